@@ -1,0 +1,32 @@
+{#-
+    What dbt calls to build a file of `functions/`. DuckDB has no `returns`: its functions are macros.
+    Parameters are untyped, for a typed one takes no string literal and wants newer storage than the
+    one we publish in; the body casts. The name has no database, so that the file can be renamed.
+-#}
+{% macro duckdb__scalar_function_sql(target_relation) -%}
+create or replace macro {{ duckdb_function_signature(target_relation) }}
+as (cast(({{ model.compiled_code }}) as {{ model.returns.data_type }}))
+{%- endmacro %}
+
+{% macro duckdb__aggregate_function_sql(target_relation) -%}
+create or replace macro {{ duckdb_function_signature(target_relation) }}
+as ({{ model.compiled_code }})
+{%- endmacro %}
+
+{% macro duckdb__table_function_sql(target_relation) -%}
+create or replace macro {{ duckdb_function_signature(target_relation) }}
+as table (
+{{ model.compiled_code }}
+)
+{%- endmacro %}
+
+{% macro duckdb_function_signature(target_relation) -%}
+{%- set parameters = [] -%}
+{%- for argument in model.arguments -%}
+    {%- set default = argument.get('default_value') -%}
+    {%- do parameters.append(
+        argument.name if default is none else argument.name ~ ' := ' ~ default
+    ) -%}
+{%- endfor -%}
+{{ target_relation.include(database=false) }}({{ parameters | join(', ') }})
+{%- endmacro %}

@@ -1,0 +1,19 @@
+{% macro known_vars_only() -%}
+{%- for name in invocation_args_dict.vars if name not in known_vars() -%}
+    {{ exceptions.raise_compiler_error(
+        '--vars: there is no variable `' ~ name ~ '`; did you mean `'
+        ~ nearest_word(name, known_vars()) ~ '`? All of them, with what they do, are in dbt_project.yml.'
+    ) }}
+{%- endfor -%}
+{%- if execute and var('as_of', none) is not none -%}
+    {%- set as_of = var('as_of') | string -%}
+    {%- set instant = "try_cast('" ~ dbt.escape_single_quotes(as_of) ~ "' as timestamp)" -%}
+    {%- set question = 'select coalesce(isfinite(' ~ instant ~ '), false)' -%}
+    {%- if not run_query(question).columns[0].values()[0] -%}
+        {{ exceptions.raise_compiler_error(
+            'as_of is `' ~ as_of ~ '`, which is no instant; write it in UTC, such as '
+            ~ "--vars \"{as_of: '2024-01-31 18:30:00'}\", or leave it out for all that was delivered."
+        ) }}
+    {%- endif -%}
+{%- endif -%}
+{%- endmacro %}

@@ -1,0 +1,5 @@
+{% macro rooms() -%}
+{{ return([
+    'staging', 'bars', 'indicators', 'scanners', 'backtests', 'portfolio', 'risk', 'serving'
+]) }}
+{%- endmacro %}

@@ -1,0 +1,7 @@
+{% macro series_restored(text, marks) -%}
+{%- set state = namespace(text=text) -%}
+{%- for mark in marks | reverse -%}
+    {%- set state.text = state.text | replace('«' ~ (marks | length - loop.index) ~ '»', mark) -%}
+{%- endfor -%}
+{{ return(state.text) }}
+{%- endmacro %}

@@ -1,0 +1,54 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    on_schema_change='fail',
+    pre_hook="{{ stale_rows_deleted(this) }}",
+) }}
+
+with
+
+checked_daily as (
+    select * from {{ ref('bars__checked_daily') }}
+),
+
+checked_minutes as (
+    select * from {{ ref('bars__checked_minutes') }}
+)
+
+select
+    symbol,
+    '1d' as timeframe,
+    session_date::timestamp as bar_ts,
+    session_date,
+    broken_rule as rule,
+    open,
+    high,
+    low,
+    close,
+    volume,
+    source,
+    source_file,
+    source_row,
+    delivery,
+    delivered_at
+from checked_daily
+where broken_rule is not null
+union all
+select
+    symbol,
+    '1m' as timeframe,
+    bar_ts,
+    session_date,
+    broken_rule as rule,
+    open,
+    high,
+    low,
+    close,
+    volume,
+    source,
+    source_file,
+    source_row,
+    delivery,
+    delivered_at
+from checked_minutes
+where broken_rule is not null

@@ -1,0 +1,110 @@
+with
+
+regular_hours as (
+    select * from {{ ref('regular_hours') }}
+),
+
+holidays as (
+    select * from {{ ref('holidays') }}
+),
+
+special_sessions as (
+    select * from {{ ref('special_sessions') }}
+),
+
+regular_days as (
+    select
+        regular_hours.calendar,
+        days.day::date as session_date,
+        regular_hours.open_time,
+        regular_hours.close_time
+    from regular_hours
+    cross join lateral unnest(
+        generate_series(
+            regular_hours.effective_from::timestamp,
+            regular_hours.effective_to::timestamp,
+            interval 1 day
+        )
+    ) as days (day)
+    where contains(regular_hours.weekdays::varchar, isodow(days.day)::varchar)
+),
+
+regular_sessions as (
+    select
+        calendar,
+        session_date,
+        1 as part,
+        open_time,
+        close_time,
+        'regular' as kind
+    from regular_days
+    anti join holidays using (calendar, session_date)
+    anti join special_sessions using (calendar, session_date)
+),
+
+parts as (
+    select
+        calendar,
+        session_date,
+        part,
+        open_time,
+        close_time,
+        kind
+    from regular_sessions
+    union all
+    select
+        calendar,
+        session_date,
+        part,
+        open_time,
+        close_time,
+        kind
+    from special_sessions
+),
+
+timed_parts as (
+    select
+        calendar,
+        session_date,
+        kind,
+        -- not a cast to time: a market that never closes closes at 24:00
+        session_date
+        + to_hours(split_part(open_time, ':', 1)::integer)
+        + to_minutes(split_part(open_time, ':', 2)::integer) as open_ts,
+        session_date
+        + to_hours(split_part(close_time, ':', 1)::integer)
+        + to_minutes(split_part(close_time, ':', 2)::integer) as close_ts
+    from parts
+),
+
+sessions as (
+    select
+        calendar,
+        session_date,
+        min(open_ts) as open_ts,
+        max(close_ts) as close_ts,
+        min(kind) as kind,
+        list_sort(list({'open_ts': open_ts, 'close_ts': close_ts})) as parts,
+        sum(date_diff('minute', open_ts, close_ts))::bigint as open_minutes
+    from timed_parts
+    group by calendar, session_date
+),
+
+final as (
+    select
+        calendar,
+        session_date,
+        row_number() over (partition by calendar order by session_date) as session_number,
+        open_ts,
+        close_ts,
+        kind,
+        parts,
+        open_minutes,
+        max(close_ts) over (
+            partition by calendar, date_trunc('week', session_date)
+        ) as week_close_ts
+    from sessions
+)
+
+select * from final
+order by calendar, session_date

@@ -1,0 +1,49 @@
+with
+
+days as (
+    select * from {{ ref('bars__ohlcv') }}
+    where timeframe = '1d'
+),
+
+changes as (
+    select
+        symbol,
+        session_date,
+        lag(session_date) over (partition by symbol order by session_date) as previous_session_date,
+        lag(adjusted_close) over (partition by symbol order by session_date)
+        / adjustment_factor as previous_close,
+        open,
+        close,
+        source
+    from days
+),
+
+jumps as (
+    select
+        *,
+        close / previous_close as close_ratio,
+        greatest(close / previous_close, previous_close / close) as jump_ratio
+    from changes
+    where previous_close is not null
+),
+
+final as (
+    select
+        symbol,
+        session_date,
+        previous_session_date,
+        previous_close,
+        open,
+        close,
+        close_ratio,
+        jump_ratio,
+        -- what a split would have to be to explain it, and how far off the price then is
+        round(jump_ratio)::integer as nearest_split,
+        abs(jump_ratio / round(jump_ratio) - 1) * 100 as nearest_split_error_pct,
+        source
+    from jumps
+    where jump_ratio >= {{ var('min_jump_ratio') }}
+)
+
+select * from final
+order by symbol, session_date

@@ -1,0 +1,99 @@
+{#-
+    What each day of each symbol is made of. Two builds agree about a day exactly if its version is
+    the same, so this is how the next build knows what to do again.
+-#}
+{%- set code_version = code_checksum(
+    ['bars__ohlcv', 'bars__rejected', 'bars__checked_daily', 'bars__checked_minutes'],
+    [broken_price_rule(), broken_time_rule('start', 'end'), var('min_copied_symbols')]
+) -%}
+
+with
+
+daily_bars as (
+    select * from {{ ref('stg_raw__daily_bars') }}
+),
+
+minute_bars as (
+    select * from {{ ref('stg_raw__minute_bars') }}
+),
+
+sessions as (
+    select * from {{ ref('bars__sessions') }}
+),
+
+adjustments as (
+    select * from {{ ref('bars__adjustment_factors') }}
+),
+
+deliveries as (
+    select
+        symbol,
+        calendar,
+        session_date,
+        delivery,
+        session_date::timestamp as last_bar_ts,
+        'daily' as kind
+    from daily_bars
+    group by symbol, calendar, session_date, delivery
+    union all
+    select
+        symbol,
+        calendar,
+        session_date,
+        delivery,
+        max(bar_ts) + interval 1 minute as last_bar_ts,
+        'minute' as kind
+    from minute_bars
+    group by symbol, calendar, session_date, delivery
+),
+
+-- how far the data of a market goes: a bar that ends later is not over yet
+horizons as (
+    select
+        calendar,
+        max(
+            if(deliveries.kind = 'daily', sessions.close_ts, least(deliveries.last_bar_ts, sessions.close_ts))
+        ) as known_until
+    from deliveries
+    inner join sessions using (calendar, session_date)
+    group by calendar
+),
+
+days as (
+    select
+        symbol,
+        calendar,
+        session_date,
+        list_sort(list(distinct delivery)) as deliveries
+    from deliveries
+    group by symbol, calendar, session_date
+),
+
+final as (
+    select
+        days.symbol,
+        days.session_date,
+        days.calendar,
+        horizons.known_until,
+        len(days.deliveries) as delivery_count,
+        coalesce(adjustments.adjustment_factor, 1) as adjustment_factor,
+        coalesce(adjustments.adjustment_factor_total, 1) as adjustment_factor_total,
+        hash(
+            '{{ code_version }}',
+            days.deliveries,
+            sessions.parts,
+            least(horizons.known_until, sessions.week_close_ts),
+            adjustments.adjustment_factor,
+            adjustments.adjustment_factor_total
+        ) as version
+    from days
+    left join sessions using (calendar, session_date)
+    left join horizons using (calendar)
+    asof left join adjustments
+        on
+            days.symbol = adjustments.symbol
+            and days.session_date >= adjustments.effective_from
+)
+
+select * from final
+order by symbol, session_date

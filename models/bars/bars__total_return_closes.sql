@@ -1,0 +1,46 @@
+with
+
+adjusted_closes as (
+    select * from {{ ref('stg_raw__adjusted_closes') }}
+),
+
+bars as (
+    select * from {{ ref('bars__ohlcv') }}
+    where timeframe = '1d'
+),
+
+-- a vendor's own adjusted series is taken whole: two series of one symbol differ by a factor
+vendor_closes as (
+    select
+        symbol,
+        session_date,
+        adjusted_close as total_return_close,
+        source,
+        calendar
+    from adjusted_closes
+    where adjusted_close > 0
+    qualify row_number() over (
+        partition by symbol, session_date
+        order by delivered_at desc, delivery desc, source_row desc
+    ) = 1
+),
+
+own_closes as (
+    select
+        symbol,
+        session_date,
+        close * adjustment_factor_total as total_return_close,
+        source,
+        calendar
+    from bars
+    anti join vendor_closes using (symbol)
+),
+
+final as (
+    select * from vendor_closes
+    union all
+    select * from own_closes
+)
+
+select * from final
+order by symbol, session_date

@@ -1,0 +1,183 @@
+{{ config(materialized='ephemeral') }}
+{#- Prices come back from adjusted ones: rounded, so that no later split moves their last bit. -#}
+{%- set price_decimals = 6 -%}
+
+with
+
+presets as (
+    select * from {{ ref('breakout_presets') }}
+),
+
+so_far as (
+    select * from {{ ref('scanners__sessions_so_far') }}
+),
+
+relative_volumes as (
+    select * from {{ ref('scanners__relative_volume') }}
+),
+
+days as (
+    select * from {{ ref('bars__ohlcv') }}
+    where timeframe = '1d'
+),
+
+sessions as (
+    select * from {{ ref('bars__sessions') }}
+),
+
+score_tiers as (
+    select * from {{ ref('score_tiers') }}
+),
+
+tiers as (
+    {{ scanner_tiers('score_tiers', 'breakout', ['breakout', 'volume', 'momentum']) }}
+),
+
+lookbacks as (
+    select distinct lookback_sessions from presets
+),
+
+-- a row for each day of a symbol, whether it has a daily bar yet (all but the session that is
+-- being scanned) or is only being scanned; windows below leave the row's own day out
+spine as (
+    select
+        symbol,
+        calendar,
+        session_date
+    from days
+    union
+    select
+        symbol,
+        calendar,
+        session_date
+    from so_far
+),
+
+histories as (
+    select
+        spine.symbol,
+        spine.session_date,
+        lookbacks.lookback_sessions,
+        count(days.close) over prior_sessions as history_count,
+        max(days.adjusted_high) over prior_sessions as high,
+        min(days.adjusted_low) over prior_sessions as low,
+        avg(days.adjusted_close) over prior_sessions as mean_close,
+        max(days.adjusted_high) over before_the_prior as high_before_the_prior,
+        min(days.adjusted_low) over before_the_prior as low_before_the_prior,
+        max(days.adjusted_close) over prior_session as prior_close
+    from spine
+    inner join sessions using (calendar, session_date)
+    cross join lookbacks
+    left join days using (symbol, session_date)
+    window
+        prior_sessions as (
+            partition by spine.symbol, lookbacks.lookback_sessions
+            order by sessions.session_number
+            range between lookbacks.lookback_sessions preceding and 1 preceding
+        ),
+        before_the_prior as (
+            partition by spine.symbol, lookbacks.lookback_sessions
+            order by sessions.session_number
+            range between lookbacks.lookback_sessions + 1 preceding and 2 preceding
+        ),
+        prior_session as (
+            partition by spine.symbol, lookbacks.lookback_sessions
+            order by sessions.session_number
+            range between 1 preceding and 1 preceding
+        )
+),
+
+-- in shares as they are traded on the day of the scan
+levels as (
+    select
+        so_far.*,
+        presets.* exclude (cutoff_time),
+        histories.history_count,
+        relative_volumes.relative_volume,
+        relative_volumes.history_count as volume_history_count,
+        round(histories.high / so_far.adjustment_factor, {{ price_decimals }}) as resistance,
+        round(histories.low / so_far.adjustment_factor, {{ price_decimals }}) as support,
+        round(histories.prior_close / so_far.adjustment_factor, {{ price_decimals }}) as prior_close,
+        round(
+            histories.high_before_the_prior / so_far.adjustment_factor, {{ price_decimals }}
+        ) as prior_resistance,
+        round(
+            histories.low_before_the_prior / so_far.adjustment_factor, {{ price_decimals }}
+        ) as prior_support,
+        round(
+            (histories.high - histories.low) / histories.mean_close * 100, {{ price_decimals }}
+        ) as consolidation_pct,
+        (so_far.last_price - so_far.open_price) / so_far.open_price * 100 as change_pct
+    from so_far
+    inner join presets using (cutoff_time)
+    left join histories
+        on
+            so_far.symbol = histories.symbol
+            and so_far.session_date = histories.session_date
+            and presets.lookback_sessions = histories.lookback_sessions
+    left join relative_volumes
+        on
+            so_far.symbol = relative_volumes.symbol
+            and so_far.session_date = relative_volumes.session_date
+            and so_far.cutoff_time = relative_volumes.cutoff_time
+            and presets.lookback_sessions = relative_volumes.lookback_sessions
+),
+
+directed as (
+    select
+        *,
+        case
+            when last_price > resistance * (1 + break_pct / 100) then 'long'
+            when last_price < support * (1 - break_pct / 100) then 'short'
+            else 'none'
+        end as direction
+    from levels
+),
+
+measures as (
+    select
+        *,
+        case direction
+            when 'long' then (last_price - resistance) / resistance * 100
+            when 'short' then (support - last_price) / support * 100
+        end as breakout_pct,
+        if(direction = 'short', -change_pct, change_pct) as momentum_pct,
+        case direction
+            when 'long' then prior_close > prior_resistance * (1 + break_pct / 100)
+            when 'short' then prior_close < prior_support * (1 - break_pct / 100)
+        end as prior_day_break,
+        case direction
+            when 'long' then open_price > resistance * (1 + break_pct / 100)
+            when 'short' then open_price < support * (1 - break_pct / 100)
+        end as gapped
+    from directed
+),
+
+scored as (
+    select
+        measures.*,
+        {{ tier_share('breakout', 'breakout_pct') }} as breakout_score,
+        {{ tier_share('volume', 'relative_volume') }} as volume_score,
+        {{ tier_share('momentum', 'momentum_pct') }} as momentum_score
+    from measures
+    cross join tiers
+),
+
+final as (
+    select
+        *,
+        100 * (breakout_score + volume_score + momentum_score) as score,
+        case
+            when history_count is null or history_count < lookback_sessions then 'missing_history'
+            when volume_history_count is null or volume_history_count < min_history_sessions
+                then 'missing_volume_history'
+            when relative_volume is null then 'no_volume_in_history'
+            when last_price < min_price or last_price > max_price then 'price_out_of_bounds'
+            when consolidation_pct > max_consolidation_pct then 'consolidation_too_wide'
+            when direction = 'none' then 'no_break'
+            when relative_volume < min_relative_volume then 'relative_volume_too_low'
+        end as rejected_by
+    from scored
+)
+
+select * from final

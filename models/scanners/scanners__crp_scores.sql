@@ -1,0 +1,102 @@
+{{ config(materialized='ephemeral') }}
+
+with
+
+presets as (
+    select * from {{ ref('crp_presets') }}
+),
+
+so_far as (
+    select * from {{ ref('scanners__sessions_so_far') }}
+),
+
+relative_volumes as (
+    select * from {{ ref('scanners__relative_volume') }}
+),
+
+score_tiers as (
+    select * from {{ ref('score_tiers') }}
+),
+
+tiers as (
+    {{ scanner_tiers('score_tiers', 'crp', ['close', 'range', 'volume', 'momentum']) }}
+),
+
+measures as (
+    select
+        so_far.*,
+        presets.* exclude (cutoff_time),
+        relative_volumes.relative_volume,
+        relative_volumes.history_count,
+        (so_far.high_to_cutoff - so_far.last_price) / so_far.high_to_cutoff * 100 as below_high_pct,
+        (so_far.last_price - so_far.low_to_cutoff) / so_far.low_to_cutoff * 100 as above_low_pct,
+        (so_far.high_to_cutoff - so_far.low_to_cutoff) / so_far.last_price * 100 as range_pct,
+        (so_far.last_price - so_far.open_price) / so_far.open_price * 100 as change_pct
+    from so_far
+    inner join presets using (cutoff_time)
+    left join relative_volumes
+        on
+            so_far.symbol = relative_volumes.symbol
+            and so_far.session_date = relative_volumes.session_date
+            and so_far.cutoff_time = relative_volumes.cutoff_time
+            and presets.history_sessions = relative_volumes.lookback_sessions
+),
+
+-- in a very tight range both extremes are near: the nearer one counts, and the high on a tie
+positions as (
+    select
+        *,
+        case
+            when below_high_pct <= close_threshold_pct
+                and (above_low_pct > close_threshold_pct or below_high_pct <= above_low_pct)
+                then 'Near High'
+            when above_low_pct <= close_threshold_pct then 'Near Low'
+            else 'Mid Range'
+        end as close_position
+    from measures
+),
+
+directed as (
+    select
+        *,
+        case close_position
+            when 'Near High' then 'long'
+            when 'Near Low' then 'short'
+            else 'none'
+        end as direction,
+        if(close_position = 'Near Low', -change_pct, change_pct) as momentum_pct
+    from positions
+),
+
+scored as (
+    select
+        directed.*,
+        {{ tier_share('close', "if(close_position = 'Mid Range', 0, 1)") }} as close_score,
+        {{ tier_share('range', 'range_pct / range_threshold_pct') }} as range_score,
+        {{ tier_share('volume', 'relative_volume') }} as volume_score,
+        {{ tier_share('momentum', 'momentum_pct') }} as momentum_score
+    from directed
+    cross join tiers
+),
+
+final as (
+    select
+        *,
+        100 * (
+            close_weight * close_score
+            + range_weight * range_score
+            + volume_weight * volume_score
+            + momentum_weight * momentum_score
+        ) as crp_score,
+        case
+            when history_count is null or history_count < min_history_sessions
+                then 'missing_history'
+            when relative_volume is null then 'no_volume_in_history'
+            when last_price < min_price or last_price > max_price then 'price_out_of_bounds'
+            when volume_to_cutoff < min_volume or volume_to_cutoff > max_volume
+                then 'volume_out_of_bounds'
+        end as rejected_by
+    from scored
+)
+
+select * from final

@@ -1,0 +1,114 @@
+with
+
+crp as (
+    select * from {{ ref('scanners__crp_scores') }}
+    where rejected_by is not null
+),
+
+breakout as (
+    select * from {{ ref('scanners__breakout_scores') }}
+    where rejected_by is not null
+),
+
+crp_presets as (
+    select * from {{ ref('crp_presets') }}
+),
+
+breakout_presets as (
+    select * from {{ ref('breakout_presets') }}
+),
+
+so_far as (
+    select * from {{ ref('scanners__sessions_so_far') }}
+),
+
+sessions as (
+    select * from {{ ref('bars__sessions') }}
+),
+
+traded_days as (
+    select distinct
+        symbol,
+        calendar,
+        session_date
+    from {{ ref('bars__ohlcv') }}
+    where timeframe = '1m'
+),
+
+presets as (
+    select
+        'crp' as scanner,
+        preset,
+        cutoff_time
+    from crp_presets
+    union all
+    select
+        'breakout' as scanner,
+        preset,
+        cutoff_time
+    from breakout_presets
+),
+
+scanned_sessions as (
+    select distinct
+        calendar,
+        session_date,
+        cutoff_time
+    from so_far
+),
+
+-- traded in the session before, and not seen today by the cutoff
+silent as (
+    select
+        scanned_sessions.session_date,
+        scanned_sessions.cutoff_time,
+        traded_days.symbol
+    from scanned_sessions
+    inner join sessions as today using (calendar, session_date)
+    inner join sessions as eve
+        on
+            today.calendar = eve.calendar
+            and today.session_number = eve.session_number + 1
+    inner join traded_days
+        on
+            eve.calendar = traded_days.calendar
+            and eve.session_date = traded_days.session_date
+    anti join so_far
+        on
+            scanned_sessions.session_date = so_far.session_date
+            and scanned_sessions.cutoff_time = so_far.cutoff_time
+            and traded_days.symbol = so_far.symbol
+),
+
+final as (
+    select
+        session_date,
+        cutoff_time,
+        'crp' as scanner,
+        preset,
+        symbol,
+        rejected_by as rule
+    from crp
+    union all
+    select
+        session_date,
+        cutoff_time,
+        'breakout' as scanner,
+        preset,
+        symbol,
+        rejected_by as rule
+    from breakout
+    union all
+    select
+        silent.session_date,
+        silent.cutoff_time,
+        presets.scanner,
+        presets.preset,
+        silent.symbol,
+        'no_bars_by_cutoff' as rule
+    from silent
+    inner join presets using (cutoff_time)
+)
+
+select * from final
+order by session_date, scanner, preset, symbol

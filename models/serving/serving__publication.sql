@@ -1,0 +1,16 @@
+with
+
+data_version as (
+    select * from {{ ref('bars__data_version') }}
+)
+
+select
+    '{{ run_started_at.strftime("%Y%m%dT%H%M%S") }}-{{ invocation_id[:8] }}' as build_id,
+    '{{ env_var("BOURSE_GIT_REVISION", "unknown") }}' as git_revision,
+    data_version.data_version,
+    '{{ invocation_id }}' as invocation_id,
+    timestamp '{{ run_started_at.strftime("%Y-%m-%d %H:%M:%S.%f") }}' as built_at,
+    {% if var('as_of') %}timestamp '{{ var("as_of") }}'{% else %}null::timestamp{% endif %} as as_of,
+    null::timestamp as published_at,
+    null::map(varchar, bigint) as row_counts
+from data_version

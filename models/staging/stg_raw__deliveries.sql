@@ -1,0 +1,27 @@
+with
+
+delivered as (
+    select * from {{ source('raw', 'deliveries') }}
+)
+
+select
+    delivery,
+    kind,
+    source,
+    source_file,
+    calendar,
+    timezone,
+    bar_label,
+    delivered_at,
+    rows_read,
+    rows_kept,
+    rows_unreadable,
+    rows_duplicate,
+    rows_revised,
+    symbol_count,
+    first_session,
+    last_session
+from delivered
+{%- if var('as_of') %}
+where delivered_at <= timestamp '{{ var("as_of") }}'
+{%- endif %}

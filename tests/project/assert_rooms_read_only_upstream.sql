@@ -1,0 +1,14 @@
+-- A room reads a room that comes after it, so that neither can be understood or built first.
+-- The order is in rooms(); a room reads itself and those before it.
+{%- set edges = [] %}
+{%- set models = project_nodes('model') %}
+{%- for reader in models if reader.fqn[1] in rooms() %}
+    {%- for parent in models
+        if parent.unique_id in reader.depends_on.nodes and parent.fqn[1] in rooms() %}
+        {%- if rooms().index(parent.fqn[1]) > rooms().index(reader.fqn[1]) %}
+            {%- do edges.append({'reader': reader.name, 'parent': parent.name}) %}
+        {%- endif %}
+    {%- endfor %}
+{%- endfor %}
+
+select unnest({{ edges }}::struct(reader varchar, parent varchar)[], recursive := true)
