@@ -87,10 +87,18 @@ day_factors as (
         product(coalesce(dividend_factor, 1.0)) as dividend_factor
     from action_factors
     group by symbol, ex_date
+    union all
+    -- the stretch before the first action
+    select distinct
+        symbol,
+        date '1900-01-01' as ex_date,
+        1.0 as share_factor,
+        1.0 as dividend_factor
+    from action_factors
 ),
 
 -- a price is adjusted for what happened to the share after it
-factors as (
+final as (
     select
         symbol,
         ex_date as effective_from,
@@ -102,15 +110,7 @@ factors as (
         order by ex_date desc
         rows between unbounded preceding and 1 preceding
     )
-    union all
-    select
-        symbol,
-        date '1900-01-01' as effective_from,
-        product(share_factor) as adjustment_factor,
-        product(share_factor * dividend_factor) as adjustment_factor_total
-    from day_factors
-    group by symbol
 )
 
-select * from factors
+select * from final
 order by symbol, effective_from

@@ -36,11 +36,7 @@ days as (
         delivery,
         symbol,
         session_date,
-        count(*) as bar_count,
-        sum(open) as open_sum,
-        sum(high) as high_sum,
-        sum(low) as low_sum,
-        sum(close * volume) as traded_sum
+        bit_xor(hash(bar_ts, open, high, low, close, volume)) as content
     from stale_bars
     group by source, delivery, symbol, session_date
     having sum(volume) > 0
@@ -53,7 +49,7 @@ copied_days as (
         delivery
     from days
     qualify count(*) over (
-        partition by session_date, bar_count, open_sum, high_sum, low_sum, traded_sum
+        partition by session_date, content
     ) >= {{ var('min_copied_symbols') }}
 ),
 

@@ -66,7 +66,7 @@ bars_{{ timeframe }} as {{ 'not ' if loop.last }}materialized (
         max(high) as high,
         min(low) as low,
         arg_max(close, bar_ts) as close,
-        sum(volume) as volume,
+        {{ exact_sum('volume') }} as volume,
         calendar,
         if(min(source) = max(source), min(source), 'mixed') as source
     from bars_{{ shorter }}
@@ -102,7 +102,7 @@ days_of_minutes as (
         max(high) as high,
         min(low) as low,
         arg_max(close, bars_30m.bar_ts) as close,
-        sum(volume) as volume,
+        {{ exact_sum('volume') }} as volume,
         calendar,
         if(min(source) = max(source), min(source), 'mixed') as source
     from bars_30m
@@ -169,14 +169,14 @@ bars_1w as (
         max(days.high) as high,
         min(days.low) as low,
         arg_max(days.close, days.bar_ts) as close,
-        sum(days.volume) as volume,
+        {{ exact_sum('days.volume') }} as volume,
         days.calendar,
         if(min(days.source) = max(days.source), min(days.source), 'mixed') as source,
         arg_min(days.adjusted_open, days.bar_ts) as adjusted_open,
         max(days.adjusted_high) as adjusted_high,
         min(days.adjusted_low) as adjusted_low,
         arg_max(days.adjusted_close, days.bar_ts) as adjusted_close,
-        sum(days.adjusted_volume) as adjusted_volume,
+        {{ exact_sum('days.adjusted_volume') }} as adjusted_volume,
         arg_max(days.adjustment_factor, days.bar_ts) as adjustment_factor,
         arg_max(days.adjustment_factor_total, days.bar_ts) as adjustment_factor_total,
         max(days.known_until) as known_until

@@ -31,7 +31,7 @@ final as (
         max(bars.high) as high_to_cutoff,
         min(bars.low) as low_to_cutoff,
         arg_max(bars.close, bars.bar_ts) as last_price,
-        coalesce(sum(bars.volume), 0) as volume_to_cutoff,
+        coalesce({{ exact_sum("bars.volume") }}, 0) as volume_to_cutoff,
         count(*) as bars_to_cutoff,
         min(bars.adjustment_factor) as adjustment_factor
     from bars

@@ -1,0 +1,3 @@
+{% macro exact_sum(value) -%}
+sum({{ value }}::decimal(30, 8))::double
+{%- endmacro %}

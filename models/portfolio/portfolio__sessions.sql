@@ -1,0 +1,89 @@
+with
+
+portfolios as (
+    select * from {{ ref('portfolios') }}
+),
+
+targets as (
+    select * from {{ ref('portfolio_weights') }}
+),
+
+sessions as (
+    select * from {{ ref('bars__sessions') }}
+),
+
+closes as (
+    select * from {{ ref('bars__total_return_closes') }}
+),
+
+rebalances as (
+    select
+        portfolio,
+        effective_from,
+        1 - sum(weight) as target_cash_weight
+    from targets
+    group by portfolio, effective_from
+),
+
+-- a portfolio cannot begin before its prices do, and goes on for as long as any of them does
+spans as (
+    select
+        targets.portfolio,
+        min(closes.session_date) as first_close_date,
+        max(closes.session_date) as last_close_date
+    from targets
+    inner join closes using (symbol)
+    group by targets.portfolio
+),
+
+held_sessions as (
+    select
+        portfolios.portfolio,
+        portfolios.calendar,
+        sessions.session_date,
+        sessions.session_number,
+        rebalances.effective_from,
+        rebalances.target_cash_weight
+    from portfolios
+    inner join spans using (portfolio)
+    inner join sessions
+        on portfolios.calendar = sessions.calendar
+            and spans.first_close_date < sessions.session_date
+            and spans.last_close_date >= sessions.session_date
+    asof inner join rebalances
+        on portfolios.portfolio = rebalances.portfolio
+            and sessions.session_date >= rebalances.effective_from
+),
+
+numbered as (
+    select
+        portfolio,
+        calendar,
+        session_date,
+        effective_from,
+        target_cash_weight,
+        session_number - 1 as previous_number,
+        min(session_number) over (partition by portfolio, effective_from) - 1 as bought_number
+    from held_sessions
+),
+
+final as (
+    select
+        numbered.portfolio,
+        numbered.session_date,
+        numbered.effective_from,
+        numbered.previous_number = numbered.bought_number as is_rebalance,
+        previous.session_date as previous_session_date,
+        bought.session_date as bought_date,
+        numbered.target_cash_weight
+    from numbered
+    inner join sessions as previous
+        on numbered.calendar = previous.calendar
+            and numbered.previous_number = previous.session_number
+    inner join sessions as bought
+        on numbered.calendar = bought.calendar
+            and numbered.bought_number = bought.session_number
+)
+
+select * from final
+order by portfolio, session_date
