@@ -1,10 +1,10 @@
 {% macro known_vars() -%}
 {{ return([
     'as_of',
-    'include_sample',
     'min_jump_ratio',
     'min_copied_symbols',
     'max_rejected_pct',
+    'min_judged_rows',
     'sessions_per_year',
 ]) }}
 {%- endmacro %}

@@ -23,7 +23,9 @@ precedences as (
 ),
 
 stale_bars as (
-    select daily_bars.*
+    select
+        daily_bars.*,
+        daily_bars.session_date::timestamp as starts_at
     from daily_bars
     inner join stale_symbols using (symbol)
     where daily_bars.session_date >= stale_symbols.stale_from
@@ -52,7 +54,7 @@ ruled as (
         coalesce(precedences.precedence, 0) as precedence,
         coalesce(
             {{ broken_price_rule() }},
-            {{ broken_time_rule('stale_bars.session_date::timestamp', 'coalesce(sessions.close_ts, stale_bars.session_date::timestamp)') }},
+            {{ broken_time_rule('starts_at', 'coalesce(sessions.close_ts, starts_at)') }},
             if(copied_prices.session_date is not null, 'copied_across_symbols', null)
         ) as broken_rule
     from stale_bars

@@ -48,9 +48,8 @@ copied_days as (
         session_date,
         delivery
     from days
-    qualify count(*) over (
-        partition by session_date, content
-    ) >= {{ var('min_copied_symbols') }}
+    qualify
+        count(*) over (partition by session_date, content) >= {{ var('min_copied_symbols') }}
 ),
 
 ruled as (

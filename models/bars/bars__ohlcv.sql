@@ -122,6 +122,26 @@ bars_1d as materialized (
     from days_of_minutes
 ),
 
+bars_of_days as (
+    {%- for timeframe in ['1m', '5m', '15m', '30m', '1h', '1d'] %}
+    select
+        symbol,
+        timeframe,
+        bar_ts,
+        bar_end,
+        session_date,
+        open,
+        high,
+        low,
+        close,
+        volume,
+        calendar,
+        source
+    from bars_{{ timeframe }}
+    {{ 'union all' if not loop.last }}
+    {%- endfor %}
+),
+
 -- bars that are over by the time the data of their market ends, in shares of today
 adjusted_bars as (
     select
@@ -134,25 +154,7 @@ adjusted_bars as (
         symbol_days.adjustment_factor,
         symbol_days.adjustment_factor_total,
         symbol_days.known_until
-    from (
-    {%- for timeframe in ['1m', '5m', '15m', '30m', '1h', '1d'] %}
-        select
-            symbol,
-            timeframe,
-            bar_ts,
-            bar_end,
-            session_date,
-            open,
-            high,
-            low,
-            close,
-            volume,
-            calendar,
-            source
-        from bars_{{ timeframe }}
-        {{ 'union all' if not loop.last }}
-    {%- endfor %}
-    ) as bars
+    from bars_of_days as bars
     inner join symbol_days using (symbol, session_date)
     where bars.bar_end <= symbol_days.known_until
 ),

@@ -12,21 +12,23 @@ special_sessions as (
     select * from {{ ref('special_sessions') }}
 ),
 
+days as (
+    select
+        *,
+        unnest(
+            generate_series(effective_from::timestamp, effective_to::timestamp, interval 1 day)
+        ) as day
+    from regular_hours
+),
+
 regular_days as (
     select
-        regular_hours.calendar,
-        days.day::date as session_date,
-        regular_hours.open_time,
-        regular_hours.close_time
-    from regular_hours
-    cross join lateral unnest(
-        generate_series(
-            regular_hours.effective_from::timestamp,
-            regular_hours.effective_to::timestamp,
-            interval 1 day
-        )
-    ) as days (day)
-    where contains(regular_hours.weekdays::varchar, isodow(days.day)::varchar)
+        calendar,
+        day::date as session_date,
+        open_time,
+        close_time
+    from days
+    where contains(weekdays::varchar, isodow(day)::varchar)
 ),
 
 regular_sessions as (
@@ -84,7 +86,7 @@ sessions as (
         min(open_ts) as open_ts,
         max(close_ts) as close_ts,
         min(kind) as kind,
-        list_sort(list({'open_ts': open_ts, 'close_ts': close_ts})) as parts,
+        list_sort(list(struct_pack(open_ts := open_ts, close_ts := close_ts))) as parts,
         sum(date_diff('minute', open_ts, close_ts))::bigint as open_minutes
     from timed_parts
     group by calendar, session_date

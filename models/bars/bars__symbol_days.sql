@@ -52,7 +52,11 @@ horizons as (
     select
         calendar,
         max(
-            if(deliveries.kind = 'daily', sessions.close_ts, least(deliveries.last_bar_ts, sessions.close_ts))
+            if(
+                deliveries.kind = 'daily',
+                sessions.close_ts,
+                least(deliveries.last_bar_ts, sessions.close_ts)
+            )
         ) as known_until
     from deliveries
     inner join sessions using (calendar, session_date)

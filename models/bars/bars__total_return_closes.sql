@@ -19,19 +19,21 @@ vendor_closes as (
         calendar
     from adjusted_closes
     where adjusted_close > 0
-    qualify row_number() over (
-        partition by symbol, session_date
-        order by delivered_at desc, delivery desc, source_row desc
-    ) = 1
+    window
+        last_delivered as (
+            partition by symbol, session_date
+            order by delivered_at desc, delivery desc, source_row desc
+        )
+    qualify row_number() over last_delivered = 1
 ),
 
 own_closes as (
     select
-        symbol,
-        session_date,
-        close * adjustment_factor_total as total_return_close,
-        source,
-        calendar
+        bars.symbol,
+        bars.session_date,
+        bars.close * bars.adjustment_factor_total as total_return_close,
+        bars.source,
+        bars.calendar
     from bars
     anti join vendor_closes using (symbol)
 ),

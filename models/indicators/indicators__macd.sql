@@ -1,4 +1,4 @@
-{#- TA-Lib starts the fast average where the slow one starts, so that both look back equally far. -#}
+{#- TA-Lib starts the fast average where the slow one starts: both look back equally far. -#}
 {%- set fast = 12 -%}
 {%- set slow = 26 -%}
 {%- set signal = 9 -%}

@@ -73,12 +73,12 @@ histories as (
         prior_sessions as (
             partition by spine.symbol, lookbacks.lookback_sessions
             order by sessions.session_number
-            range between lookbacks.lookback_sessions preceding and 1 preceding
+            range between lookbacks.lookback_sessions preceding and 1 preceding -- noqa: PRS
         ),
         before_the_prior as (
             partition by spine.symbol, lookbacks.lookback_sessions
             order by sessions.session_number
-            range between lookbacks.lookback_sessions + 1 preceding and 2 preceding
+            range between lookbacks.lookback_sessions + 1 preceding and 2 preceding -- noqa: PRS
         ),
         prior_session as (
             partition by spine.symbol, lookbacks.lookback_sessions
@@ -97,7 +97,9 @@ levels as (
         relative_volumes.history_count as volume_history_count,
         round(histories.high / so_far.adjustment_factor, {{ price_decimals }}) as resistance,
         round(histories.low / so_far.adjustment_factor, {{ price_decimals }}) as support,
-        round(histories.prior_close / so_far.adjustment_factor, {{ price_decimals }}) as prior_close,
+        round(
+            histories.prior_close / so_far.adjustment_factor, {{ price_decimals }}
+        ) as prior_close,
         round(
             histories.high_before_the_prior / so_far.adjustment_factor, {{ price_decimals }}
         ) as prior_resistance,

@@ -1,3 +1,6 @@
+{%- set crp_code = code_checksum(['scanners__crp', 'scanners__crp_scores']) -%}
+{%- set breakout_code = code_checksum(['scanners__breakout', 'scanners__breakout_scores']) -%}
+
 with
 
 crp as (
@@ -5,7 +8,10 @@ crp as (
 ),
 
 crp_presets as (
-    select * from {{ ref('crp_presets') }}
+    select
+        *,
+        to_json(presets)::varchar as preset_row
+    from {{ ref('crp_presets') }} as presets -- noqa: AL05
 ),
 
 breakout as (
@@ -13,7 +19,10 @@ breakout as (
 ),
 
 breakout_presets as (
-    select * from {{ ref('breakout_presets') }}
+    select
+        *,
+        to_json(presets)::varchar as preset_row
+    from {{ ref('breakout_presets') }} as presets -- noqa: AL05
 ),
 
 publication as (
@@ -45,8 +54,7 @@ candidates as (
             'volume_score': crp.volume_score,
             'momentum_score': crp.momentum_score
         })::varchar as evidence,
-        md5(to_json(crp_presets)::varchar || '{{ code_checksum(["scanners__crp", "scanners__crp_scores"]) }}')
-            as scanner_version
+        md5(crp_presets.preset_row || '{{ crp_code }}') as scanner_version
     from crp
     inner join crp_presets using (preset)
     where crp.signal_rank <= crp_presets.max_signals
@@ -78,10 +86,7 @@ candidates as (
             'volume_score': breakout.volume_score,
             'momentum_score': breakout.momentum_score
         })::varchar as evidence,
-        md5(
-            to_json(breakout_presets)::varchar
-            || '{{ code_checksum(["scanners__breakout", "scanners__breakout_scores"]) }}'
-        ) as scanner_version
+        md5(breakout_presets.preset_row || '{{ breakout_code }}') as scanner_version
     from breakout
     inner join breakout_presets using (preset)
     where breakout.signal_rank <= breakout_presets.max_signals

@@ -30,13 +30,11 @@ select
     bar_ts,
     latest_bars.bar_end,
     latest_bars.close
-{%- for family, columns in families.items() %}
+    {%- for family, columns in families.items() %}
     {%- for column in columns %},
     {{ family }}.{{ column }}
     {%- endfor %}
-{%- endfor %}
-from latest_bars
-{%- for family in families %}
-left join {{ family }} using (symbol, timeframe, bar_ts)
-{%- endfor %}
+    {%- endfor %}
+from latest_bars{% for family in families %}
+left join {{ family }} using (symbol, timeframe, bar_ts){% endfor %}
 order by symbol, timeframe

@@ -1,3 +1,5 @@
+{%- set started_at = run_started_at -%}
+
 with
 
 data_version as (
@@ -5,12 +7,12 @@ data_version as (
 )
 
 select
-    '{{ run_started_at.strftime("%Y%m%dT%H%M%S") }}-{{ invocation_id[:8] }}' as build_id,
+    '{{ started_at.strftime("%Y%m%dT%H%M%S") }}-{{ invocation_id[:8] }}' as build_id,
     '{{ env_var("BOURSE_GIT_REVISION", "unknown") }}' as git_revision,
     data_version.data_version,
     '{{ invocation_id }}' as invocation_id,
-    timestamp '{{ run_started_at.strftime("%Y-%m-%d %H:%M:%S.%f") }}' as built_at,
-    {% if var('as_of') %}timestamp '{{ var("as_of") }}'{% else %}null::timestamp{% endif %} as as_of,
+    timestamp '{{ started_at.strftime("%Y-%m-%d %H:%M:%S.%f") }}' as built_at,
+    {{ "timestamp '" ~ var('as_of') ~ "'" if var('as_of') else 'null::timestamp' }} as as_of,
     null::timestamp as published_at,
-    null::map(varchar, bigint) as row_counts
+    null::map(varchar, bigint) as row_counts -- noqa: LT01
 from data_version

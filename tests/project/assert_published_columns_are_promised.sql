@@ -1,7 +1,9 @@
 -- A published model has no enforced contract, or a column without a type or a description: others
--- build on a column that may change its type, or mean anything. Staging is not published.
+-- build on a column that may change its type, or mean anything. Neither staging is published nor
+-- what is ephemeral, which is in no database.
 {%- set unpromised = [] %}
-{%- for model in project_nodes('model') if model.fqn[1] != 'staging' %}
+{%- for model in project_nodes('model')
+    if model.fqn[1] != 'staging' and model.config.materialized != 'ephemeral' %}
     {%- if not model.config.contract.enforced %}
         {%- do unpromised.append({'model': model.name, 'lacks': 'contract'}) %}
     {%- endif %}

@@ -1,0 +1,33 @@
+-- What is held and the cash beside it are not all of the portfolio, or more than it, so that some
+-- money earns nothing or earns twice.
+{%- set tolerance = 1e-9 %}
+
+with
+
+weights as (
+    select * from {{ ref('portfolio__weights') }}
+),
+
+returns as (
+    select * from {{ ref('portfolio__returns') }}
+),
+
+held as (
+    select
+        portfolio,
+        session_date,
+        sum(weight) as held_weight
+    from weights
+    group by portfolio, session_date
+)
+
+select
+    portfolio,
+    session_date,
+    held.held_weight,
+    returns.cash_weight
+from returns
+left join held using (portfolio, session_date)
+where
+    abs(coalesce(held.held_weight, 0) + returns.cash_weight - 1) > {{ tolerance }}
+    or (held.held_weight is null and held.portfolio is not null) != (returns.cash_weight is null)

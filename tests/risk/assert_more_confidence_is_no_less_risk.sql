@@ -1,0 +1,30 @@
+-- A higher confidence of the same estimate has a smaller value at risk or shortfall: 99 % is less
+-- than 95 %.
+with
+
+estimates as (
+    select * from {{ ref('risk__var_estimates') }}
+),
+
+pairs as (
+    select
+        portfolio,
+        session_date,
+        method,
+        confidence,
+        horizon_days,
+        lookback_days,
+        var_return,
+        es_return,
+        lag(var_return) over by_confidence as lower_var_return,
+        lag(es_return) over by_confidence as lower_es_return
+    from estimates
+    window
+        by_confidence as (
+            partition by portfolio, session_date, method, horizon_days, lookback_days
+            order by confidence
+        )
+)
+
+select * from pairs
+where var_return < lower_var_return or es_return < lower_es_return
