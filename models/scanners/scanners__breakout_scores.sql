@@ -1,6 +1,7 @@
 {{ config(materialized='ephemeral') }}
 {#- Prices come back from adjusted ones: rounded, so that no later split moves their last bit. -#}
 {%- set price_decimals = 6 -%}
+{%- set score_decimals = 6 -%}
 
 with
 
@@ -168,7 +169,9 @@ scored as (
 final as (
     select
         *,
-        100 * (breakout_score + volume_score + momentum_score) as score,
+        round(
+            100 * (breakout_score + volume_score + momentum_score), {{ score_decimals }}
+        ) as score,
         case
             when history_count is null or history_count < lookback_sessions then 'missing_history'
             when volume_history_count is null or volume_history_count < min_history_sessions

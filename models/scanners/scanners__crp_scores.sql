@@ -1,4 +1,6 @@
 {{ config(materialized='ephemeral') }}
+{#- So that equal scores are equal, and 50 is 50 and not a bit less. -#}
+{%- set score_decimals = 6 -%}
 
 with
 
@@ -82,11 +84,13 @@ scored as (
 final as (
     select
         *,
-        100 * (
-            close_weight * close_score
-            + range_weight * range_score
-            + volume_weight * volume_score
-            + momentum_weight * momentum_score
+        round(
+            100 * (
+                close_weight * close_score
+                + range_weight * range_score
+                + volume_weight * volume_score
+                + momentum_weight * momentum_score
+            ), {{ score_decimals }}
         ) as crp_score,
         case
             when history_count is null or history_count < min_history_sessions

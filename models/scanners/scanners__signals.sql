@@ -1,3 +1,4 @@
+{%- set price_decimals = 6 -%}
 {%- set crp_code = code_checksum(['scanners__crp', 'scanners__crp_scores']) -%}
 {%- set breakout_code = code_checksum(['scanners__breakout', 'scanners__breakout_scores']) -%}
 
@@ -114,15 +115,19 @@ final as (
         candidates.score,
         candidates.signal_rank,
         candidates.entry_price,
-        candidates.entry_price * if(
-            candidates.direction = 'long',
-            1 - candidates.stop_loss_pct / 100,
-            1 + candidates.stop_loss_pct / 100
+        round(
+            candidates.entry_price * if(
+                candidates.direction = 'long',
+                1 - candidates.stop_loss_pct / 100,
+                1 + candidates.stop_loss_pct / 100
+            ), {{ price_decimals }}
         ) as stop_price,
-        candidates.entry_price * if(
-            candidates.direction = 'long',
-            1 + candidates.take_profit_pct / 100,
-            1 - candidates.take_profit_pct / 100
+        round(
+            candidates.entry_price * if(
+                candidates.direction = 'long',
+                1 + candidates.take_profit_pct / 100,
+                1 - candidates.take_profit_pct / 100
+            ), {{ price_decimals }}
         ) as target_price,
         candidates.position_pct,
         candidates.evidence,

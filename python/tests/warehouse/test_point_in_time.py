@@ -1,0 +1,78 @@
+"""Take the future away, or lie about it: no candidate changes by one bit."""
+
+from __future__ import annotations
+
+import duckdb
+import pytest
+from tests.warehouse.conftest import Warehouse
+
+# in the order in which they read each other; ephemeral models are inside those that read them
+STEPS = ("sessions_so_far", "relative_volume", "crp", "breakout", "rejections")
+ANSWERS = ("crp", "breakout", "rejections")
+
+# what is known at a cutoff of 10:00, the latest of any preset, on the day that is scanned
+KNOWN = "(session_date < '{day}' or bar_end <= timestamp '{day} 10:00')"
+FUTURES = {
+    "deleted": "delete from duckbourse.bars.ohlcv where not {known}",
+    "corrupted": """
+        update duckbourse.bars.ohlcv
+        set open = open * 7, high = high * 9, low = low / 9, close = close * 8, volume = 1e9,
+            adjusted_open = -1, adjusted_high = 1e9, adjusted_low = -1, adjusted_close = 1e6,
+            adjusted_volume = 1e12
+        where not {known}
+    """,
+}
+
+
+def scanned(sample: Warehouse, day: str, change: str | None) -> dict[str, list[tuple[object, ...]]]:
+    """Return every answer about a day, from bars that were changed first."""
+    connection = duckdb.connect()
+    connection.execute(f"attach '{sample.file}' as built (read_only)")
+    connection.execute("attach ':memory:' as duckbourse")
+    for schema in ("bars", "scanners", "seeds"):
+        connection.execute(f"create schema duckbourse.{schema}")
+    for relation in (
+        "bars.ohlcv", "bars.sessions",
+        "seeds.crp_presets", "seeds.breakout_presets", "seeds.score_tiers",
+    ):
+        connection.execute(f"create table duckbourse.{relation} as from built.{relation}")
+    connection.execute("delete from duckbourse.bars.ohlcv where session_date < date '2009-08-01'")
+    if change:
+        connection.execute(change.format(known=KNOWN.format(day=day)))
+    for step in STEPS:
+        sql = sample.compiled(f"scanners__{step}")
+        connection.execute(f"create table duckbourse.scanners.{step} as {sql}")
+    return {
+        answer: connection.execute(
+            f"select t::varchar from duckbourse.scanners.{answer} as t "
+            f"where session_date = '{day}' order by all"
+        ).fetchall()
+        for answer in ANSWERS
+    }
+
+
+@pytest.mark.parametrize("day", ["2010-04-15", "2010-05-06", "2010-05-07", "2010-05-28"])
+def test_no_candidate_knows_what_comes_after_its_cutoff(sample: Warehouse, day: str) -> None:
+    as_built = scanned(sample, day, None)
+    assert as_built["crp"], "a day without candidates proves nothing"
+    for name, change in FUTURES.items():
+        assert scanned(sample, day, change) == as_built, f"with the future {name}"
+
+
+def test_the_proof_sees_a_planted_look_ahead(sample: Warehouse) -> None:
+    original = Warehouse.compiled
+
+    def peeking(warehouse: Warehouse, model: str) -> str:
+        sql = original(warehouse, model)
+        if model != "scanners__sessions_so_far":
+            return sql
+        assert "bars.bar_end <= bars.session_date" in sql
+        return sql.replace(
+            "bars.bar_end <= bars.session_date", "bars.bar_end - interval 1 hour <= bars.session_date"
+        )
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Warehouse, "compiled", peeking)
+        day = "2010-05-06"
+        as_built = scanned(sample, day, None)
+        assert all(scanned(sample, day, change) != as_built for change in FUTURES.values())

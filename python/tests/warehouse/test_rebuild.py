@@ -1,0 +1,85 @@
+"""A build does again only what changed, and ends with what a full build would have made."""
+
+from __future__ import annotations
+
+import duckdb
+from tests.warehouse.conftest import Warehouse
+
+BARS = ("-s", "+bars__ohlcv", "+bars__rejected", "bars__built_days", "bars__restatements")
+RELATIONS = ("bars.ohlcv", "bars.rejected", "bars.built_days")
+
+
+def deliver(warehouse: Warehouse, name: str, kind: str, rows: str, at: str) -> None:
+    """Deliver rows as `kind`, with a manifest that is written last."""
+    raw = warehouse.data / "raw"
+    with duckdb.connect() as connection:
+        connection.execute(
+            f"copy (select * replace ('{name}' as delivery, timestamp '{at}' as delivered_at) "
+            f"from ({rows})) to '{raw}/{kind}/{name}.parquet'"
+        )
+        connection.execute(
+            f"copy (select * replace ('{name}' as delivery, '{kind}' as kind, "
+            f"timestamp '{at}' as delivered_at) "
+            f"from read_parquet('{warehouse.data}/sample/deliveries/*.parquet') limit 1) "
+            f"to '{raw}/deliveries/{name}.parquet'"
+        )
+
+
+def test_a_build_of_changes_is_a_build_of_all(warehouse: Warehouse) -> None:
+    warehouse.build(*BARS)
+    first = warehouse.content(*RELATIONS)
+    (bars_before,) = warehouse.query("select count(*) from bars.ohlcv")
+
+    warehouse.build(*BARS)
+    assert warehouse.content(*RELATIONS) == first, "nothing new, nothing changed"
+
+    sample = f"read_parquet('{warehouse.data}/sample/{{}}/**/*.parquet')"
+    deliver(
+        warehouse, "corrected_days", "daily",
+        "select * replace (close * 1.001 as close, high * 1.01 as high) "
+        f"from {sample.format('daily')} "
+        "where source = 'bytetheory' and symbol in ('MMM', 'KO') and session_date = '2010-03-03'",
+        "2026-11-02",
+    )
+    deliver(
+        warehouse, "corrected_minutes", "minute",
+        "select * replace (high + 0.05 as high) "
+        f"from {sample.format('minute')} where symbol = 'IBM' and session_date = '2010-05-20'",
+        "2026-11-02",
+    )
+    deliver(
+        warehouse, "new_days", "daily",
+        "select * replace ('NEWLY_LISTED' as symbol) "
+        f"from {sample.format('daily')} where symbol = 'FB'",
+        "2026-11-02",
+    )
+    deliver(
+        warehouse, "bad_days", "daily",
+        "select * replace (-close as close) "
+        f"from {sample.format('daily')} where symbol = 'FB' and session_date = '2012-08-01'",
+        "2026-11-02",
+    )
+    warehouse.build(*BARS)
+    changed = warehouse.content(*RELATIONS)
+    assert changed["bars.ohlcv"] != first["bars.ohlcv"]
+    assert warehouse.query(
+        "select count(*) from bars.ohlcv where symbol = 'NEWLY_LISTED' and timeframe = '1d'"
+    ) > [(100,)]
+    # a later row that breaks the contract is rejected, and the sound one before it still counts
+    assert warehouse.query("select rule from bars.rejected where delivery = 'bad_days'") == [
+        ("price_not_positive",)
+    ]
+    assert warehouse.query(
+        "select count(*) from bars.ohlcv where symbol = 'FB' and session_date = '2012-08-01' "
+        "and timeframe = '1d' and close > 0"
+    ) == [(1,)]
+    assert warehouse.query(
+        "select symbol, timeframe, count(*) from bars.restatements group by all order by all"
+    ) == [("FB", "1d", 1), ("IBM", "1m", 390), ("KO", "1d", 1), ("MMM", "1d", 1)]
+
+    warehouse.build(*BARS, "--full-refresh")
+    assert warehouse.content(*RELATIONS) == changed, "step by step is all at once"
+
+    warehouse.build(*BARS, "--vars", "{as_of: '2026-11-01 12:00:00'}")
+    assert warehouse.content(*RELATIONS) == first, "what was known before the corrections"
+    assert warehouse.query("select count(*) from bars.ohlcv") == [bars_before]
