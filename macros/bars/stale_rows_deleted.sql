@@ -3,7 +3,10 @@
 {%- if execute and load_relation(relation) -%}
 delete from {{ relation }}
 using ({{ stale_symbols(symbol_days) }}) as stale
-where {{ relation }}.symbol = stale.symbol and {{ relation }}.session_date >= stale.stale_from
+where {{ relation }}.symbol = stale.symbol and {{ relation }}.session_date >= stale.stale_from;
+
+-- rows that nobody could read have no symbol, and are told anew each time
+delete from {{ relation }} where symbol is null
 {%- else -%}
 select 1
 {%- endif -%}

@@ -13,6 +13,10 @@ checked_daily as (
 
 checked_minutes as (
     select * from {{ ref('bars__checked_minutes') }}
+),
+
+unreadable_rows as (
+    select * from {{ ref('stg_raw__unreadable_rows') }}
 )
 
 select
@@ -26,6 +30,7 @@ select
     low,
     close,
     volume,
+    null::varchar as content,
     source,
     source_file,
     source_row,
@@ -45,6 +50,7 @@ select
     low,
     close,
     volume,
+    null::varchar as content,
     source,
     source_file,
     source_row,
@@ -52,3 +58,22 @@ select
     delivered_at
 from checked_minutes
 where broken_rule is not null
+union all
+select
+    null as symbol,
+    null as timeframe,
+    null as bar_ts,
+    null as session_date,
+    rule,
+    null as open,
+    null as high,
+    null as low,
+    null as close,
+    null as volume,
+    content,
+    source,
+    source_file,
+    source_row,
+    delivery,
+    delivered_at
+from unreadable_rows

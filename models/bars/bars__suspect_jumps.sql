@@ -37,9 +37,9 @@ final as (
         close,
         close_ratio,
         jump_ratio,
-        -- what a split would have to be to explain it, and how far off the price then is
-        round(jump_ratio)::integer as nearest_split,
-        abs(jump_ratio / round(jump_ratio) - 1) * 100 as nearest_split_error_pct,
+        -- 2 for two new shares for one, 1.5 for three for two
+        round(2 * jump_ratio) / 2 as nearest_split,
+        abs(jump_ratio / (round(2 * jump_ratio) / 2) - 1) * 100 as nearest_split_error_pct,
         source
     from jumps
     where jump_ratio >= {{ var('min_jump_ratio') }}

@@ -1,0 +1,7 @@
+select *
+from {{ ref('risk__var_estimates').include(database=false) }}
+where
+    portfolio = p_portfolio
+    and confidence = p_confidence::double
+    and horizon_days = p_horizon_days::integer
+order by session_date, method, lookback_days
