@@ -107,10 +107,10 @@ levels as (
         round(
             histories.low_before_the_prior / so_far.adjustment_factor, {{ price_decimals }}
         ) as prior_support,
-        round(
-            (histories.high - histories.low) / histories.mean_close * 100, {{ price_decimals }}
-        ) as consolidation_pct,
-        (so_far.last_price - so_far.open_price) / so_far.open_price * 100 as change_pct
+        {{ change_pct('histories.high', 'histories.low', 'histories.mean_close') }}
+            as consolidation_pct,
+        {{ change_pct('so_far.last_price', 'so_far.open_price', 'so_far.open_price') }}
+            as change_pct
     from so_far
     inner join presets using (cutoff_time)
     left join histories
@@ -126,32 +126,43 @@ levels as (
             and presets.lookback_sessions = relative_volumes.lookback_sessions
 ),
 
+-- where a break begins, rounded too: 100.50 is not above 100.00 by more than 0.5 per cent
+thresholds as (
+    select
+        *,
+        round(resistance * (1 + break_pct / 100), {{ price_decimals }}) as long_above,
+        round(support * (1 - break_pct / 100), {{ price_decimals }}) as short_below,
+        round(prior_resistance * (1 + break_pct / 100), {{ price_decimals }}) as prior_long_above,
+        round(prior_support * (1 - break_pct / 100), {{ price_decimals }}) as prior_short_below
+    from levels
+),
+
 directed as (
     select
         *,
         case
-            when last_price > resistance * (1 + break_pct / 100) then 'long'
-            when last_price < support * (1 - break_pct / 100) then 'short'
+            when last_price > long_above then 'long'
+            when last_price < short_below then 'short'
             else 'none'
         end as direction
-    from levels
+    from thresholds
 ),
 
 measures as (
     select
         *,
         case direction
-            when 'long' then (last_price - resistance) / resistance * 100
-            when 'short' then (support - last_price) / support * 100
+            when 'long' then {{ change_pct('last_price', 'resistance', 'resistance') }}
+            when 'short' then {{ change_pct('support', 'last_price', 'support') }}
         end as breakout_pct,
         if(direction = 'short', -change_pct, change_pct) as momentum_pct,
         case direction
-            when 'long' then prior_close > prior_resistance * (1 + break_pct / 100)
-            when 'short' then prior_close < prior_support * (1 - break_pct / 100)
+            when 'long' then prior_close > prior_long_above
+            when 'short' then prior_close < prior_short_below
         end as prior_day_break,
         case direction
-            when 'long' then open_price > resistance * (1 + break_pct / 100)
-            when 'short' then open_price < support * (1 - break_pct / 100)
+            when 'long' then open_price > long_above
+            when 'short' then open_price < short_below
         end as gapped
     from directed
 ),

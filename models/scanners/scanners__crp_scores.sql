@@ -30,10 +30,14 @@ measures as (
         presets.* exclude (cutoff_time),
         relative_volumes.relative_volume,
         relative_volumes.history_count,
-        (so_far.high_to_cutoff - so_far.last_price) / so_far.high_to_cutoff * 100 as below_high_pct,
-        (so_far.last_price - so_far.low_to_cutoff) / so_far.low_to_cutoff * 100 as above_low_pct,
-        (so_far.high_to_cutoff - so_far.low_to_cutoff) / so_far.last_price * 100 as range_pct,
-        (so_far.last_price - so_far.open_price) / so_far.open_price * 100 as change_pct
+        {{ change_pct('so_far.high_to_cutoff', 'so_far.last_price', 'so_far.high_to_cutoff') }}
+            as below_high_pct,
+        {{ change_pct('so_far.last_price', 'so_far.low_to_cutoff', 'so_far.low_to_cutoff') }}
+            as above_low_pct,
+        {{ change_pct('so_far.high_to_cutoff', 'so_far.low_to_cutoff', 'so_far.last_price') }}
+            as range_pct,
+        {{ change_pct('so_far.last_price', 'so_far.open_price', 'so_far.open_price') }}
+            as change_pct
     from so_far
     inner join presets using (cutoff_time)
     left join relative_volumes

@@ -33,8 +33,8 @@ rejected as (
         session_date,
         count(*) as rejected_count
     from {{ ref('bars__rejected') }}
-    -- a row that says the same again is no fault of the session
-    where rule != 'duplicate'
+    -- a row that says the same again is no fault of the session, nor one that is of no session
+    where rule not in ('duplicate', 'epoch_stamp', 'no_session')
     group by source, session_date
 )
 

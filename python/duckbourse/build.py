@@ -1,0 +1,309 @@
+"""One `dbt build` in a process of its own: prepared, watched line by line, stopped with us."""
+
+from __future__ import annotations
+
+import ctypes
+import difflib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import duckdb
+import yaml
+
+from duckbourse import clock, state
+from duckbourse.errors import (
+    BourseError,
+    BuildFailed,
+    ConfigurationError,
+    StorageFull,
+)
+from duckbourse.progress import (
+    Outcome,
+    Progress,
+    last_times,
+    one_line,
+    outcome_of,
+)
+from duckbourse.settings import PROJECT, settings
+from duckbourse.warehouse import attach, is_full, plain_os
+
+# Rebuilt in every run, so that the file says which run it is of.
+PUBLICATION_MODEL = "serving__publication"
+# How long dbt may take to stop when asked to; killing it harms no file, so it need not be long.
+STOP_SECONDS = 5
+
+LIBC = ctypes.CDLL(None)  # loaded here: nothing may be loaded between fork and exec
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to build: everything, or what the selectors of dbt choose."""
+
+    full_refresh: bool = False
+    select: str | None = None
+    variables: str | None = None
+    threads: int | None = None
+
+
+Watch = Callable[[Progress, str | None], None]
+
+
+def build(request: Request, watch: Watch) -> Outcome:
+    """
+    Run `dbt build` to its end and record the state of the build file.
+
+    The caller is the build file's sole owner. A red build returns its failures; what kept dbt from
+    building at all is raised. On an exception, Ctrl-C included, dbt is stopped first.
+    """
+    before = state.load(settings().build_database)
+    check_variables(request.variables)
+    _prepare_folders()
+    _check_file()
+    _install_packages()
+    progress = Progress(last_times())
+    state.save(settings().build_database, None)
+    started = clock.elapsed_seconds()
+    try:
+        return_code, stray = _run(request, progress, watch)
+    except BaseException:
+        _put_back(before, progress)
+        raise
+    outcome = outcome_of(progress, clock.elapsed_seconds() - started)
+    if return_code and not outcome.failures:
+        _put_back(before, progress)
+        raise _no_build(progress, stray, return_code)
+    _record(request, outcome, before)
+    return outcome
+
+
+def check_variables(text: str | None) -> None:
+    """Refuse `--vars` that dbt would silently ignore: a name that dbt_project.yml does not have."""
+    if text is None:
+        return
+    try:
+        given = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigurationError(
+            f"--vars {text!r} is not YAML: {' '.join(str(error).split())}",
+            "write it as --vars '{as_of: 2024-01-31}'",
+        ) from error
+    if not isinstance(given, dict):
+        raise ConfigurationError(
+            f"--vars {text!r} is not a mapping", "write it as --vars '{as_of: 2024-01-31}'"
+        )
+    known = yaml.safe_load((PROJECT / "dbt_project.yml").read_text()).get("vars") or {}
+    for name in given:
+        if name not in known:
+            close = difflib.get_close_matches(str(name), known, n=1)
+            raise ConfigurationError(
+                f"there is no variable {name!r}" + (f"; {close[0]!r} is close" if close else ""),
+                "dbt_project.yml lists them: " + ", ".join(known),
+            )
+
+
+def report_failure(outcome: Outcome) -> BourseError:
+    """Return the error that a red outcome is."""
+    count = len(outcome.failures)
+    full = next((f for f in outcome.failures if is_full(f.problem)), None)
+    if full:
+        return StorageFull(
+            f"no room is left on the disk of {settings().data} ({full.name}: {full.problem})",
+            "free some space, or set BOURSE_DATA_DIR to a folder on a larger disk; "
+            "nothing was published",
+        )
+    starved = next((f for f in outcome.failures if "Out of Memory" in f.problem), None)
+    if starved:
+        return BuildFailed(
+            f"{settings().memory_limit} of memory were not enough for {starved.name}",
+            "set BOURSE_MEMORY_LIMIT higher, or BOURSE_THREADS lower; nothing was published",
+        )
+    skipped = sum(status == "skipped" for status in outcome.statuses.values())
+    return BuildFailed(
+        f"{count} of {len(outcome.statuses)} nodes failed and {skipped} were skipped",
+        "mend what is listed above and run it again; nothing was published",
+    )
+
+
+def _prepare_folders() -> None:
+    data = settings().data
+    try:
+        (settings().build_database.parent / "spill").mkdir(parents=True, exist_ok=True)
+        # A data folder elsewhere needs the shipped sample, and the files without rows that let a
+        # glob find something.
+        sample = PROJECT / "data" / "sample"
+        if settings().sample and sample.is_dir() and not (data / "sample").exists():
+            (data / "sample").symlink_to(sample, target_is_directory=True)
+        for empty in (PROJECT / "data" / "raw").glob("*/empty.parquet"):
+            here = settings().raw / empty.parent.name / empty.name
+            if not here.exists():
+                here.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(empty, here)
+    except OSError as error:
+        raise plain_os(error, data) from error
+
+
+def _check_file() -> None:
+    database = settings().build_database
+    if database.exists():
+        with duckdb.connect() as connection:
+            attach(connection, database, read_only=False)
+
+
+def _install_packages() -> None:
+    wanted, installed = PROJECT / "packages.yml", PROJECT / "dbt_packages"
+    if not wanted.exists():
+        return
+    if (
+        installed.is_dir()
+        and all(package.exists() for package in installed.iterdir())
+        and installed.stat().st_mtime >= wanted.stat().st_mtime
+    ):
+        return
+    command = [*_dbt("deps"), "--quiet"]
+    process = subprocess.run(
+        command, cwd=PROJECT, env=_environment(), capture_output=True, text=True, check=False
+    )
+    if process.returncode:
+        raise BuildFailed(
+            f"dbt deps failed: {one_line(process.stdout + process.stderr)}",
+            "see packages.yml and logs/dbt.log",
+        )
+    installed.mkdir(exist_ok=True)
+    os.utime(installed)
+
+
+def _dbt(command: str) -> list[str]:
+    place = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
+    return [sys.executable, "-m", "dbt.cli.main", command, *place]
+
+
+def _environment(threads: int | None = None) -> dict[str, str]:
+    # profiles.yml reads the environment only; settings know .env too. The data folder is passed
+    # as it was set: another spelling of it would make dbt parse everything again.
+    return {
+        "BOURSE_GIT_REVISION": _git_revision(),
+        **os.environ,
+        "BOURSE_DATA_DIR": str(settings().data_dir),
+        "BOURSE_SAMPLE": str(settings().sample).lower(),
+        "BOURSE_THREADS": str(threads or settings().threads),
+        "BOURSE_MODEL_THREADS": str(settings().model_threads),
+        "BOURSE_MEMORY_LIMIT": settings().memory_limit,
+        "DO_NOT_TRACK": "1",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def _git_revision() -> str:
+    try:
+        command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+        return subprocess.check_output(
+            command, cwd=PROJECT, text=True, stderr=subprocess.DEVNULL
+        ).strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def _run(request: Request, progress: Progress, watch: Watch) -> tuple[int, list[str]]:
+    command = [*_dbt("build"), "--log-format", "json", "--no-use-colors", "--target", "build"]
+    if request.full_refresh:
+        command.append("--full-refresh")
+    if request.select:
+        command += ["--select", *request.select.split(), PUBLICATION_MODEL]
+    if request.variables:
+        command += ["--vars", request.variables]
+    stray: list[str] = []
+    with _child(command, _environment(request.threads)) as child:
+        assert child.stdout is not None
+        for line in child.stdout:
+            try:
+                event = json.loads(line)
+                ended = progress.see(event)
+            except (ValueError, KeyError, TypeError):
+                stray.append(line.rstrip())
+                continue
+            if progress.unmatched:
+                raise ConfigurationError(
+                    f"--select {' '.join(progress.unmatched)} matches nothing",
+                    "name models as their files: --select 'indicators__rsi+'",
+                )
+            watch(progress, ended)
+        return child.wait(), stray
+
+
+@contextmanager
+def _child(command: list[str], environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
+    # A session of its own: Ctrl-C reaches dbt through us only, once.
+    child = subprocess.Popen(
+        command,
+        cwd=PROJECT,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        preexec_fn=_before_dbt,
+    )
+    try:
+        yield child
+    finally:
+        if child.poll() is None:
+            child.send_signal(signal.SIGINT)
+            try:
+                child.communicate(timeout=STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.communicate()
+
+
+def _before_dbt() -> None:
+    # A shell's background job ignores SIGINT, by which dbt is to be stopped; and a launcher that
+    # was killed leaves no dbt behind that holds the build file (PR_SET_PDEATHSIG).
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if sys.platform == "linux":
+        LIBC.prctl(1, signal.SIGKILL)
+
+
+def _no_build(progress: Progress, stray: list[str], return_code: int) -> BourseError:
+    # dbt ended in error and no node did: a model that does not parse, no memory, a signal.
+    if return_code < 0:
+        return BuildFailed(
+            f"dbt was ended by {signal.Signals(-return_code).name}",
+            "if nobody did it, memory ran out: set BOURSE_MEMORY_LIMIT lower than what is free",
+        )
+    text = "\n".join(progress.messages or stray[-5:]) or f"exit code {return_code}"
+    if is_full(text):
+        return StorageFull(f"no room is left on the disk: {one_line(text)}", "free some space")
+    return BuildFailed(
+        f"dbt could not build: {one_line(text, whole=True)}", "more is in logs/dbt.log"
+    )
+
+
+def _put_back(before: state.State | None, progress: Progress) -> None:
+    # No node was begun, so the file is what it was; its time of change tells if not.
+    if not progress.done and not progress.running:
+        state.save(settings().build_database, before)
+
+
+def _record(request: Request, outcome: Outcome, before: state.State | None) -> None:
+    database = settings().build_database
+    try:
+        after = state.after(
+            outcome.invocation_id,
+            outcome.statuses,
+            before,
+            database,
+            full=request.select is None,
+            variables=request.variables or "",
+        )
+        state.save(database, after)
+    except OSError as error:
+        if not outcome.failures:
+            raise plain_os(error, database) from error

@@ -1,0 +1,70 @@
+"""
+Every exception of ours, as one tree.
+
+    BourseError
+    ├── ConfigurationError      a setting, variable or preset that cannot be right
+    ├── BadInput                a file that cannot be read as what it should be
+    │   └── NotBars             a file that can be read and holds no bars
+    ├── BadQuery                SQL that the published file cannot answer
+    ├── BuildFailed             dbt did not end green
+    ├── ChecksFailed            a stage of `./bourse test` did not pass
+    ├── DatabaseLocked          another process holds the build file
+    ├── PublicationError        the build could not be published
+    ├── StorageFull             the disk has no room left
+    └── StoreBusy               another ingest is writing to the raw store
+
+Each says in one line what happened, where and why, and in `remedy` what to do. The command line
+prints both and ends with `exit_code`; a traceback is for our own mistakes only.
+"""
+
+from __future__ import annotations
+
+
+class BourseError(Exception):
+    """Say in one line what happened, where and why; `remedy` is what the reader can do."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(message)
+        self.remedy = remedy
+
+
+class ConfigurationError(BourseError):
+    exit_code = 2
+
+
+class BadInput(BourseError):
+    exit_code = 3
+
+
+class NotBars(BadInput):
+    pass
+
+
+class BadQuery(BourseError):
+    exit_code = 3
+
+
+class BuildFailed(BourseError):
+    pass
+
+
+class ChecksFailed(BourseError):
+    pass
+
+
+class DatabaseLocked(BourseError):
+    exit_code = 4
+
+
+class PublicationError(BourseError):
+    exit_code = 5
+
+
+class StorageFull(BourseError):
+    exit_code = 6
+
+
+class StoreBusy(BourseError):
+    exit_code = 4

@@ -1,0 +1,178 @@
+"""What dbt says while it builds and afterwards: its events, its results, and what failed."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import statistics
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from duckbourse.settings import PROJECT
+from duckbourse.state import GREEN
+
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+HEADLINE = re.compile(r"^[\w ]+ (Error|Exception)( in [\w ]+ \S+ \(.*\))?:?$")
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A node that did not end well, in what one line needs."""
+
+    name: str
+    kind: str
+    problem: str
+    file: str
+    compiled: str
+
+    def __str__(self) -> str:
+        places = ", ".join(
+            part for part in (self.file, self.compiled and f"compiled: {self.compiled}") if part
+        )
+        return f"{self.kind} {self.name}: {self.problem}" + (f" ({places})" if places else "")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run of dbt ended."""
+
+    invocation_id: str
+    seconds: float
+    statuses: Mapping[str, str]
+    failures: tuple[Failure, ...]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Count the nodes that were run by kind: model, seed, test, unit_test, function."""
+        ran = (node for node, status in self.statuses.items() if status != "skipped")
+        kinds = Counter(node.split(".")[0] for node in ran)
+        return {kind: count for kind, count in sorted(kinds.items()) if kind != "operation"}
+
+
+@dataclass
+class Progress:
+    """What is done, what is running, and when the rest may be done; fed with dbt's events."""
+
+    expected: Mapping[str, float]
+    total: int = 0
+    done: dict[str, str] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    running: dict[str, str] = field(default_factory=dict)
+    messages: list[str] = field(default_factory=list)
+    unmatched: list[str] = field(default_factory=list)
+    invocation_id: str = ""
+
+    def see(self, event: Mapping[str, Any]) -> str | None:
+        """Take in one event and return the node that it ended, if it did."""
+        info, data = event["info"], event["data"]
+        self.invocation_id = info["invocation_id"]
+        if info["name"] == "NoNodesForSelectionCriteria":
+            self.unmatched.append(str(data["spec_raw"]))
+        if info["name"] == "ConcurrencyLine":
+            self.total = int(data["node_count"])
+        if info["level"] == "error" and "node_info" not in data:
+            self.messages.append(str(data.get("exc") or info["msg"]))
+        if "node_info" not in data or "index" not in data:
+            return None
+        node = str(data["node_info"]["unique_id"])
+        if node.startswith("operation."):
+            return None
+        self.total = int(data.get("total") or data.get("num_models") or self.total)
+        if info["name"] == "LogStartLine":
+            self.running[node] = _shown(data["node_info"])
+            return None
+        self.running.pop(node, None)
+        status = data["node_info"]["node_status"]
+        self.done[node] = str(data.get("status") if status == "None" else status).lower()
+        self.seconds[node] = float(data.get("execution_time") or 0)
+        return node
+
+    def seconds_left(self) -> float | None:
+        """
+        Return an estimate, or None while there is nothing to go by.
+
+        Nodes count for what they took last time, at today's pace; a run of other nodes than last
+        time counts them alike.
+        """
+        if not self.done or not self.total:
+            return None
+        took = sum(self.seconds.values())
+        if len(self.expected) != self.total or not self.done.keys() <= self.expected.keys():
+            return took / len(self.done) * (self.total - len(self.done))
+        left = sum(s for node, s in self.expected.items() if node not in self.done)
+        planned = sum(s for node, s in self.expected.items() if node in self.done)
+        return left * (took / planned if planned else 1)
+
+
+def outcome_of(progress: Progress, seconds: float) -> Outcome:
+    """Return how the run ended: as dbt recorded it, or as far as was seen where it could not."""
+    found = _read("run_results.json")
+    if found.get("metadata", {}).get("invocation_id") != progress.invocation_id:
+        return Outcome(progress.invocation_id, seconds, dict(progress.done), ())
+    statuses = {result["unique_id"]: result["status"] for result in found["results"]}
+    failures = tuple(_failures(found["results"]))
+    return Outcome(progress.invocation_id, seconds, statuses, failures)
+
+
+def last_times() -> dict[str, float]:
+    """Return the seconds that each node took in the last run."""
+    times = {
+        result["unique_id"]: float(result["execution_time"])
+        for result in _read("run_results.json").get("results", [])
+        if not result["unique_id"].startswith("operation.")
+    }
+    usual = statistics.median(times.values()) if times else 0
+    return {node: seconds or usual for node, seconds in times.items()}
+
+
+def one_line(message: str, *, whole: bool = False, width: int = 400) -> str:
+    """Return a message of dbt's in one line, without the headline that names the node."""
+    lines = [line.strip() for line in ANSI.sub("", message).splitlines()]
+    lines = [line for line in lines if line and (whole or not HEADLINE.match(line))]
+    if any("enforced contract" in line for line in lines):
+        rows = [line for line in lines if line.startswith("|") and "--" not in line]
+        lines = ["its columns are not those of its contract:", *rows[1:]]
+    text = " ".join(lines)
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def _failures(results: Iterable[Mapping[str, Any]]) -> Iterator[Failure]:
+    red = [r for r in results if r["status"] not in GREEN and r["status"] != "skipped"]
+    manifest = _read("manifest.json") if red else {}
+    nodes = {
+        node: page
+        for kind in ("nodes", "unit_tests", "functions")
+        for node, page in manifest.get(kind, {}).items()
+    }
+    for result in red:
+        kind, _, name = result["unique_id"].split(".")[:3]
+        page = nodes.get(result["unique_id"], {})
+        problem = one_line(result.get("message") or result["status"])
+        if kind == "test" and result["status"] == "fail":
+            problem = f"{result['failures']} failing rows"
+        yield Failure(
+            name=page.get("name") or name,
+            kind=kind.replace("_", " "),
+            problem=problem,
+            file=page.get("original_file_path") or "",
+            compiled=page.get("compiled_path") or "",
+        )
+
+
+def _read(name: str) -> dict[str, Any]:
+    path = PROJECT / os.environ.get("DBT_TARGET_PATH", "target") / name
+    try:
+        found: dict[str, Any] = json.loads(path.read_text())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return found
+
+
+def _shown(node: Mapping[str, Any]) -> str:
+    relation = node.get("node_relation") or {}
+    if node["resource_type"] in ("model", "seed", "function") and relation.get("schema"):
+        return f"{relation['schema']}.{relation['alias']}"
+    return str(node["node_name"])

@@ -1,0 +1,187 @@
+"""
+A green build becomes what everyone reads, by one rename.
+
+The build file is copied beside the published one, freed of staging (views over local Parquet),
+given its publication record, closed, read once, and renamed. Whoever has the previous publication
+open keeps it. Killed at any moment, this leaves the previous one and a file the next run removes.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from duckbourse import clock
+from duckbourse.errors import PublicationError
+from duckbourse.settings import settings
+from duckbourse.state import State
+from duckbourse.warehouse import attach, plain, plain_os, quoted
+
+NOT_PUBLISHED = {"staging"}
+LEFTOVERS = ".publishing-*"
+
+
+@dataclass(frozen=True)
+class Published:
+    """What was published: where, how big, how long it took, and the rows of each table."""
+
+    path: Path
+    byte_count: int
+    seconds: float
+    is_compacted: bool
+    row_counts: dict[str, int]
+
+
+def publish(source: Path, target: Path, state: State | None) -> Published:
+    """
+    Publish the build file as `target`, or raise and leave `target` as it was.
+
+    `state` is what is known of the build file: it must be wholly green, untouched since, and carry
+    the record of that very run. The caller is the build file's sole owner.
+    """
+    started = clock.elapsed_seconds()
+    if why := refusal(source, state):
+        raise why
+    assert state is not None
+    for leftover in target.parent.glob(LEFTOVERS):
+        leftover.unlink(missing_ok=True)
+    copy = target.parent / f".publishing-{os.getpid()}.duckdb"
+    try:
+        is_compacted = _copy(source, copy)
+        row_counts = _complete(copy, state.invocation_id)
+        _read_once(copy, row_counts)
+        _sync(copy)
+        copy.replace(target)
+        _sync(target.parent)
+    except OSError as error:
+        raise plain_os(error, copy) from error
+    except duckdb.Error as error:
+        raise plain(error, copy) from error
+    finally:
+        for leftover in target.parent.glob(f"{copy.name}*"):
+            leftover.unlink(missing_ok=True)
+    seconds = clock.elapsed_seconds() - started
+    return Published(target, target.stat().st_size, seconds, is_compacted, row_counts)
+
+
+def refusal(source: Path, state: State | None) -> PublicationError | None:
+    """Return why this build file may not be published, or None if it may."""
+    if not source.exists():
+        return PublicationError(f"there is no build file {source}", "run `./bourse build`")
+    if state is None or not state.is_of(source):
+        return PublicationError(
+            f"nothing vouches for {source}: no full build has ended since it was changed",
+            "run `./bourse build` without --select",
+        )
+    if state.unproven:
+        return PublicationError(
+            f"{source} is not green: {len(state.unproven)} nodes are not, "
+            f"the first is {state.unproven[0]}",
+            "run `./bourse build`, or --select all of them",
+        )
+    return None
+
+
+def _copy(source: Path, copy: Path) -> bool:
+    # A byte copy is seven times faster; rebuilding block by block is worth it once free blocks,
+    # which rebuilt tables leave behind, are more than half of the file.
+    with duckdb.connect() as connection:
+        attach(connection, source, read_only=True)  # and while it is, nobody writes to it
+        if Path(f"{source}.wal").exists():
+            raise PublicationError(
+                f"{source} has changes that are not yet in the file",
+                "run `./bourse build` again",
+            )
+        [(used, free)] = connection.execute(
+            "select used_blocks, free_blocks from pragma_database_size() where database_name = ?",
+            ["duckbourse"],
+        ).fetchall()
+        if free <= used:
+            shutil.copyfile(source, copy)
+            return False
+        connection.execute(f"set memory_limit = {quoted(settings().memory_limit)}")
+        connection.execute(f"set threads = {settings().threads}")
+        connection.execute(f"set temp_directory = {quoted(source.parent / 'spill')}")
+        connection.execute(f"attach {quoted(copy)} as compact (storage_version 'v1.0.0')")
+        connection.execute("copy from database duckbourse to compact")
+        connection.execute("detach compact")
+        return True
+
+
+def _complete(copy: Path, invocation_id: str) -> dict[str, int]:
+    with duckdb.connect() as connection:
+        attach(connection, copy, read_only=False)
+        for schema in NOT_PUBLISHED:
+            connection.execute(f"drop schema if exists {schema} cascade")
+        try:
+            records = connection.execute("select invocation_id from serving.publication").fetchall()
+        except (duckdb.CatalogException, duckdb.BinderException) as error:
+            raise PublicationError(
+                f"the build file has no usable serving.publication: {str(error).splitlines()[0]}",
+                "run `./bourse build` (without --select)",
+            ) from error
+        if records != [(invocation_id,)]:
+            raise PublicationError(
+                f"serving.publication is of {records or 'no run'}, "
+                f"and the last green run is {invocation_id}",
+                "run `./bourse build`",
+            )
+        row_counts = _row_counts(connection)
+        connection.execute(
+            """
+            update serving.publication
+            set
+                published_at = ?::timestamptz at time zone 'UTC',
+                row_counts = map(?::varchar[], ?::bigint[])
+            """,
+            [clock.now(), list(row_counts), list(row_counts.values())],
+        )
+        connection.execute("checkpoint")
+    if Path(f"{copy}.wal").exists():
+        raise PublicationError(f"{copy} did not close cleanly", "run `./bourse publish` again")
+    return row_counts
+
+
+def _row_counts(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    tables = connection.execute(
+        "select schema_name, table_name from duckdb_tables()"
+        " where database_name = current_database() order by all"
+    ).fetchall()
+    return {
+        f"{schema}.{table}": connection.table(f'"{schema}"."{table}"').count("*").fetchall()[0][0]
+        for schema, table in tables
+    }
+
+
+def _read_once(copy: Path, row_counts: dict[str, int]) -> None:
+    # As a reader elsewhere would: without our Parquet. A view that needs it is of no use to them.
+    with duckdb.connect() as connection:
+        attach(connection, copy, read_only=True)
+        connection.execute("set enable_external_access = false")
+        if _row_counts(connection) != row_counts:
+            raise PublicationError(f"{copy} does not hold what was written", "check the disk")
+        views = connection.execute(
+            "select schema_name, view_name from duckdb_views()"
+            " where database_name = current_database() and not internal order by all"
+        ).fetchall()
+        for schema, view in views:
+            try:
+                connection.execute(f'select * from "{schema}"."{view}" limit 0').fetchall()
+            except duckdb.Error as error:
+                raise PublicationError(
+                    f"the view {schema}.{view} cannot be read from the published file alone: "
+                    f"{str(error).splitlines()[0]}",
+                    "make it a table, or read tables instead of staging in it",
+                ) from error
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,66 @@
+"""What can be set from outside: the environment and `.env`, typed."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from duckbourse.errors import ConfigurationError
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+class Settings(BaseSettings):
+    """
+    Each field is the environment variable `BOURSE_<FIELD>`; a `.env` in the project counts too.
+
+    Relative paths are taken from the project's folder. `profiles.yml` and `dbt_project.yml` read
+    the same variables, so that plain `dbt build` and `./bourse build` agree.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="BOURSE_", env_file=PROJECT / ".env", extra="ignore"
+    )
+
+    data_dir: Path = Path("data")
+    sample: bool = True
+    threads: int = Field(default=2, ge=1)
+    model_threads: int = Field(default=1, ge=1)
+    memory_limit: str = Field(default="3GB", pattern=r"^\d+(\.\d+)?\s?(MB|GB|MiB|GiB)$")
+
+    @property
+    def data(self) -> Path:
+        """The folder that holds sample, raw, build and published data."""
+        return PROJECT / self.data_dir
+
+    @property
+    def raw(self) -> Path:
+        """Where ingested deliveries lie."""
+        return self.data / "raw"
+
+    @property
+    def build_database(self) -> Path:
+        """The file that dbt owns; nothing else opens it."""
+        return self.data / "build" / "duckbourse.duckdb"
+
+    @property
+    def published_database(self) -> Path:
+        """The file that everyone reads."""
+        return self.data / "duckbourse.duckdb"
+
+
+@cache
+def settings() -> Settings:
+    """Return the settings, read once, or raise ConfigurationError for the first bad one."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "BOURSE_" + str(first["loc"][0]).upper()
+        raise ConfigurationError(
+            f"{name}={first['input']!r} is not usable: {first['msg']}",
+            f"set {name} in the environment or in .env, or unset it for the default",
+        ) from error

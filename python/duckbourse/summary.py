@@ -1,0 +1,83 @@
+"""What a publication holds, in the numbers shown after a build; every query is here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import duckdb
+
+Rows = list[dict[str, Any]]
+
+QUERIES = {
+    "publication": """
+        select build_id, git_revision, data_version, invocation_id, built_at, published_at
+        from serving.publication
+    """,
+    "rooms": """
+        select
+            split_part(entry.key, '.', 1) as room,
+            count(*)::bigint as table_count,
+            sum(entry.value)::bigint as row_count,
+            arg_max(entry.key, entry.value) as largest_table,
+        from (
+            select unnest(map_entries(row_counts)) as entry from serving.publication
+        )
+        group by room
+        order by row_count desc
+    """,
+    "bars": """
+        select
+            timeframe,
+            count(distinct symbol) as symbol_count,
+            count(*) as bar_count,
+            max(session_date) as last_session,
+        from bars.ohlcv
+        group by timeframe
+        order by bar_count desc
+    """,
+    "rejected": """
+        select rule, count(*) as row_count
+        from bars.rejected
+        group by rule
+        order by row_count desc
+    """,
+    "signals": """
+        select session_date, signal_rank, scanner, preset, symbol, direction, score
+        from scanners.signals
+        where session_date = (select max(session_date) from scanners.signals)
+        order by signal_rank nulls last, scanner, preset, symbol
+        limit 10
+    """,
+    "portfolios": """
+        select
+            portfolio,
+            min(session_date) as first_session,
+            max(session_date) as last_session,
+            arg_max(net_return, session_date) as last_return,
+            product(1 + net_return) - 1 as total_return,
+        from portfolio.returns
+        group by portfolio
+        order by portfolio
+    """,
+    "value_at_risk": """
+        select portfolio, method, confidence, lookback_days, session_date, var_return, es_return
+        from risk.var_estimates
+        where method = 'historical' and horizon_days = 1 and var_return is not null
+        qualify session_date = max(session_date) over (partition by portfolio)
+        order by portfolio, confidence, lookback_days
+    """,
+}
+
+
+def summary(connection: duckdb.DuckDBPyConnection) -> dict[str, Rows | None]:
+    """Return the rows of each part; None where its relation is not in the publication."""
+    return {part: _rows(connection, query) for part, query in QUERIES.items()}
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, query: str) -> Rows | None:
+    try:
+        cursor = connection.execute(query)
+    except (duckdb.CatalogException, duckdb.BinderException):
+        return None
+    names = [column[0] for column in cursor.description or []]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]

@@ -1,0 +1,104 @@
+"""A raw store in a folder of a test's own, and files to put into it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from duckbourse.ingest import Outcome, RawStore, Report, ingest, read_mapping
+from duckbourse.settings import PROJECT
+
+SHARED = Path(os.environ.get("BOURSE_SHARED_DATA", PROJECT.parent / "shared" / "data"))
+MARKET = SHARED / "market"
+needs_market = pytest.mark.skipif(
+    not MARKET.exists(), reason="real market files are not here; BOURSE_SHARED_DATA says where"
+)
+
+DELIVERED_AT = datetime(2026, 11, 1, 18, 30, tzinfo=UTC)
+HEADER = "date,open,high,low,close,volume"
+
+
+@dataclass
+class Shop:
+    """A store, and a folder for vendor files."""
+
+    folder: Path
+    store: RawStore = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.store = RawStore(self.folder / "raw")
+
+    def file(self, name: str, content: str | bytes) -> Path:
+        """Return a vendor's file of this name and content."""
+        path = self.folder / "vendor" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    def csv(self, name: str, rows: Sequence[str], header: str = HEADER) -> Path:
+        """Return a CSV file of these lines."""
+        return self.file(name, "\n".join([header, *rows]) + "\n")
+
+    def run(
+        self,
+        *paths: Path,
+        delivered_at: datetime = DELIVERED_AT,
+        dry_run: bool = False,
+        mapping: Path | None = None,
+        **stated: Any,
+    ) -> list[Report]:
+        """Ingest and return what became of each file."""
+        options = read_mapping(mapping, **stated)
+        return list(ingest(list(paths), options, self.store, delivered_at, dry_run=dry_run))
+
+    def deliver(self, *paths: Path, **stated: Any) -> Report:
+        """Ingest one file that must be delivered."""
+        [report] = self.run(*paths, **stated)
+        assert report.outcome is Outcome.DELIVERED, report.notes
+        return report
+
+    def refuse(self, *paths: Path, **stated: Any) -> Report:
+        """Ingest one file that must not be delivered: one line, a remedy, nothing in the store."""
+        before = self.files()
+        [report] = self.run(*paths, **stated)
+        assert report.outcome is Outcome.FAILED
+        [note] = report.notes
+        assert "\n" not in note
+        assert report.remedy
+        assert self.files() == before
+        return report
+
+    def files(self) -> list[str]:
+        """Return the store's files but those without rows."""
+        return sorted(
+            str(path.relative_to(self.store.root))
+            for path in self.store.root.rglob("*")
+            if path.is_file() and path.name != "empty.parquet"
+        )
+
+    def rows(self, table: str, select: str = "*", order: str = "all") -> list[tuple[Any, ...]]:
+        """Return rows of a table of the store, the way a reader of the warehouse finds them."""
+        files = f"{self.store.root}/{table}/**/*.parquet"
+        query = f"select {select} from read_parquet('{files}', hive_partitioning = false) as found"
+        if table != "deliveries":
+            manifests = f"{self.store.root}/deliveries/*.parquet"
+            query += f" where delivery in (select delivery from read_parquet('{manifests}'))"
+        with duckdb.connect() as con:
+            return con.execute(f"{query} order by {order}").fetchall()
+
+
+def minutes(day: str, first: str, count: int, price: float = 100.0) -> list[str]:
+    """Return rows of a CSV, one a minute from `first` on."""
+    hour, minute = map(int, first.split(":"))
+    start = hour * 60 + minute
+    return [
+        f"{day} {at // 60:02d}:{at % 60:02d}:00,{price},{price + 1},{price - 1},{price},10"
+        for at in range(start, start + count)
+    ]
