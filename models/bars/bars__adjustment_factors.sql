@@ -32,7 +32,10 @@ closes as (
         delivered_at,
         close
     from daily_bars
-    semi join dividends using (symbol)
+    semi join dividends
+        on
+            daily_bars.symbol = dividends.symbol
+            and daily_bars.session_date = dividends.ex_date
     where close > 0
     union all
     select
@@ -42,7 +45,10 @@ closes as (
         delivered_at,
         close
     from minute_bars
-    semi join dividends using (symbol)
+    semi join dividends
+        on
+            minute_bars.symbol = dividends.symbol
+            and minute_bars.session_date = dividends.ex_date
     where close > 0
 ),
 

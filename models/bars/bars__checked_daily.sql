@@ -1,4 +1,21 @@
 {{ config(materialized='ephemeral') }}
+{%- set columns -%}
+        symbol,
+        session_date,
+        open_ts,
+        close_ts,
+        open,
+        high,
+        low,
+        close,
+        volume,
+        calendar,
+        source,
+        source_file,
+        source_row,
+        delivery,
+        delivered_at,
+{%- endset %}
 
 with
 
@@ -8,6 +25,15 @@ daily_bars as (
 
 stale_symbols as (
     select * from {{ ref('bars__stale_symbols') }}
+),
+
+symbol_days as (
+    select * from {{ ref('bars__symbol_days') }}
+),
+
+delivered_days as (
+    select * from {{ ref('bars__delivered_days') }}
+    where kind = 'daily'
 ),
 
 calendars as (
@@ -31,72 +57,66 @@ stale_bars as (
     where daily_bars.session_date >= stale_symbols.stale_from
 ),
 
--- a publishing bug that happens: one symbol's prices in every symbol's file
-copied_prices as (
-    select
-        session_date,
-        open,
-        high,
-        low,
-        close,
-        volume
-    from stale_bars
-    where volume > 0
-    group by session_date, open, high, low, close, volume
-    having count(distinct symbol) >= {{ var('min_copied_symbols') }}
-),
-
-ruled as (
+ruled as not materialized (
     select
         stale_bars.*,
         sessions.open_ts,
         sessions.close_ts,
+        symbol_days.is_contested,
         coalesce(precedences.precedence, 0) as precedence,
         coalesce(
             {{ broken_price_rule() }},
             {{ broken_time_rule('starts_at', 'coalesce(sessions.close_ts, starts_at)') }},
-            if(copied_prices.session_date is not null, 'copied_across_symbols', null)
+            if(delivered_days.is_copied, 'copied_across_symbols', null)
         ) as broken_rule
     from stale_bars
-    left join calendars using (calendar)
-    left join sessions using (calendar, session_date)
+    inner join symbol_days using (symbol, session_date)
+    inner join delivered_days using (symbol, session_date, delivery)
+    left join calendars on stale_bars.calendar = calendars.calendar
+    left join sessions
+        on
+            stale_bars.calendar = sessions.calendar
+            and stale_bars.session_date = sessions.session_date
     left join precedences using (source)
-    left join copied_prices using (session_date, open, high, low, close, volume)
 ),
 
-final as (
+-- nearly all: there is one row of the bar, so it is the one that counts
+uncontested as (
     select
-        symbol,
-        session_date,
-        open_ts,
-        close_ts,
-        open,
-        high,
-        low,
-        close,
-        volume,
-        calendar,
-        source,
-        source_file,
-        source_row,
-        delivery,
-        delivered_at,
+        {{ columns }}
+        broken_rule,
+        1 as preference
+    from ruled
+    where not is_contested
+),
+
+-- several rows of one bar: 1 is a sound one of the best source, the last that was delivered
+contested as (
+    select
+        {{ columns }}
         case
             when broken_rule is not null then broken_rule
             when lag(delivery) over by_preference = delivery then 'duplicate'
         end as broken_rule,
-        -- 1 is the bar that counts: a sound one of the best source, the last that was delivered
         row_number() over by_preference as preference
     from ruled
-    window by_preference as (
-        partition by symbol, session_date
-        order by
-            broken_rule is not null,
-            precedence desc,
-            delivered_at desc,
-            delivery desc,
-            source_row desc
-    )
+    where is_contested
+    window
+        by_preference as (
+            partition by symbol, session_date
+            order by
+                broken_rule is not null asc,
+                precedence desc,
+                delivered_at desc,
+                delivery desc,
+                source_row desc
+        )
+),
+
+final as (
+    select * from uncontested
+    union all
+    select * from contested
 )
 
 select * from final

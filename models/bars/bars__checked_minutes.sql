@@ -1,4 +1,22 @@
 {{ config(materialized='ephemeral') }}
+{%- set columns -%}
+        symbol,
+        bar_ts,
+        session_date,
+        open_ts,
+        close_ts,
+        open,
+        high,
+        low,
+        close,
+        volume,
+        calendar,
+        source,
+        source_file,
+        source_row,
+        delivery,
+        delivered_at,
+{%- endset %}
 
 with
 
@@ -8,6 +26,15 @@ minute_bars as (
 
 stale_symbols as (
     select * from {{ ref('bars__stale_symbols') }}
+),
+
+symbol_days as (
+    select * from {{ ref('bars__symbol_days') }}
+),
+
+delivered_days as (
+    select * from {{ ref('bars__delivered_days') }}
+    where kind = 'minute'
 ),
 
 calendars as (
@@ -29,38 +56,16 @@ stale_bars as (
     where minute_bars.session_date >= stale_symbols.stale_from
 ),
 
--- a whole day of one symbol, under the name of many: a publishing bug that happens
-days as (
-    select
-        source,
-        delivery,
-        symbol,
-        session_date,
-        bit_xor(hash(bar_ts, open, high, low, close, volume)) as content
-    from stale_bars
-    group by source, delivery, symbol, session_date
-    having sum(volume) > 0
-),
-
-copied_days as (
-    select
-        symbol,
-        session_date,
-        delivery
-    from days
-    qualify
-        count(*) over (partition by session_date, content) >= {{ var('min_copied_symbols') }}
-),
-
-ruled as (
+ruled as not materialized (
     select
         stale_bars.*,
         sessions.open_ts,
         sessions.close_ts,
+        symbol_days.is_contested,
         coalesce(precedences.precedence, 0) as precedence,
         coalesce(
             {{ broken_price_rule() }},
-            {{ broken_time_rule('stale_bars.bar_ts', 'stale_bars.bar_ts + interval 1 minute') }},
+            {{ broken_time_rule('bar_ts', 'bar_ts + interval 1 minute') }},
             if(
                 list_bool_or(
                     list_transform(
@@ -69,49 +74,56 @@ ruled as (
                     )
                 ), null, 'out_of_session'
             ),
-            if(copied_days.delivery is not null, 'copied_across_symbols', null)
+            if(delivered_days.is_copied, 'copied_across_symbols', null)
         ) as broken_rule
     from stale_bars
-    left join calendars using (calendar)
-    left join sessions using (calendar, session_date)
+    inner join symbol_days using (symbol, session_date)
+    inner join delivered_days using (symbol, session_date, delivery)
+    left join calendars on stale_bars.calendar = calendars.calendar
+    left join sessions
+        on
+            stale_bars.calendar = sessions.calendar
+            and stale_bars.session_date = sessions.session_date
     left join precedences using (source)
-    left join copied_days using (symbol, session_date, delivery)
 ),
 
-final as (
+-- nearly all: there is one row of the bar, so it is the one that counts
+uncontested as (
     select
-        symbol,
-        bar_ts,
-        session_date,
-        open_ts,
-        close_ts,
-        open,
-        high,
-        low,
-        close,
-        volume,
-        calendar,
-        source,
-        source_file,
-        source_row,
-        delivery,
-        delivered_at,
+        {{ columns }}
+        broken_rule,
+        1 as preference
+    from ruled
+    where not is_contested
+),
+
+-- several rows of one bar: 1 is a sound one of the best source, the last that was delivered
+contested as (
+    select
+        {{ columns }}
         case
             when broken_rule is not null then broken_rule
             when lag(delivery) over by_preference = delivery then 'duplicate'
         end as broken_rule,
-        -- 1 is the bar that counts: a sound one of the best source, the last that was delivered
         row_number() over by_preference as preference
     from ruled
-    window by_preference as (
-        partition by symbol, session_date, bar_ts
-        order by
-            broken_rule is not null,
-            precedence desc,
-            delivered_at desc,
-            delivery desc,
-            source_row desc
-    )
+    where is_contested
+    window
+        by_preference as (
+            partition by symbol, session_date, bar_ts
+            order by
+                broken_rule is not null asc,
+                precedence desc,
+                delivered_at desc,
+                delivery desc,
+                source_row desc
+        )
+),
+
+final as (
+    select * from uncontested
+    union all
+    select * from contested
 )
 
 select * from final

@@ -25,7 +25,7 @@ sessions as (
     select * from {{ ref('bars__sessions') }}
 ),
 
-bars_1m as materialized (
+bars_1m as not materialized (
     select
         symbol,
         '1m' as timeframe,
@@ -45,7 +45,7 @@ bars_1m as materialized (
     where broken_rule is null and preference = 1
 ),
 {% for shorter, timeframe, minutes in intraday %}
-bars_{{ timeframe }} as {{ 'not ' if loop.last }}materialized (
+bars_{{ timeframe }} as materialized (
     select
         symbol,
         '{{ timeframe }}' as timeframe,
@@ -122,8 +122,56 @@ bars_1d as materialized (
     from days_of_minutes
 ),
 
-bars_of_days as (
-    {%- for timeframe in ['1m', '5m', '15m', '30m', '1h', '1d'] %}
+-- in the shares of the week's last day, since a share may be split within a week
+weeks as (
+    select
+        bars_1d.symbol,
+        sessions.week_close_ts,
+        arg_max(symbol_days.adjustment_factor, bars_1d.session_date) as last_factor
+    from bars_1d
+    inner join sessions using (calendar, session_date)
+    inner join symbol_days using (symbol, session_date)
+    group by bars_1d.symbol, sessions.week_close_ts
+),
+
+days_of_weeks as (
+    select
+        bars_1d.* exclude (open, high, low, close, volume),
+        weeks.week_close_ts,
+        bars_1d.open * (symbol_days.adjustment_factor / weeks.last_factor) as open,
+        bars_1d.high * (symbol_days.adjustment_factor / weeks.last_factor) as high,
+        bars_1d.low * (symbol_days.adjustment_factor / weeks.last_factor) as low,
+        bars_1d.close * (symbol_days.adjustment_factor / weeks.last_factor) as close,
+        bars_1d.volume / (symbol_days.adjustment_factor / weeks.last_factor) as volume
+    from bars_1d
+    inner join sessions using (calendar, session_date)
+    inner join symbol_days using (symbol, session_date)
+    inner join weeks
+        on
+            bars_1d.symbol = weeks.symbol
+            and sessions.week_close_ts = weeks.week_close_ts
+),
+
+bars_1w as (
+    select
+        symbol,
+        '1w' as timeframe,
+        min(bar_ts) as bar_ts,
+        week_close_ts as bar_end,
+        max(session_date) as session_date,
+        arg_min(open, bar_ts) as open,
+        max(high) as high,
+        min(low) as low,
+        arg_max(close, bar_ts) as close,
+        {{ exact_sum('volume') }} as volume,
+        calendar,
+        if(min(source) = max(source), min(source), 'mixed') as source
+    from days_of_weeks
+    group by symbol, calendar, week_close_ts
+),
+
+all_bars as (
+    {%- for timeframe in ['1m', '5m', '15m', '30m', '1h', '1d', '1w'] %}
     select
         symbol,
         timeframe,
@@ -142,60 +190,57 @@ bars_of_days as (
     {%- endfor %}
 ),
 
--- bars that are over by the time the data of their market ends, in shares of today
-adjusted_bars as (
+-- bars that are over by the time the data of their market ends, in the order of their series
+ordered as (
     select
-        bars.*,
-        bars.open * symbol_days.adjustment_factor as adjusted_open,
-        bars.high * symbol_days.adjustment_factor as adjusted_high,
-        bars.low * symbol_days.adjustment_factor as adjusted_low,
-        bars.close * symbol_days.adjustment_factor as adjusted_close,
-        bars.volume / symbol_days.adjustment_factor as adjusted_volume,
+        all_bars.*,
         symbol_days.adjustment_factor,
-        symbol_days.adjustment_factor_total,
-        symbol_days.known_until
-    from bars_of_days as bars
+        symbol_days.adjustment_factor_total
+    from all_bars
     inner join symbol_days using (symbol, session_date)
-    where bars.bar_end <= symbol_days.known_until
+    where all_bars.bar_end <= symbol_days.known_until
+    order by all_bars.symbol, all_bars.timeframe, all_bars.bar_ts
 ),
 
--- of adjusted days, since a share may be split within a week
-bars_1w as (
+-- windows without a partition stream through the rows as they come: nothing is sorted again
+counted as (
     select
-        days.symbol,
-        '1w' as timeframe,
-        min(days.bar_ts) as bar_ts,
-        sessions.week_close_ts as bar_end,
-        max(days.session_date) as session_date,
-        arg_min(days.open, days.bar_ts) as open,
-        max(days.high) as high,
-        min(days.low) as low,
-        arg_max(days.close, days.bar_ts) as close,
-        {{ exact_sum('days.volume') }} as volume,
-        days.calendar,
-        if(min(days.source) = max(days.source), min(days.source), 'mixed') as source,
-        arg_min(days.adjusted_open, days.bar_ts) as adjusted_open,
-        max(days.adjusted_high) as adjusted_high,
-        min(days.adjusted_low) as adjusted_low,
-        arg_max(days.adjusted_close, days.bar_ts) as adjusted_close,
-        {{ exact_sum('days.adjusted_volume') }} as adjusted_volume,
-        arg_max(days.adjustment_factor, days.bar_ts) as adjustment_factor,
-        arg_max(days.adjustment_factor_total, days.bar_ts) as adjustment_factor_total,
-        max(days.known_until) as known_until
-    from adjusted_bars as days
-    inner join sessions using (calendar, session_date)
-    where days.timeframe = '1d'
-    group by days.symbol, days.calendar, sessions.week_close_ts
-    having sessions.week_close_ts <= max(days.known_until)
+        *,
+        row_number() over () as row_number,
+        lag(symbol) over () as symbol_before,
+        lag(timeframe) over () as timeframe_before,
+        lag(session_date) over () as session_date_before
+    from ordered
 ),
 
-bars as (
-    select * from adjusted_bars
-    union all by name
-    select * from bars_1w
+firsts as (
+    select
+        *,
+        case
+            when symbol_before is null or symbol != symbol_before or timeframe != timeframe_before
+                then row_number
+        end as first_of_series,
+        case
+            when
+                symbol_before is null
+                or symbol != symbol_before
+                or timeframe != timeframe_before
+                or session_date != session_date_before
+                then row_number
+        end as first_of_session
+    from counted
 ),
 
--- how many bars are there already, before the first that is built now
+started as (
+    select
+        *,
+        max(first_of_series) over so_far as series_row_number,
+        max(first_of_session) over so_far as session_row_number
+    from firsts
+    window so_far as (rows unbounded preceding) -- noqa: PRS
+),
+
+-- how many bars of a series are there already, before the first that is built now
 built as (
     {%- if is_incremental() %}
     select
@@ -215,34 +260,29 @@ built as (
 
 final as (
     select
-        bars.symbol,
-        bars.timeframe,
-        bars.bar_ts,
-        bars.bar_end,
-        bars.session_date,
-        coalesce(built.bar_count, 0) + row_number() over (
-            partition by bars.symbol, bars.timeframe order by bars.bar_ts
-        ) - 1 as bar_number,
-        row_number() over (
-            partition by bars.symbol, bars.timeframe, bars.session_date order by bars.bar_ts
-        ) - 1 as session_bar_number,
-        bars.open,
-        bars.high,
-        bars.low,
-        bars.close,
-        bars.volume,
-        bars.adjusted_open,
-        bars.adjusted_high,
-        bars.adjusted_low,
-        bars.adjusted_close,
-        bars.adjusted_volume,
-        bars.adjustment_factor,
-        bars.adjustment_factor_total,
-        bars.calendar,
-        bars.source
-    from bars
+        started.symbol,
+        started.timeframe,
+        started.bar_ts,
+        started.bar_end,
+        started.session_date,
+        coalesce(built.bar_count, 0) + started.row_number - started.series_row_number as bar_number,
+        started.row_number - started.session_row_number as session_bar_number,
+        started.open,
+        started.high,
+        started.low,
+        started.close,
+        started.volume,
+        started.open * started.adjustment_factor as adjusted_open,
+        started.high * started.adjustment_factor as adjusted_high,
+        started.low * started.adjustment_factor as adjusted_low,
+        started.close * started.adjustment_factor as adjusted_close,
+        started.volume / started.adjustment_factor as adjusted_volume,
+        started.adjustment_factor,
+        started.adjustment_factor_total,
+        started.calendar,
+        started.source
+    from started
     left join built using (symbol, timeframe)
 )
 
 select * from final
-order by symbol, timeframe, bar_ts

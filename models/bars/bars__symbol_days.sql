@@ -4,17 +4,13 @@
 -#}
 {%- set code_version = code_checksum(
     ['bars__ohlcv', 'bars__rejected', 'bars__checked_daily', 'bars__checked_minutes'],
-    [broken_price_rule(), broken_time_rule('start', 'end'), var('min_copied_symbols')]
+    [broken_price_rule(), broken_time_rule('start', 'end')]
 ) -%}
 
 with
 
-daily_bars as (
-    select * from {{ ref('stg_raw__daily_bars') }}
-),
-
-minute_bars as (
-    select * from {{ ref('stg_raw__minute_bars') }}
+delivered_days as (
+    select * from {{ ref('bars__delivered_days') }}
 ),
 
 sessions as (
@@ -25,40 +21,18 @@ adjustments as (
     select * from {{ ref('bars__adjustment_factors') }}
 ),
 
-deliveries as (
-    select
-        symbol,
-        calendar,
-        session_date,
-        delivery,
-        session_date::timestamp as last_bar_ts,
-        'daily' as kind
-    from daily_bars
-    group by symbol, calendar, session_date, delivery
-    union all
-    select
-        symbol,
-        calendar,
-        session_date,
-        delivery,
-        max(bar_ts) + interval 1 minute as last_bar_ts,
-        'minute' as kind
-    from minute_bars
-    group by symbol, calendar, session_date, delivery
-),
-
 -- how far the data of a market goes: a bar that ends later is not over yet
 horizons as (
     select
         calendar,
         max(
             if(
-                deliveries.kind = 'daily',
+                delivered_days.kind = 'daily',
                 sessions.close_ts,
-                least(deliveries.last_bar_ts, sessions.close_ts)
+                least(delivered_days.last_bar_end, sessions.close_ts)
             )
         ) as known_until
-    from deliveries
+    from delivered_days
     inner join sessions using (calendar, session_date)
     group by calendar
 ),
@@ -68,8 +42,10 @@ days as (
         symbol,
         calendar,
         session_date,
-        list_sort(list(distinct delivery)) as deliveries
-    from deliveries
+        list_sort(list(distinct delivery)) as deliveries,
+        list_sort(list(distinct delivery) filter (where is_copied)) as copies,
+        bool_or(row_count > bar_count) as has_repeats
+    from delivered_days
     group by symbol, calendar, session_date
 ),
 
@@ -80,11 +56,13 @@ final as (
         days.calendar,
         horizons.known_until,
         len(days.deliveries) as delivery_count,
+        len(days.deliveries) > 1 or days.has_repeats as is_contested,
         coalesce(adjustments.adjustment_factor, 1) as adjustment_factor,
         coalesce(adjustments.adjustment_factor_total, 1) as adjustment_factor_total,
         hash(
             '{{ code_version }}',
             days.deliveries,
+            days.copies,
             sessions.parts,
             least(horizons.known_until, sessions.week_close_ts),
             adjustments.adjustment_factor,

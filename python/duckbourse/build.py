@@ -140,7 +140,7 @@ def _prepare_folders() -> None:
         sample = PROJECT / "data" / "sample"
         if settings().sample and sample.is_dir() and not (data / "sample").exists():
             (data / "sample").symlink_to(sample, target_is_directory=True)
-        for empty in (PROJECT / "data" / "raw").glob("*/empty.parquet"):
+        for empty in (PROJECT / "data" / "raw").glob("*/zz_empty.parquet"):
             here = settings().raw / empty.parent.name / empty.name
             if not here.exists():
                 here.parent.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
-
 from duckbourse.settings import PROJECT
 
 FILES = {

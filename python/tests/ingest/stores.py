@@ -11,7 +11,6 @@ from typing import Any
 
 import duckdb
 import pytest
-
 from duckbourse.ingest import Outcome, RawStore, Report, ingest, read_mapping
 from duckbourse.settings import PROJECT
 
@@ -80,7 +79,7 @@ class Shop:
         return sorted(
             str(path.relative_to(self.store.root))
             for path in self.store.root.rglob("*")
-            if path.is_file() and path.name != "empty.parquet"
+            if path.is_file() and path.name != "zz_empty.parquet"
         )
 
     def rows(self, table: str, select: str = "*", order: str = "all") -> list[tuple[Any, ...]]:

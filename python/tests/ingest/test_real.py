@@ -7,7 +7,6 @@ from pathlib import Path
 
 import duckdb
 import pytest
-
 from duckbourse.ingest import Outcome, RawStore
 from duckbourse.settings import PROJECT
 

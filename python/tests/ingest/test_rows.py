@@ -8,10 +8,9 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from duckbourse.ingest import Outcome, ingest, read_mapping
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
-from duckbourse.ingest import Outcome, ingest, read_mapping
 
 from .stores import DELIVERED_AT, HEADER, Shop
 
@@ -22,6 +21,10 @@ DEFECTS: dict[str, tuple[str, str | None]] = {
     "a word for a price": ("A,2024-01-02,10,11,x,10,100", "unreadable_low"),
     "a word for a volume": ("A,2024-01-02,10,11,9,10,many", "unreadable_volume"),
     "an impossible date": ("A,2024-02-30,10,11,9,10,100", "unreadable_timestamp"),
+    "an offset where others have none": (
+        "A,2024-01-02 00:00:00+09:00,10,11,9,10,100",
+        "unreadable_timestamp",
+    ),
     "no date": ("A,,10,11,9,10,100", "no_timestamp"),
     "no symbol": (",2024-01-02,10,11,9,10,100", "no_symbol"),
     "infinity": ("A,2024-01-02,inf,11,9,10,100", "unreadable_open"),
@@ -157,14 +160,18 @@ def test_row_numbers_and_order_hold_in_a_file_read_by_many_threads(
 
 def test_bars_are_sorted_by_symbol_and_time_whatever_their_order(shop: Shop) -> None:
     rows = [f"{name},{GOOD.format(day=day)}" for day in (31, 2, 17) for name in "BCA"]
-    report = shop.deliver(shop.csv("T.csv", rows, NAMES), calendar="XNYS")
-    [file] = shop.store.root.rglob(f"daily/month=2024-01/{report.delivery}.parquet")
-    with duckdb.connect() as con:
-        found = con.execute(
-            f"select symbol, session_date from '{file}' order by file_row_number"
-        ).fetchall()
-    assert found == sorted(found)
-    assert len(found) == 9
+    rows += [row.replace("2024-01-", "2024-03-") for row in rows]
+    path = shop.csv("T.csv", rows, NAMES)
+    assert "--kind daily" in shop.refuse(path, calendar="XNYS").remedy
+    report = shop.deliver(path, calendar="XNYS", kind="daily")
+    for month in ("2024-01", "2024-03"):
+        file = shop.store.root / "daily" / f"month={month}" / f"{report.delivery}.parquet"
+        with duckdb.connect() as con:
+            found = con.execute(
+                f"select symbol, session_date from '{file}' order by file_row_number"
+            ).fetchall()
+        assert found == sorted(found)
+        assert len(found) == 9
 
 
 def test_duplicates_are_counted_and_kept(shop: Shop) -> None:

@@ -17,7 +17,6 @@ from typing import Any
 
 import duckdb
 import pytest
-
 from duckbourse.errors import ConfigurationError, StorageFull, StoreBusy
 from duckbourse.ingest import Outcome, RawStore
 from duckbourse.ingest.schema import TABLES
@@ -63,14 +62,14 @@ def test_every_table_has_its_columns_and_a_file_without_rows(shop: Shop) -> None
                 ).fetchall()
                 assert {row[0]: row[1].lower() for row in described} == columns, file
                 [(rows,)] = con.execute(f"select count(*) from '{file}'").fetchall()
-                assert (rows == 0) == (file.name == "empty.parquet")
+                assert (rows == 0) == (file.name == "zz_empty.parquet")
 
 
 def test_the_committed_files_without_rows_have_the_same_columns() -> None:
     with duckdb.connect() as con:
         for room in ("raw", "sample"):
             for table, columns in TABLES.items():
-                file = PROJECT / "data" / room / table / "empty.parquet"
+                file = PROJECT / "data" / room / table / "zz_empty.parquet"
                 described = con.execute(f"describe select * from '{file}'").fetchall()
                 assert {row[0]: row[1].lower() for row in described} == columns, file
                 assert con.execute(f"select * from '{file}'").fetchall() == []

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import duckdb
 import pytest
-
 from duckbourse.settings import PROJECT
 
 KINDS = ("daily", "minute", "adjusted_close", "unreadable", "deliveries")
@@ -81,8 +80,8 @@ def empty_store(folder: Path) -> Path:
     """Make a raw store without a delivery."""
     for kind in KINDS:
         (folder / "raw" / kind).mkdir(parents=True)
-        source = PROJECT / "data" / "raw" / kind / "empty.parquet"
-        (folder / "raw" / kind / "empty.parquet").write_bytes(source.read_bytes())
+        source = PROJECT / "data" / "raw" / kind / "zz_empty.parquet"
+        (folder / "raw" / kind / "zz_empty.parquet").write_bytes(source.read_bytes())
     return folder
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import duckdb
 import pytest
+
 from tests.warehouse.conftest import Warehouse
 
 # in the order in which they read each other; ephemeral models are inside those that read them
@@ -32,8 +33,11 @@ def scanned(sample: Warehouse, day: str, change: str | None) -> dict[str, list[t
     for schema in ("bars", "scanners", "seeds"):
         connection.execute(f"create schema duckbourse.{schema}")
     for relation in (
-        "bars.ohlcv", "bars.sessions",
-        "seeds.crp_presets", "seeds.breakout_presets", "seeds.score_tiers",
+        "bars.ohlcv",
+        "bars.sessions",
+        "seeds.crp_presets",
+        "seeds.breakout_presets",
+        "seeds.score_tiers",
     ):
         connection.execute(f"create table duckbourse.{relation} as from built.{relation}")
     connection.execute("delete from duckbourse.bars.ohlcv where session_date < date '2009-08-01'")
@@ -68,7 +72,8 @@ def test_the_proof_sees_a_planted_look_ahead(sample: Warehouse) -> None:
             return sql
         assert "bars.bar_end <= bars.session_date" in sql
         return sql.replace(
-            "bars.bar_end <= bars.session_date", "bars.bar_end - interval 1 hour <= bars.session_date"
+            "bars.bar_end <= bars.session_date",
+            "bars.bar_end - interval 1 hour <= bars.session_date",
         )
 
     with pytest.MonkeyPatch.context() as patch:

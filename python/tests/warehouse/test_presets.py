@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from duckbourse.settings import PROJECT
+
 from tests.warehouse.conftest import Warehouse
 
 SIGNALS = "select count(*) from scanners.signals where scanner = 'crp' and preset = '{}'"
@@ -33,7 +34,9 @@ def test_a_changed_preset_changes_signals_and_only_what_reads_it(
     stricter = standard.replace(",3,15:15", ",1,15:15")
     own = standard.replace("standard,", "mine,").replace(",3,15:15", ",10,15:15")
     assert len({standard, stricter, own}) == 3
-    presets.write_text("\n".join([line for line in lines if line != standard] + [stricter, own]) + "\n")
+    presets.write_text(
+        "\n".join([line for line in lines if line != standard] + [stricter, own]) + "\n"
+    )
 
     warehouse.build(*here, "--select", "crp_presets+")
     assert (0,) < warehouse.query(SIGNALS.format("standard"))[0] < before

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import duckdb
+
 from tests.warehouse.conftest import Warehouse
 
 BARS = ("-s", "+bars__ohlcv", "+bars__rejected", "bars__built_days", "bars__restatements")
@@ -35,26 +36,34 @@ def test_a_build_of_changes_is_a_build_of_all(warehouse: Warehouse) -> None:
 
     sample = f"read_parquet('{warehouse.data}/sample/{{}}/**/*.parquet')"
     deliver(
-        warehouse, "corrected_days", "daily",
+        warehouse,
+        "corrected_days",
+        "daily",
         "select * replace (close * 1.001 as close, high * 1.01 as high) "
         f"from {sample.format('daily')} "
         "where source = 'bytetheory' and symbol in ('MMM', 'KO') and session_date = '2010-03-03'",
         "2026-11-02",
     )
     deliver(
-        warehouse, "corrected_minutes", "minute",
+        warehouse,
+        "corrected_minutes",
+        "minute",
         "select * replace (high + 0.05 as high) "
         f"from {sample.format('minute')} where symbol = 'IBM' and session_date = '2010-05-20'",
         "2026-11-02",
     )
     deliver(
-        warehouse, "new_days", "daily",
+        warehouse,
+        "new_days",
+        "daily",
         "select * replace ('NEWLY_LISTED' as symbol) "
         f"from {sample.format('daily')} where symbol = 'FB'",
         "2026-11-02",
     )
     deliver(
-        warehouse, "bad_days", "daily",
+        warehouse,
+        "bad_days",
+        "daily",
         "select * replace (-close as close) "
         f"from {sample.format('daily')} where symbol = 'FB' and session_date = '2012-08-01'",
         "2026-11-02",

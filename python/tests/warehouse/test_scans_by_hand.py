@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import duckdb
 import pytest
+
 from tests.warehouse.conftest import Warehouse
 
 DAY = "2024-01-10"
@@ -51,13 +52,15 @@ def scanned(sample: Warehouse) -> duckdb.DuckDBPyConnection:
     for schema in ("bars", "scanners", "seeds"):
         connection.execute(f"create schema duckbourse.{schema}")
     for relation in (
-        "bars.sessions", "seeds.crp_presets", "seeds.breakout_presets", "seeds.score_tiers"
+        "bars.sessions",
+        "seeds.crp_presets",
+        "seeds.breakout_presets",
+        "seeds.score_tiers",
     ):
         connection.execute(f"create table duckbourse.{relation} as from built.{relation}")
     connection.execute("create table duckbourse.bars.ohlcv as from built.bars.ohlcv limit 0")
 
     def bar(symbol: str, timeframe: str, start: str, end: str, *values: float) -> None:
-        open_, high, low, close, volume = values
         connection.execute(
             "insert into duckbourse.bars.ohlcv by name select ? as symbol, ? as timeframe, "
             "?::timestamp as bar_ts, ?::timestamp as bar_end, ?::timestamp::date as session_date, "
@@ -83,7 +86,7 @@ def scanned(sample: Warehouse) -> duckdb.DuckDBPyConnection:
     for eve in eves:
         bar("SILENT", "1m", f"{eve} 09:15", f"{eve} 09:16", 100, 100, 100, 100, 100_000)
 
-    # breaks: five sessions between 96 and 100; then 103 by 09:50, 3 % above, on four times the volume
+    # five sessions between 96 and 100; then 103 by 09:50, 3 % above, on four times the volume
     for k, eve in enumerate(eves):
         for name in ("BREAK", "FLAT"):
             bar(name, "1m", f"{eve} 09:15", f"{eve} 09:16", 98, 98, 98, 98, 25_000)
@@ -131,8 +134,18 @@ def test_a_breakout_is_what_it_is_by_hand(scanned: duckdb.DuckDBPyConnection) ->
         f"where preset = 'standard' and session_date = '{DAY}' and symbol in ('BREAK', 'FLAT')"
     ).fetchall() == [
         # 3 % beyond (.5), volume x 4 (.3), up 1.98 % since the open (.2); opened 1 % above: gapped
-        ("BREAK", "long", 100.0, 96.0, pytest.approx(3.0), pytest.approx(4 / 98 * 100, abs=1e-6),
-         4.0, False, True, 100.0)
+        (
+            "BREAK",
+            "long",
+            100.0,
+            96.0,
+            pytest.approx(3.0),
+            pytest.approx(4 / 98 * 100, abs=1e-6),
+            4.0,
+            False,
+            True,
+            100.0,
+        )
     ]
     assert scanned.execute(
         "select rule from duckbourse.scanners.rejections where scanner = 'breakout' "

@@ -1,0 +1,3 @@
+"""The commands of `./bourse`, one module each."""
+
+__all__: list[str] = []

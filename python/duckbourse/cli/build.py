@@ -1,0 +1,216 @@
+"""`./bourse build`: build with dbt, show how it goes, publish what is green, say what it holds."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bar
+from rich.table import Table
+
+from duckbourse import state
+from duckbourse.build import Request, report_failure
+from duckbourse.build import build as run_build
+from duckbourse.cli.output import notes, print_json, results
+from duckbourse.progress import Outcome, Progress
+from duckbourse.publish import Published, refusal
+from duckbourse.publish import publish as publish_file
+from duckbourse.settings import PROJECT, settings
+from duckbourse.summary import Rows, summary
+from duckbourse.warehouse import open_published
+
+
+def build(
+    full_refresh: Annotated[
+        bool, typer.Option("--full-refresh", help="Rebuild incremental models from nothing.")
+    ] = False,
+    select: Annotated[
+        str | None,
+        typer.Option(
+            "--select", "-s", help="Build only these nodes: dbt's selectors.", metavar="SEL"
+        ),
+    ] = None,
+    variables: Annotated[
+        str | None, typer.Option("--vars", help="Variables of dbt_project.yml.", metavar="YAML")
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option("--threads", min=1, help="Cores that DuckDB may use.")
+    ] = None,
+    no_publish: Annotated[
+        bool, typer.Option("--no-publish", help="Leave the published file as it is.")
+    ] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print the summary as one JSON object on stdout.")
+    ] = False,
+) -> None:
+    """
+    Build the warehouse, test all of it, and publish it if everything is green.
+
+    Readers of the published file are never disturbed: they keep what they have open.
+
+    Examples:
+
+    - `./bourse build`
+    - `./bourse build --full-refresh --threads 8`
+    - `./bourse build --select 'indicators__rsi+'`
+    - `./bourse build --vars '{as_of: 2024-01-31}' --no-publish`
+    - `./bourse build --json | jq .signals`
+    """
+    request = Request(full_refresh, select, variables, threads)
+    database = settings().build_database
+    published: Published | None = None
+    with state.sole_owner(database):
+        with Display() as display:
+            outcome = run_build(request, display.show)
+        for failure in outcome.failures:
+            notes.print(f"[red]✗[/] {escape(str(failure))}")
+        if outcome.failures:
+            raise report_failure(outcome)
+        known = state.load(database)
+        if not no_publish and select and (why := refusal(database, known)):
+            notes.print(f"not published: {why}; {why.remedy}", markup=False)
+        elif not no_publish:
+            published = publish_file(database, settings().published_database, known)
+    if json:
+        print_json(_report(outcome, published))
+    else:
+        _print_report(_report(outcome, published))
+
+
+@dataclass
+class Display:
+    """The bar on a terminal; elsewhere a line for each model and each test that is not green."""
+
+    _bar: Bar = field(
+        default_factory=lambda: Bar(
+            BarColumn(bar_width=28),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("[dim]{task.fields[left]:>9}[/]"),
+            TextColumn("{task.description}"),
+            console=notes,
+            transient=True,
+            disable=not notes.is_terminal,
+        )
+    )
+
+    def __enter__(self) -> Display:
+        notes.print("building …")
+        self._task = self._bar.add_task("reading the project", total=None, left="")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def show(self, progress: Progress, ended: str | None) -> None:
+        """Bring what is shown up to what is known; `ended` is the node that just did."""
+        left = progress.seconds_left()
+        self._bar.start()  # not before dbt's process is: a thread of ours has no business in a fork
+        self._bar.update(
+            self._task,
+            total=progress.total or None,
+            completed=len(progress.done),
+            left="" if left is None else f"~{left:.0f} s left",
+            description=escape(", ".join(progress.running.values()) or "…"),
+        )
+        if ended is None or notes.is_terminal:
+            return
+        status = progress.done[ended]
+        kind, _, name = ended.split(".")[:3]
+        if kind.endswith("test") and status == "pass":
+            return
+        place = f"[{len(progress.done)}/{progress.total}]"
+        seconds = progress.seconds[ended]
+        notes.print(f"{place} {status} {kind} {name} {seconds:.1f} s", markup=False)
+
+
+def _report(outcome: Outcome, published: Published | None) -> dict[str, Any]:
+    report: dict[str, Any] = {
+        "invocation_id": outcome.invocation_id,
+        "build_seconds": round(outcome.seconds, 2),
+        "nodes": outcome.counts,
+        "warnings": Counter(outcome.statuses.values())["warn"],
+        "published": None,
+    }
+    if published is None:
+        return report
+    report["published"] = {
+        "path": published.path,
+        "bytes": published.byte_count,
+        "seconds": round(published.seconds, 2),
+        "is_compacted": published.is_compacted,
+    }
+    connection = open_published(published.path)
+    try:
+        return {**report, **summary(connection)}
+    finally:
+        connection.close()
+
+
+def _print_report(report: dict[str, Any]) -> None:
+    nodes = ", ".join(
+        f"{count:,} {kind.replace('_', ' ')}{'s' if count > 1 else ''}"
+        for kind, count in report["nodes"].items()
+    )
+    warned = f", {report['warnings']} warned" if report["warnings"] else ""
+    results.print(f"[green]✓[/] green: {nodes}{warned}, in {report['build_seconds']:.0f} s")
+    if report["published"] is None:
+        return
+    for part, columns in PARTS.items():
+        _print_part(part.replace("_", " "), report[part], columns)
+    path: Path = report["published"]["path"]
+    short = path.relative_to(PROJECT) if path.is_relative_to(PROJECT) else path
+    size = report["published"]["bytes"] / 1e6
+    results.print(f"\npublished: {short} ({size:,.1f} MB, {report['published']['seconds']:.1f} s)")
+    results.print("open it with any DuckDB since 1.0, read-only:")
+    results.print("  ./bourse sql \"from bars.ohlcv where symbol = 'AAPL'\"", markup=False)
+    results.print(f"  duckdb -readonly {short}", markup=False)
+    results.print(f"  python: duckdb.connect('{short}', read_only=True)", markup=False)
+
+
+PARTS = {
+    "rooms": ("room", "table_count", "row_count", "largest_table"),
+    "bars": ("timeframe", "symbol_count", "bar_count", "last_session"),
+    "rejected": ("rule", "row_count"),
+    "signals": ("session_date", "scanner", "preset", "symbol", "direction", "score"),
+    "portfolios": (
+        "portfolio",
+        "first_session",
+        "last_session",
+        "last_return",
+        "total_return",
+    ),
+    "value_at_risk": ("portfolio", "confidence", "lookback_days", "var_return", "es_return"),
+}
+
+
+def _print_part(title: str, rows: Rows | None, columns: tuple[str, ...]) -> None:
+    if not rows:
+        results.print(f"[bold]{title}[/] {'not built' if rows is None else 'none'}")
+        return
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for column in columns:
+        numeric = isinstance(rows[0][column], int | float)
+        table.add_column(column.replace("_", " "), justify="right" if numeric else "left")
+    for row in rows:
+        table.add_row(*(_shown(column, row[column]) for column in columns))
+    results.print(table)
+
+
+def _shown(column: str, value: Any) -> str:
+    match value:
+        case None:
+            return "-"
+        case float() if column.endswith("_return"):
+            return f"{100 * value:.2f} %"
+        case float():
+            return f"{value:,.4g}"
+        case int():
+            return f"{value:,}"
+        case _:
+            return escape(str(value))

@@ -1,0 +1,281 @@
+"""`./bourse ingest`: vendor files into the raw store, and a table of what became of each."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+from rich.table import Table
+
+from duckbourse import clock
+from duckbourse.cli.output import notes, print_json, results
+from duckbourse.errors import BadInput
+from duckbourse.ingest import Kind, Outcome, RawStore, Report, read_mapping
+from duckbourse.ingest import ingest as deliver
+from duckbourse.settings import settings
+
+# More files than this, and only those that need a look have a line of their own.
+MAX_LINES = 30
+MIN_WIDTH = 130
+COUNTS = ("rows_read", "rows_kept", "rows_unreadable", "rows_duplicate", "rows_revised")
+
+
+def ingest(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="PATH...",
+            help="CSV, JSON, Parquet or Feather files, any of them as .gz, drops (.tar.gz), "
+            "or folders of these.",
+            show_default=False,
+        ),
+    ],
+    mapping: Annotated[
+        Path | None,
+        typer.Option(
+            "--mapping",
+            "-m",
+            help="A TOML file that says what the options below say, "
+            "which column is which, date_format and more.",
+            metavar="FILE",
+        ),
+    ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option("--source", help="Who delivers. [the file's name]", metavar="NAME"),
+    ] = None,
+    symbol: Annotated[
+        str | None,
+        typer.Option("--symbol", help="Whose bars these are. [a column, else the file's name]"),
+    ] = None,
+    calendar: Annotated[
+        str | None,
+        typer.Option("--calendar", help="XNSE, XNYS or ALWAYS. [told from the stamps if possible]"),
+    ] = None,
+    timezone: Annotated[
+        str | None,
+        typer.Option("--timezone", help="Zone of stamps that have none. [the calendar's]"),
+    ] = None,
+    bar_label: Annotated[
+        str | None,
+        typer.Option(
+            "--bar-label",
+            metavar="start|end",
+            help="Which end of its minute a stamp names. [told from the hours if possible]",
+        ),
+    ] = None,
+    kind: Annotated[
+        Kind | None,
+        typer.Option("--kind", help="What the bars are. [told from columns and stamps]"),
+    ] = None,
+    delivered_at: Annotated[
+        str | None,
+        typer.Option(
+            "--delivered-at",
+            metavar="ISO",
+            help="The instant this became known, in UTC if it has no offset. [now]",
+        ),
+    ] = None,
+    into: Annotated[
+        Path | None, typer.Option("--into", help="Another raw store than yours, data/raw.")
+    ] = None,
+    flat: Annotated[
+        bool, typer.Option("--flat", help="One file a delivery, no folders by month or session.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Read and report; write nothing.")
+    ] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print the report as one JSON object on stdout.")
+    ] = False,
+) -> None:
+    """
+    Take vendor files into the raw store, from which the build reads.
+
+    A mapping's keys are source, symbol, calendar, timezone, bar_label, kind, columns, names,
+    skip_lines, delimiter, date_format, decimal, thousands and volume_scale; `data/sample/mappings`
+    has some.
+
+    Every row is kept: what cannot be typed lies in `data/raw/unreadable` with its row and why. A
+    file that was delivered before changes nothing. Stop it at any moment and run it again.
+
+    Examples:
+
+    - `./bourse ingest RELIANCE.csv --calendar XNSE`
+    - `./bourse ingest INFY.json --symbol INFY --source kite`
+    - `./bourse ingest downloads/ --mapping vendor.toml --dry-run`
+    - `./bourse ingest drops/*.tar.gz --source pystock --calendar XNYS --json`
+    - `./bourse ingest btc-1m.feather --symbol BTCUSD --calendar ALWAYS --bar-label start`
+    """
+    options = read_mapping(
+        mapping,
+        source=source,
+        symbol=symbol,
+        calendar=calendar,
+        timezone=timezone,
+        bar_label=bar_label,
+        kind=kind,
+    )
+    store = RawStore(into or settings().raw, flat=flat)
+    reports = []
+    with Display() as display:
+        for report in deliver(
+            paths, options, store, instant(delivered_at), dry_run=dry_run, progress=display
+        ):
+            reports.append(report)
+    total = totals(reports)
+    if json:
+        print_json({"store": store.root, "files": [shown(r) for r in reports], "total": total})
+    else:
+        print_table(reports, total)
+        print_notes(reports)
+    raise_failure(reports)
+
+
+def instant(text: str | None) -> datetime:
+    """Return an instant as it was given, or this one."""
+    if text is None:
+        return clock.now()
+    try:
+        given = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise BadInput(
+            f"--delivered-at {text!r} is no instant", "write it as 2026-11-01T18:30:00Z"
+        ) from error
+    return given if given.tzinfo else given.replace(tzinfo=UTC)
+
+
+class Display:
+    """A bar with the time that is left, on a terminal only."""
+
+    def __init__(self) -> None:
+        self.bar = Bar(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TimeRemainingColumn(),
+            console=notes,
+            transient=True,
+            disable=not notes.is_terminal,
+        )
+        self.task = self.bar.add_task("looking", total=None)
+
+    def __enter__(self) -> Display:
+        self.bar.start()
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self.bar.stop()
+
+    def begin(self, total: int) -> None:
+        self.bar.update(self.task, total=total)
+
+    def at(self, file: str, done: float) -> None:
+        self.bar.update(self.task, description=escape(file[-40:]), completed=done)
+
+
+def totals(reports: list[Report]) -> dict[str, int]:
+    """Return the sums over all files, and how many came to what."""
+    sums = {name: sum(getattr(report, name) for report in reports) for name in COUNTS}
+    ends = Counter(report.outcome for report in reports)
+    return sums | {"files": len(reports)} | {key(end): ends[end] for end in Outcome}
+
+
+def key(end: Outcome) -> str:
+    """Return the name under which files of an outcome are counted."""
+    return f"files_{end.name.lower()}"
+
+
+def shown(report: Report) -> dict[str, Any]:
+    """Return a report for machines."""
+    fields = asdict(report)
+    del fields["error"]
+    return fields
+
+
+def print_table(reports: list[Report], total: dict[str, int]) -> None:
+    """Print a line for each file and one for all."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("file", overflow="fold")
+    for name in ("kind", "calendar"):
+        table.add_column(name, no_wrap=True)
+    for name in COUNTS:
+        table.add_column(name.removeprefix("rows_"), justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    lines = reports
+    if len(reports) > MAX_LINES:
+        lines = [report for report in reports if worth_a_line(report)][:MAX_LINES]
+    for report in lines:
+        table.add_row(
+            escape(report.file),
+            report.kind or "",
+            report.calendar or "",
+            *(number(getattr(report, name)) if report.kind else "" for name in COUNTS),
+            f"[red]{report.outcome}[/]" if report.error else report.outcome.value,
+        )
+    if left := len(reports) - len(lines):
+        table.add_row(f"{number(left)} other files")
+    if len(reports) > 1:
+        table.add_row(
+            f"[bold]{number(len(reports))} files",
+            "",
+            "",
+            *(f"[bold]{number(total[name])}" for name in COUNTS),
+            ", ".join(f"{number(total[key(end)])} {end}" for end in Outcome if total[key(end)]),
+        )
+    # whole words, also in a pipe, which has no width, and on a terminal that has to wrap
+    Console(width=max(results.width, MIN_WIDTH), highlight=False).print(table)
+
+
+def worth_a_line(report: Report) -> bool:
+    """Tell whether a file among many needs a look."""
+    return bool(
+        report.error or report.rows_unreadable or report.rows_duplicate or report.rows_revised
+    )
+
+
+def print_notes(reports: list[Report]) -> None:
+    """Print what was decided and why, each thing once, then what went wrong."""
+    said = Counter(note for report in reports if not report.error for note in report.notes)
+    names = {note: report.file for report in reports for note in report.notes}
+    for place, (note, count) in enumerate(said.items()):
+        if place == MAX_LINES:
+            notes.print(f"… and {number(len(said) - place)} more; --json has them all")
+            break
+        where = names[note] if count == 1 else f"{number(count)} files"
+        notes.print(f"{where}: {note}", markup=False)
+    left = sorted({name for report in reports for name in report.columns_left})
+    if left:
+        notes.print(f"columns not taken: {', '.join(left)}", markup=False)
+    if sum(report.outcome is Outcome.FAILED for report in reports) > 1:
+        for report in reports:
+            if report.error:
+                notes.print("[red]✗[/] ", end="")
+                notes.print(f"{report.error}; {report.remedy}", markup=False)
+    if all(report.outcome is Outcome.ALREADY_THERE for report in reports):
+        notes.print("nothing has changed: all of it was delivered before")
+
+
+def raise_failure(reports: list[Report]) -> None:
+    """Raise what went wrong, if anything did: the error itself, or how many there were."""
+    failures = [report.error for report in reports if report.error]
+    if len(failures) == 1:
+        raise failures[0]
+    if failures:
+        raise BadInput(
+            f"{number(len(failures))} of {number(len(reports))} files could not be delivered",
+            "mend them and run the same command again: the others are not read twice",
+        )
+
+
+def number(count: int) -> str:
+    """Return a count with its thousands apart."""
+    return f"{count:,}"

@@ -1,0 +1,126 @@
+"""
+From the words on the command line to a command, and from an exception to one line.
+
+A command's module is imported when it is wanted, so that the rest start at once.
+"""
+
+from __future__ import annotations
+
+import importlib
+import signal
+import sys
+import traceback
+from importlib.metadata import version
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from duckbourse.cli.output import say_error
+from duckbourse.errors import BourseError
+from duckbourse.settings import PROJECT
+
+# A module of this package with a function of the same name; a dash is an underscore there.
+COMMANDS = ("build", "publish", "ingest", "sample-minutes", "sql", "test")
+UNEXPECTED = 70
+
+
+class Commands(TyperGroup):
+    """The commands, each found in its module."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in COMMANDS:
+            return None
+        name = cmd_name.replace("-", "_")
+        function = getattr(importlib.import_module(f"duckbourse.cli.{name}"), name)
+        app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
+        app.command(cmd_name)(function)
+        command = typer.main.get_command(app)
+        command.name = cmd_name
+        return command
+
+
+app = typer.Typer(
+    cls=Commands,
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        import tomllib
+
+        project = tomllib.loads((PROJECT / "python" / "pyproject.toml").read_text())["project"]
+        stack = ", ".join(
+            f"{name} {version(name)}" for name in ("dbt-core", "dbt-duckdb", "duckdb")
+        )
+        print(f"duckbourse {project['version']} ({stack}, python {sys.version.split()[0]})")
+        raise typer.Exit
+
+
+@app.callback()
+def bourse(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Say which this is."),
+    ] = False,
+) -> None:
+    """
+    A market-data warehouse: bars in, indicators, signals, returns and risk out, in one DuckDB file.
+
+    `./bourse build` builds and publishes it, `./bourse test` proves it.
+    `./bourse COMMAND --help` has examples.
+    """
+
+
+def main() -> None:
+    """Run the command of the command line and end with its exit code."""
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        app(prog_name="./bourse")
+    except BourseError as error:
+        say_error(str(error), error.remedy)
+        sys.exit(error.exit_code)
+    except SystemExit as end:
+        if end.code == 130:
+            say_error("stopped; what was published before is as it was", "run it again")
+        raise
+    except Exception as error:
+        path = _record(error)
+        say_error(
+            f"a mistake of ours: {type(error).__name__}: {error}".splitlines()[0],
+            f"the traceback is at the end of {path}",
+        )
+        sys.exit(UNEXPECTED)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _record(error: Exception) -> str:
+    import structlog
+
+    path = PROJECT / "logs" / "bourse.log"
+    try:
+        path.parent.mkdir(exist_ok=True)
+        with path.open("a") as file:
+            structlog.wrap_logger(
+                structlog.PrintLogger(file),
+                processors=[
+                    structlog.processors.TimeStamper(fmt="iso", utc=True),
+                    structlog.processors.format_exc_info,
+                    structlog.processors.JSONRenderer(),
+                ],
+            ).error("unexpected", command=sys.argv[1:], exc_info=error)
+    except OSError:
+        traceback.print_exception(error)  # there is nowhere else to say it
+        return "this output"
+    return str(path)

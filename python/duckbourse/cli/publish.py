@@ -1,0 +1,28 @@
+"""`./bourse publish`: publish the last green build again."""
+
+from __future__ import annotations
+
+from duckbourse import state
+from duckbourse.cli.output import results
+from duckbourse.publish import publish as publish_file
+from duckbourse.settings import settings
+
+
+def publish() -> None:
+    """
+    Publish the last green build again, after `build --no-publish` or the loss of the file.
+
+    A build that is not wholly green, was killed, or was changed since is refused.
+
+    Example:
+
+    - `./bourse publish`
+    """
+    database = settings().build_database
+    with state.sole_owner(database):
+        published = publish_file(database, settings().published_database, state.load(database))
+    results.print(
+        f"published: {published.path} ({published.byte_count / 1e6:,.1f} MB, "
+        f"{len(published.row_counts)} tables, {published.seconds:.1f} s)",
+        markup=False,
+    )

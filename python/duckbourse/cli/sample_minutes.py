@@ -1,0 +1,182 @@
+"""`./bourse sample-minutes`: made-up minute bars that agree with real daily bars."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from duckbourse import clock
+from duckbourse.cli.ingest import instant
+from duckbourse.cli.output import notes, print_json, results
+from duckbourse.ingest import RawStore
+from duckbourse.ingest.synthetic import SOURCE, Outcome, Plan, connected, deliver, plan
+from duckbourse.settings import PROJECT, settings
+
+DAY = ["%Y-%m-%d"]
+
+
+def sample_minutes(
+    symbols: Annotated[
+        str,
+        typer.Option("--symbols", help="How many, or which: 500, or AAPL,IBM.", metavar="N|NAMES"),
+    ] = "16",
+    sessions: Annotated[
+        int | None,
+        typer.Option("--sessions", min=1, help="How many, if not all of --from to --to. [20]"),
+    ] = None,
+    calendar: Annotated[
+        str, typer.Option("--calendar", help="Whose sessions, of seeds/calendars.")
+    ] = "XNYS",
+    first: Annotated[
+        datetime | None,
+        typer.Option("--from", formats=DAY, help="The first session.", metavar="DATE"),
+    ] = None,
+    last: Annotated[
+        datetime | None,
+        typer.Option(
+            "--to", formats=DAY, help="The last; else the last with daily bars.", metavar="DATE"
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Another seed is another sample.")] = 1,
+    into: Annotated[
+        Path | None, typer.Option("--into", help="Another raw store than yours, data/raw.")
+    ] = None,
+    flat: Annotated[
+        bool, typer.Option("--flat", help="One small file, no folders by session.")
+    ] = False,
+    delivered_at: Annotated[
+        str | None,
+        typer.Option(
+            "--delivered-at",
+            metavar="ISO",
+            help="The instant this became known, in UTC if it has no offset. [now]",
+        ),
+    ] = None,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print the summary as one JSON object on stdout.")
+    ] = False,
+) -> None:
+    """
+    Make one-minute bars that agree with daily bars: to try things, or to measure with.
+
+    Open, high, low, close and volume of each day are met exactly; the minutes between are made up
+    from the seed, and their source is `synthetic`. Days without a real bar are made up too, from
+    returns of the shipped sample. The same command again changes nothing.
+
+    Examples:
+
+    - `./bourse sample-minutes`
+    - `./bourse sample-minutes --symbols AAPL,IBM --from 2010-05-03 --to 2010-05-07`
+    - `./bourse sample-minutes --symbols 500 --sessions 360 --calendar XNSE`
+    - `./bourse sample-minutes --symbols 500 --sessions 360 --into /tmp/store --json`
+    """
+    started = clock.elapsed_seconds()
+    store = RawStore(into or settings().raw, flat=flat)
+    with connected() as con:
+        made = plan(
+            con,
+            symbols=int(symbols)
+            if symbols.isdecimal()
+            else [name.strip() for name in symbols.split(",")],
+            calendar=calendar,
+            seed=seed,
+            session_count=sessions,
+            first=_day(first),
+            last=_day(last),
+        )
+        missing = made.day_count - made.real_day_count
+        if missing:
+            notes.print(
+                f"{missing:,} of {made.day_count:,} days have no real daily bar and are made up,"
+                " from returns of the shipped sample"
+            )
+        with Display(len(made.sessions)) as display:
+            outcome = deliver(
+                con,
+                made,
+                store,
+                delivered_at=instant(delivered_at),
+                progress=display.show,
+            )
+    report = _report(made, outcome, store, clock.elapsed_seconds() - started)
+    if json:
+        print_json(report)
+    else:
+        _print_report(report)
+
+
+class Display:
+    """A bar on a terminal, with how long it will take; nothing elsewhere."""
+
+    def __init__(self, session_count: int) -> None:
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=28),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(compact=True),
+            console=notes,
+            transient=True,
+            disable=not notes.is_terminal,
+        )
+        self._task = self._bar.add_task("sessions", total=session_count)
+
+    def __enter__(self) -> Display:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def show(self, done: int, total: int) -> None:
+        """Bring the bar to so many sessions."""
+        self._bar.update(self._task, completed=done, total=total)
+
+
+def _day(stamp: datetime | None) -> date | None:
+    return stamp.date() if stamp else None
+
+
+def _report(made: Plan, outcome: Outcome, store: RawStore, seconds: float) -> dict[str, Any]:
+    return {
+        "delivery": outcome.delivery,
+        "is_new": outcome.is_new,
+        "source": SOURCE,
+        "calendar": made.calendar,
+        "seed": made.seed,
+        "symbol_count": len(made.symbols),
+        "session_count": len(made.sessions),
+        "first_session": made.sessions[0].session_date,
+        "last_session": made.sessions[-1].session_date,
+        "bar_count": made.bar_count,
+        "real_day_count": made.real_day_count,
+        "made_up_day_count": made.day_count - made.real_day_count,
+        "store": store.root,
+        "bytes": outcome.byte_count,
+        "seconds": round(seconds, 2),
+        "bars_per_second": round(made.bar_count / outcome.seconds) if outcome.is_new else None,
+    }
+
+
+def _print_report(report: dict[str, Any]) -> None:
+    span = f"{report['first_session']} to {report['last_session']}"
+    results.print(
+        f"{report['bar_count']:,} synthetic minute bars: {report['symbol_count']:,} symbols,"
+        f" {report['session_count']:,} sessions of {report['calendar']}, {span}"
+    )
+    root: Path = report["store"]
+    where = root.relative_to(PROJECT) if root.is_relative_to(PROJECT) else root
+    if report["is_new"]:
+        results.print(
+            f"delivered to {where} as {report['delivery']}: {report['bytes'] / 1e6:,.1f} MB"
+            f" in {report['seconds']:,.1f} s, {report['bars_per_second']:,} bars a second",
+            markup=False,
+        )
+    else:
+        results.print(
+            f"all of it was in {where} already, as {report['delivery']}: nothing changed",
+            markup=False,
+        )

@@ -1,0 +1,66 @@
+"""`./bourse sql`: a question to the published file, answered on the terminal."""
+
+from __future__ import annotations
+
+import csv as csv_format
+import sys
+from typing import Annotated, Any
+
+import duckdb
+import typer
+from rich.table import Table
+
+from duckbourse.cli.output import notes, print_json, results
+from duckbourse.errors import BadQuery, ConfigurationError
+from duckbourse.warehouse import open_published
+
+
+def sql(
+    query: Annotated[str, typer.Argument(help="SQL, in DuckDB's dialect.", show_default=False)],
+    limit: Annotated[int, typer.Option("--limit", min=1, help="Rows to print at most.")] = 100,
+    json: Annotated[bool, typer.Option("--json", help="Print a JSON list of objects.")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print CSV with a header.")] = False,
+) -> None:
+    """
+    Ask the published file a question in SQL. Nothing can be changed by it, nor read beside it.
+
+    Examples:
+
+    - `./bourse sql "from serving.publication"`
+    - `./bourse sql "select * from bars.ohlcv where symbol = 'AAPL' order by bar_ts desc" --limit 5`
+    - `./bourse sql "from scanners.signals" --csv --limit 100000 > signals.csv`
+    """
+    if json and csv:
+        raise ConfigurationError("--json and --csv are two answers", "choose one")
+    connection = open_published()
+    try:
+        connection.execute("set enable_external_access = false; set lock_configuration = true")
+        cursor = connection.execute(query)
+        names = [str(column[0]) for column in cursor.description or []]
+        rows = cursor.fetchmany(limit + 1)
+    except duckdb.Error as error:
+        raise BadQuery(
+            " ".join(str(error).split("\n\nLINE")[0].split()),
+            '`./bourse sql "show all tables"` lists what there is',
+        ) from error
+    finally:
+        connection.close()
+    if json:
+        print_json([dict(zip(names, row, strict=True)) for row in rows[:limit]])
+    elif csv:
+        writer = csv_format.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(names)
+        writer.writerows(rows[:limit])
+    else:
+        _print_table(names, rows[:limit])
+    if len(rows) > limit:
+        notes.print(f"there are more than {limit:,} rows; --limit shows more")
+
+
+def _print_table(names: list[str], rows: list[tuple[Any, ...]]) -> None:
+    table = Table(box=None, pad_edge=False)
+    for name in names:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*("" if value is None else str(value) for value in row))
+    results.print(table)

@@ -1,0 +1,262 @@
+"""Typed rows as bars in the canonical form: local time, start of the minute, sorted, written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+
+import duckdb
+
+from duckbourse.ingest.rows import Rows, unreadable_sql
+from duckbourse.ingest.schema import KEY_TIME, MEASURES, TABLES, Kind
+from duckbourse.ingest.settle import Settled, local_sql
+from duckbourse.ingest.stamps import Meaning
+from duckbourse.ingest.store import MAX_LISTED_SYMBOLS, SYMBOLS_KEY, Delivered, RawStore
+from duckbourse.ingest.tables import VendorTable
+from duckbourse.warehouse import quoted
+
+# Rows times folders up to which each folder's rows are found by looking at all of them.
+MAX_LOOKS = 100_000_000
+
+
+@dataclass(frozen=True)
+class Bars:
+    """What `bars` holds, and in which of the store's folders it belongs, with how many rows."""
+
+    kind: Kind
+    relation: str
+    folders: dict[Path, tuple[date, date]]
+    symbols: frozenset[str]
+    first_session: date
+    last_session: date
+    duplicate: int
+
+
+def make_bars(
+    con: duckdb.DuckDBPyConnection, store: RawStore, rows: Rows, settled: Settled
+) -> Bars:
+    """Make bars of the readable rows, sorted by symbol and time within each folder."""
+    relation = f"({bars_sql(rows, settled)})"
+    if rows.stamp.format.meaning is not Meaning.LOCAL:
+        # a change of zone costs more than the room for its result
+        con.execute(f"create or replace temp table local_bars as {relation}")
+        relation = "local_bars"
+    facts = neighbours(con, relation, settled.kind)
+    folders: dict[Path, tuple[date, date]] = {}
+    for day in sorted(facts.days):
+        folder = store.partition(settled.kind, day)
+        folders[folder] = (folders[folder][0] if folder in folders else day, day)
+    if facts.disorder or rows.kept * len(folders) > MAX_LOOKS:
+        # by folder first, so that the rows of each lie together
+        lead = ""
+        if len(folders) > 1:
+            month = settled.kind is Kind.DAILY
+            lead = "date_trunc('month', session_date), " if month else "session_date, "
+        con.execute(
+            "create or replace temp table sorted_bars as select * from"
+            f" {relation} order by {lead}symbol, {KEY_TIME[settled.kind]}, source_row"
+        )
+        relation = "sorted_bars"
+        facts = neighbours(con, relation, settled.kind)
+    return Bars(
+        kind=settled.kind,
+        relation=relation,
+        folders=folders,
+        symbols=frozenset(facts.symbols),
+        first_session=min(facts.days),
+        last_session=max(facts.days),
+        duplicate=facts.duplicate,
+    )
+
+
+def bars_sql(rows: Rows, settled: Settled) -> str:
+    """Return the selection of what the canonical columns are made of."""
+    local = local_sql("stamp", rows, settled.calendar, settled.timezone)
+    meaning = rows.stamp.format.meaning
+    if settled.kind is Kind.MINUTE:
+        start = local
+        if settled.bar_label == "end" and rows.off_minute:
+            # 09:16:00 and 09:15:59 are both of the minute that starts at 09:15
+            start = f"date_trunc('minute', {local} - interval 1 microsecond)"
+        elif settled.bar_label == "end":
+            start = f"{local} - interval 1 minute"
+        elif rows.off_minute:
+            start = f"date_trunc('minute', {local})"
+        times = [f"{start} as bar_ts", f"({start})::date as session_date"]
+    elif meaning is Meaning.OFFSET:
+        # a daily stamp is of the date that is written, whatever its offset
+        times = ["written::date as session_date"]
+    elif meaning is Meaning.INSTANT:
+        # midnight in UTC is how a date without a zone becomes an instant
+        midnight = "stamp = date_trunc('day', stamp)"
+        times = [f"(case when {midnight} then stamp else {local} end)::date as session_date"]
+    else:
+        times = ["stamp::date as session_date"]
+    measures = [
+        name if name in rows.columns.numbers else f"null::double as {name}"
+        for name in MEASURES[settled.kind]
+    ]
+    fields = ", ".join(["symbol", *times, *measures, "source_row"])
+    return f"select {fields} from {rows.relation} where rule is null"
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """
+    What one look at the bars in their order tells.
+
+    `disorder` is rows that belong before their predecessor, `duplicate` those with the same key.
+    """
+
+    disorder: int
+    duplicate: int
+    symbols: list[str]
+    days: list[date]
+
+
+def neighbours(con: duckdb.DuckDBPyConnection, relation: str, kind: Kind) -> Neighbours:
+    """Look at the bars once, each beside its predecessor."""
+    time = KEY_TIME[kind]
+    [facts] = con.execute(f"""
+        select
+            count(*) filter (where symbol < symbol_before
+                or (symbol = symbol_before and {time} < time_before)),
+            count(*) filter (where symbol = symbol_before and {time} = time_before),
+            -- symbols and days come in runs: only where one begins there is something to list
+            list(distinct symbol) filter (where symbol is distinct from symbol_before),
+            list(distinct session_date) filter (where session_date is distinct from day_before)
+        from (
+            select
+                symbol, {time}, session_date,
+                lag(symbol) over () as symbol_before,
+                lag({time}) over () as time_before,
+                lag(session_date) over () as day_before
+            from {relation}
+        )
+    """).fetchall()
+    return Neighbours(*facts)
+
+
+def revised(
+    con: duckdb.DuckDBPyConnection, store: RawStore, bars: Bars, earlier: Iterable[Delivered]
+) -> int:
+    """Return how many keys were delivered before, the last time with other values."""
+    files = [
+        file
+        for delivery in earlier
+        if delivery.may_hold(bars.symbols, bars.first_session, bars.last_session)
+        for file in store.files(bars.kind, delivery.delivery, bars.folders)
+    ]
+    if not files:
+        return 0
+    time, measures = KEY_TIME[bars.kind], MEASURES[bars.kind]
+    listed = ", ".join(quoted(file) for file in files)
+    changed = " or ".join(f"now.{name} is distinct from before.{name}" for name in measures)
+    kept = f"symbol, {time}, {', '.join(measures)}"
+    [(count,)] = con.execute(f"""
+        with
+        now as (
+            select {kept} from {bars.relation}
+            qualify row_number() over (partition by symbol, {time} order by source_row desc) = 1
+        ),
+        before as (
+            select {kept} from read_parquet([{listed}], hive_partitioning = false) as delivered
+            semi join now using (symbol, {time})
+            qualify row_number() over (
+                partition by symbol, {time}
+                order by delivered_at desc, delivery desc, source_row desc
+            ) = 1
+        )
+        select count(*) from now inner join before using (symbol, {time}) where {changed}
+    """).fetchall()
+    return int(count)
+
+
+def write_bars(
+    con: duckdb.DuckDBPyConnection,
+    folder: Path,
+    bars: Bars,
+    manifest: dict[str, object],
+    step: Callable[[float], None],
+) -> None:
+    """Write the bars of each month or session below a folder; `step` hears the part done."""
+    constants = {
+        name: constant(manifest[name], TABLES[bars.kind][name])
+        for name in ("calendar", "source", "source_file", "delivery", "delivered_at")
+    }
+    for name in ("calendar", "source", "source_file", "delivery"):
+        # an enum of one value is written as a dictionary of one, without a look at each row; it is
+        # read as VARCHAR
+        constants[name] += f"::enum({quoted(manifest[name])})"
+    fields = ", ".join(f"{constants.get(name, name)} as {name}" for name in TABLES[bars.kind])
+    for done, (place, (first, last)) in enumerate(bars.folders.items()):
+        days = ""
+        if len(bars.folders) > 1:
+            time = KEY_TIME[bars.kind]
+            days = f"where {time} >= date '{first}' and {time} < date '{last}' + 1"
+        write(
+            con,
+            f"select {fields} from {bars.relation} {days}",
+            folder / place / f"{manifest['delivery']}.parquet",
+        )
+        step((done + 1) / len(bars.folders))
+
+
+def write_unreadable(
+    con: duckdb.DuckDBPyConnection,
+    folder: Path,
+    table: VendorTable,
+    rows: Rows,
+    manifest: dict[str, object],
+) -> None:
+    """Write what could not be typed, as text."""
+    columns = TABLES["unreadable"]
+    own = ("source_row", "rule", "content")
+    fields = ", ".join(
+        f"{name if name in own else constant(manifest[name], columns[name])} as {name}"
+        for name in columns
+    )
+    write(
+        con,
+        f"select {fields} from ({unreadable_sql(table, rows)}) order by source_row",
+        folder / "unreadable" / f"{manifest['delivery']}.parquet",
+    )
+
+
+def write_manifest(
+    con: duckdb.DuckDBPyConnection,
+    folder: Path,
+    manifest: dict[str, object],
+    symbols: frozenset[str],
+) -> None:
+    """Write the one row that makes the delivery exist; its symbols are in the file's metadata."""
+    columns = TABLES["deliveries"]
+    fields = ", ".join(f"{constant(manifest[name], columns[name])} as {name}" for name in columns)
+    listed = ""
+    if len(symbols) <= MAX_LISTED_SYMBOLS:
+        listed = f", kv_metadata {{{SYMBOLS_KEY}: {quoted(json.dumps(sorted(symbols)))}}}"
+    write(
+        con,
+        f"select {fields}",
+        folder / "deliveries" / f"{manifest['delivery']}.parquet",
+        listed,
+    )
+
+
+def write(con: duckdb.DuckDBPyConnection, select: str, file: Path, more: str = "") -> None:
+    """Write a selection to a new Parquet file, in its order."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    con.execute(f"copy ({select}) to {quoted(file)} (format parquet, compression zstd{more})")
+
+
+def constant(value: object, kind: str) -> str:
+    """Return a value as a SQL literal of a type."""
+    if value is None:
+        return f"null::{kind}"
+    if isinstance(value, datetime):
+        # instants are kept in UTC, without saying so again in each row
+        value = value.replace(tzinfo=None).isoformat(sep=" ")
+    return f"{quoted(value)}::{kind}"

@@ -1,0 +1,77 @@
+"""The calendars that the warehouse knows, read from the same seeds that dbt builds them from."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from duckbourse.errors import ConfigurationError
+from duckbourse.settings import PROJECT
+
+SEEDS = PROJECT / "seeds" / "calendars"
+
+
+@dataclass(frozen=True)
+class Hours:
+    """The regular hours of a stretch of days, in minutes since midnight."""
+
+    first_day: str
+    last_day: str
+    opens: int
+    closes: int
+
+
+@dataclass(frozen=True)
+class Calendar:
+    name: str
+    timezone: str
+    hours: tuple[Hours, ...]
+
+    @property
+    def always_open(self) -> bool:
+        """Tell whether trading never stops, so that no hour of the day says anything."""
+        return all(hours.closes - hours.opens == 24 * 60 for hours in self.hours)
+
+
+@cache
+def calendars() -> dict[str, Calendar]:
+    """Return every calendar by its name, or raise ConfigurationError where the seeds are bad."""
+    try:
+        hours = list(rows(SEEDS / "regular_hours.csv"))
+        return {
+            row["calendar"]: Calendar(
+                name=row["calendar"],
+                timezone=row["timezone"],
+                hours=tuple(
+                    Hours(
+                        first_day=other["effective_from"] or "0001-01-01",
+                        last_day=other["effective_to"] or "9999-12-31",
+                        opens=minutes(other["open_time"]),
+                        closes=minutes(other["close_time"]),
+                    )
+                    for other in hours
+                    # the short Saturdays of long ago would hide the hours of the week
+                    if other["calendar"] == row["calendar"] and "1" in other["weekdays"]
+                ),
+            )
+            for row in rows(SEEDS / "calendars.csv")
+        }
+    except (OSError, KeyError, ValueError) as error:
+        raise ConfigurationError(
+            f"the calendars of {SEEDS} cannot be read: {error}", "restore that folder from git"
+        ) from error
+
+
+def rows(path: Path) -> Iterator[dict[str, str]]:
+    """Yield the rows of a seed."""
+    with path.open(encoding="utf-8", newline="") as file:
+        yield from csv.DictReader(file)
+
+
+def minutes(clock: str) -> int:
+    """Return the minutes since midnight of HH:MM; 24:00 is the end of the day."""
+    hour, minute = clock.split(":")[:2]
+    return int(hour) * 60 + int(minute)

@@ -1,0 +1,101 @@
+"""What a delivery is told about its file: the options of the command, and mapping files."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from duckbourse.errors import BadInput
+from duckbourse.ingest.calendars import calendars
+from duckbourse.ingest.columns import Role
+from duckbourse.ingest.schema import Kind
+
+
+def known_zone(name: str) -> str:
+    """Return the name of a time zone, or raise ValueError where there is none of that name."""
+    try:
+        ZoneInfo(name)
+    except (OSError, ValueError, KeyError) as error:
+        raise ValueError(f"no time zone is called {name!r}; one is 'Asia/Kolkata'") from error
+    return name
+
+
+def known_calendar(name: str) -> str:
+    """Return the name of a calendar, or raise ValueError where seeds/calendars has none such."""
+    if name not in calendars():
+        raise ValueError(f"no calendar is called {name!r}; there are {', '.join(calendars())}")
+    return name
+
+
+class Options(BaseModel):
+    """
+    What is stated about a file. What is not stated (None) is detected and reported, or asked for.
+
+    Each field is a key of a mapping file. A field that is at its default does not count towards
+    the delivery's name, so a new field leaves the names of old deliveries as they are.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    source: str | None = Field(default=None, min_length=1)
+    symbol: str | None = Field(default=None, min_length=1)
+    calendar: Annotated[str, AfterValidator(known_calendar)] | None = None
+    # the zone of stamps that carry none; the calendar's where not stated
+    timezone: Annotated[str, AfterValidator(known_zone)] | None = None
+    bar_label: Literal["start", "end"] | None = None
+    kind: Kind | None = None
+    # canonical column = the vendor's
+    columns: dict[Role, str] = Field(default_factory=dict)
+    # names for a CSV that has no line of them
+    names: tuple[str, ...] = ()
+    # lines of a CSV before its header, or before its rows where `names` are given
+    skip_lines: int = Field(default=0, ge=0)
+    delimiter: str | None = Field(default=None, min_length=1, max_length=1)
+    # as strptime has it, of the whole stamp: '%d-%m-%Y %H:%M'
+    date_format: str | None = Field(default=None, pattern="%")
+    decimal: Literal[".", ","] = "."
+    thousands: Literal[",", ".", " ", "'", "_"] | None = None
+    # the vendor counts volume in hundreds: 100
+    volume_scale: float = Field(default=1, gt=0)
+
+    def fingerprint(self) -> bytes:
+        """Return what is stated, the same bytes for the same statements."""
+        stated = self.model_dump(mode="json", exclude_defaults=True, exclude_none=True)
+        return json.dumps(stated, sort_keys=True).encode()
+
+
+def read_mapping(path: Path | None, **stated: Any) -> Options:
+    """Return the options of a mapping file, overruled by what else is stated and not None."""
+    keys: dict[str, Any] = {}
+    if path is not None:
+        try:
+            keys = tomllib.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise BadInput(
+                f"the mapping {path} cannot be read: {error.strerror}", "check --mapping"
+            ) from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise BadInput(f"the mapping {path} is not TOML: {error}", "mend it there") from error
+    keys |= {key: value for key, value in stated.items() if value is not None}
+    try:
+        return Options.model_validate(keys)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = str(first["loc"][0])
+        if path is None or stated.get(key) is not None:
+            where, option = "", f"--{key.replace('_', '-')}"
+        else:
+            where, option = f" of the mapping {path}", key
+        if first["type"] == "extra_forbidden":
+            raise BadInput(
+                f"there is no key {key!r}{where}", f"keys are {', '.join(Options.model_fields)}"
+            ) from error
+        reason = first["msg"].removeprefix("Value error, ")
+        raise BadInput(
+            f"{option} = {first['input']!r}{where} is not usable: {reason}", f"mend {option}"
+        ) from error

@@ -1,0 +1,355 @@
+"""One ingest: each file found, read, settled and delivered, whatever becomes of the others."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+import duckdb
+
+from duckbourse.errors import BadInput, BourseError, ConfigurationError, NotBars
+from duckbourse.ingest.bars import (
+    make_bars,
+    revised,
+    write_bars,
+    write_manifest,
+    write_unreadable,
+)
+from duckbourse.ingest.columns import Role
+from duckbourse.ingest.files import Found, is_archive, members, walked
+from duckbourse.ingest.options import Options
+from duckbourse.ingest.rows import read_rows
+from duckbourse.ingest.settle import settle
+from duckbourse.ingest.store import NO_ROOM, Delivered, RawStore
+from duckbourse.ingest.tables import full_disk, vendor_table
+from duckbourse.settings import settings
+from duckbourse.warehouse import is_full, quoted
+
+# The parts of a file's progress: its rows are typed, then settled, then written.
+READ, SETTLED, WRITTEN = 0.5, 0.6, 1.0
+WATCHED_BYTES = 1 << 24
+WATCH_SECONDS = 0.2
+
+
+class Outcome(StrEnum):
+    """What became of a file."""
+
+    DELIVERED = "delivered"
+    WOULD_DELIVER = "would deliver"
+    ALREADY_THERE = "already there"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Report:
+    """What became of a file, how many rows it had, and what was decided about it and why."""
+
+    file: str
+    outcome: Outcome
+    delivery: str | None = None
+    kind: str | None = None
+    source: str | None = None
+    calendar: str | None = None
+    bar_label: str | None = None
+    rows_read: int = 0
+    rows_kept: int = 0
+    rows_unreadable: int = 0
+    rows_duplicate: int = 0
+    rows_revised: int = 0
+    symbol_count: int = 0
+    first_session: date | None = None
+    last_session: date | None = None
+    notes: tuple[str, ...] = ()
+    columns_left: tuple[str, ...] = ()
+    remedy: str = ""
+    error: BourseError | None = field(default=None, repr=False, compare=False)
+
+
+class Progress(Protocol):
+    """Who hears how far an ingest is, in bytes of the files found."""
+
+    def begin(self, total: int) -> None: ...
+
+    def at(self, file: str, done: float) -> None: ...
+
+
+class Silent:
+    """Nobody listens."""
+
+    def begin(self, total: int) -> None:
+        """Hear nothing."""
+
+    def at(self, file: str, done: float) -> None:
+        """Hear nothing."""
+
+
+def ingest(
+    paths: list[Path],
+    options: Options,
+    store: RawStore,
+    delivered_at: datetime,
+    *,
+    dry_run: bool = False,
+    progress: Progress | None = None,
+) -> Iterator[Report]:
+    """
+    Deliver the files of these paths into the store, and yield a report of each.
+
+    A bad file does not stop the others. StorageFull and StoreBusy do: they are raised, and the
+    same command goes on from there when it is run again.
+    """
+    files, wrong = walked(paths)
+    for path, error in wrong.items():
+        yield failed(str(path), error)
+    if not files:
+        return
+    heard = progress or Silent()
+    heard.begin(sum(file.stat().st_size for file in files))
+    with connection(store, dry_run) as (con, scratch), plain_full_disk(store.root):
+        job = Job(con, store, scratch, options, delivered_at.astimezone(UTC), dry_run, heard)
+        for path in files:
+            yield from job.delivered(path)
+
+
+@contextmanager
+def connection(store: RawStore, dry_run: bool) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
+    """Yield DuckDB with our settings and a folder for passing files, both gone afterwards."""
+    con = duckdb.connect()
+    with plain_full_disk(store.root):
+        try:
+            with store.reading() if dry_run else store.writing(con) as scratch:
+                chosen = {
+                    "threads": settings().threads,
+                    "memory_limit": quoted(settings().memory_limit),
+                    "temp_directory": quoted(scratch / "spill"),
+                    "preserve_insertion_order": "true",
+                    "TimeZone": "'UTC'",
+                    # to be asked, not to be drawn
+                    "enable_progress_bar": "true",
+                    "enable_progress_bar_print": "false",
+                }
+                for name, value in chosen.items():
+                    con.execute(f"set {name} = {value}")
+                yield con, scratch
+        finally:
+            con.close()
+
+
+@contextmanager
+def plain_full_disk(where: Path) -> Iterator[None]:
+    """Turn every way in which a full disk shows into StorageFull."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in NO_ROOM:
+            raise full_disk(error, where) from error
+        raise
+    except duckdb.Error as error:
+        if is_full(str(error)):
+            raise full_disk(error, where) from error
+        if isinstance(error, duckdb.OutOfMemoryException):
+            raise ConfigurationError(
+                f"the memory that may be used is not enough: {error}".splitlines()[0],
+                "raise BOURSE_MEMORY_LIMIT, or cut the file into smaller ones",
+            ) from error
+        raise
+
+
+def failed(file: str, error: BourseError) -> Report:
+    """Return the report of a file that could not be delivered."""
+    return Report(file, Outcome.FAILED, notes=(str(error),), remedy=error.remedy, error=error)
+
+
+@dataclass
+class Job:
+    """One run over files: what it writes to and with, and what is delivered so far."""
+
+    con: duckdb.DuckDBPyConnection
+    store: RawStore
+    scratch: Path
+    options: Options
+    delivered_at: datetime
+    dry_run: bool
+    progress: Progress
+    bytes_before: float = 0
+    catalog: list[Delivered] | None = None
+
+    def delivered(self, path: Path) -> Iterator[Report]:
+        """Yield the report of a file, or of each in an archive."""
+        size = path.stat().st_size
+        if not is_archive(path):
+            yield self.report(Found(path, path.name, size))
+        else:
+            yield from self.of_archive(path)
+        self.bytes_before += size
+        self.progress.at(path.name, self.bytes_before)
+
+    def of_archive(self, archive: Path) -> Iterator[Report]:
+        """Yield a report of each file in an archive; it fails where none holds bars."""
+        bars = False
+        try:
+            for member in members(archive, self.scratch):
+                report = self.report(member)
+                bars |= report.outcome is not Outcome.SKIPPED
+                yield report
+        except BadInput as error:
+            yield failed(archive.name, error)
+            return
+        if not bars:
+            none = NotBars(f"{archive.name} holds no file with bars", "look into it with tar tzf")
+            yield failed(archive.name, none)
+
+    def report(self, found: Found) -> Report:
+        """Deliver one file, or say why not."""
+        self.progress.at(found.name, self.bytes_before)
+        try:
+            return self.deliver(found)
+        except NotBars as error:
+            if found.in_archive:
+                # a drop has other things than bars in it, and on a bad day an empty file
+                return Report(found.name, Outcome.SKIPPED, notes=(str(error),))
+            return failed(found.name, error)
+        except BadInput as error:
+            return failed(found.name, error)
+        except OSError as error:
+            if error.errno in NO_ROOM or is_full(str(error)):
+                raise
+            reason = BadInput(
+                f"{found.name} could not be delivered: {error.strerror or error}",
+                "check the permissions of the file and of the raw store",
+            )
+            return failed(found.name, reason)
+
+    def deliver(self, found: Found) -> Report:
+        """Read a file and write its delivery, unless that is there already."""
+        source = self.options.source or found.stem
+        delivery = self.name(found, source)
+        if self.store.holds(delivery):
+            return Report(found.name, Outcome.ALREADY_THERE, delivery, source=source)
+        table = vendor_table(self.con, found.path, found.name, self.scratch, self.options)
+        symbol = table.symbol or found.stem
+        with self.watched(found):
+            rows = read_rows(self.con, table, self.options, symbol, found.name)
+        self.part(found, READ)
+        earlier = [one for one in self.known() if one.source == source]
+        before = earlier[-1].calendar if earlier else None
+        settled = settle(self.con, table, rows, self.options, before, found.name)
+        bars = make_bars(self.con, self.store, rows, settled)
+        self.part(found, SETTLED)
+        same_kind = [one for one in earlier if one.kind == settled.kind]
+        notes = list(settled.notes)
+        column = rows.columns.roles.get(Role.SYMBOL)
+        if self.options.symbol and column:
+            notes.append(f"symbol {self.options.symbol} as stated, not that of column {column}")
+        elif not (self.options.symbol or column or table.symbol):
+            notes.append("its symbol is its name")
+        manifest: dict[str, object] = {
+            "delivery": delivery,
+            "kind": settled.kind.value,
+            "source": source,
+            "source_file": found.name,
+            "calendar": settled.calendar.name,
+            "timezone": settled.calendar.timezone,
+            "bar_label": settled.bar_label,
+            "delivered_at": self.delivered_at,
+            "rows_read": rows.read,
+            "rows_kept": rows.kept,
+            "rows_unreadable": rows.unreadable,
+            "rows_duplicate": bars.duplicate,
+            "rows_revised": revised(self.con, self.store, bars, same_kind),
+            "symbol_count": len(bars.symbols),
+            "first_session": bars.first_session,
+            "last_session": bars.last_session,
+        }
+        report = Report(
+            file=found.name,
+            outcome=Outcome.WOULD_DELIVER,
+            notes=tuple(notes),
+            columns_left=rows.columns.left,
+            **{name: manifest[name] for name in SHARED},  # type: ignore[arg-type]
+        )
+        if self.dry_run:
+            return report
+        folder = self.store.incoming / delivery
+        write_bars(
+            self.con,
+            folder,
+            bars,
+            manifest,
+            lambda done: self.part(found, SETTLED + (WRITTEN - SETTLED) * done),
+        )
+        if rows.unreadable:
+            write_unreadable(self.con, folder, table, rows, manifest)
+        write_manifest(self.con, folder, manifest, bars.symbols)
+        self.store.commit(delivery)
+        self.known().append(
+            Delivered(
+                delivery=delivery,
+                kind=settled.kind,
+                source=source,
+                calendar=settled.calendar.name,
+                first_session=bars.first_session,
+                last_session=bars.last_session,
+                symbols=bars.symbols,
+            )
+        )
+        return replace(report, outcome=Outcome.DELIVERED)
+
+    @contextmanager
+    def watched(self, found: Found) -> Iterator[None]:
+        """Let it be heard meanwhile how far DuckDB is with a file that takes its time."""
+        if found.weight < WATCHED_BYTES:
+            yield
+            return
+        over = threading.Event()
+
+        def watch() -> None:
+            most = 0.0
+            while not over.wait(WATCH_SECONDS):
+                most = max(most, self.con.query_progress() / 100)
+                self.part(found, READ * most)
+
+        watcher = threading.Thread(target=watch, daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            over.set()
+            watcher.join()
+
+    def name(self, found: Found, source: str) -> str:
+        """Return the delivery's name: what the file holds and what was stated about it."""
+        digest = hashlib.sha256()
+        with found.path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+        # two files with the same prices are two symbols, if the symbol is the file's name
+        for part in (self.options.fingerprint(), source.encode(), found.stem.encode()):
+            digest.update(b"\0" + part)
+        return digest.hexdigest()[:16]
+
+    def known(self) -> list[Delivered]:
+        """Return what was delivered before, the last at the end."""
+        if self.catalog is None:
+            self.catalog = self.store.catalog(self.con)
+        return self.catalog
+
+    def part(self, found: Found, done: float) -> None:
+        """Let it be heard how far a file is."""
+        self.progress.at(found.name, self.bytes_before + found.weight * done)
+
+
+# What a manifest and a report both say.
+SHARED = (
+    *("delivery", "kind", "source", "calendar", "bar_label", "rows_read", "rows_kept"),
+    *("rows_unreadable", "rows_duplicate", "rows_revised", "symbol_count"),
+    *("first_session", "last_session"),
+)

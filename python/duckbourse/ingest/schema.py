@@ -1,0 +1,104 @@
+"""The tables of the raw store, and the rules by which a vendor's row is not readable."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """What the bars of one delivery are."""
+
+    DAILY = "daily"
+    MINUTE = "minute"
+    ADJUSTED_CLOSE = "adjusted_close"
+
+
+PRICES = ("open", "high", "low", "close")
+NUMBERS = (*PRICES, "volume", "adjusted_close")
+
+ORIGIN = {
+    "calendar": "varchar",
+    "source": "varchar",
+    "source_file": "varchar",
+    "source_row": "bigint",
+    "delivery": "varchar",
+    "delivered_at": "timestamp",
+}
+OHLCV = dict.fromkeys((*PRICES, "volume"), "double")
+
+TABLES: dict[str, dict[str, str]] = {
+    Kind.DAILY: {"symbol": "varchar", "session_date": "date", **OHLCV, **ORIGIN},
+    Kind.MINUTE: {
+        "symbol": "varchar",
+        "bar_ts": "timestamp",
+        "session_date": "date",
+        **OHLCV,
+        **ORIGIN,
+    },
+    Kind.ADJUSTED_CLOSE: {
+        "symbol": "varchar",
+        "session_date": "date",
+        "adjusted_close": "double",
+        **ORIGIN,
+    },
+    "unreadable": {
+        "source": "varchar",
+        "source_file": "varchar",
+        "source_row": "bigint",
+        "rule": "varchar",
+        "content": "varchar",
+        "delivery": "varchar",
+        "delivered_at": "timestamp",
+    },
+    "deliveries": {
+        "delivery": "varchar",
+        "kind": "varchar",
+        "source": "varchar",
+        "source_file": "varchar",
+        "calendar": "varchar",
+        "timezone": "varchar",
+        "bar_label": "varchar",
+        "delivered_at": "timestamp",
+        "rows_read": "bigint",
+        "rows_kept": "bigint",
+        "rows_unreadable": "bigint",
+        "rows_duplicate": "bigint",
+        "rows_revised": "bigint",
+        "symbol_count": "bigint",
+        "first_session": "date",
+        "last_session": "date",
+    },
+}
+
+# The column after the symbol that makes a bar's key, and the measures that a revision changes.
+KEY_TIME = {
+    Kind.DAILY: "session_date",
+    Kind.MINUTE: "bar_ts",
+    Kind.ADJUSTED_CLOSE: "session_date",
+}
+MEASURES: dict[Kind, tuple[str, ...]] = {
+    Kind.DAILY: (*PRICES, "volume"),
+    Kind.MINUTE: (*PRICES, "volume"),
+    Kind.ADJUSTED_CLOSE: ("adjusted_close",),
+}
+
+# A row that breaks one of these is kept as text in `unreadable`. The position is its code.
+RULES = (
+    "no_symbol",
+    "no_timestamp",
+    "unreadable_timestamp",
+    *(f"unreadable_{number}" for number in NUMBERS),
+)
+# What the CSV reader says of a line that is no row, and our rule for it.
+LINE_RULES = {
+    "MISSING COLUMNS": "too_few_columns",
+    "TOO MANY COLUMNS": "too_many_columns",
+    "UNQUOTED VALUE": "open_quote",
+    "LINE SIZE OVER MAXIMUM": "open_quote",
+    "INVALID ENCODING": "not_utf8",
+    "INVALID STATE": "open_quote",
+    "CAST": "unreadable_line",
+}
+
+# How vendors write a number that is not there, in lower case.
+NO_NUMBER = ("", "-", "--", "na", "n/a", "#n/a", "nan", "null", "none", "nil")

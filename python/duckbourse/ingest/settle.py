@@ -1,0 +1,238 @@
+"""What is not stated about a file, settled from its rows or asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import duckdb
+
+from duckbourse.errors import BadInput
+from duckbourse.ingest.calendars import Calendar, calendars
+from duckbourse.ingest.columns import Role
+from duckbourse.ingest.options import Options
+from duckbourse.ingest.rows import Rows
+from duckbourse.ingest.schema import Kind
+from duckbourse.ingest.stamps import Edges, Meaning, Spacing, bars_are, keeps_hours, label
+from duckbourse.ingest.tables import VendorTable
+from duckbourse.warehouse import quoted
+
+# Symbols looked at to learn what the bars are, and the rows they are taken from.
+SYMBOLS = 20
+FIRST_ROWS = 100_000
+INDIA_OFFSET = "5:30:00"
+# Of stamps on every day of the week, two sevenths are of a Saturday or Sunday.
+MIN_WEEKEND = 0.2
+MIN_WEEKEND_STAMPS = 14
+# Fewer of a file's minutes within the calendar's hours than this, and it may be the wrong one.
+FEW_INSIDE = 0.5
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What the bars are, and for the report how we know."""
+
+    kind: Kind
+    calendar: Calendar
+    # of stamps that carry none
+    timezone: str
+    bar_label: str | None
+    notes: tuple[str, ...]
+
+
+def settle(
+    con: duckdb.DuckDBPyConnection,
+    table: VendorTable,
+    rows: Rows,
+    options: Options,
+    before: str | None,
+    file: str,
+) -> Settled:
+    """
+    Return what the bars of `vendor_rows` are, or raise BadInput naming the option that is missing.
+
+    `before` is the calendar of the last delivery of the same source.
+    """
+    some = ""
+    if Role.SYMBOL in rows.columns:
+        some = (
+            " and symbol in (select symbol from (select distinct symbol from"
+            f" (select symbol from vendor_rows where rule is null limit {FIRST_ROWS}))"
+            f" order by symbol limit {SYMBOLS})"
+        )
+    con.execute(
+        "create or replace temp table sampled as select distinct symbol, stamp,"
+        f" {'written' if rows.stamp.written else 'stamp'} as written from vendor_rows"
+        f" where rule is null{some}"
+    )
+    notes: list[str] = []
+    stated = options.calendar or table.calendar
+    kind = options.kind or rows.columns.kind or settled_kind(con, rows, stated, file)
+    found = settled_calendar(con, table, rows, options, before, kind)
+    if found is None:
+        raise BadInput(
+            f"{file}: which exchange's days these are cannot be told from its stamps",
+            f"say --calendar {', '.join(calendars())}, or calendar = '…' in a mapping",
+        )
+    calendar, reason = found
+    if reason:
+        notes.append(f"calendar {calendar.name}: {reason}")
+    timezone = options.timezone or calendar.timezone
+    if kind is not Kind.MINUTE:
+        return Settled(kind, calendar, timezone, None, tuple(notes))
+    bar_label, said = settled_label(con, table, rows, options, calendar, timezone, file)
+    return Settled(kind, calendar, timezone, bar_label, (*notes, *said))
+
+
+def settled_kind(
+    con: duckdb.DuckDBPyConnection, rows: Rows, calendar: str | None, file: str
+) -> Kind:
+    """Return what the spacing of stamps says, or raise BadInput for what is not ours."""
+    clocks = ["written"]
+    if rows.stamp.format.meaning is Meaning.INSTANT and calendar is not None:
+        clocks.append(local_sql("stamp", rows, calendars()[calendar], "UTC"))
+    dated = " or ".join(f"bool_and({c} = date_trunc('day', {c}))" for c in clocks)
+    [(gaps, longest, midnight)] = con.execute(
+        f"select histogram(gap), max(nth), {dated} from ("
+        " select stamp, written, epoch(stamp - lag(stamp) over each_symbol) as gap,"
+        " row_number() over each_symbol as nth from sampled"
+        " window each_symbol as (partition by symbol order by stamp))"
+    ).fetchall()
+    found = bars_are(Spacing(gaps or {}, longest, midnight))
+    if isinstance(found, Kind):
+        return found
+    if found is None:
+        raise BadInput(
+            f"{file} has one moment only: whether its bars are daily cannot be told",
+            "say --kind daily or --kind minute",
+        )
+    raise BadInput(
+        f"{file} holds {found} bars; only daily and one-minute bars are taken",
+        "ask the vendor for those; the build makes the longer ones"
+        + (" (or say --kind daily if each is one day)" if found.endswith("day") else ""),
+    )
+
+
+def settled_calendar(
+    con: duckdb.DuckDBPyConnection,
+    table: VendorTable,
+    rows: Rows,
+    options: Options,
+    before: str | None,
+    kind: Kind,
+) -> tuple[Calendar, str] | None:
+    """Return the calendar and how we know it; nothing to say where it was stated."""
+    known = calendars()
+    if options.calendar:
+        return known[options.calendar], ""
+    if table.calendar:
+        return known[table.calendar], f"{table.shape.title()} serves Indian exchanges only"
+    if rows.offset == INDIA_OFFSET:
+        return known["XNSE"], "its stamps say +05:30"
+    if before:
+        return known[before], "as in the last delivery of this source"
+    [(stamps, weekend, hours)] = con.execute(
+        "select count(*), count(*) filter (where isodow(written) > 5),"
+        " count(distinct hour(written)) from sampled"
+    ).fetchall()
+    if stamps >= MIN_WEEKEND_STAMPS and weekend >= MIN_WEEKEND * stamps:
+        zoned = rows.stamp.format.meaning is not Meaning.LOCAL
+        if kind is not Kind.MINUTE or (zoned and hours == 24):
+            return known["ALWAYS"], "it has bars on every day of the week"
+        return None
+    if kind is Kind.MINUTE:
+        for calendar in known.values():
+            zone = options.timezone or calendar.timezone
+            if keeps_hours(edges(con, rows, calendar, zone), calendar):
+                return calendar, "its minutes run from that open to that close"
+    return None
+
+
+def settled_label(
+    con: duckdb.DuckDBPyConnection,
+    table: VendorTable,
+    rows: Rows,
+    options: Options,
+    calendar: Calendar,
+    timezone: str,
+    file: str,
+) -> tuple[str, list[str]]:
+    """Return which end of its minute a stamp names, and what to report of it."""
+    notes = []
+    at = None if calendar.always_open else edges(con, rows, calendar, timezone)
+    by_hours = label(at) if at else None
+    if at and at.inside < FEW_INSIDE * at.stamps:
+        notes.append(
+            f"only {at.inside / at.stamps:.0%} of the minutes looked at lie within the hours of"
+            f" {calendar.name}: check calendar and timezone"
+        )
+    if options.bar_label:
+        if by_hours not in (None, options.bar_label):
+            notes.append(
+                f"labelled by {options.bar_label} as stated, though by the hours of"
+                f" {calendar.name} it looks like {by_hours}"
+            )
+        return options.bar_label, notes
+    if table.bar_label:
+        return table.bar_label, [*notes, f"minutes labelled by {table.bar_label}: {table.shape}"]
+    if Role.BAR_LABEL in rows.columns:
+        said = con.execute(
+            "select distinct bar_label from vendor_rows where rule is null limit 3"
+        ).fetchall()
+        if said in ([("start",)], [("end",)]):
+            return said[0][0], [*notes, f"minutes labelled by {said[0][0]}: its own column says so"]
+    if rows.off_minute > rows.kept * (1 - 1 / 60):
+        return "start", [*notes, "stamps lie inside their minutes, so either label reads the same"]
+    if by_hours:
+        return by_hours, [*notes, f"minutes labelled by {by_hours}: the hours of {calendar.name}"]
+    raise BadInput(
+        f"{file}: whether a stamp is the start or the end of its minute cannot be told",
+        "say --bar-label start (the first bar of a day has the time of the open) or "
+        "--bar-label end (the last one has the time of the close)",
+    )
+
+
+def edges(con: duckdb.DuckDBPyConnection, rows: Rows, calendar: Calendar, timezone: str) -> Edges:
+    """Return where the sampled minutes lie against the hours of a calendar."""
+    hours = ", ".join(
+        f"(date {quoted(h.first_day)}, date {quoted(h.last_day)}, {h.opens}, {h.closes})"
+        for h in calendar.hours
+    )
+    [counts] = con.execute(f"""
+        with
+        moments as (
+            select symbol, {local_sql("stamp", rows, calendar, timezone)} as moment from sampled
+        ),
+        minutes as (
+            select
+                symbol, moment::date as day, hour(moment) * 60 + minute(moment) as clock,
+                opens, closes
+            from moments
+            inner join (values {hours}) as hours (first_day, last_day, opens, closes)
+                on moment::date between first_day and last_day
+        ),
+        sessions as (
+            select
+                symbol, day,
+                bool_or(clock = opens) as at_open, bool_or(clock = opens + 1) as after_open,
+                bool_or(clock = closes - 1) as before_close, bool_or(clock = closes) as at_close,
+                bool_or(clock between 720 and 779) as at_noon,
+                count(*) as stamps, count(*) filter (where clock between opens and closes) as inside
+            from minutes group by symbol, day
+        )
+        select
+            count(*), count(*) filter (where at_open), count(*) filter (where after_open),
+            count(*) filter (where before_close), count(*) filter (where at_close),
+            count(*) filter (where at_noon),
+            coalesce(sum(stamps), 0)::bigint, coalesce(sum(inside), 0)::bigint
+        from sessions
+    """).fetchall()
+    return Edges(*counts)
+
+
+def local_sql(stamp: str, rows: Rows, calendar: Calendar, timezone: str) -> str:
+    """Return a stamp as the exchange's clock shows it."""
+    if rows.stamp.format.meaning is not Meaning.LOCAL:
+        timezone = "UTC"
+    if timezone == calendar.timezone:
+        return stamp
+    return f"timezone({quoted(calendar.timezone)}, timezone({quoted(timezone)}, {stamp}))"

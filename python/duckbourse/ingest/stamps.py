@@ -1,0 +1,204 @@
+"""
+What a vendor's stamps say: their format, what the bars are, and which end of a minute they name.
+
+Everything here decides from counts that SQL has made. Nothing is guessed: where the counts do not
+settle a thing, the answer is None and the caller asks.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from duckbourse.ingest.calendars import Calendar
+from duckbourse.ingest.schema import Kind
+
+MINUTE = 60
+DAY = 24 * 60 * MINUTE
+
+
+class Meaning(Enum):
+    """What a stamp is worth without a calendar."""
+
+    LOCAL = "as read on a clock whose zone is not said"
+    OFFSET = "as read on a clock, and its offset from UTC"
+    INSTANT = "a moment, the same everywhere"
+
+
+@dataclass(frozen=True)
+class Format:
+    """How a stamp is written: `pattern` is strptime's, or None for what DuckDB's cast reads."""
+
+    name: str
+    meaning: Meaning
+    pattern: str | None = None
+    # of an epoch: how many of its units are a second
+    per_second: int | None = None
+
+
+ISO = Format("ISO 8601", Meaning.LOCAL)
+ISO_OFFSET = Format("ISO 8601 with an offset", Meaning.OFFSET)
+TYPED_LOCAL = Format("typed, without a zone", Meaning.LOCAL)
+TYPED_INSTANT = Format("typed, with a zone", Meaning.INSTANT)
+
+OFFSET_AT_END = r"\d{2}:\d{2}.*(Z|[+-]\d{2}:?\d{2})$"
+ISO_TEXT = re.compile(r"\d{4}([-/])\d{1,2}\1\d{1,2}([ T]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?)?")
+EPOCH = re.compile(r"(\d{9,10}|\d{13}|\d{16}|\d{19})(\.0*)?")
+EPOCH_UNITS = {9: 1, 10: 1, 13: 10**3, 16: 10**6, 19: 10**9}
+
+DATES = (
+    *("%Y%m%d", "%d-%b-%Y", "%d-%b-%y", "%d %b %Y", "%d-%B-%Y", "%d %B %Y"),
+    *("%b %d, %Y", "%B %d, %Y", "%Y.%m.%d", "%d-%m-%Y", "%m-%d-%Y", "%d/%m/%Y"),
+    *("%m/%d/%Y", "%d.%m.%Y", "%d-%m-%y", "%m-%d-%y", "%d/%m/%y", "%m/%d/%y"),
+)
+TIMES = (
+    *("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %H%M", " %H%M%S", "%H%M", "%H%M%S"),
+    *(" %I:%M %p", " %I:%M:%S %p", "T%H:%M", "T%H:%M:%S"),
+)
+PATTERNS = tuple(date + time for date in DATES for time in TIMES)
+
+# Of the stamps looked at, the part that a format must read to be the file's.
+MIN_READABLE = 0.5
+# Regular hours: the part of sessions that must show a bar at one end, and may at the other.
+MIN_SESSIONS = 0.2
+MAX_CONTRADICTION = 0.1
+
+
+def epoch(texts: Sequence[str]) -> Format | None:
+    """Return the format of counts since 1970, told by their number of digits."""
+    matches = [EPOCH.fullmatch(text.strip()) for text in texts]
+    widths = {len(match[1]) for match in matches if match}
+    units = {EPOCH_UNITS[width] for width in widths}
+    if len(units) != 1 or sum(map(bool, matches)) < MIN_READABLE * len(texts):
+        return None
+    unit = units.pop()
+    return Format(f"epoch, {unit} a second", Meaning.INSTANT, per_second=unit)
+
+
+def iso(texts: Sequence[str]) -> Format | None:
+    """Return the format of most texts if it is ISO 8601, with or without an offset."""
+    enough = MIN_READABLE * len(texts)
+    if sum(bool(re.search(OFFSET_AT_END, text.strip())) for text in texts) >= enough:
+        return ISO_OFFSET
+    if sum(bool(ISO_TEXT.fullmatch(text.strip())) for text in texts) >= enough:
+        return ISO
+    return None
+
+
+def best_patterns(read: Mapping[str, int], looked_at: int) -> list[str]:
+    """Return the patterns that read the most stamps, where that is enough of them."""
+    most = max(read.values(), default=0)
+    if most == 0 or most < MIN_READABLE * looked_at:
+        return []
+    return [pattern for pattern, count in read.items() if count == most]
+
+
+@dataclass(frozen=True)
+class Spacing:
+    """
+    How far the bars of a symbol are apart: seconds → how often.
+
+    `longest` is the most bars that one symbol has, `dated` whether no stamp has a time of day.
+    """
+
+    gaps: Mapping[float, int]
+    longest: int
+    dated: bool
+
+    @property
+    def commonest(self) -> float:
+        """The gap that is seen most often, the shorter of two."""
+        return min(self.gaps, key=lambda gap: (-self.gaps[gap], gap))
+
+    @property
+    def median(self) -> float:
+        """The gap in the middle."""
+        half = sum(self.gaps.values()) / 2
+        for gap in sorted(self.gaps):
+            half -= self.gaps[gap]
+            if half <= 0:
+                return gap
+        raise ValueError("there are no gaps")
+
+
+def bars_are(spacing: Spacing) -> Kind | str | None:
+    """
+    Return what the bars are, or the name of a timeframe that is not ours, or None.
+
+    None is for bars without any gap whose stamps have a time of day: one moment of each symbol.
+    """
+    if not spacing.gaps:
+        return Kind.DAILY if spacing.dated else None
+    gap = spacing.commonest
+    count = sum(spacing.gaps.values())
+    if gap >= DAY * 5 / 6 or spacing.dated:
+        # a symbol's two dates of a drop may be a Friday and a Monday: that is not weekly
+        if spacing.longest >= 4 and spacing.median >= 6 * DAY:
+            return f"{spacing.median / DAY:.0f}-day"
+        return Kind.DAILY
+    off_minute = sum(n for seconds, n in spacing.gaps.items() if seconds % MINUTE)
+    if off_minute > count / 20:
+        return "second or tick"
+    if gap == MINUTE:
+        return Kind.MINUTE
+    # a symbol that seldom trades has few minutes side by side, but is on no coarser grid either; a
+    # last bar of half an hour after hours is
+    off_grid = sum(
+        n for seconds, n in spacing.gaps.items() if seconds % gap and seconds % (5 * MINUTE)
+    )
+    if off_grid > count / 5:
+        return Kind.MINUTE
+    return f"{gap / MINUTE:.0f}-minute"
+
+
+@dataclass(frozen=True)
+class Edges:
+    """
+    Where minute stamps lie against a calendar's regular hours, counted by symbol and session.
+
+    `at_open` is sessions with a stamp at the minute of the open, `at_close` at that of the close,
+    `before_close` one minute before it, `after_open` one after the open; `at_noon` between 12
+    and 13. Of all stamps, `inside` lie from open to close.
+    """
+
+    sessions: int
+    at_open: int
+    after_open: int
+    before_close: int
+    at_close: int
+    at_noon: int
+    stamps: int
+    inside: int
+
+
+def label(edges: Edges) -> str | None:
+    """
+    Return which end of its minute a stamp names, told by the hours, or None.
+
+    Labelled by start there is a bar at the open and none at the close; by end, the other way round.
+    """
+    enough = max(1, MIN_SESSIONS * edges.sessions)
+    if edges.at_open >= enough and edges.at_close <= MAX_CONTRADICTION * edges.at_open:
+        return "start"
+    if edges.at_close >= enough and edges.at_open <= MAX_CONTRADICTION * edges.at_close:
+        return "end"
+    return None
+
+
+def keeps_hours(edges: Edges, calendar: Calendar) -> bool:
+    """
+    Tell whether most sessions run from this calendar's open to its close, and through its noon.
+
+    Noon tells New York from Hong Kong, which has the same hours and a pause.
+    """
+    if calendar.always_open or not edges.sessions:
+        return False
+    most = edges.sessions / 2
+    return (
+        max(edges.at_open, edges.after_open) >= most
+        and max(edges.before_close, edges.at_close) >= most
+        and edges.at_noon >= most
+        and edges.inside >= 0.95 * edges.stamps
+    )

@@ -1,0 +1,212 @@
+"""
+The raw store: what was delivered, as Parquet that is written once and never edited.
+
+    .incoming/<delivery>/…   written here first
+    daily/month=…            then renamed into place, file by file
+    deliveries/              and the manifest last: a delivery without it does not exist
+
+A kill at any moment leaves either a delivery, or a folder under `.incoming` that the next run
+clears together with whatever of it was already in place.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import duckdb
+
+from duckbourse.errors import ConfigurationError, StoreBusy
+from duckbourse.ingest.schema import TABLES, Kind
+from duckbourse.warehouse import quoted
+
+SYMBOLS_KEY = "symbols"
+# A delivery of more symbols than this does not list them in its manifest: it may hold any.
+MAX_LISTED_SYMBOLS = 20_000
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """What a manifest says of a delivery; `symbols` is None where it does not list them."""
+
+    delivery: str
+    kind: str
+    source: str
+    calendar: str
+    first_session: date
+    last_session: date
+    symbols: frozenset[str] | None
+
+    def may_hold(self, symbols: frozenset[str], first: date, last: date) -> bool:
+        """Tell whether a bar of these symbols and days may be in the delivery."""
+        days = self.first_session <= last and first <= self.last_session
+        return days and (self.symbols is None or not self.symbols.isdisjoint(symbols))
+
+
+@dataclass(frozen=True)
+class RawStore:
+    """A raw store in a folder. A `flat` one has no folder for each month and session."""
+
+    root: Path
+    flat: bool = False
+
+    @property
+    def incoming(self) -> Path:
+        """Where deliveries are until they are whole."""
+        return self.root / ".incoming"
+
+    def partition(self, kind: Kind, day: date) -> Path:
+        """Return the folder of a day's bars, below the root."""
+        folder = Path(kind.value)
+        if self.flat or kind is Kind.ADJUSTED_CLOSE:
+            return folder
+        if kind is Kind.DAILY:
+            return folder / f"month={day:%Y-%m}"
+        return folder / f"session={day:%Y-%m-%d}"
+
+    def manifest(self, delivery: str) -> Path:
+        """Return the file whose presence makes a delivery exist."""
+        return self.root / "deliveries" / f"{delivery}.parquet"
+
+    def holds(self, delivery: str) -> bool:
+        """Tell whether a delivery is there, whole."""
+        return self.manifest(delivery).exists()
+
+    @contextmanager
+    def writing(self, con: duckdb.DuckDBPyConnection) -> Iterator[Path]:
+        """
+        Yield a folder for passing files, in a store that is whole and that nobody else writes to.
+
+        Raise StoreBusy where another process does.
+        """
+        try:
+            self.incoming.mkdir(parents=True, exist_ok=True)
+            lock = os.open(self.root, os.O_RDONLY)
+        except OSError as error:
+            if error.errno in NO_ROOM:
+                raise
+            raise ConfigurationError(
+                f"the raw store {self.root} cannot be written: {error.strerror}",
+                "set BOURSE_DATA_DIR to a folder of yours",
+            ) from error
+        try:
+            try:
+                # the system lets go of it when the process ends, however that is
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise StoreBusy(
+                    f"another ingest is writing to {self.root}", "wait for it and run this again"
+                ) from error
+            self.clear_leftovers()
+            scratch = self.incoming / "scratch"
+            scratch.mkdir(parents=True)
+            try:
+                self.prepare(con)
+                yield scratch
+            finally:
+                self.clear_leftovers()
+        finally:
+            os.close(lock)
+
+    @contextmanager
+    def reading(self) -> Iterator[Path]:
+        """Yield a folder for passing files outside the store, which stays untouched."""
+        with tempfile.TemporaryDirectory(prefix="bourse-ingest-") as scratch:
+            yield Path(scratch)
+
+    def clear_leftovers(self) -> None:
+        """Remove what an ingest that was killed has left, in `.incoming` and in place."""
+        for leftover in self.incoming.iterdir():
+            if leftover.name != "scratch" and not self.holds(leftover.name):
+                for table in TABLES:
+                    for orphan in (self.root / table).rglob(f"{leftover.name}.parquet"):
+                        orphan.unlink()
+            shutil.rmtree(leftover)
+        self.incoming.rmdir()
+
+    def prepare(self, con: duckdb.DuckDBPyConnection) -> None:
+        """Make each folder with its file of no rows, so that whoever reads a glob finds one."""
+        for table, columns in TABLES.items():
+            empty = self.root / table / "zz_empty.parquet"
+            if empty.exists():
+                continue
+            empty.parent.mkdir(parents=True, exist_ok=True)
+            fields = ", ".join(f"null::{kind} as {name}" for name, kind in columns.items())
+            passing = self.incoming / "scratch" / f"empty-{table}.parquet"
+            con.execute(
+                f"copy (select {fields} where false) to {quoted(passing)}"
+                " (format parquet, compression zstd)"
+            )
+            passing.replace(empty)
+
+    def commit(self, delivery: str) -> None:
+        """Rename the files of `.incoming/<delivery>` into place, the manifest last."""
+        folder = self.incoming / delivery
+        manifest = self.manifest(delivery)
+        files = sorted(file for file in folder.rglob("*.parquet"))
+        # after a power cut, too, no manifest may point at data that never reached the disk
+        for file in files:
+            flush(file)
+        last = folder / manifest.relative_to(self.root)
+        for file in files:
+            if file != last:
+                place = self.root / file.relative_to(folder)
+                place.parent.mkdir(parents=True, exist_ok=True)
+                file.replace(place)
+        last.replace(manifest)
+        shutil.rmtree(folder)
+
+    def catalog(self, con: duckdb.DuckDBPyConnection) -> list[Delivered]:
+        """Return every delivery there is, the last at the end."""
+        files = quoted(self.root / "deliveries" / "*.parquet")
+        if not any((self.root / "deliveries").glob("*.parquet")):
+            return []
+        listed = {
+            Path(file).stem: frozenset(json.loads(value))
+            for file, key, value in con.execute(
+                f"select file_name, key::blob::varchar, decode(value)"
+                f" from parquet_kv_metadata({files})"
+            ).fetchall()
+            if key == SYMBOLS_KEY
+        }
+        manifests = con.execute(
+            "select delivery, kind, source, calendar, first_session, last_session"
+            f" from read_parquet({files}) where first_session is not null"
+            " order by delivered_at, delivery"
+        ).fetchall()
+        return [
+            Delivered(
+                delivery=delivery,
+                kind=kind,
+                source=source,
+                calendar=calendar,
+                first_session=first_session,
+                last_session=last_session,
+                symbols=listed.get(delivery),
+            )
+            for delivery, kind, source, calendar, first_session, last_session in manifests
+        ]
+
+    def files(self, kind: Kind, delivery: str, folders: Iterable[Path]) -> list[Path]:
+        """Return the files of a delivery in these folders."""
+        places = (self.root / folder / f"{delivery}.parquet" for folder in folders)
+        return [place for place in places if place.exists()]
+
+
+def flush(file: Path) -> None:
+    """Wait until a file is on the disk."""
+    handle = os.open(file, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

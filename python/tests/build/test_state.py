@@ -1,0 +1,87 @@
+"""What vouches for a build file, run after run."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from duckbourse import state
+from duckbourse.errors import DatabaseLocked
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    path = tmp_path / "build" / "duckbourse.duckdb"
+    path.parent.mkdir()
+    path.write_text("rows")
+    return path
+
+
+def test_a_subset_proves_nothing_about_a_file_that_nothing_vouches_for(database: Path) -> None:
+    assert state.after("r1", {"model.a": "success"}, None, database, full=False) is None
+
+
+def test_a_red_build_turns_green_once_each_red_node_did(database: Path) -> None:
+    red = {"model.a": "success", "model.b": "error", "test.c": "skipped", "test.d": "fail"}
+    first = state.after("r1", red, None, database, full=True)
+    assert first is not None
+    assert first.unproven == ("model.b", "test.c", "test.d")
+    second = state.after(
+        "r2", {"model.b": "success", "test.d": "warn"}, first, database, full=False
+    )
+    assert second is not None
+    assert second.unproven == ("test.c",)
+    third = state.after("r3", {"test.c": "pass"}, second, database, full=False)
+    assert third is not None
+    assert (third.unproven, third.invocation_id) == ((), "r3")
+
+
+def test_a_subset_that_fails_makes_a_green_file_red(database: Path) -> None:
+    green = state.after("r1", {"model.a": "success"}, None, database, full=True)
+    red = state.after("r2", {"test.b": "fail"}, green, database, full=False)
+    assert red is not None
+    assert red.unproven == ("test.b",)
+
+
+def test_a_subset_of_other_variables_makes_a_mixture_that_nothing_vouches_for(
+    database: Path,
+) -> None:
+    green = state.after("r1", {"model.a": "success"}, None, database, full=True, variables="{a: 1}")
+    for variables in ("", "{a: 2}"):
+        found = state.after(
+            "r2", {"model.a": "success"}, green, database, full=False, variables=variables
+        )
+        assert found is None
+
+
+def test_a_full_build_forgets_what_was_red_before(database: Path) -> None:
+    red = state.after("r1", {"model.gone": "error"}, None, database, full=True)
+    green = state.after("r2", {"model.a": "success"}, red, database, full=True)
+    assert green is not None
+    assert green.unproven == ()
+
+
+def test_what_was_saved_is_loaded_until_somebody_writes_to_the_file(database: Path) -> None:
+    green = state.after("r1", {"model.a": "success"}, None, database, full=True)
+    state.save(database, green)
+    assert state.load(database) == green
+    os.utime(database, ns=(1, 1))
+    assert state.load(database) is None
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"invocation_id": "r1"}'])
+def test_half_a_state_is_none(database: Path, text: str) -> None:
+    (database.parent / "state.json").write_text(text)
+    assert state.load(database) is None
+
+
+def test_a_second_build_is_told_whose_the_first_is(database: Path) -> None:
+    with (
+        state.sole_owner(database),
+        pytest.raises(DatabaseLocked, match=f"process {os.getpid()}"),
+        state.sole_owner(database),
+    ):
+        pass
+    with state.sole_owner(database):
+        pass

@@ -1,0 +1,175 @@
+"""The launcher's set-up: once, whole, and again when it was not; with a pretended installer."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+from importlib.machinery import SourceFileLoader
+from pathlib import Path
+from typing import Any
+
+import pytest
+from duckbourse.settings import PROJECT
+
+
+class Installer:
+    """Makes what an installation leaves behind, and remembers each call."""
+
+    def __init__(self, launcher: Any) -> None:
+        self.launcher = launcher
+        self.calls: list[tuple[str, bool]] = []
+        self.breaks = False
+        self.seconds = 0.0
+
+    def __call__(self, lock: Path, afresh: bool) -> None:
+        self.calls.append((lock.name, afresh))
+        site = self.launcher.VENV / "lib" / self.launcher.PYTHON / "site-packages"
+        site.mkdir(parents=True, exist_ok=True)
+        if self.breaks:
+            raise KeyboardInterrupt
+        time.sleep(self.seconds)
+        python = self.launcher.VENV / "bin" / "python"
+        python.parent.mkdir(exist_ok=True)
+        python.touch()
+
+
+@pytest.fixture
+def launcher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    loader = SourceFileLoader("bourse_launcher", str(PROJECT / "bourse"))
+    spec = importlib.util.spec_from_loader("bourse_launcher", loader)
+    assert spec is not None
+    module: Any = importlib.util.module_from_spec(spec)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    loader.exec_module(module)
+    project = tmp_path / "project"
+    project.mkdir()
+    module.PROJECT = project
+    module.VENV = project / ".venv"
+    module.RUN_LOCK = project / "requirements.lock"
+    module.DEV_LOCK = project / "requirements-dev.lock"
+    module.RUN_LOCK.write_text("a==1")
+    module.DEV_LOCK.write_text("a==1 b==1")
+    return module
+
+
+@pytest.fixture
+def installer(launcher: Any) -> Installer:
+    return Installer(launcher)
+
+
+def test_the_second_run_installs_nothing(launcher: Any, installer: Installer) -> None:
+    launcher.set_up(launcher.RUN_LOCK, installer)
+    launcher.set_up(launcher.RUN_LOCK, installer)
+    assert installer.calls == [("requirements.lock", True)]
+    [path] = (launcher.VENV / "lib").rglob("duckbourse.pth")
+    assert path.read_text() == f"{launcher.PROJECT / 'python'}\n"
+
+
+def test_tests_add_their_tools_and_builds_are_content_with_them(
+    launcher: Any, installer: Installer
+) -> None:
+    launcher.set_up(launcher.RUN_LOCK, installer)
+    launcher.set_up(launcher.DEV_LOCK, installer)
+    launcher.set_up(launcher.RUN_LOCK, installer)
+    launcher.set_up(launcher.DEV_LOCK, installer)
+    assert installer.calls == [("requirements.lock", True), ("requirements-dev.lock", False)]
+
+
+@pytest.mark.parametrize("spoil", ["lock", "place", "python", "stamp"])
+def test_what_no_longer_fits_is_made_afresh(
+    launcher: Any, installer: Installer, spoil: str, tmp_path: Path
+) -> None:
+    launcher.set_up(launcher.RUN_LOCK, installer)
+    match spoil:
+        case "lock":
+            launcher.RUN_LOCK.write_text("a==2")
+        case "place":
+            moved = launcher.PROJECT.rename(tmp_path / "moved")
+            launcher.PROJECT, launcher.VENV = moved, moved / ".venv"
+            launcher.RUN_LOCK = moved / "requirements.lock"
+            launcher.DEV_LOCK = moved / "requirements-dev.lock"
+        case "python":
+            (launcher.VENV / "bin" / "python").unlink()
+        case "stamp":
+            (launcher.VENV / "stamp").unlink()
+    launcher.set_up(launcher.RUN_LOCK, installer)
+    assert installer.calls == [("requirements.lock", True)] * 2
+
+
+def test_an_interrupted_set_up_is_made_again(launcher: Any, installer: Installer) -> None:
+    launcher.set_up(launcher.RUN_LOCK, installer)
+    installer.breaks = True
+    with pytest.raises(KeyboardInterrupt):
+        launcher.set_up(launcher.DEV_LOCK, installer)
+    installer.breaks = False
+    launcher.set_up(launcher.RUN_LOCK, installer)
+    assert [afresh for _, afresh in installer.calls] == [True, False, True]
+
+
+def test_of_two_first_runs_the_second_waits(launcher: Any, installer: Installer) -> None:
+    installer.seconds = 0.3
+    runs = [
+        threading.Thread(target=launcher.set_up, args=(launcher.RUN_LOCK, installer))
+        for _ in range(2)
+    ]
+    for run in runs:
+        run.start()
+    for run in runs:
+        run.join()
+    assert len(installer.calls) == 1
+    assert launcher.satisfied(launcher.RUN_LOCK)
+
+
+@pytest.mark.parametrize(
+    ("says", "remedy"),
+    [
+        ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE", "was locked"),
+        ("ERROR: Could not find a version that satisfies the requirement x", "check the network"),
+        ("ERROR: No matching distribution found for x", "use CPython"),
+        ("WARNING: Retrying (total=0)\nERROR: No matching distribution", "check the network"),
+        ("ERROR: Could not install packages due to an OSError: No space left", "free some disk"),
+    ],
+)
+def test_a_failing_installer_becomes_one_line(launcher: Any, says: str, remedy: str) -> None:
+    script = f"import sys; print('Looking'); sys.exit({says!r})"
+    with pytest.raises(launcher.SetUpFailed) as failed:
+        launcher.run([sys.executable, "-c", script])
+    message, told = failed.value.args
+    assert says.splitlines()[-1] in message
+    assert remedy in told
+
+
+def test_an_older_python_is_told_so() -> None:
+    script = (
+        "import sys, runpy; sys.version_info = (3, 10, 4); sys.version = '3.10.4 (old)';"
+        f"runpy.run_path({str(PROJECT / 'bourse')!r}, run_name='__main__')"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: bourse needs Python 3.11 or newer and this is 3.10.4\n")
+    assert "remedy:" in done.stderr
+
+
+def test_the_launcher_can_be_read_by_an_older_python_and_needs_nothing_installed() -> None:
+    tree = ast.parse((PROJECT / "bourse").read_text(), feature_version=(3, 7))
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import)]
+    origins = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    imported = {alias.name for node in imports for alias in node.names}
+    imported |= {(node.module or "").split(".")[0] for node in origins}
+    assert imported <= sys.stdlib_module_names
+    assert os.access(PROJECT / "bourse", os.X_OK)
+
+
+def test_the_lock_of_the_tests_has_all_that_a_build_needs_and_no_registry_is_named() -> None:
+    def names(lock: str) -> set[str]:
+        text = (PROJECT / "python" / lock).read_text()
+        assert "://" not in text
+        return set(re.findall(r"^([\w.-]+)==", text, re.MULTILINE))
+
+    assert names("requirements.lock") <= names("requirements-dev.lock")
