@@ -16,10 +16,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from duckbourse import clock
-from duckbourse.settings import PROJECT
 from rich.console import Console
 from rich.table import Table
+
+from duckbourse import clock
+from duckbourse.settings import PROJECT
 
 BARS_OF_A_SESSION = {"XNYS": 390, "XNSE": 375}
 SESSIONS = 20

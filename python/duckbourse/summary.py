@@ -41,6 +41,30 @@ QUERIES = {
         group by rule
         order by row_count desc
     """,
+    "splits": """
+        select symbol, ex_date, old_shares, new_shares
+        from seeds.corporate_actions
+        where action != 'dividend' and symbol in (select symbol from bars.ohlcv)
+        order by ex_date desc
+        limit 5
+    """,
+    "suspect_jumps": """
+        select symbol, session_date, previous_close, close, close_ratio - 1 as close_return
+        from bars.suspect_jumps
+        order by jump_ratio desc
+        limit 5
+    """,
+    "indicators": """
+        select symbol, bar_end, close, sma_200, rsi_14, adx_14
+        from serving.latest_indicators
+        inner join (
+            select symbol, count(*) as bar_count from indicators.rsi
+            where timeframe = '1d' group by symbol
+        ) using (symbol)
+        where timeframe = '1d'
+        order by bar_count desc, symbol
+        limit 5
+    """,
     "signals": """
         select session_date, signal_rank, scanner, preset, symbol, direction, score
         from scanners.signals
@@ -62,9 +86,9 @@ QUERIES = {
     "value_at_risk": """
         select portfolio, method, confidence, lookback_days, session_date, var_return, es_return
         from risk.var_estimates
-        where method = 'historical' and horizon_days = 1 and var_return is not null
+        where horizon_days = 1 and var_return is not null
         qualify session_date = max(session_date) over (partition by portfolio)
-        order by portfolio, confidence, lookback_days
+        order by portfolio, confidence, method, lookback_days
     """,
 }
 

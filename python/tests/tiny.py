@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
+
 from duckbourse.settings import PROJECT
 
 FILES = {

@@ -177,6 +177,9 @@ PARTS = {
     "rooms": ("room", "table_count", "row_count", "largest_table"),
     "bars": ("timeframe", "symbol_count", "bar_count", "last_session"),
     "rejected": ("rule", "row_count"),
+    "splits": ("symbol", "ex_date", "old_shares", "new_shares"),
+    "suspect_jumps": ("symbol", "session_date", "previous_close", "close", "close_return"),
+    "indicators": ("symbol", "bar_end", "close", "sma_200", "rsi_14", "adx_14"),
     "signals": ("session_date", "scanner", "preset", "symbol", "direction", "score"),
     "portfolios": (
         "portfolio",
@@ -185,7 +188,14 @@ PARTS = {
         "last_return",
         "total_return",
     ),
-    "value_at_risk": ("portfolio", "confidence", "lookback_days", "var_return", "es_return"),
+    "value_at_risk": (
+        "portfolio",
+        "confidence",
+        "method",
+        "lookback_days",
+        "var_return",
+        "es_return",
+    ),
 }
 
 
@@ -207,7 +217,7 @@ def _shown(column: str, value: Any) -> str:
         case None:
             return "-"
         case float() if column.endswith("_return"):
-            return f"{100 * value:.2f} %"
+            return f"{100 * value:,.2f} %"
         case float():
             return f"{value:,.4g}"
         case int():

@@ -76,18 +76,18 @@ def test(
 def _steps(long: bool, keyword: str | None) -> list[tuple[str, str, Path, list[str]]]:
     here, python = PROJECT, PROJECT / "python"
     run = [sys.executable, "-m"]
-    lint_imports = str(Path(sys.executable).parent / "lint-imports")
+    tools = Path(sys.executable).parent
     # the launcher has no ending that would tell what it is
     ruff_files = ["--config", "pyproject.toml", ".", "../bourse"]
     sql = [name for name in ("models", "tests", "analyses") if any((here / name).rglob("*.sql"))]
     chosen = [*(["--long"] if long else []), *(["-k", keyword] if keyword else [])]
     return [
-        ("lint", "dbt deps", here, [*run, "dbt.cli.main", "deps", "--quiet"]),
+        ("lint", "dbt deps", here, [str(tools / "dbt"), "deps", "--quiet"]),
         ("lint", "sqlfluff", here, [*run, "sqlfluff", "lint", *sql]),
         ("lint", "ruff", python, [*run, "ruff", "check", *ruff_files]),
         ("lint", "ruff format", python, [*run, "ruff", "format", "--check", *ruff_files]),
         ("lint", "mypy", python, [*run, "mypy"]),
-        ("lint", "import-linter", python, [lint_imports]),
+        ("lint", "import-linter", python, [str(tools / "lint-imports")]),
         ("build", "build", here, [*run, "duckbourse.cli", "build"]),
         ("pytest", "pytest", here, [*run, "pytest", "python/tests", *chosen]),
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from duckbourse.build import check_variables, report_failure
 from duckbourse.errors import BuildFailed, ConfigurationError, StorageFull
 from duckbourse.progress import Failure, Outcome, Progress, one_line

@@ -11,6 +11,7 @@ from typing import Any
 
 import duckdb
 import pytest
+
 from duckbourse.ingest import Outcome, RawStore, Report, ingest, read_mapping
 from duckbourse.settings import PROJECT
 

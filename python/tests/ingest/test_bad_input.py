@@ -10,6 +10,7 @@ from pathlib import Path
 import duckdb
 import polars
 import pytest
+
 from duckbourse.errors import BadInput
 from duckbourse.ingest import Outcome, read_mapping
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from duckbourse.ingest.columns import NAMES, Role, detected
 from hypothesis import given
 from hypothesis import strategies as st
+
+from duckbourse.ingest.columns import NAMES, Role, detected
 
 VENDORS = {
     "yahoo": "Date,Open,High,Low,Close,Adj Close,Volume,Dividends,Stock Splits",

@@ -12,6 +12,7 @@ from pathlib import Path
 import duckdb
 import polars
 import pytest
+
 from duckbourse.ingest import Outcome
 
 from .stores import HEADER, Shop

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+
 from duckbourse.ingest import Outcome, RawStore
 from duckbourse.settings import PROJECT
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from duckbourse.ingest.calendars import calendars
 from duckbourse.ingest.schema import Kind
 from duckbourse.ingest.stamps import DAY, Edges, Spacing, bars_are, epoch, iso, keeps_hours, label
-from hypothesis import given
-from hypothesis import strategies as st
 
 WHOLE_DAYS = Edges(
     sessions=10,

@@ -17,6 +17,7 @@ from typing import Any
 
 import duckdb
 import pytest
+
 from duckbourse.errors import ConfigurationError, StorageFull, StoreBusy
 from duckbourse.ingest import Outcome, RawStore
 from duckbourse.ingest.schema import TABLES

@@ -15,15 +15,16 @@ import duckdb
 import numpy as np
 import pytest
 import typer
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
 from duckbourse.cli.sample_minutes import sample_minutes
 from duckbourse.errors import ConfigurationError, StorageFull, StoreBusy
 from duckbourse.ingest import RawStore, synthetic
 from duckbourse.ingest.schema import TABLES
 from duckbourse.ingest.synthetic import Bars, Days, Floats, Plan, Session
 from duckbourse.settings import PROJECT
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
-from typer.testing import CliRunner
 
 SAMPLE = PROJECT / "data" / "sample"
 SHIPPED = [

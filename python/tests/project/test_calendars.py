@@ -10,6 +10,7 @@ import duckdb
 import exchange_calendars  # type: ignore[import-untyped]
 import pytest
 import yaml
+
 from duckbourse.settings import PROJECT
 
 SEEDS = PROJECT / "seeds" / "calendars"

@@ -13,9 +13,9 @@ from typing import Any
 
 import duckdb
 import pytest
+
 from duckbourse import state
 from duckbourse.publish import publish
-
 from tests.publish.warehouses import make
 
 processes = multiprocessing.get_context("spawn")

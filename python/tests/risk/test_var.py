@@ -11,9 +11,9 @@ from typing import Any
 import duckdb
 import numpy as np
 import pytest
-from duckbourse.settings import settings
 from scipy import stats  # type: ignore[import-untyped]
 
+from duckbourse.settings import settings
 from tests.portfolio.world import (
     CAPITAL,
     REFERENCE,

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import duckdb
 import pytest
+
 from duckbourse.settings import PROJECT
 
 KINDS = ("daily", "minute", "adjusted_close", "unreadable", "deliveries")
+DBT = Path(sys.executable).parent / "dbt"
 SHARED = Path(os.environ.get("BOURSE_SHARED_DATA", PROJECT.parent / "shared" / "data"))
 
 
@@ -32,7 +34,7 @@ class Warehouse:
         """Run dbt, return what it printed, and fail the test if it failed and `check` is set."""
         self.file.parent.mkdir(parents=True, exist_ok=True)
         done = subprocess.run(
-            [sys.executable, "-m", "dbt.cli.main", "--no-use-colors", "--quiet", *arguments],
+            [str(DBT), "--no-use-colors", "--quiet", *arguments],
             cwd=PROJECT,
             env={
                 **os.environ,

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from duckbourse.settings import PROJECT
 
+from duckbourse.settings import PROJECT
 from tests.warehouse.conftest import SHARED, Warehouse, empty_store
 
 MARKET = SHARED / "market"

@@ -6,7 +6,6 @@ import shutil
 from pathlib import Path
 
 from duckbourse.settings import PROJECT
-
 from tests.warehouse.conftest import Warehouse
 
 SIGNALS = "select count(*) from scanners.signals where scanner = 'crp' and preset = '{}'"
