@@ -89,9 +89,9 @@ def check_variables(text: str | None) -> None:
         return
     try:
         given = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise ConfigurationError(
-            f"--vars {text!r} is not YAML: {' '.join(str(error).split())}",
+            f"--vars {text!r} cannot be read: {' '.join(str(error).split())}",
             "write it as --vars '{as_of: 2024-01-31}'",
         ) from error
     if not isinstance(given, dict):

@@ -94,7 +94,8 @@ def test_a_broken_contract_names_the_columns() -> None:
     [
         ("{as_off: 1}", "'as_of' is close"),
         ("{nothing_like_it: 1}", "there is no variable 'nothing_like_it'"),
-        ("[1", "is not YAML"),
+        ("[1", "cannot be read"),
+        ("{as_of: 2024-02-30}", "cannot be read"),
         ("as_of", "is not a mapping"),
     ],
 )
