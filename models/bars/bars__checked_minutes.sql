@@ -1,22 +1,4 @@
 {{ config(materialized='ephemeral') }}
-{%- set columns -%}
-        symbol,
-        bar_ts,
-        session_date,
-        open_ts,
-        close_ts,
-        open,
-        high,
-        low,
-        close,
-        volume,
-        calendar,
-        source,
-        source_file,
-        source_row,
-        delivery,
-        delivered_at,
-{%- endset %}
 
 with
 
@@ -84,46 +66,9 @@ ruled as not materialized (
         on
             stale_bars.calendar = sessions.calendar
             and stale_bars.session_date = sessions.session_date
-    left join precedences using (source)
+    left join precedences on stale_bars.source = precedences.source
 ),
 
--- nearly all: there is one row of the bar, so it is the one that counts
-uncontested as (
-    select
-        {{ columns }}
-        broken_rule,
-        1 as preference
-    from ruled
-    where not is_contested
-),
-
--- several rows of one bar: 1 is a sound one of the best source, the last that was delivered
-contested as (
-    select
-        {{ columns }}
-        case
-            when broken_rule is not null then broken_rule
-            when lag(delivery) over by_preference = delivery then 'duplicate'
-        end as broken_rule,
-        row_number() over by_preference as preference
-    from ruled
-    where is_contested
-    window
-        by_preference as (
-            partition by symbol, session_date, bar_ts
-            order by
-                broken_rule is not null asc,
-                precedence desc,
-                delivered_at desc,
-                delivery desc,
-                source_row desc
-        )
-),
-
-final as (
-    select * from uncontested
-    union all
-    select * from contested
-)
+{{ preferred_rows('ruled', ['symbol', 'session_date', 'bar_ts']) }}
 
 select * from final

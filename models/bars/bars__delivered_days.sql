@@ -14,6 +14,7 @@ days as (
         calendar,
         session_date,
         delivery,
+        source,
         'daily' as kind,
         count(*) as row_count,
         1::bigint as bar_count,
@@ -21,13 +22,14 @@ days as (
         bit_xor(hash(open, high, low, close, volume)) as content,
         coalesce(max(volume) > 0, false) as has_volume
     from daily_bars
-    group by symbol, calendar, session_date, delivery
+    group by symbol, calendar, session_date, delivery, source
     union all
     select
         symbol,
         calendar,
         session_date,
         delivery,
+        source,
         'minute' as kind,
         count(*) as row_count,
         len(list_distinct(list(bar_ts))) as bar_count,
@@ -35,7 +37,7 @@ days as (
         bit_xor(hash(bar_ts, open, high, low, close, volume)) as content,
         coalesce(max(volume) > 0, false) as has_volume
     from minute_bars
-    group by symbol, calendar, session_date, delivery
+    group by symbol, calendar, session_date, delivery, source
 ),
 
 -- a publishing bug that happens: one symbol's prices under the name of many
@@ -56,6 +58,7 @@ final as (
         days.session_date,
         days.kind,
         days.delivery,
+        days.source,
         days.calendar,
         days.row_count,
         days.bar_count,

@@ -4,7 +4,7 @@
 -#}
 {%- set code_version = code_checksum(
     ['bars__ohlcv', 'bars__rejected', 'bars__checked_daily', 'bars__checked_minutes'],
-    [broken_price_rule(), broken_time_rule('start', 'end')]
+    [broken_price_rule(), broken_time_rule('start', 'end'), preferred_rows('rows', ['key'])]
 ) -%}
 
 with
@@ -15,6 +15,10 @@ delivered_days as (
 
 sessions as (
     select * from {{ ref('bars__sessions') }}
+),
+
+precedences as (
+    select * from {{ ref('source_precedence') }}
 ),
 
 adjustments as (
@@ -42,10 +46,11 @@ days as (
         symbol,
         calendar,
         session_date,
-        list_sort(list(distinct delivery)) as deliveries,
-        list_sort(list(distinct delivery) filter (where is_copied)) as copies,
+        count(distinct delivery) as delivery_count,
+        list_sort(list((delivery, coalesce(precedence, 0), is_copied))) as deliveries,
         bool_or(row_count > bar_count) as has_repeats
     from delivered_days
+    left join precedences using (source)
     group by symbol, calendar, session_date
 ),
 
@@ -55,14 +60,13 @@ final as (
         days.session_date,
         days.calendar,
         horizons.known_until,
-        len(days.deliveries) as delivery_count,
-        len(days.deliveries) > 1 or days.has_repeats as is_contested,
+        days.delivery_count,
+        days.delivery_count > 1 or days.has_repeats as is_contested,
         coalesce(adjustments.adjustment_factor, 1) as adjustment_factor,
         coalesce(adjustments.adjustment_factor_total, 1) as adjustment_factor_total,
         hash(
             '{{ code_version }}',
             days.deliveries,
-            days.copies,
             sessions.parts,
             least(horizons.known_until, sessions.week_close_ts),
             adjustments.adjustment_factor,
