@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import duckdb
 import pytest
 
-from tests.warehouse.conftest import Warehouse
+from duckbourse.settings import PROJECT
+from tests.warehouse.conftest import Warehouse, empty_store
 
 # in the order in which they read each other; ephemeral models are inside those that read them
 STEPS = ("sessions_so_far", "relative_volume", "crp", "breakout", "rejections")
@@ -81,3 +84,27 @@ def test_the_proof_sees_a_planted_look_ahead(sample: Warehouse) -> None:
         day = "2010-05-06"
         as_built = scanned(sample, day, None)
         assert all(scanned(sample, day, change) != as_built for change in FUTURES.values())
+
+
+def test_a_warehouse_that_ends_at_the_cutoff_says_the_same(
+    sample: Warehouse, tmp_path: Path
+) -> None:
+    day = "2010-05-06"
+    cut = Warehouse(empty_store(tmp_path / "data"), tmp_path / "target", sample=False)
+    shipped = PROJECT / "data" / "sample"
+    # what had been delivered at 10:00 of that day, the latest cutoff
+    for kind, known in (
+        ("deliveries", "true"),
+        ("daily", f"session_date < '{day}'"),
+        ("minute", f"bar_ts < timestamp '{day} 10:00'"),
+    ):
+        duckdb.execute(
+            f"copy (from read_parquet('{shipped}/{kind}/*.parquet') where {known}) "
+            f"to '{cut.data}/raw/{kind}/known.parquet'"
+        )
+    cut.build("-s", "+scanners__crp", "+scanners__breakout", "+scanners__rejections")
+    for answer in ANSWERS:
+        rows = f"from scanners.{answer} as t where session_date = '{day}'"
+        question = f"select t::varchar {rows} order by all"
+        assert cut.query(question) == sample.query(question), answer
+        assert cut.query(question), "a day without candidates proves nothing"
