@@ -45,10 +45,11 @@ copies as (
     select
         session_date,
         kind,
+        source,
         content
     from days
     where has_volume
-    group by session_date, kind, content
+    group by session_date, kind, source, content
     having count(distinct symbol) >= {{ var('min_copied_symbols') }}
 ),
 
@@ -65,7 +66,7 @@ final as (
         days.last_bar_end,
         copies.content is not null and days.has_volume as is_copied
     from days
-    left join copies using (session_date, kind, content)
+    left join copies using (session_date, kind, source, content)
 )
 
 select * from final

@@ -97,6 +97,11 @@ def nse(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
         warehouse, MARKET / "minute_us_2019_02.parquet", "--calendar", "XNYS", "--source", "eqker"
     )
 
+    rows = "date,symbol,open,high,low,close,volume\n"
+    rows += "2021-04-26,ACC,10,11,9,10,5\n2021-04-27,ACC,10,eleven,9,10,5\n2021-04-28,ACC,1,2\n"
+    (drops / "careless.csv").write_text(rows)
+    ingest(warehouse, drops / "careless.csv", *india, "--source", "careless")
+
     warehouse.build(tests=True)
     return warehouse
 
@@ -226,6 +231,13 @@ def test_unadjusted_splits_are_suspects_and_nothing_more(nse: Warehouse) -> None
     assert nse.query(
         "select distinct adjustment_factor from bars.ohlcv where symbol = 'BAJFINANCE'"
     ) == [(1.0,)]
+
+
+def test_rows_that_cannot_be_read_are_among_the_rejected(nse: Warehouse) -> None:
+    assert nse.query(
+        "select source_row, rule, content like '%eleven%' from bars.rejected "
+        "where source = 'careless' order by source_row"
+    ) == [(2, "unreadable_high", True), (3, "too_few_columns", False)]
 
 
 def test_scanners_find_candidates_in_real_minutes(nse: Warehouse) -> None:

@@ -68,8 +68,33 @@ def test_a_build_of_changes_is_a_build_of_all(warehouse: Warehouse) -> None:
         f"from {sample.format('daily')} where symbol = 'FB' and session_date = '2012-08-01'",
         "2026-11-02",
     )
+    deliver(
+        warehouse,
+        "copied_days",
+        "daily",
+        "select * replace (name as symbol, 'careless' as source) "
+        f"from {sample.format('daily')}, unnest(['C1', 'C2', 'C3', 'C4', 'C5']) as n (name) "
+        "where symbol = 'FB' and session_date = '2012-08-02'",
+        "2026-11-02",
+    )
+    deliver(
+        warehouse,
+        "future_days",
+        "daily",
+        "select * replace (date '2027-06-01' as session_date) "
+        f"from {sample.format('daily')} where symbol = 'FB' and session_date = '2012-08-03'",
+        "2026-11-02",
+    )
     warehouse.build(*BARS)
     changed = warehouse.content(*RELATIONS)
+    assert warehouse.query(
+        "select rule, count(*) from bars.rejected "
+        "where delivery in ('copied_days', 'future_days') group by rule order by rule"
+    ) == [("copied_across_symbols", 5), ("future_stamp", 1)]
+    assert warehouse.query(
+        "select count(*) from bars.ohlcv where symbol = 'FB' and timeframe = '1d' "
+        "and session_date = '2012-08-02'"
+    ) == [(1,)], "the prices that were copied are not to blame"
     assert changed["bars.ohlcv"] != first["bars.ohlcv"]
     assert warehouse.query(
         "select count(*) from bars.ohlcv where symbol = 'NEWLY_LISTED' and timeframe = '1d'"
