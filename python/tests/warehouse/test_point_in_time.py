@@ -108,3 +108,14 @@ def test_a_warehouse_that_ends_at_the_cutoff_says_the_same(
         question = f"select t::varchar {rows} order by all"
         assert cut.query(question) == sample.query(question), answer
         assert cut.query(question), "a day without candidates proves nothing"
+
+    # nor is any bar there that was not over, or that the rest of the day then changed
+    assert cut.query("select max(bar_end)::varchar from bars.ohlcv") == [(f"{day} 10:00:00",)]
+    with duckdb.connect() as connection:
+        connection.execute(f"attach '{cut.file}' as cut (read_only)")
+        connection.execute(f"attach '{sample.file}' as whole (read_only)")
+        prices = "* exclude (adjustment_factor_total)"  # dividends to come are in that one
+        assert connection.execute(
+            f"select count(*) from (select {prices} from cut.bars.ohlcv "
+            f"except all select {prices} from whole.bars.ohlcv)"
+        ).fetchall() == [(0,)]

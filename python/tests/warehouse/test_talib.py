@@ -172,3 +172,20 @@ def test_later_bars_change_no_earlier_value(sample: Warehouse, family: str) -> N
         )
     """).fetchall()[0]
     assert differing == 0
+
+
+@pytest.mark.parametrize(("symbol", "timeframe"), [("AAPL", "1m"), ("KO", "15m"), ("IBM", "1h")])
+def test_session_vwap_is_numpys(sample: Warehouse, symbol: str, timeframe: str) -> None:
+    with duckdb.connect(str(sample.file), read_only=True) as connection:
+        found = arrays(
+            connection,
+            "select epoch(bars.session_date) as session, vwap_session, adjusted_volume as volume, "
+            "(adjusted_high + adjusted_low + adjusted_close) / 3 as price "
+            "from bars.ohlcv as bars join indicators.vwap using (symbol, timeframe, bar_ts) "
+            f"where symbol = '{symbol}' and timeframe = '{timeframe}' order by bar_ts",
+        )
+    for session in np.unique(found["session"]):
+        of_session = found["session"] == session
+        price, volume = found["price"][of_session], found["volume"][of_session]
+        expected = np.cumsum(price * volume) / np.cumsum(volume)
+        assert_agrees(found["vwap_session"][of_session], expected, f"{symbol} {session}")
