@@ -99,6 +99,11 @@ def test_a_build_of_changes_is_a_build_of_all(warehouse: Warehouse) -> None:
     assert warehouse.query(
         "select count(*) from bars.ohlcv where symbol = 'NEWLY_LISTED' and timeframe = '1d'"
     ) > [(100,)]
+    # the last delivery counts
+    assert warehouse.query(
+        "select count(*) from bars.ohlcv join bars.restatements using (symbol, timeframe, bar_ts) "
+        "where symbol = 'IBM' and ohlcv.high = restatements.high"
+    ) == [(390,)]
     # a later row that breaks the contract is rejected, and the sound one before it still counts
     assert warehouse.query("select rule from bars.rejected where delivery = 'bad_days'") == [
         ("price_not_positive",)
