@@ -21,7 +21,7 @@ TODAY: dict[str, tuple[float, float, float, float, float, float]] = {
     # both extremes within 2 %, the low nearer; range 2 % in full; volume halved; unchanged
     "TIGHT": (100.0, 101.2, 99.2, 100.0, 50_000, 100_000),
     # both extremes equally near: the high counts; no range; volume x 0.6; unchanged
-    "TIED": (100.0, 100.0, 100.0, 100.0, 60_000, 100_000),
+    "UNMOVED": (100.0, 100.0, 100.0, 100.0, 60_000, 100_000),
     # the same, but nothing was traded before
     "NEW_VOLUME": (100.0, 100.0, 100.0, 100.0, 60_000, 0),
     # on the bounds: exactly 2 % below the high and 49,999 shares, one too few
@@ -35,7 +35,7 @@ CRP: dict[str, tuple[str, str, float, int | None]] = {
     "SHORT": ("short", "Near Low", 100 * (0.4 + 0.3 + 0.2 + 0.1), 2),
     "MIDDLE": ("none", "Mid Range", 100 * (0.4 / 4 + 0.3 / 6 + 0.2 * 0.75 + 0.1 * 0.2), None),
     # of equal scores, the higher relative volume is first
-    "TIED": ("long", "Near High", 100 * (0.4 + 0.3 + 0.2 / 4 + 0.1 * 0.2), 3),
+    "UNMOVED": ("long", "Near High", 100 * (0.4 + 0.3 + 0.2 / 4 + 0.1 * 0.2), 3),
     "TIGHT": ("short", "Near Low", 100 * (0.4 + 0.3 + 0.2 / 4 + 0.1 * 0.2), 4),
 }
 REJECTED = {
