@@ -5,6 +5,5 @@
     'min_copied_symbols',
     'max_rejected_pct',
     'min_judged_rows',
-    'sessions_per_year',
 ]) }}
 {%- endmacro %}

@@ -30,19 +30,7 @@ FUTURES = {
 
 def scanned(sample: Warehouse, day: str, change: str | None) -> dict[str, list[tuple[object, ...]]]:
     """Return every answer about a day, from bars that were changed first."""
-    connection = duckdb.connect()
-    connection.execute(f"attach '{sample.file}' as built (read_only)")
-    connection.execute("attach ':memory:' as duckbourse")
-    for schema in ("bars", "scanners", "seeds"):
-        connection.execute(f"create schema duckbourse.{schema}")
-    for relation in (
-        "bars.ohlcv",
-        "bars.sessions",
-        "seeds.crp_presets",
-        "seeds.breakout_presets",
-        "seeds.score_tiers",
-    ):
-        connection.execute(f"create table duckbourse.{relation} as from built.{relation}")
+    connection = sample.scanner_inputs("bars.ohlcv")
     connection.execute("delete from duckbourse.bars.ohlcv where session_date < date '2009-08-01'")
     if change:
         connection.execute(change.format(known=KNOWN.format(day=day)))

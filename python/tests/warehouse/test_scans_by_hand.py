@@ -50,18 +50,7 @@ REJECTED = {
 @pytest.fixture(scope="module")
 def scanned(sample: Warehouse) -> duckdb.DuckDBPyConnection:
     """Seven sessions of hand-made bars, with the shipped presets and the compiled scanners."""
-    connection = duckdb.connect()
-    connection.execute(f"attach '{sample.file}' as built (read_only)")
-    connection.execute("attach ':memory:' as duckbourse")
-    for schema in ("bars", "scanners", "seeds"):
-        connection.execute(f"create schema duckbourse.{schema}")
-    for relation in (
-        "bars.sessions",
-        "seeds.crp_presets",
-        "seeds.breakout_presets",
-        "seeds.score_tiers",
-    ):
-        connection.execute(f"create table duckbourse.{relation} as from built.{relation}")
+    connection = sample.scanner_inputs()
     connection.execute("create table duckbourse.bars.ohlcv as from built.bars.ohlcv limit 0")
 
     def bar(symbol: str, timeframe: str, start: str, end: str, *values: float) -> None:
