@@ -8,11 +8,15 @@ from typing import Annotated, Any
 
 import duckdb
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from duckbourse.cli.output import notes, print_json, results
 from duckbourse.errors import BadQuery, ConfigurationError
 from duckbourse.warehouse import open_published
+
+# more than any row is wide; JSON and CSV are for what is wider
+WIDEST = 100_000
 
 
 def sql(
@@ -58,9 +62,30 @@ def sql(
 
 
 def _print_table(names: list[str], rows: list[tuple[Any, ...]]) -> None:
+    cells = [[_shown(value) for value in row] for row in rows]
     table = Table(box=None, pad_edge=False)
     for name in names:
-        table.add_column(name, overflow="fold")
-    for row in rows:
-        table.add_row(*("" if value is None else str(value) for value in row))
-    results.print(table)
+        table.add_column(name, no_wrap=True)
+    for row in cells:
+        table.add_row(*map(escape, row))
+    # each row stays one line, for whoever reads on; a terminal too narrow for that gets records
+    width = results.measure(table, options=results.options.update(width=WIDEST)).maximum
+    if width <= results.width or not results.is_terminal:
+        results.width = max(width, results.width)
+        results.print(table)
+        return
+    label = max(map(len, names))
+    for number, row in enumerate(cells, start=1):
+        results.print(f"[bold]row {number:,}[/]")
+        for name, value in zip(names, row, strict=True):
+            results.print(f"  {name.ljust(label)}  {value}", markup=False)
+
+
+def _shown(value: Any) -> str:
+    match value:
+        case None:
+            return ""
+        case float():
+            return f"{value:.10g}"
+        case _:
+            return str(value)

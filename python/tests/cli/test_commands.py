@@ -53,6 +53,13 @@ def test_a_question_is_answered_within_bounds(tiny: Tiny) -> None:
     assert len(list(csv.DictReader(io.StringIO(answer)))) == 2
 
 
+def test_a_row_stays_a_line_however_wide(tiny: Tiny) -> None:
+    wide = ", ".join(f"'{'x' * 30}' as column_{n}" for n in range(20))
+    lines = tiny.bourse("sql", f"select {wide} from range(3)").stdout.splitlines()
+    assert len(lines) == 4
+    assert all(line.count("x" * 30) == 20 for line in lines[1:])
+
+
 @pytest.mark.parametrize(
     "query",
     [
