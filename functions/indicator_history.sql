@@ -3,17 +3,12 @@ select
     bars.timeframe,
     bars.bar_ts,
     bars.bar_end,
-    bars.adjusted_close,
-    moving_averages.* exclude (symbol, timeframe, bar_ts),
-    rsi.* exclude (symbol, timeframe, bar_ts),
-    macd.* exclude (symbol, timeframe, bar_ts),
-    bollinger.* exclude (symbol, timeframe, bar_ts),
-    atr.* exclude (symbol, timeframe, bar_ts),
-    adx.* exclude (symbol, timeframe, bar_ts),
-    obv.* exclude (symbol, timeframe, bar_ts),
-    vwap.* exclude (symbol, timeframe, bar_ts)
+    bars.adjusted_close
+    {%- for family in families() %},
+    {{ family }}.* exclude (symbol, timeframe, bar_ts)
+    {%- endfor %}
 from {{ ref('bars__ohlcv').include(database=false) }} as bars
-{%- for family in ['moving_averages', 'rsi', 'macd', 'bollinger', 'atr', 'adx', 'obv', 'vwap'] %}
+{%- for family in families() %}
 left join {{ ref('indicators__' ~ family).include(database=false) }} as {{ family }}
     on
         bars.bar_ts = {{ family }}.bar_ts

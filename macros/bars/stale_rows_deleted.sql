@@ -2,8 +2,11 @@
 {%- set symbol_days = ref('bars__symbol_days') -%}
 {%- if execute and load_relation(relation) -%}
 delete from {{ relation }}
-using ({{ stale_symbols(symbol_days) }}) as stale
-where {{ relation }}.symbol = stale.symbol and {{ relation }}.session_date >= stale.stale_from;
+using ({{ stale_symbols(symbol_days, 'bars') }}) as stale
+where
+    {{ relation }}.symbol = stale.symbol
+    and {{ relation }}.session_date
+    >= if({{ relation }}.timeframe = '1w', stale.stale_week_from, stale.stale_from);
 
 -- rows that nobody could read have no symbol, and are told anew each time
 delete from {{ relation }} where symbol is null

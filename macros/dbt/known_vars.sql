@@ -5,5 +5,6 @@
     'min_copied_symbols',
     'max_rejected_pct',
     'min_judged_rows',
+    'series_lowering',
 ]) }}
 {%- endmacro %}

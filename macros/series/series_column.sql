@@ -1,8 +1,5 @@
-{% macro series_column(plan, formula, name=none) -%}
+{% macro series_column(plan, formula, scope, name='value') -%}
 {#- A formula that is nothing but a column is that column. -#}
-{%- set expression = series_expression(plan, formula) -%}
-{%- if expression.sql in plan.columns -%}
-    {{ return(expression.sql) }}
-{%- endif -%}
-{{ return(series_planned(plan, name or 'value', expression.sql, expression.reads)) }}
+{%- set sql = series_expression(plan, formula, scope) -%}
+{{ return(sql if sql in plan.columns else series_planned(plan, name, sql)) }}
 {%- endmacro %}

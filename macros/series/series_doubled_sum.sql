@@ -4,6 +4,7 @@
     {{ return(value) }}
 {%- endif -%}
 {%- set half = series_doubled_sum(plan, value, size // 2) -%}
-{%- set sql = half ~ ' + ' ~ series_lagged(half, size // 2) -%}
-{{ return(series_planned(plan, value ~ '_sum_' ~ size, sql, [half])) }}
+{{ return(series_planned(
+    plan, value ~ '_sum_' ~ size, half ~ ' + ' ~ series_lagged(plan, half, size // 2)
+)) }}
 {%- endmacro %}

@@ -1,16 +1,20 @@
-{% macro series_expression(plan, formula) -%}
+{% macro series_expression(plan, formula, scope) -%}
 {#- Innermost parentheses first: a call of ours becomes a column, any other a mark, put back below. -#}
-{%- set state = namespace(text=formula | string, marks=[]) -%}
-{%- for _ in range(200) if '(' in state.text -%}
+{%- set state = namespace(text=formula | string | replace('\n', ' '), marks=[]) -%}
+{%- set operations = series_operations() -%}
+{%- for _ in range(500) if '(' in state.text -%}
     {%- set call = modules.re.search('([a-z_][a-z0-9_]*)?\\(([^()]*)\\)', state.text) -%}
     {%- if not call -%}
         {{ exceptions.raise_compiler_error("series: unbalanced parentheses in '" ~ formula ~ "'") }}
     {%- endif -%}
-    {%- if call.group(1) in series_operations() -%}
-        {%- set arguments = call.group(2).split(',') | map('trim') | list -%}
-        {%- set value = series_column(plan, series_restored(arguments[0], state.marks)) -%}
-        {%- set counts = arguments[1:] | map('int') | list -%}
-        {%- set becomes = context['series_' ~ call.group(1)](plan, value, *counts) -%}
+    {%- set word = call.group(1) -%}
+    {%- if word in operations or 'indicator_' ~ word in context -%}
+        {%- set arguments = [] -%}
+        {%- for argument in call.group(2).split(',') if argument.strip() -%}
+            {%- do arguments.append(series_restored(argument.strip(), state.marks)) -%}
+        {%- endfor -%}
+        {%- set becomes = series_operation(plan, word, arguments, scope) if word in operations
+            else series_indicator(plan, word, arguments, scope).values() | first -%}
     {%- else -%}
         {%- set becomes = '«' ~ state.marks | length ~ '»' -%}
         {%- do state.marks.append(call.group(0)) -%}
@@ -18,15 +22,10 @@
     {%- set state.text = state.text[:call.start()] ~ becomes ~ state.text[call.end():] -%}
 {%- endfor -%}
 
-{#- What the model calls a column becomes that column, and what is read is noted. -#}
-{%- set found = namespace(sql='', reads=[]) -%}
-{%- set words = modules.re.findall("'[^']*'|[a-z_][a-z0-9_]*|[0-9][0-9a-z.]*|[^a-z0-9_']", series_restored(state.text, state.marks)) -%}
-{%- for word in words -%}
-    {%- set name = plan.names.get(word, word) -%}
-    {%- if name in plan.columns and name not in found.reads -%}
-        {%- do found.reads.append(name) -%}
-    {%- endif -%}
-    {%- set found.sql = found.sql ~ name -%}
+{#- What the page calls a column becomes that column, and a parameter its number. -#}
+{%- set sql = [] -%}
+{%- for word in modules.re.findall("'[^']*'|[a-z_][a-z0-9_]*|[^a-z_']+", series_restored(state.text, state.marks)) -%}
+    {%- do sql.append(scope.get(word, word) | string) -%}
 {%- endfor -%}
-{{ return({'sql': found.sql, 'reads': found.reads}) }}
+{{ return(sql | join | trim) }}
 {%- endmacro %}

@@ -1,3 +1,3 @@
 {% macro series_known_from(plan, value, bar) -%}
-{{ return(series_planned(plan, value ~ '_known_from_' ~ bar, '(' ~ value ~ ')', [value], bar)) }}
+{{ return(series_planned(plan, value ~ '_known_from_' ~ bar, '(' ~ value ~ ')', bar)) }}
 {%- endmacro %}

@@ -1,6 +1,6 @@
 {% macro series_lag(plan, value, bars=1) -%}
-{%- set start = plan.columns[value].start + bars -%}
 {{ return(series_planned(
-    plan, value ~ '_lag_' ~ bars, 'lag(' ~ value ~ ', ' ~ bars ~ ') over ()', [value], start
+    plan, value ~ '_lag_' ~ bars, series_lagged(plan, value, bars),
+    series_plus(plan.columns[value].start, bars)
 )) }}
 {%- endmacro %}

@@ -1,9 +1,29 @@
 {% macro series_operations() -%}
-{{ return([
-    'lag',
-    'moving_sum', 'moving_mean', 'moving_max', 'moving_min', 'moving_stddev',
-    'ema', 'wilder', 'wilder_sum',
-    'running_total', 'session_total',
-    'known_from',
-]) }}
+{{ return({
+    'lag': 1,
+    'moving_sum': 1,
+    'moving_mean': 1,
+    'moving_max': 1,
+    'moving_min': 1,
+    'moving_variance': 1,
+    'moving_stddev': 1,
+    'moving_covariance': 2,
+    'moving_deviation': 1,
+    'weighted_mean': 1,
+    'bars_since_max': 1,
+    'bars_since_min': 1,
+    'ema': 1,
+    'decayed': 1,
+    'decayed_from_first': 1,
+    'wilder': 1,
+    'wilder_sum': 1,
+    'affine': 3,
+    'running_total': 1,
+    'session_total': 1,
+    'session_max': 1,
+    'session_min': 1,
+    'at_session_start': 1,
+    'before_session': 1,
+    'known_from': 1,
+}) }}
 {%- endmacro %}

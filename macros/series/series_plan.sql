@@ -1,13 +1,29 @@
-{% macro series_plan() -%}
+{% macro series_plan(lowering=none, of_one_series=false) -%}
 {#-
-    columns  name -> what computes it, the step it is computed in, the first bar it is known at,
-             and the columns it reads; step 0 is the bars themselves
-    names    what a model calls a column -> the column (two formulas that are one share a column)
-    texts    SQL already planned -> its column, so that a shared sub-expression is computed once
+    lowering       streaming or windows
+    of_one_series  periods are parameters of a table macro, which reads one series
+    columns        name -> what computes it, the columns it reads, the step it is computed in (0 is
+                   the bar's own), the first bar it is known at, how many bars before its own it looks
+                   at, and whether it also looks at all bars of its session before its own
+    texts          SQL already planned -> its column: a shared sub-expression is computed once
+    machines       page -> the steps that its states take, name -> SQL
+    carried        running total -> the column that begins it, anew or with what an increment finds
+                   stored; a state -> itself
+    increment      only the last bars of each series are loaded
 -#}
 {%- set columns = {} -%}
-{%- for name in series_bar_columns() -%}
-    {%- do columns.update({name: {'sql': name, 'step': 0, 'start': 0, 'reads': []}}) -%}
+{%- for name in [
+    'bar_number', 'session_bar_number', 'open', 'high', 'low', 'close', 'volume'
+] -%}
+    {%- do columns.update({name: {'sql': name, 'reads': [], 'step': 0, 'start': 0, 'memory': 0, 'in_session': false}}) -%}
 {%- endfor -%}
-{{ return({'columns': columns, 'names': {}, 'texts': {}}) }}
+{{ return({
+    'lowering': lowering or series_lowering(),
+    'of_one_series': of_one_series,
+    'columns': columns,
+    'texts': {},
+    'machines': {},
+    'carried': {},
+    'increment': false,
+}) }}
 {%- endmacro %}

@@ -1,21 +1,33 @@
-{% macro series_planned(plan, name, sql, reads, start=none) -%}
+{% macro series_planned(plan, name, sql, start=none, memory=none, in_session=false) -%}
 {%- if sql in plan.texts -%}
     {{ return(plan.texts[sql]) }}
 {%- endif -%}
-{%- set at = namespace(step=0, start=0, name=name) -%}
-{%- for column in reads -%}
+{%- set at = namespace(step=0, memory=0, in_session=in_session, reads=[], starts=[]) -%}
+{%- for column in modules.re.findall("[a-z_][a-z0-9_]*", sql) | unique if column in plan.columns -%}
+    {%- do at.reads.append(column) -%}
+    {%- do at.starts.append(plan.columns[column].start) -%}
     {%- set at.step = [at.step, plan.columns[column].step] | max -%}
-    {%- set at.start = [at.start, plan.columns[column].start] | max -%}
+    {%- set at.memory = [at.memory, plan.columns[column].memory] | max -%}
+    {%- set at.in_session = at.in_session or plan.columns[column].in_session -%}
 {%- endfor -%}
-{%- if name in plan.columns -%}
-    {%- set at.name = name ~ '_' ~ plan.columns | length -%}
-{%- endif -%}
-{%- do plan.texts.update({sql: at.name}) -%}
-{%- do plan.columns.update({at.name: {
+{#- What is counted from a session's start may, some bars ago, go back to the start of an earlier one. -#}
+{%- for column, bars in modules.re.findall('lag\\(([a-z_][a-z0-9_]*), ([0-9]+)', sql) -%}
+    {%- if plan.columns[column].step >= series_recursion_step() -%}
+        {{ exceptions.raise_compiler_error("series: '" ~ column ~ "' is a state or made of one: of those only before_… can be looked back at") }}
+    {%- endif -%}
+    {%- set session = 1440 if plan.columns[column].in_session else 0 -%}
+    {%- set at.memory = [at.memory, plan.columns[column].memory + session + bars | int] | max -%}
+{%- endfor -%}
+{%- set own = modules.re.sub('[^a-z0-9_]+', '_', name) -%}
+{%- set own = own ~ '_' ~ plan.columns | length if own in plan.columns else own -%}
+{%- do plan.texts.update({sql: own}) -%}
+{%- do plan.columns.update({own: {
     'sql': sql,
-    'reads': reads,
+    'reads': at.reads,
     'step': at.step + 1,
-    'start': at.start if start is none else start,
+    'start': series_latest(at.starts) if start is none else start,
+    'memory': at.memory if memory is none else memory,
+    'in_session': at.in_session,
 }}) -%}
-{{ return(at.name) }}
+{{ return(own) }}
 {%- endmacro %}

@@ -1,6 +1,6 @@
 {% macro series_restored(text, marks) -%}
 {%- set state = namespace(text=text) -%}
-{%- for mark in marks | reverse -%}
+{%- for mark in marks | reverse if '«' in state.text -%}
     {%- set state.text = state.text | replace('«' ~ (marks | length - loop.index) ~ '»', mark) -%}
 {%- endfor -%}
 {{ return(state.text) }}

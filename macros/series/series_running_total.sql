@@ -1,7 +1,34 @@
-{% macro series_running_total(plan, value) -%}
-{#- One series at a time: a total that ran on over all of them would leave its rounding in the next. -#}
-{%- set sql -%}
-sum({{ value }}) over (partition by symbol, timeframe order by bar_number rows unbounded preceding)
-{%- endset -%}
-{{ return(series_planned(plan, value ~ '_total', sql, [value, 'symbol', 'timeframe', 'bar_number'])) }}
+{% macro streaming__series_running_total(plan, value) -%}
+{#-
+    A total over all series that went before, less what it was when this series began: exact, for it
+    is of decimals, so neither the order of the sums nor the neighbours can be seen in it. An
+    increment begins at its first bar with what that bar had come to.
+-#}
+{%- set start = plan.columns[value].start -%}
+{%- set exact = series_planned(
+    plan, value ~ '_exact', 'case when bar_number >= ' ~ start ~ ' then ' ~ value ~ '::decimal(38, 12) end', 0
+) -%}
+{%- set so_far = series_planned(plan, value ~ '_so_far', 'sum(' ~ exact ~ ') over (rows unbounded preceding)', 0) -%}
+{%- set begun = series_planned(
+    plan, value ~ '_begun',
+    'last_value(case when bar_number = ' ~ start ~ ' then ' ~ so_far ~ ' - ' ~ exact
+    ~ ' «carried ' ~ so_far ~ ' ' ~ plan.columns[value].memory ~ '» end ignore nulls) over (rows unbounded preceding)',
+    0
+) -%}
+{%- set total = series_planned(
+    plan, value ~ '_total', 'case when ' ~ exact ~ ' is not null then (' ~ so_far ~ ' - ' ~ begun ~ ')::decimal(38, 12) end', start
+) -%}
+{%- do plan.carried.update({total: begun}) -%}
+{%- do plan.columns[total].update({'memory': plan.columns[value].memory + 1}) -%}
+{{ return(total) }}
+{%- endmacro %}
+
+{% macro windows__series_running_total(plan, value) -%}
+{%- set start = plan.columns[value].start -%}
+{{ return(series_planned(
+    plan, value ~ '_total',
+    'case when ' ~ value ~ ' is not null then (sum(case when bar_number >= ' ~ start ~ ' then cast(' ~ value
+    ~ ' as decimal(38, 12)) end) over (partition by symbol, timeframe order by bar_number rows unbounded preceding))::decimal(38, 12) end',
+    start
+)) }}
 {%- endmacro %}

@@ -1,56 +1,81 @@
-{% macro series_steps(plan, outputs, bars) -%}
-{#- The last step at which a column is still read, so that none is carried further. -#}
-{%- set last_step = plan.columns.values() | map(attribute='step') | max -%}
-{%- set read_until = {} -%}
-{%- for column in plan.columns.values() -%}
-    {%- for read in column.reads -%}
-        {%- do read_until.update({read: [read_until.get(read, 0), column.step] | max}) -%}
+{% macro series_steps(plan, outputs, bars, carry={}) -%}
+{#-
+    A plan as one select a step; a column lives until it is last read. `outputs`: column -> planned
+    column and type. `bars`: what series_0 selects from, filtered and in order. `carry`: of an
+    increment, the running total or state -> the column of `bars` that has what it had come to.
+-#}
+{%- set wanted = outputs.values() | map(attribute='column') | list -%}
+{%- set used = series_used(plan, wanted) -%}
+{%- set recursion_step = series_recursion_step() -%}
+{%- set at = namespace(steps=[], has_states=false) -%}
+{%- set read_until = {'bar_number': 10000} -%}
+{%- for name in used -%}
+    {%- set step = plan.columns[name].step -%}
+    {%- do at.steps.append(step) -%}
+    {%- set at.has_states = at.has_states or step == recursion_step -%}
+    {%- for read in plan.columns[name].reads -%}
+        {%- do read_until.update({read: [read_until.get(read, 0), step] | max}) -%}
     {%- endfor -%}
 {%- endfor -%}
-{%- for column in ['symbol', 'timeframe', 'bar_ts', 'bar_number'] -%}
-    {%- do read_until.update({column: last_step + 1}) -%}
-{%- endfor -%}
-{%- for output in outputs.values() -%}
-    {%- for column in output.reads -%}
-        {%- do read_until.update({column: last_step + 1}) -%}
-    {%- endfor -%}
-{%- endfor -%}
+{%- for name in wanted -%}{%- do read_until.update({name: 10000}) -%}{%- endfor -%}
+{%- set kept = ['symbol', 'timeframe', 'bar_ts'] -%}
+{%- if plan.increment -%}{%- do kept.extend(['first_loaded_bar', 'first_stale_bar'] + carry.values() | list) -%}{%- endif -%}
+with{{ ' recursive' if at.has_states }}
 
 series_0 as not materialized (
     select
-        symbol,
-        timeframe,
-        bar_ts,
-        bar_number,
-        session_bar_number,
-        adjusted_open as open,
-        adjusted_high as high,
-        adjusted_low as low,
-        adjusted_close as close,
-        adjusted_volume as volume
+        {{ kept | join(',\n        ') }},
+        bar_number
+        {%- for name in ['session_bar_number', 'open', 'high', 'low', 'close', 'volume'] if name in used %},
+        {{ name if name == 'session_bar_number' else 'adjusted_' ~ name ~ ' as ' ~ name }}
+        {%- endfor %}
     from {{ bars }}
-    -- lag(…) over () below streams through the bars as they come: this is what they come in
-    order by symbol, timeframe, bar_ts
 ),
-{% for step in range(1, last_step + 1) %}
+{% set before = namespace(step=0) %}
+{%- for step in at.steps | unique | sort if step > 0 %}
+{%- if step == recursion_step %}
+series_{{ step - 1 }} as materialized (
+    select
+        *,
+        row_number() over ({{ '' if plan.lowering == 'streaming' else 'order by symbol, timeframe, bar_number' }}) as series_row
+    from series_{{ before.step }}
+),
+
+{{ series_recursion(plan, used, 'series_' ~ (step - 1), carry) }}
+{% set before.step = step - 1 %}
+{%- endif %}
 series_{{ step }} as not materialized (
     select
-    {%- for name, column in plan.columns.items() if column.step <= step and read_until.get(name, 0) > step %}
-        {% if column.step == step %}{{ column.sql }} as {% endif %}{{ name }}{{ ',' if not loop.last }}
-    {%- endfor %}
-    from series_{{ step - 1 }}
+        {{ kept | join(', ') }}
+        {%- for name in used if plan.columns[name].step <= step and (read_until.get(name, 0) > step) %},
+        {% if plan.columns[name].step == step and step != recursion_step %}{{ series_carried(plan, name, carry) }} as {% endif %}{{ name }}
+        {%- endfor %}
+        {%- if 'bar_number' not in used %},
+        bar_number
+        {%- endif %}
+    from series_{{ before.step }}
+    {%- if step == recursion_step %}
+    left join series_states using (series_row)
+    {%- endif %}
 ),
-{% endfor %}
+{% set before.step = step %}
+{%- endfor %}
 final as (
     select
         symbol,
         timeframe,
-        bar_ts,
-    {%- for name, output in outputs.items() %}
-        {%- set starts = [0] -%}
-        {%- for column in output.reads -%}{%- do starts.append(plan.columns[column].start) -%}{%- endfor %}
-        case when bar_number >= {{ starts | max }} then {{ output.sql }} end as {{ name }}{{ ',' if not loop.last }}
-    {%- endfor %}
-    from series_{{ last_step }}
+        bar_ts
+        {%- for name, output in outputs.items() %},
+        (case when bar_number >= {{ plan.columns[output.column].start }} then {{ output.column }} end)::{{ output.type }} as {{ name }}
+        {%- endfor %}
+    from series_{{ before.step }}
+    {%- if plan.increment %}
+    where bar_number >= first_stale_bar
+    {%- endif %}
+    {%- if at.has_states %}
+    order by symbol, timeframe, bar_ts
+    {%- endif %}
 )
+
+select * from final
 {%- endmacro %}

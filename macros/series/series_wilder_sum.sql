@@ -1,9 +1,11 @@
-{% macro series_wilder_sum(plan, value, period) -%}
-{#- TA-Lib seeds this sum with period - 1 bars and shows it from the bar after them. -#}
-{%- set first = plan.columns[value].start + period - 1 -%}
-{%- set name = value ~ '_wilder_sum_' ~ period -%}
-{%- set column = series_decayed(
-    plan, value, name, first - period + 1, first - 1, 1.0, 1.0, 1 - 1 / period
+{% macro series_wilder_sum(plan, value, bars) -%}
+{#- TA-Lib seeds this sum with one value less than it then forgets over, and shows it a bar later. -#}
+{%- set start = plan.columns[value].start -%}
+{%- set name = value ~ '_wilder_sum_' ~ bars -%}
+{%- set seed_end = series_plus(start, series_plus(bars, -2)) -%}
+{%- set total = series_faded(
+    plan, value, name ~ '_early', start, seed_end, '1.0::double', '1.0::double',
+    '(1 - 1.0::double / ' ~ bars ~ ')', 1 - 1 / bars if bars is number else none
 ) -%}
-{{ return(series_planned(plan, name, '(' ~ column ~ ')', [column], first)) }}
+{{ return(series_planned(plan, name, '(' ~ total ~ ')', series_plus(seed_end, 1))) }}
 {%- endmacro %}

@@ -9,6 +9,7 @@ symbol_days as (
 select
     symbol,
     session_date,
+    is_week_over,
     version
 from symbol_days
 order by symbol, session_date

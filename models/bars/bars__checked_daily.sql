@@ -34,10 +34,11 @@ precedences as (
 stale_bars as (
     select
         daily_bars.*,
+        daily_bars.session_date >= stale_symbols.stale_from as is_stale_day,
         daily_bars.session_date::timestamp as starts_at
     from daily_bars
     inner join stale_symbols using (symbol)
-    where daily_bars.session_date >= stale_symbols.stale_from
+    where daily_bars.session_date >= stale_symbols.stale_week_from
 ),
 
 ruled as not materialized (

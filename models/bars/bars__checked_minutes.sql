@@ -32,10 +32,12 @@ precedences as (
 ),
 
 stale_bars as (
-    select minute_bars.*
+    select
+        minute_bars.*,
+        minute_bars.session_date >= stale_symbols.stale_from as is_stale_day
     from minute_bars
     inner join stale_symbols using (symbol)
-    where minute_bars.session_date >= stale_symbols.stale_from
+    where minute_bars.session_date >= stale_symbols.stale_week_from
 ),
 
 ruled as not materialized (

@@ -3,6 +3,7 @@
     incremental_strategy='append',
     on_schema_change='fail',
     pre_hook="{{ stale_rows_deleted(this) }}",
+    post_hook="{{ order_recorded(this) }}",
 ) }}
 {#- Each timeframe is made of the one before it, so its length is a multiple of that one's. -#}
 {%- set intraday = [('1m', '5m', 5), ('5m', '15m', 15), ('15m', '30m', 30), ('30m', '1h', 60)] -%}
@@ -23,6 +24,10 @@ symbol_days as (
 
 sessions as (
     select * from {{ ref('bars__sessions') }}
+),
+
+stale_symbols as (
+    select * from {{ ref('bars__stale_symbols') }}
 ),
 
 bars_1m as not materialized (
@@ -198,7 +203,10 @@ ordered as (
         symbol_days.adjustment_factor_total
     from all_bars
     inner join symbol_days using (symbol, session_date)
-    where all_bars.bar_end <= symbol_days.known_until
+    inner join stale_symbols using (symbol)
+    where
+        all_bars.bar_end <= symbol_days.known_until
+        and (all_bars.timeframe = '1w' or all_bars.session_date >= stale_symbols.stale_from)
     order by all_bars.symbol, all_bars.timeframe, all_bars.bar_ts
 ),
 

@@ -37,7 +37,7 @@ select
     delivery,
     delivered_at
 from checked_daily
-where broken_rule is not null
+where broken_rule is not null and is_stale_day
 union all
 select
     symbol,
@@ -57,7 +57,7 @@ select
     delivery,
     delivered_at
 from checked_minutes
-where broken_rule is not null
+where broken_rule is not null and is_stale_day
 union all
 select
     null as symbol,

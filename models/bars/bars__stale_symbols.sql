@@ -1,3 +1,3 @@
 {{ config(materialized='ephemeral') }}
 
-{{ stale_symbols(ref('bars__symbol_days')) }}
+{{ stale_symbols(ref('bars__symbol_days'), 'bars') }}

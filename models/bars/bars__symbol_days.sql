@@ -64,11 +64,12 @@ final as (
         days.delivery_count > 1 or days.has_repeats as is_contested,
         coalesce(adjustments.adjustment_factor, 1) as adjustment_factor,
         coalesce(adjustments.adjustment_factor_total, 1) as adjustment_factor_total,
+        coalesce(horizons.known_until >= sessions.week_close_ts, false) as is_week_over,
         hash(
             '{{ code_version }}',
             days.deliveries,
             sessions.parts,
-            least(horizons.known_until, sessions.week_close_ts),
+            least(horizons.known_until, sessions.close_ts),
             adjustments.adjustment_factor,
             adjustments.adjustment_factor_total
         ) as version

@@ -231,7 +231,7 @@ def _run(request: Request, progress: Progress, watch: Watch) -> tuple[int, list[
             if progress.unmatched:
                 raise ConfigurationError(
                     f"--select {' '.join(progress.unmatched)} matches nothing",
-                    "name models as their files: --select 'indicators__rsi+'",
+                    "name models as their files: --select 'indicators__momentum+'",
                 )
             watch(progress, ended)
         return child.wait(), stray

@@ -58,7 +58,7 @@ QUERIES = {
         select symbol, bar_end, close, sma_200, rsi_14, adx_14
         from serving.latest_indicators
         inner join (
-            select symbol, count(*) as bar_count from indicators.rsi
+            select symbol, count(*) as bar_count from indicators.moving_averages
             where timeframe = '1d' group by symbol
         ) using (symbol)
         where timeframe = '1d'

@@ -57,7 +57,7 @@ def build(
 
     - `./bourse build`
     - `./bourse build --full-refresh --threads 8`
-    - `./bourse build --select 'indicators__rsi+'`
+    - `./bourse build --select 'indicators__momentum+'`
     - `./bourse build --vars '{as_of: 2024-01-31}' --no-publish`
     - `./bourse build --json | jq .signals`
     """

@@ -75,15 +75,15 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> duckdb.DuckDBPyConnect
 @pytest.mark.parametrize(
     ("question", "answer"),
     [
-        ("select count(*), min(close) from serving.bars_of('AAPL')", (2, 101)),
+        ("select count(*), min(close) from bars_of('AAPL')", (2, 101)),
         (
-            "select count(*), min(close) from serving.bars_of('AAPL', p_since := '2024-01-01')",
+            "select count(*), min(close) from bars_of('AAPL', p_since := '2024-01-01')",
             (3, 100),
         ),
-        ("select count(*), min(close) from serving.bars_of('AAPL', date '2024-01-03')", (1, 102)),
-        ("select count(*), min(close) from serving.bars_of('IBM')", (0, None)),
-        ("select serving.half('5'), typeof(serving.half(5))", (2.5, "DOUBLE")),
-        ("select serving.spread(close) from bars.closes", (2,)),
+        ("select count(*), min(close) from bars_of('AAPL', date '2024-01-03')", (1, 102)),
+        ("select count(*), min(close) from bars_of('IBM')", (0, None)),
+        ("select half('5'), typeof(half(5))", (2.5, "DOUBLE")),
+        ("select spread(close) from bars.closes", (2,)),
     ],
 )
 def test_a_function_answers(
@@ -93,5 +93,5 @@ def test_a_function_answers(
 
 
 def test_a_function_takes_a_prepared_value(database: duckdb.DuckDBPyConnection) -> None:
-    question = "select max(close) from serving.bars_of($symbol)"
+    question = "select max(close) from bars_of($symbol)"
     assert database.execute(question, {"symbol": "MSFT"}).fetchone() == (102,)

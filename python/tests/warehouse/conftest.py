@@ -12,6 +12,7 @@ import duckdb
 import pytest
 
 from duckbourse.settings import PROJECT
+from tests.warehouse.on_read import OnRead
 
 KINDS = ("daily", "minute", "adjusted_close", "unreadable", "deliveries")
 DBT = Path(sys.executable).parent / "dbt"
@@ -119,3 +120,9 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
     own = Warehouse(data, folder / "target")
     own.build()
     return own
+
+
+@pytest.fixture(scope="session")
+def indicator(sample: Warehouse) -> OnRead:
+    """Any indicator, with any periods, on bars that a test makes up."""
+    return OnRead(sample.dbt("compile", "--inline", "{{ table_macros() }}"))

@@ -1,0 +1,13 @@
+{#- A query's text may not be made of rows, but of parameters: so one macro asks any of the others. -#}
+select *
+from query(
+    'from indicators.'
+    || if(
+        regexp_full_match(p_name, '[a-z][a-z0-9_]*'),
+        p_name,
+        error('an indicator is named in small letters, such as rsi, not ' || p_name)
+    )
+    || '(''' || replace(p_symbol, '''', '''''') || ''', '''
+    || replace(p_timeframe, '''', '''''') || ''''
+    || coalesce(', ' || trim(p_periods::varchar, '[]'), '') || ')'
+)

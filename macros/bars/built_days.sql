@@ -1,0 +1,11 @@
+{% macro built_days(room) -%}
+{#- What a room was last built from; nothing where all is wanted anew, or an older project wrote it. -#}
+{%- if not execute or flags.FULL_REFRESH -%}{{ return(none) }}{%- endif -%}
+{%- set relation = load_relation(api.Relation.create(
+    database=target.database, schema=room, identifier='built_days'
+)) -%}
+{%- if relation -%}
+    {%- set columns = adapter.get_columns_in_relation(relation) | map(attribute='name') | list -%}
+    {{ return(relation if 'is_week_over' in columns else none) }}
+{%- endif -%}
+{%- endmacro %}

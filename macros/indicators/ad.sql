@@ -1,0 +1,13 @@
+{% macro indicator_ad() %}
+title: Accumulation/distribution line
+source: Chaikin, in Achelis (1995)
+talib: AD
+notes: A bar without a range adds nothing.
+periods: {}
+define:
+  flow: >-
+    case when high > low
+    then ((close - low) - (high - close)) / (high - low) * volume else 0 end
+outputs:
+  ad: running_total(flow)
+{% endmacro %}

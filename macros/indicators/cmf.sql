@@ -1,0 +1,15 @@
+{% macro indicator_cmf() %}
+title: Chaikin money flow
+source: Chaikin, in Achelis (1995)
+talib: CMF
+notes: A bar without a range adds nothing. 0 where nothing was traded.
+within: [-1, 1]
+periods: {period: 20}
+define:
+  flow: >-
+    case when high > low
+    then ((close - low) - (high - close)) / (high - low) * volume else 0 end
+  traded: moving_sum(volume, period)
+outputs:
+  cmf: case when traded > 0 then moving_sum(flow, period) / traded else 0 end
+{% endmacro %}

@@ -1,0 +1,30 @@
+{% macro indicators(calls) -%}
+{{- config(
+    materialized='incremental',
+    incremental_strategy='append',
+    on_schema_change='fail',
+    pre_hook=["{{ stale_indicators_deleted(this) }}", "{{ shards_side_by_side(true) }}"],
+    post_hook=["{{ shards_side_by_side(false) }}", "{{ code_recorded(this) }}"],
+) -}}
+{%- set bars = ref('bars__ohlcv') -%}
+{%- set symbol_days = ref('bars__symbol_days') -%}
+{%- set stale_symbols = ref('indicators__stale_symbols') -%}
+{%- set stale_bars = ref('indicators__stale_bars') -%}
+{%- set stored = ref('stored_indicators') -%}
+{#- Nothing below is needed to parse, and all of it takes time. -#}
+{%- if not execute -%}{{ return('select 1') }}{%- endif -%}
+
+{%- set plan = series_plan() -%}
+{%- set outputs = planned_outputs(plan, calls) -%}
+{%- set reach = series_reach(plan, outputs) -%}
+{%- set timeframes = stored_timeframes(stored) -%}
+{%- set code = local_md5([plan, outputs, timeframes] | string) -%}
+{%- set goes_on = is_incremental() and indicators_go_on(symbol_days, stale_symbols) and built_code(this) == code %}
+-- {{ 'goes on with' if goes_on else 'anew from' }} code {{ code }}
+{% if goes_on -%}
+    {%- do plan.update({'increment': true}) -%}
+    {{- series_steps(plan, outputs, *stale_series(plan, outputs, reach, bars, stale_bars, timeframes)) }}
+{%- else -%}
+    {{- series_shards(plan, outputs, bars, timeframes) }}
+{%- endif -%}
+{%- endmacro %}

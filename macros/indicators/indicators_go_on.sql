@@ -1,0 +1,14 @@
+{% macro indicators_go_on(symbol_days, stale_symbols) -%}
+{#-
+    Whether there is something built to go on from, and most of it stands: it costs less to build all
+    anew than to take most of it out and in again.
+-#}
+{%- if target.type != 'duckdb' or model.resource_type == 'unit_test' or not built_days('indicators') -%}
+    {{ return(false) }}
+{%- endif -%}
+{%- set found = run_query(
+    'select coalesce(avg((stale_from is not null and session_date >= stale_from)::integer), 0) from '
+    ~ symbol_days ~ ' left join ' ~ stale_symbols ~ ' using (symbol)'
+) -%}
+{{ return(found.rows[0][0] < 0.5) }}
+{%- endmacro %}

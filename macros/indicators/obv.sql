@@ -1,0 +1,13 @@
+{% macro indicator_obv() %}
+title: On-balance volume
+source: Granville (1963)
+talib: OBV
+notes: Starts with the volume of the first bar.
+periods: {}
+define:
+  flow: >-
+    case when bar_number = 0 or close > lag(close) then volume
+    when close < lag(close) then -volume else 0 end
+outputs:
+  obv: running_total(known_from(flow, 0))
+{% endmacro %}

@@ -1,0 +1,43 @@
+{% macro series_extreme(plan, value, bars, beats) -%}
+{#-
+    The best of `size` bars, then of twice as many; the last two may overlap. Returned with its age:
+    the newest of equals, since an older one must be better.
+-#}
+{%- set name = value ~ ('_max_' if beats == '>' else '_min_') -%}
+{%- set start = plan.columns[value].start -%}
+{%- set at = namespace(best=value, age='0', size=1) -%}
+{%- set sizes = [] -%}
+{%- if bars is number -%}
+    {%- for _ in range(16) if at.size < bars -%}
+        {%- set step = [at.size, bars - at.size] | min -%}
+        {%- set at.size = at.size + step -%}
+        {%- do sizes.append({'step': step, 'size': at.size, 'condition': none}) -%}
+    {%- endfor -%}
+{%- else -%}
+    {#- Of a parameter: doubled while it fits in, then once more by what is left. -#}
+    {%- for power in range(11) -%}
+        {%- do sizes.append({
+            'step': 'least(' ~ 2 ** power ~ ', ' ~ bars ~ ' - ' ~ 2 ** power ~ ')',
+            'size': 'p_' ~ 2 ** (power + 1),
+            'condition': bars ~ ' > ' ~ 2 ** power,
+        }) -%}
+    {%- endfor -%}
+{%- endif -%}
+{%- for reach in sizes -%}
+    {%- set step = reach.step if reach.condition is none else 'greatest(' ~ reach.step ~ ', 0)' -%}
+    {%- set older = series_lagged(plan, at.best, step) -%}
+    {%- set wins = older ~ ' ' ~ beats ~ ' ' ~ at.best -%}
+    {%- set wins = wins if reach.condition is none else reach.condition ~ ' and ' ~ wins -%}
+    {%- set known = start + reach.size - 1 if start is number and bars is number else 0 -%}
+    {%- set older_age = '0' if at.age == '0' else series_lagged(plan, at.age, step) -%}
+    {%- set age = series_planned(
+        plan, name ~ 'age_' ~ reach.size,
+        'case when ' ~ wins ~ ' then ' ~ older_age ~ ' + ' ~ step ~ ' else ' ~ at.age ~ ' end', known
+    ) -%}
+    {%- set at.best = series_planned(
+        plan, name ~ reach.size, 'case when ' ~ wins ~ ' then ' ~ older ~ ' else ' ~ at.best ~ ' end', known
+    ) -%}
+    {%- set at.age = age -%}
+{%- endfor -%}
+{{ return({'best': at.best, 'age': at.age, 'start': series_moving_start(plan, [value], bars)}) }}
+{%- endmacro %}

@@ -1,0 +1,3 @@
+{{ indicators([
+    'pivot_points_camarilla',
+]) }}

@@ -1,0 +1,3 @@
+{{ indicators([
+    'candles_of_three_bars',
+]) }}

@@ -1,0 +1,3 @@
+{{ indicators([
+    'ichimoku(9, 26, 52)',
+]) }}

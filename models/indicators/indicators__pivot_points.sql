@@ -1,0 +1,4 @@
+{{ indicators([
+    'pivot_points_classic',
+    'pivot_points_fibonacci',
+]) }}

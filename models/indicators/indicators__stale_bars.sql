@@ -1,0 +1,46 @@
+{{ config(post_hook="{{ order_recorded(this) }}") }}
+
+with
+
+stale_symbols as (
+    select * from {{ ref('indicators__stale_symbols') }}
+),
+
+bars as (
+    select * from {{ ref('bars__ohlcv') }}
+),
+
+stale_series as (
+    select
+        symbol,
+        timeframe,
+        min(bars.bar_number) as first_stale_bar
+    from bars
+    inner join stale_symbols using (symbol)
+    where
+        bars.bar_ts
+        >= if(
+            bars.timeframe = '1w', stale_symbols.stale_week_from_ts, stale_symbols.stale_from_ts
+        )
+    group by symbol, timeframe
+)
+
+select
+    bars.symbol,
+    bars.timeframe,
+    bars.bar_ts,
+    bars.bar_number,
+    bars.session_bar_number,
+    bars.adjusted_open,
+    bars.adjusted_high,
+    bars.adjusted_low,
+    bars.adjusted_close,
+    bars.adjusted_volume,
+    stale_series.first_stale_bar
+from bars
+inner join stale_series using (symbol, timeframe)
+where
+    -- where nothing was built before, families are built from the bars themselves
+    {{ 'true' if indicators_go_on(ref('bars__symbol_days'), ref('indicators__stale_symbols')) else 'false' }}
+    and bars.bar_number >= stale_series.first_stale_bar - {{ stale_bars_before() }}
+order by bars.symbol, bars.timeframe, bars.bar_ts

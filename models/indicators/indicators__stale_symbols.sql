@@ -1,0 +1,52 @@
+with
+
+stale_symbols as (
+    {{ stale_symbols(ref('bars__symbol_days'), 'indicators') }}
+),
+
+symbol_days as (
+    select * from {{ ref('bars__symbol_days') }}
+),
+
+sessions as (
+    select * from {{ ref('bars__sessions') }}
+),
+
+calendars as (
+    select
+        symbol,
+        any_value(calendar) as calendar
+    from symbol_days
+    group by symbol
+),
+
+-- a session may open on the evening before its date
+openings as (
+    select
+        stale_symbols.symbol,
+        min(sessions.open_ts) filter (
+            sessions.session_date >= stale_symbols.stale_from
+        ) as stale_from_ts,
+        min(sessions.open_ts) as stale_week_from_ts
+    from stale_symbols
+    inner join calendars using (symbol)
+    inner join sessions
+        on
+            calendars.calendar = sessions.calendar
+            and stale_symbols.stale_week_from <= sessions.session_date
+    group by stale_symbols.symbol
+)
+
+select
+    stale_symbols.symbol,
+    stale_symbols.stale_from,
+    -- what is no longer delivered at all has no calendar, and goes
+    case
+        when isfinite(stale_symbols.stale_from)
+            then coalesce(openings.stale_from_ts, '-infinity'::timestamp)
+        else 'infinity'::timestamp
+    end as stale_from_ts,
+    coalesce(openings.stale_week_from_ts, '-infinity'::timestamp) as stale_week_from_ts
+from stale_symbols
+left join openings using (symbol)
+order by stale_symbols.symbol

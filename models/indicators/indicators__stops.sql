@@ -1,0 +1,4 @@
+{{ indicators([
+    'psar',
+    'supertrend(10)',
+]) }}

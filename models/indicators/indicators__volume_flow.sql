@@ -1,0 +1,7 @@
+{{ indicators([
+    'obv',
+    'ad',
+    'adosc(3, 10)',
+    'mfi(14)',
+    'cmf(20)',
+]) }}

@@ -1,0 +1,68 @@
+"""Indicators on bars that a test makes up, by the table macros that are published."""
+
+from __future__ import annotations
+
+import duckdb
+import numpy as np
+from numpy.typing import NDArray
+
+Series = NDArray[np.float64]
+Bars = dict[str, Series]
+
+
+class OnRead:
+    """The table macros of the indicators room, in a database of their own."""
+
+    def __init__(self, macros: str) -> None:
+        self.connection = duckdb.connect()
+        for schema in ("bars", "indicators", "serving"):
+            self.connection.execute(f"create schema {schema}")
+        self.connection.execute("""
+            create table bars.ohlcv (
+                symbol varchar, timeframe varchar, bar_ts timestamp, bar_number bigint,
+                session_bar_number bigint, adjusted_open double, adjusted_high double,
+                adjusted_low double, adjusted_close double, adjusted_volume double
+            )
+        """)
+        self.connection.execute(macros)
+
+    def load(self, bars: Bars, symbol: str = "GIVEN", timeframe: str = "1d") -> None:
+        """Add a series; bars are sessions of their own unless `session_bar_number` says otherwise."""
+        count = len(next(iter(bars.values())))
+        given = {
+            name: bars.get(name, np.full(count, np.nan))
+            for name in ("open", "high", "low", "close", "volume")
+        }
+        given["session_bar_number"] = bars.get("session_bar_number", np.zeros(count))
+        given["bar_number"] = np.arange(count, dtype=np.float64)
+        self.connection.register("given", given)
+        self.connection.execute(
+            """
+            insert into bars.ohlcv
+            select
+                $1, $2, timestamp '2000-01-01' + to_days(bar_number::integer), bar_number,
+                session_bar_number, open, high, low, close, if(isnan(volume), null, volume)
+            from given order by bar_number
+            """,
+            [symbol, timeframe],
+        )
+        self.connection.unregister("given")
+
+    def ask(self, name: str, *periods: int, symbol: str = "GIVEN", **settings: float) -> Bars:
+        """Return the outputs of an indicator of one series, NaN where they are null."""
+        arguments = [f"'{symbol}'", "'1d'", *map(str, periods)]
+        arguments += [f"p_{setting} := {value}" for setting, value in settings.items()]
+        found = self.connection.execute(
+            f"from indicators.{name}({', '.join(arguments)}) order by bar_ts"
+        ).fetchnumpy()
+        return {
+            output: np.ma.filled(values.astype(np.float64), np.nan)
+            for output, values in found.items()
+            if output not in ("symbol", "timeframe", "bar_ts")
+        }
+
+    def __call__(self, name: str, bars: Bars, *periods: int, **settings: float) -> Bars:
+        """Return the outputs of an indicator on these bars alone."""
+        self.connection.execute("delete from bars.ohlcv")
+        self.load(bars)
+        return self.ask(name, *periods, **settings)
