@@ -2,7 +2,8 @@
 title: Accumulation/distribution line
 source: Chaikin, in Achelis (1995)
 talib: AD
-notes: A bar without a range adds nothing.
+notes: A bar without a range adds nothing. Exact, so that a build of what is new goes on from it.
+type: decimal(38, 12)
 periods: {}
 define:
   flow: >-

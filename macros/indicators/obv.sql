@@ -2,7 +2,8 @@
 title: On-balance volume
 source: Granville (1963)
 talib: OBV
-notes: Starts with the volume of the first bar.
+notes: Starts with the volume of the first bar. Exact, so that a build of what is new goes on from it.
+type: decimal(38, 12)
 periods: {}
 define:
   flow: >-

@@ -3,7 +3,7 @@
 {%- set at = namespace(sql=plan.columns[name].sql) -%}
 {%- for mark, so_far, memory in modules.re.findall('(«carried ([a-z0-9_]+) ([0-9]+)»)', at.sql) -%}
     {%- set begins = 'when first_loaded_bar > 0 and bar_number = first_loaded_bar + ' ~ memory
-        ~ ' then ' ~ so_far ~ ' - ' ~ carry[name] if plan.increment else '' -%}
+        ~ ' then ' ~ so_far ~ ' - ' ~ series_exact(carry[name], true) if plan.increment else '' -%}
     {%- set at.sql = at.sql | replace(mark, begins) -%}
 {%- endfor -%}
 {{ return(at.sql) }}

@@ -6,6 +6,7 @@
                    the bar's own), the first bar it is known at, how many bars before its own it looks
                    at, and whether it also looks at all bars of its session before its own
     texts          SQL already planned -> its column: a shared sub-expression is computed once
+    states         columns that depend on their own last value
     machines       page -> the steps that its states take, name -> SQL
     carried        running total -> the column that begins it, anew or with what an increment finds
                    stored; a state -> itself
@@ -23,6 +24,7 @@
     'columns': columns,
     'texts': {},
     'machines': {},
+    'states': [],
     'carried': {},
     'increment': false,
 }) }}

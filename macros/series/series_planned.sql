@@ -19,7 +19,7 @@
     {%- set at.memory = [at.memory, plan.columns[column].memory + session + bars | int] | max -%}
 {%- endfor -%}
 {%- set own = modules.re.sub('[^a-z0-9_]+', '_', name) -%}
-{%- set own = own ~ '_' ~ plan.columns | length if own in plan.columns else own -%}
+{%- set own = own ~ '__' ~ plan.columns | length if own in plan.columns else own -%}
 {%- do plan.texts.update({sql: own}) -%}
 {%- do plan.columns.update({own: {
     'sql': sql,

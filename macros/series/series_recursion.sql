@@ -1,18 +1,15 @@
-{% macro series_recursion(plan, used, source, carry) -%}
+{% macro series_recursion(plan, states, live, source, carry) -%}
 {#-
     Steps along the bars of all series at once: one look-up a bar in what `source` has numbered. No
     step leads onto the first bar of a series, so none leads from the series before. Each state has a
-    row before its first bar: the seed is taken there, or what an increment finds stored.
+    row before its first bar: the seed is taken there, or what an increment finds stored. `live`: the
+    columns of `source` that are read later on.
 -#}
-{%- set states = [] -%}
 {%- set machines = [] -%}
-{%- for name in used if plan.columns[name].machine is defined -%}
-    {%- do states.append(name) -%}
-    {%- do machines.append(plan.columns[name].machine) -%}
-{%- endfor -%}
+{%- for state in states -%}{%- do machines.append(plan.columns[state].machine) -%}{%- endfor -%}
 series_states as (
     select
-        series_row
+        {{ live | join(', ') }}, series_row
         {%- for state in states %},
         {{ carry[state] if plan.increment else 'null::double' }} as {{ state }}
         {%- endfor %}
@@ -20,7 +17,7 @@ series_states as (
     where bar_number = {{ 'case when first_loaded_bar > 0 then first_stale_bar - 1 else 0 end' if plan.increment else '0' }}
     union all
     select
-        series_row
+        {{ live | join(', ') }}, series_row
         {%- for state in states %},
         ({{ state }})::double
         {%- endfor %}
@@ -36,7 +33,7 @@ series_states as (
             select
                 bars.*
                 {%- for state in states %},
-                case when bars.bar_number > {{ plan.columns[state].start }} then states.{{ state }} else bars.{{ plan.columns[state].seed }} end as before_{{ state }}
+                case when bars.bar_number > {{ plan.columns[state].start }} then states.{{ state }} else {{ plan.columns[state].seed }} end as before_{{ state }}
                 {%- endfor %}
             from series_states as states
             inner join {{ source }} as bars on states.series_row + 1 = bars.series_row

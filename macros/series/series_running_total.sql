@@ -1,25 +1,26 @@
 {% macro streaming__series_running_total(plan, value) -%}
 {#-
     A total over all series that went before, less what it was when this series began: exact, for it
-    is of decimals, so neither the order of the sums nor the neighbours can be seen in it. An
-    increment begins at its first bar with what that bar had come to.
+    counts in whole billionths of a thousandth, so neither the order of the sums nor the neighbours can
+    be seen in it. An increment begins at its first bar with what that bar had come to.
 -#}
 {%- set start = plan.columns[value].start -%}
-{%- set exact = series_planned(
-    plan, value ~ '_exact', 'case when bar_number >= ' ~ start ~ ' then ' ~ value ~ '::decimal(38, 12) end', 0
+{%- set whole = series_planned(
+    plan, value ~ '_whole', 'case when bar_number >= ' ~ start ~ ' then (' ~ value ~ ' * 1e12::double)::hugeint end', 0
 ) -%}
-{%- set so_far = series_planned(plan, value ~ '_so_far', 'sum(' ~ exact ~ ') over (rows unbounded preceding)', 0) -%}
+{%- set so_far = series_planned(plan, value ~ '_so_far', 'sum(' ~ whole ~ ') over (rows unbounded preceding)', 0) -%}
 {%- set begun = series_planned(
     plan, value ~ '_begun',
-    'last_value(case when bar_number = ' ~ start ~ ' then ' ~ so_far ~ ' - ' ~ exact
+    'last_value(case when bar_number = ' ~ start ~ ' then ' ~ so_far ~ ' - ' ~ whole
     ~ ' «carried ' ~ so_far ~ ' ' ~ plan.columns[value].memory ~ '» end ignore nulls) over (rows unbounded preceding)',
     0
 ) -%}
-{%- set total = series_planned(
-    plan, value ~ '_total', 'case when ' ~ exact ~ ' is not null then (' ~ so_far ~ ' - ' ~ begun ~ ')::decimal(38, 12) end', start
+{%- set exact = series_planned(
+    plan, value ~ '_exact', 'case when ' ~ whole ~ ' is not null then ' ~ so_far ~ ' - ' ~ begun ~ ' end', start
 ) -%}
+{%- set total = series_planned(plan, value ~ '_total', exact ~ '::double / 1e12::double', start) -%}
 {%- do plan.carried.update({total: begun}) -%}
-{%- do plan.columns[total].update({'memory': plan.columns[value].memory + 1}) -%}
+{%- do plan.columns[total].update({'memory': plan.columns[value].memory + 1, 'exact': exact}) -%}
 {{ return(total) }}
 {%- endmacro %}
 

@@ -12,7 +12,7 @@
 {%- endfor -%}
 {%- set seeds = {} -%}
 {%- for state, formula in page.seed.items() -%}
-    {%- do seeds.update({state: series_column(plan, formula, scope, name ~ '_' ~ state ~ '_seed')}) -%}
+    {%- do seeds.update({state: series_expression(plan, formula, scope)}) -%}
 {%- endfor -%}
 {%- set steps = {} -%}
 {%- for step, formula in page.step.items() -%}
@@ -20,9 +20,9 @@
     {%- do inner.update({step: name ~ '_' ~ step}) -%}
 {%- endfor -%}
 
-{%- set at = namespace(reads=seeds.values() | list, siblings=[], starts=[], memory=0) -%}
+{%- set at = namespace(reads=[], siblings=[], starts=[], memory=0) -%}
 {%- for state in page.seed -%}{%- do at.siblings.append(name ~ '_' ~ state) -%}{%- endfor -%}
-{%- for sql in steps.values() -%}
+{%- for sql in steps.values() | list + seeds.values() | list -%}
     {%- for word in modules.re.findall('[a-z_][a-z0-9_]*', sql) | unique if word in plan.columns and word not in at.reads -%}
         {%- do at.reads.append(word) -%}
     {%- endfor -%}
@@ -39,6 +39,7 @@
         'sql': own, 'reads': at.reads + at.siblings, 'step': series_recursion_step(), 'start': start,
         'memory': at.memory + 1, 'in_session': false, 'machine': name, 'seed': seed,
     }}) -%}
+    {%- do plan.states.append(own) -%}
     {%- do plan.carried.update({own: own}) -%}
     {%- do scope.update({state: own}) -%}
 {%- endfor -%}

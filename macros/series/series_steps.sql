@@ -4,7 +4,11 @@
     column and type. `bars`: what series_0 selects from, filtered and in order. `carry`: of an
     increment, the running total or state -> the column of `bars` that has what it had come to.
 -#}
-{%- set wanted = outputs.values() | map(attribute='column') | list -%}
+{%- set wanted = [] -%}
+{%- for output in outputs.values() -%}
+    {%- set column = plan.columns[output.column] -%}
+    {%- do wanted.append(column.exact if column.exact is defined and output.type.startswith('decimal') else output.column) -%}
+{%- endfor -%}
 {%- set used = series_used(plan, wanted) -%}
 {%- set recursion_step = series_recursion_step() -%}
 {%- set at = namespace(steps=[], has_states=false) -%}
@@ -33,30 +37,34 @@ series_0 as not materialized (
 ),
 {% set before = namespace(step=0) %}
 {%- for step in at.steps | unique | sort if step > 0 %}
+{%- set live = kept + ['bar_number'] -%}
+{%- set states = [] -%}
+{%- set selected = [] -%}
+{%- for name in used if plan.columns[name].step <= step and read_until.get(name, 0) > step and name != 'bar_number' -%}
+    {%- do (states if plan.columns[name].machine is defined else live).append(name) -%}
+    {%- do selected.append(
+        series_carried(plan, name, carry) ~ ' as ' ~ name
+        if plan.columns[name].step == step and step != recursion_step else name
+    ) -%}
+{%- endfor -%}
 {%- if step == recursion_step %}
-series_{{ step - 1 }} as materialized (
+series_{{ step - 1 }} as not materialized (
     select
         *,
         row_number() over ({{ '' if plan.lowering == 'streaming' else 'order by symbol, timeframe, bar_number' }}) as series_row
     from series_{{ before.step }}
 ),
 
-{{ series_recursion(plan, used, 'series_' ~ (step - 1), carry) }}
+{{ series_recursion(plan, used | select('in', plan.states) | list, live, 'series_' ~ (step - 1), carry) }}
 {% set before.step = step - 1 %}
 {%- endif %}
 series_{{ step }} as not materialized (
     select
-        {{ kept | join(', ') }}
-        {%- for name in used if plan.columns[name].step <= step and (read_until.get(name, 0) > step) %},
-        {% if plan.columns[name].step == step and step != recursion_step %}{{ series_carried(plan, name, carry) }} as {% endif %}{{ name }}
+        {{ (kept + ['bar_number'] + (['series_row'] if step >= recursion_step else [])) | join(', ') }}
+        {%- for column in selected %},
+        {{ column }}
         {%- endfor %}
-        {%- if 'bar_number' not in used %},
-        bar_number
-        {%- endif %}
-    from series_{{ before.step }}
-    {%- if step == recursion_step %}
-    left join series_states using (series_row)
-    {%- endif %}
+    from {{ 'series_states' if step == recursion_step else 'series_' ~ before.step }}
 ),
 {% set before.step = step %}
 {%- endfor %}
@@ -66,14 +74,15 @@ final as (
         timeframe,
         bar_ts
         {%- for name, output in outputs.items() %},
-        (case when bar_number >= {{ plan.columns[output.column].start }} then {{ output.column }} end)::{{ output.type }} as {{ name }}
+        {%- set column = wanted[loop.index0] %}
+        (case when bar_number >= {{ plan.columns[output.column].start }} then {{ column if column == output.column else series_exact(column) }} end)::{{ output.type }} as {{ name }}
         {%- endfor %}
     from series_{{ before.step }}
     {%- if plan.increment %}
     where bar_number >= first_stale_bar
     {%- endif %}
     {%- if at.has_states %}
-    order by symbol, timeframe, bar_ts
+    order by series_row
     {%- endif %}
 )
 
