@@ -27,7 +27,7 @@ class OnRead:
         self.connection.execute(macros)
 
     def load(self, bars: Bars, symbol: str = "GIVEN", timeframe: str = "1d") -> None:
-        """Add a series; bars are sessions of their own unless `session_bar_number` says otherwise."""
+        """Add a series; a bar is a session of its own without a `session_bar_number`."""
         count = len(next(iter(bars.values())))
         given = {
             name: bars.get(name, np.full(count, np.nan))
@@ -65,4 +65,4 @@ class OnRead:
         """Return the outputs of an indicator on these bars alone."""
         self.connection.execute("delete from bars.ohlcv")
         self.load(bars)
-        return self.ask(name, *periods, **settings)
+        return self.ask(name, *periods, symbol="GIVEN", **settings)
