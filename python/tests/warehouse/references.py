@@ -24,6 +24,7 @@ Row = tuple[Any, ...]
 
 FOLDER = SHARED / "reference"
 PRICES = ("open", "high", "low", "close")
+TOLERANCE = 1e-9  # of a value or of its column's mean size, besides what it was rounded to
 
 
 class Indicator(Protocol):
@@ -65,7 +66,6 @@ class Departure:
     plus: tuple[Ours, ...] = ()  # more outputs of ours, added to it
     skip: int = 0  # the first bar that is compared
     where: Callable[[Series, Bars], NDArray[np.bool_]] | None = None  # the bars compared
-    tolerance: float = 1e-9  # of the value or of the column's mean size, besides rounding
 
 
 NONE = Departure()
@@ -102,9 +102,9 @@ class Ours:
 
 def ours(expression: str, departure: Departure = NONE) -> Ours:
     """Read `name(periods).output`; without an output it is the one named like the indicator."""
-    name, periods, output = re.fullmatch(
-        r"(\w+)(?:\(([\d, ]+)\))?(?:\.(\w+))?", expression
-    ).groups()
+    read = re.fullmatch(r"(\w+)(?:\(([\d, ]+)\))?(?:\.(\w+))?", expression)
+    assert read, f"{expression} is not name(periods).output"
+    name, periods, output = read.groups()
     numbers = tuple(int(period) for period in periods.split(",")) if periods else ()
     return Ours(name, numbers, output or name, departure)
 
@@ -128,7 +128,7 @@ class Compared:
         unlike = said & (np.isnan(found) != np.isnan(case.values))
         both = said & ~np.isnan(found) & ~np.isnan(case.values)
         size = np.mean(np.abs(case.values[both])) if both.any() else 0.0
-        allowed = case.rounding + how.tolerance * np.maximum(np.abs(case.values), size)
+        allowed = case.rounding + TOLERANCE * np.maximum(np.abs(case.values), size)
         unlike |= both & ~(np.abs(found - case.values) <= allowed)
         if not unlike.any():
             return ""
@@ -391,15 +391,12 @@ def spreadsheets() -> Columns:
 
 
 SOURCES: dict[str, Callable[[], Columns]] = {
-    reader.__name__: reader
-    for reader in (
-        stock_indicators_baseline,
-        stock_indicators_asserted,
-        spreadsheets,
-        talib_reference,
-        ttr_reference,
-        tulip_untest,
-        cinar_indicator,
-        ta4j_tradingview_averages,
-    )
+    "stock_indicators_baseline": stock_indicators_baseline,
+    "stock_indicators_asserted": stock_indicators_asserted,
+    "spreadsheets": spreadsheets,
+    "talib_reference": talib_reference,
+    "ttr_reference": ttr_reference,
+    "tulip_untest": tulip_untest,
+    "cinar_indicator": cinar_indicator,
+    "ta4j_tradingview_averages": ta4j_tradingview_averages,
 }

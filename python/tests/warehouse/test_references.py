@@ -38,7 +38,7 @@ def times(factor: float) -> Then:
 
 
 def from_zero(obv: Series, bars: Bars) -> Series:
-    return obv - bars["volume"][0]
+    return np.asarray(obv - bars["volume"][0])
 
 
 def z_score(position: Series, _: Bars) -> Series:
@@ -103,13 +103,13 @@ def range_is_close(bars: Bars) -> Bars:
 
 
 def no_clamped_turn(psar: Series, bars: Bars) -> NDArray[np.bool_]:
-    return (psar != bars["low"]) & (psar != bars["high"])
+    return np.asarray((psar != bars["low"]) & (psar != bars["high"]))
 
 
 def no_tie(_: Series, bars: Bars) -> NDArray[np.bool_]:
     """Tell the bars in whose last 15 no typical price is that of the bar before."""
     tie = np.abs(np.diff(typical(bars)["close"], prepend=np.inf)) < 1e-9
-    return np.convolve(tie, np.ones(15))[: len(tie)] == 0
+    return np.asarray(np.convolve(tie, np.ones(15))[: len(tie)] == 0)
 
 
 # The conventions in which the references depart from TA-Lib, and how ours becomes theirs.
