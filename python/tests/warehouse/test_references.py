@@ -77,6 +77,10 @@ def below_close(found: Series, bars: Bars) -> Series:
     return np.where(found < bars["close"], found, np.nan)
 
 
+def turned(direction: Series, _: Bars) -> Series:
+    return np.abs(np.diff(direction, prepend=np.nan)) / 2
+
+
 def eight_bars_back(found: Series, _: Bars) -> Series:
     return np.concatenate([found[8:], np.full(8, np.nan)])
 
@@ -180,6 +184,10 @@ def later(skip: int, why: str) -> Departure:
     return Departure(f"starts later: {why}", skip=skip)
 
 
+def zero_before(bar: int) -> Departure:
+    return Departure("0 while not known yet", skip=bar)
+
+
 def of(expression: str, departure: Departure = NONE) -> Departure:
     return Departure(f"of {expression}", of=ours(expression, departure))
 
@@ -210,6 +218,9 @@ J = replace(
 )
 MEDIAN_5_34 = replace(plus(minus("sma(34)", Departure(bars=median))), bars=median)
 MONTHS = Departure("a month is a session", bars=month_sessions)
+PIVOTS = {"pp": "pivot_classic"} | {
+    level: f"pivot_classic_{level}" for level in ("r1", "r2", "r3", "s1", "s2", "s3")
+}
 TULIP_SIGNAL = replace(of("macd(2, 5, 9)", first_value(12, skip=4)), lead=8)
 RETURNS = of("roc(1)", FRACTION)
 LOG_RETURNS = of("roc(1)", LOGARITHM)
@@ -228,6 +239,7 @@ BASELINE = (
     row("atr.atrp", "natr(14)"),
     row("atr-stop.atr", "atr(21)"),
     row("awesome.oscillator", "sma(5)", MEDIAN_5_34),
+    row("bop.bop", "sma(14)", of("bop")),
     row("bb.sma", "bollinger(20).bollinger_middle"),
     row("bb.upperBand", "bollinger(20).bollinger_upper"),
     row("bb.lowerBand", "bollinger(20).bollinger_lower"),
@@ -265,14 +277,12 @@ BASELINE = (
     row("macd.fastEma", "ema(12)"),
     row("macd.slowEma", "ema(26)"),
     row("obv.obv", "obv", OBV_FROM_ZERO),
-    row("pivot-points.pp", "pivot_points_classic.pivot_classic", MONTHS),
-    row("pivot-points.r1", "pivot_points_classic.pivot_classic_r1", MONTHS),
-    row("pivot-points.r2", "pivot_points_classic.pivot_classic_r2", MONTHS),
-    row("pivot-points.r3", "pivot_points_classic.pivot_classic_r3", MONTHS),
-    row("pivot-points.s1", "pivot_points_classic.pivot_classic_s1", MONTHS),
-    row("pivot-points.s2", "pivot_points_classic.pivot_classic_s2", MONTHS),
-    row("pivot-points.s3", "pivot_points_classic.pivot_classic_s3", MONTHS),
+    *(
+        row(f"pivot-points.{level}", f"pivot_points_classic.{output}", MONTHS)
+        for level, output in PIVOTS.items()
+    ),
     row("psar.sar", "psar", TURN),
+    row("psar.isReversal", "psar.psar_direction", replace(TURN, where=None, then=turned)),
     row("roc.momentum", "momentum(14).mom"),
     row("roc.roc", "roc(14)"),
     row("roc-wb.roc", "roc(20)"),
@@ -280,6 +290,7 @@ BASELINE = (
     row("rsi.rsi", "rsi(14)"),
     row("sma.sma", "sma(20)"),
     row("sma-analysis.sma", "sma(20)"),
+    row("sma-analysis.mad", "average_deviation(20)"),
     row("smma.smma", "atr(20)", WILDER),
     row("starc.centerline", "sma(5)"),
     row("starc.upperBand", "sma(5)", atrs(2, 10)),
@@ -324,6 +335,7 @@ ASSERTED = (
     default("atr.Atr", "atr(14)"),
     default("atr.Atrp", "natr(14)"),
     default("awesome.Oscillator", "sma(5)", MEDIAN_5_34),
+    default("bop.Bop", "sma(14)", of("bop")),
     default("bb.Sma", "bollinger(20).bollinger_middle"),
     default("bb.UpperBand", "bollinger(20).bollinger_upper"),
     default("bb.LowerBand", "bollinger(20).bollinger_lower"),
@@ -356,13 +368,10 @@ ASSERTED = (
     default("macd.FastEma", "ema(12)"),
     default("macd.SlowEma", "ema(26)"),
     default("obv.Obv", "obv", OBV_FROM_ZERO),
-    default("pivot-points.PP", "pivot_points_classic.pivot_classic", MONTHS),
-    default("pivot-points.R1", "pivot_points_classic.pivot_classic_r1", MONTHS),
-    default("pivot-points.R2", "pivot_points_classic.pivot_classic_r2", MONTHS),
-    default("pivot-points.R3", "pivot_points_classic.pivot_classic_r3", MONTHS),
-    default("pivot-points.S1", "pivot_points_classic.pivot_classic_s1", MONTHS),
-    default("pivot-points.S2", "pivot_points_classic.pivot_classic_s2", MONTHS),
-    default("pivot-points.S3", "pivot_points_classic.pivot_classic_s3", MONTHS),
+    *(
+        default(f"pivot-points.{level.upper()}", f"pivot_points_classic.{output}", MONTHS)
+        for level, output in PIVOTS.items()
+    ),
     default("psar.Sar", "psar", replace(TURN, where=None)),
     default("roc.Momentum", "momentum(20).mom"),
     default("roc.Roc", "roc(20)"),
@@ -374,6 +383,7 @@ ASSERTED = (
     row("sma.CandlePartOpen.Sma", "sma(20)", OF_OPEN),
     row("sma.CandlePartVolume.Sma", "sma(20)", OF_VOLUME),
     default("sma-analysis.Sma", "sma(20)"),
+    default("sma-analysis.Mad", "average_deviation(20)"),
     default("smma.Smma", "atr(20)", Departure("asserts only that bar 18 is not known yet")),
     default("starc.Centerline", "sma(20)"),
     default("starc.UpperBand", "sma(20)", atrs(2, 14)),
@@ -489,6 +499,8 @@ SHEETS = (
         "SuperTrend/SuperTrend(14,3)",
         ("J TR", "true_range"),
         ("K ATR", "atr(14)"),
+        ("O Upper", "supertrend(14).supertrend_upper"),
+        ("P Lower", "supertrend(14).supertrend_lower"),
         ("R UpperST", "supertrend(14)"),
         ("S LowerST", "supertrend(14)"),
         ("T SuperTrend", "supertrend(14)"),
@@ -500,6 +512,8 @@ SHEETS = (
         "SuperTrend/SuperTrend(10,3) with Bitcoin",
         ("J TR", "true_range"),
         ("K ATR", "atr(10)"),
+        ("O Upper", "supertrend(10).supertrend_upper"),
+        ("P Lower", "supertrend(10).supertrend_lower"),
         ("R UpperST", "supertrend(10)", STARTS_FALLING),
         ("S LowerST", "supertrend(10)"),
         ("T SuperTrend", "supertrend(10)", STARTS_FALLING),
@@ -537,7 +551,19 @@ TALIB = (
     row("bbands.lower", "bollinger(20).bollinger_lower"),
     row("bbands.middle", "bollinger(20).bollinger_middle"),
     row("bbands.upper", "bollinger(20).bollinger_upper"),
+    row("bop.bop", "bop"),
     row("cci.cci", "cci(20)"),
+    row(
+        "cdl3whitesoldiers.signal",
+        "candles_of_three_bars.candle_three_white_soldiers",
+        zero_before(12),
+    ),
+    row("cdldoji.signal", "candles_of_one_bar.candle_doji", zero_before(10)),
+    row("cdlengulfing.signal", "candles_of_two_bars.candle_engulfing", zero_before(2)),
+    row("cdlhammer.signal", "candles_of_two_bars.candle_hammer", zero_before(11)),
+    row("cdlharami.signal", "candles_of_two_bars.candle_harami", zero_before(11)),
+    row("cdlmorningstar.signal", "candles_of_three_bars.candle_morning_star", zero_before(12)),
+    row("cdlshootingstar.signal", "candles_of_two_bars.candle_shooting_star", zero_before(11)),
     row("cmo.cmo", "cmo(14)"),
     row("dema.dema", "dema(20)"),
     row("ema.ema", "ema(20)"),
@@ -552,7 +578,6 @@ TALIB = (
     row("mom.mom", "momentum(10).mom"),
     row("natr.natr", "natr(14)"),
     row("obv.obv", "obv"),
-    row("ppo.ppo", "ppo(12, 26)"),
     row("roc.roc", "roc(10)"),
     row("rsi.rsi", "rsi(14)"),
     row("sar.sar", "psar"),
@@ -565,6 +590,7 @@ TALIB = (
     row("tema.tema", "tema(20)"),
     row("trange.tr", "true_range"),
     row("trix.trix", "trix(10)"),
+    row("typprice.typprice", "typical_price"),
     row("ultosc.ultosc", "ultimate(7, 14, 28)"),
     row("willr.willr", "williams_r(14)"),
     row("wma.wma", "wma(20)"),
@@ -653,9 +679,11 @@ TULIP = (
     row("aroon.aroon_up", "aroon(5).aroon_up"),
     row("aroonosc.aroonosc", "aroon(5).aroon_oscillator"),
     row("atr.atr", "atr(5)", FIRST_RANGE),
+    row("avgprice.avgprice", "average_price"),
     row("bbands.bbands_lower", "bollinger(5).bollinger_lower"),
     row("bbands.bbands_middle", "bollinger(5).bollinger_middle"),
     row("bbands.bbands_upper", "bollinger(5).bollinger_upper"),
+    row("bop.bop", "bop"),
     row("cci.cci", "cci(5)", later(8, "2 n - 1 bars are awaited")),
     row("cvi.cvi", "chaikin_volatility(5, 5)", first_value(4, skip=9)),
     row(
@@ -668,6 +696,8 @@ TULIP = (
         "directional_movement(5).plus_di",
         earlier(5, "nothing is smoothed before it is shown"),
     ),
+    row("dm.minus_dm", "directional_movement(5).minus_dm"),
+    row("dm.plus_dm", "directional_movement(5).plus_dm"),
     row(
         "dx.dx", "directional_movement(5).dx", earlier(5, "nothing is smoothed before it is shown")
     ),
@@ -683,9 +713,11 @@ TULIP = (
     row(
         "macd.macd_histogram",
         "macd(2, 5, 9)",
-        replace(first_value(12, skip=4), plus=(minus("ema(9)", TULIP_SIGNAL),)),
+        replace(first_value(12), plus=(minus("ema(9)", TULIP_SIGNAL),)),
     ),
     row("max.max", "donchian(5).donchian_upper"),
+    row("md.md", "average_deviation(5)"),
+    row("medprice.medprice", "median_price"),
     row("mfi.mfi", "mfi(5)"),
     row("min.min", "donchian(5).donchian_lower"),
     row("mom.mom", "momentum(5).mom"),
@@ -710,6 +742,7 @@ TULIP = (
     row("tr.tr", "true_range", FIRST_RANGE),
     row("trima.trima", "trima(5)"),
     row("tsf.tsf", "linear_regression(5).linear_regression_forecast"),
+    row("typprice.typprice", "typical_price"),
     row("ultosc.ultosc", "ultimate(2, 3, 5)"),
     row("var.var", "variance(5)"),
     row(
@@ -717,13 +750,14 @@ TULIP = (
         "stddev(5)",
         replace(RETURNS, then=times(252**0.5)),
     ),
+    row("wcprice.wcprice", "weighted_close"),
     row("wilders.wilders", "atr(5)", WILDER),
     row("willr.willr", "williams_r(5)"),
     row("wma.wma", "wma(5)"),
 )
 
 CINAR = (
-    row("momentum.awesome_oscillator.Ao", "sma(5)", MEDIAN_5_34),
+    row("momentum.awesome_oscillator.Ao", "sma(5)", plus(minus("sma(34)"))),
     row(
         "momentum.ichimoku_cloud.ConversionLine",
         "ichimoku(9, 26, 52).ichimoku_tenkan",
@@ -749,6 +783,7 @@ CINAR = (
     ),
     row("momentum.ultimate_oscillator.UO", "ultimate(7, 14, 28)"),
     row("momentum.williams_r.WilliamsR", "williams_r(14)"),
+    row("trend.bop.Bop", "bop", earlier(1, "rounded to a whole number, the first is 0")),
     row("trend.envelope_ema.Middle", "ema(20)"),
     row("trend.envelope_ema.Upper", "ema(20)", Departure("20 % above", then=times(1.2))),
     row("trend.envelope_ema.Lower", "ema(20)", Departure("20 % below", then=times(0.8))),
@@ -761,6 +796,7 @@ CINAR = (
     row("trend.smma.Smma", "atr(7)", WILDER),
     row("trend.trima_even.Trima", "trima(20)"),
     row("trend.trima_odd.Trima", "trima(15)"),
+    row("trend.typical_price.TypicalPrice", "typical_price"),
     row("trend.wma.Wma3", "wma(3)", oldest_heaviest(3)),
     row("trend.wma.Wma5", "wma(5)", oldest_heaviest(5)),
     row(
@@ -819,6 +855,7 @@ NO_INDICATOR = "arithmetic of one bar, not an indicator"
 NOT_OURS = "not among our indicators yet"
 NOT_TABULAR = "marks turns or bricks that only later bars decide, or is not one value a bar"
 ON_THE_WAY = "a step on the way, shown in the end"
+OTHER_CANDLES = "by fixed shares of the bar, TA-Lib's and ours by those of the bars before"
 PLAIN_CMO = "CMO of plain sums, TA-Lib's and ours is of Wilder's averages"
 TOO_SHORT = "its EMAs of EMAs start elsewhere, and fifteen bars are too few for that to fade"
 NO_FOURTH = "classic pivots have no fourth level: nothing is ever known"
@@ -829,21 +866,22 @@ LISTED: dict[str, dict[str, tuple[str, ...]]] = {
         BARS_GIVEN: ("barpart.value",),
         NO_FOURTH: ("pivot-points.?4",),
         NOT_OURS: (
-            *("alligator.*", "atr-stop.*", "awesome.normalized", "bop.bop", "doji.*", "dpo.dpo"),
+            *("alligator.*", "atr-stop.*", "awesome.normalized", "dpo.dpo"),
             *("dynamic.*", "fcb.*", "gator.*", "heikinashi.*", "htl.*", "hurst.*", "keltner.width"),
-            *("mama.*", "marubozu.*", "pmo.*", "prs.*", "roc-wb.*", "sma-analysis.*"),
+            *("mama.*", "pmo.*", "prs.*", "roc-wb.*", "sma-analysis.*"),
         ),
         NOT_TABULAR: ("fractal.*", "pivots.*", "renko*", "stdev-channels.*", "zigzag*"),
-        "only the stop is ours, not whether it turned": ("psar.isReversal",),
+        OTHER_CANDLES: ("doji.*", "marubozu.*"),
     },
     "stock_indicators_asserted": {
         NO_FOURTH: ("pivot-points.DefaultParameters.?4",),
         NOT_OURS: (
-            *("alligator.*", "atr-stop.*", "awesome.*.Normalized", "bop.*", "doji.*", "dynamic.*"),
+            *("alligator.*", "atr-stop.*", "awesome.*.Normalized", "dynamic.*"),
             *("fcb.*", "gator.*", "heikinashi.*", "htl.*", "hurst.*", "keltner.*.Width", "mama.*"),
-            *("ma-env.Alma.*", "marubozu.*", "pmo.*", "prs.*", "roc-wb.*", "sma-analysis.*"),
+            *("ma-env.Alma.*", "pmo.*", "prs.*", "roc-wb.*", "sma-analysis.*"),
         ),
         NOT_TABULAR: ("fractal.*", "pivots.*", "renko*", "stdev-channels.*", "zigzag*"),
+        OTHER_CANDLES: ("doji.*", "marubozu.*"),
         "one bar before the first window is all that is asserted": (
             *("pivot-points.Camarilla.*", "pivot-points.Demark.*"),
             *("pivot-points.Fibonacci.*", "pivot-points.Woodie.*"),
@@ -859,8 +897,8 @@ LISTED: dict[str, dict[str, tuple[str, ...]]] = {
         ON_THE_WAY: (
             *("*/? H-L", "*/? |?-pC|", "Obv/OBV/H upDown", "Roc/ROC/L roc^2", "Roc/ROC/M rocDev"),
             *("Rsi/RSI/? Gain", "Rsi/RSI/? Loss", "Rsi/RSI/? Avg*", "SuperTrend/*/? MidPrice"),
-            *("SuperTrend/*/? UpperE", "SuperTrend/*/? LowerE", "SuperTrend/*/? Upper"),
-            *("SuperTrend/*/? Lower", "SuperTrend/*/Q STpot", "Vwap/*/? TP", "Vwap/*/? V?TP"),
+            *("SuperTrend/*/? UpperE", "SuperTrend/*/? LowerE", "SuperTrend/*/Q STpot"),
+            *("Vwap/*/? TP", "Vwap/*/? V?TP"),
             *("Vwap/*/? Cum*", "Wma/WMA/H n", "Wma/WMA/I weight", "Wma/WMA/J pw"),
         ),
         NOT_OURS: ("Roc/ROC/T upper", "Roc/ROC/U lower"),
@@ -873,9 +911,7 @@ LISTED: dict[str, dict[str, tuple[str, ...]]] = {
         "smoothed by Wilder's average, and weighted otherwise": ("Stoch/*SMMA*/? %?",),
     },
     "talib_reference": {
-        NO_INDICATOR: ("typprice.typprice",),
-        NOT_OURS: ("bop.bop",),
-        "candlestick patterns are compared with TA-Lib itself": ("cdl*.signal",),
+        "of simple averages, which are not its default: ours are exponential": ("ppo.ppo",),
     },
     "ttr_reference": {
         NO_INDICATOR: ("ATR.trueHigh", "ATR.trueLow"),
@@ -890,15 +926,15 @@ LISTED: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "tulip_untest": {
         NO_INDICATOR: (
-            *("abs.*", "acos.*", "add.*", "asin.*", "atan.*", "avgprice.*", "ceil.*", "cos.*"),
+            *("abs.*", "acos.*", "add.*", "asin.*", "atan.*", "ceil.*", "cos.*"),
             *("cosh.*", "crossany.*", "crossover.*", "div.*", "exp.*", "floor.*", "ln.*"),
-            *("log10.*", "marketfi.*", "medprice.*", "mul.*", "round.*", "sin.*", "sinh.*"),
+            *("log10.*", "marketfi.*", "mul.*", "round.*", "sin.*", "sinh.*"),
             *("sqrt.*", "sub.*", "tan.*", "tanh.*", "todeg.*", "torad.*", "trunc.*"),
-            *("typprice.*", "wcprice.*"),
+            *(),
         ),
         NOT_OURS: (
-            *("bop.*", "decay.*", "dm.*", "dpo.*", "edecay.*", "emv.*", "fisher.*", "fosc.*"),
-            *("kvo.*", "md.*", "msw.*", "nvi.*", "pvi.*", "qstick.*", "vhf.*", "vidya.*"),
+            *("decay.*", "dpo.*", "edecay.*", "emv.*", "fisher.*", "fosc.*"),
+            *("kvo.*", "msw.*", "nvi.*", "pvi.*", "qstick.*", "vhf.*", "vidya.*"),
             *("vosc.*", "vwma.*", "wad.*", "zlema.*"),
         ),
         PLAIN_CMO: ("cmo.cmo",),
@@ -909,13 +945,13 @@ LISTED: dict[str, dict[str, tuple[str, ...]]] = {
         ),
     },
     "cinar_indicator": {
-        NO_INDICATOR: ("trend.typical_price.*", "trend.weighted_close.*"),
         NOT_OURS: (
             *("momentum.connors_rsi.*", "momentum.coppock_curve.*", "momentum.ibs.*"),
-            *("momentum.pvo.*", "momentum.qstick.*", "trend.bop.*", "trend.dpo.*", "trend.kst.*"),
+            *("momentum.pvo.*", "momentum.qstick.*", "trend.dpo.*", "trend.kst.*"),
             *("trend.mcginley_dynamic.*", "trend.tsi.*", "volume.emv.*", "volume.fi.*"),
             "volume.vpt.*",
         ),
+        "the close itself, without a weight": ("trend.weighted_close.WeightedClose",),
         "the close drawn earlier, not an indicator": ("momentum.ichimoku_cloud.LaggingLine",),
         "an extreme that left the window is not followed by the next one": ("trend.aroon.*",),
         "made of a WMA whose oldest bar weighs most": ("trend.hma.Hma",),
