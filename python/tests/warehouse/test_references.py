@@ -222,6 +222,9 @@ PIVOTS = {"pp": "pivot_classic"} | {
     level: f"pivot_classic_{level}" for level in ("r1", "r2", "r3", "s1", "s2", "s3")
 }
 TULIP_SIGNAL = replace(of("macd(2, 5, 9)", first_value(12, skip=4)), lead=8)
+UNSMOOTHED = earlier(5, "nothing is smoothed before it is shown")
+WITH_SLOWEST = later(51, "all lines start with the slowest")
+OF_SO_FAR = "of as many bars as there are"
 RETURNS = of("roc(1)", FRACTION)
 LOG_RETURNS = of("roc(1)", LOGARITHM)
 
@@ -408,48 +411,35 @@ ASSERTED = (
 
 
 def sheet(name: str, *rows: tuple[str, str] | tuple[str, str, Departure]) -> tuple[Compared, ...]:
+    """Compare columns of a sheet; `KP TR` are its columns K and P, both under the heading TR."""
     return tuple(
-        row(f"{name}/{column}", expression, *departure) for column, expression, *departure in rows
+        row(f"{name}/{letter} {heading}", expression, *departure)
+        for columns, expression, *departure in rows
+        for letters, heading in (columns.split(" ", 1),)
+        for letter in letters
     )
 
 
 SHEETS = (
-    *sheet(
-        "Atr/ATR",
-        ("K TR", "true_range"),
-        ("L ATR", "atr(14)"),
-        ("M ATR%", "natr(14)"),
-        ("P TR", "true_range"),
-        ("Q ATR", "atr(14)"),
-        ("R ATR%", "natr(14)"),
-    ),
+    *sheet("Atr/ATR", ("KP TR", "true_range"), ("LQ ATR", "atr(14)"), ("MR ATR%", "natr(14)")),
     *sheet(
         "BollingerBands/Bollinger Bands",
         ("H stdev", "stddev(20)"),
-        ("I sma", "bollinger(20).bollinger_middle"),
-        ("J upper", "bollinger(20).bollinger_upper"),
-        ("K lower", "bollinger(20).bollinger_lower"),
-        ("L %b", "bollinger(20).bollinger_position"),
-        ("M z-score", "bollinger(20).bollinger_position", Z_SCORE),
-        ("N width", "bollinger(20).bollinger_bandwidth"),
-        ("Q sma", "bollinger(20).bollinger_middle"),
-        ("R upper", "bollinger(20).bollinger_upper"),
-        ("S lower", "bollinger(20).bollinger_lower"),
-        ("T %b", "bollinger(20).bollinger_position"),
-        ("U z-score", "bollinger(20).bollinger_position", Z_SCORE),
-        ("V width", "bollinger(20).bollinger_bandwidth"),
+        ("IQ sma", "bollinger(20).bollinger_middle"),
+        ("JR upper", "bollinger(20).bollinger_upper"),
+        ("KS lower", "bollinger(20).bollinger_lower"),
+        ("LT %b", "bollinger(20).bollinger_position"),
+        ("MU z-score", "bollinger(20).bollinger_position", Z_SCORE),
+        ("NV width", "bollinger(20).bollinger_bandwidth"),
     ),
     *sheet("Ema/EMA", ("E ema", "ema(20)"), ("F ema(O)", "ema(20)", OF_OPEN)),
     *sheet(
         "Macd/MACD",
         ("H EMA12", "ema(12)"),
         ("I EMA26", "ema(26)"),
-        ("J MACD", "macd(12, 26, 9)", own_seeds(150)),
-        ("K Signal", "macd(12, 26, 9).macd_signal", own_seeds(160)),
-        ("L Histo", "macd(12, 26, 9).macd_histogram", own_seeds(160)),
-        ("R MACD", "macd(12, 26, 9)", own_seeds(150)),
-        ("S Signal", "macd(12, 26, 9).macd_signal", own_seeds(160)),
-        ("T Histo", "macd(12, 26, 9).macd_histogram", own_seeds(160)),
+        ("JR MACD", "macd(12, 26, 9)", own_seeds(150)),
+        ("KS Signal", "macd(12, 26, 9).macd_signal", own_seeds(160)),
+        ("LT Histo", "macd(12, 26, 9).macd_histogram", own_seeds(160)),
     ),
     *sheet(
         "Obv/OBV", ("I obv", "obv", OBV_FROM_ZERO), ("J sma", "sma(20)", of("obv", OBV_FROM_ZERO))
@@ -457,10 +447,9 @@ SHEETS = (
     *sheet(
         "Roc/ROC",
         ("H mom", "momentum(20).mom"),
-        ("I roc", "roc(20)"),
+        ("IR roc", "roc(20)"),
         ("J sma(5)", "sma(5)", of("roc(20)")),
         ("K ema(3)", "ema(3)", of("roc(20)")),
-        ("R roc", "roc(20)"),
         ("S ema", "ema(3)", of("roc(20)")),
     ),
     *sheet(
@@ -476,18 +465,15 @@ SHEETS = (
         ("J Lower", "sma(20)", LOWER_ENVELOPE),
         ("K SMA(O)", "sma(20)", OF_OPEN),
     ),
-    *sheet("Sma/SMA - Volume", ("H sma", "sma(20)", OF_VOLUME), ("P sma", "sma(20)", OF_VOLUME)),
+    *sheet("Sma/SMA - Volume", ("HP sma", "sma(20)", OF_VOLUME)),
     *sheet(
         "Stoch/STO(14,3,3) (2)",
         ("H LL", "donchian(14).donchian_lower"),
         ("I HH", "donchian(14).donchian_upper"),
         ("J K(14)'", "fast_stochastic(14, 3).fast_stochastic_k", earlier(15)),
-        ("K %K", "stochastic(14, 3, 3).stochastic_k", earlier(17)),
-        ("L %D", "stochastic(14, 3, 3).stochastic_d"),
-        ("M %J", "stochastic(14, 3, 3).stochastic_k", J),
-        ("P %K", "stochastic(14, 3, 3).stochastic_k", earlier(17)),
-        ("Q %D", "stochastic(14, 3, 3).stochastic_d"),
-        ("R %J", "stochastic(14, 3, 3).stochastic_k", J),
+        ("KP %K", "stochastic(14, 3, 3).stochastic_k", earlier(17)),
+        ("LQ %D", "stochastic(14, 3, 3).stochastic_d"),
+        ("MR %J", "stochastic(14, 3, 3).stochastic_k", J),
     ),
     *sheet(
         "Stoch/STO(9,3,3,SMMA,5,4)",
@@ -501,12 +487,9 @@ SHEETS = (
         ("K ATR", "atr(14)"),
         ("O Upper", "supertrend(14).supertrend_upper"),
         ("P Lower", "supertrend(14).supertrend_lower"),
-        ("R UpperST", "supertrend(14)"),
-        ("S LowerST", "supertrend(14)"),
-        ("T SuperTrend", "supertrend(14)"),
-        ("W UpperST", "supertrend(14)"),
-        ("X LowerST", "supertrend(14)"),
-        ("Y SuperTrend", "supertrend(14)"),
+        ("RW UpperST", "supertrend(14)"),
+        ("SX LowerST", "supertrend(14)"),
+        ("TY SuperTrend", "supertrend(14)"),
     ),
     *sheet(
         "SuperTrend/SuperTrend(10,3) with Bitcoin",
@@ -518,15 +501,10 @@ SHEETS = (
         ("S LowerST", "supertrend(10)"),
         ("T SuperTrend", "supertrend(10)", STARTS_FALLING),
     ),
-    *sheet(
-        "Vwap/VWAP",
-        ("L VWAP", "vwap.vwap_session", ONE_SESSION),
-        ("O VWAP", "vwap.vwap_session", ONE_SESSION),
-    ),
+    *sheet("Vwap/VWAP", ("LO VWAP", "vwap.vwap_session", ONE_SESSION)),
     *sheet(
         "Vwap/VWAP with Start Date",
-        ("L VWAP", "vwap.vwap_session", replace(SESSION_FROM_30, skip=0)),
-        ("O VWAP", "vwap.vwap_session", replace(SESSION_FROM_30, skip=0)),
+        ("LO VWAP", "vwap.vwap_session", replace(SESSION_FROM_30, skip=0)),
     ),
     *sheet(
         "Wma/WMA",
@@ -686,21 +664,11 @@ TULIP = (
     row("bop.bop", "bop"),
     row("cci.cci", "cci(5)", later(8, "2 n - 1 bars are awaited")),
     row("cvi.cvi", "chaikin_volatility(5, 5)", first_value(4, skip=9)),
-    row(
-        "di.minus_di",
-        "directional_movement(5).minus_di",
-        earlier(5, "nothing is smoothed before it is shown"),
-    ),
-    row(
-        "di.plus_di",
-        "directional_movement(5).plus_di",
-        earlier(5, "nothing is smoothed before it is shown"),
-    ),
+    row("di.minus_di", "directional_movement(5).minus_di", UNSMOOTHED),
+    row("di.plus_di", "directional_movement(5).plus_di", UNSMOOTHED),
     row("dm.minus_dm", "directional_movement(5).minus_dm"),
     row("dm.plus_dm", "directional_movement(5).plus_dm"),
-    row(
-        "dx.dx", "directional_movement(5).dx", earlier(5, "nothing is smoothed before it is shown")
-    ),
+    row("dx.dx", "directional_movement(5).dx", UNSMOOTHED),
     row("ema.ema", "ema(5)", first_value(4)),
     row("hma.hma", "hma(5)"),
     row("kama.kama", "kama(5)", earlier(5, "with the close that it starts from")),
@@ -724,11 +692,7 @@ TULIP = (
     row("natr.natr", "natr(5)", FIRST_RANGE),
     row("obv.obv", "obv", OBV_FROM_ZERO),
     row("ppo.ppo", "ppo(2, 5)", first_value(4, skip=1)),
-    row(
-        "psar.psar",
-        "psar",
-        Departure(settings={"acceleration_step": 0.2, "maximum": 2}),
-    ),
+    row("psar.psar", "psar", Departure(settings={"acceleration_step": 0.2, "maximum": 2})),
     row("roc.roc", "roc(5)", FRACTION),
     row("rocr.rocr", "roc(5)", Departure("a ratio", then=ratio)),
     row("rsi.rsi", "rsi(5)"),
@@ -761,17 +725,13 @@ CINAR = (
     row(
         "momentum.ichimoku_cloud.ConversionLine",
         "ichimoku(9, 26, 52).ichimoku_tenkan",
-        later(51, "all lines start with the slowest"),
+        WITH_SLOWEST,
     ),
-    row(
-        "momentum.ichimoku_cloud.BaseLine",
-        "ichimoku(9, 26, 52).ichimoku_kijun",
-        later(51, "all lines start with the slowest"),
-    ),
+    row("momentum.ichimoku_cloud.BaseLine", "ichimoku(9, 26, 52).ichimoku_kijun", WITH_SLOWEST),
     row(
         "momentum.ichimoku_cloud.LeadingSpanA",
         "ichimoku(9, 26, 52).ichimoku_span_a_ahead",
-        later(51, "all lines start with the slowest"),
+        WITH_SLOWEST,
     ),
     row("momentum.ichimoku_cloud.LeadingSpanB", "ichimoku(9, 26, 52).ichimoku_span_b_ahead"),
     row("momentum.stochastic_oscillator.K", "fast_stochastic(14, 3).fast_stochastic_k"),
@@ -833,10 +793,10 @@ CINAR = (
 )
 
 TA4J = (
-    row("atma", "trima(10)", earlier(9, "of as many bars as there are")),
-    row("lsma1", "linear_regression(20)", earlier(19, "of as many bars as there are")),
-    row("lsma3", "linear_regression(20)", earlier(19, "of as many bars as there are")),
-    row("tma", "trima(99)", earlier(98, "of as many bars as there are")),
+    row("atma", "trima(10)", earlier(9, OF_SO_FAR)),
+    row("lsma1", "linear_regression(20)", earlier(19, OF_SO_FAR)),
+    row("lsma3", "linear_regression(20)", earlier(19, OF_SO_FAR)),
+    row("tma", "trima(99)", earlier(98, OF_SO_FAR)),
 )
 
 COMPARED = {
