@@ -123,6 +123,12 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
 
 
 @pytest.fixture(scope="session")
-def indicator(sample: Warehouse) -> OnRead:
+def table_macros(sample: Warehouse) -> str:
+    """What makes the table macros of all indicators."""
+    return sample.dbt("compile", "--inline", "{{ table_macros() }}")
+
+
+@pytest.fixture(scope="session")
+def indicator(table_macros: str) -> OnRead:
     """Any indicator, with any periods, on bars that a test makes up."""
-    return OnRead(sample.dbt("compile", "--inline", "{{ table_macros() }}"))
+    return OnRead(table_macros)

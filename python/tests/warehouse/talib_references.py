@@ -181,6 +181,60 @@ def ichimoku(bars: Bars, tenkan: int, kijun: int, senkou: int) -> Outputs:
     }
 
 
+def psar(bars: Bars) -> Outputs:
+    """The stop is TA-Lib's; what it goes on with, which TA-Lib does not tell, is Wilder's."""
+    high, low = bars["high"], bars["low"]
+    direction, extreme, acceleration, stop = np.full((4, len(high)), np.nan)
+    known = talib.SAR(high, low)
+    if len(high) < 2:
+        return {"psar": known} | dict.fromkeys(PSAR_STATES, known)
+    fall, rise = low[0] - low[1], high[1] - high[0]
+    side = -1 if fall > 0 and fall > rise else 1
+    ahead, furthest = (low[0], high[1]) if side > 0 else (high[0], low[1])
+    step = 0.02
+    for bar in range(1, len(high)):
+        last_two = slice(max(bar - 1, 1), bar + 1)
+        turns = low[bar] <= ahead if side > 0 else high[bar] >= ahead
+        if turns:
+            side, ahead = -side, furthest
+            stop[bar] = max(ahead, *high[last_two]) if side < 0 else min(ahead, *low[last_two])
+            ahead, furthest, step = stop[bar], low[bar] if side < 0 else high[bar], 0.02
+        else:
+            stop[bar] = ahead
+            beyond = high[bar] > furthest if side > 0 else low[bar] < furthest
+            if beyond:
+                furthest, step = high[bar] if side > 0 else low[bar], min(step + 0.02, 0.2)
+        direction[bar], extreme[bar], acceleration[bar] = side, furthest, step
+        ahead += step * (furthest - ahead)
+        ahead = min(ahead, *low[last_two]) if side > 0 else max(ahead, *high[last_two])
+    np.testing.assert_allclose(stop, known, rtol=1e-12)
+    states = (direction, extreme, acceleration)
+    return {"psar": known} | dict(zip(PSAR_STATES, states, strict=True))
+
+
+PSAR_STATES = ("psar_direction", "psar_extreme", "psar_acceleration")
+
+
+def supertrend(bars: Bars, period: int) -> Outputs:
+    """The line and its trend are TA-Lib's; of both bands it tells only the one that counts."""
+    high, low, close = bars["high"], bars["low"], bars["close"]
+    line, trend = talib.SUPERTREND(high, low, close, period, 3.0)
+    reach = 3.0 * talib.ATR(high, low, close, period)
+    lower, upper = (high + low) / 2 - reach, (high + low) / 2 + reach
+    for bar in range(period + 1, len(close)):
+        if not (lower[bar] > lower[bar - 1] or close[bar - 1] < lower[bar - 1]):
+            lower[bar] = lower[bar - 1]
+        if not (upper[bar] < upper[bar - 1] or close[bar - 1] > upper[bar - 1]):
+            upper[bar] = upper[bar - 1]
+    np.testing.assert_allclose(np.where(trend > 0, lower, upper), line, rtol=1e-12)
+    return {
+        "supertrend": line,
+        "supertrend_direction": np.where(np.isnan(line), np.nan, trend),
+        "supertrend_lower": lower,
+        "supertrend_upper": upper,
+    }
+
+
 def sessions(bars: Bars) -> list[slice]:
     numbers = bars.get("session_bar_number", np.zeros(len(bars["close"])))
     starts = [*np.flatnonzero(numbers == 0), len(numbers)]
@@ -290,6 +344,8 @@ REFERENCES: dict[str, Reference] = {
     "donchian": donchian,
     "keltner": keltner,
     "ichimoku": ichimoku,
+    "psar": psar,
+    "supertrend": supertrend,
     "ultimate": of_bars("ultimate", talib.ULTOSC),
     "vortex": vortex,
     "chaikin_volatility": of_range("chaikin_volatility", talib.CVI),
