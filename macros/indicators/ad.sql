@@ -8,7 +8,7 @@ periods: {}
 define:
   flow: >-
     case when high > low
-    then ((close - low) - (high - close)) / (high - low) * volume else 0 end
+    then ((close - low) - (high - close)) / (high - low) else 0 end * volume
 outputs:
   ad: running_total(flow)
 {% endmacro %}

@@ -1,7 +1,7 @@
 {% macro indicator_aroon() %}
 title: Aroon
 source: Chande (1995)
-talib: AROON, AROONOSC
+talib: [AROON, AROON, AROONOSC]
 notes: Of the last bars and the one before them. Of equal extremes the newest counts.
 periods: {period: 14}
 define:

@@ -1,7 +1,7 @@
 {% macro indicator_bollinger() %}
 title: Bollinger bands
 source: Bollinger (2001)
-talib: BBANDS
+talib: [BBANDS, BBANDS, BBANDS]
 notes: >-
   The position (%b) is 0 at the lower band and 1 at the upper, and null where the bands are one but
   for rounding. The bandwidth is a share of the middle.

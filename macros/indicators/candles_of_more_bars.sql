@@ -1,9 +1,10 @@
 {% macro indicator_candles_of_more_bars() %}
 title: Candles that are told by four bars or more
 source: Nison (1991), Morris (1992), hikkake Chesler (2003); the sizes as TA-Lib has them
-talib: >-
+talib: [
   CDL3BLACKCROWS, CDL3LINESTRIKE, CDLBREAKAWAY, CDLCONCEALBABYSWALL, CDLHIKKAKE, CDLHIKKAKEMOD,
   CDLLADDERBOTTOM, CDLMATHOLD, CDLRISEFALL3METHODS
+]
 notes: >-
   A hikkake is 100 or -100 at the bar that completes it, and 200 or -200 at the first of the next
   three closes that is beyond the bar before it, unless a newer hikkake comes in between.

@@ -1,10 +1,11 @@
 {% macro indicator_candles_of_one_bar() %}
 title: Candles that are told by one bar
 source: Nison (1991), Morris (1992); the sizes as TA-Lib has them
-talib: >-
+talib: [
   CDLBELTHOLD, CDLCLOSINGMARUBOZU, CDLDOJI, CDLDRAGONFLYDOJI, CDLGRAVESTONEDOJI, CDLHIGHWAVE,
   CDLLONGLEGGEDDOJI, CDLLONGLINE, CDLMARUBOZU, CDLRICKSHAWMAN, CDLSHORTLINE, CDLSPINNINGTOP,
   CDLTAKURI
+]
 notes: >-
   Hammers, the hanging man and the shooting star look at the bar before and are told by two bars.
   An average is summed anew at each bar, where TA-Lib carries a running total and

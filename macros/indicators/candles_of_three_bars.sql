@@ -1,11 +1,12 @@
 {% macro indicator_candles_of_three_bars() %}
 title: Candles that are told by three bars
 source: Nison (1991), Morris (1992); the sizes as TA-Lib has them
-talib: >-
+talib: [
   CDL2CROWS, CDL3INSIDE, CDL3OUTSIDE, CDL3STARSINSOUTH, CDL3WHITESOLDIERS, CDLABANDONEDBABY,
   CDLADVANCEBLOCK, CDLEVENINGDOJISTAR, CDLEVENINGSTAR, CDLGAPSIDESIDEWHITE, CDLIDENTICAL3CROWS,
   CDLMORNINGDOJISTAR, CDLMORNINGSTAR, CDLSTALLEDPATTERN, CDLSTICKSANDWICH, CDLTASUKIGAP, CDLTRISTAR,
   CDLUNIQUE3RIVER, CDLUPSIDEGAP2CROWS, CDLXSIDEGAP3METHODS
+]
 notes: >-
   An average is summed anew at each bar, where TA-Lib carries a running total and
   its rounding from the first bar on: where a size is its average to the last digit they may part,

@@ -1,11 +1,12 @@
 {% macro indicator_candles_of_two_bars() %}
 title: Candles that are told by two bars
 source: Nison (1991), Morris (1992); the sizes as TA-Lib has them
-talib: >-
+talib: [
   CDLCOUNTERATTACK, CDLDARKCLOUDCOVER, CDLDOJISTAR, CDLENGULFING, CDLHAMMER, CDLHANGINGMAN,
   CDLHARAMI, CDLHARAMICROSS, CDLHOMINGPIGEON, CDLINNECK, CDLINVERTEDHAMMER, CDLKICKING,
   CDLKICKINGBYLENGTH, CDLMATCHINGLOW, CDLONNECK, CDLPIERCING, CDLSEPARATINGLINES, CDLSHOOTINGSTAR,
   CDLTHRUSTING
+]
 notes: >-
   An engulfing or harami is 80 or -80 where one end of both bodies is the same price. TA-Lib has a
   penetration for the dark cloud cover only; that of piercing and thrusting is always half.

@@ -14,7 +14,7 @@
     {%- for output, column in outputs.items() -%}
         {%- set found = plan.columns[column] -%}
         {%- set values = [
-            name, output, page.title, page.source, page.talib or none,
+            name, output, page.title, page.source, page.talib[output] or none,
             page.periods.values() | join(', ') or none, settings | join(', ') or none,
         ] -%}
         {%- set cells = [] -%}

@@ -8,8 +8,8 @@ periods: {period: 20}
 define:
   flow: >-
     case when high > low
-    then ((close - low) - (high - close)) / (high - low) * volume else 0 end
+    then ((close - low) - (high - close)) / (high - low) else 0 end * volume
   traded: moving_sum(volume, period)
 outputs:
-  cmf: case when traded > 0 then moving_sum(flow, period) / traded else 0 end
+  cmf: case when traded = 0 then 0 else moving_sum(flow, period) / traded end
 {% endmacro %}

@@ -1,7 +1,7 @@
 {% macro indicator_directional_movement() %}
 title: Directional movement
 source: Wilder (1978)
-talib: PLUS_DM, MINUS_DM, PLUS_DI, MINUS_DI, DX, ADX, ADXR
+talib: [PLUS_DM, MINUS_DM, PLUS_DI, MINUS_DI, DX, ADX, ADXR]
 notes: >-
   The sums of movement are shown a bar before their shares of the range. The shares are 0 where
   there is no range, and their difference is 0 where there is no movement.

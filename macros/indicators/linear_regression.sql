@@ -1,7 +1,7 @@
 {% macro indicator_linear_regression() %}
 title: Linear regression of the close on time
 source: Legendre (1805), in Achelis (1995)
-talib: LINEARREG, LINEARREG_SLOPE, LINEARREG_ANGLE, LINEARREG_INTERCEPT, TSF
+talib: [LINEARREG, LINEARREG_SLOPE, LINEARREG_ANGLE, LINEARREG_INTERCEPT, TSF]
 notes: >-
   The value of the line at this bar, its rise a bar, that as an angle in degrees, the line at the
   oldest bar, and at the next.

@@ -12,8 +12,8 @@ define:
   typical: typical_price()
   change: typical - lag(typical)
   flow: typical * volume
-  inflow: moving_sum(case when change > rounding * typical then flow else 0 end, period)
-  outflow: moving_sum(case when change < -rounding * typical then flow else 0 end, period)
+  inflow: moving_sum(case when change > rounding * typical then 1 else 0 end * flow, period)
+  outflow: moving_sum(case when change < -rounding * typical then 1 else 0 end * flow, period)
 outputs:
-  mfi: case when inflow + outflow > 0 then 100 * inflow / (inflow + outflow) else 0 end
+  mfi: case when inflow + outflow = 0 then 0 else 100 * inflow / (inflow + outflow) end
 {% endmacro %}

@@ -7,8 +7,8 @@ type: decimal(38, 12)
 periods: {}
 define:
   flow: >-
-    case when bar_number = 0 or close > lag(close) then volume
-    when close < lag(close) then -volume else 0 end
+    case when bar_number = 0 or close > lag(close) then 1
+    when close < lag(close) then -1 else 0 end * volume
 outputs:
   obv: running_total(known_from(flow, 0))
 {% endmacro %}

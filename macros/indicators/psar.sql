@@ -1,7 +1,7 @@
 {% macro indicator_psar() %}
 title: Parabolic stop and reverse
 source: Wilder (1978)
-talib: SAR
+talib: [SAR]
 notes: >-
   The stop rises below the price while the direction is 1 and falls above it while it is -1, and
   turns on the bar that reaches it. It begins to fall if the second bar's low fell by more than its

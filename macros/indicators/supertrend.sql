@@ -1,7 +1,7 @@
 {% macro indicator_supertrend() %}
 title: Supertrend
 source: Seban (2008)
-talib: SUPERTREND
+talib: [SUPERTREND, SUPERTREND]
 notes: >-
   The band that the close has to cross for the trend to turn. It starts with a rising trend. The
   direction is 1 while the trend rises and -1 while it falls.

@@ -5,7 +5,8 @@
     columns        name -> what computes it, the columns it reads, the step it is computed in (0 is
                    the bar's own), the first bar it is known at, how many bars before its own it looks
                    at, and whether it also looks at all bars of its session before its own
-    texts          SQL already planned -> its column: a shared sub-expression is computed once
+    texts          SQL already planned and the bar it is known from -> its column: a shared sub-expression is
+                   computed once
     states         columns that depend on their own last value
     machines       page -> the steps that its states take, name -> SQL
     carried        running total -> the column that begins it, anew or with what an increment finds

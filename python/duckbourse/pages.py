@@ -1,9 +1,9 @@
 """
 The `.yml` pages of the indicator families, written from the indicators' own pages.
 
-What an indicator is stands once, in `macros/indicators/<name>.sql`. dbt wants it again as a contract
-and a description of each column, of the family and of `serving.latest_indicators`: those files are
-made here. Unit tests in them are kept.
+What an indicator is stands once, in `macros/indicators/<name>.sql`. dbt wants it again as a
+contract and a description of each column, of the family and of `serving.latest_indicators`: those
+files are made here. Unit tests in them are kept.
 """
 
 from __future__ import annotations
@@ -82,8 +82,8 @@ def _family_page(family: str, page: Page) -> Iterable[str]:
     yield "    description: |"
     intro = (
         f"{'; '.join(titles)}. One row per bar, of the timeframes that "
-        "seeds/indicators/stored_indicators.csv has for this family; of adjusted prices and volumes. "
-        "A null is a value that is not known yet, or cannot be: never zero."
+        "seeds/indicators/stored_indicators.csv has for this family; of adjusted prices and "
+        "volumes. A null is a value that is not known yet, or cannot be: never zero."
     )
     yield from _block(intro, 6)
     for call, indicator in page["indicators"].items():
@@ -119,8 +119,9 @@ def _about(call: str, indicator: Page) -> str:
     parts = [f"`{call}`{names}: {indicator['title']}.", f"Source: {indicator['source']}."]
     if settings:
         parts.append(f"With {', '.join(f'{name} = {value}' for name, value in settings.items())}.")
-    if indicator["talib"]:
-        parts.append(f"TA-Lib: {indicator['talib']}.")
+    functions = [name for name in dict.fromkeys(indicator["talib"].values()) if name]
+    if functions:
+        parts.append(f"TA-Lib: {', '.join(functions)}.")
     if indicator["notes"]:
         parts.append(indicator["notes"])
     return " ".join(parts)
@@ -139,7 +140,9 @@ def _formulas(indicator: Page) -> list[str]:
 
 def _known(column: Page) -> str:
     first, memory = column["warm_up"], column["memory"]
-    null = f"Null for the first {_bars(first)} of a series." if first else "Known from the first bar."
+    null = "Known from the first bar."
+    if first:
+        null = f"Null for the first {_bars(first)} of a series."
     if memory is None:
         return f"{null} Remembers all bars since the first."
     if not memory:

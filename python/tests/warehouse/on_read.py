@@ -10,6 +10,15 @@ Series = NDArray[np.float64]
 Bars = dict[str, Series]
 
 
+def arrays(found: duckdb.DuckDBPyConnection) -> Bars:
+    """Return the columns of an answer beside its key, NaN where they are null."""
+    return {
+        name: np.ma.filled(column.astype(np.float64), np.nan)
+        for name, column in found.fetchnumpy().items()
+        if name not in ("symbol", "timeframe", "bar_ts")
+    }
+
+
 class OnRead:
     """The table macros of the indicators room, in a database of their own."""
 
@@ -26,8 +35,8 @@ class OnRead:
         """)
         self.connection.execute(macros)
 
-    def load(self, bars: Bars, symbol: str = "GIVEN", timeframe: str = "1d") -> None:
-        """Add a series; a bar is a session of its own without a `session_bar_number`."""
+    def load(self, bars: Bars, symbol: str = "GIVEN", first: int = 0) -> None:
+        """Add a series from a bar on; without a `session_bar_number` each is a session of its own."""
         count = len(next(iter(bars.values())))
         given = {
             name: bars.get(name, np.full(count, np.nan))
@@ -40,11 +49,13 @@ class OnRead:
             """
             insert into bars.ohlcv
             select
-                $1, $2, timestamp '2000-01-01' + to_days(bar_number::integer), bar_number,
+                $symbol, '1d', timestamp '2000-01-01' + to_days(bar_number::integer), bar_number,
                 session_bar_number, open, high, low, close, if(isnan(volume), null, volume)
-            from given order by bar_number
+            from given
+            where bar_number >= $first
+            order by bar_number
             """,
-            [symbol, timeframe],
+            {"symbol": symbol, "first": first},
         )
         self.connection.unregister("given")
 
@@ -54,12 +65,8 @@ class OnRead:
         arguments += [f"p_{setting} := {value}" for setting, value in settings.items()]
         found = self.connection.execute(
             f"from indicators.{name}({', '.join(arguments)}) order by bar_ts"
-        ).fetchnumpy()
-        return {
-            output: np.ma.filled(values.astype(np.float64), np.nan)
-            for output, values in found.items()
-            if output not in ("symbol", "timeframe", "bar_ts")
-        }
+        )
+        return arrays(found)
 
     def __call__(self, name: str, bars: Bars, *periods: int, **settings: float) -> Bars:
         """Return the outputs of an indicator on these bars alone."""

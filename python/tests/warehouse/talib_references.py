@@ -7,7 +7,7 @@ position and bandwidth of Bollinger's bands: these are numpy's, written from the
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -15,6 +15,7 @@ import numpy as np
 import talib
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
+from talib import abstract
 
 Series = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -370,6 +371,14 @@ REFERENCES: dict[str, Reference] = {
 }
 
 
+def candle(bars: Bars, function: str) -> Series:
+    """The signs of a pattern by TA-Lib's name; of the first bars it says 0, which are not known."""
+    prices = (bars["open"], bars["high"], bars["low"], bars["close"])
+    signs = np.asarray(getattr(talib, function)(*prices), dtype=np.float64)
+    signs[: getattr(abstract, function).lookback] = np.nan
+    return signs
+
+
 @dataclass(frozen=True)
 class Noise:
     """Bars of which an indicator is made of rounding errors, and what ours is there."""
@@ -395,10 +404,13 @@ def close_rests(bars: Bars, period: int) -> Flags:
 
 
 def close_ends_a_rest(bars: Bars, period: int, length: int, signal: int) -> Flags:
+    """While the close rests K is 0, but where TA-Lib's averages have fewer digits than a number."""
     rests = close_rests(bars, period).astype(np.float64)
     close, reach = bars["close"], length + signal - 1
-    moves = highest(close, reach) > lowest(close, reach)
-    return np.asarray((highest(rests, reach) > 0) & moves)
+    average = wilder(np.abs(np.diff(close, prepend=np.nan)), period)
+    vanishes = ((average > 0) & (average < 1e-300)).astype(np.float64)
+    blurred = (highest(close, reach) > lowest(close, reach)) | (highest(vanishes, reach) > 0)
+    return np.asarray((highest(rests, reach) > 0) & blurred)
 
 
 def bars_have_rested(bars: Bars, period: int) -> Flags:
@@ -423,7 +435,13 @@ def rsi_hardly_moves(bars: Bars, period: int, length: int, signal: int) -> Flags
 def nearly_equal_returns(bars: Bars, period: int) -> Flags:
     returns = talib.ROCP(bars["high"], 1)
     deviation = over_windows(deviations, period, returns)
-    return np.asarray((deviation > 0) & (deviation < 1e-6))
+    most = np.fmax.accumulate(np.abs(returns))
+    return np.asarray((deviation > 0) & (deviation < np.fmax(1e-6, 2e-3 * most)))
+
+
+def nearly_equal_closes(bars: Bars, period: int) -> Flags:
+    deviation = over_windows(deviations, period, bars["close"])
+    return np.asarray((deviation > 0) & (deviation < 1e-5 * bars["close"]))
 
 
 FADES = (
@@ -445,8 +463,15 @@ NOISE = (
     Noise(
         "beta",
         "0 where the returns of the high deviate by no more than 1e-14; above that each digit "
-        "that rounding takes of them is one of beta's",
+        "that rounding takes of them is one of beta's, and TA-Lib's running sums keep what it took "
+        "of the largest returns that ever were",
         nearly_equal_returns,
+    ),
+    Noise(
+        "bollinger",
+        "no position where the closes deviate by no more than 1e-14 of themselves; above that each "
+        "digit that rounding takes of them is one of the position's",
+        nearly_equal_closes,
     ),
 )
 
@@ -467,3 +492,13 @@ ROUNDING: dict[str, Callable[[Bars], float]] = {
     "trix": of_per_cent,
     "average_deviation": of_price,
 }
+
+
+def is_noise(name: str, bars: Bars, periods: Sequence[int]) -> Flags:
+    """Tell the bars of which an indicator is made of rounding errors."""
+    told = [noise.bars(bars, *periods) for noise in NOISE if noise.indicator == name]
+    return np.asarray(np.any([np.zeros(len(bars["close"]), bool), *told], axis=0))
+
+
+def rounding(name: str, bars: Bars) -> float:
+    return ROUNDING[name](bars) if name in ROUNDING else 0.0

@@ -1,191 +1,296 @@
-"""Every stored indicator against TA-Lib, whose C code none of ours was made from."""
+"""Every indicator against TA-Lib, whose C code none of ours was made from."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Iterator, Sequence
 
 import duckdb
 import numpy as np
 import pytest
 import talib
-from numpy.typing import NDArray
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from duckbourse.settings import PROJECT
+from tests.warehouse.agreement import assert_agrees
+from tests.warehouse.candle_bars import candle_bars
 from tests.warehouse.conftest import Warehouse
+from tests.warehouse.hostile_bars import first_bars, hostile_bars, random_bars
+from tests.warehouse.on_read import Bars, OnRead, arrays
+from tests.warehouse.talib_references import REFERENCES, candle, is_noise, rounding
 
-Series = NDArray[np.float64]
-Bars = dict[str, Series]
 
-# the largest error that counts as none, as a share of the value or of the column's mean size
-TOLERANCE = 1e-9
+def numbers(periods: str) -> tuple[int, ...]:
+    return tuple(int(period) for period in periods.split(",") if period)
 
-REFERENCES: dict[str, dict[str, Callable[[Bars], Series]]] = {
-    "moving_averages": {
-        "sma_20": lambda b: talib.SMA(b["close"], 20),
-        "sma_50": lambda b: talib.SMA(b["close"], 50),
-        "sma_200": lambda b: talib.SMA(b["close"], 200),
-        "ema_20": lambda b: talib.EMA(b["close"], 20),
-        "ema_50": lambda b: talib.EMA(b["close"], 50),
-        "ema_200": lambda b: talib.EMA(b["close"], 200),
-    },
-    "rsi": {"rsi_14": lambda b: talib.RSI(b["close"], 14)},
-    "macd": {
-        "macd_12_26_9": lambda b: talib.MACD(b["close"], 12, 26, 9)[0],
-        "macd_signal_12_26_9": lambda b: talib.MACD(b["close"], 12, 26, 9)[1],
-        "macd_histogram_12_26_9": lambda b: talib.MACD(b["close"], 12, 26, 9)[2],
-    },
-    "bollinger": {
-        "bollinger_upper_20": lambda b: talib.BBANDS(b["close"], 20, 2, 2)[0],
-        "bollinger_middle_20": lambda b: talib.BBANDS(b["close"], 20, 2, 2)[1],
-        "bollinger_lower_20": lambda b: talib.BBANDS(b["close"], 20, 2, 2)[2],
-    },
-    "atr": {
-        "true_range_1": lambda b: talib.TRANGE(b["high"], b["low"], b["close"]),
-        "atr_14": lambda b: talib.ATR(b["high"], b["low"], b["close"], 14),
-        "natr_14": lambda b: talib.NATR(b["high"], b["low"], b["close"], 14),
-    },
-    "adx": {
-        "plus_di_14": lambda b: talib.PLUS_DI(b["high"], b["low"], b["close"], 14),
-        "minus_di_14": lambda b: talib.MINUS_DI(b["high"], b["low"], b["close"], 14),
-        "dx_14": lambda b: talib.DX(b["high"], b["low"], b["close"], 14),
-        "adx_14": lambda b: talib.ADX(b["high"], b["low"], b["close"], 14),
-    },
-    "obv": {"obv": lambda b: talib.OBV(b["close"], b["volume"])},
+
+FAMILIES = {
+    model.stem.removeprefix("indicators__"): re.findall(
+        r"'(\w+)(?:\(([\d, ]*)\))?'", model.read_text()
+    )
+    for model in (PROJECT / "models" / "indicators").glob("*.sql")
+    if "{{ indicators(" in model.read_text()
 }
-COLUMNS = [(family, column) for family, columns in REFERENCES.items() for column in columns]
+CALLS = [
+    pytest.param(family, name, numbers(periods), id=f"{name}({periods})")
+    for family, calls in sorted(FAMILIES.items())
+    for name, periods in calls
+]
+CANDLES = [f"candles_of_{count}" for count in ("one_bar", "two_bars", "three_bars", "more_bars")]
+SERIES = [
+    ("AAPL", "1d"),
+    ("SPX", "1d"),
+    ("SPX", "1w"),
+    ("AAPL", "1m"),
+    ("GOOG", "15m"),
+    ("IBM", "1h"),
+]
+# periods besides a page's own: of one bar, of two, of powers of two and their neighbours, of many
+PERIODS: dict[str, list[tuple[int, ...]]] = {
+    "sma": [(1,), (2,), (7,), (8,), (9,), (64,), (200,)],
+    "ema": [(1,), (2,), (7,), (200,)],
+    "wma": [(1,), (2,), (7,), (8,), (9,), (100,)],
+    "dema": [(2,), (7,)],
+    "tema": [(2,), (7,)],
+    "trima": [(2,), (3,), (8,), (9,)],
+    "hma": [(2,), (9,), (16,)],
+    "kama": [(2,), (10,), (40,)],
+    "t3": [(2,), (8,)],
+    "rsi": [(2,), (3,), (50,)],
+    "cmo": [(2,), (50,)],
+    "fast_stochastic": [(1, 1), (14, 1), (9, 5)],
+    "stochastic": [(5, 1, 1), (9, 5, 2)],
+    "stochastic_rsi": [(5, 3, 2), (2, 7, 1)],
+    "macd": [(2, 5, 9), (3, 10, 16)],
+    "ppo": [(2, 5), (3, 10)],
+    "apo": [(2, 5), (3, 10)],
+    "bollinger": [(2,), (8,), (50,)],
+    "atr": [(1,), (2,), (50,)],
+    "natr": [(2,), (50,)],
+    "directional_movement": [(2,), (3,), (30,)],
+    "cci": [(2,), (7,), (50,)],
+    "williams_r": [(2,), (8,), (50,)],
+    "mfi": [(2,), (8,), (50,)],
+    "adosc": [(2, 3), (5, 20)],
+    "cmf": [(2,), (8,), (50,)],
+    "roc": [(1,), (50,)],
+    "momentum": [(1,), (50,)],
+    "trix": [(1,), (2,), (7,)],
+    "aroon": [(2,), (7,), (50,)],
+    "donchian": [(2,), (8,), (50,)],
+    "keltner": [(2, 5), (50, 3)],
+    "ichimoku": [(2, 3, 4), (7, 22, 44)],
+    "supertrend": [(2,), (7,)],
+    "ultimate": [(1, 2, 3), (5, 10, 20)],
+    "vortex": [(2,), (9,)],
+    "chaikin_volatility": [(2, 3), (5, 1)],
+    "linear_regression": [(2,), (7,), (64,)],
+    "stddev": [(2,), (7,), (64,)],
+    "variance": [(1,), (2,), (7,), (64,)],
+    "correlation": [(2,), (7,), (64,)],
+    "beta": [(2,), (7,), (64,)],
+    "midpoint": [(2,), (7,)],
+    "midprice": [(2,), (7,)],
+    "average_deviation": [(2,), (7,), (64,)],
+}
 
 
-def arrays(connection: duckdb.DuckDBPyConnection, sql: str) -> dict[str, Series]:
-    found = connection.execute(sql).fetchnumpy()
-    return {name: np.ma.filled(column.astype(np.float64), np.nan) for name, column in found.items()}
-
-
-def assert_agrees(ours: Series, theirs: Series, where: str) -> None:
-    missing = np.isnan(theirs)
-    assert np.array_equal(np.isnan(ours), missing), f"{where}: other values are missing"
-    if missing.all():
-        return
-    scale = np.maximum(np.abs(theirs), np.nanmean(np.abs(theirs)))
-    error = np.nanmax(np.abs(ours - theirs) / np.where(scale > 0, scale, 1))
-    assert error <= TOLERANCE, f"{where}: error {error:.2e}"
-
-
-@pytest.mark.parametrize(("family", "column"), COLUMNS)
-@pytest.mark.parametrize(
-    ("symbol", "timeframe"),
-    [("AAPL", "1d"), ("SPX", "1d"), ("SPX", "1w"), ("AAPL", "1m"), ("GOOG", "15m"), ("IBM", "1h")],
-)
-def test_stored_indicators_are_talibs(
-    sample: Warehouse, family: str, column: str, symbol: str, timeframe: str
+def assert_is_talibs(
+    name: str, bars: Bars, periods: Sequence[int], found: Bars, functions: dict[str, str], of: str
 ) -> None:
-    series = f"where symbol = '{symbol}' and timeframe = '{timeframe}' order by bar_ts"
-    prices = ", ".join(
-        f"adjusted_{name} as {name}" for name in ("open", "high", "low", "close", "volume")
-    )
+    if name in CANDLES:
+        for output, ours in found.items():
+            assert_agrees(ours, candle(bars, functions[output]), f"{of}: {output}")
+        return
+    expected = REFERENCES[name](bars, *periods)
+    assert set(found) == set(expected)
+    hidden = is_noise(name, bars, periods)
+    for output, theirs in expected.items():
+        ours = np.where(hidden, np.nan, found[output])
+        where = f"{of}: {name}{periods} {output}"
+        assert_agrees(ours, np.where(hidden, np.nan, theirs), where, rounding(name, bars))
+
+
+@pytest.fixture(scope="module")
+def built(sample: Warehouse) -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect(str(sample.file), read_only=True) as connection:
-        bars = arrays(connection, f"select {prices} from bars.ohlcv {series}")
-        ours = arrays(connection, f"select {column} from indicators.{family} {series}")[column]
-    assert len(ours) > 100
-    assert_agrees(ours, REFERENCES[family][column](bars), f"{symbol} {timeframe} {column}")
+        yield connection
 
 
-def hostile_bars() -> duckdb.DuckDBPyConnection:
-    """Series of awkward lengths and shapes, side by side, in a bars table of their own."""
-    random = np.random.default_rng(7)
-    shapes: dict[str, Series] = {
-        f"LENGTH_{n:03}": 100 * np.exp(np.cumsum(random.normal(0, 0.02, n)))
-        for n in (1, 2, 13, 14, 15, 19, 20, 21, 26, 27, 28, 33, 34, 35, 199, 200, 201, 700)
-    }
-    shapes["FLAT"] = np.full(300, 42.0)
-    shapes["RISING"] = np.linspace(10.0, 309.0, 300)
-    shapes["FALLING"] = np.linspace(1000.0, 701.0, 300)
-    shapes["DEAR"] = 100_000.0 + random.normal(0, 1.5, 500)
-    shapes["CHEAP"] = 1e-4 * np.exp(np.cumsum(random.normal(0, 0.01, 500)))
-    shapes["SPIKE"] = np.where(np.arange(400) == 200, 1e6, 100.0 + random.normal(0, 1, 400))
-    rows = []
-    for symbol, close in shapes.items():
-        spread = np.abs(random.normal(0, 0.01, len(close))) * close * (symbol != "FLAT")
-        volume = random.integers(0, 10**6, len(close)).astype(float)
-        rows += [
-            (symbol, k, close[k], close[k] + spread[k], close[k] - spread[k], close[k], volume[k])
-            for k in range(len(close))
-        ]
-    connection = duckdb.connect()
-    connection.execute("attach ':memory:' as duckbourse; create schema duckbourse.bars")
-    connection.execute(
-        "create table given (symbol varchar, i bigint, open double, high double, low double, "
-        "close double, volume double)"
+@pytest.fixture(scope="module")
+def defaults(built: duckdb.DuckDBPyConnection) -> dict[str, tuple[int, ...]]:
+    """Return the periods of each indicator's own page."""
+    found = built.execute(
+        "select distinct indicator, coalesce(periods, '') from serving.indicator_catalogue"
+    ).fetchall()
+    return {name: numbers(periods) for name, periods in found}
+
+
+@pytest.fixture(scope="module")
+def outputs(built: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
+    """The outputs of each indicator."""
+    return dict(
+        built.execute(
+            "select indicator, list(output) from serving.indicator_catalogue group by indicator"
+        ).fetchall()
     )
-    connection.executemany("insert into given values (?, ?, ?, ?, ?, ?, ?)", rows)
-    connection.execute("""
-        create table duckbourse.bars.ohlcv as
-        select
-            symbol,
-            '1d' as timeframe,
-            timestamp '2020-01-01' + to_days(i::integer) as bar_ts,
-            i as bar_number,
-            0::bigint as session_bar_number,
-            open as adjusted_open,
-            high as adjusted_high,
-            low as adjusted_low,
-            close as adjusted_close,
-            volume as adjusted_volume
-        from given
-        order by random()
-    """)
-    return connection
 
 
-def test_hostile_series_are_talibs_and_never_mix(sample: Warehouse) -> None:
-    connection = hostile_bars()
-    symbols = [row[0] for row in connection.execute("select distinct symbol from given").fetchall()]
-    for family, columns in REFERENCES.items():
-        connection.execute(
-            f"create table ours_{family} as {sample.compiled('indicators__' + family)}"
+@pytest.fixture(scope="module")
+def functions(built: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """TA-Lib's function of each output that has one."""
+    return dict(
+        built.execute(
+            "select output, talib from serving.indicator_catalogue where talib is not null"
+        ).fetchall()
+    )
+
+
+def stored(
+    built: duckdb.DuckDBPyConnection, columns: str, relation: str, symbol: str, timeframe: str
+) -> Bars:
+    return arrays(
+        built.execute(
+            f"select {columns} from {relation} "
+            "where symbol = $symbol and timeframe = $timeframe order by bar_ts",
+            {"symbol": symbol, "timeframe": timeframe},
         )
-        for symbol in symbols:
-            bars = arrays(
-                connection,
-                "select open, high, low, close, volume from given "
-                f"where symbol = '{symbol}' order by i",
-            )
-            ours = arrays(
-                connection,
-                f"select {', '.join(columns)} from ours_{family} "
-                f"where symbol = '{symbol}' order by bar_ts",
-            )
-            for column, reference in columns.items():
-                assert_agrees(ours[column], reference(bars), f"{symbol} {column}")
+    )
 
 
-@pytest.mark.parametrize("family", [*REFERENCES, "vwap"])
-def test_later_bars_change_no_earlier_value(sample: Warehouse, family: str) -> None:
-    connection = hostile_bars()
-    sql = sample.compiled(f"indicators__{family}")
-    connection.execute(f"create table whole as {sql}")
-    connection.execute("delete from duckbourse.bars.ohlcv where bar_number >= 150")
-    connection.execute(f"create table part as {sql}")
-    (differing,) = connection.execute("""
-        select count(*) from (
-            (from part)
-            except all
-            (select * from whole semi join part using (symbol, timeframe, bar_ts))
-        )
-    """).fetchall()[0]
-    assert differing == 0
+def stored_outputs(
+    built: duckdb.DuckDBPyConnection,
+    outputs: Sequence[str],
+    family: str,
+    periods: Sequence[int],
+    series: tuple[str, str],
+) -> Bars:
+    columns = [f"{'_'.join([output, *map(str, periods)])} as {output}" for output in outputs]
+    return stored(built, ", ".join(columns), f"indicators.{family}", *series)
 
 
-@pytest.mark.parametrize(("symbol", "timeframe"), [("AAPL", "1m"), ("KO", "15m"), ("IBM", "1h")])
-def test_session_vwap_is_numpys(sample: Warehouse, symbol: str, timeframe: str) -> None:
-    with duckdb.connect(str(sample.file), read_only=True) as connection:
-        found = arrays(
-            connection,
-            "select epoch(bars.session_date) as session, vwap_session, adjusted_volume as volume, "
-            "(adjusted_high + adjusted_low + adjusted_close) / 3 as price "
-            "from bars.ohlcv as bars join indicators.vwap using (symbol, timeframe, bar_ts) "
-            f"where symbol = '{symbol}' and timeframe = '{timeframe}' order by bar_ts",
-        )
-    for session in np.unique(found["session"]):
-        of_session = found["session"] == session
-        price, volume = found["price"][of_session], found["volume"][of_session]
-        expected = np.cumsum(price * volume) / np.cumsum(volume)
-        assert_agrees(found["vwap_session"][of_session], expected, f"{symbol} {session}")
+@pytest.fixture(scope="module")
+def real_bars(built: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], Bars]:
+    prices = [f"adjusted_{name} as {name}" for name in ("open", "high", "low", "close", "volume")]
+    columns = ", ".join([*prices, "session_bar_number"])
+    return {series: stored(built, columns, "bars.ohlcv", *series) for series in SERIES}
+
+
+def test_every_indicator_is_compared(
+    outputs: dict[str, list[str]], functions: dict[str, str], built: duckdb.DuckDBPyConnection
+) -> None:
+    assert set(outputs) == {*REFERENCES, *CANDLES}
+    with_periods = built.execute(
+        "select distinct indicator from serving.indicator_catalogue where periods is not null"
+    ).fetchall()
+    assert {name for (name,) in with_periods} == set(PERIODS)
+    candles = {output: functions.get(output) for name in CANDLES for output in outputs[name]}
+    assert set(candles.values()) == {name for name in dir(talib) if name.startswith("CDL")}
+
+
+@pytest.mark.parametrize(("family", "name", "periods"), CALLS)
+def test_stored_indicators_are_talibs(
+    built: duckdb.DuckDBPyConnection,
+    outputs: dict[str, list[str]],
+    defaults: dict[str, tuple[int, ...]],
+    functions: dict[str, str],
+    real_bars: dict[tuple[str, str], Bars],
+    family: str,
+    name: str,
+    periods: tuple[int, ...],
+) -> None:
+    own = periods + defaults[name][len(periods) :]
+    timeframes = built.execute(f"select distinct timeframe from indicators.{family}").fetchall()
+    compared = [series for series in SERIES if (series[1],) in timeframes]
+    assert compared
+    for series in compared:
+        bars = real_bars[series]
+        assert len(bars["close"]) > 250
+        found = stored_outputs(built, outputs[name], family, own, series)
+        assert_is_talibs(name, bars, own, found, functions, " ".join(series))
+
+
+@pytest.mark.parametrize(("family", "name", "periods"), CALLS)
+def test_stored_indicators_are_those_on_read(
+    built: duckdb.DuckDBPyConnection,
+    outputs: dict[str, list[str]],
+    defaults: dict[str, tuple[int, ...]],
+    family: str,
+    name: str,
+    periods: tuple[int, ...],
+) -> None:
+    series = ("IBM", "15m") if family in ("vwap", "pivot_points") else ("IBM", "1d")
+    own = periods + defaults[name][len(periods) :]
+    kept = stored_outputs(built, outputs[name], family, own, series)
+    call = ", ".join([*(f"'{part}'" for part in series), *map(str, periods)])
+    found = arrays(built.execute(f"from indicators.{name}({call}) order by bar_ts"))
+    for output, values in kept.items():
+        assert len(values) > 250
+        assert_agrees(found[output], values, f"{name} {output}", tolerance=1e-12)
+
+
+@pytest.fixture(scope="module")
+def hostile(table_macros: str) -> tuple[OnRead, dict[str, Bars]]:
+    """Series at which indicators go wrong, side by side in one table, and some all too short."""
+    series = hostile_bars()
+    for count in (1, 2, 3, 13, 14, 15, 19, 20, 21, 26, 27, 28, 33, 34, 35, 39, 40, 41):
+        series[f"{count} bars"] = first_bars(series["walk"], count)
+    on_read = OnRead(table_macros)
+    for symbol, bars in series.items():
+        on_read.load(bars, symbol)
+    return on_read, series
+
+
+@pytest.mark.parametrize("name", REFERENCES)
+def test_hostile_series_are_talibs(
+    hostile: tuple[OnRead, dict[str, Bars]], defaults: dict[str, tuple[int, ...]], name: str
+) -> None:
+    on_read, series = hostile
+    for symbol, bars in series.items():
+        for periods in [defaults[name], *PERIODS.get(name, [])]:
+            found = on_read.ask(name, *periods, symbol=symbol)
+            assert_is_talibs(name, bars, periods, found, {}, symbol)
+
+
+@pytest.mark.parametrize("name", CANDLES)
+def test_candles_and_near_misses_are_talibs(
+    indicator: OnRead, functions: dict[str, str], name: str
+) -> None:
+    bars = candle_bars()
+    found = indicator(name, bars)
+    for output in found:
+        signs = {*candle(bars, functions[output]).tolist()} - {0.0}
+        assert len(signs) > 1, f"{output} does not occur"
+    assert_is_talibs(name, bars, (), found, functions, "candles")
+
+
+# of these the first two periods are a fast average's and a slow one's
+SLOW_AFTER_FAST = ("macd", "ppo", "apo", "adosc", "ultimate", "ichimoku")
+PERIOD = st.one_of(st.integers(2, 40), st.integers(2, 100))
+
+
+@settings(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    name=st.sampled_from(list(REFERENCES)),
+    periods=st.lists(PERIOD, min_size=3, max_size=3),
+    seed=st.integers(0, 10**6),
+    count=st.integers(1, 900),
+)
+def test_any_series_is_talibs(
+    indicator: OnRead,
+    defaults: dict[str, tuple[int, ...]],
+    name: str,
+    periods: list[int],
+    seed: int,
+    count: int,
+) -> None:
+    own = periods[: len(defaults[name])]
+    if name in SLOW_AFTER_FAST:
+        own = [number + bar for bar, number in enumerate(sorted(own))]
+    bars = random_bars(seed, count)
+    assert_is_talibs(name, bars, own, indicator(name, bars, *own), {}, f"{seed} {count}")
