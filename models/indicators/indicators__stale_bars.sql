@@ -1,5 +1,9 @@
 {{ config(post_hook="{{ order_recorded(this) }}") }}
 
+{%- set symbol_days = ref('bars__symbol_days') -%}
+{%- set stale_symbols = ref('indicators__stale_symbols') -%}
+{%- set goes_on = indicators_go_on(symbol_days, stale_symbols) -%}
+
 with
 
 stale_symbols as (
@@ -41,6 +45,6 @@ from bars
 inner join stale_series using (symbol, timeframe)
 where
     -- where nothing was built before, families are built from the bars themselves
-    {{ 'true' if indicators_go_on(ref('bars__symbol_days'), ref('indicators__stale_symbols')) else 'false' }}
+    {{ goes_on | lower }}
     and bars.bar_number >= stale_series.first_stale_bar - {{ stale_bars_before() }}
 order by bars.symbol, bars.timeframe, bars.bar_ts

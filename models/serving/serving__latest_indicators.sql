@@ -1,3 +1,8 @@
+{%- set key = '(symbol, timeframe, bar_ts)' -%}
+{%- set columns = [] -%}
+{%- for family in families() %}{% do columns.append(family ~ '.* exclude ' ~ key) %}{% endfor -%}
+
+
 {#- The last bar of each series is looked up first, so that no family is read but where it ends. -#}
 with
 
@@ -15,10 +20,8 @@ select
     timeframe,
     bar_ts,
     latest_bars.bar_end,
-    latest_bars.close
-    {%- for family in families() %},
-    {{ family }}.* exclude (symbol, timeframe, bar_ts)
-    {%- endfor %}
+    latest_bars.close,
+    {{ columns | join(',\n    ') }}
 from latest_bars{% for family in families() %}
 left join {{ family }} using (symbol, timeframe, bar_ts){% endfor %}
 order by symbol, timeframe

@@ -1,5 +1,5 @@
--- A family is stored that does not exist: a slip of the pen in the seed, and the one that was meant is
--- missing.
+-- A family is stored that does not exist: a slip of the pen in the seed, and the one that was
+-- meant is missing.
 with
 
 stored_indicators as (
@@ -8,4 +8,4 @@ stored_indicators as (
 
 select *
 from stored_indicators
-where family not in ('{{ families() | join("', '") }}')
+where family not in ('{{ families() | join("', '") }}')  -- noqa: LT05

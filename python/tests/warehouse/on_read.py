@@ -36,7 +36,7 @@ class OnRead:
         self.connection.execute(macros)
 
     def load(self, bars: Bars, symbol: str = "GIVEN", first: int = 0) -> None:
-        """Add a series from a bar on; without a `session_bar_number` each is a session of its own."""
+        """Add a series from a bar on; without `session_bar_number` each is a session of its own."""
         count = len(next(iter(bars.values())))
         given = {
             name: bars.get(name, np.full(count, np.nan))

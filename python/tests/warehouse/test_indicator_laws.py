@@ -34,7 +34,7 @@ OF_VOLUME = {"obv", "ad", "adosc", "cmf", "mfi", "vwap"}
 
 
 def volatile(count: int, seed: int) -> Bars:
-    """Bars in sessions of one to seven, in whole sixty-fourths: there are ties, and sums are exact."""
+    """Bars in sessions of one to seven, in sixty-fourths: there are ties, and sums are exact."""
     bars = bars_of(walk(count, seed), seed)
     return bars | {name: np.round(bars[name] * 64) / 64 for name in PRICES}
 
