@@ -13,8 +13,6 @@
     'bars_since_max': 1,
     'bars_since_min': 1,
     'ema': 1,
-    'decayed': 1,
-    'decayed_from_first': 1,
     'wilder': 1,
     'wilder_sum': 1,
     'affine': 3,

@@ -48,7 +48,7 @@ series_0 as not materialized (
     ) -%}
 {%- endfor -%}
 {%- if step == recursion_step %}
-series_{{ step - 1 }} as {{ 'not ' if plan.lowering == 'streaming' }}materialized (
+series_{{ step - 1 }} as materialized (
     select
         *,
         row_number() over ({{ '' if plan.lowering == 'streaming' else 'order by symbol, timeframe, bar_number' }}) as series_row
