@@ -19,8 +19,7 @@
 {%- set reach = series_reach(plan, outputs) -%}
 {%- set timeframes = stored_timeframes(stored) -%}
 {%- set code = local_md5([plan, outputs, timeframes] | string) -%}
-{#- What counts from a session's start is built anew: an increment is not yet the same to the bit. -#}
-{%- set goes_on = is_incremental() and not reach.in_session and indicators_go_on(symbol_days, stale_symbols) and built_code(this) == code %}
+{%- set goes_on = is_incremental() and indicators_go_on(symbol_days, stale_symbols) and built_code(this) == code %}
 -- {{ 'goes on with' if goes_on else 'anew from' }} code {{ code }}
 {% if goes_on -%}
     {%- do plan.update({'increment': true}) -%}

@@ -14,9 +14,6 @@ FAMILIES = sorted(
 RELATIONS = [*(f"indicators.{family}" for family in FAMILIES), "serving.latest_indicators"]
 MODELS = ("-s", "+serving__latest_indicators", "+indicators__built_days")
 GOES_ON = "-- goes on with code"
-# these count from the start of a session, and are built anew
-OF_SESSIONS = {"vwap", "pivot_points", "camarilla_points"}
-GO_ON = [family for family in FAMILIES if family not in OF_SESSIONS]
 
 
 def went_on(warehouse: Warehouse) -> list[str]:
@@ -29,7 +26,7 @@ def test_indicators_go_on_as_if_built_at_once(warehouse: Warehouse) -> None:
     first = warehouse.content(*RELATIONS)
 
     warehouse.build(*MODELS)
-    assert went_on(warehouse) == GO_ON
+    assert went_on(warehouse) == FAMILIES
     assert warehouse.content(*RELATIONS) == first, "nothing new, nothing changed"
 
     # a new session of whatever was still traded: of minutes, and of days
@@ -53,7 +50,7 @@ def test_indicators_go_on_as_if_built_at_once(warehouse: Warehouse) -> None:
         "2026-11-02",
     )
     warehouse.build(*MODELS)
-    assert went_on(warehouse) == GO_ON
+    assert went_on(warehouse) == FAMILIES
     new_session = warehouse.content(*RELATIONS)
     assert [name for name in RELATIONS if new_session[name] == first[name]] == []
     assert warehouse.query(
@@ -88,7 +85,7 @@ def test_indicators_go_on_as_if_built_at_once(warehouse: Warehouse) -> None:
         "2026-11-05",
     )
     warehouse.build(*MODELS)
-    assert went_on(warehouse) == GO_ON
+    assert went_on(warehouse) == FAMILIES
     corrected = warehouse.content(*RELATIONS)
     assert [name for name in RELATIONS if corrected[name] == new_session[name]] == []
 
