@@ -216,8 +216,8 @@ def run_write_limit(folder: Path) -> None:
 
 def run_talib(folder: Path) -> None:
     import numpy as np
-    import pyarrow as pa  # type: ignore[import-untyped]
-    import pyarrow.parquet as pq  # type: ignore[import-untyped]
+    import pyarrow as pa
+    import pyarrow.parquet as pq
     import talib
 
     file = pq.ParquetFile(folder / "bars.parquet")
