@@ -2,7 +2,9 @@
 title: Accumulation/distribution line
 source: Chaikin, in Achelis (1995)
 talib: AD
-notes: A bar without a range adds nothing. Exact, so that a build of what is new goes on from it.
+notes: >-
+  A bar without a range adds nothing, nor does one whose volume is not known. Exact, so that a build
+  of what is new goes on from it.
 type: decimal(38, 12)
 periods: {}
 define:

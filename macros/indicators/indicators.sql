@@ -18,7 +18,7 @@
 {%- set outputs = planned_outputs(plan, calls) -%}
 {%- set reach = series_reach(plan, outputs) -%}
 {%- set timeframes = stored_timeframes(stored) -%}
-{%- set code = local_md5([plan, outputs, timeframes] | string) -%}
+{%- set code = local_md5(series_steps(plan, outputs, series_of_timeframes(timeframes))) -%}
 {%- set goes_on = is_incremental() and indicators_go_on(symbol_days, stale_symbols) and built_code(this) == code %}
 -- {{ 'goes on with' if goes_on else 'anew from' }} code {{ code }}
 {% if goes_on -%}

@@ -2,7 +2,9 @@
 title: On-balance volume
 source: Granville (1963)
 talib: OBV
-notes: Starts with the volume of the first bar. Exact, so that a build of what is new goes on from it.
+notes: >-
+  Starts with the volume of the first bar. A bar whose volume is not known adds nothing. Exact, so
+  that a build of what is new goes on from it.
 type: decimal(38, 12)
 periods: {}
 define:

@@ -9,8 +9,8 @@
                    computed once
     states         columns that depend on their own last value
     machines       page -> the steps that its states take, name -> SQL
-    carried        running total -> the column that begins it, anew or with what an increment finds
-                   stored; a state -> itself
+    carried        running total -> the column it adds up, a state -> itself: what an increment's stored
+                   value is found by
     increment      only the last bars of each series are loaded
 -#}
 {%- set columns = {} -%}

@@ -2,24 +2,32 @@
 {#-
     A total over all series that went before, less what it was when this series began: exact, for it
     counts in whole billionths of a thousandth, so neither the order of the sums nor the neighbours can
-    be seen in it. An increment begins at its first bar with what that bar had come to.
+    be seen in it. What is not known adds nothing; until something is, neither is the total. An
+    increment begins at its first bar with what that bar had come to.
 -#}
 {%- set start = plan.columns[value].start -%}
 {%- set whole = series_planned(
     plan, value ~ '_whole', 'case when bar_number >= ' ~ start ~ ' then (' ~ value ~ ' * 1e12::double)::hugeint end', 0
 ) -%}
 {%- set so_far = series_planned(plan, value ~ '_so_far', 'sum(' ~ whole ~ ') over (rows unbounded preceding)', 0) -%}
+{%- set carried = '«carried ' ~ value ~ ' ' ~ plan.columns[value].memory ~ ': ' -%}
 {%- set begun = series_planned(
     plan, value ~ '_begun',
-    'last_value(case when bar_number = ' ~ start ~ ' then ' ~ so_far ~ ' - ' ~ whole
-    ~ ' «carried ' ~ so_far ~ ' ' ~ plan.columns[value].memory ~ '» end ignore nulls) over (rows unbounded preceding)',
+    'last_value(case when bar_number = ' ~ start ~ ' then coalesce(' ~ so_far ~ ' - ' ~ whole ~ ', ' ~ so_far ~ ', 0)'
+    ~ carried ~ 'coalesce(' ~ so_far ~ ', 0) - coalesce(stored, 0)» end ignore nulls) over (rows unbounded preceding)',
+    0
+) -%}
+{%- set known = series_planned(
+    plan, value ~ '_known',
+    'last_value(case when bar_number <= ' ~ start ~ ' then ' ~ whole ~ ' is not null'
+    ~ carried ~ 'stored is not null» when ' ~ whole ~ ' is not null then true end ignore nulls) over (rows unbounded preceding)',
     0
 ) -%}
 {%- set exact = series_planned(
-    plan, value ~ '_exact', 'case when ' ~ whole ~ ' is not null then ' ~ so_far ~ ' - ' ~ begun ~ ' end', start
+    plan, value ~ '_exact', 'case when ' ~ known ~ ' then ' ~ so_far ~ ' - ' ~ begun ~ ' end', start
 ) -%}
 {%- set total = series_planned(plan, value ~ '_total', exact ~ '::double / 1e12::double', start) -%}
-{%- do plan.carried.update({total: begun}) -%}
+{%- do plan.carried.update({total: value}) -%}
 {%- do plan.columns[total].update({'memory': plan.columns[value].memory + 1, 'exact': exact}) -%}
 {{ return(total) }}
 {%- endmacro %}
@@ -28,8 +36,8 @@
 {%- set start = plan.columns[value].start -%}
 {{ return(series_planned(
     plan, value ~ '_total',
-    'case when ' ~ value ~ ' is not null then (sum(case when bar_number >= ' ~ start ~ ' then cast(' ~ value
-    ~ ' as decimal(38, 12)) end) over (partition by symbol, timeframe order by bar_number rows unbounded preceding))::decimal(38, 12) end',
+    '(sum(case when bar_number >= ' ~ start ~ ' then cast(' ~ value
+    ~ ' as decimal(38, 12)) end) over (partition by symbol, timeframe order by bar_number rows unbounded preceding))::decimal(38, 12)',
     start
 )) }}
 {%- endmacro %}

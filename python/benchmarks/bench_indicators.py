@@ -195,7 +195,11 @@ def family_sql(shards: list[str], bars: str) -> dict[str, str]:
 
 
 def connect(folder: Path, threads: int) -> duckdb.DuckDBPyConnection:
-    connection = duckdb.connect(str(folder / "result.duckdb"))
+    # the file format that profiles.yml asks for: its choice of compressions is what writing costs
+    format_of_builds: dict[str, str | bool | int | float | list[str]] = {
+        "storage_compatibility_version": "v1.0.0"
+    }
+    connection = duckdb.connect(str(folder / "result.duckdb"), config=format_of_builds)
     connection.execute(f"set threads = {threads}; set memory_limit = '3GB'")
     connection.execute("set preserve_insertion_order = false")
     return connection
@@ -272,7 +276,7 @@ def talib_outputs(
         "macd_histogram": histogram,
         "bollinger_lower": lower,
         "bollinger_upper": upper,
-        "bollinger_position": np.divide(c - lower, upper - lower, where=upper > lower),
+        "bollinger_position": (c - lower) / np.where(upper > lower, upper - lower, np.nan),
         "bollinger_bandwidth": (upper - lower) / middle,
         "keltner_lower": ema - 2 * atr_10,
         "keltner_middle": ema,

@@ -26,6 +26,7 @@ class Warehouse:
     data: Path
     target: Path
     sample: bool = True
+    project: Path = PROJECT
 
     @property
     def file(self) -> Path:
@@ -36,7 +37,7 @@ class Warehouse:
         self.file.parent.mkdir(parents=True, exist_ok=True)
         done = subprocess.run(
             [str(DBT), "--no-use-colors", "--quiet", *arguments],
-            cwd=PROJECT,
+            cwd=self.project,
             env={
                 **os.environ,
                 "BOURSE_DATA_DIR": str(self.data),

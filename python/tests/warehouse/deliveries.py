@@ -1,13 +1,19 @@
-"""What a vendor might send after the shipped data."""
+"""Deliveries that a test makes up, mostly out of the shipped ones."""
 
 from __future__ import annotations
 
 import duckdb
 
+from duckbourse.settings import PROJECT
 from tests.warehouse.conftest import Warehouse
 
 
-def deliver(warehouse: Warehouse, name: str, kind: str, rows: str, at: str) -> None:
+def shipped(kind: str) -> str:
+    """Return what a query reads to see all shipped rows of a kind."""
+    return f"read_parquet('{PROJECT}/data/sample/{kind}/*.parquet')"
+
+
+def deliver(warehouse: Warehouse, name: str, kind: str, rows: str, at: str = "2026-11-02") -> None:
     """Deliver rows as `kind`, with a manifest that is written last."""
     raw = warehouse.data / "raw"
     with duckdb.connect() as connection:
@@ -17,7 +23,6 @@ def deliver(warehouse: Warehouse, name: str, kind: str, rows: str, at: str) -> N
         )
         connection.execute(
             f"copy (select * replace ('{name}' as delivery, '{kind}' as kind, "
-            f"timestamp '{at}' as delivered_at) "
-            f"from read_parquet('{warehouse.data}/sample/deliveries/*.parquet') limit 1) "
+            f"timestamp '{at}' as delivered_at) from {shipped('deliveries')} limit 1) "
             f"to '{raw}/deliveries/{name}.parquet'"
         )

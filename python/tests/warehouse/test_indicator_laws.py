@@ -186,6 +186,29 @@ def test_streams_and_windows_agree(
             assert_agrees(ours, theirs, f"{symbol} {output}", rounding(name, bars))
 
 
+@pytest.mark.parametrize("name", ["obv", "ad"])
+@pytest.mark.parametrize("lowering", ["streaming", "windows"])
+def test_an_unknown_volume_adds_nothing(
+    table_macros: str,
+    indicator: OnRead,
+    lowered: dict[str, dict[str, str]],
+    lowering: str,
+    name: str,
+) -> None:
+    on_read = OnRead(table_macros)
+    unknown = np.isin(np.arange(300), (0, 1, 2, 100, 299))
+    series = {f"S{seed}": volatile(300, seed) for seed in range(3)}
+    for symbol, bars in series.items():
+        on_read.load(bars | {"volume": np.where(unknown, np.nan, bars["volume"])}, symbol)
+    on_read.connection.execute(f"create table found as {lowered[name][lowering]}")
+    for symbol, bars in series.items():
+        rows = f"select {name} from found where symbol = '{symbol}' order by bar_ts"
+        found = arrays(on_read.connection.execute(rows))[name]
+        of_nothing = indicator(name, bars | {"volume": np.where(unknown, 0, bars["volume"])})[name]
+        assert np.isnan(found[:3]).all()
+        np.testing.assert_array_equal(found[3:], of_nothing[3:])
+
+
 def page_periods(sample: Warehouse, name: str) -> str:
     ((periods,),) = sample.query(
         "select distinct coalesce(periods, '') from serving.indicator_catalogue "

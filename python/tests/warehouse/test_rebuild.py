@@ -5,7 +5,7 @@ from __future__ import annotations
 import duckdb
 
 from tests.warehouse.conftest import Warehouse
-from tests.warehouse.deliveries import deliver
+from tests.warehouse.deliveries import deliver, shipped
 
 BARS = ("-s", "+bars__ohlcv", "+bars__rejected", "bars__built_days", "bars__restatements")
 RELATIONS = ("bars.ohlcv", "bars.rejected", "bars.built_days")
@@ -19,56 +19,48 @@ def test_a_build_of_changes_is_a_build_of_all(warehouse: Warehouse) -> None:
     warehouse.build(*BARS)
     assert warehouse.content(*RELATIONS) == first, "nothing new, nothing changed"
 
-    sample = f"read_parquet('{warehouse.data}/sample/{{}}/**/*.parquet')"
     deliver(
         warehouse,
         "corrected_days",
         "daily",
         "select * replace (close * 1.001 as close, high * 1.01 as high) "
-        f"from {sample.format('daily')} "
+        f"from {shipped('daily')} "
         "where source = 'bytetheory' and symbol in ('MMM', 'KO') and session_date = '2010-03-03'",
-        "2026-11-02",
     )
     deliver(
         warehouse,
         "corrected_minutes",
         "minute",
         "select * replace (high + 0.05 as high) "
-        f"from {sample.format('minute')} where symbol = 'IBM' and session_date = '2010-05-20'",
-        "2026-11-02",
+        f"from {shipped('minute')} where symbol = 'IBM' and session_date = '2010-05-20'",
     )
     deliver(
         warehouse,
         "new_days",
         "daily",
-        "select * replace ('NEWLY_LISTED' as symbol) "
-        f"from {sample.format('daily')} where symbol = 'FB'",
-        "2026-11-02",
+        f"select * replace ('NEWLY_LISTED' as symbol) from {shipped('daily')} where symbol = 'FB'",
     )
     deliver(
         warehouse,
         "bad_days",
         "daily",
         "select * replace (-close as close) "
-        f"from {sample.format('daily')} where symbol = 'FB' and session_date = '2012-08-01'",
-        "2026-11-02",
+        f"from {shipped('daily')} where symbol = 'FB' and session_date = '2012-08-01'",
     )
     deliver(
         warehouse,
         "copied_days",
         "daily",
         "select * replace (name as symbol, 'careless' as source) "
-        f"from {sample.format('daily')}, unnest(['C1', 'C2', 'C3', 'C4', 'C5']) as n (name) "
+        f"from {shipped('daily')}, unnest(['C1', 'C2', 'C3', 'C4', 'C5']) as n (name) "
         "where symbol = 'FB' and session_date = '2012-08-02'",
-        "2026-11-02",
     )
     deliver(
         warehouse,
         "future_days",
         "daily",
         "select * replace (date '2027-06-01' as session_date) "
-        f"from {sample.format('daily')} where symbol = 'FB' and session_date = '2012-08-03'",
-        "2026-11-02",
+        f"from {shipped('daily')} where symbol = 'FB' and session_date = '2012-08-03'",
     )
     warehouse.build(*BARS)
     changed = warehouse.content(*RELATIONS)
