@@ -113,6 +113,15 @@ def test_an_interrupted_set_up_is_made_again(launcher: Any, installer: Installer
     assert [afresh for _, afresh in installer.calls] == [True, False, True]
 
 
+def test_nothing_is_emptied_through_a_link(launcher: Any, installer: Installer) -> None:
+    elsewhere = launcher.PROJECT / "elsewhere"
+    elsewhere.mkdir()
+    launcher.VENV.symlink_to(elsewhere)
+    with pytest.raises(launcher.SetUpFailed, match=f"{re.escape(str(elsewhere))} is not emptied"):
+        launcher.set_up(launcher.RUN_LOCK, installer)
+    assert installer.calls == []
+
+
 def test_of_two_first_runs_the_second_waits(launcher: Any, installer: Installer) -> None:
     installer.seconds = 0.3
     runs = [
