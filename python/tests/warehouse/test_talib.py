@@ -189,6 +189,14 @@ def test_every_indicator_is_compared(
     assert set(candles.values()) == {name for name in dir(talib) if name.startswith("CDL")}
 
 
+def test_the_coverage_page_tells_of_every_function(functions: dict[str, str]) -> None:
+    page = (PROJECT / "models" / "indicators" / "coverage.md").read_text()
+    covered = re.findall(r"^\| (\w+) \| `(\w+)` \|", page, re.MULTILINE)
+    assert {output: function for function, output in covered} == functions
+    missing = ", ".join(re.findall(r": ([A-Z0-9_, ]+)\.$", page, re.MULTILINE)).split(", ")
+    assert sorted(missing) == sorted({*talib.get_functions()} - {*functions.values()})
+
+
 @pytest.mark.parametrize(("family", "name", "periods"), CALLS)
 def test_stored_indicators_are_talibs(
     built: duckdb.DuckDBPyConnection,
