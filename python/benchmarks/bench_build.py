@@ -1,8 +1,11 @@
 """
-What a full build costs: `.venv/bin/python python/benchmarks/bench_build.py --bars 1000000`.
+What a full build costs, and one new session: `python/benchmarks/bench_build.py --bars 1000000`.
 
-Makes that many one-minute bars in a scratch folder, builds and publishes them with the sample,
-and prints wall clock, CPU, the most memory that dbt's process held, and the share of publication.
+Makes that many one-minute bars in a scratch folder (`--symbols 500`: the fewer there are, the longer
+is their history), builds and publishes them with
+the sample, then delivers one more session of all of them and builds again. Prints wall clock, CPU,
+the most memory that dbt's process held, the share of publication, and what the indicators' models
+took of it: as a build, and on their own.
 """
 
 from __future__ import annotations
@@ -14,8 +17,10 @@ import resource
 import shutil
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
+import duckdb
 from rich.console import Console
 from rich.table import Table
 
@@ -23,59 +28,92 @@ from duckbourse import clock
 from duckbourse.settings import PROJECT
 
 BARS_OF_A_SESSION = {"XNYS": 390, "XNSE": 375}
-SESSIONS = 20
+TARGET = PROJECT / "target" / "bench"
 
 
-def bourse(data: Path, *words: str) -> str:
-    """Run a command of the project on the scratch folder and return what it says."""
+def bourse(data: Path, *words: str) -> tuple[str, resource.struct_rusage]:
+    """Run a command of the project on the scratch folder; return what it says and what it used."""
     environment = {
         **os.environ,
         "BOURSE_DATA_DIR": str(data),
-        "DBT_TARGET_PATH": "target/bench",
+        "DBT_TARGET_PATH": str(TARGET),
         "PYTHONPATH": str(PROJECT / "python"),
     }
     command = [sys.executable, "-m", "duckbourse.cli", *words]
-    return subprocess.run(
-        command, cwd=PROJECT, env=environment, check=True, stdout=subprocess.PIPE, text=True
-    ).stdout
+    child = subprocess.Popen(
+        command, cwd=PROJECT, env=environment, stdout=subprocess.PIPE, text=True
+    )
+    assert child.stdout is not None
+    said = child.stdout.read()
+    _, status, used = os.wait4(child.pid, 0)
+    if status:
+        raise SystemExit(f"{' '.join(words)} ended with {status}")
+    return said, used
 
 
-def measure(bars: int, calendar: str, folder: Path) -> dict[str, str]:
-    """Build so many minute bars from nothing and return a row of the table."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    symbols = -(-bars // (SESSIONS * BARS_OF_A_SESSION[calendar]))
-    made = ("--symbols", str(symbols), "--sessions", str(SESSIONS), "--calendar", calendar)
-    bourse(folder, "sample-minutes", *made)
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+def indicator_seconds() -> float:
+    """Return how long the last build was at the models of the indicators room."""
+    results = json.loads((TARGET / "run_results.json").read_text())["results"]
+    room = "model.duckbourse.indicators__"
+    return sum(float(one["execution_time"]) for one in results if one["unique_id"].startswith(room))
+
+
+def measured_build(folder: Path, what: str, *words: str) -> dict[str, str]:
+    """Build, and return a row of the table."""
     started = clock.elapsed_seconds()
-    answer = json.loads(bourse(folder, "build", "--full-refresh", "--json"))
+    said, used = bourse(folder, "build", *words, "--json")
     wall = clock.elapsed_seconds() - started
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    answer = json.loads(said)
     minutes = next(row["bar_count"] for row in answer["bars"] if row["timeframe"] == "1m")
     publishing = answer["published"]["seconds"]
     return {
+        "": what,
         "minute bars": f"{minutes:,}",
         "wall s": f"{wall:.1f}",
-        "CPU s": f"{after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime:.1f}",
-        "peak MB": f"{after.ru_maxrss / 1024:,.0f}",
+        "CPU s": f"{used.ru_utime + used.ru_stime:.1f}",
+        "peak MB": f"{used.ru_maxrss / 1024:,.0f}",
+        "indicators s": f"{indicator_seconds():.1f}",
         "publish s": f"{publishing:.2f}",
         "publish share": f"{100 * publishing / wall:.1f} %",
         "published MB": f"{answer['published']['bytes'] / 1e6:,.1f}",
     }
 
 
+def measure(bars: int, symbols: int, calendar: str, folder: Path) -> list[dict[str, str]]:
+    """Build so many minute bars from nothing, then a session more: two rows of the table."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    sessions = max(1, round(bars / symbols / BARS_OF_A_SESSION[calendar]))
+    made = ("sample-minutes", "--symbols", str(symbols), "--calendar", calendar)
+    last = clock.now().date() - timedelta(days=7)
+    bourse(folder, *made, "--sessions", str(sessions), "--to", str(last))
+    first = measured_build(folder, "all", "--full-refresh")
+    with duckdb.connect(str(folder / "duckbourse.duckdb"), read_only=True) as connection:
+        [(following,)] = connection.execute(
+            "select min(session_date) from bars.sessions "
+            "where calendar = $calendar and session_date > $last",
+            {"calendar": calendar, "last": last},
+        ).fetchall()
+    bourse(folder, *made, "--from", str(following), "--to", str(following))
+    return [first, measured_build(folder, "one session more")]
+
+
 def main() -> None:
     """Measure each size asked for and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bars", type=int, nargs="+", default=[1_000_000])
+    parser.add_argument("--symbols", type=int, default=500)
     parser.add_argument("--calendar", choices=BARS_OF_A_SESSION, default="XNYS")
     parser.add_argument("--folder", type=Path, default=PROJECT / "target" / "bench-data")
     arguments = parser.parse_args()
-    rows = [measure(bars, arguments.calendar, arguments.folder) for bars in arguments.bars]
+    rows = [
+        row
+        for bars in arguments.bars
+        for row in measure(bars, arguments.symbols, arguments.calendar, arguments.folder)
+    ]
     table = Table(box=None)
     for name in rows[0]:
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right" if name else "left")
     for row in rows:
         table.add_row(*row.values())
     Console().print(table)
