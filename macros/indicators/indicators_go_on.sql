@@ -3,7 +3,7 @@
     Whether there is something built to go on from, and most of it stands: it costs less to build all
     anew than to take most of it out and in again.
 -#}
-{%- if target.type != 'duckdb' or model.resource_type == 'unit_test' or not built_days('indicators') -%}
+{%- if target.type != 'duckdb' or not built_days('indicators') -%}
     {{ return(false) }}
 {%- endif -%}
 {%- set found = run_query(

@@ -4,7 +4,8 @@
 delete from {{ relation }}
 using {{ stale_symbols }} as stale
 where
-    {{ relation }}.symbol = stale.symbol
+    {{ relation }}.bar_ts >= ({{ first_stale_ts(stale_symbols) }})
+    and {{ relation }}.symbol = stale.symbol
     and {{ relation }}.bar_ts
     >= if({{ relation }}.timeframe = '1w', stale.stale_week_from_ts, stale.stale_from_ts)
 {%- else -%}

@@ -1,6 +1,6 @@
 {% macro stored_timeframes(stored) -%}
-{#- Of this family; none is all of them, as in a unit test, whose bars are all wanted. -#}
-{%- if model.resource_type == 'unit_test' or not load_relation(stored) -%}
+{#- Of this family; none is all of them, where the seed is not built yet. -#}
+{%- if not load_relation(stored) -%}
     {{ return(none) }}
 {%- endif -%}
 {%- set found = run_query(

@@ -1,6 +1,6 @@
 {% macro rows_lie_in_order(relation) -%}
 {#- What `order_recorded` found when the table was last written; not known is not in order. -#}
-{%- if model.resource_type == 'unit_test' or not load_relation(relation) -%}
+{%- if not load_relation(relation) -%}
     {{ return(false) }}
 {%- endif -%}
 {%- set found = run_query(

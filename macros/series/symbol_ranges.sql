@@ -1,7 +1,7 @@
 {% macro symbol_ranges(bars) -%}
 {#- As many conditions as there are cores, each for a range of symbols with as many bars. -#}
 {%- set cores = env_var('BOURSE_THREADS', '2') | int -%}
-{%- if target.type != 'duckdb' or cores == 1 or model.resource_type == 'unit_test' or not load_relation(bars) -%}
+{%- if target.type != 'duckdb' or cores == 1 or not load_relation(bars) -%}
     {{ return(['true']) }}
 {%- endif -%}
 {%- set found = run_query(

@@ -10,7 +10,8 @@ stale_symbols as (
     select * from {{ ref('indicators__stale_symbols') }}
 ),
 
-bars as (
+-- read twice, and too many to be kept in memory between
+bars as not materialized (
     select * from {{ ref('bars__ohlcv') }}
 ),
 
@@ -22,7 +23,8 @@ stale_series as (
     from bars
     inner join stale_symbols using (symbol)
     where
-        bars.bar_ts
+        bars.bar_ts >= ({{ first_stale_ts(ref('indicators__stale_symbols')) }})
+        and bars.bar_ts
         >= if(
             bars.timeframe = '1w', stale_symbols.stale_week_from_ts, stale_symbols.stale_from_ts
         )

@@ -1,11 +1,10 @@
 """
 What a full build costs, and one new session: `python/benchmarks/bench_build.py --bars 1000000`.
 
-Makes that many one-minute bars in a scratch folder (`--symbols 500`: the fewer there are, the longer
-is their history), builds and publishes them with
-the sample, then delivers one more session of all of them and builds again. Prints wall clock, CPU,
-the most memory that dbt's process held, the share of publication, and what the indicators' models
-took of it: as a build, and on their own.
+Makes that many one-minute bars in a scratch folder (of 500 symbols; of fewer with `--symbols`,
+which then have a longer history), builds and publishes them with the sample, then delivers one more
+session of all of them and builds again. Prints wall clock, CPU, the most memory that dbt's process
+held, the share of publication, and how long the indicators' models took of it.
 """
 
 from __future__ import annotations
