@@ -155,11 +155,13 @@ def _as_json(value: object, _: re.Match[str]) -> str:
     return json.dumps(value)
 
 
-def family_sql(shards: list[str], bars: str) -> dict[str, str]:
+def family_sql(
+    shards: list[str], bars: str, families: dict[str, dict[str, list[str]]]
+) -> dict[str, str]:
     """Ask the project's own macros for each family's SQL, a stream for each range of symbols."""
     wanted = {
         family: [name for names in calls.values() for name in names]
-        for family, calls in FAMILIES.items()
+        for family, calls in families.items()
     }
     template = """
         {%- set sql = {} -%}
@@ -179,7 +181,7 @@ def family_sql(shards: list[str], bars: str) -> dict[str, str]:
         {{ tojson(sql) }}
     """
     values = {
-        "FAMILIES": {family: list(calls) for family, calls in FAMILIES.items()},
+        "FAMILIES": {family: list(calls) for family, calls in families.items()},
         "WANTED": wanted,
         "SHARDS": shards,
         "BARS": bars,
@@ -423,7 +425,7 @@ def main() -> None:
     for threads in (1, 2):
         middle = f"'SYM{SYMBOLS // 2:03}'"
         halves = [f" where symbol < {middle}", f" where symbol >= {middle}"]
-        sql = family_sql(halves if threads == 2 else [""], bars)
+        sql = family_sql(halves if threads == 2 else [""], bars, FAMILIES)
         (said.folder / f"sql_{threads}.json").write_text(json.dumps(sql))
     runs: dict[str, list[dict[str, float]]] = {way: [] for way in said.only}
     for _ in range(said.repeat):
