@@ -11,10 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import resource
 import shutil
-import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -23,6 +20,7 @@ import duckdb
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.measured import Measured, measured
 from duckbourse import clock
 from duckbourse.settings import PROJECT
 
@@ -30,24 +28,15 @@ BARS_OF_A_SESSION = {"XNYS": 390, "XNSE": 375}
 TARGET = PROJECT / "target" / "bench"
 
 
-def bourse(data: Path, *words: str) -> tuple[str, resource.struct_rusage]:
-    """Run a command of the project on the scratch folder; return what it says and what it used."""
-    environment = {
-        **os.environ,
-        "BOURSE_DATA_DIR": str(data),
-        "DBT_TARGET_PATH": str(TARGET),
-        "PYTHONPATH": str(PROJECT / "python"),
-    }
-    command = [sys.executable, "-m", "duckbourse.cli", *words]
-    child = subprocess.Popen(
-        command, cwd=PROJECT, env=environment, stdout=subprocess.PIPE, text=True
+def bourse(data: Path, *words: str) -> Measured:
+    """Run a command of the project on the scratch folder."""
+    return measured(
+        [sys.executable, "-m", "duckbourse.cli", *words],
+        cwd=PROJECT,
+        BOURSE_DATA_DIR=str(data),
+        DBT_TARGET_PATH=str(TARGET),
+        PYTHONPATH=str(PROJECT / "python"),
     )
-    assert child.stdout is not None
-    said = child.stdout.read()
-    _, status, used = os.wait4(child.pid, 0)
-    if status:
-        raise SystemExit(f"{' '.join(words)} ended with {status}")
-    return said, used
 
 
 def indicator_seconds() -> float:
@@ -59,21 +48,19 @@ def indicator_seconds() -> float:
 
 def measured_build(folder: Path, what: str, *words: str) -> dict[str, str]:
     """Build, and return a row of the table."""
-    started = clock.elapsed_seconds()
-    said, used = bourse(folder, "build", *words, "--json")
-    wall = clock.elapsed_seconds() - started
-    answer = json.loads(said)
+    took = bourse(folder, "build", *words, "--json")
+    answer = json.loads(took.said)
     minutes = next(row["bar_count"] for row in answer["bars"] if row["timeframe"] == "1m")
     publishing = answer["published"]["seconds"]
     return {
         "": what,
         "minute bars": f"{minutes:,}",
-        "wall s": f"{wall:.1f}",
-        "CPU s": f"{used.ru_utime + used.ru_stime:.1f}",
-        "peak MB": f"{used.ru_maxrss / 1024:,.0f}",
+        "wall s": f"{took.wall_s:.1f}",
+        "CPU s": f"{took.cpu_s:.1f}",
+        "peak MB": f"{took.peak_mb:,.0f}",
         "indicators s": f"{indicator_seconds():.1f}",
         "publish s": f"{publishing:.2f}",
-        "publish share": f"{100 * publishing / wall:.1f} %",
+        "publish share": f"{100 * publishing / took.wall_s:.1f} %",
         "published MB": f"{answer['published']['bytes'] / 1e6:,.1f}",
     }
 

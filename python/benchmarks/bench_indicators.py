@@ -19,13 +19,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import re
 import shutil
 import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -35,6 +33,7 @@ import duckdb
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.measured import measured
 from duckbourse.settings import PROJECT
 
 # The outputs of spec/indicators.md's measurement, in queries of 5 to 16.
@@ -385,22 +384,13 @@ WAYS: dict[str, Callable[[Path], None]] = {
 }
 
 
-def measured(way: str, folder: Path) -> dict[str, float]:
+def run(way: str, folder: Path) -> dict[str, float]:
     """Run one contender in a process of its own."""
     if way.startswith("duckbourse"):
         (folder / "result.duckdb").unlink(missing_ok=True)
-    started = time.monotonic()
     command = [sys.executable, __file__, "--child", way, "--folder", str(folder)]
-    child = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(PROJECT / "python")})
-    _, status, used = os.wait4(child.pid, 0)
-    wall = time.monotonic() - started
-    if status:
-        raise SystemExit(f"{way} ended with {status}")
-    return {
-        "wall_s": wall,
-        "cpu_s": used.ru_utime + used.ru_stime,
-        "peak_mb": used.ru_maxrss / 1024,
-    }
+    took = measured(command, PYTHONPATH=str(PROJECT / "python"))
+    return {"wall_s": took.wall_s, "cpu_s": took.cpu_s, "peak_mb": took.peak_mb}
 
 
 def main() -> None:
@@ -430,7 +420,7 @@ def main() -> None:
     runs: dict[str, list[dict[str, float]]] = {way: [] for way in said.only}
     for _ in range(said.repeat):
         for way in said.only:
-            runs[way].append(measured(way, said.folder))
+            runs[way].append(run(way, said.folder))
     rows = {
         way: {figure: statistics.median(run[figure] for run in found) for figure in found[0]}
         for way, found in runs.items()

@@ -1,0 +1,62 @@
+"""
+What a command takes: time on the clock, time of the cores, memory at its peak.
+
+A process begins with the peak of the one it was forked from, so one that has nothing in memory
+stands between: this file, run as a program.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a command printed, and what it took."""
+
+    said: str
+    wall_s: float
+    cpu_s: float
+    peak_mb: float
+
+
+def measured(command: list[str], cwd: Path | None = None, **environment: str) -> Measured:
+    """Run a command to its end; one that fails is the end of the benchmark."""
+    with tempfile.TemporaryDirectory() as folder:
+        took = Path(folder) / "took.json"
+        done = subprocess.run(
+            [sys.executable, __file__, str(took), *command],
+            cwd=cwd,
+            env={**os.environ, **environment},
+            stdout=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise SystemExit(f"{' '.join(command)} ended with {done.returncode}")
+        return Measured(said=done.stdout, **json.loads(took.read_text()))
+
+
+def _stand_between(took: Path, command: list[str]) -> int:
+    started = time.monotonic()
+    child = subprocess.Popen(command)
+    _, status, used = os.wait4(child.pid, 0)
+    wall = time.monotonic() - started
+    figures = {
+        "wall_s": wall,
+        "cpu_s": used.ru_utime + used.ru_stime,
+        "peak_mb": used.ru_maxrss / 1024,
+    }
+    took.write_text(json.dumps(figures))
+    return os.waitstatus_to_exitcode(status)
+
+
+if __name__ == "__main__":
+    sys.exit(_stand_between(Path(sys.argv[1]), sys.argv[2:]))
