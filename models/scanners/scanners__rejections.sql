@@ -1,21 +1,7 @@
 with
 
-crp as (
-    select * from {{ ref('scanners__crp_scores') }}
-    where rejected_by is not null
-),
-
-breakout as (
-    select * from {{ ref('scanners__breakout_scores') }}
-    where rejected_by is not null
-),
-
-crp_presets as (
-    select * from {{ ref('crp_presets') }}
-),
-
-breakout_presets as (
-    select * from {{ ref('breakout_presets') }}
+presets as (
+    {{ all_presets(['preset', 'cutoff_time']) }}
 ),
 
 so_far as (
@@ -31,22 +17,7 @@ traded_days as (
         symbol,
         calendar,
         session_date
-    from {{ ref('bars__ohlcv') }}
-    where timeframe = '1m'
-),
-
-presets as (
-    select
-        'crp' as scanner,
-        preset,
-        cutoff_time
-    from crp_presets
-    union all
-    select
-        'breakout' as scanner,
-        preset,
-        cutoff_time
-    from breakout_presets
+    from {{ ref('scanners__session_minutes') }}
 ),
 
 scanned_sessions as (
@@ -81,24 +52,18 @@ silent as (
 ),
 
 final as (
+    {%- for scanner in scanners() if scanner.scores %}
     select
         session_date,
         cutoff_time,
-        'crp' as scanner,
+        '{{ scanner.scanner }}' as scanner,
         preset,
         symbol,
         rejected_by as rule
-    from crp
+    from {{ ref(scanner.package, scanner.scores) }}
+    where rejected_by is not null
     union all
-    select
-        session_date,
-        cutoff_time,
-        'breakout' as scanner,
-        preset,
-        symbol,
-        rejected_by as rule
-    from breakout
-    union all
+    {%- endfor %}
     select
         silent.session_date,
         silent.cutoff_time,

@@ -12,8 +12,8 @@ so_far as (
     select * from {{ ref('scanners__sessions_so_far') }}
 ),
 
-relative_volumes as (
-    select * from {{ ref('scanners__relative_volume') }}
+expected_volumes as (
+    select * from {{ ref('scanners__expected_volumes') }}
 ),
 
 score_tiers as (
@@ -28,8 +28,8 @@ measures as (
     select
         so_far.*,
         presets.* exclude (cutoff_time),
-        relative_volumes.relative_volume,
-        relative_volumes.history_count,
+        expected_volumes.relative_volume,
+        expected_volumes.history_count,
         {{ change_pct('so_far.high_to_cutoff', 'so_far.last_price', 'so_far.high_to_cutoff') }}
             as below_high_pct,
         {{ change_pct('so_far.last_price', 'so_far.low_to_cutoff', 'so_far.low_to_cutoff') }}
@@ -40,12 +40,12 @@ measures as (
             as change_pct
     from so_far
     inner join presets using (cutoff_time)
-    left join relative_volumes
+    left join expected_volumes
         on
-            so_far.symbol = relative_volumes.symbol
-            and so_far.session_date = relative_volumes.session_date
-            and so_far.cutoff_time = relative_volumes.cutoff_time
-            and presets.history_sessions = relative_volumes.lookback_sessions
+            so_far.symbol = expected_volumes.symbol
+            and so_far.session_date = expected_volumes.session_date
+            and so_far.cutoff_time = expected_volumes.cutoff_time
+            and presets.history_sessions = expected_volumes.history_sessions
 ),
 
 -- in a very tight range both extremes are near: the nearer one counts, and the high on a tie

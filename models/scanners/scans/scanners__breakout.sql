@@ -26,14 +26,11 @@ final as (
         relative_volume,
         coalesce(prior_day_break, false) as prior_day_break,
         coalesce(gapped, false) as gapped,
-        breakout_score,
+        distance_score,
         volume_score,
         momentum_score,
-        score,
-        row_number() over (
-            partition by calendar, session_date, cutoff_time, preset
-            order by score desc, relative_volume desc, symbol
-        ) as signal_rank
+        breakout_score,
+        {{ signal_rank('breakout_score') }} as signal_rank
     from scores
 )
 

@@ -13,17 +13,12 @@ so_far as (
     select * from {{ ref('scanners__sessions_so_far') }}
 ),
 
-relative_volumes as (
-    select * from {{ ref('scanners__relative_volume') }}
+expected_volumes as (
+    select * from {{ ref('scanners__expected_volumes') }}
 ),
 
-days as (
-    select * from {{ ref('bars__ohlcv') }}
-    where timeframe = '1d'
-),
-
-sessions as (
-    select * from {{ ref('bars__sessions') }}
+histories as (
+    select * from {{ ref('scanners__histories') }}
 ),
 
 score_tiers as (
@@ -31,61 +26,7 @@ score_tiers as (
 ),
 
 tiers as (
-    {{ scanner_tiers('score_tiers', 'breakout', ['breakout', 'volume', 'momentum']) }}
-),
-
-lookbacks as (
-    select distinct lookback_sessions from presets
-),
-
--- a row for each day of a symbol, whether it has a daily bar yet (all but the session that is
--- being scanned) or is only being scanned; windows below leave the row's own day out
-spine as (
-    select
-        symbol,
-        calendar,
-        session_date
-    from days
-    union
-    select
-        symbol,
-        calendar,
-        session_date
-    from so_far
-),
-
-histories as (
-    select
-        spine.symbol,
-        spine.session_date,
-        lookbacks.lookback_sessions,
-        count(days.close) over prior_sessions as history_count,
-        max(days.adjusted_high) over prior_sessions as high,
-        min(days.adjusted_low) over prior_sessions as low,
-        avg(days.adjusted_close) over prior_sessions as mean_close,
-        max(days.adjusted_high) over before_the_prior as high_before_the_prior,
-        min(days.adjusted_low) over before_the_prior as low_before_the_prior,
-        max(days.adjusted_close) over prior_session as prior_close
-    from spine
-    inner join sessions using (calendar, session_date)
-    cross join lookbacks
-    left join days using (symbol, session_date)
-    window
-        prior_sessions as (
-            partition by spine.symbol, lookbacks.lookback_sessions
-            order by sessions.session_number
-            range between lookbacks.lookback_sessions preceding and 1 preceding -- noqa: PRS
-        ),
-        before_the_prior as (
-            partition by spine.symbol, lookbacks.lookback_sessions
-            order by sessions.session_number
-            range between lookbacks.lookback_sessions + 1 preceding and 2 preceding -- noqa: PRS
-        ),
-        prior_session as (
-            partition by spine.symbol, lookbacks.lookback_sessions
-            order by sessions.session_number
-            range between 1 preceding and 1 preceding
-        )
+    {{ scanner_tiers('score_tiers', 'breakout', ['distance', 'volume', 'momentum']) }}
 ),
 
 -- in shares as they are traded on the day of the scan
@@ -94,18 +35,18 @@ levels as (
         so_far.*,
         presets.* exclude (cutoff_time),
         histories.history_count,
-        relative_volumes.relative_volume,
-        relative_volumes.history_count as volume_history_count,
+        expected_volumes.relative_volume,
+        expected_volumes.history_count as volume_history_count,
         round(histories.high / so_far.adjustment_factor, {{ price_decimals }}) as resistance,
         round(histories.low / so_far.adjustment_factor, {{ price_decimals }}) as support,
         round(
-            histories.prior_close / so_far.adjustment_factor, {{ price_decimals }}
+            histories.eve_close / so_far.adjustment_factor, {{ price_decimals }}
         ) as prior_close,
         round(
-            histories.high_before_the_prior / so_far.adjustment_factor, {{ price_decimals }}
+            histories.high_before_the_eve / so_far.adjustment_factor, {{ price_decimals }}
         ) as prior_resistance,
         round(
-            histories.low_before_the_prior / so_far.adjustment_factor, {{ price_decimals }}
+            histories.low_before_the_eve / so_far.adjustment_factor, {{ price_decimals }}
         ) as prior_support,
         {{ change_pct('histories.high', 'histories.low', 'histories.mean_close') }}
             as consolidation_pct,
@@ -118,12 +59,12 @@ levels as (
             so_far.symbol = histories.symbol
             and so_far.session_date = histories.session_date
             and presets.lookback_sessions = histories.lookback_sessions
-    left join relative_volumes
+    left join expected_volumes
         on
-            so_far.symbol = relative_volumes.symbol
-            and so_far.session_date = relative_volumes.session_date
-            and so_far.cutoff_time = relative_volumes.cutoff_time
-            and presets.lookback_sessions = relative_volumes.lookback_sessions
+            so_far.symbol = expected_volumes.symbol
+            and so_far.session_date = expected_volumes.session_date
+            and so_far.cutoff_time = expected_volumes.cutoff_time
+            and presets.history_sessions = expected_volumes.history_sessions
 ),
 
 -- where a break begins, rounded too: 100.50 is not above 100.00 by more than 0.5 per cent
@@ -170,7 +111,7 @@ measures as (
 scored as (
     select
         measures.*,
-        {{ tier_share('breakout', 'breakout_pct') }} as breakout_score,
+        {{ tier_share('distance', 'breakout_pct') }} as distance_score,
         {{ tier_share('volume', 'relative_volume') }} as volume_score,
         {{ tier_share('momentum', 'momentum_pct') }} as momentum_score
     from measures
@@ -181,8 +122,8 @@ final as (
     select
         *,
         round(
-            100 * (breakout_score + volume_score + momentum_score), {{ score_decimals }}
-        ) as score,
+            100 * (distance_score + volume_score + momentum_score), {{ score_decimals }}
+        ) as breakout_score,
         case
             when history_count is null or history_count < lookback_sessions then 'missing_history'
             when volume_history_count is null or volume_history_count < min_history_sessions

@@ -5,13 +5,6 @@ scores as (
     where rejected_by is null
 ),
 
-ranked as (
-    select
-        *,
-        direction != 'none' and crp_score >= min_score as is_signal
-    from scores
-),
-
 final as (
     select
         session_date,
@@ -34,14 +27,9 @@ final as (
         volume_score,
         momentum_score,
         crp_score,
-        if(
-            is_signal,
-            row_number() over (
-                partition by calendar, session_date, cutoff_time, preset, is_signal
-                order by crp_score desc, relative_volume desc, symbol
-            ), null
-        ) as signal_rank
-    from ranked
+        {{ signal_rank('crp_score', "direction != 'none' and crp_score >= min_score") }}
+            as signal_rank
+    from scores
 )
 
 select * from final

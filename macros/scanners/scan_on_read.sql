@@ -1,0 +1,16 @@
+{% macro scan_on_read(scanner) -%}
+{#-
+    The scanner's own SQL, for any cutoff: what it reads is put in its place, down to the presets,
+    the cutoffs and the minutes, of which only those it looks at are read.
+-#}
+create or replace macro {{ scanner.scanner }}_scan(
+    p_session_date, p_cutoff_time, p_preset, p_last_session_date := null
+) as table (
+    select *
+    from (
+{{ sql_on_read(scanner.model, scanner) }}
+    )
+    where session_date between p_session_date::date and coalesce(p_last_session_date, p_session_date)::date
+    order by session_date, signal_rank nulls last, {{ scanner.scanner }}_score desc, symbol
+);
+{%- endmacro %}

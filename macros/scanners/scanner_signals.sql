@@ -1,0 +1,49 @@
+{% macro scanner_signals(scanner) -%}
+{#- What is not said of every signal is its evidence: every other column that the scanner has. -#}
+{%- set candidates = ref(scanner.package, scanner.model) -%}
+{%- set presets = ref(scanner.presets_package, scanner.presets) -%}
+{%- set price = scanner.scanner ~ '_price' -%}
+{%- set score = scanner.scanner ~ '_score' -%}
+{%- set said = [
+    'session_date', 'cutoff_time', 'preset', 'symbol', 'calendar', 'direction', 'signal_rank', price, score,
+] -%}
+{%- set columns = [] -%}
+{%- if execute -%}
+    {%- set columns = adapter.get_columns_in_relation(candidates) | map(attribute='name') | list -%}
+    {%- set missing = said | reject('in', columns) | list -%}
+    {%- if columns and missing -%}
+        {{ exceptions.raise_compiler_error(
+            scanner.model ~ '.sql has no column ' ~ missing | join(', ')
+            ~ ', which every scanner has: see models/scanners/scans/README.md'
+        ) }}
+    {%- endif -%}
+{%- endif -%}
+{%- set own_prices = ['stop_price', 'target_price'] -%}
+{%- set evidence = [] -%}
+{%- for column in columns if column not in said + own_prices -%}
+    {%- do evidence.append("'" ~ column ~ "': candidates." ~ column) -%}
+{%- endfor -%}
+select
+    '{{ scanner.scanner }}' as scanner,
+    candidates.preset,
+    candidates.session_date,
+    candidates.cutoff_time,
+    candidates.symbol,
+    candidates.calendar,
+    candidates.direction,
+    candidates.{{ score }} as score,
+    candidates.signal_rank,
+    candidates.{{ price }} as entry_price,
+    {%- for own_price in own_prices %}
+    {{ 'candidates.' ~ own_price if own_price in columns else 'null::double' }} as {{ own_price }},
+    {%- endfor %}
+    presets.stop_loss_pct,
+    presets.take_profit_pct,
+    presets.position_pct,
+    presets.exit_time,
+    {{ 'to_json({' ~ evidence | join(', ') ~ '})::varchar' if evidence else "'{}'" }} as evidence,
+    md5(to_json(presets)::varchar || '{{ scanner_code(scanner.model) }}') as scanner_version
+from {{ candidates }} as candidates
+inner join {{ presets }} as presets using (preset)
+where candidates.signal_rank <= presets.max_signals
+{%- endmacro %}

@@ -1,0 +1,9 @@
+{% macro signal_rank(score, is_signal='true') -%}
+case
+    when {{ is_signal }}
+        then row_number() over (
+            partition by calendar, session_date, cutoff_time, preset, coalesce({{ is_signal }}, false)
+            order by {{ score }} desc, relative_volume desc nulls last, symbol
+        )
+end
+{%- endmacro %}

@@ -1,0 +1,15 @@
+{% macro sql_on_read(model, scanner) -%}
+{%- set node = graph.nodes.values() | selectattr('name', 'equalto', model) | list | first -%}
+{%- set own = '{{ ref\\([\'"](?:[^\'"]+[\'"], ?[\'"])?(\\w+)[\'"]\\) }}' -%}
+{%- set code = modules.re.sub('(?s){{ config\\(.*?\\) }}', '', node.raw_code) -%}
+{%- set parts = modules.re.split(own, code) -%}
+{%- set sql = [] -%}
+{%- for part in parts -%}
+    {%- if loop.index0 is even -%}
+        {%- do sql.append(part) -%}
+    {%- else -%}
+        {%- do sql.append('(' ~ input_on_read(part, scanner) ~ ')') -%}
+    {%- endif -%}
+{%- endfor -%}
+{{ return(render(sql | join)) }}
+{%- endmacro %}

@@ -1,0 +1,19 @@
+{{ config(access='private') }}
+
+with
+
+presets as (
+    {{ all_presets(['cutoff_time', 'history_sessions']) }}
+),
+
+final as (
+    select distinct
+        cutoff_time,
+        date_part('hour', cutoff_time::time) * 60 + date_part('minute', cutoff_time::time)
+            as cutoff_minute,
+        history_sessions
+    from presets
+)
+
+select * from final
+order by cutoff_time, history_sessions

@@ -1,0 +1,127 @@
+{{ config(access='private') }}
+
+with
+
+session_minutes as (
+    select * from {{ ref('scanners__session_minutes') }}
+),
+
+days as (
+    select * from {{ ref('bars__ohlcv') }}
+    where timeframe = '1d'
+),
+
+sessions as (
+    select * from {{ ref('bars__sessions') }}
+),
+
+lookbacks as (
+    select distinct lookback_sessions::integer as lookback_sessions
+    from ({{ all_presets(['lookback_sessions'], where_there=true) }}) as presets
+),
+
+scanned_days as (
+    select distinct
+        symbol,
+        calendar,
+        session_date
+    from session_minutes
+),
+
+first_scanned as (
+    select
+        scanned_days.calendar,
+        min(sessions.session_number) as session_number
+    from scanned_days
+    inner join sessions using (calendar, session_date)
+    group by scanned_days.calendar
+),
+
+-- a row for each day of a symbol, whether it has a daily bar yet (all but the session that is
+-- being scanned) or is only being scanned; windows below leave the row's own day out
+spine as (
+    select
+        symbol,
+        calendar,
+        session_date
+    from days
+    union
+    select
+        symbol,
+        calendar,
+        session_date
+    from scanned_days
+),
+
+looked_at as (
+    select
+        spine.symbol,
+        spine.session_date,
+        sessions.session_number,
+        lookbacks.lookback_sessions,
+        days.adjusted_high,
+        days.adjusted_low,
+        days.adjusted_close,
+        days.adjusted_volume
+    from spine
+    inner join sessions using (calendar, session_date)
+    cross join lookbacks
+    inner join first_scanned
+        on
+            spine.calendar = first_scanned.calendar
+            and sessions.session_number
+            >= first_scanned.session_number - lookbacks.lookback_sessions - 1
+    left join days using (symbol, session_date)
+),
+
+histories as (
+    select
+        symbol,
+        session_date,
+        lookback_sessions,
+        count(adjusted_close) over prior_sessions as history_count,
+        max(adjusted_high) over prior_sessions as high,
+        min(adjusted_low) over prior_sessions as low,
+        avg(adjusted_close) over prior_sessions as mean_close,
+        avg(adjusted_volume) over prior_sessions as mean_volume,
+        max(adjusted_high) over before_the_eve as high_before_the_eve,
+        min(adjusted_low) over before_the_eve as low_before_the_eve,
+        max(adjusted_close) over eve as eve_close
+    from looked_at
+    window
+        prior_sessions as (
+            partition by symbol, lookback_sessions
+            order by session_number
+            range between lookback_sessions preceding and 1 preceding
+        ),
+        before_the_eve as (
+            partition by symbol, lookback_sessions
+            order by session_number
+            range between lookback_sessions + 1 preceding and 2 preceding -- noqa: PRS
+        ),
+        eve as (
+            partition by symbol, lookback_sessions
+            order by session_number
+            range between 1 preceding and 1 preceding
+        )
+),
+
+final as (
+    select
+        histories.symbol,
+        histories.session_date,
+        histories.lookback_sessions,
+        histories.history_count,
+        histories.high,
+        histories.low,
+        histories.mean_close,
+        histories.mean_volume,
+        histories.high_before_the_eve,
+        histories.low_before_the_eve,
+        histories.eve_close
+    from histories
+    semi join scanned_days using (symbol, session_date)
+)
+
+select * from final
+order by session_date, lookback_sessions, symbol

@@ -1,0 +1,129 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    on_schema_change='fail',
+    pre_hook="{{ stale_sessions_deleted(this) }}",
+) }}
+{%- set price_decimals = 6 -%}
+{#- Sums of doubles depend on the order in which they are made, those of decimals do not. -#}
+{%- set exact = 'decimal(30, 8)' -%}
+
+with
+
+symbol_days as (
+    select * from {{ ref('bars__symbol_days') }}
+),
+
+sessions as (
+    select * from {{ ref('bars__sessions') }}
+),
+
+stale_sessions as (
+    {{ stale_sessions() }}
+),
+
+stale_bars as not materialized (
+    select bars.*
+    from {{ ref('bars__ohlcv') }} as bars
+    semi join stale_sessions using (symbol, session_date)
+    where bars.timeframe = '1m'
+),
+
+-- on-balance volume begins anew in each session
+signed as (
+    select
+        symbol,
+        session_date,
+        date_diff('minute', session_date::timestamp, bar_end) as cutoff_minute,
+        open,
+        high,
+        low,
+        close,
+        volume,
+        (high + low + close) / 3 * volume as money,
+        volume * coalesce(sign(close - lag(close) over bars_of_session), 0) as signed_volume,
+        session_bar_number * signed_volume as weighted_volume
+    from stale_bars
+    window bars_of_session as (partition by symbol, session_date order by bar_ts)
+),
+
+-- every minute from the open on, whether or not it has a bar, as far as the data goes
+traded as (
+    select distinct
+        symbol,
+        session_date
+    from stale_bars
+),
+
+minutes as (
+    select
+        traded.symbol,
+        traded.session_date,
+        symbol_days.calendar,
+        symbol_days.adjustment_factor,
+        unnest(
+            range(
+                date_diff('minute', traded.session_date::timestamp, sessions.open_ts) + 1,
+                date_diff(
+                    'minute',
+                    traded.session_date::timestamp,
+                    least(sessions.close_ts, symbol_days.known_until)
+                ) + 1
+            )
+        ) as cutoff_minute
+    from traded
+    inner join symbol_days using (symbol, session_date)
+    inner join sessions using (calendar, session_date)
+),
+
+totals as (
+    select
+        minutes.symbol,
+        minutes.session_date,
+        minutes.cutoff_minute,
+        minutes.calendar,
+        minutes.adjustment_factor,
+        first_value(signed.open ignore nulls) over so_far as open_price,
+        max(signed.high) over so_far as high_to_cutoff,
+        min(signed.low) over so_far as low_to_cutoff,
+        last_value(signed.close ignore nulls) over so_far as last_price,
+        count(signed.close) over so_far as bars_to_cutoff,
+        {%- for value in ['volume', 'money', 'signed_volume', 'weighted_volume'] %}
+        coalesce(sum(signed.{{ value }}::{{ exact }}) over so_far, 0)::double as {{ value }}
+            {{- ',' if not loop.last }}
+        {%- endfor %}
+    from minutes
+    left join signed using (symbol, session_date, cutoff_minute)
+    window so_far as (
+        partition by minutes.symbol, minutes.session_date
+        order by minutes.cutoff_minute
+        rows unbounded preceding
+    )
+),
+
+final as (
+    select
+        cutoff_minute,
+        session_date,
+        symbol,
+        calendar,
+        open_price,
+        high_to_cutoff,
+        low_to_cutoff,
+        last_price,
+        volume as volume_to_cutoff,
+        bars_to_cutoff,
+        round(money / nullif(volume, 0), {{ price_decimals }}) as vwap_to_cutoff,
+        signed_volume as obv_to_cutoff,
+        -- the mean of the running totals, without running through them again: the signed volume
+        -- of the first of n bars is in n of them, that of the last in one
+        round(
+            signed_volume - weighted_volume / nullif(bars_to_cutoff, 0), {{ price_decimals }}
+        ) as mean_obv_to_cutoff,
+        adjustment_factor
+    from totals
+)
+
+select * from final
+-- who asks for a time of day over some sessions finds the rows side by side
+order by cutoff_minute, session_date, symbol
