@@ -37,10 +37,10 @@ select
     {%- for own_price in own_prices %}
     {{ 'candidates.' ~ own_price if own_price in columns else 'null::double' }} as {{ own_price }},
     {%- endfor %}
-    presets.stop_loss_pct,
-    presets.take_profit_pct,
-    presets.position_pct,
-    presets.exit_time,
+    presets.stop_loss_pct::double as stop_loss_pct,
+    presets.take_profit_pct::double as take_profit_pct,
+    presets.position_pct::double as position_pct,
+    presets.exit_time::varchar as exit_time,
     {{ 'to_json({' ~ evidence | join(', ') ~ '})::varchar' if evidence else "'{}'" }} as evidence,
     md5(to_json(presets)::varchar || '{{ scanner_code(scanner.model) }}') as scanner_version
 from {{ candidates }} as candidates

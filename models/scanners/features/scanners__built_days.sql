@@ -8,9 +8,9 @@ symbol_days as (
 )
 
 select
-    symbol,
-    session_date,
-    is_week_over,
+    symbol_days.symbol,
+    symbol_days.session_date,
+    symbol_days.is_week_over,
     {{ session_version('symbol_days') }} as version
 from symbol_days
-order by symbol, session_date
+order by symbol_days.symbol, symbol_days.session_date

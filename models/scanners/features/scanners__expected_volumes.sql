@@ -1,4 +1,4 @@
-{{ config(access='private') }}
+{{ config(access='public') }}
 {#- Of adjusted volumes: rounded, so that no later split moves their last bit. -#}
 {%- set decimals = 6 -%}
 

@@ -1,4 +1,5 @@
 {{ config(
+    access='public',
     materialized='incremental',
     incremental_strategy='append',
     on_schema_change='fail',
@@ -88,10 +89,10 @@ totals as (
         min(signed.low) over so_far as low_to_cutoff,
         last_value(signed.close ignore nulls) over so_far as last_price,
         count(signed.close) over so_far as bars_to_cutoff,
-        {%- for value in ['volume', 'money', 'signed_volume', 'weighted_volume'] %}
-        coalesce(sum(signed.{{ value }}::{{ exact }}) over so_far, 0)::double as {{ value }}
-            {{- ',' if not loop.last }}
-        {%- endfor %}
+        coalesce(sum(signed.volume::{{ exact }}) over so_far, 0)::double as volume,
+        coalesce(sum(signed.money::{{ exact }}) over so_far, 0)::double as money,
+        coalesce(sum(signed.signed_volume::{{ exact }}) over so_far, 0)::double as signed_volume,
+        coalesce(sum(signed.weighted_volume::{{ exact }}) over so_far, 0)::double as weighted_volume
     from minutes
     left join signed using (symbol, session_date, cutoff_minute)
     window so_far as (

@@ -1,0 +1,75 @@
+-- Which shares hold above the session's average price, on rising volume, as the cutoff comes?
+--
+-- A scanner to begin with. As it is, it answers in any SQL client (`dbt compile`, then the file
+-- under target/compiled). To have its answers in scanners.signals, in outcomes and in backtests:
+--   1. move it to models/scanners/scans/scanners__above_vwap.sql;
+--   2. move the row of `presets` to seeds/scanners/above_vwap_presets.csv, and let the CTE read it:
+--      select * from ref('above_vwap_presets'), in double braces.
+with
+
+presets as (
+    select
+        'standard' as preset,
+        '10:00' as cutoff_time,
+        '15:15' as exit_time,
+        5 as history_sessions,
+        0.3 as min_above_vwap_pct,
+        1.2 as min_relative_volume,
+        1.5 as stop_loss_pct,
+        3.0 as take_profit_pct,
+        10.0 as position_pct,
+        3 as max_signals
+),
+
+so_far as (
+    select * from {{ ref('scanners__sessions_so_far') }}
+),
+
+expected_volumes as (
+    select * from {{ ref('scanners__expected_volumes') }}
+),
+
+measures as (
+    select
+        so_far.session_date,
+        so_far.cutoff_time,
+        presets.preset,
+        so_far.symbol,
+        so_far.calendar,
+        so_far.last_price,
+        so_far.vwap_to_cutoff,
+        {{ change_pct('so_far.last_price', 'so_far.vwap_to_cutoff', 'so_far.vwap_to_cutoff') }}
+            as above_vwap_pct,
+        expected_volumes.relative_volume,
+        presets.min_above_vwap_pct,
+        presets.min_relative_volume
+    from so_far
+    inner join presets using (cutoff_time)
+    inner join expected_volumes
+        on
+            so_far.symbol = expected_volumes.symbol
+            and so_far.session_date = expected_volumes.session_date
+            and so_far.cutoff_time = expected_volumes.cutoff_time
+            and presets.history_sessions = expected_volumes.history_sessions
+    where so_far.obv_to_cutoff > so_far.mean_obv_to_cutoff
+),
+
+final as (
+    select
+        session_date,
+        cutoff_time,
+        preset,
+        symbol,
+        calendar,
+        'long' as direction,
+        last_price as above_vwap_price,
+        vwap_to_cutoff,
+        above_vwap_pct,
+        relative_volume,
+        least(100, round(100 * above_vwap_pct / (3 * min_above_vwap_pct), 6)) as above_vwap_score,
+        {{ signal_rank('above_vwap_score') }} as signal_rank
+    from measures
+    where above_vwap_pct >= min_above_vwap_pct and relative_volume >= min_relative_volume
+)
+
+select * from final

@@ -1,0 +1,128 @@
+"""A scanner of one's own is a model and its presets, here or in a package, and nothing else."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from duckbourse.settings import PROJECT
+from tests.warehouse.conftest import Warehouse, empty_store
+from tests.warehouse.test_presets import own_project
+
+ANALYSIS = PROJECT / "analyses" / "above_vwap.sql"
+
+
+def as_files(scanner: str) -> tuple[str, str]:
+    """Take the shipped example apart, as it says: into a model and its presets."""
+    text = ANALYSIS.read_text().replace("above_vwap_", f"{scanner}_")
+    found = re.search(r"presets as \(\n    select\n(.*?)\n\),", text, re.DOTALL)
+    assert found
+    pairs = re.findall(r"(\S+) as (\w+)", found[1])
+    presets = ",".join(name for _, name in pairs) + "\n"
+    presets += ",".join(value.strip("'") for value, _ in pairs) + "\n"
+    reads = f"select * from {{{{ ref('{scanner}_presets') }}}}"
+    return text.replace(found[0], f"presets as (\n    {reads}\n),"), presets
+
+
+@pytest.fixture
+def copied(sample: Warehouse, tmp_path: Path) -> Warehouse:
+    """The shipped data as built, to be built on."""
+    data = empty_store(tmp_path / "data")
+    (data / "sample").symlink_to(PROJECT / "data" / "sample")
+    (data / "build").mkdir()
+    shutil.copy(sample.file, data / "build")
+    return Warehouse(data, tmp_path / "target")
+
+
+def test_the_example_becomes_a_scanner_here_and_in_a_package(
+    copied: Warehouse, tmp_path: Path
+) -> None:
+    project, here = own_project(tmp_path)
+    model, presets = as_files("above_vwap")
+    (project / "models/scanners/scans/scanners__above_vwap.sql").write_text(model)
+    (project / "seeds/scanners/above_vwap_presets.csv").write_text(presets)
+
+    package = tmp_path / "plugin"
+    model, presets = as_files("plugged")
+    for name, text in (
+        (
+            "models/scans/scanners__plugged.sql",
+            model.replace("ref('scanners__", "ref('duckbourse', 'scanners__"),
+        ),
+        ("seeds/plugged_presets.csv", presets),
+        (
+            "dbt_project.yml",
+            "{name: plugin, version: '1.0.0', models: {plugin: {+schema: scanners, "
+            "+materialized: table}}, seeds: {plugin: {+schema: seeds}}}",
+        ),
+    ):
+        (package / name).parent.mkdir(parents=True, exist_ok=True)
+        (package / name).write_text(text)
+    with (project / "packages.yml").open("a") as file:
+        file.write(f"  - local: {package}\n")
+
+    copied.dbt("deps", *here)
+    chosen = ("scanners__cutoffs+1", "+path:models/scanners/scans", "package:plugin")
+    copied.build(*here, "-s", *chosen, "scanners__signals", "test_type:singular", tests=True)
+    signals = copied.query(
+        "select scanner, count(*), min(known_at::time)::varchar, "
+        "bool_and(target_price > entry_price and stop_price < entry_price), "
+        "min(list_sort(json_keys(evidence)))::varchar, count(distinct scanner_version) "
+        "from scanners.signals where scanner in ('above_vwap', 'plugged') group by all order by all"
+    )
+    for row, scanner in zip(signals, ("above_vwap", "plugged"), strict=True):
+        evidence = sorted([f"{scanner}_pct", "relative_volume", "vwap_to_cutoff"])
+        assert (row[0], *row[2:]) == (scanner, "10:00:00", True, f"[{', '.join(evidence)}]", 1)
+    assert signals[0][1] == signals[1][1]
+    assert signals[0][1] != 0
+
+    # and answers for any cutoff, as it does for its own
+    for scanner in ("above_vwap", "plugged"):
+        ((day,),) = copied.query(f"select max(session_date) from scanners.{scanner}")
+        stored = f"from scanners.{scanner} where session_date = '{day}' order by all"
+        at = f"from {scanner}_scan('{day}', '{{}}', 'standard') order by all"
+        assert copied.query(at.format("10:00")) == copied.query(stored)
+        assert copied.query(at.format("11:30")) != copied.query(stored)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ("no presets", "scanner above_vwap (scanners__above_vwap.sql) has no presets"),
+        ("no score", "scanners__above_vwap.sql has no column above_vwap_score"),
+    ],
+)
+def test_what_is_missing_is_said(copied: Warehouse, tmp_path: Path, wrong: str, said: str) -> None:
+    project, here = own_project(tmp_path)
+    model, presets = as_files("above_vwap")
+    if wrong == "no score":
+        model = model.replace("above_vwap_score", "points")
+    (project / "models/scanners/scans/scanners__above_vwap.sql").write_text(model)
+    if wrong != "no presets":
+        (project / "seeds/scanners/above_vwap_presets.csv").write_text(presets)
+    copied.dbt("deps", *here)
+    chosen = ("-s", "above_vwap_presets", "scanners__above_vwap", "scanners__signals")
+    printed = copied.dbt("build", *here, *chosen, check=False)
+    assert said in printed
+
+
+def test_a_scanner_that_is_taken_out_is_gone(copied: Warehouse, tmp_path: Path) -> None:
+    project, here = own_project(tmp_path)
+    model, presets = as_files("above_vwap")
+    added = project / "models/scanners/scans/scanners__above_vwap.sql"
+    added.write_text(model)
+    (project / "seeds/scanners/above_vwap_presets.csv").write_text(presets)
+    copied.dbt("deps", *here)
+    copied.build(*here, "-s", "above_vwap_presets", "+scanners__above_vwap", "scanners__signals")
+    there = (
+        "select (select count(*) from scanners.signals where scanner = 'above_vwap') > 0, "
+        "(select count(*) from duckdb_tables() where table_name = 'above_vwap'), "
+        "(select count(*) from duckdb_functions() where function_name = 'above_vwap_scan')"
+    )
+    assert copied.query(there) == [(True, 1, 1)]
+    added.unlink()
+    copied.build(*here, "-s", "scanners__signals")
+    assert copied.query(there) == [(False, 0, 0)]
