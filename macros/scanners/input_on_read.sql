@@ -20,24 +20,6 @@ from {{ relation_on_read(name) }}
 where
     cutoff_minute
     <= date_part('hour', p_cutoff_time::time) * 60 + date_part('minute', p_cutoff_time::time)
-    and session_date >= coalesce(
-        (
-            select min(session_date)
-            from (
-                select
-                    session_date,
-                    row_number() over (
-                        partition by calendar order by session_date desc
-                    ) as sessions_ago
-                from {{ relation_on_read('bars__sessions') }}
-                where
-                    session_date < p_session_date::date
-                    and open_ts < session_date + p_cutoff_time::time
-            )
-            where sessions_ago <= (select history_sessions from ({{ preset }}))
-        ),
-        p_session_date::date
-    )
     and session_date <= coalesce(p_last_session_date, p_session_date)::date
 {%- elif name in ('scanners__sessions_so_far', 'scanners__expected_volumes') -%}
 {{ sql_on_read(name, scanner) }}

@@ -4,6 +4,10 @@
 
 with
 
+so_far as (
+    select * from {{ ref('scanners__sessions_so_far') }}
+),
+
 session_minutes as (
     select * from {{ ref('scanners__session_minutes') }}
 ),
@@ -36,48 +40,82 @@ comparable_sessions as (
     where sessions.open_ts < sessions.session_date + cutoffs.cutoff_time::time
 ),
 
--- a symbol that traded later in the day only had no volume by the cutoff, which is a volume of 0
-volumes as (
-    select
-        session_minutes.symbol,
-        session_minutes.session_date,
-        comparable_sessions.cutoff_time,
-        comparable_sessions.history_sessions,
-        comparable_sessions.comparable_number,
-        session_minutes.adjustment_factor,
-        session_minutes.volume_to_cutoff / session_minutes.adjustment_factor as adjusted_volume
-    from session_minutes
-    inner join comparable_sessions using (calendar, session_date, cutoff_minute)
+scanned_sessions as (
+    select distinct
+        calendar,
+        session_date,
+        cutoff_time
+    from so_far
 ),
 
-histories as (
+numbers_before as (
     select
-        symbol,
+        calendar,
         session_date,
         cutoff_time,
         history_sessions,
-        adjusted_volume,
-        adjustment_factor,
-        avg(adjusted_volume) over prior_sessions as expected_volume,
-        count(*) over prior_sessions as history_count
-    from volumes
-    window prior_sessions as (
-        partition by symbol, cutoff_time, history_sessions
-        order by comparable_number
-        range between history_sessions preceding and 1 preceding
-    )
+        comparable_number - unnest(range(1, history_sessions + 1)) as number_before
+    from comparable_sessions
+    semi join scanned_sessions using (calendar, session_date, cutoff_time)
+),
+
+prior_sessions as (
+    select
+        numbers_before.calendar,
+        numbers_before.session_date,
+        numbers_before.cutoff_time,
+        numbers_before.history_sessions,
+        prior.session_date as prior_date,
+        prior.cutoff_minute
+    from numbers_before
+    inner join comparable_sessions as prior
+        on
+            numbers_before.calendar = prior.calendar
+            and numbers_before.cutoff_time = prior.cutoff_time
+            and numbers_before.history_sessions = prior.history_sessions
+            and numbers_before.number_before = prior.comparable_number
+),
+
+-- a symbol that traded later in the day only had no volume by the cutoff, which is a volume of 0
+prior_volumes as (
+    select
+        session_minutes.symbol,
+        prior_sessions.session_date,
+        prior_sessions.cutoff_time,
+        prior_sessions.history_sessions,
+        avg(session_minutes.volume_to_cutoff / session_minutes.adjustment_factor)
+            as adjusted_volume,
+        count(*) as history_count
+    from session_minutes
+    inner join prior_sessions
+        on
+            session_minutes.calendar = prior_sessions.calendar
+            and session_minutes.session_date = prior_sessions.prior_date
+            and session_minutes.cutoff_minute = prior_sessions.cutoff_minute
+    group by
+        session_minutes.symbol,
+        prior_sessions.session_date,
+        prior_sessions.cutoff_time,
+        prior_sessions.history_sessions
 ),
 
 final as (
     select
-        symbol,
-        session_date,
-        cutoff_time,
-        history_sessions,
-        round(expected_volume * adjustment_factor, {{ decimals }}) as expected_volume,
-        history_count,
-        round(adjusted_volume / nullif(expected_volume, 0), {{ decimals }}) as relative_volume
-    from histories
+        so_far.symbol,
+        so_far.session_date,
+        so_far.cutoff_time,
+        prior_volumes.history_sessions,
+        round(
+            prior_volumes.adjusted_volume * so_far.adjustment_factor, {{ decimals }}
+        ) as expected_volume,
+        prior_volumes.history_count,
+        round(
+            so_far.volume_to_cutoff
+            / so_far.adjustment_factor
+            / nullif(prior_volumes.adjusted_volume, 0), {{ decimals }}
+        ) as relative_volume
+    from so_far
+    inner join prior_volumes using (symbol, session_date, cutoff_time)
 )
 
 select * from final
