@@ -7,8 +7,12 @@ import duckdb
 from tests.warehouse.conftest import Warehouse
 from tests.warehouse.deliveries import deliver, shipped
 
-BARS = ("-s", "+bars__ohlcv", "+bars__rejected", "bars__built_days", "bars__restatements")
-RELATIONS = ("bars.ohlcv", "bars.rejected", "bars.built_days")
+BARS = (
+    "-s",
+    *("+bars__ohlcv", "+bars__rejected", "bars__built_days", "bars__restatements"),
+    *("scanners__session_minutes", "scanners__built_days"),
+)
+RELATIONS = ("bars.ohlcv", "bars.rejected", "bars.built_days", "scanners.session_minutes")
 
 
 def test_a_build_of_changes_is_a_build_of_all(warehouse: Warehouse) -> None:
@@ -72,7 +76,8 @@ def test_a_build_of_changes_is_a_build_of_all(warehouse: Warehouse) -> None:
         "select count(*) from bars.ohlcv where symbol = 'FB' and timeframe = '1d' "
         "and session_date = '2012-08-02'"
     ) == [(1,)], "the prices that were copied are not to blame"
-    assert changed["bars.ohlcv"] != first["bars.ohlcv"]
+    for relation in ("bars.ohlcv", "scanners.session_minutes"):
+        assert changed[relation] != first[relation]
     assert warehouse.query(
         "select count(*) from bars.ohlcv where symbol = 'NEWLY_LISTED' and timeframe = '1d'"
     ) > [(100,)]
