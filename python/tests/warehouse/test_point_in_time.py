@@ -52,7 +52,7 @@ def room(sample: Warehouse) -> Room:
         return set(nodes[name]["depends_on"]["nodes"])
 
     def compiled(name: str) -> str:
-        path = nodes[name]["original_file_path"]
+        path = str(nodes[name]["original_file_path"])
         return (sample.target / "compiled" / "duckbourse" / path).read_text()
 
     def relation(name: str) -> str:
@@ -106,8 +106,11 @@ def scanned(
     connection.execute("detach database if exists duckbourse")
     connection.execute("attach ':memory:' as duckbourse")
     connection.execute("create schema duckbourse.scanners")
-    connection.execute("create table duckbourse.scanners.built_days as select null::varchar as "
-                       "symbol, null::date as session_date, null::ubigint as version where false")  # fmt: skip
+    # nothing was built before
+    connection.execute(
+        "create table duckbourse.scanners.built_days "
+        "(symbol varchar, session_date date, version ubigint)"
+    )
     now = f"timestamp '{day} {TIME}'"
     for relation in room(sample).inputs:
         connection.execute(f"create schema if not exists duckbourse.{relation.split('.')[0]}")
