@@ -24,6 +24,7 @@ outcomes as (
     select
         bars.symbol,
         bars.timeframe,
+        bars.calendar,
         bars.session_date as settled_date,
         bars.adjusted_close as last_close,
         lag(bars.bar_ts, settings.horizon_bars) over series as bar_ts,
@@ -49,6 +50,31 @@ cases as (
     inner join outcomes using (symbol, timeframe, bar_ts)
 ),
 
+-- what came of all bars, with a pattern or without
+settled_bars as (
+    select
+        calendar,
+        timeframe,
+        settled_date,
+        count(*) as bar_count,
+        count(*) filter (where last_close > first_close) as rise_count,
+        count(*) filter (where last_close < first_close) as fall_count
+    from outcomes
+    where first_close is not null
+    group by calendar, timeframe, settled_date
+),
+
+bases as (
+    select
+        calendar,
+        timeframe,
+        settled_date,
+        sum(rise_count) over record / sum(bar_count) over record as rise_ratio,
+        sum(fall_count) over record / sum(bar_count) over record as fall_ratio
+    from settled_bars
+    window record as (partition by calendar, timeframe order by settled_date)
+),
+
 settled as (
     select
         calendar,
@@ -70,9 +96,11 @@ counts as (
         settled.pattern,
         settled.direction,
         next_sessions.session_date,
+        if(settled.direction = 'long', bases.rise_ratio, bases.fall_ratio) as base_ratio,
         sum(settled.case_count) over record::bigint as case_count,
         sum(settled.hit_count) over record::bigint as hit_count
     from settled
+    inner join bases using (calendar, timeframe, settled_date)
     inner join sessions as own_sessions
         on
             settled.calendar = own_sessions.calendar
@@ -121,6 +149,7 @@ final as (
         case_count,
         hit_count,
         hit_ratio,
+        base_ratio,
         if(case_count >= min_case_count, hit_ratio, null) as confidence,
         if(case_count >= min_case_count, middle - half_width, null) as confidence_low,
         if(case_count >= min_case_count, middle + half_width, null) as confidence_high

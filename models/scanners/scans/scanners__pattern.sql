@@ -8,7 +8,8 @@ scores as (
 ranked as (
     select
         *,
-        coalesce(confidence_low >= min_confidence_low, false) as is_signal
+        coalesce(confidence_low >= min_confidence_low, false)
+        and coalesce(confidence_low - base_ratio >= min_edge, true) as is_signal
     from scores
 ),
 
@@ -33,6 +34,7 @@ final as (
         confidence,
         confidence_low,
         confidence_high,
+        base_ratio,
         relative_volume,
         pattern_score,
         if(

@@ -104,7 +104,8 @@ recorded as (
         records.hit_count,
         records.confidence,
         records.confidence_low,
-        records.confidence_high
+        records.confidence_high,
+        records.base_ratio
     from shown
     asof left join records -- noqa: PRS
         on
@@ -136,6 +137,7 @@ final as (
         measures.last_price,
         measures.relative_volume,
         measures.min_confidence_low,
+        measures.min_edge,
         best.direction,
         best.pattern,
         best.pattern_ts,
@@ -146,6 +148,7 @@ final as (
         best.confidence,
         best.confidence_low,
         best.confidence_high,
+        best.base_ratio,
         -- in shares as they are traded on the day of the scan
         round(best.upper_price / measures.adjustment_factor, {{ price_decimals }}) as upper_price,
         round(best.lower_price / measures.adjustment_factor, {{ price_decimals }}) as lower_price,
