@@ -5,11 +5,11 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import defaultdict
 from datetime import date
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 import duckdb
 import pytest
-from scipy.stats import binomtest
+from scipy.stats import binomtest  # type: ignore[import-untyped]
 
 from tests.warehouse.conftest import Warehouse
 from tests.warehouse.patterns import FUTURES, STEPS, build, change_after, known, world
@@ -210,7 +210,17 @@ NEAR_MISSES: dict[str, tuple[str, Path]] = {
     ),
     "handle too deep at once": (
         "cup_with_handle",
-        [(0, 70), (40, 100), (48, 88), (60, 82), (72, 88), (85, 100), (88, 90), (92, 95), (101, 104)],
+        [
+            (0, 70),
+            (40, 100),
+            (48, 88),
+            (60, 82),
+            (72, 88),
+            (85, 100),
+            (88, 90),
+            (92, 95),
+            (101, 104),
+        ],
     ),
     "handle too long": (
         "cup_with_handle",
@@ -223,7 +233,7 @@ def drawn(paths: dict[str, Path], mirrored: bool = False) -> str:
     """Return the query for daily bars that go along each path."""
     rows = []
     for symbol, path in paths.items():
-        for (start, first), (end, last) in zip(path, path[1:], strict=False):
+        for (start, first), (end, last) in pairwise(path):
             for bar in range(start + (start > 0), end + 1):
                 close = first + (last - first) * (bar - start) / (end - start)
                 rows.append((symbol, bar, round(200 - close if mirrored else close, 9)))
@@ -265,7 +275,9 @@ def drawings(
     paths = {name: path for name, (path, _) in DRAWN.items()}
     paths |= {name: path for name, (_, path) in NEAR_MISSES.items()}
     bars = drawn(paths, mirrored)
-    return mirrored, build(sample, world(sample, bars), "pivots", "chart_formations", "pattern_events")
+    return mirrored, build(
+        sample, world(sample, bars), "pivots", "chart_formations", "pattern_events"
+    )
 
 
 @pytest.mark.parametrize("name", DRAWN)
@@ -454,3 +466,108 @@ def test_records_are_what_a_plain_count_says(sample: Warehouse, timeframe: str) 
         if (hits, earlier) in intervals:
             assert (low, high) == pytest.approx(intervals[hits, earlier], abs=1e-12)
     assert len(intervals) > 100
+
+
+DAY = "2024-01-10"
+# Of each symbol what it shows: pattern, direction, timeframe, end of its bar. 10 January 2024 is a
+# Wednesday, and the two days before it are sessions too.
+SHOWN = {
+    # of two patterns the better record counts
+    "BEST": [
+        ("strong", "long", "1d", "2024-01-09 15:30"),
+        ("weak", "short", "1d", "2024-01-09 15:30"),
+    ],
+    # a tie goes by name; the record is that of the direction
+    "TIE": [
+        ("strong_too", "long", "1d", "2024-01-09 15:30"),
+        ("strong", "long", "1d", "2024-01-09 15:30"),
+    ],
+    # too few cases, or none, or below the bound, or no better than any bar: seen, and no signal
+    "FEW": [("few", "long", "1d", "2024-01-09 15:30")],
+    "NEW": [("strong", "short", "1d", "2024-01-09 15:30")],
+    "WEAK": [("weak", "short", "1d", "2024-01-09 15:30")],
+    "USUAL": [("usual", "long", "1d", "2024-01-09 15:30")],
+    "OLD": [("strong", "long", "1d", "2024-01-08 15:30")],
+    # a day that is over by the cutoff is not one of an earlier session
+    "TODAY": [("strong", "long", "1d", f"{DAY} 09:30")],
+    "DEAR": [("strong", "long", "1d", "2024-01-09 15:30")],
+    # half an hour old is young enough; of two the later; the third is better and not known yet
+    "YOUNG": [
+        ("strong", "long", "15m", f"{DAY} 09:30"),
+        ("strong", "long", "15m", f"{DAY} 09:45"),
+        ("best", "long", "15m", f"{DAY} 10:15"),
+    ],
+    "STALE": [("strong", "long", "15m", f"{DAY} 09:29")],
+    "LATE": [("strong", "long", "15m", f"{DAY} 10:01")],
+    "EVE": [("strong", "long", "15m", "2024-01-09 15:30")],
+}
+# pattern, direction, first session, cases, hits, base ratio, low end: the last of the date or
+# earlier holds, and 11 January is too late
+RECORDS = [
+    ("best", "long", "2024-01-10", 50, 45, 0.5, 0.8),
+    ("strong", "long", "2024-01-02", 40, 10, 0.5, 0.2),
+    ("strong", "long", "2024-01-10", 50, 40, 0.5, 0.7),
+    ("strong", "long", "2024-01-11", 51, 0, 0.5, 0.1),
+    ("strong_too", "long", "2024-01-09", 50, 40, 0.5, 0.7),
+    ("weak", "short", "2024-01-10", 50, 25, 0.3, 0.4),
+    ("usual", "long", "2024-01-10", 500, 300, 0.6, 0.55),
+    ("few", "long", "2024-01-10", 29, 29, 0.5, None),
+]
+
+
+@pytest.fixture(scope="module")
+def scanned(sample: Warehouse) -> duckdb.DuckDBPyConnection:
+    connection = world(sample, "from built.bars.ohlcv limit 0", "seeds.pattern_presets")
+    connection.execute("use duckbourse.scanners")
+    for table in ("sessions_so_far", "relative_volume", "pattern_events", "pattern_records"):
+        connection.execute(f"create table {table} as from built.scanners.{table} limit 0")
+    for symbol, events in SHOWN.items():
+        for cutoff in ("09:50", "10:00"):
+            connection.execute(
+                "insert into sessions_so_far by name select ? as symbol, ?::date as session_date, "
+                "? as cutoff_time, 'XNSE' as calendar, ? as last_price, 0.5 as adjustment_factor",
+                [symbol, DAY, cutoff, 5001 if symbol == "DEAR" else 100],
+            )
+            connection.execute(
+                "insert into relative_volume by name select ? as symbol, ?::date as session_date, "
+                "? as cutoff_time, 5 as lookback_sessions, ? as history_count, 2 relative_volume",
+                [symbol, DAY, cutoff, 4 if symbol == "BEST" else 5],
+            )
+        for pattern, direction, timeframe, known_ts in events:
+            connection.execute(
+                "insert into pattern_events by name select ? as symbol, ? as timeframe, "
+                "? as pattern, ? as direction, ?::timestamp as known_ts, "
+                "known_ts - interval 1 hour as bar_ts, known_ts::date as session_date, "
+                "'XNSE' as calendar, 40 as lower_price, 55 as upper_price",
+                [symbol, timeframe, pattern, direction, known_ts],
+            )
+    for pattern, direction, day, cases, hits, base, low in RECORDS:
+        for timeframe in ("1d", "15m"):
+            connection.execute(
+                "insert into pattern_records by name select 'XNSE' as calendar, ? as pattern, "
+                "? as direction, ? as timeframe, ?::date as session_date, ? as case_count, "
+                "? as hit_count, ? as base_ratio, ? as confidence_low",
+                [pattern, direction, timeframe, day, cases, hits, base, low],
+            )
+    connection.execute(f"create table pattern as {sample.compiled('scanners__pattern')}")
+    return connection
+
+
+def test_a_scan_is_what_it_is_by_hand(scanned: duckdb.DuckDBPyConnection) -> None:
+    assert scanned.execute(
+        "select preset, symbol, pattern, direction, known_ts::time::varchar, case_count, "
+        "pattern_score, relative_volume, signal_rank from pattern order by all"
+    ).fetchall() == [
+        # too little volume history is no relative volume, and comes after what has one
+        ("daily", "BEST", "strong", "long", "15:30:00", 50, 70.0, None, 2),
+        ("daily", "FEW", "few", "long", "15:30:00", 29, None, 2.0, None),
+        ("daily", "NEW", "strong", "short", "15:30:00", None, None, 2.0, None),
+        ("daily", "TIE", "strong", "long", "15:30:00", 50, 70.0, 2.0, 1),
+        ("daily", "USUAL", "usual", "long", "15:30:00", 500, 55.0, 2.0, None),
+        ("daily", "WEAK", "weak", "short", "15:30:00", 50, 40.0, 2.0, None),
+        ("intraday", "YOUNG", "strong", "long", "09:45:00", 50, 70.0, 2.0, 1),
+    ]
+    # adjusted prices, in shares of the day
+    assert scanned.execute(
+        "select distinct pattern_price, lower_price, upper_price from pattern"
+    ).fetchall() == [(100.0, 80.0, 110.0)]
