@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections import defaultdict
 from datetime import date
@@ -417,18 +418,32 @@ def test_records_are_what_a_plain_count_says(sample: Warehouse, timeframe: str) 
     )
     horizon, least = int(str(settings[0])), int(str(settings[1]))
     series: dict[str, list[tuple[object, date, float]]] = defaultdict(list)
-    for symbol, bar_ts, day, close in sample.query(
-        "select symbol, bar_ts, session_date, adjusted_close from bars.ohlcv "
+    calendars = {}
+    for symbol, bar_ts, day, close, calendar in sample.query(
+        "select symbol, bar_ts, session_date, adjusted_close, calendar from bars.ohlcv "
         f"where timeframe = '{timeframe}' order by symbol, bar_ts"
     ):
         assert isinstance(day, date) and isinstance(close, float)
         series[str(symbol)].append((bar_ts, day, close))
+        calendars[str(symbol)] = calendar
     place = {
         (symbol, bar[0]): number
         for symbol, bars in series.items()
         for number, bar in enumerate(bars)
     }
     settled: dict[tuple[object, ...], list[tuple[date, bool]]] = defaultdict(list)
+    # what any bar would have been, by the session that settles it: rises, falls and all
+    moves: dict[object, list[tuple[date, float]]] = defaultdict(list)
+    for symbol, bars in series.items():
+        for first, last in zip(bars, bars[horizon:], strict=False):
+            moves[calendars[symbol]].append((last[1], last[2] - first[2]))
+    moved = {}
+    for calendar, changes in moves.items():
+        changes.sort()
+        moved[calendar] = {
+            "long": [0, *accumulate(int(change > 0) for _, change in changes)],
+            "short": [0, *accumulate(int(change < 0) for _, change in changes)],
+        }
     for symbol, bar_ts, *key, direction in sample.query(
         "select symbol, bar_ts, calendar, pattern, direction from scanners.pattern_events "
         f"where timeframe = '{timeframe}'"
@@ -444,18 +459,21 @@ def test_records_are_what_a_plain_count_says(sample: Warehouse, timeframe: str) 
         hits_of_first[kind] = [0, *accumulate(int(hit) for _, hit in cases)]
 
     records = sample.query(
-        "select calendar, pattern, direction, session_date, case_count, hit_count, confidence, "
-        f"confidence_low, confidence_high from scanners.pattern_records "
+        "select calendar, pattern, direction, session_date, case_count, hit_count, base_ratio, "
+        f"confidence, confidence_low, confidence_high from scanners.pattern_records "
         f"where timeframe = '{timeframe}'"
     )
     # a row for each session after one in which cases were settled
     assert len(records) == sum(len({day for day, _ in cases}) for cases in settled.values())
     intervals: dict[tuple[int, int], tuple[float, float]] = {}
-    for *key, day, case_count, hit_count, confidence, low, high in records:
+    for *key, day, case_count, hit_count, base_ratio, confidence, low, high in records:
         assert isinstance(day, date)
         earlier = bisect_left(settled[tuple(key)], (day, False))
         hits = hits_of_first[tuple(key)][earlier]
         assert (case_count, hit_count) == (earlier, hits), key
+        calendar, _, direction = key
+        bars_before = bisect_left(moves[calendar], (day, -math.inf))
+        assert base_ratio == moved[calendar][str(direction)][bars_before] / bars_before, key
         if earlier < least:
             assert (confidence, low, high) == (None, None, None), key
             continue
@@ -472,9 +490,10 @@ DAY = "2024-01-10"
 # Of each symbol what it shows: pattern, direction, timeframe, end of its bar. 10 January 2024 is a
 # Wednesday, and the two days before it are sessions too.
 SHOWN = {
-    # of two patterns the better record counts
+    # of several patterns the better record counts, and that is not the highest confidence
     "BEST": [
         ("strong", "long", "1d", "2024-01-09 15:30"),
+        ("lucky", "long", "1d", "2024-01-09 15:30"),
         ("weak", "short", "1d", "2024-01-09 15:30"),
     ],
     # a tie goes by name; the record is that of the direction
@@ -482,6 +501,7 @@ SHOWN = {
         ("strong_too", "long", "1d", "2024-01-09 15:30"),
         ("strong", "long", "1d", "2024-01-09 15:30"),
     ],
+    "QUIET": [("strong", "long", "1d", "2024-01-09 15:30")],
     # too few cases, or none, or below the bound, or no better than any bar: seen, and no signal
     "FEW": [("few", "long", "1d", "2024-01-09 15:30")],
     "NEW": [("strong", "short", "1d", "2024-01-09 15:30")],
@@ -497,14 +517,18 @@ SHOWN = {
         ("strong", "long", "15m", f"{DAY} 09:45"),
         ("best", "long", "15m", f"{DAY} 10:15"),
     ],
+    "EDGE": [("strong", "long", "15m", f"{DAY} 09:30")],
     "STALE": [("strong", "long", "15m", f"{DAY} 09:29")],
     "LATE": [("strong", "long", "15m", f"{DAY} 10:01")],
     "EVE": [("strong", "long", "15m", "2024-01-09 15:30")],
 }
+# sessions with volume, and relative volume, where they are not 5 and 2
+VOLUMES = {"BEST": (4, 3.0), "QUIET": (5, 1.5)}
 # pattern, direction, first session, cases, hits, base ratio, low end: the last of the date or
 # earlier holds, and 11 January is too late
 RECORDS = [
     ("best", "long", "2024-01-10", 50, 45, 0.5, 0.8),
+    ("lucky", "long", "2024-01-10", 30, 30, 0.5, 0.6),
     ("strong", "long", "2024-01-02", 40, 10, 0.5, 0.2),
     ("strong", "long", "2024-01-10", 50, 40, 0.5, 0.7),
     ("strong", "long", "2024-01-11", 51, 0, 0.5, 0.1),
@@ -530,8 +554,9 @@ def scanned(sample: Warehouse) -> duckdb.DuckDBPyConnection:
             )
             connection.execute(
                 "insert into relative_volume by name select ? as symbol, ?::date as session_date, "
-                "? as cutoff_time, 5 as lookback_sessions, ? as history_count, 2 relative_volume",
-                [symbol, DAY, cutoff, 4 if symbol == "BEST" else 5],
+                "? as cutoff_time, 5 as lookback_sessions, ? as history_count, "
+                "? as relative_volume",
+                [symbol, DAY, cutoff, *VOLUMES.get(symbol, (5, 2.0))],
             )
         for pattern, direction, timeframe, known_ts in events:
             connection.execute(
@@ -546,8 +571,9 @@ def scanned(sample: Warehouse) -> duckdb.DuckDBPyConnection:
             connection.execute(
                 "insert into pattern_records by name select 'XNSE' as calendar, ? as pattern, "
                 "? as direction, ? as timeframe, ?::date as session_date, ? as case_count, "
-                "? as hit_count, ? as base_ratio, ? as confidence_low",
-                [pattern, direction, timeframe, day, cases, hits, base, low],
+                "? as hit_count, ? as base_ratio, ? as confidence_low, "
+                "if(confidence_low is null, null, ? / ?) as confidence",
+                [pattern, direction, timeframe, day, cases, hits, base, low, hits, cases],
             )
     connection.execute(f"create table pattern as {sample.compiled('scanners__pattern')}")
     return connection
@@ -559,13 +585,15 @@ def test_a_scan_is_what_it_is_by_hand(scanned: duckdb.DuckDBPyConnection) -> Non
         "pattern_score, relative_volume, signal_rank from pattern order by all"
     ).fetchall() == [
         # too little volume history is no relative volume, and comes after what has one
-        ("daily", "BEST", "strong", "long", "15:30:00", 50, 70.0, None, 2),
+        ("daily", "BEST", "strong", "long", "15:30:00", 50, 70.0, None, 3),
         ("daily", "FEW", "few", "long", "15:30:00", 29, None, 2.0, None),
         ("daily", "NEW", "strong", "short", "15:30:00", None, None, 2.0, None),
+        ("daily", "QUIET", "strong", "long", "15:30:00", 50, 70.0, 1.5, 2),
         ("daily", "TIE", "strong", "long", "15:30:00", 50, 70.0, 2.0, 1),
         ("daily", "USUAL", "usual", "long", "15:30:00", 500, 55.0, 2.0, None),
         ("daily", "WEAK", "weak", "short", "15:30:00", 50, 40.0, 2.0, None),
-        ("intraday", "YOUNG", "strong", "long", "09:45:00", 50, 70.0, 2.0, 1),
+        ("intraday", "EDGE", "strong", "long", "09:30:00", 50, 70.0, 2.0, 1),
+        ("intraday", "YOUNG", "strong", "long", "09:45:00", 50, 70.0, 2.0, 2),
     ]
     # adjusted prices, in shares of the day
     assert scanned.execute(
