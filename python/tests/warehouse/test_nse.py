@@ -12,6 +12,7 @@ import pytest
 
 from duckbourse.settings import PROJECT
 from tests.warehouse.conftest import SHARED, Warehouse, empty_store
+from tests.warehouse.patterns import FUTURES, KNOWN, build, change_after, known, world
 
 MARKET = SHARED / "market"
 pytestmark = pytest.mark.skipif(
@@ -248,3 +249,20 @@ def test_scanners_find_candidates_in_real_minutes(nse: Warehouse) -> None:
     assert isinstance(crp, int) and crp > 20
     # that day's first bar came at 10:59: there was nothing to scan at any cutoff
     assert unknown == 0
+
+
+@pytest.mark.parametrize("at", ["2021-04-20 10:00", "2021-04-30 13:15", "2021-05-06 15:30"])
+def test_no_pattern_of_real_minutes_is_known_before_its_time(nse: Warehouse, at: str) -> None:
+    bars = "from built.bars.ohlcv where timeframe in ('15m', '1d') and source != 'eqker'"
+    relations = [relation for relation in KNOWN if relation != "pattern"]
+
+    def seen(future: str | None) -> dict[str, list[tuple[object, ...]]]:
+        connection = world(nse, bars, candles="timeframe in ('15m', '1d')")
+        if future:
+            change_after(connection, future, at)
+        return known(build(nse, connection), at, *relations)
+
+    as_built = seen(None)
+    assert all(as_built.values()), "an instant at which nothing is known proves nothing"
+    for future in FUTURES:
+        assert seen(future) == as_built, f"with the future {future}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections import defaultdict
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -15,9 +15,10 @@ import pytest
 from duckbourse.settings import PROJECT
 from tests.warehouse.conftest import Warehouse, empty_store
 
-DAYS = ("2010-04-15", "2010-05-06", "2010-05-07", "2010-05-28")
-# the latest cutoff of a morning preset; what is scanned later must be the same on the days before
-TIME = "10:00"
+Rows = list[tuple[object, ...]]
+
+# at the latest cutoff of a morning; what is scanned later in a day must be there until the eve
+NOWS = ("2010-05-06 10:00", "2010-05-28 10:00")
 
 # each of these is done to bars and indicators after the instant
 FUTURES = {
@@ -36,7 +37,8 @@ class Room:
 
     @property
     def answers(self) -> tuple[str, ...]:
-        return (*(f"scanners.{name}" for name in self.scanners), "scanners.rejections")
+        scanners = [f"scanners.{name}" for name in self.scanners]
+        return (*scanners, "scanners.rejections", "scanners.signals")
 
 
 @cache
@@ -95,128 +97,119 @@ def is_of_bars(connection: duckdb.DuckDBPyConnection, relation: str) -> bool:
     return {"timeframe", "bar_ts"} <= {name for name, *_ in names}
 
 
-def scanned(
-    sample: Warehouse,
-    connection: duckdb.DuckDBPyConnection,
-    day: str,
-    change: str | None,
-    mutated: Callable[[str, str], str] = lambda relation, sql: sql,
-) -> dict[str, list[tuple[object, ...]]]:
-    """Return every answer that was known by 10:00 of a day, from bars that were changed first."""
+def lay_out(
+    sample: Warehouse, connection: duckdb.DuckDBPyConnection, now: str, change: str | None
+) -> None:
+    """Put what scanners read in its place, and change what nobody knows yet."""
     connection.execute("detach database if exists duckbourse")
     connection.execute("attach ':memory:' as duckbourse")
+    for relation in room(sample).inputs:
+        connection.execute(f"create schema if not exists duckbourse.{relation.split('.')[0]}")
+        connection.execute(f"create table duckbourse.{relation} as from origin.{relation}")
+        if change and is_of_bars(connection, relation):
+            key = "(symbol, timeframe, bar_ts)"
+            is_known = f"bar_end <= timestamp '{now}'"
+            if relation != "bars.ohlcv":
+                is_known = f"{key} in (select {key} from origin.bars.ohlcv where {is_known})"
+            columns = connection.execute(f"describe duckbourse.{relation}").fetchall()
+            lies = {"DOUBLE": "{0} = {0} * -7 + 1e6", "SMALLINT": "{0} = 100 - {0}"}
+            nonsense = ", ".join(
+                lies[kind].format(name) for name, kind, *_ in columns if kind in lies
+            )
+            connection.execute(
+                change.format(relation=f"duckbourse.{relation}", known=is_known, nonsense=nonsense)
+            )
     connection.execute("create schema duckbourse.scanners")
     # nothing was built before
     connection.execute(
         "create table duckbourse.scanners.built_days "
         "(symbol varchar, session_date date, version ubigint)"
     )
-    now = f"timestamp '{day} {TIME}'"
-    for relation in room(sample).inputs:
-        connection.execute(f"create schema if not exists duckbourse.{relation.split('.')[0]}")
-        connection.execute(f"create table duckbourse.{relation} as from origin.{relation}")
-        if change and is_of_bars(connection, relation):
-            key = "(symbol, timeframe, bar_ts)"
-            known = (
-                f"bar_end <= {now}" if relation == "bars.ohlcv" else
-                f"{key} in (select {key} from origin.bars.ohlcv where bar_end <= {now})"
-            )  # fmt: skip
-            columns = connection.execute(f"describe duckbourse.{relation}").fetchall()
-            nonsense = ", ".join(
-                f"{name} = {name} * -7 + 1e6" for name, kind, *_ in columns if kind == "DOUBLE"
-            )
-            connection.execute(
-                change.format(relation=f"duckbourse.{relation}", known=known, nonsense=nonsense)
-            )
-    for relation, sql in room(sample).steps.items():
-        connection.execute(
-            f"create or replace table duckbourse.{relation} as {mutated(relation, sql)}"
-        )
-    return {
-        relation: connection.execute(
-            f"select t::varchar from duckbourse.{relation} as t "
-            f"where session_date + cutoff_time::time <= {now} order by all"
-        ).fetchall()
-        for relation in room(sample).answers
-    } | {
-        "scanners.signals": connection.execute(
-            "select t::varchar from duckbourse.scanners.signals as t "
-            f"where known_at <= {now} order by all"
-        ).fetchall()
-    }
+    for relation in room(sample).steps:
+        build(sample, connection, relation)
 
 
-@pytest.mark.parametrize("day", DAYS)
-def test_nothing_knows_what_comes_after_its_cutoff(
-    sample: Warehouse, inputs: duckdb.DuckDBPyConnection, day: str
+def build(
+    sample: Warehouse,
+    connection: duckdb.DuckDBPyConnection,
+    relation: str,
+    *mistakes: tuple[str, str],
 ) -> None:
-    as_built = scanned(sample, inputs, day, None)
-    for name, change in FUTURES.items():
-        after = scanned(sample, inputs, day, change)
-        for relation, rows in as_built.items():
-            assert after[relation] == rows, f"{relation}, with the future {name}"
+    """Build a relation of the scanners from its own SQL, or from SQL with mistakes in it."""
+    sql = room(sample).steps[relation]
+    for right, wrong in mistakes:
+        assert right in sql, relation
+        sql = sql.replace(right, wrong)
+    connection.execute(f"create or replace table duckbourse.{relation} as {sql}")
 
 
-def test_there_is_something_to_prove(sample: Warehouse, inputs: duckdb.DuckDBPyConnection) -> None:
-    seen = scanned(sample, inputs, DAYS[-1], None)
-    assert [relation for relation, rows in seen.items() if not rows] == []
+def answers(connection: duckdb.DuckDBPyConnection, relation: str, now: str) -> Rows:
+    """Return what a relation had to say by then."""
+    known_at = "known_at" if relation == "scanners.signals" else "session_date + cutoff_time::time"
+    return connection.execute(
+        f"select t::varchar from duckbourse.{relation} as t "
+        f"where {known_at} <= timestamp '{now}' order by all"
+    ).fetchall()
 
 
-def test_the_proof_sees_a_look_ahead_in_any_scanner(
+def test_nothing_knows_what_comes_after_its_cutoff(
     sample: Warehouse, inputs: duckdb.DuckDBPyConnection
 ) -> None:
-    """In a copy of each scanner in turn, the last price is that of an hour later."""
-    later = """(
-        select so_far.* replace (later.last_price as last_price)
-        from "duckbourse"."scanners"."sessions_so_far" as so_far
-        inner join "duckbourse"."scanners"."session_minutes" as later
-            on so_far.symbol = later.symbol and so_far.session_date = later.session_date
-            and later.cutoff_minute
-            = 60 * hour(so_far.cutoff_time::time) + minute(so_far.cutoff_time::time) + 60
-    )"""
-    day = "2010-05-06"
-    caught = set()
-    for scanner in room(sample).scanners:
-
-        def peeking(relation: str, sql: str, scanner: str = scanner) -> str:
-            if relation != f"scanners.{scanner}":
-                return sql
-            assert '"duckbourse"."scanners"."sessions_so_far"' in sql
-            return sql.replace('"duckbourse"."scanners"."sessions_so_far"', later)
-
-        told = f"scanners.{scanner}"
-        as_built = scanned(sample, inputs, day, None, peeking)[told]
-        if all(
-            scanned(sample, inputs, day, change, peeking)[told] != as_built
-            for change in FUTURES.values()
-        ):
-            caught.add(scanner)
-    assert caught == set(room(sample).scanners)
+    told = room(sample).answers
+    lay_out(sample, inputs, NOWS[-1], None)
+    as_built = {(now, one): answers(inputs, one, now) for now in NOWS for one in told}
+    silent = [one for one in told if not as_built[NOWS[-1], one]]
+    assert silent == [], "what says nothing proves nothing"
+    for now in NOWS:
+        for name, change in FUTURES.items():
+            lay_out(sample, inputs, now, change)
+            for one in told:
+                assert answers(inputs, one, now) == as_built[now, one], f"{one}, {now}, {name}"
 
 
-@pytest.mark.parametrize("feature", ["sessions_so_far", "expected_volumes", "histories"])
-def test_the_proof_sees_a_look_ahead_in_a_feature(
-    sample: Warehouse, inputs: duckdb.DuckDBPyConnection, feature: str
+# an hour later, in a copy of a scanner
+LATER = """(
+    select so_far.* replace (later.last_price as last_price)
+    from "duckbourse"."scanners"."sessions_so_far" as so_far
+    inner join "duckbourse"."scanners"."session_minutes" as later
+        on so_far.symbol = later.symbol and so_far.session_date = later.session_date
+        and later.cutoff_minute
+        = 60 * hour(so_far.cutoff_time::time) + minute(so_far.cutoff_time::time) + 60
+)"""
+LATE = ("cutoffs.cutoff_minute,", "cutoffs.cutoff_minute + 30,")
+# a minute, a volume or a day that is not over yet, in a feature that CRP or breakout reads
+PLANTED = {
+    "scanners.sessions_so_far": [LATE],
+    "scanners.expected_volumes": [LATE, ("unnest(range(1, history_", "unnest(range(0, history_")],
+    "scanners.histories": [("preceding and 1 preceding", "preceding and current row")],
+}
+
+
+def test_the_proof_sees_a_look_ahead_wherever_it_is_planted(
+    sample: Warehouse, inputs: duckdb.DuckDBPyConnection
 ) -> None:
-    """The feature counts a minute, a volume or a day that is not over yet."""
-    late = ("cutoffs.cutoff_minute,", "cutoffs.cutoff_minute + 30,")
-    planted = {
-        "sessions_so_far": [late],
-        "expected_volumes": [late, ("unnest(range(1, history_", "unnest(range(0, history_")],
-        "histories": [("preceding and 1 preceding", "preceding and current row")],
-    }
-
-    def peeking(relation: str, sql: str) -> str:
-        if relation != f"scanners.{feature}":
-            return sql
-        for right, wrong in planted[feature]:
-            assert right in sql
-            sql = sql.replace(right, wrong)
-        return sql
-
-    as_built = scanned(sample, inputs, "2010-05-06", None, peeking)
-    for change in FUTURES.values():
-        assert scanned(sample, inputs, "2010-05-06", change, peeking) != as_built
+    """Planted into a copy of each scanner, and of each feature, in turn."""
+    now = "2010-05-06 10:00"
+    seen: dict[str, list[object]] = defaultdict(list)
+    for change in (None, *FUTURES.values()):
+        lay_out(sample, inputs, now, change)
+        for name in room(sample).scanners:
+            scanner = f"scanners.{name}"
+            build(sample, inputs, scanner, ('"duckbourse"."scanners"."sessions_so_far"', LATER))
+            seen[scanner].append(answers(inputs, scanner, now))
+        for feature, mistakes in PLANTED.items():
+            build(sample, inputs, feature, *mistakes)
+            for scanner in ("scanners.crp", "scanners.breakout"):
+                build(sample, inputs, scanner)
+            found = [answers(inputs, f"scanners.{name}", now) for name in ("crp", "breakout")]
+            seen[feature].append(found)
+            build(sample, inputs, feature)
+    unseen = [
+        planted
+        for planted, (as_built, *futures) in seen.items()
+        if all(future == as_built for future in futures)
+    ]
+    assert unseen == []
 
 
 def test_a_warehouse_that_ends_at_the_cutoff_says_the_same(
@@ -229,7 +222,7 @@ def test_a_warehouse_that_ends_at_the_cutoff_says_the_same(
     for kind, known in (
         ("deliveries", "true"),
         ("daily", f"session_date < '{day}'"),
-        ("minute", f"bar_ts < timestamp '{day} {TIME}'"),
+        ("minute", f"bar_ts < timestamp '{day} 10:00'"),
     ):
         duckdb.execute(
             f"copy (from read_parquet('{shipped}/{kind}/*.parquet') where {known}) "
@@ -237,16 +230,16 @@ def test_a_warehouse_that_ends_at_the_cutoff_says_the_same(
         )
     cut.build("-s", "+scanners__signals", "+scanners__rejections")
     for answer in room(sample).answers:
-        rows = f"from {answer} as t where session_date + cutoff_time::time <= '{day} {TIME}'"
+        rows = f"from {answer} as t where session_date + cutoff_time::time <= '{day} 10:00'"
+        if answer == "scanners.signals":
+            # the version of the data is another, and nothing else
+            known = f"where known_at <= '{day} 10:00'"
+            rows = f"from (select * exclude (data_version) from {answer} {known}) as t"
         question = f"select t::varchar {rows} order by all"
         assert cut.query(question) == sample.query(question), answer
-    signals = "select t.* exclude (data_version) from scanners.signals as t"
-    known = f"{signals} where known_at <= '{day} {TIME}' order by all"
-    assert cut.query(known) == sample.query(known)
-    assert cut.query(known), "no signals prove nothing"
 
     # nor is any bar there that was not over, or that the rest of the day then changed
-    assert cut.query("select max(bar_end)::varchar from bars.ohlcv") == [(f"{day} {TIME}:00",)]
+    assert cut.query("select max(bar_end)::varchar from bars.ohlcv") == [(f"{day} 10:00:00",)]
     with duckdb.connect() as connection:
         connection.execute(f"attach '{cut.file}' as cut (read_only)")
         connection.execute(f"attach '{sample.file}' as whole (read_only)")

@@ -1,0 +1,258 @@
+{#- So that a range of 0.3 is a range of 0.3, and a close on a line is not beyond it. -#}
+{%- set price_decimals = 6 -%}
+{%- set candle_families = [
+    'candles_of_one_bar',
+    'candles_of_two_bars',
+    'candles_of_three_bars',
+    'candles_of_more_bars',
+] -%}
+{#- Of how many bars, this one included, it is the narrowest. -#}
+{%- set narrowest_of = [4, 7] -%}
+
+with
+
+all_bars as (
+    select * from {{ ref('bars__ohlcv') }}
+),
+
+settings as (
+    select * from {{ ref('pattern_settings') }}
+),
+
+formations as (
+    select * from {{ ref('scanners__chart_formations') }}
+),
+
+{% for family in candle_families -%}
+{{ family }} as (
+    select * from {{ ref('indicators__' ~ family) }}
+    semi join settings using (timeframe)
+),
+
+{% endfor -%}
+
+bars as (
+    select
+        symbol,
+        timeframe,
+        bar_ts,
+        bar_end,
+        session_date,
+        calendar,
+        bar_number,
+        adjusted_high,
+        adjusted_low,
+        adjusted_close,
+        round(adjusted_high - adjusted_low, {{ price_decimals }}) as high_low
+    from all_bars
+    semi join settings using (timeframe)
+),
+
+-- one row per bar and pattern that is there; unpivot leaves nulls out
+candle_values as (
+    {% for family in candle_families -%}
+    select
+        symbol,
+        timeframe,
+        bar_ts,
+        pattern,
+        strength
+    from (
+        select
+            symbol,
+            timeframe,
+            bar_ts,
+            nullif(columns('candle_.*'), 0)
+        from {{ family }}
+    )
+    unpivot (strength for pattern in (columns('candle_.*')))
+    {{ 'union all' if not loop.last }}
+    {% endfor -%}
+),
+
+candle_events as (
+    select
+        bars.symbol,
+        bars.timeframe,
+        bars.bar_ts,
+        candle_values.pattern,
+        if(candle_values.strength > 0, 'long', 'short') as direction,
+        bars.bar_end as known_ts,
+        bars.session_date,
+        bars.calendar,
+        abs(candle_values.strength)::smallint as strength,
+        null::timestamp as started_ts,
+        null::timestamp as formed_ts,
+        null::double as upper_price,
+        null::double as lower_price
+    from candle_values
+    inner join bars using (symbol, timeframe, bar_ts)
+),
+
+narrow_bars as (
+    select
+        *,
+        {% for count in narrowest_of -%}
+        bar_number >= {{ count - 1 }}
+        and high_low < min(high_low) over (
+            partition by symbol, timeframe
+            order by bar_number
+            rows between {{ count - 1 }} preceding and 1 preceding
+        ) as is_narrowest_of_{{ count }},
+        {% endfor -%}
+        adjusted_high < lag(adjusted_high) over series
+        and adjusted_low > lag(adjusted_low) over series as is_inside
+    from bars
+    window series as (partition by symbol, timeframe order by bar_number)
+),
+
+-- seen from the bar after the narrow one, which breaks out of it or does not
+breaks as (
+    select
+        symbol,
+        timeframe,
+        bar_ts,
+        bar_end,
+        session_date,
+        calendar,
+        adjusted_close,
+        lag(bar_ts) over series as started_ts,
+        lag(bar_end) over series as formed_ts,
+        lag(adjusted_high) over series as upper_price,
+        lag(adjusted_low) over series as lower_price,
+        {% for count in narrowest_of -%}
+        lag(is_narrowest_of_{{ count }}) over series as nr{{ count }},
+        {% endfor -%}
+        lag(is_inside) over series as inside_bar
+    from narrow_bars
+    window series as (partition by symbol, timeframe order by bar_number)
+),
+
+narrow_events as (
+    {% for pattern in ['inside_bar', 'nr4', 'nr7'] -%}
+    select
+        symbol,
+        timeframe,
+        bar_ts,
+        '{{ pattern }}' as pattern,
+        if(adjusted_close > upper_price, 'long', 'short') as direction,
+        bar_end as known_ts,
+        session_date,
+        calendar,
+        null::smallint as strength,
+        started_ts,
+        formed_ts,
+        upper_price,
+        lower_price
+    from breaks
+    where {{ pattern }} and (adjusted_close > upper_price or adjusted_close < lower_price)
+    {{ 'union all' if not loop.last }}
+    {% endfor -%}
+),
+
+waits as (
+    select
+        *,
+        unnest(range(formed_bar_number, last_bar_number + 1)) as bar_number
+    from formations
+),
+
+-- both lines as they stand at the bar
+lines as (
+    select
+        waits.symbol,
+        waits.timeframe,
+        waits.pattern,
+        waits.breaks_to,
+        waits.started_bar_number,
+        waits.formed_bar_number,
+        waits.bar_number,
+        bars.adjusted_close,
+        round(
+            waits.upper_price + waits.upper_slope * (waits.bar_number - waits.formed_bar_number),
+            {{ price_decimals }}
+        ) as upper_price,
+        round(
+            waits.lower_price + waits.lower_slope * (waits.bar_number - waits.formed_bar_number),
+            {{ price_decimals }}
+        ) as lower_price
+    from waits
+    inner join bars using (symbol, timeframe, bar_number)
+),
+
+-- the first close outside, on whichever side, is the end of a shape
+ends as (
+    select
+        *,
+        if(adjusted_close > upper_price, 'long', 'short') as direction
+    from lines
+    where
+        upper_price > lower_price
+        and (adjusted_close > upper_price or adjusted_close < lower_price)
+    qualify
+        row_number() over (
+            partition by symbol, timeframe, pattern, started_bar_number, formed_bar_number
+            order by bar_number
+        ) = 1
+),
+
+-- of shapes with the same start, the first that breaks
+breakouts as (
+    select * from ends
+    where breaks_to in ('both', direction)
+    qualify
+        row_number() over (
+            partition by symbol, timeframe, pattern, started_bar_number
+            order by bar_number, formed_bar_number
+        ) = 1
+),
+
+-- of shapes that break at the same bar, the last to be formed
+chart_breaks as (
+    select * from breakouts
+    qualify
+        row_number() over (
+            partition by symbol, timeframe, bar_number, pattern
+            order by formed_bar_number desc, started_bar_number desc, direction
+        ) = 1
+),
+
+chart_events as (
+    select
+        bars.symbol,
+        bars.timeframe,
+        bars.bar_ts,
+        chart_breaks.pattern,
+        chart_breaks.direction,
+        bars.bar_end as known_ts,
+        bars.session_date,
+        bars.calendar,
+        null::smallint as strength,
+        first_bars.bar_ts as started_ts,
+        formed_bars.bar_end as formed_ts,
+        chart_breaks.upper_price,
+        chart_breaks.lower_price
+    from chart_breaks
+    inner join bars using (symbol, timeframe, bar_number)
+    inner join bars as first_bars
+        on
+            chart_breaks.symbol = first_bars.symbol
+            and chart_breaks.timeframe = first_bars.timeframe
+            and chart_breaks.started_bar_number = first_bars.bar_number
+    inner join bars as formed_bars
+        on
+            chart_breaks.symbol = formed_bars.symbol
+            and chart_breaks.timeframe = formed_bars.timeframe
+            and chart_breaks.formed_bar_number = formed_bars.bar_number
+),
+
+final as (
+    select * from candle_events
+    union all
+    select * from narrow_events
+    union all
+    select * from chart_events
+)
+
+select * from final
+order by symbol, timeframe, bar_ts, pattern
