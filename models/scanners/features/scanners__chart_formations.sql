@@ -1,4 +1,6 @@
 {{ config(access='private') }}
+{#- A difference of less than this share is none, whatever the last bit, which a split may move. -#}
+{%- set tie = 1e-9 -%}
 
 with
 
@@ -225,7 +227,8 @@ flags as (
             {{ change_pct('tops.level', 'at_top.pole_low', 'at_top.pole_low') }},
             {{ change_pct('at_top.pole_high', '-tops.level', 'at_top.pole_high') }}
         ) >= settings.min_pole_pct
-        and if(tops.side = 1, when_known.low_close, -when_known.high_close) >= floor_level
+        and if(tops.side = 1, when_known.low_close, -when_known.high_close)
+        >= floor_level - {{ tie }} * abs(floor_level)
 ),
 
 numbered_tops as (
@@ -398,7 +401,7 @@ cups as (
             twins.valley_bar_number - twins.first_bar_number,
             twins.pivot_bar_number - twins.valley_bar_number
         ) >= settings.min_cup_side_pct / 100 * twins.apart_bars
-        and when_known.low_close >= floor_level
+        and when_known.low_close >= {{ 1 - tie }} * floor_level
     qualify
         row_number() over (
             partition by twins.symbol, twins.timeframe, twins.pivot_bar_number

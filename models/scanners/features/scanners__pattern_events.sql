@@ -1,5 +1,6 @@
-{#- So that a range of 0.3 is a range of 0.3, and a close on a line is not beyond it. -#}
-{%- set price_decimals = 6 -%}
+{#- A difference of less than this share is none: a close on a line is not beyond it, whatever the
+    last bit of either, which a later split may move. -#}
+{%- set tie = 1e-9 -%}
 {%- set candle_families = [
     'candles_of_one_bar',
     'candles_of_two_bars',
@@ -43,7 +44,7 @@ bars as (
         adjusted_high,
         adjusted_low,
         adjusted_close,
-        round(adjusted_high - adjusted_low, {{ price_decimals }}) as high_low
+        adjusted_high - adjusted_low as high_low
     from all_bars
     semi join settings using (timeframe)
 ),
@@ -94,7 +95,7 @@ narrow_bars as (
         *,
         {% for count in narrowest_of -%}
         bar_number >= {{ count - 1 }}
-        and high_low < min(high_low) over (
+        and high_low < {{ 1 - tie }} * min(high_low) over (
             partition by symbol, timeframe
             order by bar_number
             rows between {{ count - 1 }} preceding and 1 preceding
@@ -168,14 +169,10 @@ lines as (
         waits.formed_bar_number,
         waits.bar_number,
         bars.adjusted_close,
-        round(
-            waits.upper_price + waits.upper_slope * (waits.bar_number - waits.formed_bar_number),
-            {{ price_decimals }}
-        ) as upper_price,
-        round(
-            waits.lower_price + waits.lower_slope * (waits.bar_number - waits.formed_bar_number),
-            {{ price_decimals }}
-        ) as lower_price
+        waits.upper_price + waits.upper_slope * (waits.bar_number - waits.formed_bar_number)
+            as upper_price,
+        waits.lower_price + waits.lower_slope * (waits.bar_number - waits.formed_bar_number)
+            as lower_price
     from waits
     inner join bars using (symbol, timeframe, bar_number)
 ),
@@ -188,7 +185,10 @@ ends as (
     from lines
     where
         upper_price > lower_price
-        and (adjusted_close > upper_price or adjusted_close < lower_price)
+        and (
+            adjusted_close > {{ 1 + tie }} * upper_price
+            or adjusted_close < {{ 1 - tie }} * lower_price
+        )
     qualify
         row_number() over (
             partition by symbol, timeframe, pattern, started_bar_number, formed_bar_number

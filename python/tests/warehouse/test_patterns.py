@@ -602,3 +602,26 @@ def test_a_scan_is_what_it_is_by_hand(scanned: duckdb.DuckDBPyConnection) -> Non
     assert scanned.execute(
         "select distinct pattern_price, lower_price, upper_price from pattern"
     ).fetchall() == [(100.0, 80.0, 110.0)]
+
+
+@pytest.mark.parametrize("factor", [0.2, 1 / 3, 0.7])
+def test_a_later_split_changes_no_pattern(sample: Warehouse, factor: float) -> None:
+    found = []
+    for price in ("price", f"price * {factor}"):
+        adjusted = ", ".join(
+            f"{price.replace('price', f'adjusted_{name}')} as adjusted_{name}"
+            for name in ("high", "low", "close")
+        )
+        connection = build(sample, world(sample, f"select * replace ({adjusted}) {SAMPLE_BARS}"))
+        connection.execute("use duckbourse.scanners")
+        found.append(
+            [
+                connection.execute(f"select {columns} order by all").fetchall()
+                for columns in (
+                    "* exclude (pivot_price) from pivots",
+                    "* exclude (upper_price, lower_price) from pattern_events",
+                    "* from pattern_records",
+                )
+            ]
+        )
+    assert found[0] == found[1]
