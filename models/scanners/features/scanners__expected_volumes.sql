@@ -13,7 +13,7 @@ session_minutes as (
 ),
 
 sessions as (
-    select * from {{ ref('bars__sessions') }}
+    select * from {{ ref('scanners__sessions') }}
 ),
 
 cutoffs as (
@@ -27,10 +27,7 @@ comparable_sessions as (
         sessions.session_date,
         cutoffs.cutoff_time,
         cutoffs.history_sessions,
-        least(
-            cutoffs.cutoff_minute,
-            date_diff('minute', sessions.session_date::timestamp, sessions.close_ts)
-        ) as cutoff_minute,
+        least(cutoffs.cutoff_minute, sessions.close_minute) as cutoff_minute,
         row_number() over (
             partition by sessions.calendar, cutoffs.cutoff_time, cutoffs.history_sessions
             order by sessions.session_date

@@ -7,7 +7,7 @@ session_minutes as (
 ),
 
 sessions as (
-    select * from {{ ref('bars__sessions') }}
+    select * from {{ ref('scanners__sessions') }}
 ),
 
 cutoffs as (
@@ -23,10 +23,7 @@ last_minutes as (
         sessions.calendar,
         sessions.session_date,
         cutoffs.cutoff_time,
-        least(
-            cutoffs.cutoff_minute,
-            date_diff('minute', sessions.session_date::timestamp, sessions.close_ts)
-        ) as cutoff_minute
+        least(cutoffs.cutoff_minute, sessions.close_minute) as cutoff_minute
     from sessions
     cross join cutoffs
 ),
