@@ -187,6 +187,7 @@ def main() -> None:
             "breakout_presets",
             "score_tiers",
             "scanners__session_minutes",
+            "scanners__sessions",
         ]
         took = measured(
             [*command, *chosen, "--exclude-resource-types", "test", "unit_test"],

@@ -62,15 +62,15 @@ prior_sessions as (
         numbers_before.session_date,
         numbers_before.cutoff_time,
         numbers_before.history_sessions,
-        prior.session_date as prior_date,
-        prior.cutoff_minute
+        earlier.session_date as prior_date,
+        earlier.cutoff_minute
     from numbers_before
-    inner join comparable_sessions as prior
+    inner join comparable_sessions as earlier
         on
-            numbers_before.calendar = prior.calendar
-            and numbers_before.cutoff_time = prior.cutoff_time
-            and numbers_before.history_sessions = prior.history_sessions
-            and numbers_before.number_before = prior.comparable_number
+            numbers_before.calendar = earlier.calendar
+            and numbers_before.cutoff_time = earlier.cutoff_time
+            and numbers_before.history_sessions = earlier.history_sessions
+            and numbers_before.number_before = earlier.comparable_number
 ),
 
 -- a symbol that traded later in the day only had no volume by the cutoff, which is a volume of 0
