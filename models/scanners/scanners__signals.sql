@@ -45,6 +45,7 @@ candidates as (
         crp_presets.stop_loss_pct,
         crp_presets.take_profit_pct,
         crp_presets.position_pct,
+        crp_presets.exit_time,
         to_json({
             'close_position': crp.close_position,
             'range_pct': crp.range_pct,
@@ -74,6 +75,7 @@ candidates as (
         breakout_presets.stop_loss_pct,
         breakout_presets.take_profit_pct,
         breakout_presets.position_pct,
+        breakout_presets.exit_time,
         to_json({
             'resistance': breakout.resistance,
             'support': breakout.support,
@@ -130,6 +132,7 @@ final as (
             ), {{ price_decimals }}
         ) as target_price,
         candidates.position_pct,
+        candidates.exit_time,
         candidates.evidence,
         candidates.scanner_version,
         publication.data_version
