@@ -1,0 +1,170 @@
+{{ config(access='private') }}
+
+with
+
+runs as (
+    select * from {{ ref('backtests__runs') }}
+),
+
+settings as (
+    select * from {{ ref('backtest_settings') }}
+),
+
+signals as (
+    select * from {{ ref('scanners__signals') }}
+),
+
+exits as (
+    select * from {{ ref('backtests__exits') }}
+    where entry_price is not null
+),
+
+sessions as (
+    select * from {{ ref('bars__sessions') }}
+),
+
+daily_bars as (
+    select
+        symbol,
+        bar_ts,
+        bar_end
+    from {{ ref('bars__ohlcv') }}
+    where timeframe = '1d'
+),
+
+volatilities as (
+    select
+        daily_bars.symbol,
+        daily_bars.bar_end,
+        volatility.natr_14
+    from {{ ref('indicators__volatility') }} as volatility
+    inner join daily_bars using (symbol, bar_ts)
+    where volatility.timeframe = '1d'
+),
+
+charges as (
+    select * from {{ ref('charges') }}
+),
+
+-- no charges are known before the schedule begins, and then nothing is traded
+charged as (
+    select
+        runs.run_id,
+        sessions.session_number,
+        signals.session_date,
+        signals.signal_id,
+        signals.signal_rank,
+        signals.symbol,
+        signals.known_at,
+        signals.direction,
+        if(signals.direction = 'long', 1, -1) as side,
+        signals.position_pct,
+        signals.stop_price,
+        exits.entry_ts,
+        exits.entry_price,
+        exits.entry_bar_volume,
+        exits.exit_ts,
+        exits.exit_price,
+        exits.exit_reason,
+        exits.missing_reason,
+        exits.reckoned_ts,
+        exits.reckoned_price,
+        exits.reckoned_return_pct,
+        settings.sizing,
+        settings.sizing_pct,
+        settings.kelly_ratio,
+        settings.min_kelly_trades,
+        settings.slippage_bps,
+        settings.max_participation_pct,
+        settings.max_positions,
+        settings.max_symbol_pct,
+        settings.max_leverage_ratio,
+        charges.* exclude (segment, effective_from, currency, source),
+        -- what a share costs to enter at the most: no cap lowers it here
+        exits.entry_price * (
+            1 + settings.slippage_bps / 10000 + (
+                (
+                    charges.brokerage_pct + charges.exchange_pct
+                    + greatest(charges.buy_regulator_pct, charges.sell_regulator_pct)
+                ) * (1 + charges.gst_pct / 100)
+                + greatest(charges.buy_tax_pct + charges.buy_stamp_pct, charges.sell_tax_pct)
+            ) / 100
+        ) + charges.sell_share_amount as unit_cost
+    from runs
+    inner join settings using (setting)
+    inner join signals
+        on runs.scanner = signals.scanner
+            and runs.preset = signals.preset
+            and runs.calendar = signals.calendar
+    inner join sessions
+        on signals.calendar = sessions.calendar and signals.session_date = sessions.session_date
+    inner join exits
+        on signals.signal_id = exits.signal_id
+            and settings.trailing_stop_pct is not distinct from exits.trailing_stop_pct
+    asof inner join charges
+        on settings.segment = charges.segment and signals.session_date >= charges.effective_from
+),
+
+-- Kelly's share from what the signals of the sessions before came to, traded or not
+records as (
+    select
+        *,
+        (
+            reckoned_return_pct - 2 * 100 * (unit_cost / entry_price - 1)
+        )::decimal(18, 6) as known_return_pct
+    from charged
+),
+
+histories as (
+    select
+        *,
+        count(*) over earlier as known_count,
+        count(*) filter (where known_return_pct > 0) over earlier as win_count,
+        (sum(known_return_pct) filter (where known_return_pct > 0) over earlier)::double
+            as win_total_pct,
+        -(sum(known_return_pct) filter (where known_return_pct <= 0) over earlier)::double
+            as loss_total_pct
+    from records
+    window
+        earlier as (
+            partition by run_id
+            order by session_number
+            range between unbounded preceding and 1 preceding
+        )
+),
+
+final as (
+    select
+        histories.* exclude (known_count, win_count, win_total_pct, loss_total_pct),
+        volatilities.natr_14,
+        case
+            when histories.known_count < histories.min_kelly_trades then histories.sizing_pct
+            when histories.win_count = 0 then 0
+            when histories.win_count = histories.known_count then 100 * histories.kelly_ratio
+            else greatest(
+                0,
+                100 * histories.kelly_ratio * (
+                    histories.win_count / histories.known_count
+                    - (1 - histories.win_count / histories.known_count)
+                    * (histories.loss_total_pct / (histories.known_count - histories.win_count))
+                    / (histories.win_total_pct / histories.win_count)
+                )
+            )
+        end as kelly_pct,
+        row_number() over (
+            partition by histories.run_id, histories.session_date, histories.symbol
+            order by histories.known_at, histories.signal_rank
+        ) as symbol_rank,
+        row_number() over (
+            partition by histories.run_id, histories.session_date
+            order by histories.known_at, histories.signal_rank, histories.signal_id
+        ) as entry_rank
+    from histories
+    asof left join volatilities
+        on
+            histories.symbol = volatilities.symbol
+            and histories.known_at >= volatilities.bar_end
+)
+
+select * from final
+order by run_id, session_number, entry_rank
