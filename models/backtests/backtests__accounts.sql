@@ -58,8 +58,9 @@ accounts as (
         session_date,
         opening_amount,
         opening_amount + coalesce(sum(net_pnl_amount), 0)::decimal(18, 4) as equity_amount,
-        list({'signal_id': signal_id, 'quantity': quantity} order by entry_rank)
-            filter (where quantity > 0) as trades
+        list(struct_pack(signal_id := signal_id, quantity := quantity) order by entry_rank) filter (
+            where quantity > 0
+        ) as trades
     from (
         select
             *,

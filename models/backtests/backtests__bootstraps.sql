@@ -36,14 +36,14 @@ places as (
     from results
 ),
 
--- the number of the draw decides, so that every build draws alike
+-- the draw's number decides, so that every build draws alike, and so do runs of the same trades
 draws as (
     select
         run_id,
         draw_number,
         sum(
             net_return_pcts[
-                1 + (hash(run_id, place, draw_number) % len(net_return_pcts))::integer
+                1 + (hash(place, draw_number) % len(net_return_pcts))::integer
             ]
         )::double / count(*) as mean_trade_pct
     from places

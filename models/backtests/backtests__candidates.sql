@@ -133,37 +133,41 @@ histories as (
         )
 ),
 
+shares as (
+    select
+        * exclude (known_count, win_count, win_total_pct, loss_total_pct),
+        known_count >= min_kelly_trades as is_known,
+        win_count / nullif(known_count, 0) as win_share,
+        win_total_pct / nullif(win_count, 0) as average_win_pct,
+        loss_total_pct / nullif(known_count - win_count, 0) as average_loss_pct,
+        win_share - (1 - win_share) * average_loss_pct / average_win_pct as kelly_share
+    from histories
+),
+
 final as (
     select
-        histories.* exclude (known_count, win_count, win_total_pct, loss_total_pct),
+        shares.* exclude (
+            is_known, win_share, average_win_pct, average_loss_pct, kelly_share
+        ),
         volatilities.natr_14,
         case
-            when histories.known_count < histories.min_kelly_trades then histories.sizing_pct
-            when histories.win_count = 0 then 0
-            when histories.win_count = histories.known_count then 100 * histories.kelly_ratio
-            else greatest(
-                0,
-                100 * histories.kelly_ratio * (
-                    histories.win_count / histories.known_count
-                    - (1 - histories.win_count / histories.known_count)
-                    * (histories.loss_total_pct / (histories.known_count - histories.win_count))
-                    / (histories.win_total_pct / histories.win_count)
-                )
-            )
+            when not shares.is_known then shares.sizing_pct
+            when shares.win_share in (0, 1) then 100 * shares.kelly_ratio * shares.win_share
+            when shares.is_known then 100 * shares.kelly_ratio * shares.kelly_share
         end as kelly_pct,
         row_number() over (
-            partition by histories.run_id, histories.session_date, histories.symbol
-            order by histories.known_at, histories.signal_rank
+            partition by shares.run_id, shares.session_date, shares.symbol
+            order by shares.known_at, shares.signal_rank
         ) as symbol_rank,
         row_number() over (
-            partition by histories.run_id, histories.session_date
-            order by histories.known_at, histories.signal_rank, histories.signal_id
+            partition by shares.run_id, shares.session_date
+            order by shares.known_at, shares.signal_rank, shares.signal_id
         ) as entry_rank
-    from histories
+    from shares
     asof left join volatilities
         on
-            histories.symbol = volatilities.symbol
-            and histories.known_at >= volatilities.bar_end
+            shares.symbol = volatilities.symbol
+            and shares.known_at >= volatilities.bar_end
 )
 
 select * from final

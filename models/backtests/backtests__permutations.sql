@@ -49,7 +49,7 @@ chosen as (
     group by run_id
 ),
 
--- the number of the draw decides, so that every build draws alike
+-- the draw's number decides, so that every build draws alike, and so do runs of the same trades
 draws as (
     select
         run_id,
@@ -57,7 +57,7 @@ draws as (
         sum(
             (
                 side * held_return_pcts[
-                    1 + (hash(run_id, signal_id, draw_number) % len(held_return_pcts))::integer
+                    1 + (hash(signal_id, draw_number) % len(held_return_pcts))::integer
                 ]
             )::decimal(18, 6)
         )::double / count(*) as random_mean_pct

@@ -11,18 +11,20 @@ candidates as (
 bought as (
     select
         run_id,
-        unnest(trades, recursive := true)
+        unnest(trades) as trade
     from accounts
 ),
 
 priced as (
     select
         candidates.*,
-        bought.quantity,
+        bought.trade['quantity'] as quantity,
         if(candidates.side = 1, candidates.entry_price, candidates.reckoned_price) as buy_price,
         if(candidates.side = 1, candidates.reckoned_price, candidates.entry_price) as sell_price
     from bought
-    inner join candidates using (run_id, signal_id)
+    inner join candidates
+        on bought.run_id = candidates.run_id
+            and bought.trade['signal_id'] = candidates.signal_id
 ),
 
 charged as (
@@ -33,10 +35,12 @@ charged as (
             exit_reason = 'target', 0,
             {{ slippage('quantity', 'reckoned_price', 'slippage_bps') }}
         )::decimal(18, 4) as exit_slippage_amount,
-        {{ fill_charges('buy', 'quantity', 'buy_price', 'priced') }} as buy_charges,
-        {{ fill_charges('sell', 'quantity', 'sell_price', 'priced') }} as sell_charges,
-        (quantity * entry_price)::decimal(18, 4) as entry_amount,
-        (quantity * reckoned_price)::decimal(18, 4) as exit_amount
+        {{ fill_charges('buy', 'priced.quantity', 'priced.buy_price', 'priced') }}
+            as buy_charges,
+        {{ fill_charges('sell', 'priced.quantity', 'priced.sell_price', 'priced') }}
+            as sell_charges,
+        (priced.quantity * priced.entry_price)::decimal(18, 4) as entry_amount,
+        (priced.quantity * priced.reckoned_price)::decimal(18, 4) as exit_amount
     from priced
 ),
 
@@ -70,7 +74,7 @@ final as (
         entry_slippage_amount,
         exit_slippage_amount,
         {%- for component in charge_components() %}
-        (buy_charges.{{ component }} + sell_charges.{{ component }})::decimal(18, 4)
+        (buy_charges['{{ component }}'] + sell_charges['{{ component }}'])::decimal(18, 4)
             as {{ component }},
         {%- endfor %}
         if(side = 1, buy_charges_amount, sell_charges_amount)::decimal(18, 4)

@@ -22,7 +22,7 @@ from duckbourse.errors import BourseError
 from duckbourse.settings import PROJECT
 
 # A module of this package with a function of the same name; a dash is an underscore there.
-COMMANDS = ("build", "publish", "ingest", "sample-minutes", "sql", "pages", "test")
+COMMANDS = ("build", "publish", "ingest", "sample-minutes", "backtest", "sql", "pages", "test")
 UNEXPECTED = 70
 
 
