@@ -155,7 +155,9 @@ def unit_cost(trade: Mapping[str, Any], setting: Mapping[str, Any]) -> float:
         1 + trade["gst_pct"] / 100
     )
     taxes = max(trade["buy_tax_pct"] + trade["buy_stamp_pct"], trade["sell_tax_pct"])
-    share: float = trade["entry_price"] * (1 + setting["slippage_bps"] / 1e4 + (taxed + taxes) / 100)
+    share: float = trade["entry_price"] * (
+        1 + setting["slippage_bps"] / 1e4 + (taxed + taxes) / 100
+    )
     return share + float(trade["sell_share_amount"])
 
 

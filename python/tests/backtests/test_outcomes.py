@@ -59,7 +59,6 @@ def test_every_exit_of_the_sample_is_the_simulators(sample: Warehouse) -> None:
 def test_every_exit_of_hostile_bars_is_the_simulators(sample: Warehouse) -> None:
     cases = list(random_cases(1500, seed=20261126))
     connection = made(sample, cases, "minutes", "excursions", "exits")
-    connection.execute("update duckbourse.seeds.backtest_settings set trailing_stop_pct = null")
     ends: Counter[tuple[str | None, str | None]] = Counter()
     trailing_pcts = [
         pct
@@ -161,9 +160,6 @@ def test_exits_by_hand(sample: Warehouse) -> None:
     cases: list[Case] = [(name, signal, bars) for name, (signal, bars, *_) in BY_HAND.items()]
     connection = made(sample, cases, "minutes", "excursions", "exits")
     for name, (signal, bars, reason, price) in BY_HAND.items():
-        for trailing_pct in (None,):
-            (found,) = connection.execute(
-                EXITS.format("duckbourse.backtests"), [name, trailing_pct]
-            ).fetchall()
-            assert (found[4], found[3]) == (reason, price), name
-            assert same(found, follow(signal, bars, trailing_pct)), name
+        (found,) = connection.execute(EXITS.format("duckbourse.backtests"), [name, None]).fetchall()
+        assert (found[4], found[3]) == (reason, price), name
+        assert same(found, follow(signal, bars, None)), name
