@@ -11,6 +11,7 @@ import pytest
 from scipy import stats  # type: ignore[import-untyped]
 
 from tests.backtests.test_accounts import rows
+from tests.backtests.worlds import compiled
 from tests.warehouse.conftest import Warehouse
 
 Row = dict[str, Any]
@@ -177,7 +178,7 @@ def test_no_year_is_made_of_fewer_than_twenty_sessions(sample: Warehouse) -> Non
             "create or replace table duckbourse.backtests.equity as "
             f"from built.backtests.equity where session_count <= {count}"
         )
-        summaries = rows(connection, sample.compiled("backtests__summary"))
+        summaries = rows(connection, compiled(sample, "summary"))
         assert summaries
         for summary in summaries:
             assert summary["session_count"] == count

@@ -9,7 +9,7 @@ import duckdb
 import pytest
 
 from tests.backtests.simulator import Bar, Exit, Signal, follow
-from tests.backtests.worlds import FIRST_DAY, MINUTE, Case, made, random_cases
+from tests.backtests.worlds import FIRST_DAY, MINUTE, Case, compiled, made, random_cases
 from tests.warehouse.conftest import Warehouse
 
 EXITS = (
@@ -90,7 +90,7 @@ def test_trailing_stops_of_hostile_bars_are_the_simulators(sample: Warehouse) ->
         "insert into duckbourse.seeds.backtest_settings by name "
         "select 'XNSE' as calendar, unnest([0.25, 0.5, 1.0, 3.0]) as trailing_stop_pct"
     )
-    exits = sample.compiled("backtests__exits")
+    exits = compiled(sample, "exits")
     connection.execute(f"create table duckbourse.backtests.exits as {exits}")
     reasons: Counter[str | None] = Counter()
     for name, signal, bars in cases:

@@ -17,6 +17,12 @@ TICK = 0.05
 Case = tuple[str, Signal, list[Bar]]
 
 
+def compiled(sample: Warehouse, model: str) -> str:
+    """Return the SQL that dbt made of a model; beside it lie what unit tests give in its place."""
+    folder = sample.target / "compiled" / "duckbourse" / "models" / "backtests"
+    return (folder / f"backtests__{model}.sql").read_text()
+
+
 def made(sample: Warehouse, cases: list[Case], *models: str) -> duckdb.DuckDBPyConnection:
     """Return a database in memory with each case as a signal and its session, and the models."""
     connection = duckdb.connect()
@@ -59,7 +65,7 @@ def made(sample: Warehouse, cases: list[Case], *models: str) -> duckdb.DuckDBPyC
         "as close_ts from duckbourse.scanners.signals"
     )
     for model in models:
-        sql = sample.compiled(f"backtests__{model}")
+        sql = compiled(sample, model)
         connection.execute(f"create table duckbourse.backtests.{model} as {sql}")
     return connection
 
