@@ -6,8 +6,9 @@ from pathlib import Path
 
 import duckdb
 
-from duckbourse.errors import ConfigurationError
-from duckbourse.warehouse import plain, plain_os, quoted
+from duckbourse.cli.output import notes
+from duckbourse.errors import ConfigurationError, StorageFull
+from duckbourse.warehouse import is_full, quoted
 
 KINDS = {
     ".csv": "format csv, header",
@@ -35,10 +36,14 @@ def export(connection: duckdb.DuckDBPyConnection, sql: str, path: Path) -> int:
             f"copy ({sql}) to {quoted(half)} ({KINDS[path.suffix]})"
         ).fetchall()
         half.replace(path)
-    except duckdb.IOException as error:
-        raise plain(error, path) from error
-    except OSError as error:
-        raise plain_os(error, path) from error
+    except (duckdb.Error, OSError) as error:
+        message = " ".join(str(error).split())
+        if is_full(message):
+            raise StorageFull(f"no room is left for {path}", "free some disk space") from error
+        raise ConfigurationError(
+            f"{path} cannot be written: {message}", "name a file in a folder of yours"
+        ) from error
     finally:
         half.unlink(missing_ok=True)
+    notes.print(f"{count:,} rows written to {path}", markup=False)
     return int(count)

@@ -22,7 +22,17 @@ from duckbourse.errors import BourseError
 from duckbourse.settings import PROJECT
 
 # A module of this package with a function of the same name; a dash is an underscore there.
-COMMANDS = ("build", "publish", "ingest", "sample-minutes", "sql", "scan", "pages", "test")
+COMMANDS = (
+    "build",
+    "publish",
+    "ingest",
+    "sample-minutes",
+    "sql",
+    "scan",
+    "backtest",
+    "pages",
+    "test",
+)
 UNEXPECTED = 70
 
 

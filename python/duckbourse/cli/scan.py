@@ -95,8 +95,7 @@ def scan(
                 "leave --preset out, and all are shown",
             )
         if to:
-            count = export(connection, " union all by name ".join(one.sql for one in scans), to)
-            notes.print(f"{count:,} rows written to {to}")
+            export(connection, " union all by name ".join(one.sql for one in scans), to)
     finally:
         connection.close()
     rows = [row for found in scans for row in found.rows]

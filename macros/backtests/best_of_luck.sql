@@ -1,0 +1,12 @@
+{#- The Euler–Mascheroni constant weighs the two quantiles of the expected maximum. -#}
+{% macro best_of_luck(variance, trials) -%}
+{%- set euler = '0.5772156649015329e0' -%}
+case
+    when {{ trials }} > 1
+        then sqrt({{ variance }}) * (
+            (1 - {{ euler }}) * {{ normal_quantile('(1 - 1e0 / ' ~ trials ~ ')') }}
+            + {{ euler }} * {{ normal_quantile('(1 - exp(-1e0) / ' ~ trials ~ ')') }}
+        )
+    else 0
+end
+{%- endmacro %}

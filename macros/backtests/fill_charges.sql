@@ -1,0 +1,29 @@
+{% macro fill_charges(side, quantity, price, schedule) -%}
+{%- set money = '::decimal(18, 4)' -%}
+{%- set turnover = '(' ~ quantity ~ ' * ' ~ price ~ ' / 100)' -%}
+{%- set share = turnover ~ ' * ' ~ schedule ~ '.brokerage_pct' -%}
+{%- set brokerage = 'least(' ~ share ~ ', coalesce(' ~ schedule ~ '.max_brokerage_amount, ' ~ share
+    ~ '))' -%}
+{%- set exchange = turnover ~ ' * ' ~ schedule ~ '.exchange_pct' -%}
+{%- set regulator = turnover ~ ' * ' ~ schedule ~ '.' ~ side ~ '_regulator_pct' -%}
+{
+    'brokerage_amount': ({{ brokerage }}){{ money }},
+    'tax_amount': ({{ turnover }} * {{ schedule }}.{{ side }}_tax_pct){{ money }},
+    'exchange_amount': ({{ exchange }}){{ money }},
+    'regulator_amount': ({{ regulator }}){{ money }},
+    'gst_amount': (
+        ({{ brokerage }} + {{ exchange }} + {{ regulator }}) * {{ schedule }}.gst_pct / 100
+    ){{ money }},
+    {%- if side == 'buy' %}
+    'stamp_amount': ({{ turnover }} * {{ schedule }}.buy_stamp_pct){{ money }},
+    'share_amount': 0{{ money }},
+    'depository_amount': 0{{ money }}
+    {%- else %}
+    'stamp_amount': 0{{ money }},
+    'share_amount': least(
+        {{ quantity }} * {{ schedule }}.sell_share_amount, {{ schedule }}.max_sell_share_amount
+    ){{ money }},
+    'depository_amount': ({{ schedule }}.sell_depository_amount){{ money }}
+    {%- endif %}
+}
+{%- endmacro %}

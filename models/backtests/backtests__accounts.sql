@@ -1,0 +1,137 @@
+{{ config(access='private') }}
+{#-
+    Shares are whole numbers and are bought with what the sessions before have left, so that one
+    session follows from the other: a recursion, one step a session, of all runs at once.
+-#}
+
+with recursive
+
+runs as (
+    select * from {{ ref('backtests__runs') }}
+),
+
+candidates as (
+    select * from {{ ref('backtests__candidates') }}
+),
+
+run_sessions as (
+    select
+        runs.run_id,
+        sessions.session_date,
+        row_number() over (partition by runs.run_id order by sessions.session_date) as step
+    from runs
+    inner join {{ ref('bars__sessions') }} as sessions
+        on
+            runs.calendar = sessions.calendar
+            and sessions.session_date between runs.first_session and runs.last_session
+),
+
+steps as (
+    select
+        run_sessions.run_id,
+        run_sessions.session_date,
+        run_sessions.step,
+        candidates.* exclude (run_id, session_date)
+    from run_sessions
+    left join candidates
+        on
+            run_sessions.run_id = candidates.run_id
+            and run_sessions.session_date = candidates.session_date
+            -- one position a symbol, and so many at once
+            and candidates.symbol_rank = 1
+            and candidates.entry_rank <= candidates.max_positions
+),
+
+accounts as (
+    select
+        run_id,
+        0::bigint as step,
+        null::date as session_date,
+        capital_amount as opening_amount,
+        capital_amount as equity_amount,
+        []::struct(signal_id varchar, quantity bigint)[] as trades
+    from runs
+    union all
+    select
+        run_id,
+        step,
+        session_date,
+        opening_amount,
+        opening_amount + coalesce(sum(net_pnl_amount), 0)::decimal(18, 4) as equity_amount,
+        list(struct_pack(signal_id := signal_id, quantity := quantity) order by entry_rank) filter (
+            where quantity > 0
+        ) as trades
+    from (
+        select
+            *,
+            side * (
+                (quantity * reckoned_price)::decimal(18, 4)
+                - (quantity * entry_price)::decimal(18, 4)
+            )
+            - {{ slippage('quantity', 'entry_price', 'slippage_bps') }}
+            - if(
+                exit_reason = 'target', 0,
+                {{ slippage('quantity', 'reckoned_price', 'slippage_bps') }}
+            )
+            - {{ total_charges('buy_charges') }}
+            - {{ total_charges('sell_charges') }} as net_pnl_amount
+        from (
+            select
+                *,
+                {{ fill_charges('buy', 'quantity', 'buy_price', 'bounded') }} as buy_charges,
+                {{ fill_charges('sell', 'quantity', 'sell_price', 'bounded') }} as sell_charges
+            from (
+                select
+                    *,
+                    if(side = 1, entry_price, reckoned_price) as buy_price,
+                    if(side = 1, reckoned_price, entry_price) as sell_price,
+                    -- the last one that fits is made smaller, and those after it are left out
+                    greatest(0, least(
+                        wanted_quantity,
+                        floor(
+                            (
+                                opening_amount::double * max_leverage_ratio
+                                - coalesce(sum(wanted_quantity * unit_cost) over (
+                                    partition by run_id
+                                    order by entry_rank
+                                    rows between unbounded preceding and 1 preceding
+                                ), 0)
+                            ) / unit_cost
+                        )
+                    ))::bigint as quantity
+                from (
+                    select
+                        accounts.equity_amount as opening_amount,
+                        steps.*,
+                        coalesce(floor(least(
+                            coalesce(
+                                {{ position_amount('accounts.equity_amount::double') }}, 0
+                            ) / steps.entry_price,
+                            accounts.equity_amount::double * steps.max_symbol_pct / 100
+                            / steps.entry_price,
+                            coalesce(steps.entry_bar_volume, 0) * steps.max_participation_pct / 100
+                        )), 0) as wanted_quantity
+                    from accounts
+                    inner join steps
+                        on accounts.run_id = steps.run_id and steps.step = accounts.step + 1
+                ) as sized
+            ) as bounded
+        ) as charged
+    ) as reckoned
+    group by run_id, step, session_date, opening_amount
+),
+
+final as (
+    select
+        run_id,
+        session_date,
+        step as session_count,
+        opening_amount,
+        equity_amount,
+        coalesce(trades, []) as trades
+    from accounts
+    where step > 0
+)
+
+select * from final
+order by run_id, session_date

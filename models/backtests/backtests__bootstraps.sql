@@ -1,0 +1,64 @@
+{{ config(access='private') }}
+{%- set tail = 0.025 %}
+
+with
+
+runs as (
+    select * from {{ ref('backtests__runs') }}
+),
+
+settings as (
+    select * from {{ ref('backtest_settings') }}
+),
+
+trades as (
+    select * from {{ ref('backtests__trades') }}
+),
+
+results as (
+    select
+        trades.run_id,
+        settings.bootstrap_count,
+        list(trades.net_return_pct order by trades.signal_id) as net_return_pcts,
+        range(count(*)) as places
+    from trades
+    inner join runs using (run_id)
+    inner join settings using (setting)
+    group by trades.run_id, settings.bootstrap_count
+),
+
+places as (
+    select
+        run_id,
+        bootstrap_count,
+        net_return_pcts,
+        unnest(places) as place
+    from results
+),
+
+-- the draw's number decides, so that every build draws alike, and so do runs of the same trades
+draws as (
+    select
+        run_id,
+        draw_number,
+        sum(
+            net_return_pcts[
+                1 + (hash(place, draw_number) % len(net_return_pcts))::integer
+            ]
+        )::double / count(*) as mean_trade_pct
+    from places
+    cross join lateral unnest(range(1, bootstrap_count + 1)) as numbers (draw_number)
+    group by run_id, draw_number
+),
+
+final as (
+    select
+        run_id,
+        quantile_cont(mean_trade_pct, {{ tail }}) as mean_trade_low_pct,
+        quantile_cont(mean_trade_pct, 1 - {{ tail }}) as mean_trade_high_pct
+    from draws
+    group by run_id
+)
+
+select * from final
+order by run_id

@@ -1,0 +1,174 @@
+{{ config(access='private') }}
+
+with
+
+runs as (
+    select * from {{ ref('backtests__runs') }}
+),
+
+settings as (
+    select * from {{ ref('backtest_settings') }}
+),
+
+signals as (
+    select * from {{ ref('scanners__signals') }}
+),
+
+exits as (
+    select * from {{ ref('backtests__exits') }}
+    where entry_price is not null
+),
+
+sessions as (
+    select * from {{ ref('bars__sessions') }}
+),
+
+daily_bars as (
+    select
+        symbol,
+        bar_ts,
+        bar_end
+    from {{ ref('bars__ohlcv') }}
+    where timeframe = '1d'
+),
+
+volatilities as (
+    select
+        daily_bars.symbol,
+        daily_bars.bar_end,
+        volatility.natr_14
+    from {{ ref('indicators__volatility') }} as volatility
+    inner join daily_bars using (symbol, bar_ts)
+    where volatility.timeframe = '1d'
+),
+
+charges as (
+    select * from {{ ref('charges') }}
+),
+
+-- no charges are known before the schedule begins, and then nothing is traded
+charged as (
+    select
+        runs.run_id,
+        sessions.session_number,
+        signals.session_date,
+        signals.signal_id,
+        signals.signal_rank,
+        signals.symbol,
+        signals.known_at,
+        signals.direction,
+        if(signals.direction = 'long', 1, -1) as side,
+        signals.position_pct,
+        signals.stop_price,
+        exits.entry_ts,
+        exits.entry_price,
+        exits.entry_bar_volume,
+        exits.exit_ts,
+        exits.exit_price,
+        exits.exit_reason,
+        exits.missing_reason,
+        exits.reckoned_ts,
+        exits.reckoned_price,
+        exits.reckoned_return_pct,
+        settings.sizing,
+        settings.sizing_pct,
+        settings.kelly_ratio,
+        settings.min_kelly_trades,
+        settings.slippage_bps,
+        settings.max_participation_pct,
+        settings.max_positions,
+        settings.max_symbol_pct,
+        settings.max_leverage_ratio,
+        charges.* exclude (segment, effective_from, currency, source),
+        -- what a share costs to enter at the most: no cap lowers it here
+        exits.entry_price * (
+            1 + settings.slippage_bps / 10000 + (
+                (
+                    charges.brokerage_pct + charges.exchange_pct
+                    + greatest(charges.buy_regulator_pct, charges.sell_regulator_pct)
+                ) * (1 + charges.gst_pct / 100)
+                + greatest(charges.buy_tax_pct + charges.buy_stamp_pct, charges.sell_tax_pct)
+            ) / 100
+        ) + charges.sell_share_amount as unit_cost
+    from runs
+    inner join settings using (setting)
+    inner join signals
+        on runs.scanner = signals.scanner
+            and runs.preset = signals.preset
+            and runs.calendar = signals.calendar
+    inner join sessions
+        on signals.calendar = sessions.calendar and signals.session_date = sessions.session_date
+    inner join exits
+        on signals.signal_id = exits.signal_id
+            and settings.trailing_stop_pct is not distinct from exits.trailing_stop_pct
+    asof inner join charges
+        on settings.segment = charges.segment and signals.session_date >= charges.effective_from
+),
+
+-- Kelly's share from what the signals of the sessions before came to, traded or not
+records as (
+    select
+        *,
+        (
+            reckoned_return_pct - 2 * 100 * (unit_cost / entry_price - 1)
+        )::decimal(18, 6) as known_return_pct
+    from charged
+),
+
+histories as (
+    select
+        *,
+        count(*) over earlier as known_count,
+        count(*) filter (where known_return_pct > 0) over earlier as win_count,
+        (sum(known_return_pct) filter (where known_return_pct > 0) over earlier)::double
+            as win_total_pct,
+        -(sum(known_return_pct) filter (where known_return_pct <= 0) over earlier)::double
+            as loss_total_pct
+    from records
+    window
+        earlier as (
+            partition by run_id
+            order by session_number
+            range between unbounded preceding and 1 preceding
+        )
+),
+
+shares as (
+    select
+        * exclude (known_count, win_count, win_total_pct, loss_total_pct),
+        known_count >= min_kelly_trades as is_known,
+        win_count / nullif(known_count, 0) as win_share,
+        win_total_pct / nullif(win_count, 0) as average_win_pct,
+        loss_total_pct / nullif(known_count - win_count, 0) as average_loss_pct,
+        win_share - (1 - win_share) * average_loss_pct / average_win_pct as kelly_share
+    from histories
+),
+
+final as (
+    select
+        shares.* exclude (
+            is_known, win_share, average_win_pct, average_loss_pct, kelly_share
+        ),
+        volatilities.natr_14,
+        case
+            when not shares.is_known then shares.sizing_pct
+            when shares.win_share in (0, 1) then 100 * shares.kelly_ratio * shares.win_share
+            when shares.is_known then 100 * shares.kelly_ratio * shares.kelly_share
+        end as kelly_pct,
+        row_number() over (
+            partition by shares.run_id, shares.session_date, shares.symbol
+            order by shares.known_at, shares.signal_rank
+        ) as symbol_rank,
+        row_number() over (
+            partition by shares.run_id, shares.session_date
+            order by shares.known_at, shares.signal_rank, shares.signal_id
+        ) as entry_rank
+    from shares
+    asof left join volatilities
+        on
+            shares.symbol = volatilities.symbol
+            and shares.known_at >= volatilities.bar_end
+)
+
+select * from final
+order by run_id, session_number, entry_rank

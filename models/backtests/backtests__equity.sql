@@ -1,0 +1,93 @@
+with
+
+runs as (
+    select * from {{ ref('backtests__runs') }}
+),
+
+accounts as (
+    select * from {{ ref('backtests__accounts') }}
+),
+
+trades as (
+    select * from {{ ref('backtests__trades') }}
+),
+
+sessions as (
+    select * from {{ ref('bars__sessions') }}
+),
+
+traded as (
+    select
+        run_id,
+        session_date,
+        count(*) as trade_count,
+        sum(gross_pnl_amount)::decimal(18, 4) as gross_pnl_amount,
+        sum(net_pnl_amount)::decimal(18, 4) as net_pnl_amount,
+        sum(entry_amount + exit_amount)::decimal(18, 4) as traded_amount,
+        sum(entry_amount * held_minutes)::double as amount_minutes
+    from trades
+    group by run_id, session_date
+),
+
+daily as (
+    select
+        accounts.run_id,
+        accounts.session_date,
+        accounts.session_count,
+        accounts.opening_amount,
+        accounts.equity_amount,
+        runs.capital_amount,
+        coalesce(traded.trade_count, 0) as trade_count,
+        coalesce(traded.gross_pnl_amount, 0)::decimal(18, 4) as gross_pnl_amount,
+        coalesce(traded.net_pnl_amount, 0)::decimal(18, 4) as net_pnl_amount,
+        coalesce(traded.traded_amount, 0)::decimal(18, 4) as traded_amount,
+        coalesce(traded.amount_minutes, 0) / sessions.open_minutes as held_amount
+    from accounts
+    inner join runs using (run_id)
+    inner join sessions
+        on
+            runs.calendar = sessions.calendar
+            and accounts.session_date = sessions.session_date
+    left join traded
+        on
+            accounts.run_id = traded.run_id
+            and accounts.session_date = traded.session_date
+),
+
+peaks as (
+    select
+        *,
+        greatest(
+            capital_amount,
+            max(equity_amount) over (
+                partition by run_id
+                order by session_date
+                rows between unbounded preceding and current row
+            )
+        ) as peak_amount
+    from daily
+),
+
+final as (
+    select
+        run_id,
+        session_date,
+        session_count,
+        trade_count,
+        opening_amount,
+        gross_pnl_amount,
+        net_pnl_amount,
+        equity_amount as cash_amount,
+        0::decimal(18, 4) as positions_amount,
+        equity_amount,
+        (equity_amount - opening_amount)::double / nullif(opening_amount::double, 0)
+            as session_return,
+        peak_amount,
+        100 * (peak_amount - equity_amount)::double / peak_amount::double as drawdown_pct,
+        traded_amount,
+        100 * held_amount / nullif(opening_amount::double, 0) as exposure_pct
+    from peaks
+)
+
+select * from final
+order by run_id, session_date

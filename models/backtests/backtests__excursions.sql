@@ -1,0 +1,109 @@
+{{ config(access='private') }}
+{#-
+    Prices are turned by direction: those of a short have a minus, so that more is better for both.
+    What a level is touched by first is then the first bar that reaches as far, and only bars that
+    reach farther than all before them can be that one.
+-#}
+
+with
+
+signals as (
+    select * from {{ ref('scanners__signals') }}
+),
+
+minutes as (
+    select * from {{ ref('backtests__minutes') }}
+    where not is_locked
+),
+
+entries as (
+    select distinct
+        symbol,
+        session_date,
+        known_at,
+        direction
+    from signals
+),
+
+paths as (
+    select
+        symbol,
+        entries.known_at,
+        entries.direction,
+        minutes.bar_ts,
+        minutes.bar_end,
+        if(entries.direction = 'long', minutes.open, -minutes.open) as opening,
+        if(entries.direction = 'long', minutes.high, -minutes.low) as favourable,
+        if(entries.direction = 'long', minutes.low, -minutes.high) as adverse
+    from entries
+    inner join minutes using (symbol, session_date)
+    where minutes.bar_ts >= entries.known_at
+),
+
+reaches as (
+    select
+        *,
+        max(favourable) over bars_before as best_before,
+        min(adverse) over bars_before as worst_before,
+        coalesce(best_before, opening) as trailed_from,
+        {{ change_pct('trailed_from', 'adverse', 'abs(trailed_from)') }} as fall_pct
+    from paths
+    window
+        bars_before as (
+            partition by symbol, known_at, direction
+            order by bar_ts
+            rows between unbounded preceding and 1 preceding
+        )
+),
+
+compared as (
+    select
+        *,
+        max(fall_pct) over (
+            partition by symbol, known_at, direction
+            order by bar_ts
+            rows between unbounded preceding and 1 preceding
+        ) as fall_before
+    from reaches
+),
+
+records as (
+    select
+        *,
+        'adverse' as kind,
+        adverse as reach
+    from compared
+    where worst_before is null or adverse < worst_before
+    union all
+    select
+        *,
+        'favourable' as kind,
+        favourable as reach
+    from compared
+    where best_before is null or favourable > best_before
+    union all
+    select
+        *,
+        'fall' as kind,
+        fall_pct as reach
+    from compared
+    where fall_pct > coalesce(fall_before, 0)
+),
+
+final as (
+    select
+        symbol,
+        known_at,
+        direction,
+        kind,
+        bar_ts,
+        bar_end,
+        reach,
+        opening,
+        adverse,
+        trailed_from
+    from records
+)
+
+select * from final
+order by symbol, known_at, direction, kind, bar_ts

@@ -1,0 +1,232 @@
+{{ config(access='private') }}
+{%- set price_decimals = 6 %}
+
+with
+
+signals as (
+    select
+        *,
+        session_date + exit_time::time as latest_exit_ts,
+        if(direction = 'long', stop_price, -stop_price) as stop_level,
+        if(direction = 'long', target_price, -target_price) as target_level
+    from {{ ref('scanners__signals') }}
+),
+
+minutes as (
+    select * from {{ ref('backtests__minutes') }}
+),
+
+excursions as (
+    select * from {{ ref('backtests__excursions') }}
+),
+
+worst as (
+    select * from excursions
+    where kind = 'adverse'
+),
+
+best as (
+    select * from excursions
+    where kind = 'favourable'
+),
+
+falls as (
+    select * from excursions
+    where kind = 'fall'
+),
+
+outcome_settings as (
+    select * from {{ ref('outcome_settings') }}
+),
+
+backtest_settings as (
+    select * from {{ ref('backtest_settings') }}
+),
+
+trailing_stops as (
+    select
+        calendar,
+        trailing_stop_pct
+    from outcome_settings
+    union
+    select
+        calendar,
+        trailing_stop_pct
+    from backtest_settings
+    union
+    select
+        calendar,
+        null as trailing_stop_pct
+    from signals
+),
+
+-- the first bar to enter at, and the last to leave at
+bounded as (
+    select
+        signals.signal_id,
+        signals.symbol,
+        signals.session_date,
+        signals.known_at,
+        signals.direction,
+        signals.latest_exit_ts,
+        signals.stop_level,
+        signals.target_level,
+        trailing_stops.trailing_stop_pct,
+        entries.bar_ts as entry_ts,
+        entries.open as entry_open,
+        entries.volume as entry_bar_volume,
+        entries.is_locked as is_entry_locked,
+        lasts.bar_ts as last_bar_ts,
+        lasts.bar_end as last_bar_end,
+        lasts.close as last_close,
+        lasts.is_locked as is_last_locked
+    from signals
+    inner join trailing_stops using (calendar)
+    asof left join minutes as entries
+        on
+            signals.symbol = entries.symbol
+            and signals.session_date = entries.session_date
+            and signals.known_at <= entries.bar_ts
+    asof left join minutes as lasts
+        on
+            signals.symbol = lasts.symbol
+            and signals.session_date = lasts.session_date
+            and signals.latest_exit_ts >= lasts.bar_end
+),
+
+-- a touch by a bar that ends after the latest exit comes too late
+touched as (
+    select
+        bounded.*,
+        coalesce(bounded.entry_ts <= bounded.last_bar_ts, false) as has_bars,
+        coalesce(has_bars and not bounded.is_entry_locked, false) as is_entered,
+        if(worst.bar_end <= bounded.latest_exit_ts, worst.bar_ts, null) as stop_touch_ts,
+        worst.bar_end as stop_bar_end,
+        worst.opening as stop_opening,
+        if(best.bar_end <= bounded.latest_exit_ts, best.bar_ts, null) as target_touch_ts,
+        best.bar_end as target_bar_end,
+        best.opening as target_opening,
+        if(falls.bar_end <= bounded.latest_exit_ts, falls.bar_ts, null) as trail_touch_ts,
+        falls.bar_end as trail_bar_end,
+        falls.opening as trail_opening,
+        falls.adverse as trail_adverse,
+        round(
+            falls.trailed_from
+            - abs(falls.trailed_from) * bounded.trailing_stop_pct / 100, {{ price_decimals }}
+        ) as trail_level
+    from bounded
+    asof left join worst
+        on
+            bounded.symbol = worst.symbol
+            and bounded.known_at = worst.known_at
+            and bounded.direction = worst.direction
+            and bounded.stop_level >= worst.reach
+    asof left join best
+        on
+            bounded.symbol = best.symbol
+            and bounded.known_at = best.known_at
+            and bounded.direction = best.direction
+            and bounded.target_level <= best.reach
+    asof left join falls
+        on
+            bounded.symbol = falls.symbol
+            and bounded.known_at = falls.known_at
+            and bounded.direction = falls.direction
+            and bounded.trailing_stop_pct <= falls.reach
+),
+
+reasoned as (
+    select
+        *,
+        {{ exit_reason() }} as exit_reason
+    from touched
+    where is_entered
+),
+
+timed as (
+    select
+        *,
+        {{ exit_price() }} as reckoned_price,
+        case exit_reason
+            when 'target' then target_opening
+            when 'stop' then stop_opening
+            when 'trailing_stop' then trail_opening
+        end as exit_opening,
+        case exit_reason
+            when 'target' then target_opening >= target_level
+            when 'stop' then stop_opening <= stop_level
+            when 'trailing_stop' then trail_opening <= trail_level
+            else false
+        end as is_gap,
+        case exit_reason
+            when 'target' then target_touch_ts
+            when 'stop' then stop_touch_ts
+            when 'trailing_stop' then trail_touch_ts
+            else last_bar_ts
+        end as exit_bar_ts,
+        case exit_reason
+            when 'target' then target_bar_end
+            when 'stop' then stop_bar_end
+            when 'trailing_stop' then trail_bar_end
+            else last_bar_end
+        end as exit_bar_end,
+        exit_reason = 'time' and is_last_locked as is_exit_locked
+    from reasoned
+),
+
+-- of the bar of a stop or target only its open and the fill count: the rest may have come after
+seen as (
+    select
+        timed.*,
+        if(timed.is_gap, timed.exit_bar_ts, timed.exit_bar_end) as reckoned_ts,
+        if(timed.direction = 'long', timed.entry_open, -timed.entry_open) as entry_level,
+        if(timed.direction = 'long', timed.reckoned_price, -timed.reckoned_price) as exit_level,
+        greatest(best.reach, entry_level, exit_level, timed.exit_opening) as best_level,
+        least(worst.reach, entry_level, exit_level, timed.exit_opening) as worst_level
+    from timed
+    asof left join best
+        on
+            timed.symbol = best.symbol
+            and timed.known_at = best.known_at
+            and timed.direction = best.direction
+            and if(timed.exit_reason = 'time', timed.exit_bar_end, timed.exit_bar_ts) > best.bar_ts
+    asof left join worst
+        on
+            timed.symbol = worst.symbol
+            and timed.known_at = worst.known_at
+            and timed.direction = worst.direction
+            and if(timed.exit_reason = 'time', timed.exit_bar_end, timed.exit_bar_ts) > worst.bar_ts
+),
+
+final as (
+    select
+        touched.signal_id,
+        touched.trailing_stop_pct,
+        if(touched.is_entered, touched.entry_ts, null) as entry_ts,
+        if(touched.is_entered, touched.entry_open, null) as entry_price,
+        if(touched.is_entered, touched.entry_bar_volume, null) as entry_bar_volume,
+        if(seen.is_exit_locked, null, seen.reckoned_ts) as exit_ts,
+        if(seen.is_exit_locked, null, seen.reckoned_price) as exit_price,
+        if(seen.is_exit_locked, null, seen.exit_reason) as exit_reason,
+        case
+            when not touched.has_bars then 'no_bars'
+            when not touched.is_entered then 'locked_at_entry'
+            when seen.is_exit_locked then 'locked_at_exit'
+        end as missing_reason,
+        touched.is_entry_locked or coalesce(seen.is_exit_locked, false) as is_locked,
+        seen.reckoned_ts,
+        seen.reckoned_price,
+        {{ change_pct('seen.exit_level', 'seen.entry_level', 'seen.entry_open') }}
+            as reckoned_return_pct,
+        {{ change_pct('seen.best_level', 'seen.entry_level', 'seen.entry_open') }}
+            as max_favourable_pct,
+        {{ change_pct('seen.worst_level', 'seen.entry_level', 'seen.entry_open') }}
+            as max_adverse_pct
+    from touched
+    left join seen
+        on touched.signal_id = seen.signal_id
+            and touched.trailing_stop_pct is not distinct from seen.trailing_stop_pct
+)
+
+select * from final
+order by signal_id, trailing_stop_pct

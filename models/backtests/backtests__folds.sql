@@ -1,0 +1,125 @@
+{%- set min_sessions = 20 -%}
+{%- set year = 252 -%}
+
+with
+
+runs as (
+    select * from {{ ref('backtests__runs') }}
+),
+
+settings as (
+    select * from {{ ref('backtest_settings') }}
+),
+
+equity as (
+    select * from {{ ref('backtests__equity') }}
+),
+
+trades as (
+    select * from {{ ref('backtests__trades') }}
+),
+
+numbered as (
+    select
+        runs.run_id,
+        runs.scanner,
+        runs.setting,
+        equity.session_date,
+        equity.session_count as session_place,
+        equity.session_return,
+        settings.in_sample_pct,
+        settings.fold_count,
+        count(*) over (partition by runs.run_id) as run_session_count,
+        -- what a walk forward knows on the eve of the session
+        sum(equity.session_return::decimal(18, 12)) over (
+            partition by runs.run_id
+            order by equity.session_date
+            rows between unbounded preceding and 1 preceding
+        ) as return_before
+    from equity
+    inner join runs using (run_id)
+    inner join settings using (setting)
+),
+
+placed as (
+    select
+        *,
+        if(
+            session_place <= floor(run_session_count * in_sample_pct / 100),
+            'in_sample',
+            'out_of_sample'
+        ) as fold
+    from numbered
+    union all
+    select
+        *,
+        'walk_' || (1 + (session_place - 1) * fold_count // run_session_count) as fold
+    from numbered
+),
+
+daily as (
+    select
+        run_id,
+        scanner,
+        setting,
+        fold,
+        min(session_date) as first_session,
+        max(session_date) as last_session,
+        count(*) as session_count,
+        list(session_return order by session_date) as session_returns,
+        -- before the first session nothing is known
+        if(min(session_place) = 1, null, arg_min(return_before, session_date)) as return_before
+    from placed
+    group by run_id, scanner, setting, fold
+),
+
+traded as (
+    select
+        daily.run_id,
+        daily.fold,
+        count(*) as trade_count,
+        count(*) filter (where trades.net_pnl_amount > 0) as win_count,
+        sum(trades.net_return_pct)::double / count(*) as mean_trade_pct,
+        sum(trades.net_pnl_amount)::decimal(18, 4) as net_pnl_amount
+    from daily
+    inner join trades
+        on
+            daily.run_id = trades.run_id
+            and trades.session_date between daily.first_session and daily.last_session
+    group by daily.run_id, daily.fold
+),
+
+final as (
+    select
+        daily.run_id,
+        daily.fold,
+        daily.first_session,
+        daily.last_session,
+        daily.session_count,
+        coalesce(traded.trade_count, 0) as trade_count,
+        100 * traded.win_count / traded.trade_count as win_rate_pct,
+        traded.mean_trade_pct,
+        coalesce(traded.net_pnl_amount, 0)::decimal(18, 4) as net_pnl_amount,
+        100 * (list_product(list_transform(daily.session_returns, lambda x: 1 + x)) - 1)
+            as return_pct,
+        if(
+            daily.session_count >= {{ min_sessions }},
+            list_avg(daily.session_returns)
+            / nullif(list_aggregate(daily.session_returns, 'stddev_samp'), 0) * sqrt({{ year }}),
+            null
+        ) as sharpe_ratio,
+        coalesce(
+            daily.return_before is not null
+            and starts_with(daily.fold, 'walk_')
+            and row_number() over (
+                partition by daily.scanner, daily.setting, daily.fold
+                order by daily.return_before desc nulls last, daily.run_id
+            ) = 1,
+            false
+        ) as is_chosen
+    from daily
+    left join traded using (run_id, fold)
+)
+
+select * from final
+order by run_id, first_session, fold

@@ -1,0 +1,64 @@
+{{ config(access='private') }}
+
+with
+
+signals as (
+    select * from {{ ref('scanners__signals') }}
+),
+
+bars as (
+    select * from {{ ref('bars__ohlcv') }}
+    where timeframe = '1m'
+),
+
+-- of 500 symbols a few have a signal in a session: no other bar goes on from here
+signal_days as (
+    select distinct
+        symbol,
+        session_date
+    from signals
+),
+
+measured as (
+    select
+        symbol,
+        session_date,
+        bars.bar_ts,
+        bars.bar_end,
+        bars.open,
+        bars.high,
+        bars.low,
+        bars.close,
+        bars.volume,
+        max(bars.high) over day as day_high,
+        min(bars.low) over day as day_low,
+        max(bars.high) over rest_of_day as rest_high,
+        min(bars.low) over rest_of_day as rest_low
+    from bars
+    inner join signal_days using (symbol, session_date)
+    window
+        day as (partition by symbol, session_date),
+        rest_of_day as (
+            partition by symbol, session_date
+            order by bars.bar_ts
+            rows between current row and unbounded following
+        )
+),
+
+final as (
+    select
+        symbol,
+        session_date,
+        bar_ts,
+        bar_end,
+        open,
+        high,
+        low,
+        close,
+        volume,
+        rest_high = rest_low and (rest_high = day_high or rest_low = day_low) as is_locked
+    from measured
+)
+
+select * from final
+order by symbol, bar_ts

@@ -1,0 +1,98 @@
+{%- set pct_decimals = 6 %}
+
+with
+
+signals as (
+    select * from {{ ref('scanners__signals') }}
+),
+
+exits as (
+    select * from {{ ref('backtests__exits') }}
+),
+
+settings as (
+    select * from {{ ref('outcome_settings') }}
+),
+
+charges as (
+    select * from {{ ref('charges') }}
+),
+
+reckoned as (
+    select
+        signals.signal_id,
+        signals.symbol,
+        signals.session_date,
+        signals.direction,
+        exits.entry_ts,
+        exits.entry_price,
+        exits.exit_ts,
+        exits.exit_price,
+        exits.exit_reason,
+        exits.missing_reason,
+        exits.is_locked,
+        exits.max_favourable_pct,
+        exits.max_adverse_pct,
+        if(exits.exit_price is null, null, exits.reckoned_return_pct) as gross_return_pct,
+        settings.notional_amount,
+        settings.segment,
+        settings.notional_amount / exits.entry_price as quantity,
+        if(signals.direction = 'long', exits.entry_price, exits.exit_price) as buy_price,
+        if(signals.direction = 'long', exits.exit_price, exits.entry_price) as sell_price,
+        {{ slippage('quantity', 'exits.entry_price', 'settings.slippage_bps') }}
+        + if(
+            exits.exit_reason = 'target', 0,
+            {{ slippage('quantity', 'exits.exit_price', 'settings.slippage_bps') }}
+        ) as slippage_amount
+    from signals
+    left join settings using (calendar)
+    inner join exits
+        on signals.signal_id = exits.signal_id
+            and settings.trailing_stop_pct is not distinct from exits.trailing_stop_pct
+),
+
+charged as (
+    select
+        reckoned.*,
+        {{ fill_charges('buy', 'reckoned.quantity', 'reckoned.buy_price', 'charges') }}
+            as buy_charges,
+        {{ fill_charges('sell', 'reckoned.quantity', 'reckoned.sell_price', 'charges') }}
+            as sell_charges
+    from reckoned
+    asof left join charges
+        on reckoned.segment = charges.segment and reckoned.session_date >= charges.effective_from
+),
+
+costed as (
+    select
+        *,
+        {{ total_charges('buy_charges') }} + {{ total_charges('sell_charges') }} as charges_amount
+    from charged
+),
+
+final as (
+    select
+        signal_id,
+        entry_ts,
+        entry_price,
+        exit_ts,
+        exit_price,
+        exit_reason,
+        gross_return_pct,
+        round(
+            gross_return_pct - 100 * (charges_amount + slippage_amount)::double / notional_amount,
+            {{ pct_decimals }}
+        ) as net_return_pct,
+        if(exit_price is null, null, max_favourable_pct) as max_favourable_pct,
+        if(exit_price is null, null, max_adverse_pct) as max_adverse_pct,
+        date_diff('minute', entry_ts, exit_ts) as held_minutes,
+        coalesce(
+            missing_reason,
+            if(exit_price is not null and charges_amount is null, 'no_charges', null)
+        ) as missing_reason,
+        is_locked
+    from costed
+)
+
+select * from final
+order by signal_id

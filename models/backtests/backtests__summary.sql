@@ -1,0 +1,194 @@
+{#- Fewer sessions than this are too few to speak of a year. -#}
+{%- set min_sessions = 20 -%}
+{%- set year = 252 -%}
+
+with
+
+runs as (
+    select * from {{ ref('backtests__runs') }}
+),
+
+equity as (
+    select * from {{ ref('backtests__equity') }}
+),
+
+trades as (
+    select * from {{ ref('backtests__trades') }}
+),
+
+permutations as (
+    select * from {{ ref('backtests__permutations') }}
+),
+
+bootstraps as (
+    select * from {{ ref('backtests__bootstraps') }}
+),
+
+-- lists in order, for a sum of floating-point numbers depends on it
+daily as (
+    select
+        run_id,
+        count(*) as session_count,
+        list(session_return order by session_date) as session_returns,
+        list(least(session_return, 0) * least(session_return, 0) order by session_date)
+            as squared_falls,
+        list(exposure_pct order by session_date) as exposure_pcts,
+        arg_max(equity_amount, session_date) as equity_amount,
+        max(drawdown_pct) as max_drawdown_pct,
+        sum(traded_amount)::double as traded_amount,
+        sum(equity_amount)::double / count(*) as mean_equity_amount
+    from equity
+    group by run_id
+),
+
+moments as (
+    select
+        *,
+        list_avg(session_returns) as mean_return,
+        list_aggregate(session_returns, 'stddev_samp') as return_deviation,
+        sqrt(list_avg(squared_falls)) as downside_deviation,
+        mean_return / nullif(return_deviation, 0) as session_sharpe_ratio,
+        list_transform(session_returns, lambda x: x - mean_return) as deviations
+    from daily
+),
+
+shapes as (
+    select
+        *,
+        list_avg(list_transform(deviations, lambda x: pow(x, 2))) as second_moment,
+        list_avg(list_transform(deviations, lambda x: pow(x, 3)))
+        / nullif(pow(second_moment, 1.5), 0) as skewness,
+        list_avg(list_transform(deviations, lambda x: pow(x, 4)))
+        / nullif(pow(second_moment, 2), 0) as kurtosis
+    from moments
+),
+
+traded as (
+    select
+        run_id,
+        count(*) as trade_count,
+        count(*) filter (where net_pnl_amount > 0) as win_count,
+        count(*) filter (where exit_price is null) as unclosed_count,
+        sum(net_return_pct)::double / count(*) as mean_trade_pct,
+        avg(net_return_pct) filter (where net_pnl_amount > 0) as average_win_pct,
+        avg(net_return_pct) filter (where net_pnl_amount <= 0) as average_loss_pct,
+        sum(gross_pnl_amount)::decimal(18, 4) as gross_pnl_amount,
+        sum(net_pnl_amount)::decimal(18, 4) as net_pnl_amount,
+        sum(entry_charges_amount + exit_charges_amount)::decimal(18, 4) as charges_amount,
+        sum(entry_slippage_amount + exit_slippage_amount)::decimal(18, 4) as slippage_amount,
+        sum(greatest(net_pnl_amount, 0))::double as won_amount,
+        -sum(least(net_pnl_amount, 0))::double as lost_amount,
+        sum(greatest(gross_pnl_amount, 0))::double as gross_won_amount,
+        sum(held_minutes) / count(*) as mean_held_minutes
+    from trades
+    group by run_id
+),
+
+-- every run of a scanner is a trial: the best of many is good by luck alone
+trials as (
+    select
+        *,
+        count(*) over of_scanner as trial_count,
+        var_samp(round(session_sharpe_ratio, 12)::decimal(18, 12)) over of_scanner
+            as sharpe_variance
+    from runs
+    inner join shapes using (run_id)
+    window of_scanner as (partition by runs.scanner, runs.calendar)
+),
+
+judged as (
+    select
+        *,
+        {{ best_of_luck('sharpe_variance', 'trial_count') }} as luck_sharpe_ratio
+    from trials
+),
+
+final as (
+    select
+        judged.run_id,
+        judged.scanner,
+        judged.preset,
+        judged.setting,
+        judged.calendar,
+        judged.first_session,
+        judged.last_session,
+        judged.session_count,
+        judged.signal_count,
+        coalesce(traded.trade_count, 0) as trade_count,
+        coalesce(traded.win_count, 0) as win_count,
+        coalesce(traded.unclosed_count, 0) as unclosed_count,
+        100 * traded.win_count / traded.trade_count as win_rate_pct,
+        100 * {{ wilson_bound('traded.win_count', 'traded.trade_count', 'low') }}
+            as win_rate_low_pct,
+        100 * {{ wilson_bound('traded.win_count', 'traded.trade_count', 'high') }}
+            as win_rate_high_pct,
+        traded.mean_trade_pct,
+        bootstraps.mean_trade_low_pct,
+        bootstraps.mean_trade_high_pct,
+        traded.average_win_pct::double as average_win_pct,
+        traded.average_loss_pct::double as average_loss_pct,
+        (traded.net_pnl_amount / traded.trade_count)::double as expectancy_amount,
+        traded.won_amount / nullif(traded.lost_amount, 0) as profit_factor_ratio,
+        traded.mean_held_minutes,
+        judged.capital_amount,
+        judged.equity_amount,
+        coalesce(traded.gross_pnl_amount, 0)::decimal(18, 4) as gross_pnl_amount,
+        coalesce(traded.charges_amount, 0)::decimal(18, 4) as charges_amount,
+        coalesce(traded.slippage_amount, 0)::decimal(18, 4) as slippage_amount,
+        coalesce(traded.net_pnl_amount, 0)::decimal(18, 4) as net_pnl_amount,
+        100 * (traded.charges_amount + traded.slippage_amount)::double
+        / nullif(traded.gross_won_amount, 0) as cost_share_pct,
+        100 * (judged.equity_amount / judged.capital_amount - 1)::double as total_return_pct,
+        if(
+            judged.session_count >= {{ min_sessions }} and judged.equity_amount > 0,
+            100 * (
+                pow(
+                    judged.equity_amount::double / judged.capital_amount::double,
+                    {{ year }} / judged.session_count
+                ) - 1
+            ),
+            null
+        ) as cagr_pct,
+        if(
+            judged.session_count >= {{ min_sessions }},
+            100 * judged.return_deviation * sqrt({{ year }}),
+            null
+        ) as volatility_pct,
+        if(
+            judged.session_count >= {{ min_sessions }},
+            judged.session_sharpe_ratio * sqrt({{ year }}),
+            null
+        ) as sharpe_ratio,
+        if(
+            judged.session_count >= {{ min_sessions }},
+            judged.mean_return / nullif(judged.downside_deviation, 0) * sqrt({{ year }}),
+            null
+        ) as sortino_ratio,
+        judged.max_drawdown_pct,
+        list_avg(judged.exposure_pcts) as exposure_pct,
+        judged.traded_amount / nullif(judged.mean_equity_amount, 0) as turnover_ratio,
+        judged.skewness,
+        judged.kurtosis,
+        {{ probabilistic_sharpe(
+            'judged.session_sharpe_ratio', '0', 'judged.session_count', 'judged.skewness',
+            'judged.kurtosis'
+        ) }} as probabilistic_sharpe,
+        judged.trial_count,
+        {{ probabilistic_sharpe(
+            'judged.session_sharpe_ratio', 'judged.luck_sharpe_ratio', 'judged.session_count',
+            'judged.skewness', 'judged.kurtosis'
+        ) }} as deflated_sharpe,
+        permutations.chosen_mean_pct,
+        permutations.random_mean_pct,
+        permutations.permutation_p_value,
+        judged.scanner_version,
+        judged.code_version,
+        judged.data_version
+    from judged
+    left join traded using (run_id)
+    left join permutations using (run_id)
+    left join bootstraps using (run_id)
+)
+
+select * from final
+order by scanner, preset, setting

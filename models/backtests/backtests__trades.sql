@@ -1,0 +1,97 @@
+with
+
+accounts as (
+    select * from {{ ref('backtests__accounts') }}
+),
+
+candidates as (
+    select * from {{ ref('backtests__candidates') }}
+),
+
+bought as (
+    select
+        run_id,
+        unnest(trades) as trade
+    from accounts
+),
+
+priced as (
+    select
+        candidates.*,
+        bought.trade['quantity'] as quantity,
+        if(candidates.side = 1, candidates.entry_price, candidates.reckoned_price) as buy_price,
+        if(candidates.side = 1, candidates.reckoned_price, candidates.entry_price) as sell_price
+    from bought
+    inner join candidates
+        on bought.run_id = candidates.run_id
+            and bought.trade['signal_id'] = candidates.signal_id
+),
+
+charged as (
+    select
+        *,
+        {{ slippage('quantity', 'entry_price', 'slippage_bps') }} as entry_slippage_amount,
+        if(
+            exit_reason = 'target', 0,
+            {{ slippage('quantity', 'reckoned_price', 'slippage_bps') }}
+        )::decimal(18, 4) as exit_slippage_amount,
+        {{ fill_charges('buy', 'priced.quantity', 'priced.buy_price', 'priced') }}
+            as buy_charges,
+        {{ fill_charges('sell', 'priced.quantity', 'priced.sell_price', 'priced') }}
+            as sell_charges,
+        (priced.quantity * priced.entry_price)::decimal(18, 4) as entry_amount,
+        (priced.quantity * priced.reckoned_price)::decimal(18, 4) as exit_amount
+    from priced
+),
+
+totalled as (
+    select
+        *,
+        {{ total_charges('buy_charges') }} as buy_charges_amount,
+        {{ total_charges('sell_charges') }} as sell_charges_amount
+    from charged
+),
+
+final as (
+    select
+        run_id,
+        signal_id,
+        session_date,
+        symbol,
+        direction,
+        signal_rank,
+        quantity,
+        entry_ts,
+        entry_price,
+        exit_ts,
+        exit_price,
+        exit_reason,
+        missing_reason,
+        reckoned_ts,
+        reckoned_price,
+        entry_amount,
+        exit_amount,
+        entry_slippage_amount,
+        exit_slippage_amount,
+        {%- for component in charge_components() %}
+        (buy_charges['{{ component }}'] + sell_charges['{{ component }}'])::decimal(18, 4)
+            as {{ component }},
+        {%- endfor %}
+        if(side = 1, buy_charges_amount, sell_charges_amount)::decimal(18, 4)
+            as entry_charges_amount,
+        if(side = 1, sell_charges_amount, buy_charges_amount)::decimal(18, 4)
+            as exit_charges_amount,
+        (side * (exit_amount - entry_amount))::decimal(18, 4) as gross_pnl_amount,
+        (
+            gross_pnl_amount
+            - entry_slippage_amount - exit_slippage_amount
+            - buy_charges_amount - sell_charges_amount
+        )::decimal(18, 4) as net_pnl_amount,
+        round(100 * net_pnl_amount::double / (quantity * entry_price), 6)::decimal(18, 6)
+            as net_return_pct,
+        date_diff('minute', entry_ts, reckoned_ts) as held_minutes
+    from totalled
+)
+
+select * from final
+order by run_id, session_date, signal_rank, signal_id

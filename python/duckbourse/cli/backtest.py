@@ -1,0 +1,173 @@
+"""`./bourse backtest`: what trading a scanner's signals would have made, and how sure that is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import duckdb
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from duckbourse.cli.export import check_export, export
+from duckbourse.cli.output import print_json, results
+from duckbourse.errors import ConfigurationError
+from duckbourse.warehouse import open_published, quoted, relation
+
+Row = dict[str, Any]
+WIDEST = 1000
+# A figure with two ends is shown with them.
+PARTS: dict[str, dict[str, tuple[str, ...]]] = {
+    "trades": {
+        "trades": ("trade_count",),
+        "of signals": ("signal_count",),
+        "win rate %": ("win_rate_pct", "win_rate_low_pct", "win_rate_high_pct"),
+        "mean trade %": ("mean_trade_pct", "mean_trade_low_pct", "mean_trade_high_pct"),
+        "mean win %": ("average_win_pct",),
+        "mean loss %": ("average_loss_pct",),
+        "profit factor": ("profit_factor_ratio",),
+        "minutes": ("mean_held_minutes",),
+        "never closed": ("unclosed_count",),
+    },
+    "account": {
+        "sessions": ("session_count",),
+        "net P&L": ("net_pnl_amount",),
+        "charges": ("charges_amount",),
+        "slippage": ("slippage_amount",),
+        "costs % of wins": ("cost_share_pct",),
+        "return %": ("total_return_pct",),
+        "a year %": ("cagr_pct",),
+        "drawdown %": ("max_drawdown_pct",),
+        "exposure %": ("exposure_pct",),
+        "turnover": ("turnover_ratio",),
+    },
+    "is it luck?": {
+        "Sharpe": ("sharpe_ratio",),
+        "Sortino": ("sortino_ratio",),
+        "P(Sharpe > 0)": ("probabilistic_sharpe",),
+        "trials": ("trial_count",),
+        "P(better than luck)": ("deflated_sharpe",),
+        "chosen %": ("chosen_mean_pct",),
+        "random %": ("random_mean_pct",),
+        "p": ("permutation_p_value",),
+    },
+}
+FOLDS = ("fold", "first_session", "last_session", "trade_count", "mean_trade_pct", "return_pct")
+
+
+def backtest(
+    scanner: Annotated[str, typer.Argument(help="Name of the scanner.", show_default=False)],
+    preset: Annotated[
+        str | None, typer.Option("--preset", help="Only this preset.", metavar="NAME")
+    ] = None,
+    settings: Annotated[
+        str | None,
+        typer.Option("--settings", help="Only this row of backtest_settings.csv.", metavar="NAME"),
+    ] = None,
+    to: Annotated[
+        Path | None,
+        typer.Option(help="Write the trades to a file: .csv, .parquet or .json.", dir_okay=False),
+    ] = None,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print summary and folds as one JSON object on stdout.")
+    ] = False,
+) -> None:
+    """
+    Show the backtests of a scanner in the published file: trades, account, and what may be luck.
+
+    A figure in brackets is its 95 % interval. Nothing is annualised from fewer than 20 sessions.
+    Change `seeds/backtests/backtest_settings.csv` and run `./bourse build` for another account.
+
+    Examples:
+
+    - `./bourse backtest crp`
+    - `./bourse backtest crp --preset standard --settings us_fixed`
+    - `./bourse backtest breakout --to trades.csv`
+    - `./bourse backtest crp --json | jq '.summary[].sharpe_ratio'`
+    """
+    if to:
+        check_export(to)
+    connection = open_published()
+    try:
+        runs = _runs(connection, {"scanner": scanner, "preset": preset, "setting": settings})
+        ids = ", ".join(quoted(run["run_id"]) for run in runs)
+        folds = _rows(
+            connection,
+            "select preset, setting, folds.* from backtests.folds inner join backtests.runs "
+            f"using (run_id) where run_id in ({ids}) "
+            "order by preset, setting, first_session, last_session desc",
+        )
+        if to:
+            export(connection, _trades(ids), to)
+    finally:
+        connection.close()
+    if json:
+        print_json({"summary": runs, "folds": folds})
+        return
+    for title, columns in PARTS.items():
+        _print(title, runs, columns)
+    if len(runs) == 1:
+        _print("folds", folds, {name.replace("_", " "): (name,) for name in FOLDS})
+
+
+def _runs(connection: duckdb.DuckDBPyConnection, wanted: dict[str, str | None]) -> list[Row]:
+    relation(connection, "backtests.summary")
+    chosen = "from backtests.summary where true"
+    for column, name in wanted.items():
+        if name is None:
+            continue
+        known = [row[column] for row in _rows(connection, f"select distinct {column} {chosen}")]
+        if name not in known:
+            there = ", ".join(sorted(known)) or "none: no scanner has a signal yet"
+            raise ConfigurationError(
+                f"there is no backtest of {column} {name!r}", f"those there are: {there}"
+            )
+        chosen += f" and {column} = {quoted(name)}"
+    return _rows(connection, f"{chosen} order by preset, setting")
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, query: str) -> list[Row]:
+    cursor = connection.execute(query)
+    names = [str(column[0]) for column in cursor.description or []]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def _trades(ids: str) -> str:
+    return (
+        "select scanner, preset, setting, trades.* from backtests.trades "
+        f"inner join backtests.runs using (run_id) where run_id in ({ids}) "
+        "order by preset, setting, session_date, signal_rank, signal_id"
+    )
+
+
+def _print(title: str, rows: list[Row], columns: dict[str, tuple[str, ...]]) -> None:
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    table.add_column("preset", no_wrap=True)
+    table.add_column("setting", no_wrap=True)
+    for column in columns:
+        table.add_column(column, justify="right", no_wrap=True)
+    for row in rows:
+        cells = [_shown(*(row[name] for name in names)) for names in columns.values()]
+        table.add_row(escape(row["preset"]), escape(row["setting"]), *cells)
+    # a figure that is cut off is worse than a line that a narrow terminal breaks
+    width = results.measure(table, options=results.options.update(width=WIDEST)).maximum
+    results.width = max(width, results.width)
+    results.print(table)
+
+
+def _shown(value: Any, *ends: Any) -> str:
+    match value:
+        case None:
+            return "-"
+        case str():
+            return escape(value)
+        case int():
+            shown = f"{value:,}"
+        case _ if hasattr(value, "isoformat"):
+            return str(value.isoformat())
+        case _:
+            shown = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.2f}"
+    if ends and None not in ends:
+        shown += f" ({ends[0]:.2f} … {ends[1]:.2f})"
+    return shown
