@@ -15,7 +15,7 @@ lengths as (
     from ({{ all_presets(['range_minutes'], where_there=true) }}) as presets
 ),
 
--- a session that closes sooner has no such range
+-- a session that closes sooner has no such minute
 ends as (
     select
         sessions.calendar,
@@ -26,7 +26,6 @@ ends as (
         + lengths.range_minutes as cutoff_minute
     from sessions
     cross join lengths
-    where range_end_ts <= sessions.close_ts
 ),
 
 final as (
