@@ -16,8 +16,11 @@ sessions as (
 ),
 
 lookbacks as (
-    select distinct lookback_sessions::integer as lookback_sessions
+    select lookback_sessions::integer as lookback_sessions
     from ({{ all_presets(['lookback_sessions'], where_there=true) }}) as presets
+    union
+    select volume_lookback_sessions::integer as lookback_sessions
+    from ({{ all_presets(['volume_lookback_sessions'], where_there=true) }}) as presets
 ),
 
 scanned_days as (

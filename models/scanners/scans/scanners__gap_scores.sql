@@ -1,0 +1,96 @@
+{{ config(materialized='ephemeral') }}
+{#- Prices come back from adjusted ones: rounded, so that no later split moves their last bit. -#}
+{%- set price_decimals = 6 -%}
+{%- set score_decimals = 6 -%}
+
+with
+
+presets as (
+    select * from {{ ref('gap_presets') }}
+),
+
+so_far as (
+    select * from {{ ref('scanners__sessions_so_far') }}
+),
+
+expected_volumes as (
+    select * from {{ ref('scanners__expected_volumes') }}
+),
+
+histories as (
+    select * from {{ ref('scanners__histories') }}
+),
+
+-- in shares as they are traded on the day of the scan
+levels as (
+    select
+        so_far.*,
+        presets.* exclude (cutoff_time),
+        round(
+            histories.eve_close / so_far.adjustment_factor, {{ price_decimals }}
+        ) as prior_close,
+        -- evidence, and no reason to leave a symbol out: too little to go by is not known
+        if(
+            expected_volumes.history_count >= presets.min_history_sessions,
+            expected_volumes.relative_volume,
+            null
+        ) as relative_volume
+    from so_far
+    inner join presets using (cutoff_time)
+    left join histories
+        on
+            so_far.symbol = histories.symbol
+            and so_far.session_date = histories.session_date
+            and presets.lookback_sessions = histories.lookback_sessions
+    left join expected_volumes
+        on
+            so_far.symbol = expected_volumes.symbol
+            and so_far.session_date = expected_volumes.session_date
+            and so_far.cutoff_time = expected_volumes.cutoff_time
+            and presets.history_sessions = expected_volumes.history_sessions
+),
+
+measures as (
+    select
+        *,
+        {{ change_pct('open_price', 'prior_close', 'nullif(prior_close, 0)') }} as gap_pct,
+        {{ change_pct('last_price', 'open_price', 'open_price') }} as change_pct
+    from levels
+),
+
+gaps as (
+    select
+        *,
+        case
+            when gap_pct > 0 then 'up'
+            when gap_pct < 0 then 'down'
+        end as gap_direction,
+        case
+            when gap_pct > 0 then low_to_cutoff <= prior_close
+            when gap_pct < 0 then high_to_cutoff >= prior_close
+        end as filled_by_cutoff
+    from measures
+),
+
+final as (
+    select
+        *,
+        case
+            when filled_by_cutoff then 'none'
+            when gap_direction = 'up' then 'long'
+            when gap_direction = 'down' then 'short'
+            else 'none'
+        end as direction,
+        case
+            when abs(gap_pct) >= full_gap_pct then 100
+            else round(100 * abs(gap_pct) / full_gap_pct, {{ score_decimals }})
+        end as gap_score,
+        case
+            when gap_pct is null then 'missing_history'
+            when gap_direction is null then 'no_gap'
+            when abs(gap_pct) < min_gap_pct then 'gap_too_small'
+        end as rejected_by
+    from gaps
+)
+
+select * from final

@@ -1,0 +1,113 @@
+{{ config(materialized='ephemeral') }}
+{#- Prices come back from adjusted ones: rounded, so that no later split moves their last bit. -#}
+{%- set decimals = 6 -%}
+{%- set score_decimals = 6 -%}
+
+with
+
+presets as (
+    select * from {{ ref('new_high_presets') }}
+),
+
+so_far as (
+    select * from {{ ref('scanners__sessions_so_far') }}
+),
+
+expected_volumes as (
+    select * from {{ ref('scanners__expected_volumes') }}
+),
+
+histories as (
+    select * from {{ ref('scanners__histories') }}
+),
+
+-- in shares as they are traded on the day of the scan
+levels as (
+    select
+        so_far.*,
+        presets.* exclude (cutoff_time),
+        histories.history_count,
+        volumes.history_count as volume_history_count,
+        round(histories.high / so_far.adjustment_factor, {{ decimals }}) as prior_high,
+        round(histories.eve_close / so_far.adjustment_factor, {{ decimals }}) as prior_close,
+        round(
+            volumes.mean_volume * so_far.adjustment_factor, {{ decimals }}
+        ) as avg_daily_volume,
+        -- evidence, and no reason to leave a symbol out: too little to go by is not known
+        if(
+            expected_volumes.history_count >= presets.min_history_sessions,
+            expected_volumes.relative_volume,
+            null
+        ) as relative_volume
+    from so_far
+    inner join presets using (cutoff_time)
+    left join histories
+        on
+            so_far.symbol = histories.symbol
+            and so_far.session_date = histories.session_date
+            and presets.lookback_sessions = histories.lookback_sessions
+    left join histories as volumes
+        on
+            so_far.symbol = volumes.symbol
+            and so_far.session_date = volumes.session_date
+            and presets.volume_lookback_sessions = volumes.lookback_sessions
+    left join expected_volumes
+        on
+            so_far.symbol = expected_volumes.symbol
+            and so_far.session_date = expected_volumes.session_date
+            and so_far.cutoff_time = expected_volumes.cutoff_time
+            and presets.history_sessions = expected_volumes.history_sessions
+),
+
+measures as (
+    select
+        *,
+        {{ change_pct('last_price', 'prior_high', 'nullif(prior_high, 0)') }} as new_high_pct,
+        {{ change_pct('last_price', 'prior_close', 'nullif(prior_close, 0)') }} as day_change_pct,
+        round(
+            volume_to_cutoff / nullif(avg_daily_volume, 0), {{ decimals }}
+        ) as volume_ratio
+    from levels
+),
+
+-- not by least(), which takes what is not known for the cap
+scored as (
+    select
+        *,
+        case
+            when new_high_pct >= full_new_high_pct then 1
+            when new_high_pct > 0 then new_high_pct / full_new_high_pct
+            when new_high_pct <= 0 then 0
+        end as distance_score,
+        case
+            when volume_ratio >= full_volume_ratio then 1
+            else volume_ratio / full_volume_ratio
+        end as volume_score
+    from measures
+),
+
+final as (
+    select
+        *,
+        round(
+            100 * (distance_weight * distance_score + volume_weight * volume_score),
+            {{ score_decimals }}
+        ) as new_high_score,
+        case
+            when
+                prior_close is null
+                or history_count is null
+                or history_count < lookback_sessions
+                then 'missing_history'
+            when volume_history_count is null or volume_history_count < volume_lookback_sessions
+                then 'missing_volume_history'
+            when volume_ratio is null then 'no_volume_in_history'
+            when last_price < min_price or last_price > max_price then 'price_out_of_bounds'
+            when new_high_pct <= min_new_high_pct then 'no_new_high'
+            when volume_ratio <= min_volume_ratio then 'volume_too_low'
+            when day_change_pct <= min_day_change_pct then 'day_change_too_small'
+        end as rejected_by
+    from scored
+)
+
+select * from final

@@ -1,0 +1,135 @@
+{{ config(materialized='ephemeral') }}
+{%- set score_decimals = 6 -%}
+
+with
+
+presets as (
+    select * from {{ ref('opening_range_presets') }}
+),
+
+so_far as (
+    select * from {{ ref('scanners__sessions_so_far') }}
+),
+
+expected_volumes as (
+    select * from {{ ref('scanners__expected_volumes') }}
+),
+
+opening_ranges as (
+    select * from {{ ref('scanners__opening_ranges') }}
+),
+
+-- a range that is still going on at the cutoff is not known
+measures as (
+    select
+        so_far.*,
+        presets.* exclude (cutoff_time),
+        opening_ranges.range_high,
+        opening_ranges.range_low,
+        expected_volumes.relative_volume,
+        expected_volumes.history_count,
+        {{ change_pct('so_far.last_price', 'so_far.open_price', 'so_far.open_price') }}
+            as change_pct
+    from so_far
+    inner join presets using (cutoff_time)
+    left join opening_ranges
+        on
+            so_far.symbol = opening_ranges.symbol
+            and so_far.session_date = opening_ranges.session_date
+            and presets.range_minutes = opening_ranges.range_minutes
+            and so_far.session_date + so_far.cutoff_time::time >= opening_ranges.range_end_ts
+    left join expected_volumes
+        on
+            so_far.symbol = expected_volumes.symbol
+            and so_far.session_date = expected_volumes.session_date
+            and so_far.cutoff_time = expected_volumes.cutoff_time
+            and presets.history_sessions = expected_volumes.history_sessions
+),
+
+-- by products, not by conditions: what is not known makes the points unknown, not 0
+points as (
+    select
+        * exclude (
+            obv_points,
+            vwap_points,
+            range_points,
+            change_points,
+            relative_volume_points,
+            volume_points
+        ),
+        obv_points
+        + vwap_points
+        + range_points
+        + change_points
+        + relative_volume_points
+        + volume_points as most_points,
+        obv_points * (obv_to_cutoff > mean_obv_to_cutoff)::integer as long_obv_points,
+        obv_points * (obv_to_cutoff < mean_obv_to_cutoff)::integer as short_obv_points,
+        vwap_points * (last_price > vwap_to_cutoff)::integer as long_vwap_points,
+        vwap_points * (last_price < vwap_to_cutoff)::integer as short_vwap_points,
+        range_points * (last_price > range_high)::integer as long_range_points,
+        range_points * (last_price < range_low)::integer as short_range_points,
+        change_points * (change_pct > 0)::integer as long_change_points,
+        change_points * (change_pct < 0)::integer as short_change_points,
+        relative_volume_points
+        * (relative_volume > min_relative_volume)::integer as relative_volume_points,
+        volume_points * (volume_to_cutoff > min_volume)::integer as volume_points
+    from measures
+),
+
+sides as (
+    select
+        *,
+        long_obv_points
+        + long_vwap_points
+        + long_range_points
+        + long_change_points
+        + relative_volume_points
+        + volume_points as long_points,
+        short_obv_points
+        + short_vwap_points
+        + short_range_points
+        + short_change_points
+        + relative_volume_points
+        + volume_points as short_points
+    from points
+),
+
+directed as (
+    select
+        *,
+        case
+            when long_points >= min_points and long_points > short_points then 'long'
+            when short_points >= min_points and short_points > long_points then 'short'
+            else 'none'
+        end as direction
+    from sides
+),
+
+final as (
+    select
+        *,
+        case direction
+            when 'long' then range_low
+            when 'short' then range_high
+        end as stop_price,
+        round(
+            100 * if(long_points > short_points, long_points, short_points) / most_points,
+            {{ score_decimals }}
+        ) as opening_range_score,
+        case
+            when range_high is null then 'no_opening_range'
+            when history_count is null or history_count < min_history_sessions
+                then 'missing_history'
+            when relative_volume is null then 'no_volume_in_history'
+            when long_points is null or short_points is null then 'nothing_traded'
+            when long_points < min_points and short_points < min_points then 'too_few_points'
+            when direction = 'none' then 'both_sides_alike'
+            -- a position that would be stopped as it is opened
+            when direction = 'long' and last_price <= range_low then 'beyond_the_stop'
+            when direction = 'short' and last_price >= range_high then 'beyond_the_stop'
+        end as rejected_by
+    from directed
+)
+
+select * from final
