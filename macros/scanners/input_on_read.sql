@@ -21,7 +21,9 @@ where
     cutoff_minute
     <= date_part('hour', p_cutoff_time::time) * 60 + date_part('minute', p_cutoff_time::time)
     and session_date <= coalesce(p_last_session_date, p_session_date)::date
-{%- elif name in ('scanners__sessions_so_far', 'scanners__expected_volumes') -%}
+{%- elif name in (
+    'scanners__sessions_so_far', 'scanners__expected_volumes', 'scanners__last_five_minutes'
+) -%}
 {{ sql_on_read(name, scanner) }}
 {%- elif name == scanner.scores -%}
 {{ sql_on_read(name, scanner) }}

@@ -42,39 +42,26 @@ eves as (
         scanned_days.symbol,
         scanned_days.session_date,
         eve.session_date as eve_date,
-        before.session_date as date_before
+        before_eve.session_date as date_before_eve
     from scanned_days
-    inner join sessions using (calendar, session_date)
+    inner join sessions as today using (calendar, session_date)
     left join sessions as eve
         on
-            sessions.calendar = eve.calendar
-            and sessions.session_number = eve.session_number + 1
-    left join sessions as before
+            today.calendar = eve.calendar
+            and today.session_number = eve.session_number + 1
+    left join sessions as before_eve
         on
-            sessions.calendar = before.calendar
-            and sessions.session_number = before.session_number + 2
+            eve.calendar = before_eve.calendar
+            and eve.session_number = before_eve.session_number + 1
 ),
 
-histograms as (
+measured_days as (
     select
         days.symbol,
         days.session_date,
         days.adjusted_close,
-        macd.macd_histogram_12_26_9
-    from days
-    inner join macd using (symbol, timeframe, bar_ts)
-),
-
-final as (
-    select
-        eves.symbol,
-        eves.session_date,
-        eves.eve_date,
-        days.adjusted_close,
         momentum.rsi_14,
         macd.macd_histogram_12_26_9,
-        histograms.adjusted_close as adjusted_close_before,
-        histograms.macd_histogram_12_26_9 as macd_histogram_12_26_9_before,
         moving_averages.ema_20,
         moving_averages.ema_50,
         bands.bollinger_lower_20,
@@ -83,22 +70,40 @@ final as (
         directional_movement.minus_di_14,
         directional_movement.adx_14,
         stops.supertrend_direction_10
+    from days
+    semi join scanned_days using (symbol)
+    {%- for family in families %}
+    left join {{ family }} using (symbol, timeframe, bar_ts)
+    {%- endfor %}
+),
+
+final as (
+    select
+        eves.symbol,
+        eves.session_date,
+        eves.eve_date,
+        on_eve.adjusted_close,
+        on_eve.rsi_14,
+        on_eve.macd_histogram_12_26_9,
+        before_eve.adjusted_close as adjusted_close_before,
+        before_eve.macd_histogram_12_26_9 as macd_histogram_12_26_9_before,
+        on_eve.ema_20,
+        on_eve.ema_50,
+        on_eve.bollinger_lower_20,
+        on_eve.bollinger_upper_20,
+        on_eve.plus_di_14,
+        on_eve.minus_di_14,
+        on_eve.adx_14,
+        on_eve.supertrend_direction_10
     from eves
-    left join days
+    left join measured_days as on_eve
         on
-            eves.symbol = days.symbol
-            and eves.eve_date = days.session_date
-    left join histograms
+            eves.symbol = on_eve.symbol
+            and eves.eve_date = on_eve.session_date
+    left join measured_days as before_eve
         on
-            eves.symbol = histograms.symbol
-            and eves.date_before = histograms.session_date
-{%- for family in families %}
-    left join {{ family }}
-        on
-            days.symbol = {{ family }}.symbol
-            and days.timeframe = {{ family }}.timeframe
-            and days.bar_ts = {{ family }}.bar_ts
-{%- endfor %}
+            eves.symbol = before_eve.symbol
+            and eves.date_before_eve = before_eve.session_date
 )
 
 select * from final
