@@ -1,0 +1,93 @@
+{{ config(materialized='ephemeral') }}
+{#- Indicators come from adjusted prices: rounded, so that no later split moves their last bit. -#}
+{%- set indicator_decimals = 6 -%}
+{%- set score_decimals = 6 -%}
+{%- set conditions = [
+    'has_small_range',
+    'has_no_trend',
+    'is_near_vwap',
+    'has_flat_obv',
+    'has_low_volume',
+] -%}
+
+with
+
+presets as (
+    select * from {{ ref('sideways_presets') }}
+),
+
+so_far as (
+    select * from {{ ref('scanners__sessions_so_far') }}
+),
+
+expected_volumes as (
+    select * from {{ ref('scanners__expected_volumes') }}
+),
+
+last_five_minutes as (
+    select * from {{ ref('scanners__last_five_minutes') }}
+),
+
+measures as (
+    select
+        so_far.*,
+        presets.* exclude (cutoff_time),
+        round(last_five_minutes.natr_14, {{ indicator_decimals }}) as atr_pct,
+        round(last_five_minutes.adx_14, {{ indicator_decimals }}) as adx,
+        {{ change_pct('so_far.last_price', 'so_far.vwap_to_cutoff', 'so_far.vwap_to_cutoff') }}
+            as vwap_distance_pct,
+        round(
+            (so_far.obv_to_cutoff - so_far.mean_obv_to_cutoff)
+            / nullif(so_far.volume_to_cutoff, 0), {{ indicator_decimals }}
+        ) as obv_slope,
+        expected_volumes.relative_volume,
+        expected_volumes.history_count
+    from so_far
+    inner join presets using (cutoff_time)
+    left join last_five_minutes using (symbol, session_date, cutoff_time)
+    left join expected_volumes
+        on
+            so_far.symbol = expected_volumes.symbol
+            and so_far.session_date = expected_volumes.session_date
+            and so_far.cutoff_time = expected_volumes.cutoff_time
+            and presets.history_sessions = expected_volumes.history_sessions
+),
+
+judged as (
+    select
+        *,
+        atr_pct < max_atr_pct as has_small_range,
+        adx < max_adx as has_no_trend,
+        abs(vwap_distance_pct) <= max_vwap_distance_pct as is_near_vwap,
+        abs(obv_slope) < max_obv_slope as has_flat_obv,
+        relative_volume < max_relative_volume as has_low_volume
+    from measures
+),
+
+counted as (
+    select
+        *,
+        {%- for condition in conditions %}
+        {{ '+ ' if not loop.first }}{{ condition }}::integer
+        {%- endfor %} as condition_count
+    from judged
+),
+
+final as (
+    select
+        *,
+        condition_count >= min_conditions as is_sideways,
+        round(
+            100 * condition_count / {{ conditions | length }}, {{ score_decimals }}
+        ) as sideways_score,
+        case
+            when history_count is null or history_count < min_history_sessions
+                then 'missing_volume_history'
+            when relative_volume is null then 'no_volume_in_history'
+            when obv_slope is null or vwap_distance_pct is null then 'no_volume_by_cutoff'
+            when atr_pct is null or adx is null then 'missing_history'
+        end as rejected_by
+    from counted
+)
+
+select * from final

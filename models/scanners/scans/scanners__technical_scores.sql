@@ -1,0 +1,116 @@
+{{ config(materialized='ephemeral') }}
+{#- Prices come back from adjusted ones: rounded, so that no later split moves their last bit. -#}
+{%- set price_decimals = 6 -%}
+{%- set indicator_decimals = 6 -%}
+{%- set score_decimals = 6 -%}
+{%- set rules = ['rsi', 'macd', 'ema', 'bollinger', 'adx', 'supertrend'] -%}
+
+with
+
+presets as (
+    select * from {{ ref('technical_presets') }}
+),
+
+so_far as (
+    select * from {{ ref('scanners__sessions_so_far') }}
+),
+
+expected_volumes as (
+    select * from {{ ref('scanners__expected_volumes') }}
+),
+
+eves as (
+    select * from {{ ref('scanners__eves') }}
+),
+
+-- prices in shares as they are traded on the day of the scan
+measures as (
+    select
+        so_far.*,
+        presets.* exclude (cutoff_time),
+        round(eves.rsi_14, {{ indicator_decimals }}) as rsi,
+        {{ change_pct('eves.macd_histogram_12_26_9', '0', 'eves.adjusted_close') }}
+            as histogram_pct,
+        {{ change_pct('eves.macd_histogram_12_26_9_before', '0', 'eves.adjusted_close_before') }}
+            as histogram_before_pct,
+        round(eves.ema_20 / so_far.adjustment_factor, {{ price_decimals }}) as ema_20,
+        round(eves.ema_50 / so_far.adjustment_factor, {{ price_decimals }}) as ema_50,
+        round(
+            eves.bollinger_lower_20 / so_far.adjustment_factor, {{ price_decimals }}
+        ) as bollinger_lower,
+        round(
+            eves.bollinger_upper_20 / so_far.adjustment_factor, {{ price_decimals }}
+        ) as bollinger_upper,
+        round(eves.plus_di_14, {{ indicator_decimals }}) as plus_di,
+        round(eves.minus_di_14, {{ indicator_decimals }}) as minus_di,
+        round(eves.adx_14, {{ indicator_decimals }}) as adx,
+        eves.supertrend_direction_10 as supertrend_direction,
+        if(
+            expected_volumes.history_count >= presets.min_history_sessions,
+            expected_volumes.relative_volume,
+            null
+        ) as relative_volume
+    from so_far
+    inner join presets using (cutoff_time)
+    left join eves using (symbol, session_date)
+    left join expected_volumes
+        on
+            so_far.symbol = expected_volumes.symbol
+            and so_far.session_date = expected_volumes.session_date
+            and so_far.cutoff_time = expected_volumes.cutoff_time
+            and presets.history_sessions = expected_volumes.history_sessions
+),
+
+votes as (
+    select
+        *,
+        case
+            when rsi <= max_oversold_rsi then 1
+            when rsi >= min_overbought_rsi then -1
+            when rsi is not null then 0
+        end as rsi_vote,
+        case
+            when sign(histogram_pct) = sign(histogram_before_pct) then 0
+            when abs(histogram_pct) >= min_histogram_pct then sign(histogram_pct)
+            when abs(histogram_pct) < min_histogram_pct then 0
+        end as macd_vote,
+        sign(ema_20 - ema_50) as ema_vote,
+        case
+            when last_price <= bollinger_lower then 1
+            when last_price >= bollinger_upper then -1
+            when bollinger_upper is not null then 0
+        end as bollinger_vote,
+        case
+            when adx >= min_trend_adx then sign(plus_di - minus_di)
+            when adx < min_trend_adx then 0
+        end as adx_vote,
+        sign(supertrend_direction) as supertrend_vote
+    from measures
+),
+
+polled as (
+    select
+        *,
+        {%- for rule in rules %}
+        {{ '+ ' if not loop.first }}{{ rule }}_vote
+        {%- endfor %} as vote_sum
+    from votes
+),
+
+final as (
+    select
+        *,
+        case sign(vote_sum)
+            when 1 then 'long'
+            when -1 then 'short'
+            else 'none'
+        end as direction,
+        round(100 * abs(vote_sum) / {{ rules | length }}, {{ score_decimals }}) as technical_score,
+        case
+            when vote_sum is null then 'missing_history'
+            when last_price < min_price or last_price > max_price then 'price_out_of_bounds'
+        end as rejected_by
+    from polled
+)
+
+select * from final
