@@ -213,7 +213,8 @@ final as (
             when not touched.is_entered then 'locked_at_entry'
             when seen.is_exit_locked then 'locked_at_exit'
         end as missing_reason,
-        touched.is_entry_locked or coalesce(seen.is_exit_locked, false) as is_locked,
+        coalesce(touched.is_entry_locked, false)
+        or coalesce(seen.is_exit_locked, false) as is_locked,
         seen.reckoned_ts,
         seen.reckoned_price,
         {{ change_pct('seen.exit_level', 'seen.entry_level', 'seen.entry_open') }}
