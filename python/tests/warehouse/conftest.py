@@ -74,18 +74,6 @@ class Warehouse:
             for relation in relations
         }
 
-    def scanner_inputs(self, *relations: str) -> duckdb.DuckDBPyConnection:
-        """Return a database in memory with copies of what scanners read, under dbt's own names."""
-        connection = duckdb.connect()
-        connection.execute(f"attach '{self.file}' as built (read_only)")
-        connection.execute("attach ':memory:' as duckbourse")
-        for schema in ("bars", "scanners", "seeds"):
-            connection.execute(f"create schema duckbourse.{schema}")
-        seeds = ("seeds.crp_presets", "seeds.breakout_presets", "seeds.score_tiers")
-        for relation in ("bars.sessions", *seeds, *relations):
-            connection.execute(f"create table duckbourse.{relation} as from built.{relation}")
-        return connection
-
     def compiled(self, model: str) -> str:
         """Return the SQL that dbt made of a model."""
         found = (self.target / "compiled" / "duckbourse" / "models").rglob(f"{model}.sql")

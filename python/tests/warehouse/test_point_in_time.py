@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
-from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pytest
 
 from duckbourse.settings import PROJECT
 from tests.warehouse.conftest import Warehouse, empty_store
+from tests.warehouse.scanner_room import build, build_all, room
 
 Rows = list[tuple[object, ...]]
 
@@ -25,57 +22,6 @@ FUTURES = {
     "deleted": "delete from {relation} where not {known}",
     "corrupted": "update {relation} set {nonsense} where not {known}",
 }
-
-
-@dataclass(frozen=True)
-class Room:
-    """The scanners' models in the order in which they read each other, and what else they read."""
-
-    steps: dict[str, str]  # relation to SQL
-    inputs: tuple[str, ...]
-    scanners: tuple[str, ...]
-
-    @property
-    def answers(self) -> tuple[str, ...]:
-        scanners = [f"scanners.{name}" for name in self.scanners]
-        return (*scanners, "scanners.rejections", "scanners.signals")
-
-
-@cache
-def room(sample: Warehouse) -> Room:
-    nodes: dict[str, Any] = json.loads((sample.target / "manifest.json").read_text())["nodes"]
-    models = {
-        name: node
-        for name, node in nodes.items()
-        if node["resource_type"] == "model" and node["schema"] == "scanners"
-    }
-
-    def parents(name: str) -> set[str]:
-        return set(nodes[name]["depends_on"]["nodes"])
-
-    def compiled(name: str) -> str:
-        path = str(nodes[name]["original_file_path"])
-        return (sample.target / "compiled" / "duckbourse" / path).read_text()
-
-    def relation(name: str) -> str:
-        return f"{nodes[name]['schema']}.{nodes[name]['alias']}"
-
-    ordered: list[str] = []
-    while len(ordered) < len(models):
-        ordered += [
-            name
-            for name in models
-            if name not in ordered and parents(name) & set(models) <= set(ordered)
-        ]
-    stored = [name for name in ordered if models[name]["config"]["materialized"] != "ephemeral"]
-    inputs = {parent for name in models for parent in parents(name)} - set(models)
-    return Room(
-        steps={relation(name): compiled(name) for name in stored},
-        inputs=tuple(sorted(relation(name) for name in inputs)),
-        scanners=tuple(
-            sorted(models[name]["alias"] for name in stored if "/scans/" in models[name]["path"])
-        ),
-    )
 
 
 @pytest.fixture(scope="module")
@@ -119,28 +65,7 @@ def lay_out(
             connection.execute(
                 change.format(relation=f"duckbourse.{relation}", known=is_known, nonsense=nonsense)
             )
-    connection.execute("create schema duckbourse.scanners")
-    # nothing was built before
-    connection.execute(
-        "create table duckbourse.scanners.built_days "
-        "(symbol varchar, session_date date, version ubigint)"
-    )
-    for relation in room(sample).steps:
-        build(sample, connection, relation)
-
-
-def build(
-    sample: Warehouse,
-    connection: duckdb.DuckDBPyConnection,
-    relation: str,
-    *mistakes: tuple[str, str],
-) -> None:
-    """Build a relation of the scanners from its own SQL, or from SQL with mistakes in it."""
-    sql = room(sample).steps[relation]
-    for right, wrong in mistakes:
-        assert right in sql, relation
-        sql = sql.replace(right, wrong)
-    connection.execute(f"create or replace table duckbourse.{relation} as {sql}")
+    build_all(sample, connection)
 
 
 def answers(connection: duckdb.DuckDBPyConnection, relation: str, now: str) -> Rows:
@@ -167,15 +92,20 @@ def test_nothing_knows_what_comes_after_its_cutoff(
                 assert answers(inputs, one, now) == as_built[now, one], f"{one}, {now}, {name}"
 
 
-# an hour later, in a copy of a scanner
-LATER = """(
-    select so_far.* replace (later.last_price as last_price)
+# in a copy of a scanner, the session so far is the last that there will ever be
+LAST = """
+    create table duckbourse.scanners.peeked as
+    select so_far.* replace (
+        last.open_price as open_price, last.high_to_cutoff as high_to_cutoff,
+        last.low_to_cutoff as low_to_cutoff, last.last_price as last_price,
+        last.volume_to_cutoff as volume_to_cutoff
+    )
     from "duckbourse"."scanners"."sessions_so_far" as so_far
-    inner join "duckbourse"."scanners"."session_minutes" as later
-        on so_far.symbol = later.symbol and so_far.session_date = later.session_date
-        and later.cutoff_minute
-        = 60 * hour(so_far.cutoff_time::time) + minute(so_far.cutoff_time::time) + 60
-)"""
+    inner join (
+        from "duckbourse"."scanners"."sessions_so_far"
+        qualify session_date = max(session_date) over (partition by symbol, cutoff_time)
+    ) as last using (symbol, cutoff_time)
+"""
 LATE = ("cutoffs.cutoff_minute,", "cutoffs.cutoff_minute + 30,")
 # a minute, a volume or a day that is not over yet, in a feature that CRP or breakout reads
 PLANTED = {
@@ -193,9 +123,10 @@ def test_the_proof_sees_a_look_ahead_wherever_it_is_planted(
     seen: dict[str, list[object]] = defaultdict(list)
     for change in (None, *FUTURES.values()):
         lay_out(sample, inputs, now, change)
+        inputs.execute(LAST)
         for name in room(sample).scanners:
             scanner = f"scanners.{name}"
-            build(sample, inputs, scanner, ('"duckbourse"."scanners"."sessions_so_far"', LATER))
+            build(sample, inputs, scanner, ('"scanners"."sessions_so_far"', '"scanners"."peeked"'))
             seen[scanner].append(answers(inputs, scanner, now))
         for feature, mistakes in PLANTED.items():
             build(sample, inputs, feature, *mistakes)

@@ -6,9 +6,9 @@ import duckdb
 import pytest
 
 from tests.warehouse.conftest import Warehouse
+from tests.warehouse.scanner_room import build_all, room
 
 DAY = "2024-01-10"
-STEPS = ("sessions_so_far", "relative_volume", "crp", "breakout", "rejections")
 
 # symbol: open, high, low, last and volume by 09:50 of the day; volume by 09:50 of each eve
 TODAY: dict[str, tuple[float, float, float, float, float, float]] = {
@@ -50,8 +50,14 @@ REJECTED = {
 @pytest.fixture(scope="module")
 def scanned(sample: Warehouse) -> duckdb.DuckDBPyConnection:
     """Seven sessions of hand-made bars, with the shipped presets and the compiled scanners."""
-    connection = sample.scanner_inputs()
-    connection.execute("create table duckbourse.bars.ohlcv as from built.bars.ohlcv limit 0")
+    connection = duckdb.connect()
+    connection.execute(f"attach '{sample.file}' as built (read_only)")
+    connection.execute("attach ':memory:' as duckbourse")
+    for relation in room(sample).inputs:
+        schema = relation.split(".")[0]
+        connection.execute(f"create schema if not exists duckbourse.{schema}")
+        empty = "" if schema == "seeds" or relation == "bars.sessions" else " limit 0"
+        connection.execute(f"create table duckbourse.{relation} as from built.{relation}{empty}")
 
     def bar(symbol: str, timeframe: str, start: str, end: str, *values: float) -> None:
         connection.execute(
@@ -88,9 +94,12 @@ def scanned(sample: Warehouse) -> duckdb.DuckDBPyConnection:
     # 0.5 % above is not more than 0.5 % above
     bar("FLAT", "1m", f"{DAY} 09:15", f"{DAY} 09:16", 100, 100.5, 100, 100.5, 100_000)
 
-    for step in STEPS:
-        sql = sample.compiled(f"scanners__{step}")
-        connection.execute(f"create table duckbourse.scanners.{step} as {sql}")
+    connection.execute(
+        "insert into duckbourse.bars.symbol_days by name select distinct symbol, session_date, "
+        f"calendar, timestamp '{DAY} 15:30' as known_until, 1 as adjustment_factor, 1 as version "
+        "from duckbourse.bars.ohlcv"
+    )
+    build_all(sample, connection)
     return connection
 
 
@@ -123,7 +132,8 @@ def test_what_crp_leaves_out_has_its_reason(
 def test_a_breakout_is_what_it_is_by_hand(scanned: duckdb.DuckDBPyConnection) -> None:
     assert scanned.execute(
         "select symbol, direction, resistance, support, breakout_pct, consolidation_pct, "
-        "relative_volume, prior_day_break, gapped, score from duckbourse.scanners.breakout "
+        "relative_volume, prior_day_break, gapped, breakout_score "
+        "from duckbourse.scanners.breakout "
         f"where preset = 'standard' and session_date = '{DAY}' and symbol in ('BREAK', 'FLAT')"
     ).fetchall() == [
         # 3 % beyond (.5), volume x 4 (.3), up 1.98 % since the open (.2); opened 1 % above: gapped
