@@ -42,9 +42,7 @@ draws as (
         run_id,
         draw_number,
         sum(
-            net_return_pcts[
-                1 + (hash(place, draw_number) % len(net_return_pcts))::integer
-            ]
+            {{ drawn('net_return_pcts', 'place', 'draw_number') }}
         )::double / count(*) as mean_trade_pct
     from places
     cross join lateral unnest(range(1, bootstrap_count + 1)) as numbers (draw_number)

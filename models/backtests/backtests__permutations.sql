@@ -56,9 +56,7 @@ draws as (
         draw_number,
         sum(
             (
-                side * held_return_pcts[
-                    1 + (hash(signal_id, draw_number) % len(held_return_pcts))::integer
-                ]
+                side * {{ drawn('held_return_pcts', 'signal_id', 'draw_number') }}
             )::decimal(18, 6)
         )::double / count(*) as random_mean_pct
     from choices

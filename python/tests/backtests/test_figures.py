@@ -73,11 +73,16 @@ def test_every_summary_is_what_numpy_makes_of_its_sessions(sample: Warehouse) ->
             line = np.append(line, [float(row["equity_amount"]) for row in equity])
             returns = line[1:] / line[:-1] - 1
             check(summary, returns, line)
-            ratios.setdefault(summary["scanner"], []).append(returns.mean() / returns.std(ddof=1))
+            with np.errstate(invalid="ignore"):
+                ratio = returns.mean() / returns.std(ddof=1)
+            ratios.setdefault(summary["scanner"], []).append(ratio)
         for summary in summaries:
             of_scanner = ratios[summary["scanner"]]
             assert summary["trial_count"] == len(of_scanner)
-            wanted = deflated(summary, float(np.var(of_scanner, ddof=1)), len(of_scanner))
+            if summary["sharpe_ratio"] is None:
+                assert summary["deflated_sharpe"] is None
+                continue
+            wanted = deflated(summary, float(np.nanvar(of_scanner, ddof=1)), len(of_scanner))
             assert summary["deflated_sharpe"] == pytest.approx(wanted, abs=1e-6)
 
 
@@ -85,19 +90,30 @@ def check(summary: Row, returns: np.ndarray[Any, Any], line: np.ndarray[Any, Any
     year = math.sqrt(252)
     downside = math.sqrt(np.mean(np.minimum(returns, 0) ** 2))
     peaks = np.maximum.accumulate(line)
+    with np.errstate(invalid="ignore"):
+        sharpe_ratio = returns.mean() / returns.std(ddof=1) * year
+        sortino_ratio = np.divide(returns.mean(), downside) * year
+        skewness, kurtosis = stats.skew(returns), stats.kurtosis(returns, fisher=False)
     wanted = {
         "session_count": len(returns),
         "total_return_pct": 100 * (line[-1] / line[0] - 1),
         "cagr_pct": 100 * ((line[-1] / line[0]) ** (252 / len(returns)) - 1),
         "volatility_pct": 100 * returns.std(ddof=1) * year,
-        "sharpe_ratio": returns.mean() / returns.std(ddof=1) * year,
-        "sortino_ratio": returns.mean() / downside * year,
+        "sharpe_ratio": sharpe_ratio,
+        "sortino_ratio": sortino_ratio,
         "max_drawdown_pct": 100 * np.max(1 - line / peaks),
-        "skewness": stats.skew(returns),
-        "kurtosis": stats.kurtosis(returns, fisher=False),
+        "skewness": skewness,
+        "kurtosis": kurtosis,
     }
     for name, value in wanted.items():
-        assert summary[name] == pytest.approx(value, rel=1e-6), name
+        if math.isfinite(value):
+            assert summary[name] == pytest.approx(value, rel=1e-6), name
+        else:
+            assert summary[name] is None, name
+    if summary["sharpe_ratio"] is None:
+        assert summary["trade_count"] == 0, "nothing is traded, and nothing known of it"
+        assert summary["probabilistic_sharpe"] is None
+        return
     lone = deflated(summary, 0.0, 1)
     assert summary["probabilistic_sharpe"] == pytest.approx(lone, abs=1e-9)
 
@@ -160,7 +176,7 @@ def test_intervals_and_chance_are_near_their_true_values(sample: Warehouse) -> N
                 np.mean(means), abs=4 * spread / math.sqrt(1000)
             )
             likely = 1 - stats.norm.cdf((np.mean(chosen) - np.mean(means)) / spread)
-            assert summary["permutation_p_value"] == pytest.approx(likely, abs=0.08)
+            assert summary["permutation_p_value"] == pytest.approx(likely, abs=0.05)
 
 
 def test_no_year_is_made_of_fewer_than_twenty_sessions(sample: Warehouse) -> None:
@@ -182,4 +198,7 @@ def test_no_year_is_made_of_fewer_than_twenty_sessions(sample: Warehouse) -> Non
         assert summaries
         for summary in summaries:
             assert summary["session_count"] == count
-            assert all((summary[name] is not None) == is_known for name in years)
+            has_moved = summary["max_drawdown_pct"] != 0 or summary["total_return_pct"] != 0
+            for name in years:
+                has_value = has_moved or name not in ("sharpe_ratio", "sortino_ratio")
+                assert (summary[name] is not None) == (is_known and has_value), name

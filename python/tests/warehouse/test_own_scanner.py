@@ -66,7 +66,9 @@ def test_the_example_becomes_a_scanner_here_and_in_a_package(
 
     copied.dbt("deps", *here)
     chosen = ("scanners__cutoffs+1", "+path:models/scanners/scans", "package:plugin")
-    copied.build(*here, "-s", *chosen, "scanners__signals", "test_type:singular", tests=True)
+    traded = [f"backtests__{step}" for step in ("minutes", "excursions", "exits", "outcomes")]
+    laws = ("path:tests/project", "path:tests/scanners")
+    copied.build(*here, "-s", *chosen, "scanners__signals", *traded, *laws, tests=True)
     signals = copied.query(
         "select scanner, count(*), min(known_at::time)::varchar, "
         "bool_and(target_price > entry_price and stop_price < entry_price), "
@@ -78,6 +80,11 @@ def test_the_example_becomes_a_scanner_here_and_in_a_package(
         assert (row[0], *row[2:]) == (scanner, "10:00:00", True, f"[{', '.join(evidence)}]", 1)
     assert signals[0][1] == signals[1][1]
     assert signals[0][1] != 0
+    assert copied.query(
+        "select scanner, count(net_return_pct) from backtests.outcomes "
+        "inner join scanners.signals using (signal_id) "
+        "where scanner in ('above_vwap', 'plugged') group by all order by all"
+    ) == [row[:2] for row in signals]
 
     # and answers for any cutoff, as it does for its own
     for scanner in ("above_vwap", "plugged"):
