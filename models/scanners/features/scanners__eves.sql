@@ -1,4 +1,4 @@
-{{ config(access='private') }}
+{{ config(access='public') }}
 {%- set families = [
     'momentum',
     'macd',

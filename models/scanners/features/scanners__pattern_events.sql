@@ -1,3 +1,4 @@
+{{ config(access='public') }}
 {#- A difference of less than this share is none: a close on a line is not beyond it, whatever the
     last bit of either, which a later split may move. -#}
 {%- set tie = 1e-9 -%}

@@ -1,3 +1,4 @@
+{{ config(access='public') }}
 {#- The quantile of the normal distribution that leaves 2.5 per cent above it. -#}
 {%- set quantile = 1.959963984540054 -%}
 
