@@ -4,7 +4,7 @@ What a full build costs, and one new session: `python/benchmarks/bench_build.py 
 Makes that many one-minute bars in a scratch folder (of 500 symbols; of fewer with `--symbols`,
 which then have a longer history), builds and publishes them with the sample, then delivers one more
 session of all of them and builds again. Prints wall clock, CPU, the most memory that dbt's process
-held, the share of publication, and how long the indicators' models took of it.
+held, the share of publication, and how long the models of some rooms took of it.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from duckbourse import clock
 from duckbourse.settings import PROJECT
 
 BARS_OF_A_SESSION = {"XNYS": 390, "XNSE": 375}
+ROOMS = ("bars", "indicators", "scanners", "backtests")
 TARGET = PROJECT / "target" / "bench"
 
 
@@ -39,11 +40,13 @@ def bourse(data: Path, *words: str) -> Measured:
     )
 
 
-def indicator_seconds() -> float:
-    """Return how long the last build was at the models of the indicators room."""
+def seconds_at(room: str) -> float:
+    """Return how long the last build was at the models of a room."""
     results = json.loads((TARGET / "run_results.json").read_text())["results"]
-    room = "model.duckbourse.indicators__"
-    return sum(float(one["execution_time"]) for one in results if one["unique_id"].startswith(room))
+    models = f"model.duckbourse.{room}__"
+    return sum(
+        float(one["execution_time"]) for one in results if one["unique_id"].startswith(models)
+    )
 
 
 def measured_build(folder: Path, what: str, *words: str) -> dict[str, str]:
@@ -58,7 +61,7 @@ def measured_build(folder: Path, what: str, *words: str) -> dict[str, str]:
         "wall s": f"{took.wall_s:.1f}",
         "CPU s": f"{took.cpu_s:.1f}",
         "peak MB": f"{took.peak_mb:,.0f}",
-        "indicators s": f"{indicator_seconds():.1f}",
+        **{f"{room} s": f"{seconds_at(room):.1f}" for room in ROOMS},
         "publish s": f"{publishing:.2f}",
         "publish share": f"{100 * publishing / took.wall_s:.1f} %",
         "published MB": f"{answer['published']['bytes'] / 1e6:,.1f}",
