@@ -70,6 +70,7 @@ votes as (
             when rsi is not null then 0
         end as rsi_vote,
         case
+            when histogram_before_pct is null then null
             when sign(histogram_pct) = sign(histogram_before_pct) then 0
             when abs(histogram_pct) >= min_histogram_pct then sign(histogram_pct)
             when abs(histogram_pct) < min_histogram_pct then 0
