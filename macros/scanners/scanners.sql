@@ -1,7 +1,8 @@
 {% macro scanners() -%}
 {#-
     While dbt parses, its graph is still empty, and only then may a model say what it reads: so the
-    scanners are found by their files. `partial_parse` is off for that, or a new file went unseen.
+    scanners are found by their files. A new one is unseen until dbt parses anew, as `./bourse build`
+    always does; else the law `assert_every_scanner_is_in_signals` says so.
 -#}
 {%- set models = {} -%}
 {%- set seeds = {} -%}

@@ -212,6 +212,7 @@ def _git_revision() -> str:
 
 def _run(request: Request, progress: Progress, watch: Watch) -> tuple[int, list[str]]:
     command = [*_dbt("build"), "--log-format", "json", "--no-use-colors", "--target", "build"]
+    command.append("--no-partial-parse")  # or a scanner that was added since went unseen
     if request.full_refresh:
         command.append("--full-refresh")
     if request.select:

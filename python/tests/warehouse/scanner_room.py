@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -10,6 +11,14 @@ from typing import Any
 import duckdb
 
 from tests.warehouse.conftest import Warehouse
+
+Rows = list[tuple[object, ...]]
+
+# each of these is done to bars and indicators after the instant
+FUTURES = {
+    "deleted": "delete from {relation} where not {known}",
+    "corrupted": "update {relation} set {nonsense} where not {known}",
+}
 
 
 @dataclass(frozen=True)
@@ -87,3 +96,78 @@ def build_all(sample: Warehouse, connection: duckdb.DuckDBPyConnection) -> None:
     )
     for relation in room(sample).steps:
         build(sample, connection, relation)
+
+
+def inputs_of(sample: Warehouse, since: str) -> duckdb.DuckDBPyConnection:
+    """Return a database in memory with copies of what scanners read, of bars since a day."""
+    connection = duckdb.connect()
+    connection.execute(f"attach '{sample.file}' as built (read_only)")
+    connection.execute("attach ':memory:' as origin")
+    for relation in room(sample).inputs:
+        connection.execute(f"create schema if not exists origin.{relation.split('.')[0]}")
+        recent = f" where bar_ts >= '{since}'" if is_of_bars(connection, relation) else ""
+        connection.execute(f"create table origin.{relation} as from built.{relation}{recent}")
+    return connection
+
+
+def is_of_bars(connection: duckdb.DuckDBPyConnection, relation: str) -> bool:
+    names = connection.execute(f"describe built.{relation}").fetchall()
+    return {"timeframe", "bar_ts"} <= {name for name, *_ in names}
+
+
+def lay_out(
+    sample: Warehouse, connection: duckdb.DuckDBPyConnection, now: str, change: str | None
+) -> None:
+    """Put what scanners read in its place, and change what nobody knows yet."""
+    connection.execute("detach database if exists duckbourse")
+    connection.execute("attach ':memory:' as duckbourse")
+    for relation in room(sample).inputs:
+        connection.execute(f"create schema if not exists duckbourse.{relation.split('.')[0]}")
+        connection.execute(f"create table duckbourse.{relation} as from origin.{relation}")
+        if change and is_of_bars(connection, relation):
+            key = "(symbol, timeframe, bar_ts)"
+            is_known = f"bar_end <= timestamp '{now}'"
+            if relation != "bars.ohlcv":
+                is_known = f"{key} in (select {key} from origin.bars.ohlcv where {is_known})"
+            columns = connection.execute(f"describe duckbourse.{relation}").fetchall()
+            lies = {"DOUBLE": "{0} = {0} * -7 + 1e6", "SMALLINT": "{0} = 100 - {0}"}
+            nonsense = ", ".join(
+                lies[kind].format(name) for name, kind, *_ in columns if kind in lies
+            )
+            connection.execute(
+                change.format(relation=f"duckbourse.{relation}", known=is_known, nonsense=nonsense)
+            )
+    build_all(sample, connection)
+
+
+def answers(connection: duckdb.DuckDBPyConnection, relation: str, now: str) -> Rows:
+    """Return what a relation had to say by then."""
+    known_at = "known_at" if relation == "scanners.signals" else "session_date + cutoff_time::time"
+    return connection.execute(
+        f"select t::varchar from duckbourse.{relation} as t "
+        f"where {known_at} <= timestamp '{now}' order by all"
+    ).fetchall()
+
+
+def peeking(
+    sample: Warehouse,
+    connection: duckdb.DuckDBPyConnection,
+    *nows: str,
+    may_be_silent: Collection[str] = (),
+) -> list[tuple[str, str, str]]:
+    """Return what says something else once the future is gone or a lie; nothing should."""
+    told = room(sample).answers
+    lay_out(sample, connection, nows[-1], None)
+    as_built = {(now, one): answers(connection, one, now) for now in nows for one in told}
+    silent = [one for one in told if not as_built[nows[-1], one] and one not in may_be_silent]
+    assert silent == [], f"what says nothing proves nothing: {silent}"
+    changed = []
+    for now in nows:
+        for name, change in FUTURES.items():
+            lay_out(sample, connection, now, change)
+            changed += [
+                (one, now, name)
+                for one in told
+                if answers(connection, one, now) != as_built[now, one]
+            ]
+    return changed

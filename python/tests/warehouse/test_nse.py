@@ -13,6 +13,7 @@ import pytest
 from duckbourse.settings import PROJECT
 from tests.warehouse.conftest import SHARED, Warehouse, empty_store
 from tests.warehouse.patterns import FUTURES, KNOWN, build, change_after, known, world
+from tests.warehouse.scanner_room import inputs_of, peeking
 
 MARKET = SHARED / "market"
 pytestmark = pytest.mark.skipif(
@@ -266,3 +267,10 @@ def test_no_pattern_of_real_minutes_is_known_before_its_time(nse: Warehouse, at:
     assert all(as_built.values()), "an instant at which nothing is known proves nothing"
     for future in FUTURES:
         assert seen(future) == as_built, f"with the future {future}"
+
+
+def test_no_scanner_knows_the_future_of_real_minutes(nse: Warehouse) -> None:
+    inputs = inputs_of(nse, since="2020-01-01")
+    quiet = ("scanners.breakout", "scanners.momentum", "scanners.relative_volume")
+    nows = ("2021-04-28 10:00", "2021-05-05 10:00")
+    assert peeking(nse, inputs, *nows, may_be_silent=quiet) == []
