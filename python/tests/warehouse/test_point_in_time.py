@@ -20,8 +20,8 @@ from tests.warehouse.scanner_room import (
     room,
 )
 
-# at the latest cutoff of a morning; what is scanned later in a day must be there until the eve
-NOWS = ("2010-05-06 10:00", "2010-05-28 10:00")
+# at a cutoff of most presets, and at the latest of a morning
+NOWS = ("2010-05-06 09:45", "2010-05-06 09:50", "2010-05-28 10:00")
 
 
 @pytest.fixture(scope="module")
@@ -51,10 +51,19 @@ LAST = """
     ) as last using (symbol, cutoff_time)
 """
 LATE = ("cutoffs.cutoff_minute,", "cutoffs.cutoff_minute + 30,")
-# a minute, a volume or a day that is not over yet, in a feature that CRP or breakout reads
+# a minute, a volume or a day that is not over yet, in a feature
+READERS = ("crp", "breakout", "technical", "opening_range", "sideways")
 PLANTED = {
     "scanners.sessions_so_far": [LATE],
     "scanners.expected_volumes": [LATE, ("unnest(range(1, history_", "unnest(range(0, history_")],
+    "scanners.eves": [("= eve.session_number + 1", "= eve.session_number")],
+    "scanners.opening_ranges": [
+        (
+            "+ lengths.range_minutes as cutoff_minute",
+            "+ lengths.range_minutes + 60 as cutoff_minute",
+        )
+    ],
+    "scanners.last_five_minutes": [("bars.bar_end <= so_far", "bars.bar_ts <= so_far")],
     "scanners.histories": [("preceding and 1 preceding", "preceding and current row")],
 }
 
@@ -63,7 +72,7 @@ def test_the_proof_sees_a_look_ahead_wherever_it_is_planted(
     sample: Warehouse, inputs: duckdb.DuckDBPyConnection
 ) -> None:
     """Planted into a copy of each scanner, and of each feature, in turn."""
-    now = "2010-05-06 10:00"
+    now = "2010-05-06 09:50"
     seen: dict[str, list[object]] = defaultdict(list)
     for change in (None, *FUTURES.values()):
         lay_out(sample, inputs, now, change)
@@ -74,10 +83,9 @@ def test_the_proof_sees_a_look_ahead_wherever_it_is_planted(
             seen[scanner].append(answers(inputs, scanner, now))
         for feature, mistakes in PLANTED.items():
             build(sample, inputs, feature, *mistakes)
-            for scanner in ("scanners.crp", "scanners.breakout"):
-                build(sample, inputs, scanner)
-            found = [answers(inputs, f"scanners.{name}", now) for name in ("crp", "breakout")]
-            seen[feature].append(found)
+            for name in READERS:
+                build(sample, inputs, f"scanners.{name}")
+            seen[feature].append([answers(inputs, f"scanners.{name}", now) for name in READERS])
             build(sample, inputs, feature)
     unseen = [
         planted
