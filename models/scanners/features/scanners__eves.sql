@@ -66,8 +66,6 @@ measured_days as (
         moving_averages.ema_50,
         bands.bollinger_lower_20,
         bands.bollinger_upper_20,
-        directional_movement.plus_di_14,
-        directional_movement.minus_di_14,
         directional_movement.adx_14,
         stops.supertrend_direction_10
     from days
@@ -91,8 +89,6 @@ final as (
         on_eve.ema_50,
         on_eve.bollinger_lower_20,
         on_eve.bollinger_upper_20,
-        on_eve.plus_di_14,
-        on_eve.minus_di_14,
         on_eve.adx_14,
         on_eve.supertrend_direction_10
     from eves

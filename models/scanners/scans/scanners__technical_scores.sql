@@ -3,7 +3,7 @@
 {%- set price_decimals = 6 -%}
 {%- set indicator_decimals = 6 -%}
 {%- set score_decimals = 6 -%}
-{%- set rules = ['rsi', 'macd', 'ema', 'bollinger', 'adx', 'supertrend'] -%}
+{%- set rules = ['rsi', 'macd', 'ema', 'bollinger', 'supertrend'] -%}
 
 with
 
@@ -41,8 +41,6 @@ measures as (
         round(
             eves.bollinger_upper_20 / so_far.adjustment_factor, {{ price_decimals }}
         ) as bollinger_upper,
-        round(eves.plus_di_14, {{ indicator_decimals }}) as plus_di,
-        round(eves.minus_di_14, {{ indicator_decimals }}) as minus_di,
         round(eves.adx_14, {{ indicator_decimals }}) as adx,
         eves.supertrend_direction_10 as supertrend_direction,
         if(
@@ -61,6 +59,13 @@ measures as (
             and presets.history_sessions = expected_volumes.history_sessions
 ),
 
+trends as (
+    select
+        *,
+        adx >= min_trend_adx as is_trend
+    from measures
+),
+
 votes as (
     select
         *,
@@ -75,18 +80,21 @@ votes as (
             when abs(histogram_pct) >= min_histogram_pct then sign(histogram_pct)
             when abs(histogram_pct) < min_histogram_pct then 0
         end as macd_vote,
-        sign(ema_20 - ema_50) as ema_vote,
+        -- without a trend, what follows trends only follows noise
+        case
+            when is_trend then sign(ema_20 - ema_50)
+            when not is_trend and ema_50 is not null then 0
+        end as ema_vote,
         case
             when last_price <= bollinger_lower then 1
             when last_price >= bollinger_upper then -1
             when bollinger_upper is not null then 0
         end as bollinger_vote,
         case
-            when adx >= min_trend_adx then sign(plus_di - minus_di)
-            when adx < min_trend_adx then 0
-        end as adx_vote,
-        sign(supertrend_direction) as supertrend_vote
-    from measures
+            when is_trend then sign(supertrend_direction)
+            when not is_trend and supertrend_direction is not null then 0
+        end as supertrend_vote
+    from trends
 ),
 
 polled as (
@@ -98,6 +106,15 @@ polled as (
     from votes
 ),
 
+counted as (
+    select
+        *,
+        {%- for rule in rules %}
+        {{ '+ ' if not loop.first }}(vote_sum != 0 and {{ rule }}_vote = sign(vote_sum))::integer
+        {%- endfor %} as agreeing_rules
+    from polled
+),
+
 final as (
     select
         *,
@@ -106,12 +123,12 @@ final as (
             when -1 then 'short'
             else 'none'
         end as direction,
-        round(100 * abs(vote_sum) / {{ rules | length }}, {{ score_decimals }}) as technical_score,
+        round(100 * agreeing_rules / {{ rules | length }}, {{ score_decimals }}) as technical_score,
         case
             when vote_sum is null then 'missing_history'
             when last_price < min_price or last_price > max_price then 'price_out_of_bounds'
         end as rejected_by
-    from polled
+    from counted
 )
 
 select * from final
