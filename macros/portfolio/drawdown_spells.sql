@@ -1,4 +1,6 @@
 {% macro drawdown_spells(key) -%}
+{#- Sessions without a return stay where they are, but for the rounding of a product: a tie. -#}
+{%- set trough = '(round(drawdown_return, 12), session_date)' -%}
 numbered as (
     select
         {{ key }},
@@ -21,11 +23,11 @@ spells as (
     select
         {{ key }},
         min(session_date) as start_date,
-        arg_min(session_date, (drawdown_return, session_date)) as trough_date,
+        arg_min(session_date, {{ trough }}) as trough_date,
         max(session_date) filter (where drawdown_return = 0) as recovery_date,
         min(drawdown_return) as drawdown_return,
         count(*) as length_sessions,
-        arg_min(session_number, (drawdown_return, session_date)) - min(session_number) + 1
+        arg_min(session_number, {{ trough }}) - min(session_number) + 1
             as trough_sessions
     from numbered
     group by {{ key }}, spell_number

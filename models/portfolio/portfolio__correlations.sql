@@ -25,19 +25,17 @@ ranked as (
         window_sessions,
         symbol,
         place,
-        rank() over (
+        rank() over by_size + (count(*) over among_equals - 1) / 2 - (window_sessions + 1) / 2
+            as rank_deviation
+    from unnested
+    window
+        by_size as (
             partition by portfolio, session_date, window_sessions, symbol
             order by symbol_return
+        ),
+        among_equals as (
+            partition by portfolio, session_date, window_sessions, symbol, symbol_return
         )
-        + (
-            count(*) over (
-                partition by portfolio, session_date, window_sessions, symbol
-                order by symbol_return
-                range between current row and current row
-            ) - 1
-        ) / 2
-        - (window_sessions + 1) / 2 as rank_deviation
-    from unnested
 ),
 
 rank_lists as (

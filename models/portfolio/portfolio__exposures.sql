@@ -14,8 +14,11 @@ held as (
         weights.portfolio,
         weights.session_date,
         weights.symbol,
-        coalesce(instruments.sector, 'unclassified') as sector,
-        weights.closing_weight as weight
+        weights.closing_weight as weight,
+        unnest(['portfolio', 'sector', 'symbol']) as dimension,
+        unnest(
+            [weights.portfolio, coalesce(instruments.sector, 'unclassified'), weights.symbol]
+        ) as name
     from weights
     left join instruments using (symbol)
 ),
@@ -24,22 +27,14 @@ grouped as (
     select
         portfolio,
         session_date,
-        case
-            when grouping(sector) = 0 then 'sector'
-            when grouping(symbol) = 0 then 'symbol'
-            else 'portfolio'
-        end as dimension,
-        coalesce(sector, symbol, portfolio) as name,
+        dimension,
+        name,
         count(*) as position_count,
         bool_and(weight is not null) as is_known,
         list(weight order by symbol) as weights,
         arg_max(symbol, (abs(weight), symbol)) as largest_symbol
     from held
-    group by grouping sets (
-        (portfolio, session_date),
-        (portfolio, session_date, sector),
-        (portfolio, session_date, symbol)
-    )
+    group by portfolio, session_date, dimension, name
 ),
 
 known as (

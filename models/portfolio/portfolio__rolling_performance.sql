@@ -25,13 +25,17 @@ final as (
         session_date,
         {{ return_figures('recent', var('sessions_per_year')) | indent(8) }}
     from session_returns
-    window recent as (
-        partition by portfolio, basis, window_sessions order by session_date
-        rows between earlier_sessions preceding and current row
-    )
-    qualify row_number() over (
-        partition by portfolio, basis, window_sessions order by session_date
-    ) >= window_sessions
+    window
+        recent as (
+            partition by portfolio, basis, window_sessions
+            order by session_date
+            rows between earlier_sessions preceding and current row
+        ),
+        so_far as (
+            partition by portfolio, basis, window_sessions
+            order by session_date
+        )
+    qualify row_number() over so_far >= window_sessions
 )
 
 select * exclude (last_session) from final
