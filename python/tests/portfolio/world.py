@@ -397,8 +397,11 @@ def write_fills(sandbox: Sandbox, fills: list[Fill]) -> None:
         connection.executemany(
             "insert into fills values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
-                (f.account, f.key, f"order {f.key}", f.symbol, f.side)
-                + (Decimal(f.quantity), Decimal(f.price), Decimal(f.charges), f.at, f.recorded)
+                (
+                    *(f.account, f.key, f"order {f.key}", f.symbol, f.side),
+                    *(Decimal(f.quantity), Decimal(f.price), Decimal(f.charges)),
+                    *(f.at, f.recorded),
+                )
                 for f in fills
             ],
         )
