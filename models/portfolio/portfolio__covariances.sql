@@ -101,7 +101,7 @@ shrinkages as (
         session_date,
         method,
         window_sessions,
-        if(is_known, mean_variance, null) as mean_variance,
+        mean_variance,
         case
             when is_known and squared_norm > symbol_count * mean_variance * mean_variance
                 then

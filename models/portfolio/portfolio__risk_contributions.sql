@@ -41,7 +41,6 @@ weighed as (
         pairs.method,
         pairs.window_sessions,
         pairs.symbol,
-        bool_and(pairs.covariance * others.closing_weight is not null) as is_known,
         list_sum(list(pairs.covariance * others.closing_weight order by pairs.other_symbol))
             as covariance_with_all
     from pairs
@@ -62,11 +61,12 @@ components as (
         weighed.window_sessions,
         symbol,
         weights.closing_weight as weight,
-        if(weighed.is_known, weighed.covariance_with_all, null) as covariance_with_all
+        weighed.covariance_with_all
     from weighed
     inner join weights using (portfolio, session_date, symbol)
 ),
 
+-- what is not known of a symbol is not known of it with itself either, and leaves the whole unknown
 totals as (
     select
         portfolio,

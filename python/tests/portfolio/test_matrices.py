@@ -241,3 +241,38 @@ def test_exposures_are_sums_of_closing_weights(world: World) -> None:
         assert [*rest[:4], *rest[5:]] == pytest.approx(wanted, rel=1e-12)
         assert rest[4] == largest or abs(held[rest[4]] or 0) == abs(held[largest] or 0)
     assert shorts > 100 and unknown > 5
+
+
+@pytest.mark.parametrize("window", [2, 30])
+def test_rolling_covariances_are_numpys(window: int, world: World) -> None:
+    """Of six symbols, so of two fives of which one is not full; one of them has gaps."""
+    symbols = list("ABCDEF")
+    found = {
+        row[:3]: row[3]
+        for row in world.sandbox.rows(f"from rolling_covariances({symbols}, {window})")
+    }
+    pairs = [(one, other) for place, one in enumerate(symbols) for other in symbols[place:]]
+    assert len(found) == len(pairs) * (len(world.sessions) - window)
+    changes = {s: world.closes[s][1:] / world.closes[s][:-1] - 1 for s in symbols}
+    unknown = 0
+    for last in range(window, len(world.sessions)):
+        block = np.array([changes[symbol][last - window : last] for symbol in symbols])
+        matrix = np.cov(block)
+        for one, other in pairs:
+            value = found[world.sessions[last], one, other]
+            i, j = symbols.index(one), symbols.index(other)
+            if math.isnan(matrix[i, j]):
+                assert value is None
+                unknown += 1
+            else:
+                scale = math.sqrt(matrix[i, i] * matrix[j, j])
+                # two returns may be equal, and then the scale is nothing
+                assert abs(value - matrix[i, j]) <= TOLERANCE * scale + 1e-16
+    assert unknown > 1000
+
+
+def test_rolling_covariances_of_one_symbol(world: World) -> None:
+    rows = world.sandbox.rows("from rolling_covariances(['A'], 3) order by all limit 1")
+    returns = world.closes["A"][1:4] / world.closes["A"][:3] - 1
+    assert rows[0][:3] == (world.sessions[3], "A", "A")
+    assert rows[0][3] == pytest.approx(np.var(returns, ddof=1), rel=1e-12)

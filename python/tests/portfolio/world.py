@@ -231,6 +231,7 @@ def made_up_fills(sessions: list[date]) -> list[Fill]:
     fill("flat", 700, "sell", "40", "A", "100", "3")
     # holds C, which has no close on some days and at last none at all
     fill("stuck", 190, "buy", "100", "C", "100", "3")
+    fill("stuck", 190, "buy", "10", "A", "100", "3")
     fill("stuck", 210, "sell", "100", "C", "101", "3")
     fill("stuck", 510, "buy", "10", "C", "102", "3")
     # of nobody that is a portfolio
@@ -261,6 +262,8 @@ def built_world(folder: Path) -> World:
         "data/raw/fills",
         "functions/portfolio_performance.sql",
         "functions/portfolio_performance.yml",
+        "functions/rolling_covariances.sql",
+        "functions/rolling_covariances.yml",
         "macros/portfolio",
         "macros/risk",
         "models/_groups.yml",
