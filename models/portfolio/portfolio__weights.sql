@@ -73,7 +73,7 @@ set_weights as (
     inner join totals using (portfolio, session_date)
 ),
 
--- what was traded by fills needs no drift: it is what it is worth
+-- what was traded by fills needs no drift: it is what it is worth, as a share of more than nothing
 account_weights as (
     select
         holdings.portfolio,
@@ -81,10 +81,11 @@ account_weights as (
         holdings.symbol,
         null::date as effective_from,
         null::double as target_weight,
-        holdings.opening_amount::double / nullif(accounts.opening_equity_amount, 0)::double
+        holdings.opening_amount::double
+        / if(accounts.opening_equity_amount > 0, accounts.opening_equity_amount, null)::double
             as weight,
-        holdings.closing_amount::double / nullif(accounts.equity_amount, 0)::double
-            as closing_weight,
+        holdings.closing_amount::double
+        / if(accounts.equity_amount > 0, accounts.equity_amount, null)::double as closing_weight,
         current.total_return_close / previous.total_return_close - 1 as symbol_return
     from holdings
     inner join accounts using (portfolio, session_date)

@@ -1,5 +1,6 @@
 -- An account is not worth what it began with and what every symbol made since; or not what it held,
--- share by share, and its cash; or its returns lead elsewhere. To the cent, but for returns.
+-- share by share, and its cash; or its returns lead elsewhere, for as long as it has any. To the
+-- cent, but for returns.
 {%- set tolerance = 1e-9 %}
 
 with
@@ -41,7 +42,8 @@ daily as (
         portfolios.capital_amount::decimal(18, 4) as capital_amount,
         equity.equity_ratio,
         sum(coalesce(sums.pnl_amount, 0)) over so_far as pnl_amount,
-        count(accounts.equity_amount) over so_far = count(*) over so_far as is_known
+        count(accounts.equity_amount) over so_far = count(*) over so_far as is_known,
+        min(accounts.opening_equity_amount) over so_far > 0 as is_solvent
     from accounts
     inner join portfolios using (portfolio)
     left join sums using (portfolio, session_date)
@@ -55,6 +57,6 @@ where
     and (
         equity_amount != capital_amount + pnl_amount
         or equity_amount != cash_amount + worth_amount
-        or equity_ratio is null
+        or (equity_ratio is null) = is_solvent
         or abs(equity_ratio * capital_amount::double / equity_amount::double - 1) > {{ tolerance }}
     )

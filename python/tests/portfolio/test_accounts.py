@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
-from tests.portfolio.world import ACCOUNTS, ACTIONS, CAPITAL, Fill, World, built_world
+from tests.portfolio.world import ACCOUNTS, ACTIONS, BUST, CAPITAL, Fill, World, built_world
 
 CENT_OF_CENT = Decimal("0.0001")
 MILLIONTH = Decimal("0.000001")
@@ -195,5 +195,17 @@ def test_a_close_that_an_account_lacks_is_named(world: World) -> None:
 
 def test_fills_of_nobodys_account_are_in_no_portfolio(world: World) -> None:
     assert world.sandbox.rows("select distinct portfolio from portfolio.fills order by all") == [
-        (account,) for account in sorted(ACCOUNTS)
+        (account,) for account in sorted([*ACCOUNTS, BUST])
     ]
+
+
+def test_an_account_that_lost_everything_has_no_return(world: World) -> None:
+    rows = world.sandbox.rows(
+        "select net_return, session_count, unknown_count, cumulative_return, max_drawdown_return"
+        " from portfolio.returns inner join portfolio.performance using (portfolio)"
+        f" where portfolio = '{BUST}' and basis = 'net' order by session_date limit 2"
+    )
+    count = len(world.sessions) - 30
+    assert rows[0][0] < -1
+    assert rows[0][1:] == (count, count - 1, None, None)
+    assert rows[1][0] is None

@@ -17,6 +17,7 @@ from scipy import stats  # type: ignore[import-untyped]
 
 from tests.portfolio.world import (
     BENCHMARK,
+    BUST,
     MANAGERS,
     MIN_ACCEPTABLE,
     REFERENCE,
@@ -145,7 +146,7 @@ def session_returns(world: World) -> Iterator[tuple[str, str, list[date], Series
     rows = world.sandbox.rows(
         "select portfolio, list(session_date order by session_date),"
         " list(gross_return order by session_date), list(net_return order by session_date)"
-        " from portfolio.returns where portfolio not in"
+        f" from portfolio.returns where portfolio != '{BUST}' and portfolio not in"
         " (select portfolio from seeds.portfolios where benchmark = 'MSFT') group by all"
     )
     closes = world.closes[BENCHMARK]

@@ -64,6 +64,8 @@ WEIGHTS: Weights = {
 }
 
 ACCOUNTS = ["desk", "flat", "stuck"]
+# loses more than it has
+BUST = "bust"
 SECTORS = {"A": "Industrials", "B": "Industrials", "C": "Energy", "E": "Materials"}
 
 # C trades for a while only, and not on every day of it
@@ -234,6 +236,7 @@ def made_up_fills(sessions: list[date]) -> list[Fill]:
     fill("stuck", 190, "buy", "10", "A", "100", "3")
     fill("stuck", 210, "sell", "100", "C", "101", "3")
     fill("stuck", 510, "buy", "10", "C", "102", "3")
+    fill(BUST, 30, "buy", "1", "E", "300000", "3")
     # of nobody that is a portfolio
     fill("stranger", 10, "buy", "1", "E", "90", "0")
     return fills
@@ -310,7 +313,7 @@ def write_seeds(sandbox: Sandbox, sessions: list[date], weights: Weights) -> Non
         for name in weights
     ]
     portfolios += [
-        f"{name},Made up,fills,{COST_BPS},{CAPITAL},USD,XNYS,{rates}" for name in ACCOUNTS
+        f"{name},Made up,fills,{COST_BPS},{CAPITAL},USD,XNYS,{rates}" for name in [*ACCOUNTS, BUST]
     ]
     sandbox.write("seeds/reference/portfolios.csv", "\n".join(portfolios) + "\n")
     rows = ["portfolio,effective_from,symbol,weight"]
