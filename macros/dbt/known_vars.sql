@@ -5,6 +5,7 @@
     'min_copied_symbols',
     'max_rejected_pct',
     'min_judged_rows',
+    'sessions_per_year',
     'series_lowering',
 ]) }}
 {%- endmacro %}

@@ -1,5 +1,5 @@
 {%- set min_sessions = 20 -%}
-{%- set year = 252 -%}
+{%- set year = var('sessions_per_year') -%}
 
 with
 

@@ -1,6 +1,6 @@
 {#- Fewer sessions than this are too few to speak of a year. -#}
 {%- set min_sessions = 20 -%}
-{%- set year = 252 -%}
+{%- set year = var('sessions_per_year') -%}
 
 with
 

@@ -13,6 +13,14 @@ closes as (
     select * from {{ ref('bars__total_return_closes') }}
 ),
 
+holdings as (
+    select * from {{ ref('portfolio__holdings') }}
+),
+
+accounts as (
+    select * from {{ ref('portfolio__accounts') }}
+),
+
 -- what a session's return is made of: each holding at the close it was bought at, the one before
 -- the session and the session's own
 return_closes as (
@@ -50,7 +58,7 @@ needed_closes as (
     select * from turnover_closes
 ),
 
-final as (
+set_missing as (
     select
         needed_closes.portfolio,
         needed_closes.session_date,
@@ -60,6 +68,26 @@ final as (
     anti join closes
         on needed_closes.symbol = closes.symbol
             and needed_closes.missing_date = closes.session_date
+),
+
+-- an account's session begins at the close before and ends at its own
+account_missing as (
+    select
+        accounts.portfolio,
+        accounts.session_date,
+        holdings.symbol,
+        holdings.session_date as missing_date
+    from accounts
+    inner join holdings
+        on accounts.portfolio = holdings.portfolio
+            and holdings.session_date in (accounts.previous_session_date, accounts.session_date)
+    where holdings.closing_amount is null
+),
+
+final as (
+    select * from set_missing
+    union all
+    select * from account_missing
 )
 
 select * from final

@@ -12,13 +12,21 @@ portfolios as (
     select * from {{ ref('portfolios') }}
 ),
 
+accounts as (
+    select * from {{ ref('portfolio__accounts') }}
+),
+
 held as (
     select
         portfolio,
         session_date,
-        if(bool_and(weight is not null), sum(weight), null) as held_weight,
-        if(bool_and(weight * symbol_return is not null), sum(weight * symbol_return), null)
-            as gross_return
+        if(bool_and(weight is not null), list_sum(list(weight order by symbol)), null)
+            as held_weight,
+        if(
+            bool_and(weight * symbol_return is not null),
+            list_sum(list(weight * symbol_return order by symbol)),
+            null
+        ) as gross_return
     from weights
     group by portfolio, session_date
 ),
@@ -71,7 +79,7 @@ turnovers as (
     select
         portfolio,
         session_date,
-        if(bool_and(is_known), sum(traded_weight), null) as turnover
+        if(bool_and(is_known), list_sum(list(traded_weight order by symbol)), null) as turnover
     from trades
     group by portfolio, session_date
 ),
@@ -89,7 +97,7 @@ daily as (
     left join turnovers using (portfolio, session_date)
 ),
 
-final as (
+set_returns as (
     select
         portfolio,
         daily.session_date,
@@ -99,6 +107,31 @@ final as (
         daily.cash_weight
     from daily
     inner join portfolios using (portfolio)
+),
+
+-- an account that begins with nothing, or less, has no return
+solvent as (
+    select
+        *,
+        if(opening_equity_amount > 0, opening_equity_amount, null)::double as opening_amount
+    from accounts
+),
+
+account_returns as (
+    select
+        portfolio,
+        session_date,
+        (equity_amount + charges_amount)::double / opening_amount - 1 as gross_return,
+        equity_amount::double / opening_amount - 1 as net_return,
+        traded_amount::double / opening_amount as turnover,
+        opening_cash_amount::double / opening_amount as cash_weight
+    from solvent
+),
+
+final as (
+    select * from set_returns
+    union all
+    select * from account_returns
 )
 
 select * from final

@@ -2,6 +2,7 @@ with
 
 portfolios as (
     select * from {{ ref('portfolios') }}
+    where source = 'weights'
 ),
 
 targets as (

@@ -14,6 +14,14 @@ closes as (
 ),
 
 holdings as (
+    select * from {{ ref('portfolio__holdings') }}
+),
+
+accounts as (
+    select * from {{ ref('portfolio__accounts') }}
+),
+
+drifted as (
     select
         sessions.portfolio,
         sessions.session_date,
@@ -41,26 +49,57 @@ totals as (
     select
         portfolio,
         session_date,
-        if(bool_and(opening_value is not null), sum(opening_value), null)
-        + any_value(target_cash_weight) as opening_total,
-        if(bool_and(closing_value is not null), sum(closing_value), null)
-        + any_value(target_cash_weight) as closing_total
-    from holdings
+        if(
+            bool_and(opening_value is not null), list_sum(list(opening_value order by symbol)), null
+        ) + any_value(target_cash_weight) as opening_total,
+        if(
+            bool_and(closing_value is not null), list_sum(list(closing_value order by symbol)), null
+        ) + any_value(target_cash_weight) as closing_total
+    from drifted
     group by portfolio, session_date
 ),
 
-final as (
+set_weights as (
     select
         portfolio,
         session_date,
-        holdings.symbol,
-        holdings.effective_from,
-        holdings.target_weight,
-        holdings.opening_value / nullif(totals.opening_total, 0) as weight,
-        holdings.closing_value / nullif(totals.closing_total, 0) as closing_weight,
-        holdings.symbol_return
-    from holdings
+        drifted.symbol,
+        drifted.effective_from,
+        drifted.target_weight,
+        drifted.opening_value / nullif(totals.opening_total, 0) as weight,
+        drifted.closing_value / nullif(totals.closing_total, 0) as closing_weight,
+        drifted.symbol_return
+    from drifted
     inner join totals using (portfolio, session_date)
+),
+
+-- what was traded by fills needs no drift: it is what it is worth, as a share of more than nothing
+account_weights as (
+    select
+        holdings.portfolio,
+        holdings.session_date,
+        holdings.symbol,
+        null::date as effective_from,
+        null::double as target_weight,
+        holdings.opening_amount::double
+        / if(accounts.opening_equity_amount > 0, accounts.opening_equity_amount, null)::double
+            as weight,
+        holdings.closing_amount::double
+        / if(accounts.equity_amount > 0, accounts.equity_amount, null)::double as closing_weight,
+        current.total_return_close / previous.total_return_close - 1 as symbol_return
+    from holdings
+    inner join accounts using (portfolio, session_date)
+    left join closes as previous
+        on holdings.symbol = previous.symbol
+            and accounts.previous_session_date = previous.session_date
+    left join closes as current
+        on holdings.symbol = current.symbol and holdings.session_date = current.session_date
+),
+
+final as (
+    select * from set_weights
+    union all
+    select * from account_weights
 )
 
 select * from final

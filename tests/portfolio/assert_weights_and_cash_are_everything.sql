@@ -19,6 +19,15 @@ held as (
         sum(weight) as held_weight
     from weights
     group by portfolio, session_date
+),
+
+-- an account that has lost everything has no weights, nor cash's
+lost as (
+    select
+        portfolio,
+        session_date
+    from {{ ref('portfolio__accounts') }}
+    where opening_equity_amount <= 0
 )
 
 select
@@ -28,6 +37,7 @@ select
     returns.cash_weight
 from returns
 left join held using (portfolio, session_date)
+anti join lost using (portfolio, session_date)
 where
     abs(coalesce(held.held_weight, 0) + returns.cash_weight - 1) > {{ tolerance }}
     or (held.held_weight is null and held.portfolio is not null) != (returns.cash_weight is null)

@@ -1,0 +1,23 @@
+with
+
+session_returns as (
+    select
+        portfolio,
+        basis,
+        session_date,
+        session_return,
+        benchmark_return,
+        risk_free_return,
+        min_return
+    from {{ ref('portfolio__equity').include(database=false) }}
+    where
+        portfolio = p_portfolio
+        and session_date >= coalesce(p_first_session::date, session_date)
+        and session_date <= coalesce(p_last_session::date, session_date)
+),
+
+{{ performance_figures('session_returns', 'portfolio, basis', var('sessions_per_year')) }}
+
+select *
+from final
+order by basis

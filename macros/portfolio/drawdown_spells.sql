@@ -1,0 +1,36 @@
+{% macro drawdown_spells(key) -%}
+{#- Sessions without a return stay where they are, but for the rounding of a product: a tie. -#}
+{%- set trough = '(round(drawdown_return, 12), session_date)' -%}
+numbered as (
+    select
+        {{ key }},
+        session_date,
+        drawdown_return,
+        row_number() over (partition by {{ key }} order by session_date) as session_number,
+        -- a spell ends with the session that is back at the peak, which is of it still
+        coalesce(
+            sum((drawdown_return = 0)::bigint) over (
+                partition by {{ key }} order by session_date
+                rows between unbounded preceding and 1 preceding
+            ),
+            0
+        ) as spell_number
+    from paths
+    where drawdown_return is not null
+),
+
+spells as (
+    select
+        {{ key }},
+        min(session_date) as start_date,
+        arg_min(session_date, {{ trough }}) as trough_date,
+        max(session_date) filter (where drawdown_return = 0) as recovery_date,
+        min(drawdown_return) as drawdown_return,
+        count(*) as length_sessions,
+        arg_min(session_number, {{ trough }}) - min(session_number) + 1
+            as trough_sessions
+    from numbered
+    group by {{ key }}, spell_number
+    having min(drawdown_return) < 0
+)
+{%- endmacro %}

@@ -1,0 +1,37 @@
+{% macro equity_paths(returns, key) -%}
+{#- Closer than this, a return to the peak has only been rounded; it is no drawdown. -#}
+{%- set rounding = '1e-12' -%}
+grown as (
+    select
+        *,
+        case
+            when count(*) over so_far = count(session_return) over so_far
+                then product(1 + session_return) over so_far
+        end as equity_ratio
+    from {{ returns }}
+    window so_far as (
+        partition by {{ key }} order by session_date
+        rows between unbounded preceding and current row
+    )
+),
+
+peaks as (
+    select
+        *,
+        if(equity_ratio is null, null, greatest(1, max(equity_ratio) over so_far)) as peak_ratio
+    from grown
+    window so_far as (
+        partition by {{ key }} order by session_date
+        rows between unbounded preceding and current row
+    )
+),
+
+paths as (
+    select
+        *,
+        if(
+            equity_ratio / peak_ratio > 1 - {{ rounding }}, 0, equity_ratio / peak_ratio - 1
+        )::double as drawdown_return
+    from peaks
+)
+{%- endmacro %}

@@ -1,0 +1,42 @@
+{% macro performance_figures(returns, key, periods) -%}
+{{ equity_paths(returns, key) }},
+
+{{ drawdown_spells(key) }},
+
+deepest as (
+    select *
+    from spells
+    qualify row_number() over (partition by {{ key }} order by drawdown_return, start_date) = 1
+),
+
+figures as (
+    select
+        {{ key }},
+        {{ return_figures('so_far', periods) | indent(8) }}
+    from paths
+    window so_far as (
+        partition by {{ key }} order by session_date
+        rows between unbounded preceding and current row
+    )
+    qualify row_number() over (partition by {{ key }} order by session_date desc) = 1
+),
+
+final as (
+    select
+        {{ key }},
+        figures.* exclude ({{ key }}),
+        -- no spell at all is a drawdown of nothing, unless the path is not known to its end
+        case when figures.unknown_count = 0 then coalesce(deepest.drawdown_return, 0) end
+            as max_drawdown_return,
+        case when figures.unknown_count = 0 then deepest.start_date end as drawdown_start_date,
+        case when figures.unknown_count = 0 then deepest.trough_date end as drawdown_trough_date,
+        case when figures.unknown_count = 0 then deepest.recovery_date end
+            as drawdown_recovery_date,
+        case
+            when figures.unknown_count = 0
+                then figures.cagr_return / -nullif(deepest.drawdown_return, 0)
+        end as calmar_ratio
+    from figures
+    left join deepest using ({{ key }})
+)
+{%- endmacro %}

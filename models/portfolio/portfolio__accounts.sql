@@ -1,0 +1,108 @@
+with
+
+portfolios as (
+    select * from {{ ref('portfolios') }}
+    where source = 'fills'
+),
+
+sessions as (
+    select * from {{ ref('bars__sessions') }}
+),
+
+holdings as (
+    select * from {{ ref('portfolio__holdings') }}
+),
+
+closes as (
+    select * from {{ ref('bars__ohlcv') }}
+    where timeframe = '1d'
+),
+
+owned as (
+    select
+        portfolio,
+        symbol,
+        min(session_date) as first_date,
+        max(session_date) as last_date
+    from holdings
+    group by portfolio, symbol
+),
+
+-- from the first fill on, for as long as anything ever held has a price
+spans as (
+    select
+        owned.portfolio,
+        min(owned.first_date) as first_date,
+        greatest(max(owned.last_date), max(closes.session_date)) as last_date
+    from owned
+    left join closes using (symbol)
+    group by owned.portfolio
+),
+
+daily as (
+    select
+        portfolio,
+        session_date,
+        if(bool_and(closing_amount is not null), sum(closing_amount), null) as holdings_amount,
+        sum(bought_amount + sold_amount) as traded_amount,
+        sum(sold_amount - bought_amount) as earned_amount,
+        sum(dividend_amount) as dividend_amount,
+        sum(charges_amount) as charges_amount
+    from holdings
+    group by portfolio, session_date
+),
+
+balances as (
+    select
+        portfolios.portfolio,
+        sessions.session_date,
+        previous.session_date as previous_session_date,
+        portfolios.capital_amount::decimal(18, 4) as capital_amount,
+        if(daily.portfolio is null, 0, daily.holdings_amount) as holdings_amount,
+        coalesce(daily.traded_amount, 0) as traded_amount,
+        coalesce(daily.dividend_amount, 0) as dividend_amount,
+        coalesce(daily.charges_amount, 0) as charges_amount,
+        portfolios.capital_amount::decimal(18, 4)
+        + sum(
+            coalesce(daily.earned_amount + daily.dividend_amount - daily.charges_amount, 0)
+        ) over (
+            partition by portfolios.portfolio
+            order by sessions.session_date
+            rows between unbounded preceding and current row
+        ) as cash_amount
+    from portfolios
+    inner join spans using (portfolio)
+    inner join sessions
+        on
+            portfolios.calendar = sessions.calendar
+            and sessions.session_date between spans.first_date and spans.last_date
+    inner join sessions as previous
+        on
+            sessions.calendar = previous.calendar
+            and sessions.session_number - 1 = previous.session_number
+    left join daily
+        on
+            portfolios.portfolio = daily.portfolio
+            and sessions.session_date = daily.session_date
+),
+
+final as (
+    select
+        portfolio,
+        session_date,
+        previous_session_date,
+        (lag(cash_amount, 1, capital_amount) over in_order)::decimal(18, 4) as opening_cash_amount,
+        (lag(cash_amount + holdings_amount, 1, capital_amount) over in_order)::decimal(18, 4)
+            as opening_equity_amount,
+        traded_amount::decimal(18, 4) as traded_amount,
+        dividend_amount::decimal(18, 4) as dividend_amount,
+        charges_amount::decimal(18, 4) as charges_amount,
+        cash_amount::decimal(18, 4) as cash_amount,
+        holdings_amount::decimal(18, 4) as holdings_amount,
+        (cash_amount + holdings_amount)::decimal(18, 4) as equity_amount
+    from balances
+    window in_order as (partition by portfolio order by session_date)
+)
+
+select * from final
+order by portfolio, session_date

@@ -1,0 +1,37 @@
+with
+
+equity as (
+    select * from {{ ref('portfolio__equity') }}
+),
+
+-- lists in order, for a product of floating-point numbers depends on it
+months as (
+    select
+        portfolio,
+        basis,
+        date_trunc('month', session_date)::date as month_date,
+        count(*) as session_count,
+        count(session_return) as known_count,
+        count(benchmark_return) as benchmark_count,
+        list_product(list(1 + session_return order by session_date)) as growth,
+        list_product(list(1 + benchmark_return order by session_date)) as benchmark_growth
+    from equity
+    group by portfolio, basis, month_date
+),
+
+final as (
+    select
+        portfolio,
+        basis,
+        month_date,
+        year(month_date) as calendar_year,
+        month(month_date) as calendar_month,
+        session_count,
+        session_count - known_count as unknown_count,
+        if(known_count = session_count, growth - 1, null) as month_return,
+        if(benchmark_count = session_count, benchmark_growth - 1, null) as benchmark_month_return
+    from months
+)
+
+select * from final
+order by portfolio, basis, month_date

@@ -1,0 +1,104 @@
+{%- set year = var('sessions_per_year') -%}
+
+with
+
+weights as (
+    select * from {{ ref('portfolio__weights') }}
+),
+
+covariances as (
+    select * from {{ ref('portfolio__covariances') }}
+),
+
+-- a pair is there once; a symbol's risk is with every other, and with itself
+pairs as (
+    select
+        portfolio,
+        session_date,
+        method,
+        window_sessions,
+        symbol,
+        other_symbol,
+        covariance
+    from covariances
+    union all
+    select
+        portfolio,
+        session_date,
+        method,
+        window_sessions,
+        other_symbol as symbol,
+        symbol as other_symbol,
+        covariance
+    from covariances
+    where symbol != other_symbol
+),
+
+weighed as (
+    select
+        pairs.portfolio,
+        pairs.session_date,
+        pairs.method,
+        pairs.window_sessions,
+        pairs.symbol,
+        list_sum(list(pairs.covariance * others.closing_weight order by pairs.other_symbol))
+            as covariance_with_all
+    from pairs
+    inner join weights as others
+        on
+            pairs.portfolio = others.portfolio
+            and pairs.session_date = others.session_date
+            and pairs.other_symbol = others.symbol
+    group by
+        pairs.portfolio, pairs.session_date, pairs.method, pairs.window_sessions, pairs.symbol
+),
+
+components as (
+    select
+        portfolio,
+        session_date,
+        weighed.method,
+        weighed.window_sessions,
+        symbol,
+        weights.closing_weight as weight,
+        weighed.covariance_with_all
+    from weighed
+    inner join weights using (portfolio, session_date, symbol)
+),
+
+-- what is not known of a symbol is not known of it with itself either, and leaves the whole unknown
+totals as (
+    select
+        portfolio,
+        session_date,
+        method,
+        window_sessions,
+        case
+            when bool_and(weight * covariance_with_all is not null)
+                then sqrt(list_sum(list(weight * covariance_with_all order by symbol)))
+        end as volatility
+    from components
+    group by portfolio, session_date, method, window_sessions
+),
+
+final as (
+    select
+        portfolio,
+        session_date,
+        method,
+        window_sessions,
+        components.symbol,
+        components.weight,
+        components.covariance_with_all / nullif(totals.volatility, 0) * sqrt({{ year }})
+            as marginal_volatility_return,
+        components.weight * components.covariance_with_all / nullif(totals.volatility, 0)
+        * sqrt({{ year }}) as component_volatility_return,
+        components.weight * components.covariance_with_all / nullif(pow(totals.volatility, 2), 0)
+            as component_ratio,
+        totals.volatility * sqrt({{ year }}) as portfolio_volatility_return
+    from components
+    inner join totals using (portfolio, session_date, method, window_sessions)
+)
+
+select * from final
+order by portfolio, session_date, method, window_sessions, symbol

@@ -1,0 +1,21 @@
+with
+
+recorded as (
+    select * from {{ source('journal', 'fills') }}
+)
+
+select
+    account,
+    fill_key,
+    order_id,
+    symbol,
+    side,
+    quantity,
+    price,
+    charges_amount,
+    filled_at,
+    recorded_at
+from recorded
+{%- if var('as_of') %}
+where recorded_at <= timestamp '{{ var("as_of") }}'
+{%- endif %}

@@ -1,0 +1,20 @@
+-- A portfolio is to be compared with a symbol that has no price on any of its sessions: a word is
+-- wrong in `portfolios`, and every figure of the comparison is silently unknown.
+with
+
+portfolios as (
+    select * from {{ ref('portfolios') }}
+    where benchmark is not null
+),
+
+performance as (
+    select * from {{ ref('portfolio__performance') }}
+)
+
+select
+    portfolio,
+    portfolios.benchmark,
+    performance.session_count
+from portfolios
+inner join performance using (portfolio)
+where performance.benchmark_count = 0 and performance.session_count > performance.unknown_count

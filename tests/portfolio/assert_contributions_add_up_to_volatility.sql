@@ -1,0 +1,75 @@
+-- The parts of a portfolio's volatility that its symbols are said to bring are not the whole, or
+-- the whole is not that of its weights and covariances.
+{{- config(group='portfolio') }}
+{%- set tolerance = 1e-9 %}
+
+with
+
+contributions as (
+    select * from {{ ref('portfolio__risk_contributions') }}
+),
+
+covariances as (
+    select * from {{ ref('portfolio__covariances') }}
+),
+
+parts as (
+    select
+        portfolio,
+        session_date,
+        method,
+        window_sessions,
+        any_value(portfolio_volatility_return) as whole,
+        sum(component_volatility_return) as of_parts,
+        sum(component_ratio) as of_ratios,
+        count(*) filter (where component_volatility_return is null) as unknown_count,
+        count(*) as symbol_count
+    from contributions
+    group by portfolio, session_date, method, window_sessions
+),
+
+variances as (
+    select
+        portfolio,
+        session_date,
+        method,
+        window_sessions,
+        sum(
+            if(covariances.symbol = covariances.other_symbol, 1, 2)
+            * one.weight * covariances.covariance * other.weight
+        ) as variance,
+        count(*) as pair_count
+    from covariances
+    inner join contributions as one
+        using (portfolio, session_date, method, window_sessions, symbol)
+    inner join contributions as other
+        on
+            covariances.portfolio = other.portfolio
+            and covariances.session_date = other.session_date
+            and covariances.method = other.method
+            and covariances.window_sessions = other.window_sessions
+            and covariances.other_symbol = other.symbol
+    group by portfolio, session_date, method, window_sessions
+)
+
+select
+    portfolio,
+    session_date,
+    method,
+    window_sessions,
+    parts.whole,
+    parts.of_parts,
+    variances.variance
+from parts
+full outer join variances using (portfolio, session_date, method, window_sessions)
+where
+    parts.portfolio is null
+    or variances.portfolio is null
+    or variances.pair_count != parts.symbol_count * (parts.symbol_count + 1) / 2
+    or abs(parts.of_parts / parts.whole - 1) > {{ tolerance }}
+    or abs(parts.of_ratios - 1) > {{ tolerance }}
+    or abs(
+        variances.variance * {{ var('sessions_per_year') }} / pow(parts.whole, 2) - 1
+    ) > {{ tolerance }}
+    or (parts.whole is null and parts.unknown_count < parts.symbol_count)
+    or (parts.whole > 0 and parts.unknown_count > 0)

@@ -1,0 +1,73 @@
+-- What a portfolio is exposed to by symbol or by sector is not all of it, or more than it; or
+-- exposure and cash at the close are not everything.
+{%- set tolerance = 1e-9 %}
+
+with
+
+exposures as (
+    select * from {{ ref('portfolio__exposures') }}
+),
+
+returns as (
+    select * from {{ ref('portfolio__returns') }}
+),
+
+accounts as (
+    select * from {{ ref('portfolio__accounts') }}
+),
+
+sums as (
+    select
+        portfolio,
+        session_date,
+        dimension,
+        sum(position_count) as position_count,
+        sum(long_weight) as long_weight,
+        sum(short_weight) as short_weight,
+        sum(gross_weight) as gross_weight,
+        sum(net_weight) as net_weight
+    from exposures
+    where dimension != 'portfolio'
+    group by portfolio, session_date, dimension
+),
+
+wholes as (
+    select
+        exposures.portfolio,
+        exposures.session_date,
+        exposures.position_count,
+        exposures.long_weight,
+        exposures.short_weight,
+        exposures.gross_weight,
+        exposures.net_weight,
+        -- cash does not change in a session but by fills
+        if(
+            accounts.portfolio is null,
+            returns.cash_weight / (1 + returns.gross_return),
+            accounts.cash_amount::double / nullif(accounts.equity_amount, 0)::double
+        ) as closing_cash_weight
+    from exposures
+    left join returns using (portfolio, session_date)
+    left join accounts using (portfolio, session_date)
+    where exposures.dimension = 'portfolio'
+)
+
+select
+    portfolio,
+    session_date,
+    sums.dimension,
+    wholes.net_weight,
+    sums.net_weight as net_sum,
+    wholes.closing_cash_weight
+from wholes
+full outer join sums using (portfolio, session_date)
+where
+    wholes.portfolio is null
+    or sums.portfolio is null
+    or wholes.position_count != sums.position_count
+    or abs(wholes.long_weight - sums.long_weight) > {{ tolerance }}
+    or abs(wholes.short_weight - sums.short_weight) > {{ tolerance }}
+    or abs(wholes.gross_weight - sums.gross_weight) > {{ tolerance }}
+    or abs(wholes.net_weight - sums.net_weight) > {{ tolerance }}
+    or abs(wholes.long_weight - wholes.short_weight - wholes.gross_weight) > {{ tolerance }}
+    or abs(wholes.net_weight + wholes.closing_cash_weight - 1) > {{ tolerance }}

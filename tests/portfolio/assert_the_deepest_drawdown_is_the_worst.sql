@@ -1,0 +1,36 @@
+-- The drawdown among a portfolio's figures is not the deepest of its drawdowns, or not the lowest
+-- point of its path.
+with
+
+performance as (
+    select * from {{ ref('portfolio__performance') }}
+    where unknown_count = 0
+),
+
+drawdowns as (
+    select * from {{ ref('portfolio__drawdowns') }}
+    where depth_rank = 1
+),
+
+lowest as (
+    select
+        portfolio,
+        basis,
+        min(drawdown_return) as drawdown_return
+    from {{ ref('portfolio__equity') }}
+    group by portfolio, basis
+)
+
+select
+    portfolio,
+    basis,
+    performance.max_drawdown_return,
+    drawdowns.drawdown_return
+from performance
+left join drawdowns using (portfolio, basis)
+left join lowest using (portfolio, basis)
+where
+    performance.max_drawdown_return is distinct from lowest.drawdown_return
+    or performance.max_drawdown_return != coalesce(drawdowns.drawdown_return, 0)
+    or performance.drawdown_start_date is distinct from drawdowns.start_date
+    or performance.drawdown_recovery_date is distinct from drawdowns.recovery_date
