@@ -7,5 +7,8 @@
     'min_judged_rows',
     'sessions_per_year',
     'series_lowering',
+    'ewma_decay',
+    'monte_carlo_draws',
+    'monte_carlo_seed',
 ]) }}
 {%- endmacro %}

@@ -1,22 +1,22 @@
+{#- a further method is a model of its own, and a word here -#}
+{%- set methods = [
+    'historical', 'age_weighted', 'filtered_historical', 'normal', 'student_t', 'cornish_fisher',
+    'ewma', 'monte_carlo',
+] -%}
+
 with
 
 portfolios as (
     select * from {{ ref('portfolios') }}
 ),
 
-historical as (
-    select * from {{ ref('risk__var_historical') }}
-),
-
-normal as (
-    select * from {{ ref('risk__var_normal') }}
-),
-
--- a further method is a model of its own, imported above and added here
 estimates as (
-    select * from historical
-    union all
-    select * from normal
+    {% for method in methods -%}
+    select * from {{ ref('risk__var_' ~ method) }}
+    {%- if not loop.last %}
+    union all by name
+    {% endif %}
+    {%- endfor %}
 ),
 
 final as (
@@ -27,10 +27,12 @@ final as (
         estimates.confidence,
         estimates.horizon_days,
         estimates.lookback_days,
+        estimates.scaling,
         estimates.var_return,
         estimates.es_return,
         estimates.var_return * portfolios.capital_amount as var_amount,
-        estimates.es_return * portfolios.capital_amount as es_amount
+        estimates.es_return * portfolios.capital_amount as es_amount,
+        coalesce(estimates.is_outside_domain, false) as is_outside_domain
     from estimates
     inner join portfolios using (portfolio)
 )

@@ -1,6 +1,3 @@
-{#- so that (n - 1) x confidence is whole where it should be, and the tail loses no loss -#}
-{%- set position_digits = 9 -%}
-
 with
 
 returns as (
@@ -9,13 +6,16 @@ returns as (
 
 settings as (
     select * from {{ ref('var_settings') }}
+    where method = 'historical'
 ),
 
 lookbacks as (
-    select distinct
+    select
         horizon_days,
-        lookback_days
+        lookback_days,
+        {{ tail_count('lookback_days', 'min(confidence)') }} as tail_count
     from settings
+    group by horizon_days, lookback_days
 ),
 
 past_losses as (
@@ -24,60 +24,24 @@ past_losses as (
         returns.session_date,
         horizon_days,
         lookbacks.lookback_days,
-        {{ in_full_lookback('list', '-horizon_return') }} as losses
+        {{ in_full_lookback('max', '-horizon_return', 'tail_count') }} as worst_losses
     from returns
     inner join lookbacks using (horizon_days)
 ),
 
-sorted_losses as (
+final as (
     select
-        portfolio,
-        session_date,
-        horizon_days,
-        lookback_days,
-        list_sort(losses) as losses
-    from past_losses
-),
-
-positions as (
-    select
-        sorted_losses.portfolio,
-        sorted_losses.session_date,
+        past_losses.portfolio,
+        past_losses.session_date,
+        settings.method,
         settings.confidence,
         horizon_days,
         lookback_days,
-        sorted_losses.losses,
-        -- from 0 at the smallest loss to n - 1 at the largest
-        round((lookback_days - 1) * settings.confidence, {{ position_digits }}) as position
-    from sorted_losses
+        {{ horizon_scaling('overlapping') }} as scaling,
+        {{ tail_var('worst_losses', 'lookback_days', 'confidence') }} as var_return,
+        {{ tail_es('worst_losses', 'lookback_days', 'confidence') }} as es_return
+    from past_losses
     inner join settings using (horizon_days, lookback_days)
-),
-
-quantiles as (
-    select
-        portfolio,
-        session_date,
-        confidence,
-        horizon_days,
-        lookback_days,
-        losses,
-        losses[floor(position)::bigint + 1]
-        + (position - floor(position))
-        * (losses[ceil(position)::bigint + 1] - losses[floor(position)::bigint + 1]) as var_return
-    from positions
-),
-
-final as (
-    select
-        portfolio,
-        session_date,
-        'historical' as method,
-        confidence,
-        horizon_days,
-        lookback_days,
-        var_return,
-        list_avg(list_filter(losses, lambda loss: loss >= var_return)) as es_return
-    from quantiles
 )
 
 select * from final

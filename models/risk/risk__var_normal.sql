@@ -1,34 +1,17 @@
 with
 
-returns as (
-    select * from {{ ref('risk__horizon_returns') }}
+moments as (
+    select * from {{ ref('risk__moments') }}
 ),
 
 settings as (
     select * from {{ ref('var_settings') }}
-),
-
-lookbacks as (
-    select distinct
-        horizon_days,
-        lookback_days
-    from settings
-),
-
-moments as (
-    select
-        returns.portfolio,
-        returns.session_date,
-        horizon_days,
-        lookbacks.lookback_days,
-        {{ in_full_lookback('avg', 'horizon_return') }} as mean,
-        {{ in_full_lookback('stddev_samp', 'horizon_return') }} as deviation
-    from returns
-    inner join lookbacks using (horizon_days)
+    where method = 'normal'
 ),
 
 scores as (
     select
+        method,
         confidence,
         horizon_days,
         lookback_days,
@@ -40,10 +23,11 @@ final as (
     select
         moments.portfolio,
         moments.session_date,
-        'normal' as method,
+        scores.method,
         scores.confidence,
         horizon_days,
         lookback_days,
+        {{ horizon_scaling('overlapping') }} as scaling,
         scores.score * moments.deviation - moments.mean as var_return,
         moments.deviation * {{ normal_density('scores.score') }} / (1 - scores.confidence)
         - moments.mean as es_return

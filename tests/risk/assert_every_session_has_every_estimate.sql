@@ -1,5 +1,5 @@
--- A session of a portfolio lacks an estimate of some method or setting, or has one too many; an
--- estimate that cannot be made is a row too, with nulls.
+-- A session of a portfolio, or the one to come, lacks an estimate that was asked for, or has one
+-- too many; an estimate that cannot be made is a row too, with nulls.
 with
 
 estimates as (
@@ -14,20 +14,48 @@ settings as (
     select * from {{ ref('var_settings') }}
 ),
 
-methods as (
-    select distinct method from estimates
+portfolios as (
+    select * from {{ ref('portfolios') }}
+),
+
+calendar_sessions as (
+    select * from {{ ref('bars__sessions') }}
+),
+
+last_sessions as (
+    select
+        portfolio,
+        max(session_date) as last_session_date
+    from returns
+    group by portfolio
+),
+
+sessions as (
+    select
+        portfolio,
+        session_date
+    from returns
+    union all
+    select
+        portfolio,
+        min(calendar_sessions.session_date) as session_date
+    from last_sessions
+    inner join portfolios using (portfolio)
+    inner join calendar_sessions
+        on portfolios.calendar = calendar_sessions.calendar
+            and last_sessions.last_session_date < calendar_sessions.session_date
+    group by portfolio
 ),
 
 wanted as (
     select
-        returns.portfolio,
-        returns.session_date,
-        methods.method,
+        sessions.portfolio,
+        sessions.session_date,
+        settings.method,
         settings.confidence,
         settings.horizon_days,
         settings.lookback_days
-    from returns
-    cross join methods
+    from sessions
     cross join settings
 )
 

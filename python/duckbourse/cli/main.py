@@ -30,6 +30,7 @@ COMMANDS = (
     "sql",
     "scan",
     "backtest",
+    "risk",
     "pages",
     "test",
 )

@@ -47,6 +47,17 @@ COVARIANCES = [
     ("sample", 10, None),
 ]
 
+METHODS = (
+    "historical",
+    "age_weighted",
+    "filtered_historical",
+    "normal",
+    "student_t",
+    "cornish_fisher",
+    "ewma",
+    "monte_carlo",
+)
+# of every method
 SETTINGS = [(0.95, 1, 250), (0.99, 1, 250), (0.975, 10, 100), (0.95, 1, 1258), (0.99, 1, 1258)]
 
 # what is held, by the number of the first session that begins with it
@@ -60,12 +71,14 @@ WEIGHTS: Weights = {
     },
     "gappy": {1: {"A": 0.5, "C": 0.5}, 500: {"A": 0.9}},
     "ticks": {1: {"B": 0.3, "E": 0.4, "F": -0.1}},
+    "twins": {1: {"A": 0.5, "T": 0.5}},
     "unbought": {150: {"A": 0.5, "C": 0.5}, 202: {"A": 0.25, "C": 0.5}, 300: {"B": 0.8}},
 }
 
 ACCOUNTS = ["desk", "flat", "stuck"]
 # loses more than it has
 BUST = "bust"
+SHOCKED_SECTORS = ("Information Technology",)
 SECTORS = {"A": "Industrials", "B": "Industrials", "C": "Energy", "E": "Materials"}
 
 # C trades for a while only, and not on every day of it
@@ -131,12 +144,26 @@ def reference_returns() -> dict[str, Series]:
     return {symbol: np.array([float(row[symbol]) for row in rows]) for symbol in symbols}
 
 
+def manager_returns() -> dict[str, Series]:
+    """Return the months of PerformanceAnalytics' managers that each has; nothing elsewhere."""
+    if not MANAGERS.exists():
+        return {}
+    with MANAGERS.open() as file:
+        rows = list(csv.DictReader(file))
+    return {
+        name: np.array([float(row[name]) for row in rows if row[name] != "NA"])
+        for name in rows[0]
+        if name.startswith("HAM")
+    }
+
+
 def made_up_closes() -> dict[str, Series]:
     generator = np.random.default_rng(20261123)
     closes: dict[str, Series] = {}
     for symbol in "ABCD":
         returns = 0.0005 + 0.012 * generator.standard_t(4, SESSION_COUNT)
         closes[symbol] = 100.0 * np.cumprod(1 + returns)
+    closes["T"] = 2 * closes["A"]
     closes["C"][[*GAPS_OF_C]] = np.nan
     closes["C"][LAST_SESSION_OF_C + 1 :] = np.nan
     return closes
@@ -244,10 +271,14 @@ def made_up_fills(sessions: list[date]) -> list[Fill]:
 
 def reference_closes() -> dict[str, Series]:
     """Return closes whose returns are the reference's, and one session after them."""
-    return {
+    closes: dict[str, Series] = {
         symbol: 100.0 * np.cumprod(np.concatenate([[1.0], 1 + returns, [1.0]]))
         for symbol, returns in reference_returns().items()
     }
+    for name, returns in manager_returns().items():
+        closes[name] = np.full(SESSION_COUNT, np.nan)
+        closes[name][: len(returns) + 1] = 100.0 * np.cumprod(np.concatenate([[1.0], 1 + returns]))
+    return closes
 
 
 @cache
@@ -285,6 +316,11 @@ def built_world(folder: Path) -> World:
         "seeds/reference/portfolio_windows.yml",
         "seeds/reference/portfolios.yml",
         "seeds/reference/var_settings.yml",
+        *(
+            f"seeds/reference/{seed}.{kind}"
+            for seed in ("var_periods", "stress_windows", "stress_shocks")
+            for kind in ("csv", "yml")
+        ),
         "tests/portfolio",
         "tests/risk",
     )
@@ -331,14 +367,24 @@ def write_seeds(sandbox: Sandbox, sessions: list[date], weights: Weights) -> Non
     sandbox.write("seeds/reference/corporate_actions.csv", "\n".join(actions) + "\n")
     instruments = ["symbol,name,kind,sector,currency"]
     instruments += [f"{symbol},{symbol},share,{name},USD" for symbol, name in SECTORS.items()]
+    # of sectors that shocks name and nobody here is in
+    instruments += [f"NONE {name},None,share,{name},USD" for name in SHOCKED_SECTORS]
     sandbox.write("seeds/reference/instruments.csv", "\n".join(instruments) + "\n")
     windows = ["window_sessions", *map(str, WINDOWS)]
     sandbox.write("seeds/reference/portfolio_windows.csv", "\n".join(windows) + "\n")
     methods = ["method,window_sessions,decay"]
     methods += [f"{method},{window},{decay or ''}" for method, window, decay in COVARIANCES]
     sandbox.write("seeds/reference/covariance_settings.csv", "\n".join(methods) + "\n")
-    settings = ["confidence,horizon_days,lookback_days"]
-    settings += [",".join(map(str, setting)) for setting in SETTINGS]
+    settings = ["method,confidence,horizon_days,lookback_days"]
+    settings += [
+        ",".join(map(str, (method, *setting))) for method in METHODS for setting in SETTINGS
+    ]
+    settings += [
+        f"{method},{confidence},1,{months}"
+        for method in ("historical", "normal", "cornish_fisher")
+        for confidence in (0.95, 0.99)
+        for months in {len(returns) for returns in manager_returns().values()}
+    ]
     sandbox.write("seeds/reference/var_settings.csv", "\n".join(settings) + "\n")
 
 
@@ -355,7 +401,7 @@ def write_bars(
             "bars__sessions": "create table bars__sessions"
             " (calendar varchar, session_date date, session_number bigint)",
             "bars__total_return_closes": "create table bars__total_return_closes"
-            " (symbol varchar, session_date date, total_return_close double)",
+            " (symbol varchar, session_date date, total_return_close double, calendar varchar)",
             "bars__ohlcv": "create table bars__ohlcv"
             " (symbol varchar, timeframe varchar, session_date date, close double)",
             "bars__adjustment_factors": "create table bars__adjustment_factors"
@@ -365,12 +411,13 @@ def write_bars(
             connection.execute(statement)
             model = f"{loose}select * from read_parquet('{sandbox.folder / table}.parquet')\n"
             sandbox.write(f"models/bars/{table}.sql", model)
+        to_come = sessions[-1] + timedelta(days=2)
         connection.executemany(
             "insert into bars__sessions values ('XNYS', ?, ?)",
-            [(day, number + 1) for number, day in enumerate(sessions)],
+            [(day, number + 1) for number, day in enumerate([*sessions, to_come])],
         )
         connection.executemany(
-            "insert into bars__total_return_closes values (?, ?, ?)",
+            "insert into bars__total_return_closes values (?, ?, ?, 'XNYS')",
             [
                 (symbol, day, float(close))
                 for symbol, series in closes.items()

@@ -1,0 +1,7 @@
+{#- The expansion's derivative is a parabola in z, which must nowhere be below zero. -#}
+{% macro cornish_fisher_is_monotone(skewness, kurtosis) -%}
+{%- set square = '(' ~ kurtosis ~ ' / 8 - pow(' ~ skewness ~ ', 2) / 6)' -%}
+{%- set constant = '(1 - ' ~ kurtosis ~ ' / 8 + 5 * pow(' ~ skewness ~ ', 2) / 36)' -%}
+({{ square }} >= 0 and {{ constant }} >= 0
+and pow({{ skewness }}, 2) / 9 <= 4 * {{ square }} * {{ constant }})
+{%- endmacro %}

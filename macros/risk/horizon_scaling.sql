@@ -1,0 +1,3 @@
+{% macro horizon_scaling(kind) -%}
+if(horizon_days = 1, 'none', '{{ kind }}')
+{%- endmacro %}

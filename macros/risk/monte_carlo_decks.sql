@@ -1,0 +1,3 @@
+{% macro monte_carlo_decks() -%}
+20
+{%- endmacro %}

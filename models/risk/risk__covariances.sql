@@ -1,0 +1,119 @@
+with
+
+symbol_returns as (
+    select * from {{ ref('risk__symbol_returns') }}
+),
+
+instruments as (
+    select * from {{ ref('instruments') }}
+),
+
+weights as (
+    select * from {{ ref('risk__held_weights') }}
+),
+
+settings as (
+    select distinct
+        method,
+        lookback_days
+    from {{ ref('var_settings') }}
+    where method in ('normal', 'ewma')
+),
+
+next_sessions as (
+    select
+        calendar,
+        max(session_date) as session_date
+    from symbol_returns
+    group by calendar
+),
+
+-- what traded in the last session of its calendar and may be bought, or is held
+tradable_symbols as (
+    select
+        symbol,
+        calendar,
+        session_date
+    from symbol_returns
+    inner join next_sessions using (calendar, session_date)
+    left join instruments using (symbol)
+    where instruments.kind = 'share' or symbol in (select weights.symbol from weights)
+),
+
+past_returns as (
+    select
+        tradable_symbols.symbol,
+        tradable_symbols.calendar,
+        tradable_symbols.session_date,
+        symbol_returns.symbol_return,
+        row_number() over (
+            partition by tradable_symbols.symbol
+            order by symbol_returns.session_date desc
+        ) as age_days
+    from tradable_symbols
+    inner join symbol_returns using (symbol, calendar)
+    where symbol_returns.session_date < tradable_symbols.session_date
+),
+
+in_lookback as (
+    select
+        past_returns.symbol,
+        past_returns.calendar,
+        past_returns.session_date,
+        settings.method,
+        settings.lookback_days,
+        past_returns.age_days,
+        past_returns.symbol_return,
+        avg(past_returns.symbol_return) over lookback as mean,
+        count(past_returns.symbol_return) over lookback as known_days
+    from past_returns
+    inner join settings on past_returns.age_days <= settings.lookback_days
+    window
+        lookback as (
+            partition by past_returns.symbol, settings.method, settings.lookback_days
+        )
+),
+
+-- what, multiplied day by day with another symbol's, adds up to their covariance; a product of
+-- lists takes no null, so what is not known is 0 until the whole list is left out
+deviations as (
+    select
+        symbol,
+        calendar,
+        session_date,
+        method,
+        lookback_days,
+        if(
+            any_value(known_days) = lookback_days,
+            list(
+                if(
+                    method = 'normal',
+                    coalesce(symbol_return - mean, 0) / sqrt(lookback_days - 1),
+                    coalesce(symbol_return, 0) * sqrt(
+                        pow({{ var('ewma_decay') }}, age_days - 1) * (1 - {{ var('ewma_decay') }})
+                        / (1 - pow({{ var('ewma_decay') }}, lookback_days))
+                    )
+                )
+                order by age_days
+            ),
+            null
+        ) as deviations
+    from in_lookback
+    group by symbol, calendar, session_date, method, lookback_days
+),
+
+final as (
+    select
+        one.symbol,
+        other.symbol as other_symbol,
+        calendar,
+        session_date,
+        method,
+        lookback_days,
+        list_dot_product(one.deviations, other.deviations) as covariance
+    from deviations as one
+    inner join deviations as other using (calendar, session_date, method, lookback_days)
+)
+
+select * from final
+order by method, lookback_days, symbol, other_symbol

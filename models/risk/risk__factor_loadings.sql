@@ -1,0 +1,165 @@
+{#- of a variance, what is left of it when it is all told by the symbols before -#}
+{%- set rounding = 1e-12 -%}
+
+with recursive
+
+weights as (
+    select * from {{ ref('risk__held_weights') }}
+),
+
+symbol_returns as (
+    select * from {{ ref('risk__symbol_returns') }}
+),
+
+lookbacks as (
+    select distinct lookback_days
+    from {{ ref('var_settings') }}
+    where method = 'monte_carlo'
+),
+
+held_pairs as (
+    select
+        portfolio,
+        session_date,
+        one.symbol,
+        one.weight,
+        other.symbol as other_symbol
+    from weights as one
+    inner join weights as other using (portfolio, session_date)
+    where one.symbol >= other.symbol
+),
+
+pairs as (
+    select distinct
+        symbol,
+        other_symbol
+    from held_pairs
+),
+
+pair_returns as (
+    select
+        pairs.symbol,
+        pairs.other_symbol,
+        one.session_date,
+        {{ exactly('one.symbol_return') }} as symbol_return,
+        {{ exactly('other.symbol_return') }} as other_return,
+        {{ exactly('one.symbol_return * other.symbol_return') }} as product
+    from pairs
+    inner join symbol_returns as one on pairs.symbol = one.symbol
+    inner join symbol_returns as other
+        on pairs.other_symbol = other.symbol
+            and one.session_date = other.session_date
+            and one.calendar = other.calendar
+),
+
+pair_sums as (
+    select
+        pair_returns.symbol,
+        pair_returns.other_symbol,
+        pair_returns.session_date,
+        lookbacks.lookback_days,
+        count(pair_returns.product) over past as known_days,
+        (sum(pair_returns.symbol_return) over past)::double as symbol_sum,
+        (sum(pair_returns.other_return) over past)::double as other_sum,
+        (sum(pair_returns.product) over past)::double as product_sum
+    from pair_returns
+    cross join lookbacks
+    window
+        past as (
+            partition by
+                pair_returns.symbol, pair_returns.other_symbol, lookbacks.lookback_days
+            order by pair_returns.session_date
+            rows between lookback_days preceding and 1 preceding
+        )
+),
+
+covariances as (
+    select
+        symbol,
+        other_symbol,
+        session_date,
+        lookback_days,
+        if(
+            known_days = lookback_days,
+            (product_sum - symbol_sum * other_sum / lookback_days) / (lookback_days - 1),
+            null
+        ) as covariance
+    from pair_sums
+),
+
+-- row by row the lower half of a portfolio's covariances
+matrix_rows as (
+    select
+        held_pairs.portfolio,
+        held_pairs.session_date,
+        covariances.lookback_days,
+        held_pairs.symbol,
+        any_value(held_pairs.weight) as weight,
+        list(covariances.covariance order by held_pairs.other_symbol) as covariances,
+        count(covariances.covariance) = count(*) as is_known
+    from held_pairs
+    inner join covariances using (symbol, other_symbol, session_date)
+    group by
+        held_pairs.portfolio,
+        held_pairs.session_date,
+        covariances.lookback_days,
+        held_pairs.symbol
+),
+
+matrices as (
+    select
+        portfolio,
+        session_date,
+        lookback_days,
+        list(covariances order by symbol) as covariances,
+        list(weight order by symbol) as weights,
+        count(*) as symbol_count
+    from matrix_rows
+    group by portfolio, session_date, lookback_days
+    having bool_and(is_known and weight is not null)
+),
+
+-- Cholesky's factor, a column a step
+factors as (
+    select
+        portfolio,
+        session_date,
+        lookback_days,
+        covariances,
+        weights,
+        symbol_count,
+        0 as known_columns,
+        list_transform(covariances, lambda covariance: []::double[]) as factor
+    from matrices
+    union all
+    select
+        portfolio,
+        session_date,
+        lookback_days,
+        covariances,
+        weights,
+        symbol_count,
+        known_columns + 1 as known_columns,
+        {{ cholesky_step('covariances', 'factor', 'known_columns + 1', rounding) }} as factor
+    from factors
+    where known_columns < symbol_count
+),
+
+final as (
+    select
+        portfolio,
+        session_date,
+        lookback_days,
+        list_transform(
+            range(1, symbol_count + 1),
+            lambda factor_number: list_sum(list_transform(
+                range(factor_number, symbol_count + 1),
+                lambda number: weights[number] * factor[number][factor_number]
+            ))
+        ) as loadings
+    from factors
+    where known_columns = symbol_count
+)
+
+select * from final
+order by portfolio, lookback_days, session_date

@@ -1,0 +1,65 @@
+with
+
+weights as (
+    select * from {{ ref('portfolio__weights') }}
+),
+
+targets as (
+    select * from {{ ref('portfolio_weights') }}
+),
+
+next_sessions as (
+    select * from {{ ref('risk__next_sessions') }}
+),
+
+next_rebalances as (
+    select
+        portfolio,
+        max(targets.effective_from) as effective_from
+    from next_sessions
+    inner join targets using (portfolio)
+    where
+        targets.effective_from > next_sessions.last_session_date
+        and targets.effective_from <= next_sessions.next_session_date
+    group by portfolio
+),
+
+drifted_weights as (
+    select
+        portfolio,
+        next_sessions.next_session_date as session_date,
+        weights.symbol,
+        weights.closing_weight as weight
+    from weights
+    inner join next_sessions using (portfolio)
+    anti join next_rebalances using (portfolio)
+    where weights.session_date = next_sessions.last_session_date
+),
+
+target_weights as (
+    select
+        portfolio,
+        next_sessions.next_session_date as session_date,
+        targets.symbol,
+        targets.weight
+    from targets
+    inner join next_rebalances using (portfolio, effective_from)
+    inner join next_sessions using (portfolio)
+    where targets.weight != 0
+),
+
+final as (
+    select
+        portfolio,
+        session_date,
+        symbol,
+        weight
+    from weights
+    union all
+    select * from drifted_weights
+    union all
+    select * from target_weights
+)
+
+select * from final
+order by portfolio, session_date, symbol

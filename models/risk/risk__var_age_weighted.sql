@@ -1,0 +1,145 @@
+{#- a loss counts for so much of what one a session later does -#}
+{%- set decay = 0.98 -%}
+
+with
+
+returns as (
+    select * from {{ ref('risk__horizon_returns') }}
+),
+
+settings as (
+    select * from {{ ref('var_settings') }}
+    where method = 'age_weighted'
+),
+
+tails as (
+    select
+        horizon_days,
+        lookback_days,
+        1 - min(confidence) as widest_tail,
+        pow({{ decay }}, lookback_days) as forgotten
+    from settings
+    group by horizon_days, lookback_days
+),
+
+lookbacks as (
+    select
+        horizon_days,
+        lookback_days,
+        {{ decayed_weights(decay, 'lookback_days') }} as weights,
+        -- so many losses, and the one after them, tell the tail even if they are the oldest
+        lookback_days + 2
+        - floor(ln(widest_tail * (1 - forgotten) + forgotten) / ln({{ decay }}))::bigint
+            as tail_count
+    from tails
+),
+
+past_losses as (
+    select
+        returns.portfolio,
+        returns.session_date,
+        horizon_days,
+        lookbacks.lookback_days,
+        lookbacks.weights,
+        lookbacks.tail_count,
+        {{ in_full_lookback('list', '-horizon_return') }} as losses
+    from returns
+    inner join lookbacks using (horizon_days)
+),
+
+-- the worst first, and of two alike the younger
+sorted_losses as (
+    select
+        row_number() over () as list_number,
+        portfolio,
+        session_date,
+        horizon_days,
+        lookback_days,
+        list_reverse_sort(losses)[:tail_count] as losses,
+        list_select(weights, list_reverse(list_grade_up(losses)))[:tail_count] as weights
+    from past_losses
+    where losses is not null
+),
+
+weighted_losses as (
+    select
+        list_number,
+        generate_subscripts(losses, 1) as loss_rank,
+        unnest(losses) as loss,
+        unnest(weights) as weight
+    from sorted_losses
+),
+
+-- every quantile lies half way from a loss to the next, and between two quantiles in proportion
+ranked_losses as (
+    select
+        list_number,
+        loss_rank,
+        weight,
+        (sum({{ exactly('weight') }}) over worst_first - {{ exactly('weight') }})::double
+            as worse_weight,
+        (coalesce(lag(loss) over worst_first, loss) + loss) / 2 as upper_quantile,
+        -- lead goes to the next loss, not to a later day
+        (loss + coalesce(lead(loss) over worst_first, loss)) / 2 as lower_quantile
+    from weighted_losses
+    window
+        worst_first as (
+            partition by list_number
+            order by loss_rank
+        )
+),
+
+reached_losses as (
+    select
+        sorted_losses.portfolio,
+        sorted_losses.session_date,
+        settings.confidence,
+        horizon_days,
+        lookback_days,
+        ranked_losses.loss_rank,
+        ranked_losses.upper_quantile,
+        least(1 - settings.confidence - ranked_losses.worse_weight, ranked_losses.weight)
+            as weight_in_tail,
+        ranked_losses.upper_quantile
+        + (ranked_losses.lower_quantile - ranked_losses.upper_quantile)
+        * least((1 - settings.confidence - ranked_losses.worse_weight) / ranked_losses.weight, 1)
+            as last_quantile
+    from ranked_losses
+    inner join sorted_losses using (list_number)
+    inner join settings using (horizon_days, lookback_days)
+    where ranked_losses.worse_weight < 1 - settings.confidence
+),
+
+estimates as (
+    select
+        portfolio,
+        session_date,
+        confidence,
+        horizon_days,
+        lookback_days,
+        arg_max(last_quantile, loss_rank) as var_return,
+        list_sum(
+            list(weight_in_tail * (upper_quantile + last_quantile) / 2 order by loss_rank)
+        ) / (1 - confidence) as es_return
+    from reached_losses
+    group by portfolio, session_date, confidence, horizon_days, lookback_days
+),
+
+final as (
+    select
+        past_losses.portfolio,
+        past_losses.session_date,
+        settings.method,
+        settings.confidence,
+        horizon_days,
+        lookback_days,
+        {{ horizon_scaling('overlapping') }} as scaling,
+        estimates.var_return,
+        estimates.es_return
+    from past_losses
+    inner join settings using (horizon_days, lookback_days)
+    left join estimates
+        using (portfolio, session_date, confidence, horizon_days, lookback_days)
+)
+
+select * from final

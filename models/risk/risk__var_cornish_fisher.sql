@@ -1,0 +1,73 @@
+with
+
+moments as (
+    select * from {{ ref('risk__moments') }}
+),
+
+settings as (
+    select * from {{ ref('var_settings') }}
+    where method = 'cornish_fisher'
+),
+
+-- returns that never move have no shape, and are no less known for that
+shapes as (
+    select
+        portfolio,
+        session_date,
+        horizon_days,
+        lookback_days,
+        mean,
+        deviation * sqrt((lookback_days - 1) / lookback_days) as deviation,
+        if(deviation = 0, 0, skewness) as skewness,
+        if(deviation = 0, 0, excess_kurtosis) as kurtosis
+    from moments
+),
+
+-- where a higher confidence would be a smaller loss, the expansion is no quantile
+domains as (
+    select
+        *,
+        {{ cornish_fisher_is_monotone('skewness', 'kurtosis') }} as is_in_domain
+    from shapes
+),
+
+scores as (
+    select
+        method,
+        confidence,
+        horizon_days,
+        lookback_days,
+        -{{ normal_quantile('confidence') }} as score
+    from settings
+),
+
+final as (
+    select
+        domains.portfolio,
+        domains.session_date,
+        scores.method,
+        scores.confidence,
+        horizon_days,
+        lookback_days,
+        {{ horizon_scaling('overlapping') }} as scaling,
+        if(
+            domains.is_in_domain,
+            -domains.deviation
+            * {{ cornish_fisher_quantile('scores.score', 'domains.skewness', 'domains.kurtosis') }}
+            - domains.mean,
+            null
+        ) as var_return,
+        if(
+            domains.is_in_domain,
+            domains.deviation
+            * {{ cornish_fisher_shortfall('scores.score', 'domains.skewness', 'domains.kurtosis') }}
+            / (1 - scores.confidence)
+            - domains.mean,
+            null
+        ) as es_return,
+        coalesce(not domains.is_in_domain, false) as is_outside_domain
+    from domains
+    inner join scores using (horizon_days, lookback_days)
+)
+
+select * from final

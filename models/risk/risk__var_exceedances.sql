@@ -1,0 +1,61 @@
+with
+
+estimates as (
+    select * from {{ ref('risk__var_estimates') }}
+    where horizon_days = 1
+),
+
+returns as (
+    select * from {{ ref('portfolio__returns') }}
+),
+
+periods as (
+    select * from {{ ref('var_periods') }}
+),
+
+tested as (
+    select
+        portfolio,
+        session_date,
+        periods.period,
+        estimates.method,
+        estimates.confidence,
+        estimates.lookback_days,
+        -returns.gross_return as loss_return,
+        estimates.var_return,
+        estimates.es_return,
+        -returns.gross_return > estimates.var_return as is_exceedance
+    from estimates
+    inner join returns using (portfolio, session_date)
+    inner join periods
+        on session_date >= coalesce(periods.first_date, session_date)
+            and session_date <= coalesce(periods.last_date, session_date)
+    where estimates.var_return is not null and returns.gross_return is not null
+),
+
+final as (
+    select
+        portfolio,
+        session_date,
+        period,
+        method,
+        confidence,
+        lookback_days,
+        loss_return,
+        var_return,
+        es_return,
+        is_exceedance,
+        lag(is_exceedance) over by_session as is_after_exceedance,
+        row_number() over (
+            partition by portfolio, period, method, confidence, lookback_days
+            order by session_date desc
+        ) as sessions_to_end
+    from tested
+    window
+        by_session as (
+            partition by portfolio, period, method, confidence, lookback_days
+            order by session_date
+        )
+)
+
+select * from final

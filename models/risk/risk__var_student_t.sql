@@ -1,0 +1,83 @@
+with
+
+moments as (
+    select * from {{ ref('risk__moments') }}
+),
+
+settings as (
+    select * from {{ ref('var_settings') }}
+    where method = 'student_t'
+),
+
+-- the t whose kurtosis is the returns' own; where that is no more than normal, there is none
+fits as (
+    select
+        portfolio,
+        session_date,
+        horizon_days,
+        lookback_days,
+        mean,
+        deviation,
+        if(excess_kurtosis > 0, 4 + 6 / excess_kurtosis, null) as freedom
+    from moments
+),
+
+scores as (
+    select
+        method,
+        confidence,
+        horizon_days,
+        lookback_days,
+        {{ normal_quantile('confidence') }} as score
+    from settings
+),
+
+quantiles as (
+    select
+        fits.portfolio,
+        fits.session_date,
+        scores.method,
+        scores.confidence,
+        horizon_days,
+        lookback_days,
+        fits.mean,
+        fits.deviation,
+        fits.freedom,
+        if(
+            fits.freedom is null,
+            scores.score,
+            {{ student_quantile('scores.confidence', 'scores.score', 'fits.freedom') }}
+        ) as quantile
+    from fits
+    inner join scores using (horizon_days, lookback_days)
+),
+
+-- of a t or a normal distribution with a deviation of its own
+unit_risks as (
+    select
+        *,
+        if(freedom is null, 1, sqrt((freedom - 2) / freedom)) as unit,
+        if(
+            freedom is null,
+            {{ normal_density('quantile') }},
+            {{ student_density('quantile', 'freedom') }}
+            * (freedom + quantile * quantile) / (freedom - 1)
+        ) / (1 - confidence) as shortfall
+    from quantiles
+),
+
+final as (
+    select
+        portfolio,
+        session_date,
+        method,
+        confidence,
+        horizon_days,
+        lookback_days,
+        {{ horizon_scaling('overlapping') }} as scaling,
+        deviation * unit * quantile - mean as var_return,
+        deviation * unit * shortfall - mean as es_return
+    from unit_risks
+)
+
+select * from final

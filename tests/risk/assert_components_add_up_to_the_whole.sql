@@ -1,0 +1,27 @@
+-- What the symbols bring to a portfolio's value at risk is not the whole of it.
+{%- set tolerance = 1e-12 %}
+
+with
+
+components as (
+    select * from {{ ref('risk__component_var') }}
+),
+
+sums as (
+    select
+        portfolio,
+        method,
+        confidence,
+        lookback_days,
+        any_value(var_return) as var_return,
+        sum(component_var_return) as component_sum,
+        count(component_var_return) filter (where weight != 0) as known_count,
+        count(*) filter (where weight != 0) as held_count
+    from components
+    group by portfolio, method, confidence, lookback_days
+)
+
+select * from sums
+where
+    abs(component_sum - var_return) > {{ tolerance }}
+    or (known_count != held_count and var_return is not null and var_return != 0)

@@ -1,0 +1,46 @@
+-- An estimate is flagged as outside a domain and is not null, or is of a method that has none; or
+-- it is null inside, though the normal method, which knows the same returns, has one.
+with
+
+estimates as (
+    select * from {{ ref('risk__var_estimates') }}
+),
+
+normal as (
+    select
+        *,
+        'cornish_fisher' as other_method
+    from estimates
+    where method = 'normal'
+),
+
+flagged as (
+    select estimates.*
+    from estimates
+    where
+        estimates.is_outside_domain
+        and (
+            estimates.var_return is not null
+            or estimates.es_return is not null
+            or estimates.method != 'cornish_fisher'
+        )
+),
+
+unflagged as (
+    select estimates.*
+    from estimates
+    inner join normal
+        on estimates.portfolio = normal.portfolio
+            and estimates.session_date = normal.session_date
+            and estimates.method = normal.other_method
+            and estimates.confidence = normal.confidence
+            and estimates.horizon_days = normal.horizon_days
+            and estimates.lookback_days = normal.lookback_days
+    where
+        estimates.is_outside_domain
+        = (estimates.var_return is not null or normal.var_return is null)
+)
+
+select * from flagged
+union all
+select * from unflagged
