@@ -5,7 +5,7 @@ loadings as (
 ),
 
 factors as (
-    select unnest(range(1, max(len(loadings)) + 1)) as factor_number
+    select range(1, max(len(loadings)) + 1) as factor_numbers
     from loadings
 ),
 
@@ -13,8 +13,10 @@ uniform_draws as (
     select
         decks.deck_number,
         draws.draw_number,
-        factors.factor_number,
-        {{ uniform_draw('[deck_number, draw_number, factor_number]') }} as probability
+        list_transform(
+            factors.factor_numbers,
+            lambda factor_number: {{ uniform_draw('[deck_number, draw_number, factor_number]') }}
+        ) as probabilities
     from range(1, {{ monte_carlo_decks() }} + 1) as decks (deck_number)
     cross join range(1, {{ var('monte_carlo_draws') }} + 1) as draws (draw_number)
     cross join factors
@@ -24,9 +26,11 @@ final as (
     select
         deck_number,
         draw_number,
-        list({{ normal_quantile('probability') }} order by factor_number) as scores
+        list_transform(
+            probabilities,
+            lambda probability: {{ normal_quantile('probability') }}
+        ) as scores
     from uniform_draws
-    group by deck_number, draw_number
 )
 
 select * from final

@@ -13,33 +13,24 @@ memory:
     pandas       DataFrame.rolling(250).cov(), a column a symbol
     polars       rolling_cov of each pair, a column a pair
 
-The sums of every pair must be the same to 1e-9 of its size, or nothing is printed. Time and CPU are
-from the file to the result, imports left out, and the median of some repetitions after a first one;
-memory is the peak of the process, imports and all.
+The sums of every pair must be the same to 1e-9 of its size, or nothing is printed.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
-import statistics
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-PROJECT = Path(__file__).resolve().parents[2]
+from benchmarks.contest import THREADS, Figures, Way, compiled, run, run_child, show, words
+
 ASSETS, SESSIONS, WINDOW = 50, 2500, 250
 SYMBOLS = [f"S{number:02d}" for number in range(ASSETS)]
 PAIRS = [(a, b) for i, a in enumerate(SYMBOLS) for b in SYMBOLS[i:]]
-THREADS = 2
-# by pair, the sum of its covariances
-Sums = dict[str, float]
 
 
 def make_closes(file: Path) -> None:
@@ -71,28 +62,14 @@ def make_closes(file: Path) -> None:
         """)
 
 
-def macro_sql(folder: Path) -> str:
-    """Return the body of the table macro, as dbt compiles it."""
-    dbt = [str(Path(sys.executable).parent / "dbt"), "--quiet", "compile", "--target", "lint"]
-    target = folder / "target"
-    subprocess.run(
-        [*dbt, "--target-path", str(target), "--select", "rolling_covariances"],
-        cwd=PROJECT,
-        check=True,
-        stdout=subprocess.DEVNULL,
-    )
-    (path,) = (target / "compiled").rglob("rolling_covariances.sql")
-    return path.read_text()
-
-
-def sums_of(connection: duckdb.DuckDBPyConnection, table: str) -> Sums:
+def sums_of(connection: duckdb.DuckDBPyConnection, table: str) -> Figures:
     rows = connection.execute(
         f"select symbol || other_symbol, sum(covariance) from {table} group by all"
     ).fetchall()
     return {pair: float(total) for pair, total in rows}
 
 
-def duckdb_way(setup: str, query: str) -> tuple[Callable[[], Any], Callable[[Any], Sums]]:
+def duckdb_way(setup: str, query: str) -> tuple[Callable[[], Any], Callable[[Any], Figures]]:
     connection = duckdb.connect()
     connection.execute(f"set threads = {THREADS}")
     connection.execute(setup)
@@ -103,7 +80,7 @@ def duckdb_way(setup: str, query: str) -> tuple[Callable[[], Any], Callable[[Any
     return compute, lambda _: sums_of(connection, "found")
 
 
-def duckbourse(folder: Path) -> tuple[Callable[[], Any], Callable[[Any], Sums]]:
+def duckbourse(folder: Path) -> tuple[Callable[[], Any], Callable[[Any], Figures]]:
     setup = f"""
         create schema bars;
         create view bars.total_return_closes as from '{folder}/closes.parquet';
@@ -114,7 +91,7 @@ def duckbourse(folder: Path) -> tuple[Callable[[], Any], Callable[[Any], Sums]]:
     return duckdb_way(setup, f"from rolling_covariances({SYMBOLS}, {WINDOW})")
 
 
-def plain_duckdb(folder: Path) -> tuple[Callable[[], Any], Callable[[Any], Sums]]:
+def plain_duckdb(folder: Path) -> tuple[Callable[[], Any], Callable[[Any], Figures]]:
     query = f"""
         with returns as (
             select
@@ -147,7 +124,7 @@ def plain_duckdb(folder: Path) -> tuple[Callable[[], Any], Callable[[Any], Sums]
     return duckdb_way("select 1", query)
 
 
-def pandas_way(folder: Path) -> tuple[Callable[[], Any], Callable[[Any], Sums]]:
+def pandas_way(folder: Path) -> tuple[Callable[[], Any], Callable[[Any], Figures]]:
     import pandas as pd
 
     connection = duckdb.connect()
@@ -158,7 +135,7 @@ def pandas_way(folder: Path) -> tuple[Callable[[], Any], Callable[[Any], Sums]]:
         wide = closes.pivot(index="session_date", columns="symbol", values="total_return_close")
         return wide.pct_change(fill_method=None).rolling(WINDOW).cov()
 
-    def sums(found: Any) -> Sums:
+    def sums(found: Any) -> Figures:
         totals = found.groupby(level=1).sum()
         assert isinstance(found, pd.DataFrame)
         return {a + b: float(totals.loc[a, b]) for a, b in PAIRS}
@@ -166,7 +143,7 @@ def pandas_way(folder: Path) -> tuple[Callable[[], Any], Callable[[Any], Sums]]:
     return compute, sums
 
 
-def polars_way(folder: Path) -> tuple[Callable[[], Any], Callable[[Any], Sums]]:
+def polars_way(folder: Path) -> tuple[Callable[[], Any], Callable[[Any], Figures]]:
     import polars as pl
 
     def compute() -> Any:
@@ -183,7 +160,7 @@ def polars_way(folder: Path) -> tuple[Callable[[], Any], Callable[[Any], Sums]]:
     return compute, lambda found: {a + b: float(found[a + b].sum()) for a, b in PAIRS}
 
 
-WAYS: dict[str, Callable[[Path], tuple[Callable[[], Any], Callable[[Any], Sums]]]] = {
+WAYS: dict[str, Way] = {
     "duckbourse": duckbourse,
     "duckdb": plain_duckdb,
     "pandas": pandas_way,
@@ -191,71 +168,30 @@ WAYS: dict[str, Callable[[Path], tuple[Callable[[], Any], Callable[[Any], Sums]]
 }
 
 
-def run_child(way: str, folder: Path, repeat: int) -> None:
-    compute, sums = WAYS[way](folder)
-    found = compute()
-    walls, cpus = [], []
-    for _ in range(repeat):
-        wall, cpu = time.perf_counter(), time.process_time()
-        found = compute()
-        walls.append(time.perf_counter() - wall)
-        cpus.append(time.process_time() - cpu)
-    figures = {"wall_s": statistics.median(walls), "cpu_s": statistics.median(cpus)}
-    print(json.dumps({**figures, "sums": sums(found)}))
+def differ(found: Figures, wanted: Figures) -> bool:
+    sizes = {a + b: (wanted[a + a] * wanted[b + b]) ** 0.5 for a, b in PAIRS}
+    return any(abs(found[pair] - wanted[pair]) > 1e-9 * size for pair, size in sizes.items())
 
 
 def main() -> None:
     """Make the closes, measure each contender in turn, compare what they found, print a table."""
-    words = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    words.add_argument("--repeat", type=int, default=5)
-    words.add_argument("--folder", type=Path, default=PROJECT / "target" / "bench-portfolio")
-    words.add_argument("--json", action="store_true")
-    words.add_argument("--child", help=argparse.SUPPRESS)
-    said = words.parse_args()
+    said = words(__doc__, "bench-portfolio").parse_args()
     if said.child:
-        run_child(said.child, said.folder, said.repeat)
+        run_child(WAYS, said.child, said.folder, said.repeat)
         return
-    from benchmarks.measured import measured
-
     shutil.rmtree(said.folder, ignore_errors=True)
     said.folder.mkdir(parents=True)
     make_closes(said.folder / "closes.parquet")
-    (said.folder / "macro.sql").write_text(macro_sql(said.folder))
-    rows: dict[str, dict[str, Any]] = {}
-    for way in WAYS:
-        command = [sys.executable, __file__, "--child", way, "--folder", str(said.folder)]
-        took = measured(
-            [*command, "--repeat", str(said.repeat)], PYTHONPATH=str(PROJECT / "python")
-        )
-        rows[way] = {**json.loads(took.said.splitlines()[-1]), "peak_mb": took.peak_mb}
-    wanted = rows["pandas"]["sums"]
-    for way, row in rows.items():
-        found = row.pop("sums")
-        for a, b in PAIRS:
-            size = (wanted[a + a] * wanted[b + b]) ** 0.5
-            if abs(found[a + b] - wanted[a + b]) > 1e-9 * size:
-                raise SystemExit(f"{way} and pandas differ on {a} and {b}")
-    if said.json:
-        print(json.dumps(rows, indent=2))
-        return
-    show(rows)
-
-
-def show(rows: dict[str, dict[str, float]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
+    (said.folder / "macro.sql").write_text(
+        compiled(said.folder, "rolling_covariances")["rolling_covariances"]
+    )
     count = len(PAIRS) * (SESSIONS - WINDOW + 1)
     title = f"{ASSETS} assets, {SESSIONS:,} sessions, {WINDOW} back: {count:,} equal covariances"
-    table = Table(title=title, title_justify="left", box=None)
-    for name in ("", "CPU s", "wall s", "peak MB"):
-        table.add_column(name, justify="right" if name else "left")
-    for way, row in rows.items():
-        figures = (f"{row['cpu_s']:.2f}", f"{row['wall_s']:.2f}", f"{row['peak_mb']:,.0f}")
-        table.add_row(way, *figures)
-    Console().print(table)
+    rows = run(__file__, title, said.folder, WAYS, differ, said.repeat)
+    if said.json:
+        print(json.dumps(rows, indent=2))
+    else:
+        show(title, rows)
 
 
 if __name__ == "__main__":

@@ -84,11 +84,13 @@ QUERIES = {
         order by portfolio
     """,
     "value_at_risk": """
-        select portfolio, method, confidence, lookback_days, session_date, var_return, es_return
+        select portfolio, method, session_date, var_return, es_return
         from risk.var_estimates
-        where horizon_days = 1 and var_return is not null
+        where
+            confidence = 0.99 and horizon_days = 1 and lookback_days = 250
+            and var_return is not null
         qualify session_date = max(session_date) over (partition by portfolio)
-        order by portfolio, confidence, method, lookback_days
+        order by portfolio, var_return
     """,
 }
 

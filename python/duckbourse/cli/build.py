@@ -190,9 +190,8 @@ PARTS = {
     ),
     "value_at_risk": (
         "portfolio",
-        "confidence",
         "method",
-        "lookback_days",
+        "session_date",
         "var_return",
         "es_return",
     ),
