@@ -365,10 +365,12 @@ def write_seeds(sandbox: Sandbox, sessions: list[date], weights: Weights) -> Non
         what = f"split,{action.old},{action.new}," if split else f"dividend,,,{action.dividend}"
         actions.append(f"{action.symbol},{sessions[action.session]},{what},")
     sandbox.write("seeds/reference/corporate_actions.csv", "\n".join(actions) + "\n")
-    instruments = ["symbol,name,kind,sector,currency"]
-    instruments += [f"{symbol},{symbol},share,{name},USD" for symbol, name in SECTORS.items()]
+    instruments = [
+        "symbol,name,kind,sector,currency,tick_size,lot_size,freeze_quantity,price_band_pct"
+    ]
+    instruments += [f"{symbol},{symbol},share,{name},USD,0.01,1,," for symbol, name in SECTORS.items()]
     # of sectors that shocks name and nobody here is in
-    instruments += [f"NONE {name},None,share,{name},USD" for name in SHOCKED_SECTORS]
+    instruments += [f"NONE {name},None,share,{name},USD,0.01,1,," for name in SHOCKED_SECTORS]
     sandbox.write("seeds/reference/instruments.csv", "\n".join(instruments) + "\n")
     windows = ["window_sessions", *map(str, WINDOWS)]
     sandbox.write("seeds/reference/portfolio_windows.csv", "\n".join(windows) + "\n")
