@@ -1,14 +1,34 @@
-"""The only place that asks what time it is, so that a test can own it."""
+"""The only place that asks what time it is, so that a test or a replayed day can own it."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+
+
+def _instant() -> datetime:
+    return datetime.now(UTC)
+
+
+_source: Callable[[], datetime] = _instant
 
 
 def now() -> datetime:
     """Return this instant, aware and in UTC."""
-    return datetime.now(UTC)
+    return _source()
+
+
+@contextmanager
+def told_by(source: Callable[[], datetime]) -> Iterator[None]:
+    """Let another tell the time, in the whole process, until the end of the block."""
+    global _source
+    before, _source = _source, source
+    try:
+        yield
+    finally:
+        _source = before
 
 
 def elapsed_seconds() -> float:

@@ -11,7 +11,15 @@ Every exception of ours, as one tree.
     ├── DatabaseLocked          another process holds the build file
     ├── PublicationError        the build could not be published
     ├── StorageFull             the disk has no room left
-    └── StoreBusy               another ingest is writing to the raw store
+    ├── StoreBusy               another ingest is writing to the raw store
+    └── TradingError            what stops an order, or all of them
+        ├── BrokerError         what a broker said, or did not
+        │   ├── BrokerRejected  it refused: nothing was placed
+        │   └── BrokerUnclear   no answer, or none that can be read: it may have been placed
+        ├── IllegalTransition   an order cannot become what an update says
+        └── JournalError        the journal could not be written or read
+            ├── JournalBusy     another process trades this account
+            └── JournalCorrupt  a row is not what was written
 
 Each says in one line what happened, where and why, and in `remedy` what to do. The command line
 prints both and ends with `exit_code`; a traceback is for our own mistakes only.
@@ -68,3 +76,35 @@ class StorageFull(BourseError):
 
 class StoreBusy(BourseError):
     exit_code = 4
+
+
+class TradingError(BourseError):
+    exit_code = 7
+
+
+class BrokerError(TradingError):
+    pass
+
+
+class BrokerRejected(BrokerError):
+    pass
+
+
+class BrokerUnclear(BrokerError):
+    pass
+
+
+class IllegalTransition(TradingError):
+    pass
+
+
+class JournalError(TradingError):
+    pass
+
+
+class JournalBusy(JournalError):
+    exit_code = 4
+
+
+class JournalCorrupt(JournalError):
+    pass

@@ -368,7 +368,9 @@ def write_seeds(sandbox: Sandbox, sessions: list[date], weights: Weights) -> Non
     instruments = [
         "symbol,name,kind,sector,currency,tick_size,lot_size,freeze_quantity,price_band_pct"
     ]
-    instruments += [f"{symbol},{symbol},share,{name},USD,0.01,1,," for symbol, name in SECTORS.items()]
+    instruments += [
+        f"{symbol},{symbol},share,{name},USD,0.01,1,," for symbol, name in SECTORS.items()
+    ]
     # of sectors that shocks name and nobody here is in
     instruments += [f"NONE {name},None,share,{name},USD,0.01,1,," for name in SHOCKED_SECTORS]
     sandbox.write("seeds/reference/instruments.csv", "\n".join(instruments) + "\n")

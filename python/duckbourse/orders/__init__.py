@@ -1,0 +1,1 @@
+"""Orders: what they are, what may happen to them, and the journal that forgets nothing."""

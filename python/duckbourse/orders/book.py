@@ -1,0 +1,326 @@
+"""
+All that is known of an account: its orders, fills, positions and cash, made of its events.
+
+`apply` is the only way in, now and after a crash alike, so that what is read again from the journal
+is what there was. It refuses nothing: what was decided is decided. Cash and positions are the
+fills, and nothing else: equity is capital, less what was paid, plus what is held at its last price.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date
+from decimal import Decimal
+from functools import singledispatchmethod
+
+from msgspec.structs import replace
+
+from duckbourse.orders import events
+from duckbourse.orders.events import Event, TradingState
+from duckbourse.orders.lifecycle import LIVE, State, advance
+from duckbourse.orders.order import Fill, Order, Product, Reason
+from duckbourse.orders.positions import ZERO, Position, after_fill
+
+Key = tuple[str, Product]
+
+# what has no fills, by all that a broker said
+NEVER_FILLED = frozenset({State.DENIED, State.REJECTED, State.NOT_PLACED})
+
+
+class Book:
+    """
+    The state of one account.
+
+    `best_price` and `exit_reason` are by entry: the best price since, and why its exit was called
+    for. `external` orders count as open, their fills are not ours.
+    """
+
+    def __init__(self, capital_amount: Decimal) -> None:
+        self.capital_amount = capital_amount
+        self.cash_amount = capital_amount
+        self.orders: dict[str, Order] = {}
+        self.live: dict[str, Order] = {}
+        self.fills: dict[str, Fill] = {}
+        self.positions: dict[Key, Position] = {}
+        self.best_price: dict[str, Decimal] = {}
+        self.exit_reason: dict[str, Reason] = {}
+        self.state = TradingState.HALTED
+        self.state_reason = "not started"
+        self.session_date: date | None = None
+        self.session_start_amount = capital_amount
+        self.peak_amount = capital_amount
+        self.differences: tuple[str, ...] = ()
+        self.build_id = ""
+        self.event_count = 0
+        self._by_broker_id: dict[str, str] = {}
+        self._trips: dict[Key, list[Decimal]] = {}
+        self._trips_before: dict[Key, int] = {}
+
+    # what is asked of it
+
+    def order_of(self, broker_order_id: str) -> Order | None:
+        """Return the order that a broker calls so."""
+        order_id = self._by_broker_id.get(broker_order_id)
+        return None if order_id is None else self.orders[order_id]
+
+    def open_orders(self) -> Iterable[Order]:
+        return self.live.values()
+
+    def held(self) -> list[Position]:
+        """Return the positions that are not empty."""
+        return [position for position in self.positions.values() if position.quantity]
+
+    def quantity(self, symbol: str, product: Product) -> int:
+        position = self.positions.get((symbol, product))
+        return position.quantity if position else 0
+
+    def equity_amount(self, last_prices: Mapping[str, Decimal]) -> Decimal:
+        """Return cash and what is held at its last price, or at its average where there is none."""
+        return self.cash_amount + sum(
+            (
+                position.quantity * last_prices[position.symbol]
+                if position.symbol in last_prices
+                else position.cost_amount
+                for position in self.held()
+            ),
+            ZERO,
+        )
+
+    def session_trips(self) -> list[Decimal]:
+        """Return what each round trip that ended in this session made, less charges, by symbol."""
+        return [trip for trips in self._trips.values() for trip in trips]
+
+    def provisional_quantity(self, order_id: str) -> int:
+        fill = self.fills.get(provisional_key(order_id))
+        return fill.quantity if fill else 0
+
+    # what changes it
+
+    def apply(self, event: Event) -> None:
+        """Take an event in."""
+        self.event_count += 1
+        self._take(event)
+
+    @singledispatchmethod
+    def _take(self, event: Event) -> None:
+        raise TypeError(f"no book takes a {type(event).__name__}")
+
+    @_take.register
+    def _(self, event: events.OrderDenied) -> None:
+        order = Order(
+            request=event.request,
+            state=advance(event.request.order_id, State.NEW, State.DENIED),
+            message=f"{event.code}: {event.detail}",
+        )
+        self._keep(order)
+
+    @_take.register
+    def _(self, event: events.OrderIntended) -> None:
+        request = event.request
+        self._keep(Order(request=request, state=advance(request.order_id, State.NEW, State.INTENT)))
+
+    @_take.register
+    def _(self, event: events.OrderSent) -> None:
+        order = self.orders[event.order_id]
+        state = advance(event.order_id, order.state, State.SENT)
+        self._keep(replace(order, state=state, sent_at=event.at))
+
+    @_take.register
+    def _(self, event: events.OrderUpdated) -> None:
+        order = self.orders[event.order_id]
+        is_done = not event.state.is_live
+        self._keep(
+            replace(
+                order,
+                state=event.state
+                if order.is_external
+                else advance(event.order_id, order.state, event.state),
+                broker_order_id=event.broker_order_id or order.broker_order_id,
+                message=event.message or order.message,
+                is_cancel_pending=order.is_cancel_pending and not is_done,
+                is_modify_pending=order.is_modify_pending and not is_done,
+            )
+        )
+
+    @_take.register
+    def _(self, event: events.ExternalOrderSeen) -> None:
+        self._keep(
+            Order(
+                request=event.request,
+                state=event.state,
+                broker_order_id=event.broker_order_id,
+                is_external=True,
+            )
+        )
+
+    @_take.register
+    def _(self, event: events.FillBooked) -> None:
+        fill = event.fill
+        self.fills[fill.fill_key] = fill
+        self.cash_amount -= fill.signed_quantity * fill.price + fill.charges_amount
+        key = (fill.symbol, fill.product)
+        position = self.positions.get(key) or Position(symbol=fill.symbol, product=fill.product)
+        position = after_fill(position, fill)
+        self.positions[key] = position
+        if position.ended_trip_amount is not None:
+            self._trips.setdefault(key, []).append(position.ended_trip_amount)
+        self._count_fill(fill, 1)
+
+    @_take.register
+    def _(self, event: events.ProvisionalReduced) -> None:
+        key = provisional_key(event.order_id)
+        fill = self.fills.pop(key)
+        if event.quantity:
+            self.fills[key] = replace(fill, quantity=event.quantity)
+        gone = replace(fill, quantity=fill.quantity - event.quantity)
+        self.cash_amount += gone.signed_quantity * gone.price
+        self._count_fill(gone, -1)
+        self._fold(fill.symbol, fill.product)
+
+    @_take.register
+    def _(self, event: events.CancelRequested) -> None:
+        self._keep(replace(self.orders[event.order_id], is_cancel_pending=True))
+
+    @_take.register
+    def _(self, event: events.CancelRefused) -> None:
+        order = self.orders[event.order_id]
+        self._keep(replace(order, is_cancel_pending=False, message=event.message))
+
+    @_take.register
+    def _(self, event: events.ModifyRequested) -> None:
+        order = self.orders[event.order_id]
+        wanted = replace(
+            order.request,
+            quantity=event.quantity,
+            limit_price=event.limit_price,
+            trigger_price=event.trigger_price,
+        )
+        self._keep(replace(order, is_modify_pending=True, pending=wanted))
+
+    @_take.register
+    def _(self, event: events.ModifyEnded) -> None:
+        order = self.orders[event.order_id]
+        accepted = event.is_accepted and order.pending is not None
+        self._keep(
+            replace(
+                order,
+                request=order.pending if accepted and order.pending else order.request,
+                pending=None,
+                modification_count=order.modification_count + accepted,
+                is_modify_pending=False,
+                message=event.message or order.message,
+            )
+        )
+
+    @_take.register
+    def _(self, event: events.ExitTriggered) -> None:
+        self.exit_reason[event.entry_id] = event.reason
+
+    @_take.register
+    def _(self, event: events.TrailMoved) -> None:
+        self.best_price[event.entry_id] = event.best_price
+
+    @_take.register
+    def _(self, event: events.TradingStateChanged) -> None:
+        self.state = event.state
+        self.state_reason = event.reason
+
+    @_take.register
+    def _(self, event: events.SessionStarted) -> None:
+        self.session_date = event.session_date
+        self.session_start_amount = event.equity_amount
+        self.peak_amount = max(self.peak_amount, event.equity_amount)
+        self._trips = {}
+        self._trips_before = {key: held.trip_count for key, held in self.positions.items()}
+
+    @_take.register
+    def _(self, event: events.PublicationLoaded) -> None:
+        self.build_id = event.build_id
+
+    @_take.register
+    def _(self, event: events.Reconciled) -> None:
+        self.differences = event.differences
+
+    @_take.register
+    def _(self, event: events.JournalSalvaged) -> None:
+        self.state = TradingState.HALTED
+        self.state_reason = f"the journal was damaged; what could not be read is {event.kept_as}"
+
+    def _keep(self, order: Order) -> None:
+        order_id = order.request.order_id
+        self.orders[order_id] = order
+        if order.state in LIVE:
+            self.live[order_id] = order
+        else:
+            self.live.pop(order_id, None)
+        if order.broker_order_id:
+            self._by_broker_id[order.broker_order_id] = order_id
+
+    def _count_fill(self, fill: Fill, sign: int) -> None:
+        order = self.orders.get(fill.order_id)
+        if order is None:
+            return
+        filled = order.filled_quantity + sign * fill.quantity
+        state = order.state
+        if not order.is_external:
+            state = _state_after_fill(order, filled)
+        self._keep(
+            replace(
+                order,
+                state=state,
+                filled_quantity=filled,
+                filled_amount=order.filled_amount + sign * fill.quantity * fill.price,
+                charges_amount=order.charges_amount + sign * fill.charges_amount,
+                is_cancel_pending=order.is_cancel_pending and state in LIVE,
+            )
+        )
+
+    def _fold(self, symbol: str, product: Product) -> None:
+        key = (symbol, product)
+        position = Position(symbol=symbol, product=product)
+        trips = []
+        for fill in self.fills.values():
+            if (fill.symbol, fill.product) == key:
+                position = after_fill(position, fill)
+                if position.ended_trip_amount is not None:
+                    trips.append(position.ended_trip_amount)
+        self.positions[key] = position
+        self._trips[key] = trips[self._trips_before.get(key, 0) :]
+
+
+def _state_after_fill(order: Order, filled: int) -> State:
+    """
+    Return what fills make of an order; one that was ended by the broker stays so until it is full.
+    """
+    order_id = order.request.order_id
+    if order.state in NEVER_FILLED:
+        return order.state  # impossible, and said by whoever booked it; the money has moved
+    if filled >= order.request.quantity:
+        if order.state is State.FILLED:
+            return State.FILLED
+        return advance(order_id, _opened(order), State.FILLED)
+    if order.state in (State.CANCELLED, State.EXPIRED):
+        return order.state
+    if order.state is State.FILLED:
+        return State.FILLED  # a provisional fill is taken back before its trades come
+    return advance(order_id, _opened(order), State.PARTIAL)
+
+
+def _opened(order: Order) -> State:
+    """Return OPEN for an order whose opening was never told: what is filled was open."""
+    early = (State.ACKED, State.TRIGGER_PENDING)
+    return State.OPEN if order.state in early else order.state
+
+
+def provisional_key(order_id: str) -> str:
+    return f"{order_id}|provisional"
+
+
+def replayed(capital_amount: Decimal, told: Iterable[Event], each: Callable[[int], None]) -> Book:
+    """Return the book that a journal's events make; `each` is called with the number of them."""
+    book = Book(capital_amount)
+    for number, event in enumerate(told, 1):
+        book.apply(event)
+        if number % 10_000 == 0:
+            each(number)
+    return book

@@ -1,0 +1,570 @@
+"""
+The order manager: from a request to the broker and back, and nothing lost on the way.
+
+    request ─▶ checks ─▶ OrderIntended on disk ─▶ broker ─▶ updates ─▶ book
+
+Decisions are events; the book is made of them. An order leaves when its intent is on disk, and only
+then. Where the broker gives no answer, the order is UNKNOWN until the broker was asked for it by
+its id; it is never sent again. Updates may come late, twice, in any order or not at all: what is
+filled is the set of trades, and a status that is behind what is known changes nothing.
+
+If the journal fails, trading is halted: nothing can be sent, because nothing can be remembered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import timedelta
+from decimal import Decimal
+from typing import TypeVar
+
+import structlog
+from msgspec.structs import replace
+
+from duckbourse import clock
+from duckbourse.brokers.base import Broker, Holding, OrderReport, TradeReport, Update
+from duckbourse.errors import BrokerRejected, BrokerUnclear, JournalError
+from duckbourse.orders import events
+from duckbourse.orders.book import NEVER_FILLED, Book, provisional_key
+from duckbourse.orders.charges import Charges, charges_on, order_charges
+from duckbourse.orders.events import Event, TradingState
+from duckbourse.orders.journal import Journal, Written
+from duckbourse.orders.lifecycle import State, steps
+from duckbourse.orders.order import Fill, Order, Reason, Request
+
+log = structlog.get_logger()
+
+# how long the broker has for an answer
+ANSWER_SECONDS = 5.0
+# an order that the broker does not know is not placed when it was asked twice, and this long after
+# it was sent: its books may be behind
+SETTLE_SECONDS = 10.0
+# how often what differs is asked for once more
+ASKED_AGAIN = 3
+LOOKUP_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
+
+
+class Denial(Exception):
+    """A check's refusal: its code, and both numbers."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.code = code
+        self.detail = detail
+
+
+Answer = TypeVar("Answer")
+Check = Callable[[Book, Request], None]
+Listener = Callable[[Event], None]
+
+
+class Manager:
+    """
+    Orders of one account.
+
+    `check` raises Denial for what may not be sent. `charges` are those of the account's segment.
+    `listeners` are told every event after the book has taken it; one that fails is logged and the
+    others are told all the same.
+    """
+
+    def __init__(
+        self,
+        book: Book,
+        journal: Journal,
+        broker: Broker,
+        *,
+        check: Check,
+        charges: tuple[Charges, ...] = (),
+        settle_seconds: float = SETTLE_SECONDS,
+        answer_seconds: float = ANSWER_SECONDS,
+        lookup_seconds: tuple[float, ...] = LOOKUP_SECONDS,
+    ) -> None:
+        self.book = book
+        self.journal = journal
+        self.broker = broker
+        self.listeners: list[Listener] = []
+        self._check = check
+        self._charges = charges
+        self._settle = timedelta(seconds=settle_seconds)
+        self._answer_seconds = answer_seconds
+        self._lookup_seconds = lookup_seconds
+        self._tasks: set[asyncio.Task[None]] = set()
+        # trades that came before it was known whose they are, by the broker's order
+        self._orphans: dict[str, list[TradeReport]] = {}
+
+    # what may be asked of it
+
+    async def place(self, request: Request) -> Order:
+        """
+        Send an order and return what is known of it then; refusals are states, not errors.
+
+        An id that was used is not sent again: what became of it is returned.
+        """
+        known = self.book.orders.get(request.order_id)
+        if known is not None:
+            return known
+        try:
+            self._may_send()
+            self._check(self.book, request)
+        except Denial as denial:
+            self.record(
+                events.OrderDenied(
+                    at=clock.now(), request=request, code=denial.code, detail=denial.detail
+                )
+            )
+            return self.book.orders[request.order_id]
+        try:
+            await self._durably(events.OrderIntended(at=clock.now(), request=request))
+        except JournalError:
+            return self.book.orders[request.order_id]  # in our memory only, and never sent
+        self.record(events.OrderSent(at=clock.now(), order_id=request.order_id))
+        await self._send(request)
+        return self.book.orders[request.order_id]
+
+    async def cancel(self, order_id: str) -> None:
+        """Ask for the end of an order; one that is done or is being cancelled is left alone."""
+        order = self.book.orders[order_id]
+        if order.is_cancel_pending or order.broker_order_id is None or not order.state.is_live:
+            return
+        await self._durably(events.CancelRequested(at=clock.now(), order_id=order_id))
+        try:
+            await self._answer(self.broker.cancel(order.broker_order_id))
+        except BrokerRejected as error:
+            self.record(events.CancelRefused(at=clock.now(), order_id=order_id, message=str(error)))
+        except BrokerUnclear as error:
+            log.warning("cancel unclear", order_id=order_id, said=str(error))
+            self._later(self._look_up(order_id))
+
+    async def modify(
+        self,
+        order_id: str,
+        *,
+        quantity: int,
+        limit_price: Decimal | None,
+        trigger_price: Decimal | None = None,
+    ) -> None:
+        """Ask for other prices or quantity; until the broker took them the old ones stand."""
+        order = self.book.orders[order_id]
+        if order.is_modify_pending or order.broker_order_id is None or not order.state.is_live:
+            return
+        self._may_send()
+        await self._durably(
+            events.ModifyRequested(
+                at=clock.now(),
+                order_id=order_id,
+                quantity=quantity,
+                limit_price=limit_price,
+                trigger_price=trigger_price,
+            )
+        )
+        wanted = self.book.orders[order_id].pending
+        if wanted is None:
+            return
+        try:
+            await self._answer(self.broker.modify(order.broker_order_id, wanted))
+            ended = events.ModifyEnded(at=clock.now(), order_id=order_id, is_accepted=True)
+        except BrokerRejected as error:
+            ended = events.ModifyEnded(
+                at=clock.now(), order_id=order_id, is_accepted=False, message=str(error)
+            )
+        except BrokerUnclear as error:
+            log.warning("modify unclear", order_id=order_id, said=str(error))
+            self._later(self._look_up(order_id))
+            return
+        self.record(ended)
+
+    async def cancel_open(self, *, but_exits: bool = True) -> None:
+        """Cancel what is open; exits are left to do their work unless said otherwise."""
+        for order in list(self.book.open_orders()):
+            if order.is_external or (but_exits and order.request.reason is not Reason.ENTRY):
+                continue
+            await self.cancel(order.request.order_id)
+
+    def set_state(self, state: TradingState, reason: str, by: str) -> None:
+        """Change the trading state; the same once more is not told again."""
+        if (self.book.state, self.book.state_reason) != (state, reason):
+            self.record(
+                events.TradingStateChanged(at=clock.now(), state=state, reason=reason, by=by)
+            )
+
+    def record(self, event: Event) -> None:
+        """Let the book take an event and the journal write it, in its own time."""
+        self._record(event)
+
+    def check_journal(self) -> None:
+        """Halt if the journal has failed; to be called now and then, and before every order."""
+        if self.journal.failure is not None and self.book.state is not TradingState.HALTED:
+            # nothing can be written of it: the book alone knows
+            reason = str(self.journal.failure)
+            self.book.apply(
+                events.TradingStateChanged(
+                    at=clock.now(), state=TradingState.HALTED, reason=reason, by="journal"
+                )
+            )
+            log.error("halted", reason=reason)
+
+    async def follow(self) -> None:
+        """Take the broker's updates in, for as long as they come."""
+        async for update in self.broker.updates():
+            self.take(update)
+
+    def take(self, update: Update) -> None:
+        """Take in what the broker says, however late or often it says it."""
+        match update:
+            case OrderReport():
+                self._take_report(update)
+            case TradeReport():
+                self._take_trade(update)
+
+    async def drained(self) -> None:
+        """Wait until nothing is being looked up."""
+        while self._tasks:
+            await asyncio.gather(*self._tasks)
+
+    # after a start
+
+    async def recover(self) -> tuple[str, ...]:
+        """
+        Ask the broker for everything, take it in, and return where it differs from the book.
+
+        Orders first, then trades, then positions. What was sent and never answered is found by its
+        id or was not placed. What differs is asked for again: there is trading while one asks. The
+        trading state is what it was; whoever starts the loop decides.
+        """
+        for order in list(self.book.open_orders()):
+            self._unsure(order)
+        differences = await self._reconciled()
+        for _ in range(ASKED_AGAIN):
+            if not differences:
+                break
+            differences = await self._reconciled()
+        self._settle_overlays()
+        await self._durably(events.Reconciled(at=clock.now(), differences=differences))
+        return differences
+
+    async def _reconciled(self) -> tuple[str, ...]:
+        reports = await self._answer(self.broker.orders())
+        trades = await self._answer(self.broker.trades())
+        for report in reports:
+            self._take_report(report)
+            self._adopt(report)
+        for trade in trades:
+            self._take_trade(trade)
+        known = {report.order_id for report in reports}
+        for order in list(self.book.open_orders()):
+            if order.state is State.UNKNOWN and order.request.order_id not in known:
+                self._later(self._look_up(order.request.order_id))
+        await self.drained()
+        return (
+            *self._unexplained_orders(reports),
+            *self._unexplained_fills(trades),
+            *self._unexplained_positions(await self._answer(self.broker.positions())),
+        )
+
+    # what follows is its own
+
+    def _may_send(self) -> None:
+        self.check_journal()
+        if self.journal.failure is not None:
+            raise Denial("JOURNAL_FAILED", str(self.journal.failure))
+
+    def _record(self, event: Event) -> Written | None:
+        try:
+            written = self.journal.append(event)
+        except JournalError:
+            written = None  # it is halted; what the broker says is still to be seen
+        self.book.apply(event)
+        for listener in self.listeners:
+            try:
+                listener(event)
+            except Exception:
+                log.exception("listener failed", listener=str(listener), of=type(event).__name__)
+        return written
+
+    async def _durably(self, event: Event) -> None:
+        written = self._record(event)
+        try:
+            if written is None:
+                raise self.journal.failure or JournalError("the journal takes nothing")
+            await asyncio.wrap_future(written)
+        except JournalError:
+            self.check_journal()
+            raise
+
+    async def _send(self, request: Request) -> None:
+        order_id = request.order_id
+        try:
+            broker_order_id = await self._answer(self.broker.place(request))
+        except BrokerRejected as error:
+            self._move(order_id, State.REJECTED, message=str(error))
+        except BrokerUnclear as error:
+            self._move(order_id, State.UNKNOWN, message=str(error))
+            self._later(self._look_up(order_id))
+        else:
+            self._move(order_id, State.ACKED, broker_order_id=broker_order_id)
+
+    async def _answer(self, call: Awaitable[Answer]) -> Answer:
+        try:
+            return await asyncio.wait_for(call, self._answer_seconds)
+        except TimeoutError:
+            raise BrokerUnclear(f"no answer in {self._answer_seconds:g} s") from None
+
+    def _move(
+        self, order_id: str, target: State, broker_order_id: str | None = None, message: str = ""
+    ) -> None:
+        order = self.book.orders[order_id]
+        way = steps(order.state, target)
+        for state in way or ():
+            self.record(
+                events.OrderUpdated(
+                    at=clock.now(),
+                    order_id=order_id,
+                    state=state,
+                    broker_order_id=broker_order_id,
+                    message=message,
+                )
+            )
+        if broker_order_id:
+            for trade in self._orphans.pop(broker_order_id, ()):
+                self._take_trade(trade)
+
+    def _later(self, work: Awaitable[None]) -> None:
+        task: asyncio.Task[None] = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _look_up(self, order_id: str) -> None:
+        absences = 0
+        attempt = 0
+        while True:
+            order = self.book.orders[order_id]
+            if not order.state.is_live:
+                return
+            await asyncio.sleep(self._lookup_seconds[min(attempt, len(self._lookup_seconds) - 1)])
+            attempt += 1
+            try:
+                reports = await self._answer(self.broker.orders())
+                found = [report for report in reports if report.order_id == order_id]
+                trades = await self._answer(self.broker.trades()) if found else []
+            except (BrokerUnclear, BrokerRejected) as error:
+                log.warning("look-up unclear", order_id=order_id, said=str(error))
+                continue
+            if found:
+                for report in found:
+                    self._take_report(report)
+                    self._adopt(report)
+                for trade in trades:
+                    if trade.broker_order_id == found[0].broker_order_id:
+                        self.take(trade)
+                return
+            absences += 1
+            sent_at = order.sent_at or clock.now()
+            if absences >= 2 and clock.now() - sent_at >= self._settle:
+                if order.state is State.UNKNOWN:
+                    self._move(order_id, State.NOT_PLACED, message="the broker does not know it")
+                return
+
+    def _unsure(self, order: Order) -> None:
+        order_id = order.request.order_id
+        if order.state is State.INTENT:  # it may have been sent before the process ended
+            self.record(events.OrderSent(at=clock.now(), order_id=order_id))
+        if self.book.orders[order_id].state is State.SENT:
+            self._move(order_id, State.UNKNOWN, message="the process ended before an answer")
+
+    def _take_report(self, report: OrderReport) -> None:
+        order = self._order_of(report)
+        if order is None:
+            self.record(
+                events.ExternalOrderSeen(
+                    at=clock.now(),
+                    request=_external_request(report),
+                    state=report.state,
+                    broker_order_id=report.broker_order_id,
+                )
+            )
+            order = self.book.orders[_external_id(report.broker_order_id)]
+        order_id = order.request.order_id
+        if order.is_external:
+            if order.state is not report.state:
+                self.record(
+                    events.OrderUpdated(at=clock.now(), order_id=order_id, state=report.state)
+                )
+            return
+        if report.state in (State.PARTIAL, State.FILLED):
+            # what is filled is what was traded: the rest of the news is in the quantity
+            if order.state in (State.SENT, State.UNKNOWN):
+                self._move(order_id, State.ACKED, report.broker_order_id, report.message)
+        else:
+            self._move(order_id, report.state, report.broker_order_id, report.message)
+        self._book_told(order_id, report)
+
+    def _adopt(self, report: OrderReport) -> None:
+        """Take over what a fresh report says an order is for: a change may have gone through."""
+        order = self._order_of(report)
+        if order is None or order.is_external:
+            return
+        request = order.request
+        if (report.quantity, report.limit_price or request.limit_price) == (
+            request.quantity,
+            request.limit_price,
+        ):
+            return
+        if not order.is_modify_pending:
+            self.record(
+                events.ModifyRequested(
+                    at=clock.now(),
+                    order_id=request.order_id,
+                    quantity=report.quantity,
+                    limit_price=report.limit_price,
+                    trigger_price=report.trigger_price,
+                )
+            )
+        self.record(
+            events.ModifyEnded(
+                at=clock.now(),
+                order_id=request.order_id,
+                is_accepted=True,
+                message="changed at the broker",
+            )
+        )
+
+    def _settle_overlays(self) -> None:
+        """What was asked for before the process ended and is not so yet may be asked for again."""
+        for order in list(self.book.open_orders()):
+            order_id = order.request.order_id
+            if order.is_cancel_pending:
+                self.record(events.CancelRefused(at=clock.now(), order_id=order_id))
+            if order.is_modify_pending:
+                self.record(
+                    events.ModifyEnded(at=clock.now(), order_id=order_id, is_accepted=False)
+                )
+
+    def _book_told(self, order_id: str, report: OrderReport) -> None:
+        order = self.book.orders[order_id]
+        missing = report.filled_quantity - order.filled_quantity
+        if missing <= 0 or report.average_price is None:
+            return
+        told = report.average_price * report.filled_quantity - order.filled_amount
+        already = self.book.provisional_quantity(order_id)
+        if already:
+            fill = self.book.fills[provisional_key(order_id)]
+            told += fill.quantity * fill.price
+            self.record(events.ProvisionalReduced(at=clock.now(), order_id=order_id, quantity=0))
+        quantity = missing + already
+        self._book(
+            Fill(
+                fill_key=provisional_key(order_id),
+                order_id=order_id,
+                symbol=order.request.symbol,
+                side=order.request.side,
+                product=order.request.product,
+                quantity=quantity,
+                price=told / quantity,
+                filled_at=report.at or clock.now(),
+                is_provisional=True,
+            )
+        )
+
+    def _take_trade(self, trade: TradeReport) -> None:
+        fill = trade.fill
+        if fill.fill_key in self.book.fills:
+            return
+        order = self.book.order_of(trade.broker_order_id) or self.book.orders.get(fill.order_id)
+        if order is None:
+            self._orphans.setdefault(trade.broker_order_id, []).append(trade)
+            return
+        if order.is_external:
+            return  # its order is seen, its money is not ours
+        order_id = order.request.order_id
+        if order.state is State.INTENT:
+            self.record(events.OrderSent(at=clock.now(), order_id=order_id))
+        if self.book.orders[order_id].state in (State.SENT, State.UNKNOWN):
+            self._move(order_id, State.ACKED, trade.broker_order_id)
+        provisional = self.book.provisional_quantity(order_id)
+        if provisional:
+            self.record(
+                events.ProvisionalReduced(
+                    at=clock.now(),
+                    order_id=order_id,
+                    quantity=max(0, provisional - fill.quantity),
+                )
+            )
+        self._book(self._charged(self.book.orders[order_id], fill))
+
+    def _charged(self, order: Order, fill: Fill) -> Fill:
+        fill = replace(fill, order_id=order.request.order_id)
+        rates = charges_on(self._charges, fill.filled_at.date())
+        if rates is None:
+            return fill
+        provisional = self.book.fills.get(provisional_key(order.request.order_id))
+        quantity = order.filled_quantity + fill.quantity
+        amount = order.filled_amount + fill.quantity * fill.price
+        if provisional:
+            quantity -= provisional.quantity
+            amount -= provisional.quantity * provisional.price
+        owed = order_charges(rates, fill.side, quantity, amount) - order.charges_amount
+        return replace(fill, charges_amount=owed)
+
+    def _book(self, fill: Fill) -> None:
+        order = self.book.orders[fill.order_id]
+        self.record(events.FillBooked(at=clock.now(), fill=fill))
+        filled = self.book.orders[fill.order_id].filled_quantity
+        if order.state in NEVER_FILLED or filled > order.request.quantity:
+            self.set_state(
+                TradingState.HALTED,
+                f"order {fill.order_id} is {order.state} with {filled} of "
+                f"{order.request.quantity} filled: ask the broker",
+                "orders",
+            )
+
+    def _order_of(self, report: OrderReport) -> Order | None:
+        order = self.book.order_of(report.broker_order_id)
+        if order is None and report.order_id is not None:
+            order = self.book.orders.get(report.order_id)
+        return order
+
+    def _unexplained_orders(self, reports: Iterable[OrderReport]) -> list[str]:
+        known = {report.broker_order_id for report in reports}
+        return [
+            f"order {order.request.order_id} is {order.state} here, and the broker does not have it"
+            for order in self.book.open_orders()
+            if order.broker_order_id not in known
+        ]
+
+    def _unexplained_fills(self, trades: Iterable[TradeReport]) -> list[str]:
+        told = {trade.fill.fill_key for trade in trades}
+        return [
+            f"fill {fill.fill_key} of {fill.quantity} {fill.symbol} is here only"
+            for fill in self.book.fills.values()
+            if not fill.is_provisional
+            and fill.filled_at.date() == clock.now().date()
+            and fill.fill_key not in told
+        ]
+
+    def _unexplained_positions(self, holdings: Iterable[Holding]) -> list[str]:
+        theirs = {(symbol, product): quantity for symbol, product, quantity in holdings if quantity}
+        ours = {(held.symbol, held.product): held.quantity for held in self.book.held()}
+        return [
+            f"{key[0]} {key[1]}: {ours.get(key, 0)} here, {theirs.get(key, 0)} at the broker"
+            for key in sorted({*theirs, *ours})
+            if ours.get(key, 0) != theirs.get(key, 0)
+        ]
+
+
+def _external_id(broker_order_id: str) -> str:
+    return f"EXTERNAL{broker_order_id}"
+
+
+def _external_request(report: OrderReport) -> Request:
+    return Request(
+        order_id=_external_id(report.broker_order_id),
+        symbol=report.symbol,
+        side=report.side,
+        quantity=report.quantity,
+        product=report.product,
+        order_type=report.order_type,
+        limit_price=report.limit_price,
+        trigger_price=report.trigger_price,
+        strategy="EXTERNAL",
+    )

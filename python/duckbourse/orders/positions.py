@@ -1,0 +1,122 @@
+"""
+What is held, by symbol and product, from its fills: average cost, first in first out, and no more.
+
+Long is a positive quantity, short a negative one. A fill beyond what is held closes it and opens
+the rest. Amounts are in the currency of the account and before charges but where it is said.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+
+from duckbourse.orders.order import Fill, Product
+
+ZERO = Decimal(0)
+
+
+class Lot(msgspec.Struct, frozen=True):
+    """Shares that were opened at one price."""
+
+    quantity: int
+    price: Decimal
+
+
+class Position(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    One symbol and product.
+
+    `cost_amount` is what the open quantity was bought for at average cost (negative of a short).
+    `realised_amount` is by average cost, `realised_fifo_amount` first in first out: they agree when
+    nothing is held. `trip_amount` is what the round trip that is under way has realised, less its
+    charges; `ended_trip_amount` is that of the one that the last fill ended, if it did.
+    """
+
+    symbol: str
+    product: Product
+    quantity: int = 0
+    cost_amount: Decimal = ZERO
+    realised_amount: Decimal = ZERO
+    realised_fifo_amount: Decimal = ZERO
+    charges_amount: Decimal = ZERO
+    lots: tuple[Lot, ...] = ()
+    trip_amount: Decimal = ZERO
+    trip_count: int = 0
+    ended_trip_amount: Decimal | None = None
+
+    @property
+    def average_price(self) -> Decimal | None:
+        return self.cost_amount / self.quantity if self.quantity else None
+
+    def unrealised_amount(self, last_price: Decimal) -> Decimal:
+        return last_price * self.quantity - self.cost_amount
+
+
+def after_fill(position: Position, fill: Fill) -> Position:
+    """Return the position after a fill of its symbol and product."""
+    signed = fill.signed_quantity
+    closing = 0
+    if position.quantity * signed < 0:
+        closing = min(abs(signed), abs(position.quantity))
+    position = _charged(position, fill.charges_amount)
+    if closing:
+        position = _closed(position, closing, fill.price)
+    opening = abs(signed) - closing
+    if opening:
+        position = _opened(position, fill.side.sign * opening, fill.price)
+    return position
+
+
+def _charged(position: Position, amount: Decimal) -> Position:
+    return msgspec.structs.replace(
+        position,
+        charges_amount=position.charges_amount + amount,
+        trip_amount=position.trip_amount - amount,
+        ended_trip_amount=None,
+    )
+
+
+def _opened(position: Position, signed: int, price: Decimal) -> Position:
+    return msgspec.structs.replace(
+        position,
+        quantity=position.quantity + signed,
+        cost_amount=position.cost_amount + price * signed,
+        lots=(*position.lots, Lot(signed, price)),
+    )
+
+
+def _closed(position: Position, closing: int, price: Decimal) -> Position:
+    sign = 1 if position.quantity > 0 else -1
+    cost = position.cost_amount * closing / abs(position.quantity)
+    realised = price * sign * closing - cost
+    lots, fifo = _first_out(position.lots, closing, price)
+    left = position.quantity - sign * closing
+    trip = position.trip_amount + realised
+    return msgspec.structs.replace(
+        position,
+        quantity=left,
+        cost_amount=position.cost_amount - cost if left else ZERO,
+        realised_amount=position.realised_amount + realised,
+        realised_fifo_amount=position.realised_fifo_amount + fifo,
+        lots=lots,
+        trip_amount=trip if left else ZERO,
+        trip_count=position.trip_count if left else position.trip_count + 1,
+        ended_trip_amount=None if left else trip,
+    )
+
+
+def _first_out(
+    lots: tuple[Lot, ...], closing: int, price: Decimal
+) -> tuple[tuple[Lot, ...], Decimal]:
+    realised = ZERO
+    while closing:
+        lot, lots = lots[0], lots[1:]
+        sign = 1 if lot.quantity > 0 else -1
+        taken = min(closing, abs(lot.quantity))
+        realised += (price - lot.price) * sign * taken
+        closing -= taken
+        left = lot.quantity - sign * taken
+        if left:
+            lots = (Lot(left, lot.price), *lots)
+    return lots, realised

@@ -1,0 +1,42 @@
+"""Orders, fills and events to try things with."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+from duckbourse.orders.order import Fill, Product, Request, Side, order_id_of
+
+NOW = datetime(2026, 11, 25, 4, 0, tzinfo=UTC)
+CAPITAL = Decimal(1_000_000)
+_numbers = itertools.count()
+
+
+def request(name: str | None = None, **changed: Any) -> Request:
+    """Return an order to buy ten A, of a name of its own unless one is given."""
+    name = name or f"order {next(_numbers)}"
+    told: dict[str, Any] = {
+        "order_id": order_id_of("test", date(2026, 11, 25), name),
+        "symbol": "A",
+        "side": Side.BUY,
+        "quantity": 10,
+        "product": Product.MIS,
+    }
+    return Request(**{**told, **changed})
+
+
+def fill(quantity: int, price: str, side: Side = Side.BUY, **changed: Any) -> Fill:
+    """Return a fill of A that has a key of its own."""
+    told: dict[str, Any] = {
+        "fill_key": f"fill {next(_numbers)}",
+        "order_id": "X",
+        "symbol": "A",
+        "side": side,
+        "product": Product.MIS,
+        "quantity": quantity,
+        "price": Decimal(price),
+        "filled_at": NOW,
+    }
+    return Fill(**{**told, **changed})
