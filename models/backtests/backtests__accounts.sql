@@ -101,19 +101,42 @@ accounts as (
                     ))::bigint as quantity
                 from (
                     select
-                        accounts.equity_amount as opening_amount,
-                        steps.*,
-                        coalesce(floor(least(
-                            coalesce(
-                                {{ position_amount('accounts.equity_amount::double') }}, 0
-                            ) / steps.entry_price,
-                            accounts.equity_amount::double * steps.max_symbol_pct / 100
-                            / steps.entry_price,
-                            coalesce(steps.entry_bar_volume, 0) * steps.max_participation_pct / 100
-                        )), 0) as wanted_quantity
-                    from accounts
-                    inner join steps
-                        on accounts.run_id = steps.run_id and steps.step = accounts.step + 1
+                        * exclude (asked_quantity),
+                        -- of a sector, too, the last one that fits is made smaller
+                        if(
+                            max_sector_pct is null,
+                            asked_quantity,
+                            greatest(0, least(
+                                asked_quantity,
+                                floor(
+                                    (
+                                        opening_amount::double * max_sector_pct / 100
+                                        - coalesce(sum(asked_quantity * entry_price) over (
+                                            partition by run_id, sector
+                                            order by entry_rank
+                                            rows between unbounded preceding and 1 preceding
+                                        ), 0)
+                                    ) / entry_price
+                                )
+                            ))
+                        ) as wanted_quantity
+                    from (
+                        select
+                            accounts.equity_amount as opening_amount,
+                            steps.*,
+                            coalesce(floor(least(
+                                coalesce(
+                                    {{ position_amount('accounts.equity_amount::double') }}, 0
+                                ) / steps.entry_price,
+                                accounts.equity_amount::double * steps.max_symbol_pct / 100
+                                / steps.entry_price,
+                                coalesce(steps.entry_bar_volume, 0)
+                                * steps.max_participation_pct / 100
+                            )), 0) as asked_quantity
+                        from accounts
+                        inner join steps
+                            on accounts.run_id = steps.run_id and steps.step = accounts.step + 1
+                    ) as asked
                 ) as sized
             ) as bounded
         ) as charged

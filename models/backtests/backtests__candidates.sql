@@ -46,6 +46,10 @@ charges as (
     select * from {{ ref('charges') }}
 ),
 
+instruments as (
+    select * from {{ ref('instruments') }}
+),
+
 -- no charges are known before the schedule begins, and then nothing is traded
 charged as (
     select
@@ -55,6 +59,7 @@ charged as (
         signals.signal_id,
         signals.signal_rank,
         signals.symbol,
+        coalesce(instruments.sector, 'of ' || signals.symbol) as sector,
         signals.known_at,
         signals.direction,
         if(signals.direction = 'long', 1, -1) as side,
@@ -78,6 +83,7 @@ charged as (
         settings.max_participation_pct,
         settings.max_positions,
         settings.max_symbol_pct,
+        settings.max_sector_pct,
         settings.max_leverage_ratio,
         charges.* exclude (segment, effective_from, currency, source),
         -- what a share costs to enter at the most: no cap lowers it here
@@ -98,9 +104,11 @@ charged as (
             and runs.calendar = signals.calendar
     inner join sessions
         on signals.calendar = sessions.calendar and signals.session_date = sessions.session_date
+    left join instruments on signals.symbol = instruments.symbol
     inner join exits
         on signals.signal_id = exits.signal_id
             and settings.trailing_stop_pct is not distinct from exits.trailing_stop_pct
+            and settings.trailing_stop_atr_ratio is not distinct from exits.trailing_stop_atr_ratio
     asof inner join charges
         on settings.segment = charges.segment and signals.session_date >= charges.effective_from
 ),

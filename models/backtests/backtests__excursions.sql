@@ -46,7 +46,8 @@ reaches as (
         max(favourable) over bars_before as best_before,
         min(adverse) over bars_before as worst_before,
         coalesce(best_before, opening) as trailed_from,
-        {{ change_pct('trailed_from', 'adverse', 'abs(trailed_from)') }} as fall_pct
+        {{ change_pct('trailed_from', 'adverse', 'abs(trailed_from)') }} as fall_pct,
+        round(trailed_from - adverse, 6) as fall_amount
     from paths
     window
         bars_before as (
@@ -59,12 +60,15 @@ reaches as (
 compared as (
     select
         *,
-        max(fall_pct) over (
+        max(fall_pct) over bars_before as fall_pct_before,
+        max(fall_amount) over bars_before as fall_amount_before
+    from reaches
+    window
+        bars_before as (
             partition by symbol, known_at, direction
             order by bar_ts
             rows between unbounded preceding and 1 preceding
-        ) as fall_before
-    from reaches
+        )
 ),
 
 records as (
@@ -84,10 +88,17 @@ records as (
     union all
     select
         *,
-        'fall' as kind,
+        'fall_pct' as kind,
         fall_pct as reach
     from compared
-    where fall_pct > coalesce(fall_before, 0)
+    where fall_pct > coalesce(fall_pct_before, 0)
+    union all
+    select
+        *,
+        'fall_amount' as kind,
+        fall_amount as reach
+    from compared
+    where fall_amount > coalesce(fall_amount_before, 0)
 ),
 
 final as (

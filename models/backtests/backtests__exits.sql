@@ -32,7 +32,33 @@ best as (
 
 falls as (
     select * from excursions
-    where kind = 'fall'
+    where kind = 'fall_pct'
+),
+
+drops as (
+    select * from excursions
+    where kind = 'fall_amount'
+),
+
+daily_bars as (
+    select
+        symbol,
+        bar_ts,
+        bar_end,
+        close
+    from {{ ref('bars__ohlcv') }}
+    where timeframe = '1d'
+),
+
+-- of the eve, as traded
+average_ranges as (
+    select
+        daily_bars.symbol,
+        daily_bars.bar_end,
+        volatility.natr_14 / 100 * daily_bars.close as atr
+    from {{ ref('indicators__volatility') }} as volatility
+    inner join daily_bars using (symbol, bar_ts)
+    where volatility.timeframe = '1d'
 ),
 
 outcome_settings as (
@@ -46,17 +72,20 @@ backtest_settings as (
 trailing_stops as (
     select
         calendar,
-        trailing_stop_pct
+        trailing_stop_pct,
+        trailing_stop_atr_ratio
     from outcome_settings
     union
     select
         calendar,
-        trailing_stop_pct
+        trailing_stop_pct,
+        trailing_stop_atr_ratio
     from backtest_settings
     union
     select
         calendar,
-        null as trailing_stop_pct
+        null as trailing_stop_pct,
+        null as trailing_stop_atr_ratio
     from signals
 ),
 
@@ -72,6 +101,9 @@ bounded as (
         signals.stop_level,
         signals.target_level,
         trailing_stops.trailing_stop_pct,
+        trailing_stops.trailing_stop_atr_ratio,
+        round(trailing_stops.trailing_stop_atr_ratio * average_ranges.atr, {{ price_decimals }})
+            as trail_distance,
         entries.bar_ts as entry_ts,
         entries.open as entry_open,
         entries.volume as entry_bar_volume,
@@ -92,6 +124,10 @@ bounded as (
             signals.symbol = lasts.symbol
             and signals.session_date = lasts.session_date
             and signals.latest_exit_ts >= lasts.bar_end
+    asof left join average_ranges
+        on
+            signals.symbol = average_ranges.symbol
+            and signals.known_at >= average_ranges.bar_end
 ),
 
 -- a touch by a bar that ends after the latest exit comes too late
@@ -106,13 +142,17 @@ touched as (
         if(best.bar_end <= bounded.latest_exit_ts, best.bar_ts, null) as target_touch_ts,
         best.bar_end as target_bar_end,
         best.opening as target_opening,
-        if(falls.bar_end <= bounded.latest_exit_ts, falls.bar_ts, null) as trail_touch_ts,
-        falls.bar_end as trail_bar_end,
-        falls.opening as trail_opening,
-        falls.adverse as trail_adverse,
+        coalesce(falls.bar_ts, drops.bar_ts) as fall_ts,
+        coalesce(falls.bar_end, drops.bar_end) as trail_bar_end,
+        if(trail_bar_end <= bounded.latest_exit_ts, fall_ts, null) as trail_touch_ts,
+        coalesce(falls.opening, drops.opening) as trail_opening,
+        coalesce(falls.adverse, drops.adverse) as trail_adverse,
         round(
-            falls.trailed_from
-            - abs(falls.trailed_from) * bounded.trailing_stop_pct / 100, {{ price_decimals }}
+            coalesce(
+                falls.trailed_from - abs(falls.trailed_from) * bounded.trailing_stop_pct / 100,
+                drops.trailed_from - bounded.trail_distance
+            ),
+            {{ price_decimals }}
         ) as trail_level
     from bounded
     asof left join worst
@@ -133,6 +173,12 @@ touched as (
             and bounded.known_at = falls.known_at
             and bounded.direction = falls.direction
             and bounded.trailing_stop_pct <= falls.reach
+    asof left join drops
+        on
+            bounded.symbol = drops.symbol
+            and bounded.known_at = drops.known_at
+            and bounded.direction = drops.direction
+            and bounded.trail_distance <= drops.reach
 ),
 
 reasoned as (
@@ -202,6 +248,7 @@ final as (
     select
         touched.signal_id,
         touched.trailing_stop_pct,
+        touched.trailing_stop_atr_ratio,
         if(touched.is_entered, touched.entry_ts, null) as entry_ts,
         if(touched.is_entered, touched.entry_open, null) as entry_price,
         if(touched.is_entered, touched.entry_bar_volume, null) as entry_bar_volume,
@@ -227,7 +274,8 @@ final as (
     left join seen
         on touched.signal_id = seen.signal_id
             and touched.trailing_stop_pct is not distinct from seen.trailing_stop_pct
+            and touched.trailing_stop_atr_ratio is not distinct from seen.trailing_stop_atr_ratio
 )
 
 select * from final
-order by signal_id, trailing_stop_pct
+order by signal_id, trailing_stop_pct, trailing_stop_atr_ratio

@@ -49,6 +49,7 @@ reckoned as (
     inner join exits
         on signals.signal_id = exits.signal_id
             and settings.trailing_stop_pct is not distinct from exits.trailing_stop_pct
+            and settings.trailing_stop_atr_ratio is not distinct from exits.trailing_stop_atr_ratio
 ),
 
 charged as (

@@ -24,6 +24,10 @@ bootstraps as (
     select * from {{ ref('backtests__bootstraps') }}
 ),
 
+benchmarks as (
+    select * from {{ ref('backtests__benchmarks') }}
+),
+
 -- lists in order, for a sum of floating-point numbers depends on it
 daily as (
     select
@@ -181,6 +185,13 @@ final as (
         permutations.chosen_mean_pct,
         permutations.random_mean_pct,
         permutations.permutation_p_value,
+        benchmarks.benchmark,
+        benchmarks.benchmark_return_pct,
+        benchmarks.excess_return_pct,
+        benchmarks.beta,
+        benchmarks.benchmark_correlation,
+        benchmarks.tracking_error_pct,
+        benchmarks.information_ratio,
         judged.scanner_version,
         judged.code_version,
         judged.data_version
@@ -188,6 +199,7 @@ final as (
     left join traded using (run_id)
     left join permutations using (run_id)
     left join bootstraps using (run_id)
+    left join benchmarks using (run_id)
 )
 
 select * from final

@@ -42,6 +42,15 @@ PARTS: dict[str, dict[str, tuple[str, ...]]] = {
         "exposure %": ("exposure_pct",),
         "turnover": ("turnover_ratio",),
     },
+    "beside its benchmark": {
+        "symbol": ("benchmark",),
+        "made %": ("benchmark_return_pct",),
+        "more than it %": ("excess_return_pct",),
+        "beta": ("beta",),
+        "correlation": ("benchmark_correlation",),
+        "tracking error %": ("tracking_error_pct",),
+        "information": ("information_ratio",),
+    },
     "is it luck?": {
         "Sharpe": ("sharpe_ratio",),
         "Sortino": ("sortino_ratio",),

@@ -61,8 +61,17 @@ def first_locked(bars: Sequence[Bar]) -> int:
     return place
 
 
-def follow(signal: Signal, session: Sequence[Bar], trailing_pct: float | None) -> Exit:
-    """Follow a signal through its session and return how it was entered and left."""
+def follow(
+    signal: Signal,
+    session: Sequence[Bar],
+    trailing_pct: float | None = None,
+    trailing_distance: float | None = None,
+) -> Exit:
+    """
+    Follow a signal through its session and return how it was entered and left.
+
+    A trailing stop is so many per cent, or so much money, below the best price of the bars before.
+    """
     nothing = (None,) * 8
     bars = [bar for bar in session if bar.start >= signal.known_at and bar.end <= signal.exit_at]
     if not bars:
@@ -84,6 +93,10 @@ def follow(signal: Signal, session: Sequence[Bar], trailing_pct: float | None) -
         levels = [(stop, "stop")] if low <= stop else []
         if trailing_pct is not None and rounded((best - low) / abs(best) * 100) >= trailing_pct:
             level = rounded(best - abs(best) * trailing_pct / 100)
+            if not levels or level > stop:
+                levels = [(level, "trailing_stop")]
+        if trailing_distance is not None and rounded(best - low) >= trailing_distance:
+            level = rounded(best - trailing_distance)
             if not levels or level > stop:
                 levels = [(level, "trailing_stop")]
         if opening >= target:
@@ -201,6 +214,8 @@ def trade_session(
 ) -> list[tuple[Mapping[str, Any], int]]:
     """Return what of a session's signals, best first, is traded, and how many shares of each."""
     money = equity * setting["max_leverage_ratio"]
+    most = setting["max_sector_pct"]
+    sectors: dict[str, float] = {}
     seen: set[str] = set()
     done = []
     for place, trade in enumerate(trades):
@@ -215,6 +230,11 @@ def trade_session(
                 (trade["entry_bar_volume"] or 0) * setting["max_participation_pct"] / 100,
             )
         )
+        if most is not None:
+            sector = trade["sector"] or trade["symbol"]
+            left = equity * most / 100 - sectors.get(sector, 0)
+            sectors[sector] = sectors.get(sector, 0) + wanted * price
+            wanted = max(0, min(wanted, math.floor(left / price)))
         quantity = max(0, min(wanted, math.floor(money / unit_cost(trade, setting))))
         # the last one that fits is made smaller, and those after it are left out
         money -= wanted * unit_cost(trade, setting)

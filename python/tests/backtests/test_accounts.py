@@ -17,9 +17,10 @@ CANDIDATES = """
         signals.signal_id, signals.session_date, signals.symbol, signals.direction,
         signals.stop_price, signals.position_pct, exits.entry_price, exits.entry_bar_volume,
         exits.reckoned_price, exits.reckoned_return_pct, exits.exit_reason, charges.*,
-        volatility.natr_14
+        volatility.natr_14, instruments.sector
     from scanners.signals
     inner join backtests.exits using (signal_id)
+    left join seeds.instruments using (symbol)
     asof inner join seeds.charges
         on charges.segment = $segment and signals.session_date >= charges.effective_from
     asof left join (
@@ -30,7 +31,9 @@ CANDIDATES = """
     ) as volatility
         on signals.symbol = volatility.symbol and signals.known_at >= volatility.bar_end
     where scanner = $scanner and preset = $preset and signals.calendar = $calendar
-        and exits.trailing_stop_pct is not distinct from $trailing and exits.entry_price is not null
+        and exits.trailing_stop_pct is not distinct from $trailing_pct
+        and exits.trailing_stop_atr_ratio is not distinct from $trailing_ratio
+        and exits.entry_price is not null
     order by signals.session_date, signals.known_at, signal_rank
 """
 
@@ -77,7 +80,8 @@ def test_every_account_is_the_one_kept_by_hand(sample: Warehouse) -> None:
                 scanner=run["scanner"],
                 preset=run["preset"],
                 calendar=run["calendar"],
-                trailing=setting["trailing_stop_pct"],
+                trailing_pct=setting["trailing_stop_pct"],
+                trailing_ratio=setting["trailing_stop_atr_ratio"],
             )
             of_run = {"run": run["run_id"]}
             equity = rows(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Any
 
 import duckdb
@@ -84,6 +85,44 @@ def test_every_summary_is_what_numpy_makes_of_its_sessions(sample: Warehouse) ->
                 continue
             wanted = deflated(summary, float(np.nanvar(of_scanner, ddof=1)), len(of_scanner))
             assert summary["deflated_sharpe"] == pytest.approx(wanted, abs=1e-6)
+
+
+def test_every_run_is_compared_as_numpy_does(sample: Warehouse) -> None:
+    with duckdb.connect(str(sample.file), read_only=True) as connection:
+        closes = rows(
+            connection,
+            "from bars.ohlcv where timeframe = '1d' and symbol = 'SPX' order by session_date",
+        )
+        index = {
+            after["session_date"]: after["adjusted_close"] / before["adjusted_close"] - 1
+            for before, after in pairwise(closes)
+        }
+        compared = 0
+        for summary in rows(connection, "from backtests.summary"):
+            equity = rows(
+                connection,
+                "from backtests.equity where run_id = $run order by session_date",
+                run=summary["run_id"],
+            )
+            run = np.array([row["session_return"] for row in equity])
+            market = np.array([index[row["session_date"]] for row in equity])
+            active = run - market
+            assert summary["benchmark"] == "SPX"
+            wanted = {
+                "benchmark_return_pct": 100 * (np.prod(1 + market) - 1),
+                "excess_return_pct": 100 * (np.prod(1 + run) - np.prod(1 + market)),
+                "beta": np.cov(run, market)[0, 1] / market.var(ddof=1),
+                "tracking_error_pct": 100 * active.std(ddof=1) * math.sqrt(252),
+                "information_ratio": active.mean() / active.std(ddof=1) * math.sqrt(252),
+            }
+            if summary["trade_count"]:
+                wanted["benchmark_correlation"] = np.corrcoef(run, market)[0, 1]
+                compared += 1
+            else:
+                assert summary["benchmark_correlation"] is None
+            for name, value in wanted.items():
+                assert summary[name] == pytest.approx(value, rel=1e-9, abs=1e-12), name
+    assert compared > 50
 
 
 def check(summary: Row, returns: np.ndarray[Any, Any], line: np.ndarray[Any, Any]) -> None:
@@ -184,7 +223,7 @@ def test_no_year_is_made_of_fewer_than_twenty_sessions(sample: Warehouse) -> Non
     connection.execute(f"attach '{sample.file}' as built (read_only)")
     connection.execute("attach ':memory:' as duckbourse")
     connection.execute("create schema duckbourse.backtests; create schema duckbourse.seeds")
-    for relation in ("runs", "trades", "permutations", "bootstraps"):
+    for relation in ("runs", "trades", "permutations", "bootstraps", "benchmarks"):
         connection.execute(
             f"create table duckbourse.backtests.{relation} as from built.backtests.{relation}"
         )
@@ -201,4 +240,6 @@ def test_no_year_is_made_of_fewer_than_twenty_sessions(sample: Warehouse) -> Non
             has_moved = summary["max_drawdown_pct"] != 0 or summary["total_return_pct"] != 0
             for name in years:
                 has_value = has_moved or name not in ("sharpe_ratio", "sortino_ratio")
+                if name == "sortino_ratio":  # of what never fell there is none
+                    has_value = summary["max_drawdown_pct"] != 0
                 assert (summary[name] is not None) == (is_known and has_value), name

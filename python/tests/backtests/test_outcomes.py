@@ -8,7 +8,7 @@ from datetime import date, datetime
 import duckdb
 import pytest
 
-from tests.backtests.simulator import Bar, Exit, Signal, follow
+from tests.backtests.simulator import Bar, Exit, Signal, follow, rounded
 from tests.backtests.worlds import FIRST_DAY, MINUTE, Case, compiled, made, random_cases
 from tests.warehouse.conftest import Warehouse
 
@@ -16,8 +16,19 @@ EXITS = (
     "select entry_ts, entry_price, exit_ts, exit_price, exit_reason, missing_reason, "
     "if(exit_price is null, null, reckoned_return_pct), if(exit_price is null, null, "
     "max_favourable_pct), if(exit_price is null, null, max_adverse_pct) "
-    "from {}.exits where signal_id = ? and trailing_stop_pct is not distinct from ?"
+    "from {}.exits where signal_id = ? and trailing_stop_pct is not distinct from ? "
+    "and trailing_stop_atr_ratio is not distinct from ?"
 )
+EVES = """
+    select signals.signal_id, eves.natr_14 / 100 * eves.close
+    from scanners.signals
+    asof left join (
+        from indicators.volatility inner join bars.ohlcv using (symbol, timeframe, bar_ts)
+        select symbol, bar_end, natr_14, close
+        where timeframe = '1d'
+    ) as eves
+        on signals.symbol = eves.symbol and signals.known_at >= eves.bar_end
+"""
 LAW = "assert_fills_are_prices_that_were_traded"
 OPEN = FIRST_DAY.replace(hour=9, minute=15)
 
@@ -41,20 +52,24 @@ def test_every_exit_of_the_sample_is_the_simulators(sample: Warehouse) -> None:
             "select signal_id, symbol, session_date, known_at, exit_time, direction, stop_price, "
             "target_price from scanners.signals"
         ).fetchall()
-        reasons: Counter[str | None] = Counter()
+        ranges = dict(connection.execute(EVES).fetchall())
+        reasons: Counter[tuple[float | None, str | None]] = Counter()
         for signal_id, symbol, day, known_at, exit_time, direction, stop, target in signals:
             exit_at = datetime.fromisoformat(f"{day} {exit_time}")
             signal = Signal(known_at, exit_at, direction == "long", stop, target)
-            for trailing_pct in (None, 1.5):
-                wanted = follow(signal, sessions[symbol, day], trailing_pct)
+            for trailing_pct, ratio in ((None, None), (1.5, None), (None, 0.5)):
+                known = ratio is not None and ranges[signal_id] is not None
+                distance = rounded(ratio * ranges[signal_id]) if known and ratio else None
+                wanted = follow(signal, sessions[symbol, day], trailing_pct, distance)
                 found = connection.execute(
-                    EXITS.format("backtests"), [signal_id, trailing_pct]
+                    EXITS.format("backtests"), [signal_id, trailing_pct, ratio]
                 ).fetchall()
                 assert len(found) == 1
                 assert same(found[0], wanted), (signal_id, trailing_pct, found[0], wanted)
-                reasons[wanted.reason] += 1
+                reasons[ratio, wanted.reason] += 1
     # a signal at the close is never entered
-    assert set(reasons) == {"stop", "target", "trailing_stop", "time", None}
+    assert {reason for _, reason in reasons} == {"stop", "target", "trailing_stop", "time", None}
+    assert reasons[0.5, "trailing_stop"] > 50
 
 
 def test_every_exit_of_hostile_bars_is_the_simulators(sample: Warehouse) -> None:
@@ -64,14 +79,15 @@ def test_every_exit_of_hostile_bars_is_the_simulators(sample: Warehouse) -> None
     trailing_pcts = [
         pct
         for (pct,) in connection.execute(
-            "select distinct trailing_stop_pct from duckbourse.backtests.exits"
+            "select distinct trailing_stop_pct from duckbourse.backtests.exits "
+            "where trailing_stop_atr_ratio is null"
         ).fetchall()
     ]
     for name, signal, bars in cases:
         for trailing_pct in trailing_pcts:
             wanted = follow(signal, bars, trailing_pct)
             found = connection.execute(
-                EXITS.format("duckbourse.backtests"), [name, trailing_pct]
+                EXITS.format("duckbourse.backtests"), [name, trailing_pct, None]
             ).fetchall()
             assert len(found) == 1
             assert same(found[0], wanted), (name, trailing_pct, found[0], wanted)
@@ -98,7 +114,7 @@ def test_trailing_stops_of_hostile_bars_are_the_simulators(sample: Warehouse) ->
         for trailing_pct in (0.25, 0.5, 1.0, 3.0):
             wanted = follow(signal, bars, trailing_pct)
             (found,) = connection.execute(
-                EXITS.format("duckbourse.backtests"), [name, trailing_pct]
+                EXITS.format("duckbourse.backtests"), [name, trailing_pct, None]
             ).fetchall()
             assert same(found, wanted), (name, trailing_pct, found, wanted)
             reasons[wanted.reason] += 1
@@ -161,6 +177,8 @@ def test_exits_by_hand(sample: Warehouse) -> None:
     cases: list[Case] = [(name, signal, bars) for name, (signal, bars, *_) in BY_HAND.items()]
     connection = made(sample, cases, "minutes", "excursions", "exits")
     for name, (signal, bars, reason, price) in BY_HAND.items():
-        (found,) = connection.execute(EXITS.format("duckbourse.backtests"), [name, None]).fetchall()
+        (found,) = connection.execute(
+            EXITS.format("duckbourse.backtests"), [name, None, None]
+        ).fetchall()
         assert (found[4], found[3]) == (reason, price), name
         assert same(found, follow(signal, bars, None)), name

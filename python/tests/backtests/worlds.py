@@ -29,11 +29,11 @@ def made(sample: Warehouse, cases: list[Case], *models: str) -> duckdb.DuckDBPyC
     connection.execute("set threads = 1")
     connection.execute(f"attach '{sample.file}' as built (read_only)")
     connection.execute("attach ':memory:' as duckbourse")
-    for schema in ("bars", "scanners", "seeds", "backtests"):
+    for schema in ("bars", "scanners", "seeds", "backtests", "indicators"):
         connection.execute(f"create schema duckbourse.{schema}")
     for seed in ("charges", "outcome_settings", "backtest_settings", "sweep_grid"):
         connection.execute(f"create table duckbourse.seeds.{seed} as from built.seeds.{seed}")
-    for relation in ("bars.ohlcv", "scanners.signals", "bars.sessions"):
+    for relation in ("bars.ohlcv", "scanners.signals", "bars.sessions", "indicators.volatility"):
         connection.execute(f"create table duckbourse.{relation} as from built.{relation} limit 0")
     connection.executemany(
         "insert into duckbourse.bars.ohlcv by name select ? as symbol, '1m' as timeframe, "
