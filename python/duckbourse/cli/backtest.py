@@ -11,12 +11,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from duckbourse.cli.export import check_export, export
-from duckbourse.cli.output import print_json, results
+from duckbourse.cli.output import print_json, print_whole
 from duckbourse.errors import ConfigurationError
 from duckbourse.warehouse import open_published, quoted, relation
 
 Row = dict[str, Any]
-WIDEST = 1000
 # A figure with two ends is shown with them.
 PARTS: dict[str, dict[str, tuple[str, ...]]] = {
     "trades": {
@@ -159,10 +158,7 @@ def _print(title: str, rows: list[Row], columns: dict[str, tuple[str, ...]]) -> 
     for row in rows:
         cells = [_shown(*(row[name] for name in names)) for names in columns.values()]
         table.add_row(escape(row["preset"]), escape(row["setting"]), *cells)
-    # a figure that is cut off is worse than a line that a narrow terminal breaks
-    width = results.measure(table, options=results.options.update(width=WIDEST)).maximum
-    results.width = max(width, results.width)
-    results.print(table)
+    print_whole(table)
 
 
 def _shown(value: Any, *ends: Any) -> str:

@@ -10,10 +10,26 @@ from decimal import Decimal
 from typing import Any
 
 from rich.console import Console
+from rich.table import Table
 
 # Progress and notes; soft_wrap keeps a line one line wherever it is read.
 notes = Console(stderr=True, soft_wrap=True, highlight=False)
 results = Console(soft_wrap=True, highlight=False)
+
+
+# more than any row is wide
+WIDEST = 100_000
+
+
+def width_of(table: Table) -> int:
+    """Return how wide a table is when nothing in it is cut or folded."""
+    return results.measure(table, options=results.options.update(width=WIDEST)).maximum
+
+
+def print_whole(table: Table) -> None:
+    """Print a table: a figure that is cut off is worse than a line that a terminal breaks."""
+    results.width = max(width_of(table), results.width)
+    results.print(table)
 
 
 def say_error(message: str, remedy: str) -> None:

@@ -11,12 +11,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from duckbourse.cli.export import check_export, export
-from duckbourse.cli.output import print_json, results
+from duckbourse.cli.output import print_json, print_whole
 from duckbourse.errors import ConfigurationError
 from duckbourse.warehouse import open_published, quoted, relation
 
 Row = dict[str, Any]
-WIDEST = 1000
 CONTRIBUTIONS = 10
 RELATIONS = ("var_estimates", "var_backtest", "stress", "component_var")
 
@@ -222,10 +221,7 @@ def _print(title: str, rows: list[Row], columns: dict[str, tuple[str, Any]]) -> 
         table.add_row(
             *("-" if row[name] is None else shown(row[name]) for name, shown in columns.values())
         )
-    # a figure that is cut off is worse than a line that a narrow terminal breaks
-    width = results.measure(table, options=results.options.update(width=WIDEST)).maximum
-    results.width = max(width, results.width)
-    results.print(table)
+    print_whole(table)
 
 
 def _pct(value: float) -> str:

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from duckbourse.cli.export import check_export, export
-from duckbourse.cli.output import notes, print_json, results
+from duckbourse.cli.output import notes, print_json, results, width_of
 from duckbourse.errors import ConfigurationError, PublicationError
 from duckbourse.warehouse import open_published, quoted
 
@@ -28,10 +28,6 @@ KEY = (
     "direction",
     "signal_rank",
 )
-
-
-# more than any row is wide
-WIDEST = 100_000
 
 
 @dataclass(frozen=True)
@@ -214,16 +210,12 @@ def _print(found: Scan, session: date, at: time | None, *, alone: bool) -> None:
     if alone:
         columns += [name for name in found.rows[0] if name not in (*KEY, *columns)]
     shown = len(columns)
-    while shown > len(first) and _width(_table(found, columns[:shown])) > results.width:
+    while shown > len(first) and width_of(_table(found, columns[:shown])) > results.width:
         shown -= 1
     results.print(_table(found, columns[:shown]))
     if left_out := columns[shown:]:
         notes.print(f"a wider terminal, --json or --to shows {len(left_out)} more columns")
     results.print()
-
-
-def _width(table: Table) -> int:
-    return results.measure(table, options=results.options.update(width=WIDEST)).maximum
 
 
 def _table(found: Scan, columns: list[str]) -> Table:

@@ -11,12 +11,11 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from duckbourse.cli.output import notes, print_json, results
+from duckbourse.cli.output import notes, print_json, results, width_of
 from duckbourse.errors import BadQuery, ConfigurationError
 from duckbourse.warehouse import open_published
 
 # more than any row is wide; JSON and CSV are for what is wider
-WIDEST = 100_000
 
 
 def sql(
@@ -69,7 +68,7 @@ def _print_table(names: list[str], rows: list[tuple[Any, ...]]) -> None:
     for row in cells:
         table.add_row(*map(escape, row))
     # each row stays one line, for whoever reads on; a terminal too narrow for that gets records
-    width = results.measure(table, options=results.options.update(width=WIDEST)).maximum
+    width = width_of(table)
     if width <= results.width or not results.is_terminal:
         results.width = max(width, results.width)
         results.print(table)

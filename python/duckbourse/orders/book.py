@@ -53,6 +53,12 @@ class Book:
         self.build_id = ""
         self.event_count = 0
         self._by_broker_id: dict[str, str] = {}
+        self._by_signal: dict[str, list[str]] = {}
+        self._entries: list[str] = []
+        self._by_entry: dict[str, list[str]] = {}
+        # of the session: how many of the last round trips lost, and how many entries were sent
+        self.losses_in_a_row = 0
+        self.entry_count = 0
         self._trips: dict[Key, list[Decimal]] = {}
         self._trips_before: dict[Key, int] = {}
 
@@ -90,6 +96,28 @@ class Book:
         """Return what each round trip that ended in this session made, less charges, by symbol."""
         return [trip for trips in self._trips.values() for trip in trips]
 
+    def of_signal(self, signal_id: str) -> list[Order]:
+        """Return the entries that follow a signal and were not refused."""
+        return [
+            order
+            for order_id in self._by_signal.get(signal_id, ())
+            if (order := self.orders[order_id]).state not in NEVER_FILLED
+        ]
+
+    def entries(self) -> list[Order]:
+        """Return the entries of the symbols that are held, oldest first."""
+        held = {(position.symbol, position.product) for position in self.held()}
+        return [
+            order
+            for order_id in self._entries
+            if (order := self.orders[order_id]).filled_quantity
+            and (order.request.symbol, order.request.product) in held
+        ]
+
+    def exits_of(self, entry_id: str) -> list[Order]:
+        """Return the orders that were sent to close what an entry opened."""
+        return [self.orders[order_id] for order_id in self._by_entry.get(entry_id, ())]
+
     def provisional_quantity(self, order_id: str) -> int:
         fill = self.fills.get(provisional_key(order_id))
         return fill.quantity if fill else 0
@@ -117,6 +145,13 @@ class Book:
     @_take.register
     def _(self, event: events.OrderIntended) -> None:
         request = event.request
+        if request.reason is Reason.ENTRY:
+            self._entries.append(request.order_id)
+            self.entry_count += 1
+            if request.signal_id is not None:
+                self._by_signal.setdefault(request.signal_id, []).append(request.order_id)
+        if request.entry_id is not None:
+            self._by_entry.setdefault(request.entry_id, []).append(request.order_id)
         self._keep(Order(request=request, state=advance(request.order_id, State.NEW, State.INTENT)))
 
     @_take.register
@@ -164,6 +199,8 @@ class Book:
         self.positions[key] = position
         if position.ended_trip_amount is not None:
             self._trips.setdefault(key, []).append(position.ended_trip_amount)
+            lost = position.ended_trip_amount < 0
+            self.losses_in_a_row = self.losses_in_a_row + 1 if lost else 0
         self._count_fill(fill, 1)
 
     @_take.register
@@ -230,6 +267,8 @@ class Book:
         self.session_date = event.session_date
         self.session_start_amount = event.equity_amount
         self.peak_amount = max(self.peak_amount, event.equity_amount)
+        self.losses_in_a_row = 0
+        self.entry_count = 0
         self._trips = {}
         self._trips_before = {key: held.trip_count for key, held in self.positions.items()}
 

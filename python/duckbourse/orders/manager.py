@@ -28,6 +28,7 @@ from duckbourse.errors import BrokerRejected, BrokerUnclear, JournalError
 from duckbourse.orders import events
 from duckbourse.orders.book import NEVER_FILLED, Book, provisional_key
 from duckbourse.orders.charges import Charges, charges_on, order_charges
+from duckbourse.orders.denial import Denial
 from duckbourse.orders.events import Event, TradingState
 from duckbourse.orders.journal import Journal, Written
 from duckbourse.orders.lifecycle import State, steps
@@ -43,15 +44,6 @@ SETTLE_SECONDS = 10.0
 # how often what differs is asked for once more
 ASKED_AGAIN = 3
 LOOKUP_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
-
-
-class Denial(Exception):
-    """A check's refusal: its code, and both numbers."""
-
-    def __init__(self, code: str, detail: str) -> None:
-        super().__init__(f"{code}: {detail}")
-        self.code = code
-        self.detail = detail
 
 
 Answer = TypeVar("Answer")

@@ -16,10 +16,11 @@ from duckbourse import clock
 from duckbourse.brokers.base import OrderReport
 from duckbourse.orders import events
 from duckbourse.orders.book import Book, replayed
+from duckbourse.orders.denial import Denial
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.journal import open_journal, read_journal
 from duckbourse.orders.lifecycle import State
-from duckbourse.orders.manager import Denial, Manager
+from duckbourse.orders.manager import Manager
 from duckbourse.orders.order import OrderType, Product, Reason, Request, Side
 from tests.brokers.venue import Faults, Venue, VenueBroker
 from tests.orders.makers import CAPITAL, NOW, request

@@ -1,0 +1,283 @@
+"""
+A broker without a market: orders are filled on the ticks that come by, and no money moves.
+
+An order is there after `latency`. A market order, and a limit order that the price is beyond, fills
+at the tick's price, worse by the slippage and never beyond its limit; a limit order that the price
+only touches waits, for there are others before it in the queue. No tick gives more than its share
+of the volume, so large orders are filled in parts. What cannot be filled at once of an IOC order is
+cancelled. Everything that it draws comes from its seed.
+
+Its book is its own and outlives the process: a line of JSON for each thing it says, in
+`paper.jsonl`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from datetime import date, datetime, timedelta
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from pathlib import Path
+
+import msgspec
+from msgspec.structs import replace
+
+from duckbourse import clock
+from duckbourse.brokers.base import Funds, Holding, OrderReport, TradeReport, Update
+from duckbourse.errors import BrokerRejected
+from duckbourse.orders.lifecycle import State
+from duckbourse.orders.order import Fill, OrderType, Product, Request, Side, Validity, fill_key_of
+from duckbourse.streaming.feed import Tick
+
+FILE = "paper.jsonl"
+ZERO = Decimal(0)
+
+
+class Rules(msgspec.Struct, frozen=True, kw_only=True):
+    """How it fills; `reject_share` is how many of the orders it refuses, drawn from the seed."""
+
+    latency_ms: int = 50
+    slippage_bps: Decimal = Decimal(2)
+    max_participation_pct: Decimal = Decimal(10)
+    reject_share: float = 0.0
+    seed: int = 1
+
+
+class Line(msgspec.Struct, omit_defaults=True):
+    report: OrderReport | None = None
+    trade: TradeReport | None = None
+    validity: Validity = Validity.DAY
+
+
+class PaperBroker:
+    """
+    One account at the paper broker.
+
+    `tick_sizes` are by symbol, of the price's step; one that is not there is not traded.
+    """
+
+    name = "paper"
+
+    def __init__(
+        self, folder: Path, tick_sizes: dict[str, Decimal], capital_amount: Decimal, rules: Rules
+    ) -> None:
+        self._path = folder / FILE
+        self._tick_sizes = tick_sizes
+        self._capital = capital_amount
+        self._rules = rules
+        self._random = random.Random(rules.seed)
+        self._orders: dict[str, OrderReport] = {}
+        self._validity: dict[str, Validity] = {}
+        self._trades: list[TradeReport] = []
+        self._open: dict[str, set[str]] = {}
+        self._outbox: asyncio.Queue[Update] = asyncio.Queue()
+        self._read()
+        folder.mkdir(parents=True, exist_ok=True)
+        self._file = self._path.open("ab")
+
+    # what the manager asks
+
+    async def place(self, request: Request) -> str:
+        if request.symbol not in self._tick_sizes:
+            raise BrokerRejected(f"{request.symbol} is not traded here")
+        if self._random.random() < self._rules.reject_share:
+            raise BrokerRejected("refused by lot")
+        broker_order_id = f"P{len(self._orders) + 1:06}"
+        is_stop = request.order_type in (OrderType.SL, OrderType.SL_M)
+        self._say(
+            OrderReport(
+                broker_order_id=broker_order_id,
+                order_id=request.order_id,
+                symbol=request.symbol,
+                side=request.side,
+                product=request.product,
+                order_type=request.order_type,
+                quantity=request.quantity,
+                limit_price=request.limit_price,
+                trigger_price=request.trigger_price,
+                state=State.TRIGGER_PENDING if is_stop else State.OPEN,
+                at=clock.now(),
+            ),
+            request.validity,
+        )
+        return broker_order_id
+
+    async def cancel(self, broker_order_id: str) -> None:
+        report = self._live(broker_order_id)
+        self._say(replace(report, state=State.CANCELLED, at=clock.now()))
+
+    async def modify(self, broker_order_id: str, request: Request) -> None:
+        report = self._live(broker_order_id)
+        if request.quantity < report.filled_quantity:
+            raise BrokerRejected(
+                f"{broker_order_id}: quantity={request.quantity}, filled={report.filled_quantity}"
+            )
+        self._say(
+            replace(
+                report,
+                quantity=request.quantity,
+                limit_price=request.limit_price,
+                trigger_price=request.trigger_price,
+                at=clock.now(),
+            )
+        )
+
+    async def orders(self) -> Sequence[OrderReport]:
+        return list(self._orders.values())
+
+    async def trades(self) -> Sequence[TradeReport]:
+        return list(self._trades)
+
+    async def positions(self) -> Sequence[Holding]:
+        net: Counter[tuple[str, Product]] = Counter()
+        for trade in self._trades:
+            net[trade.fill.symbol, trade.fill.product] += trade.fill.signed_quantity
+        return [(symbol, product, held) for (symbol, product), held in net.items() if held]
+
+    async def funds(self) -> Funds:
+        paid = sum((trade.fill.signed_quantity * trade.fill.price for trade in self._trades), ZERO)
+        return Funds(cash_amount=self._capital - paid)
+
+    async def updates(self) -> AsyncIterator[Update]:
+        while True:
+            yield await self._outbox.get()
+
+    # what the market tells it
+
+    def told(self) -> list[Update]:
+        """Return what it said and nobody took yet, at once."""
+        found = []
+        while not self._outbox.empty():
+            found.append(self._outbox.get_nowait())
+        return found
+
+    def on_tick(self, tick: Tick) -> None:
+        """Fill what this tick fills."""
+        left = int(tick.quantity * self._rules.max_participation_pct / 100)
+        for broker_order_id in sorted(self._open.get(tick.symbol, ())):
+            report = self._orders[broker_order_id]
+            if report.at is None or tick.at < report.at + timedelta(
+                milliseconds=self._rules.latency_ms
+            ):
+                continue
+            if report.state is State.TRIGGER_PENDING:
+                if not _is_triggered(report, tick.price):
+                    continue
+                report = replace(report, state=State.OPEN)
+                self._say(report)
+            price = self._price(report, tick)
+            quantity = min(left, report.quantity - report.filled_quantity) if price else 0
+            if price and quantity:
+                left -= quantity
+                report = self._fill(report, quantity, price, tick.at)
+            if self._validity[broker_order_id] is Validity.IOC and report.state.is_live:
+                self._say(replace(report, state=State.CANCELLED))
+
+    def end_session(self) -> None:
+        """Let what is open expire."""
+        for report in list(self._orders.values()):
+            if report.state.is_live:
+                self._say(replace(report, state=State.EXPIRED))
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _price(self, report: OrderReport, tick: Tick) -> Decimal | None:
+        """Return what an order is filled at by a tick, or None if it is not."""
+        limit, sign = report.limit_price, report.side.sign
+        is_passive = report.order_type in (OrderType.LIMIT, OrderType.SL)
+        if limit is not None and (tick.price - limit) * sign > 0:
+            return None
+        if is_passive and limit is not None and tick.price == limit:
+            return None  # the queue before it is served first
+        slipped = tick.price * (1 + sign * self._rules.slippage_bps / 10_000)
+        step = self._tick_sizes[report.symbol]
+        rounding = ROUND_CEILING if report.side is Side.BUY else ROUND_FLOOR
+        price = (slipped / step).to_integral_value(rounding) * step
+        if limit is not None and (price - limit) * sign > 0:
+            price = limit
+        return price
+
+    def _fill(
+        self, report: OrderReport, quantity: int, price: Decimal, at: datetime
+    ) -> OrderReport:
+        filled = report.filled_quantity + quantity
+        paid = (report.average_price or ZERO) * report.filled_quantity + price * quantity
+        trade_id = f"T{len(self._trades) + 1:06}"
+        key = fill_key_of(self.name, _day(at), "paper", report.broker_order_id, trade_id)
+        trade = TradeReport(
+            broker_order_id=report.broker_order_id,
+            fill=Fill(
+                fill_key=key,
+                order_id=report.order_id or "",
+                symbol=report.symbol,
+                side=report.side,
+                product=report.product,
+                quantity=quantity,
+                price=price,
+                filled_at=at,
+            ),
+        )
+        self._trades.append(trade)
+        self._write(Line(trade=trade))
+        self._outbox.put_nowait(trade)
+        report = replace(
+            report,
+            filled_quantity=filled,
+            average_price=paid / filled,
+            state=State.FILLED if filled >= report.quantity else State.PARTIAL,
+        )
+        self._say(report)
+        return report
+
+    def _live(self, broker_order_id: str) -> OrderReport:
+        report = self._orders.get(broker_order_id)
+        if report is None or not report.state.is_live:
+            raise BrokerRejected(f"{broker_order_id} is not open")
+        return report
+
+    def _say(self, report: OrderReport, validity: Validity | None = None) -> None:
+        validity = validity or self._validity[report.broker_order_id]
+        self._keep(report, validity)
+        self._write(Line(report=report, validity=validity))
+        self._outbox.put_nowait(report)
+
+    def _keep(self, report: OrderReport, validity: Validity) -> None:
+        broker_order_id = report.broker_order_id
+        self._orders[broker_order_id] = report
+        self._validity[broker_order_id] = validity
+        of_symbol = self._open.setdefault(report.symbol, set())
+        (of_symbol.add if report.state.is_live else of_symbol.discard)(broker_order_id)
+
+    def _write(self, line: Line) -> None:
+        # to the system at once: the process may be killed, a venue's book may not be lost
+        self._file.write(msgspec.json.encode(line) + b"\n")
+        self._file.flush()
+
+    def _read(self) -> None:
+        if not self._path.exists():
+            return
+        whole = 0
+        for text in self._path.read_bytes().splitlines(keepends=True):
+            if not text.endswith(b"\n"):
+                os.truncate(self._path, whole)  # cut off in the middle of it: it was never said
+                break
+            whole += len(text)
+            line = msgspec.json.decode(text, type=Line)
+            if line.report is not None:
+                self._keep(line.report, line.validity)
+            if line.trade is not None:
+                self._trades.append(line.trade)
+
+
+def _is_triggered(report: OrderReport, price: Decimal) -> bool:
+    return report.trigger_price is not None and (
+        (price - report.trigger_price) * report.side.sign >= 0
+    )
+
+
+def _day(at: datetime) -> date:
+    return at.date()

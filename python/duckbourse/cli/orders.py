@@ -1,0 +1,39 @@
+"""`./bourse orders`: every order of a desk, and what became of it."""
+
+from __future__ import annotations
+
+from zoneinfo import ZoneInfo
+
+from duckbourse.cli.desk_options import Account, Day, Json, desk_of, print_rows
+from duckbourse.trading.desk import read
+
+
+def orders(account: Account = None, day: Day = None, json: Json = False) -> None:
+    """
+    List every order of an account's session: asked for, refused, sent, filled.
+
+    Examples:
+
+    - `./bourse orders`
+    - `./bourse orders --account paper_us --date 2010-05-28 --json`
+    """
+    desk = desk_of(account, day)
+    book, _ = read(desk)
+    zone = ZoneInfo(desk.zone_name)
+    rows = [
+        {
+            "sent": f"{order.sent_at.astimezone(zone):%H:%M:%S}" if order.sent_at else "",
+            "order_id": order.request.order_id,
+            "strategy": order.request.strategy,
+            "reason": str(order.request.reason),
+            "symbol": order.request.symbol,
+            "side": str(order.request.side),
+            "quantity": order.request.quantity,
+            "filled": order.filled_quantity,
+            "average_price": order.average_price,
+            "state": str(order.state),
+            "message": order.message,
+        }
+        for order in book.orders.values()
+    ]
+    print_rows(f"{desk.account} on {desk.session_date}: {len(rows)} orders", rows, json)

@@ -1,0 +1,37 @@
+"""`./bourse positions`: what a desk holds, and what each symbol made."""
+
+from __future__ import annotations
+
+from duckbourse.cli.desk_options import Account, Day, Json, desk_of, print_rows
+from duckbourse.trading.desk import read
+
+
+def positions(account: Account = None, day: Day = None, json: Json = False) -> None:
+    """
+    List what an account holds, with what each symbol has made so far.
+
+    Realised amounts are before charges: by average cost, and first in first out.
+
+    Examples:
+
+    - `./bourse positions`
+    - `./bourse positions --account paper_us --json`
+    """
+    desk = desk_of(account, day)
+    book, _ = read(desk)
+    rows = [
+        {
+            "symbol": held.symbol,
+            "product": str(held.product),
+            "quantity": held.quantity,
+            "average_price": held.average_price,
+            "realised_amount": held.realised_amount,
+            "realised_fifo_amount": held.realised_fifo_amount,
+            "charges_amount": held.charges_amount,
+            "round_trips": held.trip_count,
+        }
+        for held in sorted(
+            book.positions.values(), key=lambda held: (not held.quantity, held.symbol)
+        )
+    ]
+    print_rows(f"{desk.account} on {desk.session_date}: {len(book.held())} held", rows, json)

@@ -1,0 +1,63 @@
+"""`./bourse reconcile`: hold the book against the broker."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from duckbourse.brokers.paper import PaperBroker, Rules
+from duckbourse.cli.desk_options import Account, Day, Json, desk_of
+from duckbourse.cli.output import print_json, results
+from duckbourse.errors import TradingError
+from duckbourse.orders.book import replayed
+from duckbourse.orders.events import JournalSalvaged
+from duckbourse.orders.journal import open_journal
+from duckbourse.orders.manager import Manager
+
+
+def reconcile(account: Account = None, day: Day = None, json: Json = False) -> None:
+    """
+    Read the journal again, ask the broker for everything, and say where they differ.
+
+    A journal that is damaged is kept under another name, and what could be read of it goes on.
+
+    Examples:
+
+    - `./bourse reconcile`
+    - `./bourse reconcile --account paper_us --json`
+    """
+    desk = desk_of(account, day)
+    journal, told = open_journal(desk.folder)
+    broker = PaperBroker(desk.folder, {}, desk.capital_amount, Rules())
+    try:
+        book = replayed(desk.capital_amount, told, lambda _: None)
+        manager = Manager(book, journal, broker, check=lambda *_: None, settle_seconds=0)
+        differences = asyncio.run(manager.recover())
+    finally:
+        broker.close()
+        journal.close()
+    salvaged = [event for event in told if isinstance(event, JournalSalvaged)]
+    report: dict[str, Any] = {
+        "account": desk.account,
+        "session_date": desk.session_date,
+        "events": book.event_count,
+        "orders": len(book.orders),
+        "fills": len(book.fills),
+        "differences": list(differences),
+        "salvaged": [f"row {event.first_lost_row} on: {event.kept_as}" for event in salvaged],
+    }
+    if json:
+        print_json(report)
+    else:
+        results.print(
+            f"{desk.account} on {desk.session_date}: {report['events']:,} events,"
+            f" {report['orders']:,} orders, {report['fills']:,} fills,"
+            f" {len(differences)} differences"
+        )
+        for line in [*report["salvaged"], *differences]:
+            results.print(f"  {line}", markup=False)
+    if differences:
+        raise TradingError(
+            f"{desk.account} and its broker differ in {len(differences)}",
+            "see which is right; while they differ nothing is traded",
+        )

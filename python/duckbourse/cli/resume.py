@@ -1,0 +1,30 @@
+"""`./bourse resume`: trade on after a halt."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from duckbourse.cli.desk_options import Account, Day, desk_of
+from duckbourse.cli.output import results
+from duckbourse.trading.commands import give
+
+
+def resume(
+    account: Account = None,
+    day: Day = None,
+    reason: Annotated[str, typer.Option(help="Why; it is written down.")] = "asked for",
+) -> None:
+    """
+    Let a halted account trade on, unless its broker and its book differ.
+
+    A loop that is running obeys at its next tick; one that is not, when it is started again.
+
+    Examples:
+
+    - `./bourse resume`
+    """
+    desk = desk_of(account, day)
+    give(desk.folder, "resume", reason)
+    results.print(f"{desk.account} on {desk.session_date}: resume is asked for")

@@ -1,0 +1,313 @@
+"""`./bourse trade`: the trading loop, on a replayed session with the paper broker."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Annotated, Any
+
+import typer
+from rich.console import Group
+from rich.live import Live
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from duckbourse import clock
+from duckbourse.brokers.paper import Rules
+from duckbourse.cli.output import notes, print_json, print_whole, results
+from duckbourse.errors import ConfigurationError, TradingError
+from duckbourse.orders.book import Book
+from duckbourse.orders.lifecycle import State
+from duckbourse.orders.order import Reason
+from duckbourse.streaming.replay import Replay, replay_of
+from duckbourse.trading import desk as desks
+from duckbourse.trading.loop import Trader
+from duckbourse.trading.publication import Publication, load
+from duckbourse.trading.session import trade_session
+from duckbourse.trading.strategy import SignalStrategy
+from duckbourse.warehouse import open_published
+
+
+def trade(
+    account: Annotated[
+        str, typer.Option(help="A row of trading_accounts.csv.", metavar="NAME")
+    ] = "paper_us",
+    day: Annotated[
+        datetime | None,
+        typer.Option(
+            "--date", formats=["%Y-%m-%d"], help="Session to replay.", show_default="the last"
+        ),
+    ] = None,
+    scanner: Annotated[
+        list[str] | None,
+        typer.Option(help="Only these, such as crp or crp.standard.", show_default="all"),
+    ] = None,
+    speed: Annotated[
+        float, typer.Option(min=0, help="How many times as fast; 0 is as fast as can be.")
+    ] = 0,
+    seed: Annotated[int, typer.Option(help="What the paper broker draws from.")] = 1,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be sent, and send nothing.")
+    ] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Forget what was traded of this session before.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the end as JSON.")] = False,
+) -> None:
+    """
+    Trade the signals of a session that was, minute by minute, with paper money.
+
+    Signals, limits, instruments and charges are the published file's. Every order goes through the
+    checks of its account and the journal; stops, targets and the square-off run on every tick. A
+    session that was broken off goes on where it ended.
+
+    Examples:
+
+    - `./bourse trade` the last session, every signal
+    - `./bourse trade --scanner crp.standard --date 2010-05-06 --speed 60`
+    - `./bourse trade --dry-run` what would be sent
+    """
+    publication, feed = _loaded(account, day.date() if day else None, scanner or [], speed)
+    if dry_run:
+        _print_wishes(publication, feed, json)
+        return
+    desk = desks.opened(publication)
+    if fresh:
+        shutil.rmtree(desk.folder)
+        desk = desks.opened(publication)
+    with _Screen(publication, feed) as screen:
+        trader, differences = trade_session(publication, desk, feed, Rules(seed=seed), screen.show)
+    if differences:
+        raise TradingError(
+            f"{desk.account} is halted: the broker differs: {differences[0]}",
+            "`./bourse reconcile` lists all; a session is begun anew with --fresh",
+        )
+    end = ending(trader)
+    if json:
+        print_json(end)
+        return
+    _print_end(end)
+
+
+def _loaded(
+    account: str, day: date | None, scanners: list[str], speed: float
+) -> tuple[Publication, Replay]:
+    connection = open_published()
+    try:
+        publication = load(connection, account, day, frozenset(scanners))
+        if publication.limits.broker != "paper":
+            raise ConfigurationError(
+                f"account {account} is with {publication.limits.broker}, which is not installed",
+                "the only broker there is yet is paper",
+            )
+        feed = replay_of(
+            connection,
+            publication.session_date,
+            publication.limits.calendar,
+            publication.zone,
+            publication.instruments,
+            speed,
+        )
+    finally:
+        connection.close()
+    if feed.start == feed.end:
+        raise ConfigurationError(
+            f"there are no minute bars of {publication.session_date} to replay",
+            "name another session with --date, or deliver its minutes with `./bourse ingest`",
+        )
+    return publication, feed
+
+
+def ending(trader: Trader) -> dict[str, Any]:
+    """Return what a session came to, in figures and rows."""
+    book, publication = trader.book, trader.publication
+    prices = trader.last_prices()
+    orders = list(book.orders.values())
+    denied = Counter(
+        order.message.partition(":")[0] for order in orders if order.state is State.DENIED
+    )
+    return {
+        "account": publication.limits.account,
+        "session_date": publication.session_date,
+        "build_id": publication.build_id,
+        "state": book.state,
+        "reason": book.state_reason,
+        "ticks": trader.tick_count,
+        "signals": len(publication.signals),
+        "equity_amount": book.equity_amount(prices),
+        "net_pnl_amount": book.equity_amount(prices) - book.session_start_amount,
+        "charges_amount": sum((fill.charges_amount for fill in book.fills.values()), Decimal(0)),
+        "denied": dict(denied.most_common()),
+        "trips": trips(trader),
+        "positions": [
+            {"symbol": held.symbol, "quantity": held.quantity, "average_price": held.average_price}
+            for held in book.held()
+        ],
+    }
+
+
+def trips(trader: Trader) -> list[dict[str, Any]]:
+    """Return each entry that was filled, with how it was left."""
+    book, zone = trader.book, trader.publication.zone
+    found = []
+    for order in book.orders.values():
+        request = order.request
+        if request.reason is not Reason.ENTRY or not order.filled_quantity:
+            continue
+        left = [one for one in book.exits_of(request.order_id) if one.filled_quantity]
+        paid = sum((one.filled_amount for one in left), Decimal(0))
+        charges = order.charges_amount + sum((one.charges_amount for one in left), Decimal(0))
+        closed = sum(one.filled_quantity for one in left)
+        made = (paid - order.filled_amount) * request.side.sign - charges
+        found.append(
+            {
+                "at": order.sent_at.astimezone(zone).strftime("%H:%M:%S") if order.sent_at else "",
+                "strategy": request.strategy,
+                "symbol": request.symbol,
+                "side": request.side,
+                "quantity": order.filled_quantity,
+                "entry_price": order.average_price,
+                "exit_price": paid / closed if closed else None,
+                "exit": left[-1].request.reason if left else None,
+                "net_pnl_amount": made if closed == order.filled_quantity else None,
+            }
+        )
+    return found
+
+
+def _print_end(end: dict[str, Any]) -> None:
+    table = Table(box=None, pad_edge=False)
+    names = list(end["trips"][0]) if end["trips"] else []
+    for name in names:
+        is_text = name in ("at", "strategy", "symbol", "side", "exit")
+        table.add_column(
+            name.removesuffix("_amount").replace("_", " "), justify="left" if is_text else "right"
+        )
+    for trip in end["trips"]:
+        table.add_row(*(_shown(trip[name]) for name in names))
+    if names:
+        print_whole(table)
+    results.print(
+        f"{end['account']} on {end['session_date']}: {len(end['trips'])} entries of"
+        f" {end['signals']} signals, {end['ticks']:,} ticks, net {end['net_pnl_amount']:+,.2f}"
+        f" after {end['charges_amount']:,.2f} charges, equity {end['equity_amount']:,.2f}"
+    )
+    for code, count in end["denied"].items():
+        results.print(f"  {count} refused: {code}")
+    if end["positions"]:
+        results.print(f"  still held: {', '.join(held['symbol'] for held in end['positions'])}")
+    if end["state"] != "active":
+        results.print(f"  {end['state']}: {end['reason']}")
+    results.print(
+        "  `./bourse orders` has every order; `./bourse journal export` gives the fills to dbt"
+    )
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, Decimal):
+        return f"{value:,.2f}"
+    return "" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _print_wishes(publication: Publication, feed: Replay, json: bool) -> None:
+    """Say what the strategy would send on the first price after each signal."""
+    book, strategy, rows = Book(publication.limits.capital_amount), SignalStrategy(), []
+    prices: dict[str, tuple[Decimal, datetime]] = {}
+    for batch in feed.batches():
+        prices |= {tick.symbol: (tick.price, tick.at) for tick in batch}
+        rows += [
+            {
+                "at": batch[0].at.astimezone(publication.zone).strftime("%H:%M:%S"),
+                "strategy": wish.strategy,
+                "symbol": wish.symbol,
+                "side": wish.side,
+                "quantity": wish.quantity,
+                "limit_price": wish.limit_price,
+                "stop_price": wish.exits.stop_price if wish.exits else None,
+                "target_price": wish.exits.target_price if wish.exits else None,
+            }
+            for wish in strategy.wishes(publication, book, prices, batch[0].at)
+        ]
+    if json:
+        print_json(rows)
+        return
+    table = Table(box=None, pad_edge=False)
+    for name in rows[0] if rows else ():
+        table.add_column(name.replace("_", " "))
+    for row in rows:
+        table.add_row(*(_shown(value) for value in row.values()))
+    print_whole(table)
+    results.print(
+        f"{len(rows)} orders would be asked for; nothing was sent, and no check was asked"
+    )
+
+
+class _Screen:
+    """A live table on a terminal; a line an order elsewhere."""
+
+    def __init__(self, publication: Publication, feed: Replay) -> None:
+        self._publication = publication
+        self._feed = feed
+        self._progress = Progress(
+            TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), console=notes
+        )
+        self._task = self._progress.add_task(feed.name, total=1.0)
+        self._live = Live(console=notes, refresh_per_second=5, transient=True)
+
+    def __enter__(self) -> _Screen:
+        notes.print(
+            f"trading the {self._feed.name} with paper money, account"
+            f" {self._publication.limits.account}"
+        )
+        if notes.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if notes.is_terminal:
+            self._live.stop()
+
+    def show(self, trader: Trader) -> None:
+        """Bring what is shown up to what is."""
+        if not notes.is_terminal:
+            return
+        length = (self._feed.end - self._feed.start).total_seconds()
+        done = (self._feed.at - self._feed.start).total_seconds()
+        self._progress.update(self._task, completed=done / length if length else 1)
+        self._live.update(Group(self._progress, _positions(trader), _summed_up(trader)))
+
+
+def _positions(trader: Trader) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for name in ("symbol", "quantity", "average", "last", "unrealised"):
+        table.add_column(name, justify="left" if name == "symbol" else "right")
+    prices = trader.last_prices()
+    for held in trader.book.held():
+        last = prices.get(held.symbol)
+        made = held.unrealised_amount(last) if last is not None else None
+        colour = "green" if made is not None and made >= 0 else "red"
+        table.add_row(
+            held.symbol,
+            f"{held.quantity:,}",
+            _shown(held.average_price),
+            _shown(last),
+            f"[{colour}]{_shown(made)}[/]",
+        )
+    return table
+
+
+def _summed_up(trader: Trader) -> str:
+    book = trader.book
+    equity = book.equity_amount(trader.last_prices())
+    limits = trader.publication.limits
+    lost = max(Decimal(0), book.session_start_amount - equity)
+    most = book.session_start_amount * limits.max_daily_loss_pct / 100
+    at = clock.now().astimezone(trader.publication.zone)
+    return (
+        f"{at:%H:%M:%S}  {book.state}  equity {equity:,.2f}"
+        f"  day {equity - book.session_start_amount:+,.2f}"
+        f"  loss used {100 * lost / most:.0f} %  open orders {len(book.live)}"
+        f"  entries {book.entry_count} of {limits.max_trades}  ticks {trader.tick_count:,}"
+    )

@@ -1,0 +1,77 @@
+"""What an account may do: a row of the seed `trading_accounts`, and one of `instruments`."""
+
+from __future__ import annotations
+
+import math
+from datetime import time
+from decimal import Decimal
+
+import msgspec
+
+from duckbourse.orders.order import Product
+
+
+class Instrument(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    A symbol that can be traded; columns as in the seed, which says their units.
+
+    `previous_close` is that of the session before, as traded, of which a price band is reckoned.
+    """
+
+    symbol: str
+    sector: str | None
+    tick_size: Decimal
+    lot_size: int
+    freeze_quantity: int | None = None
+    price_band_pct: Decimal | None = None
+    previous_close: Decimal | None = None
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """The limits of an account; columns as in the seed, which says their units."""
+
+    account: str
+    broker: str
+    calendar: str
+    segment: str
+    product: Product
+    capital_amount: Decimal
+    entry_cutoff_time: time
+    square_off_time: time
+    max_positions: int
+    max_order_quantity: int
+    max_order_pct: Decimal
+    max_symbol_pct: Decimal
+    max_sector_pct: Decimal
+    max_gross_pct: Decimal
+    max_net_pct: Decimal
+    max_open_orders: int
+    max_trades: int
+    max_daily_loss_pct: Decimal
+    max_drawdown_pct: Decimal
+    max_consecutive_losses: int
+    var_confidence: float
+    max_var_pct: Decimal
+    max_es_pct: Decimal
+    max_collar_pct: Decimal
+    protection_pct: Decimal
+    max_tick_age_ms: int
+    max_sessions_behind: int
+    max_orders_per_second: int
+
+
+class Covariances(msgspec.Struct, frozen=True):
+    """Covariances of daily returns, by pair of symbols in alphabetical order."""
+
+    of_pair: dict[tuple[str, str], float]
+
+    def deviation(self, amounts: dict[str, float]) -> float | None:
+        """Return the standard deviation of what a book of amounts makes in a session, in money."""
+        total = 0.0
+        for one, amount in amounts.items():
+            for other, other_amount in amounts.items():
+                covariance = self.of_pair.get((min(one, other), max(one, other)))
+                if covariance is None:
+                    return None
+                total += amount * other_amount * covariance
+        return math.sqrt(max(total, 0.0))

@@ -1,0 +1,1 @@
+"""Prices as they come."""

@@ -1,0 +1,1 @@
+"""The loop: what was published in, orders out."""

@@ -1,0 +1,71 @@
+"""
+Where an account's session lives on disk, and what can be read of it by anybody.
+
+`trading/<account>/<session>/` has the journal, the paper broker's book, commands, the log, and
+`desk.json`, which says whose it is.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import msgspec
+
+from duckbourse.errors import ConfigurationError
+from duckbourse.orders.book import Book, replayed
+from duckbourse.orders.events import Event
+from duckbourse.orders.journal import read_journal
+from duckbourse.settings import settings
+from duckbourse.trading.publication import Publication
+
+FILE = "desk.json"
+
+
+class Desk(msgspec.Struct, frozen=True, kw_only=True):
+    """One account in one session."""
+
+    account: str
+    session_date: date
+    calendar: str
+    zone_name: str
+    capital_amount: Decimal
+
+    @property
+    def folder(self) -> Path:
+        return settings().data / "trading" / self.account / self.session_date.isoformat()
+
+
+def opened(publication: Publication) -> Desk:
+    """Return the desk of a publication's account and session, with its folder made."""
+    desk = Desk(
+        account=publication.limits.account,
+        session_date=publication.session_date,
+        calendar=publication.limits.calendar,
+        zone_name=publication.zone.key,
+        capital_amount=publication.limits.capital_amount,
+    )
+    desk.folder.mkdir(parents=True, exist_ok=True)
+    (desk.folder / FILE).write_bytes(msgspec.json.encode(desk))
+    return desk
+
+
+def found(account: str | None, session_date: date | None) -> Desk:
+    """Return the desk that traded last, of an account and a session if they are named."""
+    pattern = f"{account or '*'}/{session_date or '*'}/{FILE}"
+    files = list((settings().data / "trading").glob(pattern))
+    if not files:
+        raise ConfigurationError(
+            f"nothing was traded yet{f' by {account}' if account else ''}"
+            f"{f' on {session_date}' if session_date else ''}",
+            "run `./bourse trade`",
+        )
+    latest = max(files, key=lambda path: (path.parent / "journal.lock").stat().st_mtime_ns)
+    return msgspec.json.decode(latest.read_bytes(), type=Desk)
+
+
+def read(desk: Desk) -> tuple[Book, list[Event]]:
+    """Return the book and the events of a desk, whether somebody trades there now or not."""
+    told = read_journal(desk.folder)
+    return replayed(desk.capital_amount, told, lambda _: None), told

@@ -1,0 +1,66 @@
+"""Fills from the journal to `data/raw/fills`, which dbt reads: from there they are a portfolio."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+
+from duckbourse.orders.events import Event, FillBooked
+from duckbourse.settings import settings
+from duckbourse.trading.desk import Desk
+from duckbourse.warehouse import quoted
+
+COLUMNS = """
+    account varchar, fill_key varchar, order_id varchar, symbol varchar, side varchar,
+    quantity decimal(18, 6), price decimal(18, 6), charges_amount decimal(18, 4),
+    filled_at timestamp, recorded_at timestamp
+"""
+
+
+def export_fills(desk: Desk, told: list[Event]) -> tuple[Path, int]:
+    """
+    Write the fills of a desk as one Parquet file, in one rename, and return it and how many.
+
+    The same fills make the same file again. Provisional ones are left out: their trades will come.
+    """
+    folder = settings().raw / "fills"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{desk.account}-{desk.session_date}.parquet"
+    rows = [
+        _row(desk, event) for event in told if isinstance(event, FillBooked) and _is_real(event)
+    ]
+    draft = path.with_suffix(".draft")
+    with duckdb.connect() as connection:
+        connection.execute(f"create table fills ({COLUMNS})")
+        if rows:
+            connection.executemany(f"insert into fills values ({', '.join('?' * 10)})", rows)
+        connection.execute(f"copy fills to {quoted(draft)} (format parquet, compression zstd)")
+    draft.rename(path)
+    return path, len(rows)
+
+
+def _is_real(event: FillBooked) -> bool:
+    return not event.fill.is_provisional
+
+
+def _row(desk: Desk, event: FillBooked) -> tuple[str | Decimal | int | datetime, ...]:
+    fill = event.fill
+    return (
+        desk.account,
+        fill.fill_key,
+        fill.order_id,
+        fill.symbol,
+        str(fill.side),
+        fill.quantity,
+        fill.price,
+        fill.charges_amount,
+        _utc(fill.filled_at),
+        _utc(event.at),
+    )
+
+
+def _utc(at: datetime) -> datetime:
+    return at.astimezone(UTC).replace(tzinfo=None)

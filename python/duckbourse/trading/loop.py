@@ -1,0 +1,274 @@
+"""
+The loop: ticks in; exits, wishes and checks; orders out; and what the broker says, taken in.
+
+On every batch of ticks, in this order: the broker's news, the prices, exits, square-off and the
+loss of the day, then the strategy's wishes. Exits are outside the strategy: they run when it does
+not. Commands from outside (halt, resume, square off) are files in the account's folder, so that
+they reach a loop that is too busy to listen and outlive one that was killed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import structlog
+
+from duckbourse import clock
+from duckbourse.brokers.paper import PaperBroker
+from duckbourse.orders import events
+from duckbourse.orders.book import Book
+from duckbourse.orders.denial import Denial
+from duckbourse.orders.events import TradingState
+from duckbourse.orders.manager import Manager
+from duckbourse.orders.order import Order, Reason, Request
+from duckbourse.risk import exits
+from duckbourse.risk.checks import View, check
+from duckbourse.streaming.feed import Feed, Tick
+from duckbourse.trading.commands import Command, taken
+from duckbourse.trading.publication import Publication
+from duckbourse.trading.strategy import Strategy, exit_of
+
+log = structlog.get_logger()
+
+# an exit that was refused is tried again after so long, and this often; then a human must look
+EXIT_PAUSE = timedelta(seconds=1)
+MAX_EXIT_ATTEMPTS = 10
+
+
+class Trader:
+    """
+    One account in one session.
+
+    `prices` are the last ones, with their instants. `each` is called after every batch, for a
+    screen.
+    """
+
+    def __init__(
+        self,
+        publication: Publication,
+        manager: Manager,
+        broker: PaperBroker,
+        feed: Feed,
+        strategy: Strategy,
+        folder: Path,
+        each: Callable[[Trader], None] = lambda _: None,
+    ) -> None:
+        self.publication = publication
+        self.manager = manager
+        self.broker = broker
+        self.feed = feed
+        self.strategy = strategy
+        self.folder = folder
+        self.each = each
+        self.prices: dict[str, tuple[Decimal, datetime]] = {}
+        self.tick_count = 0
+        self.is_stream_ready = False
+        self._sent_at: list[datetime] = []
+        self._last_exit: dict[str, datetime] = {}
+
+    @property
+    def book(self) -> Book:
+        return self.manager.book
+
+    async def start(self) -> tuple[str, ...]:
+        """
+        Ask the broker for everything, and trade if it agrees with the book.
+
+        Return the differences; where there are some it stays halted. A halt that somebody called
+        for stands until it is lifted.
+        """
+        was_halted = self.book.event_count > 0 and self.book.state is TradingState.HALTED
+        reason = self.book.state_reason
+        differences = await self.manager.recover()
+        if differences:
+            self.manager.set_state(TradingState.HALTED, "the broker differs", "reconciliation")
+        elif not was_halted or reason in ("not started", "the broker differs"):
+            self.manager.set_state(TradingState.ACTIVE, "reconciled", "start")
+        if self.book.session_date != self.publication.session_date:
+            self.manager.record(
+                events.SessionStarted(
+                    at=clock.now(),
+                    session_date=self.publication.session_date,
+                    equity_amount=self.book.equity_amount(self.last_prices()),
+                )
+            )
+        if self.book.build_id != self.publication.build_id:
+            self.manager.record(
+                events.PublicationLoaded(
+                    at=clock.now(),
+                    build_id=self.publication.build_id,
+                    data_version=self.publication.data_version,
+                )
+            )
+        return differences
+
+    async def run(self) -> None:
+        """Trade until the feed ends; what is open then expires."""
+        async for batch in self.feed.ticks():
+            await self.on_ticks(batch)
+            self.each(self)
+        self.broker.end_session()
+        self._take_news()
+        await self.manager.drained()
+        self.each(self)
+
+    async def on_ticks(self, batch: list[Tick]) -> None:
+        """Take in the ticks of one instant, and do what they call for."""
+        for tick in batch:
+            self.broker.on_tick(tick)
+            self.prices[tick.symbol] = (tick.price, tick.at)
+        self.tick_count += len(batch)
+        self.is_stream_ready = True
+        self._take_news()
+        self.manager.check_journal()
+        for command in taken(self.folder):
+            await self._obey(command)
+        await self._exits()
+        await self._limits_of_the_day()
+        if self.book.state is not TradingState.HALTED:
+            for request in self.strategy.wishes(
+                self.publication, self.book, self.prices, clock.now()
+            ):
+                await self._place(request)
+        self._take_news()
+
+    def last_prices(self) -> dict[str, Decimal]:
+        return {symbol: price for symbol, (price, _) in self.prices.items()}
+
+    def judge(self, book: Book, request: Request) -> None:
+        """Check an order; it is what the manager asks before each."""
+        now = clock.now()
+        self._sent_at = [at for at in self._sent_at if now - at < timedelta(seconds=1)]
+        limits = self.publication.limits
+        check(
+            View(
+                request,
+                book,
+                now=now,
+                limits=limits,
+                instruments=self.publication.instruments,
+                prices=self.prices,
+                covariances=self.publication.covariances,
+                opens_at=self.publication.opens_at,
+                closes_at=self.publication.closes_at,
+                entries_end_at=self.publication.at(limits.entry_cutoff_time),
+                sessions_behind=self.publication.sessions_behind,
+                is_stream_ready=self.is_stream_ready,
+                sent_at=self._sent_at,
+            )
+        )
+        self._sent_at.append(now)
+
+    async def close_all(self, reason: Reason) -> None:
+        """Cancel what is open and close what is held."""
+        await self.manager.cancel_open()
+        self._take_news()
+        for entry in self._held_entries():
+            await self._exit(entry, reason)
+
+    def _take_news(self) -> None:
+        for update in self.broker.told():
+            self.manager.take(update)
+
+    def _held_entries(self) -> list[Order]:
+        return [order for order in self.book.entries() if exits.held_quantity(self.book, order)]
+
+    async def _exits(self) -> None:
+        now = clock.now()
+        for entry in self._held_entries():
+            entry_id, symbol = entry.request.order_id, entry.request.symbol
+            if symbol not in self.prices:
+                continue
+            price = self.prices[symbol][0]
+            best = self.book.best_price.get(entry_id)
+            if entry.request.exits is not None and entry.request.exits.trail_distance is not None:
+                moved = exits.best_price(entry, best, price)
+                if moved != best:
+                    self.manager.record(
+                        events.TrailMoved(at=now, entry_id=entry_id, best_price=moved)
+                    )
+                    best = moved
+            reason = self.book.exit_reason.get(entry_id) or exits.due(entry, best, price, now)
+            if reason is not None:
+                await self._exit(entry, reason)
+
+    async def _exit(self, entry: Order, reason: Reason) -> None:
+        entry_id, now = entry.request.order_id, clock.now()
+        if exits.has_live_exit(self.book, entry) or entry.request.symbol not in self.prices:
+            return
+        last = self._last_exit.get(entry_id)
+        if last is not None and now - last < EXIT_PAUSE:
+            return
+        if len(self.book.exits_of(entry_id)) >= MAX_EXIT_ATTEMPTS:
+            self.manager.set_state(
+                TradingState.HALTED,
+                f"{entry.request.symbol} could not be closed in {MAX_EXIT_ATTEMPTS} attempts",
+                "exits",
+            )
+            return
+        self._last_exit[entry_id] = now
+        price = self.prices[entry.request.symbol][0]
+        if self.book.exit_reason.get(entry_id) is not reason:
+            self.manager.record(
+                events.ExitTriggered(at=now, entry_id=entry_id, reason=reason, price=price)
+            )
+        if entry.state.is_live:
+            await self.manager.cancel(entry_id)
+            self._take_news()
+        quantity = exits.held_quantity(self.book, self.book.orders[entry_id])
+        await self._place(exit_of(self.publication, self.book, entry_id, quantity, reason, price))
+
+    async def _limits_of_the_day(self) -> None:
+        limits = self.publication.limits
+        if clock.now() >= self.publication.at(limits.square_off_time):
+            await self.close_all(Reason.SQUARE_OFF)
+            return
+        lost = self.book.session_start_amount - self.book.equity_amount(self.last_prices())
+        most = self.book.session_start_amount * limits.max_daily_loss_pct / 100
+        if lost >= most and self.book.state is not TradingState.HALTED:
+            self.manager.set_state(
+                TradingState.HALTED, f"loss={lost:.2f}, max_loss={most:.2f}", "daily loss"
+            )
+        if self.book.state is TradingState.HALTED and lost >= most:
+            await self.close_all(Reason.KILL)
+
+    async def _obey(self, command: Command) -> None:
+        log.info("command", command=command.name, by=command.by)
+        match command.name:
+            case "halt":
+                self.manager.set_state(TradingState.HALTED, command.reason, command.by)
+                await self.manager.cancel_open()
+            case "resume":
+                if self.book.differences:
+                    log.warning("not resumed", differences=self.book.differences)
+                else:
+                    self.manager.set_state(TradingState.ACTIVE, command.reason, command.by)
+            case "square-off":
+                self.manager.set_state(TradingState.REDUCING, command.reason, command.by)
+                await self.close_all(Reason.SQUARE_OFF)
+
+    async def _place(self, request: Request) -> None:
+        order = await self.manager.place(request)
+        log.info(
+            "order",
+            order_id=request.order_id,
+            correlation_id=request.correlation_id,
+            symbol=request.symbol,
+            side=request.side,
+            quantity=request.quantity,
+            reason=request.reason,
+            state=order.state,
+            message=order.message,
+        )
+
+
+def denied(trader: Trader, request: Request) -> str | None:
+    """Return what would refuse an order, and send nothing."""
+    try:
+        trader.judge(trader.book, request)
+    except Denial as denial:
+        return str(denial)
+    return None

@@ -1,0 +1,96 @@
+"""A session of an account from its start to its end, with everything put together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TextIO
+
+import structlog
+
+from duckbourse import clock
+from duckbourse.brokers.paper import PaperBroker, Rules
+from duckbourse.errors import BrokerError
+from duckbourse.orders.book import replayed
+from duckbourse.orders.events import TradingState
+from duckbourse.orders.journal import open_journal
+from duckbourse.orders.manager import Manager
+from duckbourse.streaming.replay import Replay
+from duckbourse.trading.desk import Desk
+from duckbourse.trading.loop import Trader
+from duckbourse.trading.publication import Publication
+from duckbourse.trading.strategy import SignalStrategy
+
+LOG = "trade.log"
+
+
+def trade_session(
+    publication: Publication,
+    desk: Desk,
+    feed: Replay,
+    rules: Rules,
+    each: Callable[[Trader], None],
+) -> tuple[Trader, tuple[str, ...]]:
+    """
+    Trade a replayed session with the paper broker, and return what there is at its end.
+
+    The clock is the feed's. A session that was broken off goes on after its last event. The second
+    is where the broker and the book differ; then nothing is traded.
+    """
+    with (desk.folder / LOG).open("a") as file, clock.told_by(lambda: feed.at):
+        _log_to(file)
+        journal, told = open_journal(desk.folder)
+        broker = PaperBroker(
+            desk.folder,
+            {symbol: known.tick_size for symbol, known in publication.instruments.items()},
+            desk.capital_amount,
+            rules,
+        )
+        try:
+            if told:
+                feed.go_on_after(max(event.at for event in told))
+            book = replayed(desk.capital_amount, told, lambda _: None)
+            manager = Manager(
+                book,
+                journal,
+                broker,
+                check=lambda book, request: trader.judge(book, request),
+                charges=publication.charges,
+            )
+            trader = Trader(publication, manager, broker, feed, SignalStrategy(), desk.folder, each)
+            differences = asyncio.run(_run(trader))
+        finally:
+            broker.close()
+            journal.close()
+    return trader, differences
+
+
+async def _run(trader: Trader) -> tuple[str, ...]:
+    try:
+        differences = await trader.start()
+    except BrokerError as error:
+        trader.manager.set_state(TradingState.HALTED, str(error), "start")
+        differences = (str(error),)
+    if not differences:
+        await trader.run()
+    return differences
+
+
+def _log_to(file: TextIO) -> None:
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            _stamped,
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(file),
+        cache_logger_on_first_use=False,
+    )
+
+
+def _stamped(
+    logger: object, name: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    event["at"] = clock.now().isoformat()
+    return event
