@@ -1,0 +1,288 @@
+"""A session of the shipped data, traded: its laws, its commands, and a kill in the middle of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+import pytest
+from msgspec.structs import replace
+
+from duckbourse import clock
+from duckbourse.brokers.paper import PaperBroker, Rules
+from duckbourse.errors import ConfigurationError
+from duckbourse.orders.book import Book, replayed
+from duckbourse.orders.events import TradingState
+from duckbourse.orders.journal import open_journal, read_journal
+from duckbourse.orders.lifecycle import State
+from duckbourse.orders.manager import Manager
+from duckbourse.orders.order import Order, Reason
+from duckbourse.settings import PROJECT
+from duckbourse.streaming.replay import Replay, replay_of
+from duckbourse.trading.commands import give
+from duckbourse.trading.loop import Trader
+from duckbourse.trading.publication import Publication, load
+from duckbourse.trading.strategy import SignalStrategy
+from duckbourse.warehouse import open_published
+from tests.warehouse.conftest import Warehouse, sample
+
+__all__ = ["sample"]
+
+DAY = date(2010, 5, 28)
+
+
+@dataclass
+class Floor:
+    """What a session needs, and the session itself."""
+
+    publication: Publication
+    bars: duckdb.DuckDBPyConnection
+    folder: Path
+
+    def feed(self) -> Replay:
+        return replay_of(
+            self.bars, DAY, "XNYS", self.publication.zone, self.publication.instruments, 0
+        )
+
+    def traded(self, *, stop_after: int | None = None, rules: Rules | None = None) -> Trader:
+        """Trade, all of it or so many batches; go on where it was broken off."""
+        feed = self.feed()
+        journal, told = open_journal(self.folder)
+        if told:
+            feed.go_on_after(max(event.at for event in told))
+        limits = self.publication.limits
+        broker = PaperBroker(
+            self.folder,
+            {name: known.tick_size for name, known in self.publication.instruments.items()},
+            limits.capital_amount,
+            rules or Rules(),
+        )
+        manager = Manager(
+            replayed(limits.capital_amount, told, lambda _: None),
+            journal,
+            broker,
+            check=lambda book, asked: trader.judge(book, asked),
+            charges=self.publication.charges,
+            settle_seconds=0,
+        )
+        trader = Trader(self.publication, manager, broker, feed, SignalStrategy(), self.folder)
+
+        async def play() -> None:
+            assert await trader.start() == ()
+            if stop_after is None:
+                await trader.run()
+                return
+            count = 0
+            async for batch in feed.ticks():
+                await trader.on_ticks(batch)
+                count += 1
+                if count == stop_after:
+                    return
+
+        with clock.told_by(lambda: feed.at):
+            asyncio.run(play())
+        broker.close()
+        journal.close()
+        return trader
+
+
+@pytest.fixture
+def floor(sample: Warehouse, tmp_path: Path) -> Iterator[Floor]:
+    connection = open_published(sample.file)
+    yield Floor(load(connection, "paper_us", DAY, frozenset()), connection, tmp_path / "desk")
+    connection.close()
+
+
+def filled(book: Book) -> list[Order]:
+    return [order for order in book.orders.values() if order.filled_quantity]
+
+
+def test_a_session_keeps_its_laws(floor: Floor) -> None:
+    book = floor.traded().book
+    publication = floor.publication
+    entries = [order for order in filled(book) if order.request.reason is Reason.ENTRY]
+    assert len(entries) >= 8
+    assert book.held() == []
+    assert book.state is TradingState.ACTIVE
+    # cash is what the fills left, and what every round trip made
+    fills = book.fills.values()
+    paid = sum(fill.signed_quantity * fill.price + fill.charges_amount for fill in fills)
+    assert book.cash_amount == publication.limits.capital_amount - paid
+    assert sum(book.session_trips()) == book.cash_amount - publication.limits.capital_amount
+    # every fill is a price of its minute, but for the slippage, within the session
+    for fill in fills:
+        local = fill.filled_at.astimezone(publication.zone).replace(tzinfo=None)
+        ((low, high),) = floor.bars.execute(
+            "select low, high from bars.ohlcv where timeframe = '1m' and symbol = ?"
+            " and bar_ts <= ? and bar_end > ?",
+            [fill.symbol, local, local],
+        ).fetchall()
+        step = float(publication.instruments[fill.symbol].tick_size)
+        slip = 0.0002 * high + step
+        assert low - slip <= float(fill.price) <= high + slip
+    # nothing is known too early: entries follow their signal, exits have their reason
+    signals = {found.signal_id: found for found in publication.signals}
+    for entry in entries:
+        followed = signals[entry.request.signal_id or ""]
+        assert entry.sent_at is not None
+        assert timedelta(0) <= entry.sent_at - followed.known_at < timedelta(minutes=5)
+        assert {one.request.reason for one in book.exits_of(entry.request.order_id)} <= {
+            *(Reason.STOP, Reason.TARGET, Reason.TIME, Reason.SQUARE_OFF)
+        }
+
+
+def test_entries_and_reasons_are_the_backtests(floor: Floor) -> None:
+    """The same signals on the same bars, by the models and by the loop: most end alike."""
+    book = floor.traded().book
+    outcomes = dict(
+        floor.bars.execute("select signal_id, exit_reason from backtests.outcomes").fetchall()
+    )
+    same = total = 0
+    for order in filled(book):
+        if order.request.reason is Reason.ENTRY:
+            (left,) = book.exits_of(order.request.order_id)
+            total += 1
+            same += left.request.reason == outcomes[order.request.signal_id]
+    # a bar's ticks have an order here, and the worst of both ends there
+    assert same >= total - 1
+
+
+def test_the_same_day_twice_is_the_same(floor: Floor) -> None:
+    first = floor.traded()
+    again = Floor(floor.publication, floor.bars, floor.folder.with_name("again")).traded()
+    assert read_journal(floor.folder) == read_journal(again.folder)
+    assert first.book.cash_amount == again.book.cash_amount
+
+
+@pytest.mark.parametrize("stop_after", [70, 100, 400, 1200])
+def test_a_session_that_was_broken_off_goes_on(floor: Floor, stop_after: int) -> None:
+    whole = Floor(floor.publication, floor.bars, floor.folder.with_name("whole")).traded().book
+    floor.traded(stop_after=stop_after)
+    book = floor.traded().book
+    assert book.held() == []
+    assert {order_id for order_id, order in book.orders.items() if order.filled_quantity} == {
+        order_id for order_id, order in whole.orders.items() if order.filled_quantity
+    }
+    assert book.cash_amount == whole.cash_amount
+
+
+def test_a_killed_process_goes_on(sample: Warehouse, tmp_path: Path) -> None:
+    """`./bourse trade`, killed at any instant, again and again, ends as one that was not."""
+    published = sample.data / "duckbourse.duckdb"
+    if not published.exists():
+        pytest.fail("the sample is not published: run `./bourse test` from the build on")
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "duckbourse.duckdb").symlink_to(published)
+    environment = {
+        **os.environ,
+        "BOURSE_DATA_DIR": str(data),
+        "PYTHONPATH": str(PROJECT / "python"),
+    }
+    command = [sys.executable, "-m", "duckbourse.cli", "trade", "--json"]
+    for pause in (0.2, 0.5, 0.9):
+        child = subprocess.Popen(
+            [*command, "--speed", "15000"],
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        deadline = time.monotonic() + 60
+        journal = data / "trading" / "paper_us" / str(DAY) / "journal.sqlite"
+        while not journal.exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        time.sleep(pause)
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout)
+    whole = subprocess.run(
+        [*command, "--fresh"], env=environment, capture_output=True, text=True, check=True
+    )
+    wanted = json.loads(whole.stdout)
+    assert len(found["trips"]) >= len(wanted["trips"]) - 3
+    assert found["positions"] == []
+    by_key = {(trip["strategy"], trip["symbol"]): trip for trip in wanted["trips"]}
+    same = [
+        trip
+        for trip in found["trips"]
+        if by_key.get((trip["strategy"], trip["symbol"]), {}).get("quantity") == trip["quantity"]
+    ]
+    assert len(same) >= len(wanted["trips"]) - 3
+
+
+def test_a_halt_stops_entries_and_leaves_exits(floor: Floor) -> None:
+    floor.traded(stop_after=70)  # after 09:45, before 09:50
+    give(floor.folder, "halt", "news")
+    trader = floor.traded()
+    book = trader.book
+    assert (book.state, book.state_reason) == (TradingState.HALTED, "news")
+    assert book.held() == []
+    late = [
+        order
+        for order in filled(book)
+        if order.request.reason is Reason.ENTRY
+        and order.sent_at
+        and order.sent_at.astimezone(floor.publication.zone).strftime("%H:%M") > "09:47"
+    ]
+    assert late == []
+    assert any(order.request.reason is Reason.STOP for order in filled(book))
+
+
+def test_a_halt_stands_until_it_is_lifted(floor: Floor) -> None:
+    floor.folder.mkdir(parents=True)
+    give(floor.folder, "halt", "news")
+    floor.traded(stop_after=10)
+    assert floor.traded(stop_after=10).book.state is TradingState.HALTED
+    give(floor.folder, "resume", "all clear")
+    book = floor.traded().book
+    assert (book.state, book.state_reason) == (TradingState.ACTIVE, "all clear")
+    assert len(filled(book)) > 10
+
+
+def test_squaring_off_closes_everything(floor: Floor) -> None:
+    floor.traded(stop_after=100)
+    give(floor.folder, "square-off", "enough")
+    book = floor.traded(stop_after=20).book
+    assert book.held() == []
+    assert book.state is TradingState.REDUCING
+    assert {order.request.reason for order in filled(book)} >= {Reason.ENTRY, Reason.SQUARE_OFF}
+
+
+def test_the_loss_of_a_day_ends_it(floor: Floor) -> None:
+    limits = replace(floor.publication.limits, max_daily_loss_pct=Decimal("0.1"))
+    floor.publication = replace(floor.publication, limits=limits)
+    book = floor.traded().book
+    assert book.state is TradingState.HALTED
+    assert "loss=" in book.state_reason
+    assert book.held() == []
+    assert Reason.KILL in {order.request.reason for order in filled(book)}
+
+
+def test_a_broker_that_refuses_half_leaves_nothing_open(floor: Floor) -> None:
+    book = floor.traded(rules=Rules(reject_share=0.5, seed=3)).book
+    assert any(order.state is State.REJECTED for order in book.orders.values())
+    assert book.held() == []
+
+
+def test_what_is_not_there_is_said(floor: Floor) -> None:
+    with pytest.raises(ConfigurationError, match="there is no account 'mine'"):
+        load(floor.bars, "mine", DAY, frozenset())
+    with pytest.raises(ConfigurationError, match="2010-05-29 is no session of XNYS"):
+        load(floor.bars, "paper_us", date(2010, 5, 29), frozenset())
+    with pytest.raises(ConfigurationError, match="no minute bars of XNSE"):
+        load(floor.bars, "paper_india", None, frozenset())
+    assert {
+        found.scanner for found in load(floor.bars, "paper_us", DAY, frozenset({"crp"})).signals
+    } == {"crp"}
