@@ -133,7 +133,6 @@ class Trader:
                 self.publication, self.book, self.prices, clock.now()
             ):
                 await self._place(request)
-        self._take_news()
 
     def last_prices(self) -> dict[str, Decimal]:
         return {symbol: price for symbol, (price, _) in self.prices.items()}

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
+from datetime import time as time_of_day
 from decimal import Decimal
 from pathlib import Path
 
@@ -35,6 +36,7 @@ from duckbourse.trading.loop import Trader
 from duckbourse.trading.publication import Publication, load
 from duckbourse.trading.strategy import SignalStrategy
 from duckbourse.warehouse import open_published
+from tests.orders.makers import CAPITAL
 from tests.warehouse.conftest import Warehouse, sample
 
 __all__ = ["sample"]
@@ -211,6 +213,7 @@ def test_a_killed_process_goes_on(sample: Warehouse, tmp_path: Path) -> None:
         [*command, "--fresh"], env=environment, capture_output=True, text=True, check=True
     )
     wanted = json.loads(whole.stdout)
+    # what was on its way when it was killed may not have been placed, and is not sent again
     assert len(found["trips"]) >= len(wanted["trips"]) - 3
     assert found["positions"] == []
     by_key = {(trip["strategy"], trip["symbol"]): trip for trip in wanted["trips"]}
@@ -268,6 +271,49 @@ def test_the_loss_of_a_day_ends_it(floor: Floor) -> None:
     assert "loss=" in book.state_reason
     assert book.held() == []
     assert Reason.KILL in {order.request.reason for order in filled(book)}
+
+
+def test_everything_is_closed_at_the_square_off(floor: Floor) -> None:
+    limits = replace(floor.publication.limits, square_off_time=time_of_day(10, 30))
+    floor.publication = replace(floor.publication, limits=limits)
+    book = floor.traded().book
+    assert book.held() == []
+    closed = [
+        order.sent_at
+        for order in filled(book)
+        if order.request.reason is Reason.SQUARE_OFF and order.sent_at
+    ]
+    assert len(closed) > 3
+    assert {at.astimezone(floor.publication.zone).strftime("%H:%M") for at in closed} == {"10:30"}
+
+
+def test_a_signal_is_followed_at_the_first_price_after_it(floor: Floor) -> None:
+    publication, book = floor.publication, Book(CAPITAL)
+    first = publication.signals[0]
+    early = {first.symbol: (first.entry_price, first.known_at - timedelta(milliseconds=1))}
+    strategy = SignalStrategy()
+    assert strategy.wishes(publication, book, early, first.known_at) == []
+    at_last = {first.symbol: (first.entry_price, first.known_at)}
+    (wish,) = strategy.wishes(publication, book, at_last, first.known_at)
+    assert (wish.signal_id, wish.symbol) == (first.signal_id, first.symbol)
+    assert strategy.wishes(publication, book, at_last, first.known_at) == []
+    late = first.known_at + timedelta(minutes=5, milliseconds=1)
+    prices = {first.symbol: (first.entry_price, late)}
+    followed = SignalStrategy().wishes(publication, book, prices, late)
+    assert first.signal_id not in {wish.signal_id for wish in followed}
+
+
+def test_the_close_of_the_eve_is_that_of_the_eve(floor: Floor) -> None:
+    closes = dict(
+        floor.bars.execute(
+            "select symbol, close from bars.ohlcv where timeframe = '1d'"
+            " and session_date = date '2010-05-27'"
+        ).fetchall()
+    )
+    known = floor.publication.instruments
+    assert len(known) > 20
+    for symbol, instrument in known.items():
+        assert float(instrument.previous_close or 0) == pytest.approx(closes[symbol], abs=1e-6)
 
 
 def test_a_broker_that_refuses_half_leaves_nothing_open(floor: Floor) -> None:
