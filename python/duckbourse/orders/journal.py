@@ -82,7 +82,9 @@ class Journal:
         await asyncio.wrap_future(self.append(event))
 
     def close(self) -> None:
-        """Write what waits, and let go of the folder."""
+        """Write what waits, and let go of the folder; once more is nothing."""
+        if not self._thread.is_alive():
+            return
         self._queue.put(None)
         self._thread.join()
         self._lock.close()

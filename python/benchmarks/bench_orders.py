@@ -1,0 +1,312 @@
+"""
+The order path: from a wish through every check and the journal to the broker.
+
+    .venv/bin/python python/benchmarks/bench_orders.py
+
+A broker that answers at once takes what is sent, so that what is measured is ours. Orders one by
+one, each waiting for the disk; the same without waiting (SQLite's `synchronous` off, which no
+account is ever traded with); a hundred at once, which share their commits; what is read again after
+a crash; and the whole loop on the shipped session, with its exits, checks and paper broker.
+
+The disk counts for most of the first: its own time for an append and fdatasync is the last line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import shutil
+import statistics
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from msgspec.structs import replace
+
+from duckbourse import clock
+from duckbourse.brokers.base import Funds, Holding, OrderReport, TradeReport, Update
+from duckbourse.brokers.paper import PaperBroker, Rules
+from duckbourse.orders import events, journal
+from duckbourse.orders.book import Book, replayed
+from duckbourse.orders.events import TradingState
+from duckbourse.orders.journal import open_journal
+from duckbourse.orders.lifecycle import State
+from duckbourse.orders.manager import Manager
+from duckbourse.orders.order import Product, Request, Side, order_id_of
+from duckbourse.risk.checks import View, check
+from duckbourse.settings import PROJECT
+from duckbourse.streaming.replay import replay_of
+from duckbourse.trading.loop import Trader
+from duckbourse.trading.publication import Publication, load
+from duckbourse.trading.strategy import SignalStrategy
+from duckbourse.warehouse import open_published
+
+DAY = date(2010, 5, 28)
+NOW = datetime(2010, 5, 28, 14, 0, tzinfo=UTC)
+
+
+class AtOnce:
+    """A broker that takes everything and says nothing."""
+
+    name = "at once"
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    async def place(self, request: Request) -> str:
+        self.count += 1
+        return str(self.count)
+
+    async def cancel(self, broker_order_id: str) -> None:
+        pass
+
+    async def modify(self, broker_order_id: str, request: Request) -> None:
+        pass
+
+    async def orders(self) -> Sequence[OrderReport]:
+        return []
+
+    async def trades(self) -> Sequence[TradeReport]:
+        return []
+
+    async def positions(self) -> Sequence[Holding]:
+        return []
+
+    async def funds(self) -> Funds:
+        return Funds(cash_amount=Decimal(0))
+
+    async def updates(self) -> AsyncIterator[Update]:
+        nothing: tuple[Update, ...] = ()
+        for update in nothing:
+            yield update
+
+
+@contextmanager
+def desk(publication: Publication, *, is_durable: bool) -> Iterator[tuple[Manager, Path]]:
+    """Yield a manager whose checks are all asked, on a journal of its own."""
+    folder = Path(tempfile.mkdtemp(dir=PROJECT / "target"))
+    connected = journal._connected
+    if not is_durable:
+        journal._connected = _careless
+    opened, _ = open_journal(folder)
+    broker = AtOnce()
+    book = Book(publication.limits.capital_amount)
+    at = clock.now()
+    book.apply(events.TradingStateChanged(at=at, state=TradingState.ACTIVE, reason="", by="bench"))
+    prices = {
+        name: (known.previous_close or Decimal(1), NOW)
+        for name, known in publication.instruments.items()
+    }
+
+    def judge(held: Book, request: Request) -> None:
+        check(
+            View(
+                request,
+                held,
+                now=NOW,
+                limits=publication.limits,
+                instruments=publication.instruments,
+                prices=prices,
+                covariances=publication.covariances,
+                opens_at=publication.opens_at,
+                closes_at=publication.closes_at,
+                entries_end_at=publication.closes_at,
+                sessions_behind=0,
+                is_stream_ready=True,
+                sent_at=[],
+            )
+        )
+
+    try:
+        yield Manager(book, opened, broker, check=judge), folder
+        if broker.count != len(book.orders):
+            raise SystemExit(f"{broker.count} of {len(book.orders)} orders were sent")
+    finally:
+        journal._connected = connected
+        opened.close()
+        shutil.rmtree(folder)
+
+
+def _careless(path: Path) -> Any:
+    connection = _connected(path)
+    connection.execute("pragma synchronous = off")
+    return connection
+
+
+_connected = journal._connected
+
+
+def wish(publication: Publication, number: int) -> Request:
+    symbol = "AAPL"
+    instrument = publication.instruments[symbol]
+    price = instrument.previous_close or Decimal(1)
+    return Request(
+        order_id=order_id_of("bench", DAY, str(number)),
+        symbol=symbol,
+        side=Side.BUY,
+        quantity=1,
+        product=Product.MIS,
+        limit_price=price,
+        signal_id=str(number),
+    )
+
+
+def one_by_one(publication: Publication, count: int, *, is_durable: bool) -> dict[str, float]:
+    took, cpu = [], time.process_time()
+    with desk(publication, is_durable=is_durable) as (manager, _):
+
+        async def play() -> None:
+            for number in range(count):
+                request = wish(publication, number)
+                started = time.perf_counter_ns()
+                await manager.place(request)
+                took.append((time.perf_counter_ns() - started) / 1000)
+                # nothing is left open, so that every order is checked against the same book
+                manager._move(request.order_id, State.REJECTED)
+
+        asyncio.run(play())
+    took.sort()
+    return {
+        "p50_us": statistics.median(took),
+        "p99_us": took[int(0.99 * len(took))],
+        "cpu_us": (time.process_time() - cpu) * 1e6 / count,
+    }
+
+
+def in_bursts(publication: Publication, count: int, size: int) -> dict[str, float]:
+    with desk(publication, is_durable=True) as (manager, _):
+        wall, cpu = time.perf_counter(), time.process_time()
+
+        async def play() -> None:
+            for first in range(0, count, size):
+                wishes = [wish(publication, number) for number in range(first, first + size)]
+                await asyncio.gather(*map(manager.place, wishes))
+                for request in wishes:
+                    manager._move(request.order_id, State.REJECTED)
+
+        asyncio.run(play())
+        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    return {"orders_per_s": count / wall, "cpu_us": cpu * 1e6 / count}
+
+
+def read_again(publication: Publication, count: int) -> dict[str, float]:
+    with desk(publication, is_durable=True) as (manager, folder):
+
+        async def play() -> None:
+            for first in range(0, count // 4, 1000):
+                wishes = [wish(publication, number) for number in range(first, first + 1000)]
+                await asyncio.gather(*map(manager.place, wishes))
+                for request in wishes:
+                    manager._move(request.order_id, State.REJECTED)
+
+        asyncio.run(play())
+        manager.journal.close()
+        started = time.perf_counter()
+        opened, told = open_journal(folder)
+        replayed(publication.limits.capital_amount, told, lambda _: None)
+        took = time.perf_counter() - started
+        opened.close()
+    return {"events": len(told), "seconds": took}
+
+
+def whole_loop(publication: Publication, file: Path) -> dict[str, float]:
+    connection = open_published(file)
+    feed = replay_of(connection, DAY, "XNYS", publication.zone, publication.instruments, 0)
+    connection.close()
+    folder = Path(tempfile.mkdtemp(dir=PROJECT / "target"))
+    opened, _ = open_journal(folder)
+    capital = publication.limits.capital_amount
+    steps = {name: known.tick_size for name, known in publication.instruments.items()}
+    broker = PaperBroker(folder, steps, capital, Rules())
+    manager = Manager(
+        Book(capital),
+        opened,
+        broker,
+        check=lambda book, request: trader.judge(book, request),
+        charges=publication.charges,
+    )
+    trader = Trader(publication, manager, broker, feed, SignalStrategy(), folder)
+
+    async def play() -> None:
+        await trader.start()
+        await trader.run()
+
+    wall, cpu = time.perf_counter(), time.process_time()
+    with clock.told_by(lambda: feed.at):
+        asyncio.run(play())
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    opened.close()
+    broker.close()
+    shutil.rmtree(folder)
+    return {"ticks": trader.tick_count, "ticks_per_cpu_s": trader.tick_count / cpu, "seconds": wall}
+
+
+def the_disk(count: int) -> dict[str, float]:
+    path = PROJECT / "target" / "bench-disk"
+    took = []
+    with path.open("ab", buffering=0) as file:
+        for _ in range(count):
+            started = time.perf_counter_ns()
+            file.write(b"x" * 400)
+            os.fdatasync(file.fileno())
+            took.append((time.perf_counter_ns() - started) / 1000)
+    path.unlink()
+    took.sort()
+    return {"p50_us": statistics.median(took), "p99_us": took[int(0.99 * len(took))]}
+
+
+def main() -> None:
+    """Measure each in turn, and print a table."""
+    import structlog
+
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
+    words = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    words.add_argument("--orders", type=int, default=5_000)
+    words.add_argument("--file", type=Path, default=PROJECT / "data" / "duckbourse.duckdb")
+    words.add_argument("--json", action="store_true")
+    said = words.parse_args()
+    connection = open_published(said.file)
+    publication = load(connection, "paper_us", DAY, frozenset())
+    connection.close()
+    # every check is asked, and none is to refuse
+    wide = {
+        name: type(value)(10**9)
+        for name in publication.limits.__struct_fields__
+        if name.startswith("max_") and (value := getattr(publication.limits, name)) is not None
+    }
+    limits = replace(publication.limits, **wide)
+    publication = replace(publication, limits=limits)
+    count = said.orders
+    rows = {
+        "one by one, on disk": one_by_one(publication, count, is_durable=True),
+        "one by one, not waiting": one_by_one(publication, count, is_durable=False),
+        "a hundred at once": in_bursts(publication, 4 * count, 100),
+        "read again": read_again(publication, 60_000),
+        "the whole loop": whole_loop(publication, said.file),
+        "the disk alone": the_disk(1_000),
+    }
+    if said.json:
+        print(json.dumps(rows, indent=2))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None)
+    for name in ("", "figures"):
+        table.add_column(name)
+    for name, row in rows.items():
+        table.add_row(name, ", ".join(f"{key} {value:,.2f}" for key, value in row.items()))
+    Console(soft_wrap=True).print(table)
+
+
+if __name__ == "__main__":
+    main()
