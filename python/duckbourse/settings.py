@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from duckbourse.errors import ConfigurationError
@@ -29,6 +29,11 @@ class Settings(BaseSettings):
     sample: bool = True
     threads: int = Field(default=2, ge=1)
     model_threads: int = Field(default=1, ge=1)
+    metrics_token: SecretStr | None = None
+    webhook_url: SecretStr | None = None
+    telegram_token: SecretStr | None = None
+    telegram_chat: str | None = None
+    telegram_url: str = "https://api.telegram.org"
     memory_limit: str = Field(default="3GB", pattern=r"^\d+(\.\d+)?\s?(MB|GB|MiB|GiB)$")
 
     @property

@@ -48,6 +48,10 @@ def trade(
         float, typer.Option(min=0, help="How many times as fast; 0 is as fast as can be.")
     ] = 0,
     seed: Annotated[int, typer.Option(help="What the paper broker draws from.")] = 1,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(help="Serve Prometheus metrics and health on loopback.", show_default="off"),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be sent, and send nothing.")
     ] = False,
@@ -78,7 +82,9 @@ def trade(
         shutil.rmtree(desk.folder)
         desk = desks.opened(publication)
     with _Screen(publication, feed) as screen:
-        trader, differences = trade_session(publication, desk, feed, Rules(seed=seed), screen.show)
+        trader, differences = trade_session(
+            publication, desk, feed, Rules(seed=seed), screen.show, metrics_port
+        )
     if differences:
         raise TradingError(
             f"{desk.account} is halted: the broker differs: {differences[0]}",

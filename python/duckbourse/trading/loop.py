@@ -66,6 +66,8 @@ class Trader:
         self.prices: dict[str, tuple[Decimal, datetime]] = {}
         self.tick_count = 0
         self.is_stream_ready = False
+        # where the levels of the loop are told, such as equity
+        self.levels: Callable[[str, float], None] | None = None
         self._sent_at: list[datetime] = []
         self._last_exit: dict[str, datetime] = {}
 
@@ -133,6 +135,27 @@ class Trader:
                 self.publication, self.book, self.prices, clock.now()
             ):
                 await self._place(request)
+        if self.levels is not None:
+            self._tell_levels(self.levels)
+
+    def unhealthy(self) -> list[str]:
+        """Return why the loop is not trading, or not as it should; nothing is well."""
+        reasons = []
+        if self.book.state is not TradingState.ACTIVE:
+            reasons.append(f"{self.book.state}: {self.book.state_reason}")
+        if self.manager.journal.failure is not None:
+            reasons.append(str(self.manager.journal.failure))
+        if not self.is_stream_ready:
+            reasons.append("no tick yet")
+        return reasons
+
+    def _tell_levels(self, told: Callable[[str, float], None]) -> None:
+        equity = self.book.equity_amount(self.last_prices())
+        told("equity_amount", float(equity))
+        told("session_pnl_amount", float(equity - self.book.session_start_amount))
+        told("open_orders", len(self.book.live))
+        told("positions", len(self.book.held()))
+        told("ticks", self.tick_count)
 
     def last_prices(self) -> dict[str, Decimal]:
         return {symbol: price for symbol, (price, _) in self.prices.items()}

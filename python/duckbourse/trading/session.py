@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TextIO
 
 import structlog
@@ -15,7 +16,10 @@ from duckbourse.orders.book import replayed
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.journal import open_journal
 from duckbourse.orders.manager import Manager
+from duckbourse.settings import settings
 from duckbourse.streaming.replay import Replay
+from duckbourse.telemetry.metrics import Metrics, MetricsServer
+from duckbourse.telemetry.notify import Notifier
 from duckbourse.trading.desk import Desk
 from duckbourse.trading.loop import Trader
 from duckbourse.trading.publication import Publication
@@ -30,6 +34,7 @@ def trade_session(
     feed: Replay,
     rules: Rules,
     each: Callable[[Trader], None],
+    metrics_port: int | None = None,
 ) -> tuple[Trader, tuple[str, ...]]:
     """
     Trade a replayed session with the paper broker, and return what there is at its end.
@@ -58,11 +63,34 @@ def trade_session(
                 charges=publication.charges,
             )
             trader = Trader(publication, manager, broker, feed, SignalStrategy(), desk.folder, each)
-            differences = asyncio.run(_run(trader))
+            with _watched(trader, metrics_port):
+                differences = asyncio.run(_run(trader))
         finally:
             broker.close()
             journal.close()
     return trader, differences
+
+
+@contextmanager
+def _watched(trader: Trader, port: int | None) -> Iterator[None]:
+    account = trader.publication.limits.account
+    notifier = Notifier(account, settings())
+    trader.manager.listeners.append(notifier.heard)
+    server: MetricsServer | None = None
+    if port is not None:
+        metrics = Metrics(account)
+        secret = settings().metrics_token
+        server = MetricsServer(
+            metrics, trader.unhealthy, port, secret.get_secret_value() if secret else ""
+        )
+        trader.manager.listeners.append(metrics.heard)
+        trader.levels = metrics.level
+    try:
+        yield
+    finally:
+        notifier.close()
+        if server is not None:
+            server.close()
 
 
 async def _run(trader: Trader) -> tuple[str, ...]:

@@ -1,0 +1,1 @@
+"""What a loop tells of itself: metrics, health, and messages to people."""

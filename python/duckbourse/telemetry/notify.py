@@ -1,0 +1,101 @@
+"""
+Messages to people: a webhook, a Telegram chat, or both; none unless they are set.
+
+They are sent from a thread of their own, so that a slow receiver never holds up an order, and no
+more than so many a minute: what is left out is counted, and the next message says how many. A
+message that cannot be sent is logged, without the address, which is a secret.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections import deque
+
+import httpx
+import structlog
+
+from duckbourse import clock
+from duckbourse.orders import events
+from duckbourse.orders.events import Event
+from duckbourse.orders.order import Reason
+from duckbourse.settings import Settings
+
+log = structlog.get_logger()
+
+PER_MINUTE = 20
+TIMEOUT_SECONDS = 10.0
+WAITING = 1_000
+
+
+class Notifier:
+    """Sends messages of one account; `heard` is a listener of its manager."""
+
+    def __init__(self, account: str, settings: Settings, per_minute: int = PER_MINUTE) -> None:
+        self._account = account
+        self._targets = _targets(settings)
+        self._per_minute = per_minute
+        self._sent: deque[float] = deque()
+        self._left_out = 0
+        self._queue: queue.Queue[str | None] = queue.Queue(WAITING)
+        self._thread = threading.Thread(target=self._send_all, name="notify", daemon=True)
+        if self._targets:
+            self._thread.start()
+
+    def heard(self, event: Event) -> None:
+        """Tell people of an event that they want to know of."""
+        match event:
+            case events.TradingStateChanged(state=state, reason=reason, by=by):
+                self.tell(f"{state}: {reason} (by {by})")
+            case events.ExitTriggered(reason=reason, price=price) if reason is not Reason.TIME:
+                self.tell(f"{reason} at {price.normalize():f}")
+            case events.Reconciled(differences=differences) if differences:
+                self.tell(f"the broker differs: {'; '.join(differences)}")
+            case events.JournalSalvaged(kept_as=kept):
+                self.tell(f"the journal was damaged and is kept as {kept}")
+
+    def tell(self, text: str) -> None:
+        """Send a message, or count it if there were too many in this minute."""
+        if not self._targets:
+            return
+        now = clock.elapsed_seconds()
+        while self._sent and now - self._sent[0] >= 60:
+            self._sent.popleft()
+        if len(self._sent) >= self._per_minute or self._queue.full():
+            self._left_out += 1
+            return
+        self._sent.append(now)
+        more = f" ({self._left_out} messages before it were left out)" if self._left_out else ""
+        self._left_out = 0
+        self._queue.put_nowait(f"{self._account}: {text}{more}")
+
+    def close(self) -> None:
+        """Send what waits."""
+        if self._targets:
+            self._queue.put(None)
+            self._thread.join(2 * TIMEOUT_SECONDS)
+
+    def _send_all(self) -> None:
+        with httpx.Client(timeout=TIMEOUT_SECONDS) as client:
+            while (text := self._queue.get()) is not None:
+                for name, address, field, more in self._targets:
+                    try:
+                        client.post(address, json={field: text, **more}).raise_for_status()
+                    except httpx.HTTPStatusError as error:
+                        log.warning("not notified", by=name, status=error.response.status_code)
+                    except httpx.HTTPError as error:
+                        log.warning("not notified", by=name, error=type(error).__name__)
+
+
+Target = tuple[str, str, str, dict[str, str]]
+
+
+def _targets(settings: Settings) -> list[Target]:
+    found: list[Target] = []
+    if settings.webhook_url is not None:
+        found.append(("webhook", settings.webhook_url.get_secret_value(), "text", {}))
+    if settings.telegram_token is not None and settings.telegram_chat is not None:
+        token = settings.telegram_token.get_secret_value()
+        address = f"{settings.telegram_url}/bot{token}/sendMessage"
+        found.append(("telegram", address, "text", {"chat_id": settings.telegram_chat}))
+    return found
