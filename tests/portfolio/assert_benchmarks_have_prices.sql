@@ -1,6 +1,5 @@
--- A portfolio is to be compared with a symbol that has no price on any of its sessions: every
--- figure of the comparison is unknown. Bars may not have come in yet, so the build goes on, and says
--- so.
+-- A portfolio is compared with a symbol that has no price on any of its sessions: every figure of
+-- the comparison is unknown. Bars may not have come in yet, so the build goes on, and says so.
 {{ config(severity="warn") }}
 
 with
