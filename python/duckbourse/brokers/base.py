@@ -54,7 +54,6 @@ class Funds(msgspec.Struct, frozen=True, kw_only=True):
     """Money as the broker counts it, in the currency of the account."""
 
     cash_amount: Decimal
-    margin_used_amount: Decimal = Decimal(0)
 
 
 Update = OrderReport | TradeReport

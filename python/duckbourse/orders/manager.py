@@ -41,6 +41,8 @@ ANSWER_SECONDS = 5.0
 # an order that the broker does not know is not placed when it was asked twice, and this long after
 # it was sent: its books may be behind
 SETTLE_SECONDS = 10.0
+# what brokers take of changes to one order
+MAX_MODIFICATIONS = 25
 # how often what differs is asked for once more
 ASKED_AGAIN = 3
 LOOKUP_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
@@ -136,11 +138,20 @@ class Manager:
         limit_price: Decimal | None,
         trigger_price: Decimal | None = None,
     ) -> None:
-        """Ask for other prices or quantity; until the broker took them the old ones stand."""
+        """
+        Ask for other prices or quantity; until the broker took them the old ones stand.
+
+        Raise Denial for more changes of an order than brokers take.
+        """
         order = self.book.orders[order_id]
         if order.is_modify_pending or order.broker_order_id is None or not order.state.is_live:
             return
         self._may_send()
+        if order.modification_count >= MAX_MODIFICATIONS:
+            raise Denial(
+                "MODIFICATIONS",
+                f"modifications={order.modification_count}, max_modifications={MAX_MODIFICATIONS}",
+            )
         await self._durably(
             events.ModifyRequested(
                 at=clock.now(),

@@ -57,7 +57,6 @@ class Reason(StrEnum):
     """Why an order is sent; all but ENTRY close what is held and never open."""
 
     ENTRY = "entry"
-    EXIT = "exit"
     STOP = "stop"
     TRAILING_STOP = "trailing_stop"
     TARGET = "target"

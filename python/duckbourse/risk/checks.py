@@ -21,8 +21,6 @@ from duckbourse.orders.positions import ZERO
 from duckbourse.risk.limits import Covariances, Instrument, Limits
 
 Prices = Mapping[str, tuple[Decimal, datetime]]
-MAX_SLICES = 10
-MAX_MODIFICATIONS = 25
 
 
 class View:
@@ -167,8 +165,8 @@ def lot_and_tick(view: View) -> None:
         if price is not None and (price <= 0 or price % instrument.tick_size):
             raise Denial("TICK", f"{name}={price}, tick_size={instrument.tick_size.normalize()}")
     most = instrument.freeze_quantity
-    if most is not None and request.quantity > most * MAX_SLICES:
-        raise _over("FREEZE", "quantity", request.quantity, most * MAX_SLICES)
+    if most is not None and request.quantity > most:
+        raise _over("FREEZE", "quantity", request.quantity, most)
 
 
 def price_known(view: View) -> None:

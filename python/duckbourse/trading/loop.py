@@ -20,7 +20,6 @@ from duckbourse import clock
 from duckbourse.brokers.paper import PaperBroker
 from duckbourse.orders import events
 from duckbourse.orders.book import Book
-from duckbourse.orders.denial import Denial
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.manager import Manager
 from duckbourse.orders.order import Order, Reason, Request
@@ -285,12 +284,3 @@ class Trader:
             state=order.state,
             message=order.message,
         )
-
-
-def denied(trader: Trader, request: Request) -> str | None:
-    """Return what would refuse an order, and send nothing."""
-    try:
-        trader.judge(trader.book, request)
-    except Denial as denial:
-        return str(denial)
-    return None

@@ -35,7 +35,8 @@ class SignalStrategy:
     Follow every signal of the session when it is known, with its stop, target, time and size.
 
     One position a symbol: of several signals the first known, best ranked is followed. The size is
-    `position_pct` of equity, in whole lots, and no more than the account may have of it.
+    `position_pct` of equity, in whole lots, and no more than the account may have of it or the
+    exchange takes in one order.
     """
 
     def __init__(self) -> None:
@@ -73,7 +74,10 @@ def entry(publication: Publication, book: Book, prices: Prices, signal: Signal) 
     limit = protected(limits, instrument, side, price)
     equity = book.equity_amount({name: last for name, (last, _) in prices.items()})
     share = min(signal.position_pct, limits.max_order_pct, limits.max_symbol_pct)
-    lots = int(equity * share / 100 / limit / instrument.lot_size)
+    quantity = int(equity * share / 100 / limit)
+    if instrument.freeze_quantity is not None:
+        quantity = min(quantity, instrument.freeze_quantity)
+    lots = quantity // instrument.lot_size
     if lots < 1:
         return None
     return Request(

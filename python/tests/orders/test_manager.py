@@ -336,6 +336,19 @@ def test_a_change_stands_when_the_broker_took_it(tmp_path: Path) -> None:
     run(tmp_path, play)
 
 
+def test_an_order_is_changed_so_often(tmp_path: Path) -> None:
+    async def play(desk: Desk) -> None:
+        order = await desk.manager.place(request("a", limit_price=Decimal(99)))
+        order_id = order.request.order_id
+        for number in range(25):
+            await desk.manager.modify(order_id, quantity=10, limit_price=Decimal(number + 1))
+        with pytest.raises(Denial, match="MODIFICATIONS: modifications=25, max_modifications=25"):
+            await desk.manager.modify(order_id, quantity=10, limit_price=Decimal(50))
+        assert desk.venue.orders["V1"].limit_price == 25
+
+    run(tmp_path, play)
+
+
 def test_cancelling_what_is_open_leaves_exits(tmp_path: Path) -> None:
     async def play(desk: Desk) -> None:
         await desk.manager.place(request("a"))

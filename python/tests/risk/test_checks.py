@@ -58,7 +58,7 @@ INSTRUMENTS = {
         sector=sector,
         tick_size=Decimal("0.05"),
         lot_size=5,
-        freeze_quantity=100,
+        freeze_quantity=1000,
         price_band_pct=Decimal(10),
         previous_close=Decimal(100),
     )
@@ -204,7 +204,7 @@ CASES: list[Case] = [
         "TICK: limit_price=0, tick_size=0.05",
     ),
     (
-        "more than ten slices",
+        "more than the exchange takes at once",
         lambda: (wish(quantity=1005), book_with(), {}),
         "FREEZE: quantity=1005, max_quantity=1000",
     ),

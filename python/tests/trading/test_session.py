@@ -15,6 +15,7 @@ from datetime import date, timedelta
 from datetime import time as time_of_day
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -24,11 +25,11 @@ from duckbourse import clock
 from duckbourse.brokers.paper import PaperBroker, Rules
 from duckbourse.errors import ConfigurationError
 from duckbourse.orders.book import Book, replayed
-from duckbourse.orders.events import TradingState
+from duckbourse.orders.events import ExitTriggered, TradingState
 from duckbourse.orders.journal import open_journal, read_journal
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.manager import Manager
-from duckbourse.orders.order import Order, Reason
+from duckbourse.orders.order import Exits, Order, Reason, Request
 from duckbourse.settings import PROJECT
 from duckbourse.streaming.replay import Replay, replay_of
 from duckbourse.trading.commands import give
@@ -51,6 +52,7 @@ class Floor:
     publication: Publication
     bars: duckdb.DuckDBPyConnection
     folder: Path
+    strategy: type[SignalStrategy] = SignalStrategy
 
     def feed(self) -> Replay:
         return replay_of(
@@ -78,7 +80,7 @@ class Floor:
             charges=self.publication.charges,
             settle_seconds=0,
         )
-        trader = Trader(self.publication, manager, broker, feed, SignalStrategy(), self.folder)
+        trader = Trader(self.publication, manager, broker, feed, self.strategy(), self.folder)
 
         async def play() -> None:
             assert await trader.start() == ()
@@ -285,6 +287,34 @@ def test_everything_is_closed_at_the_square_off(floor: Floor) -> None:
     ]
     assert len(closed) > 3
     assert {at.astimezone(floor.publication.zone).strftime("%H:%M") for at in closed} == {"10:30"}
+
+
+def test_a_trailing_stop_follows_the_best_price(floor: Floor) -> None:
+    class Trailing(SignalStrategy):
+        def wishes(self, *told: Any) -> list[Request]:
+            return [
+                replace(wish, exits=Exits(trail_distance=Decimal("0.5")))
+                for wish in super().wishes(*told)
+            ]
+
+    floor.strategy = Trailing
+    book = floor.traded().book
+    called = [
+        event
+        for event in read_journal(floor.folder)
+        if isinstance(event, ExitTriggered) and event.reason is Reason.TRAILING_STOP
+    ]
+    assert len(called) > 5
+    for event in called:
+        entry = book.orders[event.entry_id]
+        best, sign = book.best_price[event.entry_id], entry.request.side.sign
+        assert (best - (entry.average_price or best)) * sign >= 0
+        assert (best - event.price) * sign >= Decimal("0.5")
+    assert {event.entry_id for event in called} == {
+        order.request.entry_id
+        for order in filled(book)
+        if order.request.reason is Reason.TRAILING_STOP
+    }
 
 
 def test_a_signal_is_followed_at_the_first_price_after_it(floor: Floor) -> None:
