@@ -11,7 +11,7 @@ settings as (
 ),
 
 signals as (
-    select * from {{ ref('scanners__signals') }}
+    select * from {{ ref('backtests__signals') }}
 ),
 
 exits as (

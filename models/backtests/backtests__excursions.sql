@@ -8,7 +8,7 @@
 with
 
 signals as (
-    select * from {{ ref('scanners__signals') }}
+    select * from {{ ref('backtests__signals') }}
 ),
 
 minutes as (

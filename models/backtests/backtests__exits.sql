@@ -9,7 +9,7 @@ signals as (
         session_date + exit_time::time as latest_exit_ts,
         if(direction = 'long', stop_price, -stop_price) as stop_level,
         if(direction = 'long', target_price, -target_price) as target_level
-    from {{ ref('scanners__signals') }}
+    from {{ ref('backtests__signals') }}
 ),
 
 minutes as (

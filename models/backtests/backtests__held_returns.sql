@@ -3,7 +3,7 @@
 with
 
 signals as (
-    select * from {{ ref('scanners__signals') }}
+    select * from {{ ref('backtests__signals') }}
 ),
 
 bars as (

@@ -15,7 +15,7 @@ trades as (
 ),
 
 signals as (
-    select * from {{ ref('scanners__signals') }}
+    select * from {{ ref('backtests__signals') }}
 ),
 
 held_returns as (

@@ -6,7 +6,7 @@
 with
 
 signals as (
-    select * from {{ ref('scanners__signals') }}
+    select * from {{ ref('backtests__signals') }}
 ),
 
 exits as (

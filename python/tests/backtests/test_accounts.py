@@ -18,7 +18,7 @@ CANDIDATES = """
         signals.stop_price, signals.position_pct, exits.entry_price, exits.entry_bar_volume,
         exits.reckoned_price, exits.reckoned_return_pct, exits.exit_reason, charges.*,
         volatility.natr_14, instruments.sector
-    from scanners.signals
+    from backtests.signals
     inner join backtests.exits using (signal_id)
     left join seeds.instruments using (symbol)
     asof inner join seeds.charges

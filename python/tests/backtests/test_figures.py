@@ -182,7 +182,7 @@ def test_intervals_and_chance_are_near_their_true_values(sample: Warehouse) -> N
             if(signals.direction = 'long', 1, -1)
             * (arg_max(bars.close, bar_ts) / arg_min(bars.open, bar_ts) - 1) * 100 as pct
         from backtests.trades
-        inner join scanners.signals using (signal_id)
+        inner join backtests.signals using (signal_id)
         inner join bars.ohlcv as bars
             on bars.timeframe = '1m' and bars.session_date = signals.session_date
                 and bars.bar_ts >= signals.known_at

@@ -9,7 +9,17 @@ from tests.backtests.worlds import compiled
 from tests.warehouse.conftest import Warehouse
 
 MODELS = (
-    *("minutes", "excursions", "exits", "outcomes", "runs", "candidates", "accounts", "trades"),
+    *(
+        "signals",
+        "minutes",
+        "excursions",
+        "exits",
+        "outcomes",
+        "runs",
+        "candidates",
+        "accounts",
+        "trades",
+    ),
     *("fills", "equity", "held_returns", "permutations", "bootstraps", "summary", "folds"),
     "sweep",
 )

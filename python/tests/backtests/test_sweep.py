@@ -56,7 +56,7 @@ def signals_of(connection: duckdb.DuckDBPyConnection) -> list[Row]:
     return rows(
         connection,
         "select signals.*, outcome_settings.notional_amount, outcome_settings.slippage_bps, "
-        "charges.* exclude (segment, currency) from scanners.signals "
+        "charges.* exclude (segment, currency) from backtests.signals "
         "inner join seeds.outcome_settings using (calendar) asof inner join seeds.charges "
         "on outcome_settings.segment = charges.segment "
         "and signals.session_date >= charges.effective_from",
@@ -133,7 +133,7 @@ def test_a_presets_own_thresholds_give_its_outcomes(
         "and take_profit_pct = 6 and exit_earlier_minutes = 0"
     ).fetchall()
     wanted = connection.execute(
-        "select sum(net_return_pct) from backtests.outcomes inner join scanners.signals "
+        "select sum(net_return_pct) from backtests.outcomes inner join backtests.signals "
         "using (signal_id) where scanner = 'crp' and preset = 'standard'"
     ).fetchall()
     assert float(found[0][0]) == pytest.approx(wanted[0][0], abs=1e-4)

@@ -33,7 +33,7 @@ def made(sample: Warehouse, cases: list[Case], *models: str) -> duckdb.DuckDBPyC
         connection.execute(f"create schema duckbourse.{schema}")
     for seed in ("charges", "outcome_settings", "backtest_settings", "sweep_grid"):
         connection.execute(f"create table duckbourse.seeds.{seed} as from built.seeds.{seed}")
-    for relation in ("bars.ohlcv", "scanners.signals", "bars.sessions", "indicators.volatility"):
+    for relation in ("bars.ohlcv", "backtests.signals", "bars.sessions", "indicators.volatility"):
         connection.execute(f"create table duckbourse.{relation} as from built.{relation} limit 0")
     connection.executemany(
         "insert into duckbourse.bars.ohlcv by name select ? as symbol, '1m' as timeframe, "
@@ -46,7 +46,7 @@ def made(sample: Warehouse, cases: list[Case], *models: str) -> duckdb.DuckDBPyC
         ],
     )
     connection.executemany(
-        "insert into duckbourse.scanners.signals by name select ? as signal_id, 'made' as scanner, "
+        "insert into duckbourse.backtests.signals by name select ? as signal_id, 'made' as scanner, "
         "'up' as preset, ? as session_date, ? as known_at, ? as symbol, 'XNSE' as calendar, "
         "? as direction, 50 as score, 1 as signal_rank, 100 as entry_price, ? as stop_price, "
         "? as target_price, 10 as position_pct, ? as exit_time",
@@ -62,7 +62,7 @@ def made(sample: Warehouse, cases: list[Case], *models: str) -> duckdb.DuckDBPyC
     connection.execute(
         "insert into duckbourse.bars.sessions by name select distinct 'XNSE' as calendar, "
         "session_date, session_date + time '09:15' as open_ts, session_date + time '15:30' "
-        "as close_ts from duckbourse.scanners.signals"
+        "as close_ts from duckbourse.backtests.signals"
     )
     for model in models:
         sql = compiled(sample, model)

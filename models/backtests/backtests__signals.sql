@@ -1,0 +1,37 @@
+{{ config(access='private') }}
+
+with
+
+signals as (
+    select * from {{ ref('scanners__signals') }}
+),
+
+sessions as (
+    select * from {{ ref('bars__sessions') }}
+),
+
+-- what is known at the close can be traded in the session after it
+final as (
+    select
+        signals.signal_id,
+        signals.scanner,
+        signals.preset,
+        sessions.session_date,
+        signals.known_at,
+        signals.symbol,
+        signals.calendar,
+        signals.direction,
+        signals.score,
+        signals.signal_rank,
+        signals.entry_price,
+        signals.stop_price,
+        signals.target_price,
+        signals.exit_time,
+        signals.position_pct
+    from signals
+    asof left join sessions
+        on signals.calendar = sessions.calendar and signals.known_at < sessions.close_ts
+)
+
+select * from final
+order by session_date, known_at, scanner, preset, signal_rank
