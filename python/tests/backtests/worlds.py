@@ -47,7 +47,8 @@ def made(sample: Warehouse, cases: list[Case], *models: str) -> duckdb.DuckDBPyC
     )
     connection.executemany(
         "insert into duckbourse.backtests.signals by name "
-        "select ? as signal_id, 'made' as scanner, 'up' as preset, ? as session_date, ? as known_at, ? as symbol, 'XNSE' as calendar, "
+        "select ? as signal_id, 'made' as scanner, 'up' as preset, ? as session_date, "
+        "? as known_at, ? as symbol, 'XNSE' as calendar, "
         "? as direction, 50 as score, 1 as signal_rank, 100 as entry_price, ? as stop_price, "
         "? as target_price, 10 as position_pct, ? as exit_time",
         [
