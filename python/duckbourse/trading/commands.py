@@ -11,8 +11,11 @@ import os
 from pathlib import Path
 
 import msgspec
+import structlog
 
 from duckbourse import clock
+
+log = structlog.get_logger()
 
 FOLDER = "commands"
 
@@ -38,12 +41,17 @@ def give(folder: Path, name: str, reason: str) -> Path:
 
 
 def taken(folder: Path) -> list[Command]:
-    """Take the commands that lie there, in the order they were given."""
+    """Take the commands that lie there, in the order they were given; what is none is put aside."""
     commands = folder / FOLDER
     if not commands.exists():
         return []
     found = []
     for path in sorted(commands.glob("*.json")):
-        found.append(msgspec.json.decode(path.read_bytes(), type=Command))
-        path.unlink()
+        try:
+            found.append(msgspec.json.decode(path.read_bytes(), type=Command))
+        except msgspec.DecodeError as error:
+            log.error("not a command", file=path.name, said=str(error))
+            path.rename(path.with_suffix(".refused"))
+        else:
+            path.unlink()
     return found

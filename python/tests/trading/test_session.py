@@ -245,6 +245,15 @@ def test_a_halt_stops_entries_and_leaves_exits(floor: Floor) -> None:
     assert any(order.request.reason is Reason.STOP for order in filled(book))
 
 
+def test_what_is_no_command_is_put_aside(floor: Floor) -> None:
+    give(floor.folder, "halt", "news")
+    commands = floor.folder / "commands"
+    (commands / "00000000-broken.json").write_text('{"name": "hal')
+    book = floor.traded(stop_after=3).book
+    assert book.state is TradingState.HALTED
+    assert [path.name for path in commands.iterdir()] == ["00000000-broken.refused"]
+
+
 def test_a_halt_stands_until_it_is_lifted(floor: Floor) -> None:
     floor.folder.mkdir(parents=True)
     give(floor.folder, "halt", "news")
