@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections import Counter
 from datetime import date, datetime
 from decimal import Decimal
@@ -79,8 +78,7 @@ def trade(
         return
     desk = desks.opened(publication)
     if fresh:
-        shutil.rmtree(desk.folder)
-        desk = desks.opened(publication)
+        desks.forget(desk)
     with _Screen(publication, feed) as screen:
         trader, differences = trade_session(
             publication, desk, feed, Rules(seed=seed), screen.show, metrics_port

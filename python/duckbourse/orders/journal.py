@@ -156,7 +156,7 @@ def open_journal(folder: Path) -> tuple[Journal, list[Event]]:
     a new one begins with the rows before the damage and a JournalSalvaged that says where they end.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    lock = _locked(folder)
+    lock = lock_folder(folder)
     try:
         committed = _committed_frames(folder / (FILE + "-wal"))
         events, row, checksum, damage = _read(folder / FILE, committed)
@@ -186,7 +186,10 @@ def read_journal(folder: Path) -> list[Event]:
     return events
 
 
-def _locked(folder: Path) -> IO[str]:
+def lock_folder(folder: Path) -> IO[str]:
+    """
+    Return what keeps a folder for this process until closed; raise JournalBusy if another has it.
+    """
     lock = (folder / LOCK).open("a")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

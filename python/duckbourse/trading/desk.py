@@ -7,6 +7,7 @@ Where an account's session lives on disk, and what can be read of it by anybody.
 
 from __future__ import annotations
 
+import shutil
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -16,7 +17,7 @@ import msgspec
 from duckbourse.errors import ConfigurationError
 from duckbourse.orders.book import Book, replayed
 from duckbourse.orders.events import Event
-from duckbourse.orders.journal import read_journal
+from duckbourse.orders.journal import LOCK, lock_folder, read_journal
 from duckbourse.settings import settings
 from duckbourse.trading.publication import Publication
 
@@ -49,6 +50,21 @@ def opened(publication: Publication) -> Desk:
     desk.folder.mkdir(parents=True, exist_ok=True)
     (desk.folder / FILE).write_bytes(msgspec.json.encode(desk))
     return desk
+
+
+def forget(desk: Desk) -> None:
+    """Remove all that was traded at a desk; raise JournalBusy if somebody trades there now."""
+    lock = lock_folder(desk.folder)
+    try:
+        for path in desk.folder.iterdir():
+            if path.name in (FILE, LOCK):
+                continue
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+    finally:
+        lock.close()
 
 
 def found(account: str | None, session_date: date | None) -> Desk:

@@ -12,6 +12,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from duckbourse.orders.journal import lock_folder
 from duckbourse.settings import PROJECT
 from tests.warehouse.conftest import Warehouse, empty_store, sample
 
@@ -63,6 +64,22 @@ def test_a_session_is_traded_and_told(bourse: Run, tmp_path: Path) -> None:
     lines = [json.loads(line) for line in log.splitlines()]
     assert all(line["correlation_id"] for line in lines if line["event"] == "order")
     assert {line["at"][:10] for line in lines} == {"2010-05-28"}
+
+
+def test_nobody_forgets_what_another_trades(bourse: Run, tmp_path: Path) -> None:
+    bourse("trade", "--scanner", "crp")
+    folder = tmp_path / "data" / "trading" / "paper_us" / "2010-05-28"
+    before = {path.name: path.stat().st_size for path in folder.iterdir()}
+    lock = lock_folder(folder)
+    for words in (("trade", "--fresh"), ("trade",), ("reconcile",)):
+        done = bourse(*words)
+        assert done.returncode == 4
+        assert "another process trades" in done.stderr
+    assert {path.name: path.stat().st_size for path in folder.iterdir()} == before
+    lock.close()
+    assert bourse("trade", "--fresh", "--scanner", "crp.standard").returncode == 0
+    orders = json.loads(bourse("orders", "--json").stdout)
+    assert {order["strategy"] for order in orders} == {"crp.standard"}
 
 
 def test_what_would_be_sent_is_not_sent(bourse: Run, tmp_path: Path) -> None:
