@@ -42,6 +42,7 @@ class Venue:
     trades: list[TradeReport] = field(default_factory=list)
     outbox: list[Update] = field(default_factory=list)
     tags: Counter[str] = field(default_factory=Counter)
+    live: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
@@ -121,9 +122,8 @@ class Venue:
 
     def some_trading(self) -> None:
         """Fill, in part or whole, or end some of what is open."""
-        for broker_order_id, report in list(self.orders.items()):
-            if not report.state.is_live:
-                continue
+        for broker_order_id in sorted(self.live):
+            report = self.orders[broker_order_id]
             match self.random.randrange(6):
                 case 0 | 1:
                     self.fill(broker_order_id, report.quantity)
@@ -134,6 +134,7 @@ class Venue:
 
     def _told(self, report: OrderReport) -> None:
         self.orders[report.broker_order_id] = report
+        (self.live.add if report.state.is_live else self.live.discard)(report.broker_order_id)
         self.outbox.append(report)
 
 
