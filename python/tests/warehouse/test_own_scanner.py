@@ -66,7 +66,8 @@ def test_the_example_becomes_a_scanner_here_and_in_a_package(
 
     copied.dbt("deps", *here)
     chosen = ("scanners__cutoffs+1", "+path:models/scanners/scans", "package:plugin")
-    traded = [f"backtests__{step}" for step in ("minutes", "excursions", "exits", "outcomes")]
+    steps = ("signals", "minutes", "excursions", "exits", "outcomes")
+    traded = [f"backtests__{step}" for step in steps]
     laws = ("path:tests/project", "path:tests/scanners")
     copied.build(*here, "-s", *chosen, "scanners__signals", *traded, *laws, tests=True)
     signals = copied.query(
