@@ -444,6 +444,14 @@ def nearly_equal_closes(bars: Bars, period: int) -> Flags:
     return np.asarray((deviation > 0) & (deviation < 1e-5 * bars["close"]))
 
 
+def nearly_equal_ranges(bars: Bars, period: int) -> Flags:
+    small = [
+        over_windows(deviations, period, bars[side]) < 5e-4 * np.maximum.accumulate(bars[side])
+        for side in ("high", "low")
+    ]
+    return np.asarray(small[0] | small[1])
+
+
 FADES = (
     "after a rest longer than the memory of the averages nothing is left of them, and ours is 0; "
     "TA-Lib goes on with what is left, for it all fades alike"
@@ -466,6 +474,12 @@ NOISE = (
         "that rounding takes of them is one of beta's, and TA-Lib's running sums keep what it took "
         "of the largest returns that ever were",
         nearly_equal_returns,
+    ),
+    Noise(
+        "correlation",
+        "as numpy has it; where highs or lows deviate by less than 5e-4 of themselves, TA-Lib's "
+        "sums of squares have lost more than six of their digits",
+        nearly_equal_ranges,
     ),
     Noise(
         "bollinger",
