@@ -25,9 +25,7 @@ where
 select *
 from ({{ sql_on_read(name, scanner) }})
 where session_date between p_session_date::date and coalesce(p_last_session_date, p_session_date)::date
-{%- elif name in ('scanners__expected_volumes', 'scanners__last_five_minutes') -%}
-{{ sql_on_read(name, scanner) }}
-{%- elif name == scanner.scores -%}
+{%- elif name == scanner.scores or name in inlined_on_read() -%}
 {{ sql_on_read(name, scanner) }}
 {%- else -%}
 select * from {{ relation_on_read(name) }}

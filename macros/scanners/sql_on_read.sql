@@ -1,7 +1,7 @@
 {% macro sql_on_read(model, scanner) -%}
 {%- set node = graph.nodes.values() | selectattr('name', 'equalto', model) | list | first -%}
 {%- set own = '{{ ref\\([\'"](?:[^\'"]+[\'"], ?[\'"])?(\\w+)[\'"]\\) }}' -%}
-{%- set code = modules.re.sub('(?s){{ config\\(.*?\\) }}', '', node.raw_code) -%}
+{%- set code = code_without_config(node) -%}
 {#- The order in which a table lies is of no use to a part of a query. -#}
 {%- set code = modules.re.sub('\nselect \\* from final\\s+order by [^()]*$', '\nselect * from final', code) -%}
 {%- set parts = modules.re.split(own, code) -%}

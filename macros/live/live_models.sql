@@ -1,0 +1,12 @@
+{% macro live_models() -%}
+{{ return([
+    'bars__checked_minutes',
+    'bars__ohlcv',
+    'scanners__session_minutes',
+    'scanners__sessions',
+    'scanners__histories',
+    'scanners__eves',
+    'scanners__opening_ranges',
+    'scanners__signals',
+]) }}
+{%- endmacro %}

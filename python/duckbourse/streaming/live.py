@@ -1,0 +1,242 @@
+"""
+The session as it comes, in a database in memory, by the SQL that dbt published.
+
+Its relations carry the names of the published ones. Those that the session adds to are made by the
+models' own SQL (`serving.live_models`), the rest are the published ones up to the eve. So the
+published macros answer as they will when the next build has the same minutes, and nothing that came
+later can be seen, even where the session was long ago.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime, time
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+
+from duckbourse.errors import PublicationError
+from duckbourse.settings import settings
+from duckbourse.warehouse import CATALOG, attach, quoted
+
+# sessions that open after a scan's cutoff are none to it: it may look back this much further
+SPARE_SESSIONS = 10
+BARS = "bars.ohlcv"
+MINUTES = "scanners.session_minutes"
+# the session's rows of these come after those of the eve; the others are of the session alone
+ADDED_TO = (BARS, MINUTES)
+# those that say what there is to be made
+OF_SESSION = ("bars.symbol_days", "bars.delivered_days", "scanners.built_days", "scanners.signals")
+# a week's bar is made of more than the session, and a bar's number counts those before the session
+NUMBERED = """
+    select made.* replace (made.bar_number + coalesce(bar_count, 0) as bar_number)
+    from ({code}) as made
+    left join live.bars_before using (symbol, timeframe)
+    where timeframe != '1w'
+"""
+# what the models read of the raw store and of the build, as it is for one session
+SESSION = """
+    create table live.clock as select null::timestamp as now;
+    create table live.minutes (
+        symbol varchar, bar_ts timestamp, open double, high double, low double, close double,
+        volume double, primary key (symbol, bar_ts)
+    );
+    create table live.bars_before as
+    select symbol, timeframe, count(*) as bar_count
+    from {published}.bars.ohlcv where session_date < {day} group by all;
+    create table live.first_of_history as
+    select min(session_date) from (
+        from {published}.bars.sessions
+        where calendar = {calendar} and session_date < {day}
+        order by session_date desc
+        limit (select max(history_sessions) + {spare} from {published}.scanners.cutoffs)
+    );
+    create view staging.stg_raw__minute_bars as
+    select
+        *,
+        {day}::date as session_date,
+        {calendar} as calendar,
+        'ticks' as source,
+        null::varchar as source_file,
+        null::bigint as source_row,
+        'live' as delivery,
+        null::timestamp as delivered_at
+    from live.minutes
+    where bar_ts + interval 1 minute <= (from live.clock);
+    create view bars.delivered_days as
+    select distinct symbol, session_date, 'minute' as kind, delivery, false as is_copied
+    from staging.stg_raw__minute_bars;
+    create view bars.symbol_days as
+    select
+        days.symbol,
+        days.session_date,
+        {calendar} as calendar,
+        (from live.clock) as known_until,
+        1 as delivery_count,
+        false as is_contested,
+        coalesce(factors.adjustment_factor, 1) as adjustment_factor,
+        coalesce(factors.adjustment_factor_total, 1) as adjustment_factor_total,
+        false as is_week_over,
+        1::ubigint as version
+    from bars.delivered_days as days
+    asof left join {published}.bars.adjustment_factors as factors
+        on days.symbol = factors.symbol and days.session_date >= factors.effective_from;
+    create view bars.stale_symbols as
+    select symbol, session_date as stale_from, session_date as stale_week_from
+    from bars.delivered_days;
+    create view scanners.built_days as from {published}.scanners.built_days limit 0;
+    create table bars.checked_daily (
+        symbol varchar, session_date date, open_ts timestamp, close_ts timestamp, open double,
+        high double, low double, close double, volume double, calendar varchar, source varchar,
+        broken_rule varchar, preference bigint
+    )
+"""
+COLUMNS = ("symbol", "bar_ts", "open", "high", "low", "close", "volume")
+Minute = tuple[str, datetime, float, float, float, float, float | None]
+
+
+class LiveSession:
+    """
+    One session of a calendar, known up to an instant.
+
+    Times are the exchange's own, without a zone, as in the published file, which is held open as it
+    was when this began.
+    """
+
+    def __init__(self, calendar: str, session_date: date, published: Path | None = None) -> None:
+        """Open the published file; raise PublicationError where it has no live models."""
+        path = published or settings().published_database
+        if not path.exists():
+            raise PublicationError(f"nothing is published at {path}", "run `./bourse build`")
+        self._day = quoted(session_date)
+        self._views: dict[str, str] = {}
+        self._connection = duckdb.connect()
+        try:
+            attach(self._connection, path, read_only=True)
+            self._models = dict(
+                self.ask(f"select relation, code from {CATALOG}.serving.live_models order by step")
+            )
+            self._presets = self._models.pop("live.presets")
+            self._signals = self._models.pop("scanners.signals")
+            presets = self.ask(f"select distinct scanner from ({self._presets})")
+            self._live_scanners = {scanner for (scanner,) in presets}
+            self._set_up(quoted(calendar))
+        except (duckdb.CatalogException, PublicationError) as error:
+            self._connection.close()
+            raise PublicationError(
+                f"the published file cannot be gone on from: {str(error).splitlines()[0]}",
+                "run `./bourse build`",
+            ) from error
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def add_minutes(self, minutes: Sequence[Minute]) -> None:
+        """Take in minutes that are over: symbol, start, open, high, low, close, volume."""
+        if not minutes:
+            return
+        values = map(np.array, zip(*minutes, strict=True))
+        columns = dict(zip(COLUMNS, values, strict=True))
+        self._connection.register("added", columns)
+        self._do("insert into live.minutes by name from added")
+        self._connection.unregister("added")
+
+    def know_until(self, instant: datetime) -> None:
+        """Make all that can be known at an instant, of the minutes that were over by then."""
+        self._do(
+            f"create or replace table live.clock as select {quoted(instant)}::timestamp as now"
+        )
+        # nobody looks for the session's minutes among those of years
+        self._do(f"create or replace view {BARS} as from live.ohlcv")
+        for relation, code in self._models.items():
+            if relation == BARS:
+                code = NUMBERED.format(code=code)
+            self._do(f"create or replace table {self._made(relation)} as {code}")
+            if relation == MINUTES:
+                self._do(self._views[BARS])
+
+    def cutoffs(self) -> list[time]:
+        """Return the times of day at which a live scan is due."""
+        found = self.ask(f"select distinct cutoff_time::time from ({self._presets}) order by all")
+        return [cutoff for (cutoff,) in found]
+
+    def signals(self, cutoff: time) -> list[dict[str, Any]]:
+        """
+        Return what the live scanners would trade at a cutoff, as `scanners.signals` has it.
+
+        All that was over by then must be known.
+        """
+        scans: dict[str, list[str]] = {}
+        for scanner, preset, is_due in self.ask(
+            f"select scanner, preset, cutoff_time::time = ? from ({self._presets})", cutoff
+        ):
+            found = scans.setdefault(scanner, [])
+            if is_due:
+                of = f"{self._day}, {quoted(cutoff)}, {quoted(preset)}"
+                found.append(f"from {CATALOG}.{scanner}_scan({of})")
+        for scanner, parts in scans.items():
+            parts = [f"from {CATALOG}.scanners.{scanner} limit 0", *parts]
+            union = " union all ".join(f"({part})" for part in parts)
+            self._do(f"create or replace table scanners.{scanner} as {union}")
+        answer = self._connection.execute(
+            f"select * from ({self._signals}) where session_date = {self._day}"
+        )
+        names = [column[0] for column in answer.description or []]
+        return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
+
+    def ask(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        """Ask of the session and of all before it; a macro is `duckbourse.<name>(…)`."""
+        return self._connection.execute(query, list(values)).fetchall()
+
+    def _do(self, *statements: str) -> None:
+        for statement in statements:
+            self._connection.execute(statement)
+
+    def _set_up(self, calendar: str) -> None:
+        tables = self.ask(
+            """
+            select schema_name, table_name, list(column_name)
+            from duckdb_columns() where database_name = ? and schema_name != 'staging' group by all
+            """,
+            CATALOG,
+        )
+        self._do("use memory", "create schema live", "create schema staging")
+        self._do(*(f"create schema {schema}" for schema in {schema for schema, *_ in tables}))
+        of_session = {*OF_SESSION, *self._models} - {*ADDED_TO}
+        of_session |= {f"scanners.{scanner}" for scanner in self._live_scanners}
+        self._do(
+            *(
+                SESSION.format(
+                    day=self._day, calendar=calendar, published=CATALOG, spare=SPARE_SESSIONS
+                )
+            ).split(";")
+        )
+        for schema, table, columns in tables:
+            relation = f"{schema}.{table}"
+            if relation in of_session:
+                continue
+            view = f"from {CATALOG}.{relation} where {self._before(relation, columns)}"
+            if relation in ADDED_TO:
+                self._do(
+                    f"create table {self._made(relation)} as from {CATALOG}.{relation} limit 0"
+                )
+                view += f" union all by name from {self._made(relation)}"
+            self._views[relation] = f"create or replace view {relation} as {view}"
+            self._do(self._views[relation])
+
+    def _before(self, relation: str, columns: list[str]) -> str:
+        """Return which rows of a relation were there on the eve."""
+        if relation == "bars.sessions" or relation.startswith("seeds."):
+            return "true"
+        if relation == MINUTES:
+            return f"session_date < {self._day} and session_date >= (from live.first_of_history)"
+        if "session_date" in columns:
+            return f"session_date < {self._day}"
+        return f"bar_ts < {self._day}" if "bar_ts" in columns else "true"
+
+    @staticmethod
+    def _made(relation: str) -> str:
+        """Return where what the session has of a relation is kept."""
+        return f"live.{relation.split('.')[1]}" if relation in ADDED_TO else relation
