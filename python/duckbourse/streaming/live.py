@@ -63,8 +63,7 @@ SESSION = """
         null::bigint as source_row,
         'live' as delivery,
         null::timestamp as delivered_at
-    from live.minutes
-    where bar_ts + interval 1 minute <= (from live.clock);
+    from live.minutes;
     create view bars.delivered_days as
     select distinct symbol, session_date, 'minute' as kind, delivery, false as is_copied
     from staging.stg_raw__minute_bars;
