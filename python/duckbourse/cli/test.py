@@ -83,7 +83,7 @@ def _steps(long: bool, keyword: str | None) -> list[tuple[str, str, Path, list[s
     chosen = [*(["--long"] if long else []), *(["-k", keyword] if keyword else [])]
     return [
         ("lint", "dbt deps", here, [str(tools / "dbt"), "deps", "--quiet"]),
-        ("lint", "sqlfluff", here, [*run, "sqlfluff", "lint", *sql]),
+        ("lint", "sqlfluff", here, [*run, "sqlfluff", "lint", "--processes", "0", *sql]),
         ("lint", "ruff", python, [*run, "ruff", "check", *ruff_files]),
         ("lint", "ruff format", python, [*run, "ruff", "format", "--check", *ruff_files]),
         ("lint", "mypy", python, [*run, "mypy"]),
