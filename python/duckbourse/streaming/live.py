@@ -122,7 +122,7 @@ class LiveSession:
             presets = self.ask(f"select distinct scanner from ({self._presets})")
             self._live_scanners = {scanner for (scanner,) in presets}
             self._set_up(quoted(calendar))
-        except (duckdb.CatalogException, PublicationError) as error:
+        except (duckdb.Error, PublicationError) as error:
             self._connection.close()
             raise PublicationError(
                 f"the published file cannot be gone on from: {str(error).splitlines()[0]}",
@@ -133,13 +133,17 @@ class LiveSession:
         self._connection.close()
 
     def add_minutes(self, minutes: Sequence[Minute]) -> None:
-        """Take in minutes that are over: symbol, start, open, high, low, close, volume."""
+        """
+        Take in minutes that are over: symbol, start, open, high, low, close, volume.
+
+        One that is told again takes the place of what was told before.
+        """
         if not minutes:
             return
         values = map(np.array, zip(*minutes, strict=True))
         columns = dict(zip(COLUMNS, values, strict=True))
         self._connection.register("added", columns)
-        self._do("insert into live.minutes by name from added")
+        self._do("insert or replace into live.minutes by name from added")
         self._connection.unregister("added")
 
     def know_until(self, instant: datetime) -> None:

@@ -63,6 +63,17 @@ def of_range(output: str, function: Callable[..., Series]) -> Reference:
     return lambda bars, *periods: {output: function(bars["high"], bars["low"], *periods)}
 
 
+def correlation(bars: Bars, period: int) -> Bars:
+    """TA-Lib's, but numpy's where TA-Lib's sums of squares lose digits: of small deviations."""
+    found = talib.CORREL(bars["high"], bars["low"], period)
+    for bar in range(period - 1, len(found)):
+        high, low = (bars[side][bar - period + 1 : bar + 1] for side in ("high", "low"))
+        deviation = min(high.std() / high.max(), low.std() / low.max())
+        if 1e-9 < deviation < 1e-3:
+            found[bar] = np.corrcoef(high, low)[0, 1]
+    return {"correlation": found}
+
+
 def of_bars(output: str, function: Callable[..., Series]) -> Reference:
     return lambda bars, *periods: {
         output: function(bars["high"], bars["low"], bars["close"], *periods)
@@ -353,7 +364,7 @@ REFERENCES: dict[str, Reference] = {
     "linear_regression": linear_regression,
     "stddev": of_close("stddev", talib.STDDEV),
     "variance": of_close("variance", talib.VAR),
-    "correlation": of_range("correlation", talib.CORREL),
+    "correlation": correlation,
     "beta": of_range("beta", talib.BETA),
     "pivot_points_classic": pivot_points_classic,
     "pivot_points_fibonacci": pivot_points_fibonacci,
@@ -444,14 +455,6 @@ def nearly_equal_closes(bars: Bars, period: int) -> Flags:
     return np.asarray((deviation > 0) & (deviation < 1e-5 * bars["close"]))
 
 
-def nearly_equal_ranges(bars: Bars, period: int) -> Flags:
-    small = [
-        over_windows(deviations, period, bars[side]) < 5e-4 * np.maximum.accumulate(bars[side])
-        for side in ("high", "low")
-    ]
-    return np.asarray(small[0] | small[1])
-
-
 FADES = (
     "after a rest longer than the memory of the averages nothing is left of them, and ours is 0; "
     "TA-Lib goes on with what is left, for it all fades alike"
@@ -474,12 +477,6 @@ NOISE = (
         "that rounding takes of them is one of beta's, and TA-Lib's running sums keep what it took "
         "of the largest returns that ever were",
         nearly_equal_returns,
-    ),
-    Noise(
-        "correlation",
-        "as numpy has it; where highs or lows deviate by less than 5e-4 of themselves, TA-Lib's "
-        "sums of squares have lost more than six of their digits",
-        nearly_equal_ranges,
     ),
     Noise(
         "bollinger",
