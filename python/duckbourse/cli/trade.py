@@ -20,6 +20,7 @@ from duckbourse.errors import ConfigurationError, TradingError
 from duckbourse.orders.book import Book
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import Reason
+from duckbourse.streaming.feed import conflated
 from duckbourse.streaming.replay import Replay, replay_of
 from duckbourse.trading import desk as desks
 from duckbourse.trading.loop import Trader
@@ -219,7 +220,8 @@ def _print_wishes(publication: Publication, feed: Replay, json: bool) -> None:
     """Say what the strategy would send on the first price after each signal."""
     book, strategy, rows = Book(publication.limits.capital_amount), SignalStrategy(), []
     prices: dict[str, tuple[Decimal, datetime]] = {}
-    for batch in feed.batches():
+    for records in feed.batches():
+        batch = conflated(records, feed.symbols, feed.is_made_up)
         prices |= {tick.symbol: (tick.price, tick.at) for tick in batch}
         rows += [
             {

@@ -1,5 +1,5 @@
 """
-A session that was, once more: the minute bars of the published file as ticks, at any speed.
+A session that was, once more, at any speed: its recorded ticks, or its minute bars as ticks.
 
 A bar tells four prices and not when they were. Its ticks are its open, the end of the range that it
 closes away from, the other end, and its close, at the start, thirds and the last millisecond of the
@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from decimal import Decimal
-from itertools import groupby
 from zoneinfo import ZoneInfo
 
 import duckdb
+import numpy as np
 
 from duckbourse import clock
-from duckbourse.streaming.feed import Tick
+from duckbourse.streaming.feed import RECORD, Records, instant, microseconds, millionths
 
 MINUTES = """
     select symbol, bar_ts, open::decimal(18, 6), high::decimal(18, 6), low::decimal(18, 6),
@@ -27,6 +27,7 @@ MINUTES = """
     where timeframe = '1m' and session_date = ? and calendar = ? and list_contains(?, symbol)
     order by bar_ts, symbol
 """
+OFFSETS = (0, 20_000_000, 40_000_000, 59_999_000)
 Bar = tuple[str, datetime, Decimal, Decimal, Decimal, Decimal, float]
 
 
@@ -37,29 +38,39 @@ class Replay:
     `at` is the time of the last tick, which is what the clock should tell.
     """
 
-    def __init__(self, bars: list[Bar], zone: ZoneInfo, session_date: date, speed: float) -> None:
+    def __init__(
+        self,
+        records: Records,
+        symbols: tuple[str, ...],
+        session_date: date,
+        speed: float,
+        *,
+        is_made_up: bool,
+    ) -> None:
         self.name = f"replay of {session_date}" + (f", {speed:g} x" if speed else "")
-        self._ticks = sorted(
-            (tick for bar in bars for tick in bar_ticks(bar, zone)), key=lambda tick: tick.at
-        )
+        self.symbols = symbols
+        self.is_made_up = is_made_up
+        self._records = records[np.argsort(records["received_at"], kind="stable")]
         self._speed = speed
-        self.at = self._ticks[0].at if self._ticks else clock.now()
-        self.end = self._ticks[-1].at if self._ticks else self.at
-        self.start = self.at
+        self.start = instant(int(self._records["received_at"][0])) if len(records) else clock.now()
+        self.end = instant(int(self._records["received_at"][-1])) if len(records) else self.start
+        self.at = self.start
 
-    def go_on_after(self, instant: datetime) -> None:
+    def go_on_after(self, at: datetime) -> None:
         """Leave out what was up to an instant: it was traded on before."""
-        self._ticks = [tick for tick in self._ticks if tick.at > instant]
+        self._records = self._records[self._records["received_at"] > microseconds(at)]
 
-    def batches(self) -> Iterator[list[Tick]]:
+    def batches(self) -> Iterator[Records]:
         """Return the ticks, an instant at a time, at once."""
-        for _, batch in groupby(self._ticks, key=lambda tick: tick.at):
-            yield list(batch)
+        if not len(self._records):
+            return
+        ends = np.flatnonzero(np.diff(self._records["received_at"])) + 1
+        yield from np.split(self._records, ends)
 
-    async def ticks(self) -> AsyncIterator[list[Tick]]:
+    async def ticks(self) -> AsyncIterator[Records]:
         began = clock.elapsed_seconds()
         for batch in self.batches():
-            at = batch[0].at
+            at = instant(int(batch["received_at"][0]))
             if self._speed:
                 due = (at - self.start).total_seconds() / self._speed
                 await asyncio.sleep(max(0.0, began + due - clock.elapsed_seconds()))
@@ -75,25 +86,24 @@ def replay_of(
     symbols: Iterable[str],
     speed: float,
 ) -> Replay:
-    """Return the replay of a session's symbols from the published file."""
+    """Return the replay of a session's symbols from the minutes of the published file."""
     bars = connection.execute(MINUTES, [session_date, calendar, list(symbols)]).fetchall()
-    return Replay(bars, zone, session_date, speed)
+    return replay_of_bars(bars, zone, session_date, speed)
 
 
-def bar_ticks(bar: Bar, zone: ZoneInfo) -> list[Tick]:
-    """Return the four ticks of a bar, as the head of this file says."""
-    symbol, bar_ts, opening, high, low, close, volume = bar
-    start = bar_ts.replace(tzinfo=zone).astimezone(UTC)
-    first, second = (low, high) if close >= opening else (high, low)
-    quantity, left = divmod(int(volume), 4)
-    return [
-        Tick(symbol, start + after, price, quantity + (place < left), is_made_up=True)
-        for place, (after, price) in enumerate(
-            (
-                (timedelta(0), opening),
-                (timedelta(seconds=20), first),
-                (timedelta(seconds=40), second),
-                (timedelta(seconds=59.999), close),
-            )
-        )
-    ]
+def replay_of_bars(bars: list[Bar], zone: ZoneInfo, session_date: date, speed: float) -> Replay:
+    """Return the replay of minute bars, as the head of this file says."""
+    symbols = tuple(sorted({bar[0] for bar in bars}))
+    places = {symbol: place for place, symbol in enumerate(symbols)}
+    records = np.zeros((len(bars), len(OFFSETS)), RECORD)
+    for row, (symbol, bar_ts, opening, high, low, close, volume) in zip(records, bars, strict=True):
+        first, second = (low, high) if close >= opening else (high, low)
+        quantity, left = divmod(int(volume), len(OFFSETS))
+        row["symbol"] = places[symbol]
+        row["traded_at"] = microseconds(bar_ts.replace(tzinfo=zone).astimezone(UTC))
+        row["price"] = [millionths(price) for price in (opening, first, second, close)]
+        row["quantity"] = [quantity + (place < left) for place in range(len(OFFSETS))]
+    records["traded_at"] += np.array(OFFSETS)
+    records["received_at"] = records["traded_at"]
+    records["cumulative_volume"] = -1
+    return Replay(records.reshape(-1), symbols, session_date, speed, is_made_up=True)

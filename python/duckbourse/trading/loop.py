@@ -25,7 +25,7 @@ from duckbourse.orders.manager import Manager
 from duckbourse.orders.order import Order, Reason, Request
 from duckbourse.risk import exits
 from duckbourse.risk.checks import View, check
-from duckbourse.streaming.feed import Feed, Tick
+from duckbourse.streaming.feed import Feed, Tick, conflated
 from duckbourse.trading.commands import Command, taken
 from duckbourse.trading.publication import Publication
 from duckbourse.trading.strategy import Strategy, exit_of
@@ -108,8 +108,8 @@ class Trader:
 
     async def run(self) -> None:
         """Trade until the feed ends; what is open then expires."""
-        async for batch in self.feed.ticks():
-            await self.on_ticks(batch)
+        async for records in self.feed.ticks():
+            await self.on_ticks(conflated(records, self.feed.symbols, self.feed.is_made_up))
             self.each(self)
         self.broker.end_session()
         self._take_news()

@@ -7,9 +7,22 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
 from duckbourse import clock
-from duckbourse.streaming.feed import Tick
-from duckbourse.streaming.replay import Bar, Replay, bar_ticks
+from duckbourse.streaming.feed import (
+    RECORD,
+    Records,
+    Tick,
+    conflated,
+    decimal_price,
+    instant,
+    microseconds,
+    millionths,
+)
+from duckbourse.streaming.replay import Bar, Replay, replay_of_bars
 
 NEW_YORK = ZoneInfo("America/New_York")
 DAY = date(2010, 5, 28)
@@ -20,8 +33,28 @@ def bar(symbol: str, minute: int, *prices: str, volume: float = 10) -> Bar:
     return symbol, datetime(2010, 5, 28, 9, minute), opening, high, low, close, volume
 
 
+def replay(*bars: Bar, speed: float = 0) -> Replay:
+    return replay_of_bars(list(bars), NEW_YORK, DAY, speed)
+
+
+def ticks_of(feed: Replay, records: Records) -> list[Tick]:
+    return conflated(records, feed.symbols, feed.is_made_up)
+
+
+def collected(feed: Replay) -> list[list[Tick]]:
+    async def play() -> list[list[Tick]]:
+        found = []
+        async for records in feed.ticks():
+            ticks = ticks_of(feed, records)
+            assert {tick.at for tick in ticks} == {feed.at}
+            found.append(ticks)
+        return found
+
+    return asyncio.run(play())
+
+
 def test_a_bar_that_rose_fell_first() -> None:
-    ticks = bar_ticks(bar("A", 30, "10", "12", "9", "11"), NEW_YORK)
+    ticks = [tick for (tick,) in collected(replay(bar("A", 30, "10", "12", "9", "11")))]
     assert [tick.price for tick in ticks] == [10, 9, 12, 11]
     assert [tick.quantity for tick in ticks] == [3, 3, 2, 2]
     # half past nine in summer is half past one in the afternoon, in UTC
@@ -35,43 +68,70 @@ def test_a_bar_that_rose_fell_first() -> None:
 
 
 def test_a_bar_that_fell_rose_first() -> None:
-    ticks = bar_ticks(bar("A", 30, "11", "12", "9", "10"), NEW_YORK)
+    ticks = [tick for (tick,) in collected(replay(bar("A", 30, "11", "12", "9", "10")))]
     assert [tick.price for tick in ticks] == [11, 12, 9, 10]
 
 
-def collected(feed: Replay) -> list[list[Tick]]:
-    async def play() -> list[list[Tick]]:
-        found = []
-        async for batch in feed.ticks():
-            assert {tick.at for tick in batch} == {feed.at}
-            found.append(batch)
-        return found
-
-    return asyncio.run(play())
-
-
 def test_ticks_of_an_instant_come_together_and_in_order() -> None:
-    bars = [
-        bar("A", 30, "10", "12", "9", "11"),
-        bar("B", 30, "20", "21", "19", "20"),
-        bar("A", 31, "11", "11", "11", "11"),
-    ]
-    batches = collected(Replay(bars, NEW_YORK, DAY, 0))
+    batches = collected(
+        replay(
+            bar("A", 30, "10", "12", "9", "11"),
+            bar("B", 30, "20", "21", "19", "20"),
+            bar("A", 31, "11", "11", "11", "11"),
+        )
+    )
     assert [len(batch) for batch in batches] == [2, 2, 2, 2, 1, 1, 1, 1]
     times = [batch[0].at for batch in batches]
     assert times == sorted(times)
 
 
 def test_what_was_traded_on_is_left_out() -> None:
-    feed = Replay([bar("A", 30, "10", "12", "9", "11")], NEW_YORK, DAY, 0)
+    feed = replay(bar("A", 30, "10", "12", "9", "11"))
     feed.go_on_after(datetime(2010, 5, 28, 13, 30, 20, tzinfo=UTC))
     assert [tick.price for (tick,) in collected(feed)] == [12, 11]
+    feed.go_on_after(datetime(2010, 5, 28, 15, tzinfo=UTC))
+    assert collected(feed) == []
 
 
 def test_a_speed_is_kept() -> None:
-    bars = [bar("A", minute, "10", "12", "9", "11") for minute in (30, 31)]
-    feed = Replay(bars, NEW_YORK, DAY, 600)
+    feed = replay(*(bar("A", minute, "10", "12", "9", "11") for minute in (30, 31)), speed=600)
     started = clock.elapsed_seconds()
     assert len(collected(feed)) == 8
     # two minutes, but for a millisecond, at 600 x
     assert 0.19 <= clock.elapsed_seconds() - started < 1
+
+
+def test_nothing_to_replay_is_nothing() -> None:
+    feed = replay()
+    assert collected(feed) == []
+    assert feed.start == feed.end
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 3), st.integers(1, 10**12), st.integers(0, 10**6)), min_size=1
+    )
+)
+def test_of_many_ticks_one_a_symbol_is_left(rows: list[tuple[int, int, int]]) -> None:
+    """The last price, at its time, and the shares of all."""
+    symbols = ("A", "B", "C", "D")
+    records = np.zeros(len(rows), RECORD)
+    for place, (record, (symbol, price, quantity)) in enumerate(zip(records, rows, strict=True)):
+        record["symbol"], record["price"], record["quantity"] = symbol, price, quantity
+        record["traded_at"] = place
+    expected = {
+        symbols[symbol]: Tick(
+            symbols[symbol],
+            instant(place),
+            Decimal(price) / 10**6,
+            sum(each[2] for each in rows if each[0] == symbol),
+        )
+        for place, (symbol, price, _) in enumerate(rows)
+    }
+    assert {tick.symbol: tick for tick in conflated(records, symbols, False)} == expected
+
+
+@given(st.decimals(0, 10**9, places=6), st.datetimes(timezones=st.just(UTC)))
+def test_prices_and_instants_come_back(price: Decimal, at: datetime) -> None:
+    assert decimal_price(millionths(price)) == price
+    assert instant(microseconds(at)) == at

@@ -31,6 +31,7 @@ from duckbourse.orders.lifecycle import State
 from duckbourse.orders.manager import Manager
 from duckbourse.orders.order import Exits, Order, Reason, Request
 from duckbourse.settings import PROJECT
+from duckbourse.streaming.feed import conflated
 from duckbourse.streaming.replay import Replay, replay_of
 from duckbourse.trading.commands import give
 from duckbourse.trading.loop import Trader
@@ -88,8 +89,8 @@ class Floor:
                 await trader.run()
                 return
             count = 0
-            async for batch in feed.ticks():
-                await trader.on_ticks(batch)
+            async for records in feed.ticks():
+                await trader.on_ticks(conflated(records, feed.symbols, feed.is_made_up))
                 count += 1
                 if count == stop_after:
                     return
