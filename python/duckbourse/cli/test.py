@@ -81,6 +81,8 @@ def _steps(long: bool, keyword: str | None) -> list[tuple[str, str, Path, list[s
     ruff_files = ["--config", "pyproject.toml", ".", "../bourse"]
     sql = [name for name in ("models", "tests", "analyses") if any((here / name).rglob("*.sql"))]
     chosen = [*(["--long"] if long else []), *(["-k", keyword] if keyword else [])]
+    # tests of one file share what it builds
+    spread = ["-n", "auto", "--dist", "loadscope"]
     return [
         ("lint", "dbt deps", here, [str(tools / "dbt"), "deps", "--quiet"]),
         ("lint", "sqlfluff", here, [*run, "sqlfluff", "lint", "--processes", "0", *sql]),
@@ -89,7 +91,7 @@ def _steps(long: bool, keyword: str | None) -> list[tuple[str, str, Path, list[s
         ("lint", "mypy", python, [*run, "mypy"]),
         ("lint", "import-linter", python, [str(tools / "lint-imports")]),
         ("build", "build", here, [*run, "duckbourse.cli", "build"]),
-        ("pytest", "pytest", here, [*run, "pytest", "python/tests", *chosen]),
+        ("pytest", "pytest", here, [*run, "pytest", "python/tests", *spread, *chosen]),
     ]
 
 
