@@ -1,5 +1,6 @@
 {% macro live_models() -%}
 {{ return([
+    'bars__ticked_minutes',
     'bars__checked_minutes',
     'bars__ohlcv',
     'scanners__session_minutes',

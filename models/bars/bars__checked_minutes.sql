@@ -3,7 +3,7 @@
 with
 
 minute_bars as (
-    select * from {{ ref('stg_raw__minute_bars') }}
+    select * from {{ ref('bars__delivered_minutes') }}
 ),
 
 stale_symbols as (

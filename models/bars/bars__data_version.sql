@@ -1,7 +1,23 @@
 with
 
-deliveries as (
+delivered as (
     select * from {{ ref('stg_raw__deliveries') }}
+),
+
+recordings as (
+    select * from {{ ref('bars__recordings') }}
+),
+
+deliveries as (
+    select
+        delivery,
+        delivered_at
+    from delivered
+    union all
+    select
+        delivery,
+        delivered_at
+    from recordings
 )
 
 select

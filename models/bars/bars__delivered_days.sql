@@ -5,7 +5,7 @@ daily_bars as (
 ),
 
 minute_bars as (
-    select * from {{ ref('stg_raw__minute_bars') }}
+    select * from {{ ref('bars__delivered_minutes') }}
 ),
 
 days as (

@@ -21,7 +21,7 @@ delivered as (
         delivery,
         source_file,
         source_row
-    from {{ ref('stg_raw__minute_bars') }}
+    from {{ ref('bars__delivered_minutes') }}
 ),
 
 bars as (

@@ -14,7 +14,7 @@ deliveries as (
         source,
         session_date,
         count(*) as row_count
-    from {{ ref('stg_raw__minute_bars') }}
+    from {{ ref('bars__delivered_minutes') }}
     group by source, session_date
 ),
 

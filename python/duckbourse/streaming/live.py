@@ -10,15 +10,17 @@ later can be seen, even where the session was long ago.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import duckdb
 import numpy as np
 
 from duckbourse.errors import PublicationError
 from duckbourse.settings import settings
+from duckbourse.streaming.feed import Records
 from duckbourse.warehouse import CATALOG, attach, quoted
 
 # sessions that open after a scan's cutoff are none to it: it may look back this much further
@@ -28,7 +30,15 @@ MINUTES = "scanners.session_minutes"
 # the session's rows of these come after those of the eve; the others are of the session alone
 ADDED_TO = (BARS, MINUTES)
 # those that say what there is to be made
-OF_SESSION = ("bars.symbol_days", "bars.delivered_days", "scanners.built_days", "scanners.signals")
+OF_SESSION = (
+    "bars.recordings",
+    "bars.ticked_minutes",
+    "bars.delivered_minutes",
+    "bars.delivered_days",
+    "bars.symbol_days",
+    "scanners.built_days",
+    "scanners.signals",
+)
 # a week's bar is made of more than the session, and a bar's number counts those before the session
 NUMBERED = """
     select made.* replace (made.bar_number + coalesce(bar_count, 0) as bar_number)
@@ -43,6 +53,10 @@ SESSION = """
         symbol varchar, bar_ts timestamp, open double, high double, low double, close double,
         volume double, primary key (symbol, bar_ts)
     );
+    create table live.ticks (
+        symbol varchar, traded_at timestamp, received_at timestamp, price double, quantity bigint,
+        cumulative_volume bigint
+    );
     create table live.bars_before as
     select symbol, timeframe, count(*) as bar_count
     from {published}.bars.ohlcv where session_date < {day} group by all;
@@ -53,7 +67,22 @@ SESSION = """
         order by session_date desc
         limit (select max(history_sessions) + {spare} from {published}.scanners.cutoffs)
     );
-    create view staging.stg_raw__minute_bars as
+    create view staging.stg_journal__ticks as
+    select
+        *,
+        {day}::date as session_date,
+        {calendar} as calendar,
+        'ticks' as source,
+        'live' as recording
+    from live.ticks;
+    create view bars.recordings as
+    select
+        {day}::date as session_date,
+        {calendar} as calendar,
+        'live' as recording,
+        'live' as delivery,
+        null::timestamp as delivered_at;
+    create view bars.delivered_minutes as
     select
         *,
         {day}::date as session_date,
@@ -66,7 +95,7 @@ SESSION = """
     from live.minutes;
     create view bars.delivered_days as
     select distinct symbol, session_date, 'minute' as kind, delivery, false as is_copied
-    from staging.stg_raw__minute_bars;
+    from bars.delivered_minutes;
     create view bars.symbol_days as
     select
         days.symbol,
@@ -93,6 +122,36 @@ SESSION = """
     )
 """
 COLUMNS = ("symbol", "bar_ts", "open", "high", "low", "close", "volume")
+TICKS = """
+    insert into live.ticks by name
+    select
+        names.symbol,
+        added.traded_at,
+        added.received_at,
+        nullif(added.price, 0) / 1e6 as price,
+        nullif(added.quantity, 0) as quantity,
+        nullif(added.cumulative_volume, -1) as cumulative_volume
+    from added
+    inner join names using (place)
+"""
+# Of the ticks of minutes that are over, what goes on counting is the volume since the open.
+OVER = """
+    create or replace temp table minutes_over as from ({code}) where bar_ts < {now};
+    insert or ignore into live.minutes by name
+    select symbol, bar_ts, open, high, low, close, volume from minutes_over where tick_count > 0;
+    delete from live.ticks where traded_at < {utc_now};
+    insert into live.ticks by name
+    select
+        symbol,
+        {utc_now}::timestamp - interval 1 microsecond as traded_at,
+        {utc_now}::timestamp - interval 1 microsecond as received_at,
+        arg_max(cumulative_volume, bar_ts) as cumulative_volume
+    from minutes_over
+    where cumulative_volume is not null and bar_ts::date = {now}::date
+    group by symbol
+"""
+TICK_COLUMNS = ("traded_at", "received_at", "price", "quantity", "cumulative_volume")
+INSTANTS = ("traded_at", "received_at")
 Minute = tuple[str, datetime, float, float, float, float, float | None]
 
 
@@ -111,6 +170,8 @@ class LiveSession:
             raise PublicationError(f"nothing is published at {path}", "run `./bourse build`")
         self._day = quoted(session_date)
         self._views: dict[str, str] = {}
+        self._ticks: list[Records] = []
+        self._symbols: tuple[str, ...] = ()
         self._connection = duckdb.connect()
         try:
             attach(self._connection, path, read_only=True)
@@ -118,11 +179,16 @@ class LiveSession:
                 self.ask(f"select relation, code from {CATALOG}.serving.live_models order by step")
             )
             self._presets = self._models.pop("live.presets")
+            self._ticked_minutes = self._models.pop("bars.ticked_minutes")
             self._signals = self._models.pop("scanners.signals")
             presets = self.ask(f"select distinct scanner from ({self._presets})")
             self._live_scanners = {scanner for (scanner,) in presets}
+            self._zone = self._zone_of(calendar)
             self._set_up(quoted(calendar))
-        except (duckdb.Error, PublicationError) as error:
+        except PublicationError:
+            self._connection.close()
+            raise
+        except (duckdb.Error, KeyError) as error:
             self._connection.close()
             raise PublicationError(
                 f"the published file cannot be gone on from: {str(error).splitlines()[0]}",
@@ -146,8 +212,29 @@ class LiveSession:
         self._do("insert or replace into live.minutes by name from added")
         self._connection.unregister("added")
 
+    def add_ticks(self, records: Records, symbols: tuple[str, ...]) -> None:
+        """
+        Take in ticks in the order in which they came, of a feed that has these symbols.
+
+        They are one minute's bar when it is over and told so. One that comes after that, or more
+        than the calendar's `late_tick_seconds` after its minute, is in no bar.
+        """
+        if symbols != self._symbols:
+            self._take_ticks()
+            self._symbols = symbols
+        self._ticks.append(records)
+
+    def end_minutes(self, instant: datetime) -> None:
+        """Make bars of the ticks of all minutes that were over by an instant."""
+        self._take_ticks()
+        now = instant.replace(second=0, microsecond=0)
+        utc_now = now.replace(tzinfo=self._zone).astimezone(UTC).replace(tzinfo=None)
+        words = {"now": f"{quoted(now)}::timestamp", "utc_now": quoted(utc_now)}
+        self._do(*(part.format(code=self._ticked_minutes, **words) for part in OVER.split(";")))
+
     def know_until(self, instant: datetime) -> None:
         """Make all that can be known at an instant, of the minutes that were over by then."""
+        self.end_minutes(instant)
         self._do(
             f"create or replace table live.clock as select {quoted(instant)}::timestamp as now"
         )
@@ -192,6 +279,35 @@ class LiveSession:
     def ask(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         """Ask of the session and of all before it; a macro is `duckbourse.<name>(…)`."""
         return self._connection.execute(query, list(values)).fetchall()
+
+    def _take_ticks(self) -> None:
+        if not self._ticks:
+            return
+        records = np.concatenate(self._ticks)
+        self._ticks.clear()
+        columns = {name: np.ascontiguousarray(records[name]) for name in TICK_COLUMNS}
+        columns |= {name: columns[name].view("datetime64[us]") for name in INSTANTS}
+        columns["place"] = np.ascontiguousarray(records["symbol"])
+        names = {
+            "place": np.arange(len(self._symbols), dtype="i4"),
+            "symbol": np.array(self._symbols, dtype=object),
+        }
+        self._connection.register("added", columns)
+        self._connection.register("names", names)
+        self._do(TICKS)
+        self._connection.unregister("added")
+        self._connection.unregister("names")
+
+    def _zone_of(self, calendar: str) -> ZoneInfo:
+        found = self.ask(
+            f"select timezone from {CATALOG}.seeds.calendars where calendar = ?", calendar
+        )
+        if not found:
+            raise PublicationError(
+                f"there is no calendar {calendar!r}",
+                "name one of seeds/calendars/calendars.csv, or add it there",
+            )
+        return ZoneInfo(found[0][0])
 
     def _do(self, *statements: str) -> None:
         for statement in statements:

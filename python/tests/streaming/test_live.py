@@ -136,7 +136,9 @@ def test_what_is_not_over_is_not_known(sample: Warehouse, built: duckdb.DuckDBPy
     live.close()
 
 
-def test_what_is_not_there_is_said(tmp_path: Path) -> None:
+def test_what_is_not_there_is_said(sample: Warehouse, tmp_path: Path) -> None:
+    with pytest.raises(PublicationError, match="there is no calendar 'XPAR'"):
+        LiveSession("XPAR", DAYS[0], sample.file)
     with pytest.raises(PublicationError, match="nothing is published"):
         LiveSession(CALENDAR, DAYS[0], tmp_path / "none.duckdb")
     old = tmp_path / "old.duckdb"

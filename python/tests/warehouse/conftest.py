@@ -14,7 +14,7 @@ import pytest
 from duckbourse.settings import PROJECT
 from tests.warehouse.on_read import OnRead
 
-KINDS = ("daily", "minute", "adjusted_close", "unreadable", "deliveries", "fills")
+KINDS = ("daily", "minute", "adjusted_close", "unreadable", "deliveries", "fills", "ticks")
 DBT = Path(sys.executable).parent / "dbt"
 SHARED = Path(os.environ.get("BOURSE_SHARED_DATA", PROJECT.parent / "shared" / "data"))
 

@@ -1,0 +1,219 @@
+"""
+Every tick that came, on disk: a log of what just came, and Parquet of what came before.
+
+What is received is in the log before anything is made of it, so a killed process has lost nothing;
+every so often the log becomes a segment, written aside and renamed. dbt reads the segments of
+`data/raw/ticks` as the source `journal.ticks`. A log that a killed process left is made into its
+segment by the next recorder, and only once: the segment has the log's name.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from datetime import date
+from pathlib import Path
+from typing import BinaryIO
+
+import duckdb
+import msgspec
+import numpy as np
+
+from duckbourse import clock
+from duckbourse.streaming.feed import RECORD, Records, instant, microseconds
+from duckbourse.warehouse import plain, plain_os, quoted
+
+LOG = ".log"
+SEGMENT_SECONDS = 60.0
+# what a segment has: see `journal.ticks` in models/staging/_sources.yml
+SEGMENT = """
+    select
+        names.symbol,
+        ticks.traded_at,
+        ticks.received_at,
+        nullif(ticks.price, 0) / 1e6 as price,
+        nullif(ticks.quantity, 0) as quantity,
+        nullif(ticks.cumulative_volume, -1) as cumulative_volume,
+        nullif(ticks.bid, 0) / 1e6 as bid,
+        nullif(ticks.ask, 0) / 1e6 as ask,
+        {session_date}::date as session_date,
+        {calendar} as calendar,
+        {source} as source,
+        {recording} as recording,
+        {until}::timestamp as recorded_until
+    from ticks
+    inner join names using (place)
+    order by ticks.received_at
+"""
+
+
+class Heading(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    The first line of a log: what its records are of.
+
+    `recording` is who records, such as an account; only one does so at a time.
+    """
+
+    session_date: date
+    calendar: str
+    source: str
+    recording: str
+    symbols: tuple[str, ...]
+
+
+class Recorder:
+    """
+    What records the ticks of one session.
+
+    Raise StorageFull where the disk is full: a tick that is not recorded is not to be traded on.
+    """
+
+    def __init__(
+        self, folder: Path, heading: Heading, segment_seconds: float = SEGMENT_SECONDS
+    ) -> None:
+        """Go on in the folder of all ticks, after making segments of what was left there."""
+        self._folder = folder / heading.session_date.isoformat()
+        self._folder.mkdir(parents=True, exist_ok=True)
+        recover(self._folder)
+        self._heading = heading
+        self._segment_seconds = segment_seconds
+        self._log: BinaryIO | None = None
+        self._size = 0
+        self._began = 0.0
+        self._last_received = 0
+        self.tick_count = 0
+        self.segment_count = 0
+
+    def write(self, records: Records) -> None:
+        """
+        Write records down.
+
+        Where two have the same `received_at`, the later one's becomes a microsecond more, so that
+        the order in which they came is told by it.
+        """
+        if not len(records):
+            return
+        self._put_in_order(records)
+        try:
+            if self._log is None:
+                self._log = self._begun()
+            self._append(self._log, records.tobytes())
+        except OSError as error:
+            raise plain_os(error, self._folder) from error
+        self.tick_count += len(records)
+        if clock.elapsed_seconds() - self._began >= self._segment_seconds:
+            self.roll()
+
+    def roll(self) -> None:
+        """Make a segment of what is in the log, which has all that came until now."""
+        if self._log is None:
+            return
+        log, self._log = self._log, None
+        try:
+            made_into_segment(Path(log.name), max(microseconds(clock.now()), self._last_received))
+        finally:
+            log.close()
+        self.segment_count += 1
+
+    def close(self) -> None:
+        self.roll()
+
+    def _put_in_order(self, records: Records) -> None:
+        steps = np.arange(len(records))
+        received = np.maximum(records["received_at"], self._last_received + 1)
+        records["received_at"] = np.maximum.accumulate(received - steps) + steps
+        self._last_received = int(records["received_at"][-1])
+
+    def _begun(self) -> BinaryIO:
+        self._began = clock.elapsed_seconds()
+        stamp = clock.now().strftime("%Y%m%dT%H%M%S%f")
+        # a clock can stand still, and a name must never come again: it says what is written
+        name = f"{self._heading.recording}-{stamp}-{os.getpid()}-{self.segment_count}{LOG}"
+        log = (self._folder / name).open("xb", buffering=0)
+        # as long as it is held, nobody else makes a segment of it
+        fcntl.flock(log, fcntl.LOCK_EX)
+        self._size = 0
+        self._append(log, msgspec.json.encode(self._heading) + b"\n")
+        return log
+
+    def _append(self, log: BinaryIO, content: bytes) -> None:
+        """Write all of it, or none."""
+        left = memoryview(content)
+        try:
+            while left:
+                left = left[log.write(left) :]
+        except OSError:
+            log.truncate(self._size)
+            log.seek(self._size)
+            raise
+        self._size += len(content)
+
+
+def recover(folder: Path) -> int:
+    """Make segments of the logs that killed processes left in a session's folder; say how many."""
+    count = 0
+    for path in sorted(folder.glob(f"*{LOG}")):
+        with path.open("rb") as log:
+            try:
+                fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            # of what came after its last record, nothing is known
+            made_into_segment(path, None)
+            count += 1
+    return count
+
+
+def made_into_segment(log: Path, until: int | None) -> None:
+    """
+    Make a segment of a log and remove the log; a record that was cut off is left out.
+
+    `until` is up to when all that came is in it; None is up to its last record.
+    """
+    segment = log.with_suffix(".parquet")
+    content = log.read_bytes()
+    head, newline, body = content.partition(b"\n")
+    records = np.frombuffer(body, RECORD, len(body) // RECORD.itemsize)
+    if newline and len(records) and not segment.exists():
+        heading = msgspec.json.decode(head, type=Heading)
+        aside = log.with_suffix(".writing")
+        try:
+            _write(heading, records, until or int(records["received_at"][-1]), aside)
+            with aside.open("rb") as file:
+                os.fsync(file.fileno())
+            aside.replace(segment)
+        except OSError as error:
+            raise plain_os(error, segment) from error
+    log.unlink()
+
+
+def _write(heading: Heading, records: Records, until: int, path: Path) -> None:
+    columns = {
+        name: np.ascontiguousarray(records[name])
+        for name in RECORD.fields or ()
+        if name != "symbol"
+    }
+    ticks = {
+        "place": np.ascontiguousarray(records["symbol"]),
+        **columns,
+        "traded_at": columns["traded_at"].view("datetime64[us]"),
+        "received_at": columns["received_at"].view("datetime64[us]"),
+    }
+    names = {
+        "place": np.arange(len(heading.symbols), dtype="i4"),
+        "symbol": np.array(heading.symbols, dtype=object),
+    }
+    words = {name: quoted(getattr(heading, name)) for name in Heading.__struct_fields__}
+    words["until"] = quoted(instant(until).replace(tzinfo=None))
+    with duckdb.connect() as connection:
+        connection.execute("set threads = 1")
+        connection.register("ticks", ticks)
+        connection.register("names", names)
+        code = SEGMENT.format(**words)
+        try:
+            connection.execute(
+                f"copy ({code}) to {quoted(path)} (format parquet, compression zstd)"
+            )
+        except duckdb.Error as error:
+            path.unlink(missing_ok=True)
+            raise plain(error, path) from error
