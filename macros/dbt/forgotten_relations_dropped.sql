@@ -1,7 +1,8 @@
 {% macro forgotten_relations_dropped() -%}
 {%- if execute and flags.WHICH in ('build', 'run') -%}
     {%- set known = [] -%}
-    {%- for node in graph.nodes.values() if node.resource_type in ('model', 'seed') -%}
+    {%- for node in graph.nodes.values() if node.resource_type in ('model', 'seed')
+        and node.config.materialized != 'ephemeral' -%}
         {%- do known.append(node.schema ~ '.' ~ node.alias) -%}
         {%- if '/scans/' in node.original_file_path -%}
             {%- do known.append('main.' ~ node.alias ~ '_scan') -%}

@@ -1,13 +1,16 @@
-"""`./bourse trade`: the trading loop, on a replayed session with the paper broker."""
+"""`./bourse trade`: the trading loop, on a replayed or simulated session with the paper broker."""
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
+from msgspec.structs import replace
 from rich.console import Group
 from rich.live import Live
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -20,14 +23,29 @@ from duckbourse.errors import ConfigurationError, TradingError
 from duckbourse.orders.book import Book
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import Reason
+from duckbourse.settings import settings
 from duckbourse.streaming.feed import conflated
-from duckbourse.streaming.replay import Replay, replay_of
+from duckbourse.streaming.live import LiveSession
+from duckbourse.streaming.replay import Replay, replay_of, replay_of_recorded
+from duckbourse.streaming.simulated import Walk, simulated
 from duckbourse.trading import desk as desks
 from duckbourse.trading.loop import Trader
-from duckbourse.trading.publication import Publication, load
+from duckbourse.trading.publication import Publication, Publications
+from duckbourse.trading.scans import LiveScans
 from duckbourse.trading.session import trade_session
 from duckbourse.trading.strategy import SignalStrategy
 from duckbourse.warehouse import open_published
+
+# of each share; its bars then have some five a minute
+SIMULATED_TICKS = 2_000
+
+
+class Source(StrEnum):
+    """What a session is traded on."""
+
+    MINUTES = "minutes"
+    TICKS = "ticks"
+    SIMULATED = "simulated"
 
 
 def trade(
@@ -40,6 +58,15 @@ def trade(
             "--date", formats=["%Y-%m-%d"], help="Session to replay.", show_default="the last"
         ),
     ] = None,
+    feed: Annotated[
+        Source, typer.Option(help="The session's minutes, its recorded ticks, or made-up ones.")
+    ] = Source.MINUTES,
+    scan: Annotated[
+        bool,
+        typer.Option(
+            "--scan", help="Scan as it comes, and do not take the signals that were built."
+        ),
+    ] = False,
     scanner: Annotated[
         list[str] | None,
         typer.Option(help="Only these, such as crp or crp.standard.", show_default="all"),
@@ -47,7 +74,9 @@ def trade(
     speed: Annotated[
         float, typer.Option(min=0, help="How many times as fast; 0 is as fast as can be.")
     ] = 0,
-    seed: Annotated[int, typer.Option(help="What the paper broker draws from.")] = 1,
+    seed: Annotated[
+        int, typer.Option(help="What the paper broker and made-up ticks are drawn from.")
+    ] = 1,
     metrics_port: Annotated[
         int | None,
         typer.Option(help="Serve Prometheus metrics and health on loopback.", show_default="off"),
@@ -67,22 +96,43 @@ def trade(
     checks of its account and the journal; stops, targets and the square-off run on every tick. A
     session that was broken off goes on where it ended.
 
+    Recorded and made-up ticks are scanned as they come, by the SQL that the build runs; the minutes
+    of a session that was built are so with --scan.
+
     Examples:
 
     - `./bourse trade` the last session, every signal
     - `./bourse trade --scanner crp.standard --date 2010-05-06 --speed 60`
+    - `./bourse trade --feed simulated --speed 600` a day that never was
     - `./bourse trade --dry-run` what would be sent
     """
-    publication, feed = _loaded(account, day.date() if day else None, scanner or [], speed)
+    chosen = frozenset(scanner or [])
+    is_scanned = scan or feed is not Source.MINUTES
+    publications = Publications(
+        account, day.date() if day else None, chosen, with_signals=not is_scanned
+    )
+    publication = _first(publications)
+    played = _played(publication, feed, speed, seed)
+    scans: LiveScans | None = None
+    if is_scanned:
+        session = LiveSession(publication.limits.calendar, publication.session_date)
+        scans = LiveScans(session, played.symbols, publication, chosen, waits=True)
     if dry_run:
-        _print_wishes(publication, feed, json)
+        _print_wishes(asyncio.run(_wishes(publication, played, scans)), json)
         return
     desk = desks.opened(publication)
     if fresh:
         desks.forget(desk)
-    with _Screen(publication, feed) as screen:
+    with _Screen(publication, played) as screen:
         trader, differences = trade_session(
-            publication, desk, feed, Rules(seed=seed), screen.show, metrics_port
+            publication,
+            desk,
+            played,
+            Rules(seed=seed),
+            screen.show,
+            metrics_port,
+            scans=scans,
+            newer=publications.newer,
         )
     if differences:
         raise TradingError(
@@ -96,33 +146,50 @@ def trade(
     _print_end(end)
 
 
-def _loaded(
-    account: str, day: date | None, scanners: list[str], speed: float
-) -> tuple[Publication, Replay]:
+def _first(publications: Publications) -> Publication:
+    publication = publications.newer()
+    assert publication is not None
+    if publication.limits.broker != "paper":
+        raise ConfigurationError(
+            f"account {publication.limits.account} is with {publication.limits.broker}, which is"
+            " not installed",
+            "the only broker there is yet is paper",
+        )
+    return publication
+
+
+def _played(publication: Publication, source: Source, speed: float, seed: int) -> Replay:
+    """Return the ticks of the session, of one source."""
+    day, calendar = publication.session_date, publication.limits.calendar
+    known = publication.instruments
+    match source:
+        case Source.TICKS:
+            return replay_of_recorded(settings().raw / "ticks", day, calendar, known, speed)
+        case Source.SIMULATED:
+            return _simulated(publication, speed, seed)
     connection = open_published()
     try:
-        publication = load(connection, account, day, frozenset(scanners))
-        if publication.limits.broker != "paper":
-            raise ConfigurationError(
-                f"account {account} is with {publication.limits.broker}, which is not installed",
-                "the only broker there is yet is paper",
-            )
-        feed = replay_of(
-            connection,
-            publication.session_date,
-            publication.limits.calendar,
-            publication.zone,
-            publication.instruments,
-            speed,
-        )
+        feed = replay_of(connection, day, calendar, publication.zone, known, speed)
     finally:
         connection.close()
     if feed.start == feed.end:
         raise ConfigurationError(
-            f"there are no minute bars of {publication.session_date} to replay",
+            f"there are no minute bars of {day} to replay",
             "name another session with --date, or deliver its minutes with `./bourse ingest`",
         )
-    return publication, feed
+    return feed
+
+
+def _simulated(publication: Publication, speed: float, seed: int) -> Replay:
+    walks = [
+        Walk(symbol, known.previous_close, known.tick_size)
+        for symbol, known in sorted(publication.instruments.items())
+        if known.previous_close is not None
+    ]
+    records = simulated(walks, publication.opens_at, publication.closes_at, SIMULATED_TICKS, seed)
+    symbols = tuple(walk.symbol for walk in walks)
+    name = f"simulation of {publication.session_date}"
+    return Replay(records, symbols, name, speed, is_made_up=True)
 
 
 def ending(trader: Trader) -> dict[str, Any]:
@@ -216,16 +283,20 @@ def _shown(value: Any) -> str:
     return "" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def _print_wishes(publication: Publication, feed: Replay, json: bool) -> None:
-    """Say what the strategy would send on the first price after each signal."""
+async def _wishes(
+    publication: Publication, feed: Replay, scans: LiveScans | None
+) -> list[dict[str, Any]]:
+    """Return what the strategy would send on the first price after each signal."""
     book, strategy, rows = Book(publication.limits.capital_amount), SignalStrategy(), []
     prices: dict[str, tuple[Decimal, datetime]] = {}
-    for records in feed.batches():
+    async for records in feed.ticks():
+        if scans is not None and (found := await scans.on_ticks(records, feed.at)):
+            publication = replace(publication, signals=(*publication.signals, *found))
         batch = conflated(records, feed.symbols, feed.is_made_up)
         prices |= {tick.symbol: (tick.price, tick.at) for tick in batch}
         rows += [
             {
-                "at": batch[0].at.astimezone(publication.zone).strftime("%H:%M:%S"),
+                "at": feed.at.astimezone(publication.zone).strftime("%H:%M:%S"),
                 "strategy": wish.strategy,
                 "symbol": wish.symbol,
                 "side": wish.side,
@@ -234,8 +305,14 @@ def _print_wishes(publication: Publication, feed: Replay, json: bool) -> None:
                 "stop_price": wish.exits.stop_price if wish.exits else None,
                 "target_price": wish.exits.target_price if wish.exits else None,
             }
-            for wish in strategy.wishes(publication, book, prices, batch[0].at)
+            for wish in strategy.wishes(publication, book, prices, feed.at)
         ]
+    if scans is not None:
+        scans.close()
+    return rows
+
+
+def _print_wishes(rows: list[dict[str, Any]], json: bool) -> None:
     if json:
         print_json(rows)
         return

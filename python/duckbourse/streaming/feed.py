@@ -33,7 +33,7 @@ Records = NDArray[Any]
 
 class Tick(msgspec.Struct, frozen=True):
     """
-    A trade that was told: when, at the exchange, in UTC; its price; how many shares.
+    A price that was told: when it came, in UTC; of the last trade; how many shares were traded.
 
     `is_made_up` is a tick that no exchange told, such as one that was taken from a bar.
     """
@@ -80,7 +80,7 @@ def conflated(records: Records, symbols: tuple[str, ...], is_made_up: bool) -> l
         Tick(symbols[symbol], instant(at), decimal_price(price), quantity, is_made_up)
         for symbol, at, price, quantity in zip(
             last["symbol"].tolist(),
-            last["traded_at"].tolist(),
+            last["received_at"].tolist(),
             last["price"].tolist(),
             quantities.tolist(),
             strict=True,

@@ -10,7 +10,7 @@ later can be seen, even where the session was long ago.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -160,7 +160,7 @@ class LiveSession:
     One session of a calendar, known up to an instant.
 
     Times are the exchange's own, without a zone, as in the published file, which is held open as it
-    was when this began.
+    was when this began. `late` is how long after a minute its ticks may still come.
     """
 
     def __init__(self, calendar: str, session_date: date, published: Path | None = None) -> None:
@@ -183,7 +183,7 @@ class LiveSession:
             self._signals = self._models.pop("scanners.signals")
             presets = self.ask(f"select distinct scanner from ({self._presets})")
             self._live_scanners = {scanner for (scanner,) in presets}
-            self._zone = self._zone_of(calendar)
+            self._zone, self.late = self._clock_of(calendar)
             self._set_up(quoted(calendar))
         except PublicationError:
             self._connection.close()
@@ -298,16 +298,19 @@ class LiveSession:
         self._connection.unregister("added")
         self._connection.unregister("names")
 
-    def _zone_of(self, calendar: str) -> ZoneInfo:
+    def _clock_of(self, calendar: str) -> tuple[ZoneInfo, timedelta]:
         found = self.ask(
-            f"select timezone from {CATALOG}.seeds.calendars where calendar = ?", calendar
+            "select timezone, to_seconds(late_tick_seconds) "
+            f"from {CATALOG}.seeds.calendars where calendar = ?",
+            calendar,
         )
         if not found:
             raise PublicationError(
                 f"there is no calendar {calendar!r}",
                 "name one of seeds/calendars/calendars.csv, or add it there",
             )
-        return ZoneInfo(found[0][0])
+        ((zone_name, late),) = found
+        return ZoneInfo(zone_name), late
 
     def _do(self, *statements: str) -> None:
         for statement in statements:

@@ -12,13 +12,16 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import duckdb
 import numpy as np
 
 from duckbourse import clock
+from duckbourse.errors import BadInput
 from duckbourse.streaming.feed import RECORD, Records, instant, microseconds, millionths
+from duckbourse.warehouse import quoted
 
 MINUTES = """
     select symbol, bar_ts, open::decimal(18, 6), high::decimal(18, 6), low::decimal(18, 6),
@@ -26,6 +29,24 @@ MINUTES = """
     from bars.ohlcv
     where timeframe = '1m' and session_date = ? and calendar = ? and list_contains(?, symbol)
     order by bar_ts, symbol
+"""
+RECORDED = """
+    with recorded as (
+        select * from read_parquet({files}) where calendar = $2 and list_contains($1, symbol)
+    )
+    select
+        (list_position($1, symbol) - 1)::integer as symbol,
+        epoch_us(traded_at) as traded_at,
+        epoch_us(received_at) as received_at,
+        coalesce(round(price * 1e6), 0)::bigint as price,
+        coalesce(quantity, 0) as quantity,
+        coalesce(cumulative_volume, -1) as cumulative_volume,
+        coalesce(round(bid * 1e6), 0)::bigint as bid,
+        coalesce(round(ask * 1e6), 0)::bigint as ask
+    from recorded
+    where recording = (
+        select recording from recorded group by recording order by count(*) desc, recording limit 1
+    )
 """
 OFFSETS = (0, 20_000_000, 40_000_000, 59_999_000)
 Bar = tuple[str, datetime, Decimal, Decimal, Decimal, Decimal, float]
@@ -42,12 +63,12 @@ class Replay:
         self,
         records: Records,
         symbols: tuple[str, ...],
-        session_date: date,
+        name: str,
         speed: float,
         *,
         is_made_up: bool,
     ) -> None:
-        self.name = f"replay of {session_date}" + (f", {speed:g} x" if speed else "")
+        self.name = name + (f", {speed:g} x" if speed else "")
         self.symbols = symbols
         self.is_made_up = is_made_up
         self._records = records[np.argsort(records["received_at"], kind="stable")]
@@ -56,9 +77,11 @@ class Replay:
         self.end = instant(int(self._records["received_at"][-1])) if len(records) else self.start
         self.at = self.start
 
-    def go_on_after(self, at: datetime) -> None:
-        """Leave out what was up to an instant: it was traded on before."""
-        self._records = self._records[self._records["received_at"] > microseconds(at)]
+    def go_on_after(self, at: datetime) -> Records:
+        """Leave out what was up to an instant and was traded on before; return it."""
+        is_before = self._records["received_at"] <= microseconds(at)
+        before, self._records = self._records[is_before], self._records[~is_before]
+        return before
 
     def batches(self) -> Iterator[Records]:
         """Return the ticks, an instant at a time, at once."""
@@ -106,4 +129,33 @@ def replay_of_bars(bars: list[Bar], zone: ZoneInfo, session_date: date, speed: f
     records["traded_at"] += np.array(OFFSETS)
     records["received_at"] = records["traded_at"]
     records["cumulative_volume"] = -1
-    return Replay(records.reshape(-1), symbols, session_date, speed, is_made_up=True)
+    name = f"minutes of {session_date}"
+    return Replay(records.reshape(-1), symbols, name, speed, is_made_up=True)
+
+
+def replay_of_recorded(
+    folder: Path, session_date: date, calendar: str, symbols: Iterable[str], speed: float
+) -> Replay:
+    """
+    Return the replay of what was recorded of a session's symbols in the folder of all ticks.
+
+    Of several recordings it is the one with the most ticks; raise BadInput where there is none.
+    """
+    wanted = sorted(symbols)
+    files = f"{folder / session_date.isoformat()}/*.parquet"
+    with duckdb.connect() as connection:
+        try:
+            columns = connection.execute(
+                RECORDED.format(files=quoted(files)), [wanted, calendar]
+            ).fetchnumpy()
+        except duckdb.IOException as error:
+            raise BadInput(
+                f"no ticks of {calendar} on {session_date} were recorded in {folder}",
+                "replay its minutes, or name another session with --date",
+            ) from error
+    records = np.zeros(len(columns["symbol"]), RECORD)
+    for name, values in columns.items():
+        records[name] = values
+    return Replay(
+        records, tuple(wanted), f"recorded ticks of {session_date}", speed, is_made_up=False
+    )

@@ -1,23 +1,29 @@
 """
 The loop: ticks in; exits, wishes and checks; orders out; and what the broker says, taken in.
 
-On every batch of ticks, in this order: the broker's news, the prices, exits, square-off and the
-loss of the day, then the strategy's wishes. Exits are outside the strategy: they run when it does
-not. Commands from outside (halt, resume, square off) are files in the account's folder, so that
-they reach a loop that is too busy to listen and outlive one that was killed.
+On every batch of ticks, in this order: they are recorded; the broker's news, the prices, exits,
+square-off and the loss of the day, then the strategy's wishes. Exits are outside the strategy: they
+run when it does not, and when ticks cannot be recorded or the session cannot be scanned. Commands
+from outside (halt, resume, square off) are files in the account's folder, so that they reach a loop
+that is too busy to listen and outlive one that was killed.
 """
 
 from __future__ import annotations
 
+import asyncio
+import math
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
+import duckdb
 import structlog
+from msgspec.structs import replace
 
 from duckbourse import clock
 from duckbourse.brokers.paper import PaperBroker
+from duckbourse.errors import BourseError, StorageFull
 from duckbourse.orders import events
 from duckbourse.orders.book import Book
 from duckbourse.orders.events import TradingState
@@ -25,9 +31,11 @@ from duckbourse.orders.manager import Manager
 from duckbourse.orders.order import Order, Reason, Request
 from duckbourse.risk import exits
 from duckbourse.risk.checks import View, check
-from duckbourse.streaming.feed import Feed, Tick, conflated
+from duckbourse.streaming.feed import Feed, Records, Tick, conflated, microseconds
+from duckbourse.streaming.recorder import Recorder
 from duckbourse.trading.commands import Command, taken
-from duckbourse.trading.publication import Publication
+from duckbourse.trading.publication import Publication, Signal, following_order
+from duckbourse.trading.scans import LiveScans
 from duckbourse.trading.strategy import Strategy, exit_of
 
 log = structlog.get_logger()
@@ -35,6 +43,8 @@ log = structlog.get_logger()
 # an exit that was refused is tried again after so long, and this often; then a human must look
 EXIT_PAUSE = timedelta(seconds=1)
 MAX_EXIT_ATTEMPTS = 10
+# how often it is looked whether something newer was published
+LOOK_SECONDS = 1.0
 
 
 class Trader:
@@ -42,7 +52,8 @@ class Trader:
     One account in one session.
 
     `prices` are the last ones, with their instants. `each` is called after every batch, for a
-    screen.
+    screen. `scans` are asked for signals beside those that were published, `recorder` writes down
+    what comes, and `newer` returns a publication that took the place of the last one, if one did.
     """
 
     def __init__(
@@ -54,6 +65,11 @@ class Trader:
         strategy: Strategy,
         folder: Path,
         each: Callable[[Trader], None] = lambda _: None,
+        *,
+        scans: LiveScans | None = None,
+        recorder: Recorder | None = None,
+        newer: Callable[[], Publication | None] = lambda: None,
+        look_seconds: float = LOOK_SECONDS,
     ) -> None:
         self.publication = publication
         self.manager = manager
@@ -62,9 +78,18 @@ class Trader:
         self.strategy = strategy
         self.folder = folder
         self.each = each
+        self.scans = scans
+        self.recorder = recorder
+        self.newer = newer
+        self.look_seconds = look_seconds
         self.prices: dict[str, tuple[Decimal, datetime]] = {}
         self.tick_count = 0
+        # ticks that were of no session, or of another day: recorded, and not traded on
+        self.stray_tick_count = 0
         self.is_stream_ready = False
+        self._found: dict[str, Signal] = {}
+        self._looked_at = -math.inf
+        self._loading: asyncio.Task[Publication | None] | None = None
         # where the levels of the loop are told, such as equity
         self.levels: Callable[[str, float], None] | None = None
         self._sent_at: list[datetime] = []
@@ -96,6 +121,10 @@ class Trader:
                     equity_amount=self.book.equity_amount(self.last_prices()),
                 )
             )
+        self._tell_publication()
+        return differences
+
+    def _tell_publication(self) -> None:
         if self.book.build_id != self.publication.build_id:
             self.manager.record(
                 events.PublicationLoaded(
@@ -104,17 +133,78 @@ class Trader:
                     data_version=self.publication.data_version,
                 )
             )
-        return differences
 
     async def run(self) -> None:
         """Trade until the feed ends; what is open then expires."""
         async for records in self.feed.ticks():
-            await self.on_ticks(conflated(records, self.feed.symbols, self.feed.is_made_up))
+            await self.on_records(records)
             self.each(self)
         self.broker.end_session()
         self._take_news()
         await self.manager.drained()
         self.each(self)
+
+    async def on_records(self, records: Records) -> None:
+        """Write down what came, and take in the last tick of each symbol."""
+        if self.recorder is not None:
+            try:
+                self.recorder.write(records)
+            except StorageFull as error:
+                self._keep_to(TradingState.HALTED, str(error), "recorder")
+        if self.scans is not None:
+            await self._scan(self.scans, records)
+        await self._swap()
+        of_session = self._of_session(records)
+        self.stray_tick_count += len(records) - len(of_session)
+        if len(of_session):
+            await self.on_ticks(conflated(of_session, self.feed.symbols, self.feed.is_made_up))
+
+    def _of_session(self, records: Records) -> Records:
+        opens, closes = map(microseconds, (self.publication.opens_at, self.publication.closes_at))
+        traded_at = records["traded_at"]
+        return records[(traded_at >= opens) & (traded_at < closes) & (records["price"] > 0)]
+
+    async def _scan(self, scans: LiveScans, records: Records) -> None:
+        try:
+            found = await scans.on_ticks(records, clock.now())
+        except (BourseError, duckdb.Error) as error:
+            log.exception("scan failed")
+            self._keep_to(TradingState.REDUCING, f"a scan failed: {error}", "scans")
+            self.scans = None
+            return
+        if found:
+            log.info("signals found", count=len(found), known_at=found[0].known_at.isoformat())
+            self._found |= {signal.signal_id: signal for signal in found}
+            self._follow(self.publication)
+
+    async def _swap(self) -> None:
+        """Go over to a newer publication, if there is one; it is read beside the loop."""
+        if self._loading is None:
+            if clock.elapsed_seconds() - self._looked_at >= self.look_seconds:
+                self._looked_at = clock.elapsed_seconds()
+                self._loading = asyncio.create_task(asyncio.to_thread(self.newer))
+            return
+        if not self._loading.done():
+            return
+        loading, self._loading = self._loading, None
+        try:
+            publication = loading.result()
+        except BourseError as error:
+            log.warning("newer publication not loaded", error=str(error))
+            return
+        if publication is not None:
+            self._follow(publication)
+            self._tell_publication()
+            log.info("publication", build_id=publication.build_id)
+
+    def _follow(self, publication: Publication) -> None:
+        signals = {signal.signal_id: signal for signal in publication.signals} | self._found
+        ordered = sorted(signals.values(), key=following_order)
+        self.publication = replace(publication, signals=tuple(ordered))
+
+    def _keep_to(self, state: TradingState, reason: str, by: str) -> None:
+        if self.book.state is TradingState.ACTIVE:
+            self.manager.set_state(state, reason, by)
 
     async def on_ticks(self, batch: list[Tick]) -> None:
         """Take in the ticks of one instant, and do what they call for."""

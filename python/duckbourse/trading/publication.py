@@ -6,18 +6,24 @@ Times in the file are the exchange's; here they are instants in UTC.
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import duckdb
 import msgspec
+from msgspec.structs import replace
 
 from duckbourse.errors import ConfigurationError, PublicationError
 from duckbourse.orders.charges import Charges
 from duckbourse.risk.limits import Covariances, Instrument, Limits
+from duckbourse.settings import settings
+from duckbourse.warehouse import open_published
 
+PRICE_STEP = Decimal("0.000001")
 # half a year: a share that has been listed for so long can be traded
 COVARIANCE_SESSIONS = 125
 
@@ -120,6 +126,77 @@ def load(
     )
 
 
+def signals_of(
+    rows: list[dict[str, Any]], zone: ZoneInfo, scanners: frozenset[str]
+) -> tuple[Signal, ...]:
+    """Return rows of `scanners.signals` as the loop has them, in the order in which it follows."""
+    found = [
+        msgspec.convert(_signal_row(row, zone), Signal, strict=False)
+        for row in rows
+        if not scanners or scanners & {row["scanner"], f"{row['scanner']}.{row['preset']}"}
+    ]
+    return tuple(sorted(found, key=following_order))
+
+
+def following_order(signal: Signal) -> tuple[datetime, float, str]:
+    """Return what signals are sorted by: the first known, then the best ranked."""
+    rank = math.inf if signal.signal_rank is None else signal.signal_rank
+    return signal.known_at, rank, signal.signal_id
+
+
+def _signal_row(row: dict[str, Any], zone: ZoneInfo) -> dict[str, Any]:
+    exit_at = datetime.combine(row["session_date"], time.fromisoformat(row["exit_time"]))
+    prices = {
+        name: row[name] and Decimal(str(row[name])).quantize(PRICE_STEP)
+        for name in ("entry_price", "stop_price", "target_price")
+    }
+    known_at = instant(row["known_at"], zone)
+    position_pct = str(row["position_pct"])
+    return (
+        row
+        | prices
+        | {"known_at": known_at, "exit_at": instant(exit_at, zone), "position_pct": position_pct}
+    )
+
+
+class Publications:
+    """
+    The publications of an account and session, one after the other, as they come.
+
+    Without signals they are for a session that is scanned as it comes.
+    """
+
+    def __init__(
+        self,
+        account: str,
+        session_date: date | None,
+        scanners: frozenset[str],
+        path: Path | None = None,
+        *,
+        with_signals: bool = True,
+    ) -> None:
+        self._path = path or settings().published_database
+        self._account = account
+        self._session_date = session_date
+        self._scanners = scanners
+        self._with_signals = with_signals
+        self._seen: tuple[int, int] | None = None
+
+    def newer(self) -> Publication | None:
+        """Return what was published since the last time, or None; raise as `load` does."""
+        state = self._path.stat() if self._path.exists() else None
+        found = (state.st_ino, state.st_mtime_ns) if state else None
+        if found is not None and found == self._seen:
+            return None
+        connection = open_published(self._path)
+        try:
+            publication = load(connection, self._account, self._session_date, self._scanners)
+        finally:
+            connection.close()
+        self._seen, self._session_date = found, publication.session_date
+        return publication if self._with_signals else replace(publication, signals=())
+
+
 class _Asker:
     """A connection that answers with rows; a relation that is not there is told with a remedy."""
 
@@ -208,26 +285,8 @@ def _instruments(ask: _Asker, calendar: str, day: date) -> dict[str, Instrument]
 def _signals(
     ask: _Asker, calendar: str, day: date, zone: ZoneInfo, scanners: frozenset[str]
 ) -> tuple[Signal, ...]:
-    rows = ask.rows(
-        """
-        select signal_id, scanner, preset, symbol, direction, known_at,
-            entry_price::decimal(18, 6) as entry_price, stop_price::decimal(18, 6) as stop_price,
-            target_price::decimal(18, 6) as target_price, session_date + exit_time::time as exit_at,
-            position_pct, signal_rank
-        from scanners.signals
-        where calendar = ? and session_date = ?
-        order by known_at, signal_rank nulls last, signal_id
-        """,
-        calendar,
-        day,
-    )
-    for row in rows:
-        row |= {name: instant(row[name], zone) for name in ("known_at", "exit_at")}
-    return tuple(
-        msgspec.convert(row, Signal, strict=False)
-        for row in rows
-        if not scanners or scanners & {row["scanner"], f"{row['scanner']}.{row['preset']}"}
-    )
+    rows = ask.rows("from scanners.signals where calendar = ? and session_date = ?", calendar, day)
+    return signals_of(rows, zone, scanners)
 
 
 def _covariances(ask: _Asker, symbols: list[str], day: date) -> Covariances:

@@ -23,6 +23,7 @@ from duckbourse.telemetry.notify import Notifier
 from duckbourse.trading.desk import Desk
 from duckbourse.trading.loop import Trader
 from duckbourse.trading.publication import Publication
+from duckbourse.trading.scans import LiveScans
 from duckbourse.trading.strategy import SignalStrategy
 
 LOG = "trade.log"
@@ -35,12 +36,16 @@ def trade_session(
     rules: Rules,
     each: Callable[[Trader], None],
     metrics_port: int | None = None,
+    *,
+    scans: LiveScans | None = None,
+    newer: Callable[[], Publication | None] = lambda: None,
 ) -> tuple[Trader, tuple[str, ...]]:
     """
     Trade a replayed session with the paper broker, and return what there is at its end.
 
     The clock is the feed's. A session that was broken off goes on after its last event. The second
-    is where the broker and the book differ; then nothing is traded.
+    is where the broker and the book differ; then nothing is traded. `scans` and `newer` are as in
+    Trader.
     """
     with (desk.folder / LOG).open("a") as file, clock.told_by(lambda: feed.at):
         _log_to(file)
@@ -53,7 +58,9 @@ def trade_session(
         )
         try:
             if told:
-                feed.go_on_after(max(event.at for event in told))
+                before = feed.go_on_after(max(event.at for event in told))
+                if scans is not None:
+                    scans.go_on_after(before)
             book = replayed(desk.capital_amount, told, lambda _: None)
             manager = Manager(
                 book,
@@ -62,12 +69,24 @@ def trade_session(
                 check=lambda book, request: trader.judge(book, request),
                 charges=publication.charges,
             )
-            trader = Trader(publication, manager, broker, feed, SignalStrategy(), desk.folder, each)
+            trader = Trader(
+                publication,
+                manager,
+                broker,
+                feed,
+                SignalStrategy(),
+                desk.folder,
+                each,
+                scans=scans,
+                newer=newer,
+            )
             with _watched(trader, metrics_port):
                 differences = asyncio.run(_run(trader))
         finally:
             broker.close()
             journal.close()
+            if scans is not None:
+                scans.close()
     return trader, differences
 
 

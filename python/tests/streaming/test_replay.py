@@ -118,7 +118,7 @@ def test_of_many_ticks_one_a_symbol_is_left(rows: list[tuple[int, int, int]]) ->
     records = np.zeros(len(rows), RECORD)
     for place, (record, (symbol, price, quantity)) in enumerate(zip(records, rows, strict=True)):
         record["symbol"], record["price"], record["quantity"] = symbol, price, quantity
-        record["traded_at"] = place
+        record["received_at"] = place
     expected = {
         symbols[symbol]: Tick(
             symbols[symbol],

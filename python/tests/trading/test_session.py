@@ -5,37 +5,43 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from datetime import time as time_of_day
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import pytest
 from msgspec.structs import replace
 
 from duckbourse import clock
 from duckbourse.brokers.paper import PaperBroker, Rules
-from duckbourse.errors import ConfigurationError
+from duckbourse.errors import BadInput, ConfigurationError, PublicationError, StorageFull
 from duckbourse.orders.book import Book, replayed
-from duckbourse.orders.events import ExitTriggered, TradingState
+from duckbourse.orders.events import ExitTriggered, PublicationLoaded, TradingState
 from duckbourse.orders.journal import open_journal, read_journal
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.manager import Manager
 from duckbourse.orders.order import Exits, Order, Reason, Request
 from duckbourse.settings import PROJECT
-from duckbourse.streaming.feed import conflated
-from duckbourse.streaming.replay import Replay, replay_of
+from duckbourse.streaming.feed import Records, microseconds
+from duckbourse.streaming.live import LiveSession
+from duckbourse.streaming.recorder import Heading, Recorder
+from duckbourse.streaming.replay import Replay, replay_of, replay_of_recorded
 from duckbourse.trading.commands import give
-from duckbourse.trading.loop import Trader
-from duckbourse.trading.publication import Publication, load
+from duckbourse.trading.loop import LOOK_SECONDS, Trader
+from duckbourse.trading.publication import Publication, Publications, Signal, load
+from duckbourse.trading.scans import LiveScans
 from duckbourse.trading.strategy import SignalStrategy
 from duckbourse.warehouse import open_published
 from tests.orders.makers import CAPITAL
@@ -60,12 +66,25 @@ class Floor:
             self.bars, DAY, "XNYS", self.publication.zone, self.publication.instruments, 0
         )
 
-    def traded(self, *, stop_after: int | None = None, rules: Rules | None = None) -> Trader:
+    def traded(
+        self,
+        *,
+        stop_after: int | None = None,
+        rules: Rules | None = None,
+        feed: Replay | None = None,
+        scans: Callable[[Replay], LiveScans] | None = None,
+        recorder: Recorder | None = None,
+        newer: Callable[[], Publication | None] = lambda: None,
+        look_seconds: float = LOOK_SECONDS,
+    ) -> Trader:
         """Trade, all of it or so many batches; go on where it was broken off."""
-        feed = self.feed()
+        feed = feed or self.feed()
+        made = scans(feed) if scans else None
         journal, told = open_journal(self.folder)
         if told:
-            feed.go_on_after(max(event.at for event in told))
+            before = feed.go_on_after(max(event.at for event in told))
+            if made is not None:
+                made.go_on_after(before)
         limits = self.publication.limits
         broker = PaperBroker(
             self.folder,
@@ -81,7 +100,18 @@ class Floor:
             charges=self.publication.charges,
             settle_seconds=0,
         )
-        trader = Trader(self.publication, manager, broker, feed, self.strategy(), self.folder)
+        trader = Trader(
+            self.publication,
+            manager,
+            broker,
+            feed,
+            self.strategy(),
+            self.folder,
+            scans=made,
+            recorder=recorder,
+            newer=newer,
+            look_seconds=look_seconds,
+        )
 
         async def play() -> None:
             assert await trader.start() == ()
@@ -90,7 +120,7 @@ class Floor:
                 return
             count = 0
             async for records in feed.ticks():
-                await trader.on_ticks(conflated(records, feed.symbols, feed.is_made_up))
+                await trader.on_records(records)
                 count += 1
                 if count == stop_after:
                     return
@@ -99,6 +129,8 @@ class Floor:
             asyncio.run(play())
         broker.close()
         journal.close()
+        if made is not None:
+            made.close()
         return trader
 
 
@@ -372,3 +404,191 @@ def test_what_is_not_there_is_said(floor: Floor) -> None:
     assert {
         found.scanner for found in load(floor.bars, "paper_us", DAY, frozenset({"crp"})).signals
     } == {"crp"}
+
+
+def scans_of(floor: Floor, sample: Warehouse, feed: Replay, *, waits: bool = True) -> LiveScans:
+    live = LiveSession("XNYS", DAY, sample.file)
+    return LiveScans(live, feed.symbols, floor.publication, frozenset(), waits=waits)
+
+
+def test_what_is_scanned_as_it_comes_is_what_was_built(floor: Floor, sample: Warehouse) -> None:
+    """Every signal of a live scanner, to the last digit, and before its session has ended."""
+    built = tuple(
+        signal
+        for signal in floor.publication.signals
+        if signal.scanner not in ("pattern", "sideways")
+    )
+    assert len(built) >= 10
+    feed = floor.feed()
+    scans = scans_of(floor, sample, feed)
+    found: list[Signal] = []
+
+    async def play() -> None:
+        async for records in feed.ticks():
+            for one in await scans.on_ticks(records, feed.at):
+                # two seconds for late ticks, and then the next tick of these
+                assert timedelta(seconds=2) < feed.at - one.known_at < timedelta(seconds=21)
+                found.append(one)
+
+    asyncio.run(play())
+    scans.close()
+    assert tuple(found) == built
+
+
+def test_a_session_is_traded_on_what_it_finds(floor: Floor, sample: Warehouse) -> None:
+    floor.publication = replace(floor.publication, signals=())
+    trader = floor.traded(scans=partial(scans_of, floor, sample))
+    entries = [order for order in filled(trader.book) if order.request.reason is Reason.ENTRY]
+    assert len(entries) >= 8
+    assert trader.book.held() == []
+    assert {order.request.signal_id for order in entries} <= {
+        signal.signal_id for signal in trader.publication.signals
+    }
+
+
+def test_a_scan_does_not_hold_up_the_loop(floor: Floor, sample: Warehouse) -> None:
+    """Beside a slow scan, ticks go on; its signals come when it is done."""
+    feed = floor.feed()
+    scans = scans_of(floor, sample, feed, waits=False)
+    slow, batches = scans.session.signals, 0
+
+    def slower(cutoff: time_of_day) -> list[dict[str, Any]]:
+        time.sleep(0.3)
+        return slow(cutoff)
+
+    scans.session.signals = slower  # type: ignore[method-assign]
+
+    async def play() -> int:
+        nonlocal batches
+        async for records in feed.ticks():
+            batches += 1
+            if await scans.on_ticks(records, feed.at):
+                return batches
+            await asyncio.sleep(0.001)
+        return 0
+
+    # thirty minutes have four instants each; the scan itself is worth a hundred more
+    assert asyncio.run(play()) > 4 * 15 + 50
+    scans.close()
+
+
+def test_a_scan_that_fails_leaves_the_exits(floor: Floor, sample: Warehouse) -> None:
+    def failing(feed: Replay) -> LiveScans:
+        scans = scans_of(floor, sample, feed)
+        scans.session._models["scanners.eves"] = "select broken"
+        return scans
+
+    # the first cutoff is at 09:45; what was built and known before goes on
+    signals = tuple(
+        replace(signal, known_at=signal.known_at - timedelta(minutes=10))
+        for signal in floor.publication.signals
+    )
+    floor.publication = replace(floor.publication, signals=signals)
+    trader = floor.traded(scans=failing)
+    book = trader.book
+    assert book.state is TradingState.REDUCING
+    assert "a scan failed" in book.state_reason
+    assert book.held() == []
+    assert len(filled(book)) >= 2
+
+
+def test_ticks_are_recorded_before_they_are_traded_on(floor: Floor, tmp_path: Path) -> None:
+    feed = floor.feed()
+    heading = Heading(
+        session_date=DAY, calendar="XNYS", source="s", recording="mine", symbols=feed.symbols
+    )
+    recorder = Recorder(tmp_path / "ticks", heading)
+    trader = floor.traded(recorder=recorder)
+    recorder.close()
+    again = replay_of_recorded(tmp_path / "ticks", DAY, "XNYS", feed.symbols, 0)
+    assert sum(map(len, again.batches())) == trader.tick_count == 24_960
+    with pytest.raises(BadInput, match="no ticks of XNYS on 2010-05-27 were recorded"):
+        replay_of_recorded(tmp_path / "ticks", date(2010, 5, 27), "XNYS", feed.symbols, 0)
+
+
+def test_ticks_that_cannot_be_recorded_are_not_traded_on(floor: Floor, tmp_path: Path) -> None:
+    class Full(Recorder):
+        def write(self, records: Records) -> None:
+            if records["received_at"][0] > microseconds(floor.publication.at(time_of_day(9, 48))):
+                raise StorageFull("no room is left for ticks")
+
+    feed = floor.feed()
+    heading = Heading(
+        session_date=DAY, calendar="XNYS", source="s", recording="mine", symbols=feed.symbols
+    )
+    book = floor.traded(recorder=Full(tmp_path, heading)).book
+    assert (book.state, book.state_reason) == (TradingState.HALTED, "no room is left for ticks")
+    assert book.held() == []
+    entered = [
+        order.sent_at.astimezone(floor.publication.zone).time()
+        for order in filled(book)
+        if order.request.reason is Reason.ENTRY and order.sent_at
+    ]
+    assert entered
+    assert max(entered) < time_of_day(9, 49)
+
+
+def test_ticks_of_no_session_are_not_traded_on(floor: Floor) -> None:
+    """Stamped 1970, of the evening before, or without a price."""
+
+    class Odd(Replay):
+        def batches(self) -> Iterator[Records]:
+            for place, records in enumerate(super().batches()):
+                if place % 10:
+                    yield records
+                    continue
+                odd = records.copy()
+                odd["price"] = 1
+                odd["traded_at"] = 0 if place % 20 else odd["traded_at"] - 86_400_000_000
+                yield np.concatenate([records, odd])
+
+    whole = floor.traded().book
+    feed = floor.feed()
+    floor.folder = floor.folder.with_name("odd")
+    odd = Odd(feed._records, feed.symbols, "odd", 0, is_made_up=True)
+    trader = floor.traded(feed=odd)
+    assert trader.stray_tick_count > 1_000
+    assert trader.book.cash_amount == whole.cash_amount
+
+
+def test_the_loop_goes_over_to_what_is_published_next(floor: Floor) -> None:
+    """Between ticks; what was found in the session stays, and one that cannot be read is told."""
+    first = floor.publication
+    cut = replace(first, signals=first.signals[:1])
+    newer = replace(first, build_id="newer", signals=first.signals[1:3])
+    told = iter([None, PublicationError("half a file"), newer])
+
+    def next_one() -> Publication | None:
+        found = next(told, None)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    floor.publication = cut
+    # fast, and with time to breathe
+    feed = floor.feed()
+    breathing = Replay(feed._records, feed.symbols, feed.name, 15_000, is_made_up=True)
+    trader = floor.traded(feed=breathing, newer=next_one, look_seconds=0)
+    loaded = [
+        event.build_id
+        for event in read_journal(floor.folder)
+        if isinstance(event, PublicationLoaded)
+    ]
+    assert loaded == [first.build_id, "newer"]
+    assert trader.publication.signals == first.signals[1:3]
+
+
+def test_a_publication_is_newer_when_the_file_is(sample: Warehouse, tmp_path: Path) -> None:
+    path = tmp_path / "duckbourse.duckdb"
+    publications = Publications("paper_us", DAY, frozenset(), path)
+    with pytest.raises(PublicationError, match="nothing is published"):
+        publications.newer()
+    os.link(sample.data / "duckbourse.duckdb", path)
+    first = publications.newer()
+    assert first is not None
+    assert first.session_date == DAY
+    assert publications.newer() is None
+    path.unlink()
+    shutil.copyfile(sample.data / "duckbourse.duckdb", path)
+    assert publications.newer() == first
+    assert publications.newer() is None

@@ -1,0 +1,98 @@
+"""The session's own scans, while it is traded: ticks in, and at each cutoff the signals."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime, timedelta
+from typing import Any
+
+from duckbourse.streaming.feed import Records
+from duckbourse.streaming.live import LiveSession
+from duckbourse.trading.publication import Publication, Signal, signals_of
+
+# so many ticks are made into minutes before a scan is due, so that memory is flat
+MAX_WAITING = 100_000
+
+
+class LiveScans:
+    """
+    What is found in a session as its ticks come.
+
+    A scan takes as long as some hundred batches of ticks, so it runs beside the loop, which goes on
+    with exits meanwhile; one that `waits` has the clock of its ticks and stands still for it.
+    """
+
+    def __init__(
+        self,
+        session: LiveSession,
+        symbols: tuple[str, ...],
+        publication: Publication,
+        scanners: frozenset[str],
+        *,
+        waits: bool,
+    ) -> None:
+        self.session = session
+        self._symbols = symbols
+        self._zone = publication.zone
+        self._scanners = scanners
+        self._waits = waits
+        # in the time of the exchange
+        self._due = [
+            datetime.combine(publication.session_date, cutoff) for cutoff in session.cutoffs()
+        ]
+        self._came: list[Records] = []
+        self._waiting_count = 0
+        self._worker = ThreadPoolExecutor(1, "scans")
+        self._running: Future[tuple[Signal, ...]] | None = None
+
+    def go_on_after(self, records: Records) -> None:
+        """Take in what came of the session before it was broken off."""
+        self._take(records)
+
+    def close(self) -> None:
+        """Let the scan that is running end, and forget the session."""
+        self._worker.shutdown()
+        self.session.close()
+
+    async def on_ticks(self, records: Records, now: datetime) -> tuple[Signal, ...]:
+        """
+        Take in ticks that came now, and return signals that were found since the last time.
+
+        A scan is due when its cutoff is past, and the time for late ticks too; these are none.
+        """
+        over = self._over_by(now)
+        is_due = self._waiting_count >= MAX_WAITING or (bool(self._due) and self._due[0] <= over)
+        if is_due and self._running is None:
+            cutoffs = [cutoff for cutoff in self._due if cutoff <= over]
+            self._due = self._due[len(cutoffs) :]
+            self._running = self._worker.submit(self._known, self._came, cutoffs, over)
+            self._came, self._waiting_count = [], 0
+        self._take(records)
+        if self._running is None or not (self._waits or self._running.done()):
+            return ()
+        found = await asyncio.wrap_future(self._running)
+        self._running = None
+        return found
+
+    def _take(self, records: Records) -> None:
+        self._came.append(records)
+        self._waiting_count += len(records)
+
+    def _over_by(self, now: datetime) -> datetime:
+        """Return the start of the first minute that is not over, in the time of the exchange."""
+        # a tick that comes in the last instant is not late yet
+        last = now - self.session.late - timedelta.resolution
+        return last.astimezone(self._zone).replace(second=0, microsecond=0, tzinfo=None)
+
+    def _known(
+        self, came: list[Records], cutoffs: list[datetime], over: datetime
+    ) -> tuple[Signal, ...]:
+        for records in came:
+            self.session.add_ticks(records, self._symbols)
+        rows: list[dict[str, Any]] = []
+        for cutoff in cutoffs:
+            self.session.know_until(cutoff)
+            rows += self.session.signals(cutoff.time())
+        self.session.end_minutes(over)
+        return signals_of(rows, self._zone, self._scanners)
