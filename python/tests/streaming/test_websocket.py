@@ -359,7 +359,9 @@ def test_what_is_not_taken_makes_the_sender_wait() -> None:
             send(transport, *range(first, first + size))
 
     async def be_slow(played: Played) -> None:
-        if len(waiting) < 3:
+        if len(waiting) < 2:
+            while played.feed.waiting_bytes <= 500_000:
+                await asyncio.sleep(0.01)
             await asyncio.sleep(0.5)  # longer than it may be mute or dead
             waiting.append(played.feed.waiting_bytes)
 
@@ -368,10 +370,10 @@ def test_what_is_not_taken_makes_the_sender_wait() -> None:
     )
     played = play(script, total * size, limits=limits, each=be_slow)
     assert played.prices == list(range(total * size))
-    assert played.feed.counts.pause_count >= 3
+    assert played.feed.counts.pause_count >= 2
     assert played.feed.counts.connection_count == 1
     # the limit, and what one read brings, of 16 MB that were there
-    assert 500_000 < max(waiting) < 4_000_000
+    assert max(waiting) < 4_000_000
 
 
 def test_texts_are_heard_and_one_that_fails_ends_nothing() -> None:
