@@ -45,6 +45,8 @@ log = structlog.get_logger()
 
 # what is sent to connect holds the token, and picows would log it
 UNHEARD = logging.Logger("duckbourse.websocket", logging.CRITICAL + 1)
+BINARY, CONTINUATION = WSMsgType.BINARY, WSMsgType.CONTINUATION
+PING, PONG, CLOSE = WSMsgType.PING, WSMsgType.PONG, WSMsgType.CLOSE
 REFUSALS = (400, 401, 403)
 Health = Callable[[str, bool], None]
 Instants = NDArray[np.int64]
@@ -246,16 +248,19 @@ class WebSocketFeed:
 
     async def _watched(self, connection: _Connection) -> str:
         limits = self._limits
+        now = clock.elapsed_seconds()
         while not self._is_over():
+            before = now
             await connection.news_within(limits.check_seconds)
+            now = clock.elapsed_seconds()
             is_open = self._is_open()
             if connection.has_data or (connection.has_come and not is_open):
                 self._tell("connected", True)
             if connection.is_lost:
                 return "was disconnected"
-            now = clock.elapsed_seconds()
-            if connection.is_paused:  # it is we who do not read
-                connection.alive_at = connection.data_at = now
+            # while it is we who do not read, or our loop that stands still, the silence is ours
+            ours = now - before - (0 if connection.is_paused else limits.check_seconds)
+            connection.forgive(max(0.0, ours), now)
             if not is_open:
                 connection.data_at = now
             if now - connection.alive_at > limits.dead_seconds:
@@ -326,7 +331,7 @@ class _Connection(WSListener):
         self._is_heartbeat = wire.is_heartbeat
         self._begins_read = True
         self._parts: list[bytes] = []
-        self._parts_type = WSMsgType.BINARY
+        self._parts_type = BINARY
         self._news = asyncio.Event()
         self.is_lost = self.is_paused = self.has_come = self.has_data = False
         self.alive_at = self.data_at = clock.elapsed_seconds()
@@ -335,6 +340,11 @@ class _Connection(WSListener):
         """Wait for the first data or the end, but no longer than this."""
         await _set_within(self._news, seconds)
         self._news.clear()
+
+    def forgive(self, seconds: float, now: float) -> None:
+        """Take it as said that much later, of what was said last."""
+        self.alive_at = min(now, self.alive_at + seconds)
+        self.data_at = min(now, self.data_at + seconds)
 
     def drop(self) -> None:
         if self._transport is not None:
@@ -365,28 +375,28 @@ class _Connection(WSListener):
         message_type = frame.msg_type
         payload = frame.get_payload_as_bytes()
         self._counts.byte_count += len(payload)
-        if message_type == WSMsgType.PING:
+        if message_type == BINARY and frame.fin:  # almost always
+            self._keep(payload)
+        elif message_type == PING:
             transport.send_pong(payload)
-        elif message_type == WSMsgType.CLOSE:
+        elif message_type == CLOSE:
             transport.send_close(WSCloseCode.OK)
             transport.disconnect()
-        elif message_type != WSMsgType.PONG:
-            if not frame.fin or self._parts:
-                if not self._parts:
-                    self._parts_type = message_type
-                self._parts.append(payload)
-                if not frame.fin:
-                    return
-                message_type, payload = self._parts_type, b"".join(self._parts)
-                self._parts = []
-            if message_type == WSMsgType.TEXT:
-                self._hear(payload)
-            elif self._is_heartbeat(payload):
-                self._counts.heartbeat_count += 1
-            else:
-                self._keep(payload)
+        elif message_type != PONG:
+            self._add_part(message_type, payload, is_last=frame.fin)
+
+    def _add_part(self, message_type: WSMsgType, payload: bytes, *, is_last: bool) -> None:
+        if message_type != CONTINUATION:
+            self._parts_type, self._parts = message_type, []
+        self._parts.append(payload)
+        if is_last:
+            whole = b"".join(self._parts)
+            (self._keep if self._parts_type == BINARY else self._hear)(whole)
 
     def _keep(self, payload: bytes) -> None:
+        if self._is_heartbeat(payload):
+            self._counts.heartbeat_count += 1
+            return
         inbox = self._inbox
         inbox.frames.append(payload)
         inbox.waiting_bytes += len(payload)

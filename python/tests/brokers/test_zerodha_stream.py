@@ -335,6 +335,12 @@ def test_what_is_asked_for_is_limited_and_unambiguous() -> None:
             wire_of(tokens)
 
 
+def test_a_heartbeat_holds_no_packet() -> None:
+    wire = wire_of(OURS)
+    assert wire.is_heartbeat(b"\0") and wire.is_heartbeat(frame_of())
+    assert not wire.is_heartbeat(frame_of(packet(LTP))) and not wire.is_heartbeat(b"\0\1")
+
+
 def test_no_repr_tells_the_token() -> None:
     wire = wire_of(OURS)
     feed = WebSocketFeed(wire, is_open=lambda: True, on_health=lambda *_: None)

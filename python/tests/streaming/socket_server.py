@@ -28,7 +28,7 @@ Script = Callable[[int, WSTransport], Awaitable[None]]
 
 @dataclass
 class Server:
-    """What was asked of it; the next `refusals` are answered with those statuses."""
+    """What was asked of it; the next `refusals` are answered so, or sent `elsewhere`."""
 
     script: Script
     subscription_count: int = 1
@@ -40,6 +40,7 @@ class Server:
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
     transports: list[WSTransport] = field(default_factory=list)
     port: int = 0
+    elsewhere: str = "/elsewhere"
 
     @property
     def root(self) -> str:
@@ -49,7 +50,11 @@ class Server:
         self.paths.append(request.path.decode())
         self.connected_at.append(asyncio.get_running_loop().time())
         if self.refusals:
-            response = WSUpgradeResponse.create_error_response(self.refusals.pop(0), b"no")
+            status = self.refusals.pop(0)
+            if status < 400:
+                response = WSUpgradeResponse.create_redirect_response(status, self.elsewhere)
+            else:
+                response = WSUpgradeResponse.create_error_response(status, b"no")
             return WSUpgradeResponseWithListener(response, None)
         return _Client(self)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import struct
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -164,6 +165,7 @@ def test_each_read_has_its_time() -> None:
     async def script(_: int, transport: WSTransport) -> None:
         for number in range(5):
             send(transport, number, number)
+            transport.send_ping()  # the last of what is read at once
             await asyncio.sleep(0.02)
 
     # the first taker is slow: what came meanwhile still has the times at which it came
@@ -314,8 +316,24 @@ def test_another_refusal_is_tried_again_and_later_each_time() -> None:
     assert len(delays) == 4
     for delay, longest in zip(delays, (0.2, 0.4, 0.4, 0.4), strict=True):
         assert longest / 2 <= delay < longest + 0.15
-    assert len({round(delay, 4) for delay in delays}) == 4  # they are not told by rote
     assert played.feed.counts.reconnection_count == 4
+
+
+def test_those_who_failed_together_do_not_come_again_together() -> None:
+    feed = WebSocketFeed(Numbers(0), is_open=lambda: True, on_health=lambda *_: None)
+    for failures, longest in ((0, 0.5), (1, 1), (3, 4), (6, 30), (10_000, 30)):
+        delays = [feed._delay(failures) for _ in range(200)]
+        assert longest / 2 <= min(delays) < 0.6 * longest
+        assert 0.9 * longest < max(delays) <= longest
+
+
+def test_nobody_else_is_shown_the_token() -> None:
+    async def script(_: int, transport: WSTransport) -> None:
+        send(transport, 1)
+
+    played = play(script, 1, refusals=(301, 307))
+    assert played.server.paths == [f"/?token={SECRET}"] * 3
+    assert played.health[0] == ("numbers answered with HTTP 301", False)
 
 
 def test_nobody_there_is_tried_again_until_the_end() -> None:
@@ -374,6 +392,19 @@ def test_what_is_not_taken_makes_the_sender_wait() -> None:
     assert played.feed.counts.connection_count == 1
     # the limit, and what one read brings, of 16 MB that were there
     assert max(waiting) < 4_000_000
+
+
+def test_a_loop_that_stands_still_has_heard_nothing_and_knows_why() -> None:
+    async def script(_: int, transport: WSTransport) -> None:
+        send(transport, 1)
+        await asyncio.sleep(0.05)
+        time.sleep(1)  # nobody in this process hears or says anything
+        await asyncio.sleep(0.1)
+        send(transport, 2)
+
+    played = play(script, 2)
+    assert played.prices == [1, 2]
+    assert played.feed.counts.connection_count == 1
 
 
 def test_texts_are_heard_and_one_that_fails_ends_nothing() -> None:
