@@ -15,7 +15,8 @@ Every exception of ours, as one tree.
     └── TradingError            what stops an order, or all of them
         ├── BrokerError         what a broker said, or did not
         │   ├── BrokerRejected  it refused: nothing was placed
-        │   └── BrokerUnclear   no answer, or none that can be read: it may have been placed
+        │   ├── BrokerUnclear   no answer, or none that can be read: it may have been placed
+        │   └── TokenRefused    it does not know our token, or no longer
         ├── IllegalTransition   an order cannot become what an update says
         └── JournalError        the journal could not be written or read
             ├── JournalBusy     another process trades this account
@@ -91,6 +92,10 @@ class BrokerRejected(BrokerError):
 
 
 class BrokerUnclear(BrokerError):
+    pass
+
+
+class TokenRefused(BrokerError):
     pass
 
 

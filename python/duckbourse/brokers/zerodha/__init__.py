@@ -1,0 +1,1 @@
+"""Zerodha, by its Kite API."""

@@ -1,0 +1,339 @@
+"""
+What Kite's socket says.
+
+A frame is the count of its packets, and each packet its length and a body; numbers are unsigned,
+the most significant byte first. What a body is shows in its length.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from functools import cache
+from struct import Struct
+from typing import Any, Literal
+from urllib.parse import urlencode
+
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+from pydantic import SecretStr
+
+from duckbourse.brokers.zerodha.mapping import price_scale
+from duckbourse.errors import ConfigurationError
+from duckbourse.streaming.feed import RECORD, Records
+from duckbourse.streaming.websocket import Instants
+
+log = structlog.get_logger()
+
+ROOT = "wss://ws.kite.trade"
+MAX_TOKENS = 3000  # of one connection
+HEADERS = {"X-Kite-Version": "3"}
+Mode = Literal["ltp", "quote", "full"]
+
+LTP = np.dtype([("token", ">u4"), ("last_price", ">u4")])
+QUOTE = np.dtype(
+    [
+        *LTP.descr,
+        ("last_quantity", ">u4"),
+        ("average_price", ">u4"),
+        ("volume", ">u4"),
+        ("buy_quantity", ">u4"),
+        ("sell_quantity", ">u4"),
+        ("open", ">u4"),
+        ("high", ">u4"),
+        ("low", ">u4"),
+        ("close", ">u4"),
+    ]
+)
+LEVEL = np.dtype([("quantity", ">u4"), ("price", ">u4"), ("orders", ">u2"), ("padding", ">u2")])
+FULL = np.dtype(
+    [
+        *QUOTE.descr,
+        ("last_trade_time", ">u4"),
+        ("oi", ">u4"),
+        ("oi_high", ">u4"),
+        ("oi_low", ">u4"),
+        ("exchange_time", ">u4"),
+        ("bids", LEVEL, 5),
+        ("asks", LEVEL, 5),
+    ]
+)
+INDEX_QUOTE = np.dtype(
+    [
+        *LTP.descr,
+        ("high", ">u4"),
+        ("low", ">u4"),
+        ("open", ">u4"),
+        ("close", ">u4"),
+        ("change", ">u4"),
+    ]
+)
+INDEX_FULL = np.dtype([*INDEX_QUOTE.descr, ("exchange_time", ">u4")])
+BODIES = {body.itemsize: body for body in (LTP, QUOTE, FULL, INDEX_QUOTE, INDEX_FULL)}
+COUNT_SIZE = LENGTH_SIZE = 2
+NO_PACKETS = bytes(COUNT_SIZE)
+# what a record wants of each
+STRUCTS = {
+    LTP.itemsize: Struct(">II"),
+    QUOTE.itemsize: Struct(">III4xI"),
+    FULL.itemsize: Struct(">III4xI24xI12xI4xI56xI"),
+    INDEX_QUOTE.itemsize: Struct(">II"),
+    INDEX_FULL.itemsize: Struct(">II20xI"),
+}
+FEW_BYTES = 12 * FULL.itemsize
+Mask = NDArray[np.bool_]
+
+
+class KiteWire:
+    """
+    The ticks of instruments, by what Kite calls them; `on_order` is told each update of an order.
+
+    What cannot be taken is counted: packets of an instrument that was not asked for, packets of an
+    unknown kind or with a price that millionths cannot tell, and frames whose lengths do not add
+    up, of which nothing is believed.
+    """
+
+    name = "Kite"
+    headers = HEADERS
+
+    def __init__(
+        self,
+        api_key: SecretStr,
+        access_token: SecretStr,
+        tokens: Mapping[str, int],
+        *,
+        on_order: Callable[[dict[str, Any]], None],
+        mode: Mode = "full",
+        root: str = ROOT,
+    ) -> None:
+        if not 0 < len(tokens) <= MAX_TOKENS:
+            raise ConfigurationError(
+                f"{len(tokens)} instruments on one connection: Kite takes 1 to {MAX_TOKENS}"
+            )
+        if len(set(tokens.values())) < len(tokens):
+            raise ConfigurationError("two symbols have the same instrument token")
+        by_token = sorted((token, symbol) for symbol, token in tokens.items())
+        self.symbols = tuple(symbol for _, symbol in by_token)
+        self.unknown_token_count = 0
+        self.bad_packet_count = 0
+        self.bad_frame_count = 0
+        self._secrets = api_key, access_token
+        self._on_order = on_order
+        self._mode = mode
+        self._root = root
+        self._tokens = np.array([token for token, _ in by_token], np.uint32)
+        self._places = {token: place for place, (token, _) in enumerate(by_token)}
+        self._scales = [price_scale(token) for token, _ in by_token]
+        self._multipliers, self._divisors = np.array(self._scales, np.int64).T
+        # most often, all of them have the same scale, and it is exact
+        self._has_one_scale = set(self._scales) == {(self._scales[0][0], 1)}
+        # of each symbol, the volume that was told last
+        self._volumes = np.full(len(by_token), -1, np.int64)
+
+    def __repr__(self) -> str:
+        return f"<KiteWire of {len(self.symbols)} instruments, {self._mode}>"
+
+    def url(self) -> str:
+        api_key, access_token = (secret.get_secret_value() for secret in self._secrets)
+        return f"{self._root}?{urlencode({'api_key': api_key, 'access_token': access_token})}"
+
+    def subscriptions(self) -> list[str]:
+        tokens = self._tokens.tolist()
+        return [
+            json.dumps({"a": "subscribe", "v": tokens}),
+            json.dumps({"a": "mode", "v": [self._mode, tokens]}),
+        ]
+
+    def is_heartbeat(self, frame: bytes) -> bool:
+        return len(frame) < COUNT_SIZE or frame == NO_PACKETS
+
+    def hear(self, text: str) -> None:
+        said = json.loads(text)
+        if said["type"] == "order":
+            self._on_order(said["data"])
+        else:
+            log.warning("said by Kite", type=said["type"], data=said.get("data"))
+
+    def decode(self, frames: list[bytes], received_at: Instants) -> Records:
+        if sum(map(len, frames)) < FEW_BYTES:
+            return self._few(frames, received_at.tolist())
+        records = self._alike(frames, received_at)
+        if records is None:
+            records = self._of_any_kind(frames, received_at)
+        self._tell_once(records)
+        return records
+
+    # frames with equally many packets, all of one kind: what a mode's ticks mostly are
+
+    def _alike(self, frames: list[bytes], received_at: Instants) -> Records | None:
+        size = len(frames[0])
+        count = int.from_bytes(frames[0][:COUNT_SIZE])
+        length = int.from_bytes(frames[0][COUNT_SIZE : COUNT_SIZE + LENGTH_SIZE])
+        if length not in BODIES or size != COUNT_SIZE + count * (LENGTH_SIZE + length):
+            return None
+        if len(set(map(len, frames))) > 1:
+            return None
+        whole = np.frombuffer(b"".join(frames), _frame(count, length))
+        packets = whole["packets"]
+        if (whole["count"] != count).any() or (packets["length"] != length).any():
+            return None
+        records: Records = np.empty(packets.shape, RECORD)
+        is_good = self._read(packets["body"], received_at[:, None], records)
+        records = records.reshape(-1)
+        return records if is_good.all() else records[is_good.reshape(-1)]
+
+    # frames of which nothing is known
+
+    def _of_any_kind(self, frames: list[bytes], received_at: Instants) -> Records:
+        starts: list[int] = []
+        lengths: list[int] = []
+        counts = []
+        base = 0
+        for frame in frames:
+            before = len(starts)
+            for start, length in self._packets(frame):
+                starts.append(base + start)
+                lengths.append(length)
+            counts.append(len(starts) - before)
+            base += len(frame)
+        data = np.frombuffer(b"".join(frames), np.uint8)
+        start_of, length_of = np.array(starts, np.int64), np.array(lengths, np.int64)
+        received_at = np.repeat(received_at, counts)
+        records: Records = np.empty(len(starts), RECORD)
+        is_good = np.zeros(len(starts), bool)
+        for length in set(lengths):
+            of_kind = np.flatnonzero(length_of == length)
+            bodies = data[start_of[of_kind, None] + np.arange(length)].view(BODIES[length])[:, 0]
+            part: Records = np.empty(len(of_kind), RECORD)
+            is_good[of_kind] = self._read(bodies, received_at[of_kind], part)
+            records[of_kind] = part
+        return records[is_good]
+
+    def _packets(self, frame: bytes) -> list[tuple[int, int]]:
+        """Return the start and length of each body of a known kind."""
+        found = []
+        at, size = COUNT_SIZE, len(frame)
+        for _ in range(int.from_bytes(frame[:COUNT_SIZE])):
+            start = at + LENGTH_SIZE
+            if start > size:
+                at = start
+                break
+            length = frame[at] << 8 | frame[at + 1]
+            found.append((start, length))
+            at = start + length
+        if at != size:
+            self.bad_frame_count += 1
+            return []
+        known = [packet for packet in found if packet[1] in BODIES]
+        self.bad_packet_count += len(found) - len(known)
+        return known
+
+    # so few that they are sooner read one by one
+
+    def _few(self, frames: list[bytes], received_at: list[int]) -> Records:
+        found = []
+        for frame, received in zip(frames, received_at, strict=True):
+            for start, length in self._packets(frame):
+                record = self._record(frame, start, length, received)
+                if record is not None:
+                    found.append(record)
+        return np.array(found, RECORD)
+
+    def _record(
+        self, frame: bytes, start: int, length: int, received_at: int
+    ) -> tuple[int, ...] | None:
+        quantity = bid = ask = traded = exchange_time = 0
+        volume = -1
+        told = STRUCTS[length].unpack_from(frame, start)
+        if length == FULL.itemsize:
+            token, price, quantity, volume, traded, exchange_time, bid, ask = told
+        elif length == QUOTE.itemsize:
+            token, price, quantity, volume = told
+        elif length == INDEX_FULL.itemsize:
+            token, price, exchange_time = told
+        else:
+            token, price = told
+        place = self._places.get(token)
+        if place is None:
+            self.unknown_token_count += 1
+            return None
+        multiplier, divisor = self._scales[place]
+        if divisor > 1 and (price % divisor or bid % divisor or ask % divisor):
+            self.bad_packet_count += 1
+            return None
+        if volume == self._volumes[place]:
+            quantity = 0
+        self._volumes[place] = volume
+        seconds = traded or exchange_time
+        return (
+            place,
+            seconds * 1_000_000 if seconds else received_at,
+            received_at,
+            price * multiplier // divisor,
+            quantity,
+            volume,
+            bid * multiplier // divisor,
+            ask * multiplier // divisor,
+        )
+
+    # many at once
+
+    def _read(self, bodies: NDArray[Any], received_at: Instants, records: Records) -> Mask:
+        """Make records of bodies of one kind, and return which of them are good."""
+        told = bodies.dtype.names or ()
+        tokens = bodies["token"].astype(np.uint32)
+        places = np.minimum(np.searchsorted(self._tokens, tokens), len(self._tokens) - 1)
+        is_good: Mask = self._tokens[places] == tokens
+        self.unknown_token_count += is_good.size - int(np.count_nonzero(is_good))
+        records["symbol"] = places
+        records["received_at"] = received_at
+        records["quantity"] = bodies["last_quantity"] if "last_quantity" in told else 0
+        records["cumulative_volume"] = bodies["volume"] if "volume" in told else -1
+        is_exact = self._read_price(bodies["last_price"], places, records["price"])
+        if "bids" in told:
+            is_exact &= self._read_price(bodies["bids"]["price"][..., 0], places, records["bid"])
+            is_exact &= self._read_price(bodies["asks"]["price"][..., 0], places, records["ask"])
+        else:
+            records["bid"] = records["ask"] = 0
+        if "exchange_time" in told:
+            seconds = bodies["exchange_time"].astype(np.int64)
+            if "last_trade_time" in told:
+                traded = bodies["last_trade_time"].astype(np.int64)
+                seconds = np.where(traded > 0, traded, seconds)
+            records["traded_at"] = np.where(seconds > 0, seconds * 1_000_000, received_at)
+        else:
+            records["traded_at"] = received_at
+        self.bad_packet_count += int(np.count_nonzero(is_good & ~is_exact))
+        return is_good & is_exact
+
+    def _read_price(self, told: NDArray[Any], places: NDArray[Any], prices: NDArray[Any]) -> Mask:
+        """Write prices in millionths, and return which of them those are exactly."""
+        if self._has_one_scale:
+            prices[...] = told.astype(np.int64) * self._multipliers[0]
+            return np.ones(told.shape, bool)
+        scaled = told.astype(np.int64) * self._multipliers[places]
+        divisors = self._divisors[places]
+        prices[...] = scaled // divisors
+        is_exact: Mask = scaled % divisors == 0
+        return is_exact
+
+    def _tell_once(self, records: Records) -> None:
+        """Let a trade have its shares once: it comes again whenever the depth changes."""
+        if not len(records):
+            return
+        order = np.argsort(records["symbol"], kind="stable")
+        symbols = records["symbol"][order]
+        volumes = records["cumulative_volume"][order]
+        is_first = np.append(True, symbols[1:] != symbols[:-1])
+        before = np.append(0, volumes[:-1])
+        before[is_first] = self._volumes[symbols[is_first]]
+        records["quantity"][order[volumes == before]] = 0
+        is_last = np.append(is_first[1:], True)
+        self._volumes[symbols[is_last]] = volumes[is_last]
+
+
+@cache
+def _frame(count: int, length: int) -> np.dtype[Any]:
+    packet = np.dtype([("length", ">u2"), ("body", BODIES[length])])
+    return np.dtype([("count", ">u2"), ("packets", packet, (count,))])
