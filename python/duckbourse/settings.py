@@ -30,6 +30,8 @@ class Settings(BaseSettings):
     threads: int = Field(default=2, ge=1)
     model_threads: int = Field(default=1, ge=1)
     metrics_token: SecretStr | None = None
+    kite_api_key: SecretStr | None = None
+    kite_access_token: SecretStr | None = None
     webhook_url: SecretStr | None = None
     telegram_token: SecretStr | None = None
     telegram_chat: str | None = None

@@ -1,4 +1,4 @@
-"""`./bourse trade`: the trading loop, on a replayed or simulated session with the paper broker."""
+"""`./bourse trade`: the trading loop, on any session's ticks with the paper broker."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from datetime import datetime
 from decimal import Decimal
-from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -23,29 +23,17 @@ from duckbourse.errors import ConfigurationError, TradingError
 from duckbourse.orders.book import Book
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import Reason
-from duckbourse.settings import settings
 from duckbourse.streaming.feed import conflated
 from duckbourse.streaming.live import LiveSession
-from duckbourse.streaming.replay import Replay, replay_of, replay_of_recorded
-from duckbourse.streaming.simulated import Walk, simulated
+from duckbourse.streaming.replay import Replay
+from duckbourse.streaming.websocket import WebSocketFeed
 from duckbourse.trading import desk as desks
+from duckbourse.trading.feeds import Source, feed_of, recorder_of
 from duckbourse.trading.loop import Trader
-from duckbourse.trading.publication import Publication, Publications
+from duckbourse.trading.publication import Publication, Publications, session_today
 from duckbourse.trading.scans import LiveScans
 from duckbourse.trading.session import trade_session
 from duckbourse.trading.strategy import SignalStrategy
-from duckbourse.warehouse import open_published
-
-# of each share; its bars then have some five a minute
-SIMULATED_TICKS = 2_000
-
-
-class Source(StrEnum):
-    """What a session is traded on."""
-
-    MINUTES = "minutes"
-    TICKS = "ticks"
-    SIMULATED = "simulated"
 
 
 def trade(
@@ -59,8 +47,13 @@ def trade(
         ),
     ] = None,
     feed: Annotated[
-        Source, typer.Option(help="The session's minutes, its recorded ticks, or made-up ones.")
+        Source,
+        typer.Option(help="The session's minutes, its recorded ticks, made-up ones, or Kite's."),
     ] = Source.MINUTES,
+    instruments: Annotated[
+        Path | None,
+        typer.Option(help="Kite's list of instruments, for --feed zerodha.", metavar="FILE"),
+    ] = None,
     scan: Annotated[
         bool,
         typer.Option(
@@ -96,42 +89,51 @@ def trade(
     checks of its account and the journal; stops, targets and the square-off run on every tick. A
     session that was broken off goes on where it ended.
 
-    Recorded and made-up ticks are scanned as they come, by the SQL that the build runs; the minutes
-    of a session that was built are so with --scan.
+    Ticks are scanned as they come, by the SQL that the build runs; the minutes of a session that
+    was built are so with --scan. Those of Kite are of today, and are recorded for the next build.
 
     Examples:
 
     - `./bourse trade` the last session, every signal
     - `./bourse trade --scanner crp.standard --date 2010-05-06 --speed 60`
     - `./bourse trade --feed simulated --speed 600` a day that never was
+    - `./bourse trade --account paper_india --feed zerodha --instruments NSE.csv`
     - `./bourse trade --dry-run` what would be sent
     """
     chosen = frozenset(scanner or [])
     is_scanned = scan or feed is not Source.MINUTES
-    publications = Publications(
-        account, day.date() if day else None, chosen, with_signals=not is_scanned
-    )
+    session_date = day.date() if day else None
+    if feed is Source.ZERODHA:
+        session_date = session_today(account)
+    publications = Publications(account, session_date, chosen, with_signals=not is_scanned)
     publication = _first(publications)
-    played = _played(publication, feed, speed, seed)
+    source = feed_of(publication, feed, speed=speed, seed=seed, instruments=instruments)
+    if missing := sorted(publication.instruments.keys() - set(source.symbols)):
+        notes.print(f"without ticks, so not traded: {', '.join(missing)}", style="yellow")
     scans: LiveScans | None = None
     if is_scanned:
         session = LiveSession(publication.limits.calendar, publication.session_date)
-        scans = LiveScans(session, played.symbols, publication, chosen, waits=True)
+        waits = isinstance(source, Replay)
+        scans = LiveScans(session, source.symbols, publication, chosen, waits=waits)
     if dry_run:
-        _print_wishes(asyncio.run(_wishes(publication, played, scans)), json)
+        _print_wishes(asyncio.run(_wishes(publication, source, scans)), json)
         return
     desk = desks.opened(publication)
     if fresh:
         desks.forget(desk)
-    with _Screen(publication, played) as screen:
+    recorder = None
+    if isinstance(source, WebSocketFeed):
+        recorder = recorder_of(publication, source, scans)
+    with _Screen(publication, source) as screen:
         trader, differences = trade_session(
             publication,
             desk,
-            played,
+            source,
             Rules(seed=seed),
             screen.show,
             metrics_port,
             scans=scans,
+            recorder=recorder,
             newer=publications.newer,
         )
     if differences:
@@ -156,40 +158,6 @@ def _first(publications: Publications) -> Publication:
             "the only broker there is yet is paper",
         )
     return publication
-
-
-def _played(publication: Publication, source: Source, speed: float, seed: int) -> Replay:
-    """Return the ticks of the session, of one source."""
-    day, calendar = publication.session_date, publication.limits.calendar
-    known = publication.instruments
-    match source:
-        case Source.TICKS:
-            return replay_of_recorded(settings().raw / "ticks", day, calendar, known, speed)
-        case Source.SIMULATED:
-            return _simulated(publication, speed, seed)
-    connection = open_published()
-    try:
-        feed = replay_of(connection, day, calendar, publication.zone, known, speed)
-    finally:
-        connection.close()
-    if feed.start == feed.end:
-        raise ConfigurationError(
-            f"there are no minute bars of {day} to replay",
-            "name another session with --date, or deliver its minutes with `./bourse ingest`",
-        )
-    return feed
-
-
-def _simulated(publication: Publication, speed: float, seed: int) -> Replay:
-    walks = [
-        Walk(symbol, known.previous_close, known.tick_size)
-        for symbol, known in sorted(publication.instruments.items())
-        if known.previous_close is not None
-    ]
-    records = simulated(walks, publication.opens_at, publication.closes_at, SIMULATED_TICKS, seed)
-    symbols = tuple(walk.symbol for walk in walks)
-    name = f"simulation of {publication.session_date}"
-    return Replay(records, symbols, name, speed, is_made_up=True)
 
 
 def ending(trader: Trader) -> dict[str, Any]:
@@ -284,19 +252,20 @@ def _shown(value: Any) -> str:
 
 
 async def _wishes(
-    publication: Publication, feed: Replay, scans: LiveScans | None
+    publication: Publication, feed: Replay | WebSocketFeed, scans: LiveScans | None
 ) -> list[dict[str, Any]]:
     """Return what the strategy would send on the first price after each signal."""
     book, strategy, rows = Book(publication.limits.capital_amount), SignalStrategy(), []
     prices: dict[str, tuple[Decimal, datetime]] = {}
     async for records in feed.ticks():
-        if scans is not None and (found := await scans.on_ticks(records, feed.at)):
+        now = feed.at if isinstance(feed, Replay) else clock.now()
+        if scans is not None and (found := await scans.on_ticks(records, now)):
             publication = replace(publication, signals=(*publication.signals, *found))
         batch = conflated(records, feed.symbols, feed.is_made_up)
         prices |= {tick.symbol: (tick.price, tick.at) for tick in batch}
         rows += [
             {
-                "at": feed.at.astimezone(publication.zone).strftime("%H:%M:%S"),
+                "at": now.astimezone(publication.zone).strftime("%H:%M:%S"),
                 "strategy": wish.strategy,
                 "symbol": wish.symbol,
                 "side": wish.side,
@@ -305,7 +274,7 @@ async def _wishes(
                 "stop_price": wish.exits.stop_price if wish.exits else None,
                 "target_price": wish.exits.target_price if wish.exits else None,
             }
-            for wish in strategy.wishes(publication, book, prices, feed.at)
+            for wish in strategy.wishes(publication, book, prices, now)
         ]
     if scans is not None:
         scans.close()
@@ -330,7 +299,7 @@ def _print_wishes(rows: list[dict[str, Any]], json: bool) -> None:
 class _Screen:
     """A live table on a terminal; a line an order elsewhere."""
 
-    def __init__(self, publication: Publication, feed: Replay) -> None:
+    def __init__(self, publication: Publication, feed: Replay | WebSocketFeed) -> None:
         self._publication = publication
         self._feed = feed
         self._progress = Progress(
@@ -356,9 +325,8 @@ class _Screen:
         """Bring what is shown up to what is."""
         if not notes.is_terminal:
             return
-        length = (self._feed.end - self._feed.start).total_seconds()
-        done = (self._feed.at - self._feed.start).total_seconds()
-        self._progress.update(self._task, completed=done / length if length else 1)
+        opens, closes = self._publication.opens_at, self._publication.closes_at
+        self._progress.update(self._task, completed=(clock.now() - opens) / (closes - opens))
         self._live.update(Group(self._progress, _positions(trader), _summed_up(trader)))
 
 

@@ -21,7 +21,7 @@ import numpy as np
 from duckbourse import clock
 from duckbourse.errors import BadInput
 from duckbourse.streaming.feed import RECORD, Records, instant, microseconds, millionths
-from duckbourse.warehouse import quoted
+from duckbourse.warehouse import plain, quoted
 
 MINUTES = """
     select symbol, bar_ts, open::decimal(18, 6), high::decimal(18, 6), low::decimal(18, 6),
@@ -141,21 +141,31 @@ def replay_of_recorded(
 
     Of several recordings it is the one with the most ticks; raise BadInput where there is none.
     """
-    wanted = sorted(symbols)
+    wanted = tuple(sorted(symbols))
+    records = recorded_ticks(folder, session_date, calendar, wanted)
+    if not len(records):
+        raise BadInput(
+            f"no ticks of {calendar} on {session_date} were recorded in {folder}",
+            "replay its minutes, or name another session with --date",
+        )
+    return Replay(records, wanted, f"recorded ticks of {session_date}", speed, is_made_up=False)
+
+
+def recorded_ticks(
+    folder: Path, session_date: date, calendar: str, symbols: tuple[str, ...]
+) -> Records:
+    """Return what was recorded of a session's symbols, with their places; it may be nothing."""
     files = f"{folder / session_date.isoformat()}/*.parquet"
     with duckdb.connect() as connection:
         try:
             columns = connection.execute(
-                RECORDED.format(files=quoted(files)), [wanted, calendar]
+                RECORDED.format(files=quoted(files)), [list(symbols), calendar]
             ).fetchnumpy()
         except duckdb.IOException as error:
-            raise BadInput(
-                f"no ticks of {calendar} on {session_date} were recorded in {folder}",
-                "replay its minutes, or name another session with --date",
-            ) from error
+            if "No files found" not in str(error):
+                raise plain(error, folder) from error
+            return np.zeros(0, RECORD)
     records = np.zeros(len(columns["symbol"]), RECORD)
     for name, values in columns.items():
         records[name] = values
-    return Replay(
-        records, tuple(wanted), f"recorded ticks of {session_date}", speed, is_made_up=False
-    )
+    return records

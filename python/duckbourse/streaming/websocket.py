@@ -130,14 +130,14 @@ class WebSocketFeed:
         wire: Wire,
         *,
         is_open: Callable[[], bool],
-        on_health: Health,
+        on_health: Health = lambda what, is_well: None,
         ends_at: datetime | None = None,
         limits: Limits | None = None,
     ) -> None:
         self.counts = Counts()
         self._wire = wire
         self._is_open = is_open
-        self._on_health = on_health
+        self.on_health = on_health
         self._ends_at = ends_at
         self._limits = limits or Limits()
         self._is_well: bool | None = None
@@ -291,7 +291,7 @@ class WebSocketFeed:
             return
         self._is_well = is_well
         (log.info if is_well else log.warning)("feed", name=self.name, what=what)
-        self._on_health(f"{self.name} {what}", is_well)
+        self.on_health(f"{self.name} {what}", is_well)
 
 
 class _Inbox:

@@ -23,7 +23,7 @@ from msgspec.structs import replace
 
 from duckbourse import clock
 from duckbourse.brokers.paper import PaperBroker
-from duckbourse.errors import BourseError, StorageFull
+from duckbourse.errors import BourseError, BrokerError, StorageFull
 from duckbourse.orders import events
 from duckbourse.orders.book import Book
 from duckbourse.orders.events import TradingState
@@ -43,6 +43,8 @@ log = structlog.get_logger()
 # an exit that was refused is tried again after so long, and this often; then a human must look
 EXIT_PAUSE = timedelta(seconds=1)
 MAX_EXIT_ATTEMPTS = 10
+# without a tick for so long, the rest is looked after
+IDLE_SECONDS = 0.5
 # how often it is looked whether something newer was published
 LOOK_SECONDS = 1.0
 
@@ -87,6 +89,7 @@ class Trader:
         # ticks that were of no session, or of another day: recorded, and not traded on
         self.stray_tick_count = 0
         self.is_stream_ready = False
+        self.feed_trouble = ""
         self._found: dict[str, Signal] = {}
         self._looked_at = -math.inf
         self._loading: asyncio.Task[Publication | None] | None = None
@@ -135,10 +138,28 @@ class Trader:
             )
 
     async def run(self) -> None:
-        """Trade until the feed ends; what is open then expires."""
-        async for records in self.feed.ticks():
-            await self.on_records(records)
-            self.each(self)
+        """
+        Trade until the feed ends; what is open then expires.
+
+        Where no tick comes, commands and the time of day are still looked at. A feed that cannot go
+        on halts, and raises BrokerError.
+        """
+        batches = self.feed.ticks()
+        try:
+            coming = asyncio.ensure_future(anext(batches, None))
+            while True:
+                done, _ = await asyncio.wait({coming}, timeout=IDLE_SECONDS)
+                if not done:
+                    await self._act()
+                elif (records := coming.result()) is None:
+                    break
+                else:
+                    await self.on_records(records)
+                    coming = asyncio.ensure_future(anext(batches, None))
+                self.each(self)
+        except BrokerError as error:
+            self.manager.set_state(TradingState.HALTED, str(error), "feed")
+            raise
         self.broker.end_session()
         self._take_news()
         await self.manager.drained()
@@ -213,6 +234,16 @@ class Trader:
             self.prices[tick.symbol] = (tick.price, tick.at)
         self.tick_count += len(batch)
         self.is_stream_ready = True
+        await self._act()
+
+    def on_health(self, what: str, is_well: bool) -> None:
+        """Hear from the feed: on one that is not well nothing is opened, until a tick comes."""
+        self.feed_trouble = "" if is_well else what
+        if not is_well:
+            self.is_stream_ready = False
+
+    async def _act(self) -> None:
+        """Do what ticks, the time, the broker and people call for."""
         self._take_news()
         self.manager.check_journal()
         for command in taken(self.folder):
@@ -235,7 +266,7 @@ class Trader:
         if self.manager.journal.failure is not None:
             reasons.append(str(self.manager.journal.failure))
         if not self.is_stream_ready:
-            reasons.append("no tick yet")
+            reasons.append(self.feed_trouble or "no tick yet")
         return reasons
 
     def _tell_levels(self, told: Callable[[str, float], None]) -> None:

@@ -17,6 +17,7 @@ import duckdb
 import msgspec
 from msgspec.structs import replace
 
+from duckbourse import clock
 from duckbourse.errors import ConfigurationError, PublicationError
 from duckbourse.orders.charges import Charges
 from duckbourse.risk.limits import Covariances, Instrument, Limits
@@ -124,6 +125,20 @@ def load(
         ),
         covariances=_covariances(ask, sorted(instruments), day),
     )
+
+
+def session_today(account: str) -> date:
+    """Return what day it is where an account trades; raise ConfigurationError for no account."""
+    connection = open_published()
+    try:
+        ask = _Asker(connection)
+        ((zone_name,),) = ask(
+            "select timezone from seeds.calendars where calendar = ?",
+            _limits(ask, account).calendar,
+        )
+    finally:
+        connection.close()
+    return clock.now().astimezone(ZoneInfo(zone_name)).date()
 
 
 def signals_of(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TextIO
 
 import structlog
@@ -17,7 +17,9 @@ from duckbourse.orders.events import TradingState
 from duckbourse.orders.journal import open_journal
 from duckbourse.orders.manager import Manager
 from duckbourse.settings import settings
+from duckbourse.streaming.recorder import Recorder
 from duckbourse.streaming.replay import Replay
+from duckbourse.streaming.websocket import WebSocketFeed
 from duckbourse.telemetry.metrics import Metrics, MetricsServer
 from duckbourse.telemetry.notify import Notifier
 from duckbourse.trading.desk import Desk
@@ -32,22 +34,23 @@ LOG = "trade.log"
 def trade_session(
     publication: Publication,
     desk: Desk,
-    feed: Replay,
+    feed: Replay | WebSocketFeed,
     rules: Rules,
     each: Callable[[Trader], None],
     metrics_port: int | None = None,
     *,
     scans: LiveScans | None = None,
+    recorder: Recorder | None = None,
     newer: Callable[[], Publication | None] = lambda: None,
 ) -> tuple[Trader, tuple[str, ...]]:
     """
-    Trade a replayed session with the paper broker, and return what there is at its end.
+    Trade a session with the paper broker, and return what there is at its end.
 
-    The clock is the feed's. A session that was broken off goes on after its last event. The second
-    is where the broker and the book differ; then nothing is traded. `scans` and `newer` are as in
-    Trader.
+    The clock of a replay is the feed's. A session that was broken off goes on after its last event.
+    The second is where the broker and the book differ; then nothing is traded. `scans`, `recorder`
+    and `newer` are as in Trader.
     """
-    with (desk.folder / LOG).open("a") as file, clock.told_by(lambda: feed.at):
+    with (desk.folder / LOG).open("a") as file, _timed_by(feed):
         _log_to(file)
         journal, told = open_journal(desk.folder)
         broker = PaperBroker(
@@ -57,7 +60,7 @@ def trade_session(
             rules,
         )
         try:
-            if told:
+            if told and isinstance(feed, Replay):
                 before = feed.go_on_after(max(event.at for event in told))
                 if scans is not None:
                     scans.go_on_after(before)
@@ -78,8 +81,11 @@ def trade_session(
                 desk.folder,
                 each,
                 scans=scans,
+                recorder=recorder,
                 newer=newer,
             )
+            if isinstance(feed, WebSocketFeed):
+                feed.on_health = trader.on_health
             with _watched(trader, metrics_port):
                 differences = asyncio.run(_run(trader))
         finally:
@@ -87,7 +93,15 @@ def trade_session(
             journal.close()
             if scans is not None:
                 scans.close()
+            if recorder is not None:
+                recorder.close()
     return trader, differences
+
+
+def _timed_by(feed: Replay | WebSocketFeed) -> AbstractContextManager[None]:
+    if isinstance(feed, Replay):
+        return clock.told_by(lambda: feed.at)
+    return nullcontext()
 
 
 @contextmanager

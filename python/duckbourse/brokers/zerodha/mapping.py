@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from duckbourse.streaming.feed import PRICE_DECIMALS
 
+# our calendars' exchanges
+EXCHANGES = {"XNSE": "NSE"}
 # the low byte of an instrument's token is its segment; how many decimals its prices have on the
 # wire, where that is not two
 SEGMENT_BITS = 8
