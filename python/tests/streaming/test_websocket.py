@@ -200,7 +200,9 @@ def test_a_close_is_answered_and_connected_again() -> None:
         if connection == 0:
             transport.send_close()
 
-    assert play(script, 2).prices == [0, 1]
+    played = play(script, 2)
+    assert played.prices == [0, 1]
+    assert ("numbers was disconnected", False) in played.health
 
 
 def test_a_feed_that_says_nothing_is_dead() -> None:
@@ -225,14 +227,15 @@ async def beat(transport: WSTransport) -> None:
 
 def test_heartbeats_alone_are_mute() -> None:
     async def script(connection: int, transport: WSTransport) -> None:
-        send(transport, connection)
-        if connection == 0:
+        if connection != 1:
+            send(transport, connection)
+        if connection != 2:
             await beat(transport)
 
     played = play(script, 2)
-    assert played.prices == [0, 1]
+    assert played.prices == [0, 2]
     counts = played.feed.counts
-    assert (counts.dead_count, counts.mute_count) == (0, 1)
+    assert (counts.dead_count, counts.mute_count) == (0, 2)
     assert counts.heartbeat_count > 5
     assert played.health == [
         ("numbers connected", True),
@@ -284,7 +287,9 @@ def test_a_token_that_expires_in_the_day_is_told_after_what_came() -> None:
 
     async def run() -> None:
         async def script(_: int, transport: WSTransport) -> None:
-            send(transport, *range(100))
+            send(transport, *range(50))
+            await asyncio.sleep(0.05)
+            send(transport, *range(50, 100))
             server.refusals.append(403)
             transport.disconnect()
 
@@ -298,6 +303,7 @@ def test_a_token_that_expires_in_the_day_is_told_after_what_came() -> None:
             )
             async for records in feed.ticks():
                 prices.extend(records["price"].tolist())
+                await asyncio.sleep(0.5)  # meanwhile the rest comes, and the refusal
 
     with pytest.raises(TokenRefused):
         asyncio.run(run())
