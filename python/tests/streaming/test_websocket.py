@@ -342,7 +342,8 @@ def test_nobody_else_is_shown_the_token() -> None:
     assert played.health[0] == ("numbers answered with HTTP 301", False)
 
 
-def test_nobody_there_is_tried_again_until_the_end() -> None:
+@pytest.mark.parametrize(("delay_seconds", "tries"), [(0.02, 2), (60, 0)])
+def test_nobody_there_is_tried_again_until_the_end(delay_seconds: float, tries: int) -> None:
     async def run() -> list[tuple[str, bool]]:
         server = Server(lambda *_: asyncio.sleep(0))
         async with serving(server):
@@ -353,13 +354,15 @@ def test_nobody_there_is_tried_again_until_the_end() -> None:
             is_open=lambda: True,
             on_health=lambda *told: health.append(told),
             ends_at=clock.now() + timedelta(seconds=0.3),
-            limits=QUICK,
+            limits=Limits(min_delay_seconds=delay_seconds, max_delay_seconds=2 * delay_seconds),
         )
         assert [records async for records in feed.ticks()] == []
-        assert feed.counts.reconnection_count > 2
+        assert feed.counts.reconnection_count >= tries
         return health
 
+    began = clock.elapsed_seconds()
     ((what, is_well),) = asyncio.run(run())
+    assert 0.3 <= clock.elapsed_seconds() - began < 5
     assert what.startswith("numbers cannot be reached") and not is_well
 
 
@@ -372,6 +375,15 @@ def test_a_feed_ends_with_its_session() -> None:
     played = play(script, 10**6, ends_at=clock.now() + timedelta(seconds=0.5))
     assert len(played.prices) > 5
     assert played.health == [("numbers connected", True)]
+
+
+def test_a_feed_that_is_stopped_ends_at_once() -> None:
+    async def script(_: int, transport: WSTransport) -> None:
+        send(transport, 1)
+
+    began = clock.elapsed_seconds()
+    assert play(script, 1, limits=Limits(check_seconds=30)).prices == [1]
+    assert clock.elapsed_seconds() - began < 5
 
 
 def test_what_is_not_taken_makes_the_sender_wait() -> None:
