@@ -200,7 +200,9 @@ def test_a_close_is_answered_and_connected_again() -> None:
         if connection == 0:
             transport.send_close()
 
-    assert play(script, 2).prices == [0, 1]
+    played = play(script, 2)
+    assert played.prices == [0, 1]
+    assert ("numbers was disconnected", False) in played.health
 
 
 def test_a_feed_that_says_nothing_is_dead() -> None:
@@ -225,14 +227,15 @@ async def beat(transport: WSTransport) -> None:
 
 def test_heartbeats_alone_are_mute() -> None:
     async def script(connection: int, transport: WSTransport) -> None:
-        send(transport, connection)
-        if connection == 0:
+        if connection != 1:
+            send(transport, connection)
+        if connection != 2:
             await beat(transport)
 
     played = play(script, 2)
-    assert played.prices == [0, 1]
+    assert played.prices == [0, 2]
     counts = played.feed.counts
-    assert (counts.dead_count, counts.mute_count) == (0, 1)
+    assert (counts.dead_count, counts.mute_count) == (0, 2)
     assert counts.heartbeat_count > 5
     assert played.health == [
         ("numbers connected", True),
@@ -284,7 +287,9 @@ def test_a_token_that_expires_in_the_day_is_told_after_what_came() -> None:
 
     async def run() -> None:
         async def script(_: int, transport: WSTransport) -> None:
-            send(transport, *range(100))
+            send(transport, *range(50))
+            await asyncio.sleep(0.05)
+            send(transport, *range(50, 100))
             server.refusals.append(403)
             transport.disconnect()
 
@@ -298,6 +303,7 @@ def test_a_token_that_expires_in_the_day_is_told_after_what_came() -> None:
             )
             async for records in feed.ticks():
                 prices.extend(records["price"].tolist())
+                await asyncio.sleep(0.5)  # meanwhile the rest comes, and the refusal
 
     with pytest.raises(TokenRefused):
         asyncio.run(run())
@@ -336,7 +342,8 @@ def test_nobody_else_is_shown_the_token() -> None:
     assert played.health[0] == ("numbers answered with HTTP 301", False)
 
 
-def test_nobody_there_is_tried_again_until_the_end() -> None:
+@pytest.mark.parametrize(("delay_seconds", "tries"), [(0.02, 2), (60, 0)])
+def test_nobody_there_is_tried_again_until_the_end(delay_seconds: float, tries: int) -> None:
     async def run() -> list[tuple[str, bool]]:
         server = Server(lambda *_: asyncio.sleep(0))
         async with serving(server):
@@ -347,13 +354,15 @@ def test_nobody_there_is_tried_again_until_the_end() -> None:
             is_open=lambda: True,
             on_health=lambda *told: health.append(told),
             ends_at=clock.now() + timedelta(seconds=0.3),
-            limits=QUICK,
+            limits=Limits(min_delay_seconds=delay_seconds, max_delay_seconds=2 * delay_seconds),
         )
         assert [records async for records in feed.ticks()] == []
-        assert feed.counts.reconnection_count > 2
+        assert feed.counts.reconnection_count >= tries
         return health
 
+    began = clock.elapsed_seconds()
     ((what, is_well),) = asyncio.run(run())
+    assert 0.3 <= clock.elapsed_seconds() - began < 5
     assert what.startswith("numbers cannot be reached") and not is_well
 
 
@@ -366,6 +375,15 @@ def test_a_feed_ends_with_its_session() -> None:
     played = play(script, 10**6, ends_at=clock.now() + timedelta(seconds=0.5))
     assert len(played.prices) > 5
     assert played.health == [("numbers connected", True)]
+
+
+def test_a_feed_that_is_stopped_ends_at_once() -> None:
+    async def script(_: int, transport: WSTransport) -> None:
+        send(transport, 1)
+
+    began = clock.elapsed_seconds()
+    assert play(script, 1, limits=Limits(check_seconds=30)).prices == [1]
+    assert clock.elapsed_seconds() - began < 5
 
 
 def test_what_is_not_taken_makes_the_sender_wait() -> None:
