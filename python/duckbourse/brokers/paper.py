@@ -154,6 +154,10 @@ class PaperBroker:
             found.append(self._outbox.get_nowait())
         return found
 
+    def symbols_of_orders(self) -> set[str]:
+        """Return whose ticks may fill something."""
+        return {symbol for symbol, found in self._open.items() if found}
+
     def on_tick(self, tick: Tick) -> None:
         """Fill what this tick fills."""
         left = int(tick.quantity * self._rules.max_participation_pct / 100)

@@ -23,8 +23,8 @@ from duckbourse.errors import ConfigurationError, TradingError
 from duckbourse.orders.book import Book
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import Reason
-from duckbourse.streaming.feed import conflated
 from duckbourse.streaming.live import LiveSession
+from duckbourse.streaming.prices import LastPrices
 from duckbourse.streaming.replay import Replay
 from duckbourse.streaming.websocket import WebSocketFeed
 from duckbourse.trading import desk as desks
@@ -163,7 +163,7 @@ def _first(publications: Publications) -> Publication:
 def ending(trader: Trader) -> dict[str, Any]:
     """Return what a session came to, in figures and rows."""
     book, publication = trader.book, trader.publication
-    prices = trader.last_prices()
+    prices = trader.prices
     orders = list(book.orders.values())
     denied = Counter(
         order.message.partition(":")[0] for order in orders if order.state is State.DENIED
@@ -256,13 +256,12 @@ async def _wishes(
 ) -> list[dict[str, Any]]:
     """Return what the strategy would send on the first price after each signal."""
     book, strategy, rows = Book(publication.limits.capital_amount), SignalStrategy(), []
-    prices: dict[str, tuple[Decimal, datetime]] = {}
+    prices = LastPrices(feed.symbols)
     async for records in feed.ticks():
         now = feed.at if isinstance(feed, Replay) else clock.now()
         if scans is not None and (found := await scans.on_ticks(records, now)):
             publication = replace(publication, signals=(*publication.signals, *found))
-        batch = conflated(records, feed.symbols, feed.is_made_up)
-        prices |= {tick.symbol: (tick.price, tick.at) for tick in batch}
+        prices.take(records[records["price"] > 0])
         rows += [
             {
                 "at": now.astimezone(publication.zone).strftime("%H:%M:%S"),
@@ -334,9 +333,8 @@ def _positions(trader: Trader) -> Table:
     table = Table(box=None, pad_edge=False)
     for name in ("symbol", "quantity", "average", "last", "unrealised"):
         table.add_column(name, justify="left" if name == "symbol" else "right")
-    prices = trader.last_prices()
     for held in trader.book.held():
-        last = prices.get(held.symbol)
+        last, _ = trader.prices.get(held.symbol, (None, None))
         made = held.unrealised_amount(last) if last is not None else None
         colour = "green" if made is not None and made >= 0 else "red"
         table.add_row(
@@ -351,7 +349,7 @@ def _positions(trader: Trader) -> Table:
 
 def _summed_up(trader: Trader) -> str:
     book = trader.book
-    equity = book.equity_amount(trader.last_prices())
+    equity = book.equity_amount(trader.prices)
     limits = trader.publication.limits
     lost = max(Decimal(0), book.session_start_amount - equity)
     most = book.session_start_amount * limits.max_daily_loss_pct / 100

@@ -8,7 +8,7 @@ fills, and nothing else: equity is capital, less what was paid, plus what is hel
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from datetime import date
 from decimal import Decimal
 from functools import singledispatchmethod
@@ -20,6 +20,7 @@ from duckbourse.orders.events import Event, TradingState
 from duckbourse.orders.lifecycle import LIVE, State, advance
 from duckbourse.orders.order import Fill, Order, Product, Reason
 from duckbourse.orders.positions import ZERO, Position, after_fill
+from duckbourse.streaming.prices import Prices
 
 Key = tuple[str, Product]
 
@@ -80,12 +81,12 @@ class Book:
         position = self.positions.get((symbol, product))
         return position.quantity if position else 0
 
-    def equity_amount(self, last_prices: Mapping[str, Decimal]) -> Decimal:
+    def equity_amount(self, prices: Prices) -> Decimal:
         """Return cash and what is held at its last price, or at its average where there is none."""
         return self.cash_amount + sum(
             (
-                position.quantity * last_prices[position.symbol]
-                if position.symbol in last_prices
+                position.quantity * prices[position.symbol][0]
+                if position.symbol in prices
                 else position.cost_amount
                 for position in self.held()
             ),

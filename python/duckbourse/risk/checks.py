@@ -19,8 +19,7 @@ from duckbourse.orders.events import TradingState
 from duckbourse.orders.order import Order, OrderType, Product, Reason, Request, Side
 from duckbourse.orders.positions import ZERO
 from duckbourse.risk.limits import Covariances, Instrument, Limits
-
-Prices = Mapping[str, tuple[Decimal, datetime]]
+from duckbourse.streaming.prices import Prices
 
 
 class View:
@@ -78,7 +77,7 @@ class View:
 
     @cached_property
     def equity(self) -> Decimal:
-        return self.book.equity_amount({name: price for name, (price, _) in self.prices.items()})
+        return self.book.equity_amount(self.prices)
 
     @cached_property
     def order_amount(self) -> Decimal:

@@ -14,10 +14,10 @@ import asyncio
 import math
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from decimal import Decimal
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import structlog
 from msgspec.structs import replace
 
@@ -31,7 +31,8 @@ from duckbourse.orders.manager import Manager
 from duckbourse.orders.order import Order, Reason, Request
 from duckbourse.risk import exits
 from duckbourse.risk.checks import View, check
-from duckbourse.streaming.feed import Feed, Records, Tick, conflated, microseconds
+from duckbourse.streaming.feed import Feed, Records, conflated, microseconds
+from duckbourse.streaming.prices import LastPrices
 from duckbourse.streaming.recorder import Recorder
 from duckbourse.trading.commands import Command, taken
 from duckbourse.trading.publication import Publication, Signal, following_order
@@ -84,7 +85,7 @@ class Trader:
         self.recorder = recorder
         self.newer = newer
         self.look_seconds = look_seconds
-        self.prices: dict[str, tuple[Decimal, datetime]] = {}
+        self.prices = LastPrices(feed.symbols)
         self.tick_count = 0
         # ticks that were of no session, or of another day: recorded, and not traded on
         self.stray_tick_count = 0
@@ -121,7 +122,7 @@ class Trader:
                 events.SessionStarted(
                     at=clock.now(),
                     session_date=self.publication.session_date,
-                    equity_amount=self.book.equity_amount(self.last_prices()),
+                    equity_amount=self.book.equity_amount(self.prices),
                 )
             )
         self._tell_publication()
@@ -166,7 +167,7 @@ class Trader:
         self.each(self)
 
     async def on_records(self, records: Records) -> None:
-        """Write down what came, and take in the last tick of each symbol."""
+        """Write down what came, take it in, and do what it calls for."""
         if self.recorder is not None:
             try:
                 self.recorder.write(records)
@@ -177,8 +178,20 @@ class Trader:
         await self._swap()
         of_session = self._of_session(records)
         self.stray_tick_count += len(records) - len(of_session)
+        self.tick_count += len(of_session)
         if len(of_session):
-            await self.on_ticks(conflated(of_session, self.feed.symbols, self.feed.is_made_up))
+            self.is_stream_ready = True
+            self.prices.take(of_session)
+            self._fill(of_session)
+        await self._act()
+
+    def _fill(self, records: Records) -> None:
+        """Tell the broker of the ticks of what it has orders of."""
+        wanted = self.broker.symbols_of_orders()
+        places = [place for place, symbol in enumerate(self.feed.symbols) if symbol in wanted]
+        of_orders = records[np.isin(records["symbol"], places)] if places else records[:0]
+        for tick in conflated(of_orders, self.feed.symbols, self.feed.is_made_up):
+            self.broker.on_tick(tick)
 
     def _of_session(self, records: Records) -> Records:
         opens, closes = map(microseconds, (self.publication.opens_at, self.publication.closes_at))
@@ -227,15 +240,6 @@ class Trader:
         if self.book.state is TradingState.ACTIVE:
             self.manager.set_state(state, reason, by)
 
-    async def on_ticks(self, batch: list[Tick]) -> None:
-        """Take in the ticks of one instant, and do what they call for."""
-        for tick in batch:
-            self.broker.on_tick(tick)
-            self.prices[tick.symbol] = (tick.price, tick.at)
-        self.tick_count += len(batch)
-        self.is_stream_ready = True
-        await self._act()
-
     def on_health(self, what: str, is_well: bool) -> None:
         """Hear from the feed: on one that is not well nothing is opened, until a tick comes."""
         self.feed_trouble = "" if is_well else what
@@ -270,15 +274,12 @@ class Trader:
         return reasons
 
     def _tell_levels(self, told: Callable[[str, float], None]) -> None:
-        equity = self.book.equity_amount(self.last_prices())
+        equity = self.book.equity_amount(self.prices)
         told("equity_amount", float(equity))
         told("session_pnl_amount", float(equity - self.book.session_start_amount))
         told("open_orders", len(self.book.live))
         told("positions", len(self.book.held()))
         told("ticks", self.tick_count)
-
-    def last_prices(self) -> dict[str, Decimal]:
-        return {symbol: price for symbol, (price, _) in self.prices.items()}
 
     def judge(self, book: Book, request: Request) -> None:
         """Check an order; it is what the manager asks before each."""
@@ -368,7 +369,7 @@ class Trader:
         if clock.now() >= self.publication.at(limits.square_off_time):
             await self.close_all(Reason.SQUARE_OFF)
             return
-        lost = self.book.session_start_amount - self.book.equity_amount(self.last_prices())
+        lost = self.book.session_start_amount - self.book.equity_amount(self.prices)
         most = self.book.session_start_amount * limits.max_daily_loss_pct / 100
         if lost >= most and self.book.state is not TradingState.HALTED:
             self.manager.set_state(

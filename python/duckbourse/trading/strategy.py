@@ -13,8 +13,8 @@ from typing import Protocol
 
 from duckbourse.orders.book import Book
 from duckbourse.orders.order import Exits, Reason, Request, Side, order_id_of
-from duckbourse.risk.checks import Prices
 from duckbourse.risk.limits import Instrument, Limits
+from duckbourse.streaming.prices import Prices
 from duckbourse.trading.publication import Publication, Signal
 
 # a signal that could not be followed for so long is left alone: its price is not the one it saw
@@ -72,7 +72,7 @@ def entry(publication: Publication, book: Book, prices: Prices, signal: Signal) 
     price = prices[signal.symbol][0]
     side = Side.BUY if signal.direction == "long" else Side.SELL
     limit = protected(limits, instrument, side, price)
-    equity = book.equity_amount({name: last for name, (last, _) in prices.items()})
+    equity = book.equity_amount(prices)
     share = min(signal.position_pct, limits.max_order_pct, limits.max_symbol_pct)
     quantity = int(equity * share / 100 / limit)
     if instrument.freeze_quantity is not None:
