@@ -2,7 +2,8 @@
 Every tick that came, on disk: a log of what just came, and Parquet of what came before.
 
 What is received is in the log before anything is made of it, so a killed process has lost nothing;
-every so often the log becomes a segment, written aside and renamed. dbt reads the segments of
+every so often the log becomes a segment, written aside, beside the loop, and renamed. dbt reads the
+segments of
 `data/raw/ticks` as the source `journal.ticks`. A log that a killed process left is made into its
 segment by the next recorder, and only once: the segment has the log's name.
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import date
 from pathlib import Path
 from typing import BinaryIO
@@ -25,6 +27,8 @@ from duckbourse.warehouse import plain, plain_os, quoted
 
 LOG = ".log"
 SEGMENT_SECONDS = 60.0
+# a segment is made in memory
+SEGMENT_TICKS = 500_000
 # what a segment has: see `journal.ticks` in models/staging/_sources.yml
 SEGMENT = """
     select
@@ -43,8 +47,9 @@ SEGMENT = """
         {until}::timestamp as recorded_until
     from ticks
     inner join names using (place)
-    order by ticks.received_at
 """
+# it is read far less often than it is written: what is quick, and no larger than zstd of the old
+WRITTEN = "format parquet, parquet_version v2, compression snappy"
 
 
 class Heading(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,7 +82,10 @@ class Recorder:
         recover(self._folder)
         self._heading = heading
         self._segment_seconds = segment_seconds
+        self._worker = ThreadPoolExecutor(1, "segments")
+        self._making: list[Future[None]] = []
         self._log: BinaryIO | None = None
+        self._log_tick_count = 0
         self._size = 0
         self._began = 0.0
         self._last_received = 0
@@ -101,22 +109,31 @@ class Recorder:
         except OSError as error:
             raise plain_os(error, self._folder) from error
         self.tick_count += len(records)
-        if clock.elapsed_seconds() - self._began >= self._segment_seconds:
+        self._log_tick_count += len(records)
+        is_old = clock.elapsed_seconds() - self._began >= self._segment_seconds
+        if is_old or self._log_tick_count >= SEGMENT_TICKS:
             self.roll()
+        self._look_after_segments()
 
     def roll(self) -> None:
-        """Make a segment of what is in the log, which has all that came until now."""
+        """Have a segment made of what is in the log, which has all that came until now."""
         if self._log is None:
             return
-        log, self._log = self._log, None
-        try:
-            made_into_segment(Path(log.name), max(microseconds(clock.now()), self._last_received))
-        finally:
-            log.close()
+        log, self._log, self._log_tick_count = self._log, None, 0
+        until = max(microseconds(clock.now()), self._last_received)
+        self._making.append(self._worker.submit(_closed_into_segment, log, until))
         self.segment_count += 1
 
     def close(self) -> None:
+        """Make a segment of the rest; raise StorageFull if one could not be made."""
         self.roll()
+        wait(self._making)
+        self._look_after_segments()
+
+    def _look_after_segments(self) -> None:
+        """Raise what went wrong with a segment: its log stays, and the next recorder makes it."""
+        while self._making and self._making[0].done():
+            self._making.pop(0).result()
 
     def _put_in_order(self, records: Records) -> None:
         steps = np.arange(len(records))
@@ -147,6 +164,11 @@ class Recorder:
             log.seek(self._size)
             raise
         self._size += len(content)
+
+
+def _closed_into_segment(log: BinaryIO, until: int) -> None:
+    with log:
+        made_into_segment(Path(log.name), until)
 
 
 def recover(folder: Path) -> int:
@@ -211,9 +233,7 @@ def _write(heading: Heading, records: Records, until: int, path: Path) -> None:
         connection.register("names", names)
         code = SEGMENT.format(**words)
         try:
-            connection.execute(
-                f"copy ({code}) to {quoted(path)} (format parquet, compression zstd)"
-            )
+            connection.execute(f"copy ({code}) to {quoted(path)} ({WRITTEN})")
         except duckdb.Error as error:
             path.unlink(missing_ok=True)
             raise plain(error, path) from error

@@ -86,6 +86,7 @@ class Trader:
         self.newer = newer
         self.look_seconds = look_seconds
         self.prices = LastPrices(feed.symbols)
+        self._places = {symbol: place for place, symbol in enumerate(feed.symbols)}
         self.tick_count = 0
         # ticks that were of no session, or of another day: recorded, and not traded on
         self.stray_tick_count = 0
@@ -187,16 +188,22 @@ class Trader:
 
     def _fill(self, records: Records) -> None:
         """Tell the broker of the ticks of what it has orders of."""
-        wanted = self.broker.symbols_of_orders()
-        places = [place for place, symbol in enumerate(self.feed.symbols) if symbol in wanted]
-        of_orders = records[np.isin(records["symbol"], places)] if places else records[:0]
+        places = [
+            self._places[symbol]
+            for symbol in self.broker.symbols_of_orders()
+            if symbol in self._places
+        ]
+        if not places:
+            return
+        of_orders = records[np.isin(records["symbol"], places)]
         for tick in conflated(of_orders, self.feed.symbols, self.feed.is_made_up):
             self.broker.on_tick(tick)
 
     def _of_session(self, records: Records) -> Records:
         opens, closes = map(microseconds, (self.publication.opens_at, self.publication.closes_at))
         traded_at = records["traded_at"]
-        return records[(traded_at >= opens) & (traded_at < closes) & (records["price"] > 0)]
+        is_good = (traded_at >= opens) & (traded_at < closes) & (records["price"] > 0)
+        return records if is_good.all() else records[is_good]
 
     async def _scan(self, scans: LiveScans, records: Records) -> None:
         try:

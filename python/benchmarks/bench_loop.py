@@ -1,0 +1,368 @@
+"""
+The loop under load: from the bytes of a socket to profit, stops and the disk.
+
+    .venv/bin/python python/benchmarks/bench_loop.py [--seconds 60] [--ticks 10000000]
+
+Kite's full packets of 500 instruments; ten of them are held, with stops. What is measured is the
+loop as it trades: every tick is decoded and recorded to the log and to Parquet, prices, profit,
+stops and the limits of the day are looked after in each pass, commands are asked for.
+
+    by itself    64 KiB of frames to a pass, no socket: ticks of a CPU second at 1, 10 and 100 a
+                 frame, and memory after a fifth of the ticks and at the end; at ten also with 1 MiB
+                 to a pass, which is what waits when the loop is behind
+    paced        100,000 ticks a second over loopback from another process, ten a frame: from the
+                 send to when the tick is on disk and in the profit, and how many were lost
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from msgspec.structs import replace
+from pydantic import SecretStr
+
+from benchmarks.bench_stream import TICKS, TICKS_A_FRAME, TOKENS, make_frames, wire_and_passes
+from duckbourse import clock
+from duckbourse.brokers.paper import PaperBroker, Rules
+from duckbourse.brokers.zerodha.stream import FULL, KiteWire
+from duckbourse.orders.book import Book
+from duckbourse.orders.journal import open_journal
+from duckbourse.orders.manager import Manager
+from duckbourse.risk.limits import Covariances, Instrument
+from duckbourse.settings import PROJECT
+from duckbourse.streaming.feed import Feed, Records, microseconds
+from duckbourse.streaming.recorder import Heading, Recorder
+from duckbourse.streaming.replay import recorded_ticks
+from duckbourse.streaming.websocket import WebSocketFeed
+from duckbourse.trading.loop import Trader
+from duckbourse.trading.publication import Publication, Signal, load
+from duckbourse.trading.strategy import SignalStrategy
+from duckbourse.warehouse import open_published
+
+DAY = date(2010, 5, 28)
+HELD = 10
+RATE = 100_000
+TICKS_A_PACED_FRAME = 10
+STEP_SECONDS = 0.001
+WRAPS = 2**32
+
+
+class Timed(Trader):
+    """A loop that says how old each tick is once all is done with it."""
+
+    def __init__(self, *said: Any, **words: Any) -> None:
+        super().__init__(*said, **words)
+        self.ages: list[Any] = []
+
+    async def on_records(self, records: Records) -> None:
+        sent = records["quantity"]
+        await super().on_records(records)
+        # of a share that is twice in a frame, the second tick tells no shares
+        self.ages.append((time.time_ns() // 1000 - sent[sent > 0]) % WRAPS)
+
+
+def published(file: Path) -> Publication:
+    """Return the shipped session with 500 instruments, ten signals and no limit that refuses."""
+    connection = open_published(file)
+    publication = load(connection, "paper_us", DAY, frozenset())
+    connection.close()
+    wide = {
+        name: type(value)(10**9)
+        for name in publication.limits.__struct_fields__
+        if name.startswith("max_") and (value := getattr(publication.limits, name)) is not None
+    }
+    known = {
+        symbol: Instrument(symbol=symbol, sector=None, tick_size=Decimal("0.01"), lot_size=1)
+        for symbol in TOKENS
+    }
+    signals = tuple(
+        Signal(
+            signal_id=f"{number:032}",
+            scanner="bench",
+            preset="bench",
+            symbol=symbol,
+            direction="long",
+            known_at=publication.opens_at,
+            entry_price=Decimal(100),
+            stop_price=Decimal("0.01"),
+            target_price=None,
+            exit_at=publication.closes_at,
+            position_pct=Decimal("0.1"),
+            signal_rank=number,
+        )
+        for number, symbol in enumerate(list(TOKENS)[:HELD])
+    )
+    return replace(
+        publication,
+        limits=replace(
+            publication.limits,
+            # the prices are drawn, so anything is a fair one
+            protection_pct=Decimal(10_000),
+            capital_amount=Decimal(10**9),
+            **wide,
+        ),
+        instruments=known,
+        signals=signals,
+        covariances=Covariances({(one, other): 1e-4 for one in TOKENS for other in TOKENS}),
+    )
+
+
+class Still:
+    """A feed that is not one: the benchmark hands over the records itself."""
+
+    name = "none"
+    is_made_up = False
+
+    def __init__(self, symbols: tuple[str, ...]) -> None:
+        self.symbols = symbols
+
+    def ticks(self) -> Any:
+        raise NotImplementedError
+
+
+def loop_of(publication: Publication, feed: Feed, folder: Path) -> tuple[Timed, Recorder]:
+    journal, _ = open_journal(folder)
+    capital = publication.limits.capital_amount
+    steps = {name: known.tick_size for name, known in publication.instruments.items()}
+    broker = PaperBroker(folder, steps, capital, Rules(max_participation_pct=Decimal(100)))
+    manager = Manager(
+        Book(capital),
+        journal,
+        broker,
+        check=lambda book, request: trader.judge(book, request),
+        charges=publication.charges,
+    )
+    heading = Heading(
+        session_date=DAY, calendar="XNYS", source="kite", recording="bench", symbols=feed.symbols
+    )
+    recorder = Recorder(folder / "ticks", heading)
+    strategy = SignalStrategy()
+    trader = Timed(publication, manager, broker, feed, strategy, folder, recorder=recorder)
+    return trader, recorder
+
+
+def peak_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def by_itself(
+    file: Path, folder: Path, frames: Path, pass_kib: int, tick_count: int
+) -> dict[str, float]:
+    publication = published(file)
+    wire, passes = wire_and_passes(frames, pass_kib * 1024)
+    trader, recorder = loop_of(publication, Still(wire.symbols), folder)
+    now = publication.opens_at + timedelta(minutes=1)
+    stamp = microseconds(now)
+    first_mb = 0.0
+
+    async def play() -> None:
+        nonlocal now, first_mb
+        await trader.start()
+        count = 0
+        while count < tick_count:
+            for of_pass in passes:
+                records = wire.decode(of_pass, np.full(len(of_pass), stamp))
+                records["traded_at"] = stamp
+                await trader.on_records(records)
+                # an order is filled by the ticks after it
+                now += timedelta(microseconds=100)
+            count += TICKS
+            if not first_mb and count >= tick_count / 5:
+                first_mb = peak_mb()
+            trader.ages.clear()
+
+    wall, cpu = time.perf_counter(), time.process_time()
+    with clock.told_by(lambda: now):
+        asyncio.run(play())
+        recorder.close()
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    held = len(trader.book.held())
+    found = recorder.tick_count
+    if held != HELD or found != trader.tick_count:
+        raise SystemExit(f"{held} held, {found} recorded of {trader.tick_count}")
+    return {
+        "ticks": found,
+        "ticks_per_cpu_s": found / cpu,
+        "wall_s": wall,
+        "first_mb": first_mb,
+        "last_mb": peak_mb(),
+    }
+
+
+def serve(seconds: float) -> None:
+    """Be the other process: say on which port, then send as much as is due, and how much it was."""
+    from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_create_server
+
+    packet = np.dtype([("length", ">u2"), ("body", FULL)])
+    frame = np.zeros(1, [("count", ">u2"), ("packets", packet, (TICKS_A_PACED_FRAME,))])
+    frame["count"], frame["packets"]["length"] = TICKS_A_PACED_FRAME, FULL.itemsize
+    bodies = frame["packets"]["body"][0]
+    chance = np.random.default_rng(1)
+    tokens = chance.choice(list(TOKENS.values()), (1_000, TICKS_A_PACED_FRAME))
+    prices = chance.integers(10_000, 400_000, (1_000, TICKS_A_PACED_FRAME))
+    is_over = asyncio.Event()
+
+    async def send(transport: WSTransport) -> None:
+        began, sent, total = time.perf_counter(), 0, int(RATE * seconds)
+        while sent < total:
+            due = min(total, int(RATE * (time.perf_counter() - began)))
+            while sent < due:
+                row = sent // TICKS_A_PACED_FRAME
+                bodies["token"], bodies["last_price"] = tokens[row % 1_000], prices[row % 1_000]
+                bodies["volume"] = row
+                bodies["last_quantity"] = time.time_ns() // 1000 % WRAPS
+                transport.send(WSMsgType.BINARY, frame.tobytes())
+                sent += TICKS_A_PACED_FRAME
+            await asyncio.sleep(STEP_SECONDS)
+        print(sent, flush=True)
+        await asyncio.sleep(1)
+        is_over.set()
+
+    class Client(WSListener):
+        task: asyncio.Task[None] | None = None
+
+        def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+            self.task = self.task or asyncio.ensure_future(send(transport))
+
+    async def play() -> None:
+        server = await ws_create_server(lambda _: Client(), "127.0.0.1", 0)
+        print(server.sockets[0].getsockname()[1], flush=True)
+        await is_over.wait()
+
+    asyncio.run(play())
+
+
+def paced(file: Path, folder: Path, seconds: float) -> dict[str, float]:
+    publication = published(file)
+    command = [sys.executable, __file__, "--serve", str(seconds)]
+    other = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert other.stdout is not None
+    port = int(other.stdout.readline())
+    wire = KiteWire(
+        SecretStr("k"),
+        SecretStr("t"),
+        TOKENS,
+        on_order=lambda _: None,
+        root=f"ws://127.0.0.1:{port}/",
+    )
+    began = time.monotonic()
+
+    # the clock of a session that begins now
+    def now() -> datetime:
+        return publication.opens_at + timedelta(seconds=60 + time.monotonic() - began)
+
+    feed = WebSocketFeed(wire, is_open=lambda: True)
+    trader, recorder = loop_of(publication, feed, folder)
+    total = int(RATE * seconds)
+
+    def each(_: Trader) -> None:
+        if trader.tick_count >= total:
+            feed.stop()
+
+    trader.each = each
+
+    async def play() -> None:
+        await trader.start()
+        await trader.run()
+
+    cpu = time.process_time()
+    with clock.told_by(now):
+        asyncio.run(play())
+        recorder.close()
+    cpu = time.process_time() - cpu
+    sent = int(other.stdout.readline())
+    other.kill()
+    found = len(recorded_ticks(folder / "ticks", DAY, "XNYS", feed.symbols))
+    ages = np.concatenate(trader.ages)
+    middle, most, worst = np.percentile(ages, [50, 99, 100])
+    return {
+        "sent": sent,
+        "on_disk": found,
+        "lost": sent - found,
+        "passes": len(trader.ages),
+        "p50_us": float(middle),
+        "p99_us": float(most),
+        "max_us": float(worst),
+        "cpu_share": cpu / seconds,
+        "last_mb": peak_mb(),
+    }
+
+
+def in_folder(measure: Callable[[Path], dict[str, float]]) -> dict[str, float]:
+    folder = Path(tempfile.mkdtemp(dir=PROJECT / "target"))
+    try:
+        return measure(folder)
+    finally:
+        shutil.rmtree(folder)
+
+
+def main() -> None:
+    """Measure each in a process of its own, and print a table."""
+    import structlog
+
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--ticks", type=int, default=10_000_000)
+    parser.add_argument("--file", type=Path, default=PROJECT / "data" / "duckbourse.duckdb")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--serve", type=float, help=argparse.SUPPRESS)
+    parser.add_argument("--child", help=argparse.SUPPRESS)
+    said = parser.parse_args()
+    if said.serve:
+        serve(said.serve)
+        return
+    if said.child == "paced":
+        print(json.dumps(in_folder(partial(paced, said.file, seconds=said.seconds))))
+        return
+    if said.child:
+        ticks_a_frame, pass_kib = said.child.split(",")
+        frames = PROJECT / "target" / "stream_benchmark" / ticks_a_frame
+        frames.mkdir(parents=True, exist_ok=True)
+        make_frames(frames / "frames.npy", int(ticks_a_frame))
+        measure = partial(
+            by_itself, said.file, frames=frames, pass_kib=int(pass_kib), tick_count=said.ticks
+        )
+        print(json.dumps(in_folder(measure)))
+        return
+    rows = {}
+    alone = {f"{count} a frame, 64 KiB a pass": f"{count},64" for count in TICKS_A_FRAME}
+    alone["10 a frame, 1 MiB a pass"] = "10,1024"
+    for name, child in {**alone, "paced": "paced"}.items():
+        command = [sys.executable, __file__, "--child", child, "--file", str(said.file)]
+        command += ["--seconds", str(said.seconds), "--ticks", str(said.ticks)]
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+        rows[name] = json.loads(done.stdout.splitlines()[-1])
+    if said.json:
+        print(json.dumps(rows, indent=2))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None)
+    for name in ("", "figures"):
+        table.add_column(name)
+    for name, row in rows.items():
+        table.add_row(name, ", ".join(f"{key} {value:,.2f}" for key, value in row.items()))
+    Console(soft_wrap=True).print(table)
+
+
+if __name__ == "__main__":
+    main()
