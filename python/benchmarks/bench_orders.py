@@ -1,12 +1,15 @@
 """
 The order path: from a wish through every check and the journal to the broker.
 
-    .venv/bin/python python/benchmarks/bench_orders.py
+    .venv/bin/python -m venv target/nautilus && target/nautilus/bin/pip install nautilus_trader
+    .venv/bin/python python/benchmarks/bench_orders.py --nautilus target/nautilus/bin/python
 
 A broker that answers at once takes what is sent, so that what is measured is ours. Orders one by
 one, each waiting for the disk; the same without waiting (SQLite's `synchronous` off, which no
 account is ever traded with); a hundred at once, which share their commits; what is read again after
 a crash; and the whole loop on the shipped session, with its exits, checks and paper broker.
+
+Beside it NautilusTrader, from submit to filled in memory; its order is on no disk.
 
 The disk counts for most of the first: its own time for an append and fdatasync is the last line.
 """
@@ -19,6 +22,7 @@ import json
 import os
 import shutil
 import statistics
+import subprocess
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -271,7 +275,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     words.add_argument("--orders", type=int, default=5_000)
+    words.add_argument("--events", type=int, default=600_000)
     words.add_argument("--file", type=Path, default=PROJECT / "data" / "duckbourse.duckdb")
+    words.add_argument("--nautilus", help="a Python that has nautilus_trader")
     words.add_argument("--json", action="store_true")
     said = words.parse_args()
     connection = open_published(said.file)
@@ -290,10 +296,15 @@ def main() -> None:
         "one by one, on disk": one_by_one(publication, count, is_durable=True),
         "one by one, not waiting": one_by_one(publication, count, is_durable=False),
         "a hundred at once": in_bursts(publication, 4 * count, 100),
-        "read again": read_again(publication, 60_000),
+        "read again": read_again(publication, said.events),
         "the whole loop": whole_loop(publication, said.file),
         "the disk alone": the_disk(1_000),
     }
+    if said.nautilus:
+        script = str(Path(__file__).with_name("nautilus_orders.py"))
+        command = [said.nautilus, script, str(count)]
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+        rows["NautilusTrader, in memory"] = json.loads(done.stdout.splitlines()[-1])
     if said.json:
         print(json.dumps(rows, indent=2))
         return

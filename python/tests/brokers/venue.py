@@ -9,6 +9,7 @@ have one, so that a trader can be killed and the book lives on.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import socketserver
 import threading
@@ -216,6 +217,11 @@ class VenueBroker:
 
 class _Answers(socketserver.StreamRequestHandler):
     def handle(self) -> None:
+        # who asked was killed
+        with contextlib.suppress(OSError):
+            self._answer()
+
+    def _answer(self) -> None:
         venue: Venue = self.server.venue  # type: ignore[attr-defined]
         for line in self.rfile:
             asked = msgspec.json.decode(line)
@@ -236,11 +242,8 @@ class _Answers(socketserver.StreamRequestHandler):
                     venue.some_trading()
                     with venue.guard:
                         answer, venue.outbox = venue.outbox, []
-            try:
-                self.wfile.write(msgspec.json.encode(answer) + b"\n")
-                self.wfile.flush()
-            except OSError:
-                return  # who asked was killed
+            self.wfile.write(msgspec.json.encode(answer) + b"\n")
+            self.wfile.flush()
 
 
 class _Server(socketserver.ThreadingUnixStreamServer):
