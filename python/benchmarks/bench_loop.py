@@ -131,6 +131,9 @@ class Still:
     def __init__(self, symbols: tuple[str, ...]) -> None:
         self.symbols = symbols
 
+    def figures(self) -> dict[str, int]:
+        return {}
+
     def ticks(self) -> Any:
         raise NotImplementedError
 

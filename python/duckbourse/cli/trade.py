@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter
 from datetime import datetime
 from decimal import Decimal
@@ -13,6 +14,7 @@ import typer
 from msgspec.structs import replace
 from rich.console import Group
 from rich.live import Live
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -34,6 +36,8 @@ from duckbourse.trading.publication import Publication, Publications, session_to
 from duckbourse.trading.scans import LiveScans
 from duckbourse.trading.session import trade_session
 from duckbourse.trading.strategy import SignalStrategy
+
+REFRESHED_PER_SECOND = 5
 
 
 def trade(
@@ -305,7 +309,8 @@ class _Screen:
             TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), console=notes
         )
         self._task = self._progress.add_task(feed.name, total=1.0)
-        self._live = Live(console=notes, refresh_per_second=5, transient=True)
+        self._live = Live(console=notes, refresh_per_second=REFRESHED_PER_SECOND, transient=True)
+        self._shown_at = -math.inf
 
     def __enter__(self) -> _Screen:
         notes.print(
@@ -322,8 +327,10 @@ class _Screen:
 
     def show(self, trader: Trader) -> None:
         """Bring what is shown up to what is."""
-        if not notes.is_terminal:
+        now = clock.elapsed_seconds()
+        if not notes.is_terminal or now - self._shown_at < 1 / REFRESHED_PER_SECOND:
             return
+        self._shown_at = now
         opens, closes = self._publication.opens_at, self._publication.closes_at
         self._progress.update(self._task, completed=(clock.now() - opens) / (closes - opens))
         self._live.update(Group(self._progress, _positions(trader), _summed_up(trader)))
@@ -354,9 +361,11 @@ def _summed_up(trader: Trader) -> str:
     lost = max(Decimal(0), book.session_start_amount - equity)
     most = book.session_start_amount * limits.max_daily_loss_pct / 100
     at = clock.now().astimezone(trader.publication.zone)
+    trouble = trader.unhealthy()
+    health = f"  [red]{escape('; '.join(trouble))}[/]" if trouble else "  [green]well[/]"
     return (
         f"{at:%H:%M:%S}  {book.state}  equity {equity:,.2f}"
         f"  day {equity - book.session_start_amount:+,.2f}"
         f"  loss used {100 * lost / most:.0f} %  open orders {len(book.live)}"
-        f"  entries {book.entry_count} of {limits.max_trades}  ticks {trader.tick_count:,}"
+        f"  entries {book.entry_count} of {limits.max_trades}  ticks {trader.tick_count:,}" + health
     )

@@ -67,6 +67,9 @@ class Feed(Protocol):
     def is_made_up(self) -> bool:
         """Return whether the ticks are made up."""
 
+    def figures(self) -> dict[str, int]:
+        """Return what came and went wrong so far, by name, for who watches; it may be nothing."""
+
     def ticks(self) -> AsyncIterator[Records]:
         """Return the batches: of one instant in a replay, of all that is there in a live feed."""
 

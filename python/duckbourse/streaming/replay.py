@@ -90,6 +90,9 @@ class Replay:
         ends = np.flatnonzero(np.diff(self._records["received_at"])) + 1
         yield from np.split(self._records, ends)
 
+    def figures(self) -> dict[str, int]:
+        return {}
+
     async def ticks(self) -> AsyncIterator[Records]:
         began = clock.elapsed_seconds()
         for batch in self.batches():

@@ -25,6 +25,7 @@ from typing import Protocol
 import msgspec
 import numpy as np
 import structlog
+from msgspec.structs import asdict
 from numpy.typing import NDArray
 from picows import (
     WSCloseCode,
@@ -166,6 +167,9 @@ class WebSocketFeed:
         self._stopped.set()
         if self._connection is not None:
             self._connection.drop()
+
+    def figures(self) -> dict[str, int]:
+        return {**asdict(self.counts), "waiting_bytes": self.waiting_bytes}
 
     async def ticks(self) -> AsyncIterator[Records]:
         keeper = asyncio.create_task(self._keep_connected())

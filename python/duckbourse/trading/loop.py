@@ -287,6 +287,9 @@ class Trader:
         told("open_orders", len(self.book.live))
         told("positions", len(self.book.held()))
         told("ticks", self.tick_count)
+        told("stray_ticks", self.stray_tick_count)
+        for name, figure in self.feed.figures().items():
+            told(f"feed_{name}", figure)
 
     def judge(self, book: Book, request: Request) -> None:
         """Check an order; it is what the manager asks before each."""
