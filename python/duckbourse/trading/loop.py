@@ -12,11 +12,10 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import duckdb
 import numpy as np
 import structlog
 from msgspec.structs import replace
@@ -78,7 +77,7 @@ class Trader:
         self.manager = manager
         self.broker = broker
         self.feed = feed
-        self.strategy = strategy
+        self.strategy: Strategy | None = strategy
         self.folder = folder
         self.each = each
         self.scans = scans
@@ -208,7 +207,7 @@ class Trader:
     async def _scan(self, scans: LiveScans, records: Records) -> None:
         try:
             found = await scans.on_ticks(records, clock.now())
-        except (BourseError, duckdb.Error) as error:
+        except Exception as error:  # whatever it was: nothing more is found, and exits go on
             log.exception("scan failed")
             self._keep_to(TradingState.REDUCING, f"a scan failed: {error}", "scans")
             self.scans = None
@@ -262,9 +261,7 @@ class Trader:
         await self._exits()
         await self._limits_of_the_day()
         if self.book.state is not TradingState.HALTED:
-            for request in self.strategy.wishes(
-                self.publication, self.book, self.prices, clock.now()
-            ):
+            for request in self._wishes():
                 await self._place(request)
         if self.levels is not None:
             self._tell_levels(self.levels)
@@ -279,6 +276,17 @@ class Trader:
         if not self.is_stream_ready:
             reasons.append(self.feed_trouble or "no tick yet")
         return reasons
+
+    def _wishes(self) -> Sequence[Request]:
+        if self.strategy is None:
+            return ()
+        try:
+            return self.strategy.wishes(self.publication, self.book, self.prices, clock.now())
+        except Exception as error:  # it is somebody's own: it is not asked again, and exits go on
+            log.exception("strategy failed")
+            self._keep_to(TradingState.REDUCING, f"the strategy failed: {error!r}", "strategy")
+            self.strategy = None
+            return ()
 
     def _tell_levels(self, told: Callable[[str, float], None]) -> None:
         equity = self.book.equity_amount(self.prices)

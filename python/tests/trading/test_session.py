@@ -492,6 +492,25 @@ def test_a_scan_that_fails_leaves_the_exits(floor: Floor, sample: Warehouse) -> 
     assert len(filled(book)) >= 2
 
 
+def test_a_strategy_that_fails_leaves_the_exits(floor: Floor) -> None:
+    class Failing(SignalStrategy):
+        asked = 0
+
+        def wishes(self, *told: Any) -> Any:
+            Failing.asked += 1
+            if Failing.asked > 90:
+                raise ZeroDivisionError("of somebody's own")
+            return super().wishes(*told)
+
+    floor.strategy = Failing
+    book = floor.traded().book
+    assert Failing.asked == 91
+    assert book.state is TradingState.REDUCING
+    assert book.state_reason.startswith("the strategy failed: ZeroDivisionError")
+    assert len(filled(book)) >= 2
+    assert book.held() == []
+
+
 def test_ticks_are_recorded_before_they_are_traded_on(floor: Floor, tmp_path: Path) -> None:
     feed = floor.feed()
     heading = Heading(
