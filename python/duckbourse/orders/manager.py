@@ -32,7 +32,7 @@ from duckbourse.orders.denial import Denial
 from duckbourse.orders.events import Event, TradingState
 from duckbourse.orders.journal import Journal, Written
 from duckbourse.orders.lifecycle import State, steps
-from duckbourse.orders.order import Fill, Order, Reason, Request
+from duckbourse.orders.order import PRICE_STEP, Fill, Order, Reason, Request
 
 log = structlog.get_logger()
 
@@ -463,7 +463,8 @@ class Manager:
                 side=order.request.side,
                 product=order.request.product,
                 quantity=quantity,
-                price=told / quantity,
+                # a mean may have no end: cut off, so that it is taken back to the last digit
+                price=(told / quantity).quantize(PRICE_STEP),
                 filled_at=report.at or clock.now(),
                 is_provisional=True,
             )

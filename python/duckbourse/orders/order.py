@@ -19,6 +19,8 @@ from duckbourse.orders.lifecycle import State
 
 # what a broker's tag holds, and what our own ids have
 ID_LENGTH = 20
+# what a price is at least a multiple of, wherever one is reckoned
+PRICE_STEP = Decimal("0.000001")
 
 
 class Side(StrEnum):

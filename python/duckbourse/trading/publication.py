@@ -20,11 +20,11 @@ from msgspec.structs import replace
 from duckbourse import clock
 from duckbourse.errors import ConfigurationError, PublicationError
 from duckbourse.orders.charges import Charges
+from duckbourse.orders.order import PRICE_STEP
 from duckbourse.risk.limits import Covariances, Instrument, Limits
 from duckbourse.settings import settings
 from duckbourse.warehouse import open_published
 
-PRICE_STEP = Decimal("0.000001")
 # half a year: a share that has been listed for so long can be traded
 COVARIANCE_SESSIONS = 125
 

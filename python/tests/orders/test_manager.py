@@ -263,6 +263,22 @@ def test_a_status_books_what_its_trades_replace(tmp_path: Path) -> None:
     run(tmp_path, play)
 
 
+def test_a_mean_without_end_is_taken_back_to_the_last_digit(tmp_path: Path) -> None:
+    async def play(desk: Desk) -> None:
+        order = await desk.manager.place(request("a"))
+        for price in (90, 90, 91):
+            desk.venue.fill("V1", 1, Decimal(price))
+        reports = [update for update in desk.venue.outbox if hasattr(update, "state")]
+        trades = [update for update in desk.venue.outbox if not hasattr(update, "state")]
+        desk.manager.take(reports[-1])
+        assert desk.book.provisional_quantity(order.request.order_id) == 3
+        for trade in trades:
+            desk.manager.take(trade)
+        assert str(desk.book.cash_amount.normalize()) == str(CAPITAL - 271)
+
+    run(tmp_path, play)
+
+
 def test_charges_are_of_the_order_however_it_is_filled(tmp_path: Path) -> None:
     """Brokerage is capped by the order: ten fills of it pay the cap once."""
 
