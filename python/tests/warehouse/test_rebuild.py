@@ -98,13 +98,15 @@ def test_a_build_of_changes_is_a_build_of_all(warehouse: Warehouse) -> None:
         "select symbol, timeframe, count(*) from bars.restatements group by all order by all"
     ) == [("FB", "1d", 1), ("IBM", "1m", 390), ("KO", "1d", 1), ("MMM", "1d", 1)]
 
-    # what a model that was since renamed would have left
+    # what a model that was since renamed, or is no relation any more, would have left
     with duckdb.connect(str(warehouse.file)) as connection:
         connection.execute("create table bars.forgotten as select 1 as one")
         connection.execute("create view bars.forgotten_view as select 1 as one")
+        connection.execute("create view bars.checked_daily as select 1 as one")
     warehouse.build(*BARS, "--full-refresh")
     assert warehouse.query(
-        "select count(*) from information_schema.tables where table_name like 'forgotten%'"
+        "select count(*) from information_schema.tables "
+        "where table_name like 'forgotten%' or table_name = 'checked_daily'"
     ) == [(0,)]
     assert warehouse.content(*RELATIONS) == changed, "step by step is all at once"
 
