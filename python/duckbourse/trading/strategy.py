@@ -46,6 +46,7 @@ class SignalStrategy:
         self, publication: Publication, book: Book, prices: Prices, now: datetime
     ) -> Sequence[Request]:
         found = []
+        fresh_since = now - timedelta(milliseconds=publication.limits.max_tick_age_ms)
         taken = {held.symbol for held in book.held()}
         taken |= {order.request.symbol for order in book.open_orders()}
         for signal in publication.signals:
@@ -54,8 +55,8 @@ class SignalStrategy:
             if signal.signal_id in self._done or now - signal.known_at > MAX_SIGNAL_AGE:
                 continue
             known = prices.get(signal.symbol)
-            if known is None or known[1] < signal.known_at:
-                continue  # the first price after it is the one that it can be followed at
+            if known is None or known[1] < max(signal.known_at, fresh_since):
+                continue  # the first price after it, and none that is old, can be traded at
             self._done.add(signal.signal_id)
             if signal.symbol in taken or signal.symbol not in publication.instruments:
                 continue

@@ -7,17 +7,25 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
 
+from duckbourse import clock
 from duckbourse.orders.journal import lock_folder
 from duckbourse.settings import PROJECT
+from duckbourse.streaming.recorder import Heading, Recorder
+from duckbourse.streaming.replay import replay_of
+from duckbourse.trading.publication import load
+from duckbourse.warehouse import open_published
 from tests.warehouse.conftest import Warehouse, empty_store, sample
 
 __all__ = ["sample"]
 
+DAY = date(2010, 5, 28)
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -152,3 +160,59 @@ def test_fills_become_a_portfolio(bourse: Run, tmp_path: Path) -> None:
         ).fetchall()
     assert count == keys >= 20
     assert bought == sold
+
+
+def trips_of(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
+    assert done.returncode == 0, done.stderr
+    trips: list[dict[str, Any]] = json.loads(done.stdout)["trips"]
+    return trips
+
+
+def test_recorded_ticks_are_scanned_and_traded(
+    bourse: Run, sample: Warehouse, tmp_path: Path
+) -> None:
+    """The session's minutes, recorded as ticks, are traded as those are when they are scanned."""
+    connection = open_published(sample.data / "duckbourse.duckdb")
+    publication = load(connection, "paper_us", DAY, frozenset())
+    feed = replay_of(connection, DAY, "XNYS", publication.zone, publication.instruments, 0)
+    connection.close()
+    heading = Heading(
+        session_date=DAY, calendar="XNYS", source="s", recording="mine", symbols=feed.symbols
+    )
+    recorder = Recorder(tmp_path / "data" / "raw" / "ticks", heading)
+    with clock.told_by(lambda: feed.end):
+        for records in feed.batches():
+            recorder.write(records)
+        recorder.close()
+    of_ticks = trips_of(bourse("trade", "--feed", "ticks", "--json"))
+    assert len(of_ticks) >= 8
+    of_minutes = trips_of(bourse("trade", "--scan", "--fresh", "--json"))
+    same = [trip for trip in of_ticks if trip in of_minutes]
+    # recorded, of ticks of one instant one comes after the other: fills and ranks may swap
+    assert len(same) >= len(of_minutes) - 2
+    wishes = json.loads(bourse("trade", "--feed", "ticks", "--dry-run", "--json").stdout)
+    assert len(wishes) >= len(of_ticks)
+
+
+def test_a_made_up_session_is_the_same_again(bourse: Run, tmp_path: Path) -> None:
+    words = ("trade", "--feed", "simulated", "--fresh", "--json")
+    first = trips_of(bourse(*words, "--seed", "3"))
+    assert first == trips_of(bourse(*words, "--seed", "3"))
+    assert first != trips_of(bourse(*words, "--seed", "4"))
+    # what no exchange told is not recorded
+    assert list((tmp_path / "data" / "raw" / "ticks").glob("2*")) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--feed", "ticks"), "no ticks of XNYS on 2010-05-28 were recorded"),
+        (("--feed", "zerodha"), "there is no key or no access token for Kite"),
+        (("--feed", "nothing"), "'nothing' is not one of"),
+    ],
+)
+def test_a_feed_that_is_not_there_is_said(bourse: Run, words: tuple[str, ...], said: str) -> None:
+    done = bourse("trade", *words, *(("--date", "2010-05-28") if "ticks" in words else ()))
+    assert done.returncode in (2, 3)
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr

@@ -369,6 +369,16 @@ def test_a_signal_is_followed_at_the_first_price_after_it(floor: Floor) -> None:
     (wish,) = strategy.wishes(publication, book, at_last, first.known_at)
     assert (wish.signal_id, wish.symbol) == (first.signal_id, first.symbol)
     assert strategy.wishes(publication, book, at_last, first.known_at) == []
+    # where it is known after that price, an old price is waited out
+    found_at = first.known_at + timedelta(milliseconds=publication.limits.max_tick_age_ms)
+    assert SignalStrategy().wishes(publication, book, at_last, found_at) != []
+    just_late = found_at + timedelta(milliseconds=1)
+    waiting = SignalStrategy()
+    assert waiting.wishes(publication, book, at_last, just_late) == []
+    (wish,) = waiting.wishes(
+        publication, book, {first.symbol: (first.entry_price, just_late)}, just_late
+    )
+    assert wish.signal_id == first.signal_id
     late = first.known_at + timedelta(minutes=5, milliseconds=1)
     prices = {first.symbol: (first.entry_price, late)}
     followed = SignalStrategy().wishes(publication, book, prices, late)
