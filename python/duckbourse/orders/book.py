@@ -62,6 +62,9 @@ class Book:
         self.entry_count = 0
         self._trips: dict[Key, list[Decimal]] = {}
         self._trips_before: dict[Key, int] = {}
+        # where a provisional fill stands: the position before it, and the fills from it on
+        self._settled: dict[Key, Position] = {}
+        self._unsettled: dict[Key, list[str]] = {}
 
     # what is asked of it
 
@@ -196,6 +199,10 @@ class Book:
         self.cash_amount -= fill.signed_quantity * fill.price + fill.charges_amount
         key = (fill.symbol, fill.product)
         position = self.positions.get(key) or Position(symbol=fill.symbol, product=fill.product)
+        if fill.is_provisional and key not in self._unsettled:
+            self._settled[key], self._unsettled[key] = position, []
+        if key in self._unsettled:
+            self._unsettled[key].append(fill.fill_key)
         position = after_fill(position, fill)
         self.positions[key] = position
         if position.ended_trip_amount is not None:
@@ -207,13 +214,15 @@ class Book:
     @_take.register
     def _(self, event: events.ProvisionalReduced) -> None:
         key = provisional_key(event.order_id)
-        fill = self.fills.pop(key)
+        fill = self.fills[key]
         if event.quantity:
             self.fills[key] = replace(fill, quantity=event.quantity)
+        else:
+            del self.fills[key]
         gone = replace(fill, quantity=fill.quantity - event.quantity)
         self.cash_amount += gone.signed_quantity * gone.price
         self._count_fill(gone, -1)
-        self._fold(fill.symbol, fill.product)
+        self._settle((fill.symbol, fill.product))
 
     @_take.register
     def _(self, event: events.CancelRequested) -> None:
@@ -315,17 +324,21 @@ class Book:
             )
         )
 
-    def _fold(self, symbol: str, product: Product) -> None:
-        key = (symbol, product)
-        position = Position(symbol=symbol, product=product)
-        trips = []
-        for fill in self.fills.values():
-            if (fill.symbol, fill.product) == key:
-                position = after_fill(position, fill)
-                if position.ended_trip_amount is not None:
-                    trips.append(position.ended_trip_amount)
+    def _settle(self, key: Key) -> None:
+        """Make a position again from its first provisional fill on, of those that are left."""
+        position = self._settled.pop(key)
+        left = [name for name in self._unsettled.pop(key) if name in self.fills]
+        before = self._trips_before.get(key, 0)
+        trips = self._trips.get(key, [])[: max(0, position.trip_count - before)]
+        for place, name in enumerate(left):
+            fill = self.fills[name]
+            if fill.is_provisional and key not in self._unsettled:
+                self._settled[key], self._unsettled[key] = position, left[place:]
+            position = after_fill(position, fill)
+            if position.ended_trip_amount is not None and position.trip_count > before:
+                trips.append(position.ended_trip_amount)
         self.positions[key] = position
-        self._trips[key] = trips[self._trips_before.get(key, 0) :]
+        self._trips[key] = trips
 
 
 def _state_after_fill(order: Order, filled: int) -> State:

@@ -317,7 +317,8 @@ class Manager:
         self, order_id: str, target: State, broker_order_id: str | None = None, message: str = ""
     ) -> None:
         order = self.book.orders[order_id]
-        way = steps(order.state, target)
+        # what is told once more is no news, and is not written down again
+        way = None if order.state is target else steps(order.state, target)
         for state in way or ():
             self.record(
                 events.OrderUpdated(

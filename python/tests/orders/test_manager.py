@@ -421,6 +421,28 @@ def recovered(desk: Desk) -> tuple[str, ...]:
     return differences
 
 
+def test_what_is_told_once_more_is_not_written_down(tmp_path: Path) -> None:
+    """Whatever became of an order, to ask for everything again is one event."""
+
+    async def play(desk: Desk) -> None:
+        for name in "abcdef":
+            await desk.manager.place(request(name))
+        desk.venue.fill("V1", 10)
+        desk.venue.fill("V2", 4)
+        desk.venue.fill("V3", 4)
+        desk.venue.end("V3", State.CANCELLED)
+        desk.venue.end("V4", State.EXPIRED)
+        desk.venue.end("V5", State.REJECTED)
+        await desk.manager.recover()
+        states = {order.state for order in desk.book.orders.values()}
+        assert len(states) == 6
+        before = desk.book.event_count
+        assert await desk.manager.recover() == ()
+        assert desk.book.event_count == before + 1
+
+    run(tmp_path, play)
+
+
 def test_a_warm_restart_flattens_nothing(tmp_path: Path) -> None:
     async def play(desk: Desk) -> None:
         await desk.manager.place(request("a"))
