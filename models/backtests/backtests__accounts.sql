@@ -1,7 +1,8 @@
 {{ config(access='private') }}
 {#-
     Shares are whole numbers and are bought with what the sessions before have left, so that one
-    session follows from the other: a recursion, one step a session, of all runs at once.
+    session follows from the other: a recursion, one step a session with candidates, of all runs at
+    once. In the sessions between them an account is what it was.
 -#}
 
 with recursive
@@ -18,7 +19,7 @@ run_sessions as (
     select
         runs.run_id,
         sessions.session_date,
-        row_number() over (partition by runs.run_id order by sessions.session_date) as step
+        row_number() over (partition by runs.run_id order by sessions.session_date) as session_count
     from runs
     inner join {{ ref('bars__sessions') }} as sessions
         on
@@ -28,25 +29,23 @@ run_sessions as (
 
 steps as (
     select
-        run_sessions.run_id,
-        run_sessions.session_date,
-        run_sessions.step,
-        candidates.* exclude (run_id, session_date)
-    from run_sessions
-    left join candidates
-        on
-            run_sessions.run_id = candidates.run_id
-            and run_sessions.session_date = candidates.session_date
-            -- one position a symbol, and so many at once
-            and candidates.symbol_rank = 1
-            and candidates.entry_rank <= candidates.max_positions
+        candidates.*,
+        dense_rank() over (
+            partition by candidates.run_id order by candidates.session_date
+        ) as step
+    from candidates
+    inner join run_sessions using (run_id, session_date)
+    where
+        -- one position a symbol, and so many at once
+        candidates.symbol_rank = 1
+        and candidates.entry_rank <= candidates.max_positions
 ),
 
 accounts as (
     select
         run_id,
         0::bigint as step,
-        null::date as session_date,
+        first_session - 1 as session_date,
         capital_amount as opening_amount,
         capital_amount as equity_amount,
         []::struct(signal_id varchar, quantity bigint)[] as trades
@@ -146,14 +145,22 @@ accounts as (
 
 final as (
     select
-        run_id,
-        session_date,
-        step as session_count,
-        opening_amount,
-        equity_amount,
-        coalesce(trades, []) as trades
-    from accounts
-    where step > 0
+        run_sessions.run_id,
+        run_sessions.session_date,
+        run_sessions.session_count,
+        if(
+            accounts.session_date = run_sessions.session_date,
+            accounts.opening_amount, accounts.equity_amount
+        ) as opening_amount,
+        accounts.equity_amount,
+        if(
+            accounts.session_date = run_sessions.session_date, coalesce(accounts.trades, []), []
+        ) as trades
+    from run_sessions
+    asof inner join accounts
+        on
+            run_sessions.run_id = accounts.run_id
+            and run_sessions.session_date >= accounts.session_date
 )
 
 select * from final
