@@ -25,7 +25,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -36,7 +36,9 @@ import numpy as np
 from msgspec.structs import replace
 from pydantic import SecretStr
 
-from benchmarks.bench_stream import TICKS, TICKS_A_FRAME, TOKENS, make_frames, wire_and_passes
+from benchmarks.bench_orders import wide
+from benchmarks.bench_stream import TICKS_A_FRAME, TOKENS, make_frames, wire_and_passes
+from benchmarks.measured import show_figures
 from duckbourse import clock
 from duckbourse.brokers.paper import PaperBroker, Rules
 from duckbourse.brokers.zerodha.stream import FULL, KiteWire
@@ -81,11 +83,6 @@ def published(file: Path) -> Publication:
     connection = open_published(file)
     publication = load(connection, "paper_us", DAY, frozenset())
     connection.close()
-    wide = {
-        name: type(value)(10**9)
-        for name in publication.limits.__struct_fields__
-        if name.startswith("max_") and (value := getattr(publication.limits, name)) is not None
-    }
     known = {
         symbol: Instrument(symbol=symbol, sector=None, tick_size=Decimal("0.01"), lot_size=1)
         for symbol in TOKENS
@@ -110,11 +107,10 @@ def published(file: Path) -> Publication:
     return replace(
         publication,
         limits=replace(
-            publication.limits,
+            wide(publication.limits),
             # the prices are drawn, so anything is a fair one
             protection_pct=Decimal(10_000),
             capital_amount=Decimal(10**9),
-            **wide,
         ),
         instruments=known,
         signals=signals,
@@ -122,20 +118,34 @@ def published(file: Path) -> Publication:
     )
 
 
-class Still:
-    """A feed that is not one: the benchmark hands over the records itself."""
+class Passes:
+    """Frames without a socket, again and again until so many ticks were sent; `now` is its time."""
 
-    name = "none"
+    name = "passes of frames"
     is_made_up = False
 
-    def __init__(self, symbols: tuple[str, ...]) -> None:
-        self.symbols = symbols
+    def __init__(
+        self, wire: KiteWire, passes: list[list[bytes]], now: datetime, tick_count: int
+    ) -> None:
+        self.symbols = wire.symbols
+        self.now = now
+        self._wire = wire
+        self._passes = passes
+        self._tick_count = tick_count
 
     def figures(self) -> dict[str, int]:
         return {}
 
-    def ticks(self) -> Any:
-        raise NotImplementedError
+    async def ticks(self) -> AsyncIterator[Records]:
+        stamp, count = microseconds(self.now), 0
+        while count < self._tick_count:
+            for of_pass in self._passes:
+                records = self._wire.decode(of_pass, np.full(len(of_pass), stamp))
+                records["traded_at"] = stamp
+                # an order is filled by the ticks after it
+                self.now += timedelta(microseconds=100)
+                count += len(records)
+                yield records
 
 
 def loop_of(publication: Publication, feed: Feed, folder: Path) -> tuple[Timed, Recorder]:
@@ -159,6 +169,11 @@ def loop_of(publication: Publication, feed: Feed, folder: Path) -> tuple[Timed, 
     return trader, recorder
 
 
+async def played(trader: Trader) -> None:
+    await trader.start()
+    await trader.run()
+
+
 def peak_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
@@ -168,30 +183,20 @@ def by_itself(
 ) -> dict[str, float]:
     publication = published(file)
     wire, passes = wire_and_passes(frames, pass_kib * 1024)
-    trader, recorder = loop_of(publication, Still(wire.symbols), folder)
-    now = publication.opens_at + timedelta(minutes=1)
-    stamp = microseconds(now)
+    feed = Passes(wire, passes, publication.opens_at + timedelta(minutes=1), tick_count)
+    trader, recorder = loop_of(publication, feed, folder)
     first_mb = 0.0
 
-    async def play() -> None:
-        nonlocal now, first_mb
-        await trader.start()
-        count = 0
-        while count < tick_count:
-            for of_pass in passes:
-                records = wire.decode(of_pass, np.full(len(of_pass), stamp))
-                records["traded_at"] = stamp
-                await trader.on_records(records)
-                # an order is filled by the ticks after it
-                now += timedelta(microseconds=100)
-            count += TICKS
-            if not first_mb and count >= tick_count / 5:
-                first_mb = peak_mb()
-            trader.ages.clear()
+    def each(_: Trader) -> None:
+        nonlocal first_mb
+        trader.ages.clear()
+        if not first_mb and trader.tick_count >= tick_count / 5:
+            first_mb = peak_mb()
 
+    trader.each = each
     wall, cpu = time.perf_counter(), time.process_time()
-    with clock.told_by(lambda: now):
-        asyncio.run(play())
+    with clock.told_by(lambda: feed.now):
+        asyncio.run(played(trader))
         recorder.close()
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     held = len(trader.book.held())
@@ -279,13 +284,9 @@ def paced(file: Path, folder: Path, seconds: float) -> dict[str, float]:
 
     trader.each = each
 
-    async def play() -> None:
-        await trader.start()
-        await trader.run()
-
     cpu = time.process_time()
     with clock.told_by(now):
-        asyncio.run(play())
+        asyncio.run(played(trader))
         recorder.close()
     cpu = time.process_time() - cpu
     sent = int(other.stdout.readline())
@@ -353,18 +354,7 @@ def main() -> None:
         command += ["--seconds", str(said.seconds), "--ticks", str(said.ticks)]
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
         rows[name] = json.loads(done.stdout.splitlines()[-1])
-    if said.json:
-        print(json.dumps(rows, indent=2))
-        return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None)
-    for name in ("", "figures"):
-        table.add_column(name)
-    for name, row in rows.items():
-        table.add_row(name, ", ".join(f"{key} {value:,.2f}" for key, value in row.items()))
-    Console(soft_wrap=True).print(table)
+    show_figures(rows, said.json)
 
 
 if __name__ == "__main__":

@@ -34,6 +34,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from benchmarks.measured import show_figures
 from duckbourse import clock
 from duckbourse.brokers.base import Funds, Holding, OrderReport, TradeReport, Update
 from duckbourse.brokers.paper import PaperBroker, Rules
@@ -45,6 +46,7 @@ from duckbourse.orders.lifecycle import State
 from duckbourse.orders.manager import Manager
 from duckbourse.orders.order import Product, Request, Side, order_id_of
 from duckbourse.risk.checks import View, check
+from duckbourse.risk.limits import Limits
 from duckbourse.settings import PROJECT
 from duckbourse.streaming.replay import replay_of
 from duckbourse.trading.loop import Trader
@@ -90,6 +92,14 @@ class AtOnce:
         nothing: tuple[Update, ...] = ()
         for update in nothing:
             yield update
+
+
+def wide(limits: Limits) -> Limits:
+    """Return limits of which every one is asked and none refuses."""
+    names = (name for name in limits.__struct_fields__ if name.startswith("max_"))
+    told = {name: getattr(limits, name) for name in names}
+    most = {name: type(value)(10**9) for name, value in told.items() if value is not None}
+    return replace(limits, **most)
 
 
 @contextmanager
@@ -283,14 +293,7 @@ def main() -> None:
     connection = open_published(said.file)
     publication = load(connection, "paper_us", DAY, frozenset())
     connection.close()
-    # every check is asked, and none is to refuse
-    wide = {
-        name: type(value)(10**9)
-        for name in publication.limits.__struct_fields__
-        if name.startswith("max_") and (value := getattr(publication.limits, name)) is not None
-    }
-    limits = replace(publication.limits, **wide)
-    publication = replace(publication, limits=limits)
+    publication = replace(publication, limits=wide(publication.limits))
     count = said.orders
     rows = {
         "one by one, on disk": one_by_one(publication, count, is_durable=True),
@@ -305,18 +308,7 @@ def main() -> None:
         command = [said.nautilus, script, str(count)]
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
         rows["NautilusTrader, in memory"] = json.loads(done.stdout.splitlines()[-1])
-    if said.json:
-        print(json.dumps(rows, indent=2))
-        return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None)
-    for name in ("", "figures"):
-        table.add_column(name)
-    for name, row in rows.items():
-        table.add_row(name, ", ".join(f"{key} {value:,.2f}" for key, value in row.items()))
-    Console(soft_wrap=True).print(table)
+    show_figures(rows, said.json)
 
 
 if __name__ == "__main__":

@@ -70,7 +70,7 @@ def wire_and_passes(folder: Path, pass_bytes: int) -> tuple[Any, list[list[bytes
     frames = frames_in(folder)
     size = max(1, pass_bytes // len(frames[0]))
     passes = [frames[first : first + size] for first in range(0, len(frames), size)]
-    return KiteWire(SecretStr(""), SecretStr(""), TOKENS, on_order=lambda _: None), passes
+    return KiteWire(SecretStr(""), SecretStr(""), TOKENS, on_order=lambda _: None, root=""), passes
 
 
 def prices(folder: Path, pass_bytes: int) -> tuple[Callable[[], Any], Callable[[Any], Figures]]:

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +43,22 @@ def measured(command: list[str], cwd: Path | None = None, **environment: str) ->
         if done.returncode:
             raise SystemExit(f"{' '.join(command)} ended with {done.returncode}")
         return Measured(said=done.stdout, **json.loads(took.read_text()))
+
+
+def show_figures(rows: Mapping[str, Mapping[str, float]], as_json: bool) -> None:
+    """Print rows that have figures of their own each."""
+    if as_json:
+        print(json.dumps(rows, indent=2))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None)
+    for name in ("", "figures"):
+        table.add_column(name)
+    for name, row in rows.items():
+        table.add_row(name, ", ".join(f"{key} {value:,.2f}" for key, value in row.items()))
+    Console(soft_wrap=True).print(table)
 
 
 def _stand_between(took: Path, command: list[str]) -> int:

@@ -32,6 +32,7 @@ class Settings(BaseSettings):
     metrics_token: SecretStr | None = None
     kite_api_key: SecretStr | None = None
     kite_access_token: SecretStr | None = None
+    kite_url: str = "wss://ws.kite.trade"
     webhook_url: SecretStr | None = None
     telegram_token: SecretStr | None = None
     telegram_chat: str | None = None

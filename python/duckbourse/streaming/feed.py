@@ -30,7 +30,6 @@ PRICE_DECIMALS = 6
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 Records = NDArray[Any]
-FEW = 12  # what Python does sooner than numpy begins
 
 
 class Tick(msgspec.Struct, frozen=True):
@@ -76,26 +75,6 @@ class Feed(Protocol):
 
 def conflated(records: Records, symbols: tuple[str, ...], is_made_up: bool) -> list[Tick]:
     """Return one tick for each symbol: its last price, and the shares of all its ticks."""
-    if len(records) <= FEW:
-        return _few_conflated(records, symbols, is_made_up)
-    order = np.argsort(records["symbol"], kind="stable")
-    of_symbols = records[order]
-    starts = np.flatnonzero(np.diff(of_symbols["symbol"], prepend=-1))
-    last = of_symbols[np.append(starts[1:], len(records)) - 1]
-    quantities = np.add.reduceat(of_symbols["quantity"], starts)
-    return [
-        Tick(symbols[symbol], instant(at), decimal_price(price), quantity, is_made_up)
-        for symbol, at, price, quantity in zip(
-            last["symbol"].tolist(),
-            last["received_at"].tolist(),
-            last["price"].tolist(),
-            quantities.tolist(),
-            strict=True,
-        )
-    ]
-
-
-def _few_conflated(records: Records, symbols: tuple[str, ...], is_made_up: bool) -> list[Tick]:
     quantities: Counter[int] = Counter()
     last: dict[int, tuple[int, int]] = {}
     for symbol, _, at, price, quantity, *_ in records.tolist():

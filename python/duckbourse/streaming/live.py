@@ -21,6 +21,7 @@ import numpy as np
 from duckbourse.errors import PublicationError
 from duckbourse.settings import settings
 from duckbourse.streaming.feed import Records
+from duckbourse.streaming.tables import TICKS, registered
 from duckbourse.warehouse import CATALOG, attach, quoted
 
 # sessions that open after a scan's cutoff are none to it: it may look back this much further
@@ -122,18 +123,6 @@ SESSION = """
     )
 """
 COLUMNS = ("symbol", "bar_ts", "open", "high", "low", "close", "volume")
-TICKS = """
-    insert into live.ticks by name
-    select
-        names.symbol,
-        added.traded_at,
-        added.received_at,
-        nullif(added.price, 0) / 1e6 as price,
-        nullif(added.quantity, 0) as quantity,
-        nullif(added.cumulative_volume, -1) as cumulative_volume
-    from added
-    inner join names using (place)
-"""
 # Of the ticks of minutes that are over, what goes on counting is the volume since the open.
 OVER = """
     create or replace temp table minutes_over as from ({code}) where bar_ts < {now};
@@ -150,8 +139,6 @@ OVER = """
     where cumulative_volume is not null and bar_ts::date = {now}::date
     group by symbol
 """
-TICK_COLUMNS = ("traded_at", "received_at", "price", "quantity", "cumulative_volume")
-INSTANTS = ("traded_at", "received_at")
 Minute = tuple[str, datetime, float, float, float, float, float | None]
 
 
@@ -285,18 +272,8 @@ class LiveSession:
             return
         records = np.concatenate(self._ticks)
         self._ticks.clear()
-        columns = {name: np.ascontiguousarray(records[name]) for name in TICK_COLUMNS}
-        columns |= {name: columns[name].view("datetime64[us]") for name in INSTANTS}
-        columns["place"] = np.ascontiguousarray(records["symbol"])
-        names = {
-            "place": np.arange(len(self._symbols), dtype="i4"),
-            "symbol": np.array(self._symbols, dtype=object),
-        }
-        self._connection.register("added", columns)
-        self._connection.register("names", names)
-        self._do(TICKS)
-        self._connection.unregister("added")
-        self._connection.unregister("names")
+        with registered(self._connection, records, self._symbols):
+            self._do(f"insert into live.ticks by name select * exclude (bid, ask) from ({TICKS})")
 
     def _clock_of(self, calendar: str) -> tuple[ZoneInfo, timedelta]:
         found = self.ask(

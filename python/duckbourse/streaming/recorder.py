@@ -20,10 +20,14 @@ from typing import BinaryIO
 import duckdb
 import msgspec
 import numpy as np
+import structlog
 
 from duckbourse import clock
 from duckbourse.streaming.feed import RECORD, Records, instant, microseconds
+from duckbourse.streaming.tables import TICKS, registered
 from duckbourse.warehouse import plain, plain_os, quoted
+
+logger = structlog.get_logger()
 
 LOG = ".log"
 SEGMENT_SECONDS = 60.0
@@ -32,21 +36,13 @@ SEGMENT_TICKS = 500_000
 # what a segment has: see `journal.ticks` in models/staging/_sources.yml
 SEGMENT = """
     select
-        names.symbol,
-        ticks.traded_at,
-        ticks.received_at,
-        nullif(ticks.price, 0) / 1e6 as price,
-        nullif(ticks.quantity, 0) as quantity,
-        nullif(ticks.cumulative_volume, -1) as cumulative_volume,
-        nullif(ticks.bid, 0) / 1e6 as bid,
-        nullif(ticks.ask, 0) / 1e6 as ask,
+        *,
         {session_date}::date as session_date,
         {calendar} as calendar,
         {source} as source,
         {recording} as recording,
         {until}::timestamp as recorded_until
-    from ticks
-    inner join names using (place)
+    from ({ticks})
 """
 # it is read far less often than it is written: what is quick, and no larger than zstd of the old
 WRITTEN = "format parquet, parquet_version v2, compression snappy"
@@ -190,6 +186,7 @@ def made_into_segment(log: Path, until: int | None) -> None:
     """
     Make a segment of a log and remove the log; a record that was cut off is left out.
 
+    A log whose first line is no heading is kept beside the segments under another name, and told.
     `until` is up to when all that came is in it; None is up to its last record.
     """
     segment = log.with_suffix(".parquet")
@@ -197,7 +194,13 @@ def made_into_segment(log: Path, until: int | None) -> None:
     head, newline, body = content.partition(b"\n")
     records = np.frombuffer(body, RECORD, len(body) // RECORD.itemsize)
     if newline and len(records) and not segment.exists():
-        heading = msgspec.json.decode(head, type=Heading)
+        try:
+            heading = msgspec.json.decode(head, type=Heading)
+        except msgspec.DecodeError:
+            damaged = log.with_suffix(".damaged")
+            log.rename(damaged)
+            logger.error("a log of ticks is none, and is kept", path=str(damaged))
+            return
         aside = log.with_suffix(".writing")
         try:
             _write(heading, records, until or int(records["received_at"][-1]), aside)
@@ -210,28 +213,11 @@ def made_into_segment(log: Path, until: int | None) -> None:
 
 
 def _write(heading: Heading, records: Records, until: int, path: Path) -> None:
-    columns = {
-        name: np.ascontiguousarray(records[name])
-        for name in RECORD.fields or ()
-        if name != "symbol"
-    }
-    ticks = {
-        "place": np.ascontiguousarray(records["symbol"]),
-        **columns,
-        "traded_at": columns["traded_at"].view("datetime64[us]"),
-        "received_at": columns["received_at"].view("datetime64[us]"),
-    }
-    names = {
-        "place": np.arange(len(heading.symbols), dtype="i4"),
-        "symbol": np.array(heading.symbols, dtype=object),
-    }
     words = {name: quoted(getattr(heading, name)) for name in Heading.__struct_fields__}
     words["until"] = quoted(instant(until).replace(tzinfo=None))
-    with duckdb.connect() as connection:
+    code = SEGMENT.format(ticks=TICKS, **words)
+    with duckdb.connect() as connection, registered(connection, records, heading.symbols):
         connection.execute("set threads = 1")
-        connection.register("ticks", ticks)
-        connection.register("names", names)
-        code = SEGMENT.format(**words)
         try:
             connection.execute(f"copy ({code}) to {quoted(path)} ({WRITTEN})")
         except duckdb.Error as error:

@@ -21,7 +21,8 @@ import numpy as np
 from duckbourse import clock
 from duckbourse.errors import BadInput
 from duckbourse.streaming.feed import RECORD, Records, instant, microseconds, millionths
-from duckbourse.warehouse import plain, quoted
+from duckbourse.streaming.tables import records_of
+from duckbourse.warehouse import quoted
 
 MINUTES = """
     select symbol, bar_ts, open::decimal(18, 6), high::decimal(18, 6), low::decimal(18, 6),
@@ -30,20 +31,12 @@ MINUTES = """
     where timeframe = '1m' and session_date = ? and calendar = ? and list_contains(?, symbol)
     order by bar_ts, symbol
 """
+# of several recordings, the one with the most ticks
 RECORDED = """
     with recorded as (
-        select * from read_parquet({files}) where calendar = $2 and list_contains($1, symbol)
+        select * from read_parquet({files}) where calendar = $calendar
     )
-    select
-        (list_position($1, symbol) - 1)::integer as symbol,
-        epoch_us(traded_at) as traded_at,
-        epoch_us(received_at) as received_at,
-        coalesce(round(price * 1e6), 0)::bigint as price,
-        coalesce(quantity, 0) as quantity,
-        coalesce(cumulative_volume, -1) as cumulative_volume,
-        coalesce(round(bid * 1e6), 0)::bigint as bid,
-        coalesce(round(ask * 1e6), 0)::bigint as ask
-    from recorded
+    select * from recorded
     where recording = (
         select recording from recorded group by recording order by count(*) desc, recording limit 1
     )
@@ -158,17 +151,14 @@ def recorded_ticks(
     folder: Path, session_date: date, calendar: str, symbols: tuple[str, ...]
 ) -> Records:
     """Return what was recorded of a session's symbols, with their places; it may be nothing."""
-    files = f"{folder / session_date.isoformat()}/*.parquet"
+    files = quoted(f"{folder / session_date.isoformat()}/*.parquet")
     with duckdb.connect() as connection:
         try:
-            columns = connection.execute(
-                RECORDED.format(files=quoted(files)), [list(symbols), calendar]
-            ).fetchnumpy()
-        except duckdb.IOException as error:
-            if "No files found" not in str(error):
-                raise plain(error, folder) from error
-            return np.zeros(0, RECORD)
-    records = np.zeros(len(columns["symbol"]), RECORD)
-    for name, values in columns.items():
-        records[name] = values
-    return records
+            return records_of(connection, RECORDED.format(files=files), symbols, calendar=calendar)
+        except duckdb.Error as error:
+            if "No files found" in str(error):
+                return np.zeros(0, RECORD)
+            raise BadInput(
+                f"what was recorded in {folder} cannot be read: {str(error).splitlines()[0]}",
+                "move the file that is no recording away",
+            ) from error

@@ -89,6 +89,8 @@ class Trader:
         self.tick_count = 0
         # ticks that were of no session, or of another day: recorded, and not traded on
         self.stray_tick_count = 0
+        # ticks that there was no room for: the recording has a gap, and nothing was opened on them
+        self.unrecorded_tick_count = 0
         self.is_stream_ready = False
         self.feed_trouble = ""
         self._found: dict[str, Signal] = {}
@@ -172,6 +174,9 @@ class Trader:
             try:
                 self.recorder.write(records)
             except StorageFull as error:
+                if not self.unrecorded_tick_count:
+                    log.error("ticks are not recorded", error=str(error))
+                self.unrecorded_tick_count += len(records)
                 self._keep_to(TradingState.HALTED, str(error), "recorder")
         if self.scans is not None:
             await self._scan(self.scans, records)
@@ -273,6 +278,8 @@ class Trader:
             reasons.append(f"{self.book.state}: {self.book.state_reason}")
         if self.manager.journal.failure is not None:
             reasons.append(str(self.manager.journal.failure))
+        if self.unrecorded_tick_count:
+            reasons.append(f"{self.unrecorded_tick_count:,} ticks are not recorded")
         if not self.is_stream_ready:
             reasons.append(self.feed_trouble or "no tick yet")
         return reasons
@@ -296,6 +303,7 @@ class Trader:
         told("positions", len(self.book.held()))
         told("ticks", self.tick_count)
         told("stray_ticks", self.stray_tick_count)
+        told("unrecorded_ticks", self.unrecorded_tick_count)
         for name, figure in self.feed.figures().items():
             told(f"feed_{name}", figure)
 

@@ -26,7 +26,6 @@ from duckbourse.streaming.websocket import Instants
 
 log = structlog.get_logger()
 
-ROOT = "wss://ws.kite.trade"
 MAX_TOKENS = 3000  # of one connection
 HEADERS = {"X-Kite-Version": "3"}
 Mode = Literal["ltp", "quote", "full"]
@@ -105,7 +104,7 @@ class KiteWire:
         *,
         on_order: Callable[[dict[str, Any]], None],
         mode: Mode = "full",
-        root: str = ROOT,
+        root: str,
     ) -> None:
         if not 0 < len(tokens) <= MAX_TOKENS:
             raise ConfigurationError(
