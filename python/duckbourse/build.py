@@ -66,7 +66,7 @@ def build(request: Request, watch: Watch) -> Outcome:
     check_variables(request.variables)
     _prepare_folders()
     _check_file()
-    _install_packages()
+    install_packages()
     progress = Progress(last_times())
     state.save(settings().build_database, None)
     started = clock.elapsed_seconds()
@@ -156,7 +156,8 @@ def _check_file() -> None:
             attach(connection, database, read_only=False)
 
 
-def _install_packages() -> None:
+def install_packages() -> None:
+    """Link the packages of packages.yml into dbt_packages, unless they are there."""
     wanted, installed = PROJECT / "packages.yml", PROJECT / "dbt_packages"
     if not wanted.exists():
         return
@@ -168,7 +169,7 @@ def _install_packages() -> None:
         return
     command = [*_dbt("deps"), "--quiet"]
     process = subprocess.run(
-        command, cwd=PROJECT, env=_environment(), capture_output=True, text=True, check=False
+        command, cwd=PROJECT, env=dbt_environment(), capture_output=True, text=True, check=False
     )
     if process.returncode:
         raise BuildFailed(
@@ -184,7 +185,8 @@ def _dbt(command: str) -> list[str]:
     return [sys.executable, "-m", "dbt.cli.main", command, *place]
 
 
-def _environment(threads: int | None = None) -> dict[str, str]:
+def dbt_environment(threads: int | None = None) -> dict[str, str]:
+    """Return the environment that dbt builds in, with what profiles.yml and models read there."""
     # profiles.yml reads the environment only; settings know .env too. The data folder is passed
     # as it was set: another spelling of it would make dbt parse everything again.
     return {
@@ -220,7 +222,7 @@ def _run(request: Request, progress: Progress, watch: Watch) -> tuple[int, list[
     if request.variables:
         command += ["--vars", request.variables]
     stray: list[str] = []
-    with _child(command, _environment(request.threads)) as child:
+    with _child(command, dbt_environment(request.threads)) as child:
         assert child.stdout is not None
         for line in child.stdout:
             try:

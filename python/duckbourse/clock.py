@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 
 def _instant() -> datetime:
@@ -29,6 +29,12 @@ def told_by(source: Callable[[], datetime]) -> Iterator[None]:
         yield
     finally:
         _source = before
+
+
+def running_from(instant: datetime) -> Callable[[], datetime]:
+    """Return a clock that shows this instant now and runs on from it."""
+    started = time.monotonic()
+    return lambda: instant + timedelta(seconds=time.monotonic() - started)
 
 
 def elapsed_seconds() -> float:

@@ -1,12 +1,49 @@
-"""Long proofs wait for `--long`; nobody's own data is read or written."""
+"""
+What holds for every test: whose clock it reads, which data it may touch, what has to wait.
+
+A test that asks `duckbourse.clock` what time it is without setting it says so: with the marker
+`any_day` it is run as each of the days in `tests/support/days.py`, and with `some_day`, where that
+would take too long, as one of them, drawn by its name. Without a marker it fails. So no result can
+depend on the day on which the tests happen to be run.
+"""
 
 from __future__ import annotations
 
+import json
+import os
+from collections import Counter
+from collections.abc import Generator, Iterator
+from datetime import datetime
+from pathlib import Path
+from zlib import crc32
+
+import hypothesis
 import pytest
+
+from duckbourse import clock
+from duckbourse.settings import PROJECT
+from tests.support.days import DAYS
+from tests.support.dbt_server import cpu_seconds
+from tests.support.warehouse import Warehouse, empty_store
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="run the proofs that take minutes too")
+    parser.addoption("--costs", metavar="FILE", help="write CPU seconds by folder of tests there")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # A busy machine is slow, and that is no fault of a test. New examples are for `--long`: a
+    # change is not to fail, or pass, by chance.
+    hypothesis.settings.register_profile(
+        "duckbourse",
+        deadline=None,
+        derandomize=not config.getoption("--long"),
+        suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    )
+    hypothesis.settings.load_profile("duckbourse")
+    if (costs := config.getoption("--costs")) and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Costs(Path(costs)))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -16,3 +53,91 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if long:
         config.hook.pytest_deselected(items=long)
         items[:] = [item for item in items if item not in long]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    names = list(DAYS)
+    if metafunc.definition.get_closest_marker("some_day"):
+        names = [names[crc32(metafunc.function.__name__.encode()) % len(names)]]
+    elif not metafunc.definition.get_closest_marker("any_day"):
+        return
+    days = [DAYS[name] for name in names]
+    metafunc.parametrize("day_of_test", days, ids=names, indirect=True)
+
+
+UNMARKED = "it asks what day it is: set the clock, or mark it `any_day` (or `some_day`)"
+_cpu_seconds_before = cpu_seconds()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    global _cpu_seconds_before
+    report = yield
+    now = cpu_seconds()
+    report.cpu_seconds = now - _cpu_seconds_before
+    _cpu_seconds_before = now
+    return report
+
+
+class Costs:
+    """Adds up what the tests of each folder cost, wherever they were run, and writes it down."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._of_folders: Counter[str] = Counter()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        folder = report.nodeid.split("tests/", 1)[-1].split("/", 1)[0]
+        self._of_folders[folder] += report.cpu_seconds
+
+    def pytest_sessionfinish(self) -> None:
+        self._path.write_text(json.dumps(self._of_folders))
+
+
+@pytest.fixture(autouse=True)
+def day_of_test(request: pytest.FixtureRequest) -> Iterator[datetime | None]:
+    """The instant at which the test begins; None for one that never asks."""
+    started: datetime | None = getattr(request, "param", None)
+    if started is not None:
+        with clock.told_by(clock.running_from(started)):
+            yield started
+        return
+    asked = False
+    shown = clock.running_from(DAYS["a Saturday"])
+
+    def noticed() -> datetime:
+        nonlocal asked
+        asked = True
+        return shown()
+
+    with clock.told_by(noticed):
+        yield None
+    if asked:
+        pytest.fail(
+            "it asks what day it is: mark it `any_day` or `some_day`, or set the clock",
+            pytrace=False,
+        )
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path) -> Warehouse:
+    """A warehouse of the shipped data and of what a test delivers."""
+    data = empty_store(tmp_path / "data")
+    (data / "sample").symlink_to(PROJECT / "data" / "sample")
+    return Warehouse(data, tmp_path / "target")
+
+
+@pytest.fixture(scope="session")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
+    """The shipped data, built once: by `./bourse test` before the tests, or here."""
+    built = Warehouse(PROJECT / "target" / "test-data", PROJECT / "target" / "test")
+    if built.file.exists() and os.environ.get("BOURSE_DATA_DIR") == "target/test-data":
+        return built
+    folder = tmp_path_factory.mktemp("sample")
+    data = empty_store(folder / "data")
+    (data / "sample").symlink_to(PROJECT / "data" / "sample")
+    own = Warehouse(data, folder / "target")
+    own.build()
+    return own

@@ -1,35 +1,75 @@
-"""`./bourse test`: everything that must hold, in stages, each with its time."""
+"""`./bourse test`: everything that must hold, in stages, each with what it cost."""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.table import Table
 
 from duckbourse import clock
+from duckbourse.build import install_packages
 from duckbourse.cli.output import notes
 from duckbourse.errors import ChecksFailed, ConfigurationError
 from duckbourse.settings import PROJECT
 
+TARGET = PROJECT / "target"
 # Tests build here, so that nobody's own data is read or replaced.
-SCRATCH = PROJECT / "target" / "test-data"
-STAGES = ("lint", "build", "pytest")
+SCRATCH = TARGET / "test-data"
+BUILT = SCRATCH / "build" / "duckbourse.duckdb"
+# CPU seconds of each folder of tests
+COSTS = TARGET / "costs.json"
+FOLDERS = ("unit", "warehouse", "acceptance")
+STAGES = ("lint", "build", *FOLDERS)
+# What a stage may cost, in builds: its CPU seconds over those of the build in the same run, so that
+# neither the machine nor what else runs on it counts. A stage that costs more has failed.
+BUDGETS = {"lint": 1.5, "unit": 1.5, "warehouse": 4.0, "acceptance": 4.0}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One command of a stage."""
+
+    stage: str
+    name: str
+    command: list[str]
+    folder: Path = PROJECT
+    # each stage of dbt has its own, for they run side by side
+    target: Path = TARGET / "test"
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a step took: wall-clock seconds, and CPU seconds with those of its children."""
+
+    stage: str
+    name: str
+    is_passed: bool
+    seconds: float
+    cpu_seconds: float
 
 
 def test(
+    fast: Annotated[
+        bool,
+        typer.Option("--fast", help="Lint what changed, unit tests, dbt unit tests of changes."),
+    ] = False,
     long: Annotated[bool, typer.Option("--long", help="Run the long proofs too.")] = False,
     keyword: Annotated[
         str | None, typer.Option("-k", help="Only the Python tests of this name.", metavar="NAME")
     ] = None,
     only: Annotated[
         list[str] | None,
-        typer.Option("--only", help="lint, build or pytest; more than one is fine."),
+        typer.Option("--only", help=f"{', '.join(STAGES)}; more than one is fine."),
     ] = None,
 ) -> None:
     """
@@ -38,62 +78,190 @@ def test(
     Examples:
 
     - `./bourse test`
+    - `./bourse test --fast` after each edit; changes are those since the last commit
     - `./bourse test --long`
-    - `./bourse test --only pytest -k publish`
+    - `./bourse test --only acceptance -k publish`
     """
-    wrong = set(only or []) - set(STAGES)
-    if wrong:
+    if wrong := set(only or []) - set(STAGES):
         raise ConfigurationError(
             f"there is no stage {sorted(wrong)[0]!r}", f"the stages are {', '.join(STAGES)}"
         )
-    wanted = only or STAGES
-    steps = [step for step in _steps(long, keyword) if step[0] in wanted]
-    if "build" in wanted:
-        shutil.rmtree(SCRATCH, ignore_errors=True)
+    if fast and (long or keyword or only):
+        raise ConfigurationError(
+            "--fast already says what is run", "leave out --long, -k and --only, or --fast"
+        )
+    COSTS.unlink(missing_ok=True)
     SCRATCH.mkdir(parents=True, exist_ok=True)
+    install_packages()
+    costs = _fast() if fast else _run_stages(only or STAGES, long, keyword)
+    stages = cost_of_stages(costs)
+    _print(costs, stages)
+    if failed := [cost.name for cost in costs if not cost.is_passed]:
+        raise ChecksFailed(f"{', '.join(failed)} did not pass", "what is wrong is said above")
+    if not (long or keyword) and set(STAGES) <= stages.keys() and (dear := over_budget(stages)):
+        raise ChecksFailed(
+            "; ".join(dear),
+            "make one of the slowest tests cheaper; BUDGETS in cli/test.py has what each may cost",
+        )
+
+
+def over_budget(stages: Mapping[str, float]) -> list[str]:
+    """Return a sentence for each stage that costs more builds than it may."""
+    return [
+        f"{stage} costs {stages[stage] / stages['build']:.2f} builds and may cost {most:g}"
+        for stage, most in BUDGETS.items()
+        if stages[stage] > most * stages["build"]
+    ]
+
+
+def cost_of_stages(costs: Iterable[Cost]) -> dict[str, float]:
+    """Return CPU seconds by stage; those of the folders of tests are what pytest measured."""
+    stages: dict[str, float] = {}
+    for cost in costs:
+        if cost.stage != "pytest":
+            stages[cost.stage] = stages.get(cost.stage, 0) + cost.cpu_seconds
+    if COSTS.exists():
+        stages |= json.loads(COSTS.read_text())
+    return stages
+
+
+def _run_stages(wanted: Collection[str], long: bool, keyword: str | None) -> list[Cost]:
+    if "build" in wanted:
+        shutil.rmtree(SCRATCH)
+        SCRATCH.mkdir()
+    # dbt keeps one core busy, and linting the other
+    costs = _side_by_side([step for step in (*_lint(), _build()) if step.stage in wanted])
+    if folders := [folder for folder in FOLDERS if folder in wanted]:
+        costs += _in_turn([_pytest(folders, long, keyword)])
+    return costs
+
+
+def _fast() -> list[Cost]:
+    changed = _changed_files()
+    costs = [] if BUILT.exists() else _in_turn([_build()])
+    return costs + _side_by_side([*_lint(changed), *_dbt_unit_tests(changed), _pytest(["unit"])])
+
+
+def _changed_files() -> list[str]:
+    """Return the paths of files that differ from the last commit, or are new."""
+    commands = (
+        ("diff", "--name-only", "--diff-filter=d", "HEAD"),
+        ("ls-files", "--others", "--exclude-standard"),
+    )
+    return [
+        path
+        for words in commands
+        for path in subprocess.check_output(["git", *words], cwd=PROJECT, text=True).splitlines()
+    ]
+
+
+def _lint(changed: Iterable[str] | None = None) -> list[Step]:
+    folders = ("models", "tests", "analyses")
+    sql: list[str] = [*folders]
+    if changed is not None:
+        sql = [path for path in changed if path.endswith(".sql") and path.startswith(folders)]
+    sqlfluff = _module("sqlfluff", "lint", "--disable-progress-bar", "--processes", "1", *sql)
+    # the launcher has no ending that would tell what it is
+    ruff = ["--config", "pyproject.toml", ".", "../bourse"]
+    python = PROJECT / "python"
+    steps = [
+        Step("lint", "ruff", _module("ruff", "check", *ruff), python),
+        Step("lint", "ruff format", _module("ruff", "format", "--check", *ruff), python),
+        Step("lint", "mypy", _module("mypy"), python),
+        Step("lint", "import-linter", [_tool("lint-imports")], python),
+    ]
+    if sql:
+        steps.append(Step("lint", "sqlfluff", sqlfluff, target=TARGET / "lint"))
+    return steps
+
+
+def _build() -> Step:
+    return Step("build", "build", _module("duckbourse.cli", "build"))
+
+
+def _dbt_unit_tests(changed: Iterable[str]) -> list[Step]:
+    """Return what tests the models that differ, by themselves or their macros, from the commit."""
+    if not any(path.startswith(("models/", "macros/", "functions/")) for path in changed):
+        return []
+    revision = subprocess.check_output(["git", "rev-parse", "HEAD"], cwd=PROJECT, text=True).strip()
+    committed = TARGET / "committed" / revision
+    steps = []
+    if not (committed / "target" / "manifest.json").exists():
+        shutil.rmtree(committed.parent, ignore_errors=True)
+        committed.mkdir(parents=True)
+        archive = subprocess.check_output(["git", "archive", revision], cwd=PROJECT)
+        subprocess.run(["tar", "-x"], cwd=committed, input=archive, check=True)
+        shutil.copytree(PROJECT / "dbt_packages", committed / "dbt_packages", symlinks=True)
+        place = ["--project-dir", str(committed), "--profiles-dir", str(committed)]
+        parse = [_tool("dbt"), "--quiet", "parse", *place]
+        steps.append(Step("dbt", "dbt parse of HEAD", parse, target=committed / "target"))
+    chosen = ["--select", "state:modified,test_type:unit", "--state", str(committed / "target")]
+    # what is tested is the SQL, and its relations are those of the last build
+    build = [_tool("dbt"), "build", "--target", "build", *chosen]
+    return [*steps, Step("dbt", "dbt unit tests", build, target=TARGET / "fast")]
+
+
+def _pytest(folders: Iterable[str], long: bool = False, keyword: str | None = None) -> Step:
+    chosen = [*(["--long"] if long else []), *(["-k", keyword] if keyword else [])]
+    # tests of one file share what it builds; the files that build most are the first
+    spread = ["-n", "auto", "--dist", "loadscope", "--no-loadscope-reorder"]
+    costs = ["--costs", str(COSTS)]
+    paths = [f"python/tests/{folder}" for folder in folders]
+    command = _module("pytest", *paths, *spread, "--durations", "20", *costs, *chosen)
+    return Step("pytest", "pytest", command)
+
+
+def _module(*words: str) -> list[str]:
+    return [sys.executable, "-m", *words]
+
+
+def _tool(name: str) -> str:
+    return str(Path(sys.executable).parent / name)
+
+
+def _side_by_side(steps: Iterable[Step]) -> list[Cost]:
+    """Run the steps of a stage in their order, and the stages beside each other."""
+    stages: dict[str, list[Step]] = {}
+    for step in steps:
+        stages.setdefault(step.stage, []).append(step)
+    with ThreadPoolExecutor(max(1, len(stages))) as pool:
+        return [cost for costs in pool.map(_in_turn, stages.values()) for cost in costs]
+
+
+def _in_turn(steps: Iterable[Step]) -> list[Cost]:
+    return [_run(step) for step in steps]
+
+
+def _run(step: Step) -> Cost:
     environment = {
         **os.environ,
         "BOURSE_DATA_DIR": str(SCRATCH.relative_to(PROJECT)),
         "BOURSE_SAMPLE": "true",
-        "DBT_TARGET_PATH": "target/test",
+        "DBT_TARGET_PATH": str(step.target),
         "PYTHONPATH": str(PROJECT / "python"),
     }
-    failed = []
-    timings = []
-    for _, name, folder, command in steps:
-        notes.print(f"── {name}", style="bold")
-        started = clock.elapsed_seconds()
-        passed = _run(command, folder, environment)
-        seconds = clock.elapsed_seconds() - started
-        timings.append(f"{'✓' if passed else '✗'} {name} {seconds:.1f} s")
-        if not passed:
-            failed.append(name)
-    notes.print("── " + ", ".join(timings))
-    if failed:
-        raise ChecksFailed(f"{', '.join(failed)} did not pass", "what is wrong is said above")
+    notes.print(f"── {step.name} …", style="bold")
+    started = clock.elapsed_seconds()
+    process = subprocess.Popen(step.command, cwd=step.folder, env=environment)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    seconds = clock.elapsed_seconds() - started
+    mark = "✗" if process.returncode else "✓"
+    notes.print(f"── {mark} {step.name} {seconds:.1f} s", style="bold")
+    cpu_seconds = usage.ru_utime + usage.ru_stime
+    return Cost(step.stage, step.name, not process.returncode, seconds, cpu_seconds)
 
 
-def _steps(long: bool, keyword: str | None) -> list[tuple[str, str, Path, list[str]]]:
-    here, python = PROJECT, PROJECT / "python"
-    run = [sys.executable, "-m"]
-    tools = Path(sys.executable).parent
-    # the launcher has no ending that would tell what it is
-    ruff_files = ["--config", "pyproject.toml", ".", "../bourse"]
-    sql = [name for name in ("models", "tests", "analyses") if any((here / name).rglob("*.sql"))]
-    chosen = [*(["--long"] if long else []), *(["-k", keyword] if keyword else [])]
-    # tests of one file share what it builds
-    spread = ["-n", "auto", "--dist", "loadscope"]
-    return [
-        ("lint", "dbt deps", here, [str(tools / "dbt"), "deps", "--quiet"]),
-        ("lint", "sqlfluff", here, [*run, "sqlfluff", "lint", "--processes", "0", *sql]),
-        ("lint", "ruff", python, [*run, "ruff", "check", *ruff_files]),
-        ("lint", "ruff format", python, [*run, "ruff", "format", "--check", *ruff_files]),
-        ("lint", "mypy", python, [*run, "mypy"]),
-        ("lint", "import-linter", python, [str(tools / "lint-imports")]),
-        ("build", "build", here, [*run, "duckbourse.cli", "build"]),
-        ("pytest", "pytest", here, [*run, "pytest", "python/tests", *spread, *chosen]),
-    ]
-
-
-def _run(command: list[str], folder: Path, environment: Mapping[str, str]) -> bool:
-    return subprocess.run(command, cwd=folder, env=environment, check=False).returncode == 0
+def _print(costs: Iterable[Cost], stages: Mapping[str, float]) -> None:
+    steps = Table("step", "seconds", "CPU seconds", box=None, pad_edge=False)
+    for cost in costs:
+        mark = "✓" if cost.is_passed else "✗"
+        steps.add_row(f"{mark} {cost.name}", f"{cost.seconds:.1f}", f"{cost.cpu_seconds:.1f}")
+    notes.print(steps)
+    table = Table("stage", "CPU seconds", "builds", "may cost", box=None, pad_edge=False)
+    build = stages.get("build")
+    for stage, seconds in stages.items():
+        builds = f"{seconds / build:.2f}" if build else ""
+        most = f"{BUDGETS[stage]:g}" if stage in BUDGETS else ""
+        table.add_row(stage, f"{seconds:.1f}", builds, most)
+    notes.print(table)

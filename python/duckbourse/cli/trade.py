@@ -30,7 +30,7 @@ from duckbourse.streaming.prices import LastPrices
 from duckbourse.streaming.replay import Replay
 from duckbourse.streaming.websocket import WebSocketFeed
 from duckbourse.trading import desk as desks
-from duckbourse.trading.feeds import Source, feed_of, recorder_of
+from duckbourse.trading.feeds import Source, feed_of, kite_access, recorder_of
 from duckbourse.trading.loop import Trader
 from duckbourse.trading.publication import Publication, Publications, session_today
 from duckbourse.trading.scans import LiveScans
@@ -108,7 +108,17 @@ def trade(
     is_scanned = scan or feed is not Source.MINUTES
     session_date = day.date() if day else None
     if feed is Source.ZERODHA:
+        if session_date or speed:
+            raise ConfigurationError(
+                "Kite sends the ticks of today as they come",
+                "leave out --date and --speed, or name another --feed",
+            )
+        kite_access(instruments)
         session_date = session_today(account)
+    elif instruments:
+        raise ConfigurationError(
+            f"--feed {feed} needs no instruments", "leave them out, or name --feed zerodha"
+        )
     publications = Publications(account, session_date, chosen, with_signals=not is_scanned)
     publication = _first(publications)
     source = feed_of(publication, feed, speed=speed, seed=seed, instruments=instruments)

@@ -7,6 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 
 import structlog
+from pydantic import SecretStr
 
 from duckbourse import clock
 from duckbourse.brokers.zerodha.instruments import tokens_in
@@ -78,7 +79,13 @@ def _minutes(publication: Publication, speed: float) -> Replay:
     return feed
 
 
-def _streamed(publication: Publication, instruments: Path | None) -> WebSocketFeed:
+def kite_access(instruments: Path | None) -> tuple[SecretStr, SecretStr, Path]:
+    """
+    Return the API key, today's access token and Kite's list of instruments.
+
+    Raise ConfigurationError for the one that is missing. No session is needed to ask: what has to
+    be set up is the same on a Sunday.
+    """
     api_key, access_token = settings().kite_api_key, settings().kite_access_token
     if api_key is None or access_token is None:
         raise ConfigurationError(
@@ -90,13 +97,18 @@ def _streamed(publication: Publication, instruments: Path | None) -> WebSocketFe
             "what Kite calls the instruments is not known",
             "download https://api.kite.trade/instruments/NSE and name it with --instruments",
         )
+    return api_key, access_token, instruments
+
+
+def _streamed(publication: Publication, instruments: Path | None) -> WebSocketFeed:
+    api_key, access_token, path = kite_access(instruments)
     calendar = publication.limits.calendar
     tokens: dict[str, int] = {}
     if exchange := EXCHANGES.get(calendar):
-        tokens = tokens_in(instruments, publication.instruments, exchange)
+        tokens = tokens_in(path, publication.instruments, exchange)
     if not tokens:
         raise ConfigurationError(
-            f"{instruments} has none of the {len(publication.instruments)} symbols of {calendar}",
+            f"{path} has none of the {len(publication.instruments)} symbols of {calendar}",
             "their names in instruments.csv must be Kite's, such as INFY or NSE:INFY",
         )
     wire = KiteWire(
@@ -104,6 +116,7 @@ def _streamed(publication: Publication, instruments: Path | None) -> WebSocketFe
         access_token,
         tokens,
         on_order=lambda update: log.info("order update of Kite", order_id=update.get("order_id")),
+        root=settings().kite_url,
     )
     opens, closes = publication.opens_at, publication.closes_at
     return WebSocketFeed(

@@ -128,17 +128,32 @@ def load(
 
 
 def session_today(account: str) -> date:
-    """Return what day it is where an account trades; raise ConfigurationError for no account."""
+    """Return today's session where an account trades; raise ConfigurationError if there is none."""
     connection = open_published()
     try:
         ask = _Asker(connection)
-        ((zone_name,),) = ask(
-            "select timezone from seeds.calendars where calendar = ?",
-            _limits(ask, account).calendar,
+        calendar = _limits(ask, account).calendar
+        ((zone_name,),) = ask("select timezone from seeds.calendars where calendar = ?", calendar)
+        today = clock.now().astimezone(ZoneInfo(zone_name)).date()
+        ((is_session, next_session),) = ask(
+            """
+            select coalesce(bool_or(session_date = $2), false), min(session_date)::varchar
+            from bars.sessions
+            where calendar = $1 and session_date >= $2
+            """,
+            calendar,
+            today,
         )
     finally:
         connection.close()
-    return clock.now().astimezone(ZoneInfo(zone_name)).date()
+    if not is_session:
+        raise ConfigurationError(
+            f"today, {today}, is not a trading session of {calendar}",
+            f"the next session is {next_session}; replay an earlier one with another --feed"
+            if next_session
+            else "extend the seeds in seeds/calendars and build again",
+        )
+    return today
 
 
 def signals_of(

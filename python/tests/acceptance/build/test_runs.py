@@ -1,0 +1,239 @@
+"""Builds of a tiny project: green, red, stopped, killed, locked out, and out of room."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from tests.support.tiny import Tiny
+
+SLOW = "select sum(a.i * b.i) as n from range(400000) as a (i), range(400000) as b (i)"
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
+    tiny = Tiny.create(tmp_path_factory.mktemp("built") / "project")
+    process = tiny.bourse("build", "--json")
+    assert process.returncode == 0, process.stderr
+    (tiny.folder / "answer.json").write_text(process.stdout)
+    return tiny
+
+
+@pytest.fixture
+def tiny(built: Tiny, tmp_path: Path) -> Tiny:
+    return built.copy(tmp_path / "project")
+
+
+def last_lines(process: subprocess.CompletedProcess[str]) -> tuple[str, str]:
+    assert "Traceback" not in process.stderr + process.stdout
+    *_, error, remedy = process.stderr.splitlines()
+    assert error.startswith("error: ")
+    assert remedy.startswith("  remedy: ")
+    return error, remedy
+
+
+def test_a_green_build_is_published_and_summed_up(built: Tiny) -> None:
+    answer = json.loads((built.folder / "answer.json").read_text())
+    assert answer["nodes"] == {"model": 4, "test": 2}
+    assert answer["signals"] is None
+    assert answer["published"]["bytes"] == built.published.stat().st_size
+    assert built.rows("select n from bars.count") == [(3,)]
+    [(run, counts)] = built.rows("select invocation_id, row_counts from serving.publication")
+    assert run == answer["invocation_id"]
+    assert counts == {"bars.count": 1, "bars.ohlcv": 3, "serving.publication": 1}
+
+
+def test_a_red_build_says_what_failed_and_publishes_nothing(tiny: Tiny) -> None:
+    tiny.write("tests/assert_none.sql", "select * from {{ ref('bars__ohlcv') }}")
+    tiny.write("models/bars/bars__bad.sql", "select symbl from {{ ref('stg_raw__daily') }}")
+    process = tiny.bourse("build", "--vars", "{rows: 4}")
+    assert process.returncode == 1
+    error, remedy = last_lines(process)
+    assert "2 of 8 nodes failed and 1 were skipped" in error
+    assert "nothing was published" in remedy
+    failed = [line for line in process.stderr.splitlines() if line.startswith("✗")]
+    assert "test assert_none: 4 failing rows (tests/assert_none.sql" in failed[0] + failed[1]
+    [bad] = [line for line in failed if "bars__bad" in line]
+    assert 'Referenced column "symbl" not found' in bad
+    assert "models/bars/bars__bad.sql, compiled: target/compiled" in bad
+    assert tiny.rows("select n from bars.count") == [(3,)]
+    assert tiny.bourse("publish").returncode == 5
+
+    # each red node mended and built again makes the whole green
+    tiny.write("models/bars/bars__bad.sql", "select symbol from {{ ref('stg_raw__daily') }}")
+    tiny.write("tests/assert_none.sql", "select * from {{ ref('bars__ohlcv') }} where false")
+    process = tiny.bourse(
+        "build", "--select", "bars__bad bars__count assert_none", "--vars", "{rows: 4}"
+    )
+    assert (process.returncode, "not published" in process.stderr) == (0, False)
+    assert tiny.rows("select n from bars.count") == [(4,)]
+
+
+@pytest.mark.long
+def test_a_green_part_of_a_red_whole_is_not_published(tiny: Tiny) -> None:
+    tiny.write("tests/assert_none.sql", "select * from {{ ref('bars__ohlcv') }}")
+    assert tiny.bourse("build", "--vars", "{rows: 4}").returncode == 1
+    process = tiny.bourse("build", "--select", "bars__count", "--vars", "{rows: 4}")
+    assert process.returncode == 0
+    assert "not published" in process.stderr
+    assert "test.duckbourse.assert_none" in process.stderr
+    assert tiny.rows("select n from bars.count") == [(3,)]
+
+
+def test_a_model_that_does_not_parse_is_one_line_and_costs_no_state(tiny: Tiny) -> None:
+    tiny.write("models/bars/bars__bad.sql", "select {{ x")
+    process = tiny.bourse("build")
+    error, _ = last_lines(process)
+    assert "models/bars/bars__bad.sql" in error
+    process = tiny.bourse("publish")
+    assert process.returncode == 0, process.stderr
+
+
+@pytest.mark.long
+def test_selecting_nothing_is_an_error(tiny: Tiny) -> None:
+    process = tiny.bourse("build", "--select", "bars__nosuch")
+    assert process.returncode == 2
+    assert "--select bars__nosuch matches nothing" in last_lines(process)[0]
+
+
+def test_a_locked_build_file_names_who_holds_it(tiny: Tiny) -> None:
+    holder = subprocess.Popen(
+        [
+            *tiny.command()[:1],
+            "-c",
+            "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print(1, flush=True); input()",
+            str(tiny.built),
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert holder.stdout is not None
+    holder.stdout.readline()
+    process = tiny.bourse("build")
+    holder.kill()
+    holder.communicate()
+    assert process.returncode == 4
+    error, remedy = last_lines(process)
+    assert f"process {holder.pid}" in error
+    assert "python" in error
+    assert f"kill {holder.pid}" in remedy
+
+
+@pytest.mark.parametrize("damage", ["text", "one byte"])
+def test_a_build_file_that_is_none_is_told(tiny: Tiny, damage: str) -> None:
+    whole = bytearray(tiny.built.read_bytes())
+    whole[12] ^= 1
+    tiny.built.write_bytes(whole if damage == "one byte" else b"x" * 20_000)
+    process = tiny.bourse("build")
+    assert process.returncode == 1
+    assert "is not a DuckDB database, or damaged" in last_lines(process)[0]
+
+
+def test_no_data_folder_is_told(tiny: Tiny) -> None:
+    process = tiny.bourse("build", BOURSE_DATA_DIR="elsewhere")
+    assert process.returncode == 2
+    assert "there is no data folder" in last_lines(process)[0]
+
+
+def start_slow(tiny: Tiny) -> subprocess.Popen[str]:
+    tiny.write("models/bars/bars__slow.sql", SLOW)
+    process = tiny.start("build")
+    deadline = time.monotonic() + 60
+    log = tiny.folder / "logs" / "dbt.log"
+    size = log.stat().st_size
+    while "400000" not in log.read_text()[size:]:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    return process
+
+
+def nobody_holds(database: Path) -> bool:
+    try:
+        duckdb.connect(str(database)).close()
+    except duckdb.IOException:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    "sign",
+    [
+        signal.SIGTERM,
+        pytest.param(signal.SIGINT, marks=pytest.mark.long),
+        pytest.param(signal.SIGKILL, marks=pytest.mark.long),
+    ],
+)
+def test_a_build_that_is_stopped_takes_dbt_with_it_and_is_not_published(
+    tiny: Tiny, sign: signal.Signals
+) -> None:
+    slow = start_slow(tiny)
+    slow.send_signal(sign)
+    _, err = slow.communicate(timeout=15)
+    assert slow.returncode == (130 if sign != signal.SIGKILL else -9)
+    if sign != signal.SIGKILL:
+        assert "error: stopped" in err
+    deadline = time.monotonic() + 5
+    while not nobody_holds(tiny.built):
+        assert time.monotonic() < deadline
+    assert tiny.rows("select n from bars.count") == [(3,)]
+    assert "nothing vouches for" in last_lines(tiny.bourse("publish"))[0]
+
+
+@pytest.mark.long
+def test_after_ten_kills_at_any_moment_the_next_build_is_green(tiny: Tiny) -> None:
+    chance = random.Random(11)
+    for rows in range(10, 20):
+        killed = tiny.start("build", "--vars", f"{{rows: {rows}}}")
+        time.sleep(chance.uniform(0.2, 8))
+        killed.send_signal(signal.SIGKILL)
+        killed.communicate()
+        [(count, n)] = tiny.rows("select (select count(*) from bars.ohlcv), n from bars.count")
+        assert count == n
+    process = tiny.bourse("build", "--vars", "{rows: 20}")
+    assert process.returncode == 0, process.stderr
+    assert tiny.rows("select n from bars.count") == [(20,)]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(disk)], capture_output=True
+    )
+    if mounted.returncode:
+        pytest.skip("no right to mount a small disk")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+@pytest.mark.skipif(shutil.which("mount") is None, reason="no mount here")
+def test_a_full_disk_is_one_line_and_leaves_what_was_published(
+    tiny: Tiny, small_disk: Path
+) -> None:
+    shutil.copytree(tiny.folder / "data", small_disk, dirs_exist_ok=True)
+    tiny.write("models/bars/bars__big.sql", "select random() as r, uuid() as u from range(4000000)")
+    process = tiny.bourse("build", BOURSE_DATA_DIR=str(small_disk))
+    assert process.returncode == 6, process.stderr
+    error, remedy = last_lines(process)
+    assert "no room is left" in error
+    assert "BOURSE_DATA_DIR" in remedy
+    with duckdb.connect(str(small_disk / "duckbourse.duckdb"), read_only=True) as connection:
+        assert connection.execute("select n from bars.count").fetchall() == [(3,)]
+
+
+@pytest.mark.long
+def test_with_room_again_the_next_build_is_green(tiny: Tiny, small_disk: Path) -> None:
+    test_a_full_disk_is_one_line_and_leaves_what_was_published(tiny, small_disk)
+    subprocess.run(["mount", "-o", "remount,size=400m", str(small_disk)], check=True)
+    process = tiny.bourse("build", BOURSE_DATA_DIR=str(small_disk))
+    assert process.returncode == 0, process.stderr

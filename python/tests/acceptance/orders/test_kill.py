@@ -1,0 +1,122 @@
+"""
+A trader that is killed at any instant, again and again, while its venue lives on.
+
+Every round starts the trader on the same journal; it recovers, sends orders, some of them those of
+the round before once more, cancels some, hears of fills, and is killed. What it said it had placed
+is in the journal; nothing is at the venue twice; in the end fills and positions are the venue's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from duckbourse import clock
+from duckbourse.orders.book import replayed
+from duckbourse.orders.journal import open_journal, read_journal
+from duckbourse.orders.manager import Manager
+from duckbourse.settings import PROJECT
+from tests.support.makers import CAPITAL, request
+from tests.support.venue import RemoteBroker, Venue, serve
+from tests.unit.orders.test_manager import no_check
+
+ORDERS_A_ROUND = 150
+
+
+async def trade(folder: Path, socket: Path, number: int) -> None:
+    """Be the trader of one round, until killed; say what is placed, and when all is recovered."""
+    journal, told = open_journal(folder)
+    manager = Manager(
+        replayed(CAPITAL, told, lambda _: None),
+        journal,
+        RemoteBroker(socket),
+        check=no_check,
+        settle_seconds=0,
+        lookup_seconds=(0.001,),
+    )
+    differences = await manager.recover()
+    print("recovered", *differences, flush=True)
+    following = asyncio.create_task(manager.follow())
+
+    async def one(name: str) -> None:
+        order = await manager.place(request(name))
+        print("placed", order.request.order_id, flush=True)
+        if hash(name) % 7 == 0:
+            await manager.cancel(order.request.order_id)
+
+    first = max(0, number * ORDERS_A_ROUND - 20)
+    for start in range(first, (number + 1) * ORDERS_A_ROUND, 10):
+        await asyncio.gather(*(one(f"order {name}") for name in range(start, start + 10)))
+    await following
+
+
+def rounds(folder: Path, count: int) -> None:
+    venue = Venue(seed=count)
+    server = serve(venue, folder / "venue.socket")
+    draw = random.Random(count)
+    placed: set[str] = set()
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT / "python")}
+    words = [str(folder / "journal"), str(folder / "venue.socket")]
+    for number in range(count):
+        child = subprocess.Popen(
+            [sys.executable, "-m", "tests.acceptance.orders.test_kill", *words, str(number)],
+            env=environment,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert child.stdout is not None
+        first = child.stdout.readline()
+        assert first == "recovered\n", first
+        time.sleep(draw.uniform(0, 0.15))
+        child.send_signal(signal.SIGKILL)
+        said = child.stdout.read().split("\n")
+        child.wait()
+        placed |= {line.split()[1] for line in said[:-1] if line.startswith("placed")}
+    # the end: everything is asked for, and everything is the venue's
+    started = clock.elapsed_seconds()
+    journal, told = open_journal(folder / "journal")
+    book = replayed(CAPITAL, told, lambda _: None)
+    manager = Manager(
+        book,
+        journal,
+        RemoteBroker(folder / "venue.socket"),
+        check=no_check,
+        settle_seconds=0,
+        lookup_seconds=(0.001,),
+    )
+    assert asyncio.run(manager.recover()) == ()
+    took = clock.elapsed_seconds() - started
+    journal.close()
+    server.shutdown()
+    server.server_close()
+    assert len(placed) > 5 * count
+    assert placed <= set(book.orders)
+    assert max(venue.tags.values()) == 1
+    assert {fill.fill_key for fill in book.fills.values()} == {
+        trade.fill.fill_key for trade in venue.trades
+    }
+    held = {(held.symbol, held.product, held.quantity) for held in book.held()}
+    assert held == {holding for holding in venue.holdings() if holding[2]}
+    assert len(read_journal(folder / "journal")) == book.event_count
+    print(f"{count} kills, {len(book.orders):,} orders, {book.event_count:,} events, {took:.2f} s")
+
+
+def test_a_kill_at_any_instant_loses_nothing(tmp_path: Path) -> None:
+    rounds(tmp_path, 6)
+
+
+@pytest.mark.long
+def test_200_kills_lose_nothing(tmp_path: Path) -> None:
+    rounds(tmp_path, 200)
+
+
+if __name__ == "__main__":
+    asyncio.run(trade(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])))

@@ -1,0 +1,200 @@
+"""Each law of tests/project passes over a small good house and catches what it is there for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+from dbt_common.exceptions import DbtRuntimeError
+
+from tests.support.sandbox import PROJECT, Sandbox
+
+LAWS = sorted(file.stem for file in (PROJECT / "tests" / "project").glob("assert_*.sql"))
+
+
+def add_model(
+    sandbox: Sandbox,
+    path: str,
+    sql: str,
+    *,
+    description: str = "One row.",
+    column: str = "Always one.",
+    is_tested: bool = True,
+    unit_test: bool = False,
+    config: dict[str, Any] | None = None,
+) -> None:
+    """Add a model that keeps every law, but for what the arguments say."""
+    name = path.rsplit("/", 1)[-1]
+    test = {
+        "dbt_expectations.expect_table_row_count_to_be_between": {"arguments": {"min_value": 1}}
+    }
+    model = {
+        "name": name,
+        "description": description,
+        "config": config or {},
+        "data_tests": [test] if is_tested else [],
+        "columns": [{"name": "x", "description": column, "data_type": "integer"}],
+    }
+    page: dict[str, Any] = {"models": [model]}
+    if unit_test:
+        expected = {"rows": [{"x": 1}]}
+        page["unit_tests"] = [
+            {"name": f"{name}_is_one", "model": name, "given": [], "expect": expected}
+        ]
+    sandbox.write(f"models/{path}.sql", sql)
+    sandbox.write(f"models/{path}.yml", yaml.safe_dump(page))
+
+
+def add_seed(sandbox: Sandbox, name: str, description: str) -> None:
+    sandbox.write(f"seeds/{name}.csv", "x\n1\n")
+    page = {"seeds": [{"name": name, "description": description}]}
+    sandbox.write(f"seeds/{name}.yml", yaml.safe_dump(page))
+
+
+def good_house(sandbox: Sandbox) -> None:
+    sandbox.copy("models/_groups.yml", "tests/project")
+    add_seed(sandbox, "presets", "Read by a scanner.")
+    add_model(sandbox, "staging/stg_raw__bars", "select 1 as x")
+    add_model(
+        sandbox,
+        "bars/bars__checked",
+        "select x from {{ ref('stg_raw__bars') }}",
+        config={"access": "private"},
+    )
+    add_model(sandbox, "bars/bars__ohlcv", "select x from {{ ref('bars__checked') }}")
+    add_model(
+        sandbox,
+        "scanners/scanners__signals",
+        "select x from {{ ref('bars__ohlcv') }} inner join {{ ref('presets') }} using (x)",
+    )
+
+
+def broken_house(sandbox: Sandbox) -> None:
+    good_house(sandbox)
+    one = "select 1 as x"
+    add_model(sandbox, "bars/bars__peeking", "select x from {{ ref('scanners__signals') }}")
+    add_model(sandbox, "indicators/rsi", one)
+    add_model(sandbox, "indicators/bars__rsi", one)
+    add_model(sandbox, "staging/stg_bars", one)
+    add_model(sandbox, "attic/attic__old", one, config={"contract": {"enforced": True}})
+    add_model(sandbox, "bars/bars__lent", one, config={"group": "scanners"})
+    add_model(sandbox, "bars/bars__moved", one, config={"schema": "scanners"})
+    add_model(sandbox, "risk/risk__unsaid", one, description="")
+    add_seed(sandbox, "unsaid_presets", "")
+    add_model(
+        sandbox,
+        "risk/risk__reads_seed",
+        "select x from {{ ref('unsaid_presets') }}",
+        config={"contract": {"enforced": False}},
+    )
+    sandbox.write("functions/unsaid.sql", "2 * p_x")
+    function: dict[str, Any] = {"name": "unsaid", "returns": {"data_type": "bigint"}}
+    function["arguments"] = [{"name": "p_x", "data_type": "bigint"}]
+    sandbox.write("functions/unsaid.yml", yaml.safe_dump({"functions": [function]}))
+    add_model(sandbox, "risk/risk__vague", one, column="")
+    add_model(sandbox, "risk/risk__untested", one, is_tested=False)
+    add_model(sandbox, "risk/risk__unit_tested", one, is_tested=False, unit_test=True)
+    add_seed(sandbox, "idle_presets", "Nobody reads it.")
+    add_model(
+        sandbox,
+        "scanners/scanners__spying",
+        "select x from {{ ref('bars__checked') }}",
+        config={"group": "bars"},
+    )
+    add_model(
+        sandbox,
+        "risk/risk__step",
+        one,
+        config={"materialized": "ephemeral", "contract": {"enforced": False}},
+    )
+    settings = yaml.safe_load((sandbox.folder / "dbt_project.yml").read_text())
+    settings["vars"]["forgotten"] = 1
+    del settings["vars"]["as_of"]
+    sandbox.write("dbt_project.yml", yaml.safe_dump(settings))
+
+
+CAUGHT: dict[str, list[tuple[Any, ...]]] = {
+    "assert_rooms_read_only_upstream": [("bars__peeking", "scanners__signals")],
+    "assert_models_are_addresses": [
+        ("models/attic/attic__old.sql",),
+        ("models/bars/bars__lent.sql",),
+        ("models/bars/bars__moved.sql",),
+        ("models/indicators/bars__rsi.sql",),
+        ("models/indicators/rsi.sql",),
+        ("models/scanners/scanners__spying.sql",),
+        ("models/staging/stg_bars.sql",),
+    ],
+    "assert_relations_are_described": [("risk__unsaid",), ("unsaid",), ("unsaid_presets",)],
+    "assert_published_columns_are_promised": [
+        ("risk__reads_seed", "contract"),
+        ("risk__vague", "x"),
+    ],
+    "assert_relations_are_tested": [
+        ("idle_presets",),
+        ("risk__unit_tested",),
+        ("risk__untested",),
+    ],
+    "assert_private_models_stay_in_their_room": [("scanners__spying", "bars__checked")],
+    "assert_known_vars_are_the_projects": [("as_of", False, True), ("forgotten", True, False)],
+}
+
+
+@pytest.fixture(scope="module")
+def broken(tmp_path_factory: pytest.TempPathFactory) -> tuple[Sandbox, dict[str, str]]:
+    sandbox = Sandbox.create(tmp_path_factory.mktemp("broken"))
+    broken_house(sandbox)
+    return sandbox, sandbox.run("build", "--store-failures")
+
+
+def test_a_good_house_keeps_every_law(tmp_path_factory: pytest.TempPathFactory) -> None:
+    sandbox = Sandbox.create(tmp_path_factory.mktemp("good"))
+    good_house(sandbox)
+    outcomes = sandbox.run("build")
+    assert {law: outcomes[law] for law in LAWS} == dict.fromkeys(LAWS, "pass")
+    assert set(outcomes.values()) == {"success", "pass"}
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_a_law_catches_its_offenders(law: str, broken: tuple[Sandbox, dict[str, str]]) -> None:
+    sandbox, outcomes = broken
+    assert outcomes[law] == "fail"
+    assert sandbox.rows(f"from dbt_test__audit.{law} order by all") == CAUGHT[law]
+
+
+@pytest.mark.parametrize(
+    ("variables", "reason"),
+    [
+        ("{asof: 2024-01-31}", "no variable `asof`; did you mean `as_of`?"),
+        ("{min_jump: 2}", "no variable `min_jump`; did you mean `min_jump_ratio`?"),
+        ("{as_of: yesterday}", "as_of is `yesterday`, which is no instant"),
+        ('{as_of: "it\'s"}', "as_of is `it's`, which is no instant"),
+        ("{as_of: infinity}", "as_of is `infinity`, which is no instant"),
+        ("{as_of: 2024}", "as_of is `2024`, which is no instant"),
+    ],
+)
+def test_a_bad_variable_builds_nothing(variables: str, reason: str, guarded: Sandbox) -> None:
+    with pytest.raises(DbtRuntimeError) as refusal:
+        guarded.run("build", "--vars", variables)
+    assert reason in str(refusal.value)
+    assert guarded.rows("from duckdb_tables()") == []
+
+
+@pytest.mark.parametrize(
+    "variables",
+    ["{}", "{as_of: null}", "{as_of: 2024-01-31}", "{as_of: '2024-01-31 18:30:00'}"],
+)
+def test_a_good_variable_is_taken(variables: str, guarded: Sandbox) -> None:
+    outcomes = guarded.run("compile", "--vars", variables)
+    assert set(outcomes.values()) == {"success"}
+
+
+@pytest.fixture
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
+    sandbox = Sandbox.create(tmp_path_factory.mktemp("guarded"))
+    settings = yaml.safe_load((sandbox.folder / "dbt_project.yml").read_text())
+    settings["on-run-start"] = ["{{ known_vars_only() }}"]
+    sandbox.write("dbt_project.yml", yaml.safe_dump(settings))
+    sandbox.copy("models/_groups.yml")
+    add_model(sandbox, "bars/bars__ohlcv", "select 1 as x")
+    return sandbox

@@ -1,0 +1,178 @@
+"""What came is on disk, once, in order, whatever ends the process."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pytest
+
+from duckbourse import clock
+from duckbourse.errors import StorageFull
+from duckbourse.settings import PROJECT
+from duckbourse.streaming.feed import RECORD, Records, microseconds
+from duckbourse.streaming.recorder import Heading, Recorder, recover
+from tests.support.warehouse import Warehouse
+
+DAY = date(2024, 7, 1)
+OPEN = datetime(2024, 7, 1, 13, 30, tzinfo=UTC)
+HEADING = Heading(
+    session_date=DAY, calendar="XNYS", source="s", recording="mine", symbols=("A", "B")
+)
+
+
+def records_of(*rows: tuple[int, float, float], start: int = 0) -> Records:
+    """Return ticks of a symbol's place, a price, and seconds after the open."""
+    records = np.zeros(len(rows), RECORD)
+    for record, (symbol, price, seconds) in zip(records, rows, strict=True):
+        at = microseconds(OPEN + timedelta(seconds=start + seconds))
+        record["symbol"], record["price"] = symbol, round(price * 1e6)
+        record["traded_at"] = record["received_at"] = at
+        record["quantity"], record["cumulative_volume"] = 5, -1
+    return records
+
+
+def recorded(folder: Path, columns: str = "symbol, price") -> list[tuple[Any, ...]]:
+    files = f"'{folder / str(DAY)}/*.parquet'"
+    with duckdb.connect() as connection:
+        return connection.execute(f"select {columns} from {files} order by received_at").fetchall()
+
+
+def test_what_came_is_in_order_and_once(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path, HEADING, segment_seconds=0)
+    with clock.told_by(lambda: OPEN + timedelta(minutes=1)):
+        # two at one instant, and one that a clock set back stamps before them
+        recorder.write(records_of((0, 10, 2), (1, 20.000001, 2), (0, 11, 1)))
+        recorder.write(records_of((1, 21, 0)))
+        recorder.close()
+    assert recorder.segment_count == 2
+    assert recorded(tmp_path) == [("A", 10.0), ("B", 20.000001), ("A", 11.0), ("B", 21.0)]
+    first = OPEN.replace(tzinfo=None) + timedelta(seconds=2)
+    assert recorded(tmp_path, "received_at") == [
+        (first + timedelta(microseconds=step),) for step in range(4)
+    ]
+    assert recorded(tmp_path, "traded_at")[2:] == [
+        (first - timedelta(seconds=1),),
+        (first - timedelta(seconds=2),),
+    ]
+    assert recorded(tmp_path, "distinct (quantity, cumulative_volume, bid, recorded_until)") == [
+        ((5, None, None, datetime(2024, 7, 1, 13, 31)),)
+    ]
+    assert {path.suffix for path in (tmp_path / str(DAY)).iterdir()} == {".parquet"}
+
+
+def write_until_killed(folder: Path) -> None:
+    """Record for ever; say of each batch that it is recorded."""
+    recorder = Recorder(folder, HEADING, segment_seconds=0.02)
+    for number in range(10**9):
+        recorder.write(records_of((0, number + 1, 0), (1, number + 1, 0), start=number))
+        print(number, flush=True)
+
+
+def test_a_kill_loses_nothing_that_was_said(tmp_path: Path) -> None:
+    said = 0
+    for pause in (0.0, 0.03, 0.1, 0.2):
+        child = subprocess.Popen(
+            [sys.executable, "-m", "tests.acceptance.streaming.test_recorder", str(tmp_path)],
+            env={**os.environ, "PYTHONPATH": str(PROJECT / "python")},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert child.stdout is not None
+        child.stdout.readline()
+        time.sleep(pause)
+        child.send_signal(signal.SIGKILL)
+        said += 2 * (1 + len(child.stdout.read().splitlines()[:-1]))
+        child.wait()
+    recover(tmp_path / str(DAY))
+    found = recorded(tmp_path, "price, symbol")
+    assert said <= len(found) <= said + 4 * 2 * 2
+    assert len(recorded(tmp_path, "distinct filename")) > 4
+    assert list((tmp_path / str(DAY)).glob("*.log")) == []
+    assert recover(tmp_path / str(DAY)) == 0
+    assert recorded(tmp_path, "price, symbol") == found
+
+
+def test_a_log_that_is_being_written_is_left_alone(tmp_path: Path) -> None:
+    first = Recorder(tmp_path, HEADING)
+    first.write(records_of((0, 10, 0)))
+    Recorder(tmp_path, HEADING)
+    first.write(records_of((0, 11, 1)))
+    first.close()
+    assert recorded(tmp_path) == [("A", 10.0), ("A", 11.0)]
+
+
+@pytest.mark.parametrize("cut", [1, 55, 56, 57, 200])
+def test_a_record_that_was_cut_off_is_left_out(tmp_path: Path, cut: int) -> None:
+    recorder = Recorder(tmp_path, HEADING)
+    recorder.write(records_of((0, 10, 0), (0, 11, 1), (0, 12, 2)))
+    (log,) = (tmp_path / str(DAY)).glob("*.log")
+    content = log.read_bytes()
+    left = log.with_name("mine-left.log")
+    left.write_bytes(content[:-cut])
+    log.unlink()
+    recover(tmp_path / str(DAY))
+    whole = (len(content[:-cut]) - len(content.partition(b"\n")[0]) - 1) // RECORD.itemsize
+    assert left.with_suffix(".parquet").exists() == (whole > 0)
+    if whole > 0:
+        assert recorded(tmp_path) == [("A", 10.0), ("A", 11.0), ("A", 12.0)][:whole]
+
+
+def test_a_full_disk_is_said_and_leaves_whole_records(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path, HEADING)
+    recorder.write(records_of((0, 10, 0)))
+    (log,) = (tmp_path / str(DAY)).glob("*.log")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (log.stat().st_size + 30, hard))
+    try:
+        with pytest.raises(StorageFull, match="no room is left"):
+            recorder.write(records_of((0, 11, 1)))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, ignored)
+    recorder.write(records_of((0, 12, 2)))
+    recorder.close()
+    assert recorded(tmp_path) == [("A", 10.0), ("A", 12.0)]
+
+
+def test_dbt_makes_bars_of_what_was_recorded(warehouse: Warehouse) -> None:
+    """Of a minute that is over; the one that was still on when the recording ended is no bar."""
+    recorder = Recorder(warehouse.data / "raw" / "ticks", HEADING)
+    with clock.told_by(lambda: OPEN + timedelta(seconds=100)):
+        recorder.write(records_of((0, 10, 0), (0, 12, 10), (0, 9, 20), (0, 11, 59), (0, 13, 60)))
+        recorder.close()
+    warehouse.build("-s", "+bars__ohlcv", "+bars__rejected", "bars__data_version")
+    assert warehouse.query(
+        "select symbol, bar_ts, open, high, low, close, volume, source from bars.ohlcv "
+        "where session_date = '2024-07-01' and timeframe = '1m'"
+    ) == [("A", datetime(2024, 7, 1, 9, 30), 10, 12, 9, 11, 20, "s")]
+    assert warehouse.query(
+        "select rule, bar_ts, source_file from bars.rejected where session_date = '2024-07-01'"
+    ) == [("future_stamp", datetime(2024, 7, 1, 9, 31), "ticks of mine")]
+    # the recording goes on
+    ((version,),) = warehouse.query("select data_version from bars.data_version")
+    with clock.told_by(lambda: OPEN + timedelta(seconds=200)):
+        recorder.write(records_of((0, 14, 110)))
+        recorder.close()
+    warehouse.build("-s", "+bars__ohlcv", "+bars__rejected", "bars__data_version")
+    assert warehouse.query(
+        "select open, close, volume from bars.ohlcv "
+        "where session_date = '2024-07-01' and timeframe = '1m' order by bar_ts"
+    ) == [(10, 11, 20), (13, 14, 10)]
+    assert warehouse.query("select count(*) from bars.rejected where symbol = 'A'") == [(0,)]
+    assert warehouse.query("select data_version from bars.data_version") != [(version,)]
+    assert warehouse.query("select tick_count, symbol_count from bars.recordings") == [(6, 1)]
+
+
+if __name__ == "__main__":
+    write_until_killed(Path(sys.argv[1]))

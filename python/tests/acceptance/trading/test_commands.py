@@ -1,0 +1,216 @@
+"""The commands of trading, as a user gives them; and fills from the journal to a portfolio."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from duckbourse import clock
+from duckbourse.orders.journal import lock_folder
+from duckbourse.settings import PROJECT
+from duckbourse.streaming.recorder import Heading, Recorder
+from duckbourse.streaming.replay import replay_of
+from duckbourse.trading.publication import load
+from duckbourse.warehouse import open_published
+from tests.support.warehouse import Warehouse, empty_store
+
+DAY = date(2010, 5, 28)
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def bourse(sample: Warehouse, tmp_path: Path) -> Run:
+    """Run a command on a data folder of its own that has the sample's publication."""
+    data = empty_store(tmp_path / "data")
+    (data / "duckbourse.duckdb").symlink_to(sample.data / "duckbourse.duckdb")
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "duckbourse.cli", *words],
+            env={
+                **os.environ,
+                "BOURSE_DATA_DIR": str(data),
+                "PYTHONPATH": str(PROJECT / "python"),
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run
+
+
+def test_a_session_is_traded_and_told(bourse: Run, tmp_path: Path) -> None:
+    done = bourse("trade", "--scanner", "crp")
+    assert done.returncode == 0, done.stderr
+    assert "paper_us on 2010-05-28:" in done.stdout
+    rows = {
+        name: json.loads(bourse(name, "--json").stdout) for name in ("orders", "positions", "pnl")
+    }
+    assert {row["strategy"].partition(".")[0] for row in rows["orders"]} == {"crp"}
+    (pnl,) = rows["pnl"]
+    assert pnl["cash_amount"] == pytest.approx(100_000 + pnl["net_amount"])
+    assert sum(row["realised_amount"] for row in rows["positions"]) == pytest.approx(
+        pnl["realised_amount"]
+    )
+    assert all(row["quantity"] == 0 for row in rows["positions"])
+    done = bourse("reconcile")
+    assert "0 differences" in done.stdout
+    # the log is JSON, each order with what it follows
+    log = (tmp_path / "data" / "trading" / "paper_us" / "2010-05-28" / "trade.log").read_text()
+    lines = [json.loads(line) for line in log.splitlines()]
+    assert all(line["correlation_id"] for line in lines if line["event"] == "order")
+    assert {line["at"][:10] for line in lines} == {"2010-05-28"}
+
+
+def test_nobody_forgets_what_another_trades(bourse: Run, tmp_path: Path) -> None:
+    bourse("trade", "--scanner", "crp")
+    folder = tmp_path / "data" / "trading" / "paper_us" / "2010-05-28"
+    before = {path.name: path.stat().st_size for path in folder.iterdir()}
+    lock = lock_folder(folder)
+    for words in (("trade", "--fresh"), ("trade",), ("reconcile",)):
+        done = bourse(*words)
+        assert done.returncode == 4
+        assert "another process trades" in done.stderr
+    assert {path.name: path.stat().st_size for path in folder.iterdir()} == before
+    lock.close()
+    assert bourse("trade", "--fresh", "--scanner", "crp.standard").returncode == 0
+    orders = json.loads(bourse("orders", "--json").stdout)
+    assert {order["strategy"] for order in orders} == {"crp.standard"}
+
+
+def test_what_would_be_sent_is_not_sent(bourse: Run, tmp_path: Path) -> None:
+    done = bourse("trade", "--dry-run", "--scanner", "crp.standard", "--json")
+    wishes = json.loads(done.stdout)
+    assert {wish["strategy"] for wish in wishes} == {"crp.standard"}
+    assert not (tmp_path / "data" / "trading").exists()
+
+
+@pytest.mark.parametrize("name", ["halt", "resume", "square-off"])
+def test_commands_wait_for_the_loop(bourse: Run, tmp_path: Path, name: str) -> None:
+    bourse("trade", "--scanner", "crp")
+    done = bourse(name)
+    assert done.stdout == f"paper_us on 2010-05-28: {name} is asked for\n"
+    folder = tmp_path / "data" / "trading" / "paper_us" / "2010-05-28" / "commands"
+    assert len(list(folder.glob("*.json"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (("orders",), 2, "nothing was traded yet"),
+        (("trade", "--account", "mine"), 2, "there is no account 'mine'"),
+        (("trade", "--date", "2010-05-29"), 2, "2010-05-29 is no session of XNYS"),
+        (("trade", "--date", "2015-06-01"), 2, "there are no minute bars of 2015-06-01"),
+        (("trade", "--account", "paper_india"), 2, "there are no minute bars of XNSE"),
+    ],
+)
+def test_a_mistake_is_one_line(bourse: Run, words: tuple[str, ...], code: int, told: str) -> None:
+    done = bourse(*words)
+    assert done.returncode == code
+    assert done.stderr.count("error:") == 1
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_difference_keeps_it_from_trading(bourse: Run, tmp_path: Path) -> None:
+    bourse("trade", "--scanner", "crp")
+    folder = tmp_path / "data" / "trading" / "paper_us" / "2010-05-28"
+    lines = (folder / "paper.jsonl").read_bytes().splitlines(keepends=True)
+    # the broker forgets a trade
+    kept = [line for line in lines if b'"T000003"' not in line and b"T000003" not in line]
+    assert len(kept) == len(lines) - 1
+    (folder / "paper.jsonl").write_bytes(b"".join(kept))
+    done = bourse("reconcile")
+    assert done.returncode == 7
+    assert "MIS:" in done.stdout
+    done = bourse("trade", "--scanner", "crp")
+    assert done.returncode == 7
+    assert "the broker differs" in done.stderr
+
+
+def test_fills_become_a_portfolio(bourse: Run, tmp_path: Path) -> None:
+    """As dbt reads them: the columns of the empty file, each fill once, however often exported."""
+    bourse("trade")
+    for _ in range(2):
+        done = bourse("journal", "export")
+        assert done.returncode == 0, done.stderr
+    folder = tmp_path / "data" / "raw" / "fills"
+    with duckdb.connect() as connection:
+
+        def described(path: Path) -> list[tuple[object, ...]]:
+            return connection.execute(f"describe from '{path}'").fetchall()
+
+        (written,) = folder.glob("paper_us-*.parquet")
+        assert described(written) == described(folder / "zz_empty.parquet")
+        ((count, keys, bought, sold),) = connection.execute(
+            "select count(*), count(distinct fill_key), sum(quantity) filter (side = 'buy'),"
+            f" sum(quantity) filter (side = 'sell') from '{folder}/*.parquet'"
+        ).fetchall()
+    assert count == keys >= 20
+    assert bought == sold
+
+
+def trips_of(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
+    assert done.returncode == 0, done.stderr
+    trips: list[dict[str, Any]] = json.loads(done.stdout)["trips"]
+    return trips
+
+
+def test_recorded_ticks_are_scanned_and_traded(
+    bourse: Run, sample: Warehouse, tmp_path: Path
+) -> None:
+    """The session's minutes, recorded as ticks, are traded as those are when they are scanned."""
+    connection = open_published(sample.data / "duckbourse.duckdb")
+    publication = load(connection, "paper_us", DAY, frozenset())
+    feed = replay_of(connection, DAY, "XNYS", publication.zone, publication.instruments, 0)
+    connection.close()
+    heading = Heading(
+        session_date=DAY, calendar="XNYS", source="s", recording="mine", symbols=feed.symbols
+    )
+    recorder = Recorder(tmp_path / "data" / "raw" / "ticks", heading)
+    with clock.told_by(lambda: feed.end):
+        for records in feed.batches():
+            recorder.write(records)
+        recorder.close()
+    of_ticks = trips_of(bourse("trade", "--feed", "ticks", "--json"))
+    assert len(of_ticks) >= 8
+    of_minutes = trips_of(bourse("trade", "--scan", "--fresh", "--json"))
+    same = [trip for trip in of_ticks if trip in of_minutes]
+    # recorded, of ticks of one instant one comes after the other: fills and ranks may swap
+    assert len(same) >= len(of_minutes) - 2
+    wishes = json.loads(bourse("trade", "--feed", "ticks", "--dry-run", "--json").stdout)
+    assert len(wishes) >= len(of_ticks)
+
+
+def test_a_made_up_session_is_the_same_again(bourse: Run, tmp_path: Path) -> None:
+    words = ("trade", "--feed", "simulated", "--fresh", "--json")
+    first = trips_of(bourse(*words, "--seed", "3"))
+    assert first == trips_of(bourse(*words, "--seed", "3"))
+    assert first != trips_of(bourse(*words, "--seed", "4"))
+    # what no exchange told is not recorded
+    assert list((tmp_path / "data" / "raw" / "ticks").glob("2*")) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--feed", "ticks"), "no ticks of XNYS on 2010-05-28 were recorded"),
+        (("--feed", "zerodha"), "there is no key or no access token for Kite"),
+        (("--feed", "nothing"), "'nothing' is not one of"),
+    ],
+)
+def test_a_feed_that_is_not_there_is_said(bourse: Run, words: tuple[str, ...], said: str) -> None:
+    done = bourse("trade", *words, *(("--date", "2010-05-28") if "ticks" in words else ()))
+    assert done.returncode in (2, 3)
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,125 @@
+"""A scanner of one's own is a model and its presets, here or in a package, and nothing else."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from duckbourse.settings import PROJECT
+from tests.support.own_project import add_package, own_project
+from tests.support.warehouse import Warehouse, copied_from
+
+ANALYSIS = PROJECT / "analyses" / "above_vwap.sql"
+
+
+def as_files(scanner: str) -> tuple[str, str]:
+    """Take the shipped example apart, as it says: into a model and its presets."""
+    text = ANALYSIS.read_text().replace("above_vwap_", f"{scanner}_")
+    found = re.search(r"presets as \(\n    select\n(.*?)\n\),", text, re.DOTALL)
+    assert found
+    pairs = re.findall(r"(\S+) as (\w+)", found[1])
+    presets = ",".join(name for _, name in pairs) + "\n"
+    presets += ",".join(value.strip("'") for value, _ in pairs) + "\n"
+    reads = f"select * from {{{{ ref('{scanner}_presets') }}}}"
+    return text.replace(found[0], f"presets as (\n    {reads}\n),"), presets
+
+
+@pytest.fixture(scope="module")
+def added(sample: Warehouse, tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
+    """The shipped data, with the example as a scanner of the project and of a package."""
+    folder = tmp_path_factory.mktemp("own_scanner")
+    project = own_project(folder)
+    model, presets = as_files("above_vwap")
+    (project / "models/scanners/scans/scanners__above_vwap.sql").write_text(model)
+    (project / "seeds/scanners/above_vwap_presets.csv").write_text(presets)
+
+    package = folder / "plugin"
+    model, presets = as_files("plugged")
+    for name, text in (
+        (
+            "models/scans/scanners__plugged.sql",
+            model.replace("ref('scanners__", "ref('duckbourse', 'scanners__"),
+        ),
+        ("seeds/plugged_presets.csv", presets),
+        (
+            "dbt_project.yml",
+            "{name: plugin, version: '1.0.0', models: {plugin: {+schema: scanners, "
+            "+materialized: table}}, seeds: {plugin: {+schema: seeds}}}",
+        ),
+    ):
+        (package / name).parent.mkdir(parents=True, exist_ok=True)
+        (package / name).write_text(text)
+    with (project / "packages.yml").open("a") as file:
+        file.write(f"  - local: {package}\n")
+
+    add_package(project, package)
+
+    warehouse = replace(copied_from(sample, folder), project=project)
+    chosen = ("scanners__cutoffs+1", "+path:models/scanners/scans", "package:plugin")
+    steps = ("signals", "minutes", "excursions", "exits", "outcomes")
+    traded = [f"backtests__{step}" for step in steps]
+    laws = ("path:tests/project", "path:tests/scanners")
+    warehouse.build("-s", *chosen, "scanners__signals", *traded, *laws, tests=True)
+    return warehouse
+
+
+def test_the_example_becomes_a_scanner_here_and_in_a_package(added: Warehouse) -> None:
+    signals = added.query(
+        "select scanner, count(*), min(known_at::time)::varchar, "
+        "bool_and(target_price > entry_price and stop_price < entry_price), "
+        "min(list_sort(json_keys(evidence)))::varchar, count(distinct scanner_version) "
+        "from scanners.signals where scanner in ('above_vwap', 'plugged') group by all order by all"
+    )
+    for row, scanner in zip(signals, ("above_vwap", "plugged"), strict=True):
+        evidence = sorted([f"{scanner}_pct", "relative_volume", "vwap_to_cutoff"])
+        assert (row[0], *row[2:]) == (scanner, "10:00:00", True, f"[{', '.join(evidence)}]", 1)
+    assert signals[0][1] == signals[1][1]
+    assert signals[0][1] != 0
+    assert added.query(
+        "select scanner, count(net_return_pct) from backtests.outcomes "
+        "inner join scanners.signals using (signal_id) "
+        "where scanner in ('above_vwap', 'plugged') group by all order by all"
+    ) == [row[:2] for row in signals]
+
+    # and answers for any cutoff, as it does for its own
+    for scanner in ("above_vwap", "plugged"):
+        ((day,),) = added.query(f"select max(session_date) from scanners.{scanner}")
+        stored = f"from scanners.{scanner} where session_date = '{day}' order by all"
+        at = f"from {scanner}_scan('{day}', '{{}}', 'standard') order by all"
+        assert added.query(at.format("10:00")) == added.query(stored)
+        assert added.query(at.format("11:30")) != added.query(stored)
+
+
+def test_a_scanner_that_is_taken_out_is_gone(added: Warehouse) -> None:
+    there = (
+        "select (select count(*) from scanners.signals where scanner = 'above_vwap') > 0, "
+        "(select count(*) from duckdb_tables() where table_name = 'above_vwap'), "
+        "(select count(*) from duckdb_functions() where function_name = 'above_vwap_scan')"
+    )
+    assert added.query(there) == [(True, 1, 1)]
+    (added.project / "models/scanners/scans/scanners__above_vwap.sql").unlink()
+    added.build("-s", "scanners__signals")
+    assert added.query(there) == [(False, 0, 0)]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ("no presets", "scanner above_vwap (scanners__above_vwap.sql) has no presets"),
+        ("no score", "scanners__above_vwap.sql has no column above_vwap_score"),
+    ],
+)
+def test_what_is_missing_is_said(copied: Warehouse, tmp_path: Path, wrong: str, said: str) -> None:
+    project = own_project(tmp_path)
+    model, presets = as_files("above_vwap")
+    if wrong == "no score":
+        model = model.replace("above_vwap_score", "points")
+    (project / "models/scanners/scans/scanners__above_vwap.sql").write_text(model)
+    if wrong != "no presets":
+        (project / "seeds/scanners/above_vwap_presets.csv").write_text(presets)
+    chosen = ("-s", "above_vwap_presets", "scanners__above_vwap", "scanners__signals")
+    printed = replace(copied, project=project).dbt("build", *chosen, check=False)
+    assert said in printed

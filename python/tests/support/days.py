@@ -1,0 +1,21 @@
+"""The days on which whatever reads the clock must do the same as on any other."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+# A little before what makes each of them odd, so that a test runs into it.
+DAYS = {
+    "a Saturday": datetime(2026, 11, 28, 4, 30, tzinfo=UTC),
+    # Christmas, a Friday: neither New York nor India trades
+    "an exchange holiday": datetime(2026, 12, 25, 15, 0, tzinfo=UTC),
+    # the day after Thanksgiving: New York closes at 13:00
+    "a half day": datetime(2026, 11, 27, 17, 59, 59, 900_000, tzinfo=UTC),
+    # the session of India is an evening hour, on a Sunday
+    "a Muhurat evening": datetime(2026, 11, 8, 12, 44, 59, 900_000, tzinfo=UTC),
+    "29 February": datetime(2024, 2, 29, 23, 59, 59, 900_000, tzinfo=UTC),
+    # midnight in UTC; in India it is the new year already, in New York the evening before
+    "31 December": datetime(2026, 12, 31, 23, 59, 59, 900_000, tzinfo=UTC),
+    "clocks go forward": datetime(2026, 3, 8, 6, 59, 59, 900_000, tzinfo=UTC),
+    "clocks go back": datetime(2026, 11, 1, 5, 59, 59, 900_000, tzinfo=UTC),
+}

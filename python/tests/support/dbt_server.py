@@ -1,0 +1,164 @@
+"""
+dbt, ready to go: the project is read once, and each command starts from there.
+
+A command of dbt spends seconds on importing itself and on reading the project before it does
+anything. Here one process does both, holds no database, and forks for every command, so that each
+still has a process, an environment and a DuckDB of its own. Only the data folder differs between
+commands: the project is read with `DATA_AS_READ` in its place.
+
+Run as a program, it takes requests as lines of JSON and answers each with a line: the exit code
+and the CPU seconds.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import traceback
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from duckbourse.build import dbt_environment
+from duckbourse.settings import PROJECT
+
+if TYPE_CHECKING:
+    from dbt.contracts.graph.manifest import Manifest
+
+DATA_AS_READ = "target/test-data"
+AS_BUILT = PROJECT / "target" / "test" / "partial_parse.msgpack"
+
+
+def run_dbt(words: list[str], *, data: Path, sample: bool, target: Path) -> tuple[int, str]:
+    """Run a command of dbt on the project; return its exit code and what it printed."""
+    target.mkdir(parents=True, exist_ok=True)
+    printed = target / "printed.txt"
+    request = {
+        "words": words,
+        "data": str(data),
+        "sample": sample,
+        "target": str(target),
+        "printed": str(printed),
+    }
+    server = _server()
+    assert server.stdin and server.stdout
+    server.stdin.write(json.dumps(request) + "\n")
+    server.stdin.flush()
+    answer = server.stdout.readline()
+    if not answer:
+        raise RuntimeError(f"the server of dbt has ended with {server.wait()}")
+    code, seconds = json.loads(answer)
+    _of_commands.append(seconds)
+    return code, printed.read_text()
+
+
+_of_commands: list[float] = []
+
+
+def cpu_seconds() -> float:
+    """Return what this process has used so far, with its children and its commands of dbt."""
+    used = os.times()
+    of_children = used.children_user + used.children_system
+    return used.user + used.system + of_children + sum(_of_commands)
+
+
+@cache
+def _server() -> subprocess.Popen[str]:
+    server = subprocess.Popen(
+        [sys.executable, "-m", "tests.support.dbt_server"],
+        cwd=PROJECT,
+        env={
+            **os.environ,
+            **dbt_environment(),
+            "BOURSE_DATA_DIR": DATA_AS_READ,
+            "BOURSE_SAMPLE": "true",
+            "PYTHONPATH": str(PROJECT / "python"),
+        },
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    atexit.register(server.kill)
+    return server
+
+
+@cache
+def _read_project() -> Manifest:
+    from dbt.cli.main import dbtRunner
+
+    with tempfile.TemporaryDirectory() as target:
+        # what `./bourse test` built is read already, but for what was changed since
+        if AS_BUILT.exists():
+            shutil.copy(AS_BUILT, target)
+        words = ["--quiet", "--no-write-json", "--log-path", target]
+        outcome = dbtRunner().invoke([*words, "parse", "--target-path", target])
+    if outcome.exception is not None:
+        raise outcome.exception
+    manifest: Any = outcome.result
+    return manifest
+
+
+def _locate_sources(manifest: Manifest, data: str, sample: bool) -> None:
+    for source in manifest.sources.values():
+        for meta in (source.meta, source.config.meta):
+            location = meta["external_location"]
+            if not sample:
+                location = re.sub(f"'{DATA_AS_READ}/sample/[^']*',", "", location)
+            meta["external_location"] = location.replace(DATA_AS_READ, data)
+
+
+def _command(request: dict[str, Any]) -> int:
+    from dbt.cli.main import dbtRunner
+
+    manifest = _read_project()
+    _locate_sources(manifest, request["data"], request["sample"])
+    os.environ |= {
+        "BOURSE_DATA_DIR": request["data"],
+        "DBT_TARGET_PATH": request["target"],
+        "DBT_LOG_PATH": f"{request['target']}/logs",
+    }
+    words = ["--no-use-colors", "--quiet", *request["words"]]
+    outcome = dbtRunner(manifest).invoke(words)
+    if outcome.exception is not None:
+        print(outcome.exception)
+        return 2
+    return 0 if outcome.success else 1
+
+
+def _forked(request: dict[str, Any]) -> tuple[int, float]:
+    child = os.fork()
+    if child:
+        _, status, used = os.wait4(child, 0)
+        return os.waitstatus_to_exitcode(status), used.ru_utime + used.ru_stime
+    code = 70
+    try:
+        printed = os.open(request["printed"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(printed, 1)
+        os.dup2(printed, 2)
+        code = _command(request)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _serve() -> None:
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    for line in sys.stdin:
+        request = json.loads(line)
+        _read_project()
+        answers.write(json.dumps(_forked(request)) + "\n")
+        answers.flush()
+
+
+if __name__ == "__main__":
+    _serve()

@@ -1,0 +1,111 @@
+"""A data folder of its own with dbt on it, and the Parquet that it starts from."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from duckbourse.settings import PROJECT
+from tests.support.dbt_server import run_dbt
+
+KINDS = ("daily", "minute", "adjusted_close", "unreadable", "deliveries", "fills", "ticks")
+DBT = Path(sys.executable).parent / "dbt"
+SHARED = Path(os.environ.get("BOURSE_SHARED_DATA", PROJECT.parent / "shared" / "data"))
+
+
+@dataclass(frozen=True)
+class Warehouse:
+    """A data folder of its own, and dbt on it."""
+
+    data: Path
+    target: Path
+    sample: bool = True
+    project: Path = PROJECT
+
+    @property
+    def file(self) -> Path:
+        return self.data / "build" / "duckbourse.duckdb"
+
+    def dbt(self, *arguments: str, check: bool = True) -> str:
+        """Run dbt, return what it printed, and fail the test if it failed and `check` is set."""
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        if self.project == PROJECT:
+            code, printed = run_dbt(
+                list(arguments), data=self.data, sample=self.sample, target=self.target
+            )
+        else:
+            code, printed = self._run_dbt_on_a_copy(*arguments)
+        if check and code:
+            pytest.fail(printed[-6000:])
+        return printed
+
+    def _run_dbt_on_a_copy(self, *arguments: str) -> tuple[int, str]:
+        done = subprocess.run(
+            [str(DBT), "--no-use-colors", "--quiet", *arguments],
+            cwd=self.project,
+            env={
+                **os.environ,
+                "BOURSE_DATA_DIR": str(self.data),
+                "BOURSE_SAMPLE": str(self.sample).lower(),
+                "DBT_TARGET_PATH": str(self.target),
+                "DBT_LOG_PATH": str(self.target / "logs"),
+            },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        return done.returncode, done.stdout
+
+    def build(self, *arguments: str, tests: bool = False) -> str:
+        """Build models and seeds, and run their tests too if asked."""
+        left_out = [] if tests else ["--exclude-resource-types", "test", "unit_test"]
+        return self.dbt("build", *arguments, *left_out)
+
+    def query(self, sql: str) -> list[tuple[object, ...]]:
+        with duckdb.connect(str(self.file), read_only=True) as connection:
+            return connection.execute(sql).fetchall()
+
+    def content(self, *relations: str) -> dict[str, str]:
+        """Return a hash of all rows of each relation, whatever their order."""
+        return {
+            relation: str(
+                self.query(
+                    "select md5(string_agg(row, '' order by row)) "
+                    f"from (select md5(t::varchar) as row from {relation} as t)"
+                )[0][0]
+            )
+            for relation in relations
+        }
+
+    def compiled(self, model: str) -> str:
+        """Return the SQL that dbt made of a model."""
+        found = (self.target / "compiled" / "duckbourse" / "models").rglob(f"{model}.sql")
+        # beside it may lie what a unit test gives in its place
+        (path,) = (path for path in found if path.parent.suffix != ".yml")
+        return path.read_text()
+
+
+def empty_store(folder: Path) -> Path:
+    """Make a raw store without a delivery."""
+    for kind in KINDS:
+        (folder / "raw" / kind).mkdir(parents=True)
+        source = PROJECT / "data" / "raw" / kind / "zz_empty.parquet"
+        (folder / "raw" / kind / "zz_empty.parquet").write_bytes(source.read_bytes())
+    return folder
+
+
+def copied_from(built: Warehouse, folder: Path) -> Warehouse:
+    """Make a warehouse of the shipped data, as built, to be built on."""
+    data = empty_store(folder / "data")
+    (data / "sample").symlink_to(PROJECT / "data" / "sample")
+    (data / "build").mkdir()
+    shutil.copy(built.file, data / "build")
+    return Warehouse(data, folder / "target")

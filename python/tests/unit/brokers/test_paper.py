@@ -1,0 +1,201 @@
+"""The paper broker, tick by tick by hand; its book outlives it; the same seed is the same day."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from duckbourse import clock
+from duckbourse.brokers.base import OrderReport, TradeReport
+from duckbourse.brokers.paper import FILE, PaperBroker, Rules
+from duckbourse.errors import BrokerRejected
+from duckbourse.orders.lifecycle import State
+from duckbourse.orders.order import OrderType, Product, Side, Validity
+from duckbourse.streaming.feed import Tick
+from tests.support.makers import CAPITAL, NOW, request
+
+RULES = Rules(latency_ms=100, slippage_bps=Decimal(10), max_participation_pct=Decimal(10))
+STEP = Decimal("0.05")
+
+
+@pytest.fixture(autouse=True)
+def at_now() -> Iterator[None]:
+    with clock.told_by(lambda: NOW):
+        yield
+
+
+def broker_at(folder: Path, rules: Rules = RULES) -> PaperBroker:
+    return PaperBroker(folder, {"A": STEP}, CAPITAL, rules)
+
+
+def tick(price: str, quantity: int = 1_000, after_ms: int = 100) -> Tick:
+    return Tick("A", NOW + timedelta(milliseconds=after_ms), Decimal(price), quantity)
+
+
+def placed(broker: PaperBroker, **changed: Any) -> str:
+    return asyncio.run(broker.place(request(**changed)))
+
+
+def report(broker: PaperBroker, broker_order_id: str) -> OrderReport:
+    (found,) = [
+        one for one in asyncio.run(broker.orders()) if one.broker_order_id == broker_order_id
+    ]
+    return found
+
+
+def prices(broker: PaperBroker) -> list[tuple[int, Decimal]]:
+    return [(one.fill.quantity, one.fill.price) for one in asyncio.run(broker.trades())]
+
+
+def test_an_order_is_not_there_before_its_time(tmp_path: Path) -> None:
+    broker = broker_at(tmp_path)
+    order = placed(broker)
+    broker.on_tick(tick("100", after_ms=99))
+    assert prices(broker) == []
+    broker.on_tick(tick("100"))
+    # 0.1 % beyond 100 is 100.10, on a tick
+    assert prices(broker) == [(10, Decimal("100.10"))]
+    assert report(broker, order).state is State.FILLED
+
+
+@pytest.mark.parametrize(
+    ("side", "price", "filled_at"),
+    [(Side.BUY, "100.00", "100.10"), (Side.SELL, "100.00", "99.90"), (Side.BUY, "99.95", "100.05")],
+)
+def test_slippage_is_against_us_and_on_a_tick(
+    tmp_path: Path, side: Side, price: str, filled_at: str
+) -> None:
+    broker = broker_at(tmp_path)
+    placed(broker, side=side)
+    broker.on_tick(tick(price))
+    assert prices(broker) == [(10, Decimal(filled_at))]
+
+
+def test_protection_is_never_passed(tmp_path: Path) -> None:
+    broker = broker_at(tmp_path)
+    placed(broker, limit_price=Decimal("100.05"))
+    broker.on_tick(tick("100.10"))
+    assert prices(broker) == []
+    broker.on_tick(tick("100.00"))
+    assert prices(broker) == [(10, Decimal("100.05"))]
+
+
+def test_a_limit_order_waits_in_the_queue(tmp_path: Path) -> None:
+    broker = broker_at(tmp_path)
+    placed(broker, order_type=OrderType.LIMIT, limit_price=Decimal(100))
+    broker.on_tick(tick("100"))
+    assert prices(broker) == []
+    broker.on_tick(tick("99.95"))
+    assert prices(broker) == [(10, Decimal(100))]
+
+
+def test_no_tick_gives_more_than_its_share(tmp_path: Path) -> None:
+    broker = broker_at(tmp_path)
+    first, second = placed(broker, quantity=150), placed(broker, quantity=80)
+    broker.on_tick(tick("100", 1_000))
+    assert (report(broker, first).state, report(broker, first).filled_quantity) == (
+        State.PARTIAL,
+        100,
+    )
+    broker.on_tick(tick("100", 1_000))
+    # fifty are left of the first, and fifty of the tick for the second
+    assert report(broker, first).state is State.FILLED
+    assert report(broker, second).filled_quantity == 50
+    broker.on_tick(tick("100", 9))
+    assert report(broker, second).filled_quantity == 50
+
+
+def test_what_is_not_filled_at_once_of_ioc_is_cancelled(tmp_path: Path) -> None:
+    broker = broker_at(tmp_path)
+    order = placed(broker, quantity=150, validity=Validity.IOC)
+    broker.on_tick(tick("100", 1_000))
+    assert (report(broker, order).state, report(broker, order).filled_quantity) == (
+        State.CANCELLED,
+        100,
+    )
+
+
+def test_a_stop_order_waits_for_its_trigger(tmp_path: Path) -> None:
+    broker = broker_at(tmp_path)
+    stop = placed(
+        broker,
+        side=Side.SELL,
+        order_type=OrderType.SL_M,
+        trigger_price=Decimal(98),
+        limit_price=Decimal(97),
+    )
+    assert report(broker, stop).state is State.TRIGGER_PENDING
+    broker.on_tick(tick("98.05"))
+    assert report(broker, stop).state is State.TRIGGER_PENDING
+    broker.on_tick(tick("98"))
+    assert prices(broker) == [(10, Decimal("97.90"))]
+
+
+def test_what_is_not_traded_is_refused(tmp_path: Path) -> None:
+    broker = broker_at(tmp_path)
+    with pytest.raises(BrokerRejected, match="B is not traded here"):
+        placed(broker, symbol="B")
+    with pytest.raises(BrokerRejected, match="P9 is not open"):
+        asyncio.run(broker.cancel("P9"))
+
+
+def test_cancel_change_and_the_end(tmp_path: Path) -> None:
+    broker = broker_at(tmp_path)
+    first, second = placed(broker, quantity=150), placed(broker)
+    broker.on_tick(tick("100", 1_000))
+    with pytest.raises(BrokerRejected, match="quantity=99, filled=100"):
+        asyncio.run(broker.modify(first, request(quantity=99)))
+    asyncio.run(broker.modify(first, request(quantity=120, limit_price=Decimal(101))))
+    assert report(broker, first).quantity == 120
+    asyncio.run(broker.cancel(second))
+    broker.end_session()
+    assert report(broker, second).state is State.CANCELLED
+    assert report(broker, first).state is State.EXPIRED
+
+
+def test_its_book_outlives_it(tmp_path: Path) -> None:
+    broker = broker_at(tmp_path)
+    order = placed(broker, quantity=150)
+    broker.on_tick(tick("100", 1_000))
+    told = asyncio.run(broker.orders()), asyncio.run(broker.trades())
+    # killed in the middle of a line
+    with (tmp_path / FILE).open("ab") as file:
+        file.write(b'{"report": {"broker_or')
+    again = broker_at(tmp_path)
+    assert (asyncio.run(again.orders()), asyncio.run(again.trades())) == told
+    again.on_tick(tick("100", 1_000))
+    assert report(broker_at(tmp_path), order).state is State.FILLED
+    assert asyncio.run(again.positions()) == [("A", Product.MIS, 150)]
+    assert asyncio.run(again.funds()).cash_amount == CAPITAL - 150 * Decimal("100.10")
+
+
+def test_the_same_seed_refuses_the_same(tmp_path: Path) -> None:
+    def refused(seed: int, folder: Path) -> list[bool]:
+        broker = broker_at(folder, Rules(reject_share=0.5, seed=seed))
+        found = []
+        for _ in range(40):
+            try:
+                placed(broker)
+                found.append(False)
+            except BrokerRejected:
+                found.append(True)
+        return found
+
+    first = refused(1, tmp_path / "a")
+    assert first == refused(1, tmp_path / "b") != refused(2, tmp_path / "c")
+    assert 5 < sum(first) < 35
+
+
+def test_what_it_says_is_told_once(tmp_path: Path) -> None:
+    broker = broker_at(tmp_path)
+    placed(broker)
+    broker.on_tick(tick("100"))
+    kinds = [type(update) for update in broker.told()]
+    assert kinds == [OrderReport, TradeReport, OrderReport]
+    assert broker.told() == []

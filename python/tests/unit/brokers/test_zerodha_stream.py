@@ -1,0 +1,450 @@
+"""
+Kite's packets, as the official client reads them, and what it does not: faults, and our own words.
+
+Both readings of the wire, of few packets and of many, must be the official one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import struct
+from collections.abc import Callable
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from kiteconnect import KiteTicker
+from picows import WSMsgType, WSTransport
+from pydantic import SecretStr
+
+from duckbourse.brokers.zerodha import stream
+from duckbourse.brokers.zerodha.stream import FULL, INDEX_FULL, INDEX_QUOTE, LTP, QUOTE, KiteWire
+from duckbourse.errors import ConfigurationError, TokenRefused
+from duckbourse.streaming.feed import RECORD, Records, decimal_price
+from duckbourse.streaming.websocket import Limits, WebSocketFeed, Wire
+from tests.support.socket_server import Server, serving
+
+NSE, CDS, BCD, MCX, INDICES, NCO = 1, 3, 6, 7, 9, 12
+SEGMENTS = (NSE, 2, CDS, 4, 5, BCD, MCX, 8, INDICES, NCO)
+TOKENS = {
+    f"S{segment}:{number}": number << 8 | segment for segment in SEGMENTS for number in (1, 9)
+}
+OURS = {f"S{number}": number << 8 | NSE for number in range(1, 6)}
+KINDS = (LTP, QUOTE, FULL, INDEX_QUOTE, INDEX_FULL)
+RECEIVED = 1_795_000_000_000_000
+OFFICIAL = KiteTicker("key", "token")
+
+
+def wire_of(tokens: dict[str, int], **changed: Any) -> KiteWire:
+    said = {"on_order": lambda _: None, "root": "ws://127.0.0.1/", **changed}
+    return KiteWire(SecretStr("key-of-ours"), SecretStr("token-of-ours"), tokens, **said)
+
+
+def frame_of(*packets: bytes) -> bytes:
+    parts = b"".join(struct.pack(">H", len(packet)) + packet for packet in packets)
+    return struct.pack(">H", len(packets)) + parts
+
+
+def packet(kind: np.dtype[Any] = FULL, **values: Any) -> bytes:
+    body = np.zeros(1, kind)
+    for name, value in values.items():
+        if name in ("bid", "ask"):
+            body[f"{name}s"]["price"][0, 0] = value
+        else:
+            body[name] = value
+    return body.tobytes()
+
+
+def few(wire: KiteWire, frames: list[bytes]) -> Records:
+    return wire._few(frames, [RECEIVED + place for place in range(len(frames))])
+
+
+def many(wire: KiteWire, frames: list[bytes]) -> Records:
+    received_at = RECEIVED + np.arange(len(frames))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stream, "FEW_BYTES", 0)
+        return wire.decode(frames, received_at)
+
+
+READINGS = pytest.mark.parametrize("read", [few, many])
+Reading = Callable[[KiteWire, list[bytes]], Records]
+
+
+@st.composite
+def bodies(draw: st.DrawFn, kinds: tuple[np.dtype[Any], ...] = KINDS) -> bytes:
+    kind = draw(st.sampled_from(kinds))
+    token = draw(st.sampled_from(list(TOKENS.values())))
+    body = bytearray(draw(st.binary(min_size=FULL.itemsize, max_size=FULL.itemsize)))
+    # a volume that comes again, and words that are not told
+    for at in draw(st.sets(st.sampled_from((4, 8, 16, 44, 60, 68, 128)))):
+        body[at : at + 4] = bytes(4)
+    del body[kind.itemsize :]
+    body[:4] = struct.pack(">I", token)
+    if token % 256 == CDS:
+        # of seven decimals, the last is not one of ours
+        for at in [4, *((68, 128) if kind is FULL else ())]:
+            (price,) = struct.unpack_from(">I", body, at)
+            struct.pack_into(">I", body, at, price // 10 * 10)
+    return bytes(body)
+
+
+def seconds_of(at: datetime | None) -> int:
+    return int(at.timestamp()) if at else 0
+
+
+def expected(ticks: list[list[dict[str, Any]]], symbols: tuple[str, ...]) -> list[tuple[Any, ...]]:
+    """Return the records of what the official client says."""
+    rows = []
+    volumes: dict[str, int] = {}
+    by_token = {token: symbol for symbol, token in TOKENS.items()}
+    for place, of_frame in enumerate(ticks):
+        for tick in of_frame:
+            symbol = by_token[tick["instrument_token"]]
+            received_at = RECEIVED + place
+            seconds = seconds_of(tick.get("last_trade_time")) or seconds_of(
+                tick.get("exchange_timestamp")
+            )
+            volume = tick.get("volume_traded", -1)
+            quantity = tick.get("last_traded_quantity", 0)
+            depth = tick.get("depth", {"buy": [{"price": 0.0}], "sell": [{"price": 0.0}]})
+            rows.append(
+                (
+                    symbols.index(symbol),
+                    seconds * 1_000_000 if seconds else received_at,
+                    received_at,
+                    round(tick["last_price"] * 1e6),
+                    0 if volumes.get(symbol, -1) == volume else quantity,
+                    volume,
+                    round(depth["buy"][0]["price"] * 1e6),
+                    round(depth["sell"][0]["price"] * 1e6),
+                )
+            )
+            volumes[symbol] = volume
+    return rows
+
+
+def agree(read: Reading, frames: list[bytes]) -> None:
+    wire = wire_of(TOKENS)
+    ticks = [OFFICIAL._parse_binary(frame) for frame in frames]
+    found = read(wire, frames)
+    assert found.dtype == RECORD
+    assert found.tolist() == expected(ticks, wire.symbols)
+    assert (wire.unknown_token_count, wire.bad_packet_count, wire.bad_frame_count) == (0, 0, 0)
+
+
+@READINGS
+@settings(deadline=None)
+@given(frames=st.lists(st.lists(bodies(), max_size=5), min_size=1, max_size=5))
+def test_packets_of_all_kinds_are_read_as_the_official_client_does(
+    read: Reading, frames: list[list[bytes]]
+) -> None:
+    agree(read, [frame_of(*frame) for frame in frames])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@READINGS
+@settings(deadline=None)
+@given(data=st.data())
+def test_packets_of_one_kind_are_read_as_the_official_client_does(
+    read: Reading, kind: np.dtype[Any], data: st.DataObject
+) -> None:
+    count = data.draw(st.integers(1, 5))
+    alike = st.lists(bodies((kind,)), min_size=count, max_size=count)
+    frames = data.draw(st.lists(alike, min_size=1, max_size=5))
+    wire = wire_of(TOKENS)
+    whole = [frame_of(*frame) for frame in frames]
+    assert wire._alike(whole, np.arange(len(whole))) is not None
+    agree(read, whole)
+
+
+@settings(deadline=None)
+@given(body=bodies((FULL,)))
+def test_every_field_is_where_the_official_client_finds_it(body: bytes) -> None:
+    (tick,) = OFFICIAL._parse_binary(frame_of(body))
+    found = np.frombuffer(body, FULL)[0]
+    token = tick["instrument_token"]
+    divisor = {CDS: 10**7, BCD: 10**4, NCO: 10**4}.get(token % 256, 100)
+    names = {
+        "last_quantity": "last_traded_quantity",
+        "volume": "volume_traded",
+        "buy_quantity": "total_buy_quantity",
+        "sell_quantity": "total_sell_quantity",
+        "oi": "oi",
+        "oi_high": "oi_day_high",
+        "oi_low": "oi_day_low",
+    }
+    assert {name: int(found[name]) for name in names} == {
+        name: tick[theirs] for name, theirs in names.items()
+    }
+    assert found["average_price"] / divisor == tick["average_traded_price"]
+    assert {name: found[name] / divisor for name in tick["ohlc"]} == tick["ohlc"]
+    for side, theirs in (("bids", "buy"), ("asks", "sell")):
+        for level, their_level in zip(found[side], tick["depth"][theirs], strict=True):
+            assert level["quantity"] == their_level["quantity"]
+            assert level["price"] / divisor == their_level["price"]
+            assert level["orders"] == their_level["orders"]
+
+
+@READINGS
+@pytest.mark.parametrize(
+    ("segment", "told", "price"),
+    [
+        (NSE, 1, "0.01"),
+        (NSE, 2**32 - 1, "42949672.95"),
+        (MCX, 712_345, "7123.45"),
+        (INDICES, 2_420_015, "24200.15"),
+        (CDS, 835_225_000, "83.5225"),
+        (CDS, 10, "0.000001"),
+        (BCD, 835_225, "83.5225"),
+        (NCO, 1, "0.0001"),
+    ],
+)
+def test_a_price_is_exact(read: Reading, segment: int, told: int, price: str) -> None:
+    token = 5 << 8 | segment
+    body = packet(token=token, last_price=told, bid=told, ask=told)
+    for tokens in ({"A": token}, {"A": token, "B": 6 << 8 | NSE, "C": 6 << 8 | CDS}):
+        (found,) = read(wire_of(tokens), [frame_of(body)])
+        for name in ("price", "bid", "ask"):
+            assert decimal_price(int(found[name])) == Decimal(price)
+
+
+@READINGS
+@pytest.mark.parametrize("name", ["last_price", "bid", "ask"])
+def test_a_price_that_cannot_be_told_exactly_is_counted(read: Reading, name: str) -> None:
+    token = 5 << 8 | CDS
+    wire = wire_of({"A": token})
+    good = packet(token=token, last_price=20)
+    assert len(read(wire, [frame_of(good, packet(FULL, token=token, **{name: 11}), good)])) == 2
+    assert wire.bad_packet_count == 1
+
+
+@READINGS
+def test_time_is_of_the_trade_then_of_the_exchange_then_ours(read: Reading) -> None:
+    token = OURS["S1"]
+    frames = [
+        frame_of(packet(token=token, last_trade_time=7, exchange_time=9)),
+        frame_of(packet(token=token, exchange_time=9)),
+        frame_of(packet(token=token)),
+        frame_of(packet(QUOTE, token=token)),
+        frame_of(packet(LTP, token=token)),
+        frame_of(packet(INDEX_FULL, token=token, exchange_time=11)),
+        frame_of(packet(INDEX_QUOTE, token=token)),
+    ]
+    found = read(wire_of(OURS), frames)
+    received = [RECEIVED + place for place in range(7)]
+    assert found["received_at"].tolist() == received
+    expected = [7_000_000, 9_000_000, *received[2:5], 11_000_000, received[6]]
+    assert found["traded_at"].tolist() == expected
+
+
+@READINGS
+def test_shares_are_told_once(read: Reading) -> None:
+    """The depth changes and the trade is told again: it is one trade."""
+    wire = wire_of(OURS)
+    one, two = OURS["S1"], OURS["S2"]
+
+    def told(token: int, volume: int) -> bytes:
+        return packet(token=token, last_quantity=5, volume=volume)
+
+    found = read(wire, [frame_of(told(one, 10), told(two, 10), told(one, 10), told(one, 15))])
+    assert found["quantity"].tolist() == [5, 5, 0, 5]
+    found = read(wire, [frame_of(told(two, 10), told(one, 15), told(two, 11))])
+    assert found["quantity"].tolist() == [0, 0, 5]
+    assert found["cumulative_volume"].tolist() == [10, 15, 11]
+
+
+@READINGS
+@pytest.mark.parametrize("kind", [LTP, FULL])
+def test_what_was_not_asked_for_is_counted(read: Reading, kind: np.dtype[Any]) -> None:
+    wire = wire_of(OURS)
+    strangers = (0, 1, (3 << 8) | 2, 2**32 - 1)
+    packets = [packet(kind, token=token) for token in (*strangers, *OURS.values())]
+    found = read(wire, [frame_of(*packets), frame_of(*packets)])
+    assert found["symbol"].tolist() == [0, 1, 2, 3, 4] * 2
+    assert wire.unknown_token_count == 8
+
+
+@READINGS
+def test_a_packet_of_no_known_kind_is_counted_and_its_neighbours_are_taken(read: Reading) -> None:
+    wire = wire_of(OURS)
+    good = packet(token=OURS["S3"])
+    assert len(read(wire, [frame_of(good, b"x" * 12, b"", good)])) == 2
+    assert (wire.bad_packet_count, wire.bad_frame_count) == (2, 0)
+
+
+@READINGS
+def test_frames_of_one_size_need_not_be_alike(read: Reading) -> None:
+    wire = wire_of(OURS)
+    one, two = (packet(QUOTE, token=OURS[symbol]) for symbol in ("S1", "S2"))
+    alike = frame_of(one, two)
+    assert len(frame_of(one[:8], bytes(80))) == len(alike)
+    found = read(wire, [alike, frame_of(one[:8], bytes(80)), b"\0\1" + alike[2:], alike])
+    assert found["symbol"].tolist() == [0, 1, 0, 0, 1]
+    assert (wire.bad_packet_count, wire.bad_frame_count) == (1, 1)
+
+
+@READINGS
+@settings(deadline=None)
+@given(data=st.data())
+def test_a_frame_that_is_cut_off_is_not_believed(read: Reading, data: st.DataObject) -> None:
+    wire = wire_of(OURS)
+    kinds = data.draw(st.lists(st.sampled_from(KINDS), min_size=1, max_size=4))
+    whole = frame_of(*(packet(kind, token=OURS["S1"]) for kind in kinds))
+    size = data.draw(st.integers(0, len(whole) - 1))
+    other = frame_of(packet(token=OURS["S2"]))
+    for bad in (whole[:size], whole + bytes(data.draw(st.integers(1, 200)))):
+        assert read(wire, [other, bad, other])["symbol"].tolist() == [1, 1]
+        assert read(wire, [bad])["symbol"].tolist() == []
+    assert wire.bad_frame_count == 4
+
+
+@READINGS
+@settings(deadline=None)
+@given(frames=st.lists(st.binary(max_size=400), min_size=1, max_size=4))
+def test_no_bytes_make_it_fail(read: Reading, frames: list[bytes]) -> None:
+    read(wire_of(OURS), frames)
+
+
+@settings(deadline=None)
+@given(
+    frames=st.lists(
+        st.one_of(
+            st.builds(frame_of, bodies(), bodies()), st.binary(max_size=40), st.builds(frame_of)
+        ),
+        min_size=1,
+        max_size=5,
+    )
+)
+def test_both_readings_count_alike(frames: list[bytes]) -> None:
+    tokens = {"A": TOKENS["S1:1"], "B": TOKENS["S3:1"], "C": TOKENS["S9:9"]}
+    wires = wire_of(tokens), wire_of(tokens)
+    for _ in range(2):
+        assert few(wires[0], frames).tolist() == many(wires[1], frames).tolist()
+    for name in ("unknown_token_count", "bad_packet_count", "bad_frame_count"):
+        assert getattr(wires[0], name) == getattr(wires[1], name)
+
+
+def test_what_is_asked_for_is_limited_and_unambiguous() -> None:
+    for tokens in ({}, {f"S{number}": number for number in range(3001)}, {"A": 1, "B": 1}):
+        with pytest.raises(ConfigurationError):
+            wire_of(tokens)
+
+
+def test_a_heartbeat_holds_no_packet() -> None:
+    wire = wire_of(OURS)
+    assert wire.is_heartbeat(b"\0") and wire.is_heartbeat(frame_of())
+    assert not wire.is_heartbeat(frame_of(packet(LTP))) and not wire.is_heartbeat(b"\0\1")
+
+
+def test_no_repr_tells_the_token() -> None:
+    wire = wire_of(OURS)
+    feed = WebSocketFeed(wire, is_open=lambda: True, on_health=lambda *_: None)
+    said = f"{wire!r} {wire} {feed!r} {vars(wire)}"
+    assert "key-of-ours" not in said and "token-of-ours" not in said
+    assert wire.url() == "ws://127.0.0.1/?api_key=key-of-ours&access_token=token-of-ours"
+
+
+# against a server that speaks as Kite does
+
+QUICK = Limits(
+    dead_seconds=0.3,
+    mute_seconds=0.3,
+    check_seconds=0.02,
+    min_delay_seconds=0.02,
+    max_delay_seconds=0.1,
+)
+
+
+def prices_from(
+    script: Callable[[int, WSTransport], Any], until: int, **changed: Any
+) -> tuple[list[int], KiteWire, Server]:
+    async def run() -> tuple[list[int], KiteWire, Server]:
+        refusals = changed.pop("refusals", [])
+        server = Server(script, subscription_count=2, refusals=refusals)
+        async with asyncio.timeout(20), serving(server):
+            wire = wire_of(OURS, root=server.root, **changed)
+            as_wire: Wire = wire
+            feed = WebSocketFeed(
+                as_wire, is_open=lambda: True, on_health=lambda *_: None, limits=QUICK
+            )
+            prices: list[int] = []
+            async for records in feed.ticks():
+                prices += (records["price"] // 10_000).tolist()
+                if len(prices) >= until:
+                    feed.stop()
+            return prices, wire, server
+
+    return asyncio.run(run())
+
+
+def send(transport: WSTransport, *frames: bytes) -> None:
+    for frame in frames:
+        transport.send(WSMsgType.BINARY, frame)
+
+
+def numbered(first: int, count: int) -> bytes:
+    """Return a frame of packets whose prices are numbers from the first on."""
+    tokens = list(OURS.values())
+    return frame_of(
+        *(
+            packet(token=tokens[number % 5], last_price=number)
+            for number in range(first, first + count)
+        )
+    )
+
+
+@pytest.mark.some_day
+def test_it_is_asked_as_kite_wants_it() -> None:
+    async def script(_: int, transport: WSTransport) -> None:
+        send(transport, numbered(0, 1))
+
+    _, _, server = prices_from(script, 1, mode="quote")
+    assert server.paths == ["/?api_key=key-of-ours&access_token=token-of-ours"]
+    tokens = list(OURS.values())
+    assert [json.loads(text) for text in server.texts[0]] == [
+        {"a": "subscribe", "v": tokens},
+        {"a": "mode", "v": ["quote", tokens]},
+    ]
+
+
+@pytest.mark.some_day
+def test_a_day_of_faults_loses_nothing_that_was_sent() -> None:
+    orders: list[dict[str, Any]] = []
+
+    async def script(connection: int, transport: WSTransport) -> None:
+        send(transport, b"\0", numbered(connection * 1000, 10))
+        if connection == 0:  # ends in a burst
+            for number in range(10, 1000, 10):
+                send(transport, numbered(number, 10))
+            transport.disconnect()
+        elif connection == 1:  # no more than heartbeats
+            while not transport.is_disconnected:
+                send(transport, b"\0")
+                await asyncio.sleep(0.02)
+        elif connection == 3:  # what is cut off, and what is unheard of
+            bad = numbered(0, 3)
+            send(transport, bad[:-1], frame_of(b"y" * 9), numbered(3010, 1))
+            transport.send(WSMsgType.TEXT, json.dumps({"type": "order", "data": {"order_id": "1"}}))
+            transport.send(WSMsgType.TEXT, json.dumps({"type": "error", "data": "said"}))
+            send(transport, frame_of(packet(token=77)), numbered(3011, 5))
+        # and the second is mute from the start
+
+    prices, wire, server = prices_from(script, 1036, on_order=orders.append)
+    assert prices == [*range(1000), *range(1000, 1010), *range(2000, 2010), *range(3000, 3016)]
+    assert [len(texts) for texts in server.texts] == [2, 2, 2, 2]
+    assert (wire.bad_frame_count, wire.bad_packet_count, wire.unknown_token_count) == (1, 1, 1)
+    assert orders == [{"order_id": "1"}]
+
+
+def test_a_token_that_is_not_known_is_refused() -> None:
+    async def script(_: int, transport: WSTransport) -> None:
+        raise AssertionError
+
+    with pytest.raises(TokenRefused, match="Kite refused to connect, with HTTP 403") as refused:
+        prices_from(script, 1, refusals=[403])
+    assert "token-of-ours" not in repr(refused.value)

@@ -1,0 +1,337 @@
+"""What is in the store is whole: after a second run, a kill at any moment, a full disk."""
+
+from __future__ import annotations
+
+import os
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from duckbourse.errors import ConfigurationError, StorageFull, StoreBusy
+from duckbourse.ingest import Outcome, RawStore
+from duckbourse.ingest.schema import TABLES
+from duckbourse.settings import PROJECT
+from tests.support.stores import DELIVERED_AT, HEADER, Shop, minutes
+
+AT = DELIVERED_AT.isoformat()
+
+
+def content(store: RawStore) -> dict[str, bytes]:
+    """Return every file of a store with its bytes."""
+    return {
+        str(path.relative_to(store.root)): path.read_bytes()
+        for path in sorted(store.root.rglob("*"))
+        if path.is_file()
+    }
+
+
+def vendor_files(shop: Shop, count: int) -> list[Path]:
+    days = [f"2024-{month:02d}-{day:02d}" for month in (1, 2, 3) for day in (2, 3, 4)]
+    return [
+        shop.csv(f"S{number:02d}.csv", [f"{day},{number},9,1,2,5" for day in [*days, "x"]])
+        for number in range(count)
+    ]
+
+
+def test_every_table_has_its_columns_and_a_file_without_rows(shop: Shop) -> None:
+    days = ["2024-01-02,1,2,1,2,5", "2024-01-03,x,2,1,2,5"]
+    shop.run(
+        shop.csv("D.csv", days),
+        shop.csv("M.csv", minutes("2024-01-02", "09:30", 390)),
+        shop.csv("A.csv", ["2024-01-02,1"], "date,adj close"),
+        calendar="XNYS",
+    )
+    with duckdb.connect() as con:
+        for table, columns in TABLES.items():
+            files = list((shop.store.root / table).rglob("*.parquet"))
+            assert len(files) >= 2
+            for file in files:
+                described = con.execute(
+                    f"describe select * from read_parquet('{file}', hive_partitioning = false)"
+                ).fetchall()
+                assert {row[0]: row[1].lower() for row in described} == columns, file
+                [(rows,)] = con.execute(f"select count(*) from '{file}'").fetchall()
+                assert (rows == 0) == (file.name == "zz_empty.parquet")
+
+
+def test_the_committed_files_without_rows_have_the_same_columns() -> None:
+    with duckdb.connect() as con:
+        for room in ("raw", "sample"):
+            for table, columns in TABLES.items():
+                file = PROJECT / "data" / room / table / "zz_empty.parquet"
+                described = con.execute(f"describe select * from '{file}'").fetchall()
+                assert {row[0]: row[1].lower() for row in described} == columns, file
+                assert con.execute(f"select * from '{file}'").fetchall() == []
+
+
+def test_partitions_are_months_sessions_or_none(shop: Shop) -> None:
+    daily = shop.csv("D.csv", ["2024-01-02,1,2,1,2,5", "2024-02-01,1,2,1,2,5"])
+    shop.deliver(daily, calendar="XNYS")
+    shop.deliver(shop.csv("M.csv", minutes("2024-01-02", "09:30", 390)))
+    folders = {str(Path(file).parent) for file in shop.files()}
+    assert folders == {
+        "daily/month=2024-01",
+        "daily/month=2024-02",
+        "minute/session=2024-01-02",
+        "deliveries",
+    }
+    shop.store = RawStore(shop.folder / "flat", flat=True)
+    shop.deliver(daily, calendar="XNYS")
+    assert {str(Path(file).parent) for file in shop.files()} == {"daily", "deliveries"}
+    assert shop.rows("daily", "count(*)") == [(2,)]
+
+
+def test_the_same_file_twice_changes_nothing(shop: Shop) -> None:
+    files = vendor_files(shop, 3)
+    shop.run(*files, calendar="XNYS")
+    before = content(shop.store)
+    reports = shop.run(*files, calendar="XNYS", delivered_at=DELIVERED_AT + timedelta(days=1))
+    assert [report.outcome for report in reports] == [Outcome.ALREADY_THERE] * 3
+    assert content(shop.store) == before
+
+
+def test_the_same_file_under_other_options_is_another_delivery(shop: Shop) -> None:
+    [file] = vendor_files(shop, 1)
+    said: list[dict[str, Any]] = [
+        {"calendar": "XNYS"},
+        {"calendar": "XNSE"},
+        {"calendar": "XNYS", "source": "x"},
+        {"calendar": "XNYS", "symbol": "x"},
+    ]
+    names = {shop.deliver(file, **stated).delivery for stated in said}
+    assert len(names) == len(said)
+
+
+def test_the_same_delivery_is_the_same_bytes(shop: Shop) -> None:
+    files = vendor_files(shop, 2)
+    shop.run(*files, calendar="XNYS")
+    other = Shop(shop.folder / "other")
+    other.run(*files, calendar="XNYS")
+    assert content(other.store) == content(shop.store)
+
+
+def test_a_dry_run_reports_and_leaves_no_trace(shop: Shop) -> None:
+    [file] = vendor_files(shop, 1)
+    [report] = shop.run(file, calendar="XNYS", dry_run=True)
+    assert report.outcome is Outcome.WOULD_DELIVER
+    assert (report.rows_read, report.rows_kept, report.rows_unreadable) == (10, 9, 1)
+    assert not shop.store.root.exists()
+
+
+def test_a_bad_file_does_not_cost_the_good_ones(shop: Shop) -> None:
+    good = vendor_files(shop, 2)
+    bad = shop.file("S00b.csv", "no bars here")
+    reports = shop.run(good[0], bad, shop.folder / "missing.csv", good[1], calendar="XNYS")
+    assert sorted(report.outcome for report in reports) == ["delivered"] * 2 + ["failed"] * 2
+    assert shop.rows("deliveries", "count(*)") == [(2,)]
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+def test_a_kill_between_any_two_renames_leaves_a_whole_store(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [file] = vendor_files(shop, 1)
+    whole = Shop(shop.folder / "whole")
+    whole.run(file, calendar="XNYS")
+    renames = len(whole.files())
+    for survived in range(renames + 1):
+        shop.store = RawStore(shop.folder / f"raw{survived}")
+        with duckdb.connect() as con, shop.store.writing(con):
+            pass  # the files without rows are there before anything is delivered
+        with monkeypatch.context() as patch:
+            kill_after(patch, survived)
+            with pytest.raises(Killed):
+                shop.run(file, calendar="XNYS")
+        exists = shop.store.manifest(str(whole.rows("deliveries", "delivery")[0][0])).exists()
+        assert exists == (survived == renames)
+        assert shop.rows("daily", "count(*)") == [(9 if exists else 0,)]
+        other = shop.csv("other.csv", ["2024-01-02,1,2,1,2,5"])
+        shop.deliver(other, calendar="XNYS")
+        assert not (shop.store.incoming).exists()
+        assert len(shop.files()) == 2 + (renames if exists else 0), "orphans are cleared"
+        shop.run(file, calendar="XNYS")
+        assert content(whole.store).items() <= content(shop.store).items()
+
+
+def kill_after(patch: pytest.MonkeyPatch, renames: int) -> None:
+    """Let the process die after some renames: from then on nothing it does has any effect."""
+    left = renames
+    dead = False
+
+    def dying(real: Callable[..., Any], *, counts: bool = False) -> Callable[..., Any]:
+        def act(*arguments: Any, **named: Any) -> Any:
+            nonlocal left, dead
+            if dead or (counts and left == 0):
+                dead = True
+                raise Killed
+            left -= counts
+            return real(*arguments, **named)
+
+        return act
+
+    patch.setattr(Path, "replace", dying(Path.replace, counts=True))
+    for name in ("unlink", "rmdir", "iterdir"):
+        patch.setattr(Path, name, dying(getattr(Path, name)))
+    # after the last rename, the next thing is the removal of the folder
+    rmtree = shutil.rmtree
+
+    def last(path: Any, *arguments: Any, **named: Any) -> Any:
+        nonlocal dead
+        if dead or (left == 0 and Path(path).name != "scratch"):
+            dead = True
+            raise Killed
+        return rmtree(path, *arguments, **named)
+
+    patch.setattr(shutil, "rmtree", last)
+
+
+CHILD = """
+import sys
+from duckbourse.cli.ingest import ingest
+from duckbourse.errors import BourseError
+import pathlib, polars
+print("ready", flush=True)
+sys.stdin.readline()
+try:
+    ingest([pathlib.Path(sys.argv[1])], calendar="XNYS", into=pathlib.Path(sys.argv[2]),
+        mapping=None, source=None, symbol=None, timezone=None, bar_label=None, kind=None,
+        delivered_at=sys.argv[3], flat=False, dry_run=False, json=True)
+except BourseError as error:
+    print(type(error).__name__, error, flush=True)
+    sys.exit(error.exit_code)
+"""
+
+
+def child(shop: Shop, **more: Any) -> subprocess.Popen[str]:
+    """Start an ingest of the vendor folder in a process of its own; it waits for a line."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", CHILD, shop.folder / "vendor", shop.store.root, AT],
+        env={**os.environ, "PYTHONPATH": str(PROJECT / "python")},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        **more,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+def go(process: subprocess.Popen[str]) -> None:
+    assert process.stdin is not None
+    process.stdin.write("\n")
+    process.stdin.flush()
+
+
+@pytest.mark.parametrize(
+    "kills", [3, pytest.param(60, marks=pytest.mark.long)], ids=["some", "many"]
+)
+def test_kill_9_at_random_moments_loses_nothing(shop: Shop, kills: int) -> None:
+    whole = Shop(shop.folder / "whole")
+    whole.run(*vendor_files(shop, 12), calendar="XNYS")
+    moments = random.Random(9)
+    died = 0
+    for _ in range(kills):
+        process = child(shop)
+        go(process)
+        time.sleep(moments.uniform(0.02, 0.5))
+        process.send_signal(signal.SIGKILL)
+        died += process.wait() == -signal.SIGKILL
+        # what can be read at this moment is whole deliveries, and nothing else
+        if list((shop.store.root / "deliveries").glob("*.parquet")):
+            [(deliveries, rows)] = shop.rows("deliveries", "count(*), sum(rows_kept)")
+            assert shop.rows("daily", "count(*)") == [(rows or 0,)]
+            assert rows in (None, 9 * deliveries)
+    assert died
+    process = child(shop)
+    go(process)
+    process.communicate()
+    assert process.returncode == 0
+    assert content(shop.store) == content(whole.store)
+
+
+def test_only_one_ingest_writes_at_a_time(shop: Shop) -> None:
+    [file] = vendor_files(shop, 1)
+    with duckdb.connect() as con, shop.store.writing(con), pytest.raises(StoreBusy) as raised:
+        shop.run(file, calendar="XNYS")
+    assert "another ingest is writing" in str(raised.value)
+    shop.deliver(file, calendar="XNYS")
+
+
+def test_a_store_that_cannot_be_written_is_named(shop: Shop) -> None:
+    [file] = vendor_files(shop, 1)
+    shop.store = RawStore(shop.file("in the way", "") / "raw")
+    with pytest.raises(ConfigurationError, match="cannot be written"):
+        shop.run(file, calendar="XNYS")
+
+
+def test_a_full_disk_is_said_and_leaves_a_whole_store(shop: Shop) -> None:
+    vendor_files(shop, 2)
+    prices = random.Random(1)
+    rows = [
+        f"{row},{number}"
+        for number in range(30)
+        for row in minutes("2024-01-02", "09:30", 90, price=prices.random())
+    ]
+    shop.csv("big.csv", rows, f"{HEADER},symbol")  # written in the middle of the alphabet
+
+    def small_disk() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4_000, 4_000))
+
+    process = child(shop, preexec_fn=small_disk)
+    said, _ = process.communicate("\n")
+    assert process.returncode == StorageFull.exit_code, said
+    assert "StorageFull" in said
+    assert "full" in said
+    assert not shop.store.incoming.exists()
+    deliveries = shop.rows("deliveries", "delivery")
+    reached = shop.rows("daily", "distinct delivery") + shop.rows("minute", "distinct delivery")
+    assert sorted(reached) == sorted(deliveries)
+
+
+@pytest.mark.parametrize(("owner", "fails"), [(Path, "replace"), (os, "fsync")])
+def test_no_room_at_the_last_moment_is_said_too(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, owner: object, fails: str
+) -> None:
+    [file] = vendor_files(shop, 1)
+    with duckdb.connect() as con, shop.store.writing(con):
+        pass
+
+    def full(*arguments: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, fails, full)
+        with pytest.raises(StorageFull, match=r"the disk of .* is full") as raised:
+            shop.run(file, calendar="XNYS")
+    assert "run the same command again" in raised.value.remedy
+    assert shop.files() == []
+    shop.deliver(file, calendar="XNYS")
+
+
+def test_duckdb_without_room_is_a_full_disk(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    [file] = vendor_files(shop, 1)
+
+    def full(*arguments: Any) -> None:
+        raise duckdb.IOException("IO Error: Could not write file: No space left on device")
+
+    monkeypatch.setattr("duckbourse.ingest.run.write_bars", full)
+    with pytest.raises(StorageFull):
+        shop.run(file, calendar="XNYS")
+    assert shop.files() == []

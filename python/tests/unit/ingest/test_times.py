@@ -1,0 +1,164 @@
+"""Stamps come out as the exchange-local start of their minute, or are not taken."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+import pytest
+
+from tests.support.stores import HEADER, Shop, minutes
+
+DAY = "2024-01-02"
+NSE_START = minutes(DAY, "09:15", 375)
+NSE_END = minutes(DAY, "09:16", 375)
+
+
+@pytest.mark.parametrize("stated", [None, "start"])
+def test_labelled_by_start(shop: Shop, stated: str | None) -> None:
+    report = shop.deliver(shop.csv("T.csv", NSE_START), calendar="XNSE", bar_label=stated)
+    assert report.bar_label == "start"
+    assert shop.rows("minute", "min(bar_ts), max(bar_ts), count(*)") == [
+        (datetime(2024, 1, 2, 9, 15), datetime(2024, 1, 2, 15, 29), 375)
+    ]
+
+
+@pytest.mark.parametrize("stated", [None, "end"])
+def test_labelled_by_end(shop: Shop, stated: str | None) -> None:
+    report = shop.deliver(shop.csv("T.csv", NSE_END), calendar="XNSE", bar_label=stated)
+    assert report.bar_label == "end"
+    assert shop.rows("minute", "min(bar_ts), max(bar_ts), count(*)") == [
+        (datetime(2024, 1, 2, 9, 15), datetime(2024, 1, 2, 15, 29), 375)
+    ]
+    assert shop.rows("deliveries", "bar_label, timezone") == [("end", "Asia/Kolkata")]
+
+
+def test_what_was_detected_is_said(shop: Shop) -> None:
+    report = shop.deliver(shop.csv("T.csv", NSE_END))
+    assert "calendar XNSE: its minutes run from that open to that close" in report.notes
+    assert "minutes labelled by end: the hours of XNSE" in report.notes
+
+
+def test_a_label_against_the_hours_is_taken_and_said(shop: Shop) -> None:
+    report = shop.deliver(shop.csv("T.csv", NSE_END), calendar="XNSE", bar_label="start")
+    assert any("looks like end" in note for note in report.notes)
+    assert shop.rows("minute", "max(bar_ts)") == [(datetime(2024, 1, 2, 15, 30),)]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        minutes(DAY, "11:00", 60),
+        minutes(DAY, "08:00", 600),  # past both ends
+    ],
+    ids=["neither end", "both ends"],
+)
+def test_a_label_that_cannot_be_told_is_asked_for(shop: Shop, rows: list[str]) -> None:
+    report = shop.refuse(shop.csv("T.csv", rows), calendar="XNSE")
+    assert "whether a stamp is the start or the end" in report.notes[0]
+    assert "--bar-label" in report.remedy
+
+
+def test_round_the_clock_no_hour_says_anything(shop: Shop) -> None:
+    rows = minutes(DAY, "00:00", 24 * 60 - 1)
+    assert "--bar-label" in shop.refuse(shop.csv("T.csv", rows), calendar="ALWAYS").remedy
+    shop.deliver(shop.csv("T.csv", rows), calendar="ALWAYS", bar_label="end")
+    # the bar that ends at midnight is of the day before
+    assert shop.rows("minute", "bar_ts, session_date")[0] == (
+        datetime(2024, 1, 1, 23, 59),
+        date(2024, 1, 1),
+    )
+
+
+@pytest.mark.parametrize("label", ["start", "end"])
+def test_a_column_of_labels_is_believed(shop: Shop, label: str) -> None:
+    rows = [f"{row},{label}" for row in minutes(DAY, "11:00", 60)]
+    report = shop.deliver(shop.csv("T.csv", rows, f"{HEADER},ts_label"), calendar="XNSE")
+    assert report.bar_label == label
+
+
+def test_stamps_inside_their_minute_need_no_label(shop: Shop) -> None:
+    rows = [row.replace(":00,", ":59,", 1) for row in minutes(DAY, "11:00", 60)]
+    shop.deliver(shop.csv("T.csv", rows), calendar="XNSE")
+    assert shop.rows("minute", "min(bar_ts)") == [(datetime(2024, 1, 2, 11, 0),)]
+
+
+def test_hours_of_their_day_count(shop: Shop) -> None:
+    # until 2010 the exchange opened at 09:55
+    report = shop.deliver(shop.csv("T.csv", minutes("2009-01-01", "09:55", 335)), calendar="XNSE")
+    assert report.bar_label == "start"
+
+
+@pytest.mark.parametrize(
+    ("day", "hour"), [("2024-01-02", 14), ("2024-07-02", 13)], ids=["winter", "summer"]
+)
+def test_instants_become_the_exchanges_clock(shop: Shop, day: str, hour: int) -> None:
+    rows = [row.replace(":00,", ":00Z,", 1) for row in minutes(day, f"{hour}:30", 390)]
+    report = shop.deliver(shop.csv("T.csv", rows))
+    assert report.calendar == "XNYS"
+    [(first, last, session)] = shop.rows("minute", "min(bar_ts), max(bar_ts), max(session_date)")
+    assert (first.hour, first.minute, last.hour, last.minute) == (9, 30, 15, 59)
+    assert session == date.fromisoformat(day)
+
+
+def test_a_stated_zone_is_converted(shop: Shop) -> None:
+    rows = minutes(DAY, "03:45", 375)
+    shop.deliver(shop.csv("T.csv", rows), calendar="XNSE", timezone="UTC")
+    assert shop.rows("minute", "min(bar_ts), max(bar_ts)") == [
+        (datetime(2024, 1, 2, 9, 15), datetime(2024, 1, 2, 15, 29))
+    ]
+
+
+def test_minutes_outside_the_hours_are_doubted(shop: Shop) -> None:
+    report = shop.deliver(
+        shop.csv("T.csv", minutes(DAY, "00:00", 375)), calendar="XNSE", bar_label="start"
+    )
+    assert any("check calendar and timezone" in note for note in report.notes)
+
+
+def test_indian_offsets_are_indian_sessions(shop: Shop) -> None:
+    rows = [row.replace(":00,", ":00+05:30,", 1) for row in minutes(DAY, "11:00", 5)]
+    report = shop.deliver(shop.csv("T.csv", rows), bar_label="start")
+    assert report.calendar == "XNSE"
+    assert shop.rows("minute", "min(bar_ts)") == [(datetime(2024, 1, 2, 11, 0),)]
+
+
+def test_a_daily_stamp_is_of_the_date_that_is_written(shop: Shop) -> None:
+    # midnight in Tokyo is the day before in New York
+    rows = [f"2024-01-0{day} 00:00:00+09:00,1,1,1,1,1" for day in (3, 4, 5)]
+    shop.deliver(shop.csv("T.csv", rows), calendar="XNYS")
+    assert [day.day for (day,) in shop.rows("daily", "session_date")] == [3, 4, 5]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        ["2024-01-02,1,1,1,1,1", "2024-01-03,1,1,1,1,1"],
+        minutes(DAY, "09:30", 200),  # Hong Kong, New York, Toronto: half a day tells nothing
+        minutes(DAY, "09:30", 150) + minutes(DAY, "13:00", 181),  # Hong Kong
+    ],
+    ids=["dates", "a morning", "a pause at noon"],
+)
+def test_a_calendar_that_cannot_be_told_is_asked_for(shop: Shop, rows: list[str]) -> None:
+    report = shop.refuse(shop.csv("T.csv", rows))
+    assert "cannot be told from its stamps" in report.notes[0]
+    assert "--calendar XNYS, XNSE, ALWAYS" in report.remedy
+
+
+def test_the_calendar_of_a_source_is_remembered(shop: Shop) -> None:
+    first, second = (shop.csv(f"{day}.csv", [f"2024-01-0{day},1,1,1,1,1"]) for day in (2, 3))
+    shop.deliver(first, source="feed", symbol="T", calendar="XNYS")
+    report = shop.deliver(second, source="feed", symbol="T")
+    assert report.calendar == "XNYS"
+    assert "calendar XNYS: as in the last delivery of this source" in report.notes
+
+
+def test_bars_on_every_day_of_the_week_are_of_no_exchange(shop: Shop) -> None:
+    rows = [f"2024-01-{day:02d},1,1,1,1,1" for day in range(1, 29)]
+    assert shop.deliver(shop.csv("BTC.csv", rows)).calendar == "ALWAYS"
+
+
+def test_one_moment_needs_its_kind(shop: Shop) -> None:
+    rows = [f"{name},2024-01-02 15:30:00,1,1,1,1,1" for name in "ABC"]
+    path = shop.csv("T.csv", rows, f"symbol,{HEADER}")
+    assert "--kind" in shop.refuse(path, calendar="XNSE").remedy
+    assert shop.deliver(path, calendar="XNSE", kind="daily").rows_kept == 3

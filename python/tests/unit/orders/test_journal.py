@@ -1,0 +1,255 @@
+"""The journal: what was written is read, what was damaged is said, and a failing disk halts."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+from concurrent.futures import wait
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from duckbourse import clock
+from duckbourse.errors import JournalBusy, JournalCorrupt, JournalError
+from duckbourse.orders import events, journal
+from duckbourse.orders.book import Book, replayed
+from duckbourse.orders.events import Event, JournalSalvaged
+from duckbourse.orders.journal import FILE, open_journal, read_journal
+from duckbourse.orders.lifecycle import State
+from duckbourse.settings import PROJECT
+from tests.support.makers import CAPITAL, NOW, request
+
+
+def intents(count: int) -> list[Event]:
+    return [events.OrderIntended(at=NOW, request=request()) for _ in range(count)]
+
+
+def write(folder: Path, told: list[Event]) -> None:
+    opened, _ = open_journal(folder)
+    wait([opened.append(event) for event in told])
+    opened.close()
+
+
+def test_what_was_written_is_read_in_order(tmp_path: Path) -> None:
+    told = intents(2_500)
+    write(tmp_path, told[:1_000])
+    write(tmp_path, told[1_000:])
+    assert read_journal(tmp_path) == told
+    opened, read = open_journal(tmp_path)
+    opened.close()
+    assert read == told
+
+
+def test_a_commit_waits_for_the_disk(tmp_path: Path) -> None:
+    """No kill of a process can tell this: only a loss of power could."""
+    with closing(journal._connected(tmp_path / FILE)) as connection:
+        assert connection.execute("pragma synchronous").fetchone() == (2,)
+        assert connection.execute("pragma journal_mode").fetchone() == ("wal",)
+
+
+def test_one_process_has_an_account(tmp_path: Path) -> None:
+    opened, _ = open_journal(tmp_path)
+    with pytest.raises(JournalBusy, match="another process trades"):
+        open_journal(tmp_path)
+    opened.close()
+    open_journal(tmp_path)[0].close()
+
+
+def test_those_who_wait_share_a_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened, _ = open_journal(tmp_path)
+    sizes = []
+    commit = opened._commit
+
+    def counted(connection: sqlite3.Connection, bodies: list[bytes]) -> None:
+        sizes.append(len(bodies))
+        commit(connection, bodies)
+
+    monkeypatch.setattr(opened, "_commit", counted)
+
+    async def many() -> None:
+        await asyncio.gather(*(opened.durable(event) for event in intents(500)))
+
+    asyncio.run(many())
+    opened.close()
+    assert sum(sizes) == 500
+    assert len(sizes) < 100
+
+
+def flip(path: Path, place: int) -> None:
+    data = bytearray(path.read_bytes())
+    data[place] ^= 0b100
+    path.write_bytes(data)
+
+
+@pytest.mark.any_day
+def test_a_changed_row_is_found_and_kept(tmp_path: Path) -> None:
+    told = intents(50)
+    write(tmp_path, told)
+    path = tmp_path / FILE
+    flip(path, path.read_bytes().rindex(told[40].request.order_id.encode()))  # type: ignore[attr-defined]
+    with pytest.raises(JournalCorrupt, match=r"row 41 of .* is not what was written"):
+        read_journal(tmp_path)
+    damaged = path.read_bytes()
+    opened, read = open_journal(tmp_path)
+    opened.close()
+    assert read[:-1] == told[:40]
+    assert isinstance(read[-1], JournalSalvaged)
+    assert read[-1].first_lost_row == 41
+    assert (tmp_path / read[-1].kept_as).read_bytes()[:4096] == damaged[:4096]
+    assert read_journal(tmp_path) == read
+    assert "damaged" in replayed(CAPITAL, [read[-1]], lambda _: None).state_reason
+
+
+def test_a_missing_row_is_found(tmp_path: Path) -> None:
+    write(tmp_path, intents(20))
+    with sqlite3.connect(tmp_path / FILE) as connection:
+        connection.execute("delete from events where row = 7")
+    with pytest.raises(JournalCorrupt, match=r"row 7 .* the next row is 8"):
+        read_journal(tmp_path)
+
+
+WRITE_AND_DIE = """
+import os, signal, sys
+from concurrent.futures import wait
+from pathlib import Path
+from tests.unit.orders.test_journal import intents, open_journal
+opened, _ = open_journal(Path(sys.argv[1]))
+for event in intents(int(sys.argv[2])):
+    opened.append(event).result()
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def killed_after(folder: Path, count: int) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT / "python")}
+    done = subprocess.run(
+        [sys.executable, "-c", WRITE_AND_DIE, str(folder), str(count)], env=environment, check=False
+    )
+    assert done.returncode == -9
+
+
+@pytest.mark.any_day
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.97])
+def test_a_damaged_log_is_not_taken_for_a_crash(tmp_path: Path, share: float) -> None:
+    """SQLite drops what is behind a damaged frame of its log, committed or not, silently."""
+    killed_after(tmp_path, 40)
+    log = tmp_path / (FILE + "-wal")
+    flip(log, int(log.stat().st_size * share))
+    opened, read = open_journal(tmp_path)
+    opened.close()
+    assert isinstance(read[-1], JournalSalvaged)
+    assert len(read) - 1 == read[-1].first_lost_row - 1 < 40
+
+
+def test_a_kill_is_not_taken_for_damage(tmp_path: Path) -> None:
+    killed_after(tmp_path, 40)
+    opened, read = open_journal(tmp_path)
+    opened.close()
+    assert len(read) == 40
+    assert not any(isinstance(event, JournalSalvaged) for event in read)
+
+
+def test_a_failing_disk_is_told_to_all_and_halts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened, _ = open_journal(tmp_path)
+    opened.append(intents(1)[0]).result()
+
+    def full(connection: sqlite3.Connection, bodies: list[bytes]) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(opened, "_commit", full)
+    waiting = [opened.append(event) for event in intents(1)]
+    for written in waiting:
+        with pytest.raises(JournalError, match="No space left"):
+            written.result()
+    monkeypatch.undo()
+    with pytest.raises(JournalError, match="cannot be written"):
+        opened.append(intents(1)[0]).result()
+    opened.close()
+    assert len(read_journal(tmp_path)) == 1
+
+
+FILL_THE_DISK = """
+import resource, signal, sys
+from pathlib import Path
+from duckbourse.errors import JournalError
+from tests.unit.orders.test_journal import intents, open_journal
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+opened, _ = open_journal(Path(sys.argv[1]))
+written = 0
+try:
+    for event in intents(10_000):
+        opened.append(event).result()
+        written += 1
+except JournalError as error:
+    print(written, error)
+"""
+
+
+def test_a_full_disk_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FILL_THE_DISK, str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": str(PROJECT / "python")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    written, _, error = done.stdout.partition(" ")
+    assert "cannot be written" in error
+    opened, read = open_journal(tmp_path)
+    opened.close()
+    assert len(read) == int(written) > 0
+
+
+def test_a_full_queue_is_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal, "QUEUE_ROWS", 10)
+    opened, _ = open_journal(tmp_path)
+    monkeypatch.setattr(opened, "_commit", lambda *_: time.sleep(0.2))
+    with pytest.raises(JournalError, match="10 events wait for the disk"):
+        for event in intents(100):
+            opened.append(event)
+    with pytest.raises(JournalError, match="10 events wait"):
+        opened.append(intents(1)[0])
+    opened.close()
+
+
+def test_600_000_events_are_read_in_seconds(tmp_path: Path, pytestconfig: pytest.Config) -> None:
+    """Shortened to a tenth but in the long run."""
+    count = 600_000 if pytestconfig.getoption("--long") else 60_000
+    opened, _ = open_journal(tmp_path)
+    book = Book(CAPITAL)
+    waiting = []
+    for number in range(count // 3):
+        asked = request(str(number))
+        for event in (
+            events.OrderIntended(at=NOW, request=asked),
+            events.OrderSent(at=NOW, order_id=asked.order_id),
+            events.OrderUpdated(
+                at=NOW, order_id=asked.order_id, state=journal_state(number), message="no margin"
+            ),
+        ):
+            waiting.append(opened.append(event))
+            book.apply(event)
+        if number % 10_000 == 0:
+            wait(waiting)
+            waiting.clear()
+    opened.close()
+    started = clock.elapsed_seconds()
+    opened, read = open_journal(tmp_path)
+    again = replayed(CAPITAL, read, lambda _: None)
+    took = clock.elapsed_seconds() - started
+    opened.close()
+    assert again.orders == book.orders
+    assert again.event_count == len(read) == count
+    assert took < 300
+
+
+def journal_state(number: int) -> State:
+    return State.REJECTED if number % 2 else State.ACKED

@@ -1,0 +1,214 @@
+"""
+Any sequence of orders, fills, cancels, losses and restarts keeps the books.
+
+Hypothesis plays the trader and the venue: updates are told late, twice, backwards or never, calls
+are lost on the way out and on the way back, the process ends between any two steps. At every step
+cash and positions are the fills, and when everything was asked for, they are the venue's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import Awaitable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from duckbourse.brokers.base import Update
+from duckbourse.orders.book import replayed
+from duckbourse.orders.journal import read_journal
+from duckbourse.orders.lifecycle import State
+from duckbourse.orders.manager import Manager
+from duckbourse.orders.order import Product, Side
+from duckbourse.orders.positions import Position, after_fill
+from tests.support.makers import CAPITAL, request
+from tests.support.venue import Faults, Venue
+from tests.unit.orders.test_manager import Desk
+
+
+class PatientManager(Manager):
+    """Looks up what is unknown when it is told to, so that a sequence is the same each time."""
+
+    def __init__(self, *words: Any, **named: Any) -> None:
+        super().__init__(*words, **named)
+        self.waiting: list[Awaitable[None]] = []
+
+    def _later(self, work: Awaitable[None]) -> None:
+        self.waiting.append(work)
+
+    async def drained(self) -> None:
+        while self.waiting:
+            await self.waiting.pop(0)
+
+
+class PatientDesk(Desk):
+    manager_type = PatientManager
+
+
+class Trading(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp())
+        self.loop = asyncio.new_event_loop()
+        self.desk: Desk = PatientDesk(self.folder, Venue())
+        self.asked = 0
+        # what the venue said and nobody heard yet
+        self.wire: list[Update] = []
+
+    def teardown(self) -> None:
+        self.everything_is_asked_for()
+        self._end()
+        again = replayed(CAPITAL, read_journal(self.folder), lambda _: None)
+        assert again.orders == self.desk.book.orders
+        assert again.cash_amount == self.desk.book.cash_amount
+        assert again.positions == self.desk.book.positions
+        self.loop.close()
+        shutil.rmtree(self.folder)
+
+    def _end(self) -> None:
+        for look_up in self.desk.manager.waiting:  # type: ignore[attr-defined]
+            look_up.close()
+        self.desk.journal.close()
+
+    def _listen(self) -> None:
+        self.wire += self.desk.venue.outbox
+        self.desk.venue.outbox = []
+
+    @rule(
+        symbol=st.sampled_from("AB"),
+        side=st.sampled_from(Side),
+        quantity=st.integers(1, 9),
+        fault=st.sampled_from(["", "", "lost_before", "lost_after", "refused"]),
+    )
+    def place(self, symbol: str, side: Side, quantity: int, fault: str) -> None:
+        self.asked += 1
+        self.desk.broker.faults = Faults(**{fault: 1}) if fault else Faults()
+        asked = request(f"order {self.asked}", symbol=symbol, side=side, quantity=quantity)
+        self.loop.run_until_complete(self.desk.manager.place(asked))
+        self.desk.broker.faults = Faults()
+        self._listen()
+
+    @precondition(lambda self: self.asked)
+    @rule(data=st.data())
+    def place_once_more(self, data: st.DataObject) -> None:
+        number = data.draw(st.integers(1, self.asked))
+        self.loop.run_until_complete(self.desk.manager.place(request(f"order {number}")))
+
+    @precondition(lambda self: self.desk.venue.orders)
+    @rule(data=st.data(), quantity=st.integers(1, 9), price=st.integers(90, 110))
+    def fill(self, data: st.DataObject, quantity: int, price: int) -> None:
+        order = data.draw(st.sampled_from(sorted(self.desk.venue.orders)))
+        self.desk.venue.fill(order, quantity, Decimal(price))
+        self._listen()
+
+    @precondition(lambda self: self.desk.venue.orders)
+    @rule(data=st.data(), state=st.sampled_from([State.CANCELLED, State.EXPIRED]))
+    def end(self, data: st.DataObject, state: State) -> None:
+        order = data.draw(st.sampled_from(sorted(self.desk.venue.orders)))
+        self.desk.venue.end(order, state)
+        self._listen()
+
+    @precondition(lambda self: self.desk.book.live)
+    @rule(data=st.data(), is_refused=st.booleans())
+    def cancel(self, data: st.DataObject, is_refused: bool) -> None:
+        order_id = data.draw(st.sampled_from(sorted(self.desk.book.live)))
+        self.desk.broker.faults = Faults(refused=float(is_refused))
+        self.loop.run_until_complete(self.desk.manager.cancel(order_id))
+        self.desk.broker.faults = Faults()
+        self._listen()
+
+    @precondition(lambda self: self.wire)
+    @rule(data=st.data(), is_kept=st.booleans())
+    def hear(self, data: st.DataObject, is_kept: bool) -> None:
+        """Any update, in any order; what is kept on the wire comes again."""
+        number = data.draw(st.integers(0, len(self.wire) - 1))
+        update = self.wire[number] if is_kept else self.wire.pop(number)
+        self.desk.manager.take(update)
+
+    @precondition(lambda self: self.wire)
+    @rule()
+    def lose(self) -> None:
+        self.wire.pop(0)
+
+    @rule()
+    def look_up(self) -> None:
+        self.loop.run_until_complete(self.desk.manager.drained())
+        self._listen()
+
+    @rule()
+    def restart(self) -> None:
+        self._end()
+        self.desk = self.desk.started_again()
+        self.everything_is_asked_for()
+
+    @rule()
+    def everything_is_asked_for(self) -> None:
+        differences = self.loop.run_until_complete(self.desk.manager.recover())
+        self._listen()
+        assert differences == ()
+        book, venue = self.desk.book, self.desk.venue
+        for broker_order_id, report in venue.orders.items():
+            order = book.order_of(broker_order_id)
+            assert order is not None
+            assert order.filled_quantity == report.filled_quantity
+            assert order.state is report.state
+        assert len(book.fills) == len(venue.trades)
+        assert not any(fill.is_provisional for fill in book.fills.values())
+
+    @invariant()
+    def nothing_is_sent_twice(self) -> None:
+        assert max(self.desk.venue.tags.values(), default=1) == 1
+
+    @invariant()
+    def cash_and_positions_are_the_fills(self) -> None:
+        book = self.desk.book
+        paid = sum(fill.signed_quantity * fill.price for fill in book.fills.values())
+        assert book.cash_amount == CAPITAL - paid
+        # however often provisional fills were taken back, all is as if these had come alone
+        for symbol in "AB":
+            position, trips = Position(symbol=symbol, product=Product.MIS), []
+            for fill in book.fills.values():
+                if fill.symbol == symbol:
+                    position = after_fill(position, fill)
+                    if position.ended_trip_amount is not None:
+                        trips.append(position.ended_trip_amount)
+            key = (symbol, Product.MIS)
+            assert book.positions.get(key, Position(symbol=symbol, product=Product.MIS)) == position
+            assert book._trips.get(key, []) == trips
+        for order in book.orders.values():
+            assert 0 <= order.filled_quantity <= order.request.quantity
+
+
+def played(count: int, steps: int) -> None:
+    run_state_machine_as_test(
+        Trading,
+        settings=settings(
+            max_examples=count,
+            stateful_step_count=steps,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+
+
+@pytest.mark.some_day
+def test_any_sequence_keeps_the_books() -> None:
+    played(100, 30)
+
+
+@pytest.mark.long
+def test_10_000_sequences_keep_the_books() -> None:
+    played(10_000, 40)

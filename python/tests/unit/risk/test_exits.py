@@ -1,0 +1,81 @@
+"""Exits by hand: which is due at which price and time, long and short."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from duckbourse.orders import events
+from duckbourse.orders.book import Book
+from duckbourse.orders.lifecycle import State
+from duckbourse.orders.order import Exits, Order, Reason, Side
+from duckbourse.risk.exits import best_price, due, has_live_exit, held_quantity
+from tests.support.makers import CAPITAL, NOW, fill, request
+
+EXITS = Exits(
+    stop_price=Decimal(98),
+    target_price=Decimal(104),
+    trail_distance=Decimal(3),
+    exit_at=NOW + timedelta(hours=1),
+)
+SHORT = Exits(stop_price=Decimal(102), target_price=Decimal(96), trail_distance=Decimal(3))
+
+
+def entered(exits: Exits, side: Side = Side.BUY) -> Order:
+    return Order(
+        request=request("entry", exits=exits, side=side),
+        state=State.FILLED,
+        filled_quantity=10,
+        filled_amount=Decimal(1000),
+    )
+
+
+@pytest.mark.parametrize(
+    ("side", "best", "price", "wanted"),
+    [
+        (Side.BUY, "100", "98.05", None),
+        (Side.BUY, "100", "98", Reason.STOP),
+        (Side.BUY, "100", "103.95", None),
+        (Side.BUY, "100", "104", Reason.TARGET),
+        (Side.BUY, "103", "100.05", None),
+        (Side.BUY, "103", "100", Reason.TRAILING_STOP),
+        (Side.SELL, "100", "101.95", None),
+        (Side.SELL, "100", "102", Reason.STOP),
+        (Side.SELL, "100", "96", Reason.TARGET),
+        (Side.SELL, "97", "100", Reason.TRAILING_STOP),
+    ],
+)
+def test_what_is_due(side: Side, best: str, price: str, wanted: Reason | None) -> None:
+    entry = entered(EXITS if side is Side.BUY else SHORT, side)
+    assert due(entry, Decimal(best), Decimal(price), NOW) is wanted
+
+
+def test_time_is_up_when_nothing_else_is_due() -> None:
+    late = NOW + timedelta(hours=1)
+    assert due(entered(EXITS), Decimal(100), Decimal(101), late) is Reason.TIME
+    assert due(entered(EXITS), Decimal(100), Decimal(98), late) is Reason.STOP
+    assert due(entered(Exits()), Decimal(100), Decimal(1), late) is None
+
+
+def test_the_best_price_starts_at_the_entry() -> None:
+    assert best_price(entered(EXITS), None, Decimal(99)) == 100
+    assert best_price(entered(EXITS), Decimal(103), Decimal(102)) == 103
+    assert best_price(entered(SHORT, Side.SELL), Decimal(97), Decimal(96)) == 96
+
+
+def test_what_an_entry_still_holds() -> None:
+    entry, out = request("in"), request("out", side=Side.SELL, entry_id=request("in").order_id)
+    book = Book(CAPITAL)
+    for asked in (entry, out):
+        book.apply(events.OrderIntended(at=NOW, request=asked))
+        book.apply(events.OrderSent(at=NOW, order_id=asked.order_id))
+    assert held_quantity(book, book.orders[entry.order_id]) == 0
+    book.apply(events.FillBooked(at=NOW, fill=fill(10, "100", order_id=entry.order_id)))
+    book.apply(events.FillBooked(at=NOW, fill=fill(4, "99", Side.SELL, order_id=out.order_id)))
+    assert held_quantity(book, book.orders[entry.order_id]) == 6
+    assert has_live_exit(book, book.orders[entry.order_id])
+    # another hand sold the rest
+    book.apply(events.FillBooked(at=NOW, fill=fill(5, "99", Side.SELL)))
+    assert held_quantity(book, book.orders[entry.order_id]) == 1

@@ -1,0 +1,113 @@
+"""Bars as ticks, by hand: their times, their order, their volume, and how fast they come."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from duckbourse import clock
+from duckbourse.streaming.feed import (
+    Records,
+    Tick,
+    conflated,
+    decimal_price,
+    instant,
+    microseconds,
+    millionths,
+)
+from duckbourse.streaming.replay import Bar, Replay, replay_of_bars
+
+NEW_YORK = ZoneInfo("America/New_York")
+DAY = date(2010, 5, 28)
+
+
+def bar(symbol: str, minute: int, *prices: str, volume: float = 10) -> Bar:
+    opening, high, low, close = map(Decimal, prices)
+    return symbol, datetime(2010, 5, 28, 9, minute), opening, high, low, close, volume
+
+
+def replay(*bars: Bar, speed: float = 0) -> Replay:
+    return replay_of_bars(list(bars), NEW_YORK, DAY, speed)
+
+
+def ticks_of(feed: Replay, records: Records) -> list[Tick]:
+    return conflated(records, feed.symbols, feed.is_made_up)
+
+
+def collected(feed: Replay) -> list[list[Tick]]:
+    async def play() -> list[list[Tick]]:
+        found = []
+        async for records in feed.ticks():
+            ticks = ticks_of(feed, records)
+            assert {tick.at for tick in ticks} == {feed.at}
+            found.append(ticks)
+        return found
+
+    return asyncio.run(play())
+
+
+def test_a_bar_that_rose_fell_first() -> None:
+    ticks = [tick for (tick,) in collected(replay(bar("A", 30, "10", "12", "9", "11")))]
+    assert [tick.price for tick in ticks] == [10, 9, 12, 11]
+    assert [tick.quantity for tick in ticks] == [3, 3, 2, 2]
+    # half past nine in summer is half past one in the afternoon, in UTC
+    assert [tick.at for tick in ticks] == [
+        datetime(2010, 5, 28, 13, 30, 0, tzinfo=UTC),
+        datetime(2010, 5, 28, 13, 30, 20, tzinfo=UTC),
+        datetime(2010, 5, 28, 13, 30, 40, tzinfo=UTC),
+        datetime(2010, 5, 28, 13, 30, 59, 999_000, tzinfo=UTC),
+    ]
+    assert all(tick.is_made_up for tick in ticks)
+
+
+def test_a_bar_that_fell_rose_first() -> None:
+    ticks = [tick for (tick,) in collected(replay(bar("A", 30, "11", "12", "9", "10")))]
+    assert [tick.price for tick in ticks] == [11, 12, 9, 10]
+
+
+def test_ticks_of_an_instant_come_together_and_in_order() -> None:
+    batches = collected(
+        replay(
+            bar("A", 30, "10", "12", "9", "11"),
+            bar("B", 30, "20", "21", "19", "20"),
+            bar("A", 31, "11", "11", "11", "11"),
+        )
+    )
+    assert [len(batch) for batch in batches] == [2, 2, 2, 2, 1, 1, 1, 1]
+    times = [batch[0].at for batch in batches]
+    assert times == sorted(times)
+
+
+def test_what_was_traded_on_is_left_out() -> None:
+    feed = replay(bar("A", 30, "10", "12", "9", "11"))
+    feed.go_on_after(datetime(2010, 5, 28, 13, 30, 20, tzinfo=UTC))
+    assert [tick.price for (tick,) in collected(feed)] == [12, 11]
+    feed.go_on_after(datetime(2010, 5, 28, 15, tzinfo=UTC))
+    assert collected(feed) == []
+
+
+def test_a_speed_is_kept() -> None:
+    feed = replay(*(bar("A", minute, "10", "12", "9", "11") for minute in (30, 31)), speed=600)
+    started = clock.elapsed_seconds()
+    assert len(collected(feed)) == 8
+    # two minutes, but for a millisecond, at 600 x
+    assert 0.19 <= clock.elapsed_seconds() - started < 1
+
+
+@pytest.mark.any_day
+def test_nothing_to_replay_is_nothing() -> None:
+    feed = replay()
+    assert collected(feed) == []
+    assert feed.start == feed.end
+
+
+@given(st.decimals(0, 10**9, places=6), st.datetimes(timezones=st.just(UTC)))
+def test_prices_and_instants_come_back(price: Decimal, at: datetime) -> None:
+    assert decimal_price(millionths(price)) == price
+    assert instant(microseconds(at)) == at

@@ -1,0 +1,500 @@
+"""The feed against a server that mutes, drops, refuses and stutters: nothing it sent is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import struct
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+import structlog
+from picows import WSMsgType, WSTransport
+
+from duckbourse import clock
+from duckbourse.errors import TokenRefused
+from duckbourse.streaming.feed import RECORD, Feed, Records, microseconds
+from duckbourse.streaming.websocket import Instants, Limits, WebSocketFeed
+from tests.support.socket_server import Script, Server, serving
+
+pytestmark = pytest.mark.some_day
+
+SECRET = "hunter2"
+HEARTBEAT = b"\0"
+QUICK = Limits(
+    connect_seconds=2,
+    dead_seconds=0.3,
+    mute_seconds=0.3,
+    check_seconds=0.02,
+    min_delay_seconds=0.02,
+    max_delay_seconds=0.1,
+)
+
+
+@dataclass
+class Numbers:
+    """A wire whose frames are numbers, each the price of a tick."""
+
+    port: int
+    heard: list[str] = field(default_factory=list)
+    batches: list[int] = field(default_factory=list)
+    name: str = "numbers"
+    symbols: tuple[str, ...] = ("A",)
+    headers: dict[str, str] = field(default_factory=lambda: {"X-Version": "3"})
+
+    def url(self) -> str:
+        return f"ws://127.0.0.1:{self.port}/?token={SECRET}"
+
+    def subscriptions(self) -> list[str]:
+        return ["all"]
+
+    def is_heartbeat(self, frame: bytes) -> bool:
+        return frame == HEARTBEAT
+
+    def decode(self, frames: list[bytes], received_at: Instants) -> Records:
+        self.batches.append(len(frames))
+        counts = [len(frame) // 4 for frame in frames]
+        records: Records = np.zeros(sum(counts), RECORD)
+        records["price"] = np.frombuffer(b"".join(frames), "<u4")
+        records["received_at"] = np.repeat(received_at, counts)
+        return records
+
+    def hear(self, text: str) -> None:
+        if text == "bad":
+            raise ValueError(text)
+        self.heard.append(text)
+
+
+@dataclass
+class Played:
+    server: Server
+    feed: WebSocketFeed
+    wire: Numbers
+    prices: list[int]
+    records: list[Records]
+    health: list[tuple[str, bool]]
+
+
+def frame_of(*numbers: int) -> bytes:
+    return struct.pack(f"<{len(numbers)}I", *numbers)
+
+
+def send(transport: WSTransport, *numbers: int) -> None:
+    transport.send(WSMsgType.BINARY, frame_of(*numbers))
+
+
+def play(
+    script: Script,
+    until: int,
+    *,
+    refusals: tuple[int, ...] = (),
+    limits: Limits = QUICK,
+    is_open: Callable[[], bool] = lambda: True,
+    each: Callable[[Played], Any] = lambda _: None,
+    **changed: Any,
+) -> Played:
+    """Take ticks until there were so many, and return what happened."""
+
+    async def run() -> Played:
+        server = Server(script, refusals=list(refusals))
+        async with asyncio.timeout(20), serving(server):
+            wire = Numbers(server.port)
+            health: list[tuple[str, bool]] = []
+            feed = WebSocketFeed(
+                wire,
+                is_open=is_open,
+                on_health=lambda what, is_well: health.append((what, is_well)),
+                limits=limits,
+                **changed,
+            )
+            as_feed: Feed = feed
+            found: list[Records] = []
+            played = Played(server, feed, wire, [], found, health)
+            async for records in as_feed.ticks():
+                found.append(records)
+                played.prices += records["price"].tolist()
+                if len(played.prices) >= until:
+                    feed.stop()
+                if asyncio.iscoroutine(waits := each(played)):
+                    await waits
+            return played
+
+    return asyncio.run(run())
+
+
+def test_what_is_sent_comes_in_order() -> None:
+    async def script(_: int, transport: WSTransport) -> None:
+        for first in range(0, 1000, 10):
+            send(transport, *range(first, first + 10))
+            if first % 100 == 0:
+                await asyncio.sleep(0.001)
+
+    played = play(script, 1000)
+    assert played.prices == list(range(1000))
+    assert played.server.texts == [["all"]]
+    counts = played.feed.counts
+    assert (counts.frame_count, counts.tick_count, counts.byte_count) == (100, 1000, 4000)
+    assert (counts.connection_count, counts.reconnection_count) == (1, 0)
+    assert played.health == [("numbers connected", True)]
+    assert sum(played.wire.batches) == 100
+
+
+def test_what_comes_at_once_is_one_batch() -> None:
+    async def script(_: int, transport: WSTransport) -> None:
+        for number in range(200):
+            send(transport, number)
+
+    played = play(script, 200)
+    assert played.prices == list(range(200))
+    assert len(played.wire.batches) < 10
+
+
+def test_each_read_has_its_time() -> None:
+    began = datetime(2026, 11, 27, 4, tzinfo=UTC)
+    ticked = 0
+
+    def told() -> datetime:
+        nonlocal ticked
+        ticked += 1
+        return began + timedelta(seconds=ticked)
+
+    async def script(_: int, transport: WSTransport) -> None:
+        for number in range(5):
+            send(transport, number, number)
+            transport.send_ping()  # the last of what is read at once
+            await asyncio.sleep(0.02)
+
+    # the first taker is slow: what came meanwhile still has the times at which it came
+    with clock.told_by(told):
+        played = play(script, 10, each=lambda _: asyncio.sleep(0.2))
+    times = np.concatenate(played.records)["received_at"].tolist()
+    assert times == sorted(times)
+    assert times[::2] == times[1::2]
+    assert len(set(times)) == 5
+    assert times[0] > microseconds(began)
+
+
+def test_a_connection_that_is_lost_in_a_burst_is_made_anew_and_nothing_sent_is_lost() -> None:
+    async def script(connection: int, transport: WSTransport) -> None:
+        first = connection * 500
+        for number in range(first, first + 500):
+            send(transport, number)
+        if connection < 3:
+            transport.disconnect()
+
+    played = play(script, 2000)
+    assert played.prices == list(range(2000))
+    assert played.server.texts == [["all"]] * 4
+    assert played.feed.counts.reconnection_count == 3
+    expected = [("numbers connected", True), ("numbers was disconnected", False)] * 3
+    assert played.health == [*expected, ("numbers connected", True)]
+
+
+def test_a_close_is_answered_and_connected_again() -> None:
+    async def script(connection: int, transport: WSTransport) -> None:
+        send(transport, connection)
+        if connection == 0:
+            transport.send_close()
+
+    played = play(script, 2)
+    assert played.prices == [0, 1]
+    assert ("numbers was disconnected", False) in played.health
+
+
+def test_a_feed_that_says_nothing_is_dead() -> None:
+    async def script(connection: int, transport: WSTransport) -> None:
+        if connection > 0:
+            send(transport, connection)
+
+    played = play(script, 1)
+    assert played.prices == [1]
+    assert (played.feed.counts.dead_count, played.feed.counts.mute_count) == (1, 0)
+    assert played.health == [
+        ("numbers is dead: nothing came for 0.3 s", False),
+        ("numbers connected", True),
+    ]
+
+
+async def beat(transport: WSTransport) -> None:
+    while not transport.is_disconnected:
+        transport.send(WSMsgType.BINARY, HEARTBEAT)
+        await asyncio.sleep(0.02)
+
+
+def test_heartbeats_alone_are_mute() -> None:
+    async def script(connection: int, transport: WSTransport) -> None:
+        if connection != 1:
+            send(transport, connection)
+        if connection != 2:
+            await beat(transport)
+
+    played = play(script, 2)
+    assert played.prices == [0, 2]
+    counts = played.feed.counts
+    assert (counts.dead_count, counts.mute_count) == (0, 2)
+    assert counts.heartbeat_count > 5
+    assert played.health == [
+        ("numbers connected", True),
+        ("numbers is mute: no data came for 0.3 s", False),
+        ("numbers connected", True),
+    ]
+
+
+def test_heartbeats_alone_are_well_while_the_session_is_not_open() -> None:
+    is_open = False
+
+    async def script(connection: int, transport: WSTransport) -> None:
+        nonlocal is_open
+        if connection == 0:
+            beating = asyncio.ensure_future(beat(transport))
+            await asyncio.sleep(1)
+            is_open = True
+            await beating
+        send(transport, connection)
+
+    began = clock.elapsed_seconds()
+    played = play(script, 1, is_open=lambda: is_open)
+    # mute from when it opened, not from when it was connected
+    assert clock.elapsed_seconds() - began > 1.3
+    assert played.health == [
+        ("numbers connected", True),
+        ("numbers is mute: no data came for 0.3 s", False),
+        ("numbers connected", True),
+    ]
+
+
+@pytest.mark.parametrize("status", [400, 401, 403])
+def test_a_refused_token_is_told_and_not_tried_again(status: int) -> None:
+    async def script(_: int, transport: WSTransport) -> None:
+        raise AssertionError
+
+    with (
+        structlog.testing.capture_logs() as logs,
+        pytest.raises(TokenRefused, match=f"HTTP {status}") as refused,
+    ):
+        play(script, 1, refusals=(status, status))
+    assert refused.value.remedy
+    assert SECRET not in f"{refused.value!r} {logs}"
+
+
+def test_a_token_that_expires_in_the_day_is_told_after_what_came() -> None:
+    prices: list[int] = []
+    health: list[tuple[str, bool]] = []
+
+    async def run() -> None:
+        async def script(_: int, transport: WSTransport) -> None:
+            send(transport, *range(50))
+            await asyncio.sleep(0.05)
+            send(transport, *range(50, 100))
+            server.refusals.append(403)
+            transport.disconnect()
+
+        server = Server(script)
+        async with serving(server):
+            feed = WebSocketFeed(
+                Numbers(server.port),
+                is_open=lambda: True,
+                on_health=lambda *told: health.append(told),
+                limits=QUICK,
+            )
+            async for records in feed.ticks():
+                prices.extend(records["price"].tolist())
+                await asyncio.sleep(0.5)  # meanwhile the rest comes, and the refusal
+
+    with pytest.raises(TokenRefused):
+        asyncio.run(run())
+    assert prices == list(range(100))
+    assert [is_well for _, is_well in health] == [True, False]
+
+
+def test_another_refusal_is_tried_again_and_later_each_time() -> None:
+    async def script(_: int, transport: WSTransport) -> None:
+        send(transport, 1)
+
+    limits = Limits(min_delay_seconds=0.1, max_delay_seconds=0.4, check_seconds=0.02)
+    played = play(script, 1, refusals=(500, 502, 429, 503), limits=limits)
+    at = played.server.connected_at
+    delays = [after - before for before, after in pairwise(at)]
+    assert len(delays) == 4
+    for delay, longest in zip(delays, (0.2, 0.4, 0.4, 0.4), strict=True):
+        assert longest / 2 <= delay < longest + 0.15
+    assert played.feed.counts.reconnection_count == 4
+
+
+def test_those_who_failed_together_do_not_come_again_together() -> None:
+    feed = WebSocketFeed(Numbers(0), is_open=lambda: True, on_health=lambda *_: None)
+    for failures, longest in ((0, 0.5), (1, 1), (3, 4), (6, 30), (10_000, 30)):
+        delays = [feed._delay(failures) for _ in range(200)]
+        assert longest / 2 <= min(delays) < 0.6 * longest
+        assert 0.9 * longest < max(delays) <= longest
+
+
+def test_nobody_else_is_shown_the_token() -> None:
+    async def script(_: int, transport: WSTransport) -> None:
+        send(transport, 1)
+
+    played = play(script, 1, refusals=(301, 307))
+    assert played.server.paths == [f"/?token={SECRET}"] * 3
+    assert played.health[0] == ("numbers answered with HTTP 301", False)
+
+
+@pytest.mark.parametrize(("delay_seconds", "tries"), [(0.02, 2), (60, 0)])
+def test_nobody_there_is_tried_again_until_the_end(delay_seconds: float, tries: int) -> None:
+    async def run() -> list[tuple[str, bool]]:
+        server = Server(lambda *_: asyncio.sleep(0))
+        async with serving(server):
+            pass
+        health: list[tuple[str, bool]] = []
+        feed = WebSocketFeed(
+            Numbers(server.port),
+            is_open=lambda: True,
+            on_health=lambda *told: health.append(told),
+            ends_at=clock.now() + timedelta(seconds=0.3),
+            limits=Limits(min_delay_seconds=delay_seconds, max_delay_seconds=2 * delay_seconds),
+        )
+        assert [records async for records in feed.ticks()] == []
+        assert feed.counts.reconnection_count >= tries
+        return health
+
+    began = clock.elapsed_seconds()
+    ((what, is_well),) = asyncio.run(run())
+    assert 0.3 <= clock.elapsed_seconds() - began < 5
+    assert what.startswith("numbers cannot be reached") and not is_well
+
+
+def test_a_feed_ends_with_its_session() -> None:
+    async def script(_: int, transport: WSTransport) -> None:
+        while not transport.is_disconnected:
+            send(transport, 1)
+            await asyncio.sleep(0.02)
+
+    played = play(script, 10**6, ends_at=clock.now() + timedelta(seconds=0.5))
+    assert len(played.prices) > 5
+    assert played.health == [("numbers connected", True)]
+
+
+def test_a_feed_that_is_stopped_ends_at_once() -> None:
+    async def script(_: int, transport: WSTransport) -> None:
+        send(transport, 1)
+
+    began = clock.elapsed_seconds()
+    assert play(script, 1, limits=Limits(check_seconds=30)).prices == [1]
+    assert clock.elapsed_seconds() - began < 5
+
+
+def test_what_is_not_taken_makes_the_sender_wait() -> None:
+    total, size = 16_000, 250
+    waiting: list[int] = []
+
+    async def script(_: int, transport: WSTransport) -> None:
+        for first in range(0, total * size, size):
+            send(transport, *range(first, first + size))
+
+    async def be_slow(played: Played) -> None:
+        if len(waiting) < 2:
+            while played.feed.waiting_bytes <= 500_000:
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.5)  # longer than it may be mute or dead
+            waiting.append(played.feed.waiting_bytes)
+
+    limits = Limits(
+        dead_seconds=0.3, mute_seconds=0.3, check_seconds=0.02, max_waiting_bytes=500_000
+    )
+    played = play(script, total * size, limits=limits, each=be_slow)
+    assert played.prices == list(range(total * size))
+    assert played.feed.counts.pause_count >= 2
+    assert played.feed.counts.connection_count == 1
+    # the limit, and what one read brings, of 16 MB that were there
+    assert max(waiting) < 4_000_000
+
+
+def test_a_loop_that_stands_still_has_heard_nothing_and_knows_why() -> None:
+    async def script(_: int, transport: WSTransport) -> None:
+        send(transport, 1)
+        await asyncio.sleep(0.05)
+        time.sleep(1)  # nobody in this process hears or says anything
+        await asyncio.sleep(0.1)
+        send(transport, 2)
+
+    played = play(script, 2)
+    assert played.prices == [1, 2]
+    assert played.feed.counts.connection_count == 1
+
+
+def test_texts_are_heard_and_one_that_fails_ends_nothing() -> None:
+    async def script(_: int, transport: WSTransport) -> None:
+        for text in ("one", "bad", "two"):
+            transport.send(WSMsgType.TEXT, text)
+        transport.send(WSMsgType.TEXT, b"\xff")
+        send(transport, 1)
+
+    played = play(script, 1)
+    assert played.wire.heard == ["one", "two"]
+    assert (played.feed.counts.text_count, played.feed.counts.failed_text_count) == (4, 2)
+
+
+def test_a_frame_in_parts_is_whole_with_a_ping_between() -> None:
+    async def script(_: int, transport: WSTransport) -> None:
+        whole = frame_of(1, 2, 3)
+        transport.send(WSMsgType.BINARY, whole[:5], fin=False)
+        transport.send_ping(b"x")
+        transport.send(WSMsgType.CONTINUATION, whole[5:7], fin=False)
+        await asyncio.sleep(0.02)
+        transport.send(WSMsgType.CONTINUATION, whole[7:])
+        send(transport, 4)
+
+    played = play(script, 4)
+    assert played.prices == [1, 2, 3, 4]
+    assert played.server.pong_count == 1
+
+
+def test_what_breaks_the_protocol_is_connected_again() -> None:
+    async def script(connection: int, transport: WSTransport) -> None:
+        send(transport, connection)
+        await asyncio.sleep(0.02)
+        if connection == 0:
+            transport.underlying_transport.write(b"\xff" * 64)
+
+    assert play(script, 2).prices == [0, 1]
+
+
+def test_who_stops_listening_leaves_nothing_behind() -> None:
+    async def script(_: int, transport: WSTransport) -> None:
+        send(transport, 1)
+
+    async def run() -> None:
+        server = Server(script)
+        async with serving(server):
+            feed = WebSocketFeed(
+                Numbers(server.port), is_open=lambda: True, on_health=lambda *_: None
+            )
+            ticks = feed.ticks()
+            await anext(ticks)
+            await ticks.aclose()  # type: ignore[attr-defined]
+            await asyncio.wait_for(server.transports[0].wait_disconnected(), 1)
+            ours = {asyncio.current_task(), *server.tasks}
+            assert asyncio.all_tasks() <= ours
+
+    asyncio.run(run())
+
+
+def test_the_token_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async def script(connection: int, transport: WSTransport) -> None:
+        send(transport, connection)
+        transport.disconnect()
+
+    caplog.set_level(1)
+    logging.getLogger("picows").setLevel(1)
+    with structlog.testing.capture_logs() as logs:
+        played = play(script, 2, refusals=(302, 500))
+    assert SECRET in played.server.paths[0]
+    # the server is in this process, and it is picows that logs the request there
+    client = [record for record in caplog.records if "server" not in record.name]
+    said = " ".join(record.getMessage() for record in client)
+    assert SECRET not in f"{said} {logs} {played.feed!r} {played.health}"

@@ -1,0 +1,131 @@
+"""Messages to a receiver in this process: what is told, how often, and what is never told."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+import structlog
+from pydantic import SecretStr
+from structlog.testing import capture_logs
+
+from duckbourse.orders import events
+from duckbourse.orders.events import TradingState
+from duckbourse.orders.order import Reason
+from duckbourse.settings import Settings
+from duckbourse.telemetry.notify import Notifier
+from tests.support.makers import NOW, fill
+
+SECRET = "12345:abcdef"
+
+
+@dataclass
+class Receiver:
+    """What was sent, as (path, body); it answers with `status`."""
+
+    address: str = ""
+    status: int = 200
+    got: list[tuple[str, Any]] = field(default_factory=list)
+
+
+@pytest.fixture
+def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    found = Receiver()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            found.got.append((self.path, json.loads(body)))
+            self.send_response(found.status)
+            self.end_headers()
+
+        def log_message(self, format: str, *words: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    found.address = f"http://127.0.0.1:{server.server_address[1]}"
+    yield found
+    server.shutdown()
+    server.server_close()
+
+
+def settings_of(**told: Any) -> Settings:
+    return Settings(_env_file=None, **told)  # type: ignore[call-arg]
+
+
+def test_both_are_told_what_matters(receiver: Receiver) -> None:
+    notifier = Notifier(
+        "test",
+        settings_of(
+            webhook_url=SecretStr(f"{receiver.address}/hook"),
+            telegram_token=SecretStr(SECRET),
+            telegram_chat="77",
+            telegram_url=receiver.address,
+        ),
+    )
+    for event in (
+        events.TradingStateChanged(at=NOW, state=TradingState.HALTED, reason="news", by="me"),
+        events.ExitTriggered(at=NOW, entry_id="X", reason=Reason.TIME, price=Decimal(1)),
+        events.FillBooked(at=NOW, fill=fill(1, "100")),
+        events.ExitTriggered(at=NOW, entry_id="X", reason=Reason.STOP, price=Decimal("98.50")),
+        events.Reconciled(at=NOW),
+        events.Reconciled(at=NOW, differences=("A MIS: 1 here, 0 at the broker",)),
+    ):
+        notifier.heard(event)
+    notifier.close()
+    texts = [
+        "test: halted: news (by me)",
+        "test: stop at 98.5",
+        "test: the broker differs: A MIS: 1 here, 0 at the broker",
+    ]
+    hooks = [body for path, body in receiver.got if path == "/hook"]
+    chats = [body for path, body in receiver.got if path == f"/bot{SECRET}/sendMessage"]
+    assert hooks == [{"text": text} for text in texts]
+    assert chats == [{"text": text, "chat_id": "77"} for text in texts]
+
+
+def test_too_many_are_counted(receiver: Receiver) -> None:
+    settings = settings_of(webhook_url=SecretStr(receiver.address))
+    notifier = Notifier("test", settings, per_minute=2)
+    for number in range(5):
+        notifier.tell(str(number))
+    notifier._sent.clear()  # a minute later
+    notifier.tell("again")
+    notifier.close()
+    assert [body["text"] for _, body in receiver.got] == [
+        *("test: 0", "test: 1"),
+        "test: again (3 messages before it were left out)",
+    ]
+
+
+def test_nothing_is_sent_unless_it_is_set() -> None:
+    notifier = Notifier("test", settings_of())
+    notifier.tell("nothing")
+    notifier.close()
+    assert not notifier._thread.is_alive()
+    assert notifier._queue.empty()
+
+
+@pytest.mark.parametrize("status", [500, None])
+def test_what_fails_is_logged_without_its_address(receiver: Receiver, status: int | None) -> None:
+    receiver.status = status or 200
+    address = receiver.address if status else "http://127.0.0.1:1"
+    structlog.reset_defaults()
+    settings = settings_of(
+        telegram_token=SecretStr(SECRET), telegram_chat="77", telegram_url=address
+    )
+    assert SECRET not in repr(settings)
+    with capture_logs() as logs:
+        notifier = Notifier("test", settings)
+        notifier.tell("hello")
+        notifier.close()
+    assert [line["by"] for line in logs] == ["telegram"]
+    assert SECRET not in json.dumps(logs)

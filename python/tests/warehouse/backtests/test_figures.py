@@ -1,0 +1,245 @@
+"""Figures of the summary against SciPy, NumPy and published numbers."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from typing import Any
+
+import duckdb
+import numpy as np
+import pytest
+from scipy import stats  # type: ignore[import-untyped]
+
+from tests.support.warehouse import Warehouse
+from tests.warehouse.backtests.test_accounts import rows
+from tests.warehouse.backtests.worlds import compiled
+
+Row = dict[str, Any]
+MANY_TRADES = "from backtests.summary where setting = 'us_fixed' and trade_count > 50"
+
+
+def values_of(sample: Warehouse, *calls: str) -> list[float]:
+    """Return what calls of macros come to."""
+    columns = ", ".join("({{ %s }})::double" % call for call in calls)  # noqa: UP031
+    sql = sample.dbt("compile", "--target", "lint", "--inline", f"select [{columns}]")
+    with duckdb.connect() as connection:
+        ((values,),) = connection.execute(sql).fetchall()
+    return [float(value) for value in values]
+
+
+def test_the_deflated_sharpe_ratio_is_the_published_one(sample: Warehouse) -> None:
+    # Bailey and López de Prado, The Deflated Sharpe Ratio (2014), their numerical example: 5 years
+    # of 250 days, an annual ratio of 2.5, the best of 100 whose annual ratios have variance 1/2
+    (luck,) = values_of(sample, "best_of_luck('(0.5e0 / 250)', '100')")
+    assert luck == pytest.approx(0.1132, abs=5e-5)
+    call = "probabilistic_sharpe('(2.5e0 / sqrt(250))', '{}', '1250e0', '(-3e0)', '10e0')"
+    (probability,) = values_of(sample, call.format(luck))
+    assert probability == pytest.approx(0.9004, abs=5e-5)
+
+
+def test_normal_probabilities_are_scipys(sample: Warehouse) -> None:
+    points = (-9.5, -7.1, -3.0, -1.96, -0.1, 0.0, 0.5, 1.6448536269514722, 4.0, 7.5)
+    found = values_of(sample, *(f"normal_probability('({z}e0)')" for z in points))
+    assert found == pytest.approx(list(stats.norm.cdf(points)), rel=1e-6, abs=1e-14)
+
+
+def test_win_rates_have_wilsons_interval(sample: Warehouse) -> None:
+    cases = [(0, 5), (3, 7), (49, 108), (12, 12)]
+    found = values_of(
+        sample,
+        *(
+            f"wilson_bound('{won}', '{of}', '{side}')"
+            for won, of in cases
+            for side in ("low", "high")
+        ),
+    )
+    wanted = [stats.binomtest(won, of).proportion_ci(method="wilson") for won, of in cases]
+    assert found == pytest.approx(
+        [bound for interval in wanted for bound in (interval.low, interval.high)], abs=1e-12
+    )
+
+
+def test_every_summary_is_what_numpy_makes_of_its_sessions(sample: Warehouse) -> None:
+    with duckdb.connect(str(sample.file), read_only=True) as connection:
+        summaries = rows(connection, "from backtests.summary")
+        ratios: dict[str, list[float]] = {}
+        for summary in summaries:
+            equity = rows(
+                connection,
+                "from backtests.equity where run_id = $run order by session_date",
+                run=summary["run_id"],
+            )
+            line = np.array([float(summary["capital_amount"])])
+            line = np.append(line, [float(row["equity_amount"]) for row in equity])
+            returns = line[1:] / line[:-1] - 1
+            check(summary, returns, line)
+            with np.errstate(invalid="ignore"):
+                ratio = returns.mean() / returns.std(ddof=1)
+            ratios.setdefault(summary["scanner"], []).append(ratio)
+        for summary in summaries:
+            of_scanner = ratios[summary["scanner"]]
+            assert summary["trial_count"] == len(of_scanner)
+            if summary["sharpe_ratio"] is None:
+                assert summary["deflated_sharpe"] is None
+                continue
+            wanted = deflated(summary, float(np.nanvar(of_scanner, ddof=1)), len(of_scanner))
+            assert summary["deflated_sharpe"] == pytest.approx(wanted, abs=1e-6)
+
+
+def test_every_run_is_compared_as_numpy_does(sample: Warehouse) -> None:
+    with duckdb.connect(str(sample.file), read_only=True) as connection:
+        closes = rows(
+            connection,
+            "from bars.ohlcv where timeframe = '1d' and symbol = 'SPX' order by session_date",
+        )
+        index = {
+            after["session_date"]: after["adjusted_close"] / before["adjusted_close"] - 1
+            for before, after in pairwise(closes)
+        }
+        compared = 0
+        for summary in rows(connection, "from backtests.summary"):
+            equity = rows(
+                connection,
+                "from backtests.equity where run_id = $run order by session_date",
+                run=summary["run_id"],
+            )
+            run = np.array([row["session_return"] for row in equity])
+            market = np.array([index[row["session_date"]] for row in equity])
+            active = run - market
+            assert summary["benchmark"] == "SPX"
+            wanted = {
+                "benchmark_return_pct": 100 * (np.prod(1 + market) - 1),
+                "excess_return_pct": 100 * (np.prod(1 + run) - np.prod(1 + market)),
+                "beta": np.cov(run, market)[0, 1] / market.var(ddof=1),
+                "tracking_error_pct": 100 * active.std(ddof=1) * math.sqrt(252),
+                "information_ratio": active.mean() / active.std(ddof=1) * math.sqrt(252),
+            }
+            if summary["trade_count"]:
+                wanted["benchmark_correlation"] = np.corrcoef(run, market)[0, 1]
+                compared += 1
+            else:
+                assert summary["benchmark_correlation"] is None
+            for name, value in wanted.items():
+                assert summary[name] == pytest.approx(value, rel=1e-9, abs=1e-12), name
+    assert compared > 50
+
+
+def check(summary: Row, returns: np.ndarray[Any, Any], line: np.ndarray[Any, Any]) -> None:
+    year = math.sqrt(252)
+    downside = math.sqrt(np.mean(np.minimum(returns, 0) ** 2))
+    peaks = np.maximum.accumulate(line)
+    with np.errstate(invalid="ignore"):
+        sharpe_ratio = returns.mean() / returns.std(ddof=1) * year
+        sortino_ratio = np.divide(returns.mean(), downside) * year
+        skewness, kurtosis = stats.skew(returns), stats.kurtosis(returns, fisher=False)
+    wanted = {
+        "session_count": len(returns),
+        "total_return_pct": 100 * (line[-1] / line[0] - 1),
+        "cagr_pct": 100 * ((line[-1] / line[0]) ** (252 / len(returns)) - 1),
+        "volatility_pct": 100 * returns.std(ddof=1) * year,
+        "sharpe_ratio": sharpe_ratio,
+        "sortino_ratio": sortino_ratio,
+        "max_drawdown_pct": 100 * np.max(1 - line / peaks),
+        "skewness": skewness,
+        "kurtosis": kurtosis,
+    }
+    for name, value in wanted.items():
+        if math.isfinite(value):
+            assert summary[name] == pytest.approx(value, rel=1e-6), name
+        else:
+            assert summary[name] is None, name
+    if summary["sharpe_ratio"] is None:
+        assert summary["trade_count"] == 0, "nothing is traded, and nothing known of it"
+        assert summary["probabilistic_sharpe"] is None
+        return
+    lone = deflated(summary, 0.0, 1)
+    assert summary["probabilistic_sharpe"] == pytest.approx(lone, abs=1e-9)
+
+
+def deflated(summary: Row, variance: float, trials: int) -> float:
+    """Return the probability of a Sharpe ratio above luck, straight from the papers."""
+    ratio = summary["sharpe_ratio"] / math.sqrt(252)
+    euler = np.euler_gamma
+    luck = 0.0
+    if trials > 1:
+        luck = math.sqrt(variance) * (
+            (1 - euler) * stats.norm.ppf(1 - 1 / trials)
+            + euler * stats.norm.ppf(1 - 1 / (trials * math.e))
+        )
+    shape = 1 - summary["skewness"] * ratio + (summary["kurtosis"] - 1) / 4 * ratio**2
+    z = (ratio - luck) * math.sqrt(summary["session_count"] - 1) / math.sqrt(shape)
+    return float(stats.norm.cdf(z))
+
+
+def test_intervals_and_chance_are_near_their_true_values(sample: Warehouse) -> None:
+    """Draws are few, so that they are only near: within four standard errors of what they are."""
+    held = """
+        select
+            signals.signal_id,
+            bars.symbol,
+            signals.symbol as chosen,
+            if(signals.direction = 'long', 1, -1)
+            * (arg_max(bars.close, bar_ts) / arg_min(bars.open, bar_ts) - 1) * 100 as pct
+        from backtests.trades
+        inner join backtests.signals using (signal_id)
+        inner join bars.ohlcv as bars
+            on bars.timeframe = '1m' and bars.session_date = signals.session_date
+                and bars.bar_ts >= signals.known_at
+                and bars.bar_end <= signals.session_date + signals.exit_time::time
+        where run_id = $run
+        group by signals.signal_id, signals.symbol, signals.direction, bars.symbol
+    """
+    with duckdb.connect(str(sample.file), read_only=True) as connection:
+        for summary in rows(connection, MANY_TRADES):
+            of_run = {"run": summary["run_id"]}
+            query = "select net_return_pct from backtests.trades where run_id = $run"
+            returns = np.array(
+                [float(row["net_return_pct"]) for row in rows(connection, query, **of_run)]
+            )
+            error = returns.std() / math.sqrt(len(returns))
+            for side, name in ((-1, "mean_trade_low_pct"), (1, "mean_trade_high_pct")):
+                near = returns.mean() + side * 1.96 * error
+                assert summary[name] == pytest.approx(near, abs=0.6 * error), name
+
+            by_signal: dict[str, list[float]] = {}
+            chosen = []
+            for row in rows(connection, held, **of_run):
+                by_signal.setdefault(row["signal_id"], []).append(row["pct"])
+                if row["symbol"] == row["chosen"]:
+                    chosen.append(row["pct"])
+            assert summary["chosen_mean_pct"] == pytest.approx(np.mean(chosen), abs=1e-6)
+            means = [np.mean(values) for values in by_signal.values()]
+            spread = math.sqrt(sum(np.var(values) for values in by_signal.values())) / len(means)
+            assert summary["random_mean_pct"] == pytest.approx(
+                np.mean(means), abs=4 * spread / math.sqrt(1000)
+            )
+            likely = 1 - stats.norm.cdf((np.mean(chosen) - np.mean(means)) / spread)
+            assert summary["permutation_p_value"] == pytest.approx(likely, abs=0.05)
+
+
+def test_no_year_is_made_of_fewer_than_twenty_sessions(sample: Warehouse) -> None:
+    connection = duckdb.connect()
+    connection.execute(f"attach '{sample.file}' as built (read_only)")
+    connection.execute("attach ':memory:' as duckbourse")
+    connection.execute("create schema duckbourse.backtests; create schema duckbourse.seeds")
+    for relation in ("runs", "trades", "permutations", "bootstraps", "benchmarks"):
+        connection.execute(
+            f"create table duckbourse.backtests.{relation} as from built.backtests.{relation}"
+        )
+    years = ("cagr_pct", "volatility_pct", "sharpe_ratio", "sortino_ratio")
+    for count, is_known in ((19, False), (20, True)):
+        connection.execute(
+            "create or replace table duckbourse.backtests.equity as "
+            f"from built.backtests.equity where session_count <= {count}"
+        )
+        summaries = rows(connection, compiled(sample, "summary"))
+        assert summaries
+        for summary in summaries:
+            assert summary["session_count"] == count
+            has_moved = summary["max_drawdown_pct"] != 0 or summary["total_return_pct"] != 0
+            for name in years:
+                has_value = has_moved or name not in ("sharpe_ratio", "sortino_ratio")
+                if name == "sortino_ratio":  # of what never fell there is none
+                    has_value = summary["max_drawdown_pct"] != 0
+                assert (summary[name] is not None) == (is_known and has_value), name

@@ -1,0 +1,211 @@
+"""Accounts made of fills against one that is kept by hand, in decimals."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+
+from tests.support.world import ACCOUNTS, ACTIONS, BUST, CAPITAL, Fill, World, built_world
+
+CENT_OF_CENT = Decimal("0.0001")
+MILLIONTH = Decimal("0.000001")
+ZERO = Decimal(0)
+
+
+@dataclass
+class Kept:
+    """An account at the close of a session; what is not known is None."""
+
+    cash: Decimal
+    equity: Decimal | None
+    charges: Decimal = ZERO
+    traded: Decimal = ZERO
+    dividends: Decimal = ZERO
+    shares: dict[str, Decimal] = field(default_factory=dict)
+    worth: dict[str, Decimal | None] = field(default_factory=dict)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    return built_world(tmp_path_factory.getbasetemp())
+
+
+def money(amount: Decimal) -> Decimal:
+    return amount.quantize(CENT_OF_CENT, ROUND_HALF_UP)
+
+
+def day_of(fill: Fill, sessions: list[date]) -> date:
+    """Return the session of a fill: New York's day, or the next one with a session."""
+    local = fill.at.replace(tzinfo=ZoneInfo("UTC")).astimezone(ZoneInfo("America/New_York")).date()
+    return next(day for day in sessions if day >= local)
+
+
+def kept_account(account: str, world: World) -> dict[date, Kept]:
+    latest: dict[str, Fill] = {}
+    for fill in world.fills:
+        if fill.account == account:
+            known = latest.get(fill.key)
+            if known is None or fill.recorded > known.recorded:
+                latest[fill.key] = fill
+    fills = defaultdict(list)
+    for fill in latest.values():
+        if Decimal(fill.quantity):
+            fills[day_of(fill, world.sessions)].append(fill)
+    symbols = {fill.symbol for day in fills.values() for fill in day}
+    last = max(np.flatnonzero(~np.isnan(world.quotes[symbol]))[-1] for symbol in symbols)
+
+    cash = Decimal(CAPITAL)
+    shares: dict[str, Decimal] = defaultdict(lambda: ZERO)
+    days: dict[date, Kept] = {}
+    for number, session in enumerate(world.sessions[: last + 1]):
+        if session < min(fills):
+            continue
+        today = Kept(cash=cash, equity=None)
+        for action in ACTIONS:
+            if action.session == number and action.old != action.new:
+                new = shares[action.symbol] * action.new / action.old
+                shares[action.symbol] = new.quantize(MILLIONTH, ROUND_HALF_UP)
+        for action in ACTIONS:
+            if action.session == number:
+                today.dividends += money(shares[action.symbol] * Decimal(action.dividend))
+        cash += today.dividends
+        for fill in fills[session]:
+            amount = money(Decimal(fill.quantity) * Decimal(fill.price))
+            sign = 1 if fill.side == "buy" else -1
+            shares[fill.symbol] += sign * Decimal(fill.quantity)
+            cash -= sign * amount + Decimal(fill.charges)
+            today.charges += Decimal(fill.charges)
+            today.traded += amount
+        today.cash = cash
+        today.shares = {symbol: amount for symbol, amount in shares.items() if amount}
+        for symbol, amount in today.shares.items():
+            close = world.quotes[symbol][number]
+            today.worth[symbol] = (
+                None
+                if math.isnan(close)
+                else money(amount * Decimal(repr(float(close))).quantize(MILLIONTH, ROUND_HALF_UP))
+            )
+        known_worth = [worth for worth in today.worth.values() if worth is not None]
+        if len(known_worth) == len(today.worth):
+            today.equity = cash + sum(known_worth, ZERO)
+        days[session] = today
+    return days
+
+
+@pytest.mark.parametrize("account", ACCOUNTS)
+def test_money_is_what_an_account_by_hand_has(account: str, world: World) -> None:
+    rows = world.sandbox.rows(
+        "select session_date, cash_amount, equity_amount, charges_amount, traded_amount,"
+        f" dividend_amount from portfolio.accounts where portfolio = '{account}'"
+    )
+    wanted = {
+        day: (kept.cash, kept.equity, kept.charges, kept.traded, kept.dividends)
+        for day, kept in kept_account(account, world).items()
+    }
+    assert {row[0]: row[1:] for row in rows} == wanted
+    assert len(rows) == len(wanted)
+
+
+@pytest.mark.parametrize("account", ACCOUNTS)
+def test_holdings_are_what_an_account_by_hand_has(account: str, world: World) -> None:
+    rows = world.sandbox.rows(
+        "select session_date, symbol, closing_quantity, closing_amount from portfolio.holdings"
+        f" where portfolio = '{account}' and closing_quantity != 0"
+    )
+    wanted = {
+        (day, symbol): (amount, kept.worth[symbol])
+        for day, kept in kept_account(account, world).items()
+        for symbol, amount in kept.shares.items()
+    }
+    assert {row[:2]: row[2:] for row in rows} == wanted
+
+
+@pytest.mark.parametrize("account", ACCOUNTS)
+def test_returns_are_those_of_the_equity(account: str, world: World) -> None:
+    rows = world.sandbox.rows(
+        "select session_date, gross_return, net_return, turnover, cash_weight"
+        f" from portfolio.returns where portfolio = '{account}' order by session_date"
+    )
+    kept = kept_account(account, world)
+    assert [row[0] for row in rows] == [*kept]
+    before: Kept = Kept(cash=Decimal(CAPITAL), equity=Decimal(CAPITAL))
+    wanted = []
+    for today in kept.values():
+        start, end = before.equity, today.equity
+        known = start is not None and end is not None
+        wanted.append(
+            (
+                (end + today.charges) / start - 1 if known else None,  # type: ignore[operator]
+                end / start - 1 if known else None,  # type: ignore[operator]
+                today.traded / start if start is not None else None,
+                before.cash / start if start is not None else None,
+            )
+        )
+        before = today
+    found = np.array([row[1:] for row in rows], dtype=float)
+    np.testing.assert_allclose(
+        found, np.array(wanted, dtype=float), rtol=0, atol=1e-14, equal_nan=True
+    )
+
+
+def test_the_desk_does_what_it_is_there_to_show(world: World) -> None:
+    """The fills reach what the tests above are to cover, or those prove less than they say."""
+    kept = kept_account("desk", world)
+    held = [today.shares for today in kept.values()]
+    longs = {symbol for shares in held for symbol, amount in shares.items() if amount > 0}
+    shorts = {symbol for shares in held for symbol, amount in shares.items() if amount < 0}
+    assert longs == {"E"}
+    assert shorts == {"E", "F"}
+    assert min(today.dividends for today in kept.values()) < 0
+    assert any(amount % 1 for shares in held for amount in shares.values()), "no fraction of one"
+    round_trip = kept[world.sessions[30]]
+    assert round_trip.traded and "F" not in round_trip.shares
+    assert kept_account("stuck", world)[world.sessions[200]].equity is None
+    assert kept_account("flat", world)[world.sessions[400]].shares == {}
+
+
+def test_a_late_fill_is_of_its_day_and_one_on_a_holiday_of_the_next(world: World) -> None:
+    rows = world.sandbox.rows(
+        "select session_date, price from portfolio.fills"
+        " where portfolio = 'desk' and price in (10, 10.1) order by price"
+    )
+    assert [row[0] for row in rows] == [world.sessions[140], world.sessions[151]]
+
+
+def test_a_close_that_an_account_lacks_is_named(world: World) -> None:
+    rows = world.sandbox.rows(
+        "select session_date, symbol, missing_date from portfolio.missing_prices"
+        " where portfolio = 'stuck' and session_date < '2017-11-01' order by all"
+    )
+    wanted = sorted(
+        (world.sessions[session], "C", world.sessions[gap])
+        for gap in (200, 201)
+        for session in (gap, gap + 1)
+    )
+    assert rows == wanted
+    assert world.sessions[202] - world.sessions[201] == timedelta(days=2)
+
+
+def test_fills_of_nobodys_account_are_in_no_portfolio(world: World) -> None:
+    assert world.sandbox.rows("select distinct portfolio from portfolio.fills order by all") == [
+        (account,) for account in sorted([*ACCOUNTS, BUST])
+    ]
+
+
+def test_an_account_that_lost_everything_has_no_return(world: World) -> None:
+    rows = world.sandbox.rows(
+        "select net_return, session_count, unknown_count, cumulative_return, max_drawdown_return"
+        " from portfolio.returns inner join portfolio.performance using (portfolio)"
+        f" where portfolio = '{BUST}' and basis = 'net' order by session_date limit 2"
+    )
+    count = len(world.sessions) - 30
+    assert rows[0][0] < -1
+    assert rows[0][1:] == (count, count - 1, None, None)
+    assert rows[1][0] is None

@@ -1,0 +1,545 @@
+"""The figures of portfolios against numpy, scipy and what other libraries publish."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from datetime import date
+from itertools import pairwise
+from typing import Any
+
+import duckdb
+import numpy as np
+import pytest
+from scipy import stats  # type: ignore[import-untyped]
+
+from tests.support.world import (
+    BENCHMARK,
+    BUST,
+    MANAGERS,
+    MIN_ACCEPTABLE,
+    REFERENCE,
+    REFERENCE_RETURNS,
+    RISK_FREE,
+    WINDOWS,
+    Series,
+    World,
+    built_world,
+    reference_returns,
+)
+
+TOLERANCE = 1e-9
+YEAR = 252
+Figures = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    return built_world(tmp_path_factory.getbasetemp())
+
+
+def figures_of(world: World, query: str) -> list[Figures]:
+    with duckdb.connect(str(world.sandbox.database)) as connection:
+        found = connection.execute(query)
+        names = [column[0] for column in found.description]
+        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+
+def numpy_figures(returns: Series, benchmark: Series, free: float, least: float) -> Figures:
+    """Reckon all figures of returns that may be nan, each from its textbook."""
+    known = returns[~np.isnan(returns)]
+    gaps = known - least
+    figures: Figures = {
+        "session_count": len(returns),
+        "unknown_count": len(returns) - len(known),
+        "skewness": stats.skew(known) if len(known) > 2 else None,
+        "excess_kurtosis": stats.kurtosis(known),
+        "best_session_return": known.max(),
+        "worst_session_return": known.min(),
+        "hit_ratio": (known > 0).mean(),
+        "omega_ratio": gaps[gaps > 0].sum() / -gaps[gaps < 0].sum(),
+        "cumulative_return": None,
+        "cagr_return": None,
+    }
+    if len(known) == len(returns):
+        growth = math.prod(1 + known)
+        figures["cumulative_return"] = growth - 1
+        if len(known) >= 20:
+            figures["cagr_return"] = growth ** (YEAR / len(known)) - 1
+    excess = known - free
+    downside = math.sqrt((np.minimum(gaps, 0) ** 2).mean())
+    annual = {
+        "volatility_return": known.std(ddof=1) * math.sqrt(YEAR),
+        "sharpe_ratio": excess.mean() / excess.std(ddof=1) * math.sqrt(YEAR),
+        "sortino_ratio": gaps.mean() / downside * math.sqrt(YEAR),
+    }
+    figures |= annual if len(known) >= 20 else dict.fromkeys(annual)
+    both = ~np.isnan(returns) & ~np.isnan(benchmark)
+    ours, theirs = returns[both], benchmark[both]
+    active = ours - theirs
+    slope, intercept = np.polyfit(theirs - free, ours - free, 1)
+    compared = {
+        "beta": slope,
+        "alpha_return": (1 + intercept) ** YEAR - 1,
+        "tracking_error_return": active.std(ddof=1) * math.sqrt(YEAR),
+        "information_ratio": active.mean() / active.std(ddof=1) * math.sqrt(YEAR),
+    }
+    figures |= compared if both.sum() >= 20 else dict.fromkeys(compared)
+    figures["benchmark_count"] = both.sum()
+    for side, those in (("up", theirs > 0), ("down", theirs < 0)):
+        means = [stats.gmean(1 + series[those]) - 1 for series in (ours, theirs)]
+        figures[f"{side}_capture_ratio"] = means[0] / means[1]
+    return figures
+
+
+def walked_drawdowns(sessions: list[date], returns: Series) -> list[dict[str, Any]]:
+    """Walk the line session by session, until it is not known."""
+    equity = peak = 1.0
+    spells: list[dict[str, Any]] = []
+    under = False
+    for session, change in zip(sessions, returns, strict=True):
+        if math.isnan(change):
+            break
+        equity *= 1 + change
+        if equity >= peak * (1 - 1e-12):
+            if under:
+                spell = spells[-1]
+                spell["recovery_date"] = session
+                spell["length_sessions"] += 1
+                spell["recovery_sessions"] = spell["length_sessions"] - spell["trough_sessions"]
+            under, peak = False, max(peak, equity)
+            continue
+        if not under:
+            under = True
+            spells.append(
+                {
+                    "start_date": session,
+                    "recovery_date": None,
+                    "drawdown_return": 0.0,
+                    "length_sessions": 0,
+                    "recovery_sessions": None,
+                }
+            )
+        spell = spells[-1]
+        spell["length_sessions"] += 1
+        if equity / peak - 1 < spell["drawdown_return"]:
+            spell["drawdown_return"] = equity / peak - 1
+            spell["trough_date"] = session
+            spell["trough_sessions"] = spell["length_sessions"]
+    return spells
+
+
+def assert_same(found: Figures, wanted: Figures, what: Any) -> None:
+    for name, value in wanted.items():
+        if value is None or isinstance(value, date):
+            assert found[name] == value, (what, name)
+        else:
+            assert found[name] is not None, (what, name)
+            scale = max(abs(value), 0.01)
+            assert abs(found[name] - value) <= TOLERANCE * scale, (what, name, found[name], value)
+
+
+def session_returns(world: World) -> Iterator[tuple[str, str, list[date], Series, Series]]:
+    """Yield portfolio, basis, sessions and the returns of it and of its benchmark."""
+    rows = world.sandbox.rows(
+        "select portfolio, list(session_date order by session_date),"
+        " list(gross_return order by session_date), list(net_return order by session_date)"
+        f" from portfolio.returns where portfolio != '{BUST}' and portfolio not in"
+        " (select portfolio from seeds.portfolios where benchmark = 'MSFT') group by all"
+    )
+    closes = world.closes[BENCHMARK]
+    changes = np.concatenate([[np.nan], closes[1:] / closes[:-1] - 1])
+    places = {session: number for number, session in enumerate(world.sessions)}
+    for portfolio, sessions, gross, net in rows:
+        benchmark = changes[[places[session] for session in sessions]]
+        for basis, series in (("gross", gross), ("net", net)):
+            yield portfolio, basis, sessions, np.array(series, dtype=float), benchmark
+
+
+FREE = (1 + RISK_FREE) ** (1 / YEAR) - 1
+LEAST = (1 + MIN_ACCEPTABLE) ** (1 / YEAR) - 1
+
+
+def test_figures_are_numpys_and_scipys(world: World) -> None:
+    found = {
+        (row["portfolio"], row["basis"]): row
+        for row in figures_of(world, "from portfolio.performance")
+    }
+    seen = Counter[bool]()
+    for portfolio, basis, sessions, returns, benchmark in session_returns(world):
+        row = found[portfolio, basis]
+        wanted = numpy_figures(returns, benchmark, FREE, LEAST)
+        wanted |= {"first_session": sessions[0], "last_session": sessions[-1]}
+        spells = walked_drawdowns(sessions, returns)
+        is_known = not np.isnan(returns).any()
+        deepest = min(spells, key=lambda spell: spell["drawdown_return"])
+        wanted |= {
+            "max_drawdown_return": deepest["drawdown_return"] if is_known else None,
+            "drawdown_start_date": deepest["start_date"] if is_known else None,
+            "drawdown_trough_date": deepest["trough_date"] if is_known else None,
+            "drawdown_recovery_date": deepest["recovery_date"] if is_known else None,
+            "calmar_ratio": wanted["cagr_return"] / -deepest["drawdown_return"]
+            if is_known
+            else None,
+        }
+        assert_same(row, wanted, (portfolio, basis))
+        assert row.keys() - wanted.keys() == {"portfolio", "basis"}
+        seen[is_known] += 1
+    assert seen[True] >= 6 and seen[False] >= 4
+
+
+def test_drawdowns_are_those_of_a_walk(world: World) -> None:
+    rows = defaultdict(list)
+    for row in figures_of(world, "from portfolio.drawdowns order by start_date"):
+        rows[row["portfolio"], row["basis"]].append(row)
+    for portfolio, basis, sessions, returns, _ in session_returns(world):
+        wanted = walked_drawdowns(sessions, returns)
+        found = rows[portfolio, basis]
+        assert len(found) == len(wanted) > 0
+        for one, other in zip(found, wanted, strict=True):
+            assert_same(one, other, (portfolio, basis))
+        ranked = sorted(found, key=lambda row: row["depth_rank"])
+        assert [row["depth_rank"] for row in ranked] == [*range(1, len(found) + 1)]
+        assert all(a["drawdown_return"] <= b["drawdown_return"] for a, b in pairwise(ranked))
+
+
+def test_months_are_their_sessions(world: World) -> None:
+    found = {
+        (row["portfolio"], row["basis"], row["month_date"]): row
+        for row in figures_of(world, "from portfolio.monthly_returns")
+    }
+    compared = 0
+    for portfolio, basis, sessions, returns, benchmark in session_returns(world):
+        months = defaultdict(list)
+        for number, session in enumerate(sessions):
+            months[session.replace(day=1)].append(number)
+        for month, numbers in months.items():
+            whole = math.prod(1 + returns[numbers]) - 1
+            wanted: Figures = {
+                "calendar_year": month.year,
+                "calendar_month": month.month,
+                "session_count": len(numbers),
+                "unknown_count": np.isnan(returns[numbers]).sum(),
+                "month_return": None if math.isnan(whole) else whole,
+                "benchmark_month_return": math.prod(1 + benchmark[numbers]) - 1,
+            }
+            assert_same(found[portfolio, basis, month], wanted, (portfolio, month))
+            compared += 1
+    assert compared > 100
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+def test_rolling_figures_are_those_of_their_sessions(window: int, world: World) -> None:
+    found = {
+        (row["portfolio"], row["basis"], row["session_date"]): row
+        for row in figures_of(
+            world, f"from portfolio.rolling_performance where window_sessions = {window}"
+        )
+    }
+    unknown = 0
+    for portfolio, basis, sessions, returns, benchmark in session_returns(world):
+        rows = [key for key in found if key[:2] == (portfolio, basis)]
+        assert len(rows) == len(sessions) - window + 1
+        for last in {window - 1, *range(window - 1, len(sessions), 37), len(sessions) - 1}:
+            window_of = slice(last - window + 1, last + 1)
+            # of cash alone, and of nothing that is known, most figures are not
+            if not np.nan_to_num(returns[window_of]).any():
+                continue
+            wanted = numpy_figures(returns[window_of], benchmark[window_of], FREE, LEAST)
+            wanted["first_session"] = sessions[last - window + 1]
+            assert_same(found[portfolio, basis, sessions[last]], wanted, (portfolio, last))
+            unknown += wanted["unknown_count"] > 0
+    assert unknown
+
+
+def test_nothing_is_annualised_from_fewer_than_twenty_sessions(world: World) -> None:
+    for count, is_known in ((19, False), (20, True)):
+        last = world.sessions[count]
+        (row, _) = figures_of(world, f"from portfolio_performance('solo', null, '{last}')")
+        assert row["session_count"] == count
+        for name in (
+            "cagr_return",
+            "volatility_return",
+            "sharpe_ratio",
+            "sortino_ratio",
+            "calmar_ratio",
+            "beta",
+            "alpha_return",
+            "tracking_error_return",
+            "information_ratio",
+        ):
+            assert (row[name] is not None) == is_known, name
+
+
+def test_cash_alone_has_no_ratios(world: World) -> None:
+    first, last = world.sessions[401], world.sessions[449]
+    rows = figures_of(world, f"from portfolio_performance('mixed', '{first}', '{last}')")
+    for row in rows:
+        assert row["session_count"] == 49
+        assert row["max_drawdown_return"] == row["cumulative_return"] == row["hit_ratio"] == 0
+        assert row["drawdown_start_date"] is row["calmar_ratio"] is row["skewness"] is None
+        assert row["beta"] == 0
+
+
+def test_the_macro_has_the_models_figures(world: World) -> None:
+    models = figures_of(world, "from portfolio.performance order by portfolio, basis")
+    macros = []
+    for portfolio in dict.fromkeys(row["portfolio"] for row in models):
+        macros += figures_of(world, f"from portfolio_performance('{portfolio}')")
+    for macro, model in zip(macros, models, strict=True):
+        assert macro.keys() == model.keys()
+        for name, value in model.items():
+            close = pytest.approx(value, rel=1e-11) if isinstance(value, float) else value
+            assert macro[name] == close, (model["portfolio"], name)
+
+
+def test_a_range_is_reckoned_from_its_own_start(world: World) -> None:
+    """Gaps before and after it leave a range known; its drawdown knows no earlier peak."""
+    first, last = world.sessions[203], world.sessions[498]
+    found = figures_of(world, f"from portfolio_performance('gappy', '{first}', '{last}')")
+    ranges = {row["basis"]: row for row in found}
+    for portfolio, basis, sessions, returns, benchmark in session_returns(world):
+        if portfolio == "gappy":
+            start, end = sessions.index(first), sessions.index(last) + 1
+            wanted = numpy_figures(returns[start:end], benchmark[start:end], FREE, LEAST)
+            deepest = min(
+                walked_drawdowns(sessions[start:end], returns[start:end]),
+                key=lambda spell: spell["drawdown_return"],
+            )
+            wanted["max_drawdown_return"] = deepest["drawdown_return"]
+            wanted["drawdown_trough_date"] = deepest["trough_date"]
+            assert wanted["unknown_count"] == 0
+            assert_same(ranges[basis], wanted, basis)
+
+
+# What libraries publish, and how to get theirs from ours where they mean something else:
+# their measure, their parameters, and a function of our figures, of how many, of the year.
+Published = dict[tuple[str, str], Any]
+
+
+def capture_sums(side: str, row: Figures) -> tuple[float, float, int]:
+    """Return growth of the portfolio and of the benchmark on one side, and of how many."""
+    those = row["benchmark"] > 0 if side == "up" else row["benchmark"] < 0
+    growths = [float(np.prod(1 + series[those])) for series in (row["returns"], row["benchmark"])]
+    return growths[0], growths[1], int(those.sum())
+
+
+def empyrical_capture(side: str, row: Figures) -> float:
+    ours, theirs, count = capture_sums(side, row)
+    return float((ours ** (row["year"] / count) - 1) / (theirs ** (row["year"] / count) - 1))
+
+
+def analytics_capture(side: str, row: Figures) -> float:
+    """Return all that was made on one side; a session without a change counts as a fall here."""
+    if side == "down":
+        those = row["benchmark"] <= 0
+        ours, theirs = (np.prod(1 + series[those]) for series in (row["returns"], row["benchmark"]))
+    else:
+        ours, theirs, _ = capture_sums(side, row)
+    return float((ours - 1) / (theirs - 1))
+
+
+def sample_skewness(row: Figures) -> float:
+    n = row["session_count"]
+    return float(row["skewness"] * math.sqrt(n * (n - 1)) / (n - 2))
+
+
+def sample_kurtosis(row: Figures) -> float:
+    n = row["session_count"]
+    return float(((n + 1) * row["excess_kurtosis"] + 6) * (n - 1) / ((n - 2) * (n - 3)))
+
+
+def analytics_kurtosis(row: Figures) -> float:
+    n = row["session_count"]
+    moment = row["excess_kurtosis"] + 3
+    return float(moment * (n - 1) * (n + 1) / ((n - 2) * (n - 3)))
+
+
+def active_premium(row: Figures) -> float:
+    """Return the difference of compound years; the benchmark's is in no column of ours."""
+    growth = float(np.prod(1 + row["benchmark"]))
+    return float(row["cagr_return"] - (growth ** (row["year"] / row["session_count"]) - 1))
+
+
+def session_alpha(row: Figures) -> float:
+    return float((1 + row["alpha_return"]) ** (1 / row["year"]) - 1)
+
+
+PYTHON: Published = {
+    ("cum_returns_final", ""): lambda row: row["cumulative_return"],
+    ("annual_return", "252, geometric (CAGR)"): lambda row: row["cagr_return"],
+    ("annual_volatility", "252, sample sd"): lambda row: row["volatility_return"],
+    ("sharpe_ratio", "rf=0, 252"): lambda row: row["sharpe_ratio"],
+    ("sortino_ratio", "mar=0, 252"): lambda row: row["sortino_ratio"],
+    ("max_drawdown", ""): lambda row: row["max_drawdown_return"],
+    ("calmar_ratio", "252"): lambda row: row["calmar_ratio"],
+    ("omega_ratio", "rf=0, req=0"): lambda row: row["omega_ratio"],
+    ("beta", "benchmark last col"): lambda row: row["beta"],
+    ("alpha", "annualized 252"): lambda row: row["alpha_return"],
+    ("excess_sharpe", ""): lambda row: row["information_ratio"] / math.sqrt(row["year"]),
+    ("up_capture", ""): lambda row: empyrical_capture("up", row),
+    ("down_capture", ""): lambda row: empyrical_capture("down", row),
+    ("sharpe", "252"): lambda row: row["sharpe_ratio"],
+    ("sortino", "252"): lambda row: row["sortino_ratio"],
+    ("cagr", "252"): lambda row: row["cagr_return"],
+    ("volatility", "252"): lambda row: row["volatility_return"],
+    ("calmar", ""): lambda row: row["calmar_ratio"],
+    ("profit_factor", ""): lambda row: row["omega_ratio"],
+    ("gain_to_pain", ""): lambda row: row["omega_ratio"] - 1,
+    ("skew", ""): sample_skewness,
+    ("kurtosis", ""): sample_kurtosis,
+    ("win_rate", ""): lambda row: row["hit_ratio"] / (row["returns"] != 0).mean(),
+}
+
+
+def analytics(year: int) -> Published:
+    return {
+        ("n_obs", ""): lambda row: row["session_count"],
+        ("Return.cumulative", "geometric"): lambda row: row["cumulative_return"],
+        ("Return.annualized", f"geometric,scale={year}"): lambda row: row["cagr_return"],
+        ("StdDev", "sample"): lambda row: row["volatility_return"] / math.sqrt(year),
+        ("StdDev.annualized", f"scale={year}"): lambda row: row["volatility_return"],
+        ("SharpeRatio.StdDev", "Rf=0"): lambda row: row["sharpe_ratio"] / math.sqrt(year),
+        (
+            "SharpeRatio.annualized_arith",
+            f"Rf=0,scale={year},arithmetic",
+        ): lambda row: row["sharpe_ratio"],
+        ("SortinoRatio", "MAR=0"): lambda row: row["sortino_ratio"] / math.sqrt(year),
+        ("maxDrawdown", "geometric"): lambda row: -row["max_drawdown_return"],
+        ("CalmarRatio", f"scale={year}"): lambda row: row["calmar_ratio"],
+        ("Omega", "L=0"): lambda row: row["omega_ratio"],
+        ("skewness", "moment"): lambda row: row["skewness"],
+        ("kurtosis", "excess"): lambda row: row["excess_kurtosis"],
+        ("kurtosis_sample", "sample"): analytics_kurtosis,
+        ("CAPM.beta", "Rf=0"): lambda row: row["beta"],
+        ("CAPM.alpha", "Rf=0"): session_alpha,
+        ("TrackingError", f"scale={year}"): lambda row: row["tracking_error_return"],
+        ("ActivePremium", f"scale={year}"): active_premium,
+        ("InformationRatio", f"scale={year}"): lambda row: (
+            active_premium(row) / row["tracking_error_return"]
+        ),
+        ("UpCapture", ""): lambda row: analytics_capture("up", row),
+        ("DownCapture", ""): lambda row: analytics_capture("down", row),
+    }
+
+
+def compared(name: str, published: Published, rows: dict[str, Figures]) -> Counter[str]:
+    """Return how many of each measure a file has; each is the one made of our figures."""
+    counts = Counter[str]()
+    with (REFERENCE / name).open() as file:
+        for line in csv.DictReader(file):
+            reckoned = published.get((line["measure"], line["params"]))
+            if reckoned is None or line["symbol"] not in rows:
+                continue
+            value, found = float(line["value"]), reckoned(rows[line["symbol"]])
+            assert found == pytest.approx(value, rel=TOLERANCE, abs=TOLERANCE * 1e-2), (
+                line["symbol"],
+                line["measure"],
+            )
+            counts[line["measure"]] += 1
+    return counts
+
+
+def daily_rows(world: World) -> dict[str, Figures]:
+    returns = reference_returns()
+    rows = {}
+    for symbol, series in returns.items():
+        # the world has one session after them
+        last = world.sessions[len(series)]
+        found = figures_of(world, f"from portfolio_performance('{symbol}', null, '{last}')")
+        rows[symbol] = found[0] | {
+            "returns": series,
+            "benchmark": returns["MSFT"],
+            "year": YEAR,
+        }
+    return rows
+
+
+def monthly_rows(world: World) -> dict[str, Figures]:
+    with MANAGERS.open() as file:
+        months = list(csv.DictReader(file))
+    rows = {}
+    for row in figures_of(world, "from portfolio.managers"):
+        known = [month for month in months if month[row["manager"]] != "NA"]
+        rows[row["manager"]] = row | {
+            "returns": np.array([float(month[row["manager"]]) for month in known]),
+            "benchmark": np.array([float(month["SP500 TR"]) for month in known]),
+            "year": 12,
+        }
+    return rows
+
+
+absent = pytest.mark.skipif(
+    not REFERENCE_RETURNS.exists(),
+    reason=f"the reference results are not at {REFERENCE}: set BOURSE_SHARED_DATA",
+)
+
+
+@absent
+def test_daily_figures_are_empyricals_and_quantstats(world: World) -> None:
+    counts = compared("risk_python_daily.csv", PYTHON, daily_rows(world))
+    # max_drawdown is in both of them
+    assert counts == {measure: 5 * (1 + (measure == "max_drawdown")) for measure, _ in PYTHON}
+
+
+@absent
+def test_daily_figures_are_performanceanalytics(world: World) -> None:
+    published = analytics(YEAR)
+    counts = compared("risk_performanceanalytics_daily.csv", published, daily_rows(world))
+    assert counts == {measure: 5 for measure, _ in published}
+
+
+@absent
+def test_monthly_figures_are_performanceanalytics(world: World) -> None:
+    published = analytics(12)
+    counts = compared("risk_performanceanalytics_managers.csv", published, monthly_rows(world))
+    assert counts == {measure: 6 for measure, _ in published}
+
+
+@absent
+def test_capture_is_the_ratio_of_compound_means(world: World) -> None:
+    for row in (daily_rows(world) | monthly_rows(world)).values():
+        for side in ("up", "down"):
+            ours, theirs, count = capture_sums(side, row)
+            wanted = (ours ** (1 / count) - 1) / (theirs ** (1 / count) - 1)
+            assert row[f"{side}_capture_ratio"] == pytest.approx(wanted, rel=TOLERANCE)
+
+
+@absent
+def test_drawdowns_are_performanceanalytics(world: World) -> None:
+    """Its table numbers the deepest five; ours are of one session more, which is flat."""
+    rows = {
+        (row["portfolio"], row["depth_rank"]): row
+        for row in figures_of(world, "from portfolio.drawdowns where basis = 'gross'")
+    }
+    places = {session: number for number, session in enumerate(world.sessions)}
+    with REFERENCE_RETURNS.open() as file:
+        days = [row["date"] for row in csv.DictReader(file)]
+    counts = Counter[str]()
+    with (REFERENCE / "risk_performanceanalytics_daily.csv").open() as file:
+        for line in csv.DictReader(file):
+            if not line["measure"].startswith("drawdown_"):
+                continue
+            said = dict(part.split("=") for part in line["params"].split(","))
+            row = rows[line["symbol"], int(said["rank"])]
+            is_open = said["to"] == "NA"
+            assert days[places[row["start_date"]] - 1] == said["from"]
+            assert days[places[row["trough_date"]] - 1] == said["trough"]
+            assert (row["recovery_date"] is None) == is_open
+            if not is_open:
+                assert days[places[row["recovery_date"]] - 1] == said["to"]
+            found = {
+                "drawdown_Depth": row["drawdown_return"],
+                # it counts the session after the last as the end of one that is open
+                "drawdown_Length": row["length_sessions"],
+                "drawdown_To_Trough": row["trough_sessions"],
+                "drawdown_Recovery": row["recovery_sessions"],
+            }[line["measure"]]
+            if line["value"] == "NA":
+                assert found is None
+            else:
+                assert found == pytest.approx(float(line["value"]), rel=TOLERANCE)
+            counts[line["measure"]] += 1
+    assert set(counts.values()) == {25}

@@ -1,0 +1,124 @@
+"""What `./bourse risk` shows, writes and refuses."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from typer.testing import CliRunner
+
+from duckbourse.cli.main import app
+from duckbourse.cli.risk import risk
+from duckbourse.errors import ConfigurationError, PublicationError
+from duckbourse.warehouse import open_published
+from tests.support.warehouse import Warehouse
+from tests.support.world import METHODS
+
+
+@pytest.fixture(autouse=True)
+def published(sample: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("duckbourse.cli.risk.open_published", lambda: open_published(sample.file))
+
+
+def said(*words: str) -> str:
+    done = CliRunner().invoke(app, ["risk", *words])
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+def test_the_picture_is_that_of_the_session_to_come(
+    sample: Warehouse, capsys: pytest.CaptureFixture[str]
+) -> None:
+    risk("equal_20")
+    shown = capsys.readouterr().out
+    ((session, var, amount),) = sample.query(
+        "select max(session_date), arg_max(var_return, session_date),"
+        " arg_max(var_amount, session_date) from risk.var_estimates"
+        " where portfolio = 'equal_20' and method = 'ewma' and confidence = 0.99"
+        " and horizon_days = 1 and lookback_days = 250"
+    )
+    assert f"equal_20: what {session} may lose, 99 % sure" in shown
+    (line,) = [row for row in shown.splitlines() if row.split()[:3] == ["ewma", "1", "250"]]
+    assert [f"{100 * float(str(var)):.2f}", f"{float(str(amount)):,.0f}"] == line.split()[4::2]
+    for method in METHODS:
+        assert f"{method} " in shown
+    for part in ("how methods did", "what a scenario would take", "what brings the risk"):
+        assert part in shown
+    assert "sixty_forty_tech" not in shown
+    risk(None)
+    assert "sixty_forty_tech" in capsys.readouterr().out
+
+
+def test_json_has_every_figure(sample: Warehouse) -> None:
+    answer = json.loads(said("equal_20", "--json", "--period", "crisis_2008"))
+    assert list(answer) == ["equal_20"]
+    picture: dict[str, list[dict[str, Any]]] = answer["equal_20"]
+    assert list(picture) == ["estimates", "backtest", "stress", "contributions"]
+    for part, name in zip(
+        picture, ("var_estimates", "var_backtest", "stress", "component_var"), strict=True
+    ):
+        columns = [row[0] for row in sample.query(f"describe risk.{name}")]
+        assert all(list(row) == columns for row in picture[part])
+        assert picture[part]
+    assert {row["method"] for row in picture["estimates"]} == set(METHODS)
+    assert {row["period"] for row in picture["backtest"]} == {"crisis_2008"}
+    parts = [row["component_var_return"] for row in picture["contributions"]]
+    assert parts == sorted(parts, reverse=True)
+    assert len(parts) == 10
+
+
+def test_estimates_are_written_whole(sample: Warehouse, tmp_path: Path) -> None:
+    for kind in ("csv", "parquet"):
+        said("--to", str(tmp_path / f"r.{kind}"))
+    ((count, made),) = sample.query(
+        "select count(*), sum(var_amount::decimal(20, 4)) from risk.var_estimates"
+        " where session_date = (select max(session_date) from risk.var_estimates)"
+    )
+    with (tmp_path / "r.csv").open() as file:
+        assert len(list(csv.DictReader(file))) == count
+    assert duckdb.execute(
+        f"select count(*), sum(var_amount::decimal(20, 4)) from '{tmp_path}/r.parquet'"
+    ).fetchall() == [(count, made)]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["r.csv", "r.parquet"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message", "remedy"),
+    [
+        ({"portfolio": "equal_21"}, "portfolio 'equal_21'", "equal_20, sixty_forty_tech"),
+        ({"confidence": 0.999}, "confidence 0.999", "0.9, 0.95, 0.975, 0.99"),
+        ({"lookback": 100}, "lookback_days 100", "250, 500, 1000"),
+        ({"confidence": 0.9, "lookback": 500}, "lookback_days 500", "250"),
+        ({"period": "never"}, "period never", "all, covid_2020"),
+    ],
+)
+def test_what_there_is_not_is_told_with_what_there_is(
+    words: dict[str, Any], message: str, remedy: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=message) as refused:
+        risk(**words)
+    assert remedy in refused.value.remedy
+
+
+def test_a_file_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="no folder") as refused:
+        risk("equal_20", to=tmp_path / "nowhere" / "r.csv")
+    assert "\n" not in str(refused.value)
+    with pytest.raises(ConfigurationError, match="what kind of file"):
+        risk("equal_20", to=tmp_path / "r.txt")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_publication_without_risk_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    duckdb.connect(str(tmp_path / "empty.duckdb")).close()
+    monkeypatch.setattr(
+        "duckbourse.cli.risk.open_published", lambda: open_published(tmp_path / "empty.duckdb")
+    )
+    with pytest.raises(PublicationError, match=r"no risk\.var_estimates"):
+        risk(None)

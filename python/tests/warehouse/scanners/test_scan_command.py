@@ -1,0 +1,108 @@
+"""`./bourse scan` shows what the scanners' tables say, and any other time of day."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from duckbourse.settings import PROJECT
+from tests.support.warehouse import Warehouse
+
+DAY = "2010-05-06"
+
+
+@pytest.fixture
+def folder(sample: Warehouse, tmp_path: Path) -> Path:
+    (tmp_path / "duckbourse.duckdb").symlink_to(sample.file)
+    return tmp_path
+
+
+def scan(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "duckbourse.cli", "scan", *words],
+        env={
+            **os.environ,
+            "BOURSE_DATA_DIR": str(folder),
+            "PYTHONPATH": str(PROJECT / "python"),
+            "COLUMNS": "80",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def rows(folder: Path, *words: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(scan(folder, *words, "--json").stdout)
+    return found
+
+
+def test_a_day_is_the_signals_of_that_day(folder: Path, sample: Warehouse) -> None:
+    keys = ("scanner", "preset", "symbol", "direction", "signal_rank")
+    found = {tuple(row[key] for key in keys) for row in rows(folder, "--date", DAY)}
+    assert found == set(
+        sample.query(f"select {', '.join(keys)} from scanners.signals where session_date = '{DAY}'")
+    )
+    assert found
+
+
+def test_the_last_session_is_scanned_if_none_is_said(folder: Path) -> None:
+    assert {row["session_date"] for row in rows(folder, "--scanner", "crp")} == {"2010-05-28"}
+
+
+def test_another_cutoff_is_another_answer(folder: Path) -> None:
+    chosen = ("--scanner", "crp", "--preset", "standard", "--date", DAY, "--all")
+    early, late = rows(folder, *chosen), rows(folder, *chosen, "--cutoff", "14:45")
+    assert {row["cutoff_time"] for row in early} == {"09:50"}
+    assert {row["cutoff_time"] for row in late} == {"14:45"}
+    volumes = {row["symbol"]: row["volume_to_cutoff"] for row in early}
+    later = {row["symbol"]: row["volume_to_cutoff"] for row in late if row["symbol"] in volumes}
+    assert later
+    assert all(later[symbol] > volumes[symbol] for symbol in later)
+    # the fall of that afternoon, as far as 14:45
+    shown = scan(folder, *chosen[:-1], "--cutoff", "14:45").stdout
+    assert shown.startswith(f"crp standard  {DAY} 14:45  stop 2 %, target 6 %")
+    assert max(map(len, shown.splitlines()[1:])) <= 80
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "json"])
+def test_rows_are_written_whole(folder: Path, kind: str) -> None:
+    file = folder / f"signals.{kind}"
+    done = scan(folder, "--date", DAY, "--to", str(file))
+    assert "rows written to" in done.stderr
+    read = {"csv": "read_csv", "parquet": "read_parquet", "json": "read_json"}[kind]
+    ((count, scanners),) = duckdb.execute(
+        f"select count(*), count(distinct scanner) from {read}('{file}')"
+    ).fetchall()
+    assert count == len(rows(folder, "--date", DAY))
+    assert scanners > 1
+    assert sorted(path.name for path in folder.iterdir()) == ["duckbourse.duckdb", file.name]
+
+
+@pytest.mark.parametrize(
+    ("words", "said", "remedy"),
+    [
+        (("--scanner", "nope"), "there is no scanner 'nope'", "breakout"),
+        (("--preset", "nope"), "is called 'nope'", "--preset"),
+        (("--date", "2010-05-08"), "no one-minute bars of 2010-05-08", "2010-05-07 and 2010-05-10"),
+        (("--cutoff", "quarter past"), "no time of day", "10:20"),
+        (("--to", "signals.xlsx"), "what kind of file", ".parquet"),
+        (("--to", "no/such/folder/signals.csv"), "there is no folder", "make it"),
+    ],
+)
+def test_a_mistake_is_one_line_with_a_remedy(
+    folder: Path, words: tuple[str, ...], said: str, remedy: str
+) -> None:
+    done = scan(folder, *words)
+    assert done.returncode not in (0, 70)
+    assert done.stdout == ""
+    error, help_ = done.stderr.splitlines()
+    assert said in error
+    assert remedy in help_

@@ -1,0 +1,156 @@
+"""CRP and breakout on bars that were scored with pen and paper from the specification."""
+
+from __future__ import annotations
+
+import duckdb
+import pytest
+
+from tests.support.scanner_room import build_all, room
+from tests.support.warehouse import Warehouse
+
+DAY = "2024-01-10"
+
+# symbol: open, high, low, last and volume by 09:50 of the day; volume by 09:50 of each eve
+TODAY: dict[str, tuple[float, float, float, float, float, float]] = {
+    # high - low is 2.5 % of last: range in full; last 1 % below high; volume x 1.5; up 1 %
+    "LONG": (99.0, 101.0, 98.5, 100.0, 150_000, 100_000),
+    # the mirror: last 1 % above low; down 1 %, which a short counts as momentum
+    "SHORT": (101.0, 101.5, 99.0, 100.0, 150_000, 100_000),
+    # 5 % below high and above low: mid range; range 10 % is over 1.5 thresholds; volume as usual
+    "MIDDLE": (100.0, 105.25, 95.25, 100.0, 100_000, 100_000),
+    # both extremes within 2 %, the low nearer; range 2 % in full; volume halved; unchanged
+    "TIGHT": (100.0, 101.2, 99.2, 100.0, 50_000, 100_000),
+    # both extremes equally near: the high counts; no range; volume x 0.6; unchanged
+    "UNMOVED": (100.0, 100.0, 100.0, 100.0, 60_000, 100_000),
+    # the same, but nothing was traded before
+    "NEW_VOLUME": (100.0, 100.0, 100.0, 100.0, 60_000, 0),
+    # on the bounds: exactly 2 % below the high and 49,999 shares, one too few
+    "THIN": (98.0, 100.0, 97.0, 98.0, 49_999, 50_000),
+    # dearer than the preset's 2,000
+    "DEAR": (2001.0, 2001.0, 2001.0, 2001.0, 100_000, 100_000),
+}
+# in the order of the weights: close .4, range .3, volume .2, momentum .1
+CRP: dict[str, tuple[str, str, float, int | None]] = {
+    "LONG": ("long", "Near High", 100 * (0.4 + 0.3 + 0.2 + 0.1), 1),
+    "SHORT": ("short", "Near Low", 100 * (0.4 + 0.3 + 0.2 + 0.1), 2),
+    "MIDDLE": ("none", "Mid Range", 100 * (0.4 / 4 + 0.3 / 6 + 0.2 * 0.75 + 0.1 * 0.2), None),
+    # of equal scores, the higher relative volume is first
+    "UNMOVED": ("long", "Near High", 100 * (0.4 + 0.3 + 0.2 / 4 + 0.1 * 0.2), 3),
+    "TIGHT": ("short", "Near Low", 100 * (0.4 + 0.3 + 0.2 / 4 + 0.1 * 0.2), 4),
+}
+REJECTED = {
+    "NEW_VOLUME": "no_volume_in_history",
+    "THIN": "volume_out_of_bounds",
+    "DEAR": "price_out_of_bounds",
+    "FRESH": "missing_history",
+    "SILENT": "no_bars_by_cutoff",
+}
+
+
+@pytest.fixture(scope="module")
+def scanned(sample: Warehouse) -> duckdb.DuckDBPyConnection:
+    """Seven sessions of hand-made bars, with the shipped presets and the compiled scanners."""
+    connection = duckdb.connect()
+    connection.execute(f"attach '{sample.file}' as built (read_only)")
+    connection.execute("attach ':memory:' as duckbourse")
+    for relation in room(sample).inputs:
+        schema = relation.split(".")[0]
+        connection.execute(f"create schema if not exists duckbourse.{schema}")
+        empty = "" if schema == "seeds" or relation == "bars.sessions" else " limit 0"
+        connection.execute(f"create table duckbourse.{relation} as from built.{relation}{empty}")
+
+    def bar(symbol: str, timeframe: str, start: str, end: str, *values: float) -> None:
+        connection.execute(
+            "insert into duckbourse.bars.ohlcv by name select ? as symbol, ? as timeframe, "
+            "?::timestamp as bar_ts, ?::timestamp as bar_end, ?::timestamp::date as session_date, "
+            "? as open, ? as high, ? as low, ? as close, ? as volume, ? as adjusted_open, "
+            "? as adjusted_high, ? as adjusted_low, ? as adjusted_close, ? as adjusted_volume, "
+            "1 as adjustment_factor, 'XNSE' as calendar, 'by hand' as source",
+            [symbol, timeframe, start, end, start, *values, *values],
+        )
+
+    eves = ["2024-01-03", "2024-01-04", "2024-01-05", "2024-01-08", "2024-01-09"]
+    for symbol, (open_, high, low, last, volume, volume_before) in TODAY.items():
+        for eve in eves:
+            bar(symbol, "1m", f"{eve} 09:15", f"{eve} 09:16", last, last, last, last, volume_before)
+            bar(symbol, "1d", f"{eve} 09:15", f"{eve} 15:30", last, last, last, last, 1e6)
+        bar(symbol, "1m", f"{DAY} 09:15", f"{DAY} 09:16", open_, high, low, open_, volume)
+        bar(symbol, "1m", f"{DAY} 09:49", f"{DAY} 09:50", open_, last, last, last, 0)
+        # one minute too late for the cutoff, and wild
+        bar(symbol, "1m", f"{DAY} 09:50", f"{DAY} 09:51", last, 9e9, 1e-9, 7e7, 8e8)
+        bar(symbol, "1d", f"{DAY} 09:15", f"{DAY} 15:30", last, 9e9, 1e-9, 7e7, 8e8)
+    for eve in eves[1:]:
+        bar("FRESH", "1m", f"{eve} 09:15", f"{eve} 09:16", 100, 100, 100, 100, 100_000)
+    bar("FRESH", "1m", f"{DAY} 09:15", f"{DAY} 09:16", 100, 100, 100, 100, 100_000)
+    for eve in eves:
+        bar("SILENT", "1m", f"{eve} 09:15", f"{eve} 09:16", 100, 100, 100, 100, 100_000)
+
+    # five sessions between 96 and 100; then 103 by 09:50, 3 % above, on four times the volume
+    for k, eve in enumerate(eves):
+        for name in ("BREAK", "FLAT"):
+            bar(name, "1m", f"{eve} 09:15", f"{eve} 09:16", 98, 98, 98, 98, 25_000)
+            bar(name, "1d", f"{eve} 09:15", f"{eve} 15:30", 98, 100 - (k % 2), 96, 98, 1e6)
+    bar("BREAK", "1m", f"{DAY} 09:15", f"{DAY} 09:16", 101, 103, 101, 103, 100_000)
+    # 0.5 % above is not more than 0.5 % above
+    bar("FLAT", "1m", f"{DAY} 09:15", f"{DAY} 09:16", 100, 100.5, 100, 100.5, 100_000)
+
+    connection.execute(
+        "insert into duckbourse.bars.symbol_days by name select distinct symbol, session_date, "
+        f"calendar, timestamp '{DAY} 15:30' as known_until, 1 as adjustment_factor, 1 as version "
+        "from duckbourse.bars.ohlcv"
+    )
+    build_all(sample, connection)
+    return connection
+
+
+@pytest.mark.parametrize("symbol", CRP)
+def test_crp_is_what_it_is_by_hand(scanned: duckdb.DuckDBPyConnection, symbol: str) -> None:
+    direction, position, score, rank = CRP[symbol]
+    (found,) = scanned.execute(
+        "select direction, close_position, crp_score from duckbourse.scanners.crp "
+        f"where preset = 'standard' and session_date = '{DAY}' and symbol = '{symbol}'"
+    ).fetchall()
+    assert found == (direction, position, pytest.approx(score, abs=1e-6))
+    ((order,),) = scanned.execute(
+        "select list(symbol order by signal_rank) from duckbourse.scanners.crp "
+        f"where preset = 'standard' and session_date = '{DAY}' and signal_rank is not null "
+        f"and symbol in {tuple(CRP)}"
+    ).fetchall()
+    assert (order.index(symbol) + 1 if symbol in order else None) == rank
+
+
+@pytest.mark.parametrize("symbol", REJECTED)
+def test_what_crp_leaves_out_has_its_reason(
+    scanned: duckdb.DuckDBPyConnection, symbol: str
+) -> None:
+    assert scanned.execute(
+        "select rule from duckbourse.scanners.rejections where scanner = 'crp' "
+        f"and preset = 'standard' and session_date = '{DAY}' and symbol = '{symbol}'"
+    ).fetchall() == [(REJECTED[symbol],)]
+
+
+def test_a_breakout_is_what_it_is_by_hand(scanned: duckdb.DuckDBPyConnection) -> None:
+    assert scanned.execute(
+        "select symbol, direction, resistance, support, breakout_pct, consolidation_pct, "
+        "relative_volume, prior_day_break, gapped, breakout_score "
+        "from duckbourse.scanners.breakout "
+        f"where preset = 'standard' and session_date = '{DAY}' and symbol in ('BREAK', 'FLAT')"
+    ).fetchall() == [
+        # 3 % beyond (.5), volume x 4 (.3), up 1.98 % since the open (.2); opened 1 % above: gapped
+        (
+            "BREAK",
+            "long",
+            100.0,
+            96.0,
+            pytest.approx(3.0),
+            pytest.approx(4 / 98 * 100, abs=1e-6),
+            4.0,
+            False,
+            True,
+            100.0,
+        )
+    ]
+    assert scanned.execute(
+        "select rule from duckbourse.scanners.rejections where scanner = 'breakout' "
+        f"and preset = 'standard' and session_date = '{DAY}' and symbol = 'FLAT'"
+    ).fetchall() == [("no_break",)]

@@ -1,0 +1,621 @@
+"""A session of the shipped data, traded: its laws, its commands, and a kill in the middle of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from datetime import time as time_of_day
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pytest
+from msgspec.structs import replace
+
+from duckbourse import clock
+from duckbourse.brokers.paper import PaperBroker, Rules
+from duckbourse.errors import BadInput, ConfigurationError, PublicationError, StorageFull
+from duckbourse.orders.book import Book, replayed
+from duckbourse.orders.events import ExitTriggered, PublicationLoaded, TradingState
+from duckbourse.orders.journal import open_journal, read_journal
+from duckbourse.orders.lifecycle import State
+from duckbourse.orders.manager import Manager
+from duckbourse.orders.order import Exits, Order, Reason, Request
+from duckbourse.settings import PROJECT
+from duckbourse.streaming.feed import Records, microseconds
+from duckbourse.streaming.live import LiveSession
+from duckbourse.streaming.recorder import Heading, Recorder
+from duckbourse.streaming.replay import Replay, replay_of, replay_of_recorded
+from duckbourse.trading.commands import give
+from duckbourse.trading.loop import LOOK_SECONDS, Trader
+from duckbourse.trading.publication import Publication, Publications, Signal, load
+from duckbourse.trading.scans import LiveScans
+from duckbourse.trading.strategy import SignalStrategy
+from duckbourse.warehouse import open_published
+from tests.support.makers import CAPITAL
+from tests.support.warehouse import Warehouse
+
+DAY = date(2010, 5, 28)
+
+
+@dataclass
+class Floor:
+    """What a session needs, and the session itself."""
+
+    publication: Publication
+    bars: duckdb.DuckDBPyConnection
+    folder: Path
+    strategy: type[SignalStrategy] = SignalStrategy
+
+    def feed(self) -> Replay:
+        return replay_of(
+            self.bars, DAY, "XNYS", self.publication.zone, self.publication.instruments, 0
+        )
+
+    def traded(
+        self,
+        *,
+        stop_after: int | None = None,
+        rules: Rules | None = None,
+        feed: Replay | None = None,
+        scans: Callable[[Replay], LiveScans] | None = None,
+        recorder: Recorder | None = None,
+        newer: Callable[[], Publication | None] = lambda: None,
+        look_seconds: float = LOOK_SECONDS,
+    ) -> Trader:
+        """Trade, all of it or so many batches; go on where it was broken off."""
+        feed = feed or self.feed()
+        made = scans(feed) if scans else None
+        journal, told = open_journal(self.folder)
+        if told:
+            before = feed.go_on_after(max(event.at for event in told))
+            if made is not None:
+                made.go_on_after(before)
+        limits = self.publication.limits
+        broker = PaperBroker(
+            self.folder,
+            {name: known.tick_size for name, known in self.publication.instruments.items()},
+            limits.capital_amount,
+            rules or Rules(),
+        )
+        manager = Manager(
+            replayed(limits.capital_amount, told, lambda _: None),
+            journal,
+            broker,
+            check=lambda book, asked: trader.judge(book, asked),
+            charges=self.publication.charges,
+            settle_seconds=0,
+        )
+        trader = Trader(
+            self.publication,
+            manager,
+            broker,
+            feed,
+            self.strategy(),
+            self.folder,
+            scans=made,
+            recorder=recorder,
+            newer=newer,
+            look_seconds=look_seconds,
+        )
+
+        async def play() -> None:
+            assert await trader.start() == ()
+            if stop_after is None:
+                await trader.run()
+                return
+            count = 0
+            async for records in feed.ticks():
+                await trader.on_records(records)
+                count += 1
+                if count == stop_after:
+                    return
+
+        with clock.told_by(lambda: feed.at):
+            asyncio.run(play())
+        broker.close()
+        journal.close()
+        if made is not None:
+            made.close()
+        return trader
+
+
+@pytest.fixture
+def floor(sample: Warehouse, tmp_path: Path) -> Iterator[Floor]:
+    connection = open_published(sample.file)
+    yield Floor(load(connection, "paper_us", DAY, frozenset()), connection, tmp_path / "desk")
+    connection.close()
+
+
+def filled(book: Book) -> list[Order]:
+    return [order for order in book.orders.values() if order.filled_quantity]
+
+
+def test_a_session_keeps_its_laws(floor: Floor) -> None:
+    book = floor.traded().book
+    publication = floor.publication
+    entries = [order for order in filled(book) if order.request.reason is Reason.ENTRY]
+    assert len(entries) >= 8
+    assert book.held() == []
+    assert book.state is TradingState.ACTIVE
+    # cash is what the fills left, and what every round trip made
+    fills = book.fills.values()
+    paid = sum(fill.signed_quantity * fill.price + fill.charges_amount for fill in fills)
+    assert book.cash_amount == publication.limits.capital_amount - paid
+    assert sum(book.session_trips()) == book.cash_amount - publication.limits.capital_amount
+    # every fill is a price of its minute, but for the slippage, within the session
+    for fill in fills:
+        local = fill.filled_at.astimezone(publication.zone).replace(tzinfo=None)
+        ((low, high),) = floor.bars.execute(
+            "select low, high from bars.ohlcv where timeframe = '1m' and symbol = ?"
+            " and bar_ts <= ? and bar_end > ?",
+            [fill.symbol, local, local],
+        ).fetchall()
+        step = float(publication.instruments[fill.symbol].tick_size)
+        slip = 0.0002 * high + step
+        assert low - slip <= float(fill.price) <= high + slip
+    # nothing is known too early: entries follow their signal, exits have their reason
+    signals = {found.signal_id: found for found in publication.signals}
+    for entry in entries:
+        followed = signals[entry.request.signal_id or ""]
+        assert entry.sent_at is not None
+        assert timedelta(0) <= entry.sent_at - followed.known_at < timedelta(minutes=5)
+        assert {one.request.reason for one in book.exits_of(entry.request.order_id)} <= {
+            *(Reason.STOP, Reason.TARGET, Reason.TIME, Reason.SQUARE_OFF)
+        }
+
+
+def test_entries_and_reasons_are_the_backtests(floor: Floor) -> None:
+    """The same signals on the same bars, by the models and by the loop: most end alike."""
+    book = floor.traded().book
+    outcomes = dict(
+        floor.bars.execute("select signal_id, exit_reason from backtests.outcomes").fetchall()
+    )
+    same = total = 0
+    for order in filled(book):
+        if order.request.reason is Reason.ENTRY:
+            (left,) = book.exits_of(order.request.order_id)
+            total += 1
+            same += left.request.reason == outcomes[order.request.signal_id]
+    # a bar's ticks have an order here, and the worst of both ends there
+    assert same >= total - 1
+
+
+def test_the_same_day_twice_is_the_same(floor: Floor) -> None:
+    first = floor.traded()
+    again = Floor(floor.publication, floor.bars, floor.folder.with_name("again")).traded()
+    assert read_journal(floor.folder) == read_journal(again.folder)
+    assert first.book.cash_amount == again.book.cash_amount
+
+
+@pytest.mark.parametrize("stop_after", [70, 100, 400, 1200])
+def test_a_session_that_was_broken_off_goes_on(floor: Floor, stop_after: int) -> None:
+    whole = Floor(floor.publication, floor.bars, floor.folder.with_name("whole")).traded().book
+    floor.traded(stop_after=stop_after)
+    book = floor.traded().book
+    assert book.held() == []
+    assert {order_id for order_id, order in book.orders.items() if order.filled_quantity} == {
+        order_id for order_id, order in whole.orders.items() if order.filled_quantity
+    }
+    assert book.cash_amount == whole.cash_amount
+
+
+def test_a_killed_process_goes_on(sample: Warehouse, tmp_path: Path) -> None:
+    """`./bourse trade`, killed at any instant, again and again, ends as one that was not."""
+    published = sample.data / "duckbourse.duckdb"
+    if not published.exists():
+        pytest.fail("the sample is not published: run `./bourse test` from the build on")
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "duckbourse.duckdb").symlink_to(published)
+    environment = {
+        **os.environ,
+        "BOURSE_DATA_DIR": str(data),
+        "PYTHONPATH": str(PROJECT / "python"),
+    }
+    command = [sys.executable, "-m", "duckbourse.cli", "trade", "--json"]
+    for pause in (0.2, 0.5, 0.9):
+        child = subprocess.Popen(
+            [*command, "--speed", "15000"],
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        deadline = time.monotonic() + 60
+        journal = data / "trading" / "paper_us" / str(DAY) / "journal.sqlite"
+        while not journal.exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        time.sleep(pause)
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout)
+    whole = subprocess.run(
+        [*command, "--fresh"], env=environment, capture_output=True, text=True, check=True
+    )
+    wanted = json.loads(whole.stdout)
+    # what was on its way when it was killed may not have been placed, and is not sent again
+    assert len(found["trips"]) >= len(wanted["trips"]) - 3
+    assert found["positions"] == []
+    by_key = {(trip["strategy"], trip["symbol"]): trip for trip in wanted["trips"]}
+    same = [
+        trip
+        for trip in found["trips"]
+        if by_key.get((trip["strategy"], trip["symbol"]), {}).get("quantity") == trip["quantity"]
+    ]
+    assert len(same) >= len(wanted["trips"]) - 3
+
+
+def test_a_halt_stops_entries_and_leaves_exits(floor: Floor) -> None:
+    floor.traded(stop_after=70)  # after 09:45, before 09:50
+    give(floor.folder, "halt", "news")
+    trader = floor.traded()
+    book = trader.book
+    assert (book.state, book.state_reason) == (TradingState.HALTED, "news")
+    assert book.held() == []
+    late = [
+        order
+        for order in filled(book)
+        if order.request.reason is Reason.ENTRY
+        and order.sent_at
+        and order.sent_at.astimezone(floor.publication.zone).strftime("%H:%M") > "09:47"
+    ]
+    assert late == []
+    assert any(order.request.reason is Reason.STOP for order in filled(book))
+
+
+def test_what_is_no_command_is_put_aside(floor: Floor) -> None:
+    give(floor.folder, "halt", "news")
+    commands = floor.folder / "commands"
+    (commands / "00000000-broken.json").write_text('{"name": "hal')
+    book = floor.traded(stop_after=3).book
+    assert book.state is TradingState.HALTED
+    assert [path.name for path in commands.iterdir()] == ["00000000-broken.refused"]
+
+
+def test_a_halt_stands_until_it_is_lifted(floor: Floor) -> None:
+    floor.folder.mkdir(parents=True)
+    give(floor.folder, "halt", "news")
+    floor.traded(stop_after=10)
+    assert floor.traded(stop_after=10).book.state is TradingState.HALTED
+    give(floor.folder, "resume", "all clear")
+    book = floor.traded().book
+    assert (book.state, book.state_reason) == (TradingState.ACTIVE, "all clear")
+    assert len(filled(book)) > 10
+
+
+def test_squaring_off_closes_everything(floor: Floor) -> None:
+    floor.traded(stop_after=100)
+    give(floor.folder, "square-off", "enough")
+    book = floor.traded(stop_after=20).book
+    assert book.held() == []
+    assert book.state is TradingState.REDUCING
+    assert {order.request.reason for order in filled(book)} >= {Reason.ENTRY, Reason.SQUARE_OFF}
+
+
+def test_the_loss_of_a_day_ends_it(floor: Floor) -> None:
+    limits = replace(floor.publication.limits, max_daily_loss_pct=Decimal("0.1"))
+    floor.publication = replace(floor.publication, limits=limits)
+    book = floor.traded().book
+    assert book.state is TradingState.HALTED
+    assert "loss=" in book.state_reason
+    assert book.held() == []
+    assert Reason.KILL in {order.request.reason for order in filled(book)}
+
+
+def test_everything_is_closed_at_the_square_off(floor: Floor) -> None:
+    limits = replace(floor.publication.limits, square_off_time=time_of_day(10, 30))
+    floor.publication = replace(floor.publication, limits=limits)
+    book = floor.traded().book
+    assert book.held() == []
+    closed = [
+        order.sent_at
+        for order in filled(book)
+        if order.request.reason is Reason.SQUARE_OFF and order.sent_at
+    ]
+    assert len(closed) > 3
+    assert {at.astimezone(floor.publication.zone).strftime("%H:%M") for at in closed} == {"10:30"}
+
+
+def test_a_trailing_stop_follows_the_best_price(floor: Floor) -> None:
+    class Trailing(SignalStrategy):
+        def wishes(self, *told: Any) -> list[Request]:
+            return [
+                replace(wish, exits=Exits(trail_distance=Decimal("0.5")))
+                for wish in super().wishes(*told)
+            ]
+
+    floor.strategy = Trailing
+    book = floor.traded().book
+    called = [
+        event
+        for event in read_journal(floor.folder)
+        if isinstance(event, ExitTriggered) and event.reason is Reason.TRAILING_STOP
+    ]
+    assert len(called) > 5
+    for event in called:
+        entry = book.orders[event.entry_id]
+        best, sign = book.best_price[event.entry_id], entry.request.side.sign
+        assert (best - (entry.average_price or best)) * sign >= 0
+        assert (best - event.price) * sign >= Decimal("0.5")
+    assert {event.entry_id for event in called} == {
+        order.request.entry_id
+        for order in filled(book)
+        if order.request.reason is Reason.TRAILING_STOP
+    }
+
+
+def test_a_signal_is_followed_at_the_first_price_after_it(floor: Floor) -> None:
+    publication, book = floor.publication, Book(CAPITAL)
+    first = publication.signals[0]
+    early = {first.symbol: (first.entry_price, first.known_at - timedelta(milliseconds=1))}
+    strategy = SignalStrategy()
+    assert strategy.wishes(publication, book, early, first.known_at) == []
+    at_last = {first.symbol: (first.entry_price, first.known_at)}
+    (wish,) = strategy.wishes(publication, book, at_last, first.known_at)
+    assert (wish.signal_id, wish.symbol) == (first.signal_id, first.symbol)
+    assert strategy.wishes(publication, book, at_last, first.known_at) == []
+    # where it is known after that price, an old price is waited out
+    found_at = first.known_at + timedelta(milliseconds=publication.limits.max_tick_age_ms)
+    assert SignalStrategy().wishes(publication, book, at_last, found_at) != []
+    just_late = found_at + timedelta(milliseconds=1)
+    waiting = SignalStrategy()
+    assert waiting.wishes(publication, book, at_last, just_late) == []
+    (wish,) = waiting.wishes(
+        publication, book, {first.symbol: (first.entry_price, just_late)}, just_late
+    )
+    assert wish.signal_id == first.signal_id
+    late = first.known_at + timedelta(minutes=5, milliseconds=1)
+    prices = {first.symbol: (first.entry_price, late)}
+    followed = SignalStrategy().wishes(publication, book, prices, late)
+    assert first.signal_id not in {wish.signal_id for wish in followed}
+
+
+def test_the_close_of_the_eve_is_that_of_the_eve(floor: Floor) -> None:
+    closes = dict(
+        floor.bars.execute(
+            "select symbol, close from bars.ohlcv where timeframe = '1d'"
+            " and session_date = date '2010-05-27'"
+        ).fetchall()
+    )
+    known = floor.publication.instruments
+    assert len(known) > 20
+    for symbol, instrument in known.items():
+        assert float(instrument.previous_close or 0) == pytest.approx(closes[symbol], abs=1e-6)
+
+
+def test_a_broker_that_refuses_half_leaves_nothing_open(floor: Floor) -> None:
+    book = floor.traded(rules=Rules(reject_share=0.5, seed=3)).book
+    assert any(order.state is State.REJECTED for order in book.orders.values())
+    assert book.held() == []
+
+
+def test_what_is_not_there_is_said(floor: Floor) -> None:
+    with pytest.raises(ConfigurationError, match="there is no account 'mine'"):
+        load(floor.bars, "mine", DAY, frozenset())
+    with pytest.raises(ConfigurationError, match="2010-05-29 is no session of XNYS"):
+        load(floor.bars, "paper_us", date(2010, 5, 29), frozenset())
+    with pytest.raises(ConfigurationError, match="no minute bars of XNSE"):
+        load(floor.bars, "paper_india", None, frozenset())
+    assert {
+        found.scanner for found in load(floor.bars, "paper_us", DAY, frozenset({"crp"})).signals
+    } == {"crp"}
+
+
+def scans_of(floor: Floor, sample: Warehouse, feed: Replay, *, waits: bool = True) -> LiveScans:
+    live = LiveSession("XNYS", DAY, sample.file)
+    return LiveScans(live, feed.symbols, floor.publication, frozenset(), waits=waits)
+
+
+def test_what_is_scanned_as_it_comes_is_what_was_built(floor: Floor, sample: Warehouse) -> None:
+    """Every signal of a live scanner, to the last digit, and before its session has ended."""
+    built = tuple(
+        signal
+        for signal in floor.publication.signals
+        if signal.scanner not in ("pattern", "sideways")
+    )
+    assert len(built) >= 10
+    feed = floor.feed()
+    scans = scans_of(floor, sample, feed)
+    found: list[Signal] = []
+
+    async def play() -> None:
+        async for records in feed.ticks():
+            for one in await scans.on_ticks(records, feed.at):
+                # two seconds for late ticks, and then the next tick of these
+                assert timedelta(seconds=2) < feed.at - one.known_at < timedelta(seconds=21)
+                found.append(one)
+
+    asyncio.run(play())
+    scans.close()
+    assert tuple(found) == built
+
+
+def test_a_session_is_traded_on_what_it_finds(floor: Floor, sample: Warehouse) -> None:
+    floor.publication = replace(floor.publication, signals=())
+    trader = floor.traded(scans=partial(scans_of, floor, sample))
+    entries = [order for order in filled(trader.book) if order.request.reason is Reason.ENTRY]
+    assert len(entries) >= 8
+    assert trader.book.held() == []
+    assert {order.request.signal_id for order in entries} <= {
+        signal.signal_id for signal in trader.publication.signals
+    }
+
+
+def test_a_scan_does_not_hold_up_the_loop(floor: Floor, sample: Warehouse) -> None:
+    """Beside a slow scan, ticks go on; its signals come when it is done."""
+    feed = floor.feed()
+    scans = scans_of(floor, sample, feed, waits=False)
+    slow, batches = scans.session.signals, 0
+
+    def slower(cutoff: time_of_day) -> list[dict[str, Any]]:
+        time.sleep(0.3)
+        return slow(cutoff)
+
+    scans.session.signals = slower  # type: ignore[method-assign]
+
+    async def play() -> int:
+        nonlocal batches
+        async for records in feed.ticks():
+            batches += 1
+            if await scans.on_ticks(records, feed.at):
+                return batches
+            await asyncio.sleep(0.001)
+        return 0
+
+    # thirty minutes have four instants each; the scan itself is worth a hundred more
+    assert asyncio.run(play()) > 4 * 15 + 50
+    scans.close()
+
+
+def test_a_scan_that_fails_leaves_the_exits(floor: Floor, sample: Warehouse) -> None:
+    def failing(feed: Replay) -> LiveScans:
+        scans = scans_of(floor, sample, feed)
+        scans.session._models["scanners.eves"] = "select broken"
+        return scans
+
+    # the first cutoff is at 09:45; what was built and known before goes on
+    signals = tuple(
+        replace(signal, known_at=signal.known_at - timedelta(minutes=10))
+        for signal in floor.publication.signals
+    )
+    floor.publication = replace(floor.publication, signals=signals)
+    trader = floor.traded(scans=failing)
+    book = trader.book
+    assert book.state is TradingState.REDUCING
+    assert "a scan failed" in book.state_reason
+    assert book.held() == []
+    assert len(filled(book)) >= 2
+
+
+def test_a_strategy_that_fails_leaves_the_exits(floor: Floor) -> None:
+    class Failing(SignalStrategy):
+        asked = 0
+
+        def wishes(self, *told: Any) -> Any:
+            Failing.asked += 1
+            if Failing.asked > 90:
+                raise ZeroDivisionError("of somebody's own")
+            return super().wishes(*told)
+
+    floor.strategy = Failing
+    book = floor.traded().book
+    assert Failing.asked == 91
+    assert book.state is TradingState.REDUCING
+    assert book.state_reason.startswith("the strategy failed: ZeroDivisionError")
+    assert len(filled(book)) >= 2
+    assert book.held() == []
+
+
+def test_ticks_are_recorded_before_they_are_traded_on(floor: Floor, tmp_path: Path) -> None:
+    feed = floor.feed()
+    heading = Heading(
+        session_date=DAY, calendar="XNYS", source="s", recording="mine", symbols=feed.symbols
+    )
+    recorder = Recorder(tmp_path / "ticks", heading)
+    trader = floor.traded(recorder=recorder)
+    recorder.close()
+    again = replay_of_recorded(tmp_path / "ticks", DAY, "XNYS", feed.symbols, 0)
+    assert sum(map(len, again.batches())) == trader.tick_count == 24_960
+    with pytest.raises(BadInput, match="no ticks of XNYS on 2010-05-27 were recorded"):
+        replay_of_recorded(tmp_path / "ticks", date(2010, 5, 27), "XNYS", feed.symbols, 0)
+
+
+def test_ticks_that_cannot_be_recorded_are_not_traded_on(floor: Floor, tmp_path: Path) -> None:
+    class Full(Recorder):
+        def write(self, records: Records) -> None:
+            if records["received_at"][0] > microseconds(floor.publication.at(time_of_day(9, 48))):
+                raise StorageFull("no room is left for ticks")
+
+    feed = floor.feed()
+    heading = Heading(
+        session_date=DAY, calendar="XNYS", source="s", recording="mine", symbols=feed.symbols
+    )
+    book = floor.traded(recorder=Full(tmp_path, heading)).book
+    assert (book.state, book.state_reason) == (TradingState.HALTED, "no room is left for ticks")
+    assert book.held() == []
+    entered = [
+        order.sent_at.astimezone(floor.publication.zone).time()
+        for order in filled(book)
+        if order.request.reason is Reason.ENTRY and order.sent_at
+    ]
+    assert entered
+    assert max(entered) < time_of_day(9, 49)
+
+
+def test_ticks_of_no_session_are_not_traded_on(floor: Floor) -> None:
+    """Stamped 1970, of the evening before, or without a price."""
+
+    class Odd(Replay):
+        def batches(self) -> Iterator[Records]:
+            for place, records in enumerate(super().batches()):
+                if place % 10:
+                    yield records
+                    continue
+                odd = records.copy()
+                odd["price"] = 1
+                odd["traded_at"] = 0 if place % 20 else odd["traded_at"] - 86_400_000_000
+                yield np.concatenate([records, odd])
+
+    whole = floor.traded().book
+    feed = floor.feed()
+    floor.folder = floor.folder.with_name("odd")
+    odd = Odd(feed._records, feed.symbols, "odd", 0, is_made_up=True)
+    trader = floor.traded(feed=odd)
+    assert trader.stray_tick_count > 1_000
+    assert trader.book.cash_amount == whole.cash_amount
+
+
+def test_the_loop_goes_over_to_what_is_published_next(floor: Floor) -> None:
+    """Between ticks; what was found in the session stays, and one that cannot be read is told."""
+    first = floor.publication
+    cut = replace(first, signals=first.signals[:1])
+    newer = replace(first, build_id="newer", signals=first.signals[1:3])
+    told = iter([None, PublicationError("half a file"), newer])
+
+    def next_one() -> Publication | None:
+        found = next(told, None)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    floor.publication = cut
+    # fast, and with time to breathe
+    feed = floor.feed()
+    breathing = Replay(feed._records, feed.symbols, feed.name, 15_000, is_made_up=True)
+    trader = floor.traded(feed=breathing, newer=next_one, look_seconds=0)
+    loaded = [
+        event.build_id
+        for event in read_journal(floor.folder)
+        if isinstance(event, PublicationLoaded)
+    ]
+    assert loaded == [first.build_id, "newer"]
+    assert trader.publication.signals == first.signals[1:3]
+
+
+def test_a_publication_is_newer_when_the_file_is(sample: Warehouse, tmp_path: Path) -> None:
+    path = tmp_path / "duckbourse.duckdb"
+    publications = Publications("paper_us", DAY, frozenset(), path)
+    with pytest.raises(PublicationError, match="nothing is published"):
+        publications.newer()
+    os.link(sample.data / "duckbourse.duckdb", path)
+    first = publications.newer()
+    assert first is not None
+    assert first.session_date == DAY
+    assert publications.newer() is None
+    path.unlink()
+    shutil.copyfile(sample.data / "duckbourse.duckdb", path)
+    assert publications.newer() == first
+    assert publications.newer() is None
