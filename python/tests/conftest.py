@@ -96,6 +96,13 @@ class Costs:
         self._path.write_text(json.dumps(self._of_folders))
 
 
+@pytest.fixture(autouse=True, scope="session")
+def a_saturday() -> Iterator[None]:
+    """What is made once for several tests is made on a Saturday, whatever today is."""
+    with clock.told_by(clock.running_from(DAYS["a Saturday"])):
+        yield
+
+
 @pytest.fixture(autouse=True)
 def day_of_test(request: pytest.FixtureRequest) -> Iterator[datetime | None]:
     """The instant at which the test begins; None for one that never asks."""

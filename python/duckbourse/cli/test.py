@@ -148,11 +148,16 @@ def _changed_files() -> list[str]:
         ("diff", "--name-only", "--diff-filter=d", "HEAD"),
         ("ls-files", "--others", "--exclude-standard"),
     )
-    return [
-        path
-        for words in commands
-        for path in subprocess.check_output(["git", *words], cwd=PROJECT, text=True).splitlines()
-    ]
+    try:
+        return [path for words in commands for path in _git(*words).splitlines()]
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise ConfigurationError(
+            f"git cannot say what has changed in {PROJECT}: {error}", "run `./bourse test`"
+        ) from error
+
+
+def _git(*words: str) -> str:
+    return subprocess.check_output(["git", *words], cwd=PROJECT, text=True)
 
 
 def _lint(changed: Iterable[str] | None = None) -> list[Step]:
@@ -183,7 +188,7 @@ def _dbt_unit_tests(changed: Iterable[str]) -> list[Step]:
     """Return what tests the models that differ, by themselves or their macros, from the commit."""
     if not any(path.startswith(("models/", "macros/", "functions/")) for path in changed):
         return []
-    revision = subprocess.check_output(["git", "rev-parse", "HEAD"], cwd=PROJECT, text=True).strip()
+    revision = _git("rev-parse", "HEAD").strip()
     committed = TARGET / "committed" / revision
     steps = []
     if not (committed / "target" / "manifest.json").exists():

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +14,18 @@ import pytest
 
 from duckbourse import clock
 from duckbourse.orders.journal import lock_folder
-from duckbourse.settings import PROJECT
 from duckbourse.streaming.recorder import Heading, Recorder
 from duckbourse.streaming.replay import replay_of
+from duckbourse.trading import feeds
 from duckbourse.trading.publication import load
 from duckbourse.warehouse import open_published
+from tests.support import commands
+from tests.support.commands import Said
 from tests.support.warehouse import Warehouse, empty_store
 
 DAY = date(2010, 5, 28)
-Run = Callable[..., subprocess.CompletedProcess[str]]
+pytestmark = pytest.mark.some_day
+Run = Callable[..., Said]
 
 
 @pytest.fixture
@@ -32,21 +33,7 @@ def bourse(sample: Warehouse, tmp_path: Path) -> Run:
     """Run a command on a data folder of its own that has the sample's publication."""
     data = empty_store(tmp_path / "data")
     (data / "duckbourse.duckdb").symlink_to(sample.data / "duckbourse.duckdb")
-
-    def run(*words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "duckbourse.cli", *words],
-            env={
-                **os.environ,
-                "BOURSE_DATA_DIR": str(data),
-                "PYTHONPATH": str(PROJECT / "python"),
-            },
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    return run
+    return partial(commands.bourse, data)
 
 
 def test_a_session_is_traded_and_told(bourse: Run, tmp_path: Path) -> None:
@@ -160,7 +147,7 @@ def test_fills_become_a_portfolio(bourse: Run, tmp_path: Path) -> None:
     assert bought == sold
 
 
-def trips_of(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
+def trips_of(done: Said) -> list[dict[str, Any]]:
     assert done.returncode == 0, done.stderr
     trips: list[dict[str, Any]] = json.loads(done.stdout)["trips"]
     return trips
@@ -192,7 +179,11 @@ def test_recorded_ticks_are_scanned_and_traded(
     assert len(wishes) >= len(of_ticks)
 
 
-def test_a_made_up_session_is_the_same_again(bourse: Run, tmp_path: Path) -> None:
+def test_a_made_up_session_is_the_same_again(
+    bourse: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # a tenth of what the command makes up
+    monkeypatch.setattr(feeds, "SIMULATED_TICKS", 200)
     words = ("trade", "--feed", "simulated", "--fresh", "--json")
     first = trips_of(bourse(*words, "--seed", "3"))
     assert first == trips_of(bourse(*words, "--seed", "3"))

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import duckdb
 import pytest
 
-from duckbourse.settings import PROJECT
+from tests.support.commands import bourse
 from tests.support.patterns import FUTURES, KNOWN, build, change_after, known, world
 from tests.support.scanner_room import inputs_of, peeking
 from tests.support.warehouse import SHARED, Warehouse, empty_store
@@ -30,18 +27,7 @@ def written(folder: Path, name: str, sql: str) -> Path:
 
 
 def ingest(warehouse: Warehouse, *arguments: str | Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "duckbourse.cli", "ingest", *map(str, arguments)],
-        cwd=PROJECT,
-        env={
-            **os.environ,
-            "PYTHONPATH": str(PROJECT / "python"),
-            "BOURSE_DATA_DIR": str(warehouse.data),
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = bourse(warehouse.data, "ingest", *map(str, arguments))
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -104,7 +90,10 @@ def nse(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
     (drops / "careless.csv").write_text(rows)
     ingest(warehouse, drops / "careless.csv", *india, "--source", "careless")
 
-    warehouse.build(tests=True)
+    # Left out is what no data changes, and the build of the sample has done: unit tests, tests of
+    # seeds, and the table macros of indicators.
+    same = ("resource_type:test,path:seeds", "serving__indicator_catalogue", "serving__live_models")
+    warehouse.dbt("build", "--exclude-resource-types", "unit_test", "--exclude", *same)
     return warehouse
 
 

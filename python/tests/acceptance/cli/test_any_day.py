@@ -1,0 +1,141 @@
+"""
+Every command that reads the clock, on days when clocks, calendars and markets are odd.
+
+What it needs and what is wrong with what it was given is the same on a Sunday; only whether there
+is a session today may differ, and then it says which is the next.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from duckbourse import clock, state
+from duckbourse.cli.main import COMMANDS
+from duckbourse.settings import PROJECT
+from tests.support.commands import bourse
+from tests.support.days import DAYS
+from tests.support.publications import make
+from tests.support.warehouse import Warehouse, empty_store
+
+pytestmark = pytest.mark.any_day
+
+KITE = {"BOURSE_KITE_API_KEY": "key", "BOURSE_KITE_ACCESS_TOKEN": "token"}
+FEED = ("trade", "--account", "paper_india", "--feed", "zerodha", "--instruments", "NSE.csv")
+# the sessions of India on those days, and the next where there is none
+NEXT = {
+    "a Saturday": "2026-11-30",
+    "an exchange holiday": "2026-12-28",
+    "a half day": "",
+    "a Muhurat evening": "",
+    "29 February": "",
+    # in India it is 1 January, when it trades
+    "31 December": "",
+    "clocks go forward": "2026-03-09",
+    "clocks go back": "2026-11-02",
+}
+
+
+@pytest.fixture
+def data(sample: Warehouse, tmp_path: Path) -> Path:
+    """A data folder with the sample's publication and nothing traded."""
+    folder = empty_store(tmp_path / "data")
+    (folder / "duckbourse.duckdb").symlink_to(sample.file)
+    return folder
+
+
+def test_what_is_missing_for_a_feed_is_said_whatever_the_day(data: Path) -> None:
+    done = bourse(data, "trade", "--feed", "zerodha")
+    assert (done.returncode, "no key or no access token for Kite" in done.stderr) == (2, True)
+    done = bourse(data, "trade", "--feed", "zerodha", **KITE)
+    assert (done.returncode, "name it with --instruments" in done.stderr) == (2, True)
+
+
+def test_a_day_without_a_session_names_the_next(
+    data: Path, day_of_test: datetime, request: pytest.FixtureRequest
+) -> None:
+    (name,) = (name for name, day in DAYS.items() if day == day_of_test)
+    done = bourse(data, *FEED, **KITE)
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
+    if NEXT[name]:
+        assert "is not a trading session of XNSE" in done.stderr
+        assert f"the next session is {NEXT[name]};" in done.stderr
+    else:
+        # there is a session, and the list of instruments is what is not there
+        assert "NSE.csv" in done.stderr
+
+
+def test_a_past_session_is_replayed_at_its_own_time(data: Path) -> None:
+    words = ("trade", "--dry-run", "--scanner", "crp.standard", "--json")
+    orders = json.loads(bourse(data, *words).stdout)
+    assert orders
+    done = bourse(data, "trade", "--date", "2010-05-29")
+    assert "2010-05-29 is no session of XNYS" in done.stderr
+
+
+def test_a_delivery_is_stamped_with_the_instant_it_came(
+    tmp_path: Path, day_of_test: datetime
+) -> None:
+    data = empty_store(tmp_path / "data")
+    file = tmp_path / "D.csv"
+    file.write_text("date,open,high,low,close,volume\n2024-01-02,1,2,1,1,5\n2024-01-03,1,2,1,1,5\n")
+    done = bourse(data, "ingest", str(file), "--calendar", "XNYS", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["total"]["rows_kept"] == 2
+    ((stamped,),) = duckdb.execute(
+        f"select delivered_at from '{data}/raw/daily/**/*.parquet' group by all "
+        "having delivered_at > '2000-01-01'"
+    ).fetchall()
+    assert day_of_test <= stamped.replace(tzinfo=UTC) <= clock.now()
+
+
+def test_made_up_minutes_end_the_day_before(data: Path) -> None:
+    done = bourse(
+        data, "sample-minutes", "--symbols", "2", "--sessions", "2", "--calendar", "XNSE", "--json"
+    )
+    assert done.returncode == 0, done.stderr
+    ((last,),) = duckdb.execute(
+        f"select max(bar_ts) from '{data}/raw/minute/**/*.parquet'"
+    ).fetchall()
+    assert last.date() < clock.now().date()
+
+
+def test_a_publication_is_stamped(tmp_path: Path, day_of_test: datetime) -> None:
+    built = tmp_path / "build" / "duckbourse.duckdb"
+    state.save(built, make(built))
+    done = bourse(tmp_path, "publish")
+    assert done.returncode == 0, done.stderr
+    with duckdb.connect(str(tmp_path / "duckbourse.duckdb"), read_only=True) as connection:
+        ((stamped,),) = connection.execute(
+            "select published_at from serving.publication"
+        ).fetchall()
+    assert day_of_test <= stamped.replace(tzinfo=UTC) <= clock.now()
+
+
+def test_commands_reach_the_account_that_traded_last(data: Path) -> None:
+    assert bourse(data, "trade", "--scanner", "crp.high_probability").returncode == 0
+    for command in ("halt", "resume", "square-off"):
+        done = bourse(data, command)
+        assert done.stdout == f"paper_us on 2010-05-28: {command} is asked for\n"
+
+
+# what else reads no clock, but what it was given or what was published
+WITHOUT_A_CLOCK = {
+    *("build", "sql", "scan", "backtest", "risk", "orders", "positions", "pnl"),
+    *("reconcile", "journal", "pages", "test"),
+}
+
+
+def test_every_command_is_tried_or_reads_no_clock() -> None:
+    tree = ast.parse(Path(__file__).read_text())
+    words = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+    assert set(COMMANDS) - WITHOUT_A_CLOCK <= words
+    for command in WITHOUT_A_CLOCK:
+        file = PROJECT / "python" / "duckbourse" / "cli" / f"{command.replace('-', '_')}.py"
+        assert "clock.now" not in file.read_text(), command

@@ -1,0 +1,48 @@
+"""Commands as a user gives them, run in this process: a test can set the clock they read."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from unittest import mock
+
+from duckbourse.cli.main import main
+from duckbourse.settings import settings
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command printed, and the code that it ended with."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def bourse(data: Path, *words: str, **environment: str) -> Said:
+    """Run `./bourse` with these words on a data folder, with nothing else of ours set."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("BOURSE_")}
+    set_here = {**kept, "BOURSE_DATA_DIR": str(data), "COLUMNS": "200", **environment}
+    out, err = io.StringIO(), io.StringIO()
+    code = 0
+    handler = signal.getsignal(signal.SIGTERM)
+    settings.cache_clear()
+    try:
+        with (
+            mock.patch.dict(os.environ, set_here, clear=True),
+            mock.patch.object(sys, "argv", ["bourse", *words]),
+            redirect_stdout(out),
+            redirect_stderr(err),
+        ):
+            main()
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 1
+    finally:
+        signal.signal(signal.SIGTERM, handler)
+        settings.cache_clear()
+    return Said(code, out.getvalue(), err.getvalue())
