@@ -76,7 +76,7 @@ def pytest_runtest_makereport(
     global _cpu_seconds_before
     report = yield
     now = cpu_seconds()
-    report.cpu_seconds = now - _cpu_seconds_before
+    report.cpu_seconds = now - _cpu_seconds_before  # type: ignore[attr-defined]
     _cpu_seconds_before = now
     return report
 
@@ -90,7 +90,7 @@ class Costs:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         folder = report.nodeid.split("tests/", 1)[-1].split("/", 1)[0]
-        self._of_folders[folder] += report.cpu_seconds
+        self._of_folders[folder] += report.cpu_seconds  # type: ignore[attr-defined]
 
     def pytest_sessionfinish(self) -> None:
         self._path.write_text(json.dumps(self._of_folders))

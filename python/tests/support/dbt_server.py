@@ -100,7 +100,7 @@ def _read_project() -> Manifest:
         outcome = dbtRunner().invoke([*words, "parse", "--target-path", target])
     if outcome.exception is not None:
         raise outcome.exception
-    manifest: Any = outcome.result
+    manifest: Manifest = outcome.result  # type: ignore[assignment]
     return manifest
 
 

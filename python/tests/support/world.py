@@ -21,7 +21,8 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.support.sandbox import PROJECT, Sandbox
+from duckbourse.settings import PROJECT
+from tests.support.sandbox import Sandbox
 
 SHARED = Path(os.environ.get("BOURSE_SHARED_DATA", PROJECT.parent / "shared" / "data"))
 REFERENCE = SHARED / "reference"

@@ -9,7 +9,8 @@ import pytest
 import yaml
 from dbt_common.exceptions import DbtRuntimeError
 
-from tests.support.sandbox import PROJECT, Sandbox
+from duckbourse.settings import PROJECT
+from tests.support.sandbox import Sandbox
 
 TRADES = """
 select * from (

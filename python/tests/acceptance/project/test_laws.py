@@ -8,7 +8,8 @@ import pytest
 import yaml
 from dbt_common.exceptions import DbtRuntimeError
 
-from tests.support.sandbox import PROJECT, Sandbox
+from duckbourse.settings import PROJECT
+from tests.support.sandbox import Sandbox
 
 LAWS = sorted(file.stem for file in (PROJECT / "tests" / "project").glob("assert_*.sql"))
 
