@@ -88,15 +88,23 @@ def rounds(folder: Path, count: int) -> None:
     # the end: everything is asked for, and everything is the venue's
     journal, told = open_journal(folder / "journal")
     book = replayed(CAPITAL, told, lambda _: None)
+    broker = RemoteBroker(folder / "venue.socket")
     manager = Manager(
         book,
         journal,
-        RemoteBroker(folder / "venue.socket"),
+        broker,
         check=no_check,
         settle_seconds=0,
         lookup_seconds=(0.001,),
     )
-    assert asyncio.run(manager.recover()) == ()
+
+    async def recovered() -> tuple[str, ...]:
+        try:
+            return await manager.recover()
+        finally:
+            await broker.close()
+
+    assert asyncio.run(recovered()) == ()
     journal.close()
     server.shutdown()
     server.server_close()
