@@ -34,7 +34,6 @@ def die_after(cpu_seconds: float) -> None:
     """
     if cpu_seconds <= 0:
         os.kill(os.getpid(), signal.SIGKILL)
-    signal.signal(signal.SIGPROF, signal.SIG_DFL)
     signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
 
 
