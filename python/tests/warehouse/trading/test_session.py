@@ -245,10 +245,10 @@ def test_a_killed_process_goes_on(sample: Warehouse, tmp_path: Path) -> None:
         "PYTHONPATH": str(PROJECT / "python"),
     }
     command = [sys.executable, "-m", "duckbourse.cli", "trade", "--json"]
-    for commits, cpu_seconds in ((2, 0.2), (4, 0.01), (9, 0.05)):
+    for commits, cpu_seconds in ((2, 0), (3, 0.004), (4, 0.01)):
         words = [sys.executable, "-c", DYING, str(commits), str(cpu_seconds)]
         killed = subprocess.run([*words, *command[3:]], env=environment, capture_output=True)
-        assert killed.returncode in DEATHS, killed.stderr
+        assert killed.returncode in DEATHS, f"not killed after {commits} commits"
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     found = json.loads(done.stdout)
     whole = subprocess.run(
@@ -468,10 +468,9 @@ def test_a_scan_does_not_hold_up_the_loop(floor: Floor, sample: Warehouse) -> No
     feed = floor.feed()
     scans = scans_of(floor, sample, feed, waits=False)
     scan = scans.session.signals
-    begun, may_end = threading.Event(), threading.Event()
+    may_end = threading.Event()
 
     def slower(cutoff: time_of_day) -> list[dict[str, Any]]:
-        begun.set()
         assert may_end.wait(HANG_SECONDS), "the loop waited for the scan"
         return scan(cutoff)
 
@@ -482,8 +481,10 @@ def test_a_scan_does_not_hold_up_the_loop(floor: Floor, sample: Warehouse) -> No
         async for records in feed.ticks():
             if await scans.on_ticks(records, feed.at):
                 return batches
-            batches += begun.is_set()
-            if batches >= 100 and scans._running is not None:
+            if scans._running is None:
+                continue
+            batches += 1
+            if batches >= 100:
                 may_end.set()
                 await asyncio.wait({asyncio.wrap_future(scans._running)})
         return 0
