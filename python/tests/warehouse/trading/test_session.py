@@ -532,6 +532,7 @@ def test_a_strategy_that_fails_leaves_the_exits(floor: Floor) -> None:
     assert book.held() == []
 
 
+@pytest.mark.some_day
 def test_ticks_are_recorded_before_they_are_traded_on(floor: Floor, tmp_path: Path) -> None:
     feed = floor.feed()
     heading = Heading(
