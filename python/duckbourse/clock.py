@@ -37,6 +37,20 @@ def running_from(instant: datetime) -> Callable[[], datetime]:
     return lambda: instant + timedelta(seconds=time.monotonic() - started)
 
 
+_counter: Callable[[], float] = time.monotonic
+
+
 def elapsed_seconds() -> float:
     """Return a steady count of seconds, for measuring how long a thing took."""
-    return time.monotonic()
+    return _counter()
+
+
+@contextmanager
+def counted_by(counter: Callable[[], float]) -> Iterator[None]:
+    """Let another count the seconds, in the whole process, until the end of the block."""
+    global _counter
+    before, _counter = _counter, counter
+    try:
+        yield
+    finally:
+        _counter = before

@@ -12,6 +12,7 @@ from pathlib import Path
 import duckdb
 
 from duckbourse.settings import PROJECT
+from tests.support.waiting import HANG_SECONDS
 
 FILES = {
     "dbt_project.yml": """
@@ -114,7 +115,7 @@ class Tiny:
 
     def bourse(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
         process = self.start(*words, **environment)
-        out, err = process.communicate(timeout=300)
+        out, err = process.communicate(timeout=HANG_SECONDS)
         return subprocess.CompletedProcess(words, process.returncode, out, err)
 
     def rows(self, query: str) -> list[tuple[object, ...]]:

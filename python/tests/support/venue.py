@@ -268,6 +268,12 @@ class RemoteBroker:
         self._streams: dict[str, tuple[asyncio.StreamReader, asyncio.StreamWriter]] = {}
         self._guards: dict[str, asyncio.Lock] = {}
 
+    async def close(self) -> None:
+        """Hang up; it has to be in the loop in which it was asked."""
+        for _, writer in self._streams.values():
+            writer.close()
+            await writer.wait_closed()
+
     async def _ask(self, lane: str, kind: Any, **words: Any) -> Any:
         guard = self._guards.setdefault(lane, asyncio.Lock())
         async with guard:

@@ -9,7 +9,7 @@ import re
 import subprocess
 import sys
 import threading
-import time
+from collections.abc import Callable
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from duckbourse.settings import PROJECT
+from tests.support.waiting import wait_until
 
 
 class Installer:
@@ -26,7 +27,7 @@ class Installer:
         self.launcher = launcher
         self.calls: list[tuple[str, bool]] = []
         self.breaks = False
-        self.seconds = 0.0
+        self.waits: Callable[[], object] = lambda: None
 
     def __call__(self, lock: Path, afresh: bool) -> None:
         self.calls.append((lock.name, afresh))
@@ -34,7 +35,7 @@ class Installer:
         site.mkdir(parents=True, exist_ok=True)
         if self.breaks:
             raise KeyboardInterrupt
-        time.sleep(self.seconds)
+        self.waits()
         python = self.launcher.VENV / "bin" / "python"
         python.parent.mkdir(exist_ok=True)
         python.touch()
@@ -122,8 +123,19 @@ def test_nothing_is_emptied_through_a_link(launcher: Any, installer: Installer) 
     assert installer.calls == []
 
 
-def test_of_two_first_runs_the_second_waits(launcher: Any, installer: Installer) -> None:
-    installer.seconds = 0.3
+def test_of_two_first_runs_the_second_waits(
+    launcher: Any, installer: Installer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    lock = launcher.fcntl.flock
+
+    def asking(file: Any, how: int) -> None:
+        asked.append(how)
+        lock(file, how)
+
+    monkeypatch.setattr(launcher.fcntl, "flock", asking)
+    # the first is not done before the second has asked whether it may
+    installer.waits = lambda: wait_until(lambda: len(asked) == 2)
     runs = [
         threading.Thread(target=launcher.set_up, args=(launcher.RUN_LOCK, installer))
         for _ in range(2)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -30,8 +31,20 @@ def at_now() -> Iterator[None]:
         yield
 
 
-def broker_at(folder: Path, rules: Rules = RULES) -> PaperBroker:
-    return PaperBroker(folder, {"A": STEP}, CAPITAL, rules)
+BrokerAt = Callable[..., PaperBroker]
+
+
+@pytest.fixture
+def broker_at() -> Iterator[BrokerAt]:
+    """Opens the broker of a folder, and closes it in the end."""
+    with ExitStack() as opened:
+
+        def at(folder: Path, rules: Rules = RULES) -> PaperBroker:
+            broker = PaperBroker(folder, {"A": STEP}, CAPITAL, rules)
+            opened.callback(broker.close)
+            return broker
+
+        yield at
 
 
 def tick(price: str, quantity: int = 1_000, after_ms: int = 100) -> Tick:
@@ -53,7 +66,7 @@ def prices(broker: PaperBroker) -> list[tuple[int, Decimal]]:
     return [(one.fill.quantity, one.fill.price) for one in asyncio.run(broker.trades())]
 
 
-def test_an_order_is_not_there_before_its_time(tmp_path: Path) -> None:
+def test_an_order_is_not_there_before_its_time(broker_at: BrokerAt, tmp_path: Path) -> None:
     broker = broker_at(tmp_path)
     order = placed(broker)
     broker.on_tick(tick("100", after_ms=99))
@@ -69,7 +82,7 @@ def test_an_order_is_not_there_before_its_time(tmp_path: Path) -> None:
     [(Side.BUY, "100.00", "100.10"), (Side.SELL, "100.00", "99.90"), (Side.BUY, "99.95", "100.05")],
 )
 def test_slippage_is_against_us_and_on_a_tick(
-    tmp_path: Path, side: Side, price: str, filled_at: str
+    broker_at: BrokerAt, tmp_path: Path, side: Side, price: str, filled_at: str
 ) -> None:
     broker = broker_at(tmp_path)
     placed(broker, side=side)
@@ -77,7 +90,7 @@ def test_slippage_is_against_us_and_on_a_tick(
     assert prices(broker) == [(10, Decimal(filled_at))]
 
 
-def test_protection_is_never_passed(tmp_path: Path) -> None:
+def test_protection_is_never_passed(broker_at: BrokerAt, tmp_path: Path) -> None:
     broker = broker_at(tmp_path)
     placed(broker, limit_price=Decimal("100.05"))
     broker.on_tick(tick("100.10"))
@@ -86,7 +99,7 @@ def test_protection_is_never_passed(tmp_path: Path) -> None:
     assert prices(broker) == [(10, Decimal("100.05"))]
 
 
-def test_a_limit_order_waits_in_the_queue(tmp_path: Path) -> None:
+def test_a_limit_order_waits_in_the_queue(broker_at: BrokerAt, tmp_path: Path) -> None:
     broker = broker_at(tmp_path)
     placed(broker, order_type=OrderType.LIMIT, limit_price=Decimal(100))
     broker.on_tick(tick("100"))
@@ -95,7 +108,7 @@ def test_a_limit_order_waits_in_the_queue(tmp_path: Path) -> None:
     assert prices(broker) == [(10, Decimal(100))]
 
 
-def test_no_tick_gives_more_than_its_share(tmp_path: Path) -> None:
+def test_no_tick_gives_more_than_its_share(broker_at: BrokerAt, tmp_path: Path) -> None:
     broker = broker_at(tmp_path)
     first, second = placed(broker, quantity=150), placed(broker, quantity=80)
     broker.on_tick(tick("100", 1_000))
@@ -111,7 +124,9 @@ def test_no_tick_gives_more_than_its_share(tmp_path: Path) -> None:
     assert report(broker, second).filled_quantity == 50
 
 
-def test_what_is_not_filled_at_once_of_ioc_is_cancelled(tmp_path: Path) -> None:
+def test_what_is_not_filled_at_once_of_ioc_is_cancelled(
+    broker_at: BrokerAt, tmp_path: Path
+) -> None:
     broker = broker_at(tmp_path)
     order = placed(broker, quantity=150, validity=Validity.IOC)
     broker.on_tick(tick("100", 1_000))
@@ -121,7 +136,7 @@ def test_what_is_not_filled_at_once_of_ioc_is_cancelled(tmp_path: Path) -> None:
     )
 
 
-def test_a_stop_order_waits_for_its_trigger(tmp_path: Path) -> None:
+def test_a_stop_order_waits_for_its_trigger(broker_at: BrokerAt, tmp_path: Path) -> None:
     broker = broker_at(tmp_path)
     stop = placed(
         broker,
@@ -137,7 +152,7 @@ def test_a_stop_order_waits_for_its_trigger(tmp_path: Path) -> None:
     assert prices(broker) == [(10, Decimal("97.90"))]
 
 
-def test_what_is_not_traded_is_refused(tmp_path: Path) -> None:
+def test_what_is_not_traded_is_refused(broker_at: BrokerAt, tmp_path: Path) -> None:
     broker = broker_at(tmp_path)
     with pytest.raises(BrokerRejected, match="B is not traded here"):
         placed(broker, symbol="B")
@@ -145,7 +160,7 @@ def test_what_is_not_traded_is_refused(tmp_path: Path) -> None:
         asyncio.run(broker.cancel("P9"))
 
 
-def test_cancel_change_and_the_end(tmp_path: Path) -> None:
+def test_cancel_change_and_the_end(broker_at: BrokerAt, tmp_path: Path) -> None:
     broker = broker_at(tmp_path)
     first, second = placed(broker, quantity=150), placed(broker)
     broker.on_tick(tick("100", 1_000))
@@ -159,7 +174,7 @@ def test_cancel_change_and_the_end(tmp_path: Path) -> None:
     assert report(broker, first).state is State.EXPIRED
 
 
-def test_its_book_outlives_it(tmp_path: Path) -> None:
+def test_its_book_outlives_it(broker_at: BrokerAt, tmp_path: Path) -> None:
     broker = broker_at(tmp_path)
     order = placed(broker, quantity=150)
     broker.on_tick(tick("100", 1_000))
@@ -175,7 +190,7 @@ def test_its_book_outlives_it(tmp_path: Path) -> None:
     assert asyncio.run(again.funds()).cash_amount == CAPITAL - 150 * Decimal("100.10")
 
 
-def test_the_same_seed_refuses_the_same(tmp_path: Path) -> None:
+def test_the_same_seed_refuses_the_same(broker_at: BrokerAt, tmp_path: Path) -> None:
     def refused(seed: int, folder: Path) -> list[bool]:
         broker = broker_at(folder, Rules(reject_share=0.5, seed=seed))
         found = []
@@ -192,7 +207,7 @@ def test_the_same_seed_refuses_the_same(tmp_path: Path) -> None:
     assert 5 < sum(first) < 35
 
 
-def test_what_it_says_is_told_once(tmp_path: Path) -> None:
+def test_what_it_says_is_told_once(broker_at: BrokerAt, tmp_path: Path) -> None:
     broker = broker_at(tmp_path)
     placed(broker)
     broker.on_tick(tick("100"))

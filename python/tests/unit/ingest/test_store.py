@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -22,7 +21,9 @@ from duckbourse.errors import ConfigurationError, StorageFull, StoreBusy
 from duckbourse.ingest import Outcome, RawStore
 from duckbourse.ingest.schema import TABLES
 from duckbourse.settings import PROJECT
+from tests.support.dbt_server import cpu_seconds
 from tests.support.stores import DELIVERED_AT, HEADER, Shop, minutes
+from tests.support.waiting import DEATHS
 
 AT = DELIVERED_AT.isoformat()
 
@@ -204,8 +205,10 @@ import sys
 from duckbourse.cli.ingest import ingest
 from duckbourse.errors import BourseError
 import pathlib, polars
+from tests.support.waiting import die_after
 print("ready", flush=True)
-sys.stdin.readline()
+if cpu_seconds := sys.stdin.readline().strip():
+    die_after(float(cpu_seconds))
 try:
     ingest([pathlib.Path(sys.argv[1])], calendar="XNYS", into=pathlib.Path(sys.argv[2]),
         mapping=None, source=None, symbol=None, timezone=None, bar_label=None, kind=None,
@@ -232,9 +235,10 @@ def child(shop: Shop, **more: Any) -> subprocess.Popen[str]:
     return process
 
 
-def go(process: subprocess.Popen[str]) -> None:
+def go(process: subprocess.Popen[str], dies_after: float | None = None) -> None:
+    """Let it work, and die after so many seconds of work if it is to die."""
     assert process.stdin is not None
-    process.stdin.write("\n")
+    process.stdin.write("\n" if dies_after is None else f"{dies_after}\n")
     process.stdin.flush()
 
 
@@ -243,15 +247,17 @@ def go(process: subprocess.Popen[str]) -> None:
 )
 def test_kill_9_at_random_moments_loses_nothing(shop: Shop, kills: int) -> None:
     whole = Shop(shop.folder / "whole")
+    used = cpu_seconds()
     whole.run(*vendor_files(shop, 12), calendar="XNYS")
+    used = cpu_seconds() - used
     moments = random.Random(9)
     died = 0
-    for _ in range(kills):
-        process = child(shop)
-        go(process)
-        time.sleep(moments.uniform(0.02, 0.5))
-        process.send_signal(signal.SIGKILL)
-        died += process.wait() == -signal.SIGKILL
+    for number in range(kills):
+        # the first is in the midst of it for certain, and the others are from its start to its end
+        moment = 0.1 * used if number == 0 else moments.uniform(0, used)
+        with child(shop) as process:
+            go(process, dies_after=moment)
+            died += process.wait() in DEATHS
         # what can be read at this moment is whole deliveries, and nothing else
         if list((shop.store.root / "deliveries").glob("*.parquet")):
             [(deliveries, rows)] = shop.rows("deliveries", "count(*), sum(rows_kept)")

@@ -22,9 +22,10 @@ from duckbourse.orders.journal import open_journal, read_journal
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.manager import Manager
 from duckbourse.orders.order import OrderType, Product, Reason, Request, Side
+from tests.support.charges import schedule
 from tests.support.makers import CAPITAL, NOW, request
 from tests.support.venue import Faults, Venue, VenueBroker
-from tests.warehouse.orders.test_charges import schedule
+from tests.support.waiting import HANG_SECONDS
 
 pytestmark = pytest.mark.any_day
 
@@ -152,10 +153,11 @@ def test_unknown_stays_unknown_while_nobody_can_be_asked(tmp_path: Path) -> None
     async def play(desk: Desk) -> None:
         desk.broker.is_down = True
         order = await desk.manager.place(request("a"))
-        await asyncio.sleep(0.1)
+        async with asyncio.timeout(HANG_SECONDS):
+            while desk.broker.calls["orders"] <= 3:
+                await asyncio.sleep(0)
         order = desk.book.orders[order.request.order_id]
         assert order.state is State.UNKNOWN
-        assert desk.broker.calls["orders"] > 3
         desk.broker.is_down = False
         await desk.manager.drained()
         assert desk.book.orders[order.request.order_id].state is State.OPEN
@@ -167,15 +169,20 @@ def test_books_that_are_behind_are_asked_again(tmp_path: Path) -> None:
     """That a broker does not know an order, so soon after it was sent, says nothing yet."""
 
     async def play(desk: Desk) -> None:
-        desk.manager._settle = timedelta(seconds=0.2)
-        orders, started = desk.broker.orders, clock.elapsed_seconds()
+        desk.manager._settle = timedelta(seconds=1)
+        orders, begun = desk.broker.orders, clock.now()
+        asked = 0
 
         async def behind() -> Sequence[OrderReport]:
-            return await orders() if clock.elapsed_seconds() > started + 0.1 else []
+            nonlocal asked
+            asked += 1
+            return await orders() if asked > 5 else []
 
         desk.broker.orders = behind  # type: ignore[method-assign]
-        order = await desk.manager.place(request("a"))
-        await desk.manager.drained()
+        # a tenth of a second from one look to the next
+        with clock.told_by(lambda: begun + timedelta(seconds=asked / 10)):
+            order = await desk.manager.place(request("a"))
+            await desk.manager.drained()
         assert desk.book.orders[order.request.order_id].state is State.OPEN
 
     run(tmp_path, play, Faults(lost_after=1))
@@ -185,7 +192,7 @@ def test_a_broker_that_hangs_is_unclear(tmp_path: Path) -> None:
     async def play(desk: Desk) -> None:
         async def place(asked: Request) -> str:
             desk.venue.place(asked)
-            await asyncio.sleep(60)
+            await asyncio.Event().wait()
             return "never"
 
         desk.broker.place = place  # type: ignore[method-assign, assignment]

@@ -13,6 +13,11 @@ import yaml
 
 from duckbourse.settings import PROJECT
 
+# the library, not we, asks pandas for what it will answer otherwise in a future version
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Series.values returning an ndarray that drops timezone:pandas.errors.Pandas4Warning"
+)
+
 SEEDS = PROJECT / "seeds" / "calendars"
 SHARED = Path(os.environ.get("BOURSE_SHARED_DATA", PROJECT.parent / "shared" / "data"))
 INDEX = SHARED / "sample" / "daily_index_spx_1950_2015.parquet"

@@ -157,12 +157,12 @@ def test_a_build_file_that_is_being_written_is_not_copied(source: Path, target: 
     holder = os.fork()
     if not holder:
         import fcntl
-        import time
+        import signal
 
         with source.open("r+b") as file:
             fcntl.lockf(file, fcntl.LOCK_EX)
             (source.parent / "held").touch()
-            time.sleep(30)
+            signal.pause()
         os._exit(0)
     try:
         while not (source.parent / "held").exists():

@@ -74,8 +74,7 @@ def test_every_summary_is_what_numpy_makes_of_its_sessions(sample: Warehouse) ->
             line = np.append(line, [float(row["equity_amount"]) for row in equity])
             returns = line[1:] / line[:-1] - 1
             check(summary, returns, line)
-            with np.errstate(invalid="ignore"):
-                ratio = returns.mean() / returns.std(ddof=1)
+            ratio = quotient(returns.mean(), returns.std(ddof=1))
             ratios.setdefault(summary["scanner"], []).append(ratio)
         for summary in summaries:
             of_scanner = ratios[summary["scanner"]]
@@ -125,21 +124,25 @@ def test_every_run_is_compared_as_numpy_does(sample: Warehouse) -> None:
     assert compared > 50
 
 
+def quotient(value: float, divisor: float) -> float:
+    """Return the value over the divisor, and over nothing what is no number."""
+    return value / divisor if divisor else math.nan
+
+
 def check(summary: Row, returns: np.ndarray[Any, Any], line: np.ndarray[Any, Any]) -> None:
     year = math.sqrt(252)
     downside = math.sqrt(np.mean(np.minimum(returns, 0) ** 2))
     peaks = np.maximum.accumulate(line)
-    with np.errstate(invalid="ignore"):
-        sharpe_ratio = returns.mean() / returns.std(ddof=1) * year
-        sortino_ratio = np.divide(returns.mean(), downside) * year
+    skewness = kurtosis = math.nan
+    if np.ptp(returns):
         skewness, kurtosis = stats.skew(returns), stats.kurtosis(returns, fisher=False)
     wanted = {
         "session_count": len(returns),
         "total_return_pct": 100 * (line[-1] / line[0] - 1),
         "cagr_pct": 100 * ((line[-1] / line[0]) ** (252 / len(returns)) - 1),
         "volatility_pct": 100 * returns.std(ddof=1) * year,
-        "sharpe_ratio": sharpe_ratio,
-        "sortino_ratio": sortino_ratio,
+        "sharpe_ratio": quotient(returns.mean(), returns.std(ddof=1)) * year,
+        "sortino_ratio": quotient(returns.mean(), downside) * year,
         "max_drawdown_pct": 100 * np.max(1 - line / peaks),
         "skewness": skewness,
         "kurtosis": kurtosis,

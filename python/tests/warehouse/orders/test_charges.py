@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import csv
 import random
 from datetime import date
 from decimal import Decimal
 
 import duckdb
-import msgspec
 import pytest
 
-from duckbourse.orders.charges import Charges, charges_on, order_charges
+from duckbourse.orders.charges import charges_on, order_charges
 from duckbourse.orders.order import Side
-from duckbourse.settings import PROJECT
+from tests.support.charges import SEED, rows, schedule
 from tests.support.warehouse import Warehouse
 
-SEED = PROJECT / "seeds" / "reference" / "charges.csv"
 FILLS = """
 select
     fills.number,
@@ -25,19 +22,6 @@ select
 from fills
 inner join schedule using (segment, effective_from)
 """
-
-
-def rows() -> list[dict[str, str | None]]:
-    with SEED.open() as file:
-        return [
-            {name: value or None for name, value in row.items()} for row in csv.DictReader(file)
-        ]
-
-
-def schedule(segment: str) -> tuple[Charges, ...]:
-    return tuple(
-        msgspec.convert(row, Charges, strict=False) for row in rows() if row["segment"] == segment
-    )
 
 
 def test_charges_are_the_macros(sample: Warehouse) -> None:

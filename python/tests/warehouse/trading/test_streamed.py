@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from pathlib import Path
 
 import numpy as np
@@ -28,16 +28,20 @@ from duckbourse.trading.publication import load
 from duckbourse.trading.session import trade_session
 from duckbourse.warehouse import open_published
 from tests.support.socket_server import Server, serving
+from tests.support.waiting import HANG_SECONDS
 from tests.support.warehouse import Warehouse
 from tests.unit.brokers.test_zerodha_stream import frame_of, packet
 
 DAY = date(2010, 5, 28)
-SPEED = 60
 PAISA = 10_000
 
 
 class Day:
-    """The minutes from 09:44 to 09:52, as Kite would send them, sixty times as fast."""
+    """
+    The minutes from 09:44 to 09:52, as Kite would send them.
+
+    The next ticks, and their time, come once the session has taken in those before.
+    """
 
     def __init__(self, warehouse: Warehouse) -> None:
         connection = open_published(warehouse.file)
@@ -54,14 +58,23 @@ class Day:
             for records in feed.batches()
             if self.starts_at <= instant(int(records["received_at"][0])) < self.ends_at
         ]
-        self.began = clock.elapsed_seconds()
+        self.shown = self.starts_at
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self.taken_count = 0
+        self.news = asyncio.Event()
 
     def at(self, hour: int, minute: int) -> datetime:
         local = datetime(2010, 5, 28, hour, minute, tzinfo=self.publication.zone)
         return local.astimezone(self.publication.opens_at.tzinfo)
 
     def now(self) -> datetime:
-        return self.starts_at + timedelta(seconds=SPEED * (clock.elapsed_seconds() - self.began))
+        return self.shown
+
+    def hear(self, trader: Trader) -> None:
+        """Hear from the session, in its thread, how far it is."""
+        self.taken_count = trader.tick_count + trader.stray_tick_count
+        assert self.loop is not None
+        self.loop.call_soon_threadsafe(self.news.set)
 
     def frame(self, records: Records) -> bytes:
         return frame_of(
@@ -78,10 +91,16 @@ class Day:
         )
 
     async def play(self, number: int, transport: WSTransport) -> None:
-        for records in self.batches:
-            due = instant(int(records["received_at"][0])) - self.now()
-            await asyncio.sleep(max(0.0, due.total_seconds() / SPEED))
-            transport.send(WSMsgType.BINARY, self.frame(records))
+        sent_count = 0
+        async with asyncio.timeout(HANG_SECONDS):
+            for records in self.batches:
+                self.shown = instant(int(records["received_at"][0]))
+                transport.send(WSMsgType.BINARY, self.frame(records))
+                sent_count += len(records)
+                while self.taken_count < sent_count:
+                    await self.news.wait()
+                    self.news.clear()
+        self.shown = self.ends_at
 
     def feed(self, server: Server) -> WebSocketFeed:
         wire = KiteWire(
@@ -95,13 +114,19 @@ class Day:
             wire,
             is_open=lambda: True,
             ends_at=self.ends_at,
-            limits=Limits(check_seconds=0.05, min_delay_seconds=0.01),
+            limits=Limits(
+                connect_seconds=HANG_SECONDS,
+                dead_seconds=HANG_SECONDS,
+                mute_seconds=HANG_SECONDS,
+                check_seconds=0.05,
+                min_delay_seconds=0.01,
+            ),
         )
 
 
 def traded(day: Day, folder: Path, *, refusals: int = 0) -> tuple[Trader, Recorder]:
     publication = day.publication
-    trader: list[Trader] = []
+    traders: list[Trader] = []
     made: list[Recorder] = []
 
     async def play() -> None:
@@ -124,22 +149,22 @@ def traded(day: Day, folder: Path, *, refusals: int = 0) -> tuple[Trader, Record
                 zone_name=publication.zone.key,
                 capital_amount=publication.limits.capital_amount,
             )
-            loop = asyncio.get_running_loop()
+            day.loop = asyncio.get_running_loop()
 
             def session() -> None:
                 told, _ = trade_session(
-                    publication, desk, feed, Rules(), trader.append, recorder=recorder
+                    publication, desk, feed, Rules(), day.hear, recorder=recorder
                 )
-                trader.append(told)
+                traders.append(told)
 
-            await loop.run_in_executor(None, session)
+            await day.loop.run_in_executor(None, session)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Desk, "folder", folder / "desk")
         (folder / "desk").mkdir()
         with clock.told_by(day.now):
             asyncio.run(play())
-    return trader[-1], made[0]
+    return traders[-1], made[0]
 
 
 def test_a_session_is_traded_from_the_socket_and_all_of_it_is_on_disk(
