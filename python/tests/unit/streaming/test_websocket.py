@@ -391,9 +391,11 @@ def test_a_feed_ends_with_its_session() -> None:
 def test_a_feed_that_is_stopped_ends_at_once() -> None:
     async def script(_: int, transport: WSTransport) -> None:
         send(transport, 1)
+        await asyncio.sleep(0.05)  # the feed has seen that it is well, and looks again much later
+        send(transport, 2)
 
-    played = play(script, 1, limits=Limits(check_seconds=30))
-    assert played.prices == [1]
+    played = play(script, 2, limits=Limits(check_seconds=30))
+    assert played.prices == [1, 2]
     assert played.seconds < 1
 
 
