@@ -100,9 +100,7 @@ def build_all(sample: Warehouse, connection: duckdb.DuckDBPyConnection) -> None:
         build(sample, connection, relation)
 
 
-def inputs_of(
-    sample: Warehouse, since: str, *, only: str = "true"
-) -> duckdb.DuckDBPyConnection:
+def inputs_of(sample: Warehouse, since: str, *, only: str = "true") -> duckdb.DuckDBPyConnection:
     """
     Return a database in memory with copies of what scanners read, of bars since a day.
 
