@@ -22,8 +22,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from duckbourse.settings import PROJECT
 from tests.support.once import made_once, run_folder
-from tests.support.sandbox import PROJECT, Sandbox
+from tests.support.sandbox import Sandbox
 
 SHARED = Path(os.environ.get("BOURSE_SHARED_DATA", PROJECT.parent / "shared" / "data"))
 REFERENCE = SHARED / "reference"

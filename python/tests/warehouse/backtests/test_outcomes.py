@@ -44,7 +44,7 @@ OPEN = FIRST_DAY.replace(hour=9, minute=15)
 def exits_of(connection: duckdb.DuckDBPyConnection, schema: str) -> dict[Row, Row]:
     """Return each exit by its signal, and by the share or the ranges at which its stop trails."""
     rows = connection.execute(EXITS.format(schema)).fetchall()
-    exits = {setting: exit for setting, *exit in rows}
+    exits = {row[0]: row[1:] for row in rows}
     assert len(exits) == len(rows)
     return exits
 
@@ -118,8 +118,8 @@ def test_trailing_stops_of_hostile_bars_are_the_simulators(sample: Warehouse) ->
         "insert into duckbourse.seeds.backtest_settings by name "
         "select 'XNSE' as calendar, unnest([0.25, 0.5, 1.0, 3.0]) as trailing_stop_pct"
     )
-    exits = compiled(sample, "exits")
-    connection.execute(f"create table duckbourse.backtests.exits as {exits}")
+    sql = compiled(sample, "exits")
+    connection.execute(f"create table duckbourse.backtests.exits as {sql}")
     reasons: Counter[str | None] = Counter()
     exits = exits_of(connection, "duckbourse.backtests")
     for name, signal, bars in cases:
