@@ -65,7 +65,7 @@ def build(
     """Build what dbt compiled."""
     for step in steps or STEPS:
         sql = warehouse.compiled(f"scanners__{step}")
-        connection.execute(f"create table duckbourse.scanners.{step} as {sql}")
+        connection.execute(f"create or replace table duckbourse.scanners.{step} as {sql}")
     return connection
 
 

@@ -82,5 +82,5 @@ class Sandbox:
         }
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
-        with duckdb.connect(str(self.database)) as connection:
+        with duckdb.connect(str(self.database), read_only=True) as connection:
             return connection.execute(query).fetchall()

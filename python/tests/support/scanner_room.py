@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -14,11 +14,13 @@ from tests.support.warehouse import Warehouse
 
 Rows = list[tuple[object, ...]]
 
-# each of these is done to bars and indicators after the instant
+# what a table of bars, or of indicators, is after the instant
 FUTURES = {
-    "deleted": "delete from {relation} where not {known}",
-    "corrupted": "update {relation} set {nonsense} where not {known}",
+    "deleted": "select * exclude (over_at) from {origin} where {known}",
+    "corrupted": "select * exclude (over_at) replace ({nonsense}) from {origin}",
 }
+AS_IT_IS = "select * exclude (over_at) from {origin}"
+LIES = {"DOUBLE": "{0} * -7 + 1e6", "SMALLINT": "(100 - {0})::smallint"}
 
 
 @dataclass(frozen=True)
@@ -98,45 +100,55 @@ def build_all(sample: Warehouse, connection: duckdb.DuckDBPyConnection) -> None:
         build(sample, connection, relation)
 
 
-def inputs_of(sample: Warehouse, since: str) -> duckdb.DuckDBPyConnection:
-    """Return a database in memory with copies of what scanners read, of bars since a day."""
+def inputs_of(sample: Warehouse, since: str, *, only: str = "true") -> duckdb.DuckDBPyConnection:
+    """
+    Return a database in memory with copies of what scanners read, of bars since a day.
+
+    Each bar and each value of an indicator says there when it was over.
+    """
     connection = duckdb.connect()
     connection.execute(f"attach '{sample.file}' as built (read_only)")
     connection.execute("attach ':memory:' as origin")
+    recent = f"bar_ts >= '{since}' and {only}"
     for relation in room(sample).inputs:
         connection.execute(f"create schema if not exists origin.{relation.split('.')[0]}")
-        recent = f" where bar_ts >= '{since}'" if is_of_bars(connection, relation) else ""
-        connection.execute(f"create table origin.{relation} as from built.{relation}{recent}")
+        rows = f"from built.{relation}"
+        if is_of_bars(connection, relation):
+            ends = "select symbol, timeframe, bar_ts, bar_end as over_at from built.bars.ohlcv"
+            rows += f" inner join ({ends}) using (symbol, timeframe, bar_ts) where {recent}"
+        connection.execute(f"create table origin.{relation} as {rows}")
     return connection
 
 
 def is_of_bars(connection: duckdb.DuckDBPyConnection, relation: str) -> bool:
-    names = connection.execute(f"describe built.{relation}").fetchall()
-    return {"timeframe", "bar_ts"} <= {name for name, *_ in names}
+    return {"timeframe", "bar_ts"} <= columns_of(connection, relation).keys()
+
+
+def columns_of(connection: duckdb.DuckDBPyConnection, relation: str) -> dict[str, str]:
+    described = connection.execute(f"describe built.{relation}").fetchall()
+    return {name: kind for name, kind, *_ in described}
 
 
 def lay_out(
     sample: Warehouse, connection: duckdb.DuckDBPyConnection, now: str, change: str | None
 ) -> None:
-    """Put what scanners read in its place, and change what nobody knows yet."""
+    """Put what scanners read in its place, but for what nobody knows yet, and build the room."""
     connection.execute("detach database if exists duckbourse")
     connection.execute("attach ':memory:' as duckbourse")
+    is_known = f"over_at <= timestamp '{now}'"
     for relation in room(sample).inputs:
         connection.execute(f"create schema if not exists duckbourse.{relation.split('.')[0]}")
-        connection.execute(f"create table duckbourse.{relation} as from origin.{relation}")
-        if change and is_of_bars(connection, relation):
-            key = "(symbol, timeframe, bar_ts)"
-            is_known = f"bar_end <= timestamp '{now}'"
-            if relation != "bars.ohlcv":
-                is_known = f"{key} in (select {key} from origin.bars.ohlcv where {is_known})"
-            columns = connection.execute(f"describe duckbourse.{relation}").fetchall()
-            lies = {"DOUBLE": "{0} = {0} * -7 + 1e6", "SMALLINT": "{0} = 100 - {0}"}
+        rows = "from {origin}"
+        nonsense = ""
+        if is_of_bars(connection, relation):
+            rows = change or AS_IT_IS
             nonsense = ", ".join(
-                lies[kind].format(name) for name, kind, *_ in columns if kind in lies
+                f"if({is_known}, {name}, {LIES[kind].format(name)}) as {name}"
+                for name, kind in columns_of(connection, relation).items()
+                if kind in LIES
             )
-            connection.execute(
-                change.format(relation=f"duckbourse.{relation}", known=is_known, nonsense=nonsense)
-            )
+        view = rows.format(origin=f"origin.{relation}", known=is_known, nonsense=nonsense)
+        connection.execute(f"create view duckbourse.{relation} as {view}")
     build_all(sample, connection)
 
 
@@ -154,13 +166,20 @@ def peeking(
     connection: duckdb.DuckDBPyConnection,
     *nows: str,
     may_be_silent: Collection[str] = (),
+    meanwhile: Callable[[str, str | None], None] | None = None,
 ) -> list[tuple[str, str, str]]:
-    """Return what says something else once the future is gone or a lie; nothing should."""
+    """
+    Return what says something else once the future is gone or a lie; nothing should.
+
+    `meanwhile` is called in each world that is laid out, with its instant and its future's name.
+    """
     told = room(sample).answers
     lay_out(sample, connection, nows[-1], None)
     as_built = {(now, one): answers(connection, one, now) for now in nows for one in told}
     silent = [one for one in told if not as_built[nows[-1], one] and one not in may_be_silent]
     assert silent == [], f"what says nothing proves nothing: {silent}"
+    if meanwhile:
+        meanwhile(nows[-1], None)
     changed = []
     for now in nows:
         for name, change in FUTURES.items():
@@ -170,4 +189,6 @@ def peeking(
                 for one in told
                 if answers(connection, one, now) != as_built[now, one]
             ]
+            if meanwhile:
+                meanwhile(now, name)
     return changed

@@ -19,9 +19,11 @@ from unittest import mock
 
 import duckdb
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from duckbourse.settings import PROJECT
+from tests.support.once import made_once, run_folder
 from tests.support.sandbox import Sandbox
 
 SHARED = Path(os.environ.get("BOURSE_SHARED_DATA", PROJECT.parent / "shared" / "data"))
@@ -282,17 +284,31 @@ def reference_closes() -> dict[str, Series]:
     return closes
 
 
+def built_world(factory: pytest.TempPathFactory) -> World:
+    """Return the world, built by the first process of the test run that asks for it."""
+    world = made_up_world(run_folder(factory) / "world")
+    made_once(factory, "world", lambda _: build_world(world))
+    return world
+
+
 @cache
-def built_world(folder: Path) -> World:
+def made_up_world(folder: Path) -> World:
     sessions = [date(2015, 1, 1) + timedelta(days=2 * number) for number in range(SESSION_COUNT)]
     references = reference_closes()
     made_up = made_up_closes()
-    quotes = made_up | made_up_quotes()
-    closes = made_up | adjusted(made_up_quotes()) | references
-    fills = made_up_fills(sessions)
-    weights = WEIGHTS | {symbol: {1: {symbol: 1.0}} for symbol in references}
+    return World(
+        sandbox=Sandbox(folder),
+        sessions=sessions,
+        closes=made_up | adjusted(made_up_quotes()) | references,
+        weights=WEIGHTS | {symbol: {1: {symbol: 1.0}} for symbol in references},
+        quotes=made_up | made_up_quotes(),
+        fills=made_up_fills(sessions),
+    )
 
-    sandbox = Sandbox.create(folder / "world")
+
+def build_world(world: World) -> None:
+    """Build the rooms over what is in the world, with all laws; unit tests know no world."""
+    sandbox = Sandbox.create(world.sandbox.folder)
     sandbox.copy(
         "data/raw/fills",
         "functions/portfolio_performance.sql",
@@ -325,17 +341,16 @@ def built_world(folder: Path) -> World:
         "tests/portfolio",
         "tests/risk",
     )
-    write_seeds(sandbox, sessions, weights)
-    write_bars(sandbox, sessions, closes, quotes)
-    write_fills(sandbox, fills)
+    write_seeds(sandbox, world.sessions, world.weights)
+    write_bars(sandbox, world.sessions, world.closes, world.quotes)
+    write_fills(sandbox, world.fills)
     write_reference_figures(sandbox)
     with mock.patch.dict(os.environ, {"BOURSE_DATA_DIR": str(sandbox.folder / "data")}):
-        outcomes = sandbox.run("build")
+        outcomes = sandbox.run("build", "--exclude-resource-types", "unit_test")
     unwell = {name: end for name, end in outcomes.items() if end not in ("success", "pass")}
     # the stranger's account is no portfolio: the build goes on, and says so
     warned = [name for name in unwell if "stg_journal__fills_account" in name]
     assert unwell == dict.fromkeys(warned[:1], "warn"), unwell
-    return World(sandbox, sessions, closes, weights, quotes, fills)
 
 
 def write_seeds(sandbox: Sandbox, sessions: list[date], weights: Weights) -> None:

@@ -19,43 +19,44 @@ Row = dict[str, Any]
 MANY_TRADES = "from backtests.summary where setting = 'us_fixed' and trade_count > 50"
 
 
-def values_of(sample: Warehouse, *calls: str) -> list[float]:
-    """Return what calls of macros come to."""
+# Bailey and López de Prado, The Deflated Sharpe Ratio (2014), their numerical example: 5 years of
+# 250 days, an annual ratio of 2.5, the best of 100 whose annual ratios have variance 1/2
+LUCK = "best_of_luck('(0.5e0 / 250)', '100')"
+PUBLISHED = "probabilistic_sharpe('(2.5e0 / sqrt(250))', 'luck', '1250e0', '(-3e0)', '10e0')"
+POINTS = (-9.5, -7.1, -3.0, -1.96, -0.1, 0.0, 0.5, 1.6448536269514722, 4.0, 7.5)
+PROBABILITIES = [f"normal_probability('({z}e0)')" for z in POINTS]
+WINS = [(0, 5), (3, 7), (49, 108), (12, 12)]
+BOUNDS = [
+    f"wilson_bound('{won}', '{of}', '{side}')" for won, of in WINS for side in ("low", "high")
+]
+
+
+@pytest.fixture(scope="module")
+def values(sample: Warehouse) -> dict[str, float]:
+    """What calls of macros come to."""
+    calls = [PUBLISHED, *PROBABILITIES, *BOUNDS]
     columns = ", ".join("({{ %s }})::double" % call for call in calls)  # noqa: UP031
-    sql = sample.dbt("compile", "--target", "lint", "--inline", f"select [{columns}]")
+    luck = "(select ({{ %s }})::double as luck)" % LUCK  # noqa: UP031
+    inline = f"select [luck, {columns}] from {luck}"
+    sql = sample.dbt("compile", "--target", "lint", "--inline", inline)
     with duckdb.connect() as connection:
-        ((values,),) = connection.execute(sql).fetchall()
-    return [float(value) for value in values]
+        ((found,),) = connection.execute(sql).fetchall()
+    return dict(zip([LUCK, *calls], found, strict=True))
 
 
-def test_the_deflated_sharpe_ratio_is_the_published_one(sample: Warehouse) -> None:
-    # Bailey and López de Prado, The Deflated Sharpe Ratio (2014), their numerical example: 5 years
-    # of 250 days, an annual ratio of 2.5, the best of 100 whose annual ratios have variance 1/2
-    (luck,) = values_of(sample, "best_of_luck('(0.5e0 / 250)', '100')")
-    assert luck == pytest.approx(0.1132, abs=5e-5)
-    call = "probabilistic_sharpe('(2.5e0 / sqrt(250))', '{}', '1250e0', '(-3e0)', '10e0')"
-    (probability,) = values_of(sample, call.format(luck))
-    assert probability == pytest.approx(0.9004, abs=5e-5)
+def test_the_deflated_sharpe_ratio_is_the_published_one(values: dict[str, float]) -> None:
+    assert values[LUCK] == pytest.approx(0.1132, abs=5e-5)
+    assert values[PUBLISHED] == pytest.approx(0.9004, abs=5e-5)
 
 
-def test_normal_probabilities_are_scipys(sample: Warehouse) -> None:
-    points = (-9.5, -7.1, -3.0, -1.96, -0.1, 0.0, 0.5, 1.6448536269514722, 4.0, 7.5)
-    found = values_of(sample, *(f"normal_probability('({z}e0)')" for z in points))
-    assert found == pytest.approx(list(stats.norm.cdf(points)), rel=1e-6, abs=1e-14)
+def test_normal_probabilities_are_scipys(values: dict[str, float]) -> None:
+    found = [values[call] for call in PROBABILITIES]
+    assert found == pytest.approx(list(stats.norm.cdf(POINTS)), rel=1e-6, abs=1e-14)
 
 
-def test_win_rates_have_wilsons_interval(sample: Warehouse) -> None:
-    cases = [(0, 5), (3, 7), (49, 108), (12, 12)]
-    found = values_of(
-        sample,
-        *(
-            f"wilson_bound('{won}', '{of}', '{side}')"
-            for won, of in cases
-            for side in ("low", "high")
-        ),
-    )
-    wanted = [stats.binomtest(won, of).proportion_ci(method="wilson") for won, of in cases]
-    assert found == pytest.approx(
+def test_win_rates_have_wilsons_interval(values: dict[str, float]) -> None:
+    wanted = [stats.binomtest(won, of).proportion_ci(method="wilson") for won, of in WINS]
+    assert [values[call] for call in BOUNDS] == pytest.approx(
         [bound for interval in wanted for bound in (interval.low, interval.high)], abs=1e-12
     )
 

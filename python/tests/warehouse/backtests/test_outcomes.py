@@ -12,13 +12,21 @@ from tests.support.warehouse import Warehouse
 from tests.warehouse.backtests.simulator import Bar, Exit, Signal, follow, rounded
 from tests.warehouse.backtests.worlds import FIRST_DAY, MINUTE, Case, compiled, made, random_cases
 
-EXITS = (
-    "select entry_ts, entry_price, exit_ts, exit_price, exit_reason, missing_reason, "
-    "if(exit_price is null, null, reckoned_return_pct), if(exit_price is null, null, "
-    "max_favourable_pct), if(exit_price is null, null, max_adverse_pct) "
-    "from {}.exits where signal_id = ? and trailing_stop_pct is not distinct from ? "
-    "and trailing_stop_atr_ratio is not distinct from ?"
-)
+Row = tuple[object, ...]
+EXITS = """
+    select
+        (signal_id, trailing_stop_pct, trailing_stop_atr_ratio) as setting,
+        entry_ts,
+        entry_price,
+        exit_ts,
+        exit_price,
+        exit_reason,
+        missing_reason,
+        if(exit_price is null, null, reckoned_return_pct),
+        if(exit_price is null, null, max_favourable_pct),
+        if(exit_price is null, null, max_adverse_pct)
+    from {}.exits
+"""
 EVES = """
     select signals.signal_id, eves.natr_14 / 100 * eves.close
     from backtests.signals
@@ -31,6 +39,14 @@ EVES = """
 """
 LAW = "assert_fills_are_prices_that_were_traded"
 OPEN = FIRST_DAY.replace(hour=9, minute=15)
+
+
+def exits_of(connection: duckdb.DuckDBPyConnection, schema: str) -> dict[Row, Row]:
+    """Return each exit by its signal, and by the share or the ranges at which its stop trails."""
+    rows = connection.execute(EXITS.format(schema)).fetchall()
+    exits = {row[0]: row[1:] for row in rows}
+    assert len(exits) == len(rows)
+    return exits
 
 
 def same(found: tuple[object, ...], wanted: Exit) -> bool:
@@ -53,6 +69,7 @@ def test_every_exit_of_the_sample_is_the_simulators(sample: Warehouse) -> None:
             "target_price from backtests.signals"
         ).fetchall()
         ranges = dict(connection.execute(EVES).fetchall())
+        exits = exits_of(connection, "backtests")
         reasons: Counter[tuple[float | None, str | None]] = Counter()
         for signal_id, symbol, day, known_at, exit_time, direction, stop, target in signals:
             exit_at = datetime.fromisoformat(f"{day} {exit_time}")
@@ -61,11 +78,8 @@ def test_every_exit_of_the_sample_is_the_simulators(sample: Warehouse) -> None:
                 known = ratio is not None and ranges[signal_id] is not None
                 distance = rounded(ratio * ranges[signal_id]) if known and ratio else None
                 wanted = follow(signal, sessions[symbol, day], trailing_pct, distance)
-                found = connection.execute(
-                    EXITS.format("backtests"), [signal_id, trailing_pct, ratio]
-                ).fetchall()
-                assert len(found) == 1
-                assert same(found[0], wanted), (signal_id, trailing_pct, found[0], wanted)
+                found = exits[signal_id, trailing_pct, ratio]
+                assert same(found, wanted), (signal_id, trailing_pct, found, wanted)
                 reasons[ratio, wanted.reason] += 1
     assert {reason for _, reason in reasons} == {"stop", "target", "trailing_stop", "time"}
     assert reasons[0.5, "trailing_stop"] > 50
@@ -82,14 +96,12 @@ def test_every_exit_of_hostile_bars_is_the_simulators(sample: Warehouse) -> None
             "where trailing_stop_atr_ratio is null"
         ).fetchall()
     ]
+    exits = exits_of(connection, "duckbourse.backtests")
     for name, signal, bars in cases:
         for trailing_pct in trailing_pcts:
             wanted = follow(signal, bars, trailing_pct)
-            found = connection.execute(
-                EXITS.format("duckbourse.backtests"), [name, trailing_pct, None]
-            ).fetchall()
-            assert len(found) == 1
-            assert same(found[0], wanted), (name, trailing_pct, found[0], wanted)
+            found = exits[name, trailing_pct, None]
+            assert same(found, wanted), (name, trailing_pct, found, wanted)
             ends[wanted.reason, wanted.missing] += 1
     assert set(ends) == {
         *((reason, None) for reason in ("stop", "target", "time")),
@@ -106,15 +118,14 @@ def test_trailing_stops_of_hostile_bars_are_the_simulators(sample: Warehouse) ->
         "insert into duckbourse.seeds.backtest_settings by name "
         "select 'XNSE' as calendar, unnest([0.25, 0.5, 1.0, 3.0]) as trailing_stop_pct"
     )
-    exits = compiled(sample, "exits")
-    connection.execute(f"create table duckbourse.backtests.exits as {exits}")
+    sql = compiled(sample, "exits")
+    connection.execute(f"create table duckbourse.backtests.exits as {sql}")
     reasons: Counter[str | None] = Counter()
+    exits = exits_of(connection, "duckbourse.backtests")
     for name, signal, bars in cases:
         for trailing_pct in (0.25, 0.5, 1.0, 3.0):
             wanted = follow(signal, bars, trailing_pct)
-            (found,) = connection.execute(
-                EXITS.format("duckbourse.backtests"), [name, trailing_pct, None]
-            ).fetchall()
+            found = exits[name, trailing_pct, None]
             assert same(found, wanted), (name, trailing_pct, found, wanted)
             reasons[wanted.reason] += 1
     assert reasons["trailing_stop"] > 200
@@ -175,9 +186,8 @@ BY_HAND: dict[str, tuple[Signal, list[Bar], str | None, float | None]] = {
 def test_exits_by_hand(sample: Warehouse) -> None:
     cases: list[Case] = [(name, signal, bars) for name, (signal, bars, *_) in BY_HAND.items()]
     connection = made(sample, cases, "minutes", "excursions", "exits")
+    exits = exits_of(connection, "duckbourse.backtests")
     for name, (signal, bars, reason, price) in BY_HAND.items():
-        (found,) = connection.execute(
-            EXITS.format("duckbourse.backtests"), [name, None, None]
-        ).fetchall()
+        found = exits[name, None, None]
         assert (found[4], found[3]) == (reason, price), name
         assert same(found, follow(signal, bars, None)), name

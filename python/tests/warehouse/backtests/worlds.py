@@ -5,8 +5,10 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from typing import Any
 
 import duckdb
+import numpy as np
 
 from tests.support.warehouse import Warehouse
 from tests.warehouse.backtests.simulator import Bar, Signal, rounded
@@ -35,30 +37,29 @@ def made(sample: Warehouse, cases: list[Case], *models: str) -> duckdb.DuckDBPyC
         connection.execute(f"create table duckbourse.seeds.{seed} as from built.seeds.{seed}")
     for relation in ("bars.ohlcv", "backtests.signals", "bars.sessions", "indicators.volatility"):
         connection.execute(f"create table duckbourse.{relation} as from built.{relation} limit 0")
-    connection.executemany(
-        "insert into duckbourse.bars.ohlcv by name select ? as symbol, '1m' as timeframe, "
-        "? as bar_ts, ? as bar_end, ? as session_date, ? as open, ? as high, ? as low, "
-        "? as close, 1000 as volume, 'XNSE' as calendar",
+    insert(
+        connection,
+        "bars.ohlcv",
         [
-            [name, bar.start, bar.end, bar.start.date(), bar.open, bar.high, bar.low, bar.close]
+            {"symbol": name, "bar_ts": bar.start, "bar_end": bar.end}
+            | {"open": bar.open, "high": bar.high, "low": bar.low, "close": bar.close}
             for name, _, bars in cases
             for bar in bars
         ],
+        "'1m' as timeframe, bar_ts::date as session_date, 1000 as volume, 'XNSE' as calendar",
     )
-    connection.executemany(
-        "insert into duckbourse.backtests.signals by name "
-        "select ? as signal_id, 'made' as scanner, 'up' as preset, ? as session_date, "
-        "? as known_at, ? as symbol, 'XNSE' as calendar, "
-        "? as direction, 50 as score, 1 as signal_rank, 100 as entry_price, ? as stop_price, "
-        "? as target_price, 10 as position_pct, ? as exit_time",
+    insert(
+        connection,
+        "backtests.signals",
         [
-            [
-                *(name, signal.known_at.date(), signal.known_at, name),
-                "long" if signal.is_long else "short",
-                *(signal.stop, signal.target, f"{signal.exit_at:%H:%M}"),
-            ]
+            {"signal_id": name, "symbol": name, "known_at": signal.known_at}
+            | {"direction": "long" if signal.is_long else "short"}
+            | {"stop_price": signal.stop, "target_price": signal.target}
+            | {"exit_time": f"{signal.exit_at:%H:%M}"}
             for name, signal, _ in cases
         ],
+        "'made' as scanner, 'up' as preset, known_at::date as session_date, 'XNSE' as calendar, "
+        "50 as score, 1 as signal_rank, 100 as entry_price, 10 as position_pct",
     )
     connection.execute(
         "insert into duckbourse.bars.sessions by name select distinct 'XNSE' as calendar, "
@@ -69,6 +70,23 @@ def made(sample: Warehouse, cases: list[Case], *models: str) -> duckdb.DuckDBPyC
         sql = compiled(sample, model)
         connection.execute(f"create table duckbourse.backtests.{model} as {sql}")
     return connection
+
+
+def insert(
+    connection: duckdb.DuckDBPyConnection,
+    relation: str,
+    rows: list[dict[str, Any]],
+    the_same: str,
+) -> None:
+    """Insert rows, all of the same columns, with some more columns that are the same for all."""
+    kinds = {datetime: "datetime64[us]", float: "float64", int: "float64", str: "object"}
+    given = {
+        name: np.array([row[name] for row in rows], dtype=kinds[type(value)])
+        for name, value in rows[0].items()
+    }
+    connection.register("given", given)
+    connection.execute(f"insert into duckbourse.{relation} by name select *, {the_same} from given")
+    connection.unregister("given")
 
 
 def random_session(dice: random.Random, day: datetime) -> list[Bar]:

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from tests.support.once import made_once
 from tests.support.warehouse import Warehouse
 from tests.warehouse.indicators.on_read import OnRead
 
 
 @pytest.fixture(scope="session")
-def table_macros(sample: Warehouse) -> str:
+def table_macros(sample: Warehouse, tmp_path_factory: pytest.TempPathFactory) -> str:
     """What makes the table macros of all indicators."""
-    return sample.dbt("compile", "--target", "lint", "--inline", "{{ table_macros() }}")
+
+    def make(folder: Path) -> None:
+        sql = sample.dbt("compile", "--target", "lint", "--inline", "{{ table_macros() }}")
+        (folder / "macros.sql").write_text(sql)
+
+    return (made_once(tmp_path_factory, "table macros", make) / "macros.sql").read_text()
 
 
 @pytest.fixture(scope="session")

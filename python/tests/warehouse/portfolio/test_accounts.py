@@ -34,7 +34,7 @@ class Kept:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return built_world(tmp_path_factory.getbasetemp())
+    return built_world(tmp_path_factory)
 
 
 def money(amount: Decimal) -> Decimal:

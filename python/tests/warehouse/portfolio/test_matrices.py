@@ -24,7 +24,7 @@ SKLEARN_ROW = [1.1105231437050835, -0.11277306135339228, -0.07736759190095574, 1
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return built_world(tmp_path_factory.getbasetemp())
+    return built_world(tmp_path_factory)
 
 
 def held_at_month_ends(world: World) -> dict[tuple[str, date], dict[str, float | None]]:

@@ -37,11 +37,11 @@ Figures = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return built_world(tmp_path_factory.getbasetemp())
+    return built_world(tmp_path_factory)
 
 
 def figures_of(world: World, query: str) -> list[Figures]:
-    with duckdb.connect(str(world.sandbox.database)) as connection:
+    with duckdb.connect(str(world.sandbox.database), read_only=True) as connection:
         found = connection.execute(query)
         names = [column[0] for column in found.description]
         return [dict(zip(names, row, strict=True)) for row in found.fetchall()]

@@ -21,7 +21,7 @@ class Day(NamedTuple):
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return built_world(tmp_path_factory.getbasetemp())
+    return built_world(tmp_path_factory)
 
 
 def kept_account(rebalances: dict[int, dict[str, float]], closes: dict[str, Series]) -> list[Day]:

@@ -20,7 +20,7 @@ Book = dict[str, float]
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return built_world(tmp_path_factory.getbasetemp())
+    return built_world(tmp_path_factory)
 
 
 def covariance_matrix(returns: Series, method: str) -> Series:

@@ -321,34 +321,51 @@ SEEN = ("pivots", "pattern_events", "pattern_records", "pattern")
 FEATURES = ("cutoffs", "session_minutes", "sessions", "sessions_so_far", "expected_volumes")
 SCAN = (*FEATURES, *STEPS, "pattern")
 # some symbols that have minutes too, so that there is something to scan, and their days of a year
-SAMPLE_BARS = """
-    from built.bars.ohlcv
-    where timeframe in ('1m', '15m', '1d') and symbol in ('AAPL', 'CAT', 'GOOG', 'GS', 'KO', 'XOM')
-"""
+SYMBOLS = "symbol in ('AAPL', 'CAT', 'GOOG', 'GS', 'KO', 'XOM')"
+SAMPLE_BARS = f"from built.bars.ohlcv where timeframe in ('1m', '15m', '1d') and {SYMBOLS}"
+# candles of other symbols are of no bar
+SAMPLE_CANDLES = f"timeframe in ('15m', '1d') and {SYMBOLS}"
 
 
-def seen(
-    sample: Warehouse, at: str, future: str | None, bars: str = SAMPLE_BARS
-) -> dict[str, list[tuple[object, ...]]]:
-    """Return what was known at an instant, from bars whose future was changed first."""
+def everything(sample: Warehouse, at: str, future: str | None) -> duckdb.DuckDBPyConnection:
+    """Return all that a scan for patterns reads, from bars whose future was changed first."""
     presets = sample.query(
         "select table_name from duckdb_tables() where ends_with(table_name, '_presets')"
     )
     seeds = [f"seeds.{seed}" for (seed,) in presets]
-    connection = world(sample, bars, *seeds, candles="timeframe in ('15m', '1d')")
+    connection = world(sample, SAMPLE_BARS, *seeds, candles=SAMPLE_CANDLES)
     if future:
         change_after(connection, future, at)
-    return known(build(sample, connection, *SCAN), at, *SEEN)
+    return build(sample, connection, *SCAN)
+
+
+PLANTED_AT = "2010-05-06 10:00"
+
+
+@pytest.fixture(scope="module")
+def unchanged(sample: Warehouse) -> duckdb.DuckDBPyConnection:
+    return everything(sample, at="", future=None)
+
+
+@pytest.fixture(scope="module")
+def changed(sample: Warehouse) -> dict[str, duckdb.DuckDBPyConnection]:
+    return {future: everything(sample, PLANTED_AT, future) for future in FUTURES}
 
 
 @pytest.mark.parametrize(
     "at", ["2010-04-15 10:00", "2010-05-06 10:00", "2010-05-07 10:00", "2010-05-28 10:00"]
 )
-def test_no_pattern_is_known_before_its_time(sample: Warehouse, at: str) -> None:
-    as_built = seen(sample, at, None)
+def test_no_pattern_is_known_before_its_time(
+    sample: Warehouse,
+    unchanged: duckdb.DuckDBPyConnection,
+    changed: dict[str, duckdb.DuckDBPyConnection],
+    at: str,
+) -> None:
+    as_built = known(unchanged, at, *SEEN)
     assert all(as_built.values()), "an instant at which nothing is known proves nothing"
     for future in FUTURES:
-        assert seen(sample, at, future) == as_built, f"with the future {future}"
+        room = changed[future] if at == PLANTED_AT else everything(sample, at, future)
+        assert known(room, at, *SEEN) == as_built, f"with the future {future}"
 
 
 # model: what is right, and what would look ahead
@@ -383,7 +400,11 @@ PEEKS = {
 
 @pytest.mark.parametrize("peek", PEEKS)
 def test_the_proof_sees_a_planted_look_ahead(
-    sample: Warehouse, peek: str, monkeypatch: pytest.MonkeyPatch
+    sample: Warehouse,
+    unchanged: duckdb.DuckDBPyConnection,
+    changed: dict[str, duckdb.DuckDBPyConnection],
+    peek: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     step, right, wrong = PEEKS[peek]
     original = Warehouse.compiled
@@ -396,9 +417,19 @@ def test_the_proof_sees_a_planted_look_ahead(
         return sql.replace(right, wrong)
 
     monkeypatch.setattr(Warehouse, "compiled", peeking)
-    at = "2010-05-06 10:00"
-    as_built = seen(sample, at, None)
-    assert all(seen(sample, at, future) != as_built for future in FUTURES)
+    as_built, *futures = (said_from(sample, room, step) for room in (unchanged, *changed.values()))
+    assert len(futures) == len(FUTURES)
+    assert all(future != as_built for future in futures)
+
+
+def said_from(
+    sample: Warehouse, room: duckdb.DuckDBPyConnection, step: str
+) -> dict[str, list[tuple[object, ...]]]:
+    """Build a step and those after it anew, tell what was known, and leave all as it was."""
+    room.begin()
+    said = known(build(sample, room, *SCAN[SCAN.index(step) :]), PLANTED_AT, *SEEN)
+    room.rollback()
+    return said
 
 
 def test_patterns_of_the_first_bars_are_those_of_all(sample: Warehouse) -> None:
