@@ -23,6 +23,15 @@ from duckbourse.settings import PROJECT
 INDICATORS = PROJECT / "models" / "indicators"
 LATEST = PROJECT / "models" / "serving" / "serving__latest_indicators.yml"
 WRITTEN = "# Written by `./bourse pages` from macros/indicators, but for the unit tests."
+# what dbt is asked: the pages of the families, in their order, each with its indicators
+PAGES = """
+{%%- set calls = %s -%%}
+{%%- set chosen = {} -%%}
+{%%- for family in families() -%%}
+    {%%- do chosen.update({family: calls[family]}) -%%}
+{%%- endfor -%%}
+{{ family_pages(chosen) }}
+"""
 KEY = {"symbol": "varchar", "timeframe": "varchar", "bar_ts": "timestamp"}
 
 Page = Mapping[str, Any]
@@ -30,9 +39,11 @@ Page = Mapping[str, Any]
 
 def pages() -> dict[Path, str]:
     """Return what each of the files should be."""
-    asked = _compiled("{{ tojson(families()) }}")
-    families = {family: _calls(INDICATORS / f"indicators__{family}.sql") for family in asked}
-    told = _compiled("{{ family_pages(" + json.dumps(families) + ") }}")
+    calls = {
+        file.stem.removeprefix("indicators__"): _calls(file)
+        for file in INDICATORS.glob("indicators__*.sql")
+    }
+    told = _compiled(PAGES % json.dumps(calls))
     written = {}
     for family, page in told.items():
         file = INDICATORS / f"indicators__{family}.yml"
@@ -53,7 +64,17 @@ def write() -> list[Path]:
 
 def _compiled(template: str) -> Any:
     dbt = Path(sys.executable).parent / "dbt"
-    command = [str(dbt), "--quiet", "compile", "--target", "lint", "--inline", template]
+    # what the last build has written of itself stays
+    command = [
+        str(dbt),
+        "--quiet",
+        "--no-write-json",
+        "compile",
+        "--target",
+        "lint",
+        "--inline",
+        template,
+    ]
     done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
     if done.returncode:
         problem = done.stdout.strip().splitlines() or done.stderr.strip().splitlines()

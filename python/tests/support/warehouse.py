@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,6 +69,14 @@ class Warehouse:
         """Build models and seeds, and run their tests too if asked."""
         left_out = [] if tests else ["--exclude-resource-types", "test", "unit_test"]
         return self.dbt("build", *arguments, *left_out)
+
+    def inline(self, template: str) -> str:
+        """Return the SQL that a template becomes here; nothing of the last build is replaced."""
+        with tempfile.TemporaryDirectory() as target:
+            words = ["--no-write-json", "compile", "--target", "lint", "--inline", template]
+            code, printed = run_dbt(words, data=self.data, sample=self.sample, target=Path(target))
+        assert code == 0, printed
+        return printed
 
     def query(self, sql: str) -> list[tuple[object, ...]]:
         with duckdb.connect(str(self.file), read_only=True) as connection:

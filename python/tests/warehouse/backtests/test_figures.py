@@ -38,7 +38,7 @@ def values(sample: Warehouse) -> dict[str, float]:
     columns = ", ".join("({{ %s }})::double" % call for call in calls)  # noqa: UP031
     luck = "(select ({{ %s }})::double as luck)" % LUCK  # noqa: UP031
     inline = f"select [luck, {columns}] from {luck}"
-    sql = sample.dbt("compile", "--target", "lint", "--inline", inline)
+    sql = sample.inline(inline)
     with duckdb.connect() as connection:
         ((found,),) = connection.execute(sql).fetchall()
     return dict(zip([LUCK, *calls], found, strict=True))

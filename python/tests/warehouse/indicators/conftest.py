@@ -16,7 +16,7 @@ def table_macros(sample: Warehouse, tmp_path_factory: pytest.TempPathFactory) ->
     """What makes the table macros of all indicators."""
 
     def make(folder: Path) -> None:
-        sql = sample.dbt("compile", "--target", "lint", "--inline", "{{ table_macros() }}")
+        sql = sample.inline("{{ table_macros() }}")
         (folder / "macros.sql").write_text(sql)
 
     return (made_once(tmp_path_factory, "table macros", make) / "macros.sql").read_text()

@@ -141,7 +141,7 @@ LOWERED = """
 
 @pytest.fixture(scope="module")
 def lowered(sample: Warehouse) -> dict[str, dict[str, str]]:
-    found = sample.dbt("compile", "--target", "lint", "--inline", LOWERED)
+    found = sample.inline(LOWERED)
     return dict(json.loads(found))
 
 
@@ -218,9 +218,7 @@ def page_periods(sample: Warehouse, name: str) -> str:
 
 
 def test_rows_out_of_order_are_seen(sample: Warehouse, shuffled: duckdb.DuckDBPyConnection) -> None:
-    sql = sample.dbt(
-        "compile", "--target", "lint", "--inline", "{{ rows_out_of_order('bars.ohlcv') }}"
-    )
+    sql = sample.inline("{{ rows_out_of_order('bars.ohlcv') }}")
     assert shuffled.execute(sql).fetchall()[0][0] > 1000
     shuffled.execute("create table in_order as from bars.ohlcv order by symbol, timeframe, bar_ts")
     assert shuffled.execute(sql.replace("bars.ohlcv", "in_order")).fetchall() == [(0,)]

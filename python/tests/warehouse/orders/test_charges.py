@@ -31,7 +31,7 @@ def test_charges_are_the_macros(sample: Warehouse) -> None:
         for number, row in enumerate(rows() * 20)
         for price in [round(draw.uniform(1, 5_000), 2)]
     ]
-    compiled = sample.dbt("compile", "--target", "lint", "--inline", FILLS)
+    compiled = sample.inline(FILLS)
     with duckdb.connect() as connection:
         connection.execute(f"create table schedule as from read_csv('{SEED}')")
         connection.execute(
