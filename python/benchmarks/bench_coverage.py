@@ -155,7 +155,7 @@ def written(covered: list[Covered]) -> list[str]:
         "",
         "- **Error**: the largest on the tests' hostile series, as a share of the value or of the",
         "  mean size of its column. Bars where TA-Lib's own value is rounding noise are left out;",
-        "  `python/tests/warehouse/talib_references.py` names each such rule.",
+        "  `python/tests/warehouse/indicators/talib_references.py` names each such rule.",
         "- **Memory**: how many bars before its own a value looks at, with the default periods.",
         "- **Cost**: CPU nanoseconds a row of the whole indicator, unstored, on one thread.",
         "",

@@ -90,7 +90,7 @@ class Costs:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         folder = report.nodeid.split("tests/", 1)[-1].split("/", 1)[0]
-        self._of_folders[folder] += report.cpu_seconds  # type: ignore[attr-defined]
+        self._of_folders[folder] += report.cpu_seconds
 
     def pytest_sessionfinish(self) -> None:
         self._path.write_text(json.dumps(self._of_folders))

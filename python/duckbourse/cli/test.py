@@ -210,12 +210,12 @@ def _dbt_unit_tests(changed: Iterable[str]) -> list[Step]:
     return [*steps, Step("dbt", "dbt unit tests", build, target=TARGET / "fast")]
 
 
-def _pytest(folders: Iterable[str], long: bool = False, keyword: str | None = None) -> Step:
+def _pytest(folders: Collection[str], long: bool = False, keyword: str | None = None) -> Step:
     chosen = [*(["--long"] if long else []), *(["-k", keyword] if keyword else [])]
-    # tests of one file share what it builds; the files that build most are the first
+    # tests of one file share what it builds; the folder that builds most is the first
     spread = ["-n", "auto", "--dist", "loadscope", "--no-loadscope-reorder"]
     costs = ["--costs", str(COSTS)]
-    paths = [f"python/tests/{folder}" for folder in folders]
+    paths = [f"python/tests/{folder}" for folder in FOLDERS[::-1] if folder in folders]
     command = _module("pytest", *paths, *spread, "--durations", "20", *costs, *chosen)
     return Step("pytest", "pytest", command)
 
@@ -251,10 +251,22 @@ def _run(step: Step) -> Cost:
     }
     notes.print(f"── {step.name} …", style="bold")
     started = clock.elapsed_seconds()
-    process = subprocess.Popen(step.command, cwd=step.folder, env=environment)
+    # beside each other, linters are heard only where they found something
+    is_quiet = step.stage == "lint"
+    process = subprocess.Popen(
+        step.command,
+        cwd=step.folder,
+        env=environment,
+        stdout=subprocess.PIPE if is_quiet else None,
+        stderr=subprocess.STDOUT if is_quiet else None,
+        text=True,
+    )
+    said = process.stdout.read() if process.stdout else ""
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     seconds = clock.elapsed_seconds() - started
+    if process.returncode:
+        notes.print(said, markup=False)
     mark = "✗" if process.returncode else "✓"
     notes.print(f"── {mark} {step.name} {seconds:.1f} s", style="bold")
     cpu_seconds = usage.ru_utime + usage.ru_stime
