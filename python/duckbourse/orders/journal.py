@@ -101,7 +101,8 @@ class Journal:
                 if self.failure is not None:
                     raise self.failure
                 self._commit(connection, [body for body, _ in batch])
-            except (sqlite3.Error, OSError, JournalError) as error:
+            # whatever it is: whoever waits must hear of it, and nothing more may be sent
+            except Exception as error:
                 self._fail(
                     JournalError(
                         f"the journal {self.folder / FILE} cannot be written: {error}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -155,23 +156,34 @@ def test_a_kill_is_not_taken_for_damage(tmp_path: Path) -> None:
     assert not any(isinstance(event, JournalSalvaged) for event in read)
 
 
-def test_a_failing_disk_is_told_to_all_and_halts(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(28, "No space left on device"),
+        sqlite3.OperationalError("disk I/O error"),
+        # no fault of a disk, and nobody may wait for ever for that
+        MemoryError("out of memory"),
+        ValueError("not an event"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_what_cannot_be_written_is_told_to_all_and_halts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     opened, _ = open_journal(tmp_path)
     opened.append(intents(1)[0]).result()
 
     def full(connection: sqlite3.Connection, bodies: list[bytes]) -> None:
-        raise OSError(28, "No space left on device")
+        raise error
 
     monkeypatch.setattr(opened, "_commit", full)
     waiting = [opened.append(event) for event in intents(1)]
     for written in waiting:
-        with pytest.raises(JournalError, match="No space left"):
-            written.result()
+        with pytest.raises(JournalError, match=re.escape(str(error))):
+            written.result(HANG_SECONDS)
     monkeypatch.undo()
     with pytest.raises(JournalError, match="cannot be written"):
-        opened.append(intents(1)[0]).result()
+        opened.append(intents(1)[0]).result(HANG_SECONDS)
     opened.close()
     assert len(read_journal(tmp_path)) == 1
 
