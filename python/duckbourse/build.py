@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import duckdb
 import yaml
@@ -183,6 +184,33 @@ def install_packages() -> None:
 def _dbt(command: str) -> list[str]:
     place = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
     return [sys.executable, "-m", "dbt.cli.main", command, *place]
+
+
+def reuse_parse(of: Path, into: Path) -> None:
+    """
+    Let dbt start in a target folder from what it read of the project in another.
+
+    Not if a model or seed was added or removed since: scanners are found by their files, and dbt
+    would not read those again that list them.
+    """
+    saved, manifest = of / "partial_parse.msgpack", of / "manifest.json"
+    (into / saved.name).unlink(missing_ok=True)
+    if not (saved.exists() and manifest.exists()):
+        return
+    nodes = json.loads(manifest.read_text())["nodes"].values()
+    read = {
+        node["original_file_path"]
+        for node in nodes
+        if node["resource_type"] in ("model", "seed") and node["package_name"] == "duckbourse"
+    }
+    found = {
+        str(path.relative_to(PROJECT))
+        for folder, suffix in (("models", "sql"), ("seeds", "csv"))
+        for path in (PROJECT / folder).rglob(f"*.{suffix}")
+    }
+    if read == found:
+        into.mkdir(parents=True, exist_ok=True)
+        shutil.copy(saved, into)
 
 
 def dbt_environment(threads: int | None = None) -> dict[str, str]:

@@ -22,7 +22,7 @@ def now() -> datetime:
 
 @contextmanager
 def told_by(source: Callable[[], datetime]) -> Iterator[None]:
-    """Let another tell the time, in the whole process, until the end of the block."""
+    """Replace the clock in the whole process, until the end of the block."""
     global _source
     before, _source = _source, source
     try:
@@ -47,7 +47,7 @@ def elapsed_seconds() -> float:
 
 @contextmanager
 def counted_by(counter: Callable[[], float]) -> Iterator[None]:
-    """Let another count the seconds, in the whole process, until the end of the block."""
+    """Replace the count of seconds in the whole process, until the end of the block."""
     global _counter
     before, _counter = _counter, counter
     try:

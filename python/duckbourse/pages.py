@@ -64,7 +64,7 @@ def write() -> list[Path]:
 
 def _compiled(template: str) -> Any:
     dbt = Path(sys.executable).parent / "dbt"
-    # what the last build has written of itself stays
+    # the manifest of the last build is not overwritten
     command = [
         str(dbt),
         "--quiet",

@@ -66,6 +66,11 @@ def after(
     return State(run, variables, tuple(sorted(open_nodes)), *fingerprint(database))
 
 
+def is_recorded(database: Path) -> bool:
+    """Tell whether a run ended and recorded the build file, whoever wrote to the file since."""
+    return database.exists() and _path(database).exists()
+
+
 def load(database: Path) -> State | None:
     """Return what is known of the build file, or None when it was changed or never recorded."""
     try:

@@ -1,10 +1,11 @@
 """
-What holds for every test: whose clock it reads, which data it may touch, what has to wait.
+Rules for every test: the clock, the data, and what runs only with --long.
 
-A test that asks `duckbourse.clock` what time it is without setting it says so: with the marker
-`any_day` it is run as each of the days in `tests/support/days.py`, and with `some_day`, where that
-would take too long, as one of them, drawn by its name. Without a marker it fails. So no result can
-depend on the day on which the tests happen to be run.
+A test that reads `duckbourse.clock` without setting it is marked: with `any_day` it runs on each
+of the dates in `tests/support/days.py`; with `some_day`, where that would take too long, on the one
+that its name decides. Without a mark it fails. That holds for code in the test's own process.
+Another process that a test starts reads the real clock; so `acceptance/cli/test_any_day.py` runs
+every command that reads it in this one.
 """
 
 from __future__ import annotations
@@ -20,10 +21,11 @@ from zlib import crc32
 import hypothesis
 import pytest
 
-from duckbourse import clock
+from duckbourse import clock, state
 from duckbourse.settings import PROJECT
 from tests.support.days import DAYS
 from tests.support.dbt_server import cpu_seconds
+from tests.support.once import made_once
 from tests.support.warehouse import Warehouse, empty_store
 
 
@@ -33,8 +35,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # A busy machine is slow, and that is no fault of a test. New examples are for `--long`: a
-    # change is not to fail, or pass, by chance.
+    # No deadline, since a busy machine is slow. Only --long draws new examples: an ordinary run is
+    # not to pass or fail by chance.
     hypothesis.settings.register_profile(
         "duckbourse",
         deadline=None,
@@ -65,7 +67,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize("day_of_test", days, ids=names, indirect=True)
 
 
-UNMARKED = "it asks what day it is: set the clock, or mark it `any_day` (or `some_day`)"
+UNMARKED = "this test reads the clock: set it with clock.told_by, or mark it any_day or some_day"
 _cpu_seconds_before = cpu_seconds()
 
 
@@ -90,7 +92,9 @@ class Costs:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         folder = report.nodeid.split("tests/", 1)[-1].split("/", 1)[0]
-        self._of_folders[folder] += report.cpu_seconds
+        self._of_folders[folder] += getattr(
+            report, "cpu_seconds", 0.0
+        )  # a worker that died reports none
 
     def pytest_sessionfinish(self) -> None:
         self._path.write_text(json.dumps(self._of_folders))
@@ -122,10 +126,7 @@ def day_of_test(request: pytest.FixtureRequest) -> Iterator[datetime | None]:
     with clock.told_by(noticed):
         yield None
     if asked:
-        pytest.fail(
-            "it asks what day it is: mark it `any_day` or `some_day`, or set the clock",
-            pytrace=False,
-        )
+        pytest.fail(UNMARKED, pytrace=False)
 
 
 @pytest.fixture
@@ -140,11 +141,13 @@ def warehouse(tmp_path: Path) -> Warehouse:
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
     """The shipped data, built once: by `./bourse test` before the tests, or here."""
     built = Warehouse(PROJECT / "target" / "test-data", PROJECT / "target" / "test")
-    if built.file.exists() and os.environ.get("BOURSE_DATA_DIR") == "target/test-data":
+    if os.environ.get("BOURSE_DATA_DIR") == "target/test-data" and state.is_recorded(built.file):
         return built
-    folder = tmp_path_factory.mktemp("sample")
-    data = empty_store(folder / "data")
-    (data / "sample").symlink_to(PROJECT / "data" / "sample")
-    own = Warehouse(data, folder / "target")
-    own.build()
-    return own
+
+    def make(folder: Path) -> None:
+        data = empty_store(folder / "data")
+        (data / "sample").symlink_to(PROJECT / "data" / "sample")
+        Warehouse(data, folder / "target").build()
+
+    folder = made_once(tmp_path_factory, "sample", make)
+    return Warehouse(folder / "data", folder / "target")

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -16,8 +19,8 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from duckbourse import clock
-from duckbourse.build import install_packages
+from duckbourse import clock, state
+from duckbourse.build import install_packages, reuse_parse
 from duckbourse.cli.output import notes
 from duckbourse.errors import ChecksFailed, ConfigurationError
 from duckbourse.settings import PROJECT
@@ -30,8 +33,8 @@ BUILT = SCRATCH / "build" / "duckbourse.duckdb"
 COSTS = TARGET / "costs.json"
 FOLDERS = ("unit", "warehouse", "acceptance")
 STAGES = ("lint", "build", *FOLDERS)
-# What a stage may cost, in builds: its CPU seconds over those of the build in the same run, so that
-# neither the machine nor what else runs on it counts. A stage that costs more has failed.
+# The most CPU time that a stage may take, as a multiple of the build's in the same run: so neither
+# the machine's speed nor its load counts. A much cheaper build asks for new limits.
 BUDGETS = {"lint": 1.5, "unit": 1.5, "warehouse": 4.0, "acceptance": 4.0}
 
 
@@ -61,7 +64,10 @@ class Cost:
 def test(
     fast: Annotated[
         bool,
-        typer.Option("--fast", help="Lint what changed, unit tests, dbt unit tests of changes."),
+        typer.Option(
+            "--fast",
+            help="After an edit: Python linters and unit tests; sqlfluff and dbt of what changed.",
+        ),
     ] = False,
     long: Annotated[bool, typer.Option("--long", help="Run the long proofs too.")] = False,
     keyword: Annotated[
@@ -88,7 +94,7 @@ def test(
         )
     if fast and (long or keyword or only):
         raise ConfigurationError(
-            "--fast already says what is run", "leave out --long, -k and --only, or --fast"
+            "--fast cannot be combined with --long, -k or --only", "leave out one or the other"
         )
     COSTS.unlink(missing_ok=True)
     SCRATCH.mkdir(parents=True, exist_ok=True)
@@ -97,18 +103,19 @@ def test(
     stages = cost_of_stages(costs)
     _print(costs, stages)
     if failed := [cost.name for cost in costs if not cost.is_passed]:
-        raise ChecksFailed(f"{', '.join(failed)} did not pass", "what is wrong is said above")
-    if not (long or keyword) and set(STAGES) <= stages.keys() and (dear := over_budget(stages)):
+        raise ChecksFailed(f"{', '.join(failed)} did not pass", "see the output above")
+    if not (long or keyword) and set(STAGES) <= stages.keys() and (over := over_budget(stages)):
         raise ChecksFailed(
-            "; ".join(dear),
-            "make one of the slowest tests cheaper; BUDGETS in cli/test.py has what each may cost",
+            "; ".join(over),
+            "make that stage cheaper, or raise its entry in BUDGETS (duckbourse/cli/test.py)",
         )
 
 
 def over_budget(stages: Mapping[str, float]) -> list[str]:
-    """Return a sentence for each stage that costs more builds than it may."""
+    """Return a sentence for each stage that took more CPU time than it may."""
     return [
-        f"{stage} costs {stages[stage] / stages['build']:.2f} builds and may cost {most:g}"
+        f"{stage} took {stages[stage] / stages['build']:.2f} times the build's CPU time;"
+        f" its limit is {most:g}"
         for stage, most in BUDGETS.items()
         if stages[stage] > most * stages["build"]
     ]
@@ -129,27 +136,31 @@ def _run_stages(wanted: Collection[str], long: bool, keyword: str | None) -> lis
     if "build" in wanted:
         shutil.rmtree(SCRATCH)
         SCRATCH.mkdir()
-    # dbt keeps one core busy, and linting the other
-    costs = _side_by_side([step for step in (*_lint(), _build()) if step.stage in wanted])
-    if folders := [folder for folder in FOLDERS if folder in wanted]:
-        costs += _in_turn([_pytest(folders, long, keyword)])
+    folders = [folder for folder in FOLDERS if folder in wanted]
+    needs_build = bool({"warehouse", "acceptance"} & set(folders)) and not state.is_recorded(BUILT)
+    # the build uses one core and the linters the other
+    steps = [step for step in _lint() if "lint" in wanted]
+    steps += [_build()] if "build" in wanted or needs_build else []
+    costs = _side_by_side(steps)
+    if folders and all(cost.is_passed for cost in costs if cost.stage == "build"):
+        costs += _side_by_side([_pytest(folders, long, keyword)])
     return costs
 
 
 def _fast() -> list[Cost]:
     changed = _changed_files()
-    costs = [] if BUILT.exists() else _in_turn([_build()])
+    costs = [] if state.is_recorded(BUILT) else _side_by_side([_build()])
     return costs + _side_by_side([*_lint(changed), *_dbt_unit_tests(changed), _pytest(["unit"])])
 
 
 def _changed_files() -> list[str]:
-    """Return the paths of files that differ from the last commit, or are new."""
+    """Return the paths of files that differ from the last commit, are gone or are new."""
     commands = (
-        ("diff", "--name-only", "--diff-filter=d", "HEAD"),
-        ("ls-files", "--others", "--exclude-standard"),
+        ("diff", "--name-only", "--relative", "-z", "HEAD"),
+        ("ls-files", "--others", "--exclude-standard", "-z"),
     )
     try:
-        return [path for words in commands for path in _git(*words).splitlines()]
+        return [path for words in commands for path in _git(*words).split("\0") if path]
     except (OSError, subprocess.CalledProcessError) as error:
         raise ConfigurationError(
             f"git cannot say what has changed in {PROJECT}: {error}", "run `./bourse test`"
@@ -161,12 +172,13 @@ def _git(*words: str) -> str:
 
 
 def _lint(changed: Iterable[str] | None = None) -> list[Step]:
-    folders = ("models", "tests", "analyses")
+    folders = ("models/", "tests/", "analyses/")
     sql: list[str] = [*folders]
     if changed is not None:
         sql = [path for path in changed if path.endswith(".sql") and path.startswith(folders)]
+        sql = [path for path in sql if (PROJECT / path).is_file()]
     sqlfluff = _module("sqlfluff", "lint", "--disable-progress-bar", "--processes", "1", *sql)
-    # the launcher has no ending that would tell what it is
+    # `bourse` is named because it has no .py suffix
     ruff = ["--config", "pyproject.toml", ".", "../bourse"]
     python = PROJECT / "python"
     steps = [
@@ -185,8 +197,8 @@ def _build() -> Step:
 
 
 def _dbt_unit_tests(changed: Iterable[str]) -> list[Step]:
-    """Return what tests the models that differ, by themselves or their macros, from the commit."""
-    if not any(path.startswith(("models/", "macros/", "functions/")) for path in changed):
+    """Return the steps that unit-test models changed since HEAD, directly or through a macro."""
+    if not any(path.startswith(("models/", "macros/", "packages/")) for path in changed):
         return []
     revision = _git("rev-parse", "HEAD").strip()
     committed = TARGET / "committed" / revision
@@ -196,23 +208,22 @@ def _dbt_unit_tests(changed: Iterable[str]) -> list[Step]:
         committed.mkdir(parents=True)
         archive = subprocess.check_output(["git", "archive", revision], cwd=PROJECT)
         subprocess.run(["tar", "-x"], cwd=committed, input=archive, check=True)
-        shutil.copytree(PROJECT / "dbt_packages", committed / "dbt_packages", symlinks=True)
         place = ["--project-dir", str(committed), "--profiles-dir", str(committed)]
+        target = committed / "target"
+        deps = [_tool("dbt"), "--quiet", "deps", *place]
         parse = [_tool("dbt"), "--quiet", "parse", *place]
-        steps.append(Step("dbt", "dbt parse of HEAD", parse, target=committed / "target"))
+        steps.append(Step("dbt", "dbt deps of HEAD", deps, target=target))
+        steps.append(Step("dbt", "dbt parse of HEAD", parse, target=target))
     chosen = ["--select", "state:modified,test_type:unit", "--state", str(committed / "target")]
-    read = TARGET / "test" / "partial_parse.msgpack"
-    if read.exists():
-        (TARGET / "fast").mkdir(exist_ok=True)
-        shutil.copy(read, TARGET / "fast")
-    # what is tested is the SQL, and its relations are those of the last build
+    reuse_parse(TARGET / "test", TARGET / "fast")
+    # the relations that they name are those of the last build
     build = [_tool("dbt"), "build", "--target", "build", *chosen]
     return [*steps, Step("dbt", "dbt unit tests", build, target=TARGET / "fast")]
 
 
 def _pytest(folders: Collection[str], long: bool = False, keyword: str | None = None) -> Step:
     chosen = [*(["--long"] if long else []), *(["-k", keyword] if keyword else [])]
-    # tests of one file share what it builds; the folder that builds most is the first
+    # keep each file on one worker; start with the slowest folder
     spread = ["-n", "auto", "--dist", "loadscope", "--no-loadscope-reorder"]
     costs = ["--costs", str(COSTS)]
     paths = [f"python/tests/{folder}" for folder in FOLDERS[::-1] if folder in folders]
@@ -233,44 +244,74 @@ def _side_by_side(steps: Iterable[Step]) -> list[Cost]:
     stages: dict[str, list[Step]] = {}
     for step in steps:
         stages.setdefault(step.stage, []).append(step)
+    running = Running()
     with ThreadPoolExecutor(max(1, len(stages))) as pool:
-        return [cost for costs in pool.map(_in_turn, stages.values()) for cost in costs]
+        try:
+            found = [pool.submit(running.in_turn, stage) for stage in stages.values()]
+            return [cost for costs in found for cost in costs.result()]
+        except BaseException:
+            running.stop()
+            raise
 
 
-def _in_turn(steps: Iterable[Step]) -> list[Cost]:
-    return [_run(step) for step in steps]
+class Running:
+    """The steps that run now; once stopped, they are ended and no other begins."""
 
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._processes: set[subprocess.Popen[str]] = set()
+        self._is_stopped = False
 
-def _run(step: Step) -> Cost:
-    environment = {
-        **os.environ,
-        "BOURSE_DATA_DIR": str(SCRATCH.relative_to(PROJECT)),
-        "BOURSE_SAMPLE": "true",
-        "DBT_TARGET_PATH": str(step.target),
-        "PYTHONPATH": str(PROJECT / "python"),
-    }
-    notes.print(f"── {step.name} …", style="bold")
-    started = clock.elapsed_seconds()
-    # beside each other, linters are heard only where they found something
-    is_quiet = step.stage == "lint"
-    process = subprocess.Popen(
-        step.command,
-        cwd=step.folder,
-        env=environment,
-        stdout=subprocess.PIPE if is_quiet else None,
-        stderr=subprocess.STDOUT if is_quiet else None,
-        text=True,
-    )
-    said = process.stdout.read() if process.stdout else ""
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    seconds = clock.elapsed_seconds() - started
-    if process.returncode:
-        notes.print(said, markup=False)
-    mark = "✗" if process.returncode else "✓"
-    notes.print(f"── {mark} {step.name} {seconds:.1f} s", style="bold")
-    cpu_seconds = usage.ru_utime + usage.ru_stime
-    return Cost(step.stage, step.name, not process.returncode, seconds, cpu_seconds)
+    def stop(self) -> None:
+        """End what runs, with its children, and let nothing else begin."""
+        with self._lock:
+            self._is_stopped = True
+            for process in self._processes:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGTERM)
+
+    def in_turn(self, steps: Iterable[Step]) -> list[Cost]:
+        """Run steps one after the other."""
+        return [self._run(step) for step in steps]
+
+    def _run(self, step: Step) -> Cost:
+        environment = {
+            **os.environ,
+            "BOURSE_DATA_DIR": str(SCRATCH.relative_to(PROJECT)),
+            "BOURSE_SAMPLE": "true",
+            "DBT_TARGET_PATH": str(step.target),
+            "PYTHONPATH": str(PROJECT / "python"),
+        }
+        # these run beside others, so their output is printed only on failure
+        is_quiet = step.stage in ("lint", "dbt")
+        started = clock.elapsed_seconds()
+        with self._lock:
+            if self._is_stopped:
+                return Cost(step.stage, step.name, False, 0.0, 0.0)
+            notes.print(f"── {step.name} …", style="bold")
+            process = subprocess.Popen(
+                step.command,
+                cwd=step.folder,
+                env=environment,
+                stdout=subprocess.PIPE if is_quiet else None,
+                stderr=subprocess.STDOUT if is_quiet else None,
+                text=True,
+                process_group=0,
+            )
+            self._processes.add(process)
+        with process:
+            printed = process.stdout.read() if process.stdout else ""
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+        with self._lock:
+            self._processes.discard(process)
+        seconds = clock.elapsed_seconds() - started
+        if process.returncode and printed:
+            notes.print(printed, markup=False)
+        mark = "✗" if process.returncode else "✓"
+        notes.print(f"── {mark} {step.name} {seconds:.1f} s", style="bold")
+        cpu_seconds = usage.ru_utime + usage.ru_stime
+        return Cost(step.stage, step.name, not process.returncode, seconds, cpu_seconds)
 
 
 def _print(costs: Iterable[Cost], stages: Mapping[str, float]) -> None:
@@ -279,7 +320,7 @@ def _print(costs: Iterable[Cost], stages: Mapping[str, float]) -> None:
         mark = "✓" if cost.is_passed else "✗"
         steps.add_row(f"{mark} {cost.name}", f"{cost.seconds:.1f}", f"{cost.cpu_seconds:.1f}")
     notes.print(steps)
-    table = Table("stage", "CPU seconds", "builds", "may cost", box=None, pad_edge=False)
+    table = Table("stage", "CPU seconds", "of the build", "limit", box=None, pad_edge=False)
     build = stages.get("build")
     for stage, seconds in stages.items():
         builds = f"{seconds / build:.2f}" if build else ""

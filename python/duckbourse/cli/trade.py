@@ -110,8 +110,8 @@ def trade(
     if feed is Source.ZERODHA:
         if session_date or speed:
             raise ConfigurationError(
-                "Kite sends the ticks of today as they come",
-                "leave out --date and --speed, or name another --feed",
+                "--feed zerodha is live: it takes neither --date nor --speed",
+                "leave them out, or name another --feed",
             )
         kite_access(instruments)
         session_date = session_today(account)

@@ -186,7 +186,7 @@ def made_into_segment(log: Path, until: int | None) -> None:
     """
     Make a segment of a log and remove the log; a record that was cut off is left out.
 
-    A log whose first line is no heading is kept beside the segments under another name, and told.
+    A log whose first line is no heading is renamed, kept beside the segments, and logged.
     `until` is up to when all that came is in it; None is up to its last record.
     """
     segment = log.with_suffix(".parquet")
@@ -199,7 +199,7 @@ def made_into_segment(log: Path, until: int | None) -> None:
         except msgspec.DecodeError:
             damaged = log.with_suffix(".damaged")
             log.rename(damaged)
-            logger.error("a log of ticks is none, and is kept", path=str(damaged))
+            logger.error("a tick log without a valid heading is kept", path=str(damaged))
             return
         aside = log.with_suffix(".writing")
         try:

@@ -160,5 +160,5 @@ def recorded_ticks(
                 return np.zeros(0, RECORD)
             raise BadInput(
                 f"what was recorded in {folder} cannot be read: {str(error).splitlines()[0]}",
-                "move the file that is no recording away",
+                "move away the file that is not a recording",
             ) from error

@@ -1,4 +1,4 @@
-"""Records as a table of DuckDB, and back: names for places, null for what was not told."""
+"""Tick records as a DuckDB table and back: symbols for indices, null for missing values."""
 
 from __future__ import annotations
 

@@ -83,8 +83,8 @@ def kite_access(instruments: Path | None) -> tuple[SecretStr, SecretStr, Path]:
     """
     Return the API key, today's access token and Kite's list of instruments.
 
-    Raise ConfigurationError for the one that is missing. No session is needed to ask: what has to
-    be set up is the same on a Sunday.
+    Raise ConfigurationError for the one that is missing. This is checked before the calendar, so
+    that missing setup is reported on any day.
     """
     api_key, access_token = settings().kite_api_key, settings().kite_access_token
     if api_key is None or access_token is None:

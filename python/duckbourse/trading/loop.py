@@ -89,7 +89,7 @@ class Trader:
         self.tick_count = 0
         # ticks that were of no session, or of another day: recorded, and not traded on
         self.stray_tick_count = 0
-        # ticks that there was no room for: the recording has a gap, and nothing was opened on them
+        # ticks lost to a full disk: the recording has a gap, and no position was opened on them
         self.unrecorded_tick_count = 0
         self.is_stream_ready = False
         self.feed_trouble = ""
@@ -279,7 +279,7 @@ class Trader:
         if self.manager.journal.failure is not None:
             reasons.append(str(self.manager.journal.failure))
         if self.unrecorded_tick_count:
-            reasons.append(f"{self.unrecorded_tick_count:,} ticks are not recorded")
+            reasons.append(f"{self.unrecorded_tick_count:,} ticks were not recorded")
         if not self.is_stream_ready:
             reasons.append(self.feed_trouble or "no tick yet")
         return reasons

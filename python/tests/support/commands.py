@@ -25,7 +25,7 @@ class Said:
 
 
 def bourse(data: Path, *words: str, **environment: str) -> Said:
-    """Run `./bourse` with these words on a data folder, with nothing else of ours set."""
+    """Run `./bourse` with these words on a data folder, with no other BOURSE_ variable set."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("BOURSE_")}
     set_here = {**kept, "BOURSE_DATA_DIR": str(data), "COLUMNS": "200", **environment}
     out, err = io.StringIO(), io.StringIO()

@@ -1,4 +1,4 @@
-"""The days on which whatever reads the clock must do the same as on any other."""
+"""Awkward dates: code that reads the clock must work on each of them."""
 
 from __future__ import annotations
 

@@ -16,23 +16,22 @@ import atexit
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import traceback
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from duckbourse.build import dbt_environment
+from duckbourse.build import dbt_environment, reuse_parse
 from duckbourse.settings import PROJECT
 
 if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
 
 DATA_AS_READ = "target/test-data"
-AS_BUILT = PROJECT / "target" / "test" / "partial_parse.msgpack"
 
 
 def run_dbt(words: list[str], *, data: Path, sample: bool, target: Path) -> tuple[int, str]:
@@ -93,9 +92,8 @@ def _read_project() -> Manifest:
     from dbt.cli.main import dbtRunner
 
     with tempfile.TemporaryDirectory() as target:
-        # what `./bourse test` built is read already, but for what was changed since
-        if AS_BUILT.exists():
-            shutil.copy(AS_BUILT, target)
+        # start from the parse of `./bourse test`; dbt reads again what changed since
+        reuse_parse(PROJECT / "target" / "test", Path(target))
         words = ["--quiet", "--no-write-json", "--log-path", target]
         outcome = dbtRunner().invoke([*words, "parse", "--target-path", target])
     if outcome.exception is not None:
@@ -108,6 +106,7 @@ def _locate_sources(manifest: Manifest, data: str, sample: bool) -> None:
     for source in manifest.sources.values():
         for meta in (source.meta, source.config.meta):
             location = meta["external_location"]
+            assert DATA_AS_READ in location, source.name
             if not sample:
                 location = re.sub(f"'{DATA_AS_READ}/sample/[^']*',", "", location)
             meta["external_location"] = location.replace(DATA_AS_READ, data)
@@ -153,11 +152,20 @@ def _forked(request: dict[str, Any]) -> tuple[int, float]:
 def _serve() -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
+    counted = 0.0
     for line in sys.stdin:
         request = json.loads(line)
-        _read_project()
-        answers.write(json.dumps(_forked(request)) + "\n")
+        try:
+            _read_project()
+            code, seconds = _forked(request)
+        except Exception as error:
+            Path(request["printed"]).write_text(f"dbt cannot read the project: {error}")
+            code, seconds = 2, 0.0
+        # reading the project costs too
+        own = time.process_time()
+        answers.write(json.dumps((code, seconds + own - counted)) + "\n")
         answers.flush()
+        counted = own
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
     """
     Return a folder of the whole run, filled by `make`; nobody writes into it afterwards.
 
-    While one process makes it, the others wait. What failed half way is made anew, and fails there.
+    While one process makes it, the others wait. After a failure the next process tries again.
     """
     run = run_folder(factory)
     folder, done = run / name, run / f"{name}.done"

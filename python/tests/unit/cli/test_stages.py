@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from duckbourse.cli import test as command
-from duckbourse.cli.test import Cost, Step
+from duckbourse.cli.test import Cost, Running, Step
 from duckbourse.errors import ChecksFailed, ConfigurationError
 from duckbourse.settings import PROJECT
+from tests.support.waiting import HANG_SECONDS, wait_until
 
 
 @pytest.fixture(autouse=True)
@@ -40,7 +42,7 @@ def test_a_stage_that_costs_more_builds_than_it_may_is_named() -> None:
     allowed = {stage: most * 10 for stage, most in command.BUDGETS.items()}
     assert command.over_budget({**allowed, "build": 10}) == []
     (said,) = command.over_budget({**allowed, "build": 10, "lint": allowed["lint"] + 5})
-    assert said == f"lint costs {command.BUDGETS['lint'] + 0.5:.2f} builds and may cost 1.5"
+    assert said == "lint took 2.00 times the build's CPU time; its limit is 1.5"
 
 
 def test_the_run_fails_over_budget_and_on_a_failed_step(
@@ -57,7 +59,7 @@ def test_the_run_fails_over_budget_and_on_a_failed_step(
     monkeypatch.setattr(command, "_run_stages", run)
     command.test()
     costs["unit"] = 1000.0
-    with pytest.raises(ChecksFailed, match=r"unit costs 100\.00 builds and may cost"):
+    with pytest.raises(ChecksFailed, match=r"unit took 100\.00 times the build's CPU time"):
         command.test()
     # what was chosen by name is no whole run, and has no budget
     command.test(keyword="publish")
@@ -69,7 +71,7 @@ def test_the_run_fails_over_budget_and_on_a_failed_step(
 def test_a_step_is_measured_with_its_children() -> None:
     busy = "import time; s = time.process_time()\nwhile time.process_time() < s + 0.3: pass"
     child = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {busy!r}])"
-    (of_child, failed) = command._in_turn(
+    (of_child, failed) = Running().in_turn(
         [
             Step("lint", "busy", [sys.executable, "-c", child]),
             Step("lint", "failing", [sys.executable, "-c", "raise SystemExit(3)"]),
@@ -79,7 +81,7 @@ def test_a_step_is_measured_with_its_children() -> None:
     assert of_child.cpu_seconds >= 0.3
 
 
-def test_what_changed_is_linted_and_nothing_else() -> None:
+def test_sqlfluff_lints_only_changed_files() -> None:
     changed = ["models/bars/bars__ohlcv.sql", "macros/bars/exact_sum.sql", "README.md"]
     (sqlfluff,) = (step for step in command._lint(changed) if step.name == "sqlfluff")
     assert sqlfluff.command[-1] == "models/bars/bars__ohlcv.sql"
@@ -92,6 +94,10 @@ def test_unit_tests_of_dbt_are_run_where_sql_has_changed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(command, "TARGET", tmp_path)
+    monkeypatch.setattr(command, "_git", lambda *_: "abc\n")
+    manifest = tmp_path / "committed" / "abc" / "target" / "manifest.json"
+    manifest.parent.mkdir(parents=True)
+    manifest.touch()
     assert command._dbt_unit_tests(["python/duckbourse/clock.py", "README.md"]) == []
     *_, step = command._dbt_unit_tests(["macros/bars/exact_sum.sql"])
     assert "state:modified,test_type:unit" in step.command
@@ -101,8 +107,8 @@ def test_unit_tests_of_dbt_are_run_where_sql_has_changed(
     ("given", "said"),
     [
         ({"only": ["lnt"]}, "there is no stage 'lnt'"),
-        ({"fast": True, "long": True}, "--fast already says what is run"),
-        ({"fast": True, "only": ["lint"]}, "--fast already says what is run"),
+        ({"fast": True, "long": True}, "--fast cannot be combined"),
+        ({"fast": True, "only": ["lint"]}, "--fast cannot be combined"),
     ],
 )
 def test_a_choice_that_is_none_is_refused(given: dict[str, object], said: str) -> None:
@@ -115,3 +121,45 @@ def test_every_folder_of_tests_is_a_stage() -> None:
     found = {path.parent.relative_to(folder).parts[0] for path in folder.rglob("test_*.py")}
     assert found == set(command.FOLDERS)
     assert set(command.BUDGETS) == set(command.STAGES) - {"build"}
+
+
+def test_what_changed_is_also_what_is_gone_and_what_has_an_odd_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "PROJECT", tmp_path)
+    for name in ("kept.sql", "gone.sql", "edited.sql"):
+        (tmp_path / name).write_text("select 1")
+    for words in (
+        ("init", "-q"),
+        ("add", "."),
+        ("-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "first"),
+    ):
+        command._git(*words)
+    (tmp_path / "gone.sql").unlink()
+    (tmp_path / "edited.sql").write_text("select 2")
+    (tmp_path / "café of mine.sql").write_text("select 3")
+    assert sorted(command._changed_files()) == ["café of mine.sql", "edited.sql", "gone.sql"]
+
+
+def test_without_git_it_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "PROJECT", tmp_path)
+    with pytest.raises(ConfigurationError, match="git cannot say what has changed"):
+        command._changed_files()
+
+
+def test_a_stop_ends_what_runs_and_lets_nothing_begin(tmp_path: Path) -> None:
+    running = Running()
+    started = tmp_path / "started"
+    hang = (
+        f"import pathlib, time; pathlib.Path({str(started)!r}).touch(); time.sleep({HANG_SECONDS})"
+    )
+    steps = [
+        Step("build", "first", [sys.executable, "-c", hang]),
+        Step("build", "second", [sys.executable, "-c", "raise AssertionError"]),
+    ]
+    with ThreadPoolExecutor(1) as pool:
+        found = pool.submit(running.in_turn, steps)
+        wait_until(started.exists)
+        running.stop()
+        first, second = found.result()
+    assert (first.is_passed, second.is_passed, second.seconds) == (False, False, 0)

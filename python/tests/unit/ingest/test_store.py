@@ -23,7 +23,7 @@ from duckbourse.ingest.schema import TABLES
 from duckbourse.settings import PROJECT
 from tests.support.dbt_server import cpu_seconds
 from tests.support.stores import DELIVERED_AT, HEADER, Shop, minutes
-from tests.support.waiting import DEATHS
+from tests.support.waiting import DEATHS, HANG_SECONDS
 
 AT = DELIVERED_AT.isoformat()
 
@@ -257,7 +257,7 @@ def test_kill_9_at_random_moments_loses_nothing(shop: Shop, kills: int) -> None:
         moment = 0.1 * used if number == 0 else moments.uniform(0, used)
         with child(shop) as process:
             go(process, dies_after=moment)
-            died += process.wait() in DEATHS
+            died += process.wait(HANG_SECONDS) in DEATHS
         # what can be read at this moment is whole deliveries, and nothing else
         if list((shop.store.root / "deliveries").glob("*.parquet")):
             [(deliveries, rows)] = shop.rows("deliveries", "count(*), sum(rows_kept)")

@@ -75,7 +75,7 @@ def publish_while_reading(tmp_path: Path, publications: int, readers: int) -> No
     stop.set()
     answers = [found.get(timeout=HANG_SECONDS) for _ in crowd]
     for reader in crowd:
-        reader.join()
+        reader.join(HANG_SECONDS)
     assert [problems for _, _, problems in answers if problems] == []
     assert all(reads > 1 for reads, _, _ in answers)
     assert all(seen > 1 for _, seen, _ in answers)
@@ -117,7 +117,7 @@ def kill_publications(tmp_path: Path, kills: int) -> None:
         moment = 0 if generation == 2 else chance.uniform(0, used)
         child = processes.Process(target=publish_and_die, args=(source, target, moment))
         child.start()
-        child.join()
+        child.join(HANG_SECONDS)
         assert child.exitcode in (0, *DEATHS)
         killed += child.exitcode in DEATHS
         with duckdb.connect(str(target), read_only=True) as connection:

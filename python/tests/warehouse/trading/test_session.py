@@ -247,7 +247,9 @@ def test_a_killed_process_goes_on(sample: Warehouse, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "duckbourse.cli", "trade", "--json"]
     for commits, cpu_seconds in ((2, 0), (3, 0.004), (4, 0.01)):
         words = [sys.executable, "-c", DYING, str(commits), str(cpu_seconds)]
-        killed = subprocess.run([*words, *command[3:]], env=environment, capture_output=True)
+        killed = subprocess.run(
+            [*words, *command[3:]], env=environment, capture_output=True, timeout=HANG_SECONDS
+        )
         assert killed.returncode in DEATHS, f"not killed after {commits} commits"
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     found = json.loads(done.stdout)

@@ -1,0 +1,36 @@
+"""Every command is run on awkward days, or runs without asking what day it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from duckbourse.cli.main import COMMANDS
+from tests.support.commands import bourse
+from tests.support.warehouse import Warehouse
+
+# in test_any_day.py
+ON_AWKWARD_DAYS = {
+    *("trade", "ingest", "sample-minutes", "publish", "halt", "resume", "square-off"),
+    *("orders", "positions", "pnl", "reconcile", "journal"),
+}
+# they run dbt, pytest and linters as processes of their own, and date nothing themselves
+RUN_OTHERS = {"build", "test", "pages"}
+WITHOUT_A_CLOCK = {
+    "sql": ("sql", "select 1 as one"),
+    "scan": ("scan", "--scanner", "crp", "--date", "2010-05-28"),
+    "backtest": ("backtest", "crp", "--preset", "standard", "--settings", "us_fixed"),
+    "risk": ("risk", "equal_20"),
+}
+
+
+@pytest.mark.parametrize("command", WITHOUT_A_CLOCK)
+def test_it_does_not_ask_what_day_it_is(command: str, sample: Warehouse, tmp_path: Path) -> None:
+    (tmp_path / "duckbourse.duckdb").symlink_to(sample.file)
+    done = bourse(tmp_path, *WITHOUT_A_CLOCK[command])
+    assert done.returncode == 0, done.stderr
+
+
+def test_no_command_is_left_out() -> None:
+    assert ON_AWKWARD_DAYS | RUN_OTHERS | WITHOUT_A_CLOCK.keys() == set(COMMANDS)
