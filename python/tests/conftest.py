@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Generator, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -26,6 +26,7 @@ from duckbourse.settings import PROJECT
 from tests.support.days import DAYS
 from tests.support.dbt_server import cpu_seconds
 from tests.support.once import made_once
+from tests.support.stores import Shop
 from tests.support.warehouse import Warehouse, empty_store
 
 
@@ -88,13 +89,12 @@ class Costs:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._of_folders: Counter[str] = Counter()
+        self._of_folders: defaultdict[str, float] = defaultdict(float)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         folder = report.nodeid.split("tests/", 1)[-1].split("/", 1)[0]
-        self._of_folders[folder] += getattr(
-            report, "cpu_seconds", 0.0
-        )  # a worker that died reports none
+        # the report of a worker that died has none
+        self._of_folders[folder] += getattr(report, "cpu_seconds", 0.0)
 
     def pytest_sessionfinish(self) -> None:
         self._path.write_text(json.dumps(self._of_folders))
@@ -151,3 +151,9 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
 
     folder = made_once(tmp_path_factory, "sample", make)
     return Warehouse(folder / "data", folder / "target")
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Shop:
+    """A raw store in a folder of the test's own, and vendors' files for it."""
+    return Shop(tmp_path)

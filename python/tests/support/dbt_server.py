@@ -104,7 +104,8 @@ def _read_project() -> Manifest:
 
 def _locate_sources(manifest: Manifest, data: str, sample: bool) -> None:
     for source in manifest.sources.values():
-        for meta in (source.meta, source.config.meta):
+        # the two may be one
+        for meta in {id(meta): meta for meta in (source.meta, source.config.meta)}.values():
             location = meta["external_location"]
             assert DATA_AS_READ in location, source.name
             if not sample:

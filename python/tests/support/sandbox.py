@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import duckdb
 import yaml
@@ -69,7 +71,9 @@ class Sandbox:
         """Return how each node ended, by name; raise what kept dbt from starting."""
         folders = ("--project-dir", str(self.folder), "--profiles-dir", str(self.folder))
         quiet = ("--log-path", str(self.folder / "logs"), "--quiet", "--log-level", "none")
-        outcome = dbtRunner().invoke([*quiet, *arguments, *folders])
+        # not where the environment says, which is where the sample was built
+        with mock.patch.dict(os.environ, {"DBT_TARGET_PATH": str(self.folder / "target")}):
+            outcome = dbtRunner().invoke([*quiet, *arguments, *folders])
         DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
         if outcome.exception is not None:
             raise outcome.exception

@@ -18,6 +18,7 @@ from duckbourse.errors import BadInput
 from duckbourse.settings import PROJECT
 from tests.support.stores import Shop, minutes
 
+pytestmark = pytest.mark.some_day
 app = typer.Typer()
 app.command()(command.ingest)
 

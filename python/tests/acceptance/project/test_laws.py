@@ -178,7 +178,7 @@ def test_a_bad_variable_builds_nothing(variables: str, reason: str, guarded: San
     with pytest.raises(DbtRuntimeError) as refusal:
         guarded.run("build", "--vars", variables)
     assert reason in str(refusal.value)
-    assert guarded.rows("from duckdb_tables()") == []
+    assert not guarded.database.exists() or guarded.rows("from duckdb_tables()") == []
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def test_a_stage_that_costs_more_builds_than_it_may_is_named() -> None:
     allowed = {stage: most * 10 for stage, most in command.BUDGETS.items()}
     assert command.over_budget({**allowed, "build": 10}) == []
     (said,) = command.over_budget({**allowed, "build": 10, "lint": allowed["lint"] + 5})
-    assert said == "lint took 2.00 times the build's CPU time; its limit is 1.5"
+    assert said == "lint took 2.25 times the build's CPU time; its limit is 1.75"
 
 
 def test_the_run_fails_over_budget_and_on_a_failed_step(

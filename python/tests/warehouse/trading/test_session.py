@@ -269,6 +269,7 @@ def test_a_killed_process_goes_on(sample: Warehouse, tmp_path: Path) -> None:
     assert len(same) >= len(wanted["trips"]) - 3
 
 
+@pytest.mark.some_day
 def test_a_halt_stops_entries_and_leaves_exits(floor: Floor) -> None:
     floor.traded(stop_after=70)  # after 09:45, before 09:50
     give(floor.folder, "halt", "news")
@@ -287,6 +288,7 @@ def test_a_halt_stops_entries_and_leaves_exits(floor: Floor) -> None:
     assert any(order.request.reason is Reason.STOP for order in filled(book))
 
 
+@pytest.mark.some_day
 def test_what_is_no_command_is_put_aside(floor: Floor) -> None:
     give(floor.folder, "halt", "news")
     commands = floor.folder / "commands"
@@ -296,6 +298,7 @@ def test_what_is_no_command_is_put_aside(floor: Floor) -> None:
     assert [path.name for path in commands.iterdir()] == ["00000000-broken.refused"]
 
 
+@pytest.mark.some_day
 def test_a_halt_stands_until_it_is_lifted(floor: Floor) -> None:
     floor.folder.mkdir(parents=True)
     give(floor.folder, "halt", "news")
@@ -307,6 +310,7 @@ def test_a_halt_stands_until_it_is_lifted(floor: Floor) -> None:
     assert len(filled(book)) > 10
 
 
+@pytest.mark.some_day
 def test_squaring_off_closes_everything(floor: Floor) -> None:
     floor.traded(stop_after=100)
     give(floor.folder, "square-off", "enough")
