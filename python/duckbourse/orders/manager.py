@@ -341,6 +341,7 @@ class Manager:
     async def _look_up(self, order_id: str) -> None:
         absences = 0
         attempt = 0
+        began = clock.elapsed_seconds()
         while True:
             order = self.book.orders[order_id]
             if not order.state.is_live:
@@ -363,8 +364,10 @@ class Manager:
                         self.take(trade)
                 return
             absences += 1
+            # counted in seconds too: a clock that was set back may be hours from when it was sent
+            waited = timedelta(seconds=clock.elapsed_seconds() - began)
             sent_at = order.sent_at or clock.now()
-            if absences >= 2 and clock.now() - sent_at >= self._settle:
+            if absences >= 2 and max(waited, clock.now() - sent_at) >= self._settle:
                 if order.state is State.UNKNOWN:
                     self._move(order_id, State.NOT_PLACED, message="the broker does not know it")
                 return

@@ -13,10 +13,12 @@ import os
 import random
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
+from duckbourse import clock
 from duckbourse.orders.book import replayed
 from duckbourse.orders.journal import open_journal, read_journal
 from duckbourse.orders.manager import Manager
@@ -73,7 +75,9 @@ def rounds(folder: Path, count: int) -> None:
     environment = {**os.environ, "PYTHONPATH": str(PROJECT / "python")}
     words = [str(folder / "journal"), str(folder / "venue.socket")]
     for number in range(count):
-        moment = (str(number), str(draw.randint(1, 100)), str(draw.uniform(0, 0.05)))
+        # on the day of the test, as this process is
+        now, cpu_seconds = clock.now().isoformat(), draw.uniform(0, 0.05)
+        moment = (now, str(number), str(draw.randint(1, 100)), str(cpu_seconds))
         child = subprocess.run(
             [sys.executable, "-m", "tests.acceptance.orders.test_kill", *words, *moment],
             env=environment,
@@ -132,5 +136,6 @@ def test_200_kills_lose_nothing(tmp_path: Path) -> None:
 
 
 if __name__ == "__main__":
-    journal, socket, number, count, cpu_seconds = sys.argv[1:]
-    asyncio.run(trade(Path(journal), Path(socket), int(number), int(count), float(cpu_seconds)))
+    journal, socket, now, number, count, cpu_seconds = sys.argv[1:]
+    with clock.told_by(clock.running_from(datetime.fromisoformat(now))):
+        asyncio.run(trade(Path(journal), Path(socket), int(number), int(count), float(cpu_seconds)))

@@ -180,7 +180,10 @@ def test_books_that_are_behind_are_asked_again(tmp_path: Path) -> None:
 
         desk.broker.orders = behind  # type: ignore[method-assign]
         # a tenth of a second from one look to the next
-        with clock.told_by(lambda: begun + timedelta(seconds=asked / 10)):
+        with (
+            clock.told_by(lambda: begun + timedelta(seconds=asked / 10)),
+            clock.counted_by(lambda: asked / 10),
+        ):
             order = await desk.manager.place(request("a"))
             await desk.manager.drained()
         assert desk.book.orders[order.request.order_id].state is State.OPEN
@@ -538,6 +541,23 @@ def test_differences_are_named(tmp_path: Path) -> None:
         assert (external.is_external, external.state) == (True, State.FILLED)
 
     run(tmp_path, play)
+
+
+def test_a_clock_that_was_set_back_keeps_no_order_in_doubt(tmp_path: Path) -> None:
+    """It was sent hours from now, and the broker never knew it: that is settled all the same."""
+
+    async def play(desk: Desk) -> None:
+        shown = clock.now()
+        with clock.told_by(lambda: shown):
+            order = await desk.manager.place(request("a"))
+            order_id = order.request.order_id
+            assert desk.book.orders[order_id].state is State.UNKNOWN
+            shown -= timedelta(hours=18)
+            async with asyncio.timeout(HANG_SECONDS):
+                await desk.manager.drained()
+        assert desk.book.orders[order_id].state is State.NOT_PLACED
+
+    run(tmp_path, play, Faults(lost_before=1))
 
 
 def test_an_order_that_the_broker_lost_is_named(tmp_path: Path) -> None:
