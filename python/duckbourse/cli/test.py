@@ -223,10 +223,10 @@ def _dbt_unit_tests(changed: Iterable[str]) -> list[Step]:
 
 def _pytest(folders: Collection[str], long: bool = False, keyword: str | None = None) -> Step:
     chosen = [*(["--long"] if long else []), *(["-k", keyword] if keyword else [])]
-    # keep each file on one worker; start with the slowest folder
+    # keep each file on one worker
     spread = ["-n", "auto", "--dist", "loadscope", "--no-loadscope-reorder"]
     costs = ["--costs", str(COSTS)]
-    paths = [f"python/tests/{folder}" for folder in FOLDERS[::-1] if folder in folders]
+    paths = [f"python/tests/{folder}" for folder in FOLDERS if folder in folders]
     command = _module("pytest", *paths, *spread, "--durations", "20", *costs, *chosen)
     return Step("pytest", "pytest", command)
 
