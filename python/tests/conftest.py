@@ -20,6 +20,7 @@ from zlib import crc32
 
 import hypothesis
 import pytest
+import structlog
 
 from duckbourse import clock, state
 from duckbourse.settings import PROJECT
@@ -110,6 +111,8 @@ def a_saturday() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def day_of_test(request: pytest.FixtureRequest) -> Iterator[datetime | None]:
     """The instant at which the test begins; None for one that never asks."""
+    # a command that an earlier test ran here may have left its log, which is closed by now
+    structlog.reset_defaults()
     started: datetime | None = getattr(request, "param", None)
     if started is not None:
         with clock.told_by(clock.running_from(started)):
