@@ -25,9 +25,15 @@ final as (
         calendar,
         source,
         recording,
-        -- as it grows it is another delivery, so the next build makes its bars again
+        -- with more ticks, or fewer after a withdrawal, it is another delivery, so the next build
+        -- makes its bars again
         concat_ws(
-            ' ', 'ticks', recording, session_date, strftime(delivered_at, '%Y-%m-%dT%H:%M:%S.%f')
+            ' ',
+            'ticks',
+            recording,
+            session_date,
+            strftime(delivered_at, '%Y-%m-%dT%H:%M:%S.%f'),
+            tick_count
         ) as delivery,
         tick_count,
         symbol_count,

@@ -2,6 +2,10 @@ with
 
 recorded as (
     select * from {{ source('journal', 'ticks') }}
+),
+
+withdrawals as (
+    select * from {{ ref('stg_raw__withdrawals') }}
 )
 
 select
@@ -19,6 +23,11 @@ select
     recording,
     recorded_until
 from recorded
+-- what a recording gets after it was withdrawn is read
+anti join withdrawals
+    on
+        recorded.recording || '@' || recorded.session_date = withdrawals.delivery
+        and recorded.recorded_until <= withdrawals.withdrawn_at
 {%- if var('as_of') %}
 where recorded_until <= timestamp '{{ var("as_of") }}'
 {%- endif %}

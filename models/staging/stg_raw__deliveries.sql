@@ -2,6 +2,10 @@ with
 
 delivered as (
     select * from {{ source('raw', 'deliveries') }}
+),
+
+withdrawals as (
+    select * from {{ ref('stg_raw__withdrawals') }}
 )
 
 select
@@ -22,6 +26,7 @@ select
     first_session,
     last_session
 from delivered
+anti join withdrawals using (delivery)
 {%- if var('as_of') %}
 where delivered_at <= timestamp '{{ var("as_of") }}'
 {%- endif %}

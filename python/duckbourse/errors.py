@@ -11,7 +11,7 @@ Every exception of ours, as one tree.
     ├── DatabaseLocked          another process holds the build file
     ├── PublicationError        the build could not be published
     ├── StorageFull             the disk has no room left
-    ├── StoreBusy               another ingest is writing to the raw store
+    ├── StoreBusy               another command is writing to the raw store
     └── TradingError            what stops an order, or all of them
         ├── BrokerError         what a broker said, or did not
         │   ├── BrokerRejected  it refused: nothing was placed

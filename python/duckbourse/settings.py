@@ -50,6 +50,11 @@ class Settings(BaseSettings):
         return self.data / "raw"
 
     @property
+    def shipped(self) -> Path:
+        """Where the deliveries of the sample lie."""
+        return self.data / "sample"
+
+    @property
     def build_database(self) -> Path:
         """The file that dbt owns; nothing else opens it."""
         return self.data / "build" / "duckbourse.duckdb"

@@ -104,8 +104,9 @@ def ingest(
     skip_lines, delimiter, date_format, decimal, thousands and volume_scale; `data/sample/mappings`
     has some.
 
-    Every row is kept: what cannot be typed lies in `data/raw/unreadable` with its row and why. A
-    file that was delivered before changes nothing. Stop it at any moment and run it again.
+    Every row is kept: what cannot be typed lies in `data/raw/unreadable` with its row and why.
+    Bars that were delivered before change nothing, however file and options are called now. Stop
+    it at any moment and run it again; `./bourse deliveries` lists and takes back.
 
     Examples:
 
@@ -128,7 +129,13 @@ def ingest(
     reports = []
     with Display() as display:
         for report in deliver(
-            paths, options, store, instant(delivered_at), dry_run=dry_run, progress=display
+            paths,
+            options,
+            store,
+            instant(delivered_at),
+            dry_run=dry_run,
+            progress=display,
+            beside=(RawStore(settings().shipped),) if settings().sample and not into else (),
         ):
             reports.append(report)
     total = totals(reports)

@@ -21,11 +21,13 @@ from duckbourse.cli.output import say_error
 from duckbourse.errors import BourseError
 from duckbourse.settings import PROJECT
 
-# A module of this package with a function of the same name; a dash is an underscore there.
+# A module of this package with a function of the same name, or an app of several; a dash is an
+# underscore there.
 COMMANDS = (
     "build",
     "publish",
     "ingest",
+    "deliveries",
     "sample-minutes",
     "sql",
     "scan",
@@ -56,9 +58,12 @@ class Commands(TyperGroup):
         if cmd_name not in COMMANDS:
             return None
         name = cmd_name.replace("-", "_")
-        function = getattr(importlib.import_module(f"duckbourse.cli.{name}"), name)
-        app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
-        app.command(cmd_name)(function)
+        found = getattr(importlib.import_module(f"duckbourse.cli.{name}"), name)
+        if isinstance(found, typer.Typer):
+            app = found
+        else:
+            app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
+            app.command(cmd_name)(found)
         command = typer.main.get_command(app)
         command.name = cmd_name
         return command

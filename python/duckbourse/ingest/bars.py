@@ -140,15 +140,13 @@ def neighbours(con: duckdb.DuckDBPyConnection, relation: str, kind: Kind) -> Nei
     return Neighbours(*facts)
 
 
-def revised(
-    con: duckdb.DuckDBPyConnection, store: RawStore, bars: Bars, earlier: Iterable[Delivered]
-) -> int:
+def revised(con: duckdb.DuckDBPyConnection, bars: Bars, earlier: Iterable[Delivered]) -> int:
     """Return how many keys were delivered before, the last time with other values."""
     files = [
         file
         for delivery in earlier
         if delivery.may_hold(bars.symbols, bars.first_session, bars.last_session)
-        for file in store.files(bars.kind, delivery.delivery, bars.folders)
+        for file in delivery.files(bars.kind, bars.folders)
     ]
     if not files:
         return 0

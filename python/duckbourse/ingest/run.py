@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -26,9 +27,11 @@ from duckbourse.ingest.columns import Role
 from duckbourse.ingest.files import Found, is_archive, members, walked
 from duckbourse.ingest.options import Options
 from duckbourse.ingest.rows import read_rows
+from duckbourse.ingest.same import delivered_before
 from duckbourse.ingest.settle import settle
 from duckbourse.ingest.store import NO_ROOM, Delivered, RawStore
 from duckbourse.ingest.tables import full_disk, vendor_table
+from duckbourse.ingest.withdrawals import Withdrawn, again, withdrawn
 from duckbourse.settings import settings
 from duckbourse.warehouse import is_full, quoted
 
@@ -99,12 +102,14 @@ def ingest(
     *,
     dry_run: bool = False,
     progress: Progress | None = None,
+    beside: tuple[RawStore, ...] = (),
 ) -> Iterator[Report]:
     """
     Deliver the files of these paths into the store, and yield a report of each.
 
-    A bad file does not stop the others. StorageFull and StoreBusy do: they are raised, and the
-    same command goes on from there when it is run again.
+    What a store `beside` it has, which is built with it, is not delivered again. A bad file does
+    not stop the others. StorageFull and StoreBusy do: they are raised, and the same command goes
+    on from there when it is run again.
     """
     files, wrong = walked(paths)
     for path, error in wrong.items():
@@ -114,7 +119,9 @@ def ingest(
     heard = progress or Silent()
     heard.begin(sum(file.stat().st_size for file in files))
     with connection(store, dry_run) as (con, scratch), plain_full_disk(store.root):
-        job = Job(con, store, scratch, options, delivered_at.astimezone(UTC), dry_run, heard)
+        job = Job(
+            con, store, scratch, options, delivered_at.astimezone(UTC), dry_run, heard, beside
+        )
         for path in files:
             yield from job.delivered(path)
 
@@ -179,6 +186,7 @@ class Job:
     delivered_at: datetime
     dry_run: bool
     progress: Progress
+    beside: tuple[RawStore, ...] = ()
     bytes_before: float = 0
     catalog: list[Delivered] | None = None
 
@@ -231,8 +239,11 @@ class Job:
     def deliver(self, found: Found) -> Report:
         """Read a file and write its delivery, unless that is there already."""
         source = self.options.source or found.stem
-        delivery = self.name(found, source)
-        if self.store.holds(delivery):
+        first_name = self.name(found, source)
+        delivery = first_name
+        while delivery in self.withdrawn:
+            delivery = again(delivery)
+        if any(store.holds(delivery) for store in (self.store, *self.beside)):
             return Report(found.name, Outcome.ALREADY_THERE, delivery, source=source)
         table = vendor_table(self.con, found.path, found.name, self.scratch, self.options)
         symbol = table.symbol or found.stem
@@ -244,8 +255,21 @@ class Job:
         settled = settle(self.con, table, rows, self.options, before, found.name)
         bars = make_bars(self.con, self.store, rows, settled)
         self.part(found, SETTLED)
+        beside = [one for one in self.known_beside if one.source == source]
+        same = delivered_before(self.con, table, rows, settled, bars, [*earlier, *beside])
+        if same:
+            note = (
+                f"the bars of delivery {same.delivery}, which came as {same.source_file}"
+                f" on {same.delivered_at:%Y-%m-%d}"
+            )
+            return Report(
+                found.name, Outcome.ALREADY_THERE, same.delivery, source=source, notes=(note,)
+            )
         same_kind = [one for one in earlier if one.kind == settled.kind]
         notes = list(settled.notes)
+        if delivery != first_name:
+            since = self.withdrawn[first_name].at
+            notes.append(f"delivered anew: what it had brought was withdrawn on {since:%Y-%m-%d}")
         column = rows.columns.roles.get(Role.SYMBOL)
         if self.options.symbol and column:
             notes.append(f"symbol {self.options.symbol} as stated, not that of column {column}")
@@ -264,7 +288,7 @@ class Job:
             "rows_kept": rows.kept,
             "rows_unreadable": rows.unreadable,
             "rows_duplicate": bars.duplicate,
-            "rows_revised": revised(self.con, self.store, bars, same_kind),
+            "rows_revised": revised(self.con, bars, same_kind),
             "symbol_count": len(bars.symbols),
             "first_session": bars.first_session,
             "last_session": bars.last_session,
@@ -299,6 +323,12 @@ class Job:
                 first_session=bars.first_session,
                 last_session=bars.last_session,
                 symbols=bars.symbols,
+                source_file=found.name,
+                delivered_at=self.delivered_at,
+                rows_kept=rows.kept,
+                rows_unreadable=rows.unreadable,
+                rows_duplicate=bars.duplicate,
+                root=self.store.root,
             )
         )
         return replace(report, outcome=Outcome.DELIVERED)
@@ -336,11 +366,25 @@ class Job:
             digest.update(b"\0" + part)
         return digest.hexdigest()[:16]
 
+    @cached_property
+    def withdrawn(self) -> dict[str, Withdrawn]:
+        """What is withdrawn, and so as good as never delivered."""
+        return withdrawn(self.con, self.store)
+
     def known(self) -> list[Delivered]:
-        """Return what was delivered before, the last at the end."""
+        """Return what was delivered before and is not withdrawn, the last at the end."""
         if self.catalog is None:
-            self.catalog = self.store.catalog(self.con)
+            self.catalog = self.standing(self.store)
         return self.catalog
+
+    @cached_property
+    def known_beside(self) -> list[Delivered]:
+        """What other stores that are built with this one have."""
+        return [one for store in self.beside for one in self.standing(store)]
+
+    def standing(self, store: RawStore) -> list[Delivered]:
+        """Return the deliveries of a store that are not withdrawn."""
+        return [one for one in store.catalog(self.con) if one.delivery not in self.withdrawn]
 
     def part(self, found: Found, done: float) -> None:
         """Let it be heard how far a file is."""

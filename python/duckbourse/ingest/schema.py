@@ -68,6 +68,13 @@ TABLES: dict[str, dict[str, str]] = {
         "first_session": "date",
         "last_session": "date",
     },
+    # one of the two instants is there: what was withdrawn, or was restored
+    "withdrawals": {
+        "delivery": "varchar",
+        "withdrawn_at": "timestamp",
+        "restored_at": "timestamp",
+        "reason": "varchar",
+    },
 }
 
 # The column after the symbol that makes a bar's key, and the measures that a revision changes.

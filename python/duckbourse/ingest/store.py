@@ -20,7 +20,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 import duckdb
@@ -32,6 +32,11 @@ from duckbourse.warehouse import quoted
 SYMBOLS_KEY = "symbols"
 # A delivery of more symbols than this does not list them in its manifest: it may hold any.
 MAX_LISTED_SYMBOLS = 20_000
+# What a catalog takes from a manifest.
+MANIFEST = (
+    *("delivery", "kind", "source", "source_file", "calendar", "first_session", "last_session"),
+    *("delivered_at", "rows_kept", "rows_unreadable", "rows_duplicate"),
+)
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -46,6 +51,26 @@ class Delivered:
     first_session: date
     last_session: date
     symbols: frozenset[str] | None
+    source_file: str
+    delivered_at: datetime
+    rows_kept: int
+    rows_unreadable: int
+    rows_duplicate: int
+    root: Path
+
+    @property
+    def facts(self) -> tuple[object, ...]:
+        """What another delivery of the same bars has in common with it."""
+        return (
+            *(self.kind, self.calendar, self.first_session, self.last_session),
+            *(self.rows_kept, self.rows_unreadable, self.rows_duplicate),
+        )
+
+    def files(self, kind: Kind, folders: Iterable[Path]) -> list[Path]:
+        """Return its files in these folders of its store, and in the one of a flat store."""
+        within = dict.fromkeys((*folders, Path(kind)))
+        places = (self.root / folder / f"{self.delivery}.parquet" for folder in within)
+        return [place for place in places if place.exists()]
 
     def may_hold(self, symbols: frozenset[str], first: date, last: date) -> bool:
         """Tell whether a bar of these symbols and days may be in the delivery."""
@@ -105,7 +130,7 @@ class RawStore:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
                 raise StoreBusy(
-                    f"another ingest is writing to {self.root}", "wait for it and run this again"
+                    f"another command is writing to {self.root}", "wait for it and run this again"
                 ) from error
             self.clear_leftovers()
             scratch = self.incoming / "scratch"
@@ -180,27 +205,13 @@ class RawStore:
             if key == SYMBOLS_KEY
         }
         manifests = con.execute(
-            "select delivery, kind, source, calendar, first_session, last_session"
-            f" from read_parquet({files}) where first_session is not null"
-            " order by delivered_at, delivery"
+            f"select {', '.join(MANIFEST)} from read_parquet({files})"
+            " where first_session is not null order by delivered_at, delivery"
         ).fetchall()
+        told = (dict(zip(MANIFEST, manifest, strict=True)) for manifest in manifests)
         return [
-            Delivered(
-                delivery=delivery,
-                kind=kind,
-                source=source,
-                calendar=calendar,
-                first_session=first_session,
-                last_session=last_session,
-                symbols=listed.get(delivery),
-            )
-            for delivery, kind, source, calendar, first_session, last_session in manifests
+            Delivered(symbols=listed.get(one["delivery"]), root=self.root, **one) for one in told
         ]
-
-    def files(self, kind: Kind, delivery: str, folders: Iterable[Path]) -> list[Path]:
-        """Return the files of a delivery in these folders."""
-        places = (self.root / folder / f"{delivery}.parquet" for folder in folders)
-        return [place for place in places if place.exists()]
 
 
 def flush(file: Path) -> None:

@@ -22,7 +22,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -40,6 +40,7 @@ from duckbourse.ingest.calendars import SEEDS, calendars, minutes
 from duckbourse.ingest.run import plain_full_disk
 from duckbourse.ingest.schema import TABLES, Kind
 from duckbourse.ingest.store import RawStore
+from duckbourse.ingest.withdrawals import again, withdrawn
 from duckbourse.settings import PROJECT, settings
 from duckbourse.warehouse import quoted
 
@@ -128,6 +129,8 @@ class Plan:
     sessions: tuple[Session, ...]
     days: Days
     real_day_count: int
+    # how often it was delivered and withdrawn before
+    withdrawn_count: int = 0
 
     @property
     def bar_count(self) -> int:
@@ -153,7 +156,10 @@ class Plan:
             digest.update(session.bar_starts.astype("<i8").tobytes())
         for values in self.days.columns():
             digest.update(values.astype("<f8").tobytes())
-        return digest.hexdigest()[:16]
+        name = digest.hexdigest()[:16]
+        for _ in range(self.withdrawn_count):
+            name = again(name)
+        return name
 
 
 @dataclass(frozen=True)
@@ -224,7 +230,7 @@ def plan(
 
 def own_stores() -> list[Path]:
     """Return where daily bars are read from: what is shipped, and what was ingested."""
-    return [*([settings().data / "sample"] if settings().sample else []), settings().raw]
+    return [*([settings().shipped] if settings().sample else []), settings().raw]
 
 
 def given(symbols: Sequence[str]) -> tuple[str, ...]:
@@ -250,6 +256,7 @@ def read_daily(con: duckdb.DuckDBPyConnection, calendar: str, stores: Sequence[P
         " high double, low double, close double, volume double, source varchar,"
         " source_row bigint, delivery varchar, delivered_at timestamp)"
     )
+    gone = {one for store in stores for one in withdrawn(con, RawStore(store))}
     for store in stores:
         if not any((store / "deliveries").glob("*.parquet")):
             continue
@@ -261,6 +268,8 @@ def read_daily(con: duckdb.DuckDBPyConnection, calendar: str, stores: Sequence[P
             " hive_partitioning = false)"
             f" where calendar = {quoted(calendar)} and {USABLE} and delivery in"
             f" (select delivery from read_parquet({quoted(store / 'deliveries' / '*.parquet')}))"
+            " and not list_contains(?::varchar[], delivery)",
+            [sorted(gone)],
         )
     con.execute(
         "create or replace temp table daily as"
@@ -725,6 +734,9 @@ def deliver(
     The same plan again changes nothing. Raise StorageFull where there is no room.
     """
     started = clock.elapsed_seconds()
+    gone = withdrawn(con, store)
+    while made.delivery in gone:
+        made = replace(made, withdrawn_count=made.withdrawn_count + 1)
     if store.holds(made.delivery):
         return Outcome(made.delivery, False, 0, clock.elapsed_seconds() - started)
     instant = (delivered_at or clock.now()).astimezone(UTC)

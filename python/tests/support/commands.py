@@ -24,7 +24,7 @@ class Said:
     stderr: str
 
 
-def bourse(data: Path, *words: str, **environment: str) -> Said:
+def bourse(data: Path, *words: str, stdin: str = "", **environment: str) -> Said:
     """Run `./bourse` with these words on a data folder, with no other BOURSE_ variable set."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("BOURSE_")}
     set_here = {**kept, "BOURSE_DATA_DIR": str(data), "COLUMNS": "200", **environment}
@@ -36,6 +36,7 @@ def bourse(data: Path, *words: str, **environment: str) -> Said:
         with (
             mock.patch.dict(os.environ, set_here, clear=True),
             mock.patch.object(sys, "argv", ["bourse", *words]),
+            mock.patch.object(sys, "stdin", io.StringIO(stdin)),
             redirect_stdout(out),
             redirect_stderr(err),
         ):

@@ -52,11 +52,15 @@ class Shop:
         delivered_at: datetime = DELIVERED_AT,
         dry_run: bool = False,
         mapping: Path | None = None,
+        beside: tuple[RawStore, ...] = (),
         **stated: Any,
     ) -> list[Report]:
         """Ingest and return what became of each file."""
         options = read_mapping(mapping, **stated)
-        return list(ingest(list(paths), options, self.store, delivered_at, dry_run=dry_run))
+        reports = ingest(
+            list(paths), options, self.store, delivered_at, dry_run=dry_run, beside=beside
+        )
+        return list(reports)
 
     def deliver(self, *paths: Path, **stated: Any) -> Report:
         """Ingest one file that must be delivered."""

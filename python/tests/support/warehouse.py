@@ -16,7 +16,10 @@ import pytest
 from duckbourse.settings import PROJECT
 from tests.support.dbt_server import run_dbt
 
-KINDS = ("daily", "minute", "adjusted_close", "unreadable", "deliveries", "fills", "ticks")
+KINDS = (
+    *("daily", "minute", "adjusted_close", "unreadable", "deliveries", "withdrawals"),
+    *("fills", "ticks"),
+)
 DBT = Path(sys.executable).parent / "dbt"
 SHARED = Path(os.environ.get("BOURSE_SHARED_DATA", PROJECT.parent / "shared" / "data"))
 

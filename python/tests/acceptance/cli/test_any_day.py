@@ -15,6 +15,7 @@ import duckdb
 import pytest
 
 from duckbourse import clock, state
+from duckbourse.settings import PROJECT
 from tests.support.commands import bourse
 from tests.support.days import DAYS
 from tests.support.publications import make
@@ -88,6 +89,19 @@ def test_a_delivery_is_stamped_with_the_instant_it_came(
         "having delivered_at > '2000-01-01'"
     ).fetchall()
     assert day_of_test <= stamped.replace(tzinfo=UTC) <= clock.now()
+
+
+def test_a_withdrawal_is_stamped_with_the_instant_it_was_made(
+    tmp_path: Path, day_of_test: datetime
+) -> None:
+    data = empty_store(tmp_path / "data")
+    (data / "sample").symlink_to(PROJECT / "data" / "sample")
+    [*_, oldest] = json.loads(bourse(data, "deliveries", "--json").stdout)
+    done = bourse(data, "deliveries", "withdraw", oldest["id"], "--yes", "--json")
+    assert done.returncode == 0, done.stderr
+    [told] = json.loads(done.stdout)
+    stamped = datetime.fromisoformat(told["withdrawn_at"]).replace(tzinfo=UTC)
+    assert day_of_test <= stamped <= clock.now()
 
 
 def test_made_up_minutes_end_the_day_before(data: Path) -> None:

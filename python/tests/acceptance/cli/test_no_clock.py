@@ -13,7 +13,7 @@ from tests.support.warehouse import Warehouse
 # in test_any_day.py
 ON_AWKWARD_DAYS = {
     *("trade", "ingest", "sample-minutes", "publish", "halt", "resume", "square-off"),
-    *("orders", "positions", "pnl", "reconcile", "journal"),
+    *("orders", "positions", "pnl", "reconcile", "journal", "deliveries"),
 }
 # they run dbt, pytest and linters as processes of their own, and date nothing themselves
 RUN_OTHERS = {"build", "test", "pages"}

@@ -20,6 +20,7 @@ import pytest
 from duckbourse.errors import ConfigurationError, StorageFull, StoreBusy
 from duckbourse.ingest import Outcome, RawStore
 from duckbourse.ingest.schema import TABLES
+from duckbourse.ingest.withdrawals import withdraw
 from duckbourse.settings import PROJECT
 from tests.support.dbt_server import cpu_seconds
 from tests.support.stores import DELIVERED_AT, HEADER, Shop, minutes
@@ -54,6 +55,8 @@ def test_every_table_has_its_columns_and_a_file_without_rows(shop: Shop) -> None
         calendar="XNYS",
     )
     with duckdb.connect() as con:
+        with shop.store.writing(con):
+            withdraw(con, shop.store, ["D"], DELIVERED_AT, None)
         for table, columns in TABLES.items():
             files = list((shop.store.root / table).rglob("*.parquet"))
             assert len(files) >= 2
@@ -275,7 +278,7 @@ def test_only_one_ingest_writes_at_a_time(shop: Shop) -> None:
     [file] = vendor_files(shop, 1)
     with duckdb.connect() as con, shop.store.writing(con), pytest.raises(StoreBusy) as raised:
         shop.run(file, calendar="XNYS")
-    assert "another ingest is writing" in str(raised.value)
+    assert "another command is writing" in str(raised.value)
     shop.deliver(file, calendar="XNYS")
 
 

@@ -1,0 +1,276 @@
+"""`./bourse deliveries`: what was delivered, and what of it is taken back."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Annotated, Any
+
+import duckdb
+import typer
+from rich.cells import cell_len, set_cell_size
+
+from duckbourse import clock
+from duckbourse.cli.output import notes, print_json, results
+from duckbourse.errors import BadInput
+from duckbourse.ingest import RawStore
+from duckbourse.ingest.deliveries import Listed, brought_again, chosen, listed, of_source
+from duckbourse.ingest.run import plain_full_disk
+from duckbourse.ingest.withdrawals import restore as append_restoration
+from duckbourse.ingest.withdrawals import withdraw as append_withdrawal
+from duckbourse.settings import settings
+
+deliveries = typer.Typer(
+    add_completion=False, rich_markup_mode="markdown", invoke_without_command=True
+)
+
+Ids = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="ID...",
+        help="A delivery as `./bourse deliveries` shows it, or a beginning that no other has.",
+        show_default=False,
+    ),
+]
+Reason = Annotated[str | None, typer.Option("--reason", help="Why; it is written down.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Json = Annotated[bool, typer.Option("--json", help="Print it as JSON on stdout.")]
+
+
+@deliveries.callback()
+def show(
+    context: typer.Context,
+    source: Annotated[
+        str | None, typer.Option("--source", help="Only what this source delivered.")
+    ] = None,
+    last: Annotated[
+        int | None, typer.Option("--last", min=1, help="Only the newest so many. [all]")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """
+    List what was delivered, the newest first, or take a delivery back.
+
+    A line is a file that `./bourse ingest` took, or a session of recorded ticks; `rows` are those
+    that were kept, and times are in UTC. What is withdrawn is listed too, with when and why.
+
+    Examples:
+
+    - `./bourse deliveries`
+    - `./bourse deliveries --source bytetheory --last 20`
+    - `./bourse deliveries --json | jq '.[] | select(.first_session < "2000-01-01")'`
+    - `./bourse deliveries withdraw --help`
+    """
+    if context.invoked_subcommand is not None:
+        if source or last or json:
+            raise BadInput(
+                "options of the list come without a subcommand",
+                f"give those of {context.invoked_subcommand} behind it",
+            )
+        return
+    with duckdb.connect() as con:
+        found = all_listed(con)
+    if source is not None:
+        found = of_source(found, source)
+    if json:
+        print_json([told(one) for one in found[:last]])
+        return
+    print_table(found[:last])
+    if not found:
+        notes.print("nothing was delivered yet: `./bourse ingest --help` says how", markup=False)
+    elif last is not None and last < len(found):
+        notes.print(f"… and {len(found) - last:,} older ones")
+
+
+@deliveries.command()
+def withdraw(ids: Ids, reason: Reason = None, yes: Yes = False, json: Json = False) -> None:
+    """
+    Take deliveries out of all later builds. Nothing is deleted.
+
+    The next `./bourse build` makes what it would have made without them; one with an `as_of` before
+    this moment still sees them. `./bourse deliveries restore` takes them in again, and the same
+    file, ingested once more, is a new delivery. Ticks that a recording gets later are read.
+
+    Examples:
+
+    - `./bourse deliveries withdraw cfb8bd44 --reason "the wrong file"`
+    - `./bourse deliveries withdraw cfb8bd44 b713362e --yes`
+    - `./bourse deliveries withdraw paper_us@2010-05-28 --reason "the feed lagged"`
+    """
+    change(ids, WITHDRAWAL, reason, yes, json)
+
+
+@deliveries.command()
+def restore(ids: Ids, reason: Reason = None, yes: Yes = False, json: Json = False) -> None:
+    """
+    Take withdrawn deliveries into later builds again.
+
+    Examples:
+
+    - `./bourse deliveries restore cfb8bd44 --reason "it was the right file"`
+    """
+    change(ids, RESTORATION, reason, yes, json)
+
+
+@dataclass(frozen=True)
+class Change:
+    """A withdrawal or a restoration: what it is called, what it applies to, how it is done."""
+
+    question: str
+    done: str
+    nothing: str
+    applies: Callable[[Listed, Sequence[Listed]], bool]
+    append: Callable[
+        [duckdb.DuckDBPyConnection, RawStore, Sequence[str], datetime, str | None], datetime
+    ]
+
+
+def may_be_restored(one: Listed, known: Sequence[Listed]) -> bool:
+    """Tell whether a delivery is withdrawn; BadInput where its file came again meanwhile."""
+    if one.withdrawn_at is None:
+        return False
+    if newer := brought_again(known, one):
+        raise BadInput(
+            f"{one.id} cannot be restored: its file was delivered again as {newer.id}",
+            f"withdraw {newer.id} first, or leave it at that",
+        )
+    return True
+
+
+WITHDRAWAL = Change(
+    question="Take {these} out of all later builds?",
+    done="withdrawn",
+    nothing="withdrawn before",
+    applies=lambda one, known: not one.is_withdrawn,
+    append=append_withdrawal,
+)
+RESTORATION = Change(
+    question="Take {these} into later builds again?",
+    done="restored",
+    nothing="not withdrawn",
+    applies=may_be_restored,
+    append=append_restoration,
+)
+
+
+def change(
+    ids: Sequence[str],
+    what: Change,
+    reason: str | None,
+    yes: bool,
+    json: bool,
+) -> None:
+    """Withdraw or restore deliveries, all of them or none."""
+    with duckdb.connect() as con:
+        asked = pick(con, ids, what)
+        if asked and not yes:
+            ask(asked, what)
+        if asked:
+            with writing(con) as store:
+                # somebody else may have done so while we asked
+                asked = pick(con, [one.delivery for one in asked], what)
+                if asked:
+                    what.append(con, store, [one.delivery for one in asked], clock.now(), reason)
+        known = {one.delivery: one for one in all_listed(con)}
+        named = chosen(list(known.values()), ids)
+    if json:
+        print_json([told(one) for one in named])
+        return
+    changed = {one.delivery for one in asked}
+    for one in named:
+        word = what.done if one.delivery in changed else f"unchanged, {what.nothing}"
+        results.print(f"{word}: {one.said}", markup=False)
+    if changed:
+        notes.print("the next `./bourse build` makes everything accordingly", markup=False)
+
+
+def pick(con: duckdb.DuckDBPyConnection, ids: Sequence[str], what: Change) -> list[Listed]:
+    """Return those of the named deliveries for which there is something to do."""
+    known = all_listed(con)
+    return [one for one in chosen(known, ids) if what.applies(one, known)]
+
+
+def ask(asked: Sequence[Listed], what: Change) -> None:
+    """Ask whether these are meant; end where they are not."""
+    for one in asked:
+        notes.print(one.said, markup=False)
+    these = "it" if len(asked) == 1 else f"these {len(asked):,}"
+    # not by typer, which writes to stdout too
+    notes.print(f"{what.question.format(these=these)} [y/N] ", end="", markup=False)
+    answer = sys.stdin.readline()
+    if not answer:
+        notes.print()
+        raise BadInput(
+            "nobody was there to answer, and nothing was changed", "say --yes to do it unasked"
+        )
+    if answer.strip().lower() not in ("y", "yes"):
+        notes.print("nothing was changed")
+        raise typer.Exit(1)
+
+
+@contextmanager
+def writing(con: duckdb.DuckDBPyConnection) -> Iterator[RawStore]:
+    """Yield our raw store, whole and nobody else's until the end of the block."""
+    store = RawStore(settings().raw)
+    with plain_full_disk(store.root), store.writing(con):
+        yield store
+
+
+def all_listed(con: duckdb.DuckDBPyConnection) -> list[Listed]:
+    """Return what a build would read, and what was withdrawn."""
+    shipped = RawStore(settings().shipped) if settings().sample else None
+    return listed(con, RawStore(settings().raw), shipped)
+
+
+def told(one: Listed) -> dict[str, Any]:
+    """Return a delivery for machines."""
+    return asdict(one) | {"is_withdrawn": one.is_withdrawn}
+
+
+COLUMNS: dict[str, Callable[[Listed], str]] = {
+    "id": lambda one: one.id,
+    "when": lambda one: instant(one.delivered_at),
+    "source": lambda one: one.source,
+    "file": lambda one: one.file,
+    "kind": lambda one: one.kind,
+    "rows": lambda one: f"{one.rows:,}",
+    "symbols": lambda one: f"{one.symbols:,}",
+    "first": lambda one: str(one.first_session or ""),
+    "last": lambda one: str(one.last_session or ""),
+    "": lambda one: state(one),
+}
+NUMBERS = ("rows", "symbols")
+
+
+def print_table(found: Sequence[Listed]) -> None:
+    """Print a line for each delivery."""
+    if not found:
+        return
+    rows = [list(COLUMNS), *([value(one) for value in COLUMNS.values()] for one in found)]
+    widths = [max(cell_len(row[place]) for row in rows) for place in range(len(COLUMNS))]
+    styles = ["bold", *("dim" if one.is_withdrawn else None for one in found)]
+    # there may be thousands, for which rich's own table takes seconds
+    for row, style in zip(rows, styles, strict=True):
+        cells = (
+            set_cell_size(cell, width) if name not in NUMBERS else cell.rjust(width)
+            for name, cell, width in zip(COLUMNS, row, widths, strict=True)
+        )
+        results.out("  ".join(cells).rstrip(), style=style, highlight=False)
+
+
+def state(one: Listed) -> str:
+    """Return what is to be said of a delivery beside what it is."""
+    if one.withdrawn_at is None:
+        return "shipped" if one.is_shipped else ""
+    until = "" if one.is_withdrawn else "up to then "
+    return f"{until}withdrawn {instant(one.withdrawn_at)}" + (
+        f": {' '.join(one.reason.split())}" if one.reason else ""
+    )
+
+
+def instant(at: datetime) -> str:
+    """Return an instant to the minute."""
+    return f"{at:%Y-%m-%d %H:%M}"

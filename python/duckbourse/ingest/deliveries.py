@@ -1,0 +1,183 @@
+"""The list of what was delivered or recorded, each under a short name that is only its own."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import duckdb
+
+from duckbourse.errors import BadInput
+from duckbourse.ingest.store import RawStore
+from duckbourse.ingest.withdrawals import again, withdrawn
+from duckbourse.warehouse import quoted
+
+# Digits of a name that are shown: more where two names begin with the same.
+MIN_SHOWN = 8
+MAX_NAMED = 5
+LISTS_THEM = "`./bourse deliveries` lists them"
+
+
+@dataclass(frozen=True)
+class Listed:
+    """
+    A delivery, or a recording of a session's ticks; instants are in UTC, without a zone.
+
+    `rows` are those that were kept; `kind` of a recording is `ticks`. `withdrawn_at` is None for
+    one that builds read. A recording that went on after it was withdrawn is read from there on.
+    """
+
+    delivery: str
+    id: str
+    delivered_at: datetime
+    source: str
+    file: str
+    kind: str
+    calendar: str
+    rows: int
+    symbols: int
+    first_session: date | None
+    last_session: date | None
+    is_shipped: bool
+    withdrawn_at: datetime | None
+    reason: str | None
+
+    @property
+    def is_withdrawn(self) -> bool:
+        """Whether builds leave out all of it."""
+        return self.withdrawn_at is not None and (
+            self.kind != "ticks" or self.delivered_at <= self.withdrawn_at
+        )
+
+    @property
+    def said(self) -> str:
+        """What it is, in a few words."""
+        return (
+            f"{self.id} ({self.file} of {self.source}, {self.rows:,} rows of {self.symbols:,}"
+            f" symbol{'s' * (self.symbols != 1)}, {self.first_session} to {self.last_session})"
+        )
+
+
+FIELDS = (
+    *("delivery", "delivered_at", "source", "file", "kind", "calendar", "rows", "symbols"),
+    *("first_session", "last_session", "is_shipped"),
+)
+
+
+def listed(
+    con: duckdb.DuckDBPyConnection, store: RawStore, shipped: RawStore | None
+) -> list[Listed]:
+    """Return what was delivered to a store, and what is shipped beside it, the newest first."""
+    queries = []
+    for each in (store, shipped):
+        if each is not None and any((each.root / "deliveries").glob("*.parquet")):
+            queries.append(
+                "select delivery, delivered_at, source, source_file, kind, calendar, rows_kept,"
+                f" symbol_count, first_session, last_session, {each is shipped}"
+                f" from read_parquet({quoted(each.root / 'deliveries' / '*.parquet')})"
+            )
+    if any((store.root / "ticks").glob("*/*.parquet")):
+        queries.append(
+            # as staging.stg_journal__ticks finds the recording that is withdrawn
+            "select recording || '@' || session_date, max(recorded_until), source,"
+            " 'ticks of ' || recording, 'ticks', calendar, count(*), count(distinct symbol),"
+            " session_date, session_date, false from read_parquet("
+            f"{quoted(store.root / 'ticks' / '*' / '*.parquet')}, hive_partitioning = false)"
+            " group by recording, session_date, source, calendar"
+        )
+    if not queries:
+        return []
+    found = con.execute(
+        f"select * from ({' union all '.join(queries)}) as found({', '.join(FIELDS)})"
+        " order by delivered_at desc, source, file, delivery"
+    ).fetchall()
+    gone = withdrawn(con, store)
+    rows = [dict(zip(FIELDS, row, strict=True)) for row in found]
+    shown = short([row["delivery"] for row in rows])
+    return [
+        Listed(
+            **row,
+            id=shown[row["delivery"]],
+            withdrawn_at=gone[row["delivery"]].at if row["delivery"] in gone else None,
+            reason=gone[row["delivery"]].reason if row["delivery"] in gone else None,
+        )
+        for row in rows
+    ]
+
+
+def short(names: Iterable[str]) -> dict[str, str]:
+    """Return of each name the beginning that no other has; a recording's is whole."""
+    ordered = sorted(set(names))
+    shown = {}
+    for before, name, after in zip(["", *ordered], ordered, [*ordered[1:], ""], strict=False):
+        own = 1 + max(common(before, name), common(name, after))
+        shown[name] = name if "@" in name else name[: max(own, MIN_SHOWN)]
+    return shown
+
+
+def common(one: str, other: str) -> int:
+    """Return how many characters two names begin with alike."""
+    for place, (mine, theirs) in enumerate(zip(one, other, strict=False)):
+        if mine != theirs:
+            return place
+    return min(len(one), len(other))
+
+
+def chosen(deliveries: Sequence[Listed], names: Sequence[str]) -> list[Listed]:
+    """Return the deliveries that are named, or raise BadInput for the first name that fails."""
+    return list({one.delivery: one for one in (named(deliveries, name) for name in names)}.values())
+
+
+def named(deliveries: Sequence[Listed], name: str) -> Listed:
+    """Return the delivery that a name is, or is the beginning of."""
+    whole = [one for one in deliveries if one.delivery == name]
+    found = whole or [one for one in deliveries if name and one.delivery.startswith(name)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise BadInput(
+            f"{name!r} is the beginning of {len(found):,} deliveries: {some(found)}",
+            "give more of it",
+        )
+    of_file = [one for one in deliveries if name in (one.file, one.file.rsplit("/", 1)[-1])]
+    if of_file:
+        raise BadInput(
+            f"{name!r} is the name of a file, not of a delivery",
+            f"say {some(of_file)}",
+        )
+    ids = [one.id for one in deliveries]
+    close = difflib.get_close_matches(name, ids, n=1, cutoff=0.5)
+    nearest = f"; {close[0]} is close" if close else ""
+    raise BadInput(f"there is no delivery {name!r}{nearest}", LISTS_THEM)
+
+
+def some(found: Sequence[Listed]) -> str:
+    """Return the names of the first few."""
+    more = f" and {len(found) - MAX_NAMED:,} more" if len(found) > MAX_NAMED else ""
+    return ", ".join(one.id for one in found[:MAX_NAMED]) + more
+
+
+def of_source(deliveries: Sequence[Listed], source: str) -> list[Listed]:
+    """Return the deliveries of a source, or raise BadInput where there is none."""
+    found = [one for one in deliveries if one.source == source]
+    if found or not deliveries:
+        return found
+    sources = sorted({one.source for one in deliveries})
+    close = difflib.get_close_matches(source, sources, n=1)
+    raise BadInput(
+        f"nothing was delivered by {source!r}" + (f"; {close[0]!r} is close" if close else ""),
+        LISTS_THEM,
+    )
+
+
+def brought_again(deliveries: Sequence[Listed], one: Listed) -> Listed | None:
+    """Return the delivery that brought a withdrawn one's file once more, if builds read that."""
+    known = {each.delivery: each for each in deliveries}
+    name = again(one.delivery)
+    while name in known:
+        if not known[name].is_withdrawn:
+            return known[name]
+        name = again(name)
+    return None

@@ -1,0 +1,207 @@
+"""A wrong file is found in the list, taken back, and the command says what it did and did not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from tests.support.commands import Said, bourse
+from tests.support.warehouse import empty_store
+
+pytestmark = pytest.mark.some_day
+
+HEADER = "date,open,high,low,close,volume"
+ALONE = {"BOURSE_SAMPLE": "false"}
+
+
+class Desk:
+    """A data folder of which one uses the command, with what it says in JSON."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.data = empty_store(folder / "data")
+
+    def ingest(self, name: str, rows: list[str], at: str, source: str = "vendor") -> str:
+        """Deliver a file, and return its delivery."""
+        file = self.folder / name
+        file.write_text("\n".join([HEADER, *rows]) + "\n")
+        words = ("ingest", str(file), "--calendar", "XNYS", "--source", source)
+        done = bourse(self.data, *words, "--delivered-at", at, "--json", **ALONE)
+        assert done.returncode == 0, done.stderr
+        return str(json.loads(done.stdout)["files"][0]["delivery"])
+
+    def say(self, *words: str, code: int = 0, stdin: str = "") -> Said:
+        """Run `./bourse deliveries` with these words."""
+        done = bourse(self.data, "deliveries", *words, stdin=stdin, **ALONE)
+        assert done.returncode == code, done.stderr
+        assert "Traceback" not in done.stderr
+        return done
+
+    def list(self, *words: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = json.loads(self.say(*words, "--json").stdout)
+        return found
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+DAYS = ["2024-01-02,1,2,1,1,5", "2024-01-03,1,2,1,1,5"]
+
+
+def test_what_was_delivered_is_listed_the_newest_first(desk: Desk) -> None:
+    done = desk.say()
+    assert done.stdout == ""
+    assert "nothing was delivered yet: `./bourse ingest --help` says how" in done.stderr
+    one = desk.ingest("ONE.csv", DAYS, "2026-11-01T18:00:00Z")
+    two = desk.ingest("TWO.csv", [*DAYS, "2024-01-04,x,2,1,1,5"], "2026-11-02T18:00:00Z", "other")
+    head, newest, oldest = desk.say().stdout.splitlines()
+    assert " ".join(head.split()) == "id when source file kind rows symbols first last"
+    said = ["daily", "2", "1", "2024-01-02", "2024-01-03"]
+    assert newest.split() == [two[:8], "2026-11-02", "18:00", "other", "TWO.csv", *said]
+    assert oldest.split() == [one[:8], "2026-11-01", "18:00", "vendor", "ONE.csv", *said]
+    assert [each["delivery"] for each in desk.list()] == [two, one]
+    assert [each["file"] for each in desk.list("--source", "vendor")] == ["ONE.csv"]
+    newest_only = desk.say("--last", "1")
+    assert two[:8] in newest_only.stdout
+    assert one[:8] not in newest_only.stdout
+    assert "… and 1 older ones" in newest_only.stderr
+    refused = desk.say("--source", "vendr", code=3)
+    assert "nothing was delivered by 'vendr'; 'vendor' is close" in refused.stderr
+
+
+def test_a_delivery_is_withdrawn_restored_and_delivered_again(desk: Desk) -> None:
+    right = desk.ingest("RIGHT.csv", DAYS, "2026-11-01T18:00:00Z")
+    wrong = desk.ingest("WRONG.csv", [DAYS[0]], "2026-11-02T18:00:00Z")
+    done = desk.say("withdraw", wrong[:8], "--reason", "last year's [prices]", "--yes")
+    assert done.stdout == (
+        f"withdrawn: {wrong[:8]} (WRONG.csv of vendor, 1 rows of 1 symbol,"
+        " 2024-01-02 to 2024-01-02)\n"
+    )
+    assert "the next `./bourse build`" in done.stderr
+    [first, second] = desk.list()
+    assert (first["delivery"], first["is_withdrawn"]) == (wrong, True)
+    assert first["reason"] == "last year's [prices]"
+    assert (second["delivery"], second["withdrawn_at"]) == (right, None)
+    assert ": last year's [prices]" in desk.say().stdout.splitlines()[1]
+
+    # a second time nothing happens, and says so
+    before = sorted((desk.data / "raw" / "withdrawals").iterdir())
+    done = desk.say("withdraw", wrong, "--yes")
+    assert done.stdout.startswith(f"unchanged, withdrawn before: {wrong[:8]} ")
+    assert sorted((desk.data / "raw" / "withdrawals").iterdir()) == before
+
+    done = desk.say("restore", wrong[:8], "--yes")
+    assert done.stdout.startswith(f"restored: {wrong[:8]} ")
+    assert [each["is_withdrawn"] for each in desk.list()] == [False, False]
+    assert desk.say("restore", right, "--yes").stdout.startswith("unchanged, not withdrawn: ")
+
+    # and what came again since is not there twice
+    desk.say("withdraw", wrong, right, "-y")
+    again = desk.ingest("WRONG.csv", [DAYS[0]], "2026-11-03T18:00:00Z")
+    assert again not in (wrong, right)
+    assert [(each["delivery"], each["is_withdrawn"]) for each in desk.list()] == [
+        (again, False),
+        (wrong, True),
+        (right, True),
+    ]
+    refused = desk.say("restore", wrong, right, "--yes", code=3)
+    assert f"its file was delivered again as {again[:8]}" in refused.stderr
+    assert f"withdraw {again[:8]} first" in refused.stderr
+    assert [each["is_withdrawn"] for each in desk.list()] == [False, True, True]
+    desk.say("withdraw", again, "-y")
+    desk.say("restore", wrong, right, "-y")
+    assert [each["is_withdrawn"] for each in desk.list()] == [True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "said"),
+    [
+        ("n\n", 1, "nothing was changed"),
+        ("", 3, "nobody was there to answer, and nothing was changed"),
+        ("y\n", 0, "Take it out of all later builds? [y/N]"),
+    ],
+)
+def test_it_asks_before_it_acts(desk: Desk, answer: str, code: int, said: str) -> None:
+    name = desk.ingest("ONE.csv", DAYS, "2026-11-01T18:00:00Z")
+    done = desk.say("withdraw", name, code=code, stdin=answer)
+    assert said in done.stderr
+    assert f"{name[:8]} (ONE.csv of vendor" in done.stderr
+    assert desk.list()[0]["is_withdrawn"] == (code == 0)
+
+
+@pytest.mark.parametrize("act", ["withdraw", "restore"])
+def test_a_name_that_is_none_changes_nothing(desk: Desk, act: str) -> None:
+    known = ["aaaa1111aaaa1111", "aaaa2222aaaa2222", "bbbb1111bbbb1111"]
+    make(desk.data / "raw", known)
+    for name, said, remedy in (
+        ("bbbb1112", "there is no delivery 'bbbb1112'; bbbb1111 is close", "lists them"),
+        ("zz", "there is no delivery 'zz'", "lists them"),
+        ("", "there is no delivery ''", "lists them"),
+        ("aaaa", "'aaaa' is the beginning of 2 deliveries: ", "give more of it"),
+        ("F.csv", "'F.csv' is the name of a file, not of a delivery", "say "),
+    ):
+        done = desk.say(act, known[2], name, "--yes", code=3)
+        assert done.stdout == ""
+        error, hint = done.stderr.splitlines()
+        assert said in error
+        assert remedy in hint
+    assert [each["is_withdrawn"] for each in desk.list()] == [False] * 3
+
+
+def make(raw: Path, names: list[str]) -> None:
+    """Write a manifest of each name."""
+    with duckdb.connect() as con:
+        for place, name in enumerate(names):
+            con.execute(
+                f"copy (select * replace ('{name}' as delivery, 'daily' as kind, 's' as source,"
+                " 'F.csv' as source_file, 'XNYS' as calendar, 5 as rows_kept, 1 as symbol_count,"
+                f" timestamp '2026-11-01' + interval {place} minute as delivered_at)"
+                f" from (select null) left join '{raw}/deliveries/zz_empty.parquet' on true)"
+                f" to '{raw}/deliveries/{name}.parquet'"
+            )
+
+
+def test_thousands_are_listed_and_withdrawn_at_once(desk: Desk) -> None:
+    raw = desk.data / "raw"
+    make(raw, ["0000000000000000"])
+    whole = (raw / "deliveries" / "0000000000000000.parquet").read_bytes()
+    for number in range(1, 2000):
+        # another name of the same length can be put into the file as it is
+        name = f"{number:016x}"
+        file = raw / "deliveries" / f"{name}.parquet"
+        file.write_bytes(whole.replace(b"0000000000000000", name.encode()))
+    names = [f"{number:016x}" for number in range(1000)]
+    assert len(desk.say("withdraw", *names, "--yes").stdout.splitlines()) == 1000
+    shown = desk.say().stdout.splitlines()[1:]
+    assert len({line.split()[0] for line in shown}) == 2000
+    assert sum("withdrawn" in line for line in shown) == 1000
+
+
+def test_a_recording_of_ticks_is_listed_and_withdrawn(desk: Desk) -> None:
+    folder = desk.data / "raw" / "ticks" / "2024-07-01"
+    folder.mkdir()
+    with duckdb.connect() as con:
+        for place, until in enumerate(("14:00", "20:00")):
+            con.execute(
+                "copy (select * replace ('A' as symbol, date '2024-07-01' as session_date,"
+                " 'XNYS' as calendar, 'feed' as source, 'mine' as recording,"
+                f" timestamp '2024-07-01 {until}' as recorded_until)"
+                f" from (select unnest([1, 2])) left join '{folder.parent}/zz_empty.parquet'"
+                f" on true) to '{folder}/{place}.parquet'"
+            )
+    [one] = desk.list()
+    assert (one["id"], one["kind"], one["rows"], one["symbols"]) == (
+        "mine@2024-07-01",
+        "ticks",
+        4,
+        1,
+    )
+    assert one["delivered_at"] == "2024-07-01T20:00:00"
+    desk.say("withdraw", "mine@2024-07-01", "--yes")
+    assert desk.list()[0]["is_withdrawn"]

@@ -1,0 +1,144 @@
+"""The same bars are the same delivery, whatever was said of them and however they were packed."""
+
+from __future__ import annotations
+
+import gzip
+import tarfile
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from duckbourse.ingest import Outcome, RawStore
+from tests.support.stores import DELIVERED_AT, HEADER, Shop, minutes
+
+DAYS = ["2024-01-02,10,12,9,11,500", "2024-01-03,11,13,10,12,600", "2024-01-04,x,13,10,12,600"]
+MINUTES = minutes("2024-01-02", "09:30", 390)
+SAID = {"source": "vendor", "symbol": "ACME"}
+
+
+def packed(file: Path) -> Path:
+    """Return the file as .gz."""
+    other = file.with_name(f"{file.name}.gz")
+    other.write_bytes(gzip.compress(file.read_bytes()))
+    return other
+
+
+def in_a_drop(file: Path) -> Path:
+    """Return a drop that holds the file."""
+    drop = file.with_name("drop.tar.gz")
+    with tarfile.open(drop, "w:gz") as opened:
+        opened.add(file, arcname=f"2024/{file.name}")
+    return drop
+
+
+def renamed(file: Path) -> Path:
+    """Return a copy of another name."""
+    other = file.with_name("renamed.csv")
+    other.write_bytes(file.read_bytes())
+    return other
+
+
+def in_other_words(file: Path) -> Path:
+    """Return the same bars as another vendor's layout has them: other order, names and lines."""
+    head, *rows = file.read_text().splitlines()
+    assert head == HEADER
+    fields = [row.split(",") for row in rows]
+    lines = ["Volume;Date;Close;Low;High;Open"]
+    lines += [";".join([f[5], f[0], f[4], f[3], f[2], f[1]]) for f in reversed(fields)]
+    other = file.with_name("words.csv")
+    other.write_text("\n".join(lines) + "\n")
+    return other
+
+
+def already_there(shop: Shop, first: str | None, *paths: Path, **stated: Any) -> None:
+    """Ingest what must be the delivery that is there, and leave the store as it is."""
+    before = shop.files()
+    later = DELIVERED_AT + timedelta(days=1)
+    [report] = shop.run(*paths, delivered_at=later, **stated)
+    assert (report.outcome, report.delivery) == (Outcome.ALREADY_THERE, first), report.notes
+    assert shop.files() == before
+
+
+def test_options_that_say_what_would_be_found_make_no_other_delivery(shop: Shop) -> None:
+    file = shop.csv("M.csv", MINUTES)
+    first = shop.deliver(file, **SAID).delivery
+    mapping = shop.file(
+        "m.toml",
+        'calendar = "XNYS"\nbar_label = "start"\nkind = "minute"\n'
+        'delimiter = ","\ndate_format = "%Y-%m-%d %H:%M:%S"\n'
+        '[columns]\ntime = "date"\nopen = "open"\nclose = "close"\n',
+    )
+    for stated in (
+        {"calendar": "XNYS"},
+        {"timezone": "America/New_York"},
+        {"bar_label": "start"},
+        {"kind": "minute"},
+        {"calendar": "XNYS", "timezone": "America/New_York", "bar_label": "start"},
+        {"mapping": mapping},
+    ):
+        already_there(shop, first, file, **SAID, **stated)
+    [report] = shop.run(file, **SAID, calendar="XNYS", dry_run=True)
+    assert report.outcome is Outcome.ALREADY_THERE
+    assert report.notes == (f"the bars of delivery {first}, which came as M.csv on 2026-11-01",)
+
+
+@pytest.mark.parametrize("change", [renamed, packed, in_a_drop])
+def test_another_name_or_wrapping_makes_no_other_delivery(shop: Shop, change: Any) -> None:
+    file = shop.csv("D.csv", DAYS)
+    first = shop.deliver(file, calendar="XNYS", **SAID).delivery
+    already_there(shop, first, change(file), calendar="XNYS", **SAID)
+
+
+def test_another_layout_of_the_same_bars_makes_no_other_delivery(shop: Shop) -> None:
+    file = shop.csv("D.csv", DAYS[:2])
+    first = shop.deliver(file, calendar="XNYS", **SAID).delivery
+    already_there(shop, first, in_other_words(file), calendar="XNYS", **SAID)
+    # also where all of it lies in one file, and in a store that is built with this one
+    flat = RawStore(shop.folder / "flat", flat=True)
+    ours, shop.store = shop.store, flat
+    assert shop.deliver(file, calendar="XNYS", **SAID).delivery == first
+    already_there(shop, first, in_other_words(file), calendar="XNYS", **SAID)
+    shop.store = RawStore(shop.folder / "new")
+    for path in (file, in_other_words(file)):
+        already_there(shop, first, path, calendar="XNYS", beside=(flat, ours), **SAID)
+
+
+@pytest.mark.parametrize(
+    ("rows", "other", "stated"),
+    [
+        (MINUTES, MINUTES, {"volume_scale": 100}),
+        (MINUTES, MINUTES, {"bar_label": "end"}),
+        (MINUTES, MINUTES, {"source": "another"}),
+        (MINUTES, MINUTES, {"symbol": "ANOTHER"}),
+        # one value, and the first of two values of one bar where it was the last
+        (DAYS, [DAYS[0].replace("12", "12.5"), *DAYS[1:]], {}),
+        ([DAYS[0], DAYS[0] + "0"], [DAYS[0] + "0", DAYS[0]], {}),
+        # values that lie under each other's days or columns, and sums that are the same
+        (DAYS[:2], ["2024-01-02,11,13,10,12,600", "2024-01-03,10,12,9,11,500"], {}),
+        (DAYS[:2], ["2024-01-02,11,12,9,10,500", "2024-01-03,11,13,10,12,600"], {}),
+        # a row that could not be read is kept too, and is not the same
+        (DAYS, [*DAYS[:2], "2024-01-04,y,13,10,12,600"], {}),
+        (DAYS, [*DAYS[:2], DAYS[2].replace("x", "11")], {}),
+    ],
+)
+def test_other_bars_are_another_delivery(
+    shop: Shop, rows: list[str], other: list[str], stated: dict[str, Any]
+) -> None:
+    known = {"calendar": "XNYS", **SAID}
+    first = shop.deliver(shop.csv("F.csv", rows), **known).delivery
+    second = shop.deliver(shop.csv("G.csv", other), **known | stated).delivery
+    assert first != second
+
+
+def test_of_many_alike_only_the_same_is_taken_for_it(shop: Shop) -> None:
+    """Files of one shape by one source, as a drop of many symbols or corrections are."""
+    said = {"calendar": "XNYS", "source": "vendor"}
+    files = [
+        shop.csv(f"S{n}.csv", [row.replace("500", f"50{n}") for row in DAYS]) for n in range(4)
+    ]
+    reports = shop.run(*files, **said)
+    assert len({report.delivery for report in reports}) == 4
+    one = shop.csv("other.csv", files[2].read_text().splitlines()[1:])
+    already_there(shop, reports[2].delivery, one, symbol="S2", **said)

@@ -1,0 +1,205 @@
+"""A delivery is taken back whole or not at all, is never lost, and may come again."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from duckbourse import clock
+from duckbourse.errors import StorageFull, StoreBusy
+from duckbourse.ingest import Outcome, RawStore, synthetic, withdrawals
+from duckbourse.ingest.deliveries import short
+from duckbourse.ingest.run import plain_full_disk
+from duckbourse.ingest.withdrawals import again, restore, withdraw, withdrawn
+from tests.support.stores import DELIVERED_AT, Shop
+
+SAID = {"calendar": "XNYS", "source": "vendor"}
+NOW = DELIVERED_AT + timedelta(days=1)
+
+
+def days(count: int) -> list[str]:
+    return [f"2024-01-{day:02d},1,2,1,1,5" for day in range(2, 2 + count)]
+
+
+def said(shop: Shop, act: Callable[..., datetime], *names: str, reason: str | None = None) -> None:
+    """Withdraw or restore deliveries as the command does."""
+    with duckdb.connect() as con, plain_full_disk(shop.store.root), shop.store.writing(con):
+        act(con, shop.store, names, NOW, reason)
+
+
+def gone(shop: Shop) -> dict[str, str | None]:
+    """Return what is withdrawn, and why."""
+    with duckdb.connect() as con:
+        return {name: one.reason for name, one in withdrawn(con, shop.store).items()}
+
+
+def test_the_last_record_counts_even_if_the_clock_stands_still(shop: Shop) -> None:
+    reports = shop.run(shop.csv("A.csv", days(2)), shop.csv("B.csv", days(3)), **SAID)
+    a, b = (str(report.delivery) for report in reports)
+    before = shop.files()
+    said(shop, withdraw, a, b, reason="it's the wrong file")
+    assert gone(shop) == dict.fromkeys((a, b), "it's the wrong file")
+    said(shop, restore, a, reason="no")
+    assert gone(shop) == {b: "it's the wrong file"}
+    said(shop, withdraw, a)
+    assert gone(shop) == {a: None, b: "it's the wrong file"}
+    assert shop.files()[: len(before)] == before, "nothing is deleted"
+    at, step = NOW.replace(tzinfo=None), timedelta(microseconds=1)
+    instants = shop.rows("withdrawals", "coalesce(withdrawn_at, restored_at)")
+    assert instants == [(at,), (at,), (at + step,), (at + 2 * step,)]
+
+
+def test_what_was_withdrawn_is_delivered_again_and_says_so(shop: Shop) -> None:
+    file = shop.csv("D.csv", days(2))
+    names = [str(shop.deliver(file, **SAID).delivery)]
+    for time in range(2):
+        [report] = shop.run(file, **SAID)
+        assert report.outcome is Outcome.ALREADY_THERE
+        said(shop, withdraw, names[-1])
+        [report] = shop.run(file, **SAID, delivered_at=NOW + timedelta(days=time))
+        assert report.outcome is Outcome.DELIVERED
+        assert "delivered anew: what it had brought was withdrawn on 2026-11-02" in report.notes
+        assert report.rows_revised == 0
+        names.append(str(report.delivery))
+    assert names[1:] == [again(names[0]), again(names[1])]
+    assert [row[0] for row in shop.rows("deliveries", "delivery", "delivered_at")] == names
+    assert shop.rows("daily", "count(*)") == [(6,)]
+
+
+def test_the_same_bars_under_other_options_come_again_too(shop: Shop) -> None:
+    first = shop.deliver(shop.csv("D.csv", days(2)), symbol="D", **SAID)
+    other = shop.csv("E.csv", days(2))
+    [report] = shop.run(other, symbol="D", **SAID)
+    assert (report.outcome, report.delivery) == (Outcome.ALREADY_THERE, first.delivery)
+    said(shop, withdraw, str(first.delivery))
+    assert shop.deliver(other, symbol="D", **SAID).delivery != first.delivery
+
+
+def test_a_withdrawn_delivery_decides_nothing_any_more(shop: Shop) -> None:
+    wrong = shop.deliver(shop.csv("D.csv", days(2)), calendar="XNSE", source="vendor")
+    more = shop.csv("E.csv", days(3))
+    [report] = shop.run(more, source="vendor", dry_run=True)
+    assert report.calendar == "XNSE"
+    said(shop, withdraw, str(wrong.delivery))
+    report = shop.refuse(more, source="vendor")
+    assert "which exchange's days these are cannot be told" in report.notes[0]
+
+
+def test_what_is_withdrawn_beside_may_be_delivered_here(shop: Shop) -> None:
+    file = shop.csv("D.csv", days(2))
+    ours, shipped = shop.store, RawStore(shop.folder / "shipped", flat=True)
+    shop.store = shipped
+    name = str(shop.deliver(file, **SAID).delivery)
+    shop.store = ours
+    [report] = shop.run(file, beside=(shipped,), **SAID)
+    assert (report.outcome, report.delivery) == (Outcome.ALREADY_THERE, name)
+    said(shop, withdraw, name)
+    assert shop.deliver(file, beside=(shipped,), **SAID).delivery == again(name)
+
+
+def test_made_up_minutes_come_again_too(tmp_path: Path) -> None:
+    store = RawStore(tmp_path)
+    with synthetic.connected() as con, clock.told_by(lambda: NOW):
+        made = synthetic.plan(
+            con, symbols=1, calendar="XNYS", seed=1, session_count=1, daily_stores=[]
+        )
+        assert synthetic.deliver(con, made, store).is_new
+        assert not synthetic.deliver(con, made, store).is_new
+        with store.writing(con):
+            withdraw(con, store, [made.delivery], NOW, None)
+        once_more = synthetic.deliver(con, made, store)
+        assert (once_more.is_new, once_more.delivery) == (True, again(made.delivery))
+        assert not synthetic.deliver(con, made, store).is_new
+
+
+def test_days_that_were_withdrawn_make_no_minutes(shop: Shop) -> None:
+    name = str(shop.deliver(shop.csv("ACME.csv", days(4)), **SAID).delivery)
+    with synthetic.connected() as con:
+        for left in (4, 0):
+            synthetic.read_daily(con, "XNYS", [shop.store.root])
+            assert con.execute("select count(*) from daily").fetchall() == [(left,)]
+            if left:
+                with shop.store.writing(con):
+                    withdraw(con, shop.store, [name], NOW, None)
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+@pytest.mark.parametrize("survived", [0, 1])
+def test_a_kill_leaves_all_of_a_withdrawal_or_nothing(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, survived: int
+) -> None:
+    shop.deliver(shop.csv("D.csv", days(2)), **SAID)
+    real = Path.replace
+
+    def dying(self: Path, target: Path) -> None:
+        if survived:
+            real(self, target)
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", dying)
+        # nor does anything tidy up behind it
+        patch.setattr(RawStore, "clear_leftovers", lambda self: None)
+        with pytest.raises(Killed):
+            said(shop, withdraw, "a", "b")
+    assert set(gone(shop)) == ({"a", "b"} if survived else set())
+    said(shop, withdraw, "c")
+    assert set(gone(shop)) == ({"a", "b", "c"} if survived else {"c"})
+    assert not shop.store.incoming.exists()
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "error"),
+    [
+        (Path, "replace", OSError(28, "No space left on device")),
+        (os, "fsync", OSError(28, "No space left on device")),
+        (withdrawals, "write", duckdb.IOException("Could not write file: No space left on device")),
+    ],
+)
+def test_a_full_disk_is_said_and_nothing_is_withdrawn(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, owner: object, name: str, error: Exception
+) -> None:
+    shop.deliver(shop.csv("D.csv", days(2)), **SAID)
+    before = shop.files()
+
+    def full(*arguments: Any) -> None:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, name, full)
+        with pytest.raises(StorageFull, match=r"the disk of .* is full"):
+            said(shop, withdraw, "a")
+    assert shop.files() == before
+    assert not shop.store.incoming.exists()
+
+
+def test_nobody_withdraws_while_another_writes(shop: Shop) -> None:
+    with duckdb.connect() as con, shop.store.writing(con), pytest.raises(StoreBusy):
+        said(shop, withdraw, "a")
+
+
+def test_a_short_name_is_only_one_delivery_s() -> None:
+    names = ["0123456789abcdef", "0123456789abcde0", "01234567ffffffff", "days", "days_of_2", "p@d"]
+    shown = short(names)
+    assert shown == {
+        "0123456789abcdef": "0123456789abcdef",
+        "0123456789abcde0": "0123456789abcde0",
+        "01234567ffffffff": "01234567f",
+        "days": "days",
+        "days_of_2": "days_of_",
+        "p@d": "p@d",
+    }
+    assert all(
+        [name for name in names if name == short_name or name.startswith(short_name)] == [name]
+        or name == short_name
+        for name, short_name in shown.items()
+    )
