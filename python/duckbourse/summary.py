@@ -35,6 +35,19 @@ QUERIES = {
         group by timeframe
         order by bar_count desc
     """,
+    "newest_bars": """
+        select
+            calendar,
+            timeframe,
+            max(last_bar_end) as newest_bar_end,
+            arg_max(symbol, (last_bar_end, symbol)) as newest_symbol,
+            any_value(closed_session_date) as closed_session,
+            min(sessions_behind_now) as sessions_behind,
+            count(*) filter (sessions_behind > 0) as late_symbol_count,
+        from bars.staleness
+        group by calendar, timeframe
+        order by newest_bar_end desc, calendar, timeframe
+    """,
     "rejected": """
         select rule, count(*) as row_count
         from bars.rejected

@@ -166,6 +166,8 @@ def _print_report(report: dict[str, Any]) -> None:
     path: Path = report["published"]["path"]
     short = path.relative_to(PROJECT) if path.is_relative_to(PROJECT) else path
     size = report["published"]["bytes"] / 1e6
+    if newest := newest_bar(report["newest_bars"]):
+        results.print(f"\n{newest}", markup=False)
     results.print(f"\npublished: {short} ({size:,.1f} MB, {report['published']['seconds']:.1f} s)")
     results.print("open it with any DuckDB since 1.0, read-only:")
     results.print("  ./bourse sql \"from bars.ohlcv where symbol = 'AAPL'\"", markup=False)
@@ -173,9 +175,34 @@ def _print_report(report: dict[str, Any]) -> None:
     results.print(f"  python: duckdb.connect('{short}', read_only=True)", markup=False)
 
 
+def newest_bar(markets: Rows | None) -> str:
+    """Return which bar is the newest, and how many sessions of its market are over since."""
+    if not markets:
+        return ""
+    first = markets[0]
+    behind = first["sessions_behind"]
+    age = {None: "", 0: ": up to date", 1: ": 1 session behind"}.get(
+        behind, f": {behind:,} sessions behind"
+    )
+    since = f" ({first['calendar']} last closed on {first['closed_session']})" if behind else ""
+    return (
+        f"the newest bar is of {first['newest_symbol']}, {first['timeframe']},"
+        f" and ends at {first['newest_bar_end']}{age}{since}"
+    )
+
+
 PARTS = {
     "rooms": ("room", "table_count", "row_count", "largest_table"),
     "bars": ("timeframe", "symbol_count", "bar_count", "last_session"),
+    "newest_bars": (
+        "calendar",
+        "timeframe",
+        "newest_bar_end",
+        "newest_symbol",
+        "closed_session",
+        "sessions_behind",
+        "late_symbol_count",
+    ),
     "rejected": ("rule", "row_count"),
     "splits": ("symbol", "ex_date", "old_shares", "new_shares"),
     "suspect_jumps": ("symbol", "session_date", "previous_close", "close", "close_return"),

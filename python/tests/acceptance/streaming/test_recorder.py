@@ -19,6 +19,8 @@ import pytest
 
 from duckbourse import clock
 from duckbourse.errors import StorageFull
+from duckbourse.ingest import RawStore
+from duckbourse.ingest.withdrawals import restore, withdraw
 from duckbourse.settings import PROJECT
 from duckbourse.streaming.feed import RECORD, Records, microseconds
 from duckbourse.streaming.recorder import Heading, Recorder, recover
@@ -26,6 +28,7 @@ from tests.support.warehouse import Warehouse
 
 DAY = date(2024, 7, 1)
 OPEN = datetime(2024, 7, 1, 13, 30, tzinfo=UTC)
+BARS = ("-s", "+bars__ohlcv", "+bars__rejected", "bars__built_days", "bars__data_version")
 HEADING = Heading(
     session_date=DAY, calendar="XNYS", source="s", recording="mine", symbols=("A", "B")
 )
@@ -166,7 +169,7 @@ def test_dbt_makes_bars_of_what_was_recorded(warehouse: Warehouse) -> None:
     with clock.told_by(lambda: OPEN + timedelta(seconds=100)):
         recorder.write(records_of((0, 10, 0), (0, 12, 10), (0, 9, 20), (0, 11, 59), (0, 13, 60)))
         recorder.close()
-    warehouse.build("-s", "+bars__ohlcv", "+bars__rejected", "bars__data_version")
+    warehouse.build(*BARS)
     assert warehouse.query(
         "select symbol, bar_ts, open, high, low, close, volume, source from bars.ohlcv "
         "where session_date = '2024-07-01' and timeframe = '1m'"
@@ -179,7 +182,7 @@ def test_dbt_makes_bars_of_what_was_recorded(warehouse: Warehouse) -> None:
     with clock.told_by(lambda: OPEN + timedelta(seconds=200)):
         recorder.write(records_of((0, 14, 110)))
         recorder.close()
-    warehouse.build("-s", "+bars__ohlcv", "+bars__rejected", "bars__data_version")
+    warehouse.build(*BARS)
     assert warehouse.query(
         "select open, close, volume from bars.ohlcv "
         "where session_date = '2024-07-01' and timeframe = '1m' order by bar_ts"
@@ -187,6 +190,22 @@ def test_dbt_makes_bars_of_what_was_recorded(warehouse: Warehouse) -> None:
     assert warehouse.query("select count(*) from bars.rejected where symbol = 'A'") == [(0,)]
     assert warehouse.query("select data_version from bars.data_version") != [(version,)]
     assert warehouse.query("select tick_count, symbol_count from bars.recordings") == [(6, 1)]
+    # what was recorded until a withdrawal is out of the next build; what came later is in it
+    both = warehouse.content("bars.ohlcv", "bars.rejected")
+    names = ["mine@2024-07-01"]
+    store = RawStore(warehouse.data / "raw")
+    with duckdb.connect() as con, store.writing(con):
+        withdraw(con, store, names, OPEN + timedelta(seconds=150), None)
+    warehouse.build(*BARS)
+    assert warehouse.query(
+        "select bar_ts, open, close, volume from bars.ohlcv "
+        "where session_date = '2024-07-01' and timeframe = '1m'"
+    ) == [(datetime(2024, 7, 1, 9, 31), 14, 14, 5)]
+    assert warehouse.query("select tick_count from bars.recordings") == [(1,)]
+    with duckdb.connect() as con, store.writing(con):
+        restore(con, store, names, OPEN + timedelta(seconds=150), None)
+    warehouse.build(*BARS)
+    assert warehouse.content("bars.ohlcv", "bars.rejected") == both
 
 
 if __name__ == "__main__":
