@@ -15,7 +15,7 @@ from tests.support.stores import DELIVERED_AT, HEADER, Shop, minutes
 
 DAYS = ["2024-01-02,10,12,9,11,500", "2024-01-03,11,13,10,12,600", "2024-01-04,x,13,10,12,600"]
 MINUTES = minutes("2024-01-02", "09:30", 390)
-SAID = {"source": "vendor", "symbol": "ACME"}
+SAID: dict[str, Any] = {"source": "vendor", "symbol": "ACME"}
 
 
 def packed(file: Path) -> Path:
@@ -126,7 +126,7 @@ def test_another_layout_of_the_same_bars_makes_no_other_delivery(shop: Shop) -> 
 def test_other_bars_are_another_delivery(
     shop: Shop, rows: list[str], other: list[str], stated: dict[str, Any]
 ) -> None:
-    known = {"calendar": "XNYS", **SAID}
+    known: dict[str, Any] = {"calendar": "XNYS", **SAID}
     first = shop.deliver(shop.csv("F.csv", rows), **known).delivery
     second = shop.deliver(shop.csv("G.csv", other), **known | stated).delivery
     assert first != second
@@ -134,7 +134,7 @@ def test_other_bars_are_another_delivery(
 
 def test_of_many_alike_only_the_same_is_taken_for_it(shop: Shop) -> None:
     """Files of one shape by one source, as a drop of many symbols or corrections are."""
-    said = {"calendar": "XNYS", "source": "vendor"}
+    said: dict[str, Any] = {"calendar": "XNYS", "source": "vendor"}
     files = [
         shop.csv(f"S{n}.csv", [row.replace("500", f"50{n}") for row in DAYS]) for n in range(4)
     ]

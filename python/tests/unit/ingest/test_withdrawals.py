@@ -19,7 +19,7 @@ from duckbourse.ingest.run import plain_full_disk
 from duckbourse.ingest.withdrawals import again, restore, withdraw, withdrawn
 from tests.support.stores import DELIVERED_AT, Shop
 
-SAID = {"calendar": "XNYS", "source": "vendor"}
+SAID: dict[str, Any] = {"calendar": "XNYS", "source": "vendor"}
 NOW = DELIVERED_AT + timedelta(days=1)
 
 
