@@ -16,8 +16,9 @@ from tests.support.warehouse import Warehouse, empty_store
 
 SYMBOLS = "('AAPL', 'GS', 'IBM', 'KO', 'XOM')"
 MINUTES = "('AAPL', 'IBM', 'XOM')"
-# of the run, not of the data
+# of the run, not of the data: which it was, and what it had to do again
 RUN = "build_id, invocation_id, built_at, published_at, as_of"
+DONE_AGAIN = ("indicators.stale_symbols", "indicators.stale_bars")
 
 
 def deliver_the_right_ones(warehouse: Warehouse) -> None:
@@ -98,7 +99,8 @@ def stored(warehouse: Warehouse) -> dict[str, object]:
     tables = warehouse.query(
         "select schema_name || '.' || table_name from duckdb_tables() order by all"
     )
-    names = [str(name) for (name,) in tables if name != "serving.publication"]
+    not_whole = ("serving.publication", *DONE_AGAIN)
+    names = [str(name) for (name,) in tables if name not in not_whole]
     names.append(f"(select * exclude ({RUN}) from serving.publication)")
     with duckdb.connect(str(warehouse.file), read_only=True) as con:
         return {
