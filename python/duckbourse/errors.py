@@ -7,6 +7,7 @@ Every exception of ours, as one tree.
     │   └── NotBars             a file that can be read and holds no bars
     ├── BadQuery                SQL that the published file cannot answer
     ├── BuildFailed             dbt did not end green
+    ├── ChecksBusy              another `./bourse test` runs in this folder
     ├── ChecksFailed            a stage of `./bourse test` did not pass
     ├── DatabaseLocked          another process holds the build file
     ├── PublicationError        the build could not be published
@@ -57,6 +58,10 @@ class BadQuery(BourseError):
 
 class BuildFailed(BourseError):
     pass
+
+
+class ChecksBusy(BourseError):
+    exit_code = 4
 
 
 class ChecksFailed(BourseError):

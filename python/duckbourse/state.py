@@ -10,12 +10,12 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from duckbourse.errors import ConfigurationError, DatabaseLocked
+from duckbourse.errors import BourseError, ConfigurationError, DatabaseLocked
 from duckbourse.warehouse import plain_os
 
 GREEN = frozenset({"success", "pass", "warn", "no-op"})
@@ -104,9 +104,26 @@ def sole_owner(database: Path) -> Iterator[None]:
             f"there is no data folder {data}",
             "make it, or set BOURSE_DATA_DIR in the environment or in .env",
         )
-    path = database.parent / "owner"
+    with held_by_one(
+        database.parent / "owner",
+        lambda owner: DatabaseLocked(
+            f"{database} is being built or published by process {owner}",
+            "wait until it has ended, or end it, and run this again",
+        ),
+    ):
+        yield
+
+
+@contextmanager
+def held_by_one(path: Path, busy: Callable[[str], BourseError]) -> Iterator[None]:
+    """
+    Hold a file that one process holds at a time, with the number of that process in it.
+
+    The system lets go of it when the process ends, however that is. While another holds it, raise
+    what `busy` makes of its number.
+    """
     try:
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
         raise plain_os(error, path) from error
@@ -114,10 +131,7 @@ def sole_owner(database: Path) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise DatabaseLocked(
-                f"{database} is being built or published by process {path.read_text() or '?'}",
-                "wait until it has ended, or end it, and run this again",
-            ) from error
+            raise busy(path.read_text() or "?") from error
         with suppress(OSError):  # on a full disk the lock holds without the number
             os.truncate(descriptor, 0)
             os.write(descriptor, str(os.getpid()).encode())

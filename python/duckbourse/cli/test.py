@@ -22,7 +22,7 @@ from rich.table import Table
 from duckbourse import clock, state
 from duckbourse.build import install_packages, reuse_parse
 from duckbourse.cli.output import notes
-from duckbourse.errors import ChecksFailed, ConfigurationError
+from duckbourse.errors import ChecksBusy, ChecksFailed, ConfigurationError
 from duckbourse.settings import PROJECT
 
 TARGET = PROJECT / "target"
@@ -31,6 +31,8 @@ SCRATCH = TARGET / "test-data"
 BUILT = SCRATCH / "build" / "duckbourse.duckdb"
 # CPU seconds of each folder of tests
 COSTS = TARGET / "costs.json"
+# held by the run of this folder
+RUN = TARGET / "test.run"
 FOLDERS = ("unit", "warehouse", "acceptance")
 STAGES = ("lint", "build", *FOLDERS)
 # The most CPU time that a stage may take, as a multiple of the build's in the same run: so neither
@@ -96,11 +98,12 @@ def test(
         raise ConfigurationError(
             "--fast cannot be combined with --long, -k or --only", "leave out one or the other"
         )
-    COSTS.unlink(missing_ok=True)
-    SCRATCH.mkdir(parents=True, exist_ok=True)
-    install_packages()
-    costs = _fast() if fast else _run_stages(only or STAGES, long, keyword)
-    stages = cost_of_stages(costs)
+    with state.held_by_one(RUN, _busy):
+        COSTS.unlink(missing_ok=True)
+        SCRATCH.mkdir(parents=True, exist_ok=True)
+        install_packages()
+        costs = _fast() if fast else _run_stages(only or STAGES, long, keyword)
+        stages = cost_of_stages(costs)
     _print(costs, stages)
     if failed := [cost.name for cost in costs if not cost.is_passed]:
         raise ChecksFailed(f"{', '.join(failed)} did not pass", "see the output above")
@@ -109,6 +112,13 @@ def test(
             "; ".join(over),
             "make that stage cheaper, or raise its entry in BUDGETS (duckbourse/cli/test.py)",
         )
+
+
+def _busy(process: str) -> ChecksBusy:
+    return ChecksBusy(
+        f"another `./bourse test` runs in {PROJECT}: process {process}",
+        f"wait until it has ended, or end it with `kill {process}`; or test in a clone of your own",
+    )
 
 
 def over_budget(stages: Mapping[str, float]) -> list[str]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from duckbourse import state
 from duckbourse.cli import test as command
 from duckbourse.cli.test import Cost, Running, Step
-from duckbourse.errors import ChecksFailed, ConfigurationError
+from duckbourse.errors import ChecksBusy, ChecksFailed, ConfigurationError
 from duckbourse.settings import PROJECT
 from tests.support.waiting import HANG_SECONDS, wait_until
 
@@ -20,6 +22,8 @@ from tests.support.waiting import HANG_SECONDS, wait_until
 def costs_of_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     costs = tmp_path / "costs.json"
     monkeypatch.setattr(command, "COSTS", costs)
+    # what runs this test holds the real one
+    monkeypatch.setattr(command, "RUN", tmp_path / "test.run")
     return costs
 
 
@@ -66,6 +70,24 @@ def test_the_run_fails_over_budget_and_on_a_failed_step(
     steps[0] = cost("lint", 1, is_passed=False)
     with pytest.raises(ChecksFailed, match="lint step did not pass"):
         command.test()
+
+
+def test_a_second_run_in_the_same_folder_is_refused_and_touches_nothing(
+    costs_of_folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    costs_of_folders.write_text("{}")
+    with (
+        state.held_by_one(command.RUN, command._busy),
+        pytest.raises(ChecksBusy, match=f"process {os.getpid()}$") as refused,
+    ):
+        command.test()
+    assert f"`kill {os.getpid()}`" in refused.value.remedy
+    assert refused.value.exit_code == 4
+    assert costs_of_folders.exists()
+    # with the first at its end, there is nothing in the way
+    monkeypatch.setattr(command, "install_packages", lambda: None)
+    monkeypatch.setattr(command, "_run_stages", lambda *_: [])
+    command.test(only=["lint"])
 
 
 def test_a_step_is_measured_with_its_children() -> None:
