@@ -10,8 +10,10 @@ every command that reads it in this one.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
+import warnings
 from collections import defaultdict
 from collections.abc import Generator, Iterator
 from datetime import datetime
@@ -46,7 +48,10 @@ def pytest_configure(config: pytest.Config) -> None:
         suppress_health_check=[hypothesis.HealthCheck.too_slow],
     )
     hypothesis.settings.load_profile("duckbourse")
-    if (costs := config.getoption("--costs")) and not hasattr(config, "workerinput"):
+    if hasattr(config, "workerinput"):
+        return
+    config.pluginmanager.register(LeftOpen())
+    if costs := config.getoption("--costs"):
         config.pluginmanager.register(Costs(Path(costs)))
 
 
@@ -101,18 +106,56 @@ class Costs:
         self._path.write_text(json.dumps(self._of_folders))
 
 
+class LeftOpen:
+    """
+    Fails the run, and none of its tests, for what nobody closed.
+
+    A file, socket, process or coroutine that is left open is found when the garbage collector
+    comes by, in whatever test happens to run then.
+    """
+
+    def __init__(self) -> None:
+        self._found: list[str] = []
+
+    def pytest_warning_recorded(
+        self, warning_message: warnings.WarningMessage, nodeid: str
+    ) -> None:
+        if issubclass(warning_message.category, pytest.PytestUnraisableExceptionWarning):
+            self._found.append(f"by the end of {nodeid or 'the run'}: {warning_message.message}")
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if self._found and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if self._found:
+            terminalreporter.section("left open, which fails the run", red=True)
+            for found in self._found:
+                terminalreporter.write_line(found)
+
+
 @pytest.fixture(autouse=True, scope="session")
 def a_saturday() -> Iterator[None]:
     """What is made once for several tests is made on a Saturday, whatever today is."""
     with clock.told_by(clock.running_from(DAYS["a Saturday"])):
         yield
+    # what the last test left open is found before its report
+    gc.collect()
+
+
+@pytest.fixture(autouse=True)
+def log_of_test() -> Iterator[None]:
+    """What configures the log puts it back, or the next test logs to a file that is closed."""
+    before = structlog.get_config()["logger_factory"]
+    yield
+    if structlog.get_config()["logger_factory"] is not before:
+        structlog.reset_defaults()
+        pytest.fail("this test leaves the log configured: put it back as it was", pytrace=False)
 
 
 @pytest.fixture(autouse=True)
 def day_of_test(request: pytest.FixtureRequest) -> Iterator[datetime | None]:
     """The instant at which the test begins; None for one that never asks."""
-    # a command that an earlier test ran here may have left its log, which is closed by now
-    structlog.reset_defaults()
     started: datetime | None = getattr(request, "param", None)
     if started is not None:
         with clock.told_by(clock.running_from(started)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import TextIO
+from pathlib import Path
 
 import structlog
 
@@ -50,8 +50,7 @@ def trade_session(
     The second is where the broker and the book differ; then nothing is traded. `scans`, `recorder`
     and `newer` are as in Trader.
     """
-    with (desk.folder / LOG).open("a") as file, _timed_by(feed):
-        _log_to(file)
+    with _logged_to(desk.folder / LOG), _timed_by(feed):
         journal, told = open_journal(desk.folder)
         broker = PaperBroker(
             desk.folder,
@@ -137,17 +136,25 @@ async def _run(trader: Trader) -> tuple[str, ...]:
     return differences
 
 
-def _log_to(file: TextIO) -> None:
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            _stamped,
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(file),
-        cache_logger_on_first_use=False,
-    )
+@contextmanager
+def _logged_to(path: Path) -> Iterator[None]:
+    """Append what is logged to a file; once that is closed, logging is again as it was."""
+    before = structlog.get_config()
+    with path.open("a") as file:
+        structlog.configure(
+            processors=[
+                structlog.processors.add_log_level,
+                _stamped,
+                structlog.processors.format_exc_info,
+                structlog.processors.JSONRenderer(),
+            ],
+            logger_factory=structlog.PrintLoggerFactory(file),
+            cache_logger_on_first_use=False,
+        )
+        try:
+            yield
+        finally:
+            structlog.configure(**before)
 
 
 def _stamped(

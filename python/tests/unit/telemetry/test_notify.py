@@ -11,7 +11,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-import structlog
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
@@ -118,7 +117,6 @@ def test_nothing_is_sent_unless_it_is_set() -> None:
 def test_what_fails_is_logged_without_its_address(receiver: Receiver, status: int | None) -> None:
     receiver.status = status or 200
     address = receiver.address if status else "http://127.0.0.1:1"
-    structlog.reset_defaults()
     settings = settings_of(
         telegram_token=SecretStr(SECRET), telegram_chat="77", telegram_url=address
     )
