@@ -40,6 +40,17 @@ STAGES = ("lint", "build", *FOLDERS)
 BUDGETS = {"lint": 1.75, "unit": 2.0, "warehouse": 4.5, "acceptance": 5.0}
 
 
+# what --fast only lints, or less: data, laws, what dbt is told, and tests that need a build
+NOT_FAST = (
+    *("data/", "functions/", "seeds/", "tests/"),
+    *("dbt_project.yml", "packages.yml", "profiles.yml", "bourse", "python/requirements"),
+    *("python/tests/warehouse/", "python/tests/acceptance/"),
+)
+# what pytest ends with where no test was found, and what a step has that never began
+NO_TEST = 5
+STOPPED = -signal.SIGTERM
+
+
 @dataclass(frozen=True)
 class Step:
     """One command of a stage."""
@@ -58,9 +69,13 @@ class Cost:
 
     stage: str
     name: str
-    is_passed: bool
+    exit_code: int
     seconds: float
     cpu_seconds: float
+
+    @property
+    def is_passed(self) -> bool:
+        return self.exit_code == 0
 
 
 def test(
@@ -105,9 +120,15 @@ def test(
         costs = _fast() if fast else _run_stages(only or STAGES, long, keyword)
         stages = cost_of_stages(costs)
     _print(costs, stages)
+    if any(cost.stage == "pytest" and cost.exit_code == NO_TEST for cost in costs):
+        raise ChecksFailed(
+            f"no Python test there matches -k {keyword}",
+            "a name is part of that of its function, file or folder below python/tests;"
+            " the long ones are found with --long only",
+        )
     if failed := [cost.name for cost in costs if not cost.is_passed]:
         raise ChecksFailed(f"{', '.join(failed)} did not pass", "see the output above")
-    if not (long or keyword) and set(STAGES) <= stages.keys() and (over := over_budget(stages)):
+    if not (fast or long or keyword or only) and (over := over_budget(stages)):
         raise ChecksFailed(
             "; ".join(over),
             "make that stage cheaper, or raise its entry in BUDGETS (duckbourse/cli/test.py)",
@@ -122,8 +143,8 @@ def _busy(process: str) -> ChecksBusy:
 
 
 def over_budget(stages: Mapping[str, float]) -> list[str]:
-    """Return a sentence for each stage that took more CPU time than it may."""
-    return [
+    """Return a sentence for each stage that took more CPU time than it may, or was not measured."""
+    return [f"{stage} was not measured" for stage in STAGES if not stages.get(stage)] or [
         f"{stage} took {stages[stage] / stages['build']:.2f} times the build's CPU time;"
         f" its limit is {most:g}"
         for stage, most in BUDGETS.items()
@@ -159,8 +180,18 @@ def _run_stages(wanted: Collection[str], long: bool, keyword: str | None) -> lis
 
 def _fast() -> list[Cost]:
     changed = _changed_files()
-    costs = [] if state.is_recorded(BUILT) else _side_by_side([_build()])
-    return costs + _side_by_side([*_lint(changed), *_dbt_unit_tests(changed), _pytest(["unit"])])
+    needs_build = _has_models(changed) and not state.is_recorded(BUILT)
+    costs = _side_by_side([_build()]) if needs_build else []
+    costs += _side_by_side([*_lint(changed), *_dbt_unit_tests(changed), _pytest(["unit"])])
+    if left_out := [path for path in changed if path.startswith(NOT_FAST)]:
+        notes.print(
+            f"of what has changed, only `./bourse test` tests {', '.join(left_out)}", style="yellow"
+        )
+    return costs
+
+
+def _has_models(changed: Iterable[str]) -> bool:
+    return any(path.startswith(("models/", "macros/", "packages/")) for path in changed)
 
 
 def _changed_files() -> list[str]:
@@ -208,7 +239,7 @@ def _build() -> Step:
 
 def _dbt_unit_tests(changed: Iterable[str]) -> list[Step]:
     """Return the steps that unit-test models changed since HEAD, directly or through a macro."""
-    if not any(path.startswith(("models/", "macros/", "packages/")) for path in changed):
+    if not _has_models(changed):
         return []
     revision = _git("rev-parse", "HEAD").strip()
     committed = TARGET / "committed" / revision
@@ -297,7 +328,7 @@ class Running:
         started = clock.elapsed_seconds()
         with self._lock:
             if self._is_stopped:
-                return Cost(step.stage, step.name, False, 0.0, 0.0)
+                return Cost(step.stage, step.name, STOPPED, 0.0, 0.0)
             notes.print(f"── {step.name} …", style="bold")
             process = subprocess.Popen(
                 step.command,
@@ -321,7 +352,7 @@ class Running:
         mark = "✗" if process.returncode else "✓"
         notes.print(f"── {mark} {step.name} {seconds:.1f} s", style="bold")
         cpu_seconds = usage.ru_utime + usage.ru_stime
-        return Cost(step.stage, step.name, not process.returncode, seconds, cpu_seconds)
+        return Cost(step.stage, step.name, process.returncode, seconds, cpu_seconds)
 
 
 def _print(costs: Iterable[Cost], stages: Mapping[str, float]) -> None:

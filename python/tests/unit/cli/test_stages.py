@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -27,8 +28,8 @@ def costs_of_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return costs
 
 
-def cost(stage: str, cpu_seconds: float, *, is_passed: bool = True) -> Cost:
-    return Cost(stage, f"{stage} step", is_passed, 1.0, cpu_seconds)
+def cost(stage: str, cpu_seconds: float, *, exit_code: int = 0) -> Cost:
+    return Cost(stage, f"{stage} step", exit_code, 1.0, cpu_seconds)
 
 
 def test_a_stage_costs_its_steps_and_a_folder_what_pytest_measured(costs_of_folders: Path) -> None:
@@ -65,11 +66,25 @@ def test_the_run_fails_over_budget_and_on_a_failed_step(
     costs["unit"] = 1000.0
     with pytest.raises(ChecksFailed, match=r"unit took 100\.00 times the build's CPU time"):
         command.test()
-    # what was chosen by name is no whole run, and has no budget
+    # what was chosen is no whole run, and has no budget
     command.test(keyword="publish")
-    steps[0] = cost("lint", 1, is_passed=False)
-    with pytest.raises(ChecksFailed, match="lint step did not pass"):
+    command.test(only=list(command.STAGES))
+    command.test(long=True)
+    # a stage that nobody measured has kept to no budget
+    del costs["unit"]
+    with pytest.raises(ChecksFailed, match="unit was not measured"):
         command.test()
+    for place, exit_code in ((0, 1), (1, 2), (2, -9)):
+        failed = steps.copy()
+        failed[place] = cost(steps[place].stage, 1, exit_code=exit_code)
+        with monkeypatch.context() as patched:
+            patched.setattr(command, "_run_stages", lambda *_, found=failed: found)
+            with pytest.raises(ChecksFailed, match=f"{steps[place].stage} step did not pass") as no:
+                command.test(only=list(command.STAGES))
+            assert no.value.exit_code == 1
+    steps[2] = cost("pytest", 1, exit_code=command.NO_TEST)
+    with pytest.raises(ChecksFailed, match="no Python test there matches -k publsh"):
+        command.test(keyword="publsh")
 
 
 def test_a_second_run_in_the_same_folder_is_refused_and_touches_nothing(
@@ -99,8 +114,102 @@ def test_a_step_is_measured_with_its_children() -> None:
             Step("lint", "failing", [sys.executable, "-c", "raise SystemExit(3)"]),
         ]
     )
+    assert (of_child.exit_code, failed.exit_code) == (0, 3)
     assert of_child.is_passed and not failed.is_passed
     assert of_child.cpu_seconds >= 0.3
+
+
+class Runner:
+    """Pretends to run what it is given, and remembers it: steps that run at once are one list."""
+
+    def __init__(self, exit_codes: Mapping[str, int]) -> None:
+        self.runs: list[list[str]] = []
+        self.commands: dict[str, list[str]] = {}
+        self._exit_codes = exit_codes
+
+    def __call__(self, steps: Iterable[Step]) -> list[Cost]:
+        steps = list(steps)
+        self.runs.append([step.name for step in steps])
+        self.commands |= {step.name: step.command for step in steps}
+        return [
+            Cost(step.stage, step.name, self._exit_codes.get(step.name, 0), 1.0, 1.0)
+            for step in steps
+        ]
+
+
+@pytest.fixture
+def pretended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Runner]:
+    """Let the steps pass, or end with other codes; no build is there unless it is made."""
+    monkeypatch.setattr(command, "SCRATCH", tmp_path / "scratch")
+    monkeypatch.setattr(command, "BUILT", tmp_path / "scratch" / "build" / "duckbourse.duckdb")
+    monkeypatch.setattr(command, "TARGET", tmp_path)
+    (tmp_path / "scratch").mkdir()
+
+    def pretend(**exit_codes: int) -> Runner:
+        runner = Runner(exit_codes)
+        monkeypatch.setattr(command, "_side_by_side", runner)
+        return runner
+
+    return pretend
+
+
+LINTERS = ["ruff", "ruff format", "mypy", "import-linter", "sqlfluff"]
+
+
+def test_a_whole_run_lints_builds_and_then_runs_every_folder(
+    pretended: Callable[..., Runner],
+) -> None:
+    runner = pretended()
+    costs = command._run_stages(command.STAGES, False, None)
+    assert runner.runs == [[*LINTERS, "build"], ["pytest"]]
+    assert [cost.name for cost in costs] == [*LINTERS, "build", "pytest"]
+    assert {"models/", "tests/", "analyses/"} <= set(runner.commands["sqlfluff"])
+    assert runner.commands["build"][-2:] == ["duckbourse.cli", "build"]
+    folders = {f"python/tests/{folder}" for folder in command.FOLDERS}
+    assert folders <= set(runner.commands["pytest"])
+    assert "--costs" in runner.commands["pytest"]
+    # what the linters found does not keep the tests from being run, and fails with them
+    runner = pretended(mypy=1)
+    costs = command._run_stages(command.STAGES, False, None)
+    assert runner.runs[1:] == [["pytest"]]
+    assert [cost.name for cost in costs if not cost.is_passed] == ["mypy"]
+    # what the build did not make is not tested
+    runner = pretended(build=1)
+    costs = command._run_stages(command.STAGES, False, None)
+    assert len(runner.runs) == 1
+    assert [cost.name for cost in costs if not cost.is_passed] == ["build"]
+
+
+def test_a_stage_alone_builds_only_if_it_must(pretended: Callable[..., Runner]) -> None:
+    runner = pretended()
+    for stage in ("lint", "unit", "acceptance"):
+        command._run_stages([stage], True, "publish")
+    assert runner.runs == [LINTERS, [], ["pytest"], ["build"], ["pytest"]]
+    assert runner.commands["pytest"][-3:] == ["--long", "-k", "publish"]
+    assert "python/tests/unit" not in runner.commands["pytest"]
+    command.BUILT.parent.mkdir()
+    command.BUILT.touch()
+    (command.BUILT.parent / "state.json").touch()
+    runner = pretended()
+    command._run_stages(["acceptance"], False, None)
+    assert runner.runs == [[], ["pytest"]]
+
+
+def test_fast_says_what_it_leaves_out(
+    pretended: Callable[..., Runner],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    runner = pretended()
+    changed = ["README.md", "python/duckbourse/clock.py", "python/tests/unit/cli/test_stages.py"]
+    monkeypatch.setattr(command, "_changed_files", lambda: changed)
+    command._fast()
+    assert runner.runs == [["ruff", "ruff format", "mypy", "import-linter", "pytest"]]
+    assert "./bourse test" not in capsys.readouterr().err
+    left_out = ["seeds/scanners/crp_presets.csv", "python/tests/warehouse/risk/test_var.py"]
+    monkeypatch.setattr(command, "_changed_files", lambda: [*changed, *left_out])
+    command._fast()
+    assert f"only `./bourse test` tests {', '.join(left_out)}" in capsys.readouterr().err
 
 
 def test_sqlfluff_lints_only_changed_files() -> None:
