@@ -6,13 +6,14 @@ from datetime import UTC, datetime
 
 # A little before what makes each of them odd, so that a test runs into it.
 DAYS = {
-    "a Saturday": datetime(2026, 11, 28, 4, 30, tzinfo=UTC),
+    # in New York and in India
+    "a Saturday": datetime(2026, 11, 28, 15, 0, tzinfo=UTC),
     # Christmas, a Friday: neither New York nor India trades
     "an exchange holiday": datetime(2026, 12, 25, 15, 0, tzinfo=UTC),
     # the day after Thanksgiving: New York closes at 13:00
     "a half day": datetime(2026, 11, 27, 17, 59, 59, 900_000, tzinfo=UTC),
     # the session of India is an evening hour, on a Sunday
-    "a Muhurat evening": datetime(2026, 11, 8, 12, 44, 59, 900_000, tzinfo=UTC),
+    "a Muhurat evening": datetime(2026, 11, 8, 12, 29, 59, 900_000, tzinfo=UTC),
     "29 February": datetime(2024, 2, 29, 23, 59, 59, 900_000, tzinfo=UTC),
     # midnight in UTC; in India it is the new year already, in New York the evening before
     "31 December": datetime(2026, 12, 31, 23, 59, 59, 900_000, tzinfo=UTC),
