@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from kiteconnect import KiteTicker
 from picows import WSMsgType, WSTransport
@@ -140,7 +140,6 @@ def agree(read: Reading, frames: list[bytes]) -> None:
 
 
 @READINGS
-@settings(deadline=None)
 @given(frames=st.lists(st.lists(bodies(), max_size=5), min_size=1, max_size=5))
 def test_packets_of_all_kinds_are_read_as_the_official_client_does(
     read: Reading, frames: list[list[bytes]]
@@ -150,7 +149,6 @@ def test_packets_of_all_kinds_are_read_as_the_official_client_does(
 
 @pytest.mark.parametrize("kind", KINDS)
 @READINGS
-@settings(deadline=None)
 @given(data=st.data())
 def test_packets_of_one_kind_are_read_as_the_official_client_does(
     read: Reading, kind: np.dtype[Any], data: st.DataObject
@@ -164,7 +162,6 @@ def test_packets_of_one_kind_are_read_as_the_official_client_does(
     agree(read, whole)
 
 
-@settings(deadline=None)
 @given(body=bodies((FULL,)))
 def test_every_field_is_where_the_official_client_finds_it(body: bytes) -> None:
     (tick,) = OFFICIAL._parse_binary(frame_of(body))
@@ -291,7 +288,6 @@ def test_frames_of_one_size_need_not_be_alike(read: Reading) -> None:
 
 
 @READINGS
-@settings(deadline=None)
 @given(data=st.data())
 def test_a_frame_that_is_cut_off_is_not_believed(read: Reading, data: st.DataObject) -> None:
     wire = wire_of(OURS)
@@ -306,13 +302,11 @@ def test_a_frame_that_is_cut_off_is_not_believed(read: Reading, data: st.DataObj
 
 
 @READINGS
-@settings(deadline=None)
 @given(frames=st.lists(st.binary(max_size=400), min_size=1, max_size=4))
 def test_no_bytes_make_it_fail(read: Reading, frames: list[bytes]) -> None:
     read(wire_of(OURS), frames)
 
 
-@settings(deadline=None)
 @given(
     frames=st.lists(
         st.one_of(

@@ -97,9 +97,7 @@ WORDS = st.one_of(
 )
 
 
-@settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.lists(WORDS, min_size=5, max_size=8), max_size=12))
 def test_whatever_the_rows_each_is_kept_or_put_aside(
     tmp_path_factory: pytest.TempPathFactory, rows: list[list[str]]

@@ -281,7 +281,7 @@ def hostile_days() -> st.SearchStrategy[tuple[float, float, float, float, float]
     return st.builds(day, price, width, where, where, volume)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     days=st.lists(hostile_days(), min_size=1, max_size=4),
     bar_count=st.sampled_from([1, 2, 3, 5, 60, 390]),

@@ -198,7 +198,6 @@ def played(count: int, steps: int) -> None:
         settings=settings(
             max_examples=count,
             stateful_step_count=steps,
-            deadline=None,
             suppress_health_check=list(HealthCheck),
         ),
     )

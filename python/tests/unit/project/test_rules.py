@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from duckbourse.settings import PROJECT
@@ -84,3 +85,11 @@ def test_what_breaks_a_rule_fails(tmp_path: Path) -> None:
     assert [what for what in LEFT_OPEN if what not in left_open] == [], run.stdout
 
     assert json.loads((tmp_path / "costs.json").read_text())["unit"] >= 0.3
+
+
+def test_no_example_has_a_deadline_and_none_is_drawn_by_chance(
+    pytestconfig: pytest.Config,
+) -> None:
+    assert hypothesis.settings.default is not None
+    assert hypothesis.settings.default.deadline is None
+    assert hypothesis.settings.default.derandomize != pytestconfig.getoption("--long")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from duckbourse.streaming.feed import RECORD, Tick, conflated, decimal_price, instant
@@ -12,7 +12,6 @@ SYMBOLS = ("A", "B", "C")
 TOLD = st.tuples(st.integers(0, 2), st.integers(0, 2**40), st.integers(1, 2**40), st.integers(0, 9))
 
 
-@settings(deadline=None)
 @given(st.lists(TOLD, max_size=40))
 def test_of_each_symbol_there_is_the_last(told: list[tuple[int, int, int, int]]) -> None:
     rows = [(place, at - 1, at, price, shares, -1, 0, 0) for place, at, price, shares in told]

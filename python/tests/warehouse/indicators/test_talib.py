@@ -281,7 +281,6 @@ PERIOD = st.one_of(st.integers(2, 40), st.integers(2, 100))
 
 @settings(
     max_examples=150,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(
