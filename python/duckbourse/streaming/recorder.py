@@ -168,7 +168,7 @@ def _closed_into_segment(log: BinaryIO, until: int) -> None:
 
 
 def recover(folder: Path) -> int:
-    """Make segments of the logs that killed processes left in a session's folder; say how many."""
+    """Make segments of the logs that killed processes left in a session's folder; count them."""
     count = 0
     for path in sorted(folder.glob(f"*{LOG}")):
         with path.open("rb") as log:
@@ -177,30 +177,33 @@ def recover(folder: Path) -> int:
             except BlockingIOError:
                 continue
             # of what came after its last record, nothing is known
-            made_into_segment(path, None)
-            count += 1
+            count += made_into_segment(path, None)
     return count
 
 
-def made_into_segment(log: Path, until: int | None) -> None:
+def made_into_segment(log: Path, until: int | None) -> bool:
     """
-    Make a segment of a log and remove the log; a record that was cut off is left out.
+    Make a segment of a log and remove the log; tell whether there is one.
 
-    A log whose first line is no heading is renamed, kept beside the segments, and logged.
+    A record that was cut off is left out, and of a log without a record there is no segment. A log
+    that does not begin with a heading is renamed, kept beside the segments, and logged.
     `until` is up to when all that came is in it; None is up to its last record.
     """
     segment = log.with_suffix(".parquet")
-    content = log.read_bytes()
-    head, newline, body = content.partition(b"\n")
+    head, newline, body = log.read_bytes().partition(b"\n")
+    try:
+        heading = msgspec.json.decode(head, type=Heading)
+    except msgspec.DecodeError:
+        # a heading that was cut off has nothing after it, and no record is without a zero
+        if not newline and b"\0" not in head:
+            log.unlink()
+            return False
+        damaged = log.with_suffix(".damaged")
+        log.rename(damaged)
+        logger.error("a tick log without a valid heading is kept", path=str(damaged))
+        return False
     records = np.frombuffer(body, RECORD, len(body) // RECORD.itemsize)
-    if newline and len(records) and not segment.exists():
-        try:
-            heading = msgspec.json.decode(head, type=Heading)
-        except msgspec.DecodeError:
-            damaged = log.with_suffix(".damaged")
-            log.rename(damaged)
-            logger.error("a tick log without a valid heading is kept", path=str(damaged))
-            return
+    if len(records) and not segment.exists():
         aside = log.with_suffix(".writing")
         try:
             _write(heading, records, until or int(records["received_at"][-1]), aside)
@@ -210,6 +213,7 @@ def made_into_segment(log: Path, until: int | None) -> None:
         except OSError as error:
             raise plain_os(error, segment) from error
     log.unlink()
+    return segment.exists()
 
 
 def _write(heading: Heading, records: Records, until: int, path: Path) -> None:

@@ -8,6 +8,7 @@ import resource
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 import duckdb
 import numpy as np
 import pytest
+import structlog
 
 from duckbourse import clock
 from duckbourse.errors import StorageFull
@@ -141,6 +143,60 @@ def test_a_record_that_was_cut_off_is_left_out(tmp_path: Path, cut: int) -> None
     assert left.with_suffix(".parquet").exists() == (whole > 0)
     if whole > 0:
         assert recorded(tmp_path) == [("A", 10.0), ("A", 11.0), ("A", 12.0)][:whole]
+
+
+@pytest.fixture
+def left(tmp_path: Path) -> Path:
+    """The log of two ticks of a process that was killed."""
+    recorder = Recorder(tmp_path, HEADING)
+    with clock.told_by(lambda: OPEN):
+        recorder.write(records_of((0, 10, 0), (0, 11, 1)))
+    assert recorder._log is not None
+    recorder._log.close()
+    (log,) = (tmp_path / str(DAY)).glob("*.log")
+    return log
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: b"[" + content[1:],
+        lambda content: content.replace(b"\n", b" "),
+        lambda content: content[30:],
+        lambda content: b"\n" + content,
+        lambda content: b"\0" * len(content),
+    ],
+    ids=["its first letter", "its line's end", "its beginning", "a line before it", "all of it"],
+)
+def test_a_log_without_its_heading_is_kept_and_said(
+    left: Path, damage: Callable[[bytes], bytes]
+) -> None:
+    content = damage(left.read_bytes())
+    left.write_bytes(content)
+    with structlog.testing.capture_logs() as logs:
+        assert recover(left.parent) == 0
+    (kept,) = left.parent.iterdir()
+    assert (kept.name, kept.read_bytes()) == (left.with_suffix(".damaged").name, content)
+    assert [line["path"] for line in logs] == [str(kept)]
+    # once, and not again
+    assert recover(left.parent) == 0
+    assert list(left.parent.iterdir()) == [kept]
+
+
+def test_of_a_log_without_a_tick_nothing_is_left(left: Path) -> None:
+    heading, _, _ = left.read_bytes().partition(b"\n")
+    for content in (b"", heading[:40], heading, heading + b"\n", heading + b"\n" + b"\0" * 55):
+        left.write_bytes(content)
+        assert recover(left.parent) == 0
+        assert list(left.parent.iterdir()) == []
+
+
+def test_logs_that_are_made_into_segments_are_counted(left: Path) -> None:
+    left.with_name("b.log").write_bytes(left.read_bytes())
+    left.with_name("c.log").write_bytes(b"no heading\n" + b"\0" * 56)
+    with structlog.testing.capture_logs():
+        assert recover(left.parent) == 2
+    assert {path.suffix for path in left.parent.iterdir()} == {".parquet", ".damaged"}
 
 
 @pytest.mark.any_day
