@@ -147,6 +147,9 @@ def test_fills_become_a_portfolio(bourse: Run, tmp_path: Path) -> None:
     assert bought == sold
 
 
+LAST = ("--date", "2010-05-28")
+
+
 def trips_of(done: Said) -> list[dict[str, Any]]:
     assert done.returncode == 0, done.stderr
     trips: list[dict[str, Any]] = json.loads(done.stdout)["trips"]
@@ -195,13 +198,18 @@ def test_a_made_up_session_is_the_same_again(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--feed", "ticks"), "no ticks of XNYS on 2010-05-28 were recorded"),
+        (("--feed", "ticks", *LAST), "no ticks of XNYS on 2010-05-28 were recorded"),
         (("--feed", "zerodha"), "there is no key or no access token for Kite"),
         (("--feed", "nothing"), "'nothing' is not one of"),
+        (("--feed", "zerodha", *LAST), "--feed zerodha is live: it takes neither --date nor"),
+        (("--feed", "zerodha", "--speed", "60"), "--feed zerodha is live: it takes neither --date"),
+        (("--instruments", "NSE.csv"), "--feed minutes needs no instruments"),
+        (("--feed", "ticks", *LAST, "--instruments", "N"), "--feed ticks needs no instruments"),
+        (("--feed", "simulated", "--instruments", "N"), "--feed simulated needs no instruments"),
     ],
 )
 def test_a_feed_that_is_not_there_is_said(bourse: Run, words: tuple[str, ...], said: str) -> None:
-    done = bourse("trade", *words, *(("--date", "2010-05-28") if "ticks" in words else ()))
+    done = bourse("trade", *words)
     assert done.returncode in (2, 3)
     assert said in done.stderr
     assert "Traceback" not in done.stderr

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import duckdb
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from duckbourse.errors import BadInput
 from duckbourse.streaming.feed import (
     Records,
     Tick,
@@ -20,7 +23,13 @@ from duckbourse.streaming.feed import (
     microseconds,
     millionths,
 )
-from duckbourse.streaming.replay import OFFSETS, Bar, Replay, replay_of_bars
+from duckbourse.streaming.replay import (
+    OFFSETS,
+    Bar,
+    Replay,
+    replay_of_bars,
+    replay_of_recorded,
+)
 from tests.support.counted_loop import CountedLoop, run_counted
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -109,6 +118,25 @@ def test_nothing_to_replay_is_nothing() -> None:
     feed = replay()
     assert collected(feed) == []
     assert feed.start == feed.end
+
+
+@pytest.mark.parametrize(
+    "sql", [None, "select 1 as price", "select 'XNYS' as calendar, 'mine' as recording"]
+)
+def test_what_is_no_recording_is_said(tmp_path: Path, sql: str | None) -> None:
+    stray = tmp_path / str(DAY) / "stray.parquet"
+    stray.parent.mkdir()
+    stray.write_text("not Parquet")
+    if sql is not None:
+        duckdb.execute(f"copy ({sql}) to '{stray}'")
+    with pytest.raises(BadInput) as refused:
+        replay_of_recorded(tmp_path, DAY, "XNYS", ("A",), 0)
+    assert str(refused.value).startswith(f"what was recorded in {tmp_path} cannot be read: ")
+    assert "\n" not in str(refused.value)
+    assert refused.value.remedy == "move away the file that is not a recording"
+    stray.unlink()
+    with pytest.raises(BadInput, match="no ticks of XNYS on 2010-05-28 were recorded"):
+        replay_of_recorded(tmp_path, DAY, "XNYS", ("A",), 0)
 
 
 @given(st.decimals(0, 10**9, places=6), st.datetimes(timezones=st.just(UTC)))

@@ -22,6 +22,7 @@ import duckdb
 import numpy as np
 import pytest
 from msgspec.structs import replace
+from structlog.testing import capture_logs
 
 from duckbourse import clock
 from duckbourse.brokers.paper import PaperBroker, Rules
@@ -554,16 +555,28 @@ def test_ticks_are_recorded_before_they_are_traded_on(floor: Floor, tmp_path: Pa
 
 
 def test_ticks_that_cannot_be_recorded_are_not_traded_on(floor: Floor, tmp_path: Path) -> None:
+    full_at = microseconds(floor.publication.at(time_of_day(9, 48)))
+
     class Full(Recorder):
         def write(self, records: Records) -> None:
-            if records["received_at"][0] > microseconds(floor.publication.at(time_of_day(9, 48))):
+            if records["received_at"][0] > full_at:
                 raise StorageFull("no room is left for ticks")
 
     feed = floor.feed()
     heading = Heading(
         session_date=DAY, calendar="XNYS", source="s", recording="mine", symbols=feed.symbols
     )
-    book = floor.traded(recorder=Full(tmp_path, heading)).book
+    with capture_logs() as logs:
+        trader = floor.traded(recorder=Full(tmp_path, heading))
+    lost = sum(len(batch) for batch in feed.batches() if batch["received_at"][0] > full_at)
+    assert 20_000 < lost < trader.tick_count
+    # it is said at once and once, and how many there are at any time
+    assert [line["event"] for line in logs].count("ticks are not recorded") == 1
+    assert f"{lost:,} ticks were not recorded" in trader.unhealthy()
+    levels: dict[str, float] = {}
+    trader._tell_levels(levels.__setitem__)
+    assert levels["unrecorded_ticks"] == lost
+    book = trader.book
     assert (book.state, book.state_reason) == (TradingState.HALTED, "no room is left for ticks")
     assert book.held() == []
     entered = [
