@@ -254,19 +254,24 @@ def test_kill_9_at_random_moments_loses_nothing(shop: Shop, kills: int) -> None:
     whole.run(*vendor_files(shop, 12), calendar="XNYS")
     used = cpu_seconds() - used
     moments = random.Random(9)
-    died = 0
+    died = []
     for number in range(kills):
         # the first is in the midst of it for certain, and the others are from its start to its end
         moment = 0.1 * used if number == 0 else moments.uniform(0, used)
         with child(shop) as process:
             go(process, dies_after=moment)
-            died += process.wait(HANG_SECONDS) in DEATHS
+            died.append(process.wait(HANG_SECONDS) in DEATHS)
         # what can be read at this moment is whole deliveries, and nothing else
         if list((shop.store.root / "deliveries").glob("*.parquet")):
             [(deliveries, rows)] = shop.rows("deliveries", "count(*), sum(rows_kept)")
             assert shop.rows("daily", "count(*)") == [(rows or 0,)]
             assert rows in (None, 9 * deliveries)
-    assert died
+        if not died[-1]:
+            # it came to its end; there is nothing left to be killed in
+            assert content(shop.store) == content(whole.store)
+            shutil.rmtree(shop.store.root)
+    assert died[0]
+    assert any(died[1:])
     process = child(shop)
     go(process)
     process.communicate()
