@@ -15,8 +15,8 @@ DAYS = {
     # the session of India is an evening hour, on a Sunday
     "a Muhurat evening": datetime(2026, 11, 8, 12, 29, 59, 900_000, tzinfo=UTC),
     "29 February": datetime(2024, 2, 29, 23, 59, 59, 900_000, tzinfo=UTC),
-    # midnight in UTC; in India it is the new year already, in New York the evening before
-    "31 December": datetime(2026, 12, 31, 23, 59, 59, 900_000, tzinfo=UTC),
+    # for hours yet; in India it is the new year already
+    "31 December": datetime(2026, 12, 31, 19, 0, tzinfo=UTC),
     "clocks go forward": datetime(2026, 3, 8, 6, 59, 59, 900_000, tzinfo=UTC),
     "clocks go back": datetime(2026, 11, 1, 5, 59, 59, 900_000, tzinfo=UTC),
 }

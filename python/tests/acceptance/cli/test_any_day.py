@@ -37,6 +37,17 @@ NEXT = {
     "clocks go forward": "2026-03-09",
     "clocks go back": "2026-11-02",
 }
+# and the last session before those days, which begin in India when it is evening in UTC
+BEFORE = {
+    "a Saturday": "2026-11-27",
+    "an exchange holiday": "2026-12-24",
+    "a half day": "2026-11-26",
+    "a Muhurat evening": "2026-11-06",
+    "29 February": "2024-02-29",
+    "31 December": "2026-12-31",
+    "clocks go forward": "2026-03-06",
+    "clocks go back": "2026-10-30",
+}
 
 
 @pytest.fixture
@@ -104,7 +115,10 @@ def test_a_withdrawal_is_stamped_with_the_instant_it_was_made(
     assert day_of_test <= stamped <= clock.now()
 
 
-def test_made_up_minutes_end_the_day_before(data: Path) -> None:
+def test_made_up_minutes_end_with_the_exchanges_last_session(
+    data: Path, day_of_test: datetime
+) -> None:
+    (name,) = (name for name, day in DAYS.items() if day == day_of_test)
     done = bourse(
         data, "sample-minutes", "--symbols", "2", "--sessions", "2", "--calendar", "XNSE", "--json"
     )
@@ -112,7 +126,7 @@ def test_made_up_minutes_end_the_day_before(data: Path) -> None:
     ((last,),) = duckdb.execute(
         f"select max(bar_ts) from '{data}/raw/minute/**/*.parquet'"
     ).fetchall()
-    assert last.date() < clock.now().date()
+    assert f"{last:%Y-%m-%d}" == BEFORE[name]
 
 
 def test_a_publication_is_stamped(tmp_path: Path, day_of_test: datetime) -> None:

@@ -93,7 +93,8 @@ def test_the_awkward_days_are() -> None:
     assert (leap + timedelta(seconds=0.1)).day == 1
     last = DAYS["31 December"]
     assert (last.month, last.day) == (12, 31)
-    assert last.astimezone(INDIA).year == (last + timedelta(seconds=0.1)).year == last.year + 1
+    assert (last + timedelta(hours=2)).year == last.year
+    assert last.astimezone(INDIA).year == last.year + 1
     for name, step in (("clocks go forward", 1), ("clocks go back", -1)):
         before, after = DAYS[name].astimezone(NEW_YORK), soon(name, NEW_YORK)
         # as the clock on the wall has it
