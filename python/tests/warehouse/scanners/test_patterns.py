@@ -427,9 +427,10 @@ def said_from(
 ) -> dict[str, list[tuple[object, ...]]]:
     """Build a step and those after it anew, tell what was known, and leave all as it was."""
     room.begin()
-    said = known(build(sample, room, *SCAN[SCAN.index(step) :]), PLANTED_AT, *SEEN)
-    room.rollback()
-    return said
+    try:
+        return known(build(sample, room, *SCAN[SCAN.index(step) :]), PLANTED_AT, *SEEN)
+    finally:
+        room.rollback()
 
 
 def test_patterns_of_the_first_bars_are_those_of_all(sample: Warehouse) -> None:
