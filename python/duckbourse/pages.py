@@ -13,7 +13,7 @@ import re
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,32 +37,7 @@ KEY = {"symbol": "varchar", "timeframe": "varchar", "bar_ts": "timestamp"}
 Page = Mapping[str, Any]
 
 
-def pages() -> dict[Path, str]:
-    """Return what each of the files should be."""
-    calls = {
-        file.stem.removeprefix("indicators__"): _calls(file)
-        for file in INDICATORS.glob("indicators__*.sql")
-    }
-    told = _compiled(PAGES % json.dumps(calls))
-    written = {}
-    for family, page in told.items():
-        file = INDICATORS / f"indicators__{family}.yml"
-        written[file] = "\n".join(_family_page(family, page)) + "\n" + _unit_tests(file)
-    written[LATEST] = "\n".join(_latest_page(told)) + "\n"
-    return written
-
-
-def write() -> list[Path]:
-    """Write the files that are not yet what they should be, and return them."""
-    changed = []
-    for file, text in pages().items():
-        if not file.exists() or file.read_text() != text:
-            file.write_text(text)
-            changed.append(file)
-    return changed
-
-
-def _compiled(template: str) -> Any:
+def _compiled(template: str) -> str:
     dbt = Path(sys.executable).parent / "dbt"
     # the manifest of the last build is not overwritten
     command = [
@@ -81,7 +56,32 @@ def _compiled(template: str) -> Any:
         raise BuildFailed(
             "dbt cannot read the indicators: " + " ".join(problem), "mend macros/indicators"
         )
-    return json.loads(done.stdout)
+    return done.stdout
+
+
+def pages(compiled: Callable[[str], str] = _compiled) -> dict[Path, str]:
+    """Return what each of the files should be; `compiled` asks dbt what a template becomes."""
+    calls = {
+        file.stem.removeprefix("indicators__"): _calls(file)
+        for file in INDICATORS.glob("indicators__*.sql")
+    }
+    told = json.loads(compiled(PAGES % json.dumps(calls)))
+    written = {}
+    for family, page in told.items():
+        file = INDICATORS / f"indicators__{family}.yml"
+        written[file] = "\n".join(_family_page(family, page)) + "\n" + _unit_tests(file)
+    written[LATEST] = "\n".join(_latest_page(told)) + "\n"
+    return written
+
+
+def write() -> list[Path]:
+    """Write the files that are not yet what they should be, and return them."""
+    changed = []
+    for file, text in pages().items():
+        if not file.exists() or file.read_text() != text:
+            file.write_text(text)
+            changed.append(file)
+    return changed
 
 
 def _calls(model: Path) -> list[str]:

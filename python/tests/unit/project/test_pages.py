@@ -2,11 +2,35 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
+import pytest
+
+from duckbourse.errors import BuildFailed
 from duckbourse.pages import pages
 from duckbourse.settings import PROJECT
+from tests.support.warehouse import Warehouse
 
 
-def test_every_page_is_written() -> None:
-    written = pages().items()
+def test_every_page_is_written(warehouse: Warehouse) -> None:
+    written = pages(warehouse.inline).items()
     stale = [file for file, text in written if not file.exists() or file.read_text() != text]
     assert [str(file.relative_to(PROJECT)) for file in stale] == [], "run `./bourse pages`"
+
+
+def test_the_command_asks_dbt_and_says_what_that_cannot_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dbt = tmp_path / "dbt"
+    dbt.write_text('#!/bin/sh\nfor word in "$@"; do echo "$word" >> asked; done\necho "{}"\n')
+    dbt.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setattr("duckbourse.pages.PROJECT", tmp_path)
+    assert [text.count("name: ") for text in pages().values()] == [6]
+    asked = (tmp_path / "asked").read_text()
+    assert asked.startswith("--quiet\n--no-write-json\ncompile\n")
+    assert "{{ family_pages(chosen) }}" in asked
+    dbt.write_text('#!/bin/sh\necho "Compilation Error"\necho "  no macro"\nexit 2\n')
+    with pytest.raises(BuildFailed, match=r"cannot read the indicators: Compilation Error +no mac"):
+        pages()
