@@ -361,6 +361,8 @@ def _print(costs: Iterable[Cost], stages: Mapping[str, float]) -> None:
         mark = "✓" if cost.is_passed else "✗"
         steps.add_row(f"{mark} {cost.name}", f"{cost.seconds:.1f}", f"{cost.cpu_seconds:.1f}")
     notes.print(steps)
+    if not stages:
+        return
     table = Table("stage", "CPU seconds", "of the build", "limit", box=None, pad_edge=False)
     build = stages.get("build")
     for stage, seconds in stages.items():
