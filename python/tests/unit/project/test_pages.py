@@ -34,3 +34,8 @@ def test_the_command_asks_dbt_and_says_what_that_cannot_read(
     dbt.write_text('#!/bin/sh\necho "Compilation Error"\necho "  no macro"\nexit 2\n')
     with pytest.raises(BuildFailed, match=r"cannot read the indicators: Compilation Error +no mac"):
         pages()
+
+
+def test_what_dbt_cannot_compile_fails_the_test_that_asks(warehouse: Warehouse) -> None:
+    with pytest.raises(AssertionError, match="'no_such_macro' is undefined"):
+        warehouse.inline("{{ no_such_macro() }}")
