@@ -92,8 +92,22 @@ def test(
     ] = None,
     only: Annotated[
         list[str] | None,
-        typer.Option("--only", help=f"{', '.join(STAGES)}; more than one is fine."),
+        typer.Option(
+            "--only",
+            help=f"{', '.join(STAGES)}; more than one is fine. With --mutants, rooms of its table.",
+        ),
     ] = None,
+    mutants: Annotated[
+        bool,
+        typer.Option(
+            "--mutants",
+            help="Plant faults in a copy of what dbt reads, and see who sees them. Hours; goes on"
+            " where it was stopped.",
+        ),
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="With --mutants: the table as JSON, with every fault.")
+    ] = False,
 ) -> None:
     """
     Lint, build with every dbt test in a scratch folder, and run the Python tests.
@@ -104,7 +118,17 @@ def test(
     - `./bourse test --fast` after each edit; changes are those since the last commit
     - `./bourse test --long`
     - `./bourse test --only acceptance -k publish`
+    - `./bourse test --mutants --only bars --only serving`
     """
+    if mutants or as_json:
+        if not mutants or fast or long or keyword:
+            raise ConfigurationError(
+                "--json belongs to --mutants, which goes with --only and nothing else",
+                "leave out one or the other",
+            )
+        with state.held_by_one(RUN, _busy):
+            _plant_mutants(only or [], as_json)
+        return
     if wrong := set(only or []) - set(STAGES):
         raise ConfigurationError(
             f"there is no stage {sorted(wrong)[0]!r}", f"the stages are {', '.join(STAGES)}"
@@ -140,6 +164,22 @@ def _busy(process: str) -> ChecksBusy:
         f"another `./bourse test` runs in {PROJECT}: process {process}",
         f"wait until it has ended, or end it with `kill {process}`; or test in a clone of your own",
     )
+
+
+def _plant_mutants(rooms: Collection[str], as_json: bool) -> None:
+    SCRATCH.mkdir(parents=True, exist_ok=True)
+    install_packages()
+    if not state.is_recorded(BUILT):
+        built = _side_by_side([_build()])
+        if not all(cost.is_passed for cost in built):
+            raise ChecksFailed("without any fault, the build did not pass", "see the output above")
+    command = _module("tests.mutants.proof", *rooms, *(["--json"] if as_json else []))
+    if not all(cost.is_passed for cost in _side_by_side([Step("mutants", "mutants", command)])):
+        raise ChecksFailed(
+            "not every fault is seen, or the table is out of date",
+            "see the output above; a fault that nobody sees wants a test, and one whose text is gone"
+            " is written anew in python/tests/mutants/mutants.yml",
+        )
 
 
 def over_budget(stages: Mapping[str, float]) -> list[str]:

@@ -21,7 +21,8 @@ import sys
 import tempfile
 import time
 import traceback
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -88,7 +89,8 @@ def _server() -> subprocess.Popen[str]:
 
 
 @cache
-def _read_project() -> Manifest:
+def read_project() -> Manifest:
+    """Read the project once a process: what its forks start from."""
     from dbt.cli.main import dbtRunner
 
     with tempfile.TemporaryDirectory() as target:
@@ -102,7 +104,8 @@ def _read_project() -> Manifest:
     return manifest
 
 
-def _locate_sources(manifest: Manifest, data: str, sample: bool) -> None:
+def locate_sources(manifest: Manifest, data: str, sample: bool) -> None:
+    """Let the sources of the project be those of another data folder."""
     for source in manifest.sources.values():
         # the two may be one
         for meta in {id(meta): meta for meta in (source.meta, source.config.meta)}.values():
@@ -116,8 +119,8 @@ def _locate_sources(manifest: Manifest, data: str, sample: bool) -> None:
 def _command(request: dict[str, Any]) -> int:
     from dbt.cli.main import dbtRunner
 
-    manifest = _read_project()
-    _locate_sources(manifest, request["data"], request["sample"])
+    manifest = read_project()
+    locate_sources(manifest, request["data"], request["sample"])
     os.environ |= {
         "BOURSE_DATA_DIR": request["data"],
         "DBT_TARGET_PATH": request["target"],
@@ -131,17 +134,18 @@ def _command(request: dict[str, Any]) -> int:
     return 0 if outcome.success else 1
 
 
-def _forked(request: dict[str, Any]) -> tuple[int, float]:
+def forked(printed: Path, command: Callable[[], int]) -> tuple[int, float]:
+    """Run a command in a process of its own; return its exit code and its CPU seconds."""
     child = os.fork()
     if child:
         _, status, used = os.wait4(child, 0)
         return os.waitstatus_to_exitcode(status), used.ru_utime + used.ru_stime
     code = 70
     try:
-        printed = os.open(request["printed"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        os.dup2(printed, 1)
-        os.dup2(printed, 2)
-        code = _command(request)
+        output = os.open(printed, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        code = command()
     except BaseException:
         traceback.print_exc()
     finally:
@@ -157,8 +161,8 @@ def _serve() -> None:
     for line in sys.stdin:
         request = json.loads(line)
         try:
-            _read_project()
-            code, seconds = _forked(request)
+            read_project()
+            code, seconds = forked(Path(request["printed"]), partial(_command, request))
         except Exception as error:
             Path(request["printed"]).write_text(f"dbt cannot read the project: {error}")
             code, seconds = 2, 0.0

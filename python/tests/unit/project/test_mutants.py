@@ -1,0 +1,44 @@
+"""The table of mutants can be planted as it stands: each text is where the table says, just once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from duckbourse.settings import PROJECT
+from tests.mutants.table import Mutant, lost, read_table
+
+TABLE = read_table()
+ROOMS = {path.name for path in (PROJECT / "models").iterdir() if path.is_dir()}
+
+
+def test_every_mutant_can_be_planted() -> None:
+    assert lost(TABLE) == []
+
+
+def test_no_mutant_is_there_twice_or_changes_nothing() -> None:
+    assert len({mutant.key for mutant in TABLE}) == len(TABLE)
+    assert [mutant.fault for mutant in TABLE if mutant.text == mutant.instead] == []
+
+
+def test_there_are_many_in_every_room_that_computes() -> None:
+    rooms = Counter(mutant.room for mutant in TABLE)
+    # staging only renames
+    assert rooms.keys() == ROOMS - {"staging"} | {"functions", "seeds"}
+    assert sum(rooms.values()) >= 100
+
+
+def test_a_text_that_is_gone_or_there_twice_is_told(tmp_path: Path) -> None:
+    (tmp_path / "twice.sql").write_text("a + b, a + b")
+    (tmp_path / "once.sql").write_text("a + b")
+
+    def mutant(file: str, text: str) -> Mutant:
+        return Mutant("bars", "The sum is a difference.", file, text, "a - b")
+
+    mutants = [mutant("once.sql", "a + b"), mutant("once.sql", "a * b")]
+    mutants += [mutant("twice.sql", "a + b"), mutant("gone.sql", "a + b")]
+    assert lost(mutants, tmp_path) == [
+        "once.sql has 'a * b' 0 times (The sum is a difference.)",
+        "twice.sql has 'a + b' 2 times (The sum is a difference.)",
+        "gone.sql is gone (The sum is a difference.)",
+    ]
