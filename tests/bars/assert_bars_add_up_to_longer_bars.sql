@@ -1,13 +1,18 @@
--- A longer bar is not what its minutes are together: a resampling rule or a session grid is broken.
+-- A longer bar is not what its shorter ones are together: a resampling rule, a session grid or the
+-- shares that a week is counted in are broken.
 with
 
 bars as (
     select * from {{ ref('bars__ohlcv') }}
 ),
 
-longer_bars as (
-    select * from bars
-    where timeframe in ('5m', '15m', '30m', '1h')
+sessions as (
+    select * from {{ ref('bars__sessions') }}
+),
+
+delivered_days as (
+    select * from {{ ref('bars__delivered_days') }}
+    where kind = 'daily'
 ),
 
 minutes as (
@@ -15,24 +20,65 @@ minutes as (
     where timeframe = '1m'
 ),
 
-recomputed as (
+-- a day that a vendor delivered need not be what its minutes are
+bars_of_minutes as (
+    select * from bars
+    where timeframe in ('5m', '15m', '30m', '1h')
+    union all
+    select bars.*
+    from bars
+    anti join delivered_days using (symbol, session_date)
+    where bars.timeframe = '1d'
+),
+
+added_minutes as (
     select
-        longer_bars.symbol,
-        longer_bars.timeframe,
-        longer_bars.bar_ts,
-        min(minutes.low) as low,
-        max(minutes.high) as high,
-        sum(minutes.volume) as volume,
-        arg_min(minutes.open, minutes.bar_ts) as open,
-        arg_max(minutes.close, minutes.bar_ts) as close
-    from longer_bars
+        bars_of_minutes.symbol,
+        bars_of_minutes.timeframe,
+        bars_of_minutes.bar_ts,
+        arg_min(minutes.adjusted_open, minutes.bar_ts) as open,
+        max(minutes.adjusted_high) as high,
+        min(minutes.adjusted_low) as low,
+        arg_max(minutes.adjusted_close, minutes.bar_ts) as close,
+        sum(minutes.adjusted_volume) as volume
+    from bars_of_minutes
     left join minutes
         on
-            longer_bars.symbol = minutes.symbol
-            and longer_bars.bar_ts <= minutes.bar_ts
-            and longer_bars.bar_end > minutes.bar_ts
-            and longer_bars.session_date = minutes.session_date
-    group by longer_bars.symbol, longer_bars.timeframe, longer_bars.bar_ts
+            bars_of_minutes.symbol = minutes.symbol
+            and bars_of_minutes.bar_ts <= minutes.bar_ts
+            and bars_of_minutes.bar_end > minutes.bar_ts
+            and bars_of_minutes.session_date = minutes.session_date
+    group by bars_of_minutes.symbol, bars_of_minutes.timeframe, bars_of_minutes.bar_ts
+),
+
+-- adjusted days are in the shares of one day, whatever was split within the week
+added_days as (
+    select
+        days.symbol,
+        '1w' as timeframe,
+        min(days.bar_ts) as bar_ts,
+        arg_min(days.adjusted_open, days.bar_ts) as open,
+        max(days.adjusted_high) as high,
+        min(days.adjusted_low) as low,
+        arg_max(days.adjusted_close, days.bar_ts) as close,
+        sum(days.adjusted_volume) as volume
+    from bars as days
+    inner join sessions using (calendar, session_date)
+    where days.timeframe = '1d'
+    group by days.symbol, sessions.week_close_ts
+),
+
+added as (
+    select * from added_minutes
+    union all
+    select * from added_days
+),
+
+longer_bars as (
+    select * from bars_of_minutes
+    union all
+    select * from bars
+    where timeframe = '1w'
 )
 
 select
@@ -40,8 +86,16 @@ select
     timeframe,
     bar_ts
 from longer_bars
-inner join recomputed using (symbol, timeframe, bar_ts)
+left join added using (symbol, timeframe, bar_ts)
 where
-    (longer_bars.open, longer_bars.high, longer_bars.low, longer_bars.close)
-    is distinct from (recomputed.open, recomputed.high, recomputed.low, recomputed.close)
-    or abs(longer_bars.volume - recomputed.volume) > 1e-6
+    coalesce(
+        greatest(
+            abs(longer_bars.adjusted_open / added.open - 1),
+            abs(longer_bars.adjusted_high / added.high - 1),
+            abs(longer_bars.adjusted_low / added.low - 1),
+            abs(longer_bars.adjusted_close / added.close - 1)
+        ) > 1e-9,
+        true
+    )
+    -- volumes may be unknown, or nothing
+    or abs(longer_bars.adjusted_volume - added.volume) > 1e-9 * added.volume + 1e-6
