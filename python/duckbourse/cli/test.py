@@ -177,8 +177,8 @@ def _plant_mutants(rooms: Collection[str], as_json: bool) -> None:
     if not all(cost.is_passed for cost in _side_by_side([Step("mutants", "mutants", command)])):
         raise ChecksFailed(
             "not every fault is seen, or the table is out of date",
-            "see the output above; a fault that nobody sees wants a test, and one whose text is gone"
-            " is written anew in python/tests/mutants/mutants.yml",
+            "see the output above; a fault that nobody sees wants a test, and one whose text is"
+            " gone is written anew in python/tests/mutants/mutants.yml",
         )
 
 

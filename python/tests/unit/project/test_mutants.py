@@ -1,4 +1,4 @@
-"""The table of mutants can be planted as it stands: each text is where the table says, just once."""
+"""The table of mutants can be planted as it stands: each text is in its file, just once."""
 
 from __future__ import annotations
 

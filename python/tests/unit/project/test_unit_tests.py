@@ -1,0 +1,72 @@
+"""
+A model that computes has a unit test, whose numbers are made by hand and cannot hide a fault.
+
+The data of a build hide many: a fault in what happens rarely, or in what every other number is made
+of, leaves all data tests green. So what is not only selected, renamed or filtered is tested beside
+its page; what cannot be is listed here, with what covers it.
+"""
+
+from __future__ import annotations
+
+import re
+
+import yaml
+
+from duckbourse.settings import PROJECT
+
+MODELS = PROJECT / "models"
+# Model -> why no unit test of dbt holds it, and what does; files are of python/tests
+COVERED_OTHERWISE = {
+    "backtests__held_returns": "warehouse/backtests/test_figures.py draws from it",
+    "backtests__permutations": "warehouse/backtests/test_figures.py draws anew",
+    "backtests__summary": "warehouse/backtests/test_figures.py computes every figure",
+    "backtests__sweep": "warehouse/backtests/test_sweep.py runs each point as outcomes",
+    "bars__staleness": "a test of its page says that somebody is never behind",
+    "bars__stale_symbols": "reads the build before; acceptance/warehouse/test_increments.py",
+    "indicators__stale_bars": "reads the build before; acceptance/warehouse/test_increments.py",
+    "indicators__stale_symbols": "reads the build before; acceptance/warehouse/test_increments.py",
+    "scanners__built_days": "a copy of bars.symbol_days: what the next build compares with",
+    "scanners__chart_formations": "warehouse/scanners/test_patterns.py draws shapes by hand",
+    "scanners__rejections": "reads every scanner; warehouse/scanners/test_scans_by_hand.py",
+    "serving__indicator_catalogue": "rows of the indicators' pages; a test of its page has some",
+    "serving__live_models": "the SQL of other models; warehouse/streaming/test_live.py runs it",
+    "serving__publication": "names the run that builds it; a test of its page holds the parts",
+}
+COMPUTES = re.compile(
+    r"\b(over|group by|distinct|case|asof|unnest|qualify|except)\b"
+    r"|\b(if|coalesce|nullif|least|greatest|sum|count|min|max|avg|median|product|list\w*|arg_\w+"
+    r"|round|floor|sqrt|pow|hash|md5)\s*\("
+    r"|[\w)\]] [*/+-] [\w(\[]"
+)
+# what a template may call without computing
+PLAIN = {"ref", "source", "config", "var", "env_var"}
+
+
+def computes(sql: str) -> bool:
+    """Tell whether a model's SQL does more than select, rename, filter, join and put together."""
+    sql = re.sub(r"\{#.*?#\}", "", sql, flags=re.DOTALL)
+    sql = re.sub(r"--.*", "", sql)
+    called = re.findall(r"\{\{-?\s*(\w+)\(", sql)
+    plain = re.sub(r"\{\{.*?\}\}|\{%.*?%\}", " relation ", sql, flags=re.DOTALL)
+    plain = re.sub(r"select \*|\bcount\(\*\) = 0", "select", plain)
+    return bool(COMPUTES.search(plain)) or bool(set(called) - PLAIN)
+
+
+def test_every_model_that_computes_has_a_unit_test() -> None:
+    tested = {
+        test["model"]
+        for page in MODELS.rglob("*.yml")
+        for test in yaml.safe_load(page.read_text()).get("unit_tests", [])
+    }
+    computing = {path.stem for path in MODELS.rglob("*.sql") if computes(path.read_text())}
+    assert sorted(computing - tested - COVERED_OTHERWISE.keys()) == []
+    # nor is anything excused that needs it no longer
+    assert sorted(COVERED_OTHERWISE.keys() - (computing - tested)) == []
+
+
+def test_what_computing_is() -> None:
+    assert not computes("with bars as (select * from {{ ref('bars__ohlcv') }}) select a from bars")
+    assert not computes("{# a + b #} select a -- sum(b)\nfrom {{ source('raw', 'daily') }}")
+    assert computes("select a + b as c from {{ ref('bars__ohlcv') }}")
+    assert computes("select max(a) as a from {{ ref('bars__ohlcv') }} group by b")
+    assert computes("{{ indicators(['sma(20)']) }}")
