@@ -1,11 +1,11 @@
 """
 Plant every mutant of the table in turn, and see who sees it.
 
-First dbt's unit tests of the models that a fault reaches. Who passes those is built with the models
-that read it, and dbt's data tests run; who passes those too meets the whole of `./bourse test` in a
-copy of the project. Faults that reach different models are planted together, since a unit test sees
-no model but its own. The checkout is never changed: dbt is given the project as it was read, with
-the fault in it.
+First dbt's unit tests of the models that a fault reaches. Who passes those is built, and dbt's data
+tests of it run; then with the models that read it; who passes those too meets the whole of
+`./bourse test` in a copy of the project. Faults that reach different models are planted together,
+since a unit test sees no model but its own. The checkout is never changed: dbt is given the project
+as it was read, with the fault in it.
 
 What was found is kept under `target/mutants` until the project changes, so that a run that was
 stopped goes on from there.
@@ -20,7 +20,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -90,7 +90,7 @@ class Proof:
         missed = []
         waiting = [mutant for mutant in mutants if mutant.key not in self._found]
         task = progress.add_task("unit tests", total=len(waiting))
-        for batch in _batches(waiting, self._reached_by):
+        for batch in batches(waiting, self._reached_by):
             statuses = self._unit_tests(batch)
             for mutant in batch:
                 of_mutant = {
@@ -98,7 +98,24 @@ class Proof:
                     for test, (model, status) in statuses.items()
                     if model in self._reached_by(mutant)
                 }
-                finding = _finding(of_mutant)
+                finding = judged(of_mutant)
+                if finding.seen_by == NOBODY:
+                    missed.append(mutant)
+                else:
+                    self._keep(mutant.key, finding)
+                progress.advance(task)
+        return missed
+
+    def in_own_tests(self, mutants: Collection[Mutant], progress: Progress) -> list[Mutant]:
+        """Build what mutants are in, with its data tests; return those that no test sees."""
+        missed = []
+        task = progress.add_task("data tests", total=len(mutants))
+        for batch in batches(mutants, self._apart):
+            nodes = sorted({node for mutant in batch for node in self._reached_by(mutant)})
+            statuses = self._build(nodes, batch) if nodes else {}
+            for mutant in batch:
+                tests = self._tests_of(mutant)
+                finding = judged({it: how for it, how in statuses.items() if it in tests})
                 if finding.seen_by == NOBODY:
                     missed.append(mutant)
                 else:
@@ -107,22 +124,15 @@ class Proof:
         return missed
 
     def in_a_build(self, mutants: Collection[Mutant], progress: Progress) -> list[Mutant]:
-        """Build what mutants reach and what reads it, with data tests; return who passes."""
+        """Build what mutants are in and what reads it, with data tests; return who passes."""
         missed = []
-        task = progress.add_task("data tests", total=len(mutants))
+        task = progress.add_task("builds", total=len(mutants))
         for mutant in mutants:
             finding = Finding(NOBODY)
             for readers in ("+1", "+"):
-                chosen = [f"{node}{readers}" for node in self._nodes_of(mutant)]
-                if finding.seen_by == NOBODY and chosen:
-                    folder = self._folder / "built"
-                    shutil.rmtree(folder, ignore_errors=True)
-                    folder.mkdir()
-                    words = ["build", "--full-refresh", "--fail-fast", "--select", *chosen]
-                    words += ["--exclude-resource-types", "unit_test"]
-                    finding = _finding(
-                        self._dbt(words, copied_from(self._warehouse, folder), [mutant])
-                    )
+                nodes = [f"{node}{readers}" for node in sorted(self._reached_by(mutant))]
+                if finding.seen_by == NOBODY and nodes:
+                    finding = judged(self._build([*nodes, "--fail-fast"], [mutant]))
             if finding.seen_by == NOBODY:
                 missed.append(mutant)
             else:
@@ -168,8 +178,29 @@ class Proof:
             return self._models_of_macros.get(mutant.file, frozenset())
         return frozenset({Path(mutant.file).stem})
 
-    def _nodes_of(self, mutant: Mutant) -> list[str]:
-        return sorted(self._reached_by(mutant))
+    def _tests_of(self, mutant: Mutant) -> frozenset[str]:
+        """Return the data tests that read what the fault is in, and that itself, by their ids."""
+        names = self._reached_by(mutant)
+        nodes = [*self._manifest.nodes.values(), *self._manifest.functions.values()]
+        read = {node.unique_id for node in nodes if node.name in names}
+        return frozenset(read).union(
+            node.unique_id for node in nodes if read & set(node.depends_on_nodes)
+        )
+
+    def _apart(self, mutant: Mutant) -> frozenset[str]:
+        # what reads a model is built of the fault too, so models go one by one
+        if mutant.file.startswith(("seeds/", "functions/")):
+            return self._tests_of(mutant)
+        return frozenset()
+
+    def _build(self, chosen: Iterable[str], mutants: Iterable[Mutant]) -> dict[str, str]:
+        folder = self._folder / "built"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        words = ["build", "--full-refresh", "--exclude-resource-types", "unit_test"]
+        return self._dbt(
+            [*words, "--select", *chosen], copied_from(self._warehouse, folder), mutants
+        )
 
     def _unit_tests(self, batch: Collection[Mutant]) -> dict[str, tuple[str, str]]:
         tested = {
@@ -182,7 +213,8 @@ class Proof:
         models = sorted(set(tested.values()))
         chosen = ["--select", *(f"{model},test_type:unit" for model in models)]
         statuses = self._dbt(["test", *chosen], self._warehouse, batch)
-        return {test: (tested[test], status) for test, status in statuses.items()}
+        # what begins and ends a run has a status, too
+        return {it: (tested[it], status) for it, status in statuses.items() if it in tested}
 
     def _dbt(
         self, words: list[str], warehouse: Warehouse, mutants: Iterable[Mutant] = ()
@@ -250,7 +282,9 @@ def _models_of_macros(manifest: Manifest) -> dict[str, frozenset[str]]:
     return {file: frozenset(names) for file, names in models.items()}
 
 
-def _batches(mutants: Iterable[Mutant], reached_by: Any) -> Iterator[list[Mutant]]:
+def batches(
+    mutants: Iterable[Mutant], reached_by: Callable[[Mutant], frozenset[str]]
+) -> Iterator[list[Mutant]]:
     """Put mutants together that reach different models."""
     batches: list[tuple[set[str], list[Mutant]]] = []
     for mutant in mutants:
@@ -286,7 +320,7 @@ def _plant(mutant: Mutant, manifest: Manifest, target: Path) -> None:
             macro.macro_sql = mutant.applied(macro.macro_sql)
 
 
-def _finding(statuses: dict[str, str]) -> Finding:
+def judged(statuses: dict[str, str]) -> Finding:
     failed = tuple(sorted(_name(node) for node, status in statuses.items() if status == "fail"))
     broken = tuple(sorted(_name(node) for node, status in statuses.items() if status == "error"))
     if failed:
@@ -366,6 +400,7 @@ def main() -> int:
     with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
         proof.check_without_faults()
         missed = proof.in_unit_tests(mutants, progress)
+        missed = proof.in_own_tests(missed, progress)
         missed = proof.in_a_build(missed, progress)
         proof.in_everything(missed, progress)
     return _report(mutants, proof, asked.as_json)

@@ -240,6 +240,8 @@ def test_unit_tests_of_dbt_are_run_where_sql_has_changed(
         ({"only": ["lnt"]}, "there is no stage 'lnt'"),
         ({"fast": True, "long": True}, "--fast cannot be combined"),
         ({"fast": True, "only": ["lint"]}, "--fast cannot be combined"),
+        ({"mutants": True, "long": True}, "--json belongs to --mutants"),
+        ({"as_json": True}, "--json belongs to --mutants"),
     ],
 )
 def test_a_choice_that_is_none_is_refused(given: dict[str, object], said: str) -> None:

@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 from duckbourse.settings import PROJECT
+from tests.mutants.proof import BROKEN, NOBODY, Finding, batches, judged
 from tests.mutants.table import Mutant, lost, read_table
 
 TABLE = read_table()
@@ -42,3 +43,27 @@ def test_a_text_that_is_gone_or_there_twice_is_told(tmp_path: Path) -> None:
         "twice.sql has 'a + b' 2 times (The sum is a difference.)",
         "gone.sql is gone (The sum is a difference.)",
     ]
+
+
+def in_model(model: str, text: str) -> Mutant:
+    return Mutant("bars", "A fault.", f"models/bars/{model}.sql", text, "")
+
+
+def test_only_faults_in_different_models_are_planted_together() -> None:
+    one, other, elsewhere = in_model("a", "x"), in_model("a", "y"), in_model("b", "x")
+    nowhere = in_model("c", "x")
+
+    def models(mutant: Mutant) -> frozenset[str]:
+        return frozenset() if mutant is nowhere else frozenset({mutant.file})
+
+    planted = list(batches([one, other, elsewhere, nowhere], models))
+    assert planted == [[one, elsewhere], [other], [nowhere]]
+
+
+def test_a_failure_sees_a_fault_and_an_error_does_not() -> None:
+    test = "unit_test.duckbourse.bars__ohlcv.every_timeframe"
+    law = "test.duckbourse.assert_bars_add_up.1a2b"
+    assert judged({test: "pass", law: "fail"}) == Finding("dbt", ("assert_bars_add_up",))
+    assert judged({test: "fail", law: "error"}) == Finding("dbt", ("every_timeframe",))
+    assert judged({test: "error", law: "pass"}) == Finding(BROKEN, ("every_timeframe",))
+    assert judged({test: "pass", law: "pass"}) == Finding(NOBODY)
