@@ -4,7 +4,8 @@ Every exception of ours, as one tree.
     BourseError
     ├── ConfigurationError      a setting, variable or preset that cannot be right
     ├── BadInput                a file that cannot be read as what it should be
-    │   └── NotBars             a file that can be read and holds no bars
+    │   ├── NotBars             a file that can be read and holds no bars
+    │   └── UnreadableRows      a file of whose rows too many cannot be read
     ├── BadQuery                SQL that the published file cannot answer
     ├── BuildFailed             dbt did not end green
     ├── ChecksBusy              another `./bourse test` runs in this folder
@@ -29,6 +30,8 @@ prints both and ends with `exit_code`; a traceback is for our own mistakes only.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 
 class BourseError(Exception):
     """Say in one line what happened, where and why; `remedy` is what the reader can do."""
@@ -50,6 +53,28 @@ class BadInput(BourseError):
 
 class NotBars(BadInput):
     pass
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """
+    The first row of a file that breaks a rule, and how many do.
+
+    `row` counts the file's rows, `line` its lines with the header (None where it is no text);
+    `content` is JSON: the row by its columns, or the line that is no row.
+    """
+
+    rule: str
+    count: int
+    row: int
+    line: int | None
+    content: str
+
+
+class UnreadableRows(BadInput):
+    def __init__(self, message: str, remedy: str, first: tuple[Unreadable, ...]) -> None:
+        super().__init__(message, remedy)
+        self.first = first
 
 
 class BadQuery(BourseError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,14 +17,17 @@ from rich.table import Table
 
 from duckbourse import clock
 from duckbourse.cli.output import notes, print_json, results
-from duckbourse.errors import BadInput
+from duckbourse.errors import BadInput, Unreadable
 from duckbourse.ingest import Kind, Outcome, RawStore, Report, read_mapping
 from duckbourse.ingest import ingest as deliver
 from duckbourse.settings import settings
 
 # More files than this, and only those that need a look have a line of their own.
 MAX_LINES = 30
+MAX_SYMBOLS = 5
+MAX_CONTENT = 160
 MIN_WIDTH = 130
+BY_NAME = "the file's name"
 COUNTS = ("rows_read", "rows_kept", "rows_unreadable", "rows_duplicate", "rows_revised")
 
 
@@ -76,6 +79,22 @@ def ingest(
         Kind | None,
         typer.Option("--kind", help="What the bars are. [told from columns and stamps]"),
     ] = None,
+    epoch: Annotated[
+        str | None,
+        typer.Option(
+            "--epoch",
+            metavar="1970|1980",
+            help="From which year the start_Time of Dhan's first API counts. [told from its days]",
+        ),
+    ] = None,
+    max_unreadable_pct: Annotated[
+        float | None,
+        typer.Option(
+            "--max-unreadable-pct",
+            metavar="PCT",
+            help="Of 100 rows, how many may be unreadable; of more, the file is not taken. [1]",
+        ),
+    ] = None,
     delivered_at: Annotated[
         str | None,
         typer.Option(
@@ -100,13 +119,14 @@ def ingest(
     """
     Take vendor files into the raw store, from which the build reads.
 
-    A mapping's keys are source, symbol, calendar, timezone, bar_label, kind, columns, names,
-    skip_lines, delimiter, date_format, decimal, thousands and volume_scale; `data/sample/mappings`
-    has some.
+    A mapping's keys are source, symbol, symbol_pattern, calendar, timezone, bar_label, kind,
+    columns, names, skip_lines, delimiter, date_format, decimal, thousands, volume_scale, epoch and
+    max_unreadable_pct; `data/sample/mappings` has some.
 
-    Every row is kept: what cannot be typed lies in `data/raw/unreadable` with its row and why.
-    Bars that were delivered before change nothing, however file and options are called now. Stop
-    it at any moment and run it again; `./bourse deliveries` lists and takes back.
+    Every row is kept: what cannot be typed lies in `data/raw/unreadable` with its row and why, and
+    the first of each reason is shown; where it is more than one row in a hundred, nothing of the
+    file is taken. Bars that were delivered before change nothing, however file and options are
+    called now. Stop it at any moment and run it again; `./bourse deliveries` lists and takes back.
 
     Examples:
 
@@ -124,6 +144,8 @@ def ingest(
         timezone=timezone,
         bar_label=bar_label,
         kind=kind,
+        epoch=epoch,
+        max_unreadable_pct=max_unreadable_pct,
     )
     store = RawStore(into or settings().raw, flat=flat)
     reports = []
@@ -203,7 +225,7 @@ def key(end: Outcome) -> str:
 
 def shown(report: Report) -> dict[str, Any]:
     """Return a report for machines."""
-    fields = asdict(report)
+    fields = asdict(replace(report, error=None))
     del fields["error"]
     return fields
 
@@ -251,6 +273,7 @@ def worth_a_line(report: Report) -> bool:
 
 def print_notes(reports: list[Report]) -> None:
     """Print what was decided and why, each thing once, then what went wrong."""
+    print_symbols(reports)
     said = Counter(note for report in reports if not report.error for note in report.notes)
     names = {note: report.file for report in reports for note in report.notes}
     for place, (note, count) in enumerate(said.items()):
@@ -259,6 +282,7 @@ def print_notes(reports: list[Report]) -> None:
             break
         where = names[note] if count == 1 else f"{number(count)} files"
         notes.print(f"{where}: {note}", markup=False)
+    print_unreadable(reports)
     left = sorted({name for report in reports for name in report.columns_left})
     if left:
         notes.print(f"columns not taken: {', '.join(left)}", markup=False)
@@ -269,6 +293,39 @@ def print_notes(reports: list[Report]) -> None:
                 notes.print(f"{report.error}; {report.remedy}", markup=False)
     if all(report.outcome is Outcome.ALREADY_THERE for report in reports):
         notes.print("nothing has changed: all of it was delivered before")
+
+
+def print_symbols(reports: list[Report]) -> None:
+    """Print which symbols were taken from the names of files, in one line."""
+    named = {r.file: r.symbol for r in reports if r.symbol and r.symbol_from == BY_NAME}
+    if not named:
+        return
+    where = next(iter(named)) if len(named) == 1 else f"{number(len(named))} files"
+    some = ", ".join(list(dict.fromkeys(named.values()))[:MAX_SYMBOLS])
+    more = len(set(named.values())) - MAX_SYMBOLS
+    behind = f" and {number(more)} more" if more > 0 else ""
+    notes.print(f"{where}: symbol {some}{behind}: from the file's name", markup=False)
+
+
+def print_unreadable(reports: list[Report]) -> None:
+    """Print the first row of each reason for which rows could not be read."""
+    first = [(report.file, one) for report in reports for one in report.unreadable]
+    for file, one in first[:MAX_LINES]:
+        rows = "row is" if one.count == 1 else "rows are"
+        place = f"row {one.row}" if one.line is None else f"line {one.line}"
+        behind = "" if one.count == 1 else "the first in "
+        notes.print(
+            f"{file}: {number(one.count)} {rows} {one.rule}, {behind}{place}: {shortened(one)}",
+            markup=False,
+        )
+    if len(first) > MAX_LINES:
+        notes.print(f"… and {number(len(first) - MAX_LINES)} more; --json has them all")
+
+
+def shortened(one: Unreadable) -> str:
+    """Return what an unreadable row holds, as much as a line takes."""
+    content = " ".join(one.content.split())
+    return content if len(content) <= MAX_CONTENT else f"{content[:MAX_CONTENT]}…"
 
 
 def raise_failure(reports: list[Report]) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import date
 from functools import cache
 from pathlib import Path
 
@@ -63,6 +64,25 @@ def calendars() -> dict[str, Calendar]:
         raise ConfigurationError(
             f"the calendars of {SEEDS} cannot be read: {error}", "restore that folder from git"
         ) from error
+
+
+@cache
+def exceptions(calendar: str) -> tuple[frozenset[str], frozenset[str]]:
+    """Return a calendar's holidays and its special sessions, as ISO dates."""
+    holidays, special = (
+        frozenset(row["session_date"] for row in rows(SEEDS / name) if row["calendar"] == calendar)
+        for name in ("holidays.csv", "special_sessions.csv")
+    )
+    return holidays, special
+
+
+def closed_days(calendar: Calendar, days: Iterable[date]) -> int:
+    """Return how many of these days had no session: weekends and holidays, but for exceptions."""
+    holidays, special = exceptions(calendar.name)
+    return sum(
+        day.isoformat() not in special and (day.isoweekday() > 5 or day.isoformat() in holidays)
+        for day in days
+    )
 
 
 def rows(path: Path) -> Iterator[dict[str, str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 
 
@@ -32,7 +32,8 @@ NAMES: dict[Role, tuple[str, ...]] = {
         *("timestamp", "datetime", "barts", "ts", "starttime", "opentime", "candletime"),
         *("dateandtime", "datetimeutc", "timestamputc", "date", "tradedate", "tradingdate"),
         *("sessiondate", "pricedate", "day", "dtyyyymmdd", "yyyymmdd", "traddt", "bizdt", "dt"),
-        *("chtimestamp", "epoch", "unix", "unixtime", "indexlevel0"),
+        *("chtimestamp", "epoch", "unix", "unixtime", "unixtimestamp", "indexlevel0"),
+        *("closetime", "endtime"),
     ),
     Role.TIME: ("time", "timeofday", "tm", "hhmmss", "hhmm", "tradetime"),
     Role.OPEN: ("open", "o", "openprice", "openingprice", "opnpric", "opn", "op", "chopeningprice"),
@@ -50,6 +51,30 @@ NAMES: dict[Role, tuple[str, ...]] = {
     Role.BAR_LABEL: ("barlabel", "tslabel"),
 }
 
+# A close by another name, where open, high and low are there too: alone they are of single trades.
+LAST_PRICES = ("price", "last", "lastprice", "ltp")
+
+# What an unused column is called that may be what we miss.
+LOOKS_LIKE = {
+    Role.VOLUME: re.compile("vol(?!at)|qty|qnty|quantit|traded|shares|contracts|lots"),
+    Role.SYMBOL: re.compile("sym|ticker|scrip|instrument|isin|security|company|asset|pair"),
+    Role.TIME: re.compile("time|clock|hour"),
+    Role.BAR_LABEL: re.compile("label"),
+}
+
+# `Volume ETH` beside `Volume USDT`: one is of what was traded, the other of what was paid.
+VOLUME_IN = re.compile(r"volume([a-z0-9]{2,10})")
+MONEY = (
+    *("usd", "usdt", "usdc", "busd", "tusd", "fdusd", "dai", "eur", "gbp", "jpy", "inr", "try"),
+    *("brl", "aud", "cad", "chf", "krw", "currency"),
+)
+
+# What a column of stamps is called that says itself which end of the bar it names.
+SAYS_LABEL = {
+    "start": ("opentime", "starttime", "barstart", "timeopen", "begin", "begins", "periodstart"),
+    "end": ("closetime", "endtime", "barend", "timeclose", "ends", "periodend"),
+}
+
 # How pandas writes the name of an index that has none.
 NAMELESS = ("", "nameless", "unnamed0", "index", "column0")
 
@@ -59,30 +84,78 @@ def plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", re.sub(r"^\s*\d+\.\s+", "", name).lower())
 
 
-def detected(names: Sequence[str], stated: dict[Role, str]) -> dict[Role, str]:
+def detected(
+    names: Sequence[str], stated: Mapping[Role, str], traded: Iterable[str] = ()
+) -> dict[Role, str]:
     """
     Return the vendor's column for each role that has one; what is stated overrules.
 
-    A column has one role. Raise KeyError with the name of a stated column that is not there;
-    it is found whatever its case.
+    A column has one role; a role that is stated as '' has none. `traded` is what may name the
+    symbol. Raise KeyError with the name of a stated column that is not there; it is found whatever
+    its case.
     """
     exactly = {name.lower(): name for name in reversed(names)}
     found = {}
     for role, name in stated.items():
-        if name not in names and name.lower() not in exactly:
+        if name and name not in names and name.lower() not in exactly:
             raise KeyError(name)
-        found[role] = name if name in names else exactly[name.lower()]
+        if name:
+            found[role] = name if name in names else exactly[name.lower()]
     free = {plain(name): name for name in reversed(names) if name not in found.values()}
-    for role, known in NAMES.items():
-        if role in found:
-            continue
+
+    def take(role: Role, known: Iterable[str]) -> None:
         for candidate in known:
-            if candidate in free and free[candidate] not in found.values():
+            if role not in stated and free.get(candidate, "") not in ("", *found.values()):
                 found[role] = free[candidate]
-                break
+                return
+
+    for role, known in NAMES.items():
+        take(role, known)
+    if Role.CLOSE not in found and {Role.OPEN, Role.HIGH, Role.LOW} <= found.keys():
+        take(Role.CLOSE, LAST_PRICES)
+    if Role.VOLUME not in found:
+        take(Role.VOLUME, volume_traded(free, traded))
     if Role.TIMESTAMP not in found:
         if Role.TIME in found:
             found[Role.TIMESTAMP] = found.pop(Role.TIME)
         elif names and plain(names[0]) in NAMELESS and names[0] not in found.values():
             found[Role.TIMESTAMP] = names[0]
     return found
+
+
+def volume_traded(names: Iterable[str], traded: Iterable[str]) -> list[str]:
+    """
+    Return which plain name is the volume in what was traded, if these names tell it.
+
+    ETHUSDT is so many ETH for so many USDT; of two columns one of which counts money, it is the
+    other.
+    """
+    of = {match[1]: name for name in names if (match := VOLUME_IN.fullmatch(name))}
+    pairs = [plain(text) for text in traded]
+    first = [
+        unit
+        for unit in of
+        if any(unit + other in pair for other in {*of, *MONEY} - {unit} for pair in pairs)
+    ]
+    if len(first) == 1:
+        return [of[first[0]]]
+    goods = [unit for unit in of if unit not in MONEY]
+    return [of[goods[0]]] if len(of) == 2 and len(goods) == 1 else []
+
+
+def alike(role: Role, names: Iterable[str]) -> tuple[str, ...]:
+    """Return those of these columns whose names look like a role's."""
+    return tuple(name for name in names if LOOKS_LIKE[role].search(plain(name)))
+
+
+def said_label(name: str) -> str | None:
+    """Return which end of a bar a column of stamps names by what it is called, if it says so."""
+    for label, known in SAYS_LABEL.items():
+        if plain(name) in known:
+            return label
+    return None
+
+
+def quoted_name(name: str) -> str:
+    """Return a name as a SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'

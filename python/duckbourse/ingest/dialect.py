@@ -8,25 +8,37 @@ takes ten times as long as the reading of a small file.
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from duckbourse.errors import BadInput, NotBars
-from duckbourse.ingest.columns import NAMES, Role, plain
+from duckbourse.ingest.columns import LAST_PRICES, NAMES, Role, plain
 from duckbourse.ingest.options import Options
+from duckbourse.ingest.wide import Wide, flat, stacked
 
 DELIMITERS = (",", ";", "\t", "|")
 KNOWN = {name for role, names in NAMES.items() if role is not Role.SYMBOL for name in names}
+# Above a header there may be some lines of words: an address, a title, `sep=;`.
+MAX_LINES_ABOVE = 30
+MIN_NAMES = 3
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """`rows_at` is how many lines there are before the first row; `rows` are the first ones."""
+    """
+    `rows_at` is how many lines there are before the first row; `rows` are the first ones.
+
+    `quoted` tells whether fields stand in quotes, so that a delimiter may be within one; `above`
+    is how many lines before the header were passed over.
+    """
 
     delimiter: str
     names: tuple[str, ...]
     rows_at: int
     rows: tuple[tuple[str, ...], ...] = ()
-    symbol: str | None = None
+    wide: Wide | None = None
+    quoted: bool = False
+    above: int = 0
 
 
 def dialect(head: str, options: Options, file: str) -> Dialect:
@@ -40,20 +52,31 @@ def dialect(head: str, options: Options, file: str) -> Dialect:
         raise BadInput(
             f"{file} is no CSV: it holds binary data", "name a CSV, JSON, Parquet or Feather file"
         )
-    first = next((place for place, line in enumerate(lines) if line.strip()), None)
-    if first is None:
+    top = next((place for place, line in enumerate(lines) if line.strip()), None)
+    if top is None:
         raise NotBars(f"{file} holds no lines", "delete it, or ask the vendor for it again")
+    first = top if options.names else header_line(lines, top, options)
     delimiter = options.delimiter or max(DELIMITERS, key=lines[first].count)
-    body = [next(csv.reader([line], delimiter=delimiter)) for line in lines[first : first + 50]]
+    some = lines[first : first + 50]
+    body = [next(csv.reader([line], delimiter=delimiter)) for line in some]
+    layout = Dialect(
+        delimiter,
+        options.names,
+        options.skip_lines + first,
+        quoted=any('"' in line for line in some[1:]),
+        above=first - top,
+    )
     if options.names:
-        layout = Dialect(delimiter, options.names, options.skip_lines + first)
         return fitted(layout, body, file)
     header = [name.strip() for name in body[0]]
-    if yahoo := single_ticker(body):
-        layout = Dialect(delimiter, ("Date", *header[1:]), options.skip_lines + first + 3)
-        return replace(fitted(layout, body[3:], file), symbol=yahoo)
+    if levels := stacked(body):
+        layout = replace(
+            layout, names=levels.names, rows_at=layout.rows_at + levels.lines, wide=levels
+        )
+        return fitted(layout, body[levels.lines :], file)
+    columns = flat(header)
     stated = {name.lower() for name in options.columns.values()}
-    if not any(plain(name) in KNOWN or name.lower() in stated for name in header):
+    if not columns and not any(plain(name) in KNOWN or name.lower() in stated for name in header):
         if any(is_number(field) for field in header):
             raise BadInput(
                 f"{file} does not name its columns: it begins with {lines[first][:60]!r}",
@@ -63,8 +86,26 @@ def dialect(head: str, options: Options, file: str) -> Dialect:
             f"{file} is no table of bars: it begins with {lines[first][:60]!r}",
             "name a file with a close in it, or say its columns in a mapping",
         )
-    layout = Dialect(delimiter, distinct(header), options.skip_lines + first + 1)
+    layout = replace(layout, names=distinct(header), rows_at=layout.rows_at + 1, wide=columns)
     return fitted(layout, body[1:], file)
+
+
+def header_line(lines: Sequence[str], top: int, options: Options) -> int:
+    """
+    Return the line that names the columns: the first, or the first below shorter ones of words.
+
+    A line with as many fields is no title but a row, and none is passed over.
+    """
+    known = KNOWN | {plain(name) for name in options.columns.values()} | set(LAST_PRICES)
+    most = 0
+    for place in range(top, min(top + MAX_LINES_ABOVE, len(lines))):
+        delimiter = options.delimiter or max(DELIMITERS, key=lines[place].count)
+        fields = next(csv.reader([lines[place]], delimiter=delimiter), [])
+        filled = sum(bool(field.strip()) for field in fields)
+        if sum(plain(field) in known for field in fields) >= MIN_NAMES and most < filled:
+            return place
+        most = max(most, filled)
+    return top
 
 
 def fitted(layout: Dialect, rows: list[list[str]], file: str) -> Dialect:
@@ -80,14 +121,6 @@ def fitted(layout: Dialect, rows: list[list[str]], file: str) -> Dialect:
         f"{file} names {named} columns and its rows have {max(widths)}",
         f"name them all in a mapping: names = ['date', 'time', …], skip_lines = {layout.rows_at}",
     )
-
-
-def single_ticker(body: list[list[str]]) -> str | None:
-    """Return the symbol of what yfinance writes since 2024, with three lines of header."""
-    if len(body) < 3 or [row[:1] for row in body[:3]] != [["Price"], ["Ticker"], ["Date"]]:
-        return None
-    tickers = set(body[1][1:])
-    return tickers.pop() if len(tickers) == 1 else None
 
 
 def distinct(names: list[str]) -> tuple[str, ...]:

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from duckbourse.errors import BadInput
 from duckbourse.ingest.calendars import calendars
@@ -32,6 +41,17 @@ def known_calendar(name: str) -> str:
     return name
 
 
+def known_pattern(pattern: str) -> str:
+    """Return a regular expression with a group for the symbol, or raise ValueError."""
+    try:
+        groups = re.compile(pattern).groupindex
+    except re.error as error:
+        raise ValueError(f"it is no regular expression: {error}") from error
+    if "symbol" not in groups:
+        raise ValueError("it has no group (?P<symbol>…)")
+    return pattern
+
+
 class Options(BaseModel):
     """
     What is stated about a file. What is not stated (None) is detected and reported, or asked for.
@@ -49,7 +69,9 @@ class Options(BaseModel):
     timezone: Annotated[str, AfterValidator(known_zone)] | None = None
     bar_label: Literal["start", "end"] | None = None
     kind: Kind | None = None
-    # canonical column = the vendor's
+    # what of the file's name, without folders and format, is the symbol: '(?P<symbol>[A-Z]+)_.*'
+    symbol_pattern: Annotated[str, AfterValidator(known_pattern)] | None = None
+    # canonical column = the vendor's; '' is for a column that the file has not
     columns: dict[Role, str] = Field(default_factory=dict)
     # names for a CSV that has no line of them
     names: tuple[str, ...] = ()
@@ -58,14 +80,27 @@ class Options(BaseModel):
     delimiter: str | None = Field(default=None, min_length=1, max_length=1)
     # as strptime has it, of the whole stamp: '%d-%m-%Y %H:%M'
     date_format: str | None = Field(default=None, pattern="%")
-    decimal: Literal[".", ","] = "."
+    decimal: Literal[".", ","] | None = None
     thousands: Literal[",", ".", " ", "'", "_"] | None = None
     # the vendor counts volume in hundreds: 100
     volume_scale: float = Field(default=1, gt=0)
+    # from which year the start_Time of Dhan's first API counts its seconds
+    epoch: Annotated[Literal["1970", "1980"], BeforeValidator(str)] | None = None
+    # the share of rows that may be unreadable; what can be read is the same whatever it is
+    max_unreadable_pct: float = Field(default=1, ge=0, le=100)
+
+    @model_validator(mode="after")
+    def marks_differ(self) -> Options:
+        """Raise ValueError where one mark should be two things."""
+        if self.decimal is not None and self.decimal == self.thousands:
+            raise ValueError(f"decimal and thousands are both {self.decimal!r}")
+        return self
 
     def fingerprint(self) -> bytes:
         """Return what is stated, the same bytes for the same statements."""
-        stated = self.model_dump(mode="json", exclude_defaults=True, exclude_none=True)
+        stated = self.model_dump(
+            mode="json", exclude_defaults=True, exclude_none=True, exclude={"max_unreadable_pct"}
+        )
         return json.dumps(stated, sort_keys=True).encode()
 
 
@@ -86,7 +121,7 @@ def read_mapping(path: Path | None, **stated: Any) -> Options:
         return Options.model_validate(keys)
     except ValidationError as error:
         first = error.errors()[0]
-        key = str(first["loc"][0])
+        key = str(first["loc"][0]) if first["loc"] else "thousands"
         if path is None or stated.get(key) is not None:
             where, option = "", f"--{key.replace('_', '-')}"
         else:

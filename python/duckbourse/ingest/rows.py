@@ -8,32 +8,38 @@ could not make a record of.
 
 from __future__ import annotations
 
+import json
+import math
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import duckdb
 
-from duckbourse.errors import BadInput, NotBars
-from duckbourse.ingest.columns import Role, detected
+from duckbourse.errors import BadInput, NotBars, Unreadable, UnreadableRows
+from duckbourse.ingest.columns import Role, alike, detected, quoted_name
+from duckbourse.ingest.numbers import (
+    WHOLE,
+    Marks,
+    Texts,
+    bared,
+    form,
+    marks_of,
+    number_sql,
+    refuse_two_readings,
+    stated_marks,
+    two_readings,
+)
 from duckbourse.ingest.options import Options
 from duckbourse.ingest.schema import LINE_RULES, NO_NUMBER, PRICES, RULES, Kind
-from duckbourse.ingest.stamps import (
-    OFFSET_AT_END,
-    PATTERNS,
-    TYPED_INSTANT,
-    TYPED_LOCAL,
-    Format,
-    Meaning,
-    best_patterns,
-    epoch,
-    iso,
-)
-from duckbourse.ingest.tables import VendorTable, quoted_name, reading
+from duckbourse.ingest.stamp_formats import Stamp, further_format, settled_format, stamp_sql
+from duckbourse.ingest.stamps import TYPED_INSTANT, TYPED_LOCAL
+from duckbourse.ingest.tables import VendorTable, reading
+from duckbourse.ingest.wide import ROW
 from duckbourse.warehouse import quoted
 
 LOOKED_AT = 200
-OLDEST_YEAR = 1800
+WHOLE_NUMBER = re.compile(r"[-+]?[0-9]+")
 
 
 @dataclass(frozen=True)
@@ -45,19 +51,11 @@ class Columns:
     left: tuple[str, ...]
     # settled by the columns alone
     kind: Kind | None
+    # what has no column, and those of the left ones that look like it
+    missed: Mapping[Role, tuple[str, ...]] = field(default_factory=dict)
 
     def __contains__(self, role: Role) -> bool:
         return role in self.roles
-
-
-@dataclass(frozen=True)
-class Stamp:
-    """A stamp as SQL: as text, as TIMESTAMP (UTC if an instant), and as its offset had it."""
-
-    format: Format
-    text: str
-    value: str
-    written: str | None = None
 
 
 @dataclass(frozen=True)
@@ -77,6 +75,9 @@ class Rows:
     off_minute: int
     # the offset of every stamp, where all have the same
     offset: str | None
+    # how stamps and numbers are written, where the file told that only as a whole
+    notes: tuple[str, ...] = ()
+    first_unreadable: tuple[Unreadable, ...] = ()
 
     @property
     def unreadable(self) -> int:
@@ -84,11 +85,22 @@ class Rows:
         return self.read - self.kept
 
 
-def usable_columns(table: VendorTable, options: Options, file: str) -> Columns:
+def usable_columns(
+    con: duckdb.DuckDBPyConnection,
+    table: VendorTable,
+    options: Options,
+    traded: Sequence[str],
+    file: str,
+) -> Columns:
     """Return which column is which, or raise BadInput where what is needed is missing."""
-    have = "its columns are " + ", ".join(table.columns)
+    names = list(table.columns)
+    have = "its columns are " + ", ".join(names)
     try:
-        roles = detected(list(table.columns), options.columns)
+        roles = detected(names, options.columns, traded)
+        if Role.VOLUME not in roles and Role.SYMBOL in roles:
+            # a volume in ETH is that of ETHUSDT
+            symbols = first_texts(con, table, roles[Role.SYMBOL])[:1]
+            roles = detected(names, options.columns, [*traded, *symbols])
     except KeyError as error:
         raise BadInput(
             f"{file} has no column {error.args[0]!r}; {have}", "mend `columns` in the mapping"
@@ -121,21 +133,41 @@ def usable_columns(table: VendorTable, options: Options, file: str) -> Columns:
         unused = {Role.ADJUSTED_CLOSE}
         numbers = [*bars, Role.VOLUME] if Role.VOLUME in roles else bars
     roles = {role: name for role, name in roles.items() if role not in unused}
-    left = tuple(name for name in table.columns if name not in roles.values())
-    return Columns(roles, tuple(role.value for role in numbers), left, kind)
+    left = tuple(name for name in names if name not in roles.values())
+    wanted = [Role.VOLUME, Role.SYMBOL, Role.TIME, Role.BAR_LABEL]
+    known = {*roles, *options.columns, *unused}
+    if options.symbol or options.symbol_pattern or table.symbol:
+        known.add(Role.SYMBOL)
+    missed = {role: alike(role, left) for role in wanted if role not in known}
+    return Columns(
+        roles,
+        tuple(role.value for role in numbers),
+        left,
+        kind,
+        {role: found for role, found in missed.items() if found},
+    )
 
 
 def read_rows(
-    con: duckdb.DuckDBPyConnection, table: VendorTable, options: Options, symbol: str, file: str
+    con: duckdb.DuckDBPyConnection,
+    table: VendorTable,
+    options: Options,
+    symbol: str | None,
+    traded: Sequence[str],
+    file: str,
 ) -> Rows:
-    """Fill `vendor_rows` and `rejected`, or raise BadInput where no row can be read."""
-    columns = usable_columns(table, options, file)
+    """
+    Fill `vendor_rows` and `rejected`, or raise BadInput where no row or too few can be read.
+
+    `symbol` is whose rows these are, None where a column says it; `traded` what may name it.
+    """
+    columns = usable_columns(con, table, options, traded, file)
+    notes: list[str] = []
     with reading(file):
-        columns, stamp = written_stamps(con, table, columns, options, file)
-        con.execute(rows_sql(table, columns, stamp, options, symbol))
+        columns, stamp, marks = typed(con, table, columns, options, symbol, file, notes)
     offsets = "written - stamp" if stamp.written is not None else "null"
     ranges = [name for name in ("open", "high", "low") if name in columns.numbers]
-    [(typed, kept, off_minute, fewest, most, rejected, priced)] = con.execute(
+    [(found, kept, off_minute, fewest, most, rejected, priced)] = con.execute(
         "select count(*), count(*) filter (where rule is null),"
         " count(*) filter (where rule is null and epoch_us(stamp) % 60000000 <> 0),"
         f" min({offsets}) filter (where rule is null),"
@@ -143,32 +175,28 @@ def read_rows(
         f" {'(select count(*) from reject_errors)' if table.recording else '0'},"
         f" {' + '.join(f'count({name})' for name in ranges) or '1'} from vendor_rows"
     ).fetchall()
-    relation = "(select *, rowid + 1 as place, rowid + 1 as source_row from vendor_rows)"
+    at = f"{ROW}" if table.row_column else "rowid + 1"
+    relation = f"(select *, rowid + 1 as place, {at} as source_row from vendor_rows)"
     if rejected:
         rejected = keep_rejected(con, table)
-        number_rows(con)
+        number_rows(con, at)
         relation = "numbered"
     rows = Rows(
         columns=columns,
         stamp=stamp,
         relation=relation,
-        read=typed + rejected,
+        read=found + rejected,
         kept=kept,
         rejected=rejected,
         off_minute=off_minute,
         offset=str(fewest) if fewest is not None and fewest == most else None,
+        notes=tuple(notes),
     )
     if not rows.read:
         raise NotBars(f"{file} has a header and no rows", "ask the vendor for it again")
-    if not kept:
-        [(row, rule, content)] = con.execute(
-            f"{unreadable_sql(table, rows)} order by source_row limit 1"
-        ).fetchall()
-        raise BadInput(
-            f"{file}: none of its {rows.read:,} rows can be read; row {row} is {rule}: "
-            f"{content[:120]}",
-            "say date_format, decimal, thousands or columns in a mapping (--mapping)",
-        )
+    if rows.unreadable:
+        rows = replace(rows, first_unreadable=first_unreadable(con, table, rows))
+        refuse_unreadable(rows, marks, options, file)
     if not priced:
         raise BadInput(
             f"{file} has no open, high or low in any row",
@@ -177,15 +205,166 @@ def read_rows(
     return rows
 
 
+def typed(
+    con: duckdb.DuckDBPyConnection,
+    table: VendorTable,
+    columns: Columns,
+    options: Options,
+    symbol: str | None,
+    file: str,
+    notes: list[str],
+) -> tuple[Columns, Stamp, Marks]:
+    """
+    Fill `vendor_rows`, and return how its stamps and numbers are written.
+
+    The first rows settle that; what they do not settle, and what is written in another way further
+    down, is looked for in the whole file and the rows are read once more.
+    """
+    stamp = typed_stamp(table, columns, options)
+    every = first = ""
+    if stamp is None:
+        columns, text, sample = stamps_of(con, table, columns, options)
+        every = f"select {text} as found from ({table.rows}) as vendor"
+        if not sample:
+            raise NotBars(f"{file} has no row with a date", "ask the vendor for it again")
+        stamp = stamp_sql(text, [settled_format(con, every, sample, options, file)])
+        first = sample[0]
+    marks = stated_marks(options)
+    settled = marks is not None
+    if marks is None and head_may_be_thousands(con, table, columns):
+        texts = number_texts(con, table, columns, first)
+        marks = marks_of(texts)
+        if marks is None:
+            refuse_two_readings(texts, file)
+        settled = True
+    marks = marks or Marks()
+    while True:
+        for name in ("reject_errors", "reject_scans") if table.recording else ():
+            con.execute(f"drop table if exists {name}")
+        con.execute(rows_sql(table, columns, stamp, marks, options, symbol))
+        count, stamps, numbers, odd = wrong_counts(con, columns)
+        if stamps and stamp.formats and options.date_format is None:
+            further = further_format(con, every, stamp, count, stamps)
+            if further is not None:
+                stamp = stamp_sql(stamp.text, (*stamp.formats, further))
+                continue
+        if not settled and (numbers or (odd and whole_head(con, table, columns))):
+            settled = True
+            texts = number_texts(con, table, columns, first)
+            found = marks_of(texts)
+            if found is None and not numbers:
+                refuse_two_readings(texts, file)
+            if found not in (None, marks):
+                marks = found or marks
+                continue
+        break
+    if len(stamp.formats) > 1:
+        notes.append("stamps are written as " + " and as ".join(f.name for f in stamp.formats))
+    if marks.decimal == "," and options.decimal is None:
+        notes.append(marks.note)
+    return columns, stamp, marks
+
+
+def wrong_counts(con: duckdb.DuckDBPyConnection, columns: Columns) -> tuple[int, int, int, int]:
+    """Return how many rows there are, have no stamp or number that is read, and a broken price."""
+    stamp = RULES.index("unreadable_timestamp")
+    price = "close" if "close" in columns.numbers else "adjusted_close"
+    [counts] = con.execute(
+        f"select count(*), count(*) filter (where rule = {stamp}),"
+        f" count(*) filter (where rule > {stamp}),"
+        f" count(*) filter (where {price} <> floor({price})) from vendor_rows"
+    ).fetchall()
+    return counts
+
+
+def text_columns(table: VendorTable, columns: Columns) -> list[str]:
+    """Return the columns of prices that are text."""
+    prices = [columns.roles[Role(number)] for number in columns.numbers if number != "volume"]
+    return [name for name in prices if table.columns[name] == "VARCHAR"]
+
+
+def head_may_be_thousands(
+    con: duckdb.DuckDBPyConnection, table: VendorTable, columns: Columns
+) -> bool:
+    """Tell whether the first prices all have three digits behind a point, or nothing behind it."""
+    prices = [
+        bared(text)
+        for name in text_columns(table, columns)
+        for text in first_texts(con, table, name)
+    ]
+    point, whole = re.compile(form("either", ".")), re.compile(WHOLE)
+    return any(point.fullmatch(text) for text in prices) and all(
+        point.fullmatch(text) or whole.fullmatch(text) for text in prices
+    )
+
+
+def whole_head(con: duckdb.DuckDBPyConnection, table: VendorTable, columns: Columns) -> bool:
+    """Tell whether the first prices have neither point nor comma: a mark may come further down."""
+    return all(
+        WHOLE_NUMBER.fullmatch(text)
+        for name in text_columns(table, columns)
+        for text in first_texts(con, table, name)
+    ) and bool(text_columns(table, columns))
+
+
+def number_texts(
+    con: duckdb.DuckDBPyConnection, table: VendorTable, columns: Columns, stamp: str
+) -> Texts:
+    """
+    Return what a file's numbers look like, and what else tells how they are written.
+
+    `stamp` is the text of its first one.
+    """
+    prices = text_columns(table, columns)
+    volume = columns.roles.get(Role.VOLUME)
+    names = [*prices, *([volume] if volume and table.columns[volume] == "VARCHAR" else [])]
+    own = columns.roles.get(Role.SYMBOL)
+    symbol = as_text(table, own) if own else "''"
+
+    def distinct(wanted: Sequence[str]) -> list[tuple[str, str]]:
+        listed = ", ".join(f"trim({quoted_name(name)})" for name in wanted)
+        return con.execute(
+            f"select distinct coalesce(symbol, ''), found from (select {symbol} as symbol,"
+            f" unnest([{listed}]) as found from ({table.rows}) as vendor) where found <> ''"
+            " order by all"
+        ).fetchall()
+
+    by_symbol: dict[str, list[str]] = {}
+    for symbol_text, found in distinct(prices):
+        by_symbol.setdefault(symbol_text, []).append(found)
+    others = [
+        text
+        for name in columns.left
+        if table.columns[name] == "VARCHAR"
+        for text in first_texts(con, table, name)
+    ]
+    german = bool(re.match(r"\d{1,2}\.\d{1,2}\.\d{2,4}\b", stamp))
+    apart = table.delimiter == ";" and not re.fullmatch(r"\d{8} \d{6}", stamp)
+    return Texts(
+        numbers=[found for _, found in distinct(names)],
+        prices=by_symbol,
+        others=others,
+        # between commas that are not quoted, none can be decimal
+        continental=apart or (german and (table.delimiter != "," or table.quoted)),
+    )
+
+
 def rows_sql(
-    table: VendorTable, columns: Columns, stamp: Stamp, options: Options, symbol: str
+    table: VendorTable,
+    columns: Columns,
+    stamp: Stamp,
+    marks: Marks,
+    options: Options,
+    symbol: str | None,
 ) -> str:
     """Return the statement that reads and types the whole file in one pass."""
-    if Role.SYMBOL in columns and options.symbol is None:
+    if symbol is None:
         symbol_sql = f"nullif(trim({as_text(table, columns.roles[Role.SYMBOL])}), '')"
     else:
-        symbol_sql = f"{quoted(options.symbol or symbol)}::varchar"
+        symbol_sql = f"{quoted(symbol)}::varchar"
     fields = {"symbol": symbol_sql, "stamp_text": stamp.text, "stamp": stamp.value}
+    if table.row_column:
+        fields[table.row_column] = table.row_column
     if stamp.written is not None:
         fields["written"] = stamp.written
     if Role.BAR_LABEL in columns:
@@ -193,7 +372,7 @@ def rows_sql(
     for number in columns.numbers:
         column = columns.roles[Role(number)]
         fields[f"{number}_text"] = quoted_name(column)
-        fields[f"{number}_value"] = number_sql(table, column, number, options)
+        fields[f"{number}_value"] = value_sql(table, column, number, marks, options)
     typed = ", ".join(f"{sql} as {name}" for name, sql in fields.items())
     passed = [name for name in fields if not name.endswith("_value")]
     # NaN is how some vendors write a missing number; infinity is no price
@@ -230,23 +409,11 @@ def rule_sql(columns: Columns) -> str:
         {wrong} end)::utinyint"""
 
 
-def number_sql(table: VendorTable, column: str, number: str, options: Options) -> str:
+def value_sql(table: VendorTable, column: str, number: str, marks: Marks, options: Options) -> str:
     """Return a number as DOUBLE, null where it is none."""
-    sql = quoted_name(column)
-    if table.columns[column] == "VARCHAR":
-        if options.thousands:
-            # groups of three, before the last also of two (12,34,567.00 in India): 990.5 is no
-            # 9905 where a point is for thousands
-            mark, point = re.escape(options.thousands), re.escape(options.decimal)
-            grouped = rf"\s*[-+]?(\d+|\d{{1,3}}({mark}\d{{2,3}})*{mark}\d{{3}})({point}\d*)?\s*"
-            sql = (
-                f"case when regexp_full_match({sql}, {quoted(grouped)})"
-                f" then replace({sql}, {quoted(options.thousands)}, '') end"
-            )
-        if options.decimal == ",":
-            # a point that is left over must not pass for a decimal one
-            sql = f"translate({sql}, '.,', '?.')"
-    sql = f"try_cast({sql} as double)"
+    name = quoted_name(column)
+    is_text = table.columns[column] == "VARCHAR"
+    sql = number_sql(name, marks) if is_text else f"try_cast({name} as double)"
     if number == "volume" and options.volume_scale != 1:
         sql = f"{sql} * {options.volume_scale!r}"
     return sql
@@ -258,43 +425,46 @@ def as_text(table: VendorTable, column: str) -> str:
     return name if table.columns[column] == "VARCHAR" else f"{name}::varchar"
 
 
-def written_stamps(
-    con: duckdb.DuckDBPyConnection,
-    table: VendorTable,
-    columns: Columns,
-    options: Options,
-    file: str,
-) -> tuple[Columns, Stamp]:
-    """Return how stamps are written, and the columns without a `time` that is not needed."""
+def stamps_of(
+    con: duckdb.DuckDBPyConnection, table: VendorTable, columns: Columns, options: Options
+) -> tuple[Columns, str, list[str]]:
+    """
+    Return the SQL of a stamp's text and the first of these texts.
+
+    The columns come back without a `time` that is not needed.
+    """
     column = columns.roles[Role.TIMESTAMP]
-    name, kind = quoted_name(column), table.columns[column]
     text = as_text(table, column)
     time = columns.roles.get(Role.TIME)
-    if time is None and options.date_format is None:
-        if kind.startswith("TIMESTAMPTZ") or "WITH TIME ZONE" in kind:
-            value = f"timezone('UTC', {name}::timestamptz)"
-            return columns, Stamp(TYPED_INSTANT, text, value)
-        if kind == "DATE" or kind.startswith("TIMESTAMP"):
-            return columns, Stamp(TYPED_LOCAL, text, f"{name}::timestamp")
     sample = first_texts(con, table, column)
-    if time is not None:
-        clocks = first_texts(con, table, time)
-        if any(":" in stamp for stamp in sample) or not clocks:
-            roles = dict(columns.roles)
-            del roles[Role.TIME]
-            columns = Columns(roles, columns.numbers, (*columns.left, time), columns.kind)
-        else:
-            clock = as_text(table, time)
-            if all(value.isdigit() for value in clocks):
-                # 91500 is 09:15:00 whose zero a spreadsheet ate
-                width = 4 if max(map(len, clocks)) <= 4 else 6
-                clock = f"lpad(trim({clock}), {width}, '0')"
-                clocks = [value.zfill(width) for value in clocks]
-            text = f"trim({text}) || ' ' || trim({clock})"
-            sample = [f"{day} {value}" for day, value in zip(sample, clocks, strict=False)]
-    if not sample:
-        raise NotBars(f"{file} has no row with a date", "ask the vendor for it again")
-    return columns, stamp_sql(text, settled_format(con, table, text, sample, options, file))
+    if time is None:
+        return columns, text, sample
+    clocks = first_texts(con, table, time)
+    if any(":" in stamp for stamp in sample) or not clocks:
+        roles = dict(columns.roles)
+        del roles[Role.TIME]
+        return replace(columns, roles=roles, left=(*columns.left, time)), text, sample
+    clock = as_text(table, time)
+    if all(value.isdigit() for value in clocks):
+        # 91500 is 09:15:00 whose zero a spreadsheet ate
+        width = 4 if max(map(len, clocks)) <= 4 else 6
+        clock = f"lpad(trim({clock}), {width}, '0')"
+        clocks = [value.zfill(width) for value in clocks]
+    text = f"trim({text}) || ' ' || trim({clock})"
+    return columns, text, [f"{d} {t}" for d, t in zip(sample, clocks, strict=False)]
+
+
+def typed_stamp(table: VendorTable, columns: Columns, options: Options) -> Stamp | None:
+    """Return the stamp of a column that is typed as one, or None."""
+    name = columns.roles[Role.TIMESTAMP]
+    kind, text = table.columns[name], as_text(table, name)
+    if Role.TIME in columns or options.date_format is not None:
+        return None
+    if kind.startswith("TIMESTAMPTZ") or "WITH TIME ZONE" in kind:
+        return Stamp(TYPED_INSTANT, text, f"timezone('UTC', {quoted_name(name)}::timestamptz)")
+    if kind == "DATE" or kind.startswith("TIMESTAMP"):
+        return Stamp(TYPED_LOCAL, text, f"{quoted_name(name)}::timestamp")
+    return None
 
 
 def first_texts(con: duckdb.DuckDBPyConnection, table: VendorTable, column: str) -> list[str]:
@@ -314,97 +484,6 @@ def first_texts(con: duckdb.DuckDBPyConnection, table: VendorTable, column: str)
     ]
 
 
-def settled_format(
-    con: duckdb.DuckDBPyConnection,
-    table: VendorTable,
-    text: str,
-    sample: Sequence[str],
-    options: Options,
-    file: str,
-) -> Format:
-    """Return the format that reads most of the stamps, or raise BadInput where two could."""
-    if options.date_format is not None:
-        return Format(options.date_format, Meaning.LOCAL, pattern=options.date_format)
-    if found := epoch(sample) or iso(sample):
-        return found
-    values = ", ".join(f"({quoted(value)})" for value in sample)
-    best = patterns_of(con, f"(values {values}) as sample (found)", len(sample), PATTERNS)
-    if len(best) > 1 and not same_reading(con, best, values):
-        # the first rows may hold no day after the 12th: look at all
-        every = f"(select distinct {text} as found from ({table.rows}) as vendor) as every_stamp"
-        [(count,)] = con.execute(f"select count(*) from {every}").fetchall()
-        best = patterns_of(con, every, count, best)
-        if len(best) > 1:
-            raise BadInput(
-                f"{file}: {sample[0]!r} may be {' or '.join(best)}",
-                f"say which in a mapping: date_format = '{best[0]}'",
-            )
-    if not best:
-        raise BadInput(
-            f"{file}: stamps such as {sample[0]!r} are of no format we know",
-            "say it in a mapping: date_format = '%d-%m-%Y %H:%M:%S'",
-        )
-    return Format(best[0], Meaning.LOCAL, pattern=best[0])
-
-
-def patterns_of(
-    con: duckdb.DuckDBPyConnection, stamps: str, count: int, patterns: Sequence[str]
-) -> list[str]:
-    """Return the patterns that read the most of these stamps."""
-    # %Y takes a year of two digits for one of antiquity
-    counts = ", ".join(
-        f"count(*) filter (where year(try_strptime(found, {quoted(pattern)})) > {OLDEST_YEAR})"
-        for pattern in patterns
-    )
-    [read] = con.execute(f"select {counts} from {stamps}").fetchall()
-    return best_patterns(dict(zip(patterns, read, strict=True)), count)
-
-
-def same_reading(con: duckdb.DuckDBPyConnection, patterns: Sequence[str], values: str) -> bool:
-    """Tell whether these patterns read the same stamps out of the same texts."""
-    first, *others = (f"try_strptime(found, {quoted(pattern)})" for pattern in patterns)
-    differ = " or ".join(f"{first} is distinct from {other}" for other in others)
-    [(count,)] = con.execute(
-        f"select count(*) from (values {values}) as sample (found) where {differ}"
-    ).fetchall()
-    return bool(count == 0)
-
-
-def stamp_sql(text: str, written: Format) -> Stamp:
-    """Return the SQL that reads stamps of this format."""
-    if written.per_second is not None:
-        count = f"try_cast(split_part(trim({text}), '.', 1) as bigint)"
-        if written.per_second > 10**6:
-            micros = f"{count} // {written.per_second // 10**6}"
-        else:
-            micros = f"{count} * {10**6 // written.per_second}"
-        # counts beyond any calendar overflow; no market is older than 1800 or younger than 2200
-        return Stamp(
-            written,
-            text,
-            f"case when {micros} between -5364662400000000 and 7258118400000000"
-            f" then make_timestamp({micros}) end",
-        )
-    if written.pattern is not None:
-        return Stamp(written, text, f"try_strptime(trim({text}), {quoted(written.pattern)})")
-    offset = f"regexp_matches({text}, {quoted(OFFSET_AT_END)})"
-    cast = f"try_cast({text} as timestamp)"
-    if written.meaning is Meaning.OFFSET:
-        return Stamp(
-            written,
-            text,
-            f"timezone('UTC', case when {offset} then try_cast({text} as timestamptz) end)",
-            cast,
-        )
-    # a stamp among these that does carry an offset is not read as if it had none
-    longest = len("2020-01-02 09:15:00")
-    return Stamp(
-        written,
-        text,
-        f"case when length({text}) > {longest} and {offset} then null else {cast} end",
-    )
-
-
 def keep_rejected(con: duckdb.DuckDBPyConnection, table: VendorTable) -> int:
     """Keep the lines that are no rows in `rejected`, by their place among the file's records."""
     rules = " ".join(
@@ -421,9 +500,9 @@ def keep_rejected(con: duckdb.DuckDBPyConnection, table: VendorTable) -> int:
     return int(count)
 
 
-def number_rows(con: duckdb.DuckDBPyConnection) -> None:
-    """Make `numbered`, where the rejected lines between the rows are counted."""
-    con.execute("""
+def number_rows(con: duckdb.DuckDBPyConnection, at: str) -> None:
+    """Make `numbered`, where the rejected lines between the rows, at `at`, are counted."""
+    con.execute(f"""
         create or replace temp table numbered as
         with before as (
             select
@@ -432,13 +511,12 @@ def number_rows(con: duckdb.DuckDBPyConnection) -> None:
             from rejected
         ),
         steps as (select from_row, max(lines) as lines from before group by from_row),
-        places as (select *, rowid as at_row from vendor_rows)
+        places as (select *, rowid + 1 as place, {at} - 1 as at_row from vendor_rows)
         select
             places.* exclude (at_row),
-            at_row + 1 as place,
             at_row + 1 + coalesce(steps.lines, 0) as source_row
         from places asof left join steps on places.at_row >= steps.from_row
-        order by at_row
+        order by place
     """)
 
 
@@ -463,3 +541,55 @@ def unreadable_sql(table: VendorTable, rows: Rows) -> str:
         {select} union all
         select place + 1, rule, to_json({{'line': line}})::varchar from rejected
     """
+
+
+def first_unreadable(
+    con: duckdb.DuckDBPyConnection, table: VendorTable, rows: Rows
+) -> tuple[Unreadable, ...]:
+    """Return of each rule the first row that breaks it, and how many do."""
+    found = con.execute(
+        "select rule, count(*), min(source_row), arg_min(content, source_row)"
+        f" from ({unreadable_sql(table, rows)}) group by rule order by min(source_row), rule"
+    ).fetchall()
+    lines = table.text.lines_of(row for _, _, row, _ in found) if table.text else {}
+    return tuple(
+        Unreadable(rule, count, row, lines.get(row), content) for rule, count, row, content in found
+    )
+
+
+def refuse_unreadable(rows: Rows, marks: Marks, options: Options, file: str) -> None:
+    """Raise UnreadableRows where more rows cannot be read than are allowed, or all of them."""
+    first = rows.first_unreadable[0]
+    share = 100 * rows.unreadable / rows.read
+    begins = f"row {first.row} is {first.rule}: {first.content[:120]}"
+    if not rows.kept:
+        message = f"{file}: none of its {rows.read:,} rows can be read; {begins}"
+        raise UnreadableRows(message, remedy_of(rows, marks, options), rows.first_unreadable)
+    if share > options.max_unreadable_pct:
+        allowed = min(100, math.ceil(share))
+        raise UnreadableRows(
+            f"{file}: {rows.unreadable:,} of its {rows.read:,} rows cannot be read, more than"
+            f" {options.max_unreadable_pct:g} %; {begins}",
+            f"{remedy_of(rows, marks, options)}; --max-unreadable-pct {allowed} delivers the rest",
+            rows.first_unreadable,
+        )
+
+
+def remedy_of(rows: Rows, marks: Marks, options: Options) -> str:
+    """Return what makes the commonest of the rows that cannot be read readable."""
+    worst = max(rows.first_unreadable, key=lambda one: one.count)
+    rule = worst.rule
+    if rule == "no_symbol":
+        return "say --symbol, or columns.symbol = '…' in a mapping"
+    if rule == "unreadable_timestamp" and options.date_format is not None:
+        return "mend date_format in the mapping"
+    number = rule.removeprefix("unreadable_")
+    if number in rows.columns.numbers:
+        content = json.loads(worst.content)
+        text = str(content.get(rows.columns.roles[Role(number)], ""))
+        if marks == Marks() and (said := two_readings(text)):
+            return said
+        if number == "volume":
+            return "say columns.volume = '' in a mapping to take no volume, or which column it is"
+        return f"mend that column, or say which it is in a mapping: columns.{number} = '…'"
+    return "mend those lines in the file"

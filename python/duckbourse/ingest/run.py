@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
@@ -15,22 +16,32 @@ from typing import Protocol
 
 import duckdb
 
-from duckbourse.errors import BadInput, BourseError, ConfigurationError, NotBars
+from duckbourse.errors import (
+    BadInput,
+    BourseError,
+    ConfigurationError,
+    NotBars,
+    Unreadable,
+    UnreadableRows,
+)
 from duckbourse.ingest.bars import (
+    Bars,
     make_bars,
     revised,
     write_bars,
     write_manifest,
     write_unreadable,
 )
-from duckbourse.ingest.columns import Role
+from duckbourse.ingest.columns import Role, detected
 from duckbourse.ingest.files import Found, is_archive, members, walked
 from duckbourse.ingest.options import Options
-from duckbourse.ingest.rows import read_rows
+from duckbourse.ingest.rows import Rows, read_rows
 from duckbourse.ingest.same import delivered_before
-from duckbourse.ingest.settle import settle
+from duckbourse.ingest.schema import Kind
+from duckbourse.ingest.settle import Settled, settle
 from duckbourse.ingest.store import NO_ROOM, Delivered, RawStore
-from duckbourse.ingest.tables import full_disk, vendor_table
+from duckbourse.ingest.symbols import symbol_in
+from duckbourse.ingest.tables import VendorTable, full_disk, vendor_table
 from duckbourse.ingest.withdrawals import Withdrawn, again, withdrawn
 from duckbourse.settings import settings
 from duckbourse.warehouse import is_full, quoted
@@ -72,6 +83,13 @@ class Report:
     last_session: date | None = None
     notes: tuple[str, ...] = ()
     columns_left: tuple[str, ...] = ()
+    # what has no column, and those of the left ones that may be it
+    columns_missed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    # of a file of one symbol, and what says so
+    symbol: str | None = None
+    symbol_from: str | None = None
+    # of each reason the first row that could not be read
+    unreadable: tuple[Unreadable, ...] = ()
     remedy: str = ""
     error: BourseError | None = field(default=None, repr=False, compare=False)
 
@@ -172,7 +190,54 @@ def plain_full_disk(where: Path) -> Iterator[None]:
 
 def failed(file: str, error: BourseError) -> Report:
     """Return the report of a file that could not be delivered."""
-    return Report(file, Outcome.FAILED, notes=(str(error),), remedy=error.remedy, error=error)
+    first = error.first if isinstance(error, UnreadableRows) else ()
+    return Report(
+        file,
+        Outcome.FAILED,
+        notes=(str(error),),
+        unreadable=first,
+        remedy=error.remedy,
+        error=error,
+    )
+
+
+def symbol_of(found: Found, table: VendorTable, options: Options) -> tuple[str | None, str | None]:
+    """
+    Return the symbol of a file and what says it, None where each row says its own.
+
+    Raise BadInput where a pattern finds none in the file's name.
+    """
+    if options.symbol:
+        return options.symbol, "as stated"
+    if options.symbol_pattern:
+        match = re.search(options.symbol_pattern, found.stem)
+        if match is None or not match["symbol"]:
+            raise BadInput(
+                f"{found.name}: symbol_pattern {options.symbol_pattern!r} finds no symbol in"
+                f" {found.stem!r}",
+                "mend symbol_pattern in the mapping, or say --symbol",
+            )
+        return match["symbol"], "symbol_pattern"
+    if table.symbol:
+        return table.symbol, "its header"
+    try:
+        if Role.SYMBOL in detected(list(table.columns), options.columns):
+            return None, None
+    except KeyError:
+        # said with what else is missing
+        return None, None
+    return symbol_in(found.stem), "the file's name"
+
+
+def missed_columns(rows: Rows, settled: Settled, bars: Bars) -> dict[str, tuple[str, ...]]:
+    """Return what bars of this kind could have and have not, beside columns that look like it."""
+    wanted = {Role.VOLUME, Role.SYMBOL}
+    if settled.kind is Kind.MINUTE:
+        wanted.add(Role.BAR_LABEL)
+    elif bars.duplicate:
+        # a day twice may be two times of a day
+        wanted.add(Role.TIME)
+    return {role.value: found for role, found in rows.columns.missed.items() if role in wanted}
 
 
 @dataclass
@@ -245,10 +310,19 @@ class Job:
             delivery = again(delivery)
         if any(store.holds(delivery) for store in (self.store, *self.beside)):
             return Report(found.name, Outcome.ALREADY_THERE, delivery, source=source)
-        table = vendor_table(self.con, found.path, found.name, self.scratch, self.options)
-        symbol = table.symbol or found.stem
+        table = vendor_table(
+            self.con, found.path, found.name, self.scratch, self.options, self.delivered_at
+        )
+        symbol, symbol_from = symbol_of(found, table, self.options)
         with self.watched(found):
-            rows = read_rows(self.con, table, self.options, symbol, found.name)
+            rows = read_rows(
+                self.con,
+                table,
+                self.options,
+                symbol,
+                [symbol or found.stem, found.stem],
+                found.name,
+            )
         self.part(found, READ)
         earlier = [one for one in self.known() if one.source == source]
         before = earlier[-1].calendar if earlier else None
@@ -266,15 +340,19 @@ class Job:
                 found.name, Outcome.ALREADY_THERE, same.delivery, source=source, notes=(note,)
             )
         same_kind = [one for one in earlier if one.kind == settled.kind]
-        notes = list(settled.notes)
+        notes = [*table.notes, *rows.notes, *settled.notes]
         if delivery != first_name:
             since = self.withdrawn[first_name].at
             notes.append(f"delivered anew: what it had brought was withdrawn on {since:%Y-%m-%d}")
+        missed = missed_columns(rows, settled, bars)
+        for role, alike in missed.items():
+            notes.append(
+                f"no {role} was taken, though {' and '.join(alike)} may be it: say"
+                f" columns.{role} = '{alike[0]}' in a mapping (or '' if there is none)"
+            )
         column = rows.columns.roles.get(Role.SYMBOL)
         if self.options.symbol and column:
             notes.append(f"symbol {self.options.symbol} as stated, not that of column {column}")
-        elif not (self.options.symbol or column or table.symbol):
-            notes.append("its symbol is its name")
         manifest: dict[str, object] = {
             "delivery": delivery,
             "kind": settled.kind.value,
@@ -298,6 +376,10 @@ class Job:
             outcome=Outcome.WOULD_DELIVER,
             notes=tuple(notes),
             columns_left=rows.columns.left,
+            columns_missed=missed,
+            symbol=symbol,
+            symbol_from=symbol_from,
+            unreadable=rows.first_unreadable,
             **{name: manifest[name] for name in SHARED},  # type: ignore[arg-type]
         )
         if self.dry_run:

@@ -8,7 +8,7 @@ import duckdb
 
 from duckbourse.errors import BadInput
 from duckbourse.ingest.calendars import Calendar, calendars
-from duckbourse.ingest.columns import Role
+from duckbourse.ingest.columns import Role, said_label
 from duckbourse.ingest.options import Options
 from duckbourse.ingest.rows import Rows
 from duckbourse.ingest.schema import Kind
@@ -125,7 +125,9 @@ def settled_calendar(
     if options.calendar:
         return known[options.calendar], ""
     if table.calendar:
-        return known[table.calendar], f"{table.shape.title()} serves Indian exchanges only"
+        calendar = known[table.calendar]
+        served = "markets that never close" if calendar.always_open else "Indian exchanges only"
+        return calendar, f"{table.shape} serves {served}"
     if rows.offset == INDIA_OFFSET:
         return known["XNSE"], "its stamps say +05:30"
     if before:
@@ -180,6 +182,10 @@ def settled_label(
         ).fetchall()
         if said in ([("start",)], [("end",)]):
             return said[0][0], [*notes, f"minutes labelled by {said[0][0]}: its own column says so"]
+    stamp = rows.columns.roles[Role.TIMESTAMP]
+    called = said_label(stamp)
+    if called and by_hours in (None, called):
+        return called, [*notes, f"minutes labelled by {called}: its column {stamp} says so"]
     if rows.off_minute > rows.kept * (1 - 1 / 60):
         return "start", [*notes, "stamps lie inside their minutes, so either label reads the same"]
     if by_hours:

@@ -34,10 +34,13 @@ class Format:
     name: str
     meaning: Meaning
     pattern: str | None = None
-    # of an epoch: how many of its units are a second
-    per_second: int | None = None
+    # a count since 1970, each of the unit that its number of digits says
+    is_epoch: bool = False
+    # the name of a time zone follows, as in `20240102 09:30:00 US/Eastern`
+    zone_behind: bool = False
 
 
+EPOCH = Format("counted since 1970", Meaning.INSTANT, is_epoch=True)
 ISO = Format("ISO 8601", Meaning.LOCAL)
 ISO_OFFSET = Format("ISO 8601 with an offset", Meaning.OFFSET)
 TYPED_LOCAL = Format("typed, without a zone", Meaning.LOCAL)
@@ -45,8 +48,11 @@ TYPED_INSTANT = Format("typed, with a zone", Meaning.INSTANT)
 
 OFFSET_AT_END = r"\d{2}:\d{2}.*(Z|[+-]\d{2}:?\d{2})$"
 ISO_TEXT = re.compile(r"\d{4}([-/])\d{1,2}\1\d{1,2}([ T]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?)?")
-EPOCH = re.compile(r"(\d{9,10}|\d{13}|\d{16}|\d{19})(\.0*)?")
-EPOCH_UNITS = {9: 1, 10: 1, 13: 10**3, 16: 10**6, 19: 10**9}
+# seconds, milliseconds, microseconds or nanoseconds, of 1973 to 2286
+EPOCH_TEXT = re.compile(r"-?(\d{9,10}|\d{12,13}|\d{15,16}|\d{18,19})(\.\d*)?")
+# 202401020915 is a date and a time
+COMPACT = re.compile(r"(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])([01]\d|2[0-3])[0-5]\d")
+ZONE_AT_END = r"\s+([A-Z][A-Za-z]+(/[A-Za-z_+-]+)+|UTC|GMT|E[SD]T|C[SD]T|M[SD]T|P[SD]T|IST)$"
 
 DATES = (
     *("%Y%m%d", "%d-%b-%Y", "%d-%b-%y", "%d %b %Y", "%d-%B-%Y", "%d %B %Y"),
@@ -67,14 +73,19 @@ MAX_CONTRADICTION = 0.1
 
 
 def epoch(texts: Sequence[str]) -> Format | None:
-    """Return the format of counts since 1970, told by their number of digits."""
-    matches = [EPOCH.fullmatch(text.strip()) for text in texts]
-    widths = {len(match[1]) for match in matches if match}
-    units = {EPOCH_UNITS[width] for width in widths}
-    if len(units) != 1 or sum(map(bool, matches)) < MIN_READABLE * len(texts):
+    """Return the format of counts since 1970, if most texts are such."""
+    counts = [
+        EPOCH_TEXT.fullmatch(text.strip()) and not COMPACT.fullmatch(text.strip()) for text in texts
+    ]
+    return EPOCH if sum(map(bool, counts)) >= MIN_READABLE * len(texts) else None
+
+
+def zoned(texts: Sequence[str]) -> Format | None:
+    """Return the format of stamps with the name of their zone behind, if most texts are such."""
+    count = sum(bool(re.search(ZONE_AT_END, text.strip())) for text in texts)
+    if count < MIN_READABLE * len(texts):
         return None
-    unit = units.pop()
-    return Format(f"epoch, {unit} a second", Meaning.INSTANT, per_second=unit)
+    return Format("with a zone", Meaning.OFFSET, zone_behind=True)
 
 
 def iso(texts: Sequence[str]) -> Format | None:
@@ -85,14 +96,6 @@ def iso(texts: Sequence[str]) -> Format | None:
     if sum(bool(ISO_TEXT.fullmatch(text.strip())) for text in texts) >= enough:
         return ISO
     return None
-
-
-def best_patterns(read: Mapping[str, int], looked_at: int) -> list[str]:
-    """Return the patterns that read the most stamps, where that is enough of them."""
-    most = max(read.values(), default=0)
-    if most == 0 or most < MIN_READABLE * looked_at:
-        return []
-    return [pattern for pattern, count in read.items() if count == most]
 
 
 @dataclass(frozen=True)

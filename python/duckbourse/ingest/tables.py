@@ -2,7 +2,7 @@
 A vendor's file as something DuckDB can select from, whatever its format.
 
     text        one column of text for each of the vendor's
-    JSON        Kite's candles, Dhan's arrays, or a list of records: columns of text
+    JSON        see documents.py: columns of text
     Parquet     as typed by the vendor
     Feather     made Parquet by polars, which DuckDB then reads: it has no reader of its own for it
 """
@@ -11,23 +11,52 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
 import polars
 
 from duckbourse.errors import BadInput, ConfigurationError, NotBars, StorageFull
-from duckbourse.ingest.columns import Role
+from duckbourse.ingest.columns import quoted_name
 from duckbourse.ingest.dialect import dialect
+from duckbourse.ingest.documents import document
 from duckbourse.ingest.options import Options
+from duckbourse.ingest.wide import ROW, Wide, flat
 from duckbourse.warehouse import is_full, quoted
 
 HEAD_BYTES = 1 << 16
-CANDLE = ("timestamp", "open", "high", "low", "close", "volume", "oi")
-DHAN_STAMPS = ("timestamp", "start_Time", "start_time")
+
+
+@dataclass(frozen=True)
+class TextFile:
+    """A text file, to look a line up in."""
+
+    path: Path
+    packed: bool
+    rows_at: int
+
+    def lines_of(self, numbers: Iterable[int]) -> dict[int, int]:
+        """Return the line on which each of these rows begins; both count from one."""
+        wanted = set(numbers)
+        found: dict[int, int] = {}
+        row = 0
+        inside = False
+        with gzip.open(self.path) if self.packed else self.path.open("rb") as file:
+            for line, content in enumerate(file, 1):
+                if line <= self.rows_at or (not inside and not content.strip()):
+                    continue
+                if not inside:
+                    row += 1
+                    if row in wanted:
+                        found[row] = line
+                        if len(found) == len(wanted):
+                            break
+                inside ^= content.count(b'"') % 2 == 1
+        return found
 
 
 @dataclass(frozen=True)
@@ -50,12 +79,28 @@ class VendorTable:
     symbol: str | None = None
     # for a text file: its first rows, so that they need not be asked for
     head: tuple[tuple[str, ...], ...] = ()
+    # for a text file, and where a delimiter may stand within a field that is quoted
+    text: TextFile | None = None
+    delimiter: str | None = None
+    quoted: bool = False
+    # where a row of the file is more than one of `rows`: the column that says which it is of
+    row_column: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 def vendor_table(
-    con: duckdb.DuckDBPyConnection, path: Path, file: str, scratch: Path, options: Options
+    con: duckdb.DuckDBPyConnection,
+    path: Path,
+    file: str,
+    scratch: Path,
+    options: Options,
+    known_at: datetime,
 ) -> VendorTable:
-    """Return the table in a file, told by its first bytes, or raise BadInput."""
+    """
+    Return the table in a file, told by its first bytes, or raise BadInput.
+
+    It was had at `known_at`, and holds nothing that came later.
+    """
     path = without_wildcards(path, scratch)
     with path.open("rb") as opened:
         head = opened.read(8)
@@ -73,7 +118,8 @@ def vendor_table(
     packed = head[:2] == b"\x1f\x8b"
     text = first_text(path, file, packed)
     if text.lstrip()[:1] in ("{", "["):
-        return from_json(con, unpacked(path, file, scratch) if packed else path, file)
+        plain = unpacked(path, file, scratch) if packed else path
+        return from_json(con, plain, file, options, known_at)
     return text_table(path, file, text, packed, options)
 
 
@@ -142,14 +188,55 @@ def text_table(path: Path, file: str, head: str, packed: bool, options: Options)
         f" delim = {quoted(layout.delimiter)}, quote = '\"', escape = '\"',"
         f" compression = '{'gzip' if packed else 'none'}', columns = {{{columns}}}"
     )
-    return VendorTable(
+    table = VendorTable(
         shape="text",
         rows=f"select * from {call}, ignore_errors = true)",
         recording=f"select * from {call}, store_rejects = true)",
         columns=dict.fromkeys((name or "nameless" for name in layout.names), "VARCHAR"),
         lines_before=layout.rows_at,
-        symbol=layout.symbol,
         head=layout.rows,
+        text=TextFile(path, packed, layout.rows_at),
+        delimiter=layout.delimiter,
+        quoted=layout.quoted,
+    )
+    if layout.above:
+        lines = "the line" if layout.above == 1 else f"{layout.above} lines"
+        table = replace(table, notes=(f"passed over {lines} above its header",))
+    return by_symbol(table, layout.wide)
+
+
+def by_symbol(table: VendorTable, wide: Wide | None) -> VendorTable:
+    """Return the table with a row a symbol where it has columns for each."""
+    if wide is None:
+        return table
+    columns = {name: table.columns[name] for name in wide.index}
+    if len(wide.symbols) == 1:
+        [(symbol, own)] = wide.symbols.items()
+        columns |= {field: table.columns[name] for field, name in own.items()}
+        names = ", ".join(
+            [quoted_name(name) for name in wide.index]
+            + [f"{quoted_name(name)} as {quoted_name(field)}" for field, name in own.items()]
+        )
+        at = [list(table.columns).index(name) for name in (*wide.index, *own.values())]
+        return replace(
+            table,
+            rows=f"select {names} from ({table.rows})",
+            recording=table.recording and f"select {names} from ({table.recording})",
+            columns=columns,
+            symbol=symbol,
+            head=tuple(tuple(row[place] for place in at) for row in table.head),
+        )
+    columns["symbol"] = "VARCHAR"
+    for field in wide.fields:
+        kinds = {table.columns[own[field]] for own in wide.symbols.values() if field in own}
+        columns[field] = kinds.pop() if len(kinds) == 1 else "DOUBLE"
+    return replace(
+        table,
+        rows=wide.unpivoted(table.rows),
+        recording=table.recording and wide.unpivoted(table.recording),
+        columns=columns,
+        row_column=ROW,
+        head=(),
     )
 
 
@@ -157,8 +244,9 @@ def parquet(con: duckdb.DuckDBPyConnection, path: Path, file: str) -> VendorTabl
     """Return the table in a Parquet file."""
     rows = f"select * from read_parquet({quoted(path)}, hive_partitioning = false)"
     with reading(file):
-        columns = con.execute(f"describe {rows}").fetchall()
-    return VendorTable("parquet", rows, {column[0]: column[1] for column in columns})
+        described = con.execute(f"describe {rows}").fetchall()
+    columns = {column[0]: column[1] for column in described}
+    return by_symbol(VendorTable("parquet", rows, columns), flat(list(columns)))
 
 
 def feather(con: duckdb.DuckDBPyConnection, path: Path, file: str, scratch: Path) -> VendorTable:
@@ -169,102 +257,19 @@ def feather(con: duckdb.DuckDBPyConnection, path: Path, file: str, scratch: Path
     return parquet(con, copy, file)
 
 
-def from_json(con: duckdb.DuckDBPyConnection, path: Path, file: str) -> VendorTable:
-    """Return the table in a JSON document of one of the shapes we know."""
-    try:
-        con.execute(
-            "create or replace temp table document as"
-            f" select content::json as doc from read_text({quoted(path)})"
-        )
-    except (duckdb.ConversionException, duckdb.InvalidInputException) as error:
-        message = str(error).split("  Input:")[0].removeprefix("Conversion Error: ")
-        raise BadInput(f"{file} is not JSON: {message.splitlines()[0]}", DAMAGED) from error
-    [(top, status, said)] = con.execute(
-        "select json_type(doc), doc ->> '$.status', doc ->> '$.message' from document"
-    ).fetchall()
-    if status not in (None, "success"):
-        raise BadInput(f"{file} is a vendor's error: {said or status}", "ask the vendor again")
-    if top == "ARRAY":
-        return records(con, file)
-    for place in ("$.data", "$"):
-        [(keys,)] = con.execute(f"select json_keys(doc, '{place}') from document").fetchall()
-        if "candles" in (keys or []):
-            return candles(f"{place}.candles")
-        stamps = [key for key in DHAN_STAMPS if key in (keys or [])]
-        if stamps and "close" in keys:
-            return arrays(con, file, place, stamps[0], keys)
-    raise NotBars(
-        f"{file} is JSON of a shape that holds no bars",
-        "give Kite's {data: {candles: […]}}, Dhan's {open: […], …} or a list of records",
-    )
-
-
-def candles(place: str) -> VendorTable:
-    """Return Kite's candles: arrays of stamp, open, high, low, close, volume and open interest."""
-    fields = ", ".join(f"candle ->> {at} as {quoted_name(n)}" for at, n in enumerate(CANDLE))
-    return VendorTable(
-        shape="kite",
-        rows=(
-            f"select {fields} from (select unnest(from_json(doc -> '{place}', '[\"json\"]'))"
-            " as candle from document)"
-        ),
-        columns=dict.fromkeys(CANDLE, "VARCHAR"),
-        bar_label="start",
-        calendar="XNSE",
-    )
-
-
-def arrays(
-    con: duckdb.DuckDBPyConnection, file: str, place: str, stamp: str, keys: list[str]
+def from_json(
+    con: duckdb.DuckDBPyConnection, path: Path, file: str, options: Options, known_at: datetime
 ) -> VendorTable:
-    """Return Dhan's arrays, one for each column."""
-    names = [stamp, *(key for key in ("open", "high", "low", "close", "volume") if key in keys)]
-    counts = ", ".join(f"json_array_length(doc, '{place}.{name}')" for name in names)
-    [lengths] = con.execute(f"select {counts} from document").fetchall()
-    if len(set(lengths)) > 1:
-        said = ", ".join(f"{name} {length}" for name, length in zip(names, lengths, strict=True))
-        raise BadInput(f"{file} has arrays of different lengths: {said}", DAMAGED)
-    fields = ", ".join(
-        f"unnest(from_json(doc -> '{place}.{name}', '[\"varchar\"]'))"
-        f" as {quoted_name(Role.TIMESTAMP if name == stamp else name)}"
-        for name in names
-    )
+    """Return the table in a JSON document of one of the shapes we know."""
+    found = document(con, path, file, options, known_at)
     return VendorTable(
-        shape="dhan",
-        rows=f"select {fields} from document",
-        columns=dict.fromkeys((Role.TIMESTAMP.value, *names[1:]), "VARCHAR"),
-        bar_label="start",
-        calendar="XNSE",
+        shape=found.shape.vendor or found.shape.form,
+        rows=found.rows,
+        columns=dict.fromkeys(found.columns, "VARCHAR"),
+        bar_label=found.shape.bar_label,
+        calendar=found.shape.calendar,
+        notes=found.notes,
     )
-
-
-def records(con: duckdb.DuckDBPyConnection, file: str) -> VendorTable:
-    """Return a list of objects, whose keys are the columns."""
-    found = con.execute(
-        "select distinct unnest(json_keys(record)) as name from"
-        " (select unnest(from_json(doc, '[\"json\"]')) as record from document limit 100)"
-        " order by name"
-    ).fetchall()
-    names = [name for (name,) in found]
-    if not names:
-        raise NotBars(f"{file} is a JSON list without records", "give a list of objects")
-    fields = ", ".join(
-        f"json_extract_string(record, '$.' || {quoted(key)}) as {quoted_name(name)}"
-        for name, key in ((name, '"' + name + '"') for name in names)
-    )
-    return VendorTable(
-        shape="records",
-        rows=(
-            f"select {fields} from (select unnest(from_json(doc, '[\"json\"]')) as record"
-            " from document)"
-        ),
-        columns=dict.fromkeys(names, "VARCHAR"),
-    )
-
-
-def quoted_name(name: str) -> str:
-    """Return a name as a SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def full_disk(error: BaseException, where: Path) -> StorageFull:

@@ -55,7 +55,8 @@ class Shop:
         beside: tuple[RawStore, ...] = (),
         **stated: Any,
     ) -> list[Report]:
-        """Ingest and return what became of each file."""
+        """Ingest and return what became of each file, however many of its rows are unreadable."""
+        stated.setdefault("max_unreadable_pct", 100)
         options = read_mapping(mapping, **stated)
         reports = ingest(
             list(paths), options, self.store, delivered_at, dry_run=dry_run, beside=beside

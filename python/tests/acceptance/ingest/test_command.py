@@ -35,7 +35,8 @@ def days(count: int, close: object = 1) -> list[str]:
 def test_a_table_for_people(shop: Shop) -> None:
     shop.csv("M.csv", [f"{row}" for row in minutes("2024-01-02", "09:15", 375)] * 4)
     shop.csv("D.csv", [*days(3), "2024-01-04,x,1,1,1,1"])
-    result = bourse(shop, shop.folder / "vendor", "--calendar", "XNSE")
+    allowed = ("--max-unreadable-pct", "25")
+    result = bourse(shop, shop.folder / "vendor", "--calendar", "XNSE", *allowed)
     assert result.exit_code == 0, result.output
     lines = [line.split() for line in result.stdout.splitlines()]
     assert lines[0] == ["file", "kind", "calendar", *WORDS]
@@ -43,6 +44,8 @@ def test_a_table_for_people(shop: Shop) -> None:
     assert lines[2] == ["M.csv", "minute", "XNSE", "1,500", "1,500", "0", "1,125", "0", "delivered"]
     assert lines[3] == ["2", "files", "1,504", "1,503", "1", "1,125", "0", "2", "delivered"]
     assert "minutes labelled by start: the hours of XNSE" in result.stderr
+    assert "D.csv: 1 row is unreadable_open, line 5: {" in result.stderr
+    assert "2 files: symbol D, M: from the file's name" in result.stderr
 
 
 WORDS = ["read", "kept", "unreadable", "duplicate", "revised"]
@@ -89,11 +92,13 @@ def test_many_files_are_not_many_lines(shop: Shop) -> None:
     for number in range(40):
         shop.csv(f"S{number:02d}.csv", days(3, close="x" if number == 7 else 1))
     shop.csv("S07.csv", [*days(3), "2024-01-09,x,1,1,1,1"])
-    result = bourse(shop, shop.folder / "vendor", "--calendar", "XNYS")
+    allowed = ("--max-unreadable-pct", "25")
+    result = bourse(shop, shop.folder / "vendor", "--calendar", "XNYS", *allowed)
     assert result.exit_code == 0
     assert len(result.stdout.splitlines()) == 4
     assert "39 other files" in result.stdout
-    assert "40 files: its symbol is its name" in result.stderr
+    symbols = "S00, S01, S02, S03, S04 and 35 more"
+    assert f"40 files: symbol {symbols}: from the file's name" in result.stderr
 
 
 @pytest.mark.parametrize("given", ["yesterday", "2026-13-01"])

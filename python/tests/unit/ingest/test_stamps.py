@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 
+import duckdb
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from duckbourse.ingest.calendars import calendars
 from duckbourse.ingest.schema import Kind
-from duckbourse.ingest.stamps import DAY, Edges, Spacing, bars_are, epoch, iso, keeps_hours, label
+from duckbourse.ingest.stamp_formats import epoch_sql
+from duckbourse.ingest.stamps import (
+    DAY,
+    EPOCH,
+    Edges,
+    Spacing,
+    bars_are,
+    epoch,
+    iso,
+    keeps_hours,
+    label,
+)
 
 WHOLE_DAYS = Edges(
     sessions=10,
@@ -95,13 +108,30 @@ def test_hours_are_kept_by_whole_sessions_only() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "per_second"),
-    [("1550000000", 1), ("1550000000.0", 1), ("1550000000000", 10**3), ("15500000" * 2, 10**6)],
+    "text",
+    ["1550000000", "1550000000.0", "1550000000000", "15500000" * 2, "155" + "0" * 16, "-631152000"],
 )
-def test_epochs_are_told_by_their_digits(text: str, per_second: int) -> None:
-    found = epoch([text, text, "x"])
-    assert found is not None
-    assert found.per_second == per_second
+def test_epochs_are_told_by_their_digits(text: str) -> None:
+    assert epoch([text, text, "x"]) is EPOCH
+    assert epoch([text, "x", "x"]) is None
+
+
+def test_each_epoch_is_of_the_unit_that_its_own_digits_say() -> None:
+    second = 1_735_689_600  # 2025-01-01
+    texts = {f"{second}{'0' * zeros}{end}" for zeros in (0, 3, 6, 9) for end in ("", ".0")}
+    older = {f"{631_152_000}{'0' * zeros}" for zeros in (0, 3, 6, 9)}  # 1990-01-01
+    dates = {"20250101", "202501010915", "20250101091500", "x", ""}
+    with duckdb.connect() as con:
+        listed = ", ".join(f"('{text}')" for text in {*texts, *older, *dates, "-631152000"})
+        found = dict(
+            con.execute(
+                f"select found, {epoch_sql('found')} from (values {listed}) as t (found)"
+            ).fetchall()
+        )
+    assert {found[text] for text in texts} == {datetime(2025, 1, 1)}
+    assert {found[text] for text in older} == {datetime(1990, 1, 1)}
+    assert {found[text] for text in dates} == {None}
+    assert found["-631152000"] == datetime(1950, 1, 1)
 
 
 @pytest.mark.parametrize("text", ["20190213", "201902130931", "20190213093100", "13-02-2019"])

@@ -215,7 +215,8 @@ if cpu_seconds := sys.stdin.readline().strip():
 try:
     ingest([pathlib.Path(sys.argv[1])], calendar="XNYS", into=pathlib.Path(sys.argv[2]),
         mapping=None, source=None, symbol=None, timezone=None, bar_label=None, kind=None,
-        delivered_at=sys.argv[3], flat=False, dry_run=False, json=True)
+        epoch=None, max_unreadable_pct=100, delivered_at=sys.argv[3], flat=False, dry_run=False,
+        json=True)
 except BourseError as error:
     print(type(error).__name__, error, flush=True)
     sys.exit(error.exit_code)

@@ -1,0 +1,227 @@
+"""How the stamps of a file are written, found in its texts, and the SQL that reads them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import duckdb
+
+from duckbourse.errors import BadInput
+from duckbourse.ingest.options import Options
+from duckbourse.ingest.stamps import (
+    ISO,
+    ISO_OFFSET,
+    ISO_TEXT,
+    OFFSET_AT_END,
+    PATTERNS,
+    ZONE_AT_END,
+    Format,
+    Meaning,
+    epoch,
+    iso,
+    zoned,
+)
+from duckbourse.warehouse import quoted
+
+OLDEST = "timestamp '1800-01-01'"
+# A format that reads stamps otherwise than the file's first one is not for a few of them.
+MIN_CONTRARY = 0.01
+LOOKED_AT = 200
+ISO_PATTERNS = tuple(f"%Y-%m-%d{gap}{clock}" for gap in " T" for clock in ("%H:%M:%S", "%H:%M"))
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """A stamp as SQL: as text, as TIMESTAMP (UTC if an instant), and as its offset had it."""
+
+    format: Format
+    text: str
+    value: str
+    written: str | None = None
+    # the formats that are in the file, the first of them `format`
+    formats: tuple[Format, ...] = ()
+
+
+def settled_format(
+    con: duckdb.DuckDBPyConnection, every: str, sample: Sequence[str], options: Options, file: str
+) -> Format:
+    """
+    Return the format that reads most of the stamps, or raise BadInput where two could.
+
+    `every` selects all stamps, as `found`.
+    """
+    if options.date_format is not None:
+        return stated_format(options.date_format)
+    if found := epoch(sample) or zoned(sample) or iso(sample):
+        if found.zone_behind:
+            sample = [re.sub(ZONE_AT_END, "", text.strip()) for text in sample]
+            clock = f"regexp_replace(found, {quoted(ZONE_AT_END)}, '')"
+            every = f"select {clock} as found from ({every})"
+            inner = settled_format(con, every, sample, options, file)
+            return replace(
+                inner, name=f"{inner.name} and a zone", meaning=Meaning.OFFSET, zone_behind=True
+            )
+        return found
+    # of a file with several formats, the commonest is the first to be found
+    best = patterns_of(con, values_sql(sample), PATTERNS)
+    if len(best) > 1 and not agree(con, best, values_sql(sample)):
+        # the first rows may hold no day after the 12th: look at all
+        distinct = f"select distinct trim(found) as found from ({every})"
+        best = patterns_of(con, distinct, best)
+        if not agree(con, best, distinct):
+            raise BadInput(
+                f"{file}: {sample[0]!r} may be {' or '.join(best)}",
+                f"say which in a mapping: date_format = {' or '.join(map(repr, best))}",
+            )
+    if not best:
+        raise BadInput(
+            f"{file}: stamps such as {sample[0]!r} are of no format we know",
+            "say it in a mapping, as strptime has it: '02-01-2024 09:15:00' is of"
+            " date_format = '%d-%m-%Y %H:%M:%S'",
+        )
+    return Format(best[0], Meaning.LOCAL, pattern=best[0])
+
+
+def stated_format(pattern: str) -> Format:
+    """Return the format that a mapping states; with an offset or zone its stamps are instants."""
+    if re.search("%[zZ]", pattern):
+        return Format(pattern, Meaning.INSTANT, pattern=pattern)
+    return Format(pattern, Meaning.LOCAL, pattern=pattern)
+
+
+def further_format(
+    con: duckdb.DuckDBPyConnection, every: str, stamp: Stamp, rows: int, unread: int
+) -> Format | None:
+    """
+    Return a format of what a file's stamps so far do not read, if their texts tell one.
+
+    It has the same meaning: a clock without a zone is no instant. Where it reads the same text as
+    another day than the first format does, it must be that of many rows, not of a slip in one.
+    """
+    missed = (
+        f"select distinct found from ({every}) where trim(found) <> ''"
+        f" and ({read_sql('found', stamp.formats)}) is null"
+    )
+    sample = [text.strip() for (text,) in con.execute(f"{missed} limit {LOOKED_AT}").fetchall()]
+    if not sample or stamp.format.zone_behind:
+        return None
+    if stamp.format.meaning is Meaning.INSTANT:
+        candidates = [ISO_OFFSET] if any(re.search(OFFSET_AT_END, t) for t in sample) else []
+        candidates += [found for text in sample if (found := epoch([text]))][:1]
+    elif stamp.format.meaning is Meaning.LOCAL:
+        candidates = [ISO] if any(ISO_TEXT.fullmatch(text) for text in sample) else []
+        values = values_sql(sample)
+        best = patterns_of(con, values, PATTERNS)
+        if best and agree(con, best, values):
+            candidates.append(Format(best[0], Meaning.LOCAL, pattern=best[0]))
+    else:
+        return None
+    for found in candidates:
+        if found in stamp.formats:
+            continue
+        contrary = " or ".join(
+            f"{value_sql('found', known)} <> {value_sql('found', found)}" for known in stamp.formats
+        )
+        [(reads, differs)] = con.execute(
+            f"select count(*) filter (where ({read_sql('found', stamp.formats)}) is null"
+            f" and {value_sql('found', found)} is not null), coalesce(bool_or({contrary}), false)"
+            f" from ({every})"
+        ).fetchall()
+        if reads and (not differs or unread >= MIN_CONTRARY * rows):
+            return found
+    return None
+
+
+def values_sql(sample: Sequence[str]) -> str:
+    """Return the selection of these texts as `found`."""
+    return f"select * from (values {', '.join(f'({quoted(t)})' for t in sample)}) as sample (found)"
+
+
+def patterns_of(con: duckdb.DuckDBPyConnection, stamps: str, patterns: Sequence[str]) -> list[str]:
+    """Return the patterns that read the most of these stamps, if any reads one."""
+    # %Y takes a year of two digits for one of antiquity
+    counts = ", ".join(
+        f"count(*) filter (where try_strptime(found, {quoted(pattern)}) > {OLDEST})"
+        for pattern in patterns
+    )
+    [read] = con.execute(f"select {counts} from ({stamps})").fetchall()
+    most = max(read)
+    return [pattern for pattern, count in zip(patterns, read, strict=True) if count == most > 0]
+
+
+def agree(con: duckdb.DuckDBPyConnection, patterns: Sequence[str], stamps: str) -> bool:
+    """Tell whether no text is read in two ways by these patterns."""
+    read = ", ".join(f"try_strptime(found, {quoted(pattern)})" for pattern in patterns)
+    # both pass over what is null
+    [(count,)] = con.execute(
+        f"select count(*) from ({stamps}) where least({read}) <> greatest({read})"
+    ).fetchall()
+    return bool(count == 0)
+
+
+def stamp_sql(text: str, formats: Sequence[Format]) -> Stamp:
+    """Return the SQL that reads stamps of these formats, which have one meaning."""
+    first = formats[0]
+    written = None
+    if first.zone_behind:
+        behind = f"regexp_replace(trim({text}), {quoted(ZONE_AT_END)}, '')"
+        written = value_sql(behind, replace(first, meaning=Meaning.LOCAL, zone_behind=False))
+    elif first.meaning is Meaning.OFFSET:
+        written = f"try_cast({text} as timestamp)"
+    return Stamp(first, text, read_sql(text, formats), written, tuple(formats))
+
+
+def read_sql(text: str, formats: Sequence[Format]) -> str:
+    """Return a text as TIMESTAMP, null where no format reads it or two read it differently."""
+    values = [value_sql(text, one) for one in formats]
+    if len(values) == 1:
+        return values[0]
+    # both pass over what is null
+    listed = ", ".join(values)
+    return f"case when least({listed}) = greatest({listed}) then least({listed}) end"
+
+
+def value_sql(text: str, written: Format) -> str:
+    """Return a text of one format as TIMESTAMP, null where it is not of it."""
+    if written.is_epoch:
+        return epoch_sql(text)
+    if written.zone_behind:
+        patterns = [written.pattern] if written.pattern else ISO_PATTERNS
+        listed = ", ".join(quoted(f"{pattern} %Z") for pattern in patterns)
+        return f"timezone('UTC', try_strptime(trim({text}), [{listed}]))"
+    if written.pattern is not None:
+        value = f"try_strptime(trim({text}), {quoted(written.pattern)})"
+        if written.meaning is Meaning.INSTANT:
+            value = f"timezone('UTC', {value})"
+        return f"case when {value} >= {OLDEST} then {value} end"
+    offset = f"regexp_matches({text}, {quoted(OFFSET_AT_END)})"
+    if written.meaning is Meaning.OFFSET:
+        return f"timezone('UTC', case when {offset} then try_cast({text} as timestamptz) end)"
+    # a stamp among these that does carry an offset is not read as if it had none
+    longest = len("2020-01-02 09:15:00")
+    return (
+        f"case when length({text}) > {longest} and {offset} then null"
+        f" else try_cast({text} as timestamp) end"
+    )
+
+
+def epoch_sql(text: str) -> str:
+    """
+    Return a count since 1970 as TIMESTAMP; its digits say of what, in each row for itself.
+
+    Ten are seconds until 2286, thirteen milliseconds, and so on by threes; eight are a date. As
+    milliseconds of 1976 or microseconds of 1970, 202401020915 and 20240102091500 are dates too.
+    """
+    count = f"try_cast(split_part(trim({text}), '.', 1) as bigint)"
+    size = f"abs({count})"
+    dated = f"{count} between 190001010000 and 209912312359"
+    dated += f" or {count} between 19000101000000 and 20991231235959"
+    return (
+        f"case when {size} < 100000000 or {dated} then null"
+        f" when {size} < 10000000000 then make_timestamp({count} * 1000000)"
+        f" when {size} < 10000000000000 then make_timestamp({count} * 1000)"
+        f" when {size} < 10000000000000000 then make_timestamp({count})"
+        f" else make_timestamp({count} // 1000) end"
+    )

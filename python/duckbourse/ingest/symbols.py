@@ -1,0 +1,52 @@
+"""The symbol that a file's name says: what is left of it without dates, ranges and intervals."""
+
+from __future__ import annotations
+
+import re
+
+GAP = "[\\s_,.()\\[\\]\u2013-]+"
+GAP_OR_NONE = GAP[:-1] + "*"
+YEAR = r"(?:19|20)\d\d"
+MONTH = r"(?:0[1-9]|1[0-2])"
+DAY = r"(?:0[1-9]|[12]\d|3[01])"
+NAMED = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}"
+CLOCK = r"(?:[T\s_]?\d\d[:.-]?\d\d(?:[:.-]?\d\d)?Z?)?"
+DATE = "|".join(
+    (
+        rf"{YEAR}[-_./\s]?{MONTH}[-_./\s]?{DAY}{CLOCK}",
+        rf"{DAY}[-_./\s]?{MONTH}[-_./\s]?{YEAR}",
+        rf"{MONTH}[-_./\s]?{DAY}[-_./\s]?{YEAR}",
+        rf"{DAY}[-_\s]?{NAMED}[-_,\s]*{YEAR}",
+        rf"{YEAR}[-_.]?{MONTH}",
+        rf"{YEAR}[-_]?Q[1-4]|Q[1-4][-_]?{YEAR}",
+        r"1\d{9}(?:\d{3})?",
+        # 2000 alone is the Russell's, 1990 to 1999 and later ones are years
+        r"(?:199\d|200[1-9]|20[1-9]\d)",
+    )
+)
+TO = f"(?:to|till|until|thru|through){GAP}"
+RANGE = rf"(?:from{GAP})?(?:{DATE})(?:{GAP}(?:{TO})?(?:{DATE}|{YEAR}))*"
+UNIT = (
+    "s|sec|secs|seconds?|m|min|mins|minutes?|h|hr|hrs|hours?|d|days?|w|wk|weeks?|mo|months?"
+    "|y|yr|yrs|years?"
+)
+# the 50 of `NIFTY 50_minute` is no interval
+COUNT = "1|2|3|4|5|6|8|10|12|15|20|25|30|45|60|90|120|180|240|1440"
+INTERVAL = (
+    rf"(?:{COUNT})[-\s]?(?:{UNIT})|(?<=_)(?:{COUNT})_(?:{UNIT})|[MH]\d{{1,3}}|D1|W1|MN1"
+    "|daily|day|eod|intraday|minutes?|minutely|hourly|hour|weekly|week|monthly|month"
+)
+PART = rf"(?:{RANGE}|{INTERVAL})"
+AT_END = re.compile(rf"(?:{GAP}{PART})+{GAP_OR_NONE}$", re.IGNORECASE)
+AT_START = re.compile(rf"^{GAP_OR_NONE}(?:{PART}{GAP})+", re.IGNORECASE)
+NOTHING_ELSE = re.compile(rf"{PART}(?:{GAP}{PART})*", re.IGNORECASE)
+# The date behind one of these is the day on which the contract ends: another day, another symbol.
+CONTRACT = re.compile(r"(?:^|[^a-z])(?:FUT|OPT|CE|PE|CALL|PUT)(?:[^a-z]|$)", re.IGNORECASE)
+
+
+def symbol_in(stem: str) -> str:
+    """Return a file's name without dates, ranges and intervals at its ends, if anything is left."""
+    if CONTRACT.search(stem) or NOTHING_ELSE.fullmatch(stem):
+        return stem
+    left = AT_START.sub("", AT_END.sub("", stem))
+    return left or stem

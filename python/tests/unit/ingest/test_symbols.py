@@ -1,0 +1,109 @@
+"""A file's name says its symbol, without the dates, ranges and intervals at its ends."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from duckbourse.ingest.symbols import symbol_in
+from tests.support.stores import HEADER, Shop
+
+NAMES = {
+    "RELIANCE_2020-10-01_to_2025-09-30": "RELIANCE",
+    "FILUSDT-1m-2024-09": "FILUSDT",
+    "BTCUSDT-1m-2024-12-31": "BTCUSDT",
+    "AAPL_daily": "AAPL",
+    "TCS.NS": "TCS.NS",
+    "TCS.NS_1d": "TCS.NS",
+    "NIFTY 50_minute": "NIFTY 50",
+    "NIFTY_50_minute": "NIFTY_50",
+    "Binance_ETHUSDT_minute": "Binance_ETHUSDT",
+    "gemini_BTCUSD_2020_1min": "gemini_BTCUSD",
+    "20240102_AAPL": "AAPL",
+    "EURUSD_M1_202001020000_202012312359": "EURUSD",
+    "AAPL_1704153600_1735689600": "AAPL",
+    "AAPL_5y_1d": "AAPL",
+    "AAPL_1_min": "AAPL",
+    "AAPL-1-min": "AAPL",
+    "SBIN (daily)": "SBIN",
+    "NSE_RELIANCE, 1D": "NSE_RELIANCE",
+    "RELIANCE-EQ-01-01-2023-to-31-12-2023": "RELIANCE-EQ",
+    "TCS_02-Jan-2024": "TCS",
+    "MSFT_2020-2024": "MSFT",
+    # what looks like one of these and is the symbol's own
+    "RUSSELL 2000": "RUSSELL 2000",
+    "CAC 40": "CAC 40",
+    "BRK-B": "BRK-B",
+    "M&M": "M&M",
+    "BAJAJ-AUTO": "BAJAJ-AUTO",
+    "20MICRONS": "20MICRONS",
+    "63MOONS": "63MOONS",
+    "NIFTY24JANFUT": "NIFTY24JANFUT",
+    "NIFTY_FUT_25JAN2024": "NIFTY_FUT_25JAN2024",
+    "4063-T-1d-bad-div": "4063-T-1d-bad-div",
+    # nothing would be left
+    "DAY": "DAY",
+    "3M": "3M",
+    "2024-01-02": "2024-01-02",
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_symbol_in_a_name(name: str) -> None:
+    assert symbol_in(name) == NAMES[name]
+
+
+@given(
+    st.sampled_from(["RELIANCE", "TCS.NS", "BRK-B", "M&M", "ETH_USDT", "NIFTY 50"]),
+    st.dates(),
+    st.dates(),
+    st.sampled_from(["", "_1m", "-1d", " minute", "_daily", "_15min"]),
+    st.sampled_from(["%Y-%m-%d", "%Y%m%d", "%d-%m-%Y"]),
+    st.sampled_from(["_", "_to_", "-to-", " - "]),
+)
+def test_no_range_or_interval_is_part_of_it(
+    symbol: str, first: object, last: object, interval: str, form: str, between: str
+) -> None:
+    # strftime has no zeros before the years of antiquity
+    days = [
+        format(day, form).rjust(len("2024-01-02") if "-" in form else 8, "0")
+        for day in (first, last)
+    ]
+    if any(not 1900 <= getattr(day, "year", 0) < 2100 for day in (first, last)):
+        return
+    assert symbol_in(f"{symbol}{interval}_{days[0]}{between}{days[1]}") == symbol
+    assert symbol_in(f"{symbol}_{days[0]}{between}{days[1]}{interval}") == symbol
+
+
+def file_of(shop: Shop, name: str) -> Path:
+    return shop.csv(f"{name}.csv", ["2024-01-02,1,2,1,2,5", "2024-01-03,1,2,1,2,5"], HEADER)
+
+
+def test_the_symbol_and_what_says_it_are_reported(shop: Shop) -> None:
+    path = file_of(shop, "RELIANCE_2020-10-01_to_2025-09-30")
+    report = shop.deliver(path, calendar="XNSE")
+    assert (report.symbol, report.symbol_from) == ("RELIANCE", "the file's name")
+    assert shop.rows("daily", "distinct symbol") == [("RELIANCE",)]
+    report = shop.deliver(path, calendar="XNSE", symbol="RIL")
+    assert (report.symbol, report.symbol_from) == ("RIL", "as stated")
+
+
+def test_a_pattern_finds_it_where_the_rule_does_not(shop: Shop) -> None:
+    mapping = shop.file("m.toml", "symbol_pattern = '^[^_]+_(?P<symbol>[A-Z]+)_'")
+    path = file_of(shop, "Binance_ETHUSDT_minute")
+    report = shop.deliver(path, calendar="XNYS", mapping=mapping)
+    assert (report.symbol, report.symbol_from) == ("ETHUSDT", "symbol_pattern")
+    refused = shop.refuse(file_of(shop, "ethusdt"), calendar="XNYS", mapping=mapping)
+    assert "finds no symbol in 'ethusdt'" in refused.notes[0]
+
+
+def test_a_column_says_it_better(shop: Shop) -> None:
+    path = shop.csv("X_2024.csv", ["A,2024-01-02,1,2,1,2,5"], f"symbol,{HEADER}")
+    report = shop.deliver(path, calendar="XNYS")
+    assert (report.symbol, report.symbol_from) == (None, None)
+    assert shop.rows("daily", "symbol") == [("A",)]
+    assert json.dumps(report.columns_missed) == "{}"
