@@ -10,7 +10,7 @@ YEAR = r"(?:19|20)\d\d"
 MONTH = r"(?:0[1-9]|1[0-2])"
 DAY = r"(?:0[1-9]|[12]\d|3[01])"
 NAMED = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}"
-CLOCK = r"(?:[T\s_]?\d\d[:.-]?\d\d(?:[:.-]?\d\d)?Z?)?"
+CLOCK = r"(?:T?\d\d[:.-]?\d\d(?:[:.-]?\d\d)?Z?(?!\d))?"
 DATE = "|".join(
     (
         rf"{YEAR}[-_./\s]?{MONTH}[-_./\s]?{DAY}{CLOCK}",
