@@ -110,7 +110,11 @@ class Proof:
         """Build what mutants are in, with its data tests; return those that no test sees."""
         missed = []
         task = progress.add_task("data tests", total=len(mutants))
-        for batch in batches(mutants, self._apart):
+        # apart from seeds, for what reads a seed whose test fails is skipped
+        functions = [mutant for mutant in mutants if mutant.file.startswith("functions/")]
+        others = [mutant for mutant in mutants if mutant not in functions]
+        planted = [*batches(functions, self._apart), *batches(others, self._apart)]
+        for batch in planted:
             nodes = sorted({node for mutant in batch for node in self._reached_by(mutant)})
             statuses = self._build(nodes, batch) if nodes else {}
             for mutant in batch:
@@ -308,10 +312,11 @@ def _plant(mutant: Mutant, manifest: Manifest, target: Path) -> None:
         if node.original_file_path != mutant.file:
             continue
         if node.resource_type is NodeType.Seed:
-            changed = target / f"mutant_{Path(mutant.file).name}"
+            # dbt reads a seed anew, from a file of the same name
+            changed = target / "mutant" / Path(mutant.file).name
+            changed.parent.mkdir(parents=True, exist_ok=True)
             changed.write_text(mutant.applied((PROJECT / mutant.file).read_text()))
-            # dbt joins it to the project's folder, which an absolute path takes the place of
-            node.original_file_path = str(changed)
+            node.original_file_path = os.path.relpath(changed, PROJECT)
         else:
             node.raw_code = mutant.applied(node.raw_code)
             node.checksum = FileHash.from_contents(node.raw_code)
