@@ -18,11 +18,9 @@ def own_project(folder: Path) -> Path:
         shutil.copytree(PROJECT / name, project / name)
     for name in FILES:
         shutil.copy(PROJECT / name, project / name)
-    add_package(project, project / "packages" / "dbt_expectations")
+    # where `dbt deps` would put it
+    (project / "dbt_packages").mkdir()
+    (project / "dbt_packages" / "dbt_expectations").symlink_to(
+        project / "packages" / "dbt_expectations"
+    )
     return project
-
-
-def add_package(project: Path, package: Path) -> None:
-    """Put a package where `dbt deps` would."""
-    (project / "dbt_packages").mkdir(exist_ok=True)
-    (project / "dbt_packages" / package.name).symlink_to(package)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from duckbourse.settings import PROJECT
-from tests.support.own_project import add_package, own_project
-from tests.support.warehouse import Warehouse, copied_from
+from tests.support.own_project import own_project
+from tests.support.warehouse import Warehouse
 
 ANALYSIS = PROJECT / "analyses" / "above_vwap.sql"
 
@@ -27,16 +27,15 @@ def as_files(scanner: str) -> tuple[str, str]:
     return text.replace(found[0], f"presets as (\n    {reads}\n),"), presets
 
 
-@pytest.fixture(scope="module")
-def added(sample: Warehouse, tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
+@pytest.fixture
+def added(copied: Warehouse, tmp_path: Path) -> Warehouse:
     """The shipped data, with the example as a scanner of the project and of a package."""
-    folder = tmp_path_factory.mktemp("own_scanner")
-    project = own_project(folder)
+    project = own_project(tmp_path)
     model, presets = as_files("above_vwap")
     (project / "models/scanners/scans/scanners__above_vwap.sql").write_text(model)
     (project / "seeds/scanners/above_vwap_presets.csv").write_text(presets)
 
-    package = folder / "plugin"
+    package = tmp_path / "plugin"
     model, presets = as_files("plugged")
     for name, text in (
         (
@@ -55,9 +54,8 @@ def added(sample: Warehouse, tmp_path_factory: pytest.TempPathFactory) -> Wareho
     with (project / "packages.yml").open("a") as file:
         file.write(f"  - local: {package}\n")
 
-    add_package(project, package)
-
-    warehouse = replace(copied_from(sample, folder), project=project)
+    warehouse = replace(copied, project=project)
+    warehouse.dbt("deps")
     chosen = ("scanners__cutoffs+1", "+path:models/scanners/scans", "package:plugin")
     steps = ("signals", "minutes", "excursions", "exits", "outcomes")
     traded = [f"backtests__{step}" for step in steps]
@@ -66,7 +64,9 @@ def added(sample: Warehouse, tmp_path_factory: pytest.TempPathFactory) -> Wareho
     return warehouse
 
 
-def test_the_example_becomes_a_scanner_here_and_in_a_package(added: Warehouse) -> None:
+def test_the_example_is_a_scanner_here_and_in_a_package_until_it_is_taken_out(
+    added: Warehouse,
+) -> None:
     signals = added.query(
         "select scanner, count(*), min(known_at::time)::varchar, "
         "bool_and(target_price > entry_price and stop_price < entry_price), "
@@ -92,8 +92,6 @@ def test_the_example_becomes_a_scanner_here_and_in_a_package(added: Warehouse) -
         assert added.query(at.format("10:00")) == added.query(stored)
         assert added.query(at.format("11:30")) != added.query(stored)
 
-
-def test_a_scanner_that_is_taken_out_is_gone(added: Warehouse) -> None:
     there = (
         "select (select count(*) from scanners.signals where scanner = 'above_vwap') > 0, "
         "(select count(*) from duckdb_tables() where table_name = 'above_vwap'), "
