@@ -1,14 +1,36 @@
 {% macro broken_price_rule() -%}
-{#- Volumes that a vendor's type could not exceed: 2^31 in hundreds, 2^31, 2^32. -#}
-{%- set volume_caps = [2147483600, 2147483647, 4294967295] -%}
+{#- By how much of it vendors' rounding may put a close above the high, which is then the high: two
+    units in the last place of a 32-bit float. -#}
+{%- set rounding = '2.5e-7' -%}
+{#- What is made of prices and volumes must fit into decimal(18, 6) and decimal(30, 8). -#}
+{%- set min_price = '1e-12' -%}
+{%- set max_price = '1e12' -%}
+{%- set max_volume = '1e18' -%}
+{%- set max_turnover = '1e21' -%}
+{%- set largest_double = '1.7976931348623157e308' -%}
+{%- set prices = ['open', 'high', 'low', 'close'] -%}
+{%- set missing = [] -%}
+{%- set nothing = [] -%}
+{%- for price in prices -%}
+    {%- do missing.append(price ~ ' is null or ' ~ price ~ ' = ' ~ largest_double) -%}
+    {%- do nothing.append(
+        '(' ~ missing[loop.index0] ~ ' or isnan(' ~ price ~ ') or ' ~ price ~ ' in (0, -1))'
+    ) -%}
+{%- endfor -%}
 case
-    when open is null or high is null or low is null or close is null then 'missing_price'
+    when {{ nothing | join(' and ') }} and coalesce({{ known_volume() }}, 0) = 0
+        then 'nothing_traded'
+    when volume = 0 and ({{ nothing | join(' or ') }}) then 'nothing_traded'
+    when {{ missing | join(' or ') }} then 'missing_price'
     when not (isfinite(open) and isfinite(high) and isfinite(low) and isfinite(close))
         then 'price_is_no_number'
     when open <= 0 or high <= 0 or low <= 0 or close <= 0 then 'price_not_positive'
-    when high < open or high < close or high < low then 'high_is_not_highest'
-    when low > open or low > close then 'low_is_not_lowest'
-    when volume < 0 or not isfinite(volume) or volume in ({{ volume_caps | join(', ') }})
-        then 'impossible_volume'
+    when least(open, high, low, close) < {{ min_price }}
+        or greatest(open, high, low, close) >= {{ max_price }} then 'impossible_price'
+    when high < greatest(open, low, close) * (1 - {{ rounding }}) then 'high_is_not_highest'
+    when low > least(open, close) * (1 + {{ rounding }}) then 'low_is_not_lowest'
+    when {{ known_volume() }} < 0
+        or {{ known_volume() }} > {{ max_volume }}
+        or {{ known_volume() }} * high > {{ max_turnover }} then 'impossible_volume'
 end
 {%- endmacro %}

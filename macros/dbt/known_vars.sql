@@ -2,9 +2,11 @@
 {{ return([
     'as_of',
     'min_jump_ratio',
+    'max_day_minute_ratio',
     'min_copied_symbols',
+    'min_copied_prices',
     'max_rejected_pct',
-    'min_judged_rows',
+    'min_judged_symbols',
     'sessions_per_year',
     'series_lowering',
     'ewma_decay',

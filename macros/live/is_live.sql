@@ -1,10 +1,10 @@
 {% macro is_live(scanner) -%}
-{#- Whether all that a scan reads is a seed, a calendar, or made anew from the minutes as they come. -#}
+{#- Whether all that a scan reads is a seed, a calendar, of earlier sessions, or made anew from the minutes as they come. -#}
 {%- set state = namespace(is_live=true) -%}
 {%- set reads = [scanner.model] -%}
 {%- for name in reads -%}
     {%- set node = graph.nodes.values() | selectattr('name', 'equalto', name) | list | first -%}
-    {%- if node.resource_type == 'seed' or name == 'bars__sessions' or name in live_models() -%}
+    {%- if node.resource_type == 'seed' or name in ['bars__sessions', 'bars__day_minute_conflicts'] or name in live_models() -%}
     {%- elif name in [scanner.model, scanner.scores] + inlined_on_read() -%}
         {%- for parent in node.depends_on.nodes -%}
             {%- do reads.append(graph.nodes[parent].name) -%}

@@ -49,6 +49,7 @@ ruled as not materialized (
         symbol_days.is_contested,
         coalesce(precedences.precedence, 0) as precedence,
         coalesce(
+            if(delivered_days.is_of_another_calendar, 'symbol_of_another_calendar', null),
             {{ broken_price_rule() }},
             {{ broken_time_rule('starts_at', 'coalesce(sessions.close_ts, starts_at)') }},
             if(delivered_days.is_copied, 'copied_across_symbols', null)

@@ -48,6 +48,7 @@ ruled as not materialized (
         symbol_days.is_contested,
         coalesce(precedences.precedence, 0) as precedence,
         coalesce(
+            if(delivered_days.is_of_another_calendar, 'symbol_of_another_calendar', null),
             {{ broken_price_rule() }},
             {{ broken_time_rule('bar_ts', 'bar_ts + interval 1 minute') }},
             if(

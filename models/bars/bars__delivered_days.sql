@@ -8,6 +8,10 @@ minute_bars as (
     select * from {{ ref('bars__delivered_minutes') }}
 ),
 
+calendars as (
+    select * from {{ ref('calendars') }}
+),
+
 days as (
     select
         symbol,
@@ -16,11 +20,13 @@ days as (
         delivery,
         source,
         'daily' as kind,
+        max(delivered_at) as last_delivered_at,
         count(*) as row_count,
         1::bigint as bar_count,
         session_date::timestamp as last_bar_end,
-        bit_xor(hash(open, high, low, close, volume)) as content,
-        coalesce(max(volume) > 0, false) as has_volume
+        sum(hash(open, high, low, close, volume)::hugeint) as content,
+        coalesce(max({{ known_volume() }}) > 0, false) as has_volume,
+        {{ price_count() }} as price_count
     from daily_bars
     group by symbol, calendar, session_date, delivery, source
     union all
@@ -31,41 +37,119 @@ days as (
         delivery,
         source,
         'minute' as kind,
+        max(delivered_at) as last_delivered_at,
         count(*) as row_count,
         len(list_distinct(list(bar_ts))) as bar_count,
         max(bar_ts) + interval 1 minute as last_bar_end,
-        bit_xor(hash(bar_ts, open, high, low, close, volume)) as content,
-        coalesce(max(volume) > 0, false) as has_volume
+        sum(hash(bar_ts, open, high, low, close, volume)::hugeint) as content,
+        coalesce(max({{ known_volume() }}) > 0, false) as has_volume,
+        {{ price_count() }} as price_count
     from minute_bars
     group by symbol, calendar, session_date, delivery, source
 ),
 
--- a publishing bug that happens: one symbol's prices under the name of many
+-- a row that is there twice is there once: only of such days need the rows be told apart
+repeated_days as (
+    select
+        symbol,
+        session_date,
+        delivery,
+        kind
+    from days
+    where row_count > bar_count
+),
+
+repeated_rows as (
+    select
+        symbol,
+        session_date,
+        delivery,
+        'daily' as kind,
+        hash(open, high, low, close, volume)::hugeint as content
+    from daily_bars
+    semi join repeated_days
+        on
+            daily_bars.symbol = repeated_days.symbol
+            and daily_bars.session_date = repeated_days.session_date
+            and daily_bars.delivery = repeated_days.delivery
+            and repeated_days.kind = 'daily'
+    union
+    select
+        symbol,
+        session_date,
+        delivery,
+        'minute' as kind,
+        hash(bar_ts, open, high, low, close, volume)::hugeint as content
+    from minute_bars
+    semi join repeated_days
+        on
+            minute_bars.symbol = repeated_days.symbol
+            and minute_bars.session_date = repeated_days.session_date
+            and minute_bars.delivery = repeated_days.delivery
+            and repeated_days.kind = 'minute'
+),
+
+distinct_contents as (
+    select
+        symbol,
+        session_date,
+        delivery,
+        kind,
+        sum(content) as content
+    from repeated_rows
+    group by symbol, session_date, delivery, kind
+),
+
+identified as (
+    select days.* replace (coalesce(distinct_contents.content, days.content) as content)
+    from days
+    left join distinct_contents using (symbol, session_date, delivery, kind)
+),
+
+-- A publishing bug that happens: one symbol's prices under the name of many. Shares that each
+-- traded once, or at two prices, may well be alike.
 copies as (
     select
         session_date,
         kind,
         source,
         content
-    from days
-    where has_volume
+    from identified
+    where has_volume and price_count >= {{ var('min_copied_prices') }}
     group by session_date, kind, source, content
     having count(distinct symbol) >= {{ var('min_copied_symbols') }}
 ),
 
-final as (
+-- a symbol is of one exchange: that of the first delivery that has it and names one there is
+symbol_calendars as (
     select
         days.symbol,
-        days.session_date,
-        days.kind,
-        days.delivery,
-        days.source,
-        days.calendar,
-        days.row_count,
-        days.bar_count,
-        days.last_bar_end,
-        copies.content is not null and days.has_volume as is_copied
+        arg_min(
+            days.calendar,
+            (calendars.calendar is null, days.last_delivered_at, days.delivery, days.calendar)
+        ) as symbol_calendar
     from days
+    left join calendars using (calendar)
+    group by days.symbol
+),
+
+final as (
+    select
+        identified.symbol,
+        identified.session_date,
+        identified.kind,
+        identified.delivery,
+        identified.source,
+        identified.calendar,
+        symbol_calendars.symbol_calendar,
+        identified.last_delivered_at,
+        identified.row_count,
+        identified.bar_count,
+        identified.last_bar_end,
+        copies.content is not null and identified.has_volume as is_copied,
+        identified.calendar != symbol_calendars.symbol_calendar as is_of_another_calendar
+    from identified
+    inner join symbol_calendars using (symbol)
     left join copies using (session_date, kind, source, content)
 )
 

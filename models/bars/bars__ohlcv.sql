@@ -30,6 +30,7 @@ stale_symbols as (
     select * from {{ ref('bars__stale_symbols') }}
 ),
 
+-- what rounding put above the high, or below the low, is the high or the low
 bars_1m as not materialized (
     select
         symbol,
@@ -40,10 +41,10 @@ bars_1m as not materialized (
         open_ts,
         close_ts,
         open,
-        high,
-        low,
+        greatest(open, high, low, close) as high,
+        least(open, high, low, close) as low,
         close,
-        volume,
+        {{ known_volume() }} as volume,
         calendar,
         source
     from checked_minutes
@@ -86,10 +87,10 @@ delivered_days as (
         close_ts as bar_end,
         session_date,
         open,
-        high,
-        low,
+        greatest(open, high, low, close) as high,
+        least(open, high, low, close) as low,
         close,
-        volume,
+        {{ known_volume() }} as volume,
         calendar,
         source
     from checked_daily

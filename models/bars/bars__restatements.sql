@@ -26,6 +26,7 @@ deliveries as (
         '1d' as timeframe,
         session_date::timestamp as bar_ts,
         session_date,
+        calendar,
         source,
         delivery,
         delivered_at,
@@ -43,6 +44,7 @@ deliveries as (
         '1m' as timeframe,
         bar_ts,
         session_date,
+        calendar,
         source,
         delivery,
         delivered_at,
@@ -68,7 +70,7 @@ compared as (
         lag(volume) over by_delivery as previous_volume
     from deliveries
     window by_delivery as (
-        partition by symbol, timeframe, bar_ts, source
+        partition by symbol, timeframe, bar_ts, source, calendar
         order by delivered_at, delivery, source_row
     )
 ),

@@ -4,7 +4,12 @@
 -#}
 {%- set code_version = code_checksum(
     ['bars__ohlcv', 'bars__rejected', 'bars__checked_daily', 'bars__checked_minutes'],
-    [broken_price_rule(), broken_time_rule('start', 'end'), preferred_rows('rows', ['key'])]
+    [
+        broken_price_rule(),
+        known_volume(),
+        broken_time_rule('start', 'end'),
+        preferred_rows('rows', ['key']),
+    ]
 ) -%}
 
 with
@@ -17,6 +22,10 @@ sessions as (
     select * from {{ ref('bars__sessions') }}
 ),
 
+calendars as (
+    select * from {{ ref('calendars') }}
+),
+
 precedences as (
     select * from {{ ref('source_precedence') }}
 ),
@@ -25,7 +34,8 @@ adjustments as (
     select * from {{ ref('bars__adjustment_factors') }}
 ),
 
--- how far the data of a market goes: a bar that ends later is not over yet
+-- How far the data of a market goes: a bar that ends later is not over yet. A row of a day that had
+-- not begun when it was delivered, or of another market's symbol, says nothing of it.
 horizons as (
     select
         calendar,
@@ -38,20 +48,27 @@ horizons as (
         ) as known_until
     from delivered_days
     inner join sessions using (calendar, session_date)
+    inner join calendars using (calendar)
+    where
+        not delivered_days.is_of_another_calendar
+        and sessions.open_ts at time zone calendars.timezone
+        <= delivered_days.last_delivered_at at time zone 'UTC'
     group by calendar
 ),
 
 days as (
     select
         symbol,
-        calendar,
+        symbol_calendar as calendar,
         session_date,
         count(distinct delivery) as delivery_count,
-        list_sort(list((delivery, coalesce(precedence, 0), is_copied))) as deliveries,
+        list_sort(
+            list((delivery, coalesce(precedence, 0), is_copied, is_of_another_calendar))
+        ) as deliveries,
         bool_or(row_count > bar_count) as has_repeats
     from delivered_days
     left join precedences using (source)
-    group by symbol, calendar, session_date
+    group by symbol, symbol_calendar, session_date
 ),
 
 final as (

@@ -1,3 +1,6 @@
+{#- Above it is no price: not a number, infinity, or a vendor's sign for none. -#}
+{%- set max_price = '1e12' -%}
+
 with
 
 adjusted_closes as (
@@ -9,6 +12,33 @@ bars as (
     where timeframe = '1d'
 ),
 
+delivered_days as (
+    select * from {{ ref('bars__delivered_days') }}
+),
+
+symbol_calendars as (
+    select
+        symbol,
+        any_value(symbol_calendar) as symbol_calendar
+    from delivered_days
+    group by symbol
+),
+
+-- a symbol is of one exchange, whatever was delivered of it: bars come first, then the first closes
+own_adjusted_closes as (
+    select adjusted_closes.*
+    from adjusted_closes
+    left join symbol_calendars using (symbol)
+    qualify
+        adjusted_closes.calendar = coalesce(
+            symbol_calendars.symbol_calendar,
+            first_value(adjusted_closes.calendar) over (
+                partition by adjusted_closes.symbol
+                order by adjusted_closes.delivered_at, adjusted_closes.delivery
+            )
+        )
+),
+
 -- a vendor's own adjusted series is taken whole: two series of one symbol differ by a factor
 vendor_closes as (
     select
@@ -17,8 +47,8 @@ vendor_closes as (
         adjusted_close as total_return_close,
         source,
         calendar
-    from adjusted_closes
-    where adjusted_close > 0
+    from own_adjusted_closes
+    where adjusted_close > 0 and adjusted_close < {{ max_price }}
     window
         last_delivered as (
             partition by symbol, session_date

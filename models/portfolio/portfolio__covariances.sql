@@ -105,10 +105,13 @@ shrinkages as (
         case
             when is_known and squared_norm > symbol_count * mean_variance * mean_variance
                 then
-                    least(
-                        (fourth_moments - squared_norm) / window_sessions
-                        / (squared_norm - symbol_count * mean_variance * mean_variance),
-                        1
+                    greatest(
+                        0,
+                        least(
+                            (fourth_moments - squared_norm) / window_sessions
+                            / (squared_norm - symbol_count * mean_variance * mean_variance),
+                            1
+                        )
                     )
             when is_known then 0
         end as shrinkage_ratio

@@ -66,7 +66,8 @@ components as (
     inner join weights using (portfolio, session_date, symbol)
 ),
 
--- what is not known of a symbol is not known of it with itself either, and leaves the whole unknown
+-- What is not known of a symbol is not known of it with itself either, and leaves the whole
+-- unknown. Of positions that cancel out, rounding may leave a variance below zero.
 totals as (
     select
         portfolio,
@@ -75,7 +76,8 @@ totals as (
         window_sessions,
         case
             when bool_and(weight * covariance_with_all is not null)
-                then sqrt(list_sum(list(weight * covariance_with_all order by symbol)))
+                then
+                    sqrt(greatest(0, list_sum(list(weight * covariance_with_all order by symbol))))
         end as volatility
     from components
     group by portfolio, session_date, method, window_sessions

@@ -5,7 +5,7 @@ presets as (
 ),
 
 so_far as (
-    select * from {{ ref('scanners__sessions_so_far') }}
+    select * from {{ ref('scanners__traded_so_far') }}
 ),
 
 sessions as (
@@ -64,6 +64,17 @@ final as (
     where rejected_by is not null
     union all
     {%- endfor %}
+    select
+        so_far.session_date,
+        so_far.cutoff_time,
+        presets.scanner,
+        presets.preset,
+        so_far.symbol,
+        'days_and_minutes_differ' as rule
+    from so_far
+    inner join presets using (cutoff_time)
+    where so_far.is_unsettled
+    union all
     select
         silent.session_date,
         silent.cutoff_time,

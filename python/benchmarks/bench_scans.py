@@ -113,6 +113,14 @@ def make_file(folder: Path, bars: int) -> Path:
             from (select distinct session_date from bars.ohlcv)
         """)
         connection.execute("""
+            create table bars.day_minute_conflicts as
+            select
+                null::varchar as symbol,
+                null::date as session_date,
+                null::date as agreed_date
+            where false
+        """)
+        connection.execute("""
             create table bars.symbol_days as
             select
                 symbol,
@@ -188,6 +196,7 @@ def main() -> None:
             "score_tiers",
             "scanners__session_minutes",
             "scanners__sessions",
+            "scanners__histories",
         ]
         took = measured(
             [*command, *chosen, "--exclude-resource-types", "test", "unit_test"],

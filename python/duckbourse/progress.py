@@ -153,6 +153,8 @@ def _failures(results: Iterable[Mapping[str, Any]]) -> Iterator[Failure]:
         problem = one_line(result.get("message") or result["status"])
         if kind == "test" and result["status"] == "fail":
             problem = f"{result['failures']} failing rows"
+            if description := page.get("description"):
+                problem += f": {one_line(description, whole=True, width=600)}"
         yield Failure(
             name=page.get("name") or name,
             kind=kind.replace("_", " "),

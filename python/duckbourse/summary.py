@@ -67,6 +67,30 @@ QUERIES = {
         order by jump_ratio desc
         limit 5
     """,
+    "suspect_extremes": """
+        select
+            kind,
+            count(*) as day_count,
+            count(distinct symbol) as symbol_count,
+            arg_max(symbol, (outlier_ratio, symbol, session_date)) as farthest_symbol,
+            arg_max(session_date, (outlier_ratio, symbol, session_date)) as farthest_session,
+            max(outlier_ratio) as farthest_ratio,
+        from bars.suspect_extremes
+        group by kind
+        order by day_count desc, kind
+    """,
+    "day_minute_conflicts": """
+        select
+            compared_with,
+            count(*) as day_count,
+            count(distinct symbol) as symbol_count,
+            count(distinct symbol) filter (where agreed_date is null) as unsettled_symbol_count,
+            min(session_date) as first_session,
+            max(session_date) as last_session,
+        from bars.day_minute_conflicts
+        group by compared_with
+        order by compared_with desc
+    """,
     "indicators": """
         select symbol, bar_end, close, sma_200, rsi_14, adx_14
         from serving.latest_indicators

@@ -1,50 +1,60 @@
--- More than max_rejected_pct of a source's rows of one session were rejected: the delivery is
--- broken, not just a row of it. Look at bars.rejected, and deliver the session again.
+-- Of a source's symbols in one session, more than max_rejected_pct are unsound, and at least
+-- min_judged_symbols of them: more than max_rejected_pct of their rows were rejected. The delivery
+-- is broken, not a row or a symbol of it. Look at bars.rejected, take the delivery back
+-- (`./bourse deliveries withdraw`) and ingest a sound one; or take the rest of it as it is, with a
+-- max_rejected_pct of 100 in dbt_project.yml or --vars.
+{%- set max_rejected_pct = var('max_rejected_pct') %}
+
 with
-
-deliveries as (
-    select
-        source,
-        session_date,
-        count(*) as row_count
-    from {{ ref('stg_raw__daily_bars') }}
-    group by source, session_date
-    union all
-    select
-        source,
-        session_date,
-        count(*) as row_count
-    from {{ ref('bars__delivered_minutes') }}
-    group by source, session_date
-),
-
-row_counts as (
-    select
-        source,
-        session_date,
-        sum(row_count) as row_count
-    from deliveries
-    group by source, session_date
-),
 
 rejected as (
     select
+        symbol,
         source,
         session_date,
         count(*) as rejected_count
     from {{ ref('bars__rejected') }}
-    -- a row that says the same again is no fault of the session, nor one that is of no session
-    where rule not in ('duplicate', 'epoch_stamp', 'no_session')
+    where
+        symbol is not null
+        -- What says the same again, is of no trade, or of no time at which there could be a bar,
+        -- is no fault of the delivery: vendors send hours before the open and days that are not
+        -- over.
+        and rule not in (
+            'duplicate',
+            'nothing_traded',
+            'epoch_stamp',
+            'no_session',
+            'out_of_session',
+            'future_stamp',
+            'symbol_of_another_calendar'
+        )
+    group by symbol, source, session_date
+),
+
+delivered as (
+    select
+        symbol,
+        source,
+        session_date,
+        sum(row_count) as row_count
+    from {{ ref('bars__delivered_days') }}
+    group by symbol, source, session_date
+),
+
+sessions as (
+    select
+        source,
+        session_date,
+        count(*) as symbol_count,
+        count(*) filter (
+            where rejected.rejected_count > delivered.row_count * {{ max_rejected_pct }} / 100
+        ) as unsound_count
+    from delivered
+    left join rejected using (symbol, source, session_date)
     group by source, session_date
 )
 
-select
-    source,
-    session_date,
-    rejected.rejected_count,
-    row_counts.row_count
-from rejected
-inner join row_counts using (source, session_date)
+select * from sessions
 where
-    rejected.rejected_count > row_counts.row_count * {{ var('max_rejected_pct') }} / 100
-    and row_counts.row_count >= {{ var('min_judged_rows') }}
+    unsound_count > symbol_count * {{ max_rejected_pct }} / 100
+    and unsound_count >= {{ var('min_judged_symbols') }}

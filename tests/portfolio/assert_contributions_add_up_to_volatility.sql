@@ -21,7 +21,9 @@ parts as (
         window_sessions,
         any_value(portfolio_volatility_return) as whole,
         sum(component_volatility_return) as of_parts,
+        sum(abs(component_volatility_return)) as gross_parts,
         sum(component_ratio) as of_ratios,
+        sum(abs(component_ratio)) as gross_ratios,
         count(*) filter (where component_volatility_return is null) as unknown_count,
         count(*) as symbol_count
     from contributions
@@ -38,6 +40,10 @@ variances as (
             if(covariances.symbol = covariances.other_symbol, 1, 2)
             * one.weight * covariances.covariance * other.weight
         ) as variance,
+        sum(
+            if(covariances.symbol = covariances.other_symbol, 1, 2)
+            * abs(one.weight * covariances.covariance * other.weight)
+        ) as gross_variance,
         count(*) as pair_count
     from covariances
     inner join contributions as one
@@ -66,10 +72,10 @@ where
     parts.portfolio is null
     or variances.portfolio is null
     or variances.pair_count != parts.symbol_count * (parts.symbol_count + 1) / 2
-    or abs(parts.of_parts / parts.whole - 1) > {{ tolerance }}
-    or abs(parts.of_ratios - 1) > {{ tolerance }}
-    or abs(
-        variances.variance * {{ var('sessions_per_year') }} / pow(parts.whole, 2) - 1
-    ) > {{ tolerance }}
+    -- of what is added up: positions that cancel out leave little but rounding
+    or abs(parts.of_parts - parts.whole) > {{ tolerance }} * parts.gross_parts
+    or abs(parts.of_ratios - 1) > {{ tolerance }} * parts.gross_ratios
+    or abs(variances.variance * {{ var('sessions_per_year') }} - pow(parts.whole, 2))
+    > {{ tolerance }} * variances.gross_variance * {{ var('sessions_per_year') }}
     or (parts.whole is null and parts.unknown_count < parts.symbol_count)
     or (parts.whole > 0 and parts.unknown_count > 0)

@@ -23,5 +23,5 @@ sums as (
 
 select * from sums
 where
-    abs(component_sum - var_return) > {{ tolerance }}
+    abs(component_sum - var_return) > {{ tolerance }} * greatest(1, abs(var_return))
     or (known_count != held_count and var_return is not null and var_return != 0)

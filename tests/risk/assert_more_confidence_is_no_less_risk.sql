@@ -1,5 +1,7 @@
 -- A higher confidence of the same estimate has a smaller value at risk or shortfall: 99 % is less
--- than 95 %.
+-- than 95 %. Two that lie between the same returns are equal but for rounding.
+{%- set tolerance = 1e-12 %}
+
 with
 
 estimates as (
@@ -27,4 +29,6 @@ pairs as (
 )
 
 select * from pairs
-where var_return < lower_var_return or es_return < lower_es_return
+where
+    var_return < lower_var_return - {{ tolerance }} * greatest(1, abs(lower_var_return))
+    or es_return < lower_es_return - {{ tolerance }} * greatest(1, abs(lower_es_return))

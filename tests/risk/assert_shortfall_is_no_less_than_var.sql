@@ -18,4 +18,6 @@ select
     var_return,
     es_return
 from estimates
-where es_return < var_return - {{ tolerance }} or (es_return is null) != (var_return is null)
+where
+    es_return < var_return - {{ tolerance }} * greatest(1, abs(var_return))
+    or (es_return is null) != (var_return is null)

@@ -18,8 +18,14 @@ sessions as (
     select * from {{ ref('bars__sessions') }}
 ),
 
+conflicts as (
+    select * from {{ ref('bars__day_minute_conflicts') }}
+),
+
+-- a day that its minutes contradict counts as none
 days as (
     select * from {{ ref('bars__ohlcv') }}
+    anti join conflicts using (symbol, session_date)
     where timeframe = '1d'
 ),
 

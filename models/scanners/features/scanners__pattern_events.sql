@@ -25,6 +25,10 @@ formations as (
     select * from {{ ref('scanners__chart_formations') }}
 ),
 
+conflicts as (
+    select * from {{ ref('bars__day_minute_conflicts') }}
+),
+
 {% for family in candle_families -%}
 {{ family }} as (
     select * from {{ ref('indicators__' ~ family) }}
@@ -247,12 +251,24 @@ chart_events as (
             and chart_breaks.formed_bar_number = formed_bars.bar_number
 ),
 
-final as (
+events as (
     select * from candle_events
     union all
     select * from narrow_events
     union all
     select * from chart_events
+),
+
+-- Of a day that its minutes contradict, and of its week, nothing is told. Of shorter bars it is: in
+-- their session nobody knows yet.
+final as (
+    select events.*
+    from events
+    anti join conflicts
+        on
+            events.symbol = conflicts.symbol
+            and events.timeframe in ('1d', '1w')
+            and conflicts.session_date between events.bar_ts::date and events.session_date
 )
 
 select * from final

@@ -1,6 +1,4 @@
 {{ config(access='public') }}
-{#- The quantile of the normal distribution that leaves 2.5 per cent above it. -#}
-{%- set quantile = 1.959963984540054 -%}
 
 with
 
@@ -125,21 +123,6 @@ ratios as (
     inner join settings using (timeframe)
 ),
 
--- Wilson (1927): the rates that the count does not refute
-intervals as (
-    select
-        *,
-        (hit_ratio + {{ quantile }}::double ^ 2 / (2 * case_count))
-        / (1 + {{ quantile }}::double ^ 2 / case_count) as middle,
-        {{ quantile }}::double
-        * sqrt(
-            hit_ratio * (1 - hit_ratio) / case_count
-            + {{ quantile }}::double ^ 2 / (4 * case_count ^ 2)
-        )
-        / (1 + {{ quantile }}::double ^ 2 / case_count) as half_width
-    from ratios
-),
-
 final as (
     select
         calendar,
@@ -152,9 +135,17 @@ final as (
         hit_ratio,
         base_ratio,
         if(case_count >= min_case_count, hit_ratio, null) as confidence,
-        if(case_count >= min_case_count, middle - half_width, null) as confidence_low,
-        if(case_count >= min_case_count, middle + half_width, null) as confidence_high
-    from intervals
+        if(
+            case_count >= min_case_count,
+            {{ wilson_bound('hit_count', 'case_count', 'low') }},
+            null
+        ) as confidence_low,
+        if(
+            case_count >= min_case_count,
+            {{ wilson_bound('hit_count', 'case_count', 'high') }},
+            null
+        ) as confidence_high
+    from ratios
 )
 
 select * from final

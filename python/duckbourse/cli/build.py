@@ -206,6 +206,22 @@ PARTS = {
     "rejected": ("rule", "row_count"),
     "splits": ("symbol", "ex_date", "old_shares", "new_shares"),
     "suspect_jumps": ("symbol", "session_date", "previous_close", "close", "close_return"),
+    "suspect_extremes": (
+        "kind",
+        "day_count",
+        "symbol_count",
+        "farthest_symbol",
+        "farthest_session",
+        "farthest_ratio",
+    ),
+    "day_minute_conflicts": (
+        "compared_with",
+        "day_count",
+        "symbol_count",
+        "unsettled_symbol_count",
+        "first_session",
+        "last_session",
+    ),
     "indicators": ("symbol", "bar_end", "close", "sma_200", "rsi_14", "adx_14"),
     "signals": ("session_date", "scanner", "preset", "symbol", "direction", "score"),
     "portfolios": (

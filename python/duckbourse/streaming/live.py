@@ -95,7 +95,13 @@ SESSION = """
         null::timestamp as delivered_at
     from live.minutes;
     create view bars.delivered_days as
-    select distinct symbol, session_date, 'minute' as kind, delivery, false as is_copied
+    select distinct
+        symbol,
+        session_date,
+        'minute' as kind,
+        delivery,
+        false as is_copied,
+        false as is_of_another_calendar
     from bars.delivered_minutes;
     create view bars.symbol_days as
     select

@@ -48,7 +48,8 @@ def world(
         "create table duckbourse.scanners.built_days "
         "(symbol varchar, session_date date, version ubigint)"
     )
-    for relation in ("bars.sessions", "bars.symbol_days", "seeds.pattern_settings", *relations):
+    read = ("bars.sessions", "bars.symbol_days", "bars.day_minute_conflicts")
+    for relation in (*read, "seeds.pattern_settings", *relations):
         connection.execute(f"create table duckbourse.{relation} as from built.{relation}")
     connection.execute(f"create table duckbourse.bars.ohlcv as {bars}")
     for family in CANDLES:

@@ -25,7 +25,8 @@ LUCK = "best_of_luck('(0.5e0 / 250)', '100')"
 PUBLISHED = "probabilistic_sharpe('(2.5e0 / sqrt(250))', 'luck', '1250e0', '(-3e0)', '10e0')"
 POINTS = (-9.5, -7.1, -3.0, -1.96, -0.1, 0.0, 0.5, 1.6448536269514722, 4.0, 7.5)
 PROBABILITIES = [f"normal_probability('({z}e0)')" for z in POINTS]
-WINS = [(0, 5), (3, 7), (49, 108), (12, 12)]
+# of the last, plain arithmetic makes -7e-18, 7e-18 and more than 1
+WINS = [(0, 5), (3, 7), (49, 108), (12, 12), (0, 35), (0, 37), (40, 40), (46, 46)]
 BOUNDS = [
     f"wilson_bound('{won}', '{of}', '{side}')" for won, of in WINS for side in ("low", "high")
 ]
@@ -59,6 +60,12 @@ def test_win_rates_have_wilsons_interval(values: dict[str, float]) -> None:
     assert [values[call] for call in BOUNDS] == pytest.approx(
         [bound for interval in wanted for bound in (interval.low, interval.high)], abs=1e-12
     )
+
+
+@pytest.mark.parametrize(("won", "of"), WINS)
+def test_no_interval_reaches_beyond_a_share(values: dict[str, float], won: int, of: int) -> None:
+    low, high = (values[f"wilson_bound('{won}', '{of}', '{side}')"] for side in ("low", "high"))
+    assert 0 <= low <= won / of <= high <= 1
 
 
 def test_every_summary_is_what_numpy_makes_of_its_sessions(sample: Warehouse) -> None:

@@ -318,7 +318,10 @@ def test_a_near_miss_is_no_pattern(
 
 
 SEEN = ("pivots", "pattern_events", "pattern_records", "pattern")
-FEATURES = ("cutoffs", "session_minutes", "sessions", "sessions_so_far", "expected_volumes")
+FEATURES = (
+    *("cutoffs", "session_minutes", "sessions", "histories"),
+    *("traded_so_far", "sessions_so_far", "expected_volumes"),
+)
 SCAN = (*FEATURES, *STEPS, "pattern")
 # some symbols that have minutes too, so that there is something to scan, and their days of a year
 SYMBOLS = "symbol in ('AAPL', 'CAT', 'GOOG', 'GS', 'KO', 'XOM')"

@@ -58,7 +58,7 @@ LATE = ("cutoffs.cutoff_minute,", "cutoffs.cutoff_minute + 30,")
 # a minute, a volume or a day that is not over yet, in a feature
 READERS = ("crp", "breakout", "technical", "opening_range", "sideways")
 PLANTED = {
-    "scanners.sessions_so_far": [LATE],
+    "scanners.traded_so_far": [LATE],
     "scanners.expected_volumes": [LATE, ("unnest(range(1, history_", "unnest(range(0, history_")],
     "scanners.eves": [("= eve.session_number + 1", "= eve.session_number")],
     "scanners.opening_ranges": [
@@ -70,6 +70,9 @@ PLANTED = {
     "scanners.last_five_minutes": [("bars.bar_end <= so_far", "bars.bar_ts <= so_far")],
     "scanners.histories": [("preceding and 1 preceding", "preceding and current row")],
 }
+
+# a feature that scanners read through another
+READ_THROUGH = {"scanners.traded_so_far": "scanners.sessions_so_far"}
 
 
 PLANTED_AT = "2010-05-06 09:50"
@@ -102,11 +105,14 @@ def with_mistakes(
         yield scanner, [answers(inputs, scanner, PLANTED_AT)]
         inputs.rollback()
     for feature, mistakes in PLANTED.items():
-        read = '"{}"."{}"'.format(*feature.split("."))
+        through = READ_THROUGH.get(feature, feature)
+        read = '"{}"."{}"'.format(*through.split("."))
         readers = [f"scanners.{one}" for one in READERS]
         readers = [one for one in readers if read in room(sample).steps[one]]
         inputs.begin()
         build(sample, inputs, feature, *mistakes)
+        if through != feature:
+            build(sample, inputs, through)
         for reader in readers:
             build(sample, inputs, reader)
         yield feature, [answers(inputs, reader, PLANTED_AT) for reader in readers]

@@ -1,0 +1,3 @@
+{% macro apart_ratio(one, other) -%}
+greatest({{ one }} / {{ other }}, {{ other }} / {{ one }})
+{%- endmacro %}

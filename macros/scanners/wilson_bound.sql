@@ -1,0 +1,24 @@
+{% macro wilson_bound(successes, trials, side) -%}
+{#- The quantile of the normal distribution that leaves 2.5 per cent above it. -#}
+{%- set z = '1.959963984540054e0' -%}
+{%- set p = '(' ~ successes ~ ' / ' ~ trials ~ '::double)' -%}
+{%- set bound -%}
+(
+    {{ p }} + {{ z }} * {{ z }} / (2 * {{ trials }})
+    {{ '-' if side == 'low' else '+' }} {{ z }} * sqrt(
+        {{ p }} * (1 - {{ p }}) / {{ trials }}
+        + {{ z }} * {{ z }} / (4 * {{ trials }}::double * {{ trials }})
+    )
+) / (1 + {{ z }} * {{ z }} / {{ trials }})
+{%- endset -%}
+{#- By rounding, the bound of nothing but failures, or successes, may lie on the other side of them. -#}
+case
+    when {{ trials }} > 0
+        then
+        {%- if side == 'low' %}
+            greatest(0, least({{ p }}, {{ bound }}))
+        {%- else %}
+            least(1, greatest({{ p }}, {{ bound }}))
+        {%- endif %}
+end
+{%- endmacro %}

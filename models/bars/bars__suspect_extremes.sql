@@ -1,0 +1,67 @@
+with
+
+days as (
+    select * from {{ ref('bars__ohlcv') }}
+    where timeframe = '1d'
+),
+
+bodies as (
+    select
+        symbol,
+        session_date,
+        open,
+        high,
+        low,
+        close,
+        greatest(open, close) as upper_body,
+        least(open, close) as lower_body,
+        lag(adjusted_close) over (partition by symbol order by session_date)
+        / adjustment_factor as previous_close,
+        source
+    from days
+),
+
+outliers as (
+    select
+        *,
+        'high' as kind,
+        high / upper_body as outlier_ratio
+    from bodies
+    union all
+    select
+        *,
+        'low' as kind,
+        lower_body / low as outlier_ratio
+    from bodies
+    union all
+    -- far from where the day ended and from where the day before did
+    select
+        *,
+        'open' as kind,
+        least(
+            {{ apart_ratio('open', 'close') }},
+            coalesce(
+                {{ apart_ratio('open', 'previous_close') }}, {{ apart_ratio('open', 'close') }}
+            )
+        ) as outlier_ratio
+    from bodies
+),
+
+final as (
+    select
+        symbol,
+        session_date,
+        kind,
+        open,
+        high,
+        low,
+        close,
+        previous_close,
+        outlier_ratio,
+        source
+    from outliers
+    where outlier_ratio >= {{ var('min_jump_ratio') }}
+)
+
+select * from final
+order by symbol, session_date, kind
