@@ -88,10 +88,10 @@ def field(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
     )
     told(
         "copied",
-        daily(f"select 'COPIED_' || {five}, '2024-05-06', 10, 12, 9, 11, 1234", source="careless")
+        daily(f"select 'COPIED_' || {five}, '2024-05-06', 10, 12, 9, 11, 1234", source="pystock")
         + " union all "
         # the second of them is there twice
-        + daily("values ('COPIED_B', '2024-05-06', 10, 12, 9, 11, 1234)", source="careless"),
+        + daily("values ('COPIED_B', '2024-05-06', 10, 12, 9, 11, 1234)", source="pystock"),
     )
     told(
         "illiquid",
@@ -99,7 +99,10 @@ def field(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
             f"select 'TRADED_ONCE_' || {five}, '2024-05-06', 100, 100, 100, 100, 1 "
             "union all select 'TWO_PRICES_' || "
             + five
-            + ", '2024-05-06', 0.01, 0.02, 0.01, 0.02, 1000",
+            + ", '2024-05-06', 0.01, 0.02, 0.01, 0.02, 1000 "
+            # so that five that are alike are no fifth of the symbols, which would be red
+            "union all select 'SOUND_' || n, '2024-05-06', n + 5, n + 7, n + 4, n + 6, 100 "
+            "from range(11) as numbers (n)",
             source="pystock",
         ),
     )
