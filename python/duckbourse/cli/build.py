@@ -181,9 +181,13 @@ def newest_bar(markets: Rows | None) -> str:
         return ""
     first = markets[0]
     behind = first["sessions_behind"]
-    age = {None: "", 0: ": up to date", 1: ": 1 session behind"}.get(
-        behind, f": {behind:,} sessions behind"
-    )
+    match behind:
+        case None:
+            age = ""
+        case 0:
+            age = ": up to date"
+        case _:
+            age = f": {behind:,} session{'s' * (behind > 1)} behind"
     since = f" ({first['calendar']} last closed on {first['closed_session']})" if behind else ""
     return (
         f"the newest bar is of {first['newest_symbol']}, {first['timeframe']},"
