@@ -21,7 +21,6 @@ COVERED_OTHERWISE = {
     "backtests__permutations": "warehouse/backtests/test_figures.py draws anew",
     "backtests__summary": "warehouse/backtests/test_figures.py computes every figure",
     "backtests__sweep": "warehouse/backtests/test_sweep.py runs each point as outcomes",
-    "bars__staleness": "a test of its page says that somebody is never behind",
     "bars__stale_symbols": "reads the build before; acceptance/warehouse/test_increments.py",
     "indicators__stale_bars": "reads the build before; acceptance/warehouse/test_increments.py",
     "indicators__stale_symbols": "reads the build before; acceptance/warehouse/test_increments.py",
