@@ -6,16 +6,17 @@
     ~ '))' -%}
 {%- set exchange = turnover ~ ' * ' ~ schedule ~ '.exchange_pct' -%}
 {%- set regulator = turnover ~ ' * ' ~ schedule ~ '.' ~ side ~ '_regulator_pct' -%}
+{%- set unit = schedule ~ '.tax_unit_amount' -%}
 {
     'brokerage_amount': ({{ brokerage }}){{ money }},
-    'tax_amount': ({{ turnover }} * {{ schedule }}.{{ side }}_tax_pct){{ money }},
+    'tax_amount': {{ in_whole_units(turnover ~ ' * ' ~ schedule ~ '.' ~ side ~ '_tax_pct', unit) }},
     'exchange_amount': ({{ exchange }}){{ money }},
     'regulator_amount': ({{ regulator }}){{ money }},
     'gst_amount': (
         ({{ brokerage }} + {{ exchange }} + {{ regulator }}) * {{ schedule }}.gst_pct / 100
     ){{ money }},
     {%- if side == 'buy' %}
-    'stamp_amount': ({{ turnover }} * {{ schedule }}.buy_stamp_pct){{ money }},
+    'stamp_amount': {{ in_whole_units(turnover ~ ' * ' ~ schedule ~ '.buy_stamp_pct', unit) }},
     'share_amount': 0{{ money }},
     'depository_amount': 0{{ money }}
     {%- else %}

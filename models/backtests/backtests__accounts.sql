@@ -90,7 +90,8 @@ accounts as (
                         floor(
                             (
                                 opening_amount::double * max_leverage_ratio
-                                - coalesce(sum(wanted_quantity * unit_cost) over (
+                                - order_cost
+                                - coalesce(sum(wanted_quantity * unit_cost + order_cost) over (
                                     partition by run_id
                                     order by entry_rank
                                     rows between unbounded preceding and 1 preceding

@@ -95,7 +95,10 @@ charged as (
                 ) * (1 + charges.gst_pct / 100)
                 + greatest(charges.buy_tax_pct + charges.buy_stamp_pct, charges.sell_tax_pct)
             ) / 100
-        ) + charges.sell_share_amount as unit_cost
+        ) + charges.sell_share_amount as unit_cost,
+        -- tax and stamp duty may each be rounded up by half a unit
+        coalesce(charges.tax_unit_amount, 0)
+        + if(signals.direction = 'short', charges.sell_depository_amount, 0) as order_cost
     from runs
     inner join settings using (setting)
     inner join signals

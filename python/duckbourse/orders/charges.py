@@ -32,6 +32,7 @@ class Charges(msgspec.Struct, frozen=True, kw_only=True):
     max_sell_share_amount: Decimal | None
     gst_pct: Decimal
     buy_stamp_pct: Decimal
+    tax_unit_amount: Decimal | None
     sell_depository_amount: Decimal
 
 
@@ -47,6 +48,9 @@ def charges_on(schedule: tuple[Charges, ...], day: date) -> Charges | None:
 def order_charges(rates: Charges, side: Side, quantity: int, amount: Decimal) -> Decimal:
     """
     Return all that is taken of an order that has been filled so far, `amount` being its value.
+
+    Taxes and stamp duty are rounded over the whole order, where a contract note rounds them over
+    the day: what its further fills are charged makes up the difference.
     """
     turnover = amount / 100
     is_buy = side is Side.BUY
@@ -57,16 +61,25 @@ def order_charges(rates: Charges, side: Side, quantity: int, amount: Decimal) ->
     regulator = turnover * (rates.buy_regulator_pct if is_buy else rates.sell_regulator_pct)
     parts = [
         brokerage,
-        turnover * (rates.buy_tax_pct if is_buy else rates.sell_tax_pct),
+        _in_whole_units(
+            turnover * (rates.buy_tax_pct if is_buy else rates.sell_tax_pct),
+            rates.tax_unit_amount,
+        ),
         exchange,
         regulator,
         (brokerage + exchange + regulator) * rates.gst_pct / 100,
     ]
     if is_buy:
-        parts.append(turnover * rates.buy_stamp_pct)
+        parts.append(_in_whole_units(turnover * rates.buy_stamp_pct, rates.tax_unit_amount))
     else:
         shares = quantity * rates.sell_share_amount
         if rates.max_sell_share_amount is not None:
             shares = min(shares, rates.max_sell_share_amount)
         parts += [shares, rates.sell_depository_amount]
     return sum((part.quantize(CENT, ROUND_HALF_UP) for part in parts), ZERO)
+
+
+def _in_whole_units(amount: Decimal, unit: Decimal | None) -> Decimal:
+    if unit is None:
+        return amount
+    return (amount / unit).quantize(Decimal(1), ROUND_HALF_UP) * unit

@@ -128,6 +128,11 @@ def cents(value: float) -> float:
     return rounded(value, 4)
 
 
+def in_whole_units(amount: float, unit: float | None) -> float:
+    """Return an amount as the multiple of a unit that is nearest, a half being rounded up."""
+    return amount if unit is None else math.floor(rounded(amount, 8) / unit + 0.5) * unit
+
+
 def charge(side: str, quantity: float, price: float, schedule: Mapping[str, Any]) -> float:
     """Return what is taken of a fill, each part rounded as money is."""
     turnover = quantity * price / 100
@@ -137,11 +142,14 @@ def charge(side: str, quantity: float, price: float, schedule: Mapping[str, Any]
     exchange = turnover * schedule["exchange_pct"]
     regulator = turnover * schedule[f"{side}_regulator_pct"]
     parts = [
-        *(brokerage, exchange, regulator, turnover * schedule[f"{side}_tax_pct"]),
+        *(brokerage, exchange, regulator),
+        in_whole_units(turnover * schedule[f"{side}_tax_pct"], schedule["tax_unit_amount"]),
         (brokerage + exchange + regulator) * schedule["gst_pct"] / 100,
     ]
     if side == "buy":
-        parts.append(turnover * schedule["buy_stamp_pct"])
+        parts.append(
+            in_whole_units(turnover * schedule["buy_stamp_pct"], schedule["tax_unit_amount"])
+        )
     else:
         by_share = quantity * schedule["sell_share_amount"]
         parts.append(min(by_share, schedule["max_sell_share_amount"]))
@@ -172,6 +180,12 @@ def unit_cost(trade: Mapping[str, Any], setting: Mapping[str, Any]) -> float:
         1 + setting["slippage_bps"] / 1e4 + (taxed + taxes) / 100
     )
     return share + float(trade["sell_share_amount"])
+
+
+def order_cost(trade: Mapping[str, Any]) -> float:
+    """Return what an entry costs at the most beside its shares."""
+    depository = trade["sell_depository_amount"] if trade["direction"] == "short" else 0
+    return float((trade["tax_unit_amount"] or 0) + depository)
 
 
 def kelly_pct(history: Sequence[float], setting: Mapping[str, Any]) -> float:
@@ -235,6 +249,7 @@ def trade_session(
             left = equity * most / 100 - sectors.get(sector, 0)
             sectors[sector] = sectors.get(sector, 0) + wanted * price
             wanted = max(0, min(wanted, math.floor(left / price)))
+        money -= order_cost(trade)
         quantity = max(0, min(wanted, math.floor(money / unit_cost(trade, setting))))
         # the last one that fits is made smaller, and those after it are left out
         money -= wanted * unit_cost(trade, setting)

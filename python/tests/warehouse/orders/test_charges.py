@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import random
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
 import duckdb
+import msgspec
 import pytest
 
 from duckbourse.orders.charges import charges_on, order_charges
@@ -21,6 +23,16 @@ select
     {{ total_charges(fill_charges('sell', 'fills.quantity', 'fills.price', 'schedule')) }} as sold
 from fills
 inner join schedule using (segment, effective_from)
+"""
+
+TRIPS = """
+select
+    trips.number,
+    {{ total_charges(fill_charges('buy', 'trips.quantity', 'trips.bought', 'schedule')) }}
+    + {{ total_charges(fill_charges('sell', 'trips.quantity', 'trips.sold', 'schedule')) }}
+from trips
+asof inner join schedule
+    on trips.segment = schedule.segment and trips.day >= schedule.effective_from
 """
 
 
@@ -53,13 +65,78 @@ def test_charges_are_the_macros(sample: Warehouse) -> None:
             assert abs(found - total) <= Decimal("0.0002"), (segment, day, quantity, price)
 
 
-def test_published_round_trip() -> None:
-    """One lakh bought and 1.005 lakh sold within the day: 82.82, by the spec's table of rates."""
+@dataclass(frozen=True)
+class RoundTrip:
+    """What is bought and sold again, and what all of it costs: as `source` has it."""
+
+    segment: str
+    day: str
+    quantity: int
+    bought: str
+    sold: str
+    charges: str
+    source: str
+
+
+# Zerodha's calculator adds no depository charge; its page of charges does: 13 and 18 % GST
+ZERODHA = "zerodha.com/brokerage-calculator"
+QUOTED = "as quoted in github.com/marketcalls/vectorbt-backtesting-skills, indian-market-costs.md"
+PUBLISHED = [
+    RoundTrip("nse_intraday", "2026-11-01", 500, "1000", "1000", "224.61", f"{ZERODHA}, {QUOTED}"),
+    RoundTrip(
+        *("nse_delivery", "2026-11-01", 500, "1000", "1000", "1127.75"),
+        f"1112.41 of {ZERODHA}, {QUOTED}, and 15.34 for the depository",
+    ),
+    # 82.82 by the spec's table of rates, but 25 of STT for 25.125
+    RoundTrip("nse_intraday", "2026-11-01", 100, "1000", "1005", "82.70", "by hand"),
+    # bought: STT 9.88 is 10, stamp 1.482 is 1, exchange 0.34086 and SEBI 0.00988, GST 18 % of both
+    # 0.06313; sold for 10,500: STT 10.5 is 11, exchange 0.36225, SEBI 0.0105, GST 0.0671, 15.93
+    RoundTrip("nse_delivery", "2021-06-01", 10, "988", "1050", "38.7840", "by hand"),
+    RoundTrip("crypto_spot", "2026-11-01", 3, "60000", "61000", "363", "0.1 % of both, by hand"),
+]
+
+
+@pytest.mark.parametrize("trip", PUBLISHED, ids=lambda trip: f"{trip.segment} {trip.charges}")
+def test_published_round_trips(trip: RoundTrip) -> None:
+    rates = charges_on(schedule(trip.segment), date.fromisoformat(trip.day))
+    assert rates is not None
+    bought = order_charges(rates, Side.BUY, trip.quantity, trip.quantity * Decimal(trip.bought))
+    sold = order_charges(rates, Side.SELL, trip.quantity, trip.quantity * Decimal(trip.sold))
+    assert float(bought + sold) == pytest.approx(float(trip.charges), abs=0.005)
+
+
+def test_published_round_trips_of_the_macro(sample: Warehouse) -> None:
+    compiled = sample.inline(TRIPS)
+    with duckdb.connect() as connection:
+        connection.execute(f"create table schedule as from read_csv('{SEED}')")
+        connection.execute(
+            "create table trips (number int, segment text, day date, quantity bigint,"
+            " bought decimal(18, 6), sold decimal(18, 6))"
+        )
+        connection.executemany(
+            "insert into trips values (?, ?, ?, ?, ?, ?)",
+            [
+                (number, trip.segment, trip.day, trip.quantity, trip.bought, trip.sold)
+                for number, trip in enumerate(PUBLISHED)
+            ],
+        )
+        found = connection.execute(compiled).fetchall()
+    assert len(found) == len(PUBLISHED)
+    for number, charges in found:
+        trip = PUBLISHED[number]
+        assert float(charges) == pytest.approx(float(trip.charges), abs=0.005), trip
+
+
+@pytest.mark.parametrize(
+    ("amount", "tax"), [("10100", 3), ("2071", 1), ("1999.99", 0), ("2000", 1)]
+)
+def test_tax_is_in_whole_rupees(amount: str, tax: int) -> None:
+    """As tradingqna.com/t/21903 and /t/88483 find in Zerodha's calculator; a half is rounded up."""
     rates = charges_on(schedule("nse_intraday"), date(2026, 11, 1))
     assert rates is not None
-    bought = order_charges(rates, Side.BUY, 100, Decimal(100_000))
-    sold = order_charges(rates, Side.SELL, 100, Decimal(100_500))
-    assert float(bought + sold) == pytest.approx(82.82, abs=0.01)
+    untaxed = msgspec.structs.replace(rates, sell_tax_pct=Decimal(0))
+    found = [order_charges(row, Side.SELL, 1, Decimal(amount)) for row in (rates, untaxed)]
+    assert found[0] - found[1] == tax
 
 
 def test_before_the_first_row_there_are_none() -> None:
