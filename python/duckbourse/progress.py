@@ -11,8 +11,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from duckbourse.settings import PROJECT
+import duckdb
+
+from duckbourse.errors import BourseError
+from duckbourse.settings import PROJECT, settings
 from duckbourse.state import GREEN
+from duckbourse.warehouse import attach, quoted
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 HEADLINE = re.compile(r"^[\w ]+ (Error|Exception)( in [\w ]+ \S+ \(.*\))?:?$")
@@ -139,6 +143,31 @@ def one_line(message: str, *, whole: bool = False, width: int = 400) -> str:
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
+def failing_rows(count: int, query: str) -> str:
+    """Return how many rows a test found, and the first: what it says, if it is a sentence."""
+    plain = f"{count:,} failing row{'s' if count > 1 else ''}"
+    try:
+        with duckdb.connect() as connection:
+            attach(connection, settings().build_database, read_only=True)
+            # the views of raw files name them as dbt does, from the project's folder
+            connection.execute(f"set file_search_path = {quoted(PROJECT)}")
+            found = connection.execute(query)
+            names = [column[0] for column in found.description]
+            row = dict(zip(names, found.fetchone() or (), strict=True))
+    except (duckdb.Error, BourseError, ValueError):
+        # the count is known; the file may be on a disk that is full, or the test not of one query
+        return plain
+    if row.keys() == {"problem"}:
+        more = f" (and {count - 1:,} more)" if count > 1 else ""
+        return one_line(str(row["problem"])) + more
+    said = ", ".join(f"{name} {_worded(value)}" for name, value in row.items())
+    return one_line(f"{plain}, {'the first: ' if count > 1 else ''}{said}")
+
+
+def _worded(value: object) -> str:
+    return "null" if value is None else str(value)
+
+
 def _failures(results: Iterable[Mapping[str, Any]]) -> Iterator[Failure]:
     red = [r for r in results if r["status"] not in GREEN and r["status"] != "skipped"]
     manifest = _read("manifest.json") if red else {}
@@ -152,7 +181,7 @@ def _failures(results: Iterable[Mapping[str, Any]]) -> Iterator[Failure]:
         page = nodes.get(result["unique_id"], {})
         problem = one_line(result.get("message") or result["status"])
         if kind == "test" and result["status"] == "fail":
-            problem = f"{result['failures']} failing rows"
+            problem = failing_rows(result["failures"], result.get("compiled_code") or "")
             if description := page.get("description"):
                 problem += f": {one_line(description, whole=True, width=600)}"
         yield Failure(

@@ -56,14 +56,21 @@ def test_a_green_build_is_published_and_summed_up(built: Tiny) -> None:
 
 def test_a_red_build_says_what_failed_and_publishes_nothing(tiny: Tiny) -> None:
     tiny.write("tests/assert_none.sql", "select * from {{ ref('bars__ohlcv') }}")
+    sentence = "seeds/weights.csv line 2: MSTF: no such symbol; MSFT?"
+    named = f"select '{sentence}' as problem from {{{{ ref('bars__ohlcv') }}}}"
+    tiny.write("tests/assert_named.sql", named)
     tiny.write("models/bars/bars__bad.sql", "select symbl from {{ ref('stg_raw__daily') }}")
     process = tiny.bourse("build", "--vars", "{rows: 4}")
     assert process.returncode == 1
     error, remedy = last_lines(process)
-    assert "2 of 8 nodes failed and 1 were skipped" in error
+    assert "3 of 9 nodes failed and 1 were skipped" in error
     assert "nothing was published" in remedy
     failed = [line for line in process.stderr.splitlines() if line.startswith("✗")]
-    assert "test assert_none: 4 failing rows (tests/assert_none.sql" in failed[0] + failed[1]
+    [none] = [line for line in failed if "assert_none" in line]
+    assert "test assert_none: 4 failing rows, the first: symbol " in none
+    assert "(tests/assert_none.sql, compiled: " in none
+    [told] = [line for line in failed if "assert_named" in line]
+    assert f"test assert_named: {sentence} (and 3 more) (tests/assert_named.sql" in told
     [bad] = [line for line in failed if "bars__bad" in line]
     assert 'Referenced column "symbl" not found' in bad
     assert "models/bars/bars__bad.sql, compiled: target/compiled" in bad
@@ -73,8 +80,9 @@ def test_a_red_build_says_what_failed_and_publishes_nothing(tiny: Tiny) -> None:
     # each red node mended and built again makes the whole green
     tiny.write("models/bars/bars__bad.sql", "select symbol from {{ ref('stg_raw__daily') }}")
     tiny.write("tests/assert_none.sql", "select * from {{ ref('bars__ohlcv') }} where false")
+    tiny.write("tests/assert_named.sql", f"{named} where false")
     process = tiny.bourse(
-        "build", "--select", "bars__bad bars__count assert_none", "--vars", "{rows: 4}"
+        "build", "--select", "bars__bad bars__count assert_none assert_named", "--vars", "{rows: 4}"
     )
     assert (process.returncode, "not published" in process.stderr) == (0, False)
     assert tiny.rows("select n from bars.count") == [(4,)]
