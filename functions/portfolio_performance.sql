@@ -5,7 +5,10 @@ session_returns as (
         portfolio,
         basis,
         session_date,
+        previous_session_date,
+        sessions_per_year,
         session_return,
+        stale_price_count,
         benchmark_return,
         risk_free_return,
         min_return
@@ -16,7 +19,7 @@ session_returns as (
         and session_date <= coalesce(p_last_session::date, session_date)
 ),
 
-{{ performance_figures('session_returns', 'portfolio, basis', var('sessions_per_year')) }}
+{{ performance_figures('session_returns', 'portfolio, basis', 'sessions_per_year') }}
 
 select *
 from final

@@ -7,7 +7,6 @@
     'min_copied_prices',
     'max_rejected_pct',
     'min_judged_symbols',
-    'sessions_per_year',
     'series_lowering',
     'ewma_decay',
     'monte_carlo_draws',

@@ -1,12 +1,15 @@
 {{ config(access='private') }}
 {#- Fewer sessions than this are too few to speak of a year, or of how two things go together. -#}
 {%- set min_sessions = 20 -%}
-{%- set year = var('sessions_per_year') -%}
 
 with
 
 runs as (
     select * from {{ ref('backtests__runs') }}
+),
+
+calendars as (
+    select * from {{ ref('calendars') }}
 ),
 
 settings as (
@@ -39,6 +42,7 @@ paired as (
     select
         run_id,
         settings.benchmark,
+        any_value(calendars.sessions_per_year) as sessions_per_year,
         count(*) as benchmark_count,
         list(equity.session_return order by session_date) as run_returns,
         list(benchmark_returns.benchmark_return order by session_date) as benchmark_returns,
@@ -47,6 +51,7 @@ paired as (
         ) as active_returns
     from runs
     inner join settings using (setting)
+    inner join calendars on runs.calendar = calendars.calendar
     inner join equity using (run_id)
     inner join benchmark_returns using (benchmark, session_date)
     where equity.session_return is not null and benchmark_returns.benchmark_return is not null
@@ -85,11 +90,13 @@ final as (
             null
         ) as benchmark_correlation,
         if(
-            benchmark_count >= {{ min_sessions }}, 100 * active_deviation * sqrt({{ year }}), null
+            benchmark_count >= {{ min_sessions }},
+            100 * active_deviation * sqrt(sessions_per_year),
+            null
         ) as tracking_error_pct,
         if(
             benchmark_count >= {{ min_sessions }},
-            active_mean / nullif(active_deviation, 0) * sqrt({{ year }}),
+            active_mean / nullif(active_deviation, 0) * sqrt(sessions_per_year),
             null
         ) as information_ratio
     from deviated

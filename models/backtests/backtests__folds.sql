@@ -1,10 +1,13 @@
 {%- set min_sessions = 20 -%}
-{%- set year = var('sessions_per_year') -%}
 
 with
 
 runs as (
     select * from {{ ref('backtests__runs') }}
+),
+
+calendars as (
+    select * from {{ ref('calendars') }}
 ),
 
 settings as (
@@ -24,6 +27,7 @@ numbered as (
         runs.run_id,
         runs.scanner,
         runs.setting,
+        calendars.sessions_per_year,
         equity.session_date,
         equity.session_count as session_place,
         equity.session_return,
@@ -39,6 +43,7 @@ numbered as (
     from equity
     inner join runs using (run_id)
     inner join settings using (setting)
+    inner join calendars on runs.calendar = calendars.calendar
 ),
 
 placed as (
@@ -65,6 +70,7 @@ daily as (
         fold,
         min(session_date) as first_session,
         max(session_date) as last_session,
+        any_value(sessions_per_year) as sessions_per_year,
         count(*) as session_count,
         list(session_return order by session_date) as session_returns,
         -- before the first session nothing is known
@@ -105,7 +111,8 @@ final as (
         if(
             daily.session_count >= {{ min_sessions }},
             list_avg(daily.session_returns)
-            / nullif(list_aggregate(daily.session_returns, 'stddev_samp'), 0) * sqrt({{ year }}),
+            / nullif(list_aggregate(daily.session_returns, 'stddev_samp'), 0)
+            * sqrt(daily.sessions_per_year),
             null
         ) as sharpe_ratio,
         coalesce(

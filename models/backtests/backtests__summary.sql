@@ -1,11 +1,19 @@
 {#- Fewer sessions than this are too few to speak of a year. -#}
 {%- set min_sessions = 20 -%}
-{%- set year = var('sessions_per_year') -%}
+{%- set year_days = 365.25 -%}
 
 with
 
 runs as (
     select * from {{ ref('backtests__runs') }}
+),
+
+calendars as (
+    select * from {{ ref('calendars') }}
+),
+
+sessions as (
+    select * from {{ ref('bars__sessions') }}
 ),
 
 equity as (
@@ -88,6 +96,19 @@ traded as (
     group by run_id
 ),
 
+-- from the close before the first session, at which the capital was still all there
+spans as (
+    select
+        runs.run_id,
+        calendars.sessions_per_year,
+        runs.last_session - max(sessions.session_date) as day_count
+    from runs
+    inner join calendars using (calendar)
+    inner join sessions
+        on runs.calendar = sessions.calendar and runs.first_session > sessions.session_date
+    group by runs.run_id, runs.last_session, calendars.sessions_per_year
+),
+
 -- every run of a scanner is a trial: the best of many is good by luck alone
 trials as (
     select
@@ -148,24 +169,24 @@ final as (
             100 * (
                 pow(
                     judged.equity_amount::double / judged.capital_amount::double,
-                    {{ year }} / judged.session_count
+                    {{ year_days }} / spans.day_count::double
                 ) - 1
             ),
             null
         ) as cagr_pct,
         if(
             judged.session_count >= {{ min_sessions }},
-            100 * judged.return_deviation * sqrt({{ year }}),
+            100 * judged.return_deviation * sqrt(spans.sessions_per_year),
             null
         ) as volatility_pct,
         if(
             judged.session_count >= {{ min_sessions }},
-            judged.session_sharpe_ratio * sqrt({{ year }}),
+            judged.session_sharpe_ratio * sqrt(spans.sessions_per_year),
             null
         ) as sharpe_ratio,
         if(
             judged.session_count >= {{ min_sessions }},
-            judged.mean_return / nullif(judged.downside_deviation, 0) * sqrt({{ year }}),
+            judged.mean_return / nullif(judged.downside_deviation, 0) * sqrt(spans.sessions_per_year),
             null
         ) as sortino_ratio,
         judged.max_drawdown_pct,
@@ -186,6 +207,7 @@ final as (
         permutations.random_mean_pct,
         permutations.permutation_p_value,
         benchmarks.benchmark,
+        benchmarks.benchmark_count / judged.session_count as benchmark_coverage_ratio,
         benchmarks.benchmark_return_pct,
         benchmarks.excess_return_pct,
         benchmarks.beta,
@@ -196,6 +218,7 @@ final as (
         judged.code_version,
         judged.data_version
     from judged
+    inner join spans using (run_id)
     left join traded using (run_id)
     left join permutations using (run_id)
     left join bootstraps using (run_id)

@@ -43,7 +43,7 @@ daily as (
     select
         portfolio,
         session_date,
-        if(bool_and(closing_amount is not null), sum(closing_amount), null) as holdings_amount,
+        sum(closing_amount) as holdings_amount,
         sum(bought_amount + sold_amount) as traded_amount,
         sum(sold_amount - bought_amount) as earned_amount,
         sum(dividend_amount) as dividend_amount,
@@ -58,7 +58,7 @@ balances as (
         sessions.session_date,
         previous.session_date as previous_session_date,
         portfolios.capital_amount::decimal(18, 4) as capital_amount,
-        if(daily.portfolio is null, 0, daily.holdings_amount) as holdings_amount,
+        coalesce(daily.holdings_amount, 0) as holdings_amount,
         coalesce(daily.traded_amount, 0) as traded_amount,
         coalesce(daily.dividend_amount, 0) as dividend_amount,
         coalesce(daily.charges_amount, 0) as charges_amount,

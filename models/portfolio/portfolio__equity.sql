@@ -1,9 +1,11 @@
-{%- set year = var('sessions_per_year') -%}
-
 with
 
 portfolios as (
     select * from {{ ref('portfolios') }}
+),
+
+calendars as (
+    select * from {{ ref('calendars') }}
 ),
 
 returns as (
@@ -23,33 +25,45 @@ bases as (
         portfolio,
         'gross' as basis,
         session_date,
-        gross_return as session_return
+        gross_return as session_return,
+        stale_price_count
     from returns
     union all
     select
         portfolio,
         'net' as basis,
         session_date,
-        net_return as session_return
+        net_return as session_return,
+        stale_price_count
     from returns
+),
+
+neighbours as (
+    select
+        sessions.calendar,
+        sessions.session_date,
+        earlier.session_date as previous_session_date
+    from sessions
+    inner join sessions as earlier
+        on
+            sessions.calendar = earlier.calendar
+            and sessions.session_number - 1 = earlier.session_number
 ),
 
 -- a benchmark's return is of the same session: from the close of the one before to its own
 benchmark_returns as (
     select
         portfolios.portfolio,
-        sessions.session_date,
+        neighbours.session_date,
         current.total_return_close / previous.total_return_close - 1 as benchmark_return
     from portfolios
-    inner join sessions using (calendar)
-    inner join sessions as earlier
-        on
-            sessions.calendar = earlier.calendar
-            and sessions.session_number - 1 = earlier.session_number
+    inner join neighbours using (calendar)
     inner join closes as current
-        on portfolios.benchmark = current.symbol and sessions.session_date = current.session_date
+        on portfolios.benchmark = current.symbol and neighbours.session_date = current.session_date
     inner join closes as previous
-        on portfolios.benchmark = previous.symbol and earlier.session_date = previous.session_date
+        on
+            portfolios.benchmark = previous.symbol
+            and neighbours.previous_session_date = previous.session_date
 ),
 
 session_returns as (
@@ -57,12 +71,19 @@ session_returns as (
         portfolio,
         bases.basis,
         session_date,
+        neighbours.previous_session_date,
+        calendars.sessions_per_year,
         bases.session_return,
+        bases.stale_price_count,
         benchmark_returns.benchmark_return,
-        pow(1 + portfolios.risk_free_return, 1 / {{ year }}::double) - 1 as risk_free_return,
-        pow(1 + portfolios.min_acceptable_return, 1 / {{ year }}::double) - 1 as min_return
+        pow(1 + portfolios.risk_free_return, 1 / calendars.sessions_per_year::double) - 1
+            as risk_free_return,
+        pow(1 + portfolios.min_acceptable_return, 1 / calendars.sessions_per_year::double) - 1
+            as min_return
     from bases
     inner join portfolios using (portfolio)
+    inner join calendars using (calendar)
+    inner join neighbours using (calendar, session_date)
     left join benchmark_returns using (portfolio, session_date)
 ),
 
@@ -73,7 +94,10 @@ final as (
         portfolio,
         basis,
         session_date,
+        previous_session_date,
+        sessions_per_year,
         session_return,
+        stale_price_count,
         equity_ratio,
         peak_ratio,
         drawdown_return,

@@ -40,7 +40,8 @@ traded as (
         coalesce(sum(quantity) filter (where side = 'sell'), 0) as sold_quantity,
         coalesce(sum(amount) filter (where side = 'buy'), 0) as bought_amount,
         coalesce(sum(amount) filter (where side = 'sell'), 0) as sold_amount,
-        sum(charges_amount) as charges_amount
+        sum(charges_amount) as charges_amount,
+        arg_max(price, (filled_at, fill_key))::double as last_price
     from fills
     group by portfolio, symbol, session_date
 ),
@@ -120,62 +121,108 @@ positions as (
     from counted
 ),
 
+-- a session without a close has the price of the account's own last fill, if it traded
+known_prices as (
+    select
+        owned.portfolio,
+        owned.symbol,
+        closes.session_date,
+        closes.close as known_price
+    from owned
+    inner join closes using (symbol)
+    union all
+    select
+        traded.portfolio,
+        traded.symbol,
+        traded.session_date,
+        traded.last_price as known_price
+    from traded
+    anti join closes using (symbol, session_date)
+),
+
+adjusted_prices as (
+    select
+        known_prices.*,
+        coalesce(factors.adjustment_factor, 1) as price_factor
+    from known_prices
+    asof left join factors
+        on
+            known_prices.symbol = factors.symbol
+            and known_prices.session_date >= factors.effective_from
+),
+
+-- the last price known, in the session's own shares where a split came after it
 priced as (
     select
         positions.*,
         positions.closing_quantity - positions.traded_quantity as opening_quantity,
-        closes.close,
-        -- nothing is worth nothing, whatever its price
-        if(
-            positions.closing_quantity = 0,
-            0,
-            round(positions.closing_quantity * closes.close::decimal(18, {{ decimals }}), 4)
-        )::decimal(18, 4) as closing_amount
+        adjusted_prices.session_date as price_date,
+        (
+            adjusted_prices.known_price
+            * if(
+                adjusted_prices.price_factor = positions.adjustment_factor,
+                1,
+                adjusted_prices.price_factor / positions.adjustment_factor
+            )
+        )::decimal(18, {{ decimals }}) as price
     from positions
-    left join closes
-        on positions.symbol = closes.symbol and positions.session_date = closes.session_date
+    asof left join adjusted_prices
+        on
+            positions.portfolio = adjusted_prices.portfolio
+            and positions.symbol = adjusted_prices.symbol
+            and positions.session_date >= adjusted_prices.session_date
+),
+
+worth as (
+    select
+        *,
+        -- nothing is worth nothing, whatever its price
+        if(closing_quantity = 0, 0, round(closing_quantity * price, 4))::decimal(18, 4)
+            as closing_amount
+    from priced
 ),
 
 -- paid on the ex-date, to who held at the close before; a short pays it
 paid as (
     select
-        priced.portfolio,
-        priced.symbol,
-        priced.session_date,
+        worth.portfolio,
+        worth.symbol,
+        worth.session_date,
         round(
-            priced.opening_quantity
+            worth.opening_quantity
             * sum(dividends.dividend_amount)::decimal(18, {{ decimals }}),
             4
         )::decimal(18, 4) as dividend_amount
-    from priced
+    from worth
     inner join dividends
         on
-            priced.symbol = dividends.symbol
-            and priced.previous_session_date < dividends.ex_date
-            and priced.session_date >= dividends.ex_date
-    group by priced.portfolio, priced.symbol, priced.session_date, priced.opening_quantity
+            worth.symbol = dividends.symbol
+            and worth.previous_session_date < dividends.ex_date
+            and worth.session_date >= dividends.ex_date
+    group by worth.portfolio, worth.symbol, worth.session_date, worth.opening_quantity
 ),
 
 valued as (
     select
-        priced.portfolio,
-        priced.session_date,
-        priced.symbol,
-        priced.opening_quantity,
-        priced.bought_quantity,
-        priced.sold_quantity,
-        priced.closing_quantity,
-        priced.close,
-        lag(priced.closing_amount, 1, 0) over (
-            partition by priced.portfolio, priced.symbol
-            order by priced.session_date
+        worth.portfolio,
+        worth.session_date,
+        worth.symbol,
+        worth.opening_quantity,
+        worth.bought_quantity,
+        worth.sold_quantity,
+        worth.closing_quantity,
+        worth.price_date,
+        worth.price,
+        lag(worth.closing_amount, 1, 0) over (
+            partition by worth.portfolio, worth.symbol
+            order by worth.session_date
         ) as opening_amount,
-        priced.bought_amount,
-        priced.sold_amount,
+        worth.bought_amount,
+        worth.sold_amount,
         coalesce(paid.dividend_amount, 0) as dividend_amount,
-        priced.charges_amount,
-        priced.closing_amount
-    from priced
+        worth.charges_amount,
+        worth.closing_amount
+    from worth
     left join paid using (portfolio, symbol, session_date)
 ),
 
@@ -188,7 +235,8 @@ final as (
         bought_quantity::decimal(18, 6) as bought_quantity,
         sold_quantity::decimal(18, 6) as sold_quantity,
         closing_quantity,
-        close,
+        price_date,
+        price,
         opening_amount::decimal(18, 4) as opening_amount,
         bought_amount::decimal(18, 4) as bought_amount,
         sold_amount::decimal(18, 4) as sold_amount,

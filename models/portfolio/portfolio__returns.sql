@@ -20,24 +20,22 @@ held as (
     select
         portfolio,
         session_date,
-        if(bool_and(weight is not null), list_sum(list(weight order by symbol)), null)
-            as held_weight,
-        if(
-            bool_and(weight * symbol_return is not null),
-            list_sum(list(weight * symbol_return order by symbol)),
-            null
-        ) as gross_return
+        list_sum(list(weight order by symbol)) as held_weight,
+        -- what is bought at the session's close has no weight in it, and no return
+        coalesce(list_sum(list(weight * symbol_return order by symbol)), 0) as held_return,
+        count(*) filter (where is_stale) as stale_price_count
     from weights
     group by portfolio, session_date
 ),
 
--- what is held at the close before a rebalance against what is held after it, symbol by symbol
+-- what is held at the close before a rebalance against what is held after it, symbol by symbol;
+-- what would first be bought at that very close never is
 old_weights as (
     select
         sessions.portfolio,
         sessions.session_date,
         weights.symbol,
-        weights.closing_weight as old_weight,
+        if(weights.entry_date = weights.session_date, 0, weights.closing_weight) as old_weight,
         0 as new_weight
     from sessions
     inner join weights
@@ -46,16 +44,17 @@ old_weights as (
     where sessions.is_rebalance
 ),
 
+-- bought at the close before: all of a rebalance, and later what had no price at it
 new_weights as (
     select
         portfolio,
         session_date,
         weights.symbol,
         0 as old_weight,
-        weights.target_weight as new_weight
+        if(sessions.is_rebalance, weights.target_weight, weights.weight) as new_weight
     from sessions
     inner join weights using (portfolio, session_date)
-    where sessions.is_rebalance
+    where sessions.previous_session_date = weights.entry_date
 ),
 
 changes as (
@@ -69,7 +68,6 @@ trades as (
         portfolio,
         session_date,
         symbol,
-        bool_and(old_weight is not null) as is_known,
         abs(sum(new_weight) - sum(old_weight)) as traded_weight
     from changes
     group by portfolio, session_date, symbol
@@ -79,7 +77,7 @@ turnovers as (
     select
         portfolio,
         session_date,
-        if(bool_and(is_known), list_sum(list(traded_weight order by symbol)), null) as turnover
+        list_sum(list(traded_weight order by symbol)) as turnover
     from trades
     group by portfolio, session_date
 ),
@@ -88,10 +86,11 @@ daily as (
     select
         portfolio,
         session_date,
-        -- nothing held is all cash; something held whose price is missing stays null
-        if(held.portfolio is null, 0, held.gross_return) as gross_return,
-        if(turnovers.portfolio is null, 0, turnovers.turnover) as turnover,
-        if(held.portfolio is null, 1, 1 - held.held_weight) as cash_weight
+        -- nothing held is all cash
+        1 - coalesce(held.held_weight, 0) as cash_weight,
+        coalesce(held.held_return, 0) + cash_weight * sessions.cash_return as gross_return,
+        coalesce(turnovers.turnover, 0) as turnover,
+        coalesce(held.stale_price_count, 0) as stale_price_count
     from sessions
     left join held using (portfolio, session_date)
     left join turnovers using (portfolio, session_date)
@@ -104,7 +103,8 @@ set_returns as (
         daily.gross_return,
         daily.gross_return - daily.turnover * portfolios.cost_bps / 10000 as net_return,
         daily.turnover,
-        daily.cash_weight
+        daily.cash_weight,
+        daily.stale_price_count
     from daily
     inner join portfolios using (portfolio)
 ),
@@ -124,8 +124,10 @@ account_returns as (
         (equity_amount + charges_amount)::double / opening_amount - 1 as gross_return,
         equity_amount::double / opening_amount - 1 as net_return,
         traded_amount::double / opening_amount as turnover,
-        opening_cash_amount::double / opening_amount as cash_weight
+        opening_cash_amount::double / opening_amount as cash_weight,
+        coalesce(held.stale_price_count, 0) as stale_price_count
     from solvent
+    left join held using (portfolio, session_date)
 ),
 
 final as (

@@ -1,5 +1,3 @@
-{%- set year = var('sessions_per_year') -%}
-
 with
 
 weights as (
@@ -8,6 +6,14 @@ weights as (
 
 covariances as (
     select * from {{ ref('portfolio__covariances') }}
+),
+
+portfolios as (
+    select * from {{ ref('portfolios') }}
+),
+
+calendars as (
+    select * from {{ ref('calendars') }}
 ),
 
 -- a pair is there once; a symbol's risk is with every other, and with itself
@@ -91,15 +97,17 @@ final as (
         window_sessions,
         components.symbol,
         components.weight,
-        components.covariance_with_all / nullif(totals.volatility, 0) * sqrt({{ year }})
+        components.covariance_with_all / nullif(totals.volatility, 0) * sqrt(calendars.sessions_per_year)
             as marginal_volatility_return,
         components.weight * components.covariance_with_all / nullif(totals.volatility, 0)
-        * sqrt({{ year }}) as component_volatility_return,
+        * sqrt(calendars.sessions_per_year) as component_volatility_return,
         components.weight * components.covariance_with_all / nullif(pow(totals.volatility, 2), 0)
             as component_ratio,
-        totals.volatility * sqrt({{ year }}) as portfolio_volatility_return
+        totals.volatility * sqrt(calendars.sessions_per_year) as portfolio_volatility_return
     from components
     inner join totals using (portfolio, session_date, method, window_sessions)
+    inner join portfolios using (portfolio)
+    inner join calendars using (calendar)
 )
 
 select * from final

@@ -23,7 +23,7 @@ final as (
         basis,
         window_sessions,
         session_date,
-        {{ return_figures('recent', var('sessions_per_year')) | indent(8) }}
+        {{ return_figures('recent', 'sessions_per_year') | indent(8) }}
     from session_returns
     window
         recent as (

@@ -5,6 +5,10 @@ portfolios as (
     where source = 'weights'
 ),
 
+calendars as (
+    select * from {{ ref('calendars') }}
+),
+
 targets as (
     select * from {{ ref('portfolio_weights') }}
 ),
@@ -41,11 +45,17 @@ held_sessions as (
     select
         portfolios.portfolio,
         portfolios.calendar,
+        if(
+            portfolios.cash_earns_risk_free,
+            pow(1 + portfolios.risk_free_return, 1 / calendars.sessions_per_year::double) - 1,
+            0
+        )::double as cash_return,
         sessions.session_date,
         sessions.session_number,
         rebalances.effective_from,
         rebalances.target_cash_weight
     from portfolios
+    inner join calendars using (calendar)
     inner join spans using (portfolio)
     inner join sessions
         on portfolios.calendar = sessions.calendar
@@ -63,6 +73,7 @@ numbered as (
         session_date,
         effective_from,
         target_cash_weight,
+        cash_return,
         session_number - 1 as previous_number,
         min(session_number) over (partition by portfolio, effective_from) - 1 as bought_number
     from held_sessions
@@ -76,7 +87,9 @@ final as (
         numbered.previous_number = numbered.bought_number as is_rebalance,
         previous.session_date as previous_session_date,
         bought.session_date as bought_date,
-        numbered.target_cash_weight
+        numbered.previous_number - numbered.bought_number as earlier_session_count,
+        numbered.target_cash_weight,
+        numbered.cash_return
     from numbered
     inner join sessions as previous
         on numbered.calendar = previous.calendar

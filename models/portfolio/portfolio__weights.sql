@@ -21,41 +21,83 @@ accounts as (
     select * from {{ ref('portfolio__accounts') }}
 ),
 
-drifted as (
+-- a close that is missing is the last one before it; before the first there is none
+priced as (
     select
         sessions.portfolio,
         sessions.session_date,
-        targets.symbol,
         sessions.effective_from,
+        sessions.bought_date,
+        sessions.earlier_session_count,
         sessions.target_cash_weight,
+        1 + sessions.cash_return as cash_growth,
+        targets.symbol,
         targets.weight as target_weight,
-        -- what one unit of the portfolio, bought at the rebalance, has in the symbol since
-        targets.weight * previous.total_return_close / bought.total_return_close as opening_value,
-        targets.weight * current.total_return_close / bought.total_return_close as closing_value,
-        current.total_return_close / previous.total_return_close - 1 as symbol_return
+        bought.total_return_close as bought_close,
+        current.total_return_close as current_close,
+        current.session_date as close_date
     from sessions
     inner join targets using (portfolio, effective_from)
-    left join closes as bought
-        on targets.symbol = bought.symbol and sessions.bought_date = bought.session_date
-    left join closes as previous
-        on targets.symbol = previous.symbol
-            and sessions.previous_session_date = previous.session_date
-    left join closes as current
-        on targets.symbol = current.symbol and sessions.session_date = current.session_date
+    asof left join closes as bought
+        on targets.symbol = bought.symbol and sessions.bought_date >= bought.session_date
+    asof left join closes as current
+        on targets.symbol = current.symbol and sessions.session_date >= current.session_date
 ),
 
--- a sum passes over what is null, and so would give its weight to the others
+-- what had no price yet at the rebalance is cash until its first one, and is bought at that
+entered as (
+    select
+        * exclude (bought_date, bought_close),
+        coalesce(lag(current_close) over so_far, bought_close) as previous_close,
+        if(
+            bought_close is null,
+            first_value(current_close ignore nulls) over so_far,
+            bought_close
+        ) as entry_close,
+        if(
+            bought_close is null,
+            min(session_date) filter (where current_close is not null) over so_far,
+            bought_date
+        ) as entry_date,
+        if(
+            bought_close is null,
+            min(earlier_session_count + 1) filter (where current_close is not null) over so_far,
+            0
+        ) as cash_session_count
+    from priced
+    window so_far as (
+        partition by portfolio, effective_from, symbol
+        order by session_date
+        rows between unbounded preceding and current row
+    )
+),
+
+-- what one unit of the portfolio, set at the rebalance, has in the symbol since, or in its cash
+valued as (
+    select
+        *,
+        coalesce(cash_session_count <= earlier_session_count, false) as is_held,
+        target_weight * pow(cash_growth, cash_session_count) as entry_value,
+        if(is_held, entry_value * previous_close / entry_close, 0) as opening_value,
+        if(is_held, 0, target_weight * pow(cash_growth, earlier_session_count)) as opening_cash,
+        coalesce(entry_value * current_close / entry_close, 0) as closing_value,
+        if(
+            entry_date is null, target_weight * pow(cash_growth, earlier_session_count + 1), 0
+        ) as closing_cash
+    from entered
+),
+
 totals as (
     select
         portfolio,
         session_date,
-        if(
-            bool_and(opening_value is not null), list_sum(list(opening_value order by symbol)), null
-        ) + any_value(target_cash_weight) as opening_total,
-        if(
-            bool_and(closing_value is not null), list_sum(list(closing_value order by symbol)), null
-        ) + any_value(target_cash_weight) as closing_total
-    from drifted
+        list_sum(list(opening_value + opening_cash order by symbol))
+        + any_value(target_cash_weight * pow(cash_growth, earlier_session_count))
+            as opening_total,
+        list_sum(list(closing_value + closing_cash order by symbol))
+        + any_value(target_cash_weight * pow(cash_growth, earlier_session_count + 1))
+            as closing_total
+    from valued
     group by portfolio, session_date
 ),
 
@@ -63,14 +105,18 @@ set_weights as (
     select
         portfolio,
         session_date,
-        drifted.symbol,
-        drifted.effective_from,
-        drifted.target_weight,
-        drifted.opening_value / nullif(totals.opening_total, 0) as weight,
-        drifted.closing_value / nullif(totals.closing_total, 0) as closing_weight,
-        drifted.symbol_return
-    from drifted
+        valued.symbol,
+        valued.effective_from,
+        valued.entry_date,
+        valued.target_weight,
+        valued.opening_value / nullif(totals.opening_total, 0) as weight,
+        valued.closing_value / nullif(totals.closing_total, 0) as closing_weight,
+        if(valued.is_held, valued.current_close / valued.previous_close - 1, null)
+            as symbol_return,
+        valued.close_date < valued.session_date as is_stale
+    from valued
     inner join totals using (portfolio, session_date)
+    where valued.entry_date is not null
 ),
 
 -- what was traded by fills needs no drift: it is what it is worth, as a share of more than nothing
@@ -80,20 +126,22 @@ account_weights as (
         holdings.session_date,
         holdings.symbol,
         null::date as effective_from,
+        null::date as entry_date,
         null::double as target_weight,
         holdings.opening_amount::double
         / if(accounts.opening_equity_amount > 0, accounts.opening_equity_amount, null)::double
             as weight,
         holdings.closing_amount::double
         / if(accounts.equity_amount > 0, accounts.equity_amount, null)::double as closing_weight,
-        current.total_return_close / previous.total_return_close - 1 as symbol_return
+        current.total_return_close / previous.total_return_close - 1 as symbol_return,
+        holdings.closing_quantity != 0 and holdings.price_date < holdings.session_date as is_stale
     from holdings
     inner join accounts using (portfolio, session_date)
-    left join closes as previous
+    asof left join closes as previous
         on holdings.symbol = previous.symbol
-            and accounts.previous_session_date = previous.session_date
-    left join closes as current
-        on holdings.symbol = current.symbol and holdings.session_date = current.session_date
+            and accounts.previous_session_date >= previous.session_date
+    asof left join closes as current
+        on holdings.symbol = current.symbol and holdings.session_date >= current.session_date
 ),
 
 final as (

@@ -8,6 +8,10 @@ targets as (
     select * from {{ ref('portfolio_weights') }}
 ),
 
+closes as (
+    select * from {{ ref('bars__total_return_closes') }}
+),
+
 next_sessions as (
     select * from {{ ref('risk__next_sessions') }}
 ),
@@ -36,6 +40,7 @@ drifted_weights as (
     where weights.session_date = next_sessions.last_session_date
 ),
 
+-- what has no price yet is cash
 target_weights as (
     select
         portfolio,
@@ -45,6 +50,9 @@ target_weights as (
     from targets
     inner join next_rebalances using (portfolio, effective_from)
     inner join next_sessions using (portfolio)
+    asof inner join closes
+        on targets.symbol = closes.symbol
+            and next_sessions.last_session_date >= closes.session_date
     where targets.weight != 0
 ),
 
@@ -55,6 +63,7 @@ final as (
         symbol,
         weight
     from weights
+    where weight is distinct from 0
     union all
     select * from drifted_weights
     union all

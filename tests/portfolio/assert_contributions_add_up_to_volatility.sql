@@ -13,6 +13,14 @@ covariances as (
     select * from {{ ref('portfolio__covariances') }}
 ),
 
+portfolios as (
+    select * from {{ ref('portfolios') }}
+),
+
+calendars as (
+    select * from {{ ref('calendars') }}
+),
+
 parts as (
     select
         portfolio,
@@ -68,6 +76,8 @@ select
     variances.variance
 from parts
 full outer join variances using (portfolio, session_date, method, window_sessions)
+left join portfolios using (portfolio)
+left join calendars using (calendar)
 where
     parts.portfolio is null
     or variances.portfolio is null
@@ -75,7 +85,7 @@ where
     -- of what is added up: positions that cancel out leave little but rounding
     or abs(parts.of_parts - parts.whole) > {{ tolerance }} * parts.gross_parts
     or abs(parts.of_ratios - 1) > {{ tolerance }} * parts.gross_ratios
-    or abs(variances.variance * {{ var('sessions_per_year') }} - pow(parts.whole, 2))
-    > {{ tolerance }} * variances.gross_variance * {{ var('sessions_per_year') }}
+    or abs(variances.variance * calendars.sessions_per_year - pow(parts.whole, 2))
+    > {{ tolerance }} * variances.gross_variance * calendars.sessions_per_year
     or (parts.whole is null and parts.unknown_count < parts.symbol_count)
     or (parts.whole > 0 and parts.unknown_count > 0)

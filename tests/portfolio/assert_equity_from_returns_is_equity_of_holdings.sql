@@ -13,6 +13,10 @@ sessions as (
     select * from {{ ref('portfolio__sessions') }}
 ),
 
+weights as (
+    select * from {{ ref('portfolio__weights') }}
+),
+
 targets as (
     select * from {{ ref('portfolio_weights') }}
 ),
@@ -27,8 +31,10 @@ from_returns as (
         session_date,
         sessions.effective_from,
         sessions.bought_date,
-        product(1 + returns.gross_return) over since_rebalance as equity,
-        bool_and(returns.gross_return is not null) over since_rebalance as is_known
+        1 + sessions.cash_return as cash_growth,
+        sessions.earlier_session_count + 1 as session_count,
+        sessions.target_cash_weight,
+        product(1 + returns.gross_return) over since_rebalance as equity
     from sessions
     inner join returns using (portfolio, session_date)
     window
@@ -38,22 +44,45 @@ from_returns as (
         )
 ),
 
-holdings as (
+-- what is bought later than at the rebalance is cash for so many sessions
+parts as (
     select
-        from_returns.portfolio,
-        from_returns.session_date,
-        from_returns.equity,
-        sum(targets.weight * (current.total_return_close / bought.total_return_close - 1)) + 1
-            as held_equity
+        from_returns.*,
+        targets.symbol,
+        targets.weight,
+        weights.entry_date,
+        coalesce(entries.earlier_session_count + 1, 0) as cash_session_count
     from from_returns
     inner join targets using (portfolio, effective_from)
-    left join closes as bought
-        on targets.symbol = bought.symbol and from_returns.bought_date = bought.session_date
-    left join closes as current
-        on targets.symbol = current.symbol and from_returns.session_date = current.session_date
-    where from_returns.is_known
-    group by from_returns.portfolio, from_returns.session_date, from_returns.equity
+    left join weights using (portfolio, session_date, symbol)
+    left join sessions as entries
+        on
+            from_returns.portfolio = entries.portfolio
+            and weights.entry_date = entries.session_date
+            and weights.entry_date > from_returns.bought_date
+),
+
+worth as (
+    select
+        parts.portfolio,
+        parts.session_date,
+        parts.equity,
+        any_value(parts.target_cash_weight * pow(parts.cash_growth, parts.session_count))
+        + sum(
+            if(
+                parts.entry_date is null or parts.weight = 0,
+                parts.weight * pow(parts.cash_growth, parts.session_count),
+                parts.weight * pow(parts.cash_growth, parts.cash_session_count)
+                * current.total_return_close / entered.total_return_close
+            )
+        ) as held_equity
+    from parts
+    asof left join closes as entered
+        on parts.symbol = entered.symbol and parts.entry_date >= entered.session_date
+    asof left join closes as current
+        on parts.symbol = current.symbol and parts.session_date >= current.session_date
+    group by parts.portfolio, parts.session_date, parts.equity
 )
 
-select * from holdings
-where abs(equity / held_equity - 1) > {{ tolerance }}
+select * from worth
+where abs(equity / held_equity - 1) > {{ tolerance }} or held_equity is null

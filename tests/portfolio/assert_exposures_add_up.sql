@@ -1,5 +1,6 @@
 -- What a portfolio is exposed to by symbol or by sector is not all of it, or more than it; or
 -- exposure and cash at the close are not everything.
+{{- config(group='portfolio') }}
 {%- set tolerance = 1e-9 %}
 
 with
@@ -14,6 +15,22 @@ returns as (
 
 accounts as (
     select * from {{ ref('portfolio__accounts') }}
+),
+
+-- an account's sessions are not among them; its cash earns nothing
+sessions as (
+    select * from {{ ref('portfolio__sessions') }}
+),
+
+-- what had no price until the session's close is bought at it, for cash
+entered as (
+    select
+        portfolio,
+        session_date,
+        sum(closing_weight) as entered_weight
+    from {{ ref('portfolio__weights') }}
+    where entry_date = session_date
+    group by portfolio, session_date
 ),
 
 sums as (
@@ -43,12 +60,15 @@ wholes as (
         -- cash does not change in a session but by fills
         if(
             accounts.portfolio is null,
-            returns.cash_weight / (1 + returns.gross_return),
+            returns.cash_weight * (1 + sessions.cash_return) / (1 + returns.gross_return)
+            - coalesce(entered.entered_weight, 0),
             accounts.cash_amount::double / nullif(accounts.equity_amount, 0)::double
         ) as closing_cash_weight
     from exposures
     left join returns using (portfolio, session_date)
     left join accounts using (portfolio, session_date)
+    left join sessions using (portfolio, session_date)
+    left join entered using (portfolio, session_date)
     where exposures.dimension = 'portfolio'
 )
 

@@ -27,7 +27,7 @@ sums as (
         portfolio,
         session_date,
         sum(pnl_amount) as pnl_amount,
-        sum(round(closing_quantity * close::decimal(18, 6), 4)) as worth_amount
+        sum(round(closing_quantity * price, 4)) as worth_amount
     from holdings
     group by portfolio, session_date
 ),

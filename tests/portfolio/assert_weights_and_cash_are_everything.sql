@@ -39,5 +39,4 @@ from returns
 left join held using (portfolio, session_date)
 anti join lost using (portfolio, session_date)
 where
-    abs(coalesce(held.held_weight, 0) + returns.cash_weight - 1) > {{ tolerance }}
-    or (held.held_weight is null and held.portfolio is not null) != (returns.cash_weight is null)
+    coalesce(abs(coalesce(held.held_weight, 0) + returns.cash_weight - 1), 1) > {{ tolerance }}

@@ -76,13 +76,29 @@ WEIGHTS: Weights = {
     "ticks": {1: {"B": 0.3, "E": 0.4, "F": -0.1}},
     "twins": {1: {"A": 0.5, "T": 0.5}},
     "unbought": {150: {"A": 0.5, "C": 0.5}, 202: {"A": 0.25, "C": 0.5}, 300: {"B": 0.8}},
+    # H has its first price within the second rebalance, and G on the eve of the third
+    "newborn": {
+        1: {"A": 0.5, "G": 0.3},
+        20: {"A": 0.4, "H": 0.3, "G": 0.1},
+        61: {"G": 0.2, "H": 0.5, "B": 0.1},
+    },
+    "saving": {5: {"A": 0.25, "H": 0.25}, 45: {"B": 0.1, "H": -0.1, "G": 0.2}},
+    "flatly": {1: {"A": 0.6, "B": 0.4}},
 }
 
 ACCOUNTS = ["desk", "flat", "stuck"]
 # loses more than it has
 BUST = "bust"
 SHOCKED_SECTORS = ("Information Technology",)
+SHOCKED_SYMBOLS = ("AAPL",)
 SECTORS = {"A": "Industrials", "B": "Industrials", "C": "Energy", "E": "Materials"}
+
+# whose cash earns the risk-free rate
+SAVING = "saving"
+# a portfolio with a benchmark that never moves
+FLATLY, FLAT_BENCHMARK = "flatly", "FLAT"
+# the first session with a price
+LISTED = {"G": 60, "H": 40}
 
 # C trades for a while only, and not on every day of it
 LAST_SESSION_OF_C = 520
@@ -167,6 +183,10 @@ def made_up_closes() -> dict[str, Series]:
         returns = 0.0005 + 0.012 * generator.standard_t(4, SESSION_COUNT)
         closes[symbol] = 100.0 * np.cumprod(1 + returns)
     closes["T"] = 2 * closes["A"]
+    for symbol, first in LISTED.items():
+        closes[symbol] = closes["B" if symbol == "G" else "D"] * 0.7
+        closes[symbol][:first] = np.nan
+    closes[FLAT_BENCHMARK] = np.full(SESSION_COUNT, 50.0)
     closes["C"][[*GAPS_OF_C]] = np.nan
     closes["C"][LAST_SESSION_OF_C + 1 :] = np.nan
     return closes
@@ -330,6 +350,8 @@ def build_world(world: World) -> None:
         "seeds/reference/covariance_settings.yml",
         "seeds/reference/instruments.yml",
         "seeds/reference/portfolio_weights.yml",
+        "tests/generic/names_what_exists.sql",
+        "tests/generic/names_what_exists.yml",
         "seeds/reference/portfolio_windows.yml",
         "seeds/reference/portfolios.yml",
         "seeds/reference/var_settings.yml",
@@ -356,16 +378,24 @@ def build_world(world: World) -> None:
 def write_seeds(sandbox: Sandbox, sessions: list[date], weights: Weights) -> None:
     portfolios = [
         "portfolio,description,source,cost_bps,capital_amount,currency,calendar,"
-        "benchmark,risk_free_return,min_acceptable_return"
+        "benchmark,risk_free_return,min_acceptable_return,cash_earns_risk_free"
     ]
     rates = f"{BENCHMARK},{RISK_FREE},{MIN_ACCEPTABLE}"
     portfolios += [
         f"{name},Made up,weights,{COST_BPS},{CAPITAL},USD,XNYS,"
         + (rates if name in WEIGHTS else f"{REFERENCE_BENCHMARK},0,0")
+        + f",{str(name == SAVING).lower()}"
         for name in weights
     ]
     portfolios += [
-        f"{name},Made up,fills,{COST_BPS},{CAPITAL},USD,XNYS,{rates}" for name in [*ACCOUNTS, BUST]
+        f"{name},Made up,fills,{COST_BPS},{CAPITAL},USD,XNYS,{rates},false"
+        for name in [*ACCOUNTS, BUST]
+    ]
+    portfolios = [
+        row.replace(rates, rates.replace(BENCHMARK, FLAT_BENCHMARK, 1))
+        if row.startswith(f"{FLATLY},")
+        else row
+        for row in portfolios
     ]
     sandbox.write("seeds/reference/portfolios.csv", "\n".join(portfolios) + "\n")
     rows = ["portfolio,effective_from,symbol,weight"]
@@ -387,7 +417,7 @@ def write_seeds(sandbox: Sandbox, sessions: list[date], weights: Weights) -> Non
     instruments += [
         f"{symbol},{symbol},share,{name},USD,0.01,1,," for symbol, name in SECTORS.items()
     ]
-    # of sectors that shocks name and nobody here is in
+    # of sectors and symbols that shocks name and nobody here is in
     instruments += [f"NONE {name},None,share,{name},USD,0.01,1,," for name in SHOCKED_SECTORS]
     sandbox.write("seeds/reference/instruments.csv", "\n".join(instruments) + "\n")
     windows = ["window_sessions", *map(str, WINDOWS)]
@@ -424,6 +454,7 @@ def write_bars(
             " (symbol varchar, session_date date, total_return_close double, calendar varchar)",
             "bars__ohlcv": "create table bars__ohlcv"
             " (symbol varchar, timeframe varchar, session_date date, close double)",
+            "bars__symbols": "create table bars__symbols (symbol varchar)",
             "bars__adjustment_factors": "create table bars__adjustment_factors"
             " (symbol varchar, effective_from date, adjustment_factor double)",
         }
@@ -453,6 +484,10 @@ def write_bars(
                 for day, close in zip(sessions, series, strict=True)
                 if not np.isnan(close)
             ],
+        )
+        connection.executemany(
+            "insert into bars__symbols values (?)",
+            [(symbol,) for symbol in [*(closes | quotes), *SHOCKED_SYMBOLS]],
         )
         connection.executemany(
             "insert into bars__adjustment_factors values (?, ?, ?)",
@@ -503,6 +538,10 @@ def write_reference_figures(sandbox: Sandbox) -> None:
             select
                 managers.manager,
                 managers.date as session_date,
+                lag(managers.date, 1, managers.date - 30) over (
+                    partition by managers.manager order by managers.date
+                ) as previous_session_date,
+                0 as stale_price_count,
                 managers.session_return::double as session_return,
                 benchmarks.session_return::double as benchmark_return,
                 0.0::double as risk_free_return,

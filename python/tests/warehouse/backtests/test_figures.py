@@ -81,7 +81,13 @@ def test_every_summary_is_what_numpy_makes_of_its_sessions(sample: Warehouse) ->
             line = np.array([float(summary["capital_amount"])])
             line = np.append(line, [float(row["equity_amount"]) for row in equity])
             returns = line[1:] / line[:-1] - 1
-            check(summary, returns, line)
+            begun = (
+                "select max(session_date) as day from bars.sessions"
+                " where calendar = $calendar and session_date < $first"
+            )
+            run = {"calendar": summary["calendar"], "first": summary["first_session"]}
+            [before] = rows(connection, begun, **run)
+            check(summary, returns, line, (equity[-1]["session_date"] - before["day"]).days)
             ratio = quotient(returns.mean(), returns.std(ddof=1))
             ratios.setdefault(summary["scanner"], []).append(ratio)
         for summary in summaries:
@@ -116,6 +122,7 @@ def test_every_run_is_compared_as_numpy_does(sample: Warehouse) -> None:
             active = run - market
             assert summary["benchmark"] == "SPX"
             wanted = {
+                "benchmark_coverage_ratio": 1,
                 "benchmark_return_pct": 100 * (np.prod(1 + market) - 1),
                 "excess_return_pct": 100 * (np.prod(1 + run) - np.prod(1 + market)),
                 "beta": np.cov(run, market)[0, 1] / market.var(ddof=1),
@@ -137,7 +144,9 @@ def quotient(value: float, divisor: float) -> float:
     return value / divisor if divisor else math.nan
 
 
-def check(summary: Row, returns: np.ndarray[Any, Any], line: np.ndarray[Any, Any]) -> None:
+def check(
+    summary: Row, returns: np.ndarray[Any, Any], line: np.ndarray[Any, Any], days: int
+) -> None:
     year = math.sqrt(252)
     downside = math.sqrt(np.mean(np.minimum(returns, 0) ** 2))
     peaks = np.maximum.accumulate(line)
@@ -147,7 +156,7 @@ def check(summary: Row, returns: np.ndarray[Any, Any], line: np.ndarray[Any, Any
     wanted = {
         "session_count": len(returns),
         "total_return_pct": 100 * (line[-1] / line[0] - 1),
-        "cagr_pct": 100 * ((line[-1] / line[0]) ** (252 / len(returns)) - 1),
+        "cagr_pct": 100 * ((line[-1] / line[0]) ** (365.25 / days) - 1),
         "volatility_pct": 100 * returns.std(ddof=1) * year,
         "sharpe_ratio": quotient(returns.mean(), returns.std(ddof=1)) * year,
         "sortino_ratio": quotient(returns.mean(), downside) * year,

@@ -8,7 +8,17 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from tests.support.world import COST_BPS, GAPS_OF_C, WEIGHTS, Series, World, built_world
+from tests.support.world import (
+    COST_BPS,
+    GAPS_OF_C,
+    LAST_SESSION_OF_C,
+    RISK_FREE,
+    SAVING,
+    WEIGHTS,
+    Series,
+    World,
+    built_world,
+)
 
 
 class Day(NamedTuple):
@@ -16,6 +26,7 @@ class Day(NamedTuple):
     net: float
     turnover: float
     cash_weight: float
+    stale: int
     weights: dict[str, float]
 
 
@@ -24,53 +35,73 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     return built_world(tmp_path_factory)
 
 
-def kept_account(rebalances: dict[int, dict[str, float]], closes: dict[str, Series]) -> list[Day]:
-    """Keep shares and cash through every session; what is not known is not a number."""
+def kept_account(
+    rebalances: dict[int, dict[str, float]], closes: dict[str, Series], cash_return: float
+) -> list[Day]:
+    """Keep shares and cash through every session; what has no price yet waits in cash."""
     shares: dict[str, float] = {}
+    waiting: dict[str, float] = {}
     cash = 1_000.0
     days = []
+    known: dict[str, list[float]] = {}
+    for symbol, series in closes.items():
+        last = math.nan
+        known[symbol] = [last := last if math.isnan(close) else close for close in series]
+    bought: set[str] = set()
     for number in range(min(rebalances), len(next(iter(closes.values())))):
-        before = {symbol: closes[symbol][number - 1] for symbol in closes}
-        after = {symbol: closes[symbol][number] for symbol in closes}
-        value = cash + sum(amount * before[symbol] for symbol, amount in shares.items())
-        turnover = 0.0
+        before = {symbol: known[symbol][number - 1] for symbol in closes}
+        value = cash + sum(waiting.values()) + sum(n * before[s] for s, n in shares.items())
+        turnover = sum(shares[symbol] * before[symbol] for symbol in bought) / value
+        turnover = abs(turnover)
         if number in rebalances:
             targets = {symbol: weight for symbol, weight in rebalances[number].items() if weight}
-            old = {symbol: amount * before[symbol] / value for symbol, amount in shares.items()}
+            # what would have been bought at this very close never was
+            old = {s: n * before[s] / value for s, n in shares.items() if s not in bought}
+            priced = {s: w for s, w in targets.items() if not math.isnan(before[s])}
             turnover = sum(
-                abs(targets.get(symbol, 0.0) - old.get(symbol, 0.0)) for symbol in {*targets, *old}
+                abs(priced.get(symbol, 0.0) - old.get(symbol, 0.0)) for symbol in {*priced, *old}
             )
-            # an account whose value is not known is begun anew: its returns do not depend on it
-            value = 1_000.0 if math.isnan(value) else value
-            shares = {symbol: weight * value / before[symbol] for symbol, weight in targets.items()}
+            shares = {symbol: weight * value / before[symbol] for symbol, weight in priced.items()}
+            waiting = {s: w * value for s, w in targets.items() if s not in priced}
             cash = value * (1 - sum(targets.values()))
         weights = {symbol: amount * before[symbol] / value for symbol, amount in shares.items()}
-        cash_weight = cash / value
-        if any(math.isnan(weight) for weight in weights.values()):
-            weights, cash_weight = dict.fromkeys(weights, math.nan), math.nan
-        gross = (cash + sum(shares[symbol] * after[symbol] for symbol in shares)) / value - 1
+        after = {symbol: known[symbol][number] for symbol in closes}
+        cash_weight = (cash + sum(waiting.values())) / value
+        cash *= 1 + cash_return
+        waiting = {symbol: amount * (1 + cash_return) for symbol, amount in waiting.items()}
+        end = cash + sum(waiting.values()) + sum(n * after[s] for s, n in shares.items())
+        bought = {symbol for symbol in waiting if not math.isnan(after[symbol])}
+        for symbol in bought:
+            shares[symbol] = waiting.pop(symbol) / after[symbol]
+            weights[symbol] = 0.0
+        stale = sum(math.isnan(closes[symbol][number]) for symbol in shares)
+        gross = end / value - 1
         net = gross - turnover * COST_BPS / 10_000
-        days.append(Day(gross, net, turnover, cash_weight, weights))
+        days.append(Day(gross, net, turnover, cash_weight, stale, weights))
     return days
+
+
+def account_of(portfolio: str, world: World) -> list[Day]:
+    rate = (1 + RISK_FREE) ** (1 / 252) - 1 if portfolio == SAVING else 0.0
+    return kept_account(world.weights[portfolio], world.closes, rate)
 
 
 @pytest.mark.parametrize("portfolio", WEIGHTS)
 def test_returns_are_those_of_an_account(portfolio: str, world: World) -> None:
-    expected = kept_account(world.weights[portfolio], world.closes)
+    expected = account_of(portfolio, world)
     actual = world.sandbox.rows(
-        "select session_date, gross_return, net_return, turnover, cash_weight"
+        "select session_date, gross_return, net_return, turnover, cash_weight, stale_price_count"
         f" from portfolio.returns where portfolio = '{portfolio}' order by session_date"
     )
     assert [row[0] for row in actual] == world.sessions[min(world.weights[portfolio]) :]
     found = np.array([row[1:] for row in actual], dtype=float)
-    wanted = np.array([day[:4] for day in expected])
-    np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-12, equal_nan=True)
-    assert np.isfinite(wanted).any()
+    wanted = np.array([day[:5] for day in expected])
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-12, equal_nan=False)
 
 
 @pytest.mark.parametrize("portfolio", WEIGHTS)
 def test_weights_are_those_of_an_account(portfolio: str, world: World) -> None:
-    expected = kept_account(world.weights[portfolio], world.closes)
+    expected = account_of(portfolio, world)
     wanted = {
         (world.sessions[number], symbol): weight
         for number, day in enumerate(expected, start=min(world.weights[portfolio]))
@@ -83,7 +114,7 @@ def test_weights_are_those_of_an_account(portfolio: str, world: World) -> None:
     found = {(row[0], row[1]): math.nan if row[2] is None else row[2] for row in actual}
     assert found.keys() == wanted.keys()
     np.testing.assert_allclose(
-        [found[key] for key in wanted], [*wanted.values()], rtol=0, atol=1e-12, equal_nan=True
+        [found[key] for key in wanted], [*wanted.values()], rtol=0, atol=1e-12, equal_nan=False
     )
 
 
@@ -96,23 +127,52 @@ def test_an_account_without_holdings_earns_nothing(world: World) -> None:
     assert rows == [(0.0, 0.0, 1.0)] * 49
 
 
-def test_a_missing_close_is_named_for_every_session_it_keeps_unknown(world: World) -> None:
+def test_a_missing_close_is_named_with_what_stands_in(world: World) -> None:
     rows = world.sandbox.rows(
-        "select session_date, symbol, missing_date from portfolio.missing_prices"
+        "select session_date, symbol, price_date from portfolio.missing_prices"
         " where portfolio = 'gappy' order by all"
     )
-    # each for its own session and the next, which for the last is the one it is sold at
-    wanted = sorted(
-        (world.sessions[session], "C", world.sessions[gap])
-        for gap in GAPS_OF_C
-        for session in (gap, gap + 1)
-    )
-    assert rows == wanted
+    gone = range(LAST_SESSION_OF_C + 1, 500)
+    held = [number for number in [*sorted(GAPS_OF_C), *gone] if number < 500]
+    earlier = {201: 199}
+    assert rows == [
+        (world.sessions[number], "C", world.sessions[earlier.get(number, number - 1)])
+        for number in held
+    ]
 
 
-def test_only_sessions_with_a_missing_close_are_unknown(world: World) -> None:
-    unknown = world.sandbox.rows(
-        "select session_date from portfolio.returns"
-        " where portfolio = 'gappy' and gross_return is null order by all"
+def test_what_has_no_price_yet_is_named_and_is_cash(world: World) -> None:
+    rows = world.sandbox.rows(
+        "select symbol, min(session_date), max(session_date), count(*)::int, count(price_date)::int"
+        " from portfolio.missing_prices where portfolio = 'newborn' group by all order by all"
     )
-    assert unknown == [(world.sessions[number],) for number in (200, 201, 202, 499)]
+    assert rows == [
+        ("G", world.sessions[1], world.sessions[59], 59, 0),
+        ("H", world.sessions[20], world.sessions[39], 20, 0),
+    ]
+    entries = world.sandbox.rows(
+        "select distinct symbol, entry_date from portfolio.weights where portfolio = 'newborn'"
+        " and symbol in ('G', 'H') order by all"
+    )
+    assert entries == [
+        # on the eve of the third rebalance, at whose close that buys both anew
+        *(("G", world.sessions[60]), ("H", world.sessions[40]), ("H", world.sessions[60]))
+    ]
+
+
+def test_a_whole_life_is_known_and_says_how_much_was_bridged(world: World) -> None:
+    rows = world.sandbox.rows(
+        "select portfolio, unknown_count::int, bridged_count::int, cagr_return is not null"
+        " from portfolio.performance where basis = 'net' and portfolio in"
+        " ('gappy', 'unbought', 'newborn', 'stuck') order by all"
+    )
+    counts = {
+        portfolio: sum(day.stale > 0 for day in account_of(portfolio, world))
+        for portfolio in ("gappy", "newborn", "unbought")
+    }
+    assert counts == {"gappy": 3, "newborn": 0, "unbought": 2}
+    assert [row for row in rows if row[0] != "stuck"] == [
+        (portfolio, 0, count, True) for portfolio, count in counts.items()
+    ]
+    (stuck,) = (row for row in rows if row[0] == "stuck")
+    assert stuck[1] == 0 and stuck[2] > 2 and stuck[3]

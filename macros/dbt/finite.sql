@@ -1,0 +1,3 @@
+{% macro finite(value) -%}
+case when isfinite({{ value }}) then {{ value }} end
+{%- endmacro %}
