@@ -200,6 +200,18 @@ def test_indian_sessions_are_those_of_bombay_but_for_named_days(seeds: Seeds) ->
     assert bombay - weekdays - weekends == ONLY_IN_BOMBAY
 
 
+def test_a_year_has_as_many_sessions_as_its_calendar(seeds: Seeds) -> None:
+    """The mean of the years 2005 to 2026, to the whole."""
+    means = dict(
+        seeds.execute(
+            "select calendar, count(distinct session_date) / count(distinct year(session_date))"
+            " from parts where year(session_date) between 2005 and 2026 group by calendar"
+        ).fetchall()
+    )
+    years = dict(seeds.execute("select calendar, sessions_per_year from calendars").fetchall())
+    assert {name: round(mean) for name, mean in means.items()} == years
+
+
 def test_there_is_one_muhurat_evening_a_year(seeds: Seeds) -> None:
     evenings = sorted(days(seeds, "kind = 'muhurat'"))
     assert [day[:4] for day in evenings] == [str(year) for year in range(2000, 2027)]
