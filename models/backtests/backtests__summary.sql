@@ -186,7 +186,8 @@ final as (
         ) as sharpe_ratio,
         if(
             judged.session_count >= {{ min_sessions }},
-            judged.mean_return / nullif(judged.downside_deviation, 0) * sqrt(spans.sessions_per_year),
+            judged.mean_return / nullif(judged.downside_deviation, 0)
+            * sqrt(spans.sessions_per_year),
             null
         ) as sortino_ratio,
         judged.max_drawdown_pct,
