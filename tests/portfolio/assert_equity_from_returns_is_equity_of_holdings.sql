@@ -59,7 +59,7 @@ parts as (
         on
             from_returns.portfolio = entries.portfolio
             and weights.entry_date = entries.session_date
-            and weights.entry_date > from_returns.bought_date
+            and from_returns.bought_date < weights.entry_date
 ),
 
 worth as (
