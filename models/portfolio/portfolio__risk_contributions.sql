@@ -97,7 +97,8 @@ final as (
         window_sessions,
         components.symbol,
         components.weight,
-        components.covariance_with_all / nullif(totals.volatility, 0) * sqrt(calendars.sessions_per_year)
+        components.covariance_with_all / nullif(totals.volatility, 0)
+        * sqrt(calendars.sessions_per_year)
             as marginal_volatility_return,
         components.weight * components.covariance_with_all / nullif(totals.volatility, 0)
         * sqrt(calendars.sessions_per_year) as component_volatility_return,
