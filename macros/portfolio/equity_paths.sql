@@ -6,7 +6,7 @@ grown as (
         *,
         case
             when count(*) over so_far = count(session_return) over so_far
-                then product(1 + session_return) over so_far
+                then {{ exact_product('1 + session_return', 'over so_far') }}
         end as equity_ratio
     from {{ returns }}
     window so_far as (

@@ -4,6 +4,8 @@
     session follows from the other: a recursion, one step a session with candidates, of all runs at
     once. In the sessions between them an account is what it was.
 -#}
+{#- What is spent before a trade, to the same last digit in whatever order it is added up. -#}
+{%- set exact = 'decimal(38, 10)' %}
 
 with recursive
 
@@ -91,11 +93,13 @@ accounts as (
                             (
                                 opening_amount::double * max_leverage_ratio
                                 - order_cost
-                                - coalesce(sum(wanted_quantity * unit_cost + order_cost) over (
+                                - coalesce(sum(
+                                    (wanted_quantity * unit_cost + order_cost)::{{ exact }}
+                                ) over (
                                     partition by run_id
                                     order by entry_rank
                                     rows between unbounded preceding and 1 preceding
-                                ), 0)
+                                ), 0)::double
                             ) / unit_cost
                         )
                     ))::bigint as quantity
@@ -111,11 +115,13 @@ accounts as (
                                 floor(
                                     (
                                         opening_amount::double * max_sector_pct / 100
-                                        - coalesce(sum(asked_quantity * entry_price) over (
+                                        - coalesce(sum(
+                                            (asked_quantity * entry_price)::{{ exact }}
+                                        ) over (
                                             partition by run_id, sector
                                             order by entry_rank
                                             rows between unbounded preceding and 1 preceding
-                                        ), 0)
+                                        ), 0)::double
                                     ) / entry_price
                                 )
                             ))

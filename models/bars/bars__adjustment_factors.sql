@@ -70,6 +70,7 @@ action_factors as (
     select
         corporate_actions.symbol,
         corporate_actions.ex_date,
+        corporate_actions.action,
         if(
             corporate_actions.action = 'dividend',
             1.0,
@@ -89,8 +90,8 @@ day_factors as (
     select
         symbol,
         ex_date,
-        product(share_factor) as share_factor,
-        product(coalesce(dividend_factor, 1.0)) as dividend_factor
+        list_product(list(share_factor order by action)) as share_factor,
+        list_product(list(coalesce(dividend_factor, 1.0) order by action)) as dividend_factor
     from action_factors
     group by symbol, ex_date
     union all
@@ -103,13 +104,15 @@ day_factors as (
     from action_factors
 ),
 
--- a price is adjusted for what happened to the share after it
+-- a price is adjusted for what happened to the share after it; lists in order, for a product of
+-- floating-point numbers depends on it
 final as (
     select
         symbol,
         ex_date as effective_from,
-        coalesce(product(share_factor) over later, 1.0) as adjustment_factor,
-        coalesce(product(share_factor * dividend_factor) over later, 1.0) as adjustment_factor_total
+        coalesce(list_product(list(share_factor) over later), 1.0) as adjustment_factor,
+        coalesce(list_product(list(share_factor * dividend_factor) over later), 1.0)
+            as adjustment_factor_total
     from day_factors
     window later as (
         partition by symbol

@@ -98,11 +98,10 @@ counted as (
         coalesce(traded.bought_amount, 0) as bought_amount,
         coalesce(traded.sold_amount, 0) as sold_amount,
         coalesce(traded.charges_amount, 0) as charges_amount,
-        sum(coalesce(traded.traded_quantity, 0) / coalesce(factors.adjustment_factor, 1)) over (
-            partition by days.portfolio, days.symbol
-            order by days.session_date
-            rows between unbounded preceding and current row
-        ) as shares_today
+        {{ exact_sum(
+            'coalesce(traded.traded_quantity, 0) / coalesce(factors.adjustment_factor, 1)',
+            'over shares_so_far', 12
+        ) }} as shares_today
     from days
     left join traded
         on
@@ -111,6 +110,12 @@ counted as (
             and days.session_date = traded.session_date
     asof left join factors
         on days.symbol = factors.symbol and days.session_date >= factors.effective_from
+    window
+        shares_so_far as (
+            partition by days.portfolio, days.symbol
+            order by days.session_date
+            rows between unbounded preceding and current row
+        )
 ),
 
 positions as (

@@ -25,7 +25,7 @@ rebalances as (
     select
         portfolio,
         effective_from,
-        1 - sum(weight) as target_cash_weight
+        1 - {{ exact_sum('weight', decimals=12) }} as target_cash_weight
     from targets
     group by portfolio, effective_from
 ),

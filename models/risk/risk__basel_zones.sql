@@ -27,10 +27,9 @@ cumulated as (
     select
         confidence,
         exceedance_count,
-        sum(probability) over (
-            partition by confidence
-            order by exceedance_count
-        ) as cumulative_probability
+        {{ exact_sum(
+            'probability', 'over (partition by confidence order by exceedance_count)', 30
+        ) }} as cumulative_probability
     from probabilities
 ),
 

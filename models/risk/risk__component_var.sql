@@ -92,7 +92,6 @@ held_covariances as (
         positions.portfolio, positions.symbol, positions.method, positions.lookback_days
 ),
 
--- in the order of symbols, so that it is the same to the last bit in every build
 variances as (
     select
         positions.portfolio,
@@ -109,15 +108,15 @@ variances as (
                 bool_and(
                     positions.weight = 0 or held_covariances.portfolio_covariance is not null
                 ) over whole
-                then sum(positions.weight * held_covariances.portfolio_covariance) over whole
+                then {{ exact_sum(
+                    'positions.weight * held_covariances.portfolio_covariance', 'over whole', 26
+                ) }}
         end as portfolio_variance
     from positions
     inner join held_covariances using (portfolio, symbol, method, lookback_days)
     window
         whole as (
             partition by positions.portfolio, positions.method, positions.lookback_days
-            order by positions.symbol
-            rows between unbounded preceding and unbounded following
         )
 ),
 

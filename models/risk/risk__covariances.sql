@@ -64,7 +64,7 @@ in_lookback as (
         settings.lookback_days,
         past_returns.age_days,
         past_returns.symbol_return,
-        avg(past_returns.symbol_return) over lookback as mean,
+        {{ exact_mean('past_returns.symbol_return', 'over lookback', 20) }} as mean,
         count(past_returns.symbol_return) over lookback as known_days
     from past_returns
     inner join settings on past_returns.age_days <= settings.lookback_days

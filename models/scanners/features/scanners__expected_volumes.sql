@@ -80,8 +80,9 @@ prior_volumes as (
         prior_sessions.session_date,
         prior_sessions.cutoff_time,
         prior_sessions.history_sessions,
-        avg(session_minutes.volume_to_cutoff / session_minutes.adjustment_factor)
-            as adjusted_volume,
+        {{ exact_mean(
+            'session_minutes.volume_to_cutoff / session_minutes.adjustment_factor', decimals=8
+        ) }} as adjusted_volume,
         count(*) as history_count
     from session_minutes
     inner join prior_sessions

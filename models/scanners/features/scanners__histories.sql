@@ -91,8 +91,8 @@ histories as (
         count(adjusted_close) over prior_sessions as history_count,
         max(adjusted_high) over prior_sessions as high,
         min(adjusted_low) over prior_sessions as low,
-        avg(adjusted_close) over prior_sessions as mean_close,
-        avg(adjusted_volume) over prior_sessions as mean_volume,
+        {{ exact_mean('adjusted_close', 'over prior_sessions', 20) }} as mean_close,
+        {{ exact_mean('adjusted_volume', 'over prior_sessions', 8) }} as mean_volume,
         max(adjusted_high) over before_the_eve as high_before_the_eve,
         min(adjusted_low) over before_the_eve as low_before_the_eve,
         max(adjusted_close) over eve as eve_close

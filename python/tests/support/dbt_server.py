@@ -35,8 +35,14 @@ if TYPE_CHECKING:
 DATA_AS_READ = "target/test-data"
 
 
-def run_dbt(words: list[str], *, data: Path, sample: bool, target: Path) -> tuple[int, str]:
-    """Run a command of dbt on the project; return its exit code and what it printed."""
+def run_dbt(
+    words: list[str], *, data: Path, sample: bool, target: Path, cores: int | None = None
+) -> tuple[int, str]:
+    """
+    Run a command of dbt on the project; return its exit code and what it printed.
+
+    DuckDB has as many cores as is said, or else as the environment says.
+    """
     target.mkdir(parents=True, exist_ok=True)
     printed = target / "printed.txt"
     request = {
@@ -45,6 +51,7 @@ def run_dbt(words: list[str], *, data: Path, sample: bool, target: Path) -> tupl
         "sample": sample,
         "target": str(target),
         "printed": str(printed),
+        "more": {} if cores is None else {"BOURSE_THREADS": str(cores)},
     }
     server = _server()
     assert server.stdin and server.stdout
@@ -125,6 +132,7 @@ def _command(request: dict[str, Any]) -> int:
         "BOURSE_DATA_DIR": request["data"],
         "DBT_TARGET_PATH": request["target"],
         "DBT_LOG_PATH": f"{request['target']}/logs",
+        **request["more"],
     }
     words = ["--no-use-colors", "--quiet", *request["words"]]
     outcome = dbtRunner(manifest).invoke(words)

@@ -23,6 +23,7 @@ def deliver(warehouse: Warehouse, name: str, kind: str, rows: str, at: str = "20
         )
         connection.execute(
             f"copy (select * replace ('{name}' as delivery, '{kind}' as kind, "
-            f"timestamp '{at}' as delivered_at) from {shipped('deliveries')} limit 1) "
+            f"(select min(source) from ({rows})) as source, timestamp '{at}' as delivered_at) "
+            f"from {shipped('deliveries')} limit 1) "
             f"to '{raw}/deliveries/{name}.parquet'"
         )

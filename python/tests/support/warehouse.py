@@ -32,6 +32,7 @@ class Warehouse:
     target: Path
     sample: bool = True
     project: Path = PROJECT
+    cores: int | None = None
 
     @property
     def file(self) -> Path:
@@ -42,7 +43,11 @@ class Warehouse:
         self.file.parent.mkdir(parents=True, exist_ok=True)
         if self.project == PROJECT:
             code, printed = run_dbt(
-                list(arguments), data=self.data, sample=self.sample, target=self.target
+                list(arguments),
+                data=self.data,
+                sample=self.sample,
+                target=self.target,
+                cores=self.cores,
             )
         else:
             code, printed = self._run_dbt_on_a_copy(*arguments)

@@ -1,3 +1,0 @@
-{% macro exact_sum(value) -%}
-sum({{ value }}::decimal(30, 8))::double
-{%- endmacro %}

@@ -1,0 +1,90 @@
+"""The same data gives the same bytes, on any number of cores and however it came together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+
+from tests.support.deliveries import deliver, shipped
+from tests.support.warehouse import Warehouse, copied_from, empty_store
+
+# which build it was, and when
+OF_A_BUILD = {"serving.publication"}
+# what no data changes
+NO_DATA = ("serving__indicator_catalogue", "serving__live_models")
+# a session later, so that rows of all series lie elsewhere in every window than they did
+NEW_SESSION = "bar_ts + interval 4 days as bar_ts, session_date + 4 as session_date"
+DELIVERIES = {
+    "new_minutes": (
+        "minute",
+        f"select * replace ({NEW_SESSION}) from {shipped('minute')} "
+        "where session_date = '2010-05-28' and symbol in ('AAPL', 'IBM', 'KO', 'XOM')",
+    ),
+    "a_listing": (
+        "daily",
+        f"select * replace ('A_LISTING' as symbol) from {shipped('daily')} "
+        "where symbol = 'MCD' and session_date between '2009-11-02' and '2010-06-18'",
+    ),
+    "a_correction": (
+        "daily",
+        f"select * replace (close * 1.001 as close, high * 1.01 as high) from {shipped('daily')} "
+        "where source = 'bytetheory' and symbol = 'MMM' and session_date = '2010-03-03'",
+    ),
+    "new_closes": (
+        "adjusted_close",
+        "select * replace (session_date + 1 as session_date, "
+        "adjusted_close * (1 + source_row % 7 / 100) as adjusted_close) "
+        f"from {shipped('adjusted_close')} where session_date = '2022-12-28'",
+    ),
+}
+
+
+def test_what_grew_on_two_cores_is_what_three_make_from_nothing(
+    sample: Warehouse, tmp_path: Path
+) -> None:
+    grown = copied_from(sample, tmp_path / "grown")
+    for name, (kind, rows) in DELIVERIES.items():
+        deliver(grown, name, kind, rows)
+    grown.build("--exclude", *NO_DATA)
+
+    empty_store(tmp_path / "anew" / "data")
+    anew = Warehouse(tmp_path / "anew" / "data", tmp_path / "anew" / "target", cores=3)
+    (anew.data / "sample").symlink_to(grown.data / "sample")
+    for name, (kind, rows) in DELIVERIES.items():
+        deliver(anew, name, kind, rows)
+    anew.build("--exclude", *NO_DATA)
+
+    with duckdb.connect() as connection:
+        for name, warehouse in (("grown", grown), ("anew", anew), ("before", sample)):
+            connection.execute(f"attach '{warehouse.file}' as {name} (read_only)")
+        contents = {name: content(connection, name) for name in ("grown", "anew", "before")}
+    made = contents["anew"].keys()
+    assert contents["grown"].keys() - made == {name.replace("__", ".") for name in NO_DATA}
+    assert [
+        relation
+        for relation in made - OF_A_BUILD
+        if contents["grown"][relation] != contents["anew"][relation]
+    ] == []
+    moved = {
+        relation
+        for relation, found in contents["before"].items()
+        if contents["grown"][relation] != found
+    }
+    assert {"bars.ohlcv", "portfolio.rolling_performance", "risk.covariances"} <= moved
+
+
+def content(connection: duckdb.DuckDBPyConnection, database: str) -> dict[str, tuple[int, int]]:
+    """Return how many rows each table has and the sum of their hashes, whatever their order."""
+    found = {}
+    for schema, table in connection.execute(
+        "select schema_name, table_name from duckdb_tables() where database_name = $1 "
+        "and schema_name not in ('main', 'staging') order by all",
+        [database],
+    ).fetchall():
+        ((count, total),) = connection.execute(
+            "select count(*), coalesce(sum(hash(t)::hugeint), 0) "
+            f"from {database}.{schema}.{table} as t"
+        ).fetchall()
+        found[f"{schema}.{table}"] = (count, total)
+    return found
