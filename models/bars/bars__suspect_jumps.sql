@@ -5,13 +5,17 @@ days as (
     where timeframe = '1d'
 ),
 
+explained_jumps as (
+    select * from {{ ref('explained_jumps') }}
+),
+
 changes as (
     select
         symbol,
         session_date,
         lag(session_date) over (partition by symbol order by session_date) as previous_session_date,
-        lag(adjusted_close) over (partition by symbol order by session_date)
-        / adjustment_factor as previous_close,
+        lag(close * adjustment_factor_total) over (partition by symbol order by session_date)
+        / adjustment_factor_total as previous_close,
         open,
         close,
         source
@@ -40,8 +44,10 @@ final as (
         -- 2 for two new shares for one, 1.5 for three for two
         round(2 * jump_ratio) / 2 as nearest_split,
         abs(jump_ratio / (round(2 * jump_ratio) / 2) - 1) * 100 as nearest_split_error_pct,
-        source
+        explained_jumps.explanation,
+        jumps.source
     from jumps
+    left join explained_jumps using (symbol, session_date)
     where jump_ratio >= {{ var('min_jump_ratio') }}
 )
 
