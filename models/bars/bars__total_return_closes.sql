@@ -46,7 +46,8 @@ vendor_closes as (
         session_date,
         adjusted_close as total_return_close,
         source,
-        calendar
+        calendar,
+        delivery
     from own_adjusted_closes
     where adjusted_close > 0 and adjusted_close < {{ max_price }}
     window
@@ -63,7 +64,8 @@ own_closes as (
         bars.session_date,
         bars.close * bars.adjustment_factor_total as total_return_close,
         bars.source,
-        bars.calendar
+        bars.calendar,
+        null::varchar as delivery
     from bars
     anti join vendor_closes using (symbol)
 ),
