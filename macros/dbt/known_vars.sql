@@ -7,6 +7,7 @@
     'min_copied_prices',
     'max_rejected_pct',
     'min_judged_symbols',
+    'min_judged_trades',
     'series_lowering',
     'ewma_decay',
     'monte_carlo_draws',

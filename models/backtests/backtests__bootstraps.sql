@@ -25,6 +25,7 @@ results as (
     inner join runs using (run_id)
     inner join settings using (setting)
     group by trades.run_id, settings.bootstrap_count
+    having count(*) >= {{ var('min_judged_trades') }}
 ),
 
 places as (

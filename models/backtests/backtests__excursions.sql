@@ -7,10 +7,6 @@
 
 with
 
-signals as (
-    select * from {{ ref('backtests__signals') }}
-),
-
 minutes as (
     select * from {{ ref('backtests__minutes') }}
     where not is_locked
@@ -22,7 +18,7 @@ entries as (
         session_date,
         known_at,
         direction
-    from signals
+    from {{ ref('backtests__entries') }}
 ),
 
 paths as (

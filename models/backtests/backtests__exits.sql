@@ -6,10 +6,8 @@ with
 signals as (
     select
         *,
-        session_date + exit_time::time as latest_exit_ts,
-        if(direction = 'long', stop_price, -stop_price) as stop_level,
-        if(direction = 'long', target_price, -target_price) as target_level
-    from {{ ref('backtests__signals') }}
+        session_date + exit_time::time as latest_exit_ts
+    from {{ ref('backtests__entries') }}
 ),
 
 minutes as (
@@ -90,16 +88,17 @@ trailing_stops as (
 ),
 
 -- the first bar to enter at, and the last to leave at
-bounded as (
+placed as (
     select
         signals.signal_id,
+        signals.chosen_signal_id,
         signals.symbol,
         signals.session_date,
         signals.known_at,
         signals.direction,
         signals.latest_exit_ts,
-        signals.stop_level,
-        signals.target_level,
+        signals.stop_price,
+        signals.target_price,
         trailing_stops.trailing_stop_pct,
         trailing_stops.trailing_stop_atr_ratio,
         round(trailing_stops.trailing_stop_atr_ratio * average_ranges.atr, {{ price_decimals }})
@@ -128,6 +127,32 @@ bounded as (
         on
             signals.symbol = average_ranges.symbol
             and signals.known_at >= average_ranges.bar_end
+),
+
+-- a random entry's levels are as far from its open, in per cent, as the signal's are from its own
+scaled as (
+    select
+        *,
+        if(
+            chosen_signal_id is null,
+            1,
+            entry_open / max(entry_open) filter (where chosen_signal_id is null) over (
+                partition by coalesce(chosen_signal_id, signal_id)
+            )
+        ) as price_ratio
+    from placed
+),
+
+bounded as (
+    select
+        *,
+        if(direction = 'long', 1, -1)
+        * if(price_ratio = 1, stop_price, round(stop_price * price_ratio, {{ price_decimals }}))
+            as stop_level,
+        if(direction = 'long', 1, -1)
+        * if(price_ratio = 1, target_price, round(target_price * price_ratio, {{ price_decimals }}))
+            as target_level
+    from scaled
 ),
 
 -- a touch by a bar that ends after the latest exit comes too late

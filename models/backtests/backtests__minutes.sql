@@ -2,8 +2,8 @@
 
 with
 
-signals as (
-    select * from {{ ref('backtests__signals') }}
+entries as (
+    select * from {{ ref('backtests__entries') }}
 ),
 
 bars as (
@@ -11,12 +11,12 @@ bars as (
     where timeframe = '1m'
 ),
 
--- of 500 symbols a few have a signal in a session: no other bar goes on from here
-signal_days as (
+-- of 500 symbols a few are entered in a session: no other bar goes on from here
+entered_days as (
     select distinct
         symbol,
         session_date
-    from signals
+    from entries
 ),
 
 measured as (
@@ -35,7 +35,7 @@ measured as (
         max(bars.high) over rest_of_day as rest_high,
         min(bars.low) over rest_of_day as rest_low
     from bars
-    inner join signal_days using (symbol, session_date)
+    inner join entered_days using (symbol, session_date)
     window
         day as (partition by symbol, session_date),
         rest_of_day as (

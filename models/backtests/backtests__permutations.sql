@@ -1,4 +1,5 @@
 {{ config(access='private') }}
+{%- set pct_decimals = 6 %}
 
 with
 
@@ -12,41 +13,84 @@ settings as (
 
 trades as (
     select * from {{ ref('backtests__trades') }}
+    qualify count(*) over (partition by run_id) >= {{ var('min_judged_trades') }}
 ),
 
-signals as (
-    select * from {{ ref('backtests__signals') }}
+candidates as (
+    select * from {{ ref('backtests__candidates') }}
 ),
 
-held_returns as (
-    select * from {{ ref('backtests__held_returns') }}
+entries as (
+    select * from {{ ref('backtests__entries') }}
+    where chosen_signal_id is not null
+),
+
+exits as (
+    select * from {{ ref('backtests__exits') }}
+    where entry_price is not null
+),
+
+-- the same money in the other symbol, at the costs of the run
+others as (
+    select
+        trades.run_id,
+        trades.signal_id,
+        entries.symbol,
+        exits.reckoned_return_pct,
+        trades.entry_amount::double as entry_amount,
+        trades.entry_amount::double / exits.entry_price as shares,
+        if(candidates.side = 1, exits.entry_price, exits.reckoned_price) as buy_price,
+        if(candidates.side = 1, exits.reckoned_price, exits.entry_price) as sell_price,
+        {{ slippage('shares', 'exits.entry_price', 'candidates.slippage_bps') }}
+        + if(
+            exits.exit_reason = 'target', 0,
+            {{ slippage('shares', 'exits.reckoned_price', 'candidates.slippage_bps') }}
+        ) as slippage_amount,
+        {{ fill_charges('buy', 'shares', 'buy_price', 'candidates') }} as buy_charges,
+        {{ fill_charges('sell', 'shares', 'sell_price', 'candidates') }} as sell_charges
+    from trades
+    inner join runs using (run_id)
+    inner join settings using (setting)
+    inner join candidates using (run_id, signal_id)
+    inner join entries on trades.signal_id = entries.chosen_signal_id
+    inner join exits
+        on
+            entries.signal_id = exits.signal_id
+            and settings.trailing_stop_pct is not distinct from exits.trailing_stop_pct
+            and settings.trailing_stop_atr_ratio is not distinct from exits.trailing_stop_atr_ratio
+),
+
+results as (
+    select
+        run_id,
+        signal_id,
+        symbol,
+        net_return_pct
+    from trades
+    union all
+    select
+        run_id,
+        signal_id,
+        symbol,
+        round(
+            reckoned_return_pct - 100 * (
+                slippage_amount
+                + {{ total_charges('buy_charges') }} + {{ total_charges('sell_charges') }}
+            )::double / entry_amount, {{ pct_decimals }}
+        )::decimal(18, 6) as net_return_pct
+    from others
 ),
 
 choices as (
     select
-        trades.run_id,
-        trades.signal_id,
+        results.run_id,
+        results.signal_id,
         settings.permutation_count,
-        if(trades.direction = 'long', 1, -1) as side,
-        held_returns.held_return_pcts,
-        held_returns.held_return_pct_by_symbol[trades.symbol] as chosen_pct
-    from trades
+        list(results.net_return_pct order by results.symbol) as net_return_pcts
+    from results
     inner join runs using (run_id)
     inner join settings using (setting)
-    inner join signals using (signal_id)
-    inner join held_returns
-        on signals.calendar = held_returns.calendar
-            and signals.session_date = held_returns.session_date
-            and signals.known_at = held_returns.known_at
-            and signals.session_date + signals.exit_time::time = held_returns.latest_exit_ts
-),
-
-chosen as (
-    select
-        run_id,
-        sum((side * chosen_pct)::decimal(18, 6))::double / count(*) as chosen_mean_pct
-    from choices
-    group by run_id
+    group by results.run_id, results.signal_id, settings.permutation_count
 ),
 
 -- the draw's number decides, so that every build draws alike, and so do runs of the same trades
@@ -55,25 +99,41 @@ draws as (
         run_id,
         draw_number,
         sum(
-            (
-                side * {{ drawn('held_return_pcts', 'signal_id', 'draw_number') }}
-            )::decimal(18, 6)
+            {{ drawn('net_return_pcts', 'signal_id', 'draw_number') }}
         )::double / count(*) as random_mean_pct
     from choices
     cross join lateral unnest(range(1, permutation_count + 1)) as numbers (draw_number)
     group by run_id, draw_number
 ),
 
+chosen as (
+    select
+        run_id,
+        sum(net_return_pct)::double / count(*) as mean_trade_pct
+    from trades
+    group by run_id
+),
+
+counted as (
+    select
+        run_id,
+        chosen.mean_trade_pct,
+        sum(draws.random_mean_pct::decimal(18, 9))::double / count(*) as random_mean_pct,
+        (1 + count(*) filter (where draws.random_mean_pct >= chosen.mean_trade_pct))
+        / (1 + count(*)) as random_share
+    from chosen
+    inner join draws using (run_id)
+    group by run_id, chosen.mean_trade_pct
+),
+
 final as (
     select
         run_id,
-        chosen.chosen_mean_pct,
-        sum(draws.random_mean_pct::decimal(18, 9))::double / count(*) as random_mean_pct,
-        (1 + count(*) filter (where draws.random_mean_pct >= chosen.chosen_mean_pct))
-        / (1 + count(*)) as permutation_p_value
-    from chosen
-    inner join draws using (run_id)
-    group by run_id, chosen.chosen_mean_pct
+        random_mean_pct,
+        -- trades that gained nothing are no evidence of a gain, whatever others lost
+        if(mean_trade_pct > 0, random_share, greatest(random_share, 0.5::double))
+            as permutation_p_value
+    from counted
 )
 
 select * from final

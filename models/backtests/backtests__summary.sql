@@ -143,10 +143,16 @@ final as (
         coalesce(traded.win_count, 0) as win_count,
         coalesce(traded.unclosed_count, 0) as unclosed_count,
         100 * traded.win_count / traded.trade_count as win_rate_pct,
-        100 * {{ wilson_bound('traded.win_count', 'traded.trade_count', 'low') }}
-            as win_rate_low_pct,
-        100 * {{ wilson_bound('traded.win_count', 'traded.trade_count', 'high') }}
-            as win_rate_high_pct,
+        if(
+            traded.trade_count >= {{ var('min_judged_trades') }},
+            100 * {{ wilson_bound('traded.win_count', 'traded.trade_count', 'low') }},
+            null
+        ) as win_rate_low_pct,
+        if(
+            traded.trade_count >= {{ var('min_judged_trades') }},
+            100 * {{ wilson_bound('traded.win_count', 'traded.trade_count', 'high') }},
+            null
+        ) as win_rate_high_pct,
         traded.mean_trade_pct,
         bootstraps.mean_trade_low_pct,
         bootstraps.mean_trade_high_pct,
@@ -204,7 +210,6 @@ final as (
             'judged.session_sharpe_ratio', 'judged.luck_sharpe_ratio', 'judged.session_count',
             'judged.skewness', 'judged.kurtosis'
         ) }} as deflated_sharpe,
-        permutations.chosen_mean_pct,
         permutations.random_mean_pct,
         permutations.permutation_p_value,
         benchmarks.benchmark,

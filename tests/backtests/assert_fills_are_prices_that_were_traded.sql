@@ -5,8 +5,8 @@
 
 with
 
-signals as (
-    select * from {{ ref('backtests__signals') }}
+entries as (
+    select * from {{ ref('backtests__entries') }}
 ),
 
 exits as (
@@ -49,13 +49,13 @@ possible as (
         fills.fill_ts,
         fills.fill_price
     from fills
-    inner join signals using (signal_id)
+    inner join entries using (signal_id)
     inner join sessions
-        on signals.calendar = sessions.calendar and signals.session_date = sessions.session_date
+        on entries.calendar = sessions.calendar and entries.session_date = sessions.session_date
     inner join minutes
         on
-            signals.symbol = minutes.symbol
-            and signals.session_date = minutes.session_date
+            entries.symbol = minutes.symbol
+            and entries.session_date = minutes.session_date
             and (
                 (fills.fill_ts = minutes.bar_ts and fills.fill_price = minutes.open)
                 or (
@@ -69,8 +69,8 @@ possible as (
         not minutes.is_locked
         and minutes.bar_ts >= sessions.open_ts
         and minutes.bar_end <= sessions.close_ts
-        and minutes.bar_ts >= signals.known_at
-        and minutes.bar_end <= signals.session_date + signals.exit_time::time
+        and minutes.bar_ts >= entries.known_at
+        and minutes.bar_end <= entries.session_date + entries.exit_time::time
 )
 
 select * from fills

@@ -56,8 +56,7 @@ PARTS: dict[str, dict[str, tuple[str, ...]]] = {
         "P(Sharpe > 0)": ("probabilistic_sharpe",),
         "trials": ("trial_count",),
         "P(better than luck)": ("deflated_sharpe",),
-        "chosen %": ("chosen_mean_pct",),
-        "random %": ("random_mean_pct",),
+        "random trade %": ("random_mean_pct",),
         "p": ("permutation_p_value",),
     },
 }
@@ -84,7 +83,8 @@ def backtest(
     """
     Show the backtests of a scanner in the published file: trades, account, and what may be luck.
 
-    A figure in brackets is its 95 % interval. Nothing is annualised from fewer than 20 sessions.
+    A figure in brackets is its 95 % interval. Nothing is annualised from fewer than 20 sessions;
+    of fewer than ten trades no interval and no p is told.
     Change `seeds/backtests/backtest_settings.csv` and run `./bourse build` for another account.
 
     Examples:

@@ -87,7 +87,7 @@ def test_every_exit_of_the_sample_is_the_simulators(sample: Warehouse) -> None:
 
 def test_every_exit_of_hostile_bars_is_the_simulators(sample: Warehouse) -> None:
     cases = list(random_cases(1500, seed=20261126))
-    connection = made(sample, cases, "minutes", "excursions", "exits")
+    connection = made(sample, cases, "entries", "minutes", "excursions", "exits")
     ends: Counter[tuple[str | None, str | None]] = Counter()
     trailing_pcts = [
         pct
@@ -113,7 +113,7 @@ def test_every_exit_of_hostile_bars_is_the_simulators(sample: Warehouse) -> None
 
 def test_trailing_stops_of_hostile_bars_are_the_simulators(sample: Warehouse) -> None:
     cases = list(random_cases(800, seed=7))
-    connection = made(sample, cases, "minutes", "excursions")
+    connection = made(sample, cases, "entries", "minutes", "excursions")
     connection.execute(
         "insert into duckbourse.seeds.backtest_settings by name "
         "select 'XNSE' as calendar, unnest([0.25, 0.5, 1.0, 3.0]) as trailing_stop_pct"
@@ -185,7 +185,7 @@ BY_HAND: dict[str, tuple[Signal, list[Bar], str | None, float | None]] = {
 
 def test_exits_by_hand(sample: Warehouse) -> None:
     cases: list[Case] = [(name, signal, bars) for name, (signal, bars, *_) in BY_HAND.items()]
-    connection = made(sample, cases, "minutes", "excursions", "exits")
+    connection = made(sample, cases, "entries", "minutes", "excursions", "exits")
     exits = exits_of(connection, "duckbourse.backtests")
     for name, (signal, bars, reason, price) in BY_HAND.items():
         found = exits[name, None, None]

@@ -11,6 +11,7 @@ from tests.warehouse.backtests.worlds import compiled
 MODELS = (
     *(
         "signals",
+        "entries",
         "minutes",
         "excursions",
         "exits",
@@ -20,7 +21,7 @@ MODELS = (
         "accounts",
         "trades",
     ),
-    *("fills", "equity", "held_returns", "permutations", "bootstraps", "summary", "folds"),
+    *("fills", "equity", "permutations", "bootstraps", "summary", "folds"),
     "sweep",
 )
 
