@@ -30,7 +30,8 @@ traded_symbols as (
     semi join moments using (calendar, session_date)
 ),
 
--- shuffled by a hash, so that every build draws alike; one more than are taken, for the signal's own
+-- shuffled by a hash, so that every build draws alike; one more than are taken, for the
+-- signal's own
 shuffled as (
     select
         calendar,
