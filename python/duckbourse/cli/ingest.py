@@ -59,6 +59,14 @@ def ingest(
         str | None,
         typer.Option("--symbol", help="Whose bars these are. [a column, else the file's name]"),
     ] = None,
+    symbol_prefix: Annotated[
+        str | None,
+        typer.Option(
+            "--symbol-prefix",
+            metavar="TEXT",
+            help="Put before each symbol, such as US:, where another calendar has the same ones.",
+        ),
+    ] = None,
     calendar: Annotated[
         str | None,
         typer.Option("--calendar", help="XNSE, XNYS or ALWAYS. [told from the stamps if possible]"),
@@ -95,6 +103,14 @@ def ingest(
             help="Of 100 rows, how many may be unreadable; of more, the file is not taken. [1]",
         ),
     ] = None,
+    last_row_wins: Annotated[
+        bool,
+        typer.Option(
+            "--last-row-wins",
+            help="A bar that the file gives twice with different values is as its last row says. "
+            "[refused]",
+        ),
+    ] = False,
     delivered_at: Annotated[
         str | None,
         typer.Option(
@@ -119,9 +135,12 @@ def ingest(
     """
     Take vendor files into the raw store, from which the build reads.
 
-    A mapping's keys are source, symbol, symbol_pattern, calendar, timezone, bar_label, kind,
-    columns, names, skip_lines, delimiter, date_format, decimal, thousands, volume_scale, epoch and
-    max_unreadable_pct; `data/sample/mappings` has some.
+    A mapping's keys are source, symbol, symbol_pattern, symbol_prefix, calendar, timezone,
+    bar_label, kind, columns, names, skip_lines, delimiter, date_format, decimal, thousands,
+    volume_scale, epoch, last_row_wins and max_unreadable_pct; `data/sample/mappings` has some.
+
+    Series, contract, exchange and currency are part of a symbol: IRFC-N2, NIFTY-25JAN2024-21500CE,
+    BSE:INFY. A symbol is of one calendar; `seeds/reference/vendor_symbols.csv` names others apart.
 
     Every row is kept: what cannot be typed lies in `data/raw/unreadable` with its row and why, and
     the first of each reason is shown; where it is more than one row in a hundred, nothing of the
@@ -140,12 +159,14 @@ def ingest(
         mapping,
         source=source,
         symbol=symbol,
+        symbol_prefix=symbol_prefix,
         calendar=calendar,
         timezone=timezone,
         bar_label=bar_label,
         kind=kind,
         epoch=epoch,
         max_unreadable_pct=max_unreadable_pct,
+        last_row_wins=last_row_wins or None,
     )
     store = RawStore(into or settings().raw, flat=flat)
     reports = []

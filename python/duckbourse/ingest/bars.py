@@ -10,6 +10,7 @@ from pathlib import Path
 
 import duckdb
 
+from duckbourse.errors import BadInput
 from duckbourse.ingest.rows import Rows, unreadable_sql
 from duckbourse.ingest.schema import KEY_TIME, MEASURES, TABLES, Kind
 from duckbourse.ingest.settle import Settled, local_sql
@@ -18,8 +19,25 @@ from duckbourse.ingest.store import MAX_LISTED_SYMBOLS, SYMBOLS_KEY, Delivered, 
 from duckbourse.ingest.tables import VendorTable
 from duckbourse.warehouse import quoted
 
+# What a clock that was never set says, in every zone: such rows tell nothing of one bar, and the
+# build rejects them.
+EPOCH = "between timestamp '1969-12-31 12:00' and timestamp '1970-01-01 14:00'"
 # Rows times folders up to which each folder's rows are found by looking at all of them.
 MAX_LOOKS = 100_000_000
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """
+    The first two rows that say different things of one bar, what they say, and how many more bars
+    have two values.
+    """
+
+    symbol: str
+    time: date | datetime
+    rows: tuple[int, int]
+    values: dict[str, tuple[float | None, float | None]]
+    others: int
 
 
 @dataclass(frozen=True)
@@ -33,12 +51,16 @@ class Bars:
     first_session: date
     last_session: date
     duplicate: int
+    conflict: Conflict | None
 
 
 def make_bars(
     con: duckdb.DuckDBPyConnection, store: RawStore, rows: Rows, settled: Settled
 ) -> Bars:
-    """Make bars of the readable rows, sorted by symbol and time within each folder."""
+    """
+    Make bars of the readable rows, sorted by symbol and time within each folder, and of those with
+    the same key in the order of the file.
+    """
     relation = f"({bars_sql(rows, settled)})"
     if rows.stamp.format.meaning is not Meaning.LOCAL:
         # a change of zone costs more than the room for its result
@@ -69,6 +91,7 @@ def make_bars(
         first_session=min(facts.days),
         last_session=max(facts.days),
         duplicate=facts.duplicate,
+        conflict=first_conflict(con, relation, settled.kind) if facts.duplicate else None,
     )
 
 
@@ -140,14 +163,54 @@ def neighbours(con: duckdb.DuckDBPyConnection, relation: str, kind: Kind) -> Nei
     return Neighbours(*facts)
 
 
+def first_conflict(con: duckdb.DuckDBPyConnection, relation: str, kind: Kind) -> Conflict | None:
+    """Return the first bar that sorted rows give again with other values."""
+    time, measures = KEY_TIME[kind], MEASURES[kind]
+    before = ", ".join(f"lag({name}) over () as {name}_before" for name in measures)
+    differ = " or ".join(f"{name} is distinct from {name}_before" for name in measures)
+    pairs = ", ".join(f"{name}_before, {name}" for name in measures)
+    found = con.execute(f"""
+        select symbol, {time}, row_before, source_row, count(*) over () - 1, {pairs}
+        from (
+            select
+                symbol, {time}, source_row, {", ".join(measures)}, {before},
+                lag(symbol) over () as symbol_before,
+                lag({time}) over () as time_before,
+                lag(source_row) over () as row_before
+            from {relation}
+        )
+        where symbol = symbol_before and {time} = time_before and ({differ})
+            and {time} not {EPOCH}
+        order by source_row
+        limit 1
+    """).fetchone()
+    if found is None:
+        return None
+    symbol, at, first, second, others, *values = found
+    both = zip(values[::2], values[1::2], strict=True)
+    said = {name: pair for name, pair in zip(measures, both, strict=True) if pair[0] != pair[1]}
+    return Conflict(symbol, at, (first, second), said, others)
+
+
+def refused(conflict: Conflict, left: Iterable[str], file: str) -> BadInput:
+    """Return the refusal of a file with a bar that has two values; `left` is unused columns."""
+    first, second = conflict.rows
+    said = ", ".join(f"{name} {one} and {two}" for name, (one, two) in conflict.values.items())
+    more = f" (and {conflict.others:,} more)" if conflict.others else ""
+    unused = ", ".join(name for name in left if name.strip())
+    return BadInput(
+        f"{file}: rows {first:,} and {second:,} are both {conflict.symbol} of {conflict.time} and"
+        f" differ: {said}{more}",
+        "name the column that tells them apart in a mapping (columns.series = '…'; or exchange,"
+        " currency, expiry, strike, option_type)"
+        + (f"; unused are {unused}" if unused else "")
+        + "; or say --last-row-wins if the later row corrects the earlier",
+    )
+
+
 def revised(con: duckdb.DuckDBPyConnection, bars: Bars, earlier: Iterable[Delivered]) -> int:
-    """Return how many keys were delivered before, the last time with other values."""
-    files = [
-        file
-        for delivery in earlier
-        if delivery.may_hold(bars.symbols, bars.first_session, bars.last_session)
-        for file in delivery.files(bars.kind, bars.folders)
-    ]
+    """Return how many keys these deliveries gave before, the last time with other values."""
+    files = [file for delivery in earlier for file in delivery.files(bars.kind, bars.folders)]
     if not files:
         return 0
     time, measures = KEY_TIME[bars.kind], MEASURES[bars.kind]

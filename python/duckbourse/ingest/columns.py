@@ -20,35 +20,62 @@ class Role(StrEnum):
     VOLUME = "volume"
     ADJUSTED_CLOSE = "adjusted_close"
     BAR_LABEL = "bar_label"  # says `start` or `end` in each row
+    # what a row is of, beside its symbol: see identity.py
+    SERIES = "series"
+    EXPIRY = "expiry"
+    STRIKE = "strike"
+    OPTION_TYPE = "option_type"
+    INSTRUMENT_TYPE = "instrument_type"
+    EXCHANGE = "exchange"
+    CURRENCY = "currency"
 
 
 # Names as `plain` makes them, the better first. `time` alone is a timestamp: see `detected`.
 NAMES: dict[Role, tuple[str, ...]] = {
     Role.SYMBOL: (
         *("symbol", "ticker", "tradingsymbol", "tckrsymb", "scrip", "instrument", "sym"),
-        *("chsymbol", "symbolname", "stocksymbol", "code", "name"),
+        *("chsymbol", "symbolname", "stocksymbol", "code", "name", "sccode", "indexname"),
     ),
     Role.TIMESTAMP: (
         *("timestamp", "datetime", "barts", "ts", "starttime", "opentime", "candletime"),
         *("dateandtime", "datetimeutc", "timestamputc", "date", "tradedate", "tradingdate"),
         *("sessiondate", "pricedate", "day", "dtyyyymmdd", "yyyymmdd", "traddt", "bizdt", "dt"),
         *("chtimestamp", "epoch", "unix", "unixtime", "unixtimestamp", "indexlevel0"),
-        *("closetime", "endtime"),
+        *("closetime", "endtime", "date1", "indexdate"),
     ),
     Role.TIME: ("time", "timeofday", "tm", "hhmmss", "hhmm", "tradetime"),
-    Role.OPEN: ("open", "o", "openprice", "openingprice", "opnpric", "opn", "op", "chopeningprice"),
-    Role.HIGH: ("high", "h", "highprice", "hghpric", "max", "hi", "chtradehighprice"),
-    Role.LOW: ("low", "l", "lowprice", "lwpric", "min", "lo", "chtradelowprice"),
+    Role.OPEN: (
+        *("open", "o", "openprice", "openingprice", "opnpric", "opn", "op", "chopeningprice"),
+        *("openindexvalue",),
+    ),
+    Role.HIGH: (
+        *("high", "h", "highprice", "hghpric", "max", "hi", "chtradehighprice"),
+        *("highindexvalue",),
+    ),
+    Role.LOW: ("low", "l", "lowprice", "lwpric", "min", "lo", "chtradelowprice", "lowindexvalue"),
     Role.CLOSE: (
         *("close", "c", "closeprice", "closingprice", "clspric", "closelast", "cl"),
-        *("chclosingprice",),
+        *("chclosingprice", "closingindexvalue"),
     ),
     Role.VOLUME: (
         *("volume", "vol", "v", "tottrdqty", "totaltradedquantity", "ttltradgvol"),
         *("tradedvolume", "sharestraded", "chtottradedqty", "basevolume", "qty"),
+        *("ttltrdqnty", "contracts", "noofshrs"),
     ),
     Role.ADJUSTED_CLOSE: ("adjustedclose", "adjclose", "closeadj", "adjcloseprice", "adj"),
     Role.BAR_LABEL: ("barlabel", "tslabel"),
+    Role.SERIES: ("series", "sctysrs", "chseries"),
+    Role.EXPIRY: (
+        *("expiry", "expirydate", "expirydt", "xprydt", "expiration", "expirationdate"),
+        *("chexpirydt",),
+    ),
+    Role.STRIKE: ("strike", "strikeprice", "strkpric", "strikepr", "chstrikeprice"),
+    Role.OPTION_TYPE: ("optiontype", "optiontyp", "optntp", "opttype", "right", "choptiontype"),
+    Role.INSTRUMENT_TYPE: (
+        *("instrumenttype", "fininstrmtp", "insttype", "instrument", "instrumentname"),
+    ),
+    Role.EXCHANGE: ("exchange", "exch", "exchangecode", "exchangesegment"),
+    Role.CURRENCY: ("currency", "ccy", "curr", "currencycode"),
 }
 
 # A close by another name, where open, high and low are there too: alone they are of single trades.
@@ -75,6 +102,17 @@ SAYS_LABEL = {
     "end": ("closetime", "endtime", "barend", "timeclose", "ends", "periodend"),
 }
 
+# Bhavcopies, told by some of their columns: NSE's and BSE's UDiFF, those before it (NSE's of shares
+# and of derivatives, BSE's) and NSE's with deliveries. A row of theirs is a day.
+UDIFF = {"sgmt", "src", "fininstrmtp", "tckrsymb", "sctysrs"}
+BHAVCOPIES = (
+    UDIFF,
+    {"symbol", "series", "tottrdqty", "timestamp"},
+    {"instrument", "symbol", "expirydt", "strikepr", "optiontyp", "timestamp"},
+    {"symbol", "series", "date1", "ttltrdqnty"},
+    {"sccode", "scgroup", "noofshrs", "tradingdate"},
+)
+
 # How pandas writes the name of an index that has none.
 NAMELESS = ("", "nameless", "unnamed0", "index", "column0")
 
@@ -82,6 +120,12 @@ NAMELESS = ("", "nameless", "unnamed0", "index", "column0")
 def plain(name: str) -> str:
     """Return a column's name without what vendors vary: case, spaces, `<DATE>`, `1. open`."""
     return re.sub(r"[^a-z0-9]", "", re.sub(r"^\s*\d+\.\s+", "", name).lower())
+
+
+def is_bhavcopy(names: Sequence[str]) -> bool:
+    """Tell whether these are the columns of a bhavcopy, an exchange's own file of a day."""
+    plainly = {plain(name) for name in names}
+    return any(plainly >= columns for columns in BHAVCOPIES)
 
 
 def detected(
@@ -109,8 +153,9 @@ def detected(
                 found[role] = free[candidate]
                 return
 
+    is_udiff = {plain(name) for name in names} >= UDIFF
     for role, known in NAMES.items():
-        take(role, known)
+        take(role, ("src",) if role is Role.EXCHANGE and is_udiff else known)
     if Role.CLOSE not in found and {Role.OPEN, Role.HIGH, Role.LOW} <= found.keys():
         take(Role.CLOSE, LAST_PRICES)
     if Role.VOLUME not in found:

@@ -71,6 +71,10 @@ class Options(BaseModel):
     kind: Kind | None = None
     # what of the file's name, without folders and format, is the symbol: '(?P<symbol>[A-Z]+)_.*'
     symbol_pattern: Annotated[str, AfterValidator(known_pattern)] | None = None
+    # before each symbol, such as 'US:', where a vendor's symbols are others' too
+    symbol_prefix: str = ""
+    # a bar that is given twice in the file with different values is as its last row says
+    last_row_wins: bool = False
     # canonical column = the vendor's; '' is for a column that the file has not
     columns: dict[Role, str] = Field(default_factory=dict)
     # names for a CSV that has no line of them

@@ -17,7 +17,8 @@ from dataclasses import dataclass, field, replace
 import duckdb
 
 from duckbourse.errors import BadInput, NotBars, Unreadable, UnreadableRows
-from duckbourse.ingest.columns import Role, alike, detected, quoted_name
+from duckbourse.ingest.columns import Role, alike, detected, is_bhavcopy, quoted_name
+from duckbourse.ingest.identity import CONTRACT, place_sql, symbol_sql
 from duckbourse.ingest.numbers import (
     WHOLE,
     Marks,
@@ -61,12 +62,14 @@ class Columns:
 @dataclass(frozen=True)
 class Rows:
     """
-    What was read of a file; `relation` selects it with `place`, its number among what could be
-    read as a row, and `source_row`, its number in the file, which counts rejected lines too.
+    What was read of a file, in `table`; `relation` selects it with `place`, its number among what
+    could be read as a row, and `source_row`, its number in the file, which counts rejected lines
+    too.
     """
 
     columns: Columns
     stamp: Stamp
+    table: str
     relation: str
     read: int
     kept: int
@@ -116,6 +119,8 @@ def usable_columns(
         )
     bars = [Role(price) for price in PRICES]
     kind = options.kind
+    if kind is None and is_bhavcopy(names):
+        kind = Kind.DAILY
     if kind is None and Role.ADJUSTED_CLOSE in roles and not set(bars[:3]) & set(roles):
         kind = Kind.ADJUSTED_CLOSE
     if kind is Kind.ADJUSTED_CLOSE:
@@ -176,14 +181,16 @@ def read_rows(
         f" {' + '.join(f'count({name})' for name in ranges) or '1'} from vendor_rows"
     ).fetchall()
     at = f"{ROW}" if table.row_column else "rowid + 1"
+    rows_table = "vendor_rows"
     relation = f"(select *, rowid + 1 as place, {at} as source_row from vendor_rows)"
     if rejected:
         rejected = keep_rejected(con, table)
         number_rows(con, at)
-        relation = "numbered"
+        rows_table = relation = "numbered"
     rows = Rows(
         columns=columns,
         stamp=stamp,
+        table=rows_table,
         relation=relation,
         read=found + rejected,
         kept=kept,
@@ -359,10 +366,15 @@ def rows_sql(
 ) -> str:
     """Return the statement that reads and types the whole file in one pass."""
     if symbol is None:
-        symbol_sql = f"nullif(trim({as_text(table, columns.roles[Role.SYMBOL])}), '')"
+        vendors = f"nullif(trim({as_text(table, columns.roles[Role.SYMBOL])}), '')"
     else:
-        symbol_sql = f"{quoted(symbol)}::varchar"
-    fields = {"symbol": symbol_sql, "stamp_text": stamp.text, "stamp": stamp.value}
+        vendors = f"{quoted(symbol)}::varchar"
+    words = {role: as_text(table, name) for role, name in columns.roles.items()}
+    fields = {"symbol": symbol_sql(vendors, words)}
+    if any(role in columns for role in CONTRACT):
+        fields["vendor_symbol"] = vendors
+    fields |= place_sql(words)
+    fields |= {"stamp_text": stamp.text, "stamp": stamp.value}
     if table.row_column:
         fields[table.row_column] = table.row_column
     if stamp.written is not None:
@@ -393,6 +405,11 @@ def rule_sql(columns: Columns) -> str:
     """Return the code of the first rule that a row breaks, null for a row that breaks none."""
     missing = quoted("\\s*(" + "|".join(NO_NUMBER) + ")\\s*")
     code = {rule: number for number, rule in enumerate(RULES)}
+    contract = ""
+    if any(role in columns for role in CONTRACT):
+        contract = (
+            f"when symbol is null and vendor_symbol is not null then {code['unreadable_contract']}"
+        )
     # the common case first: a row that has everything costs one look. No `in` and no list: DuckDB
     # makes a join of them, and the order of the file is lost on the way
     whole = " and ".join(f"{name} is not null" for name in ("symbol", "stamp", *columns.numbers))
@@ -403,6 +420,7 @@ def rule_sql(columns: Columns) -> str:
         for number in columns.numbers
     )
     return f"""(case when {whole} then null
+        {contract}
         when symbol is null then {code["no_symbol"]}
         when stamp_text is null or trim(stamp_text) = '' then {code["no_timestamp"]}
         when stamp is null then {code["unreadable_timestamp"]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import threading
 from collections.abc import Iterator, Mapping
@@ -27,6 +28,7 @@ from duckbourse.errors import (
 from duckbourse.ingest.bars import (
     Bars,
     make_bars,
+    refused,
     revised,
     write_bars,
     write_manifest,
@@ -34,12 +36,14 @@ from duckbourse.ingest.bars import (
 )
 from duckbourse.ingest.columns import Role, detected
 from duckbourse.ingest.files import Found, is_archive, members, walked
+from duckbourse.ingest.identity import name_apart, told_calendar, vendor_symbols
 from duckbourse.ingest.options import Options
+from duckbourse.ingest.owners import Owners
 from duckbourse.ingest.rows import Rows, read_rows
 from duckbourse.ingest.same import delivered_before
 from duckbourse.ingest.schema import Kind
 from duckbourse.ingest.settle import Settled, settle
-from duckbourse.ingest.store import NO_ROOM, Delivered, RawStore
+from duckbourse.ingest.store import NO_ROOM, Delivered, RawStore, symbols_of
 from duckbourse.ingest.symbols import symbol_in
 from duckbourse.ingest.tables import VendorTable, full_disk, vendor_table
 from duckbourse.ingest.withdrawals import Withdrawn, again, withdrawn
@@ -254,6 +258,12 @@ class Job:
     beside: tuple[RawStore, ...] = ()
     bytes_before: float = 0
     catalog: list[Delivered] | None = None
+    # of deliveries, where they were asked for: None is of one that does not list them
+    symbols: dict[str, frozenset[str] | None] = field(default_factory=dict)
+    owners: Owners = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.owners = Owners(self.con, self.store)
 
     def delivered(self, path: Path) -> Iterator[Report]:
         """Yield the report of a file, or of each in an archive."""
@@ -304,7 +314,13 @@ class Job:
     def deliver(self, found: Found) -> Report:
         """Read a file and write its delivery, unless that is there already."""
         source = self.options.source or found.stem
+        names = vendor_symbols(source)
         first_name = self.name(found, source)
+        if names and (held := [one for one in self.known() if one.delivery == first_name]):
+            # delivered before a line of the seed gave one of its symbols another name
+            symbols = symbols_of(self.con, held)[first_name]
+            renamed = {one: names[one] for one in names if symbols is None or one in symbols}
+            first_name = self.name(found, source, renamed)
         delivery = first_name
         while delivery in self.withdrawn:
             delivery = again(delivery)
@@ -326,11 +342,26 @@ class Job:
         self.part(found, READ)
         earlier = [one for one in self.known() if one.source == source]
         before = earlier[-1].calendar if earlier else None
-        settled = settle(self.con, table, rows, self.options, before, found.name)
+        roles = rows.columns.roles
+        told = told_calendar(self.con, roles, rows.columns.left, self.options.calendar, found.name)
+        settled = settle(self.con, table, rows, self.options, told, before, found.name)
+        apart = name_apart(self.con, rows.table, roles, settled.calendar.name, self.options, names)
         bars = make_bars(self.con, self.store, rows, settled)
+        if bars.conflict and not self.options.last_row_wins:
+            raise refused(bars.conflict, rows.columns.left, found.name)
+        self.owners.refuse_others(
+            [*self.known(), *self.known_beside],
+            bars.symbols,
+            settled.calendar.name,
+            source,
+            found.name,
+        )
         self.part(found, SETTLED)
-        beside = [one for one in self.known_beside if one.source == source]
-        same = delivered_before(self.con, table, rows, settled, bars, [*earlier, *beside])
+        near = self.near(
+            bars, [*earlier, *(one for one in self.known_beside if one.source == source)]
+        )
+        alike = [one for one in near if self.symbols[one.delivery] in (None, bars.symbols)]
+        same = delivered_before(self.con, table, rows, settled, bars, alike)
         if same:
             note = (
                 f"the bars of delivery {same.delivery}, which came as {same.source_file}"
@@ -339,18 +370,20 @@ class Job:
             return Report(
                 found.name, Outcome.ALREADY_THERE, same.delivery, source=source, notes=(note,)
             )
-        same_kind = [one for one in earlier if one.kind == settled.kind]
-        notes = [*table.notes, *rows.notes, *settled.notes]
+        notes = [*table.notes, *rows.notes, *settled.notes, *apart]
+        if bars.conflict:
+            count = bars.conflict.others + 1
+            notes.append(f"{count:,} bars are given again with other values: the last row counts")
         if delivery != first_name:
             since = self.withdrawn[first_name].at
             notes.append(f"delivered anew: what it had brought was withdrawn on {since:%Y-%m-%d}")
         missed = missed_columns(rows, settled, bars)
-        for role, alike in missed.items():
+        for role, alike_columns in missed.items():
             notes.append(
-                f"no {role} was taken, though {' and '.join(alike)} may be it: say"
-                f" columns.{role} = '{alike[0]}' in a mapping (or '' if there is none)"
+                f"no {role} was taken, though {' and '.join(alike_columns)} may be it: say"
+                f" columns.{role} = '{alike_columns[0]}' in a mapping (or '' if there is none)"
             )
-        column = rows.columns.roles.get(Role.SYMBOL)
+        column = roles.get(Role.SYMBOL)
         if self.options.symbol and column:
             notes.append(f"symbol {self.options.symbol} as stated, not that of column {column}")
         manifest: dict[str, object] = {
@@ -366,7 +399,9 @@ class Job:
             "rows_kept": rows.kept,
             "rows_unreadable": rows.unreadable,
             "rows_duplicate": bars.duplicate,
-            "rows_revised": revised(self.con, bars, same_kind),
+            "rows_revised": revised(
+                self.con, bars, [one for one in near if one.root == self.store.root]
+            ),
             "symbol_count": len(bars.symbols),
             "first_session": bars.first_session,
             "last_session": bars.last_session,
@@ -396,23 +431,23 @@ class Job:
             write_unreadable(self.con, folder, table, rows, manifest)
         write_manifest(self.con, folder, manifest, bars.symbols)
         self.store.commit(delivery)
-        self.known().append(
-            Delivered(
-                delivery=delivery,
-                kind=settled.kind,
-                source=source,
-                calendar=settled.calendar.name,
-                first_session=bars.first_session,
-                last_session=bars.last_session,
-                symbols=bars.symbols,
-                source_file=found.name,
-                delivered_at=self.delivered_at,
-                rows_kept=rows.kept,
-                rows_unreadable=rows.unreadable,
-                rows_duplicate=bars.duplicate,
-                root=self.store.root,
-            )
+        written = Delivered(
+            delivery=delivery,
+            kind=settled.kind,
+            source=source,
+            source_file=found.name,
+            calendar=settled.calendar.name,
+            first_session=bars.first_session,
+            last_session=bars.last_session,
+            delivered_at=self.delivered_at,
+            rows_kept=rows.kept,
+            rows_unreadable=rows.unreadable,
+            rows_duplicate=bars.duplicate,
+            root=self.store.root,
         )
+        self.known().append(written)
+        self.symbols[delivery] = bars.symbols
+        self.owners.add(written, bars.symbols)
         return replace(report, outcome=Outcome.DELIVERED)
 
     @contextmanager
@@ -437,8 +472,12 @@ class Job:
             over.set()
             watcher.join()
 
-    def name(self, found: Found, source: str) -> str:
-        """Return the delivery's name: what the file holds and what was stated about it."""
+    def name(self, found: Found, source: str, renamed: dict[str, str] | None = None) -> str:
+        """
+        Return the delivery's name: what the file holds and what was stated about it.
+
+        `renamed` is what the seed calls symbols by which the file was delivered before.
+        """
         digest = hashlib.sha256()
         with found.path.open("rb") as file:
             while block := file.read(1 << 20):
@@ -446,6 +485,8 @@ class Job:
         # two files with the same prices are two symbols, if the symbol is the file's name
         for part in (self.options.fingerprint(), source.encode(), found.stem.encode()):
             digest.update(b"\0" + part)
+        if renamed:
+            digest.update(b"\0" + json.dumps(renamed, sort_keys=True).encode())
         return digest.hexdigest()[:16]
 
     @cached_property
@@ -467,6 +508,22 @@ class Job:
     def standing(self, store: RawStore) -> list[Delivered]:
         """Return the deliveries of a store that are not withdrawn."""
         return [one for one in store.catalog(self.con) if one.delivery not in self.withdrawn]
+
+    def near(self, bars: Bars, earlier: list[Delivered]) -> list[Delivered]:
+        """Return which of earlier deliveries may have bars of the same kind, symbols and days."""
+        near = [
+            one
+            for one in earlier
+            if one.kind == bars.kind and one.overlaps(bars.first_session, bars.last_session)
+        ]
+        unasked = [one for one in near if one.delivery not in self.symbols]
+        self.symbols |= symbols_of(self.con, unasked)
+        return [
+            one
+            for one in near
+            if (symbols := self.symbols[one.delivery]) is None
+            or not symbols.isdisjoint(bars.symbols)
+        ]
 
     def part(self, found: Found, done: float) -> None:
         """Let it be heard how far a file is."""

@@ -30,7 +30,10 @@ def delivered_before(
     bars: Bars,
     earlier: Iterable[Delivered],
 ) -> Delivered | None:
-    """Return the first of these deliveries of one source that brought the very same rows."""
+    """
+    Return the first of these deliveries that brought the very same rows; they are of one source
+    and have, where they list them, the same symbols.
+    """
     facts = (
         settled.kind,
         settled.calendar.name,
@@ -41,7 +44,7 @@ def delivered_before(
         bars.duplicate,
     )
     # nearly always there is none, and nothing more is read
-    alike = [one for one in earlier if one.facts == facts and one.symbols in (None, bars.symbols)]
+    alike = [one for one in earlier if one.facts == facts]
     if not alike:
         return None
     has_duplicates = bars.duplicate > 0

@@ -95,6 +95,8 @@ RULES = (
     "no_timestamp",
     "unreadable_timestamp",
     *(f"unreadable_{number}" for number in NUMBERS),
+    # expiry, strike or option type
+    "unreadable_contract",
 )
 # What the CSV reader says of a line that is no row, and our rule for it.
 LINE_RULES = {

@@ -44,13 +44,15 @@ def settle(
     table: VendorTable,
     rows: Rows,
     options: Options,
+    told: str | None,
     before: str | None,
     file: str,
 ) -> Settled:
     """
     Return what the bars of `vendor_rows` are, or raise BadInput naming the option that is missing.
 
-    `before` is the calendar of the last delivery of the same source.
+    `told` is the calendar of the exchange that the rows name, `before` that of the last delivery of
+    the same source.
     """
     some = ""
     if Role.SYMBOL in rows.columns:
@@ -65,9 +67,9 @@ def settle(
         f" where rule is null{some}"
     )
     notes: list[str] = []
-    stated = options.calendar or table.calendar
+    stated = options.calendar or table.calendar or told
     kind = options.kind or rows.columns.kind or settled_kind(con, rows, stated, file)
-    found = settled_calendar(con, table, rows, options, before, kind)
+    found = settled_calendar(con, table, rows, options, told, before, kind)
     if found is None:
         raise BadInput(
             f"{file}: which exchange's days these are cannot be told from its stamps",
@@ -117,6 +119,7 @@ def settled_calendar(
     table: VendorTable,
     rows: Rows,
     options: Options,
+    told: str | None,
     before: str | None,
     kind: Kind,
 ) -> tuple[Calendar, str] | None:
@@ -128,6 +131,8 @@ def settled_calendar(
         calendar = known[table.calendar]
         served = "markets that never close" if calendar.always_open else "Indian exchanges only"
         return calendar, f"{table.shape} serves {served}"
+    if told:
+        return known[told], "the exchange that its rows are of"
     if rows.offset == INDIA_OFFSET:
         return known["XNSE"], "its stamps say +05:30"
     if before:

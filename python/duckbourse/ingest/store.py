@@ -42,7 +42,7 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 @dataclass(frozen=True)
 class Delivered:
-    """What a manifest says of a delivery; `symbols` is None where it does not list them."""
+    """What a manifest says of a delivery. Its symbols are asked for: see `symbols_of`."""
 
     delivery: str
     kind: str
@@ -50,7 +50,6 @@ class Delivered:
     calendar: str
     first_session: date
     last_session: date
-    symbols: frozenset[str] | None
     source_file: str
     delivered_at: datetime
     rows_kept: int
@@ -72,10 +71,14 @@ class Delivered:
         places = (self.root / folder / f"{self.delivery}.parquet" for folder in within)
         return [place for place in places if place.exists()]
 
-    def may_hold(self, symbols: frozenset[str], first: date, last: date) -> bool:
-        """Tell whether a bar of these symbols and days may be in the delivery."""
-        days = self.first_session <= last and first <= self.last_session
-        return days and (self.symbols is None or not self.symbols.isdisjoint(symbols))
+    def overlaps(self, first: date, last: date) -> bool:
+        """Tell whether it may have bars of these days."""
+        return self.first_session <= last and first <= self.last_session
+
+    @property
+    def manifest(self) -> Path:
+        """The file that says what it is, with its symbols among the file's metadata."""
+        return self.root / "deliveries" / f"{self.delivery}.parquet"
 
 
 @dataclass(frozen=True)
@@ -196,22 +199,63 @@ class RawStore:
         files = quoted(self.root / "deliveries" / "*.parquet")
         if not any((self.root / "deliveries").glob("*.parquet")):
             return []
-        listed = {
-            Path(file).stem: frozenset(json.loads(value))
-            for file, key, value in con.execute(
-                f"select file_name, key::blob::varchar, decode(value)"
-                f" from parquet_kv_metadata({files})"
-            ).fetchall()
-            if key == SYMBOLS_KEY
-        }
         manifests = con.execute(
             f"select {', '.join(MANIFEST)} from read_parquet({files})"
             " where first_session is not null order by delivered_at, delivery"
         ).fetchall()
         told = (dict(zip(MANIFEST, manifest, strict=True)) for manifest in manifests)
-        return [
-            Delivered(symbols=listed.get(one["delivery"]), root=self.root, **one) for one in told
-        ]
+        return [Delivered(root=self.root, **one) for one in told]
+
+
+def symbols_of(
+    con: duckdb.DuckDBPyConnection, deliveries: Iterable[Delivered]
+) -> dict[str, frozenset[str] | None]:
+    """Return the symbols of deliveries by their names; None is of one that does not list them."""
+    files = {one.delivery: one.manifest for one in deliveries}
+    found: dict[str, frozenset[str] | None] = dict.fromkeys(files)
+    if files:
+        for file, symbols in con.execute(
+            f"select file_name, decode(value) {listed_in(files.values())}"
+        ).fetchall():
+            found[Path(file).stem] = frozenset(json.loads(symbols))
+    return found
+
+
+def owners_of(
+    con: duckdb.DuckDBPyConnection, deliveries: Iterable[Delivered]
+) -> dict[str, Delivered]:
+    """Return every symbol of these deliveries, with one of them that has it."""
+    by_name = {one.delivery: one for one in deliveries}
+    if not by_name:
+        return {}
+    listed = listed_in(one.manifest for one in by_name.values())
+    found = con.execute(
+        # a feed's symbols are the same day after day: each list is unfolded once
+        "select symbol, min(file_name) from (select min(file_name) as file_name,"
+        " unnest(from_json(decode(value), '[\"varchar\"]')) as symbol"
+        f" {listed} group by value) group by symbol"
+    ).fetchall()
+    names = con.execute(f"select file_name {listed}").fetchall()
+    unlisted = by_name.keys() - {Path(file).stem for (file,) in names}
+    files = [
+        file
+        for folder in {by_name[name].root / by_name[name].kind for name in unlisted}
+        for file in folder.rglob("*.parquet")
+        if file.stem in unlisted
+    ]
+    if files:
+        found += con.execute(
+            "select symbol, min(filename) from read_parquet("
+            f"[{', '.join(map(quoted, files))}], filename = true, hive_partitioning = false)"
+            " group by symbol"
+        ).fetchall()
+    return {symbol: by_name[Path(file).stem] for symbol, file in found}
+
+
+def listed_in(manifests: Iterable[Path]) -> str:
+    """Return the `from` and `where` of the lists of symbols in some manifests."""
+    files = ", ".join(map(quoted, manifests))
+    return f"from parquet_kv_metadata([{files}]) where key::blob::varchar = '{SYMBOLS_KEY}'"
 
 
 def flush(file: Path) -> None:

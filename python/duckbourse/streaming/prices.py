@@ -7,11 +7,33 @@ from datetime import datetime
 from decimal import Decimal
 
 import numpy as np
+from numpy.typing import NDArray
 
-from duckbourse.streaming.feed import Records, decimal_price, instant
+from duckbourse.streaming.feed import Records, decimal_price, instant, millionths
 
+# A price that is further from the close before than so many times is none of that share: no split
+# goes beyond it. What is between is for the exchange's bands.
+MAX_PRICE_RATIO = 50
 # a price, and when it came
 Prices = Mapping[str, tuple[Decimal, datetime]]
+
+
+def price_bounds(
+    symbols: tuple[str, ...], closes: Mapping[str, Decimal | None]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """
+    Return the least and the most that a tick of each symbol may say, in millionths.
+
+    `closes` are of the session before; where there is none, any price above 0 may be.
+    """
+    least = np.ones(len(symbols), np.int64)
+    most = np.full(len(symbols), np.iinfo(np.int64).max)
+    for place, symbol in enumerate(symbols):
+        close = closes.get(symbol)
+        if close is not None and close > 0:
+            least[place] = max(1, millionths(close / MAX_PRICE_RATIO))
+            most[place] = millionths(close * MAX_PRICE_RATIO)
+    return least, most
 
 
 class LastPrices(Mapping[str, tuple[Decimal, datetime]]):

@@ -46,6 +46,8 @@ SEGMENT = """
 """
 # it is read far less often than it is written: what is quick, and no larger than zstd of the old
 WRITTEN = "format parquet, parquet_version v2, compression snappy"
+# beside them, for who asks whose ticks a recording has: calendar, source and symbols, as JSON
+TOLD = "kv_metadata {{calendar: {calendar}, source: {source}, symbols: {symbols}}}"
 
 
 class Heading(msgspec.Struct, frozen=True, kw_only=True):
@@ -220,10 +222,12 @@ def _write(heading: Heading, records: Records, until: int, path: Path) -> None:
     words = {name: quoted(getattr(heading, name)) for name in Heading.__struct_fields__}
     words["until"] = quoted(instant(until).replace(tzinfo=None))
     code = SEGMENT.format(ticks=TICKS, **words)
+    words["symbols"] = quoted(msgspec.json.encode(heading.symbols).decode())
+    told = TOLD.format(**words)
     with duckdb.connect() as connection, registered(connection, records, heading.symbols):
         connection.execute("set threads = 1")
         try:
-            connection.execute(f"copy ({code}) to {quoted(path)} ({WRITTEN})")
+            connection.execute(f"copy ({code}) to {quoted(path)} ({WRITTEN}, {told})")
         except duckdb.Error as error:
             path.unlink(missing_ok=True)
             raise plain(error, path) from error

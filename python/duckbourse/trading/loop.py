@@ -31,7 +31,7 @@ from duckbourse.orders.order import Order, Reason, Request
 from duckbourse.risk import exits
 from duckbourse.risk.checks import View, check
 from duckbourse.streaming.feed import Feed, Records, conflated, microseconds
-from duckbourse.streaming.prices import LastPrices
+from duckbourse.streaming.prices import LastPrices, price_bounds
 from duckbourse.streaming.recorder import Recorder
 from duckbourse.trading.commands import Command, taken
 from duckbourse.trading.publication import Publication, Signal, following_order
@@ -86,8 +86,13 @@ class Trader:
         self.look_seconds = look_seconds
         self.prices = LastPrices(feed.symbols)
         self._places = {symbol: place for place, symbol in enumerate(feed.symbols)}
+        self._least, self._most = price_bounds(
+            feed.symbols,
+            {symbol: known.previous_close for symbol, known in publication.instruments.items()},
+        )
         self.tick_count = 0
-        # ticks that were of no session, or of another day: recorded, and not traded on
+        # ticks that were of no session, of another day or at no possible price: recorded, and not
+        # traded on
         self.stray_tick_count = 0
         # ticks lost to a full disk: the recording has a gap, and no position was opened on them
         self.unrecorded_tick_count = 0
@@ -206,7 +211,9 @@ class Trader:
     def _of_session(self, records: Records) -> Records:
         opens, closes = map(microseconds, (self.publication.opens_at, self.publication.closes_at))
         traded_at = records["traded_at"]
-        is_good = (traded_at >= opens) & (traded_at < closes) & (records["price"] > 0)
+        price, places = records["price"], records["symbol"]
+        is_good = (traded_at >= opens) & (traded_at < closes)
+        is_good &= (price >= self._least[places]) & (price <= self._most[places])
         return records if is_good.all() else records[is_good]
 
     async def _scan(self, scans: LiveScans, records: Records) -> None:

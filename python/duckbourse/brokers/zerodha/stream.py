@@ -1,8 +1,9 @@
 """
 What Kite's socket says.
 
-A frame is the count of its packets, and each packet its length and a body; numbers are unsigned,
-the most significant byte first. What a body is shows in its length.
+A frame is the count of its packets, and each packet its length and a body; the most significant
+byte of a number comes first. What a body is shows in its length. Prices are signed: a future can be
+sold below zero, and read as unsigned, as the official client does, -37.63 is 42,949,635.33.
 """
 
 from __future__ import annotations
@@ -30,22 +31,22 @@ MAX_TOKENS = 3000  # of one connection
 HEADERS = {"X-Kite-Version": "3"}
 Mode = Literal["ltp", "quote", "full"]
 
-LTP = np.dtype([("token", ">u4"), ("last_price", ">u4")])
+LTP = np.dtype([("token", ">u4"), ("last_price", ">i4")])
 QUOTE = np.dtype(
     [
         *LTP.descr,
         ("last_quantity", ">u4"),
-        ("average_price", ">u4"),
+        ("average_price", ">i4"),
         ("volume", ">u4"),
         ("buy_quantity", ">u4"),
         ("sell_quantity", ">u4"),
-        ("open", ">u4"),
-        ("high", ">u4"),
-        ("low", ">u4"),
-        ("close", ">u4"),
+        ("open", ">i4"),
+        ("high", ">i4"),
+        ("low", ">i4"),
+        ("close", ">i4"),
     ]
 )
-LEVEL = np.dtype([("quantity", ">u4"), ("price", ">u4"), ("orders", ">u2"), ("padding", ">u2")])
+LEVEL = np.dtype([("quantity", ">u4"), ("price", ">i4"), ("orders", ">u2"), ("padding", ">u2")])
 FULL = np.dtype(
     [
         *QUOTE.descr,
@@ -61,11 +62,11 @@ FULL = np.dtype(
 INDEX_QUOTE = np.dtype(
     [
         *LTP.descr,
-        ("high", ">u4"),
-        ("low", ">u4"),
-        ("open", ">u4"),
-        ("close", ">u4"),
-        ("change", ">u4"),
+        ("high", ">i4"),
+        ("low", ">i4"),
+        ("open", ">i4"),
+        ("close", ">i4"),
+        ("change", ">i4"),
     ]
 )
 INDEX_FULL = np.dtype([*INDEX_QUOTE.descr, ("exchange_time", ">u4")])
@@ -74,11 +75,11 @@ COUNT_SIZE = LENGTH_SIZE = 2
 NO_PACKETS = bytes(COUNT_SIZE)
 # what a record wants of each
 STRUCTS = {
-    LTP.itemsize: Struct(">II"),
-    QUOTE.itemsize: Struct(">III4xI"),
-    FULL.itemsize: Struct(">III4xI24xI12xI4xI56xI"),
-    INDEX_QUOTE.itemsize: Struct(">II"),
-    INDEX_FULL.itemsize: Struct(">II20xI"),
+    LTP.itemsize: Struct(">Ii"),
+    QUOTE.itemsize: Struct(">IiI4xI"),
+    FULL.itemsize: Struct(">IiI4xI24xI12xI4xi56xi"),
+    INDEX_QUOTE.itemsize: Struct(">Ii"),
+    INDEX_FULL.itemsize: Struct(">Ii20xI"),
 }
 FEW_BYTES = 12 * FULL.itemsize
 Mask = NDArray[np.bool_]
@@ -89,8 +90,9 @@ class KiteWire:
     The ticks of instruments, by what Kite calls them; `on_order` is told each update of an order.
 
     What cannot be taken is counted: packets of an instrument that was not asked for, packets of an
-    unknown kind or with a price that millionths cannot tell, and frames whose lengths do not add
-    up, of which nothing is believed.
+    unknown kind or with a price that is negative or that millionths cannot tell, and frames whose
+    lengths do not add up, of which nothing is believed. Shares have no negative prices, and neither
+    have bars: one that came would be a day's low and trip every stop.
     """
 
     name = "Kite"
@@ -258,7 +260,8 @@ class KiteWire:
             self.unknown_token_count += 1
             return None
         multiplier, divisor = self._scales[place]
-        if divisor > 1 and (price % divisor or bid % divisor or ask % divisor):
+        is_exact = divisor == 1 or not (price % divisor or bid % divisor or ask % divisor)
+        if not is_exact or price < 0 or bid < 0 or ask < 0:
             self.bad_packet_count += 1
             return None
         if volume == self._volumes[place]:
@@ -289,10 +292,10 @@ class KiteWire:
         records["received_at"] = received_at
         records["quantity"] = bodies["last_quantity"] if "last_quantity" in told else 0
         records["cumulative_volume"] = bodies["volume"] if "volume" in told else -1
-        is_exact = self._read_price(bodies["last_price"], places, records["price"])
+        is_price = self._read_price(bodies["last_price"], places, records["price"])
         if "bids" in told:
-            is_exact &= self._read_price(bodies["bids"]["price"][..., 0], places, records["bid"])
-            is_exact &= self._read_price(bodies["asks"]["price"][..., 0], places, records["ask"])
+            is_price &= self._read_price(bodies["bids"]["price"][..., 0], places, records["bid"])
+            is_price &= self._read_price(bodies["asks"]["price"][..., 0], places, records["ask"])
         else:
             records["bid"] = records["ask"] = 0
         if "exchange_time" in told:
@@ -303,19 +306,19 @@ class KiteWire:
             records["traded_at"] = np.where(seconds > 0, seconds * 1_000_000, received_at)
         else:
             records["traded_at"] = received_at
-        self.bad_packet_count += int(np.count_nonzero(is_good & ~is_exact))
-        return is_good & is_exact
+        self.bad_packet_count += int(np.count_nonzero(is_good & ~is_price))
+        return is_good & is_price
 
     def _read_price(self, told: NDArray[Any], places: NDArray[Any], prices: NDArray[Any]) -> Mask:
-        """Write prices in millionths, and return which of them those are exactly."""
+        """Write prices in millionths, and return which are exactly that and not negative."""
         if self._has_one_scale:
             prices[...] = told.astype(np.int64) * self._multipliers[0]
-            return np.ones(told.shape, bool)
+            return np.asarray(told >= 0)
         scaled = told.astype(np.int64) * self._multipliers[places]
         divisors = self._divisors[places]
         prices[...] = scaled // divisors
-        is_exact: Mask = scaled % divisors == 0
-        return is_exact
+        is_price: Mask = (scaled % divisors == 0) & (told >= 0)
+        return is_price
 
     def _tell_once(self, records: Records) -> None:
         """Let a trade have its shares once: it comes again whenever the depth changes."""

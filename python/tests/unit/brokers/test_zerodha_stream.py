@@ -85,6 +85,9 @@ def bodies(draw: st.DrawFn, kinds: tuple[np.dtype[Any], ...] = KINDS) -> bytes:
     # a volume that comes again, and words that are not told
     for at in draw(st.sets(st.sampled_from((4, 8, 16, 44, 60, 68, 128)))):
         body[at : at + 4] = bytes(4)
+    # a price is not negative
+    for at in (4, 68, 128):
+        body[at] &= 0x7F
     del body[kind.itemsize :]
     body[:4] = struct.pack(">I", token)
     if token % 256 == CDS:
@@ -162,6 +165,11 @@ def test_packets_of_one_kind_are_read_as_the_official_client_does(
     agree(read, whole)
 
 
+def unsigned(price: np.int32) -> int:
+    """Return a price as the official client reads it."""
+    return int(price) % 2**32
+
+
 @given(body=bodies((FULL,)))
 def test_every_field_is_where_the_official_client_finds_it(body: bytes) -> None:
     (tick,) = OFFICIAL._parse_binary(frame_of(body))
@@ -180,12 +188,12 @@ def test_every_field_is_where_the_official_client_finds_it(body: bytes) -> None:
     assert {name: int(found[name]) for name in names} == {
         name: tick[theirs] for name, theirs in names.items()
     }
-    assert found["average_price"] / divisor == tick["average_traded_price"]
-    assert {name: found[name] / divisor for name in tick["ohlc"]} == tick["ohlc"]
+    assert unsigned(found["average_price"]) / divisor == tick["average_traded_price"]
+    assert {name: unsigned(found[name]) / divisor for name in tick["ohlc"]} == tick["ohlc"]
     for side, theirs in (("bids", "buy"), ("asks", "sell")):
         for level, their_level in zip(found[side], tick["depth"][theirs], strict=True):
             assert level["quantity"] == their_level["quantity"]
-            assert level["price"] / divisor == their_level["price"]
+            assert unsigned(level["price"]) / divisor == their_level["price"]
             assert level["orders"] == their_level["orders"]
 
 
@@ -194,7 +202,7 @@ def test_every_field_is_where_the_official_client_finds_it(body: bytes) -> None:
     ("segment", "told", "price"),
     [
         (NSE, 1, "0.01"),
-        (NSE, 2**32 - 1, "42949672.95"),
+        (NSE, 2**31 - 1, "21474836.47"),
         (MCX, 712_345, "7123.45"),
         (INDICES, 2_420_015, "24200.15"),
         (CDS, 835_225_000, "83.5225"),
@@ -220,6 +228,23 @@ def test_a_price_that_cannot_be_told_exactly_is_counted(read: Reading, name: str
     good = packet(token=token, last_price=20)
     assert len(read(wire, [frame_of(good, packet(FULL, token=token, **{name: 11}), good)])) == 2
     assert wire.bad_packet_count == 1
+
+
+@READINGS
+@pytest.mark.parametrize("name", ["last_price", "bid", "ask"])
+@pytest.mark.parametrize("segments", [(NSE,), (NSE, MCX, CDS)])
+def test_a_negative_price_is_counted_and_not_taken(
+    read: Reading, name: str, segments: tuple[int, ...]
+) -> None:
+    """Crude oil was sold at -37.63 on 20 April 2020; read as unsigned, that is 42,949,635.33."""
+    wire = wire_of({f"S{segment}": 5 << 8 | segment for segment in segments})
+    token = 5 << 8 | segments[-1]
+    good = packet(token=token, last_price=3760, bid=3750, ask=3770)
+    bad = packet(token=token, **{"last_price": 3760, "bid": 3750, "ask": 3770, name: -3760})
+    found = read(wire, [frame_of(good, bad, good)])
+    assert len(found) == 2
+    assert (found["price"] == found["price"][0]).all()
+    assert (wire.bad_packet_count, wire.bad_frame_count, wire.unknown_token_count) == (1, 0, 0)
 
 
 @READINGS

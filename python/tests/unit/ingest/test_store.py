@@ -109,7 +109,7 @@ def test_the_same_file_under_other_options_is_another_delivery(shop: Shop) -> No
     [file] = vendor_files(shop, 1)
     said: list[dict[str, Any]] = [
         {"calendar": "XNYS"},
-        {"calendar": "XNSE"},
+        {"calendar": "XNSE", "symbol_prefix": "IN:"},
         {"calendar": "XNYS", "source": "x"},
         {"calendar": "XNYS", "symbol": "x"},
     ]

@@ -23,6 +23,7 @@ from duckbourse.cli.sample_minutes import sample_minutes
 from duckbourse.errors import ConfigurationError, StorageFull, StoreBusy
 from duckbourse.ingest import RawStore, synthetic
 from duckbourse.ingest.schema import TABLES
+from duckbourse.ingest.store import symbols_of
 from duckbourse.ingest.synthetic import Bars, Days, Floats, Plan, Session
 from duckbourse.settings import PROJECT
 
@@ -579,7 +580,9 @@ def test_a_delivery_is_a_file_for_each_session(
     """).fetchall()
     assert unsorted == [(0,)]
     [manifest] = store.catalog(con)
-    assert (manifest.source, manifest.symbols) == ("synthetic", frozenset({"AAPL", "IBM"}))
+    assert manifest.source == "synthetic"
+    symbols = frozenset({"AAPL", "IBM"})
+    assert symbols_of(con, [manifest]) == {manifest.delivery: symbols}
     counts = con.execute(
         "select rows_read, rows_kept, rows_unreadable, rows_duplicate, rows_revised, symbol_count,"
         " timezone, bar_label, kind"

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from duckbourse.streaming.feed import RECORD, decimal_price, instant
-from duckbourse.streaming.prices import LastPrices
+from duckbourse.streaming.feed import RECORD, decimal_price, instant, millionths
+from duckbourse.streaming.prices import LastPrices, price_bounds
 
 SYMBOLS = ("A", "B", "C")
 TICKS = st.lists(st.tuples(st.integers(0, 2), st.integers(1, 10**12)))
@@ -42,3 +42,10 @@ def test_what_had_no_tick_has_no_price() -> None:
     prices.take(record)
     assert prices["A"][0] == Decimal("10.05")
     assert list(prices) == ["A"]
+
+
+def test_a_tick_is_within_fifty_times_the_close_before_where_there_is_one() -> None:
+    closes = {"A": Decimal("37.63"), "B": None}
+    least, most = price_bounds(SYMBOLS, closes)
+    assert [int(bound) for bound in least] == [millionths(Decimal("0.7526")), 1, 1]
+    assert [int(bound) for bound in most] == [millionths(Decimal("1881.5")), 2**63 - 1, 2**63 - 1]

@@ -589,7 +589,7 @@ def test_ticks_that_cannot_be_recorded_are_not_traded_on(floor: Floor, tmp_path:
 
 
 def test_ticks_of_no_session_are_not_traded_on(floor: Floor) -> None:
-    """Stamped 1970, of the evening before, or without a price."""
+    """Stamped 1970, of the evening before, without a price, or at one that no share can have."""
 
     class Odd(Replay):
         def batches(self) -> Iterator[Records]:
@@ -598,8 +598,17 @@ def test_ticks_of_no_session_are_not_traded_on(floor: Floor) -> None:
                     yield records
                     continue
                 odd = records.copy()
-                odd["price"] = 1
-                odd["traded_at"] = 0 if place % 20 else odd["traded_at"] - 86_400_000_000
+                match place // 10 % 5:
+                    case 0:
+                        odd["traded_at"] = 0
+                    case 1:
+                        odd["traded_at"] -= 86_400_000_000
+                    case 2:
+                        odd["price"] = 0
+                    case 3:
+                        odd["price"] *= 60
+                    case 4:
+                        odd["price"] //= 60
                 yield np.concatenate([records, odd])
 
     whole = floor.traded().book

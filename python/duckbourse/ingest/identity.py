@@ -1,0 +1,292 @@
+"""
+What a row is of: the symbol, made of all that a vendor says of an instrument.
+
+    INFY                        a share: series EQ, of the calendar's own exchange, in its own money
+    IRFC-N2                     another series of it, as the exchange and Kite write it
+    NIFTY-25JAN2024-FUT         a future
+    NIFTY-25JAN2024-21500CE     an option: weeklies and monthlies have the whole date, so that no
+                                two contracts share a name
+    BSE:INFY                    of an exchange that is not the calendar's own
+    INFY-USD                    in a money that is not the calendar's own
+
+A line of `seeds/reference/vendor_symbols.csv` gives a vendor's symbol another name; `symbol_prefix`
+stands before the rest.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import duckdb
+import numpy as np
+
+from duckbourse.errors import BadInput
+from duckbourse.ingest.columns import Role, is_bhavcopy
+from duckbourse.ingest.options import Options
+from duckbourse.ingest.schema import NO_NUMBER
+from duckbourse.settings import PROJECT
+from duckbourse.warehouse import quoted
+
+SEED = "seeds/reference/vendor_symbols.csv"
+VENDOR_SYMBOLS = PROJECT / SEED
+VENDOR_SYMBOLS_HEADER = ["source", "vendor_symbol", "symbol"]
+
+# Roles that make a symbol row by row, and those that need the calendar.
+CONTRACT = (Role.SERIES, Role.EXPIRY, Role.STRIKE, Role.OPTION_TYPE, Role.INSTRUMENT_TYPE)
+PLACE = (Role.EXCHANGE, Role.CURRENCY)
+
+# Words for exchanges, without punctuation. Those of `OWN` have plain symbols in their calendar; BSE
+# has the hours of NSE and lists much of the same.
+OWN: dict[str, tuple[str, ...]] = {
+    "XNSE": ("NSE", "XNSE", "NSI", "NFO", "NSEEQ", "NSEFO", "NSEFNO", "NSEINDEX", "NSEI"),
+    "XNYS": (
+        *("NYSE", "XNYS", "NYQ", "NYS", "NYSEAMERICAN", "NYSEMKT", "AMEX", "XASE", "ASE"),
+        *("NASDAQ", "XNAS", "NAS", "NMS", "NGM", "NCM", "NASDAQGS", "NASDAQGM", "NASDAQCM"),
+        *("NYSEARCA", "ARCA", "ARCX", "PCX", "BATS", "BTS", "BZX", "CBOE", "IEX", "IEXG"),
+        *("SMART", "US"),
+    ),
+}
+BSE = ("BSE", "XBOM", "BOM", "BFO", "BSEEQ", "BSEFO", "BSEFNO", "BSEINDEX")
+CALENDAR_OF = {word: name for name, words in OWN.items() for word in words}
+CALENDAR_OF |= dict.fromkeys(BSE, "XNSE")
+# What some write for them, which means another exchange under another calendar.
+LETTERS = {"XNSE": "N", "XNYS": "ANPQVZ"}
+OWN_CURRENCY = {"XNSE": "INR", "XNYS": "USD"}
+
+# Types of instruments: a company's name in that column is neither.
+CASH = "STK|EQ|EQUITY|STOCK|SHARE|INDEX|ETF|BOND"
+DERIVATIVE = "STF|STO|IDF|IDO|CE|PE|(FUT|OPT)(STK|IDX|CUR|COM|IVX|IRC|IRT|FUT)?|FUTURE|OPTION"
+EXPIRIES = ("%d-%b-%Y", "%d%b%Y", "%d %b %Y", "%Y%m%d")
+
+
+def symbol_sql(symbol: str, words: Mapping[Role, str]) -> str:
+    """
+    Return a vendor's symbol with its series and contract; `words` are the columns, as text.
+
+    Null where a part that it needs cannot be read.
+    """
+    parts = [symbol]
+    if Role.SERIES in words:
+        parts.append(series_sql(words))
+    if {Role.EXPIRY, Role.STRIKE, Role.OPTION_TYPE} & words.keys():
+        parts.append(contract_sql(words))
+    return " || ".join(parts)
+
+
+def series_sql(words: Mapping[Role, str]) -> str:
+    """Return `-N2` for a series, nothing for EQ and for the groups that BSE writes there."""
+    series = f"upper(trim({words[Role.SERIES]}))"
+    plain = f"{series} is null or regexp_full_match({series}, '(EQ|-)?')"
+    if Role.EXCHANGE in words:
+        plain += f" or regexp_full_match({word_sql(words[Role.EXCHANGE])}, {quoted('|'.join(BSE))})"
+    return f"case when {plain} then '' else '-' || {series} end"
+
+
+def contract_sql(words: Mapping[Role, str]) -> str:
+    """Return `-25JAN2024-FUT` or `-25JAN2024-21500CE`, and nothing for what is no derivative."""
+    kind = f"coalesce(upper({said_sql(words.get(Role.INSTRUMENT_TYPE))}), '')"
+    expiry, strike = said_sql(words.get(Role.EXPIRY)), said_sql(words.get(Role.STRIKE))
+    option = f"upper({said_sql(words.get(Role.OPTION_TYPE))})"
+    if Role.OPTION_TYPE not in words:
+        option = f"case when regexp_full_match({kind}, 'CE|PE') then {kind} end"
+    formats = ", ".join(map(quoted, EXPIRIES))
+    day = f"coalesce(try_cast({expiry} as timestamp), try_strptime({expiry}, [{formats}]))"
+    # %Y reads 24 as a year of antiquity
+    day = f"if(year({day}) < 100, {day} + interval 2000 year, {day})"
+    price = f"try_cast({strike} as decimal(18, 4))"
+    shown = f"regexp_replace({price}::varchar, '\\.?0+$', '')"
+    is_option = f"({option} is not null and not regexp_full_match({option}, 'XX|FUT?|FF'))"
+    side = (
+        f"case when regexp_full_match({option}, 'C|CALL') then 'CE'"
+        f" when regexp_full_match({option}, 'P|PUT') then 'PE' else {option} end"
+    )
+    has_strike = f"({strike} is not null and {price} is distinct from 0)"
+    # a part that is there and cannot be read makes all of it null
+    return f"""case
+        when regexp_full_match({kind}, '{CASH}') then ''
+        when {expiry} is null and regexp_full_match({kind}, '{DERIVATIVE}') then null
+        else case when {expiry} is null then '' else '-' || upper(strftime({day}, '%d%b%Y')) end
+            || case when {is_option} then '-' || nullif({shown}, '0') || {side}
+                when {has_strike} then '-' || {shown}
+                when {expiry} is null then ''
+                else '-FUT' end
+        end"""
+
+
+def said_sql(text: str | None) -> str:
+    """Return a column's text, null where a vendor says nothing in it."""
+    if text is None:
+        return "null::varchar"
+    missing = quoted("|".join(map(re.escape, NO_NUMBER)))
+    return f"case when not regexp_full_match(trim({text}), {missing}, 'i') then trim({text}) end"
+
+
+def word_sql(text: str) -> str:
+    """Return a word without what vendors vary: NSEEQ for NSE_EQ."""
+    return f"regexp_replace(upper({text}), '[^A-Z0-9]', '', 'g')"
+
+
+def place_sql(words: Mapping[Role, str]) -> dict[str, str]:
+    """Return exchange and currency, where there are such columns."""
+    return {
+        role.value: f"coalesce(upper({said_sql(words[role])}), '')"
+        for role in PLACE
+        if role in words
+    }
+
+
+def plain_word(exchange: str) -> str:
+    """Return the word of an exchange as `OWN` has it."""
+    return re.sub("[^A-Z0-9]", "", exchange)
+
+
+def told_calendar(
+    con: duckdb.DuckDBPyConnection,
+    roles: Mapping[Role, str],
+    left: Sequence[str],
+    stated: str | None,
+    file: str,
+) -> str | None:
+    """
+    Return the calendar of the exchanges that the rows name, None where they name none we know.
+
+    A bhavcopy that names none is NSE's. Raise BadInput where there are several calendars, or
+    another one than is stated.
+    """
+    if Role.EXCHANGE not in roles:
+        return "XNSE" if is_bhavcopy([*roles.values(), *left]) else None
+    found = con.execute(
+        "select distinct exchange from vendor_rows where rule is null order by exchange"
+    ).fetchall()
+    known = {
+        word: CALENDAR_OF[plain_word(word)] for (word,) in found if plain_word(word) in CALENDAR_OF
+    }
+    calendars = sorted(set(known.values()))
+    if len(calendars) > 1:
+        said = ", ".join(f"{word} ({calendar})" for word, calendar in known.items())
+        raise BadInput(
+            f"{file} holds rows of exchanges whose calendars differ: {said}",
+            "cut it into one file for each calendar",
+        )
+    if stated and calendars and calendars != [stated]:
+        raise BadInput(
+            f"{file}: its rows are of {', '.join(known)}, whose calendar is {calendars[0]},"
+            f" not {stated} as stated",
+            f"say --calendar {calendars[0]}, or columns.exchange = '' in a mapping if column"
+            f" {roles[Role.EXCHANGE]} does not say where it is traded",
+        )
+    return calendars[0] if calendars else None
+
+
+def vendor_symbols(source: str, path: Path | None = None) -> dict[str, str]:
+    """Return our symbols of a source's, where a line of the seed gives them another name."""
+    path = path or VENDOR_SYMBOLS
+    names: dict[str, str] = {}
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            reader = csv.reader(file)
+            if next(reader, None) != VENDOR_SYMBOLS_HEADER:
+                raise BadInput(
+                    f"{path.name} begins with another line than its header",
+                    f"let its first line be {','.join(VENDOR_SYMBOLS_HEADER)}",
+                )
+            for number, line in enumerate(reader, start=2):
+                if not line:
+                    continue
+                if len(line) != len(VENDOR_SYMBOLS_HEADER) or not all(map(str.strip, line)):
+                    raise BadInput(
+                        f"{path.name}, line {number}: {','.join(line)!r} is not source,"
+                        " the vendor's symbol and ours",
+                        "give all three",
+                    )
+                of, theirs, ours = map(str.strip, line)
+                if of == source and names.setdefault(theirs, ours) != ours:
+                    raise BadInput(
+                        f"{path.name}, line {number}: {theirs} of {source} is {ours} here and"
+                        f" {names[theirs]} above",
+                        "keep one of the lines",
+                    )
+    except OSError as error:
+        raise BadInput(
+            f"{path} cannot be read: {error.strerror}", "restore that file from git"
+        ) from error
+    return names
+
+
+def name_of(
+    symbol: str, exchange: str, currency: str, calendar: str, prefix: str, names: Mapping[str, str]
+) -> str:
+    """Return our symbol for a vendor's of an exchange and in a currency, '' where it says none."""
+    if currency not in ("", OWN_CURRENCY.get(calendar)) and not symbol.endswith(currency):
+        symbol = f"{symbol}-{currency}"
+    word = plain_word(exchange)
+    if word and word not in (*OWN.get(calendar, ()), *LETTERS.get(calendar, "")):
+        is_bse = word in BSE or (calendar == "XNSE" and word == "B")
+        symbol = f"{'BSE' if is_bse else exchange}:{symbol}"
+    return names.get(symbol) or names.get(prefix + symbol) or prefix + symbol
+
+
+def name_apart(
+    con: duckdb.DuckDBPyConnection,
+    table: str,
+    roles: Mapping[Role, str],
+    calendar: str,
+    options: Options,
+    names: Mapping[str, str],
+) -> list[str]:
+    """
+    Give the rows of a table the symbols they have with us, and return what to report of it.
+
+    `names` is `vendor_symbols` of the source. A symbol that is stated has no exchange or currency
+    in it, where all rows have the same.
+    """
+    notes = []
+    if any(role in roles for role in CONTRACT):
+        [(count, first)] = con.execute(
+            f"select count(distinct symbol), min(symbol) from {table}"
+            " where rule is null and symbol <> vendor_symbol"
+        ).fetchall()
+        if count:
+            used = ", ".join(roles[role] for role in CONTRACT if role in roles)
+            notes.append(f"{used}: part of {counted(count)}, such as {first}")
+    place = [role.value if role in roles else "''" for role in PLACE]
+    if place == ["''", "''"] and not (options.symbol_prefix or names):
+        return notes
+    found = con.execute(
+        f"select distinct symbol, {', '.join(place)} from {table} where rule is null"
+    ).fetchall()
+    is_one = options.symbol is not None and len({row[1:] for row in found}) == 1
+    renamed = []
+    for symbol, exchange, currency in found:
+        at, money = ("", "") if is_one else (exchange, currency)
+        name = name_of(symbol, at, money, calendar, options.symbol_prefix, names)
+        if name != symbol:
+            renamed.append((symbol, exchange, currency, name))
+    if not renamed:
+        return notes
+    columns = ("symbol", "exchange", "currency", "name")
+    con.register(
+        "renamed",
+        {
+            column: np.array(values, dtype=object)
+            for column, values in zip(columns, zip(*renamed, strict=True), strict=True)
+        },
+    )
+    same = " and ".join(
+        f"{table}.{column} = renamed.{column}"
+        for column, sql in zip(columns, ["symbol", *place], strict=False)
+        if sql != "''"
+    )
+    con.execute(f"update {table} set symbol = renamed.name from renamed where {same}")
+    con.unregister("renamed")
+    symbol, *_, name = min(renamed)
+    notes.append(f"{counted(len(renamed))} named otherwise than in the file: {symbol} is {name}")
+    return notes
+
+
+def counted(count: int) -> str:
+    """Return a number of symbols in words."""
+    return f"{count:,} symbol{'s' if count > 1 else ''}"

@@ -1,0 +1,502 @@
+"""What a vendor says of an instrument is in its symbol; no two instruments are one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pytest
+
+from duckbourse.errors import BadInput
+from duckbourse.ingest import Outcome, RawStore, identity, ingest, read_mapping
+from duckbourse.ingest.identity import SEED, VENDOR_SYMBOLS_HEADER, name_of, vendor_symbols
+from duckbourse.ingest.store import Delivered, owners_of
+from duckbourse.settings import PROJECT
+from duckbourse.streaming.feed import RECORD
+from duckbourse.streaming.recorder import Heading, Recorder
+from tests.support.stores import DELIVERED_AT, Shop, minutes
+
+BAR = "10,12,9,11,100"
+UDIFF = (
+    "TradDt,BizDt,Sgmt,Src,FinInstrmTp,FinInstrmId,ISIN,TckrSymb,SctySrs,XpryDt,"
+    "FininstrmActlXpryDt,StrkPric,OptnTp,FinInstrmNm,OpnPric,HghPric,LwPric,ClsPric,LastPric,"
+    "PrvsClsgPric,UndrlygPric,SttlmPric,OpnIntrst,ChngInOpnIntrst,TtlTradgVol,TtlTrfVal,"
+    "TtlNbOfTxsExctd,SsnId,NewBrdLotQty,Rmks,Rsvd1,Rsvd2,Rsvd3,Rsvd4"
+)
+# as the exchange wrote them until July 2024; every line ends with a comma
+OLD_DERIVATIVES = (
+    "INSTRUMENT,SYMBOL,EXPIRY_DT,STRIKE_PR,OPTION_TYP,OPEN,HIGH,LOW,CLOSE,SETTLE_PR,CONTRACTS,"
+    "VAL_INLAKH,OPEN_INT,CHG_IN_OI,TIMESTAMP,"
+)
+
+
+def udiff(
+    kind: str,
+    ticker: str,
+    *,
+    series: str = "",
+    expiry: str = "",
+    strike: str = "",
+    option: str = "",
+    close: float = 11,
+    source: str = "NSE",
+    segment: str = "FO",
+) -> str:
+    """Return a row of a UDiFF bhavcopy."""
+    fields = {
+        **dict.fromkeys(UDIFF.split(","), ""),
+        **{"TradDt": "2024-01-02", "BizDt": "2024-01-02", "Sgmt": segment, "Src": source},
+        **{"FinInstrmTp": kind, "TckrSymb": ticker, "SctySrs": series, "XpryDt": expiry},
+        **{"StrkPric": strike, "OptnTp": option, "OpnPric": "10", "HghPric": str(close + 1)},
+        **{"LwPric": "9", "ClsPric": str(close), "TtlTradgVol": "100"},
+    }
+    return ",".join(fields.values())
+
+
+def symbols(shop: Shop) -> dict[str, float]:
+    return dict(shop.rows("daily", "symbol, close"))
+
+
+def test_contracts_of_a_udiff_bhavcopy_are_named_by_their_whole_date(shop: Shop) -> None:
+    """A weekly and a monthly of one month, two strikes, call and put, a stock and its share."""
+    rows = [
+        udiff("IDF", "NIFTY", expiry="2024-01-25", close=1),
+        udiff("IDF", "NIFTY", expiry="2024-02-29", close=2),
+        udiff("IDO", "NIFTY", expiry="2024-01-04", strike="21500.00", option="CE", close=3),
+        udiff("IDO", "NIFTY", expiry="2024-01-25", strike="21500.00", option="CE", close=4),
+        udiff("IDO", "NIFTY", expiry="2024-01-25", strike="21500.00", option="PE", close=5),
+        udiff("IDO", "NIFTY", expiry="2024-01-25", strike="2150.00", option="PE", close=6),
+        udiff("STO", "BAJAJ-AUTO", expiry="2024-01-25", strike="152.50", option="CE", close=7),
+        udiff("STF", "BAJAJ-AUTO", expiry="2024-01-25", close=8),
+        udiff("STK", "BAJAJ-AUTO", series="EQ", segment="CM", close=9),
+    ]
+    report = shop.deliver(shop.csv("BhavCopy_NSE_FO.csv", rows, UDIFF))
+    assert (report.kind, report.calendar, report.rows_duplicate) == ("daily", "XNSE", 0)
+    assert symbols(shop) == {
+        "NIFTY-25JAN2024-FUT": 1,
+        "NIFTY-29FEB2024-FUT": 2,
+        "NIFTY-04JAN2024-21500CE": 3,
+        "NIFTY-25JAN2024-21500CE": 4,
+        "NIFTY-25JAN2024-21500PE": 5,
+        "NIFTY-25JAN2024-2150PE": 6,
+        "BAJAJ-AUTO-25JAN2024-152.5CE": 7,
+        "BAJAJ-AUTO-25JAN2024-FUT": 8,
+        "BAJAJ-AUTO": 9,
+    }
+
+
+def test_the_older_layout_gives_a_contract_the_same_name(shop: Shop) -> None:
+    rows = [
+        "FUTIDX,NIFTY,25-Jan-2024,0,XX,10,12,9,1,11,50,1,5,0,02-JAN-2024,",
+        "OPTIDX,NIFTY,25-Jan-2024,21500,CE,10,12,9,2,11,60,1,5,0,02-JAN-2024,",
+        "OPTSTK,INFY,25-Jan-2024,1507.5,PE,10,12,9,3,11,70,1,5,0,02-JAN-2024,",
+    ]
+    report = shop.deliver(shop.csv("fo02JAN2024bhav.csv", rows, OLD_DERIVATIVES))
+    assert (report.kind, report.calendar) == ("daily", "XNSE")
+    assert shop.rows("daily", "symbol, close, volume") == [
+        ("INFY-25JAN2024-1507.5PE", 3, 70),
+        ("NIFTY-25JAN2024-21500CE", 2, 60),
+        ("NIFTY-25JAN2024-FUT", 1, 50),
+    ]
+
+
+def test_a_contract_that_cannot_be_read_is_kept_as_text(shop: Shop) -> None:
+    rows = [
+        udiff("IDF", "NIFTY", expiry="2024-01-25"),
+        udiff("IDF", "NIFTY", expiry="some day"),
+        udiff("IDF", "NIFTY"),
+        udiff("IDO", "NIFTY", expiry="2024-01-25", option="CE"),
+        udiff("IDO", "NIFTY", expiry="2024-01-25", strike="high", option="CE"),
+        udiff("IDO", "", expiry="2024-01-25"),
+    ]
+    report = shop.deliver(shop.csv("fo.csv", rows, UDIFF))
+    assert (report.rows_kept, report.rows_unreadable) == (1, 5)
+    assert shop.rows("unreadable", "source_row, rule") == [
+        *((number, "unreadable_contract") for number in (2, 3, 4, 5)),
+        (6, "no_symbol"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "symbol"),
+    [
+        ("A,EQ,,,", "A"),
+        ("A, eq ,,,", "A"),
+        ("A,,,,", "A"),
+        ("A,-,,,", "A"),
+        ("A,BE,,,", "A-BE"),
+        ("A,BL,,,", "A-BL"),
+        ("A,NA,,,", "A-NA"),
+        ("A,,2024-01-25,,", "A-25JAN2024-FUT"),
+        ("A,,25-Jan-24,0,XX", "A-25JAN2024-FUT"),
+        ("A,,25JAN2024,-,-", "A-25JAN2024-FUT"),
+        ("A,,20240125,100.05,call", "A-25JAN2024-100.05CE"),
+        ("A,,2024-01-25 00:00:00,100,P", "A-25JAN2024-100PE"),
+        ("A,,2024-01-25,100,CA", "A-25JAN2024-100CA"),
+        ("A,,,1200,CE", "A-1200CE"),
+    ],
+)
+def test_words_of_a_row_and_the_symbol_they_make(shop: Shop, words: str, symbol: str) -> None:
+    header = "symbol,series,expiry,strike,option_type,date,open,high,low,close,volume"
+    path = shop.csv("T.csv", [f"{words},2024-01-02,{BAR}"], header)
+    shop.deliver(path, calendar="XNSE", kind="daily")
+    assert list(symbols(shop)) == [symbol]
+
+
+def test_a_share_named_as_a_future_is_a_share(shop: Shop) -> None:
+    """The column `instrument` may hold a company's name, and a bond's expiry is no contract's."""
+    header = "symbol,instrument,expiry,date,open,high,low,close,volume"
+    rows = [
+        f"FRETAIL,Future Retail Ltd,,2024-01-02,{BAR}",
+        f"BOND,BOND,2030-01-25,2024-01-02,{BAR}",
+    ]
+    shop.deliver(shop.csv("T.csv", rows, header), calendar="XNSE", kind="daily")
+    assert list(symbols(shop)) == ["BOND", "FRETAIL"]
+
+
+def test_bse_is_named_and_its_groups_are_not(shop: Shop) -> None:
+    rows = [
+        udiff("STK", "INFY", series="A", source="BSE", segment="CM", close=21),
+        udiff("STK", "SME", series="XT", source="BSE", segment="CM", close=22),
+        udiff("STK", "INFY", series="EQ", segment="CM", close=23),
+    ]
+    report = shop.deliver(shop.csv("both.csv", rows, UDIFF))
+    assert report.calendar == "XNSE"
+    assert symbols(shop) == {"BSE:INFY": 21, "BSE:SME": 22, "INFY": 23}
+
+
+COLUMNS = "symbol,exchange,currency,date,open,high,low,close,volume"
+
+
+def test_exchange_and_currency_of_a_row_are_not_lost(shop: Shop) -> None:
+    def row(exchange: str, currency: str, close: int) -> str:
+        return f"INFY,{exchange},{currency},2024-01-02,10,99,9,{close},100"
+
+    rows = [
+        row("NSE", "INR", 11),
+        row("bse", "INR", 12),
+        row("NSE", "USD", 13),
+        row("BSE", "USD", 14),
+        row("GIFT", "USD", 15),
+    ]
+    report = shop.deliver(shop.csv("T.csv", rows, COLUMNS), kind="daily")
+    assert report.calendar == "XNSE"
+    assert symbols(shop) == {
+        "INFY": 11,
+        "BSE:INFY": 12,
+        "INFY-USD": 13,
+        "BSE:INFY-USD": 14,
+        "GIFT:INFY-USD": 15,
+    }
+
+
+@pytest.mark.parametrize(
+    ("symbol", "exchange", "currency", "calendar", "name"),
+    [
+        ("INFY", "NSE_EQ", "INR", "XNSE", "INFY"),
+        ("INFY", "N", "", "XNSE", "INFY"),
+        ("INFY", "B", "", "XNSE", "BSE:INFY"),
+        ("INFY", "NASDAQ", "USD", "XNYS", "INFY"),
+        ("INFY", "N", "USD", "XNYS", "INFY"),
+        ("INFY", "", "EUR", "XNYS", "INFY-EUR"),
+        ("BTC", "KRAKEN", "EUR", "ALWAYS", "KRAKEN:BTC-EUR"),
+        ("BTCUSDT", "", "USDT", "ALWAYS", "BTCUSDT"),
+        ("CRUDE", "MCX", "", "XNSE", "MCX:CRUDE"),
+    ],
+)
+def test_names_of_places(
+    symbol: str, exchange: str, currency: str, calendar: str, name: str
+) -> None:
+    assert name_of(symbol, exchange, currency, calendar, "", {}) == name
+
+
+def test_a_stated_symbol_stands_where_all_rows_are_of_one_place(shop: Shop) -> None:
+    one = shop.csv("one.csv", [f"500209,BSE,INR,2024-01-02,{BAR}"], COLUMNS)
+    shop.deliver(one, kind="daily", symbol="INFYB")
+    assert list(symbols(shop)) == ["INFYB"]
+
+
+def test_a_role_that_is_stated_to_be_empty_has_no_column(shop: Shop) -> None:
+    mapping = shop.file("m.toml", "[columns]\nexchange = ''\ncurrency = 'currency'")
+    path = shop.csv("T.csv", [f"INFY,LSE,INR,2024-01-02,{BAR}"], COLUMNS)
+    report = shop.deliver(path, mapping=mapping, kind="daily", calendar="XNSE")
+    assert list(symbols(shop)) == ["INFY"]
+    assert report.columns_left == ("exchange",)
+
+
+def test_exchanges_of_two_calendars_are_two_files(shop: Shop) -> None:
+    rows = [f"INFY,{exchange},,2024-01-02,{BAR}" for exchange in ("NSE", "NYSE")]
+    report = shop.refuse(shop.csv("T.csv", rows, COLUMNS), kind="daily")
+    assert "NSE (XNSE), NYSE (XNYS)" in report.notes[0]
+    for row in rows:
+        shop.deliver(
+            shop.csv(f"{row[5:8]}.csv", [row], COLUMNS), kind="daily", symbol_prefix=f"{row[5:8]}:"
+        )
+    assert list(symbols(shop)) == ["NSE:INFY", "NYS:INFY"]
+
+
+def test_the_exchange_of_the_rows_against_the_calendar_that_is_stated(shop: Shop) -> None:
+    path = shop.csv("T.csv", [f"INFY,NSE,,2024-01-02,{BAR}"], COLUMNS)
+    report = shop.refuse(path, kind="daily", calendar="XNYS")
+    assert "of NSE, whose calendar is XNSE, not XNYS as stated" in report.notes[0]
+    assert "--calendar XNSE" in report.remedy
+    assert "columns.exchange = ''" in report.remedy
+    shop.deliver(path, kind="daily", calendar="XNSE")
+    mapping = shop.file("m.toml", "[columns]\nexchange = ''")
+    shop.deliver(path, kind="daily", calendar="XNYS", mapping=mapping, symbol_prefix="US:")
+    assert list(symbols(shop)) == ["INFY", "US:INFY"]
+
+
+TWICE = [
+    "2024-01-02,10,12,9,11,100",
+    "2024-01-03,10,12,9,11,100",
+    "2024-01-02,10,12,9,11,100",
+    "2024-01-03,10,12,9,10.5,100",
+    "2024-01-04,10,12,9,11,100",
+    "2024-01-04,10,12,9,11,",
+]
+
+
+def test_a_bar_with_two_values_is_refused_and_both_rows_are_named(shop: Shop) -> None:
+    path = shop.csv("T.csv", TWICE)
+    report = shop.refuse(path, calendar="XNSE", kind="daily")
+    assert report.notes == (
+        "T.csv: rows 2 and 4 are both T of 2024-01-03 and differ: close 11.0 and 10.5 (and 1 more)",
+    )
+    allowed = shop.deliver(path, calendar="XNSE", kind="daily", last_row_wins=True)
+    assert (allowed.rows_kept, allowed.rows_duplicate) == (6, 3)
+    assert "2 bars are given again with other values: the last row counts" in allowed.notes
+
+
+def test_stamps_of_a_clock_that_was_never_set_are_no_bar_with_two_values(shop: Shop) -> None:
+    rows = [f"1970-01-01 05:30:00,1,1,1,{close},1" for close in (1, 2)]
+    path = shop.csv("T.csv", [*rows, *minutes("2024-01-02", "09:15", 375)])
+    assert shop.deliver(path, calendar="XNSE").rows_duplicate == 1
+
+
+def test_the_column_that_the_refusal_asks_for_mends_it(shop: Shop) -> None:
+    header = "Ticker,Board,Date,Open,High,Low,Close,Volume"
+    path = shop.csv(
+        "T.csv", [f"A,{b},2024-01-02,10,12,9,{c},1" for b, c in (("X", 10), ("Y", 11))], header
+    )
+    report = shop.refuse(path, calendar="XNSE", kind="daily")
+    assert "rows 1 and 2 are both A of 2024-01-02" in report.notes[0]
+    assert "columns.series = '…'" in report.remedy
+    assert "unused are Board" in report.remedy
+    mapping = shop.file("m.toml", "[columns]\nseries = 'Board'")
+    shop.deliver(path, calendar="XNSE", kind="daily", mapping=mapping)
+    assert symbols(shop) == {"A-X": 10, "A-Y": 11}
+
+
+def test_rejected_lines_do_not_keep_a_symbol_from_its_name(shop: Shop) -> None:
+    """A file with a broken line is numbered in a table of its own."""
+    rows = [f"A,2024-01-0{day},{BAR}" for day in (2, 3, 4)]
+    path = shop.csv(
+        "T.csv", [rows[0], "A,2024", *rows[1:]], "symbol,date,open,high,low,close,volume"
+    )
+    shop.deliver(path, calendar="XNSE", symbol_prefix="IN:")
+    assert shop.rows("daily", "symbol, source_row") == [("IN:A", 1), ("IN:A", 3), ("IN:A", 4)]
+
+
+# a symbol is of one calendar
+
+
+@pytest.fixture
+def seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Write lines into a seed of the test's own."""
+    path = tmp_path / "vendor_symbols.csv"
+    monkeypatch.setattr(identity, "VENDOR_SYMBOLS", path)
+
+    def write(*lines: str) -> None:
+        path.write_text("\n".join([",".join(VENDOR_SYMBOLS_HEADER), *lines]) + "\n")
+
+    write()
+    return write
+
+
+def rupees(shop: Shop) -> Path:
+    return shop.csv("INFY.csv", [f"2024-01-0{day},1500,1510,1490,1500,5" for day in (2, 3)])
+
+
+def dollars(shop: Shop, *names: str, kind: str = "bars") -> Path:
+    header = "symbol,date,open,high,low,close,volume"
+    rows = [f"{name},2024-01-02,18,19,17,18,7" for name in names or ("INFY", "MSFT")]
+    return shop.csv(f"{kind}.csv", rows, header)
+
+
+def test_the_same_letters_of_another_calendar_are_refused(
+    shop: Shop, seed: Callable[..., None]
+) -> None:
+    shop.deliver(rupees(shop), source="kaldhen", calendar="XNSE")
+    stated: dict[str, Any] = {"source": "pystock", "calendar": "XNYS", "kind": "daily"}
+    report = shop.refuse(dollars(shop), **stated)
+    assert report.notes == (
+        "bars.csv: INFY is of XNYS here (source pystock) and of XNSE in the store (INFY: source"
+        " kaldhen, INFY.csv); a symbol is of one calendar",
+    )
+    assert "--symbol-prefix XNYS:" in report.remedy
+    assert f"{SEED}, such as pystock,INFY,XNYS:INFY" in report.remedy
+    # a later run, which knows of the first by its manifest only, and a rehearsal refuse it too
+    assert shop.run(dollars(shop), dry_run=True, **stated)[0].outcome is Outcome.FAILED
+    assert shop.refuse(dollars(shop, "INFY"), **{**stated, "kind": "adjusted_close"}).error
+
+
+def test_both_remedies_name_it_apart(shop: Shop, seed: Callable[..., None]) -> None:
+    shop.deliver(rupees(shop), source="kaldhen", calendar="XNSE")
+    stated: dict[str, Any] = {"source": "pystock", "calendar": "XNYS", "kind": "daily"}
+    shop.deliver(dollars(shop), symbol_prefix="XNYS:", **stated)
+    # the seed names one symbol, of its source only, and leaves the others
+    seed("other,INFY,WRONG", "pystock,INFY,INFY.US")
+    report = shop.deliver(dollars(shop), **stated)
+    assert "1 symbol named otherwise than in the file: INFY is INFY.US" in report.notes
+    assert shop.rows("daily", "symbol, calendar, close") == [
+        *[("INFY", "XNSE", 1500)] * 2,
+        ("INFY.US", "XNYS", 18),
+        ("MSFT", "XNYS", 18),
+        ("XNYS:INFY", "XNYS", 18),
+        ("XNYS:MSFT", "XNYS", 18),
+    ]
+    # what was delivered so is there already
+    assert shop.run(dollars(shop), **stated)[0].outcome is Outcome.ALREADY_THERE
+
+
+def test_the_line_of_a_seed_overrules_the_prefix(shop: Shop, seed: Callable[..., None]) -> None:
+    seed("v,MSFT,Microsoft", "v,US:AAPL,Apple")
+    shop.deliver(
+        dollars(shop, "MSFT", "AAPL", "GE"),
+        source="v",
+        calendar="XNYS",
+        kind="daily",
+        symbol_prefix="US:",
+    )
+    assert list(symbols(shop)) == ["Apple", "Microsoft", "US:GE"]
+
+
+def test_a_file_comes_again_under_the_name_that_a_new_line_gives(
+    shop: Shop, seed: Callable[..., None]
+) -> None:
+    stated: dict[str, Any] = {"source": "v", "calendar": "XNYS", "kind": "daily"}
+    first = shop.deliver(dollars(shop, "FB"), **stated)
+    seed("v,OTHER,X")
+    assert shop.run(dollars(shop, "FB"), **stated)[0].outcome is Outcome.ALREADY_THERE
+    seed("v,FB,META")
+    again = shop.deliver(dollars(shop, "FB"), **stated)
+    assert again.delivery != first.delivery
+    assert list(symbols(shop)) == ["FB", "META"]
+    assert shop.run(dollars(shop, "FB"), **stated)[0].outcome is Outcome.ALREADY_THERE
+
+
+def test_two_calendars_within_one_run(shop: Shop) -> None:
+    """What the run itself has just delivered counts, also where the calendar was asked before."""
+    header = "symbol,exchange,date,open,high,low,close,volume"
+    days = ("2024-01-02", "2024-01-03")
+    files = [
+        shop.csv(name, [f"{symbol},{exchange},{day},{BAR}" for day in days], header)
+        for name, symbol, exchange in (
+            ("1.csv", "A", "NSE"),
+            ("2.csv", "B", "NYSE"),
+            ("3.csv", "C", "NSE"),
+            ("4.csv", "C", "NYSE"),
+            ("5.csv", "B", "NSE"),
+        )
+    ]
+    outcomes = [report.outcome for report in shop.run(*files)]
+    assert outcomes == [Outcome.DELIVERED] * 3 + [Outcome.FAILED] * 2
+
+
+def test_a_delivery_that_lists_no_symbols_owns_them_too(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("duckbourse.ingest.bars.MAX_LISTED_SYMBOLS", 1)
+    shop.deliver(dollars(shop), source="pystock", calendar="XNYS", kind="daily")
+    report = shop.refuse(rupees(shop), source="kaldhen", calendar="XNSE")
+    assert "INFY is of XNSE here" in report.notes[0]
+    assert "source pystock, bars.csv" in report.notes[0]
+
+
+def test_many_symbols_are_counted(shop: Shop) -> None:
+    names = [f"S{number}" for number in range(8)]
+    shop.deliver(dollars(shop, *names), source="us", calendar="XNYS", kind="daily")
+    report = shop.refuse(
+        dollars(shop, *names, kind="in"), source="in", calendar="XNSE", kind="daily"
+    )
+    assert "S0, S1, S2, S3, S4 and 3 more are of XNSE here" in report.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("source,symbol\n", "another line than its header"),
+        ("source,vendor_symbol,symbol\na,b\n", "line 2: 'a,b' is not source"),
+        ("source,vendor_symbol,symbol\na,b, \n", "line 2"),
+        ("source,vendor_symbol,symbol\na,b,c\n\na,b,d\n", "line 4: b of a is d here and c above"),
+    ],
+)
+def test_a_seed_that_cannot_be_right_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "vendor_symbols.csv"
+    path.write_text(text)
+    with pytest.raises(BadInput, match=said) as caught:
+        vendor_symbols("a", path)
+    assert caught.value.remedy
+
+
+def test_the_seed_that_is_shipped_can_be_read() -> None:
+    assert vendor_symbols("nobody") == {}
+
+
+def test_nothing_is_asked_of_the_store_while_all_is_of_one_calendar(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store of thousands of deliveries costs an ingest no look at their symbols."""
+    shop.deliver(dollars(shop), source="us", calendar="XNYS", kind="daily")
+    asked: list[int] = []
+
+    def asked_for(
+        con: duckdb.DuckDBPyConnection, deliveries: list[Delivered]
+    ) -> dict[str, Delivered]:
+        asked.append(len(deliveries))
+        return owners_of(con, deliveries)
+
+    monkeypatch.setattr("duckbourse.ingest.owners.owners_of", asked_for)
+    shop.deliver(dollars(shop, "INFY", kind="more"), source="us", calendar="XNYS", kind="daily")
+    assert asked == []
+    shop.refuse(rupees(shop), source="in", calendar="XNSE")
+    assert asked == [2]
+
+
+@pytest.mark.some_day
+def test_recorded_ticks_own_their_symbols(shop: Shop) -> None:
+    """Two recordings of a session, and a symbol that was listened to and never ticked."""
+    for account, symbols in (("paper-india", ("INFY", "TCS")), ("other", ("IOC",))):
+        heading = Heading(
+            session_date=date(2024, 1, 2),
+            calendar="XNSE",
+            source="kite",
+            recording=account,
+            symbols=symbols,
+        )
+        recorder = Recorder(shop.store.root / "ticks", heading, segment_seconds=0)
+        for _ in range(2):
+            recorder.write(np.ones(1, RECORD) if account == "other" else np.zeros(1, RECORD))
+        recorder.close()
+    stated: dict[str, Any] = {"source": "pystock", "calendar": "XNYS", "kind": "daily"}
+    for symbol in ("INFY", "TCS", "IOC"):
+        report = shop.refuse(dollars(shop, symbol), **stated)
+        assert f"{symbol} is of XNYS here" in report.notes[0]
+        assert f"({symbol}: source kite, ticks recorded on 2024-01-02)" in report.notes[0]
+    shop.deliver(dollars(shop, "MSFT"), **stated)
+    shop.deliver(rupees(shop), source="kaldhen", calendar="XNSE")
+
+
+def test_shipped_data_owns_its_symbols_where_it_is_built(shop: Shop) -> None:
+    path = shop.csv("AAPL.csv", [f"2024-01-02,{BAR}"])
+    options = read_mapping(None, calendar="XNSE", kind="daily")
+    sample = RawStore(PROJECT / "data" / "sample", flat=True)
+    [report] = ingest([path], options, shop.store, DELIVERED_AT, beside=(sample,))
+    assert "AAPL is of XNSE here (source AAPL) and of XNYS in the store" in report.notes[0]
+    [report] = ingest([path], options, shop.store, DELIVERED_AT)
+    assert report.outcome is Outcome.DELIVERED
