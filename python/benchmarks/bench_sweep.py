@@ -171,7 +171,8 @@ def run_duckbourse(folder: Path, threads: int) -> Sums:
         free = ", ".join(f"0.0 as {name}" for name in CHARGES)
         connection.execute(
             "create table swept.seeds.charges as select 'free' as segment, "
-            f"date '2020-01-01' as effective_from, null::double as max_brokerage_amount, {free}"
+            "date '2020-01-01' as effective_from, null::double as max_brokerage_amount, "
+            f"null::double as tax_unit_amount, {free}"
         )
         for model, sql in json.loads((folder / "sql.json").read_text()).items():
             connection.execute(f"create table swept.backtests.{model} as {sql}")
