@@ -146,7 +146,8 @@ def p_values(sample: Warehouse, chosen: NDArray[Any], others: NDArray[Any]) -> N
         f"0 as {column}"
         for (column,) in connection.execute(
             "select column_name from duckdb_columns() where database_name = 'built' "
-            "and table_name = 'candidates' and (column_name like '%\\_pct' escape '\\' "
+            "and table_name = 'candidates' and column_name != 'tax_unit_amount' "
+            "and (column_name like '%\\_pct' escape '\\' "
             "or column_name like '%\\_amount' escape '\\' or column_name = 'slippage_bps')"
         ).fetchall()
     )
