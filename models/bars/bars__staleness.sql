@@ -3,7 +3,10 @@
     the database's name, so that it can be read whatever the file is attached as.
 -#}
 {{ config(materialized='view') }}
-{%- set instant = "timezone('UTC', timestamp '" ~ var('as_of') ~ "')" if var('as_of') else 'now()' %}
+{%- set instant = 'now()' -%}
+{%- if var('as_of') -%}
+    {%- set instant = "timezone('UTC', timestamp '" ~ var('as_of') ~ "')" -%}
+{%- endif %}
 
 with
 
