@@ -187,7 +187,7 @@ def test_one_slip_does_not_make_a_file_doubtful(shop: Shop) -> None:
 
 
 def some_bad(count: int, bad: int) -> str:
-    rows = [f"2024-01-{1 + n % 28:02d},1,2,1,2,{n}" for n in range(count)]
+    rows = [f"{date(2023, 1, 1) + timedelta(n)},1,2,1,2,{n}" for n in range(count)]
     for n in range(bad):
         rows[7 * n] = rows[7 * n].replace(",1,2,1,", ",1,?,1,") if n % 2 else "2024-01-99,1,2,1,2,5"
     return "\n".join(["date,open,high,low,close,volume", "", *rows])
