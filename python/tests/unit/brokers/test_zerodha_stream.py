@@ -240,7 +240,8 @@ def test_a_negative_price_is_counted_and_not_taken(
     wire = wire_of({f"S{segment}": 5 << 8 | segment for segment in segments})
     token = 5 << 8 | segments[-1]
     good = packet(token=token, last_price=3760, bid=3750, ask=3770)
-    bad = packet(token=token, **{"last_price": 3760, "bid": 3750, "ask": 3770, name: -3760})
+    prices = {"last_price": 3760, "bid": 3750, "ask": 3770, name: -3760}
+    bad = packet(FULL, token=token, **prices)
     found = read(wire, [frame_of(good, bad, good)])
     assert len(found) == 2
     assert (found["price"] == found["price"][0]).all()
