@@ -70,7 +70,7 @@ def pages(compiled: Callable[[str], str] = _compiled) -> dict[Path, str]:
     for family, page in told.items():
         file = INDICATORS / f"indicators__{family}.yml"
         written[file] = "\n".join(_family_page(family, page)) + "\n" + _unit_tests(file)
-    written[LATEST] = "\n".join(_latest_page(told)) + "\n"
+    written[LATEST] = "\n".join(_latest_page(told)) + "\n" + _unit_tests(LATEST)
     return written
 
 

@@ -1,7 +1,11 @@
 """
 Vendors' files that went wrong where we were not looking, each with the values it should have.
 
-A folder of the review is a fault; a test says which. They are read where they lie.
+A folder of the review is a fault, and a test says which; they are read where they lie. All that is
+about the warehouse is here, in one of them. How files are written (07, 10 to 13) is in
+unit/ingest/test_field.py, Kite's wire (14) in unit/brokers/test_zerodha_stream.py, the bounds of a
+pattern that never came true (02) in warehouse/backtests/test_figures.py, and a flat benchmark and a
+year of 365 sessions (06, crypto-year) in warehouse/portfolio.
 """
 
 from __future__ import annotations
@@ -35,6 +39,17 @@ FULL_BHAVCOPY = REVIEW / "07-volume-column-silently-dropped" / "sec_bhavdata_ful
 INFY = REVIEW / "two-exchanges" / "INFY.csv"
 ADR = REVIEW / "two-exchanges" / "us_adr.csv"
 ADR_SAME_DAYS = REVIEW / "two-exchanges" / "INFY_adr_same_days.csv"
+# what needs no word but its command
+DELIVERED = (
+    ("03-volume-above-1e15-blocks-all/PEPELIKE.csv", "coin", "--calendar", "ALWAYS"),
+    ("04-ib-minus-one-volume/IBX.csv", "ib"),
+    ("08-100x-high-unseen/GBPH.csv", "yahoo", "--calendar", "XNYS"),
+    ("09-high-below-close-by-rounding/YFNOISE2.csv", "yf", "--calendar", "XNYS"),
+    ("rows-twice/prices.csv", "twice", "--calendar", "XNYS"),
+    ("rows-twice/minutes.csv", "twice-minutes", "--calendar", "XNSE"),
+    ("adjusted-days/TATASTEEL_days.csv", "kite", "--symbol", "TATASTEEL"),
+    ("adjusted-days/TATASTEEL_minutes.csv", "ticks", "--symbol", "TATASTEEL"),
+)
 
 
 @dataclass(frozen=True)
@@ -80,8 +95,12 @@ def field(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Field]:
         prefix = re.search(r"--symbol-prefix (\S+)", said(refused["same days"]))
         assert prefix is not None
         assert ingest(data, *same_days, "--symbol-prefix", prefix[1]).returncode == 0
+        for file, source, *words in DELIVERED:
+            done = ingest(data, REVIEW / file, "--source", source, *words)
+            assert done.returncode == 0, done.stderr
     warehouse.dbt(
         *("build", "--select", "+bars__ohlcv", "+bars__rejected", "+bars__staleness"),
+        *("+bars__suspect_extremes", "+bars__day_minute_conflicts"),
         *("--indirect-selection", "cautious", "--exclude-resource-types", "unit_test"),
         *("--exclude", "resource_type:test,path:seeds"),
     )
@@ -121,6 +140,72 @@ def test_01_the_file_with_deliveries_needs_no_mapping(field: Field) -> None:
         ("FULLB", "2024-01-05", 99.08, 99.5, 97.92, 98.14, 100_003),
         ("FULLB", "2024-01-08", 98.14, 98.66, 97.92, 98.66, 100_004),
     ]
+
+
+@pytest.mark.some_day
+def test_03_a_coin_may_trade_more_than_a_thousand_billion(field: Field) -> None:
+    volumes = [volume for *_, volume in days(field, "= 'PEPELIKE'")]
+    assert volumes == [(313 + day) * 1e12 for day in range(7)]
+    assert field.warehouse.query(
+        "select volume from bars.ohlcv where symbol = 'PEPELIKE' and timeframe = '1w'"
+    ) == [(sum(volumes),)]
+
+
+@pytest.mark.some_day
+def test_04_no_volume_is_unknown_and_the_prices_are_kept(field: Field) -> None:
+    assert field.warehouse.query(
+        "select count(*), count(volume), min(low), max(high) from bars.ohlcv"
+        " where symbol = 'IBX' and timeframe = '1m'"
+    ) == [(390, 0, 99, 101)]
+
+
+@pytest.mark.some_day
+def test_08_a_high_a_hundred_times_too_large_is_shown(field: Field) -> None:
+    [(day, kind, high, close, ratio)] = field.warehouse.query(
+        "select session_date::varchar, kind, high, close, outlier_ratio"
+        " from bars.suspect_extremes where symbol = 'GBPH'"
+    )
+    assert (day, kind, close) == ("2024-01-16", "high", 98.85)
+    assert high == pytest.approx(9963, abs=1)
+    assert ratio > 90
+
+
+@pytest.mark.some_day
+def test_09_a_high_below_the_close_by_rounding_is_kept(field: Field) -> None:
+    assert field.warehouse.query(
+        "select count(*), count(*) filter (where high = greatest(open, high, low, close)),"
+        " count(*) filter (where low = least(open, high, low, close))"
+        " from bars.ohlcv where symbol = 'YFNOISE2' and timeframe = '1d'"
+    ) == [(240, 240, 240)]
+
+
+@pytest.mark.some_day
+def test_rows_twice_are_rows_once(field: Field) -> None:
+    assert field.warehouse.query(
+        "select symbol, count(*) from bars.ohlcv"
+        " where source = 'twice' and timeframe = '1d' group by symbol order by symbol"
+    ) == [(symbol, 2) for symbol in ("AMOV", "FCFS", "IBM", "MSG", "PGTI", "RRD")]
+    assert field.warehouse.query(
+        "select symbol, count(*) from bars.ohlcv"
+        " where source = 'twice-minutes' and timeframe = '1m' group by symbol order by symbol"
+    ) == [(symbol, 45) for symbol in ("DRREDDY", "M&M", "ONGC", "SBILIFE", "TECHM", "TITAN")]
+    assert field.warehouse.query(
+        "select source, rule, count(*) from bars.rejected"
+        " where source like 'twice%' group by all order by all"
+    ) == [("twice", "duplicate", 10), ("twice-minutes", "duplicate", 225)]
+
+
+@pytest.mark.some_day
+def test_adjusted_days_are_held_against_their_minutes(field: Field) -> None:
+    """Ten new shares for one in 2022: the days are adjusted for it, the minutes as traded."""
+    conflicts = field.warehouse.query(
+        "select session_date, close_ratio, day_source, minute_source"
+        " from bars.day_minute_conflicts where symbol = 'TATASTEEL'"
+        " and compared_with = 'own_minutes' order by session_date"
+    )
+    assert len(conflicts) == 8
+    assert all(9.5 < ratio < 10.5 for _, ratio, *_ in conflicts)
+    assert {(day, minute) for *_, day, minute in conflicts} == {("kite", "ticks")}
 
 
 @pytest.mark.some_day

@@ -114,7 +114,7 @@ def test_another_layout_of_the_same_bars_makes_no_other_delivery(shop: Shop) -> 
         (MINUTES, MINUTES, {"symbol": "ANOTHER"}),
         # one value, and the first of two values of one bar where it was the last
         (DAYS, [DAYS[0].replace("12", "12.5"), *DAYS[1:]], {}),
-        ([DAYS[0], DAYS[0] + "0"], [DAYS[0] + "0", DAYS[0]], {}),
+        ([DAYS[0], DAYS[0] + "0"], [DAYS[0] + "0", DAYS[0]], {"last_row_wins": True}),
         # values that lie under each other's days or columns, and sums that are the same
         (DAYS[:2], ["2024-01-02,11,13,10,12,600", "2024-01-03,10,12,9,11,500"], {}),
         (DAYS[:2], ["2024-01-02,11,12,9,10,500", "2024-01-03,11,13,10,12,600"], {}),
@@ -127,6 +127,7 @@ def test_other_bars_are_another_delivery(
     shop: Shop, rows: list[str], other: list[str], stated: dict[str, Any]
 ) -> None:
     known: dict[str, Any] = {"calendar": "XNYS", **SAID}
+    known |= {word: stated[word] for word in stated.keys() & {"last_row_wins"}}
     first = shop.deliver(shop.csv("F.csv", rows), **known).delivery
     second = shop.deliver(shop.csv("G.csv", other), **known | stated).delivery
     assert first != second
