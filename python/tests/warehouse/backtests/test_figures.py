@@ -227,6 +227,7 @@ def test_no_year_is_made_of_fewer_than_twenty_sessions(sample: Warehouse) -> Non
         connection.execute(
             f"create table duckbourse.backtests.{relation} as from built.backtests.{relation}"
         )
+    connection.execute("create table duckbourse.seeds.calendars as from built.seeds.calendars")
     years = ("cagr_pct", "volatility_pct", "sharpe_ratio", "sortino_ratio")
     for count, is_known in ((19, False), (20, True)):
         connection.execute(

@@ -13,7 +13,7 @@ from tests.support.deliveries import deliver
 from tests.support.warehouse import Warehouse, empty_store
 
 SELECTED = (
-    *("+bars__rejected", "+bars__ohlcv", "bars__staleness", "bars__missing", "bars__restatements"),
+    *("+bars__rejected", "+bars__ohlcv", "+bars__staleness", "bars__missing", "bars__restatements"),
     *("+bars__suspect_jumps", "+bars__suspect_extremes", "+scanners__gap"),
 )
 # cents in doubles: 111.420256 is what the vendor rounded to, and the high came out below it
