@@ -222,12 +222,17 @@ def test_no_year_is_made_of_fewer_than_twenty_sessions(sample: Warehouse) -> Non
     connection = duckdb.connect()
     connection.execute(f"attach '{sample.file}' as built (read_only)")
     connection.execute("attach ':memory:' as duckbourse")
-    connection.execute("create schema duckbourse.backtests; create schema duckbourse.seeds")
-    for relation in ("runs", "trades", "permutations", "bootstraps", "benchmarks"):
-        connection.execute(
-            f"create table duckbourse.backtests.{relation} as from built.backtests.{relation}"
-        )
-    connection.execute("create table duckbourse.seeds.calendars as from built.seeds.calendars")
+    read = ("runs", "trades", "permutations", "bootstraps", "benchmarks")
+    for room, relations in (
+        ("backtests", read),
+        ("seeds", ("calendars",)),
+        ("bars", ("sessions",)),
+    ):
+        connection.execute(f"create schema duckbourse.{room}")
+        for relation in relations:
+            connection.execute(
+                f"create table duckbourse.{room}.{relation} as from built.{room}.{relation}"
+            )
     years = ("cagr_pct", "volatility_pct", "sharpe_ratio", "sortino_ratio")
     for count, is_known in ((19, False), (20, True)):
         connection.execute(
