@@ -20,6 +20,8 @@ KINDS = (
     *("daily", "minute", "adjusted_close", "unreadable", "deliveries", "withdrawals"),
     *("fills", "ticks"),
 )
+RUN = "build_id, invocation_id, built_at, published_at, as_of"
+DONE_AGAIN = ("stale_symbols", "stale_bars")
 DBT = Path(sys.executable).parent / "dbt"
 SHARED = Path(os.environ.get("BOURSE_SHARED_DATA", PROJECT.parent / "shared" / "data"))
 
@@ -89,6 +91,27 @@ class Warehouse:
     def query(self, sql: str) -> list[tuple[object, ...]]:
         with duckdb.connect(str(self.file), read_only=True) as connection:
             return connection.execute(sql).fetchall()
+
+    def stored(self) -> dict[str, tuple[int, int]]:
+        """
+        Return the count of each table's rows and the sum of their hashes, whatever their order.
+
+        What is of the run and not of the data is left out: which it was, and what it did again.
+        """
+        tables = self.query(
+            "select schema_name || '.' || table_name from duckdb_tables() "
+            f"where table_name not in {DONE_AGAIN} order by all"
+        )
+        run = f"(select * exclude ({RUN}) from serving.publication)"
+        found = {}
+        with duckdb.connect(str(self.file), read_only=True) as connection:
+            for (name,) in tables:
+                relation = run if name == "serving.publication" else name
+                ((count, total),) = connection.execute(
+                    f"select count(*), coalesce(sum(hash(t)), 0) from {relation} as t"
+                ).fetchall()
+                found[str(name)] = (count, total)
+        return found
 
     def content(self, *relations: str) -> dict[str, str]:
         """Return a hash of all rows of each relation, whatever their order."""
