@@ -144,8 +144,8 @@ def test_01_the_file_with_deliveries_needs_no_mapping(field: Field) -> None:
 
 @pytest.mark.some_day
 def test_03_a_coin_may_trade_more_than_a_thousand_billion(field: Field) -> None:
-    volumes = [volume for *_, volume in days(field, "= 'PEPELIKE'")]
-    assert volumes == [(313 + day) * 1e12 for day in range(7)]
+    volumes = [(313 + day) * 1e12 for day in range(7)]
+    assert [volume for *_, volume in days(field, "= 'PEPELIKE'")] == volumes
     assert field.warehouse.query(
         "select volume from bars.ohlcv where symbol = 'PEPELIKE' and timeframe = '1w'"
     ) == [(sum(volumes),)]
@@ -161,13 +161,10 @@ def test_04_no_volume_is_unknown_and_the_prices_are_kept(field: Field) -> None:
 
 @pytest.mark.some_day
 def test_08_a_high_a_hundred_times_too_large_is_shown(field: Field) -> None:
-    [(day, kind, high, close, ratio)] = field.warehouse.query(
-        "select session_date::varchar, kind, high, close, outlier_ratio"
+    assert field.warehouse.query(
+        "select session_date::varchar, kind, round(high), close, outlier_ratio > 90"
         " from bars.suspect_extremes where symbol = 'GBPH'"
-    )
-    assert (day, kind, close) == ("2024-01-16", "high", 98.85)
-    assert high == pytest.approx(9963, abs=1)
-    assert ratio > 90
+    ) == [("2024-01-16", "high", 9963, 98.85, True)]
 
 
 @pytest.mark.some_day
@@ -199,13 +196,11 @@ def test_rows_twice_are_rows_once(field: Field) -> None:
 def test_adjusted_days_are_held_against_their_minutes(field: Field) -> None:
     """Ten new shares for one in 2022: the days are adjusted for it, the minutes as traded."""
     conflicts = field.warehouse.query(
-        "select session_date, close_ratio, day_source, minute_source"
+        "select round(close_ratio), day_source, minute_source"
         " from bars.day_minute_conflicts where symbol = 'TATASTEEL'"
-        " and compared_with = 'own_minutes' order by session_date"
+        " and compared_with = 'own_minutes'"
     )
-    assert len(conflicts) == 8
-    assert all(9.5 < ratio < 10.5 for _, ratio, *_ in conflicts)
-    assert {(day, minute) for *_, day, minute in conflicts} == {("kite", "ticks")}
+    assert conflicts == [(10, "kite", "ticks")] * 8
 
 
 @pytest.mark.some_day
