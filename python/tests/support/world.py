@@ -335,6 +335,7 @@ def build_world(world: World) -> None:
         "functions/portfolio_performance.yml",
         "functions/rolling_covariances.sql",
         "functions/rolling_covariances.yml",
+        "macros/exact",
         "macros/portfolio",
         "macros/risk",
         "models/_groups.yml",
