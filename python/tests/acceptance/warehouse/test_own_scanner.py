@@ -57,7 +57,7 @@ def added(copied: Warehouse, tmp_path: Path) -> Warehouse:
     warehouse = replace(copied, project=project)
     warehouse.dbt("deps")
     chosen = ("scanners__cutoffs+1", "+path:models/scanners/scans", "package:plugin")
-    steps = ("signals", "minutes", "excursions", "exits", "outcomes")
+    steps = ("signals", "entries", "minutes", "excursions", "exits", "outcomes")
     traded = [f"backtests__{step}" for step in steps]
     laws = ("path:tests/project", "path:tests/scanners")
     warehouse.build("-s", *chosen, "scanners__signals", *traded, *laws, tests=True)
