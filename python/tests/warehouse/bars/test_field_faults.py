@@ -99,7 +99,7 @@ def field(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
             f"select 'TRADED_ONCE_' || {five}, '2024-05-06', 100, 100, 100, 100, 1 "
             "union all select 'TWO_PRICES_' || "
             + five
-            + ", '2024-05-06', 0.01, 0.02, 0.01, 0.02, 1000 "
+            + ", '2024-05-06', 0.05, 0.06, 0.05, 0.06, 1000 "
             # so that five that are alike are no fifth of the symbols, which would be red
             "union all select 'SOUND_' || n, '2024-05-06', n + 5, n + 7, n + 4, n + 6, 100 "
             "from range(11) as numbers (n)",
