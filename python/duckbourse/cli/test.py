@@ -21,6 +21,7 @@ from rich.table import Table
 
 from duckbourse import clock, state
 from duckbourse.build import install_packages, reuse_parse
+from duckbourse.cli.affected_tests import affected_tests
 from duckbourse.cli.output import notes
 from duckbourse.errors import ChecksBusy, ChecksFailed, ConfigurationError
 from duckbourse.settings import PROJECT
@@ -83,7 +84,7 @@ def test(
         bool,
         typer.Option(
             "--fast",
-            help="After an edit: Python linters and unit tests; sqlfluff and dbt of what changed.",
+            help="After an edit: Python linters; sqlfluff and the unit tests of what changed.",
         ),
     ] = False,
     long: Annotated[bool, typer.Option("--long", help="Run the long proofs too.")] = False,
@@ -222,7 +223,11 @@ def _fast() -> list[Cost]:
     changed = _changed_files()
     needs_build = _has_models(changed) and not state.is_recorded(BUILT)
     costs = _side_by_side([_build()]) if needs_build else []
-    costs += _side_by_side([*_lint(changed), *_dbt_unit_tests(changed), _pytest(["unit"])])
+    tests = affected_tests(changed)
+    steps = [*_lint(changed), *_dbt_unit_tests(changed)]
+    if tests is None or tests:
+        steps.append(_pytest(["unit"] if tests is None else tests))
+    costs += _side_by_side(steps)
     if left_out := [path for path in changed if path.startswith(NOT_FAST)]:
         notes.print(
             f"of what has changed, only `./bourse test` tests {', '.join(left_out)}", style="yellow"
@@ -302,12 +307,12 @@ def _dbt_unit_tests(changed: Iterable[str]) -> list[Step]:
     return [*steps, Step("dbt", "dbt unit tests", build, target=TARGET / "fast")]
 
 
-def _pytest(folders: Collection[str], long: bool = False, keyword: str | None = None) -> Step:
+def _pytest(tests: Collection[str], long: bool = False, keyword: str | None = None) -> Step:
     chosen = [*(["--long"] if long else []), *(["-k", keyword] if keyword else [])]
     # keep each file on one worker
     spread = ["-n", "auto", "--dist", "loadscope", "--no-loadscope-reorder"]
     costs = ["--costs", str(COSTS)]
-    paths = [f"python/tests/{folder}" for folder in FOLDERS if folder in folders]
+    paths = [f"python/tests/{folder}" if folder in FOLDERS else folder for folder in tests]
     command = _module("pytest", *paths, *spread, "--durations", "20", *costs, *chosen)
     return Step("pytest", "pytest", command)
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from duckbourse.errors import BadInput, NotBars
 from duckbourse.ingest.columns import LAST_PRICES, NAMES, Role, plain
 from duckbourse.ingest.options import Options
+from duckbourse.ingest.schema import PRICES
 from duckbourse.ingest.wide import Wide, flat, stacked
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -78,7 +79,9 @@ def dialect(head: str, options: Options, file: str) -> Dialect:
     stated = {name.lower() for name in options.columns.values()}
     if not columns and not any(plain(name) in KNOWN or name.lower() in stated for name in header):
         if any(is_number(field) for field in header):
-            raise BadInput(
+            # reports of earnings are rows of numbers too, in a drop with prices
+            refusal = BadInput if may_be_bars(body) else NotBars
+            raise refusal(
                 f"{file} does not name its columns: it begins with {lines[first][:60]!r}",
                 "name them in a mapping: names = ['date', 'open', 'high', 'low', 'close']",
             )
@@ -132,6 +135,26 @@ def distinct(names: list[str]) -> tuple[str, ...]:
         seen[name.lower()] = count + 1
         result.append(f"{name}_{count}" if count else name)
     return tuple(result)
+
+
+def may_be_bars(rows: Sequence[Sequence[str]]) -> bool:
+    """Tell whether four columns side by side may be prices, one the highest and one the lowest."""
+    filled = [row for row in rows if any(row)]
+    for at in range(max(map(len, filled)) - len(PRICES) + 1):
+        fields = [row[at : at + len(PRICES)] for row in filled]
+        bars = [
+            [float(field.replace(",", "")) for field in four]
+            for four in fields
+            if len(four) == len(PRICES) and all(map(is_number, four))
+        ]
+        # a row may lack a price
+        if 2 * len(bars) >= len(filled) and all(0 < max(bar) <= 10 * min(bar) for bar in bars):
+            places = range(len(PRICES))
+            has_high = any(all(bar[place] == max(bar) for bar in bars) for place in places)
+            has_low = any(all(bar[place] == min(bar) for bar in bars) for place in places)
+            if has_high and has_low:
+                return True
+    return False
 
 
 def is_number(text: str) -> bool:

@@ -13,6 +13,7 @@ import pytest
 
 from duckbourse import state
 from duckbourse.cli import test as command
+from duckbourse.cli.affected_tests import affected_tests
 from duckbourse.cli.test import Cost, Running, Step
 from duckbourse.errors import ChecksBusy, ChecksFailed, ConfigurationError
 from duckbourse.settings import PROJECT
@@ -210,6 +211,43 @@ def test_fast_says_what_it_leaves_out(
     monkeypatch.setattr(command, "_changed_files", lambda: [*changed, *left_out])
     command._fast()
     assert f"only `./bourse test` tests {', '.join(left_out)}" in capsys.readouterr().err
+
+
+def test_fast_runs_the_unit_tests_that_a_change_can_break(
+    pretended: Callable[..., Runner], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner = pretended()
+    monkeypatch.setattr(command, "_changed_files", lambda: ["python/duckbourse/ingest/wide.py"])
+    command._fast()
+    tests = [word for word in runner.commands["pytest"] if word.endswith(".py")]
+    assert "python/tests/unit/ingest/test_formats.py" in tests
+    assert "python/tests/unit/orders/test_journal.py" not in tests
+    # nothing imports a page, and no test is left out for what every test is run by
+    runner = pretended()
+    monkeypatch.setattr(command, "_changed_files", lambda: ["python/duckbourse/nothing.py"])
+    command._fast()
+    assert "pytest" not in runner.commands
+    monkeypatch.setattr(command, "_changed_files", lambda: ["python/tests/conftest.py"])
+    command._fast()
+    assert "python/tests/unit" in runner.commands["pytest"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "test"),
+    [
+        # a command is imported by its name when it is given
+        ("python/duckbourse/cli/sample_minutes.py", "ingest/test_synthetic.py"),
+        # who imports a module imports its package
+        ("python/duckbourse/ingest/__init__.py", "ingest/test_rows.py"),
+        ("seeds/calendars/holidays.csv", "project/test_calendars.py"),
+        ("seeds/reference/vendor_symbols.csv", "ingest/test_formats.py"),
+        ("models/bars/bars__ohlcv.sql", "project/test_pages.py"),
+        ("python/tests/unit/ingest/test_rows.py", "ingest/test_rows.py"),
+        ("python/tests/support/counted_loop.py", "streaming/test_websocket.py"),
+    ],
+)
+def test_what_reaches_a_change_is_run(changed: str, test: str) -> None:
+    assert f"python/tests/unit/{test}" in (affected_tests([changed]) or [])
 
 
 def test_sqlfluff_lints_only_changed_files() -> None:

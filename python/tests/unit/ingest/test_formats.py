@@ -235,6 +235,8 @@ def test_a_drop_delivers_each_member_and_passes_over_the_rest(shop: Shop) -> Non
         archive(
             {
                 "symbols.txt": b"A\tAlpha\nB\tBeta\n",
+                # numbers without names, of which no four are a bar's
+                "reports.csv": b"A,2016-06-30,9.5,8.5,7.5,3.5\nB,2016-06-30,1.5,2.5,1.5,3.5\n",
                 "prices.csv": prices,
                 "deep/one.csv": prices.replace(b"A,", b"C,"),
                 "../evil.csv": prices.replace(b"A,", b"D,"),
@@ -245,12 +247,21 @@ def test_a_drop_delivers_each_member_and_passes_over_the_rest(shop: Shop) -> Non
     outcomes = {report.file: report.outcome for report in reports}
     assert outcomes == {
         "20240102.tar.gz/symbols.txt": Outcome.SKIPPED,
+        "20240102.tar.gz/reports.csv": Outcome.SKIPPED,
         "20240102.tar.gz/prices.csv": Outcome.DELIVERED,
         "20240102.tar.gz/one.csv": Outcome.DELIVERED,
         "20240102.tar.gz/evil.csv": Outcome.DELIVERED,
     }
     assert shop.rows("daily", "count(*), count(distinct delivery)") == [(6, 3)]
     assert not list(shop.folder.rglob("evil.csv"))
+
+
+def test_prices_without_a_header_are_not_passed_over_in_a_drop(shop: Shop) -> None:
+    rows = b"A,2024-01-02,10,12,9,11,500\nB,2024-01-02,20,22,,21,500\nC,2024-01-02,7,8,6,6.5,500\n"
+    drop = shop.file("20240102.tar.gz", archive({"prices.csv": rows}))
+    report, *_ = shop.run(drop, calendar="XNYS")
+    assert report.outcome is Outcome.FAILED
+    assert "does not name its columns" in report.notes[0]
 
 
 @pytest.mark.parametrize("empty", [b"", b"symbol,date,open,high,low,close,volume,adj_close\n"])
