@@ -266,12 +266,13 @@ def _digest() -> str:
 
 
 def _models_of_macros(manifest: Manifest) -> dict[str, frozenset[str]]:
-    """Return, by a macro's file, the models that it is rendered in, directly or in other macros."""
+    """Return, by a macro's file, the models and laws it is rendered in, directly or in others."""
     from dbt.artifacts.resources.types import NodeType
 
     models: dict[str, set[str]] = {}
     for node in manifest.nodes.values():
-        if node.resource_type is not NodeType.Model:
+        is_law = node.resource_type is NodeType.Test and node.name.startswith("assert_")
+        if node.resource_type is not NodeType.Model and not is_law:
             continue
         seen: set[str] = set()
         waiting = list(node.depends_on.macros)

@@ -269,6 +269,7 @@ def test_unit_tests_of_dbt_are_run_where_sql_has_changed(
     manifest.touch()
     assert command._dbt_unit_tests(["python/duckbourse/clock.py", "README.md"]) == []
     *_, step = command._dbt_unit_tests(["macros/bars/exact_sum.sql"])
+    assert step.command[1] == "test"
     assert "state:modified,test_type:unit" in step.command
 
 

@@ -17,7 +17,6 @@ from duckbourse.settings import PROJECT
 MODELS = PROJECT / "models"
 # Model -> why no unit test of dbt holds it, and what does; files are of python/tests
 COVERED_OTHERWISE = {
-    "backtests__summary": "warehouse/backtests/test_figures.py computes every figure",
     "backtests__sweep": "warehouse/backtests/test_sweep.py runs each point as outcomes",
     "bars__stale_symbols": "reads the build before; acceptance/warehouse/test_increments.py",
     "indicators__stale_bars": "reads the build before; acceptance/warehouse/test_increments.py",

@@ -1,0 +1,62 @@
+-- A statistic is not the published one. The bounds of 15 wins in 20 trials are scipy's, of
+-- binomtest(15, 20).proportion_ci(method='wilson'); the rest is the example of Bailey and López de
+-- Prado, The Deflated Sharpe Ratio (2014): a yearly Sharpe ratio of 2.5 over 1,250 days, the best of
+-- 100 trials whose variance is a half, with a skewness of -3 and a kurtosis of 10.
+{{- config(group='backtests') }}
+
+with
+
+examples as (
+    select
+        15 as win_count,
+        20 as trade_count,
+        100 as trial_count,
+        0.5e0 / 250 as sharpe_variance,
+        2.5e0 / sqrt(250) as sharpe_ratio,
+        1250 as day_count,
+        -3e0 as skewness,
+        10e0 as kurtosis
+),
+
+lucky as (
+    select
+        *,
+        {{ best_of_luck('sharpe_variance', 'trial_count') }} as luck_sharpe_ratio
+    from examples
+),
+
+figures as (
+    select
+        'Wilson, low' as figure,
+        {{ wilson_bound('win_count', 'trade_count', 'low') }} as value,
+        0.5312991223812561 as published,
+        1e-12 as tolerance
+    from lucky
+    union all
+    select
+        'Wilson, high' as figure,
+        {{ wilson_bound('win_count', 'trade_count', 'high') }} as value,
+        0.8881382985923344 as published,
+        1e-12 as tolerance
+    from lucky
+    union all
+    select
+        'expected maximum of Sharpe ratios' as figure,
+        luck_sharpe_ratio as value,
+        0.1132 as published,
+        5e-5 as tolerance
+    from lucky
+    union all
+    select
+        'deflated Sharpe ratio' as figure,
+        {{ probabilistic_sharpe(
+            'sharpe_ratio', 'luck_sharpe_ratio', 'day_count', 'skewness', 'kurtosis'
+        ) }} as value,
+        0.9004 as published,
+        5e-5 as tolerance
+    from lucky
+)
+
+select *
+from figures
+where value is null or abs(value - published) > tolerance
