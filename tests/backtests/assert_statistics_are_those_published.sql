@@ -1,7 +1,7 @@
 -- A statistic is not the published one. The bounds of 15 wins in 20 trials are scipy's, of
--- binomtest(15, 20).proportion_ci(method='wilson'); the rest is the example of Bailey and López de
--- Prado, The Deflated Sharpe Ratio (2014): a yearly Sharpe ratio of 2.5 over 1,250 days, the best of
--- 100 trials whose variance is a half, with a skewness of -3 and a kurtosis of 10.
+-- binomtest(15, 20).proportion_ci(method='wilson'). The rest is the example of Bailey and López de
+-- Prado, The Deflated Sharpe Ratio (2014): a yearly Sharpe ratio of 2.5 over 1,250 days, the best
+-- of 100 trials whose variance is a half, with a skewness of -3 and a kurtosis of 10.
 {{- config(group='backtests') }}
 
 with
