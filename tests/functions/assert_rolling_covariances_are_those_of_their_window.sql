@@ -72,5 +72,5 @@ select
 from asked
 left join recomputed using (session_date, symbol, other_symbol)
 where
-    asked.covariance is null != recomputed.covariance is null
+    (asked.covariance is null) != (recomputed.covariance is null)
     or abs(asked.covariance - recomputed.covariance) > 1e-9

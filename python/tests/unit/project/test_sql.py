@@ -1,0 +1,38 @@
+"""What SQL reads otherwise than it looks."""
+
+from __future__ import annotations
+
+import re
+
+import duckdb
+import pytest
+
+from duckbourse.settings import PROJECT
+
+# `a is null != b is null` is `((a is null) != b) is null`, and never true of what it looks for.
+UNBRACKETED = re.compile(
+    r"is\s+(not\s+)?null\s*(=|!=|<>|is\s+(not\s+)?distinct)"
+    r"|(?<![<>!])(=|!=|<>|distinct\s+from)\s*[\w.]+\s+is\s+(not\s+)?null",
+    re.IGNORECASE,
+)
+FOLDERS = ("models", "macros", "functions", "tests", "analyses", "packages")
+
+
+def test_what_is_null_is_compared_in_brackets() -> None:
+    """Comparing whether two values are null needs brackets around each of the two."""
+    files = [file for folder in FOLDERS for file in (PROJECT / folder).rglob("*.sql")]
+    assert len(files) > 400
+    wrong = [str(file) for file in files if UNBRACKETED.search(file.read_text())]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("condition", ["a is null != b is null", "a is not null = b is not null"])
+def test_without_brackets_it_is_another_question(condition: str) -> None:
+    bracketed = re.sub(r"(\w is (?:not )?null)", r"(\1)", condition)
+    assert UNBRACKETED.search(condition)
+    assert not UNBRACKETED.search(bracketed)
+    values = "from (values (1, 1), (1, null), (null, 1), (null, null)) as t(a, b)"
+    plain, right = (
+        duckdb.sql(f"select {sql} {values}").fetchall() for sql in (condition, bracketed)
+    )
+    assert plain != right
