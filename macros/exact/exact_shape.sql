@@ -1,15 +1,19 @@
 {% macro exact_shape(value, over, moment) -%}
-{#- Of the sums of powers, which a value from a thousand on would not fit into. -#}
+{#- Of the sums of powers, which a value from a thousand on would not fit into. Where the deviation is
+    small beside the mean, or beside their last decimal, what is left of them is rounding. -#}
+{%- set least_deviation = 1e-5 -%}
+{%- set least_ratio = 1e-2 -%}
 {%- set mean = exact_mean(value, over) -%}
-{%- set deviation = 'sqrt(nullif(greatest(' ~ exact_co_moment(value, value, over) ~ ', 0), 0))' -%}
 {%- set powers = [] -%}
 {%- for power in range(2, moment + 1) -%}
     {%- do powers.append(exact_mean('pow(' ~ value ~ ', ' ~ power ~ ')', over, 26)) -%}
 {%- endfor -%}
+{%- set deviation = 'sqrt(greatest(' ~ powers[0] ~ ' - pow(' ~ mean ~ ', 2), 0))' -%}
 case
     when
         max(abs({{ value }})) {{ over }} < 1000
-        and min({{ value }}) {{ over }} < max({{ value }}) {{ over }}
+        and {{ powers[0] }}
+        > (1 + pow({{ least_ratio }}, 2)) * pow({{ mean }}, 2) + pow({{ least_deviation }}, 2)
         then
             {%- if moment == 3 %}
             ({{ powers[1] }} - 3 * {{ mean }} * {{ powers[0] }} + 2 * pow({{ mean }}, 3))

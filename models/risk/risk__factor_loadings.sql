@@ -3,6 +3,10 @@
 
 with recursive
 
+portfolios as (
+    select * from {{ ref('portfolios') }}
+),
+
 weights as (
     select * from {{ ref('risk__held_weights') }}
 ),
@@ -21,16 +25,19 @@ held_pairs as (
     select
         portfolio,
         session_date,
+        portfolios.calendar,
         one.symbol,
         one.weight,
         other.symbol as other_symbol
     from weights as one
     inner join weights as other using (portfolio, session_date)
+    inner join portfolios using (portfolio)
     where one.symbol >= other.symbol
 ),
 
 pairs as (
     select distinct
+        calendar,
         symbol,
         other_symbol
     from held_pairs
@@ -38,6 +45,7 @@ pairs as (
 
 pair_returns as (
     select
+        pairs.calendar,
         pairs.symbol,
         pairs.other_symbol,
         one.session_date,
@@ -45,15 +53,18 @@ pair_returns as (
         {{ exactly('other.symbol_return') }} as other_return,
         {{ exactly('one.symbol_return * other.symbol_return') }} as product
     from pairs
-    inner join symbol_returns as one on pairs.symbol = one.symbol
+    inner join symbol_returns as one
+        on pairs.symbol = one.symbol
+            and pairs.calendar = one.calendar
     inner join symbol_returns as other
         on pairs.other_symbol = other.symbol
-            and one.session_date = other.session_date
             and one.calendar = other.calendar
+            and one.session_date = other.session_date
 ),
 
 pair_sums as (
     select
+        pair_returns.calendar,
         pair_returns.symbol,
         pair_returns.other_symbol,
         pair_returns.session_date,
@@ -67,7 +78,8 @@ pair_sums as (
     window
         past as (
             partition by
-                pair_returns.symbol, pair_returns.other_symbol, lookbacks.lookback_days
+                pair_returns.calendar, pair_returns.symbol, pair_returns.other_symbol,
+                lookbacks.lookback_days
             order by pair_returns.session_date
             rows between lookback_days preceding and 1 preceding
         )
@@ -75,6 +87,7 @@ pair_sums as (
 
 covariances as (
     select
+        calendar,
         symbol,
         other_symbol,
         session_date,
@@ -87,22 +100,29 @@ covariances as (
     from pair_sums
 ),
 
--- row by row the lower half of a portfolio's covariances
+-- row by row the lower half of a portfolio's covariances; a pair without any stays in its row, or
+-- those that are left would pass for the whole
 matrix_rows as (
     select
         held_pairs.portfolio,
         held_pairs.session_date,
-        covariances.lookback_days,
+        lookbacks.lookback_days,
         held_pairs.symbol,
         any_value(held_pairs.weight) as weight,
         list(covariances.covariance order by held_pairs.other_symbol) as covariances,
         count(covariances.covariance) = count(*) as is_known
     from held_pairs
-    inner join covariances using (symbol, other_symbol, session_date)
+    cross join lookbacks
+    left join covariances
+        on held_pairs.calendar = covariances.calendar
+            and held_pairs.symbol = covariances.symbol
+            and held_pairs.other_symbol = covariances.other_symbol
+            and held_pairs.session_date = covariances.session_date
+            and lookbacks.lookback_days = covariances.lookback_days
     group by
         held_pairs.portfolio,
         held_pairs.session_date,
-        covariances.lookback_days,
+        lookbacks.lookback_days,
         held_pairs.symbol
 ),
 

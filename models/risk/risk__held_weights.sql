@@ -37,7 +37,10 @@ drifted_weights as (
     from weights
     inner join next_sessions using (portfolio)
     anti join next_rebalances using (portfolio)
-    where weights.session_date = next_sessions.last_session_date
+    where
+        weights.session_date = next_sessions.last_session_date
+        -- what was sold in the last session is held no more
+        and weights.closing_weight is distinct from 0
 ),
 
 -- what has no price yet is cash

@@ -50,7 +50,6 @@ past_losses as (
 -- the worst first, and of two alike the younger
 sorted_losses as (
     select
-        row_number() over () as list_number,
         portfolio,
         session_date,
         horizon_days,
@@ -63,7 +62,10 @@ sorted_losses as (
 
 weighted_losses as (
     select
-        list_number,
+        portfolio,
+        session_date,
+        horizon_days,
+        lookback_days,
         generate_subscripts(losses, 1) as loss_rank,
         unnest(losses) as loss,
         unnest(weights) as weight
@@ -73,7 +75,10 @@ weighted_losses as (
 -- every quantile lies half way from a loss to the next, and between two quantiles in proportion
 ranked_losses as (
     select
-        list_number,
+        portfolio,
+        session_date,
+        horizon_days,
+        lookback_days,
         loss_rank,
         weight,
         (sum({{ exactly('weight') }}) over worst_first - {{ exactly('weight') }})::double
@@ -84,15 +89,15 @@ ranked_losses as (
     from weighted_losses
     window
         worst_first as (
-            partition by list_number
+            partition by portfolio, session_date, horizon_days, lookback_days
             order by loss_rank
         )
 ),
 
 reached_losses as (
     select
-        sorted_losses.portfolio,
-        sorted_losses.session_date,
+        ranked_losses.portfolio,
+        ranked_losses.session_date,
         settings.confidence,
         horizon_days,
         lookback_days,
@@ -105,7 +110,6 @@ reached_losses as (
         * least((1 - settings.confidence - ranked_losses.worse_weight) / ranked_losses.weight, 1)
             as last_quantile
     from ranked_losses
-    inner join sorted_losses using (list_number)
     inner join settings using (horizon_days, lookback_days)
     where ranked_losses.worse_weight < 1 - settings.confidence
 ),

@@ -1,7 +1,5 @@
 {#- what a test must be surer of than this before a method fails it -#}
 {%- set significance = 0.05 -%}
-{#- Acerbi and Szekely's bound of Z2 for the same significance -#}
-{%- set least_z2 = -0.7 -%}
 {%- set basel_sessions = 250 -%}
 
 with
@@ -46,45 +44,104 @@ counts as (
     group by portfolio, period, method, confidence, lookback_days
 ),
 
+confidences as (
+    select distinct confidence from counts
+),
+
+scores as (
+    select
+        confidence,
+        {{ normal_quantile('confidence') }} as score,
+        {{ normal_quantile('(1 - ' ~ significance ~ '::double)') }} as chance_score
+    from confidences
+),
+
+normal_tails as (
+    select
+        *,
+        1 - confidence as tail,
+        {{ normal_density('score') }} / (1 - confidence) as shortfall
+    from scores
+),
+
+-- what a session adds to Acerbi and Szekely's sum where returns are normal: the loss over the
+-- shortfall if it is beyond, whose moments are those of a normal tail, else nothing
+normal_moments as (
+    select
+        *,
+        tail * (1 + score * shortfall) / pow(shortfall, 2) as second_moment,
+        tail * (2 + pow(score, 2)) / pow(shortfall, 2) as third_moment
+    from normal_tails
+),
+
+normal_sums as (
+    select
+        *,
+        second_moment - pow(tail, 2) as variance,
+        third_moment - 3 * tail * second_moment + 2 * pow(tail, 3) as third_central_moment
+    from normal_moments
+),
+
 likelihoods as (
     select
         *,
         {{ kupiec_ratio('session_count', 'exceedance_count', '(1 - confidence)') }} as kupiec_lr,
         {{ christoffersen_ratio('pair_count', 'second_count', 'after_count', 'cluster_count') }}
-            as independence_lr
+            as independence_lr,
+        -- of the very sessions that independence is told of, for the two to be of one likelihood
+        {{ kupiec_ratio('pair_count', 'second_count', '(1 - confidence)') }} as paired_kupiec_lr
     from counts
 ),
 
 probabilities as (
     select
         *,
-        kupiec_lr + independence_lr as conditional_lr,
+        paired_kupiec_lr + independence_lr as conditional_lr,
         {{ chi_square_probability('kupiec_lr', 1) }} as kupiec_p_value,
         {{ chi_square_probability('independence_lr', 1) }} as independence_p_value,
-        {{ chi_square_probability('(kupiec_lr + independence_lr)', 2) }} as conditional_p_value
+        {{ chi_square_probability('conditional_lr', 2) }} as conditional_p_value
     from likelihoods
+),
+
+-- Cornish and Fisher's quantile of the sum of so many sessions
+bounds as (
+    select
+        probabilities.*,
+        -sqrt(normal_sums.variance / probabilities.session_count) / normal_sums.tail
+        * (
+            normal_sums.chance_score
+            + (pow(normal_sums.chance_score, 2) - 1) / 6
+            * normal_sums.third_central_moment / pow(normal_sums.variance, 1.5)
+            / sqrt(probabilities.session_count)
+        ) as acerbi_szekely_bound
+    from probabilities
+    inner join normal_sums using (confidence)
 ),
 
 verdicts as (
     select
-        probabilities.*,
+        bounds.*,
         zones.basel_zone,
         case
             when expected_count < 1 then 'untested'
             when
                 kupiec_p_value < {{ significance }}
-                and probabilities.exceedance_count > expected_count
+                and bounds.exceedance_count > expected_count
                 then 'too low'
             when kupiec_p_value < {{ significance }} then 'too high'
-            when independence_p_value < {{ significance }} then 'clustered'
-            when conditional_p_value < {{ significance }} then 'clustered'
-            when acerbi_szekely_z2 < {{ least_z2 }} then 'shortfall too low'
+            when
+                independence_p_value < {{ significance }}
+                and cluster_count * pair_count > after_count * second_count
+                then 'clustered'
+            when independence_p_value < {{ significance }} then 'too regular'
+            when conditional_p_value < {{ significance }} then 'fails conditional coverage'
+            when acerbi_szekely_z2 < acerbi_szekely_bound then 'shortfall too low'
             else 'passes'
         end as verdict
-    from probabilities
+    from bounds
     left join zones
-        on probabilities.confidence = zones.confidence
-            and probabilities.basel_exceedance_count = zones.exceedance_count
+        on bounds.confidence = zones.confidence
+            and bounds.basel_exceedance_count = zones.exceedance_count
 ),
 
 final as (
@@ -108,6 +165,7 @@ final as (
         basel_exceedance_count,
         basel_zone,
         acerbi_szekely_z2,
+        acerbi_szekely_bound,
         quantile_loss,
         verdict,
         rank() over (

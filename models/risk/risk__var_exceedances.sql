@@ -30,10 +30,10 @@ tested as (
     inner join periods
         on session_date >= coalesce(periods.first_date, session_date)
             and session_date <= coalesce(periods.last_date, session_date)
-    where estimates.var_return is not null and returns.gross_return is not null
 ),
 
-final as (
+-- a session that is not known stays until its neighbors know it as theirs
+numbered as (
     select
         portfolio,
         session_date,
@@ -46,7 +46,7 @@ final as (
         es_return,
         is_exceedance,
         lag(is_exceedance) over by_session as is_after_exceedance,
-        row_number() over (
+        count(is_exceedance) over (
             partition by portfolio, period, method, confidence, lookback_days
             order by session_date desc
         ) as sessions_to_end
@@ -56,6 +56,11 @@ final as (
             partition by portfolio, period, method, confidence, lookback_days
             order by session_date
         )
+),
+
+final as (
+    select * from numbered
+    where is_exceedance is not null
 )
 
 select * from final
