@@ -21,21 +21,15 @@ equity as (
     select * from {{ ref('backtests__equity') }}
 ),
 
-daily_bars as (
-    select * from {{ ref('bars__ohlcv') }}
-    where timeframe = '1d'
+sessions as (
+    select * from {{ ref('bars__sessions') }}
 ),
 
-benchmark_returns as (
-    select
-        symbol as benchmark,
-        session_date,
-        adjusted_close / lag(adjusted_close) over (
-            partition by symbol order by session_date
-        ) - 1 as benchmark_return
-    from daily_bars
-    where symbol in (select settings.benchmark from settings)
+closes as (
+    select * from {{ ref('bars__total_return_closes') }}
 ),
+
+{{ benchmark_returns('settings', 'setting') }},
 
 -- lists in order, for a sum of floating-point numbers depends on it
 paired as (
@@ -53,7 +47,7 @@ paired as (
     inner join settings using (setting)
     inner join calendars on runs.calendar = calendars.calendar
     inner join equity using (run_id)
-    inner join benchmark_returns using (benchmark, session_date)
+    inner join benchmark_returns using (setting, session_date)
     where equity.session_return is not null and benchmark_returns.benchmark_return is not null
     group by run_id, settings.benchmark
 ),
