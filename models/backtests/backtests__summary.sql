@@ -96,7 +96,8 @@ traded as (
     group by run_id
 ),
 
--- from the close before the first session, at which the capital was still all there
+-- from the close before the first session, at which the capital was still all there; of a calendar's
+-- first session there is none, and no count of days
 spans as (
     select
         runs.run_id,
@@ -104,7 +105,7 @@ spans as (
         runs.last_session - max(sessions.session_date) as day_count
     from runs
     inner join calendars using (calendar)
-    inner join sessions
+    left join sessions
         on runs.calendar = sessions.calendar and runs.first_session > sessions.session_date
     group by runs.run_id, runs.last_session, calendars.sessions_per_year
 ),
