@@ -1,6 +1,4 @@
 {{ config(access='private') }}
-{#- Fewer sessions than this are too few to speak of a year, or of how two things go together. -#}
-{%- set min_sessions = 20 -%}
 
 with
 
@@ -76,20 +74,20 @@ final as (
         100 * (list_product(list_transform(benchmark_returns, lambda x: 1 + x)) - 1)
             as benchmark_return_pct,
         run_return_pct - benchmark_return_pct as excess_return_pct,
-        if(benchmark_count >= {{ min_sessions }}, shared / nullif(benchmark_square, 0), null)
+        if(benchmark_count >= {{ min_year_sessions() }}, shared / nullif(benchmark_square, 0), null)
             as beta,
         if(
-            benchmark_count >= {{ min_sessions }},
+            benchmark_count >= {{ min_year_sessions() }},
             shared / nullif(sqrt(run_square * benchmark_square), 0),
             null
         ) as benchmark_correlation,
         if(
-            benchmark_count >= {{ min_sessions }},
+            benchmark_count >= {{ min_year_sessions() }},
             100 * active_deviation * sqrt(sessions_per_year),
             null
         ) as tracking_error_pct,
         if(
-            benchmark_count >= {{ min_sessions }},
+            benchmark_count >= {{ min_year_sessions() }},
             active_mean / nullif(active_deviation, 0) * sqrt(sessions_per_year),
             null
         ) as information_ratio

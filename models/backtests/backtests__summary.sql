@@ -1,7 +1,3 @@
-{#- Fewer sessions than this are too few to speak of a year. -#}
-{%- set min_sessions = 20 -%}
-{%- set year_days = 365.25 -%}
-
 with
 
 runs as (
@@ -172,27 +168,27 @@ final as (
         / nullif(traded.gross_won_amount, 0) as cost_share_pct,
         100 * (judged.equity_amount / judged.capital_amount - 1)::double as total_return_pct,
         if(
-            judged.session_count >= {{ min_sessions }} and judged.equity_amount > 0,
+            judged.session_count >= {{ min_year_sessions() }} and judged.equity_amount > 0,
             100 * (
                 pow(
                     judged.equity_amount::double / judged.capital_amount::double,
-                    {{ year_days }} / spans.day_count::double
+                    {{ year_days() }} / spans.day_count::double
                 ) - 1
             ),
             null
         ) as cagr_pct,
         if(
-            judged.session_count >= {{ min_sessions }},
+            judged.session_count >= {{ min_year_sessions() }},
             100 * judged.return_deviation * sqrt(spans.sessions_per_year),
             null
         ) as volatility_pct,
         if(
-            judged.session_count >= {{ min_sessions }},
+            judged.session_count >= {{ min_year_sessions() }},
             judged.session_sharpe_ratio * sqrt(spans.sessions_per_year),
             null
         ) as sharpe_ratio,
         if(
-            judged.session_count >= {{ min_sessions }},
+            judged.session_count >= {{ min_year_sessions() }},
             judged.mean_return / nullif(judged.downside_deviation, 0)
             * sqrt(spans.sessions_per_year),
             null
