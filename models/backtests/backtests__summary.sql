@@ -92,8 +92,8 @@ traded as (
     group by run_id
 ),
 
--- from the close before the first session, at which the capital was still all there; of a calendar's
--- first session there is none, and no count of days
+-- from the close before the first session, at which the capital was still all there; before a
+-- calendar's first session there is none, and no count of days
 spans as (
     select
         runs.run_id,
