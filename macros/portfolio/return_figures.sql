@@ -1,8 +1,5 @@
 {% macro return_figures(frame, periods) -%}
-{#- Fewer sessions than this are too few to speak of a year. -#}
-{%- set min_sessions = 20 -%}
-{%- set year_days = 365.25 -%}
-{%- set enough = 'count(session_return) over ' ~ frame ~ ' >= ' ~ min_sessions -%}
+{%- set enough = 'count(session_return) over ' ~ frame ~ ' >= ' ~ min_year_sessions() -%}
 {%- set over = 'over ' ~ frame -%}
 {%- set compared = 'count(session_return - benchmark_return) over ' ~ frame -%}
 {%- set known = 'count(session_return) over ' ~ frame ~ ' = count(*) over ' ~ frame -%}
@@ -13,7 +10,7 @@
 {%- set days = '(max(session_date) over ' ~ frame ~ ' - min(previous_session_date) over ' ~ frame
     ~ ')' -%}
 {%- set growth = exact_product('1 + session_return', over) -%}
-{%- set cagr = 'pow(' ~ growth ~ ', ' ~ year_days ~ ' / ' ~ days ~ '::double) - 1' -%}
+{%- set cagr = 'pow(' ~ growth ~ ', ' ~ year_days() ~ ' / ' ~ days ~ '::double) - 1' -%}
 {%- set shortfall = 'pow((' ~ gap ~ ') * ((' ~ gap ~ ') < 0)::integer, 2)' -%}
 {%- set lost = exact_sum('(' ~ gap ~ ') * ((' ~ gap ~ ') < 0)::integer', over, 16) -%}
 {%- set pair = '0 * (' ~ active ~ ')' -%}
@@ -57,19 +54,19 @@ min(session_return) over {{ frame }} as worst_session_return,
 {{ compared }} as benchmark_count,
 {{ compared }} / count(*) over {{ frame }} as benchmark_coverage_ratio,
 case
-    when {{ compared }} >= {{ min_sessions }} and {{ beyond_rounding(spread) }} is not null
+    when {{ compared }} >= {{ min_year_sessions() }} and {{ beyond_rounding(spread) }} is not null
         then {{ slope }}
 end as beta,
 case
-    when {{ compared }} >= {{ min_sessions }} and {{ beyond_rounding(spread) }} is not null
+    when {{ compared }} >= {{ min_year_sessions() }} and {{ beyond_rounding(spread) }} is not null
         then {{ finite(alpha) }}
 end as alpha_return,
 case
-    when {{ compared }} >= {{ min_sessions }}
+    when {{ compared }} >= {{ min_year_sessions() }}
         then {{ exact_deviation(active, over) }} * sqrt({{ periods }})
 end as tracking_error_return,
 case
-    when {{ compared }} >= {{ min_sessions }}
+    when {{ compared }} >= {{ min_year_sessions() }}
         then
             {{ exact_mean(active, over) }}
             / {{ beyond_rounding(exact_deviation(active, over)) }}

@@ -1,6 +1,4 @@
 {{ config(access='private') }}
-{#- Fewer sessions than this are too few to speak of a year, or of how two things go together. -#}
-{%- set min_sessions = 20 -%}
 
 with
 
@@ -21,21 +19,15 @@ equity as (
     select * from {{ ref('backtests__equity') }}
 ),
 
-daily_bars as (
-    select * from {{ ref('bars__ohlcv') }}
-    where timeframe = '1d'
+sessions as (
+    select * from {{ ref('bars__sessions') }}
 ),
 
-benchmark_returns as (
-    select
-        symbol as benchmark,
-        session_date,
-        adjusted_close / lag(adjusted_close) over (
-            partition by symbol order by session_date
-        ) - 1 as benchmark_return
-    from daily_bars
-    where symbol in (select settings.benchmark from settings)
+closes as (
+    select * from {{ ref('bars__total_return_closes') }}
 ),
+
+{{ benchmark_returns('settings', 'setting') }},
 
 -- lists in order, for a sum of floating-point numbers depends on it
 paired as (
@@ -53,7 +45,7 @@ paired as (
     inner join settings using (setting)
     inner join calendars on runs.calendar = calendars.calendar
     inner join equity using (run_id)
-    inner join benchmark_returns using (benchmark, session_date)
+    inner join benchmark_returns using (setting, session_date)
     where equity.session_return is not null and benchmark_returns.benchmark_return is not null
     group by run_id, settings.benchmark
 ),
@@ -82,20 +74,20 @@ final as (
         100 * (list_product(list_transform(benchmark_returns, lambda x: 1 + x)) - 1)
             as benchmark_return_pct,
         run_return_pct - benchmark_return_pct as excess_return_pct,
-        if(benchmark_count >= {{ min_sessions }}, shared / nullif(benchmark_square, 0), null)
+        if(benchmark_count >= {{ min_year_sessions() }}, shared / nullif(benchmark_square, 0), null)
             as beta,
         if(
-            benchmark_count >= {{ min_sessions }},
+            benchmark_count >= {{ min_year_sessions() }},
             shared / nullif(sqrt(run_square * benchmark_square), 0),
             null
         ) as benchmark_correlation,
         if(
-            benchmark_count >= {{ min_sessions }},
+            benchmark_count >= {{ min_year_sessions() }},
             100 * active_deviation * sqrt(sessions_per_year),
             null
         ) as tracking_error_pct,
         if(
-            benchmark_count >= {{ min_sessions }},
+            benchmark_count >= {{ min_year_sessions() }},
             active_mean / nullif(active_deviation, 0) * sqrt(sessions_per_year),
             null
         ) as information_ratio

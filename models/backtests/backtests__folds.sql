@@ -1,5 +1,3 @@
-{%- set min_sessions = 20 -%}
-
 with
 
 runs as (
@@ -109,7 +107,7 @@ final as (
         100 * (list_product(list_transform(daily.session_returns, lambda x: 1 + x)) - 1)
             as return_pct,
         if(
-            daily.session_count >= {{ min_sessions }},
+            daily.session_count >= {{ min_year_sessions() }},
             list_avg(daily.session_returns)
             / nullif(list_aggregate(daily.session_returns, 'stddev_samp'), 0)
             * sqrt(daily.sessions_per_year),

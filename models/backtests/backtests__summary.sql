@@ -1,7 +1,3 @@
-{#- Fewer sessions than this are too few to speak of a year. -#}
-{%- set min_sessions = 20 -%}
-{%- set year_days = 365.25 -%}
-
 with
 
 runs as (
@@ -96,7 +92,8 @@ traded as (
     group by run_id
 ),
 
--- from the close before the first session, at which the capital was still all there
+-- from the close before the first session, at which the capital was still all there; before a
+-- calendar's first session there is none, and no count of days
 spans as (
     select
         runs.run_id,
@@ -104,7 +101,7 @@ spans as (
         runs.last_session - max(sessions.session_date) as day_count
     from runs
     inner join calendars using (calendar)
-    inner join sessions
+    left join sessions
         on runs.calendar = sessions.calendar and runs.first_session > sessions.session_date
     group by runs.run_id, runs.last_session, calendars.sessions_per_year
 ),
@@ -171,27 +168,27 @@ final as (
         / nullif(traded.gross_won_amount, 0) as cost_share_pct,
         100 * (judged.equity_amount / judged.capital_amount - 1)::double as total_return_pct,
         if(
-            judged.session_count >= {{ min_sessions }} and judged.equity_amount > 0,
+            judged.session_count >= {{ min_year_sessions() }} and judged.equity_amount > 0,
             100 * (
                 pow(
                     judged.equity_amount::double / judged.capital_amount::double,
-                    {{ year_days }} / spans.day_count::double
+                    {{ year_days() }} / spans.day_count::double
                 ) - 1
             ),
             null
         ) as cagr_pct,
         if(
-            judged.session_count >= {{ min_sessions }},
+            judged.session_count >= {{ min_year_sessions() }},
             100 * judged.return_deviation * sqrt(spans.sessions_per_year),
             null
         ) as volatility_pct,
         if(
-            judged.session_count >= {{ min_sessions }},
+            judged.session_count >= {{ min_year_sessions() }},
             judged.session_sharpe_ratio * sqrt(spans.sessions_per_year),
             null
         ) as sharpe_ratio,
         if(
-            judged.session_count >= {{ min_sessions }},
+            judged.session_count >= {{ min_year_sessions() }},
             judged.mean_return / nullif(judged.downside_deviation, 0)
             * sqrt(spans.sessions_per_year),
             null

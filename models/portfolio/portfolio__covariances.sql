@@ -13,11 +13,7 @@ decays as (
     select
         method,
         window_sessions,
-        list_transform(
-            range(window_sessions),
-            lambda place: pow(decay, window_sessions - 1 - place)
-            * (1 - decay) / (1 - pow(decay, window_sessions))
-        ) as weights
+        {{ decayed_weights('decay', 'window_sessions') }} as weights
     from settings
     where method = 'ewma'
 ),

@@ -38,33 +38,7 @@ bases as (
     from returns
 ),
 
-neighbours as (
-    select
-        sessions.calendar,
-        sessions.session_date,
-        earlier.session_date as previous_session_date
-    from sessions
-    inner join sessions as earlier
-        on
-            sessions.calendar = earlier.calendar
-            and sessions.session_number - 1 = earlier.session_number
-),
-
--- a benchmark's return is of the same session: from the close of the one before to its own
-benchmark_returns as (
-    select
-        portfolios.portfolio,
-        neighbours.session_date,
-        current.total_return_close / previous.total_return_close - 1 as benchmark_return
-    from portfolios
-    inner join neighbours using (calendar)
-    inner join closes as current
-        on portfolios.benchmark = current.symbol and neighbours.session_date = current.session_date
-    inner join closes as previous
-        on
-            portfolios.benchmark = previous.symbol
-            and neighbours.previous_session_date = previous.session_date
-),
+{{ benchmark_returns('portfolios', 'portfolio') }},
 
 session_returns as (
     select

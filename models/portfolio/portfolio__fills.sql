@@ -17,11 +17,25 @@ sessions as (
     select * from {{ ref('bars__sessions') }}
 ),
 
--- what was written down last counts, and a quantity of 0 takes a fill back
+-- what was written down last counts, and a quantity of 0 takes a fill back; of what was written
+-- down at once, the lesser
 latest as (
     select *
     from recorded
-    qualify row_number() over (partition by account, fill_key order by recorded_at desc) = 1
+    window
+        last_recorded as (
+            partition by account, fill_key
+            order by
+                recorded_at desc,
+                quantity asc,
+                price asc,
+                filled_at asc,
+                charges_amount asc,
+                symbol asc,
+                side asc,
+                order_id asc
+        )
+    qualify row_number() over last_recorded = 1
 ),
 
 dated as (

@@ -17,13 +17,10 @@ from duckbourse.settings import PROJECT
 MODELS = PROJECT / "models"
 # Model -> why no unit test of dbt holds it, and what does; files are of python/tests
 COVERED_OTHERWISE = {
-    "backtests__sweep": "warehouse/backtests/test_sweep.py runs each point as outcomes",
     "bars__stale_symbols": "reads the build before; acceptance/warehouse/test_increments.py",
     "indicators__stale_bars": "reads the build before; acceptance/warehouse/test_increments.py",
     "indicators__stale_symbols": "reads the build before; acceptance/warehouse/test_increments.py",
     "scanners__built_days": "a copy of bars.symbol_days: what the next build compares with",
-    "scanners__chart_formations": "warehouse/scanners/test_patterns.py draws shapes by hand",
-    "scanners__rejections": "reads every scanner; warehouse/scanners/test_scans_by_hand.py",
     "serving__indicator_catalogue": "rows of the indicators' pages; a test of its page has some",
     "serving__live_models": "the SQL of other models; warehouse/streaming/test_live.py runs it",
     "serving__publication": "names the run that builds it; a test of its page holds the parts",

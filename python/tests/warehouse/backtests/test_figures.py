@@ -104,10 +104,10 @@ def test_every_run_is_compared_as_numpy_does(sample: Warehouse) -> None:
     with duckdb.connect(str(sample.file), read_only=True) as connection:
         closes = rows(
             connection,
-            "from bars.ohlcv where timeframe = '1d' and symbol = 'SPX' order by session_date",
+            "from bars.total_return_closes where symbol = 'SPX' order by session_date",
         )
         index = {
-            after["session_date"]: after["adjusted_close"] / before["adjusted_close"] - 1
+            after["session_date"]: after["total_return_close"] / before["total_return_close"] - 1
             for before, after in pairwise(closes)
         }
         compared = 0
@@ -137,6 +137,26 @@ def test_every_run_is_compared_as_numpy_does(sample: Warehouse) -> None:
             for name, value in wanted.items():
                 assert summary[name] == pytest.approx(value, rel=1e-9, abs=1e-12), name
     assert compared > 50
+
+
+def test_a_benchmark_is_compared_with_its_dividends(sample: Warehouse) -> None:
+    """IBM closed at 128.25 and at 125.26, and paid 0.65 a share on the day it closed at 123.92."""
+    connection = duckdb.connect()
+    connection.execute(f"attach '{sample.file}' as built (read_only)")
+    connection.execute("attach ':memory:' as duckbourse")
+    for relation in (
+        *("backtests.runs", "backtests.equity", "seeds.calendars", "seeds.backtest_settings"),
+        *("bars.sessions", "bars.total_return_closes"),
+    ):
+        connection.execute(f"create schema if not exists duckbourse.{relation.split('.')[0]}")
+        connection.execute(f"create table duckbourse.{relation} as from built.{relation}")
+    connection.execute("update duckbourse.seeds.backtest_settings set benchmark = 'IBM'")
+    compared = rows(connection, compiled(sample, "benchmarks"))
+    assert compared
+    for run in compared:
+        assert run["benchmark_count"] == 41, "April and May of 2010"
+        wanted = 100 * (125.26 / 128.25 * (1 + 0.65 / 123.92) - 1)
+        assert run["benchmark_return_pct"] == pytest.approx(wanted, rel=1e-9)
 
 
 def quotient(value: float, divisor: float) -> float:

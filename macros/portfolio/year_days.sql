@@ -1,0 +1,3 @@
+{% macro year_days() -%}
+{{ return(365.25) }}
+{%- endmacro %}

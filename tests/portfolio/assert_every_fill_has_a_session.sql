@@ -1,0 +1,63 @@
+-- A fill of an account that is a portfolio is in none of its sessions, because the hours of its
+-- calendar end before it: what the account holds and has in cash would lack it.
+
+with
+
+recorded as (
+    select * from {{ ref('stg_journal__fills') }}
+),
+
+portfolios as (
+    select * from {{ ref('portfolios') }}
+    where source = 'fills'
+),
+
+sessions as (
+    select * from {{ ref('bars__sessions') }}
+),
+
+fills as (
+    select * from {{ ref('portfolio__fills') }}
+),
+
+-- a quantity of 0 takes a fill back
+latest as (
+    select *
+    from recorded
+    qualify rank() over (partition by account, fill_key order by recorded_at desc) = 1
+),
+
+standing as (
+    select
+        latest.account as portfolio,
+        portfolios.calendar,
+        latest.fill_key,
+        max(latest.filled_at) as filled_at
+    from latest
+    inner join portfolios on latest.account = portfolios.portfolio
+    group by latest.account, portfolios.calendar, latest.fill_key
+    having min(latest.quantity) > 0
+),
+
+ends as (
+    select
+        calendar,
+        max(session_date) as last_session
+    from sessions
+    group by calendar
+)
+
+select
+    format(
+        'fill {} of {} at {} UTC is in no session: {} ends on {}; give it hours for longer in '
+        || 'seeds/calendars/regular_hours.csv',
+        standing.fill_key,
+        standing.portfolio,
+        standing.filled_at,
+        standing.calendar,
+        coalesce(ends.last_session::varchar, 'no day')
+    ) as problem
+from standing
+anti join fills using (portfolio, fill_key)
+left join ends using (calendar)
+order by standing.portfolio, standing.fill_key
