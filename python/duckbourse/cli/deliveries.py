@@ -238,7 +238,7 @@ def told(one: Listed) -> dict[str, Any]:
 
 COLUMNS: dict[str, Callable[[Listed], str]] = {
     "id": lambda one: one.id,
-    "when": lambda one: instant(one.delivered_at),
+    "when (UTC)": lambda one: instant(one.delivered_at),
     "source": lambda one: one.source,
     "file": lambda one: one.file,
     "kind": lambda one: one.kind,
@@ -272,7 +272,7 @@ def state(one: Listed) -> str:
     if one.withdrawn_at is None:
         return "shipped" if one.is_shipped else ""
     until = "" if one.is_withdrawn else "up to then "
-    return f"{until}withdrawn {instant(one.withdrawn_at)}" + (
+    return f"{until}withdrawn {instant(one.withdrawn_at)} UTC" + (
         f": {' '.join(one.reason.split())}" if one.reason else ""
     )
 

@@ -63,7 +63,7 @@ def test_what_was_delivered_is_listed_the_newest_first(desk: Desk) -> None:
     one = desk.ingest("ONE.csv", DAYS, "2026-11-01T18:00:00Z")
     two = desk.ingest("TWO.csv", [*DAYS, "2024-01-04,x,2,1,1,5"], "2026-11-02T18:00:00Z", "other")
     head, newest, oldest = desk.say().stdout.splitlines()
-    assert " ".join(head.split()) == "id when source file kind rows symbols first last"
+    assert " ".join(head.split()) == "id when (UTC) source file kind rows symbols first last"
     said = ["daily", "2", "1", "2024-01-02", "2024-01-03"]
     assert newest.split() == [two[:8], "2026-11-02", "18:00", "other", "TWO.csv", *said]
     assert oldest.split() == [one[:8], "2026-11-01", "18:00", "vendor", "ONE.csv", *said]
@@ -90,7 +90,10 @@ def test_a_delivery_is_withdrawn_restored_and_delivered_again(desk: Desk) -> Non
     assert (first["delivery"], first["is_withdrawn"]) == (wrong, True)
     assert first["reason"] == "last year's [prices]"
     assert (second["delivery"], second["withdrawn_at"]) == (right, None)
-    assert ": last year's [prices]" in desk.say().stdout.splitlines()[1]
+    assert re.search(
+        r"withdrawn [-\d]{10} \d\d:\d\d UTC: last year's \[prices\]$",
+        desk.say().stdout.splitlines()[1],
+    )
 
     # a second time nothing happens, and says so
     before = sorted((desk.data / "raw" / "withdrawals").iterdir())
