@@ -7,7 +7,7 @@ What a row is of: the symbol, made of all that a vendor says of an instrument.
     NIFTY-25JAN2024-21500CE     an option: weeklies and monthlies have the whole date, so that no
                                 two contracts share a name
     BSE:INFY                    of an exchange that is not the calendar's own
-    INFY-USD                    in a money that is not the calendar's own
+    INFY-USD                    in a money that is not the calendar's own; pence are GBX
 
 A line of `seeds/reference/vendor_symbols.csv` gives a vendor's symbol another name; `symbol_prefix`
 stands before the rest.
@@ -130,12 +130,12 @@ def word_sql(text: str) -> str:
 
 
 def place_sql(words: Mapping[Role, str]) -> dict[str, str]:
-    """Return exchange and currency, where there are such columns."""
-    return {
-        role.value: f"coalesce(upper({said_sql(words[role])}), '')"
-        for role in PLACE
-        if role in words
-    }
+    """Return exchange and currency, where there are such columns; pence, GBp, are GBX."""
+    said = {role: said_sql(words[role]) for role in PLACE if role in words}
+    if Role.CURRENCY in said:
+        # a hundredth of a pound differs in nothing but the case; ZAc is ZAC, and no ZAR, anyhow
+        said[Role.CURRENCY] = f"regexp_replace({said[Role.CURRENCY]}, '^([A-Z]{{2}})p$', '\\1X')"
+    return {role.value: f"coalesce(upper({text}), '')" for role, text in said.items()}
 
 
 def plain_word(exchange: str) -> str:
@@ -220,7 +220,9 @@ def name_of(
     symbol: str, exchange: str, currency: str, calendar: str, prefix: str, names: Mapping[str, str]
 ) -> str:
     """Return our symbol for a vendor's of an exchange and in a currency, '' where it says none."""
-    if currency not in ("", OWN_CURRENCY.get(calendar)) and not symbol.endswith(currency):
+    # BTCUSDT says it already: of a calendar that has no money of its own, the symbols are pairs
+    is_pair = calendar not in OWN_CURRENCY and symbol.endswith(currency)
+    if currency not in ("", OWN_CURRENCY.get(calendar)) and not is_pair:
         symbol = f"{symbol}-{currency}"
     word = plain_word(exchange)
     if word and word not in (*OWN.get(calendar, ()), *LETTERS.get(calendar, "")):

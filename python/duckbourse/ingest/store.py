@@ -27,7 +27,7 @@ import duckdb
 
 from duckbourse.errors import ConfigurationError, StoreBusy
 from duckbourse.ingest.schema import TABLES, Kind
-from duckbourse.warehouse import quoted
+from duckbourse.warehouse import files_in, quoted
 
 SYMBOLS_KEY = "symbols"
 # A delivery of more symbols than this does not list them in its manifest: it may hold any.
@@ -117,16 +117,9 @@ class RawStore:
 
         Raise StoreBusy where another process does.
         """
-        try:
-            self.incoming.mkdir(parents=True, exist_ok=True)
+        with told_unwritable(self.root):
+            self.root.mkdir(parents=True, exist_ok=True)
             lock = os.open(self.root, os.O_RDONLY)
-        except OSError as error:
-            if error.errno in NO_ROOM:
-                raise
-            raise ConfigurationError(
-                f"the raw store {self.root} cannot be written: {error.strerror}",
-                "set BOURSE_DATA_DIR to a folder of yours",
-            ) from error
         try:
             try:
                 # the system lets go of it when the process ends, however that is
@@ -135,6 +128,9 @@ class RawStore:
                 raise StoreBusy(
                     f"another command is writing to {self.root}", "wait for it and run this again"
                 ) from error
+            with told_unwritable(self.root):
+                # not before: another one that ends removes it
+                self.incoming.mkdir(exist_ok=True)
             self.clear_leftovers()
             scratch = self.incoming / "scratch"
             scratch.mkdir(parents=True)
@@ -186,25 +182,45 @@ class RawStore:
         for file in files:
             flush(file)
         last = folder / manifest.relative_to(self.root)
+        folders: dict[Path, None] = {}
         for file in files:
             if file != last:
-                place = self.root / file.relative_to(folder)
+                within = file.relative_to(folder)
+                place = self.root / within
                 place.parent.mkdir(parents=True, exist_ok=True)
                 file.replace(place)
+                folders |= dict.fromkeys(self.root / above for above in within.parents)
+        for changed in folders:
+            flush(changed)
         last.replace(manifest)
+        flush(manifest.parent)
         shutil.rmtree(folder)
 
     def catalog(self, con: duckdb.DuckDBPyConnection) -> list[Delivered]:
         """Return every delivery there is, the last at the end."""
-        files = quoted(self.root / "deliveries" / "*.parquet")
-        if not any((self.root / "deliveries").glob("*.parquet")):
+        folder = self.root / "deliveries"
+        if not any(folder.glob("*.parquet")):
             return []
         manifests = con.execute(
-            f"select {', '.join(MANIFEST)} from read_parquet({files})"
+            f"select {', '.join(MANIFEST)} from read_parquet({files_in(folder, '*.parquet')})"
             " where first_session is not null order by delivered_at, delivery"
         ).fetchall()
         told = (dict(zip(MANIFEST, manifest, strict=True)) for manifest in manifests)
         return [Delivered(root=self.root, **one) for one in told]
+
+
+@contextmanager
+def told_unwritable(root: Path) -> Iterator[None]:
+    """Raise ConfigurationError where the system does not let us write to a store."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in NO_ROOM:
+            raise
+        raise ConfigurationError(
+            f"the raw store {root} cannot be written: {error.strerror}",
+            "set BOURSE_DATA_DIR to a folder of yours",
+        ) from error
 
 
 def symbols_of(
@@ -258,9 +274,9 @@ def listed_in(manifests: Iterable[Path]) -> str:
     return f"from parquet_kv_metadata([{files}]) where key::blob::varchar = '{SYMBOLS_KEY}'"
 
 
-def flush(file: Path) -> None:
-    """Wait until a file is on the disk."""
-    handle = os.open(file, os.O_RDONLY)
+def flush(path: Path) -> None:
+    """Wait until a file's content, or a folder's names, are on the disk."""
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import duckdb
-import numpy as np
 import pytest
 
 from duckbourse.errors import BadInput
 from duckbourse.ingest import Outcome, RawStore, identity, ingest, read_mapping
 from duckbourse.ingest.identity import SEED, VENDOR_SYMBOLS_HEADER, name_of, vendor_symbols
 from duckbourse.ingest.store import Delivered, owners_of
+from duckbourse.ingest.withdrawals import withdraw
 from duckbourse.settings import PROJECT
-from duckbourse.streaming.feed import RECORD
-from duckbourse.streaming.recorder import Heading, Recorder
 from tests.support.stores import DELIVERED_AT, Shop, minutes
 
 BAR = "10,12,9,11,100"
@@ -194,6 +192,26 @@ def test_exchange_and_currency_of_a_row_are_not_lost(shop: Shop) -> None:
     }
 
 
+def test_pence_are_not_pounds(shop: Shop) -> None:
+    """Nor are cents rand, nor agorot shekels, however a vendor writes them."""
+    closes = {"GBp": 7250, "GBP": 72.5, "gbp": 72.5, "GBX": 7250, "GBx": 7250, "ZAc": 5, "ZAC": 5}
+    closes |= {"ZAR": 0.05, "ILa": 9, "ILA": 9, "ILS": 0.09, " GBp ": 7250, "-": 1}
+    rows = [
+        f"VOD,LSE,{money},2024-01-{day:02d},{close},9999,0.01,{close},100"
+        for day, (money, close) in enumerate(closes.items(), start=2)
+    ]
+    shop.deliver(shop.csv("T.csv", rows, COLUMNS), kind="daily", calendar="XNYS")
+    assert shop.rows("daily", "distinct symbol, close") == [
+        ("LSE:VOD", 1),
+        ("LSE:VOD-GBP", 72.5),
+        ("LSE:VOD-GBX", 7250),
+        ("LSE:VOD-ILA", 9),
+        ("LSE:VOD-ILS", 0.09),
+        ("LSE:VOD-ZAC", 5),
+        ("LSE:VOD-ZAR", 0.05),
+    ]
+
+
 @pytest.mark.parametrize(
     ("symbol", "exchange", "currency", "calendar", "name"),
     [
@@ -205,6 +223,11 @@ def test_exchange_and_currency_of_a_row_are_not_lost(shop: Shop) -> None:
         ("INFY", "", "EUR", "XNYS", "INFY-EUR"),
         ("BTC", "KRAKEN", "EUR", "ALWAYS", "KRAKEN:BTC-EUR"),
         ("BTCUSDT", "", "USDT", "ALWAYS", "BTCUSDT"),
+        ("BTC", "", "USDT", "ALWAYS", "BTC-USDT"),
+        # the last letters of a share's symbol say nothing of its money
+        ("ORINR", "", "INR", "XNYS", "ORINR-INR"),
+        ("BUSD", "", "USD", "XNSE", "BUSD-USD"),
+        ("BUSD", "", "USD", "XNYS", "BUSD"),
         ("CRUDE", "MCX", "", "XNSE", "MCX:CRUDE"),
     ],
 )
@@ -468,21 +491,13 @@ def test_nothing_is_asked_of_the_store_while_all_is_of_one_calendar(
     assert asked == [2]
 
 
-@pytest.mark.some_day
+RECORDED_AT = datetime(2024, 1, 2, 4, tzinfo=UTC)
+
+
 def test_recorded_ticks_own_their_symbols(shop: Shop) -> None:
     """Two recordings of a session, and a symbol that was listened to and never ticked."""
-    for account, symbols in (("paper-india", ("INFY", "TCS")), ("other", ("IOC",))):
-        heading = Heading(
-            session_date=date(2024, 1, 2),
-            calendar="XNSE",
-            source="kite",
-            recording=account,
-            symbols=symbols,
-        )
-        recorder = Recorder(shop.store.root / "ticks", heading, segment_seconds=0)
-        for _ in range(2):
-            recorder.write(np.ones(1, RECORD) if account == "other" else np.zeros(1, RECORD))
-        recorder.close()
+    shop.record("paper-india", "INFY", "TCS", at=RECORDED_AT)
+    shop.record("other", "IOC", at=RECORDED_AT)
     stated: dict[str, Any] = {"source": "pystock", "calendar": "XNYS", "kind": "daily"}
     for symbol in ("INFY", "TCS", "IOC"):
         report = shop.refuse(dollars(shop, symbol), **stated)
@@ -490,6 +505,19 @@ def test_recorded_ticks_own_their_symbols(shop: Shop) -> None:
         assert f"({symbol}: source kite, ticks recorded on 2024-01-02)" in report.notes[0]
     shop.deliver(dollars(shop, "MSFT"), **stated)
     shop.deliver(rupees(shop), source="kaldhen", calendar="XNSE")
+
+
+def test_a_withdrawn_recording_owns_only_what_came_later(shop: Shop) -> None:
+    """Of one that went on with other symbols after it was withdrawn, these are its own."""
+    for recording, symbol in (("paper-india", "INFY"), ("other", "IOC")):
+        shop.record(recording, symbol, at=RECORDED_AT)
+    with duckdb.connect() as con, shop.store.writing(con):
+        withdraw(con, shop.store, ["paper-india@2024-01-02"], RECORDED_AT, None)
+    shop.record("paper-india", "TCS", at=RECORDED_AT + timedelta(seconds=1))
+    stated: dict[str, Any] = {"source": "pystock", "calendar": "XNYS", "kind": "daily"}
+    shop.deliver(dollars(shop, "INFY"), **stated)
+    for symbol in ("TCS", "IOC"):
+        assert f"{symbol} is of XNYS here" in shop.refuse(dollars(shop, symbol), **stated).notes[0]
 
 
 def test_shipped_data_owns_its_symbols_where_it_is_built(shop: Shop) -> None:

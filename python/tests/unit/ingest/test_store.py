@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import random
 import resource
@@ -10,7 +11,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,13 @@ import duckdb
 import pytest
 
 from duckbourse.errors import ConfigurationError, StorageFull, StoreBusy
-from duckbourse.ingest import Outcome, RawStore
+from duckbourse.ingest import Outcome, RawStore, synthetic
+from duckbourse.ingest.deliveries import listed
 from duckbourse.ingest.schema import TABLES
-from duckbourse.ingest.withdrawals import withdraw
+from duckbourse.ingest.withdrawals import again, restore, withdraw, withdrawn
 from duckbourse.settings import PROJECT
+from duckbourse.streaming.replay import recorded_ticks
+from tests.support.commands import bourse
 from tests.support.dbt_server import cpu_seconds
 from tests.support.stores import DELIVERED_AT, HEADER, Shop, minutes
 from tests.support.waiting import DEATHS, HANG_SECONDS
@@ -288,11 +292,106 @@ def test_only_one_ingest_writes_at_a_time(shop: Shop) -> None:
     shop.deliver(file, calendar="XNYS")
 
 
+def test_no_power_cut_leaves_a_manifest_without_its_data(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file is there after one if its content and the folder with its name were written out."""
+    with duckdb.connect() as con, shop.store.writing(con):
+        pass
+    written: set[int] = set()
+    named: list[Path] = []
+    fsync, replace = os.fsync, Path.replace
+
+    def flushed(handle: int) -> None:
+        fsync(handle)
+        written.add(os.fstat(handle).st_ino)
+
+    def renamed(self: Path, target: Path) -> None:
+        if target.name != "zz_empty.parquet":
+            assert self.stat().st_ino in written
+            if target.parent.name in ("deliveries", "withdrawals"):
+                whole()
+            named.append(target)
+            # its name is not written yet
+            written.discard(target.parent.stat().st_ino)
+        replace(self, target)
+
+    def whole() -> None:
+        for file in named:
+            for folder in file.relative_to(shop.store.root).parents:
+                assert (shop.store.root / folder).stat().st_ino in written, folder
+
+    monkeypatch.setattr(os, "fsync", flushed)
+    monkeypatch.setattr(Path, "replace", renamed)
+    days = [f"2024-{month:02d}-03,1,2,1,2,5" for month in (1, 2, 3)]
+    first = str(shop.deliver(shop.csv("D.csv", days), calendar="XNYS").delivery)
+    whole()
+    shop.deliver(shop.csv("M.csv", minutes("2024-01-02", "09:30", 390)))
+    whole()
+    with duckdb.connect() as con, shop.store.writing(con):
+        withdraw(con, shop.store, [first], DELIVERED_AT, None)
+    whole()
+    assert len(named) == 3 + 1 + 1 + 1 + 1
+
+
+def test_another_that_ends_meanwhile_takes_nothing_away(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [file] = vendor_files(shop, 1)
+    real = fcntl.flock
+
+    def ended_meanwhile(lock: int, how: int) -> None:
+        # as the other one does, before it lets go
+        shutil.rmtree(shop.store.incoming, ignore_errors=True)
+        real(lock, how)
+
+    monkeypatch.setattr(fcntl, "flock", ended_meanwhile)
+    shop.deliver(file, calendar="XNYS")
+    assert not shop.store.incoming.exists()
+
+
 def test_a_store_that_cannot_be_written_is_named(shop: Shop) -> None:
     [file] = vendor_files(shop, 1)
     shop.store = RawStore(shop.file("in the way", "") / "raw")
     with pytest.raises(ConfigurationError, match="cannot be written"):
         shop.run(file, calendar="XNYS")
+    shop.store = RawStore(shop.folder / "raw")
+    shop.file("../raw/.incoming", "in the way, too")
+    with pytest.raises(ConfigurationError, match="cannot be written"):
+        shop.run(file, calendar="XNYS")
+
+
+def test_a_folder_may_have_any_name(shop: Shop) -> None:
+    """What stands for other characters in a pattern stands for itself there."""
+    [file] = vendor_files(shop, 1)
+    shop.store = RawStore(shop.folder / "[prod]*?" / "it's" / "raw")
+    first = str(shop.deliver(file, calendar="XNYS").delivery)
+    with duckdb.connect() as con:
+        assert [one.delivery for one in shop.store.catalog(con)] == [first]
+        for act, gone in ((withdraw, {first}), (restore, set()), (withdraw, {first})):
+            with shop.store.writing(con):
+                act(con, shop.store, [first], DELIVERED_AT, None)
+            assert withdrawn(con, shop.store).keys() == gone
+        [one] = listed(con, shop.store)
+        assert one.is_withdrawn
+        shop.record("mine", "S", at=DELIVERED_AT + timedelta(days=1))
+        assert [one.kind for one in listed(con, shop.store)] == ["ticks", "daily"]
+        assert len(recorded_ticks(shop.store.root / "ticks", date(2024, 1, 2), "XNSE", ("S",))) == 2
+        synthetic.read_daily(con, "XNYS", [shop.store.root])
+        assert con.execute("select count(*) from daily").fetchall() == [(0,)]
+    assert shop.deliver(file, calendar="XNYS").delivery == again(first)
+
+
+@pytest.mark.parametrize("name", ["[prod]", "a*", "a?", "it's", "{a}", "a\\b"])
+def test_a_data_folder_that_no_build_can_read_is_refused(tmp_path: Path, name: str) -> None:
+    done = bourse(tmp_path / name, "deliveries")
+    assert done.returncode == ConfigurationError.exit_code
+    error, remedy = done.stderr.splitlines()
+    marks = " or ".join(mark for mark in "*?[]{}'\\" if mark in name)
+    assert error.startswith("error: BOURSE_DATA_DIR=")
+    assert f"is not usable: no build can read from a folder with {marks} in its path" in error
+    assert remedy.startswith("  remedy: set BOURSE_DATA_DIR")
+    assert bourse(tmp_path / "année (2) #1", "deliveries").returncode == 0
 
 
 def test_a_full_disk_is_said_and_leaves_a_whole_store(shop: Shop) -> None:
