@@ -34,8 +34,8 @@ adjustments as (
     select * from {{ ref('bars__adjustment_factors') }}
 ),
 
--- How far the data of a market goes: a bar that ends later is not over yet. A row of a day that had
--- not begun when it was delivered, or of another market's symbol, says nothing of it.
+-- How far the data of a market goes: a bar that ends later is not over yet. A bar that was still on
+-- when it was delivered, or is of another market's symbol, says nothing of it.
 horizons as (
     select
         calendar,
@@ -51,8 +51,11 @@ horizons as (
     inner join calendars using (calendar)
     where
         not delivered_days.is_of_another_calendar
-        and sessions.open_ts at time zone calendars.timezone
-        <= delivered_days.last_delivered_at at time zone 'UTC'
+        and if(
+            delivered_days.kind = 'daily',
+            {{ over_when_delivered('sessions.close_ts', 'delivered_days.last_delivered_at') }},
+            delivered_days.last_bar_end is not null
+        )
     group by calendar
 ),
 
