@@ -5,9 +5,9 @@
 {%- set code_version = code_checksum(
     ['bars__ohlcv', 'bars__rejected', 'bars__checked_daily', 'bars__checked_minutes'],
     [
-        broken_price_rule(),
+        ruled_rows('rows', 'daily'),
+        ruled_rows('rows', 'minute'),
         known_volume(),
-        broken_time_rule('start', 'end'),
         preferred_rows('rows', ['key']),
     ]
 ) -%}
