@@ -3,11 +3,23 @@
     the same, so this is how the next build knows what to do again.
 -#}
 {%- set code_version = code_checksum(
-    ['bars__ohlcv', 'bars__rejected', 'bars__checked_daily', 'bars__checked_minutes'],
+    [
+        'bars__ohlcv',
+        'bars__rejected',
+        'bars__checked_daily',
+        'bars__checked_minutes',
+        'bars__delivered_minutes',
+        'bars__ticked_minutes',
+        'bars__recordings',
+        'stg_raw__daily_bars',
+        'stg_raw__minute_bars',
+        'stg_journal__ticks',
+    ],
     [
         ruled_rows('rows', 'daily'),
         ruled_rows('rows', 'minute'),
         known_volume(),
+        exact_sum('volume'),
         preferred_rows('rows', ['key']),
     ]
 ) -%}
@@ -88,12 +100,19 @@ final as (
         hash(
             '{{ code_version }}',
             days.deliveries,
+            calendars.timezone,
+            calendars.late_tick_seconds,
             sessions.parts,
-            least(horizons.known_until, sessions.close_ts),
+            sessions.week_close_ts,
+            -- of no session there is no bar, however far the data go
+            if(
+                horizons.known_until < sessions.close_ts, horizons.known_until, sessions.close_ts
+            ),
             adjustments.adjustment_factor,
             adjustments.adjustment_factor_total
         ) as version
     from days
+    left join calendars using (calendar)
     left join sessions using (calendar, session_date)
     left join horizons using (calendar)
     asof left join adjustments
