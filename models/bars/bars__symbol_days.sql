@@ -19,7 +19,7 @@
         ruled_rows('rows', 'daily'),
         ruled_rows('rows', 'minute'),
         known_volume(),
-        exact_sum('volume'),
+        volume_of_all(),
         preferred_rows('rows', ['key']),
     ]
 ) -%}
