@@ -25,10 +25,7 @@ contested as (
         partition by {{ key | join(', ') }}
         order by
             broken_rule is not null,
-            precedence desc,
-            delivered_at desc,
-            delivery desc,
-            source_row desc
+            {{ preference_order() }}
     )
 ),
 

@@ -16,7 +16,6 @@ symbol_days as (
 
 delivered_days as (
     select * from {{ ref('bars__delivered_days') }}
-    where kind = 'daily'
 ),
 
 calendars as (
@@ -35,34 +34,15 @@ stale_bars as (
     select
         daily_bars.*,
         daily_bars.session_date >= stale_symbols.stale_from as is_stale_day,
-        daily_bars.session_date::timestamp as starts_at
+        symbol_days.is_contested
     from daily_bars
     inner join stale_symbols using (symbol)
+    inner join symbol_days using (symbol, session_date)
     where daily_bars.session_date >= stale_symbols.stale_week_from
 ),
 
 ruled as not materialized (
-    select
-        stale_bars.*,
-        sessions.open_ts,
-        sessions.close_ts,
-        symbol_days.is_contested,
-        coalesce(precedences.precedence, 0) as precedence,
-        coalesce(
-            if(delivered_days.is_of_another_calendar, 'symbol_of_another_calendar', null),
-            {{ broken_price_rule() }},
-            {{ broken_time_rule('starts_at', 'coalesce(sessions.close_ts, starts_at)') }},
-            if(delivered_days.is_copied, 'copied_across_symbols', null)
-        ) as broken_rule
-    from stale_bars
-    inner join symbol_days using (symbol, session_date)
-    inner join delivered_days using (symbol, session_date, delivery)
-    left join calendars on stale_bars.calendar = calendars.calendar
-    left join sessions
-        on
-            stale_bars.calendar = sessions.calendar
-            and stale_bars.session_date = sessions.session_date
-    left join precedences on stale_bars.source = precedences.source
+    {{ ruled_rows('stale_bars', 'daily') | indent }}
 ),
 
 {{ preferred_rows('ruled', ['symbol', 'session_date']) }}

@@ -16,7 +16,6 @@ symbol_days as (
 
 delivered_days as (
     select * from {{ ref('bars__delivered_days') }}
-    where kind = 'minute'
 ),
 
 calendars as (
@@ -34,42 +33,16 @@ precedences as (
 stale_bars as (
     select
         minute_bars.*,
-        minute_bars.session_date >= stale_symbols.stale_from as is_stale_day
+        minute_bars.session_date >= stale_symbols.stale_from as is_stale_day,
+        symbol_days.is_contested
     from minute_bars
     inner join stale_symbols using (symbol)
+    inner join symbol_days using (symbol, session_date)
     where minute_bars.session_date >= stale_symbols.stale_week_from
 ),
 
 ruled as not materialized (
-    select
-        stale_bars.*,
-        sessions.open_ts,
-        sessions.close_ts,
-        symbol_days.is_contested,
-        coalesce(precedences.precedence, 0) as precedence,
-        coalesce(
-            if(delivered_days.is_of_another_calendar, 'symbol_of_another_calendar', null),
-            {{ broken_price_rule() }},
-            {{ broken_time_rule('bar_ts', 'bar_ts + interval 1 minute') }},
-            if(
-                list_bool_or(
-                    list_transform(
-                        sessions.parts,
-                        lambda part: bar_ts >= part.open_ts and bar_ts < part.close_ts
-                    )
-                ), null, 'out_of_session'
-            ),
-            if(delivered_days.is_copied, 'copied_across_symbols', null)
-        ) as broken_rule
-    from stale_bars
-    inner join symbol_days using (symbol, session_date)
-    inner join delivered_days using (symbol, session_date, delivery)
-    left join calendars on stale_bars.calendar = calendars.calendar
-    left join sessions
-        on
-            stale_bars.calendar = sessions.calendar
-            and stale_bars.session_date = sessions.session_date
-    left join precedences on stale_bars.source = precedences.source
+    {{ ruled_rows('stale_bars', 'minute') | indent }}
 ),
 
 {{ preferred_rows('ruled', ['symbol', 'session_date', 'bar_ts']) }}

@@ -48,6 +48,32 @@ days as (
     group by symbol, calendar, session_date, delivery, source
 ),
 
+-- only of a day that was still on when it was delivered need the minutes be told apart
+days_still_on as (
+    select
+        days.symbol,
+        days.session_date,
+        days.delivery
+    from days
+    inner join calendars using (calendar)
+    where
+        days.kind = 'minute'
+        and not {{ over_when_delivered('days.last_bar_end', 'days.last_delivered_at') }}
+),
+
+ended_minutes as (
+    select
+        minute_bars.symbol,
+        minute_bars.session_date,
+        minute_bars.delivery,
+        max(minute_bars.bar_ts) + interval 1 minute as last_bar_end
+    from minute_bars
+    semi join days_still_on using (symbol, session_date, delivery)
+    inner join calendars using (calendar)
+    where {{ over_when_delivered('minute_bars.bar_ts + interval 1 minute') }}
+    group by minute_bars.symbol, minute_bars.session_date, minute_bars.delivery
+),
+
 -- a row that is there twice is there once: only of such days need the rows be told apart
 repeated_days as (
     select
@@ -145,12 +171,26 @@ final as (
         identified.last_delivered_at,
         identified.row_count,
         identified.bar_count,
-        identified.last_bar_end,
+        if(
+            days_still_on.delivery is null, identified.last_bar_end, ended_minutes.last_bar_end
+        ) as last_bar_end,
         copies.content is not null and identified.has_volume as is_copied,
         identified.calendar != symbol_calendars.symbol_calendar as is_of_another_calendar
     from identified
     inner join symbol_calendars using (symbol)
     left join copies using (session_date, kind, source, content)
+    left join days_still_on
+        on
+            identified.symbol = days_still_on.symbol
+            and identified.session_date = days_still_on.session_date
+            and identified.delivery = days_still_on.delivery
+            and identified.kind = 'minute'
+    left join ended_minutes
+        on
+            identified.symbol = ended_minutes.symbol
+            and identified.session_date = ended_minutes.session_date
+            and identified.delivery = ended_minutes.delivery
+            and identified.kind = 'minute'
 )
 
 select * from final

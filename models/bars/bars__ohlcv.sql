@@ -72,7 +72,7 @@ bars_{{ timeframe }} as materialized (
         max(high) as high,
         min(low) as low,
         arg_max(close, bar_ts) as close,
-        {{ exact_sum('volume') }} as volume,
+        {{ volume_of_all() }} as volume,
         calendar,
         if(min(source) = max(source), min(source), 'mixed') as source
     from bars_{{ shorter }}
@@ -108,7 +108,7 @@ days_of_minutes as (
         max(high) as high,
         min(low) as low,
         arg_max(close, bars_30m.bar_ts) as close,
-        {{ exact_sum('volume') }} as volume,
+        {{ volume_of_all() }} as volume,
         calendar,
         if(min(source) = max(source), min(source), 'mixed') as source
     from bars_30m
@@ -169,7 +169,7 @@ bars_1w as (
         max(high) as high,
         min(low) as low,
         arg_max(close, bar_ts) as close,
-        {{ exact_sum('volume') }} as volume,
+        {{ volume_of_all() }} as volume,
         calendar,
         if(min(source) = max(source), min(source), 'mixed') as source
     from days_of_weeks

@@ -3,11 +3,23 @@
     the same, so this is how the next build knows what to do again.
 -#}
 {%- set code_version = code_checksum(
-    ['bars__ohlcv', 'bars__rejected', 'bars__checked_daily', 'bars__checked_minutes'],
     [
-        broken_price_rule(),
+        'bars__ohlcv',
+        'bars__rejected',
+        'bars__checked_daily',
+        'bars__checked_minutes',
+        'bars__delivered_minutes',
+        'bars__ticked_minutes',
+        'bars__recordings',
+        'stg_raw__daily_bars',
+        'stg_raw__minute_bars',
+        'stg_journal__ticks',
+    ],
+    [
+        ruled_rows('rows', 'daily'),
+        ruled_rows('rows', 'minute'),
         known_volume(),
-        broken_time_rule('start', 'end'),
+        volume_of_all(),
         preferred_rows('rows', ['key']),
     ]
 ) -%}
@@ -34,8 +46,8 @@ adjustments as (
     select * from {{ ref('bars__adjustment_factors') }}
 ),
 
--- How far the data of a market goes: a bar that ends later is not over yet. A row of a day that had
--- not begun when it was delivered, or of another market's symbol, says nothing of it.
+-- How far the data of a market goes: a bar that ends later is not over yet. A bar that was still on
+-- when it was delivered, or is of another market's symbol, says nothing of it.
 horizons as (
     select
         calendar,
@@ -51,8 +63,11 @@ horizons as (
     inner join calendars using (calendar)
     where
         not delivered_days.is_of_another_calendar
-        and sessions.open_ts at time zone calendars.timezone
-        <= delivered_days.last_delivered_at at time zone 'UTC'
+        and if(
+            delivered_days.kind = 'daily',
+            {{ over_when_delivered('sessions.close_ts', 'delivered_days.last_delivered_at') }},
+            delivered_days.last_bar_end is not null
+        )
     group by calendar
 ),
 
@@ -85,12 +100,19 @@ final as (
         hash(
             '{{ code_version }}',
             days.deliveries,
+            calendars.timezone,
+            calendars.late_tick_seconds,
             sessions.parts,
-            least(horizons.known_until, sessions.close_ts),
+            sessions.week_close_ts,
+            -- of no session there is no bar, however far the data go
+            if(
+                horizons.known_until < sessions.close_ts, horizons.known_until, sessions.close_ts
+            ),
             adjustments.adjustment_factor,
             adjustments.adjustment_factor_total
         ) as version
     from days
+    left join calendars using (calendar)
     left join sessions using (calendar, session_date)
     left join horizons using (calendar)
     asof left join adjustments

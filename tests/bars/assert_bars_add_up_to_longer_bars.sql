@@ -40,7 +40,8 @@ added_minutes as (
         max(minutes.adjusted_high) as high,
         min(minutes.adjusted_low) as low,
         arg_max(minutes.adjusted_close, minutes.bar_ts) as close,
-        sum(minutes.adjusted_volume) as volume
+        sum(minutes.adjusted_volume) as volume,
+        count(*) = count(minutes.adjusted_volume) as is_volume_known
     from bars_of_minutes
     left join minutes
         on
@@ -61,7 +62,8 @@ added_days as (
         max(days.adjusted_high) as high,
         min(days.adjusted_low) as low,
         arg_max(days.adjusted_close, days.bar_ts) as close,
-        sum(days.adjusted_volume) as volume
+        sum(days.adjusted_volume) as volume,
+        count(*) = count(days.adjusted_volume) as is_volume_known
     from bars as days
     inner join sessions using (calendar, session_date)
     where days.timeframe = '1d'
@@ -97,5 +99,6 @@ where
         ) > 1e-9,
         true
     )
-    -- volumes may be unknown, or nothing
+    -- volumes may be nothing, or unknown as soon as one part of them is
+    or (longer_bars.adjusted_volume is not null) != added.is_volume_known
     or abs(longer_bars.adjusted_volume - added.volume) > 1e-9 * added.volume + 1e-6

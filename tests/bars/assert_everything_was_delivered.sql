@@ -20,19 +20,24 @@ named as (
     from {{ relation }}
     {{- ' union all ' if not loop.last }}
     {%- endfor %}
+),
+
+-- joins, for `not in` is never true of a list with a null in it
+of_no_source as (
+    select named.*
+    from named
+    anti join deliveries using (source)
+    -- a longer bar of several sources is named by none of them
+    where named.source is distinct from 'mixed'
+),
+
+of_no_delivery as (
+    select named.*
+    from named
+    anti join deliveries using (source, delivery)
+    where named.delivery is not null
 )
 
-select *
-from named
-where
-    -- a longer bar of several sources is named by none of them
-    (source != 'mixed' and source not in (select deliveries.source from deliveries))
-    or (
-        delivery is not null
-        and (source, delivery) not in (
-            select
-                deliveries.source,
-                deliveries.delivery
-            from deliveries
-        )
-    )
+select * from of_no_source
+union all
+select * from of_no_delivery

@@ -7,6 +7,7 @@ test of what is built fails.
 
 from __future__ import annotations
 
+import duckdb
 import pytest
 
 from tests.support.deliveries import deliver
@@ -187,6 +188,20 @@ def field(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
         for day in range(first, 11)
     ]
     told("as_traded", minutes(" union all ".join(traded)), kind="minute")
+    # at ten in Mumbai: the day is still on, and so is the last minute; another is of after it
+    now = "2024-05-08 04:30"
+    told("today", daily("values ('TODAY', '2024-05-08', 9, 11, 9, 10, 5)", calendar="XNSE"), at=now)
+    told(
+        "so_far",
+        minutes(
+            "select 'TODAY', timestamp '2024-05-08 09:15' + to_minutes(n::integer), "
+            "10, 10, 10, 10, 5 from range(46) as m (n) union all "
+            "values ('TODAY', timestamp '2024-05-08 15:29', 10, 10, 10, 10, 5)",
+            calendar="XNSE",
+        ),
+        at=now,
+        kind="minute",
+    )
     # a row of a day that is not over says nothing of how far the market's data goes
     told("tomorrow", daily("values ('AGREES', '2027-05-06', 1, 1, 1, 1, 5)", source="careless"))
     warehouse.dbt(
@@ -291,6 +306,62 @@ def test_a_row_of_a_day_to_come_ends_no_week(field: Warehouse) -> None:
     assert field.query(
         "select distinct known_until::varchar from bars.symbol_days where calendar = 'XNYS'"
     ) == [("2024-05-10 16:00:00",)]
+
+
+def test_a_bar_that_is_still_on_ends_none_before_it(field: Warehouse) -> None:
+    assert field.query(
+        "select distinct known_until::varchar from bars.symbol_days where calendar = 'XNSE'"
+    ) == [("2024-05-08 10:00:00",)]
+    assert field.query(
+        "select timeframe, count(*), max(bar_end)::time::varchar from bars.ohlcv "
+        "where symbol = 'TODAY' group by timeframe order by min(bar_end - bar_ts)"
+    ) == [
+        ("1m", 45, "10:00:00"),
+        ("5m", 9, "10:00:00"),
+        ("15m", 3, "10:00:00"),
+        ("30m", 1, "09:45:00"),
+    ]
+    assert field.query(
+        "select strftime(bar_ts, '%H:%M'), rule from bars.rejected where symbol = 'TODAY' "
+        "order by bar_ts"
+    ) == [("00:00", "future_stamp"), ("10:00", "future_stamp"), ("15:29", "future_stamp")]
+
+
+@pytest.mark.parametrize(
+    ("relation", "change"),
+    [
+        ("seeds.calendars", "late_tick_seconds + 1 as late_tick_seconds"),
+        ("seeds.calendars", "'Asia/Tokyo' as timezone"),
+        ("bars.sessions", "parts[2:] as parts"),
+        ("bars.sessions", "week_close_ts + interval 1 day as week_close_ts"),
+    ],
+)
+def test_a_day_of_other_hours_or_settings_is_built_again(
+    field: Warehouse, relation: str, change: str
+) -> None:
+    versions = field.compiled("bars__symbol_days").strip()
+    table = '"duckbourse".' + ".".join(f'"{name}"' for name in relation.split("."))
+    assert table in versions
+    with duckdb.connect() as connection:
+        connection.execute(f"attach '{field.file}' as duckbourse (read_only)")
+        connection.execute("use duckbourse")
+        connection.execute(
+            f"create temp table other as select * replace ({change}) from {relation}"
+        )
+        same = """
+            select count(*)
+            from ({}) as wanted
+            inner join bars.symbol_days using (symbol, session_date, version)
+            semi join bars.sessions
+                on wanted.calendar = sessions.calendar
+                and wanted.session_date = sessions.session_date
+        """
+        ((as_built,),) = connection.execute(same.format(versions)).fetchall()
+        ((of_others,),) = connection.execute(
+            same.format(versions.replace(table, "temp.other"))
+        ).fetchall()
+    assert as_built > 50
+    assert of_others == 0
 
 
 def test_a_delivered_day_is_held_against_its_own_minutes(field: Warehouse) -> None:

@@ -1,0 +1,3 @@
+{% macro preference_order() -%}
+precedence desc, delivered_at desc, delivery desc, source_row desc
+{%- endmacro %}
