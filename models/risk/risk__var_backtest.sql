@@ -33,9 +33,16 @@ counts as (
             count(*) filter (where is_exceedance and sessions_to_end <= {{ basel_sessions }}),
             null
         ) as basel_exceedance_count,
-        1 - list_sum(list(
-            if(is_exceedance, loss_return / nullif(es_return, 0), 0) order by session_date
-        )) / (count(*) * (1 - confidence)) as acerbi_szekely_z2,
+        count(*) filter (
+            where is_exceedance and coalesce(not es_return > 0, true)
+        ) as unbounded_count,
+        if(
+            unbounded_count = 0,
+            1 - list_sum(list(
+                if(is_exceedance, loss_return / es_return, 0) order by session_date
+            )) / (count(*) * (1 - confidence)),
+            null
+        ) as acerbi_szekely_z2,
         list_avg(list(
             (loss_return - var_return) * (confidence - if(loss_return < var_return, 1, 0))
             order by session_date
@@ -135,7 +142,8 @@ verdicts as (
                 then 'clustered'
             when independence_p_value < {{ significance }} then 'too regular'
             when conditional_p_value < {{ significance }} then 'fails conditional coverage'
-            when acerbi_szekely_z2 < acerbi_szekely_bound then 'shortfall too low'
+            when unbounded_count > 0 or acerbi_szekely_z2 < acerbi_szekely_bound
+                then 'shortfall too low'
             else 'passes'
         end as verdict
     from bounds
