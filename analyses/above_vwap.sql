@@ -64,12 +64,12 @@ final as (
         symbol,
         calendar,
         'long' as direction,
-        last_price as above_vwap_price,
+        last_price,
         vwap_to_cutoff,
         above_vwap_pct,
         relative_volume,
-        least(100, round(100 * above_vwap_pct / (3 * min_above_vwap_pct), 6)) as above_vwap_score,
-        {{ signal_rank('above_vwap_score') }} as signal_rank
+        least(100, round(100 * above_vwap_pct / (3 * min_above_vwap_pct), 6)) as score,
+        {{ signal_rank('score') }} as signal_rank
     from measures
     where above_vwap_pct >= min_above_vwap_pct and relative_volume >= min_relative_volume
 )

@@ -11,6 +11,6 @@ create or replace macro {{ scanner.scanner }}_scan(
 {{ sql_on_read(scanner.model, scanner) }}
     )
     where session_date between p_session_date::date and coalesce(p_last_session_date, p_session_date)::date
-    order by session_date, signal_rank nulls last, {{ scanner.scanner }}_score desc, symbol
+    order by session_date, signal_rank nulls last, score desc, symbol
 );
 {%- endmacro %}

@@ -2,10 +2,16 @@
 {#- What is not said of every signal is its evidence: every other column that the scanner has. -#}
 {%- set candidates = ref(scanner.package, scanner.model) -%}
 {%- set presets = ref(scanner.presets_package, scanner.presets) -%}
-{%- set price = scanner.scanner ~ '_price' -%}
-{%- set score = scanner.scanner ~ '_score' -%}
 {%- set said = [
-    'session_date', 'cutoff_time', 'preset', 'symbol', 'calendar', 'direction', 'signal_rank', price, score,
+    'session_date',
+    'cutoff_time',
+    'preset',
+    'symbol',
+    'calendar',
+    'direction',
+    'last_price',
+    'score',
+    'signal_rank',
 ] -%}
 {%- set columns = [] -%}
 {%- if execute -%}
@@ -31,9 +37,9 @@ select
     candidates.symbol,
     candidates.calendar,
     candidates.direction,
-    candidates.{{ score }} as score,
+    candidates.score,
     candidates.signal_rank,
-    candidates.{{ price }} as entry_price,
+    candidates.last_price as entry_price,
     {%- for own_price in own_prices %}
     {{ 'candidates.' ~ own_price if own_price in columns else 'null::double' }} as {{ own_price }},
     {%- endfor %}

@@ -13,7 +13,7 @@ final as (
         symbol,
         calendar,
         direction,
-        last_price as breakout_price,
+        last_price,
         open_price,
         high_to_cutoff,
         low_to_cutoff,
@@ -29,8 +29,8 @@ final as (
         distance_score,
         volume_score,
         momentum_score,
-        breakout_score,
-        {{ signal_rank('breakout_score') }} as signal_rank
+        score,
+        {{ signal_rank('score') }} as signal_rank
     from scores
 )
 

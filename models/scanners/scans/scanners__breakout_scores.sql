@@ -123,7 +123,7 @@ final as (
         *,
         round(
             100 * (distance_score + volume_score + momentum_score), {{ score_decimals }}
-        ) as breakout_score,
+        ) as score,
         case
             when history_count is null or history_count < lookback_sessions then 'missing_history'
             when volume_history_count is null or volume_history_count < min_history_sessions

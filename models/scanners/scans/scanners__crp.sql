@@ -13,7 +13,7 @@ final as (
         symbol,
         calendar,
         direction,
-        last_price as crp_price,
+        last_price,
         open_price,
         high_to_cutoff,
         low_to_cutoff,
@@ -26,8 +26,8 @@ final as (
         range_score,
         volume_score,
         momentum_score,
-        crp_score,
-        {{ signal_rank('crp_score', "direction != 'none' and crp_score >= min_score") }}
+        score,
+        {{ signal_rank('score', "direction != 'none' and score >= min_score") }}
             as signal_rank
     from scores
 )

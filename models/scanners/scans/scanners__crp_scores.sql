@@ -101,7 +101,7 @@ final as (
                 + volume_weight * volume_score
                 + momentum_weight * momentum_score
             ), {{ score_decimals }}
-        ) as crp_score,
+        ) as score,
         case
             when history_count is null or history_count < min_history_sessions
                 then 'missing_history'

@@ -13,7 +13,7 @@ final as (
         symbol,
         calendar,
         direction,
-        last_price as gap_price,
+        last_price,
         open_price,
         high_to_cutoff,
         low_to_cutoff,
@@ -24,8 +24,8 @@ final as (
         filled_by_cutoff,
         change_pct,
         relative_volume,
-        gap_score,
-        {{ signal_rank('gap_score', "direction != 'none'") }} as signal_rank
+        score,
+        {{ signal_rank('score', "direction != 'none'") }} as signal_rank
     from scores
 )
 

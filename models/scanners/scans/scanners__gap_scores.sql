@@ -84,7 +84,7 @@ final as (
         case
             when abs(gap_pct) >= full_gap_pct then 100
             else round(100 * abs(gap_pct) / full_gap_pct, {{ score_decimals }})
-        end as gap_score,
+        end as score,
         case
             when gap_pct is null then 'missing_history'
             when gap_direction is null then 'no_gap'

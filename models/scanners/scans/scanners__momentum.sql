@@ -13,7 +13,7 @@ final as (
         symbol,
         calendar,
         direction,
-        last_price as momentum_price,
+        last_price,
         open_price,
         high_to_cutoff,
         low_to_cutoff,
@@ -23,8 +23,8 @@ final as (
         relative_volume,
         change_score,
         volume_score,
-        momentum_score,
-        {{ signal_rank('momentum_score') }} as signal_rank
+        score,
+        {{ signal_rank('score') }} as signal_rank
     from scores
 )
 

@@ -61,7 +61,7 @@ final as (
         round(
             100 * (change_weight * change_score + volume_weight * volume_score),
             {{ score_decimals }}
-        ) as momentum_score,
+        ) as score,
         case
             when history_count is null or history_count < min_history_sessions
                 then 'missing_history'

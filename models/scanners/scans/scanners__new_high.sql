@@ -13,7 +13,7 @@ final as (
         symbol,
         calendar,
         'long' as direction,
-        last_price as new_high_price,
+        last_price,
         open_price,
         high_to_cutoff,
         low_to_cutoff,
@@ -27,8 +27,8 @@ final as (
         relative_volume,
         distance_score,
         volume_score,
-        new_high_score,
-        {{ signal_rank('new_high_score') }} as signal_rank
+        score,
+        {{ signal_rank('score') }} as signal_rank
     from scores
 )
 

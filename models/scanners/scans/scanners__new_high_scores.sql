@@ -92,7 +92,7 @@ final as (
         round(
             100 * (distance_weight * distance_score + volume_weight * volume_score),
             {{ score_decimals }}
-        ) as new_high_score,
+        ) as score,
         case
             when
                 prior_close is null

@@ -13,7 +13,7 @@ final as (
         symbol,
         calendar,
         direction,
-        last_price as opening_range_price,
+        last_price,
         stop_price,
         open_price,
         high_to_cutoff,
@@ -39,8 +39,8 @@ final as (
         short_range_points,
         short_change_points,
         short_points,
-        opening_range_score,
-        {{ signal_rank('opening_range_score') }} as signal_rank
+        score,
+        {{ signal_rank('score') }} as signal_rank
     from scores
 )
 

@@ -116,7 +116,7 @@ final as (
         round(
             100 * if(long_points > short_points, long_points, short_points) / most_points,
             {{ score_decimals }}
-        ) as opening_range_score,
+        ) as score,
         case
             when range_high is null then 'no_opening_range'
             when history_count is null or history_count < min_history_sessions

@@ -17,7 +17,7 @@ final as (
         symbol,
         calendar,
         direction,
-        last_price as pattern_price,
+        last_price,
         timeframe,
         pattern,
         pattern_ts,
@@ -32,8 +32,8 @@ final as (
         confidence_high,
         base_ratio,
         relative_volume,
-        pattern_score,
-        {{ signal_rank('pattern_score', is_signal) }} as signal_rank
+        score,
+        {{ signal_rank('score', is_signal) }} as signal_rank
     from scores
 )
 

@@ -152,7 +152,7 @@ final as (
         -- in shares as they are traded on the day of the scan
         round(best.upper_price / measures.adjustment_factor, {{ price_decimals }}) as upper_price,
         round(best.lower_price / measures.adjustment_factor, {{ price_decimals }}) as lower_price,
-        round(100 * best.confidence_low, {{ score_decimals }}) as pattern_score,
+        round(100 * best.confidence_low, {{ score_decimals }}) as score,
         case
             when measures.last_price < measures.min_price
                 or measures.last_price > measures.max_price then 'price_out_of_bounds'

@@ -13,7 +13,7 @@ final as (
         symbol,
         calendar,
         direction,
-        last_price as relative_volume_price,
+        last_price,
         open_price,
         high_to_cutoff,
         low_to_cutoff,
@@ -25,8 +25,8 @@ final as (
         change_pct,
         intraday_range_pct,
         momentum_class,
-        relative_volume_score,
-        {{ signal_rank('relative_volume_score', "direction != 'none'") }} as signal_rank
+        score,
+        {{ signal_rank('score', "direction != 'none'") }} as signal_rank
     from scores
 )
 

@@ -72,7 +72,7 @@ final as (
         case
             when relative_volume >= full_relative_volume then 100
             else round(100 * relative_volume / full_relative_volume, {{ score_decimals }})
-        end as relative_volume_score,
+        end as score,
         case
             when history_count is null or history_count < min_history_sessions
                 then 'missing_history'

@@ -13,7 +13,7 @@ final as (
         symbol,
         calendar,
         'none' as direction,
-        last_price as sideways_price,
+        last_price,
         atr_pct,
         adx,
         vwap_distance_pct,
@@ -26,7 +26,7 @@ final as (
         has_low_volume,
         condition_count,
         is_sideways,
-        sideways_score,
+        score,
         null::bigint as signal_rank
     from scores
 )

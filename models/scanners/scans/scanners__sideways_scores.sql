@@ -81,7 +81,7 @@ final as (
         condition_count >= min_conditions as is_sideways,
         round(
             100 * condition_count / {{ conditions | length }}, {{ score_decimals }}
-        ) as sideways_score,
+        ) as score,
         case
             when history_count is null or history_count < min_history_sessions
                 then 'missing_volume_history'

@@ -13,7 +13,7 @@ final as (
         symbol,
         calendar,
         direction,
-        last_price as technical_price,
+        last_price,
         rsi,
         histogram_pct,
         histogram_before_pct,
@@ -29,8 +29,8 @@ final as (
         ema_vote::integer as ema_vote,
         bollinger_vote::integer as bollinger_vote,
         supertrend_vote::integer as supertrend_vote,
-        technical_score,
-        {{ signal_rank('technical_score', "direction != 'none' and technical_score >= min_score") }}
+        score,
+        {{ signal_rank('score', "direction != 'none' and score >= min_score") }}
             as signal_rank
     from scores
 )

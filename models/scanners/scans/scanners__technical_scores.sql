@@ -129,7 +129,7 @@ final as (
             when -1 then 'short'
             else 'none'
         end as direction,
-        round(100 * agreeing_rules / {{ rules | length }}, {{ score_decimals }}) as technical_score,
+        round(100 * agreeing_rules / {{ rules | length }}, {{ score_decimals }}) as score,
         case
             when vote_sum is null then 'missing_history'
             when last_price < min_price or last_price > max_price then 'price_out_of_bounds'

@@ -204,8 +204,7 @@ def _print(found: Scan, session: date, at: time | None, *, alone: bool) -> None:
         f"stop {preset['stop_loss_pct']:g} %, target {preset['take_profit_pct']:g} %, "
         f"position {preset['position_pct']:g} %, out by {preset['exit_time']}",
     )
-    price, score = f"{found.scanner}_price", f"{found.scanner}_score"
-    first = ["signal_rank", "symbol", "direction", price, score, "relative_volume"]
+    first = ["signal_rank", "symbol", "direction", "last_price", "score", "relative_volume"]
     columns = [name for name in first if name in found.rows[0]]
     if alone:
         columns += [name for name in found.rows[0] if name not in (*KEY, *columns)]
@@ -220,7 +219,7 @@ def _print(found: Scan, session: date, at: time | None, *, alone: bool) -> None:
 
 def _table(found: Scan, columns: list[str]) -> Table:
     table = Table(box=None, pad_edge=False)
-    own = {"signal_rank": "#", f"{found.scanner}_price": "price", f"{found.scanner}_score": "score"}
+    own = {"signal_rank": "#", "last_price": "price"}
     for name in columns:
         is_text = isinstance(found.rows[0].get(name), str)
         title = own.get(name, name).replace("_", " ")

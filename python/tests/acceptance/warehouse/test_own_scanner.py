@@ -107,14 +107,14 @@ def test_the_example_is_a_scanner_here_and_in_a_package_until_it_is_taken_out(
     ("wrong", "said"),
     [
         ("no presets", "scanner above_vwap (scanners__above_vwap.sql) has no presets"),
-        ("no score", "scanners__above_vwap.sql has no column above_vwap_score"),
+        ("no score", "scanners__above_vwap.sql has no column score"),
     ],
 )
 def test_what_is_missing_is_said(copied: Warehouse, tmp_path: Path, wrong: str, said: str) -> None:
     project = own_project(tmp_path)
     model, presets = as_files("above_vwap")
     if wrong == "no score":
-        model = model.replace("above_vwap_score", "points")
+        model = model.replace(" as score", " as points").replace("'score'", "'points'")
     (project / "models/scanners/scans/scanners__above_vwap.sql").write_text(model)
     if wrong != "no presets":
         (project / "seeds/scanners/above_vwap_presets.csv").write_text(presets)

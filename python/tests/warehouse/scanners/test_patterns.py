@@ -621,7 +621,7 @@ def scanned(sample: Warehouse) -> duckdb.DuckDBPyConnection:
 def test_a_scan_is_what_it_is_by_hand(scanned: duckdb.DuckDBPyConnection) -> None:
     assert scanned.execute(
         "select preset, symbol, pattern, direction, known_ts::time::varchar, case_count, "
-        "pattern_score, relative_volume, signal_rank from pattern order by all"
+        "score, relative_volume, signal_rank from pattern order by all"
     ).fetchall() == [
         # too little volume history is no relative volume, and comes after what has one
         ("daily", "BEST", "strong", "long", "15:30:00", 50, 70.0, None, 3),
@@ -636,7 +636,7 @@ def test_a_scan_is_what_it_is_by_hand(scanned: duckdb.DuckDBPyConnection) -> Non
     ]
     # adjusted prices, in shares of the day
     assert scanned.execute(
-        "select distinct pattern_price, lower_price, upper_price from pattern"
+        "select distinct last_price, lower_price, upper_price from pattern"
     ).fetchall() == [(100.0, 80.0, 110.0)]
 
 

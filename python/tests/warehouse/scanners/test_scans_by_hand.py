@@ -107,7 +107,7 @@ def scanned(sample: Warehouse) -> duckdb.DuckDBPyConnection:
 def test_crp_is_what_it_is_by_hand(scanned: duckdb.DuckDBPyConnection, symbol: str) -> None:
     direction, position, score, rank = CRP[symbol]
     (found,) = scanned.execute(
-        "select direction, close_position, crp_score from duckbourse.scanners.crp "
+        "select direction, close_position, score from duckbourse.scanners.crp "
         f"where preset = 'standard' and session_date = '{DAY}' and symbol = '{symbol}'"
     ).fetchall()
     assert found == (direction, position, pytest.approx(score, abs=1e-6))
@@ -132,7 +132,7 @@ def test_what_crp_leaves_out_has_its_reason(
 def test_a_breakout_is_what_it_is_by_hand(scanned: duckdb.DuckDBPyConnection) -> None:
     assert scanned.execute(
         "select symbol, direction, resistance, support, breakout_pct, consolidation_pct, "
-        "relative_volume, prior_day_break, gapped, breakout_score "
+        "relative_volume, prior_day_break, gapped, score "
         "from duckbourse.scanners.breakout "
         f"where preset = 'standard' and session_date = '{DAY}' and symbol in ('BREAK', 'FLAT')"
     ).fetchall() == [
