@@ -6,7 +6,7 @@
     'scanners__session_minutes',
     'scanners__sessions',
     'scanners__histories',
-    'scanners__eves',
+    'scanners__prior_sessions',
     'scanners__opening_ranges',
     'scanners__signals',
 ]) }}

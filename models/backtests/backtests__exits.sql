@@ -48,7 +48,7 @@ daily_bars as (
     where timeframe = '1d'
 ),
 
--- of the eve, as traded
+-- of the prior session, as traded
 average_ranges as (
     select
         daily_bars.symbol,

@@ -36,14 +36,14 @@ silent as (
         traded_days.symbol
     from scanned_sessions
     inner join sessions as today using (calendar, session_date)
-    inner join sessions as eve
+    inner join sessions as prior
         on
-            today.calendar = eve.calendar
-            and today.session_number = eve.session_number + 1
+            today.calendar = prior.calendar
+            and today.session_number = prior.session_number + 1
     inner join traded_days
         on
-            eve.calendar = traded_days.calendar
-            and eve.session_date = traded_days.session_date
+            prior.calendar = traded_days.calendar
+            and prior.session_date = traded_days.session_date
     anti join so_far
         on
             scanned_sessions.session_date = so_far.session_date

@@ -93,9 +93,9 @@ histories as (
         min(adjusted_low) over prior_sessions as low,
         {{ exact_mean('adjusted_close', 'over prior_sessions', 20) }} as mean_close,
         {{ exact_mean('adjusted_volume', 'over prior_sessions', 8) }} as mean_volume,
-        max(adjusted_high) over before_the_eve as high_before_the_eve,
-        min(adjusted_low) over before_the_eve as low_before_the_eve,
-        max(adjusted_close) over eve as eve_close
+        max(adjusted_high) over before_prior_session as high_before_prior_session,
+        min(adjusted_low) over before_prior_session as low_before_prior_session,
+        max(adjusted_close) over prior as prior_close
     from looked_at
     window
         prior_sessions as (
@@ -103,12 +103,12 @@ histories as (
             order by session_number
             range between lookback_sessions preceding and 1 preceding
         ),
-        before_the_eve as (
+        before_prior_session as (
             partition by symbol, lookback_sessions
             order by session_number
             range between lookback_sessions + 1 preceding and 2 preceding -- noqa: PRS
         ),
-        eve as (
+        prior as (
             partition by symbol, lookback_sessions
             order by session_number
             range between 1 preceding and 1 preceding
@@ -125,9 +125,9 @@ final as (
         histories.low,
         histories.mean_close,
         histories.mean_volume,
-        histories.high_before_the_eve,
-        histories.low_before_the_eve,
-        histories.eve_close
+        histories.high_before_prior_session,
+        histories.low_before_prior_session,
+        histories.prior_close
     from histories
     semi join scanned_days using (symbol, session_date)
 )

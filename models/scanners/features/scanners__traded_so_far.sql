@@ -74,11 +74,11 @@ conflicting as (
             and traded.session_date <= coalesce(conflicts.agreed_date, 'infinity'::date)
 ),
 
-eve_closes as (
+prior_closes as (
     select
         symbol,
         session_date,
-        max(eve_close) as eve_close
+        max(prior_close) as prior_close
     from histories
     semi join traded using (symbol, session_date)
     group by symbol, session_date
@@ -95,18 +95,20 @@ sessions_after_minutes as (
     inner join last_minutes using (calendar, session_date, cutoff_minute)
 ),
 
--- The eve had no minutes that its day could be held against, and today's first price is so far from
--- it that they may not be of the same shares.
+-- The prior session had no minutes that its day could be held against, and today's first price is
+-- so far from it that they may not be of the same shares.
 jumped as (
     select
         traded.symbol,
         traded.session_date,
         traded.cutoff_time
     from traded
-    inner join eve_closes using (symbol, session_date)
+    inner join prior_closes using (symbol, session_date)
     anti join sessions_after_minutes using (symbol, calendar, cutoff_time, session_number)
     where
-        {{ apart_ratio('eve_closes.eve_close', '(traded.open_price * traded.adjustment_factor)') }}
+        {{ apart_ratio(
+            'prior_closes.prior_close', '(traded.open_price * traded.adjustment_factor)'
+        ) }}
         >= {{ var('min_jump_ratio') }}
 ),
 

@@ -40,13 +40,13 @@ levels as (
         round(histories.high / so_far.adjustment_factor, {{ price_decimals }}) as resistance,
         round(histories.low / so_far.adjustment_factor, {{ price_decimals }}) as support,
         round(
-            histories.eve_close / so_far.adjustment_factor, {{ price_decimals }}
+            histories.prior_close / so_far.adjustment_factor, {{ price_decimals }}
         ) as prior_close,
         round(
-            histories.high_before_the_eve / so_far.adjustment_factor, {{ price_decimals }}
+            histories.high_before_prior_session / so_far.adjustment_factor, {{ price_decimals }}
         ) as prior_resistance,
         round(
-            histories.low_before_the_eve / so_far.adjustment_factor, {{ price_decimals }}
+            histories.low_before_prior_session / so_far.adjustment_factor, {{ price_decimals }}
         ) as prior_support,
         {{ change_pct('histories.high', 'histories.low', 'histories.mean_close') }}
             as consolidation_pct,

@@ -27,7 +27,7 @@ levels as (
         so_far.*,
         presets.* exclude (cutoff_time),
         round(
-            histories.eve_close / so_far.adjustment_factor, {{ price_decimals }}
+            histories.prior_close / so_far.adjustment_factor, {{ price_decimals }}
         ) as prior_close,
         -- evidence, and no reason to leave a symbol out: too little to go by is not known
         if(

@@ -29,7 +29,7 @@ levels as (
         histories.history_count,
         volumes.history_count as volume_history_count,
         round(histories.high / so_far.adjustment_factor, {{ decimals }}) as prior_high,
-        round(histories.eve_close / so_far.adjustment_factor, {{ decimals }}) as prior_close,
+        round(histories.prior_close / so_far.adjustment_factor, {{ decimals }}) as prior_close,
         round(
             volumes.mean_volume * so_far.adjustment_factor, {{ decimals }}
         ) as avg_daily_volume,

@@ -19,8 +19,8 @@ expected_volumes as (
     select * from {{ ref('scanners__expected_volumes') }}
 ),
 
-eves as (
-    select * from {{ ref('scanners__eves') }}
+prior_sessions as (
+    select * from {{ ref('scanners__prior_sessions') }}
 ),
 
 -- prices in shares as they are traded on the day of the scan
@@ -28,21 +28,27 @@ measures as (
     select
         so_far.*,
         presets.* exclude (cutoff_time),
-        round(eves.rsi_14, {{ indicator_decimals }}) as rsi,
-        {{ change_pct('eves.macd_histogram_12_26_9', '0', 'eves.adjusted_close') }}
+        round(prior_sessions.rsi_14, {{ indicator_decimals }}) as rsi,
+        {{ change_pct(
+            'prior_sessions.macd_histogram_12_26_9', '0', 'prior_sessions.adjusted_close'
+        ) }}
             as histogram_pct,
-        {{ change_pct('eves.macd_histogram_12_26_9_before', '0', 'eves.adjusted_close_before') }}
+        {{ change_pct(
+            'prior_sessions.macd_histogram_12_26_9_before',
+            '0',
+            'prior_sessions.adjusted_close_before'
+        ) }}
             as histogram_before_pct,
-        round(eves.ema_20 / so_far.adjustment_factor, {{ price_decimals }}) as ema_20,
-        round(eves.ema_50 / so_far.adjustment_factor, {{ price_decimals }}) as ema_50,
+        round(prior_sessions.ema_20 / so_far.adjustment_factor, {{ price_decimals }}) as ema_20,
+        round(prior_sessions.ema_50 / so_far.adjustment_factor, {{ price_decimals }}) as ema_50,
         round(
-            eves.bollinger_lower_20 / so_far.adjustment_factor, {{ price_decimals }}
+            prior_sessions.bollinger_lower_20 / so_far.adjustment_factor, {{ price_decimals }}
         ) as bollinger_lower,
         round(
-            eves.bollinger_upper_20 / so_far.adjustment_factor, {{ price_decimals }}
+            prior_sessions.bollinger_upper_20 / so_far.adjustment_factor, {{ price_decimals }}
         ) as bollinger_upper,
-        round(eves.adx_14, {{ indicator_decimals }}) as adx,
-        eves.supertrend_direction_10 as supertrend_direction,
+        round(prior_sessions.adx_14, {{ indicator_decimals }}) as adx,
+        prior_sessions.supertrend_direction_10 as supertrend_direction,
         if(
             expected_volumes.history_count >= presets.min_history_sessions,
             expected_volumes.relative_volume,
@@ -50,7 +56,7 @@ measures as (
         ) as relative_volume
     from so_far
     inner join presets using (cutoff_time)
-    left join eves using (symbol, session_date)
+    left join prior_sessions using (symbol, session_date)
     left join expected_volumes
         on
             so_far.symbol = expected_volumes.symbol

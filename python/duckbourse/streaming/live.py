@@ -2,9 +2,9 @@
 The session as it comes, in a database in memory, by the SQL that dbt published.
 
 Its relations carry the names of the published ones. Those that the session adds to are made by the
-models' own SQL (`serving.live_models`), the rest are the published ones up to the eve. So the
-published macros answer as they will when the next build has the same minutes, and nothing that came
-later can be seen, even where the session was long ago.
+models' own SQL (`serving.live_models`), the rest are the published ones up to the prior session. So
+the published macros answer as they will when the next build has the same minutes, and nothing that
+came later can be seen, even where the session was long ago.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from duckbourse.warehouse import CATALOG, attach, quoted
 SPARE_SESSIONS = 10
 BARS = "bars.ohlcv"
 MINUTES = "scanners.session_minutes"
-# the session's rows of these come after those of the eve; the others are of the session alone
+# the session's rows of these come after those of the prior session; the others hold it alone
 ADDED_TO = (BARS, MINUTES)
 # those that say what there is to be made
 OF_SESSION = (
@@ -332,7 +332,7 @@ class LiveSession:
             self._do(self._views[relation])
 
     def _before(self, relation: str, columns: list[str]) -> str:
-        """Return which rows of a relation were there on the eve."""
+        """Return which rows of a relation were there on the prior session."""
         if relation == "bars.sessions" or relation.startswith("seeds."):
             return "true"
         if relation == MINUTES:

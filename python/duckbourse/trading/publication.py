@@ -51,7 +51,7 @@ class Publication(msgspec.Struct, frozen=True, kw_only=True):
     One publication, for one account and session.
 
     `sessions_behind` is how many sessions of the calendar lie between the last that it has bars of
-    and the one that is traded: 0 and 1 are what a build of the eve has.
+    and the one that is traded: 0 and 1 are what a build of the prior session has.
     """
 
     build_id: str

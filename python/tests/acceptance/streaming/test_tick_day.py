@@ -77,7 +77,7 @@ class Day:
 
 @pytest.fixture(scope="module")
 def day(tmp_path_factory: pytest.TempPathFactory) -> Day:
-    """Build the eve, take the day live while recording it, and build what was recorded."""
+    """Build up to the prior session, record the day live, and build what was recorded."""
     folder = tmp_path_factory.mktemp("ticks")
     warehouse = Warehouse(empty_store(folder / "data"), folder / "target", sample=False)
     before = written(
@@ -157,7 +157,7 @@ def test_what_is_odd_is_rejected_and_seen(day: Day) -> None:
 def test_live_signals_are_those_that_are_built(day: Day) -> None:
     with duckdb.connect(str(day.warehouse.file), read_only=True) as connection:
         answer = connection.execute(
-            # what the build knew and the eve did not is what was delivered
+            # what the build knew and the prior session did not is what was delivered
             f"select * exclude (data_version) from scanners.signals where session_date = '{DAY}' "
             "and scanner not in ('pattern', 'sideways')"
         )

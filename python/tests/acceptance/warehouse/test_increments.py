@@ -36,8 +36,8 @@ def prices(kind: str, which: str) -> str:
     """
     Return a query for shipped rows, made harder.
 
-    For running totals: no volume at all, none at first, none before a new session, or since the eve
-    of it. For warm-ups: a symbol that was listed a week before.
+    For running totals: no volume at all, none at first, none before a new session, or since the
+    session prior to it. For warm-ups: a symbol that was listed a week before.
     """
     return f"""
         select * replace (

@@ -191,7 +191,7 @@ CASES: list[Case] = [
         lambda: (wish(), book_with(), {"sessions_behind": 2}),
         "PUBLICATION: sessions_behind=2, max_sessions_behind=1",
     ),
-    ("one of the eve", lambda: (wish(), book_with(), {"sessions_behind": 1}), None),
+    ("one of the prior session", lambda: (wish(), book_with(), {"sessions_behind": 1}), None),
     ("half a lot", lambda: (wish(quantity=7), book_with(), {}), "LOT: quantity=7, lot_size=5"),
     (
         "between two ticks",

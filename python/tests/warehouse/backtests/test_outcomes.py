@@ -28,14 +28,14 @@ EXITS = """
     from {}.exits
 """
 EVES = """
-    select signals.signal_id, eves.natr_14 / 100 * eves.close
+    select signals.signal_id, prior_sessions.natr_14 / 100 * prior_sessions.close
     from backtests.signals
     asof left join (
         from indicators.volatility inner join bars.ohlcv using (symbol, timeframe, bar_ts)
         select symbol, bar_end, natr_14, close
         where timeframe = '1d'
-    ) as eves
-        on signals.symbol = eves.symbol and signals.known_at >= eves.bar_end
+    ) as prior_sessions
+        on signals.symbol = prior_sessions.symbol and signals.known_at >= prior_sessions.bar_end
 """
 LAW = "assert_fills_are_prices_that_were_traded"
 OPEN = FIRST_DAY.replace(hour=9, minute=15)

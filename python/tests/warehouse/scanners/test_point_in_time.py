@@ -60,7 +60,7 @@ READERS = ("crp", "breakout", "technical", "opening_range", "sideways")
 PLANTED = {
     "scanners.traded_so_far": [LATE],
     "scanners.expected_volumes": [LATE, ("unnest(range(1, history_", "unnest(range(0, history_")],
-    "scanners.eves": [("= eve.session_number + 1", "= eve.session_number")],
+    "scanners.prior_sessions": [("= prior.session_number + 1", "= prior.session_number")],
     "scanners.opening_ranges": [
         (
             "+ lengths.range_minutes as cutoff_minute",

@@ -69,9 +69,9 @@ def scanned(sample: Warehouse) -> duckdb.DuckDBPyConnection:
             [symbol, timeframe, start, end, start, *values, *values],
         )
 
-    eves = ["2024-01-03", "2024-01-04", "2024-01-05", "2024-01-08", "2024-01-09"]
+    prior_sessions = ["2024-01-03", "2024-01-04", "2024-01-05", "2024-01-08", "2024-01-09"]
     for symbol, (open_, high, low, last, volume, volume_before) in TODAY.items():
-        for eve in eves:
+        for eve in prior_sessions:
             bar(symbol, "1m", f"{eve} 09:15", f"{eve} 09:16", last, last, last, last, volume_before)
             bar(symbol, "1d", f"{eve} 09:15", f"{eve} 15:30", last, last, last, last, 1e6)
         bar(symbol, "1m", f"{DAY} 09:15", f"{DAY} 09:16", open_, high, low, open_, volume)
@@ -79,14 +79,14 @@ def scanned(sample: Warehouse) -> duckdb.DuckDBPyConnection:
         # one minute too late for the cutoff, and wild
         bar(symbol, "1m", f"{DAY} 09:50", f"{DAY} 09:51", last, 9e9, 1e-9, 7e7, 8e8)
         bar(symbol, "1d", f"{DAY} 09:15", f"{DAY} 15:30", last, 9e9, 1e-9, 7e7, 8e8)
-    for eve in eves[1:]:
+    for eve in prior_sessions[1:]:
         bar("FRESH", "1m", f"{eve} 09:15", f"{eve} 09:16", 100, 100, 100, 100, 100_000)
     bar("FRESH", "1m", f"{DAY} 09:15", f"{DAY} 09:16", 100, 100, 100, 100, 100_000)
-    for eve in eves:
+    for eve in prior_sessions:
         bar("SILENT", "1m", f"{eve} 09:15", f"{eve} 09:16", 100, 100, 100, 100, 100_000)
 
     # five sessions between 96 and 100; then 103 by 09:50, 3 % above, on four times the volume
-    for k, eve in enumerate(eves):
+    for k, eve in enumerate(prior_sessions):
         for name in ("BREAK", "FLAT"):
             bar(name, "1m", f"{eve} 09:15", f"{eve} 09:16", 98, 98, 98, 98, 25_000)
             bar(name, "1d", f"{eve} 09:15", f"{eve} 15:30", 98, 100 - (k % 2), 96, 98, 1e6)

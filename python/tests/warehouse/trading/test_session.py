@@ -399,7 +399,7 @@ def test_a_signal_is_followed_at_the_first_price_after_it(floor: Floor) -> None:
     assert first.signal_id not in {wish.signal_id for wish in followed}
 
 
-def test_the_close_of_the_eve_is_that_of_the_eve(floor: Floor) -> None:
+def test_the_prior_close_is_that_of_the_prior_session(floor: Floor) -> None:
     closes = dict(
         floor.bars.execute(
             "select symbol, close from bars.ohlcv where timeframe = '1d'"
@@ -503,7 +503,7 @@ def test_a_scan_does_not_hold_up_the_loop(floor: Floor, sample: Warehouse) -> No
 def test_a_scan_that_fails_leaves_the_exits(floor: Floor, sample: Warehouse) -> None:
     def failing(feed: Replay) -> LiveScans:
         scans = scans_of(floor, sample, feed)
-        scans.session._models["scanners.eves"] = "select broken"
+        scans.session._models["scanners.prior_sessions"] = "select broken"
         return scans
 
     # the first cutoff is at 09:45; what was built and known before goes on

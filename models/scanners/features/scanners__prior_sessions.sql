@@ -43,22 +43,22 @@ scanned_days as (
     from session_minutes
 ),
 
-eves as (
+prior_sessions as (
     select
         scanned_days.symbol,
         scanned_days.session_date,
-        eve.session_date as eve_date,
-        before_eve.session_date as date_before_eve
+        prior.session_date as prior_session_date,
+        earlier.session_date as earlier_session_date
     from scanned_days
     inner join sessions as today using (calendar, session_date)
-    left join sessions as eve
+    left join sessions as prior
         on
-            today.calendar = eve.calendar
-            and today.session_number = eve.session_number + 1
-    left join sessions as before_eve
+            today.calendar = prior.calendar
+            and today.session_number = prior.session_number + 1
+    left join sessions as earlier
         on
-            eve.calendar = before_eve.calendar
-            and eve.session_number = before_eve.session_number + 1
+            prior.calendar = earlier.calendar
+            and prior.session_number = earlier.session_number + 1
 ),
 
 measured_days as (
@@ -83,29 +83,29 @@ measured_days as (
 
 final as (
     select
-        eves.symbol,
-        eves.session_date,
-        eves.eve_date,
-        on_eve.adjusted_close,
-        on_eve.rsi_14,
-        on_eve.macd_histogram_12_26_9,
-        before_eve.adjusted_close as adjusted_close_before,
-        before_eve.macd_histogram_12_26_9 as macd_histogram_12_26_9_before,
-        on_eve.ema_20,
-        on_eve.ema_50,
-        on_eve.bollinger_lower_20,
-        on_eve.bollinger_upper_20,
-        on_eve.adx_14,
-        on_eve.supertrend_direction_10
-    from eves
-    left join measured_days as on_eve
+        prior_sessions.symbol,
+        prior_sessions.session_date,
+        prior_sessions.prior_session_date,
+        prior.adjusted_close,
+        prior.rsi_14,
+        prior.macd_histogram_12_26_9,
+        earlier.adjusted_close as adjusted_close_before,
+        earlier.macd_histogram_12_26_9 as macd_histogram_12_26_9_before,
+        prior.ema_20,
+        prior.ema_50,
+        prior.bollinger_lower_20,
+        prior.bollinger_upper_20,
+        prior.adx_14,
+        prior.supertrend_direction_10
+    from prior_sessions
+    left join measured_days as prior
         on
-            eves.symbol = on_eve.symbol
-            and eves.eve_date = on_eve.session_date
-    left join measured_days as before_eve
+            prior_sessions.symbol = prior.symbol
+            and prior_sessions.prior_session_date = prior.session_date
+    left join measured_days as earlier
         on
-            eves.symbol = before_eve.symbol
-            and eves.date_before_eve = before_eve.session_date
+            prior_sessions.symbol = earlier.symbol
+            and prior_sessions.earlier_session_date = earlier.session_date
 )
 
 select * from final
