@@ -21,8 +21,8 @@ presets as (
         3 as max_signals
 ),
 
-so_far as (
-    select * from {{ ref('scanners__sessions_so_far') }}
+to_cutoff as (
+    select * from {{ ref('scanners__session_to_cutoff') }}
 ),
 
 expected_volumes as (
@@ -31,27 +31,29 @@ expected_volumes as (
 
 measures as (
     select
-        so_far.session_date,
-        so_far.cutoff_time,
+        to_cutoff.session_date,
+        to_cutoff.cutoff_time,
         presets.preset,
-        so_far.symbol,
-        so_far.calendar,
-        so_far.last_price,
-        so_far.vwap_to_cutoff,
-        {{ change_pct('so_far.last_price', 'so_far.vwap_to_cutoff', 'so_far.vwap_to_cutoff') }}
+        to_cutoff.symbol,
+        to_cutoff.calendar,
+        to_cutoff.last_price,
+        to_cutoff.vwap_to_cutoff,
+        {{ change_pct(
+            'to_cutoff.last_price', 'to_cutoff.vwap_to_cutoff', 'to_cutoff.vwap_to_cutoff'
+        ) }}
             as above_vwap_pct,
         expected_volumes.relative_volume,
         presets.min_above_vwap_pct,
         presets.min_relative_volume
-    from so_far
+    from to_cutoff
     inner join presets using (cutoff_time)
     inner join expected_volumes
         on
-            so_far.symbol = expected_volumes.symbol
-            and so_far.session_date = expected_volumes.session_date
-            and so_far.cutoff_time = expected_volumes.cutoff_time
+            to_cutoff.symbol = expected_volumes.symbol
+            and to_cutoff.session_date = expected_volumes.session_date
+            and to_cutoff.cutoff_time = expected_volumes.cutoff_time
             and presets.history_sessions = expected_volumes.history_sessions
-    where so_far.obv_to_cutoff > so_far.mean_obv_to_cutoff
+    where to_cutoff.obv_to_cutoff > to_cutoff.mean_obv_to_cutoff
 ),
 
 final as (

@@ -7,7 +7,7 @@
 {%- set tile = 5 -%}
 {%- set sides = ['one', 'other'] -%}
 
-{%- set so_far = 'over (rows between unbounded preceding and current row)' -%}
+{%- set to_date = 'over (rows between unbounded preceding and current row)' -%}
 {#- Of what is null only, before the first return, a sum is null. -#}
 {%- set a_window_ago = 'p_window_sessions::integer) over (), 0)' -%}
 {%- set last = tile - 1 -%}
@@ -90,13 +90,13 @@ totals as (
         session_date
         {%- for side in sides %}
         {%- for i in range(tile) %},
-        sum({{ side }}_{{ i }}) {{ so_far }} as {{ side }}_sum_{{ i }},
-        count({{ side }}_{{ i }}) {{ so_far }} as {{ side }}_count_{{ i }}
+        sum({{ side }}_{{ i }}) {{ to_date }} as {{ side }}_sum_{{ i }},
+        count({{ side }}_{{ i }}) {{ to_date }} as {{ side }}_count_{{ i }}
         {%- endfor %}
         {%- endfor %}
         {%- for i in range(tile) %}
         {%- for j in range(tile) %},
-        sum(one_{{ i }} * other_{{ j }}) {{ so_far }} as product_{{ i }}_{{ j }}
+        sum(one_{{ i }} * other_{{ j }}) {{ to_date }} as product_{{ i }}_{{ j }}
         {%- endfor %}
         {%- endfor %}
     from pairs

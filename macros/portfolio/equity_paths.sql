@@ -5,11 +5,11 @@ grown as (
     select
         *,
         case
-            when count(*) over so_far = count(session_return) over so_far
-                then {{ exact_product('1 + session_return', 'over so_far') }}
+            when count(*) over to_date = count(session_return) over to_date
+                then {{ exact_product('1 + session_return', 'over to_date') }}
         end as equity_ratio
     from {{ returns }}
-    window so_far as (
+    window to_date as (
         partition by {{ key }} order by session_date
         rows between unbounded preceding and current row
     )
@@ -18,9 +18,9 @@ grown as (
 peaks as (
     select
         *,
-        if(equity_ratio is null, null, greatest(1, max(equity_ratio) over so_far)) as peak_ratio
+        if(equity_ratio is null, null, greatest(1, max(equity_ratio) over to_date)) as peak_ratio
     from grown
-    window so_far as (
+    window to_date as (
         partition by {{ key }} order by session_date
         rows between unbounded preceding and current row
     )

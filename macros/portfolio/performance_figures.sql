@@ -12,9 +12,9 @@ deepest as (
 figures as (
     select
         {{ key }},
-        {{ return_figures('so_far', periods) | indent(8) }}
+        {{ return_figures('to_date', periods) | indent(8) }}
     from paths
-    window so_far as (
+    window to_date as (
         partition by {{ key }} order by session_date
         rows between unbounded preceding and current row
     )

@@ -2,8 +2,8 @@
 {#- Models that hold the configured cutoffs only: a scan at any other puts their SQL in their place. -#}
 {{ return([
     'scanners__cutoffs',
-    'scanners__traded_so_far',
-    'scanners__sessions_so_far',
+    'scanners__traded_to_cutoff',
+    'scanners__session_to_cutoff',
     'scanners__expected_volumes',
     'scanners__last_five_minutes',
 ]) }}

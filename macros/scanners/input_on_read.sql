@@ -21,7 +21,7 @@ where
     cutoff_minute
     <= date_part('hour', p_cutoff_time::time) * 60 + date_part('minute', p_cutoff_time::time)
     and session_date <= coalesce(p_last_session_date, p_session_date)::date
-{%- elif name == 'scanners__sessions_so_far' -%}
+{%- elif name == 'scanners__session_to_cutoff' -%}
 select *
 from ({{ sql_on_read(name, scanner) }})
 where session_date between p_session_date::date and coalesce(p_last_session_date, p_session_date)::date

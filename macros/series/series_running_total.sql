@@ -9,12 +9,12 @@
 {%- set whole = series_planned(
     plan, value ~ '_whole', 'case when bar_number >= ' ~ start ~ ' then (' ~ value ~ ' * 1e12::double)::hugeint end', 0
 ) -%}
-{%- set so_far = series_planned(plan, value ~ '_so_far', 'sum(' ~ whole ~ ') over (rows unbounded preceding)', 0) -%}
+{%- set to_date = series_planned(plan, value ~ '_to_date', 'sum(' ~ whole ~ ') over (rows unbounded preceding)', 0) -%}
 {%- set carried = '«carried ' ~ value ~ ' ' ~ plan.columns[value].memory ~ ': ' -%}
 {%- set begun = series_planned(
     plan, value ~ '_begun',
-    'last_value(case when bar_number = ' ~ start ~ ' then coalesce(' ~ so_far ~ ' - ' ~ whole ~ ', ' ~ so_far ~ ', 0)'
-    ~ carried ~ 'coalesce(' ~ so_far ~ ', 0) - coalesce(stored, 0)» end ignore nulls) over (rows unbounded preceding)',
+    'last_value(case when bar_number = ' ~ start ~ ' then coalesce(' ~ to_date ~ ' - ' ~ whole ~ ', ' ~ to_date ~ ', 0)'
+    ~ carried ~ 'coalesce(' ~ to_date ~ ', 0) - coalesce(stored, 0)» end ignore nulls) over (rows unbounded preceding)',
     0
 ) -%}
 {%- set known = series_planned(
@@ -24,7 +24,7 @@
     0
 ) -%}
 {%- set exact = series_planned(
-    plan, value ~ '_exact', 'case when ' ~ known ~ ' then ' ~ so_far ~ ' - ' ~ begun ~ ' end', start
+    plan, value ~ '_exact', 'case when ' ~ known ~ ' then ' ~ to_date ~ ' - ' ~ begun ~ ' end', start
 ) -%}
 {%- set total = series_planned(plan, value ~ '_total', exact ~ '::double / 1e12::double', start) -%}
 {%- do plan.carried.update({total: value}) -%}

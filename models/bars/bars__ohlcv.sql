@@ -243,10 +243,10 @@ firsts as (
 started as (
     select
         *,
-        max(first_of_series) over so_far as series_row_number,
-        max(first_of_session) over so_far as session_row_number
+        max(first_of_series) over to_date as series_row_number,
+        max(first_of_session) over to_date as session_row_number
     from firsts
-    window so_far as (rows unbounded preceding) -- noqa: PRS
+    window to_date as (rows unbounded preceding) -- noqa: PRS
 ),
 
 -- how many bars of a series are there already, before the first that is built now

@@ -31,11 +31,11 @@ final as (
             order by session_date
             rows between earlier_sessions preceding and current row
         ),
-        so_far as (
+        to_date as (
             partition by portfolio, basis, window_sessions
             order by session_date
         )
-    qualify row_number() over so_far >= window_sessions
+    qualify row_number() over to_date >= window_sessions
 )
 
 select * exclude (last_session) from final

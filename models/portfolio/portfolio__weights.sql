@@ -48,24 +48,24 @@ priced as (
 entered as (
     select
         * exclude (bought_date, bought_close),
-        coalesce(lag(current_close) over so_far, bought_close) as previous_close,
+        coalesce(lag(current_close) over to_date, bought_close) as previous_close,
         if(
             bought_close is null,
-            first_value(current_close ignore nulls) over so_far,
+            first_value(current_close ignore nulls) over to_date,
             bought_close
         ) as entry_close,
         if(
             bought_close is null,
-            min(session_date) filter (where current_close is not null) over so_far,
+            min(session_date) filter (where current_close is not null) over to_date,
             bought_date
         ) as entry_date,
         if(
             bought_close is null,
-            min(earlier_session_count + 1) filter (where current_close is not null) over so_far,
+            min(earlier_session_count + 1) filter (where current_close is not null) over to_date,
             0
         ) as cash_session_count
     from priced
-    window so_far as (
+    window to_date as (
         partition by portfolio, effective_from, symbol
         order by session_date
         rows between unbounded preceding and current row

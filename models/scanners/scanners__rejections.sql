@@ -4,8 +4,8 @@ presets as (
     {{ all_presets(['preset', 'cutoff_time']) }}
 ),
 
-so_far as (
-    select * from {{ ref('scanners__traded_so_far') }}
+to_cutoff as (
+    select * from {{ ref('scanners__traded_to_cutoff') }}
 ),
 
 sessions as (
@@ -25,7 +25,7 @@ scanned_sessions as (
         calendar,
         session_date,
         cutoff_time
-    from so_far
+    from to_cutoff
 ),
 
 -- traded in the session before, and not seen today by the cutoff
@@ -44,11 +44,11 @@ silent as (
         on
             prior.calendar = traded_days.calendar
             and prior.session_date = traded_days.session_date
-    anti join so_far
+    anti join to_cutoff
         on
-            scanned_sessions.session_date = so_far.session_date
-            and scanned_sessions.cutoff_time = so_far.cutoff_time
-            and traded_days.symbol = so_far.symbol
+            scanned_sessions.session_date = to_cutoff.session_date
+            and scanned_sessions.cutoff_time = to_cutoff.cutoff_time
+            and traded_days.symbol = to_cutoff.symbol
 ),
 
 final as (
@@ -65,15 +65,15 @@ final as (
     union all
     {%- endfor %}
     select
-        so_far.session_date,
-        so_far.cutoff_time,
+        to_cutoff.session_date,
+        to_cutoff.cutoff_time,
         presets.scanner,
         presets.preset,
-        so_far.symbol,
+        to_cutoff.symbol,
         'days_and_minutes_differ' as rule
-    from so_far
+    from to_cutoff
     inner join presets using (cutoff_time)
-    where so_far.is_unsettled
+    where to_cutoff.has_day_minute_conflict
     union all
     select
         silent.session_date,

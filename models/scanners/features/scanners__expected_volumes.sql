@@ -4,8 +4,8 @@
 
 with
 
-so_far as (
-    select * from {{ ref('scanners__sessions_so_far') }}
+to_cutoff as (
+    select * from {{ ref('scanners__session_to_cutoff') }}
 ),
 
 session_minutes as (
@@ -42,7 +42,7 @@ scanned_sessions as (
         calendar,
         session_date,
         cutoff_time
-    from so_far
+    from to_cutoff
 ),
 
 numbers_before as (
@@ -99,20 +99,20 @@ prior_volumes as (
 
 final as (
     select
-        so_far.symbol,
-        so_far.session_date,
-        so_far.cutoff_time,
+        to_cutoff.symbol,
+        to_cutoff.session_date,
+        to_cutoff.cutoff_time,
         prior_volumes.history_sessions,
         round(
-            prior_volumes.adjusted_volume * so_far.adjustment_factor, {{ decimals }}
+            prior_volumes.adjusted_volume * to_cutoff.adjustment_factor, {{ decimals }}
         ) as expected_volume,
         prior_volumes.history_count,
         round(
-            so_far.volume_to_cutoff
-            / so_far.adjustment_factor
+            to_cutoff.volume_to_cutoff
+            / to_cutoff.adjustment_factor
             / nullif(prior_volumes.adjusted_volume, 0), {{ decimals }}
         ) as relative_volume
-    from so_far
+    from to_cutoff
     inner join prior_volumes using (symbol, session_date, cutoff_time)
 )
 

@@ -2,8 +2,8 @@
 
 with
 
-so_far as (
-    select * from {{ ref('scanners__sessions_so_far') }}
+to_cutoff as (
+    select * from {{ ref('scanners__session_to_cutoff') }}
 ),
 
 bars as (
@@ -23,17 +23,17 @@ directional_movement as (
 
 last_bars as (
     select
-        so_far.symbol,
-        so_far.session_date,
-        so_far.cutoff_time,
+        to_cutoff.symbol,
+        to_cutoff.session_date,
+        to_cutoff.cutoff_time,
         max(bars.bar_ts) as bar_ts
-    from so_far
+    from to_cutoff
     inner join bars using (symbol, session_date)
-    where bars.bar_end <= so_far.session_date + so_far.cutoff_time::time
+    where bars.bar_end <= to_cutoff.session_date + to_cutoff.cutoff_time::time
     group by
-        so_far.symbol,
-        so_far.session_date,
-        so_far.cutoff_time
+        to_cutoff.symbol,
+        to_cutoff.session_date,
+        to_cutoff.cutoff_time
 ),
 
 final as (

@@ -84,18 +84,19 @@ totals as (
         minutes.cutoff_minute,
         minutes.calendar,
         minutes.adjustment_factor,
-        first_value(signed.open ignore nulls) over so_far as open_price,
-        max(signed.high) over so_far as high_to_cutoff,
-        min(signed.low) over so_far as low_to_cutoff,
-        last_value(signed.close ignore nulls) over so_far as last_price,
-        count(signed.close) over so_far as bars_to_cutoff,
-        coalesce(sum(signed.volume::{{ exact }}) over so_far, 0)::double as volume,
-        coalesce(sum(signed.money::{{ exact }}) over so_far, 0)::double as money,
-        coalesce(sum(signed.signed_volume::{{ exact }}) over so_far, 0)::double as signed_volume,
-        coalesce(sum(signed.weighted_volume::{{ exact }}) over so_far, 0)::double as weighted_volume
+        first_value(signed.open ignore nulls) over to_date as open_price,
+        max(signed.high) over to_date as high_to_cutoff,
+        min(signed.low) over to_date as low_to_cutoff,
+        last_value(signed.close ignore nulls) over to_date as last_price,
+        count(signed.close) over to_date as bars_to_cutoff,
+        coalesce(sum(signed.volume::{{ exact }}) over to_date, 0)::double as volume,
+        coalesce(sum(signed.money::{{ exact }}) over to_date, 0)::double as money,
+        coalesce(sum(signed.signed_volume::{{ exact }}) over to_date, 0)::double as signed_volume,
+        coalesce(sum(signed.weighted_volume::{{ exact }}) over to_date, 0)::double
+            as weighted_volume
     from minutes
     left join signed using (symbol, session_date, cutoff_minute)
-    window so_far as (
+    window to_date as (
         partition by minutes.symbol, minutes.session_date
         order by minutes.cutoff_minute
         rows unbounded preceding

@@ -9,8 +9,8 @@ presets as (
     select * from {{ ref('breakout_presets') }}
 ),
 
-so_far as (
-    select * from {{ ref('scanners__sessions_so_far') }}
+to_cutoff as (
+    select * from {{ ref('scanners__session_to_cutoff') }}
 ),
 
 expected_volumes as (
@@ -32,38 +32,38 @@ tiers as (
 -- in shares as they are traded on the day of the scan
 levels as (
     select
-        so_far.*,
+        to_cutoff.*,
         presets.* exclude (cutoff_time),
         histories.history_count,
         expected_volumes.relative_volume,
         expected_volumes.history_count as volume_history_count,
-        round(histories.high / so_far.adjustment_factor, {{ price_decimals }}) as resistance,
-        round(histories.low / so_far.adjustment_factor, {{ price_decimals }}) as support,
+        round(histories.high / to_cutoff.adjustment_factor, {{ price_decimals }}) as resistance,
+        round(histories.low / to_cutoff.adjustment_factor, {{ price_decimals }}) as support,
         round(
-            histories.prior_close / so_far.adjustment_factor, {{ price_decimals }}
+            histories.prior_close / to_cutoff.adjustment_factor, {{ price_decimals }}
         ) as prior_close,
         round(
-            histories.high_before_prior_session / so_far.adjustment_factor, {{ price_decimals }}
+            histories.high_before_prior_session / to_cutoff.adjustment_factor, {{ price_decimals }}
         ) as prior_resistance,
         round(
-            histories.low_before_prior_session / so_far.adjustment_factor, {{ price_decimals }}
+            histories.low_before_prior_session / to_cutoff.adjustment_factor, {{ price_decimals }}
         ) as prior_support,
         {{ change_pct('histories.high', 'histories.low', 'histories.mean_close') }}
             as consolidation_pct,
-        {{ change_pct('so_far.last_price', 'so_far.open_price', 'so_far.open_price') }}
+        {{ change_pct('to_cutoff.last_price', 'to_cutoff.open_price', 'to_cutoff.open_price') }}
             as change_pct
-    from so_far
+    from to_cutoff
     inner join presets using (cutoff_time)
     left join histories
         on
-            so_far.symbol = histories.symbol
-            and so_far.session_date = histories.session_date
+            to_cutoff.symbol = histories.symbol
+            and to_cutoff.session_date = histories.session_date
             and presets.lookback_sessions = histories.lookback_sessions
     left join expected_volumes
         on
-            so_far.symbol = expected_volumes.symbol
-            and so_far.session_date = expected_volumes.session_date
-            and so_far.cutoff_time = expected_volumes.cutoff_time
+            to_cutoff.symbol = expected_volumes.symbol
+            and to_cutoff.session_date = expected_volumes.session_date
+            and to_cutoff.cutoff_time = expected_volumes.cutoff_time
             and presets.history_sessions = expected_volumes.history_sessions
 ),
 

@@ -9,8 +9,8 @@ presets as (
     select * from {{ ref('gap_presets') }}
 ),
 
-so_far as (
-    select * from {{ ref('scanners__sessions_so_far') }}
+to_cutoff as (
+    select * from {{ ref('scanners__session_to_cutoff') }}
 ),
 
 expected_volumes as (
@@ -24,10 +24,10 @@ histories as (
 -- in shares as they are traded on the day of the scan
 levels as (
     select
-        so_far.*,
+        to_cutoff.*,
         presets.* exclude (cutoff_time),
         round(
-            histories.prior_close / so_far.adjustment_factor, {{ price_decimals }}
+            histories.prior_close / to_cutoff.adjustment_factor, {{ price_decimals }}
         ) as prior_close,
         -- evidence, and no reason to leave a symbol out: too little to go by is not known
         if(
@@ -35,18 +35,18 @@ levels as (
             expected_volumes.relative_volume,
             null
         ) as relative_volume
-    from so_far
+    from to_cutoff
     inner join presets using (cutoff_time)
     left join histories
         on
-            so_far.symbol = histories.symbol
-            and so_far.session_date = histories.session_date
+            to_cutoff.symbol = histories.symbol
+            and to_cutoff.session_date = histories.session_date
             and presets.lookback_sessions = histories.lookback_sessions
     left join expected_volumes
         on
-            so_far.symbol = expected_volumes.symbol
-            and so_far.session_date = expected_volumes.session_date
-            and so_far.cutoff_time = expected_volumes.cutoff_time
+            to_cutoff.symbol = expected_volumes.symbol
+            and to_cutoff.session_date = expected_volumes.session_date
+            and to_cutoff.cutoff_time = expected_volumes.cutoff_time
             and presets.history_sessions = expected_volumes.history_sessions
 ),
 

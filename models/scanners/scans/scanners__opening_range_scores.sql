@@ -7,8 +7,8 @@ presets as (
     select * from {{ ref('opening_range_presets') }}
 ),
 
-so_far as (
-    select * from {{ ref('scanners__sessions_so_far') }}
+to_cutoff as (
+    select * from {{ ref('scanners__session_to_cutoff') }}
 ),
 
 expected_volumes as (
@@ -22,27 +22,27 @@ opening_ranges as (
 -- a range that is still going on at the cutoff is not known
 measures as (
     select
-        so_far.*,
+        to_cutoff.*,
         presets.* exclude (cutoff_time),
         opening_ranges.range_high,
         opening_ranges.range_low,
         expected_volumes.relative_volume,
         expected_volumes.history_count,
-        {{ change_pct('so_far.last_price', 'so_far.open_price', 'so_far.open_price') }}
+        {{ change_pct('to_cutoff.last_price', 'to_cutoff.open_price', 'to_cutoff.open_price') }}
             as change_pct
-    from so_far
+    from to_cutoff
     inner join presets using (cutoff_time)
     left join opening_ranges
         on
-            so_far.symbol = opening_ranges.symbol
-            and so_far.session_date = opening_ranges.session_date
+            to_cutoff.symbol = opening_ranges.symbol
+            and to_cutoff.session_date = opening_ranges.session_date
             and presets.range_minutes = opening_ranges.range_minutes
-            and so_far.session_date + so_far.cutoff_time::time >= opening_ranges.range_end_ts
+            and to_cutoff.session_date + to_cutoff.cutoff_time::time >= opening_ranges.range_end_ts
     left join expected_volumes
         on
-            so_far.symbol = expected_volumes.symbol
-            and so_far.session_date = expected_volumes.session_date
-            and so_far.cutoff_time = expected_volumes.cutoff_time
+            to_cutoff.symbol = expected_volumes.symbol
+            and to_cutoff.session_date = expected_volumes.session_date
+            and to_cutoff.cutoff_time = expected_volumes.cutoff_time
             and presets.history_sessions = expected_volumes.history_sessions
 ),
 

@@ -9,8 +9,8 @@ presets as (
     select * from {{ ref('relative_volume_presets') }}
 ),
 
-so_far as (
-    select * from {{ ref('scanners__sessions_so_far') }}
+to_cutoff as (
+    select * from {{ ref('scanners__session_to_cutoff') }}
 ),
 
 expected_volumes as (
@@ -23,31 +23,33 @@ histories as (
 
 measures as (
     select
-        so_far.*,
+        to_cutoff.*,
         presets.* exclude (cutoff_time),
         expected_volumes.expected_volume,
         expected_volumes.relative_volume,
         expected_volumes.history_count,
         histories.history_count as daily_history_count,
         round(
-            histories.mean_volume * so_far.adjustment_factor, {{ volume_decimals }}
+            histories.mean_volume * to_cutoff.adjustment_factor, {{ volume_decimals }}
         ) as avg_daily_volume,
-        {{ change_pct('so_far.last_price', 'so_far.open_price', 'so_far.open_price') }}
+        {{ change_pct('to_cutoff.last_price', 'to_cutoff.open_price', 'to_cutoff.open_price') }}
             as change_pct,
-        {{ change_pct('so_far.high_to_cutoff', 'so_far.low_to_cutoff', 'so_far.last_price') }}
+        {{ change_pct(
+            'to_cutoff.high_to_cutoff', 'to_cutoff.low_to_cutoff', 'to_cutoff.last_price'
+        ) }}
             as intraday_range_pct
-    from so_far
+    from to_cutoff
     inner join presets using (cutoff_time)
     left join histories
         on
-            so_far.symbol = histories.symbol
-            and so_far.session_date = histories.session_date
+            to_cutoff.symbol = histories.symbol
+            and to_cutoff.session_date = histories.session_date
             and presets.lookback_sessions = histories.lookback_sessions
     left join expected_volumes
         on
-            so_far.symbol = expected_volumes.symbol
-            and so_far.session_date = expected_volumes.session_date
-            and so_far.cutoff_time = expected_volumes.cutoff_time
+            to_cutoff.symbol = expected_volumes.symbol
+            and to_cutoff.session_date = expected_volumes.session_date
+            and to_cutoff.cutoff_time = expected_volumes.cutoff_time
             and presets.history_sessions = expected_volumes.history_sessions
 ),
 

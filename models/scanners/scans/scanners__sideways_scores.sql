@@ -16,8 +16,8 @@ presets as (
     select * from {{ ref('sideways_presets') }}
 ),
 
-so_far as (
-    select * from {{ ref('scanners__sessions_so_far') }}
+to_cutoff as (
+    select * from {{ ref('scanners__session_to_cutoff') }}
 ),
 
 expected_volumes as (
@@ -30,26 +30,28 @@ last_five_minutes as (
 
 measures as (
     select
-        so_far.*,
+        to_cutoff.*,
         presets.* exclude (cutoff_time),
         round(last_five_minutes.natr_14, {{ indicator_decimals }}) as atr_pct,
         round(last_five_minutes.adx_14, {{ indicator_decimals }}) as adx,
-        {{ change_pct('so_far.last_price', 'so_far.vwap_to_cutoff', 'so_far.vwap_to_cutoff') }}
+        {{ change_pct(
+            'to_cutoff.last_price', 'to_cutoff.vwap_to_cutoff', 'to_cutoff.vwap_to_cutoff'
+        ) }}
             as vwap_distance_pct,
         round(
-            (so_far.obv_to_cutoff - so_far.mean_obv_to_cutoff)
-            / nullif(so_far.volume_to_cutoff, 0), {{ indicator_decimals }}
+            (to_cutoff.obv_to_cutoff - to_cutoff.mean_obv_to_cutoff)
+            / nullif(to_cutoff.volume_to_cutoff, 0), {{ indicator_decimals }}
         ) as obv_slope,
         expected_volumes.relative_volume,
         expected_volumes.history_count
-    from so_far
+    from to_cutoff
     inner join presets using (cutoff_time)
     left join last_five_minutes using (symbol, session_date, cutoff_time)
     left join expected_volumes
         on
-            so_far.symbol = expected_volumes.symbol
-            and so_far.session_date = expected_volumes.session_date
-            and so_far.cutoff_time = expected_volumes.cutoff_time
+            to_cutoff.symbol = expected_volumes.symbol
+            and to_cutoff.session_date = expected_volumes.session_date
+            and to_cutoff.cutoff_time = expected_volumes.cutoff_time
             and presets.history_sessions = expected_volumes.history_sessions
 ),
 

@@ -11,8 +11,8 @@ presets as (
     select * from {{ ref('technical_presets') }}
 ),
 
-so_far as (
-    select * from {{ ref('scanners__sessions_so_far') }}
+to_cutoff as (
+    select * from {{ ref('scanners__session_to_cutoff') }}
 ),
 
 expected_volumes as (
@@ -26,7 +26,7 @@ prior_sessions as (
 -- prices in shares as they are traded on the day of the scan
 measures as (
     select
-        so_far.*,
+        to_cutoff.*,
         presets.* exclude (cutoff_time),
         round(prior_sessions.rsi_14, {{ indicator_decimals }}) as rsi,
         {{ change_pct(
@@ -39,13 +39,13 @@ measures as (
             'prior_sessions.adjusted_close_before'
         ) }}
             as histogram_before_pct,
-        round(prior_sessions.ema_20 / so_far.adjustment_factor, {{ price_decimals }}) as ema_20,
-        round(prior_sessions.ema_50 / so_far.adjustment_factor, {{ price_decimals }}) as ema_50,
+        round(prior_sessions.ema_20 / to_cutoff.adjustment_factor, {{ price_decimals }}) as ema_20,
+        round(prior_sessions.ema_50 / to_cutoff.adjustment_factor, {{ price_decimals }}) as ema_50,
         round(
-            prior_sessions.bollinger_lower_20 / so_far.adjustment_factor, {{ price_decimals }}
+            prior_sessions.bollinger_lower_20 / to_cutoff.adjustment_factor, {{ price_decimals }}
         ) as bollinger_lower,
         round(
-            prior_sessions.bollinger_upper_20 / so_far.adjustment_factor, {{ price_decimals }}
+            prior_sessions.bollinger_upper_20 / to_cutoff.adjustment_factor, {{ price_decimals }}
         ) as bollinger_upper,
         round(prior_sessions.adx_14, {{ indicator_decimals }}) as adx,
         prior_sessions.supertrend_direction_10 as supertrend_direction,
@@ -54,14 +54,14 @@ measures as (
             expected_volumes.relative_volume,
             null
         ) as relative_volume
-    from so_far
+    from to_cutoff
     inner join presets using (cutoff_time)
     left join prior_sessions using (symbol, session_date)
     left join expected_volumes
         on
-            so_far.symbol = expected_volumes.symbol
-            and so_far.session_date = expected_volumes.session_date
-            and so_far.cutoff_time = expected_volumes.cutoff_time
+            to_cutoff.symbol = expected_volumes.symbol
+            and to_cutoff.session_date = expected_volumes.session_date
+            and to_cutoff.cutoff_time = expected_volumes.cutoff_time
             and presets.history_sessions = expected_volumes.history_sessions
 ),
 

@@ -309,8 +309,8 @@ def test_a_delivered_day_is_held_against_its_own_minutes(field: Warehouse) -> No
 def test_days_and_minutes_that_differ_are_not_scanned(field: Warehouse) -> None:
     """From the first price that is known to be of other shares until a session after they agree."""
     assert field.query(
-        "select distinct symbol, strftime(session_date, '%d') from scanners.traded_so_far "
-        "where is_unsettled order by all"
+        "select distinct symbol, strftime(session_date, '%d') from scanners.traded_to_cutoff "
+        "where has_day_minute_conflict order by all"
     ) == [("LATE", "08"), ("SPLIT", "07"), ("SPLIT", "08"), ("SPLIT", "09")]
     # from eve to day: 120 after 110 and the hundredth that it rose by
     assert field.query(

@@ -258,8 +258,8 @@ def vwap(bars: Bars) -> Outputs:
     average, deviation = np.full((2, len(bars["close"])), np.nan)
     for session in sessions(bars):
         for bar in range(session.start, session.stop):
-            so_far = slice(session.start, bar + 1)
-            prices, volumes = typical(bars)[so_far], bars["volume"][so_far]
+            to_date = slice(session.start, bar + 1)
+            prices, volumes = typical(bars)[to_date], bars["volume"][to_date]
             if volumes.sum() > 0:
                 average[bar] = np.average(prices, weights=volumes)
                 squares = (prices - average[bar]) ** 2

@@ -320,7 +320,7 @@ def test_a_near_miss_is_no_pattern(
 SEEN = ("pivots", "pattern_events", "pattern_records", "pattern")
 FEATURES = (
     *("cutoffs", "session_minutes", "sessions", "histories"),
-    *("traded_so_far", "sessions_so_far", "expected_volumes"),
+    *("traded_to_cutoff", "session_to_cutoff", "expected_volumes"),
 )
 SCAN = (*FEATURES, *STEPS, "pattern")
 # some symbols that have minutes too, so that there is something to scan, and their days of a year
@@ -581,12 +581,13 @@ RECORDS = [
 def scanned(sample: Warehouse) -> duckdb.DuckDBPyConnection:
     connection = world(sample, "from built.bars.ohlcv limit 0", "seeds.pattern_presets")
     connection.execute("use duckbourse.scanners")
-    for table in ("sessions_so_far", "expected_volumes", "pattern_events", "pattern_records"):
+    for table in ("session_to_cutoff", "expected_volumes", "pattern_events", "pattern_records"):
         connection.execute(f"create table {table} as from built.scanners.{table} limit 0")
     for symbol, events in SHOWN.items():
         for cutoff in ("09:50", "10:00"):
             connection.execute(
-                "insert into sessions_so_far by name select ? as symbol, ?::date as session_date, "
+                "insert into session_to_cutoff by name"
+                " select ? as symbol, ?::date as session_date, "
                 "? as cutoff_time, 'XNSE' as calendar, ? as last_price, 0.5 as adjustment_factor",
                 [symbol, DAY, cutoff, 5001 if symbol == "DEAR" else 100],
             )

@@ -43,14 +43,14 @@ class Proof(NamedTuple):
 # in a copy of a scanner, the session so far is the last that there will ever be
 LAST = """
     create table duckbourse.scanners.peeked as
-    select so_far.* replace (
+    select to_cutoff.* replace (
         last.open_price as open_price, last.high_to_cutoff as high_to_cutoff,
         last.low_to_cutoff as low_to_cutoff, last.last_price as last_price,
         last.volume_to_cutoff as volume_to_cutoff
     )
-    from "duckbourse"."scanners"."sessions_so_far" as so_far
+    from "duckbourse"."scanners"."session_to_cutoff" as to_cutoff
     inner join (
-        from "duckbourse"."scanners"."sessions_so_far"
+        from "duckbourse"."scanners"."session_to_cutoff"
         qualify session_date = max(session_date) over (partition by symbol, cutoff_time)
     ) as last using (symbol, cutoff_time)
 """
@@ -58,7 +58,7 @@ LATE = ("cutoffs.cutoff_minute,", "cutoffs.cutoff_minute + 30,")
 # a minute, a volume or a day that is not over yet, in a feature
 READERS = ("crp", "breakout", "technical", "opening_range", "sideways")
 PLANTED = {
-    "scanners.traded_so_far": [LATE],
+    "scanners.traded_to_cutoff": [LATE],
     "scanners.expected_volumes": [LATE, ("unnest(range(1, history_", "unnest(range(0, history_")],
     "scanners.prior_sessions": [("= prior.session_number + 1", "= prior.session_number")],
     "scanners.opening_ranges": [
@@ -67,12 +67,12 @@ PLANTED = {
             "+ lengths.range_minutes + 60 as cutoff_minute",
         )
     ],
-    "scanners.last_five_minutes": [("bars.bar_end <= so_far", "bars.bar_ts <= so_far")],
+    "scanners.last_five_minutes": [("bars.bar_end <= to_cutoff", "bars.bar_ts <= to_cutoff")],
     "scanners.histories": [("preceding and 1 preceding", "preceding and current row")],
 }
 
 # a feature that scanners read through another
-READ_THROUGH = {"scanners.traded_so_far": "scanners.sessions_so_far"}
+READ_THROUGH = {"scanners.traded_to_cutoff": "scanners.session_to_cutoff"}
 
 
 PLANTED_AT = "2010-05-06 09:50"
@@ -101,7 +101,7 @@ def with_mistakes(
     for name in room(sample).scanners:
         scanner = f"scanners.{name}"
         inputs.begin()
-        build(sample, inputs, scanner, ('"scanners"."sessions_so_far"', '"scanners"."peeked"'))
+        build(sample, inputs, scanner, ('"scanners"."session_to_cutoff"', '"scanners"."peeked"'))
         yield scanner, [answers(inputs, scanner, PLANTED_AT)]
         inputs.rollback()
     for feature, mistakes in PLANTED.items():

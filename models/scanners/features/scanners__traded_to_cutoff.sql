@@ -128,7 +128,7 @@ final as (
         traded.obv_to_cutoff,
         traded.mean_obv_to_cutoff,
         traded.adjustment_factor,
-        conflicting.symbol is not null or jumped.symbol is not null as is_unsettled
+        conflicting.symbol is not null or jumped.symbol is not null as has_day_minute_conflict
     from traded
     left join conflicting using (symbol, session_date)
     left join jumped using (symbol, session_date, cutoff_time)

@@ -3,7 +3,7 @@
 with
 
 traded as (
-    select * from {{ ref('scanners__traded_so_far') }}
+    select * from {{ ref('scanners__traded_to_cutoff') }}
 ),
 
 final as (
@@ -23,7 +23,7 @@ final as (
         mean_obv_to_cutoff,
         adjustment_factor
     from traded
-    where not is_unsettled
+    where not has_day_minute_conflict
 )
 
 select * from final
