@@ -60,7 +60,7 @@ charged as (
         signals.signal_rank,
         signals.symbol,
         coalesce(instruments.sector, 'of ' || signals.symbol) as sector,
-        signals.known_at,
+        signals.known_ts,
         signals.direction,
         if(signals.direction = 'long', 1, -1) as side,
         signals.position_pct,
@@ -168,17 +168,17 @@ final as (
         end as kelly_pct,
         row_number() over (
             partition by shares.run_id, shares.session_date, shares.symbol
-            order by shares.known_at, shares.signal_rank
+            order by shares.known_ts, shares.signal_rank
         ) as symbol_rank,
         row_number() over (
             partition by shares.run_id, shares.session_date
-            order by shares.known_at, shares.signal_rank, shares.signal_id
+            order by shares.known_ts, shares.signal_rank, shares.signal_id
         ) as entry_rank
     from shares
     asof left join volatilities
         on
             shares.symbol = volatilities.symbol
-            and shares.known_at >= volatilities.bar_end
+            and shares.known_ts >= volatilities.bar_end
 )
 
 select * from final

@@ -17,7 +17,7 @@ moments as (
     select distinct
         calendar,
         session_date,
-        known_at
+        known_ts
     from signals
 ),
 
@@ -36,11 +36,11 @@ shuffled as (
     select
         calendar,
         session_date,
-        moments.known_at,
+        moments.known_ts,
         traded_symbols.symbol,
         row_number() over (
-            partition by calendar, session_date, moments.known_at
-            order by hash(hash(traded_symbols.symbol, moments.known_at)), traded_symbols.symbol
+            partition by calendar, session_date, moments.known_ts
+            order by hash(hash(traded_symbols.symbol, moments.known_ts)), traded_symbols.symbol
         ) as place
     from moments
     inner join traded_symbols using (calendar, session_date)
@@ -56,7 +56,7 @@ others as (
         on
             signals.calendar = shuffled.calendar
             and signals.session_date = shuffled.session_date
-            and signals.known_at = shuffled.known_at
+            and signals.known_ts = shuffled.known_ts
             and signals.symbol != shuffled.symbol
     qualify row_number() over (partition by signals.signal_id order by shuffled.place)
         < {{ drawn_from }}
@@ -69,7 +69,7 @@ final as (
         symbol,
         calendar,
         session_date,
-        known_at,
+        known_ts,
         direction,
         stop_price,
         target_price,
@@ -82,7 +82,7 @@ final as (
         symbol,
         calendar,
         session_date,
-        known_at,
+        known_ts,
         direction,
         stop_price,
         target_price,
@@ -91,4 +91,4 @@ final as (
 )
 
 select * from final
-order by session_date, known_at, symbol, signal_id
+order by session_date, known_ts, symbol, signal_id

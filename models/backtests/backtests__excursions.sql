@@ -16,7 +16,7 @@ entries as (
     select distinct
         symbol,
         session_date,
-        known_at,
+        known_ts,
         direction
     from {{ ref('backtests__entries') }}
 ),
@@ -24,7 +24,7 @@ entries as (
 paths as (
     select
         symbol,
-        entries.known_at,
+        entries.known_ts,
         entries.direction,
         minutes.bar_ts,
         minutes.bar_end,
@@ -33,7 +33,7 @@ paths as (
         if(entries.direction = 'long', minutes.low, -minutes.high) as adverse
     from entries
     inner join minutes using (symbol, session_date)
-    where minutes.bar_ts >= entries.known_at
+    where minutes.bar_ts >= entries.known_ts
 ),
 
 reaches as (
@@ -47,7 +47,7 @@ reaches as (
     from paths
     window
         bars_before as (
-            partition by symbol, known_at, direction
+            partition by symbol, known_ts, direction
             order by bar_ts
             rows between unbounded preceding and 1 preceding
         )
@@ -61,7 +61,7 @@ compared as (
     from reaches
     window
         bars_before as (
-            partition by symbol, known_at, direction
+            partition by symbol, known_ts, direction
             order by bar_ts
             rows between unbounded preceding and 1 preceding
         )
@@ -100,7 +100,7 @@ records as (
 final as (
     select
         symbol,
-        known_at,
+        known_ts,
         direction,
         kind,
         bar_ts,
@@ -113,4 +113,4 @@ final as (
 )
 
 select * from final
-order by symbol, known_at, direction, kind, bar_ts
+order by symbol, known_ts, direction, kind, bar_ts

@@ -94,7 +94,7 @@ placed as (
         signals.chosen_signal_id,
         signals.symbol,
         signals.session_date,
-        signals.known_at,
+        signals.known_ts,
         signals.direction,
         signals.latest_exit_ts,
         signals.stop_price,
@@ -117,7 +117,7 @@ placed as (
         on
             signals.symbol = entries.symbol
             and signals.session_date = entries.session_date
-            and signals.known_at <= entries.bar_ts
+            and signals.known_ts <= entries.bar_ts
     asof left join minutes as lasts
         on
             signals.symbol = lasts.symbol
@@ -126,7 +126,7 @@ placed as (
     asof left join average_ranges
         on
             signals.symbol = average_ranges.symbol
-            and signals.known_at >= average_ranges.bar_end
+            and signals.known_ts >= average_ranges.bar_end
 ),
 
 -- a random entry's levels are as far from its open, in per cent, as the signal's are from its own
@@ -183,25 +183,25 @@ touched as (
     asof left join worst
         on
             bounded.symbol = worst.symbol
-            and bounded.known_at = worst.known_at
+            and bounded.known_ts = worst.known_ts
             and bounded.direction = worst.direction
             and bounded.stop_level >= worst.reach
     asof left join best
         on
             bounded.symbol = best.symbol
-            and bounded.known_at = best.known_at
+            and bounded.known_ts = best.known_ts
             and bounded.direction = best.direction
             and bounded.target_level <= best.reach
     asof left join falls
         on
             bounded.symbol = falls.symbol
-            and bounded.known_at = falls.known_at
+            and bounded.known_ts = falls.known_ts
             and bounded.direction = falls.direction
             and bounded.trailing_stop_pct <= falls.reach
     asof left join drops
         on
             bounded.symbol = drops.symbol
-            and bounded.known_at = drops.known_at
+            and bounded.known_ts = drops.known_ts
             and bounded.direction = drops.direction
             and bounded.trail_distance <= drops.reach
 ),
@@ -258,13 +258,13 @@ seen as (
     asof left join best
         on
             timed.symbol = best.symbol
-            and timed.known_at = best.known_at
+            and timed.known_ts = best.known_ts
             and timed.direction = best.direction
             and if(timed.exit_reason = 'time', timed.exit_bar_end, timed.exit_bar_ts) > best.bar_ts
     asof left join worst
         on
             timed.symbol = worst.symbol
-            and timed.known_at = worst.known_at
+            and timed.known_ts = worst.known_ts
             and timed.direction = worst.direction
             and if(timed.exit_reason = 'time', timed.exit_bar_end, timed.exit_bar_ts) > worst.bar_ts
 ),

@@ -17,7 +17,7 @@ final as (
         signals.scanner,
         signals.preset,
         sessions.session_date,
-        signals.known_at,
+        signals.known_ts,
         signals.symbol,
         signals.calendar,
         signals.direction,
@@ -30,8 +30,8 @@ final as (
         signals.position_pct
     from signals
     asof left join sessions
-        on signals.calendar = sessions.calendar and signals.known_at < sessions.close_ts
+        on signals.calendar = sessions.calendar and signals.known_ts < sessions.close_ts
 )
 
 select * from final
-order by session_date, known_at, scanner, preset, signal_rank
+order by session_date, known_ts, scanner, preset, signal_rank

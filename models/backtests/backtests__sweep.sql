@@ -63,7 +63,7 @@ entered as (
         signals.calendar,
         signals.symbol,
         signals.session_date,
-        signals.known_at,
+        signals.known_ts,
         signals.direction,
         signals.score,
         signals.signal_rank,
@@ -77,7 +77,7 @@ entered as (
         on
             signals.symbol = entries.symbol
             and signals.session_date = entries.session_date
-            and signals.known_at <= entries.bar_ts
+            and signals.known_ts <= entries.bar_ts
     where not entries.is_locked
 ),
 
@@ -85,7 +85,7 @@ stop_levels as (
     select
         entered.signal_id,
         entered.symbol,
-        entered.known_at,
+        entered.known_ts,
         entered.direction,
         grid.setting as stop_loss_pct,
         entered.side * round(
@@ -108,7 +108,7 @@ stops as (
     asof left join worst
         on
             stop_levels.symbol = worst.symbol
-            and stop_levels.known_at = worst.known_at
+            and stop_levels.known_ts = worst.known_ts
             and stop_levels.direction = worst.direction
             and stop_levels.stop_level >= worst.reach
 ),
@@ -117,7 +117,7 @@ target_levels as (
     select
         entered.signal_id,
         entered.symbol,
-        entered.known_at,
+        entered.known_ts,
         entered.direction,
         grid.setting as take_profit_pct,
         entered.side * round(
@@ -140,7 +140,7 @@ targets as (
     asof left join best
         on
             target_levels.symbol = best.symbol
-            and target_levels.known_at = best.known_at
+            and target_levels.known_ts = best.known_ts
             and target_levels.direction = best.direction
             and target_levels.target_level <= best.reach
 ),

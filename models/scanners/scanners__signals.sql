@@ -36,7 +36,7 @@ final as (
         directed.scanner,
         directed.preset,
         directed.session_date,
-        directed.session_date + directed.cutoff_time::time as known_at,
+        directed.session_date + directed.cutoff_time::time as known_ts,
         directed.symbol,
         directed.calendar,
         directed.direction,
@@ -65,4 +65,4 @@ final as (
 )
 
 select * from final
-order by session_date, known_at, scanner, preset, signal_rank
+order by session_date, known_ts, scanner, preset, signal_rank

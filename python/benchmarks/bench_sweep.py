@@ -107,7 +107,7 @@ def make_bars(folder: Path, sessions: int) -> None:
                     'made' as scanner,
                     'up' as preset,
                     session_date,
-                    bar_ts as known_at,
+                    bar_ts as known_ts,
                     symbol,
                     'XNSE' as calendar,
                     'long' as direction,
@@ -193,7 +193,7 @@ def windows(folder: Path) -> dict[str, Any]:
             select bars.open, bars.high, bars.low, bars.close
             from '{folder}/signals.parquet' as signals
             inner join '{folder}/bars.parquet' as bars using (symbol, session_date)
-            where bars.bar_ts >= signals.known_at
+            where bars.bar_ts >= signals.known_ts
                 and bars.bar_end <= signals.session_date + signals.exit_time::time
             order by signals.session_date, signals.signal_rank, bars.bar_ts
         """).fetchnumpy()

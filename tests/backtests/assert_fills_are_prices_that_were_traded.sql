@@ -69,7 +69,7 @@ possible as (
         not minutes.is_locked
         and minutes.bar_ts >= sessions.open_ts
         and minutes.bar_end <= sessions.close_ts
-        and minutes.bar_ts >= entries.known_at
+        and minutes.bar_ts >= entries.known_ts
         and minutes.bar_end <= entries.session_date + entries.exit_time::time
 )
 

@@ -12,7 +12,7 @@ select
 from signals
 window
     scan as (
-        partition by scanner, preset, calendar, known_at
+        partition by scanner, preset, calendar, known_ts
         order by signal_rank
     )
 qualify

@@ -20,7 +20,7 @@ prices as (
         on
             signals.symbol = minutes.symbol
             and signals.session_date = minutes.session_date
-            and signals.known_at >= minutes.bar_end
+            and signals.known_ts >= minutes.bar_end
     group by signals.signal_id, signals.entry_price
 )
 

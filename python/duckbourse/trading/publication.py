@@ -180,7 +180,7 @@ def _signal_row(row: dict[str, Any], zone: ZoneInfo) -> dict[str, Any]:
         name: row[name] and Decimal(str(row[name])).quantize(PRICE_STEP)
         for name in ("entry_price", "stop_price", "target_price")
     }
-    known_at = instant(row["known_at"], zone)
+    known_at = instant(row["known_ts"], zone)
     position_pct = str(row["position_pct"])
     return (
         row

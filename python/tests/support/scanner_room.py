@@ -154,10 +154,10 @@ def lay_out(
 
 def answers(connection: duckdb.DuckDBPyConnection, relation: str, now: str) -> Rows:
     """Return what a relation had to say by then."""
-    known_at = "known_at" if relation == "scanners.signals" else "session_date + cutoff_time::time"
+    known_ts = "known_ts" if relation == "scanners.signals" else "session_date + cutoff_time::time"
     return connection.execute(
         f"select t::varchar from duckbourse.{relation} as t "
-        f"where {known_at} <= timestamp '{now}' order by all"
+        f"where {known_ts} <= timestamp '{now}' order by all"
     ).fetchall()
 
 

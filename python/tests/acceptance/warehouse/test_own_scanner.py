@@ -68,7 +68,7 @@ def test_the_example_is_a_scanner_here_and_in_a_package_until_it_is_taken_out(
     added: Warehouse,
 ) -> None:
     signals = added.query(
-        "select scanner, count(*), min(known_at::time)::varchar, "
+        "select scanner, count(*), min(known_ts::time)::varchar, "
         "bool_and(target_price > entry_price and stop_price < entry_price), "
         "min(list_sort(json_keys(evidence)))::varchar, count(distinct scanner_version) "
         "from scanners.signals where scanner in ('above_vwap', 'plugged') group by all order by all"

@@ -26,7 +26,7 @@ class Bar(NamedTuple):
 
 @dataclass(frozen=True)
 class Signal:
-    known_at: datetime
+    known_ts: datetime
     exit_at: datetime
     is_long: bool
     stop: float
@@ -73,7 +73,7 @@ def follow(
     A trailing stop is so many per cent, or so much money, below the best price of the bars before.
     """
     nothing = (None,) * 8
-    bars = [bar for bar in session if bar.start >= signal.known_at and bar.end <= signal.exit_at]
+    bars = [bar for bar in session if bar.start >= signal.known_ts and bar.end <= signal.exit_at]
     if not bars:
         return Exit(*nothing[:5], "no_bars", *nothing[:3])
     lock = session[first_locked(session)].start if first_locked(session) < len(session) else None

@@ -29,12 +29,12 @@ CANDIDATES = """
         inner join bars.ohlcv using (symbol, timeframe, bar_ts)
         where timeframe = '1d'
     ) as volatility
-        on signals.symbol = volatility.symbol and signals.known_at >= volatility.bar_end
+        on signals.symbol = volatility.symbol and signals.known_ts >= volatility.bar_end
     where scanner = $scanner and preset = $preset and signals.calendar = $calendar
         and exits.trailing_stop_pct is not distinct from $trailing_pct
         and exits.trailing_stop_atr_ratio is not distinct from $trailing_ratio
         and exits.entry_price is not null
-    order by signals.session_date, signals.known_at, signal_rank
+    order by signals.session_date, signals.known_ts, signal_rank
 """
 
 

@@ -32,7 +32,7 @@ TRADES = """
     select
         signal_id, trades.symbol, trades.entry_amount::double as entry_amount, trades.entry_price,
         trades.net_return_pct::double as net_return_pct, candidates.*,
-        signals.calendar, signals.session_date, signals.known_at, signals.target_price,
+        signals.calendar, signals.session_date, signals.known_ts, signals.target_price,
         signals.session_date + signals.exit_time::time as exit_at
     from backtests.trades
     inner join backtests.candidates using (run_id, signal_id)
@@ -69,7 +69,7 @@ class Market:
 def net_returns(market: Market, run: Row, trade: Row) -> Iterator[float]:
     """Yield what the trade would have made, in per cent, in each symbol that could be entered."""
     for symbol, bars in market.sessions[trade["session_date"]].items():
-        entered = [bar for bar in bars if bar.start >= trade["known_at"]]
+        entered = [bar for bar in bars if bar.start >= trade["known_ts"]]
         if not entered:
             continue
         ratio = entered[0].open / trade["entry_price"]
@@ -77,10 +77,10 @@ def net_returns(market: Market, run: Row, trade: Row) -> Iterator[float]:
         if symbol != trade["symbol"]:
             stop, target = rounded(stop), rounded(target)
         trailing = run["trailing_stop_atr_ratio"]
-        average_range = market.range_before(symbol, trade["known_at"])
+        average_range = market.range_before(symbol, trade["known_ts"])
         distance = rounded(trailing * average_range) if trailing and average_range else None
         is_long = trade["direction"] == "long"
-        signal = Signal(trade["known_at"], trade["exit_at"], is_long, stop, target)
+        signal = Signal(trade["known_ts"], trade["exit_at"], is_long, stop, target)
         end = follow(signal, bars, run["trailing_stop_pct"], distance)
         if end.return_pct is None or end.exit_price is None or end.entry_price is None:
             continue

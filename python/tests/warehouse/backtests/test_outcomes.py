@@ -35,7 +35,7 @@ EVES = """
         select symbol, bar_end, natr_14, close
         where timeframe = '1d'
     ) as prior_sessions
-        on signals.symbol = prior_sessions.symbol and signals.known_at >= prior_sessions.bar_end
+        on signals.symbol = prior_sessions.symbol and signals.known_ts >= prior_sessions.bar_end
 """
 LAW = "assert_fills_are_prices_that_were_traded"
 OPEN = FIRST_DAY.replace(hour=9, minute=15)
@@ -65,15 +65,15 @@ def test_every_exit_of_the_sample_is_the_simulators(sample: Warehouse) -> None:
         ).fetchall():
             sessions[symbol, day].append(Bar(*bar))
         signals = connection.execute(
-            "select signal_id, symbol, session_date, known_at, exit_time, direction, stop_price, "
+            "select signal_id, symbol, session_date, known_ts, exit_time, direction, stop_price, "
             "target_price from backtests.signals"
         ).fetchall()
         ranges = dict(connection.execute(EVES).fetchall())
         exits = exits_of(connection, "backtests")
         reasons: Counter[tuple[float | None, str | None]] = Counter()
-        for signal_id, symbol, day, known_at, exit_time, direction, stop, target in signals:
+        for signal_id, symbol, day, known_ts, exit_time, direction, stop, target in signals:
             exit_at = datetime.fromisoformat(f"{day} {exit_time}")
-            signal = Signal(known_at, exit_at, direction == "long", stop, target)
+            signal = Signal(known_ts, exit_at, direction == "long", stop, target)
             for trailing_pct, ratio in ((None, None), (1.5, None), (None, 0.5)):
                 known = ratio is not None and ranges[signal_id] is not None
                 distance = rounded(ratio * ranges[signal_id]) if known and ratio else None

@@ -66,7 +66,7 @@ def signals_of(connection: duckdb.DuckDBPyConnection) -> list[Row]:
 def followed(signal: Row) -> Signal:
     exit_at = datetime.fromisoformat(f"{signal['session_date']} {signal['exit_time']}")
     return Signal(
-        signal["known_at"],
+        signal["known_ts"],
         exit_at,
         signal["direction"] == "long",
         signal["stop_price"],

@@ -52,13 +52,13 @@ def made(sample: Warehouse, cases: list[Case], *models: str) -> duckdb.DuckDBPyC
         connection,
         "backtests.signals",
         [
-            {"signal_id": name, "symbol": name, "known_at": signal.known_at}
+            {"signal_id": name, "symbol": name, "known_ts": signal.known_ts}
             | {"direction": "long" if signal.is_long else "short"}
             | {"stop_price": signal.stop, "target_price": signal.target}
             | {"exit_time": f"{signal.exit_at:%H:%M}"}
             for name, signal, _ in cases
         ],
-        "'made' as scanner, 'up' as preset, known_at::date as session_date, 'XNSE' as calendar, "
+        "'made' as scanner, 'up' as preset, known_ts::date as session_date, 'XNSE' as calendar, "
         "50 as score, 1 as signal_rank, 100 as entry_price, 10 as position_pct",
     )
     connection.execute(
@@ -130,10 +130,10 @@ def random_cases(count: int, seed: int) -> Iterator[Case]:
     for number in range(count):
         day = FIRST_DAY + timedelta(days=number % 300)
         bars = random_session(dice, day)
-        known_at = day + timedelta(hours=9, minutes=15 + dice.randint(0, 40))
-        exit_at = known_at + timedelta(minutes=dice.randint(1, 60))
+        known_ts = day + timedelta(hours=9, minutes=15 + dice.randint(0, 40))
+        exit_at = known_ts + timedelta(minutes=dice.randint(1, 60))
         is_long = dice.random() < 0.5
         side = 1 if is_long else -1
         stop = rounded(100 * (1 - side * dice.choice([0.25, 0.5, 1, 2, 5]) / 100))
         target = rounded(100 * (1 + side * dice.choice([0.25, 0.5, 1, 2, 5]) / 100))
-        yield f"S{number:05}", Signal(known_at, exit_at, is_long, stop, target), bars
+        yield f"S{number:05}", Signal(known_ts, exit_at, is_long, stop, target), bars

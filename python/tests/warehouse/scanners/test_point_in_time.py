@@ -158,7 +158,7 @@ def test_a_warehouse_that_ends_at_the_cutoff_says_the_same(
         rows = f"from {answer} as t where session_date + cutoff_time::time <= '{day} 10:00'"
         if answer == "scanners.signals":
             # the version of the data is another, and nothing else
-            known = f"where known_at <= '{day} 10:00'"
+            known = f"where known_ts <= '{day} 10:00'"
             rows = f"from (select * exclude (data_version) from {answer} {known}) as t"
         question = f"select t::varchar {rows} order by all"
         assert cut.query(question) == sample.query(question), answer

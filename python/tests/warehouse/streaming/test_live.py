@@ -126,9 +126,9 @@ def test_what_is_not_over_is_not_known(sample: Warehouse, built: duckdb.DuckDBPy
     live.add_minutes(minutes)  # and what is told again counts
     cutoff = live.cutoffs()[0]
     live.know_until(datetime.combine(day, cutoff))
-    known_at = datetime.combine(day, cutoff)
+    known_ts = datetime.combine(day, cutoff)
     expected = {
-        key: row for key, row in signals_of(built, day).items() if row["known_at"] == known_at
+        key: row for key, row in signals_of(built, day).items() if row["known_ts"] == known_ts
     }
     assert {row["signal_id"]: row for row in live.signals(cutoff)} == expected
     live.close()
