@@ -66,13 +66,13 @@ accounts as (
         select
             *,
             side * (
-                (quantity * reckoned_price)::decimal(18, 4)
+                (quantity * marked_exit_price)::decimal(18, 4)
                 - (quantity * entry_price)::decimal(18, 4)
             )
             - {{ slippage('quantity', 'entry_price', 'slippage_bps') }}
             - if(
                 exit_reason = 'target', 0,
-                {{ slippage('quantity', 'reckoned_price', 'slippage_bps') }}
+                {{ slippage('quantity', 'marked_exit_price', 'slippage_bps') }}
             )
             - {{ total_charges('buy_charges') }}
             - {{ total_charges('sell_charges') }} as net_pnl_amount
@@ -84,8 +84,8 @@ accounts as (
             from (
                 select
                     *,
-                    if(side = 1, entry_price, reckoned_price) as buy_price,
-                    if(side = 1, reckoned_price, entry_price) as sell_price,
+                    if(side = 1, entry_price, marked_exit_price) as buy_price,
+                    if(side = 1, marked_exit_price, entry_price) as sell_price,
                     -- the last one that fits is made smaller, and those after it are left out
                     greatest(0, least(
                         wanted_quantity,

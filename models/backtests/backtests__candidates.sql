@@ -72,9 +72,9 @@ charged as (
         exits.exit_price,
         exits.exit_reason,
         exits.missing_reason,
-        exits.reckoned_ts,
-        exits.reckoned_price,
-        exits.reckoned_return_pct,
+        exits.marked_exit_ts,
+        exits.marked_exit_price,
+        exits.marked_return_pct,
         settings.sizing,
         settings.sizing_pct,
         settings.kelly_ratio,
@@ -121,7 +121,7 @@ records as (
     select
         *,
         (
-            reckoned_return_pct - 2 * 100 * (unit_cost / entry_price - 1)
+            marked_return_pct - 2 * 100 * (unit_cost / entry_price - 1)
         )::decimal(18, 6) as known_return_pct
     from charged
 ),

@@ -217,7 +217,7 @@ reasoned as (
 timed as (
     select
         *,
-        {{ exit_price() }} as reckoned_price,
+        {{ exit_price() }} as marked_exit_price,
         case exit_reason
             when 'target' then target_opening
             when 'stop' then stop_opening
@@ -249,9 +249,10 @@ timed as (
 seen as (
     select
         timed.*,
-        if(timed.is_gap, timed.exit_bar_ts, timed.exit_bar_end) as reckoned_ts,
+        if(timed.is_gap, timed.exit_bar_ts, timed.exit_bar_end) as marked_exit_ts,
         if(timed.direction = 'long', timed.entry_open, -timed.entry_open) as entry_level,
-        if(timed.direction = 'long', timed.reckoned_price, -timed.reckoned_price) as exit_level,
+        if(timed.direction = 'long', timed.marked_exit_price, -timed.marked_exit_price)
+            as exit_level,
         greatest(best.reach, entry_level, exit_level, timed.exit_opening) as best_level,
         least(worst.reach, entry_level, exit_level, timed.exit_opening) as worst_level
     from timed
@@ -277,8 +278,8 @@ final as (
         if(touched.is_entered, touched.entry_ts, null) as entry_ts,
         if(touched.is_entered, touched.entry_open, null) as entry_price,
         if(touched.is_entered, touched.entry_bar_volume, null) as entry_bar_volume,
-        if(seen.is_exit_locked, null, seen.reckoned_ts) as exit_ts,
-        if(seen.is_exit_locked, null, seen.reckoned_price) as exit_price,
+        if(seen.is_exit_locked, null, seen.marked_exit_ts) as exit_ts,
+        if(seen.is_exit_locked, null, seen.marked_exit_price) as exit_price,
         if(seen.is_exit_locked, null, seen.exit_reason) as exit_reason,
         case
             when not touched.has_bars then 'no_bars'
@@ -287,10 +288,10 @@ final as (
         end as missing_reason,
         coalesce(touched.is_entry_locked, false)
         or coalesce(seen.is_exit_locked, false) as is_locked,
-        seen.reckoned_ts,
-        seen.reckoned_price,
+        seen.marked_exit_ts,
+        seen.marked_exit_price,
         {{ change_pct('seen.exit_level', 'seen.entry_level', 'seen.entry_open') }}
-            as reckoned_return_pct,
+            as marked_return_pct,
         {{ change_pct('seen.best_level', 'seen.entry_level', 'seen.entry_open') }}
             as max_favourable_pct,
         {{ change_pct('seen.worst_level', 'seen.entry_level', 'seen.entry_open') }}

@@ -34,9 +34,9 @@ changes as (
         signal_rank,
         symbol,
         'exit' as event,
-        reckoned_ts as fill_ts,
+        marked_exit_ts as fill_ts,
         -side * quantity as quantity,
-        reckoned_price as fill_price,
+        marked_exit_price as fill_price,
         side * exit_amount - exit_slippage_amount - exit_charges_amount as cash_change,
         -side * entry_amount as positions_change
     from trades

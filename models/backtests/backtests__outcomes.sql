@@ -33,7 +33,7 @@ reckoned as (
         exits.is_locked,
         exits.max_favourable_pct,
         exits.max_adverse_pct,
-        if(exits.exit_price is null, null, exits.reckoned_return_pct) as gross_return_pct,
+        if(exits.exit_price is null, null, exits.marked_return_pct) as gross_return_pct,
         settings.notional_amount,
         settings.segment,
         settings.notional_amount / exits.entry_price as quantity,

@@ -36,15 +36,15 @@ others as (
         trades.run_id,
         trades.signal_id,
         entries.symbol,
-        exits.reckoned_return_pct,
+        exits.marked_return_pct,
         trades.entry_amount::double as entry_amount,
         trades.entry_amount::double / exits.entry_price as shares,
-        if(candidates.side = 1, exits.entry_price, exits.reckoned_price) as buy_price,
-        if(candidates.side = 1, exits.reckoned_price, exits.entry_price) as sell_price,
+        if(candidates.side = 1, exits.entry_price, exits.marked_exit_price) as buy_price,
+        if(candidates.side = 1, exits.marked_exit_price, exits.entry_price) as sell_price,
         {{ slippage('shares', 'exits.entry_price', 'candidates.slippage_bps') }}
         + if(
             exits.exit_reason = 'target', 0,
-            {{ slippage('shares', 'exits.reckoned_price', 'candidates.slippage_bps') }}
+            {{ slippage('shares', 'exits.marked_exit_price', 'candidates.slippage_bps') }}
         ) as slippage_amount,
         {{ fill_charges('buy', 'shares', 'buy_price', 'candidates') }} as buy_charges,
         {{ fill_charges('sell', 'shares', 'sell_price', 'candidates') }} as sell_charges
@@ -73,7 +73,7 @@ results as (
         signal_id,
         symbol,
         round(
-            reckoned_return_pct - 100 * (
+            marked_return_pct - 100 * (
                 slippage_amount
                 + {{ total_charges('buy_charges') }} + {{ total_charges('sell_charges') }}
             )::double / entry_amount, {{ pct_decimals }}

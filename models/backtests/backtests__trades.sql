@@ -19,8 +19,8 @@ priced as (
     select
         candidates.*,
         bought.trade['quantity'] as quantity,
-        if(candidates.side = 1, candidates.entry_price, candidates.reckoned_price) as buy_price,
-        if(candidates.side = 1, candidates.reckoned_price, candidates.entry_price) as sell_price
+        if(candidates.side = 1, candidates.entry_price, candidates.marked_exit_price) as buy_price,
+        if(candidates.side = 1, candidates.marked_exit_price, candidates.entry_price) as sell_price
     from bought
     inner join candidates
         on bought.run_id = candidates.run_id
@@ -33,14 +33,14 @@ charged as (
         {{ slippage('quantity', 'entry_price', 'slippage_bps') }} as entry_slippage_amount,
         if(
             exit_reason = 'target', 0,
-            {{ slippage('quantity', 'reckoned_price', 'slippage_bps') }}
+            {{ slippage('quantity', 'marked_exit_price', 'slippage_bps') }}
         )::decimal(18, 4) as exit_slippage_amount,
         {{ fill_charges('buy', 'priced.quantity', 'priced.buy_price', 'priced') }}
             as buy_charges,
         {{ fill_charges('sell', 'priced.quantity', 'priced.sell_price', 'priced') }}
             as sell_charges,
         (priced.quantity * priced.entry_price)::decimal(18, 4) as entry_amount,
-        (priced.quantity * priced.reckoned_price)::decimal(18, 4) as exit_amount
+        (priced.quantity * priced.marked_exit_price)::decimal(18, 4) as exit_amount
     from priced
 ),
 
@@ -67,8 +67,8 @@ final as (
         exit_price,
         exit_reason,
         missing_reason,
-        reckoned_ts,
-        reckoned_price,
+        marked_exit_ts,
+        marked_exit_price,
         entry_amount,
         exit_amount,
         entry_slippage_amount,
@@ -89,7 +89,7 @@ final as (
         )::decimal(18, 4) as net_pnl_amount,
         round(100 * net_pnl_amount::double / (quantity * entry_price), 6)::decimal(18, 6)
             as net_return_pct,
-        date_diff('minute', entry_ts, reckoned_ts) as held_minutes
+        date_diff('minute', entry_ts, marked_exit_ts) as held_minutes
     from totalled
 )
 

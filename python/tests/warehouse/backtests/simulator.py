@@ -159,7 +159,7 @@ def charge(side: str, quantity: float, price: float, schedule: Mapping[str, Any]
 
 def pnl(quantity: float, trade: Mapping[str, Any], setting: Mapping[str, Any]) -> float:
     """Return what a position made after everything."""
-    entry, out = trade["entry_price"], trade["reckoned_price"]
+    entry, out = trade["entry_price"], trade["marked_exit_price"]
     slip = setting["slippage_bps"] / 10_000
     costs = cents(quantity * entry * slip)
     if trade["exit_reason"] != "target":

@@ -16,7 +16,7 @@ CANDIDATES = """
     select
         signals.signal_id, signals.session_date, signals.symbol, signals.direction,
         signals.stop_price, signals.position_pct, exits.entry_price, exits.entry_bar_volume,
-        exits.reckoned_price, exits.reckoned_return_pct, exits.exit_reason, charges.*,
+        exits.marked_exit_price, exits.marked_return_pct, exits.exit_reason, charges.*,
         volatility.natr_14, instruments.sector
     from backtests.signals
     inner join backtests.exits using (signal_id)
@@ -63,7 +63,7 @@ def kept(trades: list[Row], setting: Row, days: list[Any]) -> tuple[dict[str, Ro
         equities.append(equity)
         for seen in by_day[day]:
             cost = 200 * (unit_cost(seen, setting) / seen["entry_price"] - 1)
-            history.append(rounded(seen["reckoned_return_pct"] - cost))
+            history.append(rounded(seen["marked_return_pct"] - cost))
     return done, equities
 
 

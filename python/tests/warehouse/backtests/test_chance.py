@@ -161,7 +161,7 @@ def p_values(sample: Warehouse, chosen: NDArray[Any], others: NDArray[Any]) -> N
         "backtests.entries": f"select signal_id || symbol as signal_id, signal_id as "
         f"chosen_signal_id, 's' || symbol as symbol from (select *, {signal} from others)",
         "backtests.exits": f"select signal_id || symbol as signal_id, 10 as entry_price, "
-        f"10 as reckoned_price, 'time' as exit_reason, pct as reckoned_return_pct "
+        f"10 as marked_exit_price, 'time' as exit_reason, pct as marked_return_pct "
         f"from (select *, {signal} from others)",
     }.items():
         connection.execute(f"insert into duckbourse.{relation} by name {query}")

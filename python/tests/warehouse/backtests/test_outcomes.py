@@ -22,7 +22,7 @@ EXITS = """
         exit_price,
         exit_reason,
         missing_reason,
-        if(exit_price is null, null, reckoned_return_pct),
+        if(exit_price is null, null, marked_return_pct),
         if(exit_price is null, null, max_favourable_pct),
         if(exit_price is null, null, max_adverse_pct)
     from {}.exits
