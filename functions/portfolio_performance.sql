@@ -11,7 +11,7 @@ session_returns as (
         stale_price_count,
         benchmark_return,
         risk_free_return,
-        min_return
+        min_acceptable_return
     from {{ ref('portfolio__equity').include(database=false) }}
     where
         portfolio = p_portfolio

@@ -1,22 +1,22 @@
 {% macro drawdown_spells(key) -%}
 {#- Sessions without a return stay where they are, but for the rounding of a product: a tie. -#}
-{%- set trough = '(round(drawdown_return, 12), session_date)' -%}
+{%- set trough = '(round(drawdown, 12), session_date)' -%}
 numbered as (
     select
         {{ key }},
         session_date,
-        drawdown_return,
+        drawdown,
         row_number() over (partition by {{ key }} order by session_date) as session_number,
         -- a spell ends with the session that is back at the peak, which is of it still
         coalesce(
-            sum((drawdown_return = 0)::bigint) over (
+            sum((drawdown = 0)::bigint) over (
                 partition by {{ key }} order by session_date
                 rows between unbounded preceding and 1 preceding
             ),
             0
         ) as spell_number
     from paths
-    where drawdown_return is not null
+    where drawdown is not null
 ),
 
 spells as (
@@ -24,13 +24,13 @@ spells as (
         {{ key }},
         min(session_date) as start_date,
         arg_min(session_date, {{ trough }}) as trough_date,
-        max(session_date) filter (where drawdown_return = 0) as recovery_date,
-        min(drawdown_return) as drawdown_return,
+        max(session_date) filter (where drawdown = 0) as recovery_date,
+        min(drawdown) as drawdown,
         count(*) as length_sessions,
         arg_min(session_number, {{ trough }}) - min(session_number) + 1
             as trough_sessions
     from numbered
     group by {{ key }}, spell_number
-    having min(drawdown_return) < 0
+    having min(drawdown) < 0
 )
 {%- endmacro %}

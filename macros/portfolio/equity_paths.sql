@@ -31,7 +31,7 @@ paths as (
         *,
         if(
             equity_ratio / peak_ratio > 1 - {{ rounding }}, 0, equity_ratio / peak_ratio - 1
-        )::double as drawdown_return
+        )::double as drawdown
     from peaks
 )
 {%- endmacro %}

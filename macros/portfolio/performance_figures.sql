@@ -6,7 +6,7 @@
 deepest as (
     select *
     from spells
-    qualify row_number() over (partition by {{ key }} order by drawdown_return, start_date) = 1
+    qualify row_number() over (partition by {{ key }} order by drawdown, start_date) = 1
 ),
 
 figures as (
@@ -26,15 +26,15 @@ final as (
         {{ key }},
         figures.* exclude ({{ key }}),
         -- no spell at all is a drawdown of nothing, unless the path is not known to its end
-        case when figures.unknown_count = 0 then coalesce(deepest.drawdown_return, 0) end
-            as max_drawdown_return,
-        case when figures.unknown_count = 0 then deepest.start_date end as drawdown_start_date,
-        case when figures.unknown_count = 0 then deepest.trough_date end as drawdown_trough_date,
-        case when figures.unknown_count = 0 then deepest.recovery_date end
+        case when figures.missing_return_count = 0 then coalesce(deepest.drawdown, 0) end
+            as max_drawdown,
+        case when figures.missing_return_count = 0 then deepest.start_date end as drawdown_start_date,
+        case when figures.missing_return_count = 0 then deepest.trough_date end as drawdown_trough_date,
+        case when figures.missing_return_count = 0 then deepest.recovery_date end
             as drawdown_recovery_date,
         case
-            when figures.unknown_count = 0
-                then figures.cagr_return / -nullif(deepest.drawdown_return, 0)
+            when figures.missing_return_count = 0
+                then figures.cagr / -nullif(deepest.drawdown, 0)
         end as calmar_ratio
     from figures
     left join deepest using ({{ key }})

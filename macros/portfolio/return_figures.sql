@@ -9,7 +9,7 @@
 {%- set excess = 'session_return - risk_free_return' -%}
 {%- set benchmark_excess = 'benchmark_return - risk_free_return' -%}
 {%- set active = 'session_return - benchmark_return' -%}
-{%- set gap = 'session_return - min_return' -%}
+{%- set gap = 'session_return - min_acceptable_return' -%}
 {%- set days = '(max(session_date) over ' ~ frame ~ ' - min(previous_session_date) over ' ~ frame
     ~ ')' -%}
 {%- set growth = exact_product('1 + session_return', over) -%}
@@ -26,13 +26,13 @@
 min(session_date) over {{ frame }} as first_session,
 max(session_date) over {{ frame }} as last_session,
 count(*) over {{ frame }} as session_count,
-count(*) over {{ frame }} - count(session_return) over {{ frame }} as unknown_count,
+count(*) over {{ frame }} - count(session_return) over {{ frame }} as missing_return_count,
 count(*) filter (where stale_price_count > 0) over {{ frame }} as bridged_count,
 case when {{ known }} then {{ growth }} - 1 end as cumulative_return,
 case when {{ known }} and {{ enough }} and {{ growth }} >= 0 then {{ finite(cagr) }} end
-    as cagr_return,
+    as cagr,
 case when {{ enough }} then {{ exact_deviation('session_return', over) }} * sqrt({{ periods }}) end
-    as volatility_return,
+    as annualized_volatility,
 case
     when {{ enough }}
         then
@@ -63,11 +63,11 @@ end as beta,
 case
     when {{ compared }} >= {{ min_sessions }} and {{ beyond_rounding(spread) }} is not null
         then {{ finite(alpha) }}
-end as alpha_return,
+end as alpha,
 case
     when {{ compared }} >= {{ min_sessions }}
         then {{ exact_deviation(active, over) }} * sqrt({{ periods }})
-end as tracking_error_return,
+end as tracking_error,
 case
     when {{ compared }} >= {{ min_sessions }}
         then

@@ -29,7 +29,7 @@ paths as (
         minutes.bar_ts,
         minutes.bar_end,
         if(entries.direction = 'long', minutes.open, -minutes.open) as opening,
-        if(entries.direction = 'long', minutes.high, -minutes.low) as favourable,
+        if(entries.direction = 'long', minutes.high, -minutes.low) as favorable,
         if(entries.direction = 'long', minutes.low, -minutes.high) as adverse
     from entries
     inner join minutes using (symbol, session_date)
@@ -39,7 +39,7 @@ paths as (
 reaches as (
     select
         *,
-        max(favourable) over bars_before as best_before,
+        max(favorable) over bars_before as best_before,
         min(adverse) over bars_before as worst_before,
         coalesce(best_before, opening) as trailed_from,
         {{ change_pct('trailed_from', 'adverse', 'abs(trailed_from)') }} as fall_pct,
@@ -77,10 +77,10 @@ records as (
     union all
     select
         *,
-        'favourable' as kind,
-        favourable as reach
+        'favorable' as kind,
+        favorable as reach
     from compared
-    where best_before is null or favourable > best_before
+    where best_before is null or favorable > best_before
     union all
     select
         *,

@@ -25,7 +25,7 @@ worst as (
 
 best as (
     select * from excursions
-    where kind = 'favourable'
+    where kind = 'favorable'
 ),
 
 falls as (
@@ -293,7 +293,7 @@ final as (
         {{ change_pct('seen.exit_level', 'seen.entry_level', 'seen.entry_open') }}
             as marked_return_pct,
         {{ change_pct('seen.best_level', 'seen.entry_level', 'seen.entry_open') }}
-            as max_favourable_pct,
+            as max_favorable_pct,
         {{ change_pct('seen.worst_level', 'seen.entry_level', 'seen.entry_open') }}
             as max_adverse_pct
     from touched

@@ -31,7 +31,7 @@ reckoned as (
         exits.exit_reason,
         exits.missing_reason,
         exits.is_locked,
-        exits.max_favourable_pct,
+        exits.max_favorable_pct,
         exits.max_adverse_pct,
         if(exits.exit_price is null, null, exits.marked_return_pct) as gross_return_pct,
         settings.notional_amount,
@@ -84,7 +84,7 @@ final as (
             gross_return_pct - 100 * (charges_amount + slippage_amount)::double / notional_amount,
             {{ pct_decimals }}
         ) as net_return_pct,
-        if(exit_price is null, null, max_favourable_pct) as max_favourable_pct,
+        if(exit_price is null, null, max_favorable_pct) as max_favorable_pct,
         if(exit_price is null, null, max_adverse_pct) as max_adverse_pct,
         date_diff('minute', entry_ts, exit_ts) as held_minutes,
         coalesce(

@@ -124,7 +124,7 @@ trials as (
 judged as (
     select
         *,
-        {{ best_of_luck('sharpe_variance', 'trial_count') }} as luck_sharpe_ratio
+        {{ expected_max_sharpe('sharpe_variance', 'trial_count') }} as expected_max_sharpe_ratio
     from trials
 ),
 
@@ -207,7 +207,9 @@ final as (
         ) }} as probabilistic_sharpe,
         judged.trial_count,
         {{ probabilistic_sharpe(
-            'judged.session_sharpe_ratio', 'judged.luck_sharpe_ratio', 'judged.session_count',
+            'judged.session_sharpe_ratio',
+            'judged.expected_max_sharpe_ratio',
+            'judged.session_count',
             'judged.skewness', 'judged.kurtosis'
         ) }} as deflated_sharpe,
         permutations.random_mean_pct,

@@ -30,7 +30,7 @@ worst as (
 
 best as (
     select * from excursions
-    where kind = 'favourable'
+    where kind = 'favorable'
 ),
 
 grid as (

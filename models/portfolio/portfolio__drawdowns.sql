@@ -13,11 +13,11 @@ final as (
         start_date,
         trough_date,
         recovery_date,
-        drawdown_return,
+        drawdown,
         length_sessions,
         trough_sessions,
         if(recovery_date is null, null, length_sessions - trough_sessions) as recovery_sessions,
-        row_number() over (partition by portfolio, basis order by drawdown_return, start_date)
+        row_number() over (partition by portfolio, basis order by drawdown, start_date)
             as depth_rank
     from spells
 )

@@ -79,7 +79,7 @@ session_returns as (
         pow(1 + portfolios.risk_free_return, 1 / calendars.sessions_per_year::double) - 1
             as risk_free_return,
         pow(1 + portfolios.min_acceptable_return, 1 / calendars.sessions_per_year::double) - 1
-            as min_return
+            as min_acceptable_return
     from bases
     inner join portfolios using (portfolio)
     inner join calendars using (calendar)
@@ -100,10 +100,10 @@ final as (
         stale_price_count,
         equity_ratio,
         peak_ratio,
-        drawdown_return,
+        drawdown,
         benchmark_return,
         risk_free_return,
-        min_return
+        min_acceptable_return
     from paths
 )
 

@@ -27,7 +27,7 @@ final as (
         year(month_date) as calendar_year,
         month(month_date) as calendar_month,
         session_count,
-        session_count - known_count as unknown_count,
+        session_count - known_count as missing_return_count,
         if(known_count = session_count, growth - 1, null) as month_return,
         if(benchmark_count = session_count, benchmark_growth - 1, null) as benchmark_month_return
     from months

@@ -99,12 +99,12 @@ final as (
         components.weight,
         components.covariance_with_all / nullif(totals.volatility, 0)
         * sqrt(calendars.sessions_per_year)
-            as marginal_volatility_return,
+            as marginal_volatility,
         components.weight * components.covariance_with_all / nullif(totals.volatility, 0)
-        * sqrt(calendars.sessions_per_year) as component_volatility_return,
+        * sqrt(calendars.sessions_per_year) as component_volatility,
         components.weight * components.covariance_with_all / nullif(pow(totals.volatility, 2), 0)
             as component_ratio,
-        totals.volatility * sqrt(calendars.sessions_per_year) as portfolio_volatility_return
+        totals.volatility * sqrt(calendars.sessions_per_year) as portfolio_volatility
     from components
     inner join totals using (portfolio, session_date, method, window_sessions)
     inner join portfolios using (portfolio)

@@ -7,6 +7,6 @@ outcomes as (
 
 select * from outcomes
 where
-    gross_return_pct > max_favourable_pct
+    gross_return_pct > max_favorable_pct
     or gross_return_pct < max_adverse_pct
     or net_return_pct > gross_return_pct

@@ -21,7 +21,7 @@ examples as (
 lucky as (
     select
         *,
-        {{ best_of_luck('sharpe_variance', 'trial_count') }} as luck_sharpe_ratio
+        {{ expected_max_sharpe('sharpe_variance', 'trial_count') }} as expected_max_sharpe_ratio
     from examples
 ),
 
@@ -42,7 +42,7 @@ figures as (
     union all
     select
         'expected maximum of Sharpe ratios' as figure,
-        luck_sharpe_ratio as value,
+        expected_max_sharpe_ratio as value,
         0.1132 as published,
         5e-5 as tolerance
     from lucky
@@ -50,7 +50,7 @@ figures as (
     select
         'deflated Sharpe ratio' as figure,
         {{ probabilistic_sharpe(
-            'sharpe_ratio', 'luck_sharpe_ratio', 'day_count', 'skewness', 'kurtosis'
+            'sharpe_ratio', 'expected_max_sharpe_ratio', 'day_count', 'skewness', 'kurtosis'
         ) }} as value,
         0.9004 as published,
         5e-5 as tolerance

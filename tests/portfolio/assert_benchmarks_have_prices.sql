@@ -19,4 +19,6 @@ select
     performance.session_count
 from portfolios
 inner join performance using (portfolio)
-where performance.benchmark_count = 0 and performance.session_count > performance.unknown_count
+where
+    performance.benchmark_count = 0
+    and performance.session_count > performance.missing_return_count

@@ -27,12 +27,12 @@ parts as (
         session_date,
         method,
         window_sessions,
-        any_value(portfolio_volatility_return) as whole,
-        sum(component_volatility_return) as of_parts,
-        sum(abs(component_volatility_return)) as gross_parts,
+        any_value(portfolio_volatility) as whole,
+        sum(component_volatility) as of_parts,
+        sum(abs(component_volatility)) as gross_parts,
         sum(component_ratio) as of_ratios,
         sum(abs(component_ratio)) as gross_ratios,
-        count(*) filter (where component_volatility_return is null) as unknown_count,
+        count(*) filter (where component_volatility is null) as missing_return_count,
         count(*) as symbol_count
     from contributions
     group by portfolio, session_date, method, window_sessions
@@ -87,5 +87,5 @@ where
     or abs(parts.of_ratios - 1) > {{ tolerance }} * parts.gross_ratios
     or abs(variances.variance * calendars.sessions_per_year - pow(parts.whole, 2))
     > {{ tolerance }} * variances.gross_variance * calendars.sessions_per_year
-    or (parts.whole is null and parts.unknown_count < parts.symbol_count)
-    or (parts.whole > 0 and parts.unknown_count > 0)
+    or (parts.whole is null and parts.missing_return_count < parts.symbol_count)
+    or (parts.whole > 0 and parts.missing_return_count > 0)

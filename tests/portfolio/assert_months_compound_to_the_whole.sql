@@ -18,7 +18,7 @@ compounded as (
         basis,
         product(1 + month_return) as growth,
         sum(session_count) as session_count,
-        sum(unknown_count) as unknown_count
+        sum(missing_return_count) as missing_return_count
     from months
     group by portfolio, basis
 )
@@ -34,6 +34,6 @@ where
     performance.portfolio is null
     or compounded.portfolio is null
     or compounded.session_count != performance.session_count
-    or compounded.unknown_count != performance.unknown_count
-    or (performance.cumulative_return is null) != (performance.unknown_count > 0)
+    or compounded.missing_return_count != performance.missing_return_count
+    or (performance.cumulative_return is null) != (performance.missing_return_count > 0)
     or abs(compounded.growth / (1 + performance.cumulative_return) - 1) > {{ tolerance }}

@@ -4,7 +4,7 @@ with
 
 performance as (
     select * from {{ ref('portfolio__performance') }}
-    where unknown_count = 0
+    where missing_return_count = 0
 ),
 
 drawdowns as (
@@ -16,7 +16,7 @@ lowest as (
     select
         portfolio,
         basis,
-        min(drawdown_return) as drawdown_return
+        min(drawdown) as drawdown
     from {{ ref('portfolio__equity') }}
     group by portfolio, basis
 )
@@ -24,13 +24,13 @@ lowest as (
 select
     portfolio,
     basis,
-    performance.max_drawdown_return,
-    drawdowns.drawdown_return
+    performance.max_drawdown,
+    drawdowns.drawdown
 from performance
 left join drawdowns using (portfolio, basis)
 left join lowest using (portfolio, basis)
 where
-    performance.max_drawdown_return is distinct from lowest.drawdown_return
-    or performance.max_drawdown_return != coalesce(drawdowns.drawdown_return, 0)
+    performance.max_drawdown is distinct from lowest.drawdown
+    or performance.max_drawdown != coalesce(drawdowns.drawdown, 0)
     or performance.drawdown_start_date is distinct from drawdowns.start_date
     or performance.drawdown_recovery_date is distinct from drawdowns.recovery_date

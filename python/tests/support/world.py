@@ -546,7 +546,7 @@ def write_reference_figures(sandbox: Sandbox) -> None:
                 managers.session_return::double as session_return,
                 benchmarks.session_return::double as benchmark_return,
                 0.0::double as risk_free_return,
-                0.0::double as min_return
+                0.0::double as min_acceptable_return
             from managers
             inner join benchmarks using (date)
         ),

@@ -21,7 +21,7 @@ MANY_TRADES = "from backtests.summary where setting = 'us_fixed' and trade_count
 
 # Bailey and López de Prado, The Deflated Sharpe Ratio (2014), their numerical example: 5 years of
 # 250 days, an annual ratio of 2.5, the best of 100 whose annual ratios have variance 1/2
-LUCK = "best_of_luck('(0.5e0 / 250)', '100')"
+LUCK = "expected_max_sharpe('(0.5e0 / 250)', '100')"
 PUBLISHED = "probabilistic_sharpe('(2.5e0 / sqrt(250))', 'luck', '1250e0', '(-3e0)', '10e0')"
 POINTS = (-9.5, -7.1, -3.0, -1.96, -0.1, 0.0, 0.5, 1.6448536269514722, 4.0, 7.5)
 PROBABILITIES = [f"normal_probability('({z}e0)')" for z in POINTS]

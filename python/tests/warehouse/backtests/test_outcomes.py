@@ -23,7 +23,7 @@ EXITS = """
         exit_reason,
         missing_reason,
         if(exit_price is null, null, marked_return_pct),
-        if(exit_price is null, null, max_favourable_pct),
+        if(exit_price is null, null, max_favorable_pct),
         if(exit_price is null, null, max_adverse_pct)
     from {}.exits
 """

@@ -198,7 +198,7 @@ def test_fills_of_nobodys_account_are_in_no_portfolio(world: World) -> None:
 
 def test_an_account_that_lost_everything_has_no_return(world: World) -> None:
     rows = world.sandbox.rows(
-        "select net_return, session_count, unknown_count, cumulative_return, max_drawdown_return"
+        "select net_return, session_count, missing_return_count, cumulative_return, max_drawdown"
         " from portfolio.returns inner join portfolio.performance using (portfolio)"
         f" where portfolio = '{BUST}' and basis = 'net' order by session_date limit 2"
     )

@@ -137,8 +137,8 @@ def test_covariances_and_contributions_are_numpys(
     contributions = {
         row[:3]: row[3:]
         for row in world.sandbox.rows(
-            "select portfolio, session_date, symbol, marginal_volatility_return,"
-            " component_volatility_return, component_ratio, portfolio_volatility_return"
+            "select portfolio, session_date, symbol, marginal_volatility,"
+            " component_volatility, component_ratio, portfolio_volatility"
             f" from portfolio.risk_contributions {where}"
         )
     }
@@ -183,9 +183,9 @@ def test_marginal_volatility_is_the_slope_of_volatility(world: World) -> None:
     """What a little more of a symbol does to the whole, by really adding a little."""
     step = 1e-6
     for symbol, session, slope in world.sandbox.rows(
-        "select symbol, session_date, marginal_volatility_return from portfolio.risk_contributions"
+        "select symbol, session_date, marginal_volatility from portfolio.risk_contributions"
         " where portfolio = 'ticks' and method = 'sample' and window_sessions = 63"
-        " and marginal_volatility_return is not null order by session_date limit 30"
+        " and marginal_volatility is not null order by session_date limit 30"
     ):
         held = held_at_month_ends(world)["ticks", session]
         series = [returns_until(world, name, session, 63) for name in held]

@@ -57,7 +57,7 @@ def numpy_figures(
     gaps = known - least
     figures: Figures = {
         "session_count": len(returns),
-        "unknown_count": len(returns) - len(known),
+        "missing_return_count": len(returns) - len(known),
         "bridged_count": (stale > 0).sum(),
         "skewness": stats.skew(known) if len(known) > 2 else None,
         "excess_kurtosis": stats.kurtosis(known),
@@ -66,17 +66,17 @@ def numpy_figures(
         "hit_ratio": (known > 0).mean(),
         "omega_ratio": gaps[gaps > 0].sum() / -gaps[gaps < 0].sum(),
         "cumulative_return": None,
-        "cagr_return": None,
+        "cagr": None,
     }
     if len(known) == len(returns):
         growth = math.prod(1 + known)
         figures["cumulative_return"] = growth - 1
         if len(known) >= 20:
-            figures["cagr_return"] = growth ** (365.25 / days) - 1
+            figures["cagr"] = growth ** (365.25 / days) - 1
     excess = known - free
     downside = math.sqrt((np.minimum(gaps, 0) ** 2).mean())
     annual = {
-        "volatility_return": known.std(ddof=1) * math.sqrt(YEAR),
+        "annualized_volatility": known.std(ddof=1) * math.sqrt(YEAR),
         "sharpe_ratio": excess.mean() / excess.std(ddof=1) * math.sqrt(YEAR),
         "sortino_ratio": gaps.mean() / downside * math.sqrt(YEAR),
     }
@@ -88,8 +88,8 @@ def numpy_figures(
     slope, intercept = (0, 0) if is_flat else np.polyfit(theirs - free, ours - free, 1)
     compared = {
         "beta": None if is_flat else slope,
-        "alpha_return": None if is_flat else (1 + intercept) ** YEAR - 1,
-        "tracking_error_return": active.std(ddof=1) * math.sqrt(YEAR),
+        "alpha": None if is_flat else (1 + intercept) ** YEAR - 1,
+        "tracking_error": active.std(ddof=1) * math.sqrt(YEAR),
         "information_ratio": active.mean() / active.std(ddof=1) * math.sqrt(YEAR),
     }
     figures |= compared if both.sum() >= 20 else dict.fromkeys(compared)
@@ -126,15 +126,15 @@ def walked_drawdowns(sessions: list[date], returns: Series) -> list[dict[str, An
                 {
                     "start_date": session,
                     "recovery_date": None,
-                    "drawdown_return": 0.0,
+                    "drawdown": 0.0,
                     "length_sessions": 0,
                     "recovery_sessions": None,
                 }
             )
         spell = spells[-1]
         spell["length_sessions"] += 1
-        if equity / peak - 1 < spell["drawdown_return"]:
-            spell["drawdown_return"] = equity / peak - 1
+        if equity / peak - 1 < spell["drawdown"]:
+            spell["drawdown"] = equity / peak - 1
             spell["trough_date"] = session
             spell["trough_sessions"] = spell["length_sessions"]
     return spells
@@ -209,19 +209,19 @@ def test_figures_are_numpys_and_scipys(world: World) -> None:
         wanted = life.figures()
         wanted |= {"first_session": sessions[0], "last_session": sessions[-1]}
         spells = walked_drawdowns(sessions, returns)
-        deepest = min(spells, key=lambda spell: spell["drawdown_return"])
+        deepest = min(spells, key=lambda spell: spell["drawdown"])
         wanted |= {
-            "max_drawdown_return": deepest["drawdown_return"],
+            "max_drawdown": deepest["drawdown"],
             "drawdown_start_date": deepest["start_date"],
             "drawdown_trough_date": deepest["trough_date"],
             "drawdown_recovery_date": deepest["recovery_date"],
-            "calmar_ratio": wanted["cagr_return"] / -deepest["drawdown_return"],
+            "calmar_ratio": wanted["cagr"] / -deepest["drawdown"],
         }
         assert_same(row, wanted, (portfolio, basis))
         assert row.keys() - wanted.keys() == {"portfolio", "basis"}
         seen[wanted["bridged_count"] > 0] += 1
     assert seen[True] >= 6 and seen[False] >= 6
-    assert found[FLATLY, "net"]["beta"] is found[FLATLY, "net"]["alpha_return"] is None
+    assert found[FLATLY, "net"]["beta"] is found[FLATLY, "net"]["alpha"] is None
 
 
 def test_drawdowns_are_those_of_a_walk(world: World) -> None:
@@ -236,7 +236,7 @@ def test_drawdowns_are_those_of_a_walk(world: World) -> None:
             assert_same(one, other, (portfolio, basis))
         ranked = sorted(found, key=lambda row: row["depth_rank"])
         assert [row["depth_rank"] for row in ranked] == [*range(1, len(found) + 1)]
-        assert all(a["drawdown_return"] <= b["drawdown_return"] for a, b in pairwise(ranked))
+        assert all(a["drawdown"] <= b["drawdown"] for a, b in pairwise(ranked))
 
 
 def test_months_are_their_sessions(world: World) -> None:
@@ -255,7 +255,7 @@ def test_months_are_their_sessions(world: World) -> None:
                 "calendar_year": month.year,
                 "calendar_month": month.month,
                 "session_count": len(numbers),
-                "unknown_count": np.isnan(returns[numbers]).sum(),
+                "missing_return_count": np.isnan(returns[numbers]).sum(),
                 "month_return": None if math.isnan(whole) else whole,
                 "benchmark_month_return": math.prod(1 + benchmark[numbers]) - 1,
             }
@@ -294,14 +294,14 @@ def test_nothing_is_annualised_from_fewer_than_twenty_sessions(world: World) -> 
         (row, _) = figures_of(world, f"from portfolio_performance('solo', null, '{last}')")
         assert row["session_count"] == count
         for name in (
-            "cagr_return",
-            "volatility_return",
+            "cagr",
+            "annualized_volatility",
             "sharpe_ratio",
             "sortino_ratio",
             "calmar_ratio",
             "beta",
-            "alpha_return",
-            "tracking_error_return",
+            "alpha",
+            "tracking_error",
             "information_ratio",
         ):
             assert (row[name] is not None) == is_known, name
@@ -312,7 +312,7 @@ def test_cash_alone_has_no_ratios(world: World) -> None:
     rows = figures_of(world, f"from portfolio_performance('mixed', '{first}', '{last}')")
     for row in rows:
         assert row["session_count"] == 49
-        assert row["max_drawdown_return"] == row["cumulative_return"] == row["hit_ratio"] == 0
+        assert row["max_drawdown"] == row["cumulative_return"] == row["hit_ratio"] == 0
         assert row["drawdown_start_date"] is row["calmar_ratio"] is row["skewness"] is None
         assert row["beta"] == 0
 
@@ -341,9 +341,9 @@ def test_a_range_is_reckoned_from_its_own_start(world: World) -> None:
             wanted = life.figures(start, end)
             deepest = min(
                 walked_drawdowns(sessions[start:end], returns[start:end]),
-                key=lambda spell: spell["drawdown_return"],
+                key=lambda spell: spell["drawdown"],
             )
-            wanted["max_drawdown_return"] = deepest["drawdown_return"]
+            wanted["max_drawdown"] = deepest["drawdown"]
             wanted["drawdown_trough_date"] = deepest["trough_date"]
             assert wanted["bridged_count"] == 0
             assert_same(ranges[basis], wanted, basis)
@@ -398,7 +398,7 @@ def counted_cagr(row: Figures) -> float:
 
 
 def counted_calmar(row: Figures) -> float:
-    return counted_cagr(row) / -float(row["max_drawdown_return"])
+    return counted_cagr(row) / -float(row["max_drawdown"])
 
 
 def active_premium(row: Figures) -> float:
@@ -408,27 +408,27 @@ def active_premium(row: Figures) -> float:
 
 
 def session_alpha(row: Figures) -> float:
-    return float((1 + row["alpha_return"]) ** (1 / row["year"]) - 1)
+    return float((1 + row["alpha"]) ** (1 / row["year"]) - 1)
 
 
 PYTHON: Published = {
     ("cum_returns_final", ""): lambda row: row["cumulative_return"],
     ("annual_return", "252, geometric (CAGR)"): counted_cagr,
-    ("annual_volatility", "252, sample sd"): lambda row: row["volatility_return"],
+    ("annual_volatility", "252, sample sd"): lambda row: row["annualized_volatility"],
     ("sharpe_ratio", "rf=0, 252"): lambda row: row["sharpe_ratio"],
     ("sortino_ratio", "mar=0, 252"): lambda row: row["sortino_ratio"],
-    ("max_drawdown", ""): lambda row: row["max_drawdown_return"],
+    ("max_drawdown", ""): lambda row: row["max_drawdown"],
     ("calmar_ratio", "252"): counted_calmar,
     ("omega_ratio", "rf=0, req=0"): lambda row: row["omega_ratio"],
     ("beta", "benchmark last col"): lambda row: row["beta"],
-    ("alpha", "annualized 252"): lambda row: row["alpha_return"],
+    ("alpha", "annualized 252"): lambda row: row["alpha"],
     ("excess_sharpe", ""): lambda row: row["information_ratio"] / math.sqrt(row["year"]),
     ("up_capture", ""): lambda row: empyrical_capture("up", row),
     ("down_capture", ""): lambda row: empyrical_capture("down", row),
     ("sharpe", "252"): lambda row: row["sharpe_ratio"],
     ("sortino", "252"): lambda row: row["sortino_ratio"],
     ("cagr", "252"): counted_cagr,
-    ("volatility", "252"): lambda row: row["volatility_return"],
+    ("volatility", "252"): lambda row: row["annualized_volatility"],
     ("calmar", ""): counted_calmar,
     ("profit_factor", ""): lambda row: row["omega_ratio"],
     ("gain_to_pain", ""): lambda row: row["omega_ratio"] - 1,
@@ -443,15 +443,15 @@ def analytics(year: int) -> Published:
         ("n_obs", ""): lambda row: row["session_count"],
         ("Return.cumulative", "geometric"): lambda row: row["cumulative_return"],
         ("Return.annualized", f"geometric,scale={year}"): counted_cagr,
-        ("StdDev", "sample"): lambda row: row["volatility_return"] / math.sqrt(year),
-        ("StdDev.annualized", f"scale={year}"): lambda row: row["volatility_return"],
+        ("StdDev", "sample"): lambda row: row["annualized_volatility"] / math.sqrt(year),
+        ("StdDev.annualized", f"scale={year}"): lambda row: row["annualized_volatility"],
         ("SharpeRatio.StdDev", "Rf=0"): lambda row: row["sharpe_ratio"] / math.sqrt(year),
         (
             "SharpeRatio.annualized_arith",
             f"Rf=0,scale={year},arithmetic",
         ): lambda row: row["sharpe_ratio"],
         ("SortinoRatio", "MAR=0"): lambda row: row["sortino_ratio"] / math.sqrt(year),
-        ("maxDrawdown", "geometric"): lambda row: -row["max_drawdown_return"],
+        ("maxDrawdown", "geometric"): lambda row: -row["max_drawdown"],
         ("CalmarRatio", f"scale={year}"): counted_calmar,
         ("Omega", "L=0"): lambda row: row["omega_ratio"],
         ("skewness", "moment"): lambda row: row["skewness"],
@@ -459,10 +459,10 @@ def analytics(year: int) -> Published:
         ("kurtosis_sample", "sample"): analytics_kurtosis,
         ("CAPM.beta", "Rf=0"): lambda row: row["beta"],
         ("CAPM.alpha", "Rf=0"): session_alpha,
-        ("TrackingError", f"scale={year}"): lambda row: row["tracking_error_return"],
+        ("TrackingError", f"scale={year}"): lambda row: row["tracking_error"],
         ("ActivePremium", f"scale={year}"): active_premium,
         ("InformationRatio", f"scale={year}"): lambda row: (
-            active_premium(row) / row["tracking_error_return"]
+            active_premium(row) / row["tracking_error"]
         ),
         ("UpCapture", ""): lambda row: analytics_capture("up", row),
         ("DownCapture", ""): lambda row: analytics_capture("down", row),
@@ -575,7 +575,7 @@ def test_drawdowns_are_performanceanalytics(world: World) -> None:
             if not is_open:
                 assert days[places[row["recovery_date"]] - 1] == said["to"]
             found = {
-                "drawdown_Depth": row["drawdown_return"],
+                "drawdown_Depth": row["drawdown"],
                 # it counts the session after the last as the end of one that is open
                 "drawdown_Length": row["length_sessions"],
                 "drawdown_To_Trough": row["trough_sessions"],

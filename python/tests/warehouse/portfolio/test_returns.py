@@ -162,7 +162,7 @@ def test_what_has_no_price_yet_is_named_and_is_cash(world: World) -> None:
 
 def test_a_whole_life_is_known_and_says_how_much_was_bridged(world: World) -> None:
     rows = world.sandbox.rows(
-        "select portfolio, unknown_count::int, bridged_count::int, cagr_return is not null"
+        "select portfolio, missing_return_count::int, bridged_count::int, cagr is not null"
         " from portfolio.performance where basis = 'net' and portfolio in"
         " ('gappy', 'unbought', 'newborn', 'stuck') order by all"
     )

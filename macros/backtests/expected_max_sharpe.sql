@@ -1,5 +1,5 @@
 {#- The Euler–Mascheroni constant weighs the two quantiles of the expected maximum. -#}
-{% macro best_of_luck(variance, trials) -%}
+{% macro expected_max_sharpe(variance, trials) -%}
 {%- set euler = '0.5772156649015329e0' -%}
 case
     when {{ trials }} > 1
