@@ -183,7 +183,7 @@ def one_by_one(publication: Publication, count: int, *, is_durable: bool) -> dic
                 await manager.place(request)
                 took.append((time.perf_counter_ns() - started) / 1000)
                 # nothing is left open, so that every order is checked against the same book
-                manager._move(request.order_id, State.REJECTED)
+                manager._advance(request.order_id, State.REJECTED)
 
         asyncio.run(play())
     took.sort()
@@ -203,7 +203,7 @@ def in_bursts(publication: Publication, count: int, size: int) -> dict[str, floa
                 wishes = [wish(publication, number) for number in range(first, first + size)]
                 await asyncio.gather(*map(manager.place, wishes))
                 for request in wishes:
-                    manager._move(request.order_id, State.REJECTED)
+                    manager._advance(request.order_id, State.REJECTED)
 
         asyncio.run(play())
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
@@ -218,7 +218,7 @@ def read_again(publication: Publication, count: int) -> dict[str, float]:
                 wishes = [wish(publication, number) for number in range(first, first + 1000)]
                 await asyncio.gather(*map(manager.place, wishes))
                 for request in wishes:
-                    manager._move(request.order_id, State.REJECTED)
+                    manager._advance(request.order_id, State.REJECTED)
 
         asyncio.run(play())
         manager.journal.close()

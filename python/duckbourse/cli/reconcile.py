@@ -31,7 +31,7 @@ def reconcile(account: Account = None, day: Day = None, json: Json = False) -> N
     broker = PaperBroker(desk.folder, {}, desk.capital_amount, Rules())
     try:
         book = replayed(desk.capital_amount, told, lambda _: None)
-        manager = Manager(book, journal, broker, check=lambda *_: None, settle_seconds=0)
+        manager = Manager(book, journal, broker, check=lambda *_: None, grace_seconds=0)
         differences = asyncio.run(manager.recover())
     finally:
         broker.close()

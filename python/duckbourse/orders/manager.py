@@ -40,11 +40,11 @@ log = structlog.get_logger()
 ANSWER_SECONDS = 5.0
 # an order that the broker does not know is not placed when it was asked twice, and this long after
 # it was sent: its books may be behind
-SETTLE_SECONDS = 10.0
+GRACE_SECONDS = 10.0
 # what brokers take of changes to one order
 MAX_MODIFICATIONS = 25
 # how often what differs is asked for once more
-ASKED_AGAIN = 3
+RECONCILE_RETRIES = 3
 LOOKUP_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 
 
@@ -70,7 +70,7 @@ class Manager:
         *,
         check: Check,
         charges: tuple[Charges, ...] = (),
-        settle_seconds: float = SETTLE_SECONDS,
+        grace_seconds: float = GRACE_SECONDS,
         answer_seconds: float = ANSWER_SECONDS,
         lookup_seconds: tuple[float, ...] = LOOKUP_SECONDS,
     ) -> None:
@@ -80,12 +80,12 @@ class Manager:
         self.listeners: list[Listener] = []
         self._check = check
         self._charges = charges
-        self._settle = timedelta(seconds=settle_seconds)
+        self._grace = timedelta(seconds=grace_seconds)
         self._answer_seconds = answer_seconds
         self._lookup_seconds = lookup_seconds
         self._tasks: set[asyncio.Task[None]] = set()
         # trades that came before it was known whose they are, by the broker's order
-        self._orphans: dict[str, list[TradeReport]] = {}
+        self._unmatched_trades: dict[str, list[TradeReport]] = {}
 
     # what may be asked of it
 
@@ -99,7 +99,7 @@ class Manager:
         if known is not None:
             return known
         try:
-            self._may_send()
+            self._require_journal()
             self._check(self.book, request)
         except Denial as denial:
             self.record(
@@ -109,7 +109,7 @@ class Manager:
             )
             return self.book.orders[request.order_id]
         try:
-            await self._durably(events.OrderIntended(at=clock.now(), request=request))
+            await self._record_durably(events.OrderIntended(at=clock.now(), request=request))
         except JournalError:
             return self.book.orders[request.order_id]  # in our memory only, and never sent
         self.record(events.OrderSent(at=clock.now(), order_id=request.order_id))
@@ -121,14 +121,14 @@ class Manager:
         order = self.book.orders[order_id]
         if order.is_cancel_pending or order.broker_order_id is None or not order.state.is_live:
             return
-        await self._durably(events.CancelRequested(at=clock.now(), order_id=order_id))
+        await self._record_durably(events.CancelRequested(at=clock.now(), order_id=order_id))
         try:
-            await self._answer(self.broker.cancel(order.broker_order_id))
+            await self._call_broker(self.broker.cancel(order.broker_order_id))
         except BrokerRejected as error:
             self.record(events.CancelRefused(at=clock.now(), order_id=order_id, message=str(error)))
         except BrokerUnclear as error:
             log.warning("cancel unclear", order_id=order_id, said=str(error))
-            self._later(self._look_up(order_id))
+            self._in_background(self._look_up(order_id))
 
     async def modify(
         self,
@@ -146,13 +146,13 @@ class Manager:
         order = self.book.orders[order_id]
         if order.is_modify_pending or order.broker_order_id is None or not order.state.is_live:
             return
-        self._may_send()
+        self._require_journal()
         if order.modification_count >= MAX_MODIFICATIONS:
             raise Denial(
                 "MODIFICATIONS",
                 f"modifications={order.modification_count}, max_modifications={MAX_MODIFICATIONS}",
             )
-        await self._durably(
+        await self._record_durably(
             events.ModifyRequested(
                 at=clock.now(),
                 order_id=order_id,
@@ -165,7 +165,7 @@ class Manager:
         if wanted is None:
             return
         try:
-            await self._answer(self.broker.modify(order.broker_order_id, wanted))
+            await self._call_broker(self.broker.modify(order.broker_order_id, wanted))
             ended = events.ModifyEnded(at=clock.now(), order_id=order_id, is_accepted=True)
         except BrokerRejected as error:
             ended = events.ModifyEnded(
@@ -173,14 +173,14 @@ class Manager:
             )
         except BrokerUnclear as error:
             log.warning("modify unclear", order_id=order_id, said=str(error))
-            self._later(self._look_up(order_id))
+            self._in_background(self._look_up(order_id))
             return
         self.record(ended)
 
-    async def cancel_open(self, *, but_exits: bool = True) -> None:
+    async def cancel_open(self, *, keep_exits: bool = True) -> None:
         """Cancel what is open; exits are left to do their work unless said otherwise."""
         for order in list(self.book.open_orders()):
-            if order.is_external or (but_exits and order.request.reason is not Reason.ENTRY):
+            if order.is_external or (keep_exits and order.request.reason is not Reason.ENTRY):
                 continue
             await self.cancel(order.request.order_id)
 
@@ -207,20 +207,20 @@ class Manager:
             )
             log.error("halted", reason=reason)
 
-    async def follow(self) -> None:
+    async def follow_updates(self) -> None:
         """Take the broker's updates in, for as long as they come."""
         async for update in self.broker.updates():
-            self.take(update)
+            self.on_update(update)
 
-    def take(self, update: Update) -> None:
+    def on_update(self, update: Update) -> None:
         """Take in what the broker says, however late or often it says it."""
         match update:
             case OrderReport():
-                self._take_report(update)
+                self._on_order_report(update)
             case TradeReport():
-                self._take_trade(update)
+                self._on_trade_report(update)
 
-    async def drained(self) -> None:
+    async def wait_idle(self) -> None:
         """Wait until nothing is being looked up."""
         while self._tasks:
             await asyncio.gather(*self._tasks)
@@ -236,38 +236,38 @@ class Manager:
         trading state is what it was; whoever starts the loop decides.
         """
         for order in list(self.book.open_orders()):
-            self._unsure(order)
-        differences = await self._reconciled()
-        for _ in range(ASKED_AGAIN):
+            self._mark_unknown(order)
+        differences = await self._reconcile()
+        for _ in range(RECONCILE_RETRIES):
             if not differences:
                 break
-            differences = await self._reconciled()
-        self._settle_overlays()
-        await self._durably(events.Reconciled(at=clock.now(), differences=differences))
+            differences = await self._reconcile()
+        self._clear_pending()
+        await self._record_durably(events.Reconciled(at=clock.now(), differences=differences))
         return differences
 
-    async def _reconciled(self) -> tuple[str, ...]:
-        reports = await self._answer(self.broker.orders())
-        trades = await self._answer(self.broker.trades())
+    async def _reconcile(self) -> tuple[str, ...]:
+        reports = await self._call_broker(self.broker.orders())
+        trades = await self._call_broker(self.broker.trades())
         for report in reports:
-            self._take_report(report)
-            self._adopt(report)
+            self._on_order_report(report)
+            self._accept_broker_terms(report)
         for trade in trades:
-            self._take_trade(trade)
+            self._on_trade_report(trade)
         known = {report.order_id for report in reports}
         for order in list(self.book.open_orders()):
             if order.state is State.UNKNOWN and order.request.order_id not in known:
-                self._later(self._look_up(order.request.order_id))
-        await self.drained()
+                self._in_background(self._look_up(order.request.order_id))
+        await self.wait_idle()
         return (
             *self._unexplained_orders(reports),
             *self._unexplained_fills(trades),
-            *self._unexplained_positions(await self._answer(self.broker.positions())),
+            *self._unexplained_positions(await self._call_broker(self.broker.positions())),
         )
 
     # what follows is its own
 
-    def _may_send(self) -> None:
+    def _require_journal(self) -> None:
         self.check_journal()
         if self.journal.failure is not None:
             raise Denial("JOURNAL_FAILED", str(self.journal.failure))
@@ -285,7 +285,7 @@ class Manager:
                 log.exception("listener failed", listener=str(listener), of=type(event).__name__)
         return written
 
-    async def _durably(self, event: Event) -> None:
+    async def _record_durably(self, event: Event) -> None:
         written = self._record(event)
         try:
             if written is None:
@@ -298,22 +298,22 @@ class Manager:
     async def _send(self, request: Request) -> None:
         order_id = request.order_id
         try:
-            broker_order_id = await self._answer(self.broker.place(request))
+            broker_order_id = await self._call_broker(self.broker.place(request))
         except BrokerRejected as error:
-            self._move(order_id, State.REJECTED, message=str(error))
+            self._advance(order_id, State.REJECTED, message=str(error))
         except BrokerUnclear as error:
-            self._move(order_id, State.UNKNOWN, message=str(error))
-            self._later(self._look_up(order_id))
+            self._advance(order_id, State.UNKNOWN, message=str(error))
+            self._in_background(self._look_up(order_id))
         else:
-            self._move(order_id, State.ACKED, broker_order_id=broker_order_id)
+            self._advance(order_id, State.ACKED, broker_order_id=broker_order_id)
 
-    async def _answer(self, call: Awaitable[Answer]) -> Answer:
+    async def _call_broker(self, call: Awaitable[Answer]) -> Answer:
         try:
             return await asyncio.wait_for(call, self._answer_seconds)
         except TimeoutError:
             raise BrokerUnclear(f"no answer in {self._answer_seconds:g} s") from None
 
-    def _move(
+    def _advance(
         self, order_id: str, target: State, broker_order_id: str | None = None, message: str = ""
     ) -> None:
         order = self.book.orders[order_id]
@@ -330,10 +330,10 @@ class Manager:
                 )
             )
         if broker_order_id:
-            for trade in self._orphans.pop(broker_order_id, ()):
-                self._take_trade(trade)
+            for trade in self._unmatched_trades.pop(broker_order_id, ()):
+                self._on_trade_report(trade)
 
-    def _later(self, work: Awaitable[None]) -> None:
+    def _in_background(self, work: Awaitable[None]) -> None:
         task: asyncio.Task[None] = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -349,37 +349,37 @@ class Manager:
             await asyncio.sleep(self._lookup_seconds[min(attempt, len(self._lookup_seconds) - 1)])
             attempt += 1
             try:
-                reports = await self._answer(self.broker.orders())
+                reports = await self._call_broker(self.broker.orders())
                 found = [report for report in reports if report.order_id == order_id]
-                trades = await self._answer(self.broker.trades()) if found else []
+                trades = await self._call_broker(self.broker.trades()) if found else []
             except (BrokerUnclear, BrokerRejected) as error:
                 log.warning("look-up unclear", order_id=order_id, said=str(error))
                 continue
             if found:
                 for report in found:
-                    self._take_report(report)
-                    self._adopt(report)
+                    self._on_order_report(report)
+                    self._accept_broker_terms(report)
                 for trade in trades:
                     if trade.broker_order_id == found[0].broker_order_id:
-                        self.take(trade)
+                        self.on_update(trade)
                 return
             absences += 1
             # counted in seconds too: a clock that was set back may be hours from when it was sent
             waited = timedelta(seconds=clock.elapsed_seconds() - began)
             sent_at = order.sent_at or clock.now()
-            if absences >= 2 and max(waited, clock.now() - sent_at) >= self._settle:
+            if absences >= 2 and max(waited, clock.now() - sent_at) >= self._grace:
                 if order.state is State.UNKNOWN:
-                    self._move(order_id, State.NOT_PLACED, message="the broker does not know it")
+                    self._advance(order_id, State.NOT_PLACED, message="the broker does not know it")
                 return
 
-    def _unsure(self, order: Order) -> None:
+    def _mark_unknown(self, order: Order) -> None:
         order_id = order.request.order_id
         if order.state is State.INTENT:  # it may have been sent before the process ended
             self.record(events.OrderSent(at=clock.now(), order_id=order_id))
         if self.book.orders[order_id].state is State.SENT:
-            self._move(order_id, State.UNKNOWN, message="the process ended before an answer")
+            self._advance(order_id, State.UNKNOWN, message="the process ended before an answer")
 
-    def _take_report(self, report: OrderReport) -> None:
+    def _on_order_report(self, report: OrderReport) -> None:
         order = self._order_of(report)
         if order is None:
             self.record(
@@ -401,12 +401,12 @@ class Manager:
         if report.state in (State.PARTIAL, State.FILLED):
             # what is filled is what was traded: the rest of the news is in the quantity
             if order.state in (State.SENT, State.UNKNOWN):
-                self._move(order_id, State.ACKED, report.broker_order_id, report.message)
+                self._advance(order_id, State.ACKED, report.broker_order_id, report.message)
         else:
-            self._move(order_id, report.state, report.broker_order_id, report.message)
-        self._book_told(order_id, report)
+            self._advance(order_id, report.state, report.broker_order_id, report.message)
+        self._book_provisional_fill(order_id, report)
 
-    def _adopt(self, report: OrderReport) -> None:
+    def _accept_broker_terms(self, report: OrderReport) -> None:
         """Take over what a fresh report says an order is for: a change may have gone through."""
         order = self._order_of(report)
         if order is None or order.is_external:
@@ -436,7 +436,7 @@ class Manager:
             )
         )
 
-    def _settle_overlays(self) -> None:
+    def _clear_pending(self) -> None:
         """What was asked for before the process ended and is not so yet may be asked for again."""
         for order in list(self.book.open_orders()):
             order_id = order.request.order_id
@@ -447,7 +447,7 @@ class Manager:
                     events.ModifyEnded(at=clock.now(), order_id=order_id, is_accepted=False)
                 )
 
-    def _book_told(self, order_id: str, report: OrderReport) -> None:
+    def _book_provisional_fill(self, order_id: str, report: OrderReport) -> None:
         order = self.book.orders[order_id]
         missing = report.filled_quantity - order.filled_quantity
         if missing <= 0 or report.average_price is None:
@@ -459,7 +459,7 @@ class Manager:
             told += fill.quantity * fill.price
             self.record(events.ProvisionalReduced(at=clock.now(), order_id=order_id, quantity=0))
         quantity = missing + already
-        self._book(
+        self._book_fill(
             Fill(
                 fill_key=provisional_key(order_id),
                 order_id=order_id,
@@ -474,13 +474,13 @@ class Manager:
             )
         )
 
-    def _take_trade(self, trade: TradeReport) -> None:
+    def _on_trade_report(self, trade: TradeReport) -> None:
         fill = trade.fill
         if fill.fill_key in self.book.fills:
             return
         order = self.book.order_of(trade.broker_order_id) or self.book.orders.get(fill.order_id)
         if order is None:
-            self._orphans.setdefault(trade.broker_order_id, []).append(trade)
+            self._unmatched_trades.setdefault(trade.broker_order_id, []).append(trade)
             return
         if order.is_external:
             return  # its order is seen, its money is not ours
@@ -488,7 +488,7 @@ class Manager:
         if order.state is State.INTENT:
             self.record(events.OrderSent(at=clock.now(), order_id=order_id))
         if self.book.orders[order_id].state in (State.SENT, State.UNKNOWN):
-            self._move(order_id, State.ACKED, trade.broker_order_id)
+            self._advance(order_id, State.ACKED, trade.broker_order_id)
         provisional = self.book.provisional_quantity(order_id)
         if provisional:
             self.record(
@@ -498,9 +498,9 @@ class Manager:
                     quantity=max(0, provisional - fill.quantity),
                 )
             )
-        self._book(self._charged(self.book.orders[order_id], fill))
+        self._book_fill(self._with_charges(self.book.orders[order_id], fill))
 
-    def _charged(self, order: Order, fill: Fill) -> Fill:
+    def _with_charges(self, order: Order, fill: Fill) -> Fill:
         fill = replace(fill, order_id=order.request.order_id)
         rates = charges_on(self._charges, fill.filled_at.date())
         if rates is None:
@@ -514,7 +514,7 @@ class Manager:
         owed = order_charges(rates, fill.side, quantity, amount) - order.charges_amount
         return replace(fill, charges_amount=owed)
 
-    def _book(self, fill: Fill) -> None:
+    def _book_fill(self, fill: Fill) -> None:
         order = self.book.orders[fill.order_id]
         self.record(events.FillBooked(at=clock.now(), fill=fill))
         filled = self.book.orders[fill.order_id].filled_quantity

@@ -170,7 +170,7 @@ class Trader:
             raise
         self.broker.end_session()
         self._take_news()
-        await self.manager.drained()
+        await self.manager.wait_idle()
         self.each(self)
 
     async def on_records(self, records: Records) -> None:
@@ -347,7 +347,7 @@ class Trader:
 
     def _take_news(self) -> None:
         for update in self.broker.told():
-            self.manager.take(update)
+            self.manager.on_update(update)
 
     def _held_entries(self) -> list[Order]:
         return [order for order in self.book.entries() if exits.held_quantity(self.book, order)]

@@ -44,12 +44,12 @@ async def trade(folder: Path, socket: Path, number: int, count: int, cpu_seconds
         journal,
         RemoteBroker(socket),
         check=no_check,
-        settle_seconds=0,
+        grace_seconds=0,
         lookup_seconds=(0.001,),
     )
     differences = await manager.recover()
     print("recovered", *differences, flush=True)
-    following = asyncio.create_task(manager.follow())
+    following = asyncio.create_task(manager.follow_updates())
 
     async def one(name: str) -> None:
         nonlocal placed_count
@@ -98,7 +98,7 @@ def rounds(folder: Path, count: int) -> None:
         journal,
         broker,
         check=no_check,
-        settle_seconds=0,
+        grace_seconds=0,
         lookup_seconds=(0.001,),
     )
 

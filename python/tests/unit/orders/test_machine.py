@@ -46,10 +46,10 @@ class PatientManager(Manager):
         super().__init__(*words, **named)
         self.waiting: list[Awaitable[None]] = []
 
-    def _later(self, work: Awaitable[None]) -> None:
+    def _in_background(self, work: Awaitable[None]) -> None:
         self.waiting.append(work)
 
-    async def drained(self) -> None:
+    async def wait_idle(self) -> None:
         while self.waiting:
             await self.waiting.pop(0)
 
@@ -136,7 +136,7 @@ class Trading(RuleBasedStateMachine):
         """Any update, in any order; what is kept on the wire comes again."""
         number = data.draw(st.integers(0, len(self.wire) - 1))
         update = self.wire[number] if is_kept else self.wire.pop(number)
-        self.desk.manager.take(update)
+        self.desk.manager.on_update(update)
 
     @precondition(lambda self: self.wire)
     @rule()
@@ -145,7 +145,7 @@ class Trading(RuleBasedStateMachine):
 
     @rule()
     def look_up(self) -> None:
-        self.loop.run_until_complete(self.desk.manager.drained())
+        self.loop.run_until_complete(self.desk.manager.wait_idle())
         self._listen()
 
     @rule()

@@ -50,7 +50,7 @@ class Desk:
             self.journal,
             self.broker,
             check=no_check,
-            settle_seconds=0,
+            grace_seconds=0,
             answer_seconds=0.2,
             lookup_seconds=(0.001,),
         )
@@ -59,7 +59,7 @@ class Desk:
         """Tell the manager what the venue has not told yet."""
         told, self.venue.outbox = self.venue.outbox, []
         for update in told:
-            self.manager.take(update)
+            self.manager.on_update(update)
 
     def started_again(self) -> Desk:
         """What is there after the end: the journal, and what the venue knows."""
@@ -141,7 +141,7 @@ def test_no_answer_is_no_refusal(tmp_path: Path, faults: Faults) -> None:
     async def play(desk: Desk) -> None:
         order = await desk.manager.place(request("a"))
         assert order.state is State.UNKNOWN
-        await desk.manager.drained()
+        await desk.manager.wait_idle()
         order = desk.book.orders[order.request.order_id]
         assert order.state is (State.OPEN if faults.lost_after else State.NOT_PLACED)
         assert desk.broker.calls["place"] == 1
@@ -159,7 +159,7 @@ def test_unknown_stays_unknown_while_nobody_can_be_asked(tmp_path: Path) -> None
         order = desk.book.orders[order.request.order_id]
         assert order.state is State.UNKNOWN
         desk.broker.is_down = False
-        await desk.manager.drained()
+        await desk.manager.wait_idle()
         assert desk.book.orders[order.request.order_id].state is State.OPEN
 
     run(tmp_path, play, Faults(lost_after=1))
@@ -169,7 +169,7 @@ def test_books_that_are_behind_are_asked_again(tmp_path: Path) -> None:
     """That a broker does not know an order, so soon after it was sent, says nothing yet."""
 
     async def play(desk: Desk) -> None:
-        desk.manager._settle = timedelta(seconds=1)
+        desk.manager._grace = timedelta(seconds=1)
         orders, begun = desk.broker.orders, clock.now()
         asked = 0
 
@@ -185,7 +185,7 @@ def test_books_that_are_behind_are_asked_again(tmp_path: Path) -> None:
             clock.counted_by(lambda: asked / 10),
         ):
             order = await desk.manager.place(request("a"))
-            await desk.manager.drained()
+            await desk.manager.wait_idle()
         assert desk.book.orders[order.request.order_id].state is State.OPEN
 
     run(tmp_path, play, Faults(lost_after=1))
@@ -201,7 +201,7 @@ def test_a_broker_that_hangs_is_unclear(tmp_path: Path) -> None:
         desk.broker.place = place  # type: ignore[method-assign, assignment]
         order = await desk.manager.place(request())
         assert (order.state, order.message) == (State.UNKNOWN, "no answer in 0.2 s")
-        await desk.manager.drained()
+        await desk.manager.wait_idle()
         assert desk.book.orders[order.request.order_id].state is State.OPEN
 
     run(tmp_path, play)
@@ -224,7 +224,7 @@ def test_updates_that_overtake_the_answer(tmp_path: Path) -> None:
             desk.venue.fill(broker_order_id, 10)
             # the trade has no tag of ours, and comes first
             for update in reversed(desk.venue.outbox):
-                desk.manager.take(update)
+                desk.manager.on_update(update)
             return broker_order_id
 
         desk.broker.place = place  # type: ignore[method-assign, assignment]
@@ -245,7 +245,7 @@ def test_fills_are_the_set_of_trades(tmp_path: Path) -> None:
             desk.venue.fill("V1", quantity)
         told = desk.venue.outbox
         for update in [*reversed(told), *told, *told]:
-            desk.manager.take(update)
+            desk.manager.on_update(update)
         assert desk.book.quantity("A", Product.MIS) == 10
         assert len(desk.book.fills) == 3
         assert desk.book.cash_amount == CAPITAL - 1000
@@ -261,13 +261,13 @@ def test_a_status_books_what_its_trades_replace(tmp_path: Path) -> None:
         desk.venue.fill("V1", 6, Decimal(110))
         reports = [update for update in desk.venue.outbox if hasattr(update, "state")]
         trades = [update for update in desk.venue.outbox if not hasattr(update, "state")]
-        desk.manager.take(reports[-1])
+        desk.manager.on_update(reports[-1])
         assert desk.book.provisional_quantity(order_id) == 10
         assert desk.book.cash_amount == CAPITAL - 1060
         assert desk.book.orders[order_id].state is State.FILLED
-        desk.manager.take(trades[0])
+        desk.manager.on_update(trades[0])
         assert desk.book.provisional_quantity(order_id) == 6
-        desk.manager.take(trades[1])
+        desk.manager.on_update(trades[1])
         assert desk.book.provisional_quantity(order_id) == 0
         assert desk.book.cash_amount == CAPITAL - 1060
         assert desk.book.positions["A", Product.MIS].average_price == 106
@@ -282,10 +282,10 @@ def test_a_mean_without_end_is_taken_back_to_the_last_digit(tmp_path: Path) -> N
             desk.venue.fill("V1", 1, Decimal(price))
         reports = [update for update in desk.venue.outbox if hasattr(update, "state")]
         trades = [update for update in desk.venue.outbox if not hasattr(update, "state")]
-        desk.manager.take(reports[-1])
+        desk.manager.on_update(reports[-1])
         assert desk.book.provisional_quantity(order.request.order_id) == 3
         for trade in trades:
-            desk.manager.take(trade)
+            desk.manager.on_update(trade)
         assert str(desk.book.cash_amount.normalize()) == str(CAPITAL - 271)
 
     run(tmp_path, play)
@@ -321,7 +321,7 @@ def test_a_fill_crosses_a_cancel(tmp_path: Path) -> None:
         assert desk.book.orders[order_id].state is State.CANCELLED
         assert not desk.book.orders[order_id].is_cancel_pending
         for update in late:
-            desk.manager.take(update)
+            desk.manager.on_update(update)
         order = desk.book.orders[order_id]
         assert (order.state, order.filled_quantity) == (State.CANCELLED, 4)
 
@@ -356,7 +356,7 @@ def test_a_change_stands_when_the_broker_took_it(tmp_path: Path) -> None:
         desk.broker.faults = Faults(lost_after=1)
         await desk.manager.modify(order_id, quantity=8, limit_price=Decimal(98))
         assert desk.book.orders[order_id].is_modify_pending
-        await desk.manager.drained()
+        await desk.manager.wait_idle()
         order = desk.book.orders[order_id]
         assert (order.request.quantity, order.request.limit_price) == (8, Decimal(98))
         assert (order.modification_count, order.is_modify_pending) == (1, False)
@@ -383,7 +383,7 @@ def test_cancelling_what_is_open_leaves_exits(tmp_path: Path) -> None:
         await desk.manager.place(request("b", reason=Reason.STOP, side=Side.SELL))
         await desk.manager.cancel_open()
         assert desk.broker.calls["cancel"] == 1
-        await desk.manager.cancel_open(but_exits=False)
+        await desk.manager.cancel_open(keep_exits=False)
         assert desk.broker.calls["cancel"] == 2
 
     run(tmp_path, play)
@@ -503,8 +503,8 @@ def test_trades_after_a_restart_are_not_booked_again(tmp_path: Path) -> None:
     told = list(again.venue.trades)
     recovered_again = recovered(again)
     for trade in told:
-        again.manager._orphans.clear()
-        again.manager._take_trade(trade)
+        again.manager._unmatched_trades.clear()
+        again.manager._on_trade_report(trade)
     assert recovered_again == ()
     assert len(again.book.fills) == 1
 
@@ -554,7 +554,7 @@ def test_a_clock_that_was_set_back_keeps_no_order_in_doubt(tmp_path: Path) -> No
             assert desk.book.orders[order_id].state is State.UNKNOWN
             shown -= timedelta(hours=18)
             async with asyncio.timeout(HANG_SECONDS):
-                await desk.manager.drained()
+                await desk.manager.wait_idle()
         assert desk.book.orders[order_id].state is State.NOT_PLACED
 
     run(tmp_path, play, Faults(lost_before=1))
@@ -580,8 +580,8 @@ def test_a_fill_that_cannot_be_halts(tmp_path: Path) -> None:
         desk.manager.set_state(TradingState.ACTIVE, "started", "test")
         desk.venue.fill("V1", 10)
         (trade,) = desk.venue.trades
-        desk.manager._move(order.request.order_id, State.REJECTED)
-        desk.manager.take(trade)
+        desk.manager._advance(order.request.order_id, State.REJECTED)
+        desk.manager.on_update(trade)
         assert desk.book.state is TradingState.HALTED
         assert "is rejected with 10 of 10 filled" in desk.book.state_reason
         assert desk.book.quantity("A", Product.MIS) == 10

@@ -97,7 +97,7 @@ class Floor:
             broker,
             check=lambda book, asked: trader.judge(book, asked),
             charges=self.publication.charges,
-            settle_seconds=0,
+            grace_seconds=0,
         )
         trader = Trader(
             self.publication,
