@@ -199,7 +199,7 @@ def by_itself(
         asyncio.run(played(trader))
         recorder.close()
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    held = len(trader.book.held())
+    held = len(trader.book.open_positions())
     found = recorder.tick_count
     if held != HELD or found != trader.tick_count:
         raise SystemExit(f"{held} held, {found} recorded of {trader.tick_count}")

@@ -39,7 +39,7 @@ from duckbourse import clock
 from duckbourse.brokers.base import Funds, Holding, OrderReport, TradeReport, Update
 from duckbourse.brokers.paper import PaperBroker, Rules
 from duckbourse.orders import events, journal
-from duckbourse.orders.book import Book, replayed
+from duckbourse.orders.book import Book, rebuild_book
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.journal import open_journal
 from duckbourse.orders.lifecycle import State
@@ -106,9 +106,9 @@ def wide(limits: Limits) -> Limits:
 def desk(publication: Publication, *, is_durable: bool) -> Iterator[tuple[Manager, Path]]:
     """Yield a manager whose checks are all asked, on a journal of its own."""
     folder = Path(tempfile.mkdtemp(dir=PROJECT / "target"))
-    connected = journal._connected
+    connected = journal._connect
     if not is_durable:
-        journal._connected = _careless
+        journal._connect = _careless
     opened, _ = open_journal(folder)
     broker = AtOnce()
     book = Book(publication.limits.capital_amount)
@@ -143,18 +143,18 @@ def desk(publication: Publication, *, is_durable: bool) -> Iterator[tuple[Manage
         if broker.count != len(book.orders):
             raise SystemExit(f"{broker.count} of {len(book.orders)} orders were sent")
     finally:
-        journal._connected = connected
+        journal._connect = connected
         opened.close()
         shutil.rmtree(folder)
 
 
 def _careless(path: Path) -> Any:
-    connection = _connected(path)
+    connection = _connect(path)
     connection.execute("pragma synchronous = off")
     return connection
 
 
-_connected = journal._connected
+_connect = journal._connect
 
 
 def wish(publication: Publication, number: int) -> Request:
@@ -224,7 +224,7 @@ def read_again(publication: Publication, count: int) -> dict[str, float]:
         manager.journal.close()
         started = time.perf_counter()
         opened, told = open_journal(folder)
-        replayed(publication.limits.capital_amount, told, lambda _: None)
+        rebuild_book(publication.limits.capital_amount, told, lambda _: None)
         took = time.perf_counter() - started
         opened.close()
     return {"events": len(told), "seconds": took}

@@ -19,7 +19,7 @@ def pnl(account: Account = None, day: Day = None, json: Json = False) -> None:
     """
     desk = desk_of(account, day)
     book, _ = read(desk)
-    trips = book.session_trips()
+    round_trips = book.session_round_trips()
     realised = sum((held.realised_amount for held in book.positions.values()), Decimal(0))
     charges = sum((held.charges_amount for held in book.positions.values()), Decimal(0))
     rows = [
@@ -27,12 +27,14 @@ def pnl(account: Account = None, day: Day = None, json: Json = False) -> None:
             "state": str(book.state),
             "capital_amount": book.capital_amount,
             "cash_amount": book.cash_amount,
-            "held_at_cost_amount": sum((held.cost_amount for held in book.held()), Decimal(0)),
+            "held_at_cost_amount": sum(
+                (held.cost_amount for held in book.open_positions()), Decimal(0)
+            ),
             "realised_amount": realised,
             "charges_amount": charges,
             "net_amount": realised - charges,
-            "round_trips": len(trips),
-            "won": sum(1 for trip in trips if trip > 0),
+            "round_trips": len(round_trips),
+            "won": sum(1 for round_trip in round_trips if round_trip > 0),
         }
     ]
     print_rows(f"{desk.account} on {desk.session_date}", rows, json)

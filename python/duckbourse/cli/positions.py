@@ -28,10 +28,12 @@ def positions(account: Account = None, day: Day = None, json: Json = False) -> N
             "realised_amount": held.realised_amount,
             "realised_fifo_amount": held.realised_fifo_amount,
             "charges_amount": held.charges_amount,
-            "round_trips": held.trip_count,
+            "round_trips": held.round_trip_count,
         }
         for held in sorted(
             book.positions.values(), key=lambda held: (not held.quantity, held.symbol)
         )
     ]
-    print_rows(f"{desk.account} on {desk.session_date}: {len(book.held())} held", rows, json)
+    print_rows(
+        f"{desk.account} on {desk.session_date}: {len(book.open_positions())} held", rows, json
+    )

@@ -9,7 +9,7 @@ from duckbourse.brokers.paper import PaperBroker, Rules
 from duckbourse.cli.desk_options import Account, Day, Json, desk_of
 from duckbourse.cli.output import print_json, results
 from duckbourse.errors import TradingError
-from duckbourse.orders.book import replayed
+from duckbourse.orders.book import rebuild_book
 from duckbourse.orders.events import JournalSalvaged
 from duckbourse.orders.journal import open_journal
 from duckbourse.orders.manager import Manager
@@ -30,7 +30,7 @@ def reconcile(account: Account = None, day: Day = None, json: Json = False) -> N
     journal, told = open_journal(desk.folder)
     broker = PaperBroker(desk.folder, {}, desk.capital_amount, Rules())
     try:
-        book = replayed(desk.capital_amount, told, lambda _: None)
+        book = rebuild_book(desk.capital_amount, told, lambda _: None)
         manager = Manager(book, journal, broker, check=lambda *_: None, grace_seconds=0)
         differences = asyncio.run(manager.recover())
     finally:

@@ -194,15 +194,15 @@ def ending(trader: Trader) -> dict[str, Any]:
         "net_pnl_amount": book.equity_amount(prices) - book.session_start_amount,
         "charges_amount": sum((fill.charges_amount for fill in book.fills.values()), Decimal(0)),
         "denied": dict(denied.most_common()),
-        "trips": trips(trader),
+        "round_trips": round_trips(trader),
         "positions": [
             {"symbol": held.symbol, "quantity": held.quantity, "average_price": held.average_price}
-            for held in book.held()
+            for held in book.open_positions()
         ],
     }
 
 
-def trips(trader: Trader) -> list[dict[str, Any]]:
+def round_trips(trader: Trader) -> list[dict[str, Any]]:
     """Return each entry that was filled, with how it was left."""
     book, zone = trader.book, trader.publication.zone
     found = []
@@ -233,18 +233,18 @@ def trips(trader: Trader) -> list[dict[str, Any]]:
 
 def _print_end(end: dict[str, Any]) -> None:
     table = Table(box=None, pad_edge=False)
-    names = list(end["trips"][0]) if end["trips"] else []
+    names = list(end["round_trips"][0]) if end["round_trips"] else []
     for name in names:
         is_text = name in ("at", "strategy", "symbol", "side", "exit")
         table.add_column(
             name.removesuffix("_amount").replace("_", " "), justify="left" if is_text else "right"
         )
-    for trip in end["trips"]:
-        table.add_row(*(_shown(trip[name]) for name in names))
+    for round_trip in end["round_trips"]:
+        table.add_row(*(_shown(round_trip[name]) for name in names))
     if names:
         print_whole(table)
     results.print(
-        f"{end['account']} on {end['session_date']}: {len(end['trips'])} entries of"
+        f"{end['account']} on {end['session_date']}: {len(end['round_trips'])} entries of"
         f" {end['signals']} signals, {end['ticks']:,} ticks, net {end['net_pnl_amount']:+,.2f}"
         f" after {end['charges_amount']:,.2f} charges, equity {end['equity_amount']:,.2f}"
     )
@@ -350,7 +350,7 @@ def _positions(trader: Trader) -> Table:
     table = Table(box=None, pad_edge=False)
     for name in ("symbol", "quantity", "average", "last", "unrealised"):
         table.add_column(name, justify="left" if name == "symbol" else "right")
-    for held in trader.book.held():
+    for held in trader.book.open_positions():
         last, _ = trader.prices.get(held.symbol, (None, None))
         made = held.unrealised_amount(last) if last is not None else None
         colour = "green" if made is not None and made >= 0 else "red"

@@ -58,17 +58,17 @@ class Book:
         self._entries: list[str] = []
         self._by_entry: dict[str, list[str]] = {}
         # of the session: how many of the last round trips lost, and how many entries were sent
-        self.losses_in_a_row = 0
+        self.consecutive_losses = 0
         self.entry_count = 0
-        self._trips: dict[Key, list[Decimal]] = {}
-        self._trips_before: dict[Key, int] = {}
+        self._round_trips: dict[Key, list[Decimal]] = {}
+        self._round_trips_before: dict[Key, int] = {}
         # where a provisional fill stands: the position before it, and the fills from it on
-        self._settled: dict[Key, Position] = {}
-        self._unsettled: dict[Key, list[str]] = {}
+        self._before_provisional: dict[Key, Position] = {}
+        self._from_provisional: dict[Key, list[str]] = {}
 
     # what is asked of it
 
-    def order_of(self, broker_order_id: str) -> Order | None:
+    def order_by_broker_id(self, broker_order_id: str) -> Order | None:
         """Return the order that a broker calls so."""
         order_id = self._by_broker_id.get(broker_order_id)
         return None if order_id is None else self.orders[order_id]
@@ -76,7 +76,7 @@ class Book:
     def open_orders(self) -> Iterable[Order]:
         return self.live.values()
 
-    def held(self) -> list[Position]:
+    def open_positions(self) -> list[Position]:
         """Return the positions that are not empty."""
         return [position for position in self.positions.values() if position.quantity]
 
@@ -91,16 +91,18 @@ class Book:
                 position.quantity * prices[position.symbol][0]
                 if position.symbol in prices
                 else position.cost_amount
-                for position in self.held()
+                for position in self.open_positions()
             ),
             ZERO,
         )
 
-    def session_trips(self) -> list[Decimal]:
+    def session_round_trips(self) -> list[Decimal]:
         """Return what each round trip that ended in this session made, less charges, by symbol."""
-        return [trip for trips in self._trips.values() for trip in trips]
+        return [
+            round_trip for round_trips in self._round_trips.values() for round_trip in round_trips
+        ]
 
-    def of_signal(self, signal_id: str) -> list[Order]:
+    def entries_of_signal(self, signal_id: str) -> list[Order]:
         """Return the entries that follow a signal and were not refused."""
         return [
             order
@@ -108,9 +110,9 @@ class Book:
             if (order := self.orders[order_id]).state not in NEVER_FILLED
         ]
 
-    def entries(self) -> list[Order]:
+    def held_entries(self) -> list[Order]:
         """Return the entries of the symbols that are held, oldest first."""
-        held = {(position.symbol, position.product) for position in self.held()}
+        held = {(position.symbol, position.product) for position in self.open_positions()}
         return [
             order
             for order_id in self._entries
@@ -131,22 +133,22 @@ class Book:
     def apply(self, event: Event) -> None:
         """Take an event in."""
         self.event_count += 1
-        self._take(event)
+        self._apply(event)
 
     @singledispatchmethod
-    def _take(self, event: Event) -> None:
+    def _apply(self, event: Event) -> None:
         raise TypeError(f"no book takes a {type(event).__name__}")
 
-    @_take.register
+    @_apply.register
     def _(self, event: events.OrderDenied) -> None:
         order = Order(
             request=event.request,
             state=advance(event.request.order_id, State.NEW, State.DENIED),
             message=f"{event.code}: {event.detail}",
         )
-        self._keep(order)
+        self._store(order)
 
-    @_take.register
+    @_apply.register
     def _(self, event: events.OrderIntended) -> None:
         request = event.request
         if request.reason is Reason.ENTRY:
@@ -156,19 +158,21 @@ class Book:
                 self._by_signal.setdefault(request.signal_id, []).append(request.order_id)
         if request.entry_id is not None:
             self._by_entry.setdefault(request.entry_id, []).append(request.order_id)
-        self._keep(Order(request=request, state=advance(request.order_id, State.NEW, State.INTENT)))
+        self._store(
+            Order(request=request, state=advance(request.order_id, State.NEW, State.INTENT))
+        )
 
-    @_take.register
+    @_apply.register
     def _(self, event: events.OrderSent) -> None:
         order = self.orders[event.order_id]
         state = advance(event.order_id, order.state, State.SENT)
-        self._keep(replace(order, state=state, sent_at=event.at))
+        self._store(replace(order, state=state, sent_at=event.at))
 
-    @_take.register
+    @_apply.register
     def _(self, event: events.OrderUpdated) -> None:
         order = self.orders[event.order_id]
         is_done = not event.state.is_live
-        self._keep(
+        self._store(
             replace(
                 order,
                 state=event.state
@@ -181,9 +185,9 @@ class Book:
             )
         )
 
-    @_take.register
+    @_apply.register
     def _(self, event: events.ExternalOrderSeen) -> None:
-        self._keep(
+        self._store(
             Order(
                 request=event.request,
                 state=event.state,
@@ -192,26 +196,26 @@ class Book:
             )
         )
 
-    @_take.register
+    @_apply.register
     def _(self, event: events.FillBooked) -> None:
         fill = event.fill
         self.fills[fill.fill_key] = fill
         self.cash_amount -= fill.signed_quantity * fill.price + fill.charges_amount
         key = (fill.symbol, fill.product)
         position = self.positions.get(key) or Position(symbol=fill.symbol, product=fill.product)
-        if fill.is_provisional and key not in self._unsettled:
-            self._settled[key], self._unsettled[key] = position, []
-        if key in self._unsettled:
-            self._unsettled[key].append(fill.fill_key)
+        if fill.is_provisional and key not in self._from_provisional:
+            self._before_provisional[key], self._from_provisional[key] = position, []
+        if key in self._from_provisional:
+            self._from_provisional[key].append(fill.fill_key)
         position = after_fill(position, fill)
         self.positions[key] = position
-        if position.ended_trip_amount is not None:
-            self._trips.setdefault(key, []).append(position.ended_trip_amount)
-            lost = position.ended_trip_amount < 0
-            self.losses_in_a_row = self.losses_in_a_row + 1 if lost else 0
+        if position.closed_round_trip_amount is not None:
+            self._round_trips.setdefault(key, []).append(position.closed_round_trip_amount)
+            lost = position.closed_round_trip_amount < 0
+            self.consecutive_losses = self.consecutive_losses + 1 if lost else 0
         self._count_fill(fill, 1)
 
-    @_take.register
+    @_apply.register
     def _(self, event: events.ProvisionalReduced) -> None:
         key = provisional_key(event.order_id)
         fill = self.fills[key]
@@ -222,18 +226,18 @@ class Book:
         gone = replace(fill, quantity=fill.quantity - event.quantity)
         self.cash_amount += gone.signed_quantity * gone.price
         self._count_fill(gone, -1)
-        self._settle((fill.symbol, fill.product))
+        self._rebuild_position((fill.symbol, fill.product))
 
-    @_take.register
+    @_apply.register
     def _(self, event: events.CancelRequested) -> None:
-        self._keep(replace(self.orders[event.order_id], is_cancel_pending=True))
+        self._store(replace(self.orders[event.order_id], is_cancel_pending=True))
 
-    @_take.register
+    @_apply.register
     def _(self, event: events.CancelRefused) -> None:
         order = self.orders[event.order_id]
-        self._keep(replace(order, is_cancel_pending=False, message=event.message))
+        self._store(replace(order, is_cancel_pending=False, message=event.message))
 
-    @_take.register
+    @_apply.register
     def _(self, event: events.ModifyRequested) -> None:
         order = self.orders[event.order_id]
         wanted = replace(
@@ -242,13 +246,13 @@ class Book:
             limit_price=event.limit_price,
             trigger_price=event.trigger_price,
         )
-        self._keep(replace(order, is_modify_pending=True, pending=wanted))
+        self._store(replace(order, is_modify_pending=True, pending=wanted))
 
-    @_take.register
+    @_apply.register
     def _(self, event: events.ModifyEnded) -> None:
         order = self.orders[event.order_id]
         accepted = event.is_accepted and order.pending is not None
-        self._keep(
+        self._store(
             replace(
                 order,
                 request=order.pending if accepted and order.pending else order.request,
@@ -259,43 +263,45 @@ class Book:
             )
         )
 
-    @_take.register
+    @_apply.register
     def _(self, event: events.ExitTriggered) -> None:
         self.exit_reason[event.entry_id] = event.reason
 
-    @_take.register
+    @_apply.register
     def _(self, event: events.TrailMoved) -> None:
         self.best_price[event.entry_id] = event.best_price
 
-    @_take.register
+    @_apply.register
     def _(self, event: events.TradingStateChanged) -> None:
         self.state = event.state
         self.state_reason = event.reason
 
-    @_take.register
+    @_apply.register
     def _(self, event: events.SessionStarted) -> None:
         self.session_date = event.session_date
         self.session_start_amount = event.equity_amount
         self.peak_amount = max(self.peak_amount, event.equity_amount)
-        self.losses_in_a_row = 0
+        self.consecutive_losses = 0
         self.entry_count = 0
-        self._trips = {}
-        self._trips_before = {key: held.trip_count for key, held in self.positions.items()}
+        self._round_trips = {}
+        self._round_trips_before = {
+            key: held.round_trip_count for key, held in self.positions.items()
+        }
 
-    @_take.register
+    @_apply.register
     def _(self, event: events.PublicationLoaded) -> None:
         self.build_id = event.build_id
 
-    @_take.register
+    @_apply.register
     def _(self, event: events.Reconciled) -> None:
         self.differences = event.differences
 
-    @_take.register
+    @_apply.register
     def _(self, event: events.JournalSalvaged) -> None:
         self.state = TradingState.HALTED
         self.state_reason = f"the journal was damaged; what could not be read is {event.kept_as}"
 
-    def _keep(self, order: Order) -> None:
+    def _store(self, order: Order) -> None:
         order_id = order.request.order_id
         self.orders[order_id] = order
         if order.state in LIVE:
@@ -313,7 +319,7 @@ class Book:
         state = order.state
         if not order.is_external:
             state = _state_after_fill(order, filled)
-        self._keep(
+        self._store(
             replace(
                 order,
                 state=state,
@@ -324,21 +330,21 @@ class Book:
             )
         )
 
-    def _settle(self, key: Key) -> None:
+    def _rebuild_position(self, key: Key) -> None:
         """Make a position again from its first provisional fill on, of those that are left."""
-        position = self._settled.pop(key)
-        left = [name for name in self._unsettled.pop(key) if name in self.fills]
-        before = self._trips_before.get(key, 0)
-        trips = self._trips.get(key, [])[: max(0, position.trip_count - before)]
+        position = self._before_provisional.pop(key)
+        left = [name for name in self._from_provisional.pop(key) if name in self.fills]
+        before = self._round_trips_before.get(key, 0)
+        round_trips = self._round_trips.get(key, [])[: max(0, position.round_trip_count - before)]
         for place, name in enumerate(left):
             fill = self.fills[name]
-            if fill.is_provisional and key not in self._unsettled:
-                self._settled[key], self._unsettled[key] = position, left[place:]
+            if fill.is_provisional and key not in self._from_provisional:
+                self._before_provisional[key], self._from_provisional[key] = position, left[place:]
             position = after_fill(position, fill)
-            if position.ended_trip_amount is not None and position.trip_count > before:
-                trips.append(position.ended_trip_amount)
+            if position.closed_round_trip_amount is not None and position.round_trip_count > before:
+                round_trips.append(position.closed_round_trip_amount)
         self.positions[key] = position
-        self._trips[key] = trips
+        self._round_trips[key] = round_trips
 
 
 def _state_after_fill(order: Order, filled: int) -> State:
@@ -351,15 +357,15 @@ def _state_after_fill(order: Order, filled: int) -> State:
     if filled >= order.request.quantity:
         if order.state is State.FILLED:
             return State.FILLED
-        return advance(order_id, _opened(order), State.FILLED)
+        return advance(order_id, _assume_open(order), State.FILLED)
     if order.state in (State.CANCELLED, State.EXPIRED):
         return order.state
     if order.state is State.FILLED:
         return State.FILLED  # a provisional fill is taken back before its trades come
-    return advance(order_id, _opened(order), State.PARTIAL)
+    return advance(order_id, _assume_open(order), State.PARTIAL)
 
 
-def _opened(order: Order) -> State:
+def _assume_open(order: Order) -> State:
     """Return OPEN for an order whose opening was never told: what is filled was open."""
     early = (State.ACKED, State.TRIGGER_PENDING)
     return State.OPEN if order.state in early else order.state
@@ -369,11 +375,13 @@ def provisional_key(order_id: str) -> str:
     return f"{order_id}|provisional"
 
 
-def replayed(capital_amount: Decimal, told: Iterable[Event], each: Callable[[int], None]) -> Book:
-    """Return the book that a journal's events make; `each` is called with the number of them."""
+def rebuild_book(
+    capital_amount: Decimal, recorded: Iterable[Event], on_progress: Callable[[int], None]
+) -> Book:
+    """Rebuild a book from its recorded events; report their number to `on_progress` as it grows."""
     book = Book(capital_amount)
-    for number, event in enumerate(told, 1):
+    for number, event in enumerate(recorded, 1):
         book.apply(event)
         if number % 10_000 == 0:
-            each(number)
+            on_progress(number)
     return book

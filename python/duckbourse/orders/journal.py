@@ -77,7 +77,7 @@ class Journal:
             raise self.failure or JournalError("unreachable") from None
         return written
 
-    async def durable(self, event: Event) -> None:
+    async def append_durably(self, event: Event) -> None:
         """Append an event and wait until it is on disk; raise JournalError if it is not."""
         await asyncio.wrap_future(self.append(event))
 
@@ -97,7 +97,7 @@ class Journal:
         connection: sqlite3.Connection | None = None
         while batch := self._next_batch():
             try:
-                connection = connection or _connected(self.folder / FILE)
+                connection = connection or _connect(self.folder / FILE)
                 if self.failure is not None:
                     raise self.failure
                 self._commit(connection, [body for body, _ in batch])
@@ -163,7 +163,7 @@ def open_journal(folder: Path) -> tuple[Journal, list[Event]]:
         events, row, checksum, damage = _read(folder / FILE, committed)
         if damage is None:
             return Journal(folder, lock, row, checksum), events
-        kept = _moved_aside(folder)
+        kept = _move_aside(folder)
         journal = Journal(folder, lock, 0, 0)
         told = [*events, JournalSalvaged(at=clock.now(), first_lost_row=row + 1, kept_as=kept.name)]
         for written in [journal.append(event) for event in told]:
@@ -203,7 +203,7 @@ def lock_folder(folder: Path) -> IO[str]:
     return lock
 
 
-def _connected(path: Path) -> sqlite3.Connection:
+def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     connection.execute("pragma journal_mode = wal")
     connection.execute("pragma synchronous = full")
@@ -243,7 +243,7 @@ def _read(path: Path, committed_frames: int) -> tuple[list[Event], int, int, str
     if not path.exists():
         return events, row, checksum, None
     try:
-        connection = _connected(path)
+        connection = _connect(path)
         try:
             if committed_frames:
                 _, read_frames, _ = connection.execute("pragma wal_checkpoint(passive)").fetchone()
@@ -264,7 +264,7 @@ def _read(path: Path, committed_frames: int) -> tuple[list[Event], int, int, str
     return events, row, checksum, None
 
 
-def _moved_aside(folder: Path) -> Path:
+def _move_aside(folder: Path) -> Path:
     stamp = clock.now().strftime("%Y%m%dT%H%M%S%f")
     kept = folder / f"damaged-{stamp}.sqlite"
     for ending in ("", "-wal", "-shm"):

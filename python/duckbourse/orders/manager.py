@@ -478,7 +478,9 @@ class Manager:
         fill = trade.fill
         if fill.fill_key in self.book.fills:
             return
-        order = self.book.order_of(trade.broker_order_id) or self.book.orders.get(fill.order_id)
+        order = self.book.order_by_broker_id(trade.broker_order_id) or self.book.orders.get(
+            fill.order_id
+        )
         if order is None:
             self._unmatched_trades.setdefault(trade.broker_order_id, []).append(trade)
             return
@@ -527,7 +529,7 @@ class Manager:
             )
 
     def _order_of(self, report: OrderReport) -> Order | None:
-        order = self.book.order_of(report.broker_order_id)
+        order = self.book.order_by_broker_id(report.broker_order_id)
         if order is None and report.order_id is not None:
             order = self.book.orders.get(report.order_id)
         return order
@@ -552,7 +554,7 @@ class Manager:
 
     def _unexplained_positions(self, holdings: Iterable[Holding]) -> list[str]:
         theirs = {(symbol, product): quantity for symbol, product, quantity in holdings if quantity}
-        ours = {(held.symbol, held.product): held.quantity for held in self.book.held()}
+        ours = {(held.symbol, held.product): held.quantity for held in self.book.open_positions()}
         return [
             f"{key[0]} {key[1]}: {ours.get(key, 0)} here, {theirs.get(key, 0)} at the broker"
             for key in sorted({*theirs, *ours})

@@ -27,10 +27,11 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     """
     One symbol and product.
 
-    `cost_amount` is what the open quantity was bought for at average cost (negative of a short).
-    `realised_amount` is by average cost, `realised_fifo_amount` first in first out: they agree when
-    nothing is held. `trip_amount` is what the round trip that is under way has realised, less its
-    charges; `ended_trip_amount` is that of the one that the last fill ended, if it did.
+    `cost_amount` is what the open quantity cost at average price, negative for a short position.
+    `realised_amount` uses average cost and `realised_fifo_amount` first in, first out; the two agree
+    when the position is flat. `round_trip_amount` is the realised profit of the open round trip,
+    less its charges. `closed_round_trip_amount` is that of the round trip that the last fill
+    closed, or None if it closed none.
     """
 
     symbol: str
@@ -41,9 +42,9 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     realised_fifo_amount: Decimal = ZERO
     charges_amount: Decimal = ZERO
     lots: tuple[Lot, ...] = ()
-    trip_amount: Decimal = ZERO
-    trip_count: int = 0
-    ended_trip_amount: Decimal | None = None
+    round_trip_amount: Decimal = ZERO
+    round_trip_count: int = 0
+    closed_round_trip_amount: Decimal | None = None
 
     @property
     def average_price(self) -> Decimal | None:
@@ -72,8 +73,8 @@ def _charged(position: Position, amount: Decimal) -> Position:
     return msgspec.structs.replace(
         position,
         charges_amount=position.charges_amount + amount,
-        trip_amount=position.trip_amount - amount,
-        ended_trip_amount=None,
+        round_trip_amount=position.round_trip_amount - amount,
+        closed_round_trip_amount=None,
     )
 
 
@@ -92,7 +93,7 @@ def _closed(position: Position, closing: int, price: Decimal) -> Position:
     realised = price * sign * closing - cost
     lots, fifo = _first_out(position.lots, closing, price)
     left = position.quantity - sign * closing
-    trip = position.trip_amount + realised
+    trip = position.round_trip_amount + realised
     return msgspec.structs.replace(
         position,
         quantity=left,
@@ -100,9 +101,9 @@ def _closed(position: Position, closing: int, price: Decimal) -> Position:
         realised_amount=position.realised_amount + realised,
         realised_fifo_amount=position.realised_fifo_amount + fifo,
         lots=lots,
-        trip_amount=trip if left else ZERO,
-        trip_count=position.trip_count if left else position.trip_count + 1,
-        ended_trip_amount=None if left else trip,
+        round_trip_amount=trip if left else ZERO,
+        round_trip_count=position.round_trip_count if left else position.round_trip_count + 1,
+        closed_round_trip_amount=None if left else trip,
     )
 
 

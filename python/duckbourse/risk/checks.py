@@ -87,7 +87,7 @@ class View:
     def amounts(self) -> dict[str, Decimal]:
         """By symbol, signed: what would be held if this and every open entry were filled."""
         found: dict[str, Decimal] = {}
-        for held in self.book.held():
+        for held in self.book.open_positions():
             price = self.prices.get(held.symbol)
             found[held.symbol] = found.get(held.symbol, ZERO) + (
                 held.quantity * price[0] if price else held.cost_amount
@@ -225,7 +225,7 @@ def duplicate_signal(view: View) -> None:
     signal_id = view.request.signal_id
     if signal_id is None or view.request.reason is not Reason.ENTRY:
         return
-    for order in view.book.of_signal(signal_id):
+    for order in view.book.entries_of_signal(signal_id):
         raise Denial("DUPLICATE_SIGNAL", f"signal={signal_id}, order={order.request.order_id}")
 
 
@@ -291,8 +291,8 @@ def losses(view: View) -> None:
     fall = 100 * (1 - view.equity / max(book.peak_amount, view.equity))
     if fall >= limits.max_drawdown_pct:
         raise _over("DRAWDOWN", "drawdown_pct", fall, limits.max_drawdown_pct)
-    if book.losses_in_a_row >= limits.max_consecutive_losses:
-        raise _over("LOSSES", "losses", book.losses_in_a_row, limits.max_consecutive_losses)
+    if book.consecutive_losses >= limits.max_consecutive_losses:
+        raise _over("LOSSES", "losses", book.consecutive_losses, limits.max_consecutive_losses)
     if book.entry_count >= limits.max_trades:
         raise _over("TRADES", "trades", book.entry_count, limits.max_trades)
 

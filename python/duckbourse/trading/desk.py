@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from duckbourse.errors import ConfigurationError
-from duckbourse.orders.book import Book, replayed
+from duckbourse.orders.book import Book, rebuild_book
 from duckbourse.orders.events import Event
 from duckbourse.orders.journal import LOCK, lock_folder, read_journal
 from duckbourse.settings import settings
@@ -84,4 +84,4 @@ def found(account: str | None, session_date: date | None) -> Desk:
 def read(desk: Desk) -> tuple[Book, list[Event]]:
     """Return the book and the events of a desk, whether somebody trades there now or not."""
     told = read_journal(desk.folder)
-    return replayed(desk.capital_amount, told, lambda _: None), told
+    return rebuild_book(desk.capital_amount, told, lambda _: None), told

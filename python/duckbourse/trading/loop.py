@@ -307,7 +307,7 @@ class Trader:
         told("equity_amount", float(equity))
         told("session_pnl_amount", float(equity - self.book.session_start_amount))
         told("open_orders", len(self.book.live))
-        told("positions", len(self.book.held()))
+        told("positions", len(self.book.open_positions()))
         told("ticks", self.tick_count)
         told("stray_ticks", self.stray_tick_count)
         told("unrecorded_ticks", self.unrecorded_tick_count)
@@ -350,7 +350,9 @@ class Trader:
             self.manager.on_update(update)
 
     def _held_entries(self) -> list[Order]:
-        return [order for order in self.book.entries() if exits.held_quantity(self.book, order)]
+        return [
+            order for order in self.book.held_entries() if exits.held_quantity(self.book, order)
+        ]
 
     async def _exits(self) -> None:
         now = clock.now()

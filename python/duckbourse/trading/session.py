@@ -12,7 +12,7 @@ import structlog
 from duckbourse import clock
 from duckbourse.brokers.paper import PaperBroker, Rules
 from duckbourse.errors import BrokerError
-from duckbourse.orders.book import replayed
+from duckbourse.orders.book import rebuild_book
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.journal import open_journal
 from duckbourse.orders.manager import Manager
@@ -63,7 +63,7 @@ def trade_session(
                 before = feed.go_on_after(max(event.at for event in told))
                 if scans is not None:
                     scans.go_on_after(before)
-            book = replayed(desk.capital_amount, told, lambda _: None)
+            book = rebuild_book(desk.capital_amount, told, lambda _: None)
             manager = Manager(
                 book,
                 journal,

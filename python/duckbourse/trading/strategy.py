@@ -47,7 +47,7 @@ class SignalStrategy:
     ) -> Sequence[Request]:
         found = []
         fresh_since = now - timedelta(milliseconds=publication.limits.max_tick_age_ms)
-        taken = {held.symbol for held in book.held()}
+        taken = {held.symbol for held in book.open_positions()}
         taken |= {order.request.symbol for order in book.open_orders()}
         for signal in publication.signals:
             if signal.known_at > now:

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from duckbourse import clock
-from duckbourse.orders.book import replayed
+from duckbourse.orders.book import rebuild_book
 from duckbourse.orders.journal import open_journal, read_journal
 from duckbourse.orders.manager import Manager
 from duckbourse.settings import PROJECT
@@ -40,7 +40,7 @@ async def trade(folder: Path, socket: Path, number: int, count: int, cpu_seconds
     placed_count = 0
     journal, told = open_journal(folder)
     manager = Manager(
-        replayed(CAPITAL, told, lambda _: None),
+        rebuild_book(CAPITAL, told, lambda _: None),
         journal,
         RemoteBroker(socket),
         check=no_check,
@@ -91,7 +91,7 @@ def rounds(folder: Path, count: int) -> None:
         placed |= {line.split()[1] for line in said[:-1] if line.startswith("placed")}
     # the end: everything is asked for, and everything is the venue's
     journal, told = open_journal(folder / "journal")
-    book = replayed(CAPITAL, told, lambda _: None)
+    book = rebuild_book(CAPITAL, told, lambda _: None)
     broker = RemoteBroker(folder / "venue.socket")
     manager = Manager(
         book,
@@ -118,7 +118,7 @@ def rounds(folder: Path, count: int) -> None:
     assert {fill.fill_key for fill in book.fills.values()} == {
         trade.fill.fill_key for trade in venue.trades
     }
-    held = {(held.symbol, held.product, held.quantity) for held in book.held()}
+    held = {(held.symbol, held.product, held.quantity) for held in book.open_positions()}
     assert held == {holding for holding in venue.holdings() if holding[2]}
     assert len(read_journal(folder / "journal")) == book.event_count
     print(f"{count} kills, {len(book.orders):,} orders, {book.event_count:,} events")

@@ -150,10 +150,10 @@ def test_fills_become_a_portfolio(bourse: Run, tmp_path: Path) -> None:
 LAST = ("--date", "2010-05-28")
 
 
-def trips_of(done: Said) -> list[dict[str, Any]]:
+def round_trips_of(done: Said) -> list[dict[str, Any]]:
     assert done.returncode == 0, done.stderr
-    trips: list[dict[str, Any]] = json.loads(done.stdout)["trips"]
-    return trips
+    round_trips: list[dict[str, Any]] = json.loads(done.stdout)["round_trips"]
+    return round_trips
 
 
 def test_recorded_ticks_are_scanned_and_traded(
@@ -172,10 +172,10 @@ def test_recorded_ticks_are_scanned_and_traded(
         for records in feed.batches():
             recorder.write(records)
         recorder.close()
-    of_ticks = trips_of(bourse("trade", "--feed", "ticks", "--json"))
+    of_ticks = round_trips_of(bourse("trade", "--feed", "ticks", "--json"))
     assert len(of_ticks) >= 8
-    of_minutes = trips_of(bourse("trade", "--scan", "--fresh", "--json"))
-    same = [trip for trip in of_ticks if trip in of_minutes]
+    of_minutes = round_trips_of(bourse("trade", "--scan", "--fresh", "--json"))
+    same = [round_trip for round_trip in of_ticks if round_trip in of_minutes]
     # recorded, of ticks of one instant one comes after the other: fills and ranks may swap
     assert len(same) >= len(of_minutes) - 2
     wishes = json.loads(bourse("trade", "--feed", "ticks", "--dry-run", "--json").stdout)
@@ -188,9 +188,9 @@ def test_a_made_up_session_is_the_same_again(
     # a tenth of what the command makes up
     monkeypatch.setattr(feeds, "SIMULATED_TICKS", 200)
     words = ("trade", "--feed", "simulated", "--fresh", "--json")
-    first = trips_of(bourse(*words, "--seed", "3"))
-    assert first == trips_of(bourse(*words, "--seed", "3"))
-    assert first != trips_of(bourse(*words, "--seed", "4"))
+    first = round_trips_of(bourse(*words, "--seed", "3"))
+    assert first == round_trips_of(bourse(*words, "--seed", "3"))
+    assert first != round_trips_of(bourse(*words, "--seed", "4"))
     # what no exchange told is not recorded
     assert list((tmp_path / "data" / "raw" / "ticks").glob("2*")) == []
 

@@ -17,7 +17,7 @@ import pytest
 
 from duckbourse.errors import JournalBusy, JournalCorrupt, JournalError
 from duckbourse.orders import events, journal
-from duckbourse.orders.book import Book, replayed
+from duckbourse.orders.book import Book, rebuild_book
 from duckbourse.orders.events import Event, JournalSalvaged
 from duckbourse.orders.journal import FILE, open_journal, read_journal
 from duckbourse.orders.lifecycle import State
@@ -49,7 +49,7 @@ def test_what_was_written_is_read_in_order(tmp_path: Path) -> None:
 
 def test_a_commit_waits_for_the_disk(tmp_path: Path) -> None:
     """No kill of a process can tell this: only a loss of power could."""
-    with closing(journal._connected(tmp_path / FILE)) as connection:
+    with closing(journal._connect(tmp_path / FILE)) as connection:
         assert connection.execute("pragma synchronous").fetchone() == (2,)
         assert connection.execute("pragma journal_mode").fetchone() == ("wal",)
 
@@ -74,7 +74,7 @@ def test_those_who_wait_share_a_commit(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(opened, "_commit", counted)
 
     async def many() -> None:
-        await asyncio.gather(*(opened.durable(event) for event in intents(500)))
+        await asyncio.gather(*(opened.append_durably(event) for event in intents(500)))
 
     asyncio.run(many())
     opened.close()
@@ -104,7 +104,7 @@ def test_a_changed_row_is_found_and_kept(tmp_path: Path) -> None:
     assert read[-1].first_lost_row == 41
     assert (tmp_path / read[-1].kept_as).read_bytes()[:4096] == damaged[:4096]
     assert read_journal(tmp_path) == read
-    assert "damaged" in replayed(CAPITAL, [read[-1]], lambda _: None).state_reason
+    assert "damaged" in rebuild_book(CAPITAL, [read[-1]], lambda _: None).state_reason
 
 
 def test_a_missing_row_is_found(tmp_path: Path) -> None:
@@ -258,7 +258,7 @@ def test_600_000_events_are_read_in_seconds(tmp_path: Path, pytestconfig: pytest
     opened.close()
     used = cpu_seconds()
     opened, read = open_journal(tmp_path)
-    again = replayed(CAPITAL, read, lambda _: None)
+    again = rebuild_book(CAPITAL, read, lambda _: None)
     used = cpu_seconds() - used
     opened.close()
     assert again.orders == book.orders

@@ -28,7 +28,7 @@ from hypothesis.stateful import (
 )
 
 from duckbourse.brokers.base import Update
-from duckbourse.orders.book import replayed
+from duckbourse.orders.book import rebuild_book
 from duckbourse.orders.journal import read_journal
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.manager import Manager
@@ -71,7 +71,7 @@ class Trading(RuleBasedStateMachine):
     def teardown(self) -> None:
         self.everything_is_asked_for()
         self._end()
-        again = replayed(CAPITAL, read_journal(self.folder), lambda _: None)
+        again = rebuild_book(CAPITAL, read_journal(self.folder), lambda _: None)
         assert again.orders == self.desk.book.orders
         assert again.cash_amount == self.desk.book.cash_amount
         assert again.positions == self.desk.book.positions
@@ -161,7 +161,7 @@ class Trading(RuleBasedStateMachine):
         assert differences == ()
         book, venue = self.desk.book, self.desk.venue
         for broker_order_id, report in venue.orders.items():
-            order = book.order_of(broker_order_id)
+            order = book.order_by_broker_id(broker_order_id)
             assert order is not None
             assert order.filled_quantity == report.filled_quantity
             assert order.state is report.state
@@ -179,15 +179,15 @@ class Trading(RuleBasedStateMachine):
         assert book.cash_amount == CAPITAL - paid
         # however often provisional fills were taken back, all is as if these had come alone
         for symbol in "AB":
-            position, trips = Position(symbol=symbol, product=Product.MIS), []
+            position, round_trips = Position(symbol=symbol, product=Product.MIS), []
             for fill in book.fills.values():
                 if fill.symbol == symbol:
                     position = after_fill(position, fill)
-                    if position.ended_trip_amount is not None:
-                        trips.append(position.ended_trip_amount)
+                    if position.closed_round_trip_amount is not None:
+                        round_trips.append(position.closed_round_trip_amount)
             key = (symbol, Product.MIS)
             assert book.positions.get(key, Position(symbol=symbol, product=Product.MIS)) == position
-            assert book._trips.get(key, []) == trips
+            assert book._round_trips.get(key, []) == round_trips
         for order in book.orders.values():
             assert 0 <= order.filled_quantity <= order.request.quantity
 

@@ -15,7 +15,7 @@ import pytest
 from duckbourse import clock
 from duckbourse.brokers.base import OrderReport
 from duckbourse.orders import events
-from duckbourse.orders.book import Book, replayed
+from duckbourse.orders.book import Book, rebuild_book
 from duckbourse.orders.denial import Denial
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.journal import open_journal, read_journal
@@ -44,7 +44,7 @@ class Desk:
         self.venue = venue
         self.broker = VenueBroker(venue, faults)
         self.journal, told = open_journal(folder)
-        self.book = replayed(CAPITAL, told, lambda _: None)
+        self.book = rebuild_book(CAPITAL, told, lambda _: None)
         self.manager = self.manager_type(
             self.book,
             self.journal,
@@ -73,7 +73,7 @@ def run(
     asyncio.run(play(desk))  # type: ignore[arg-type]
     desk.journal.close()
     # what is read again is what there was
-    again = replayed(CAPITAL, read_journal(folder), lambda _: None)
+    again = rebuild_book(CAPITAL, read_journal(folder), lambda _: None)
     if desk.journal.failure is None and again.event_count == desk.book.event_count:
         assert again.orders == desk.book.orders
         assert again.cash_amount == desk.book.cash_amount
@@ -536,7 +536,7 @@ def test_differences_are_named(tmp_path: Path) -> None:
         desk.venue.fill("V2", 3)
         desk.venue.outbox.clear()
         assert await desk.manager.recover() == ("A MIS: 10 here, 7 at the broker",)
-        external = desk.book.order_of("V2")
+        external = desk.book.order_by_broker_id("V2")
         assert external is not None
         assert (external.is_external, external.state) == (True, State.FILLED)
 

@@ -36,17 +36,17 @@ def test_a_flip_closes_and_opens_the_rest() -> None:
     position = held(fill(10, "100"), fill(25, "90", SELL))
     assert (position.quantity, position.average_price) == (-15, Decimal(90))
     assert position.realised_amount == position.realised_fifo_amount == -100
-    assert position.ended_trip_amount == -100
+    assert position.closed_round_trip_amount == -100
     position = after_fill(position, fill(15, "80"))
     assert (position.quantity, position.average_price, position.lots) == (0, None, ())
     assert position.realised_amount == 50
-    assert (position.ended_trip_amount, position.trip_count) == (Decimal(150), 2)
+    assert (position.closed_round_trip_amount, position.round_trip_count) == (Decimal(150), 2)
 
 
 def test_a_round_trip_pays_its_charges() -> None:
     paid: dict[str, Any] = {"charges_amount": Decimal(3)}
     position = held(fill(10, "100", **paid), fill(10, "101", SELL, **paid))
-    assert position.ended_trip_amount == 10 - 6
+    assert position.closed_round_trip_amount == 10 - 6
     assert (position.realised_amount, position.charges_amount) == (Decimal(10), Decimal(6))
 
 

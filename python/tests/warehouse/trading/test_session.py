@@ -27,7 +27,7 @@ from structlog.testing import capture_logs
 from duckbourse import clock
 from duckbourse.brokers.paper import PaperBroker, Rules
 from duckbourse.errors import BadInput, ConfigurationError, PublicationError, StorageFull
-from duckbourse.orders.book import Book, replayed
+from duckbourse.orders.book import Book, rebuild_book
 from duckbourse.orders.events import ExitTriggered, PublicationLoaded, TradingState
 from duckbourse.orders.journal import open_journal, read_journal
 from duckbourse.orders.lifecycle import State
@@ -92,7 +92,7 @@ class Floor:
             rules or Rules(),
         )
         manager = Manager(
-            replayed(limits.capital_amount, told, lambda _: None),
+            rebuild_book(limits.capital_amount, told, lambda _: None),
             journal,
             broker,
             check=lambda book, asked: trader.judge(book, asked),
@@ -149,13 +149,13 @@ def test_a_session_keeps_its_laws(floor: Floor) -> None:
     publication = floor.publication
     entries = [order for order in filled(book) if order.request.reason is Reason.ENTRY]
     assert len(entries) >= 8
-    assert book.held() == []
+    assert book.open_positions() == []
     assert book.state is TradingState.ACTIVE
     # cash is what the fills left, and what every round trip made
     fills = book.fills.values()
     paid = sum(fill.signed_quantity * fill.price + fill.charges_amount for fill in fills)
     assert book.cash_amount == publication.limits.capital_amount - paid
-    assert sum(book.session_trips()) == book.cash_amount - publication.limits.capital_amount
+    assert sum(book.session_round_trips()) == book.cash_amount - publication.limits.capital_amount
     # every fill is a price of its minute, but for the slippage, within the session
     for fill in fills:
         local = fill.filled_at.astimezone(publication.zone).replace(tzinfo=None)
@@ -206,7 +206,7 @@ def test_a_session_that_was_broken_off_goes_on(floor: Floor, stop_after: int) ->
     whole = Floor(floor.publication, floor.bars, floor.folder.with_name("whole")).traded().book
     floor.traded(stop_after=stop_after)
     book = floor.traded().book
-    assert book.held() == []
+    assert book.open_positions() == []
     assert {order_id for order_id, order in book.orders.items() if order.filled_quantity} == {
         order_id for order_id, order in whole.orders.items() if order.filled_quantity
     }
@@ -259,15 +259,19 @@ def test_a_killed_process_goes_on(sample: Warehouse, tmp_path: Path) -> None:
     )
     wanted = json.loads(whole.stdout)
     # what was on its way when it was killed may not have been placed, and is not sent again
-    assert len(found["trips"]) >= len(wanted["trips"]) - 3
+    assert len(found["round_trips"]) >= len(wanted["round_trips"]) - 3
     assert found["positions"] == []
-    by_key = {(trip["strategy"], trip["symbol"]): trip for trip in wanted["trips"]}
+    by_key = {
+        (round_trip["strategy"], round_trip["symbol"]): round_trip
+        for round_trip in wanted["round_trips"]
+    }
     same = [
-        trip
-        for trip in found["trips"]
-        if by_key.get((trip["strategy"], trip["symbol"]), {}).get("quantity") == trip["quantity"]
+        round_trip
+        for round_trip in found["round_trips"]
+        if by_key.get((round_trip["strategy"], round_trip["symbol"]), {}).get("quantity")
+        == round_trip["quantity"]
     ]
-    assert len(same) >= len(wanted["trips"]) - 3
+    assert len(same) >= len(wanted["round_trips"]) - 3
 
 
 @pytest.mark.some_day
@@ -277,7 +281,7 @@ def test_a_halt_stops_entries_and_leaves_exits(floor: Floor) -> None:
     trader = floor.traded()
     book = trader.book
     assert (book.state, book.state_reason) == (TradingState.HALTED, "news")
-    assert book.held() == []
+    assert book.open_positions() == []
     late = [
         order
         for order in filled(book)
@@ -316,7 +320,7 @@ def test_squaring_off_closes_everything(floor: Floor) -> None:
     floor.traded(stop_after=100)
     give(floor.folder, "square-off", "enough")
     book = floor.traded(stop_after=20).book
-    assert book.held() == []
+    assert book.open_positions() == []
     assert book.state is TradingState.REDUCING
     assert {order.request.reason for order in filled(book)} >= {Reason.ENTRY, Reason.SQUARE_OFF}
 
@@ -327,7 +331,7 @@ def test_the_loss_of_a_day_ends_it(floor: Floor) -> None:
     book = floor.traded().book
     assert book.state is TradingState.HALTED
     assert "loss=" in book.state_reason
-    assert book.held() == []
+    assert book.open_positions() == []
     assert Reason.KILL in {order.request.reason for order in filled(book)}
 
 
@@ -335,7 +339,7 @@ def test_everything_is_closed_at_the_square_off(floor: Floor) -> None:
     limits = replace(floor.publication.limits, square_off_time=time_of_day(10, 30))
     floor.publication = replace(floor.publication, limits=limits)
     book = floor.traded().book
-    assert book.held() == []
+    assert book.open_positions() == []
     closed = [
         order.sent_at
         for order in filled(book)
@@ -415,7 +419,7 @@ def test_the_prior_close_is_that_of_the_prior_session(floor: Floor) -> None:
 def test_a_broker_that_refuses_half_leaves_nothing_open(floor: Floor) -> None:
     book = floor.traded(rules=Rules(reject_share=0.5, seed=3)).book
     assert any(order.state is State.REJECTED for order in book.orders.values())
-    assert book.held() == []
+    assert book.open_positions() == []
 
 
 def test_what_is_not_there_is_said(floor: Floor) -> None:
@@ -464,7 +468,7 @@ def test_a_session_is_traded_on_what_it_finds(floor: Floor, sample: Warehouse) -
     trader = floor.traded(scans=partial(scans_of, floor, sample))
     entries = [order for order in filled(trader.book) if order.request.reason is Reason.ENTRY]
     assert len(entries) >= 8
-    assert trader.book.held() == []
+    assert trader.book.open_positions() == []
     assert {order.request.signal_id for order in entries} <= {
         signal.signal_id for signal in trader.publication.signals
     }
@@ -516,7 +520,7 @@ def test_a_scan_that_fails_leaves_the_exits(floor: Floor, sample: Warehouse) -> 
     book = trader.book
     assert book.state is TradingState.REDUCING
     assert "a scan failed" in book.state_reason
-    assert book.held() == []
+    assert book.open_positions() == []
     assert len(filled(book)) >= 2
 
 
@@ -536,7 +540,7 @@ def test_a_strategy_that_fails_leaves_the_exits(floor: Floor) -> None:
     assert book.state is TradingState.REDUCING
     assert book.state_reason.startswith("the strategy failed: ZeroDivisionError")
     assert len(filled(book)) >= 2
-    assert book.held() == []
+    assert book.open_positions() == []
 
 
 @pytest.mark.some_day
@@ -578,7 +582,7 @@ def test_ticks_that_cannot_be_recorded_are_not_traded_on(floor: Floor, tmp_path:
     assert levels["unrecorded_ticks"] == lost
     book = trader.book
     assert (book.state, book.state_reason) == (TradingState.HALTED, "no room is left for ticks")
-    assert book.held() == []
+    assert book.open_positions() == []
     entered = [
         order.sent_at.astimezone(floor.publication.zone).time()
         for order in filled(book)
