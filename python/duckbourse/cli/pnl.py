@@ -10,7 +10,7 @@ from duckbourse.trading.desk import read
 
 def pnl(account: Account = None, day: Day = None, json: Json = False) -> None:
     """
-    Say what an account's session made: cash, what is held at cost, realised, charges.
+    Say what an account's session made: cash, what is held at cost, realized, charges.
 
     Examples:
 
@@ -20,7 +20,7 @@ def pnl(account: Account = None, day: Day = None, json: Json = False) -> None:
     desk = desk_of(account, day)
     book, _ = read(desk)
     round_trips = book.session_round_trips()
-    realised = sum((held.realised_amount for held in book.positions.values()), Decimal(0))
+    realized = sum((held.realized_amount for held in book.positions.values()), Decimal(0))
     charges = sum((held.charges_amount for held in book.positions.values()), Decimal(0))
     rows = [
         {
@@ -30,9 +30,9 @@ def pnl(account: Account = None, day: Day = None, json: Json = False) -> None:
             "held_at_cost_amount": sum(
                 (held.cost_amount for held in book.open_positions()), Decimal(0)
             ),
-            "realised_amount": realised,
+            "realized_amount": realized,
             "charges_amount": charges,
-            "net_amount": realised - charges,
+            "net_amount": realized - charges,
             "round_trips": len(round_trips),
             "won": sum(1 for round_trip in round_trips if round_trip > 0),
         }

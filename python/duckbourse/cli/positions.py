@@ -25,8 +25,8 @@ def positions(account: Account = None, day: Day = None, json: Json = False) -> N
             "product": str(held.product),
             "quantity": held.quantity,
             "average_price": held.average_price,
-            "realised_amount": held.realised_amount,
-            "realised_fifo_amount": held.realised_fifo_amount,
+            "realized_amount": held.realized_amount,
+            "realized_fifo_amount": held.realized_fifo_amount,
             "charges_amount": held.charges_amount,
             "round_trips": held.round_trip_count,
         }

@@ -348,18 +348,18 @@ class _Screen:
 
 def _positions(trader: Trader) -> Table:
     table = Table(box=None, pad_edge=False)
-    for name in ("symbol", "quantity", "average", "last", "unrealised"):
+    for name in ("symbol", "quantity", "average", "last", "unrealized"):
         table.add_column(name, justify="left" if name == "symbol" else "right")
     for held in trader.book.open_positions():
         last, _ = trader.prices.get(held.symbol, (None, None))
-        made = held.unrealised_amount(last) if last is not None else None
-        colour = "green" if made is not None and made >= 0 else "red"
+        made = held.unrealized_amount(last) if last is not None else None
+        color = "green" if made is not None and made >= 0 else "red"
         table.add_row(
             held.symbol,
             f"{held.quantity:,}",
             _shown(held.average_price),
             _shown(last),
-            f"[{colour}]{_shown(made)}[/]",
+            f"[{color}]{_shown(made)}[/]",
         )
     return table
 

@@ -28,8 +28,8 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     One symbol and product.
 
     `cost_amount` is what the open quantity cost at average price, negative for a short position.
-    `realised_amount` uses average cost and `realised_fifo_amount` first in, first out; the two agree
-    when the position is flat. `round_trip_amount` is the realised profit of the open round trip,
+    `realized_amount` uses average cost, `realized_fifo_amount` first in, first out; the two agree
+    when the position is flat. `round_trip_amount` is the realized profit of the open round trip,
     less its charges. `closed_round_trip_amount` is that of the round trip that the last fill
     closed, or None if it closed none.
     """
@@ -38,8 +38,8 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     product: Product
     quantity: int = 0
     cost_amount: Decimal = ZERO
-    realised_amount: Decimal = ZERO
-    realised_fifo_amount: Decimal = ZERO
+    realized_amount: Decimal = ZERO
+    realized_fifo_amount: Decimal = ZERO
     charges_amount: Decimal = ZERO
     lots: tuple[Lot, ...] = ()
     round_trip_amount: Decimal = ZERO
@@ -50,7 +50,7 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     def average_price(self) -> Decimal | None:
         return self.cost_amount / self.quantity if self.quantity else None
 
-    def unrealised_amount(self, last_price: Decimal) -> Decimal:
+    def unrealized_amount(self, last_price: Decimal) -> Decimal:
         return last_price * self.quantity - self.cost_amount
 
 
@@ -90,16 +90,16 @@ def _opened(position: Position, signed: int, price: Decimal) -> Position:
 def _closed(position: Position, closing: int, price: Decimal) -> Position:
     sign = 1 if position.quantity > 0 else -1
     cost = position.cost_amount * closing / abs(position.quantity)
-    realised = price * sign * closing - cost
+    realized = price * sign * closing - cost
     lots, fifo = _first_out(position.lots, closing, price)
     left = position.quantity - sign * closing
-    trip = position.round_trip_amount + realised
+    trip = position.round_trip_amount + realized
     return msgspec.structs.replace(
         position,
         quantity=left,
         cost_amount=position.cost_amount - cost if left else ZERO,
-        realised_amount=position.realised_amount + realised,
-        realised_fifo_amount=position.realised_fifo_amount + fifo,
+        realized_amount=position.realized_amount + realized,
+        realized_fifo_amount=position.realized_fifo_amount + fifo,
         lots=lots,
         round_trip_amount=trip if left else ZERO,
         round_trip_count=position.round_trip_count if left else position.round_trip_count + 1,
@@ -110,14 +110,14 @@ def _closed(position: Position, closing: int, price: Decimal) -> Position:
 def _first_out(
     lots: tuple[Lot, ...], closing: int, price: Decimal
 ) -> tuple[tuple[Lot, ...], Decimal]:
-    realised = ZERO
+    realized = ZERO
     while closing:
         lot, lots = lots[0], lots[1:]
         sign = 1 if lot.quantity > 0 else -1
         taken = min(closing, abs(lot.quantity))
-        realised += (price - lot.price) * sign * taken
+        realized += (price - lot.price) * sign * taken
         closing -= taken
         left = lot.quantity - sign * taken
         if left:
             lots = (Lot(left, lot.price), *lots)
-    return lots, realised
+    return lots, realized

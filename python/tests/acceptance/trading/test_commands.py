@@ -46,8 +46,8 @@ def test_a_session_is_traded_and_told(bourse: Run, tmp_path: Path) -> None:
     assert {row["strategy"].partition(".")[0] for row in rows["orders"]} == {"crp"}
     (pnl,) = rows["pnl"]
     assert pnl["cash_amount"] == pytest.approx(100_000 + pnl["net_amount"])
-    assert sum(row["realised_amount"] for row in rows["positions"]) == pytest.approx(
-        pnl["realised_amount"]
+    assert sum(row["realized_amount"] for row in rows["positions"]) == pytest.approx(
+        pnl["realized_amount"]
     )
     assert all(row["quantity"] == 0 for row in rows["positions"])
     done = bourse("reconcile")
