@@ -157,7 +157,7 @@ def loop_of(publication: Publication, feed: Feed, folder: Path) -> tuple[Timed, 
         Book(capital),
         journal,
         broker,
-        check=lambda book, request: trader.judge(book, request),
+        check=lambda book, request: trader.pre_trade_check(book, request),
         charges=publication.charges,
     )
     heading = Heading(

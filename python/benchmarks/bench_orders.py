@@ -45,7 +45,7 @@ from duckbourse.orders.journal import open_journal
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.manager import Manager
 from duckbourse.orders.order import Product, Request, Side, order_id_of
-from duckbourse.risk.checks import View, check
+from duckbourse.risk.checks import OrderContext, pre_trade_check
 from duckbourse.risk.limits import Limits
 from duckbourse.settings import PROJECT
 from duckbourse.streaming.replay import replay_of
@@ -119,9 +119,9 @@ def desk(publication: Publication, *, is_durable: bool) -> Iterator[tuple[Manage
         for name, known in publication.instruments.items()
     }
 
-    def judge(held: Book, request: Request) -> None:
-        check(
-            View(
+    def check(held: Book, request: Request) -> None:
+        pre_trade_check(
+            OrderContext(
                 request,
                 held,
                 now=NOW,
@@ -139,7 +139,7 @@ def desk(publication: Publication, *, is_durable: bool) -> Iterator[tuple[Manage
         )
 
     try:
-        yield Manager(book, opened, broker, check=judge), folder
+        yield Manager(book, opened, broker, check=check), folder
         if broker.count != len(book.orders):
             raise SystemExit(f"{broker.count} of {len(book.orders)} orders were sent")
     finally:
@@ -243,7 +243,7 @@ def whole_loop(publication: Publication, file: Path) -> dict[str, float]:
         Book(capital),
         opened,
         broker,
-        check=lambda book, request: trader.judge(book, request),
+        check=lambda book, request: trader.pre_trade_check(book, request),
         charges=publication.charges,
     )
     trader = Trader(publication, manager, broker, feed, SignalStrategy(), folder)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class Denial(Exception):
+class OrderDeniedError(Exception):
     """An order may not be sent: the code of the check, and both numbers."""
 
     def __init__(self, code: str, detail: str) -> None:

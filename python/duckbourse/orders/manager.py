@@ -28,7 +28,7 @@ from duckbourse.errors import BrokerRejected, BrokerUnclear, JournalError
 from duckbourse.orders import events
 from duckbourse.orders.book import NEVER_FILLED, Book, provisional_key
 from duckbourse.orders.charges import Charges, charges_on, order_charges
-from duckbourse.orders.denial import Denial
+from duckbourse.orders.denial import OrderDeniedError
 from duckbourse.orders.events import Event, TradingState
 from duckbourse.orders.journal import Journal, Written
 from duckbourse.orders.lifecycle import State, steps
@@ -57,9 +57,9 @@ class Manager:
     """
     Orders of one account.
 
-    `check` raises Denial for what may not be sent. `charges` are those of the account's segment.
-    `listeners` are told every event after the book has taken it; one that fails is logged and the
-    others are told all the same.
+    `check` raises OrderDeniedError for an order that may not be sent. `charges` are the schedule of
+    the account's segment. `listeners` receive every event after the book has applied it; if one
+    fails, the failure is logged and the others still receive the event.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class Manager:
         try:
             self._require_journal()
             self._check(self.book, request)
-        except Denial as denial:
+        except OrderDeniedError as denial:
             self.record(
                 events.OrderDenied(
                     at=clock.now(), request=request, code=denial.code, detail=denial.detail
@@ -141,14 +141,14 @@ class Manager:
         """
         Ask for other prices or quantity; until the broker took them the old ones stand.
 
-        Raise Denial for more changes of an order than brokers take.
+        Raise OrderDeniedError for more changes of an order than brokers take.
         """
         order = self.book.orders[order_id]
         if order.is_modify_pending or order.broker_order_id is None or not order.state.is_live:
             return
         self._require_journal()
         if order.modification_count >= MAX_MODIFICATIONS:
-            raise Denial(
+            raise OrderDeniedError(
                 "MODIFICATIONS",
                 f"modifications={order.modification_count}, max_modifications={MAX_MODIFICATIONS}",
             )
@@ -270,7 +270,7 @@ class Manager:
     def _require_journal(self) -> None:
         self.check_journal()
         if self.journal.failure is not None:
-            raise Denial("JOURNAL_FAILED", str(self.journal.failure))
+            raise OrderDeniedError("JOURNAL_FAILED", str(self.journal.failure))
 
     def _record(self, event: Event) -> Written | None:
         try:

@@ -64,7 +64,7 @@ class Reason(StrEnum):
     TARGET = "target"
     TIME = "time"
     SQUARE_OFF = "square_off"
-    KILL = "kill"
+    DAILY_LOSS = "daily_loss"
 
 
 class Exits(msgspec.Struct, frozen=True, kw_only=True):

@@ -63,14 +63,14 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 class Covariances(msgspec.Struct, frozen=True):
     """Covariances of daily returns, by pair of symbols in alphabetical order."""
 
-    of_pair: dict[tuple[str, str], float]
+    by_pair: dict[tuple[str, str], float]
 
-    def deviation(self, amounts: dict[str, float]) -> float | None:
+    def standard_deviation(self, amounts: dict[str, float]) -> float | None:
         """Return the standard deviation of what a book of amounts makes in a session, in money."""
         total = 0.0
         for one, amount in amounts.items():
             for other, other_amount in amounts.items():
-                covariance = self.of_pair.get((min(one, other), max(one, other)))
+                covariance = self.by_pair.get((min(one, other), max(one, other)))
                 if covariance is None:
                     return None
                 total += amount * other_amount * covariance

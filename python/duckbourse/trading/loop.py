@@ -29,7 +29,7 @@ from duckbourse.orders.events import TradingState
 from duckbourse.orders.manager import Manager
 from duckbourse.orders.order import Order, Reason, Request
 from duckbourse.risk import exits
-from duckbourse.risk.checks import View, check
+from duckbourse.risk.checks import OrderContext, pre_trade_check
 from duckbourse.streaming.feed import Feed, Records, conflated, microseconds
 from duckbourse.streaming.prices import LastPrices, price_bounds
 from duckbourse.streaming.recorder import Recorder
@@ -314,13 +314,13 @@ class Trader:
         for name, figure in self.feed.figures().items():
             told(f"feed_{name}", figure)
 
-    def judge(self, book: Book, request: Request) -> None:
+    def pre_trade_check(self, book: Book, request: Request) -> None:
         """Check an order; it is what the manager asks before each."""
         now = clock.now()
         self._sent_at = [at for at in self._sent_at if now - at < timedelta(seconds=1)]
         limits = self.publication.limits
-        check(
-            View(
+        pre_trade_check(
+            OrderContext(
                 request,
                 book,
                 now=now,
@@ -411,7 +411,7 @@ class Trader:
                 TradingState.HALTED, f"loss={lost:.2f}, max_loss={most:.2f}", "daily loss"
             )
         if self.book.state is TradingState.HALTED and lost >= most:
-            await self.close_all(Reason.KILL)
+            await self.close_all(Reason.DAILY_LOSS)
 
     async def _obey(self, command: Command) -> None:
         log.info("command", command=command.name, by=command.by)

@@ -68,7 +68,7 @@ def trade_session(
                 book,
                 journal,
                 broker,
-                check=lambda book, request: trader.judge(book, request),
+                check=lambda book, request: trader.pre_trade_check(book, request),
                 charges=publication.charges,
             )
             trader = Trader(

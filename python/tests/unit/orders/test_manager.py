@@ -16,7 +16,7 @@ from duckbourse import clock
 from duckbourse.brokers.base import OrderReport
 from duckbourse.orders import events
 from duckbourse.orders.book import Book, rebuild_book
-from duckbourse.orders.denial import Denial
+from duckbourse.orders.denial import OrderDeniedError
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.journal import open_journal, read_journal
 from duckbourse.orders.lifecycle import State
@@ -122,7 +122,7 @@ def test_the_same_id_is_sent_once(tmp_path: Path) -> None:
 
 def test_a_check_that_refuses_is_told_with_its_numbers(tmp_path: Path) -> None:
     def check(book: Book, asked: Request) -> None:
-        raise Denial("ORDER_QUANTITY", f"quantity={asked.quantity}, max_quantity=5")
+        raise OrderDeniedError("ORDER_QUANTITY", f"quantity={asked.quantity}, max_quantity=5")
 
     async def play(desk: Desk) -> None:
         desk.manager._check = check
@@ -370,7 +370,9 @@ def test_an_order_is_changed_so_often(tmp_path: Path) -> None:
         order_id = order.request.order_id
         for number in range(25):
             await desk.manager.modify(order_id, quantity=10, limit_price=Decimal(number + 1))
-        with pytest.raises(Denial, match="MODIFICATIONS: modifications=25, max_modifications=25"):
+        with pytest.raises(
+            OrderDeniedError, match="MODIFICATIONS: modifications=25, max_modifications=25"
+        ):
             await desk.manager.modify(order_id, quantity=10, limit_price=Decimal(50))
         assert desk.venue.orders["V1"].limit_price == 25
 

@@ -12,11 +12,11 @@ from msgspec.structs import replace
 
 from duckbourse.orders import events
 from duckbourse.orders.book import Book
-from duckbourse.orders.denial import Denial
+from duckbourse.orders.denial import OrderDeniedError
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import Product, Reason, Request, Side
-from duckbourse.risk.checks import CHECKS, View, check
+from duckbourse.risk.checks import CHECKS, OrderContext, pre_trade_check
 from duckbourse.risk.limits import Covariances, Instrument, Limits
 from tests.support.makers import fill, request
 
@@ -97,7 +97,7 @@ def wish(**changed: Any) -> Request:
     return request(**{"limit_price": Decimal(100), **changed})
 
 
-def view_of(asked: Request, book: Book, **changed: Any) -> View:
+def context_of(asked: Request, book: Book, **changed: Any) -> OrderContext:
     told: dict[str, Any] = {
         "now": NOW,
         "limits": LIMITS,
@@ -118,7 +118,7 @@ def view_of(asked: Request, book: Book, **changed: Any) -> View:
         "is_stream_ready": True,
         "sent_at": [],
     }
-    return View(asked, book, **{**told, **changed})
+    return OrderContext(asked, book, **{**told, **changed})
 
 
 def state(to: TradingState) -> events.Event:
@@ -413,10 +413,10 @@ def test_each_check_says_what_it_refuses(
 ) -> None:
     asked, book, changed = case()
     if wanted is None:
-        check(view_of(asked, book, **changed))
+        pre_trade_check(context_of(asked, book, **changed))
     else:
-        with pytest.raises(Denial) as denial:
-            check(view_of(asked, book, **changed))
+        with pytest.raises(OrderDeniedError) as denial:
+            pre_trade_check(context_of(asked, book, **changed))
         assert str(denial.value) == wanted
 
 
@@ -426,11 +426,13 @@ def test_a_signal_is_followed_once() -> None:
         events.OrderIntended(at=NOW, request=first),
         events.OrderSent(at=NOW, order_id=first.order_id),
     )
-    with pytest.raises(Denial, match=f"DUPLICATE_SIGNAL: signal=S, order={first.order_id}"):
-        check(view_of(wish(signal_id="S"), book))
+    with pytest.raises(
+        OrderDeniedError, match=f"DUPLICATE_SIGNAL: signal=S, order={first.order_id}"
+    ):
+        pre_trade_check(context_of(wish(signal_id="S"), book))
     refused = wish(signal_id="T")
     book.apply(events.OrderDenied(at=NOW, request=refused, code="RATE", detail=""))
-    check(view_of(wish(signal_id="T"), book))
+    pre_trade_check(context_of(wish(signal_id="T"), book))
 
 
 def test_what_closes_is_never_too_large() -> None:
@@ -442,7 +444,9 @@ def test_what_closes_is_never_too_large() -> None:
     }
     book = book_with(bought("A", 800), *opened(symbol="D"))
     asked = wish(side=SELL, quantity=800, reason=Reason.STOP)
-    check(view_of(asked, book, **limited(**least), covariances=Covariances({}), sent_at=[NOW]))
+    pre_trade_check(
+        context_of(asked, book, **limited(**least), covariances=Covariances({}), sent_at=[NOW])
+    )
 
 
 def test_every_check_is_seen_to_refuse() -> None:
@@ -452,11 +456,11 @@ def test_every_check_is_seen_to_refuse() -> None:
         if wanted is None:
             continue
         asked, book, changed = case()
-        view = view_of(asked, book, **changed)
+        context = context_of(asked, book, **changed)
         for one in CHECKS:
             try:
-                one(view)
-            except Denial:
+                one(context)
+            except OrderDeniedError:
                 seen.add(one.__name__)
                 break
     assert {one.__name__ for one in CHECKS} - seen == {"duplicate_signal"}

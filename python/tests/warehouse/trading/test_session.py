@@ -95,7 +95,7 @@ class Floor:
             rebuild_book(limits.capital_amount, told, lambda _: None),
             journal,
             broker,
-            check=lambda book, asked: trader.judge(book, asked),
+            check=lambda book, asked: trader.pre_trade_check(book, asked),
             charges=self.publication.charges,
             grace_seconds=0,
         )
@@ -332,7 +332,7 @@ def test_the_loss_of_a_day_ends_it(floor: Floor) -> None:
     assert book.state is TradingState.HALTED
     assert "loss=" in book.state_reason
     assert book.open_positions() == []
-    assert Reason.KILL in {order.request.reason for order in filled(book)}
+    assert Reason.DAILY_LOSS in {order.request.reason for order in filled(book)}
 
 
 def test_everything_is_closed_at_the_square_off(floor: Floor) -> None:
