@@ -1,9 +1,10 @@
 """
-A trader that is killed at any instant, again and again, while its venue lives on.
+A trader is killed again and again at random instants while its exchange lives on.
 
-Every round starts the trader on the same journal; it recovers, sends orders, some of them those of
-the round before once more, cancels some, hears of fills, and is killed. What it said it had placed
-is in the journal; nothing is at the venue twice; in the end fills and positions are the venue's.
+Each round starts the trader on the same journal. It recovers, places orders (some of them again from
+the round before), cancels some, receives fills, and is killed. Every order that it reported as
+placed is in the journal, the exchange has no order twice, and at the end fills and positions match
+those of the exchange.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from duckbourse.orders.book import rebuild_book
 from duckbourse.orders.journal import open_journal, read_journal
 from duckbourse.orders.manager import Manager
 from duckbourse.settings import PROJECT
+from tests.support.fake_exchange import FakeExchange, RemoteBroker, serve
 from tests.support.makers import CAPITAL, request
-from tests.support.venue import RemoteBroker, Venue, serve
 from tests.support.waiting import DEATHS, die_after
 from tests.unit.orders.test_manager import no_check
 
@@ -68,12 +69,12 @@ async def trade(folder: Path, socket: Path, number: int, count: int, cpu_seconds
 
 
 def rounds(folder: Path, count: int) -> None:
-    venue = Venue(seed=count)
-    server = serve(venue, folder / "venue.socket")
+    exchange = FakeExchange(seed=count)
+    server = serve(exchange, folder / "exchange.socket")
     draw = random.Random(count)
     placed: set[str] = set()
     environment = {**os.environ, "PYTHONPATH": str(PROJECT / "python")}
-    words = [str(folder / "journal"), str(folder / "venue.socket")]
+    words = [str(folder / "journal"), str(folder / "exchange.socket")]
     for number in range(count):
         # on the day of the test, as this process is
         now, cpu_seconds = clock.now().isoformat(), draw.uniform(0, 0.05)
@@ -89,10 +90,10 @@ def rounds(folder: Path, count: int) -> None:
         first, *said = child.stdout.split("\n")
         assert first == "recovered", first
         placed |= {line.split()[1] for line in said[:-1] if line.startswith("placed")}
-    # the end: everything is asked for, and everything is the venue's
+    # the end: everything is asked for, and everything is the exchange's
     journal, told = open_journal(folder / "journal")
     book = rebuild_book(CAPITAL, told, lambda _: None)
-    broker = RemoteBroker(folder / "venue.socket")
+    broker = RemoteBroker(folder / "exchange.socket")
     manager = Manager(
         book,
         journal,
@@ -114,12 +115,12 @@ def rounds(folder: Path, count: int) -> None:
     server.server_close()
     assert len(placed) > 5 * count
     assert placed <= set(book.orders)
-    assert max(venue.tags.values()) == 1
+    assert max(exchange.tags.values()) == 1
     assert {fill.fill_key for fill in book.fills.values()} == {
-        trade.fill.fill_key for trade in venue.trades
+        trade.fill.fill_key for trade in exchange.trades
     }
     held = {(held.symbol, held.product, held.quantity) for held in book.open_positions()}
-    assert held == {holding for holding in venue.holdings() if holding[2]}
+    assert held == {holding for holding in exchange.holdings() if holding[2]}
     assert len(read_journal(folder / "journal")) == book.event_count
     print(f"{count} kills, {len(book.orders):,} orders, {book.event_count:,} events")
 

@@ -192,7 +192,7 @@ def test_its_book_outlives_it(broker_at: BrokerAt, tmp_path: Path) -> None:
 
 def test_the_same_seed_refuses_the_same(broker_at: BrokerAt, tmp_path: Path) -> None:
     def refused(seed: int, folder: Path) -> list[bool]:
-        broker = broker_at(folder, Rules(reject_share=0.5, seed=seed))
+        broker = broker_at(folder, Rules(reject_ratio=0.5, seed=seed))
         found = []
         for _ in range(40):
             try:
@@ -211,6 +211,6 @@ def test_what_it_says_is_told_once(broker_at: BrokerAt, tmp_path: Path) -> None:
     broker = broker_at(tmp_path)
     placed(broker)
     broker.on_tick(tick("100"))
-    kinds = [type(update) for update in broker.told()]
+    kinds = [type(update) for update in broker.poll_updates()]
     assert kinds == [OrderReport, TradeReport, OrderReport]
-    assert broker.told() == []
+    assert broker.poll_updates() == []

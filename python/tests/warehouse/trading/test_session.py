@@ -52,7 +52,7 @@ DAY = date(2010, 5, 28)
 
 
 @dataclass
-class Floor:
+class SessionFixture:
     """What a session needs, and the session itself."""
 
     publication: Publication
@@ -134,9 +134,11 @@ class Floor:
 
 
 @pytest.fixture
-def floor(sample: Warehouse, tmp_path: Path) -> Iterator[Floor]:
+def session(sample: Warehouse, tmp_path: Path) -> Iterator[SessionFixture]:
     connection = open_published(sample.file)
-    yield Floor(load(connection, "paper_us", DAY, frozenset()), connection, tmp_path / "desk")
+    yield SessionFixture(
+        load(connection, "paper_us", DAY, frozenset()), connection, tmp_path / "desk"
+    )
     connection.close()
 
 
@@ -144,9 +146,9 @@ def filled(book: Book) -> list[Order]:
     return [order for order in book.orders.values() if order.filled_quantity]
 
 
-def test_a_session_keeps_its_laws(floor: Floor) -> None:
-    book = floor.traded().book
-    publication = floor.publication
+def test_a_session_keeps_its_laws(session: SessionFixture) -> None:
+    book = session.traded().book
+    publication = session.publication
     entries = [order for order in filled(book) if order.request.reason is Reason.ENTRY]
     assert len(entries) >= 8
     assert book.open_positions() == []
@@ -159,7 +161,7 @@ def test_a_session_keeps_its_laws(floor: Floor) -> None:
     # every fill is a price of its minute, but for the slippage, within the session
     for fill in fills:
         local = fill.filled_at.astimezone(publication.zone).replace(tzinfo=None)
-        ((low, high),) = floor.bars.execute(
+        ((low, high),) = session.bars.execute(
             "select low, high from bars.ohlcv where timeframe = '1m' and symbol = ?"
             " and bar_ts <= ? and bar_end > ?",
             [fill.symbol, local, local],
@@ -178,11 +180,11 @@ def test_a_session_keeps_its_laws(floor: Floor) -> None:
         }
 
 
-def test_entries_and_reasons_are_the_backtests(floor: Floor) -> None:
+def test_entries_and_reasons_are_the_backtests(session: SessionFixture) -> None:
     """The same signals on the same bars, by the models and by the loop: most end alike."""
-    book = floor.traded().book
+    book = session.traded().book
     outcomes = dict(
-        floor.bars.execute("select signal_id, exit_reason from backtests.outcomes").fetchall()
+        session.bars.execute("select signal_id, exit_reason from backtests.outcomes").fetchall()
     )
     same = total = 0
     for order in filled(book):
@@ -194,18 +196,24 @@ def test_entries_and_reasons_are_the_backtests(floor: Floor) -> None:
     assert same >= total - 1
 
 
-def test_the_same_day_twice_is_the_same(floor: Floor) -> None:
-    first = floor.traded()
-    again = Floor(floor.publication, floor.bars, floor.folder.with_name("again")).traded()
-    assert read_journal(floor.folder) == read_journal(again.folder)
+def test_the_same_day_twice_is_the_same(session: SessionFixture) -> None:
+    first = session.traded()
+    again = SessionFixture(
+        session.publication, session.bars, session.folder.with_name("again")
+    ).traded()
+    assert read_journal(session.folder) == read_journal(again.folder)
     assert first.book.cash_amount == again.book.cash_amount
 
 
 @pytest.mark.parametrize("stop_after", [70, 100, 400, 1200])
-def test_a_session_that_was_broken_off_goes_on(floor: Floor, stop_after: int) -> None:
-    whole = Floor(floor.publication, floor.bars, floor.folder.with_name("whole")).traded().book
-    floor.traded(stop_after=stop_after)
-    book = floor.traded().book
+def test_a_session_that_was_broken_off_goes_on(session: SessionFixture, stop_after: int) -> None:
+    whole = (
+        SessionFixture(session.publication, session.bars, session.folder.with_name("whole"))
+        .traded()
+        .book
+    )
+    session.traded(stop_after=stop_after)
+    book = session.traded().book
     assert book.open_positions() == []
     assert {order_id for order_id, order in book.orders.items() if order.filled_quantity} == {
         order_id for order_id, order in whole.orders.items() if order.filled_quantity
@@ -275,10 +283,10 @@ def test_a_killed_process_goes_on(sample: Warehouse, tmp_path: Path) -> None:
 
 
 @pytest.mark.some_day
-def test_a_halt_stops_entries_and_leaves_exits(floor: Floor) -> None:
-    floor.traded(stop_after=70)  # after 09:45, before 09:50
-    give(floor.folder, "halt", "news")
-    trader = floor.traded()
+def test_a_halt_stops_entries_and_leaves_exits(session: SessionFixture) -> None:
+    session.traded(stop_after=70)  # after 09:45, before 09:50
+    give(session.folder, "halt", "news")
+    trader = session.traded()
     book = trader.book
     assert (book.state, book.state_reason) == (TradingState.HALTED, "news")
     assert book.open_positions() == []
@@ -287,58 +295,58 @@ def test_a_halt_stops_entries_and_leaves_exits(floor: Floor) -> None:
         for order in filled(book)
         if order.request.reason is Reason.ENTRY
         and order.sent_at
-        and order.sent_at.astimezone(floor.publication.zone).strftime("%H:%M") > "09:47"
+        and order.sent_at.astimezone(session.publication.zone).strftime("%H:%M") > "09:47"
     ]
     assert late == []
     assert any(order.request.reason is Reason.STOP for order in filled(book))
 
 
 @pytest.mark.some_day
-def test_what_is_no_command_is_put_aside(floor: Floor) -> None:
-    give(floor.folder, "halt", "news")
-    commands = floor.folder / "commands"
+def test_what_is_no_command_is_put_aside(session: SessionFixture) -> None:
+    give(session.folder, "halt", "news")
+    commands = session.folder / "commands"
     (commands / "00000000-broken.json").write_text('{"name": "hal')
-    book = floor.traded(stop_after=3).book
+    book = session.traded(stop_after=3).book
     assert book.state is TradingState.HALTED
     assert [path.name for path in commands.iterdir()] == ["00000000-broken.refused"]
 
 
 @pytest.mark.some_day
-def test_a_halt_stands_until_it_is_lifted(floor: Floor) -> None:
-    floor.folder.mkdir(parents=True)
-    give(floor.folder, "halt", "news")
-    floor.traded(stop_after=10)
-    assert floor.traded(stop_after=10).book.state is TradingState.HALTED
-    give(floor.folder, "resume", "all clear")
-    book = floor.traded().book
+def test_a_halt_stands_until_it_is_lifted(session: SessionFixture) -> None:
+    session.folder.mkdir(parents=True)
+    give(session.folder, "halt", "news")
+    session.traded(stop_after=10)
+    assert session.traded(stop_after=10).book.state is TradingState.HALTED
+    give(session.folder, "resume", "all clear")
+    book = session.traded().book
     assert (book.state, book.state_reason) == (TradingState.ACTIVE, "all clear")
     assert len(filled(book)) > 10
 
 
 @pytest.mark.some_day
-def test_squaring_off_closes_everything(floor: Floor) -> None:
-    floor.traded(stop_after=100)
-    give(floor.folder, "square-off", "enough")
-    book = floor.traded(stop_after=20).book
+def test_squaring_off_closes_everything(session: SessionFixture) -> None:
+    session.traded(stop_after=100)
+    give(session.folder, "square-off", "enough")
+    book = session.traded(stop_after=20).book
     assert book.open_positions() == []
     assert book.state is TradingState.REDUCING
     assert {order.request.reason for order in filled(book)} >= {Reason.ENTRY, Reason.SQUARE_OFF}
 
 
-def test_the_loss_of_a_day_ends_it(floor: Floor) -> None:
-    limits = replace(floor.publication.limits, max_daily_loss_pct=Decimal("0.1"))
-    floor.publication = replace(floor.publication, limits=limits)
-    book = floor.traded().book
+def test_the_loss_of_a_day_ends_it(session: SessionFixture) -> None:
+    limits = replace(session.publication.limits, max_daily_loss_pct=Decimal("0.1"))
+    session.publication = replace(session.publication, limits=limits)
+    book = session.traded().book
     assert book.state is TradingState.HALTED
     assert "loss=" in book.state_reason
     assert book.open_positions() == []
     assert Reason.DAILY_LOSS in {order.request.reason for order in filled(book)}
 
 
-def test_everything_is_closed_at_the_square_off(floor: Floor) -> None:
-    limits = replace(floor.publication.limits, square_off_time=time_of_day(10, 30))
-    floor.publication = replace(floor.publication, limits=limits)
-    book = floor.traded().book
+def test_everything_is_closed_at_the_square_off(session: SessionFixture) -> None:
+    limits = replace(session.publication.limits, square_off_time=time_of_day(10, 30))
+    session.publication = replace(session.publication, limits=limits)
+    book = session.traded().book
     assert book.open_positions() == []
     closed = [
         order.sent_at
@@ -346,10 +354,10 @@ def test_everything_is_closed_at_the_square_off(floor: Floor) -> None:
         if order.request.reason is Reason.SQUARE_OFF and order.sent_at
     ]
     assert len(closed) > 3
-    assert {at.astimezone(floor.publication.zone).strftime("%H:%M") for at in closed} == {"10:30"}
+    assert {at.astimezone(session.publication.zone).strftime("%H:%M") for at in closed} == {"10:30"}
 
 
-def test_a_trailing_stop_follows_the_best_price(floor: Floor) -> None:
+def test_a_trailing_stop_follows_the_best_price(session: SessionFixture) -> None:
     class Trailing(SignalStrategy):
         def wishes(self, *told: Any) -> list[Request]:
             return [
@@ -357,11 +365,11 @@ def test_a_trailing_stop_follows_the_best_price(floor: Floor) -> None:
                 for wish in super().wishes(*told)
             ]
 
-    floor.strategy = Trailing
-    book = floor.traded().book
+    session.strategy = Trailing
+    book = session.traded().book
     called = [
         event
-        for event in read_journal(floor.folder)
+        for event in read_journal(session.folder)
         if isinstance(event, ExitTriggered) and event.reason is Reason.TRAILING_STOP
     ]
     assert len(called) > 5
@@ -377,8 +385,8 @@ def test_a_trailing_stop_follows_the_best_price(floor: Floor) -> None:
     }
 
 
-def test_a_signal_is_followed_at_the_first_price_after_it(floor: Floor) -> None:
-    publication, book = floor.publication, Book(CAPITAL)
+def test_a_signal_is_followed_at_the_first_price_after_it(session: SessionFixture) -> None:
+    publication, book = session.publication, Book(CAPITAL)
     first = publication.signals[0]
     early = {first.symbol: (first.entry_price, first.known_at - timedelta(milliseconds=1))}
     strategy = SignalStrategy()
@@ -403,52 +411,56 @@ def test_a_signal_is_followed_at_the_first_price_after_it(floor: Floor) -> None:
     assert first.signal_id not in {wish.signal_id for wish in followed}
 
 
-def test_the_prior_close_is_that_of_the_prior_session(floor: Floor) -> None:
+def test_the_prior_close_is_that_of_the_prior_session(session: SessionFixture) -> None:
     closes = dict(
-        floor.bars.execute(
+        session.bars.execute(
             "select symbol, close from bars.ohlcv where timeframe = '1d'"
             " and session_date = date '2010-05-27'"
         ).fetchall()
     )
-    known = floor.publication.instruments
+    known = session.publication.instruments
     assert len(known) > 20
     for symbol, instrument in known.items():
         assert float(instrument.previous_close or 0) == pytest.approx(closes[symbol], abs=1e-6)
 
 
-def test_a_broker_that_refuses_half_leaves_nothing_open(floor: Floor) -> None:
-    book = floor.traded(rules=Rules(reject_share=0.5, seed=3)).book
+def test_a_broker_that_refuses_half_leaves_nothing_open(session: SessionFixture) -> None:
+    book = session.traded(rules=Rules(reject_ratio=0.5, seed=3)).book
     assert any(order.state is State.REJECTED for order in book.orders.values())
     assert book.open_positions() == []
 
 
-def test_what_is_not_there_is_said(floor: Floor) -> None:
+def test_what_is_not_there_is_said(session: SessionFixture) -> None:
     with pytest.raises(ConfigurationError, match="there is no account 'mine'"):
-        load(floor.bars, "mine", DAY, frozenset())
+        load(session.bars, "mine", DAY, frozenset())
     with pytest.raises(ConfigurationError, match="2010-05-29 is no session of XNYS"):
-        load(floor.bars, "paper_us", date(2010, 5, 29), frozenset())
+        load(session.bars, "paper_us", date(2010, 5, 29), frozenset())
     with pytest.raises(ConfigurationError, match="no minute bars of XNSE"):
-        load(floor.bars, "paper_india", None, frozenset())
+        load(session.bars, "paper_india", None, frozenset())
     assert {
-        found.scanner for found in load(floor.bars, "paper_us", DAY, frozenset({"crp"})).signals
+        found.scanner for found in load(session.bars, "paper_us", DAY, frozenset({"crp"})).signals
     } == {"crp"}
 
 
-def scans_of(floor: Floor, sample: Warehouse, feed: Replay, *, waits: bool = True) -> LiveScans:
+def scans_of(
+    session: SessionFixture, sample: Warehouse, feed: Replay, *, waits: bool = True
+) -> LiveScans:
     live = LiveSession("XNYS", DAY, sample.file)
-    return LiveScans(live, feed.symbols, floor.publication, frozenset(), waits=waits)
+    return LiveScans(live, feed.symbols, session.publication, frozenset(), waits=waits)
 
 
-def test_what_is_scanned_as_it_comes_is_what_was_built(floor: Floor, sample: Warehouse) -> None:
+def test_what_is_scanned_as_it_comes_is_what_was_built(
+    session: SessionFixture, sample: Warehouse
+) -> None:
     """Every signal of a live scanner, to the last digit, and before its session has ended."""
     built = tuple(
         signal
-        for signal in floor.publication.signals
+        for signal in session.publication.signals
         if signal.scanner not in ("pattern", "sideways")
     )
     assert len(built) >= 10
-    feed = floor.feed()
-    scans = scans_of(floor, sample, feed)
+    feed = session.feed()
+    scans = scans_of(session, sample, feed)
     found: list[Signal] = []
 
     async def play() -> None:
@@ -463,9 +475,9 @@ def test_what_is_scanned_as_it_comes_is_what_was_built(floor: Floor, sample: War
     assert tuple(found) == built
 
 
-def test_a_session_is_traded_on_what_it_finds(floor: Floor, sample: Warehouse) -> None:
-    floor.publication = replace(floor.publication, signals=())
-    trader = floor.traded(scans=partial(scans_of, floor, sample))
+def test_a_session_is_traded_on_what_it_finds(session: SessionFixture, sample: Warehouse) -> None:
+    session.publication = replace(session.publication, signals=())
+    trader = session.traded(scans=partial(scans_of, session, sample))
     entries = [order for order in filled(trader.book) if order.request.reason is Reason.ENTRY]
     assert len(entries) >= 8
     assert trader.book.open_positions() == []
@@ -474,10 +486,10 @@ def test_a_session_is_traded_on_what_it_finds(floor: Floor, sample: Warehouse) -
     }
 
 
-def test_a_scan_does_not_hold_up_the_loop(floor: Floor, sample: Warehouse) -> None:
+def test_a_scan_does_not_hold_up_the_loop(session: SessionFixture, sample: Warehouse) -> None:
     """Beside a slow scan, ticks go on; its signals come when it is done."""
-    feed = floor.feed()
-    scans = scans_of(floor, sample, feed, waits=False)
+    feed = session.feed()
+    scans = scans_of(session, sample, feed, waits=False)
     scan = scans.session.signals
     may_end = threading.Event()
 
@@ -504,19 +516,19 @@ def test_a_scan_does_not_hold_up_the_loop(floor: Floor, sample: Warehouse) -> No
     scans.close()
 
 
-def test_a_scan_that_fails_leaves_the_exits(floor: Floor, sample: Warehouse) -> None:
+def test_a_scan_that_fails_leaves_the_exits(session: SessionFixture, sample: Warehouse) -> None:
     def failing(feed: Replay) -> LiveScans:
-        scans = scans_of(floor, sample, feed)
+        scans = scans_of(session, sample, feed)
         scans.session._models["scanners.prior_sessions"] = "select broken"
         return scans
 
     # the first cutoff is at 09:45; what was built and known before goes on
     signals = tuple(
         replace(signal, known_at=signal.known_at - timedelta(minutes=10))
-        for signal in floor.publication.signals
+        for signal in session.publication.signals
     )
-    floor.publication = replace(floor.publication, signals=signals)
-    trader = floor.traded(scans=failing)
+    session.publication = replace(session.publication, signals=signals)
+    trader = session.traded(scans=failing)
     book = trader.book
     assert book.state is TradingState.REDUCING
     assert "a scan failed" in book.state_reason
@@ -524,7 +536,7 @@ def test_a_scan_that_fails_leaves_the_exits(floor: Floor, sample: Warehouse) -> 
     assert len(filled(book)) >= 2
 
 
-def test_a_strategy_that_fails_leaves_the_exits(floor: Floor) -> None:
+def test_a_strategy_that_fails_leaves_the_exits(session: SessionFixture) -> None:
     class Failing(SignalStrategy):
         asked = 0
 
@@ -534,8 +546,8 @@ def test_a_strategy_that_fails_leaves_the_exits(floor: Floor) -> None:
                 raise ZeroDivisionError("of somebody's own")
             return super().wishes(*told)
 
-    floor.strategy = Failing
-    book = floor.traded().book
+    session.strategy = Failing
+    book = session.traded().book
     assert Failing.asked == 91
     assert book.state is TradingState.REDUCING
     assert book.state_reason.startswith("the strategy failed: ZeroDivisionError")
@@ -544,13 +556,15 @@ def test_a_strategy_that_fails_leaves_the_exits(floor: Floor) -> None:
 
 
 @pytest.mark.some_day
-def test_ticks_are_recorded_before_they_are_traded_on(floor: Floor, tmp_path: Path) -> None:
-    feed = floor.feed()
+def test_ticks_are_recorded_before_they_are_traded_on(
+    session: SessionFixture, tmp_path: Path
+) -> None:
+    feed = session.feed()
     heading = Heading(
         session_date=DAY, calendar="XNYS", source="s", recording="mine", symbols=feed.symbols
     )
     recorder = Recorder(tmp_path / "ticks", heading)
-    trader = floor.traded(recorder=recorder)
+    trader = session.traded(recorder=recorder)
     recorder.close()
     again = replay_of_recorded(tmp_path / "ticks", DAY, "XNYS", feed.symbols, 0)
     assert sum(map(len, again.batches())) == trader.tick_count == 24_960
@@ -558,20 +572,22 @@ def test_ticks_are_recorded_before_they_are_traded_on(floor: Floor, tmp_path: Pa
         replay_of_recorded(tmp_path / "ticks", date(2010, 5, 27), "XNYS", feed.symbols, 0)
 
 
-def test_ticks_that_cannot_be_recorded_are_not_traded_on(floor: Floor, tmp_path: Path) -> None:
-    full_at = microseconds(floor.publication.at(time_of_day(9, 48)))
+def test_ticks_that_cannot_be_recorded_are_not_traded_on(
+    session: SessionFixture, tmp_path: Path
+) -> None:
+    full_at = microseconds(session.publication.at(time_of_day(9, 48)))
 
     class Full(Recorder):
         def write(self, records: Records) -> None:
             if records["received_at"][0] > full_at:
                 raise StorageFull("no room is left for ticks")
 
-    feed = floor.feed()
+    feed = session.feed()
     heading = Heading(
         session_date=DAY, calendar="XNYS", source="s", recording="mine", symbols=feed.symbols
     )
     with capture_logs() as logs:
-        trader = floor.traded(recorder=Full(tmp_path, heading))
+        trader = session.traded(recorder=Full(tmp_path, heading))
     lost = sum(len(batch) for batch in feed.batches() if batch["received_at"][0] > full_at)
     assert 20_000 < lost < trader.tick_count
     # it is said at once and once, and how many there are at any time
@@ -584,7 +600,7 @@ def test_ticks_that_cannot_be_recorded_are_not_traded_on(floor: Floor, tmp_path:
     assert (book.state, book.state_reason) == (TradingState.HALTED, "no room is left for ticks")
     assert book.open_positions() == []
     entered = [
-        order.sent_at.astimezone(floor.publication.zone).time()
+        order.sent_at.astimezone(session.publication.zone).time()
         for order in filled(book)
         if order.request.reason is Reason.ENTRY and order.sent_at
     ]
@@ -592,7 +608,7 @@ def test_ticks_that_cannot_be_recorded_are_not_traded_on(floor: Floor, tmp_path:
     assert max(entered) < time_of_day(9, 49)
 
 
-def test_ticks_of_no_session_are_not_traded_on(floor: Floor) -> None:
+def test_ticks_of_no_session_are_not_traded_on(session: SessionFixture) -> None:
     """Stamped 1970, of the evening before, without a price, or at one that no share can have."""
 
     class Odd(Replay):
@@ -615,18 +631,18 @@ def test_ticks_of_no_session_are_not_traded_on(floor: Floor) -> None:
                         odd["price"] //= 60
                 yield np.concatenate([records, odd])
 
-    whole = floor.traded().book
-    feed = floor.feed()
-    floor.folder = floor.folder.with_name("odd")
+    whole = session.traded().book
+    feed = session.feed()
+    session.folder = session.folder.with_name("odd")
     odd = Odd(feed._records, feed.symbols, "odd", 0, is_made_up=True)
-    trader = floor.traded(feed=odd)
+    trader = session.traded(feed=odd)
     assert trader.stray_tick_count > 1_000
     assert trader.book.cash_amount == whole.cash_amount
 
 
-def test_the_loop_goes_over_to_what_is_published_next(floor: Floor) -> None:
+def test_the_loop_goes_over_to_what_is_published_next(session: SessionFixture) -> None:
     """Between ticks; what was found in the session stays, and one that cannot be read is told."""
-    first = floor.publication
+    first = session.publication
     cut = replace(first, signals=first.signals[:1])
     newer = replace(first, build_id="newer", signals=first.signals[1:3])
     told = iter([None, PublicationError("half a file"), newer])
@@ -637,14 +653,14 @@ def test_the_loop_goes_over_to_what_is_published_next(floor: Floor) -> None:
             raise found
         return found
 
-    floor.publication = cut
+    session.publication = cut
     # fast, and with time to breathe
-    feed = floor.feed()
+    feed = session.feed()
     breathing = Replay(feed._records, feed.symbols, feed.name, 15_000, is_made_up=True)
-    trader = floor.traded(feed=breathing, newer=next_one, look_seconds=0)
+    trader = session.traded(feed=breathing, newer=next_one, look_seconds=0)
     loaded = [
         event.build_id
-        for event in read_journal(floor.folder)
+        for event in read_journal(session.folder)
         if isinstance(event, PublicationLoaded)
     ]
     assert loaded == [first.build_id, "newer"]
