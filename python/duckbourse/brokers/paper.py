@@ -37,12 +37,12 @@ ZERO = Decimal(0)
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
-    """How it fills; `reject_share` is how many of the orders it refuses, drawn from the seed."""
+    """How it fills; `reject_ratio` is how many of the orders it refuses, drawn from the seed."""
 
     latency_ms: int = 50
     slippage_bps: Decimal = Decimal(2)
     max_participation_pct: Decimal = Decimal(10)
-    reject_share: float = 0.0
+    reject_ratio: float = 0.0
     seed: int = 1
 
 
@@ -83,11 +83,11 @@ class PaperBroker:
     async def place(self, request: Request) -> str:
         if request.symbol not in self._tick_sizes:
             raise BrokerRejected(f"{request.symbol} is not traded here")
-        if self._random.random() < self._rules.reject_share:
+        if self._random.random() < self._rules.reject_ratio:
             raise BrokerRejected("refused by lot")
         broker_order_id = f"P{len(self._orders) + 1:06}"
         is_stop = request.order_type in (OrderType.SL, OrderType.SL_M)
-        self._say(
+        self._report(
             OrderReport(
                 broker_order_id=broker_order_id,
                 order_id=request.order_id,
@@ -107,7 +107,7 @@ class PaperBroker:
 
     async def cancel(self, broker_order_id: str) -> None:
         report = self._live(broker_order_id)
-        self._say(replace(report, state=State.CANCELLED, at=clock.now()))
+        self._report(replace(report, state=State.CANCELLED, at=clock.now()))
 
     async def modify(self, broker_order_id: str, request: Request) -> None:
         report = self._live(broker_order_id)
@@ -115,7 +115,7 @@ class PaperBroker:
             raise BrokerRejected(
                 f"{broker_order_id}: quantity={request.quantity}, filled={report.filled_quantity}"
             )
-        self._say(
+        self._report(
             replace(
                 report,
                 quantity=request.quantity,
@@ -147,14 +147,14 @@ class PaperBroker:
 
     # what the market tells it
 
-    def told(self) -> list[Update]:
+    def poll_updates(self) -> list[Update]:
         """Return what it said and nobody took yet, at once."""
         found = []
         while not self._outbox.empty():
             found.append(self._outbox.get_nowait())
         return found
 
-    def symbols_of_orders(self) -> set[str]:
+    def symbols_with_open_orders(self) -> set[str]:
         """Return whose ticks may fill something."""
         return {symbol for symbol, found in self._open.items() if found}
 
@@ -171,20 +171,20 @@ class PaperBroker:
                 if not _is_triggered(report, tick.price):
                     continue
                 report = replace(report, state=State.OPEN)
-                self._say(report)
+                self._report(report)
             price = self._price(report, tick)
             quantity = min(left, report.quantity - report.filled_quantity) if price else 0
             if price and quantity:
                 left -= quantity
                 report = self._fill(report, quantity, price, tick.at)
             if self._validity[broker_order_id] is Validity.IOC and report.state.is_live:
-                self._say(replace(report, state=State.CANCELLED))
+                self._report(replace(report, state=State.CANCELLED))
 
     def end_session(self) -> None:
         """Let what is open expire."""
         for report in list(self._orders.values()):
             if report.state.is_live:
-                self._say(replace(report, state=State.EXPIRED))
+                self._report(replace(report, state=State.EXPIRED))
 
     def close(self) -> None:
         self._file.close()
@@ -234,7 +234,7 @@ class PaperBroker:
             average_price=paid / filled,
             state=State.FILLED if filled >= report.quantity else State.PARTIAL,
         )
-        self._say(report)
+        self._report(report)
         return report
 
     def _live(self, broker_order_id: str) -> OrderReport:
@@ -243,13 +243,13 @@ class PaperBroker:
             raise BrokerRejected(f"{broker_order_id} is not open")
         return report
 
-    def _say(self, report: OrderReport, validity: Validity | None = None) -> None:
+    def _report(self, report: OrderReport, validity: Validity | None = None) -> None:
         validity = validity or self._validity[report.broker_order_id]
-        self._keep(report, validity)
+        self._store(report, validity)
         self._write(Line(report=report, validity=validity))
         self._outbox.put_nowait(report)
 
-    def _keep(self, report: OrderReport, validity: Validity) -> None:
+    def _store(self, report: OrderReport, validity: Validity) -> None:
         broker_order_id = report.broker_order_id
         self._orders[broker_order_id] = report
         self._validity[broker_order_id] = validity
@@ -272,7 +272,7 @@ class PaperBroker:
             whole += len(text)
             line = msgspec.json.decode(text, type=Line)
             if line.report is not None:
-                self._keep(line.report, line.validity)
+                self._store(line.report, line.validity)
             if line.trade is not None:
                 self._trades.append(line.trade)
 

@@ -199,7 +199,7 @@ class Trader:
         """Tell the broker of the ticks of what it has orders of."""
         places = [
             self._places[symbol]
-            for symbol in self.broker.symbols_of_orders()
+            for symbol in self.broker.symbols_with_open_orders()
             if symbol in self._places
         ]
         if not places:
@@ -346,7 +346,7 @@ class Trader:
             await self._exit(entry, reason)
 
     def _take_news(self) -> None:
-        for update in self.broker.told():
+        for update in self.broker.poll_updates():
             self.manager.on_update(update)
 
     def _held_entries(self) -> list[Order]:
