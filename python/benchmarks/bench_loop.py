@@ -187,13 +187,13 @@ def by_itself(
     trader, recorder = loop_of(publication, feed, folder)
     first_mb = 0.0
 
-    def each(_: Trader) -> None:
+    def on_batch(_: Trader) -> None:
         nonlocal first_mb
         trader.ages.clear()
         if not first_mb and trader.tick_count >= tick_count / 5:
             first_mb = peak_mb()
 
-    trader.each = each
+    trader.each = on_batch
     wall, cpu = time.perf_counter(), time.process_time()
     with clock.told_by(lambda: feed.now):
         asyncio.run(played(trader))
@@ -278,11 +278,11 @@ def paced(file: Path, folder: Path, seconds: float) -> dict[str, float]:
     trader, recorder = loop_of(publication, feed, folder)
     total = int(RATE * seconds)
 
-    def each(_: Trader) -> None:
+    def on_batch(_: Trader) -> None:
         if trader.tick_count >= total:
             feed.stop()
 
-    trader.each = each
+    trader.each = on_batch
 
     cpu = time.process_time()
     with clock.told_by(now):

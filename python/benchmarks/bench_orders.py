@@ -157,7 +157,7 @@ def _careless(path: Path) -> Any:
 _connect = journal._connect
 
 
-def wish(publication: Publication, number: int) -> Request:
+def order_request(publication: Publication, number: int) -> Request:
     symbol = "AAPL"
     instrument = publication.instruments[symbol]
     price = instrument.previous_close or Decimal(1)
@@ -178,7 +178,7 @@ def one_by_one(publication: Publication, count: int, *, is_durable: bool) -> dic
 
         async def play() -> None:
             for number in range(count):
-                request = wish(publication, number)
+                request = order_request(publication, number)
                 started = time.perf_counter_ns()
                 await manager.place(request)
                 took.append((time.perf_counter_ns() - started) / 1000)
@@ -200,9 +200,11 @@ def in_bursts(publication: Publication, count: int, size: int) -> dict[str, floa
 
         async def play() -> None:
             for first in range(0, count, size):
-                wishes = [wish(publication, number) for number in range(first, first + size)]
-                await asyncio.gather(*map(manager.place, wishes))
-                for request in wishes:
+                requests = [
+                    order_request(publication, number) for number in range(first, first + size)
+                ]
+                await asyncio.gather(*map(manager.place, requests))
+                for request in requests:
                     manager._advance(request.order_id, State.REJECTED)
 
         asyncio.run(play())
@@ -215,9 +217,11 @@ def read_again(publication: Publication, count: int) -> dict[str, float]:
 
         async def play() -> None:
             for first in range(0, count // 4, 1000):
-                wishes = [wish(publication, number) for number in range(first, first + 1000)]
-                await asyncio.gather(*map(manager.place, wishes))
-                for request in wishes:
+                requests = [
+                    order_request(publication, number) for number in range(first, first + 1000)
+                ]
+                await asyncio.gather(*map(manager.place, requests))
+                for request in requests:
                     manager._advance(request.order_id, State.REJECTED)
 
         asyncio.run(play())

@@ -130,7 +130,7 @@ def trade(
         waits = isinstance(source, Replay)
         scans = LiveScans(session, source.symbols, publication, chosen, waits=waits)
     if dry_run:
-        _print_wishes(asyncio.run(_wishes(publication, source, scans)), json)
+        _print_orders(asyncio.run(_intended_orders(publication, source, scans)), json)
         return
     desk = desks.opened(publication)
     if fresh:
@@ -265,7 +265,7 @@ def _shown(value: Any) -> str:
     return "" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
 
 
-async def _wishes(
+async def _intended_orders(
     publication: Publication, feed: Replay | WebSocketFeed, scans: LiveScans | None
 ) -> list[dict[str, Any]]:
     """Return what the strategy would send on the first price after each signal."""
@@ -279,22 +279,22 @@ async def _wishes(
         rows += [
             {
                 "at": now.astimezone(publication.zone).strftime("%H:%M:%S"),
-                "strategy": wish.strategy,
-                "symbol": wish.symbol,
-                "side": wish.side,
-                "quantity": wish.quantity,
-                "limit_price": wish.limit_price,
-                "stop_price": wish.exits.stop_price if wish.exits else None,
-                "target_price": wish.exits.target_price if wish.exits else None,
+                "strategy": request.strategy,
+                "symbol": request.symbol,
+                "side": request.side,
+                "quantity": request.quantity,
+                "limit_price": request.limit_price,
+                "stop_price": request.exits.stop_price if request.exits else None,
+                "target_price": request.exits.target_price if request.exits else None,
             }
-            for wish in strategy.wishes(publication, book, prices, now)
+            for request in strategy.generate_orders(publication, book, prices, now)
         ]
     if scans is not None:
         scans.close()
     return rows
 
 
-def _print_wishes(rows: list[dict[str, Any]], json: bool) -> None:
+def _print_orders(rows: list[dict[str, Any]], json: bool) -> None:
     if json:
         print_json(rows)
         return
@@ -371,7 +371,7 @@ def _summed_up(trader: Trader) -> str:
     lost = max(Decimal(0), book.session_start_amount - equity)
     most = book.session_start_amount * limits.max_daily_loss_pct / 100
     at = clock.now().astimezone(trader.publication.zone)
-    trouble = trader.unhealthy()
+    trouble = trader.health_problems()
     health = f"  [red]{escape('; '.join(trouble))}[/]" if trouble else "  [green]well[/]"
     return (
         f"{at:%H:%M:%S}  {book.state}  equity {equity:,.2f}"

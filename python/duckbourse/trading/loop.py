@@ -34,19 +34,19 @@ from duckbourse.streaming.feed import Feed, Records, conflated, microseconds
 from duckbourse.streaming.prices import LastPrices, price_bounds
 from duckbourse.streaming.recorder import Recorder
 from duckbourse.trading.commands import Command, taken
-from duckbourse.trading.publication import Publication, Signal, following_order
+from duckbourse.trading.publication import Publication, Signal, signal_order
 from duckbourse.trading.scans import LiveScans
 from duckbourse.trading.strategy import Strategy, exit_of
 
 log = structlog.get_logger()
 
 # an exit that was refused is tried again after so long, and this often; then a human must look
-EXIT_PAUSE = timedelta(seconds=1)
+EXIT_RETRY_DELAY = timedelta(seconds=1)
 MAX_EXIT_ATTEMPTS = 10
 # without a tick for so long, the rest is looked after
 IDLE_SECONDS = 0.5
 # how often it is looked whether something newer was published
-LOOK_SECONDS = 1.0
+REFRESH_SECONDS = 1.0
 
 
 class Trader:
@@ -66,12 +66,12 @@ class Trader:
         feed: Feed,
         strategy: Strategy,
         folder: Path,
-        each: Callable[[Trader], None] = lambda _: None,
+        on_batch: Callable[[Trader], None] = lambda _: None,
         *,
         scans: LiveScans | None = None,
         recorder: Recorder | None = None,
         newer: Callable[[], Publication | None] = lambda: None,
-        look_seconds: float = LOOK_SECONDS,
+        refresh_seconds: float = REFRESH_SECONDS,
     ) -> None:
         self.publication = publication
         self.manager = manager
@@ -79,14 +79,14 @@ class Trader:
         self.feed = feed
         self.strategy: Strategy | None = strategy
         self.folder = folder
-        self.each = each
+        self.on_batch = on_batch
         self.scans = scans
         self.recorder = recorder
         self.newer = newer
-        self.look_seconds = look_seconds
+        self.refresh_seconds = refresh_seconds
         self.prices = LastPrices(feed.symbols)
         self._places = {symbol: place for place, symbol in enumerate(feed.symbols)}
-        self._least, self._most = price_bounds(
+        self._min_prices, self._max_prices = price_bounds(
             feed.symbols,
             {symbol: known.previous_close for symbol, known in publication.instruments.items()},
         )
@@ -97,12 +97,12 @@ class Trader:
         # ticks lost to a full disk: the recording has a gap, and no position was opened on them
         self.unrecorded_tick_count = 0
         self.is_stream_ready = False
-        self.feed_trouble = ""
-        self._found: dict[str, Signal] = {}
-        self._looked_at = -math.inf
+        self.feed_problem = ""
+        self._live_signals: dict[str, Signal] = {}
+        self._refreshed_at = -math.inf
         self._loading: asyncio.Task[Publication | None] | None = None
         # where the levels of the loop are told, such as equity
-        self.levels: Callable[[str, float], None] | None = None
+        self.gauges: Callable[[str, float], None] | None = None
         self._sent_at: list[datetime] = []
         self._last_exit: dict[str, datetime] = {}
 
@@ -132,10 +132,10 @@ class Trader:
                     equity_amount=self.book.equity_amount(self.prices),
                 )
             )
-        self._tell_publication()
+        self._record_publication()
         return differences
 
-    def _tell_publication(self) -> None:
+    def _record_publication(self) -> None:
         if self.book.build_id != self.publication.build_id:
             self.manager.record(
                 events.PublicationLoaded(
@@ -158,20 +158,20 @@ class Trader:
             while True:
                 done, _ = await asyncio.wait({coming}, timeout=IDLE_SECONDS)
                 if not done:
-                    await self._act()
+                    await self._step()
                 elif (records := coming.result()) is None:
                     break
                 else:
                     await self.on_records(records)
                     coming = asyncio.ensure_future(anext(batches, None))
-                self.each(self)
+                self.on_batch(self)
         except BrokerError as error:
             self.manager.set_state(TradingState.HALTED, str(error), "feed")
             raise
         self.broker.end_session()
-        self._take_news()
+        self._poll_broker()
         await self.manager.wait_idle()
-        self.each(self)
+        self.on_batch(self)
 
     async def on_records(self, records: Records) -> None:
         """Write down what came, take it in, and do what it calls for."""
@@ -182,20 +182,20 @@ class Trader:
                 if not self.unrecorded_tick_count:
                     log.error("ticks are not recorded", error=str(error))
                 self.unrecorded_tick_count += len(records)
-                self._keep_to(TradingState.HALTED, str(error), "recorder")
+                self._downgrade_to(TradingState.HALTED, str(error), "recorder")
         if self.scans is not None:
             await self._scan(self.scans, records)
-        await self._swap()
+        await self._refresh_publication()
         of_session = self._of_session(records)
         self.stray_tick_count += len(records) - len(of_session)
         self.tick_count += len(of_session)
         if len(of_session):
             self.is_stream_ready = True
             self.prices.take(of_session)
-            self._fill(of_session)
-        await self._act()
+            self._fill_orders(of_session)
+        await self._step()
 
-    def _fill(self, records: Records) -> None:
+    def _fill_orders(self, records: Records) -> None:
         """Tell the broker of the ticks of what it has orders of."""
         places = [
             self._places[symbol]
@@ -213,7 +213,7 @@ class Trader:
         traded_at = records["traded_at"]
         price, places = records["price"], records["symbol"]
         is_good = (traded_at >= opens) & (traded_at < closes)
-        is_good &= (price >= self._least[places]) & (price <= self._most[places])
+        is_good &= (price >= self._min_prices[places]) & (price <= self._max_prices[places])
         return records if is_good.all() else records[is_good]
 
     async def _scan(self, scans: LiveScans, records: Records) -> None:
@@ -221,19 +221,19 @@ class Trader:
             found = await scans.on_ticks(records, clock.now())
         except Exception as error:  # whatever it was: nothing more is found, and exits go on
             log.exception("scan failed")
-            self._keep_to(TradingState.REDUCING, f"a scan failed: {error}", "scans")
+            self._downgrade_to(TradingState.REDUCING, f"a scan failed: {error}", "scans")
             self.scans = None
             return
         if found:
             log.info("signals found", count=len(found), known_at=found[0].known_at.isoformat())
-            self._found |= {signal.signal_id: signal for signal in found}
-            self._follow(self.publication)
+            self._live_signals |= {signal.signal_id: signal for signal in found}
+            self._use_publication(self.publication)
 
-    async def _swap(self) -> None:
+    async def _refresh_publication(self) -> None:
         """Go over to a newer publication, if there is one; it is read beside the loop."""
         if self._loading is None:
-            if clock.elapsed_seconds() - self._looked_at >= self.look_seconds:
-                self._looked_at = clock.elapsed_seconds()
+            if clock.elapsed_seconds() - self._refreshed_at >= self.refresh_seconds:
+                self._refreshed_at = clock.elapsed_seconds()
                 self._loading = asyncio.create_task(asyncio.to_thread(self.newer))
             return
         if not self._loading.done():
@@ -245,40 +245,40 @@ class Trader:
             log.warning("newer publication not loaded", error=str(error))
             return
         if publication is not None:
-            self._follow(publication)
-            self._tell_publication()
+            self._use_publication(publication)
+            self._record_publication()
             log.info("publication", build_id=publication.build_id)
 
-    def _follow(self, publication: Publication) -> None:
-        signals = {signal.signal_id: signal for signal in publication.signals} | self._found
-        ordered = sorted(signals.values(), key=following_order)
+    def _use_publication(self, publication: Publication) -> None:
+        signals = {signal.signal_id: signal for signal in publication.signals} | self._live_signals
+        ordered = sorted(signals.values(), key=signal_order)
         self.publication = replace(publication, signals=tuple(ordered))
 
-    def _keep_to(self, state: TradingState, reason: str, by: str) -> None:
+    def _downgrade_to(self, state: TradingState, reason: str, by: str) -> None:
         if self.book.state is TradingState.ACTIVE:
             self.manager.set_state(state, reason, by)
 
     def on_health(self, what: str, is_well: bool) -> None:
         """Hear from the feed: on one that is not well nothing is opened, until a tick comes."""
-        self.feed_trouble = "" if is_well else what
+        self.feed_problem = "" if is_well else what
         if not is_well:
             self.is_stream_ready = False
 
-    async def _act(self) -> None:
+    async def _step(self) -> None:
         """Do what ticks, the time, the broker and people call for."""
-        self._take_news()
+        self._poll_broker()
         self.manager.check_journal()
         for command in taken(self.folder):
-            await self._obey(command)
+            await self._handle_command(command)
         await self._exits()
-        await self._limits_of_the_day()
+        await self._check_daily_limits()
         if self.book.state is not TradingState.HALTED:
-            for request in self._wishes():
+            for request in self._generate_orders():
                 await self._place(request)
-        if self.levels is not None:
-            self._tell_levels(self.levels)
+        if self.gauges is not None:
+            self._set_gauges(self.gauges)
 
-    def unhealthy(self) -> list[str]:
+    def health_problems(self) -> list[str]:
         """Return why the loop is not trading, or not as it should; nothing is well."""
         reasons = []
         if self.book.state is not TradingState.ACTIVE:
@@ -288,21 +288,23 @@ class Trader:
         if self.unrecorded_tick_count:
             reasons.append(f"{self.unrecorded_tick_count:,} ticks were not recorded")
         if not self.is_stream_ready:
-            reasons.append(self.feed_trouble or "no tick yet")
+            reasons.append(self.feed_problem or "no tick yet")
         return reasons
 
-    def _wishes(self) -> Sequence[Request]:
+    def _generate_orders(self) -> Sequence[Request]:
         if self.strategy is None:
             return ()
         try:
-            return self.strategy.wishes(self.publication, self.book, self.prices, clock.now())
+            return self.strategy.generate_orders(
+                self.publication, self.book, self.prices, clock.now()
+            )
         except Exception as error:  # it is somebody's own: it is not asked again, and exits go on
             log.exception("strategy failed")
-            self._keep_to(TradingState.REDUCING, f"the strategy failed: {error!r}", "strategy")
+            self._downgrade_to(TradingState.REDUCING, f"the strategy failed: {error!r}", "strategy")
             self.strategy = None
             return ()
 
-    def _tell_levels(self, told: Callable[[str, float], None]) -> None:
+    def _set_gauges(self, told: Callable[[str, float], None]) -> None:
         equity = self.book.equity_amount(self.prices)
         told("equity_amount", float(equity))
         told("session_pnl_amount", float(equity - self.book.session_start_amount))
@@ -341,11 +343,11 @@ class Trader:
     async def close_all(self, reason: Reason) -> None:
         """Cancel what is open and close what is held."""
         await self.manager.cancel_open()
-        self._take_news()
+        self._poll_broker()
         for entry in self._held_entries():
             await self._exit(entry, reason)
 
-    def _take_news(self) -> None:
+    def _poll_broker(self) -> None:
         for update in self.broker.poll_updates():
             self.manager.on_update(update)
 
@@ -378,7 +380,7 @@ class Trader:
         if exits.has_live_exit(self.book, entry) or entry.request.symbol not in self.prices:
             return
         last = self._last_exit.get(entry_id)
-        if last is not None and now - last < EXIT_PAUSE:
+        if last is not None and now - last < EXIT_RETRY_DELAY:
             return
         if len(self.book.exits_of(entry_id)) >= MAX_EXIT_ATTEMPTS:
             self.manager.set_state(
@@ -395,11 +397,11 @@ class Trader:
             )
         if entry.state.is_live:
             await self.manager.cancel(entry_id)
-            self._take_news()
+            self._poll_broker()
         quantity = exits.held_quantity(self.book, self.book.orders[entry_id])
         await self._place(exit_of(self.publication, self.book, entry_id, quantity, reason, price))
 
-    async def _limits_of_the_day(self) -> None:
+    async def _check_daily_limits(self) -> None:
         limits = self.publication.limits
         if clock.now() >= self.publication.at(limits.square_off_time):
             await self.close_all(Reason.SQUARE_OFF)
@@ -413,7 +415,7 @@ class Trader:
         if self.book.state is TradingState.HALTED and lost >= most:
             await self.close_all(Reason.DAILY_LOSS)
 
-    async def _obey(self, command: Command) -> None:
+    async def _handle_command(self, command: Command) -> None:
         log.info("command", command=command.name, by=command.by)
         match command.name:
             case "halt":

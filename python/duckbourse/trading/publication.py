@@ -165,10 +165,10 @@ def signals_of(
         for row in rows
         if not scanners or scanners & {row["scanner"], f"{row['scanner']}.{row['preset']}"}
     ]
-    return tuple(sorted(found, key=following_order))
+    return tuple(sorted(found, key=signal_order))
 
 
-def following_order(signal: Signal) -> tuple[datetime, float, str]:
+def signal_order(signal: Signal) -> tuple[datetime, float, str]:
     """Return what signals are sorted by: the first known, then the best ranked."""
     rank = math.inf if signal.signal_rank is None else signal.signal_rank
     return signal.known_at, rank, signal.signal_id

@@ -36,7 +36,7 @@ def trade_session(
     desk: Desk,
     feed: Replay | WebSocketFeed,
     rules: Rules,
-    each: Callable[[Trader], None],
+    on_batch: Callable[[Trader], None],
     metrics_port: int | None = None,
     *,
     scans: LiveScans | None = None,
@@ -78,7 +78,7 @@ def trade_session(
                 feed,
                 SignalStrategy(),
                 desk.folder,
-                each,
+                on_batch,
                 scans=scans,
                 recorder=recorder,
                 newer=newer,
@@ -113,10 +113,10 @@ def _watched(trader: Trader, port: int | None) -> Iterator[None]:
         metrics = Metrics(account)
         secret = settings().metrics_token
         server = MetricsServer(
-            metrics, trader.unhealthy, port, secret.get_secret_value() if secret else ""
+            metrics, trader.health_problems, port, secret.get_secret_value() if secret else ""
         )
         trader.manager.listeners.append(metrics.heard)
-        trader.levels = metrics.level
+        trader.gauges = metrics.level
     try:
         yield
     finally:

@@ -1,7 +1,7 @@
 """
 What is bought and sold: a strategy says so, and knows nothing of brokers.
 
-A strategy of your own has `wishes` and is given to the Trader in place of SignalStrategy.
+Implement `Strategy` to plug in your own, and pass it to `Trader` in place of SignalStrategy.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ MAX_SIGNAL_AGE = timedelta(minutes=5)
 
 
 class Strategy(Protocol):
-    """Something that wishes for orders."""
+    """Decides which orders to send."""
 
-    def wishes(
+    def generate_orders(
         self, publication: Publication, book: Book, prices: Prices, now: datetime
     ) -> Sequence[Request]:
         """Return the orders to send now; one that was sent before is not sent again."""
@@ -42,7 +42,7 @@ class SignalStrategy:
     def __init__(self) -> None:
         self._done: set[str] = set()
 
-    def wishes(
+    def generate_orders(
         self, publication: Publication, book: Book, prices: Prices, now: datetime
     ) -> Sequence[Request]:
         found = []

@@ -77,8 +77,8 @@ def test_nobody_forgets_what_another_trades(bourse: Run, tmp_path: Path) -> None
 
 def test_what_would_be_sent_is_not_sent(bourse: Run, tmp_path: Path) -> None:
     done = bourse("trade", "--dry-run", "--scanner", "crp.standard", "--json")
-    wishes = json.loads(done.stdout)
-    assert {wish["strategy"] for wish in wishes} == {"crp.standard"}
+    requests = json.loads(done.stdout)
+    assert {request["strategy"] for request in requests} == {"crp.standard"}
     assert not (tmp_path / "data" / "trading").exists()
 
 
@@ -178,8 +178,8 @@ def test_recorded_ticks_are_scanned_and_traded(
     same = [round_trip for round_trip in of_ticks if round_trip in of_minutes]
     # recorded, of ticks of one instant one comes after the other: fills and ranks may swap
     assert len(same) >= len(of_minutes) - 2
-    wishes = json.loads(bourse("trade", "--feed", "ticks", "--dry-run", "--json").stdout)
-    assert len(wishes) >= len(of_ticks)
+    requests = json.loads(bourse("trade", "--feed", "ticks", "--dry-run", "--json").stdout)
+    assert len(requests) >= len(of_ticks)
 
 
 def test_a_made_up_session_is_the_same_again(

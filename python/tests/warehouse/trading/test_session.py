@@ -39,7 +39,7 @@ from duckbourse.streaming.live import LiveSession
 from duckbourse.streaming.recorder import Heading, Recorder
 from duckbourse.streaming.replay import Replay, replay_of, replay_of_recorded
 from duckbourse.trading.commands import give
-from duckbourse.trading.loop import LOOK_SECONDS, Trader
+from duckbourse.trading.loop import REFRESH_SECONDS, Trader
 from duckbourse.trading.publication import Publication, Publications, Signal, load
 from duckbourse.trading.scans import LiveScans
 from duckbourse.trading.strategy import SignalStrategy
@@ -74,7 +74,7 @@ class SessionFixture:
         scans: Callable[[Replay], LiveScans] | None = None,
         recorder: Recorder | None = None,
         newer: Callable[[], Publication | None] = lambda: None,
-        look_seconds: float = LOOK_SECONDS,
+        refresh_seconds: float = REFRESH_SECONDS,
     ) -> Trader:
         """Trade, all of it or so many batches; go on where it was broken off."""
         feed = feed or self.feed()
@@ -109,7 +109,7 @@ class SessionFixture:
             scans=made,
             recorder=recorder,
             newer=newer,
-            look_seconds=look_seconds,
+            refresh_seconds=refresh_seconds,
         )
 
         async def play() -> None:
@@ -359,10 +359,10 @@ def test_everything_is_closed_at_the_square_off(session: SessionFixture) -> None
 
 def test_a_trailing_stop_follows_the_best_price(session: SessionFixture) -> None:
     class Trailing(SignalStrategy):
-        def wishes(self, *told: Any) -> list[Request]:
+        def generate_orders(self, *told: Any) -> list[Request]:
             return [
-                replace(wish, exits=Exits(trail_distance=Decimal("0.5")))
-                for wish in super().wishes(*told)
+                replace(request, exits=Exits(trail_distance=Decimal("0.5")))
+                for request in super().generate_orders(*told)
             ]
 
     session.strategy = Trailing
@@ -390,25 +390,25 @@ def test_a_signal_is_followed_at_the_first_price_after_it(session: SessionFixtur
     first = publication.signals[0]
     early = {first.symbol: (first.entry_price, first.known_at - timedelta(milliseconds=1))}
     strategy = SignalStrategy()
-    assert strategy.wishes(publication, book, early, first.known_at) == []
+    assert strategy.generate_orders(publication, book, early, first.known_at) == []
     at_last = {first.symbol: (first.entry_price, first.known_at)}
-    (wish,) = strategy.wishes(publication, book, at_last, first.known_at)
-    assert (wish.signal_id, wish.symbol) == (first.signal_id, first.symbol)
-    assert strategy.wishes(publication, book, at_last, first.known_at) == []
+    (request,) = strategy.generate_orders(publication, book, at_last, first.known_at)
+    assert (request.signal_id, request.symbol) == (first.signal_id, first.symbol)
+    assert strategy.generate_orders(publication, book, at_last, first.known_at) == []
     # where it is known after that price, an old price is waited out
     found_at = first.known_at + timedelta(milliseconds=publication.limits.max_tick_age_ms)
-    assert SignalStrategy().wishes(publication, book, at_last, found_at) != []
+    assert SignalStrategy().requests(publication, book, at_last, found_at) != []
     just_late = found_at + timedelta(milliseconds=1)
     waiting = SignalStrategy()
-    assert waiting.wishes(publication, book, at_last, just_late) == []
-    (wish,) = waiting.wishes(
+    assert waiting.requests(publication, book, at_last, just_late) == []
+    (request,) = waiting.requests(
         publication, book, {first.symbol: (first.entry_price, just_late)}, just_late
     )
-    assert wish.signal_id == first.signal_id
+    assert request.signal_id == first.signal_id
     late = first.known_at + timedelta(minutes=5, milliseconds=1)
     prices = {first.symbol: (first.entry_price, late)}
-    followed = SignalStrategy().wishes(publication, book, prices, late)
-    assert first.signal_id not in {wish.signal_id for wish in followed}
+    followed = SignalStrategy().requests(publication, book, prices, late)
+    assert first.signal_id not in {request.signal_id for request in followed}
 
 
 def test_the_prior_close_is_that_of_the_prior_session(session: SessionFixture) -> None:
@@ -540,11 +540,11 @@ def test_a_strategy_that_fails_leaves_the_exits(session: SessionFixture) -> None
     class Failing(SignalStrategy):
         asked = 0
 
-        def wishes(self, *told: Any) -> Any:
+        def generate_orders(self, *told: Any) -> Any:
             Failing.asked += 1
             if Failing.asked > 90:
                 raise ZeroDivisionError("of somebody's own")
-            return super().wishes(*told)
+            return super().generate_orders(*told)
 
     session.strategy = Failing
     book = session.traded().book
@@ -592,10 +592,10 @@ def test_ticks_that_cannot_be_recorded_are_not_traded_on(
     assert 20_000 < lost < trader.tick_count
     # it is said at once and once, and how many there are at any time
     assert [line["event"] for line in logs].count("ticks are not recorded") == 1
-    assert f"{lost:,} ticks were not recorded" in trader.unhealthy()
-    levels: dict[str, float] = {}
-    trader._tell_levels(levels.__setitem__)
-    assert levels["unrecorded_ticks"] == lost
+    assert f"{lost:,} ticks were not recorded" in trader.health_problems()
+    gauges: dict[str, float] = {}
+    trader._set_gauges(gauges.__setitem__)
+    assert gauges["unrecorded_ticks"] == lost
     book = trader.book
     assert (book.state, book.state_reason) == (TradingState.HALTED, "no room is left for ticks")
     assert book.open_positions() == []
@@ -657,7 +657,7 @@ def test_the_loop_goes_over_to_what_is_published_next(session: SessionFixture) -
     # fast, and with time to breathe
     feed = session.feed()
     breathing = Replay(feed._records, feed.symbols, feed.name, 15_000, is_made_up=True)
-    trader = session.traded(feed=breathing, newer=next_one, look_seconds=0)
+    trader = session.traded(feed=breathing, newer=next_one, refresh_seconds=0)
     loaded = [
         event.build_id
         for event in read_journal(session.folder)
