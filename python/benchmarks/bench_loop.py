@@ -195,7 +195,7 @@ def by_itself(
 
     trader.each = on_batch
     wall, cpu = time.perf_counter(), time.process_time()
-    with clock.told_by(lambda: feed.now):
+    with clock.driven_by(lambda: feed.now):
         asyncio.run(played(trader))
         recorder.close()
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
@@ -285,7 +285,7 @@ def paced(file: Path, folder: Path, seconds: float) -> dict[str, float]:
     trader.each = on_batch
 
     cpu = time.process_time()
-    with clock.told_by(now):
+    with clock.driven_by(now):
         asyncio.run(played(trader))
         recorder.close()
     cpu = time.process_time() - cpu

@@ -257,7 +257,7 @@ def whole_loop(publication: Publication, file: Path) -> dict[str, float]:
         await trader.run()
 
     wall, cpu = time.perf_counter(), time.process_time()
-    with clock.told_by(lambda: feed.at):
+    with clock.driven_by(lambda: feed.at):
         asyncio.run(play())
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     opened.close()

@@ -21,7 +21,7 @@ def now() -> datetime:
 
 
 @contextmanager
-def told_by(source: Callable[[], datetime]) -> Iterator[None]:
+def driven_by(source: Callable[[], datetime]) -> Iterator[None]:
     """Replace the clock in the whole process, until the end of the block."""
     global _source
     before, _source = _source, source

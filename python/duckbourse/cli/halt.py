@@ -8,7 +8,7 @@ import typer
 
 from duckbourse.cli.desk_options import Account, Day, desk_of
 from duckbourse.cli.output import results
-from duckbourse.trading.commands import give
+from duckbourse.trading.commands import send
 
 
 def halt(
@@ -26,5 +26,5 @@ def halt(
     - `./bourse halt --reason "news at noon"`
     """
     desk = desk_of(account, day)
-    give(desk.folder, "halt", reason)
+    send(desk.folder, "halt", reason)
     results.print(f"{desk.account} on {desk.session_date}: halt is asked for")

@@ -8,7 +8,7 @@ import typer
 
 from duckbourse.cli.desk_options import Account, Day, desk_of
 from duckbourse.cli.output import results
-from duckbourse.trading.commands import give
+from duckbourse.trading.commands import send
 
 
 def resume(
@@ -26,5 +26,5 @@ def resume(
     - `./bourse resume`
     """
     desk = desk_of(account, day)
-    give(desk.folder, "resume", reason)
+    send(desk.folder, "resume", reason)
     results.print(f"{desk.account} on {desk.session_date}: resume is asked for")

@@ -8,7 +8,7 @@ import typer
 
 from duckbourse.cli.desk_options import Account, Day, desk_of
 from duckbourse.cli.output import results
-from duckbourse.trading.commands import give
+from duckbourse.trading.commands import send
 
 
 def square_off(
@@ -26,5 +26,5 @@ def square_off(
     - `./bourse square-off --account paper_us`
     """
     desk = desk_of(account, day)
-    give(desk.folder, "square-off", reason)
+    send(desk.folder, "square-off", reason)
     results.print(f"{desk.account} on {desk.session_date}: square-off is asked for")

@@ -25,7 +25,7 @@ Health = Callable[[], list[str]]
 
 
 class Metrics:
-    """The metrics of one account; `heard` is a listener of its manager."""
+    """The metrics of one account; `on_event` is a listener of its manager."""
 
     def __init__(self, account: str) -> None:
         self.registry = CollectorRegistry()
@@ -34,9 +34,9 @@ class Metrics:
         self._denials = self._counter("denials", "Orders that a check refused", "code")
         self._fills = self._counter("fills", "Fills that were booked", "side")
         self._exits = self._counter("exits", "Exits that were called for", "reason")
-        self._levels: dict[str, Gauge] = {}
+        self._gauges: dict[str, Gauge] = {}
 
-    def heard(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         """Count an event."""
         match event:
             case events.OrderDenied(code=code):
@@ -49,18 +49,18 @@ class Metrics:
                 self._exits.labels(self._account, reason).inc()
             case events.TradingStateChanged(state=current):
                 for possible in TradingState:
-                    self.level(f"is_{possible}", float(possible is current))
+                    self.set_gauge(f"is_{possible}", float(possible is current))
 
-    def level(self, name: str, value: float) -> None:
+    def set_gauge(self, name: str, value: float) -> None:
         """Say what something is now, such as `equity_amount`."""
-        if name not in self._levels:
-            self._levels[name] = Gauge(
+        if name not in self._gauges:
+            self._gauges[name] = Gauge(
                 f"bourse_{name}",
                 name.replace("_", " "),
                 ["account"],
                 registry=self.registry,
             )
-        self._levels[name].labels(self._account).set(value)
+        self._gauges[name].labels(self._account).set(value)
 
     def _counter(self, name: str, what: str, label: str) -> Counter:
         return Counter(f"bourse_{name}", what, ["account", label], registry=self.registry)

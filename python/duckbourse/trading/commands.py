@@ -28,7 +28,7 @@ class Command(msgspec.Struct, frozen=True):
     by: str
 
 
-def give(folder: Path, name: str, reason: str) -> Path:
+def send(folder: Path, name: str, reason: str) -> Path:
     """Leave a command for the loop of an account."""
     commands = folder / FOLDER
     commands.mkdir(parents=True, exist_ok=True)
@@ -40,7 +40,7 @@ def give(folder: Path, name: str, reason: str) -> Path:
     return path
 
 
-def taken(folder: Path) -> list[Command]:
+def pending(folder: Path) -> list[Command]:
     """Take the commands that lie there, in the order they were given; what is none is put aside."""
     commands = folder / FOLDER
     if not commands.exists():

@@ -33,7 +33,7 @@ from duckbourse.risk.checks import OrderContext, pre_trade_check
 from duckbourse.streaming.feed import Feed, Records, conflated, microseconds
 from duckbourse.streaming.prices import LastPrices, price_bounds
 from duckbourse.streaming.recorder import Recorder
-from duckbourse.trading.commands import Command, taken
+from duckbourse.trading.commands import Command, pending
 from duckbourse.trading.publication import Publication, Signal, signal_order
 from duckbourse.trading.scans import LiveScans
 from duckbourse.trading.strategy import Strategy, exit_of
@@ -268,7 +268,7 @@ class Trader:
         """Do what ticks, the time, the broker and people call for."""
         self._poll_broker()
         self.manager.check_journal()
-        for command in taken(self.folder):
+        for command in pending(self.folder):
             await self._handle_command(command)
         await self._exits()
         await self._check_daily_limits()

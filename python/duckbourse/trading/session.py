@@ -99,7 +99,7 @@ def trade_session(
 
 def _timed_by(feed: Replay | WebSocketFeed) -> AbstractContextManager[None]:
     if isinstance(feed, Replay):
-        return clock.told_by(lambda: feed.at)
+        return clock.driven_by(lambda: feed.at)
     return nullcontext()
 
 
@@ -107,7 +107,7 @@ def _timed_by(feed: Replay | WebSocketFeed) -> AbstractContextManager[None]:
 def _watched(trader: Trader, port: int | None) -> Iterator[None]:
     account = trader.publication.limits.account
     notifier = Notifier(account, settings())
-    trader.manager.listeners.append(notifier.heard)
+    trader.manager.listeners.append(notifier.on_event)
     server: MetricsServer | None = None
     if port is not None:
         metrics = Metrics(account)
@@ -115,8 +115,8 @@ def _watched(trader: Trader, port: int | None) -> Iterator[None]:
         server = MetricsServer(
             metrics, trader.health_problems, port, secret.get_secret_value() if secret else ""
         )
-        trader.manager.listeners.append(metrics.heard)
-        trader.gauges = metrics.level
+        trader.manager.listeners.append(metrics.on_event)
+        trader.gauges = metrics.set_gauge
     try:
         yield
     finally:

@@ -1,7 +1,7 @@
 """
 An exchange with its own order book and every fault of a real one.
 
-It accepts whatever it receives, including a duplicate, so that a test can see an order that was sent
+It accepts whatever it receives, duplicates included, so that a test can see an order that was sent
 twice. `FakeExchange` is the order book. `FakeExchangeBroker` connects to one in the same process.
 `serve` offers one to other processes, so that a test can kill a trader while the book lives on.
 """

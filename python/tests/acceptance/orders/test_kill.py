@@ -1,10 +1,10 @@
 """
 A trader is killed again and again at random instants while its exchange lives on.
 
-Each round starts the trader on the same journal. It recovers, places orders (some of them again from
-the round before), cancels some, receives fills, and is killed. Every order that it reported as
-placed is in the journal, the exchange has no order twice, and at the end fills and positions match
-those of the exchange.
+Each round starts the trader on the same journal. It recovers, places orders (some of them once more
+from the round before), cancels some, receives fills, and is killed. Every order that it reported
+as placed is in the journal, the exchange has no order twice, and at the end fills and positions
+match those of the exchange.
 """
 
 from __future__ import annotations
@@ -138,5 +138,5 @@ def test_200_kills_lose_nothing(tmp_path: Path) -> None:
 
 if __name__ == "__main__":
     journal, socket, now, number, count, cpu_seconds = sys.argv[1:]
-    with clock.told_by(clock.running_from(datetime.fromisoformat(now))):
+    with clock.driven_by(clock.running_from(datetime.fromisoformat(now))):
         asyncio.run(trade(Path(journal), Path(socket), int(number), int(count), float(cpu_seconds)))

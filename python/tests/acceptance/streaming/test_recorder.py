@@ -55,7 +55,7 @@ def recorded(folder: Path, columns: str = "symbol, price") -> list[tuple[Any, ..
 
 def test_what_came_is_in_order_and_once(tmp_path: Path) -> None:
     recorder = Recorder(tmp_path, HEADING, segment_seconds=0)
-    with clock.told_by(lambda: OPEN + timedelta(minutes=1)):
+    with clock.driven_by(lambda: OPEN + timedelta(minutes=1)):
         # two at one instant, and one that a clock set back stamps before them
         recorder.write(records_of((0, 10, 2), (1, 20.000001, 2), (0, 11, 1)))
         recorder.write(records_of((1, 21, 0)))
@@ -149,7 +149,7 @@ def test_a_record_that_was_cut_off_is_left_out(tmp_path: Path, cut: int) -> None
 def left(tmp_path: Path) -> Path:
     """The log of two ticks of a process that was killed."""
     recorder = Recorder(tmp_path, HEADING)
-    with clock.told_by(lambda: OPEN):
+    with clock.driven_by(lambda: OPEN):
         recorder.write(records_of((0, 10, 0), (0, 11, 1)))
     assert recorder._log is not None
     recorder._log.close()
@@ -222,7 +222,7 @@ def test_dbt_makes_bars_of_what_was_recorded(warehouse: Warehouse) -> None:
     """Of a minute that is over; the one that was still on when the recording ended is no bar."""
     warehouse = replace(warehouse, sample=False)
     recorder = Recorder(warehouse.data / "raw" / "ticks", HEADING)
-    with clock.told_by(lambda: OPEN + timedelta(seconds=100)):
+    with clock.driven_by(lambda: OPEN + timedelta(seconds=100)):
         recorder.write(records_of((0, 10, 0), (0, 12, 10), (0, 9, 20), (0, 11, 59), (0, 13, 60)))
         recorder.close()
     warehouse.build(*BARS)
@@ -235,7 +235,7 @@ def test_dbt_makes_bars_of_what_was_recorded(warehouse: Warehouse) -> None:
     ) == [("future_stamp", datetime(2024, 7, 1, 9, 31), "ticks of mine")]
     # the recording goes on
     ((version,),) = warehouse.query("select data_version from bars.data_version")
-    with clock.told_by(lambda: OPEN + timedelta(seconds=200)):
+    with clock.driven_by(lambda: OPEN + timedelta(seconds=200)):
         recorder.write(records_of((0, 14, 110)))
         recorder.close()
     warehouse.build(*BARS)

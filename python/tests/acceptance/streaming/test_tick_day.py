@@ -104,7 +104,7 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Day:
         over = np.searchsorted(records["received_at"], microseconds(known_at), side="right")
         batch = records[given:over].copy()
         given = int(over)
-        with clock.told_by(partial(instant, microseconds(known_at))):
+        with clock.driven_by(partial(instant, microseconds(known_at))):
             recorder.write(batch)
         live.add_ticks(batch, SYMBOLS)
         live.end_minutes(now)
@@ -113,7 +113,7 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Day:
             live.know_until(now)
             signals |= {row["signal_id"]: row for row in live.signals(now.time())}
         now += MINUTE
-    with clock.told_by(lambda: instant(int(records["received_at"][-1]))):
+    with clock.driven_by(lambda: instant(int(records["received_at"][-1]))):
         recorder.write(records[given:].copy())
         recorder.close()
     minutes = live.ask("from live.minutes order by all")

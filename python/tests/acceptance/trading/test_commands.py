@@ -168,7 +168,7 @@ def test_recorded_ticks_are_scanned_and_traded(
         session_date=DAY, calendar="XNYS", source="s", recording="mine", symbols=feed.symbols
     )
     recorder = Recorder(tmp_path / "data" / "raw" / "ticks", heading)
-    with clock.told_by(lambda: feed.end):
+    with clock.driven_by(lambda: feed.end):
         for records in feed.batches():
             recorder.write(records)
         recorder.close()

@@ -27,7 +27,7 @@ STEP = Decimal("0.05")
 
 @pytest.fixture(autouse=True)
 def at_now() -> Iterator[None]:
-    with clock.told_by(lambda: NOW):
+    with clock.driven_by(lambda: NOW):
         yield
 
 

@@ -181,7 +181,7 @@ def test_books_that_are_behind_are_asked_again(tmp_path: Path) -> None:
         harness.broker.orders = behind  # type: ignore[method-assign]
         # a tenth of a second from one look to the next
         with (
-            clock.told_by(lambda: begun + timedelta(seconds=asked / 10)),
+            clock.driven_by(lambda: begun + timedelta(seconds=asked / 10)),
             clock.counted_by(lambda: asked / 10),
         ):
             order = await harness.manager.place(request("a"))
@@ -550,7 +550,7 @@ def test_a_clock_that_was_set_back_keeps_no_order_in_doubt(tmp_path: Path) -> No
 
     async def play(harness: ManagerHarness) -> None:
         shown = clock.now()
-        with clock.told_by(lambda: shown):
+        with clock.driven_by(lambda: shown):
             order = await harness.manager.place(request("a"))
             order_id = order.request.order_id
             assert harness.book.orders[order_id].state is State.UNKNOWN
@@ -596,7 +596,7 @@ def test_a_clock_that_jumps_back_changes_nothing(
 ) -> None:
     async def play(harness: ManagerHarness) -> None:
         await harness.manager.place(request("a"))
-        with clock.told_by(lambda: NOW.replace(year=1970)):
+        with clock.driven_by(lambda: NOW.replace(year=1970)):
             await harness.manager.place(request("b"))
             harness.exchange.fill("V2", 10)
             harness.told()

@@ -125,7 +125,7 @@ def play(
             as_feed: Feed = feed
             found: list[Records] = []
             played = Played(server, feed, wire, [], found, health)
-            with clock.told_by(now) if now else nullcontext():
+            with clock.driven_by(now) if now else nullcontext():
                 async for records in as_feed.ticks():
                     found.append(records)
                     played.prices += records["price"].tolist()

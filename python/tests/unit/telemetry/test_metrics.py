@@ -47,8 +47,8 @@ def test_events_are_counted(served: tuple[Metrics, str]) -> None:
         events.ExitTriggered(at=NOW, entry_id="X", reason=Reason.STOP, price=Decimal(1)),
         events.TradingStateChanged(at=NOW, state=TradingState.HALTED, reason="", by="test"),
     ):
-        metrics.heard(event)
-    metrics.level("equity_amount", 99.5)
+        metrics.on_event(event)
+    metrics.set_gauge("equity_amount", 99.5)
     lines = get(f"{address}/metrics").text.splitlines()
     for line in (
         'bourse_denials_total{account="test",code="RATE"} 1.0',

@@ -78,7 +78,7 @@ def test_both_are_told_what_matters(receiver: Receiver) -> None:
         events.Reconciled(at=NOW),
         events.Reconciled(at=NOW, differences=("A MIS: 1 here, 0 at the broker",)),
     ):
-        notifier.heard(event)
+        notifier.on_event(event)
     notifier.close()
     texts = [
         "test: halted: news (by me)",
@@ -93,11 +93,11 @@ def test_both_are_told_what_matters(receiver: Receiver) -> None:
 
 def test_too_many_are_counted(receiver: Receiver) -> None:
     settings = settings_of(webhook_url=SecretStr(receiver.address))
-    notifier = Notifier("test", settings, per_minute=2)
+    notifier = Notifier("test", settings, max_per_minute=2)
     for number in range(5):
-        notifier.tell(str(number))
+        notifier.send(str(number))
     notifier._sent.clear()  # a minute later
-    notifier.tell("again")
+    notifier.send("again")
     notifier.close()
     assert [body["text"] for _, body in receiver.got] == [
         *("test: 0", "test: 1"),
@@ -107,7 +107,7 @@ def test_too_many_are_counted(receiver: Receiver) -> None:
 
 def test_nothing_is_sent_unless_it_is_set() -> None:
     notifier = Notifier("test", settings_of())
-    notifier.tell("nothing")
+    notifier.send("nothing")
     notifier.close()
     assert not notifier._thread.is_alive()
     assert notifier._queue.empty()
@@ -123,7 +123,7 @@ def test_what_fails_is_logged_without_its_address(receiver: Receiver, status: in
     assert SECRET not in repr(settings)
     with capture_logs() as logs:
         notifier = Notifier("test", settings)
-        notifier.tell("hello")
+        notifier.send("hello")
         notifier.close()
     assert [line["by"] for line in logs] == ["telegram"]
     assert SECRET not in json.dumps(logs)

@@ -38,7 +38,7 @@ from duckbourse.streaming.feed import Records, microseconds
 from duckbourse.streaming.live import LiveSession
 from duckbourse.streaming.recorder import Heading, Recorder
 from duckbourse.streaming.replay import Replay, replay_of, replay_of_recorded
-from duckbourse.trading.commands import give
+from duckbourse.trading.commands import send
 from duckbourse.trading.loop import REFRESH_SECONDS, Trader
 from duckbourse.trading.publication import Publication, Publications, Signal, load
 from duckbourse.trading.scans import LiveScans
@@ -124,7 +124,7 @@ class SessionFixture:
                 if count == stop_after:
                     return
 
-        with clock.told_by(lambda: feed.at):
+        with clock.driven_by(lambda: feed.at):
             asyncio.run(play())
         broker.close()
         journal.close()
@@ -285,7 +285,7 @@ def test_a_killed_process_goes_on(sample: Warehouse, tmp_path: Path) -> None:
 @pytest.mark.some_day
 def test_a_halt_stops_entries_and_leaves_exits(session: SessionFixture) -> None:
     session.traded(stop_after=70)  # after 09:45, before 09:50
-    give(session.folder, "halt", "news")
+    send(session.folder, "halt", "news")
     trader = session.traded()
     book = trader.book
     assert (book.state, book.state_reason) == (TradingState.HALTED, "news")
@@ -303,7 +303,7 @@ def test_a_halt_stops_entries_and_leaves_exits(session: SessionFixture) -> None:
 
 @pytest.mark.some_day
 def test_what_is_no_command_is_put_aside(session: SessionFixture) -> None:
-    give(session.folder, "halt", "news")
+    send(session.folder, "halt", "news")
     commands = session.folder / "commands"
     (commands / "00000000-broken.json").write_text('{"name": "hal')
     book = session.traded(stop_after=3).book
@@ -314,10 +314,10 @@ def test_what_is_no_command_is_put_aside(session: SessionFixture) -> None:
 @pytest.mark.some_day
 def test_a_halt_stands_until_it_is_lifted(session: SessionFixture) -> None:
     session.folder.mkdir(parents=True)
-    give(session.folder, "halt", "news")
+    send(session.folder, "halt", "news")
     session.traded(stop_after=10)
     assert session.traded(stop_after=10).book.state is TradingState.HALTED
-    give(session.folder, "resume", "all clear")
+    send(session.folder, "resume", "all clear")
     book = session.traded().book
     assert (book.state, book.state_reason) == (TradingState.ACTIVE, "all clear")
     assert len(filled(book)) > 10
@@ -326,7 +326,7 @@ def test_a_halt_stands_until_it_is_lifted(session: SessionFixture) -> None:
 @pytest.mark.some_day
 def test_squaring_off_closes_everything(session: SessionFixture) -> None:
     session.traded(stop_after=100)
-    give(session.folder, "square-off", "enough")
+    send(session.folder, "square-off", "enough")
     book = session.traded(stop_after=20).book
     assert book.open_positions() == []
     assert book.state is TradingState.REDUCING

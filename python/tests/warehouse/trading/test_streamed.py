@@ -162,7 +162,7 @@ def traded(day: Day, folder: Path, *, refusals: int = 0) -> tuple[Trader, Record
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Desk, "folder", folder / "desk")
         (folder / "desk").mkdir()
-        with clock.told_by(day.now):
+        with clock.driven_by(day.now):
             asyncio.run(play())
     return traders[-1], made[0]
 
