@@ -37,18 +37,18 @@ from msgspec.structs import replace
 from pydantic import SecretStr
 
 from benchmarks.bench_orders import wide
-from benchmarks.bench_stream import TICKS_A_FRAME, TOKENS, make_frames, wire_and_passes
+from benchmarks.bench_stream import TICKS_A_FRAME, TOKENS, make_frames, protocol_and_passes
 from benchmarks.measured import show_figures
 from duckbourse import clock
 from duckbourse.brokers.paper import PaperBroker, Rules
-from duckbourse.brokers.zerodha.stream import FULL, KiteWire
+from duckbourse.brokers.zerodha.stream import FULL, KiteProtocol
 from duckbourse.orders.book import Book
 from duckbourse.orders.journal import open_journal
 from duckbourse.orders.manager import Manager
 from duckbourse.risk.limits import Covariances, Instrument
 from duckbourse.settings import PROJECT
 from duckbourse.streaming.feed import Feed, Records, microseconds
-from duckbourse.streaming.recorder import Heading, Recorder
+from duckbourse.streaming.recorder import LogHeader, Recorder
 from duckbourse.streaming.replay import recorded_ticks
 from duckbourse.streaming.websocket import WebSocketFeed
 from duckbourse.trading.loop import Trader
@@ -122,25 +122,25 @@ class Passes:
     """Frames without a socket, again and again until so many ticks were sent; `now` is its time."""
 
     name = "passes of frames"
-    is_made_up = False
+    is_synthetic = False
 
     def __init__(
-        self, wire: KiteWire, passes: list[list[bytes]], now: datetime, tick_count: int
+        self, protocol: KiteProtocol, passes: list[list[bytes]], now: datetime, tick_count: int
     ) -> None:
-        self.symbols = wire.symbols
+        self.symbols = protocol.symbols
         self.now = now
-        self._wire = wire
+        self._protocol = protocol
         self._passes = passes
         self._tick_count = tick_count
 
-    def figures(self) -> dict[str, int]:
+    def counters(self) -> dict[str, int]:
         return {}
 
     async def ticks(self) -> AsyncIterator[Records]:
         stamp, count = microseconds(self.now), 0
         while count < self._tick_count:
             for of_pass in self._passes:
-                records = self._wire.decode(of_pass, np.full(len(of_pass), stamp))
+                records = self._protocol.decode(of_pass, np.full(len(of_pass), stamp))
                 records["traded_at"] = stamp
                 # an order is filled by the ticks after it
                 self.now += timedelta(microseconds=100)
@@ -160,10 +160,10 @@ def loop_of(publication: Publication, feed: Feed, folder: Path) -> tuple[Timed, 
         check=lambda book, request: trader.pre_trade_check(book, request),
         charges=publication.charges,
     )
-    heading = Heading(
+    header = LogHeader(
         session_date=DAY, calendar="XNYS", source="kite", recording="bench", symbols=feed.symbols
     )
-    recorder = Recorder(folder / "ticks", heading)
+    recorder = Recorder(folder / "ticks", header)
     strategy = SignalStrategy()
     trader = Timed(publication, manager, broker, feed, strategy, folder, recorder=recorder)
     return trader, recorder
@@ -182,8 +182,8 @@ def by_itself(
     file: Path, folder: Path, frames: Path, pass_kib: int, tick_count: int
 ) -> dict[str, float]:
     publication = published(file)
-    wire, passes = wire_and_passes(frames, pass_kib * 1024)
-    feed = Passes(wire, passes, publication.opens_at + timedelta(minutes=1), tick_count)
+    protocol, passes = protocol_and_passes(frames, pass_kib * 1024)
+    feed = Passes(protocol, passes, publication.opens_at + timedelta(minutes=1), tick_count)
     trader, recorder = loop_of(publication, feed, folder)
     first_mb = 0.0
 
@@ -193,7 +193,7 @@ def by_itself(
         if not first_mb and trader.tick_count >= tick_count / 5:
             first_mb = peak_mb()
 
-    trader.each = on_batch
+    trader.on_batch = on_batch
     wall, cpu = time.perf_counter(), time.process_time()
     with clock.driven_by(lambda: feed.now):
         asyncio.run(played(trader))
@@ -261,7 +261,7 @@ def paced(file: Path, folder: Path, seconds: float) -> dict[str, float]:
     other = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert other.stdout is not None
     port = int(other.stdout.readline())
-    wire = KiteWire(
+    protocol = KiteProtocol(
         SecretStr("k"),
         SecretStr("t"),
         TOKENS,
@@ -274,7 +274,7 @@ def paced(file: Path, folder: Path, seconds: float) -> dict[str, float]:
     def now() -> datetime:
         return publication.opens_at + timedelta(seconds=60 + time.monotonic() - began)
 
-    feed = WebSocketFeed(wire, is_open=lambda: True)
+    feed = WebSocketFeed(protocol, is_open=lambda: True)
     trader, recorder = loop_of(publication, feed, folder)
     total = int(RATE * seconds)
 
@@ -282,7 +282,7 @@ def paced(file: Path, folder: Path, seconds: float) -> dict[str, float]:
         if trader.tick_count >= total:
             feed.stop()
 
-    trader.each = on_batch
+    trader.on_batch = on_batch
 
     cpu = time.process_time()
     with clock.driven_by(now):

@@ -30,7 +30,7 @@ from duckbourse.streaming.prices import LastPrices
 from duckbourse.streaming.replay import Replay
 from duckbourse.streaming.websocket import WebSocketFeed
 from duckbourse.trading import desk as desks
-from duckbourse.trading.feeds import Source, feed_of, kite_access, recorder_of
+from duckbourse.trading.feeds import Source, kite_access, open_feed, start_recorder
 from duckbourse.trading.loop import Trader
 from duckbourse.trading.publication import Publication, Publications, session_today
 from duckbourse.trading.scans import LiveScans
@@ -121,7 +121,7 @@ def trade(
         )
     publications = Publications(account, session_date, chosen, with_signals=not is_scanned)
     publication = _first(publications)
-    source = feed_of(publication, feed, speed=speed, seed=seed, instruments=instruments)
+    source = open_feed(publication, feed, speed=speed, seed=seed, instruments=instruments)
     if missing := sorted(publication.instruments.keys() - set(source.symbols)):
         notes.print(f"without ticks, so not traded: {', '.join(missing)}", style="yellow")
     scans: LiveScans | None = None
@@ -137,7 +137,7 @@ def trade(
         desks.forget(desk)
     recorder = None
     if isinstance(source, WebSocketFeed):
-        recorder = recorder_of(publication, source, scans)
+        recorder = start_recorder(publication, source, scans)
     with _Screen(publication, source) as screen:
         trader, differences = trade_session(
             publication,
@@ -275,7 +275,7 @@ async def _intended_orders(
         now = feed.at if isinstance(feed, Replay) else clock.now()
         if scans is not None and (found := await scans.on_ticks(records, now)):
             publication = replace(publication, signals=(*publication.signals, *found))
-        prices.take(records[records["price"] > 0])
+        prices.update(records[records["price"] > 0])
         rows += [
             {
                 "at": now.astimezone(publication.zone).strftime("%H:%M:%S"),

@@ -44,7 +44,7 @@ class LastPrices(Mapping[str, tuple[Decimal, datetime]]):
         self._price = np.zeros(len(symbols), np.int64)
         self._received_at = np.zeros(len(symbols), np.int64)
 
-    def take(self, records: Records) -> None:
+    def update(self, records: Records) -> None:
         """Take in priced ticks, in the order in which they came."""
         places = records["symbol"]
         # of a symbol that is there twice, the later one stays

@@ -45,12 +45,12 @@ SEGMENT = """
     from ({ticks})
 """
 # it is read far less often than it is written: what is quick, and no larger than zstd of the old
-WRITTEN = "format parquet, parquet_version v2, compression snappy"
+PARQUET_OPTIONS = "format parquet, parquet_version v2, compression snappy"
 # beside them, for who asks whose ticks a recording has: calendar, source and symbols, as JSON
-TOLD = "kv_metadata {{calendar: {calendar}, source: {source}, symbols: {symbols}}}"
+METADATA = "kv_metadata {{calendar: {calendar}, source: {source}, symbols: {symbols}}}"
 
 
-class Heading(msgspec.Struct, frozen=True, kw_only=True):
+class LogHeader(msgspec.Struct, frozen=True, kw_only=True):
     """
     The first line of a log: what its records are of.
 
@@ -72,20 +72,20 @@ class Recorder:
     """
 
     def __init__(
-        self, folder: Path, heading: Heading, segment_seconds: float = SEGMENT_SECONDS
+        self, folder: Path, header: LogHeader, segment_seconds: float = SEGMENT_SECONDS
     ) -> None:
         """Go on in the folder of all ticks, after making segments of what was left there."""
-        self._folder = folder / heading.session_date.isoformat()
+        self._folder = folder / header.session_date.isoformat()
         self._folder.mkdir(parents=True, exist_ok=True)
         recover(self._folder)
-        self._heading = heading
+        self._header = header
         self._segment_seconds = segment_seconds
         self._worker = ThreadPoolExecutor(1, "segments")
-        self._making: list[Future[None]] = []
+        self._pending_segments: list[Future[None]] = []
         self._log: BinaryIO | None = None
         self._log_tick_count = 0
         self._size = 0
-        self._began = 0.0
+        self._log_opened_at = 0.0
         self._last_received = 0
         self.tick_count = 0
         self.segment_count = 0
@@ -99,19 +99,19 @@ class Recorder:
         """
         if not len(records):
             return
-        self._put_in_order(records)
+        self._order_receipts(records)
         try:
             if self._log is None:
-                self._log = self._begun()
+                self._log = self._open_log()
             self._append(self._log, records.tobytes())
         except OSError as error:
             raise plain_os(error, self._folder) from error
         self.tick_count += len(records)
         self._log_tick_count += len(records)
-        is_old = clock.elapsed_seconds() - self._began >= self._segment_seconds
+        is_old = clock.elapsed_seconds() - self._log_opened_at >= self._segment_seconds
         if is_old or self._log_tick_count >= SEGMENT_TICKS:
             self.roll()
-        self._look_after_segments()
+        self._check_segments()
 
     def roll(self) -> None:
         """Have a segment made of what is in the log, which has all that came until now."""
@@ -119,36 +119,36 @@ class Recorder:
             return
         log, self._log, self._log_tick_count = self._log, None, 0
         until = max(microseconds(clock.now()), self._last_received)
-        self._making.append(self._worker.submit(_closed_into_segment, log, until))
+        self._pending_segments.append(self._worker.submit(_seal, log, until))
         self.segment_count += 1
 
     def close(self) -> None:
         """Make a segment of the rest; raise StorageFull if one could not be made."""
         self.roll()
-        wait(self._making)
-        self._look_after_segments()
+        wait(self._pending_segments)
+        self._check_segments()
 
-    def _look_after_segments(self) -> None:
+    def _check_segments(self) -> None:
         """Raise what went wrong with a segment: its log stays, and the next recorder makes it."""
-        while self._making and self._making[0].done():
-            self._making.pop(0).result()
+        while self._pending_segments and self._pending_segments[0].done():
+            self._pending_segments.pop(0).result()
 
-    def _put_in_order(self, records: Records) -> None:
+    def _order_receipts(self, records: Records) -> None:
         steps = np.arange(len(records))
         received = np.maximum(records["received_at"], self._last_received + 1)
         records["received_at"] = np.maximum.accumulate(received - steps) + steps
         self._last_received = int(records["received_at"][-1])
 
-    def _begun(self) -> BinaryIO:
-        self._began = clock.elapsed_seconds()
+    def _open_log(self) -> BinaryIO:
+        self._log_opened_at = clock.elapsed_seconds()
         stamp = clock.now().strftime("%Y%m%dT%H%M%S%f")
         # a clock can stand still, and a name must never come again: it says what is written
-        name = f"{self._heading.recording}-{stamp}-{os.getpid()}-{self.segment_count}{LOG}"
+        name = f"{self._header.recording}-{stamp}-{os.getpid()}-{self.segment_count}{LOG}"
         log = (self._folder / name).open("xb", buffering=0)
         # as long as it is held, nobody else makes a segment of it
         fcntl.flock(log, fcntl.LOCK_EX)
         self._size = 0
-        self._append(log, msgspec.json.encode(self._heading) + b"\n")
+        self._append(log, msgspec.json.encode(self._header) + b"\n")
         return log
 
     def _append(self, log: BinaryIO, content: bytes) -> None:
@@ -164,9 +164,9 @@ class Recorder:
         self._size += len(content)
 
 
-def _closed_into_segment(log: BinaryIO, until: int) -> None:
+def _seal(log: BinaryIO, until: int) -> None:
     with log:
-        made_into_segment(Path(log.name), until)
+        to_segment(Path(log.name), until)
 
 
 def recover(folder: Path) -> int:
@@ -179,11 +179,11 @@ def recover(folder: Path) -> int:
             except BlockingIOError:
                 continue
             # of what came after its last record, nothing is known
-            count += made_into_segment(path, None)
+            count += to_segment(path, None)
     return count
 
 
-def made_into_segment(log: Path, until: int | None) -> bool:
+def to_segment(log: Path, until: int | None) -> bool:
     """
     Make a segment of a log and remove the log; tell whether there is one.
 
@@ -194,7 +194,7 @@ def made_into_segment(log: Path, until: int | None) -> bool:
     segment = log.with_suffix(".parquet")
     head, newline, body = log.read_bytes().partition(b"\n")
     try:
-        heading = msgspec.json.decode(head, type=Heading)
+        header = msgspec.json.decode(head, type=LogHeader)
     except msgspec.DecodeError:
         # a heading that was cut off has nothing after it, and no record is without a zero
         if not newline and b"\0" not in head:
@@ -208,7 +208,7 @@ def made_into_segment(log: Path, until: int | None) -> bool:
     if len(records) and not segment.exists():
         aside = log.with_suffix(".writing")
         try:
-            _write(heading, records, until or int(records["received_at"][-1]), aside)
+            _write(header, records, until or int(records["received_at"][-1]), aside)
             with aside.open("rb") as file:
                 os.fsync(file.fileno())
             aside.replace(segment)
@@ -218,16 +218,16 @@ def made_into_segment(log: Path, until: int | None) -> bool:
     return segment.exists()
 
 
-def _write(heading: Heading, records: Records, until: int, path: Path) -> None:
-    words = {name: quoted(getattr(heading, name)) for name in Heading.__struct_fields__}
+def _write(header: LogHeader, records: Records, until: int, path: Path) -> None:
+    words = {name: quoted(getattr(header, name)) for name in LogHeader.__struct_fields__}
     words["until"] = quoted(instant(until).replace(tzinfo=None))
     code = SEGMENT.format(ticks=TICKS, **words)
-    words["symbols"] = quoted(msgspec.json.encode(heading.symbols).decode())
-    told = TOLD.format(**words)
-    with duckdb.connect() as connection, registered(connection, records, heading.symbols):
+    words["symbols"] = quoted(msgspec.json.encode(header.symbols).decode())
+    metadata = METADATA.format(**words)
+    with duckdb.connect() as connection, registered(connection, records, header.symbols):
         connection.execute("set threads = 1")
         try:
-            connection.execute(f"copy ({code}) to {quoted(path)} ({WRITTEN}, {told})")
+            connection.execute(f"copy ({code}) to {quoted(path)} ({PARQUET_OPTIONS}, {metadata})")
         except duckdb.Error as error:
             path.unlink(missing_ok=True)
             raise plain(error, path) from error

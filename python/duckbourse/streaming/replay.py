@@ -59,18 +59,18 @@ class Replay:
         name: str,
         speed: float,
         *,
-        is_made_up: bool,
+        is_synthetic: bool,
     ) -> None:
         self.name = name + (f", {speed:g} x" if speed else "")
         self.symbols = symbols
-        self.is_made_up = is_made_up
+        self.is_synthetic = is_synthetic
         self._records = records[np.argsort(records["received_at"], kind="stable")]
         self._speed = speed
         self.start = instant(int(self._records["received_at"][0])) if len(records) else clock.now()
         self.end = instant(int(self._records["received_at"][-1])) if len(records) else self.start
         self.at = self.start
 
-    def go_on_after(self, at: datetime) -> Records:
+    def resume_after(self, at: datetime) -> Records:
         """Leave out what was up to an instant and was traded on before; return it."""
         is_before = self._records["received_at"] <= microseconds(at)
         before, self._records = self._records[is_before], self._records[~is_before]
@@ -83,7 +83,7 @@ class Replay:
         ends = np.flatnonzero(np.diff(self._records["received_at"])) + 1
         yield from np.split(self._records, ends)
 
-    def figures(self) -> dict[str, int]:
+    def counters(self) -> dict[str, int]:
         return {}
 
     async def ticks(self) -> AsyncIterator[Records]:
@@ -126,7 +126,7 @@ def replay_of_bars(bars: list[Bar], zone: ZoneInfo, session_date: date, speed: f
     records["received_at"] = records["traded_at"]
     records["cumulative_volume"] = -1
     name = f"minutes of {session_date}"
-    return Replay(records.reshape(-1), symbols, name, speed, is_made_up=True)
+    return Replay(records.reshape(-1), symbols, name, speed, is_synthetic=True)
 
 
 def replay_of_recorded(
@@ -144,7 +144,7 @@ def replay_of_recorded(
             f"no ticks of {calendar} on {session_date} were recorded in {folder}",
             "replay its minutes, or name another session with --date",
         )
-    return Replay(records, wanted, f"recorded ticks of {session_date}", speed, is_made_up=False)
+    return Replay(records, wanted, f"recorded ticks of {session_date}", speed, is_synthetic=False)
 
 
 def recorded_ticks(

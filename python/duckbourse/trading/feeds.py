@@ -12,10 +12,10 @@ from pydantic import SecretStr
 from duckbourse import clock
 from duckbourse.brokers.zerodha.instruments import tokens_in
 from duckbourse.brokers.zerodha.mapping import EXCHANGES
-from duckbourse.brokers.zerodha.stream import KiteWire
+from duckbourse.brokers.zerodha.stream import KiteProtocol
 from duckbourse.errors import ConfigurationError
 from duckbourse.settings import settings
-from duckbourse.streaming.recorder import Heading, Recorder
+from duckbourse.streaming.recorder import LogHeader, Recorder
 from duckbourse.streaming.replay import Replay, recorded_ticks, replay_of, replay_of_recorded
 from duckbourse.streaming.simulated import Walk, simulated
 from duckbourse.streaming.websocket import WebSocketFeed
@@ -40,7 +40,7 @@ class Source(StrEnum):
     ZERODHA = "zerodha"
 
 
-def feed_of(
+def open_feed(
     publication: Publication, source: Source, *, speed: float, seed: int, instruments: Path | None
 ) -> Replay | WebSocketFeed:
     """
@@ -52,17 +52,17 @@ def feed_of(
     day, calendar = publication.session_date, publication.limits.calendar
     match source:
         case Source.ZERODHA:
-            return _streamed(publication, instruments)
+            return _kite_feed(publication, instruments)
         case Source.SIMULATED:
-            return _simulated(publication, speed, seed)
+            return _simulated_feed(publication, speed, seed)
         case Source.TICKS:
             folder, known = settings().raw / "ticks", publication.instruments
             return replay_of_recorded(folder, day, calendar, known, speed)
         case Source.MINUTES:
-            return _minutes(publication, speed)
+            return _minute_replay(publication, speed)
 
 
-def _minutes(publication: Publication, speed: float) -> Replay:
+def _minute_replay(publication: Publication, speed: float) -> Replay:
     day, calendar = publication.session_date, publication.limits.calendar
     connection = open_published()
     try:
@@ -100,7 +100,7 @@ def kite_access(instruments: Path | None) -> tuple[SecretStr, SecretStr, Path]:
     return api_key, access_token, instruments
 
 
-def _streamed(publication: Publication, instruments: Path | None) -> WebSocketFeed:
+def _kite_feed(publication: Publication, instruments: Path | None) -> WebSocketFeed:
     api_key, access_token, path = kite_access(instruments)
     calendar = publication.limits.calendar
     tokens: dict[str, int] = {}
@@ -111,7 +111,7 @@ def _streamed(publication: Publication, instruments: Path | None) -> WebSocketFe
             f"{path} has none of the {len(publication.instruments)} symbols of {calendar}",
             "their names in instruments.csv must be Kite's, such as INFY or NSE:INFY",
         )
-    wire = KiteWire(
+    protocol = KiteProtocol(
         api_key,
         access_token,
         tokens,
@@ -120,28 +120,30 @@ def _streamed(publication: Publication, instruments: Path | None) -> WebSocketFe
     )
     opens, closes = publication.opens_at, publication.closes_at
     return WebSocketFeed(
-        wire, is_open=lambda: opens <= clock.now() < closes, ends_at=closes + AFTER_CLOSE
+        protocol, is_open=lambda: opens <= clock.now() < closes, ends_at=closes + AFTER_CLOSE
     )
 
 
-def recorder_of(publication: Publication, feed: WebSocketFeed, scans: LiveScans | None) -> Recorder:
+def start_recorder(
+    publication: Publication, feed: WebSocketFeed, scans: LiveScans | None
+) -> Recorder:
     """Return what records, after telling the scans what was recorded before."""
     calendar, day = publication.limits.calendar, publication.session_date
     folder = settings().raw / "ticks"
-    heading = Heading(
+    header = LogHeader(
         session_date=day,
         calendar=calendar,
         source=feed.name.lower(),
         recording=publication.limits.account,
         symbols=feed.symbols,
     )
-    recorder = Recorder(folder, heading)
+    recorder = Recorder(folder, header)
     if scans is not None:
-        scans.go_on_after(recorded_ticks(folder, day, calendar, feed.symbols))
+        scans.catch_up(recorded_ticks(folder, day, calendar, feed.symbols))
     return recorder
 
 
-def _simulated(publication: Publication, speed: float, seed: int) -> Replay:
+def _simulated_feed(publication: Publication, speed: float, seed: int) -> Replay:
     walks = [
         Walk(symbol, known.previous_close, known.tick_size)
         for symbol, known in sorted(publication.instruments.items())
@@ -150,4 +152,4 @@ def _simulated(publication: Publication, speed: float, seed: int) -> Replay:
     records = simulated(walks, publication.opens_at, publication.closes_at, SIMULATED_TICKS, seed)
     symbols = tuple(walk.symbol for walk in walks)
     name = f"simulation of {publication.session_date}"
-    return Replay(records, symbols, name, speed, is_made_up=True)
+    return Replay(records, symbols, name, speed, is_synthetic=True)

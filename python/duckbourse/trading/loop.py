@@ -30,7 +30,7 @@ from duckbourse.orders.manager import Manager
 from duckbourse.orders.order import Order, Reason, Request
 from duckbourse.risk import exits
 from duckbourse.risk.checks import OrderContext, pre_trade_check
-from duckbourse.streaming.feed import Feed, Records, conflated, microseconds
+from duckbourse.streaming.feed import Feed, Records, conflate, microseconds
 from duckbourse.streaming.prices import LastPrices, price_bounds
 from duckbourse.streaming.recorder import Recorder
 from duckbourse.trading.commands import Command, pending
@@ -191,7 +191,7 @@ class Trader:
         self.tick_count += len(of_session)
         if len(of_session):
             self.is_stream_ready = True
-            self.prices.take(of_session)
+            self.prices.update(of_session)
             self._fill_orders(of_session)
         await self._step()
 
@@ -205,7 +205,7 @@ class Trader:
         if not places:
             return
         of_orders = records[np.isin(records["symbol"], places)]
-        for tick in conflated(of_orders, self.feed.symbols, self.feed.is_made_up):
+        for tick in conflate(of_orders, self.feed.symbols, self.feed.is_synthetic):
             self.broker.on_tick(tick)
 
     def _of_session(self, records: Records) -> Records:
@@ -258,10 +258,10 @@ class Trader:
         if self.book.state is TradingState.ACTIVE:
             self.manager.set_state(state, reason, by)
 
-    def on_health(self, what: str, is_well: bool) -> None:
+    def on_health(self, what: str, is_healthy: bool) -> None:
         """Hear from the feed: on one that is not well nothing is opened, until a tick comes."""
-        self.feed_problem = "" if is_well else what
-        if not is_well:
+        self.feed_problem = "" if is_healthy else what
+        if not is_healthy:
             self.is_stream_ready = False
 
     async def _step(self) -> None:
@@ -313,7 +313,7 @@ class Trader:
         told("ticks", self.tick_count)
         told("stray_ticks", self.stray_tick_count)
         told("unrecorded_ticks", self.unrecorded_tick_count)
-        for name, figure in self.feed.figures().items():
+        for name, figure in self.feed.counters().items():
             told(f"feed_{name}", figure)
 
     def pre_trade_check(self, book: Book, request: Request) -> None:

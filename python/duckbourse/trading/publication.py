@@ -89,14 +89,14 @@ def load(
     `scanners` are `scanner` or `scanner.preset`; none is all. Raise ConfigurationError for an
     account or a session that is not there.
     """
-    ask = _Asker(connection)
-    limits = _limits(ask, account)
-    ((zone_name,),) = ask(
+    read = _Reader(connection)
+    limits = _limits(read, account)
+    ((zone_name,),) = read(
         "select timezone from seeds.calendars where calendar = ?", limits.calendar
     )
     zone = ZoneInfo(zone_name)
-    day = session_date or _last_session(ask, limits.calendar)
-    found = ask(
+    day = session_date or _last_session(read, limits.calendar)
+    found = read(
         "select open_ts, close_ts from bars.sessions where calendar = ? and session_date = ?",
         limits.calendar,
         day,
@@ -106,8 +106,8 @@ def load(
             f"{day} is no session of {limits.calendar}", "name another with --date"
         )
     (opens, closes) = found[0]
-    instruments = _instruments(ask, limits.calendar, day)
-    build_id, data_version = ask("select build_id, data_version from serving.publication")[0]
+    instruments = _instruments(read, limits.calendar, day)
+    build_id, data_version = read("select build_id, data_version from serving.publication")[0]
     return Publication(
         build_id=build_id,
         data_version=data_version,
@@ -116,14 +116,14 @@ def load(
         session_date=day,
         opens_at=instant(opens, zone),
         closes_at=instant(closes, zone),
-        sessions_behind=_sessions_behind(ask, limits.calendar, day),
+        sessions_behind=_sessions_behind(read, limits.calendar, day),
         instruments=instruments,
-        signals=_signals(ask, limits.calendar, day, zone, scanners),
+        signals=_signals(read, limits.calendar, day, zone, scanners),
         charges=tuple(
             msgspec.convert(row, Charges, strict=False)
-            for row in ask.rows("from seeds.charges where segment = ?", limits.segment)
+            for row in read.rows("from seeds.charges where segment = ?", limits.segment)
         ),
-        covariances=_covariances(ask, sorted(instruments), day),
+        covariances=_covariances(read, sorted(instruments), day),
     )
 
 
@@ -131,11 +131,11 @@ def session_today(account: str) -> date:
     """Return today's session where an account trades; raise ConfigurationError if there is none."""
     connection = open_published()
     try:
-        ask = _Asker(connection)
-        calendar = _limits(ask, account).calendar
-        ((zone_name,),) = ask("select timezone from seeds.calendars where calendar = ?", calendar)
+        read = _Reader(connection)
+        calendar = _limits(read, account).calendar
+        ((zone_name,),) = read("select timezone from seeds.calendars where calendar = ?", calendar)
         today = clock.now().astimezone(ZoneInfo(zone_name)).date()
-        ((is_session, next_session),) = ask(
+        ((is_session, next_session),) = read(
             """
             select coalesce(bool_or(session_date = $2), false), min(session_date)::varchar
             from bars.sessions
@@ -156,7 +156,7 @@ def session_today(account: str) -> date:
     return today
 
 
-def signals_of(
+def to_signals(
     rows: list[dict[str, Any]], zone: ZoneInfo, scanners: frozenset[str]
 ) -> tuple[Signal, ...]:
     """Return rows of `scanners.signals` as the loop has them, in the order in which it follows."""
@@ -227,7 +227,7 @@ class Publications:
         return publication if self._with_signals else replace(publication, signals=())
 
 
-class _Asker:
+class _Reader:
     """A connection that answers with rows; a relation that is not there is told with a remedy."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
@@ -245,18 +245,18 @@ class _Asker:
     def rows(self, query: str, *values: object) -> list[dict[str, Any]]:
         found = self(query, *values)
         names = [column[0] for column in self._connection.description or []]
-        return [_plain(dict(zip(names, row, strict=True))) for row in found]
+        return [_decimal_text(dict(zip(names, row, strict=True))) for row in found]
 
 
-def _plain(row: dict[str, Any]) -> dict[str, Any]:
+def _decimal_text(row: dict[str, Any]) -> dict[str, Any]:
     # a double of a seed is the decimal that was written there
     return {name: str(value) if isinstance(value, float) else value for name, value in row.items()}
 
 
-def _limits(ask: _Asker, account: str) -> Limits:
+def _limits(read: _Reader, account: str) -> Limits:
     rows = {
         row["account"]: row
-        for row in ask.rows(
+        for row in read.rows(
             "select * replace (entry_cutoff_time::time as entry_cutoff_time,"
             " square_off_time::time as square_off_time) from seeds.trading_accounts"
         )
@@ -269,8 +269,8 @@ def _limits(ask: _Asker, account: str) -> Limits:
     return msgspec.convert(rows[account], Limits, strict=False)
 
 
-def _last_session(ask: _Asker, calendar: str) -> date:
-    ((day,),) = ask(
+def _last_session(read: _Reader, calendar: str) -> date:
+    ((day,),) = read(
         "select max(session_date) from bars.ohlcv where timeframe = '1m' and calendar = ?", calendar
     )
     if day is None:
@@ -281,8 +281,8 @@ def _last_session(ask: _Asker, calendar: str) -> date:
     return date.fromisoformat(str(day))
 
 
-def _sessions_behind(ask: _Asker, calendar: str, day: date) -> int:
-    ((count,),) = ask(
+def _sessions_behind(read: _Reader, calendar: str, day: date) -> int:
+    ((count,),) = read(
         """
         select count(*) from bars.sessions
         where calendar = $1 and session_date <= $2 and session_date > (
@@ -295,8 +295,8 @@ def _sessions_behind(ask: _Asker, calendar: str, day: date) -> int:
     return int(count)
 
 
-def _instruments(ask: _Asker, calendar: str, day: date) -> dict[str, Instrument]:
-    rows = ask.rows(
+def _instruments(read: _Reader, calendar: str, day: date) -> dict[str, Instrument]:
+    rows = read.rows(
         """
         select symbol, sector, tick_size, lot_size, freeze_quantity, price_band_pct,
             arg_max(close, session_date) filter (where session_date < $2)::decimal(18, 6)
@@ -313,14 +313,14 @@ def _instruments(ask: _Asker, calendar: str, day: date) -> dict[str, Instrument]
 
 
 def _signals(
-    ask: _Asker, calendar: str, day: date, zone: ZoneInfo, scanners: frozenset[str]
+    read: _Reader, calendar: str, day: date, zone: ZoneInfo, scanners: frozenset[str]
 ) -> tuple[Signal, ...]:
-    rows = ask.rows("from scanners.signals where calendar = ? and session_date = ?", calendar, day)
-    return signals_of(rows, zone, scanners)
+    rows = read.rows("from scanners.signals where calendar = ? and session_date = ?", calendar, day)
+    return to_signals(rows, zone, scanners)
 
 
-def _covariances(ask: _Asker, symbols: list[str], day: date) -> Covariances:
-    rows = ask(
+def _covariances(read: _Reader, symbols: list[str], day: date) -> Covariances:
+    rows = read(
         f"""
         select symbol, other_symbol, covariance
         from rolling_covariances($1, {COVARIANCE_SESSIONS})

@@ -60,9 +60,9 @@ def trade_session(
         )
         try:
             if told and isinstance(feed, Replay):
-                before = feed.go_on_after(max(event.at for event in told))
+                before = feed.resume_after(max(event.at for event in told))
                 if scans is not None:
-                    scans.go_on_after(before)
+                    scans.catch_up(before)
             book = rebuild_book(desk.capital_amount, told, lambda _: None)
             manager = Manager(
                 book,

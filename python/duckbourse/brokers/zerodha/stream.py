@@ -85,7 +85,7 @@ FEW_BYTES = 12 * FULL.itemsize
 Mask = NDArray[np.bool_]
 
 
-class KiteWire:
+class KiteProtocol:
     """
     The ticks of instruments, by what Kite calls them; `on_order` is told each update of an order.
 
@@ -133,7 +133,7 @@ class KiteWire:
         self._volumes = np.full(len(by_token), -1, np.int64)
 
     def __repr__(self) -> str:
-        return f"<KiteWire of {len(self.symbols)} instruments, {self._mode}>"
+        return f"<KiteProtocol of {len(self.symbols)} instruments, {self._mode}>"
 
     def url(self) -> str:
         api_key, access_token = (secret.get_secret_value() for secret in self._secrets)
@@ -149,7 +149,7 @@ class KiteWire:
     def is_heartbeat(self, frame: bytes) -> bool:
         return len(frame) < COUNT_SIZE or frame == NO_PACKETS
 
-    def hear(self, text: str) -> None:
+    def on_text(self, text: str) -> None:
         said = json.loads(text)
         if said["type"] == "order":
             self._on_order(said["data"])
@@ -158,16 +158,16 @@ class KiteWire:
 
     def decode(self, frames: list[bytes], received_at: Instants) -> Records:
         if sum(map(len, frames)) < FEW_BYTES:
-            return self._few(frames, received_at.tolist())
-        records = self._alike(frames, received_at)
+            return self._decode_few(frames, received_at.tolist())
+        records = self._decode_uniform(frames, received_at)
         if records is None:
-            records = self._of_any_kind(frames, received_at)
-        self._tell_once(records)
+            records = self._decode_mixed(frames, received_at)
+        self._count_trades_once(records)
         return records
 
     # frames with equally many packets, all of one kind: what a mode's ticks mostly are
 
-    def _alike(self, frames: list[bytes], received_at: Instants) -> Records | None:
+    def _decode_uniform(self, frames: list[bytes], received_at: Instants) -> Records | None:
         size = len(frames[0])
         count = int.from_bytes(frames[0][:COUNT_SIZE])
         length = int.from_bytes(frames[0][COUNT_SIZE : COUNT_SIZE + LENGTH_SIZE])
@@ -186,7 +186,7 @@ class KiteWire:
 
     # frames of which nothing is known
 
-    def _of_any_kind(self, frames: list[bytes], received_at: Instants) -> Records:
+    def _decode_mixed(self, frames: list[bytes], received_at: Instants) -> Records:
         starts: list[int] = []
         lengths: list[int] = []
         counts = []
@@ -232,7 +232,7 @@ class KiteWire:
 
     # so few that they are sooner read one by one
 
-    def _few(self, frames: list[bytes], received_at: list[int]) -> Records:
+    def _decode_few(self, frames: list[bytes], received_at: list[int]) -> Records:
         found = []
         for frame, received in zip(frames, received_at, strict=True):
             for start, length in self._packets(frame):
@@ -320,7 +320,7 @@ class KiteWire:
         is_price: Mask = (scaled % divisors == 0) & (told >= 0)
         return is_price
 
-    def _tell_once(self, records: Records) -> None:
+    def _count_trades_once(self, records: Records) -> None:
         """Let a trade have its shares once: it comes again whenever the depth changes."""
         if not len(records):
             return

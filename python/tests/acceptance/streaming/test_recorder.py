@@ -25,13 +25,13 @@ from duckbourse.ingest import RawStore
 from duckbourse.ingest.withdrawals import restore, withdraw
 from duckbourse.settings import PROJECT
 from duckbourse.streaming.feed import RECORD, Records, microseconds
-from duckbourse.streaming.recorder import Heading, Recorder, recover
+from duckbourse.streaming.recorder import LogHeader, Recorder, recover
 from tests.support.warehouse import Warehouse
 
 DAY = date(2024, 7, 1)
 OPEN = datetime(2024, 7, 1, 13, 30, tzinfo=UTC)
 BARS = ("-s", "+bars__ohlcv", "+bars__rejected", "bars__built_days", "bars__data_version")
-HEADING = Heading(
+HEADING = LogHeader(
     session_date=DAY, calendar="XNYS", source="s", recording="mine", symbols=("A", "B")
 )
 
@@ -184,8 +184,8 @@ def test_a_log_without_its_heading_is_kept_and_said(
 
 
 def test_of_a_log_without_a_tick_nothing_is_left(left: Path) -> None:
-    heading, _, _ = left.read_bytes().partition(b"\n")
-    for content in (b"", heading[:40], heading, heading + b"\n", heading + b"\n" + b"\0" * 55):
+    header, _, _ = left.read_bytes().partition(b"\n")
+    for content in (b"", header[:40], header, header + b"\n", header + b"\n" + b"\0" * 55):
         left.write_bytes(content)
         assert recover(left.parent) == 0
         assert list(left.parent.iterdir()) == []

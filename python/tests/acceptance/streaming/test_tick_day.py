@@ -21,7 +21,7 @@ import pytest
 from duckbourse import clock
 from duckbourse.streaming.feed import RECORD, Records, instant, microseconds
 from duckbourse.streaming.live import LiveSession
-from duckbourse.streaming.recorder import Heading, Recorder
+from duckbourse.streaming.recorder import LogHeader, Recorder
 from tests.acceptance.warehouse.test_nse import ingest, written
 from tests.support.warehouse import SHARED, Warehouse, empty_store
 
@@ -90,10 +90,10 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Day:
     warehouse.build("-s", *SELECTION)
 
     records = came()
-    heading = Heading(
+    header = LogHeader(
         session_date=DAY, calendar="XNSE", source="feed", recording="mine", symbols=SYMBOLS
     )
-    recorder = Recorder(warehouse.data / "raw" / "ticks", heading, segment_seconds=0.5)
+    recorder = Recorder(warehouse.data / "raw" / "ticks", header, segment_seconds=0.5)
     live = LiveSession("XNSE", DAY, warehouse.file)
     signals: dict[str, dict[str, Any]] = {}
     cutoffs = set(live.cutoffs())
@@ -108,15 +108,15 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Day:
             recorder.write(batch)
         live.add_ticks(batch, SYMBOLS)
         live.end_minutes(now)
-        most = max(most, live.ask("select count(*) from live.ticks")[0][0])
+        most = max(most, live.fetch("select count(*) from live.ticks")[0][0])
         if now.time() in cutoffs:
-            live.know_until(now)
+            live.advance_to(now)
             signals |= {row["signal_id"]: row for row in live.signals(now.time())}
         now += MINUTE
     with clock.driven_by(lambda: instant(int(records["received_at"][-1]))):
         recorder.write(records[given:].copy())
         recorder.close()
-    minutes = live.ask("from live.minutes order by all")
+    minutes = live.fetch("from live.minutes order by all")
     live.close()
     warehouse.build("-s", *SELECTION)
     return Day(warehouse, records, minutes, signals, most)

@@ -14,7 +14,7 @@ import pytest
 
 from duckbourse import clock
 from duckbourse.orders.journal import lock_folder
-from duckbourse.streaming.recorder import Heading, Recorder
+from duckbourse.streaming.recorder import LogHeader, Recorder
 from duckbourse.streaming.replay import replay_of
 from duckbourse.trading import feeds
 from duckbourse.trading.publication import load
@@ -164,10 +164,10 @@ def test_recorded_ticks_are_scanned_and_traded(
     publication = load(connection, "paper_us", DAY, frozenset())
     feed = replay_of(connection, DAY, "XNYS", publication.zone, publication.instruments, 0)
     connection.close()
-    heading = Heading(
+    header = LogHeader(
         session_date=DAY, calendar="XNYS", source="s", recording="mine", symbols=feed.symbols
     )
-    recorder = Recorder(tmp_path / "data" / "raw" / "ticks", heading)
+    recorder = Recorder(tmp_path / "data" / "raw" / "ticks", header)
     with clock.driven_by(lambda: feed.end):
         for records in feed.batches():
             recorder.write(records)

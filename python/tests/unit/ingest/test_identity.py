@@ -17,7 +17,7 @@ from duckbourse.ingest.identity import SEED, VENDOR_SYMBOLS_HEADER, name_of, ven
 from duckbourse.ingest.store import Delivered, owners_of
 from duckbourse.settings import PROJECT
 from duckbourse.streaming.feed import RECORD
-from duckbourse.streaming.recorder import Heading, Recorder
+from duckbourse.streaming.recorder import LogHeader, Recorder
 from tests.support.stores import DELIVERED_AT, Shop, minutes
 
 BAR = "10,12,9,11,100"
@@ -472,14 +472,14 @@ def test_nothing_is_asked_of_the_store_while_all_is_of_one_calendar(
 def test_recorded_ticks_own_their_symbols(shop: Shop) -> None:
     """Two recordings of a session, and a symbol that was listened to and never ticked."""
     for account, symbols in (("paper-india", ("INFY", "TCS")), ("other", ("IOC",))):
-        heading = Heading(
+        header = LogHeader(
             session_date=date(2024, 1, 2),
             calendar="XNSE",
             source="kite",
             recording=account,
             symbols=symbols,
         )
-        recorder = Recorder(shop.store.root / "ticks", heading, segment_seconds=0)
+        recorder = Recorder(shop.store.root / "ticks", header, segment_seconds=0)
         for _ in range(2):
             recorder.write(np.ones(1, RECORD) if account == "other" else np.zeros(1, RECORD))
         recorder.close()

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from duckbourse.streaming.feed import RECORD, Tick, conflated, decimal_price, instant
+from duckbourse.streaming.feed import RECORD, Tick, conflate, decimal_price, instant
 
 SYMBOLS = ("A", "B", "C")
 TOLD = st.tuples(st.integers(0, 2), st.integers(0, 2**40), st.integers(1, 2**40), st.integers(0, 9))
@@ -22,4 +22,4 @@ def test_of_each_symbol_there_is_the_last(told: list[tuple[int, int, int, int]])
             _, at, price, _ = of_symbol[-1]
             shares = sum(row[3] for row in of_symbol)
             expected.append(Tick(symbol, instant(at), decimal_price(price), shares, True))
-    assert conflated(np.array(rows, RECORD), SYMBOLS, True) == expected
+    assert conflate(np.array(rows, RECORD), SYMBOLS, True) == expected

@@ -25,7 +25,7 @@ def test_the_last_tick_is_the_price(batches: list[list[tuple[int, int]]]) -> Non
             at += 1
             record["symbol"], record["price"], record["received_at"] = place, price, at
             wanted[SYMBOLS[place]] = decimal_price(price), instant(at)
-        prices.take(records)
+        prices.update(records)
     assert dict(prices) == wanted
     assert len(prices) == len(wanted)
 
@@ -39,7 +39,7 @@ def test_what_had_no_tick_has_no_price() -> None:
         prices["A"]
     record = np.zeros(1, RECORD)
     record["price"] = 10_050_000
-    prices.take(record)
+    prices.update(record)
     assert prices["A"][0] == Decimal("10.05")
     assert list(prices) == ["A"]
 

@@ -17,7 +17,7 @@ from duckbourse.errors import BadInput
 from duckbourse.streaming.feed import (
     Records,
     Tick,
-    conflated,
+    conflate,
     decimal_price,
     instant,
     microseconds,
@@ -46,7 +46,7 @@ def replay(*bars: Bar, speed: float = 0) -> Replay:
 
 
 def ticks_of(feed: Replay, records: Records) -> list[Tick]:
-    return conflated(records, feed.symbols, feed.is_made_up)
+    return conflate(records, feed.symbols, feed.is_synthetic)
 
 
 def collected(feed: Replay) -> list[list[Tick]]:
@@ -72,7 +72,7 @@ def test_a_bar_that_rose_fell_first() -> None:
         datetime(2010, 5, 28, 13, 30, 40, tzinfo=UTC),
         datetime(2010, 5, 28, 13, 30, 59, 999_000, tzinfo=UTC),
     ]
-    assert all(tick.is_made_up for tick in ticks)
+    assert all(tick.is_synthetic for tick in ticks)
 
 
 def test_a_bar_that_fell_rose_first() -> None:
@@ -95,9 +95,9 @@ def test_ticks_of_an_instant_come_together_and_in_order() -> None:
 
 def test_what_was_traded_on_is_left_out() -> None:
     feed = replay(bar("A", 30, "10", "12", "9", "11"))
-    feed.go_on_after(datetime(2010, 5, 28, 13, 30, 20, tzinfo=UTC))
+    feed.resume_after(datetime(2010, 5, 28, 13, 30, 20, tzinfo=UTC))
     assert [tick.price for (tick,) in collected(feed)] == [12, 11]
-    feed.go_on_after(datetime(2010, 5, 28, 15, tzinfo=UTC))
+    feed.resume_after(datetime(2010, 5, 28, 15, tzinfo=UTC))
     assert collected(feed) == []
 
 

@@ -20,7 +20,7 @@ from picows import WSMsgType, WSTransport
 from duckbourse import clock
 from duckbourse.errors import TokenRefused
 from duckbourse.streaming.feed import RECORD, Feed, Records, microseconds
-from duckbourse.streaming.websocket import Instants, Limits, WebSocketFeed
+from duckbourse.streaming.websocket import FeedLimits, Instants, WebSocketFeed
 from tests.support.counted_loop import CountedLoop, run_counted
 from tests.support.socket_server import Script, Server, serving
 from tests.support.waiting import HANG_SECONDS
@@ -29,10 +29,10 @@ pytestmark = pytest.mark.some_day
 
 SECRET = "hunter2"
 HEARTBEAT = b"\0"
-QUICK = Limits(
+QUICK = FeedLimits(
     connect_seconds=2,
     dead_seconds=0.3,
-    mute_seconds=0.3,
+    stalled_seconds=0.3,
     check_seconds=0.02,
     min_delay_seconds=0.02,
     max_delay_seconds=0.1,
@@ -41,10 +41,10 @@ QUICK = Limits(
 
 @dataclass
 class Numbers:
-    """A wire whose frames are numbers, each the price of a tick."""
+    """A protocol whose frames are numbers, each the price of a tick."""
 
     port: int
-    heard: list[str] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
     batches: list[int] = field(default_factory=list)
     name: str = "numbers"
     symbols: tuple[str, ...] = ("A",)
@@ -67,17 +67,17 @@ class Numbers:
         records["received_at"] = np.repeat(received_at, counts)
         return records
 
-    def hear(self, text: str) -> None:
+    def on_text(self, text: str) -> None:
         if text == "bad":
             raise ValueError(text)
-        self.heard.append(text)
+        self.texts.append(text)
 
 
 @dataclass
 class Played:
     server: Server
     feed: WebSocketFeed
-    wire: Numbers
+    protocol: Numbers
     prices: list[int]
     records: list[Records]
     health: list[tuple[str, bool]]
@@ -97,7 +97,7 @@ def play(
     until: int,
     *,
     refusals: tuple[int, ...] = (),
-    limits: Limits = QUICK,
+    limits: FeedLimits = QUICK,
     is_open: Callable[[], bool] = lambda: True,
     each: Callable[[Played], Any] = lambda _: None,
     ends_after: float | None = None,
@@ -113,18 +113,18 @@ def play(
         server = Server(script, refusals=list(refusals))
         ends_at = None if ends_after is None else clock.now() + timedelta(seconds=ends_after)
         async with asyncio.timeout(HANG_SECONDS), serving(server):
-            wire = Numbers(server.port)
+            protocol = Numbers(server.port)
             health: list[tuple[str, bool]] = []
             feed = WebSocketFeed(
-                wire,
+                protocol,
                 is_open=is_open,
-                on_health=lambda what, is_well: health.append((what, is_well)),
+                on_health=lambda what, is_healthy: health.append((what, is_healthy)),
                 limits=limits,
                 ends_at=ends_at,
             )
             as_feed: Feed = feed
             found: list[Records] = []
-            played = Played(server, feed, wire, [], found, health)
+            played = Played(server, feed, protocol, [], found, health)
             with clock.driven_by(now) if now else nullcontext():
                 async for records in as_feed.ticks():
                     found.append(records)
@@ -153,7 +153,7 @@ def test_what_is_sent_comes_in_order() -> None:
     assert (counts.frame_count, counts.tick_count, counts.byte_count) == (100, 1000, 4000)
     assert (counts.connection_count, counts.reconnection_count) == (1, 0)
     assert played.health == [("numbers connected", True)]
-    assert sum(played.wire.batches) == 100
+    assert sum(played.protocol.batches) == 100
 
 
 def test_what_comes_at_once_is_one_batch() -> None:
@@ -163,7 +163,7 @@ def test_what_comes_at_once_is_one_batch() -> None:
 
     played = play(script, 200)
     assert played.prices == list(range(200))
-    assert len(played.wire.batches) < 10
+    assert len(played.protocol.batches) < 10
 
 
 def test_each_read_has_its_time() -> None:
@@ -224,9 +224,9 @@ def test_a_feed_that_says_nothing_is_dead() -> None:
 
     played = play(script, 1)
     assert played.prices == [1]
-    assert (played.feed.counts.dead_count, played.feed.counts.mute_count) == (1, 0)
+    assert (played.feed.counts.dead_count, played.feed.counts.stalled_count) == (1, 0)
     assert played.health == [
-        ("numbers is dead: nothing came for 0.3 s", False),
+        ("numbers is dead: nothing received for 0.3 s", False),
         ("numbers connected", True),
     ]
 
@@ -237,7 +237,7 @@ async def beat(transport: WSTransport) -> None:
         await asyncio.sleep(0.02)
 
 
-def test_heartbeats_alone_are_mute() -> None:
+def test_heartbeats_alone_are_a_stall() -> None:
     async def script(connection: int, transport: WSTransport) -> None:
         if connection != 1:
             send(transport, connection)
@@ -247,11 +247,11 @@ def test_heartbeats_alone_are_mute() -> None:
     played = play(script, 2)
     assert played.prices == [0, 2]
     counts = played.feed.counts
-    assert (counts.dead_count, counts.mute_count) == (0, 2)
+    assert (counts.dead_count, counts.stalled_count) == (0, 2)
     assert counts.heartbeat_count > 5
     assert played.health == [
         ("numbers connected", True),
-        ("numbers is mute: no data came for 0.3 s", False),
+        ("numbers is stalled: no data for 0.3 s", False),
         ("numbers connected", True),
     ]
 
@@ -269,11 +269,11 @@ def test_heartbeats_alone_are_well_while_the_session_is_not_open() -> None:
         send(transport, connection)
 
     played = play(script, 1, is_open=lambda: is_open)
-    # mute from when it opened, not from when it was connected
+    # stalled since the session opened, not since the connection
     assert 1.3 < played.seconds < 1.5
     assert played.health == [
         ("numbers connected", True),
-        ("numbers is mute: no data came for 0.3 s", False),
+        ("numbers is stalled: no data for 0.3 s", False),
         ("numbers connected", True),
     ]
 
@@ -319,14 +319,14 @@ def test_a_token_that_expires_in_the_day_is_told_after_what_came() -> None:
     with pytest.raises(TokenRefused):
         run_counted(run)
     assert prices == list(range(100))
-    assert [is_well for _, is_well in health] == [True, False]
+    assert [is_healthy for _, is_healthy in health] == [True, False]
 
 
 def test_another_refusal_is_tried_again_and_later_each_time() -> None:
     async def script(_: int, transport: WSTransport) -> None:
         send(transport, 1)
 
-    limits = Limits(min_delay_seconds=0.1, max_delay_seconds=0.4, check_seconds=0.02)
+    limits = FeedLimits(min_delay_seconds=0.1, max_delay_seconds=0.4, check_seconds=0.02)
     played = play(script, 1, refusals=(500, 502, 429, 503), limits=limits)
     at = played.server.connected_at
     delays = [after - before for before, after in pairwise(at)]
@@ -365,15 +365,15 @@ def test_nobody_there_is_tried_again_until_the_end(delay_seconds: float, tries: 
             is_open=lambda: True,
             on_health=lambda *told: health.append(told),
             ends_at=clock.now() + timedelta(seconds=0.3),
-            limits=Limits(min_delay_seconds=delay_seconds, max_delay_seconds=2 * delay_seconds),
+            limits=FeedLimits(min_delay_seconds=delay_seconds, max_delay_seconds=2 * delay_seconds),
         )
         assert [records async for records in feed.ticks()] == []
         assert feed.counts.reconnection_count >= tries
         return health, loop.seconds
 
-    ((what, is_well),), seconds = run_counted(run)
+    ((what, is_healthy),), seconds = run_counted(run)
     assert seconds == pytest.approx(0.3, abs=0.001)
-    assert what.startswith("numbers cannot be reached") and not is_well
+    assert what.startswith("numbers cannot be reached") and not is_healthy
 
 
 def test_a_feed_ends_with_its_session() -> None:
@@ -394,7 +394,7 @@ def test_a_feed_that_is_stopped_ends_at_once() -> None:
         await asyncio.sleep(0.05)  # the feed has seen that it is well, and looks again much later
         send(transport, 2)
 
-    played = play(script, 2, limits=Limits(check_seconds=30))
+    played = play(script, 2, limits=FeedLimits(check_seconds=30))
     assert played.prices == [1, 2]
     assert played.seconds < 1
 
@@ -414,8 +414,8 @@ def test_what_is_not_taken_makes_the_sender_wait() -> None:
             await asyncio.sleep(0.5)  # longer than it may be mute or dead
             waiting.append(played.feed.waiting_bytes)
 
-    limits = Limits(
-        dead_seconds=0.3, mute_seconds=0.3, check_seconds=0.02, max_waiting_bytes=500_000
+    limits = FeedLimits(
+        dead_seconds=0.3, stalled_seconds=0.3, check_seconds=0.02, max_waiting_bytes=500_000
     )
     played = play(script, total * size, limits=limits, each=be_slow)
     assert played.prices == list(range(total * size))
@@ -448,7 +448,7 @@ def test_texts_are_heard_and_one_that_fails_ends_nothing() -> None:
         send(transport, 1)
 
     played = play(script, 1)
-    assert played.wire.heard == ["one", "two"]
+    assert played.protocol.texts == ["one", "two"]
     assert (played.feed.counts.text_count, played.feed.counts.failed_text_count) == (4, 2)
 
 

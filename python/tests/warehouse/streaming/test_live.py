@@ -56,7 +56,7 @@ def scanned(live: LiveSession, minutes: list[Minute], day: date) -> dict[str, di
         over = sum(minute[1] + timedelta(minutes=1) <= now for minute in minutes)
         live.add_minutes(minutes[given:over])
         given = over
-        live.know_until(now)
+        live.advance_to(now)
         signals |= {row["signal_id"]: row for row in live.signals(cutoff)}
     live.add_minutes(minutes[given:])
     return signals
@@ -79,7 +79,7 @@ def test_live_bars_and_indicators_are_the_builds(
     day = DAYS[-1]
     live = LiveSession(CALENDAR, day, sample.file)
     live.add_minutes(minutes_of(built, day))
-    live.know_until(datetime.combine(day, datetime.max.time()))
+    live.advance_to(datetime.combine(day, datetime.max.time()))
     # the day's bar of the build is the vendor's own; the source is who delivered
     bars = (
         f"select * exclude (source) from bars.ohlcv where session_date = '{day}' "
@@ -87,7 +87,7 @@ def test_live_bars_and_indicators_are_the_builds(
     )
     expected = built.execute(bars).fetchall()
     assert len(expected) > 6_000
-    assert live.ask(bars) == expected
+    assert live.fetch(bars) == expected
     for name, family, column, timeframe in (
         ("rsi", "momentum", "rsi_14", "5m"),
         ("ema", "moving_averages", "ema_20", "1m"),
@@ -97,7 +97,7 @@ def test_live_bars_and_indicators_are_the_builds(
             f"select arg_max({column}, bar_ts) from indicators.{family} "
             f"where symbol = 'AAPL' and timeframe = '{timeframe}' and bar_ts < '{day}'::date + 1"
         ).fetchall()
-        found = live.ask(f"from duckbourse.indicators.{name}('AAPL', '{timeframe}')")
+        found = live.fetch(f"from duckbourse.indicators.{name}('AAPL', '{timeframe}')")
         assert max(found)[-1] == value
     live.close()
 
@@ -107,10 +107,10 @@ def test_a_session_knows_nothing_of_what_comes_after_it(
 ) -> None:
     day = DAYS[0]
     live = LiveSession(CALENDAR, day, sample.file)
-    live.know_until(datetime.combine(day, datetime.min.time()))
+    live.advance_to(datetime.combine(day, datetime.min.time()))
     for relation in ("bars.ohlcv", "scanners.session_minutes", "indicators.momentum"):
         column = "bar_ts" if relation == "indicators.momentum" else "session_date"
-        ((latest,),) = live.ask(f"select max({column})::date from {relation}")
+        ((latest,),) = live.fetch(f"select max({column})::date from {relation}")
         assert latest < day
         ((later,),) = built.execute(f"select max({column})::date from {relation}").fetchall()
         assert later > day
@@ -125,7 +125,7 @@ def test_what_is_not_over_is_not_known(sample: Warehouse, built: duckdb.DuckDBPy
     live.add_minutes([(*minute[:5], 1.0, None) for minute in minutes[:20]])
     live.add_minutes(minutes)  # and what is told again counts
     cutoff = live.cutoffs()[0]
-    live.know_until(datetime.combine(day, cutoff))
+    live.advance_to(datetime.combine(day, cutoff))
     known_ts = datetime.combine(day, cutoff)
     expected = {
         key: row for key, row in signals_of(built, day).items() if row["known_ts"] == known_ts

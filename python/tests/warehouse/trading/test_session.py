@@ -36,7 +36,7 @@ from duckbourse.orders.order import Exits, Order, Reason, Request
 from duckbourse.settings import PROJECT
 from duckbourse.streaming.feed import Records, microseconds
 from duckbourse.streaming.live import LiveSession
-from duckbourse.streaming.recorder import Heading, Recorder
+from duckbourse.streaming.recorder import LogHeader, Recorder
 from duckbourse.streaming.replay import Replay, replay_of, replay_of_recorded
 from duckbourse.trading.commands import send
 from duckbourse.trading.loop import REFRESH_SECONDS, Trader
@@ -81,9 +81,9 @@ class SessionFixture:
         made = scans(feed) if scans else None
         journal, told = open_journal(self.folder)
         if told:
-            before = feed.go_on_after(max(event.at for event in told))
+            before = feed.resume_after(max(event.at for event in told))
             if made is not None:
-                made.go_on_after(before)
+                made.catch_up(before)
         limits = self.publication.limits
         broker = PaperBroker(
             self.folder,
@@ -397,17 +397,17 @@ def test_a_signal_is_followed_at_the_first_price_after_it(session: SessionFixtur
     assert strategy.generate_orders(publication, book, at_last, first.known_at) == []
     # where it is known after that price, an old price is waited out
     found_at = first.known_at + timedelta(milliseconds=publication.limits.max_tick_age_ms)
-    assert SignalStrategy().requests(publication, book, at_last, found_at) != []
+    assert SignalStrategy().generate_orders(publication, book, at_last, found_at) != []
     just_late = found_at + timedelta(milliseconds=1)
     waiting = SignalStrategy()
-    assert waiting.requests(publication, book, at_last, just_late) == []
-    (request,) = waiting.requests(
+    assert waiting.generate_orders(publication, book, at_last, just_late) == []
+    (request,) = waiting.generate_orders(
         publication, book, {first.symbol: (first.entry_price, just_late)}, just_late
     )
     assert request.signal_id == first.signal_id
     late = first.known_at + timedelta(minutes=5, milliseconds=1)
     prices = {first.symbol: (first.entry_price, late)}
-    followed = SignalStrategy().requests(publication, book, prices, late)
+    followed = SignalStrategy().generate_orders(publication, book, prices, late)
     assert first.signal_id not in {request.signal_id for request in followed}
 
 
@@ -560,10 +560,10 @@ def test_ticks_are_recorded_before_they_are_traded_on(
     session: SessionFixture, tmp_path: Path
 ) -> None:
     feed = session.feed()
-    heading = Heading(
+    header = LogHeader(
         session_date=DAY, calendar="XNYS", source="s", recording="mine", symbols=feed.symbols
     )
-    recorder = Recorder(tmp_path / "ticks", heading)
+    recorder = Recorder(tmp_path / "ticks", header)
     trader = session.traded(recorder=recorder)
     recorder.close()
     again = replay_of_recorded(tmp_path / "ticks", DAY, "XNYS", feed.symbols, 0)
@@ -583,11 +583,11 @@ def test_ticks_that_cannot_be_recorded_are_not_traded_on(
                 raise StorageFull("no room is left for ticks")
 
     feed = session.feed()
-    heading = Heading(
+    header = LogHeader(
         session_date=DAY, calendar="XNYS", source="s", recording="mine", symbols=feed.symbols
     )
     with capture_logs() as logs:
-        trader = session.traded(recorder=Full(tmp_path, heading))
+        trader = session.traded(recorder=Full(tmp_path, header))
     lost = sum(len(batch) for batch in feed.batches() if batch["received_at"][0] > full_at)
     assert 20_000 < lost < trader.tick_count
     # it is said at once and once, and how many there are at any time
@@ -634,7 +634,7 @@ def test_ticks_of_no_session_are_not_traded_on(session: SessionFixture) -> None:
     whole = session.traded().book
     feed = session.feed()
     session.folder = session.folder.with_name("odd")
-    odd = Odd(feed._records, feed.symbols, "odd", 0, is_made_up=True)
+    odd = Odd(feed._records, feed.symbols, "odd", 0, is_synthetic=True)
     trader = session.traded(feed=odd)
     assert trader.stray_tick_count > 1_000
     assert trader.book.cash_amount == whole.cash_amount
@@ -656,7 +656,7 @@ def test_the_loop_goes_over_to_what_is_published_next(session: SessionFixture) -
     session.publication = cut
     # fast, and with time to breathe
     feed = session.feed()
-    breathing = Replay(feed._records, feed.symbols, feed.name, 15_000, is_made_up=True)
+    breathing = Replay(feed._records, feed.symbols, feed.name, 15_000, is_synthetic=True)
     trader = session.traded(feed=breathing, newer=next_one, refresh_seconds=0)
     loaded = [
         event.build_id

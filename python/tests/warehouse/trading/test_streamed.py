@@ -14,14 +14,14 @@ from pydantic import SecretStr
 from duckbourse import clock
 from duckbourse.brokers.paper import Rules
 from duckbourse.brokers.zerodha.instruments import tokens_in
-from duckbourse.brokers.zerodha.stream import KiteWire
+from duckbourse.brokers.zerodha.stream import KiteProtocol
 from duckbourse.errors import BadInput, BrokerError
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.order import Reason
 from duckbourse.streaming.feed import Records, instant
-from duckbourse.streaming.recorder import Heading, Recorder
+from duckbourse.streaming.recorder import LogHeader, Recorder
 from duckbourse.streaming.replay import recorded_ticks, replay_of
-from duckbourse.streaming.websocket import Limits, WebSocketFeed
+from duckbourse.streaming.websocket import FeedLimits, WebSocketFeed
 from duckbourse.trading.desk import Desk
 from duckbourse.trading.loop import Trader
 from duckbourse.trading.publication import load
@@ -103,7 +103,7 @@ class Day:
         self.shown = self.ends_at
 
     def feed(self, server: Server) -> WebSocketFeed:
-        wire = KiteWire(
+        protocol = KiteProtocol(
             SecretStr("k"),
             SecretStr("t"),
             self.tokens,
@@ -111,13 +111,13 @@ class Day:
             root=server.root,
         )
         return WebSocketFeed(
-            wire,
+            protocol,
             is_open=lambda: True,
             ends_at=self.ends_at,
-            limits=Limits(
+            limits=FeedLimits(
                 connect_seconds=HANG_SECONDS,
                 dead_seconds=HANG_SECONDS,
-                mute_seconds=HANG_SECONDS,
+                stalled_seconds=HANG_SECONDS,
                 check_seconds=0.05,
                 min_delay_seconds=0.01,
             ),
@@ -133,14 +133,14 @@ def traded(day: Day, folder: Path, *, refusals: int = 0) -> tuple[Trader, Record
         script = Server(day.play, subscription_count=2, refusals=[403] * refusals)
         async with serving(script) as server:
             feed = day.feed(server)
-            heading = Heading(
+            header = LogHeader(
                 session_date=DAY,
                 calendar="XNYS",
                 source="kite",
                 recording="mine",
                 symbols=feed.symbols,
             )
-            recorder = Recorder(folder / "ticks", heading)
+            recorder = Recorder(folder / "ticks", header)
             made.append(recorder)
             desk = Desk(
                 account="paper_us",
