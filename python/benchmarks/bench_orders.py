@@ -103,7 +103,7 @@ def wide(limits: Limits) -> Limits:
 
 
 @contextmanager
-def desk(publication: Publication, *, is_durable: bool) -> Iterator[tuple[Manager, Path]]:
+def harness(publication: Publication, *, is_durable: bool) -> Iterator[tuple[Manager, Path]]:
     """Yield a manager whose checks are all asked, on a journal of its own."""
     folder = Path(tempfile.mkdtemp(dir=PROJECT / "target"))
     connected = journal._connect
@@ -174,7 +174,7 @@ def order_request(publication: Publication, number: int) -> Request:
 
 def one_by_one(publication: Publication, count: int, *, is_durable: bool) -> dict[str, float]:
     took, cpu = [], time.process_time()
-    with desk(publication, is_durable=is_durable) as (manager, _):
+    with harness(publication, is_durable=is_durable) as (manager, _):
 
         async def play() -> None:
             for number in range(count):
@@ -195,7 +195,7 @@ def one_by_one(publication: Publication, count: int, *, is_durable: bool) -> dic
 
 
 def in_bursts(publication: Publication, count: int, size: int) -> dict[str, float]:
-    with desk(publication, is_durable=True) as (manager, _):
+    with harness(publication, is_durable=True) as (manager, _):
         wall, cpu = time.perf_counter(), time.process_time()
 
         async def play() -> None:
@@ -213,7 +213,7 @@ def in_bursts(publication: Publication, count: int, size: int) -> dict[str, floa
 
 
 def read_again(publication: Publication, count: int) -> dict[str, float]:
-    with desk(publication, is_durable=True) as (manager, folder):
+    with harness(publication, is_durable=True) as (manager, folder):
 
         async def play() -> None:
             for first in range(0, count // 4, 1000):

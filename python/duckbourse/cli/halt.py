@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from duckbourse.cli.desk_options import Account, Day, desk_of
 from duckbourse.cli.output import results
+from duckbourse.cli.session_options import Account, Day, chosen_session
 from duckbourse.trading.commands import send
 
 
@@ -25,6 +25,6 @@ def halt(
 
     - `./bourse halt --reason "news at noon"`
     """
-    desk = desk_of(account, day)
-    send(desk.folder, "halt", reason)
-    results.print(f"{desk.account} on {desk.session_date}: halt is asked for")
+    session = chosen_session(account, day)
+    send(session.path, "halt", reason)
+    results.print(f"{session.account} on {session.session_date}: halt is asked for")

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from duckbourse.cli.desk_options import Account, Day, desk_of
 from duckbourse.cli.output import notes, results
-from duckbourse.trading.desk import read
+from duckbourse.cli.session_options import Account, Day, chosen_session
 from duckbourse.trading.export import export_fills
+from duckbourse.trading.session_folder import read
 
 
 class What(StrEnum):
@@ -34,8 +34,8 @@ def journal(
     - `./bourse journal export`
     - `./bourse journal export --account paper_us --date 2010-05-28`
     """
-    desk = desk_of(account, day)
-    _, told = read(desk)
-    path, count = export_fills(desk, told)
-    results.print(f"{count:,} fills of {desk.account} on {desk.session_date}: {path}")
+    session = chosen_session(account, day)
+    _, told = read(session)
+    path, count = export_fills(session, told)
+    results.print(f"{count:,} fills of {session.account} on {session.session_date}: {path}")
     notes.print("`./bourse build` takes them in")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from duckbourse.cli.desk_options import Account, Day, Json, desk_of, print_rows
-from duckbourse.trading.desk import read
+from duckbourse.cli.session_options import Account, Day, Json, chosen_session, print_rows
+from duckbourse.trading.session_folder import read
 
 
 def pnl(account: Account = None, day: Day = None, json: Json = False) -> None:
@@ -17,8 +17,8 @@ def pnl(account: Account = None, day: Day = None, json: Json = False) -> None:
     - `./bourse pnl`
     - `./bourse pnl --account paper_us --date 2010-05-28 --json`
     """
-    desk = desk_of(account, day)
-    book, _ = read(desk)
+    session = chosen_session(account, day)
+    book, _ = read(session)
     round_trips = book.session_round_trips()
     realized = sum((held.realized_amount for held in book.positions.values()), Decimal(0))
     charges = sum((held.charges_amount for held in book.positions.values()), Decimal(0))
@@ -37,4 +37,4 @@ def pnl(account: Account = None, day: Day = None, json: Json = False) -> None:
             "won": sum(1 for round_trip in round_trips if round_trip > 0),
         }
     ]
-    print_rows(f"{desk.account} on {desk.session_date}", rows, json)
+    print_rows(f"{session.account} on {session.session_date}", rows, json)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from duckbourse.cli.desk_options import Account, Day, Json, desk_of, print_rows
-from duckbourse.trading.desk import read
+from duckbourse.cli.session_options import Account, Day, Json, chosen_session, print_rows
+from duckbourse.trading.session_folder import read
 
 
 def positions(account: Account = None, day: Day = None, json: Json = False) -> None:
@@ -17,8 +17,8 @@ def positions(account: Account = None, day: Day = None, json: Json = False) -> N
     - `./bourse positions`
     - `./bourse positions --account paper_us --json`
     """
-    desk = desk_of(account, day)
-    book, _ = read(desk)
+    session = chosen_session(account, day)
+    book, _ = read(session)
     rows = [
         {
             "symbol": held.symbol,
@@ -35,5 +35,7 @@ def positions(account: Account = None, day: Day = None, json: Json = False) -> N
         )
     ]
     print_rows(
-        f"{desk.account} on {desk.session_date}: {len(book.open_positions())} held", rows, json
+        f"{session.account} on {session.session_date}: {len(book.open_positions())} held",
+        rows,
+        json,
     )

@@ -6,8 +6,8 @@ import asyncio
 from typing import Any
 
 from duckbourse.brokers.paper import PaperBroker, Rules
-from duckbourse.cli.desk_options import Account, Day, Json, desk_of
 from duckbourse.cli.output import print_json, results
+from duckbourse.cli.session_options import Account, Day, Json, chosen_session
 from duckbourse.errors import TradingError
 from duckbourse.orders.book import rebuild_book
 from duckbourse.orders.events import JournalSalvaged
@@ -26,11 +26,11 @@ def reconcile(account: Account = None, day: Day = None, json: Json = False) -> N
     - `./bourse reconcile`
     - `./bourse reconcile --account paper_us --json`
     """
-    desk = desk_of(account, day)
-    journal, told = open_journal(desk.folder)
-    broker = PaperBroker(desk.folder, {}, desk.capital_amount, Rules())
+    session = chosen_session(account, day)
+    journal, told = open_journal(session.path)
+    broker = PaperBroker(session.path, {}, session.capital_amount, Rules())
     try:
-        book = rebuild_book(desk.capital_amount, told, lambda _: None)
+        book = rebuild_book(session.capital_amount, told, lambda _: None)
         manager = Manager(book, journal, broker, check=lambda *_: None, grace_seconds=0)
         differences = asyncio.run(manager.recover())
     finally:
@@ -38,8 +38,8 @@ def reconcile(account: Account = None, day: Day = None, json: Json = False) -> N
         journal.close()
     salvaged = [event for event in told if isinstance(event, JournalSalvaged)]
     report: dict[str, Any] = {
-        "account": desk.account,
-        "session_date": desk.session_date,
+        "account": session.account,
+        "session_date": session.session_date,
         "events": book.event_count,
         "orders": len(book.orders),
         "fills": len(book.fills),
@@ -50,7 +50,7 @@ def reconcile(account: Account = None, day: Day = None, json: Json = False) -> N
         print_json(report)
     else:
         results.print(
-            f"{desk.account} on {desk.session_date}: {report['events']:,} events,"
+            f"{session.account} on {session.session_date}: {report['events']:,} events,"
             f" {report['orders']:,} orders, {report['fills']:,} fills,"
             f" {len(differences)} differences"
         )
@@ -58,6 +58,6 @@ def reconcile(account: Account = None, day: Day = None, json: Json = False) -> N
             results.print(f"  {line}", markup=False)
     if differences:
         raise TradingError(
-            f"{desk.account} and its broker differ in {len(differences)}",
+            f"{session.account} and its broker differ in {len(differences)}",
             "see which is right; while they differ nothing is traded",
         )

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from duckbourse.cli.desk_options import Account, Day, desk_of
 from duckbourse.cli.output import results
+from duckbourse.cli.session_options import Account, Day, chosen_session
 from duckbourse.trading.commands import send
 
 
@@ -25,6 +25,6 @@ def resume(
 
     - `./bourse resume`
     """
-    desk = desk_of(account, day)
-    send(desk.folder, "resume", reason)
-    results.print(f"{desk.account} on {desk.session_date}: resume is asked for")
+    session = chosen_session(account, day)
+    send(session.path, "resume", reason)
+    results.print(f"{session.account} on {session.session_date}: resume is asked for")

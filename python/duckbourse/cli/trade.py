@@ -29,7 +29,7 @@ from duckbourse.streaming.live import LiveSession
 from duckbourse.streaming.prices import LastPrices
 from duckbourse.streaming.replay import Replay
 from duckbourse.streaming.websocket import WebSocketFeed
-from duckbourse.trading import desk as desks
+from duckbourse.trading import session_folder as session_folders
 from duckbourse.trading.feeds import Source, kite_access, open_feed, start_recorder
 from duckbourse.trading.loop import Trader
 from duckbourse.trading.publication import Publication, Publications, session_today
@@ -132,16 +132,16 @@ def trade(
     if dry_run:
         _print_orders(asyncio.run(_intended_orders(publication, source, scans)), json)
         return
-    desk = desks.opened(publication)
+    folder = session_folders.create(publication)
     if fresh:
-        desks.forget(desk)
+        session_folders.clear(folder)
     recorder = None
     if isinstance(source, WebSocketFeed):
         recorder = start_recorder(publication, source, scans)
     with _Screen(publication, source) as screen:
         trader, differences = trade_session(
             publication,
-            desk,
+            folder,
             source,
             Rules(seed=seed),
             screen.show,
@@ -152,7 +152,7 @@ def trade(
         )
     if differences:
         raise TradingError(
-            f"{desk.account} is halted: the broker differs: {differences[0]}",
+            f"{folder.account} is halted: the broker differs: {differences[0]}",
             "`./bourse reconcile` lists all; a session is begun anew with --fresh",
         )
     end = ending(trader)

@@ -22,10 +22,10 @@ from duckbourse.streaming.replay import Replay
 from duckbourse.streaming.websocket import WebSocketFeed
 from duckbourse.telemetry.metrics import Metrics, MetricsServer
 from duckbourse.telemetry.notify import Notifier
-from duckbourse.trading.desk import Desk
 from duckbourse.trading.loop import Trader
 from duckbourse.trading.publication import Publication
 from duckbourse.trading.scans import LiveScans
+from duckbourse.trading.session_folder import SessionFolder
 from duckbourse.trading.strategy import SignalStrategy
 
 LOG = "trade.log"
@@ -33,7 +33,7 @@ LOG = "trade.log"
 
 def trade_session(
     publication: Publication,
-    desk: Desk,
+    folder: SessionFolder,
     feed: Replay | WebSocketFeed,
     rules: Rules,
     on_batch: Callable[[Trader], None],
@@ -50,12 +50,12 @@ def trade_session(
     The second is where the broker and the book differ; then nothing is traded. `scans`, `recorder`
     and `newer` are as in Trader.
     """
-    with _logged_to(desk.folder / LOG), _timed_by(feed):
-        journal, told = open_journal(desk.folder)
+    with _logged_to(folder.path / LOG), _timed_by(feed):
+        journal, told = open_journal(folder.path)
         broker = PaperBroker(
-            desk.folder,
+            folder.path,
             {symbol: known.tick_size for symbol, known in publication.instruments.items()},
-            desk.capital_amount,
+            folder.capital_amount,
             rules,
         )
         try:
@@ -63,7 +63,7 @@ def trade_session(
                 before = feed.resume_after(max(event.at for event in told))
                 if scans is not None:
                     scans.catch_up(before)
-            book = rebuild_book(desk.capital_amount, told, lambda _: None)
+            book = rebuild_book(folder.capital_amount, told, lambda _: None)
             manager = Manager(
                 book,
                 journal,
@@ -77,7 +77,7 @@ def trade_session(
                 broker,
                 feed,
                 SignalStrategy(),
-                desk.folder,
+                folder.path,
                 on_batch,
                 scans=scans,
                 recorder=recorder,

@@ -94,7 +94,7 @@ def test_commands_wait_for_the_loop(bourse: Run, tmp_path: Path, name: str) -> N
 @pytest.mark.parametrize(
     ("words", "code", "told"),
     [
-        (("orders",), 2, "nothing was traded yet"),
+        (("orders",), 2, "nothing has been traded"),
         (("trade", "--account", "mine"), 2, "there is no account 'mine'"),
         (("trade", "--date", "2010-05-29"), 2, "2010-05-29 is no session of XNYS"),
         (("trade", "--date", "2015-06-01"), 2, "there are no minute bars of 2015-06-01"),

@@ -137,7 +137,7 @@ class SessionFixture:
 def session(sample: Warehouse, tmp_path: Path) -> Iterator[SessionFixture]:
     connection = open_published(sample.file)
     yield SessionFixture(
-        load(connection, "paper_us", DAY, frozenset()), connection, tmp_path / "desk"
+        load(connection, "paper_us", DAY, frozenset()), connection, tmp_path / "session"
     )
     connection.close()
 

@@ -22,10 +22,10 @@ from duckbourse.streaming.feed import Records, instant
 from duckbourse.streaming.recorder import LogHeader, Recorder
 from duckbourse.streaming.replay import recorded_ticks, replay_of
 from duckbourse.streaming.websocket import FeedLimits, WebSocketFeed
-from duckbourse.trading.desk import Desk
 from duckbourse.trading.loop import Trader
 from duckbourse.trading.publication import load
 from duckbourse.trading.session import trade_session
+from duckbourse.trading.session_folder import SessionFolder
 from duckbourse.warehouse import open_published
 from tests.support.socket_server import Server, serving
 from tests.support.waiting import HANG_SECONDS
@@ -142,7 +142,7 @@ def traded(day: Day, folder: Path, *, refusals: int = 0) -> tuple[Trader, Record
             )
             recorder = Recorder(folder / "ticks", header)
             made.append(recorder)
-            desk = Desk(
+            session_folder = SessionFolder(
                 account="paper_us",
                 session_date=DAY,
                 calendar="XNYS",
@@ -153,15 +153,15 @@ def traded(day: Day, folder: Path, *, refusals: int = 0) -> tuple[Trader, Record
 
             def session() -> None:
                 told, _ = trade_session(
-                    publication, desk, feed, Rules(), day.hear, recorder=recorder
+                    publication, session_folder, feed, Rules(), day.hear, recorder=recorder
                 )
                 traders.append(told)
 
             await day.loop.run_in_executor(None, session)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Desk, "folder", folder / "desk")
-        (folder / "desk").mkdir()
+        patch.setattr(SessionFolder, "path", folder / "session")
+        (folder / "session").mkdir()
         with clock.driven_by(day.now):
             asyncio.run(play())
     return traders[-1], made[0]
