@@ -1,9 +1,10 @@
 """
-All that is known of an account: its orders, fills, positions and cash, made of its events.
+The complete state of an account, computed from its events: orders, fills, positions and cash.
 
-`apply` is the only way in, now and after a crash alike, so that what is read again from the journal
-is what there was. It refuses nothing: what was decided is decided. Cash and positions are the
-fills, and nothing else: equity is capital, less what was paid, plus what is held at its last price.
+`apply` is the only way to change a book, live and after a crash alike, so a book rebuilt from the
+journal equals the live one. It rejects no event, because every event is already a fact. Cash and
+positions derive from fills alone: equity is capital, less the cost of the fills, plus the positions
+marked at their last prices.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from duckbourse.streaming.prices import Prices
 
 Key = tuple[str, Product]
 
-# what has no fills, by all that a broker said
+# states in which the broker reports no fills
 NEVER_FILLED = frozenset({State.DENIED, State.REJECTED, State.NOT_PLACED})
 
 
@@ -32,8 +33,8 @@ class Book:
     """
     The state of one account.
 
-    `best_price` and `exit_reason` are by entry: the best price since, and why its exit was called
-    for. `external` orders count as open, their fills are not ours.
+    `best_price` and `exit_reason` are keyed by entry: the best price since the entry, and why its
+    exit was triggered. External orders count as open orders, but their fills are not ours.
     """
 
     def __init__(self, capital_amount: Decimal) -> None:
@@ -57,19 +58,19 @@ class Book:
         self._by_signal: dict[str, list[str]] = {}
         self._entries: list[str] = []
         self._by_entry: dict[str, list[str]] = {}
-        # of the session: how many of the last round trips lost, and how many entries were sent
+        # this session: consecutive losing round trips to date, and the number of entries sent
         self.consecutive_losses = 0
         self.entry_count = 0
         self._round_trips: dict[Key, list[Decimal]] = {}
         self._round_trips_before: dict[Key, int] = {}
-        # where a provisional fill stands: the position before it, and the fills from it on
+        # positions with a provisional fill: the position before it, and the fills from it onward
         self._before_provisional: dict[Key, Position] = {}
         self._from_provisional: dict[Key, list[str]] = {}
 
-    # what is asked of it
+    # queries
 
     def order_by_broker_id(self, broker_order_id: str) -> Order | None:
-        """Return the order that a broker calls so."""
+        """Return the order with this broker order id, or None."""
         order_id = self._by_broker_id.get(broker_order_id)
         return None if order_id is None else self.orders[order_id]
 
@@ -77,7 +78,7 @@ class Book:
         return self.live.values()
 
     def open_positions(self) -> list[Position]:
-        """Return the positions that are not empty."""
+        """Return the positions with a non-zero quantity."""
         return [position for position in self.positions.values() if position.quantity]
 
     def quantity(self, symbol: str, product: Product) -> int:
@@ -85,7 +86,7 @@ class Book:
         return position.quantity if position else 0
 
     def equity_amount(self, prices: Prices) -> Decimal:
-        """Return cash and what is held at its last price, or at its average where there is none."""
+        """Return cash plus positions at their last price, or at cost if there is none."""
         return self.cash_amount + sum(
             (
                 position.quantity * prices[position.symbol][0]
@@ -97,13 +98,13 @@ class Book:
         )
 
     def session_round_trips(self) -> list[Decimal]:
-        """Return what each round trip that ended in this session made, less charges, by symbol."""
+        """Return the net profit of each round trip closed in this session, grouped by symbol."""
         return [
             round_trip for round_trips in self._round_trips.values() for round_trip in round_trips
         ]
 
     def entries_of_signal(self, signal_id: str) -> list[Order]:
-        """Return the entries that follow a signal and were not refused."""
+        """Return the entries that follow a signal, without those denied, rejected or not placed."""
         return [
             order
             for order_id in self._by_signal.get(signal_id, ())
@@ -111,7 +112,7 @@ class Book:
         ]
 
     def held_entries(self) -> list[Order]:
-        """Return the entries of the symbols that are held, oldest first."""
+        """Return the filled entries of symbols with an open position, oldest first."""
         held = {(position.symbol, position.product) for position in self.open_positions()}
         return [
             order
@@ -121,23 +122,23 @@ class Book:
         ]
 
     def exits_of(self, entry_id: str) -> list[Order]:
-        """Return the orders that were sent to close what an entry opened."""
+        """Return the orders that were sent to close the position of an entry."""
         return [self.orders[order_id] for order_id in self._by_entry.get(entry_id, ())]
 
     def provisional_quantity(self, order_id: str) -> int:
         fill = self.fills.get(provisional_key(order_id))
         return fill.quantity if fill else 0
 
-    # what changes it
+    # changes
 
     def apply(self, event: Event) -> None:
-        """Take an event in."""
+        """Apply an event."""
         self.event_count += 1
         self._apply(event)
 
     @singledispatchmethod
     def _apply(self, event: Event) -> None:
-        raise TypeError(f"no book takes a {type(event).__name__}")
+        raise TypeError(f"a book cannot apply a {type(event).__name__}")
 
     @_apply.register
     def _(self, event: events.OrderDenied) -> None:
@@ -223,9 +224,9 @@ class Book:
             self.fills[key] = replace(fill, quantity=event.quantity)
         else:
             del self.fills[key]
-        gone = replace(fill, quantity=fill.quantity - event.quantity)
-        self.cash_amount += gone.signed_quantity * gone.price
-        self._count_fill(gone, -1)
+        reduction = replace(fill, quantity=fill.quantity - event.quantity)
+        self.cash_amount += reduction.signed_quantity * reduction.price
+        self._count_fill(reduction, -1)
         self._rebuild_position((fill.symbol, fill.product))
 
     @_apply.register
@@ -299,7 +300,7 @@ class Book:
     @_apply.register
     def _(self, event: events.JournalSalvaged) -> None:
         self.state = TradingState.HALTED
-        self.state_reason = f"the journal was damaged; what could not be read is {event.kept_as}"
+        self.state_reason = f"the journal was damaged; the damaged file is kept as {event.kept_as}"
 
     def _store(self, order: Order) -> None:
         order_id = order.request.order_id
@@ -331,15 +332,18 @@ class Book:
         )
 
     def _rebuild_position(self, key: Key) -> None:
-        """Make a position again from its first provisional fill on, of those that are left."""
+        """Recompute a position from its first provisional fill onward, with the remaining fills."""
         position = self._before_provisional.pop(key)
-        left = [name for name in self._from_provisional.pop(key) if name in self.fills]
+        remaining = [name for name in self._from_provisional.pop(key) if name in self.fills]
         before = self._round_trips_before.get(key, 0)
         round_trips = self._round_trips.get(key, [])[: max(0, position.round_trip_count - before)]
-        for place, name in enumerate(left):
+        for place, name in enumerate(remaining):
             fill = self.fills[name]
             if fill.is_provisional and key not in self._from_provisional:
-                self._before_provisional[key], self._from_provisional[key] = position, left[place:]
+                self._before_provisional[key], self._from_provisional[key] = (
+                    position,
+                    remaining[place:],
+                )
             position = after_fill(position, fill)
             if position.closed_round_trip_amount is not None and position.round_trip_count > before:
                 round_trips.append(position.closed_round_trip_amount)
@@ -348,12 +352,10 @@ class Book:
 
 
 def _state_after_fill(order: Order, filled: int) -> State:
-    """
-    Return what fills make of an order; one that was ended by the broker stays so until it is full.
-    """
+    """Return the state after a fill; an order the broker ended keeps its state until it is full."""
     order_id = order.request.order_id
     if order.state in NEVER_FILLED:
-        return order.state  # impossible, and said by whoever booked it; the money has moved
+        return order.state  # impossible; the manager halts on it, but the money has moved
     if filled >= order.request.quantity:
         if order.state is State.FILLED:
             return State.FILLED
@@ -361,12 +363,12 @@ def _state_after_fill(order: Order, filled: int) -> State:
     if order.state in (State.CANCELLED, State.EXPIRED):
         return order.state
     if order.state is State.FILLED:
-        return State.FILLED  # a provisional fill is taken back before its trades come
+        return State.FILLED  # a provisional fill is reversed before its trades arrive
     return advance(order_id, _assume_open(order), State.PARTIAL)
 
 
 def _assume_open(order: Order) -> State:
-    """Return OPEN for an order whose opening was never told: what is filled was open."""
+    """Return OPEN for an order whose opening was never reported: a filled order was open."""
     early = (State.ACKED, State.TRIGGER_PENDING)
     return State.OPEN if order.state in early else order.state
 

@@ -1,8 +1,9 @@
 """
-What is held, by symbol and product, from its fills: average cost, first in first out, and no more.
+Positions by symbol and product, computed from fills: average cost and first in, first out.
 
-Long is a positive quantity, short a negative one. A fill beyond what is held closes it and opens
-the rest. Amounts are in the currency of the account and before charges but where it is said.
+A long position has a positive quantity, a short position a negative one. A fill larger than the
+position closes it and opens the rest in the other direction. Amounts are in the currency of the
+account and before charges unless stated otherwise.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ ZERO = Decimal(0)
 
 
 class Lot(msgspec.Struct, frozen=True):
-    """Shares that were opened at one price."""
+    """Shares opened at one price; negative if sold short."""
 
     quantity: int
     price: Decimal

@@ -25,10 +25,10 @@ from duckbourse.streaming.prices import Prices
 
 class OrderContext:
     """
-    What an order is judged by: itself, the book, the last prices, and what was published.
+    The inputs of a pre-trade check: the request, the book, last prices and published data.
 
-    `opens_at` and `closes_at` are the session's, `entries_end_at` the account's, all in UTC.
-    `sent_at` are the instants of the orders of the last second.
+    `opens_at` and `closes_at` are the session's and `entries_end_at` is the account's, all in UTC.
+    `sent_at` holds the instants of the orders sent within the last second.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class OrderContext:
 
     @cached_property
     def is_closing(self) -> bool:
-        """Whether it can do no more than close: against the position, and no larger than it."""
+        """Whether the order only closes: against the position, and no larger than it."""
         held = self.book.quantity(self.request.symbol, self.request.product)
         return held * self.request.side.sign < 0 and self.request.quantity <= abs(held)
 
@@ -86,28 +86,28 @@ class OrderContext:
 
     @cached_property
     def amounts(self) -> dict[str, Decimal]:
-        """By symbol, signed: what would be held if this and every open entry were filled."""
-        found: dict[str, Decimal] = {}
+        """Signed exposure by symbol if this order and every open entry were filled."""
+        exposures: dict[str, Decimal] = {}
         for held in self.book.open_positions():
             price = self.prices.get(held.symbol)
-            found[held.symbol] = found.get(held.symbol, ZERO) + (
+            exposures[held.symbol] = exposures.get(held.symbol, ZERO) + (
                 held.quantity * price[0] if price else held.cost_amount
             )
         for order in self.open_entries:
             price = self.prices.get(order.request.symbol)
             at = order.request.limit_price or (price[0] if price else ZERO)
             signed = order.request.side.sign * order.open_quantity * at
-            found[order.request.symbol] = found.get(order.request.symbol, ZERO) + signed
+            exposures[order.request.symbol] = exposures.get(order.request.symbol, ZERO) + signed
         signed = self.request.side.sign * self.order_amount
-        found[self.request.symbol] = found.get(self.request.symbol, ZERO) + signed
-        return found
+        exposures[self.request.symbol] = exposures.get(self.request.symbol, ZERO) + signed
+        return exposures
 
     @cached_property
     def open_entries(self) -> list[Order]:
         return [order for order in self.book.open_orders() if order.request.reason is Reason.ENTRY]
 
     def sector_of(self, symbol: str) -> str:
-        """Return a symbol's sector; one that has none is a sector of its own."""
+        """Return a symbol's sector; a symbol without one forms its own sector."""
         known = self.instruments.get(symbol)
         return (known.sector if known else None) or symbol
 
@@ -128,13 +128,13 @@ def trading_state(context: OrderContext) -> None:
     if state is TradingState.ACTIVE or (context.is_closing and state is TradingState.REDUCING):
         return
     if context.is_closing and context.request.reason is not Reason.ENTRY:
-        return  # what protects goes out whatever the state
+        return  # a protective exit is sent in any state
     raise OrderDeniedError("TRADING_STATE", f"state={state}, reason={context.book.state_reason}")
 
 
 def stream_ready(context: OrderContext) -> None:
     if not context.is_stream_ready and not context.is_closing:
-        raise OrderDeniedError("STREAM_NOT_READY", "ready=no, wanted=yes")
+        raise OrderDeniedError("STREAM_NOT_READY", "ready=no, required=yes")
 
 
 def session(context: OrderContext) -> None:
@@ -148,7 +148,7 @@ def session(context: OrderContext) -> None:
 
 def instrument_listed(context: OrderContext) -> None:
     if context.request.symbol not in context.instruments:
-        raise OrderDeniedError("INSTRUMENT", f"symbol={context.request.symbol}, known=no")
+        raise OrderDeniedError("INSTRUMENT", f"symbol={context.request.symbol}, listed=no")
 
 
 def publication_fresh(context: OrderContext) -> None:
@@ -213,7 +213,7 @@ def market_protection(context: OrderContext) -> None:
     request = context.request
     if request.limit_price is None and request.order_type in (OrderType.MARKET, OrderType.SL_M):
         raise OrderDeniedError(
-            "PROTECTION", "limit_price=none, wanted=a limit beyond the last price"
+            "PROTECTION", "limit_price=none, required=a limit beyond the last price"
         )
 
 
@@ -291,13 +291,13 @@ def cash(context: OrderContext) -> None:
     request = context.request
     if request.product is not Product.CNC or request.side is Side.SELL:
         return
-    wanted = context.order_amount + sum(
+    required = context.order_amount + sum(
         order.open_quantity * (order.request.limit_price or ZERO)
         for order in context.open_entries
         if order.request.side is Side.BUY
     )
-    if wanted > context.book.cash_amount:
-        raise _over_limit("CASH", "amount", wanted, context.book.cash_amount)
+    if required > context.book.cash_amount:
+        raise _over_limit("CASH", "amount", required, context.book.cash_amount)
 
 
 def losses(context: OrderContext) -> None:
@@ -308,9 +308,9 @@ def losses(context: OrderContext) -> None:
     most = book.session_start_amount * limits.max_daily_loss_pct / 100
     if lost >= most:
         raise _over_limit("DAILY_LOSS", "loss", lost, most)
-    fall = 100 * (1 - context.equity / max(book.peak_amount, context.equity))
-    if fall >= limits.max_drawdown_pct:
-        raise _over_limit("DRAWDOWN", "drawdown_pct", fall, limits.max_drawdown_pct)
+    drawdown = 100 * (1 - context.equity / max(book.peak_amount, context.equity))
+    if drawdown >= limits.max_drawdown_pct:
+        raise _over_limit("DRAWDOWN", "drawdown_pct", drawdown, limits.max_drawdown_pct)
     if book.consecutive_losses >= limits.max_consecutive_losses:
         raise _over_limit(
             "LOSSES", "losses", book.consecutive_losses, limits.max_consecutive_losses
@@ -374,6 +374,6 @@ CHECKS: tuple[Callable[[OrderContext], None], ...] = (
 
 
 def pre_trade_check(context: OrderContext) -> None:
-    """Raise OrderDeniedError if an order may not be sent."""
+    """Run all checks; raise OrderDeniedError for the first that fails."""
     for one in CHECKS:
         one(context)

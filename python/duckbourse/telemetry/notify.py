@@ -1,9 +1,9 @@
 """
-Messages to people: a webhook, a Telegram chat, or both; none unless they are set.
+Notifications to people through a webhook, a Telegram chat or both, if they are configured.
 
-They are sent from a thread of their own, so that a slow receiver never holds up an order, and no
-more than so many a minute: what is left out is counted, and the next message says how many. A
-message that cannot be sent is logged, without the address, which is a secret.
+A separate thread sends them, so a slow receiver never delays an order. The number per minute is
+limited: further messages are dropped and counted, and the next one reports the count. A message
+that cannot be sent is logged without its address, which is a secret.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ QUEUE_SIZE = 1_000
 
 
 class Notifier:
-    """Sends messages of one account; `on_event` is a listener of its manager."""
+    """Sends notifications of one account; `on_event` is a listener of its manager."""
 
     def __init__(
         self, account: str, settings: Settings, max_per_minute: int = MAX_PER_MINUTE
@@ -45,7 +45,7 @@ class Notifier:
             self._thread.start()
 
     def on_event(self, event: Event) -> None:
-        """Tell people of an event that they want to know of."""
+        """Notify people of an event that matters to them."""
         match event:
             case events.TradingStateChanged(state=state, reason=reason, by=by):
                 self.send(f"{state}: {reason} (by {by})")
@@ -57,7 +57,7 @@ class Notifier:
                 self.send(f"the journal was damaged and is kept as {kept}")
 
     def send(self, text: str) -> None:
-        """Send a message, or count it if there were too many in this minute."""
+        """Send a message, or count it as dropped if this minute already had too many."""
         if not self._targets:
             return
         now = clock.elapsed_seconds()
@@ -68,15 +68,13 @@ class Notifier:
             return
         self._sent.append(now)
         more = (
-            f" ({self._dropped_count} messages before it were left out)"
-            if self._dropped_count
-            else ""
+            f" ({self._dropped_count} earlier messages were dropped)" if self._dropped_count else ""
         )
         self._dropped_count = 0
         self._queue.put_nowait(f"{self._account}: {text}{more}")
 
     def close(self) -> None:
-        """Send what waits."""
+        """Send the queued messages and stop."""
         if self._targets:
             self._queue.put(None)
             self._thread.join(2 * TIMEOUT_SECONDS)

@@ -94,7 +94,7 @@ def test_a_changed_row_is_found_and_kept(tmp_path: Path) -> None:
     write(tmp_path, told)
     path = tmp_path / FILE
     flip(path, path.read_bytes().rindex(told[40].request.order_id.encode()))  # type: ignore[attr-defined]
-    with pytest.raises(JournalCorrupt, match=r"row 41 of .* is not what was written"):
+    with pytest.raises(JournalCorrupt, match=r"row 41 of .* is damaged"):
         read_journal(tmp_path)
     damaged = path.read_bytes()
     opened, read = open_journal(tmp_path)

@@ -200,7 +200,7 @@ def test_a_broker_that_hangs_is_unclear(tmp_path: Path) -> None:
 
         harness.broker.place = place  # type: ignore[method-assign, assignment]
         order = await harness.manager.place(request())
-        assert (order.state, order.message) == (State.UNKNOWN, "no answer in 0.2 s")
+        assert (order.state, order.message) == (State.UNKNOWN, "no answer within 0.2 s")
         await harness.manager.wait_idle()
         assert harness.book.orders[order.request.order_id].state is State.OPEN
 
@@ -568,7 +568,7 @@ def test_an_order_that_the_broker_lost_is_named(tmp_path: Path) -> None:
         harness.exchange.orders.clear()
         (difference,) = await harness.manager.recover()
         assert difference == (
-            f"order {order.request.order_id} is acked here, and the broker does not have it"
+            f"order {order.request.order_id} is acked here, but not known to the broker"
         )
 
     run(tmp_path, play)

@@ -74,13 +74,13 @@ def test_health_has_its_reasons(served: tuple[Metrics, str], reasons: list[str])
 def test_nobody_without_the_token_is_told(served: tuple[Metrics, str], token: str) -> None:
     for path in ("metrics", "health", "else"):
         answer = get(f"{served[1]}/{path}", token)
-        assert (answer.status_code, answer.text) == (401, "a token is wanted\n")
+        assert (answer.status_code, answer.text) == (401, "a bearer token is required\n")
     assert get(f"{served[1]}/else").status_code == 404
 
 
 def test_it_is_not_served_without_a_token_or_a_port(served: tuple[Metrics, str]) -> None:
-    with pytest.raises(ConfigurationError, match="there is none"):
+    with pytest.raises(ConfigurationError, match="none is set"):
         MetricsServer(served[0], list, 0, "")
     port = int(served[1].rpartition(":")[2])
-    with pytest.raises(ConfigurationError, match=f"port {port} of 127.0.0.1 cannot be had"):
+    with pytest.raises(ConfigurationError, match=f"cannot listen on port {port} of 127.0.0.1"):
         MetricsServer(served[0], list, port, TOKEN)

@@ -101,7 +101,7 @@ def test_too_many_are_counted(receiver: Receiver) -> None:
     notifier.close()
     assert [body["text"] for _, body in receiver.got] == [
         *("test: 0", "test: 1"),
-        "test: again (3 messages before it were left out)",
+        "test: again (3 earlier messages were dropped)",
     ]
 
 
