@@ -1,10 +1,10 @@
 """
-The session as it comes, in a database in memory, by the SQL that dbt published.
+The session in progress, in an in-memory database, computed with the SQL that dbt published.
 
-Its relations carry the names of the published ones. Those that the session adds to are made by the
-models' own SQL (`serving.live_models`), the rest are the published ones up to the prior session. So
-the published macros answer as they will when the next build has the same minutes, and nothing that
-came later can be seen, even where the session was long ago.
+Its relations have the names of the published ones. Relations that the session extends are built
+with the models' own SQL (`serving.live_models`); the others are the published relations up to the
+prior session. The published macros therefore answer as they will after the next build has the same
+minutes, and no later data is visible, even if the session was long ago.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from duckbourse.streaming.feed import Records
 from duckbourse.streaming.tables import TICKS, registered
 from duckbourse.warehouse import CATALOG, attach, quoted
 
-# sessions that open after a scan's cutoff are none to it: it may look back this much further
+# a session that opens after a scan's cutoff does not count, so load this many sessions more
 EXTRA_SESSIONS = 10
 BARS = "bars.ohlcv"
 MINUTES = "scanners.session_minutes"
-# the session's rows of these come after those of the prior session; the others hold it alone
+# these relations hold prior sessions plus the session's rows; others hold the session only
 EXTENDED = (BARS, MINUTES)
-# those that say what there is to be made
+# relations defined for this session instead of taken from the publication
 SESSION_RELATIONS = (
     "bars.recordings",
     "bars.ticked_minutes",
@@ -40,14 +40,14 @@ SESSION_RELATIONS = (
     "scanners.built_days",
     "scanners.signals",
 )
-# a week's bar is made of more than the session, and a bar's number counts those before the session
+# weekly bars need more than one session; bar numbers continue from those before the session
 RENUMBERED = """
-    select made.* replace (made.bar_number + coalesce(bar_count, 0) as bar_number)
-    from ({code}) as made
+    select built.* replace (built.bar_number + coalesce(bar_count, 0) as bar_number)
+    from ({code}) as built
     left join live.prior_bar_counts using (symbol, timeframe)
     where timeframe != '1w'
 """
-# what the models read of the raw store and of the build, as it is for one session
+# the models' inputs from the raw store and the build, restricted to one session
 SETUP = """
     create table live.clock as select null::timestamp as now;
     create table live.minutes (
@@ -129,7 +129,7 @@ SETUP = """
     )
 """
 COLUMNS = ("symbol", "bar_ts", "open", "high", "low", "close", "volume")
-# Of the ticks of minutes that are over, what goes on counting is the volume since the open.
+# After a minute is complete, its ticks are dropped except for the cumulative volume.
 COMPLETE_MINUTES = """
     create or replace temp table completed_minutes as from ({code}) where bar_ts < {now};
     insert or ignore into live.minutes by name
@@ -151,14 +151,14 @@ Minute = tuple[str, datetime, float, float, float, float, float | None]
 
 class LiveSession:
     """
-    One session of a calendar, known up to an instant.
+    One session of a calendar, up to an instant that advances.
 
-    Times are the exchange's own, without a zone, as in the published file, which is held open as it
-    was when this began. `late` is how long after a minute its ticks may still come.
+    Times are exchange-local, without a zone, as in the published file. The file is kept open as it
+    was at the start. `late` is how long after a minute its ticks may still arrive.
     """
 
     def __init__(self, calendar: str, session_date: date, published: Path | None = None) -> None:
-        """Open the published file; raise PublicationError where it has no live models."""
+        """Open the published file; raise PublicationError if it has no live models."""
         path = published or settings().published_database
         if not path.exists():
             raise PublicationError(f"nothing is published at {path}", "run `./bourse build`")
@@ -187,7 +187,7 @@ class LiveSession:
         except (duckdb.Error, KeyError) as error:
             self._connection.close()
             raise PublicationError(
-                f"the published file cannot be gone on from: {str(error).splitlines()[0]}",
+                f"the published file cannot serve a live session: {str(error).splitlines()[0]}",
                 "run `./bourse build`",
             ) from error
 
@@ -196,9 +196,9 @@ class LiveSession:
 
     def add_minutes(self, minutes: Sequence[Minute]) -> None:
         """
-        Take in minutes that are over: symbol, start, open, high, low, close, volume.
+        Add complete minutes: symbol, start, open, high, low, close, volume.
 
-        One that is told again takes the place of what was told before.
+        A minute added again replaces the earlier one.
         """
         if not minutes:
             return
@@ -210,10 +210,10 @@ class LiveSession:
 
     def add_ticks(self, records: Records, symbols: tuple[str, ...]) -> None:
         """
-        Take in ticks in the order in which they came, of a feed that has these symbols.
+        Add ticks in the order received, from a feed with these symbols.
 
-        They are one minute's bar when it is over and told so. One that comes after that, or more
-        than the calendar's `late_tick_seconds` after its minute, is in no bar.
+        They become a minute bar once `end_minutes` completes the minute. A tick added after that,
+        or more than the calendar's `late_tick_seconds` after its minute, is in no bar.
         """
         if symbols != self._symbols:
             self._insert_ticks()
@@ -221,7 +221,7 @@ class LiveSession:
         self._ticks.append(records)
 
     def end_minutes(self, instant: datetime) -> None:
-        """Make bars of the ticks of all minutes that were over by an instant."""
+        """Build the bars of all minutes that were complete at an instant, from their ticks."""
         self._insert_ticks()
         now = instant.replace(second=0, microsecond=0)
         utc_now = now.replace(tzinfo=self._zone).astimezone(UTC).replace(tzinfo=None)
@@ -234,12 +234,12 @@ class LiveSession:
         )
 
     def advance_to(self, instant: datetime) -> None:
-        """Make all that can be known at an instant, of the minutes that were over by then."""
+        """Rebuild all models as of an instant, from the minutes complete by then."""
         self.end_minutes(instant)
         self._execute(
             f"create or replace table live.clock as select {quoted(instant)}::timestamp as now"
         )
-        # nobody looks for the session's minutes among those of years
+        # read the session's minutes alone while they are built, not years of history
         self._execute(f"create or replace view {BARS} as from live.ohlcv")
         for relation, code in self._models.items():
             if relation == BARS:
@@ -255,9 +255,9 @@ class LiveSession:
 
     def signals(self, cutoff: time) -> list[dict[str, Any]]:
         """
-        Return what the live scanners would trade at a cutoff, as `scanners.signals` has it.
+        Return the live scanners' signals at a cutoff, as rows of `scanners.signals`.
 
-        All that was over by then must be known.
+        Call `advance_to` the cutoff first.
         """
         scans: dict[str, list[str]] = {}
         for scanner, preset, is_due in self.fetch(
@@ -278,7 +278,7 @@ class LiveSession:
         return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
 
     def fetch(self, query: str, *values: object) -> list[tuple[Any, ...]]:
-        """Ask of the session and of all before it; a macro is `duckbourse.<name>(…)`."""
+        """Query the session and its history; macros are called as `duckbourse.<name>(…)`."""
         return self._connection.execute(query, list(values)).fetchall()
 
     def _insert_ticks(self) -> None:
@@ -300,7 +300,7 @@ class LiveSession:
         if not found:
             raise PublicationError(
                 f"there is no calendar {calendar!r}",
-                "name one of seeds/calendars/calendars.csv, or add it there",
+                "use one from seeds/calendars/calendars.csv, or add it there",
             )
         ((zone_name, late),) = found
         return ZoneInfo(zone_name), late
@@ -341,7 +341,7 @@ class LiveSession:
             self._execute(self._views[relation])
 
     def _prior_filter(self, relation: str, columns: list[str]) -> str:
-        """Return which rows of a relation were there on the prior session."""
+        """Return the SQL condition for the rows of a relation available in the prior session."""
         if relation == "bars.sessions" or relation.startswith("seeds."):
             return "true"
         if relation == MINUTES:
@@ -352,5 +352,5 @@ class LiveSession:
 
     @staticmethod
     def _session_table(relation: str) -> str:
-        """Return where what the session has of a relation is kept."""
+        """Return the table with the session's rows of a relation."""
         return f"live.{relation.split('.')[1]}" if relation in EXTENDED else relation

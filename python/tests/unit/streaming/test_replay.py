@@ -131,9 +131,9 @@ def test_what_is_no_recording_is_said(tmp_path: Path, sql: str | None) -> None:
         duckdb.execute(f"copy ({sql}) to '{stray}'")
     with pytest.raises(BadInput) as refused:
         replay_of_recorded(tmp_path, DAY, "XNYS", ("A",), 0)
-    assert str(refused.value).startswith(f"what was recorded in {tmp_path} cannot be read: ")
+    assert str(refused.value).startswith(f"the recording in {tmp_path} cannot be read: ")
     assert "\n" not in str(refused.value)
-    assert refused.value.remedy == "move away the file that is not a recording"
+    assert refused.value.remedy == "move the file that is not a recording elsewhere"
     stray.unlink()
     with pytest.raises(BadInput, match="no ticks of XNYS on 2010-05-28 were recorded"):
         replay_of_recorded(tmp_path, DAY, "XNYS", ("A",), 0)

@@ -141,5 +141,5 @@ def test_what_is_not_there_is_said(sample: Warehouse, tmp_path: Path) -> None:
         LiveSession(CALENDAR, DAYS[0], tmp_path / "none.duckdb")
     old = tmp_path / "old.duckdb"
     duckdb.connect(str(old)).close()
-    with pytest.raises(PublicationError, match="cannot be gone on from"):
+    with pytest.raises(PublicationError, match="cannot serve a live session"):
         LiveSession(CALENDAR, DAYS[0], old)
