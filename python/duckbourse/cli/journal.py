@@ -1,4 +1,4 @@
-"""`./bourse journal export`: fills from the journal to where dbt reads them."""
+"""`./bourse journal export`: export fills from the journal for dbt."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def journal(
     day: Day = None,
 ) -> None:
     """
-    Write the fills of an account's session to `data/raw/fills`, from where dbt makes them a
+    Write the fills of an account's session to `data/raw/fills`, where dbt reads them as a
     portfolio.
 
-    The same fills make the same file. An account is a portfolio when it is a row of
-    `portfolios.csv` with `source` `fills`.
+    The same fills give the same file. An account is a portfolio if `portfolios.csv` has a row for
+    it with `source` `fills`.
 
     Examples:
 
@@ -35,7 +35,7 @@ def journal(
     - `./bourse journal export --account paper_us --date 2010-05-28`
     """
     session = chosen_session(account, day)
-    _, told = read(session)
-    path, count = export_fills(session, told)
+    _, recorded = read(session)
+    path, count = export_fills(session, recorded)
     results.print(f"{count:,} fills of {session.account} on {session.session_date}: {path}")
-    notes.print("`./bourse build` takes them in")
+    notes.print("`./bourse build` loads them")

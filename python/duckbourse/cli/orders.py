@@ -1,4 +1,4 @@
-"""`./bourse orders`: every order of a folder, and what became of it."""
+"""`./bourse orders`: every order of a session, and its state."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from duckbourse.trading.session_folder import read
 
 def orders(account: Account = None, day: Day = None, json: Json = False) -> None:
     """
-    List every order of an account's session: asked for, refused, sent, filled.
+    List every order of an account's session with its state: denied, sent, filled and so on.
 
     Examples:
 

@@ -1,4 +1,4 @@
-"""`./bourse pnl`: what a desk made."""
+"""`./bourse pnl`: profit and loss of a session."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from duckbourse.trading.session_folder import read
 
 def pnl(account: Account = None, day: Day = None, json: Json = False) -> None:
     """
-    Say what an account's session made: cash, what is held at cost, realized, charges.
+    Show the profit and loss of a session: cash, positions at cost, realized amount, charges.
 
     Examples:
 

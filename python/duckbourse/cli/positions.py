@@ -1,4 +1,4 @@
-"""`./bourse positions`: what a desk holds, and what each symbol made."""
+"""`./bourse positions`: positions of a session, and the realized profit of each symbol."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from duckbourse.trading.session_folder import read
 
 def positions(account: Account = None, day: Day = None, json: Json = False) -> None:
     """
-    List what an account holds, with what each symbol has made so far.
+    List an account's positions, with the realized profit of each symbol to date.
 
     Realised amounts are before charges: by average cost, and first in first out.
 

@@ -1,4 +1,4 @@
-"""`./bourse reconcile`: hold the book against the broker."""
+"""`./bourse reconcile`: compare the book with the broker."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from duckbourse.orders.manager import Manager
 
 def reconcile(account: Account = None, day: Day = None, json: Json = False) -> None:
     """
-    Read the journal again, ask the broker for everything, and say where they differ.
+    Rebuild the book from the journal, query the broker, and list the differences.
 
-    A journal that is damaged is kept under another name, and what could be read of it goes on.
+    A damaged journal is kept under another name; a new one continues with its readable events.
 
     Examples:
 
@@ -27,16 +27,16 @@ def reconcile(account: Account = None, day: Day = None, json: Json = False) -> N
     - `./bourse reconcile --account paper_us --json`
     """
     session = chosen_session(account, day)
-    journal, told = open_journal(session.path)
+    journal, recorded = open_journal(session.path)
     broker = PaperBroker(session.path, {}, session.capital_amount, Rules())
     try:
-        book = rebuild_book(session.capital_amount, told, lambda _: None)
+        book = rebuild_book(session.capital_amount, recorded, lambda _: None)
         manager = Manager(book, journal, broker, check=lambda *_: None, grace_seconds=0)
         differences = asyncio.run(manager.recover())
     finally:
         broker.close()
         journal.close()
-    salvaged = [event for event in told if isinstance(event, JournalSalvaged)]
+    salvaged = [event for event in recorded if isinstance(event, JournalSalvaged)]
     report: dict[str, Any] = {
         "account": session.account,
         "session_date": session.session_date,
@@ -44,7 +44,10 @@ def reconcile(account: Account = None, day: Day = None, json: Json = False) -> N
         "orders": len(book.orders),
         "fills": len(book.fills),
         "differences": list(differences),
-        "salvaged": [f"row {event.first_lost_row} on: {event.kept_as}" for event in salvaged],
+        "salvaged": [
+            f"unreadable from row {event.first_lost_row}, kept as {event.kept_as}"
+            for event in salvaged
+        ],
     }
     if json:
         print_json(report)
@@ -58,6 +61,6 @@ def reconcile(account: Account = None, day: Day = None, json: Json = False) -> N
             results.print(f"  {line}", markup=False)
     if differences:
         raise TradingError(
-            f"{session.account} and its broker differ in {len(differences)}",
-            "see which is right; while they differ nothing is traded",
+            f"{session.account} and its broker have {len(differences)} differences",
+            "find out which is right; nothing is traded while they differ",
         )

@@ -1,4 +1,4 @@
-"""`./bourse resume`: trade on after a halt."""
+"""`./bourse resume`: resume trading after a halt."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from duckbourse.trading.commands import send
 def resume(
     account: Account = None,
     day: Day = None,
-    reason: Annotated[str, typer.Option(help="Why; it is written down.")] = "asked for",
+    reason: Annotated[str, typer.Option(help="Reason, for the journal.")] = "requested",
 ) -> None:
     """
-    Let a halted account trade on, unless its broker and its book differ.
+    Resume trading on a halted account, unless its book differs from the broker.
 
-    A loop that is running obeys at its next tick; one that is not, when it is started again.
+    A running loop handles it at its next tick; otherwise the loop handles it when it starts.
 
     Examples:
 
@@ -27,4 +27,4 @@ def resume(
     """
     session = chosen_session(account, day)
     send(session.path, "resume", reason)
-    results.print(f"{session.account} on {session.session_date}: resume is asked for")
+    results.print(f"{session.account} on {session.session_date}: resume requested")

@@ -1,4 +1,4 @@
-"""`./bourse square-off`: close everything."""
+"""`./bourse square-off`: close all positions."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from duckbourse.trading.commands import send
 def square_off(
     account: Account = None,
     day: Day = None,
-    reason: Annotated[str, typer.Option(help="Why; it is written down.")] = "asked for",
+    reason: Annotated[str, typer.Option(help="Reason, for the journal.")] = "requested",
 ) -> None:
     """
-    Close everything an account holds, and let nothing be opened after it.
+    Close all positions of an account and open no new ones.
 
-    A loop that is running obeys at its next tick; one that is not, when it is started again.
+    A running loop handles it at its next tick; otherwise the loop handles it when it starts.
 
     Examples:
 
@@ -27,4 +27,4 @@ def square_off(
     """
     session = chosen_session(account, day)
     send(session.path, "square-off", reason)
-    results.print(f"{session.account} on {session.session_date}: square-off is asked for")
+    results.print(f"{session.account} on {session.session_date}: square-off requested")

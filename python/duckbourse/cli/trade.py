@@ -1,4 +1,4 @@
-"""`./bourse trade`: the trading loop, on any session's ticks with the paper broker."""
+"""`./bourse trade`: run the trading loop on a session's ticks with the paper broker."""
 
 from __future__ import annotations
 
@@ -42,67 +42,71 @@ REFRESHED_PER_SECOND = 5
 
 def trade(
     account: Annotated[
-        str, typer.Option(help="A row of trading_accounts.csv.", metavar="NAME")
+        str, typer.Option(help="Account, a row of trading_accounts.csv.", metavar="NAME")
     ] = "paper_us",
     day: Annotated[
         datetime | None,
         typer.Option(
-            "--date", formats=["%Y-%m-%d"], help="Session to replay.", show_default="the last"
+            "--date", formats=["%Y-%m-%d"], help="Session to replay.", show_default="the latest"
         ),
     ] = None,
     feed: Annotated[
         Source,
-        typer.Option(help="The session's minutes, its recorded ticks, made-up ones, or Kite's."),
+        typer.Option(
+            help="The session's minute bars, recorded ticks, simulated ticks, or Kite's stream."
+        ),
     ] = Source.MINUTES,
     instruments: Annotated[
         Path | None,
-        typer.Option(help="Kite's list of instruments, for --feed zerodha.", metavar="FILE"),
+        typer.Option(help="Kite's instrument list, for --feed zerodha.", metavar="FILE"),
     ] = None,
     scan: Annotated[
         bool,
-        typer.Option(
-            "--scan", help="Scan as it comes, and do not take the signals that were built."
-        ),
+        typer.Option("--scan", help="Scan live instead of using the published signals."),
     ] = False,
     scanner: Annotated[
         list[str] | None,
-        typer.Option(help="Only these, such as crp or crp.standard.", show_default="all"),
+        typer.Option(
+            help="Only this scanner or preset, such as crp or crp.standard.", show_default="all"
+        ),
     ] = None,
     speed: Annotated[
-        float, typer.Option(min=0, help="How many times as fast; 0 is as fast as can be.")
+        float, typer.Option(min=0, help="Multiple of real time; 0 is as fast as possible.")
     ] = 0,
     seed: Annotated[
-        int, typer.Option(help="What the paper broker and made-up ticks are drawn from.")
+        int, typer.Option(help="Random seed of the paper broker and simulated ticks.")
     ] = 1,
     metrics_port: Annotated[
         int | None,
-        typer.Option(help="Serve Prometheus metrics and health on loopback.", show_default="off"),
+        typer.Option(
+            help="Serve Prometheus metrics and health on this loopback port.", show_default="off"
+        ),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be sent, and send nothing.")
+        bool, typer.Option("--dry-run", help="Show the orders without sending them.")
     ] = False,
     fresh: Annotated[
-        bool, typer.Option("--fresh", help="Forget what was traded of this session before.")
+        bool, typer.Option("--fresh", help="Delete what was traded in this session before.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print the end as JSON.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """
-    Trade the signals of a session that was, minute by minute, with paper money.
+    Replay a past session minute by minute and trade its signals with paper money.
 
-    Signals, limits, instruments and charges are the published file's. Every order goes through the
-    checks of its account and the journal; stops, targets and the square-off run on every tick. A
-    session that was broken off goes on where it ended.
+    Signals, limits, instruments and charges come from the published file. Every order passes the
+    account's pre-trade checks and the journal; stops, targets and the square-off are evaluated on
+    every tick. An interrupted session resumes where it ended.
 
-    Ticks are scanned as they come, by the SQL that the build runs; the minutes of a session that
-    was built are so with --scan. Those of Kite are of today, and are recorded for the next build.
+    Ticks are scanned live with the SQL of the build; use --scan to scan the minutes of a session
+    that is already built. Kite's ticks are today's, and are recorded for the next build.
 
     Examples:
 
-    - `./bourse trade` the last session, every signal
+    - `./bourse trade` the latest session, every signal
     - `./bourse trade --scanner crp.standard --date 2010-05-06 --speed 60`
-    - `./bourse trade --feed simulated --speed 600` a day that never was
+    - `./bourse trade --feed simulated --speed 600` a simulated day
     - `./bourse trade --account paper_india --feed zerodha --instruments NSE.csv`
-    - `./bourse trade --dry-run` what would be sent
+    - `./bourse trade --dry-run` the orders that would be sent
     """
     chosen = frozenset(scanner or [])
     is_scanned = scan or feed is not Source.MINUTES
@@ -111,19 +115,21 @@ def trade(
         if session_date or speed:
             raise ConfigurationError(
                 "--feed zerodha is live: it takes neither --date nor --speed",
-                "leave them out, or name another --feed",
+                "omit them, or choose another --feed",
             )
         kite_access(instruments)
         session_date = session_today(account)
     elif instruments:
         raise ConfigurationError(
-            f"--feed {feed} needs no instruments", "leave them out, or name --feed zerodha"
+            f"--feed {feed} does not use --instruments", "omit it, or use --feed zerodha"
         )
     publications = Publications(account, session_date, chosen, with_signals=not is_scanned)
     publication = _first(publications)
     source = open_feed(publication, feed, speed=speed, seed=seed, instruments=instruments)
     if missing := sorted(publication.instruments.keys() - set(source.symbols)):
-        notes.print(f"without ticks, so not traded: {', '.join(missing)}", style="yellow")
+        notes.print(
+            f"not traded, since the feed has no ticks of them: {', '.join(missing)}", style="yellow"
+        )
     scans: LiveScans | None = None
     if is_scanned:
         session = LiveSession(publication.limits.calendar, publication.session_date)
@@ -153,7 +159,7 @@ def trade(
     if differences:
         raise TradingError(
             f"{folder.account} is halted: the broker differs: {differences[0]}",
-            "`./bourse reconcile` lists all; a session is begun anew with --fresh",
+            "`./bourse reconcile` lists all differences; --fresh restarts the session",
         )
     end = ending(trader)
     if json:
@@ -167,15 +173,15 @@ def _first(publications: Publications) -> Publication:
     assert publication is not None
     if publication.limits.broker != "paper":
         raise ConfigurationError(
-            f"account {publication.limits.account} is with {publication.limits.broker}, which is"
-            " not installed",
-            "the only broker there is yet is paper",
+            f"account {publication.limits.account} uses the broker {publication.limits.broker},"
+            " which is not installed",
+            "use an account of the broker paper",
         )
     return publication
 
 
 def ending(trader: Trader) -> dict[str, Any]:
-    """Return what a session came to, in figures and rows."""
+    """Return the result of a session: its figures, round trips and open positions."""
     book, publication = trader.book, trader.publication
     prices = trader.prices
     orders = list(book.orders.values())
@@ -203,18 +209,18 @@ def ending(trader: Trader) -> dict[str, Any]:
 
 
 def round_trips(trader: Trader) -> list[dict[str, Any]]:
-    """Return each entry that was filled, with how it was left."""
+    """Return each filled entry with its exit."""
     book, zone = trader.book, trader.publication.zone
     found = []
     for order in book.orders.values():
         request = order.request
         if request.reason is not Reason.ENTRY or not order.filled_quantity:
             continue
-        left = [one for one in book.exits_of(request.order_id) if one.filled_quantity]
-        paid = sum((one.filled_amount for one in left), Decimal(0))
-        charges = order.charges_amount + sum((one.charges_amount for one in left), Decimal(0))
-        closed = sum(one.filled_quantity for one in left)
-        made = (paid - order.filled_amount) * request.side.sign - charges
+        closing = [one for one in book.exits_of(request.order_id) if one.filled_quantity]
+        paid = sum((one.filled_amount for one in closing), Decimal(0))
+        charges = order.charges_amount + sum((one.charges_amount for one in closing), Decimal(0))
+        closed = sum(one.filled_quantity for one in closing)
+        net = (paid - order.filled_amount) * request.side.sign - charges
         found.append(
             {
                 "at": order.sent_at.astimezone(zone).strftime("%H:%M:%S") if order.sent_at else "",
@@ -224,8 +230,8 @@ def round_trips(trader: Trader) -> list[dict[str, Any]]:
                 "quantity": order.filled_quantity,
                 "entry_price": order.average_price,
                 "exit_price": paid / closed if closed else None,
-                "exit": left[-1].request.reason if left else None,
-                "net_pnl_amount": made if closed == order.filled_quantity else None,
+                "exit": closing[-1].request.reason if closing else None,
+                "net_pnl_amount": net if closed == order.filled_quantity else None,
             }
         )
     return found
@@ -249,13 +255,13 @@ def _print_end(end: dict[str, Any]) -> None:
         f" after {end['charges_amount']:,.2f} charges, equity {end['equity_amount']:,.2f}"
     )
     for code, count in end["denied"].items():
-        results.print(f"  {count} refused: {code}")
+        results.print(f"  {count} denied: {code}")
     if end["positions"]:
-        results.print(f"  still held: {', '.join(held['symbol'] for held in end['positions'])}")
+        results.print(f"  open positions: {', '.join(held['symbol'] for held in end['positions'])}")
     if end["state"] != "active":
         results.print(f"  {end['state']}: {end['reason']}")
     results.print(
-        "  `./bourse orders` has every order; `./bourse journal export` gives the fills to dbt"
+        "  `./bourse orders` lists every order; `./bourse journal export` exports the fills to dbt"
     )
 
 
@@ -268,7 +274,7 @@ def _shown(value: Any) -> str:
 async def _intended_orders(
     publication: Publication, feed: Replay | WebSocketFeed, scans: LiveScans | None
 ) -> list[dict[str, Any]]:
-    """Return what the strategy would send on the first price after each signal."""
+    """Return the orders that the strategy would send at the first price after each signal."""
     book, strategy, rows = Book(publication.limits.capital_amount), SignalStrategy(), []
     prices = LastPrices(feed.symbols)
     async for records in feed.ticks():
@@ -304,13 +310,11 @@ def _print_orders(rows: list[dict[str, Any]], json: bool) -> None:
     for row in rows:
         table.add_row(*(_shown(value) for value in row.values()))
     print_whole(table)
-    results.print(
-        f"{len(rows)} orders would be asked for; nothing was sent, and no check was asked"
-    )
+    results.print(f"{len(rows)} orders would be generated; none was checked or sent")
 
 
 class _Screen:
-    """A live table on a terminal; a line an order elsewhere."""
+    """A live table on a terminal; nothing but the first line elsewhere."""
 
     def __init__(self, publication: Publication, feed: Replay | WebSocketFeed) -> None:
         self._publication = publication
@@ -324,7 +328,7 @@ class _Screen:
 
     def __enter__(self) -> _Screen:
         notes.print(
-            f"trading the {self._feed.name} with paper money, account"
+            f"trading the {self._feed.name} with paper money on account"
             f" {self._publication.limits.account}"
         )
         if notes.is_terminal:
@@ -336,7 +340,7 @@ class _Screen:
             self._live.stop()
 
     def show(self, trader: Trader) -> None:
-        """Bring what is shown up to what is."""
+        """Refresh the display."""
         now = clock.elapsed_seconds()
         if not notes.is_terminal or now - self._shown_at < 1 / REFRESHED_PER_SECOND:
             return
@@ -352,14 +356,14 @@ def _positions(trader: Trader) -> Table:
         table.add_column(name, justify="left" if name == "symbol" else "right")
     for held in trader.book.open_positions():
         last, _ = trader.prices.get(held.symbol, (None, None))
-        made = held.unrealized_amount(last) if last is not None else None
-        color = "green" if made is not None and made >= 0 else "red"
+        profit = held.unrealized_amount(last) if last is not None else None
+        color = "green" if profit is not None and profit >= 0 else "red"
         table.add_row(
             held.symbol,
             f"{held.quantity:,}",
             _shown(held.average_price),
             _shown(last),
-            f"[{color}]{_shown(made)}[/]",
+            f"[{color}]{_shown(profit)}[/]",
         )
     return table
 
@@ -372,7 +376,7 @@ def _summed_up(trader: Trader) -> str:
     most = book.session_start_amount * limits.max_daily_loss_pct / 100
     at = clock.now().astimezone(trader.publication.zone)
     trouble = trader.health_problems()
-    health = f"  [red]{escape('; '.join(trouble))}[/]" if trouble else "  [green]well[/]"
+    health = f"  [red]{escape('; '.join(trouble))}[/]" if trouble else "  [green]healthy[/]"
     return (
         f"{at:%H:%M:%S}  {book.state}  equity {equity:,.2f}"
         f"  day {equity - book.session_start_amount:+,.2f}"

@@ -1,4 +1,4 @@
-"""Where a session's ticks come from."""
+"""The sources of a session's ticks."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from duckbourse.warehouse import open_published
 
 log = structlog.get_logger()
 
-# what comes late is recorded
+# late ticks are still recorded this long after the close
 AFTER_CLOSE = timedelta(minutes=1)
-# of each share; its bars then have some five a minute
+# per symbol: about five ticks per minute bar
 SIMULATED_TICKS = 2_000
 
 
 class Source(StrEnum):
-    """What a session is traded on."""
+    """The source of a session's ticks."""
 
     MINUTES = "minutes"
     TICKS = "ticks"
@@ -44,10 +44,10 @@ def open_feed(
     publication: Publication, source: Source, *, speed: float, seed: int, instruments: Path | None
 ) -> Replay | WebSocketFeed:
     """
-    Return the ticks of a publication's session.
+    Return the feed of a publication's session.
 
-    `speed` and `seed` are of what is replayed or made up, `instruments` is Kite's list. Raise
-    ConfigurationError or BadInput where there are none.
+    `speed` applies to a replay or simulation, `seed` to a simulation; `instruments` is Kite's
+    instrument list. Raise ConfigurationError or BadInput if the source has no ticks.
     """
     day, calendar = publication.session_date, publication.limits.calendar
     match source:
@@ -74,28 +74,28 @@ def _minute_replay(publication: Publication, speed: float) -> Replay:
     if feed.start == feed.end:
         raise ConfigurationError(
             f"there are no minute bars of {day} to replay",
-            "name another session with --date, or deliver its minutes with `./bourse ingest`",
+            "choose another session with --date, or load its minutes with `./bourse ingest`",
         )
     return feed
 
 
 def kite_access(instruments: Path | None) -> tuple[SecretStr, SecretStr, Path]:
     """
-    Return the API key, today's access token and Kite's list of instruments.
+    Return the API key, today's access token and the path of Kite's instrument list.
 
-    Raise ConfigurationError for the one that is missing. This is checked before the calendar, so
-    that missing setup is reported on any day.
+    Raise ConfigurationError for whichever is missing. This runs before the calendar check, so that
+    missing setup is reported on any day.
     """
     api_key, access_token = settings().kite_api_key, settings().kite_access_token
     if api_key is None or access_token is None:
         raise ConfigurationError(
-            "there is no key or no access token for Kite",
+            "the API key or the access token for Kite is missing",
             "set BOURSE_KITE_API_KEY and today's BOURSE_KITE_ACCESS_TOKEN, or put them into .env",
         )
     if instruments is None:
         raise ConfigurationError(
-            "what Kite calls the instruments is not known",
-            "download https://api.kite.trade/instruments/NSE and name it with --instruments",
+            "Kite's instrument list is missing",
+            "download https://api.kite.trade/instruments/NSE and pass it with --instruments",
         )
     return api_key, access_token, instruments
 
@@ -109,13 +109,13 @@ def _kite_feed(publication: Publication, instruments: Path | None) -> WebSocketF
     if not tokens:
         raise ConfigurationError(
             f"{path} has none of the {len(publication.instruments)} symbols of {calendar}",
-            "their names in instruments.csv must be Kite's, such as INFY or NSE:INFY",
+            "symbols in instruments.csv must use Kite's names, such as INFY or NSE:INFY",
         )
     protocol = KiteProtocol(
         api_key,
         access_token,
         tokens,
-        on_order=lambda update: log.info("order update of Kite", order_id=update.get("order_id")),
+        on_order=lambda update: log.info("order update from Kite", order_id=update.get("order_id")),
         root=settings().kite_url,
     )
     opens, closes = publication.opens_at, publication.closes_at
@@ -127,7 +127,7 @@ def _kite_feed(publication: Publication, instruments: Path | None) -> WebSocketF
 def start_recorder(
     publication: Publication, feed: WebSocketFeed, scans: LiveScans | None
 ) -> Recorder:
-    """Return what records, after telling the scans what was recorded before."""
+    """Return a recorder of the session; the scans catch up on the ticks recorded earlier."""
     calendar, day = publication.limits.calendar, publication.session_date
     folder = settings().raw / "ticks"
     header = LogHeader(

@@ -1,11 +1,12 @@
 """
-The loop: ticks in; exits, wishes and checks; orders out; and what the broker says, taken in.
+The trading loop: ticks in; exits, strategy and checks; orders out; and the broker's updates.
 
-On every batch of ticks, in this order: they are recorded; the broker's news, the prices, exits,
-square-off and the loss of the day, then the strategy's wishes. Exits are outside the strategy: they
-run when it does not, and when ticks cannot be recorded or the session cannot be scanned. Commands
-from outside (halt, resume, square off) are files in the account's folder, so that they reach a loop
-that is too busy to listen and outlive one that was killed.
+Each batch of ticks is handled in this order: record and scan the ticks, update prices, handle the
+broker's updates and commands, evaluate exits, check the square-off time and the daily loss, then
+ask the strategy for orders. Exits do not depend on the strategy: they run when it does not, and
+also when ticks cannot be recorded or the session cannot be scanned. Commands from outside (halt,
+resume, square off) are files in the session folder, so they reach a loop that is too busy to listen
+and outlive one that was killed.
 """
 
 from __future__ import annotations
@@ -40,22 +41,22 @@ from duckbourse.trading.strategy import Strategy, exit_of
 
 log = structlog.get_logger()
 
-# an exit that was refused is tried again after so long, and this often; then a human must look
+# a rejected exit is retried after this delay and at most this often; then a human must intervene
 EXIT_RETRY_DELAY = timedelta(seconds=1)
 MAX_EXIT_ATTEMPTS = 10
-# without a tick for so long, the rest is looked after
+# without a tick for this long, the loop handles everything else
 IDLE_SECONDS = 0.5
-# how often it is looked whether something newer was published
+# how often to look for a newer publication
 REFRESH_SECONDS = 1.0
 
 
 class Trader:
     """
-    One account in one session.
+    Trades one account in one session.
 
-    `prices` are the last ones, with their instants. `each` is called after every batch, for a
-    screen. `scans` are asked for signals beside those that were published, `recorder` writes down
-    what comes, and `newer` returns a publication that took the place of the last one, if one did.
+    `prices` are the last prices with their instants. `on_batch` is called after every batch, for a
+    display. `scans` find signals in addition to the published ones, `recorder` writes the ticks to
+    disk, and `newer` returns a publication that replaced the last one, or None.
     """
 
     def __init__(
@@ -91,17 +92,16 @@ class Trader:
             {symbol: known.previous_close for symbol, known in publication.instruments.items()},
         )
         self.tick_count = 0
-        # ticks that were of no session, of another day or at no possible price: recorded, and not
-        # traded on
+        # ticks outside the session's hours or at an impossible price: recorded, but not traded on
         self.stray_tick_count = 0
-        # ticks lost to a full disk: the recording has a gap, and no position was opened on them
+        # ticks lost to a full disk: the recording has a gap, and no position is opened on them
         self.unrecorded_tick_count = 0
         self.is_stream_ready = False
         self.feed_problem = ""
         self._live_signals: dict[str, Signal] = {}
         self._refreshed_at = -math.inf
         self._loading: asyncio.Task[Publication | None] | None = None
-        # where the levels of the loop are told, such as equity
+        # sets a gauge of the loop, such as equity
         self.gauges: Callable[[str, float], None] | None = None
         self._sent_at: list[datetime] = []
         self._last_exit: dict[str, datetime] = {}
@@ -112,10 +112,10 @@ class Trader:
 
     async def start(self) -> tuple[str, ...]:
         """
-        Ask the broker for everything, and trade if it agrees with the book.
+        Reconcile with the broker, and become active if it agrees with the book.
 
-        Return the differences; where there are some it stays halted. A halt that somebody called
-        for stands until it is lifted.
+        Return the differences; with any, the account stays halted. A halt by command stands until
+        it is lifted.
         """
         was_halted = self.book.event_count > 0 and self.book.state is TradingState.HALTED
         reason = self.book.state_reason
@@ -147,10 +147,10 @@ class Trader:
 
     async def run(self) -> None:
         """
-        Trade until the feed ends; what is open then expires.
+        Trade until the feed ends; open orders then expire.
 
-        Where no tick comes, commands and the time of day are still looked at. A feed that cannot go
-        on halts, and raises BrokerError.
+        Without ticks, commands and the time of day are still handled. If the feed fails for good,
+        halt and raise BrokerError.
         """
         batches = self.feed.ticks()
         try:
@@ -174,7 +174,7 @@ class Trader:
         self.on_batch(self)
 
     async def on_records(self, records: Records) -> None:
-        """Write down what came, take it in, and do what it calls for."""
+        """Record a batch of ticks, update prices, and act on them."""
         if self.recorder is not None:
             try:
                 self.recorder.write(records)
@@ -196,7 +196,7 @@ class Trader:
         await self._step()
 
     def _fill_orders(self, records: Records) -> None:
-        """Tell the broker of the ticks of what it has orders of."""
+        """Pass the ticks of symbols with open orders to the broker."""
         places = [
             self._places[symbol]
             for symbol in self.broker.symbols_with_open_orders()
@@ -219,7 +219,7 @@ class Trader:
     async def _scan(self, scans: LiveScans, records: Records) -> None:
         try:
             found = await scans.on_ticks(records, clock.now())
-        except Exception as error:  # whatever it was: nothing more is found, and exits go on
+        except Exception as error:  # whatever it is, scanning stops and exits continue
             log.exception("scan failed")
             self._downgrade_to(TradingState.REDUCING, f"a scan failed: {error}", "scans")
             self.scans = None
@@ -230,7 +230,7 @@ class Trader:
             self._use_publication(self.publication)
 
     async def _refresh_publication(self) -> None:
-        """Go over to a newer publication, if there is one; it is read beside the loop."""
+        """Switch to a newer publication if there is one; it is loaded in a thread."""
         if self._loading is None:
             if clock.elapsed_seconds() - self._refreshed_at >= self.refresh_seconds:
                 self._refreshed_at = clock.elapsed_seconds()
@@ -247,7 +247,7 @@ class Trader:
         if publication is not None:
             self._use_publication(publication)
             self._record_publication()
-            log.info("publication", build_id=publication.build_id)
+            log.info("publication loaded", build_id=publication.build_id)
 
     def _use_publication(self, publication: Publication) -> None:
         signals = {signal.signal_id: signal for signal in publication.signals} | self._live_signals
@@ -259,13 +259,13 @@ class Trader:
             self.manager.set_state(state, reason, by)
 
     def on_health(self, what: str, is_healthy: bool) -> None:
-        """Hear from the feed: on one that is not well nothing is opened, until a tick comes."""
+        """Handle a change of the feed's health; if unhealthy, open nothing until the next tick."""
         self.feed_problem = "" if is_healthy else what
         if not is_healthy:
             self.is_stream_ready = False
 
     async def _step(self) -> None:
-        """Do what ticks, the time, the broker and people call for."""
+        """Act on the broker's updates, commands, exits, daily limits and the strategy."""
         self._poll_broker()
         self.manager.check_journal()
         for command in pending(self.folder):
@@ -279,7 +279,7 @@ class Trader:
             self._set_gauges(self.gauges)
 
     def health_problems(self) -> list[str]:
-        """Return why the loop is not trading, or not as it should; nothing is well."""
+        """Return the reasons why the loop is not trading normally; empty if healthy."""
         reasons = []
         if self.book.state is not TradingState.ACTIVE:
             reasons.append(f"{self.book.state}: {self.book.state_reason}")
@@ -298,26 +298,26 @@ class Trader:
             return self.strategy.generate_orders(
                 self.publication, self.book, self.prices, clock.now()
             )
-        except Exception as error:  # it is somebody's own: it is not asked again, and exits go on
+        except Exception as error:  # user code: it is disabled, and exits continue
             log.exception("strategy failed")
             self._downgrade_to(TradingState.REDUCING, f"the strategy failed: {error!r}", "strategy")
             self.strategy = None
             return ()
 
-    def _set_gauges(self, told: Callable[[str, float], None]) -> None:
+    def _set_gauges(self, set_gauge: Callable[[str, float], None]) -> None:
         equity = self.book.equity_amount(self.prices)
-        told("equity_amount", float(equity))
-        told("session_pnl_amount", float(equity - self.book.session_start_amount))
-        told("open_orders", len(self.book.live))
-        told("positions", len(self.book.open_positions()))
-        told("ticks", self.tick_count)
-        told("stray_ticks", self.stray_tick_count)
-        told("unrecorded_ticks", self.unrecorded_tick_count)
+        set_gauge("equity_amount", float(equity))
+        set_gauge("session_pnl_amount", float(equity - self.book.session_start_amount))
+        set_gauge("open_orders", len(self.book.live))
+        set_gauge("positions", len(self.book.open_positions()))
+        set_gauge("ticks", self.tick_count)
+        set_gauge("stray_ticks", self.stray_tick_count)
+        set_gauge("unrecorded_ticks", self.unrecorded_tick_count)
         for name, figure in self.feed.counters().items():
-            told(f"feed_{name}", figure)
+            set_gauge(f"feed_{name}", figure)
 
     def pre_trade_check(self, book: Book, request: Request) -> None:
-        """Check an order; it is what the manager asks before each."""
+        """Check an order before the manager sends it; raise OrderDeniedError if it may not be."""
         now = clock.now()
         self._sent_at = [at for at in self._sent_at if now - at < timedelta(seconds=1)]
         limits = self.publication.limits
@@ -341,7 +341,7 @@ class Trader:
         self._sent_at.append(now)
 
     async def close_all(self, reason: Reason) -> None:
-        """Cancel what is open and close what is held."""
+        """Cancel open orders and close all positions."""
         await self.manager.cancel_open()
         self._poll_broker()
         for entry in self._held_entries():
@@ -423,7 +423,7 @@ class Trader:
                 await self.manager.cancel_open()
             case "resume":
                 if self.book.differences:
-                    log.warning("not resumed", differences=self.book.differences)
+                    log.warning("resume refused", differences=self.book.differences)
                 else:
                     self.manager.set_state(TradingState.ACTIVE, command.reason, command.by)
             case "square-off":

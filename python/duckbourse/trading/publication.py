@@ -1,7 +1,7 @@
 """
-What the loop takes from a publication, loaded whole, so that the file is closed again at once.
+What the loop needs from a publication, loaded completely so that the file is closed again at once.
 
-Times in the file are the exchange's; here they are instants in UTC.
+Times in the file are exchange-local; here they are instants in UTC.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from duckbourse.risk.limits import Covariances, Instrument, Limits
 from duckbourse.settings import settings
 from duckbourse.warehouse import open_published
 
-# half a year: a share that has been listed for so long can be traded
+# half a year: a stock listed for this long can be traded
 COVARIANCE_SESSIONS = 125
 
 
 class Signal(msgspec.Struct, frozen=True, kw_only=True):
-    """A row of `scanners.signals` of the session; `exit_at` and `known_at` are instants."""
+    """A row of the session in `scanners.signals`; `known_at` and `exit_at` are instants in UTC."""
 
     signal_id: str
     scanner: str
@@ -50,8 +50,8 @@ class Publication(msgspec.Struct, frozen=True, kw_only=True):
     """
     One publication, for one account and session.
 
-    `sessions_behind` is how many sessions of the calendar lie between the last that it has bars of
-    and the one that is traded: 0 and 1 are what a build of the prior session has.
+    `sessions_behind` is the number of sessions after the last one with daily bars, up to and
+    including the one being traded: 0 or 1 if the build includes the prior session.
     """
 
     build_id: str
@@ -68,12 +68,12 @@ class Publication(msgspec.Struct, frozen=True, kw_only=True):
     covariances: Covariances
 
     def at(self, of_day: time) -> datetime:
-        """Return the instant of a time of day of the session."""
+        """Return the instant of a time of day in this session."""
         return instant(datetime.combine(self.session_date, of_day), self.zone)
 
 
 def instant(local: datetime, zone: ZoneInfo) -> datetime:
-    """Return an exchange's own time as an instant in UTC."""
+    """Return an exchange-local time as an instant in UTC."""
     return local.replace(tzinfo=zone).astimezone(UTC)
 
 
@@ -84,10 +84,10 @@ def load(
     scanners: frozenset[str],
 ) -> Publication:
     """
-    Read what the account needs for a session, which is the last with minute bars unless given.
+    Read what the account needs for a session; by default the last one with minute bars.
 
-    `scanners` are `scanner` or `scanner.preset`; none is all. Raise ConfigurationError for an
-    account or a session that is not there.
+    `scanners` holds names such as `crp` or `crp.standard`; empty means all. Raise
+    ConfigurationError for an unknown account or session.
     """
     read = _Reader(connection)
     limits = _limits(read, account)
@@ -103,7 +103,7 @@ def load(
     )
     if not found:
         raise ConfigurationError(
-            f"{day} is no session of {limits.calendar}", "name another with --date"
+            f"{day} is not a session of {limits.calendar}", "choose another with --date"
         )
     (opens, closes) = found[0]
     instruments = _instruments(read, limits.calendar, day)
@@ -159,7 +159,7 @@ def session_today(account: str) -> date:
 def to_signals(
     rows: list[dict[str, Any]], zone: ZoneInfo, scanners: frozenset[str]
 ) -> tuple[Signal, ...]:
-    """Return rows of `scanners.signals` as the loop has them, in the order in which it follows."""
+    """Convert rows of `scanners.signals` to signals, in the order in which they are followed."""
     found = [
         msgspec.convert(_signal_row(row, zone), Signal, strict=False)
         for row in rows
@@ -169,7 +169,7 @@ def to_signals(
 
 
 def signal_order(signal: Signal) -> tuple[datetime, float, str]:
-    """Return what signals are sorted by: the first known, then the best ranked."""
+    """Return the sort key of a signal: earliest first, then best rank."""
     rank = math.inf if signal.signal_rank is None else signal.signal_rank
     return signal.known_at, rank, signal.signal_id
 
@@ -191,9 +191,9 @@ def _signal_row(row: dict[str, Any], zone: ZoneInfo) -> dict[str, Any]:
 
 class Publications:
     """
-    The publications of an account and session, one after the other, as they come.
+    Successive publications for one account and session.
 
-    Without signals they are for a session that is scanned as it comes.
+    Without signals they serve a session that is scanned live.
     """
 
     def __init__(
@@ -213,7 +213,7 @@ class Publications:
         self._seen: tuple[int, int] | None = None
 
     def newer(self) -> Publication | None:
-        """Return what was published since the last time, or None; raise as `load` does."""
+        """Return the publication if it is newer than the last one, or None; raise as `load`."""
         state = self._path.stat() if self._path.exists() else None
         found = (state.st_ino, state.st_mtime_ns) if state else None
         if found is not None and found == self._seen:
@@ -228,7 +228,7 @@ class Publications:
 
 
 class _Reader:
-    """A connection that answers with rows; a relation that is not there is told with a remedy."""
+    """Queries a connection; a missing relation raises PublicationError with a remedy."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
@@ -249,7 +249,7 @@ class _Reader:
 
 
 def _decimal_text(row: dict[str, Any]) -> dict[str, Any]:
-    # a double of a seed is the decimal that was written there
+    # the text of a double from a seed is the decimal written there
     return {name: str(value) if isinstance(value, float) else value for name, value in row.items()}
 
 
@@ -264,7 +264,7 @@ def _limits(read: _Reader, account: str) -> Limits:
     if account not in rows:
         raise ConfigurationError(
             f"there is no account {account!r}",
-            f"those of seeds/reference/trading_accounts.csv are {', '.join(sorted(rows))}",
+            f"seeds/reference/trading_accounts.csv has {', '.join(sorted(rows))}",
         )
     return msgspec.convert(rows[account], Limits, strict=False)
 
@@ -276,7 +276,7 @@ def _last_session(read: _Reader, calendar: str) -> date:
     if day is None:
         raise ConfigurationError(
             f"there are no minute bars of {calendar} to trade on",
-            "deliver some with `./bourse ingest`, or name another account with --account",
+            "load some with `./bourse ingest`, or choose another account with --account",
         )
     return date.fromisoformat(str(day))
 

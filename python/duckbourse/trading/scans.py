@@ -1,4 +1,4 @@
-"""The session's own scans, while it is traded: ticks in, and at each cutoff the signals."""
+"""Live scans of the session being traded: ticks in, and signals at each cutoff."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from duckbourse.streaming.feed import Records
 from duckbourse.streaming.live import LiveSession
 from duckbourse.trading.publication import Publication, Signal, to_signals
 
-# so many ticks are made into minutes before a scan is due, so that memory is flat
+# build minutes at the latest after this many ticks, so that memory stays flat
 MAX_PENDING = 100_000
 
 
 class LiveScans:
     """
-    What is found in a session as its ticks come.
+    Finds the signals of a session as its ticks arrive.
 
-    A scan takes as long as some hundred batches of ticks, so it runs beside the loop, which goes on
-    with exits meanwhile; one that `waits` has the clock of its ticks and stands still for it.
+    A scan takes as long as a few hundred batches of ticks, so it runs in a thread while the loop
+    continues with exits. If `waits`, as in a replay whose clock is its ticks, the loop waits for
+    the scan.
     """
 
     def __init__(
@@ -37,7 +38,7 @@ class LiveScans:
         self._zone = publication.zone
         self._scanners = scanners
         self._waits = waits
-        # in the time of the exchange
+        # cutoffs still to come, exchange-local
         self._due = [
             datetime.combine(publication.session_date, cutoff) for cutoff in session.cutoffs()
         ]
@@ -47,19 +48,20 @@ class LiveScans:
         self._running: Future[tuple[Signal, ...]] | None = None
 
     def catch_up(self, records: Records) -> None:
-        """Take in what came of the session before it was broken off."""
+        """Add the ticks received before an interruption."""
         self._add(records)
 
     def close(self) -> None:
-        """Let the scan that is running end, and forget the session."""
+        """Wait for a running scan, then close the session."""
         self._worker.shutdown()
         self.session.close()
 
     async def on_ticks(self, records: Records, now: datetime) -> tuple[Signal, ...]:
         """
-        Take in ticks that came now, and return signals that were found since the last time.
+        Add ticks received now; return the signals found since the last call.
 
-        A scan is due when its cutoff is past, and the time for late ticks too; these are none.
+        A scan is due once its cutoff and the allowance for late ticks have passed, so the ticks of
+        this call are not part of it.
         """
         over = self._completed_until(now)
         is_due = self._pending_count >= MAX_PENDING or (bool(self._due) and self._due[0] <= over)
@@ -80,8 +82,8 @@ class LiveScans:
         self._pending_count += len(records)
 
     def _completed_until(self, now: datetime) -> datetime:
-        """Return the start of the first minute that is not over, in the time of the exchange."""
-        # a tick that comes in the last instant is not late yet
+        """Return the start of the first incomplete minute, exchange-local."""
+        # a tick at the last instant of the allowance is not late yet
         last = now - self.session.late - timedelta.resolution
         return last.astimezone(self._zone).replace(second=0, microsecond=0, tzinfo=None)
 

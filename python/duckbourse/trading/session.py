@@ -1,4 +1,4 @@
-"""A session of an account from its start to its end, with everything put together."""
+"""A trading session of an account from start to end, with all its parts wired together."""
 
 from __future__ import annotations
 
@@ -44,14 +44,13 @@ def trade_session(
     newer: Callable[[], Publication | None] = lambda: None,
 ) -> tuple[Trader, tuple[str, ...]]:
     """
-    Trade a session with the paper broker, and return what there is at its end.
+    Trade a session with the paper broker; return the trader and the reconciliation differences.
 
-    The clock of a replay is the feed's. A session that was broken off goes on after its last event.
-    The second is where the broker and the book differ; then nothing is traded. `scans`, `recorder`
-    and `newer` are as in Trader.
+    With differences, nothing is traded. In a replay, the feed's time is the clock. An interrupted
+    session resumes after its last event. `scans`, `recorder` and `newer` are as in Trader.
     """
-    with _logged_to(folder.path / LOG), _timed_by(feed):
-        journal, told = open_journal(folder.path)
+    with _log_to(folder.path / LOG), _replay_clock(feed):
+        journal, recorded = open_journal(folder.path)
         broker = PaperBroker(
             folder.path,
             {symbol: known.tick_size for symbol, known in publication.instruments.items()},
@@ -59,11 +58,11 @@ def trade_session(
             rules,
         )
         try:
-            if told and isinstance(feed, Replay):
-                before = feed.resume_after(max(event.at for event in told))
+            if recorded and isinstance(feed, Replay):
+                before = feed.resume_after(max(event.at for event in recorded))
                 if scans is not None:
                     scans.catch_up(before)
-            book = rebuild_book(folder.capital_amount, told, lambda _: None)
+            book = rebuild_book(folder.capital_amount, recorded, lambda _: None)
             manager = Manager(
                 book,
                 journal,
@@ -85,7 +84,7 @@ def trade_session(
             )
             if isinstance(feed, WebSocketFeed):
                 feed.on_health = trader.on_health
-            with _watched(trader, metrics_port):
+            with _monitoring(trader, metrics_port):
                 differences = asyncio.run(_run(trader))
         finally:
             broker.close()
@@ -97,14 +96,14 @@ def trade_session(
     return trader, differences
 
 
-def _timed_by(feed: Replay | WebSocketFeed) -> AbstractContextManager[None]:
+def _replay_clock(feed: Replay | WebSocketFeed) -> AbstractContextManager[None]:
     if isinstance(feed, Replay):
         return clock.driven_by(lambda: feed.at)
     return nullcontext()
 
 
 @contextmanager
-def _watched(trader: Trader, port: int | None) -> Iterator[None]:
+def _monitoring(trader: Trader, port: int | None) -> Iterator[None]:
     account = trader.publication.limits.account
     notifier = Notifier(account, settings())
     trader.manager.listeners.append(notifier.on_event)
@@ -137,14 +136,14 @@ async def _run(trader: Trader) -> tuple[str, ...]:
 
 
 @contextmanager
-def _logged_to(path: Path) -> Iterator[None]:
-    """Append what is logged to a file; once that is closed, logging is again as it was."""
+def _log_to(path: Path) -> Iterator[None]:
+    """Append the log to a file until the end of the block, then restore the configuration."""
     before = structlog.get_config()
     with path.open("a") as file:
         structlog.configure(
             processors=[
                 structlog.processors.add_log_level,
-                _stamped,
+                _add_time,
                 structlog.processors.format_exc_info,
                 structlog.processors.JSONRenderer(),
             ],
@@ -157,7 +156,7 @@ def _logged_to(path: Path) -> Iterator[None]:
             structlog.configure(**before)
 
 
-def _stamped(
+def _add_time(
     logger: object, name: str, event: structlog.typing.EventDict
 ) -> structlog.typing.EventDict:
     event["at"] = clock.now().isoformat()

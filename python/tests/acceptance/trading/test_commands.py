@@ -86,7 +86,7 @@ def test_what_would_be_sent_is_not_sent(bourse: Run, tmp_path: Path) -> None:
 def test_commands_wait_for_the_loop(bourse: Run, tmp_path: Path, name: str) -> None:
     bourse("trade", "--scanner", "crp")
     done = bourse(name)
-    assert done.stdout == f"paper_us on 2010-05-28: {name} is asked for\n"
+    assert done.stdout == f"paper_us on 2010-05-28: {name} requested\n"
     folder = tmp_path / "data" / "trading" / "paper_us" / "2010-05-28" / "commands"
     assert len(list(folder.glob("*.json"))) == 1
 
@@ -96,7 +96,7 @@ def test_commands_wait_for_the_loop(bourse: Run, tmp_path: Path, name: str) -> N
     [
         (("orders",), 2, "nothing has been traded"),
         (("trade", "--account", "mine"), 2, "there is no account 'mine'"),
-        (("trade", "--date", "2010-05-29"), 2, "2010-05-29 is no session of XNYS"),
+        (("trade", "--date", "2010-05-29"), 2, "2010-05-29 is not a session of XNYS"),
         (("trade", "--date", "2015-06-01"), 2, "there are no minute bars of 2015-06-01"),
         (("trade", "--account", "paper_india"), 2, "there are no minute bars of XNSE"),
     ],
@@ -199,13 +199,19 @@ def test_a_made_up_session_is_the_same_again(
     ("words", "said"),
     [
         (("--feed", "ticks", *LAST), "no ticks of XNYS on 2010-05-28 were recorded"),
-        (("--feed", "zerodha"), "there is no key or no access token for Kite"),
+        (("--feed", "zerodha"), "the API key or the access token for Kite is missing"),
         (("--feed", "nothing"), "'nothing' is not one of"),
         (("--feed", "zerodha", *LAST), "--feed zerodha is live: it takes neither --date nor"),
         (("--feed", "zerodha", "--speed", "60"), "--feed zerodha is live: it takes neither --date"),
-        (("--instruments", "NSE.csv"), "--feed minutes needs no instruments"),
-        (("--feed", "ticks", *LAST, "--instruments", "N"), "--feed ticks needs no instruments"),
-        (("--feed", "simulated", "--instruments", "N"), "--feed simulated needs no instruments"),
+        (("--instruments", "NSE.csv"), "--feed minutes does not use --instruments"),
+        (
+            ("--feed", "ticks", *LAST, "--instruments", "N"),
+            "--feed ticks does not use --instruments",
+        ),
+        (
+            ("--feed", "simulated", "--instruments", "N"),
+            "--feed simulated does not use --instruments",
+        ),
     ],
 )
 def test_a_feed_that_is_not_there_is_said(bourse: Run, words: tuple[str, ...], said: str) -> None:

@@ -433,7 +433,7 @@ def test_a_broker_that_refuses_half_leaves_nothing_open(session: SessionFixture)
 def test_what_is_not_there_is_said(session: SessionFixture) -> None:
     with pytest.raises(ConfigurationError, match="there is no account 'mine'"):
         load(session.bars, "mine", DAY, frozenset())
-    with pytest.raises(ConfigurationError, match="2010-05-29 is no session of XNYS"):
+    with pytest.raises(ConfigurationError, match="2010-05-29 is not a session of XNYS"):
         load(session.bars, "paper_us", date(2010, 5, 29), frozenset())
     with pytest.raises(ConfigurationError, match="no minute bars of XNSE"):
         load(session.bars, "paper_india", None, frozenset())
