@@ -1,17 +1,17 @@
 """
-The order path: from a wish through every check and the journal to the broker.
+The order path: from an order request through every check and the journal to the broker.
 
     .venv/bin/python -m venv target/nautilus && target/nautilus/bin/pip install nautilus_trader
     .venv/bin/python python/benchmarks/bench_orders.py --nautilus target/nautilus/bin/python
 
-A broker that answers at once takes what is sent, so that what is measured is ours. Orders one by
-one, each waiting for the disk; the same without waiting (SQLite's `synchronous` off, which no
-account is ever traded with); a hundred at once, which share their commits; what is read again after
-a crash; and the whole loop on the shipped session, with its exits, checks and paper broker.
+The broker accepts every order at once, so the time measured is ours alone. Cases: orders one by
+one, each waiting for the disk; the same without waiting (SQLite's `synchronous` off, which is never
+used for trading); a hundred at once, which share their commits; reading the journal after a crash;
+and the whole loop on the sample session with its exits, checks and paper broker.
 
-Beside it NautilusTrader, from submit to filled in memory; its order is on no disk.
+For comparison NautilusTrader, from submit to filled in memory; it writes no order to disk.
 
-The disk counts for most of the first: its own time for an append and fdatasync is the last line.
+The disk dominates the first case: the last line is its own time for an append and fdatasync.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ NOW = datetime(2010, 5, 28, 14, 0, tzinfo=UTC)
 
 
 class AtOnce:
-    """A broker that takes everything and says nothing."""
+    """A broker that accepts every order and sends no updates."""
 
     name = "at once"
 
@@ -95,20 +95,20 @@ class AtOnce:
 
 
 def wide(limits: Limits) -> Limits:
-    """Return limits of which every one is asked and none refuses."""
+    """Return limits that are all checked and never deny."""
     names = (name for name in limits.__struct_fields__ if name.startswith("max_"))
-    told = {name: getattr(limits, name) for name in names}
-    most = {name: type(value)(10**9) for name, value in told.items() if value is not None}
+    values = {name: getattr(limits, name) for name in names}
+    most = {name: type(value)(10**9) for name, value in values.items() if value is not None}
     return replace(limits, **most)
 
 
 @contextmanager
 def harness(publication: Publication, *, is_durable: bool) -> Iterator[tuple[Manager, Path]]:
-    """Yield a manager whose checks are all asked, on a journal of its own."""
+    """Yield a manager that runs all checks, with its own journal."""
     folder = Path(tempfile.mkdtemp(dir=PROJECT / "target"))
     connected = journal._connect
     if not is_durable:
-        journal._connect = _careless
+        journal._connect = _connect_unsafely
     opened, _ = open_journal(folder)
     broker = AtOnce()
     book = Book(publication.limits.capital_amount)
@@ -148,7 +148,7 @@ def harness(publication: Publication, *, is_durable: bool) -> Iterator[tuple[Man
         shutil.rmtree(folder)
 
 
-def _careless(path: Path) -> Any:
+def _connect_unsafely(path: Path) -> Any:
     connection = _connect(path)
     connection.execute("pragma synchronous = off")
     return connection
@@ -182,7 +182,7 @@ def one_by_one(publication: Publication, count: int, *, is_durable: bool) -> dic
                 started = time.perf_counter_ns()
                 await manager.place(request)
                 took.append((time.perf_counter_ns() - started) / 1000)
-                # nothing is left open, so that every order is checked against the same book
+                # leave nothing open, so that every order is checked against the same book
                 manager._advance(request.order_id, State.REJECTED)
 
         asyncio.run(play())
@@ -227,11 +227,11 @@ def read_again(publication: Publication, count: int) -> dict[str, float]:
         asyncio.run(play())
         manager.journal.close()
         started = time.perf_counter()
-        opened, told = open_journal(folder)
-        rebuild_book(publication.limits.capital_amount, told, lambda _: None)
+        opened, recorded = open_journal(folder)
+        rebuild_book(publication.limits.capital_amount, recorded, lambda _: None)
         took = time.perf_counter() - started
         opened.close()
-    return {"events": len(told), "seconds": took}
+    return {"events": len(recorded), "seconds": took}
 
 
 def whole_loop(publication: Publication, file: Path) -> dict[str, float]:
@@ -281,38 +281,38 @@ def the_disk(count: int) -> dict[str, float]:
 
 
 def main() -> None:
-    """Measure each in turn, and print a table."""
+    """Measure each case in turn and print a table."""
     import structlog
 
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
-    words = argparse.ArgumentParser(
+    parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    words.add_argument("--orders", type=int, default=5_000)
-    words.add_argument("--events", type=int, default=600_000)
-    words.add_argument("--file", type=Path, default=PROJECT / "data" / "duckbourse.duckdb")
-    words.add_argument("--nautilus", help="a Python that has nautilus_trader")
-    words.add_argument("--json", action="store_true")
-    said = words.parse_args()
-    connection = open_published(said.file)
+    parser.add_argument("--orders", type=int, default=5_000)
+    parser.add_argument("--events", type=int, default=600_000)
+    parser.add_argument("--file", type=Path, default=PROJECT / "data" / "duckbourse.duckdb")
+    parser.add_argument("--nautilus", help="a Python with nautilus_trader installed")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    connection = open_published(options.file)
     publication = load(connection, "paper_us", DAY, frozenset())
     connection.close()
     publication = replace(publication, limits=wide(publication.limits))
-    count = said.orders
+    count = options.orders
     rows = {
         "one by one, on disk": one_by_one(publication, count, is_durable=True),
         "one by one, not waiting": one_by_one(publication, count, is_durable=False),
         "a hundred at once": in_bursts(publication, 4 * count, 100),
-        "read again": read_again(publication, said.events),
-        "the whole loop": whole_loop(publication, said.file),
+        "read again": read_again(publication, options.events),
+        "the whole loop": whole_loop(publication, options.file),
         "the disk alone": the_disk(1_000),
     }
-    if said.nautilus:
+    if options.nautilus:
         script = str(Path(__file__).with_name("nautilus_orders.py"))
-        command = [said.nautilus, script, str(count)]
+        command = [options.nautilus, script, str(count)]
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
         rows["NautilusTrader, in memory"] = json.loads(done.stdout.splitlines()[-1])
-    show_figures(rows, said.json)
+    show_figures(rows, options.json)
 
 
 if __name__ == "__main__":

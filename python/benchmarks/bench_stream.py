@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 from pydantic import SecretStr
 
-from benchmarks.contest import Figures, Way, run, run_child, words
+from benchmarks.contest import Figures, Way, parser, run, run_child
 
 SYMBOLS, TICKS = 500, 200_000
 TICKS_A_FRAME = (1, 10, 100)
@@ -39,7 +39,7 @@ PAISA = 10_000  # in millionths
 
 
 def make_frames(path: Path, ticks_a_frame: int) -> None:
-    """Write frames of one size, each a row, whose prices and volumes move as they may."""
+    """Write frames of one size, one per row, with plausible prices and volumes."""
     from duckbourse.brokers.zerodha.stream import FULL
 
     chance = np.random.default_rng(1)
@@ -85,13 +85,13 @@ def prices(folder: Path, pass_bytes: int) -> tuple[Callable[[], Any], Callable[[
         for of_pass in passes:
             records = protocol.decode(of_pass, np.full(len(of_pass), RECEIVED))
             count += len(records)
-            last[records["symbol"]] = records["price"]  # of one that is there twice, the later
+            last[records["symbol"]] = records["price"]  # if a symbol occurs twice, the later wins
         return count, last
 
     def figures(found: tuple[int, Any]) -> Figures:
         count, last = found
-        told = zip(protocol.symbols, last.tolist(), strict=True)
-        return figures_of(count, {TOKENS[symbol]: price // PAISA for symbol, price in told})
+        prices = zip(protocol.symbols, last.tolist(), strict=True)
+        return figures_of(count, {TOKENS[symbol]: price // PAISA for symbol, price in prices})
 
     return compute, figures
 
@@ -156,29 +156,29 @@ WAYS: dict[str, Way] = {
 
 
 def main() -> None:
-    """Make frames, run every way on them, and print a table."""
-    parser = words(__doc__, "stream_benchmark")
-    said = parser.parse_args()
-    if said.child:
-        run_child(WAYS, said.child, said.folder, said.repeat)
+    """Generate frames, run every decoder on them, and print a table."""
+    arguments = parser(__doc__, "stream_benchmark")
+    options = arguments.parse_args()
+    if options.child:
+        run_child(WAYS, options.child, options.folder, options.repeat)
         return
     rows: dict[int, dict[str, Any]] = {}
     for ticks_a_frame in TICKS_A_FRAME:
-        folder = said.folder / str(ticks_a_frame)
+        folder = options.folder / str(ticks_a_frame)
         folder.mkdir(parents=True, exist_ok=True)
         make_frames(folder / "frames.npy", ticks_a_frame)
-        title = f"{ticks_a_frame} to a frame"
+        title = f"{ticks_a_frame} per frame"
         rows[ticks_a_frame] = run(
-            __file__, title, folder, WAYS, lambda one, other: one != other, said.repeat
+            __file__, title, folder, WAYS, lambda one, other: one != other, options.repeat
         )
-    if said.json:
+    if options.json:
         print(json.dumps(rows, indent=2))
         return
     show_rates(rows)
 
 
 def show_rates(rows: dict[int, dict[str, Any]]) -> None:
-    """Print ticks of a CPU second, and how often those of the official client."""
+    """Print ticks per CPU second, and the multiple of the official client."""
     from rich.console import Console
     from rich.table import Table
 
