@@ -34,14 +34,14 @@ ORDERS_A_ROUND = 150
 
 async def trade(folder: Path, socket: Path, number: int, count: int, cpu_seconds: float) -> None:
     """
-    Be the trader of one round; say what is placed, and when all is recovered.
+    Run the trader of one round; print placed orders and the end of recovery.
 
-    Die once so many are placed and so much more work is done.
+    Die after `count` orders are placed and `cpu_seconds` more work is done.
     """
     placed_count = 0
-    journal, told = open_journal(folder)
+    journal, recorded = open_journal(folder)
     manager = Manager(
-        rebuild_book(CAPITAL, told, lambda _: None),
+        rebuild_book(CAPITAL, recorded, lambda _: None),
         journal,
         RemoteBroker(socket),
         check=no_check,
@@ -76,7 +76,7 @@ def rounds(folder: Path, count: int) -> None:
     environment = {**os.environ, "PYTHONPATH": str(PROJECT / "python")}
     words = [str(folder / "journal"), str(folder / "exchange.socket")]
     for number in range(count):
-        # on the day of the test, as this process is
+        # on the simulated day of this test
         now, cpu_seconds = clock.now().isoformat(), draw.uniform(0, 0.05)
         moment = (now, str(number), str(draw.randint(1, 100)), str(cpu_seconds))
         child = subprocess.run(
@@ -87,12 +87,12 @@ def rounds(folder: Path, count: int) -> None:
             check=False,
         )
         assert child.returncode in DEATHS
-        first, *said = child.stdout.split("\n")
+        first, *lines = child.stdout.split("\n")
         assert first == "recovered", first
-        placed |= {line.split()[1] for line in said[:-1] if line.startswith("placed")}
-    # the end: everything is asked for, and everything is the exchange's
-    journal, told = open_journal(folder / "journal")
-    book = rebuild_book(CAPITAL, told, lambda _: None)
+        placed |= {line.split()[1] for line in lines[:-1] if line.startswith("placed")}
+    # at the end, everything reconciles with the exchange
+    journal, recorded = open_journal(folder / "journal")
+    book = rebuild_book(CAPITAL, recorded, lambda _: None)
     broker = RemoteBroker(folder / "exchange.socket")
     manager = Manager(
         book,

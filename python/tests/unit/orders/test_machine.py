@@ -41,10 +41,10 @@ from tests.unit.orders.test_manager import ManagerHarness
 
 
 class PatientManager(Manager):
-    """Looks up what is unknown when it is told to, so that a sequence is the same each time."""
+    """Looks up unknown orders only on request, so that a sequence is reproducible."""
 
-    def __init__(self, *words: Any, **named: Any) -> None:
-        super().__init__(*words, **named)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
         self.waiting: list[Awaitable[None]] = []
 
     def _in_background(self, work: Awaitable[None]) -> None:
@@ -65,12 +65,12 @@ class Trading(RuleBasedStateMachine):
         self.folder = Path(tempfile.mkdtemp())
         self.loop = asyncio.new_event_loop()
         self.harness: ManagerHarness = PatientHarness(self.folder, FakeExchange())
-        self.asked = 0
-        # what the exchange said and nobody heard yet
-        self.wire: list[Update] = []
+        self.order_count = 0
+        # updates in flight: sent by the exchange, not received yet
+        self.in_flight: list[Update] = []
 
     def teardown(self) -> None:
-        self.everything_is_asked_for()
+        self.reconcile_everything()
         self._end()
         again = rebuild_book(CAPITAL, read_journal(self.folder), lambda _: None)
         assert again.orders == self.harness.book.orders
@@ -85,7 +85,7 @@ class Trading(RuleBasedStateMachine):
         self.harness.journal.close()
 
     def _listen(self) -> None:
-        self.wire += self.harness.exchange.outbox
+        self.in_flight += self.harness.exchange.outbox
         self.harness.exchange.outbox = []
 
     @rule(
@@ -95,17 +95,17 @@ class Trading(RuleBasedStateMachine):
         fault=st.sampled_from(["", "", "lost_before", "lost_after", "refused"]),
     )
     def place(self, symbol: str, side: Side, quantity: int, fault: str) -> None:
-        self.asked += 1
+        self.order_count += 1
         self.harness.broker.faults = Faults(**{fault: 1}) if fault else Faults()
-        asked = request(f"order {self.asked}", symbol=symbol, side=side, quantity=quantity)
+        asked = request(f"order {self.order_count}", symbol=symbol, side=side, quantity=quantity)
         self.loop.run_until_complete(self.harness.manager.place(asked))
         self.harness.broker.faults = Faults()
         self._listen()
 
-    @precondition(lambda self: self.asked)
+    @precondition(lambda self: self.order_count)
     @rule(data=st.data())
     def place_once_more(self, data: st.DataObject) -> None:
-        number = data.draw(st.integers(1, self.asked))
+        number = data.draw(st.integers(1, self.order_count))
         self.loop.run_until_complete(self.harness.manager.place(request(f"order {number}")))
 
     @precondition(lambda self: self.harness.exchange.orders)
@@ -131,18 +131,18 @@ class Trading(RuleBasedStateMachine):
         self.harness.broker.faults = Faults()
         self._listen()
 
-    @precondition(lambda self: self.wire)
+    @precondition(lambda self: self.in_flight)
     @rule(data=st.data(), is_kept=st.booleans())
-    def hear(self, data: st.DataObject, is_kept: bool) -> None:
-        """Any update, in any order; what is kept on the wire comes again."""
-        number = data.draw(st.integers(0, len(self.wire) - 1))
-        update = self.wire[number] if is_kept else self.wire.pop(number)
+    def receive(self, data: st.DataObject, is_kept: bool) -> None:
+        """Receive any update, in any order; one that is kept arrives again."""
+        number = data.draw(st.integers(0, len(self.in_flight) - 1))
+        update = self.in_flight[number] if is_kept else self.in_flight.pop(number)
         self.harness.manager.on_update(update)
 
-    @precondition(lambda self: self.wire)
+    @precondition(lambda self: self.in_flight)
     @rule()
     def lose(self) -> None:
-        self.wire.pop(0)
+        self.in_flight.pop(0)
 
     @rule()
     def look_up(self) -> None:
@@ -152,11 +152,11 @@ class Trading(RuleBasedStateMachine):
     @rule()
     def restart(self) -> None:
         self._end()
-        self.harness = self.harness.started_again()
-        self.everything_is_asked_for()
+        self.harness = self.harness.restarted()
+        self.reconcile_everything()
 
     @rule()
-    def everything_is_asked_for(self) -> None:
+    def reconcile_everything(self) -> None:
         differences = self.loop.run_until_complete(self.harness.manager.recover())
         self._listen()
         assert differences == ()
@@ -178,7 +178,7 @@ class Trading(RuleBasedStateMachine):
         book = self.harness.book
         paid = sum(fill.signed_quantity * fill.price for fill in book.fills.values())
         assert book.cash_amount == CAPITAL - paid
-        # however often provisional fills were taken back, all is as if these had come alone
+        # however often provisional fills were reversed, the result is that of the final fills
         for symbol in "AB":
             position, round_trips = Position(symbol=symbol, product=Product.MIS), []
             for fill in book.fills.values():
@@ -193,7 +193,7 @@ class Trading(RuleBasedStateMachine):
             assert 0 <= order.filled_quantity <= order.request.quantity
 
 
-def played(count: int, steps: int) -> None:
+def play_machine(count: int, steps: int) -> None:
     run_state_machine_as_test(
         Trading,
         settings=settings(
@@ -205,10 +205,10 @@ def played(count: int, steps: int) -> None:
 
 
 @pytest.mark.some_day
-def test_any_sequence_keeps_the_books() -> None:
-    played(100, 30)
+def test_any_sequence_keeps_the_book_consistent() -> None:
+    play_machine(100, 30)
 
 
 @pytest.mark.long
-def test_10_000_sequences_keep_the_books() -> None:
-    played(10_000, 40)
+def test_10_000_sequences_keep_the_book_consistent() -> None:
+    play_machine(10_000, 40)

@@ -1,6 +1,4 @@
-"""
-The manager against an exchange that has every fault, and the failures that others had in the field.
-"""
+"""The manager against an exchange with every fault, and failures reported from the field."""
 
 from __future__ import annotations
 
@@ -35,7 +33,7 @@ def no_check(book: Book, asked: Request) -> None:
 
 
 class ManagerHarness:
-    """A manager with its journal and exchange, which may be started again on the same journal."""
+    """A manager with its journal and exchange; it can be restarted on the same journal."""
 
     manager_type = Manager
 
@@ -43,8 +41,8 @@ class ManagerHarness:
         self.folder = folder
         self.exchange = exchange
         self.broker = FakeExchangeBroker(exchange, faults)
-        self.journal, told = open_journal(folder)
-        self.book = rebuild_book(CAPITAL, told, lambda _: None)
+        self.journal, recorded = open_journal(folder)
+        self.book = rebuild_book(CAPITAL, recorded, lambda _: None)
         self.manager = self.manager_type(
             self.book,
             self.journal,
@@ -55,14 +53,14 @@ class ManagerHarness:
             lookup_seconds=(0.001,),
         )
 
-    def told(self) -> None:
-        """Tell the manager what the exchange has not told yet."""
-        told, self.exchange.outbox = self.exchange.outbox, []
-        for update in told:
+    def deliver(self) -> None:
+        """Deliver the exchange's pending updates to the manager."""
+        updates, self.exchange.outbox = self.exchange.outbox, []
+        for update in updates:
             self.manager.on_update(update)
 
-    def started_again(self) -> ManagerHarness:
-        """What is there after the end: the journal, and what the exchange knows."""
+    def restarted(self) -> ManagerHarness:
+        """Return a new manager on the same journal and exchange."""
         return type(self)(self.folder, self.exchange)
 
 
@@ -72,7 +70,7 @@ def run(
     harness = ManagerHarness(folder, FakeExchange(), faults)
     asyncio.run(play(harness))  # type: ignore[arg-type]
     harness.journal.close()
-    # what is read again is what there was
+    # the book rebuilt from the journal equals the live one
     again = rebuild_book(CAPITAL, read_journal(folder), lambda _: None)
     if harness.journal.failure is None and again.event_count == harness.book.event_count:
         assert again.orders == harness.book.orders
@@ -81,13 +79,13 @@ def run(
     return harness
 
 
-def test_an_order_goes_out_and_is_filled(tmp_path: Path) -> None:
+def test_an_order_is_sent_and_filled(tmp_path: Path) -> None:
     async def play(harness: ManagerHarness) -> None:
         order = await harness.manager.place(request("a"))
         assert order.state is State.ACKED
         harness.exchange.fill("V1", 4)
         harness.exchange.fill("V1", 6, Decimal(101))
-        harness.told()
+        harness.deliver()
         order = harness.book.orders[order.request.order_id]
         assert (order.state, order.filled_quantity) == (State.FILLED, 10)
         assert order.average_price == Decimal("100.6")
@@ -97,7 +95,7 @@ def test_an_order_goes_out_and_is_filled(tmp_path: Path) -> None:
     run(tmp_path, play)
 
 
-def test_the_intent_is_on_disk_before_the_order_leaves(tmp_path: Path) -> None:
+def test_the_intent_is_on_disk_before_the_order_is_sent(tmp_path: Path) -> None:
     async def play(harness: ManagerHarness) -> None:
         seen = []
 
@@ -120,7 +118,7 @@ def test_the_same_id_is_sent_once(tmp_path: Path) -> None:
     run(tmp_path, play)
 
 
-def test_a_check_that_refuses_is_told_with_its_numbers(tmp_path: Path) -> None:
+def test_a_failed_check_denies_with_its_numbers(tmp_path: Path) -> None:
     def check(book: Book, asked: Request) -> None:
         raise OrderDeniedError("ORDER_QUANTITY", f"quantity={asked.quantity}, max_quantity=5")
 
@@ -135,8 +133,8 @@ def test_a_check_that_refuses_is_told_with_its_numbers(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("faults", [Faults(lost_after=1), Faults(lost_before=1)])
-def test_no_answer_is_no_refusal(tmp_path: Path, faults: Faults) -> None:
-    """What may have been placed is looked up by its id, and never sent again."""
+def test_no_answer_is_not_a_rejection(tmp_path: Path, faults: Faults) -> None:
+    """An order that may have been placed is looked up by its id and never sent again."""
 
     async def play(harness: ManagerHarness) -> None:
         order = await harness.manager.place(request("a"))
@@ -149,7 +147,7 @@ def test_no_answer_is_no_refusal(tmp_path: Path, faults: Faults) -> None:
     run(tmp_path, play, faults)
 
 
-def test_unknown_stays_unknown_while_nobody_can_be_asked(tmp_path: Path) -> None:
+def test_unknown_stays_unknown_while_the_broker_is_down(tmp_path: Path) -> None:
     async def play(harness: ManagerHarness) -> None:
         harness.broker.is_down = True
         order = await harness.manager.place(request("a"))
@@ -165,8 +163,8 @@ def test_unknown_stays_unknown_while_nobody_can_be_asked(tmp_path: Path) -> None
     run(tmp_path, play, Faults(lost_after=1))
 
 
-def test_books_that_are_behind_are_asked_again(tmp_path: Path) -> None:
-    """That a broker does not know an order, so soon after it was sent, says nothing yet."""
+def test_a_broker_whose_records_lag_is_queried_again(tmp_path: Path) -> None:
+    """Shortly after an order was sent, the broker's not having it proves nothing yet."""
 
     async def play(harness: ManagerHarness) -> None:
         harness.manager._grace = timedelta(seconds=1)
@@ -179,7 +177,7 @@ def test_books_that_are_behind_are_asked_again(tmp_path: Path) -> None:
             return await orders() if asked > 5 else []
 
         harness.broker.orders = behind  # type: ignore[method-assign]
-        # a tenth of a second from one look to the next
+        # a tenth of a second between look-ups
         with (
             clock.driven_by(lambda: begun + timedelta(seconds=asked / 10)),
             clock.counted_by(lambda: asked / 10),
@@ -207,7 +205,7 @@ def test_a_broker_that_hangs_is_unclear(tmp_path: Path) -> None:
     run(tmp_path, play)
 
 
-def test_a_refusal_is_one(tmp_path: Path) -> None:
+def test_a_rejection_is_final(tmp_path: Path) -> None:
     async def play(harness: ManagerHarness) -> None:
         order = await harness.manager.place(request())
         assert (order.state, order.message) == (State.REJECTED, "no margin")
@@ -215,14 +213,14 @@ def test_a_refusal_is_one(tmp_path: Path) -> None:
     run(tmp_path, play, Faults(refused=1))
 
 
-def test_updates_that_overtake_the_answer(tmp_path: Path) -> None:
-    """Fills that come before the answer to the order itself are its fills."""
+def test_updates_may_overtake_the_acknowledgment(tmp_path: Path) -> None:
+    """Fills that arrive before the order's acknowledgment belong to it."""
 
     async def play(harness: ManagerHarness) -> None:
         async def place(asked: Request) -> str:
             broker_order_id = harness.exchange.place(asked)
             harness.exchange.fill(broker_order_id, 10)
-            # the trade has no tag of ours, and comes first
+            # the trade lacks our tag and arrives first
             for update in reversed(harness.exchange.outbox):
                 harness.manager.on_update(update)
             return broker_order_id
@@ -237,14 +235,14 @@ def test_updates_that_overtake_the_answer(tmp_path: Path) -> None:
 
 
 def test_fills_are_the_set_of_trades(tmp_path: Path) -> None:
-    """Told twice, backwards, with the status before the trades: booked once."""
+    """Reported twice, in reverse, with the status before the trades: booked once."""
 
     async def play(harness: ManagerHarness) -> None:
         await harness.manager.place(request("a"))
         for quantity in (3, 3, 4):
             harness.exchange.fill("V1", quantity)
-        told = harness.exchange.outbox
-        for update in [*reversed(told), *told, *told]:
+        updates = harness.exchange.outbox
+        for update in [*reversed(updates), *updates, *updates]:
             harness.manager.on_update(update)
         assert harness.book.quantity("A", Product.MIS) == 10
         assert len(harness.book.fills) == 3
@@ -253,7 +251,7 @@ def test_fills_are_the_set_of_trades(tmp_path: Path) -> None:
     run(tmp_path, play)
 
 
-def test_a_status_books_what_its_trades_replace(tmp_path: Path) -> None:
+def test_a_status_books_a_provisional_fill_that_its_trades_replace(tmp_path: Path) -> None:
     async def play(harness: ManagerHarness) -> None:
         order = await harness.manager.place(request("a"))
         order_id = order.request.order_id
@@ -275,7 +273,7 @@ def test_a_status_books_what_its_trades_replace(tmp_path: Path) -> None:
     run(tmp_path, play)
 
 
-def test_a_mean_without_end_is_taken_back_to_the_last_digit(tmp_path: Path) -> None:
+def test_a_non_terminating_mean_is_reversed_exactly(tmp_path: Path) -> None:
     async def play(harness: ManagerHarness) -> None:
         order = await harness.manager.place(request("a"))
         for price in (90, 90, 91):
@@ -291,8 +289,8 @@ def test_a_mean_without_end_is_taken_back_to_the_last_digit(tmp_path: Path) -> N
     run(tmp_path, play)
 
 
-def test_charges_are_of_the_order_however_it_is_filled(tmp_path: Path) -> None:
-    """Brokerage is capped by the order: ten fills of it pay the cap once."""
+def test_charges_are_per_order_however_it_is_filled(tmp_path: Path) -> None:
+    """Brokerage is capped per order: ten fills of one order pay the cap once."""
 
     async def play(harness: ManagerHarness) -> None:
         harness.manager._charges = schedule("nse_intraday")
@@ -301,7 +299,7 @@ def test_charges_are_of_the_order_however_it_is_filled(tmp_path: Path) -> None:
         harness.exchange.fill("V1", 10_000)
         for _ in range(10):
             harness.exchange.fill("V2", 1_000)
-        harness.told()
+        harness.deliver()
         whole, parts = (order.charges_amount for order in harness.book.orders.values())
         assert whole == parts > 0
         assert harness.book.cash_amount == CAPITAL - 2_000_000 - whole - parts
@@ -317,7 +315,7 @@ def test_a_fill_crosses_a_cancel(tmp_path: Path) -> None:
         late, harness.exchange.outbox = harness.exchange.outbox, []
         await harness.manager.cancel(order_id)
         assert harness.book.orders[order_id].is_cancel_pending
-        harness.told()
+        harness.deliver()
         assert harness.book.orders[order_id].state is State.CANCELLED
         assert not harness.book.orders[order_id].is_cancel_pending
         for update in late:
@@ -328,7 +326,7 @@ def test_a_fill_crosses_a_cancel(tmp_path: Path) -> None:
     run(tmp_path, play)
 
 
-def test_a_cancel_that_is_refused_may_be_asked_again(tmp_path: Path) -> None:
+def test_a_rejected_cancel_can_be_requested_again(tmp_path: Path) -> None:
     async def play(harness: ManagerHarness) -> None:
         order = await harness.manager.place(request("a"))
         order_id = order.request.order_id
@@ -337,7 +335,7 @@ def test_a_cancel_that_is_refused_may_be_asked_again(tmp_path: Path) -> None:
         assert not harness.book.orders[order_id].is_cancel_pending
         harness.broker.faults = Faults()
         await harness.manager.cancel(order_id)
-        harness.told()
+        harness.deliver()
         assert harness.book.orders[order_id].state is State.CANCELLED
         await harness.manager.cancel(order_id)
         assert harness.broker.calls["cancel"] == 2
@@ -345,7 +343,7 @@ def test_a_cancel_that_is_refused_may_be_asked_again(tmp_path: Path) -> None:
     run(tmp_path, play)
 
 
-def test_a_change_stands_when_the_broker_took_it(tmp_path: Path) -> None:
+def test_a_modification_stands_once_the_broker_accepts_it(tmp_path: Path) -> None:
     async def play(harness: ManagerHarness) -> None:
         limit = {"order_type": OrderType.LIMIT, "limit_price": Decimal(99)}
         order = await harness.manager.place(request("a", **limit))
@@ -364,7 +362,7 @@ def test_a_change_stands_when_the_broker_took_it(tmp_path: Path) -> None:
     run(tmp_path, play)
 
 
-def test_an_order_is_changed_so_often(tmp_path: Path) -> None:
+def test_modifications_of_an_order_are_limited(tmp_path: Path) -> None:
     async def play(harness: ManagerHarness) -> None:
         order = await harness.manager.place(request("a", limit_price=Decimal(99)))
         order_id = order.request.order_id
@@ -379,7 +377,7 @@ def test_an_order_is_changed_so_often(tmp_path: Path) -> None:
     run(tmp_path, play)
 
 
-def test_cancelling_what_is_open_leaves_exits(tmp_path: Path) -> None:
+def test_cancelling_open_orders_keeps_exits(tmp_path: Path) -> None:
     async def play(harness: ManagerHarness) -> None:
         await harness.manager.place(request("a"))
         await harness.manager.place(request("b", reason=Reason.STOP, side=Side.SELL))
@@ -391,16 +389,16 @@ def test_cancelling_what_is_open_leaves_exits(tmp_path: Path) -> None:
     run(tmp_path, play)
 
 
-def test_a_listener_that_fails_keeps_nobody_from_the_news(tmp_path: Path) -> None:
+def test_a_failing_listener_does_not_affect_the_others(tmp_path: Path) -> None:
     async def play(harness: ManagerHarness) -> None:
-        heard: list[events.Event] = []
+        received: list[events.Event] = []
 
         def broken(event: events.Event) -> None:
             raise ValueError("screen is gone")
 
-        harness.manager.listeners = [broken, heard.append]
+        harness.manager.listeners = [broken, received.append]
         await harness.manager.place(request())
-        assert len(heard) == harness.book.event_count == 3
+        assert len(received) == harness.book.event_count == 3
 
     run(tmp_path, play)
 
@@ -421,9 +419,9 @@ def test_a_failing_journal_halts_and_sends_nothing(tmp_path: Path) -> None:
         order = await harness.manager.place(request("c"))
         assert (order.state, order.message[:14]) == (State.DENIED, "JOURNAL_FAILED")
         assert harness.exchange.tags.total() == 1
-        # what the broker says is seen all the same
+        # updates of the broker are still applied
         harness.exchange.fill("V1", 10)
-        harness.told()
+        harness.deliver()
         assert harness.book.quantity("A", Product.MIS) == 10
 
     run(tmp_path, play)
@@ -435,8 +433,8 @@ def recovered(harness: ManagerHarness) -> tuple[str, ...]:
     return differences
 
 
-def test_what_is_told_once_more_is_not_written_down(tmp_path: Path) -> None:
-    """Whatever became of an order, to ask for everything again is one event."""
+def test_a_repeated_report_is_not_recorded(tmp_path: Path) -> None:
+    """In any state of its orders, a repeated reconciliation adds one event."""
 
     async def play(harness: ManagerHarness) -> None:
         for name in "abcdef":
@@ -457,32 +455,32 @@ def test_what_is_told_once_more_is_not_written_down(tmp_path: Path) -> None:
     run(tmp_path, play)
 
 
-def test_a_warm_restart_flattens_nothing(tmp_path: Path) -> None:
+def test_a_warm_restart_keeps_positions(tmp_path: Path) -> None:
     async def play(harness: ManagerHarness) -> None:
         await harness.manager.place(request("a"))
         harness.exchange.fill("V1", 10)
-        harness.told()
+        harness.deliver()
 
-    again = run(tmp_path, play).started_again()
+    again = run(tmp_path, play).restarted()
     assert recovered(again) == ()
     assert again.book.quantity("A", Product.MIS) == 10
     assert again.exchange.tags.total() == 1
 
 
-def test_a_kill_drops_no_working_order(tmp_path: Path) -> None:
+def test_a_kill_loses_no_working_order(tmp_path: Path) -> None:
     async def play(harness: ManagerHarness) -> None:
         for name in "abc":
             await harness.manager.place(request(name))
-        harness.exchange.fill("V2", 4)  # and nobody was told
+        harness.exchange.fill("V2", 4)  # and the update was not delivered
 
-    again = run(tmp_path, play).started_again()
+    again = run(tmp_path, play).restarted()
     assert recovered(again) == ()
     states = [order.state for order in again.book.orders.values()]
     assert states == [State.OPEN, State.PARTIAL, State.OPEN]
     assert again.book.quantity("A", Product.MIS) == 4
 
 
-def test_fills_that_were_lost_with_the_connection_are_found(tmp_path: Path) -> None:
+def test_fills_lost_with_the_connection_are_recovered(tmp_path: Path) -> None:
     async def play(harness: ManagerHarness) -> None:
         await harness.manager.place(request("a"))
         harness.exchange.fill("V1", 5)
@@ -499,12 +497,12 @@ def test_trades_after_a_restart_are_not_booked_again(tmp_path: Path) -> None:
     async def play(harness: ManagerHarness) -> None:
         await harness.manager.place(request("a"))
         harness.exchange.fill("V1", 10)
-        harness.told()
+        harness.deliver()
 
-    again = run(tmp_path, play).started_again()
-    told = list(again.exchange.trades)
+    again = run(tmp_path, play).restarted()
+    trades = list(again.exchange.trades)
     recovered_again = recovered(again)
-    for trade in told:
+    for trade in trades:
         again.manager._unmatched_trades.clear()
         again.manager._on_trade_report(trade)
     assert recovered_again == ()
@@ -512,8 +510,8 @@ def test_trades_after_a_restart_are_not_booked_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("was_placed", [True, False])
-def test_what_was_on_its_way_is_looked_up(tmp_path: Path, was_placed: bool) -> None:
-    """The process ended between the intent and the answer."""
+def test_an_order_in_flight_is_looked_up(tmp_path: Path, was_placed: bool) -> None:
+    """The process ended between the intent and the acknowledgment."""
     asked = request("a")
     journal, _ = open_journal(tmp_path)
     journal.append(events.OrderIntended(at=NOW, request=asked)).result()
@@ -528,12 +526,12 @@ def test_what_was_on_its_way_is_looked_up(tmp_path: Path, was_placed: bool) -> N
     assert harness.broker.calls["place"] == 0
 
 
-def test_differences_are_named(tmp_path: Path) -> None:
+def test_differences_are_listed(tmp_path: Path) -> None:
     async def play(harness: ManagerHarness) -> None:
         await harness.manager.place(request("a"))
         harness.exchange.fill("V1", 10)
-        harness.told()
-        # another hand sells, and opens something else
+        harness.deliver()
+        # someone else sells part of it at the broker
         harness.exchange.place(request("theirs", order_id="mobile", side=Side.SELL, quantity=3))
         harness.exchange.fill("V2", 3)
         harness.exchange.outbox.clear()
@@ -545,8 +543,8 @@ def test_differences_are_named(tmp_path: Path) -> None:
     run(tmp_path, play)
 
 
-def test_a_clock_that_was_set_back_keeps_no_order_in_doubt(tmp_path: Path) -> None:
-    """It was sent hours from now, and the broker never knew it: that is settled all the same."""
+def test_a_clock_set_back_leaves_no_order_unknown(tmp_path: Path) -> None:
+    """It was sent at a later clock time, and the broker never had it: this is still resolved."""
 
     async def play(harness: ManagerHarness) -> None:
         shown = clock.now()
@@ -562,7 +560,7 @@ def test_a_clock_that_was_set_back_keeps_no_order_in_doubt(tmp_path: Path) -> No
     run(tmp_path, play, Faults(lost_before=1))
 
 
-def test_an_order_that_the_broker_lost_is_named(tmp_path: Path) -> None:
+def test_an_order_that_the_broker_lost_is_a_difference(tmp_path: Path) -> None:
     async def play(harness: ManagerHarness) -> None:
         order = await harness.manager.place(request("a"))
         harness.exchange.orders.clear()
@@ -574,8 +572,8 @@ def test_an_order_that_the_broker_lost_is_named(tmp_path: Path) -> None:
     run(tmp_path, play)
 
 
-def test_a_fill_that_cannot_be_halts(tmp_path: Path) -> None:
-    """An exchange fills what it refused: the money has moved, and somebody must look."""
+def test_an_impossible_fill_halts(tmp_path: Path) -> None:
+    """An exchange fills an order it rejected: the money has moved, so a human must look."""
 
     async def play(harness: ManagerHarness) -> None:
         order = await harness.manager.place(request("a"))
@@ -599,16 +597,16 @@ def test_a_clock_that_jumps_back_changes_nothing(
         with clock.driven_by(lambda: NOW.replace(year=1970)):
             await harness.manager.place(request("b"))
             harness.exchange.fill("V2", 10)
-            harness.told()
+            harness.deliver()
         assert harness.book.quantity("A", Product.MIS) == 10
 
-    again = run(tmp_path, play).started_again()
+    again = run(tmp_path, play).restarted()
     assert recovered(again) == ()
     assert [order.state for order in again.book.orders.values()] == [State.OPEN, State.FILLED]
 
 
-def test_a_burst_is_one_by_one_in_the_journal(tmp_path: Path) -> None:
-    """A queue that is full halts; one that is not loses nothing, however many come at once."""
+def test_a_burst_is_journaled_one_by_one(tmp_path: Path) -> None:
+    """Below the queue's limit, no event is lost in a burst of any size."""
 
     async def play(harness: ManagerHarness) -> None:
         orders = await asyncio.gather(*(harness.manager.place(request()) for _ in range(1_000)))

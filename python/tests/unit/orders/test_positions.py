@@ -1,4 +1,4 @@
-"""Positions by hand, and against shares that are counted one by one."""
+"""Positions computed by hand, and against shares counted one by one."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_average_cost_and_first_in_first_out() -> None:
     assert position.unrealized_amount(Decimal(107)) == 15 * 2
 
 
-def test_a_flip_closes_and_opens_the_rest() -> None:
+def test_a_reversal_closes_and_opens_the_rest() -> None:
     position = held(fill(10, "100"), fill(25, "90", SELL))
     assert (position.quantity, position.average_price) == (-15, Decimal(90))
     assert position.realized_amount == position.realized_fifo_amount == -100
@@ -61,11 +61,11 @@ trades = st.lists(
 
 
 @given(trades)
-def test_positions_are_shares_counted_one_by_one(told: list[tuple[Side, int, Decimal]]) -> None:
-    position = held(*(fill(quantity, str(price), side) for side, quantity, price in told))
+def test_positions_are_shares_counted_one_by_one(trades: list[tuple[Side, int, Decimal]]) -> None:
+    position = held(*(fill(quantity, str(price), side) for side, quantity, price in trades))
     shares: list[tuple[int, Decimal]] = []
     realized = Decimal(0)
-    for side, quantity, price in told:
+    for side, quantity, price in trades:
         for _ in range(quantity):
             if shares and shares[0][0] != side.sign:
                 sign, bought = shares.pop(0)
@@ -75,8 +75,8 @@ def test_positions_are_shares_counted_one_by_one(told: list[tuple[Side, int, Dec
     assert position.quantity == sum(sign for sign, _ in shares)
     assert position.realized_fifo_amount == realized
     assert sum(lot.quantity for lot in position.lots) == position.quantity
-    # cash and what is held are the same money, however cost is counted
-    cash = -sum(side.sign * quantity * price for side, quantity, price in told)
+    # cash plus positions is the same money under either cost basis
+    cash = -sum(side.sign * quantity * price for side, quantity, price in trades)
     last = Decimal(250)
     assert cash + position.quantity * last == pytest.approx(
         position.realized_amount + position.unrealized_amount(last)

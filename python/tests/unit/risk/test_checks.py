@@ -1,4 +1,4 @@
-"""Every check refuses what it is for, with both numbers, and lets pass what is just within."""
+"""Every check denies what it should, with both numbers, and passes orders just within its limit."""
 
 from __future__ import annotations
 
@@ -67,13 +67,13 @@ INSTRUMENTS = {
 DAILY = 0.02
 
 
-def book_with(*told: events.Event) -> Book:
+def book_with(*further: events.Event) -> Book:
     book = Book(LIMITS.capital_amount)
     book.apply(
         events.TradingStateChanged(at=NOW, state=TradingState.ACTIVE, reason="test", by="test")
     )
     book.apply(events.SessionStarted(at=NOW, session_date=DAY, equity_amount=LIMITS.capital_amount))
-    for event in told:
+    for event in further:
         book.apply(event)
     return book
 
@@ -98,7 +98,7 @@ def order_request(**changed: Any) -> Request:
 
 
 def context_of(asked: Request, book: Book, **changed: Any) -> OrderContext:
-    told: dict[str, Any] = {
+    defaults: dict[str, Any] = {
         "now": NOW,
         "limits": LIMITS,
         "instruments": INSTRUMENTS,
@@ -118,7 +118,7 @@ def context_of(asked: Request, book: Book, **changed: Any) -> OrderContext:
         "is_stream_ready": True,
         "sent_at": [],
     }
-    return OrderContext(asked, book, **{**told, **changed})
+    return OrderContext(asked, book, **{**defaults, **changed})
 
 
 def state(to: TradingState) -> events.Event:
@@ -164,7 +164,7 @@ CASES: list[Case] = [
     (
         "no ticks yet",
         lambda: (order_request(), book_with(), {"is_stream_ready": False}),
-        "STREAM_NOT_READY: ready=no, wanted=yes",
+        "STREAM_NOT_READY: ready=no, required=yes",
     ),
     (
         "after the close",
@@ -184,7 +184,7 @@ CASES: list[Case] = [
     (
         "a symbol nobody knows",
         lambda: (order_request(symbol="Z"), book_with(), {}),
-        "INSTRUMENT: symbol=Z, known=no",
+        "INSTRUMENT: symbol=Z, listed=no",
     ),
     (
         "an old publication",
@@ -248,7 +248,7 @@ CASES: list[Case] = [
     (
         "a market order without protection",
         lambda: (order_request(limit_price=None), book_with(), {}),
-        "PROTECTION: limit_price=none, wanted=a limit beyond the last price",
+        "PROTECTION: limit_price=none, required=a limit beyond the last price",
     ),
     (
         "an exit of more than is held",
@@ -432,7 +432,7 @@ CASES: list[Case] = [
 
 
 @pytest.mark.parametrize(("name", "case", "wanted"), CASES, ids=[case[0] for case in CASES])
-def test_each_check_says_what_it_refuses(
+def test_each_check_denies_with_its_numbers(
     name: str, case: Callable[[], tuple[Request, Book, dict[str, Any]]], wanted: str | None
 ) -> None:
     asked, book, changed = case()
@@ -459,9 +459,9 @@ def test_a_signal_is_followed_once() -> None:
     pre_trade_check(context_of(order_request(signal_id="T"), book))
 
 
-def test_what_closes_is_never_too_large() -> None:
-    """With every limit at its least, what is held can still be sold, all of it."""
-    least = {
+def test_a_closing_order_is_never_too_large() -> None:
+    """With every limit at zero, the whole position can still be sold."""
+    zero = {
         name: type(getattr(LIMITS, name))(0)
         for name in LIMITS.__struct_fields__
         if name.startswith("max_") and name != "max_collar_pct"
@@ -469,12 +469,12 @@ def test_what_closes_is_never_too_large() -> None:
     book = book_with(bought("A", 800), *opened(symbol="D"))
     asked = order_request(side=SELL, quantity=800, reason=Reason.STOP)
     pre_trade_check(
-        context_of(asked, book, **limited(**least), covariances=Covariances({}), sent_at=[NOW])
+        context_of(asked, book, **limited(**zero), covariances=Covariances({}), sent_at=[NOW])
     )
 
 
-def test_every_check_is_seen_to_refuse() -> None:
-    """No check could be taken out without a case that fails."""
+def test_every_check_has_a_case_that_denies() -> None:
+    """Removing any check makes a case fail."""
     seen = set()
     for _, case, wanted in CASES:
         if wanted is None:

@@ -1,4 +1,4 @@
-"""Bars as ticks, by hand: their times, their order, their volume, and how fast they come."""
+"""Bars as ticks, by hand: their times, order, volume and pace."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_ticks_of_an_instant_come_together_and_in_order() -> None:
     assert times == sorted(times)
 
 
-def test_what_was_traded_on_is_left_out() -> None:
+def test_ticks_already_traded_on_are_skipped() -> None:
     feed = replay(bar("A", 30, "10", "12", "9", "11"))
     feed.resume_after(datetime(2010, 5, 28, 13, 30, 20, tzinfo=UTC))
     assert [tick.price for (tick,) in collected(feed)] == [12, 11]
@@ -102,19 +102,19 @@ def test_what_was_traded_on_is_left_out() -> None:
 
 
 @pytest.mark.any_day
-def test_a_speed_is_kept() -> None:
+def test_the_replay_keeps_its_speed() -> None:
     feed = replay(*(bar("A", minute, "10", "12", "9", "11") for minute in (30, 31)), speed=600)
 
     async def seconds(loop: CountedLoop) -> list[float]:
         return [loop.seconds async for _ in feed.ticks()]
 
-    # two minutes, but for a millisecond, at 600 x
+    # two minutes less a millisecond, at 600 x
     due = [(minute + offset / 1e6) / 600 for minute in (0, 60) for offset in OFFSETS]
     assert run_counted(seconds) == pytest.approx(due)
 
 
 @pytest.mark.any_day
-def test_nothing_to_replay_is_nothing() -> None:
+def test_an_empty_replay_ends_at_once() -> None:
     feed = replay()
     assert collected(feed) == []
     assert feed.start == feed.end
@@ -123,7 +123,7 @@ def test_nothing_to_replay_is_nothing() -> None:
 @pytest.mark.parametrize(
     "sql", [None, "select 1 as price", "select 'XNYS' as calendar, 'mine' as recording"]
 )
-def test_what_is_no_recording_is_said(tmp_path: Path, sql: str | None) -> None:
+def test_a_file_that_is_not_a_recording_is_an_error(tmp_path: Path, sql: str | None) -> None:
     stray = tmp_path / str(DAY) / "stray.parquet"
     stray.parent.mkdir()
     stray.write_text("not Parquet")

@@ -1,4 +1,4 @@
-"""Made-up ticks: the same from the same seed, on the grid, in the session, as wild as said."""
+"""Simulated ticks: reproducible, on the tick grid, within the session, as volatile as set."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WALKS = [
 ]
 
 
-def test_ticks_are_those_of_the_seed_and_of_the_session() -> None:
+def test_ticks_are_reproducible_and_within_the_session() -> None:
     records = simulated(WALKS, OPENS, CLOSES, 500, seed=1)
     assert np.array_equal(records, simulated(WALKS, OPENS, CLOSES, 500, seed=1))
     assert not np.array_equal(records, simulated(WALKS, OPENS, CLOSES, 500, seed=2))
@@ -35,8 +35,8 @@ def test_ticks_are_those_of_the_seed_and_of_the_session() -> None:
         assert (np.diff(in_order["cumulative_volume"]) == in_order["quantity"][1:]).all()
 
 
-def test_a_day_moves_as_much_as_it_says() -> None:
-    """Of two hundred shares, within the error of a standard deviation of so many (5 %)."""
+def test_a_day_has_the_set_volatility() -> None:
+    """Over two hundred symbols, within the sampling error of a standard deviation (5 %)."""
     records = simulated(WALKS, OPENS, CLOSES, 500, seed=3)
     moves = []
     for place, walk in enumerate(WALKS[50:], 50):

@@ -1,4 +1,4 @@
-"""The feed against a server that mutes, drops, refuses and stutters: nothing it sent is lost."""
+"""The feed against a server that stalls, disconnects, refuses and sends bursts: no data is lost."""
 
 from __future__ import annotations
 
@@ -104,9 +104,9 @@ def play(
     now: Callable[[], datetime] | None = None,
 ) -> Played:
     """
-    Take ticks until there were so many, and return what happened.
+    Read ticks until there are `until`, and return what happened.
 
-    All of it happens in seconds that are counted. `now` tells the time of day instead of them.
+    All time is counted, not real. `now` replaces the time of day.
     """
 
     async def run(loop: CountedLoop) -> Played:
@@ -139,7 +139,7 @@ def play(
     return run_counted(run)
 
 
-def test_what_is_sent_comes_in_order() -> None:
+def test_ticks_arrive_in_order() -> None:
     async def script(_: int, transport: WSTransport) -> None:
         for first in range(0, 1000, 10):
             send(transport, *range(first, first + 10))
@@ -156,7 +156,7 @@ def test_what_is_sent_comes_in_order() -> None:
     assert sum(played.protocol.batches) == 100
 
 
-def test_what_comes_at_once_is_one_batch() -> None:
+def test_a_burst_is_one_batch() -> None:
     async def script(_: int, transport: WSTransport) -> None:
         for number in range(200):
             send(transport, number)
@@ -166,11 +166,11 @@ def test_what_comes_at_once_is_one_batch() -> None:
     assert len(played.protocol.batches) < 10
 
 
-def test_each_read_has_its_time() -> None:
+def test_each_read_has_its_own_time() -> None:
     began = datetime(2026, 11, 27, 4, tzinfo=UTC)
     ticked = 0
 
-    def told() -> datetime:
+    def now() -> datetime:
         nonlocal ticked
         ticked += 1
         return began + timedelta(seconds=ticked)
@@ -178,11 +178,11 @@ def test_each_read_has_its_time() -> None:
     async def script(_: int, transport: WSTransport) -> None:
         for number in range(5):
             send(transport, number, number)
-            transport.send_ping()  # the last of what is read at once
+            transport.send_ping()  # the last frame of one read
             await asyncio.sleep(0.02)
 
-    # the first taker is slow: what came meanwhile still has the times at which it came
-    played = play(script, 10, each=lambda _: asyncio.sleep(0.2), now=told)
+    # the reader is slow at first, but frames keep the times at which they were received
+    played = play(script, 10, each=lambda _: asyncio.sleep(0.2), now=now)
     times = np.concatenate(played.records)["received_at"].tolist()
     assert times == sorted(times)
     assert times[::2] == times[1::2]
@@ -190,7 +190,7 @@ def test_each_read_has_its_time() -> None:
     assert times[0] > microseconds(began)
 
 
-def test_a_connection_that_is_lost_in_a_burst_is_made_anew_and_nothing_sent_is_lost() -> None:
+def test_a_connection_lost_in_a_burst_is_reconnected_without_loss() -> None:
     async def script(connection: int, transport: WSTransport) -> None:
         first = connection * 500
         for number in range(first, first + 500):
@@ -206,7 +206,7 @@ def test_a_connection_that_is_lost_in_a_burst_is_made_anew_and_nothing_sent_is_l
     assert played.health == [*expected, ("numbers connected", True)]
 
 
-def test_a_close_is_answered_and_connected_again() -> None:
+def test_a_close_is_answered_and_reconnected() -> None:
     async def script(connection: int, transport: WSTransport) -> None:
         send(transport, connection)
         if connection == 0:
@@ -217,7 +217,7 @@ def test_a_close_is_answered_and_connected_again() -> None:
     assert ("numbers was disconnected", False) in played.health
 
 
-def test_a_feed_that_says_nothing_is_dead() -> None:
+def test_a_silent_connection_is_dead() -> None:
     async def script(connection: int, transport: WSTransport) -> None:
         if connection > 0:
             send(transport, connection)
@@ -256,7 +256,7 @@ def test_heartbeats_alone_are_a_stall() -> None:
     ]
 
 
-def test_heartbeats_alone_are_well_while_the_session_is_not_open() -> None:
+def test_heartbeats_alone_are_healthy_while_the_session_is_closed() -> None:
     is_open = False
 
     async def script(connection: int, transport: WSTransport) -> None:
@@ -279,7 +279,7 @@ def test_heartbeats_alone_are_well_while_the_session_is_not_open() -> None:
 
 
 @pytest.mark.parametrize("status", [400, 401, 403])
-def test_a_refused_token_is_told_and_not_tried_again(status: int) -> None:
+def test_a_refused_token_is_raised_and_not_retried(status: int) -> None:
     async def script(_: int, transport: WSTransport) -> None:
         raise AssertionError
 
@@ -292,7 +292,7 @@ def test_a_refused_token_is_told_and_not_tried_again(status: int) -> None:
     assert SECRET not in f"{refused.value!r} {logs}"
 
 
-def test_a_token_that_expires_in_the_day_is_told_after_what_came() -> None:
+def test_a_token_that_expires_in_the_session_is_raised_after_all_ticks() -> None:
     prices: list[int] = []
     health: list[tuple[str, bool]] = []
 
@@ -309,12 +309,12 @@ def test_a_token_that_expires_in_the_day_is_told_after_what_came() -> None:
             feed = WebSocketFeed(
                 Numbers(server.port),
                 is_open=lambda: True,
-                on_health=lambda *told: health.append(told),
+                on_health=lambda *change: health.append(change),
                 limits=QUICK,
             )
             async for records in feed.ticks():
                 prices.extend(records["price"].tolist())
-                await asyncio.sleep(0.5)  # meanwhile the rest comes, and the refusal
+                await asyncio.sleep(0.5)  # meanwhile the rest arrives, then the refusal
 
     with pytest.raises(TokenRefused):
         run_counted(run)
@@ -322,7 +322,7 @@ def test_a_token_that_expires_in_the_day_is_told_after_what_came() -> None:
     assert [is_healthy for _, is_healthy in health] == [True, False]
 
 
-def test_another_refusal_is_tried_again_and_later_each_time() -> None:
+def test_other_refusals_are_retried_with_growing_delays() -> None:
     async def script(_: int, transport: WSTransport) -> None:
         send(transport, 1)
 
@@ -336,7 +336,7 @@ def test_another_refusal_is_tried_again_and_later_each_time() -> None:
     assert played.feed.counts.reconnection_count == 4
 
 
-def test_those_who_failed_together_do_not_come_again_together() -> None:
+def test_feeds_that_failed_together_do_not_reconnect_together() -> None:
     feed = WebSocketFeed(Numbers(0), is_open=lambda: True, on_health=lambda *_: None)
     for failures, longest in ((0, 0.5), (1, 1), (3, 4), (6, 30), (10_000, 30)):
         delays = [feed._delay(failures) for _ in range(200)]
@@ -344,7 +344,7 @@ def test_those_who_failed_together_do_not_come_again_together() -> None:
         assert 0.9 * longest < max(delays) <= longest
 
 
-def test_nobody_else_is_shown_the_token() -> None:
+def test_no_other_host_receives_the_token() -> None:
     async def script(_: int, transport: WSTransport) -> None:
         send(transport, 1)
 
@@ -354,7 +354,7 @@ def test_nobody_else_is_shown_the_token() -> None:
 
 
 @pytest.mark.parametrize(("delay_seconds", "tries"), [(0.02, 2), (60, 0)])
-def test_nobody_there_is_tried_again_until_the_end(delay_seconds: float, tries: int) -> None:
+def test_an_unreachable_server_is_retried_until_the_end(delay_seconds: float, tries: int) -> None:
     async def run(loop: CountedLoop) -> tuple[list[tuple[str, bool]], float]:
         server = Server(lambda *_: asyncio.sleep(0))
         async with serving(server):
@@ -363,7 +363,7 @@ def test_nobody_there_is_tried_again_until_the_end(delay_seconds: float, tries: 
         feed = WebSocketFeed(
             Numbers(server.port),
             is_open=lambda: True,
-            on_health=lambda *told: health.append(told),
+            on_health=lambda *change: health.append(change),
             ends_at=clock.now() + timedelta(seconds=0.3),
             limits=FeedLimits(min_delay_seconds=delay_seconds, max_delay_seconds=2 * delay_seconds),
         )
@@ -388,10 +388,10 @@ def test_a_feed_ends_with_its_session() -> None:
     assert played.health == [("numbers connected", True)]
 
 
-def test_a_feed_that_is_stopped_ends_at_once() -> None:
+def test_a_stopped_feed_ends_at_once() -> None:
     async def script(_: int, transport: WSTransport) -> None:
         send(transport, 1)
-        await asyncio.sleep(0.05)  # the feed has seen that it is well, and looks again much later
+        await asyncio.sleep(0.05)  # the feed is healthy and checks again much later
         send(transport, 2)
 
     played = play(script, 2, limits=FeedLimits(check_seconds=30))
@@ -399,7 +399,7 @@ def test_a_feed_that_is_stopped_ends_at_once() -> None:
     assert played.seconds < 1
 
 
-def test_what_is_not_taken_makes_the_sender_wait() -> None:
+def test_unread_frames_make_the_sender_wait() -> None:
     total, size = 16_000, 250
     waiting: list[int] = []
 
@@ -411,7 +411,7 @@ def test_what_is_not_taken_makes_the_sender_wait() -> None:
         if len(waiting) < 2:
             while played.feed.waiting_bytes <= 500_000:
                 await asyncio.sleep(0.01)
-            await asyncio.sleep(0.5)  # longer than it may be mute or dead
+            await asyncio.sleep(0.5)  # longer than the limits for stalled and dead
             waiting.append(played.feed.waiting_bytes)
 
     limits = FeedLimits(
@@ -421,11 +421,11 @@ def test_what_is_not_taken_makes_the_sender_wait() -> None:
     assert played.prices == list(range(total * size))
     assert played.feed.counts.pause_count >= 2
     assert played.feed.counts.connection_count == 1
-    # the limit, and what one read brings, of 16 MB that were there
+    # the limit plus one read, of 16 MB in total
     assert max(waiting) < 4_000_000
 
 
-def test_a_loop_that_stands_still_has_heard_nothing_and_knows_why() -> None:
+def test_a_blocked_event_loop_is_not_a_dead_connection() -> None:
     async def script(_: int, transport: WSTransport) -> None:
         send(transport, 1)
         await asyncio.sleep(0.05)
@@ -440,7 +440,7 @@ def test_a_loop_that_stands_still_has_heard_nothing_and_knows_why() -> None:
     assert played.feed.counts.connection_count == 1
 
 
-def test_texts_are_heard_and_one_that_fails_ends_nothing() -> None:
+def test_texts_are_handled_and_a_failing_one_ends_nothing() -> None:
     async def script(_: int, transport: WSTransport) -> None:
         for text in ("one", "bad", "two"):
             transport.send(WSMsgType.TEXT, text)
@@ -452,7 +452,7 @@ def test_texts_are_heard_and_one_that_fails_ends_nothing() -> None:
     assert (played.feed.counts.text_count, played.feed.counts.failed_text_count) == (4, 2)
 
 
-def test_a_frame_in_parts_is_whole_with_a_ping_between() -> None:
+def test_a_fragmented_frame_is_joined_despite_a_ping() -> None:
     async def script(_: int, transport: WSTransport) -> None:
         whole = frame_of(1, 2, 3)
         transport.send(WSMsgType.BINARY, whole[:5], fin=False)
@@ -467,7 +467,7 @@ def test_a_frame_in_parts_is_whole_with_a_ping_between() -> None:
     assert played.server.pong_count == 1
 
 
-def test_what_breaks_the_protocol_is_connected_again() -> None:
+def test_a_protocol_violation_is_reconnected() -> None:
     async def script(connection: int, transport: WSTransport) -> None:
         send(transport, connection)
         await asyncio.sleep(0.02)
@@ -477,7 +477,7 @@ def test_what_breaks_the_protocol_is_connected_again() -> None:
     assert play(script, 2).prices == [0, 1]
 
 
-def test_who_stops_listening_leaves_nothing_behind() -> None:
+def test_a_reader_that_stops_leaves_nothing_behind() -> None:
     async def script(_: int, transport: WSTransport) -> None:
         send(transport, 1)
 
@@ -508,7 +508,7 @@ def test_the_token_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
     with structlog.testing.capture_logs() as logs:
         played = play(script, 2, refusals=(302, 500))
     assert SECRET in played.server.paths[0]
-    # the server is in this process, and it is picows that logs the request there
+    # the server runs in this process, where picows logs the request
     client = [record for record in caplog.records if "server" not in record.name]
-    said = " ".join(record.getMessage() for record in client)
-    assert SECRET not in f"{said} {logs} {played.feed!r} {played.health}"
+    logged = " ".join(record.getMessage() for record in client)
+    assert SECRET not in f"{logged} {logs} {played.feed!r} {played.health}"

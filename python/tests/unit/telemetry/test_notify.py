@@ -1,4 +1,4 @@
-"""Messages to a receiver in this process: what is told, how often, and what is never told."""
+"""Notifications to a receiver in this process: which are sent, how often, what they never show."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SECRET = "12345:abcdef"
 
 @dataclass
 class Receiver:
-    """What was sent, as (path, body); it answers with `status`."""
+    """The requests received, as (path, body); it answers with `status`."""
 
     address: str = ""
     status: int = 200
@@ -56,11 +56,11 @@ def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
     server.server_close()
 
 
-def settings_of(**told: Any) -> Settings:
-    return Settings(_env_file=None, **told)  # type: ignore[call-arg]
+def settings_of(**values: Any) -> Settings:
+    return Settings(_env_file=None, **values)  # type: ignore[call-arg]
 
 
-def test_both_are_told_what_matters(receiver: Receiver) -> None:
+def test_both_receive_the_events_that_matter(receiver: Receiver) -> None:
     notifier = Notifier(
         "test",
         settings_of(
@@ -91,7 +91,7 @@ def test_both_are_told_what_matters(receiver: Receiver) -> None:
     assert chats == [{"text": text, "chat_id": "77"} for text in texts]
 
 
-def test_too_many_are_counted(receiver: Receiver) -> None:
+def test_messages_beyond_the_limit_are_counted(receiver: Receiver) -> None:
     settings = settings_of(webhook_url=SecretStr(receiver.address))
     notifier = Notifier("test", settings, max_per_minute=2)
     for number in range(5):
@@ -105,7 +105,7 @@ def test_too_many_are_counted(receiver: Receiver) -> None:
     ]
 
 
-def test_nothing_is_sent_unless_it_is_set() -> None:
+def test_nothing_is_sent_unless_configured() -> None:
     notifier = Notifier("test", settings_of())
     notifier.send("nothing")
     notifier.close()
@@ -114,7 +114,7 @@ def test_nothing_is_sent_unless_it_is_set() -> None:
 
 
 @pytest.mark.parametrize("status", [500, None])
-def test_what_fails_is_logged_without_its_address(receiver: Receiver, status: int | None) -> None:
+def test_a_failure_is_logged_without_its_address(receiver: Receiver, status: int | None) -> None:
     receiver.status = status or 200
     address = receiver.address if status else "http://127.0.0.1:1"
     settings = settings_of(

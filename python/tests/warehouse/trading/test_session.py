@@ -1,4 +1,4 @@
-"""A session of the shipped data, traded: its laws, its commands, and a kill in the middle of it."""
+"""A session of the sample data, traded: its invariants, its commands, and a kill in the middle."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ DAY = date(2010, 5, 28)
 
 @dataclass
 class SessionFixture:
-    """What a session needs, and the session itself."""
+    """The inputs of a trading session, and a way to trade it."""
 
     publication: Publication
     bars: duckdb.DuckDBPyConnection
@@ -76,12 +76,12 @@ class SessionFixture:
         newer: Callable[[], Publication | None] = lambda: None,
         refresh_seconds: float = REFRESH_SECONDS,
     ) -> Trader:
-        """Trade, all of it or so many batches; go on where it was broken off."""
+        """Trade the session or its first batches; resume where it was interrupted."""
         feed = feed or self.feed()
         made = scans(feed) if scans else None
-        journal, told = open_journal(self.folder)
-        if told:
-            before = feed.resume_after(max(event.at for event in told))
+        journal, recorded = open_journal(self.folder)
+        if recorded:
+            before = feed.resume_after(max(event.at for event in recorded))
             if made is not None:
                 made.catch_up(before)
         limits = self.publication.limits
@@ -92,7 +92,7 @@ class SessionFixture:
             rules or Rules(),
         )
         manager = Manager(
-            rebuild_book(limits.capital_amount, told, lambda _: None),
+            rebuild_book(limits.capital_amount, recorded, lambda _: None),
             journal,
             broker,
             check=lambda book, asked: trader.pre_trade_check(book, asked),
@@ -146,19 +146,19 @@ def filled(book: Book) -> list[Order]:
     return [order for order in book.orders.values() if order.filled_quantity]
 
 
-def test_a_session_keeps_its_laws(session: SessionFixture) -> None:
+def test_a_session_keeps_its_invariants(session: SessionFixture) -> None:
     book = session.traded().book
     publication = session.publication
     entries = [order for order in filled(book) if order.request.reason is Reason.ENTRY]
     assert len(entries) >= 8
     assert book.open_positions() == []
     assert book.state is TradingState.ACTIVE
-    # cash is what the fills left, and what every round trip made
+    # cash is capital less the fills, and capital plus the profit of every round trip
     fills = book.fills.values()
     paid = sum(fill.signed_quantity * fill.price + fill.charges_amount for fill in fills)
     assert book.cash_amount == publication.limits.capital_amount - paid
     assert sum(book.session_round_trips()) == book.cash_amount - publication.limits.capital_amount
-    # every fill is a price of its minute, but for the slippage, within the session
+    # every fill is within its minute's range, apart from slippage, and within the session
     for fill in fills:
         local = fill.filled_at.astimezone(publication.zone).replace(tzinfo=None)
         ((low, high),) = session.bars.execute(
@@ -169,7 +169,7 @@ def test_a_session_keeps_its_laws(session: SessionFixture) -> None:
         step = float(publication.instruments[fill.symbol].tick_size)
         slip = 0.0002 * high + step
         assert low - slip <= float(fill.price) <= high + slip
-    # nothing is known too early: entries follow their signal, exits have their reason
+    # no look-ahead: entries follow their signal, exits have their reason
     signals = {found.signal_id: found for found in publication.signals}
     for entry in entries:
         followed = signals[entry.request.signal_id or ""]
@@ -180,8 +180,8 @@ def test_a_session_keeps_its_laws(session: SessionFixture) -> None:
         }
 
 
-def test_entries_and_reasons_are_the_backtests(session: SessionFixture) -> None:
-    """The same signals on the same bars, by the models and by the loop: most end alike."""
+def test_entries_and_exit_reasons_match_the_backtest(session: SessionFixture) -> None:
+    """The same signals on the same bars, by the models and by the loop: almost all exits agree."""
     book = session.traded().book
     outcomes = dict(
         session.bars.execute("select signal_id, exit_reason from backtests.outcomes").fetchall()
@@ -192,11 +192,11 @@ def test_entries_and_reasons_are_the_backtests(session: SessionFixture) -> None:
             (left,) = book.exits_of(order.request.order_id)
             total += 1
             same += left.request.reason == outcomes[order.request.signal_id]
-    # a bar's ticks have an order here, and the worst of both ends there
+    # the loop sees a bar's ticks in order, the models assume the worse end first
     assert same >= total - 1
 
 
-def test_the_same_day_twice_is_the_same(session: SessionFixture) -> None:
+def test_a_session_is_reproducible(session: SessionFixture) -> None:
     first = session.traded()
     again = SessionFixture(
         session.publication, session.bars, session.folder.with_name("again")
@@ -206,7 +206,7 @@ def test_the_same_day_twice_is_the_same(session: SessionFixture) -> None:
 
 
 @pytest.mark.parametrize("stop_after", [70, 100, 400, 1200])
-def test_a_session_that_was_broken_off_goes_on(session: SessionFixture, stop_after: int) -> None:
+def test_an_interrupted_session_resumes(session: SessionFixture, stop_after: int) -> None:
     whole = (
         SessionFixture(session.publication, session.bars, session.folder.with_name("whole"))
         .traded()
@@ -240,11 +240,11 @@ main()
 """
 
 
-def test_a_killed_process_goes_on(sample: Warehouse, tmp_path: Path) -> None:
-    """`./bourse trade`, killed at any instant, again and again, ends as one that was not."""
+def test_a_killed_process_resumes(sample: Warehouse, tmp_path: Path) -> None:
+    """`./bourse trade`, killed repeatedly at any instant, ends like an uninterrupted one."""
     published = sample.data / "duckbourse.duckdb"
     if not published.exists():
-        pytest.fail("the sample is not published: run `./bourse test` from the build on")
+        pytest.fail("the sample is not published: run `./bourse test` from the build onward")
     data = tmp_path / "data"
     data.mkdir()
     (data / "duckbourse.duckdb").symlink_to(published)
@@ -266,7 +266,7 @@ def test_a_killed_process_goes_on(sample: Warehouse, tmp_path: Path) -> None:
         [*command, "--fresh"], env=environment, capture_output=True, text=True, check=True
     )
     wanted = json.loads(whole.stdout)
-    # what was on its way when it was killed may not have been placed, and is not sent again
+    # an order in flight at the kill may not have been placed, and is not sent again
     assert len(found["round_trips"]) >= len(wanted["round_trips"]) - 3
     assert found["positions"] == []
     by_key = {
@@ -283,7 +283,7 @@ def test_a_killed_process_goes_on(sample: Warehouse, tmp_path: Path) -> None:
 
 
 @pytest.mark.some_day
-def test_a_halt_stops_entries_and_leaves_exits(session: SessionFixture) -> None:
+def test_a_halt_stops_entries_and_keeps_exits(session: SessionFixture) -> None:
     session.traded(stop_after=70)  # after 09:45, before 09:50
     send(session.folder, "halt", "news")
     trader = session.traded()
@@ -302,7 +302,7 @@ def test_a_halt_stops_entries_and_leaves_exits(session: SessionFixture) -> None:
 
 
 @pytest.mark.some_day
-def test_what_is_no_command_is_put_aside(session: SessionFixture) -> None:
+def test_an_invalid_command_is_set_aside(session: SessionFixture) -> None:
     send(session.folder, "halt", "news")
     commands = session.folder / "commands"
     (commands / "00000000-broken.json").write_text('{"name": "hal')
@@ -324,7 +324,7 @@ def test_a_halt_stands_until_it_is_lifted(session: SessionFixture) -> None:
 
 
 @pytest.mark.some_day
-def test_squaring_off_closes_everything(session: SessionFixture) -> None:
+def test_a_square_off_closes_everything(session: SessionFixture) -> None:
     session.traded(stop_after=100)
     send(session.folder, "square-off", "enough")
     book = session.traded(stop_after=20).book
@@ -333,7 +333,7 @@ def test_squaring_off_closes_everything(session: SessionFixture) -> None:
     assert {order.request.reason for order in filled(book)} >= {Reason.ENTRY, Reason.SQUARE_OFF}
 
 
-def test_the_loss_of_a_day_ends_it(session: SessionFixture) -> None:
+def test_the_daily_loss_limit_halts(session: SessionFixture) -> None:
     limits = replace(session.publication.limits, max_daily_loss_pct=Decimal("0.1"))
     session.publication = replace(session.publication, limits=limits)
     book = session.traded().book
@@ -343,7 +343,7 @@ def test_the_loss_of_a_day_ends_it(session: SessionFixture) -> None:
     assert Reason.DAILY_LOSS in {order.request.reason for order in filled(book)}
 
 
-def test_everything_is_closed_at_the_square_off(session: SessionFixture) -> None:
+def test_everything_is_closed_at_the_square_off_time(session: SessionFixture) -> None:
     limits = replace(session.publication.limits, square_off_time=time_of_day(10, 30))
     session.publication = replace(session.publication, limits=limits)
     book = session.traded().book
@@ -359,10 +359,10 @@ def test_everything_is_closed_at_the_square_off(session: SessionFixture) -> None
 
 def test_a_trailing_stop_follows_the_best_price(session: SessionFixture) -> None:
     class Trailing(SignalStrategy):
-        def generate_orders(self, *told: Any) -> list[Request]:
+        def generate_orders(self, *args: Any) -> list[Request]:
             return [
                 replace(request, exits=Exits(trail_distance=Decimal("0.5")))
-                for request in super().generate_orders(*told)
+                for request in super().generate_orders(*args)
             ]
 
     session.strategy = Trailing
@@ -395,7 +395,7 @@ def test_a_signal_is_followed_at_the_first_price_after_it(session: SessionFixtur
     (request,) = strategy.generate_orders(publication, book, at_last, first.known_at)
     assert (request.signal_id, request.symbol) == (first.signal_id, first.symbol)
     assert strategy.generate_orders(publication, book, at_last, first.known_at) == []
-    # where it is known after that price, an old price is waited out
+    # if the signal is known after that price, wait until an old price is replaced
     found_at = first.known_at + timedelta(milliseconds=publication.limits.max_tick_age_ms)
     assert SignalStrategy().generate_orders(publication, book, at_last, found_at) != []
     just_late = found_at + timedelta(milliseconds=1)
@@ -424,13 +424,13 @@ def test_the_prior_close_is_that_of_the_prior_session(session: SessionFixture) -
         assert float(instrument.previous_close or 0) == pytest.approx(closes[symbol], abs=1e-6)
 
 
-def test_a_broker_that_refuses_half_leaves_nothing_open(session: SessionFixture) -> None:
+def test_a_broker_that_rejects_half_leaves_nothing_open(session: SessionFixture) -> None:
     book = session.traded(rules=Rules(reject_ratio=0.5, seed=3)).book
     assert any(order.state is State.REJECTED for order in book.orders.values())
     assert book.open_positions() == []
 
 
-def test_what_is_not_there_is_said(session: SessionFixture) -> None:
+def test_missing_inputs_are_errors(session: SessionFixture) -> None:
     with pytest.raises(ConfigurationError, match="there is no account 'mine'"):
         load(session.bars, "mine", DAY, frozenset())
     with pytest.raises(ConfigurationError, match="2010-05-29 is not a session of XNYS"):
@@ -449,10 +449,8 @@ def scans_of(
     return LiveScans(live, feed.symbols, session.publication, frozenset(), waits=waits)
 
 
-def test_what_is_scanned_as_it_comes_is_what_was_built(
-    session: SessionFixture, sample: Warehouse
-) -> None:
-    """Every signal of a live scanner, to the last digit, and before its session has ended."""
+def test_live_signals_equal_the_built_ones(session: SessionFixture, sample: Warehouse) -> None:
+    """Every signal of a live scanner, to the last digit, before the session has ended."""
     built = tuple(
         signal
         for signal in session.publication.signals
@@ -466,7 +464,7 @@ def test_what_is_scanned_as_it_comes_is_what_was_built(
     async def play() -> None:
         async for records in feed.ticks():
             for one in await scans.on_ticks(records, feed.at):
-                # two seconds for late ticks, and then the next tick of these
+                # two seconds for late ticks, then the next tick of the replay
                 assert timedelta(seconds=2) < feed.at - one.known_at < timedelta(seconds=21)
                 found.append(one)
 
@@ -475,7 +473,7 @@ def test_what_is_scanned_as_it_comes_is_what_was_built(
     assert tuple(found) == built
 
 
-def test_a_session_is_traded_on_what_it_finds(session: SessionFixture, sample: Warehouse) -> None:
+def test_a_session_is_traded_on_live_signals(session: SessionFixture, sample: Warehouse) -> None:
     session.publication = replace(session.publication, signals=())
     trader = session.traded(scans=partial(scans_of, session, sample))
     entries = [order for order in filled(trader.book) if order.request.reason is Reason.ENTRY]
@@ -486,8 +484,8 @@ def test_a_session_is_traded_on_what_it_finds(session: SessionFixture, sample: W
     }
 
 
-def test_a_scan_does_not_hold_up_the_loop(session: SessionFixture, sample: Warehouse) -> None:
-    """Beside a slow scan, ticks go on; its signals come when it is done."""
+def test_a_scan_does_not_block_the_loop(session: SessionFixture, sample: Warehouse) -> None:
+    """During a slow scan, ticks continue; its signals arrive when it is done."""
     feed = session.feed()
     scans = scans_of(session, sample, feed, waits=False)
     scan = scans.session.signals
@@ -516,13 +514,13 @@ def test_a_scan_does_not_hold_up_the_loop(session: SessionFixture, sample: Wareh
     scans.close()
 
 
-def test_a_scan_that_fails_leaves_the_exits(session: SessionFixture, sample: Warehouse) -> None:
+def test_a_failing_scan_keeps_the_exits(session: SessionFixture, sample: Warehouse) -> None:
     def failing(feed: Replay) -> LiveScans:
         scans = scans_of(session, sample, feed)
         scans.session._models["scanners.prior_sessions"] = "select broken"
         return scans
 
-    # the first cutoff is at 09:45; what was built and known before goes on
+    # the first cutoff is at 09:45; earlier signals from the build are still followed
     signals = tuple(
         replace(signal, known_at=signal.known_at - timedelta(minutes=10))
         for signal in session.publication.signals
@@ -536,15 +534,15 @@ def test_a_scan_that_fails_leaves_the_exits(session: SessionFixture, sample: War
     assert len(filled(book)) >= 2
 
 
-def test_a_strategy_that_fails_leaves_the_exits(session: SessionFixture) -> None:
+def test_a_failing_strategy_keeps_the_exits(session: SessionFixture) -> None:
     class Failing(SignalStrategy):
         asked = 0
 
-        def generate_orders(self, *told: Any) -> Any:
+        def generate_orders(self, *args: Any) -> Any:
             Failing.asked += 1
             if Failing.asked > 90:
-                raise ZeroDivisionError("of somebody's own")
-            return super().generate_orders(*told)
+                raise ZeroDivisionError("in user code")
+            return super().generate_orders(*args)
 
     session.strategy = Failing
     book = session.traded().book
@@ -572,9 +570,7 @@ def test_ticks_are_recorded_before_they_are_traded_on(
         replay_of_recorded(tmp_path / "ticks", date(2010, 5, 27), "XNYS", feed.symbols, 0)
 
 
-def test_ticks_that_cannot_be_recorded_are_not_traded_on(
-    session: SessionFixture, tmp_path: Path
-) -> None:
+def test_unrecorded_ticks_are_not_traded_on(session: SessionFixture, tmp_path: Path) -> None:
     full_at = microseconds(session.publication.at(time_of_day(9, 48)))
 
     class Full(Recorder):
@@ -590,7 +586,7 @@ def test_ticks_that_cannot_be_recorded_are_not_traded_on(
         trader = session.traded(recorder=Full(tmp_path, header))
     lost = sum(len(batch) for batch in feed.batches() if batch["received_at"][0] > full_at)
     assert 20_000 < lost < trader.tick_count
-    # it is said at once and once, and how many there are at any time
+    # reported at once and only once, with the count available at any time
     assert [line["event"] for line in logs].count("ticks are not recorded") == 1
     assert f"{lost:,} ticks were not recorded" in trader.health_problems()
     gauges: dict[str, float] = {}
@@ -608,8 +604,8 @@ def test_ticks_that_cannot_be_recorded_are_not_traded_on(
     assert max(entered) < time_of_day(9, 49)
 
 
-def test_ticks_of_no_session_are_not_traded_on(session: SessionFixture) -> None:
-    """Stamped 1970, of the evening before, without a price, or at one that no share can have."""
+def test_stray_ticks_are_not_traded_on(session: SessionFixture) -> None:
+    """Stamped 1970 or the evening before, without a price, or at an impossible price."""
 
     class Odd(Replay):
         def batches(self) -> Iterator[Records]:
@@ -640,24 +636,24 @@ def test_ticks_of_no_session_are_not_traded_on(session: SessionFixture) -> None:
     assert trader.book.cash_amount == whole.cash_amount
 
 
-def test_the_loop_goes_over_to_what_is_published_next(session: SessionFixture) -> None:
-    """Between ticks; what was found in the session stays, and one that cannot be read is told."""
+def test_the_loop_switches_to_the_next_publication(session: SessionFixture) -> None:
+    """Between ticks; live signals stay, and a publication that cannot be read is logged."""
     first = session.publication
     cut = replace(first, signals=first.signals[:1])
     newer = replace(first, build_id="newer", signals=first.signals[1:3])
-    told = iter([None, PublicationError("half a file"), newer])
+    results = iter([None, PublicationError("half a file"), newer])
 
     def next_one() -> Publication | None:
-        found = next(told, None)
+        found = next(results, None)
         if isinstance(found, Exception):
             raise found
         return found
 
     session.publication = cut
-    # fast, and with time to breathe
+    # fast, but with pauses for the loading thread
     feed = session.feed()
-    breathing = Replay(feed._records, feed.symbols, feed.name, 15_000, is_synthetic=True)
-    trader = session.traded(feed=breathing, newer=next_one, refresh_seconds=0)
+    paced = Replay(feed._records, feed.symbols, feed.name, 15_000, is_synthetic=True)
+    trader = session.traded(feed=paced, newer=next_one, refresh_seconds=0)
     loaded = [
         event.build_id
         for event in read_journal(session.folder)
@@ -667,7 +663,7 @@ def test_the_loop_goes_over_to_what_is_published_next(session: SessionFixture) -
     assert trader.publication.signals == first.signals[1:3]
 
 
-def test_a_publication_is_newer_when_the_file_is(sample: Warehouse, tmp_path: Path) -> None:
+def test_a_replaced_file_is_a_newer_publication(sample: Warehouse, tmp_path: Path) -> None:
     path = tmp_path / "duckbourse.duckdb"
     publications = Publications("paper_us", DAY, frozenset(), path)
     with pytest.raises(PublicationError, match="nothing is published"):

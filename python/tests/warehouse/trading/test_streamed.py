@@ -40,7 +40,7 @@ class Day:
     """
     The minutes from 09:44 to 09:52, as Kite would send them.
 
-    The next ticks, and their time, come once the session has taken in those before.
+    Ticks and the clock advance once the session has handled those before.
     """
 
     def __init__(self, warehouse: Warehouse) -> None:
@@ -60,7 +60,7 @@ class Day:
         ]
         self.shown = self.starts_at
         self.loop: asyncio.AbstractEventLoop | None = None
-        self.taken_count = 0
+        self.handled_count = 0
         self.news = asyncio.Event()
 
     def at(self, hour: int, minute: int) -> datetime:
@@ -70,9 +70,9 @@ class Day:
     def now(self) -> datetime:
         return self.shown
 
-    def hear(self, trader: Trader) -> None:
-        """Hear from the session, in its thread, how far it is."""
-        self.taken_count = trader.tick_count + trader.stray_tick_count
+    def on_batch(self, trader: Trader) -> None:
+        """Note the progress of the session, which runs in its own thread."""
+        self.handled_count = trader.tick_count + trader.stray_tick_count
         assert self.loop is not None
         self.loop.call_soon_threadsafe(self.news.set)
 
@@ -97,7 +97,7 @@ class Day:
                 self.shown = instant(int(records["received_at"][0]))
                 transport.send(WSMsgType.BINARY, self.frame(records))
                 sent_count += len(records)
-                while self.taken_count < sent_count:
+                while self.handled_count < sent_count:
                     await self.news.wait()
                     self.news.clear()
         self.shown = self.ends_at
@@ -152,10 +152,10 @@ def traded(day: Day, folder: Path, *, refusals: int = 0) -> tuple[Trader, Record
             day.loop = asyncio.get_running_loop()
 
             def session() -> None:
-                told, _ = trade_session(
-                    publication, session_folder, feed, Rules(), day.hear, recorder=recorder
+                trader, _ = trade_session(
+                    publication, session_folder, feed, Rules(), day.on_batch, recorder=recorder
                 )
-                traders.append(told)
+                traders.append(trader)
 
             await day.loop.run_in_executor(None, session)
 
@@ -167,7 +167,7 @@ def traded(day: Day, folder: Path, *, refusals: int = 0) -> tuple[Trader, Record
     return traders[-1], made[0]
 
 
-def test_a_session_is_traded_from_the_socket_and_all_of_it_is_on_disk(
+def test_a_session_is_traded_from_the_socket_and_recorded_in_full(
     sample: Warehouse, tmp_path: Path
 ) -> None:
     day = Day(sample)
@@ -190,13 +190,13 @@ def test_a_session_is_traded_from_the_socket_and_all_of_it_is_on_disk(
     assert trader.book.state is TradingState.ACTIVE
 
 
-def test_a_refused_token_halts_and_is_said(sample: Warehouse, tmp_path: Path) -> None:
+def test_a_refused_token_halts_and_is_raised(sample: Warehouse, tmp_path: Path) -> None:
     day = Day(sample)
     with pytest.raises(BrokerError, match="the access token is wrong or has expired"):
         traded(day, tmp_path, refusals=9)
 
 
-def test_instruments_are_found_on_kites_own_list(tmp_path: Path) -> None:
+def test_instruments_are_found_in_kites_list(tmp_path: Path) -> None:
     path = tmp_path / "instruments.csv"
     path.write_text(
         "instrument_token,exchange_token,tradingsymbol,name,last_price,expiry,strike,tick_size,"
