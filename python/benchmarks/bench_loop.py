@@ -41,7 +41,7 @@ from benchmarks.bench_orders import wide
 from benchmarks.bench_stream import TICKS_A_FRAME, TOKENS, make_frames, protocol_and_passes
 from benchmarks.measured import show_figures
 from duckbourse import clock
-from duckbourse.brokers.paper import PaperBroker, Rules
+from duckbourse.brokers.paper import FillRules, PaperBroker
 from duckbourse.brokers.zerodha.stream import FULL, KiteProtocol
 from duckbourse.orders.book import Book
 from duckbourse.orders.journal import open_journal
@@ -153,7 +153,7 @@ def loop_of(publication: Publication, feed: Feed, folder: Path) -> tuple[Timed, 
     journal, _ = open_journal(folder)
     capital = publication.limits.capital_amount
     steps = {name: known.tick_size for name, known in publication.instruments.items()}
-    broker = PaperBroker(folder, steps, capital, Rules(max_participation_pct=Decimal(100)))
+    broker = PaperBroker(folder, steps, capital, FillRules(max_participation_pct=Decimal(100)))
     manager = Manager(
         Book(capital),
         journal,

@@ -37,7 +37,7 @@ from msgspec.structs import replace
 from benchmarks.measured import show_figures
 from duckbourse import clock
 from duckbourse.brokers.base import Funds, Holding, OrderReport, TradeReport, Update
-from duckbourse.brokers.paper import PaperBroker, Rules
+from duckbourse.brokers.paper import FillRules, PaperBroker
 from duckbourse.orders import events, journal
 from duckbourse.orders.book import Book, rebuild_book
 from duckbourse.orders.events import TradingState
@@ -48,7 +48,7 @@ from duckbourse.orders.order import Product, Request, Side, order_id_of
 from duckbourse.risk.checks import OrderContext, pre_trade_check
 from duckbourse.risk.limits import Limits
 from duckbourse.settings import PROJECT
-from duckbourse.streaming.replay import replay_of
+from duckbourse.streaming.replay import replay_minutes
 from duckbourse.trading.loop import Trader
 from duckbourse.trading.publication import Publication, load
 from duckbourse.trading.strategy import SignalStrategy
@@ -236,13 +236,13 @@ def read_again(publication: Publication, count: int) -> dict[str, float]:
 
 def whole_loop(publication: Publication, file: Path) -> dict[str, float]:
     connection = open_published(file)
-    feed = replay_of(connection, DAY, "XNYS", publication.zone, publication.instruments, 0)
+    feed = replay_minutes(connection, DAY, "XNYS", publication.zone, publication.instruments, 0)
     connection.close()
     folder = Path(tempfile.mkdtemp(dir=PROJECT / "target"))
     opened, _ = open_journal(folder)
     capital = publication.limits.capital_amount
     steps = {name: known.tick_size for name, known in publication.instruments.items()}
-    broker = PaperBroker(folder, steps, capital, Rules())
+    broker = PaperBroker(folder, steps, capital, FillRules())
     manager = Manager(
         Book(capital),
         opened,

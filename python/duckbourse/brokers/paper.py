@@ -36,7 +36,7 @@ FILE = "paper.jsonl"
 ZERO = Decimal(0)
 
 
-class Rules(msgspec.Struct, frozen=True, kw_only=True):
+class FillRules(msgspec.Struct, frozen=True, kw_only=True):
     """Fill rules; `reject_ratio` is the fraction of orders rejected at random."""
 
     latency_ms: int = 50
@@ -62,7 +62,11 @@ class PaperBroker:
     name = "paper"
 
     def __init__(
-        self, folder: Path, tick_sizes: dict[str, Decimal], capital_amount: Decimal, rules: Rules
+        self,
+        folder: Path,
+        tick_sizes: dict[str, Decimal],
+        capital_amount: Decimal,
+        rules: FillRules,
     ) -> None:
         self._path = folder / FILE
         self._tick_sizes = tick_sizes

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from duckbourse.brokers.paper import PaperBroker, Rules
+from duckbourse.brokers.paper import FillRules, PaperBroker
 from duckbourse.cli.output import print_json, results
 from duckbourse.cli.session_options import Account, Day, Json, chosen_session
 from duckbourse.errors import TradingError
@@ -28,7 +28,7 @@ def reconcile(account: Account = None, day: Day = None, json: Json = False) -> N
     """
     session = chosen_session(account, day)
     journal, recorded = open_journal(session.path)
-    broker = PaperBroker(session.path, {}, session.capital_amount, Rules())
+    broker = PaperBroker(session.path, {}, session.capital_amount, FillRules())
     try:
         book = rebuild_book(session.capital_amount, recorded, lambda _: None)
         manager = Manager(book, journal, broker, check=lambda *_: None, grace_seconds=0)

@@ -19,7 +19,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from duckbourse import clock
-from duckbourse.brokers.paper import Rules
+from duckbourse.brokers.paper import FillRules
 from duckbourse.cli.output import notes, print_json, print_whole, results
 from duckbourse.errors import ConfigurationError, TradingError
 from duckbourse.orders.book import Book
@@ -149,7 +149,7 @@ def trade(
             publication,
             folder,
             source,
-            Rules(seed=seed),
+            FillRules(seed=seed),
             screen.show,
             metrics_port,
             scans=scans,

@@ -98,7 +98,7 @@ class Replay:
             yield batch
 
 
-def replay_of(
+def replay_minutes(
     connection: duckdb.DuckDBPyConnection,
     session_date: date,
     calendar: str,
@@ -108,10 +108,10 @@ def replay_of(
 ) -> Replay:
     """Return the replay of a session's minute bars from the published file."""
     bars = connection.execute(MINUTES, [session_date, calendar, list(symbols)]).fetchall()
-    return replay_of_bars(bars, zone, session_date, speed)
+    return replay_bars(bars, zone, session_date, speed)
 
 
-def replay_of_bars(bars: list[Bar], zone: ZoneInfo, session_date: date, speed: float) -> Replay:
+def replay_bars(bars: list[Bar], zone: ZoneInfo, session_date: date, speed: float) -> Replay:
     """Return the replay of minute bars, with ticks as described at the top of this file."""
     symbols = tuple(sorted({bar[0] for bar in bars}))
     places = {symbol: place for place, symbol in enumerate(symbols)}
@@ -130,7 +130,7 @@ def replay_of_bars(bars: list[Bar], zone: ZoneInfo, session_date: date, speed: f
     return Replay(records.reshape(-1), symbols, name, speed, is_synthetic=True)
 
 
-def replay_of_recorded(
+def replay_recorded(
     folder: Path, session_date: date, calendar: str, symbols: Iterable[str], speed: float
 ) -> Replay:
     """

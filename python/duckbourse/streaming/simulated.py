@@ -20,12 +20,12 @@ SECOND = 1_000_000
 DEVIATION_PCT = 1.5
 MEAN_QUANTITY = 200
 # trade frequency at the open and the close relative to noon
-RUSH = 4.0
+RUSH_FACTOR = 4.0
 # latency of a tick: from, to
 LATENCY_US = (2_000, 60_000)
 
 
-class Walk(msgspec.Struct, frozen=True):
+class RandomWalk(msgspec.Struct, frozen=True):
     """The starting price and tick size of a symbol."""
 
     symbol: str
@@ -33,25 +33,25 @@ class Walk(msgspec.Struct, frozen=True):
     tick_size: Decimal
 
 
-def simulated(
-    walks: list[Walk], opens_at: datetime, closes_at: datetime, tick_count: int, seed: int
+def simulate_ticks(
+    walks: list[RandomWalk], opens_at: datetime, closes_at: datetime, tick_count: int, seed: int
 ) -> Records:
     """Return `tick_count` ticks of each symbol, in the order received."""
     draws = np.random.default_rng(seed)
     parts = [
-        _walked(walk, place, microseconds(opens_at), microseconds(closes_at), tick_count, draws)
+        _walk_ticks(walk, place, microseconds(opens_at), microseconds(closes_at), tick_count, draws)
         for place, walk in enumerate(walks)
     ]
     records = np.concatenate(parts)
     return records[np.argsort(records["received_at"], kind="stable")]
 
 
-def _walked(
-    walk: Walk, place: int, opens: int, closes: int, count: int, draws: np.random.Generator
+def _walk_ticks(
+    walk: RandomWalk, place: int, opens: int, closes: int, count: int, draws: np.random.Generator
 ) -> Records:
     # trade density over the session: lowest at noon, highest at the open and the close
     at = np.linspace(0, 1, 1_000)
-    density = 1 + (RUSH - 1) * np.cos(np.pi * at) ** 2
+    density = 1 + (RUSH_FACTOR - 1) * np.cos(np.pi * at) ** 2
     when = np.sort(np.interp(draws.random(count), np.cumsum(density) / density.sum(), at))
     steps = draws.normal(0, DEVIATION_PCT / 100 / np.sqrt(count), count)
     tick, start = millionths(walk.tick_size), millionths(walk.price)

@@ -16,8 +16,8 @@ from duckbourse.brokers.zerodha.stream import KiteProtocol
 from duckbourse.errors import ConfigurationError
 from duckbourse.settings import settings
 from duckbourse.streaming.recorder import LogHeader, Recorder
-from duckbourse.streaming.replay import Replay, recorded_ticks, replay_of, replay_of_recorded
-from duckbourse.streaming.simulated import Walk, simulated
+from duckbourse.streaming.replay import Replay, recorded_ticks, replay_minutes, replay_recorded
+from duckbourse.streaming.simulated import RandomWalk, simulate_ticks
 from duckbourse.streaming.websocket import WebSocketFeed
 from duckbourse.trading.publication import Publication
 from duckbourse.trading.scans import LiveScans
@@ -57,7 +57,7 @@ def open_feed(
             return _simulated_feed(publication, speed, seed)
         case Source.TICKS:
             folder, known = settings().raw / "ticks", publication.instruments
-            return replay_of_recorded(folder, day, calendar, known, speed)
+            return replay_recorded(folder, day, calendar, known, speed)
         case Source.MINUTES:
             return _minute_replay(publication, speed)
 
@@ -66,7 +66,7 @@ def _minute_replay(publication: Publication, speed: float) -> Replay:
     day, calendar = publication.session_date, publication.limits.calendar
     connection = open_published()
     try:
-        feed = replay_of(
+        feed = replay_minutes(
             connection, day, calendar, publication.zone, publication.instruments, speed
         )
     finally:
@@ -145,11 +145,13 @@ def start_recorder(
 
 def _simulated_feed(publication: Publication, speed: float, seed: int) -> Replay:
     walks = [
-        Walk(symbol, known.previous_close, known.tick_size)
+        RandomWalk(symbol, known.previous_close, known.tick_size)
         for symbol, known in sorted(publication.instruments.items())
         if known.previous_close is not None
     ]
-    records = simulated(walks, publication.opens_at, publication.closes_at, SIMULATED_TICKS, seed)
+    records = simulate_ticks(
+        walks, publication.opens_at, publication.closes_at, SIMULATED_TICKS, seed
+    )
     symbols = tuple(walk.symbol for walk in walks)
     name = f"simulation of {publication.session_date}"
     return Replay(records, symbols, name, speed, is_synthetic=True)

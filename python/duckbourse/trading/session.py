@@ -10,7 +10,7 @@ from pathlib import Path
 import structlog
 
 from duckbourse import clock
-from duckbourse.brokers.paper import PaperBroker, Rules
+from duckbourse.brokers.paper import FillRules, PaperBroker
 from duckbourse.errors import BrokerError
 from duckbourse.orders.book import rebuild_book
 from duckbourse.orders.events import TradingState
@@ -35,7 +35,7 @@ def trade_session(
     publication: Publication,
     folder: SessionFolder,
     feed: Replay | WebSocketFeed,
-    rules: Rules,
+    rules: FillRules,
     on_batch: Callable[[Trader], None],
     metrics_port: int | None = None,
     *,

@@ -15,7 +15,7 @@ import pytest
 from duckbourse import clock
 from duckbourse.orders.journal import lock_folder
 from duckbourse.streaming.recorder import LogHeader, Recorder
-from duckbourse.streaming.replay import replay_of
+from duckbourse.streaming.replay import replay_minutes
 from duckbourse.trading import feeds
 from duckbourse.trading.publication import load
 from duckbourse.warehouse import open_published
@@ -164,7 +164,7 @@ def test_recorded_ticks_are_scanned_and_traded(
     """The session's minutes, recorded as ticks, trade like the scanned minutes."""
     connection = open_published(sample.data / "duckbourse.duckdb")
     publication = load(connection, "paper_us", DAY, frozenset())
-    feed = replay_of(connection, DAY, "XNYS", publication.zone, publication.instruments, 0)
+    feed = replay_minutes(connection, DAY, "XNYS", publication.zone, publication.instruments, 0)
     connection.close()
     header = LogHeader(
         session_date=DAY, calendar="XNYS", source="s", recording="mine", symbols=feed.symbols

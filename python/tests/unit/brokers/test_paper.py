@@ -14,14 +14,14 @@ import pytest
 
 from duckbourse import clock
 from duckbourse.brokers.base import OrderReport, TradeReport
-from duckbourse.brokers.paper import FILE, PaperBroker, Rules
+from duckbourse.brokers.paper import FILE, FillRules, PaperBroker
 from duckbourse.errors import BrokerRejected
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import OrderType, Product, Side, Validity
 from duckbourse.streaming.feed import Tick
 from tests.support.makers import CAPITAL, NOW, request
 
-RULES = Rules(latency_ms=100, slippage_bps=Decimal(10), max_participation_pct=Decimal(10))
+RULES = FillRules(latency_ms=100, slippage_bps=Decimal(10), max_participation_pct=Decimal(10))
 STEP = Decimal("0.05")
 
 
@@ -39,7 +39,7 @@ def broker_at() -> Iterator[BrokerAt]:
     """Open brokers on folders, and close them at the end."""
     with ExitStack() as opened:
 
-        def at(folder: Path, rules: Rules = RULES) -> PaperBroker:
+        def at(folder: Path, rules: FillRules = RULES) -> PaperBroker:
             broker = PaperBroker(folder, {"A": STEP}, CAPITAL, rules)
             opened.callback(broker.close)
             return broker
@@ -194,7 +194,7 @@ def test_its_order_book_survives_a_kill(broker_at: BrokerAt, tmp_path: Path) -> 
 
 def test_the_same_seed_rejects_the_same_orders(broker_at: BrokerAt, tmp_path: Path) -> None:
     def rejections(seed: int, folder: Path) -> list[bool]:
-        broker = broker_at(folder, Rules(reject_ratio=0.5, seed=seed))
+        broker = broker_at(folder, FillRules(reject_ratio=0.5, seed=seed))
         found = []
         for _ in range(40):
             try:

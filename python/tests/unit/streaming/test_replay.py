@@ -27,8 +27,8 @@ from duckbourse.streaming.replay import (
     OFFSETS,
     Bar,
     Replay,
-    replay_of_bars,
-    replay_of_recorded,
+    replay_bars,
+    replay_recorded,
 )
 from tests.support.counted_loop import CountedLoop, run_counted
 
@@ -42,7 +42,7 @@ def bar(symbol: str, minute: int, *prices: str, volume: float = 10) -> Bar:
 
 
 def replay(*bars: Bar, speed: float = 0) -> Replay:
-    return replay_of_bars(list(bars), NEW_YORK, DAY, speed)
+    return replay_bars(list(bars), NEW_YORK, DAY, speed)
 
 
 def ticks_of(feed: Replay, records: Records) -> list[Tick]:
@@ -130,13 +130,13 @@ def test_a_file_that_is_not_a_recording_is_an_error(tmp_path: Path, sql: str | N
     if sql is not None:
         duckdb.execute(f"copy ({sql}) to '{stray}'")
     with pytest.raises(BadInput) as refused:
-        replay_of_recorded(tmp_path, DAY, "XNYS", ("A",), 0)
+        replay_recorded(tmp_path, DAY, "XNYS", ("A",), 0)
     assert str(refused.value).startswith(f"the recording in {tmp_path} cannot be read: ")
     assert "\n" not in str(refused.value)
     assert refused.value.remedy == "move the file that is not a recording elsewhere"
     stray.unlink()
     with pytest.raises(BadInput, match="no ticks of XNYS on 2010-05-28 were recorded"):
-        replay_of_recorded(tmp_path, DAY, "XNYS", ("A",), 0)
+        replay_recorded(tmp_path, DAY, "XNYS", ("A",), 0)
 
 
 @given(st.decimals(0, 10**9, places=6), st.datetimes(timezones=st.just(UTC)))

@@ -25,7 +25,7 @@ from msgspec.structs import replace
 from structlog.testing import capture_logs
 
 from duckbourse import clock
-from duckbourse.brokers.paper import PaperBroker, Rules
+from duckbourse.brokers.paper import FillRules, PaperBroker
 from duckbourse.errors import BadInput, ConfigurationError, PublicationError, StorageFull
 from duckbourse.orders.book import Book, rebuild_book
 from duckbourse.orders.events import ExitTriggered, PublicationLoaded, TradingState
@@ -37,7 +37,7 @@ from duckbourse.settings import PROJECT
 from duckbourse.streaming.feed import Records, microseconds
 from duckbourse.streaming.live import LiveSession
 from duckbourse.streaming.recorder import LogHeader, Recorder
-from duckbourse.streaming.replay import Replay, replay_of, replay_of_recorded
+from duckbourse.streaming.replay import Replay, replay_minutes, replay_recorded
 from duckbourse.trading.commands import send
 from duckbourse.trading.loop import REFRESH_SECONDS, Trader
 from duckbourse.trading.publication import Publication, Publications, Signal, load
@@ -61,7 +61,7 @@ class SessionFixture:
     strategy: type[SignalStrategy] = SignalStrategy
 
     def feed(self) -> Replay:
-        return replay_of(
+        return replay_minutes(
             self.bars, DAY, "XNYS", self.publication.zone, self.publication.instruments, 0
         )
 
@@ -69,7 +69,7 @@ class SessionFixture:
         self,
         *,
         stop_after: int | None = None,
-        rules: Rules | None = None,
+        rules: FillRules | None = None,
         feed: Replay | None = None,
         scans: Callable[[Replay], LiveScans] | None = None,
         recorder: Recorder | None = None,
@@ -89,7 +89,7 @@ class SessionFixture:
             self.folder,
             {name: known.tick_size for name, known in self.publication.instruments.items()},
             limits.capital_amount,
-            rules or Rules(),
+            rules or FillRules(),
         )
         manager = Manager(
             rebuild_book(limits.capital_amount, recorded, lambda _: None),
@@ -425,7 +425,7 @@ def test_the_prior_close_is_that_of_the_prior_session(session: SessionFixture) -
 
 
 def test_a_broker_that_rejects_half_leaves_nothing_open(session: SessionFixture) -> None:
-    book = session.traded(rules=Rules(reject_ratio=0.5, seed=3)).book
+    book = session.traded(rules=FillRules(reject_ratio=0.5, seed=3)).book
     assert any(order.state is State.REJECTED for order in book.orders.values())
     assert book.open_positions() == []
 
@@ -564,10 +564,10 @@ def test_ticks_are_recorded_before_they_are_traded_on(
     recorder = Recorder(tmp_path / "ticks", header)
     trader = session.traded(recorder=recorder)
     recorder.close()
-    again = replay_of_recorded(tmp_path / "ticks", DAY, "XNYS", feed.symbols, 0)
+    again = replay_recorded(tmp_path / "ticks", DAY, "XNYS", feed.symbols, 0)
     assert sum(map(len, again.batches())) == trader.tick_count == 24_960
     with pytest.raises(BadInput, match="no ticks of XNYS on 2010-05-27 were recorded"):
-        replay_of_recorded(tmp_path / "ticks", date(2010, 5, 27), "XNYS", feed.symbols, 0)
+        replay_recorded(tmp_path / "ticks", date(2010, 5, 27), "XNYS", feed.symbols, 0)
 
 
 def test_unrecorded_ticks_are_not_traded_on(session: SessionFixture, tmp_path: Path) -> None:

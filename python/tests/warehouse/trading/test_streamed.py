@@ -12,7 +12,7 @@ from picows import WSMsgType, WSTransport
 from pydantic import SecretStr
 
 from duckbourse import clock
-from duckbourse.brokers.paper import Rules
+from duckbourse.brokers.paper import FillRules
 from duckbourse.brokers.zerodha.instruments import tokens_in
 from duckbourse.brokers.zerodha.stream import KiteProtocol
 from duckbourse.errors import BadInput, BrokerError
@@ -20,7 +20,7 @@ from duckbourse.orders.events import TradingState
 from duckbourse.orders.order import Reason
 from duckbourse.streaming.feed import Records, instant
 from duckbourse.streaming.recorder import LogHeader, Recorder
-from duckbourse.streaming.replay import recorded_ticks, replay_of
+from duckbourse.streaming.replay import recorded_ticks, replay_minutes
 from duckbourse.streaming.websocket import FeedLimits, WebSocketFeed
 from duckbourse.trading.loop import Trader
 from duckbourse.trading.publication import load
@@ -47,7 +47,7 @@ class Day:
         connection = open_published(warehouse.file)
         self.publication = load(connection, "paper_us", DAY, frozenset())
         zone, known = self.publication.zone, self.publication.instruments
-        feed = replay_of(connection, DAY, "XNYS", zone, known, 0)
+        feed = replay_minutes(connection, DAY, "XNYS", zone, known, 0)
         connection.close()
         self.symbols = feed.symbols
         self.tokens = {symbol: (place + 1) << 8 | 1 for place, symbol in enumerate(feed.symbols)}
@@ -153,7 +153,7 @@ def traded(day: Day, folder: Path, *, refusals: int = 0) -> tuple[Trader, Record
 
             def session() -> None:
                 trader, _ = trade_session(
-                    publication, session_folder, feed, Rules(), day.on_batch, recorder=recorder
+                    publication, session_folder, feed, FillRules(), day.on_batch, recorder=recorder
                 )
                 traders.append(trader)
 
