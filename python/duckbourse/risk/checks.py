@@ -196,17 +196,19 @@ def price_band(context: OrderContext) -> None:
     price, instrument = context.request.limit_price, context.instrument
     if price is None or instrument.price_band_pct is None or instrument.previous_close is None:
         return
-    away = 100 * abs(price / instrument.previous_close - 1)
-    if away > instrument.price_band_pct:
-        raise _over_limit("PRICE_BAND", "away_pct", away, instrument.price_band_pct)
+    distance = 100 * abs(price / instrument.previous_close - 1)
+    if distance > instrument.price_band_pct:
+        raise _over_limit("PRICE_BAND", "distance_pct", distance, instrument.price_band_pct)
 
 
 def price_collar(context: OrderContext) -> None:
     price = context.request.limit_price
     if price is not None:
-        away = 100 * abs(price / context.last_price - 1)
-        if away > context.limits.max_collar_pct:
-            raise _over_limit("PRICE_COLLAR", "away_pct", away, context.limits.max_collar_pct)
+        distance = 100 * abs(price / context.last_price - 1)
+        if distance > context.limits.max_collar_pct:
+            raise _over_limit(
+                "PRICE_COLLAR", "distance_pct", distance, context.limits.max_collar_pct
+            )
 
 
 def market_protection(context: OrderContext) -> None:
@@ -326,7 +328,7 @@ def value_at_risk(context: OrderContext) -> None:
     deviation = context.covariances.standard_deviation(amounts)
     if deviation is None:
         raise OrderDeniedError(
-            "VAR_UNKNOWN", f"symbol={context.request.symbol}, covariances=unknown"
+            "VAR_UNAVAILABLE", f"symbol={context.request.symbol}, covariances=missing"
         )
     normal = NormalDist()
     score = normal.inv_cdf(context.limits.var_confidence)

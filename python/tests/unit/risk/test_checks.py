@@ -139,12 +139,12 @@ CASES: list[Case] = [
         "TRADING_STATE: state=halted, reason=noon",
     ),
     (
-        "reducing, and it opens",
+        "reducing, an order that opens",
         lambda: (order_request(), book_with(state(TradingState.REDUCING)), {}),
         "TRADING_STATE: state=reducing, reason=noon",
     ),
     (
-        "reducing, and it closes",
+        "reducing, an order that closes",
         lambda: (
             order_request(side=SELL),
             book_with(bought("A", 10), state(TradingState.REDUCING)),
@@ -153,7 +153,7 @@ CASES: list[Case] = [
         None,
     ),
     (
-        "halted, and a stop closes",
+        "halted, a stop that closes",
         lambda: (
             order_request(side=SELL, reason=Reason.STOP),
             book_with(bought("A", 10), state(TradingState.HALTED)),
@@ -182,17 +182,17 @@ CASES: list[Case] = [
         None,
     ),
     (
-        "a symbol nobody knows",
+        "an unlisted symbol",
         lambda: (order_request(symbol="Z"), book_with(), {}),
         "INSTRUMENT: symbol=Z, listed=no",
     ),
     (
-        "an old publication",
+        "an outdated publication",
         lambda: (order_request(), book_with(), {"sessions_behind": 2}),
         "PUBLICATION: sessions_behind=2, max_sessions_behind=1",
     ),
     (
-        "one of the prior session",
+        "a publication of the prior session",
         lambda: (order_request(), book_with(), {"sessions_behind": 1}),
         None,
     ),
@@ -207,12 +207,12 @@ CASES: list[Case] = [
         "TICK: limit_price=100.01, tick_size=0.05",
     ),
     (
-        "a price of nothing",
+        "a price of zero",
         lambda: (order_request(limit_price=Decimal(0)), book_with(), {}),
         "TICK: limit_price=0, tick_size=0.05",
     ),
     (
-        "more than the exchange takes at once",
+        "above the freeze quantity",
         lambda: (order_request(quantity=1005), book_with(), {}),
         "FREEZE: quantity=1005, max_quantity=1000",
     ),
@@ -227,23 +227,23 @@ CASES: list[Case] = [
         "TICK_AGE: tick_age_ms=6000, max_tick_age_ms=5000",
     ),
     (
-        "beyond the band",
+        "outside the price band",
         lambda: (
             order_request(limit_price=Decimal("110.05")),
             book_with(),
             limited(max_collar_pct=99),
         ),
-        "PRICE_BAND: away_pct=10.05, max_away_pct=10.00",
+        "PRICE_BAND: distance_pct=10.05, max_distance_pct=10.00",
     ),
     (
-        "on the band",
+        "at the edge of the price band",
         lambda: (order_request(limit_price=Decimal(110)), book_with(), limited(max_collar_pct=99)),
         None,
     ),
     (
         "far from the last price",
         lambda: (order_request(limit_price=Decimal("103.05")), book_with(), {}),
-        "PRICE_COLLAR: away_pct=3.05, max_away_pct=3.00",
+        "PRICE_COLLAR: distance_pct=3.05, max_distance_pct=3.00",
     ),
     (
         "a market order without protection",
@@ -251,7 +251,7 @@ CASES: list[Case] = [
         "PROTECTION: limit_price=none, required=a limit beyond the last price",
     ),
     (
-        "an exit of more than is held",
+        "an exit larger than the position",
         lambda: (
             order_request(side=SELL, quantity=15, reason=Reason.STOP),
             book_with(bought("A", 10)),
@@ -260,22 +260,22 @@ CASES: list[Case] = [
         "REDUCE_ONLY: quantity=15, held=10",
     ),
     (
-        "delivery that is not there",
+        "a delivery sale without shares",
         lambda: (order_request(side=SELL, product=Product.CNC), book_with(), {}),
         "SHORT: quantity=10, held=0",
     ),
     (
-        "one's own order on the other side",
+        "crossing an open order of ours",
         lambda: (order_request(), book_with(*opened(side=SELL, limit_price=Decimal(99))), {}),
         "SELF_CROSS: limit_price=100, open=99",
     ),
     (
-        "one's own order out of reach",
+        "an open order of ours out of reach",
         lambda: (order_request(), book_with(*opened(side=SELL, limit_price=Decimal(101))), {}),
         None,
     ),
     (
-        "more open than allowed",
+        "too many open orders",
         lambda: (
             order_request(),
             book_with(*(e for _ in range(3) for e in opened(quantity=5))),
@@ -284,18 +284,22 @@ CASES: list[Case] = [
         "OPEN_ORDERS: open_orders=3, max_open_orders=3",
     ),
     (
-        "more shares than allowed",
+        "too many shares in one order",
         lambda: (order_request(quantity=505), book_with(), {}),
         "ORDER_QUANTITY: quantity=505, max_quantity=500",
     ),
     (
-        "more money than allowed",
+        "too large an order amount",
         lambda: (order_request(quantity=405), book_with(), {}),
         "ORDER_AMOUNT: amount=40500.00, max_amount=40000.00",
     ),
-    ("as much money as allowed", lambda: (order_request(quantity=400), book_with(), {}), None),
     (
-        "too much of a symbol, what is open counted",
+        "exactly the largest order amount",
+        lambda: (order_request(quantity=400), book_with(), {}),
+        None,
+    ),
+    (
+        "too much of a symbol, open orders included",
         lambda: (order_request(quantity=305), book_with(*opened(quantity=200)), {}),
         "SYMBOL_AMOUNT: amount=50500.00, max_amount=50000.00",
     ),
@@ -305,7 +309,7 @@ CASES: list[Case] = [
         "SECTOR_AMOUNT: amount=60500.00, max_amount=60000.00",
     ),
     (
-        "too much of everything",
+        "too much gross exposure",
         lambda: (
             order_request(quantity=405, symbol="D"),
             book_with(bought("B", 400)),
@@ -314,12 +318,12 @@ CASES: list[Case] = [
         "GROSS_AMOUNT: amount=80500.00, max_amount=80000.00",
     ),
     (
-        "too much on one side",
+        "too much net exposure",
         lambda: (order_request(quantity=305, symbol="D"), book_with(bought("B", 400)), {}),
         "NET_AMOUNT: amount=70500.00, max_amount=70000.00",
     ),
     (
-        "as much, but on both sides",
+        "the same gross exposure, hedged",
         lambda: (
             order_request(quantity=305, symbol="D", side=SELL),
             book_with(bought("B", 400)),
@@ -328,12 +332,12 @@ CASES: list[Case] = [
         None,
     ),
     (
-        "a third symbol",
+        "one position too many",
         lambda: (order_request(symbol="D"), book_with(bought("A", 10), bought("C", 10)), {}),
         "POSITIONS: positions=3, max_positions=2",
     ),
     (
-        "delivery that cash is short of",
+        "a delivery purchase without enough cash",
         lambda: (
             order_request(product=Product.CNC, quantity=400),
             book_with(bought("D", 620)),
@@ -342,7 +346,7 @@ CASES: list[Case] = [
         "CASH: amount=40000.00, max_amount=38000.00",
     ),
     (
-        "the same, closed within the day",
+        "the same as an intraday order",
         lambda: (
             order_request(quantity=400),
             book_with(bought("D", 620)),
@@ -351,12 +355,12 @@ CASES: list[Case] = [
         None,
     ),
     (
-        "a loss of the day",
+        "the daily loss limit",
         lambda: (order_request(), book_with(bought("C", 100), bought("C", 100, "80", SELL)), {}),
         "DAILY_LOSS: loss=2000.00, max_loss=2000.00",
     ),
     (
-        "a fall from the best",
+        "the drawdown limit",
         lambda: (
             order_request(),
             book_with(
@@ -368,7 +372,7 @@ CASES: list[Case] = [
         "DRAWDOWN: drawdown_pct=10.71, max_drawdown_pct=10.00",
     ),
     (
-        "two losses in a row",
+        "two consecutive losses",
         lambda: (
             order_request(),
             book_with(
@@ -403,28 +407,28 @@ CASES: list[Case] = [
     ),
     (
         # 10,000 of a symbol that moves 2 % a session: 2.3263 x 200
-        "too much at risk",
+        "too much value at risk",
         lambda: (order_request(quantity=100), book_with(), limited(max_var_pct=Decimal("0.46"))),
         "VAR: amount=465.27, max_amount=460.00",
     ),
     (
         # 2.6652 x 200
-        "too much beyond it",
+        "too much expected shortfall",
         lambda: (order_request(quantity=100), book_with(), limited(max_es_pct=Decimal("0.53"))),
         "ES: amount=533.04, max_amount=530.00",
     ),
     (
-        "risk nobody knows",
+        "missing covariances",
         lambda: (order_request(), book_with(), {"covariances": Covariances({})}),
-        "VAR_UNKNOWN: symbol=A, covariances=unknown",
+        "VAR_UNAVAILABLE: symbol=A, covariances=missing",
     ),
     (
-        "too many in a second",
+        "too many orders in a second",
         lambda: (order_request(), book_with(), {"sent_at": [NOW] * 3}),
         "RATE: orders_per_second=3, max_orders_per_second=3",
     ),
     (
-        "as many, but of the second before",
+        "as many orders, but in the prior second",
         lambda: (order_request(), book_with(), {"sent_at": [NOW - timedelta(milliseconds=1)] * 3}),
         None,
     ),
