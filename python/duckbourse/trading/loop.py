@@ -114,8 +114,8 @@ class Trader:
         """
         Reconcile with the broker, and become active if it agrees with the book.
 
-        Return the differences; with any, the account stays halted. A halt by command stands until
-        it is lifted.
+        Return the differences; with any, the account stays halted. Any other halt stands until it
+        is lifted.
         """
         was_halted = self.book.event_count > 0 and self.book.state is TradingState.HALTED
         reason = self.book.state_reason
