@@ -1,10 +1,10 @@
 """
-What a full build costs, and one new session: `python/benchmarks/bench_build.py --bars 1000000`.
+The cost of a full build and of one new session: `python/benchmarks/bench_build.py --bars 1000000`.
 
-Makes that many one-minute bars in a scratch folder (of 500 symbols; of fewer with `--symbols`,
+Generates that many one-minute bars in a scratch folder (500 symbols, or fewer with `--symbols`,
 which then have a longer history), builds and publishes them with the sample, then delivers one more
-session of all of them and builds again. Prints wall clock, CPU, the most memory that dbt's process
-held, the share of publication, and how long the models of some rooms took of it.
+session of all symbols and builds again. Prints wall clock, CPU, peak memory of the dbt process, the
+share of publishing, and the time spent in the models of some layers.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from duckbourse import clock
 from duckbourse.settings import PROJECT
 
 BARS_OF_A_SESSION = {"XNYS": 390, "XNSE": 375}
-ROOMS = ("bars", "indicators", "scanners", "backtests")
+LAYERS = ("bars", "indicators", "scanners", "backtests")
 TARGET = PROJECT / "target" / "bench"
 
 
 def bourse(data: Path, *words: str) -> Measured:
-    """Run a command of the project on the scratch folder."""
+    """Run a `./bourse` command on the scratch folder."""
     return measured(
         [sys.executable, "-m", "duckbourse.cli", *words],
         cwd=PROJECT,
@@ -40,19 +40,19 @@ def bourse(data: Path, *words: str) -> Measured:
     )
 
 
-def seconds_at(room: str) -> float:
-    """Return how long the last build was at the models of a room."""
+def seconds_at(layer: str) -> float:
+    """Return the seconds that the last build spent on the models of a layer."""
     results = json.loads((TARGET / "run_results.json").read_text())["results"]
-    models = f"model.duckbourse.{room}__"
+    models = f"model.duckbourse.{layer}__"
     return sum(
         float(one["execution_time"]) for one in results if one["unique_id"].startswith(models)
     )
 
 
 def measured_build(folder: Path, what: str, *words: str) -> dict[str, str]:
-    """Build, and return a row of the table."""
+    """Build and return one row of the table."""
     took = bourse(folder, "build", *words, "--json")
-    answer = json.loads(took.said)
+    answer = json.loads(took.output)
     minutes = next(row["bar_count"] for row in answer["bars"] if row["timeframe"] == "1m")
     publishing = answer["published"]["seconds"]
     return {
@@ -61,7 +61,7 @@ def measured_build(folder: Path, what: str, *words: str) -> dict[str, str]:
         "wall s": f"{took.wall_s:.1f}",
         "CPU s": f"{took.cpu_s:.1f}",
         "peak MB": f"{took.peak_mb:,.0f}",
-        **{f"{room} s": f"{seconds_at(room):.1f}" for room in ROOMS},
+        **{f"{layer} s": f"{seconds_at(layer):.1f}" for layer in LAYERS},
         "publish s": f"{publishing:.2f}",
         "publish share": f"{100 * publishing / took.wall_s:.1f} %",
         "published MB": f"{answer['published']['bytes'] / 1e6:,.1f}",
@@ -69,7 +69,7 @@ def measured_build(folder: Path, what: str, *words: str) -> dict[str, str]:
 
 
 def measure(bars: int, symbols: int, calendar: str, folder: Path) -> list[dict[str, str]]:
-    """Build so many minute bars from nothing, then a session more: two rows of the table."""
+    """Build from scratch, then with one more session; return two rows of the table."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     sessions = max(1, round(bars / symbols / BARS_OF_A_SESSION[calendar]))
@@ -88,7 +88,7 @@ def measure(bars: int, symbols: int, calendar: str, folder: Path) -> list[dict[s
 
 
 def main() -> None:
-    """Measure each size asked for and print the table."""
+    """Measure each requested size and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bars", type=int, nargs="+", default=[1_000_000])
     parser.add_argument("--symbols", type=int, default=500)

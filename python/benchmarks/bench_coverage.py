@@ -1,11 +1,12 @@
 """
-TA-Lib function by function: what has it here, how well it agrees, and what it costs.
+TA-Lib function by function: our equivalent, its numerical error, and its cost.
 
     PYTHONPATH=python .venv/bin/python python/benchmarks/bench_coverage.py
 
-writes `models/indicators/coverage.md`. Errors are those of the tests' hostile series (flat, tied,
-torn, dear, cheap), as a share of the value or of the mean size of its column. The cost is CPU time
-a row of an indicator with all its outputs, on one thread, not stored, less that of reading bars.
+writes `models/indicators/coverage.md`. Errors are measured on the adversarial series of the tests
+(flat, tied, with gaps, expensive, cheap), relative to the value or to the mean magnitude of its
+column. The cost is CPU time per row of an indicator with all its outputs, on one thread, without
+storing them, less the time to read the bars.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ COVERAGE = PROJECT / "models" / "indicators" / "coverage.md"
 PLAIN_SQL = ("Math Operators", "Math Transform")
 SYMBOLS, BARS = 400, 2_500
 TEMPLATE = """
-{%- set told = {} -%}
+{%- set outputs = {} -%}
 {%- for name in page_names() -%}
     {%- set page = page_of(name) -%}
     {%- set plan = series_plan('streaming') -%}
@@ -47,18 +48,18 @@ TEMPLATE = """
             output: none if series_remembers_all(plan, column) else plan.columns[column].memory
         }) -%}
     {%- endfor -%}
-    {%- do told.update({name: {
+    {%- do outputs.update({name: {
         'sql': series_steps(plan, outputs, 'bars.ohlcv'), 'talib': page.talib,
         'memory': memory, 'periods': page.periods.values() | list,
     }}) -%}
 {%- endfor -%}
-{{ tojson(told) }}
+{{ tojson(outputs) }}
 """
 
 
 @dataclass(frozen=True)
 class Covered:
-    """A column that a function of TA-Lib has here."""
+    """An output column of ours that is equivalent to a TA-Lib function."""
 
     function: str
     output: str
@@ -77,7 +78,7 @@ class Covered:
 
 
 def pages() -> dict[str, dict[str, Any]]:
-    """Ask the project's own macros for the SQL and the memory of every indicator."""
+    """Render the SQL and the memory of every indicator with the project's own macros."""
     dbt = [str(Path(sys.executable).parent / "dbt"), "--quiet", "compile", "--target", "lint"]
     done = subprocess.run(
         [*dbt, "--inline", TEMPLATE], cwd=PROJECT, check=True, capture_output=True, text=True
@@ -88,7 +89,7 @@ def pages() -> dict[str, dict[str, Any]]:
 def errors(
     name: str, page: dict[str, Any], connection: duckdb.DuckDBPyConnection, given: dict[str, Bars]
 ) -> dict[str, float]:
-    """Return the largest scaled error of each output that is TA-Lib's."""
+    """Return the largest relative error of each output that TA-Lib also has."""
     connection.execute(f"create or replace temp table found as {page['sql']}")
     worst = dict.fromkeys((output for output, function in page["talib"].items() if function), 0.0)
     for symbol, bars in given.items():
@@ -109,7 +110,7 @@ def errors(
 
 
 def nanoseconds(connection: duckdb.DuckDBPyConnection, sql: str) -> float:
-    """Return the CPU time a row, the best of three."""
+    """Return the CPU time per row in nanoseconds, best of three."""
     columns = [str(name) for name, *_ in connection.execute(f"describe {sql}").fetchall()]
     read = ", ".join(f"max({name})" for name in columns[3:])
     best = np.inf
@@ -121,7 +122,7 @@ def nanoseconds(connection: duckdb.DuckDBPyConnection, sql: str) -> float:
 
 
 def measured() -> list[Covered]:
-    """Compare and time every indicator that has something of TA-Lib's."""
+    """Compare and time every indicator with an equivalent in TA-Lib."""
     hostile, many = OnRead(""), OnRead("")
     given = hostile_bars() | {"candles": candle_bars()}
     for symbol, bars in given.items():
@@ -146,7 +147,7 @@ def measured() -> list[Covered]:
 
 
 def written(covered: list[Covered]) -> list[str]:
-    """Return the lines of the page: TA-Lib's groups, what has each function, what is missing."""
+    """Return the lines of the document: TA-Lib's groups, the equivalents, and what is missing."""
     lines = [
         "# TA-Lib's functions, and what has them here",
         "",
@@ -180,7 +181,7 @@ def written(covered: list[Covered]) -> list[str]:
 
 
 def main() -> None:
-    """Measure, and write the page."""
+    """Measure and write the document."""
     COVERAGE.write_text("\n".join(written(measured())).rstrip() + "\n")
     print(f"wrote {COVERAGE.relative_to(PROJECT)}")
 

@@ -1,18 +1,18 @@
 """
-The indicators beside what one would use instead, from Parquet to a stored result, in one run.
+Indicators compared with the alternatives, from Parquet to a stored result, in one run.
 
     .venv/bin/pip install polars-talib
     .venv/bin/python python/benchmarks/bench_indicators.py [--bars 10000000] [--repeat 3] [--json]
 
-Each contender is a process of its own, that reads the same sorted Parquet file of minute bars:
+Each contender runs in its own process and reads the same sorted Parquet file of minute bars:
 
-    duckbourse     the same SQL as a build's, one table a family, the symbols in a shard a core
+    duckbourse     the SQL of a build, one table per family, one shard of symbols per core
     duckbourse on one core
-    TA-Lib         a loop over symbols: reads with pyarrow, calls TA-Lib, writes zstd Parquet
-    polars         with polars-talib, `.over('symbol')`, sunk to zstd Parquet
-    write limit    a copy of duckbourse's finished tables: what writing alone costs
+    TA-Lib         a loop over symbols: read with pyarrow, call TA-Lib, write zstd Parquet
+    polars         polars-talib with `.over('symbol')`, written to zstd Parquet
+    write limit    a copy of duckbourse's finished tables: the cost of writing alone
 
-CPU and wall clock are of the whole process from its start to its end, memory is its peak.
+CPU and wall clock cover the whole process from start to end; memory is its peak.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from rich.table import Table
 from benchmarks.measured import measured
 from duckbourse.settings import PROJECT
 
-# The outputs of spec/indicators.md's measurement, in queries of 5 to 16.
+# The outputs measured in spec/indicators.md, in queries of 5 to 16.
 FAMILIES = {
     "averages": {
         "sma(20)": ["sma_20"],
@@ -98,7 +98,7 @@ BARS_OF_A_SESSION = 375
 
 
 def make_bars(folder: Path, bars: int) -> None:
-    """Write random walks in ticks of 0.05 as one sorted file, in the columns of bars.ohlcv."""
+    """Write random walks with a tick of 0.05 to one sorted file with the columns of bars.ohlcv."""
     sessions = max(1, bars // (SYMBOLS * BARS_OF_A_SESSION))
     with duckdb.connect() as connection:
         connection.execute("set threads = 1; select setseed(0.5)")
@@ -157,7 +157,7 @@ def _as_json(value: object, _: re.Match[str]) -> str:
 def family_sql(
     shards: list[str], bars: str, families: dict[str, dict[str, list[str]]]
 ) -> dict[str, str]:
-    """Ask the project's own macros for each family's SQL, a stream for each range of symbols."""
+    """Render each family's SQL with the project's macros, one stream per range of symbols."""
     wanted = {
         family: [name for names in calls.values() for name in names]
         for family, calls in families.items()
@@ -196,7 +196,7 @@ def family_sql(
 
 
 def connect(folder: Path, threads: int) -> duckdb.DuckDBPyConnection:
-    # the file format that profiles.yml asks for: its choice of compressions is what writing costs
+    # the storage format of profiles.yml, whose choice of compression determines the write cost
     format_of_builds: dict[str, str | bool | int | float | list[str]] = {
         "storage_compatibility_version": "v1.0.0"
     }
@@ -385,7 +385,7 @@ WAYS: dict[str, Callable[[Path], None]] = {
 
 
 def run(way: str, folder: Path) -> dict[str, float]:
-    """Run one contender in a process of its own."""
+    """Run one contender in its own process."""
     if way.startswith("duckbourse"):
         (folder / "result.duckdb").unlink(missing_ok=True)
     command = [sys.executable, __file__, "--child", way, "--folder", str(folder)]
@@ -394,41 +394,41 @@ def run(way: str, folder: Path) -> dict[str, float]:
 
 
 def main() -> None:
-    """Make the bars, measure each contender in turn, and print a table."""
-    words = argparse.ArgumentParser(
+    """Generate the bars, measure each contender in turn, and print a table."""
+    parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    words.add_argument("--bars", type=int, default=10_125_000)
-    words.add_argument("--repeat", type=int, default=1)
-    words.add_argument("--only", nargs="+", choices=WAYS, default=list(WAYS))
-    words.add_argument("--folder", type=Path, default=PROJECT / "target" / "bench-indicators")
-    words.add_argument("--json", action="store_true")
-    words.add_argument("--child", help=argparse.SUPPRESS)
-    said = words.parse_args()
-    if said.child:
-        WAYS[said.child](said.folder)
+    parser.add_argument("--bars", type=int, default=10_125_000)
+    parser.add_argument("--repeat", type=int, default=1)
+    parser.add_argument("--only", nargs="+", choices=WAYS, default=list(WAYS))
+    parser.add_argument("--folder", type=Path, default=PROJECT / "target" / "bench-indicators")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--child", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.child:
+        WAYS[options.child](options.folder)
         return
-    shutil.rmtree(said.folder, ignore_errors=True)
-    said.folder.mkdir(parents=True)
-    make_bars(said.folder, said.bars)
-    bars = f"'{said.folder}/bars.parquet'"
+    shutil.rmtree(options.folder, ignore_errors=True)
+    options.folder.mkdir(parents=True)
+    make_bars(options.folder, options.bars)
+    bars = f"'{options.folder}/bars.parquet'"
     for threads in (1, 2):
         middle = f"'SYM{SYMBOLS // 2:03}'"
         halves = [f" where symbol < {middle}", f" where symbol >= {middle}"]
         sql = family_sql(halves if threads == 2 else [""], bars, FAMILIES)
-        (said.folder / f"sql_{threads}.json").write_text(json.dumps(sql))
-    runs: dict[str, list[dict[str, float]]] = {way: [] for way in said.only}
-    for _ in range(said.repeat):
-        for way in said.only:
-            runs[way].append(run(way, said.folder))
+        (options.folder / f"sql_{threads}.json").write_text(json.dumps(sql))
+    runs: dict[str, list[dict[str, float]]] = {way: [] for way in options.only}
+    for _ in range(options.repeat):
+        for way in options.only:
+            runs[way].append(run(way, options.folder))
     rows = {
         way: {figure: statistics.median(run[figure] for run in found) for figure in found[0]}
         for way, found in runs.items()
     }
     for way in rows:
-        own = said.folder / f"{way}_outputs"
+        own = options.folder / f"{way}_outputs"
         rows[way]["outputs"] = int(own.read_text()) if own.exists() else OUTPUTS
-    if said.json:
+    if options.json:
         print(json.dumps(rows, indent=2))
         return
     table = Table(box=None)

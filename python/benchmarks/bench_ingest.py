@@ -1,12 +1,12 @@
 """
-Ingest beside plain DuckDB: the same files, to Parquet, in the same run.
+Ingest compared with plain DuckDB: the same files to Parquet, in the same run.
 
     python benchmarks/bench_ingest.py [--sessions 11] [--repeat 3] [--json]
 
-`plain` is `copy (from read_csv(file)) to file.parquet`: as the vendor has it, in one file. `plain,
-as stored` sorts and partitions too, as the raw store has it. Ingest does that and more: it numbers
-rows, keeps unreadable ones, finds duplicates and revisions, tells calendar and label, and
-writes manifests. Each runs in a process of its own, measured from after its imports to its end.
+`plain` is `copy (from read_csv(file)) to file.parquet`: the vendor's rows in one file. `plain, as
+stored` also sorts and partitions like the raw store. Ingest does all that and more: it numbers
+rows, keeps unreadable ones, finds duplicates and revisions, infers calendar and bar label, and
+writes manifests. Each runs in its own process, measured from the end of its imports.
 """
 
 from __future__ import annotations
@@ -37,32 +37,34 @@ PARQUET = "format parquet, compression zstd"
 
 
 def main() -> None:
-    """Make the files, measure, and print a table."""
-    words = argparse.ArgumentParser(description=__doc__.strip().splitlines()[0])
-    words.add_argument("--sessions", type=int, default=11, help="of 187,500 rows in the big file")
-    words.add_argument("--repeat", type=int, default=3)
-    words.add_argument("--json", action="store_true")
-    words.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
-    said = words.parse_args()
-    if said.child:
-        print(json.dumps(measured(*said.child)))
+    """Generate the files, measure, and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__.strip().splitlines()[0])
+    parser.add_argument(
+        "--sessions", type=int, default=11, help="sessions in the big file, 187,500 rows each"
+    )
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.child:
+        print(json.dumps(measured(*options.child)))
         return
     with tempfile.TemporaryDirectory(prefix="bench-ingest-") as folder:
-        cases = make_files(Path(folder), said.sessions)
+        cases = make_files(Path(folder), options.sessions)
         results = [
-            {"case": case, "way": way, **best(way, path, said.repeat)}
+            {"case": case, "way": way, **best(way, path, options.repeat)}
             for case, path in cases.items()
             for way in WAYS
             if path.is_dir() or way != "plain, file by file"
         ]
-    if said.json:
+    if options.json:
         print(json.dumps(results, indent=2))
     else:
         show(results)
 
 
 def make_files(folder: Path, sessions: int) -> dict[str, Path]:
-    """Write CSV files of made-up minutes: many sessions, one session, one in a file a symbol."""
+    """Write synthetic minutes to CSV: many sessions, one session, and one session by symbol."""
     big, day, split = folder / "big.csv", folder / "day.csv", folder / "day"
     split.mkdir()
     with duckdb.connect() as con:
@@ -96,7 +98,7 @@ def make_files(folder: Path, sessions: int) -> dict[str, Path]:
 
 
 def connected() -> duckdb.DuckDBPyConnection:
-    """Return DuckDB with the settings that ingest has."""
+    """Return a DuckDB connection with the settings of ingest."""
     con = duckdb.connect()
     con.execute(f"set threads = {settings().threads}")
     con.execute(f"set memory_limit = '{settings().memory_limit}'")
@@ -104,7 +106,7 @@ def connected() -> duckdb.DuckDBPyConnection:
 
 
 def plain(path: Path, into: Path) -> int:
-    """Copy what the reader finds to one Parquet file."""
+    """Copy what read_csv returns to one Parquet file."""
     files = path / "*.csv" if path.is_dir() else path
     with connected() as con:
         [(rows,)] = con.execute(
@@ -114,7 +116,7 @@ def plain(path: Path, into: Path) -> int:
 
 
 def plain_file_by_file(path: Path, into: Path) -> int:
-    """Copy each file to one of its own, as a delivery is."""
+    """Copy each file to its own Parquet file, as a delivery does."""
     rows = 0
     with connected() as con:
         for file in sorted(path.glob("*.csv")):
@@ -126,7 +128,7 @@ def plain_file_by_file(path: Path, into: Path) -> int:
 
 
 def plain_as_stored(path: Path, into: Path) -> int:
-    """Sort and partition as the raw store is."""
+    """Sort and partition like the raw store."""
     files = path / "*.csv" if path.is_dir() else path
     symbol = "filename as symbol, " if path.is_dir() else ""
     name = ", filename = true" if path.is_dir() else ""
@@ -155,7 +157,7 @@ WAYS: dict[str, Callable[[Path, Path], int]] = {
 
 
 def measured(way: str, path: str, into: str) -> dict[str, float]:
-    """Do it in this process, and return what it took."""
+    """Run one way in this process and return its cost."""
     wall, cpu = time.perf_counter(), time.process_time()
     rows = WAYS[way](Path(path), Path(into))
     return {
@@ -167,7 +169,7 @@ def measured(way: str, path: str, into: str) -> dict[str, float]:
 
 
 def peak_kilobytes() -> int:
-    """Return the most memory this process had; where Linux tells, without its parent's."""
+    """Return the peak memory of this process; on Linux, without that of its parent."""
     status = Path("/proc/self/status")
     if status.exists():
         [peak] = [line for line in status.read_text().splitlines() if line.startswith("VmHWM")]
@@ -176,7 +178,7 @@ def peak_kilobytes() -> int:
 
 
 def best(way: str, path: Path, repeat: int) -> dict[str, float]:
-    """Return the median of some runs, each in a process and a folder of its own."""
+    """Return the median of several runs, each in its own process and folder."""
     runs: list[dict[str, float]] = []
     for _ in range(repeat):
         with tempfile.TemporaryDirectory(prefix="bench-ingest-") as into:
@@ -191,7 +193,7 @@ def best(way: str, path: Path, repeat: int) -> dict[str, float]:
 
 
 def show(results: list[dict[str, Any]]) -> None:
-    """Print the table; `times` is CPU over that of `plain`."""
+    """Print the table; `times` is CPU relative to `plain`."""
     table = Table(box=None, pad_edge=False)
     table.add_column("case")
     table.add_column("way")

@@ -1,17 +1,18 @@
 """
-The loop under load: from the bytes of a socket to profit, stops and the disk.
+The trading loop under load: from the bytes of a socket to profit, stops and the disk.
 
     .venv/bin/python python/benchmarks/bench_loop.py [--seconds 60] [--ticks 10000000]
 
-Kite's full packets of 500 instruments; ten of them are held, with stops. What is measured is the
-loop as it trades: every tick is decoded and recorded to the log and to Parquet, prices, profit,
-stops and the limits of the day are looked after in each pass, commands are asked for.
+The input is Kite's full packets of 500 instruments; ten of them are open positions with stops. The
+loop runs as in trading: it decodes every tick and records it to the log and to Parquet, and in each
+pass it updates prices and profit, checks stops and daily limits, and polls commands.
 
-    by itself    64 KiB of frames to a pass, no socket: ticks of a CPU second at 1, 10 and 100 a
-                 frame, and memory after a fifth of the ticks and at the end; at ten also with 1 MiB
-                 to a pass, which is what waits when the loop is behind
-    paced        100,000 ticks a second over loopback from another process, ten a frame: from the
-                 send to when the tick is on disk and in the profit, and how many were lost
+    by itself    64 KiB of frames per pass without a socket: ticks per CPU second at 1, 10 and 100
+                 ticks per frame, and memory after a fifth of the ticks and at the end; at ten also
+                 with 1 MiB per pass, which is the backlog when the loop is behind
+    paced        100,000 ticks a second over loopback from another process, ten per frame: the
+                 latency from sending until the tick is on disk and in the profit, and the ticks
+                 lost
 """
 
 from __future__ import annotations
@@ -37,18 +38,18 @@ from msgspec.structs import replace
 from pydantic import SecretStr
 
 from benchmarks.bench_orders import wide
-from benchmarks.bench_stream import TICKS_A_FRAME, TOKENS, make_frames, wire_and_passes
+from benchmarks.bench_stream import TICKS_A_FRAME, TOKENS, make_frames, protocol_and_passes
 from benchmarks.measured import show_figures
 from duckbourse import clock
-from duckbourse.brokers.paper import PaperBroker, Rules
-from duckbourse.brokers.zerodha.stream import FULL, KiteWire
+from duckbourse.brokers.paper import FillRules, PaperBroker
+from duckbourse.brokers.zerodha.stream import FULL, KiteProtocol
 from duckbourse.orders.book import Book
 from duckbourse.orders.journal import open_journal
 from duckbourse.orders.manager import Manager
 from duckbourse.risk.limits import Covariances, Instrument
 from duckbourse.settings import PROJECT
 from duckbourse.streaming.feed import Feed, Records, microseconds
-from duckbourse.streaming.recorder import Heading, Recorder
+from duckbourse.streaming.recorder import LogHeader, Recorder
 from duckbourse.streaming.replay import recorded_ticks
 from duckbourse.streaming.websocket import WebSocketFeed
 from duckbourse.trading.loop import Trader
@@ -65,21 +66,21 @@ WRAPS = 2**32
 
 
 class Timed(Trader):
-    """A loop that says how old each tick is once all is done with it."""
+    """A trader that records the age of each tick once it is fully handled."""
 
-    def __init__(self, *said: Any, **words: Any) -> None:
-        super().__init__(*said, **words)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
         self.ages: list[Any] = []
 
     async def on_records(self, records: Records) -> None:
         sent = records["quantity"]
         await super().on_records(records)
-        # of a share that is twice in a frame, the second tick tells no shares
+        # if a symbol occurs twice in a frame, the second tick has no quantity
         self.ages.append((time.time_ns() // 1000 - sent[sent > 0]) % WRAPS)
 
 
 def published(file: Path) -> Publication:
-    """Return the shipped session with 500 instruments, ten signals and no limit that refuses."""
+    """Return the sample session with 500 instruments, ten signals and limits that never deny."""
     connection = open_published(file)
     publication = load(connection, "paper_us", DAY, frozenset())
     connection.close()
@@ -108,7 +109,7 @@ def published(file: Path) -> Publication:
         publication,
         limits=replace(
             wide(publication.limits),
-            # the prices are drawn, so anything is a fair one
+            # prices are random, so any price is valid
             protection_pct=Decimal(10_000),
             capital_amount=Decimal(10**9),
         ),
@@ -119,30 +120,30 @@ def published(file: Path) -> Publication:
 
 
 class Passes:
-    """Frames without a socket, again and again until so many ticks were sent; `now` is its time."""
+    """Repeats frames without a socket until enough ticks are sent; `now` is its time."""
 
     name = "passes of frames"
-    is_made_up = False
+    is_synthetic = False
 
     def __init__(
-        self, wire: KiteWire, passes: list[list[bytes]], now: datetime, tick_count: int
+        self, protocol: KiteProtocol, passes: list[list[bytes]], now: datetime, tick_count: int
     ) -> None:
-        self.symbols = wire.symbols
+        self.symbols = protocol.symbols
         self.now = now
-        self._wire = wire
+        self._protocol = protocol
         self._passes = passes
         self._tick_count = tick_count
 
-    def figures(self) -> dict[str, int]:
+    def counters(self) -> dict[str, int]:
         return {}
 
     async def ticks(self) -> AsyncIterator[Records]:
         stamp, count = microseconds(self.now), 0
         while count < self._tick_count:
             for of_pass in self._passes:
-                records = self._wire.decode(of_pass, np.full(len(of_pass), stamp))
+                records = self._protocol.decode(of_pass, np.full(len(of_pass), stamp))
                 records["traded_at"] = stamp
-                # an order is filled by the ticks after it
+                # an order fills on the ticks after it
                 self.now += timedelta(microseconds=100)
                 count += len(records)
                 yield records
@@ -152,18 +153,18 @@ def loop_of(publication: Publication, feed: Feed, folder: Path) -> tuple[Timed, 
     journal, _ = open_journal(folder)
     capital = publication.limits.capital_amount
     steps = {name: known.tick_size for name, known in publication.instruments.items()}
-    broker = PaperBroker(folder, steps, capital, Rules(max_participation_pct=Decimal(100)))
+    broker = PaperBroker(folder, steps, capital, FillRules(max_participation_pct=Decimal(100)))
     manager = Manager(
         Book(capital),
         journal,
         broker,
-        check=lambda book, request: trader.judge(book, request),
+        check=lambda book, request: trader.pre_trade_check(book, request),
         charges=publication.charges,
     )
-    heading = Heading(
+    header = LogHeader(
         session_date=DAY, calendar="XNYS", source="kite", recording="bench", symbols=feed.symbols
     )
-    recorder = Recorder(folder / "ticks", heading)
+    recorder = Recorder(folder / "ticks", header)
     strategy = SignalStrategy()
     trader = Timed(publication, manager, broker, feed, strategy, folder, recorder=recorder)
     return trader, recorder
@@ -182,24 +183,24 @@ def by_itself(
     file: Path, folder: Path, frames: Path, pass_kib: int, tick_count: int
 ) -> dict[str, float]:
     publication = published(file)
-    wire, passes = wire_and_passes(frames, pass_kib * 1024)
-    feed = Passes(wire, passes, publication.opens_at + timedelta(minutes=1), tick_count)
+    protocol, passes = protocol_and_passes(frames, pass_kib * 1024)
+    feed = Passes(protocol, passes, publication.opens_at + timedelta(minutes=1), tick_count)
     trader, recorder = loop_of(publication, feed, folder)
     first_mb = 0.0
 
-    def each(_: Trader) -> None:
+    def on_batch(_: Trader) -> None:
         nonlocal first_mb
         trader.ages.clear()
         if not first_mb and trader.tick_count >= tick_count / 5:
             first_mb = peak_mb()
 
-    trader.each = each
+    trader.on_batch = on_batch
     wall, cpu = time.perf_counter(), time.process_time()
-    with clock.told_by(lambda: feed.now):
+    with clock.driven_by(lambda: feed.now):
         asyncio.run(played(trader))
         recorder.close()
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    held = len(trader.book.held())
+    held = len(trader.book.open_positions())
     found = recorder.tick_count
     if held != HELD or found != trader.tick_count:
         raise SystemExit(f"{held} held, {found} recorded of {trader.tick_count}")
@@ -213,7 +214,7 @@ def by_itself(
 
 
 def serve(seconds: float) -> None:
-    """Be the other process: say on which port, then send as much as is due, and how much it was."""
+    """Run as the sending process: print the port, send ticks at the rate, print their number."""
     from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_create_server
 
     packet = np.dtype([("length", ">u2"), ("body", FULL)])
@@ -261,7 +262,7 @@ def paced(file: Path, folder: Path, seconds: float) -> dict[str, float]:
     other = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert other.stdout is not None
     port = int(other.stdout.readline())
-    wire = KiteWire(
+    protocol = KiteProtocol(
         SecretStr("k"),
         SecretStr("t"),
         TOKENS,
@@ -270,22 +271,22 @@ def paced(file: Path, folder: Path, seconds: float) -> dict[str, float]:
     )
     began = time.monotonic()
 
-    # the clock of a session that begins now
+    # a clock on which the session begins now
     def now() -> datetime:
         return publication.opens_at + timedelta(seconds=60 + time.monotonic() - began)
 
-    feed = WebSocketFeed(wire, is_open=lambda: True)
+    feed = WebSocketFeed(protocol, is_open=lambda: True)
     trader, recorder = loop_of(publication, feed, folder)
     total = int(RATE * seconds)
 
-    def each(_: Trader) -> None:
+    def on_batch(_: Trader) -> None:
         if trader.tick_count >= total:
             feed.stop()
 
-    trader.each = each
+    trader.on_batch = on_batch
 
     cpu = time.process_time()
-    with clock.told_by(now):
+    with clock.driven_by(now):
         asyncio.run(played(trader))
         recorder.close()
     cpu = time.process_time() - cpu
@@ -316,7 +317,7 @@ def in_folder(measure: Callable[[Path], dict[str, float]]) -> dict[str, float]:
 
 
 def main() -> None:
-    """Measure each in a process of its own, and print a table."""
+    """Measure each case in its own process and print a table."""
     import structlog
 
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
@@ -329,32 +330,32 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--serve", type=float, help=argparse.SUPPRESS)
     parser.add_argument("--child", help=argparse.SUPPRESS)
-    said = parser.parse_args()
-    if said.serve:
-        serve(said.serve)
+    options = parser.parse_args()
+    if options.serve:
+        serve(options.serve)
         return
-    if said.child == "paced":
-        print(json.dumps(in_folder(partial(paced, said.file, seconds=said.seconds))))
+    if options.child == "paced":
+        print(json.dumps(in_folder(partial(paced, options.file, seconds=options.seconds))))
         return
-    if said.child:
-        ticks_a_frame, pass_kib = said.child.split(",")
+    if options.child:
+        ticks_a_frame, pass_kib = options.child.split(",")
         frames = PROJECT / "target" / "stream_benchmark" / ticks_a_frame
         frames.mkdir(parents=True, exist_ok=True)
         make_frames(frames / "frames.npy", int(ticks_a_frame))
         measure = partial(
-            by_itself, said.file, frames=frames, pass_kib=int(pass_kib), tick_count=said.ticks
+            by_itself, options.file, frames=frames, pass_kib=int(pass_kib), tick_count=options.ticks
         )
         print(json.dumps(in_folder(measure)))
         return
     rows = {}
-    alone = {f"{count} a frame, 64 KiB a pass": f"{count},64" for count in TICKS_A_FRAME}
+    alone = {f"{count} per frame, 64 KiB per pass": f"{count},64" for count in TICKS_A_FRAME}
     alone["10 a frame, 1 MiB a pass"] = "10,1024"
     for name, child in {**alone, "paced": "paced"}.items():
-        command = [sys.executable, __file__, "--child", child, "--file", str(said.file)]
-        command += ["--seconds", str(said.seconds), "--ticks", str(said.ticks)]
+        command = [sys.executable, __file__, "--child", child, "--file", str(options.file)]
+        command += ["--seconds", str(options.seconds), "--ticks", str(options.ticks)]
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
         rows[name] = json.loads(done.stdout.splitlines()[-1])
-    show_figures(rows, said.json)
+    show_figures(rows, options.json)
 
 
 if __name__ == "__main__":

@@ -1,17 +1,17 @@
 """
-The order path: from a wish through every check and the journal to the broker.
+The order path: from an order request through every check and the journal to the broker.
 
     .venv/bin/python -m venv target/nautilus && target/nautilus/bin/pip install nautilus_trader
     .venv/bin/python python/benchmarks/bench_orders.py --nautilus target/nautilus/bin/python
 
-A broker that answers at once takes what is sent, so that what is measured is ours. Orders one by
-one, each waiting for the disk; the same without waiting (SQLite's `synchronous` off, which no
-account is ever traded with); a hundred at once, which share their commits; what is read again after
-a crash; and the whole loop on the shipped session, with its exits, checks and paper broker.
+The broker accepts every order at once, so the time measured is ours alone. Cases: orders one by
+one, each waiting for the disk; the same without waiting (SQLite's `synchronous` off, which is never
+used for trading); a hundred at once, which share their commits; reading the journal after a crash;
+and the whole loop on the sample session with its exits, checks and paper broker.
 
-Beside it NautilusTrader, from submit to filled in memory; its order is on no disk.
+For comparison NautilusTrader, from submit to filled in memory; it writes no order to disk.
 
-The disk counts for most of the first: its own time for an append and fdatasync is the last line.
+The disk dominates the first case: the last line is its own time for an append and fdatasync.
 """
 
 from __future__ import annotations
@@ -37,18 +37,18 @@ from msgspec.structs import replace
 from benchmarks.measured import show_figures
 from duckbourse import clock
 from duckbourse.brokers.base import Funds, Holding, OrderReport, TradeReport, Update
-from duckbourse.brokers.paper import PaperBroker, Rules
+from duckbourse.brokers.paper import FillRules, PaperBroker
 from duckbourse.orders import events, journal
-from duckbourse.orders.book import Book, replayed
+from duckbourse.orders.book import Book, rebuild_book
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.journal import open_journal
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.manager import Manager
 from duckbourse.orders.order import Product, Request, Side, order_id_of
-from duckbourse.risk.checks import View, check
+from duckbourse.risk.checks import OrderContext, pre_trade_check
 from duckbourse.risk.limits import Limits
 from duckbourse.settings import PROJECT
-from duckbourse.streaming.replay import replay_of
+from duckbourse.streaming.replay import replay_minutes
 from duckbourse.trading.loop import Trader
 from duckbourse.trading.publication import Publication, load
 from duckbourse.trading.strategy import SignalStrategy
@@ -59,7 +59,7 @@ NOW = datetime(2010, 5, 28, 14, 0, tzinfo=UTC)
 
 
 class AtOnce:
-    """A broker that takes everything and says nothing."""
+    """A broker that accepts every order and sends no updates."""
 
     name = "at once"
 
@@ -95,20 +95,20 @@ class AtOnce:
 
 
 def wide(limits: Limits) -> Limits:
-    """Return limits of which every one is asked and none refuses."""
+    """Return limits that are all checked and never deny."""
     names = (name for name in limits.__struct_fields__ if name.startswith("max_"))
-    told = {name: getattr(limits, name) for name in names}
-    most = {name: type(value)(10**9) for name, value in told.items() if value is not None}
+    values = {name: getattr(limits, name) for name in names}
+    most = {name: type(value)(10**9) for name, value in values.items() if value is not None}
     return replace(limits, **most)
 
 
 @contextmanager
-def desk(publication: Publication, *, is_durable: bool) -> Iterator[tuple[Manager, Path]]:
-    """Yield a manager whose checks are all asked, on a journal of its own."""
+def harness(publication: Publication, *, is_durable: bool) -> Iterator[tuple[Manager, Path]]:
+    """Yield a manager that runs all checks, with its own journal."""
     folder = Path(tempfile.mkdtemp(dir=PROJECT / "target"))
-    connected = journal._connected
+    connected = journal._connect
     if not is_durable:
-        journal._connected = _careless
+        journal._connect = _connect_unsafely
     opened, _ = open_journal(folder)
     broker = AtOnce()
     book = Book(publication.limits.capital_amount)
@@ -119,9 +119,9 @@ def desk(publication: Publication, *, is_durable: bool) -> Iterator[tuple[Manage
         for name, known in publication.instruments.items()
     }
 
-    def judge(held: Book, request: Request) -> None:
-        check(
-            View(
+    def check(held: Book, request: Request) -> None:
+        pre_trade_check(
+            OrderContext(
                 request,
                 held,
                 now=NOW,
@@ -139,25 +139,25 @@ def desk(publication: Publication, *, is_durable: bool) -> Iterator[tuple[Manage
         )
 
     try:
-        yield Manager(book, opened, broker, check=judge), folder
+        yield Manager(book, opened, broker, check=check), folder
         if broker.count != len(book.orders):
             raise SystemExit(f"{broker.count} of {len(book.orders)} orders were sent")
     finally:
-        journal._connected = connected
+        journal._connect = connected
         opened.close()
         shutil.rmtree(folder)
 
 
-def _careless(path: Path) -> Any:
-    connection = _connected(path)
+def _connect_unsafely(path: Path) -> Any:
+    connection = _connect(path)
     connection.execute("pragma synchronous = off")
     return connection
 
 
-_connected = journal._connected
+_connect = journal._connect
 
 
-def wish(publication: Publication, number: int) -> Request:
+def order_request(publication: Publication, number: int) -> Request:
     symbol = "AAPL"
     instrument = publication.instruments[symbol]
     price = instrument.previous_close or Decimal(1)
@@ -174,16 +174,16 @@ def wish(publication: Publication, number: int) -> Request:
 
 def one_by_one(publication: Publication, count: int, *, is_durable: bool) -> dict[str, float]:
     took, cpu = [], time.process_time()
-    with desk(publication, is_durable=is_durable) as (manager, _):
+    with harness(publication, is_durable=is_durable) as (manager, _):
 
         async def play() -> None:
             for number in range(count):
-                request = wish(publication, number)
+                request = order_request(publication, number)
                 started = time.perf_counter_ns()
                 await manager.place(request)
                 took.append((time.perf_counter_ns() - started) / 1000)
-                # nothing is left open, so that every order is checked against the same book
-                manager._move(request.order_id, State.REJECTED)
+                # leave nothing open, so that every order is checked against the same book
+                manager._advance(request.order_id, State.REJECTED)
 
         asyncio.run(play())
     took.sort()
@@ -195,15 +195,17 @@ def one_by_one(publication: Publication, count: int, *, is_durable: bool) -> dic
 
 
 def in_bursts(publication: Publication, count: int, size: int) -> dict[str, float]:
-    with desk(publication, is_durable=True) as (manager, _):
+    with harness(publication, is_durable=True) as (manager, _):
         wall, cpu = time.perf_counter(), time.process_time()
 
         async def play() -> None:
             for first in range(0, count, size):
-                wishes = [wish(publication, number) for number in range(first, first + size)]
-                await asyncio.gather(*map(manager.place, wishes))
-                for request in wishes:
-                    manager._move(request.order_id, State.REJECTED)
+                requests = [
+                    order_request(publication, number) for number in range(first, first + size)
+                ]
+                await asyncio.gather(*map(manager.place, requests))
+                for request in requests:
+                    manager._advance(request.order_id, State.REJECTED)
 
         asyncio.run(play())
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
@@ -211,39 +213,41 @@ def in_bursts(publication: Publication, count: int, size: int) -> dict[str, floa
 
 
 def read_again(publication: Publication, count: int) -> dict[str, float]:
-    with desk(publication, is_durable=True) as (manager, folder):
+    with harness(publication, is_durable=True) as (manager, folder):
 
         async def play() -> None:
             for first in range(0, count // 4, 1000):
-                wishes = [wish(publication, number) for number in range(first, first + 1000)]
-                await asyncio.gather(*map(manager.place, wishes))
-                for request in wishes:
-                    manager._move(request.order_id, State.REJECTED)
+                requests = [
+                    order_request(publication, number) for number in range(first, first + 1000)
+                ]
+                await asyncio.gather(*map(manager.place, requests))
+                for request in requests:
+                    manager._advance(request.order_id, State.REJECTED)
 
         asyncio.run(play())
         manager.journal.close()
         started = time.perf_counter()
-        opened, told = open_journal(folder)
-        replayed(publication.limits.capital_amount, told, lambda _: None)
+        opened, recorded = open_journal(folder)
+        rebuild_book(publication.limits.capital_amount, recorded, lambda _: None)
         took = time.perf_counter() - started
         opened.close()
-    return {"events": len(told), "seconds": took}
+    return {"events": len(recorded), "seconds": took}
 
 
 def whole_loop(publication: Publication, file: Path) -> dict[str, float]:
     connection = open_published(file)
-    feed = replay_of(connection, DAY, "XNYS", publication.zone, publication.instruments, 0)
+    feed = replay_minutes(connection, DAY, "XNYS", publication.zone, publication.instruments, 0)
     connection.close()
     folder = Path(tempfile.mkdtemp(dir=PROJECT / "target"))
     opened, _ = open_journal(folder)
     capital = publication.limits.capital_amount
     steps = {name: known.tick_size for name, known in publication.instruments.items()}
-    broker = PaperBroker(folder, steps, capital, Rules())
+    broker = PaperBroker(folder, steps, capital, FillRules())
     manager = Manager(
         Book(capital),
         opened,
         broker,
-        check=lambda book, request: trader.judge(book, request),
+        check=lambda book, request: trader.pre_trade_check(book, request),
         charges=publication.charges,
     )
     trader = Trader(publication, manager, broker, feed, SignalStrategy(), folder)
@@ -253,7 +257,7 @@ def whole_loop(publication: Publication, file: Path) -> dict[str, float]:
         await trader.run()
 
     wall, cpu = time.perf_counter(), time.process_time()
-    with clock.told_by(lambda: feed.at):
+    with clock.driven_by(lambda: feed.at):
         asyncio.run(play())
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     opened.close()
@@ -277,38 +281,38 @@ def the_disk(count: int) -> dict[str, float]:
 
 
 def main() -> None:
-    """Measure each in turn, and print a table."""
+    """Measure each case in turn and print a table."""
     import structlog
 
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
-    words = argparse.ArgumentParser(
+    parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    words.add_argument("--orders", type=int, default=5_000)
-    words.add_argument("--events", type=int, default=600_000)
-    words.add_argument("--file", type=Path, default=PROJECT / "data" / "duckbourse.duckdb")
-    words.add_argument("--nautilus", help="a Python that has nautilus_trader")
-    words.add_argument("--json", action="store_true")
-    said = words.parse_args()
-    connection = open_published(said.file)
+    parser.add_argument("--orders", type=int, default=5_000)
+    parser.add_argument("--events", type=int, default=600_000)
+    parser.add_argument("--file", type=Path, default=PROJECT / "data" / "duckbourse.duckdb")
+    parser.add_argument("--nautilus", help="a Python with nautilus_trader installed")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    connection = open_published(options.file)
     publication = load(connection, "paper_us", DAY, frozenset())
     connection.close()
     publication = replace(publication, limits=wide(publication.limits))
-    count = said.orders
+    count = options.orders
     rows = {
         "one by one, on disk": one_by_one(publication, count, is_durable=True),
         "one by one, not waiting": one_by_one(publication, count, is_durable=False),
         "a hundred at once": in_bursts(publication, 4 * count, 100),
-        "read again": read_again(publication, said.events),
-        "the whole loop": whole_loop(publication, said.file),
+        "read again": read_again(publication, options.events),
+        "the whole loop": whole_loop(publication, options.file),
         "the disk alone": the_disk(1_000),
     }
-    if said.nautilus:
+    if options.nautilus:
         script = str(Path(__file__).with_name("nautilus_orders.py"))
-        command = [said.nautilus, script, str(count)]
+        command = [options.nautilus, script, str(count)]
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
         rows["NautilusTrader, in memory"] = json.loads(done.stdout.splitlines()[-1])
-    show_figures(rows, said.json)
+    show_figures(rows, options.json)
 
 
 if __name__ == "__main__":

@@ -1,19 +1,19 @@
 """
-Rolling covariances of 50 assets beside what one would use instead.
+Rolling covariances of 50 assets compared with the alternatives.
 
     .venv/bin/pip install polars
     .venv/bin/python python/benchmarks/bench_portfolio.py
 
-All 1,275 pairs over 250 sessions, at each of 2,500 sessions that has as many behind it. Each
-contender is a process of its own that reads the same Parquet file of closes and keeps the result in
+Computes all 1,275 pairs over 250 sessions, at each of 2,500 sessions with a full window. Each
+contender runs in its own process, reads the same Parquet file of closes and keeps the result in
 memory:
 
-    duckbourse   the table macro rolling_covariances, as it is published; a row a pair and session
-    duckdb       covar_samp over a window, as one would write it; a row a pair and session
-    pandas       DataFrame.rolling(250).cov(), a column a symbol
-    polars       rolling_cov of each pair, a column a pair
+    duckbourse   the published table macro rolling_covariances; a row per pair and session
+    duckdb       covar_samp over a window, written directly; a row per pair and session
+    pandas       DataFrame.rolling(250).cov(), a column per symbol
+    polars       rolling_cov of each pair, a column per pair
 
-The sums of every pair must be the same to 1e-9 of its size, or nothing is printed.
+The sums of every pair must agree to 1e-9 relative, or nothing is printed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from typing import Any
 
 import duckdb
 
-from benchmarks.contest import THREADS, Figures, Way, compiled, run, run_child, show, words
+from benchmarks.contest import THREADS, Figures, Way, compiled, parser, run, run_child, show
 
 ASSETS, SESSIONS, WINDOW = 50, 2500, 250
 SYMBOLS = [f"S{number:02d}" for number in range(ASSETS)]
@@ -34,7 +34,7 @@ PAIRS = [(a, b) for i, a in enumerate(SYMBOLS) for b in SYMBOLS[i:]]
 
 
 def make_closes(file: Path) -> None:
-    """Write walks that share a part of their moves."""
+    """Write random walks with correlated moves."""
     with duckdb.connect() as connection:
         connection.execute("set threads = 1; select setseed(0.5)")
         connection.execute(f"""
@@ -174,21 +174,21 @@ def differ(found: Figures, wanted: Figures) -> bool:
 
 
 def main() -> None:
-    """Make the closes, measure each contender in turn, compare what they found, print a table."""
-    said = words(__doc__, "bench-portfolio").parse_args()
-    if said.child:
-        run_child(WAYS, said.child, said.folder, said.repeat)
+    """Generate closes, measure each contender, compare the results, and print a table."""
+    options = parser(__doc__, "bench-portfolio").parse_args()
+    if options.child:
+        run_child(WAYS, options.child, options.folder, options.repeat)
         return
-    shutil.rmtree(said.folder, ignore_errors=True)
-    said.folder.mkdir(parents=True)
-    make_closes(said.folder / "closes.parquet")
-    (said.folder / "macro.sql").write_text(
-        compiled(said.folder, "rolling_covariances")["rolling_covariances"]
+    shutil.rmtree(options.folder, ignore_errors=True)
+    options.folder.mkdir(parents=True)
+    make_closes(options.folder / "closes.parquet")
+    (options.folder / "macro.sql").write_text(
+        compiled(options.folder, "rolling_covariances")["rolling_covariances"]
     )
     count = len(PAIRS) * (SESSIONS - WINDOW + 1)
     title = f"{ASSETS} assets, {SESSIONS:,} sessions, {WINDOW} back: {count:,} equal covariances"
-    rows = run(__file__, title, said.folder, WAYS, differ, said.repeat)
-    if said.json:
+    rows = run(__file__, title, options.folder, WAYS, differ, options.repeat)
+    if options.json:
         print(json.dumps(rows, indent=2))
     else:
         show(title, rows)

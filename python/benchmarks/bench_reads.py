@@ -1,12 +1,13 @@
 """
-What a question costs: an indicator of one symbol's whole history, and the latest values.
+The cost of a read: an indicator over one symbol's full history, and the latest values.
 
     .venv/bin/python python/benchmarks/bench_reads.py [--bars 67500000] [--seconds 4] [--all]
 
-Puts the minute bars of 500 symbols into one file, in the order and format of a build, with the
-project's own table macros. Asks for an indicator of symbols at random, each beside the same by
-hand: bars to numpy by SQL, then TA-Lib. Then an EMA of all bars beside reading them, each in a
-process of its own; and the latest values of a symbol, from the file that `./bourse build` made.
+Writes the minute bars of 500 symbols to one file, in the order and format of a build, with the
+project's own table macros. Queries indicators of random symbols, each compared with the same by
+hand: bars to numpy by SQL, then TA-Lib. Then computes an EMA of all bars, compared with reading
+them, each in its own process; and queries the latest values of a symbol from the file of `./bourse
+build`.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ def make_file(folder: Path, bars: int) -> Path:
 
 
 def milliseconds(ask: Callable[[], object], seconds: float) -> list[float]:
-    """Ask again and again for so many seconds, at least thrice, and return what each took."""
+    """Repeat a query for this many seconds, at least three times; return each duration."""
     took: list[float] = []
     end = time.monotonic() + seconds
     while len(took) < 3 or time.monotonic() < end:
@@ -85,7 +86,7 @@ def percentiles(took: list[float]) -> tuple[str, str, str]:
 
 
 def on_read(file: Path, names: Iterable[str], seconds: float) -> Table:
-    """Ask for each indicator of symbols at random, by table macro and by hand."""
+    """Query each indicator of random symbols, by table macro and by hand."""
     table = Table(box=None, title="one symbol's whole history, ms")
     for head in ("indicator", "reads", "p50", "p99", "by hand p50", "by hand p99", "p50 ratio"):
         table.add_column(head, justify="left" if head == "indicator" else "right")
@@ -124,7 +125,7 @@ def on_read(file: Path, names: Iterable[str], seconds: float) -> Table:
 
 
 def latest(seconds: float) -> Table:
-    """Ask the published file for the latest values of symbols at random."""
+    """Query the published file for the latest values of random symbols."""
     table = Table(box=None, title="latest values of a symbol, ms")
     for head in ("", "reads", "p50", "p99"):
         table.add_column(head, justify="right" if head else "left")
@@ -144,7 +145,7 @@ def latest(seconds: float) -> Table:
 
 
 def run(way: str, file: Path) -> None:
-    """Be one of the processes that read all bars."""
+    """Run as one of the processes that read all bars."""
     with duckdb.connect(str(file)) as connection:
         connection.execute("set threads = 2; set memory_limit = '3GB'")
         connection.execute("set preserve_insertion_order = false")
@@ -152,13 +153,13 @@ def run(way: str, file: Path) -> None:
 
 
 def over_all(file: Path) -> Table:
-    """Compute an EMA of all bars, and read and copy them, each in a process of its own."""
+    """Compute an EMA of all bars, read them and copy them, each in its own process."""
     middle = f"'SYM{SYMBOLS // 2:03}'"
     halves = [f" where symbol < {middle}", f" where symbol >= {middle}"]
     calls = {"ema": {"ema(20)": ["ema_20"]}}
     ema = family_sql(halves, "bars.ohlcv", calls)["ema"]
     close = "select symbol, timeframe, bar_ts, adjusted_close from bars.ohlcv"
-    # a hash of every value: a maximum is known without reading, and a count too
+    # hash every value, since a maximum or a count needs no reading
     checked = "select bit_xor(hash(columns(*)))"
     ways = {
         "reading the closes": f"{checked} from ({close})",
@@ -181,25 +182,25 @@ def over_all(file: Path) -> Table:
 
 
 def main() -> None:
-    """Make the file, and print a table of each kind of question."""
-    words = argparse.ArgumentParser(
+    """Write the file and print a table for each kind of query."""
+    parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    words.add_argument("--bars", type=int, default=67_500_000)
-    words.add_argument("--seconds", type=float, default=4.0, help="for each question")
-    words.add_argument("--all", action="store_true", help="every indicator, not some")
-    words.add_argument("--keep", action="store_true", help="take the file of the last run")
-    words.add_argument("--folder", type=Path, default=PROJECT / "target" / "bench-reads")
-    words.add_argument("--child", help=argparse.SUPPRESS)
-    said = words.parse_args()
-    file = said.folder / "warehouse.duckdb"
-    if said.child:
-        run(said.child, file)
+    parser.add_argument("--bars", type=int, default=67_500_000)
+    parser.add_argument("--seconds", type=float, default=4.0, help="seconds per query")
+    parser.add_argument("--all", action="store_true", help="every indicator instead of a selection")
+    parser.add_argument("--keep", action="store_true", help="reuse the file of the last run")
+    parser.add_argument("--folder", type=Path, default=PROJECT / "target" / "bench-reads")
+    parser.add_argument("--child", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    file = options.folder / "warehouse.duckdb"
+    if options.child:
+        run(options.child, file)
         return
-    if not said.keep or not file.exists():
-        file = make_file(said.folder, said.bars)
+    if not options.keep or not file.exists():
+        file = make_file(options.folder, options.bars)
     names: list[str] = list(BY_HAND)
-    if said.all:
+    if options.all:
         with duckdb.connect(str(file), read_only=True) as connection:
             found = connection.execute(
                 "select distinct function_name from duckdb_functions() "
@@ -207,9 +208,9 @@ def main() -> None:
             )
             names = [name for (name,) in found.fetchall()]
     screen = Console()
-    screen.print(on_read(file, names, said.seconds))
+    screen.print(on_read(file, names, options.seconds))
     screen.print(over_all(file))
-    screen.print(latest(said.seconds))
+    screen.print(latest(options.seconds))
 
 
 if __name__ == "__main__":

@@ -1,27 +1,27 @@
 """
-Value at risk beside what one would use instead: rolling historical, and Monte Carlo.
+Value at risk compared with the alternatives: rolling historical, and Monte Carlo.
 
     .venv/bin/pip install pandas polars
     .venv/bin/python python/benchmarks/bench_risk.py
 
-**Historical**: 99 % value at risk and expected shortfall of 500 series, of the 250 sessions
-before each of 2,500 that has as many, from a Parquet file of returns into memory.
+**Historical**: 99 % value at risk and expected shortfall of 500 series, over the prior 250 sessions
+of each of 2,500 sessions with a full window, from a Parquet file of returns into memory.
 
     duckbourse   the model risk__var_historical, as dbt compiles it
     pandas       rolling().quantile(), and numpy's partition of the windows for the shortfall
     pandas_apply the same with rolling().apply() for the shortfall, as most would write it
     polars       rolling_quantile(), and top_k() of each window for the shortfall
 
-**Monte Carlo**: 99 % value at risk and expected shortfall of 50 assets by a million draws, from
+**Monte Carlo**: 99 % value at risk and expected shortfall of 50 assets with a million draws, from
 the covariances of 250 sessions of returns.
 
-    duckbourse   the models that make draws and losses, as dbt compiles them
-    stored       the same with the draws in a table already, as in a build after the first portfolio
+    duckbourse   the models of draws and losses, as dbt compiles them
+    stored       the same with the draws already in a table, as in a build after the first portfolio
     numpy        standard_normal(), cholesky(), quantile()
-    pandas       the same in a frame: what is drawn is a column an asset
+    pandas       the same in a frame, with one column of draws per asset
 
-Figures must agree, or nothing is printed: historical to 1e-9, Monte Carlo to the 1 % that chance
-leaves to a million draws.
+Results must agree, or nothing is printed: historical to 1e-9, Monte Carlo to 1 %, the sampling
+error of a million draws.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ from typing import Any
 
 import duckdb
 
-from benchmarks.contest import THREADS, Figures, Way, compiled, run, run_child, show, words
+from benchmarks.contest import THREADS, Figures, Way, compiled, parser, run, run_child, show
 
 SERIES, SESSIONS, LOOKBACK, CONFIDENCE = 500, 2500, 250, 0.99
-WORST = 3  # of 250 losses, those beyond the 99 % quantile
+WORST = 3  # of 250 losses, the number beyond the 99 % quantile
 ASSETS, DRAWS = 50, 1_000_000
 PERIODS = SESSIONS - LOOKBACK
 
 
 def make_returns(file: Path) -> None:
-    """Write returns that share a part of their moves; as many more sessions as are looked back."""
+    """Write correlated returns, with enough extra sessions for the first look-back."""
     with duckdb.connect() as connection:
         connection.execute("set threads = 1; select setseed(0.5)")
         connection.execute(f"""
@@ -266,7 +266,7 @@ def write_inputs(folder: Path) -> None:
     names = ("risk__var_historical", "risk__normal_draws", "risk__var_monte_carlo")
     sql = compiled(folder, *names, monte_carlo_draws=DRAWS)
     (folder / "risk__var_historical.sql").write_text(sql["risk__var_historical"])
-    # of the decks that sessions are dealt from, one is enough for one session
+    # one deck of draws is enough for one session
     (folder / "draws.sql").write_text(one_deck(sql["risk__normal_draws"], "range(1, 20 + 1)"))
     (folder / "losses.sql").write_text(one_deck(sql["risk__var_monte_carlo"], "ceil(20 *"))
 
@@ -289,14 +289,14 @@ def contests(folder: Path, repeat: int) -> Iterator[tuple[str, dict[str, dict[st
 
 
 def main() -> None:
-    """Make the returns, hold both contests, print a table of each."""
-    said = words(__doc__, "bench-risk").parse_args()
-    if said.child:
-        run_child({**HISTORICAL, **MONTE_CARLO}, said.child, said.folder, said.repeat)
+    """Generate returns, run both comparisons, and print a table of each."""
+    options = parser(__doc__, "bench-risk").parse_args()
+    if options.child:
+        run_child({**HISTORICAL, **MONTE_CARLO}, options.child, options.folder, options.repeat)
         return
-    write_inputs(said.folder)
-    for title, rows in contests(said.folder, said.repeat):
-        if said.json:
+    write_inputs(options.folder)
+    for title, rows in contests(options.folder, options.repeat):
+        if options.json:
             print(json.dumps({title: rows}))
         else:
             show(title, rows)

@@ -1,12 +1,12 @@
 """
-What a scan on read costs: the whole market, any session, any cutoff.
+The cost of a scan on read: the whole market, any session, any cutoff.
 
     .venv/bin/python python/benchmarks/bench_scans.py [--bars 67500000] [--seconds 10] [--keep]
 
-Puts the minute and daily bars of 500 symbols into one file in the order and format of a build, has
-dbt lay out the minutes of their sessions, then asks for the CRP scan of sessions and cutoffs at
-random, with a look-back of 20 sessions, by its table macro: first in a process that begins with it,
-then again and again. Beside it the same from the bars alone, in SQL by hand, without the minutes.
+Writes the minute and daily bars of 500 symbols to one file in the order and format of a build, has
+dbt build the session minutes, then runs the CRP scan of random sessions and cutoffs, with a
+look-back of 20 sessions, by its table macro: first cold in a new process, then repeatedly. For
+comparison runs the same from the bars alone, in hand-written SQL without the session minutes.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from benchmarks.measured import measured
 from duckbourse.settings import PROJECT
 
 LOOKBACK = 20
-# the session up to the cutoff, and the same for each of the sessions before
+# the session up to the cutoff, and the same for each prior session
 BY_HAND = f"""
     with so_far as (
         select
@@ -62,7 +62,7 @@ BY_HAND = f"""
 
 
 def dbt(data: Path, *words: str) -> str:
-    """Run dbt on the file of the benchmark, and return what it prints."""
+    """Run dbt on the benchmark's file and return its output."""
     done = subprocess.run(
         [str(Path(sys.executable).parent / "dbt"), "--quiet", *words],
         cwd=PROJECT,
@@ -80,7 +80,7 @@ def dbt(data: Path, *words: str) -> str:
 
 
 def make_file(folder: Path, bars: int) -> Path:
-    """Write bars, sessions and days as a build does, and the table macro of the scanner."""
+    """Write bars, sessions and days as a build does, with the scanner's table macro."""
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "build").mkdir(parents=True)
     make_bars(folder, bars)
@@ -142,7 +142,7 @@ def percentiles(took: list[float]) -> tuple[str, str, str]:
 
 
 def asked(file: Path, seconds: float) -> tuple[list[float], list[float]]:
-    """Ask for scans at random, on read and by hand, and return how many milliseconds each took."""
+    """Run random scans, on read and by hand; return the milliseconds of each."""
     chosen = random.Random(1)
     with duckdb.connect(str(file), read_only=True) as connection:
         days = [day for (day,) in connection.execute("select session_date from bars.sessions "
@@ -167,18 +167,18 @@ def asked(file: Path, seconds: float) -> tuple[list[float], list[float]]:
 
 
 def main() -> None:
-    """Make the file, and print what laying out and asking took."""
-    words = argparse.ArgumentParser(
+    """Write the file and print the cost of building it and of the scans."""
+    parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    words.add_argument("--bars", type=int, default=67_500_000)
-    words.add_argument("--seconds", type=float, default=10.0)
-    words.add_argument("--keep", action="store_true", help="take the file of the last run")
-    words.add_argument("--folder", type=Path, default=PROJECT / "target" / "bench-scans")
-    words.add_argument("--cold", action="store_true", help=argparse.SUPPRESS)
-    said = words.parse_args()
-    file = said.folder / "build" / "duckbourse.duckdb"
-    if said.cold:
+    parser.add_argument("--bars", type=int, default=67_500_000)
+    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--keep", action="store_true", help="reuse the file of the last run")
+    parser.add_argument("--folder", type=Path, default=PROJECT / "target" / "bench-scans")
+    parser.add_argument("--cold", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    file = options.folder / "build" / "duckbourse.duckdb"
+    if options.cold:
         with duckdb.connect(str(file), read_only=True) as connection:
             day = "(select max(session_date) from bars.sessions)"
             started = time.perf_counter()
@@ -186,8 +186,8 @@ def main() -> None:
             print(len(rows), 1000 * (time.perf_counter() - started))
         return
     screen = Console()
-    if not said.keep or not file.exists():
-        make_file(said.folder, said.bars)
+    if not options.keep or not file.exists():
+        make_file(options.folder, options.bars)
         command = [str(Path(sys.executable).parent / "dbt"), "--quiet", "build"]
         chosen = [
             "-s",
@@ -201,26 +201,26 @@ def main() -> None:
         took = measured(
             [*command, *chosen, "--exclude-resource-types", "test", "unit_test"],
             cwd=PROJECT,
-            BOURSE_DATA_DIR=str(said.folder),
-            DBT_TARGET_PATH=str(said.folder / "target"),
-            DBT_LOG_PATH=str(said.folder / "logs"),
+            BOURSE_DATA_DIR=str(options.folder),
+            DBT_TARGET_PATH=str(options.folder / "target"),
+            DBT_LOG_PATH=str(options.folder / "logs"),
         )
         screen.print(
-            f"laying out the minutes: {took.cpu_s:.1f} s CPU, {took.wall_s:.1f} s wall, "
+            f"building the session minutes: {took.cpu_s:.1f} s CPU, {took.wall_s:.1f} s wall, "
             f"peak {took.peak_mb:,.0f} MB; file {file.stat().st_size / 1e6:,.0f} MB"
         )
         crp = "{{ scan_on_read(scanners() | selectattr('scanner', 'equalto', 'crp') | first) }}"
-        macro = dbt(said.folder, "compile", "--inline", crp)
+        macro = dbt(options.folder, "compile", "--inline", crp)
         with duckdb.connect(str(file)) as connection:
             connection.execute(macro)
             connection.execute("insert into seeds.crp_presets by name select * replace ("
                 f"'twenty' as preset, {LOOKBACK} as history_sessions) from seeds.crp_presets "
                 "where preset = 'standard'")  # fmt: skip
     os.sync()
-    cold = measured([sys.executable, __file__, "--cold", "--folder", str(said.folder)])
-    candidates, milliseconds = cold.said.split()
+    cold = measured([sys.executable, __file__, "--cold", "--folder", str(options.folder)])
+    candidates, milliseconds = cold.output.split()
     screen.print(f"first scan of a process: {float(milliseconds):,.0f} ms, {candidates} candidates")
-    on_read, by_hand = asked(file, said.seconds)
+    on_read, by_hand = asked(file, options.seconds)
     table = Table(box=None, title="a scan of the market, ms")
     for head in ("", "scans", "p50", "p99"):
         table.add_column(head, justify="right" if head else "left")

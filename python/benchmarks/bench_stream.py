@@ -1,19 +1,20 @@
 """
-Kite's ticks, from the bytes of their frames to a map of last prices, beside the official client.
+Decode Kite's ticks, from the bytes of their frames to a map of last prices; compare with the
+official client.
 
     .venv/bin/pip install -r python/requirements-dev.lock
     .venv/bin/python python/benchmarks/bench_stream.py
 
-Full packets of 500 instruments, 1, 10 and 100 to a frame.
+The input is full packets of 500 instruments, with 1, 10 and 100 packets per frame.
 
-    prices        KiteWire.decode of all frames of a pass of the event loop, 64 KiB of them as in a
-                  burst, and an array of last prices
-    ticks         the same through feed.conflated to Tick objects, and a dict of last prices
-    kiteconnect   KiteTicker's parse of each frame, and a dict of last prices
+    prices        KiteProtocol.decode on all frames of one pass of the event loop (64 KiB, as in a
+                  burst) into an array of last prices
+    ticks         the same through feed.conflate into Tick objects and a dict of last prices
+    kiteconnect   KiteTicker's parser on each frame, into a dict of last prices
 
-and the first two again with one frame to a pass, as in a quiet minute.
+The first two also run with one frame per pass, as in a quiet minute.
 
-Neither has a socket in it. The maps must be the same, or nothing is printed.
+No socket is involved. The benchmark prints nothing unless all maps are equal.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from typing import Any
 import numpy as np
 from pydantic import SecretStr
 
-from benchmarks.contest import Figures, Way, run, run_child, words
+from benchmarks.contest import Figures, Way, parser, run, run_child
 
 SYMBOLS, TICKS = 500, 200_000
 TICKS_A_FRAME = (1, 10, 100)
@@ -38,7 +39,7 @@ PAISA = 10_000  # in millionths
 
 
 def make_frames(path: Path, ticks_a_frame: int) -> None:
-    """Write frames of one size, each a row, whose prices and volumes move as they may."""
+    """Write frames of one size, one per row, with plausible prices and volumes."""
     from duckbourse.brokers.zerodha.stream import FULL
 
     chance = np.random.default_rng(1)
@@ -64,47 +65,49 @@ def frames_in(folder: Path) -> list[bytes]:
     return [frame.tobytes() for frame in np.load(folder / "frames.npy")]
 
 
-def wire_and_passes(folder: Path, pass_bytes: int) -> tuple[Any, list[list[bytes]]]:
-    from duckbourse.brokers.zerodha.stream import KiteWire
+def protocol_and_passes(folder: Path, pass_bytes: int) -> tuple[Any, list[list[bytes]]]:
+    from duckbourse.brokers.zerodha.stream import KiteProtocol
 
     frames = frames_in(folder)
     size = max(1, pass_bytes // len(frames[0]))
     passes = [frames[first : first + size] for first in range(0, len(frames), size)]
-    return KiteWire(SecretStr(""), SecretStr(""), TOKENS, on_order=lambda _: None, root=""), passes
+    return KiteProtocol(
+        SecretStr(""), SecretStr(""), TOKENS, on_order=lambda _: None, root=""
+    ), passes
 
 
 def prices(folder: Path, pass_bytes: int) -> tuple[Callable[[], Any], Callable[[Any], Figures]]:
-    wire, passes = wire_and_passes(folder, pass_bytes)
+    protocol, passes = protocol_and_passes(folder, pass_bytes)
 
     def compute() -> tuple[int, Any]:
-        last = np.zeros(len(wire.symbols), np.int64)
+        last = np.zeros(len(protocol.symbols), np.int64)
         count = 0
         for of_pass in passes:
-            records = wire.decode(of_pass, np.full(len(of_pass), RECEIVED))
+            records = protocol.decode(of_pass, np.full(len(of_pass), RECEIVED))
             count += len(records)
-            last[records["symbol"]] = records["price"]  # of one that is there twice, the later
+            last[records["symbol"]] = records["price"]  # if a symbol occurs twice, the later wins
         return count, last
 
     def figures(found: tuple[int, Any]) -> Figures:
         count, last = found
-        told = zip(wire.symbols, last.tolist(), strict=True)
-        return figures_of(count, {TOKENS[symbol]: price // PAISA for symbol, price in told})
+        prices = zip(protocol.symbols, last.tolist(), strict=True)
+        return figures_of(count, {TOKENS[symbol]: price // PAISA for symbol, price in prices})
 
     return compute, figures
 
 
 def ticks(folder: Path, pass_bytes: int) -> tuple[Callable[[], Any], Callable[[Any], Figures]]:
-    from duckbourse.streaming.feed import conflated
+    from duckbourse.streaming.feed import conflate
 
-    wire, passes = wire_and_passes(folder, pass_bytes)
+    protocol, passes = protocol_and_passes(folder, pass_bytes)
 
     def compute() -> tuple[int, dict[str, Decimal]]:
         last: dict[str, Decimal] = {}
         count = 0
         for of_pass in passes:
-            records = wire.decode(of_pass, np.full(len(of_pass), RECEIVED))
+            records = protocol.decode(of_pass, np.full(len(of_pass), RECEIVED))
             count += len(records)
-            for tick in conflated(records, wire.symbols, False):
+            for tick in conflate(records, protocol.symbols, False):
                 last[tick.symbol] = tick.price
         return count, last
 
@@ -153,29 +156,29 @@ WAYS: dict[str, Way] = {
 
 
 def main() -> None:
-    """Make frames, run every way on them, and print a table."""
-    parser = words(__doc__, "stream_benchmark")
-    said = parser.parse_args()
-    if said.child:
-        run_child(WAYS, said.child, said.folder, said.repeat)
+    """Generate frames, run every decoder on them, and print a table."""
+    arguments = parser(__doc__, "stream_benchmark")
+    options = arguments.parse_args()
+    if options.child:
+        run_child(WAYS, options.child, options.folder, options.repeat)
         return
     rows: dict[int, dict[str, Any]] = {}
     for ticks_a_frame in TICKS_A_FRAME:
-        folder = said.folder / str(ticks_a_frame)
+        folder = options.folder / str(ticks_a_frame)
         folder.mkdir(parents=True, exist_ok=True)
         make_frames(folder / "frames.npy", ticks_a_frame)
-        title = f"{ticks_a_frame} to a frame"
+        title = f"{ticks_a_frame} per frame"
         rows[ticks_a_frame] = run(
-            __file__, title, folder, WAYS, lambda one, other: one != other, said.repeat
+            __file__, title, folder, WAYS, lambda one, other: one != other, options.repeat
         )
-    if said.json:
+    if options.json:
         print(json.dumps(rows, indent=2))
         return
     show_rates(rows)
 
 
 def show_rates(rows: dict[int, dict[str, Any]]) -> None:
-    """Print ticks of a CPU second, and how often those of the official client."""
+    """Print ticks per CPU second, and the multiple of the official client."""
     from rich.console import Console
     from rich.table import Table
 

@@ -1,19 +1,20 @@
 """
-A sweep of 1,000 presets over 250 sessions beside what one would use instead.
+A sweep of 1,000 presets over 250 sessions compared with the alternatives.
 
     .venv/bin/python -m venv target/vectorbt && target/vectorbt/bin/pip install vectorbt duckdb
     .venv/bin/python python/benchmarks/bench_sweep.py --vectorbt target/vectorbt/bin/python
 
-Three signals a session, each with 10 stops, 10 targets and 10 exit times: 750,000 trades. Each
-contender is a process of its own that reads the same Parquet files and sums what every preset made:
+Three signals per session, each with 10 stops, 10 targets and 10 exit times: 750,000 trades. Each
+contender runs in its own process, reads the same Parquet files and totals the result of every
+preset:
 
-    duckbourse   the models minutes, excursions and sweep, as a build has them, into a DuckDB file
-    vectorbt     Portfolio.from_signals, a column a signal, stop and target; one call an exit time,
-                 and a bar more in front, for it looks for stops from the bar after the entry on
-    numpy        first touches by argmax, level by level: the same trick as ours, without a database
+    duckbourse   the models minutes, excursions and sweep of a build, into a DuckDB file
+    vectorbt     Portfolio.from_signals, a column per signal, stop and target; one call per exit
+                 time, with one bar prepended, since it checks stops from the bar after the entry
+    numpy        first touches by argmax, level by level: the same method as ours without a database
 
-The sums must be the same to a millionth of a per cent a trade, or nothing is printed. What vectorbt
-compiles is compiled before. CPU and wall clock are of the whole process, memory is its peak.
+The totals must agree to a millionth of a per cent per trade, or nothing is printed. vectorbt is
+compiled beforehand. CPU and wall clock cover the whole process; memory is its peak.
 """
 
 from __future__ import annotations
@@ -50,12 +51,12 @@ CHARGES = (
     "buy_stamp_pct",
     "sell_depository_amount",
 )
-# by preset, the sum of returns in per cent: in the order of stops, targets and exit times
+# the total return of each preset in per cent, ordered by stop, target and exit time
 Sums = list[float]
 
 
 def make_bars(folder: Path, sessions: int) -> None:
-    """Write random walks without gaps, in ticks of 0.05, and signals at the price of 09:50."""
+    """Write random walks without gaps and with a tick of 0.05, and signals at the 09:50 price."""
     with duckdb.connect() as connection:
         connection.execute("set threads = 1; select setseed(0.5)")
         connection.execute(f"""
@@ -126,7 +127,7 @@ def make_bars(folder: Path, sessions: int) -> None:
 
 
 def compiled(folder: Path) -> dict[str, str]:
-    """Return the SQL that dbt makes of the three models, for a database in memory."""
+    """Return the SQL that dbt compiles for the three models, for an in-memory database."""
     models = {name: f"backtests__{name}" for name in ("minutes", "excursions", "sweep")}
     dbt = [str(Path(sys.executable).parent / "dbt"), "--quiet", "compile", "--target", "lint"]
     target = folder / "target"
@@ -184,7 +185,7 @@ def run_duckbourse(folder: Path, threads: int) -> Sums:
 
 
 def windows(folder: Path) -> dict[str, Any]:
-    """Return open, high, low and close from each signal on: a row a minute, a column a signal."""
+    """Return prices from each signal onward: a row per minute, a column per signal."""
     import numpy as np
 
     with duckdb.connect() as connection:
@@ -209,7 +210,7 @@ def run_vectorbt(folder: Path, threads: int) -> Sums:
     import vectorbt as vbt
 
     bars = windows(folder)
-    # the bar of the entry can already touch a level, so it is bought on a bar before
+    # the entry bar can already touch a level, so the entry is on the bar before
     first = bars["open"][:1]
     frames = {name: np.vstack([first, values]) for name, values in bars.items()}
     minutes, signals = frames["close"].shape
@@ -286,57 +287,57 @@ WAYS: dict[str, Callable[[Path, int], Sums]] = {
 
 
 def run(way: str, folder: Path, python: str) -> dict[str, Any]:
-    """Run one contender in a process of its own."""
+    """Run one contender in its own process."""
     from benchmarks.measured import measured
 
     command = [python, __file__, "--child", way, "--folder", str(folder)]
     took = measured(command, PYTHONPATH=str(PROJECT / "python"))
     figures = {"wall_s": took.wall_s, "cpu_s": took.cpu_s, "peak_mb": took.peak_mb}
-    return {**figures, "sums": json.loads(took.said.splitlines()[-1])}
+    return {**figures, "sums": json.loads(took.output.splitlines()[-1])}
 
 
 def main() -> None:
-    """Make the bars, measure each contender in turn, compare what they found, print a table."""
-    words = argparse.ArgumentParser(
+    """Generate bars, measure each contender, compare the results, and print a table."""
+    parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    words.add_argument("--sessions", type=int, default=250)
-    words.add_argument("--repeat", type=int, default=3)
-    words.add_argument("--vectorbt", metavar="PYTHON", help="A Python that has vectorbt.")
-    words.add_argument("--folder", type=Path, default=PROJECT / "target" / "bench-sweep")
-    words.add_argument("--json", action="store_true")
-    words.add_argument("--child", help=argparse.SUPPRESS)
-    said = words.parse_args()
-    if said.child:
-        threads = 1 if said.child.endswith("one core") else 2
-        print(json.dumps(WAYS[said.child](said.folder, threads)))
+    parser.add_argument("--sessions", type=int, default=250)
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--vectorbt", metavar="PYTHON", help="A Python with vectorbt installed.")
+    parser.add_argument("--folder", type=Path, default=PROJECT / "target" / "bench-sweep")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--child", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.child:
+        threads = 1 if options.child.endswith("one core") else 2
+        print(json.dumps(WAYS[options.child](options.folder, threads)))
         return
-    shutil.rmtree(said.folder, ignore_errors=True)
-    said.folder.mkdir(parents=True)
-    make_bars(said.folder, said.sessions)
-    (said.folder / "sql.json").write_text(json.dumps(compiled(said.folder)))
-    ways = [way for way in WAYS if said.vectorbt or way != "vectorbt"]
-    pythons = {way: said.vectorbt if way == "vectorbt" else sys.executable for way in ways}
-    if said.vectorbt:
-        run("vectorbt", said.folder, said.vectorbt)
+    shutil.rmtree(options.folder, ignore_errors=True)
+    options.folder.mkdir(parents=True)
+    make_bars(options.folder, options.sessions)
+    (options.folder / "sql.json").write_text(json.dumps(compiled(options.folder)))
+    ways = [way for way in WAYS if options.vectorbt or way != "vectorbt"]
+    pythons = {way: options.vectorbt if way == "vectorbt" else sys.executable for way in ways}
+    if options.vectorbt:
+        run("vectorbt", options.folder, options.vectorbt)
     runs: dict[str, list[dict[str, Any]]] = {way: [] for way in ways}
-    for _ in range(said.repeat):
+    for _ in range(options.repeat):
         for way in ways:
-            runs[way].append(run(way, said.folder, pythons[way]))
-    trades = said.sessions * SIGNALS_A_SESSION
+            runs[way].append(run(way, options.folder, pythons[way]))
+    trades = options.sessions * SIGNALS_A_SESSION
     wanted = runs["duckbourse"][0]["sums"]
     for way in ways:
         found = runs[way][0]["sums"]
         apart = max(abs(a - b) for a, b in zip(wanted, found, strict=True))
         if apart > trades * 1e-6:
-            raise SystemExit(f"{way} finds other returns than duckbourse: {apart} per cent apart")
+            raise SystemExit(f"returns of {way} differ from duckbourse by {apart} per cent")
     rows = {
         way: {
             name: statistics.median(r[name] for r in found) for name in found[0] if name != "sums"
         }
         for way, found in runs.items()
     }
-    if said.json:
+    if options.json:
         print(json.dumps(rows, indent=2))
         return
     show(rows, trades)

@@ -1,10 +1,10 @@
 """
-Ways to the same answer, beside each other: each in a process of its own, in one run.
+Compares several ways to compute the same result, each in its own process, in one run.
 
-A benchmark names its ways and calls `run`. A way is a function of the folder of inputs that returns
-two: what is timed, and what makes figures of its result, which must be those of the first way. Time
-and CPU are from input to result, imports left out, and the median of some repetitions after a first
-one; memory is the peak of the process, imports and all.
+A benchmark defines its ways and calls `run`. A way is a function of the input folder that returns
+two functions: the one to time, and one that extracts figures from its result, which must agree with
+those of the first way. Time and CPU cover input to result without imports, and are the median of
+several repetitions after a warm-up; memory is the peak of the process, imports included.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Way = Callable[[Path], tuple[Callable[[], Any], Callable[[Any], Figures]]]
 
 
 def compiled(folder: Path, *names: str, **variables: object) -> dict[str, str]:
-    """Return the SQL that dbt makes of models or functions, of a database in memory."""
+    """Return the SQL that dbt compiles for models or functions, for an in-memory database."""
     target = folder / "target"
     dbt = [str(Path(sys.executable).parent / "dbt"), "--quiet", "compile", "--target", "lint"]
     subprocess.run(
@@ -47,7 +47,7 @@ def run(
     differ: Callable[[Figures, Figures], bool],
     repeat: int,
 ) -> dict[str, dict[str, Any]]:
-    """Measure every way, and return its figures; one that differs is the end of the benchmark."""
+    """Measure every way and return its cost; stop the benchmark if a result differs."""
     from benchmarks.measured import measured
 
     rows: dict[str, dict[str, Any]] = {}
@@ -55,7 +55,7 @@ def run(
     for way in ways:
         command = [sys.executable, script, "--child", way, "--folder", str(folder)]
         took = measured([*command, "--repeat", str(repeat)], PYTHONPATH=str(PROJECT / "python"))
-        row = json.loads(took.said.splitlines()[-1])
+        row = json.loads(took.output.splitlines()[-1])
         found = row.pop("figures")
         wanted = wanted or found
         if differ(found, wanted):
@@ -65,7 +65,7 @@ def run(
 
 
 def run_child(ways: Mapping[str, Way], way: str, folder: Path, repeat: int) -> None:
-    """Be the process of one way: print what it took and what it found."""
+    """Run as the process of one way: print its cost and its figures."""
     compute, figures = ways[way](folder)
     found = compute()
     walls, cpus = [], []
@@ -78,8 +78,8 @@ def run_child(ways: Mapping[str, Way], way: str, folder: Path, repeat: int) -> N
     print(json.dumps({**took, "figures": figures(found)}))
 
 
-def words(description: str | None, folder: str) -> argparse.ArgumentParser:
-    """Return what every such benchmark can be told."""
+def parser(description: str | None, folder: str) -> argparse.ArgumentParser:
+    """Return a parser with the options common to these benchmarks."""
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -91,7 +91,7 @@ def words(description: str | None, folder: str) -> argparse.ArgumentParser:
 
 
 def show(title: str, rows: Mapping[str, Mapping[str, float]]) -> None:
-    """Print a table, with the ratio of each way's CPU to the first one's."""
+    """Print a table with the CPU of each way relative to the first."""
     from rich.console import Console
     from rich.table import Table
 

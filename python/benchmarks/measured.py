@@ -1,8 +1,8 @@
 """
-What a command takes: time on the clock, time of the cores, memory at its peak.
+The cost of a command: wall-clock time, CPU time, and peak memory.
 
-A process begins with the peak of the one it was forked from, so one that has nothing in memory
-stands between: this file, run as a program.
+A process starts with the peak memory of the process it was forked from. So this file, run as a
+program, stands between them as a process with almost none.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Measured:
-    """What a command printed, and what it took."""
+    """The output and the cost of a command."""
 
-    said: str
+    output: str
     wall_s: float
     cpu_s: float
     peak_mb: float
 
 
 def measured(command: list[str], cwd: Path | None = None, **environment: str) -> Measured:
-    """Run a command to its end; one that fails is the end of the benchmark."""
+    """Run a command to its end; stop the benchmark if it fails."""
     with tempfile.TemporaryDirectory() as folder:
         took = Path(folder) / "took.json"
         done = subprocess.run(
@@ -42,11 +42,11 @@ def measured(command: list[str], cwd: Path | None = None, **environment: str) ->
         )
         if done.returncode:
             raise SystemExit(f"{' '.join(command)} ended with {done.returncode}")
-        return Measured(said=done.stdout, **json.loads(took.read_text()))
+        return Measured(output=done.stdout, **json.loads(took.read_text()))
 
 
 def show_figures(rows: Mapping[str, Mapping[str, float]], as_json: bool) -> None:
-    """Print rows that have figures of their own each."""
+    """Print rows, each with its own set of figures."""
     if as_json:
         print(json.dumps(rows, indent=2))
         return

@@ -1,7 +1,7 @@
 """
-NautilusTrader's order round trip: from submit to filled by its own venue, nothing on disk.
+NautilusTrader's order round trip: from submit to filled at its own simulated venue, not on disk.
 
-Run by bench_orders with the Python that has nautilus_trader; prints its figures as JSON.
+bench_orders runs it with the Python that has nautilus_trader; it prints its figures as JSON.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ START_NS, SECOND_NS = 10**18, 10**9
 
 
 class BuyOnEveryQuote(Strategy):  # type: ignore[misc]
-    """One market order a quote; how many microseconds until it was told that it is filled."""
+    """Sends one market order per quote and measures the microseconds until its fill event."""
 
     def __init__(self, instrument: Any) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class BuyOnEveryQuote(Strategy):  # type: ignore[misc]
 
 
 def main(count: int) -> None:
-    """Send so many orders, a second apart, since it takes a hundred a second."""
+    """Send the orders one second apart, since it accepts a hundred a second."""
     engine = BacktestEngine(BacktestEngineConfig(logging=LoggingConfig(log_level="ERROR")))
     account = {"base_currency": USD, "starting_balances": [Money(10**9, USD)]}
     engine.add_venue(Venue("XNAS"), OmsType.NETTING, AccountType.MARGIN, **account)

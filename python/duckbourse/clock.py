@@ -1,4 +1,4 @@
-"""The only place that asks what time it is, so that a test or a replayed day can own it."""
+"""The only place that reads the time, so that a test or a replay can control it."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _source: Callable[[], datetime] = _instant
 
 
 def now() -> datetime:
-    """Return this instant, aware and in UTC."""
+    """Return the current time, aware and in UTC."""
     return _source()
 
 
 @contextmanager
-def told_by(source: Callable[[], datetime]) -> Iterator[None]:
-    """Replace the clock in the whole process, until the end of the block."""
+def driven_by(source: Callable[[], datetime]) -> Iterator[None]:
+    """Replace the clock of the whole process until the end of the block."""
     global _source
     before, _source = _source, source
     try:
@@ -32,7 +32,7 @@ def told_by(source: Callable[[], datetime]) -> Iterator[None]:
 
 
 def running_from(instant: datetime) -> Callable[[], datetime]:
-    """Return a clock that shows this instant now and runs on from it."""
+    """Return a clock that shows this instant now and runs from there."""
     started = time.monotonic()
     return lambda: instant + timedelta(seconds=time.monotonic() - started)
 
@@ -41,13 +41,13 @@ _counter: Callable[[], float] = time.monotonic
 
 
 def elapsed_seconds() -> float:
-    """Return a steady count of seconds, for measuring how long a thing took."""
+    """Return a monotonic count of seconds, for measuring durations."""
     return _counter()
 
 
 @contextmanager
 def counted_by(counter: Callable[[], float]) -> Iterator[None]:
-    """Replace the count of seconds in the whole process, until the end of the block."""
+    """Replace the count of seconds of the whole process until the end of the block."""
     global _counter
     before, _counter = _counter, counter
     try:

@@ -74,7 +74,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize("day_of_test", days, ids=names, indirect=True)
 
 
-UNMARKED = "this test reads the clock: set it with clock.told_by, or mark it any_day or some_day"
+UNMARKED = "this test reads the clock: set it with clock.driven_by, or mark it any_day or some_day"
 _cpu_seconds_before = cpu_seconds()
 
 
@@ -137,7 +137,7 @@ class LeftOpen:
 @pytest.fixture(autouse=True, scope="session")
 def a_saturday() -> Iterator[None]:
     """What is made once for several tests is made on a Saturday, whatever today is."""
-    with clock.told_by(clock.running_from(DAYS["a Saturday"])):
+    with clock.driven_by(clock.running_from(DAYS["a Saturday"])):
         yield
     # what the last test left open is found before its report
     gc.collect()
@@ -158,7 +158,7 @@ def day_of_test(request: pytest.FixtureRequest) -> Iterator[datetime | None]:
     """The instant at which the test begins; None for one that never asks."""
     started: datetime | None = getattr(request, "param", None)
     if started is not None:
-        with clock.told_by(clock.running_from(started)):
+        with clock.driven_by(clock.running_from(started)):
             yield started
         return
     asked = False
@@ -169,7 +169,7 @@ def day_of_test(request: pytest.FixtureRequest) -> Iterator[datetime | None]:
         asked = True
         return shown()
 
-    with clock.told_by(noticed):
+    with clock.driven_by(noticed):
         yield None
     if asked:
         pytest.fail(UNMARKED, pytrace=False)

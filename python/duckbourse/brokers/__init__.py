@@ -1,1 +1,1 @@
-"""Brokers: what the order manager asks of one, and those that there are."""
+"""Brokers: the interface the order manager needs, and its implementations."""

@@ -1,9 +1,9 @@
 """
-What the order manager asks of a broker, in our words.
+The interface between the order manager and a broker, in our own terms.
 
-A broker keeps no orders of ours, decides nothing and sends nothing twice. `BrokerRejected` says
-that nothing was placed; `BrokerUnclear` that nobody knows: then the manager looks the order up by
-its id.
+A broker adapter keeps no orders, makes no decisions and sends nothing twice. `BrokerRejected` means
+that the order was not placed. `BrokerUnclear` means that it may have been: the manager then looks
+it up by its id.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from duckbourse.orders.order import Fill, OrderType, Product, Request, Side
 
 class OrderReport(msgspec.Struct, frozen=True, kw_only=True):
     """
-    What a broker says of one order.
+    A broker's report of one order.
 
-    `order_id` is the tag that it came with, ours or another's, or none. `filled_quantity` is
-    cumulative, and `average_price` that of all of it.
+    `order_id` is the tag it was placed with, which may be ours, another's or None.
+    `filled_quantity` is cumulative, and `average_price` covers all of it.
     """
 
     broker_order_id: str
@@ -44,14 +44,14 @@ class OrderReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TradeReport(msgspec.Struct, frozen=True, kw_only=True):
-    """One trade: a fill whose order is called as the broker calls it."""
+    """One trade: a fill with the broker's order id."""
 
     broker_order_id: str
     fill: Fill
 
 
 class Funds(msgspec.Struct, frozen=True, kw_only=True):
-    """Money as the broker counts it, in the currency of the account."""
+    """The broker's cash balance, in the currency of the account."""
 
     cash_amount: Decimal
 
@@ -61,20 +61,20 @@ Holding = tuple[str, Product, int]
 
 
 class Broker(Protocol):
-    """A connection to one account. Methods raise BrokerRejected or BrokerUnclear, nothing else."""
+    """A connection to one account. Methods raise only BrokerRejected or BrokerUnclear."""
 
     @property
     def name(self) -> str:
         """Return the broker's name."""
 
     async def place(self, request: Request) -> str:
-        """Send an order once, and return what the broker calls it."""
+        """Send an order once and return the broker's order id."""
 
     async def cancel(self, broker_order_id: str) -> None:
-        """Ask for the end of an order; that it ended comes as an update."""
+        """Request a cancellation; its confirmation arrives as an update."""
 
     async def modify(self, broker_order_id: str, request: Request) -> None:
-        """Ask for an order to become this request."""
+        """Request that an order be modified to this request."""
 
     async def orders(self) -> Sequence[OrderReport]:
         """Return every order of the day, whoever placed it."""
@@ -83,10 +83,10 @@ class Broker(Protocol):
         """Return every trade of the day."""
 
     async def positions(self) -> Sequence[Holding]:
-        """Return what is held, delivered or not: symbol, product and signed quantity."""
+        """Return all positions, delivered or not: symbol, product and signed quantity."""
 
     async def funds(self) -> Funds:
-        """Return what money there is."""
+        """Return the cash balance."""
 
     def updates(self) -> AsyncIterator[Update]:
-        """Return what happens from now on, in whatever order it is told, until the end."""
+        """Return updates from now on, in any order, until the connection ends."""

@@ -1,13 +1,13 @@
 """
-A broker without a market: orders are filled on the ticks that come by, and no money moves.
+A simulated broker: it fills orders on the ticks of the feed, and no money moves.
 
-An order is there after `latency`. A market order, and a limit order that the price is beyond, fills
-at the tick's price, worse by the slippage and never beyond its limit; a limit order that the price
-only touches waits, for there are others before it in the queue. No tick gives more than its share
-of the volume, so large orders are filled in parts. What cannot be filled at once of an IOC order is
-cancelled. Everything that it draws comes from its seed.
+An order becomes active after `latency_ms`. A market order, and a limit order whose limit the price
+has crossed, fills at the tick's price, worsened by the slippage but never beyond its limit. A limit
+order at exactly the tick's price waits, since other orders are ahead of it in the queue. Fills on
+one tick take at most `max_participation_pct` of its volume, so large orders fill in parts. The
+unfilled rest of an IOC order is cancelled. All random draws come from the seed.
 
-Its book is its own and outlives the process: a line of JSON for each thing it says, in
+The broker keeps its own order book, which outlives the process: one line of JSON per report in
 `paper.jsonl`.
 """
 
@@ -36,13 +36,13 @@ FILE = "paper.jsonl"
 ZERO = Decimal(0)
 
 
-class Rules(msgspec.Struct, frozen=True, kw_only=True):
-    """How it fills; `reject_share` is how many of the orders it refuses, drawn from the seed."""
+class FillRules(msgspec.Struct, frozen=True, kw_only=True):
+    """Fill rules; `reject_ratio` is the fraction of orders rejected at random."""
 
     latency_ms: int = 50
     slippage_bps: Decimal = Decimal(2)
     max_participation_pct: Decimal = Decimal(10)
-    reject_share: float = 0.0
+    reject_ratio: float = 0.0
     seed: int = 1
 
 
@@ -56,13 +56,17 @@ class PaperBroker:
     """
     One account at the paper broker.
 
-    `tick_sizes` are by symbol, of the price's step; one that is not there is not traded.
+    `tick_sizes` maps each tradable symbol to its tick size.
     """
 
     name = "paper"
 
     def __init__(
-        self, folder: Path, tick_sizes: dict[str, Decimal], capital_amount: Decimal, rules: Rules
+        self,
+        folder: Path,
+        tick_sizes: dict[str, Decimal],
+        capital_amount: Decimal,
+        rules: FillRules,
     ) -> None:
         self._path = folder / FILE
         self._tick_sizes = tick_sizes
@@ -78,16 +82,16 @@ class PaperBroker:
         folder.mkdir(parents=True, exist_ok=True)
         self._file = self._path.open("ab")
 
-    # what the manager asks
+    # the Broker interface
 
     async def place(self, request: Request) -> str:
         if request.symbol not in self._tick_sizes:
             raise BrokerRejected(f"{request.symbol} is not traded here")
-        if self._random.random() < self._rules.reject_share:
-            raise BrokerRejected("refused by lot")
+        if self._random.random() < self._rules.reject_ratio:
+            raise BrokerRejected("rejected at random")
         broker_order_id = f"P{len(self._orders) + 1:06}"
         is_stop = request.order_type in (OrderType.SL, OrderType.SL_M)
-        self._say(
+        self._report(
             OrderReport(
                 broker_order_id=broker_order_id,
                 order_id=request.order_id,
@@ -107,7 +111,7 @@ class PaperBroker:
 
     async def cancel(self, broker_order_id: str) -> None:
         report = self._live(broker_order_id)
-        self._say(replace(report, state=State.CANCELLED, at=clock.now()))
+        self._report(replace(report, state=State.CANCELLED, at=clock.now()))
 
     async def modify(self, broker_order_id: str, request: Request) -> None:
         report = self._live(broker_order_id)
@@ -115,7 +119,7 @@ class PaperBroker:
             raise BrokerRejected(
                 f"{broker_order_id}: quantity={request.quantity}, filled={report.filled_quantity}"
             )
-        self._say(
+        self._report(
             replace(
                 report,
                 quantity=request.quantity,
@@ -145,22 +149,22 @@ class PaperBroker:
         while True:
             yield await self._outbox.get()
 
-    # what the market tells it
+    # driven by the market
 
-    def told(self) -> list[Update]:
-        """Return what it said and nobody took yet, at once."""
+    def poll_updates(self) -> list[Update]:
+        """Return all updates not delivered yet, without waiting."""
         found = []
         while not self._outbox.empty():
             found.append(self._outbox.get_nowait())
         return found
 
-    def symbols_of_orders(self) -> set[str]:
-        """Return whose ticks may fill something."""
+    def symbols_with_open_orders(self) -> set[str]:
+        """Return the symbols whose ticks may fill an order."""
         return {symbol for symbol, found in self._open.items() if found}
 
     def on_tick(self, tick: Tick) -> None:
-        """Fill what this tick fills."""
-        left = int(tick.quantity * self._rules.max_participation_pct / 100)
+        """Fill the orders that this tick can fill."""
+        available = int(tick.quantity * self._rules.max_participation_pct / 100)
         for broker_order_id in sorted(self._open.get(tick.symbol, ())):
             report = self._orders[broker_order_id]
             if report.at is None or tick.at < report.at + timedelta(
@@ -171,32 +175,32 @@ class PaperBroker:
                 if not _is_triggered(report, tick.price):
                     continue
                 report = replace(report, state=State.OPEN)
-                self._say(report)
+                self._report(report)
             price = self._price(report, tick)
-            quantity = min(left, report.quantity - report.filled_quantity) if price else 0
+            quantity = min(available, report.quantity - report.filled_quantity) if price else 0
             if price and quantity:
-                left -= quantity
+                available -= quantity
                 report = self._fill(report, quantity, price, tick.at)
             if self._validity[broker_order_id] is Validity.IOC and report.state.is_live:
-                self._say(replace(report, state=State.CANCELLED))
+                self._report(replace(report, state=State.CANCELLED))
 
     def end_session(self) -> None:
-        """Let what is open expire."""
+        """Expire all open orders."""
         for report in list(self._orders.values()):
             if report.state.is_live:
-                self._say(replace(report, state=State.EXPIRED))
+                self._report(replace(report, state=State.EXPIRED))
 
     def close(self) -> None:
         self._file.close()
 
     def _price(self, report: OrderReport, tick: Tick) -> Decimal | None:
-        """Return what an order is filled at by a tick, or None if it is not."""
+        """Return the price at which a tick fills an order, or None if it does not."""
         limit, sign = report.limit_price, report.side.sign
         is_passive = report.order_type in (OrderType.LIMIT, OrderType.SL)
         if limit is not None and (tick.price - limit) * sign > 0:
             return None
         if is_passive and limit is not None and tick.price == limit:
-            return None  # the queue before it is served first
+            return None  # orders ahead in the queue are filled first
         slipped = tick.price * (1 + sign * self._rules.slippage_bps / 10_000)
         step = self._tick_sizes[report.symbol]
         rounding = ROUND_CEILING if report.side is Side.BUY else ROUND_FLOOR
@@ -234,7 +238,7 @@ class PaperBroker:
             average_price=paid / filled,
             state=State.FILLED if filled >= report.quantity else State.PARTIAL,
         )
-        self._say(report)
+        self._report(report)
         return report
 
     def _live(self, broker_order_id: str) -> OrderReport:
@@ -243,13 +247,13 @@ class PaperBroker:
             raise BrokerRejected(f"{broker_order_id} is not open")
         return report
 
-    def _say(self, report: OrderReport, validity: Validity | None = None) -> None:
+    def _report(self, report: OrderReport, validity: Validity | None = None) -> None:
         validity = validity or self._validity[report.broker_order_id]
-        self._keep(report, validity)
+        self._store(report, validity)
         self._write(Line(report=report, validity=validity))
         self._outbox.put_nowait(report)
 
-    def _keep(self, report: OrderReport, validity: Validity) -> None:
+    def _store(self, report: OrderReport, validity: Validity) -> None:
         broker_order_id = report.broker_order_id
         self._orders[broker_order_id] = report
         self._validity[broker_order_id] = validity
@@ -257,7 +261,7 @@ class PaperBroker:
         (of_symbol.add if report.state.is_live else of_symbol.discard)(broker_order_id)
 
     def _write(self, line: Line) -> None:
-        # to the system at once: the process may be killed, a venue's book may not be lost
+        # flushed at once: the process may be killed, but an exchange's book must survive
         self._file.write(msgspec.json.encode(line) + b"\n")
         self._file.flush()
 
@@ -267,12 +271,12 @@ class PaperBroker:
         whole = 0
         for text in self._path.read_bytes().splitlines(keepends=True):
             if not text.endswith(b"\n"):
-                os.truncate(self._path, whole)  # cut off in the middle of it: it was never said
+                os.truncate(self._path, whole)  # truncated by a kill: it was never reported
                 break
             whole += len(text)
             line = msgspec.json.decode(text, type=Line)
             if line.report is not None:
-                self._keep(line.report, line.validity)
+                self._store(line.report, line.validity)
             if line.trade is not None:
                 self._trades.append(line.trade)
 

@@ -1,4 +1,4 @@
-"""`./bourse halt`: let nothing be opened any more."""
+"""`./bourse halt`: stop opening positions."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ from typing import Annotated
 
 import typer
 
-from duckbourse.cli.desk_options import Account, Day, desk_of
 from duckbourse.cli.output import results
-from duckbourse.trading.commands import give
+from duckbourse.cli.session_options import Account, Day, chosen_session
+from duckbourse.trading.commands import send
 
 
 def halt(
     account: Account = None,
     day: Day = None,
-    reason: Annotated[str, typer.Option(help="Why; it is written down.")] = "asked for",
+    reason: Annotated[str, typer.Option(help="Reason, for the journal.")] = "requested",
 ) -> None:
     """
-    Halt an account: cancel its open entries and let nothing be opened; stops and targets go on.
+    Halt an account: cancel its open entries and open no positions; stops and targets stay active.
 
-    A loop that is running obeys at its next tick; one that is not, when it is started again.
+    A running loop handles it at its next tick; otherwise the loop handles it when it starts.
 
     Examples:
 
     - `./bourse halt --reason "news at noon"`
     """
-    desk = desk_of(account, day)
-    give(desk.folder, "halt", reason)
-    results.print(f"{desk.account} on {desk.session_date}: halt is asked for")
+    session = chosen_session(account, day)
+    send(session.path, "halt", reason)
+    results.print(f"{session.account} on {session.session_date}: halt requested")

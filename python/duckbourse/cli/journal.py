@@ -1,4 +1,4 @@
-"""`./bourse journal export`: fills from the journal to where dbt reads them."""
+"""`./bourse journal export`: export fills from the journal for dbt."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from duckbourse.cli.desk_options import Account, Day, desk_of
 from duckbourse.cli.output import notes, results
-from duckbourse.trading.desk import read
+from duckbourse.cli.session_options import Account, Day, chosen_session
 from duckbourse.trading.export import export_fills
+from duckbourse.trading.session_folder import read
 
 
 class What(StrEnum):
@@ -23,19 +23,19 @@ def journal(
     day: Day = None,
 ) -> None:
     """
-    Write the fills of an account's session to `data/raw/fills`, from where dbt makes them a
+    Write the fills of an account's session to `data/raw/fills`, where dbt reads them as a
     portfolio.
 
-    The same fills make the same file. An account is a portfolio when it is a row of
-    `portfolios.csv` with `source` `fills`.
+    The same fills give the same file. An account is a portfolio if `portfolios.csv` has a row for
+    it with `source` `fills`.
 
     Examples:
 
     - `./bourse journal export`
     - `./bourse journal export --account paper_us --date 2010-05-28`
     """
-    desk = desk_of(account, day)
-    _, told = read(desk)
-    path, count = export_fills(desk, told)
-    results.print(f"{count:,} fills of {desk.account} on {desk.session_date}: {path}")
-    notes.print("`./bourse build` takes them in")
+    session = chosen_session(account, day)
+    _, recorded = read(session)
+    path, count = export_fills(session, recorded)
+    results.print(f"{count:,} fills of {session.account} on {session.session_date}: {path}")
+    notes.print("`./bourse build` loads them")

@@ -1,25 +1,25 @@
-"""`./bourse orders`: every order of a desk, and what became of it."""
+"""`./bourse orders`: every order of a session, and its state."""
 
 from __future__ import annotations
 
 from zoneinfo import ZoneInfo
 
-from duckbourse.cli.desk_options import Account, Day, Json, desk_of, print_rows
-from duckbourse.trading.desk import read
+from duckbourse.cli.session_options import Account, Day, Json, chosen_session, print_rows
+from duckbourse.trading.session_folder import read
 
 
 def orders(account: Account = None, day: Day = None, json: Json = False) -> None:
     """
-    List every order of an account's session: asked for, refused, sent, filled.
+    List every order of an account's session with its state: denied, sent, filled and so on.
 
     Examples:
 
     - `./bourse orders`
     - `./bourse orders --account paper_us --date 2010-05-28 --json`
     """
-    desk = desk_of(account, day)
-    book, _ = read(desk)
-    zone = ZoneInfo(desk.zone_name)
+    session = chosen_session(account, day)
+    book, _ = read(session)
+    zone = ZoneInfo(session.zone_name)
     rows = [
         {
             "sent": f"{order.sent_at.astimezone(zone):%H:%M:%S}" if order.sent_at else "",
@@ -36,4 +36,4 @@ def orders(account: Account = None, day: Day = None, json: Json = False) -> None
         }
         for order in book.orders.values()
     ]
-    print_rows(f"{desk.account} on {desk.session_date}: {len(rows)} orders", rows, json)
+    print_rows(f"{session.account} on {session.session_date}: {len(rows)} orders", rows, json)

@@ -1,14 +1,14 @@
-"""`./bourse positions`: what a desk holds, and what each symbol made."""
+"""`./bourse positions`: positions of a session, and the realized profit of each symbol."""
 
 from __future__ import annotations
 
-from duckbourse.cli.desk_options import Account, Day, Json, desk_of, print_rows
-from duckbourse.trading.desk import read
+from duckbourse.cli.session_options import Account, Day, Json, chosen_session, print_rows
+from duckbourse.trading.session_folder import read
 
 
 def positions(account: Account = None, day: Day = None, json: Json = False) -> None:
     """
-    List what an account holds, with what each symbol has made so far.
+    List an account's positions, with the realized profit of each symbol to date.
 
     Realised amounts are before charges: by average cost, and first in first out.
 
@@ -17,21 +17,25 @@ def positions(account: Account = None, day: Day = None, json: Json = False) -> N
     - `./bourse positions`
     - `./bourse positions --account paper_us --json`
     """
-    desk = desk_of(account, day)
-    book, _ = read(desk)
+    session = chosen_session(account, day)
+    book, _ = read(session)
     rows = [
         {
             "symbol": held.symbol,
             "product": str(held.product),
             "quantity": held.quantity,
             "average_price": held.average_price,
-            "realised_amount": held.realised_amount,
-            "realised_fifo_amount": held.realised_fifo_amount,
+            "realized_amount": held.realized_amount,
+            "realized_fifo_amount": held.realized_fifo_amount,
             "charges_amount": held.charges_amount,
-            "round_trips": held.trip_count,
+            "round_trips": held.round_trip_count,
         }
         for held in sorted(
             book.positions.values(), key=lambda held: (not held.quantity, held.symbol)
         )
     ]
-    print_rows(f"{desk.account} on {desk.session_date}: {len(book.held())} held", rows, json)
+    print_rows(
+        f"{session.account} on {session.session_date}: {len(book.open_positions())} held",
+        rows,
+        json,
+    )

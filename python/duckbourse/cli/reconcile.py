@@ -1,15 +1,15 @@
-"""`./bourse reconcile`: hold the book against the broker."""
+"""`./bourse reconcile`: compare the book with the broker."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import Any
 
-from duckbourse.brokers.paper import PaperBroker, Rules
-from duckbourse.cli.desk_options import Account, Day, Json, desk_of
+from duckbourse.brokers.paper import FillRules, PaperBroker
 from duckbourse.cli.output import print_json, results
+from duckbourse.cli.session_options import Account, Day, Json, chosen_session
 from duckbourse.errors import TradingError
-from duckbourse.orders.book import replayed
+from duckbourse.orders.book import rebuild_book
 from duckbourse.orders.events import JournalSalvaged
 from duckbourse.orders.journal import open_journal
 from duckbourse.orders.manager import Manager
@@ -17,40 +17,43 @@ from duckbourse.orders.manager import Manager
 
 def reconcile(account: Account = None, day: Day = None, json: Json = False) -> None:
     """
-    Read the journal again, ask the broker for everything, and say where they differ.
+    Rebuild the book from the journal, query the broker, and list the differences.
 
-    A journal that is damaged is kept under another name, and what could be read of it goes on.
+    A damaged journal is kept under another name; a new one continues with its readable events.
 
     Examples:
 
     - `./bourse reconcile`
     - `./bourse reconcile --account paper_us --json`
     """
-    desk = desk_of(account, day)
-    journal, told = open_journal(desk.folder)
-    broker = PaperBroker(desk.folder, {}, desk.capital_amount, Rules())
+    session = chosen_session(account, day)
+    journal, recorded = open_journal(session.path)
+    broker = PaperBroker(session.path, {}, session.capital_amount, FillRules())
     try:
-        book = replayed(desk.capital_amount, told, lambda _: None)
-        manager = Manager(book, journal, broker, check=lambda *_: None, settle_seconds=0)
+        book = rebuild_book(session.capital_amount, recorded, lambda _: None)
+        manager = Manager(book, journal, broker, check=lambda *_: None, grace_seconds=0)
         differences = asyncio.run(manager.recover())
     finally:
         broker.close()
         journal.close()
-    salvaged = [event for event in told if isinstance(event, JournalSalvaged)]
+    salvaged = [event for event in recorded if isinstance(event, JournalSalvaged)]
     report: dict[str, Any] = {
-        "account": desk.account,
-        "session_date": desk.session_date,
+        "account": session.account,
+        "session_date": session.session_date,
         "events": book.event_count,
         "orders": len(book.orders),
         "fills": len(book.fills),
         "differences": list(differences),
-        "salvaged": [f"row {event.first_lost_row} on: {event.kept_as}" for event in salvaged],
+        "salvaged": [
+            f"unreadable from row {event.first_lost_row}, kept as {event.kept_as}"
+            for event in salvaged
+        ],
     }
     if json:
         print_json(report)
     else:
         results.print(
-            f"{desk.account} on {desk.session_date}: {report['events']:,} events,"
+            f"{session.account} on {session.session_date}: {report['events']:,} events,"
             f" {report['orders']:,} orders, {report['fills']:,} fills,"
             f" {len(differences)} differences"
         )
@@ -58,6 +61,6 @@ def reconcile(account: Account = None, day: Day = None, json: Json = False) -> N
             results.print(f"  {line}", markup=False)
     if differences:
         raise TradingError(
-            f"{desk.account} and its broker differ in {len(differences)}",
-            "see which is right; while they differ nothing is traded",
+            f"{session.account} and its broker have {len(differences)} differences",
+            "find out which is right; nothing is traded while they differ",
         )

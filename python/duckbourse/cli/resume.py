@@ -1,4 +1,4 @@
-"""`./bourse resume`: trade on after a halt."""
+"""`./bourse resume`: resume trading after a halt."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ from typing import Annotated
 
 import typer
 
-from duckbourse.cli.desk_options import Account, Day, desk_of
 from duckbourse.cli.output import results
-from duckbourse.trading.commands import give
+from duckbourse.cli.session_options import Account, Day, chosen_session
+from duckbourse.trading.commands import send
 
 
 def resume(
     account: Account = None,
     day: Day = None,
-    reason: Annotated[str, typer.Option(help="Why; it is written down.")] = "asked for",
+    reason: Annotated[str, typer.Option(help="Reason, for the journal.")] = "requested",
 ) -> None:
     """
-    Let a halted account trade on, unless its broker and its book differ.
+    Resume trading on a halted account, unless its book differs from the broker.
 
-    A loop that is running obeys at its next tick; one that is not, when it is started again.
+    A running loop handles it at its next tick; otherwise the loop handles it when it starts.
 
     Examples:
 
     - `./bourse resume`
     """
-    desk = desk_of(account, day)
-    give(desk.folder, "resume", reason)
-    results.print(f"{desk.account} on {desk.session_date}: resume is asked for")
+    session = chosen_session(account, day)
+    send(session.path, "resume", reason)
+    results.print(f"{session.account} on {session.session_date}: resume requested")

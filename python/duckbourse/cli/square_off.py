@@ -1,4 +1,4 @@
-"""`./bourse square-off`: close everything."""
+"""`./bourse square-off`: close all positions."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ from typing import Annotated
 
 import typer
 
-from duckbourse.cli.desk_options import Account, Day, desk_of
 from duckbourse.cli.output import results
-from duckbourse.trading.commands import give
+from duckbourse.cli.session_options import Account, Day, chosen_session
+from duckbourse.trading.commands import send
 
 
 def square_off(
     account: Account = None,
     day: Day = None,
-    reason: Annotated[str, typer.Option(help="Why; it is written down.")] = "asked for",
+    reason: Annotated[str, typer.Option(help="Reason, for the journal.")] = "requested",
 ) -> None:
     """
-    Close everything an account holds, and let nothing be opened after it.
+    Close all positions of an account and open no new ones.
 
-    A loop that is running obeys at its next tick; one that is not, when it is started again.
+    A running loop handles it at its next tick; otherwise the loop handles it when it starts.
 
     Examples:
 
     - `./bourse square-off --account paper_us`
     """
-    desk = desk_of(account, day)
-    give(desk.folder, "square-off", reason)
-    results.print(f"{desk.account} on {desk.session_date}: square-off is asked for")
+    session = chosen_session(account, day)
+    send(session.path, "square-off", reason)
+    results.print(f"{session.account} on {session.session_date}: square-off requested")

@@ -1,4 +1,4 @@
-"""`./bourse trade`: the trading loop, on any session's ticks with the paper broker."""
+"""`./bourse trade`: run the trading loop on a session's ticks with the paper broker."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from duckbourse import clock
-from duckbourse.brokers.paper import Rules
+from duckbourse.brokers.paper import FillRules
 from duckbourse.cli.output import notes, print_json, print_whole, results
 from duckbourse.errors import ConfigurationError, TradingError
 from duckbourse.orders.book import Book
@@ -29,8 +29,8 @@ from duckbourse.streaming.live import LiveSession
 from duckbourse.streaming.prices import LastPrices
 from duckbourse.streaming.replay import Replay
 from duckbourse.streaming.websocket import WebSocketFeed
-from duckbourse.trading import desk as desks
-from duckbourse.trading.feeds import Source, feed_of, kite_access, recorder_of
+from duckbourse.trading import session_folder as session_folders
+from duckbourse.trading.feeds import Source, kite_access, open_feed, start_recorder
 from duckbourse.trading.loop import Trader
 from duckbourse.trading.publication import Publication, Publications, session_today
 from duckbourse.trading.scans import LiveScans
@@ -42,67 +42,71 @@ REFRESHED_PER_SECOND = 5
 
 def trade(
     account: Annotated[
-        str, typer.Option(help="A row of trading_accounts.csv.", metavar="NAME")
+        str, typer.Option(help="Account, a row of trading_accounts.csv.", metavar="NAME")
     ] = "paper_us",
     day: Annotated[
         datetime | None,
         typer.Option(
-            "--date", formats=["%Y-%m-%d"], help="Session to replay.", show_default="the last"
+            "--date", formats=["%Y-%m-%d"], help="Session to replay.", show_default="the latest"
         ),
     ] = None,
     feed: Annotated[
         Source,
-        typer.Option(help="The session's minutes, its recorded ticks, made-up ones, or Kite's."),
+        typer.Option(
+            help="The session's minute bars, recorded ticks, simulated ticks, or Kite's stream."
+        ),
     ] = Source.MINUTES,
     instruments: Annotated[
         Path | None,
-        typer.Option(help="Kite's list of instruments, for --feed zerodha.", metavar="FILE"),
+        typer.Option(help="Kite's instrument list, for --feed zerodha.", metavar="FILE"),
     ] = None,
     scan: Annotated[
         bool,
-        typer.Option(
-            "--scan", help="Scan as it comes, and do not take the signals that were built."
-        ),
+        typer.Option("--scan", help="Scan live instead of using the published signals."),
     ] = False,
     scanner: Annotated[
         list[str] | None,
-        typer.Option(help="Only these, such as crp or crp.standard.", show_default="all"),
+        typer.Option(
+            help="Only this scanner or preset, such as crp or crp.standard.", show_default="all"
+        ),
     ] = None,
     speed: Annotated[
-        float, typer.Option(min=0, help="How many times as fast; 0 is as fast as can be.")
+        float, typer.Option(min=0, help="Multiple of real time; 0 is as fast as possible.")
     ] = 0,
     seed: Annotated[
-        int, typer.Option(help="What the paper broker and made-up ticks are drawn from.")
+        int, typer.Option(help="Random seed of the paper broker and simulated ticks.")
     ] = 1,
     metrics_port: Annotated[
         int | None,
-        typer.Option(help="Serve Prometheus metrics and health on loopback.", show_default="off"),
+        typer.Option(
+            help="Serve Prometheus metrics and health on this loopback port.", show_default="off"
+        ),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be sent, and send nothing.")
+        bool, typer.Option("--dry-run", help="Show the orders without sending them.")
     ] = False,
     fresh: Annotated[
-        bool, typer.Option("--fresh", help="Forget what was traded of this session before.")
+        bool, typer.Option("--fresh", help="Delete what was traded in this session before.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print the end as JSON.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """
-    Trade the signals of a session that was, minute by minute, with paper money.
+    Replay a past session minute by minute and trade its signals with paper money.
 
-    Signals, limits, instruments and charges are the published file's. Every order goes through the
-    checks of its account and the journal; stops, targets and the square-off run on every tick. A
-    session that was broken off goes on where it ended.
+    Signals, limits, instruments and charges come from the published file. Every order passes the
+    account's pre-trade checks and the journal; stops, targets and the square-off are evaluated on
+    every tick. An interrupted session resumes where it ended.
 
-    Ticks are scanned as they come, by the SQL that the build runs; the minutes of a session that
-    was built are so with --scan. Those of Kite are of today, and are recorded for the next build.
+    Ticks are scanned live with the SQL of the build; use --scan to scan the minutes of a session
+    that is already built. Kite's ticks are today's, and are recorded for the next build.
 
     Examples:
 
-    - `./bourse trade` the last session, every signal
+    - `./bourse trade` the latest session, every signal
     - `./bourse trade --scanner crp.standard --date 2010-05-06 --speed 60`
-    - `./bourse trade --feed simulated --speed 600` a day that never was
+    - `./bourse trade --feed simulated --speed 600` a simulated day
     - `./bourse trade --account paper_india --feed zerodha --instruments NSE.csv`
-    - `./bourse trade --dry-run` what would be sent
+    - `./bourse trade --dry-run` the orders that would be sent
     """
     chosen = frozenset(scanner or [])
     is_scanned = scan or feed is not Source.MINUTES
@@ -111,39 +115,41 @@ def trade(
         if session_date or speed:
             raise ConfigurationError(
                 "--feed zerodha is live: it takes neither --date nor --speed",
-                "leave them out, or name another --feed",
+                "omit them, or choose another --feed",
             )
         kite_access(instruments)
         session_date = session_today(account)
     elif instruments:
         raise ConfigurationError(
-            f"--feed {feed} needs no instruments", "leave them out, or name --feed zerodha"
+            f"--feed {feed} does not use --instruments", "omit it, or use --feed zerodha"
         )
     publications = Publications(account, session_date, chosen, with_signals=not is_scanned)
     publication = _first(publications)
-    source = feed_of(publication, feed, speed=speed, seed=seed, instruments=instruments)
+    source = open_feed(publication, feed, speed=speed, seed=seed, instruments=instruments)
     if missing := sorted(publication.instruments.keys() - set(source.symbols)):
-        notes.print(f"without ticks, so not traded: {', '.join(missing)}", style="yellow")
+        notes.print(
+            f"not traded, since the feed has no ticks of them: {', '.join(missing)}", style="yellow"
+        )
     scans: LiveScans | None = None
     if is_scanned:
         session = LiveSession(publication.limits.calendar, publication.session_date)
         waits = isinstance(source, Replay)
         scans = LiveScans(session, source.symbols, publication, chosen, waits=waits)
     if dry_run:
-        _print_wishes(asyncio.run(_wishes(publication, source, scans)), json)
+        _print_orders(asyncio.run(_intended_orders(publication, source, scans)), json)
         return
-    desk = desks.opened(publication)
+    folder = session_folders.create(publication)
     if fresh:
-        desks.forget(desk)
+        session_folders.clear(folder)
     recorder = None
     if isinstance(source, WebSocketFeed):
-        recorder = recorder_of(publication, source, scans)
+        recorder = start_recorder(publication, source, scans)
     with _Screen(publication, source) as screen:
         trader, differences = trade_session(
             publication,
-            desk,
+            folder,
             source,
-            Rules(seed=seed),
+            FillRules(seed=seed),
             screen.show,
             metrics_port,
             scans=scans,
@@ -152,8 +158,8 @@ def trade(
         )
     if differences:
         raise TradingError(
-            f"{desk.account} is halted: the broker differs: {differences[0]}",
-            "`./bourse reconcile` lists all; a session is begun anew with --fresh",
+            f"{folder.account} is halted: the broker differs: {differences[0]}",
+            "`./bourse reconcile` lists all differences; --fresh restarts the session",
         )
     end = ending(trader)
     if json:
@@ -167,15 +173,15 @@ def _first(publications: Publications) -> Publication:
     assert publication is not None
     if publication.limits.broker != "paper":
         raise ConfigurationError(
-            f"account {publication.limits.account} is with {publication.limits.broker}, which is"
-            " not installed",
-            "the only broker there is yet is paper",
+            f"account {publication.limits.account} uses the broker {publication.limits.broker},"
+            " which is not installed",
+            "use an account of the broker paper",
         )
     return publication
 
 
 def ending(trader: Trader) -> dict[str, Any]:
-    """Return what a session came to, in figures and rows."""
+    """Return the result of a session: its figures, round trips and open positions."""
     book, publication = trader.book, trader.publication
     prices = trader.prices
     orders = list(book.orders.values())
@@ -194,27 +200,27 @@ def ending(trader: Trader) -> dict[str, Any]:
         "net_pnl_amount": book.equity_amount(prices) - book.session_start_amount,
         "charges_amount": sum((fill.charges_amount for fill in book.fills.values()), Decimal(0)),
         "denied": dict(denied.most_common()),
-        "trips": trips(trader),
+        "round_trips": round_trips(trader),
         "positions": [
             {"symbol": held.symbol, "quantity": held.quantity, "average_price": held.average_price}
-            for held in book.held()
+            for held in book.open_positions()
         ],
     }
 
 
-def trips(trader: Trader) -> list[dict[str, Any]]:
-    """Return each entry that was filled, with how it was left."""
+def round_trips(trader: Trader) -> list[dict[str, Any]]:
+    """Return each filled entry with its exit."""
     book, zone = trader.book, trader.publication.zone
     found = []
     for order in book.orders.values():
         request = order.request
         if request.reason is not Reason.ENTRY or not order.filled_quantity:
             continue
-        left = [one for one in book.exits_of(request.order_id) if one.filled_quantity]
-        paid = sum((one.filled_amount for one in left), Decimal(0))
-        charges = order.charges_amount + sum((one.charges_amount for one in left), Decimal(0))
-        closed = sum(one.filled_quantity for one in left)
-        made = (paid - order.filled_amount) * request.side.sign - charges
+        closing = [one for one in book.exits_of(request.order_id) if one.filled_quantity]
+        paid = sum((one.filled_amount for one in closing), Decimal(0))
+        charges = order.charges_amount + sum((one.charges_amount for one in closing), Decimal(0))
+        closed = sum(one.filled_quantity for one in closing)
+        net = (paid - order.filled_amount) * request.side.sign - charges
         found.append(
             {
                 "at": order.sent_at.astimezone(zone).strftime("%H:%M:%S") if order.sent_at else "",
@@ -224,8 +230,8 @@ def trips(trader: Trader) -> list[dict[str, Any]]:
                 "quantity": order.filled_quantity,
                 "entry_price": order.average_price,
                 "exit_price": paid / closed if closed else None,
-                "exit": left[-1].request.reason if left else None,
-                "net_pnl_amount": made if closed == order.filled_quantity else None,
+                "exit": closing[-1].request.reason if closing else None,
+                "net_pnl_amount": net if closed == order.filled_quantity else None,
             }
         )
     return found
@@ -233,29 +239,29 @@ def trips(trader: Trader) -> list[dict[str, Any]]:
 
 def _print_end(end: dict[str, Any]) -> None:
     table = Table(box=None, pad_edge=False)
-    names = list(end["trips"][0]) if end["trips"] else []
+    names = list(end["round_trips"][0]) if end["round_trips"] else []
     for name in names:
         is_text = name in ("at", "strategy", "symbol", "side", "exit")
         table.add_column(
             name.removesuffix("_amount").replace("_", " "), justify="left" if is_text else "right"
         )
-    for trip in end["trips"]:
-        table.add_row(*(_shown(trip[name]) for name in names))
+    for round_trip in end["round_trips"]:
+        table.add_row(*(_shown(round_trip[name]) for name in names))
     if names:
         print_whole(table)
     results.print(
-        f"{end['account']} on {end['session_date']}: {len(end['trips'])} entries of"
+        f"{end['account']} on {end['session_date']}: {len(end['round_trips'])} entries of"
         f" {end['signals']} signals, {end['ticks']:,} ticks, net {end['net_pnl_amount']:+,.2f}"
         f" after {end['charges_amount']:,.2f} charges, equity {end['equity_amount']:,.2f}"
     )
     for code, count in end["denied"].items():
-        results.print(f"  {count} refused: {code}")
+        results.print(f"  {count} denied: {code}")
     if end["positions"]:
-        results.print(f"  still held: {', '.join(held['symbol'] for held in end['positions'])}")
+        results.print(f"  open positions: {', '.join(held['symbol'] for held in end['positions'])}")
     if end["state"] != "active":
         results.print(f"  {end['state']}: {end['reason']}")
     results.print(
-        "  `./bourse orders` has every order; `./bourse journal export` gives the fills to dbt"
+        "  `./bourse orders` lists every order; `./bourse journal export` exports the fills to dbt"
     )
 
 
@@ -265,36 +271,36 @@ def _shown(value: Any) -> str:
     return "" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
 
 
-async def _wishes(
+async def _intended_orders(
     publication: Publication, feed: Replay | WebSocketFeed, scans: LiveScans | None
 ) -> list[dict[str, Any]]:
-    """Return what the strategy would send on the first price after each signal."""
+    """Return the orders that the strategy would send at the first price after each signal."""
     book, strategy, rows = Book(publication.limits.capital_amount), SignalStrategy(), []
     prices = LastPrices(feed.symbols)
     async for records in feed.ticks():
         now = feed.at if isinstance(feed, Replay) else clock.now()
         if scans is not None and (found := await scans.on_ticks(records, now)):
             publication = replace(publication, signals=(*publication.signals, *found))
-        prices.take(records[records["price"] > 0])
+        prices.update(records[records["price"] > 0])
         rows += [
             {
                 "at": now.astimezone(publication.zone).strftime("%H:%M:%S"),
-                "strategy": wish.strategy,
-                "symbol": wish.symbol,
-                "side": wish.side,
-                "quantity": wish.quantity,
-                "limit_price": wish.limit_price,
-                "stop_price": wish.exits.stop_price if wish.exits else None,
-                "target_price": wish.exits.target_price if wish.exits else None,
+                "strategy": request.strategy,
+                "symbol": request.symbol,
+                "side": request.side,
+                "quantity": request.quantity,
+                "limit_price": request.limit_price,
+                "stop_price": request.exits.stop_price if request.exits else None,
+                "target_price": request.exits.target_price if request.exits else None,
             }
-            for wish in strategy.wishes(publication, book, prices, now)
+            for request in strategy.generate_orders(publication, book, prices, now)
         ]
     if scans is not None:
         scans.close()
     return rows
 
 
-def _print_wishes(rows: list[dict[str, Any]], json: bool) -> None:
+def _print_orders(rows: list[dict[str, Any]], json: bool) -> None:
     if json:
         print_json(rows)
         return
@@ -304,13 +310,11 @@ def _print_wishes(rows: list[dict[str, Any]], json: bool) -> None:
     for row in rows:
         table.add_row(*(_shown(value) for value in row.values()))
     print_whole(table)
-    results.print(
-        f"{len(rows)} orders would be asked for; nothing was sent, and no check was asked"
-    )
+    results.print(f"{len(rows)} orders would be generated; none was checked or sent")
 
 
 class _Screen:
-    """A live table on a terminal; a line an order elsewhere."""
+    """A live table on a terminal; nothing but the first line elsewhere."""
 
     def __init__(self, publication: Publication, feed: Replay | WebSocketFeed) -> None:
         self._publication = publication
@@ -324,7 +328,7 @@ class _Screen:
 
     def __enter__(self) -> _Screen:
         notes.print(
-            f"trading the {self._feed.name} with paper money, account"
+            f"trading the {self._feed.name} with paper money on account"
             f" {self._publication.limits.account}"
         )
         if notes.is_terminal:
@@ -336,7 +340,7 @@ class _Screen:
             self._live.stop()
 
     def show(self, trader: Trader) -> None:
-        """Bring what is shown up to what is."""
+        """Refresh the display."""
         now = clock.elapsed_seconds()
         if not notes.is_terminal or now - self._shown_at < 1 / REFRESHED_PER_SECOND:
             return
@@ -348,18 +352,18 @@ class _Screen:
 
 def _positions(trader: Trader) -> Table:
     table = Table(box=None, pad_edge=False)
-    for name in ("symbol", "quantity", "average", "last", "unrealised"):
+    for name in ("symbol", "quantity", "average", "last", "unrealized"):
         table.add_column(name, justify="left" if name == "symbol" else "right")
-    for held in trader.book.held():
+    for held in trader.book.open_positions():
         last, _ = trader.prices.get(held.symbol, (None, None))
-        made = held.unrealised_amount(last) if last is not None else None
-        colour = "green" if made is not None and made >= 0 else "red"
+        profit = held.unrealized_amount(last) if last is not None else None
+        color = "green" if profit is not None and profit >= 0 else "red"
         table.add_row(
             held.symbol,
             f"{held.quantity:,}",
             _shown(held.average_price),
             _shown(last),
-            f"[{colour}]{_shown(made)}[/]",
+            f"[{color}]{_shown(profit)}[/]",
         )
     return table
 
@@ -371,8 +375,8 @@ def _summed_up(trader: Trader) -> str:
     lost = max(Decimal(0), book.session_start_amount - equity)
     most = book.session_start_amount * limits.max_daily_loss_pct / 100
     at = clock.now().astimezone(trader.publication.zone)
-    trouble = trader.unhealthy()
-    health = f"  [red]{escape('; '.join(trouble))}[/]" if trouble else "  [green]well[/]"
+    trouble = trader.health_problems()
+    health = f"  [red]{escape('; '.join(trouble))}[/]" if trouble else "  [green]healthy[/]"
     return (
         f"{at:%H:%M:%S}  {book.state}  equity {equity:,.2f}"
         f"  day {equity - book.session_start_amount:+,.2f}"

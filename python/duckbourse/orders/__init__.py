@@ -1,1 +1,1 @@
-"""Orders: what they are, what may happen to them, and the journal that forgets nothing."""
+"""Orders: their data, their lifecycle, and the journal that records every event."""

@@ -1,9 +1,10 @@
 """
-All that is known of an account: its orders, fills, positions and cash, made of its events.
+The complete state of an account, computed from its events: orders, fills, positions and cash.
 
-`apply` is the only way in, now and after a crash alike, so that what is read again from the journal
-is what there was. It refuses nothing: what was decided is decided. Cash and positions are the
-fills, and nothing else: equity is capital, less what was paid, plus what is held at its last price.
+`apply` is the only way to change a book, live and after a crash alike, so a book rebuilt from the
+journal equals the live one. It rejects no event, because every event is already a fact. Cash and
+positions derive from fills alone: equity is capital, less the cost of the fills, plus the positions
+marked at their last prices.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from duckbourse.streaming.prices import Prices
 
 Key = tuple[str, Product]
 
-# what has no fills, by all that a broker said
+# states in which the broker reports no fills
 NEVER_FILLED = frozenset({State.DENIED, State.REJECTED, State.NOT_PLACED})
 
 
@@ -32,8 +33,8 @@ class Book:
     """
     The state of one account.
 
-    `best_price` and `exit_reason` are by entry: the best price since, and why its exit was called
-    for. `external` orders count as open, their fills are not ours.
+    `best_price` and `exit_reason` are keyed by entry: the best price since the entry, and why its
+    exit was triggered. External orders count as open orders, but their fills are not ours.
     """
 
     def __init__(self, capital_amount: Decimal) -> None:
@@ -57,27 +58,27 @@ class Book:
         self._by_signal: dict[str, list[str]] = {}
         self._entries: list[str] = []
         self._by_entry: dict[str, list[str]] = {}
-        # of the session: how many of the last round trips lost, and how many entries were sent
-        self.losses_in_a_row = 0
+        # this session: consecutive losing round trips to date, and the number of entries sent
+        self.consecutive_losses = 0
         self.entry_count = 0
-        self._trips: dict[Key, list[Decimal]] = {}
-        self._trips_before: dict[Key, int] = {}
-        # where a provisional fill stands: the position before it, and the fills from it on
-        self._settled: dict[Key, Position] = {}
-        self._unsettled: dict[Key, list[str]] = {}
+        self._round_trips: dict[Key, list[Decimal]] = {}
+        self._round_trips_before: dict[Key, int] = {}
+        # positions with a provisional fill: the position before it, and the fills from it onward
+        self._before_provisional: dict[Key, Position] = {}
+        self._from_provisional: dict[Key, list[str]] = {}
 
-    # what is asked of it
+    # queries
 
-    def order_of(self, broker_order_id: str) -> Order | None:
-        """Return the order that a broker calls so."""
+    def order_by_broker_id(self, broker_order_id: str) -> Order | None:
+        """Return the order with this broker order id, or None."""
         order_id = self._by_broker_id.get(broker_order_id)
         return None if order_id is None else self.orders[order_id]
 
     def open_orders(self) -> Iterable[Order]:
         return self.live.values()
 
-    def held(self) -> list[Position]:
-        """Return the positions that are not empty."""
+    def open_positions(self) -> list[Position]:
+        """Return the positions with a non-zero quantity."""
         return [position for position in self.positions.values() if position.quantity]
 
     def quantity(self, symbol: str, product: Product) -> int:
@@ -85,32 +86,34 @@ class Book:
         return position.quantity if position else 0
 
     def equity_amount(self, prices: Prices) -> Decimal:
-        """Return cash and what is held at its last price, or at its average where there is none."""
+        """Return cash plus positions at their last price, or at cost if there is none."""
         return self.cash_amount + sum(
             (
                 position.quantity * prices[position.symbol][0]
                 if position.symbol in prices
                 else position.cost_amount
-                for position in self.held()
+                for position in self.open_positions()
             ),
             ZERO,
         )
 
-    def session_trips(self) -> list[Decimal]:
-        """Return what each round trip that ended in this session made, less charges, by symbol."""
-        return [trip for trips in self._trips.values() for trip in trips]
+    def session_round_trips(self) -> list[Decimal]:
+        """Return the net profit of each round trip closed in this session, grouped by symbol."""
+        return [
+            round_trip for round_trips in self._round_trips.values() for round_trip in round_trips
+        ]
 
-    def of_signal(self, signal_id: str) -> list[Order]:
-        """Return the entries that follow a signal and were not refused."""
+    def entries_of_signal(self, signal_id: str) -> list[Order]:
+        """Return the entries that follow a signal, without those denied, rejected or not placed."""
         return [
             order
             for order_id in self._by_signal.get(signal_id, ())
             if (order := self.orders[order_id]).state not in NEVER_FILLED
         ]
 
-    def entries(self) -> list[Order]:
-        """Return the entries of the symbols that are held, oldest first."""
-        held = {(position.symbol, position.product) for position in self.held()}
+    def held_entries(self) -> list[Order]:
+        """Return the filled entries of symbols with an open position, oldest first."""
+        held = {(position.symbol, position.product) for position in self.open_positions()}
         return [
             order
             for order_id in self._entries
@@ -119,34 +122,34 @@ class Book:
         ]
 
     def exits_of(self, entry_id: str) -> list[Order]:
-        """Return the orders that were sent to close what an entry opened."""
+        """Return the orders that were sent to close the position of an entry."""
         return [self.orders[order_id] for order_id in self._by_entry.get(entry_id, ())]
 
     def provisional_quantity(self, order_id: str) -> int:
         fill = self.fills.get(provisional_key(order_id))
         return fill.quantity if fill else 0
 
-    # what changes it
+    # changes
 
     def apply(self, event: Event) -> None:
-        """Take an event in."""
+        """Apply an event."""
         self.event_count += 1
-        self._take(event)
+        self._apply(event)
 
     @singledispatchmethod
-    def _take(self, event: Event) -> None:
-        raise TypeError(f"no book takes a {type(event).__name__}")
+    def _apply(self, event: Event) -> None:
+        raise TypeError(f"a book cannot apply a {type(event).__name__}")
 
-    @_take.register
+    @_apply.register
     def _(self, event: events.OrderDenied) -> None:
         order = Order(
             request=event.request,
             state=advance(event.request.order_id, State.NEW, State.DENIED),
             message=f"{event.code}: {event.detail}",
         )
-        self._keep(order)
+        self._store(order)
 
-    @_take.register
+    @_apply.register
     def _(self, event: events.OrderIntended) -> None:
         request = event.request
         if request.reason is Reason.ENTRY:
@@ -156,19 +159,21 @@ class Book:
                 self._by_signal.setdefault(request.signal_id, []).append(request.order_id)
         if request.entry_id is not None:
             self._by_entry.setdefault(request.entry_id, []).append(request.order_id)
-        self._keep(Order(request=request, state=advance(request.order_id, State.NEW, State.INTENT)))
+        self._store(
+            Order(request=request, state=advance(request.order_id, State.NEW, State.INTENT))
+        )
 
-    @_take.register
+    @_apply.register
     def _(self, event: events.OrderSent) -> None:
         order = self.orders[event.order_id]
         state = advance(event.order_id, order.state, State.SENT)
-        self._keep(replace(order, state=state, sent_at=event.at))
+        self._store(replace(order, state=state, sent_at=event.at))
 
-    @_take.register
+    @_apply.register
     def _(self, event: events.OrderUpdated) -> None:
         order = self.orders[event.order_id]
         is_done = not event.state.is_live
-        self._keep(
+        self._store(
             replace(
                 order,
                 state=event.state
@@ -181,9 +186,9 @@ class Book:
             )
         )
 
-    @_take.register
+    @_apply.register
     def _(self, event: events.ExternalOrderSeen) -> None:
-        self._keep(
+        self._store(
             Order(
                 request=event.request,
                 state=event.state,
@@ -192,26 +197,26 @@ class Book:
             )
         )
 
-    @_take.register
+    @_apply.register
     def _(self, event: events.FillBooked) -> None:
         fill = event.fill
         self.fills[fill.fill_key] = fill
         self.cash_amount -= fill.signed_quantity * fill.price + fill.charges_amount
         key = (fill.symbol, fill.product)
         position = self.positions.get(key) or Position(symbol=fill.symbol, product=fill.product)
-        if fill.is_provisional and key not in self._unsettled:
-            self._settled[key], self._unsettled[key] = position, []
-        if key in self._unsettled:
-            self._unsettled[key].append(fill.fill_key)
+        if fill.is_provisional and key not in self._from_provisional:
+            self._before_provisional[key], self._from_provisional[key] = position, []
+        if key in self._from_provisional:
+            self._from_provisional[key].append(fill.fill_key)
         position = after_fill(position, fill)
         self.positions[key] = position
-        if position.ended_trip_amount is not None:
-            self._trips.setdefault(key, []).append(position.ended_trip_amount)
-            lost = position.ended_trip_amount < 0
-            self.losses_in_a_row = self.losses_in_a_row + 1 if lost else 0
+        if position.closed_round_trip_amount is not None:
+            self._round_trips.setdefault(key, []).append(position.closed_round_trip_amount)
+            lost = position.closed_round_trip_amount < 0
+            self.consecutive_losses = self.consecutive_losses + 1 if lost else 0
         self._count_fill(fill, 1)
 
-    @_take.register
+    @_apply.register
     def _(self, event: events.ProvisionalReduced) -> None:
         key = provisional_key(event.order_id)
         fill = self.fills[key]
@@ -219,21 +224,21 @@ class Book:
             self.fills[key] = replace(fill, quantity=event.quantity)
         else:
             del self.fills[key]
-        gone = replace(fill, quantity=fill.quantity - event.quantity)
-        self.cash_amount += gone.signed_quantity * gone.price
-        self._count_fill(gone, -1)
-        self._settle((fill.symbol, fill.product))
+        reduction = replace(fill, quantity=fill.quantity - event.quantity)
+        self.cash_amount += reduction.signed_quantity * reduction.price
+        self._count_fill(reduction, -1)
+        self._rebuild_position((fill.symbol, fill.product))
 
-    @_take.register
+    @_apply.register
     def _(self, event: events.CancelRequested) -> None:
-        self._keep(replace(self.orders[event.order_id], is_cancel_pending=True))
+        self._store(replace(self.orders[event.order_id], is_cancel_pending=True))
 
-    @_take.register
+    @_apply.register
     def _(self, event: events.CancelRefused) -> None:
         order = self.orders[event.order_id]
-        self._keep(replace(order, is_cancel_pending=False, message=event.message))
+        self._store(replace(order, is_cancel_pending=False, message=event.message))
 
-    @_take.register
+    @_apply.register
     def _(self, event: events.ModifyRequested) -> None:
         order = self.orders[event.order_id]
         wanted = replace(
@@ -242,13 +247,13 @@ class Book:
             limit_price=event.limit_price,
             trigger_price=event.trigger_price,
         )
-        self._keep(replace(order, is_modify_pending=True, pending=wanted))
+        self._store(replace(order, is_modify_pending=True, pending=wanted))
 
-    @_take.register
+    @_apply.register
     def _(self, event: events.ModifyEnded) -> None:
         order = self.orders[event.order_id]
         accepted = event.is_accepted and order.pending is not None
-        self._keep(
+        self._store(
             replace(
                 order,
                 request=order.pending if accepted and order.pending else order.request,
@@ -259,43 +264,45 @@ class Book:
             )
         )
 
-    @_take.register
+    @_apply.register
     def _(self, event: events.ExitTriggered) -> None:
         self.exit_reason[event.entry_id] = event.reason
 
-    @_take.register
+    @_apply.register
     def _(self, event: events.TrailMoved) -> None:
         self.best_price[event.entry_id] = event.best_price
 
-    @_take.register
+    @_apply.register
     def _(self, event: events.TradingStateChanged) -> None:
         self.state = event.state
         self.state_reason = event.reason
 
-    @_take.register
+    @_apply.register
     def _(self, event: events.SessionStarted) -> None:
         self.session_date = event.session_date
         self.session_start_amount = event.equity_amount
         self.peak_amount = max(self.peak_amount, event.equity_amount)
-        self.losses_in_a_row = 0
+        self.consecutive_losses = 0
         self.entry_count = 0
-        self._trips = {}
-        self._trips_before = {key: held.trip_count for key, held in self.positions.items()}
+        self._round_trips = {}
+        self._round_trips_before = {
+            key: held.round_trip_count for key, held in self.positions.items()
+        }
 
-    @_take.register
+    @_apply.register
     def _(self, event: events.PublicationLoaded) -> None:
         self.build_id = event.build_id
 
-    @_take.register
+    @_apply.register
     def _(self, event: events.Reconciled) -> None:
         self.differences = event.differences
 
-    @_take.register
+    @_apply.register
     def _(self, event: events.JournalSalvaged) -> None:
         self.state = TradingState.HALTED
-        self.state_reason = f"the journal was damaged; what could not be read is {event.kept_as}"
+        self.state_reason = f"the journal was damaged; the damaged file is kept as {event.kept_as}"
 
-    def _keep(self, order: Order) -> None:
+    def _store(self, order: Order) -> None:
         order_id = order.request.order_id
         self.orders[order_id] = order
         if order.state in LIVE:
@@ -313,7 +320,7 @@ class Book:
         state = order.state
         if not order.is_external:
             state = _state_after_fill(order, filled)
-        self._keep(
+        self._store(
             replace(
                 order,
                 state=state,
@@ -324,43 +331,44 @@ class Book:
             )
         )
 
-    def _settle(self, key: Key) -> None:
-        """Make a position again from its first provisional fill on, of those that are left."""
-        position = self._settled.pop(key)
-        left = [name for name in self._unsettled.pop(key) if name in self.fills]
-        before = self._trips_before.get(key, 0)
-        trips = self._trips.get(key, [])[: max(0, position.trip_count - before)]
-        for place, name in enumerate(left):
+    def _rebuild_position(self, key: Key) -> None:
+        """Recompute a position from its first provisional fill onward, with the remaining fills."""
+        position = self._before_provisional.pop(key)
+        remaining = [name for name in self._from_provisional.pop(key) if name in self.fills]
+        before = self._round_trips_before.get(key, 0)
+        round_trips = self._round_trips.get(key, [])[: max(0, position.round_trip_count - before)]
+        for place, name in enumerate(remaining):
             fill = self.fills[name]
-            if fill.is_provisional and key not in self._unsettled:
-                self._settled[key], self._unsettled[key] = position, left[place:]
+            if fill.is_provisional and key not in self._from_provisional:
+                self._before_provisional[key], self._from_provisional[key] = (
+                    position,
+                    remaining[place:],
+                )
             position = after_fill(position, fill)
-            if position.ended_trip_amount is not None and position.trip_count > before:
-                trips.append(position.ended_trip_amount)
+            if position.closed_round_trip_amount is not None and position.round_trip_count > before:
+                round_trips.append(position.closed_round_trip_amount)
         self.positions[key] = position
-        self._trips[key] = trips
+        self._round_trips[key] = round_trips
 
 
 def _state_after_fill(order: Order, filled: int) -> State:
-    """
-    Return what fills make of an order; one that was ended by the broker stays so until it is full.
-    """
+    """Return the state after a fill; an order the broker ended keeps its state until it is full."""
     order_id = order.request.order_id
     if order.state in NEVER_FILLED:
-        return order.state  # impossible, and said by whoever booked it; the money has moved
+        return order.state  # impossible; the manager halts on it, but the money has moved
     if filled >= order.request.quantity:
         if order.state is State.FILLED:
             return State.FILLED
-        return advance(order_id, _opened(order), State.FILLED)
+        return advance(order_id, _assume_open(order), State.FILLED)
     if order.state in (State.CANCELLED, State.EXPIRED):
         return order.state
     if order.state is State.FILLED:
-        return State.FILLED  # a provisional fill is taken back before its trades come
-    return advance(order_id, _opened(order), State.PARTIAL)
+        return State.FILLED  # a provisional fill is reversed before its trades arrive
+    return advance(order_id, _assume_open(order), State.PARTIAL)
 
 
-def _opened(order: Order) -> State:
-    """Return OPEN for an order whose opening was never told: what is filled was open."""
+def _assume_open(order: Order) -> State:
+    """Return OPEN for an order whose opening was never reported: a filled order was open."""
     early = (State.ACKED, State.TRIGGER_PENDING)
     return State.OPEN if order.state in early else order.state
 
@@ -369,11 +377,13 @@ def provisional_key(order_id: str) -> str:
     return f"{order_id}|provisional"
 
 
-def replayed(capital_amount: Decimal, told: Iterable[Event], each: Callable[[int], None]) -> Book:
-    """Return the book that a journal's events make; `each` is called with the number of them."""
+def rebuild_book(
+    capital_amount: Decimal, recorded: Iterable[Event], on_progress: Callable[[int], None]
+) -> Book:
+    """Rebuild a book from its recorded events; report their number to `on_progress` as it grows."""
     book = Book(capital_amount)
-    for number, event in enumerate(told, 1):
+    for number, event in enumerate(recorded, 1):
         book.apply(event)
         if number % 10_000 == 0:
-            each(number)
+            on_progress(number)
     return book

@@ -1,7 +1,7 @@
 """
-What is taken of a fill: the rows of the seed `charges`, to the ten-thousandth as in the warehouse.
+Charges of a fill from the rows of the seed `charges`, to four decimals as in the warehouse.
 
-The twin of the macro `fill_charges`; a test holds one against the other.
+This is the counterpart of the macro `fill_charges`; a test compares the two.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ ZERO = Decimal(0)
 
 
 class Charges(msgspec.Struct, frozen=True, kw_only=True):
-    """A segment's rates from a day on; columns as in the seed, which says their units."""
+    """A segment's rates from a date onward; columns and units are those of the seed."""
 
     effective_from: date
     brokerage_pct: Decimal
@@ -37,7 +37,7 @@ class Charges(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def charges_on(schedule: tuple[Charges, ...], day: date) -> Charges | None:
-    """Return what is in force on a day; None before the first."""
+    """Return the rates in force on a date, or None before the first."""
     return max(
         (row for row in schedule if row.effective_from <= day),
         key=lambda row: row.effective_from,
@@ -47,10 +47,10 @@ def charges_on(schedule: tuple[Charges, ...], day: date) -> Charges | None:
 
 def order_charges(rates: Charges, side: Side, quantity: int, amount: Decimal) -> Decimal:
     """
-    Return all that is taken of an order that has been filled so far, `amount` being its value.
+    Return the total charges of an order on its filled quantity to date, worth `amount`.
 
-    Taxes and stamp duty are rounded over the whole order, where a contract note rounds them over
-    the day: what its further fills are charged makes up the difference.
+    Taxes and stamp duty are rounded per order, where a contract note rounds them per day. Charges
+    are cumulative, so a later fill pays the difference to the total before it.
     """
     turnover = amount / 100
     is_buy = side is Side.BUY

@@ -1,8 +1,8 @@
 """
-What happens to an account, one frozen value each: all that the journal holds.
+Events of an account, one frozen value each; the journal holds nothing else.
 
-The book (`book.py`) is these applied in order, whether they happen now or are read again after a
-crash. An event says what was decided or seen, never what follows from it.
+The book (`book.py`) applies them in order, live or when the journal is read after a crash. An event
+records what was decided or observed, never its consequences.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from duckbourse.orders.order import Fill, Reason, Request
 
 
 class TradingState(StrEnum):
-    """ACTIVE trades; REDUCING lets positions be closed only; HALTED sends what protects only."""
+    """ACTIVE trades; REDUCING only closes positions; HALTED only sends protective exits."""
 
     ACTIVE = "active"
     REDUCING = "reducing"
@@ -26,13 +26,13 @@ class TradingState(StrEnum):
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_defaults=True):
-    """`at` is when it was decided or seen, aware and in UTC."""
+    """`at` is when it was decided or observed, aware and in UTC."""
 
     at: datetime
 
 
 class OrderDenied(Event, frozen=True, kw_only=True):
-    """A check refused it; `code` and `detail` say which and by what numbers."""
+    """A check denied the order; `code` names the check, `detail` has its numbers."""
 
     request: Request
     code: str
@@ -40,19 +40,19 @@ class OrderDenied(Event, frozen=True, kw_only=True):
 
 
 class OrderIntended(Event, frozen=True, kw_only=True):
-    """It will be sent as soon as this is on disk."""
+    """The order will be sent as soon as this event is on disk."""
 
     request: Request
 
 
 class OrderSent(Event, frozen=True, kw_only=True):
-    """It is on its way, or may have been when the process ended."""
+    """The order was sent, or may have been when the process ended."""
 
     order_id: str
 
 
 class OrderUpdated(Event, frozen=True, kw_only=True):
-    """What a broker said of it, or that it said nothing (UNKNOWN)."""
+    """The broker reported this state, or gave no answer (UNKNOWN)."""
 
     order_id: str
     state: State
@@ -61,7 +61,7 @@ class OrderUpdated(Event, frozen=True, kw_only=True):
 
 
 class ExternalOrderSeen(Event, frozen=True, kw_only=True):
-    """An order at the broker that is not ours, in whatever state it is."""
+    """The broker has an order that is not ours, in any state."""
 
     request: Request
     state: State
@@ -73,7 +73,7 @@ class FillBooked(Event, frozen=True, kw_only=True):
 
 
 class ProvisionalReduced(Event, frozen=True, kw_only=True):
-    """The trades behind a provisional fill came: so many shares of it are no more, 0 for none."""
+    """Trades replaced part of a provisional fill; `quantity` remains of it, 0 if none."""
 
     order_id: str
     quantity: int
@@ -96,7 +96,7 @@ class ModifyRequested(Event, frozen=True, kw_only=True):
 
 
 class ModifyEnded(Event, frozen=True, kw_only=True):
-    """The broker took the change, or refused it."""
+    """The broker accepted or rejected the modification."""
 
     order_id: str
     is_accepted: bool
@@ -104,7 +104,7 @@ class ModifyEnded(Event, frozen=True, kw_only=True):
 
 
 class ExitTriggered(Event, frozen=True, kw_only=True):
-    """The price or the time called for the end of what an entry opened."""
+    """Price, time or a command triggered the exit of an entry's position."""
 
     entry_id: str
     reason: Reason
@@ -125,27 +125,27 @@ class TradingStateChanged(Event, frozen=True, kw_only=True):
 
 
 class SessionStarted(Event, frozen=True, kw_only=True):
-    """A session's limits are reckoned on the equity at its start."""
+    """The session's limits are computed on the equity at its start."""
 
     session_date: date
     equity_amount: Decimal
 
 
 class PublicationLoaded(Event, frozen=True, kw_only=True):
-    """From here on decisions are made on this build."""
+    """Decisions from here onward use this build."""
 
     build_id: str
     data_version: str
 
 
 class Reconciled(Event, frozen=True, kw_only=True):
-    """The broker was asked, and differs in this; nothing is no difference."""
+    """The book was compared with the broker; `differences` is empty if they agree."""
 
     differences: tuple[str, ...] = ()
 
 
 class JournalSalvaged(Event, frozen=True, kw_only=True):
-    """Rows from this one on could not be read; the damaged file is kept under its new name."""
+    """Rows from `first_lost_row` onward are unreadable; the damaged file is kept as `kept_as`."""
 
     first_lost_row: int
     kept_as: str

@@ -1,14 +1,14 @@
 """
-The journal of an account: every event, on disk before anybody acts on it.
+The journal of an account: every event, on disk before anyone acts on it.
 
-SQLite in WAL mode with `synchronous=FULL`, written by one thread: what waits is committed together,
-so that one fsync serves all. Rows are numbered without gaps, and each carries a checksum of itself
-and all before it: a row that was lost, changed or cut is found when the journal is read again. A
-queue that is full or a disk that fails is the end of writing: the journal says so to everyone who
-waits and to all who come later, drops nothing and takes nothing more.
+SQLite in WAL mode with `synchronous=FULL`, written by one thread. The thread commits all waiting
+events together, so one fsync serves them all. Rows are numbered without gaps, and each carries a
+checksum of itself and all rows before it, so reading detects a row that was lost, changed or
+truncated. If the queue is full or the disk fails, writing ends: every waiting and later caller
+receives the error, no event is dropped, and no further event is accepted.
 
-One process writes an account's journal at a time: it holds a lock on the folder until it ends,
-however it ends.
+One process at a time writes an account's journal. It holds a lock on the folder until it ends, in
+whatever way it ends.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from duckbourse.orders.events import AnyEvent, Event, JournalSalvaged
 FILE = "journal.sqlite"
 LOCK = "journal.lock"
 QUEUE_ROWS = 100_000
-# what is committed together at most, so that who came first does not wait for ever
+# the most events in one commit, so that the first caller does not wait forever
 COMMIT_ROWS = 2_000
 
 ENCODER = msgspec.json.Encoder()
@@ -44,7 +44,7 @@ Written = Future[None]
 
 
 class Journal:
-    """Write events; `open_journal` makes one. Every method may be called from any thread."""
+    """Writes events; `open_journal` creates one. Its methods may be called from any thread."""
 
     def __init__(self, folder: Path, lock: IO[str], last_row: int, checksum: int) -> None:
         self.folder = folder
@@ -58,9 +58,9 @@ class Journal:
 
     def append(self, event: Event) -> Written:
         """
-        Take an event, and return what is done when it is on disk, or fails if it will not be.
+        Queue an event; the future completes once it is on disk, or fails if it cannot be.
 
-        Raise JournalError at once if the journal has failed already or its queue is full.
+        Raise JournalError at once if the journal has already failed or its queue is full.
         """
         if self.failure is not None:
             raise self.failure
@@ -70,19 +70,19 @@ class Journal:
         except queue.Full:
             self._fail(
                 JournalError(
-                    f"{QUEUE_ROWS:,} events wait for the disk of {self.folder}",
-                    "see why the disk is slow; then start again: what was sent is found again",
+                    f"{QUEUE_ROWS:,} events are waiting for the disk of {self.folder}",
+                    "find out why the disk is slow, then restart: sent orders are recovered",
                 )
             )
             raise self.failure or JournalError("unreachable") from None
         return written
 
-    async def durable(self, event: Event) -> None:
+    async def append_durably(self, event: Event) -> None:
         """Append an event and wait until it is on disk; raise JournalError if it is not."""
         await asyncio.wrap_future(self.append(event))
 
     def close(self) -> None:
-        """Write what waits, and let go of the folder; once more is nothing."""
+        """Write all waiting events and release the folder; a second call does nothing."""
         if not self._thread.is_alive():
             return
         self._queue.put(None)
@@ -97,16 +97,16 @@ class Journal:
         connection: sqlite3.Connection | None = None
         while batch := self._next_batch():
             try:
-                connection = connection or _connected(self.folder / FILE)
+                connection = connection or _connect(self.folder / FILE)
                 if self.failure is not None:
                     raise self.failure
                 self._commit(connection, [body for body, _ in batch])
-            # whatever it is: whoever waits must hear of it, and nothing more may be sent
+            # whatever the error, waiting callers must receive it and nothing more may be sent
             except Exception as error:
                 self._fail(
                     JournalError(
                         f"the journal {self.folder / FILE} cannot be written: {error}",
-                        "free or mend the disk, then start again: nothing more was sent",
+                        "free up or repair the disk, then restart: no further order was sent",
                     )
                 )
                 for _, written in batch:
@@ -129,7 +129,7 @@ class Journal:
             except queue.Empty:
                 return batch
         if batch:
-            self._queue.put(None)  # the end, once more, after what came before it
+            self._queue.put(None)  # put the end marker back after this batch
         return batch
 
     def _commit(self, connection: sqlite3.Connection, bodies: Sequence[bytes]) -> None:
@@ -151,10 +151,10 @@ class Journal:
 
 def open_journal(folder: Path) -> tuple[Journal, list[Event]]:
     """
-    Return the journal of a folder, to be written, and all events in it, in order.
+    Open a folder's journal for writing; return it and all its events, in order.
 
-    Raise JournalBusy if another process has it. A journal that is damaged is moved aside whole, and
-    a new one begins with the rows before the damage and a JournalSalvaged that says where they end.
+    Raise JournalBusy if another process holds it. A damaged journal is moved aside as a whole; the
+    new one starts with the rows before the damage and a JournalSalvaged that says where they end.
     """
     folder.mkdir(parents=True, exist_ok=True)
     lock = lock_folder(folder)
@@ -163,47 +163,48 @@ def open_journal(folder: Path) -> tuple[Journal, list[Event]]:
         events, row, checksum, damage = _read(folder / FILE, committed)
         if damage is None:
             return Journal(folder, lock, row, checksum), events
-        kept = _moved_aside(folder)
+        kept = _move_aside(folder)
         journal = Journal(folder, lock, 0, 0)
-        told = [*events, JournalSalvaged(at=clock.now(), first_lost_row=row + 1, kept_as=kept.name)]
-        for written in [journal.append(event) for event in told]:
+        salvaged = [
+            *events,
+            JournalSalvaged(at=clock.now(), first_lost_row=row + 1, kept_as=kept.name),
+        ]
+        for written in [journal.append(event) for event in salvaged]:
             written.result()
     except BaseException:
         lock.close()
         raise
-    return journal, told
+    return journal, salvaged
 
 
 def read_journal(folder: Path) -> list[Event]:
-    """Return all events of a journal, without writing it; raise JournalCorrupt if it is damaged."""
+    """Read all events of a journal without writing it; raise JournalCorrupt if it is damaged."""
     if not (folder / FILE).exists():
         return []
     events, row, _, damage = _read(folder / FILE, 0)
     if damage is not None:
         raise JournalCorrupt(
-            f"row {row + 1} of {folder / FILE} is not what was written: {damage}",
-            "`./bourse reconcile` keeps the file and goes on with what is before it",
+            f"row {row + 1} of {folder / FILE} is damaged: {damage}",
+            "`./bourse reconcile` keeps the file and continues with the rows before it",
         )
     return events
 
 
 def lock_folder(folder: Path) -> IO[str]:
-    """
-    Return what keeps a folder for this process until closed; raise JournalBusy if another has it.
-    """
+    """Lock a folder for this process until the file returned is closed, or raise JournalBusy."""
     lock = (folder / LOCK).open("a")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         lock.close()
         raise JournalBusy(
-            f"another process trades with {folder}",
-            "stop it first; two would send the same orders",
+            f"another process is trading in {folder}",
+            "stop it first; two processes would send the same orders",
         ) from error
     return lock
 
 
-def _connected(path: Path) -> sqlite3.Connection:
+def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     connection.execute("pragma journal_mode = wal")
     connection.execute("pragma synchronous = full")
@@ -216,11 +217,10 @@ def _connected(path: Path) -> sqlite3.Connection:
 
 def _committed_frames(path: Path) -> int:
     """
-    Return how many frames a write-ahead log holds up to its last commit, whatever their checksums.
+    Return the number of frames in a write-ahead log up to its last commit, valid or not.
 
-    SQLite reads a log up to the first frame that is damaged and takes what follows for the traces
-    of a crash: rows that were committed would be gone without a word. What a crash leaves has no
-    commit.
+    SQLite reads a log up to the first damaged frame and treats the rest as left over from a crash,
+    so committed rows would vanish silently. What a real crash leaves behind has no commit.
     """
     if not path.exists():
         return 0
@@ -237,24 +237,24 @@ def _committed_frames(path: Path) -> int:
 
 
 def _read(path: Path, committed_frames: int) -> tuple[list[Event], int, int, str | None]:
-    """Return the events up to the first that is damaged, their last row and checksum, and how."""
+    """Return the events before any damage, their last row and checksum, and the damage or None."""
     events: list[Event] = []
     row, checksum, is_cut = 0, 0, False
     if not path.exists():
         return events, row, checksum, None
     try:
-        connection = _connected(path)
+        connection = _connect(path)
         try:
             if committed_frames:
                 _, read_frames, _ = connection.execute("pragma wal_checkpoint(passive)").fetchone()
                 is_cut = read_frames < committed_frames
-            for number, body, told in connection.execute("select * from events order by row"):
+            for number, body, stored in connection.execute("select * from events order by row"):
                 if number != row + 1:
                     return events, row, checksum, f"the next row is {number}"
-                if zlib.crc32(body, checksum) != told:
-                    return events, row, checksum, "its checksum is another"
+                if zlib.crc32(body, checksum) != stored:
+                    return events, row, checksum, "its checksum does not match"
                 events.append(DECODER.decode(body))
-                row, checksum = number, told
+                row, checksum = number, stored
             if is_cut:
                 return events, row, checksum, "the end of the write-ahead log is damaged"
         finally:
@@ -264,7 +264,7 @@ def _read(path: Path, committed_frames: int) -> tuple[list[Event], int, int, str
     return events, row, checksum, None
 
 
-def _moved_aside(folder: Path) -> Path:
+def _move_aside(folder: Path) -> Path:
     stamp = clock.now().strftime("%Y%m%dT%H%M%S%f")
     kept = folder / f"damaged-{stamp}.sqlite"
     for ending in ("", "-wal", "-shm"):

@@ -5,11 +5,11 @@ The life of an order, as one table.
      └───▶ INTENT ─▶ SENT ─▶ ACKED ─▶ OPEN ─▶ PARTIAL ─▶ FILLED
                       │ │      └─▶ TRIGGER_PENDING ─▶ OPEN
                       │ └─▶ REJECTED            └────┴───────┴─▶ CANCELLED, EXPIRED, REJECTED
-                      └─▶ UNKNOWN ─▶ what the broker says when asked, or NOT_PLACED
+                      └─▶ UNKNOWN ─▶ the state the broker reports on request, or NOT_PLACED
 
-INTENT is in the journal, on disk, before the order leaves. UNKNOWN is left by asking the broker
-only: a time-out is not a refusal. A fill may cross a cancel on the wire, so a cancelled or expired
-order can still be filled; nothing else happens to an order that is done.
+INTENT is in the journal, on disk, before the order is sent. Only a query to the broker resolves
+UNKNOWN: a time-out is not a rejection. A fill may cross a cancel on the wire, so a cancelled or
+expired order can still be filled; nothing else happens to an order in a final state.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ TRANSITIONS: dict[State, frozenset[State]] = {
             State.UNKNOWN,
             State.ACKED,
             State.REJECTED,
-            # of an order that is good at once or not at all, the end may come before the answer
+            # an immediate-or-cancel order may end before the acknowledgment arrives
             State.PARTIAL,
             State.FILLED,
             State.CANCELLED,
@@ -92,7 +92,7 @@ LIVE = frozenset(
     }
 )
 
-# what an update may have missed between what we know and what it says
+# states that missing updates may have skipped between the known state and the reported one
 BETWEEN: tuple[tuple[State, ...], ...] = (
     (),
     (State.ACKED,),
@@ -102,7 +102,7 @@ BETWEEN: tuple[tuple[State, ...], ...] = (
 
 
 def advance(order_id: str, state: State, target: State) -> State:
-    """Return the target if one step of the table leads there, or raise IllegalTransition."""
+    """Return the target if the table allows this step, or raise IllegalTransition."""
     if target not in TRANSITIONS[state]:
         raise IllegalTransition(f"order {order_id} is {state}: it cannot become {target}")
     return target
@@ -110,19 +110,20 @@ def advance(order_id: str, state: State, target: State) -> State:
 
 def steps(state: State, target: State) -> tuple[State, ...] | None:
     """
-    Return the states on the way from one to another, the last included.
+    Return the states from one state to another, the target included.
 
-    Updates are lost and overtake each other, so what lies between may be passed over: an order that
-    was sent and is open was acknowledged. None where no way leads there: the update is an old one.
+    Updates get lost and arrive out of order, so states between may be skipped: an order that was
+    sent and is now open must have been acknowledged. Return None if no path exists: the update is
+    out of date.
     """
     for between in BETWEEN:
-        if _is_way(state, (*between, target)):
+        if _is_path(state, (*between, target)):
             return (*between, target)
     return None
 
 
-def _is_way(state: State, way: tuple[State, ...]) -> bool:
-    for step in way:
+def _is_path(state: State, path: tuple[State, ...]) -> bool:
+    for step in path:
         if step not in TRANSITIONS[state]:
             return False
         state = step

@@ -1,14 +1,14 @@
 """
-The order manager: from a request to the broker and back, and nothing lost on the way.
+The order manager carries a request to the broker and its updates back, and loses nothing between.
 
     request ─▶ checks ─▶ OrderIntended on disk ─▶ broker ─▶ updates ─▶ book
 
-Decisions are events; the book is made of them. An order leaves when its intent is on disk, and only
-then. Where the broker gives no answer, the order is UNKNOWN until the broker was asked for it by
-its id; it is never sent again. Updates may come late, twice, in any order or not at all: what is
-filled is the set of trades, and a status that is behind what is known changes nothing.
+Decisions are events, and the book derives from them. An order is sent only after its intent is on
+disk. If the broker does not answer, the order is UNKNOWN until the manager has looked it up at the
+broker by its id; it is never sent again. Updates may arrive late, twice, in any order or not at
+all: the filled quantity is the sum of the trades, and an outdated status changes nothing.
 
-If the journal fails, trading is halted: nothing can be sent, because nothing can be remembered.
+If the journal fails, trading is halted: nothing may be sent that cannot be recorded.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from duckbourse.errors import BrokerRejected, BrokerUnclear, JournalError
 from duckbourse.orders import events
 from duckbourse.orders.book import NEVER_FILLED, Book, provisional_key
 from duckbourse.orders.charges import Charges, charges_on, order_charges
-from duckbourse.orders.denial import Denial
+from duckbourse.orders.denial import OrderDeniedError
 from duckbourse.orders.events import Event, TradingState
 from duckbourse.orders.journal import Journal, Written
 from duckbourse.orders.lifecycle import State, steps
@@ -36,15 +36,15 @@ from duckbourse.orders.order import PRICE_STEP, Fill, Order, Reason, Request
 
 log = structlog.get_logger()
 
-# how long the broker has for an answer
+# how long to wait for the broker's answer
 ANSWER_SECONDS = 5.0
-# an order that the broker does not know is not placed when it was asked twice, and this long after
-# it was sent: its books may be behind
-SETTLE_SECONDS = 10.0
-# what brokers take of changes to one order
+# an order is NOT_PLACED if the broker has twice reported no such order, and this long after it was
+# sent: the broker's records may lag
+GRACE_SECONDS = 10.0
+# the most modifications of one order that brokers accept
 MAX_MODIFICATIONS = 25
-# how often what differs is asked for once more
-ASKED_AGAIN = 3
+# how often a reconciliation with differences is repeated
+RECONCILE_RETRIES = 3
 LOOKUP_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 
 
@@ -57,9 +57,9 @@ class Manager:
     """
     Orders of one account.
 
-    `check` raises Denial for what may not be sent. `charges` are those of the account's segment.
-    `listeners` are told every event after the book has taken it; one that fails is logged and the
-    others are told all the same.
+    `check` raises OrderDeniedError for an order that may not be sent. `charges` are the schedule of
+    the account's segment. `listeners` receive every event after the book has applied it; if one
+    fails, the failure is logged and the others still receive the event.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Manager:
         *,
         check: Check,
         charges: tuple[Charges, ...] = (),
-        settle_seconds: float = SETTLE_SECONDS,
+        grace_seconds: float = GRACE_SECONDS,
         answer_seconds: float = ANSWER_SECONDS,
         lookup_seconds: tuple[float, ...] = LOOKUP_SECONDS,
     ) -> None:
@@ -80,28 +80,28 @@ class Manager:
         self.listeners: list[Listener] = []
         self._check = check
         self._charges = charges
-        self._settle = timedelta(seconds=settle_seconds)
+        self._grace = timedelta(seconds=grace_seconds)
         self._answer_seconds = answer_seconds
         self._lookup_seconds = lookup_seconds
         self._tasks: set[asyncio.Task[None]] = set()
-        # trades that came before it was known whose they are, by the broker's order
-        self._orphans: dict[str, list[TradeReport]] = {}
+        # trades received before their order was identified, by broker order id
+        self._unmatched_trades: dict[str, list[TradeReport]] = {}
 
-    # what may be asked of it
+    # public methods
 
     async def place(self, request: Request) -> Order:
         """
-        Send an order and return what is known of it then; refusals are states, not errors.
+        Send an order and return its state afterward; a refusal is a state, not an error.
 
-        An id that was used is not sent again: what became of it is returned.
+        An id that was used before is not sent again; its order is returned instead.
         """
         known = self.book.orders.get(request.order_id)
         if known is not None:
             return known
         try:
-            self._may_send()
+            self._require_journal()
             self._check(self.book, request)
-        except Denial as denial:
+        except OrderDeniedError as denial:
             self.record(
                 events.OrderDenied(
                     at=clock.now(), request=request, code=denial.code, detail=denial.detail
@@ -109,26 +109,26 @@ class Manager:
             )
             return self.book.orders[request.order_id]
         try:
-            await self._durably(events.OrderIntended(at=clock.now(), request=request))
+            await self._record_durably(events.OrderIntended(at=clock.now(), request=request))
         except JournalError:
-            return self.book.orders[request.order_id]  # in our memory only, and never sent
+            return self.book.orders[request.order_id]  # in memory only, and never sent
         self.record(events.OrderSent(at=clock.now(), order_id=request.order_id))
         await self._send(request)
         return self.book.orders[request.order_id]
 
     async def cancel(self, order_id: str) -> None:
-        """Ask for the end of an order; one that is done or is being cancelled is left alone."""
+        """Request the cancellation of an order, unless it is final or a cancel is pending."""
         order = self.book.orders[order_id]
         if order.is_cancel_pending or order.broker_order_id is None or not order.state.is_live:
             return
-        await self._durably(events.CancelRequested(at=clock.now(), order_id=order_id))
+        await self._record_durably(events.CancelRequested(at=clock.now(), order_id=order_id))
         try:
-            await self._answer(self.broker.cancel(order.broker_order_id))
+            await self._call_broker(self.broker.cancel(order.broker_order_id))
         except BrokerRejected as error:
             self.record(events.CancelRefused(at=clock.now(), order_id=order_id, message=str(error)))
         except BrokerUnclear as error:
-            log.warning("cancel unclear", order_id=order_id, said=str(error))
-            self._later(self._look_up(order_id))
+            log.warning("cancel unclear", order_id=order_id, error=str(error))
+            self._in_background(self._look_up(order_id))
 
     async def modify(
         self,
@@ -139,20 +139,20 @@ class Manager:
         trigger_price: Decimal | None = None,
     ) -> None:
         """
-        Ask for other prices or quantity; until the broker took them the old ones stand.
+        Request a change of price or quantity; the old terms stand until the broker accepts it.
 
-        Raise Denial for more changes of an order than brokers take.
+        Raise OrderDeniedError if the order was modified as often as brokers allow.
         """
         order = self.book.orders[order_id]
         if order.is_modify_pending or order.broker_order_id is None or not order.state.is_live:
             return
-        self._may_send()
+        self._require_journal()
         if order.modification_count >= MAX_MODIFICATIONS:
-            raise Denial(
+            raise OrderDeniedError(
                 "MODIFICATIONS",
                 f"modifications={order.modification_count}, max_modifications={MAX_MODIFICATIONS}",
             )
-        await self._durably(
+        await self._record_durably(
             events.ModifyRequested(
                 at=clock.now(),
                 order_id=order_id,
@@ -165,40 +165,40 @@ class Manager:
         if wanted is None:
             return
         try:
-            await self._answer(self.broker.modify(order.broker_order_id, wanted))
+            await self._call_broker(self.broker.modify(order.broker_order_id, wanted))
             ended = events.ModifyEnded(at=clock.now(), order_id=order_id, is_accepted=True)
         except BrokerRejected as error:
             ended = events.ModifyEnded(
                 at=clock.now(), order_id=order_id, is_accepted=False, message=str(error)
             )
         except BrokerUnclear as error:
-            log.warning("modify unclear", order_id=order_id, said=str(error))
-            self._later(self._look_up(order_id))
+            log.warning("modify unclear", order_id=order_id, error=str(error))
+            self._in_background(self._look_up(order_id))
             return
         self.record(ended)
 
-    async def cancel_open(self, *, but_exits: bool = True) -> None:
-        """Cancel what is open; exits are left to do their work unless said otherwise."""
+    async def cancel_open(self, *, keep_exits: bool = True) -> None:
+        """Cancel all open orders of ours, except exits if `keep_exits`."""
         for order in list(self.book.open_orders()):
-            if order.is_external or (but_exits and order.request.reason is not Reason.ENTRY):
+            if order.is_external or (keep_exits and order.request.reason is not Reason.ENTRY):
                 continue
             await self.cancel(order.request.order_id)
 
     def set_state(self, state: TradingState, reason: str, by: str) -> None:
-        """Change the trading state; the same once more is not told again."""
+        """Change the trading state; record nothing if state and reason are unchanged."""
         if (self.book.state, self.book.state_reason) != (state, reason):
             self.record(
                 events.TradingStateChanged(at=clock.now(), state=state, reason=reason, by=by)
             )
 
     def record(self, event: Event) -> None:
-        """Let the book take an event and the journal write it, in its own time."""
+        """Apply an event to the book and queue it for the journal, without waiting for the disk."""
         self._record(event)
 
     def check_journal(self) -> None:
-        """Halt if the journal has failed; to be called now and then, and before every order."""
+        """Halt if the journal has failed; call this regularly and before every order."""
         if self.journal.failure is not None and self.book.state is not TradingState.HALTED:
-            # nothing can be written of it: the book alone knows
+            # the halt cannot be journaled, so only the book records it
             reason = str(self.journal.failure)
             self.book.apply(
                 events.TradingStateChanged(
@@ -207,76 +207,77 @@ class Manager:
             )
             log.error("halted", reason=reason)
 
-    async def follow(self) -> None:
-        """Take the broker's updates in, for as long as they come."""
+    async def follow_updates(self) -> None:
+        """Handle the broker's updates until they end."""
         async for update in self.broker.updates():
-            self.take(update)
+            self.on_update(update)
 
-    def take(self, update: Update) -> None:
-        """Take in what the broker says, however late or often it says it."""
+    def on_update(self, update: Update) -> None:
+        """Handle an update of the broker, however late or often it arrives."""
         match update:
             case OrderReport():
-                self._take_report(update)
+                self._on_order_report(update)
             case TradeReport():
-                self._take_trade(update)
+                self._on_trade_report(update)
 
-    async def drained(self) -> None:
-        """Wait until nothing is being looked up."""
+    async def wait_idle(self) -> None:
+        """Wait until no order is being looked up."""
         while self._tasks:
             await asyncio.gather(*self._tasks)
 
-    # after a start
+    # recovery after a start
 
     async def recover(self) -> tuple[str, ...]:
         """
-        Ask the broker for everything, take it in, and return where it differs from the book.
+        Reconcile the book with the broker and return the differences that remain.
 
-        Orders first, then trades, then positions. What was sent and never answered is found by its
-        id or was not placed. What differs is asked for again: there is trading while one asks. The
-        trading state is what it was; whoever starts the loop decides.
+        The broker's orders come first, then trades, then positions. An order that was sent and
+        never answered is found by its id, or was not placed. Differences are checked again, since
+        trading may go on during the queries. The trading state does not change; whoever starts the
+        loop decides on it.
         """
         for order in list(self.book.open_orders()):
-            self._unsure(order)
-        differences = await self._reconciled()
-        for _ in range(ASKED_AGAIN):
+            self._mark_unknown(order)
+        differences = await self._reconcile()
+        for _ in range(RECONCILE_RETRIES):
             if not differences:
                 break
-            differences = await self._reconciled()
-        self._settle_overlays()
-        await self._durably(events.Reconciled(at=clock.now(), differences=differences))
+            differences = await self._reconcile()
+        self._clear_pending()
+        await self._record_durably(events.Reconciled(at=clock.now(), differences=differences))
         return differences
 
-    async def _reconciled(self) -> tuple[str, ...]:
-        reports = await self._answer(self.broker.orders())
-        trades = await self._answer(self.broker.trades())
+    async def _reconcile(self) -> tuple[str, ...]:
+        reports = await self._call_broker(self.broker.orders())
+        trades = await self._call_broker(self.broker.trades())
         for report in reports:
-            self._take_report(report)
-            self._adopt(report)
+            self._on_order_report(report)
+            self._accept_broker_terms(report)
         for trade in trades:
-            self._take_trade(trade)
+            self._on_trade_report(trade)
         known = {report.order_id for report in reports}
         for order in list(self.book.open_orders()):
             if order.state is State.UNKNOWN and order.request.order_id not in known:
-                self._later(self._look_up(order.request.order_id))
-        await self.drained()
+                self._in_background(self._look_up(order.request.order_id))
+        await self.wait_idle()
         return (
             *self._unexplained_orders(reports),
             *self._unexplained_fills(trades),
-            *self._unexplained_positions(await self._answer(self.broker.positions())),
+            *self._unexplained_positions(await self._call_broker(self.broker.positions())),
         )
 
-    # what follows is its own
+    # internals
 
-    def _may_send(self) -> None:
+    def _require_journal(self) -> None:
         self.check_journal()
         if self.journal.failure is not None:
-            raise Denial("JOURNAL_FAILED", str(self.journal.failure))
+            raise OrderDeniedError("JOURNAL_FAILED", str(self.journal.failure))
 
     def _record(self, event: Event) -> Written | None:
         try:
             written = self.journal.append(event)
         except JournalError:
-            written = None  # it is halted; what the broker says is still to be seen
+            written = None  # halted, but the book must still follow the broker
         self.book.apply(event)
         for listener in self.listeners:
             try:
@@ -285,11 +286,11 @@ class Manager:
                 log.exception("listener failed", listener=str(listener), of=type(event).__name__)
         return written
 
-    async def _durably(self, event: Event) -> None:
+    async def _record_durably(self, event: Event) -> None:
         written = self._record(event)
         try:
             if written is None:
-                raise self.journal.failure or JournalError("the journal takes nothing")
+                raise self.journal.failure or JournalError("the journal accepts no events")
             await asyncio.wrap_future(written)
         except JournalError:
             self.check_journal()
@@ -298,28 +299,28 @@ class Manager:
     async def _send(self, request: Request) -> None:
         order_id = request.order_id
         try:
-            broker_order_id = await self._answer(self.broker.place(request))
+            broker_order_id = await self._call_broker(self.broker.place(request))
         except BrokerRejected as error:
-            self._move(order_id, State.REJECTED, message=str(error))
+            self._advance(order_id, State.REJECTED, message=str(error))
         except BrokerUnclear as error:
-            self._move(order_id, State.UNKNOWN, message=str(error))
-            self._later(self._look_up(order_id))
+            self._advance(order_id, State.UNKNOWN, message=str(error))
+            self._in_background(self._look_up(order_id))
         else:
-            self._move(order_id, State.ACKED, broker_order_id=broker_order_id)
+            self._advance(order_id, State.ACKED, broker_order_id=broker_order_id)
 
-    async def _answer(self, call: Awaitable[Answer]) -> Answer:
+    async def _call_broker(self, call: Awaitable[Answer]) -> Answer:
         try:
             return await asyncio.wait_for(call, self._answer_seconds)
         except TimeoutError:
-            raise BrokerUnclear(f"no answer in {self._answer_seconds:g} s") from None
+            raise BrokerUnclear(f"no answer within {self._answer_seconds:g} s") from None
 
-    def _move(
+    def _advance(
         self, order_id: str, target: State, broker_order_id: str | None = None, message: str = ""
     ) -> None:
         order = self.book.orders[order_id]
-        # what is told once more is no news, and is not written down again
-        way = None if order.state is target else steps(order.state, target)
-        for state in way or ():
+        # a state reported again is not recorded again
+        path = None if order.state is target else steps(order.state, target)
+        for state in path or ():
             self.record(
                 events.OrderUpdated(
                     at=clock.now(),
@@ -330,10 +331,10 @@ class Manager:
                 )
             )
         if broker_order_id:
-            for trade in self._orphans.pop(broker_order_id, ()):
-                self._take_trade(trade)
+            for trade in self._unmatched_trades.pop(broker_order_id, ()):
+                self._on_trade_report(trade)
 
-    def _later(self, work: Awaitable[None]) -> None:
+    def _in_background(self, work: Awaitable[None]) -> None:
         task: asyncio.Task[None] = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -349,37 +350,39 @@ class Manager:
             await asyncio.sleep(self._lookup_seconds[min(attempt, len(self._lookup_seconds) - 1)])
             attempt += 1
             try:
-                reports = await self._answer(self.broker.orders())
+                reports = await self._call_broker(self.broker.orders())
                 found = [report for report in reports if report.order_id == order_id]
-                trades = await self._answer(self.broker.trades()) if found else []
+                trades = await self._call_broker(self.broker.trades()) if found else []
             except (BrokerUnclear, BrokerRejected) as error:
-                log.warning("look-up unclear", order_id=order_id, said=str(error))
+                log.warning("look-up unclear", order_id=order_id, error=str(error))
                 continue
             if found:
                 for report in found:
-                    self._take_report(report)
-                    self._adopt(report)
+                    self._on_order_report(report)
+                    self._accept_broker_terms(report)
                 for trade in trades:
                     if trade.broker_order_id == found[0].broker_order_id:
-                        self.take(trade)
+                        self.on_update(trade)
                 return
             absences += 1
-            # counted in seconds too: a clock that was set back may be hours from when it was sent
+            # elapsed seconds count too: a clock that was set back may lie hours before `sent_at`
             waited = timedelta(seconds=clock.elapsed_seconds() - began)
             sent_at = order.sent_at or clock.now()
-            if absences >= 2 and max(waited, clock.now() - sent_at) >= self._settle:
+            if absences >= 2 and max(waited, clock.now() - sent_at) >= self._grace:
                 if order.state is State.UNKNOWN:
-                    self._move(order_id, State.NOT_PLACED, message="the broker does not know it")
+                    self._advance(
+                        order_id, State.NOT_PLACED, message="the broker has no such order"
+                    )
                 return
 
-    def _unsure(self, order: Order) -> None:
+    def _mark_unknown(self, order: Order) -> None:
         order_id = order.request.order_id
         if order.state is State.INTENT:  # it may have been sent before the process ended
             self.record(events.OrderSent(at=clock.now(), order_id=order_id))
         if self.book.orders[order_id].state is State.SENT:
-            self._move(order_id, State.UNKNOWN, message="the process ended before an answer")
+            self._advance(order_id, State.UNKNOWN, message="the process ended before an answer")
 
-    def _take_report(self, report: OrderReport) -> None:
+    def _on_order_report(self, report: OrderReport) -> None:
         order = self._order_of(report)
         if order is None:
             self.record(
@@ -399,15 +402,15 @@ class Manager:
                 )
             return
         if report.state in (State.PARTIAL, State.FILLED):
-            # what is filled is what was traded: the rest of the news is in the quantity
+            # trades determine the fills; the report's quantity is booked provisionally below
             if order.state in (State.SENT, State.UNKNOWN):
-                self._move(order_id, State.ACKED, report.broker_order_id, report.message)
+                self._advance(order_id, State.ACKED, report.broker_order_id, report.message)
         else:
-            self._move(order_id, report.state, report.broker_order_id, report.message)
-        self._book_told(order_id, report)
+            self._advance(order_id, report.state, report.broker_order_id, report.message)
+        self._book_provisional_fill(order_id, report)
 
-    def _adopt(self, report: OrderReport) -> None:
-        """Take over what a fresh report says an order is for: a change may have gone through."""
+    def _accept_broker_terms(self, report: OrderReport) -> None:
+        """Adopt the broker's quantity and price, since a modification may have taken effect."""
         order = self._order_of(report)
         if order is None or order.is_external:
             return
@@ -436,8 +439,8 @@ class Manager:
             )
         )
 
-    def _settle_overlays(self) -> None:
-        """What was asked for before the process ended and is not so yet may be asked for again."""
+    def _clear_pending(self) -> None:
+        """Clear pending cancels and modifications, so that they can be requested again."""
         for order in list(self.book.open_orders()):
             order_id = order.request.order_id
             if order.is_cancel_pending:
@@ -447,19 +450,19 @@ class Manager:
                     events.ModifyEnded(at=clock.now(), order_id=order_id, is_accepted=False)
                 )
 
-    def _book_told(self, order_id: str, report: OrderReport) -> None:
+    def _book_provisional_fill(self, order_id: str, report: OrderReport) -> None:
         order = self.book.orders[order_id]
         missing = report.filled_quantity - order.filled_quantity
         if missing <= 0 or report.average_price is None:
             return
-        told = report.average_price * report.filled_quantity - order.filled_amount
-        already = self.book.provisional_quantity(order_id)
-        if already:
+        amount = report.average_price * report.filled_quantity - order.filled_amount
+        provisional = self.book.provisional_quantity(order_id)
+        if provisional:
             fill = self.book.fills[provisional_key(order_id)]
-            told += fill.quantity * fill.price
+            amount += fill.quantity * fill.price
             self.record(events.ProvisionalReduced(at=clock.now(), order_id=order_id, quantity=0))
-        quantity = missing + already
-        self._book(
+        quantity = missing + provisional
+        self._book_fill(
             Fill(
                 fill_key=provisional_key(order_id),
                 order_id=order_id,
@@ -467,28 +470,30 @@ class Manager:
                 side=order.request.side,
                 product=order.request.product,
                 quantity=quantity,
-                # a mean may have no end: cut off, so that it is taken back to the last digit
-                price=(told / quantity).quantize(PRICE_STEP),
+                # rounded, since a mean may not terminate, so that the reversal is exact
+                price=(amount / quantity).quantize(PRICE_STEP),
                 filled_at=report.at or clock.now(),
                 is_provisional=True,
             )
         )
 
-    def _take_trade(self, trade: TradeReport) -> None:
+    def _on_trade_report(self, trade: TradeReport) -> None:
         fill = trade.fill
         if fill.fill_key in self.book.fills:
             return
-        order = self.book.order_of(trade.broker_order_id) or self.book.orders.get(fill.order_id)
+        order = self.book.order_by_broker_id(trade.broker_order_id) or self.book.orders.get(
+            fill.order_id
+        )
         if order is None:
-            self._orphans.setdefault(trade.broker_order_id, []).append(trade)
+            self._unmatched_trades.setdefault(trade.broker_order_id, []).append(trade)
             return
         if order.is_external:
-            return  # its order is seen, its money is not ours
+            return  # the order is tracked, but its fills are not ours
         order_id = order.request.order_id
         if order.state is State.INTENT:
             self.record(events.OrderSent(at=clock.now(), order_id=order_id))
         if self.book.orders[order_id].state in (State.SENT, State.UNKNOWN):
-            self._move(order_id, State.ACKED, trade.broker_order_id)
+            self._advance(order_id, State.ACKED, trade.broker_order_id)
         provisional = self.book.provisional_quantity(order_id)
         if provisional:
             self.record(
@@ -498,9 +503,9 @@ class Manager:
                     quantity=max(0, provisional - fill.quantity),
                 )
             )
-        self._book(self._charged(self.book.orders[order_id], fill))
+        self._book_fill(self._with_charges(self.book.orders[order_id], fill))
 
-    def _charged(self, order: Order, fill: Fill) -> Fill:
+    def _with_charges(self, order: Order, fill: Fill) -> Fill:
         fill = replace(fill, order_id=order.request.order_id)
         rates = charges_on(self._charges, fill.filled_at.date())
         if rates is None:
@@ -514,7 +519,7 @@ class Manager:
         owed = order_charges(rates, fill.side, quantity, amount) - order.charges_amount
         return replace(fill, charges_amount=owed)
 
-    def _book(self, fill: Fill) -> None:
+    def _book_fill(self, fill: Fill) -> None:
         order = self.book.orders[fill.order_id]
         self.record(events.FillBooked(at=clock.now(), fill=fill))
         filled = self.book.orders[fill.order_id].filled_quantity
@@ -522,12 +527,12 @@ class Manager:
             self.set_state(
                 TradingState.HALTED,
                 f"order {fill.order_id} is {order.state} with {filled} of "
-                f"{order.request.quantity} filled: ask the broker",
+                f"{order.request.quantity} filled: check with the broker",
                 "orders",
             )
 
     def _order_of(self, report: OrderReport) -> Order | None:
-        order = self.book.order_of(report.broker_order_id)
+        order = self.book.order_by_broker_id(report.broker_order_id)
         if order is None and report.order_id is not None:
             order = self.book.orders.get(report.order_id)
         return order
@@ -535,24 +540,24 @@ class Manager:
     def _unexplained_orders(self, reports: Iterable[OrderReport]) -> list[str]:
         known = {report.broker_order_id for report in reports}
         return [
-            f"order {order.request.order_id} is {order.state} here, and the broker does not have it"
+            f"order {order.request.order_id} is {order.state} here, but not known to the broker"
             for order in self.book.open_orders()
             if order.broker_order_id not in known
         ]
 
     def _unexplained_fills(self, trades: Iterable[TradeReport]) -> list[str]:
-        told = {trade.fill.fill_key for trade in trades}
+        reported = {trade.fill.fill_key for trade in trades}
         return [
-            f"fill {fill.fill_key} of {fill.quantity} {fill.symbol} is here only"
+            f"fill {fill.fill_key} of {fill.quantity} {fill.symbol} is not at the broker"
             for fill in self.book.fills.values()
             if not fill.is_provisional
             and fill.filled_at.date() == clock.now().date()
-            and fill.fill_key not in told
+            and fill.fill_key not in reported
         ]
 
     def _unexplained_positions(self, holdings: Iterable[Holding]) -> list[str]:
         theirs = {(symbol, product): quantity for symbol, product, quantity in holdings if quantity}
-        ours = {(held.symbol, held.product): held.quantity for held in self.book.held()}
+        ours = {(held.symbol, held.product): held.quantity for held in self.book.open_positions()}
         return [
             f"{key[0]} {key[1]}: {ours.get(key, 0)} here, {theirs.get(key, 0)} at the broker"
             for key in sorted({*theirs, *ours})

@@ -1,8 +1,8 @@
 """
-What an order is: what was asked for, what has become of it, and the fills it had.
+An order: the request, its current state, and its fills.
 
 All are frozen values. Quantities are whole shares, prices are Decimal in the currency of the
-account, instants are aware and in UTC.
+account, and instants are aware and in UTC.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ import msgspec
 
 from duckbourse.orders.lifecycle import State
 
-# what a broker's tag holds, and what our own ids have
+# the length of our order ids, which fits a broker's tag
 ID_LENGTH = 20
-# what a price is at least a multiple of, wherever one is reckoned
+# the precision of computed prices
 PRICE_STEP = Decimal("0.000001")
 
 
@@ -44,7 +44,7 @@ class OrderType(StrEnum):
 
 
 class Product(StrEnum):
-    """MIS is closed within its session; CNC is delivered, and never sold short."""
+    """MIS (intraday) is closed within its session; CNC (delivery) is never sold short."""
 
     MIS = "MIS"
     CNC = "CNC"
@@ -56,7 +56,7 @@ class Validity(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why an order is sent; all but ENTRY close what is held and never open."""
+    """Why an order is sent; every reason but ENTRY only closes a position."""
 
     ENTRY = "entry"
     STOP = "stop"
@@ -64,15 +64,15 @@ class Reason(StrEnum):
     TARGET = "target"
     TIME = "time"
     SQUARE_OFF = "square_off"
-    KILL = "kill"
+    DAILY_LOSS = "daily_loss"
 
 
 class Exits(msgspec.Struct, frozen=True, kw_only=True):
     """
-    When what an entry bought is to be closed; the first that comes true closes all of it.
+    When to close the position of an entry; the first condition that is met closes all of it.
 
-    `trail_distance` is how far the price may fall from its best since the entry, in money.
-    `exit_at` is an instant. None is no such exit.
+    `trail_distance` is the adverse move allowed from the best price since the entry, in money.
+    `exit_at` is an instant. None means no such exit.
     """
 
     stop_price: Decimal | None = None
@@ -82,7 +82,7 @@ class Exits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """What is asked of a broker. `order_id` is ours, the broker's tag, and never used again."""
+    """An order request to a broker. `order_id` is our id, sent as its tag, and never reused."""
 
     order_id: str
     symbol: str
@@ -94,7 +94,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     limit_price: Decimal | None = None
     trigger_price: Decimal | None = None
     reason: Reason = Reason.ENTRY
-    # the signal an entry follows
+    # the signal that an entry follows
     signal_id: str | None = None
     # the entry whose position an exit closes
     entry_id: str | None = None
@@ -105,10 +105,10 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
     """
-    A request and what has become of it.
+    A request and its current state.
 
-    `filled_quantity` is the sum of its fills, whatever a status said. `is_external` is an order
-    that was found at the broker and is not ours.
+    `filled_quantity` is the sum of its fills, whatever quantity a status reported. `is_external`
+    marks an order that was found at the broker and is not ours.
     """
 
     request: Request
@@ -121,14 +121,14 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     modification_count: int = 0
     is_cancel_pending: bool = False
     is_modify_pending: bool = False
-    # the request as it will be, if the broker takes a change that is under way
+    # the request as it will be if the broker accepts the pending modification
     pending: Request | None = None
     is_external: bool = False
     sent_at: datetime | None = None
 
     @property
     def open_quantity(self) -> int:
-        """What may still be filled."""
+        """The quantity that may still be filled."""
         return self.request.quantity - self.filled_quantity if self.state.is_live else 0
 
     @property
@@ -140,9 +140,9 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True):
     """
     A trade of an order.
 
-    `fill_key` is broker, trade date, exchange, order and trade; the same trade, however often it is
-    told, has the same key. A provisional fill is what a status said of a trade that is not known
-    yet; the trade takes its place.
+    `fill_key` is broker, trade date, exchange, order and trade, so a trade has the same key however
+    often it is reported. A provisional fill comes from an order status before its trade is
+    reported; the trade replaces it.
     """
 
     fill_key: str
@@ -163,18 +163,18 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True):
 
 def order_id_of(account: str, session_date: date, *names: str) -> str:
     """
-    Return the id of an order from what it is for: 20 letters and digits.
+    Return the id of an order, 20 letters and digits, computed from its purpose.
 
-    The same account, session and names have the same id, so that what was sent for a signal is
-    found again, by us and at the broker, and cannot be sent twice.
+    The same account, session and names always give the same id, so an order that was sent for a
+    signal can be found again, here and at the broker, and cannot be sent twice.
     """
-    told = "|".join([account, session_date.isoformat(), *names])
-    digest = hashlib.blake2b(told.encode(), digest_size=13).digest()
+    purpose = "|".join([account, session_date.isoformat(), *names])
+    digest = hashlib.blake2b(purpose.encode(), digest_size=13).digest()
     return base64.b32encode(digest).decode()[:ID_LENGTH]
 
 
 def fill_key_of(
     broker: str, trade_date: date, exchange: str, broker_order_id: str, trade_id: str
 ) -> str:
-    """Return the key of a trade: brokers number trades by exchange and day, some by order."""
+    """Return the key of a trade; brokers number trades per exchange and day, some per order."""
     return "|".join([broker, trade_date.isoformat(), exchange, broker_order_id, trade_id])

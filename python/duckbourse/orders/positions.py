@@ -1,8 +1,9 @@
 """
-What is held, by symbol and product, from its fills: average cost, first in first out, and no more.
+Positions by symbol and product, computed from fills: average cost and first in, first out.
 
-Long is a positive quantity, short a negative one. A fill beyond what is held closes it and opens
-the rest. Amounts are in the currency of the account and before charges but where it is said.
+A long position has a positive quantity, a short position a negative one. A fill larger than the
+position closes it and opens the rest in the other direction. Amounts are in the currency of the
+account and before charges unless stated otherwise.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ ZERO = Decimal(0)
 
 
 class Lot(msgspec.Struct, frozen=True):
-    """Shares that were opened at one price."""
+    """Shares opened at one price; negative if sold short."""
 
     quantity: int
     price: Decimal
@@ -27,29 +28,30 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     """
     One symbol and product.
 
-    `cost_amount` is what the open quantity was bought for at average cost (negative of a short).
-    `realised_amount` is by average cost, `realised_fifo_amount` first in first out: they agree when
-    nothing is held. `trip_amount` is what the round trip that is under way has realised, less its
-    charges; `ended_trip_amount` is that of the one that the last fill ended, if it did.
+    `cost_amount` is what the open quantity cost at average price, negative for a short position.
+    `realized_amount` uses average cost, `realized_fifo_amount` first in, first out; the two agree
+    when the position is flat. `round_trip_amount` is the realized profit of the open round trip,
+    less its charges. `closed_round_trip_amount` is that of the round trip that the last fill
+    closed, or None if it closed none.
     """
 
     symbol: str
     product: Product
     quantity: int = 0
     cost_amount: Decimal = ZERO
-    realised_amount: Decimal = ZERO
-    realised_fifo_amount: Decimal = ZERO
+    realized_amount: Decimal = ZERO
+    realized_fifo_amount: Decimal = ZERO
     charges_amount: Decimal = ZERO
     lots: tuple[Lot, ...] = ()
-    trip_amount: Decimal = ZERO
-    trip_count: int = 0
-    ended_trip_amount: Decimal | None = None
+    round_trip_amount: Decimal = ZERO
+    round_trip_count: int = 0
+    closed_round_trip_amount: Decimal | None = None
 
     @property
     def average_price(self) -> Decimal | None:
         return self.cost_amount / self.quantity if self.quantity else None
 
-    def unrealised_amount(self, last_price: Decimal) -> Decimal:
+    def unrealized_amount(self, last_price: Decimal) -> Decimal:
         return last_price * self.quantity - self.cost_amount
 
 
@@ -72,8 +74,8 @@ def _charged(position: Position, amount: Decimal) -> Position:
     return msgspec.structs.replace(
         position,
         charges_amount=position.charges_amount + amount,
-        trip_amount=position.trip_amount - amount,
-        ended_trip_amount=None,
+        round_trip_amount=position.round_trip_amount - amount,
+        closed_round_trip_amount=None,
     )
 
 
@@ -89,34 +91,34 @@ def _opened(position: Position, signed: int, price: Decimal) -> Position:
 def _closed(position: Position, closing: int, price: Decimal) -> Position:
     sign = 1 if position.quantity > 0 else -1
     cost = position.cost_amount * closing / abs(position.quantity)
-    realised = price * sign * closing - cost
+    realized = price * sign * closing - cost
     lots, fifo = _first_out(position.lots, closing, price)
     left = position.quantity - sign * closing
-    trip = position.trip_amount + realised
+    trip = position.round_trip_amount + realized
     return msgspec.structs.replace(
         position,
         quantity=left,
         cost_amount=position.cost_amount - cost if left else ZERO,
-        realised_amount=position.realised_amount + realised,
-        realised_fifo_amount=position.realised_fifo_amount + fifo,
+        realized_amount=position.realized_amount + realized,
+        realized_fifo_amount=position.realized_fifo_amount + fifo,
         lots=lots,
-        trip_amount=trip if left else ZERO,
-        trip_count=position.trip_count if left else position.trip_count + 1,
-        ended_trip_amount=None if left else trip,
+        round_trip_amount=trip if left else ZERO,
+        round_trip_count=position.round_trip_count if left else position.round_trip_count + 1,
+        closed_round_trip_amount=None if left else trip,
     )
 
 
 def _first_out(
     lots: tuple[Lot, ...], closing: int, price: Decimal
 ) -> tuple[tuple[Lot, ...], Decimal]:
-    realised = ZERO
+    realized = ZERO
     while closing:
         lot, lots = lots[0], lots[1:]
         sign = 1 if lot.quantity > 0 else -1
         taken = min(closing, abs(lot.quantity))
-        realised += (price - lot.price) * sign * taken
+        realized += (price - lot.price) * sign * taken
         closing -= taken
         left = lot.quantity - sign * taken
         if left:
             lots = (Lot(left, lot.price), *lots)
-    return lots, realised
+    return lots, realized

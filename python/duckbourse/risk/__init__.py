@@ -1,1 +1,1 @@
-"""What stands between a wish and an order: limits, checks before each, and exits on every tick."""
+"""Risk of trading: account limits, pre-trade checks, and exits evaluated on every tick."""

@@ -1,9 +1,9 @@
 """
-When a position is to be closed: stop, target, trailing stop and time, on every tick.
+Exits, evaluated on every tick: stop, target, trailing stop and time.
 
-An entry carries its own exits. What closes is one order for all that the entry still holds; while
-that order may be filled there is no other, so a stop and a target can never both be. Which comes
-first in one tick does not arise: a tick has one price.
+An entry carries its own exits. An exit is one order for everything the entry still holds. While it
+may still fill, no second exit is sent, so a stop and a target can never both fill. A tick has one
+price, so the question which of the two came first within a tick does not arise.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from duckbourse.orders.order import Order, Reason
 
 
 def held_quantity(book: Book, entry: Order) -> int:
-    """Return how many shares of an entry are still held: what it got, less what closed it."""
+    """Return the shares of an entry still held: its fills less the fills of its exits."""
     if not entry.filled_quantity:
         return 0
     closed = sum(order.filled_quantity for order in book.exits_of(entry.request.order_id))
@@ -26,19 +26,19 @@ def held_quantity(book: Book, entry: Order) -> int:
 
 
 def has_live_exit(book: Book, entry: Order) -> bool:
-    """Tell whether an order that closes the entry may still be filled."""
+    """Return whether an exit order of the entry may still be filled."""
     return any(order.state.is_live for order in book.exits_of(entry.request.order_id))
 
 
 def best_price(entry: Order, best: Decimal | None, price: Decimal) -> Decimal:
-    """Return the best price since an entry, its own included, of the one known and this one."""
+    """Return the best price since an entry: of the entry price, the best to date and this one."""
     sign = entry.request.side.sign
     known = [known for known in (best, entry.average_price, price) if known is not None]
     return max(known, key=lambda value: value * sign)
 
 
 def due(entry: Order, best: Decimal | None, price: Decimal, now: datetime) -> Reason | None:
-    """Return why an entry is to be closed at this price and time, or None if it is not."""
+    """Return the reason to close an entry at this price and time, or None."""
     exits, sign = entry.request.exits, entry.request.side.sign
     if exits is None:
         return None

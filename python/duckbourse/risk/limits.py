@@ -1,4 +1,4 @@
-"""What an account may do: a row of the seed `trading_accounts`, and one of `instruments`."""
+"""Account limits and instruments: rows of the seeds `trading_accounts` and `instruments`."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from duckbourse.orders.order import Product
 
 class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     """
-    A symbol that can be traded; columns as in the seed, which says their units.
+    A tradable symbol; columns and units are those of the seed.
 
-    `previous_close` is that of the session before, as traded, of which a price band is reckoned.
+    `previous_close` is the unadjusted close of the prior session, the base of the price band.
     """
 
     symbol: str
@@ -28,7 +28,7 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """The limits of an account; columns as in the seed, which says their units."""
+    """The limits of an account; columns and units are those of the seed."""
 
     account: str
     broker: str
@@ -63,14 +63,14 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 class Covariances(msgspec.Struct, frozen=True):
     """Covariances of daily returns, by pair of symbols in alphabetical order."""
 
-    of_pair: dict[tuple[str, str], float]
+    by_pair: dict[tuple[str, str], float]
 
-    def deviation(self, amounts: dict[str, float]) -> float | None:
-        """Return the standard deviation of what a book of amounts makes in a session, in money."""
+    def standard_deviation(self, amounts: dict[str, float]) -> float | None:
+        """Return the standard deviation of one session's profit on these amounts, in money."""
         total = 0.0
         for one, amount in amounts.items():
             for other, other_amount in amounts.items():
-                covariance = self.of_pair.get((min(one, other), max(one, other)))
+                covariance = self.by_pair.get((min(one, other), max(one, other)))
                 if covariance is None:
                     return None
                 total += amount * other_amount * covariance

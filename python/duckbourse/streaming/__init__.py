@@ -1,1 +1,1 @@
-"""Prices as they come."""
+"""Live and replayed ticks."""

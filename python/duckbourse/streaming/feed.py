@@ -1,4 +1,4 @@
-"""What a price is when it comes, and what brings it."""
+"""Ticks as records, and the feed that delivers them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-# instants are microseconds of UTC since 1970, prices millionths; 0 is a price that was not told,
-# and a cumulative volume of -1 is none
+# instants are microseconds of UTC since 1970, prices are in millionths; a price of 0 is missing,
+# and so is a cumulative volume of -1
 RECORD = np.dtype(
     [
         ("symbol", "<i4"),
@@ -34,73 +34,73 @@ Records = NDArray[Any]
 
 class Tick(msgspec.Struct, frozen=True):
     """
-    A price that was told: when it came, in UTC; of the last trade; how many shares were traded.
+    The last trade price of a symbol, when it was received, in UTC, and the quantity traded.
 
-    `is_made_up` is a tick that no exchange told, such as one that was taken from a bar.
+    `is_synthetic` marks a tick that no exchange sent, such as one derived from a bar.
     """
 
     symbol: str
     at: datetime
     price: Decimal
     quantity: int
-    is_made_up: bool = False
+    is_synthetic: bool = False
 
 
 class Feed(Protocol):
     """
-    Ticks in the order in which they came, as records, until the end of the session or of the feed.
+    Ticks as records, in the order received, until the session or the feed ends.
 
-    A record's `symbol` is the place in `symbols`. Ticks of a feed that `is_made_up` were told by no
-    exchange: they may be traded on with paper money, and are not recorded.
+    A record's `symbol` is its index in `symbols`. If the feed `is_synthetic`, no exchange sent its
+    ticks: they may be traded with paper money and are not recorded.
     """
 
     @property
     def name(self) -> str:
-        """Return what is fed, in a few words."""
+        """Return the name of the feed, for messages."""
 
     @property
     def symbols(self) -> tuple[str, ...]:
-        """Return whose ticks there may be."""
+        """Return the symbols that may have ticks."""
 
     @property
-    def is_made_up(self) -> bool:
-        """Return whether the ticks are made up."""
+    def is_synthetic(self) -> bool:
+        """Return whether the ticks are synthetic."""
 
-    def figures(self) -> dict[str, int]:
-        """Return what came and went wrong so far, by name, for who watches; it may be nothing."""
+    def counters(self) -> dict[str, int]:
+        """Return the feed's counters by name; may be empty."""
 
     def ticks(self) -> AsyncIterator[Records]:
-        """Return the batches: of one instant in a replay, of all that is there in a live feed."""
+        """Return batches: one instant each in a replay, all waiting ticks each in a live feed."""
 
 
-def conflated(records: Records, symbols: tuple[str, ...], is_made_up: bool) -> list[Tick]:
-    """Return one tick for each symbol: its last price, and the shares of all its ticks."""
+def conflate(records: Records, symbols: tuple[str, ...], is_synthetic: bool) -> list[Tick]:
+    """Return one tick per symbol: its last price and the total quantity of its ticks."""
     quantities: Counter[int] = Counter()
     last: dict[int, tuple[int, int]] = {}
     for symbol, _, at, price, quantity, *_ in records.tolist():
         last[symbol] = at, price
         quantities[symbol] += quantity
     return [
-        Tick(symbols[symbol], instant(at), decimal_price(price), quantities[symbol], is_made_up)
+        Tick(symbols[symbol], instant(at), decimal_price(price), quantities[symbol], is_synthetic)
         for symbol, (at, price) in sorted(last.items())
     ]
 
 
 def instant(microseconds: int) -> datetime:
-    """Return a record's instant as one in UTC."""
+    """Return a record's instant as an aware datetime in UTC."""
     return EPOCH + timedelta(microseconds=microseconds)
 
 
 def microseconds(at: datetime) -> int:
-    """Return an instant as records have it."""
+    """Return an instant in microseconds, as records store it."""
     return (at - EPOCH) // MICROSECOND
 
 
 def decimal_price(millionths: int) -> Decimal:
-    """Return a record's price exactly."""
+    """Return a record's price as an exact Decimal."""
     return Decimal(millionths).scaleb(-PRICE_DECIMALS)
 
 
 def millionths(price: Decimal) -> int:
-    """Return a price as records have it."""
+    """Return a price in millionths, as records store it."""
     return int(price.scaleb(PRICE_DECIMALS))

@@ -1,10 +1,10 @@
 """
-The session as it comes, in a database in memory, by the SQL that dbt published.
+The session in progress, in an in-memory database, computed with the SQL that dbt published.
 
-Its relations carry the names of the published ones. Those that the session adds to are made by the
-models' own SQL (`serving.live_models`), the rest are the published ones up to the prior session. So
-the published macros answer as they will when the next build has the same minutes, and nothing that
-came later can be seen, even where the session was long ago.
+Its relations have the names of the published ones. Relations that the session extends are built
+with the models' own SQL (`serving.live_models`); the others are the published relations up to the
+prior session. The published macros therefore answer as they will after the next build has the same
+minutes, and no later data is visible, even if the session was long ago.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from duckbourse.streaming.feed import Records
 from duckbourse.streaming.tables import TICKS, registered
 from duckbourse.warehouse import CATALOG, attach, quoted
 
-# sessions that open after a scan's cutoff are none to it: it may look back this much further
-SPARE_SESSIONS = 10
+# a session that opens after a scan's cutoff does not count, so load this many sessions more
+EXTRA_SESSIONS = 10
 BARS = "bars.ohlcv"
 MINUTES = "scanners.session_minutes"
-# the session's rows of these come after those of the prior session; the others hold it alone
-ADDED_TO = (BARS, MINUTES)
-# those that say what there is to be made
-OF_SESSION = (
+# these relations hold prior sessions plus the session's rows; others hold the session only
+EXTENDED = (BARS, MINUTES)
+# relations defined for this session instead of taken from the publication
+SESSION_RELATIONS = (
     "bars.recordings",
     "bars.ticked_minutes",
     "bars.delivered_minutes",
@@ -40,15 +40,15 @@ OF_SESSION = (
     "scanners.built_days",
     "scanners.signals",
 )
-# a week's bar is made of more than the session, and a bar's number counts those before the session
-NUMBERED = """
-    select made.* replace (made.bar_number + coalesce(bar_count, 0) as bar_number)
-    from ({code}) as made
-    left join live.bars_before using (symbol, timeframe)
+# weekly bars need more than one session; bar numbers continue from those before the session
+RENUMBERED = """
+    select built.* replace (built.bar_number + coalesce(bar_count, 0) as bar_number)
+    from ({code}) as built
+    left join live.prior_bar_counts using (symbol, timeframe)
     where timeframe != '1w'
 """
-# what the models read of the raw store and of the build, as it is for one session
-SESSION = """
+# the models' inputs from the raw store and the build, restricted to one session
+SETUP = """
     create table live.clock as select null::timestamp as now;
     create table live.minutes (
         symbol varchar, bar_ts timestamp, open double, high double, low double, close double,
@@ -58,15 +58,15 @@ SESSION = """
         symbol varchar, traded_at timestamp, received_at timestamp, price double, quantity bigint,
         cumulative_volume bigint
     );
-    create table live.bars_before as
+    create table live.prior_bar_counts as
     select symbol, timeframe, count(*) as bar_count
     from {published}.bars.ohlcv where session_date < {day} group by all;
-    create table live.first_of_history as
+    create table live.history_start as
     select min(session_date) from (
         from {published}.bars.sessions
         where calendar = {calendar} and session_date < {day}
         order by session_date desc
-        limit (select max(history_sessions) + {spare} from {published}.scanners.cutoffs)
+        limit (select max(history_sessions) + {extra} from {published}.scanners.cutoffs)
     );
     create view staging.stg_journal__ticks as
     select
@@ -129,11 +129,12 @@ SESSION = """
     )
 """
 COLUMNS = ("symbol", "bar_ts", "open", "high", "low", "close", "volume")
-# Of the ticks of minutes that are over, what goes on counting is the volume since the open.
-OVER = """
-    create or replace temp table minutes_over as from ({code}) where bar_ts < {now};
+# After a minute is complete, its ticks are dropped except for the cumulative volume.
+COMPLETE_MINUTES = """
+    create or replace temp table completed_minutes as from ({code}) where bar_ts < {now};
     insert or ignore into live.minutes by name
-    select symbol, bar_ts, open, high, low, close, volume from minutes_over where tick_count > 0;
+    select symbol, bar_ts, open, high, low, close, volume
+    from completed_minutes where tick_count > 0;
     delete from live.ticks where traded_at < {utc_now};
     insert into live.ticks by name
     select
@@ -141,7 +142,7 @@ OVER = """
         {utc_now}::timestamp - interval 1 microsecond as traded_at,
         {utc_now}::timestamp - interval 1 microsecond as received_at,
         arg_max(cumulative_volume, bar_ts) as cumulative_volume
-    from minutes_over
+    from completed_minutes
     where cumulative_volume is not null and bar_ts::date = {now}::date
     group by symbol
 """
@@ -150,14 +151,14 @@ Minute = tuple[str, datetime, float, float, float, float, float | None]
 
 class LiveSession:
     """
-    One session of a calendar, known up to an instant.
+    One session of a calendar, up to an instant that advances.
 
-    Times are the exchange's own, without a zone, as in the published file, which is held open as it
-    was when this began. `late` is how long after a minute its ticks may still come.
+    Times are exchange-local, without a zone, as in the published file. The file is kept open as it
+    was at the start. `late` is how long after a minute its ticks may still arrive.
     """
 
     def __init__(self, calendar: str, session_date: date, published: Path | None = None) -> None:
-        """Open the published file; raise PublicationError where it has no live models."""
+        """Open the published file; raise PublicationError if it has no live models."""
         path = published or settings().published_database
         if not path.exists():
             raise PublicationError(f"nothing is published at {path}", "run `./bourse build`")
@@ -169,14 +170,16 @@ class LiveSession:
         try:
             attach(self._connection, path, read_only=True)
             self._models = dict(
-                self.ask(f"select relation, code from {CATALOG}.serving.live_models order by step")
+                self.fetch(
+                    f"select relation, code from {CATALOG}.serving.live_models order by step"
+                )
             )
             self._presets = self._models.pop("live.presets")
             self._ticked_minutes = self._models.pop("bars.ticked_minutes")
             self._signals = self._models.pop("scanners.signals")
-            presets = self.ask(f"select distinct scanner from ({self._presets})")
+            presets = self.fetch(f"select distinct scanner from ({self._presets})")
             self._live_scanners = {scanner for (scanner,) in presets}
-            self._zone, self.late = self._clock_of(calendar)
+            self._zone, self.late = self._read_calendar(calendar)
             self._set_up(quoted(calendar))
         except PublicationError:
             self._connection.close()
@@ -184,7 +187,7 @@ class LiveSession:
         except (duckdb.Error, KeyError) as error:
             self._connection.close()
             raise PublicationError(
-                f"the published file cannot be gone on from: {str(error).splitlines()[0]}",
+                f"the published file cannot serve a live session: {str(error).splitlines()[0]}",
                 "run `./bourse build`",
             ) from error
 
@@ -193,66 +196,71 @@ class LiveSession:
 
     def add_minutes(self, minutes: Sequence[Minute]) -> None:
         """
-        Take in minutes that are over: symbol, start, open, high, low, close, volume.
+        Add complete minutes: symbol, start, open, high, low, close, volume.
 
-        One that is told again takes the place of what was told before.
+        A minute added again replaces the earlier one.
         """
         if not minutes:
             return
         values = map(np.array, zip(*minutes, strict=True))
         columns = dict(zip(COLUMNS, values, strict=True))
         self._connection.register("added", columns)
-        self._do("insert or replace into live.minutes by name from added")
+        self._execute("insert or replace into live.minutes by name from added")
         self._connection.unregister("added")
 
     def add_ticks(self, records: Records, symbols: tuple[str, ...]) -> None:
         """
-        Take in ticks in the order in which they came, of a feed that has these symbols.
+        Add ticks in the order received, from a feed with these symbols.
 
-        They are one minute's bar when it is over and told so. One that comes after that, or more
-        than the calendar's `late_tick_seconds` after its minute, is in no bar.
+        They become a minute bar once `end_minutes` completes the minute. A tick added after that,
+        or more than the calendar's `late_tick_seconds` after its minute, is in no bar.
         """
         if symbols != self._symbols:
-            self._take_ticks()
+            self._insert_ticks()
             self._symbols = symbols
         self._ticks.append(records)
 
     def end_minutes(self, instant: datetime) -> None:
-        """Make bars of the ticks of all minutes that were over by an instant."""
-        self._take_ticks()
+        """Build the bars of all minutes that were complete at an instant, from their ticks."""
+        self._insert_ticks()
         now = instant.replace(second=0, microsecond=0)
         utc_now = now.replace(tzinfo=self._zone).astimezone(UTC).replace(tzinfo=None)
         words = {"now": f"{quoted(now)}::timestamp", "utc_now": quoted(utc_now)}
-        self._do(*(part.format(code=self._ticked_minutes, **words) for part in OVER.split(";")))
+        self._execute(
+            *(
+                part.format(code=self._ticked_minutes, **words)
+                for part in COMPLETE_MINUTES.split(";")
+            )
+        )
 
-    def know_until(self, instant: datetime) -> None:
-        """Make all that can be known at an instant, of the minutes that were over by then."""
+    def advance_to(self, instant: datetime) -> None:
+        """Rebuild all models as of an instant, from the minutes complete by then."""
         self.end_minutes(instant)
-        self._do(
+        self._execute(
             f"create or replace table live.clock as select {quoted(instant)}::timestamp as now"
         )
-        # nobody looks for the session's minutes among those of years
-        self._do(f"create or replace view {BARS} as from live.ohlcv")
+        # read the session's minutes alone while they are built, not years of history
+        self._execute(f"create or replace view {BARS} as from live.ohlcv")
         for relation, code in self._models.items():
             if relation == BARS:
-                code = NUMBERED.format(code=code)
-            self._do(f"create or replace table {self._made(relation)} as {code}")
+                code = RENUMBERED.format(code=code)
+            self._execute(f"create or replace table {self._session_table(relation)} as {code}")
             if relation == MINUTES:
-                self._do(self._views[BARS])
+                self._execute(self._views[BARS])
 
     def cutoffs(self) -> list[time]:
         """Return the times of day at which a live scan is due."""
-        found = self.ask(f"select distinct cutoff_time::time from ({self._presets}) order by all")
+        found = self.fetch(f"select distinct cutoff_time::time from ({self._presets}) order by all")
         return [cutoff for (cutoff,) in found]
 
     def signals(self, cutoff: time) -> list[dict[str, Any]]:
         """
-        Return what the live scanners would trade at a cutoff, as `scanners.signals` has it.
+        Return the live scanners' signals at a cutoff, as rows of `scanners.signals`.
 
-        All that was over by then must be known.
+        Call `advance_to` the cutoff first.
         """
         scans: dict[str, list[str]] = {}
-        for scanner, preset, is_due in self.ask(
+        for scanner, preset, is_due in self.fetch(
             f"select scanner, preset, cutoff_time::time = ? from ({self._presets})", cutoff
         ):
             found = scans.setdefault(scanner, [])
@@ -262,27 +270,29 @@ class LiveSession:
         for scanner, parts in scans.items():
             parts = [f"from {CATALOG}.scanners.{scanner} limit 0", *parts]
             union = " union all ".join(f"({part})" for part in parts)
-            self._do(f"create or replace table scanners.{scanner} as {union}")
+            self._execute(f"create or replace table scanners.{scanner} as {union}")
         answer = self._connection.execute(
             f"select * from ({self._signals}) where session_date = {self._day}"
         )
         names = [column[0] for column in answer.description or []]
         return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
 
-    def ask(self, query: str, *values: object) -> list[tuple[Any, ...]]:
-        """Ask of the session and of all before it; a macro is `duckbourse.<name>(…)`."""
+    def fetch(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        """Query the session and its history; macros are called as `duckbourse.<name>(…)`."""
         return self._connection.execute(query, list(values)).fetchall()
 
-    def _take_ticks(self) -> None:
+    def _insert_ticks(self) -> None:
         if not self._ticks:
             return
         records = np.concatenate(self._ticks)
         self._ticks.clear()
         with registered(self._connection, records, self._symbols):
-            self._do(f"insert into live.ticks by name select * exclude (bid, ask) from ({TICKS})")
+            self._execute(
+                f"insert into live.ticks by name select * exclude (bid, ask) from ({TICKS})"
+            )
 
-    def _clock_of(self, calendar: str) -> tuple[ZoneInfo, timedelta]:
-        found = self.ask(
+    def _read_calendar(self, calendar: str) -> tuple[ZoneInfo, timedelta]:
+        found = self.fetch(
             "select timezone, to_seconds(late_tick_seconds) "
             f"from {CATALOG}.seeds.calendars where calendar = ?",
             calendar,
@@ -290,58 +300,57 @@ class LiveSession:
         if not found:
             raise PublicationError(
                 f"there is no calendar {calendar!r}",
-                "name one of seeds/calendars/calendars.csv, or add it there",
+                "use one from seeds/calendars/calendars.csv, or add it there",
             )
         ((zone_name, late),) = found
         return ZoneInfo(zone_name), late
 
-    def _do(self, *statements: str) -> None:
+    def _execute(self, *statements: str) -> None:
         for statement in statements:
             self._connection.execute(statement)
 
     def _set_up(self, calendar: str) -> None:
-        tables = self.ask(
+        tables = self.fetch(
             """
             select schema_name, table_name, list(column_name)
             from duckdb_columns() where database_name = ? and schema_name != 'staging' group by all
             """,
             CATALOG,
         )
-        self._do("use memory", "create schema live", "create schema staging")
-        self._do(*(f"create schema {schema}" for schema in {schema for schema, *_ in tables}))
-        of_session = {*OF_SESSION, *self._models} - {*ADDED_TO}
-        of_session |= {f"scanners.{scanner}" for scanner in self._live_scanners}
-        self._do(
+        self._execute("use memory", "create schema live", "create schema staging")
+        self._execute(*(f"create schema {schema}" for schema in {schema for schema, *_ in tables}))
+        session_relations = {*SESSION_RELATIONS, *self._models} - {*EXTENDED}
+        session_relations |= {f"scanners.{scanner}" for scanner in self._live_scanners}
+        self._execute(
             *(
-                SESSION.format(
-                    day=self._day, calendar=calendar, published=CATALOG, spare=SPARE_SESSIONS
+                SETUP.format(
+                    day=self._day, calendar=calendar, published=CATALOG, extra=EXTRA_SESSIONS
                 )
             ).split(";")
         )
         for schema, table, columns in tables:
             relation = f"{schema}.{table}"
-            if relation in of_session:
+            if relation in session_relations:
                 continue
-            view = f"from {CATALOG}.{relation} where {self._before(relation, columns)}"
-            if relation in ADDED_TO:
-                self._do(
-                    f"create table {self._made(relation)} as from {CATALOG}.{relation} limit 0"
-                )
-                view += f" union all by name from {self._made(relation)}"
+            view = f"from {CATALOG}.{relation} where {self._prior_filter(relation, columns)}"
+            if relation in EXTENDED:
+                added = self._session_table(relation)
+                self._execute(f"create table {added} as from {CATALOG}.{relation} limit 0")
+                view += f" union all by name from {added}"
             self._views[relation] = f"create or replace view {relation} as {view}"
-            self._do(self._views[relation])
+            self._execute(self._views[relation])
 
-    def _before(self, relation: str, columns: list[str]) -> str:
-        """Return which rows of a relation were there on the prior session."""
+    def _prior_filter(self, relation: str, columns: list[str]) -> str:
+        """Return the SQL condition for the rows of a relation available in the prior session."""
         if relation == "bars.sessions" or relation.startswith("seeds."):
             return "true"
         if relation == MINUTES:
-            return f"session_date < {self._day} and session_date >= (from live.first_of_history)"
+            return f"session_date < {self._day} and session_date >= (from live.history_start)"
         if "session_date" in columns:
             return f"session_date < {self._day}"
         return f"bar_ts < {self._day}" if "bar_ts" in columns else "true"
 
     @staticmethod
-    def _made(relation: str) -> str:
-        """Return where what the session has of a relation is kept."""
-        return f"live.{relation.split('.')[1]}" if relation in ADDED_TO else relation
+    def _session_table(relation: str) -> str:
+        """Return the table with the session's rows of a relation."""
+        return f"live.{relation.split('.')[1]}" if relation in EXTENDED else relation

@@ -1,4 +1,4 @@
-"""The last price of every symbol, as cheap to bring up to date as ticks are many."""
+"""The last price of every symbol, vectorized to keep up with the tick rate."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from duckbourse.streaming.feed import Records, decimal_price, instant, millionths
 
-# A price that is further from the close before than so many times is none of that share: no split
-# goes beyond it. What is between is for the exchange's bands.
+# A price further from the prior close than this factor cannot be valid: no split is larger. Prices
+# within it are left to the exchange's price bands.
 MAX_PRICE_RATIO = 50
-# a price, and when it came
+# a price, and when it was received
 Prices = Mapping[str, tuple[Decimal, datetime]]
 
 
@@ -22,9 +22,9 @@ def price_bounds(
     symbols: tuple[str, ...], closes: Mapping[str, Decimal | None]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """
-    Return the least and the most that a tick of each symbol may say, in millionths.
+    Return the lowest and highest valid tick price of each symbol, in millionths.
 
-    `closes` are of the session before; where there is none, any price above 0 may be.
+    `closes` are those of the prior session; without one, any price above 0 is valid.
     """
     least = np.ones(len(symbols), np.int64)
     most = np.full(len(symbols), np.iinfo(np.int64).max)
@@ -37,17 +37,17 @@ def price_bounds(
 
 
 class LastPrices(Mapping[str, tuple[Decimal, datetime]]):
-    """Of each symbol of a feed that had a tick, its last price and when that came."""
+    """The last price of each symbol that had a tick, and when it was received."""
 
     def __init__(self, symbols: tuple[str, ...]) -> None:
         self._places = {symbol: place for place, symbol in enumerate(symbols)}
         self._price = np.zeros(len(symbols), np.int64)
         self._received_at = np.zeros(len(symbols), np.int64)
 
-    def take(self, records: Records) -> None:
-        """Take in priced ticks, in the order in which they came."""
+    def update(self, records: Records) -> None:
+        """Update from ticks with a price, in the order received."""
         places = records["symbol"]
-        # of a symbol that is there twice, the later one stays
+        # if a symbol occurs twice, the later tick wins
         self._price[places] = records["price"]
         self._received_at[places] = records["received_at"]
 

@@ -1,11 +1,10 @@
 """
-Every tick that came, on disk: a log of what just came, and Parquet of what came before.
+Records every tick on disk: recent ticks in a log, earlier ones in Parquet segments.
 
-What is received is in the log before anything is made of it, so a killed process has lost nothing;
-every so often the log becomes a segment, written aside, beside the loop, and renamed. dbt reads the
-segments of
-`data/raw/ticks` as the source `journal.ticks`. A log that a killed process left is made into its
-segment by the next recorder, and only once: the segment has the log's name.
+Ticks are in the log before anything else uses them, so a killed process loses none. At intervals
+the log is sealed into a segment, in a thread: written under a temporary name, then renamed. dbt
+reads the segments of `data/raw/ticks` as the source `journal.ticks`. If a killed process leaves a
+log, the next recorder seals it, and only once, because the segment has the log's name.
 """
 
 from __future__ import annotations
@@ -31,9 +30,9 @@ logger = structlog.get_logger()
 
 LOG = ".log"
 SEGMENT_SECONDS = 60.0
-# a segment is made in memory
+# segments are built in memory
 SEGMENT_TICKS = 500_000
-# what a segment has: see `journal.ticks` in models/staging/_sources.yml
+# the columns of a segment: see `journal.ticks` in models/staging/_sources.yml
 SEGMENT = """
     select
         *,
@@ -44,17 +43,17 @@ SEGMENT = """
         {until}::timestamp as recorded_until
     from ({ticks})
 """
-# it is read far less often than it is written: what is quick, and no larger than zstd of the old
-WRITTEN = "format parquet, parquet_version v2, compression snappy"
-# beside them, for who asks whose ticks a recording has: calendar, source and symbols, as JSON
-TOLD = "kv_metadata {{calendar: {calendar}, source: {source}, symbols: {symbols}}}"
+# written far more often than read: fast, and no larger than zstd with Parquet version 1
+PARQUET_OPTIONS = "format parquet, parquet_version v2, compression snappy"
+# file metadata that describes a recording: calendar, source and, as JSON, symbols
+METADATA = "kv_metadata {{calendar: {calendar}, source: {source}, symbols: {symbols}}}"
 
 
-class Heading(msgspec.Struct, frozen=True, kw_only=True):
+class LogHeader(msgspec.Struct, frozen=True, kw_only=True):
     """
-    The first line of a log: what its records are of.
+    The first line of a log, which describes its records.
 
-    `recording` is who records, such as an account; only one does so at a time.
+    `recording` names the recorder, such as an account; only one process at a time uses it.
     """
 
     session_date: date
@@ -66,93 +65,93 @@ class Heading(msgspec.Struct, frozen=True, kw_only=True):
 
 class Recorder:
     """
-    What records the ticks of one session.
+    Records the ticks of one session.
 
-    Raise StorageFull where the disk is full: a tick that is not recorded is not to be traded on.
+    Raise StorageFull if the disk is full: unrecorded ticks must not be traded on.
     """
 
     def __init__(
-        self, folder: Path, heading: Heading, segment_seconds: float = SEGMENT_SECONDS
+        self, folder: Path, header: LogHeader, segment_seconds: float = SEGMENT_SECONDS
     ) -> None:
-        """Go on in the folder of all ticks, after making segments of what was left there."""
-        self._folder = folder / heading.session_date.isoformat()
+        """Record below `folder`, the folder of all ticks, after sealing logs left there."""
+        self._folder = folder / header.session_date.isoformat()
         self._folder.mkdir(parents=True, exist_ok=True)
         recover(self._folder)
-        self._heading = heading
+        self._header = header
         self._segment_seconds = segment_seconds
         self._worker = ThreadPoolExecutor(1, "segments")
-        self._making: list[Future[None]] = []
+        self._pending_segments: list[Future[None]] = []
         self._log: BinaryIO | None = None
         self._log_tick_count = 0
         self._size = 0
-        self._began = 0.0
+        self._log_opened_at = 0.0
         self._last_received = 0
         self.tick_count = 0
         self.segment_count = 0
 
     def write(self, records: Records) -> None:
         """
-        Write records down.
+        Append records to the log.
 
-        Where two have the same `received_at`, the later one's becomes a microsecond more, so that
-        the order in which they came is told by it.
+        If two have the same `received_at`, the later one is moved a microsecond forward, so that
+        the column preserves the order received.
         """
         if not len(records):
             return
-        self._put_in_order(records)
+        self._order_receipts(records)
         try:
             if self._log is None:
-                self._log = self._begun()
+                self._log = self._open_log()
             self._append(self._log, records.tobytes())
         except OSError as error:
             raise plain_os(error, self._folder) from error
         self.tick_count += len(records)
         self._log_tick_count += len(records)
-        is_old = clock.elapsed_seconds() - self._began >= self._segment_seconds
+        is_old = clock.elapsed_seconds() - self._log_opened_at >= self._segment_seconds
         if is_old or self._log_tick_count >= SEGMENT_TICKS:
             self.roll()
-        self._look_after_segments()
+        self._check_segments()
 
     def roll(self) -> None:
-        """Have a segment made of what is in the log, which has all that came until now."""
+        """Seal the log, which holds every tick received until now, into a segment."""
         if self._log is None:
             return
         log, self._log, self._log_tick_count = self._log, None, 0
         until = max(microseconds(clock.now()), self._last_received)
-        self._making.append(self._worker.submit(_closed_into_segment, log, until))
+        self._pending_segments.append(self._worker.submit(_seal, log, until))
         self.segment_count += 1
 
     def close(self) -> None:
-        """Make a segment of the rest; raise StorageFull if one could not be made."""
+        """Seal the rest of the log; raise StorageFull if a segment could not be written."""
         self.roll()
-        wait(self._making)
-        self._look_after_segments()
+        wait(self._pending_segments)
+        self._check_segments()
 
-    def _look_after_segments(self) -> None:
-        """Raise what went wrong with a segment: its log stays, and the next recorder makes it."""
-        while self._making and self._making[0].done():
-            self._making.pop(0).result()
+    def _check_segments(self) -> None:
+        """Raise the error of a failed segment; its log stays for the next recorder to seal."""
+        while self._pending_segments and self._pending_segments[0].done():
+            self._pending_segments.pop(0).result()
 
-    def _put_in_order(self, records: Records) -> None:
+    def _order_receipts(self, records: Records) -> None:
         steps = np.arange(len(records))
         received = np.maximum(records["received_at"], self._last_received + 1)
         records["received_at"] = np.maximum.accumulate(received - steps) + steps
         self._last_received = int(records["received_at"][-1])
 
-    def _begun(self) -> BinaryIO:
-        self._began = clock.elapsed_seconds()
+    def _open_log(self) -> BinaryIO:
+        self._log_opened_at = clock.elapsed_seconds()
         stamp = clock.now().strftime("%Y%m%dT%H%M%S%f")
-        # a clock can stand still, and a name must never come again: it says what is written
-        name = f"{self._heading.recording}-{stamp}-{os.getpid()}-{self.segment_count}{LOG}"
+        # a clock can stand still, but a name must be unique: it identifies the segment
+        name = f"{self._header.recording}-{stamp}-{os.getpid()}-{self.segment_count}{LOG}"
         log = (self._folder / name).open("xb", buffering=0)
-        # as long as it is held, nobody else makes a segment of it
+        # while the lock is held, no other process seals it
         fcntl.flock(log, fcntl.LOCK_EX)
         self._size = 0
-        self._append(log, msgspec.json.encode(self._heading) + b"\n")
+        self._append(log, msgspec.json.encode(self._header) + b"\n")
         return log
 
     def _append(self, log: BinaryIO, content: bytes) -> None:
-        """Write all of it, or none."""
+        """Write all of the content, or none."""
         left = memoryview(content)
         try:
             while left:
@@ -164,13 +163,13 @@ class Recorder:
         self._size += len(content)
 
 
-def _closed_into_segment(log: BinaryIO, until: int) -> None:
+def _seal(log: BinaryIO, until: int) -> None:
     with log:
-        made_into_segment(Path(log.name), until)
+        to_segment(Path(log.name), until)
 
 
 def recover(folder: Path) -> int:
-    """Make segments of the logs that killed processes left in a session's folder; count them."""
+    """Seal the logs that killed processes left in a session's folder; return how many."""
     count = 0
     for path in sorted(folder.glob(f"*{LOG}")):
         with path.open("rb") as log:
@@ -178,56 +177,56 @@ def recover(folder: Path) -> int:
                 fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 continue
-            # of what came after its last record, nothing is known
-            count += made_into_segment(path, None)
+            # nothing is known about ticks after its last record
+            count += to_segment(path, None)
     return count
 
 
-def made_into_segment(log: Path, until: int | None) -> bool:
+def to_segment(log: Path, until: int | None) -> bool:
     """
-    Make a segment of a log and remove the log; tell whether there is one.
+    Seal a log into a segment and remove the log; return whether there is a segment.
 
-    A record that was cut off is left out, and of a log without a record there is no segment. A log
-    that does not begin with a heading is renamed, kept beside the segments, and logged.
-    `until` is up to when all that came is in it; None is up to its last record.
+    A truncated record is dropped, and a log without records yields no segment. A log without a
+    valid header is renamed, kept beside the segments, and reported in the log. All ticks received
+    up to `until` are in the log; None means up to its last record.
     """
     segment = log.with_suffix(".parquet")
     head, newline, body = log.read_bytes().partition(b"\n")
     try:
-        heading = msgspec.json.decode(head, type=Heading)
+        header = msgspec.json.decode(head, type=LogHeader)
     except msgspec.DecodeError:
-        # a heading that was cut off has nothing after it, and no record is without a zero
+        # after a truncated header nothing follows, and every record contains a zero byte
         if not newline and b"\0" not in head:
             log.unlink()
             return False
         damaged = log.with_suffix(".damaged")
         log.rename(damaged)
-        logger.error("a tick log without a valid heading is kept", path=str(damaged))
+        logger.error("tick log without a valid header kept", path=str(damaged))
         return False
     records = np.frombuffer(body, RECORD, len(body) // RECORD.itemsize)
     if len(records) and not segment.exists():
-        aside = log.with_suffix(".writing")
+        temporary = log.with_suffix(".writing")
         try:
-            _write(heading, records, until or int(records["received_at"][-1]), aside)
-            with aside.open("rb") as file:
+            _write(header, records, until or int(records["received_at"][-1]), temporary)
+            with temporary.open("rb") as file:
                 os.fsync(file.fileno())
-            aside.replace(segment)
+            temporary.replace(segment)
         except OSError as error:
             raise plain_os(error, segment) from error
     log.unlink()
     return segment.exists()
 
 
-def _write(heading: Heading, records: Records, until: int, path: Path) -> None:
-    words = {name: quoted(getattr(heading, name)) for name in Heading.__struct_fields__}
+def _write(header: LogHeader, records: Records, until: int, path: Path) -> None:
+    words = {name: quoted(getattr(header, name)) for name in LogHeader.__struct_fields__}
     words["until"] = quoted(instant(until).replace(tzinfo=None))
     code = SEGMENT.format(ticks=TICKS, **words)
-    words["symbols"] = quoted(msgspec.json.encode(heading.symbols).decode())
-    told = TOLD.format(**words)
-    with duckdb.connect() as connection, registered(connection, records, heading.symbols):
+    words["symbols"] = quoted(msgspec.json.encode(header.symbols).decode())
+    metadata = METADATA.format(**words)
+    with duckdb.connect() as connection, registered(connection, records, header.symbols):
         connection.execute("set threads = 1")
         try:
-            connection.execute(f"copy ({code}) to {quoted(path)} ({WRITTEN}, {told})")
+            connection.execute(f"copy ({code}) to {quoted(path)} ({PARQUET_OPTIONS}, {metadata})")
         except duckdb.Error as error:
             path.unlink(missing_ok=True)
             raise plain(error, path) from error

@@ -1,9 +1,10 @@
 """
-A session that was, once more, at any speed: its recorded ticks, or its minute bars as ticks.
+Replays a past session at any speed: its recorded ticks, or its minute bars as ticks.
 
-A bar tells four prices and not when they were. Its ticks are its open, the end of the range that it
-closes away from, the other end, and its close, at the start, thirds and the last millisecond of the
-minute, with a quarter of the volume each. What a fill at such a tick means is no more than the bar.
+A bar has four prices but not their times. Its ticks are the open, the end of the range that the bar
+closes away from, the other end, and the close, at the start, one third, two thirds and the last
+millisecond of the minute, with a quarter of the volume each. A fill at such a tick is no more
+precise than the bar.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ MINUTES = """
     where timeframe = '1m' and session_date = ? and calendar = ? and list_contains(?, symbol)
     order by bar_ts, symbol
 """
-# of several recordings, the one with the most ticks
+# the recording with the most ticks
 RECORDED = """
     with recorded as (
         select * from read_parquet({files}) where calendar = $calendar
@@ -47,9 +48,9 @@ Bar = tuple[str, datetime, Decimal, Decimal, Decimal, Decimal, float]
 
 class Replay:
     """
-    The ticks of a session, `speed` times as fast as they were; 0 is as fast as they are taken.
+    The ticks of a session at `speed` times the original pace; 0 is as fast as possible.
 
-    `at` is the time of the last tick, which is what the clock should tell.
+    `at` is the time of the last tick, to which the clock should be set.
     """
 
     def __init__(
@@ -59,31 +60,31 @@ class Replay:
         name: str,
         speed: float,
         *,
-        is_made_up: bool,
+        is_synthetic: bool,
     ) -> None:
         self.name = name + (f", {speed:g} x" if speed else "")
         self.symbols = symbols
-        self.is_made_up = is_made_up
+        self.is_synthetic = is_synthetic
         self._records = records[np.argsort(records["received_at"], kind="stable")]
         self._speed = speed
         self.start = instant(int(self._records["received_at"][0])) if len(records) else clock.now()
         self.end = instant(int(self._records["received_at"][-1])) if len(records) else self.start
         self.at = self.start
 
-    def go_on_after(self, at: datetime) -> Records:
-        """Leave out what was up to an instant and was traded on before; return it."""
+    def resume_after(self, at: datetime) -> Records:
+        """Skip the ticks up to an instant, which were traded on before; return them."""
         is_before = self._records["received_at"] <= microseconds(at)
         before, self._records = self._records[is_before], self._records[~is_before]
         return before
 
     def batches(self) -> Iterator[Records]:
-        """Return the ticks, an instant at a time, at once."""
+        """Yield the ticks one instant at a time, without waiting."""
         if not len(self._records):
             return
         ends = np.flatnonzero(np.diff(self._records["received_at"])) + 1
         yield from np.split(self._records, ends)
 
-    def figures(self) -> dict[str, int]:
+    def counters(self) -> dict[str, int]:
         return {}
 
     async def ticks(self) -> AsyncIterator[Records]:
@@ -97,7 +98,7 @@ class Replay:
             yield batch
 
 
-def replay_of(
+def replay_minutes(
     connection: duckdb.DuckDBPyConnection,
     session_date: date,
     calendar: str,
@@ -105,13 +106,13 @@ def replay_of(
     symbols: Iterable[str],
     speed: float,
 ) -> Replay:
-    """Return the replay of a session's symbols from the minutes of the published file."""
+    """Return the replay of a session's minute bars from the published file."""
     bars = connection.execute(MINUTES, [session_date, calendar, list(symbols)]).fetchall()
-    return replay_of_bars(bars, zone, session_date, speed)
+    return replay_bars(bars, zone, session_date, speed)
 
 
-def replay_of_bars(bars: list[Bar], zone: ZoneInfo, session_date: date, speed: float) -> Replay:
-    """Return the replay of minute bars, as the head of this file says."""
+def replay_bars(bars: list[Bar], zone: ZoneInfo, session_date: date, speed: float) -> Replay:
+    """Return the replay of minute bars, with ticks as described at the top of this file."""
     symbols = tuple(sorted({bar[0] for bar in bars}))
     places = {symbol: place for place, symbol in enumerate(symbols)}
     records = np.zeros((len(bars), len(OFFSETS)), RECORD)
@@ -126,32 +127,33 @@ def replay_of_bars(bars: list[Bar], zone: ZoneInfo, session_date: date, speed: f
     records["received_at"] = records["traded_at"]
     records["cumulative_volume"] = -1
     name = f"minutes of {session_date}"
-    return Replay(records.reshape(-1), symbols, name, speed, is_made_up=True)
+    return Replay(records.reshape(-1), symbols, name, speed, is_synthetic=True)
 
 
-def replay_of_recorded(
+def replay_recorded(
     folder: Path, session_date: date, calendar: str, symbols: Iterable[str], speed: float
 ) -> Replay:
     """
-    Return the replay of what was recorded of a session's symbols in the folder of all ticks.
+    Return the replay of a session's recorded ticks; `folder` is the folder of all ticks.
 
-    Of several recordings it is the one with the most ticks; raise BadInput where there is none.
+    If there are several recordings, use the one with the most ticks; raise BadInput if there is
+    none.
     """
     wanted = tuple(sorted(symbols))
     records = recorded_ticks(folder, session_date, calendar, wanted)
     if not len(records):
         raise BadInput(
             f"no ticks of {calendar} on {session_date} were recorded in {folder}",
-            "replay its minutes, or name another session with --date",
+            "replay its minutes, or choose another session with --date",
         )
-    return Replay(records, wanted, f"recorded ticks of {session_date}", speed, is_made_up=False)
+    return Replay(records, wanted, f"recorded ticks of {session_date}", speed, is_synthetic=False)
 
 
 def recorded_ticks(
     folder: Path, session_date: date, calendar: str, symbols: tuple[str, ...]
 ) -> Records:
-    """Return what was recorded of a session's symbols, with their places; it may be nothing."""
-    files = files_in(folder / session_date.isoformat(), "*.parquet")
+    """Return the recorded ticks of a session's symbols, as indices into them; may be empty."""
+    files = quoted(f"{folder / session_date.isoformat()}/*.parquet")
     with duckdb.connect() as connection:
         try:
             return records_of(connection, RECORDED.format(files=files), symbols, calendar=calendar)
@@ -159,6 +161,6 @@ def recorded_ticks(
             if "No files found" in str(error):
                 return np.zeros(0, RECORD)
             raise BadInput(
-                f"what was recorded in {folder} cannot be read: {str(error).splitlines()[0]}",
-                "move away the file that is not a recording",
+                f"the recording in {folder} cannot be read: {str(error).splitlines()[0]}",
+                "move the file that is not a recording elsewhere",
             ) from error

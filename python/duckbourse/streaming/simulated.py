@@ -1,9 +1,9 @@
 """
-A session that never was: ticks of random walks, the same again from the same seed.
+Simulates a session: random-walk ticks, reproducible by seed.
 
-A share's price takes normal steps that add up to its deviation of a day, rounded to its tick;
-trades are more frequent near the open and the close. It is for trying the loop, and says nothing of
-markets.
+A price takes normal steps that add up to the daily standard deviation, rounded to the tick size;
+trades are more frequent near the open and the close. It serves to try out the trading loop and says
+nothing about markets.
 """
 
 from __future__ import annotations
@@ -19,39 +19,39 @@ from duckbourse.streaming.feed import RECORD, Records, microseconds, millionths
 SECOND = 1_000_000
 DEVIATION_PCT = 1.5
 MEAN_QUANTITY = 200
-# how much more often it trades at the open and the close than at noon
-RUSH = 4.0
-# a tick is under way for so long
+# trade frequency at the open and the close relative to noon
+RUSH_FACTOR = 4.0
+# latency of a tick: from, to
 LATENCY_US = (2_000, 60_000)
 
 
-class Walk(msgspec.Struct, frozen=True):
-    """Where a share starts, and the step between two of its prices."""
+class RandomWalk(msgspec.Struct, frozen=True):
+    """The starting price and tick size of a symbol."""
 
     symbol: str
     price: Decimal
     tick_size: Decimal
 
 
-def simulated(
-    walks: list[Walk], opens_at: datetime, closes_at: datetime, tick_count: int, seed: int
+def simulate_ticks(
+    walks: list[RandomWalk], opens_at: datetime, closes_at: datetime, tick_count: int, seed: int
 ) -> Records:
-    """Return so many ticks of each share, in the order in which they come."""
+    """Return `tick_count` ticks of each symbol, in the order received."""
     draws = np.random.default_rng(seed)
     parts = [
-        _walked(walk, place, microseconds(opens_at), microseconds(closes_at), tick_count, draws)
+        _walk_ticks(walk, place, microseconds(opens_at), microseconds(closes_at), tick_count, draws)
         for place, walk in enumerate(walks)
     ]
     records = np.concatenate(parts)
     return records[np.argsort(records["received_at"], kind="stable")]
 
 
-def _walked(
-    walk: Walk, place: int, opens: int, closes: int, count: int, draws: np.random.Generator
+def _walk_ticks(
+    walk: RandomWalk, place: int, opens: int, closes: int, count: int, draws: np.random.Generator
 ) -> Records:
-    # between noon and the ends, by the cosine of the time of day
+    # trade density over the session: lowest at noon, highest at the open and the close
     at = np.linspace(0, 1, 1_000)
-    density = 1 + (RUSH - 1) * np.cos(np.pi * at) ** 2
+    density = 1 + (RUSH_FACTOR - 1) * np.cos(np.pi * at) ** 2
     when = np.sort(np.interp(draws.random(count), np.cumsum(density) / density.sum(), at))
     steps = draws.normal(0, DEVIATION_PCT / 100 / np.sqrt(count), count)
     tick, start = millionths(walk.tick_size), millionths(walk.price)

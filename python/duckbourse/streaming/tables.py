@@ -12,7 +12,7 @@ import numpy as np
 from duckbourse.streaming.feed import RECORD, Records
 
 INSTANTS = ("traded_at", "received_at")
-# of registered records, in their order
+# the registered records, in their order
 TICKS = """
     select
         names.symbol,
@@ -26,7 +26,7 @@ TICKS = """
     from ticks
     inner join names using (place)
 """
-# of ticks as above, with the places of the symbols in a list
+# ticks as above, back to records with indices into the list of symbols
 BACK = """
     select
         (list_position($symbols, symbol) - 1)::integer as symbol,
@@ -46,7 +46,7 @@ BACK = """
 def registered(
     connection: duckdb.DuckDBPyConnection, records: Records, symbols: tuple[str, ...]
 ) -> Iterator[None]:
-    """Let `TICKS` be a query of these records until the end of the block."""
+    """Make `TICKS` a query of these records until the end of the block."""
     columns: dict[str, Any] = {
         name: np.ascontiguousarray(records[name]) for name in RECORD.names or ()
     }
@@ -71,7 +71,7 @@ def records_of(
     symbols: tuple[str, ...],
     **values: object,
 ) -> Records:
-    """Return the records of a query for ticks, of these symbols."""
+    """Return the records of a tick query, restricted to these symbols."""
     answer = connection.execute(BACK.format(ticks=ticks), {"symbols": list(symbols), **values})
     columns = answer.fetchnumpy()
     records = np.zeros(len(columns["symbol"]), RECORD)

@@ -1,1 +1,1 @@
-"""What a loop tells of itself: metrics, health, and messages to people."""
+"""Telemetry of a trading session: metrics, health and notifications."""

@@ -1,8 +1,8 @@
 """
-Counts and levels of a loop, for Prometheus; its events are counted as they happen.
+Counters and gauges of a trading session for Prometheus; events are counted as they happen.
 
-`GET /metrics` and `GET /health` on loopback, to whoever has the token: `Authorization: Bearer …`.
-Health is 200, or 503 with the reasons why not.
+Serves `GET /metrics` and `GET /health` on loopback to clients that send `Authorization: Bearer …`.
+Health is 200, or 503 with its reasons.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ Health = Callable[[], list[str]]
 
 
 class Metrics:
-    """The metrics of one account; `heard` is a listener of its manager."""
+    """The metrics of one account; `on_event` is a listener of its manager."""
 
     def __init__(self, account: str) -> None:
         self.registry = CollectorRegistry()
         self._account = account
-        self._orders = self._counter("orders", "Orders, by the state they came to", "state")
-        self._denials = self._counter("denials", "Orders that a check refused", "code")
-        self._fills = self._counter("fills", "Fills that were booked", "side")
-        self._exits = self._counter("exits", "Exits that were called for", "reason")
-        self._levels: dict[str, Gauge] = {}
+        self._orders = self._counter("orders", "Orders, by the state they entered", "state")
+        self._denials = self._counter("denials", "Orders denied by a pre-trade check", "code")
+        self._fills = self._counter("fills", "Fills booked", "side")
+        self._exits = self._counter("exits", "Exits triggered", "reason")
+        self._gauges: dict[str, Gauge] = {}
 
-    def heard(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         """Count an event."""
         match event:
             case events.OrderDenied(code=code):
@@ -49,37 +49,37 @@ class Metrics:
                 self._exits.labels(self._account, reason).inc()
             case events.TradingStateChanged(state=current):
                 for possible in TradingState:
-                    self.level(f"is_{possible}", float(possible is current))
+                    self.set_gauge(f"is_{possible}", float(possible is current))
 
-    def level(self, name: str, value: float) -> None:
-        """Say what something is now, such as `equity_amount`."""
-        if name not in self._levels:
-            self._levels[name] = Gauge(
+    def set_gauge(self, name: str, value: float) -> None:
+        """Set a gauge, such as `equity_amount`, to its current value."""
+        if name not in self._gauges:
+            self._gauges[name] = Gauge(
                 f"bourse_{name}",
                 name.replace("_", " "),
                 ["account"],
                 registry=self.registry,
             )
-        self._levels[name].labels(self._account).set(value)
+        self._gauges[name].labels(self._account).set(value)
 
     def _counter(self, name: str, what: str, label: str) -> Counter:
         return Counter(f"bourse_{name}", what, ["account", label], registry=self.registry)
 
 
 class MetricsServer:
-    """Serve metrics and health until closed; `port` 0 takes any that is free."""
+    """Serves metrics and health until closed; `port` 0 picks a free one."""
 
     def __init__(self, metrics: Metrics, health: Health, port: int, token: str) -> None:
         if not token:
             raise ConfigurationError(
-                "metrics are for whoever has a token, and there is none",
+                "metrics need a bearer token, and none is set",
                 "set BOURSE_METRICS_TOKEN in the environment or in .env",
             )
         try:
             self._server = ThreadingHTTPServer((HOST, port), _handler(metrics, health, token))
         except OSError as error:
             raise ConfigurationError(
-                f"port {port} of {HOST} cannot be had: {error.strerror}", "name another"
+                f"cannot listen on port {port} of {HOST}: {error.strerror}", "choose another port"
             ) from error
         self.port = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
@@ -90,13 +90,13 @@ class MetricsServer:
 
 
 def _handler(metrics: Metrics, health: Health, token: str) -> type[BaseHTTPRequestHandler]:
-    wanted = f"Bearer {token}"
+    required = f"Bearer {token}"
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            told = self.headers.get("Authorization", "")
-            if not hmac.compare_digest(told.encode(), wanted.encode()):
-                self._answer(401, "text/plain", b"a token is wanted\n")
+            given = self.headers.get("Authorization", "")
+            if not hmac.compare_digest(given.encode(), required.encode()):
+                self._answer(401, "text/plain", b"a bearer token is required\n")
             elif self.path == "/metrics":
                 text = generate_latest(metrics.registry)
                 self._answer(200, "text/plain; version=0.0.4", text)
@@ -105,7 +105,7 @@ def _handler(metrics: Metrics, health: Health, token: str) -> type[BaseHTTPReque
                 body = json.dumps({"is_healthy": not reasons, "reasons": reasons}).encode()
                 self._answer(503 if reasons else 200, "application/json", body + b"\n")
             else:
-                self._answer(404, "text/plain", b"there are /metrics and /health\n")
+                self._answer(404, "text/plain", b"only /metrics and /health exist\n")
 
         def _answer(self, code: int, kind: str, body: bytes) -> None:
             self.send_response(code)
@@ -115,6 +115,6 @@ def _handler(metrics: Metrics, health: Health, token: str) -> type[BaseHTTPReque
             self.wfile.write(body)
 
         def log_message(self, format: str, *words: Any) -> None:
-            pass  # who asks is nobody's news
+            pass  # requests are not logged
 
     return Handler

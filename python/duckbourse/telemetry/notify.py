@@ -1,9 +1,9 @@
 """
-Messages to people: a webhook, a Telegram chat, or both; none unless they are set.
+Notifications to people through a webhook, a Telegram chat or both, if they are configured.
 
-They are sent from a thread of their own, so that a slow receiver never holds up an order, and no
-more than so many a minute: what is left out is counted, and the next message says how many. A
-message that cannot be sent is logged, without the address, which is a secret.
+A separate thread sends them, so a slow receiver never delays an order. The number per minute is
+limited: further messages are dropped and counted, and the next one reports the count. A message
+that cannot be sent is logged without its address, which is a secret.
 """
 
 from __future__ import annotations
@@ -23,54 +23,58 @@ from duckbourse.settings import Settings
 
 log = structlog.get_logger()
 
-PER_MINUTE = 20
+MAX_PER_MINUTE = 20
 TIMEOUT_SECONDS = 10.0
-WAITING = 1_000
+QUEUE_SIZE = 1_000
 
 
 class Notifier:
-    """Sends messages of one account; `heard` is a listener of its manager."""
+    """Sends notifications of one account; `on_event` is a listener of its manager."""
 
-    def __init__(self, account: str, settings: Settings, per_minute: int = PER_MINUTE) -> None:
+    def __init__(
+        self, account: str, settings: Settings, max_per_minute: int = MAX_PER_MINUTE
+    ) -> None:
         self._account = account
         self._targets = _targets(settings)
-        self._per_minute = per_minute
+        self._per_minute = max_per_minute
         self._sent: deque[float] = deque()
-        self._left_out = 0
-        self._queue: queue.Queue[str | None] = queue.Queue(WAITING)
+        self._dropped_count = 0
+        self._queue: queue.Queue[str | None] = queue.Queue(QUEUE_SIZE)
         self._thread = threading.Thread(target=self._send_all, name="notify", daemon=True)
         if self._targets:
             self._thread.start()
 
-    def heard(self, event: Event) -> None:
-        """Tell people of an event that they want to know of."""
+    def on_event(self, event: Event) -> None:
+        """Notify people of an event that matters to them."""
         match event:
             case events.TradingStateChanged(state=state, reason=reason, by=by):
-                self.tell(f"{state}: {reason} (by {by})")
+                self.send(f"{state}: {reason} (by {by})")
             case events.ExitTriggered(reason=reason, price=price) if reason is not Reason.TIME:
-                self.tell(f"{reason} at {price.normalize():f}")
+                self.send(f"{reason} at {price.normalize():f}")
             case events.Reconciled(differences=differences) if differences:
-                self.tell(f"the broker differs: {'; '.join(differences)}")
+                self.send(f"the broker differs: {'; '.join(differences)}")
             case events.JournalSalvaged(kept_as=kept):
-                self.tell(f"the journal was damaged and is kept as {kept}")
+                self.send(f"the journal was damaged and is kept as {kept}")
 
-    def tell(self, text: str) -> None:
-        """Send a message, or count it if there were too many in this minute."""
+    def send(self, text: str) -> None:
+        """Send a message, or count it as dropped if this minute already had too many."""
         if not self._targets:
             return
         now = clock.elapsed_seconds()
         while self._sent and now - self._sent[0] >= 60:
             self._sent.popleft()
         if len(self._sent) >= self._per_minute or self._queue.full():
-            self._left_out += 1
+            self._dropped_count += 1
             return
         self._sent.append(now)
-        more = f" ({self._left_out} messages before it were left out)" if self._left_out else ""
-        self._left_out = 0
+        more = (
+            f" ({self._dropped_count} earlier messages were dropped)" if self._dropped_count else ""
+        )
+        self._dropped_count = 0
         self._queue.put_nowait(f"{self._account}: {text}{more}")
 
     def close(self) -> None:
-        """Send what waits."""
+        """Send the queued messages and stop."""
         if self._targets:
             self._queue.put(None)
             self._thread.join(2 * TIMEOUT_SECONDS)

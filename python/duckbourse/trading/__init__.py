@@ -1,1 +1,1 @@
-"""The loop: what was published in, orders out."""
+"""The trading loop: published data in, orders out."""

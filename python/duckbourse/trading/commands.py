@@ -1,7 +1,7 @@
 """
-Commands to a loop that is running, or will be: a file each, written whole and taken once.
+Commands to a running or future trading loop: one file each, written atomically and handled once.
 
-They lie in `commands/` of the account's folder, named by when they were given.
+They are stored in `commands/` of the session folder, named by the time at which they were sent.
 """
 
 from __future__ import annotations
@@ -21,27 +21,27 @@ FOLDER = "commands"
 
 
 class Command(msgspec.Struct, frozen=True):
-    """`name` is halt, resume or square-off; `by` is who gave it."""
+    """`name` is halt, resume or square-off; `by` is the user who sent it."""
 
     name: str
     reason: str
     by: str
 
 
-def give(folder: Path, name: str, reason: str) -> Path:
-    """Leave a command for the loop of an account."""
+def send(folder: Path, name: str, reason: str) -> Path:
+    """Send a command to the loop of a session; return its file."""
     commands = folder / FOLDER
     commands.mkdir(parents=True, exist_ok=True)
-    told = msgspec.json.encode(Command(name, reason, getpass.getuser()))
+    content = msgspec.json.encode(Command(name, reason, getpass.getuser()))
     path = commands / f"{clock.now():%Y%m%dT%H%M%S%f}-{os.getpid()}.json"
     draft = path.with_suffix(".draft")
-    draft.write_bytes(told)
+    draft.write_bytes(content)
     draft.rename(path)
     return path
 
 
-def taken(folder: Path) -> list[Command]:
-    """Take the commands that lie there, in the order they were given; what is none is put aside."""
+def pending(folder: Path) -> list[Command]:
+    """Return and remove the pending commands, oldest first; set an invalid file aside."""
     commands = folder / FOLDER
     if not commands.exists():
         return []
@@ -50,7 +50,7 @@ def taken(folder: Path) -> list[Command]:
         try:
             found.append(msgspec.json.decode(path.read_bytes(), type=Command))
         except msgspec.DecodeError as error:
-            log.error("not a command", file=path.name, said=str(error))
+            log.error("invalid command", file=path.name, error=str(error))
             path.rename(path.with_suffix(".refused"))
         else:
             path.unlink()

@@ -1,4 +1,4 @@
-"""Fills from the journal to `data/raw/fills`, which dbt reads: from there they are a portfolio."""
+"""Export fills from the journal to `data/raw/fills`, where dbt reads them as a portfolio."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import duckdb
 
 from duckbourse.orders.events import Event, FillBooked
 from duckbourse.settings import settings
-from duckbourse.trading.desk import Desk
+from duckbourse.trading.session_folder import SessionFolder
 from duckbourse.warehouse import quoted
 
 COLUMNS = """
@@ -20,17 +20,20 @@ COLUMNS = """
 """
 
 
-def export_fills(desk: Desk, told: list[Event]) -> tuple[Path, int]:
+def export_fills(session: SessionFolder, recorded: list[Event]) -> tuple[Path, int]:
     """
-    Write the fills of a desk as one Parquet file, in one rename, and return it and how many.
+    Write the fills of a session to one Parquet file; return its path and the number of fills.
 
-    The same fills make the same file again. Provisional ones are left out: their trades will come.
+    The file appears by an atomic rename, and the same fills give the same file. Provisional fills
+    are excluded, since their trades will follow.
     """
     folder = settings().raw / "fills"
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{desk.account}-{desk.session_date}.parquet"
+    path = folder / f"{session.account}-{session.session_date}.parquet"
     rows = [
-        _row(desk, event) for event in told if isinstance(event, FillBooked) and _is_real(event)
+        _row(session, event)
+        for event in recorded
+        if isinstance(event, FillBooked) and _is_real(event)
     ]
     draft = path.with_suffix(".draft")
     with duckdb.connect() as connection:
@@ -46,10 +49,10 @@ def _is_real(event: FillBooked) -> bool:
     return not event.fill.is_provisional
 
 
-def _row(desk: Desk, event: FillBooked) -> tuple[str | Decimal | int | datetime, ...]:
+def _row(session: SessionFolder, event: FillBooked) -> tuple[str | Decimal | int | datetime, ...]:
     fill = event.fill
     return (
-        desk.account,
+        session.account,
         fill.fill_key,
         fill.order_id,
         fill.symbol,

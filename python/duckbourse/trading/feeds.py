@@ -1,4 +1,4 @@
-"""Where a session's ticks come from."""
+"""The sources of a session's ticks."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from pydantic import SecretStr
 from duckbourse import clock
 from duckbourse.brokers.zerodha.instruments import tokens_in
 from duckbourse.brokers.zerodha.mapping import EXCHANGES
-from duckbourse.brokers.zerodha.stream import KiteWire
+from duckbourse.brokers.zerodha.stream import KiteProtocol
 from duckbourse.errors import ConfigurationError
 from duckbourse.settings import settings
-from duckbourse.streaming.recorder import Heading, Recorder
-from duckbourse.streaming.replay import Replay, recorded_ticks, replay_of, replay_of_recorded
-from duckbourse.streaming.simulated import Walk, simulated
+from duckbourse.streaming.recorder import LogHeader, Recorder
+from duckbourse.streaming.replay import Replay, recorded_ticks, replay_minutes, replay_recorded
+from duckbourse.streaming.simulated import RandomWalk, simulate_ticks
 from duckbourse.streaming.websocket import WebSocketFeed
 from duckbourse.trading.publication import Publication
 from duckbourse.trading.scans import LiveScans
@@ -25,14 +25,14 @@ from duckbourse.warehouse import open_published
 
 log = structlog.get_logger()
 
-# what comes late is recorded
+# late ticks are still recorded this long after the close
 AFTER_CLOSE = timedelta(minutes=1)
-# of each share; its bars then have some five a minute
+# per symbol: about five ticks per minute bar
 SIMULATED_TICKS = 2_000
 
 
 class Source(StrEnum):
-    """What a session is traded on."""
+    """The source of a session's ticks."""
 
     MINUTES = "minutes"
     TICKS = "ticks"
@@ -40,33 +40,33 @@ class Source(StrEnum):
     ZERODHA = "zerodha"
 
 
-def feed_of(
+def open_feed(
     publication: Publication, source: Source, *, speed: float, seed: int, instruments: Path | None
 ) -> Replay | WebSocketFeed:
     """
-    Return the ticks of a publication's session.
+    Return the feed of a publication's session.
 
-    `speed` and `seed` are of what is replayed or made up, `instruments` is Kite's list. Raise
-    ConfigurationError or BadInput where there are none.
+    `speed` applies to a replay or simulation, `seed` to a simulation; `instruments` is Kite's
+    instrument list. Raise ConfigurationError or BadInput if the source has no ticks.
     """
     day, calendar = publication.session_date, publication.limits.calendar
     match source:
         case Source.ZERODHA:
-            return _streamed(publication, instruments)
+            return _kite_feed(publication, instruments)
         case Source.SIMULATED:
-            return _simulated(publication, speed, seed)
+            return _simulated_feed(publication, speed, seed)
         case Source.TICKS:
             folder, known = settings().raw / "ticks", publication.instruments
-            return replay_of_recorded(folder, day, calendar, known, speed)
+            return replay_recorded(folder, day, calendar, known, speed)
         case Source.MINUTES:
-            return _minutes(publication, speed)
+            return _minute_replay(publication, speed)
 
 
-def _minutes(publication: Publication, speed: float) -> Replay:
+def _minute_replay(publication: Publication, speed: float) -> Replay:
     day, calendar = publication.session_date, publication.limits.calendar
     connection = open_published()
     try:
-        feed = replay_of(
+        feed = replay_minutes(
             connection, day, calendar, publication.zone, publication.instruments, speed
         )
     finally:
@@ -74,33 +74,33 @@ def _minutes(publication: Publication, speed: float) -> Replay:
     if feed.start == feed.end:
         raise ConfigurationError(
             f"there are no minute bars of {day} to replay",
-            "name another session with --date, or deliver its minutes with `./bourse ingest`",
+            "choose another session with --date, or load its minutes with `./bourse ingest`",
         )
     return feed
 
 
 def kite_access(instruments: Path | None) -> tuple[SecretStr, SecretStr, Path]:
     """
-    Return the API key, today's access token and Kite's list of instruments.
+    Return the API key, today's access token and the path of Kite's instrument list.
 
-    Raise ConfigurationError for the one that is missing. This is checked before the calendar, so
-    that missing setup is reported on any day.
+    Raise ConfigurationError for whichever is missing. This runs before the calendar check, so that
+    missing setup is reported on any day.
     """
     api_key, access_token = settings().kite_api_key, settings().kite_access_token
     if api_key is None or access_token is None:
         raise ConfigurationError(
-            "there is no key or no access token for Kite",
+            "the API key or the access token for Kite is missing",
             "set BOURSE_KITE_API_KEY and today's BOURSE_KITE_ACCESS_TOKEN, or put them into .env",
         )
     if instruments is None:
         raise ConfigurationError(
-            "what Kite calls the instruments is not known",
-            "download https://api.kite.trade/instruments/NSE and name it with --instruments",
+            "Kite's instrument list is missing",
+            "download https://api.kite.trade/instruments/NSE and pass it with --instruments",
         )
     return api_key, access_token, instruments
 
 
-def _streamed(publication: Publication, instruments: Path | None) -> WebSocketFeed:
+def _kite_feed(publication: Publication, instruments: Path | None) -> WebSocketFeed:
     api_key, access_token, path = kite_access(instruments)
     calendar = publication.limits.calendar
     tokens: dict[str, int] = {}
@@ -109,45 +109,49 @@ def _streamed(publication: Publication, instruments: Path | None) -> WebSocketFe
     if not tokens:
         raise ConfigurationError(
             f"{path} has none of the {len(publication.instruments)} symbols of {calendar}",
-            "their names in instruments.csv must be Kite's, such as INFY or NSE:INFY",
+            "symbols in instruments.csv must use Kite's names, such as INFY or NSE:INFY",
         )
-    wire = KiteWire(
+    protocol = KiteProtocol(
         api_key,
         access_token,
         tokens,
-        on_order=lambda update: log.info("order update of Kite", order_id=update.get("order_id")),
+        on_order=lambda update: log.info("order update from Kite", order_id=update.get("order_id")),
         root=settings().kite_url,
     )
     opens, closes = publication.opens_at, publication.closes_at
     return WebSocketFeed(
-        wire, is_open=lambda: opens <= clock.now() < closes, ends_at=closes + AFTER_CLOSE
+        protocol, is_open=lambda: opens <= clock.now() < closes, ends_at=closes + AFTER_CLOSE
     )
 
 
-def recorder_of(publication: Publication, feed: WebSocketFeed, scans: LiveScans | None) -> Recorder:
-    """Return what records, after telling the scans what was recorded before."""
+def start_recorder(
+    publication: Publication, feed: WebSocketFeed, scans: LiveScans | None
+) -> Recorder:
+    """Return a recorder of the session; the scans catch up on the ticks recorded earlier."""
     calendar, day = publication.limits.calendar, publication.session_date
     folder = settings().raw / "ticks"
-    heading = Heading(
+    header = LogHeader(
         session_date=day,
         calendar=calendar,
         source=feed.name.lower(),
         recording=publication.limits.account,
         symbols=feed.symbols,
     )
-    recorder = Recorder(folder, heading)
+    recorder = Recorder(folder, header)
     if scans is not None:
-        scans.go_on_after(recorded_ticks(folder, day, calendar, feed.symbols))
+        scans.catch_up(recorded_ticks(folder, day, calendar, feed.symbols))
     return recorder
 
 
-def _simulated(publication: Publication, speed: float, seed: int) -> Replay:
+def _simulated_feed(publication: Publication, speed: float, seed: int) -> Replay:
     walks = [
-        Walk(symbol, known.previous_close, known.tick_size)
+        RandomWalk(symbol, known.previous_close, known.tick_size)
         for symbol, known in sorted(publication.instruments.items())
         if known.previous_close is not None
     ]
-    records = simulated(walks, publication.opens_at, publication.closes_at, SIMULATED_TICKS, seed)
+    records = simulate_ticks(
+        walks, publication.opens_at, publication.closes_at, SIMULATED_TICKS, seed
+    )
     symbols = tuple(walk.symbol for walk in walks)
     name = f"simulation of {publication.session_date}"
-    return Replay(records, symbols, name, speed, is_made_up=True)
+    return Replay(records, symbols, name, speed, is_synthetic=True)

@@ -1,11 +1,12 @@
 """
-The loop: ticks in; exits, wishes and checks; orders out; and what the broker says, taken in.
+The trading loop: ticks in; exits, strategy and checks; orders out; and the broker's updates.
 
-On every batch of ticks, in this order: they are recorded; the broker's news, the prices, exits,
-square-off and the loss of the day, then the strategy's wishes. Exits are outside the strategy: they
-run when it does not, and when ticks cannot be recorded or the session cannot be scanned. Commands
-from outside (halt, resume, square off) are files in the account's folder, so that they reach a loop
-that is too busy to listen and outlive one that was killed.
+Each batch of ticks is handled in this order: record and scan the ticks, update prices, handle the
+broker's updates and commands, evaluate exits, check the square-off time and the daily loss, then
+ask the strategy for orders. Exits do not depend on the strategy: they run when it does not, and
+also when ticks cannot be recorded or the session cannot be scanned. Commands from outside (halt,
+resume, square off) are files in the session folder, so they reach a loop that is too busy to listen
+and outlive one that was killed.
 """
 
 from __future__ import annotations
@@ -29,33 +30,33 @@ from duckbourse.orders.events import TradingState
 from duckbourse.orders.manager import Manager
 from duckbourse.orders.order import Order, Reason, Request
 from duckbourse.risk import exits
-from duckbourse.risk.checks import View, check
-from duckbourse.streaming.feed import Feed, Records, conflated, microseconds
+from duckbourse.risk.checks import OrderContext, pre_trade_check
+from duckbourse.streaming.feed import Feed, Records, conflate, microseconds
 from duckbourse.streaming.prices import LastPrices, price_bounds
 from duckbourse.streaming.recorder import Recorder
-from duckbourse.trading.commands import Command, taken
-from duckbourse.trading.publication import Publication, Signal, following_order
+from duckbourse.trading.commands import Command, pending
+from duckbourse.trading.publication import Publication, Signal, signal_order
 from duckbourse.trading.scans import LiveScans
 from duckbourse.trading.strategy import Strategy, exit_of
 
 log = structlog.get_logger()
 
-# an exit that was refused is tried again after so long, and this often; then a human must look
-EXIT_PAUSE = timedelta(seconds=1)
+# a rejected exit is retried after this delay and at most this often; then a human must intervene
+EXIT_RETRY_DELAY = timedelta(seconds=1)
 MAX_EXIT_ATTEMPTS = 10
-# without a tick for so long, the rest is looked after
+# without a tick for this long, the loop handles everything else
 IDLE_SECONDS = 0.5
-# how often it is looked whether something newer was published
-LOOK_SECONDS = 1.0
+# how often to look for a newer publication
+REFRESH_SECONDS = 1.0
 
 
 class Trader:
     """
-    One account in one session.
+    Trades one account in one session.
 
-    `prices` are the last ones, with their instants. `each` is called after every batch, for a
-    screen. `scans` are asked for signals beside those that were published, `recorder` writes down
-    what comes, and `newer` returns a publication that took the place of the last one, if one did.
+    `prices` are the last prices with their instants. `on_batch` is called after every batch, for a
+    display. `scans` find signals in addition to the published ones, `recorder` writes the ticks to
+    disk, and `newer` returns a publication that replaced the last one, or None.
     """
 
     def __init__(
@@ -66,12 +67,12 @@ class Trader:
         feed: Feed,
         strategy: Strategy,
         folder: Path,
-        each: Callable[[Trader], None] = lambda _: None,
+        on_batch: Callable[[Trader], None] = lambda _: None,
         *,
         scans: LiveScans | None = None,
         recorder: Recorder | None = None,
         newer: Callable[[], Publication | None] = lambda: None,
-        look_seconds: float = LOOK_SECONDS,
+        refresh_seconds: float = REFRESH_SECONDS,
     ) -> None:
         self.publication = publication
         self.manager = manager
@@ -79,30 +80,29 @@ class Trader:
         self.feed = feed
         self.strategy: Strategy | None = strategy
         self.folder = folder
-        self.each = each
+        self.on_batch = on_batch
         self.scans = scans
         self.recorder = recorder
         self.newer = newer
-        self.look_seconds = look_seconds
+        self.refresh_seconds = refresh_seconds
         self.prices = LastPrices(feed.symbols)
         self._places = {symbol: place for place, symbol in enumerate(feed.symbols)}
-        self._least, self._most = price_bounds(
+        self._min_prices, self._max_prices = price_bounds(
             feed.symbols,
             {symbol: known.previous_close for symbol, known in publication.instruments.items()},
         )
         self.tick_count = 0
-        # ticks that were of no session, of another day or at no possible price: recorded, and not
-        # traded on
+        # ticks outside the session's hours or at an impossible price: recorded, but not traded on
         self.stray_tick_count = 0
-        # ticks lost to a full disk: the recording has a gap, and no position was opened on them
+        # ticks lost to a full disk: the recording has a gap, and no position is opened on them
         self.unrecorded_tick_count = 0
         self.is_stream_ready = False
-        self.feed_trouble = ""
-        self._found: dict[str, Signal] = {}
-        self._looked_at = -math.inf
+        self.feed_problem = ""
+        self._live_signals: dict[str, Signal] = {}
+        self._refreshed_at = -math.inf
         self._loading: asyncio.Task[Publication | None] | None = None
-        # where the levels of the loop are told, such as equity
-        self.levels: Callable[[str, float], None] | None = None
+        # sets a gauge of the loop, such as equity
+        self.gauges: Callable[[str, float], None] | None = None
         self._sent_at: list[datetime] = []
         self._last_exit: dict[str, datetime] = {}
 
@@ -112,10 +112,10 @@ class Trader:
 
     async def start(self) -> tuple[str, ...]:
         """
-        Ask the broker for everything, and trade if it agrees with the book.
+        Reconcile with the broker, and become active if it agrees with the book.
 
-        Return the differences; where there are some it stays halted. A halt that somebody called
-        for stands until it is lifted.
+        Return the differences; with any, the account stays halted. Any other halt stands until it
+        is lifted.
         """
         was_halted = self.book.event_count > 0 and self.book.state is TradingState.HALTED
         reason = self.book.state_reason
@@ -132,10 +132,10 @@ class Trader:
                     equity_amount=self.book.equity_amount(self.prices),
                 )
             )
-        self._tell_publication()
+        self._record_publication()
         return differences
 
-    def _tell_publication(self) -> None:
+    def _record_publication(self) -> None:
         if self.book.build_id != self.publication.build_id:
             self.manager.record(
                 events.PublicationLoaded(
@@ -147,10 +147,10 @@ class Trader:
 
     async def run(self) -> None:
         """
-        Trade until the feed ends; what is open then expires.
+        Trade until the feed ends; open orders then expire.
 
-        Where no tick comes, commands and the time of day are still looked at. A feed that cannot go
-        on halts, and raises BrokerError.
+        Without ticks, commands and the time of day are still handled. If the feed fails for good,
+        halt and raise BrokerError.
         """
         batches = self.feed.ticks()
         try:
@@ -158,23 +158,23 @@ class Trader:
             while True:
                 done, _ = await asyncio.wait({coming}, timeout=IDLE_SECONDS)
                 if not done:
-                    await self._act()
+                    await self._step()
                 elif (records := coming.result()) is None:
                     break
                 else:
                     await self.on_records(records)
                     coming = asyncio.ensure_future(anext(batches, None))
-                self.each(self)
+                self.on_batch(self)
         except BrokerError as error:
             self.manager.set_state(TradingState.HALTED, str(error), "feed")
             raise
         self.broker.end_session()
-        self._take_news()
-        await self.manager.drained()
-        self.each(self)
+        self._poll_broker()
+        await self.manager.wait_idle()
+        self.on_batch(self)
 
     async def on_records(self, records: Records) -> None:
-        """Write down what came, take it in, and do what it calls for."""
+        """Record a batch of ticks, update prices, and act on them."""
         if self.recorder is not None:
             try:
                 self.recorder.write(records)
@@ -182,30 +182,30 @@ class Trader:
                 if not self.unrecorded_tick_count:
                     log.error("ticks are not recorded", error=str(error))
                 self.unrecorded_tick_count += len(records)
-                self._keep_to(TradingState.HALTED, str(error), "recorder")
+                self._downgrade_to(TradingState.HALTED, str(error), "recorder")
         if self.scans is not None:
             await self._scan(self.scans, records)
-        await self._swap()
+        await self._refresh_publication()
         of_session = self._of_session(records)
         self.stray_tick_count += len(records) - len(of_session)
         self.tick_count += len(of_session)
         if len(of_session):
             self.is_stream_ready = True
-            self.prices.take(of_session)
-            self._fill(of_session)
-        await self._act()
+            self.prices.update(of_session)
+            self._fill_orders(of_session)
+        await self._step()
 
-    def _fill(self, records: Records) -> None:
-        """Tell the broker of the ticks of what it has orders of."""
+    def _fill_orders(self, records: Records) -> None:
+        """Pass the ticks of symbols with open orders to the broker."""
         places = [
             self._places[symbol]
-            for symbol in self.broker.symbols_of_orders()
+            for symbol in self.broker.symbols_with_open_orders()
             if symbol in self._places
         ]
         if not places:
             return
         of_orders = records[np.isin(records["symbol"], places)]
-        for tick in conflated(of_orders, self.feed.symbols, self.feed.is_made_up):
+        for tick in conflate(of_orders, self.feed.symbols, self.feed.is_synthetic):
             self.broker.on_tick(tick)
 
     def _of_session(self, records: Records) -> Records:
@@ -213,27 +213,27 @@ class Trader:
         traded_at = records["traded_at"]
         price, places = records["price"], records["symbol"]
         is_good = (traded_at >= opens) & (traded_at < closes)
-        is_good &= (price >= self._least[places]) & (price <= self._most[places])
+        is_good &= (price >= self._min_prices[places]) & (price <= self._max_prices[places])
         return records if is_good.all() else records[is_good]
 
     async def _scan(self, scans: LiveScans, records: Records) -> None:
         try:
             found = await scans.on_ticks(records, clock.now())
-        except Exception as error:  # whatever it was: nothing more is found, and exits go on
+        except Exception as error:  # whatever it is, scanning stops and exits continue
             log.exception("scan failed")
-            self._keep_to(TradingState.REDUCING, f"a scan failed: {error}", "scans")
+            self._downgrade_to(TradingState.REDUCING, f"a scan failed: {error}", "scans")
             self.scans = None
             return
         if found:
             log.info("signals found", count=len(found), known_at=found[0].known_at.isoformat())
-            self._found |= {signal.signal_id: signal for signal in found}
-            self._follow(self.publication)
+            self._live_signals |= {signal.signal_id: signal for signal in found}
+            self._use_publication(self.publication)
 
-    async def _swap(self) -> None:
-        """Go over to a newer publication, if there is one; it is read beside the loop."""
+    async def _refresh_publication(self) -> None:
+        """Switch to a newer publication if there is one; it is loaded in a thread."""
         if self._loading is None:
-            if clock.elapsed_seconds() - self._looked_at >= self.look_seconds:
-                self._looked_at = clock.elapsed_seconds()
+            if clock.elapsed_seconds() - self._refreshed_at >= self.refresh_seconds:
+                self._refreshed_at = clock.elapsed_seconds()
                 self._loading = asyncio.create_task(asyncio.to_thread(self.newer))
             return
         if not self._loading.done():
@@ -245,41 +245,41 @@ class Trader:
             log.warning("newer publication not loaded", error=str(error))
             return
         if publication is not None:
-            self._follow(publication)
-            self._tell_publication()
-            log.info("publication", build_id=publication.build_id)
+            self._use_publication(publication)
+            self._record_publication()
+            log.info("publication loaded", build_id=publication.build_id)
 
-    def _follow(self, publication: Publication) -> None:
-        signals = {signal.signal_id: signal for signal in publication.signals} | self._found
-        ordered = sorted(signals.values(), key=following_order)
+    def _use_publication(self, publication: Publication) -> None:
+        signals = {signal.signal_id: signal for signal in publication.signals} | self._live_signals
+        ordered = sorted(signals.values(), key=signal_order)
         self.publication = replace(publication, signals=tuple(ordered))
 
-    def _keep_to(self, state: TradingState, reason: str, by: str) -> None:
+    def _downgrade_to(self, state: TradingState, reason: str, by: str) -> None:
         if self.book.state is TradingState.ACTIVE:
             self.manager.set_state(state, reason, by)
 
-    def on_health(self, what: str, is_well: bool) -> None:
-        """Hear from the feed: on one that is not well nothing is opened, until a tick comes."""
-        self.feed_trouble = "" if is_well else what
-        if not is_well:
+    def on_health(self, what: str, is_healthy: bool) -> None:
+        """Handle a change of the feed's health; if unhealthy, open nothing until the next tick."""
+        self.feed_problem = "" if is_healthy else what
+        if not is_healthy:
             self.is_stream_ready = False
 
-    async def _act(self) -> None:
-        """Do what ticks, the time, the broker and people call for."""
-        self._take_news()
+    async def _step(self) -> None:
+        """Act on the broker's updates, commands, exits, daily limits and the strategy."""
+        self._poll_broker()
         self.manager.check_journal()
-        for command in taken(self.folder):
-            await self._obey(command)
+        for command in pending(self.folder):
+            await self._handle_command(command)
         await self._exits()
-        await self._limits_of_the_day()
+        await self._check_daily_limits()
         if self.book.state is not TradingState.HALTED:
-            for request in self._wishes():
+            for request in self._generate_orders():
                 await self._place(request)
-        if self.levels is not None:
-            self._tell_levels(self.levels)
+        if self.gauges is not None:
+            self._set_gauges(self.gauges)
 
-    def unhealthy(self) -> list[str]:
-        """Return why the loop is not trading, or not as it should; nothing is well."""
+    def health_problems(self) -> list[str]:
+        """Return the reasons why the loop is not trading normally; empty if healthy."""
         reasons = []
         if self.book.state is not TradingState.ACTIVE:
             reasons.append(f"{self.book.state}: {self.book.state_reason}")
@@ -288,39 +288,41 @@ class Trader:
         if self.unrecorded_tick_count:
             reasons.append(f"{self.unrecorded_tick_count:,} ticks were not recorded")
         if not self.is_stream_ready:
-            reasons.append(self.feed_trouble or "no tick yet")
+            reasons.append(self.feed_problem or "no tick yet")
         return reasons
 
-    def _wishes(self) -> Sequence[Request]:
+    def _generate_orders(self) -> Sequence[Request]:
         if self.strategy is None:
             return ()
         try:
-            return self.strategy.wishes(self.publication, self.book, self.prices, clock.now())
-        except Exception as error:  # it is somebody's own: it is not asked again, and exits go on
+            return self.strategy.generate_orders(
+                self.publication, self.book, self.prices, clock.now()
+            )
+        except Exception as error:  # user code: it is disabled, and exits continue
             log.exception("strategy failed")
-            self._keep_to(TradingState.REDUCING, f"the strategy failed: {error!r}", "strategy")
+            self._downgrade_to(TradingState.REDUCING, f"the strategy failed: {error!r}", "strategy")
             self.strategy = None
             return ()
 
-    def _tell_levels(self, told: Callable[[str, float], None]) -> None:
+    def _set_gauges(self, set_gauge: Callable[[str, float], None]) -> None:
         equity = self.book.equity_amount(self.prices)
-        told("equity_amount", float(equity))
-        told("session_pnl_amount", float(equity - self.book.session_start_amount))
-        told("open_orders", len(self.book.live))
-        told("positions", len(self.book.held()))
-        told("ticks", self.tick_count)
-        told("stray_ticks", self.stray_tick_count)
-        told("unrecorded_ticks", self.unrecorded_tick_count)
-        for name, figure in self.feed.figures().items():
-            told(f"feed_{name}", figure)
+        set_gauge("equity_amount", float(equity))
+        set_gauge("session_pnl_amount", float(equity - self.book.session_start_amount))
+        set_gauge("open_orders", len(self.book.live))
+        set_gauge("positions", len(self.book.open_positions()))
+        set_gauge("ticks", self.tick_count)
+        set_gauge("stray_ticks", self.stray_tick_count)
+        set_gauge("unrecorded_ticks", self.unrecorded_tick_count)
+        for name, figure in self.feed.counters().items():
+            set_gauge(f"feed_{name}", figure)
 
-    def judge(self, book: Book, request: Request) -> None:
-        """Check an order; it is what the manager asks before each."""
+    def pre_trade_check(self, book: Book, request: Request) -> None:
+        """Check an order before the manager sends it; raise OrderDeniedError if it may not be."""
         now = clock.now()
         self._sent_at = [at for at in self._sent_at if now - at < timedelta(seconds=1)]
         limits = self.publication.limits
-        check(
-            View(
+        pre_trade_check(
+            OrderContext(
                 request,
                 book,
                 now=now,
@@ -339,18 +341,20 @@ class Trader:
         self._sent_at.append(now)
 
     async def close_all(self, reason: Reason) -> None:
-        """Cancel what is open and close what is held."""
+        """Cancel open orders and close all positions."""
         await self.manager.cancel_open()
-        self._take_news()
+        self._poll_broker()
         for entry in self._held_entries():
             await self._exit(entry, reason)
 
-    def _take_news(self) -> None:
-        for update in self.broker.told():
-            self.manager.take(update)
+    def _poll_broker(self) -> None:
+        for update in self.broker.poll_updates():
+            self.manager.on_update(update)
 
     def _held_entries(self) -> list[Order]:
-        return [order for order in self.book.entries() if exits.held_quantity(self.book, order)]
+        return [
+            order for order in self.book.held_entries() if exits.held_quantity(self.book, order)
+        ]
 
     async def _exits(self) -> None:
         now = clock.now()
@@ -376,7 +380,7 @@ class Trader:
         if exits.has_live_exit(self.book, entry) or entry.request.symbol not in self.prices:
             return
         last = self._last_exit.get(entry_id)
-        if last is not None and now - last < EXIT_PAUSE:
+        if last is not None and now - last < EXIT_RETRY_DELAY:
             return
         if len(self.book.exits_of(entry_id)) >= MAX_EXIT_ATTEMPTS:
             self.manager.set_state(
@@ -393,11 +397,11 @@ class Trader:
             )
         if entry.state.is_live:
             await self.manager.cancel(entry_id)
-            self._take_news()
+            self._poll_broker()
         quantity = exits.held_quantity(self.book, self.book.orders[entry_id])
         await self._place(exit_of(self.publication, self.book, entry_id, quantity, reason, price))
 
-    async def _limits_of_the_day(self) -> None:
+    async def _check_daily_limits(self) -> None:
         limits = self.publication.limits
         if clock.now() >= self.publication.at(limits.square_off_time):
             await self.close_all(Reason.SQUARE_OFF)
@@ -409,9 +413,9 @@ class Trader:
                 TradingState.HALTED, f"loss={lost:.2f}, max_loss={most:.2f}", "daily loss"
             )
         if self.book.state is TradingState.HALTED and lost >= most:
-            await self.close_all(Reason.KILL)
+            await self.close_all(Reason.DAILY_LOSS)
 
-    async def _obey(self, command: Command) -> None:
+    async def _handle_command(self, command: Command) -> None:
         log.info("command", command=command.name, by=command.by)
         match command.name:
             case "halt":
@@ -419,7 +423,7 @@ class Trader:
                 await self.manager.cancel_open()
             case "resume":
                 if self.book.differences:
-                    log.warning("not resumed", differences=self.book.differences)
+                    log.warning("resume refused", differences=self.book.differences)
                 else:
                     self.manager.set_state(TradingState.ACTIVE, command.reason, command.by)
             case "square-off":

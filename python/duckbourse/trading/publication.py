@@ -1,7 +1,7 @@
 """
-What the loop takes from a publication, loaded whole, so that the file is closed again at once.
+What the loop needs from a publication, loaded completely so that the file is closed again at once.
 
-Times in the file are the exchange's; here they are instants in UTC.
+Times in the file are exchange-local; here they are instants in UTC.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from duckbourse.risk.limits import Covariances, Instrument, Limits
 from duckbourse.settings import settings
 from duckbourse.warehouse import open_published
 
-# half a year: a share that has been listed for so long can be traded
+# half a year: a stock listed for this long can be traded
 COVARIANCE_SESSIONS = 125
 
 
 class Signal(msgspec.Struct, frozen=True, kw_only=True):
-    """A row of `scanners.signals` of the session; `exit_at` and `known_at` are instants."""
+    """A row of the session in `scanners.signals`; `known_at` and `exit_at` are instants in UTC."""
 
     signal_id: str
     scanner: str
@@ -50,8 +50,8 @@ class Publication(msgspec.Struct, frozen=True, kw_only=True):
     """
     One publication, for one account and session.
 
-    `sessions_behind` is how many sessions of the calendar lie between the last that it has bars of
-    and the one that is traded: 0 and 1 are what a build of the prior session has.
+    `sessions_behind` is the number of sessions after the last one with daily bars, up to and
+    including the one being traded: 0 or 1 if the build includes the prior session.
     """
 
     build_id: str
@@ -68,12 +68,12 @@ class Publication(msgspec.Struct, frozen=True, kw_only=True):
     covariances: Covariances
 
     def at(self, of_day: time) -> datetime:
-        """Return the instant of a time of day of the session."""
+        """Return the instant of a time of day in this session."""
         return instant(datetime.combine(self.session_date, of_day), self.zone)
 
 
 def instant(local: datetime, zone: ZoneInfo) -> datetime:
-    """Return an exchange's own time as an instant in UTC."""
+    """Return an exchange-local time as an instant in UTC."""
     return local.replace(tzinfo=zone).astimezone(UTC)
 
 
@@ -84,30 +84,30 @@ def load(
     scanners: frozenset[str],
 ) -> Publication:
     """
-    Read what the account needs for a session, which is the last with minute bars unless given.
+    Read what the account needs for a session; by default the last one with minute bars.
 
-    `scanners` are `scanner` or `scanner.preset`; none is all. Raise ConfigurationError for an
-    account or a session that is not there.
+    `scanners` holds names such as `crp` or `crp.standard`; empty means all. Raise
+    ConfigurationError for an unknown account or session.
     """
-    ask = _Asker(connection)
-    limits = _limits(ask, account)
-    ((zone_name,),) = ask(
+    read = _Reader(connection)
+    limits = _limits(read, account)
+    ((zone_name,),) = read(
         "select timezone from seeds.calendars where calendar = ?", limits.calendar
     )
     zone = ZoneInfo(zone_name)
-    day = session_date or _last_session(ask, limits.calendar)
-    found = ask(
+    day = session_date or _last_session(read, limits.calendar)
+    found = read(
         "select open_ts, close_ts from bars.sessions where calendar = ? and session_date = ?",
         limits.calendar,
         day,
     )
     if not found:
         raise ConfigurationError(
-            f"{day} is no session of {limits.calendar}", "name another with --date"
+            f"{day} is not a session of {limits.calendar}", "choose another with --date"
         )
     (opens, closes) = found[0]
-    instruments = _instruments(ask, limits.calendar, day)
-    build_id, data_version = ask("select build_id, data_version from serving.publication")[0]
+    instruments = _instruments(read, limits.calendar, day)
+    build_id, data_version = read("select build_id, data_version from serving.publication")[0]
     return Publication(
         build_id=build_id,
         data_version=data_version,
@@ -116,14 +116,14 @@ def load(
         session_date=day,
         opens_at=instant(opens, zone),
         closes_at=instant(closes, zone),
-        sessions_behind=_sessions_behind(ask, limits.calendar, day),
+        sessions_behind=_sessions_behind(read, limits.calendar, day),
         instruments=instruments,
-        signals=_signals(ask, limits.calendar, day, zone, scanners),
+        signals=_signals(read, limits.calendar, day, zone, scanners),
         charges=tuple(
             msgspec.convert(row, Charges, strict=False)
-            for row in ask.rows("from seeds.charges where segment = ?", limits.segment)
+            for row in read.rows("from seeds.charges where segment = ?", limits.segment)
         ),
-        covariances=_covariances(ask, sorted(instruments), day),
+        covariances=_covariances(read, sorted(instruments), day),
     )
 
 
@@ -131,11 +131,11 @@ def session_today(account: str) -> date:
     """Return today's session where an account trades; raise ConfigurationError if there is none."""
     connection = open_published()
     try:
-        ask = _Asker(connection)
-        calendar = _limits(ask, account).calendar
-        ((zone_name,),) = ask("select timezone from seeds.calendars where calendar = ?", calendar)
+        read = _Reader(connection)
+        calendar = _limits(read, account).calendar
+        ((zone_name,),) = read("select timezone from seeds.calendars where calendar = ?", calendar)
         today = clock.now().astimezone(ZoneInfo(zone_name)).date()
-        ((is_session, next_session),) = ask(
+        ((is_session, next_session),) = read(
             """
             select coalesce(bool_or(session_date = $2), false), min(session_date)::varchar
             from bars.sessions
@@ -156,20 +156,20 @@ def session_today(account: str) -> date:
     return today
 
 
-def signals_of(
+def to_signals(
     rows: list[dict[str, Any]], zone: ZoneInfo, scanners: frozenset[str]
 ) -> tuple[Signal, ...]:
-    """Return rows of `scanners.signals` as the loop has them, in the order in which it follows."""
+    """Convert rows of `scanners.signals` to signals, in the order in which they are followed."""
     found = [
         msgspec.convert(_signal_row(row, zone), Signal, strict=False)
         for row in rows
         if not scanners or scanners & {row["scanner"], f"{row['scanner']}.{row['preset']}"}
     ]
-    return tuple(sorted(found, key=following_order))
+    return tuple(sorted(found, key=signal_order))
 
 
-def following_order(signal: Signal) -> tuple[datetime, float, str]:
-    """Return what signals are sorted by: the first known, then the best ranked."""
+def signal_order(signal: Signal) -> tuple[datetime, float, str]:
+    """Return the sort key of a signal: earliest first, then best rank."""
     rank = math.inf if signal.signal_rank is None else signal.signal_rank
     return signal.known_at, rank, signal.signal_id
 
@@ -191,9 +191,9 @@ def _signal_row(row: dict[str, Any], zone: ZoneInfo) -> dict[str, Any]:
 
 class Publications:
     """
-    The publications of an account and session, one after the other, as they come.
+    Successive publications for one account and session.
 
-    Without signals they are for a session that is scanned as it comes.
+    Without signals they serve a session that is scanned live.
     """
 
     def __init__(
@@ -213,7 +213,7 @@ class Publications:
         self._seen: tuple[int, int] | None = None
 
     def newer(self) -> Publication | None:
-        """Return what was published since the last time, or None; raise as `load` does."""
+        """Return the publication if it is newer than the last one, or None; raise as `load`."""
         state = self._path.stat() if self._path.exists() else None
         found = (state.st_ino, state.st_mtime_ns) if state else None
         if found is not None and found == self._seen:
@@ -227,8 +227,8 @@ class Publications:
         return publication if self._with_signals else replace(publication, signals=())
 
 
-class _Asker:
-    """A connection that answers with rows; a relation that is not there is told with a remedy."""
+class _Reader:
+    """Queries a connection; a missing relation raises PublicationError with a remedy."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
@@ -245,18 +245,18 @@ class _Asker:
     def rows(self, query: str, *values: object) -> list[dict[str, Any]]:
         found = self(query, *values)
         names = [column[0] for column in self._connection.description or []]
-        return [_plain(dict(zip(names, row, strict=True))) for row in found]
+        return [_decimal_text(dict(zip(names, row, strict=True))) for row in found]
 
 
-def _plain(row: dict[str, Any]) -> dict[str, Any]:
-    # a double of a seed is the decimal that was written there
+def _decimal_text(row: dict[str, Any]) -> dict[str, Any]:
+    # the text of a double from a seed is the decimal written there
     return {name: str(value) if isinstance(value, float) else value for name, value in row.items()}
 
 
-def _limits(ask: _Asker, account: str) -> Limits:
+def _limits(read: _Reader, account: str) -> Limits:
     rows = {
         row["account"]: row
-        for row in ask.rows(
+        for row in read.rows(
             "select * replace (entry_cutoff_time::time as entry_cutoff_time,"
             " square_off_time::time as square_off_time) from seeds.trading_accounts"
         )
@@ -264,25 +264,25 @@ def _limits(ask: _Asker, account: str) -> Limits:
     if account not in rows:
         raise ConfigurationError(
             f"there is no account {account!r}",
-            f"those of seeds/reference/trading_accounts.csv are {', '.join(sorted(rows))}",
+            f"seeds/reference/trading_accounts.csv has {', '.join(sorted(rows))}",
         )
     return msgspec.convert(rows[account], Limits, strict=False)
 
 
-def _last_session(ask: _Asker, calendar: str) -> date:
-    ((day,),) = ask(
+def _last_session(read: _Reader, calendar: str) -> date:
+    ((day,),) = read(
         "select max(session_date) from bars.ohlcv where timeframe = '1m' and calendar = ?", calendar
     )
     if day is None:
         raise ConfigurationError(
             f"there are no minute bars of {calendar} to trade on",
-            "deliver some with `./bourse ingest`, or name another account with --account",
+            "load some with `./bourse ingest`, or choose another account with --account",
         )
     return date.fromisoformat(str(day))
 
 
-def _sessions_behind(ask: _Asker, calendar: str, day: date) -> int:
-    ((count,),) = ask(
+def _sessions_behind(read: _Reader, calendar: str, day: date) -> int:
+    ((count,),) = read(
         """
         select count(*) from bars.sessions
         where calendar = $1 and session_date <= $2 and session_date > (
@@ -295,8 +295,8 @@ def _sessions_behind(ask: _Asker, calendar: str, day: date) -> int:
     return int(count)
 
 
-def _instruments(ask: _Asker, calendar: str, day: date) -> dict[str, Instrument]:
-    rows = ask.rows(
+def _instruments(read: _Reader, calendar: str, day: date) -> dict[str, Instrument]:
+    rows = read.rows(
         """
         select symbol, sector, tick_size, lot_size, freeze_quantity, price_band_pct,
             arg_max(close, session_date) filter (where session_date < $2)::decimal(18, 6)
@@ -313,14 +313,14 @@ def _instruments(ask: _Asker, calendar: str, day: date) -> dict[str, Instrument]
 
 
 def _signals(
-    ask: _Asker, calendar: str, day: date, zone: ZoneInfo, scanners: frozenset[str]
+    read: _Reader, calendar: str, day: date, zone: ZoneInfo, scanners: frozenset[str]
 ) -> tuple[Signal, ...]:
-    rows = ask.rows("from scanners.signals where calendar = ? and session_date = ?", calendar, day)
-    return signals_of(rows, zone, scanners)
+    rows = read.rows("from scanners.signals where calendar = ? and session_date = ?", calendar, day)
+    return to_signals(rows, zone, scanners)
 
 
-def _covariances(ask: _Asker, symbols: list[str], day: date) -> Covariances:
-    rows = ask(
+def _covariances(read: _Reader, symbols: list[str], day: date) -> Covariances:
+    rows = read(
         f"""
         select symbol, other_symbol, covariance
         from rolling_covariances($1, {COVARIANCE_SESSIONS})

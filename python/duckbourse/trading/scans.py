@@ -1,4 +1,4 @@
-"""The session's own scans, while it is traded: ticks in, and at each cutoff the signals."""
+"""Live scans of the session being traded: ticks in, and signals at each cutoff."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ from typing import Any
 
 from duckbourse.streaming.feed import Records
 from duckbourse.streaming.live import LiveSession
-from duckbourse.trading.publication import Publication, Signal, signals_of
+from duckbourse.trading.publication import Publication, Signal, to_signals
 
-# so many ticks are made into minutes before a scan is due, so that memory is flat
-MAX_WAITING = 100_000
+# build minutes at the latest after this many ticks, so that memory stays flat
+MAX_PENDING = 100_000
 
 
 class LiveScans:
     """
-    What is found in a session as its ticks come.
+    Finds the signals of a session as its ticks arrive.
 
-    A scan takes as long as some hundred batches of ticks, so it runs beside the loop, which goes on
-    with exits meanwhile; one that `waits` has the clock of its ticks and stands still for it.
+    A scan takes as long as a few hundred batches of ticks, so it runs in a thread while the loop
+    continues with exits. If `waits`, as in a replay whose clock is its ticks, the loop waits for
+    the scan.
     """
 
     def __init__(
@@ -37,62 +38,63 @@ class LiveScans:
         self._zone = publication.zone
         self._scanners = scanners
         self._waits = waits
-        # in the time of the exchange
+        # cutoffs still to come, exchange-local
         self._due = [
             datetime.combine(publication.session_date, cutoff) for cutoff in session.cutoffs()
         ]
-        self._came: list[Records] = []
-        self._waiting_count = 0
+        self._pending: list[Records] = []
+        self._pending_count = 0
         self._worker = ThreadPoolExecutor(1, "scans")
         self._running: Future[tuple[Signal, ...]] | None = None
 
-    def go_on_after(self, records: Records) -> None:
-        """Take in what came of the session before it was broken off."""
-        self._take(records)
+    def catch_up(self, records: Records) -> None:
+        """Add the ticks received before an interruption."""
+        self._add(records)
 
     def close(self) -> None:
-        """Let the scan that is running end, and forget the session."""
+        """Wait for a running scan, then close the session."""
         self._worker.shutdown()
         self.session.close()
 
     async def on_ticks(self, records: Records, now: datetime) -> tuple[Signal, ...]:
         """
-        Take in ticks that came now, and return signals that were found since the last time.
+        Add ticks received now; return the signals found since the last call.
 
-        A scan is due when its cutoff is past, and the time for late ticks too; these are none.
+        A scan is due once its cutoff and the allowance for late ticks have passed, so the ticks of
+        this call are not part of it.
         """
-        over = self._over_by(now)
-        is_due = self._waiting_count >= MAX_WAITING or (bool(self._due) and self._due[0] <= over)
+        over = self._completed_until(now)
+        is_due = self._pending_count >= MAX_PENDING or (bool(self._due) and self._due[0] <= over)
         if is_due and self._running is None:
             cutoffs = [cutoff for cutoff in self._due if cutoff <= over]
             self._due = self._due[len(cutoffs) :]
-            self._running = self._worker.submit(self._known, self._came, cutoffs, over)
-            self._came, self._waiting_count = [], 0
-        self._take(records)
+            self._running = self._worker.submit(self._scan, self._pending, cutoffs, over)
+            self._pending, self._pending_count = [], 0
+        self._add(records)
         if self._running is None or not (self._waits or self._running.done()):
             return ()
         found = await asyncio.wrap_future(self._running)
         self._running = None
         return found
 
-    def _take(self, records: Records) -> None:
-        self._came.append(records)
-        self._waiting_count += len(records)
+    def _add(self, records: Records) -> None:
+        self._pending.append(records)
+        self._pending_count += len(records)
 
-    def _over_by(self, now: datetime) -> datetime:
-        """Return the start of the first minute that is not over, in the time of the exchange."""
-        # a tick that comes in the last instant is not late yet
+    def _completed_until(self, now: datetime) -> datetime:
+        """Return the start of the first incomplete minute, exchange-local."""
+        # a tick at the last instant of the allowance is not late yet
         last = now - self.session.late - timedelta.resolution
         return last.astimezone(self._zone).replace(second=0, microsecond=0, tzinfo=None)
 
-    def _known(
-        self, came: list[Records], cutoffs: list[datetime], over: datetime
+    def _scan(
+        self, pending: list[Records], cutoffs: list[datetime], over: datetime
     ) -> tuple[Signal, ...]:
-        for records in came:
+        for records in pending:
             self.session.add_ticks(records, self._symbols)
         rows: list[dict[str, Any]] = []
         for cutoff in cutoffs:
-            self.session.know_until(cutoff)
+            self.session.advance_to(cutoff)
             rows += self.session.signals(cutoff.time())
         self.session.end_minutes(over)
-        return signals_of(rows, self._zone, self._scanners)
+        return to_signals(rows, self._zone, self._scanners)

@@ -1,4 +1,4 @@
-"""A session of an account from its start to its end, with everything put together."""
+"""A trading session of an account from start to end, with all its parts wired together."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 import structlog
 
 from duckbourse import clock
-from duckbourse.brokers.paper import PaperBroker, Rules
+from duckbourse.brokers.paper import FillRules, PaperBroker
 from duckbourse.errors import BrokerError
-from duckbourse.orders.book import replayed
+from duckbourse.orders.book import rebuild_book
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.journal import open_journal
 from duckbourse.orders.manager import Manager
@@ -22,10 +22,10 @@ from duckbourse.streaming.replay import Replay
 from duckbourse.streaming.websocket import WebSocketFeed
 from duckbourse.telemetry.metrics import Metrics, MetricsServer
 from duckbourse.telemetry.notify import Notifier
-from duckbourse.trading.desk import Desk
 from duckbourse.trading.loop import Trader
 from duckbourse.trading.publication import Publication
 from duckbourse.trading.scans import LiveScans
+from duckbourse.trading.session_folder import SessionFolder
 from duckbourse.trading.strategy import SignalStrategy
 
 LOG = "trade.log"
@@ -33,10 +33,10 @@ LOG = "trade.log"
 
 def trade_session(
     publication: Publication,
-    desk: Desk,
+    folder: SessionFolder,
     feed: Replay | WebSocketFeed,
-    rules: Rules,
-    each: Callable[[Trader], None],
+    rules: FillRules,
+    on_batch: Callable[[Trader], None],
     metrics_port: int | None = None,
     *,
     scans: LiveScans | None = None,
@@ -44,31 +44,30 @@ def trade_session(
     newer: Callable[[], Publication | None] = lambda: None,
 ) -> tuple[Trader, tuple[str, ...]]:
     """
-    Trade a session with the paper broker, and return what there is at its end.
+    Trade a session with the paper broker; return the trader and the reconciliation differences.
 
-    The clock of a replay is the feed's. A session that was broken off goes on after its last event.
-    The second is where the broker and the book differ; then nothing is traded. `scans`, `recorder`
-    and `newer` are as in Trader.
+    With differences, nothing is traded. In a replay, the feed's time is the clock. An interrupted
+    session resumes after its last event. `scans`, `recorder` and `newer` are as in Trader.
     """
-    with _logged_to(desk.folder / LOG), _timed_by(feed):
-        journal, told = open_journal(desk.folder)
+    with _log_to(folder.path / LOG), _replay_clock(feed):
+        journal, recorded = open_journal(folder.path)
         broker = PaperBroker(
-            desk.folder,
+            folder.path,
             {symbol: known.tick_size for symbol, known in publication.instruments.items()},
-            desk.capital_amount,
+            folder.capital_amount,
             rules,
         )
         try:
-            if told and isinstance(feed, Replay):
-                before = feed.go_on_after(max(event.at for event in told))
+            if recorded and isinstance(feed, Replay):
+                before = feed.resume_after(max(event.at for event in recorded))
                 if scans is not None:
-                    scans.go_on_after(before)
-            book = replayed(desk.capital_amount, told, lambda _: None)
+                    scans.catch_up(before)
+            book = rebuild_book(folder.capital_amount, recorded, lambda _: None)
             manager = Manager(
                 book,
                 journal,
                 broker,
-                check=lambda book, request: trader.judge(book, request),
+                check=lambda book, request: trader.pre_trade_check(book, request),
                 charges=publication.charges,
             )
             trader = Trader(
@@ -77,15 +76,15 @@ def trade_session(
                 broker,
                 feed,
                 SignalStrategy(),
-                desk.folder,
-                each,
+                folder.path,
+                on_batch,
                 scans=scans,
                 recorder=recorder,
                 newer=newer,
             )
             if isinstance(feed, WebSocketFeed):
                 feed.on_health = trader.on_health
-            with _watched(trader, metrics_port):
+            with _monitoring(trader, metrics_port):
                 differences = asyncio.run(_run(trader))
         finally:
             broker.close()
@@ -97,26 +96,26 @@ def trade_session(
     return trader, differences
 
 
-def _timed_by(feed: Replay | WebSocketFeed) -> AbstractContextManager[None]:
+def _replay_clock(feed: Replay | WebSocketFeed) -> AbstractContextManager[None]:
     if isinstance(feed, Replay):
-        return clock.told_by(lambda: feed.at)
+        return clock.driven_by(lambda: feed.at)
     return nullcontext()
 
 
 @contextmanager
-def _watched(trader: Trader, port: int | None) -> Iterator[None]:
+def _monitoring(trader: Trader, port: int | None) -> Iterator[None]:
     account = trader.publication.limits.account
     notifier = Notifier(account, settings())
-    trader.manager.listeners.append(notifier.heard)
+    trader.manager.listeners.append(notifier.on_event)
     server: MetricsServer | None = None
     if port is not None:
         metrics = Metrics(account)
         secret = settings().metrics_token
         server = MetricsServer(
-            metrics, trader.unhealthy, port, secret.get_secret_value() if secret else ""
+            metrics, trader.health_problems, port, secret.get_secret_value() if secret else ""
         )
-        trader.manager.listeners.append(metrics.heard)
-        trader.levels = metrics.level
+        trader.manager.listeners.append(metrics.on_event)
+        trader.gauges = metrics.set_gauge
     try:
         yield
     finally:
@@ -137,14 +136,14 @@ async def _run(trader: Trader) -> tuple[str, ...]:
 
 
 @contextmanager
-def _logged_to(path: Path) -> Iterator[None]:
-    """Append what is logged to a file; once that is closed, logging is again as it was."""
+def _log_to(path: Path) -> Iterator[None]:
+    """Append the log to a file until the end of the block, then restore the configuration."""
     before = structlog.get_config()
     with path.open("a") as file:
         structlog.configure(
             processors=[
                 structlog.processors.add_log_level,
-                _stamped,
+                _add_time,
                 structlog.processors.format_exc_info,
                 structlog.processors.JSONRenderer(),
             ],
@@ -157,7 +156,7 @@ def _logged_to(path: Path) -> Iterator[None]:
             structlog.configure(**before)
 
 
-def _stamped(
+def _add_time(
     logger: object, name: str, event: structlog.typing.EventDict
 ) -> structlog.typing.EventDict:
     event["at"] = clock.now().isoformat()

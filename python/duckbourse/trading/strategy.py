@@ -1,7 +1,7 @@
 """
-What is bought and sold: a strategy says so, and knows nothing of brokers.
+Strategies decide what to buy and sell; they know nothing of brokers.
 
-A strategy of your own has `wishes` and is given to the Trader in place of SignalStrategy.
+Implement `Strategy` to plug in your own, and pass it to `Trader` in place of SignalStrategy.
 """
 
 from __future__ import annotations
@@ -17,38 +17,38 @@ from duckbourse.risk.limits import Instrument, Limits
 from duckbourse.streaming.prices import Prices
 from duckbourse.trading.publication import Publication, Signal
 
-# a signal that could not be followed for so long is left alone: its price is not the one it saw
+# a signal is dropped if it could not be followed for this long: its price is out of date
 MAX_SIGNAL_AGE = timedelta(minutes=5)
 
 
 class Strategy(Protocol):
-    """Something that wishes for orders."""
+    """Decides which orders to send."""
 
-    def wishes(
+    def generate_orders(
         self, publication: Publication, book: Book, prices: Prices, now: datetime
     ) -> Sequence[Request]:
-        """Return the orders to send now; one that was sent before is not sent again."""
+        """Return the order requests to send now; a request whose id was used is not sent again."""
 
 
 class SignalStrategy:
     """
-    Follow every signal of the session when it is known, with its stop, target, time and size.
+    Follows every signal of the session once it is known, with its stop, target, exit time and size.
 
-    One position a symbol: of several signals the first known, best ranked is followed. The size is
-    `position_pct` of equity, in whole lots, and no more than the account may have of it or the
-    exchange takes in one order.
+    It holds at most one position per symbol: of several signals it follows the earliest, and of
+    simultaneous ones the best ranked. The size is `position_pct` of equity in whole lots, capped by
+    the account's limits and the exchange's freeze quantity.
     """
 
     def __init__(self) -> None:
         self._done: set[str] = set()
 
-    def wishes(
+    def generate_orders(
         self, publication: Publication, book: Book, prices: Prices, now: datetime
     ) -> Sequence[Request]:
         found = []
         fresh_since = now - timedelta(milliseconds=publication.limits.max_tick_age_ms)
-        taken = {held.symbol for held in book.held()}
-        taken |= {order.request.symbol for order in book.open_orders()}
+        busy = {held.symbol for held in book.open_positions()}
+        busy |= {order.request.symbol for order in book.open_orders()}
         for signal in publication.signals:
             if signal.known_at > now:
                 break
@@ -56,26 +56,26 @@ class SignalStrategy:
                 continue
             known = prices.get(signal.symbol)
             if known is None or known[1] < max(signal.known_at, fresh_since):
-                continue  # the first price after it, and none that is old, can be traded at
+                continue  # trade only at a fresh price received after the signal
             self._done.add(signal.signal_id)
-            if signal.symbol in taken or signal.symbol not in publication.instruments:
+            if signal.symbol in busy or signal.symbol not in publication.instruments:
                 continue
             request = entry(publication, book, prices, signal)
             if request is not None:
-                taken.add(signal.symbol)
+                busy.add(signal.symbol)
                 found.append(request)
         return found
 
 
 def entry(publication: Publication, book: Book, prices: Prices, signal: Signal) -> Request | None:
-    """Return the order that follows a signal, or None where not one lot is affordable."""
+    """Return the order that follows a signal, or None if it is smaller than one lot."""
     limits, instrument = publication.limits, publication.instruments[signal.symbol]
     price = prices[signal.symbol][0]
     side = Side.BUY if signal.direction == "long" else Side.SELL
     limit = protected(limits, instrument, side, price)
     equity = book.equity_amount(prices)
-    share = min(signal.position_pct, limits.max_order_pct, limits.max_symbol_pct)
-    quantity = int(equity * share / 100 / limit)
+    pct = min(signal.position_pct, limits.max_order_pct, limits.max_symbol_pct)
+    quantity = int(equity * pct / 100 / limit)
     if instrument.freeze_quantity is not None:
         quantity = min(quantity, instrument.freeze_quantity)
     lots = quantity // instrument.lot_size
@@ -107,7 +107,7 @@ def exit_of(
     reason: Reason,
     price: Decimal,
 ) -> Request:
-    """Return the order that closes so much of what an entry opened."""
+    """Return the order that closes this quantity of an entry's position."""
     entered = book.orders[entry_id].request
     side = entered.side.other
     attempt = len(book.exits_of(entry_id)) + 1
@@ -134,7 +134,7 @@ def exit_of(
 
 
 def protected(limits: Limits, instrument: Instrument, side: Side, price: Decimal) -> Decimal:
-    """Return the worst price that a market order may fill at, on the instrument's tick."""
+    """Return the worst price at which a market order may fill, rounded to the tick size."""
     worst = price * (1 + side.sign * limits.protection_pct / 100)
     steps = worst / instrument.tick_size
     rounding = ROUND_FLOOR if side is Side.BUY else ROUND_CEILING

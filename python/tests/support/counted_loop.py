@@ -59,7 +59,7 @@ def run_counted(main: Callable[[CountedLoop], Coroutine[Any, Any, T]]) -> T:
         assert isinstance(loop, CountedLoop)
         began = clock.now()
         with (
-            clock.told_by(lambda: began + timedelta(seconds=loop.seconds)),
+            clock.driven_by(lambda: began + timedelta(seconds=loop.seconds)),
             clock.counted_by(loop.time),
         ):
             return runner.run(main(loop))

@@ -1,1 +1,1 @@
-"""Zerodha, by its Kite API."""
+"""Zerodha, through its Kite API."""

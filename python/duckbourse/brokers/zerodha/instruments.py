@@ -1,4 +1,4 @@
-"""What Kite calls our symbols: its own list of instruments, as it is downloaded."""
+"""Kite's instrument tokens of our symbols, from its instrument list as downloaded."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ QUERY = """
 
 def tokens_in(path: Path, symbols: Iterable[str], exchange: str) -> dict[str, int]:
     """
-    Return the tokens of those symbols that an exchange's part of the list has.
+    Return the instrument tokens of the symbols that the list has for this exchange.
 
-    A symbol is Kite's, such as INFY or NSE:INFY. Raise BadInput where the file is no such list.
+    Symbols are in Kite's form, such as INFY or NSE:INFY. Raise BadInput if the file is not Kite's
+    list.
     """
     with duckdb.connect() as connection:
         try:

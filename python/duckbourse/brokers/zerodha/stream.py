@@ -1,9 +1,9 @@
 """
-What Kite's socket says.
+The messages of Kite's WebSocket.
 
-A frame is the count of its packets, and each packet its length and a body; the most significant
-byte of a number comes first. What a body is shows in its length. Prices are signed: a future can be
-sold below zero, and read as unsigned, as the official client does, -37.63 is 42,949,635.33.
+A frame is a packet count followed by packets; each packet is its length followed by a body. Numbers
+are big-endian. The length identifies the kind of body. Prices are signed: a future can trade below
+zero, and read as unsigned, as the official client does, -37.63 becomes 42,949,635.33.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from duckbourse.streaming.websocket import Instants
 
 log = structlog.get_logger()
 
-MAX_TOKENS = 3000  # of one connection
+MAX_TOKENS = 3000  # per connection
 HEADERS = {"X-Kite-Version": "3"}
 Mode = Literal["ltp", "quote", "full"]
 
@@ -73,7 +73,7 @@ INDEX_FULL = np.dtype([*INDEX_QUOTE.descr, ("exchange_time", ">u4")])
 BODIES = {body.itemsize: body for body in (LTP, QUOTE, FULL, INDEX_QUOTE, INDEX_FULL)}
 COUNT_SIZE = LENGTH_SIZE = 2
 NO_PACKETS = bytes(COUNT_SIZE)
-# what a record wants of each
+# the fields of each body that a record needs
 STRUCTS = {
     LTP.itemsize: Struct(">Ii"),
     QUOTE.itemsize: Struct(">IiI4xI"),
@@ -85,14 +85,14 @@ FEW_BYTES = 12 * FULL.itemsize
 Mask = NDArray[np.bool_]
 
 
-class KiteWire:
+class KiteProtocol:
     """
-    The ticks of instruments, by what Kite calls them; `on_order` is told each update of an order.
+    Kite's messages for a set of instruments; `on_order` receives each order update.
 
-    What cannot be taken is counted: packets of an instrument that was not asked for, packets of an
-    unknown kind or with a price that is negative or that millionths cannot tell, and frames whose
-    lengths do not add up, of which nothing is believed. Shares have no negative prices, and neither
-    have bars: one that came would be a day's low and trip every stop.
+    Invalid input is skipped and counted: packets of an instrument that was not subscribed to,
+    packets of an unknown kind, packets with a price that is negative or not exact in millionths,
+    and whole frames whose lengths do not add up. Negative prices are skipped because stocks and
+    bars never have one: it would become the low of the day and trigger every stop.
     """
 
     name = "Kite"
@@ -110,7 +110,7 @@ class KiteWire:
     ) -> None:
         if not 0 < len(tokens) <= MAX_TOKENS:
             raise ConfigurationError(
-                f"{len(tokens)} instruments on one connection: Kite takes 1 to {MAX_TOKENS}"
+                f"{len(tokens)} instruments on one connection: Kite allows 1 to {MAX_TOKENS}"
             )
         if len(set(tokens.values())) < len(tokens):
             raise ConfigurationError("two symbols have the same instrument token")
@@ -127,13 +127,13 @@ class KiteWire:
         self._places = {token: place for place, (token, _) in enumerate(by_token)}
         self._scales = [price_scale(token) for token, _ in by_token]
         self._multipliers, self._divisors = np.array(self._scales, np.int64).T
-        # most often, all of them have the same scale, and it is exact
+        # usually all instruments share one scale, and it is exact
         self._has_one_scale = set(self._scales) == {(self._scales[0][0], 1)}
-        # of each symbol, the volume that was told last
+        # the last volume received of each symbol
         self._volumes = np.full(len(by_token), -1, np.int64)
 
     def __repr__(self) -> str:
-        return f"<KiteWire of {len(self.symbols)} instruments, {self._mode}>"
+        return f"<KiteProtocol of {len(self.symbols)} instruments, {self._mode}>"
 
     def url(self) -> str:
         api_key, access_token = (secret.get_secret_value() for secret in self._secrets)
@@ -149,25 +149,25 @@ class KiteWire:
     def is_heartbeat(self, frame: bytes) -> bool:
         return len(frame) < COUNT_SIZE or frame == NO_PACKETS
 
-    def hear(self, text: str) -> None:
-        said = json.loads(text)
-        if said["type"] == "order":
-            self._on_order(said["data"])
+    def on_text(self, text: str) -> None:
+        message = json.loads(text)
+        if message["type"] == "order":
+            self._on_order(message["data"])
         else:
-            log.warning("said by Kite", type=said["type"], data=said.get("data"))
+            log.warning("message from Kite", type=message["type"], data=message.get("data"))
 
     def decode(self, frames: list[bytes], received_at: Instants) -> Records:
         if sum(map(len, frames)) < FEW_BYTES:
-            return self._few(frames, received_at.tolist())
-        records = self._alike(frames, received_at)
+            return self._decode_few(frames, received_at.tolist())
+        records = self._decode_uniform(frames, received_at)
         if records is None:
-            records = self._of_any_kind(frames, received_at)
-        self._tell_once(records)
+            records = self._decode_mixed(frames, received_at)
+        self._count_trades_once(records)
         return records
 
-    # frames with equally many packets, all of one kind: what a mode's ticks mostly are
+    # frames with the same number of packets, all of one kind: the usual case for one mode
 
-    def _alike(self, frames: list[bytes], received_at: Instants) -> Records | None:
+    def _decode_uniform(self, frames: list[bytes], received_at: Instants) -> Records | None:
         size = len(frames[0])
         count = int.from_bytes(frames[0][:COUNT_SIZE])
         length = int.from_bytes(frames[0][COUNT_SIZE : COUNT_SIZE + LENGTH_SIZE])
@@ -184,9 +184,9 @@ class KiteWire:
         records = records.reshape(-1)
         return records if is_good.all() else records[is_good.reshape(-1)]
 
-    # frames of which nothing is known
+    # frames of any kind
 
-    def _of_any_kind(self, frames: list[bytes], received_at: Instants) -> Records:
+    def _decode_mixed(self, frames: list[bytes], received_at: Instants) -> Records:
         starts: list[int] = []
         lengths: list[int] = []
         counts = []
@@ -230,9 +230,9 @@ class KiteWire:
         self.bad_packet_count += len(found) - len(known)
         return known
 
-    # so few that they are sooner read one by one
+    # few frames, which are faster to read one by one
 
-    def _few(self, frames: list[bytes], received_at: list[int]) -> Records:
+    def _decode_few(self, frames: list[bytes], received_at: list[int]) -> Records:
         found = []
         for frame, received in zip(frames, received_at, strict=True):
             for start, length in self._packets(frame):
@@ -246,15 +246,15 @@ class KiteWire:
     ) -> tuple[int, ...] | None:
         quantity = bid = ask = traded = exchange_time = 0
         volume = -1
-        told = STRUCTS[length].unpack_from(frame, start)
+        fields = STRUCTS[length].unpack_from(frame, start)
         if length == FULL.itemsize:
-            token, price, quantity, volume, traded, exchange_time, bid, ask = told
+            token, price, quantity, volume, traded, exchange_time, bid, ask = fields
         elif length == QUOTE.itemsize:
-            token, price, quantity, volume = told
+            token, price, quantity, volume = fields
         elif length == INDEX_FULL.itemsize:
-            token, price, exchange_time = told
+            token, price, exchange_time = fields
         else:
-            token, price = told
+            token, price = fields
         place = self._places.get(token)
         if place is None:
             self.unknown_token_count += 1
@@ -279,28 +279,28 @@ class KiteWire:
             ask * multiplier // divisor,
         )
 
-    # many at once
+    # vectorized
 
     def _read(self, bodies: NDArray[Any], received_at: Instants, records: Records) -> Mask:
-        """Make records of bodies of one kind, and return which of them are good."""
-        told = bodies.dtype.names or ()
+        """Write the records of bodies of one kind; return which of them are valid."""
+        names = bodies.dtype.names or ()
         tokens = bodies["token"].astype(np.uint32)
         places = np.minimum(np.searchsorted(self._tokens, tokens), len(self._tokens) - 1)
         is_good: Mask = self._tokens[places] == tokens
         self.unknown_token_count += is_good.size - int(np.count_nonzero(is_good))
         records["symbol"] = places
         records["received_at"] = received_at
-        records["quantity"] = bodies["last_quantity"] if "last_quantity" in told else 0
-        records["cumulative_volume"] = bodies["volume"] if "volume" in told else -1
+        records["quantity"] = bodies["last_quantity"] if "last_quantity" in names else 0
+        records["cumulative_volume"] = bodies["volume"] if "volume" in names else -1
         is_price = self._read_price(bodies["last_price"], places, records["price"])
-        if "bids" in told:
+        if "bids" in names:
             is_price &= self._read_price(bodies["bids"]["price"][..., 0], places, records["bid"])
             is_price &= self._read_price(bodies["asks"]["price"][..., 0], places, records["ask"])
         else:
             records["bid"] = records["ask"] = 0
-        if "exchange_time" in told:
+        if "exchange_time" in names:
             seconds = bodies["exchange_time"].astype(np.int64)
-            if "last_trade_time" in told:
+            if "last_trade_time" in names:
                 traded = bodies["last_trade_time"].astype(np.int64)
                 seconds = np.where(traded > 0, traded, seconds)
             records["traded_at"] = np.where(seconds > 0, seconds * 1_000_000, received_at)
@@ -309,19 +309,19 @@ class KiteWire:
         self.bad_packet_count += int(np.count_nonzero(is_good & ~is_price))
         return is_good & is_price
 
-    def _read_price(self, told: NDArray[Any], places: NDArray[Any], prices: NDArray[Any]) -> Mask:
-        """Write prices in millionths, and return which are exactly that and not negative."""
+    def _read_price(self, raw: NDArray[Any], places: NDArray[Any], prices: NDArray[Any]) -> Mask:
+        """Write prices in millionths; return which of them are exact and not negative."""
         if self._has_one_scale:
-            prices[...] = told.astype(np.int64) * self._multipliers[0]
-            return np.asarray(told >= 0)
-        scaled = told.astype(np.int64) * self._multipliers[places]
+            prices[...] = raw.astype(np.int64) * self._multipliers[0]
+            return np.asarray(raw >= 0)
+        scaled = raw.astype(np.int64) * self._multipliers[places]
         divisors = self._divisors[places]
         prices[...] = scaled // divisors
-        is_price: Mask = (scaled % divisors == 0) & (told >= 0)
+        is_price: Mask = (scaled % divisors == 0) & (raw >= 0)
         return is_price
 
-    def _tell_once(self, records: Records) -> None:
-        """Let a trade have its shares once: it comes again whenever the depth changes."""
+    def _count_trades_once(self, records: Records) -> None:
+        """Count the quantity of a trade once: depth updates repeat the last trade."""
         if not len(records):
             return
         order = np.argsort(records["symbol"], kind="stable")

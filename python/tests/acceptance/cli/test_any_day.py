@@ -149,4 +149,4 @@ def test_commands_reach_the_account_that_traded_last(data: Path) -> None:
     assert bourse(data, "journal", "export").returncode == 0
     for command in ("halt", "resume", "square-off"):
         done = bourse(data, command)
-        assert done.stdout == f"paper_us on 2010-05-28: {command} is asked for\n"
+        assert done.stdout == f"paper_us on 2010-05-28: {command} requested\n"

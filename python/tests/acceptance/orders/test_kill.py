@@ -1,9 +1,10 @@
 """
-A trader that is killed at any instant, again and again, while its venue lives on.
+A trader is killed again and again at random instants while its exchange lives on.
 
-Every round starts the trader on the same journal; it recovers, sends orders, some of them those of
-the round before once more, cancels some, hears of fills, and is killed. What it said it had placed
-is in the journal; nothing is at the venue twice; in the end fills and positions are the venue's.
+Each round starts the trader on the same journal. It recovers, places orders (some of them once more
+from the round before), cancels some, receives fills, and is killed. Every order that it reported
+as placed is in the journal, the exchange has no order twice, and at the end fills and positions
+match those of the exchange.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ from pathlib import Path
 import pytest
 
 from duckbourse import clock
-from duckbourse.orders.book import replayed
+from duckbourse.orders.book import rebuild_book
 from duckbourse.orders.journal import open_journal, read_journal
 from duckbourse.orders.manager import Manager
 from duckbourse.settings import PROJECT
+from tests.support.fake_exchange import FakeExchange, RemoteBroker, serve
 from tests.support.makers import CAPITAL, request
-from tests.support.venue import RemoteBroker, Venue, serve
 from tests.support.waiting import DEATHS, die_after
 from tests.unit.orders.test_manager import no_check
 
@@ -33,23 +34,23 @@ ORDERS_A_ROUND = 150
 
 async def trade(folder: Path, socket: Path, number: int, count: int, cpu_seconds: float) -> None:
     """
-    Be the trader of one round; say what is placed, and when all is recovered.
+    Run the trader of one round; print placed orders and the end of recovery.
 
-    Die once so many are placed and so much more work is done.
+    Die after `count` orders are placed and `cpu_seconds` more work is done.
     """
     placed_count = 0
-    journal, told = open_journal(folder)
+    journal, recorded = open_journal(folder)
     manager = Manager(
-        replayed(CAPITAL, told, lambda _: None),
+        rebuild_book(CAPITAL, recorded, lambda _: None),
         journal,
         RemoteBroker(socket),
         check=no_check,
-        settle_seconds=0,
+        grace_seconds=0,
         lookup_seconds=(0.001,),
     )
     differences = await manager.recover()
     print("recovered", *differences, flush=True)
-    following = asyncio.create_task(manager.follow())
+    following = asyncio.create_task(manager.follow_updates())
 
     async def one(name: str) -> None:
         nonlocal placed_count
@@ -68,14 +69,14 @@ async def trade(folder: Path, socket: Path, number: int, count: int, cpu_seconds
 
 
 def rounds(folder: Path, count: int) -> None:
-    venue = Venue(seed=count)
-    server = serve(venue, folder / "venue.socket")
+    exchange = FakeExchange(seed=count)
+    server = serve(exchange, folder / "exchange.socket")
     draw = random.Random(count)
     placed: set[str] = set()
     environment = {**os.environ, "PYTHONPATH": str(PROJECT / "python")}
-    words = [str(folder / "journal"), str(folder / "venue.socket")]
+    words = [str(folder / "journal"), str(folder / "exchange.socket")]
     for number in range(count):
-        # on the day of the test, as this process is
+        # on the simulated day of this test
         now, cpu_seconds = clock.now().isoformat(), draw.uniform(0, 0.05)
         moment = (now, str(number), str(draw.randint(1, 100)), str(cpu_seconds))
         child = subprocess.run(
@@ -86,19 +87,19 @@ def rounds(folder: Path, count: int) -> None:
             check=False,
         )
         assert child.returncode in DEATHS
-        first, *said = child.stdout.split("\n")
+        first, *lines = child.stdout.split("\n")
         assert first == "recovered", first
-        placed |= {line.split()[1] for line in said[:-1] if line.startswith("placed")}
-    # the end: everything is asked for, and everything is the venue's
-    journal, told = open_journal(folder / "journal")
-    book = replayed(CAPITAL, told, lambda _: None)
-    broker = RemoteBroker(folder / "venue.socket")
+        placed |= {line.split()[1] for line in lines[:-1] if line.startswith("placed")}
+    # at the end, everything reconciles with the exchange
+    journal, recorded = open_journal(folder / "journal")
+    book = rebuild_book(CAPITAL, recorded, lambda _: None)
+    broker = RemoteBroker(folder / "exchange.socket")
     manager = Manager(
         book,
         journal,
         broker,
         check=no_check,
-        settle_seconds=0,
+        grace_seconds=0,
         lookup_seconds=(0.001,),
     )
 
@@ -114,12 +115,12 @@ def rounds(folder: Path, count: int) -> None:
     server.server_close()
     assert len(placed) > 5 * count
     assert placed <= set(book.orders)
-    assert max(venue.tags.values()) == 1
+    assert max(exchange.tags.values()) == 1
     assert {fill.fill_key for fill in book.fills.values()} == {
-        trade.fill.fill_key for trade in venue.trades
+        trade.fill.fill_key for trade in exchange.trades
     }
-    held = {(held.symbol, held.product, held.quantity) for held in book.held()}
-    assert held == {holding for holding in venue.holdings() if holding[2]}
+    held = {(held.symbol, held.product, held.quantity) for held in book.open_positions()}
+    assert held == {holding for holding in exchange.holdings() if holding[2]}
     assert len(read_journal(folder / "journal")) == book.event_count
     print(f"{count} kills, {len(book.orders):,} orders, {book.event_count:,} events")
 
@@ -137,5 +138,5 @@ def test_200_kills_lose_nothing(tmp_path: Path) -> None:
 
 if __name__ == "__main__":
     journal, socket, now, number, count, cpu_seconds = sys.argv[1:]
-    with clock.told_by(clock.running_from(datetime.fromisoformat(now))):
+    with clock.driven_by(clock.running_from(datetime.fromisoformat(now))):
         asyncio.run(trade(Path(journal), Path(socket), int(number), int(count), float(cpu_seconds)))

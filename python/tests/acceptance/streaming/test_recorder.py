@@ -1,4 +1,4 @@
-"""What came is on disk, once, in order, whatever ends the process."""
+"""Recorded ticks are on disk, once and in order, however the process ends."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from duckbourse.ingest import RawStore
 from duckbourse.ingest.withdrawals import restore, withdraw
 from duckbourse.settings import PROJECT
 from duckbourse.streaming.feed import RECORD, Records, microseconds
-from duckbourse.streaming.recorder import Heading, Recorder, recover
+from duckbourse.streaming.recorder import LogHeader, Recorder, recover
 from tests.support.warehouse import Warehouse
 
 DAY = date(2024, 7, 1)
 OPEN = datetime(2024, 7, 1, 13, 30, tzinfo=UTC)
 BARS = ("-s", "+bars__ohlcv", "+bars__rejected", "bars__built_days", "bars__data_version")
-HEADING = Heading(
+HEADER = LogHeader(
     session_date=DAY, calendar="XNYS", source="s", recording="mine", symbols=("A", "B")
 )
 
 
 def records_of(*rows: tuple[int, float, float], start: int = 0) -> Records:
-    """Return ticks of a symbol's place, a price, and seconds after the open."""
+    """Return ticks from symbol index, price, and seconds after the open."""
     records = np.zeros(len(rows), RECORD)
     for record, (symbol, price, seconds) in zip(records, rows, strict=True):
         at = microseconds(OPEN + timedelta(seconds=start + seconds))
@@ -53,10 +53,10 @@ def recorded(folder: Path, columns: str = "symbol, price") -> list[tuple[Any, ..
         return connection.execute(f"select {columns} from {files} order by received_at").fetchall()
 
 
-def test_what_came_is_in_order_and_once(tmp_path: Path) -> None:
-    recorder = Recorder(tmp_path, HEADING, segment_seconds=0)
-    with clock.told_by(lambda: OPEN + timedelta(minutes=1)):
-        # two at one instant, and one that a clock set back stamps before them
+def test_ticks_are_recorded_in_order_and_once(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path, HEADER, segment_seconds=0)
+    with clock.driven_by(lambda: OPEN + timedelta(minutes=1)):
+        # two at one instant, and one stamped earlier by a clock that was set back
         recorder.write(records_of((0, 10, 2), (1, 20.000001, 2), (0, 11, 1)))
         recorder.write(records_of((1, 21, 0)))
         recorder.close()
@@ -77,20 +77,20 @@ def test_what_came_is_in_order_and_once(tmp_path: Path) -> None:
 
 
 def write_until_killed(folder: Path) -> None:
-    """Record for ever; say of each batch that it is recorded. A file is full after ten or so."""
-    recorder = Recorder(folder, HEADING, segment_seconds=10)
+    """Record forever and report each recorded batch; a segment is full after about ten."""
+    recorder = Recorder(folder, HEADER, segment_seconds=10)
     with clock.counted_by(itertools.count().__next__):
-        write_for_ever(recorder)
+        write_forever(recorder)
 
 
-def write_for_ever(recorder: Recorder) -> None:
+def write_forever(recorder: Recorder) -> None:
     for number in range(10**9):
         recorder.write(records_of((0, number + 1, 0), (1, number + 1, 0), start=number))
         print(number, flush=True)
 
 
-def test_a_kill_loses_nothing_that_was_said(tmp_path: Path) -> None:
-    said = 0
+def test_a_kill_loses_no_recorded_tick(tmp_path: Path) -> None:
+    reported = 0
     for batches in (1, 20, 70, 150):
         child = subprocess.Popen(
             [sys.executable, "-m", "tests.acceptance.streaming.test_recorder", str(tmp_path)],
@@ -102,12 +102,12 @@ def test_a_kill_loses_nothing_that_was_said(tmp_path: Path) -> None:
         for number in range(batches):
             assert child.stdout.readline() == f"{number}\n"
         child.send_signal(signal.SIGKILL)
-        said += 2 * (batches + len(child.stdout.read().splitlines()[:-1]))
+        reported += 2 * (batches + len(child.stdout.read().splitlines()[:-1]))
         child.wait()
         child.stdout.close()
     recover(tmp_path / str(DAY))
     found = recorded(tmp_path, "price, symbol")
-    assert said <= len(found) <= said + 4 * 2 * 2
+    assert reported <= len(found) <= reported + 4 * 2 * 2
     assert len(recorded(tmp_path, "distinct filename")) > 4
     assert list((tmp_path / str(DAY)).glob("*.log")) == []
     assert recover(tmp_path / str(DAY)) == 0
@@ -116,9 +116,9 @@ def test_a_kill_loses_nothing_that_was_said(tmp_path: Path) -> None:
 
 @pytest.mark.any_day
 def test_a_log_that_is_being_written_is_left_alone(tmp_path: Path) -> None:
-    first = Recorder(tmp_path, HEADING)
+    first = Recorder(tmp_path, HEADER)
     first.write(records_of((0, 10, 0)))
-    second = Recorder(tmp_path, HEADING)
+    second = Recorder(tmp_path, HEADER)
     first.write(records_of((0, 11, 1)))
     first.close()
     second.close()
@@ -127,15 +127,15 @@ def test_a_log_that_is_being_written_is_left_alone(tmp_path: Path) -> None:
 
 @pytest.mark.any_day
 @pytest.mark.parametrize("cut", [1, 55, 56, 57, 200])
-def test_a_record_that_was_cut_off_is_left_out(tmp_path: Path, cut: int) -> None:
-    recorder = Recorder(tmp_path, HEADING)
+def test_a_truncated_record_is_dropped(tmp_path: Path, cut: int) -> None:
+    recorder = Recorder(tmp_path, HEADER)
     recorder.write(records_of((0, 10, 0), (0, 11, 1), (0, 12, 2)))
     (log,) = (tmp_path / str(DAY)).glob("*.log")
     content = log.read_bytes()
     left = log.with_name("mine-left.log")
     left.write_bytes(content[:-cut])
     log.unlink()
-    # as a process that was killed lets go of it: nothing more is written
+    # as after a kill: nothing more is written
     assert recorder._log is not None
     recorder._log.close()
     recover(tmp_path / str(DAY))
@@ -147,9 +147,9 @@ def test_a_record_that_was_cut_off_is_left_out(tmp_path: Path, cut: int) -> None
 
 @pytest.fixture
 def left(tmp_path: Path) -> Path:
-    """The log of two ticks of a process that was killed."""
-    recorder = Recorder(tmp_path, HEADING)
-    with clock.told_by(lambda: OPEN):
+    """The log with two ticks of a killed process."""
+    recorder = Recorder(tmp_path, HEADER)
+    with clock.driven_by(lambda: OPEN):
         recorder.write(records_of((0, 10, 0), (0, 11, 1)))
     assert recorder._log is not None
     recorder._log.close()
@@ -168,7 +168,7 @@ def left(tmp_path: Path) -> Path:
     ],
     ids=["its first letter", "its line's end", "its beginning", "a line before it", "all of it"],
 )
-def test_a_log_without_its_heading_is_kept_and_said(
+def test_a_log_without_a_header_is_kept_and_logged(
     left: Path, damage: Callable[[bytes], bytes]
 ) -> None:
     content = damage(left.read_bytes())
@@ -178,30 +178,30 @@ def test_a_log_without_its_heading_is_kept_and_said(
     (kept,) = left.parent.iterdir()
     assert (kept.name, kept.read_bytes()) == (left.with_suffix(".damaged").name, content)
     assert [line["path"] for line in logs] == [str(kept)]
-    # once, and not again
+    # only once
     assert recover(left.parent) == 0
     assert list(left.parent.iterdir()) == [kept]
 
 
-def test_of_a_log_without_a_tick_nothing_is_left(left: Path) -> None:
-    heading, _, _ = left.read_bytes().partition(b"\n")
-    for content in (b"", heading[:40], heading, heading + b"\n", heading + b"\n" + b"\0" * 55):
+def test_a_log_without_ticks_is_removed(left: Path) -> None:
+    header, _, _ = left.read_bytes().partition(b"\n")
+    for content in (b"", header[:40], header, header + b"\n", header + b"\n" + b"\0" * 55):
         left.write_bytes(content)
         assert recover(left.parent) == 0
         assert list(left.parent.iterdir()) == []
 
 
-def test_logs_that_are_made_into_segments_are_counted(left: Path) -> None:
+def test_sealed_logs_are_counted(left: Path) -> None:
     left.with_name("b.log").write_bytes(left.read_bytes())
-    left.with_name("c.log").write_bytes(b"no heading\n" + b"\0" * 56)
+    left.with_name("c.log").write_bytes(b"no header\n" + b"\0" * 56)
     with structlog.testing.capture_logs():
         assert recover(left.parent) == 2
     assert {path.suffix for path in left.parent.iterdir()} == {".parquet", ".damaged"}
 
 
 @pytest.mark.any_day
-def test_a_full_disk_is_said_and_leaves_whole_records(tmp_path: Path) -> None:
-    recorder = Recorder(tmp_path, HEADING)
+def test_a_full_disk_is_raised_and_leaves_whole_records(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path, HEADER)
     recorder.write(records_of((0, 10, 0)))
     (log,) = (tmp_path / str(DAY)).glob("*.log")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -218,11 +218,11 @@ def test_a_full_disk_is_said_and_leaves_whole_records(tmp_path: Path) -> None:
     assert recorded(tmp_path) == [("A", 10.0), ("A", 12.0)]
 
 
-def test_dbt_makes_bars_of_what_was_recorded(warehouse: Warehouse) -> None:
-    """Of a minute that is over; the one that was still on when the recording ended is no bar."""
+def test_dbt_builds_bars_from_recorded_ticks(warehouse: Warehouse) -> None:
+    """Only complete minutes become bars; the one in progress when recording ended does not."""
     warehouse = replace(warehouse, sample=False)
-    recorder = Recorder(warehouse.data / "raw" / "ticks", HEADING)
-    with clock.told_by(lambda: OPEN + timedelta(seconds=100)):
+    recorder = Recorder(warehouse.data / "raw" / "ticks", HEADER)
+    with clock.driven_by(lambda: OPEN + timedelta(seconds=100)):
         recorder.write(records_of((0, 10, 0), (0, 12, 10), (0, 9, 20), (0, 11, 59), (0, 13, 60)))
         recorder.close()
     warehouse.build(*BARS)
@@ -233,9 +233,9 @@ def test_dbt_makes_bars_of_what_was_recorded(warehouse: Warehouse) -> None:
     assert warehouse.query(
         "select rule, bar_ts, source_file from bars.rejected where session_date = '2024-07-01'"
     ) == [("future_stamp", datetime(2024, 7, 1, 9, 31), "ticks of mine")]
-    # the recording goes on
+    # the recording continues
     ((version,),) = warehouse.query("select data_version from bars.data_version")
-    with clock.told_by(lambda: OPEN + timedelta(seconds=200)):
+    with clock.driven_by(lambda: OPEN + timedelta(seconds=200)):
         recorder.write(records_of((0, 14, 110)))
         recorder.close()
     warehouse.build(*BARS)
@@ -246,7 +246,7 @@ def test_dbt_makes_bars_of_what_was_recorded(warehouse: Warehouse) -> None:
     assert warehouse.query("select count(*) from bars.rejected where symbol = 'A'") == [(0,)]
     assert warehouse.query("select data_version from bars.data_version") != [(version,)]
     assert warehouse.query("select tick_count, symbol_count from bars.recordings") == [(6, 1)]
-    # what was recorded until a withdrawal is out of the next build; what came later is in it
+    # a withdrawal removes the ticks recorded up to it from the next build, not later ones
     both = warehouse.content("bars.ohlcv", "bars.rejected")
     names = ["mine@2024-07-01"]
     store = RawStore(warehouse.data / "raw")

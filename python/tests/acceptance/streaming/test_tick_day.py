@@ -1,9 +1,9 @@
 """
-A real day of ticks, as they came: live, recorded and built, and told by another, it is one day.
+A real day of ticks gives the same bars and signals live and built, and agrees with another source.
 
-11 June 2021 on the NSE, five shares, once a second, with what was wrong with it: stamps of 1970,
-ticks of the Saturday after, thousands that came twice. Some are held back here as a slow line
-would, too long for their minute.
+The data is 11 June 2021 on the NSE: five stocks, once a second, with its faults: stamps of 1970,
+ticks of the Saturday after, thousands of duplicates. The test also delays some ticks beyond the
+allowance of their minute, as a slow line would.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import pytest
 from duckbourse import clock
 from duckbourse.streaming.feed import RECORD, Records, instant, microseconds
 from duckbourse.streaming.live import LiveSession
-from duckbourse.streaming.recorder import Heading, Recorder
+from duckbourse.streaming.recorder import LogHeader, Recorder
 from tests.acceptance.warehouse.test_nse import ingest, written
 from tests.support.warehouse import SHARED, Warehouse, empty_store
 
@@ -42,8 +42,8 @@ SELECTION = (
 )
 
 
-def came() -> Records:
-    """Return the day's ticks in the order in which they came, with when."""
+def received_ticks() -> Records:
+    """Return the day's ticks with their time of receipt, in the order received."""
     with duckdb.connect() as connection:
         rows = connection.execute(
             f"""
@@ -77,7 +77,7 @@ class Day:
 
 @pytest.fixture(scope="module")
 def day(tmp_path_factory: pytest.TempPathFactory) -> Day:
-    """Build up to the prior session, record the day live, and build what was recorded."""
+    """Build up to the prior session, trade the day live while recording it, then build it."""
     folder = tmp_path_factory.mktemp("ticks")
     warehouse = Warehouse(empty_store(folder / "data"), folder / "target", sample=False)
     before = written(
@@ -89,11 +89,11 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Day:
     ingest(warehouse, before, "--calendar", "XNSE", "--source", "nse_minute")
     warehouse.build("-s", *SELECTION)
 
-    records = came()
-    heading = Heading(
+    records = received_ticks()
+    header = LogHeader(
         session_date=DAY, calendar="XNSE", source="feed", recording="mine", symbols=SYMBOLS
     )
-    recorder = Recorder(warehouse.data / "raw" / "ticks", heading, segment_seconds=0.5)
+    recorder = Recorder(warehouse.data / "raw" / "ticks", header, segment_seconds=0.5)
     live = LiveSession("XNSE", DAY, warehouse.file)
     signals: dict[str, dict[str, Any]] = {}
     cutoffs = set(live.cutoffs())
@@ -104,25 +104,25 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Day:
         over = np.searchsorted(records["received_at"], microseconds(known_at), side="right")
         batch = records[given:over].copy()
         given = int(over)
-        with clock.told_by(partial(instant, microseconds(known_at))):
+        with clock.driven_by(partial(instant, microseconds(known_at))):
             recorder.write(batch)
         live.add_ticks(batch, SYMBOLS)
         live.end_minutes(now)
-        most = max(most, live.ask("select count(*) from live.ticks")[0][0])
+        most = max(most, live.fetch("select count(*) from live.ticks")[0][0])
         if now.time() in cutoffs:
-            live.know_until(now)
+            live.advance_to(now)
             signals |= {row["signal_id"]: row for row in live.signals(now.time())}
         now += MINUTE
-    with clock.told_by(lambda: instant(int(records["received_at"][-1]))):
+    with clock.driven_by(lambda: instant(int(records["received_at"][-1]))):
         recorder.write(records[given:].copy())
         recorder.close()
-    minutes = live.ask("from live.minutes order by all")
+    minutes = live.fetch("from live.minutes order by all")
     live.close()
     warehouse.build("-s", *SELECTION)
     return Day(warehouse, records, minutes, signals, most)
 
 
-def test_nothing_is_lost_and_the_late_are_counted(day: Day) -> None:
+def test_no_tick_is_lost_and_late_ones_are_counted(day: Day) -> None:
     (counts,) = day.warehouse.query(
         "select sum(tick_count), sum(late_tick_count), sum(unpriced_tick_count) "
         "from bars.ticked_minutes"
@@ -131,7 +131,7 @@ def test_nothing_is_lost_and_the_late_are_counted(day: Day) -> None:
     assert int(str(counts[1])) > len(day.records) / HELD_BACK_EVERY
 
 
-def test_live_minutes_are_those_that_are_built(day: Day) -> None:
+def test_live_minutes_equal_the_built_ones(day: Day) -> None:
     built = day.warehouse.query(
         "select symbol, bar_ts, open, high, low, close, volume from bars.ohlcv "
         f"where timeframe = '1m' and session_date = '{DAY}' order by all"
@@ -141,12 +141,12 @@ def test_live_minutes_are_those_that_are_built(day: Day) -> None:
     assert of_session == built
 
 
-def test_what_is_odd_is_rejected_and_seen(day: Day) -> None:
+def test_invalid_ticks_are_rejected_and_reported(day: Day) -> None:
     rules = day.warehouse.query(
         f"select distinct rule from bars.rejected where session_date = '{DAY}' order by rule"
     )
     assert rules == [("out_of_session",)]
-    # what is stamped 1970 came half a century late
+    # a tick stamped 1970 arrived half a century late
     (late,) = day.warehouse.query(
         "select sum(late_tick_count) > 0, sum(tick_count) from bars.ticked_minutes "
         "where bar_ts < '1970-01-02'"
@@ -154,10 +154,10 @@ def test_what_is_odd_is_rejected_and_seen(day: Day) -> None:
     assert late == (True, 0)
 
 
-def test_live_signals_are_those_that_are_built(day: Day) -> None:
+def test_live_signals_equal_the_built_ones(day: Day) -> None:
     with duckdb.connect(str(day.warehouse.file), read_only=True) as connection:
         answer = connection.execute(
-            # what the build knew and the prior session did not is what was delivered
+            # data_version differs, since the build has deliveries that the live session lacked
             f"select * exclude (data_version) from scanners.signals where session_date = '{DAY}' "
             "and scanner not in ('pattern', 'sideways')"
         )
@@ -169,8 +169,8 @@ def test_live_signals_are_those_that_are_built(day: Day) -> None:
     assert day.live_signals == built
 
 
-def test_another_makes_the_same_minutes_of_the_same_ticks(day: Day) -> None:
-    """The minutes that were published with the ticks: alike, but where ticks were held back."""
+def test_another_source_has_the_same_minutes(day: Day) -> None:
+    """The minutes published with the ticks agree, except where the test delayed ticks."""
     with duckdb.connect(str(day.warehouse.file), read_only=True) as connection:
         ((count, of_theirs, ranges, volumes),) = connection.execute(
             f"""
@@ -191,5 +191,5 @@ def test_another_makes_the_same_minutes_of_the_same_ticks(day: Day) -> None:
 
 
 def test_memory_is_flat(day: Day) -> None:
-    """Of a minute that is over, its ticks are let go."""
+    """Ticks of a complete minute are released."""
     assert day.most_ticks_held < 2_000

@@ -1,4 +1,4 @@
-"""The commands of trading, as a user gives them; and fills from the journal to a portfolio."""
+"""The trading commands as a user runs them, and the export of fills to a portfolio."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import pytest
 
 from duckbourse import clock
 from duckbourse.orders.journal import lock_folder
-from duckbourse.streaming.recorder import Heading, Recorder
-from duckbourse.streaming.replay import replay_of
+from duckbourse.streaming.recorder import LogHeader, Recorder
+from duckbourse.streaming.replay import replay_minutes
 from duckbourse.trading import feeds
 from duckbourse.trading.publication import load
 from duckbourse.warehouse import open_published
@@ -30,13 +30,13 @@ Run = Callable[..., Said]
 
 @pytest.fixture
 def bourse(sample: Warehouse, tmp_path: Path) -> Run:
-    """Run a command on a data folder of its own that has the sample's publication."""
+    """Run a command on a separate data folder with the publication of the sample."""
     data = empty_store(tmp_path / "data")
     (data / "duckbourse.duckdb").symlink_to(sample.data / "duckbourse.duckdb")
     return partial(commands.bourse, data)
 
 
-def test_a_session_is_traded_and_told(bourse: Run, tmp_path: Path) -> None:
+def test_a_session_is_traded_and_reported(bourse: Run, tmp_path: Path) -> None:
     done = bourse("trade", "--scanner", "crp")
     assert done.returncode == 0, done.stderr
     assert "paper_us on 2010-05-28:" in done.stdout
@@ -46,20 +46,20 @@ def test_a_session_is_traded_and_told(bourse: Run, tmp_path: Path) -> None:
     assert {row["strategy"].partition(".")[0] for row in rows["orders"]} == {"crp"}
     (pnl,) = rows["pnl"]
     assert pnl["cash_amount"] == pytest.approx(100_000 + pnl["net_amount"])
-    assert sum(row["realised_amount"] for row in rows["positions"]) == pytest.approx(
-        pnl["realised_amount"]
+    assert sum(row["realized_amount"] for row in rows["positions"]) == pytest.approx(
+        pnl["realized_amount"]
     )
     assert all(row["quantity"] == 0 for row in rows["positions"])
     done = bourse("reconcile")
     assert "0 differences" in done.stdout
-    # the log is JSON, each order with what it follows
+    # the log is JSON, each order with its correlation id
     log = (tmp_path / "data" / "trading" / "paper_us" / "2010-05-28" / "trade.log").read_text()
     lines = [json.loads(line) for line in log.splitlines()]
     assert all(line["correlation_id"] for line in lines if line["event"] == "order")
     assert {line["at"][:10] for line in lines} == {"2010-05-28"}
 
 
-def test_nobody_forgets_what_another_trades(bourse: Run, tmp_path: Path) -> None:
+def test_a_session_in_use_cannot_be_cleared(bourse: Run, tmp_path: Path) -> None:
     bourse("trade", "--scanner", "crp")
     folder = tmp_path / "data" / "trading" / "paper_us" / "2010-05-28"
     before = {path.name: path.stat().st_size for path in folder.iterdir()}
@@ -67,7 +67,7 @@ def test_nobody_forgets_what_another_trades(bourse: Run, tmp_path: Path) -> None
     for words in (("trade", "--fresh"), ("trade",), ("reconcile",)):
         done = bourse(*words)
         assert done.returncode == 4
-        assert "another process trades" in done.stderr
+        assert "another process is trading" in done.stderr
     assert {path.name: path.stat().st_size for path in folder.iterdir()} == before
     lock.close()
     assert bourse("trade", "--fresh", "--scanner", "crp.standard").returncode == 0
@@ -75,10 +75,10 @@ def test_nobody_forgets_what_another_trades(bourse: Run, tmp_path: Path) -> None
     assert {order["strategy"] for order in orders} == {"crp.standard"}
 
 
-def test_what_would_be_sent_is_not_sent(bourse: Run, tmp_path: Path) -> None:
+def test_a_dry_run_sends_nothing(bourse: Run, tmp_path: Path) -> None:
     done = bourse("trade", "--dry-run", "--scanner", "crp.standard", "--json")
-    wishes = json.loads(done.stdout)
-    assert {wish["strategy"] for wish in wishes} == {"crp.standard"}
+    requests = json.loads(done.stdout)
+    assert {request["strategy"] for request in requests} == {"crp.standard"}
     assert not (tmp_path / "data" / "trading").exists()
 
 
@@ -86,34 +86,36 @@ def test_what_would_be_sent_is_not_sent(bourse: Run, tmp_path: Path) -> None:
 def test_commands_wait_for_the_loop(bourse: Run, tmp_path: Path, name: str) -> None:
     bourse("trade", "--scanner", "crp")
     done = bourse(name)
-    assert done.stdout == f"paper_us on 2010-05-28: {name} is asked for\n"
+    assert done.stdout == f"paper_us on 2010-05-28: {name} requested\n"
     folder = tmp_path / "data" / "trading" / "paper_us" / "2010-05-28" / "commands"
     assert len(list(folder.glob("*.json"))) == 1
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "told"),
+    ("words", "code", "message"),
     [
-        (("orders",), 2, "nothing was traded yet"),
+        (("orders",), 2, "nothing has been traded"),
         (("trade", "--account", "mine"), 2, "there is no account 'mine'"),
-        (("trade", "--date", "2010-05-29"), 2, "2010-05-29 is no session of XNYS"),
+        (("trade", "--date", "2010-05-29"), 2, "2010-05-29 is not a session of XNYS"),
         (("trade", "--date", "2015-06-01"), 2, "there are no minute bars of 2015-06-01"),
         (("trade", "--account", "paper_india"), 2, "there are no minute bars of XNSE"),
     ],
 )
-def test_a_mistake_is_one_line(bourse: Run, words: tuple[str, ...], code: int, told: str) -> None:
+def test_a_mistake_is_one_line(
+    bourse: Run, words: tuple[str, ...], code: int, message: str
+) -> None:
     done = bourse(*words)
     assert done.returncode == code
     assert done.stderr.count("error:") == 1
-    assert told in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_a_difference_keeps_it_from_trading(bourse: Run, tmp_path: Path) -> None:
+def test_a_difference_stops_trading(bourse: Run, tmp_path: Path) -> None:
     bourse("trade", "--scanner", "crp")
     folder = tmp_path / "data" / "trading" / "paper_us" / "2010-05-28"
     lines = (folder / "paper.jsonl").read_bytes().splitlines(keepends=True)
-    # the broker forgets a trade
+    # the broker loses a trade
     kept = [line for line in lines if b'"T000003"' not in line and b"T000003" not in line]
     assert len(kept) == len(lines) - 1
     (folder / "paper.jsonl").write_bytes(b"".join(kept))
@@ -126,7 +128,7 @@ def test_a_difference_keeps_it_from_trading(bourse: Run, tmp_path: Path) -> None
 
 
 def test_fills_become_a_portfolio(bourse: Run, tmp_path: Path) -> None:
-    """As dbt reads them: the columns of the empty file, each fill once, however often exported."""
+    """The columns are those of the empty file for dbt; repeated exports keep each fill once."""
     bourse("trade")
     for _ in range(2):
         done = bourse("journal", "export")
@@ -150,66 +152,72 @@ def test_fills_become_a_portfolio(bourse: Run, tmp_path: Path) -> None:
 LAST = ("--date", "2010-05-28")
 
 
-def trips_of(done: Said) -> list[dict[str, Any]]:
+def round_trips_of(done: Said) -> list[dict[str, Any]]:
     assert done.returncode == 0, done.stderr
-    trips: list[dict[str, Any]] = json.loads(done.stdout)["trips"]
-    return trips
+    round_trips: list[dict[str, Any]] = json.loads(done.stdout)["round_trips"]
+    return round_trips
 
 
 def test_recorded_ticks_are_scanned_and_traded(
     bourse: Run, sample: Warehouse, tmp_path: Path
 ) -> None:
-    """The session's minutes, recorded as ticks, are traded as those are when they are scanned."""
+    """The session's minutes, recorded as ticks, trade like the scanned minutes."""
     connection = open_published(sample.data / "duckbourse.duckdb")
     publication = load(connection, "paper_us", DAY, frozenset())
-    feed = replay_of(connection, DAY, "XNYS", publication.zone, publication.instruments, 0)
+    feed = replay_minutes(connection, DAY, "XNYS", publication.zone, publication.instruments, 0)
     connection.close()
-    heading = Heading(
+    header = LogHeader(
         session_date=DAY, calendar="XNYS", source="s", recording="mine", symbols=feed.symbols
     )
-    recorder = Recorder(tmp_path / "data" / "raw" / "ticks", heading)
-    with clock.told_by(lambda: feed.end):
+    recorder = Recorder(tmp_path / "data" / "raw" / "ticks", header)
+    with clock.driven_by(lambda: feed.end):
         for records in feed.batches():
             recorder.write(records)
         recorder.close()
-    of_ticks = trips_of(bourse("trade", "--feed", "ticks", "--json"))
+    of_ticks = round_trips_of(bourse("trade", "--feed", "ticks", "--json"))
     assert len(of_ticks) >= 8
-    of_minutes = trips_of(bourse("trade", "--scan", "--fresh", "--json"))
-    same = [trip for trip in of_ticks if trip in of_minutes]
-    # recorded, of ticks of one instant one comes after the other: fills and ranks may swap
+    of_minutes = round_trips_of(bourse("trade", "--scan", "--fresh", "--json"))
+    same = [round_trip for round_trip in of_ticks if round_trip in of_minutes]
+    # recorded ticks of one instant are in sequence, so fills and ranks may swap
     assert len(same) >= len(of_minutes) - 2
-    wishes = json.loads(bourse("trade", "--feed", "ticks", "--dry-run", "--json").stdout)
-    assert len(wishes) >= len(of_ticks)
+    requests = json.loads(bourse("trade", "--feed", "ticks", "--dry-run", "--json").stdout)
+    assert len(requests) >= len(of_ticks)
 
 
-def test_a_made_up_session_is_the_same_again(
+def test_a_simulated_session_is_reproducible(
     bourse: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # a tenth of what the command makes up
+    # a tenth of the command's ticks
     monkeypatch.setattr(feeds, "SIMULATED_TICKS", 200)
     words = ("trade", "--feed", "simulated", "--fresh", "--json")
-    first = trips_of(bourse(*words, "--seed", "3"))
-    assert first == trips_of(bourse(*words, "--seed", "3"))
-    assert first != trips_of(bourse(*words, "--seed", "4"))
-    # what no exchange told is not recorded
+    first = round_trips_of(bourse(*words, "--seed", "3"))
+    assert first == round_trips_of(bourse(*words, "--seed", "3"))
+    assert first != round_trips_of(bourse(*words, "--seed", "4"))
+    # synthetic ticks are not recorded
     assert list((tmp_path / "data" / "raw" / "ticks").glob("2*")) == []
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (("--feed", "ticks", *LAST), "no ticks of XNYS on 2010-05-28 were recorded"),
-        (("--feed", "zerodha"), "there is no key or no access token for Kite"),
+        (("--feed", "zerodha"), "the API key or the access token for Kite is missing"),
         (("--feed", "nothing"), "'nothing' is not one of"),
         (("--feed", "zerodha", *LAST), "--feed zerodha is live: it takes neither --date nor"),
         (("--feed", "zerodha", "--speed", "60"), "--feed zerodha is live: it takes neither --date"),
-        (("--instruments", "NSE.csv"), "--feed minutes needs no instruments"),
-        (("--feed", "ticks", *LAST, "--instruments", "N"), "--feed ticks needs no instruments"),
-        (("--feed", "simulated", "--instruments", "N"), "--feed simulated needs no instruments"),
+        (("--instruments", "NSE.csv"), "--feed minutes does not use --instruments"),
+        (
+            ("--feed", "ticks", *LAST, "--instruments", "N"),
+            "--feed ticks does not use --instruments",
+        ),
+        (
+            ("--feed", "simulated", "--instruments", "N"),
+            "--feed simulated does not use --instruments",
+        ),
     ],
 )
-def test_a_feed_that_is_not_there_is_said(bourse: Run, words: tuple[str, ...], said: str) -> None:
+def test_a_missing_feed_is_an_error(bourse: Run, words: tuple[str, ...], message: str) -> None:
     done = bourse("trade", *words)
     assert done.returncode in (2, 3)
-    assert said in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stderr

@@ -1,4 +1,4 @@
-"""The paper broker, tick by tick by hand; its book outlives it; the same seed is the same day."""
+"""The paper broker, tick by tick by hand; its order book survives it; a seed is reproducible."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ import pytest
 
 from duckbourse import clock
 from duckbourse.brokers.base import OrderReport, TradeReport
-from duckbourse.brokers.paper import FILE, PaperBroker, Rules
+from duckbourse.brokers.paper import FILE, FillRules, PaperBroker
 from duckbourse.errors import BrokerRejected
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import OrderType, Product, Side, Validity
 from duckbourse.streaming.feed import Tick
 from tests.support.makers import CAPITAL, NOW, request
 
-RULES = Rules(latency_ms=100, slippage_bps=Decimal(10), max_participation_pct=Decimal(10))
+RULES = FillRules(latency_ms=100, slippage_bps=Decimal(10), max_participation_pct=Decimal(10))
 STEP = Decimal("0.05")
 
 
 @pytest.fixture(autouse=True)
 def at_now() -> Iterator[None]:
-    with clock.told_by(lambda: NOW):
+    with clock.driven_by(lambda: NOW):
         yield
 
 
@@ -36,10 +36,10 @@ BrokerAt = Callable[..., PaperBroker]
 
 @pytest.fixture
 def broker_at() -> Iterator[BrokerAt]:
-    """Opens the broker of a folder, and closes it in the end."""
+    """Open brokers on folders, and close them at the end."""
     with ExitStack() as opened:
 
-        def at(folder: Path, rules: Rules = RULES) -> PaperBroker:
+        def at(folder: Path, rules: FillRules = RULES) -> PaperBroker:
             broker = PaperBroker(folder, {"A": STEP}, CAPITAL, rules)
             opened.callback(broker.close)
             return broker
@@ -66,7 +66,7 @@ def prices(broker: PaperBroker) -> list[tuple[int, Decimal]]:
     return [(one.fill.quantity, one.fill.price) for one in asyncio.run(broker.trades())]
 
 
-def test_an_order_is_not_there_before_its_time(broker_at: BrokerAt, tmp_path: Path) -> None:
+def test_an_order_is_inactive_before_its_latency(broker_at: BrokerAt, tmp_path: Path) -> None:
     broker = broker_at(tmp_path)
     order = placed(broker)
     broker.on_tick(tick("100", after_ms=99))
@@ -90,7 +90,7 @@ def test_slippage_is_against_us_and_on_a_tick(
     assert prices(broker) == [(10, Decimal(filled_at))]
 
 
-def test_protection_is_never_passed(broker_at: BrokerAt, tmp_path: Path) -> None:
+def test_a_fill_is_never_beyond_the_protection_price(broker_at: BrokerAt, tmp_path: Path) -> None:
     broker = broker_at(tmp_path)
     placed(broker, limit_price=Decimal("100.05"))
     broker.on_tick(tick("100.10"))
@@ -108,7 +108,9 @@ def test_a_limit_order_waits_in_the_queue(broker_at: BrokerAt, tmp_path: Path) -
     assert prices(broker) == [(10, Decimal(100))]
 
 
-def test_no_tick_gives_more_than_its_share(broker_at: BrokerAt, tmp_path: Path) -> None:
+def test_no_tick_fills_more_than_the_participation_limit(
+    broker_at: BrokerAt, tmp_path: Path
+) -> None:
     broker = broker_at(tmp_path)
     first, second = placed(broker, quantity=150), placed(broker, quantity=80)
     broker.on_tick(tick("100", 1_000))
@@ -117,14 +119,14 @@ def test_no_tick_gives_more_than_its_share(broker_at: BrokerAt, tmp_path: Path) 
         100,
     )
     broker.on_tick(tick("100", 1_000))
-    # fifty are left of the first, and fifty of the tick for the second
+    # the first order takes its last fifty, which leaves fifty of the tick for the second
     assert report(broker, first).state is State.FILLED
     assert report(broker, second).filled_quantity == 50
     broker.on_tick(tick("100", 9))
     assert report(broker, second).filled_quantity == 50
 
 
-def test_what_is_not_filled_at_once_of_ioc_is_cancelled(
+def test_the_unfilled_rest_of_an_ioc_order_is_cancelled(
     broker_at: BrokerAt, tmp_path: Path
 ) -> None:
     broker = broker_at(tmp_path)
@@ -152,7 +154,7 @@ def test_a_stop_order_waits_for_its_trigger(broker_at: BrokerAt, tmp_path: Path)
     assert prices(broker) == [(10, Decimal("97.90"))]
 
 
-def test_what_is_not_traded_is_refused(broker_at: BrokerAt, tmp_path: Path) -> None:
+def test_an_unknown_symbol_or_order_is_rejected(broker_at: BrokerAt, tmp_path: Path) -> None:
     broker = broker_at(tmp_path)
     with pytest.raises(BrokerRejected, match="B is not traded here"):
         placed(broker, symbol="B")
@@ -160,7 +162,7 @@ def test_what_is_not_traded_is_refused(broker_at: BrokerAt, tmp_path: Path) -> N
         asyncio.run(broker.cancel("P9"))
 
 
-def test_cancel_change_and_the_end(broker_at: BrokerAt, tmp_path: Path) -> None:
+def test_cancel_modify_and_expiry(broker_at: BrokerAt, tmp_path: Path) -> None:
     broker = broker_at(tmp_path)
     first, second = placed(broker, quantity=150), placed(broker)
     broker.on_tick(tick("100", 1_000))
@@ -174,25 +176,25 @@ def test_cancel_change_and_the_end(broker_at: BrokerAt, tmp_path: Path) -> None:
     assert report(broker, first).state is State.EXPIRED
 
 
-def test_its_book_outlives_it(broker_at: BrokerAt, tmp_path: Path) -> None:
+def test_its_order_book_survives_a_kill(broker_at: BrokerAt, tmp_path: Path) -> None:
     broker = broker_at(tmp_path)
     order = placed(broker, quantity=150)
     broker.on_tick(tick("100", 1_000))
-    told = asyncio.run(broker.orders()), asyncio.run(broker.trades())
+    reported = asyncio.run(broker.orders()), asyncio.run(broker.trades())
     # killed in the middle of a line
     with (tmp_path / FILE).open("ab") as file:
         file.write(b'{"report": {"broker_or')
     again = broker_at(tmp_path)
-    assert (asyncio.run(again.orders()), asyncio.run(again.trades())) == told
+    assert (asyncio.run(again.orders()), asyncio.run(again.trades())) == reported
     again.on_tick(tick("100", 1_000))
     assert report(broker_at(tmp_path), order).state is State.FILLED
     assert asyncio.run(again.positions()) == [("A", Product.MIS, 150)]
     assert asyncio.run(again.funds()).cash_amount == CAPITAL - 150 * Decimal("100.10")
 
 
-def test_the_same_seed_refuses_the_same(broker_at: BrokerAt, tmp_path: Path) -> None:
-    def refused(seed: int, folder: Path) -> list[bool]:
-        broker = broker_at(folder, Rules(reject_share=0.5, seed=seed))
+def test_the_same_seed_rejects_the_same_orders(broker_at: BrokerAt, tmp_path: Path) -> None:
+    def rejections(seed: int, folder: Path) -> list[bool]:
+        broker = broker_at(folder, FillRules(reject_ratio=0.5, seed=seed))
         found = []
         for _ in range(40):
             try:
@@ -202,15 +204,15 @@ def test_the_same_seed_refuses_the_same(broker_at: BrokerAt, tmp_path: Path) -> 
                 found.append(True)
         return found
 
-    first = refused(1, tmp_path / "a")
-    assert first == refused(1, tmp_path / "b") != refused(2, tmp_path / "c")
+    first = rejections(1, tmp_path / "a")
+    assert first == rejections(1, tmp_path / "b") != rejections(2, tmp_path / "c")
     assert 5 < sum(first) < 35
 
 
-def test_what_it_says_is_told_once(broker_at: BrokerAt, tmp_path: Path) -> None:
+def test_each_update_is_delivered_once(broker_at: BrokerAt, tmp_path: Path) -> None:
     broker = broker_at(tmp_path)
     placed(broker)
     broker.on_tick(tick("100"))
-    kinds = [type(update) for update in broker.told()]
+    kinds = [type(update) for update in broker.poll_updates()]
     assert kinds == [OrderReport, TradeReport, OrderReport]
-    assert broker.told() == []
+    assert broker.poll_updates() == []

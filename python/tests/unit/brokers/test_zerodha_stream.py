@@ -1,7 +1,7 @@
 """
-Kite's packets, as the official client reads them, and what it does not: faults, and our own words.
+Kite's packets, compared with the official client; then faults that it ignores, and text messages.
 
-Both readings of the wire, of few packets and of many, must be the official one.
+Both decoders, for few packets and for many, must agree with the official client.
 """
 
 from __future__ import annotations
@@ -23,10 +23,17 @@ from picows import WSMsgType, WSTransport
 from pydantic import SecretStr
 
 from duckbourse.brokers.zerodha import stream
-from duckbourse.brokers.zerodha.stream import FULL, INDEX_FULL, INDEX_QUOTE, LTP, QUOTE, KiteWire
+from duckbourse.brokers.zerodha.stream import (
+    FULL,
+    INDEX_FULL,
+    INDEX_QUOTE,
+    LTP,
+    QUOTE,
+    KiteProtocol,
+)
 from duckbourse.errors import ConfigurationError, TokenRefused
 from duckbourse.streaming.feed import RECORD, Records, decimal_price
-from duckbourse.streaming.websocket import Limits, WebSocketFeed, Wire
+from duckbourse.streaming.websocket import FeedLimits, FeedProtocol, WebSocketFeed
 from tests.support.counted_loop import CountedLoop, run_counted
 from tests.support.socket_server import Server, serving
 from tests.support.waiting import HANG_SECONDS
@@ -42,9 +49,9 @@ RECEIVED = 1_795_000_000_000_000
 OFFICIAL = KiteTicker("key", "token")
 
 
-def wire_of(tokens: dict[str, int], **changed: Any) -> KiteWire:
-    said = {"on_order": lambda _: None, "root": "ws://127.0.0.1/", **changed}
-    return KiteWire(SecretStr("key-of-ours"), SecretStr("token-of-ours"), tokens, **said)
+def protocol_of(tokens: dict[str, int], **changed: Any) -> KiteProtocol:
+    options = {"on_order": lambda _: None, "root": "ws://127.0.0.1/", **changed}
+    return KiteProtocol(SecretStr("key-of-ours"), SecretStr("token-of-ours"), tokens, **options)
 
 
 def frame_of(*packets: bytes) -> bytes:
@@ -62,19 +69,19 @@ def packet(kind: np.dtype[Any] = FULL, **values: Any) -> bytes:
     return body.tobytes()
 
 
-def few(wire: KiteWire, frames: list[bytes]) -> Records:
-    return wire._few(frames, [RECEIVED + place for place in range(len(frames))])
+def few(protocol: KiteProtocol, frames: list[bytes]) -> Records:
+    return protocol._decode_few(frames, [RECEIVED + place for place in range(len(frames))])
 
 
-def many(wire: KiteWire, frames: list[bytes]) -> Records:
+def many(protocol: KiteProtocol, frames: list[bytes]) -> Records:
     received_at = RECEIVED + np.arange(len(frames))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stream, "FEW_BYTES", 0)
-        return wire.decode(frames, received_at)
+        return protocol.decode(frames, received_at)
 
 
 READINGS = pytest.mark.parametrize("read", [few, many])
-Reading = Callable[[KiteWire, list[bytes]], Records]
+Reading = Callable[[KiteProtocol, list[bytes]], Records]
 
 
 @st.composite
@@ -82,7 +89,7 @@ def bodies(draw: st.DrawFn, kinds: tuple[np.dtype[Any], ...] = KINDS) -> bytes:
     kind = draw(st.sampled_from(kinds))
     token = draw(st.sampled_from(list(TOKENS.values())))
     body = bytearray(draw(st.binary(min_size=FULL.itemsize, max_size=FULL.itemsize)))
-    # a volume that comes again, and words that are not told
+    # a repeated volume, and missing fields
     for at in draw(st.sets(st.sampled_from((4, 8, 16, 44, 60, 68, 128)))):
         body[at : at + 4] = bytes(4)
     # a price is not negative
@@ -91,7 +98,7 @@ def bodies(draw: st.DrawFn, kinds: tuple[np.dtype[Any], ...] = KINDS) -> bytes:
     del body[kind.itemsize :]
     body[:4] = struct.pack(">I", token)
     if token % 256 == CDS:
-        # of seven decimals, the last is not one of ours
+        # with seven decimals, the last one exceeds our precision
         for at in [4, *((68, 128) if kind is FULL else ())]:
             (price,) = struct.unpack_from(">I", body, at)
             struct.pack_into(">I", body, at, price // 10 * 10)
@@ -103,7 +110,7 @@ def seconds_of(at: datetime | None) -> int:
 
 
 def expected(ticks: list[list[dict[str, Any]]], symbols: tuple[str, ...]) -> list[tuple[Any, ...]]:
-    """Return the records of what the official client says."""
+    """Return the official client's ticks as records."""
     rows = []
     volumes: dict[str, int] = {}
     by_token = {token: symbol for symbol, token in TOKENS.items()}
@@ -134,12 +141,16 @@ def expected(ticks: list[list[dict[str, Any]]], symbols: tuple[str, ...]) -> lis
 
 
 def agree(read: Reading, frames: list[bytes]) -> None:
-    wire = wire_of(TOKENS)
+    protocol = protocol_of(TOKENS)
     ticks = [OFFICIAL._parse_binary(frame) for frame in frames]
-    found = read(wire, frames)
+    found = read(protocol, frames)
     assert found.dtype == RECORD
-    assert found.tolist() == expected(ticks, wire.symbols)
-    assert (wire.unknown_token_count, wire.bad_packet_count, wire.bad_frame_count) == (0, 0, 0)
+    assert found.tolist() == expected(ticks, protocol.symbols)
+    assert (protocol.unknown_token_count, protocol.bad_packet_count, protocol.bad_frame_count) == (
+        0,
+        0,
+        0,
+    )
 
 
 @READINGS
@@ -159,9 +170,9 @@ def test_packets_of_one_kind_are_read_as_the_official_client_does(
     count = data.draw(st.integers(1, 5))
     alike = st.lists(bodies((kind,)), min_size=count, max_size=count)
     frames = data.draw(st.lists(alike, min_size=1, max_size=5))
-    wire = wire_of(TOKENS)
+    protocol = protocol_of(TOKENS)
     whole = [frame_of(*frame) for frame in frames]
-    assert wire._alike(whole, np.arange(len(whole))) is not None
+    assert protocol._decode_uniform(whole, np.arange(len(whole))) is not None
     agree(read, whole)
 
 
@@ -199,7 +210,7 @@ def test_every_field_is_where_the_official_client_finds_it(body: bytes) -> None:
 
 @READINGS
 @pytest.mark.parametrize(
-    ("segment", "told", "price"),
+    ("segment", "raw", "price"),
     [
         (NSE, 1, "0.01"),
         (NSE, 2**31 - 1, "21474836.47"),
@@ -211,45 +222,49 @@ def test_every_field_is_where_the_official_client_finds_it(body: bytes) -> None:
         (NCO, 1, "0.0001"),
     ],
 )
-def test_a_price_is_exact(read: Reading, segment: int, told: int, price: str) -> None:
+def test_a_price_is_exact(read: Reading, segment: int, raw: int, price: str) -> None:
     token = 5 << 8 | segment
-    body = packet(token=token, last_price=told, bid=told, ask=told)
+    body = packet(token=token, last_price=raw, bid=raw, ask=raw)
     for tokens in ({"A": token}, {"A": token, "B": 6 << 8 | NSE, "C": 6 << 8 | CDS}):
-        (found,) = read(wire_of(tokens), [frame_of(body)])
+        (found,) = read(protocol_of(tokens), [frame_of(body)])
         for name in ("price", "bid", "ask"):
             assert decimal_price(int(found[name])) == Decimal(price)
 
 
 @READINGS
 @pytest.mark.parametrize("name", ["last_price", "bid", "ask"])
-def test_a_price_that_cannot_be_told_exactly_is_counted(read: Reading, name: str) -> None:
+def test_an_inexact_price_is_counted(read: Reading, name: str) -> None:
     token = 5 << 8 | CDS
-    wire = wire_of({"A": token})
+    protocol = protocol_of({"A": token})
     good = packet(token=token, last_price=20)
-    assert len(read(wire, [frame_of(good, packet(FULL, token=token, **{name: 11}), good)])) == 2
-    assert wire.bad_packet_count == 1
+    assert len(read(protocol, [frame_of(good, packet(FULL, token=token, **{name: 11}), good)])) == 2
+    assert protocol.bad_packet_count == 1
 
 
 @READINGS
 @pytest.mark.parametrize("name", ["last_price", "bid", "ask"])
 @pytest.mark.parametrize("segments", [(NSE,), (NSE, MCX, CDS)])
-def test_a_negative_price_is_counted_and_not_taken(
+def test_a_negative_price_is_counted_and_skipped(
     read: Reading, name: str, segments: tuple[int, ...]
 ) -> None:
     """Crude oil was sold at -37.63 on 20 April 2020; read as unsigned, that is 42,949,635.33."""
-    wire = wire_of({f"S{segment}": 5 << 8 | segment for segment in segments})
+    protocol = protocol_of({f"S{segment}": 5 << 8 | segment for segment in segments})
     token = 5 << 8 | segments[-1]
     good = packet(token=token, last_price=3760, bid=3750, ask=3770)
     prices = {"last_price": 3760, "bid": 3750, "ask": 3770, name: -3760}
     bad = packet(FULL, token=token, **prices)
-    found = read(wire, [frame_of(good, bad, good)])
+    found = read(protocol, [frame_of(good, bad, good)])
     assert len(found) == 2
     assert (found["price"] == found["price"][0]).all()
-    assert (wire.bad_packet_count, wire.bad_frame_count, wire.unknown_token_count) == (1, 0, 0)
+    assert (protocol.bad_packet_count, protocol.bad_frame_count, protocol.unknown_token_count) == (
+        1,
+        0,
+        0,
+    )
 
 
 @READINGS
-def test_time_is_of_the_trade_then_of_the_exchange_then_ours(read: Reading) -> None:
+def test_time_is_the_trades_then_the_exchanges_then_ours(read: Reading) -> None:
     token = OURS["S1"]
     frames = [
         frame_of(packet(token=token, last_trade_time=7, exchange_time=9)),
@@ -260,7 +275,7 @@ def test_time_is_of_the_trade_then_of_the_exchange_then_ours(read: Reading) -> N
         frame_of(packet(INDEX_FULL, token=token, exchange_time=11)),
         frame_of(packet(INDEX_QUOTE, token=token)),
     ]
-    found = read(wire_of(OURS), frames)
+    found = read(protocol_of(OURS), frames)
     received = [RECEIVED + place for place in range(7)]
     assert found["received_at"].tolist() == received
     expected = [7_000_000, 9_000_000, *received[2:5], 11_000_000, received[6]]
@@ -268,69 +283,71 @@ def test_time_is_of_the_trade_then_of_the_exchange_then_ours(read: Reading) -> N
 
 
 @READINGS
-def test_shares_are_told_once(read: Reading) -> None:
-    """The depth changes and the trade is told again: it is one trade."""
-    wire = wire_of(OURS)
+def test_a_trade_counts_once(read: Reading) -> None:
+    """A depth update repeats the last trade: it is one trade."""
+    protocol = protocol_of(OURS)
     one, two = OURS["S1"], OURS["S2"]
 
-    def told(token: int, volume: int) -> bytes:
+    def trade(token: int, volume: int) -> bytes:
         return packet(token=token, last_quantity=5, volume=volume)
 
-    found = read(wire, [frame_of(told(one, 10), told(two, 10), told(one, 10), told(one, 15))])
+    found = read(
+        protocol, [frame_of(trade(one, 10), trade(two, 10), trade(one, 10), trade(one, 15))]
+    )
     assert found["quantity"].tolist() == [5, 5, 0, 5]
-    found = read(wire, [frame_of(told(two, 10), told(one, 15), told(two, 11))])
+    found = read(protocol, [frame_of(trade(two, 10), trade(one, 15), trade(two, 11))])
     assert found["quantity"].tolist() == [0, 0, 5]
     assert found["cumulative_volume"].tolist() == [10, 15, 11]
 
 
 @READINGS
 @pytest.mark.parametrize("kind", [LTP, FULL])
-def test_what_was_not_asked_for_is_counted(read: Reading, kind: np.dtype[Any]) -> None:
-    wire = wire_of(OURS)
-    strangers = (0, 1, (3 << 8) | 2, 2**32 - 1)
-    packets = [packet(kind, token=token) for token in (*strangers, *OURS.values())]
-    found = read(wire, [frame_of(*packets), frame_of(*packets)])
+def test_an_unknown_instrument_is_counted(read: Reading, kind: np.dtype[Any]) -> None:
+    protocol = protocol_of(OURS)
+    unknown = (0, 1, (3 << 8) | 2, 2**32 - 1)
+    packets = [packet(kind, token=token) for token in (*unknown, *OURS.values())]
+    found = read(protocol, [frame_of(*packets), frame_of(*packets)])
     assert found["symbol"].tolist() == [0, 1, 2, 3, 4] * 2
-    assert wire.unknown_token_count == 8
+    assert protocol.unknown_token_count == 8
 
 
 @READINGS
-def test_a_packet_of_no_known_kind_is_counted_and_its_neighbours_are_taken(read: Reading) -> None:
-    wire = wire_of(OURS)
+def test_a_packet_of_unknown_kind_is_counted_and_the_others_are_read(read: Reading) -> None:
+    protocol = protocol_of(OURS)
     good = packet(token=OURS["S3"])
-    assert len(read(wire, [frame_of(good, b"x" * 12, b"", good)])) == 2
-    assert (wire.bad_packet_count, wire.bad_frame_count) == (2, 0)
+    assert len(read(protocol, [frame_of(good, b"x" * 12, b"", good)])) == 2
+    assert (protocol.bad_packet_count, protocol.bad_frame_count) == (2, 0)
 
 
 @READINGS
-def test_frames_of_one_size_need_not_be_alike(read: Reading) -> None:
-    wire = wire_of(OURS)
+def test_frames_of_one_size_may_differ_in_kind(read: Reading) -> None:
+    protocol = protocol_of(OURS)
     one, two = (packet(QUOTE, token=OURS[symbol]) for symbol in ("S1", "S2"))
     alike = frame_of(one, two)
     assert len(frame_of(one[:8], bytes(80))) == len(alike)
-    found = read(wire, [alike, frame_of(one[:8], bytes(80)), b"\0\1" + alike[2:], alike])
+    found = read(protocol, [alike, frame_of(one[:8], bytes(80)), b"\0\1" + alike[2:], alike])
     assert found["symbol"].tolist() == [0, 1, 0, 0, 1]
-    assert (wire.bad_packet_count, wire.bad_frame_count) == (1, 1)
+    assert (protocol.bad_packet_count, protocol.bad_frame_count) == (1, 1)
 
 
 @READINGS
 @given(data=st.data())
-def test_a_frame_that_is_cut_off_is_not_believed(read: Reading, data: st.DataObject) -> None:
-    wire = wire_of(OURS)
+def test_a_truncated_frame_is_skipped(read: Reading, data: st.DataObject) -> None:
+    protocol = protocol_of(OURS)
     kinds = data.draw(st.lists(st.sampled_from(KINDS), min_size=1, max_size=4))
     whole = frame_of(*(packet(kind, token=OURS["S1"]) for kind in kinds))
     size = data.draw(st.integers(0, len(whole) - 1))
     other = frame_of(packet(token=OURS["S2"]))
     for bad in (whole[:size], whole + bytes(data.draw(st.integers(1, 200)))):
-        assert read(wire, [other, bad, other])["symbol"].tolist() == [1, 1]
-        assert read(wire, [bad])["symbol"].tolist() == []
-    assert wire.bad_frame_count == 4
+        assert read(protocol, [other, bad, other])["symbol"].tolist() == [1, 1]
+        assert read(protocol, [bad])["symbol"].tolist() == []
+    assert protocol.bad_frame_count == 4
 
 
 @READINGS
 @given(frames=st.lists(st.binary(max_size=400), min_size=1, max_size=4))
-def test_no_bytes_make_it_fail(read: Reading, frames: list[bytes]) -> None:
-    read(wire_of(OURS), frames)
+def test_no_input_raises(read: Reading, frames: list[bytes]) -> None:
+    read(protocol_of(OURS), frames)
 
 
 @given(
@@ -342,40 +359,40 @@ def test_no_bytes_make_it_fail(read: Reading, frames: list[bytes]) -> None:
         max_size=5,
     )
 )
-def test_both_readings_count_alike(frames: list[bytes]) -> None:
+def test_both_decoders_count_alike(frames: list[bytes]) -> None:
     tokens = {"A": TOKENS["S1:1"], "B": TOKENS["S3:1"], "C": TOKENS["S9:9"]}
-    wires = wire_of(tokens), wire_of(tokens)
+    protocols = protocol_of(tokens), protocol_of(tokens)
     for _ in range(2):
-        assert few(wires[0], frames).tolist() == many(wires[1], frames).tolist()
+        assert few(protocols[0], frames).tolist() == many(protocols[1], frames).tolist()
     for name in ("unknown_token_count", "bad_packet_count", "bad_frame_count"):
-        assert getattr(wires[0], name) == getattr(wires[1], name)
+        assert getattr(protocols[0], name) == getattr(protocols[1], name)
 
 
-def test_what_is_asked_for_is_limited_and_unambiguous() -> None:
+def test_subscriptions_are_limited_and_unambiguous() -> None:
     for tokens in ({}, {f"S{number}": number for number in range(3001)}, {"A": 1, "B": 1}):
         with pytest.raises(ConfigurationError):
-            wire_of(tokens)
+            protocol_of(tokens)
 
 
 def test_a_heartbeat_holds_no_packet() -> None:
-    wire = wire_of(OURS)
-    assert wire.is_heartbeat(b"\0") and wire.is_heartbeat(frame_of())
-    assert not wire.is_heartbeat(frame_of(packet(LTP))) and not wire.is_heartbeat(b"\0\1")
+    protocol = protocol_of(OURS)
+    assert protocol.is_heartbeat(b"\0") and protocol.is_heartbeat(frame_of())
+    assert not protocol.is_heartbeat(frame_of(packet(LTP))) and not protocol.is_heartbeat(b"\0\1")
 
 
-def test_no_repr_tells_the_token() -> None:
-    wire = wire_of(OURS)
-    feed = WebSocketFeed(wire, is_open=lambda: True, on_health=lambda *_: None)
-    said = f"{wire!r} {wire} {feed!r} {vars(wire)}"
-    assert "key-of-ours" not in said and "token-of-ours" not in said
-    assert wire.url() == "ws://127.0.0.1/?api_key=key-of-ours&access_token=token-of-ours"
+def test_no_repr_shows_the_token() -> None:
+    protocol = protocol_of(OURS)
+    feed = WebSocketFeed(protocol, is_open=lambda: True, on_health=lambda *_: None)
+    shown = f"{protocol!r} {protocol} {feed!r} {vars(protocol)}"
+    assert "key-of-ours" not in shown and "token-of-ours" not in shown
+    assert protocol.url() == "ws://127.0.0.1/?api_key=key-of-ours&access_token=token-of-ours"
 
 
-# against a server that speaks as Kite does
+# against a server with Kite's protocol
 
-QUICK = Limits(
+QUICK = FeedLimits(
     dead_seconds=0.3,
-    mute_seconds=0.3,
+    stalled_seconds=0.3,
     check_seconds=0.02,
     min_delay_seconds=0.02,
     max_delay_seconds=0.1,
@@ -384,22 +401,22 @@ QUICK = Limits(
 
 def prices_from(
     script: Callable[[int, WSTransport], Any], until: int, **changed: Any
-) -> tuple[list[int], KiteWire, Server]:
-    async def run(_: CountedLoop) -> tuple[list[int], KiteWire, Server]:
+) -> tuple[list[int], KiteProtocol, Server]:
+    async def run(_: CountedLoop) -> tuple[list[int], KiteProtocol, Server]:
         refusals = changed.pop("refusals", [])
         server = Server(script, subscription_count=2, refusals=refusals)
         async with asyncio.timeout(HANG_SECONDS), serving(server):
-            wire = wire_of(OURS, root=server.root, **changed)
-            as_wire: Wire = wire
+            protocol = protocol_of(OURS, root=server.root, **changed)
+            as_protocol: FeedProtocol = protocol
             feed = WebSocketFeed(
-                as_wire, is_open=lambda: True, on_health=lambda *_: None, limits=QUICK
+                as_protocol, is_open=lambda: True, on_health=lambda *_: None, limits=QUICK
             )
             prices: list[int] = []
             async for records in feed.ticks():
                 prices += (records["price"] // 10_000).tolist()
                 if len(prices) >= until:
                     feed.stop()
-            return prices, wire, server
+            return prices, protocol, server
 
     return run_counted(run)
 
@@ -410,7 +427,7 @@ def send(transport: WSTransport, *frames: bytes) -> None:
 
 
 def numbered(first: int, count: int) -> bytes:
-    """Return a frame of packets whose prices are numbers from the first on."""
+    """Return a frame of packets with consecutive prices from the first."""
     tokens = list(OURS.values())
     return frame_of(
         *(
@@ -421,7 +438,7 @@ def numbered(first: int, count: int) -> bytes:
 
 
 @pytest.mark.some_day
-def test_it_is_asked_as_kite_wants_it() -> None:
+def test_the_subscription_is_in_kites_format() -> None:
     async def script(_: int, transport: WSTransport) -> None:
         send(transport, numbered(0, 1))
 
@@ -440,31 +457,35 @@ def test_a_day_of_faults_loses_nothing_that_was_sent() -> None:
 
     async def script(connection: int, transport: WSTransport) -> None:
         send(transport, b"\0", numbered(connection * 1000, 10))
-        if connection == 0:  # ends in a burst
+        if connection == 0:  # disconnects in a burst
             for number in range(10, 1000, 10):
                 send(transport, numbered(number, 10))
             transport.disconnect()
-        elif connection == 1:  # no more than heartbeats
+        elif connection == 1:  # heartbeats only
             while not transport.is_disconnected:
                 send(transport, b"\0")
                 await asyncio.sleep(0.02)
-        elif connection == 3:  # what is cut off, and what is unheard of
+        elif connection == 3:  # truncated and unknown input
             bad = numbered(0, 3)
             send(transport, bad[:-1], frame_of(b"y" * 9), numbered(3010, 1))
             transport.send(WSMsgType.TEXT, json.dumps({"type": "order", "data": {"order_id": "1"}}))
-            transport.send(WSMsgType.TEXT, json.dumps({"type": "error", "data": "said"}))
+            transport.send(WSMsgType.TEXT, json.dumps({"type": "error", "data": "text"}))
             send(transport, frame_of(packet(token=77)), numbered(3011, 5))
-        # and the second is mute from the start
+        # connection 2 stalls from the start
 
-    prices, wire, server = prices_from(script, 1036, on_order=orders.append)
+    prices, protocol, server = prices_from(script, 1036, on_order=orders.append)
     assert prices == [*range(1000), *range(1000, 1010), *range(2000, 2010), *range(3000, 3016)]
     assert [len(texts) for texts in server.texts] == [2, 2, 2, 2]
-    assert (wire.bad_frame_count, wire.bad_packet_count, wire.unknown_token_count) == (1, 1, 1)
+    assert (protocol.bad_frame_count, protocol.bad_packet_count, protocol.unknown_token_count) == (
+        1,
+        1,
+        1,
+    )
     assert orders == [{"order_id": "1"}]
 
 
 @pytest.mark.some_day
-def test_a_token_that_is_not_known_is_refused() -> None:
+def test_an_unknown_token_is_refused() -> None:
     async def script(_: int, transport: WSTransport) -> None:
         raise AssertionError
 

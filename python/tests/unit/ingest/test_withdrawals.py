@@ -106,7 +106,7 @@ def test_what_is_withdrawn_beside_may_be_delivered_here(shop: Shop) -> None:
 
 def test_made_up_minutes_come_again_too(tmp_path: Path) -> None:
     store = RawStore(tmp_path)
-    with synthetic.connected() as con, clock.told_by(lambda: NOW):
+    with synthetic.connected() as con, clock.driven_by(lambda: NOW):
         made = synthetic.plan(
             con, symbols=1, calendar="XNYS", seed=1, session_count=1, daily_stores=[]
         )

@@ -1,4 +1,4 @@
-"""The journal: what was written is read, what was damaged is said, and a failing disk halts."""
+"""The journal: events are read as written, damage is reported, and a failing disk halts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import pytest
 
 from duckbourse.errors import JournalBusy, JournalCorrupt, JournalError
 from duckbourse.orders import events, journal
-from duckbourse.orders.book import Book, replayed
+from duckbourse.orders.book import Book, rebuild_book
 from duckbourse.orders.events import Event, JournalSalvaged
 from duckbourse.orders.journal import FILE, open_journal, read_journal
 from duckbourse.orders.lifecycle import State
@@ -31,38 +31,38 @@ def intents(count: int) -> list[Event]:
     return [events.OrderIntended(at=NOW, request=request()) for _ in range(count)]
 
 
-def write(folder: Path, told: list[Event]) -> None:
+def write(folder: Path, batch: list[Event]) -> None:
     opened, _ = open_journal(folder)
-    wait([opened.append(event) for event in told])
+    wait([opened.append(event) for event in batch])
     opened.close()
 
 
-def test_what_was_written_is_read_in_order(tmp_path: Path) -> None:
-    told = intents(2_500)
-    write(tmp_path, told[:1_000])
-    write(tmp_path, told[1_000:])
-    assert read_journal(tmp_path) == told
+def test_events_are_read_in_the_order_written(tmp_path: Path) -> None:
+    written_events = intents(2_500)
+    write(tmp_path, written_events[:1_000])
+    write(tmp_path, written_events[1_000:])
+    assert read_journal(tmp_path) == written_events
     opened, read = open_journal(tmp_path)
     opened.close()
-    assert read == told
+    assert read == written_events
 
 
 def test_a_commit_waits_for_the_disk(tmp_path: Path) -> None:
-    """No kill of a process can tell this: only a loss of power could."""
-    with closing(journal._connected(tmp_path / FILE)) as connection:
+    """Killing a process cannot show this; only a power loss could."""
+    with closing(journal._connect(tmp_path / FILE)) as connection:
         assert connection.execute("pragma synchronous").fetchone() == (2,)
         assert connection.execute("pragma journal_mode").fetchone() == ("wal",)
 
 
-def test_one_process_has_an_account(tmp_path: Path) -> None:
+def test_one_process_trades_an_account(tmp_path: Path) -> None:
     opened, _ = open_journal(tmp_path)
-    with pytest.raises(JournalBusy, match="another process trades"):
+    with pytest.raises(JournalBusy, match="another process is trading"):
         open_journal(tmp_path)
     opened.close()
     open_journal(tmp_path)[0].close()
 
 
-def test_those_who_wait_share_a_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_waiting_callers_share_a_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened, _ = open_journal(tmp_path)
     sizes = []
     commit = opened._commit
@@ -74,7 +74,7 @@ def test_those_who_wait_share_a_commit(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(opened, "_commit", counted)
 
     async def many() -> None:
-        await asyncio.gather(*(opened.durable(event) for event in intents(500)))
+        await asyncio.gather(*(opened.append_durably(event) for event in intents(500)))
 
     asyncio.run(many())
     opened.close()
@@ -89,25 +89,25 @@ def flip(path: Path, place: int) -> None:
 
 
 @pytest.mark.any_day
-def test_a_changed_row_is_found_and_kept(tmp_path: Path) -> None:
-    told = intents(50)
-    write(tmp_path, told)
+def test_a_changed_row_is_detected_and_kept(tmp_path: Path) -> None:
+    written_events = intents(50)
+    write(tmp_path, written_events)
     path = tmp_path / FILE
-    flip(path, path.read_bytes().rindex(told[40].request.order_id.encode()))  # type: ignore[attr-defined]
-    with pytest.raises(JournalCorrupt, match=r"row 41 of .* is not what was written"):
+    flip(path, path.read_bytes().rindex(written_events[40].request.order_id.encode()))  # type: ignore[attr-defined]
+    with pytest.raises(JournalCorrupt, match=r"row 41 of .* is damaged"):
         read_journal(tmp_path)
     damaged = path.read_bytes()
     opened, read = open_journal(tmp_path)
     opened.close()
-    assert read[:-1] == told[:40]
+    assert read[:-1] == written_events[:40]
     assert isinstance(read[-1], JournalSalvaged)
     assert read[-1].first_lost_row == 41
     assert (tmp_path / read[-1].kept_as).read_bytes()[:4096] == damaged[:4096]
     assert read_journal(tmp_path) == read
-    assert "damaged" in replayed(CAPITAL, [read[-1]], lambda _: None).state_reason
+    assert "damaged" in rebuild_book(CAPITAL, [read[-1]], lambda _: None).state_reason
 
 
-def test_a_missing_row_is_found(tmp_path: Path) -> None:
+def test_a_missing_row_is_detected(tmp_path: Path) -> None:
     write(tmp_path, intents(20))
     with sqlite3.connect(tmp_path / FILE) as connection:
         connection.execute("delete from events where row = 7")
@@ -137,8 +137,8 @@ def killed_after(folder: Path, count: int) -> None:
 
 @pytest.mark.any_day
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.97])
-def test_a_damaged_log_is_not_taken_for_a_crash(tmp_path: Path, share: float) -> None:
-    """SQLite drops what is behind a damaged frame of its log, committed or not, silently."""
+def test_a_damaged_log_is_not_mistaken_for_a_crash(tmp_path: Path, share: float) -> None:
+    """SQLite silently drops everything after a damaged frame of its log, even if committed."""
     killed_after(tmp_path, 40)
     log = tmp_path / (FILE + "-wal")
     flip(log, int(log.stat().st_size * share))
@@ -148,7 +148,7 @@ def test_a_damaged_log_is_not_taken_for_a_crash(tmp_path: Path, share: float) ->
     assert len(read) - 1 == read[-1].first_lost_row - 1 < 40
 
 
-def test_a_kill_is_not_taken_for_damage(tmp_path: Path) -> None:
+def test_a_kill_is_not_mistaken_for_damage(tmp_path: Path) -> None:
     killed_after(tmp_path, 40)
     opened, read = open_journal(tmp_path)
     opened.close()
@@ -161,13 +161,13 @@ def test_a_kill_is_not_taken_for_damage(tmp_path: Path) -> None:
     [
         OSError(28, "No space left on device"),
         sqlite3.OperationalError("disk I/O error"),
-        # no fault of a disk, and nobody may wait for ever for that
+        # not a disk fault, but no caller may wait forever because of it
         MemoryError("out of memory"),
         ValueError("not an event"),
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_what_cannot_be_written_is_told_to_all_and_halts(
+def test_a_write_error_reaches_every_caller_and_halts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     opened, _ = open_journal(tmp_path)
@@ -206,7 +206,7 @@ except JournalError as error:
 """
 
 
-def test_a_full_disk_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
+def test_a_full_disk_loses_no_acknowledged_event(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", FILL_THE_DISK, str(tmp_path)],
         env={**os.environ, "PYTHONPATH": str(PROJECT / "python")},
@@ -221,22 +221,22 @@ def test_a_full_disk_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None
     assert len(read) == int(written) > 0
 
 
-def test_a_full_queue_is_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_queue_ends_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(journal, "QUEUE_ROWS", 10)
     opened, _ = open_journal(tmp_path)
     disk_answers = threading.Event()
     monkeypatch.setattr(opened, "_commit", lambda *_: disk_answers.wait(HANG_SECONDS))
-    with pytest.raises(JournalError, match="10 events wait for the disk"):
+    with pytest.raises(JournalError, match="10 events are waiting for the disk"):
         for event in intents(100):
             opened.append(event)
-    with pytest.raises(JournalError, match="10 events wait"):
+    with pytest.raises(JournalError, match="10 events are waiting"):
         opened.append(intents(1)[0])
     disk_answers.set()
     opened.close()
 
 
 def test_600_000_events_are_read_in_seconds(tmp_path: Path, pytestconfig: pytest.Config) -> None:
-    """Shortened to a tenth but in the long run."""
+    """A tenth of the events unless `--long`."""
     count = 600_000 if pytestconfig.getoption("--long") else 60_000
     opened, _ = open_journal(tmp_path)
     book = Book(CAPITAL)
@@ -258,7 +258,7 @@ def test_600_000_events_are_read_in_seconds(tmp_path: Path, pytestconfig: pytest
     opened.close()
     used = cpu_seconds()
     opened, read = open_journal(tmp_path)
-    again = replayed(CAPITAL, read, lambda _: None)
+    again = rebuild_book(CAPITAL, read, lambda _: None)
     used = cpu_seconds() - used
     opened.close()
     assert again.orders == book.orders

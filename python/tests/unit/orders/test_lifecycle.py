@@ -1,4 +1,4 @@
-"""Every pair of states: what the table has happens, what it leaves out is refused."""
+"""Every pair of states: a transition in the table happens, any other is refused."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from duckbourse.errors import IllegalTransition
 from duckbourse.orders.lifecycle import LIVE, TRANSITIONS, State, advance, steps
 
-# spec by hand, not by the table: what each state may become
+# written by hand from the specification, not from the table: the states that may follow each
 LIFE = """
 new: denied intent
 intent: sent
@@ -45,7 +45,7 @@ def test_every_state_is_reached() -> None:
     assert reached == set(State)
 
 
-def test_a_done_order_has_late_fills_only() -> None:
+def test_a_final_order_only_has_late_fills() -> None:
     for state in set(State) - LIVE - {State.NEW}:
         assert TRANSITIONS[state] <= {state, State.FILLED}
 
@@ -60,7 +60,7 @@ def test_a_done_order_has_late_fills_only() -> None:
         (State.ACKED, State.CANCELLED, [State.OPEN, State.CANCELLED]),
         (State.UNKNOWN, State.EXPIRED, [State.OPEN, State.EXPIRED]),
         (State.TRIGGER_PENDING, State.FILLED, [State.OPEN, State.FILLED]),
-        # old news
+        # out of date
         (State.OPEN, State.ACKED, None),
         (State.PARTIAL, State.OPEN, None),
         (State.FILLED, State.CANCELLED, None),
@@ -69,13 +69,11 @@ def test_a_done_order_has_late_fills_only() -> None:
         (State.NOT_PLACED, State.ACKED, None),
     ],
 )
-def test_what_lies_between_is_passed_over(
-    state: State, target: State, way: list[State] | None
-) -> None:
+def test_skipped_states_are_filled_in(state: State, target: State, way: list[State] | None) -> None:
     assert steps(state, target) == (None if way is None else tuple(way))
 
 
-def test_no_way_leaves_the_table() -> None:
+def test_every_path_follows_the_table() -> None:
     for state, target in product(State, State):
         for step in steps(state, target) or ():
             state = advance("A", state, step)

@@ -1,4 +1,4 @@
-"""Positions by hand, and against shares that are counted one by one."""
+"""Positions computed by hand, and against shares counted one by one."""
 
 from __future__ import annotations
 
@@ -27,27 +27,27 @@ def test_average_cost_and_first_in_first_out() -> None:
     position = held(fill(10, "100"), fill(10, "110"), fill(5, "120", SELL))
     assert position.quantity == 15
     assert position.average_price == 105
-    assert position.realised_amount == 5 * 15
-    assert position.realised_fifo_amount == 5 * 20
-    assert position.unrealised_amount(Decimal(107)) == 15 * 2
+    assert position.realized_amount == 5 * 15
+    assert position.realized_fifo_amount == 5 * 20
+    assert position.unrealized_amount(Decimal(107)) == 15 * 2
 
 
-def test_a_flip_closes_and_opens_the_rest() -> None:
+def test_a_reversal_closes_and_opens_the_rest() -> None:
     position = held(fill(10, "100"), fill(25, "90", SELL))
     assert (position.quantity, position.average_price) == (-15, Decimal(90))
-    assert position.realised_amount == position.realised_fifo_amount == -100
-    assert position.ended_trip_amount == -100
+    assert position.realized_amount == position.realized_fifo_amount == -100
+    assert position.closed_round_trip_amount == -100
     position = after_fill(position, fill(15, "80"))
     assert (position.quantity, position.average_price, position.lots) == (0, None, ())
-    assert position.realised_amount == 50
-    assert (position.ended_trip_amount, position.trip_count) == (Decimal(150), 2)
+    assert position.realized_amount == 50
+    assert (position.closed_round_trip_amount, position.round_trip_count) == (Decimal(150), 2)
 
 
 def test_a_round_trip_pays_its_charges() -> None:
     paid: dict[str, Any] = {"charges_amount": Decimal(3)}
     position = held(fill(10, "100", **paid), fill(10, "101", SELL, **paid))
-    assert position.ended_trip_amount == 10 - 6
-    assert (position.realised_amount, position.charges_amount) == (Decimal(10), Decimal(6))
+    assert position.closed_round_trip_amount == 10 - 6
+    assert (position.realized_amount, position.charges_amount) == (Decimal(10), Decimal(6))
 
 
 trades = st.lists(
@@ -61,23 +61,23 @@ trades = st.lists(
 
 
 @given(trades)
-def test_positions_are_shares_counted_one_by_one(told: list[tuple[Side, int, Decimal]]) -> None:
-    position = held(*(fill(quantity, str(price), side) for side, quantity, price in told))
+def test_positions_are_shares_counted_one_by_one(trades: list[tuple[Side, int, Decimal]]) -> None:
+    position = held(*(fill(quantity, str(price), side) for side, quantity, price in trades))
     shares: list[tuple[int, Decimal]] = []
-    realised = Decimal(0)
-    for side, quantity, price in told:
+    realized = Decimal(0)
+    for side, quantity, price in trades:
         for _ in range(quantity):
             if shares and shares[0][0] != side.sign:
                 sign, bought = shares.pop(0)
-                realised += (price - bought) * sign
+                realized += (price - bought) * sign
             else:
                 shares.append((side.sign, price))
     assert position.quantity == sum(sign for sign, _ in shares)
-    assert position.realised_fifo_amount == realised
+    assert position.realized_fifo_amount == realized
     assert sum(lot.quantity for lot in position.lots) == position.quantity
-    # cash and what is held are the same money, however cost is counted
-    cash = -sum(side.sign * quantity * price for side, quantity, price in told)
+    # cash plus positions is the same money under either cost basis
+    cash = -sum(side.sign * quantity * price for side, quantity, price in trades)
     last = Decimal(250)
     assert cash + position.quantity * last == pytest.approx(
-        position.realised_amount + position.unrealised_amount(last)
+        position.realized_amount + position.unrealized_amount(last)
     )

@@ -1,4 +1,4 @@
-"""Every check refuses what it is for, with both numbers, and lets pass what is just within."""
+"""Every check denies what it should, with both numbers, and passes orders just within its limit."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from msgspec.structs import replace
 
 from duckbourse.orders import events
 from duckbourse.orders.book import Book
-from duckbourse.orders.denial import Denial
+from duckbourse.orders.denial import OrderDeniedError
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import Product, Reason, Request, Side
-from duckbourse.risk.checks import CHECKS, View, check
+from duckbourse.risk.checks import CHECKS, OrderContext, pre_trade_check
 from duckbourse.risk.limits import Covariances, Instrument, Limits
 from tests.support.makers import fill, request
 
@@ -67,13 +67,13 @@ INSTRUMENTS = {
 DAILY = 0.02
 
 
-def book_with(*told: events.Event) -> Book:
+def book_with(*further: events.Event) -> Book:
     book = Book(LIMITS.capital_amount)
     book.apply(
         events.TradingStateChanged(at=NOW, state=TradingState.ACTIVE, reason="test", by="test")
     )
     book.apply(events.SessionStarted(at=NOW, session_date=DAY, equity_amount=LIMITS.capital_amount))
-    for event in told:
+    for event in further:
         book.apply(event)
     return book
 
@@ -84,7 +84,7 @@ def bought(symbol: str, quantity: int, price: str = "100", side: Side = Side.BUY
 
 def opened(**changed: Any) -> list[events.Event]:
     """Return an order that is open at the broker."""
-    asked = wish(**changed)
+    asked = order_request(**changed)
     return [
         events.OrderIntended(at=NOW, request=asked),
         events.OrderSent(at=NOW, order_id=asked.order_id),
@@ -93,12 +93,12 @@ def opened(**changed: Any) -> list[events.Event]:
     ]
 
 
-def wish(**changed: Any) -> Request:
+def order_request(**changed: Any) -> Request:
     return request(**{"limit_price": Decimal(100), **changed})
 
 
-def view_of(asked: Request, book: Book, **changed: Any) -> View:
-    told: dict[str, Any] = {
+def context_of(asked: Request, book: Book, **changed: Any) -> OrderContext:
+    defaults: dict[str, Any] = {
         "now": NOW,
         "limits": LIMITS,
         "instruments": INSTRUMENTS,
@@ -118,7 +118,7 @@ def view_of(asked: Request, book: Book, **changed: Any) -> View:
         "is_stream_ready": True,
         "sent_at": [],
     }
-    return View(asked, book, **{**told, **changed})
+    return OrderContext(asked, book, **{**defaults, **changed})
 
 
 def state(to: TradingState) -> events.Event:
@@ -132,30 +132,30 @@ def limited(**changed: Any) -> dict[str, Any]:
 Case = tuple[str, Callable[[], tuple[Request, Book, dict[str, Any]]], str | None]
 SELL = Side.SELL
 CASES: list[Case] = [
-    ("an order within every limit", lambda: (wish(), book_with(), {}), None),
+    ("an order within every limit", lambda: (order_request(), book_with(), {}), None),
     (
         "halted",
-        lambda: (wish(), book_with(state(TradingState.HALTED)), {}),
+        lambda: (order_request(), book_with(state(TradingState.HALTED)), {}),
         "TRADING_STATE: state=halted, reason=noon",
     ),
     (
-        "reducing, and it opens",
-        lambda: (wish(), book_with(state(TradingState.REDUCING)), {}),
+        "reducing, an order that opens",
+        lambda: (order_request(), book_with(state(TradingState.REDUCING)), {}),
         "TRADING_STATE: state=reducing, reason=noon",
     ),
     (
-        "reducing, and it closes",
+        "reducing, an order that closes",
         lambda: (
-            wish(side=SELL),
+            order_request(side=SELL),
             book_with(bought("A", 10), state(TradingState.REDUCING)),
             {},
         ),
         None,
     ),
     (
-        "halted, and a stop closes",
+        "halted, a stop that closes",
         lambda: (
-            wish(side=SELL, reason=Reason.STOP),
+            order_request(side=SELL, reason=Reason.STOP),
             book_with(bought("A", 10), state(TradingState.HALTED)),
             {},
         ),
@@ -163,178 +163,206 @@ CASES: list[Case] = [
     ),
     (
         "no ticks yet",
-        lambda: (wish(), book_with(), {"is_stream_ready": False}),
-        "STREAM_NOT_READY: ready=no, wanted=yes",
+        lambda: (order_request(), book_with(), {"is_stream_ready": False}),
+        "STREAM_NOT_READY: ready=no, required=yes",
     ),
     (
         "after the close",
-        lambda: (wish(), book_with(), {"closes_at": NOW}),
+        lambda: (order_request(), book_with(), {"closes_at": NOW}),
         "SESSION: now=2026-11-25 05:00:00, open=2026-11-25 04:00:00",
     ),
     (
         "after the last entry",
-        lambda: (wish(), book_with(), {"entries_end_at": NOW}),
+        lambda: (order_request(), book_with(), {"entries_end_at": NOW}),
         "ENTRY_CUTOFF: now=05:00:00, cutoff=05:00:00",
     ),
     (
         "a closing order after the last entry",
-        lambda: (wish(side=SELL), book_with(bought("A", 10)), {"entries_end_at": NOW}),
+        lambda: (order_request(side=SELL), book_with(bought("A", 10)), {"entries_end_at": NOW}),
         None,
     ),
     (
-        "a symbol nobody knows",
-        lambda: (wish(symbol="Z"), book_with(), {}),
-        "INSTRUMENT: symbol=Z, known=no",
+        "an unlisted symbol",
+        lambda: (order_request(symbol="Z"), book_with(), {}),
+        "INSTRUMENT: symbol=Z, listed=no",
     ),
     (
-        "an old publication",
-        lambda: (wish(), book_with(), {"sessions_behind": 2}),
+        "an outdated publication",
+        lambda: (order_request(), book_with(), {"sessions_behind": 2}),
         "PUBLICATION: sessions_behind=2, max_sessions_behind=1",
     ),
-    ("one of the prior session", lambda: (wish(), book_with(), {"sessions_behind": 1}), None),
-    ("half a lot", lambda: (wish(quantity=7), book_with(), {}), "LOT: quantity=7, lot_size=5"),
+    (
+        "a publication of the prior session",
+        lambda: (order_request(), book_with(), {"sessions_behind": 1}),
+        None,
+    ),
+    (
+        "half a lot",
+        lambda: (order_request(quantity=7), book_with(), {}),
+        "LOT: quantity=7, lot_size=5",
+    ),
     (
         "between two ticks",
-        lambda: (wish(limit_price=Decimal("100.01")), book_with(), {}),
+        lambda: (order_request(limit_price=Decimal("100.01")), book_with(), {}),
         "TICK: limit_price=100.01, tick_size=0.05",
     ),
     (
-        "a price of nothing",
-        lambda: (wish(limit_price=Decimal(0)), book_with(), {}),
+        "a price of zero",
+        lambda: (order_request(limit_price=Decimal(0)), book_with(), {}),
         "TICK: limit_price=0, tick_size=0.05",
     ),
     (
-        "more than the exchange takes at once",
-        lambda: (wish(quantity=1005), book_with(), {}),
+        "above the freeze quantity",
+        lambda: (order_request(quantity=1005), book_with(), {}),
         "FREEZE: quantity=1005, max_quantity=1000",
     ),
     (
         "no price",
-        lambda: (wish(), book_with(), {"prices": {}}),
+        lambda: (order_request(), book_with(), {"prices": {}}),
         "NO_PRICE: symbol=A, ticks=0",
     ),
     (
         "an old price",
-        lambda: (wish(), book_with(), {"now": NOW + timedelta(seconds=6)}),
+        lambda: (order_request(), book_with(), {"now": NOW + timedelta(seconds=6)}),
         "TICK_AGE: tick_age_ms=6000, max_tick_age_ms=5000",
     ),
     (
-        "beyond the band",
-        lambda: (wish(limit_price=Decimal("110.05")), book_with(), limited(max_collar_pct=99)),
-        "PRICE_BAND: away_pct=10.05, max_away_pct=10.00",
+        "outside the price band",
+        lambda: (
+            order_request(limit_price=Decimal("110.05")),
+            book_with(),
+            limited(max_collar_pct=99),
+        ),
+        "PRICE_BAND: distance_pct=10.05, max_distance_pct=10.00",
     ),
     (
-        "on the band",
-        lambda: (wish(limit_price=Decimal(110)), book_with(), limited(max_collar_pct=99)),
+        "at the edge of the price band",
+        lambda: (order_request(limit_price=Decimal(110)), book_with(), limited(max_collar_pct=99)),
         None,
     ),
     (
         "far from the last price",
-        lambda: (wish(limit_price=Decimal("103.05")), book_with(), {}),
-        "PRICE_COLLAR: away_pct=3.05, max_away_pct=3.00",
+        lambda: (order_request(limit_price=Decimal("103.05")), book_with(), {}),
+        "PRICE_COLLAR: distance_pct=3.05, max_distance_pct=3.00",
     ),
     (
         "a market order without protection",
-        lambda: (wish(limit_price=None), book_with(), {}),
-        "PROTECTION: limit_price=none, wanted=a limit beyond the last price",
+        lambda: (order_request(limit_price=None), book_with(), {}),
+        "PROTECTION: limit_price=none, required=a limit beyond the last price",
     ),
     (
-        "an exit of more than is held",
-        lambda: (wish(side=SELL, quantity=15, reason=Reason.STOP), book_with(bought("A", 10)), {}),
+        "an exit larger than the position",
+        lambda: (
+            order_request(side=SELL, quantity=15, reason=Reason.STOP),
+            book_with(bought("A", 10)),
+            {},
+        ),
         "REDUCE_ONLY: quantity=15, held=10",
     ),
     (
-        "delivery that is not there",
-        lambda: (wish(side=SELL, product=Product.CNC), book_with(), {}),
+        "a delivery sale without shares",
+        lambda: (order_request(side=SELL, product=Product.CNC), book_with(), {}),
         "SHORT: quantity=10, held=0",
     ),
     (
-        "one's own order on the other side",
-        lambda: (wish(), book_with(*opened(side=SELL, limit_price=Decimal(99))), {}),
+        "crossing an open order of ours",
+        lambda: (order_request(), book_with(*opened(side=SELL, limit_price=Decimal(99))), {}),
         "SELF_CROSS: limit_price=100, open=99",
     ),
     (
-        "one's own order out of reach",
-        lambda: (wish(), book_with(*opened(side=SELL, limit_price=Decimal(101))), {}),
+        "an open order of ours out of reach",
+        lambda: (order_request(), book_with(*opened(side=SELL, limit_price=Decimal(101))), {}),
         None,
     ),
     (
-        "more open than allowed",
-        lambda: (wish(), book_with(*(e for _ in range(3) for e in opened(quantity=5))), {}),
+        "too many open orders",
+        lambda: (
+            order_request(),
+            book_with(*(e for _ in range(3) for e in opened(quantity=5))),
+            {},
+        ),
         "OPEN_ORDERS: open_orders=3, max_open_orders=3",
     ),
     (
-        "more shares than allowed",
-        lambda: (wish(quantity=505), book_with(), {}),
+        "too many shares in one order",
+        lambda: (order_request(quantity=505), book_with(), {}),
         "ORDER_QUANTITY: quantity=505, max_quantity=500",
     ),
     (
-        "more money than allowed",
-        lambda: (wish(quantity=405), book_with(), {}),
+        "too large an order amount",
+        lambda: (order_request(quantity=405), book_with(), {}),
         "ORDER_AMOUNT: amount=40500.00, max_amount=40000.00",
     ),
-    ("as much money as allowed", lambda: (wish(quantity=400), book_with(), {}), None),
     (
-        "too much of a symbol, what is open counted",
-        lambda: (wish(quantity=305), book_with(*opened(quantity=200)), {}),
+        "exactly the largest order amount",
+        lambda: (order_request(quantity=400), book_with(), {}),
+        None,
+    ),
+    (
+        "too much of a symbol, open orders included",
+        lambda: (order_request(quantity=305), book_with(*opened(quantity=200)), {}),
         "SYMBOL_AMOUNT: amount=50500.00, max_amount=50000.00",
     ),
     (
         "too much of a sector",
-        lambda: (wish(quantity=205), book_with(bought("B", 400)), {}),
+        lambda: (order_request(quantity=205), book_with(bought("B", 400)), {}),
         "SECTOR_AMOUNT: amount=60500.00, max_amount=60000.00",
     ),
     (
-        "too much of everything",
+        "too much gross exposure",
         lambda: (
-            wish(quantity=405, symbol="D"),
+            order_request(quantity=405, symbol="D"),
             book_with(bought("B", 400)),
             limited(max_order_pct=Decimal(90)),
         ),
         "GROSS_AMOUNT: amount=80500.00, max_amount=80000.00",
     ),
     (
-        "too much on one side",
-        lambda: (wish(quantity=305, symbol="D"), book_with(bought("B", 400)), {}),
+        "too much net exposure",
+        lambda: (order_request(quantity=305, symbol="D"), book_with(bought("B", 400)), {}),
         "NET_AMOUNT: amount=70500.00, max_amount=70000.00",
     ),
     (
-        "as much, but on both sides",
-        lambda: (wish(quantity=305, symbol="D", side=SELL), book_with(bought("B", 400)), {}),
+        "the same gross exposure, hedged",
+        lambda: (
+            order_request(quantity=305, symbol="D", side=SELL),
+            book_with(bought("B", 400)),
+            {},
+        ),
         None,
     ),
     (
-        "a third symbol",
-        lambda: (wish(symbol="D"), book_with(bought("A", 10), bought("C", 10)), {}),
+        "one position too many",
+        lambda: (order_request(symbol="D"), book_with(bought("A", 10), bought("C", 10)), {}),
         "POSITIONS: positions=3, max_positions=2",
     ),
     (
-        "delivery that cash is short of",
+        "a delivery purchase without enough cash",
         lambda: (
-            wish(product=Product.CNC, quantity=400),
+            order_request(product=Product.CNC, quantity=400),
             book_with(bought("D", 620)),
             limited(max_gross_pct=Decimal(200), max_net_pct=Decimal(200)),
         ),
         "CASH: amount=40000.00, max_amount=38000.00",
     ),
     (
-        "the same, closed within the day",
+        "the same as an intraday order",
         lambda: (
-            wish(quantity=400),
+            order_request(quantity=400),
             book_with(bought("D", 620)),
             limited(max_gross_pct=Decimal(200), max_net_pct=Decimal(200)),
         ),
         None,
     ),
     (
-        "a loss of the day",
-        lambda: (wish(), book_with(bought("C", 100), bought("C", 100, "80", SELL)), {}),
+        "the daily loss limit",
+        lambda: (order_request(), book_with(bought("C", 100), bought("C", 100, "80", SELL)), {}),
         "DAILY_LOSS: loss=2000.00, max_loss=2000.00",
     ),
     (
-        "a fall from the best",
+        "the drawdown limit",
         lambda: (
-            wish(),
+            order_request(),
             book_with(
                 events.SessionStarted(at=NOW, session_date=DAY, equity_amount=Decimal(112_000)),
                 events.SessionStarted(at=NOW, session_date=DAY, equity_amount=Decimal(100_000)),
@@ -344,9 +372,9 @@ CASES: list[Case] = [
         "DRAWDOWN: drawdown_pct=10.71, max_drawdown_pct=10.00",
     ),
     (
-        "two losses in a row",
+        "two consecutive losses",
         lambda: (
-            wish(),
+            order_request(),
             book_with(
                 *(bought("C", 5), bought("C", 5, "99", SELL)),
                 *(bought("C", 5), bought("C", 5, "99", SELL)),
@@ -358,7 +386,7 @@ CASES: list[Case] = [
     (
         "a win after two losses",
         lambda: (
-            wish(),
+            order_request(),
             book_with(
                 *(bought("C", 5), bought("C", 5, "99", SELL)),
                 *(bought("C", 5), bought("C", 5, "99", SELL)),
@@ -371,7 +399,7 @@ CASES: list[Case] = [
     (
         "too many entries",
         lambda: (
-            wish(),
+            order_request(),
             book_with(*opened(quantity=5), *opened(quantity=5)),
             limited(max_trades=2),
         ),
@@ -379,84 +407,88 @@ CASES: list[Case] = [
     ),
     (
         # 10,000 of a symbol that moves 2 % a session: 2.3263 x 200
-        "too much at risk",
-        lambda: (wish(quantity=100), book_with(), limited(max_var_pct=Decimal("0.46"))),
+        "too much value at risk",
+        lambda: (order_request(quantity=100), book_with(), limited(max_var_pct=Decimal("0.46"))),
         "VAR: amount=465.27, max_amount=460.00",
     ),
     (
         # 2.6652 x 200
-        "too much beyond it",
-        lambda: (wish(quantity=100), book_with(), limited(max_es_pct=Decimal("0.53"))),
+        "too much expected shortfall",
+        lambda: (order_request(quantity=100), book_with(), limited(max_es_pct=Decimal("0.53"))),
         "ES: amount=533.04, max_amount=530.00",
     ),
     (
-        "risk nobody knows",
-        lambda: (wish(), book_with(), {"covariances": Covariances({})}),
-        "VAR_UNKNOWN: symbol=A, covariances=unknown",
+        "missing covariances",
+        lambda: (order_request(), book_with(), {"covariances": Covariances({})}),
+        "VAR_UNAVAILABLE: symbol=A, covariances=missing",
     ),
     (
-        "too many in a second",
-        lambda: (wish(), book_with(), {"sent_at": [NOW] * 3}),
+        "too many orders in a second",
+        lambda: (order_request(), book_with(), {"sent_at": [NOW] * 3}),
         "RATE: orders_per_second=3, max_orders_per_second=3",
     ),
     (
-        "as many, but of the second before",
-        lambda: (wish(), book_with(), {"sent_at": [NOW - timedelta(milliseconds=1)] * 3}),
+        "as many orders, but in the prior second",
+        lambda: (order_request(), book_with(), {"sent_at": [NOW - timedelta(milliseconds=1)] * 3}),
         None,
     ),
 ]
 
 
 @pytest.mark.parametrize(("name", "case", "wanted"), CASES, ids=[case[0] for case in CASES])
-def test_each_check_says_what_it_refuses(
+def test_each_check_denies_with_its_numbers(
     name: str, case: Callable[[], tuple[Request, Book, dict[str, Any]]], wanted: str | None
 ) -> None:
     asked, book, changed = case()
     if wanted is None:
-        check(view_of(asked, book, **changed))
+        pre_trade_check(context_of(asked, book, **changed))
     else:
-        with pytest.raises(Denial) as denial:
-            check(view_of(asked, book, **changed))
+        with pytest.raises(OrderDeniedError) as denial:
+            pre_trade_check(context_of(asked, book, **changed))
         assert str(denial.value) == wanted
 
 
 def test_a_signal_is_followed_once() -> None:
-    first = wish(signal_id="S")
+    first = order_request(signal_id="S")
     book = book_with(
         events.OrderIntended(at=NOW, request=first),
         events.OrderSent(at=NOW, order_id=first.order_id),
     )
-    with pytest.raises(Denial, match=f"DUPLICATE_SIGNAL: signal=S, order={first.order_id}"):
-        check(view_of(wish(signal_id="S"), book))
-    refused = wish(signal_id="T")
+    with pytest.raises(
+        OrderDeniedError, match=f"DUPLICATE_SIGNAL: signal=S, order={first.order_id}"
+    ):
+        pre_trade_check(context_of(order_request(signal_id="S"), book))
+    refused = order_request(signal_id="T")
     book.apply(events.OrderDenied(at=NOW, request=refused, code="RATE", detail=""))
-    check(view_of(wish(signal_id="T"), book))
+    pre_trade_check(context_of(order_request(signal_id="T"), book))
 
 
-def test_what_closes_is_never_too_large() -> None:
-    """With every limit at its least, what is held can still be sold, all of it."""
-    least = {
+def test_a_closing_order_is_never_too_large() -> None:
+    """With every limit at zero, the whole position can still be sold."""
+    zero = {
         name: type(getattr(LIMITS, name))(0)
         for name in LIMITS.__struct_fields__
         if name.startswith("max_") and name != "max_collar_pct"
     }
     book = book_with(bought("A", 800), *opened(symbol="D"))
-    asked = wish(side=SELL, quantity=800, reason=Reason.STOP)
-    check(view_of(asked, book, **limited(**least), covariances=Covariances({}), sent_at=[NOW]))
+    asked = order_request(side=SELL, quantity=800, reason=Reason.STOP)
+    pre_trade_check(
+        context_of(asked, book, **limited(**zero), covariances=Covariances({}), sent_at=[NOW])
+    )
 
 
-def test_every_check_is_seen_to_refuse() -> None:
-    """No check could be taken out without a case that fails."""
+def test_every_check_has_a_case_that_denies() -> None:
+    """Removing any check makes a case fail."""
     seen = set()
     for _, case, wanted in CASES:
         if wanted is None:
             continue
         asked, book, changed = case()
-        view = view_of(asked, book, **changed)
+        context = context_of(asked, book, **changed)
         for one in CHECKS:
             try:
-                one(view)
-            except Denial:
+                one(context)
+            except OrderDeniedError:
                 seen.add(one.__name__)
                 break
     assert {one.__name__ for one in CHECKS} - seen == {"duplicate_signal"}

@@ -1,4 +1,4 @@
-"""Exits by hand: which is due at which price and time, long and short."""
+"""Exits by hand: which one is due at which price and time, long and short."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ def entered(exits: Exits, side: Side = Side.BUY) -> Order:
         (Side.SELL, "97", "100", Reason.TRAILING_STOP),
     ],
 )
-def test_what_is_due(side: Side, best: str, price: str, wanted: Reason | None) -> None:
+def test_the_exit_that_is_due(side: Side, best: str, price: str, wanted: Reason | None) -> None:
     entry = entered(EXITS if side is Side.BUY else SHORT, side)
     assert due(entry, Decimal(best), Decimal(price), NOW) is wanted
 
 
-def test_time_is_up_when_nothing_else_is_due() -> None:
+def test_the_time_exit_comes_last() -> None:
     late = NOW + timedelta(hours=1)
     assert due(entered(EXITS), Decimal(100), Decimal(101), late) is Reason.TIME
     assert due(entered(EXITS), Decimal(100), Decimal(98), late) is Reason.STOP
@@ -65,7 +65,7 @@ def test_the_best_price_starts_at_the_entry() -> None:
     assert best_price(entered(SHORT, Side.SELL), Decimal(97), Decimal(96)) == 96
 
 
-def test_what_an_entry_still_holds() -> None:
+def test_the_quantity_an_entry_still_holds() -> None:
     entry, out = request("in"), request("out", side=Side.SELL, entry_id=request("in").order_id)
     book = Book(CAPITAL)
     for asked in (entry, out):
@@ -76,6 +76,6 @@ def test_what_an_entry_still_holds() -> None:
     book.apply(events.FillBooked(at=NOW, fill=fill(4, "99", Side.SELL, order_id=out.order_id)))
     assert held_quantity(book, book.orders[entry.order_id]) == 6
     assert has_live_exit(book, book.orders[entry.order_id])
-    # another hand sold the rest
+    # someone else sold the rest
     book.apply(events.FillBooked(at=NOW, fill=fill(5, "99", Side.SELL)))
     assert held_quantity(book, book.orders[entry.order_id]) == 1

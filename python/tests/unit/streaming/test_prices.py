@@ -1,4 +1,4 @@
-"""The last price of each symbol is that of its last tick, whatever comes together."""
+"""The last price of each symbol is that of its last tick, in any batch."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def test_the_last_tick_is_the_price(batches: list[list[tuple[int, int]]]) -> Non
             at += 1
             record["symbol"], record["price"], record["received_at"] = place, price, at
             wanted[SYMBOLS[place]] = decimal_price(price), instant(at)
-        prices.take(records)
+        prices.update(records)
     assert dict(prices) == wanted
     assert len(prices) == len(wanted)
 
 
-def test_what_had_no_tick_has_no_price() -> None:
+def test_a_symbol_without_a_tick_has_no_price() -> None:
     prices = LastPrices(SYMBOLS)
     assert "A" not in prices
     assert prices.get("A") is None
@@ -39,12 +39,12 @@ def test_what_had_no_tick_has_no_price() -> None:
         prices["A"]
     record = np.zeros(1, RECORD)
     record["price"] = 10_050_000
-    prices.take(record)
+    prices.update(record)
     assert prices["A"][0] == Decimal("10.05")
     assert list(prices) == ["A"]
 
 
-def test_a_tick_is_within_fifty_times_the_close_before_where_there_is_one() -> None:
+def test_a_tick_is_within_fifty_times_the_prior_close() -> None:
     closes = {"A": Decimal("37.63"), "B": None}
     least, most = price_bounds(SYMBOLS, closes)
     assert [int(bound) for bound in least] == [millionths(Decimal("0.7526")), 1, 1]

@@ -1,4 +1,4 @@
-"""Bars as ticks, by hand: their times, their order, their volume, and how fast they come."""
+"""Bars as ticks, by hand: their times, order, volume and pace."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from duckbourse.errors import BadInput
 from duckbourse.streaming.feed import (
     Records,
     Tick,
-    conflated,
+    conflate,
     decimal_price,
     instant,
     microseconds,
@@ -27,8 +27,8 @@ from duckbourse.streaming.replay import (
     OFFSETS,
     Bar,
     Replay,
-    replay_of_bars,
-    replay_of_recorded,
+    replay_bars,
+    replay_recorded,
 )
 from tests.support.counted_loop import CountedLoop, run_counted
 
@@ -42,11 +42,11 @@ def bar(symbol: str, minute: int, *prices: str, volume: float = 10) -> Bar:
 
 
 def replay(*bars: Bar, speed: float = 0) -> Replay:
-    return replay_of_bars(list(bars), NEW_YORK, DAY, speed)
+    return replay_bars(list(bars), NEW_YORK, DAY, speed)
 
 
 def ticks_of(feed: Replay, records: Records) -> list[Tick]:
-    return conflated(records, feed.symbols, feed.is_made_up)
+    return conflate(records, feed.symbols, feed.is_synthetic)
 
 
 def collected(feed: Replay) -> list[list[Tick]]:
@@ -72,7 +72,7 @@ def test_a_bar_that_rose_fell_first() -> None:
         datetime(2010, 5, 28, 13, 30, 40, tzinfo=UTC),
         datetime(2010, 5, 28, 13, 30, 59, 999_000, tzinfo=UTC),
     ]
-    assert all(tick.is_made_up for tick in ticks)
+    assert all(tick.is_synthetic for tick in ticks)
 
 
 def test_a_bar_that_fell_rose_first() -> None:
@@ -93,28 +93,28 @@ def test_ticks_of_an_instant_come_together_and_in_order() -> None:
     assert times == sorted(times)
 
 
-def test_what_was_traded_on_is_left_out() -> None:
+def test_ticks_already_traded_on_are_skipped() -> None:
     feed = replay(bar("A", 30, "10", "12", "9", "11"))
-    feed.go_on_after(datetime(2010, 5, 28, 13, 30, 20, tzinfo=UTC))
+    feed.resume_after(datetime(2010, 5, 28, 13, 30, 20, tzinfo=UTC))
     assert [tick.price for (tick,) in collected(feed)] == [12, 11]
-    feed.go_on_after(datetime(2010, 5, 28, 15, tzinfo=UTC))
+    feed.resume_after(datetime(2010, 5, 28, 15, tzinfo=UTC))
     assert collected(feed) == []
 
 
 @pytest.mark.any_day
-def test_a_speed_is_kept() -> None:
+def test_the_replay_keeps_its_speed() -> None:
     feed = replay(*(bar("A", minute, "10", "12", "9", "11") for minute in (30, 31)), speed=600)
 
     async def seconds(loop: CountedLoop) -> list[float]:
         return [loop.seconds async for _ in feed.ticks()]
 
-    # two minutes, but for a millisecond, at 600 x
+    # two minutes less a millisecond, at 600 x
     due = [(minute + offset / 1e6) / 600 for minute in (0, 60) for offset in OFFSETS]
     assert run_counted(seconds) == pytest.approx(due)
 
 
 @pytest.mark.any_day
-def test_nothing_to_replay_is_nothing() -> None:
+def test_an_empty_replay_ends_at_once() -> None:
     feed = replay()
     assert collected(feed) == []
     assert feed.start == feed.end
@@ -123,20 +123,20 @@ def test_nothing_to_replay_is_nothing() -> None:
 @pytest.mark.parametrize(
     "sql", [None, "select 1 as price", "select 'XNYS' as calendar, 'mine' as recording"]
 )
-def test_what_is_no_recording_is_said(tmp_path: Path, sql: str | None) -> None:
+def test_a_file_that_is_not_a_recording_is_an_error(tmp_path: Path, sql: str | None) -> None:
     stray = tmp_path / str(DAY) / "stray.parquet"
     stray.parent.mkdir()
     stray.write_text("not Parquet")
     if sql is not None:
         duckdb.execute(f"copy ({sql}) to '{stray}'")
     with pytest.raises(BadInput) as refused:
-        replay_of_recorded(tmp_path, DAY, "XNYS", ("A",), 0)
-    assert str(refused.value).startswith(f"what was recorded in {tmp_path} cannot be read: ")
+        replay_recorded(tmp_path, DAY, "XNYS", ("A",), 0)
+    assert str(refused.value).startswith(f"the recording in {tmp_path} cannot be read: ")
     assert "\n" not in str(refused.value)
-    assert refused.value.remedy == "move away the file that is not a recording"
+    assert refused.value.remedy == "move the file that is not a recording elsewhere"
     stray.unlink()
     with pytest.raises(BadInput, match="no ticks of XNYS on 2010-05-28 were recorded"):
-        replay_of_recorded(tmp_path, DAY, "XNYS", ("A",), 0)
+        replay_recorded(tmp_path, DAY, "XNYS", ("A",), 0)
 
 
 @given(st.decimals(0, 10**9, places=6), st.datetimes(timezones=st.just(UTC)))

@@ -1,4 +1,4 @@
-"""Made-up ticks: the same from the same seed, on the grid, in the session, as wild as said."""
+"""Simulated ticks: reproducible, on the tick grid, within the session, as volatile as set."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ import numpy as np
 import pytest
 
 from duckbourse.streaming.feed import microseconds
-from duckbourse.streaming.simulated import DEVIATION_PCT, Walk, simulated
+from duckbourse.streaming.simulated import DEVIATION_PCT, RandomWalk, simulate_ticks
 
 OPENS, CLOSES = datetime(2024, 7, 1, 13, 30, tzinfo=UTC), datetime(2024, 7, 1, 20, tzinfo=UTC)
 WALKS = [
-    Walk(f"S{number}", Decimal("0.10") + number, Decimal("0.05")) for number in range(0, 400, 2)
+    RandomWalk(f"S{number}", Decimal("0.10") + number, Decimal("0.05"))
+    for number in range(0, 400, 2)
 ]
 
 
-def test_ticks_are_those_of_the_seed_and_of_the_session() -> None:
-    records = simulated(WALKS, OPENS, CLOSES, 500, seed=1)
-    assert np.array_equal(records, simulated(WALKS, OPENS, CLOSES, 500, seed=1))
-    assert not np.array_equal(records, simulated(WALKS, OPENS, CLOSES, 500, seed=2))
+def test_ticks_are_reproducible_and_within_the_session() -> None:
+    records = simulate_ticks(WALKS, OPENS, CLOSES, 500, seed=1)
+    assert np.array_equal(records, simulate_ticks(WALKS, OPENS, CLOSES, 500, seed=1))
+    assert not np.array_equal(records, simulate_ticks(WALKS, OPENS, CLOSES, 500, seed=2))
     assert len(records) == 200 * 500
     assert records["traded_at"].min() >= microseconds(OPENS)
     assert records["received_at"].max() < microseconds(CLOSES)
@@ -35,9 +36,9 @@ def test_ticks_are_those_of_the_seed_and_of_the_session() -> None:
         assert (np.diff(in_order["cumulative_volume"]) == in_order["quantity"][1:]).all()
 
 
-def test_a_day_moves_as_much_as_it_says() -> None:
-    """Of two hundred shares, within the error of a standard deviation of so many (5 %)."""
-    records = simulated(WALKS, OPENS, CLOSES, 500, seed=3)
+def test_a_day_has_the_set_volatility() -> None:
+    """Over two hundred symbols, within the sampling error of a standard deviation (5 %)."""
+    records = simulate_ticks(WALKS, OPENS, CLOSES, 500, seed=3)
     moves = []
     for place, walk in enumerate(WALKS[50:], 50):
         last = records[records["symbol"] == place]["price"][-1]
@@ -47,6 +48,6 @@ def test_a_day_moves_as_much_as_it_says() -> None:
 
 
 def test_noon_is_quieter_than_the_ends() -> None:
-    at = simulated(WALKS[:20], OPENS, CLOSES, 2_000, seed=4)["traded_at"]
+    at = simulate_ticks(WALKS[:20], OPENS, CLOSES, 2_000, seed=4)["traded_at"]
     counts, _ = np.histogram(at, 13, (microseconds(OPENS), microseconds(CLOSES)))
     assert counts[0] > 2 * counts[6] < counts[12]

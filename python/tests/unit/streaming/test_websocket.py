@@ -1,4 +1,4 @@
-"""The feed against a server that mutes, drops, refuses and stutters: nothing it sent is lost."""
+"""The feed against a server that stalls, disconnects, refuses and sends bursts: no data is lost."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from picows import WSMsgType, WSTransport
 from duckbourse import clock
 from duckbourse.errors import TokenRefused
 from duckbourse.streaming.feed import RECORD, Feed, Records, microseconds
-from duckbourse.streaming.websocket import Instants, Limits, WebSocketFeed
+from duckbourse.streaming.websocket import FeedLimits, Instants, WebSocketFeed
 from tests.support.counted_loop import CountedLoop, run_counted
 from tests.support.socket_server import Script, Server, serving
 from tests.support.waiting import HANG_SECONDS
@@ -29,10 +29,10 @@ pytestmark = pytest.mark.some_day
 
 SECRET = "hunter2"
 HEARTBEAT = b"\0"
-QUICK = Limits(
+QUICK = FeedLimits(
     connect_seconds=2,
     dead_seconds=0.3,
-    mute_seconds=0.3,
+    stalled_seconds=0.3,
     check_seconds=0.02,
     min_delay_seconds=0.02,
     max_delay_seconds=0.1,
@@ -41,10 +41,10 @@ QUICK = Limits(
 
 @dataclass
 class Numbers:
-    """A wire whose frames are numbers, each the price of a tick."""
+    """A protocol whose frames are numbers, each the price of a tick."""
 
     port: int
-    heard: list[str] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
     batches: list[int] = field(default_factory=list)
     name: str = "numbers"
     symbols: tuple[str, ...] = ("A",)
@@ -67,17 +67,17 @@ class Numbers:
         records["received_at"] = np.repeat(received_at, counts)
         return records
 
-    def hear(self, text: str) -> None:
+    def on_text(self, text: str) -> None:
         if text == "bad":
             raise ValueError(text)
-        self.heard.append(text)
+        self.texts.append(text)
 
 
 @dataclass
 class Played:
     server: Server
     feed: WebSocketFeed
-    wire: Numbers
+    protocol: Numbers
     prices: list[int]
     records: list[Records]
     health: list[tuple[str, bool]]
@@ -97,35 +97,35 @@ def play(
     until: int,
     *,
     refusals: tuple[int, ...] = (),
-    limits: Limits = QUICK,
+    limits: FeedLimits = QUICK,
     is_open: Callable[[], bool] = lambda: True,
     each: Callable[[Played], Any] = lambda _: None,
     ends_after: float | None = None,
     now: Callable[[], datetime] | None = None,
 ) -> Played:
     """
-    Take ticks until there were so many, and return what happened.
+    Read ticks until there are `until`, and return what happened.
 
-    All of it happens in seconds that are counted. `now` tells the time of day instead of them.
+    All time is counted, not real. `now` replaces the time of day.
     """
 
     async def run(loop: CountedLoop) -> Played:
         server = Server(script, refusals=list(refusals))
         ends_at = None if ends_after is None else clock.now() + timedelta(seconds=ends_after)
         async with asyncio.timeout(HANG_SECONDS), serving(server):
-            wire = Numbers(server.port)
+            protocol = Numbers(server.port)
             health: list[tuple[str, bool]] = []
             feed = WebSocketFeed(
-                wire,
+                protocol,
                 is_open=is_open,
-                on_health=lambda what, is_well: health.append((what, is_well)),
+                on_health=lambda what, is_healthy: health.append((what, is_healthy)),
                 limits=limits,
                 ends_at=ends_at,
             )
             as_feed: Feed = feed
             found: list[Records] = []
-            played = Played(server, feed, wire, [], found, health)
-            with clock.told_by(now) if now else nullcontext():
+            played = Played(server, feed, protocol, [], found, health)
+            with clock.driven_by(now) if now else nullcontext():
                 async for records in as_feed.ticks():
                     found.append(records)
                     played.prices += records["price"].tolist()
@@ -139,7 +139,7 @@ def play(
     return run_counted(run)
 
 
-def test_what_is_sent_comes_in_order() -> None:
+def test_ticks_arrive_in_order() -> None:
     async def script(_: int, transport: WSTransport) -> None:
         for first in range(0, 1000, 10):
             send(transport, *range(first, first + 10))
@@ -153,24 +153,24 @@ def test_what_is_sent_comes_in_order() -> None:
     assert (counts.frame_count, counts.tick_count, counts.byte_count) == (100, 1000, 4000)
     assert (counts.connection_count, counts.reconnection_count) == (1, 0)
     assert played.health == [("numbers connected", True)]
-    assert sum(played.wire.batches) == 100
+    assert sum(played.protocol.batches) == 100
 
 
-def test_what_comes_at_once_is_one_batch() -> None:
+def test_a_burst_is_one_batch() -> None:
     async def script(_: int, transport: WSTransport) -> None:
         for number in range(200):
             send(transport, number)
 
     played = play(script, 200)
     assert played.prices == list(range(200))
-    assert len(played.wire.batches) < 10
+    assert len(played.protocol.batches) < 10
 
 
-def test_each_read_has_its_time() -> None:
+def test_each_read_has_its_own_time() -> None:
     began = datetime(2026, 11, 27, 4, tzinfo=UTC)
     ticked = 0
 
-    def told() -> datetime:
+    def now() -> datetime:
         nonlocal ticked
         ticked += 1
         return began + timedelta(seconds=ticked)
@@ -178,11 +178,11 @@ def test_each_read_has_its_time() -> None:
     async def script(_: int, transport: WSTransport) -> None:
         for number in range(5):
             send(transport, number, number)
-            transport.send_ping()  # the last of what is read at once
+            transport.send_ping()  # the last frame of one read
             await asyncio.sleep(0.02)
 
-    # the first taker is slow: what came meanwhile still has the times at which it came
-    played = play(script, 10, each=lambda _: asyncio.sleep(0.2), now=told)
+    # the reader is slow at first, but frames keep the times at which they were received
+    played = play(script, 10, each=lambda _: asyncio.sleep(0.2), now=now)
     times = np.concatenate(played.records)["received_at"].tolist()
     assert times == sorted(times)
     assert times[::2] == times[1::2]
@@ -190,7 +190,7 @@ def test_each_read_has_its_time() -> None:
     assert times[0] > microseconds(began)
 
 
-def test_a_connection_that_is_lost_in_a_burst_is_made_anew_and_nothing_sent_is_lost() -> None:
+def test_a_connection_lost_in_a_burst_is_reconnected_without_loss() -> None:
     async def script(connection: int, transport: WSTransport) -> None:
         first = connection * 500
         for number in range(first, first + 500):
@@ -206,7 +206,7 @@ def test_a_connection_that_is_lost_in_a_burst_is_made_anew_and_nothing_sent_is_l
     assert played.health == [*expected, ("numbers connected", True)]
 
 
-def test_a_close_is_answered_and_connected_again() -> None:
+def test_a_close_is_answered_and_reconnected() -> None:
     async def script(connection: int, transport: WSTransport) -> None:
         send(transport, connection)
         if connection == 0:
@@ -217,16 +217,16 @@ def test_a_close_is_answered_and_connected_again() -> None:
     assert ("numbers was disconnected", False) in played.health
 
 
-def test_a_feed_that_says_nothing_is_dead() -> None:
+def test_a_silent_connection_is_dead() -> None:
     async def script(connection: int, transport: WSTransport) -> None:
         if connection > 0:
             send(transport, connection)
 
     played = play(script, 1)
     assert played.prices == [1]
-    assert (played.feed.counts.dead_count, played.feed.counts.mute_count) == (1, 0)
+    assert (played.feed.counts.dead_count, played.feed.counts.stalled_count) == (1, 0)
     assert played.health == [
-        ("numbers is dead: nothing came for 0.3 s", False),
+        ("numbers is dead: nothing received for 0.3 s", False),
         ("numbers connected", True),
     ]
 
@@ -237,7 +237,7 @@ async def beat(transport: WSTransport) -> None:
         await asyncio.sleep(0.02)
 
 
-def test_heartbeats_alone_are_mute() -> None:
+def test_heartbeats_alone_are_a_stall() -> None:
     async def script(connection: int, transport: WSTransport) -> None:
         if connection != 1:
             send(transport, connection)
@@ -247,16 +247,16 @@ def test_heartbeats_alone_are_mute() -> None:
     played = play(script, 2)
     assert played.prices == [0, 2]
     counts = played.feed.counts
-    assert (counts.dead_count, counts.mute_count) == (0, 2)
+    assert (counts.dead_count, counts.stalled_count) == (0, 2)
     assert counts.heartbeat_count > 5
     assert played.health == [
         ("numbers connected", True),
-        ("numbers is mute: no data came for 0.3 s", False),
+        ("numbers is stalled: no data for 0.3 s", False),
         ("numbers connected", True),
     ]
 
 
-def test_heartbeats_alone_are_well_while_the_session_is_not_open() -> None:
+def test_heartbeats_alone_are_healthy_while_the_session_is_closed() -> None:
     is_open = False
 
     async def script(connection: int, transport: WSTransport) -> None:
@@ -269,17 +269,17 @@ def test_heartbeats_alone_are_well_while_the_session_is_not_open() -> None:
         send(transport, connection)
 
     played = play(script, 1, is_open=lambda: is_open)
-    # mute from when it opened, not from when it was connected
+    # stalled since the session opened, not since the connection
     assert 1.3 < played.seconds < 1.5
     assert played.health == [
         ("numbers connected", True),
-        ("numbers is mute: no data came for 0.3 s", False),
+        ("numbers is stalled: no data for 0.3 s", False),
         ("numbers connected", True),
     ]
 
 
 @pytest.mark.parametrize("status", [400, 401, 403])
-def test_a_refused_token_is_told_and_not_tried_again(status: int) -> None:
+def test_a_refused_token_is_raised_and_not_retried(status: int) -> None:
     async def script(_: int, transport: WSTransport) -> None:
         raise AssertionError
 
@@ -292,7 +292,7 @@ def test_a_refused_token_is_told_and_not_tried_again(status: int) -> None:
     assert SECRET not in f"{refused.value!r} {logs}"
 
 
-def test_a_token_that_expires_in_the_day_is_told_after_what_came() -> None:
+def test_a_token_that_expires_in_the_session_is_raised_after_all_ticks() -> None:
     prices: list[int] = []
     health: list[tuple[str, bool]] = []
 
@@ -309,24 +309,24 @@ def test_a_token_that_expires_in_the_day_is_told_after_what_came() -> None:
             feed = WebSocketFeed(
                 Numbers(server.port),
                 is_open=lambda: True,
-                on_health=lambda *told: health.append(told),
+                on_health=lambda *change: health.append(change),
                 limits=QUICK,
             )
             async for records in feed.ticks():
                 prices.extend(records["price"].tolist())
-                await asyncio.sleep(0.5)  # meanwhile the rest comes, and the refusal
+                await asyncio.sleep(0.5)  # meanwhile the rest arrives, then the refusal
 
     with pytest.raises(TokenRefused):
         run_counted(run)
     assert prices == list(range(100))
-    assert [is_well for _, is_well in health] == [True, False]
+    assert [is_healthy for _, is_healthy in health] == [True, False]
 
 
-def test_another_refusal_is_tried_again_and_later_each_time() -> None:
+def test_other_refusals_are_retried_with_growing_delays() -> None:
     async def script(_: int, transport: WSTransport) -> None:
         send(transport, 1)
 
-    limits = Limits(min_delay_seconds=0.1, max_delay_seconds=0.4, check_seconds=0.02)
+    limits = FeedLimits(min_delay_seconds=0.1, max_delay_seconds=0.4, check_seconds=0.02)
     played = play(script, 1, refusals=(500, 502, 429, 503), limits=limits)
     at = played.server.connected_at
     delays = [after - before for before, after in pairwise(at)]
@@ -336,7 +336,7 @@ def test_another_refusal_is_tried_again_and_later_each_time() -> None:
     assert played.feed.counts.reconnection_count == 4
 
 
-def test_those_who_failed_together_do_not_come_again_together() -> None:
+def test_feeds_that_failed_together_do_not_reconnect_together() -> None:
     feed = WebSocketFeed(Numbers(0), is_open=lambda: True, on_health=lambda *_: None)
     for failures, longest in ((0, 0.5), (1, 1), (3, 4), (6, 30), (10_000, 30)):
         delays = [feed._delay(failures) for _ in range(200)]
@@ -344,7 +344,7 @@ def test_those_who_failed_together_do_not_come_again_together() -> None:
         assert 0.9 * longest < max(delays) <= longest
 
 
-def test_nobody_else_is_shown_the_token() -> None:
+def test_no_other_host_receives_the_token() -> None:
     async def script(_: int, transport: WSTransport) -> None:
         send(transport, 1)
 
@@ -354,7 +354,7 @@ def test_nobody_else_is_shown_the_token() -> None:
 
 
 @pytest.mark.parametrize(("delay_seconds", "tries"), [(0.02, 2), (60, 0)])
-def test_nobody_there_is_tried_again_until_the_end(delay_seconds: float, tries: int) -> None:
+def test_an_unreachable_server_is_retried_until_the_end(delay_seconds: float, tries: int) -> None:
     async def run(loop: CountedLoop) -> tuple[list[tuple[str, bool]], float]:
         server = Server(lambda *_: asyncio.sleep(0))
         async with serving(server):
@@ -363,17 +363,17 @@ def test_nobody_there_is_tried_again_until_the_end(delay_seconds: float, tries: 
         feed = WebSocketFeed(
             Numbers(server.port),
             is_open=lambda: True,
-            on_health=lambda *told: health.append(told),
+            on_health=lambda *change: health.append(change),
             ends_at=clock.now() + timedelta(seconds=0.3),
-            limits=Limits(min_delay_seconds=delay_seconds, max_delay_seconds=2 * delay_seconds),
+            limits=FeedLimits(min_delay_seconds=delay_seconds, max_delay_seconds=2 * delay_seconds),
         )
         assert [records async for records in feed.ticks()] == []
         assert feed.counts.reconnection_count >= tries
         return health, loop.seconds
 
-    ((what, is_well),), seconds = run_counted(run)
+    ((what, is_healthy),), seconds = run_counted(run)
     assert seconds == pytest.approx(0.3, abs=0.001)
-    assert what.startswith("numbers cannot be reached") and not is_well
+    assert what.startswith("numbers cannot be reached") and not is_healthy
 
 
 def test_a_feed_ends_with_its_session() -> None:
@@ -388,18 +388,18 @@ def test_a_feed_ends_with_its_session() -> None:
     assert played.health == [("numbers connected", True)]
 
 
-def test_a_feed_that_is_stopped_ends_at_once() -> None:
+def test_a_stopped_feed_ends_at_once() -> None:
     async def script(_: int, transport: WSTransport) -> None:
         send(transport, 1)
-        await asyncio.sleep(0.05)  # the feed has seen that it is well, and looks again much later
+        await asyncio.sleep(0.05)  # the feed is healthy and checks again much later
         send(transport, 2)
 
-    played = play(script, 2, limits=Limits(check_seconds=30))
+    played = play(script, 2, limits=FeedLimits(check_seconds=30))
     assert played.prices == [1, 2]
     assert played.seconds < 1
 
 
-def test_what_is_not_taken_makes_the_sender_wait() -> None:
+def test_unread_frames_make_the_sender_wait() -> None:
     total, size = 16_000, 250
     waiting: list[int] = []
 
@@ -411,21 +411,21 @@ def test_what_is_not_taken_makes_the_sender_wait() -> None:
         if len(waiting) < 2:
             while played.feed.waiting_bytes <= 500_000:
                 await asyncio.sleep(0.01)
-            await asyncio.sleep(0.5)  # longer than it may be mute or dead
+            await asyncio.sleep(0.5)  # longer than the limits for stalled and dead
             waiting.append(played.feed.waiting_bytes)
 
-    limits = Limits(
-        dead_seconds=0.3, mute_seconds=0.3, check_seconds=0.02, max_waiting_bytes=500_000
+    limits = FeedLimits(
+        dead_seconds=0.3, stalled_seconds=0.3, check_seconds=0.02, max_waiting_bytes=500_000
     )
     played = play(script, total * size, limits=limits, each=be_slow)
     assert played.prices == list(range(total * size))
     assert played.feed.counts.pause_count >= 2
     assert played.feed.counts.connection_count == 1
-    # the limit, and what one read brings, of 16 MB that were there
+    # the limit plus one read, of 16 MB in total
     assert max(waiting) < 4_000_000
 
 
-def test_a_loop_that_stands_still_has_heard_nothing_and_knows_why() -> None:
+def test_a_blocked_event_loop_is_not_a_dead_connection() -> None:
     async def script(_: int, transport: WSTransport) -> None:
         send(transport, 1)
         await asyncio.sleep(0.05)
@@ -440,7 +440,7 @@ def test_a_loop_that_stands_still_has_heard_nothing_and_knows_why() -> None:
     assert played.feed.counts.connection_count == 1
 
 
-def test_texts_are_heard_and_one_that_fails_ends_nothing() -> None:
+def test_texts_are_handled_and_a_failing_one_ends_nothing() -> None:
     async def script(_: int, transport: WSTransport) -> None:
         for text in ("one", "bad", "two"):
             transport.send(WSMsgType.TEXT, text)
@@ -448,11 +448,11 @@ def test_texts_are_heard_and_one_that_fails_ends_nothing() -> None:
         send(transport, 1)
 
     played = play(script, 1)
-    assert played.wire.heard == ["one", "two"]
+    assert played.protocol.texts == ["one", "two"]
     assert (played.feed.counts.text_count, played.feed.counts.failed_text_count) == (4, 2)
 
 
-def test_a_frame_in_parts_is_whole_with_a_ping_between() -> None:
+def test_a_fragmented_frame_is_joined_despite_a_ping() -> None:
     async def script(_: int, transport: WSTransport) -> None:
         whole = frame_of(1, 2, 3)
         transport.send(WSMsgType.BINARY, whole[:5], fin=False)
@@ -467,7 +467,7 @@ def test_a_frame_in_parts_is_whole_with_a_ping_between() -> None:
     assert played.server.pong_count == 1
 
 
-def test_what_breaks_the_protocol_is_connected_again() -> None:
+def test_a_protocol_violation_is_reconnected() -> None:
     async def script(connection: int, transport: WSTransport) -> None:
         send(transport, connection)
         await asyncio.sleep(0.02)
@@ -477,7 +477,7 @@ def test_what_breaks_the_protocol_is_connected_again() -> None:
     assert play(script, 2).prices == [0, 1]
 
 
-def test_who_stops_listening_leaves_nothing_behind() -> None:
+def test_a_reader_that_stops_leaves_nothing_behind() -> None:
     async def script(_: int, transport: WSTransport) -> None:
         send(transport, 1)
 
@@ -508,7 +508,7 @@ def test_the_token_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
     with structlog.testing.capture_logs() as logs:
         played = play(script, 2, refusals=(302, 500))
     assert SECRET in played.server.paths[0]
-    # the server is in this process, and it is picows that logs the request there
+    # the server runs in this process, where picows logs the request
     client = [record for record in caplog.records if "server" not in record.name]
-    said = " ".join(record.getMessage() for record in client)
-    assert SECRET not in f"{said} {logs} {played.feed!r} {played.health}"
+    logged = " ".join(record.getMessage() for record in client)
+    assert SECRET not in f"{logged} {logs} {played.feed!r} {played.health}"

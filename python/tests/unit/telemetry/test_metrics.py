@@ -1,4 +1,4 @@
-"""Metrics and health over the wire, to whoever has the token and to nobody else."""
+"""Metrics and health over HTTP, for clients with the token only."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ def test_events_are_counted(served: tuple[Metrics, str]) -> None:
         events.ExitTriggered(at=NOW, entry_id="X", reason=Reason.STOP, price=Decimal(1)),
         events.TradingStateChanged(at=NOW, state=TradingState.HALTED, reason="", by="test"),
     ):
-        metrics.heard(event)
-    metrics.level("equity_amount", 99.5)
+        metrics.on_event(event)
+    metrics.set_gauge("equity_amount", 99.5)
     lines = get(f"{address}/metrics").text.splitlines()
     for line in (
         'bourse_denials_total{account="test",code="RATE"} 1.0',
@@ -62,7 +62,7 @@ def test_events_are_counted(served: tuple[Metrics, str]) -> None:
         assert line in lines
 
 
-def test_health_has_its_reasons(served: tuple[Metrics, str], reasons: list[str]) -> None:
+def test_health_lists_its_reasons(served: tuple[Metrics, str], reasons: list[str]) -> None:
     address = f"{served[1]}/health"
     assert (get(address).status_code, get(address).json()["is_healthy"]) == (200, True)
     reasons.append("halted: news")
@@ -71,16 +71,16 @@ def test_health_has_its_reasons(served: tuple[Metrics, str], reasons: list[str])
 
 
 @pytest.mark.parametrize("token", ["-", "another", TOKEN + "x"])
-def test_nobody_without_the_token_is_told(served: tuple[Metrics, str], token: str) -> None:
+def test_requests_without_the_token_are_refused(served: tuple[Metrics, str], token: str) -> None:
     for path in ("metrics", "health", "else"):
         answer = get(f"{served[1]}/{path}", token)
-        assert (answer.status_code, answer.text) == (401, "a token is wanted\n")
+        assert (answer.status_code, answer.text) == (401, "a bearer token is required\n")
     assert get(f"{served[1]}/else").status_code == 404
 
 
-def test_it_is_not_served_without_a_token_or_a_port(served: tuple[Metrics, str]) -> None:
-    with pytest.raises(ConfigurationError, match="there is none"):
+def test_serving_needs_a_token_and_a_free_port(served: tuple[Metrics, str]) -> None:
+    with pytest.raises(ConfigurationError, match="none is set"):
         MetricsServer(served[0], list, 0, "")
     port = int(served[1].rpartition(":")[2])
-    with pytest.raises(ConfigurationError, match=f"port {port} of 127.0.0.1 cannot be had"):
+    with pytest.raises(ConfigurationError, match=f"cannot listen on port {port} of 127.0.0.1"):
         MetricsServer(served[0], list, port, TOKEN)

@@ -1,4 +1,4 @@
-"""Messages to a receiver in this process: what is told, how often, and what is never told."""
+"""Notifications to a receiver in this process: which are sent, how often, what they never show."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SECRET = "12345:abcdef"
 
 @dataclass
 class Receiver:
-    """What was sent, as (path, body); it answers with `status`."""
+    """The requests received, as (path, body); it answers with `status`."""
 
     address: str = ""
     status: int = 200
@@ -56,11 +56,11 @@ def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
     server.server_close()
 
 
-def settings_of(**told: Any) -> Settings:
-    return Settings(_env_file=None, **told)  # type: ignore[call-arg]
+def settings_of(**values: Any) -> Settings:
+    return Settings(_env_file=None, **values)  # type: ignore[call-arg]
 
 
-def test_both_are_told_what_matters(receiver: Receiver) -> None:
+def test_both_receive_the_events_that_matter(receiver: Receiver) -> None:
     notifier = Notifier(
         "test",
         settings_of(
@@ -78,7 +78,7 @@ def test_both_are_told_what_matters(receiver: Receiver) -> None:
         events.Reconciled(at=NOW),
         events.Reconciled(at=NOW, differences=("A MIS: 1 here, 0 at the broker",)),
     ):
-        notifier.heard(event)
+        notifier.on_event(event)
     notifier.close()
     texts = [
         "test: halted: news (by me)",
@@ -91,30 +91,30 @@ def test_both_are_told_what_matters(receiver: Receiver) -> None:
     assert chats == [{"text": text, "chat_id": "77"} for text in texts]
 
 
-def test_too_many_are_counted(receiver: Receiver) -> None:
+def test_messages_beyond_the_limit_are_counted(receiver: Receiver) -> None:
     settings = settings_of(webhook_url=SecretStr(receiver.address))
-    notifier = Notifier("test", settings, per_minute=2)
+    notifier = Notifier("test", settings, max_per_minute=2)
     for number in range(5):
-        notifier.tell(str(number))
+        notifier.send(str(number))
     notifier._sent.clear()  # a minute later
-    notifier.tell("again")
+    notifier.send("again")
     notifier.close()
     assert [body["text"] for _, body in receiver.got] == [
         *("test: 0", "test: 1"),
-        "test: again (3 messages before it were left out)",
+        "test: again (3 earlier messages were dropped)",
     ]
 
 
-def test_nothing_is_sent_unless_it_is_set() -> None:
+def test_nothing_is_sent_unless_configured() -> None:
     notifier = Notifier("test", settings_of())
-    notifier.tell("nothing")
+    notifier.send("nothing")
     notifier.close()
     assert not notifier._thread.is_alive()
     assert notifier._queue.empty()
 
 
 @pytest.mark.parametrize("status", [500, None])
-def test_what_fails_is_logged_without_its_address(receiver: Receiver, status: int | None) -> None:
+def test_a_failure_is_logged_without_its_address(receiver: Receiver, status: int | None) -> None:
     receiver.status = status or 200
     address = receiver.address if status else "http://127.0.0.1:1"
     settings = settings_of(
@@ -123,7 +123,7 @@ def test_what_fails_is_logged_without_its_address(receiver: Receiver, status: in
     assert SECRET not in repr(settings)
     with capture_logs() as logs:
         notifier = Notifier("test", settings)
-        notifier.tell("hello")
+        notifier.send("hello")
         notifier.close()
     assert [line["by"] for line in logs] == ["telegram"]
     assert SECRET not in json.dumps(logs)

@@ -1,4 +1,4 @@
-"""The charges of an order are those of the macro, row by row of the schedule."""
+"""The charges of an order equal the macro's, row by row of the schedule."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ asof inner join schedule
 """
 
 
-def test_charges_are_the_macros(sample: Warehouse) -> None:
+def test_charges_equal_the_macros(sample: Warehouse) -> None:
     draw = random.Random(1)
     fills = [
         (number, row["segment"], row["effective_from"], draw.randint(1, 9_999), price)
@@ -61,13 +61,13 @@ def test_charges_are_the_macros(sample: Warehouse) -> None:
         assert rates is not None
         for side, total in zip((Side.BUY, Side.SELL), wanted[number], strict=True):
             found = order_charges(rates, side, quantity, quantity * Decimal(str(price)))
-            # a rate is a double there: half of the last digit may fall to either side
+            # the macro's rates are doubles, so a half in the last digit may round either way
             assert abs(found - total) <= Decimal("0.0002"), (segment, day, quantity, price)
 
 
 @dataclass(frozen=True)
 class RoundTrip:
-    """What is bought and sold again, and what all of it costs: as `source` has it."""
+    """A purchase, its sale, and their total charges according to `source`."""
 
     segment: str
     day: str
@@ -78,7 +78,7 @@ class RoundTrip:
     source: str
 
 
-# Zerodha's calculator adds no depository charge; its page of charges does: 13 and 18 % GST
+# Zerodha's calculator omits the depository charge of its list of charges: 13 plus 18 % GST
 ZERODHA = "zerodha.com/brokerage-calculator"
 QUOTED = "as quoted in github.com/marketcalls/vectorbt-backtesting-skills, indian-market-costs.md"
 PUBLISHED = [
@@ -105,7 +105,7 @@ def test_published_round_trips(trip: RoundTrip) -> None:
     assert float(bought + sold) == pytest.approx(float(trip.charges), abs=0.005)
 
 
-def test_published_round_trips_of_the_macro(sample: Warehouse) -> None:
+def test_the_macro_gives_the_published_round_trips(sample: Warehouse) -> None:
     compiled = sample.inline(TRIPS)
     with duckdb.connect() as connection:
         connection.execute(f"create table schedule as from read_csv('{SEED}')")
@@ -139,5 +139,5 @@ def test_tax_is_in_whole_rupees(amount: str, tax: int) -> None:
     assert found[0] - found[1] == tax
 
 
-def test_before_the_first_row_there_are_none() -> None:
+def test_no_charges_before_the_first_row() -> None:
     assert charges_on(schedule("nse_intraday"), date(1999, 1, 1)) is None

@@ -1,4 +1,4 @@
-"""Backtests of value at risk against scipy, and against what Kupiec, Jorion and Basel published."""
+"""Backtests of value at risk against scipy, and against figures by Kupiec, Jorion and Basel."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.world import REFERENCE
 TOLERANCE = 1e-9
 PUBLISHED = REFERENCE / "var_backtest_published.csv"
 needs_published = pytest.mark.skipif(
-    not PUBLISHED.exists(), reason="the reference results are not here: set BOURSE_SHARED_DATA"
+    not PUBLISHED.exists(), reason="the reference results are missing: set BOURSE_SHARED_DATA"
 )
 CASES = [(sessions, hits) for sessions in (252, 255, 510, 1000) for hits in range(0, 130)]
 PAIRS = [(249, 15, 15, 1), (249, 15, 14, 9), (249, 0, 0, 0), (249, 249, 249, 249), (9, 3, 3, 0)]
@@ -66,7 +66,7 @@ Values = dict[tuple[str, tuple[float, ...]], float]
 
 @pytest.fixture(scope="module")
 def values(tmp_path_factory: pytest.TempPathFactory) -> Values:
-    """Return what the macros come to, by their name and what they were given."""
+    """Return the values of the macros by name and arguments."""
     sandbox = Sandbox.create(tmp_path_factory.mktemp("backtests"))
     sandbox.copy("macros/risk", "models/_groups.yml")
     lines = [f"{n},{x},{p}" for n, x in CASES for p in (0.01, 0.025, 0.05, 0.075, 0.1)]
@@ -100,7 +100,7 @@ def christoffersen(pairs: int, hits: int, after: int, after_hits: int) -> float:
     return max(2 * (seen - log_likelihood(pairs, hits, hits / pairs)), 0.0)
 
 
-def test_ratios_are_scipys_likelihoods(values: Values) -> None:
+def test_ratios_equal_scipys_likelihoods(values: Values) -> None:
     for (kind, given), value in values.items():
         if kind == "kupiec":
             count, hits, probability = given
@@ -112,7 +112,7 @@ def test_ratios_are_scipys_likelihoods(values: Values) -> None:
         assert value == pytest.approx(wanted, rel=TOLERANCE, abs=1e-9), (kind, given)
 
 
-def test_chi_square_probabilities_are_scipys(values: Values) -> None:
+def test_chi_square_probabilities_equal_scipys(values: Values) -> None:
     compared = 0
     for (kind, given), value in values.items():
         if kind == "chi_square":
@@ -129,8 +129,8 @@ def published(test: str) -> Iterator[dict[str, str]]:
 
 
 @needs_published
-def test_kupiecs_regions_are_the_published_ones(values: Values) -> None:
-    """At 95 %; the one that differs in print leaves out that no failure at all is rejected, too."""
+def test_kupiecs_regions_equal_the_published_ones(values: Values) -> None:
+    """At 95 %; one printed region differs: it accepts zero exceedances, which the test rejects."""
     bound = stats.chi2.isf(0.05, 1)
     for row in published("kupiec_nonrejection_region_95pct"):
         probability, sessions = (float(x) for x in re.findall(r"[\d.]+", row["params"]))
@@ -145,13 +145,13 @@ def test_kupiecs_regions_are_the_published_ones(values: Values) -> None:
 
 
 @needs_published
-def test_jorions_example_is_the_published_one(values: Values) -> None:
+def test_jorions_example_equals_the_published_one(values: Values) -> None:
     (row,) = published("kupiec_lr_pof")
     assert values["kupiec", (252.0, 20.0, 0.05)] == pytest.approx(float(row["published"]), abs=5e-3)
 
 
 @needs_published
-def test_basel_zones_are_the_published_ones(sample: Warehouse) -> None:
+def test_basel_zones_equal_the_published_ones(sample: Warehouse) -> None:
     zones = {
         row[0]: row[1]
         for row in sample.query(
@@ -163,7 +163,7 @@ def test_basel_zones_are_the_published_ones(sample: Warehouse) -> None:
         assert zones[count] == row["published"].split()[1], count
 
 
-def test_zones_are_scipys_binomial(sample: Warehouse) -> None:
+def test_zones_equal_scipys_binomial(sample: Warehouse) -> None:
     for confidence, count, cumulative in sample.query(
         "select confidence, exceedance_count, cumulative_probability from risk.basel_zones"
     ):
@@ -172,7 +172,7 @@ def test_zones_are_scipys_binomial(sample: Warehouse) -> None:
 
 
 def test_figures_of_the_sample_are_recomputed(sample: Warehouse) -> None:
-    """Every row again from estimates and returns, in numpy and scipy."""
+    """Recompute every row from estimates and returns in numpy and scipy."""
     returns: dict[Any, dict[Any, float]] = {}
     for portfolio, day, gross in sample.query(
         "select portfolio, session_date, gross_return from portfolio.returns"

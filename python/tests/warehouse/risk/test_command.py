@@ -1,4 +1,4 @@
-"""What `./bourse risk` shows, writes and refuses."""
+"""What `./bourse risk` shows, writes and rejects."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def said(*words: str) -> str:
     return done.stdout
 
 
-def test_the_picture_is_that_of_the_session_to_come(
+def test_the_output_is_for_the_next_session(
     sample: Warehouse, capsys: pytest.CaptureFixture[str]
 ) -> None:
     risk("equal_20")
@@ -71,7 +71,7 @@ def test_json_has_every_figure(sample: Warehouse) -> None:
     assert len(parts) == 10
 
 
-def test_estimates_are_written_whole(sample: Warehouse, tmp_path: Path) -> None:
+def test_all_estimates_are_written(sample: Warehouse, tmp_path: Path) -> None:
     for kind in ("csv", "parquet"):
         said("--to", str(tmp_path / f"r.{kind}"))
     ((count, made),) = sample.query(
@@ -96,7 +96,7 @@ def test_estimates_are_written_whole(sample: Warehouse, tmp_path: Path) -> None:
         ({"period": "never"}, "period never", "all, covid_2020"),
     ],
 )
-def test_what_there_is_not_is_told_with_what_there_is(
+def test_an_unknown_option_lists_the_known_ones(
     words: dict[str, Any], message: str, remedy: str
 ) -> None:
     with pytest.raises(ConfigurationError, match=message) as refused:
@@ -113,7 +113,7 @@ def test_a_file_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_publication_without_risk_says_so(
+def test_a_publication_without_risk_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     duckdb.connect(str(tmp_path / "empty.duckdb")).close()

@@ -1,4 +1,4 @@
-"""What symbols bring to the risk of a portfolio, and what scenarios take, against numpy."""
+"""The contributions of symbols to portfolio risk, and the losses of scenarios, against numpy."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 
 def covariance_matrix(returns: Series, method: str) -> Series:
-    """Return that of symbols in rows, the last session last."""
+    """Return the covariance matrix of symbols in rows, the latest session last."""
     if method == "normal":
         return np.atleast_2d(np.cov(returns))
     weights = EWMA_DECAY ** np.arange(returns.shape[1] - 1, -1, -1)
     return np.asarray((returns * weights / weights.sum()) @ returns.T)
 
 
-def test_covariances_are_numpys(world: World) -> None:
+def test_covariances_equal_numpys(world: World) -> None:
     compared = 0
     for method, lookback, cells in world.sandbox.rows(
         "select method, lookback_days, list([symbol, other_symbol, covariance::varchar])"
@@ -44,7 +44,7 @@ def test_covariances_are_numpys(world: World) -> None:
             continue
         wanted = covariance_matrix(returns[:, -lookback:], method)
         for one, other, covariance in cells:
-            # C no longer trades, and so is not among them
+            # C no longer trades, so it has no covariances
             assert "C" not in (one, other)
             if one in symbols and other in symbols:
                 value = wanted[symbols.index(one), symbols.index(other)]
@@ -63,10 +63,10 @@ def books(sample: Warehouse) -> dict[str, Book]:
     return held
 
 
-def test_components_are_derivatives_and_increments_are_what_a_trade_adds(
+def test_components_are_derivatives_and_increments_those_of_a_trade(
     sample: Warehouse,
 ) -> None:
-    """Each by value at risk of the whole book before and after, from the covariances alone."""
+    """Recompute each from the portfolio's value at risk before and after, by covariances alone."""
     covariances: dict[Any, dict[tuple[Any, Any], Any]] = defaultdict(dict)
     for one, other, method, lookback, covariance in sample.query(
         "select symbol, other_symbol, method, lookback_days, covariance from risk.covariances"
@@ -111,7 +111,7 @@ def test_components_are_derivatives_and_increments_are_what_a_trade_adds(
         assert numbers[6:] == pytest.approx([whole * 1e6, increment * 1e6, 1e4])
 
 
-def test_windows_are_lived_through_again_with_todays_weights(sample: Warehouse) -> None:
+def test_stress_windows_replay_with_todays_weights(sample: Warehouse) -> None:
     held = books(sample)
     compared = 0
     for portfolio, loss, amount, first, last in sample.query(
@@ -119,7 +119,7 @@ def test_windows_are_lived_through_again_with_todays_weights(sample: Warehouse) 
         " inner join seeds.stress_windows using (scenario)"
     ):
         closes: dict[Any, list[Any]] = defaultdict(list)
-        # every day of these windows' ends is a session
+        # both ends of these windows are sessions
         for symbol, close in sample.query(
             "select symbol, total_return_close from bars.total_return_closes"
             f" where session_date in ('{first}', '{last}') order by session_date"
@@ -135,8 +135,8 @@ def test_windows_are_lived_through_again_with_todays_weights(sample: Warehouse) 
     assert compared == 2 * 9
 
 
-def test_a_symbol_without_a_price_leaves_the_loss_unknown_and_is_named(world: World) -> None:
-    """The world's sessions begin in 2015: nothing is known of 2008, nor the sector of D."""
+def test_a_symbol_without_a_price_makes_the_loss_null_and_is_listed(world: World) -> None:
+    """The fixture's sessions begin in 2015, so 2008 has no prices; D has no sector."""
     stress = {
         (portfolio, scenario): (loss, missing)
         for portfolio, scenario, loss, missing in world.sandbox.rows(

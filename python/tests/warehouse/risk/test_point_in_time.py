@@ -1,4 +1,4 @@
-"""Take the day and all after it away, or lie about them: no estimate for the day changes a bit."""
+"""Delete or corrupt the day and all later data: no estimate for the day changes by a bit."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from tests.support.world import METHODS
 
 Rows = list[tuple[Any, ...]]
 
-# with a tenth of every look-back, there is time for the longest twice, and some days after it
+# with a tenth of every look-back, the period covers the longest one twice and some days more
 SINCE, DAY, UNTIL = "2011-06-01", "2012-06-15", "2012-08-01"
 LAST = "risk.var_estimates"
 
-# what a session's own day and later ones would tell
+# changes to a session's own day and later ones
 FUTURES = {
     "deleted": {
         "portfolio.returns": "delete from {relation} where session_date >= '{day}'",
@@ -28,7 +28,7 @@ FUTURES = {
     "corrupted": {
         "portfolio.returns": "update {relation} set gross_return = gross_return * -7 - 0.3"
         " where session_date >= '{day}'",
-        # what is held at the start of the day is known by then
+        # the holdings at the start of the day are available by then
         "portfolio.weights": "update {relation} set"
         " weight = if(session_date = '{day}', weight, weight * -7 + 0.5),"
         " closing_weight = closing_weight * -7 + 0.5, symbol_return = symbol_return * -7 - 0.3"
@@ -42,7 +42,7 @@ NEXT_DAY = (
     "lookback_days preceding and 1 preceding",
     "lookback_days - 1 preceding and current row",
 )
-# a look-ahead in each method, and in each step that methods are made of
+# a look-ahead planted in each method and in each step that the methods use
 PLANTED = {
     "risk.var_historical": (NEXT_DAY, {"historical"}),
     "risk.var_age_weighted": (NEXT_DAY, {"age_weighted"}),
@@ -64,8 +64,8 @@ PLANTED = {
 }
 
 
-class Room:
-    """What estimates are made of, as dbt compiled it, on inputs of a few years."""
+class RiskModels:
+    """The models behind the estimates, as dbt compiled them, on inputs of a few years."""
 
     def __init__(self, sample: Warehouse) -> None:
         nodes: dict[str, Any] = json.loads((sample.target / "manifest.json").read_text())["nodes"]
@@ -100,7 +100,7 @@ class Room:
         self.steps.setdefault(relation, sample.compiled(node["name"]))
 
     def lay_out(self, change: str | None) -> None:
-        """Put the inputs in their place, change what nobody knows by then, and build the room."""
+        """Set up the inputs, change the data that is in the future, and build the models."""
         self.connection.execute("detach database if exists duckbourse")
         self.connection.execute("attach ':memory:' as duckbourse")
         self.connection.execute("create schema duckbourse.risk")
@@ -121,14 +121,14 @@ class Room:
             self.connection.execute(f"create or replace table duckbourse.{relation} as {sql}")
 
     def answers(self, method: str, days: str = "<=") -> Rows:
-        """Return what a method had to say until the day, the day included."""
+        """Return the estimates of a method up to and including the day."""
         return self.connection.execute(
             f"select t::varchar from duckbourse.risk.var_{method} as t"
             f" where session_date {days} '{DAY}' order by all"
         ).fetchall()
 
     def readers(self, relation: str, methods: set[str]) -> list[str]:
-        """Return what is made of a relation, in order, but for other methods."""
+        """Return the models that depend on a relation, in order, without other methods."""
         affected = [relation]
         for step, sql in self.steps.items():
             reads = any(f'"{one.split(".")[0]}"."{one.split(".")[1]}"' in sql for one in affected)
@@ -139,31 +139,31 @@ class Room:
 
 
 @pytest.fixture(scope="module")
-def room(sample: Warehouse) -> Iterator[Room]:
-    built = Room(sample)
+def models(sample: Warehouse) -> Iterator[RiskModels]:
+    built = RiskModels(sample)
     yield built
     built.connection.close()
 
 
-def test_no_estimate_knows_its_own_day(room: Room) -> None:
-    """And every look-ahead that is planted is seen: a proof that cannot fail is none."""
+def test_no_estimate_uses_its_own_day(models: RiskModels) -> None:
+    """Every planted look-ahead is detected, so the test can fail."""
     as_built: dict[str, Rows] = {}
     planted: dict[tuple[str, str], list[Rows]] = {}
     for change in (None, *FUTURES):
-        room.lay_out(change)
+        models.lay_out(change)
         for method in METHODS:
-            found = room.answers(method)
+            found = models.answers(method)
             assert found == as_built.setdefault(method, found), (method, change)
         for relation, (mistake, methods) in PLANTED.items():
-            steps = room.readers(relation, methods)
-            room.build(relation, mistake=mistake)
-            room.build(*steps)
+            steps = models.readers(relation, methods)
+            models.build(relation, mistake=mistake)
+            models.build(*steps)
             for method in methods:
-                planted.setdefault((relation, method), []).append(room.answers(method))
-            room.build(relation, *steps)
+                planted.setdefault((relation, method), []).append(models.answers(method))
+            models.build(relation, *steps)
     for method, rows in as_built.items():
-        told = [row for row in rows if DAY in row[0] and "NULL" not in row[0]]
-        assert told, f"{method} says nothing of the day, which proves nothing"
+        of_day = [row for row in rows if DAY in row[0] and "NULL" not in row[0]]
+        assert of_day, f"{method} has no estimate for the day, which proves nothing"
     unseen = [
         place
         for place, (first, *futures) in planted.items()

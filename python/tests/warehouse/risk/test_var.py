@@ -58,7 +58,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 
 def horizon_returns(returns: Series, horizon: int) -> Series:
-    """Return what each run of so many days came to, at its last day."""
+    """Return the compounded return over each window of `horizon` days, at its last day."""
     compounded = np.full(len(returns), np.nan)
     runs = np.lib.stride_tricks.sliding_window_view(1 + returns, horizon)
     compounded[horizon - 1 :] = np.prod(runs, axis=1) - 1
@@ -72,7 +72,7 @@ def historical(past: Series, confidence: float) -> Estimate:
 
 
 def age_weighted(past: Series, confidence: float) -> Estimate:
-    """Follow the definition: points half way between two losses, and lines between the points."""
+    """By definition: points halfway between two losses, with linear interpolation."""
     ages = np.arange(len(past), 0, -1)
     weights = AGE_DECAY ** (ages - 1) * (1 - AGE_DECAY) / (1 - AGE_DECAY ** len(past))
     order = np.lexsort((ages, past))
@@ -102,7 +102,7 @@ def student_t(past: Series, confidence: float) -> Estimate:
     scale = past.std(ddof=1) * math.sqrt((freedom - 2) / freedom)
     quantile = stats.t.ppf(confidence, freedom)
     beyond, _ = integrate.quad(
-        # what `stats.t.isf` comes to, without looking at its arguments each time
+        # same as `stats.t.isf`, without its check of the arguments
         lambda p: -special.stdtrit(freedom, p),
         0,
         1 - confidence,
@@ -139,7 +139,7 @@ def cornish_fisher(past: Series, confidence: float) -> Estimate | None:
 
 
 def ewma_volatility(past: Series) -> Any:
-    """Return that of each row of returns."""
+    """Return the EWMA volatility of each row of returns."""
     weights = EWMA_DECAY ** np.arange(past.shape[-1] - 1, -1, -1)
     return np.sqrt(np.average(past**2, weights=weights, axis=-1))
 
@@ -156,7 +156,7 @@ ORACLES: dict[str, Callable[[Series, float], Estimate | None]] = {
 def wanted_estimate(
     method: str, confidence: float, horizon: int, past: Series, daily: Series
 ) -> Estimate | None:
-    """Return what is expected of a look-back of known returns; `daily` may go back twice."""
+    """Return the expected estimate for a look-back; `daily` may cover it twice."""
     if method in ORACLES:
         return ORACLES[method](past, confidence)
     volatility = ewma_volatility(daily[len(daily) // 2 :])
@@ -175,7 +175,7 @@ def wanted_estimate(
 def needed_returns(
     method: str, compounded: Series, lookback: int, number: int, daily: Series
 ) -> tuple[Series, Series]:
-    """Return the look-back of a session and the daily returns that stand behind it."""
+    """Return the look-back of a session and the daily returns it is based on."""
     if method in ORACLES:
         past = compounded[max(number - lookback, 0) : number]
         return past, past
@@ -188,7 +188,7 @@ def needed_returns(
 
 
 def worst_error(rows: list[tuple[Any, ...]], returns: dict[str, Series]) -> dict[str, float]:
-    """Return how far each method is from ours, on the scale of the estimate or of one per cent."""
+    """Return the largest error of each method, relative to the estimate or to one per cent."""
     worst: dict[str, float] = {}
     compounded: dict[tuple[str, int], Series] = {}
     for portfolio, method, confidence, horizon, lookback, estimates in rows:
@@ -197,7 +197,7 @@ def worst_error(rows: list[tuple[Any, ...]], returns: dict[str, Series]) -> dict
         daily = returns[portfolio]
         if (portfolio, horizon) not in compounded:
             compounded[portfolio, horizon] = horizon_returns(daily, horizon)
-        # the session to come has an estimate, too
+        # the next session has an estimate, too
         assert len(estimates) == len(daily) + 1
         for number in {*range(0, len(estimates), EVERY), lookback - 1, lookback, len(daily)}:
             if number >= len(estimates):
@@ -230,7 +230,7 @@ def agrees(worst: dict[str, float]) -> bool:
     return max(worst.values()) < TOLERANCE
 
 
-def test_estimates_are_numpys_and_scipys(world: World) -> None:
+def test_estimates_equal_numpys_and_scipys(world: World) -> None:
     returns = as_series(world.sandbox.rows(RETURNS))
     rows = [row for row in world.sandbox.rows(ESTIMATES) if row[0] in WEIGHTS]
     assert {row[0] for row in rows} == WEIGHTS.keys()
@@ -239,7 +239,7 @@ def test_estimates_are_numpys_and_scipys(world: World) -> None:
     assert agrees(worst_error(rows, returns))
 
 
-def test_a_bridged_return_leaves_no_look_back_with_it_unknown(world: World) -> None:
+def test_a_bridged_return_leaves_no_look_back_null(world: World) -> None:
     for method in ("historical", "age_weighted", "normal", "student_t", "ewma"):
         unknown = world.sandbox.rows(
             "select count(*) from risk.var_estimates where portfolio = 'gappy'"
@@ -259,14 +259,14 @@ def test_one_asset_has_the_assets_own_risk(world: World) -> None:
 
 
 def test_boudoukh_richardson_and_whitelaws_example() -> None:
-    """100 losses of their Table 1, of which only the worst six are told: 5 % loses 2.63 %."""
+    """The 100 losses of their Table 1, which lists the worst six: the 95 % VaR is 2.63 %."""
     past = np.zeros(100)
     for loss, age in [(3.3, 3), (2.9, 2), (2.7, 65), (2.5, 45), (2.4, 5), (2.3, 30)]:
         past[100 - age] = -loss
     assert age_weighted(past, 0.95)[0] == pytest.approx(2.63, abs=0.005)
 
 
-def test_longer_horizons_say_how_they_came_to_be(world: World) -> None:
+def test_longer_horizons_state_their_scaling(world: World) -> None:
     scalings = world.sandbox.rows(
         "select distinct method, horizon_days > 1, scaling from risk.var_estimates"
     )
@@ -281,8 +281,8 @@ def test_longer_horizons_say_how_they_came_to_be(world: World) -> None:
     }
 
 
-def test_monte_carlo_is_numpys_of_the_same_draws(world: World) -> None:
-    """Covariances, Cholesky's factor, losses and their tail by numpy, with one of the decks."""
+def test_monte_carlo_equals_numpys_on_the_same_draws(world: World) -> None:
+    """Covariances, Cholesky factor, losses and their tail by numpy, on one deck of draws."""
     sandbox = world.sandbox
     decks = dict(
         sandbox.rows(
@@ -332,8 +332,8 @@ def test_draws_are_independent_and_normal(world: World) -> None:
     assert np.abs(correlations).max() < 4 / math.sqrt(count)
 
 
-def test_two_of_a_kind_are_one(world: World) -> None:
-    """E is A at twice the price: their covariances have no second factor, and nothing breaks."""
+def test_two_identical_assets_are_one(world: World) -> None:
+    """E is A at twice the price: their covariance matrix is singular, and nothing breaks."""
     (row,) = world.sandbox.rows(
         "select max(abs(twins.var_return - solo.var_return)), count(twins.var_return)"
         " from risk.var_monte_carlo as twins inner join risk.var_monte_carlo as solo"
@@ -344,7 +344,7 @@ def test_two_of_a_kind_are_one(world: World) -> None:
     assert row[1] > 0
 
 
-def test_money_is_the_share_of_the_capital(world: World) -> None:
+def test_amounts_are_returns_times_capital(world: World) -> None:
     rows = world.sandbox.rows(
         "select max(abs(var_amount - var_return * capital)),"
         " max(abs(es_amount - es_return * capital)), count(var_amount)"
@@ -354,14 +354,14 @@ def test_money_is_the_share_of_the_capital(world: World) -> None:
     assert rows[0][2] > 0
 
 
-@pytest.mark.skipif(not REFERENCE_RETURNS.exists(), reason="the reference results are not here")
-def test_estimates_are_those_that_libraries_publish(world: World) -> None:
+@pytest.mark.skipif(not REFERENCE_RETURNS.exists(), reason="the reference results are missing")
+def test_estimates_equal_those_of_other_libraries(world: World) -> None:
     """
-    All of the reference returns are one look-back, the 1,258 sessions before the last.
+    All reference returns form one look-back, the 1,258 sessions before the last.
 
-    Not compared are PerformanceAnalytics' modified shortfall, whose definition is another (see the
-    page of `risk.var_cornish_fisher`), and quantstats' `cvar`, which is the mean of returns below a
-    normal quantile.
+    Two figures are not compared: PerformanceAnalytics' modified shortfall, which has another
+    definition (see `risk.var_cornish_fisher`), and quantstats' `cvar`, which is the mean of returns
+    below a normal quantile.
     """
     compared: dict[str, int] = defaultdict(int)
     estimates = {tuple(row[:4]): row[4:] for row in world.sandbox.rows(LAST_ESTIMATES)}
@@ -374,7 +374,7 @@ def test_estimates_are_those_that_libraries_publish(world: World) -> None:
     ]:
         for symbol, measure, params, value in published_figures(name):
             count = months or months_of[symbol]
-            method, confidence, is_shortfall = what_is_told(params, measure)
+            method, confidence, is_shortfall = parse_figure(params, measure)
             var, shortfall, is_outside = estimates[symbol, method, confidence, count]
             found = shortfall if is_shortfall else var
             if is_outside:
@@ -401,7 +401,7 @@ def test_estimates_are_those_that_libraries_publish(world: World) -> None:
     assert 0 < compared["outside"] < 22
 
 
-# after as many sessions as are looked back at
+# after as many sessions as the look-back
 LAST_ESTIMATES = """
 select portfolio, method, confidence, lookback_days, var_return, es_return, is_outside_domain
 from risk.var_estimates
@@ -413,7 +413,7 @@ qualify
 """
 
 
-def what_is_told(params: str, measure: str) -> tuple[str, float, bool]:
+def parse_figure(params: str, measure: str) -> tuple[str, float, bool]:
     """Return the method and confidence of a figure, and whether it is a shortfall."""
     method = "historical"
     if "gaussian" in params or measure == "var":
@@ -425,7 +425,7 @@ def what_is_told(params: str, measure: str) -> tuple[str, float, bool]:
 
 
 def published_figures(name: str) -> list[tuple[str, str, str, float]]:
-    """Return symbol, measure, parameters and value of what a file says of the tail."""
+    """Return symbol, measure, parameters and value of the tail figures in a file."""
     measures = {
         ("value_at_risk", "cutoff=.05"),
         ("conditional_value_at_risk", "cutoff=.05"),
@@ -448,7 +448,7 @@ def published_figures(name: str) -> list[tuple[str, str, str, float]]:
 
 @pytest.fixture(scope="module")
 def quantiles(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[float, float, float]]:
-    """Return probability, quantile and the density there, as the macros render them."""
+    """Return probability, quantile and its density, as the macros render them."""
     sandbox = Sandbox.create(tmp_path_factory.mktemp("quantiles"))
     sandbox.copy("macros/risk", "models/_groups.yml")
     model = """
@@ -472,7 +472,7 @@ def quantiles(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[float, flo
 
 @pytest.fixture(scope="module")
 def students(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[float, float, float, float]]:
-    """Return probability, degrees of freedom, Student's quantile and the density there."""
+    """Return probability, degrees of freedom, Student's quantile and its density."""
     sandbox = Sandbox.create(tmp_path_factory.mktemp("students"))
     sandbox.copy("macros/risk", "models/_groups.yml")
     model = """
@@ -492,13 +492,13 @@ def students(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[float, floa
     return sandbox.rows("from risk.students")
 
 
-def test_the_normal_quantile_is_scipys(quantiles: list[tuple[float, float, float]]) -> None:
+def test_the_normal_quantile_equals_scipys(quantiles: list[tuple[float, float, float]]) -> None:
     inside = np.array([row for row in quantiles if 0 < row[0] < 1])
     np.testing.assert_allclose(inside[:, 1], stats.norm.ppf(inside[:, 0]), rtol=1e-14, atol=1e-15)
     np.testing.assert_allclose(inside[:, 2], stats.norm.pdf(inside[:, 1]), rtol=1e-12, atol=0)
 
 
-def test_the_normal_quantile_is_the_published_algorithm(
+def test_the_normal_quantile_equals_the_published_algorithm(
     quantiles: list[tuple[float, float, float]],
 ) -> None:
     """Python's own is the same AS 241; Wichura's paper prints these three values as a check."""
@@ -511,20 +511,20 @@ def test_the_normal_quantile_is_the_published_algorithm(
     assert found[1e-20] == pytest.approx(-9.262340089798408, rel=1e-15)
 
 
-def test_students_quantile_is_scipys(students: list[tuple[float, float, float, float]]) -> None:
+def test_students_quantile_equals_scipys(students: list[tuple[float, float, float, float]]) -> None:
     p, freedom, quantile, density = np.array(students).T
     np.testing.assert_allclose(quantile, stats.t.ppf(p, freedom), rtol=1e-9, atol=1e-12)
     np.testing.assert_allclose(density, stats.t.pdf(quantile, freedom), rtol=1e-9, atol=0)
 
 
-def test_there_is_no_quantile_beyond_zero_and_one(
+def test_there_is_no_quantile_outside_zero_and_one(
     quantiles: list[tuple[float, float, float]],
 ) -> None:
     beyond = {p: z for p, z, _ in quantiles if not 0 < p < 1}
     assert beyond == dict.fromkeys([0.0, 1.0, -1.0, 2.0])
 
 
-def test_estimates_of_the_sample_are_numpys_and_scipys(
+def test_sample_estimates_equal_numpys_and_scipys(
     sample: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tests.warehouse.risk.test_var.EVERY", 1999)

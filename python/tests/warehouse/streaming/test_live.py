@@ -1,4 +1,4 @@
-"""A session as it comes is what the next build makes of it, to the bit, and no more."""
+"""A live session equals the next build, to the bit, and sees no later data."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.warehouse import Warehouse
 CALENDAR = "XNYS"
 # the flash crash, and the last
 DAYS = (date(2010, 5, 6), date(2010, 5, 28))
-# those that read intraday indicators or patterns are not scanned live
+# scanners that read intraday indicators or patterns do not run live
 NOT_LIVE = ("pattern", "sideways")
 
 
@@ -48,7 +48,7 @@ def signals_of(built: duckdb.DuckDBPyConnection, day: date) -> dict[str, dict[st
 
 
 def scanned(live: LiveSession, minutes: list[Minute], day: date) -> dict[str, dict[str, Any]]:
-    """Scan at every cutoff, of the minutes as they come."""
+    """Scan at every cutoff, adding minutes as they complete."""
     signals: dict[str, dict[str, Any]] = {}
     given = 0
     for cutoff in live.cutoffs():
@@ -56,14 +56,14 @@ def scanned(live: LiveSession, minutes: list[Minute], day: date) -> dict[str, di
         over = sum(minute[1] + timedelta(minutes=1) <= now for minute in minutes)
         live.add_minutes(minutes[given:over])
         given = over
-        live.know_until(now)
+        live.advance_to(now)
         signals |= {row["signal_id"]: row for row in live.signals(cutoff)}
     live.add_minutes(minutes[given:])
     return signals
 
 
 @pytest.mark.parametrize("day", DAYS)
-def test_live_signals_are_the_builds(
+def test_live_signals_equal_the_builds(
     sample: Warehouse, built: duckdb.DuckDBPyConnection, day: date
 ) -> None:
     expected = signals_of(built, day)
@@ -73,21 +73,21 @@ def test_live_signals_are_the_builds(
     live.close()
 
 
-def test_live_bars_and_indicators_are_the_builds(
+def test_live_bars_and_indicators_equal_the_builds(
     sample: Warehouse, built: duckdb.DuckDBPyConnection
 ) -> None:
     day = DAYS[-1]
     live = LiveSession(CALENDAR, day, sample.file)
     live.add_minutes(minutes_of(built, day))
-    live.know_until(datetime.combine(day, datetime.max.time()))
-    # the day's bar of the build is the vendor's own; the source is who delivered
+    live.advance_to(datetime.combine(day, datetime.max.time()))
+    # the build's daily bar is the vendor's, and `source` differs by delivery
     bars = (
         f"select * exclude (source) from bars.ohlcv where session_date = '{day}' "
         f"and calendar = '{CALENDAR}' and timeframe not in ('1d', '1w') order by all"
     )
     expected = built.execute(bars).fetchall()
     assert len(expected) > 6_000
-    assert live.ask(bars) == expected
+    assert live.fetch(bars) == expected
     for name, family, column, timeframe in (
         ("rsi", "momentum", "rsi_14", "5m"),
         ("ema", "moving_averages", "ema_20", "1m"),
@@ -97,35 +97,35 @@ def test_live_bars_and_indicators_are_the_builds(
             f"select arg_max({column}, bar_ts) from indicators.{family} "
             f"where symbol = 'AAPL' and timeframe = '{timeframe}' and bar_ts < '{day}'::date + 1"
         ).fetchall()
-        found = live.ask(f"from duckbourse.indicators.{name}('AAPL', '{timeframe}')")
+        found = live.fetch(f"from duckbourse.indicators.{name}('AAPL', '{timeframe}')")
         assert max(found)[-1] == value
     live.close()
 
 
-def test_a_session_knows_nothing_of_what_comes_after_it(
-    sample: Warehouse, built: duckdb.DuckDBPyConnection
-) -> None:
+def test_a_session_sees_no_later_data(sample: Warehouse, built: duckdb.DuckDBPyConnection) -> None:
     day = DAYS[0]
     live = LiveSession(CALENDAR, day, sample.file)
-    live.know_until(datetime.combine(day, datetime.min.time()))
+    live.advance_to(datetime.combine(day, datetime.min.time()))
     for relation in ("bars.ohlcv", "scanners.session_minutes", "indicators.momentum"):
         column = "bar_ts" if relation == "indicators.momentum" else "session_date"
-        ((latest,),) = live.ask(f"select max({column})::date from {relation}")
+        ((latest,),) = live.fetch(f"select max({column})::date from {relation}")
         assert latest < day
         ((later,),) = built.execute(f"select max({column})::date from {relation}").fetchall()
         assert later > day
     live.close()
 
 
-def test_what_is_not_over_is_not_known(sample: Warehouse, built: duckdb.DuckDBPyConnection) -> None:
-    """The minutes after a cutoff change nothing, though they are there."""
+def test_incomplete_minutes_are_not_used(
+    sample: Warehouse, built: duckdb.DuckDBPyConnection
+) -> None:
+    """Minutes after a cutoff change nothing, although they were added."""
     day = DAYS[0]
     minutes = minutes_of(built, day)
     live = LiveSession(CALENDAR, day, sample.file)
     live.add_minutes([(*minute[:5], 1.0, None) for minute in minutes[:20]])
-    live.add_minutes(minutes)  # and what is told again counts
+    live.add_minutes(minutes)  # a minute added again replaces the first
     cutoff = live.cutoffs()[0]
-    live.know_until(datetime.combine(day, cutoff))
+    live.advance_to(datetime.combine(day, cutoff))
     known_ts = datetime.combine(day, cutoff)
     expected = {
         key: row for key, row in signals_of(built, day).items() if row["known_ts"] == known_ts
@@ -134,12 +134,12 @@ def test_what_is_not_over_is_not_known(sample: Warehouse, built: duckdb.DuckDBPy
     live.close()
 
 
-def test_what_is_not_there_is_said(sample: Warehouse, tmp_path: Path) -> None:
+def test_missing_inputs_are_errors(sample: Warehouse, tmp_path: Path) -> None:
     with pytest.raises(PublicationError, match="there is no calendar 'XPAR'"):
         LiveSession("XPAR", DAYS[0], sample.file)
     with pytest.raises(PublicationError, match="nothing is published"):
         LiveSession(CALENDAR, DAYS[0], tmp_path / "none.duckdb")
     old = tmp_path / "old.duckdb"
     duckdb.connect(str(old)).close()
-    with pytest.raises(PublicationError, match="cannot be gone on from"):
+    with pytest.raises(PublicationError, match="cannot serve a live session"):
         LiveSession(CALENDAR, DAYS[0], old)

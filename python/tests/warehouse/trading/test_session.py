@@ -1,4 +1,4 @@
-"""A session of the shipped data, traded: its laws, its commands, and a kill in the middle of it."""
+"""A session of the sample data, traded: its invariants, its commands, and a kill in the middle."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from msgspec.structs import replace
 from structlog.testing import capture_logs
 
 from duckbourse import clock
-from duckbourse.brokers.paper import PaperBroker, Rules
+from duckbourse.brokers.paper import FillRules, PaperBroker
 from duckbourse.errors import BadInput, ConfigurationError, PublicationError, StorageFull
-from duckbourse.orders.book import Book, replayed
+from duckbourse.orders.book import Book, rebuild_book
 from duckbourse.orders.events import ExitTriggered, PublicationLoaded, TradingState
 from duckbourse.orders.journal import open_journal, read_journal
 from duckbourse.orders.lifecycle import State
@@ -36,10 +36,10 @@ from duckbourse.orders.order import Exits, Order, Reason, Request
 from duckbourse.settings import PROJECT
 from duckbourse.streaming.feed import Records, microseconds
 from duckbourse.streaming.live import LiveSession
-from duckbourse.streaming.recorder import Heading, Recorder
-from duckbourse.streaming.replay import Replay, replay_of, replay_of_recorded
-from duckbourse.trading.commands import give
-from duckbourse.trading.loop import LOOK_SECONDS, Trader
+from duckbourse.streaming.recorder import LogHeader, Recorder
+from duckbourse.streaming.replay import Replay, replay_minutes, replay_recorded
+from duckbourse.trading.commands import send
+from duckbourse.trading.loop import REFRESH_SECONDS, Trader
 from duckbourse.trading.publication import Publication, Publications, Signal, load
 from duckbourse.trading.scans import LiveScans
 from duckbourse.trading.strategy import SignalStrategy
@@ -52,8 +52,8 @@ DAY = date(2010, 5, 28)
 
 
 @dataclass
-class Floor:
-    """What a session needs, and the session itself."""
+class SessionFixture:
+    """The inputs of a trading session, and a way to trade it."""
 
     publication: Publication
     bars: duckdb.DuckDBPyConnection
@@ -61,7 +61,7 @@ class Floor:
     strategy: type[SignalStrategy] = SignalStrategy
 
     def feed(self) -> Replay:
-        return replay_of(
+        return replay_minutes(
             self.bars, DAY, "XNYS", self.publication.zone, self.publication.instruments, 0
         )
 
@@ -69,35 +69,35 @@ class Floor:
         self,
         *,
         stop_after: int | None = None,
-        rules: Rules | None = None,
+        rules: FillRules | None = None,
         feed: Replay | None = None,
         scans: Callable[[Replay], LiveScans] | None = None,
         recorder: Recorder | None = None,
         newer: Callable[[], Publication | None] = lambda: None,
-        look_seconds: float = LOOK_SECONDS,
+        refresh_seconds: float = REFRESH_SECONDS,
     ) -> Trader:
-        """Trade, all of it or so many batches; go on where it was broken off."""
+        """Trade the session or its first batches; resume where it was interrupted."""
         feed = feed or self.feed()
         made = scans(feed) if scans else None
-        journal, told = open_journal(self.folder)
-        if told:
-            before = feed.go_on_after(max(event.at for event in told))
+        journal, recorded = open_journal(self.folder)
+        if recorded:
+            before = feed.resume_after(max(event.at for event in recorded))
             if made is not None:
-                made.go_on_after(before)
+                made.catch_up(before)
         limits = self.publication.limits
         broker = PaperBroker(
             self.folder,
             {name: known.tick_size for name, known in self.publication.instruments.items()},
             limits.capital_amount,
-            rules or Rules(),
+            rules or FillRules(),
         )
         manager = Manager(
-            replayed(limits.capital_amount, told, lambda _: None),
+            rebuild_book(limits.capital_amount, recorded, lambda _: None),
             journal,
             broker,
-            check=lambda book, asked: trader.judge(book, asked),
+            check=lambda book, asked: trader.pre_trade_check(book, asked),
             charges=self.publication.charges,
-            settle_seconds=0,
+            grace_seconds=0,
         )
         trader = Trader(
             self.publication,
@@ -109,7 +109,7 @@ class Floor:
             scans=made,
             recorder=recorder,
             newer=newer,
-            look_seconds=look_seconds,
+            refresh_seconds=refresh_seconds,
         )
 
         async def play() -> None:
@@ -124,7 +124,7 @@ class Floor:
                 if count == stop_after:
                     return
 
-        with clock.told_by(lambda: feed.at):
+        with clock.driven_by(lambda: feed.at):
             asyncio.run(play())
         broker.close()
         journal.close()
@@ -134,9 +134,11 @@ class Floor:
 
 
 @pytest.fixture
-def floor(sample: Warehouse, tmp_path: Path) -> Iterator[Floor]:
+def session(sample: Warehouse, tmp_path: Path) -> Iterator[SessionFixture]:
     connection = open_published(sample.file)
-    yield Floor(load(connection, "paper_us", DAY, frozenset()), connection, tmp_path / "desk")
+    yield SessionFixture(
+        load(connection, "paper_us", DAY, frozenset()), connection, tmp_path / "session"
+    )
     connection.close()
 
 
@@ -144,22 +146,22 @@ def filled(book: Book) -> list[Order]:
     return [order for order in book.orders.values() if order.filled_quantity]
 
 
-def test_a_session_keeps_its_laws(floor: Floor) -> None:
-    book = floor.traded().book
-    publication = floor.publication
+def test_a_session_keeps_its_invariants(session: SessionFixture) -> None:
+    book = session.traded().book
+    publication = session.publication
     entries = [order for order in filled(book) if order.request.reason is Reason.ENTRY]
     assert len(entries) >= 8
-    assert book.held() == []
+    assert book.open_positions() == []
     assert book.state is TradingState.ACTIVE
-    # cash is what the fills left, and what every round trip made
+    # cash is capital less the fills, and capital plus the profit of every round trip
     fills = book.fills.values()
     paid = sum(fill.signed_quantity * fill.price + fill.charges_amount for fill in fills)
     assert book.cash_amount == publication.limits.capital_amount - paid
-    assert sum(book.session_trips()) == book.cash_amount - publication.limits.capital_amount
-    # every fill is a price of its minute, but for the slippage, within the session
+    assert sum(book.session_round_trips()) == book.cash_amount - publication.limits.capital_amount
+    # every fill is within its minute's range, apart from slippage, and within the session
     for fill in fills:
         local = fill.filled_at.astimezone(publication.zone).replace(tzinfo=None)
-        ((low, high),) = floor.bars.execute(
+        ((low, high),) = session.bars.execute(
             "select low, high from bars.ohlcv where timeframe = '1m' and symbol = ?"
             " and bar_ts <= ? and bar_end > ?",
             [fill.symbol, local, local],
@@ -167,7 +169,7 @@ def test_a_session_keeps_its_laws(floor: Floor) -> None:
         step = float(publication.instruments[fill.symbol].tick_size)
         slip = 0.0002 * high + step
         assert low - slip <= float(fill.price) <= high + slip
-    # nothing is known too early: entries follow their signal, exits have their reason
+    # no look-ahead: entries follow their signal, exits have their reason
     signals = {found.signal_id: found for found in publication.signals}
     for entry in entries:
         followed = signals[entry.request.signal_id or ""]
@@ -178,11 +180,11 @@ def test_a_session_keeps_its_laws(floor: Floor) -> None:
         }
 
 
-def test_entries_and_reasons_are_the_backtests(floor: Floor) -> None:
-    """The same signals on the same bars, by the models and by the loop: most end alike."""
-    book = floor.traded().book
+def test_entries_and_exit_reasons_match_the_backtest(session: SessionFixture) -> None:
+    """The same signals on the same bars, by the models and by the loop: almost all exits agree."""
+    book = session.traded().book
     outcomes = dict(
-        floor.bars.execute("select signal_id, exit_reason from backtests.outcomes").fetchall()
+        session.bars.execute("select signal_id, exit_reason from backtests.outcomes").fetchall()
     )
     same = total = 0
     for order in filled(book):
@@ -190,23 +192,29 @@ def test_entries_and_reasons_are_the_backtests(floor: Floor) -> None:
             (left,) = book.exits_of(order.request.order_id)
             total += 1
             same += left.request.reason == outcomes[order.request.signal_id]
-    # a bar's ticks have an order here, and the worst of both ends there
+    # the loop sees a bar's ticks in order, the models assume the worse end first
     assert same >= total - 1
 
 
-def test_the_same_day_twice_is_the_same(floor: Floor) -> None:
-    first = floor.traded()
-    again = Floor(floor.publication, floor.bars, floor.folder.with_name("again")).traded()
-    assert read_journal(floor.folder) == read_journal(again.folder)
+def test_a_session_is_reproducible(session: SessionFixture) -> None:
+    first = session.traded()
+    again = SessionFixture(
+        session.publication, session.bars, session.folder.with_name("again")
+    ).traded()
+    assert read_journal(session.folder) == read_journal(again.folder)
     assert first.book.cash_amount == again.book.cash_amount
 
 
 @pytest.mark.parametrize("stop_after", [70, 100, 400, 1200])
-def test_a_session_that_was_broken_off_goes_on(floor: Floor, stop_after: int) -> None:
-    whole = Floor(floor.publication, floor.bars, floor.folder.with_name("whole")).traded().book
-    floor.traded(stop_after=stop_after)
-    book = floor.traded().book
-    assert book.held() == []
+def test_an_interrupted_session_resumes(session: SessionFixture, stop_after: int) -> None:
+    whole = (
+        SessionFixture(session.publication, session.bars, session.folder.with_name("whole"))
+        .traded()
+        .book
+    )
+    session.traded(stop_after=stop_after)
+    book = session.traded().book
+    assert book.open_positions() == []
     assert {order_id for order_id, order in book.orders.items() if order.filled_quantity} == {
         order_id for order_id, order in whole.orders.items() if order.filled_quantity
     }
@@ -232,11 +240,11 @@ main()
 """
 
 
-def test_a_killed_process_goes_on(sample: Warehouse, tmp_path: Path) -> None:
-    """`./bourse trade`, killed at any instant, again and again, ends as one that was not."""
+def test_a_killed_process_resumes(sample: Warehouse, tmp_path: Path) -> None:
+    """`./bourse trade`, killed repeatedly at any instant, ends like an uninterrupted one."""
     published = sample.data / "duckbourse.duckdb"
     if not published.exists():
-        pytest.fail("the sample is not published: run `./bourse test` from the build on")
+        pytest.fail("the sample is not published: run `./bourse test` from the build onward")
     data = tmp_path / "data"
     data.mkdir()
     (data / "duckbourse.duckdb").symlink_to(published)
@@ -258,106 +266,110 @@ def test_a_killed_process_goes_on(sample: Warehouse, tmp_path: Path) -> None:
         [*command, "--fresh"], env=environment, capture_output=True, text=True, check=True
     )
     wanted = json.loads(whole.stdout)
-    # what was on its way when it was killed may not have been placed, and is not sent again
-    assert len(found["trips"]) >= len(wanted["trips"]) - 3
+    # an order in flight at the kill may not have been placed, and is not sent again
+    assert len(found["round_trips"]) >= len(wanted["round_trips"]) - 3
     assert found["positions"] == []
-    by_key = {(trip["strategy"], trip["symbol"]): trip for trip in wanted["trips"]}
+    by_key = {
+        (round_trip["strategy"], round_trip["symbol"]): round_trip
+        for round_trip in wanted["round_trips"]
+    }
     same = [
-        trip
-        for trip in found["trips"]
-        if by_key.get((trip["strategy"], trip["symbol"]), {}).get("quantity") == trip["quantity"]
+        round_trip
+        for round_trip in found["round_trips"]
+        if by_key.get((round_trip["strategy"], round_trip["symbol"]), {}).get("quantity")
+        == round_trip["quantity"]
     ]
-    assert len(same) >= len(wanted["trips"]) - 3
+    assert len(same) >= len(wanted["round_trips"]) - 3
 
 
 @pytest.mark.some_day
-def test_a_halt_stops_entries_and_leaves_exits(floor: Floor) -> None:
-    floor.traded(stop_after=70)  # after 09:45, before 09:50
-    give(floor.folder, "halt", "news")
-    trader = floor.traded()
+def test_a_halt_stops_entries_and_keeps_exits(session: SessionFixture) -> None:
+    session.traded(stop_after=70)  # after 09:45, before 09:50
+    send(session.folder, "halt", "news")
+    trader = session.traded()
     book = trader.book
     assert (book.state, book.state_reason) == (TradingState.HALTED, "news")
-    assert book.held() == []
+    assert book.open_positions() == []
     late = [
         order
         for order in filled(book)
         if order.request.reason is Reason.ENTRY
         and order.sent_at
-        and order.sent_at.astimezone(floor.publication.zone).strftime("%H:%M") > "09:47"
+        and order.sent_at.astimezone(session.publication.zone).strftime("%H:%M") > "09:47"
     ]
     assert late == []
     assert any(order.request.reason is Reason.STOP for order in filled(book))
 
 
 @pytest.mark.some_day
-def test_what_is_no_command_is_put_aside(floor: Floor) -> None:
-    give(floor.folder, "halt", "news")
-    commands = floor.folder / "commands"
+def test_an_invalid_command_is_set_aside(session: SessionFixture) -> None:
+    send(session.folder, "halt", "news")
+    commands = session.folder / "commands"
     (commands / "00000000-broken.json").write_text('{"name": "hal')
-    book = floor.traded(stop_after=3).book
+    book = session.traded(stop_after=3).book
     assert book.state is TradingState.HALTED
     assert [path.name for path in commands.iterdir()] == ["00000000-broken.refused"]
 
 
 @pytest.mark.some_day
-def test_a_halt_stands_until_it_is_lifted(floor: Floor) -> None:
-    floor.folder.mkdir(parents=True)
-    give(floor.folder, "halt", "news")
-    floor.traded(stop_after=10)
-    assert floor.traded(stop_after=10).book.state is TradingState.HALTED
-    give(floor.folder, "resume", "all clear")
-    book = floor.traded().book
+def test_a_halt_stands_until_it_is_lifted(session: SessionFixture) -> None:
+    session.folder.mkdir(parents=True)
+    send(session.folder, "halt", "news")
+    session.traded(stop_after=10)
+    assert session.traded(stop_after=10).book.state is TradingState.HALTED
+    send(session.folder, "resume", "all clear")
+    book = session.traded().book
     assert (book.state, book.state_reason) == (TradingState.ACTIVE, "all clear")
     assert len(filled(book)) > 10
 
 
 @pytest.mark.some_day
-def test_squaring_off_closes_everything(floor: Floor) -> None:
-    floor.traded(stop_after=100)
-    give(floor.folder, "square-off", "enough")
-    book = floor.traded(stop_after=20).book
-    assert book.held() == []
+def test_a_square_off_closes_everything(session: SessionFixture) -> None:
+    session.traded(stop_after=100)
+    send(session.folder, "square-off", "enough")
+    book = session.traded(stop_after=20).book
+    assert book.open_positions() == []
     assert book.state is TradingState.REDUCING
     assert {order.request.reason for order in filled(book)} >= {Reason.ENTRY, Reason.SQUARE_OFF}
 
 
-def test_the_loss_of_a_day_ends_it(floor: Floor) -> None:
-    limits = replace(floor.publication.limits, max_daily_loss_pct=Decimal("0.1"))
-    floor.publication = replace(floor.publication, limits=limits)
-    book = floor.traded().book
+def test_the_daily_loss_limit_halts(session: SessionFixture) -> None:
+    limits = replace(session.publication.limits, max_daily_loss_pct=Decimal("0.1"))
+    session.publication = replace(session.publication, limits=limits)
+    book = session.traded().book
     assert book.state is TradingState.HALTED
     assert "loss=" in book.state_reason
-    assert book.held() == []
-    assert Reason.KILL in {order.request.reason for order in filled(book)}
+    assert book.open_positions() == []
+    assert Reason.DAILY_LOSS in {order.request.reason for order in filled(book)}
 
 
-def test_everything_is_closed_at_the_square_off(floor: Floor) -> None:
-    limits = replace(floor.publication.limits, square_off_time=time_of_day(10, 30))
-    floor.publication = replace(floor.publication, limits=limits)
-    book = floor.traded().book
-    assert book.held() == []
+def test_everything_is_closed_at_the_square_off_time(session: SessionFixture) -> None:
+    limits = replace(session.publication.limits, square_off_time=time_of_day(10, 30))
+    session.publication = replace(session.publication, limits=limits)
+    book = session.traded().book
+    assert book.open_positions() == []
     closed = [
         order.sent_at
         for order in filled(book)
         if order.request.reason is Reason.SQUARE_OFF and order.sent_at
     ]
     assert len(closed) > 3
-    assert {at.astimezone(floor.publication.zone).strftime("%H:%M") for at in closed} == {"10:30"}
+    assert {at.astimezone(session.publication.zone).strftime("%H:%M") for at in closed} == {"10:30"}
 
 
-def test_a_trailing_stop_follows_the_best_price(floor: Floor) -> None:
+def test_a_trailing_stop_follows_the_best_price(session: SessionFixture) -> None:
     class Trailing(SignalStrategy):
-        def wishes(self, *told: Any) -> list[Request]:
+        def generate_orders(self, *args: Any) -> list[Request]:
             return [
-                replace(wish, exits=Exits(trail_distance=Decimal("0.5")))
-                for wish in super().wishes(*told)
+                replace(request, exits=Exits(trail_distance=Decimal("0.5")))
+                for request in super().generate_orders(*args)
             ]
 
-    floor.strategy = Trailing
-    book = floor.traded().book
+    session.strategy = Trailing
+    book = session.traded().book
     called = [
         event
-        for event in read_journal(floor.folder)
+        for event in read_journal(session.folder)
         if isinstance(event, ExitTriggered) and event.reason is Reason.TRAILING_STOP
     ]
     assert len(called) > 5
@@ -373,84 +385,86 @@ def test_a_trailing_stop_follows_the_best_price(floor: Floor) -> None:
     }
 
 
-def test_a_signal_is_followed_at_the_first_price_after_it(floor: Floor) -> None:
-    publication, book = floor.publication, Book(CAPITAL)
+def test_a_signal_is_followed_at_the_first_price_after_it(session: SessionFixture) -> None:
+    publication, book = session.publication, Book(CAPITAL)
     first = publication.signals[0]
     early = {first.symbol: (first.entry_price, first.known_at - timedelta(milliseconds=1))}
     strategy = SignalStrategy()
-    assert strategy.wishes(publication, book, early, first.known_at) == []
+    assert strategy.generate_orders(publication, book, early, first.known_at) == []
     at_last = {first.symbol: (first.entry_price, first.known_at)}
-    (wish,) = strategy.wishes(publication, book, at_last, first.known_at)
-    assert (wish.signal_id, wish.symbol) == (first.signal_id, first.symbol)
-    assert strategy.wishes(publication, book, at_last, first.known_at) == []
-    # where it is known after that price, an old price is waited out
+    (request,) = strategy.generate_orders(publication, book, at_last, first.known_at)
+    assert (request.signal_id, request.symbol) == (first.signal_id, first.symbol)
+    assert strategy.generate_orders(publication, book, at_last, first.known_at) == []
+    # if the signal is known after that price, wait until an old price is replaced
     found_at = first.known_at + timedelta(milliseconds=publication.limits.max_tick_age_ms)
-    assert SignalStrategy().wishes(publication, book, at_last, found_at) != []
+    assert SignalStrategy().generate_orders(publication, book, at_last, found_at) != []
     just_late = found_at + timedelta(milliseconds=1)
     waiting = SignalStrategy()
-    assert waiting.wishes(publication, book, at_last, just_late) == []
-    (wish,) = waiting.wishes(
+    assert waiting.generate_orders(publication, book, at_last, just_late) == []
+    (request,) = waiting.generate_orders(
         publication, book, {first.symbol: (first.entry_price, just_late)}, just_late
     )
-    assert wish.signal_id == first.signal_id
+    assert request.signal_id == first.signal_id
     late = first.known_at + timedelta(minutes=5, milliseconds=1)
     prices = {first.symbol: (first.entry_price, late)}
-    followed = SignalStrategy().wishes(publication, book, prices, late)
-    assert first.signal_id not in {wish.signal_id for wish in followed}
+    followed = SignalStrategy().generate_orders(publication, book, prices, late)
+    assert first.signal_id not in {request.signal_id for request in followed}
 
 
-def test_the_prior_close_is_that_of_the_prior_session(floor: Floor) -> None:
+def test_the_prior_close_is_that_of_the_prior_session(session: SessionFixture) -> None:
     closes = dict(
-        floor.bars.execute(
+        session.bars.execute(
             "select symbol, close from bars.ohlcv where timeframe = '1d'"
             " and session_date = date '2010-05-27'"
         ).fetchall()
     )
-    known = floor.publication.instruments
+    known = session.publication.instruments
     assert len(known) > 20
     for symbol, instrument in known.items():
         assert float(instrument.previous_close or 0) == pytest.approx(closes[symbol], abs=1e-6)
 
 
-def test_a_broker_that_refuses_half_leaves_nothing_open(floor: Floor) -> None:
-    book = floor.traded(rules=Rules(reject_share=0.5, seed=3)).book
+def test_a_broker_that_rejects_half_leaves_nothing_open(session: SessionFixture) -> None:
+    book = session.traded(rules=FillRules(reject_ratio=0.5, seed=3)).book
     assert any(order.state is State.REJECTED for order in book.orders.values())
-    assert book.held() == []
+    assert book.open_positions() == []
 
 
-def test_what_is_not_there_is_said(floor: Floor) -> None:
+def test_missing_inputs_are_errors(session: SessionFixture) -> None:
     with pytest.raises(ConfigurationError, match="there is no account 'mine'"):
-        load(floor.bars, "mine", DAY, frozenset())
-    with pytest.raises(ConfigurationError, match="2010-05-29 is no session of XNYS"):
-        load(floor.bars, "paper_us", date(2010, 5, 29), frozenset())
+        load(session.bars, "mine", DAY, frozenset())
+    with pytest.raises(ConfigurationError, match="2010-05-29 is not a session of XNYS"):
+        load(session.bars, "paper_us", date(2010, 5, 29), frozenset())
     with pytest.raises(ConfigurationError, match="no minute bars of XNSE"):
-        load(floor.bars, "paper_india", None, frozenset())
+        load(session.bars, "paper_india", None, frozenset())
     assert {
-        found.scanner for found in load(floor.bars, "paper_us", DAY, frozenset({"crp"})).signals
+        found.scanner for found in load(session.bars, "paper_us", DAY, frozenset({"crp"})).signals
     } == {"crp"}
 
 
-def scans_of(floor: Floor, sample: Warehouse, feed: Replay, *, waits: bool = True) -> LiveScans:
+def scans_of(
+    session: SessionFixture, sample: Warehouse, feed: Replay, *, waits: bool = True
+) -> LiveScans:
     live = LiveSession("XNYS", DAY, sample.file)
-    return LiveScans(live, feed.symbols, floor.publication, frozenset(), waits=waits)
+    return LiveScans(live, feed.symbols, session.publication, frozenset(), waits=waits)
 
 
-def test_what_is_scanned_as_it_comes_is_what_was_built(floor: Floor, sample: Warehouse) -> None:
-    """Every signal of a live scanner, to the last digit, and before its session has ended."""
+def test_live_signals_equal_the_built_ones(session: SessionFixture, sample: Warehouse) -> None:
+    """Every signal of a live scanner, to the last digit, before the session has ended."""
     built = tuple(
         signal
-        for signal in floor.publication.signals
+        for signal in session.publication.signals
         if signal.scanner not in ("pattern", "sideways")
     )
     assert len(built) >= 10
-    feed = floor.feed()
-    scans = scans_of(floor, sample, feed)
+    feed = session.feed()
+    scans = scans_of(session, sample, feed)
     found: list[Signal] = []
 
     async def play() -> None:
         async for records in feed.ticks():
             for one in await scans.on_ticks(records, feed.at):
-                # two seconds for late ticks, and then the next tick of these
+                # two seconds for late ticks, then the next tick of the replay
                 assert timedelta(seconds=2) < feed.at - one.known_at < timedelta(seconds=21)
                 found.append(one)
 
@@ -459,21 +473,21 @@ def test_what_is_scanned_as_it_comes_is_what_was_built(floor: Floor, sample: War
     assert tuple(found) == built
 
 
-def test_a_session_is_traded_on_what_it_finds(floor: Floor, sample: Warehouse) -> None:
-    floor.publication = replace(floor.publication, signals=())
-    trader = floor.traded(scans=partial(scans_of, floor, sample))
+def test_a_session_is_traded_on_live_signals(session: SessionFixture, sample: Warehouse) -> None:
+    session.publication = replace(session.publication, signals=())
+    trader = session.traded(scans=partial(scans_of, session, sample))
     entries = [order for order in filled(trader.book) if order.request.reason is Reason.ENTRY]
     assert len(entries) >= 8
-    assert trader.book.held() == []
+    assert trader.book.open_positions() == []
     assert {order.request.signal_id for order in entries} <= {
         signal.signal_id for signal in trader.publication.signals
     }
 
 
-def test_a_scan_does_not_hold_up_the_loop(floor: Floor, sample: Warehouse) -> None:
-    """Beside a slow scan, ticks go on; its signals come when it is done."""
-    feed = floor.feed()
-    scans = scans_of(floor, sample, feed, waits=False)
+def test_a_scan_does_not_block_the_loop(session: SessionFixture, sample: Warehouse) -> None:
+    """During a slow scan, ticks continue; its signals arrive when it is done."""
+    feed = session.feed()
+    scans = scans_of(session, sample, feed, waits=False)
     scan = scans.session.signals
     may_end = threading.Event()
 
@@ -500,87 +514,89 @@ def test_a_scan_does_not_hold_up_the_loop(floor: Floor, sample: Warehouse) -> No
     scans.close()
 
 
-def test_a_scan_that_fails_leaves_the_exits(floor: Floor, sample: Warehouse) -> None:
+def test_a_failing_scan_keeps_the_exits(session: SessionFixture, sample: Warehouse) -> None:
     def failing(feed: Replay) -> LiveScans:
-        scans = scans_of(floor, sample, feed)
+        scans = scans_of(session, sample, feed)
         scans.session._models["scanners.prior_sessions"] = "select broken"
         return scans
 
-    # the first cutoff is at 09:45; what was built and known before goes on
+    # the first cutoff is at 09:45; earlier signals from the build are still followed
     signals = tuple(
         replace(signal, known_at=signal.known_at - timedelta(minutes=10))
-        for signal in floor.publication.signals
+        for signal in session.publication.signals
     )
-    floor.publication = replace(floor.publication, signals=signals)
-    trader = floor.traded(scans=failing)
+    session.publication = replace(session.publication, signals=signals)
+    trader = session.traded(scans=failing)
     book = trader.book
     assert book.state is TradingState.REDUCING
     assert "a scan failed" in book.state_reason
-    assert book.held() == []
+    assert book.open_positions() == []
     assert len(filled(book)) >= 2
 
 
-def test_a_strategy_that_fails_leaves_the_exits(floor: Floor) -> None:
+def test_a_failing_strategy_keeps_the_exits(session: SessionFixture) -> None:
     class Failing(SignalStrategy):
         asked = 0
 
-        def wishes(self, *told: Any) -> Any:
+        def generate_orders(self, *args: Any) -> Any:
             Failing.asked += 1
             if Failing.asked > 90:
-                raise ZeroDivisionError("of somebody's own")
-            return super().wishes(*told)
+                raise ZeroDivisionError("in user code")
+            return super().generate_orders(*args)
 
-    floor.strategy = Failing
-    book = floor.traded().book
+    session.strategy = Failing
+    book = session.traded().book
     assert Failing.asked == 91
     assert book.state is TradingState.REDUCING
     assert book.state_reason.startswith("the strategy failed: ZeroDivisionError")
     assert len(filled(book)) >= 2
-    assert book.held() == []
+    assert book.open_positions() == []
 
 
 @pytest.mark.some_day
-def test_ticks_are_recorded_before_they_are_traded_on(floor: Floor, tmp_path: Path) -> None:
-    feed = floor.feed()
-    heading = Heading(
+def test_ticks_are_recorded_before_they_are_traded_on(
+    session: SessionFixture, tmp_path: Path
+) -> None:
+    feed = session.feed()
+    header = LogHeader(
         session_date=DAY, calendar="XNYS", source="s", recording="mine", symbols=feed.symbols
     )
-    recorder = Recorder(tmp_path / "ticks", heading)
-    trader = floor.traded(recorder=recorder)
+    recorder = Recorder(tmp_path / "ticks", header)
+    trader = session.traded(recorder=recorder)
     recorder.close()
-    again = replay_of_recorded(tmp_path / "ticks", DAY, "XNYS", feed.symbols, 0)
+    again = replay_recorded(tmp_path / "ticks", DAY, "XNYS", feed.symbols, 0)
     assert sum(map(len, again.batches())) == trader.tick_count == 24_960
     with pytest.raises(BadInput, match="no ticks of XNYS on 2010-05-27 were recorded"):
-        replay_of_recorded(tmp_path / "ticks", date(2010, 5, 27), "XNYS", feed.symbols, 0)
+        replay_recorded(tmp_path / "ticks", date(2010, 5, 27), "XNYS", feed.symbols, 0)
 
 
-def test_ticks_that_cannot_be_recorded_are_not_traded_on(floor: Floor, tmp_path: Path) -> None:
-    full_at = microseconds(floor.publication.at(time_of_day(9, 48)))
+def test_unrecorded_ticks_are_not_traded_on(session: SessionFixture, tmp_path: Path) -> None:
+    full_at = microseconds(session.publication.at(time_of_day(9, 48)))
 
     class Full(Recorder):
         def write(self, records: Records) -> None:
             if records["received_at"][0] > full_at:
                 raise StorageFull("no room is left for ticks")
 
-    feed = floor.feed()
-    heading = Heading(
+    feed = session.feed()
+    header = LogHeader(
         session_date=DAY, calendar="XNYS", source="s", recording="mine", symbols=feed.symbols
     )
     with capture_logs() as logs:
-        trader = floor.traded(recorder=Full(tmp_path, heading))
+        trader = session.traded(recorder=Full(tmp_path, header))
     lost = sum(len(batch) for batch in feed.batches() if batch["received_at"][0] > full_at)
     assert 20_000 < lost < trader.tick_count
-    # it is said at once and once, and how many there are at any time
+    # reported at once and only once, with the count available at any time
     assert [line["event"] for line in logs].count("ticks are not recorded") == 1
-    assert f"{lost:,} ticks were not recorded" in trader.unhealthy()
-    levels: dict[str, float] = {}
-    trader._tell_levels(levels.__setitem__)
-    assert levels["unrecorded_ticks"] == lost
+    assert f"{lost:,} ticks were not recorded" in trader.health_problems()
+    gauges: dict[str, float] = {}
+    trader._set_gauges(gauges.__setitem__)
+    assert gauges["unrecorded_ticks"] == lost
     book = trader.book
     assert (book.state, book.state_reason) == (TradingState.HALTED, "no room is left for ticks")
-    assert book.held() == []
+    assert book.open_positions() == []
     entered = [
-        order.sent_at.astimezone(floor.publication.zone).time()
+        order.sent_at.astimezone(session.publication.zone).time()
         for order in filled(book)
         if order.request.reason is Reason.ENTRY and order.sent_at
     ]
@@ -588,8 +604,8 @@ def test_ticks_that_cannot_be_recorded_are_not_traded_on(floor: Floor, tmp_path:
     assert max(entered) < time_of_day(9, 49)
 
 
-def test_ticks_of_no_session_are_not_traded_on(floor: Floor) -> None:
-    """Stamped 1970, of the evening before, without a price, or at one that no share can have."""
+def test_stray_ticks_are_not_traded_on(session: SessionFixture) -> None:
+    """Stamped 1970 or the evening before, without a price, or at an impossible price."""
 
     class Odd(Replay):
         def batches(self) -> Iterator[Records]:
@@ -611,43 +627,43 @@ def test_ticks_of_no_session_are_not_traded_on(floor: Floor) -> None:
                         odd["price"] //= 60
                 yield np.concatenate([records, odd])
 
-    whole = floor.traded().book
-    feed = floor.feed()
-    floor.folder = floor.folder.with_name("odd")
-    odd = Odd(feed._records, feed.symbols, "odd", 0, is_made_up=True)
-    trader = floor.traded(feed=odd)
+    whole = session.traded().book
+    feed = session.feed()
+    session.folder = session.folder.with_name("odd")
+    odd = Odd(feed._records, feed.symbols, "odd", 0, is_synthetic=True)
+    trader = session.traded(feed=odd)
     assert trader.stray_tick_count > 1_000
     assert trader.book.cash_amount == whole.cash_amount
 
 
-def test_the_loop_goes_over_to_what_is_published_next(floor: Floor) -> None:
-    """Between ticks; what was found in the session stays, and one that cannot be read is told."""
-    first = floor.publication
+def test_the_loop_switches_to_the_next_publication(session: SessionFixture) -> None:
+    """Between ticks; live signals stay, and a publication that cannot be read is logged."""
+    first = session.publication
     cut = replace(first, signals=first.signals[:1])
     newer = replace(first, build_id="newer", signals=first.signals[1:3])
-    told = iter([None, PublicationError("half a file"), newer])
+    results = iter([None, PublicationError("half a file"), newer])
 
     def next_one() -> Publication | None:
-        found = next(told, None)
+        found = next(results, None)
         if isinstance(found, Exception):
             raise found
         return found
 
-    floor.publication = cut
-    # fast, and with time to breathe
-    feed = floor.feed()
-    breathing = Replay(feed._records, feed.symbols, feed.name, 15_000, is_made_up=True)
-    trader = floor.traded(feed=breathing, newer=next_one, look_seconds=0)
+    session.publication = cut
+    # fast, but with pauses for the loading thread
+    feed = session.feed()
+    paced = Replay(feed._records, feed.symbols, feed.name, 15_000, is_synthetic=True)
+    trader = session.traded(feed=paced, newer=next_one, refresh_seconds=0)
     loaded = [
         event.build_id
-        for event in read_journal(floor.folder)
+        for event in read_journal(session.folder)
         if isinstance(event, PublicationLoaded)
     ]
     assert loaded == [first.build_id, "newer"]
     assert trader.publication.signals == first.signals[1:3]
 
 
-def test_a_publication_is_newer_when_the_file_is(sample: Warehouse, tmp_path: Path) -> None:
+def test_a_replaced_file_is_a_newer_publication(sample: Warehouse, tmp_path: Path) -> None:
     path = tmp_path / "duckbourse.duckdb"
     publications = Publications("paper_us", DAY, frozenset(), path)
     with pytest.raises(PublicationError, match="nothing is published"):

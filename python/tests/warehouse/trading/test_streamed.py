@@ -12,20 +12,20 @@ from picows import WSMsgType, WSTransport
 from pydantic import SecretStr
 
 from duckbourse import clock
-from duckbourse.brokers.paper import Rules
+from duckbourse.brokers.paper import FillRules
 from duckbourse.brokers.zerodha.instruments import tokens_in
-from duckbourse.brokers.zerodha.stream import KiteWire
+from duckbourse.brokers.zerodha.stream import KiteProtocol
 from duckbourse.errors import BadInput, BrokerError
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.order import Reason
 from duckbourse.streaming.feed import Records, instant
-from duckbourse.streaming.recorder import Heading, Recorder
-from duckbourse.streaming.replay import recorded_ticks, replay_of
-from duckbourse.streaming.websocket import Limits, WebSocketFeed
-from duckbourse.trading.desk import Desk
+from duckbourse.streaming.recorder import LogHeader, Recorder
+from duckbourse.streaming.replay import recorded_ticks, replay_minutes
+from duckbourse.streaming.websocket import FeedLimits, WebSocketFeed
 from duckbourse.trading.loop import Trader
 from duckbourse.trading.publication import load
 from duckbourse.trading.session import trade_session
+from duckbourse.trading.session_folder import SessionFolder
 from duckbourse.warehouse import open_published
 from tests.support.socket_server import Server, serving
 from tests.support.waiting import HANG_SECONDS
@@ -40,14 +40,14 @@ class Day:
     """
     The minutes from 09:44 to 09:52, as Kite would send them.
 
-    The next ticks, and their time, come once the session has taken in those before.
+    Ticks and the clock advance once the session has handled those before.
     """
 
     def __init__(self, warehouse: Warehouse) -> None:
         connection = open_published(warehouse.file)
         self.publication = load(connection, "paper_us", DAY, frozenset())
         zone, known = self.publication.zone, self.publication.instruments
-        feed = replay_of(connection, DAY, "XNYS", zone, known, 0)
+        feed = replay_minutes(connection, DAY, "XNYS", zone, known, 0)
         connection.close()
         self.symbols = feed.symbols
         self.tokens = {symbol: (place + 1) << 8 | 1 for place, symbol in enumerate(feed.symbols)}
@@ -60,7 +60,7 @@ class Day:
         ]
         self.shown = self.starts_at
         self.loop: asyncio.AbstractEventLoop | None = None
-        self.taken_count = 0
+        self.handled_count = 0
         self.news = asyncio.Event()
 
     def at(self, hour: int, minute: int) -> datetime:
@@ -70,9 +70,9 @@ class Day:
     def now(self) -> datetime:
         return self.shown
 
-    def hear(self, trader: Trader) -> None:
-        """Hear from the session, in its thread, how far it is."""
-        self.taken_count = trader.tick_count + trader.stray_tick_count
+    def on_batch(self, trader: Trader) -> None:
+        """Note the progress of the session, which runs in its own thread."""
+        self.handled_count = trader.tick_count + trader.stray_tick_count
         assert self.loop is not None
         self.loop.call_soon_threadsafe(self.news.set)
 
@@ -97,13 +97,13 @@ class Day:
                 self.shown = instant(int(records["received_at"][0]))
                 transport.send(WSMsgType.BINARY, self.frame(records))
                 sent_count += len(records)
-                while self.taken_count < sent_count:
+                while self.handled_count < sent_count:
                     await self.news.wait()
                     self.news.clear()
         self.shown = self.ends_at
 
     def feed(self, server: Server) -> WebSocketFeed:
-        wire = KiteWire(
+        protocol = KiteProtocol(
             SecretStr("k"),
             SecretStr("t"),
             self.tokens,
@@ -111,13 +111,13 @@ class Day:
             root=server.root,
         )
         return WebSocketFeed(
-            wire,
+            protocol,
             is_open=lambda: True,
             ends_at=self.ends_at,
-            limits=Limits(
+            limits=FeedLimits(
                 connect_seconds=HANG_SECONDS,
                 dead_seconds=HANG_SECONDS,
-                mute_seconds=HANG_SECONDS,
+                stalled_seconds=HANG_SECONDS,
                 check_seconds=0.05,
                 min_delay_seconds=0.01,
             ),
@@ -133,16 +133,16 @@ def traded(day: Day, folder: Path, *, refusals: int = 0) -> tuple[Trader, Record
         script = Server(day.play, subscription_count=2, refusals=[403] * refusals)
         async with serving(script) as server:
             feed = day.feed(server)
-            heading = Heading(
+            header = LogHeader(
                 session_date=DAY,
                 calendar="XNYS",
                 source="kite",
                 recording="mine",
                 symbols=feed.symbols,
             )
-            recorder = Recorder(folder / "ticks", heading)
+            recorder = Recorder(folder / "ticks", header)
             made.append(recorder)
-            desk = Desk(
+            session_folder = SessionFolder(
                 account="paper_us",
                 session_date=DAY,
                 calendar="XNYS",
@@ -152,22 +152,22 @@ def traded(day: Day, folder: Path, *, refusals: int = 0) -> tuple[Trader, Record
             day.loop = asyncio.get_running_loop()
 
             def session() -> None:
-                told, _ = trade_session(
-                    publication, desk, feed, Rules(), day.hear, recorder=recorder
+                trader, _ = trade_session(
+                    publication, session_folder, feed, FillRules(), day.on_batch, recorder=recorder
                 )
-                traders.append(told)
+                traders.append(trader)
 
             await day.loop.run_in_executor(None, session)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Desk, "folder", folder / "desk")
-        (folder / "desk").mkdir()
-        with clock.told_by(day.now):
+        patch.setattr(SessionFolder, "path", folder / "session")
+        (folder / "session").mkdir()
+        with clock.driven_by(day.now):
             asyncio.run(play())
     return traders[-1], made[0]
 
 
-def test_a_session_is_traded_from_the_socket_and_all_of_it_is_on_disk(
+def test_a_session_is_traded_from_the_socket_and_recorded_in_full(
     sample: Warehouse, tmp_path: Path
 ) -> None:
     day = Day(sample)
@@ -190,13 +190,13 @@ def test_a_session_is_traded_from_the_socket_and_all_of_it_is_on_disk(
     assert trader.book.state is TradingState.ACTIVE
 
 
-def test_a_refused_token_halts_and_is_said(sample: Warehouse, tmp_path: Path) -> None:
+def test_a_refused_token_halts_and_is_raised(sample: Warehouse, tmp_path: Path) -> None:
     day = Day(sample)
     with pytest.raises(BrokerError, match="the access token is wrong or has expired"):
         traded(day, tmp_path, refusals=9)
 
 
-def test_instruments_are_found_on_kites_own_list(tmp_path: Path) -> None:
+def test_instruments_are_found_in_kites_list(tmp_path: Path) -> None:
     path = tmp_path / "instruments.csv"
     path.write_text(
         "instrument_token,exchange_token,tradingsymbol,name,last_price,expiry,strike,tick_size,"

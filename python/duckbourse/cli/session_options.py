@@ -1,4 +1,4 @@
-"""The options by which a desk is named, the same in every command that reads one."""
+"""The options that choose a trading session, shared by all commands that read one."""
 
 from __future__ import annotations
 
@@ -9,25 +9,27 @@ import typer
 from rich.table import Table
 
 from duckbourse.cli.output import print_json, print_whole, results
-from duckbourse.trading.desk import Desk, found
+from duckbourse.trading.session_folder import SessionFolder, latest
 
 Account = Annotated[
-    str | None, typer.Option("--account", help="Whose.", show_default="who traded last")
+    str | None, typer.Option("--account", help="Account.", show_default="the last one traded")
 ]
 Day = Annotated[
     datetime | None,
-    typer.Option("--date", formats=["%Y-%m-%d"], help="Session.", show_default="the last traded"),
+    typer.Option(
+        "--date", formats=["%Y-%m-%d"], help="Session.", show_default="the last one traded"
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the rows as JSON.")]
 
 
-def desk_of(account: str | None, day: datetime | None) -> Desk:
-    """Return the desk that is meant, or raise ConfigurationError."""
-    return found(account, day.date() if day else None)
+def chosen_session(account: str | None, day: datetime | None) -> SessionFolder:
+    """Return the folder of the chosen session, or raise ConfigurationError."""
+    return latest(account, day.date() if day else None)
 
 
 def print_rows(title: str, rows: list[dict[str, Any]], json: bool) -> None:
-    """Print rows as a table, numbers to the right, or as JSON."""
+    """Print rows as JSON or as a table with numbers right-aligned."""
     if json:
         print_json(rows)
         return

@@ -1,9 +1,9 @@
 """
-A venue with a book of its own, and every fault that a real one has.
+An exchange with its own order book and every fault of a real one.
 
-It takes what it is sent, and twice if it is sent twice, so that a second sending is seen. `Venue`
-is the book; `VenueBroker` is a connection to one in the same process; `serve` lets other processes
-have one, so that a trader can be killed and the book lives on.
+It accepts whatever it receives, duplicates included, so that a test can see an order that was sent
+twice. `FakeExchange` is the order book. `FakeExchangeBroker` connects to one in the same process.
+`serve` offers one to other processes, so that a test can kill a trader while the book lives on.
 """
 
 from __future__ import annotations
@@ -33,10 +33,8 @@ DAY = datetime(2026, 11, 25, 4, 0, tzinfo=UTC)
 
 
 @dataclass
-class Venue:
-    """
-    Orders, trades and what was told of them; `outbox` is what followers have not been told yet.
-    """
+class FakeExchange:
+    """Orders, trades and their updates; `outbox` holds the updates not delivered yet."""
 
     seed: int = 0
     orders: dict[str, OrderReport] = field(default_factory=dict)
@@ -53,7 +51,7 @@ class Venue:
         with self.guard:
             broker_order_id = f"V{len(self.orders) + 1}"
             self.tags[request.order_id] += 1
-            self._told(
+            self._publish(
                 OrderReport(
                     broker_order_id=broker_order_id,
                     order_id=request.order_id,
@@ -70,7 +68,7 @@ class Venue:
             return broker_order_id
 
     def fill(self, broker_order_id: str, quantity: int, price: Decimal = Decimal(100)) -> None:
-        """Trade so much of an order, at most what is left of it."""
+        """Fill this quantity of an order, or its open quantity if that is less."""
         with self.guard:
             report = self.orders[broker_order_id]
             quantity = min(quantity, report.quantity - report.filled_quantity)
@@ -80,7 +78,9 @@ class Venue:
             trade = TradeReport(
                 broker_order_id=broker_order_id,
                 fill=Fill(
-                    fill_key=fill_key_of("venue", DAY.date(), "X", broker_order_id, trade_id),
+                    fill_key=fill_key_of(
+                        "fake exchange", DAY.date(), "X", broker_order_id, trade_id
+                    ),
                     order_id="",
                     symbol=report.symbol,
                     side=report.side,
@@ -93,7 +93,7 @@ class Venue:
             self.trades.append(trade)
             filled = report.filled_quantity + quantity
             paid = (report.average_price or Decimal(0)) * report.filled_quantity + price * quantity
-            self._told(
+            self._publish(
                 replace(
                     report,
                     filled_quantity=filled,
@@ -107,12 +107,12 @@ class Venue:
         with self.guard:
             report = self.orders[broker_order_id]
             if report.state.is_live:
-                self._told(replace(report, state=state))
+                self._publish(replace(report, state=state))
 
     def change(self, broker_order_id: str, quantity: int, limit_price: Decimal | None) -> None:
         with self.guard:
             report = self.orders[broker_order_id]
-            self._told(replace(report, quantity=quantity, limit_price=limit_price))
+            self._publish(replace(report, quantity=quantity, limit_price=limit_price))
 
     def holdings(self) -> list[Holding]:
         with self.guard:
@@ -121,8 +121,8 @@ class Venue:
                 net[trade.fill.symbol, trade.fill.product] += trade.fill.signed_quantity
             return [(symbol, product, quantity) for (symbol, product), quantity in net.items()]
 
-    def some_trading(self) -> None:
-        """Fill, in part or whole, or end some of what is open."""
+    def trade_at_random(self) -> None:
+        """Fill some open orders in part or in whole, and end others."""
         for broker_order_id in sorted(self.live):
             report = self.orders[broker_order_id]
             match self.random.randrange(6):
@@ -133,7 +133,7 @@ class Venue:
                 case 3:
                     self.end(broker_order_id, self.random.choice([State.CANCELLED, State.EXPIRED]))
 
-    def _told(self, report: OrderReport) -> None:
+    def _publish(self, report: OrderReport) -> None:
         self.orders[report.broker_order_id] = report
         (self.live.add if report.state.is_live else self.live.discard)(report.broker_order_id)
         self.outbox.append(report)
@@ -141,107 +141,107 @@ class Venue:
 
 @dataclass
 class Faults:
-    """What goes wrong, each as how often: 1 is always."""
+    """The probability of each fault; 1 is always."""
 
     lost_before: float = 0
     lost_after: float = 0
     refused: float = 0
 
 
-class VenueBroker:
-    """A broker whose venue is in this process."""
+class FakeExchangeBroker:
+    """A broker connected to an exchange in this process."""
 
-    name = "venue"
+    name = "fake exchange"
 
-    def __init__(self, venue: Venue, faults: Faults | None = None) -> None:
-        self.venue = venue
+    def __init__(self, exchange: FakeExchange, faults: Faults | None = None) -> None:
+        self.exchange = exchange
         self.faults = faults or Faults()
         self.is_down = False
         self.calls: Counter[str] = Counter()
 
-    def _hit(self, likelihood: float) -> bool:
-        return self.venue.random.random() < likelihood
+    def _occurs(self, probability: float) -> bool:
+        return self.exchange.random.random() < probability
 
     async def place(self, request: Request) -> str:
         self.calls["place"] += 1
-        if self._hit(self.faults.refused):
+        if self._occurs(self.faults.refused):
             raise BrokerRejected("no margin")
-        if self._hit(self.faults.lost_before):
-            raise BrokerUnclear("the connection broke before it was sent")
-        broker_order_id = self.venue.place(request)
-        if self._hit(self.faults.lost_after):
-            raise BrokerUnclear("the connection broke after it was taken")
+        if self._occurs(self.faults.lost_before):
+            raise BrokerUnclear("the connection broke before the order was sent")
+        broker_order_id = self.exchange.place(request)
+        if self._occurs(self.faults.lost_after):
+            raise BrokerUnclear("the connection broke after the order was accepted")
         return broker_order_id
 
     async def cancel(self, broker_order_id: str) -> None:
         self.calls["cancel"] += 1
-        if self._hit(self.faults.refused):
+        if self._occurs(self.faults.refused):
             raise BrokerRejected("too late")
-        self.venue.end(broker_order_id, State.CANCELLED)
+        self.exchange.end(broker_order_id, State.CANCELLED)
 
     async def modify(self, broker_order_id: str, request: Request) -> None:
-        if self._hit(self.faults.refused):
+        if self._occurs(self.faults.refused):
             raise BrokerRejected("not now")
-        self.venue.change(broker_order_id, request.quantity, request.limit_price)
-        if self._hit(self.faults.lost_after):
-            raise BrokerUnclear("the connection broke after it was taken")
+        self.exchange.change(broker_order_id, request.quantity, request.limit_price)
+        if self._occurs(self.faults.lost_after):
+            raise BrokerUnclear("the connection broke after the order was accepted")
 
     async def orders(self) -> Sequence[OrderReport]:
         self.calls["orders"] += 1
         if self.is_down:
             raise BrokerUnclear("down")
-        return list(self.venue.orders.values())
+        return list(self.exchange.orders.values())
 
     async def trades(self) -> Sequence[TradeReport]:
         if self.is_down:
             raise BrokerUnclear("down")
-        return list(self.venue.trades)
+        return list(self.exchange.trades)
 
     async def positions(self) -> Sequence[Holding]:
-        return self.venue.holdings()
+        return self.exchange.holdings()
 
     async def funds(self) -> Funds:
         return Funds(cash_amount=Decimal(0))
 
     async def updates(self) -> AsyncIterator[Update]:
         while True:
-            with self.venue.guard:
-                told, self.venue.outbox = self.venue.outbox, []
-            for update in told:
+            with self.exchange.guard:
+                updates, self.exchange.outbox = self.exchange.outbox, []
+            for update in updates:
                 yield update
             await asyncio.sleep(0.001)
 
 
-# over a socket: a line of JSON each way
+# the socket protocol: one line of JSON each way
 
 
-class _Answers(socketserver.StreamRequestHandler):
+class _Handler(socketserver.StreamRequestHandler):
     def handle(self) -> None:
-        # who asked was killed
+        # the client may have been killed
         with contextlib.suppress(OSError):
             self._answer()
 
     def _answer(self) -> None:
-        venue: Venue = self.server.venue  # type: ignore[attr-defined]
+        exchange: FakeExchange = self.server.exchange  # type: ignore[attr-defined]
         for line in self.rfile:
             asked = msgspec.json.decode(line)
             match asked["ask"]:
                 case "place":
-                    answer: Any = venue.place(msgspec.convert(asked["request"], Request))
+                    answer: Any = exchange.place(msgspec.convert(asked["request"], Request))
                 case "cancel":
-                    venue.end(asked["broker_order_id"], State.CANCELLED)
+                    exchange.end(asked["broker_order_id"], State.CANCELLED)
                     answer = None
                 case "orders":
-                    venue.some_trading()
-                    answer = list(venue.orders.values())
+                    exchange.trade_at_random()
+                    answer = list(exchange.orders.values())
                 case "trades":
-                    answer = venue.trades
+                    answer = exchange.trades
                 case "positions":
-                    answer = venue.holdings()
+                    answer = exchange.holdings()
                 case "updates":
-                    venue.some_trading()
-                    with venue.guard:
-                        answer, venue.outbox = venue.outbox, []
+                    exchange.trade_at_random()
+                    with exchange.guard:
+                        answer, exchange.outbox = exchange.outbox, []
             self.wfile.write(msgspec.json.encode(answer) + b"\n")
             self.wfile.flush()
 
@@ -250,18 +250,18 @@ class _Server(socketserver.ThreadingUnixStreamServer):
     daemon_threads = True
 
 
-def serve(venue: Venue, path: Path) -> _Server:
-    """Serve a venue on a socket, from a thread, until `shutdown`."""
-    server = _Server(str(path), _Answers)
-    server.venue = venue  # type: ignore[attr-defined]
+def serve(exchange: FakeExchange, path: Path) -> _Server:
+    """Serve an exchange on a Unix socket from a thread, until `shutdown`."""
+    server = _Server(str(path), _Handler)
+    server.exchange = exchange  # type: ignore[attr-defined]
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server
 
 
 class RemoteBroker:
-    """A broker whose venue is in another process."""
+    """A broker connected to an exchange in another process."""
 
-    name = "venue"
+    name = "fake exchange"
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -269,19 +269,19 @@ class RemoteBroker:
         self._guards: dict[str, asyncio.Lock] = {}
 
     async def close(self) -> None:
-        """Hang up; it has to be in the loop in which it was asked."""
+        """Close the connections; call it from the event loop that opened them."""
         for _, writer in self._streams.values():
             writer.close()
             await writer.wait_closed()
 
-    async def _ask(self, lane: str, kind: Any, **words: Any) -> Any:
-        guard = self._guards.setdefault(lane, asyncio.Lock())
+    async def _ask(self, channel: str, kind: Any, **words: Any) -> Any:
+        guard = self._guards.setdefault(channel, asyncio.Lock())
         async with guard:
-            if lane not in self._streams:
-                self._streams[lane] = await asyncio.open_unix_connection(
+            if channel not in self._streams:
+                self._streams[channel] = await asyncio.open_unix_connection(
                     str(self.path), limit=1 << 26
                 )
-            reader, writer = self._streams[lane]
+            reader, writer = self._streams[channel]
             writer.write(msgspec.json.encode(words) + b"\n")
             await writer.drain()
             return msgspec.json.decode(await reader.readline(), type=kind)
@@ -293,7 +293,7 @@ class RemoteBroker:
         await self._ask("orders", None, ask="cancel", broker_order_id=broker_order_id)
 
     async def modify(self, broker_order_id: str, request: Request) -> None:
-        raise BrokerRejected("this venue modifies nothing")
+        raise BrokerRejected("this exchange does not modify orders")
 
     async def orders(self) -> Sequence[OrderReport]:
         return list(await self._ask("orders", list[OrderReport], ask="orders"))
@@ -309,9 +309,9 @@ class RemoteBroker:
 
     async def updates(self) -> AsyncIterator[Update]:
         while True:
-            for told in await self._ask("updates", list[Any], ask="updates"):
-                if "fill" in told:
-                    yield msgspec.convert(told, TradeReport)
+            for update in await self._ask("updates", list[Any], ask="updates"):
+                if "fill" in update:
+                    yield msgspec.convert(update, TradeReport)
                 else:
-                    yield msgspec.convert(told, OrderReport)
+                    yield msgspec.convert(update, OrderReport)
             await asyncio.sleep(0.005)

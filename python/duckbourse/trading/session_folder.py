@@ -1,0 +1,87 @@
+"""
+Where an account's session lives on disk, and how any process reads it.
+
+`trading/<account>/<session>/` holds the journal, the paper broker's book, commands, the log and
+`session.json`, which describes the session.
+"""
+
+from __future__ import annotations
+
+import shutil
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import msgspec
+
+from duckbourse.errors import ConfigurationError
+from duckbourse.orders.book import Book, rebuild_book
+from duckbourse.orders.events import Event
+from duckbourse.orders.journal import LOCK, lock_folder, read_journal
+from duckbourse.settings import settings
+from duckbourse.trading.publication import Publication
+
+SESSION_FILE = "session.json"
+
+
+class SessionFolder(msgspec.Struct, frozen=True, kw_only=True):
+    """The folder of one account in one session."""
+
+    account: str
+    session_date: date
+    calendar: str
+    zone_name: str
+    capital_amount: Decimal
+
+    @property
+    def path(self) -> Path:
+        return settings().data / "trading" / self.account / self.session_date.isoformat()
+
+
+def create(publication: Publication) -> SessionFolder:
+    """Create the folder of a publication's account and session."""
+    folder = SessionFolder(
+        account=publication.limits.account,
+        session_date=publication.session_date,
+        calendar=publication.limits.calendar,
+        zone_name=publication.zone.key,
+        capital_amount=publication.limits.capital_amount,
+    )
+    folder.path.mkdir(parents=True, exist_ok=True)
+    (folder.path / SESSION_FILE).write_bytes(msgspec.json.encode(folder))
+    return folder
+
+
+def clear(folder: SessionFolder) -> None:
+    """Delete everything traded in a session; raise JournalBusy while a process trades it."""
+    lock = lock_folder(folder.path)
+    try:
+        for path in folder.path.iterdir():
+            if path.name in (SESSION_FILE, LOCK):
+                continue
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+    finally:
+        lock.close()
+
+
+def latest(account: str | None, session_date: date | None) -> SessionFolder:
+    """Return the session traded last, of this account and this date if they are given."""
+    pattern = f"{account or '*'}/{session_date or '*'}/{SESSION_FILE}"
+    files = list((settings().data / "trading").glob(pattern))
+    if not files:
+        raise ConfigurationError(
+            f"nothing has been traded{f' by {account}' if account else ''}"
+            f"{f' on {session_date}' if session_date else ''}",
+            "run `./bourse trade`",
+        )
+    found = max(files, key=lambda path: (path.parent / "journal.lock").stat().st_mtime_ns)
+    return msgspec.json.decode(found.read_bytes(), type=SessionFolder)
+
+
+def read(folder: SessionFolder) -> tuple[Book, list[Event]]:
+    """Return the book and the events of a session, even while a process trades it."""
+    recorded = read_journal(folder.path)
+    return rebuild_book(folder.capital_amount, recorded, lambda _: None), recorded
