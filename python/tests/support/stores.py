@@ -17,7 +17,7 @@ from duckbourse import clock
 from duckbourse.ingest import Outcome, RawStore, Report, ingest, read_mapping
 from duckbourse.settings import PROJECT
 from duckbourse.streaming.feed import RECORD
-from duckbourse.streaming.recorder import Heading, Recorder
+from duckbourse.streaming.recorder import LogHeader, Recorder
 
 SHARED = Path(os.environ.get("BOURSE_SHARED_DATA", PROJECT.parent / "shared" / "data"))
 MARKET = SHARED / "market"
@@ -86,15 +86,15 @@ class Shop:
 
     def record(self, recording: str, *symbols: str, at: datetime) -> None:
         """Record two ticks of the first of these symbols, each in a segment of its own."""
-        heading = Heading(
+        header = LogHeader(
             session_date=date(2024, 1, 2),
             calendar="XNSE",
             source="kite",
             recording=recording,
             symbols=symbols,
         )
-        with clock.told_by(lambda: at):
-            recorder = Recorder(self.store.root / "ticks", heading, segment_seconds=0)
+        with clock.driven_by(lambda: at):
+            recorder = Recorder(self.store.root / "ticks", header, segment_seconds=0)
             for _ in range(2):
                 recorder.write(np.zeros(1, RECORD))
             recorder.close()

@@ -16,8 +16,6 @@ from duckbourse.ingest.identity import SEED, VENDOR_SYMBOLS_HEADER, name_of, ven
 from duckbourse.ingest.store import Delivered, owners_of
 from duckbourse.ingest.withdrawals import withdraw
 from duckbourse.settings import PROJECT
-from duckbourse.streaming.feed import RECORD
-from duckbourse.streaming.recorder import LogHeader, Recorder
 from tests.support.stores import DELIVERED_AT, Shop, minutes
 
 BAR = "10,12,9,11,100"
@@ -498,18 +496,8 @@ RECORDED_AT = datetime(2024, 1, 2, 4, tzinfo=UTC)
 
 def test_recorded_ticks_own_their_symbols(shop: Shop) -> None:
     """Two recordings of a session, and a symbol that was listened to and never ticked."""
-    for account, symbols in (("paper-india", ("INFY", "TCS")), ("other", ("IOC",))):
-        header = LogHeader(
-            session_date=date(2024, 1, 2),
-            calendar="XNSE",
-            source="kite",
-            recording=account,
-            symbols=symbols,
-        )
-        recorder = Recorder(shop.store.root / "ticks", header, segment_seconds=0)
-        for _ in range(2):
-            recorder.write(np.ones(1, RECORD) if account == "other" else np.zeros(1, RECORD))
-        recorder.close()
+    shop.record("paper-india", "INFY", "TCS", at=RECORDED_AT)
+    shop.record("other", "IOC", at=RECORDED_AT)
     stated: dict[str, Any] = {"source": "pystock", "calendar": "XNYS", "kind": "daily"}
     for symbol in ("INFY", "TCS", "IOC"):
         report = shop.refuse(dollars(shop, symbol), **stated)
