@@ -17,8 +17,8 @@ def problems(sample: Warehouse, law: str, relations: dict[str, str]) -> list[str
             connection.execute(f"create schema if not exists duckbourse.{relation.split('.')[0]}")
             connection.execute(f"create table duckbourse.{relation} as {rows}")
         folder = sample.target / "compiled" / "duckbourse" / "tests" / "portfolio"
-        rows = connection.execute((folder / f"{law}.sql").read_text()).fetchall()
-    return [problem for (problem,) in rows]
+        found = connection.execute((folder / f"{law}.sql").read_text()).fetchall()
+    return [problem for (problem,) in found]
 
 
 def test_a_fill_after_the_last_session_is_told(sample: Warehouse) -> None:
