@@ -153,7 +153,7 @@ def recorded_ticks(
     folder: Path, session_date: date, calendar: str, symbols: tuple[str, ...]
 ) -> Records:
     """Return the recorded ticks of a session's symbols, as indices into them; may be empty."""
-    files = quoted(f"{folder / session_date.isoformat()}/*.parquet")
+    files = files_in(folder / session_date.isoformat(), "*.parquet")
     with duckdb.connect() as connection:
         try:
             return records_of(connection, RECORDED.format(files=files), symbols, calendar=calendar)
