@@ -1,0 +1,63 @@
+"""Words that the glossary retires are found, in prose and in code, and nothing else is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from duckbourse.settings import PROJECT
+from hooks.banned_words import banned_words, main
+from tests.unit.project.test_readmes import FILES
+
+# its words are renamed with the columns that they describe
+NOT_YET = ("models/columns.md",)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("The strategy is told at 09:45.", "told"),
+        ("Close of the eve.", "eve"),
+        ("high\nso far", "so far"),
+        ("Losses beyond the value at risk", "Losses beyond"),
+        ("class Desk:", "Desk"),
+        ("a standardised score", "standardised"),
+        ("An unrealised gain", "unrealised"),
+        ("the favourable side", "favourable"),
+    ],
+)
+def test_a_retired_word_is_found_on_its_line(text: str, found: str) -> None:
+    ((number, word, instead),) = banned_words(text)
+    assert (number, word) == (len(text.splitlines()), found)
+    assert instead
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a trading desk, the house style",
+        "lawful flaws, evening, every, shear, retelling",
+        "promised, advertised, premises",
+        "min_judged_symbols",
+    ],
+)
+def test_other_words_are_not(text: str) -> None:
+    assert list(banned_words(text)) == []
+
+
+def test_the_command_names_file_and_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "page.md"
+    file.write_text("fine\nreckoned\n")
+    assert main([str(file)]) == 1
+    assert capsys.readouterr().out == f"{file}:2: 'reckoned': write compute, mark, value\n"
+    # the glossary quotes them
+    assert main([str(PROJECT / "CONTRIBUTING.md")]) == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_no_readme_has_one() -> None:
+    held = [str(file) for file in FILES if not str(file).endswith(NOT_YET)]
+    assert main(held) == 0

@@ -1,0 +1,73 @@
+"""The consumers that dbt lists read what it says, and no more."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+import yaml
+
+from duckbourse.settings import PROJECT
+
+PACKAGE = PROJECT / "python" / "duckbourse"
+# what is read in SQL, of the publication; the live session has tables of the same names in memory
+READ = re.compile(r"(?:\bfrom|\bjoin)\s+(\w+\.\w+)")
+READ_LIVE = re.compile(r"(?:\{(?:published|CATALOG)\}\.|^(?:BARS|MINUTES) = \")(\w+\.\w+)", re.M)
+# dbt lets nobody outside their layer name these
+PRIVATE = {"scanners__built_days", "scanners__cutoffs"}
+
+
+@cache
+def nodes() -> dict[str, str]:
+    """Return the dbt name of each relation."""
+    models = {
+        file.stem.replace("__", ".", 1): file.stem for file in PROJECT.glob("models/**/*__*.sql")
+    }
+    return models | {f"seeds.{file.stem}": file.stem for file in PROJECT.glob("seeds/*/*.csv")}
+
+
+@cache
+def exposures() -> dict[str, set[str]]:
+    listed = yaml.safe_load((PROJECT / "models" / "exposures.yml").read_text())["exposures"]
+    return {
+        one["name"]: {re.findall(r"'(\w+)'", ref)[0] for ref in one["depends_on"]} for one in listed
+    }
+
+
+def read_by(*places: str) -> set[str]:
+    files = [
+        file for place in places for file in (PACKAGE.glob(place)) if file.name != "__init__.py"
+    ]
+    found: set[str] = set()
+    for file in files:
+        pattern = READ_LIVE if file.name == "live.py" else READ
+        found |= set(pattern.findall(file.read_text()))
+    return {nodes()[name] for name in found if name in nodes()}
+
+
+@pytest.mark.parametrize(
+    ("exposure", "places"),
+    [
+        ("trading_loop", ("trading/*.py", "streaming/*.py")),
+        ("commands", ("cli/scan.py", "cli/backtest.py", "cli/risk.py")),
+        ("build_report", ("summary.py",)),
+    ],
+)
+def test_an_exposure_lists_what_its_code_reads(exposure: str, places: tuple[str, ...]) -> None:
+    read = read_by(*places) - PRIVATE
+    if exposure == "trading_loop":  # through the table macro rolling_covariances
+        read.add("bars__total_return_closes")
+    assert exposures()[exposure] == read
+
+
+def test_bi_tools_read_the_public_tables() -> None:
+    text = (PROJECT / "models" / "README.md").read_text()
+    table = text.partition("## Public tables")[2].partition("\n## ")[0]
+    public = {nodes()[name] for name in re.findall(r"^\| `(\w+\.\w+)`", table, re.MULTILINE)}
+    families = {name for name in exposures()["bi_tools"] if name.startswith("indicators__")}
+    scans = {file.stem for file in Path(PROJECT, "models/scanners/scans").glob("*.sql")}
+    scans = {scan for scan in scans if not scan.endswith("_scores")}
+    assert len(families) == 19
+    assert exposures()["bi_tools"] == public | families | scans
