@@ -66,6 +66,11 @@ class Reason(StrEnum):
     SQUARE_OFF = "square_off"
     DAILY_LOSS = "daily_loss"
 
+    @classmethod
+    def _missing_(cls, value: object) -> Reason | None:
+        """Read journals of version 0.1, which call the daily loss limit `kill`."""
+        return cls.DAILY_LOSS if value == "kill" else None
+
 
 class Exits(msgspec.Struct, frozen=True, kw_only=True):
     """

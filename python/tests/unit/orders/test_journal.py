@@ -13,6 +13,7 @@ from concurrent.futures import wait
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from duckbourse.errors import JournalBusy, JournalCorrupt, JournalError
@@ -21,6 +22,7 @@ from duckbourse.orders.book import Book, rebuild_book
 from duckbourse.orders.events import Event, JournalSalvaged
 from duckbourse.orders.journal import FILE, open_journal, read_journal
 from duckbourse.orders.lifecycle import State
+from duckbourse.orders.order import Reason
 from duckbourse.settings import PROJECT
 from tests.support.dbt_server import cpu_seconds
 from tests.support.makers import CAPITAL, NOW, request
@@ -45,6 +47,13 @@ def test_events_are_read_in_the_order_written(tmp_path: Path) -> None:
     opened, read = open_journal(tmp_path)
     opened.close()
     assert read == written_events
+
+
+def test_a_daily_loss_is_read_by_its_former_name() -> None:
+    """A journal of version 0.1 calls it `kill`; anything else unknown is damage."""
+    assert msgspec.json.decode(b'"kill"', type=Reason) is Reason.DAILY_LOSS
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.json.decode(b'"whim"', type=Reason)
 
 
 def test_a_commit_waits_for_the_disk(tmp_path: Path) -> None:
