@@ -17,7 +17,8 @@ from duckbourse import clock
 from duckbourse.cli.output import notes, print_json, results
 from duckbourse.errors import BadInput
 from duckbourse.ingest import RawStore
-from duckbourse.ingest.deliveries import Listed, brought_again, chosen, listed, of_source
+from duckbourse.ingest.deliveries import Listed, chosen, listed, of_source, refuse_twice
+from duckbourse.ingest.owners import refuse_two_calendars
 from duckbourse.ingest.run import plain_full_disk
 from duckbourse.ingest.withdrawals import restore as append_restoration
 from duckbourse.ingest.withdrawals import withdraw as append_withdrawal
@@ -122,36 +123,35 @@ class Change:
     question: str
     done: str
     nothing: str
-    applies: Callable[[Listed, Sequence[Listed]], bool]
+    applies: Callable[[Listed], bool]
+    refuse: Callable[[duckdb.DuckDBPyConnection, Sequence[Listed], Sequence[Listed]], None]
     append: Callable[
         [duckdb.DuckDBPyConnection, RawStore, Sequence[str], datetime, str | None], datetime
     ]
 
 
-def may_be_restored(one: Listed, known: Sequence[Listed]) -> bool:
-    """Tell whether a delivery is withdrawn; BadInput where its file came again meanwhile."""
-    if one.withdrawn_at is None:
-        return False
-    if newer := brought_again(known, one):
-        raise BadInput(
-            f"{one.id} cannot be restored: its file was delivered again as {newer.id}",
-            f"withdraw {newer.id} first, or leave it at that",
-        )
-    return True
+def refuse_restoration(
+    con: duckdb.DuckDBPyConnection, asked: Sequence[Listed], known: Sequence[Listed]
+) -> None:
+    """Raise BadInput where these cannot be read beside what is, or beside each other."""
+    refuse_twice(known, asked)
+    refuse_two_calendars(con, RawStore(settings().raw), beside(), asked)
 
 
 WITHDRAWAL = Change(
     question="Take {these} out of all later builds?",
     done="withdrawn",
     nothing="withdrawn before",
-    applies=lambda one, known: not one.is_withdrawn,
+    applies=lambda one: not one.is_withdrawn,
+    refuse=lambda con, asked, known: None,
     append=append_withdrawal,
 )
 RESTORATION = Change(
     question="Take {these} into later builds again?",
     done="restored",
     nothing="not withdrawn",
-    applies=may_be_restored,
+    applies=lambda one: one.withdrawn_at is not None,
+    refuse=refuse_restoration,
     append=append_restoration,
 )
 
@@ -188,9 +188,11 @@ def change(
 
 
 def pick(con: duckdb.DuckDBPyConnection, ids: Sequence[str], what: Change) -> list[Listed]:
-    """Return those of the named deliveries for which there is something to do."""
+    """Return the named deliveries for which there is something to do; BadInput where none may."""
     known = all_listed(con)
-    return [one for one in chosen(known, ids) if what.applies(one, known)]
+    asked = [one for one in chosen(known, ids) if what.applies(one)]
+    what.refuse(con, asked, known)
+    return asked
 
 
 def ask(asked: Sequence[Listed], what: Change) -> None:
@@ -221,8 +223,12 @@ def writing(con: duckdb.DuckDBPyConnection) -> Iterator[RawStore]:
 
 def all_listed(con: duckdb.DuckDBPyConnection) -> list[Listed]:
     """Return what a build would read, and what was withdrawn."""
-    shipped = RawStore(settings().shipped) if settings().sample else None
-    return listed(con, RawStore(settings().raw), shipped)
+    return listed(con, RawStore(settings().raw), *beside())
+
+
+def beside() -> tuple[RawStore, ...]:
+    """Return the stores that are built with ours."""
+    return (RawStore(settings().shipped),) if settings().sample else ()
 
 
 def told(one: Listed) -> dict[str, Any]:

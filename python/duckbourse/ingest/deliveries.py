@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -66,16 +66,14 @@ FIELDS = (
 )
 
 
-def listed(
-    con: duckdb.DuckDBPyConnection, store: RawStore, shipped: RawStore | None
-) -> list[Listed]:
-    """Return what was delivered to a store, and what is shipped beside it, the newest first."""
+def listed(con: duckdb.DuckDBPyConnection, store: RawStore, *beside: RawStore) -> list[Listed]:
+    """Return what was delivered to a store, and what lies beside it, the newest first."""
     queries = []
-    for each in (store, shipped):
-        if each is not None and any((each.root / "deliveries").glob("*.parquet")):
+    for each in (store, *beside):
+        if any((each.root / "deliveries").glob("*.parquet")):
             queries.append(
                 "select delivery, delivered_at, source, source_file, kind, calendar, rows_kept,"
-                f" symbol_count, first_session, last_session, {each is shipped}"
+                f" symbol_count, first_session, last_session, {each is not store}"
                 f" from read_parquet({quoted(each.root / 'deliveries' / '*.parquet')})"
             )
     if any((store.root / "ticks").glob("*/*.parquet")):
@@ -172,12 +170,34 @@ def of_source(deliveries: Sequence[Listed], source: str) -> list[Listed]:
     )
 
 
-def brought_again(deliveries: Sequence[Listed], one: Listed) -> Listed | None:
-    """Return the delivery that brought a withdrawn one's file once more, if builds read that."""
-    known = {each.delivery: each for each in deliveries}
-    name = again(one.delivery)
-    while name in known:
-        if not known[name].is_withdrawn:
-            return known[name]
-        name = again(name)
-    return None
+def refuse_twice(deliveries: Sequence[Listed], asked: Sequence[Listed]) -> None:
+    """Raise BadInput where builds would read the same file twice with these restored."""
+    before = {again(one.delivery): one.delivery for one in deliveries}
+
+    def first(name: str) -> str:
+        while name in before:
+            name = before[name]
+        return name
+
+    read = {first(one.delivery): one for one in deliveries if not one.is_withdrawn}
+    for one in asked:
+        other = read.setdefault(first(one.delivery), one)
+        if other.delivery != one.delivery:
+            raise BadInput(
+                f"{one.id} cannot be restored: its file was delivered as {other.id} too",
+                beside_others([other.id], [each.id for each in asked]),
+            )
+
+
+def beside_others(others: Sequence[str], asked: Container[str]) -> str:
+    """Return what to do where something cannot be restored beside others, asked for or read."""
+    standing = [name for name in others if name not in asked]
+    if standing:
+        return f"{withdrawal_of(standing)} first, or leave it at that"
+    return f"restore one of the two only: the other is {', '.join(others[:MAX_NAMED])}"
+
+
+def withdrawal_of(names: Sequence[str]) -> str:
+    """Return the command that withdraws these."""
+    more = f" and {len(names) - MAX_NAMED:,} more" if len(names) > MAX_NAMED else ""
+    return f"`./bourse deliveries withdraw {' '.join(names[:MAX_NAMED])}`{more}"

@@ -1,22 +1,28 @@
 """
-Whose a symbol is: the calendar it has in all that was delivered and recorded.
+Whose a symbol is: the calendar it has in all that was delivered and recorded and that builds read.
 
 A symbol is of one calendar, or rupees and dollars are one series. What another calendar already has
-is refused until one of the two is named apart.
+is refused until one of the two is named apart, or the other is withdrawn.
 """
 
 from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
 
 import duckdb
 
 from duckbourse.errors import BadInput
+from duckbourse.ingest.deliveries import Listed, beside_others, withdrawal_of
 from duckbourse.ingest.identity import SEED
-from duckbourse.ingest.store import Delivered, RawStore, owners_of
+from duckbourse.ingest.store import Delivered, RawStore, owners_of, symbols_of
+from duckbourse.ingest.withdrawals import Withdrawn, withdrawn
+from duckbourse.settings import settings
 from duckbourse.warehouse import quoted
 
 # Symbols that a refusal names.
@@ -25,21 +31,52 @@ NAMED = 5
 
 @dataclass(frozen=True)
 class Owner:
-    """A calendar that has a symbol, and what it came with."""
+    """A calendar that has a symbol, and what it came with; `name` is as the list calls that."""
 
     calendar: str
     source: str
     origin: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Taken:
+    """
+    Symbols that another calendar has, in their order.
+
+    `owner` is of the first of them, and `names` are of all that would have to go to free them.
+    """
+
+    symbols: Sequence[str]
+    owner: Owner
+    names: Sequence[str]
+
+    def said(self, calendar: str, source: str) -> str:
+        """Return what is wrong with them in a file of this calendar and source."""
+        named = ", ".join(self.symbols[:NAMED])
+        if len(self.symbols) > NAMED:
+            named += f" and {len(self.symbols) - NAMED:,} more"
+        return (
+            f"{named} {'are' if len(self.symbols) > 1 else 'is'} of {calendar} here (source"
+            f" {source}) and of {self.owner.calendar} in the store ({self.symbols[0]}: source"
+            f" {self.owner.source}, {self.owner.origin}); a symbol is of one calendar"
+        )
 
 
 class Owners:
-    """The symbols of each calendar, asked for once a run and only where calendars differ."""
+    """
+    The symbols of each calendar, asked for once a run and only where calendars differ.
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, store: RawStore) -> None:
+    `gone` is what is withdrawn. A recording owns its symbols if it has ticks from later on.
+    """
+
+    def __init__(
+        self, con: duckdb.DuckDBPyConnection, store: RawStore, gone: Mapping[str, Withdrawn]
+    ) -> None:
         self._con = con
         self._store = store
+        self._gone = gone
         self._delivered: dict[str, dict[str, Owner]] = {}
-        self._recorded: dict[str, dict[str, Owner]] | None = None
 
     def add(self, written: Delivered, symbols: Iterable[str]) -> None:
         """Take in what was just delivered."""
@@ -56,6 +93,22 @@ class Owners:
         file: str,
     ) -> None:
         """Raise BadInput where another calendar has one of these symbols; `known` is delivered."""
+        if taken := self.taken(known, symbols, calendar):
+            remedy = (
+                f"name them apart: --symbol-prefix {calendar}: for all of this file, or a line for"
+                f" each in {SEED}, such as {source},{taken.symbols[0]},{calendar}:"
+                f"{taken.symbols[0]}"
+            )
+            # the command withdraws nothing of a store elsewhere
+            if self._store.root == settings().raw:
+                remedy += (
+                    f"; or, if {taken.owner.calendar} is the mistake, take that back:"
+                    f" {withdrawal_of(taken.names)}"
+                )
+            raise BadInput(f"{file}: {taken.said(calendar, source)}", remedy)
+
+    def taken(self, known: list[Delivered], symbols: Set[str], calendar: str) -> Taken | None:
+        """Return which of a calendar's symbols another has, in `known` or recorded."""
         for other in {one.calendar for one in known} - {calendar}:
             if other not in self._delivered:
                 of_calendar = [one for one in known if one.calendar == other]
@@ -63,58 +116,122 @@ class Owners:
                 self._delivered[other] = {
                     symbol: owner_of(one) for symbol, one in owners_there.items()
                 }
-        if self._recorded is None:
-            self._recorded = self._in_recordings()
         for owners in (self._delivered, self._recorded):
             for other in sorted(owners.keys() - {calendar}):
                 if taken := sorted(symbols & owners[other].keys()):
-                    raise taken_by(owners[other][taken[0]], taken, calendar, source, file)
+                    names = self._names(known, symbols, calendar)
+                    return Taken(taken, owners[other][taken[0]], names)
+        return None
 
-    def _in_recordings(self) -> dict[str, dict[str, Owner]]:
+    @cached_property
+    def recordings(self) -> list[tuple[Owner, frozenset[str]]]:
+        """The recordings of ticks beside the store, with the symbols of each."""
+        return recordings(self._con, self._store, self._gone)
+
+    @cached_property
+    def _recorded(self) -> dict[str, dict[str, Owner]]:
         found: defaultdict[str, dict[str, Owner]] = defaultdict(dict)
-        for calendar, source, session, symbols in recordings(self._con, self._store):
-            owner = Owner(calendar, source, f"ticks recorded on {session}")
-            found[calendar] |= dict.fromkeys(symbols, owner)
+        for owner, symbols in self.recordings:
+            found[owner.calendar] |= dict.fromkeys(symbols, owner)
         return dict(found)
+
+    def _names(self, known: list[Delivered], symbols: Set[str], calendar: str) -> list[str]:
+        others = [one for one in known if one.calendar != calendar]
+        listed = symbols_of(self._con, others)
+        names = []
+        for one in others:
+            its = listed[one.delivery]
+            if not symbols.isdisjoint(owners_of(self._con, [one]) if its is None else its):
+                names.append(one.delivery)
+        for owner, its in self.recordings:
+            if owner.calendar != calendar and not symbols.isdisjoint(its):
+                names.append(owner.name)
+        return list(dict.fromkeys(names))
 
 
 def owner_of(one: Delivered) -> Owner:
     """Return a delivery as the owner of its symbols."""
-    return Owner(one.calendar, one.source, one.source_file)
+    return Owner(one.calendar, one.source, one.source_file, one.delivery)
 
 
 def recordings(
-    con: duckdb.DuckDBPyConnection, store: RawStore
-) -> list[tuple[str, str, str, list[str]]]:
-    """Return calendar, source, session and symbols of each recording of ticks beside the store."""
+    con: duckdb.DuckDBPyConnection, store: RawStore, gone: Mapping[str, Withdrawn]
+) -> list[tuple[Owner, frozenset[str]]]:
+    """Return whose the recordings beside a store are that builds read, and their symbols."""
+    found = read_segments(con, list((store.root / "ticks").glob("*/*.parquet")), gone)
     # all segments that a process made have the same symbols: one of them tells
-    segments = {
-        (segment.parent, *segment.stem.rsplit("-", 3)[::2]): segment
-        for segment in (store.root / "ticks").glob("*/*.parquet")
-    }
+    segments = {(one.parent, *one.stem.rsplit("-", 3)[::2]): one for one in found}
     if not segments:
         return []
     told = con.execute(
         "select file_name, map_from_entries(list((key::blob::varchar, decode(value))))"
         f" from parquet_kv_metadata([{', '.join(map(quoted, segments.values()))}])"
-        " group by file_name"
+        " group by file_name order by file_name"
     ).fetchall()
+    recorded = []
+    for file, said in told:
+        if "symbols" in said:
+            name = recording_of(Path(file))
+            origin = f"ticks recorded on {name.rsplit('@', 1)[1]}"
+            owner = Owner(said["calendar"], said["source"], origin, name)
+            recorded.append((owner, frozenset(json.loads(said["symbols"]))))
+    return recorded
+
+
+def read_segments(
+    con: duckdb.DuckDBPyConnection, segments: Sequence[Path], gone: Mapping[str, Withdrawn]
+) -> list[Path]:
+    """Return which segments builds read: of a withdrawn recording, those that came later."""
+    asked = [one for one in segments if recording_of(one) in gone]
+    until: dict[str, datetime] = {}
+    if asked:
+        until = dict(
+            con.execute(
+                "select filename, max(recorded_until) from read_parquet("
+                f"[{', '.join(map(quoted, asked))}], filename = true, hive_partitioning = false)"
+                " group by filename"
+            ).fetchall()
+        )
     return [
-        (said["calendar"], said["source"], file.split("/")[-2], json.loads(said["symbols"]))
-        for file, said in told
-        if "symbols" in said
+        one
+        for one in segments
+        if (name := recording_of(one)) not in gone
+        or until.get(str(one), datetime.min) > gone[name].at
     ]
 
 
-def taken_by(owner: Owner, taken: list[str], calendar: str, source: str, file: str) -> BadInput:
-    """Return the refusal of a file whose symbols another calendar has."""
-    named = ", ".join(taken[:NAMED])
-    if len(taken) > NAMED:
-        named += f" and {len(taken) - NAMED:,} more"
-    return BadInput(
-        f"{file}: {named} {'are' if len(taken) > 1 else 'is'} of {calendar} here (source {source})"
-        f" and of {owner.calendar} in the store ({taken[0]}: source {owner.source},"
-        f" {owner.origin}); a symbol is of one calendar",
-        f"name them apart: --symbol-prefix {calendar}: for all of this file, or a line for each in"
-        f" {SEED}, such as {source},{taken[0]},{calendar}:{taken[0]}",
-    )
+def recording_of(segment: Path) -> str:
+    """Return the recording of a segment as `./bourse deliveries` calls it."""
+    return f"{segment.stem.rsplit('-', 3)[0]}@{segment.parent.name}"
+
+
+def refuse_two_calendars(
+    con: duckdb.DuckDBPyConnection,
+    store: RawStore,
+    beside: Iterable[RawStore],
+    asked: Sequence[Listed],
+) -> None:
+    """Raise BadInput where a symbol would be of two calendars with these read again."""
+    by_name = {one.delivery: one for one in asked}
+    gone = {name: one for name, one in withdrawn(con, store).items() if name not in by_name}
+    known = [
+        one for each in (store, *beside) for one in each.catalog(con) if one.delivery not in gone
+    ]
+    owners = Owners(con, store, gone)
+    recorded = {owner.calendar for owner, _ in owners.recordings}
+    if len({one.calendar for one in known} | recorded) < 2:
+        return
+    delivered = [one for one in known if one.delivery in by_name]
+    named = symbols_of(con, delivered)
+    brought: list[tuple[str, Set[str]]] = []
+    for one in delivered:
+        its = named[one.delivery]
+        brought.append((one.delivery, owners_of(con, [one]).keys() if its is None else its))
+    brought += [(owner.name, its) for owner, its in owners.recordings if owner.name in by_name]
+    for name, symbols in brought:
+        asking = by_name[name]
+        if taken := owners.taken(known, symbols, asking.calendar):
+            raise BadInput(
+                f"{asking.id} cannot be restored: {taken.said(asking.calendar, asking.source)}",
+                beside_others(taken.names, by_name),
+            )

@@ -263,7 +263,7 @@ class Job:
     owners: Owners = field(init=False)
 
     def __post_init__(self) -> None:
-        self.owners = Owners(self.con, self.store)
+        self.owners = Owners(self.con, self.store, self.withdrawn)
 
     def delivered(self, path: Path) -> Iterator[Report]:
         """Yield the report of a file, or of each in an archive."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -112,12 +113,38 @@ def test_a_delivery_is_withdrawn_restored_and_delivered_again(desk: Desk) -> Non
         (right, True),
     ]
     refused = desk.say("restore", wrong, right, "--yes", code=3)
-    assert f"its file was delivered again as {again[:8]}" in refused.stderr
-    assert f"withdraw {again[:8]} first" in refused.stderr
+    assert f"its file was delivered as {again[:8]} too" in refused.stderr
+    assert f"`./bourse deliveries withdraw {again[:8]}` first" in refused.stderr
     assert [each["is_withdrawn"] for each in desk.list()] == [False, True, True]
     desk.say("withdraw", again, "-y")
     desk.say("restore", wrong, right, "-y")
     assert [each["is_withdrawn"] for each in desk.list()] == [True, False, False]
+
+
+def test_the_wrong_calendar_is_withdrawn_as_the_refusal_says(desk: Desk) -> None:
+    """And what was wrong cannot come back beside what is right."""
+    wrong = desk.ingest("INFY.csv", DAYS, "2026-11-01T18:00:00Z")
+    ingest = ("ingest", str(desk.folder / "INFY.csv"), "--calendar", "XNSE", "--source", "vendor")
+    at = ("--delivered-at", "2026-11-02T18:00:00Z")
+    refused = bourse(desk.data, *ingest, *at, **ALONE)
+    assert refused.returncode == 3
+    assert "INFY is of XNSE here (source vendor) and of XNYS in the store" in refused.stderr
+    [remedy] = re.findall("`./bourse deliveries ([^`]*)`", refused.stderr)
+    desk.say(*remedy.split(), "--yes")
+    assert [(each["delivery"], each["is_withdrawn"]) for each in desk.list()] == [(wrong, True)]
+    right = json.loads(bourse(desk.data, *ingest, *at, "--json", **ALONE).stdout)["files"][0]
+    refused = desk.say("restore", wrong, "--yes", code=3)
+    assert f"{wrong[:8]} cannot be restored: INFY is of XNYS here" in refused.stderr
+    [remedy] = re.findall("`./bourse deliveries ([^`]*)`", refused.stderr)
+    assert remedy == f"withdraw {right['delivery']}"
+    desk.say(*remedy.split(), "--yes")
+    desk.say("restore", wrong, "--yes")
+    # the command takes nothing out of a store elsewhere, and so is no remedy for one
+    elsewhere = ("--into", str(desk.folder / "elsewhere"), *at)
+    bourse(desk.data, *ingest, *elsewhere, **ALONE)
+    refused = bourse(desk.data, *("XNYS" if one == "XNSE" else one for one in ingest), *elsewhere)
+    assert "INFY is of XNYS here" in refused.stderr
+    assert "deliveries withdraw" not in refused.stderr
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,12 @@ import duckdb
 import numpy as np
 import pytest
 
+from duckbourse import clock
 from duckbourse.errors import BadInput
 from duckbourse.ingest import Outcome, RawStore, identity, ingest, read_mapping
 from duckbourse.ingest.identity import SEED, VENDOR_SYMBOLS_HEADER, name_of, vendor_symbols
 from duckbourse.ingest.store import Delivered, owners_of
+from duckbourse.ingest.withdrawals import withdraw
 from duckbourse.settings import PROJECT
 from duckbourse.streaming.feed import RECORD
 from duckbourse.streaming.recorder import Heading, Recorder
@@ -468,21 +470,28 @@ def test_nothing_is_asked_of_the_store_while_all_is_of_one_calendar(
     assert asked == [2]
 
 
+def record(shop: Shop, account: str, *symbols: str, seconds: int = 0) -> None:
+    """Record two ticks, each in a segment of its own, so many seconds into a session."""
+    heading = Heading(
+        session_date=date(2024, 1, 2),
+        calendar="XNSE",
+        source="kite",
+        recording=account,
+        symbols=symbols,
+    )
+    start = datetime(2024, 1, 2, 4, tzinfo=UTC) + timedelta(seconds=seconds)
+    with clock.told_by(lambda: start):
+        recorder = Recorder(shop.store.root / "ticks", heading, segment_seconds=0)
+        for _ in range(2):
+            recorder.write(np.zeros(1, RECORD))
+        recorder.close()
+
+
 @pytest.mark.some_day
 def test_recorded_ticks_own_their_symbols(shop: Shop) -> None:
     """Two recordings of a session, and a symbol that was listened to and never ticked."""
-    for account, symbols in (("paper-india", ("INFY", "TCS")), ("other", ("IOC",))):
-        heading = Heading(
-            session_date=date(2024, 1, 2),
-            calendar="XNSE",
-            source="kite",
-            recording=account,
-            symbols=symbols,
-        )
-        recorder = Recorder(shop.store.root / "ticks", heading, segment_seconds=0)
-        for _ in range(2):
-            recorder.write(np.ones(1, RECORD) if account == "other" else np.zeros(1, RECORD))
-        recorder.close()
+    record(shop, "paper-india", "INFY", "TCS")
+    record(shop, "other", "IOC")
     stated: dict[str, Any] = {"source": "pystock", "calendar": "XNYS", "kind": "daily"}
     for symbol in ("INFY", "TCS", "IOC"):
         report = shop.refuse(dollars(shop, symbol), **stated)
@@ -490,6 +499,21 @@ def test_recorded_ticks_own_their_symbols(shop: Shop) -> None:
         assert f"({symbol}: source kite, ticks recorded on 2024-01-02)" in report.notes[0]
     shop.deliver(dollars(shop, "MSFT"), **stated)
     shop.deliver(rupees(shop), source="kaldhen", calendar="XNSE")
+
+
+@pytest.mark.some_day
+def test_a_withdrawn_recording_owns_only_what_came_later(shop: Shop) -> None:
+    """Of one that went on with other symbols after it was withdrawn, these are its own."""
+    record(shop, "paper-india", "INFY")
+    record(shop, "other", "IOC")
+    with duckdb.connect() as con, shop.store.writing(con):
+        at = datetime(2024, 1, 2, 4, 0, 30, tzinfo=UTC)
+        withdraw(con, shop.store, ["paper-india@2024-01-02"], at, None)
+    record(shop, "paper-india", "TCS", seconds=60)
+    stated: dict[str, Any] = {"source": "pystock", "calendar": "XNYS", "kind": "daily"}
+    shop.deliver(dollars(shop, "INFY"), **stated)
+    for symbol in ("TCS", "IOC"):
+        assert f"{symbol} is of XNYS here" in shop.refuse(dollars(shop, symbol), **stated).notes[0]
 
 
 def test_shipped_data_owns_its_symbols_where_it_is_built(shop: Shop) -> None:

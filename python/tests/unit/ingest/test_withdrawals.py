@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import pytest
 
 from duckbourse import clock
-from duckbourse.errors import StorageFull, StoreBusy
+from duckbourse.errors import BadInput, StorageFull, StoreBusy
 from duckbourse.ingest import Outcome, RawStore, synthetic, withdrawals
-from duckbourse.ingest.deliveries import short
+from duckbourse.ingest.deliveries import listed, refuse_twice, short
+from duckbourse.ingest.owners import refuse_two_calendars
 from duckbourse.ingest.run import plain_full_disk
 from duckbourse.ingest.withdrawals import again, restore, withdraw, withdrawn
+from duckbourse.streaming.feed import RECORD
+from duckbourse.streaming.recorder import Heading, Recorder
 from tests.support.stores import DELIVERED_AT, Shop
 
 SAID: dict[str, Any] = {"calendar": "XNYS", "source": "vendor"}
@@ -127,6 +131,120 @@ def test_days_that_were_withdrawn_make_no_minutes(shop: Shop) -> None:
             if left:
                 with shop.store.writing(con):
                     withdraw(con, shop.store, [name], NOW, None)
+
+
+def refused(shop: Shop, *names: str, beside: tuple[RawStore, ...] = ()) -> BadInput | None:
+    """Return why these cannot be restored together, None where they can."""
+    with duckdb.connect() as con:
+        known = listed(con, shop.store, *beside)
+        asked = [one for one in known if one.delivery in names]
+        assert len(asked) == len(names)
+        try:
+            refuse_twice(known, asked)
+            refuse_two_calendars(con, shop.store, beside, asked)
+        except BadInput as error:
+            return error
+    return None
+
+
+def test_no_file_is_read_twice_whichever_of_its_deliveries_is_restored(shop: Shop) -> None:
+    file = shop.csv("D.csv", days(2))
+    a = str(shop.deliver(file, **SAID).delivery)
+    said(shop, withdraw, a)
+    b = str(shop.deliver(file, **SAID).delivery)
+    said(shop, withdraw, b)
+    c = str(shop.deliver(file, **SAID).delivery)
+    for name in (a, b):
+        error = refused(shop, name)
+        assert error is not None
+        assert f"{name[:8]} cannot be restored: its file was delivered as {c[:8]} too" in str(error)
+        assert f"`./bourse deliveries withdraw {c[:8]}` first" in error.remedy
+    said(shop, withdraw, c)
+    for live in (a, b, c):
+        assert refused(shop, live) is None
+        said(shop, restore, live)
+        assert [bool(refused(shop, name)) for name in (a, b, c) if name != live] == [True, True]
+        said(shop, withdraw, live)
+    error = refused(shop, a, c)
+    assert error is not None
+    assert "restore one of the two only: the other is " in error.remedy
+
+
+@pytest.mark.parametrize("most_listed", [20_000, 0])
+def test_a_restored_delivery_brings_no_second_calendar(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, most_listed: int
+) -> None:
+    """Also where a delivery has too many symbols for a list of them."""
+    monkeypatch.setattr("duckbourse.ingest.bars.MAX_LISTED_SYMBOLS", most_listed)
+    wrong = str(shop.deliver(shop.csv("INFY.csv", days(2)), **SAID).delivery)
+    other = str(shop.deliver(shop.csv("TCS.csv", days(2)), **SAID).delivery)
+    said(shop, withdraw, wrong, other)
+    right = [
+        str(shop.deliver(shop.csv("INFY.csv", days(count)), calendar="XNSE").delivery)
+        for count in (2, 3)
+    ]
+    error = refused(shop, other, wrong)
+    assert error is not None
+    assert str(error) == (
+        f"{wrong[:8]} cannot be restored: INFY is of XNYS here (source vendor) and of XNSE in the"
+        " store (INFY: source INFY, INFY.csv); a symbol is of one calendar"
+    )
+    assert error.remedy == (
+        f"`./bourse deliveries withdraw {' '.join(right)}` first, or leave it at that"
+    )
+    assert refused(shop, other) is None
+    # nor does one of two that are asked for at once
+    said(shop, withdraw, *right)
+    assert refused(shop, *right) is None
+    error = refused(shop, wrong, right[0])
+    assert error is not None
+    assert "restore one of the two only: the other is " in error.remedy
+    assert refused(shop, wrong) is None
+    said(shop, restore, wrong)
+    assert refused(shop, right[0]) is not None
+
+
+def test_shipped_data_has_its_calendar_where_it_is_built(shop: Shop) -> None:
+    ours, shipped = shop.store, RawStore(shop.folder / "shipped", flat=True)
+    shop.store = shipped
+    beside = str(shop.deliver(shop.csv("INFY.csv", days(3)), **SAID).delivery)
+    shop.store = ours
+    mine = str(shop.deliver(shop.csv("INFY.csv", days(2)), calendar="XNSE").delivery)
+    said(shop, withdraw, mine)
+    assert refused(shop, mine) is None
+    assert refused(shop, mine, beside=(shipped,)) is not None
+    said(shop, withdraw, beside)
+    assert refused(shop, mine, beside=(shipped,)) is None
+    said(shop, restore, mine)
+    assert refused(shop, beside, beside=(shipped,)) is not None
+
+
+def test_a_recording_brings_no_second_calendar_either(shop: Shop) -> None:
+    heading = Heading(
+        session_date=date(2024, 1, 2),
+        calendar="XNSE",
+        source="kite",
+        recording="paper-india",
+        symbols=("INFY",),
+    )
+    with clock.told_by(lambda: NOW - timedelta(hours=1)):
+        recorder = Recorder(shop.store.root / "ticks", heading)
+        recorder.write(np.zeros(1, RECORD))
+        recorder.close()
+    recorded = "paper-india@2024-01-02"
+    with duckdb.connect() as con, shop.store.writing(con):
+        withdraw(con, shop.store, [recorded], NOW, None)
+    assert refused(shop, recorded) is None
+    name = str(shop.deliver(shop.csv("INFY.csv", days(2)), **SAID).delivery)
+    error = refused(shop, recorded)
+    assert error is not None
+    assert "INFY is of XNSE here (source kite) and of XNYS in the store" in str(error)
+    assert f"withdraw {name}`" in error.remedy
+    said(shop, withdraw, name)
+    said(shop, restore, recorded)
+    error = refused(shop, name)
+    assert error is not None
+    assert f"withdraw {recorded}`" in error.remedy
 
 
 class Killed(BaseException):
