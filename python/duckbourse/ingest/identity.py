@@ -7,7 +7,7 @@ What a row is of: the symbol, made of all that a vendor says of an instrument.
     NIFTY-25JAN2024-21500CE     an option: weeklies and monthlies have the whole date, so that no
                                 two contracts share a name
     BSE:INFY                    of an exchange that is not the calendar's own
-    INFY-USD                    in a money that is not the calendar's own
+    INFY-USD                    in a money that is not the calendar's own; pence are GBX
 
 A line of `seeds/reference/vendor_symbols.csv` gives a vendor's symbol another name; `symbol_prefix`
 stands before the rest.
@@ -130,12 +130,12 @@ def word_sql(text: str) -> str:
 
 
 def place_sql(words: Mapping[Role, str]) -> dict[str, str]:
-    """Return exchange and currency, where there are such columns."""
-    return {
-        role.value: f"coalesce(upper({said_sql(words[role])}), '')"
-        for role in PLACE
-        if role in words
-    }
+    """Return exchange and currency, where there are such columns; pence, GBp, are GBX."""
+    said = {role: said_sql(words[role]) for role in PLACE if role in words}
+    if Role.CURRENCY in said:
+        # a hundredth of a pound differs in nothing but the case; ZAc is ZAC, and no ZAR, anyhow
+        said[Role.CURRENCY] = f"regexp_replace({said[Role.CURRENCY]}, '^([A-Z]{{2}})p$', '\\1X')"
+    return {role.value: f"coalesce(upper({text}), '')" for role, text in said.items()}
 
 
 def plain_word(exchange: str) -> str:

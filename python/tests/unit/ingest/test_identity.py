@@ -196,6 +196,26 @@ def test_exchange_and_currency_of_a_row_are_not_lost(shop: Shop) -> None:
     }
 
 
+def test_pence_are_not_pounds(shop: Shop) -> None:
+    """Nor are cents rand, nor agorot shekels, however a vendor writes them."""
+    closes = {"GBp": 7250, "GBP": 72.5, "gbp": 72.5, "GBX": 7250, "GBx": 7250, "ZAc": 5, "ZAC": 5}
+    closes |= {"ZAR": 0.05, "ILa": 9, "ILA": 9, "ILS": 0.09, " GBp ": 7250, "-": 1}
+    rows = [
+        f"VOD,LSE,{money},2024-01-{day:02d},{close},9999,0.01,{close},100"
+        for day, (money, close) in enumerate(closes.items(), start=2)
+    ]
+    shop.deliver(shop.csv("T.csv", rows, COLUMNS), kind="daily", calendar="XNYS")
+    assert shop.rows("daily", "distinct symbol, close") == [
+        ("LSE:VOD", 1),
+        ("LSE:VOD-GBP", 72.5),
+        ("LSE:VOD-GBX", 7250),
+        ("LSE:VOD-ILA", 9),
+        ("LSE:VOD-ILS", 0.09),
+        ("LSE:VOD-ZAC", 5),
+        ("LSE:VOD-ZAR", 0.05),
+    ]
+
+
 @pytest.mark.parametrize(
     ("symbol", "exchange", "currency", "calendar", "name"),
     [
