@@ -220,7 +220,9 @@ def name_of(
     symbol: str, exchange: str, currency: str, calendar: str, prefix: str, names: Mapping[str, str]
 ) -> str:
     """Return our symbol for a vendor's of an exchange and in a currency, '' where it says none."""
-    if currency not in ("", OWN_CURRENCY.get(calendar)) and not symbol.endswith(currency):
+    # BTCUSDT says it already: of a calendar that has no money of its own, the symbols are pairs
+    is_pair = calendar not in OWN_CURRENCY and symbol.endswith(currency)
+    if currency not in ("", OWN_CURRENCY.get(calendar)) and not is_pair:
         symbol = f"{symbol}-{currency}"
     word = plain_word(exchange)
     if word and word not in (*OWN.get(calendar, ()), *LETTERS.get(calendar, "")):

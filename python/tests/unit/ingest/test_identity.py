@@ -227,6 +227,11 @@ def test_pence_are_not_pounds(shop: Shop) -> None:
         ("INFY", "", "EUR", "XNYS", "INFY-EUR"),
         ("BTC", "KRAKEN", "EUR", "ALWAYS", "KRAKEN:BTC-EUR"),
         ("BTCUSDT", "", "USDT", "ALWAYS", "BTCUSDT"),
+        ("BTC", "", "USDT", "ALWAYS", "BTC-USDT"),
+        # the last letters of a share's symbol say nothing of its money
+        ("ORINR", "", "INR", "XNYS", "ORINR-INR"),
+        ("BUSD", "", "USD", "XNSE", "BUSD-USD"),
+        ("BUSD", "", "USD", "XNYS", "BUSD"),
         ("CRUDE", "MCX", "", "XNSE", "MCX:CRUDE"),
     ],
 )
