@@ -117,16 +117,9 @@ class RawStore:
 
         Raise StoreBusy where another process does.
         """
-        try:
-            self.incoming.mkdir(parents=True, exist_ok=True)
+        with told_unwritable(self.root):
+            self.root.mkdir(parents=True, exist_ok=True)
             lock = os.open(self.root, os.O_RDONLY)
-        except OSError as error:
-            if error.errno in NO_ROOM:
-                raise
-            raise ConfigurationError(
-                f"the raw store {self.root} cannot be written: {error.strerror}",
-                "set BOURSE_DATA_DIR to a folder of yours",
-            ) from error
         try:
             try:
                 # the system lets go of it when the process ends, however that is
@@ -135,6 +128,9 @@ class RawStore:
                 raise StoreBusy(
                     f"another command is writing to {self.root}", "wait for it and run this again"
                 ) from error
+            with told_unwritable(self.root):
+                # not before: another one that ends removes it
+                self.incoming.mkdir(exist_ok=True)
             self.clear_leftovers()
             scratch = self.incoming / "scratch"
             scratch.mkdir(parents=True)
@@ -205,6 +201,20 @@ class RawStore:
         ).fetchall()
         told = (dict(zip(MANIFEST, manifest, strict=True)) for manifest in manifests)
         return [Delivered(root=self.root, **one) for one in told]
+
+
+@contextmanager
+def told_unwritable(root: Path) -> Iterator[None]:
+    """Raise ConfigurationError where the system does not let us write to a store."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in NO_ROOM:
+            raise
+        raise ConfigurationError(
+            f"the raw store {root} cannot be written: {error.strerror}",
+            "set BOURSE_DATA_DIR to a folder of yours",
+        ) from error
 
 
 def symbols_of(

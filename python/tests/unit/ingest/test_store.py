@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import random
 import resource
@@ -288,9 +289,29 @@ def test_only_one_ingest_writes_at_a_time(shop: Shop) -> None:
     shop.deliver(file, calendar="XNYS")
 
 
+def test_another_that_ends_meanwhile_takes_nothing_away(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [file] = vendor_files(shop, 1)
+    real = fcntl.flock
+
+    def ended_meanwhile(lock: int, how: int) -> None:
+        # as the other one does, before it lets go
+        shutil.rmtree(shop.store.incoming, ignore_errors=True)
+        real(lock, how)
+
+    monkeypatch.setattr(fcntl, "flock", ended_meanwhile)
+    shop.deliver(file, calendar="XNYS")
+    assert not shop.store.incoming.exists()
+
+
 def test_a_store_that_cannot_be_written_is_named(shop: Shop) -> None:
     [file] = vendor_files(shop, 1)
     shop.store = RawStore(shop.file("in the way", "") / "raw")
+    with pytest.raises(ConfigurationError, match="cannot be written"):
+        shop.run(file, calendar="XNYS")
+    shop.store = RawStore(shop.folder / "raw")
+    shop.file("../raw/.incoming", "in the way, too")
     with pytest.raises(ConfigurationError, match="cannot be written"):
         shop.run(file, calendar="XNYS")
 
