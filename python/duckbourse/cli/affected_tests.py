@@ -13,6 +13,8 @@ PYTHON = "python/"
 UNIT = "tests.unit"
 # These read the whole project and import nothing of it.
 PROJECT_TESTS = f"{UNIT}.project"
+# Of what is gone from here, no unit test had anything.
+NO_UNIT_TEST_IMPORTS = ("python/benchmarks/", "python/tests/acceptance/", "python/tests/warehouse/")
 # Whatever runs, runs by these.
 EVERYTHING = ("python/pyproject.toml", "python/requirements", "python/tests/conftest.py")
 
@@ -40,7 +42,12 @@ def affected_tests(changed: Iterable[str]) -> list[str] | None:
     reached: set[str] = set()
     for path in paths:
         if path.startswith(PYTHON) and path.endswith(".py"):
-            found = {module_of(path)} & graph.modules
+            if module_of(path) not in graph.modules:
+                if path.startswith(NO_UNIT_TEST_IMPORTS):
+                    continue
+                # deleted or moved: who imports it is not in the graph
+                return None
+            found = {module_of(path)}
             if path.endswith("__init__.py"):
                 found = found.union(*(graph.find_descendants(name) for name in found))
         else:

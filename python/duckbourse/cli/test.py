@@ -242,7 +242,7 @@ def _has_models(changed: Iterable[str]) -> bool:
 def _changed_files() -> list[str]:
     """Return the paths of files that differ from the last commit, are gone or are new."""
     commands = (
-        ("diff", "--name-only", "--relative", "-z", "HEAD"),
+        ("diff", "--name-only", "--no-renames", "--relative", "-z", "HEAD"),
         ("ls-files", "--others", "--exclude-standard", "-z"),
     )
     try:

@@ -222,9 +222,9 @@ def test_fast_runs_the_unit_tests_that_a_change_can_break(
     tests = [word for word in runner.commands["pytest"] if word.endswith(".py")]
     assert "python/tests/unit/ingest/test_formats.py" in tests
     assert "python/tests/unit/orders/test_journal.py" not in tests
-    # nothing imports a page, and no test is left out for what every test is run by
+    # nothing imports a benchmark, and no test is left out for what every test is run by
     runner = pretended()
-    monkeypatch.setattr(command, "_changed_files", lambda: ["python/duckbourse/nothing.py"])
+    monkeypatch.setattr(command, "_changed_files", lambda: ["python/benchmarks/bench_reads.py"])
     command._fast()
     assert "pytest" not in runner.commands
     monkeypatch.setattr(command, "_changed_files", lambda: ["python/tests/conftest.py"])
@@ -248,6 +248,37 @@ def test_fast_runs_the_unit_tests_that_a_change_can_break(
 )
 def test_what_reaches_a_change_is_run(changed: str, test: str) -> None:
     assert f"python/tests/unit/{test}" in (affected_tests([changed]) or [])
+
+
+@pytest.mark.parametrize(
+    ("gone", "all_of_them"),
+    [
+        ("python/duckbourse/ingest/nothing.py", True),
+        ("python/duckbourse/nothing/__init__.py", True),
+        ("python/tests/support/nothing.py", True),
+        ("python/tests/unit/ingest/test_nothing.py", True),
+        ("python/tests/warehouse/bars/test_nothing.py", False),
+        ("python/tests/acceptance/cli/test_nothing.py", False),
+        ("python/benchmarks/bench_nothing.py", False),
+    ],
+)
+def test_nobody_knows_who_imported_a_module_that_is_gone(gone: str, all_of_them: bool) -> None:
+    assert affected_tests([gone]) == (None if all_of_them else [])
+
+
+def test_a_file_that_was_moved_is_gone_from_where_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "PROJECT", tmp_path)
+    for name in [name for name in os.environ if name.startswith("GIT_")]:
+        monkeypatch.delenv(name)
+    (tmp_path / "old.py").write_text("one = 1\n" * 9)
+    command._git("init", "--quiet")
+    command._git("add", ".")
+    who = ("-c", "user.name=nobody", "-c", "user.email=nobody@example.org")
+    command._git(*who, "commit", "--quiet", "--message", "first")
+    command._git("mv", "old.py", "new.py")
+    assert sorted(command._changed_files()) == ["new.py", "old.py"]
 
 
 def test_sqlfluff_lints_only_changed_files() -> None:
