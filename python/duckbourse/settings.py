@@ -4,13 +4,27 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from duckbourse.errors import ConfigurationError
 
 PROJECT = Path(__file__).resolve().parents[2]
+
+
+# dbt puts the folder as it is into a quoted pattern of files, and that into a format with names
+NOT_IN_A_FOLDER = "*?[]{}'\\"
+
+
+def readable(folder: Path) -> Path:
+    """Return a folder that builds can read."""
+    if found := [mark for mark in NOT_IN_A_FOLDER if mark in str(folder)]:
+        reason = f"no build can read from a folder with {' or '.join(found)} in its path"
+        raise PydanticCustomError("folder", "{reason}", {"reason": reason})
+    return folder
 
 
 class Settings(BaseSettings):
@@ -25,7 +39,7 @@ class Settings(BaseSettings):
         env_prefix="BOURSE_", env_file=PROJECT / ".env", extra="ignore"
     )
 
-    data_dir: Path = Path("data")
+    data_dir: Annotated[Path, AfterValidator(readable)] = Path("data")
     sample: bool = True
     threads: int = Field(default=2, ge=1)
     model_threads: int = Field(default=1, ge=1)

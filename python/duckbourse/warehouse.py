@@ -80,6 +80,12 @@ def quoted(text: object) -> str:
     return "'" + str(text).replace("'", "''") + "'"
 
 
+def files_in(folder: Path, pattern: str) -> str:
+    """Return what DuckDB finds a folder's files by, whatever the folder is called, as a literal."""
+    itself = re.sub(r"[*?[]", r"[\g<0>]", str(folder))
+    return quoted(f"{itself}/{pattern}")
+
+
 def is_full(message: str) -> bool:
     """Tell whether DuckDB's or the system's message says that the disk is full."""
     return bool(FULL.search(message))

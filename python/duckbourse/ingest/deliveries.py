@@ -12,7 +12,7 @@ import duckdb
 from duckbourse.errors import BadInput
 from duckbourse.ingest.store import RawStore
 from duckbourse.ingest.withdrawals import again, withdrawn
-from duckbourse.warehouse import quoted
+from duckbourse.warehouse import files_in
 
 # Digits of a name that are shown: more where two names begin with the same.
 MIN_SHOWN = 8
@@ -74,7 +74,7 @@ def listed(con: duckdb.DuckDBPyConnection, store: RawStore, *beside: RawStore) -
             queries.append(
                 "select delivery, delivered_at, source, source_file, kind, calendar, rows_kept,"
                 f" symbol_count, first_session, last_session, {each is not store}"
-                f" from read_parquet({quoted(each.root / 'deliveries' / '*.parquet')})"
+                f" from read_parquet({files_in(each.root / 'deliveries', '*.parquet')})"
             )
     if any((store.root / "ticks").glob("*/*.parquet")):
         queries.append(
@@ -82,7 +82,7 @@ def listed(con: duckdb.DuckDBPyConnection, store: RawStore, *beside: RawStore) -
             "select recording || '@' || session_date, max(recorded_until), source,"
             " 'ticks of ' || recording, 'ticks', calendar, count(*), count(distinct symbol),"
             " session_date, session_date, false from read_parquet("
-            f"{quoted(store.root / 'ticks' / '*' / '*.parquet')}, hive_partitioning = false)"
+            f"{files_in(store.root / 'ticks', '*/*.parquet')}, hive_partitioning = false)"
             " group by recording, session_date, source, calendar"
         )
     if not queries:

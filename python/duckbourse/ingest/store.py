@@ -27,7 +27,7 @@ import duckdb
 
 from duckbourse.errors import ConfigurationError, StoreBusy
 from duckbourse.ingest.schema import TABLES, Kind
-from duckbourse.warehouse import quoted
+from duckbourse.warehouse import files_in, quoted
 
 SYMBOLS_KEY = "symbols"
 # A delivery of more symbols than this does not list them in its manifest: it may hold any.
@@ -192,11 +192,11 @@ class RawStore:
 
     def catalog(self, con: duckdb.DuckDBPyConnection) -> list[Delivered]:
         """Return every delivery there is, the last at the end."""
-        files = quoted(self.root / "deliveries" / "*.parquet")
-        if not any((self.root / "deliveries").glob("*.parquet")):
+        folder = self.root / "deliveries"
+        if not any(folder.glob("*.parquet")):
             return []
         manifests = con.execute(
-            f"select {', '.join(MANIFEST)} from read_parquet({files})"
+            f"select {', '.join(MANIFEST)} from read_parquet({files_in(folder, '*.parquet')})"
             " where first_session is not null order by delivered_at, delivery"
         ).fetchall()
         told = (dict(zip(MANIFEST, manifest, strict=True)) for manifest in manifests)

@@ -42,7 +42,7 @@ from duckbourse.ingest.schema import TABLES, Kind
 from duckbourse.ingest.store import RawStore
 from duckbourse.ingest.withdrawals import again, withdrawn
 from duckbourse.settings import PROJECT, settings
-from duckbourse.warehouse import quoted
+from duckbourse.warehouse import files_in, quoted
 
 SOURCE = "synthetic"
 # Counts towards a delivery's name: raise it when the same seed makes other bars.
@@ -264,10 +264,10 @@ def read_daily(con: duckdb.DuckDBPyConnection, calendar: str, stores: Sequence[P
             "insert into delivered by name"
             " select symbol, session_date, open, high, low, close, volume, source, source_row,"
             " delivery, delivered_at"
-            f" from read_parquet({quoted(store / 'daily' / '**' / '*.parquet')},"
+            f" from read_parquet({files_in(store / 'daily', '**/*.parquet')},"
             " hive_partitioning = false)"
             f" where calendar = {quoted(calendar)} and {USABLE} and delivery in"
-            f" (select delivery from read_parquet({quoted(store / 'deliveries' / '*.parquet')}))"
+            f" (select delivery from read_parquet({files_in(store / 'deliveries', '*.parquet')}))"
             " and not list_contains(?::varchar[], delivery)",
             [sorted(gone)],
         )
@@ -511,7 +511,7 @@ def sample_returns(con: duckdb.DuckDBPyConnection) -> dict[str, Floats]:
                     lag(close) over share as last_close,
                     median(volume) over (partition by symbol, source) as usual_volume
                 from read_parquet(
-                    {quoted(SAMPLE / "daily" / "**" / "*.parquet")}, hive_partitioning = false
+                    {files_in(SAMPLE / "daily", "**/*.parquet")}, hive_partitioning = false
                 )
                 where {USABLE} and low < high and session_date >= {quoted(CHAIN_START)}
                 window share as (partition by symbol, source order by session_date)

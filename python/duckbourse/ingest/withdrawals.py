@@ -17,7 +17,7 @@ import duckdb
 from duckbourse.ingest.bars import constant, write
 from duckbourse.ingest.schema import TABLES
 from duckbourse.ingest.store import RawStore, flush
-from duckbourse.warehouse import quoted
+from duckbourse.warehouse import files_in, quoted
 
 TABLE = "withdrawals"
 STEP = timedelta(microseconds=1)
@@ -35,7 +35,7 @@ def withdrawn(con: duckdb.DuckDBPyConnection, store: RawStore) -> dict[str, With
     """Return the deliveries that are withdrawn: the same as staging.stg_raw__withdrawals."""
     if not any((store.root / TABLE).glob("*.parquet")):
         return {}
-    files = quoted(store.root / TABLE / "*.parquet")
+    files = files_in(store.root / TABLE, "*.parquet")
     rows = con.execute(
         "select delivery, max(withdrawn_at), arg_max_null(reason, withdrawn_at)"
         f" from read_parquet({files}) group by delivery"
@@ -83,7 +83,7 @@ def append(
     columns = TABLES[TABLE]
     [(last,)] = con.execute(
         "select max(greatest(withdrawn_at, restored_at))"
-        f" from read_parquet({quoted(store.root / TABLE / '*.parquet')})"
+        f" from read_parquet({files_in(store.root / TABLE, '*.parquet')})"
     ).fetchall()
     at = now.astimezone(UTC).replace(tzinfo=None)
     # a clock can stand still or be set back, and the last record is the one that counts

@@ -22,7 +22,7 @@ from duckbourse import clock
 from duckbourse.errors import BadInput
 from duckbourse.streaming.feed import RECORD, Records, instant, microseconds, millionths
 from duckbourse.streaming.tables import records_of
-from duckbourse.warehouse import quoted
+from duckbourse.warehouse import files_in
 
 MINUTES = """
     select symbol, bar_ts, open::decimal(18, 6), high::decimal(18, 6), low::decimal(18, 6),
@@ -151,7 +151,7 @@ def recorded_ticks(
     folder: Path, session_date: date, calendar: str, symbols: tuple[str, ...]
 ) -> Records:
     """Return what was recorded of a session's symbols, with their places; it may be nothing."""
-    files = quoted(f"{folder / session_date.isoformat()}/*.parquet")
+    files = files_in(folder / session_date.isoformat(), "*.parquet")
     with duckdb.connect() as connection:
         try:
             return records_of(connection, RECORDED.format(files=files), symbols, calendar=calendar)

@@ -5,15 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import pytest
 
+from duckbourse import clock
 from duckbourse.ingest import Outcome, RawStore, Report, ingest, read_mapping
 from duckbourse.settings import PROJECT
+from duckbourse.streaming.feed import RECORD
+from duckbourse.streaming.recorder import Heading, Recorder
 
 SHARED = Path(os.environ.get("BOURSE_SHARED_DATA", PROJECT.parent / "shared" / "data"))
 MARKET = SHARED / "market"
@@ -79,6 +83,21 @@ class Shop:
         assert report.remedy
         assert self.files() == before
         return report
+
+    def record(self, recording: str, *symbols: str, at: datetime) -> None:
+        """Record two ticks of the first of these symbols, each in a segment of its own."""
+        heading = Heading(
+            session_date=date(2024, 1, 2),
+            calendar="XNSE",
+            source="kite",
+            recording=recording,
+            symbols=symbols,
+        )
+        with clock.told_by(lambda: at):
+            recorder = Recorder(self.store.root / "ticks", heading, segment_seconds=0)
+            for _ in range(2):
+                recorder.write(np.zeros(1, RECORD))
+            recorder.close()
 
     def files(self) -> list[str]:
         """Return the store's files but those without rows."""

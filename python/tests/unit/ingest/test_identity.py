@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import duckdb
-import numpy as np
 import pytest
 
-from duckbourse import clock
 from duckbourse.errors import BadInput
 from duckbourse.ingest import Outcome, RawStore, identity, ingest, read_mapping
 from duckbourse.ingest.identity import SEED, VENDOR_SYMBOLS_HEADER, name_of, vendor_symbols
 from duckbourse.ingest.store import Delivered, owners_of
 from duckbourse.ingest.withdrawals import withdraw
 from duckbourse.settings import PROJECT
-from duckbourse.streaming.feed import RECORD
-from duckbourse.streaming.recorder import Heading, Recorder
 from tests.support.stores import DELIVERED_AT, Shop, minutes
 
 BAR = "10,12,9,11,100"
@@ -495,28 +491,13 @@ def test_nothing_is_asked_of_the_store_while_all_is_of_one_calendar(
     assert asked == [2]
 
 
-def record(shop: Shop, account: str, *symbols: str, seconds: int = 0) -> None:
-    """Record two ticks, each in a segment of its own, so many seconds into a session."""
-    heading = Heading(
-        session_date=date(2024, 1, 2),
-        calendar="XNSE",
-        source="kite",
-        recording=account,
-        symbols=symbols,
-    )
-    start = datetime(2024, 1, 2, 4, tzinfo=UTC) + timedelta(seconds=seconds)
-    with clock.told_by(lambda: start):
-        recorder = Recorder(shop.store.root / "ticks", heading, segment_seconds=0)
-        for _ in range(2):
-            recorder.write(np.zeros(1, RECORD))
-        recorder.close()
+RECORDED_AT = datetime(2024, 1, 2, 4, tzinfo=UTC)
 
 
-@pytest.mark.some_day
 def test_recorded_ticks_own_their_symbols(shop: Shop) -> None:
     """Two recordings of a session, and a symbol that was listened to and never ticked."""
-    record(shop, "paper-india", "INFY", "TCS")
-    record(shop, "other", "IOC")
+    shop.record("paper-india", "INFY", "TCS", at=RECORDED_AT)
+    shop.record("other", "IOC", at=RECORDED_AT)
     stated: dict[str, Any] = {"source": "pystock", "calendar": "XNYS", "kind": "daily"}
     for symbol in ("INFY", "TCS", "IOC"):
         report = shop.refuse(dollars(shop, symbol), **stated)
@@ -526,15 +507,13 @@ def test_recorded_ticks_own_their_symbols(shop: Shop) -> None:
     shop.deliver(rupees(shop), source="kaldhen", calendar="XNSE")
 
 
-@pytest.mark.some_day
 def test_a_withdrawn_recording_owns_only_what_came_later(shop: Shop) -> None:
     """Of one that went on with other symbols after it was withdrawn, these are its own."""
-    record(shop, "paper-india", "INFY")
-    record(shop, "other", "IOC")
+    for recording, symbol in (("paper-india", "INFY"), ("other", "IOC")):
+        shop.record(recording, symbol, at=RECORDED_AT)
     with duckdb.connect() as con, shop.store.writing(con):
-        at = datetime(2024, 1, 2, 4, 0, 30, tzinfo=UTC)
-        withdraw(con, shop.store, ["paper-india@2024-01-02"], at, None)
-    record(shop, "paper-india", "TCS", seconds=60)
+        withdraw(con, shop.store, ["paper-india@2024-01-02"], RECORDED_AT, None)
+    shop.record("paper-india", "TCS", at=RECORDED_AT + timedelta(seconds=1))
     stated: dict[str, Any] = {"source": "pystock", "calendar": "XNYS", "kind": "daily"}
     shop.deliver(dollars(shop, "INFY"), **stated)
     for symbol in ("TCS", "IOC"):

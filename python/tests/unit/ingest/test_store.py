@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,13 @@ import duckdb
 import pytest
 
 from duckbourse.errors import ConfigurationError, StorageFull, StoreBusy
-from duckbourse.ingest import Outcome, RawStore
+from duckbourse.ingest import Outcome, RawStore, synthetic
+from duckbourse.ingest.deliveries import listed
 from duckbourse.ingest.schema import TABLES
-from duckbourse.ingest.withdrawals import withdraw
+from duckbourse.ingest.withdrawals import again, restore, withdraw, withdrawn
 from duckbourse.settings import PROJECT
+from duckbourse.streaming.replay import recorded_ticks
+from tests.support.commands import bourse
 from tests.support.dbt_server import cpu_seconds
 from tests.support.stores import DELIVERED_AT, HEADER, Shop, minutes
 from tests.support.waiting import DEATHS, HANG_SECONDS
@@ -314,6 +317,39 @@ def test_a_store_that_cannot_be_written_is_named(shop: Shop) -> None:
     shop.file("../raw/.incoming", "in the way, too")
     with pytest.raises(ConfigurationError, match="cannot be written"):
         shop.run(file, calendar="XNYS")
+
+
+def test_a_folder_may_have_any_name(shop: Shop) -> None:
+    """What stands for other characters in a pattern stands for itself there."""
+    [file] = vendor_files(shop, 1)
+    shop.store = RawStore(shop.folder / "[prod]*?" / "it's" / "raw")
+    first = str(shop.deliver(file, calendar="XNYS").delivery)
+    with duckdb.connect() as con:
+        assert [one.delivery for one in shop.store.catalog(con)] == [first]
+        for act, gone in ((withdraw, {first}), (restore, set()), (withdraw, {first})):
+            with shop.store.writing(con):
+                act(con, shop.store, [first], DELIVERED_AT, None)
+            assert withdrawn(con, shop.store).keys() == gone
+        [one] = listed(con, shop.store)
+        assert one.is_withdrawn
+        shop.record("mine", "S", at=DELIVERED_AT + timedelta(days=1))
+        assert [one.kind for one in listed(con, shop.store)] == ["ticks", "daily"]
+        assert len(recorded_ticks(shop.store.root / "ticks", date(2024, 1, 2), "XNSE", ("S",))) == 2
+        synthetic.read_daily(con, "XNYS", [shop.store.root])
+        assert con.execute("select count(*) from daily").fetchall() == [(0,)]
+    assert shop.deliver(file, calendar="XNYS").delivery == again(first)
+
+
+@pytest.mark.parametrize("name", ["[prod]", "a*", "a?", "it's", "{a}", "a\\b"])
+def test_a_data_folder_that_no_build_can_read_is_refused(tmp_path: Path, name: str) -> None:
+    done = bourse(tmp_path / name, "deliveries")
+    assert done.returncode == ConfigurationError.exit_code
+    error, remedy = done.stderr.splitlines()
+    marks = " or ".join(mark for mark in "*?[]{}'\\" if mark in name)
+    assert error.startswith("error: BOURSE_DATA_DIR=")
+    assert f"is not usable: no build can read from a folder with {marks} in its path" in error
+    assert remedy.startswith("  remedy: set BOURSE_DATA_DIR")
+    assert bourse(tmp_path / "année (2) #1", "deliveries").returncode == 0
 
 
 def test_a_full_disk_is_said_and_leaves_a_whole_store(shop: Shop) -> None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import duckdb
-import numpy as np
 import pytest
 
 from duckbourse import clock
@@ -19,8 +18,6 @@ from duckbourse.ingest.deliveries import listed, refuse_twice, short
 from duckbourse.ingest.owners import refuse_two_calendars
 from duckbourse.ingest.run import plain_full_disk
 from duckbourse.ingest.withdrawals import again, restore, withdraw, withdrawn
-from duckbourse.streaming.feed import RECORD
-from duckbourse.streaming.recorder import Heading, Recorder
 from tests.support.stores import DELIVERED_AT, Shop
 
 SAID: dict[str, Any] = {"calendar": "XNYS", "source": "vendor"}
@@ -220,17 +217,7 @@ def test_shipped_data_has_its_calendar_where_it_is_built(shop: Shop) -> None:
 
 
 def test_a_recording_brings_no_second_calendar_either(shop: Shop) -> None:
-    heading = Heading(
-        session_date=date(2024, 1, 2),
-        calendar="XNSE",
-        source="kite",
-        recording="paper-india",
-        symbols=("INFY",),
-    )
-    with clock.told_by(lambda: NOW - timedelta(hours=1)):
-        recorder = Recorder(shop.store.root / "ticks", heading)
-        recorder.write(np.zeros(1, RECORD))
-        recorder.close()
+    shop.record("paper-india", "INFY", at=NOW)
     recorded = "paper-india@2024-01-02"
     with duckdb.connect() as con, shop.store.writing(con):
         withdraw(con, shop.store, [recorded], NOW, None)
