@@ -13,6 +13,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 import duckdb
 
@@ -159,17 +160,21 @@ def read_rows(
     options: Options,
     symbol: str | None,
     traded: Sequence[str],
+    delivered_at: datetime,
     file: str,
 ) -> Rows:
     """
     Fill `vendor_rows` and `rejected`, or raise BadInput where no row or too few can be read.
 
-    `symbol` is whose rows these are, None where a column says it; `traded` what may name it.
+    `symbol` is whose rows these are, None where a column says it; `traded` what may name it; none
+    is of long after `delivered_at`.
     """
     columns = usable_columns(con, table, options, traded, file)
     notes: list[str] = []
     with reading(file):
-        columns, stamp, marks = typed(con, table, columns, options, symbol, file, notes)
+        columns, stamp, marks = typed(
+            con, table, columns, options, symbol, delivered_at, file, notes
+        )
     offsets = "written - stamp" if stamp.written is not None else "null"
     ranges = [name for name in ("open", "high", "low") if name in columns.numbers]
     [(found, kept, off_minute, fewest, most, rejected, priced)] = con.execute(
@@ -218,6 +223,7 @@ def typed(
     columns: Columns,
     options: Options,
     symbol: str | None,
+    delivered_at: datetime,
     file: str,
     notes: list[str],
 ) -> tuple[Columns, Stamp, Marks]:
@@ -234,7 +240,8 @@ def typed(
         every = f"select {text} as found from ({table.rows}) as vendor"
         if not sample:
             raise NotBars(f"{file} has no row with a date", "ask the vendor for it again")
-        stamp = stamp_sql(text, [settled_format(con, every, sample, options, file)])
+        written = settled_format(con, every, sample, options, delivered_at, file)
+        stamp = stamp_sql(text, [written])
         first = sample[0]
     marks = stated_marks(options)
     settled = marks is not None
@@ -251,7 +258,7 @@ def typed(
         con.execute(rows_sql(table, columns, stamp, marks, options, symbol))
         count, stamps, numbers, odd = wrong_counts(con, columns)
         if stamps and stamp.formats and options.date_format is None:
-            further = further_format(con, every, stamp, count, stamps)
+            further = further_format(con, every, stamp, count, stamps, delivered_at)
             if further is not None:
                 stamp = stamp_sql(stamp.text, (*stamp.formats, further))
                 continue

@@ -337,6 +337,7 @@ class Job:
                 self.options,
                 symbol,
                 [symbol or found.stem, found.stem],
+                self.delivered_at,
                 found.name,
             )
         self.part(found, READ)

@@ -69,6 +69,14 @@ def test_text(shop: Shop, text: str, packed: bool) -> None:
         ("in words", ["Jan 02, 2024", "Jan 03, 2024", "Jan 15, 2024"]),
         ("midnight", ["2024-01-02 00:00:00", "2024-01-03 00:00:00", "2024-01-15 00:00:00"]),
         ("offset", [f"2024-01-{day} 00:00:00+05:30" for day in ("02", "03", "15")]),
+        ("UTC", [f"2024-01-{day}T00:00:00Z" for day in ("02", "03", "15")]),
+        ("midnight in India", [f"2024-01-{day} 18:30:00+00:00" for day in ("01", "02", "14")]),
+        (
+            "JSON of a clock in India",
+            [f"2024-01-{day}T18:30:00.000Z" for day in ("01", "02", "14")],
+        ),
+        ("the open in Chicago", [f"2024-01-{day}T21:45:00-06:00" for day in ("01", "02", "14")]),
+        ("a zone behind", [f"202401{day} 13:30:00 US/Eastern" for day in ("01", "02", "14")]),
         ("epoch", ["1704153600", "1704240000", "1705276800"]),
         ("epoch of midnight in India", ["1704133800", "1704220200", "1705257000"]),
     ],
@@ -78,6 +86,51 @@ def test_dates(shop: Shop, pattern: str, stamps: list[str]) -> None:
     shop.deliver(path, calendar="XNSE")
     days = [day for (day,) in shop.rows("daily", "session_date")]
     assert days == [date(2024, 1, 2), date(2024, 1, 3), date(2024, 1, 15)]
+
+
+# The parts of a date in the orders that vendors write a year of two digits in.
+ORDERS = {"-": ("dmy", "mdy", "ymd"), "/": ("dmy", "mdy", "ymd"), ".": ("dmy", "ymd")}
+SHORT_YEARS = [
+    mark.join(f"%{part}" for part in order) for mark, orders in ORDERS.items() for order in orders
+]
+
+
+@pytest.mark.parametrize("pattern", [*SHORT_YEARS, "%y-%m-%d %H:%M:%S"])
+def test_a_day_of_several_orders_is_asked_for_with_all_of_them(shop: Shop, pattern: str) -> None:
+    path = shop.csv("T.csv", [f"{date(2012, 11, 10).strftime(pattern)},1,1,1,1,1"])
+    asked = shop.refuse(path, calendar="XNYS", kind="daily")
+    mark = pattern[2]
+    orders = [mark.join(f"%{part}" for part in order) + pattern[8:] for order in ORDERS[mark]]
+    assert f" may be {' or '.join(orders)}, that is " in asked.notes[0]
+    assert "2012-11-10" in asked.notes[0]
+    assert asked.remedy.endswith(" or ".join(f"'{order}'" for order in orders))
+    mapping = shop.file("m.toml", f"date_format = '{pattern}'")
+    shop.deliver(path, calendar="XNYS", kind="daily", mapping=mapping)
+    assert shop.rows("daily", "session_date") == [(date(2012, 11, 10),)]
+
+
+@pytest.mark.parametrize("pattern", SHORT_YEARS)
+def test_sessions_side_by_side_have_one_order_of_day_month_and_year(
+    shop: Shop, pattern: str
+) -> None:
+    days = [day for n in range(1, 13) if (day := date(2024, 11, n)).isoweekday() < 6]
+    path = shop.csv("T.csv", [f"{day.strftime(pattern)},1,1,1,1,1" for day in days])
+    shop.deliver(path, calendar="XNYS")
+    assert [day for (day,) in shop.rows("daily", "session_date")] == days
+
+
+def test_no_day_is_later_than_its_file(shop: Shop) -> None:
+    # the 24th of July 2027 is to come
+    shop.deliver(shop.csv("T.csv", ["24-07-27,1,1,1,1,1"]), calendar="XNYS")
+    assert shop.rows("daily", "session_date") == [(date(2024, 7, 27),)]
+
+
+@pytest.mark.parametrize("pattern", ["%d/%m/%Y", "%d-%m-%y"])
+def test_months_do_not_pass_for_days(shop: Shop, pattern: str) -> None:
+    # the other way round these are the first twelve days of January
+    days = [date(2024, month, 1) for month in range(1, 13)]
+    path = shop.csv("T.csv", [f"{day.strftime(pattern)},1,1,1,1,1" for day in days])
+    assert f"may be {pattern} or " in shop.refuse(path, calendar="XNYS", kind="daily").notes[0]
 
 
 def test_a_day_after_the_twelfth_far_down_settles_day_and_month(shop: Shop) -> None:

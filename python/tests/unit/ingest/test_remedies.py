@@ -69,6 +69,9 @@ class Case:
 
 ANY: dict[str, Any] = {}
 DAY_OR_MONTH = table(HEADER, *(f"0{day}/01/2024,1,2,1,2,5" for day in (2, 3, 4)))
+SHORT_YEAR = table(HEADER, "24-07-23,1,2,1,2,5")
+UTC_MINUTES = table(HEADER, *minutes("2024-07-08", "13:30", 390))
+UTC_DAYS = table(HEADER, *(f"2024-01-0{day} 18:30:00,1,2,1,2,5" for day in (1, 2, 3)))
 COMMAS = table(HEADER, '2024-01-02,"1,234","1,240","1,230","1,239",500')
 POINTS = table(HEADER.replace(",", ";"), "02.01.2024;3.000;3.018;2.962;2.978;5")
 UNNAMED = table("2024-01-02,1,2,1,2", "2024-01-03,1,2,1,2")
@@ -117,6 +120,8 @@ CASES: dict[str, Case] = {
     ),
     "day or month": Case(DAY_OR_MONTH, mapping="date_format = '%d/%m/%Y'"),
     "month or day": Case(DAY_OR_MONTH, mapping="date_format = '%m/%d/%Y'"),
+    "day or year": Case(SHORT_YEAR, mapping="date_format = '%d-%m-%y'"),
+    "year or day": Case(SHORT_YEAR, mapping="date_format = '%y-%m-%d'"),
     "an unknown format": Case(
         table(HEADER, "09h15 2/1/2024,1,2,1,2,5", "09h16 2/1/2024,1,2,1,2,5"),
         mapping="date_format = '%Hh%M %d/%m/%Y'\nbar_label = 'start'",
@@ -216,6 +221,14 @@ CASES: dict[str, Case] = {
         options={"kind": "daily"},
     ),
     "no label": Case(MINUTE, options={"bar_label": "start"}),
+    "minutes in UTC": Case(UTC_MINUTES, options={"timezone": "UTC"}),
+    "minutes at other hours": Case(UTC_MINUTES, options={"timezone": "America/New_York"}),
+    "days of another zone": Case(
+        UTC_DAYS, stated={"calendar": "XNSE"}, options={"timezone": "UTC"}
+    ),
+    "days with a time": Case(
+        UTC_DAYS, stated={"calendar": "XNSE"}, options={"timezone": "Asia/Kolkata"}
+    ),
     "no calendar": Case(GOOD, stated=ANY, options={"calendar": "XNYS"}),
     "no calendar, mapped": Case(GOOD, stated=ANY, mapping="calendar = 'XNYS'"),
     "one moment": Case(table(HEADER, "2024-01-02 15:30:00,1,2,1,2,5"), options={"kind": "daily"}),
