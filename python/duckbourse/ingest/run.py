@@ -54,6 +54,7 @@ from duckbourse.warehouse import is_full, quoted
 READ, SETTLED, WRITTEN = 0.5, 0.6, 1.0
 WATCHED_BYTES = 1 << 24
 WATCH_SECONDS = 0.2
+LOOK_INTO = "look into it with tar tf, or unzip -l where it is a .zip"
 
 
 class Outcome(StrEnum):
@@ -133,9 +134,12 @@ def ingest(
     not stop the others. StorageFull and StoreBusy do: they are raised, and the same command goes
     on from there when it is run again.
     """
-    files, wrong = walked(paths)
-    for path, error in wrong.items():
+    found = walked(paths)
+    files = found.files
+    for path, error in found.wrong.items():
         yield failed(str(path), error)
+    for path, why in found.left.items():
+        yield Report(path.name, Outcome.SKIPPED, notes=(why,))
     if not files:
         return
     heard = progress or Silent()
@@ -287,12 +291,14 @@ class Job:
             yield failed(archive.name, error)
             return
         if not bars:
-            none = NotBars(f"{archive.name} holds no file with bars", "look into it with tar tzf")
+            none = NotBars(f"{archive.name} holds no file with bars", LOOK_INTO)
             yield failed(archive.name, none)
 
     def report(self, found: Found) -> Report:
         """Deliver one file, or say why not."""
         self.progress.at(found.name, self.bytes_before)
+        if found.left:
+            return Report(found.name, Outcome.SKIPPED, notes=(found.left,))
         try:
             return self.deliver(found)
         except NotBars as error:

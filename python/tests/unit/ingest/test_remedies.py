@@ -279,6 +279,8 @@ ELSEWHERE = {
     "check --mapping": "a mapping that is not there: below",
     "raise BOURSE_MEMORY_LIMIT": "memory: none can be taken away from a test of this size",
     "check the permissions of the file and of the raw store": "the system refuses: none for root",
+    "if you trust it, unpack it and name the files themselves": "test_folders",
+    "unpack it and name the files themselves": "test_folders",
     "free some space and run the same command again": "test_store",
     # what a file can come to only while it is read
     "ask the vendor for it again": "the sister of `only a header`",
