@@ -36,7 +36,7 @@ def ingest(
         list[Path],
         typer.Argument(
             metavar="PATH...",
-            help="CSV, JSON, Parquet or Feather files, any of them as .gz, drops (.tar.gz), "
+            help="CSV, JSON, Parquet or Feather files, any of them as .gz, drops (.tar.gz, .zip), "
             "or folders of these.",
             show_default=False,
         ),
@@ -57,7 +57,7 @@ def ingest(
     ] = None,
     symbol: Annotated[
         str | None,
-        typer.Option("--symbol", help="Whose bars these are. [a column, else the file's name]"),
+        typer.Option("--symbol", help="Whose bars these are. [the file says it, else its name]"),
     ] = None,
     symbol_prefix: Annotated[
         str | None,
@@ -312,7 +312,8 @@ def print_notes(reports: list[Report]) -> None:
             if report.error:
                 notes.print("[red]✗[/] ", end="")
                 notes.print(f"{report.error}; {report.remedy}", markup=False)
-    if all(report.outcome is Outcome.ALREADY_THERE for report in reports):
+    ends = {report.outcome for report in reports} - {Outcome.SKIPPED}
+    if ends == {Outcome.ALREADY_THERE}:
         notes.print("nothing has changed: all of it was delivered before")
 
 

@@ -128,6 +128,13 @@ def is_bhavcopy(names: Sequence[str]) -> bool:
     return any(plainly >= columns for columns in BHAVCOPIES)
 
 
+def is_adjusted_history(names: Iterable[str]) -> bool:
+    """Tell whether these are yfinance's columns with the prices themselves adjusted."""
+    plainly = {plain(name) for name in names}
+    known = {"dividends", "stocksplits"} <= plainly
+    return known and plainly.isdisjoint(NAMES[Role.ADJUSTED_CLOSE])
+
+
 def detected(
     names: Sequence[str], stated: Mapping[Role, str], traded: Iterable[str] = ()
 ) -> dict[Role, str]:

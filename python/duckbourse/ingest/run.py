@@ -34,9 +34,9 @@ from duckbourse.ingest.bars import (
     write_manifest,
     write_unreadable,
 )
-from duckbourse.ingest.columns import Role, detected
+from duckbourse.ingest.columns import Role, detected, plain
 from duckbourse.ingest.files import Found, is_archive, members, walked
-from duckbourse.ingest.identity import name_apart, told_calendar, vendor_symbols
+from duckbourse.ingest.identity import SEED, name_apart, told_calendar, vendor_symbols
 from duckbourse.ingest.options import Options
 from duckbourse.ingest.owners import Owners
 from duckbourse.ingest.rows import Rows, read_rows
@@ -54,6 +54,7 @@ from duckbourse.warehouse import is_full, quoted
 READ, SETTLED, WRITTEN = 0.5, 0.6, 1.0
 WATCHED_BYTES = 1 << 24
 WATCH_SECONDS = 0.2
+LOOK_INTO = "look into it with tar tf, or unzip -l where it is a .zip"
 
 
 class Outcome(StrEnum):
@@ -133,9 +134,12 @@ def ingest(
     not stop the others. StorageFull and StoreBusy do: they are raised, and the same command goes
     on from there when it is run again.
     """
-    files, wrong = walked(paths)
-    for path, error in wrong.items():
+    found = walked(paths)
+    files = found.files
+    for path, error in found.wrong.items():
         yield failed(str(path), error)
+    for path, why in found.left.items():
+        yield Report(path.name, Outcome.SKIPPED, notes=(why,))
     if not files:
         return
     heard = progress or Silent()
@@ -209,11 +213,11 @@ def symbol_of(found: Found, table: VendorTable, options: Options) -> tuple[str |
     """
     Return the symbol of a file and what says it, None where each row says its own.
 
-    Raise BadInput where a pattern finds none in the file's name.
+    Raise BadInput where a pattern finds none in the file's name, where what is stated is another
+    than the file says, or where nothing says one.
     """
-    if options.symbol:
-        return options.symbol, "as stated"
-    if options.symbol_pattern:
+    stated, stated_by = options.symbol, "as stated"
+    if options.symbol_pattern and not stated:
         match = re.search(options.symbol_pattern, found.stem)
         if match is None or not match["symbol"]:
             raise BadInput(
@@ -221,16 +225,40 @@ def symbol_of(found: Found, table: VendorTable, options: Options) -> tuple[str |
                 f" {found.stem!r}",
                 "mend symbol_pattern in the mapping, or say --symbol",
             )
-        return match["symbol"], "symbol_pattern"
+        stated, stated_by = match["symbol"], "symbol_pattern"
+    if stated:
+        if table.symbol and not is_same_symbol(stated, table.symbol):
+            source = options.source or found.stem
+            raise BadInput(
+                f"{found.name} is of {table.symbol}, says its {table.symbol_from}, and not of"
+                f" {stated} as {stated_by.removeprefix('as ')}",
+                "say no symbol; if both are the same, add the line"
+                f" {source},{table.symbol},{stated} to {SEED} as well",
+            )
+        return stated, stated_by
     if table.symbol:
-        return table.symbol, "its header"
+        return table.symbol, f"its {table.symbol_from}"
     try:
         if Role.SYMBOL in detected(list(table.columns), options.columns):
             return None, None
     except KeyError:
         # said with what else is missing
         return None, None
-    return symbol_in(found.stem), "the file's name"
+    symbol = symbol_in(found.stem)
+    if symbol is None:
+        raise BadInput(
+            f"{found.name}: nothing says whose bars these are, for {found.stem!r} is no symbol",
+            "say --symbol, or columns.symbol = '…' in a mapping, or call the file by its symbol",
+        )
+    return symbol, "the file's name"
+
+
+def is_same_symbol(stated: str, said: str) -> bool:
+    """Tell whether two names may be of one symbol: RELIANCE is RELIANCE.NS and NSE:RELIANCE."""
+    parts = (said, *re.split(r"[.:/\s-]", said))
+    return plain(stated) in map(plain, parts) or plain(said) in map(
+        plain, re.split(r"[.:/\s-]", stated)
+    )
 
 
 def missed_columns(rows: Rows, settled: Settled, bars: Bars) -> dict[str, tuple[str, ...]]:
@@ -287,12 +315,14 @@ class Job:
             yield failed(archive.name, error)
             return
         if not bars:
-            none = NotBars(f"{archive.name} holds no file with bars", "look into it with tar tzf")
+            none = NotBars(f"{archive.name} holds no file with bars", LOOK_INTO)
             yield failed(archive.name, none)
 
     def report(self, found: Found) -> Report:
         """Deliver one file, or say why not."""
         self.progress.at(found.name, self.bytes_before)
+        if found.left:
+            return Report(found.name, Outcome.SKIPPED, notes=(found.left,))
         try:
             return self.deliver(found)
         except NotBars as error:
@@ -372,6 +402,12 @@ class Job:
                 found.name, Outcome.ALREADY_THERE, same.delivery, source=source, notes=(note,)
             )
         notes = [*table.notes, *rows.notes, *settled.notes, *apart]
+        if table.adjusted and settled.kind is not Kind.ADJUSTED_CLOSE:
+            notes.append(
+                f"its prices are adjusted {table.adjusted}, and the build adjusts what it takes for"
+                " traded: ask the vendor for unadjusted ones, or list none of that in"
+                " seeds/reference/corporate_actions.csv"
+            )
         if bars.conflict:
             count = bars.conflict.others + 1
             notes.append(f"{count:,} bars are given again with other values: the last row counts")

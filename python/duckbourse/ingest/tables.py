@@ -21,7 +21,7 @@ import duckdb
 import polars
 
 from duckbourse.errors import BadInput, ConfigurationError, NotBars, StorageFull
-from duckbourse.ingest.columns import quoted_name
+from duckbourse.ingest.columns import is_adjusted_history, quoted_name
 from duckbourse.ingest.dialect import dialect
 from duckbourse.ingest.documents import document
 from duckbourse.ingest.options import Options
@@ -77,6 +77,7 @@ class VendorTable:
     bar_label: str | None = None
     calendar: str | None = None
     symbol: str | None = None
+    symbol_from: str = "header"
     # for a text file: its first rows, so that they need not be asked for
     head: tuple[tuple[str, ...], ...] = ()
     # for a text file, and where a delimiter may stand within a field that is quoted
@@ -86,6 +87,8 @@ class VendorTable:
     # where a row of the file is more than one of `rows`: the column that says which it is of
     row_column: str | None = None
     notes: tuple[str, ...] = ()
+    # for what its prices are adjusted and how we know, '' where nothing says that they are
+    adjusted: str = ""
 
 
 def vendor_table(
@@ -120,7 +123,14 @@ def vendor_table(
     if text.lstrip()[:1] in ("{", "["):
         plain = unpacked(path, file, scratch) if packed else path
         return from_json(con, plain, file, options, known_at)
-    return text_table(path, file, text, packed, options)
+    return history(text_table(path, file, text, packed, options))
+
+
+def history(table: VendorTable) -> VendorTable:
+    """Return a table with what is known of the prices of yfinance's `history`."""
+    if not is_adjusted_history(table.columns):
+        return table
+    return replace(table, adjusted="for splits and dividends (as yfinance's without Adj Close are)")
 
 
 DAMAGED = "it is damaged or cut short: copy or download it again"
@@ -246,7 +256,7 @@ def parquet(con: duckdb.DuckDBPyConnection, path: Path, file: str) -> VendorTabl
     with reading(file):
         described = con.execute(f"describe {rows}").fetchall()
     columns = {column[0]: column[1] for column in described}
-    return by_symbol(VendorTable("parquet", rows, columns), flat(list(columns)))
+    return history(by_symbol(VendorTable("parquet", rows, columns), flat(list(columns))))
 
 
 def feather(con: duckdb.DuckDBPyConnection, path: Path, file: str, scratch: Path) -> VendorTable:
@@ -261,13 +271,17 @@ def from_json(
     con: duckdb.DuckDBPyConnection, path: Path, file: str, options: Options, known_at: datetime
 ) -> VendorTable:
     """Return the table in a JSON document of one of the shapes we know."""
-    found = document(con, path, file, options, known_at)
+    with reading(file):
+        found = document(con, path, file, options, known_at)
     return VendorTable(
         shape=found.shape.vendor or found.shape.form,
         rows=found.rows,
         columns=dict.fromkeys(found.columns, "VARCHAR"),
         bar_label=found.shape.bar_label,
         calendar=found.shape.calendar,
+        symbol=found.symbol,
+        symbol_from=found.symbol_from,
+        adjusted=found.adjusted,
         notes=found.notes,
     )
 

@@ -49,7 +49,7 @@ FILES: dict[str, tuple[str, str | bytes, str]] = {
         json.dumps({"status": "error", "message": "Token is invalid", "data": None}),
         "a vendor's error: Token is invalid",
     ),
-    "JSON of something else": ("T.json", '{"data": {"orders": []}}', "holds no bars"),
+    "JSON of something else": ("T.json", '{"data": {"orders": []}}', "shape that is not known"),
     "JSON without candles": (
         "T.json",
         '{"status": "success", "data": {"candles": []}}',

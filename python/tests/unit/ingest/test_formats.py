@@ -337,4 +337,4 @@ def test_folders_are_walked_for_what_is_market_data_by_its_name(shop: Shop) -> N
         shop.csv(name, ROWS)
     shop.file("README.md", "no bars")
     reports = shop.run(shop.folder / "vendor", calendar="XNYS")
-    assert [report.file for report in reports] == ["A.csv", "B.csv"]
+    assert [report.file for report in reports] == ["README.md", "A.csv", "B.csv"]

@@ -41,6 +41,7 @@ GOOD = "\n".join([HEADER, *(f"2024-01-0{day},1,2,1,2,5" for day in (2, 3, 4))])
 CLOSES = "\n".join([HEADER, "2024-01-02,,,,1,", "2024-01-03,,,,1,"])
 NOISE = gzip.compress((GOOD + "\n2024-01-05,1,2,1,2,5" * 999).encode())
 SIX = [[1_704_153_600_000 + 60_000 * n, 2, 4, 1, 3, 5] for n in range(4)]
+DAY_OF_ONES = {name: 1 for name in ("open", "high", "low", "close", "volume")}
 DHAN = {name: [1, 1] for name in ("open", "high", "low", "close", "volume")}
 
 
@@ -149,9 +150,17 @@ CASES: dict[str, Case] = {
     "JSON of something else": Case(
         '{"data": {"orders": []}}',
         "T.json",
-        better=json.dumps(SIX[:1]),
-        options={"kind": "minute", "bar_label": "start"},
+        better=json.dumps([{"date": "2024-01-02", **DAY_OF_ONES}]),
+        options={"kind": "daily"},
     ),
+    "an answer of another symbol": Case(
+        json.dumps({"symbol": "A", "data": [{"date": "2024-01-02", **DAY_OF_ONES}] * 2}),
+        "T.json",
+        stated={"calendar": "XNYS", "kind": "daily", "symbol": "B"},
+        options={"symbol": None},
+    ),
+    "no symbol in its name": Case(GOOD, "history.csv", options={"symbol": "A"}),
+    "no symbol in its name, called by it": Case(GOOD, "history.csv", better_name="A.csv"),
     "a vendor's error": Case(
         '{"status": "error", "message": "no"}',
         "T.json",
@@ -292,6 +301,8 @@ ELSEWHERE = {
     "check --mapping": "a mapping that is not there: below",
     "raise BOURSE_MEMORY_LIMIT": "memory: none can be taken away from a test of this size",
     "check the permissions of the file and of the raw store": "the system refuses: none for root",
+    "if you trust it, unpack it and name the files themselves": "test_folders",
+    "unpack it and name the files themselves": "test_folders",
     "free some space and run the same command again": "test_store",
     # what a file can come to only while it is read
     "ask the vendor for it again": "the sister of `only a header`",

@@ -49,13 +49,29 @@ NAMES = {
     # nothing would be left
     "DAY": "DAY",
     "3M": "3M",
-    "2024-01-02": "2024-01-02",
+    # what may be a symbol in capitals, or with more than such words
+    "DATA": "DATA",
+    "PRICE": "PRICE",
+    "data.us": "data.us",
+    "Binance_ETHUSDT": "Binance_ETHUSDT",
+    "500325": "500325",
 }
+NO_SYMBOLS = (
+    *("2024-01-02", "20240102", "1m", "daily", "day", "bars", "day_bars", "bars_1m", "data"),
+    *("history", "history_2024", "historical-data", "HistoricalData_1704153600", "download (1)"),
+    *("prices 2020-01-01 to 2024-12-31", "chart", "yahoo_chart", "kite_js_day", "ohlcv-1d"),
+    *("Download Data", "time_series_daily", "aggs", "klines_all", "stocks"),
+)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_symbol_in_a_name(name: str) -> None:
     assert symbol_in(name) == NAMES[name]
+
+
+@pytest.mark.parametrize("name", NO_SYMBOLS)
+def test_words_that_are_anybodys_are_no_symbol(name: str) -> None:
+    assert symbol_in(name) is None
 
 
 DAYS = st.dates(date(1990, 1, 1), date(2039, 12, 31))
@@ -79,6 +95,17 @@ def test_no_range_or_interval_is_part_of_it(
 
 def file_of(shop: Shop, name: str) -> Path:
     return shop.csv(f"{name}.csv", ["2024-01-02,1,2,1,2,5", "2024-01-03,1,2,1,2,5"], HEADER)
+
+
+def test_a_file_that_says_no_symbol_is_asked_about(shop: Shop) -> None:
+    path = file_of(shop, "history")
+    report = shop.refuse(path, calendar="XNYS")
+    assert report.notes == (
+        "history.csv: nothing says whose bars these are, for 'history' is no symbol",
+    )
+    assert report.remedy.startswith("say --symbol")
+    assert shop.deliver(path, calendar="XNYS", symbol="IBM").symbol == "IBM"
+    assert shop.deliver(file_of(shop, "history_MSFT"), calendar="XNYS").symbol == "history_MSFT"
 
 
 def test_the_symbol_and_what_says_it_are_reported(shop: Shop) -> None:
