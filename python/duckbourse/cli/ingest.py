@@ -95,6 +95,15 @@ def ingest(
             help="From which year the start_Time of Dhan's first API counts. [told from its days]",
         ),
     ] = None,
+    price_scale: Annotated[
+        float | None,
+        typer.Option(
+            "--price-scale",
+            metavar="FACTOR",
+            help="What a price is times this: 1e-9 where it is counted in billionths. [1, or asked "
+            "for]",
+        ),
+    ] = None,
     max_unreadable_pct: Annotated[
         float | None,
         typer.Option(
@@ -137,7 +146,7 @@ def ingest(
 
     A mapping's keys are source, symbol, symbol_pattern, symbol_prefix, calendar, timezone,
     bar_label, kind, columns, names, skip_lines, delimiter, date_format, decimal, thousands,
-    volume_scale, epoch, last_row_wins and max_unreadable_pct; `data/sample/mappings` has some.
+    volume_scale, price_scale, epoch, last_row_wins and max_unreadable_pct; `data/sample/mappings` has some.
 
     Series, contract, exchange and currency are part of a symbol: IRFC-N2, NIFTY-25JAN2024-21500CE,
     BSE:INFY. A symbol is of one calendar; `seeds/reference/vendor_symbols.csv` names others apart.
@@ -165,6 +174,7 @@ def ingest(
         bar_label=bar_label,
         kind=kind,
         epoch=epoch,
+        price_scale=price_scale,
         max_unreadable_pct=max_unreadable_pct,
         last_row_wins=last_row_wins or None,
     )

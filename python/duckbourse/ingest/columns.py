@@ -41,7 +41,7 @@ NAMES: dict[Role, tuple[str, ...]] = {
         *("dateandtime", "datetimeutc", "timestamputc", "date", "tradedate", "tradingdate"),
         *("sessiondate", "pricedate", "day", "dtyyyymmdd", "yyyymmdd", "traddt", "bizdt", "dt"),
         *("chtimestamp", "epoch", "unix", "unixtime", "unixtimestamp", "indexlevel0"),
-        *("closetime", "endtime", "date1", "indexdate"),
+        *("windowstart", "tsevent", "closetime", "endtime", "date1", "indexdate"),
     ),
     Role.TIME: ("time", "timeofday", "tm", "hhmmss", "hhmm", "tradetime"),
     Role.OPEN: (
@@ -98,7 +98,10 @@ MONEY = (
 
 # What a column of stamps is called that says itself which end of the bar it names.
 SAYS_LABEL = {
-    "start": ("opentime", "starttime", "barstart", "timeopen", "begin", "begins", "periodstart"),
+    "start": (
+        *("opentime", "starttime", "barstart", "timeopen", "begin", "begins", "periodstart"),
+        *("windowstart", "tsevent"),
+    ),
     "end": ("closetime", "endtime", "barend", "timeclose", "ends", "periodend"),
 }
 

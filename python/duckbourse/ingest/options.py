@@ -88,6 +88,8 @@ class Options(BaseModel):
     thousands: Literal[",", ".", " ", "'", "_"] | None = None
     # the vendor counts volume in hundreds: 100
     volume_scale: float = Field(default=1, gt=0)
+    # the vendor writes prices as whole numbers of billionths: 1e-9; 1 says that large ones are so
+    price_scale: float | None = Field(default=None, gt=0)
     # from which year the start_Time of Dhan's first API counts its seconds
     epoch: Annotated[Literal["1970", "1980"], BeforeValidator(str)] | None = None
     # the share of rows that may be unreadable; what can be read is the same whatever it is

@@ -41,6 +41,9 @@ from duckbourse.warehouse import quoted
 
 LOOKED_AT = 200
 WHOLE_NUMBER = re.compile(r"[-+]?[0-9]+")
+# Whole prices from which on no share, index or currency is quoted: all of them multiples of a
+# hundred thousand, or any. A bitcoin in won is of the first size, and of multiples of a thousand.
+LARGE, HUGE, ROUND = 1e8, 1e9, 1e5
 
 
 @dataclass(frozen=True)
@@ -209,7 +212,51 @@ def read_rows(
             f"{file} has no open, high or low in any row",
             "say --kind adjusted_close if its close is adjusted for splits and dividends",
         )
+    if options.price_scale is None:
+        refuse_fixed_point(con, columns, file)
     return rows
+
+
+def refuse_fixed_point(con: duckdb.DuckDBPyConnection, columns: Columns, file: str) -> None:
+    """
+    Raise BadInput where prices may be whole numbers of some small part of the currency.
+
+    They are, if all in the file are whole, and all of some symbol of a size that no quote has.
+    """
+    prices = [name for name in columns.numbers if name != "volume"]
+    last = prices[-1]
+    [(may_be,)] = con.execute(
+        f"select coalesce(bool_and({last} = floor({last})) and max({last}) >= {LARGE}, false)"
+        " from vendor_rows where rule is null"
+    ).fetchall()
+    if not may_be:
+        return
+    found = con.execute(f"""
+        select first_price, symbol
+        from (
+            select
+                symbol, arg_min(price, place) as first_price, min(price) as least,
+                max(price % {ROUND}) as rest,
+                bool_and(bool_and(price = floor(price))) over () as is_whole
+            from (
+                select symbol, rowid as place, unnest([{", ".join(prices)}]) as price
+                from vendor_rows where rule is null
+            )
+            where price > 0
+            group by symbol
+        )
+        where is_whole and (least >= {HUGE} or (least >= {LARGE} and rest = 0))
+        order by symbol limit 1
+    """).fetchone()
+    if found is None:
+        return
+    price, symbol = found
+    raise BadInput(
+        f"{file}: prices such as {price:.0f} of {symbol} are whole, and of a size that no quote"
+        " has: they may be counted in billionths",
+        f"say --price-scale 1e-9 (in a mapping price_scale = 1e-9) if {price:.0f} is"
+        f" {price / 1e9:.12g}, or --price-scale 1 if it is what it says",
+    )
 
 
 def typed(
@@ -432,9 +479,19 @@ def value_sql(table: VendorTable, column: str, number: str, marks: Marks, option
     name = quoted_name(column)
     is_text = table.columns[column] == "VARCHAR"
     sql = number_sql(name, marks) if is_text else f"try_cast({name} as double)"
-    if number == "volume" and options.volume_scale != 1:
-        sql = f"{sql} * {options.volume_scale!r}"
-    return sql
+    scale = options.volume_scale if number == "volume" else options.price_scale
+    return scaled_sql(sql, scale or 1)
+
+
+def scaled_sql(number: str, scale: float) -> str:
+    """Return a number times a scale; by division where that is the exact one of the two."""
+    if scale == 1:
+        return number
+    whole = round(1 / scale) if scale < 1 else 0
+    # 89100000000 / 1e9 is 89.1, and times 1e-9 it is 89.10000000000001
+    return (
+        f"{number} / {float(whole)!r}" if whole and 1 / whole == scale else f"{number} * {scale!r}"
+    )
 
 
 def as_text(table: VendorTable, column: str) -> str:

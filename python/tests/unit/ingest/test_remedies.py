@@ -72,6 +72,7 @@ DAY_OR_MONTH = table(HEADER, *(f"0{day}/01/2024,1,2,1,2,5" for day in (2, 3, 4))
 COMMAS = table(HEADER, '2024-01-02,"1,234","1,240","1,230","1,239",500')
 POINTS = table(HEADER.replace(",", ";"), "02.01.2024;3.000;3.018;2.962;2.978;5")
 UNNAMED = table("2024-01-02,1,2,1,2", "2024-01-03,1,2,1,2")
+LARGE = table(HEADER, "2024-01-02,2500000000,2600000000,2400000000,2550000000,5")
 FIVE = ["date", "time", "open", "high", "low", "close"]
 MINUTE = table(HEADER, *minutes("2024-01-02", "11:00", 60))
 
@@ -125,6 +126,9 @@ CASES: dict[str, Case] = {
     "points, decimal": Case(POINTS, mapping="decimal = '.'"),
     "commas, thousands": Case(COMMAS, mapping="thousands = ','"),
     "commas, decimal": Case(COMMAS, mapping="decimal = ','"),
+    "billionths": Case(LARGE, options={"price_scale": 1e-9}),
+    "billionths, mapped": Case(LARGE, mapping="price_scale = 1e-9"),
+    "large prices": Case(LARGE, options={"price_scale": 1}),
     "a wrong date_format": Case(
         GOOD, mapped="date_format = '%d %m'", mapping="date_format = '%Y-%m-%d'"
     ),
