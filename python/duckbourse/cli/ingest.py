@@ -146,7 +146,8 @@ def ingest(
 
     A mapping's keys are source, symbol, symbol_pattern, symbol_prefix, calendar, timezone,
     bar_label, kind, columns, names, skip_lines, delimiter, date_format, decimal, thousands,
-    volume_scale, price_scale, epoch, last_row_wins and max_unreadable_pct; `data/sample/mappings` has some.
+    volume_scale, price_scale, epoch, last_row_wins and max_unreadable_pct; some are in
+    `data/sample/mappings`.
 
     Series, contract, exchange and currency are part of a symbol: IRFC-N2, NIFTY-25JAN2024-21500CE,
     BSE:INFY. A symbol is of one calendar; `seeds/reference/vendor_symbols.csv` names others apart.

@@ -81,8 +81,16 @@ NAMES: dict[Role, tuple[str, ...]] = {
 # A close by another name, where open, high and low are there too: alone they are of single trades.
 LAST_PRICES = ("price", "last", "lastprice", "ltp")
 
+# Columns of exchanges where they hold codes of such: `Ex` may be a flag of dividends.
+MAY_BE_EXCHANGES = (
+    *("mic", "primaryexchange", "listingexchange", "exchangemic", "miccode", "operatingmic"),
+    *("exchangename", "exchangeid", "exchcode", "exchangeshortname", "ex", "venue", "market"),
+    *("stockexchange", "bourse"),
+)
+
 # What an unused column is called that may be what we miss.
 LOOKS_LIKE = {
+    Role.EXCHANGE: re.compile("^(ex|mic|venue|bourse)$|^(?!.*(time|date|rate|ts$)).*exch"),
     Role.VOLUME: re.compile("vol(?!at)|qty|qnty|quantit|traded|shares|contracts|lots"),
     Role.SYMBOL: re.compile("sym|ticker|scrip|instrument|isin|security|company|asset|pair"),
     Role.TIME: re.compile("time|clock|hour"),

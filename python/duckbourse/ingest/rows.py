@@ -17,8 +17,16 @@ from dataclasses import dataclass, field, replace
 import duckdb
 
 from duckbourse.errors import BadInput, NotBars, Unreadable, UnreadableRows
-from duckbourse.ingest.columns import Role, alike, detected, is_bhavcopy, quoted_name
-from duckbourse.ingest.identity import CONTRACT, place_sql, symbol_sql
+from duckbourse.ingest.columns import (
+    MAY_BE_EXCHANGES,
+    Role,
+    alike,
+    detected,
+    is_bhavcopy,
+    plain,
+    quoted_name,
+)
+from duckbourse.ingest.identity import CONTRACT, are_codes, place_sql, symbol_sql
 from duckbourse.ingest.numbers import (
     WHOLE,
     Marks,
@@ -111,6 +119,12 @@ def usable_columns(
         raise BadInput(
             f"{file} has no column {error.args[0]!r}; {have}", "mend `columns` in the mapping"
         ) from error
+    if Role.EXCHANGE not in {*roles, *options.columns}:
+        free = {plain(name): name for name in reversed(names) if name not in roles.values()}
+        for candidate in MAY_BE_EXCHANGES:
+            if candidate in free and are_codes(first_texts(con, table, free[candidate])):
+                roles[Role.EXCHANGE] = free[candidate]
+                break
     if Role.CLOSE not in roles and Role.ADJUSTED_CLOSE not in roles:
         raise NotBars(
             f"{file} has no close; {have}", "say which it is in a mapping: columns.close = '…'"
@@ -142,7 +156,7 @@ def usable_columns(
         numbers = [*bars, Role.VOLUME] if Role.VOLUME in roles else bars
     roles = {role: name for role, name in roles.items() if role not in unused}
     left = tuple(name for name in names if name not in roles.values())
-    wanted = [Role.VOLUME, Role.SYMBOL, Role.TIME, Role.BAR_LABEL]
+    wanted = [Role.VOLUME, Role.SYMBOL, Role.TIME, Role.BAR_LABEL, Role.EXCHANGE]
     known = {*roles, *options.columns, *unused}
     if options.symbol or options.symbol_pattern or table.symbol:
         known.add(Role.SYMBOL)

@@ -36,7 +36,12 @@ from duckbourse.ingest.bars import (
 )
 from duckbourse.ingest.columns import Role, detected
 from duckbourse.ingest.files import Found, is_archive, members, walked
-from duckbourse.ingest.identity import name_apart, told_calendar, vendor_symbols
+from duckbourse.ingest.identity import (
+    name_apart,
+    suffixed_elsewhere,
+    told_calendar,
+    vendor_symbols,
+)
 from duckbourse.ingest.options import Options
 from duckbourse.ingest.owners import Owners
 from duckbourse.ingest.rows import Rows, read_rows
@@ -235,7 +240,7 @@ def symbol_of(found: Found, table: VendorTable, options: Options) -> tuple[str |
 
 def missed_columns(rows: Rows, settled: Settled, bars: Bars) -> dict[str, tuple[str, ...]]:
     """Return what bars of this kind could have and have not, beside columns that look like it."""
-    wanted = {Role.VOLUME, Role.SYMBOL}
+    wanted = {Role.VOLUME, Role.SYMBOL, Role.EXCHANGE}
     if settled.kind is Kind.MINUTE:
         wanted.add(Role.BAR_LABEL)
     elif bars.duplicate:
@@ -371,6 +376,7 @@ class Job:
                 found.name, Outcome.ALREADY_THERE, same.delivery, source=source, notes=(note,)
             )
         notes = [*table.notes, *rows.notes, *settled.notes, *apart]
+        notes += suffixed_elsewhere(bars.symbols, settled.calendar.name)
         if bars.conflict:
             count = bars.conflict.others + 1
             notes.append(f"{count:,} bars are given again with other values: the last row counts")
