@@ -299,7 +299,11 @@ def print_table(reports: list[Report], total: dict[str, int]) -> None:
 def worth_a_line(report: Report) -> bool:
     """Tell whether a file among many needs a look."""
     return bool(
-        report.error or report.rows_unreadable or report.rows_duplicate or report.rows_revised
+        report.error
+        or report.rows_unreadable
+        or report.rows_duplicate
+        or report.rows_revised
+        or report.overruled_by
     )
 
 
@@ -323,7 +327,8 @@ def print_notes(reports: list[Report]) -> None:
             if report.error:
                 notes.print("[red]✗[/] ", end="")
                 notes.print(f"{report.error}; {report.remedy}", markup=False)
-    if all(report.outcome is Outcome.ALREADY_THERE for report in reports):
+    there = [report for report in reports if report.outcome is Outcome.ALREADY_THERE]
+    if len(there) == len(reports) and not any(report.overruled_by for report in there):
         notes.print("nothing has changed: all of it was delivered before")
 
 

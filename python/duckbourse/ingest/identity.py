@@ -101,7 +101,7 @@ ELSEWHERE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 }
 CODES = {*CALENDAR_OF, *(word for words, _ in ELSEWHERE.values() for word in words)}
 # What a suffix says: a calendar of ours and the exchange, or an exchange elsewhere. One letter more
-# behind a point is a class of a share (BRK.B), but for these; F and V are futures and coins at Stooq.
+# behind a point is a class of a share (BRK.B), but for these; F and V mean other things at Stooq.
 SUFFIXES: dict[str, tuple[str | None, str]] = {
     suffix: (None, place) for place, (_, suffixes) in ELSEWHERE.items() for suffix in suffixes
 }

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
@@ -35,6 +35,7 @@ from duckbourse.ingest.bars import (
     write_unreadable,
 )
 from duckbourse.ingest.columns import Role, detected
+from duckbourse.ingest.deliveries import withdrawal_of
 from duckbourse.ingest.files import Found, is_archive, members, walked
 from duckbourse.ingest.identity import (
     name_apart,
@@ -45,19 +46,22 @@ from duckbourse.ingest.identity import (
 from duckbourse.ingest.options import Options
 from duckbourse.ingest.owners import Owners
 from duckbourse.ingest.rows import Rows, read_rows
-from duckbourse.ingest.same import delivered_before
+from duckbourse.ingest.same import delivered_before, overruled
 from duckbourse.ingest.schema import Kind
 from duckbourse.ingest.settle import Settled, settle
 from duckbourse.ingest.store import NO_ROOM, Delivered, RawStore, symbols_of
 from duckbourse.ingest.symbols import symbol_in
 from duckbourse.ingest.tables import VendorTable, full_disk, vendor_table
-from duckbourse.ingest.withdrawals import Withdrawn, again, withdrawn
+from duckbourse.ingest.withdrawals import STEP, Withdrawn, again, withdrawn
 from duckbourse.settings import settings
 from duckbourse.warehouse import is_full, quoted
 
 # The parts of a file's progress: its rows are typed, then settled, then written.
 READ, SETTLED, WRITTEN = 0.5, 0.6, 1.0
 WATCHED_BYTES = 1 << 24
+# Deliveries of one command have the instant of its begin, but for a microsecond each where they
+# share bars: what is later by less than this has the same one.
+AT_ONCE = timedelta(seconds=1)
 WATCH_SECONDS = 0.2
 
 
@@ -99,6 +103,9 @@ class Report:
     symbol_from: str | None = None
     # of each reason the first row that could not be read
     unreadable: tuple[Unreadable, ...] = ()
+    # of a file that was delivered before: what came later and counts for some of its bars
+    overruled_by: tuple[str, ...] = ()
+    bars_overruled: int = 0
     remedy: str = ""
     error: BourseError | None = field(default=None, repr=False, compare=False)
 
@@ -330,7 +337,7 @@ class Job:
         while delivery in self.withdrawn:
             delivery = again(delivery)
         if any(store.holds(delivery) for store in (self.store, *self.beside)):
-            return Report(found.name, Outcome.ALREADY_THERE, delivery, source=source)
+            return self.already_there(found, source, delivery)
         table = vendor_table(
             self.con, found.path, found.name, self.scratch, self.options, self.delivered_at
         )
@@ -372,9 +379,7 @@ class Job:
                 f"the bars of delivery {same.delivery}, which came as {same.source_file}"
                 f" on {same.delivered_at:%Y-%m-%d}"
             )
-            return Report(
-                found.name, Outcome.ALREADY_THERE, same.delivery, source=source, notes=(note,)
-            )
+            return self.already_there(found, source, same.delivery, note)
         notes = [*table.notes, *rows.notes, *settled.notes, *apart]
         notes += suffixed_elsewhere(bars.symbols, settled.calendar.name)
         if bars.conflict:
@@ -392,6 +397,7 @@ class Job:
         column = roles.get(Role.SYMBOL)
         if self.options.symbol and column:
             notes.append(f"symbol {self.options.symbol} as stated, not that of column {column}")
+        moment = self.moment(bars)
         manifest: dict[str, object] = {
             "delivery": delivery,
             "kind": settled.kind.value,
@@ -400,7 +406,7 @@ class Job:
             "calendar": settled.calendar.name,
             "timezone": settled.calendar.timezone,
             "bar_label": settled.bar_label,
-            "delivered_at": self.delivered_at,
+            "delivered_at": moment,
             "rows_read": rows.read,
             "rows_kept": rows.kept,
             "rows_unreadable": rows.unreadable,
@@ -445,16 +451,58 @@ class Job:
             calendar=settled.calendar.name,
             first_session=bars.first_session,
             last_session=bars.last_session,
-            delivered_at=self.delivered_at,
+            delivered_at=moment,
             rows_kept=rows.kept,
             rows_unreadable=rows.unreadable,
             rows_duplicate=bars.duplicate,
+            rows_revised=report.rows_revised,
             root=self.store.root,
         )
         self.known().append(written)
         self.symbols[delivery] = bars.symbols
         self.owners.add(written, bars.symbols)
         return replace(report, outcome=Outcome.DELIVERED)
+
+    def already_there(self, found: Found, source: str, delivery: str, *notes: str) -> Report:
+        """Return the report of a file that was delivered before, and of what counts instead."""
+        report = Report(found.name, Outcome.ALREADY_THERE, delivery, source=source, notes=notes)
+        known = [*self.known(), *self.known_beside]
+        held = next((one for one in known if one.delivery == delivery), None)
+        less = overruled(self.con, held, known) if held else None
+        if less is None:
+            return report
+        last = less.by[0]
+        many = f" and {len(less.by) - 1:,} more" if len(less.by) > 1 else ""
+        note = (
+            f"{less.bars:,} of its bars are otherwise in a later delivery of {source}, which"
+            f" counts: {last.delivery} ({last.source_file}, of {last.delivered_at:%Y-%m-%d}){many}"
+        )
+        remedy = ""
+        # the command withdraws nothing of a store elsewhere
+        if self.store.root == settings().raw:
+            remedy = withdrawal_of([one.delivery for one in less.by])
+            note += f"; to have those of this file count again: {remedy}"
+        return replace(
+            report,
+            notes=(*notes, note),
+            overruled_by=tuple(one.delivery for one in less.by),
+            bars_overruled=less.bars,
+            remedy=remedy,
+        )
+
+    def moment(self, bars: Bars) -> datetime:
+        """
+        Return when these bars became known, in UTC without a zone: as stated, and a microsecond
+        after what else came at that instant and shares some of them, so that the later one counts.
+        """
+        first = self.delivered_at.replace(tzinfo=None)
+        at_once = [
+            one
+            for one in [*self.known(), *self.known_beside]
+            if first <= one.delivered_at < first + AT_ONCE
+        ]
+        shared = [one.delivered_at for one in self.near(bars, at_once)]
+        return max(shared) + STEP if shared else first
 
     @contextmanager
     def watched(self, found: Found) -> Iterator[None]:
