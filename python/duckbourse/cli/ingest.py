@@ -145,8 +145,8 @@ def ingest(
     Take vendor files into the raw store, from which the build reads.
 
     A mapping's keys are source, symbol, symbol_pattern, symbol_prefix, calendar, timezone,
-    bar_label, kind, columns, names, skip_lines, delimiter, date_format, decimal, thousands,
-    volume_scale, price_scale, epoch, last_row_wins and max_unreadable_pct; some are in
+    bar_label, kind, columns, names, skip_lines, encoding, delimiter, date_format, decimal,
+    thousands, volume_scale, price_scale, epoch, last_row_wins and max_unreadable_pct; some are in
     `data/sample/mappings`.
 
     Series, contract, exchange and currency are part of a symbol: IRFC-N2, NIFTY-25JAN2024-21500CE,

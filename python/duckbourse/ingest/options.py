@@ -41,6 +41,15 @@ def known_calendar(name: str) -> str:
     return name
 
 
+def known_encoding(name: str) -> str:
+    """Return the name of an encoding of text, or raise ValueError where there is none such."""
+    try:
+        "".encode(name)
+    except LookupError as error:
+        raise ValueError(f"no encoding is called {name!r}; one is 'cp1252'") from error
+    return name
+
+
 def known_pattern(pattern: str) -> str:
     """Return a regular expression with a group for the symbol, or raise ValueError."""
     try:
@@ -81,6 +90,8 @@ class Options(BaseModel):
     names: tuple[str, ...] = ()
     # lines of a CSV before its header, or before its rows where `names` are given
     skip_lines: int = Field(default=0, ge=0)
+    # how the text of a CSV or JSON file is encoded: 'cp1252'
+    encoding: Annotated[str, AfterValidator(known_encoding)] | None = None
     delimiter: str | None = Field(default=None, min_length=1, max_length=1)
     # as strptime has it, of the whole stamp: '%d-%m-%Y %H:%M'
     date_format: str | None = Field(default=None, pattern="%")

@@ -224,6 +224,11 @@ CASES: dict[str, Case] = {
     "no calendar, mapped": Case(GOOD, stated=ANY, mapping="calendar = 'XNYS'"),
     "one moment": Case(table(HEADER, "2024-01-02 15:30:00,1,2,1,2,5"), options={"kind": "daily"}),
     "UTF-16": Case(GOOD.encode("utf-16"), better=GOOD),
+    "another encoding": Case(
+        table(f"{HEADER},name", "2024-01-05,1,2,1,2,5,Nestlé").encode("cp1252"),
+        mapped="encoding = 'utf-8'",
+        mapping="encoding = 'latin-1'",
+    ),
     "Feather of version 1": Case(
         b"FEA1" + b"\0" * 50, "T.feather", better="parquet", better_name="T.parquet"
     ),
