@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
 from enum import StrEnum
 
 
@@ -124,6 +125,11 @@ BHAVCOPIES = (
     {"sccode", "scgroup", "noofshrs", "tradingdate"},
 )
 
+# BSE's older one has no date in it: EQ050124.CSV, of 5 January 2024, does.
+UNDATED = {"sccode", "scgroup", "noofshrs"}
+DATED_NAME = re.compile(r"EQ(?:_ISINCODE_)?(?P<date>\d{6})", re.IGNORECASE)
+DATE_COLUMN = "TRADING_DATE"
+
 # How pandas writes the name of an index that has none.
 NAMELESS = ("", "nameless", "unnamed0", "index", "column0")
 
@@ -137,6 +143,18 @@ def is_bhavcopy(names: Sequence[str]) -> bool:
     """Tell whether these are the columns of a bhavcopy, an exchange's own file of a day."""
     plainly = {plain(name) for name in names}
     return any(plainly >= columns for columns in BHAVCOPIES)
+
+
+def date_in_name(names: Sequence[str], stem: str) -> date | None:
+    """Return the date that the name of BSE's older bhavcopy says, None for what has it inside."""
+    plainly = {plain(name) for name in names}
+    found = DATED_NAME.fullmatch(stem)
+    if found is None or not plainly >= UNDATED or plain(DATE_COLUMN) in plainly:
+        return None
+    try:
+        return datetime.strptime(found["date"], "%d%m%y").date()
+    except ValueError:
+        return None
 
 
 def detected(

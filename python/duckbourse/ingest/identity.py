@@ -113,6 +113,8 @@ SUFFIXED = re.compile(r"(?:.*:)?[A-Z0-9&^_-]+\.(?P<suffix>[A-Z]{1,6})", re.IGNOR
 # Types of instruments: a company's name in that column is neither.
 CASH = "STK|EQ|EQUITY|STOCK|SHARE|INDEX|ETF|BOND"
 DERIVATIVE = "STF|STO|IDF|IDO|CE|PE|(FUT|OPT)(STK|IDX|CUR|COM|IVX|IRC|IRT|FUT)?|FUTURE|OPTION"
+# White space, and marks of no width, as they come from web pages and terminals.
+UNSEEN = " \t\r\n\v\f\u00a0\u2007\u202f\u200b\u200e\u200f\u2060\ufeff"
 EXPIRIES = ("%d-%b-%Y", "%d%b%Y", "%d %b %Y", "%Y%m%d")
 
 
@@ -132,7 +134,7 @@ def symbol_sql(symbol: str, words: Mapping[Role, str]) -> str:
 
 def series_sql(words: Mapping[Role, str]) -> str:
     """Return `-N2` for a series, nothing for EQ and for the groups that BSE writes there."""
-    series = f"upper(trim({words[Role.SERIES]}))"
+    series = f"upper({trimmed_sql(words[Role.SERIES])})"
     plain = f"{series} is null or regexp_full_match({series}, '(EQ|-)?')"
     if Role.EXCHANGE in words:
         plain += f" or regexp_full_match({word_sql(words[Role.EXCHANGE])}, {quoted('|'.join(BSE))})"
@@ -175,7 +177,13 @@ def said_sql(text: str | None) -> str:
     if text is None:
         return "null::varchar"
     missing = quoted("|".join(map(re.escape, NO_NUMBER)))
-    return f"case when not regexp_full_match(trim({text}), {missing}, 'i') then trim({text}) end"
+    bare = trimmed_sql(text)
+    return f"case when not regexp_full_match({bare}, {missing}, 'i') then {bare} end"
+
+
+def trimmed_sql(text: str) -> str:
+    """Return a text without what cannot be seen at its ends: blanks of any kind, a tab."""
+    return f"trim({text}, {quoted(UNSEEN)})"
 
 
 def word_sql(text: str) -> str:

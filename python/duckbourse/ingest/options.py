@@ -72,7 +72,7 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     source: str | None = Field(default=None, min_length=1)
-    symbol: str | None = Field(default=None, min_length=1)
+    symbol: Annotated[str, AfterValidator(str.strip)] | None = Field(default=None, min_length=1)
     calendar: Annotated[str, AfterValidator(known_calendar)] | None = None
     # the zone of stamps that carry none; the calendar's where not stated
     timezone: Annotated[str, AfterValidator(known_zone)] | None = None

@@ -26,7 +26,7 @@ from duckbourse.ingest.columns import (
     plain,
     quoted_name,
 )
-from duckbourse.ingest.identity import CONTRACT, are_codes, place_sql, symbol_sql
+from duckbourse.ingest.identity import CONTRACT, are_codes, place_sql, symbol_sql, trimmed_sql
 from duckbourse.ingest.numbers import (
     WHOLE,
     Marks,
@@ -147,10 +147,14 @@ def usable_columns(
     else:
         missing = [role.value for role in bars if role not in roles]
         if missing:
+            which = ", ".join(f"columns.{name} = '…'" for name in missing)
+            if missing == [Role.CLOSE.value] and Role.ADJUSTED_CLOSE in roles:
+                adjusted = roles[Role.ADJUSTED_CLOSE]
+                which = f"columns.close = '{adjusted}' if open, high and low are adjusted as well"
             raise BadInput(
                 f"{file} has no {', '.join(missing)}; {have}",
-                "say which they are in a mapping (columns.open = '…'), or --kind adjusted_close "
-                "if its close is adjusted for splits and dividends",
+                f"say {which} in a mapping, or --kind adjusted_close if its close is adjusted for"
+                " splits and dividends",
             )
         unused = {Role.ADJUSTED_CLOSE}
         numbers = [*bars, Role.VOLUME] if Role.VOLUME in roles else bars
@@ -427,7 +431,7 @@ def rows_sql(
 ) -> str:
     """Return the statement that reads and types the whole file in one pass."""
     if symbol is None:
-        vendors = f"nullif(trim({as_text(table, columns.roles[Role.SYMBOL])}), '')"
+        vendors = f"nullif({trimmed_sql(as_text(table, columns.roles[Role.SYMBOL]))}, '')"
     else:
         vendors = f"{quoted(symbol)}::varchar"
     words = {role: as_text(table, name) for role, name in columns.roles.items()}

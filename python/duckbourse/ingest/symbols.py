@@ -34,6 +34,7 @@ UNIT = (
 COUNT = "1|2|3|4|5|6|8|10|12|15|20|25|30|45|60|90|120|180|240|1440"
 INTERVAL = (
     rf"(?:{COUNT})[-\s]?(?:{UNIT})|(?<=_)(?:{COUNT})_(?:{UNIT})|[MH]\d{{1,3}}|D1|W1|MN1"
+    rf"|(?:daily|weekly|monthly){GAP}adj(?:usted)?"
     "|daily|day|eod|intraday|minutes?|minutely|hourly|hour|weekly|week|monthly|month"
 )
 PART = rf"(?:{RANGE}|{INTERVAL})"
@@ -48,5 +49,5 @@ def symbol_in(stem: str) -> str:
     """Return a file's name without dates, ranges and intervals at its ends, if anything is left."""
     if CONTRACT.search(stem) or NOTHING_ELSE.fullmatch(stem):
         return stem
-    left = AT_START.sub("", AT_END.sub("", stem))
+    left = AT_START.sub("", AT_END.sub("", stem)).strip()
     return left or stem

@@ -23,9 +23,10 @@ import duckdb
 import polars
 
 from duckbourse.errors import BadInput, ConfigurationError, NotBars, StorageFull
-from duckbourse.ingest.columns import quoted_name
+from duckbourse.ingest.columns import DATE_COLUMN, date_in_name, quoted_name
 from duckbourse.ingest.dialect import dialect
 from duckbourse.ingest.documents import document
+from duckbourse.ingest.files import stem
 from duckbourse.ingest.options import Options
 from duckbourse.ingest.wide import ROW, Wide, flat
 from duckbourse.warehouse import is_full, quoted
@@ -269,7 +270,23 @@ def text_table(path: Path, file: str, head: str, packed: bool, options: Options)
     if layout.above:
         lines = "the line" if layout.above == 1 else f"{layout.above} lines"
         table = replace(table, notes=(f"passed over {lines} above its header",))
-    return by_symbol(table, layout.wide)
+    return dated(by_symbol(table, layout.wide), stem(file))
+
+
+def dated(table: VendorTable, name: str) -> VendorTable:
+    """Return the table with a column for the date that only the file's name says."""
+    day = date_in_name(list(table.columns), name)
+    if day is None:
+        return table
+    more = f"select *, {quoted(day)} as {DATE_COLUMN}"
+    return replace(
+        table,
+        rows=f"{more} from ({table.rows})",
+        recording=table.recording and f"{more} from ({table.recording})",
+        columns=table.columns | {DATE_COLUMN: "VARCHAR"},
+        head=tuple((*row, day.isoformat()) for row in table.head),
+        notes=(*table.notes, f"the day is {day}: the file's name says it"),
+    )
 
 
 def by_symbol(table: VendorTable, wide: Wide | None) -> VendorTable:
