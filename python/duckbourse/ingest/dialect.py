@@ -8,13 +8,17 @@ takes ten times as long as the reading of a small file.
 from __future__ import annotations
 
 import csv
+import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from duckbourse.errors import BadInput, NotBars
 from duckbourse.ingest.columns import LAST_PRICES, NAMES, Role, plain
+from duckbourse.ingest.documents import KLINE
 from duckbourse.ingest.options import Options
 from duckbourse.ingest.schema import PRICES
+from duckbourse.ingest.stamps import EPOCH_TEXT
 from duckbourse.ingest.wide import Wide, flat, stacked
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -22,6 +26,12 @@ KNOWN = {name for role, names in NAMES.items() if role is not Role.SYMBOL for na
 # Above a header there may be some lines of words: an address, a title, `sep=;`.
 MAX_LINES_ABOVE = 30
 MIN_NAMES = 3
+# A date with or without a time of day, a count since 1970; a time of day beside a date.
+IS_STAMP = re.compile(
+    rf"(19|20)\d{{2}}[-/.]?[01]\d[-/.]?[0-3]\d([ T].*)?$|\d{{1,2}}[-/. ]\w{{2,9}}[-/. ]\d{{2,4}}"
+    rf"|{EPOCH_TEXT.pattern}$"
+)
+IS_CLOCK = re.compile(r"\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?|\d{4}|\d{6}").fullmatch
 
 
 @dataclass(frozen=True)
@@ -83,7 +93,7 @@ def dialect(head: str, options: Options, file: str) -> Dialect:
             refusal = BadInput if may_be_bars(body) else NotBars
             raise refusal(
                 f"{file} does not name its columns: it begins with {lines[first][:60]!r}",
-                "name them in a mapping: names = ['date', 'open', 'high', 'low', 'close']",
+                f"name them in a mapping: names = {names_of(body)}",
             )
         raise NotBars(
             f"{file} is no table of bars: it begins with {lines[first][:60]!r}",
@@ -122,7 +132,7 @@ def fitted(layout: Dialect, rows: list[list[str]], file: str) -> Dialect:
         return replace(layout, rows=tuple(tuple(row) for row in rows if len(row) == named))
     raise BadInput(
         f"{file} names {named} columns and its rows have {max(widths)}",
-        f"name them all in a mapping: names = ['date', 'time', …], skip_lines = {layout.rows_at}",
+        f"name them all in a mapping: names = {names_of(rows)}, skip_lines = {layout.rows_at}",
     )
 
 
@@ -139,6 +149,11 @@ def distinct(names: list[str]) -> tuple[str, ...]:
 
 def may_be_bars(rows: Sequence[Sequence[str]]) -> bool:
     """Tell whether four columns side by side may be prices, one the highest and one the lowest."""
+    return prices_at(rows) is not None
+
+
+def prices_at(rows: Sequence[Sequence[str]]) -> dict[int, str] | None:
+    """Return which of four columns side by side is which price, or None where none may be."""
     filled = [row for row in rows if any(row)]
     for at in range(max(map(len, filled)) - len(PRICES) + 1):
         fields = [row[at : at + len(PRICES)] for row in filled]
@@ -150,11 +165,43 @@ def may_be_bars(rows: Sequence[Sequence[str]]) -> bool:
         # a row may lack a price
         if 2 * len(bars) >= len(filled) and all(0 < max(bar) <= 10 * min(bar) for bar in bars):
             places = range(len(PRICES))
-            has_high = any(all(bar[place] == max(bar) for bar in bars) for place in places)
-            has_low = any(all(bar[place] == min(bar) for bar in bars) for place in places)
-            if has_high and has_low:
-                return True
-    return False
+            high = {place for place in places if all(bar[place] == max(bar) for bar in bars)}
+            low = {place for place in places if all(bar[place] == min(bar) for bar in bars)}
+            if high and low:
+                # where bars do not move, the usual order
+                top = 1 if 1 in high else min(high)
+                bottom = 2 if 2 in low and top != 2 else min(low - {top}, default=None)
+                if bottom is None:
+                    continue
+                first, last = (at + place for place in places if place not in (top, bottom))
+                return {first: "open", at + top: "high", at + bottom: "low", last: "close"}
+    return None
+
+
+def names_of(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return names for the columns of a file that has none, as many as it has and told by rows."""
+    filled = [[field.strip() for field in row] for row in rows if any(row)]
+    width = Counter(map(len, filled)).most_common(1)[0][0]
+    filled = [row for row in filled if len(row) == width]
+    if width == len(KLINE) and all(EPOCH_TEXT.fullmatch(row[0]) for row in filled):
+        return list(KLINE)
+    prices = prices_at(filled)
+    names = [(prices or {}).get(at, "") for at in range(width)]
+    for at in range(width):
+        column = [row[at] for row in filled]
+        if names[at]:
+            continue
+        if "timestamp" not in names and all(map(IS_STAMP.match, column)):
+            names[at] = "timestamp"
+        elif "timestamp" in names[:at] and "time" not in names and all(map(IS_CLOCK, column)):
+            if at == 1 + names.index("timestamp"):
+                names[at] = "time"
+        elif "symbol" not in names and not any(map(is_number, column)) and all(column):
+            names[at] = "symbol"
+    behind = max(prices) + 1 if prices else width
+    if behind < width and not names[behind]:
+        names[behind] = "volume"
+    return [name or f"column{at}" for at, name in enumerate(names, 1)]
 
 
 def is_number(text: str) -> bool:

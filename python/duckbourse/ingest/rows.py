@@ -18,8 +18,16 @@ from datetime import datetime
 import duckdb
 
 from duckbourse.errors import BadInput, NotBars, Unreadable, UnreadableRows
-from duckbourse.ingest.columns import Role, alike, detected, is_bhavcopy, quoted_name
-from duckbourse.ingest.identity import CONTRACT, place_sql, symbol_sql
+from duckbourse.ingest.columns import (
+    MAY_BE_EXCHANGES,
+    Role,
+    alike,
+    detected,
+    is_bhavcopy,
+    plain,
+    quoted_name,
+)
+from duckbourse.ingest.identity import CONTRACT, are_codes, place_sql, symbol_sql, trimmed_sql
 from duckbourse.ingest.numbers import (
     WHOLE,
     Marks,
@@ -42,6 +50,9 @@ from duckbourse.warehouse import quoted
 
 LOOKED_AT = 200
 WHOLE_NUMBER = re.compile(r"[-+]?[0-9]+")
+# Whole prices from which on no share, index or currency is quoted: all of them multiples of a
+# hundred thousand, or any. A bitcoin in won is of the first size, and of multiples of a thousand.
+LARGE, HUGE, ROUND = 1e8, 1e9, 1e5
 
 
 @dataclass(frozen=True)
@@ -109,6 +120,12 @@ def usable_columns(
         raise BadInput(
             f"{file} has no column {error.args[0]!r}; {have}", "mend `columns` in the mapping"
         ) from error
+    if Role.EXCHANGE not in {*roles, *options.columns}:
+        free = {plain(name): name for name in reversed(names) if name not in roles.values()}
+        for candidate in MAY_BE_EXCHANGES:
+            if candidate in free and are_codes(first_texts(con, table, free[candidate])):
+                roles[Role.EXCHANGE] = free[candidate]
+                break
     if Role.CLOSE not in roles and Role.ADJUSTED_CLOSE not in roles:
         raise NotBars(
             f"{file} has no close; {have}", "say which it is in a mapping: columns.close = '…'"
@@ -131,16 +148,20 @@ def usable_columns(
     else:
         missing = [role.value for role in bars if role not in roles]
         if missing:
+            which = ", ".join(f"columns.{name} = '…'" for name in missing)
+            if missing == [Role.CLOSE.value] and Role.ADJUSTED_CLOSE in roles:
+                adjusted = roles[Role.ADJUSTED_CLOSE]
+                which = f"columns.close = '{adjusted}' if open, high and low are adjusted as well"
             raise BadInput(
                 f"{file} has no {', '.join(missing)}; {have}",
-                "say which they are in a mapping (columns.open = '…'), or --kind adjusted_close "
-                "if its close is adjusted for splits and dividends",
+                f"say {which} in a mapping, or --kind adjusted_close if its close is adjusted for"
+                " splits and dividends",
             )
         unused = {Role.ADJUSTED_CLOSE}
         numbers = [*bars, Role.VOLUME] if Role.VOLUME in roles else bars
     roles = {role: name for role, name in roles.items() if role not in unused}
     left = tuple(name for name in names if name not in roles.values())
-    wanted = [Role.VOLUME, Role.SYMBOL, Role.TIME, Role.BAR_LABEL]
+    wanted = [Role.VOLUME, Role.SYMBOL, Role.TIME, Role.BAR_LABEL, Role.EXCHANGE]
     known = {*roles, *options.columns, *unused}
     if options.symbol or options.symbol_pattern or table.symbol:
         known.add(Role.SYMBOL)
@@ -214,7 +235,51 @@ def read_rows(
             f"{file} has no open, high or low in any row",
             "say --kind adjusted_close if its close is adjusted for splits and dividends",
         )
+    if options.price_scale is None:
+        refuse_fixed_point(con, columns, file)
     return rows
+
+
+def refuse_fixed_point(con: duckdb.DuckDBPyConnection, columns: Columns, file: str) -> None:
+    """
+    Raise BadInput where prices may be whole numbers of some small part of the currency.
+
+    They are, if all in the file are whole, and all of some symbol of a size that no quote has.
+    """
+    prices = [name for name in columns.numbers if name != "volume"]
+    last = prices[-1]
+    [(may_be,)] = con.execute(
+        f"select coalesce(bool_and({last} = floor({last})) and max({last}) >= {LARGE}, false)"
+        " from vendor_rows where rule is null"
+    ).fetchall()
+    if not may_be:
+        return
+    found = con.execute(f"""
+        select first_price, symbol
+        from (
+            select
+                symbol, arg_min(price, place) as first_price, min(price) as least,
+                max(price % {ROUND}) as rest,
+                bool_and(bool_and(price = floor(price))) over () as is_whole
+            from (
+                select symbol, rowid as place, unnest([{", ".join(prices)}]) as price
+                from vendor_rows where rule is null
+            )
+            where price > 0
+            group by symbol
+        )
+        where is_whole and (least >= {HUGE} or (least >= {LARGE} and rest = 0))
+        order by symbol limit 1
+    """).fetchone()
+    if found is None:
+        return
+    price, symbol = found
+    raise BadInput(
+        f"{file}: prices such as {price:.0f} of {symbol} are whole, and of a size that no quote"
+        " has: they may be counted in billionths",
+        f"say --price-scale 1e-9 (in a mapping price_scale = 1e-9) if {price:.0f} is"
+        f" {price / 1e9:.12g}, or --price-scale 1 if it is what it says",
+    )
 
 
 def typed(
@@ -373,7 +438,7 @@ def rows_sql(
 ) -> str:
     """Return the statement that reads and types the whole file in one pass."""
     if symbol is None:
-        vendors = f"nullif(trim({as_text(table, columns.roles[Role.SYMBOL])}), '')"
+        vendors = f"nullif({trimmed_sql(as_text(table, columns.roles[Role.SYMBOL]))}, '')"
     else:
         vendors = f"{quoted(symbol)}::varchar"
     words = {role: as_text(table, name) for role, name in columns.roles.items()}
@@ -439,9 +504,19 @@ def value_sql(table: VendorTable, column: str, number: str, marks: Marks, option
     name = quoted_name(column)
     is_text = table.columns[column] == "VARCHAR"
     sql = number_sql(name, marks) if is_text else f"try_cast({name} as double)"
-    if number == "volume" and options.volume_scale != 1:
-        sql = f"{sql} * {options.volume_scale!r}"
-    return sql
+    scale = options.volume_scale if number == "volume" else options.price_scale
+    return scaled_sql(sql, scale or 1)
+
+
+def scaled_sql(number: str, scale: float) -> str:
+    """Return a number times a scale; by division where that is the exact one of the two."""
+    if scale == 1:
+        return number
+    whole = round(1 / scale) if scale < 1 else 0
+    # 89100000000 / 1e9 is 89.1, and times 1e-9 it is 89.10000000000001
+    return (
+        f"{number} / {float(whole)!r}" if whole and 1 / whole == scale else f"{number} * {scale!r}"
+    )
 
 
 def as_text(table: VendorTable, column: str) -> str:

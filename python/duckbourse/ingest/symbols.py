@@ -34,6 +34,7 @@ UNIT = (
 COUNT = "1|2|3|4|5|6|8|10|12|15|20|25|30|45|60|90|120|180|240|1440"
 INTERVAL = (
     rf"(?:{COUNT})[-\s]?(?:{UNIT})|(?<=_)(?:{COUNT})_(?:{UNIT})|[MH]\d{{1,3}}|D1|W1|MN1"
+    rf"|(?:daily|weekly|monthly){GAP}adj(?:usted)?"
     "|daily|day|eod|intraday|minutes?|minutely|hourly|hour|weekly|week|monthly|month"
 )
 PART = rf"(?:{RANGE}|{INTERVAL})"
@@ -76,7 +77,7 @@ def symbol_in(stem: str) -> str | None:
         return stem if stem.isupper() else None
     if CONTRACT.search(stem):
         return stem
-    left = AT_START.sub("", AT_END.sub("", stem))
+    left = AT_START.sub("", AT_END.sub("", stem)).strip()
     words = [word for word in WORD.findall(left) if not word.isdigit()]
     generic = {word for word in words if word.lower() in GENERIC}
     rest = (word for word in words if word not in generic)

@@ -9,7 +9,9 @@ A vendor's file as something DuckDB can select from, whatever its format.
 
 from __future__ import annotations
 
+import codecs
 import gzip
+import re
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -21,14 +23,25 @@ import duckdb
 import polars
 
 from duckbourse.errors import BadInput, ConfigurationError, NotBars, StorageFull
-from duckbourse.ingest.columns import is_adjusted_history, quoted_name
+from duckbourse.ingest.columns import (
+    DATE_COLUMN,
+    date_in_name,
+    is_adjusted_history,
+    quoted_name,
+)
 from duckbourse.ingest.dialect import dialect
 from duckbourse.ingest.documents import document
+from duckbourse.ingest.files import stem
 from duckbourse.ingest.options import Options
 from duckbourse.ingest.wide import ROW, Wide, flat
 from duckbourse.warehouse import is_full, quoted
 
 HEAD_BYTES = 1 << 16
+BLOCK_BYTES = 1 << 20
+# A character in UTF-8 beyond ASCII; what cp1252 has no character for, or one that nobody writes.
+UTF8 = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
+WESTERN = "cp1252"
+NOT_WESTERN = b"\0\x81\x8d\x8f\x90\x9d\xff"
 
 
 @dataclass(frozen=True)
@@ -119,11 +132,19 @@ def vendor_table(
     if suffix in (".parquet", ".feather", ".arrow"):
         raise BadInput(f"{file} is not {suffix[1:]}: its first bytes are {head[:4]!r}", DAMAGED)
     packed = head[:2] == b"\x1f\x8b"
+    encoding = options.encoding or told_encoding(path, file, packed)
+    notes: tuple[str, ...] = ()
+    if encoding is not None:
+        path, packed = as_utf8(path, file, packed, encoding, scratch), False
+        if options.encoding is None:
+            notes = (f"it is no UTF-8 and was read as {encoding}: say encoding = '…' if it is not",)
     text = first_text(path, file, packed)
     if text.lstrip()[:1] in ("{", "["):
         plain = unpacked(path, file, scratch) if packed else path
-        return from_json(con, plain, file, options, known_at)
-    return history(text_table(path, file, text, packed, options))
+        table = from_json(con, plain, file, options, known_at)
+    else:
+        table = history(text_table(path, file, text, packed, options))
+    return replace(table, notes=(*notes, *table.notes))
 
 
 def history(table: VendorTable) -> VendorTable:
@@ -160,6 +181,58 @@ def reading(file: str) -> Iterator[None]:
                 f"{file} does not fit into memory: {message}", "raise BOURSE_MEMORY_LIMIT"
             ) from error
         raise BadInput(f"{file} cannot be read: {message}", DAMAGED) from error
+
+
+def blocks(path: Path, file: str, packed: bool) -> Iterator[bytes]:
+    """Yield what a text file holds, piece by piece, or raise BadInput where it is damaged."""
+    try:
+        with gzip.open(path) if packed else path.open("rb") as opened:
+            while block := opened.read(BLOCK_BYTES):
+                yield block
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise BadInput(f"{file} is damaged gzip: {error}", DAMAGED) from error
+
+
+def told_encoding(path: Path, file: str, packed: bool) -> str | None:
+    """
+    Return the encoding of a text that is not UTF-8, of Western Europe, or None.
+
+    A text with some characters in UTF-8 is UTF-8, and a row that is not is for the reader to keep
+    aside.
+    """
+    before = b""
+    found = False
+    for block in blocks(path, file, packed):
+        if not before and not found and block[:2] in (b"\xff\xfe", b"\xfe\xff"):
+            return None
+        if block.isascii():
+            before = block[-1:]
+            continue
+        # a character may begin in the block before
+        piece = before + block
+        if UTF8.search(piece):
+            return None
+        if any(byte in piece for byte in NOT_WESTERN):
+            return None
+        found = True
+        before = block[-3:]
+    return WESTERN if found else None
+
+
+def as_utf8(path: Path, file: str, packed: bool, encoding: str, scratch: Path) -> Path:
+    """Return a copy of a text file in UTF-8, without gzip, or raise BadInput."""
+    copy = scratch / "utf8"
+    decoder = codecs.getincrementaldecoder(encoding)()
+    try:
+        with copy.open("wb") as plain:
+            for block in blocks(path, file, packed):
+                plain.write(decoder.decode(block).encode())
+            plain.write(decoder.decode(b"", final=True).encode())
+    except UnicodeError as error:
+        raise BadInput(
+            f"{file} is not {encoding}: {error}", "mend encoding in the mapping, or leave it away"
+        ) from error
+    return copy
 
 
 def first_text(path: Path, file: str, packed: bool) -> str:
@@ -212,7 +285,23 @@ def text_table(path: Path, file: str, head: str, packed: bool, options: Options)
     if layout.above:
         lines = "the line" if layout.above == 1 else f"{layout.above} lines"
         table = replace(table, notes=(f"passed over {lines} above its header",))
-    return by_symbol(table, layout.wide)
+    return dated(by_symbol(table, layout.wide), stem(file))
+
+
+def dated(table: VendorTable, name: str) -> VendorTable:
+    """Return the table with a column for the date that only the file's name says."""
+    day = date_in_name(list(table.columns), name)
+    if day is None:
+        return table
+    more = f"select *, {quoted(day)} as {DATE_COLUMN}"
+    return replace(
+        table,
+        rows=f"{more} from ({table.rows})",
+        recording=table.recording and f"{more} from ({table.recording})",
+        columns=table.columns | {DATE_COLUMN: "VARCHAR"},
+        head=tuple((*row, day.isoformat()) for row in table.head),
+        notes=(*table.notes, f"the day is {day}: the file's name says it"),
+    )
 
 
 def by_symbol(table: VendorTable, wide: Wide | None) -> VendorTable:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import io
 import json
 import tarfile
-from datetime import date, datetime
+import tomllib
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -338,3 +340,36 @@ def test_folders_are_walked_for_what_is_market_data_by_its_name(shop: Shop) -> N
     shop.file("README.md", "no bars")
     reports = shop.run(shop.folder / "vendor", calendar="XNYS")
     assert [report.file for report in reports] == ["README.md", "A.csv", "B.csv"]
+
+
+START = datetime(2024, 1, 2, 10, tzinfo=UTC)
+MINUTES = [START + timedelta(minutes=n) for n in range(3)]
+MILLIS = [int(at.timestamp()) * 1000 for at in MINUTES]
+HEADERLESS = {
+    "Binance": (
+        [f"{at},2,4,1,3,5.5,{at + 59_999},11,31,2.5,5,0" for at in MILLIS],
+        {"calendar": "ALWAYS"},
+    ),
+    "Binance since 2025": (
+        [f"{at}000,2,4,1,3,5.5,{at + 59_999}999,11,31,2.5,5,0" for at in MILLIS],
+        {"calendar": "ALWAYS"},
+    ),
+    "MetaTrader 4": ([f"{at:%Y.%m.%d,%H:%M},2,4,1,3,5.5" for at in MINUTES], {}),
+    "HistData": ([f"{at:%Y%m%d %H%M%S};2;4;1;3;5.5" for at in MINUTES], {}),
+    "a symbol first": ([f"ACME,{at:%Y%m%d,%H%M},2,4,1,3,5.5,7,x" for at in MINUTES], {}),
+    "another order": ([f"{at:%Y-%m-%d %H:%M:%S},4,1,2,3,5.5" for at in MINUTES], {}),
+}
+
+
+@pytest.mark.parametrize("name", HEADERLESS)
+def test_the_names_for_a_file_without_a_header_are_its_own(shop: Shop, name: str) -> None:
+    rows, stated = HEADERLESS[name]
+    file = shop.file("ACME.csv", "\n".join(rows) + "\n")
+    stated = {"calendar": "ALWAYS", "bar_label": "start", "timezone": "UTC", **stated}
+    remedy = shop.refuse(file, **stated).remedy
+    names = remedy.split("in a mapping: ")[1]
+    assert len(tomllib.loads(names)["names"]) == len(next(csv.reader([rows[0].replace(";", ",")])))
+    shop.deliver(file, mapping=shop.file("m.toml", names), **stated)
+    assert shop.rows("minute", "symbol, bar_ts, open, high, low, close, volume") == [
+        ("ACME", at.replace(tzinfo=None), 2, 4, 1, 3, 5.5) for at in MINUTES
+    ]

@@ -76,6 +76,7 @@ UTC_DAYS = table(HEADER, *(f"2024-01-0{day} 18:30:00,1,2,1,2,5" for day in (1, 2
 COMMAS = table(HEADER, '2024-01-02,"1,234","1,240","1,230","1,239",500')
 POINTS = table(HEADER.replace(",", ";"), "02.01.2024;3.000;3.018;2.962;2.978;5")
 UNNAMED = table("2024-01-02,1,2,1,2", "2024-01-03,1,2,1,2")
+LARGE = table(HEADER, "2024-01-02,2500000000,2600000000,2400000000,2550000000,5")
 FIVE = ["date", "time", "open", "high", "low", "close"]
 MINUTE = table(HEADER, *minutes("2024-01-02", "11:00", 60))
 
@@ -131,6 +132,9 @@ CASES: dict[str, Case] = {
     "points, decimal": Case(POINTS, mapping="decimal = '.'"),
     "commas, thousands": Case(COMMAS, mapping="thousands = ','"),
     "commas, decimal": Case(COMMAS, mapping="decimal = ','"),
+    "billionths": Case(LARGE, options={"price_scale": 1e-9}),
+    "billionths, mapped": Case(LARGE, mapping="price_scale = 1e-9"),
+    "large prices": Case(LARGE, options={"price_scale": 1}),
     "a wrong date_format": Case(
         GOOD, mapped="date_format = '%d %m'", mapping="date_format = '%Y-%m-%d'"
     ),
@@ -242,6 +246,11 @@ CASES: dict[str, Case] = {
     "no calendar, mapped": Case(GOOD, stated=ANY, mapping="calendar = 'XNYS'"),
     "one moment": Case(table(HEADER, "2024-01-02 15:30:00,1,2,1,2,5"), options={"kind": "daily"}),
     "UTF-16": Case(GOOD.encode("utf-16"), better=GOOD),
+    "another encoding": Case(
+        table(f"{HEADER},name", "2024-01-05,1,2,1,2,5,Nestlé").encode("cp1252"),
+        mapped="encoding = 'utf-8'",
+        mapping="encoding = 'latin-1'",
+    ),
     "Feather of version 1": Case(
         b"FEA1" + b"\0" * 50, "T.feather", better="parquet", better_name="T.parquet"
     ),

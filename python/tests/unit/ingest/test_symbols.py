@@ -18,6 +18,11 @@ NAMES = {
     "FILUSDT-1m-2024-09": "FILUSDT",
     "BTCUSDT-1m-2024-12-31": "BTCUSDT",
     "AAPL_daily": "AAPL",
+    "daily_adjusted_IBM": "IBM",
+    "weekly_adjusted_BRK-B": "BRK-B",
+    "daily_IBM": "IBM",
+    "intraday_5min_IBM": "IBM",
+    "IBM_daily_adjusted": "IBM",
     "TCS.NS": "TCS.NS",
     "TCS.NS_1d": "TCS.NS",
     "NIFTY 50_minute": "NIFTY 50",
@@ -132,3 +137,17 @@ def test_a_column_says_it_better(shop: Shop) -> None:
     assert (report.symbol, report.symbol_from) == (None, None)
     assert shop.rows("daily", "symbol") == [("A",)]
     assert json.dumps(report.columns_missed) == "{}"
+
+
+@pytest.mark.parametrize("end", ["\t", " ", "\u00a0", "\u200b", "\ufeff"], ids=ascii)
+def test_what_cannot_be_seen_makes_no_other_symbol(shop: Shop, end: str) -> None:
+    rows = [f"ACME{end},EQ{end},2024-01-02,1,2,1,2,5", "ACME,EQ,2024-01-03,1,2,1,2,5"]
+    file = shop.csv("x.csv", rows, "symbol,series,date,open,high,low,close,volume")
+    assert shop.deliver(file, calendar="XNSE").symbol_count == 1
+    assert shop.rows("daily", "distinct symbol") == [("ACME",)]
+
+
+def test_blanks_around_a_symbol_that_is_stated_or_named(shop: Shop) -> None:
+    for name, stated in (("x.csv", {"symbol": "ACME\t"}), ("ACME .csv", {"source": "v"})):
+        shop.deliver(shop.csv(name, ["2024-01-02,1,2,1,2,5"]), calendar="XNYS", **stated)
+    assert shop.rows("daily", "distinct symbol") == [("ACME",)]
