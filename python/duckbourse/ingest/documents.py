@@ -255,12 +255,20 @@ def of_arrays(
     wanted = ("open", "high", "low", "close", "volume", "o", "h", "l", "c", "v")
     keys = keys_of(con, shape.place)
     names = [stamp, *(key for key in wanted if key in keys)]
-    counts = ", ".join(
-        f"json_array_length(doc, {quoted(f'{shape.place}.{name}')})" for name in names
-    )
-    [lengths] = con.execute(f"select {counts} from document").fetchall()
-    if len(set(lengths)) > 1:
-        said = ", ".join(f"{name} {length}" for name, length in zip(names, lengths, strict=True))
+    told = con.execute(
+        "select name, json_type(doc, place), json_array_length(doc, place) from document,"
+        f" (select unnest({names}) as name, {quoted(f'{shape.place}.')} || name as place)"
+    ).fetchall()
+    if others := [name for name, kind, _ in told if kind not in ("ARRAY", "NULL")]:
+        raise BadInput(
+            f"{file}: {', '.join(others)} should be an array of as many as {stamp} has",
+            "it is damaged or cut short: copy or download it again",
+        )
+    lengths = {name: length for name, _, length in told}
+    # of what it does not have, such as an index's volume, a vendor gives null or no elements
+    names = [name for name in names if lengths[name] or not lengths[stamp]]
+    if len({lengths[name] for name in names}) > 1:
+        said = ", ".join(f"{name} {lengths[name]}" for name in names)
         raise BadInput(
             f"{file} has arrays of different lengths: {said}",
             "it is damaged or cut short: copy or download it again",

@@ -106,6 +106,25 @@ def test_documents(shop: Shop, document: Any, stated: dict[str, str]) -> None:
     assert report.columns_missed == {}
 
 
+@pytest.mark.parametrize("nothing", [None, []])
+def test_an_array_that_a_vendor_leaves_out(shop: Shop, nothing: list[float] | None) -> None:
+    """Such as the volume of an index; of a bar without a close there is nothing to be had."""
+    whole, stated = DOCUMENTS["TradingView's feeds"]
+    shop.deliver(shop.file("I.json", json.dumps({**whole, "v": nothing})), **stated)
+    assert shop.rows("minute", "open, close, volume", "bar_ts") == [
+        (bar[0], bar[3], None) for bar in BARS
+    ]
+    report = shop.refuse(shop.file("J.json", json.dumps({**whole, "c": nothing})), **stated)
+    assert report.notes[0].startswith("J.json has no close; its columns are ")
+
+
+@pytest.mark.parametrize("other", [5, "no_data", {"a": 1}])
+def test_what_is_no_array_beside_arrays_is_refused(shop: Shop, other: object) -> None:
+    whole, stated = DOCUMENTS["TradingView's feeds"]
+    report = shop.refuse(shop.file("J.json", json.dumps({**whole, "v": other})), **stated)
+    assert report.notes == ("J.json: v should be an array of as many as t has",)
+
+
 def test_binance_is_open_all_day_and_its_stamps_are_openings(shop: Shop) -> None:
     report = shop.deliver(shop.file("ETHUSDT-1m-2024-01.json", json.dumps(KLINES)))
     assert (report.symbol, report.calendar, report.bar_label) == ("ETHUSDT", "ALWAYS", "start")
