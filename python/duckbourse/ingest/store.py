@@ -182,12 +182,18 @@ class RawStore:
         for file in files:
             flush(file)
         last = folder / manifest.relative_to(self.root)
+        folders: dict[Path, None] = {}
         for file in files:
             if file != last:
-                place = self.root / file.relative_to(folder)
+                within = file.relative_to(folder)
+                place = self.root / within
                 place.parent.mkdir(parents=True, exist_ok=True)
                 file.replace(place)
+                folders |= dict.fromkeys(self.root / above for above in within.parents)
+        for changed in folders:
+            flush(changed)
         last.replace(manifest)
+        flush(manifest.parent)
         shutil.rmtree(folder)
 
     def catalog(self, con: duckdb.DuckDBPyConnection) -> list[Delivered]:
@@ -268,9 +274,9 @@ def listed_in(manifests: Iterable[Path]) -> str:
     return f"from parquet_kv_metadata([{files}]) where key::blob::varchar = '{SYMBOLS_KEY}'"
 
 
-def flush(file: Path) -> None:
-    """Wait until a file is on the disk."""
-    handle = os.open(file, os.O_RDONLY)
+def flush(path: Path) -> None:
+    """Wait until a file's content, or a folder's names, are on the disk."""
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

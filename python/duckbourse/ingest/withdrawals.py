@@ -103,4 +103,5 @@ def append(
     write(con, records, passing)
     flush(passing)
     passing.replace(store.root / TABLE / f"{at:%Y%m%dT%H%M%S%f}.parquet")
+    flush(store.root / TABLE)
     return at

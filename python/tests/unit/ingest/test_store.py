@@ -292,6 +292,48 @@ def test_only_one_ingest_writes_at_a_time(shop: Shop) -> None:
     shop.deliver(file, calendar="XNYS")
 
 
+def test_no_power_cut_leaves_a_manifest_without_its_data(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file is there after one if its content and the folder with its name were written out."""
+    with duckdb.connect() as con, shop.store.writing(con):
+        pass
+    written: set[int] = set()
+    named: list[Path] = []
+    fsync, replace = os.fsync, Path.replace
+
+    def flushed(handle: int) -> None:
+        fsync(handle)
+        written.add(os.fstat(handle).st_ino)
+
+    def renamed(self: Path, target: Path) -> None:
+        if target.name != "zz_empty.parquet":
+            assert self.stat().st_ino in written
+            if target.parent.name in ("deliveries", "withdrawals"):
+                whole()
+            named.append(target)
+            # its name is not written yet
+            written.discard(target.parent.stat().st_ino)
+        replace(self, target)
+
+    def whole() -> None:
+        for file in named:
+            for folder in file.relative_to(shop.store.root).parents:
+                assert (shop.store.root / folder).stat().st_ino in written, folder
+
+    monkeypatch.setattr(os, "fsync", flushed)
+    monkeypatch.setattr(Path, "replace", renamed)
+    days = [f"2024-{month:02d}-03,1,2,1,2,5" for month in (1, 2, 3)]
+    first = str(shop.deliver(shop.csv("D.csv", days), calendar="XNYS").delivery)
+    whole()
+    shop.deliver(shop.csv("M.csv", minutes("2024-01-02", "09:30", 390)))
+    whole()
+    with duckdb.connect() as con, shop.store.writing(con):
+        withdraw(con, shop.store, [first], DELIVERED_AT, None)
+    whole()
+    assert len(named) == 3 + 1 + 1 + 1 + 1
+
+
 def test_another_that_ends_meanwhile_takes_nothing_away(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
