@@ -229,8 +229,8 @@ def by_symbol(table: VendorTable, wide: Wide | None) -> VendorTable:
             head=tuple(tuple(row[place] for place in at) for row in table.head),
         )
     # a column that has the name of one of ours is left
-    own = {ROW, Role.SYMBOL.value, *(field.lower() for field in wide.fields)}
-    wide = replace(wide, index=tuple(name for name in wide.index if name.lower() not in own))
+    ours = {ROW, Role.SYMBOL.value, *(field.lower() for field in wide.fields)}
+    wide = replace(wide, index=tuple(name for name in wide.index if name.lower() not in ours))
     columns = {name: table.columns[name] for name in wide.index}
     columns["symbol"] = "VARCHAR"
     for field in wide.fields:
