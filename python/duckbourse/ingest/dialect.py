@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from duckbourse.errors import BadInput, NotBars
 from duckbourse.ingest.columns import LAST_PRICES, NAMES, Role, plain
 from duckbourse.ingest.documents import KLINE
+from duckbourse.ingest.lines import fields_of, lines_in, spanned
 from duckbourse.ingest.options import Options
 from duckbourse.ingest.schema import PRICES
 from duckbourse.ingest.stamps import EPOCH_TEXT
@@ -58,7 +59,7 @@ def dialect(head: str, options: Options, file: str) -> Dialect:
 
     Raise NotBars where it is no table of bars, or BadInput where only a mapping can tell.
     """
-    lines = head.splitlines()[options.skip_lines :]
+    lines = lines_in(head)[options.skip_lines :]
     if "\0" in head:
         raise BadInput(
             f"{file} is no CSV: it holds binary data", "name a CSV, JSON, Parquet or Feather file"
@@ -66,9 +67,10 @@ def dialect(head: str, options: Options, file: str) -> Dialect:
     top = next((place for place, line in enumerate(lines) if line.strip()), None)
     if top is None:
         raise NotBars(f"{file} holds no lines", "delete it, or ask the vendor for it again")
-    first = top if options.names else header_line(lines, top, options)
-    delimiter = options.delimiter or max(DELIMITERS, key=lines[first].count)
-    some = lines[first : first + 50]
+    first, rows_at = (top, top + 1) if options.names else header_line(lines, top, options)
+    delimiter = options.delimiter or max(DELIMITERS, key="".join(lines[first:rows_at]).count)
+    # a name that a spreadsheet wrapped is one
+    some = [" ".join(lines[first:rows_at]), *lines[rows_at : first + 50]]
     body = [next(csv.reader([line], delimiter=delimiter)) for line in some]
     layout = Dialect(
         delimiter,
@@ -79,7 +81,8 @@ def dialect(head: str, options: Options, file: str) -> Dialect:
     )
     if options.names:
         return fitted(layout, body, file)
-    header = [name.strip() for name in body[0]]
+    header = list(distinct([name.strip() for name in body[0]]))
+    layout = replace(layout, rows_at=layout.rows_at + rows_at - first - 1)
     if levels := stacked(body):
         layout = replace(
             layout, names=levels.names, rows_at=layout.rows_at + levels.lines, wide=levels
@@ -99,34 +102,51 @@ def dialect(head: str, options: Options, file: str) -> Dialect:
             f"{file} is no table of bars: it begins with {lines[first][:60]!r}",
             "name a file with a close in it, or say its columns in a mapping",
         )
-    layout = replace(layout, names=distinct(header), rows_at=layout.rows_at + 1, wide=columns)
+    layout = replace(layout, names=tuple(header), rows_at=layout.rows_at + 1, wide=columns)
     return fitted(layout, body[1:], file)
 
 
-def header_line(lines: Sequence[str], top: int, options: Options) -> int:
+def header_line(lines: Sequence[str], top: int, options: Options) -> tuple[int, int]:
     """
-    Return the line that names the columns: the first, or the first below shorter ones of words.
+    Return the line that names the columns, and that below it: the first, or the first below shorter
+    ones of words.
 
-    A line with as many fields is no title but a row, and none is passed over.
+    A line with as many fields is no title but a row, and none is passed over. Names in quotes may
+    be of several lines; then none of these is a header by itself.
     """
     known = KNOWN | {plain(name) for name in options.columns.values()} | set(LAST_PRICES)
+
+    def named(text: str) -> tuple[int, int]:
+        delimiter = options.delimiter or max(DELIMITERS, key=text.count)
+        fields = next(csv.reader([text], delimiter=delimiter), [])
+        filled = sum(bool(field.strip()) for field in fields)
+        return sum(plain(field) in known for field in fields), filled
+
     most = 0
     for place in range(top, min(top + MAX_LINES_ABOVE, len(lines))):
-        delimiter = options.delimiter or max(DELIMITERS, key=lines[place].count)
-        fields = next(csv.reader([lines[place]], delimiter=delimiter), [])
-        filled = sum(bool(field.strip()) for field in fields)
-        if sum(plain(field) in known for field in fields) >= MIN_NAMES and most < filled:
-            return place
+        names, filled = named(lines[place])
+        if names >= MIN_NAMES and most < filled:
+            return place, place + 1
+        for delimiter in [options.delimiter] if options.delimiter else DELIMITERS:
+            if not fields_of(lines[place], delimiter)[1]:
+                continue
+            joined, fields = spanned(lines[place], lines[place + 1 :], delimiter)
+            if (
+                sum(plain(field) in known for field in fields) >= MIN_NAMES
+                and max(named(line)[0] for line in joined) < MIN_NAMES
+            ):
+                return place, place + len(joined)
         most = max(most, filled)
-    return top
+    return top, top + 1
 
 
 def fitted(layout: Dialect, rows: list[list[str]], file: str) -> Dialect:
     """Return the layout with room for a comma at the end of every row, or raise BadInput."""
+    layout = replace(layout, names=distinct(layout.names))
     widths = {len(row) for row in rows if row}
     named = len(layout.names)
     if widths == {named + 1} and all(row[-1] == "" for row in rows if row):
-        layout = replace(layout, names=(*layout.names, "after"))
+        layout = replace(layout, names=distinct([*layout.names, "after"]))
         named += 1
     if not widths or named in widths:
         return replace(layout, rows=tuple(tuple(row) for row in rows if len(row) == named))
@@ -136,14 +156,19 @@ def fitted(layout: Dialect, rows: list[list[str]], file: str) -> Dialect:
     )
 
 
-def distinct(names: list[str]) -> tuple[str, ...]:
-    """Return the names, a number behind those that came before."""
-    seen: dict[str, int] = {}
+def distinct(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the names, a number behind those that came before; no other column has that name."""
+    names = [name or "nameless" for name in names]
+    others = {name.lower() for name in names}
+    seen: set[str] = set()
     result = []
     for name in names:
-        count = seen.get(name.lower(), 0)
-        seen[name.lower()] = count + 1
-        result.append(f"{name}_{count}" if count else name)
+        once, count = name, 1
+        while once.lower() in seen or (count > 1 and once.lower() in others):
+            once = f"{name}_{count}"
+            count += 1
+        seen.add(once.lower())
+        result.append(once)
     return tuple(result)
 
 

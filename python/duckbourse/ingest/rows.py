@@ -27,7 +27,9 @@ from duckbourse.ingest.columns import (
     plain,
     quoted_name,
 )
+from duckbourse.ingest.dialect import KNOWN, MIN_NAMES
 from duckbourse.ingest.identity import CONTRACT, are_codes, place_sql, symbol_sql, trimmed_sql
+from duckbourse.ingest.lines import ESCAPED, TextFile
 from duckbourse.ingest.numbers import (
     WHOLE,
     Marks,
@@ -41,14 +43,18 @@ from duckbourse.ingest.numbers import (
     two_readings,
 )
 from duckbourse.ingest.options import Options
-from duckbourse.ingest.schema import LINE_RULES, NO_NUMBER, PRICES, RULES, Kind
+from duckbourse.ingest.schema import LINE_RULES, NO_NUMBER, OPEN_QUOTE, PRICES, RULES, Kind
 from duckbourse.ingest.stamp_formats import Stamp, further_format, settled_format, stamp_sql
 from duckbourse.ingest.stamps import TYPED_INSTANT, TYPED_LOCAL
-from duckbourse.ingest.tables import VendorTable, reading
+from duckbourse.ingest.tables import VendorTable, forget_rejects, reading
 from duckbourse.ingest.wide import ROW
 from duckbourse.warehouse import quoted
 
 LOOKED_AT = 200
+# The times that Python has too, and a day less at either end for a change of zone.
+DATED = "between timestamp '0001-01-02' and timestamp '9999-12-30'"
+# 20240102.0, where a column of numbers had a gap
+FLOAT_DATE = re.compile(r"\s*(\d{8})\.0+\s*")
 WHOLE_NUMBER = re.compile(r"[-+]?[0-9]+")
 # Whole prices from which on no share, index or currency is quoted: all of them multiples of a
 # hundred thousand, or any. A bitcoin in won is of the first size, and of multiples of a thousand.
@@ -209,8 +215,8 @@ def read_rows(
     at = f"{ROW}" if table.row_column else "rowid + 1"
     rows_table = "vendor_rows"
     relation = f"(select *, rowid + 1 as place, {at} as source_row from vendor_rows)"
-    if rejected:
-        rejected = keep_rejected(con, table)
+    if rejected and table.text:
+        rejected = keep_rejected(con, table.text)
         number_rows(con, at)
         rows_table = relation = "numbered"
     rows = Rows(
@@ -228,6 +234,7 @@ def read_rows(
     if not rows.read:
         raise NotBars(f"{file} has a header and no rows", "ask the vendor for it again")
     if rows.unreadable:
+        refuse_other_header(con, table, rows, options, file)
         rows = replace(rows, first_unreadable=first_unreadable(con, table, rows))
         refuse_unreadable(rows, marks, options, file)
     if not priced:
@@ -318,8 +325,8 @@ def typed(
         settled = True
     marks = marks or Marks()
     while True:
-        for name in ("reject_errors", "reject_scans") if table.recording else ():
-            con.execute(f"drop table if exists {name}")
+        if table.recording:
+            forget_rejects(con)
         con.execute(rows_sql(table, columns, stamp, marks, options, symbol))
         count, stamps, numbers, odd = wrong_counts(con, columns)
         if stamps and stamp.formats and options.date_format is None:
@@ -446,11 +453,11 @@ def rows_sql(
     if any(role in columns for role in CONTRACT):
         fields["vendor_symbol"] = vendors
     fields |= place_sql(words)
-    fields |= {"stamp_text": stamp.text, "stamp": stamp.value}
+    fields |= {"stamp_text": stamp.text, "stamp_value": stamp.value}
     if table.row_column:
         fields[table.row_column] = table.row_column
     if stamp.written is not None:
-        fields["written"] = stamp.written
+        fields["written_value"] = stamp.written
     if Role.BAR_LABEL in columns:
         fields["bar_label"] = f"lower({as_text(table, columns.roles[Role.BAR_LABEL])})"
     for number in columns.numbers:
@@ -461,7 +468,10 @@ def rows_sql(
     passed = [name for name in fields if not name.endswith("_value")]
     # NaN is how some vendors write a missing number; infinity is no price
     finite = [f"case when isfinite({n}_value) then {n}_value end as {n}" for n in columns.numbers]
-    kept = [name for name in passed if not name.endswith("_text")]
+    # nor is it, or a year that no calendar has, a time
+    times = [name for name in ("stamp", "written") if f"{name}_value" in fields]
+    finite += [f"case when stamp_value {DATED} then {name}_value end as {name}" for name in times]
+    kept = [*(name for name in passed if not name.endswith("_text")), *times]
     # no CTEs: DuckDB makes tables of them
     return f"""
         create or replace temp table vendor_rows as
@@ -520,9 +530,14 @@ def scaled_sql(number: str, scale: float) -> str:
 
 
 def as_text(table: VendorTable, column: str) -> str:
-    """Return a column as VARCHAR."""
-    name = quoted_name(column)
-    return name if table.columns[column] == "VARCHAR" else f"{name}::varchar"
+    """Return a column as VARCHAR; a whole number has no point, though a gap made it a float."""
+    name, kind = quoted_name(column), table.columns[column]
+    if kind == "VARCHAR":
+        return name
+    if kind in ("DOUBLE", "FLOAT") or kind.startswith("DECIMAL"):
+        whole = f"try_cast({name} as bigint)"
+        return f"case when {whole} = {name} then {whole}::varchar else {name}::varchar end"
+    return f"{name}::varchar"
 
 
 def stamps_of(
@@ -537,6 +552,9 @@ def stamps_of(
     text = as_text(table, column)
     time = columns.roles.get(Role.TIME)
     sample = first_texts(con, table, column)
+    if any(FLOAT_DATE.fullmatch(stamp) for stamp in sample):
+        text = f"regexp_replace({text}, {quoted(f'^{FLOAT_DATE.pattern}$')}, '\\1')"
+        sample = [FLOAT_DATE.sub(r"\1", stamp) for stamp in sample]
     if time is None:
         return columns, text, sample
     clocks = first_texts(con, table, time)
@@ -561,9 +579,11 @@ def typed_stamp(table: VendorTable, columns: Columns, options: Options) -> Stamp
     if Role.TIME in columns or options.date_format is not None:
         return None
     if kind.startswith("TIMESTAMPTZ") or "WITH TIME ZONE" in kind:
-        return Stamp(TYPED_INSTANT, text, f"timezone('UTC', {quoted_name(name)}::timestamptz)")
+        return Stamp(
+            TYPED_INSTANT, text, f"timezone('UTC', try_cast({quoted_name(name)} as timestamptz))"
+        )
     if kind == "DATE" or kind.startswith("TIMESTAMP"):
-        return Stamp(TYPED_LOCAL, text, f"{quoted_name(name)}::timestamp")
+        return Stamp(TYPED_LOCAL, text, f"try_cast({quoted_name(name)} as timestamp)")
     return None
 
 
@@ -584,20 +604,30 @@ def first_texts(con: duckdb.DuckDBPyConnection, table: VendorTable, column: str)
     ]
 
 
-def keep_rejected(con: duckdb.DuckDBPyConnection, table: VendorTable) -> int:
-    """Keep the lines that are no rows in `rejected`, by their place among the file's records."""
-    rules = " ".join(
-        f"when {quoted(said)} then {quoted(rule)}" for said, rule in LINE_RULES.items()
+def keep_rejected(con: duckdb.DuckDBPyConnection, text: TextFile) -> int:
+    """Keep the lines that are no rows in `rejected`, whole and by their place among the records."""
+    said = dict(
+        con.execute(
+            "select line::bigint, arg_min(error_type::varchar, byte_position) from reject_errors"
+            " group by all"
+        ).fetchall()
     )
+    forget_rejects(con)
+    found = [
+        (
+            record.row - 1,
+            OPEN_QUOTE if record.line in text.broken else LINE_RULES[said[record.place]],
+            record.text.encode(errors=ESCAPED).decode(errors="backslashreplace"),
+        )
+        for record in text.records_at(said)
+    ]
+    columns = [list(column) for column in zip(*found, strict=True)]
     con.execute(
-        "create or replace temp table rejected as select"
-        f" any_value(line)::bigint - {table.lines_before} - 1 as place,"
-        f" any_value(case error_type::varchar {rules} end) as rule, any_value(csv_line) as line"
-        " from reject_errors group by byte_position, line"
+        "create or replace temp table rejected as select unnest($1::bigint[]) as place,"
+        " unnest($2::varchar[]) as rule, unnest($3::varchar[]) as line",
+        columns,
     )
-    con.execute("drop table reject_errors; drop table reject_scans")
-    [(count,)] = con.execute("select count(*) from rejected").fetchall()
-    return int(count)
+    return len(found)
 
 
 def number_rows(con: duckdb.DuckDBPyConnection, at: str) -> None:
@@ -627,10 +657,14 @@ def unreadable_sql(table: VendorTable, rows: Rows) -> str:
     It reads the file again, for there is rarely any.
     """
     rules = " ".join(f"when {code} then {quoted(rule)}" for code, rule in enumerate(RULES))
+    # the columns by name: an alias of the whole row is hidden by a column that has its name
+    fields = ", ".join(f"{quoted(name)}: {quoted_name(name)}" for name in table.columns)
     select = f"""
-        select wrong.source_row, case wrong.rule {rules} end as rule,
-            to_json(texts.vendor)::varchar as content
-        from (select row_number() over () as place, vendor from ({table.rows}) as vendor) as texts
+        select wrong.source_row, case wrong.rule {rules} end as rule, texts.content
+        from (
+            select row_number() over () as place, to_json({{{fields}}})::varchar as content
+            from ({table.rows})
+        ) as texts
         inner join (
             select place, source_row, rule from {rows.relation} where rule is not null
         ) as wrong using (place)
@@ -655,6 +689,38 @@ def first_unreadable(
     return tuple(
         Unreadable(rule, count, row, lines.get(row), content) for rule, count, row, content in found
     )
+
+
+def refuse_other_header(
+    con: duckdb.DuckDBPyConnection, table: VendorTable, rows: Rows, options: Options, file: str
+) -> None:
+    """Raise BadInput where a row among the others names the columns in another order."""
+    if table.text is None or options.names:
+        return
+    names = list(table.columns)
+    before = {role: names.index(name) for role, name in detected(names, {}).items()}
+    # few rows have a name in them, of however many that are unreadable
+    known = ", ".join(map(quoted, sorted(KNOWN)))
+    words = "lambda word: lower(regexp_replace(word, '[^A-Za-z0-9]', '', 'g'))"
+    found = con.execute(
+        f"select source_row, content from ({unreadable_sql(table, rows)})"
+        " where rule in ('unreadable_timestamp', 'no_timestamp') and list_has_any("
+        f"list_transform(json_extract_string(content, '$.*'), {words}), [{known}])"
+        " order by source_row"
+    ).fetchall()
+    for row, content in found:
+        here = [(name or "").strip() for name in json.loads(content).values()]
+        if list(map(plain, here)) == list(map(plain, names)):
+            continue
+        after = {role: here.index(name) for role, name in detected(here, {}).items()}
+        if len(after) < MIN_NAMES or not (set(before.items()) ^ set(after.items())):
+            continue
+        line = table.text.lines_of([row])[row]
+        raise BadInput(
+            f"{file}: line {line:,} names the columns anew and otherwise: {', '.join(here)[:120]}",
+            "move the lines from there on to a file of their own, in another folder under the same"
+            " name, and ingest both",
+        )
 
 
 def refuse_unreadable(rows: Rows, marks: Marks, options: Options, file: str) -> None:

@@ -13,7 +13,7 @@ import codecs
 import gzip
 import re
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -25,13 +25,15 @@ import polars
 from duckbourse.errors import BadInput, ConfigurationError, NotBars, StorageFull
 from duckbourse.ingest.columns import (
     DATE_COLUMN,
+    Role,
     date_in_name,
     is_adjusted_history,
     quoted_name,
 )
-from duckbourse.ingest.dialect import dialect
+from duckbourse.ingest.dialect import Dialect, dialect
 from duckbourse.ingest.documents import document
 from duckbourse.ingest.files import stem
+from duckbourse.ingest.lines import DAMAGED, TextFile, lines_in, mended, unpacking
 from duckbourse.ingest.options import Options
 from duckbourse.ingest.wide import ROW, Wide, flat
 from duckbourse.warehouse import is_full, quoted
@@ -45,34 +47,6 @@ NOT_WESTERN = b"\0\x81\x8d\x8f\x90\x9d\xff"
 
 
 @dataclass(frozen=True)
-class TextFile:
-    """A text file, to look a line up in."""
-
-    path: Path
-    packed: bool
-    rows_at: int
-
-    def lines_of(self, numbers: Iterable[int]) -> dict[int, int]:
-        """Return the line on which each of these rows begins; both count from one."""
-        wanted = set(numbers)
-        found: dict[int, int] = {}
-        row = 0
-        inside = False
-        with gzip.open(self.path) if self.packed else self.path.open("rb") as file:
-            for line, content in enumerate(file, 1):
-                if line <= self.rows_at or (not inside and not content.strip()):
-                    continue
-                if not inside:
-                    row += 1
-                    if row in wanted:
-                        found[row] = line
-                        if len(found) == len(wanted):
-                            break
-                inside ^= content.count(b'"') % 2 == 1
-        return found
-
-
-@dataclass(frozen=True)
 class VendorTable:
     """
     `rows` selects the vendor's columns in the file's order.
@@ -83,8 +57,6 @@ class VendorTable:
     shape: str
     rows: str
     columns: dict[str, str]
-    # how many records of the file precede the first row: a rejected line's number minus this
-    lines_before: int = 0
     # for a text file: the same rows, where lines that are no rows are put into `reject_errors`
     recording: str | None = None
     bar_label: str | None = None
@@ -143,7 +115,7 @@ def vendor_table(
         plain = unpacked(path, file, scratch) if packed else path
         table = from_json(con, plain, file, options, known_at)
     else:
-        table = history(text_table(path, file, text, packed, options))
+        table = history(text_table(con, path, file, scratch, text, packed, options))
     return replace(table, notes=(*notes, *table.notes))
 
 
@@ -152,9 +124,6 @@ def history(table: VendorTable) -> VendorTable:
     if not is_adjusted_history(table.columns):
         return table
     return replace(table, adjusted="for splits and dividends (as yfinance's without Adj Close are)")
-
-
-DAMAGED = "it is damaged or cut short: copy or download it again"
 
 
 def without_wildcards(path: Path, scratch: Path) -> Path:
@@ -237,11 +206,8 @@ def as_utf8(path: Path, file: str, packed: bool, encoding: str, scratch: Path) -
 
 def first_text(path: Path, file: str, packed: bool) -> str:
     """Return the beginning of a text file, or raise BadInput where it is not UTF-8 text."""
-    try:
-        with gzip.open(path) if packed else path.open("rb") as opened:
-            head = opened.read(HEAD_BYTES)
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise BadInput(f"{file} is damaged gzip: {error}", DAMAGED) from error
+    with unpacking(file), gzip.open(path) if packed else path.open("rb") as opened:
+        head = opened.read(HEAD_BYTES)
     if not head:
         raise NotBars(f"{file} is empty: 0 bytes", "delete it, or ask the vendor for it again")
     if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
@@ -253,32 +219,44 @@ def first_text(path: Path, file: str, packed: bool) -> str:
 def unpacked(path: Path, file: str, scratch: Path) -> Path:
     """Return a copy of a gzip file without the gzip."""
     copy = scratch / "unpacked"
-    try:
-        with gzip.open(path) as packed, copy.open("wb") as plain:
-            while block := packed.read(1 << 20):
-                plain.write(block)
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise BadInput(f"{file} is damaged gzip: {error}", DAMAGED) from error
+    with unpacking(file), gzip.open(path) as packed, copy.open("wb") as plain:
+        while block := packed.read(1 << 20):
+            plain.write(block)
     return copy
 
 
-def text_table(path: Path, file: str, head: str, packed: bool, options: Options) -> VendorTable:
-    """Return the table in a delimited text file."""
+def text_table(
+    con: duckdb.DuckDBPyConnection,
+    path: Path,
+    file: str,
+    scratch: Path,
+    head: str,
+    packed: bool,
+    options: Options,
+) -> VendorTable:
+    """Return the table in a delimited text file, of which each line is a row or a rejected one."""
     layout = dialect(head, options, file)
-    columns = ", ".join(f"{quoted(name or 'nameless')}: 'varchar'" for name in layout.names)
-    call = (
-        f"read_csv({quoted(path)}, auto_detect = false, header = false, skip = {layout.rows_at},"
-        f" delim = {quoted(layout.delimiter)}, quote = '\"', escape = '\"',"
-        f" compression = '{'gzip' if packed else 'none'}', columns = {{{columns}}}"
-    )
+    text = TextFile(path, packed, layout.rows_at)
+    call = csv_call(path, layout, packed)
+    with unpacking(file):
+        survey = text.survey()
+        above = lines_in(head)[: layout.rows_at]
+        in_rows = survey.quotes > sum(line.count('"') for line in above)
+        if (
+            survey.mixed
+            or any(line.count('"') % 2 for line in above)
+            or (in_rows and record_count(con, call) != text.line_count())
+        ):
+            copy = scratch / "mended"
+            text = mended(text, copy, layout.delimiter, len(layout.names))
+            call = csv_call(copy, layout, packed=False)
     table = VendorTable(
         shape="text",
         rows=f"select * from {call}, ignore_errors = true)",
         recording=f"select * from {call}, store_rejects = true)",
-        columns=dict.fromkeys((name or "nameless" for name in layout.names), "VARCHAR"),
-        lines_before=layout.rows_at,
+        columns=dict.fromkeys(layout.names, "VARCHAR"),
         head=layout.rows,
-        text=TextFile(path, packed, layout.rows_at),
+        text=text,
         delimiter=layout.delimiter,
         quoted=layout.quoted,
     )
@@ -304,6 +282,32 @@ def dated(table: VendorTable, name: str) -> VendorTable:
     )
 
 
+def csv_call(path: Path, layout: Dialect, packed: bool) -> str:
+    """Return the beginning of the call that reads a text file."""
+    columns = ", ".join(f"{quoted(name)}: 'varchar'" for name in layout.names)
+    return (
+        f"read_csv({quoted(path)}, auto_detect = false, header = false, skip = {layout.rows_at},"
+        f" delim = {quoted(layout.delimiter)}, quote = '\"', escape = '\"',"
+        f" compression = '{'gzip' if packed else 'none'}', columns = {{{columns}}}"
+    )
+
+
+def record_count(con: duckdb.DuckDBPyConnection, call: str) -> int | None:
+    """Return how many records DuckDB finds, rejected ones too, or None where it gives up."""
+    forget_rejects(con)
+    try:
+        [(rows,)] = con.execute(f"select count(*) from {call}, store_rejects = true)").fetchall()
+    except duckdb.InvalidInputException:
+        return None
+    [(rejected,)] = con.execute("select count(distinct line) from reject_errors").fetchall()
+    return int(rows + rejected)
+
+
+def forget_rejects(con: duckdb.DuckDBPyConnection) -> None:
+    """Drop what DuckDB noted of lines that are no rows: it adds to what is there."""
+    con.execute("drop table if exists reject_errors; drop table if exists reject_scans")
+
+
 def by_symbol(table: VendorTable, wide: Wide | None) -> VendorTable:
     """Return the table with a row a symbol where it has columns for each."""
     if wide is None:
@@ -325,6 +329,10 @@ def by_symbol(table: VendorTable, wide: Wide | None) -> VendorTable:
             symbol=symbol,
             head=tuple(tuple(row[place] for place in at) for row in table.head),
         )
+    # a column that has the name of one of ours is left
+    ours = {ROW, Role.SYMBOL.value, *(field.lower() for field in wide.fields)}
+    wide = replace(wide, index=tuple(name for name in wide.index if name.lower() not in ours))
+    columns = {name: table.columns[name] for name in wide.index}
     columns["symbol"] = "VARCHAR"
     for field in wide.fields:
         kinds = {table.columns[own[field]] for own in wide.symbols.values() if field in own}

@@ -373,3 +373,50 @@ def test_the_names_for_a_file_without_a_header_are_its_own(shop: Shop, name: str
     assert shop.rows("minute", "symbol, bar_ts, open, high, low, close, volume") == [
         ("ACME", at.replace(tzinfo=None), 2, 4, 1, 3, 5.5) for at in MINUTES
     ]
+
+
+FAR = {
+    "timestamp": ("timestamp '12024-01-02'", "timestamp '2024-01-{:02d}'"),
+    "date": ("date '12024-01-02'", "date '2024-01-{:02d}'"),
+    "date of no timestamp": ("date '300000-01-02'", "date '2024-01-{:02d}'"),
+    "before Christ": ("date '2024-01-02 (BC)'", "date '2024-01-{:02d}'"),
+    "infinite": ("timestamptz 'infinity'", "timestamptz '2024-01-{:02d}'"),
+    "infinite date": ("date '-infinity'", "date '2024-01-{:02d}'"),
+    "seconds": ("timestamp_s '12024-01-02'", "timestamp_s '2024-01-{:02d}'"),
+}
+
+
+@pytest.mark.parametrize(("far", "near"), FAR.values(), ids=FAR)
+def test_a_typed_date_that_no_calendar_has_costs_its_row(
+    shop: Shop, tmp_path: Path, far: str, near: str
+) -> None:
+    path = tmp_path / "T.parquet"
+    dates = [near.format(day) for day in range(2, 8)]
+    dates.insert(3, far)
+    with duckdb.connect() as con:
+        con.execute(
+            "copy (select date, 1 as open, 2 as high, 1 as low, 2 as close"
+            f" from (select unnest([{', '.join(dates)}]) as date)) to '{path}' (format parquet)"
+        )
+    report = shop.deliver(path, calendar="XNYS")
+    assert (report.rows_read, report.rows_kept) == (7, 6)
+    assert shop.rows("unreadable", "source_row, rule") == [(4, "unreadable_timestamp")]
+
+
+@pytest.mark.parametrize("kind", ["double", "float", "decimal(18, 1)", "varchar"])
+def test_dates_and_codes_that_a_gap_made_floats(shop: Shop, tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "T.parquet"
+    number = kind if kind != "varchar" else "double"
+    with duckdb.connect() as con:
+        con.execute(
+            f"copy (select 500000.0::{kind} as symbol,"
+            f" (20240102.0 + i * 2)::{number}::{kind} as date,"
+            " 1 as open, 2 as high, 1 as low, 2 as close from range(5) as t (i)"
+            f" union all select null, null, 1, 2, 1, 2) to '{path}' (format parquet)"
+        )
+    report = shop.deliver(path, calendar="XNYS")
+    assert (report.rows_kept, report.rows_unreadable) == (5, 1)
+    days = [day for (day,) in shop.rows("daily", "session_date")]
+    assert days == [date(2024, 1, day) for day in (2, 4, 6, 8, 10)]
+    if kind != "varchar":
+        assert shop.rows("daily", "distinct symbol") == [("500000",)]

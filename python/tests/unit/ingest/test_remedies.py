@@ -26,6 +26,7 @@ from duckbourse.ingest import (
     dialect,
     documents,
     files,
+    lines,
     numbers,
     options,
     rows,
@@ -200,6 +201,9 @@ CASES: dict[str, Case] = {
         "T.json",
         options={"epoch": "1980"},
     ),
+    "a second header, in another order": Case(
+        table(GOOD, "date,close,high,low,open,volume", "2024-01-05,2,2,1,1,5"), better=GOOD
+    ),
     "a damaged tar": Case(NOISE[:40], "T.tar.gz", better=archive({"p.csv": GOOD.encode()})),
     "an empty tar": Case(archive({}), "T.tar.gz", better=archive({"p.csv": GOOD.encode()})),
     "a tar without bars": Case(
@@ -330,7 +334,10 @@ def test_paths_and_mappings_that_are_not_there(shop: Shop) -> None:
     assert raised.value.remedy == "check --mapping"
 
 
-MODULES = (dialect, documents, files, numbers, options, rows, run, settle, stamp_formats, tables)
+MODULES = (
+    *(dialect, documents, files, lines, numbers, options, rows, run, settle, stamp_formats),
+    tables,
+)
 ERRORS = ("BadInput", "NotBars", "ConfigurationError", "StorageFull", "UnreadableRows")
 
 
