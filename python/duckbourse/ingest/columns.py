@@ -79,6 +79,12 @@ NAMES: dict[Role, tuple[str, ...]] = {
     Role.CURRENCY: ("currency", "ccy", "curr", "currencycode"),
 }
 
+# The fields of Binance's bars, which have no header.
+KLINE = (
+    *("open_time", "open", "high", "low", "close", "volume", "close_time", "quote_volume"),
+    *("trades", "taker_base_volume", "taker_quote_volume", "ignore"),
+)
+
 # A close by another name, where open, high and low are there too: alone they are of single trades.
 LAST_PRICES = ("price", "last", "lastprice", "ltp")
 

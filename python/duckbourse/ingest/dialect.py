@@ -14,8 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from duckbourse.errors import BadInput, NotBars
-from duckbourse.ingest.columns import LAST_PRICES, NAMES, Role, plain
-from duckbourse.ingest.documents import KLINE
+from duckbourse.ingest.columns import KLINE, LAST_PRICES, NAMES, Role, plain
 from duckbourse.ingest.lines import fields_of, lines_in, spanned
 from duckbourse.ingest.options import Options
 from duckbourse.ingest.schema import PRICES

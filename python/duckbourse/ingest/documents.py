@@ -17,16 +17,12 @@ import duckdb
 
 from duckbourse.errors import BadInput, NotBars
 from duckbourse.ingest.calendars import calendars, closed_days
-from duckbourse.ingest.columns import NAMES, Role, detected, plain, quoted_name
+from duckbourse.ingest.columns import KLINE, NAMES, Role, detected, plain, quoted_name
 from duckbourse.ingest.dialect import distinct
 from duckbourse.ingest.options import Options
 from duckbourse.warehouse import quoted
 
 CANDLE = ("timestamp", "open", "high", "low", "close", "volume", "oi")
-KLINE = (
-    *("open_time", "open", "high", "low", "close", "volume", "close_time", "quote_volume"),
-    *("trades", "taker_base_volume", "taker_quote_volume", "ignore"),
-)
 TURNOVER = (*CANDLE[:6], "turnover")
 KRAKEN = (*CANDLE[:5], "vwap", "volume", "trades")
 # What lists without a vendor's name around them hold, by their length: ccxt's, Binance's.
