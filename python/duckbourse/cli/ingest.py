@@ -36,7 +36,7 @@ def ingest(
         list[Path],
         typer.Argument(
             metavar="PATH...",
-            help="CSV, JSON, Parquet or Feather files, any of them as .gz, drops (.tar.gz), "
+            help="CSV, JSON, Parquet or Feather files, any of them as .gz, drops (.tar.gz, .zip), "
             "or folders of these.",
             show_default=False,
         ),
@@ -57,7 +57,7 @@ def ingest(
     ] = None,
     symbol: Annotated[
         str | None,
-        typer.Option("--symbol", help="Whose bars these are. [a column, else the file's name]"),
+        typer.Option("--symbol", help="Whose bars these are. [the file says it, else its name]"),
     ] = None,
     symbol_prefix: Annotated[
         str | None,
@@ -93,6 +93,15 @@ def ingest(
             "--epoch",
             metavar="1970|1980",
             help="From which year the start_Time of Dhan's first API counts. [told from its days]",
+        ),
+    ] = None,
+    price_scale: Annotated[
+        float | None,
+        typer.Option(
+            "--price-scale",
+            metavar="FACTOR",
+            help="What a price is times this: 1e-9 where it is counted in billionths. [1, or asked "
+            "for]",
         ),
     ] = None,
     max_unreadable_pct: Annotated[
@@ -136,8 +145,9 @@ def ingest(
     Take vendor files into the raw store, from which the build reads.
 
     A mapping's keys are source, symbol, symbol_pattern, symbol_prefix, calendar, timezone,
-    bar_label, kind, columns, names, skip_lines, delimiter, date_format, decimal, thousands,
-    volume_scale, epoch, last_row_wins and max_unreadable_pct; `data/sample/mappings` has some.
+    bar_label, kind, columns, names, skip_lines, encoding, delimiter, date_format, decimal,
+    thousands, volume_scale, price_scale, epoch, last_row_wins and max_unreadable_pct; some are in
+    `data/sample/mappings`.
 
     Series, contract, exchange and currency are part of a symbol: IRFC-N2, NIFTY-25JAN2024-21500CE,
     BSE:INFY. A symbol is of one calendar; `seeds/reference/vendor_symbols.csv` names others apart.
@@ -165,6 +175,7 @@ def ingest(
         bar_label=bar_label,
         kind=kind,
         epoch=epoch,
+        price_scale=price_scale,
         max_unreadable_pct=max_unreadable_pct,
         last_row_wins=last_row_wins or None,
     )
@@ -288,7 +299,11 @@ def print_table(reports: list[Report], total: dict[str, int]) -> None:
 def worth_a_line(report: Report) -> bool:
     """Tell whether a file among many needs a look."""
     return bool(
-        report.error or report.rows_unreadable or report.rows_duplicate or report.rows_revised
+        report.error
+        or report.rows_unreadable
+        or report.rows_duplicate
+        or report.rows_revised
+        or report.overruled_by
     )
 
 
@@ -312,7 +327,9 @@ def print_notes(reports: list[Report]) -> None:
             if report.error:
                 notes.print("[red]✗[/] ", end="")
                 notes.print(f"{report.error}; {report.remedy}", markup=False)
-    if all(report.outcome is Outcome.ALREADY_THERE for report in reports):
+    read = [report for report in reports if report.outcome is not Outcome.SKIPPED]
+    there = [report for report in read if report.outcome is Outcome.ALREADY_THERE]
+    if there and there == read and not any(report.overruled_by for report in there):
         notes.print("nothing has changed: all of it was delivered before")
 
 

@@ -13,7 +13,7 @@ import duckdb
 from duckbourse.errors import BadInput
 from duckbourse.ingest.rows import Rows, unreadable_sql
 from duckbourse.ingest.schema import KEY_TIME, MEASURES, TABLES, Kind
-from duckbourse.ingest.settle import Settled, local_sql
+from duckbourse.ingest.settle import Settled, day_sql, local_sql
 from duckbourse.ingest.stamps import Meaning
 from duckbourse.ingest.store import MAX_LISTED_SYMBOLS, SYMBOLS_KEY, Delivered, RawStore
 from duckbourse.ingest.tables import VendorTable
@@ -98,7 +98,6 @@ def make_bars(
 def bars_sql(rows: Rows, settled: Settled) -> str:
     """Return the selection of what the canonical columns are made of."""
     local = local_sql("stamp", rows, settled.calendar, settled.timezone)
-    meaning = rows.stamp.format.meaning
     if settled.kind is Kind.MINUTE:
         start = local
         if settled.bar_label == "end" and rows.off_minute:
@@ -109,15 +108,8 @@ def bars_sql(rows: Rows, settled: Settled) -> str:
         elif rows.off_minute:
             start = f"date_trunc('minute', {local})"
         times = [f"{start} as bar_ts", f"({start})::date as session_date"]
-    elif meaning is Meaning.OFFSET:
-        # a daily stamp is of the date that is written, whatever its offset
-        times = ["written::date as session_date"]
-    elif meaning is Meaning.INSTANT:
-        # midnight in UTC is how a date without a zone becomes an instant
-        midnight = "stamp = date_trunc('day', stamp)"
-        times = [f"(case when {midnight} then stamp else {local} end)::date as session_date"]
     else:
-        times = ["stamp::date as session_date"]
+        times = [f"{day_sql(rows, settled.calendar, settled.timezone)} as session_date"]
     measures = [
         name if name in rows.columns.numbers else f"null::double as {name}"
         for name in MEASURES[settled.kind]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
 from enum import StrEnum
 
 
@@ -41,7 +42,7 @@ NAMES: dict[Role, tuple[str, ...]] = {
         *("dateandtime", "datetimeutc", "timestamputc", "date", "tradedate", "tradingdate"),
         *("sessiondate", "pricedate", "day", "dtyyyymmdd", "yyyymmdd", "traddt", "bizdt", "dt"),
         *("chtimestamp", "epoch", "unix", "unixtime", "unixtimestamp", "indexlevel0"),
-        *("closetime", "endtime", "date1", "indexdate"),
+        *("windowstart", "tsevent", "closetime", "endtime", "date1", "indexdate"),
     ),
     Role.TIME: ("time", "timeofday", "tm", "hhmmss", "hhmm", "tradetime"),
     Role.OPEN: (
@@ -78,11 +79,25 @@ NAMES: dict[Role, tuple[str, ...]] = {
     Role.CURRENCY: ("currency", "ccy", "curr", "currencycode"),
 }
 
+# The fields of Binance's bars, which have no header.
+KLINE = (
+    *("open_time", "open", "high", "low", "close", "volume", "close_time", "quote_volume"),
+    *("trades", "taker_base_volume", "taker_quote_volume", "ignore"),
+)
+
 # A close by another name, where open, high and low are there too: alone they are of single trades.
 LAST_PRICES = ("price", "last", "lastprice", "ltp")
 
+# Columns of exchanges where they hold codes of such: `Ex` may be a flag of dividends.
+MAY_BE_EXCHANGES = (
+    *("mic", "primaryexchange", "listingexchange", "exchangemic", "miccode", "operatingmic"),
+    *("exchangename", "exchangeid", "exchcode", "exchangeshortname", "ex", "venue", "market"),
+    *("stockexchange", "bourse"),
+)
+
 # What an unused column is called that may be what we miss.
 LOOKS_LIKE = {
+    Role.EXCHANGE: re.compile("^(ex|mic|venue|bourse)$|^(?!.*(time|date|rate|ts$)).*exch"),
     Role.VOLUME: re.compile("vol(?!at)|qty|qnty|quantit|traded|shares|contracts|lots"),
     Role.SYMBOL: re.compile("sym|ticker|scrip|instrument|isin|security|company|asset|pair"),
     Role.TIME: re.compile("time|clock|hour"),
@@ -98,7 +113,10 @@ MONEY = (
 
 # What a column of stamps is called that says itself which end of the bar it names.
 SAYS_LABEL = {
-    "start": ("opentime", "starttime", "barstart", "timeopen", "begin", "begins", "periodstart"),
+    "start": (
+        *("opentime", "starttime", "barstart", "timeopen", "begin", "begins", "periodstart"),
+        *("windowstart", "tsevent"),
+    ),
     "end": ("closetime", "endtime", "barend", "timeclose", "ends", "periodend"),
 }
 
@@ -113,6 +131,11 @@ BHAVCOPIES = (
     {"sccode", "scgroup", "noofshrs", "tradingdate"},
 )
 
+# BSE's older one has no date in it: EQ050124.CSV, of 5 January 2024, does.
+UNDATED = {"sccode", "scgroup", "noofshrs"}
+DATED_NAME = re.compile(r"EQ(?:_ISINCODE_)?(?P<date>\d{6})", re.IGNORECASE)
+DATE_COLUMN = "TRADING_DATE"
+
 # How pandas writes the name of an index that has none.
 NAMELESS = ("", "nameless", "unnamed0", "index", "column0")
 
@@ -126,6 +149,25 @@ def is_bhavcopy(names: Sequence[str]) -> bool:
     """Tell whether these are the columns of a bhavcopy, an exchange's own file of a day."""
     plainly = {plain(name) for name in names}
     return any(plainly >= columns for columns in BHAVCOPIES)
+
+
+def is_adjusted_history(names: Iterable[str]) -> bool:
+    """Tell whether these are yfinance's columns with the prices themselves adjusted."""
+    plainly = {plain(name) for name in names}
+    known = {"dividends", "stocksplits"} <= plainly
+    return known and plainly.isdisjoint(NAMES[Role.ADJUSTED_CLOSE])
+
+
+def date_in_name(names: Sequence[str], stem: str) -> date | None:
+    """Return the date that the name of BSE's older bhavcopy says, None for what has it inside."""
+    plainly = {plain(name) for name in names}
+    found = DATED_NAME.fullmatch(stem)
+    if found is None or not plainly >= UNDATED or plain(DATE_COLUMN) in plainly:
+        return None
+    try:
+        return datetime.strptime(found["date"], "%d%m%y").date()
+    except ValueError:
+        return None
 
 
 def detected(

@@ -8,13 +8,17 @@ takes ten times as long as the reading of a small file.
 from __future__ import annotations
 
 import csv
+import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from duckbourse.errors import BadInput, NotBars
-from duckbourse.ingest.columns import LAST_PRICES, NAMES, Role, plain
+from duckbourse.ingest.columns import KLINE, LAST_PRICES, NAMES, Role, plain
+from duckbourse.ingest.lines import fields_of, lines_in, spanned
 from duckbourse.ingest.options import Options
 from duckbourse.ingest.schema import PRICES
+from duckbourse.ingest.stamps import EPOCH_TEXT
 from duckbourse.ingest.wide import Wide, flat, stacked
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -22,6 +26,12 @@ KNOWN = {name for role, names in NAMES.items() if role is not Role.SYMBOL for na
 # Above a header there may be some lines of words: an address, a title, `sep=;`.
 MAX_LINES_ABOVE = 30
 MIN_NAMES = 3
+# A date with or without a time of day, a count since 1970; a time of day beside a date.
+IS_STAMP = re.compile(
+    rf"(19|20)\d{{2}}[-/.]?[01]\d[-/.]?[0-3]\d([ T].*)?$|\d{{1,2}}[-/. ]\w{{2,9}}[-/. ]\d{{2,4}}"
+    rf"|{EPOCH_TEXT.pattern}$"
+)
+IS_CLOCK = re.compile(r"\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?|\d{4}|\d{6}").fullmatch
 
 
 @dataclass(frozen=True)
@@ -48,7 +58,7 @@ def dialect(head: str, options: Options, file: str) -> Dialect:
 
     Raise NotBars where it is no table of bars, or BadInput where only a mapping can tell.
     """
-    lines = head.splitlines()[options.skip_lines :]
+    lines = lines_in(head)[options.skip_lines :]
     if "\0" in head:
         raise BadInput(
             f"{file} is no CSV: it holds binary data", "name a CSV, JSON, Parquet or Feather file"
@@ -56,9 +66,10 @@ def dialect(head: str, options: Options, file: str) -> Dialect:
     top = next((place for place, line in enumerate(lines) if line.strip()), None)
     if top is None:
         raise NotBars(f"{file} holds no lines", "delete it, or ask the vendor for it again")
-    first = top if options.names else header_line(lines, top, options)
-    delimiter = options.delimiter or max(DELIMITERS, key=lines[first].count)
-    some = lines[first : first + 50]
+    first, rows_at = (top, top + 1) if options.names else header_line(lines, top, options)
+    delimiter = options.delimiter or max(DELIMITERS, key="".join(lines[first:rows_at]).count)
+    # a name that a spreadsheet wrapped is one
+    some = [" ".join(lines[first:rows_at]), *lines[rows_at : first + 50]]
     body = [next(csv.reader([line], delimiter=delimiter)) for line in some]
     layout = Dialect(
         delimiter,
@@ -69,7 +80,8 @@ def dialect(head: str, options: Options, file: str) -> Dialect:
     )
     if options.names:
         return fitted(layout, body, file)
-    header = [name.strip() for name in body[0]]
+    header = list(distinct([name.strip() for name in body[0]]))
+    layout = replace(layout, rows_at=layout.rows_at + rows_at - first - 1)
     if levels := stacked(body):
         layout = replace(
             layout, names=levels.names, rows_at=layout.rows_at + levels.lines, wide=levels
@@ -83,62 +95,89 @@ def dialect(head: str, options: Options, file: str) -> Dialect:
             refusal = BadInput if may_be_bars(body) else NotBars
             raise refusal(
                 f"{file} does not name its columns: it begins with {lines[first][:60]!r}",
-                "name them in a mapping: names = ['date', 'open', 'high', 'low', 'close']",
+                f"name them in a mapping: names = {names_of(body)}",
             )
         raise NotBars(
             f"{file} is no table of bars: it begins with {lines[first][:60]!r}",
             "name a file with a close in it, or say its columns in a mapping",
         )
-    layout = replace(layout, names=distinct(header), rows_at=layout.rows_at + 1, wide=columns)
+    layout = replace(layout, names=tuple(header), rows_at=layout.rows_at + 1, wide=columns)
     return fitted(layout, body[1:], file)
 
 
-def header_line(lines: Sequence[str], top: int, options: Options) -> int:
+def header_line(lines: Sequence[str], top: int, options: Options) -> tuple[int, int]:
     """
-    Return the line that names the columns: the first, or the first below shorter ones of words.
+    Return the line that names the columns, and that below it: the first, or the first below shorter
+    ones of words.
 
-    A line with as many fields is no title but a row, and none is passed over.
+    A line with as many fields is no title but a row, and none is passed over. Names in quotes may
+    be of several lines; then none of these is a header by itself.
     """
     known = KNOWN | {plain(name) for name in options.columns.values()} | set(LAST_PRICES)
+
+    def named(text: str) -> tuple[int, int]:
+        delimiter = options.delimiter or max(DELIMITERS, key=text.count)
+        fields = next(csv.reader([text], delimiter=delimiter), [])
+        filled = sum(bool(field.strip()) for field in fields)
+        return sum(plain(field) in known for field in fields), filled
+
     most = 0
     for place in range(top, min(top + MAX_LINES_ABOVE, len(lines))):
-        delimiter = options.delimiter or max(DELIMITERS, key=lines[place].count)
-        fields = next(csv.reader([lines[place]], delimiter=delimiter), [])
-        filled = sum(bool(field.strip()) for field in fields)
-        if sum(plain(field) in known for field in fields) >= MIN_NAMES and most < filled:
-            return place
+        names, filled = named(lines[place])
+        if names >= MIN_NAMES and most < filled:
+            return place, place + 1
+        for delimiter in [options.delimiter] if options.delimiter else DELIMITERS:
+            if not fields_of(lines[place], delimiter)[1]:
+                continue
+            joined, fields = spanned(lines[place], lines[place + 1 :], delimiter)
+            if (
+                sum(plain(field) in known for field in fields) >= MIN_NAMES
+                and max(named(line)[0] for line in joined) < MIN_NAMES
+            ):
+                return place, place + len(joined)
         most = max(most, filled)
-    return top
+    return top, top + 1
 
 
 def fitted(layout: Dialect, rows: list[list[str]], file: str) -> Dialect:
     """Return the layout with room for a comma at the end of every row, or raise BadInput."""
+    layout = replace(layout, names=distinct(layout.names))
     widths = {len(row) for row in rows if row}
     named = len(layout.names)
     if widths == {named + 1} and all(row[-1] == "" for row in rows if row):
-        layout = replace(layout, names=(*layout.names, "after"))
+        layout = replace(layout, names=distinct([*layout.names, "after"]))
         named += 1
     if not widths or named in widths:
         return replace(layout, rows=tuple(tuple(row) for row in rows if len(row) == named))
     raise BadInput(
         f"{file} names {named} columns and its rows have {max(widths)}",
-        f"name them all in a mapping: names = ['date', 'time', …], skip_lines = {layout.rows_at}",
+        f"name them all in a mapping: names = {names_of(rows)}, skip_lines = {layout.rows_at}",
     )
 
 
-def distinct(names: list[str]) -> tuple[str, ...]:
-    """Return the names, a number behind those that came before."""
-    seen: dict[str, int] = {}
+def distinct(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the names, a number behind those that came before; no other column has that name."""
+    names = [name or "nameless" for name in names]
+    others = {name.lower() for name in names}
+    seen: set[str] = set()
     result = []
     for name in names:
-        count = seen.get(name.lower(), 0)
-        seen[name.lower()] = count + 1
-        result.append(f"{name}_{count}" if count else name)
+        once, count = name, 1
+        while once.lower() in seen or (count > 1 and once.lower() in others):
+            once = f"{name}_{count}"
+            count += 1
+        seen.add(once.lower())
+        result.append(once)
     return tuple(result)
 
 
 def may_be_bars(rows: Sequence[Sequence[str]]) -> bool:
     """Tell whether four columns side by side may be prices, one the highest and one the lowest."""
+    return prices_at(rows) is not None
+
+
+def prices_at(rows: Sequence[Sequence[str]]) -> dict[int, str] | None:
+    """Return which of four columns side by side is which price, or None where none may be."""
     filled = [row for row in rows if any(row)]
     for at in range(max(map(len, filled)) - len(PRICES) + 1):
         fields = [row[at : at + len(PRICES)] for row in filled]
@@ -150,11 +189,43 @@ def may_be_bars(rows: Sequence[Sequence[str]]) -> bool:
         # a row may lack a price
         if 2 * len(bars) >= len(filled) and all(0 < max(bar) <= 10 * min(bar) for bar in bars):
             places = range(len(PRICES))
-            has_high = any(all(bar[place] == max(bar) for bar in bars) for place in places)
-            has_low = any(all(bar[place] == min(bar) for bar in bars) for place in places)
-            if has_high and has_low:
-                return True
-    return False
+            high = {place for place in places if all(bar[place] == max(bar) for bar in bars)}
+            low = {place for place in places if all(bar[place] == min(bar) for bar in bars)}
+            if high and low:
+                # where bars do not move, the usual order
+                top = 1 if 1 in high else min(high)
+                bottom = 2 if 2 in low and top != 2 else min(low - {top}, default=None)
+                if bottom is None:
+                    continue
+                first, last = (at + place for place in places if place not in (top, bottom))
+                return {first: "open", at + top: "high", at + bottom: "low", last: "close"}
+    return None
+
+
+def names_of(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return names for the columns of a file that has none, as many as it has and told by rows."""
+    filled = [[field.strip() for field in row] for row in rows if any(row)]
+    width = Counter(map(len, filled)).most_common(1)[0][0]
+    filled = [row for row in filled if len(row) == width]
+    if width == len(KLINE) and all(EPOCH_TEXT.fullmatch(row[0]) for row in filled):
+        return list(KLINE)
+    prices = prices_at(filled)
+    names = [(prices or {}).get(at, "") for at in range(width)]
+    for at in range(width):
+        column = [row[at] for row in filled]
+        if names[at]:
+            continue
+        if "timestamp" not in names and all(map(IS_STAMP.match, column)):
+            names[at] = "timestamp"
+        elif "timestamp" in names[:at] and "time" not in names and all(map(IS_CLOCK, column)):
+            if at == 1 + names.index("timestamp"):
+                names[at] = "time"
+        elif "symbol" not in names and not any(map(is_number, column)) and all(column):
+            names[at] = "symbol"
+    behind = max(prices) + 1 if prices else width
+    if behind < width and not names[behind]:
+        names[behind] = "volume"
+    return [name or f"column{at}" for at, name in enumerate(names, 1)]
 
 
 def is_number(text: str) -> bool:

@@ -6,8 +6,9 @@ JSON documents: the answers of brokers and exchanges, as tables.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Literal
@@ -16,16 +17,14 @@ import duckdb
 
 from duckbourse.errors import BadInput, NotBars
 from duckbourse.ingest.calendars import calendars, closed_days
-from duckbourse.ingest.columns import Role, plain, quoted_name
+from duckbourse.ingest.columns import KLINE, NAMES, Role, detected, plain, quoted_name
+from duckbourse.ingest.dialect import distinct
 from duckbourse.ingest.options import Options
 from duckbourse.warehouse import quoted
 
 CANDLE = ("timestamp", "open", "high", "low", "close", "volume", "oi")
-KLINE = (
-    *("open_time", "open", "high", "low", "close", "volume", "close_time", "quote_volume"),
-    *("trades", "taker_base_volume", "taker_quote_volume", "ignore"),
-)
 TURNOVER = (*CANDLE[:6], "turnover")
+KRAKEN = (*CANDLE[:5], "vwap", "volume", "trades")
 # What lists without a vendor's name around them hold, by their length: ccxt's, Binance's.
 BY_LENGTH = {6: CANDLE[:6], 12: KLINE}
 # Orders in which others write the same six fields: Coinbase, Bitfinex.
@@ -40,20 +39,29 @@ class Shape:
     """
     One way in which bars lie in a document.
 
-    place       where, as a JSON path
-    form        lists (a list of a bar's fields), arrays (one of each column), records (objects)
+    place       where, as a JSON path; `$.*` is the first object in it that holds some
+    form        lists (a list of a bar's fields), arrays (one of each column), records (objects),
+                dated (objects by their stamps)
     fields      of lists, what they hold; of arrays, what must be there: the stamp first
     beside      a path that must be there as well
     vendor      who writes it so, and with that on which calendar and with which label
+    each        a list for each symbol, by its name
+    inner       of arrays, where below `place` all but the stamps are, and below `adjusted` the
+                closes that are adjusted for dividends too
+    adjusts     whose bars of this shape are adjusted for splits, '' where they need not be
     """
 
     place: str
-    form: Literal["lists", "arrays", "records"]
+    form: Literal["lists", "arrays", "records", "dated"]
     fields: tuple[str, ...] = ()
     beside: str | None = None
     vendor: str | None = None
     calendar: str | None = None
     bar_label: str | None = None
+    each: bool = False
+    inner: str = ""
+    adjusted: str = ""
+    adjusts: str = ""
 
 
 SHAPES = (
@@ -63,16 +71,37 @@ SHAPES = (
     Shape("$.data", "lists", CANDLE[:6], "$.status", "Angel One", "XNSE", "start"),
     Shape("$.data", "lists", CANDLE[:6], "$.code", "OKX", "ALWAYS", "start"),
     Shape("$.result.list", "lists", TURNOVER, "$.retCode", "Bybit", "ALWAYS", "start"),
+    Shape("$.result", "lists", KRAKEN, "$.result.last", "Kraken", "ALWAYS", "start", each=True),
     *(
         Shape(place, "arrays", (stamp, "close"), None, "Dhan", "XNSE", "start")
         for place in ("$.data", "$")
         for stamp in ("timestamp", "start_Time", "start_time")
     ),
+    Shape(
+        *("$.chart.result[0]", "arrays", ("timestamp", "close"), None, "Yahoo", None, "start"),
+        inner=".indicators.quote[0]",
+        adjusted=".indicators.adjclose[0]",
+        adjusts="those of Yahoo's charts are",
+    ),
     # TradingView's data feeds, Finnhub
     Shape("$", "arrays", ("t", "c"), "$.s"),
     Shape("$", "lists"),
-    *(Shape(at, "records") for at in ("$", "$.data", "$.results", "$.values", "$.historical")),
+    Shape("$.bars", "records", (), "$.next_page_token", "Alpaca", None, "start", each=True),
+    Shape("$.bars", "records", (), "$.next_page_token", "Alpaca", None, "start"),
+    Shape("$.bars", "records", each=True),
+    *(
+        Shape(place, "records")
+        for place in ("$", "$.data", "$.results", "$.values", "$.historical", "$.bars")
+    ),
+    # Alpha Vantage's `Time Series (Daily)`; pandas' orient="index"
+    Shape("$.*", "dated"),
+    Shape("$", "dated"),
 )
+
+# Where beside bars it is said whose they are, and under which names.
+ABOUT = ("", '."meta"', '."Meta Data"', '."metadata"', '."meta_data"')
+SAYS_SYMBOL = (*NAMES[Role.SYMBOL][:4], "sym", "stocksymbol", "pair", "instrument")
+STAMP_KEY = r"(\d{4}-\d\d-\d\d([ T].*)?|\d{8}|\d{10}|\d{13})"
 
 # The first of Dhan's two APIs: one program counts from 1970, another from 1980 in India.
 TWO_EPOCHS = ("start_Time", "start_time")
@@ -80,18 +109,23 @@ SECONDS_TO_1980 = 315_532_800
 # Days of which so many were no sessions were none; so few may be the exchange's exceptions.
 MANY_CLOSED, FEW_CLOSED = 0.2, 0.05
 MIN_DAYS = 5
+# Of an object's keys, how many are looked at to learn what it is.
+MOST_KEYS = 20
 
 # What a vendor says went wrong, and by which code; the more exact place first.
 SAID = (
     *("$.errorMessage", "$.remarks.error_message", "$.remarks.errorMessage", "$.errors[0].message"),
     *("$.error.message", "$.chart.error.description", '$."Error Message"', "$.remarks"),
-    *("$.message", "$.msg", "$.error", "$.Note", "$.Information"),
+    *("$.message", "$.msg", "$.error[0]", "$.error", "$.errors[0]", "$.detail"),
+    *("$.Note", "$.Information"),
 )
 CODES = (
     *("$.errorCode", "$.remarks.error_code", "$.remarks.errorCode", "$.errors[0].errorCode"),
     *("$.errorcode", "$.error_code", "$.error_type", "$.code", "$.retCode"),
 )
-SUCCESS = ("", "success", "ok", "true", "none", "null")
+SUCCESS = ("", "success", "ok", "true", "none", "null", "200", "delayed")
+# What says of an error that there is none.
+NO_ERROR = (*SUCCESS, "false", "0")
 
 
 @dataclass(frozen=True)
@@ -102,6 +136,11 @@ class Document:
     rows: str
     columns: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    # whose they are, and where that is said, unless each row says it
+    symbol: str | None = None
+    symbol_from: str = ""
+    # for what their prices are adjusted, and how we know
+    adjusted: str = ""
 
 
 def document(
@@ -112,52 +151,206 @@ def document(
 
     No bar in it is of a day after `known_at`.
     """
-    try:
-        con.execute(
-            "create or replace temp table document as"
-            f" select content::json as doc from read_text({quoted(path)})"
-        )
-    except (duckdb.ConversionException, duckdb.InvalidInputException) as error:
-        message = str(error).split("  Input:")[0].removeprefix("Conversion Error: ")
-        raise BadInput(
-            f"{file} is not JSON: {message.splitlines()[0]}",
-            "it is damaged or cut short: copy or download it again",
-        ) from error
-    for shape in SHAPES:
-        if holds(con, shape):
+    load(con, path, file)
+    for known in SHAPES:
+        shape = placed(con, known)
+        if shape is None:
+            continue
+        if empty(con, shape):
             refuse_failure(con, file)
-            if shape.form == "lists":
-                return of_lists(con, shape, file, options)
-            if shape.form == "arrays":
-                return of_arrays(con, shape, file, options, known_at)
-            return of_records(con, shape)
-    refuse_failure(con, file, no_bars=True)
+        if shape.form == "lists":
+            found = of_lists(con, shape, file, options)
+        elif shape.form == "arrays":
+            found = of_arrays(con, shape, file, options, known_at)
+        else:
+            found = of_records(con, shape)
+        return with_what_is_said(con, found, shape, options)
+    refuse_failure(con, file)
     raise NotBars(
-        f"{file} is JSON of a shape that holds no bars",
-        "give a broker's answer as it came (Kite's {data: {candles: […]}}, Dhan's {open: […], …}), "
-        "a list of records, or a list of lists",
+        f"{file} is JSON of a shape that is not known here: {looks(con)}",
+        "write its bars as a list of objects, [{date: …, open: …, high: …, low: …, close: …,"
+        " volume: …}, …], or as one of the answers that the README names",
     )
 
 
-def holds(con: duckdb.DuckDBPyConnection, shape: Shape) -> bool:
-    """Tell whether a document has bars of this shape."""
-    inner = {"lists": "[0]", "records": "[0]", "arrays": f".{shape.fields[:1] and shape.fields[0]}"}
-    beside = shape.beside or "$"
-    [(outer, first, also)] = con.execute(
-        f"select json_type(doc, {quoted(shape.place)}),"
-        f" json_type(doc, {quoted(shape.place + inner[shape.form])}),"
-        f" json_type(doc, {quoted(beside)}) from document"
-    ).fetchall()
-    if also is None:
+def load(con: duckdb.DuckDBPyConnection, path: Path, file: str) -> None:
+    """Make `document` of a JSON file, or of one with an object or a list in each line."""
+    reason: duckdb.Error
+    try:
+        # some write a mark of the order of bytes before it
+        con.execute(
+            "create or replace temp table content as"
+            f" select ltrim(content, chr(65279)) as content from read_text({quoted(path)})"
+        )
+        con.execute(
+            "create or replace temp table document as select content::json as doc from content"
+        )
+    except (duckdb.ConversionException, duckdb.InvalidInputException) as error:
+        reason = error
+    else:
+        # one line may be a record by itself
+        if is_record(con):
+            con.execute("update document set doc = json_array(doc)")
+        return
+    wrong = None
+    if not isinstance(reason, duckdb.InvalidInputException):
+        [(first, wrong)] = con.execute(
+            "create or replace temp table lines as select row_number() over () as line, text from"
+            " (select unnest(string_split(content, chr(10))) as text from content);"
+            "delete from lines where trim(text, ' \t\r') = '';"
+            "select json_valid(arg_min(text, line)), min(line) filter (where not json_valid(text))"
+            " from lines"
+        ).fetchall()
+        if first and wrong is None:
+            con.execute(
+                "create or replace temp table document as select"
+                " ('[' || string_agg(text, ',' order by line) || ']')::json as doc from lines"
+            )
+            return
+        wrong = wrong if first else None
+    message = str(reason).split("  Input:")[0].removeprefix("Conversion Error: ").splitlines()[0]
+    raise BadInput(
+        f"{file} is not JSON: {f'its line {wrong} is none' if wrong else message}",
+        "it is damaged or cut short: copy or download it again",
+    ) from reason
+
+
+def is_record(con: duckdb.DuckDBPyConnection) -> bool:
+    """Tell whether the document is a bar by itself: one object with a stamp and a close."""
+    keys = keys_of(con, "$")
+    roles = detected(keys, {}) if keys else {}
+    if not {Role.TIMESTAMP, Role.OPEN, Role.CLOSE} <= roles.keys():
         return False
+    return all(
+        kind_of(con, within("$", roles[role])) not in ("ARRAY", "OBJECT", None)
+        for role in (Role.TIMESTAMP, Role.OPEN, Role.CLOSE)
+    )
+
+
+def within(place: str, key: str) -> str:
+    """Return the path to a key of an object."""
+    escaped = key.replace('"', '\\"')
+    return f'{place}."{escaped}"'
+
+
+def kind_of(con: duckdb.DuckDBPyConnection, place: str) -> str | None:
+    """Return the type of what lies at a path of the document, None where nothing does."""
+    [(kind,)] = con.execute(f"select json_type(doc, {quoted(place)}) from document").fetchall()
+    return str(kind) if kind is not None else None
+
+
+def text_of(con: duckdb.DuckDBPyConnection, place: str) -> str:
+    """Return what a document says at a path, '' where it says nothing there."""
+    [(said,)] = con.execute(f"select trim(doc ->> {quoted(place)}) from document").fetchall()
+    return said or ""
+
+
+def looks(con: duckdb.DuckDBPyConnection) -> str:
+    """Return in words what a document is."""
+    kind = kind_of(con, "$")
+    if kind != "OBJECT":
+        return "a list" if kind == "ARRAY" else "a single value"
+    keys = keys_of(con, "$")
+    return "an object of " + ", ".join(keys[:5]) + (", …" if len(keys) > 5 else "")
+
+
+def placed(con: duckdb.DuckDBPyConnection, shape: Shape) -> Shape | None:
+    """Return the shape with the place at which a document has its bars, None where it has none."""
+    if kind_of(con, shape.beside or "$") is None:
+        return None
+    if shape.place.endswith(".*"):
+        top = shape.place.removesuffix(".*")
+        # a document by dates has as many keys as days: none of them holds more of these
+        places = [within(top, key) for key in keys_of(con, top)[:MOST_KEYS]]
+        return next(
+            (replace(shape, place=at) for at in places if holds(con, replace(shape, place=at))),
+            None,
+        )
+    return shape if holds(con, shape) else None
+
+
+def holds(con: duckdb.DuckDBPyConnection, shape: Shape) -> bool:
+    """Tell whether a document has bars of this shape at its place."""
+    outer = kind_of(con, shape.place)
+    element = "ARRAY" if shape.form == "lists" else "OBJECT"
+    if shape.form == "arrays":
+        stamps = kind_of(con, f"{shape.place}.{shape.fields[0]}")
+        wanted = shape.fields[1:]
+        return (
+            outer == "OBJECT"
+            and stamps == "ARRAY"
+            and set(keys_of(con, shape.place + shape.inner)).issuperset(wanted)
+        )
+    if shape.each:
+        return outer == "OBJECT" and any(
+            kind_of(con, f"{within(shape.place, key)}[0]") == element
+            for key in keys_of(con, shape.place)[:MOST_KEYS]
+        )
+    if shape.form == "dated":
+        keys = keys_of(con, shape.place)[:1] if outer == "OBJECT" else []
+        return bool(
+            keys
+            and re.fullmatch(STAMP_KEY, keys[0])
+            and kind_of(con, within(shape.place, keys[0])) == "OBJECT"
+        )
+    first = kind_of(con, f"{shape.place}[0]")
     if shape.form == "lists":
         # a vendor's own answer may hold no bars
         return bool(outer == "ARRAY" and (first == "ARRAY" or (first is None and shape.vendor)))
-    if shape.form == "records":
-        return bool(outer == "ARRAY" and first == "OBJECT")
-    if outer != "OBJECT" or first != "ARRAY":
-        return False
-    return set(keys_of(con, shape.place)).issuperset(shape.fields)
+    return outer == "ARRAY" and first == "OBJECT"
+
+
+def empty(con: duckdb.DuckDBPyConnection, shape: Shape) -> bool:
+    """Tell whether there is room for bars and none in it."""
+    place = f"{shape.place}.{shape.fields[0]}" if shape.form == "arrays" else shape.place
+    return kind_of(con, place) == "ARRAY" and kind_of(con, f"{place}[0]") is None
+
+
+def with_what_is_said(
+    con: duckdb.DuckDBPyConnection, found: Document, shape: Shape, options: Options
+) -> Document:
+    """Return the bars with what a document says beside them: whose they are, and if adjusted."""
+    adjusted = f"for splits ({shape.adjusts})" if shape.adjusts else ""
+    # the objects around the bars, the nearest first
+    parts = shape.place.split(".") if '"' not in shape.place else ["$", ""]
+    around = [".".join(parts[: at + 1]) for at in range(len(parts))][::-1]
+    if shape.form != "arrays":
+        around = around[1:] or ([] if len(parts) > 1 else around)
+    symbol, symbol_from = found.symbol, found.symbol_from
+    try:
+        by_row = Role.SYMBOL in detected(found.columns, options.columns)
+    except KeyError:
+        # said with what else is missing
+        by_row = False
+    for place in around:
+        if kind_of(con, place) != "OBJECT":
+            continue
+        for about in ABOUT:
+            keys = keys_of(con, place + about)
+            if not (symbol or by_row):
+                symbol, symbol_from = said_symbol(con, place + about, keys)
+            if not about and "adjusted" in keys and text_of(con, f"{place}.adjusted") == "true":
+                adjusted = "for splits (it says `adjusted`: true)"
+    return replace(found, symbol=symbol, symbol_from=symbol_from, adjusted=adjusted)
+
+
+def said_symbol(
+    con: duckdb.DuckDBPyConnection, place: str, keys: Sequence[str]
+) -> tuple[str | None, str]:
+    """Return the symbol that an object says, and by which key."""
+    by = {plain(key): key for key in reversed(keys)}
+
+    def said(name: str) -> str:
+        at = within(place, by[name]) if name in by else ""
+        return text_of(con, at) if at and kind_of(con, at) == "VARCHAR" else ""
+
+    for name in SAYS_SYMBOL:
+        if symbol := said(name):
+            return symbol, by[name]
+    # Alpha Vantage's pairs of currencies
+    if said("fromsymbol") and said("tosymbol"):
+        return said("fromsymbol") + said("tosymbol"), f"{by['fromsymbol']} and {by['tosymbol']}"
+    return None, ""
 
 
 def keys_of(con: duckdb.DuckDBPyConnection, place: str) -> list[str]:
@@ -166,31 +359,64 @@ def keys_of(con: duckdb.DuckDBPyConnection, place: str) -> list[str]:
     return list(keys or [])
 
 
-def refuse_failure(con: duckdb.DuckDBPyConnection, file: str, *, no_bars: bool = False) -> None:
-    """Raise BadInput with what the vendor says where the document is its error."""
-    places = ", ".join(f"nullif(trim(doc ->> {quoted(at)}), '')" for at in SAID)
-    codes = ", ".join(f"nullif(trim(doc ->> {quoted(at)}), '')" for at in CODES)
+def refuse_failure(con: duckdb.DuckDBPyConnection, file: str) -> None:
+    """Raise BadInput with what the vendor says where a document without bars is its error."""
+    places, codes = (", ".join(said_sql(at) for at in paths) for paths in (SAID, CODES))
     [(status, said, code, kind)] = con.execute(
         "select lower(coalesce(doc ->> '$.status', doc ->> '$.s', doc ->> '$.success', '')),"
         f" coalesce({places}), coalesce({codes}), json_type(doc) from document"
     ).fetchall()
-    fine = status in SUCCESS
-    if kind != "OBJECT" or (fine and not no_bars):
-        return
-    if fine and (said is None or said.lower() in SUCCESS):
+    if kind != "OBJECT" or (status in SUCCESS and said is None):
         return
     behind = f" ({code})" if code and code != said else ""
     raise BadInput(f"{file} is a vendor's error: {said or status}{behind}", "ask the vendor again")
 
 
-def listed(place: str) -> str:
-    """Return the selection of the elements of a list as `bar`."""
-    return f"select unnest(from_json(doc -> {quoted(place)}, '[\"json\"]')) as bar from document"
+def said_sql(at: str) -> str:
+    """Return what is said at a path, null where it is that all went well, a list or an object."""
+    text = f"trim(doc ->> {quoted(at)})"
+    none = ", ".join(map(quoted, NO_ERROR))
+    return (
+        f"case when json_type(doc, {quoted(at)}) not in ('ARRAY', 'OBJECT')"
+        f" and lower({text}) not in ({none}) then {text} end"
+    )
+
+
+def listed(shape: Shape, symbols: Sequence[str] = ()) -> str:
+    """Return the selection of the elements of a list as `bar`, `said` is what stands before it."""
+    if not symbols and shape.form != "dated":
+        return (
+            f"select null::varchar as said, unnest(from_json(doc -> {quoted(shape.place)},"
+            " '[\"json\"]')) as bar from document"
+        )
+    # a map keeps the order of the document
+    entries = (
+        f"select unnest(map_entries(from_json(doc -> {quoted(shape.place)},"
+        " '\"map(varchar, json)\"'))) as entry from document"
+    )
+    if shape.form == "dated":
+        return f"select entry.key as said, entry.value as bar from ({entries})"
+    return (
+        "select entry.key as said, unnest(from_json(entry.value, '[\"json\"]')) as bar"
+        f" from ({entries}) where json_type(entry.value) = 'ARRAY'"
+    )
+
+
+def symbols_of(con: duckdb.DuckDBPyConnection, shape: Shape) -> list[str]:
+    """Return of which symbols a document has a list each."""
+    if not shape.each:
+        return []
+    return [
+        key
+        for key in keys_of(con, shape.place)
+        if kind_of(con, within(shape.place, key)) == "ARRAY"
+    ]
 
 
 def of_lists(con: duckdb.DuckDBPyConnection, shape: Shape, file: str, options: Options) -> Document:
     """Return lists of a bar's fields, which have no names but their places."""
-    bars = listed(shape.place)
+    symbols = symbols_of(con, shape)
+    bars = listed(shape, symbols)
     [(width,)] = con.execute(
         f"select max(json_array_length(bar)) from ({bars}) where json_type(bar) = 'ARRAY'"
     ).fetchall()
@@ -211,7 +437,21 @@ def of_lists(con: duckdb.DuckDBPyConnection, shape: Shape, file: str, options: O
         elif not shape.vendor and names == KLINE:
             shape = Shape(shape.place, "lists", names, None, "Binance", "ALWAYS", "start")
     fields = ", ".join(f"bar ->> {at} as {quoted_name(name)}" for at, name in enumerate(names))
-    return Document(shape, f"select {fields} from ({bars})", tuple(names))
+    return of_symbols(shape, fields, bars, tuple(names), symbols)
+
+
+def of_symbols(
+    shape: Shape, fields: str, bars: str, names: tuple[str, ...], symbols: Sequence[str]
+) -> Document:
+    """Return bars with their symbol in each row where the document has a list for each of many."""
+    if len(symbols) > 1:
+        return Document(
+            shape, f"select said as symbol, {fields} from ({bars})", (Role.SYMBOL.value, *names)
+        )
+    rows = f"select {fields} from ({bars})"
+    if symbols:
+        return Document(shape, rows, names, (), symbols[0], f"key in {shape.place[2:]}")
+    return Document(shape, rows, names)
 
 
 def check_order(con: duckdb.DuckDBPyConnection, bars: str, names: Sequence[str], file: str) -> None:
@@ -253,30 +493,35 @@ def of_arrays(
     """Return arrays, one for each column."""
     stamp = shape.fields[0]
     wanted = ("open", "high", "low", "close", "volume", "o", "h", "l", "c", "v")
-    keys = keys_of(con, shape.place)
-    names = [stamp, *(key for key in wanted if key in keys)]
+    own = set(keys_of(con, shape.place + shape.inner))
+    places = {stamp: f"{shape.place}.{stamp}"}
+    places |= {key: f"{shape.place}{shape.inner}.{key}" for key in wanted if key in own}
+    if shape.adjusted and "adjclose" in keys_of(con, shape.place + shape.adjusted):
+        places["adjclose"] = f"{shape.place}{shape.adjusted}.adjclose"
     told = con.execute(
-        "select name, json_type(doc, place), json_array_length(doc, place) from document,"
-        f" (select unnest({names}) as name, {quoted(f'{shape.place}.')} || name as place)"
+        "select place, json_type(doc, place), json_array_length(doc, place) from document,"
+        f" (select unnest({list(places.values())}) as place)"
     ).fetchall()
-    if others := [name for name, kind, _ in told if kind not in ("ARRAY", "NULL")]:
+    kinds = {place: kind for place, kind, _ in told}
+    if others := [name for name in places if kinds[places[name]] not in ("ARRAY", "NULL")]:
         raise BadInput(
             f"{file}: {', '.join(others)} should be an array of as many as {stamp} has",
             "it is damaged or cut short: copy or download it again",
         )
-    lengths = {name: length for name, _, length in told}
+    counts = {place: length for place, _, length in told}
+    lengths = {name: counts[place] for name, place in places.items()}
     # of what it does not have, such as an index's volume, a vendor gives null or no elements
-    names = [name for name in names if lengths[name] or not lengths[stamp]]
-    if len({lengths[name] for name in names}) > 1:
-        said = ", ".join(f"{name} {lengths[name]}" for name in names)
+    places = {name: places[name] for name in places if lengths[name] or not lengths[stamp]}
+    if len({lengths[name] for name in places}) > 1:
+        said = ", ".join(f"{name} {lengths[name]}" for name in places)
         raise BadInput(
             f"{file} has arrays of different lengths: {said}",
             "it is damaged or cut short: copy or download it again",
         )
     fields = ", ".join(
-        f"unnest(from_json(doc -> {quoted(f'{shape.place}.{name}')}, '[\"varchar\"]'))"
+        f"unnest(from_json(doc -> {quoted(place)}, '[\"varchar\"]'))"
         f" as {quoted_name(Role.TIMESTAMP if name == stamp else name)}"
-        for name in names
+        for name, place in places.items()
     )
     rows = f"select {fields} from document"
     notes: tuple[str, ...] = ()
@@ -288,7 +533,11 @@ def of_arrays(
                 f"select * replace ((try_cast(timestamp as double)::bigint + {SECONDS_TO_1980})"
                 f"::varchar as timestamp) from ({rows})"
             )
-    return Document(shape, rows, (Role.TIMESTAMP.value, *names[1:]), notes)
+    if shape.inner:
+        # a day without a trade is there without anything
+        any_of = " or ".join(f"{quoted_name(name)} is not null" for name in list(places)[1:])
+        rows = f"select * from ({rows}) where {any_of}"
+    return Document(shape, rows, (Role.TIMESTAMP.value, *list(places)[1:]), notes)
 
 
 def counted_from(
@@ -339,25 +588,29 @@ def span(days: Sequence[date]) -> str:
 
 
 def of_records(con: duckdb.DuckDBPyConnection, shape: Shape) -> Document:
-    """Return a list of objects, whose keys are the columns."""
-    bars = listed(shape.place)
+    """Return a list of objects, whose keys are the columns, or objects by their stamps."""
+    symbols = symbols_of(con, shape)
+    bars = listed(shape, symbols)
     found = con.execute(
         f"select distinct unnest(json_keys(bar)) as name from (select bar from ({bars}) limit 100)"
         " order by name"
     ).fetchall()
-    names = [name for (name,) in found]
-    keys = {name: '$."' + name.replace('"', '\\"') + '"' for name in names}
+    keys = [name for (name,) in found]
+    names = distinct([called(key, keys) for key in keys])
     fields = ", ".join(
-        f"json_extract_string(bar, {quoted(keys[name])}) as {quoted_name(called(name, names))}"
-        for name in names
+        f"json_extract_string(bar, {quoted(within('$', key))}) as {quoted_name(name)}"
+        for key, name in zip(keys, names, strict=True)
     )
-    return Document(
-        shape, f"select {fields} from ({bars})", tuple(called(name, names) for name in names)
-    )
+    if shape.form == "dated":
+        rows = f"select said as timestamp, {fields} from ({bars})"
+        return Document(shape, rows, (Role.TIMESTAMP.value, *names))
+    return of_symbols(shape, fields, bars, names, symbols)
 
 
 def called(name: str, names: Sequence[str]) -> str:
-    """Return the name of a record's column: `t` is a timestamp where nothing else is."""
+    """Return the name of a record's column: `t` is a timestamp where nothing else is, `T` not."""
     others = {plain(other) for other in names}
     short = {"o", "h", "l", "c"} <= others and not others & {"timestamp", "date", "datetime"}
+    if short and name in ("T", "S") and name.lower() + "ymbol" not in others and "t" in names:
+        return Role.SYMBOL.value
     return Role.TIMESTAMP.value if name == "t" and short else name

@@ -1,31 +1,44 @@
-"""The files of a command: folders are walked, drops (tar.gz) opened, each member a delivery."""
+"""The files of a command: folders are walked, drops (tar, zip) opened, each member a delivery."""
 
 from __future__ import annotations
 
 import gzip
-import shutil
+import lzma
+import stat
 import tarfile
+import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from duckbourse.errors import BadInput
 
-ARCHIVES = (".tar.gz", ".tgz", ".tar")
+ARCHIVES = (".tar.gz", ".tgz", ".tar", ".zip")
 # What is taken from a folder. A file that is named itself is taken whatever it is called.
 SUFFIXES = (".csv", ".txt", ".tsv", ".json", ".parquet", ".pq", ".feather", ".arrow", ".ipc")
 DAMAGED = "it is damaged or cut short: copy or download it again"
+# What an archive may unpack to in all: no prices are packed as tight, and little harms nobody.
+MOST_TIMES, ANYHOW_BYTES = 200, 1 << 28
+MOST_MEMBERS = 100_000
+BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
 class Found:
-    """A file to look at, and what to call it in reports; `weight` is its part in the progress."""
+    """
+    A file to look at, and what to call it in reports; `weight` is its part in the progress.
+
+    One that is `left` unread, and why, has no content.
+    """
 
     path: Path
     name: str
     weight: int
     in_archive: bool = False
+    left: str = ""
 
     @property
     def stem(self) -> str:
@@ -47,56 +60,157 @@ def is_archive(path: Path) -> bool:
     return path.name.lower().endswith(ARCHIVES)
 
 
-def walked(paths: list[Path]) -> tuple[list[Path], dict[Path, BadInput]]:
-    """Return the files of these paths, each once and in order, and what is wrong with the rest."""
+@dataclass(frozen=True)
+class Walked:
+    """The files of some paths, each once and in order; those left unread, and what is wrong."""
+
+    files: list[Path]
+    left: dict[Path, str]
+    wrong: dict[Path, BadInput]
+
+
+def walked(paths: list[Path]) -> Walked:
+    """Return the files of these paths; of a folder those that may be market data by their names."""
     files: dict[Path, None] = {}
+    left: dict[Path, str] = {}
     wrong: dict[Path, BadInput] = {}
     for path in paths:
         if path.is_dir():
-            inside = sorted(file for file in path.rglob("*") if is_taken(file, path))
-            if not inside:
+            inside = sorted(file for file in path.rglob("*") if is_shown(file, path))
+            taken = [file for file in inside if is_taken(file)]
+            if not taken:
                 wrong[path] = BadInput(
                     f"{path} holds no market data",
-                    f"put files there that end in {', '.join(SUFFIXES)}, .gz or .tar.gz",
+                    f"put files there that end in {', '.join(SUFFIXES)}, .gz, .tar.gz or .zip",
                 )
-            files |= dict.fromkeys(inside)
+            files |= dict.fromkeys(taken)
+            left |= {file: why_left(file.name) for file in inside if not is_taken(file)}
         elif path.is_file():
             files[path] = None
         elif path.exists():
             wrong[path] = BadInput(f"{path} is neither a file nor a folder", "name a file")
         else:
             wrong[path] = BadInput(f"{path} is not there", "check the path")
-    return list(files), wrong
+    return Walked(
+        list(files), {file: why for file, why in left.items() if file not in files}, wrong
+    )
 
 
-def is_taken(file: Path, folder: Path) -> bool:
-    """Tell whether a file of a folder is market data by its name; hidden ones are not."""
-    if any(part.startswith(".") for part in file.relative_to(folder).parts) or not file.is_file():
-        return False
-    name = file.name.lower().removesuffix(".gz")
-    return is_archive(file) or name.endswith(SUFFIXES)
+def is_shown(file: Path, folder: Path) -> bool:
+    """Tell whether something in a folder is a file that is not hidden."""
+    hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
+    return not hidden and file.is_file()
+
+
+def is_taken(file: Path) -> bool:
+    """Tell whether a file of a folder is market data by its name."""
+    return is_archive(file) or file.name.lower().removesuffix(".gz").endswith(SUFFIXES)
+
+
+def why_left(name: str) -> str:
+    """Return why a file is not read: what its name ends in."""
+    suffix = Path(name.lower().removesuffix(".gz")).suffix
+    ends = f"its name ends in {suffix}, not in" if suffix else "its name does not end in"
+    return f"not read: {ends} {', '.join(SUFFIXES)}, .tar.gz or .zip"
+
+
+@dataclass(frozen=True)
+class Member:
+    """A file in an archive: its name, without folders, and a stream of what it holds."""
+
+    name: str
+    stream: IO[bytes]
 
 
 def members(archive: Path, scratch: Path) -> Iterator[Found]:
-    """Yield the files of an archive, each a copy that is gone when the next one is asked for."""
+    """
+    Yield the files of an archive, each a copy that is gone when the next one is asked for.
+
+    Raise BadInput where it is damaged, or holds more than a bound.
+    """
     copy = scratch / "member"
     weight = archive.stat().st_size
+    room = max(ANYHOW_BYTES, MOST_TIMES * weight)
     count = 0
     try:
-        with tarfile.open(archive) as opened:
+        opened = in_zip(archive) if archive.name.lower().endswith(".zip") else in_tar(archive)
+        with closing(opened):
             for member in opened:
-                packed = opened.extractfile(member) if member.isfile() else None
-                if packed is None or Path(member.name).name.startswith("."):
-                    continue
-                with packed, copy.open("wb") as file:
-                    shutil.copyfileobj(packed, file, 1 << 20)
                 count += 1
-                name = f"{archive.name}/{Path(member.name).name}"
-                yield Found(copy, name, weight if count == 1 else 0, in_archive=True)
-    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
-        said = str(error).splitlines()[0].rstrip(":")
+                if count > MOST_MEMBERS:
+                    raise BadInput(f"{archive.name} holds more than {MOST_MEMBERS:,} files", UNPACK)
+                name = f"{archive.name}/{member.name}"
+                share = weight if count == 1 else 0
+                suffix = Path(member.name).suffix
+                if suffix and not is_taken(Path(member.name)):
+                    yield Found(copy, name, share, in_archive=True, left=why_left(member.name))
+                    continue
+                if is_archive(Path(member.name)):
+                    why = "not read: an archive in an archive; unpack the outer one"
+                    yield Found(copy, name, share, in_archive=True, left=why)
+                    continue
+                with copy.open("wb") as file:
+                    while block := member.stream.read(BLOCK):
+                        room -= len(block)
+                        if room < 0:
+                            raise BadInput(
+                                f"{archive.name} unpacks to more than {MOST_TIMES} times its size",
+                                UNPACK,
+                            )
+                        file.write(block)
+                yield Found(copy, name, share, in_archive=True)
+    except DAMAGES as error:
+        said = (str(error).splitlines() or [type(error).__name__])[0].rstrip(":")
         raise BadInput(f"{archive.name} is a damaged archive: {said}", DAMAGED) from error
     finally:
         copy.unlink(missing_ok=True)
     if not count:
         raise BadInput(f"{archive.name} is an archive without files", DAMAGED)
+
+
+UNPACK = "if you trust it, unpack it and name the files themselves"
+DAMAGES = (
+    *(tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError),
+    *(gzip.BadGzipFile,),
+)
+
+
+def plain_name(name: str) -> str:
+    """Return the name of a member without folders, of either kind, and on one line."""
+    last = name.replace("\\", "/").rsplit("/", 1)[-1]
+    return "".join(letter if letter.isprintable() else "?" for letter in last)
+
+
+def in_tar(archive: Path) -> Generator[Member, None, None]:
+    """Yield the files in a tar archive that are not hidden."""
+    with tarfile.open(archive) as opened:
+        for entry in opened:
+            packed = opened.extractfile(entry) if entry.isfile() else None
+            name = plain_name(entry.name)
+            if packed is None or name.startswith("."):
+                continue
+            with packed:
+                yield Member(name, packed)
+
+
+def in_zip(archive: Path) -> Generator[Member, None, None]:
+    """Yield the files in a zip archive that are not hidden."""
+    with zipfile.ZipFile(archive) as opened:
+        for entry in opened.infolist():
+            name = plain_name(entry.filename)
+            is_link = stat.S_ISLNK(entry.external_attr >> 16)
+            if entry.is_dir() or is_link or not name or name.startswith("."):
+                continue
+            if entry.flag_bits & 1:
+                raise BadInput(
+                    f"{archive.name} is encrypted", "unpack it and name the files themselves"
+                )
+            try:
+                packed = opened.open(entry)
+            except NotImplementedError as error:
+                raise BadInput(
+                    f"{archive.name} is packed in a way that is not known here: {error}",
+                    "unpack it and name the files themselves",
+                ) from error
+            with packed:
+                yield Member(name, packed)

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import duckdb
@@ -56,9 +56,65 @@ CALENDAR_OF |= dict.fromkeys(BSE, "XNSE")
 LETTERS = {"XNSE": "N", "XNYS": "ANPQVZ"}
 OWN_CURRENCY = {"XNSE": "INR", "XNYS": "USD"}
 
+# Other exchanges: their names and codes, and what stands behind a symbol of theirs and a point
+# (at Yahoo, Reuters, Alpha Vantage, Stooq, EODHD).
+ELSEWHERE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "London": (("LSE", "XLON", "LON", "LSEETF", "LSEIOB"), ("L", "IL", "LON", "LSE", "UK")),
+    "Frankfurt": (
+        ("XETRA", "XETR", "IBIS", "FRA", "XFRA", "FWB", "GETTEX", "XSTU", "XMUN"),
+        ("DE", "DEX", "FRK", "XETRA", "SG", "MU", "BE", "DU", "HM", "HA"),
+    ),
+    "Paris": (("EPA", "XPAR", "ENEXTPAR", "SBF"), ("PA", "PAR")),
+    "Amsterdam": (("XAMS", "AEB", "ENEXTAMS"), ("AS", "AMS")),
+    "Brussels": (("EBR", "XBRU"), ("BR", "BRU")),
+    "Lisbon": (("ELI", "XLIS"), ("LS", "LIS")),
+    "Milan": (("XMIL", "MTAA", "BVME", "BIT"), ("MI", "MIL")),
+    "Madrid": (("BME", "XMAD"), ("MC",)),
+    "Zurich": (("EBS", "XSWX", "SWX", "XVTX"), ("SW", "VX")),
+    "Vienna": (("WBAG", "XWBO"), ("VI",)),
+    "Stockholm": (("STO", "XSTO", "SFB"), ("ST",)),
+    "Copenhagen": (("CPH", "XCSE"), ("CO",)),
+    "Helsinki": (("XHEL",), ("HE",)),
+    "Oslo": (("OSE", "XOSL"), ("OL",)),
+    "Warsaw": (("GPW", "WSE", "XWAR"), ("WA", "PL")),
+    "Athens": (("ATHEX", "XATH"), ("AT",)),
+    "Istanbul": (("BIST", "XIST"), ("IS",)),
+    "Dublin": (("XDUB",), ("IR",)),
+    "Toronto": (("TSX", "XTSE", "TSXV", "XTSX", "NEO", "XCNQ"), ("TO", "TRT", "TRV", "NE")),
+    "Tokyo": (("TYO", "XTKS", "TSE", "TSEJ", "JPX", "XJPX"), ("T", "JP", "TYO")),
+    "Hong Kong": (("HKEX", "HKG", "XHKG", "SEHK"), ("HK", "HKG")),
+    "Shanghai": (("SSE", "XSHG", "SHA", "SHSE"), ("SS", "SHH", "SH")),
+    "Shenzhen": (("SZSE", "XSHE", "SHE"), ("SZ", "SHZ")),
+    "Seoul": (("KRX", "XKRX", "KSE", "KOSPI", "KOSDAQ", "XKOS"), ("KS", "KQ", "KO")),
+    "Taipei": (("TWSE", "XTAI", "TPEX", "ROCO"), ("TW", "TWO")),
+    "Singapore": (("SGX", "XSES", "SES"), ("SI",)),
+    "Kuala Lumpur": (("KLSE", "XKLS", "MYX"), ("KL",)),
+    "Jakarta": (("IDX", "XIDX"), ("JK",)),
+    "Bangkok": (("XBKK",), ("BK",)),
+    "Sydney": (("ASX", "XASX"), ("AX", "AU")),
+    "Wellington": (("NZX", "NZE", "XNZE"), ("NZ",)),
+    "Johannesburg": (("JSE", "XJSE"), ("JO",)),
+    "Tel Aviv": (("TASE", "XTAE"), ("TA",)),
+    "Riyadh": (("TADAWUL", "XSAU"), ("SR", "SAU")),
+    "São Paulo": (("BVMF", "B3", "BOVESPA"), ("SA", "SAO")),
+    "Mexico": (("BMV", "XMEX"), ("MX",)),
+}
+CODES = {*CALENDAR_OF, *(word for words, _ in ELSEWHERE.values() for word in words)}
+# What a suffix says: a calendar of ours and the exchange, or an exchange elsewhere. One letter more
+# behind a point is a class of a share (BRK.B), but for these; F and V mean other things at Stooq.
+SUFFIXES: dict[str, tuple[str | None, str]] = {
+    suffix: (None, place) for place, (_, suffixes) in ELSEWHERE.items() for suffix in suffixes
+}
+SUFFIXES |= dict.fromkeys(("NS", "NSE", "NSI"), ("XNSE", "NSE"))
+SUFFIXES |= dict.fromkeys(("BO", "BSE", "BOM"), ("XNSE", "BSE"))
+SUFFIXES |= dict.fromkeys(("US", "OQ", "NYSE", "NASDAQ"), ("XNYS", "the United States"))
+SUFFIXED = re.compile(r"(?:.*:)?[A-Z0-9&^_-]+\.(?P<suffix>[A-Z]{1,6})", re.IGNORECASE)
+
 # Types of instruments: a company's name in that column is neither.
 CASH = "STK|EQ|EQUITY|STOCK|SHARE|INDEX|ETF|BOND"
 DERIVATIVE = "STF|STO|IDF|IDO|CE|PE|(FUT|OPT)(STK|IDX|CUR|COM|IVX|IRC|IRT|FUT)?|FUTURE|OPTION"
+# White space, and marks of no width, as they come from web pages and terminals.
+UNSEEN = " \t\r\n\v\f\u00a0\u2007\u202f\u200b\u200e\u200f\u2060\ufeff"
 EXPIRIES = ("%d-%b-%Y", "%d%b%Y", "%d %b %Y", "%Y%m%d")
 
 
@@ -78,7 +134,7 @@ def symbol_sql(symbol: str, words: Mapping[Role, str]) -> str:
 
 def series_sql(words: Mapping[Role, str]) -> str:
     """Return `-N2` for a series, nothing for EQ and for the groups that BSE writes there."""
-    series = f"upper(trim({words[Role.SERIES]}))"
+    series = f"upper({trimmed_sql(words[Role.SERIES])})"
     plain = f"{series} is null or regexp_full_match({series}, '(EQ|-)?')"
     if Role.EXCHANGE in words:
         plain += f" or regexp_full_match({word_sql(words[Role.EXCHANGE])}, {quoted('|'.join(BSE))})"
@@ -121,7 +177,13 @@ def said_sql(text: str | None) -> str:
     if text is None:
         return "null::varchar"
     missing = quoted("|".join(map(re.escape, NO_NUMBER)))
-    return f"case when not regexp_full_match(trim({text}), {missing}, 'i') then trim({text}) end"
+    bare = trimmed_sql(text)
+    return f"case when not regexp_full_match({bare}, {missing}, 'i') then {bare} end"
+
+
+def trimmed_sql(text: str) -> str:
+    """Return a text without what cannot be seen at its ends: blanks of any kind, a tab."""
+    return f"trim({text}, {quoted(UNSEEN)})"
 
 
 def word_sql(text: str) -> str:
@@ -141,6 +203,36 @@ def place_sql(words: Mapping[Role, str]) -> dict[str, str]:
 def plain_word(exchange: str) -> str:
     """Return the word of an exchange as `OWN` has it."""
     return re.sub("[^A-Z0-9]", "", exchange)
+
+
+def are_codes(texts: Sequence[str]) -> bool:
+    """Tell whether these are all codes of exchanges, and not flags or names of something else."""
+    words = {plain_word(text.upper()) for text in texts}
+    return bool(words) and words <= CODES
+
+
+def suffixed_elsewhere(symbols: Iterable[str], calendar: str) -> list[str]:
+    """Return what to report of symbols whose suffix is of an exchange of another calendar."""
+    found: dict[str, list[str]] = {}
+    for symbol in sorted(symbols):
+        match = SUFFIXED.fullmatch(symbol)
+        suffix = match["suffix"].upper() if match else ""
+        if suffix in SUFFIXES and SUFFIXES[suffix][0] != calendar:
+            found.setdefault(suffix, []).append(symbol)
+    notes = []
+    for suffix, named in found.items():
+        own, place = SUFFIXES[suffix]
+        others = f" and {len(named) - 1:,} more {'is' if len(named) == 2 else 'are'}"
+        is_of = (
+            f"{named[0]}{others if len(named) > 1 else ' is'} of {place} by the suffix .{suffix}"
+        )
+        notes.append(
+            f"{is_of}, whose calendar is {own}, not {calendar}: say --calendar {own}, unless they"
+            " are traded elsewhere too"
+            if own
+            else f"{is_of}, which is not of {calendar}: sessions and hours there are others"
+        )
+    return notes
 
 
 def told_calendar(

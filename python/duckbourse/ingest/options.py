@@ -41,6 +41,15 @@ def known_calendar(name: str) -> str:
     return name
 
 
+def known_encoding(name: str) -> str:
+    """Return the name of an encoding of text, or raise ValueError where there is none such."""
+    try:
+        "".encode(name)
+    except LookupError as error:
+        raise ValueError(f"no encoding is called {name!r}; one is 'cp1252'") from error
+    return name
+
+
 def known_pattern(pattern: str) -> str:
     """Return a regular expression with a group for the symbol, or raise ValueError."""
     try:
@@ -63,7 +72,7 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     source: str | None = Field(default=None, min_length=1)
-    symbol: str | None = Field(default=None, min_length=1)
+    symbol: Annotated[str, AfterValidator(str.strip)] | None = Field(default=None, min_length=1)
     calendar: Annotated[str, AfterValidator(known_calendar)] | None = None
     # the zone of stamps that carry none; the calendar's where not stated
     timezone: Annotated[str, AfterValidator(known_zone)] | None = None
@@ -81,6 +90,8 @@ class Options(BaseModel):
     names: tuple[str, ...] = ()
     # lines of a CSV before its header, or before its rows where `names` are given
     skip_lines: int = Field(default=0, ge=0)
+    # how the text of a CSV or JSON file is encoded: 'cp1252'
+    encoding: Annotated[str, AfterValidator(known_encoding)] | None = None
     delimiter: str | None = Field(default=None, min_length=1, max_length=1)
     # as strptime has it, of the whole stamp: '%d-%m-%Y %H:%M'
     date_format: str | None = Field(default=None, pattern="%")
@@ -88,6 +99,8 @@ class Options(BaseModel):
     thousands: Literal[",", ".", " ", "'", "_"] | None = None
     # the vendor counts volume in hundreds: 100
     volume_scale: float = Field(default=1, gt=0)
+    # the vendor writes prices as whole numbers of billionths: 1e-9; 1 says that large ones are so
+    price_scale: float | None = Field(default=None, gt=0)
     # from which year the start_Time of Dhan's first API counts its seconds
     epoch: Annotated[Literal["1970", "1980"], BeforeValidator(str)] | None = None
     # the share of rows that may be unreadable; what can be read is the same whatever it is

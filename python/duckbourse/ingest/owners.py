@@ -101,9 +101,9 @@ class Owners:
             )
             # the command withdraws nothing of a store elsewhere
             if self._store.root == settings().raw:
-                remedy += (
-                    f"; or, if {taken.owner.calendar} is the mistake, take that back:"
-                    f" {withdrawal_of(taken.names)}"
+                remedy = (
+                    f"if {taken.owner.calendar} is the mistake, take that back:"
+                    f" {withdrawal_of(taken.names)}; else {remedy}"
                 )
             raise BadInput(f"{file}: {taken.said(calendar, source)}", remedy)
 

@@ -13,12 +13,23 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 import duckdb
 
 from duckbourse.errors import BadInput, NotBars, Unreadable, UnreadableRows
-from duckbourse.ingest.columns import Role, alike, detected, is_bhavcopy, quoted_name
-from duckbourse.ingest.identity import CONTRACT, place_sql, symbol_sql
+from duckbourse.ingest.columns import (
+    MAY_BE_EXCHANGES,
+    Role,
+    alike,
+    detected,
+    is_bhavcopy,
+    plain,
+    quoted_name,
+)
+from duckbourse.ingest.dialect import KNOWN, MIN_NAMES
+from duckbourse.ingest.identity import CONTRACT, are_codes, place_sql, symbol_sql, trimmed_sql
+from duckbourse.ingest.lines import ESCAPED, TextFile
 from duckbourse.ingest.numbers import (
     WHOLE,
     Marks,
@@ -32,15 +43,22 @@ from duckbourse.ingest.numbers import (
     two_readings,
 )
 from duckbourse.ingest.options import Options
-from duckbourse.ingest.schema import LINE_RULES, NO_NUMBER, PRICES, RULES, Kind
+from duckbourse.ingest.schema import LINE_RULES, NO_NUMBER, OPEN_QUOTE, PRICES, RULES, Kind
 from duckbourse.ingest.stamp_formats import Stamp, further_format, settled_format, stamp_sql
 from duckbourse.ingest.stamps import TYPED_INSTANT, TYPED_LOCAL
-from duckbourse.ingest.tables import VendorTable, reading
+from duckbourse.ingest.tables import VendorTable, forget_rejects, reading
 from duckbourse.ingest.wide import ROW
 from duckbourse.warehouse import quoted
 
 LOOKED_AT = 200
+# The times that Python has too, and a day less at either end for a change of zone.
+DATED = "between timestamp '0001-01-02' and timestamp '9999-12-30'"
+# 20240102.0, where a column of numbers had a gap
+FLOAT_DATE = re.compile(r"\s*(\d{8})\.0+\s*")
 WHOLE_NUMBER = re.compile(r"[-+]?[0-9]+")
+# Whole prices from which on no share, index or currency is quoted: all of them multiples of a
+# hundred thousand, or any. A bitcoin in won is of the first size, and of multiples of a thousand.
+LARGE, HUGE, ROUND = 1e8, 1e9, 1e5
 
 
 @dataclass(frozen=True)
@@ -108,6 +126,12 @@ def usable_columns(
         raise BadInput(
             f"{file} has no column {error.args[0]!r}; {have}", "mend `columns` in the mapping"
         ) from error
+    if Role.EXCHANGE not in {*roles, *options.columns}:
+        free = {plain(name): name for name in reversed(names) if name not in roles.values()}
+        for candidate in MAY_BE_EXCHANGES:
+            if candidate in free and are_codes(first_texts(con, table, free[candidate])):
+                roles[Role.EXCHANGE] = free[candidate]
+                break
     if Role.CLOSE not in roles and Role.ADJUSTED_CLOSE not in roles:
         raise NotBars(
             f"{file} has no close; {have}", "say which it is in a mapping: columns.close = '…'"
@@ -130,16 +154,20 @@ def usable_columns(
     else:
         missing = [role.value for role in bars if role not in roles]
         if missing:
+            which = ", ".join(f"columns.{name} = '…'" for name in missing)
+            if missing == [Role.CLOSE.value] and Role.ADJUSTED_CLOSE in roles:
+                adjusted = roles[Role.ADJUSTED_CLOSE]
+                which = f"columns.close = '{adjusted}' if open, high and low are adjusted as well"
             raise BadInput(
                 f"{file} has no {', '.join(missing)}; {have}",
-                "say which they are in a mapping (columns.open = '…'), or --kind adjusted_close "
-                "if its close is adjusted for splits and dividends",
+                f"say {which} in a mapping, or --kind adjusted_close if its close is adjusted for"
+                " splits and dividends",
             )
         unused = {Role.ADJUSTED_CLOSE}
         numbers = [*bars, Role.VOLUME] if Role.VOLUME in roles else bars
     roles = {role: name for role, name in roles.items() if role not in unused}
     left = tuple(name for name in names if name not in roles.values())
-    wanted = [Role.VOLUME, Role.SYMBOL, Role.TIME, Role.BAR_LABEL]
+    wanted = [Role.VOLUME, Role.SYMBOL, Role.TIME, Role.BAR_LABEL, Role.EXCHANGE]
     known = {*roles, *options.columns, *unused}
     if options.symbol or options.symbol_pattern or table.symbol:
         known.add(Role.SYMBOL)
@@ -159,17 +187,21 @@ def read_rows(
     options: Options,
     symbol: str | None,
     traded: Sequence[str],
+    delivered_at: datetime,
     file: str,
 ) -> Rows:
     """
     Fill `vendor_rows` and `rejected`, or raise BadInput where no row or too few can be read.
 
-    `symbol` is whose rows these are, None where a column says it; `traded` what may name it.
+    `symbol` is whose rows these are, None where a column says it; `traded` what may name it; none
+    is of long after `delivered_at`.
     """
     columns = usable_columns(con, table, options, traded, file)
     notes: list[str] = []
     with reading(file):
-        columns, stamp, marks = typed(con, table, columns, options, symbol, file, notes)
+        columns, stamp, marks = typed(
+            con, table, columns, options, symbol, delivered_at, file, notes
+        )
     offsets = "written - stamp" if stamp.written is not None else "null"
     ranges = [name for name in ("open", "high", "low") if name in columns.numbers]
     [(found, kept, off_minute, fewest, most, rejected, priced)] = con.execute(
@@ -183,8 +215,8 @@ def read_rows(
     at = f"{ROW}" if table.row_column else "rowid + 1"
     rows_table = "vendor_rows"
     relation = f"(select *, rowid + 1 as place, {at} as source_row from vendor_rows)"
-    if rejected:
-        rejected = keep_rejected(con, table)
+    if rejected and table.text:
+        rejected = keep_rejected(con, table.text)
         number_rows(con, at)
         rows_table = relation = "numbered"
     rows = Rows(
@@ -202,6 +234,7 @@ def read_rows(
     if not rows.read:
         raise NotBars(f"{file} has a header and no rows", "ask the vendor for it again")
     if rows.unreadable:
+        refuse_other_header(con, table, rows, options, file)
         rows = replace(rows, first_unreadable=first_unreadable(con, table, rows))
         refuse_unreadable(rows, marks, options, file)
     if not priced:
@@ -209,7 +242,51 @@ def read_rows(
             f"{file} has no open, high or low in any row",
             "say --kind adjusted_close if its close is adjusted for splits and dividends",
         )
+    if options.price_scale is None:
+        refuse_fixed_point(con, columns, file)
     return rows
+
+
+def refuse_fixed_point(con: duckdb.DuckDBPyConnection, columns: Columns, file: str) -> None:
+    """
+    Raise BadInput where prices may be whole numbers of some small part of the currency.
+
+    They are, if all in the file are whole, and all of some symbol of a size that no quote has.
+    """
+    prices = [name for name in columns.numbers if name != "volume"]
+    last = prices[-1]
+    [(may_be,)] = con.execute(
+        f"select coalesce(bool_and({last} = floor({last})) and max({last}) >= {LARGE}, false)"
+        " from vendor_rows where rule is null"
+    ).fetchall()
+    if not may_be:
+        return
+    found = con.execute(f"""
+        select first_price, symbol
+        from (
+            select
+                symbol, arg_min(price, place) as first_price, min(price) as least,
+                max(price % {ROUND}) as rest,
+                bool_and(bool_and(price = floor(price))) over () as is_whole
+            from (
+                select symbol, rowid as place, unnest([{", ".join(prices)}]) as price
+                from vendor_rows where rule is null
+            )
+            where price > 0
+            group by symbol
+        )
+        where is_whole and (least >= {HUGE} or (least >= {LARGE} and rest = 0))
+        order by symbol limit 1
+    """).fetchone()
+    if found is None:
+        return
+    price, symbol = found
+    raise BadInput(
+        f"{file}: prices such as {price:.0f} of {symbol} are whole, and of a size that no quote"
+        " has: they may be counted in billionths",
+        f"say --price-scale 1e-9 (in a mapping price_scale = 1e-9) if {price:.0f} is"
+        f" {price / 1e9:.12g}, or --price-scale 1 if it is what it says",
+    )
 
 
 def typed(
@@ -218,6 +295,7 @@ def typed(
     columns: Columns,
     options: Options,
     symbol: str | None,
+    delivered_at: datetime,
     file: str,
     notes: list[str],
 ) -> tuple[Columns, Stamp, Marks]:
@@ -234,7 +312,8 @@ def typed(
         every = f"select {text} as found from ({table.rows}) as vendor"
         if not sample:
             raise NotBars(f"{file} has no row with a date", "ask the vendor for it again")
-        stamp = stamp_sql(text, [settled_format(con, every, sample, options, file)])
+        written = settled_format(con, every, sample, options, delivered_at, file)
+        stamp = stamp_sql(text, [written])
         first = sample[0]
     marks = stated_marks(options)
     settled = marks is not None
@@ -246,12 +325,12 @@ def typed(
         settled = True
     marks = marks or Marks()
     while True:
-        for name in ("reject_errors", "reject_scans") if table.recording else ():
-            con.execute(f"drop table if exists {name}")
+        if table.recording:
+            forget_rejects(con)
         con.execute(rows_sql(table, columns, stamp, marks, options, symbol))
         count, stamps, numbers, odd = wrong_counts(con, columns)
         if stamps and stamp.formats and options.date_format is None:
-            further = further_format(con, every, stamp, count, stamps)
+            further = further_format(con, every, stamp, count, stamps, delivered_at)
             if further is not None:
                 stamp = stamp_sql(stamp.text, (*stamp.formats, further))
                 continue
@@ -366,7 +445,7 @@ def rows_sql(
 ) -> str:
     """Return the statement that reads and types the whole file in one pass."""
     if symbol is None:
-        vendors = f"nullif(trim({as_text(table, columns.roles[Role.SYMBOL])}), '')"
+        vendors = f"nullif({trimmed_sql(as_text(table, columns.roles[Role.SYMBOL]))}, '')"
     else:
         vendors = f"{quoted(symbol)}::varchar"
     words = {role: as_text(table, name) for role, name in columns.roles.items()}
@@ -374,11 +453,11 @@ def rows_sql(
     if any(role in columns for role in CONTRACT):
         fields["vendor_symbol"] = vendors
     fields |= place_sql(words)
-    fields |= {"stamp_text": stamp.text, "stamp": stamp.value}
+    fields |= {"stamp_text": stamp.text, "stamp_value": stamp.value}
     if table.row_column:
         fields[table.row_column] = table.row_column
     if stamp.written is not None:
-        fields["written"] = stamp.written
+        fields["written_value"] = stamp.written
     if Role.BAR_LABEL in columns:
         fields["bar_label"] = f"lower({as_text(table, columns.roles[Role.BAR_LABEL])})"
     for number in columns.numbers:
@@ -389,7 +468,10 @@ def rows_sql(
     passed = [name for name in fields if not name.endswith("_value")]
     # NaN is how some vendors write a missing number; infinity is no price
     finite = [f"case when isfinite({n}_value) then {n}_value end as {n}" for n in columns.numbers]
-    kept = [name for name in passed if not name.endswith("_text")]
+    # nor is it, or a year that no calendar has, a time
+    times = [name for name in ("stamp", "written") if f"{name}_value" in fields]
+    finite += [f"case when stamp_value {DATED} then {name}_value end as {name}" for name in times]
+    kept = [*(name for name in passed if not name.endswith("_text")), *times]
     # no CTEs: DuckDB makes tables of them
     return f"""
         create or replace temp table vendor_rows as
@@ -432,15 +514,30 @@ def value_sql(table: VendorTable, column: str, number: str, marks: Marks, option
     name = quoted_name(column)
     is_text = table.columns[column] == "VARCHAR"
     sql = number_sql(name, marks) if is_text else f"try_cast({name} as double)"
-    if number == "volume" and options.volume_scale != 1:
-        sql = f"{sql} * {options.volume_scale!r}"
-    return sql
+    scale = options.volume_scale if number == "volume" else options.price_scale
+    return scaled_sql(sql, scale or 1)
+
+
+def scaled_sql(number: str, scale: float) -> str:
+    """Return a number times a scale; by division where that is the exact one of the two."""
+    if scale == 1:
+        return number
+    whole = round(1 / scale) if scale < 1 else 0
+    # 89100000000 / 1e9 is 89.1, and times 1e-9 it is 89.10000000000001
+    return (
+        f"{number} / {float(whole)!r}" if whole and 1 / whole == scale else f"{number} * {scale!r}"
+    )
 
 
 def as_text(table: VendorTable, column: str) -> str:
-    """Return a column as VARCHAR."""
-    name = quoted_name(column)
-    return name if table.columns[column] == "VARCHAR" else f"{name}::varchar"
+    """Return a column as VARCHAR; a whole number has no point, though a gap made it a float."""
+    name, kind = quoted_name(column), table.columns[column]
+    if kind == "VARCHAR":
+        return name
+    if kind in ("DOUBLE", "FLOAT") or kind.startswith("DECIMAL"):
+        whole = f"try_cast({name} as bigint)"
+        return f"case when {whole} = {name} then {whole}::varchar else {name}::varchar end"
+    return f"{name}::varchar"
 
 
 def stamps_of(
@@ -455,6 +552,9 @@ def stamps_of(
     text = as_text(table, column)
     time = columns.roles.get(Role.TIME)
     sample = first_texts(con, table, column)
+    if any(FLOAT_DATE.fullmatch(stamp) for stamp in sample):
+        text = f"regexp_replace({text}, {quoted(f'^{FLOAT_DATE.pattern}$')}, '\\1')"
+        sample = [FLOAT_DATE.sub(r"\1", stamp) for stamp in sample]
     if time is None:
         return columns, text, sample
     clocks = first_texts(con, table, time)
@@ -479,9 +579,11 @@ def typed_stamp(table: VendorTable, columns: Columns, options: Options) -> Stamp
     if Role.TIME in columns or options.date_format is not None:
         return None
     if kind.startswith("TIMESTAMPTZ") or "WITH TIME ZONE" in kind:
-        return Stamp(TYPED_INSTANT, text, f"timezone('UTC', {quoted_name(name)}::timestamptz)")
+        return Stamp(
+            TYPED_INSTANT, text, f"timezone('UTC', try_cast({quoted_name(name)} as timestamptz))"
+        )
     if kind == "DATE" or kind.startswith("TIMESTAMP"):
-        return Stamp(TYPED_LOCAL, text, f"{quoted_name(name)}::timestamp")
+        return Stamp(TYPED_LOCAL, text, f"try_cast({quoted_name(name)} as timestamp)")
     return None
 
 
@@ -502,20 +604,30 @@ def first_texts(con: duckdb.DuckDBPyConnection, table: VendorTable, column: str)
     ]
 
 
-def keep_rejected(con: duckdb.DuckDBPyConnection, table: VendorTable) -> int:
-    """Keep the lines that are no rows in `rejected`, by their place among the file's records."""
-    rules = " ".join(
-        f"when {quoted(said)} then {quoted(rule)}" for said, rule in LINE_RULES.items()
+def keep_rejected(con: duckdb.DuckDBPyConnection, text: TextFile) -> int:
+    """Keep the lines that are no rows in `rejected`, whole and by their place among the records."""
+    said = dict(
+        con.execute(
+            "select line::bigint, arg_min(error_type::varchar, byte_position) from reject_errors"
+            " group by all"
+        ).fetchall()
     )
+    forget_rejects(con)
+    found = [
+        (
+            record.row - 1,
+            OPEN_QUOTE if record.line in text.broken else LINE_RULES[said[record.place]],
+            record.text.encode(errors=ESCAPED).decode(errors="backslashreplace"),
+        )
+        for record in text.records_at(said)
+    ]
+    columns = [list(column) for column in zip(*found, strict=True)]
     con.execute(
-        "create or replace temp table rejected as select"
-        f" any_value(line)::bigint - {table.lines_before} - 1 as place,"
-        f" any_value(case error_type::varchar {rules} end) as rule, any_value(csv_line) as line"
-        " from reject_errors group by byte_position, line"
+        "create or replace temp table rejected as select unnest($1::bigint[]) as place,"
+        " unnest($2::varchar[]) as rule, unnest($3::varchar[]) as line",
+        columns,
     )
-    con.execute("drop table reject_errors; drop table reject_scans")
-    [(count,)] = con.execute("select count(*) from rejected").fetchall()
-    return int(count)
+    return len(found)
 
 
 def number_rows(con: duckdb.DuckDBPyConnection, at: str) -> None:
@@ -545,10 +657,14 @@ def unreadable_sql(table: VendorTable, rows: Rows) -> str:
     It reads the file again, for there is rarely any.
     """
     rules = " ".join(f"when {code} then {quoted(rule)}" for code, rule in enumerate(RULES))
+    # the columns by name: an alias of the whole row is hidden by a column that has its name
+    fields = ", ".join(f"{quoted(name)}: {quoted_name(name)}" for name in table.columns)
     select = f"""
-        select wrong.source_row, case wrong.rule {rules} end as rule,
-            to_json(texts.vendor)::varchar as content
-        from (select row_number() over () as place, vendor from ({table.rows}) as vendor) as texts
+        select wrong.source_row, case wrong.rule {rules} end as rule, texts.content
+        from (
+            select row_number() over () as place, to_json({{{fields}}})::varchar as content
+            from ({table.rows})
+        ) as texts
         inner join (
             select place, source_row, rule from {rows.relation} where rule is not null
         ) as wrong using (place)
@@ -573,6 +689,38 @@ def first_unreadable(
     return tuple(
         Unreadable(rule, count, row, lines.get(row), content) for rule, count, row, content in found
     )
+
+
+def refuse_other_header(
+    con: duckdb.DuckDBPyConnection, table: VendorTable, rows: Rows, options: Options, file: str
+) -> None:
+    """Raise BadInput where a row among the others names the columns in another order."""
+    if table.text is None or options.names:
+        return
+    names = list(table.columns)
+    before = {role: names.index(name) for role, name in detected(names, {}).items()}
+    # few rows have a name in them, of however many that are unreadable
+    known = ", ".join(map(quoted, sorted(KNOWN)))
+    words = "lambda word: lower(regexp_replace(word, '[^A-Za-z0-9]', '', 'g'))"
+    found = con.execute(
+        f"select source_row, content from ({unreadable_sql(table, rows)})"
+        " where rule in ('unreadable_timestamp', 'no_timestamp') and list_has_any("
+        f"list_transform(json_extract_string(content, '$.*'), {words}), [{known}])"
+        " order by source_row"
+    ).fetchall()
+    for row, content in found:
+        here = [(name or "").strip() for name in json.loads(content).values()]
+        if list(map(plain, here)) == list(map(plain, names)):
+            continue
+        after = {role: here.index(name) for role, name in detected(here, {}).items()}
+        if len(after) < MIN_NAMES or not (set(before.items()) ^ set(after.items())):
+            continue
+        line = table.text.lines_of([row])[row]
+        raise BadInput(
+            f"{file}: line {line:,} names the columns anew and otherwise: {', '.join(here)[:120]}",
+            "move the lines from there on to a file of their own, in another folder under the same"
+            " name, and ingest both",
+        )
 
 
 def refuse_unreadable(rows: Rows, marks: Marks, options: Options, file: str) -> None:

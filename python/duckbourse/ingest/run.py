@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
@@ -34,26 +34,37 @@ from duckbourse.ingest.bars import (
     write_manifest,
     write_unreadable,
 )
-from duckbourse.ingest.columns import Role, detected
+from duckbourse.ingest.columns import Role, detected, plain
+from duckbourse.ingest.deliveries import withdrawal_of
 from duckbourse.ingest.files import Found, is_archive, members, walked
-from duckbourse.ingest.identity import name_apart, told_calendar, vendor_symbols
+from duckbourse.ingest.identity import (
+    SEED,
+    name_apart,
+    suffixed_elsewhere,
+    told_calendar,
+    vendor_symbols,
+)
 from duckbourse.ingest.options import Options
 from duckbourse.ingest.owners import Owners
 from duckbourse.ingest.rows import Rows, read_rows
-from duckbourse.ingest.same import delivered_before
+from duckbourse.ingest.same import delivered_before, overruled
 from duckbourse.ingest.schema import Kind
 from duckbourse.ingest.settle import Settled, settle
 from duckbourse.ingest.store import NO_ROOM, Delivered, RawStore, symbols_of
 from duckbourse.ingest.symbols import symbol_in
 from duckbourse.ingest.tables import VendorTable, full_disk, vendor_table
-from duckbourse.ingest.withdrawals import Withdrawn, again, withdrawn
+from duckbourse.ingest.withdrawals import STEP, Withdrawn, again, withdrawn
 from duckbourse.settings import settings
 from duckbourse.warehouse import is_full, quoted
 
 # The parts of a file's progress: its rows are typed, then settled, then written.
 READ, SETTLED, WRITTEN = 0.5, 0.6, 1.0
 WATCHED_BYTES = 1 << 24
+# Deliveries of one command have the instant of its begin, but for a microsecond each where they
+# share bars: what is later by less than this has the same one.
+AT_ONCE = timedelta(seconds=1)
 WATCH_SECONDS = 0.2
+LOOK_INTO = "look into it with tar tf, or unzip -l where it is a .zip"
 
 
 class Outcome(StrEnum):
@@ -94,6 +105,9 @@ class Report:
     symbol_from: str | None = None
     # of each reason the first row that could not be read
     unreadable: tuple[Unreadable, ...] = ()
+    # of a file that was delivered before: what came later and counts for some of its bars
+    overruled_by: tuple[str, ...] = ()
+    bars_overruled: int = 0
     remedy: str = ""
     error: BourseError | None = field(default=None, repr=False, compare=False)
 
@@ -133,9 +147,12 @@ def ingest(
     not stop the others. StorageFull and StoreBusy do: they are raised, and the same command goes
     on from there when it is run again.
     """
-    files, wrong = walked(paths)
-    for path, error in wrong.items():
+    found = walked(paths)
+    files = found.files
+    for path, error in found.wrong.items():
         yield failed(str(path), error)
+    for path, why in found.left.items():
+        yield Report(path.name, Outcome.SKIPPED, notes=(why,))
     if not files:
         return
     heard = progress or Silent()
@@ -209,11 +226,11 @@ def symbol_of(found: Found, table: VendorTable, options: Options) -> tuple[str |
     """
     Return the symbol of a file and what says it, None where each row says its own.
 
-    Raise BadInput where a pattern finds none in the file's name.
+    Raise BadInput where a pattern finds none in the file's name, where what is stated is another
+    than the file says, or where nothing says one.
     """
-    if options.symbol:
-        return options.symbol, "as stated"
-    if options.symbol_pattern:
+    stated, stated_by = options.symbol, "as stated"
+    if options.symbol_pattern and not stated:
         match = re.search(options.symbol_pattern, found.stem)
         if match is None or not match["symbol"]:
             raise BadInput(
@@ -221,21 +238,45 @@ def symbol_of(found: Found, table: VendorTable, options: Options) -> tuple[str |
                 f" {found.stem!r}",
                 "mend symbol_pattern in the mapping, or say --symbol",
             )
-        return match["symbol"], "symbol_pattern"
+        stated, stated_by = match["symbol"], "symbol_pattern"
+    if stated:
+        if table.symbol and not is_same_symbol(stated, table.symbol):
+            source = options.source or found.stem
+            raise BadInput(
+                f"{found.name} is of {table.symbol}, says its {table.symbol_from}, and not of"
+                f" {stated} as {stated_by.removeprefix('as ')}",
+                "say no symbol; if both are the same, add the line"
+                f" {source},{table.symbol},{stated} to {SEED} as well",
+            )
+        return stated, stated_by
     if table.symbol:
-        return table.symbol, "its header"
+        return table.symbol, f"its {table.symbol_from}"
     try:
         if Role.SYMBOL in detected(list(table.columns), options.columns):
             return None, None
     except KeyError:
         # said with what else is missing
         return None, None
-    return symbol_in(found.stem), "the file's name"
+    symbol = symbol_in(found.stem)
+    if symbol is None:
+        raise BadInput(
+            f"{found.name}: nothing says whose bars these are, for {found.stem!r} is no symbol",
+            "say --symbol, or columns.symbol = '…' in a mapping, or call the file by its symbol",
+        )
+    return symbol, "the file's name"
+
+
+def is_same_symbol(stated: str, said: str) -> bool:
+    """Tell whether two names may be of one symbol: RELIANCE is RELIANCE.NS and NSE:RELIANCE."""
+    parts = (said, *re.split(r"[.:/\s-]", said))
+    return plain(stated) in map(plain, parts) or plain(said) in map(
+        plain, re.split(r"[.:/\s-]", stated)
+    )
 
 
 def missed_columns(rows: Rows, settled: Settled, bars: Bars) -> dict[str, tuple[str, ...]]:
     """Return what bars of this kind could have and have not, beside columns that look like it."""
-    wanted = {Role.VOLUME, Role.SYMBOL}
+    wanted = {Role.VOLUME, Role.SYMBOL, Role.EXCHANGE}
     if settled.kind is Kind.MINUTE:
         wanted.add(Role.BAR_LABEL)
     elif bars.duplicate:
@@ -287,12 +328,14 @@ class Job:
             yield failed(archive.name, error)
             return
         if not bars:
-            none = NotBars(f"{archive.name} holds no file with bars", "look into it with tar tzf")
+            none = NotBars(f"{archive.name} holds no file with bars", LOOK_INTO)
             yield failed(archive.name, none)
 
     def report(self, found: Found) -> Report:
         """Deliver one file, or say why not."""
         self.progress.at(found.name, self.bytes_before)
+        if found.left:
+            return Report(found.name, Outcome.SKIPPED, notes=(found.left,))
         try:
             return self.deliver(found)
         except NotBars as error:
@@ -325,7 +368,7 @@ class Job:
         while delivery in self.withdrawn:
             delivery = again(delivery)
         if any(store.holds(delivery) for store in (self.store, *self.beside)):
-            return Report(found.name, Outcome.ALREADY_THERE, delivery, source=source)
+            return self.already_there(found, source, delivery)
         table = vendor_table(
             self.con, found.path, found.name, self.scratch, self.options, self.delivered_at
         )
@@ -337,6 +380,7 @@ class Job:
                 self.options,
                 symbol,
                 [symbol or found.stem, found.stem],
+                self.delivered_at,
                 found.name,
             )
         self.part(found, READ)
@@ -367,10 +411,15 @@ class Job:
                 f"the bars of delivery {same.delivery}, which came as {same.source_file}"
                 f" on {same.delivered_at:%Y-%m-%d}"
             )
-            return Report(
-                found.name, Outcome.ALREADY_THERE, same.delivery, source=source, notes=(note,)
-            )
+            return self.already_there(found, source, same.delivery, note)
         notes = [*table.notes, *rows.notes, *settled.notes, *apart]
+        if table.adjusted and settled.kind is not Kind.ADJUSTED_CLOSE:
+            notes.append(
+                f"its prices are adjusted {table.adjusted}, and the build adjusts what it takes for"
+                " traded: ask the vendor for unadjusted ones, or list none of that in"
+                " seeds/reference/corporate_actions.csv"
+            )
+        notes += suffixed_elsewhere(bars.symbols, settled.calendar.name)
         if bars.conflict:
             count = bars.conflict.others + 1
             notes.append(f"{count:,} bars are given again with other values: the last row counts")
@@ -386,6 +435,7 @@ class Job:
         column = roles.get(Role.SYMBOL)
         if self.options.symbol and column:
             notes.append(f"symbol {self.options.symbol} as stated, not that of column {column}")
+        moment = self.moment(bars)
         manifest: dict[str, object] = {
             "delivery": delivery,
             "kind": settled.kind.value,
@@ -394,7 +444,7 @@ class Job:
             "calendar": settled.calendar.name,
             "timezone": settled.calendar.timezone,
             "bar_label": settled.bar_label,
-            "delivered_at": self.delivered_at,
+            "delivered_at": moment,
             "rows_read": rows.read,
             "rows_kept": rows.kept,
             "rows_unreadable": rows.unreadable,
@@ -439,16 +489,58 @@ class Job:
             calendar=settled.calendar.name,
             first_session=bars.first_session,
             last_session=bars.last_session,
-            delivered_at=self.delivered_at,
+            delivered_at=moment,
             rows_kept=rows.kept,
             rows_unreadable=rows.unreadable,
             rows_duplicate=bars.duplicate,
+            rows_revised=report.rows_revised,
             root=self.store.root,
         )
         self.known().append(written)
         self.symbols[delivery] = bars.symbols
         self.owners.add(written, bars.symbols)
         return replace(report, outcome=Outcome.DELIVERED)
+
+    def already_there(self, found: Found, source: str, delivery: str, *notes: str) -> Report:
+        """Return the report of a file that was delivered before, and of what counts instead."""
+        report = Report(found.name, Outcome.ALREADY_THERE, delivery, source=source, notes=notes)
+        known = [*self.known(), *self.known_beside]
+        held = next((one for one in known if one.delivery == delivery), None)
+        less = overruled(self.con, held, known) if held else None
+        if less is None:
+            return report
+        last = less.by[0]
+        many = f" and {len(less.by) - 1:,} more" if len(less.by) > 1 else ""
+        note = (
+            f"{less.bars:,} of its bars are otherwise in a later delivery of {source}, which"
+            f" counts: {last.delivery} ({last.source_file}, of {last.delivered_at:%Y-%m-%d}){many}"
+        )
+        remedy = ""
+        # the command withdraws nothing of a store elsewhere
+        if self.store.root == settings().raw:
+            remedy = withdrawal_of([one.delivery for one in less.by])
+            note += f"; to have those of this file count again: {remedy}"
+        return replace(
+            report,
+            notes=(*notes, note),
+            overruled_by=tuple(one.delivery for one in less.by),
+            bars_overruled=less.bars,
+            remedy=remedy,
+        )
+
+    def moment(self, bars: Bars) -> datetime:
+        """
+        Return when these bars became known, in UTC without a zone: as stated, and a microsecond
+        after what else came at that instant and shares some of them, so that the later one counts.
+        """
+        first = self.delivered_at.replace(tzinfo=None)
+        at_once = [
+            one
+            for one in [*self.known(), *self.known_beside]
+            if first <= one.delivered_at < first + AT_ONCE
+        ]
+        shared = [one.delivered_at for one in self.near(bars, at_once)]
+        return max(shared) + STEP if shared else first
 
     @contextmanager
     def watched(self, found: Found) -> Iterator[None]:

@@ -9,6 +9,8 @@ packed, and a line more before the header make no other delivery; another scale 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import duckdb
@@ -17,7 +19,7 @@ from duckbourse.ingest.bars import Bars
 from duckbourse.ingest.rows import Rows, unreadable_sql
 from duckbourse.ingest.schema import KEY_TIME, MEASURES, TABLES, Kind
 from duckbourse.ingest.settle import Settled
-from duckbourse.ingest.store import Delivered
+from duckbourse.ingest.store import Delivered, RawStore
 from duckbourse.ingest.tables import VendorTable
 from duckbourse.warehouse import quoted
 
@@ -62,6 +64,69 @@ def delivered_before(
         ):
             return one
     return None
+
+
+@dataclass(frozen=True)
+class Overruled:
+    """How many bars of a delivery are otherwise in later ones, which count, the newest first."""
+
+    bars: int
+    by: tuple[Delivered, ...]
+
+
+def overruled(
+    con: duckdb.DuckDBPyConnection, held: Delivered, known: Iterable[Delivered]
+) -> Overruled | None:
+    """Return what later deliveries of the same source say otherwise of a delivery's bars."""
+
+    def files(one: Delivered) -> list[Path]:
+        days = (one.last_session - one.first_session).days + 1
+        sessions = (one.first_session + timedelta(days=day) for day in range(days))
+        store = RawStore(one.root)
+        return one.files(kind, dict.fromkeys(store.partition(kind, day) for day in sessions))
+
+    kind = Kind(held.kind)
+    later = {
+        one.delivery: one
+        for one in known
+        if (one.kind, one.source) == (held.kind, held.source)
+        and (one.delivered_at, one.delivery) > (held.delivered_at, held.delivery)
+        and one.overlaps(held.first_session, held.last_session)
+        # what it has revised is counted against its own store
+        and (one.rows_revised or one.root != held.root)
+    }
+    own, others = files(held), [file for one in later.values() for file in files(one)]
+    if not own or not others:
+        return None
+    key = f"symbol, {KEY_TIME[kind]}"
+    measures = ", ".join(MEASURES[kind])
+    differs = " or ".join(f"later.{name} is distinct from own.{name}" for name in MEASURES[kind])
+    found = con.execute(f"""
+        with
+        own as (
+            select {key}, {measures} from {delivered_rows(own)}
+            qualify row_number() over (partition by {key} order by source_row desc) = 1
+        ),
+        later as (
+            select {key}, {measures}, delivery, delivered_at from {delivered_rows(others)}
+            qualify row_number() over (partition by delivery, {key} order by source_row desc) = 1
+        ),
+        both_of as (
+            select {key}, delivery, delivered_at, {differs} as differs,
+                last_value({differs}) over (
+                    partition by {key} order by delivered_at, delivery
+                    rows between unbounded preceding and unbounded following
+                ) as is_overruled
+            from own inner join later using ({key})
+        )
+        select count(distinct ({key})), array_agg(distinct delivery)
+        from both_of where differs and is_overruled
+    """).fetchone()
+    if not found or not found[0]:
+        return None
+    count, names = found
+    by = sorted((later[name] for name in names), key=lambda one: (one.delivered_at, one.delivery))
+    return Overruled(int(count), tuple(reversed(by)))
 
 
 def delivered_rows(files: Iterable[Path]) -> str:

@@ -98,14 +98,16 @@ RULES = (
     # expiry, strike or option type
     "unreadable_contract",
 )
+# A line with a quote that no line after it closes in a way that makes sense.
+OPEN_QUOTE = "open_quote"
 # What the CSV reader says of a line that is no row, and our rule for it.
 LINE_RULES = {
     "MISSING COLUMNS": "too_few_columns",
     "TOO MANY COLUMNS": "too_many_columns",
-    "UNQUOTED VALUE": "open_quote",
-    "LINE SIZE OVER MAXIMUM": "open_quote",
+    "UNQUOTED VALUE": OPEN_QUOTE,
+    "LINE SIZE OVER MAXIMUM": OPEN_QUOTE,
     "INVALID ENCODING": "not_utf8",
-    "INVALID STATE": "open_quote",
+    "INVALID STATE": OPEN_QUOTE,
     "CAST": "unreadable_line",
 }
 

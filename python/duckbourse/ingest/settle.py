@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import duckdb
@@ -12,7 +13,17 @@ from duckbourse.ingest.columns import Role, said_label
 from duckbourse.ingest.options import Options
 from duckbourse.ingest.rows import Rows
 from duckbourse.ingest.schema import Kind
-from duckbourse.ingest.stamps import Edges, Meaning, Spacing, bars_are, keeps_hours, label
+from duckbourse.ingest.stamps import (
+    FEW_INSIDE,
+    MORE_WHOLE,
+    Edges,
+    Meaning,
+    Spacing,
+    bars_are,
+    keeps_hours,
+    label,
+    likelier,
+)
 from duckbourse.ingest.tables import VendorTable
 from duckbourse.warehouse import quoted
 
@@ -20,11 +31,14 @@ from duckbourse.warehouse import quoted
 SYMBOLS = 20
 FIRST_ROWS = 100_000
 INDIA_OFFSET = "5:30:00"
-# Of stamps on every day of the week, two sevenths are of a Saturday or Sunday.
-MIN_WEEKEND = 0.2
+# Of stamps on every day of the week, a seventh are of a Saturday and as many of a Sunday.
+MIN_WEEKEND = 0.1
 MIN_WEEKEND_STAMPS = 14
-# Fewer of a file's minutes within the calendar's hours than this, and it may be the wrong one.
-FEW_INSIDE = 0.5
+# Zones on whose clocks minutes are sold and exported, besides those of the calendars.
+ZONES = (
+    *("UTC", "Europe/London", "Europe/Berlin", "America/Chicago", "America/Los_Angeles"),
+    *("Asia/Dubai", "Asia/Singapore", "Asia/Tokyo", "Australia/Sydney"),
+)
 
 
 @dataclass(frozen=True)
@@ -79,9 +93,15 @@ def settle(
     if reason:
         notes.append(f"calendar {calendar.name}: {reason}")
     timezone = options.timezone or calendar.timezone
+    unsaid = options.timezone is None and rows.stamp.format.meaning is Meaning.LOCAL
     if kind is not Kind.MINUTE:
+        if unsaid and not calendar.always_open:
+            refuse_other_midnights(con, rows, calendar, file)
         return Settled(kind, calendar, timezone, None, tuple(notes))
-    bar_label, said = settled_label(con, table, rows, options, calendar, timezone, file)
+    at = None if calendar.always_open else edges(con, rows, calendar, timezone)
+    if unsaid and at:
+        refuse_other_hours(con, rows, calendar, at, file)
+    bar_label, said = settled_label(con, table, rows, options, calendar, at, file)
     return Settled(kind, calendar, timezone, bar_label, (*notes, *said))
 
 
@@ -90,7 +110,7 @@ def settled_kind(
 ) -> Kind:
     """Return what the spacing of stamps says, or raise BadInput for what is not ours."""
     clocks = ["written"]
-    if rows.stamp.format.meaning is Meaning.INSTANT and calendar is not None:
+    if rows.stamp.format.meaning is not Meaning.LOCAL and calendar is not None:
         clocks.append(local_sql("stamp", rows, calendars()[calendar], "UTC"))
     dated = " or ".join(f"bool_and({c} = date_trunc('day', {c}))" for c in clocks)
     [(gaps, longest, midnight)] = con.execute(
@@ -138,9 +158,11 @@ def settled_calendar(
     if before:
         return known[before], "as in the last delivery of this source"
     [(stamps, weekend, hours)] = con.execute(
-        "select count(*), count(*) filter (where isodow(written) > 5),"
+        "select count(*), least(count(*) filter (where isodow(written) = 6),"
+        " count(*) filter (where isodow(written) = 7)),"
         " count(distinct hour(written)) from sampled"
     ).fetchall()
+    # a Sunday alone is a Monday that begins elsewhere
     if stamps >= MIN_WEEKEND_STAMPS and weekend >= MIN_WEEKEND * stamps:
         zoned = rows.stamp.format.meaning is not Meaning.LOCAL
         if kind is not Kind.MINUTE or (zoned and hours == 24):
@@ -160,16 +182,19 @@ def settled_label(
     rows: Rows,
     options: Options,
     calendar: Calendar,
-    timezone: str,
+    at: Edges | None,
     file: str,
 ) -> tuple[str, list[str]]:
-    """Return which end of its minute a stamp names, and what to report of it."""
+    """
+    Return which end of its minute a stamp names, and what to report of it.
+
+    `at` is where the minutes lie against the calendar's hours, None where it has none.
+    """
     notes = []
-    at = None if calendar.always_open else edges(con, rows, calendar, timezone)
     by_hours = label(at) if at else None
-    if at and at.inside < FEW_INSIDE * at.stamps:
+    if at and at.stamps and at.share < FEW_INSIDE:
         notes.append(
-            f"only {at.inside / at.stamps:.0%} of the minutes looked at lie within the hours of"
+            f"only {at.share:.0%} of the minutes looked at lie within the hours of"
             f" {calendar.name}: check calendar and timezone"
         )
     if options.bar_label:
@@ -200,6 +225,64 @@ def settled_label(
         "say --bar-label start (the first bar of a day has the time of the open) or "
         "--bar-label end (the last one has the time of the close)",
     )
+
+
+def refuse_other_hours(
+    con: duckdb.DuckDBPyConnection, rows: Rows, calendar: Calendar, taken: Edges, file: str
+) -> None:
+    """
+    Raise BadInput where the hours say that the minutes, `taken` as the calendar's own, are those
+    of another zone.
+
+    As UTC it is enough that clearly more of them lie within the hours. A zone nearby moves the
+    minutes before the open of a part of a day into them, so there whole sessions must tell.
+    """
+    if taken.share >= 1 - MORE_WHOLE:
+        return
+    found: dict[str, float] = {}
+    for zone in other_zones(calendar, ZONES):
+        at = edges(con, rows, calendar, zone)
+        if likelier(taken, at) and (zone == "UTC" or keeps_hours(at, calendar)):
+            found[zone] = at.share
+    if not found:
+        return
+    zone = max(found, key=lambda one: found[one])
+    raise BadInput(
+        f"{file}: {taken.share:.0%} of the minutes looked at lie within the hours of"
+        f" {calendar.name} as times of {calendar.timezone}, {found[zone]:.0%} as times of {zone}",
+        f"say --timezone {zone} if they are, or --timezone {calendar.timezone} to take them as"
+        " they are",
+    )
+
+
+def refuse_other_midnights(
+    con: duckdb.DuckDBPyConnection, rows: Rows, calendar: Calendar, file: str
+) -> None:
+    """
+    Raise BadInput where the bars are of days that begin at midnight in the calendar's zone, but
+    are given as another's date and time.
+    """
+    for zone in other_zones(calendar, ["UTC"]):
+        local = local_sql("stamp", rows, calendar, zone)
+        [(stamps, moved, stamp, day)] = con.execute(
+            "select count(*), count(*) filter (where moved), min(stamp) filter (where moved),"
+            " min(local) filter (where moved) from (select stamp, local,"
+            " local = date_trunc('day', local) and stamp::date <> local::date as moved"
+            f" from (select stamp, {local} as local from sampled))"
+        ).fetchall()
+        if moved > stamps / 2:
+            raise BadInput(
+                f"{file}: daily bars are of {stamp:%Y-%m-%d %H:%M}, which as a time of {zone} is"
+                f" midnight of {day:%Y-%m-%d} in {calendar.timezone}",
+                f"say --timezone {zone} if it is, or --timezone {calendar.timezone} to take the"
+                " dates as they are",
+            )
+
+
+def other_zones(calendar: Calendar, zones: Sequence[str]) -> list[str]:
+    """Return the zones of the other calendars behind these."""
+    known = dict.fromkeys([*zones, *(one.timezone for one in calendars().values())])
+    return [zone for zone in known if zone != calendar.timezone]
 
 
 def edges(con: duckdb.DuckDBPyConnection, rows: Rows, calendar: Calendar, timezone: str) -> Edges:
@@ -247,3 +330,18 @@ def local_sql(stamp: str, rows: Rows, calendar: Calendar, timezone: str) -> str:
     if timezone == calendar.timezone:
         return stamp
     return f"timezone({quoted(calendar.timezone)}, timezone({quoted(timezone)}, {stamp}))"
+
+
+def day_sql(rows: Rows, calendar: Calendar, timezone: str) -> str:
+    """
+    Return of which date a daily stamp is.
+
+    Midnight as it is written, or in UTC, is how a date becomes a stamp: it is of that date. What
+    else is a moment is of the date that the exchange's calendar shows then.
+    """
+    local = local_sql("stamp", rows, calendar, timezone)
+    clocks = [] if rows.stamp.written is None else ["written"]
+    if local != "stamp":
+        clocks.append("stamp")
+    dates = [f"when {at} = date_trunc('day', {at}) then {at}::date" for at in clocks]
+    return f"(case {' '.join(dates)} else ({local})::date end)" if dates else "stamp::date"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 import duckdb
 
@@ -19,8 +20,10 @@ from duckbourse.ingest.stamps import (
     ZONE_AT_END,
     Format,
     Meaning,
+    Spread,
     epoch,
     iso,
+    likely,
     zoned,
 )
 from duckbourse.warehouse import quoted
@@ -45,12 +48,17 @@ class Stamp:
 
 
 def settled_format(
-    con: duckdb.DuckDBPyConnection, every: str, sample: Sequence[str], options: Options, file: str
+    con: duckdb.DuckDBPyConnection,
+    every: str,
+    sample: Sequence[str],
+    options: Options,
+    delivered_at: datetime,
+    file: str,
 ) -> Format:
     """
     Return the format that reads most of the stamps, or raise BadInput where two could.
 
-    `every` selects all stamps, as `found`.
+    `every` selects all stamps, as `found`; none is of long after `delivered_at`.
     """
     if options.date_format is not None:
         return stated_format(options.date_format)
@@ -59,7 +67,7 @@ def settled_format(
             sample = [re.sub(ZONE_AT_END, "", text.strip()) for text in sample]
             clock = f"regexp_replace(found, {quoted(ZONE_AT_END)}, '')"
             every = f"select {clock} as found from ({every})"
-            inner = settled_format(con, every, sample, options, file)
+            inner = settled_format(con, every, sample, options, delivered_at, file)
             return replace(
                 inner, name=f"{inner.name} and a zone", meaning=Meaning.OFFSET, zone_behind=True
             )
@@ -69,10 +77,11 @@ def settled_format(
     if len(best) > 1 and not agree(con, best, values_sql(sample)):
         # the first rows may hold no day after the 12th: look at all
         distinct = f"select distinct trim(found) as found from ({every})"
-        best = patterns_of(con, distinct, best)
-        if not agree(con, best, distinct):
+        best = likely_patterns(con, patterns_of(con, distinct, best), distinct, delivered_at)
+        if best and not agree(con, best, distinct):
+            text, days = two_days(con, best, distinct)
             raise BadInput(
-                f"{file}: {sample[0]!r} may be {' or '.join(best)}",
+                f"{file}: {text!r} may be {' or '.join(best)}, that is {' or '.join(days)}",
                 f"say which in a mapping: date_format = {' or '.join(map(repr, best))}",
             )
     if not best:
@@ -92,7 +101,12 @@ def stated_format(pattern: str) -> Format:
 
 
 def further_format(
-    con: duckdb.DuckDBPyConnection, every: str, stamp: Stamp, rows: int, unread: int
+    con: duckdb.DuckDBPyConnection,
+    every: str,
+    stamp: Stamp,
+    rows: int,
+    unread: int,
+    delivered_at: datetime,
 ) -> Format | None:
     """
     Return a format of what a file's stamps so far do not read, if their texts tell one.
@@ -113,7 +127,7 @@ def further_format(
     elif stamp.format.meaning is Meaning.LOCAL:
         candidates = [ISO] if any(ISO_TEXT.fullmatch(text) for text in sample) else []
         values = values_sql(sample)
-        best = patterns_of(con, values, PATTERNS)
+        best = likely_patterns(con, patterns_of(con, values, PATTERNS), values, delivered_at)
         if best and agree(con, best, values):
             candidates.append(Format(best[0], Meaning.LOCAL, pattern=best[0]))
     else:
@@ -149,6 +163,49 @@ def patterns_of(con: duckdb.DuckDBPyConnection, stamps: str, patterns: Sequence[
     [read] = con.execute(f"select {counts} from ({stamps})").fetchall()
     most = max(read)
     return [pattern for pattern, count in zip(patterns, read, strict=True) if count == most > 0]
+
+
+def likely_patterns(
+    con: duckdb.DuckDBPyConnection, patterns: Sequence[str], stamps: str, delivered_at: datetime
+) -> list[str]:
+    """Return those of these patterns that the spread of the dates does not rule out."""
+    if len(patterns) < 2:
+        return list(patterns)
+    # somewhere the next day has begun
+    latest = delivered_at.date() + timedelta(days=1)
+    spreads = [
+        Spread(pattern, *found)
+        for pattern in patterns
+        for found in con.execute(f"""
+            select
+                count(*), count(*) filter (where isodow(day) > 5), coalesce(median(apart), 0),
+                coalesce(max(day) > date {quoted(str(latest))}, false)
+            from (
+                select day, day - lag(day) over (order by day) as apart
+                from (
+                    select distinct try_strptime(found, {quoted(pattern)})::date as day
+                    from ({stamps})
+                )
+                where day is not null
+            )
+        """).fetchall()
+    ]
+    return likely(spreads)
+
+
+def two_days(
+    con: duckdb.DuckDBPyConnection, patterns: Sequence[str], stamps: str
+) -> tuple[str, list[str]]:
+    """Return the first text that these patterns read differently, and the days they make of it."""
+    read = ", ".join(f"try_strptime(found, {quoted(pattern)})" for pattern in patterns)
+    days = ", ".join(
+        f"try_strptime(found, {quoted(pattern)})::date::varchar" for pattern in patterns
+    )
+    [(text, found)] = con.execute(
+        f"select found, [{days}] from ({stamps})"
+        f" where least({read}) <> greatest({read}) order by all limit 1"
+    ).fetchall()
+    return text, list(dict.fromkeys(day for day in found if day))
 
 
 def agree(con: duckdb.DuckDBPyConnection, patterns: Sequence[str], stamps: str) -> bool:

@@ -57,7 +57,8 @@ ZONE_AT_END = r"\s+([A-Z][A-Za-z]+(/[A-Za-z_+-]+)+|UTC|GMT|E[SD]T|C[SD]T|M[SD]T|
 DATES = (
     *("%Y%m%d", "%d-%b-%Y", "%d-%b-%y", "%d %b %Y", "%d-%B-%Y", "%d %B %Y"),
     *("%b %d, %Y", "%B %d, %Y", "%Y.%m.%d", "%d-%m-%Y", "%m-%d-%Y", "%d/%m/%Y"),
-    *("%m/%d/%Y", "%d.%m.%Y", "%d-%m-%y", "%m-%d-%y", "%d/%m/%y", "%m/%d/%y"),
+    *("%m/%d/%Y", "%d.%m.%Y", "%d-%m-%y", "%m-%d-%y", "%y-%m-%d", "%d/%m/%y"),
+    *("%m/%d/%y", "%y/%m/%d", "%d.%m.%y", "%y.%m.%d"),
 )
 TIMES = (
     *("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %H%M", " %H%M%S", "%H%M", "%H%M%S"),
@@ -70,6 +71,13 @@ MIN_READABLE = 0.5
 # Regular hours: the part of sessions that must show a bar at one end, and may at the other.
 MIN_SESSIONS = 0.2
 MAX_CONTRADICTION = 0.1
+# Fewer of a file's minutes within the calendar's hours than this, and it may be the wrong one.
+FEW_INSIDE = 0.5
+# By so much more of them within the hours, another zone than the one taken is the likelier.
+MORE_WHOLE, MORE_END, MORE = 0.1, 0.25, 0.75
+# Days between neighbors from which dates are of no daily bars, and the dates that tell it.
+COARSE = 6
+MIN_SPREAD = 6
 
 
 def epoch(texts: Sequence[str]) -> Format | None:
@@ -96,6 +104,53 @@ def iso(texts: Sequence[str]) -> Format | None:
     if sum(bool(ISO_TEXT.fullmatch(text.strip())) for text in texts) >= enough:
         return ISO
     return None
+
+
+@dataclass(frozen=True)
+class Spread:
+    """
+    How a file's dates lie as one order of day, month and year reads them.
+
+    `dates` counts each once, `weekend` those of a Saturday or Sunday, `apart` is the median of the
+    days between neighbors, and `future` whether one is later than the file.
+    """
+
+    pattern: str
+    dates: int
+    weekend: int
+    apart: float
+    future: bool
+
+    @property
+    def side_by_side(self) -> bool:
+        """
+        Tell whether these are sessions one after the other.
+
+        Months taken for days are side by side too, but six in a row meet a weekend.
+        """
+        return (
+            self.dates >= MIN_SPREAD
+            and self.apart < COARSE
+            and self.weekend <= MAX_CONTRADICTION * self.dates
+        )
+
+    @property
+    def coarse(self) -> bool:
+        """Tell whether the dates are a week or more apart, as no bars of ours are."""
+        return self.dates >= MIN_SPREAD and self.apart >= COARSE
+
+
+def likely(spreads: Sequence[Spread]) -> list[str]:
+    """
+    Return the orders that the spread of dates does not rule out, all of them if it tells nothing.
+
+    What is later than the file is not in it; and where one order makes sessions side by side, those
+    that make weeks, months or years of them are wrong.
+    """
+    past = [one for one in spreads if not one.future] or list(spreads)
+    if any(one.side_by_side for one in past):
+        past = [one for one in past if not one.coarse]
+    return [one.pattern for one in past]
 
 
 @dataclass(frozen=True)
@@ -138,7 +193,7 @@ def bars_are(spacing: Spacing) -> Kind | str | None:
     count = sum(spacing.gaps.values())
     if gap >= DAY * 5 / 6 or spacing.dated:
         # a symbol's two dates of a drop may be a Friday and a Monday: that is not weekly
-        if spacing.longest >= 4 and spacing.median >= 6 * DAY:
+        if spacing.longest >= 4 and spacing.median >= COARSE * DAY:
             return f"{spacing.median / DAY:.0f}-day"
         return Kind.DAILY
     off_minute = sum(n for seconds, n in spacing.gaps.items() if seconds % MINUTE)
@@ -175,6 +230,32 @@ class Edges:
     stamps: int
     inside: int
 
+    @property
+    def share(self) -> float:
+        """The part of the stamps that lies within the hours."""
+        return self.inside / self.stamps if self.stamps else 0.0
+
+    @property
+    def whole(self) -> bool:
+        """
+        Tell whether most sessions have both ends of the hours, and their noon.
+
+        Noon tells New York from Hong Kong, which has the same hours and a pause.
+        """
+        most = self.sessions / 2
+        return (
+            self.sessions > 0
+            and max(self.at_open, self.after_open) >= most
+            and max(self.before_close, self.at_close) >= most
+            and self.at_noon >= most
+        )
+
+    @property
+    def has_end(self) -> bool:
+        """Tell whether enough sessions have one end of the hours at least."""
+        ends = max(self.at_open, self.after_open, self.before_close, self.at_close)
+        return ends >= max(1, MIN_SESSIONS * self.sessions)
+
 
 def label(edges: Edges) -> str | None:
     """
@@ -191,17 +272,17 @@ def label(edges: Edges) -> str | None:
 
 
 def keeps_hours(edges: Edges, calendar: Calendar) -> bool:
-    """
-    Tell whether most sessions run from this calendar's open to its close, and through its noon.
+    """Tell whether most sessions run from this calendar's open to its close, and no further."""
+    return not calendar.always_open and edges.whole and edges.inside >= 0.95 * edges.stamps
 
-    Noon tells New York from Hong Kong, which has the same hours and a pause.
+
+def likelier(taken: Edges, other: Edges) -> bool:
     """
-    if calendar.always_open or not edges.sessions:
-        return False
-    most = edges.sessions / 2
-    return (
-        max(edges.at_open, edges.after_open) >= most
-        and max(edges.before_close, edges.at_close) >= most
-        and edges.at_noon >= most
-        and edges.inside >= 0.95 * edges.stamps
-    )
+    Tell whether minutes are rather those of another zone than those of the one they are taken for.
+
+    Clearly more of them lie within the hours. By how many more is enough depends on what else
+    there is: whole sessions; an end of the hours; or nothing, as the half hour from an auction
+    before the open on is within the hours of many a zone.
+    """
+    more = MORE_WHOLE if other.whole and not taken.whole else MORE_END if other.has_end else MORE
+    return other.share >= FEW_INSIDE and other.share > taken.share + more

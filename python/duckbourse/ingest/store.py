@@ -36,6 +36,7 @@ MAX_LISTED_SYMBOLS = 20_000
 MANIFEST = (
     *("delivery", "kind", "source", "source_file", "calendar", "first_session", "last_session"),
     *("delivered_at", "rows_kept", "rows_unreadable", "rows_duplicate"),
+    "rows_revised",
 )
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -55,6 +56,7 @@ class Delivered:
     rows_kept: int
     rows_unreadable: int
     rows_duplicate: int
+    rows_revised: int
     root: Path
 
     @property

@@ -34,19 +34,53 @@ UNIT = (
 COUNT = "1|2|3|4|5|6|8|10|12|15|20|25|30|45|60|90|120|180|240|1440"
 INTERVAL = (
     rf"(?:{COUNT})[-\s]?(?:{UNIT})|(?<=_)(?:{COUNT})_(?:{UNIT})|[MH]\d{{1,3}}|D1|W1|MN1"
+    rf"|(?:daily|weekly|monthly){GAP}adj(?:usted)?"
     "|daily|day|eod|intraday|minutes?|minutely|hourly|hour|weekly|week|monthly|month"
 )
 PART = rf"(?:{RANGE}|{INTERVAL})"
 AT_END = re.compile(rf"(?:{GAP}{PART})+{GAP_OR_NONE}$", re.IGNORECASE)
 AT_START = re.compile(rf"^{GAP_OR_NONE}(?:{PART}{GAP})+", re.IGNORECASE)
 NOTHING_ELSE = re.compile(rf"{PART}(?:{GAP}{PART})*", re.IGNORECASE)
+INTERVAL_WORD = re.compile(rf"{INTERVAL}|{UNIT}", re.IGNORECASE)
 # The date behind one of these is the day on which the contract ends: another day, another symbol.
 CONTRACT = re.compile(r"(?:^|[^a-z])(?:FUT|OPT|CE|PE|CALL|PUT)(?:[^a-z]|$)", re.IGNORECASE)
+# What files are called that hold anybody's bars, and what may stand beside such a word. In capitals
+# it may be a symbol.
+GENERIC = frozenset(
+    (
+        *("aggregates", "aggs", "answer", "bar", "bars", "candle", "candles", "chart", "charts"),
+        *("csv", "data", "dataset", "download", "downloads", "export", "exports", "feed", "file"),
+        *("files", "historic", "historical", "history", "input", "json", "kline", "klines", "ohlc"),
+        *("ohlcv", "output", "price", "prices", "query", "quote", "quotes", "response", "result"),
+        *("results", "sample", "series", "stock", "stocks", "table", "timeseries", "untitled"),
+        *("alpaca", "alphavantage", "binance", "bybit", "dhan", "finnhub", "fyers", "kite"),
+        *("kraken", "nse", "okx", "polygon", "tiingo", "tradingview", "twelvedata", "upstox"),
+        *("yahoo", "yfinance", "zerodha"),
+    )
+)
+BESIDE = frozenset(
+    (
+        *("all", "copy", "final", "full", "js", "latest", "list", "max", "new", "of", "old"),
+        *("page", "part", "time"),
+    )
+)
+WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|\d+")
 
 
-def symbol_in(stem: str) -> str:
-    """Return a file's name without dates, ranges and intervals at its ends, if anything is left."""
-    if CONTRACT.search(stem) or NOTHING_ELSE.fullmatch(stem):
+def symbol_in(stem: str) -> str | None:
+    """
+    Return a file's name without dates, ranges and intervals at its ends.
+
+    None where nothing is left, or nothing but words such as `history`.
+    """
+    if NOTHING_ELSE.fullmatch(stem):
+        return stem if stem.isupper() else None
+    if CONTRACT.search(stem):
         return stem
-    left = AT_START.sub("", AT_END.sub("", stem))
-    return left or stem
+    left = AT_START.sub("", AT_END.sub("", stem)).strip()
+    words = [word for word in WORD.findall(left) if not word.isdigit()]
+    generic = {word for word in words if word.lower() in GENERIC}
+    rest = (word for word in words if word not in generic)
+    if not generic or left.isupper():
+        return left or stem
+    return None if all(w.lower() in BESIDE or INTERVAL_WORD.fullmatch(w) for w in rest) else left

@@ -9,9 +9,11 @@ A vendor's file as something DuckDB can select from, whatever its format.
 
 from __future__ import annotations
 
+import codecs
 import gzip
+import re
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -21,42 +23,27 @@ import duckdb
 import polars
 
 from duckbourse.errors import BadInput, ConfigurationError, NotBars, StorageFull
-from duckbourse.ingest.columns import quoted_name
-from duckbourse.ingest.dialect import dialect
+from duckbourse.ingest.columns import (
+    DATE_COLUMN,
+    Role,
+    date_in_name,
+    is_adjusted_history,
+    quoted_name,
+)
+from duckbourse.ingest.dialect import Dialect, dialect
 from duckbourse.ingest.documents import document
+from duckbourse.ingest.files import stem
+from duckbourse.ingest.lines import DAMAGED, TextFile, lines_in, mended, unpacking
 from duckbourse.ingest.options import Options
 from duckbourse.ingest.wide import ROW, Wide, flat
 from duckbourse.warehouse import is_full, quoted
 
 HEAD_BYTES = 1 << 16
-
-
-@dataclass(frozen=True)
-class TextFile:
-    """A text file, to look a line up in."""
-
-    path: Path
-    packed: bool
-    rows_at: int
-
-    def lines_of(self, numbers: Iterable[int]) -> dict[int, int]:
-        """Return the line on which each of these rows begins; both count from one."""
-        wanted = set(numbers)
-        found: dict[int, int] = {}
-        row = 0
-        inside = False
-        with gzip.open(self.path) if self.packed else self.path.open("rb") as file:
-            for line, content in enumerate(file, 1):
-                if line <= self.rows_at or (not inside and not content.strip()):
-                    continue
-                if not inside:
-                    row += 1
-                    if row in wanted:
-                        found[row] = line
-                        if len(found) == len(wanted):
-                            break
-                inside ^= content.count(b'"') % 2 == 1
-        return found
+BLOCK_BYTES = 1 << 20
+# A character in UTF-8 beyond ASCII; what cp1252 has no character for, or one that nobody writes.
+UTF8 = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
+WESTERN = "cp1252"
+NOT_WESTERN = b"\0\x81\x8d\x8f\x90\x9d\xff"
 
 
 @dataclass(frozen=True)
@@ -70,13 +57,12 @@ class VendorTable:
     shape: str
     rows: str
     columns: dict[str, str]
-    # how many records of the file precede the first row: a rejected line's number minus this
-    lines_before: int = 0
     # for a text file: the same rows, where lines that are no rows are put into `reject_errors`
     recording: str | None = None
     bar_label: str | None = None
     calendar: str | None = None
     symbol: str | None = None
+    symbol_from: str = "header"
     # for a text file: its first rows, so that they need not be asked for
     head: tuple[tuple[str, ...], ...] = ()
     # for a text file, and where a delimiter may stand within a field that is quoted
@@ -86,6 +72,8 @@ class VendorTable:
     # where a row of the file is more than one of `rows`: the column that says which it is of
     row_column: str | None = None
     notes: tuple[str, ...] = ()
+    # for what its prices are adjusted and how we know, '' where nothing says that they are
+    adjusted: str = ""
 
 
 def vendor_table(
@@ -116,14 +104,26 @@ def vendor_table(
     if suffix in (".parquet", ".feather", ".arrow"):
         raise BadInput(f"{file} is not {suffix[1:]}: its first bytes are {head[:4]!r}", DAMAGED)
     packed = head[:2] == b"\x1f\x8b"
+    encoding = options.encoding or told_encoding(path, file, packed)
+    notes: tuple[str, ...] = ()
+    if encoding is not None:
+        path, packed = as_utf8(path, file, packed, encoding, scratch), False
+        if options.encoding is None:
+            notes = (f"it is no UTF-8 and was read as {encoding}: say encoding = '…' if it is not",)
     text = first_text(path, file, packed)
     if text.lstrip()[:1] in ("{", "["):
         plain = unpacked(path, file, scratch) if packed else path
-        return from_json(con, plain, file, options, known_at)
-    return text_table(path, file, text, packed, options)
+        table = from_json(con, plain, file, options, known_at)
+    else:
+        table = history(text_table(con, path, file, scratch, text, packed, options))
+    return replace(table, notes=(*notes, *table.notes))
 
 
-DAMAGED = "it is damaged or cut short: copy or download it again"
+def history(table: VendorTable) -> VendorTable:
+    """Return a table with what is known of the prices of yfinance's `history`."""
+    if not is_adjusted_history(table.columns):
+        return table
+    return replace(table, adjusted="for splits and dividends (as yfinance's without Adj Close are)")
 
 
 def without_wildcards(path: Path, scratch: Path) -> Path:
@@ -152,13 +152,62 @@ def reading(file: str) -> Iterator[None]:
         raise BadInput(f"{file} cannot be read: {message}", DAMAGED) from error
 
 
-def first_text(path: Path, file: str, packed: bool) -> str:
-    """Return the beginning of a text file, or raise BadInput where it is not UTF-8 text."""
+def blocks(path: Path, file: str, packed: bool) -> Iterator[bytes]:
+    """Yield what a text file holds, piece by piece, or raise BadInput where it is damaged."""
     try:
         with gzip.open(path) if packed else path.open("rb") as opened:
-            head = opened.read(HEAD_BYTES)
+            while block := opened.read(BLOCK_BYTES):
+                yield block
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise BadInput(f"{file} is damaged gzip: {error}", DAMAGED) from error
+
+
+def told_encoding(path: Path, file: str, packed: bool) -> str | None:
+    """
+    Return the encoding of a text that is not UTF-8, of Western Europe, or None.
+
+    A text with some characters in UTF-8 is UTF-8, and a row that is not is for the reader to keep
+    aside.
+    """
+    before = b""
+    found = False
+    for block in blocks(path, file, packed):
+        if not before and not found and block[:2] in (b"\xff\xfe", b"\xfe\xff"):
+            return None
+        if block.isascii():
+            before = block[-1:]
+            continue
+        # a character may begin in the block before
+        piece = before + block
+        if UTF8.search(piece):
+            return None
+        if any(byte in piece for byte in NOT_WESTERN):
+            return None
+        found = True
+        before = block[-3:]
+    return WESTERN if found else None
+
+
+def as_utf8(path: Path, file: str, packed: bool, encoding: str, scratch: Path) -> Path:
+    """Return a copy of a text file in UTF-8, without gzip, or raise BadInput."""
+    copy = scratch / "utf8"
+    decoder = codecs.getincrementaldecoder(encoding)()
+    try:
+        with copy.open("wb") as plain:
+            for block in blocks(path, file, packed):
+                plain.write(decoder.decode(block).encode())
+            plain.write(decoder.decode(b"", final=True).encode())
+    except UnicodeError as error:
+        raise BadInput(
+            f"{file} is not {encoding}: {error}", "mend encoding in the mapping, or leave it away"
+        ) from error
+    return copy
+
+
+def first_text(path: Path, file: str, packed: bool) -> str:
+    """Return the beginning of a text file, or raise BadInput where it is not UTF-8 text."""
+    with unpacking(file), gzip.open(path) if packed else path.open("rb") as opened:
+        head = opened.read(HEAD_BYTES)
     if not head:
         raise NotBars(f"{file} is empty: 0 bytes", "delete it, or ask the vendor for it again")
     if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
@@ -170,39 +219,93 @@ def first_text(path: Path, file: str, packed: bool) -> str:
 def unpacked(path: Path, file: str, scratch: Path) -> Path:
     """Return a copy of a gzip file without the gzip."""
     copy = scratch / "unpacked"
-    try:
-        with gzip.open(path) as packed, copy.open("wb") as plain:
-            while block := packed.read(1 << 20):
-                plain.write(block)
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise BadInput(f"{file} is damaged gzip: {error}", DAMAGED) from error
+    with unpacking(file), gzip.open(path) as packed, copy.open("wb") as plain:
+        while block := packed.read(1 << 20):
+            plain.write(block)
     return copy
 
 
-def text_table(path: Path, file: str, head: str, packed: bool, options: Options) -> VendorTable:
-    """Return the table in a delimited text file."""
+def text_table(
+    con: duckdb.DuckDBPyConnection,
+    path: Path,
+    file: str,
+    scratch: Path,
+    head: str,
+    packed: bool,
+    options: Options,
+) -> VendorTable:
+    """Return the table in a delimited text file, of which each line is a row or a rejected one."""
     layout = dialect(head, options, file)
-    columns = ", ".join(f"{quoted(name or 'nameless')}: 'varchar'" for name in layout.names)
-    call = (
-        f"read_csv({quoted(path)}, auto_detect = false, header = false, skip = {layout.rows_at},"
-        f" delim = {quoted(layout.delimiter)}, quote = '\"', escape = '\"',"
-        f" compression = '{'gzip' if packed else 'none'}', columns = {{{columns}}}"
-    )
+    text = TextFile(path, packed, layout.rows_at)
+    call = csv_call(path, layout, packed)
+    with unpacking(file):
+        survey = text.survey()
+        above = lines_in(head)[: layout.rows_at]
+        in_rows = survey.quotes > sum(line.count('"') for line in above)
+        if (
+            survey.mixed
+            or any(line.count('"') % 2 for line in above)
+            or (in_rows and record_count(con, call) != text.line_count())
+        ):
+            copy = scratch / "mended"
+            text = mended(text, copy, layout.delimiter, len(layout.names))
+            call = csv_call(copy, layout, packed=False)
     table = VendorTable(
         shape="text",
         rows=f"select * from {call}, ignore_errors = true)",
         recording=f"select * from {call}, store_rejects = true)",
-        columns=dict.fromkeys((name or "nameless" for name in layout.names), "VARCHAR"),
-        lines_before=layout.rows_at,
+        columns=dict.fromkeys(layout.names, "VARCHAR"),
         head=layout.rows,
-        text=TextFile(path, packed, layout.rows_at),
+        text=text,
         delimiter=layout.delimiter,
         quoted=layout.quoted,
     )
     if layout.above:
         lines = "the line" if layout.above == 1 else f"{layout.above} lines"
         table = replace(table, notes=(f"passed over {lines} above its header",))
-    return by_symbol(table, layout.wide)
+    return dated(by_symbol(table, layout.wide), stem(file))
+
+
+def dated(table: VendorTable, name: str) -> VendorTable:
+    """Return the table with a column for the date that only the file's name says."""
+    day = date_in_name(list(table.columns), name)
+    if day is None:
+        return table
+    more = f"select *, {quoted(day)} as {DATE_COLUMN}"
+    return replace(
+        table,
+        rows=f"{more} from ({table.rows})",
+        recording=table.recording and f"{more} from ({table.recording})",
+        columns=table.columns | {DATE_COLUMN: "VARCHAR"},
+        head=tuple((*row, day.isoformat()) for row in table.head),
+        notes=(*table.notes, f"the day is {day}: the file's name says it"),
+    )
+
+
+def csv_call(path: Path, layout: Dialect, packed: bool) -> str:
+    """Return the beginning of the call that reads a text file."""
+    columns = ", ".join(f"{quoted(name)}: 'varchar'" for name in layout.names)
+    return (
+        f"read_csv({quoted(path)}, auto_detect = false, header = false, skip = {layout.rows_at},"
+        f" delim = {quoted(layout.delimiter)}, quote = '\"', escape = '\"',"
+        f" compression = '{'gzip' if packed else 'none'}', columns = {{{columns}}}"
+    )
+
+
+def record_count(con: duckdb.DuckDBPyConnection, call: str) -> int | None:
+    """Return how many records DuckDB finds, rejected ones too, or None where it gives up."""
+    forget_rejects(con)
+    try:
+        [(rows,)] = con.execute(f"select count(*) from {call}, store_rejects = true)").fetchall()
+    except duckdb.InvalidInputException:
+        return None
+    [(rejected,)] = con.execute("select count(distinct line) from reject_errors").fetchall()
+    return int(rows + rejected)
+
+
+def forget_rejects(con: duckdb.DuckDBPyConnection) -> None:
+    """Drop what DuckDB noted of lines that are no rows: it adds to what is there."""
+    con.execute("drop table if exists reject_errors; drop table if exists reject_scans")
 
 
 def by_symbol(table: VendorTable, wide: Wide | None) -> VendorTable:
@@ -226,6 +329,10 @@ def by_symbol(table: VendorTable, wide: Wide | None) -> VendorTable:
             symbol=symbol,
             head=tuple(tuple(row[place] for place in at) for row in table.head),
         )
+    # a column that has the name of one of ours is left
+    ours = {ROW, Role.SYMBOL.value, *(field.lower() for field in wide.fields)}
+    wide = replace(wide, index=tuple(name for name in wide.index if name.lower() not in ours))
+    columns = {name: table.columns[name] for name in wide.index}
     columns["symbol"] = "VARCHAR"
     for field in wide.fields:
         kinds = {table.columns[own[field]] for own in wide.symbols.values() if field in own}
@@ -246,7 +353,7 @@ def parquet(con: duckdb.DuckDBPyConnection, path: Path, file: str) -> VendorTabl
     with reading(file):
         described = con.execute(f"describe {rows}").fetchall()
     columns = {column[0]: column[1] for column in described}
-    return by_symbol(VendorTable("parquet", rows, columns), flat(list(columns)))
+    return history(by_symbol(VendorTable("parquet", rows, columns), flat(list(columns))))
 
 
 def feather(con: duckdb.DuckDBPyConnection, path: Path, file: str, scratch: Path) -> VendorTable:
@@ -261,13 +368,17 @@ def from_json(
     con: duckdb.DuckDBPyConnection, path: Path, file: str, options: Options, known_at: datetime
 ) -> VendorTable:
     """Return the table in a JSON document of one of the shapes we know."""
-    found = document(con, path, file, options, known_at)
+    with reading(file):
+        found = document(con, path, file, options, known_at)
     return VendorTable(
         shape=found.shape.vendor or found.shape.form,
         rows=found.rows,
         columns=dict.fromkeys(found.columns, "VARCHAR"),
         bar_label=found.shape.bar_label,
         calendar=found.shape.calendar,
+        symbol=found.symbol,
+        symbol_from=found.symbol_from,
+        adjusted=found.adjusted,
         notes=found.notes,
     )
 

@@ -65,6 +65,8 @@ class Wide:
             ]
             structs.append("{" + ", ".join(values) + "}")
         index = ", ".join(quoted_name(name) for name in (ROW, *self.index))
+        taken = [*self.index, *(name for own in self.symbols.values() for name in own.values())]
+        columns = ", ".join(quoted_name(name) for name in taken)
         has = " or ".join(
             f"coalesce({quoted_name(name)}::varchar, '') not in ('', 'NaN', 'nan')"
             for name in self.fields
@@ -72,7 +74,7 @@ class Wide:
         # the numbers of rows are of the file's order, which neither of the two selections changes
         return (
             f"select * from (select {index}, unnest([{', '.join(structs)}], recursive := true)"
-            f" from (select row_number() over () as {ROW}, * from ({rows}))) where {has}"
+            f" from (select row_number() over () as {ROW}, {columns} from ({rows}))) where {has}"
         )
 
 

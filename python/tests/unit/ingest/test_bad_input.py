@@ -41,7 +41,7 @@ FILES: dict[str, tuple[str, str | bytes, str]] = {
     ),
     "UTF-16": ("T.csv", ROWS.encode("utf-16"), "UTF-16"),
     "gzip cut at once": ("T.csv.gz", gzip.compress(ROWS.encode())[:900], "damaged gzip"),
-    "gzip cut far down": ("T.csv.gz", gzip.compress(NOISE.encode())[:-2000], "cannot be read"),
+    "gzip cut far down": ("T.csv.gz", gzip.compress(NOISE.encode())[:-2000], "damaged gzip"),
     "gzip with a wrong byte": ("T.json.gz", SPOILT, "damaged gzip"),
     "JSON cut short": ("T.json", '{"status": "success", "data": {"candles": [[', "is not JSON"),
     "JSON of an error": (
@@ -49,7 +49,7 @@ FILES: dict[str, tuple[str, str | bytes, str]] = {
         json.dumps({"status": "error", "message": "Token is invalid", "data": None}),
         "a vendor's error: Token is invalid",
     ),
-    "JSON of something else": ("T.json", '{"data": {"orders": []}}', "holds no bars"),
+    "JSON of something else": ("T.json", '{"data": {"orders": []}}', "shape that is not known"),
     "JSON without candles": (
         "T.json",
         '{"status": "success", "data": {"candles": []}}',

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from duckbourse.ingest.columns import NAMES, Role, detected
+from tests.support.stores import Shop
 
 VENDORS = {
     "yahoo": "Date,Open,High,Low,Close,Adj Close,Volume,Dividends,Stock Splits",
@@ -86,3 +87,68 @@ def test_any_header_gives_each_column_one_meaning(names: list[str]) -> None:
     found = detected(names, {})
     assert set(found.values()) <= set(names)
     assert len(set(found.values())) == len(found)
+
+
+def test_what_is_said_of_a_close_that_is_only_adjusted(shop: Shop) -> None:
+    file = shop.csv("T.csv", ["2024-01-02,1,2,1,2,5"], "date,open,high,low,Adj Close,volume")
+    refused = shop.refuse(file, calendar="XNYS")
+    assert "T.csv has no close;" in refused.notes[0]
+    assert "columns.open" not in refused.remedy
+    said = "columns.close = 'Adj Close'"
+    assert said in refused.remedy
+    shop.deliver(file, calendar="XNYS", mapping=shop.file("m.toml", said))
+    assert shop.rows("daily", "close") == [(2,)]
+    shop.deliver(file, calendar="XNYS", kind="adjusted_close")
+    assert shop.rows("adjusted_close", "adjusted_close") == [(2,)]
+
+
+def test_each_column_that_is_missing_is_named(shop: Shop) -> None:
+    file = shop.csv("T.csv", ["2024-01-02,1,2,1,2"], "date,first,top,low,close")
+    assert (
+        "say columns.open = '…', columns.high = '…' in" in shop.refuse(file, calendar="XNYS").remedy
+    )
+
+
+@pytest.mark.parametrize(
+    ("column", "stamps"),
+    [
+        # one-minute and daily flat files, in nanoseconds: 09:30 in New York, and its midnight
+        ("window_start", [1_704_205_800_000_000_000 + 60_000_000_000 * n for n in range(390)]),
+        ("ts_event", [1_704_205_800_000_000_000 + 60_000_000_000 * n for n in range(390)]),
+        ("window_start", [1_704_171_600_000_000_000 + 86_400_000_000_000 * n for n in range(3)]),
+    ],
+)
+def test_stamps_of_flat_files(shop: Shop, column: str, stamps: list[int]) -> None:
+    rows = [f"T,5,1,2,2,1,{at},7" for at in stamps]
+    header = f"ticker,volume,open,close,high,low,{column},transactions"
+    report = shop.deliver(shop.csv("2024-01-02.csv", rows, header), calendar="XNYS")
+    if report.kind == "minute":
+        first = shop.rows("minute", "min(bar_ts)::varchar, count(*)")
+        assert (report.bar_label, first) == ("start", [("2024-01-02 09:30:00", 390)])
+    else:
+        assert shop.rows("daily", "min(session_date)::varchar") == [("2024-01-02",)]
+
+
+BSE = (
+    "SC_CODE,SC_NAME,SC_GROUP,SC_TYPE,OPEN,HIGH,LOW,CLOSE,LAST,PREVCLOSE,NO_TRADES,NO_OF_SHRS,"
+    "NET_TURNOV,TDCLOINDI"
+)
+RELIANCE = "500325,RELIANCE    ,A ,Q,2600.00,2620.00,2590.00,2610.00,2610.00,2598.00,9,234567,6.5,"
+
+
+@pytest.mark.parametrize("name", ["EQ050124.CSV", "eq050124.csv", "EQ_ISINCODE_050124.CSV"])
+def test_the_date_in_the_name_of_a_bhavcopy(shop: Shop, name: str) -> None:
+    report = shop.deliver(shop.csv(name, [RELIANCE], BSE))
+    assert (report.calendar, report.kind) == ("XNSE", "daily")
+    assert "the day is 2024-01-05: the file's name says it" in report.notes
+    found = shop.rows("daily", "symbol, session_date::varchar, close, volume")
+    assert found == [("500325", "2024-01-05", 2610, 234567)]
+    # the date inside is the one that counts
+    inside = shop.csv(f"x/{name}", [f"{RELIANCE},08-Jan-24"], f"{BSE},TRADING_DATE")
+    shop.deliver(inside, source="other")
+    assert shop.rows("daily", "max(session_date)::varchar") == [("2024-01-08",)]
+
+
+def test_a_bhavcopy_whose_name_says_no_date_is_refused(shop: Shop) -> None:
+    for name in ("EQ320124.CSV", "prices.csv"):
+        assert "has no date" in shop.refuse(shop.csv(name, [RELIANCE], BSE)).notes[0]

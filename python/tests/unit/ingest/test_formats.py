@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import io
 import json
 import tarfile
-from datetime import date, datetime
+import tomllib
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -69,6 +71,14 @@ def test_text(shop: Shop, text: str, packed: bool) -> None:
         ("in words", ["Jan 02, 2024", "Jan 03, 2024", "Jan 15, 2024"]),
         ("midnight", ["2024-01-02 00:00:00", "2024-01-03 00:00:00", "2024-01-15 00:00:00"]),
         ("offset", [f"2024-01-{day} 00:00:00+05:30" for day in ("02", "03", "15")]),
+        ("UTC", [f"2024-01-{day}T00:00:00Z" for day in ("02", "03", "15")]),
+        ("midnight in India", [f"2024-01-{day} 18:30:00+00:00" for day in ("01", "02", "14")]),
+        (
+            "JSON of a clock in India",
+            [f"2024-01-{day}T18:30:00.000Z" for day in ("01", "02", "14")],
+        ),
+        ("the open in Chicago", [f"2024-01-{day}T21:45:00-06:00" for day in ("01", "02", "14")]),
+        ("a zone behind", [f"202401{day} 13:30:00 US/Eastern" for day in ("01", "02", "14")]),
         ("epoch", ["1704153600", "1704240000", "1705276800"]),
         ("epoch of midnight in India", ["1704133800", "1704220200", "1705257000"]),
     ],
@@ -78,6 +88,51 @@ def test_dates(shop: Shop, pattern: str, stamps: list[str]) -> None:
     shop.deliver(path, calendar="XNSE")
     days = [day for (day,) in shop.rows("daily", "session_date")]
     assert days == [date(2024, 1, 2), date(2024, 1, 3), date(2024, 1, 15)]
+
+
+# The parts of a date in the orders that vendors write a year of two digits in.
+ORDERS = {"-": ("dmy", "mdy", "ymd"), "/": ("dmy", "mdy", "ymd"), ".": ("dmy", "ymd")}
+SHORT_YEARS = [
+    mark.join(f"%{part}" for part in order) for mark, orders in ORDERS.items() for order in orders
+]
+
+
+@pytest.mark.parametrize("pattern", [*SHORT_YEARS, "%y-%m-%d %H:%M:%S"])
+def test_a_day_of_several_orders_is_asked_for_with_all_of_them(shop: Shop, pattern: str) -> None:
+    path = shop.csv("T.csv", [f"{date(2012, 11, 10).strftime(pattern)},1,1,1,1,1"])
+    asked = shop.refuse(path, calendar="XNYS", kind="daily")
+    mark = pattern[2]
+    orders = [mark.join(f"%{part}" for part in order) + pattern[8:] for order in ORDERS[mark]]
+    assert f" may be {' or '.join(orders)}, that is " in asked.notes[0]
+    assert "2012-11-10" in asked.notes[0]
+    assert asked.remedy.endswith(" or ".join(f"'{order}'" for order in orders))
+    mapping = shop.file("m.toml", f"date_format = '{pattern}'")
+    shop.deliver(path, calendar="XNYS", kind="daily", mapping=mapping)
+    assert shop.rows("daily", "session_date") == [(date(2012, 11, 10),)]
+
+
+@pytest.mark.parametrize("pattern", SHORT_YEARS)
+def test_sessions_side_by_side_have_one_order_of_day_month_and_year(
+    shop: Shop, pattern: str
+) -> None:
+    days = [day for n in range(1, 13) if (day := date(2024, 11, n)).isoweekday() < 6]
+    path = shop.csv("T.csv", [f"{day.strftime(pattern)},1,1,1,1,1" for day in days])
+    shop.deliver(path, calendar="XNYS")
+    assert [day for (day,) in shop.rows("daily", "session_date")] == days
+
+
+def test_no_day_is_later_than_its_file(shop: Shop) -> None:
+    # the 24th of July 2027 is to come
+    shop.deliver(shop.csv("T.csv", ["24-07-27,1,1,1,1,1"]), calendar="XNYS")
+    assert shop.rows("daily", "session_date") == [(date(2024, 7, 27),)]
+
+
+@pytest.mark.parametrize("pattern", ["%d/%m/%Y", "%d-%m-%y"])
+def test_months_do_not_pass_for_days(shop: Shop, pattern: str) -> None:
+    # the other way round these are the first twelve days of January
+    days = [date(2024, month, 1) for month in range(1, 13)]
+    path = shop.csv("T.csv", [f"{day.strftime(pattern)},1,1,1,1,1" for day in days])
+    assert f"may be {pattern} or " in shop.refuse(path, calendar="XNYS", kind="daily").notes[0]
 
 
 def test_a_day_after_the_twelfth_far_down_settles_day_and_month(shop: Shop) -> None:
@@ -284,4 +339,84 @@ def test_folders_are_walked_for_what_is_market_data_by_its_name(shop: Shop) -> N
         shop.csv(name, ROWS)
     shop.file("README.md", "no bars")
     reports = shop.run(shop.folder / "vendor", calendar="XNYS")
-    assert [report.file for report in reports] == ["A.csv", "B.csv"]
+    assert [report.file for report in reports] == ["README.md", "A.csv", "B.csv"]
+
+
+START = datetime(2024, 1, 2, 10, tzinfo=UTC)
+MINUTES = [START + timedelta(minutes=n) for n in range(3)]
+MILLIS = [int(at.timestamp()) * 1000 for at in MINUTES]
+HEADERLESS = {
+    "Binance": (
+        [f"{at},2,4,1,3,5.5,{at + 59_999},11,31,2.5,5,0" for at in MILLIS],
+        {"calendar": "ALWAYS"},
+    ),
+    "Binance since 2025": (
+        [f"{at}000,2,4,1,3,5.5,{at + 59_999}999,11,31,2.5,5,0" for at in MILLIS],
+        {"calendar": "ALWAYS"},
+    ),
+    "MetaTrader 4": ([f"{at:%Y.%m.%d,%H:%M},2,4,1,3,5.5" for at in MINUTES], {}),
+    "HistData": ([f"{at:%Y%m%d %H%M%S};2;4;1;3;5.5" for at in MINUTES], {}),
+    "a symbol first": ([f"ACME,{at:%Y%m%d,%H%M},2,4,1,3,5.5,7,x" for at in MINUTES], {}),
+    "another order": ([f"{at:%Y-%m-%d %H:%M:%S},4,1,2,3,5.5" for at in MINUTES], {}),
+}
+
+
+@pytest.mark.parametrize("name", HEADERLESS)
+def test_the_names_for_a_file_without_a_header_are_its_own(shop: Shop, name: str) -> None:
+    rows, stated = HEADERLESS[name]
+    file = shop.file("ACME.csv", "\n".join(rows) + "\n")
+    stated = {"calendar": "ALWAYS", "bar_label": "start", "timezone": "UTC", **stated}
+    remedy = shop.refuse(file, **stated).remedy
+    names = remedy.split("in a mapping: ")[1]
+    assert len(tomllib.loads(names)["names"]) == len(next(csv.reader([rows[0].replace(";", ",")])))
+    shop.deliver(file, mapping=shop.file("m.toml", names), **stated)
+    assert shop.rows("minute", "symbol, bar_ts, open, high, low, close, volume") == [
+        ("ACME", at.replace(tzinfo=None), 2, 4, 1, 3, 5.5) for at in MINUTES
+    ]
+
+
+FAR = {
+    "timestamp": ("timestamp '12024-01-02'", "timestamp '2024-01-{:02d}'"),
+    "date": ("date '12024-01-02'", "date '2024-01-{:02d}'"),
+    "date of no timestamp": ("date '300000-01-02'", "date '2024-01-{:02d}'"),
+    "before Christ": ("date '2024-01-02 (BC)'", "date '2024-01-{:02d}'"),
+    "infinite": ("timestamptz 'infinity'", "timestamptz '2024-01-{:02d}'"),
+    "infinite date": ("date '-infinity'", "date '2024-01-{:02d}'"),
+    "seconds": ("timestamp_s '12024-01-02'", "timestamp_s '2024-01-{:02d}'"),
+}
+
+
+@pytest.mark.parametrize(("far", "near"), FAR.values(), ids=FAR)
+def test_a_typed_date_that_no_calendar_has_costs_its_row(
+    shop: Shop, tmp_path: Path, far: str, near: str
+) -> None:
+    path = tmp_path / "T.parquet"
+    dates = [near.format(day) for day in range(2, 8)]
+    dates.insert(3, far)
+    with duckdb.connect() as con:
+        con.execute(
+            "copy (select date, 1 as open, 2 as high, 1 as low, 2 as close"
+            f" from (select unnest([{', '.join(dates)}]) as date)) to '{path}' (format parquet)"
+        )
+    report = shop.deliver(path, calendar="XNYS")
+    assert (report.rows_read, report.rows_kept) == (7, 6)
+    assert shop.rows("unreadable", "source_row, rule") == [(4, "unreadable_timestamp")]
+
+
+@pytest.mark.parametrize("kind", ["double", "float", "decimal(18, 1)", "varchar"])
+def test_dates_and_codes_that_a_gap_made_floats(shop: Shop, tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "T.parquet"
+    number = kind if kind != "varchar" else "double"
+    with duckdb.connect() as con:
+        con.execute(
+            f"copy (select 500000.0::{kind} as symbol,"
+            f" (20240102.0 + i * 2)::{number}::{kind} as date,"
+            " 1 as open, 2 as high, 1 as low, 2 as close from range(5) as t (i)"
+            f" union all select null, null, 1, 2, 1, 2) to '{path}' (format parquet)"
+        )
+    report = shop.deliver(path, calendar="XNYS")
+    assert (report.rows_kept, report.rows_unreadable) == (5, 1)
+    days = [day for (day,) in shop.rows("daily", "session_date")]
+    assert days == [date(2024, 1, day) for day in (2, 4, 6, 8, 10)]
+    if kind != "varchar":
+        assert shop.rows("daily", "distinct symbol") == [("500000",)]

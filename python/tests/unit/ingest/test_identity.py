@@ -528,3 +528,77 @@ def test_shipped_data_owns_its_symbols_where_it_is_built(shop: Shop) -> None:
     assert "AAPL is of XNSE here (source AAPL) and of XNYS in the store" in report.notes[0]
     [report] = ingest([path], options, shop.store, DELIVERED_AT)
     assert report.outcome is Outcome.DELIVERED
+
+
+@pytest.mark.parametrize(
+    "column", ["Ex", "mic", "MIC", "exch", "exchange_code", "primary_exchange", "Primary Exchange"]
+)
+@pytest.mark.parametrize(
+    ("word", "symbol"), [("XNAS", "VOD"), ("NYSE", "VOD"), ("XLON", "XLON:VOD"), ("LSE", "LSE:VOD")]
+)
+def test_a_column_of_exchanges_is_told_by_its_codes(
+    shop: Shop, column: str, word: str, symbol: str
+) -> None:
+    rows = [f"VOD,{word},2024-01-0{day},{BAR}" for day in (2, 3)]
+    file = shop.csv("x.csv", rows, f"ticker,{column},date,open,high,low,close,volume")
+    report = shop.deliver(file, calendar="XNYS")
+    assert column not in report.columns_left
+    assert set(symbols(shop)) == {symbol}
+
+
+def test_a_column_of_exchanges_settles_or_contradicts_the_calendar(shop: Shop) -> None:
+    rows = [f"INFY,XNSE,2024-01-0{day},{BAR}" for day in (2, 3)]
+    file = shop.csv("x.csv", rows, "ticker,mic,date,open,high,low,close,volume")
+    assert "--calendar XNSE" in shop.refuse(file, calendar="XNYS").remedy
+    assert shop.deliver(file).calendar == "XNSE"
+
+
+def test_what_is_called_like_an_exchange_and_holds_none_is_said(shop: Shop) -> None:
+    rows = [f"VOD,{flag},2024-01-0{day},{BAR}" for day, flag in ((2, "N"), (3, "Y"))]
+    file = shop.csv("x.csv", rows, "ticker,Ex,date,open,high,low,close,volume")
+    report = shop.deliver(file, calendar="XNYS")
+    [note] = [note for note in report.notes if "exchange" in note]
+    assert "no exchange was taken, though Ex may be it: say columns.exchange = 'Ex'" in note
+    assert report.columns_missed == {"exchange": ("Ex",)}
+    mapping = shop.file("m.toml", "columns.exchange = ''")
+    said = shop.deliver(file, calendar="XNYS", mapping=mapping, source="other").notes
+    assert not [note for note in said if "exchange" in note]
+
+
+@pytest.mark.parametrize(
+    ("symbol", "calendar", "said"),
+    [
+        ("RELIANCE.NS", "XNYS", "RELIANCE.NS is of NSE by the suffix .NS, whose calendar is XNSE"),
+        ("INFY.BSE", "ALWAYS", "INFY.BSE is of BSE by the suffix .BSE, whose calendar is XNSE"),
+        ("VOD.L", "XNYS", "VOD.L is of London by the suffix .L, which is not of XNYS"),
+        ("sap.de", "XNSE", "sap.de is of Frankfurt by the suffix .DE, which is not of XNSE"),
+        ("aapl.us", "XNSE", "aapl.us is of the United States by the suffix .US"),
+        *((share, "XNYS", "") for share in ("BRK.B", "BF.B", "BAC.PR.L", "AAPL", "aapl.us")),
+        *((share, "XNSE", "") for share in ("RELIANCE.NS", "M&M.NS", "INFY.BO", "NIFTY 50")),
+    ],
+)
+def test_a_suffix_of_another_calendars_exchange_is_said(
+    shop: Shop, symbol: str, calendar: str, said: str
+) -> None:
+    file = shop.csv("x.csv", [f"2024-01-02,{BAR}"])
+    notes = [n for n in shop.deliver(file, calendar=calendar, symbol=symbol).notes if "suffix" in n]
+    assert len(notes) == bool(said)
+    if said:
+        assert notes[0].startswith(said)
+        assert calendar in notes[0]
+
+
+def test_suffixes_of_many_symbols_are_one_line(shop: Shop) -> None:
+    rows = [f"{name},2024-01-02,{BAR}" for name in ("A.NS", "B.NS", "C.NS", "D.L", "BRK.B")]
+    file = shop.csv("x.csv", rows, "symbol,date,open,high,low,close,volume")
+    notes = [note for note in shop.deliver(file, calendar="XNYS").notes if "suffix" in note]
+    assert [note.split(",")[0] for note in notes] == [
+        "A.NS and 2 more are of NSE by the suffix .NS",
+        "D.L is of London by the suffix .L",
+    ]
+    other = Shop(shop.folder / "other")
+    named = [note for note in notes if "say --calendar XNSE" in note]
+    assert len(named) == 1
+    other.deliver(
+        shop.csv("x.csv", rows[:3], "symbol,date,open,high,low,close,volume"), calendar="XNSE"
+    )

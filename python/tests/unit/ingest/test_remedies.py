@@ -26,6 +26,7 @@ from duckbourse.ingest import (
     dialect,
     documents,
     files,
+    lines,
     numbers,
     options,
     rows,
@@ -41,6 +42,7 @@ GOOD = "\n".join([HEADER, *(f"2024-01-0{day},1,2,1,2,5" for day in (2, 3, 4))])
 CLOSES = "\n".join([HEADER, "2024-01-02,,,,1,", "2024-01-03,,,,1,"])
 NOISE = gzip.compress((GOOD + "\n2024-01-05,1,2,1,2,5" * 999).encode())
 SIX = [[1_704_153_600_000 + 60_000 * n, 2, 4, 1, 3, 5] for n in range(4)]
+DAY_OF_ONES = {name: 1 for name in ("open", "high", "low", "close", "volume")}
 DHAN = {name: [1, 1] for name in ("open", "high", "low", "close", "volume")}
 
 
@@ -69,9 +71,13 @@ class Case:
 
 ANY: dict[str, Any] = {}
 DAY_OR_MONTH = table(HEADER, *(f"0{day}/01/2024,1,2,1,2,5" for day in (2, 3, 4)))
+SHORT_YEAR = table(HEADER, "24-07-23,1,2,1,2,5")
+UTC_MINUTES = table(HEADER, *minutes("2024-07-08", "13:30", 390))
+UTC_DAYS = table(HEADER, *(f"2024-01-0{day} 18:30:00,1,2,1,2,5" for day in (1, 2, 3)))
 COMMAS = table(HEADER, '2024-01-02,"1,234","1,240","1,230","1,239",500')
 POINTS = table(HEADER.replace(",", ";"), "02.01.2024;3.000;3.018;2.962;2.978;5")
 UNNAMED = table("2024-01-02,1,2,1,2", "2024-01-03,1,2,1,2")
+LARGE = table(HEADER, "2024-01-02,2500000000,2600000000,2400000000,2550000000,5")
 FIVE = ["date", "time", "open", "high", "low", "close"]
 MINUTE = table(HEADER, *minutes("2024-01-02", "11:00", 60))
 
@@ -117,6 +123,8 @@ CASES: dict[str, Case] = {
     ),
     "day or month": Case(DAY_OR_MONTH, mapping="date_format = '%d/%m/%Y'"),
     "month or day": Case(DAY_OR_MONTH, mapping="date_format = '%m/%d/%Y'"),
+    "day or year": Case(SHORT_YEAR, mapping="date_format = '%d-%m-%y'"),
+    "year or day": Case(SHORT_YEAR, mapping="date_format = '%y-%m-%d'"),
     "an unknown format": Case(
         table(HEADER, "09h15 2/1/2024,1,2,1,2,5", "09h16 2/1/2024,1,2,1,2,5"),
         mapping="date_format = '%Hh%M %d/%m/%Y'\nbar_label = 'start'",
@@ -125,6 +133,9 @@ CASES: dict[str, Case] = {
     "points, decimal": Case(POINTS, mapping="decimal = '.'"),
     "commas, thousands": Case(COMMAS, mapping="thousands = ','"),
     "commas, decimal": Case(COMMAS, mapping="decimal = ','"),
+    "billionths": Case(LARGE, options={"price_scale": 1e-9}),
+    "billionths, mapped": Case(LARGE, mapping="price_scale = 1e-9"),
+    "large prices": Case(LARGE, options={"price_scale": 1}),
     "a wrong date_format": Case(
         GOOD, mapped="date_format = '%d %m'", mapping="date_format = '%Y-%m-%d'"
     ),
@@ -144,9 +155,17 @@ CASES: dict[str, Case] = {
     "JSON of something else": Case(
         '{"data": {"orders": []}}',
         "T.json",
-        better=json.dumps(SIX[:1]),
-        options={"kind": "minute", "bar_label": "start"},
+        better=json.dumps([{"date": "2024-01-02", **DAY_OF_ONES}]),
+        options={"kind": "daily"},
     ),
+    "an answer of another symbol": Case(
+        json.dumps({"symbol": "A", "data": [{"date": "2024-01-02", **DAY_OF_ONES}] * 2}),
+        "T.json",
+        stated={"calendar": "XNYS", "kind": "daily", "symbol": "B"},
+        options={"symbol": None},
+    ),
+    "no symbol in its name": Case(GOOD, "history.csv", options={"symbol": "A"}),
+    "no symbol in its name, called by it": Case(GOOD, "history.csv", better_name="A.csv"),
     "a vendor's error": Case(
         '{"status": "error", "message": "no"}',
         "T.json",
@@ -182,6 +201,9 @@ CASES: dict[str, Case] = {
         "T.json",
         options={"epoch": "1980"},
     ),
+    "a second header, in another order": Case(
+        table(GOOD, "date,close,high,low,open,volume", "2024-01-05,2,2,1,1,5"), better=GOOD
+    ),
     "a damaged tar": Case(NOISE[:40], "T.tar.gz", better=archive({"p.csv": GOOD.encode()})),
     "an empty tar": Case(archive({}), "T.tar.gz", better=archive({"p.csv": GOOD.encode()})),
     "a tar without bars": Case(
@@ -216,10 +238,23 @@ CASES: dict[str, Case] = {
         options={"kind": "daily"},
     ),
     "no label": Case(MINUTE, options={"bar_label": "start"}),
+    "minutes in UTC": Case(UTC_MINUTES, options={"timezone": "UTC"}),
+    "minutes at other hours": Case(UTC_MINUTES, options={"timezone": "America/New_York"}),
+    "days of another zone": Case(
+        UTC_DAYS, stated={"calendar": "XNSE"}, options={"timezone": "UTC"}
+    ),
+    "days with a time": Case(
+        UTC_DAYS, stated={"calendar": "XNSE"}, options={"timezone": "Asia/Kolkata"}
+    ),
     "no calendar": Case(GOOD, stated=ANY, options={"calendar": "XNYS"}),
     "no calendar, mapped": Case(GOOD, stated=ANY, mapping="calendar = 'XNYS'"),
     "one moment": Case(table(HEADER, "2024-01-02 15:30:00,1,2,1,2,5"), options={"kind": "daily"}),
     "UTF-16": Case(GOOD.encode("utf-16"), better=GOOD),
+    "another encoding": Case(
+        table(f"{HEADER},name", "2024-01-05,1,2,1,2,5,Nestlé").encode("cp1252"),
+        mapped="encoding = 'utf-8'",
+        mapping="encoding = 'latin-1'",
+    ),
     "Feather of version 1": Case(
         b"FEA1" + b"\0" * 50, "T.feather", better="parquet", better_name="T.parquet"
     ),
@@ -279,6 +314,8 @@ ELSEWHERE = {
     "check --mapping": "a mapping that is not there: below",
     "raise BOURSE_MEMORY_LIMIT": "memory: none can be taken away from a test of this size",
     "check the permissions of the file and of the raw store": "the system refuses: none for root",
+    "if you trust it, unpack it and name the files themselves": "test_folders",
+    "unpack it and name the files themselves": "test_folders",
     "free some space and run the same command again": "test_store",
     # what a file can come to only while it is read
     "ask the vendor for it again": "the sister of `only a header`",
@@ -297,7 +334,10 @@ def test_paths_and_mappings_that_are_not_there(shop: Shop) -> None:
     assert raised.value.remedy == "check --mapping"
 
 
-MODULES = (dialect, documents, files, numbers, options, rows, run, settle, stamp_formats, tables)
+MODULES = (
+    *(dialect, documents, files, lines, numbers, options, rows, run, settle, stamp_formats),
+    tables,
+)
 ERRORS = ("BadInput", "NotBars", "ConfigurationError", "StorageFull", "UnreadableRows")
 
 

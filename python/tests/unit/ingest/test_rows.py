@@ -25,6 +25,11 @@ DEFECTS: dict[str, tuple[str, str | None]] = {
         "A,2024-01-02 00:00:00+09:00,10,11,9,10,100",
         "unreadable_timestamp",
     ),
+    "a year of five digits": ("A,12024-01-02,10,11,9,10,100", "unreadable_timestamp"),
+    "a year before all": ("A,2024-01-02 (BC),10,11,9,10,100", "unreadable_timestamp"),
+    "a date without end": ("A,infinity,10,11,9,10,100", "unreadable_timestamp"),
+    "a date without beginning": ("A,-infinity,10,11,9,10,100", "unreadable_timestamp"),
+    "the first day of all": ("A,0001-01-01,10,11,9,10,100", "unreadable_timestamp"),
     "no date": ("A,,10,11,9,10,100", "no_timestamp"),
     "no symbol": (",2024-01-02,10,11,9,10,100", "no_symbol"),
     "infinity": ("A,2024-01-02,inf,11,9,10,100", "unreadable_open"),
@@ -67,18 +72,6 @@ def test_a_missing_number_is_null(shop: Shop) -> None:
     path = shop.csv("T.csv", [GOOD.format(day=2), "2024-01-03,nan,N/A,null,-,"])
     shop.deliver(path, calendar="XNYS")
     assert shop.rows("daily", "open, high, low, close, volume")[-1] == (None,) * 5
-
-
-def test_a_quote_that_is_never_closed_takes_no_row_silently(shop: Shop) -> None:
-    rows = ["A," + GOOD.format(day=day) for day in range(2, 12)]
-    rows[4] = rows[4].replace("A,", 'A,"')
-    path = shop.csv("T.csv", rows, NAMES)
-    report = shop.deliver(path, calendar="XNYS")
-    kept = report.rows_kept + sum(
-        len(json.loads(content)["line"].splitlines())
-        for (content,) in shop.rows("unreadable", "content")
-    )
-    assert kept == 10
 
 
 def test_bytes_that_are_no_text_cost_their_row_only(shop: Shop) -> None:
@@ -190,6 +183,103 @@ def test_revisions_are_counted_against_the_last_word_of_the_same_source(shop: Sh
     assert drop(4, ["A,2024-01-03,1,1,1,2,1", "A,2024-01-04,1,1,1,1,"]) == 1
     assert drop(5, ["B,2024-01-03,1,1,1,9,1"]) == 0
     assert drop(6, ["A,2024-01-03,1,1,1,9,1"], source="other") == 0
+
+
+@pytest.mark.parametrize(("closes", "count"), [((2, 1), 0), ((1, 2), 1)])
+def test_of_a_bar_given_twice_the_last_row_revises(
+    shop: Shop, closes: tuple[int, int], count: int
+) -> None:
+    first = shop.csv("1.csv", ["A,2024-01-02,1,1,1,1,1", "A,2024-01-03,1,1,1,1,1"], NAMES)
+    shop.deliver(first, source="feed", calendar="XNYS")
+    again = [f"A,2024-01-03,1,1,1,{close},1" for close in closes]
+    second = shop.csv("2.csv", ["A,2024-01-04,1,1,1,1,1", *again], NAMES)
+    at = DELIVERED_AT + timedelta(days=1)
+    report = shop.deliver(
+        second, source="feed", calendar="XNYS", last_row_wins=True, delivered_at=at
+    )
+    assert (report.rows_duplicate, report.rows_revised) == (1, count)
+
+
+INSIDE = (
+    *("vendor", "texts", "wrong", "place", "rule", "content", "line", "source_row", "at_row"),
+    *("rejected", "numbered", "typed", "finite", "found", "stamp", "stamp_text", "stamp_value"),
+    *("close_text", "close_value", "written", "vendor_symbol", "rowid", "row_of_file", "nameless"),
+)
+
+
+def test_columns_may_be_called_what_we_call_ours(shop: Shop) -> None:
+    rows = [GOOD.format(day=day) + ",own" * len(INSIDE) for day in range(2, 12)]
+    rows[3] = rows[3].replace("11", "x")
+    path = shop.csv("T.csv", rows, f"{HEADER},{','.join(INSIDE)}")
+    report = shop.deliver(
+        path, calendar="XNYS", mapping=shop.file("m.toml", "columns.timestamp = 'date'")
+    )
+    assert (report.rows_kept, report.rows_unreadable) == (9, 1)
+    [(content,)] = shop.rows("unreadable", "content")
+    assert list(json.loads(content).values()) == rows[3].split(",")
+
+
+@pytest.mark.parametrize("own", ["row_of_file", "symbol", "vendor"])
+def test_a_table_of_many_symbols_too_may_have_them(shop: Shop, own: str) -> None:
+    fields = ("Open", "High", "Low", "Close", "Volume")
+    header = ",".join(["Date", own, *(f"{f}_{s}" for s in ("AAPL", "MSFT") for f in fields)])
+    rows = [f"2024-01-{day:02d},v,1,2,1,2,9,3,4,3,4,9" for day in range(2, 12)]
+    rows[3] = rows[3].replace("3,4,3", "3,x,3")
+    report = shop.deliver(shop.csv("T.csv", rows, header), calendar="XNYS")
+    assert (report.rows_kept, report.rows_unreadable) == (19, 1)
+    [(content,)] = shop.rows("unreadable", "content")
+    assert json.loads(content)["High"] == "x"
+
+
+@pytest.mark.parametrize(
+    "more", ["Volume,Volume,Volume_1", "Volume_1,volume,Volume,VOLUME_1", ",,nameless", "Volume,"]
+)
+def test_columns_of_one_name_are_told_apart(shop: Shop, more: str) -> None:
+    names = f"date,open,high,low,close,{more}"
+    rows = [f"2024-01-{day:02d},1,2,1,2" + ",7" * len(more.split(",")) for day in range(2, 8)]
+    assert shop.deliver(shop.csv("T.csv", rows, names), calendar="XNYS").rows_kept == 6
+    mapping = shop.file("m.toml", f"names = {names.split(',')!r}")
+    path = shop.file("U.csv", "\n".join(rows))
+    assert shop.deliver(path, mapping=mapping, calendar="XNYS").rows_kept == 6
+
+
+def test_a_header_that_comes_again_is_one_unreadable_row(shop: Shop) -> None:
+    rows = [GOOD.format(day=day) for day in range(2, 12)]
+    again = HEADER.upper().replace(",", " , ")
+    report = shop.deliver(shop.csv("T.csv", [*rows[:5], again, *rows[5:]]), calendar="XNYS")
+    assert (report.rows_kept, report.rows_unreadable) == (10, 1)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "date,close,high,low,open,volume",
+        "open,high,low,close,date,volume",
+        "Date, Low , High,Open,Close,Vol",
+        "date,open,high,low,adj close,volume",
+        "volume,open,high,low,close,date",
+    ],
+)
+def test_a_header_that_comes_again_in_another_order_is_refused(shop: Shop, other: str) -> None:
+    rows = [GOOD.format(day=day) for day in range(2, 12)]
+    path = shop.csv("T.csv", [*rows, "", other, *rows])
+    refused = shop.refuse(path, calendar="XNYS")
+    said = ", ".join(name.strip() for name in other.split(","))
+    assert f"line 13 names the columns anew and otherwise: {said}" in refused.notes[0]
+
+
+def test_what_is_said_of_another_order_works(shop: Shop) -> None:
+    rows = [GOOD.format(day=day) for day in range(2, 7)]
+    after = [f"2024-01-{day:02d},10.5,11,9,10,100" for day in range(8, 13)]
+    other = "date,close,high,low,open,volume"
+    refused = shop.refuse(shop.csv("T.csv", [*rows, other, *after]), calendar="XNYS")
+    assert "a file of their own, in another folder under the same name" in refused.remedy
+    for path in (shop.csv("a/T.csv", rows), shop.csv("b/T.csv", after, other)):
+        shop.deliver(path, calendar="XNYS")
+    assert shop.rows("daily", "distinct symbol, open, close", "open, close") == [
+        ("T", 10.0, 10.0),
+        ("T", 10.0, 10.5),
+    ]
 
 
 def test_adjusted_closes_are_a_kind_of_their_own(shop: Shop) -> None:

@@ -6,11 +6,14 @@ import gzip
 import tarfile
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import duckdb
 import pytest
 
-from duckbourse.ingest import Outcome, RawStore
+from duckbourse.ingest import Outcome, RawStore, run
+from duckbourse.ingest.withdrawals import withdraw
 from tests.support.stores import DELIVERED_AT, HEADER, Shop, minutes
 
 DAYS = ["2024-01-02,10,12,9,11,500", "2024-01-03,11,13,10,12,600", "2024-01-04,x,13,10,12,600"]
@@ -143,3 +146,83 @@ def test_of_many_alike_only_the_same_is_taken_for_it(shop: Shop) -> None:
     assert len({report.delivery for report in reports}) == 4
     one = shop.csv("other.csv", files[2].read_text().splitlines()[1:])
     already_there(shop, reports[2].delivery, one, symbol="S2", **said)
+
+
+def versions(shop: Shop) -> tuple[Path, Path]:
+    """Return four sessions of a symbol, and another opinion of the last two and of one more."""
+    first = [f"2024-01-0{day},1,2,1,2,5" for day in (2, 3, 4, 5)]
+    other = [f"2024-01-0{day},3,4,3,4,5" for day in (4, 5, 8)]
+    return shop.csv("A.csv", first), shop.csv("B.csv", other)
+
+
+def test_a_version_that_comes_back_is_said_to_be_overruled(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stated: dict[str, Any] = {"source": "v", "symbol": "T", "calendar": "XNYS"}
+    a, b = versions(shop)
+    shop.deliver(a, **stated)
+    later = DELIVERED_AT + timedelta(days=1)
+    correction = shop.deliver(b, delivered_at=later, **stated)
+    assert correction.rows_revised == 2
+    # the very file, and its bars under another name: both are there, and both are said
+    copy = shop.file("C.csv", a.read_bytes() + b"\n")
+    for file in (a, copy):
+        [report] = shop.run(file, **stated)
+        assert report.outcome is Outcome.ALREADY_THERE
+        assert (report.overruled_by, report.bars_overruled) == ((correction.delivery,), 2)
+        assert "2 of its bars are otherwise in a later delivery of v" in report.notes[-1]
+        assert f"{correction.delivery} (B.csv, of 2026-11-02)" in report.notes[-1]
+        # the command works on the store of the project only
+        assert report.remedy == ""
+    settings = SimpleNamespace(raw=shop.store.root, threads=1, memory_limit="1GB")
+    monkeypatch.setattr(run, "settings", lambda: settings)
+    [report] = shop.run(a, **stated)
+    assert report.remedy == f"`./bourse deliveries withdraw {correction.delivery}`"
+    assert report.notes[-1].endswith(f"count again: {report.remedy}")
+    # the one that counts has nothing to say, and once it is withdrawn, nor has the other
+    assert shop.run(b, **stated)[0].notes == ()
+    with duckdb.connect() as con, shop.store.writing(con):
+        withdraw(con, shop.store, [str(correction.delivery)], later, None)
+    [report] = shop.run(a, **stated)
+    assert (report.outcome, report.notes, report.overruled_by) == (Outcome.ALREADY_THERE, (), ())
+
+
+def test_what_came_later_and_says_the_same_is_not_mentioned(shop: Shop) -> None:
+    stated: dict[str, Any] = {"source": "v", "symbol": "T", "calendar": "XNYS"}
+    a, b = versions(shop)
+    for day, file in enumerate((a, b)):
+        shop.deliver(file, delivered_at=DELIVERED_AT + timedelta(days=day), **stated)
+    # the first version once more, with a session that is new: it counts again
+    again = shop.file("D.csv", a.read_text() + "2024-01-09,1,2,1,2,5\n")
+    shop.deliver(again, delivered_at=DELIVERED_AT + timedelta(days=2), **stated)
+    [first, second] = shop.run(a, b, **stated)
+    assert first.notes == ()
+    assert (second.bars_overruled, len(second.overruled_by)) == (2, 1)
+    # another symbol, another source
+    shop.deliver(b, source="v", symbol="U", calendar="XNYS")
+    shop.deliver(b, source="w", symbol="T", calendar="XNYS")
+    assert shop.run(a, **stated)[0].notes == ()
+
+
+@pytest.mark.parametrize("names", [("a", "b", "c"), ("c", "b", "a"), ("b", "c", "a")], ids=str)
+def test_of_files_of_one_command_that_share_bars_the_last_counts(
+    shop: Shop, names: tuple[str, ...]
+) -> None:
+    stated: dict[str, Any] = {"source": "v", "symbol": "T", "calendar": "XNYS"}
+    files = [
+        shop.csv(f"{name}.csv", [f"2024-01-0{day},{n},{n},{n},{n},5" for day in (2, 3)])
+        for n, name in enumerate(names, 1)
+    ]
+    apart = shop.csv("z.csv", ["2024-02-02,9,9,9,9,5"])
+    reports = shop.run(*files, apart, **stated)
+    assert [report.rows_revised for report in reports] == [0, 2, 2, 0]
+    # and in a second command that states the same instant
+    last = shop.csv("0.csv", ["2024-01-02,8,8,8,8,5"])
+    shop.deliver(last, **stated)
+    at = DELIVERED_AT.replace(tzinfo=None)
+    told = shop.rows("deliveries", "source_file, delivered_at", "delivered_at, source_file")
+    steps = [(file, (moment - at) // timedelta(microseconds=1)) for file, moment in told]
+    assert steps == sorted(
+        [*((f"{name}.csv", step) for step, name in enumerate(names)), ("0.csv", 3), ("z.csv", 0)],
+        key=lambda one: (one[1], one[0]),
+    )

@@ -18,6 +18,11 @@ NAMES = {
     "FILUSDT-1m-2024-09": "FILUSDT",
     "BTCUSDT-1m-2024-12-31": "BTCUSDT",
     "AAPL_daily": "AAPL",
+    "daily_adjusted_IBM": "IBM",
+    "weekly_adjusted_BRK-B": "BRK-B",
+    "daily_IBM": "IBM",
+    "intraday_5min_IBM": "IBM",
+    "IBM_daily_adjusted": "IBM",
     "TCS.NS": "TCS.NS",
     "TCS.NS_1d": "TCS.NS",
     "NIFTY 50_minute": "NIFTY 50",
@@ -49,13 +54,29 @@ NAMES = {
     # nothing would be left
     "DAY": "DAY",
     "3M": "3M",
-    "2024-01-02": "2024-01-02",
+    # what may be a symbol in capitals, or with more than such words
+    "DATA": "DATA",
+    "PRICE": "PRICE",
+    "data.us": "data.us",
+    "Binance_ETHUSDT": "Binance_ETHUSDT",
+    "500325": "500325",
 }
+NO_SYMBOLS = (
+    *("2024-01-02", "20240102", "1m", "daily", "day", "bars", "day_bars", "bars_1m", "data"),
+    *("history", "history_2024", "historical-data", "HistoricalData_1704153600", "download (1)"),
+    *("prices 2020-01-01 to 2024-12-31", "chart", "yahoo_chart", "kite_js_day", "ohlcv-1d"),
+    *("Download Data", "time_series_daily", "aggs", "klines_all", "stocks"),
+)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_symbol_in_a_name(name: str) -> None:
     assert symbol_in(name) == NAMES[name]
+
+
+@pytest.mark.parametrize("name", NO_SYMBOLS)
+def test_words_that_are_anybodys_are_no_symbol(name: str) -> None:
+    assert symbol_in(name) is None
 
 
 DAYS = st.dates(date(1990, 1, 1), date(2039, 12, 31))
@@ -79,6 +100,17 @@ def test_no_range_or_interval_is_part_of_it(
 
 def file_of(shop: Shop, name: str) -> Path:
     return shop.csv(f"{name}.csv", ["2024-01-02,1,2,1,2,5", "2024-01-03,1,2,1,2,5"], HEADER)
+
+
+def test_a_file_that_says_no_symbol_is_asked_about(shop: Shop) -> None:
+    path = file_of(shop, "history")
+    report = shop.refuse(path, calendar="XNYS")
+    assert report.notes == (
+        "history.csv: nothing says whose bars these are, for 'history' is no symbol",
+    )
+    assert report.remedy.startswith("say --symbol")
+    assert shop.deliver(path, calendar="XNYS", symbol="IBM").symbol == "IBM"
+    assert shop.deliver(file_of(shop, "history_MSFT"), calendar="XNYS").symbol == "history_MSFT"
 
 
 def test_the_symbol_and_what_says_it_are_reported(shop: Shop) -> None:
@@ -105,3 +137,17 @@ def test_a_column_says_it_better(shop: Shop) -> None:
     assert (report.symbol, report.symbol_from) == (None, None)
     assert shop.rows("daily", "symbol") == [("A",)]
     assert json.dumps(report.columns_missed) == "{}"
+
+
+@pytest.mark.parametrize("end", ["\t", " ", "\u00a0", "\u200b", "\ufeff"], ids=ascii)
+def test_what_cannot_be_seen_makes_no_other_symbol(shop: Shop, end: str) -> None:
+    rows = [f"ACME{end},EQ{end},2024-01-02,1,2,1,2,5", "ACME,EQ,2024-01-03,1,2,1,2,5"]
+    file = shop.csv("x.csv", rows, "symbol,series,date,open,high,low,close,volume")
+    assert shop.deliver(file, calendar="XNSE").symbol_count == 1
+    assert shop.rows("daily", "distinct symbol") == [("ACME",)]
+
+
+def test_blanks_around_a_symbol_that_is_stated_or_named(shop: Shop) -> None:
+    for name, stated in (("x.csv", {"symbol": "ACME\t"}), ("ACME .csv", {"source": "v"})):
+        shop.deliver(shop.csv(name, ["2024-01-02,1,2,1,2,5"]), calendar="XNYS", **stated)
+    assert shop.rows("daily", "distinct symbol") == [("ACME",)]

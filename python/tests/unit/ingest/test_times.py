@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+import re
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from duckbourse.ingest.calendars import calendars
 from tests.support.stores import HEADER, Shop, minutes
 
 DAY = "2024-01-02"
+WINTER, SUMMER = "2024-01-08", "2024-07-08"
 NSE_START = minutes(DAY, "09:15", 375)
 NSE_END = minutes(DAY, "09:16", 375)
 
@@ -127,6 +131,102 @@ def test_a_daily_stamp_is_of_the_date_that_is_written(shop: Shop) -> None:
     rows = [f"2024-01-0{day} 00:00:00+09:00,1,1,1,1,1" for day in (3, 4, 5)]
     shop.deliver(shop.csv("T.csv", rows), calendar="XNYS")
     assert [day.day for (day,) in shop.rows("daily", "session_date")] == [3, 4, 5]
+
+
+def test_one_day_of_instants_is_of_the_exchanges_date(shop: Shop) -> None:
+    rows = [f"{symbol},2024-01-01T18:30:00Z,1,1,1,1,1" for symbol in "ABC"]
+    shop.deliver(shop.csv("T.csv", rows, f"symbol,{HEADER}"), calendar="XNSE")
+    assert shop.rows("daily", "distinct session_date") == [(date(2024, 1, 2),)]
+
+
+@pytest.mark.parametrize(
+    ("stated", "first"), [("UTC", date(2024, 1, 2)), ("Asia/Kolkata", date(2024, 1, 1))]
+)
+def test_days_at_another_zones_midnight_are_asked_for(shop: Shop, stated: str, first: date) -> None:
+    rows = [f"2024-01-{day:02d} 18:30:00,1,1,1,1,1" for day in (1, 2, 3, 4, 7, 8)]
+    path = shop.csv("T.csv", rows)
+    asked = shop.refuse(path, calendar="XNSE")
+    assert "a time of UTC is midnight of 2024-01-02 in Asia/Kolkata" in asked.notes[0]
+    assert f"--timezone {stated}" in asked.remedy
+    shop.deliver(path, calendar="XNSE", timezone=stated)
+    assert shop.rows("daily", "min(session_date)") == [(first,)]
+
+
+@pytest.mark.parametrize("clock", ["00:00", "09:15", "15:30", "18:00", "23:59"])
+def test_days_stamped_at_a_local_hour_are_of_their_date(shop: Shop, clock: str) -> None:
+    rows = [f"2024-01-{day:02d} {clock}:00,1,1,1,1,1" for day in (2, 3, 4, 5)]
+    shop.deliver(shop.csv("T.csv", rows), calendar="XNSE")
+    assert [day.day for (day,) in shop.rows("daily", "session_date")] == [2, 3, 4, 5]
+
+
+def test_a_sunday_without_a_saturday_is_no_open_weekend(shop: Shop) -> None:
+    # midnight of Monday to Friday in India
+    nights = [date(2024, 1, 7 + week + day) for week in (0, 7, 14) for day in range(5)]
+    rows = [f"{day} 18:30:00Z,1,1,1,1,1" for day in nights]
+    report = shop.refuse(shop.csv("T.csv", rows))
+    assert "--calendar XNYS, XNSE, ALWAYS" in report.remedy
+
+
+def shifted(day: str, first: str, count: int, zone: str, to: str) -> list[str]:
+    """Return minutes of one zone as another's clock shows them, without saying so."""
+    at = datetime.fromisoformat(f"{day} {first}").replace(tzinfo=ZoneInfo(zone))
+    stamps = [
+        (at.astimezone(UTC) + timedelta(minutes=minute)).astimezone(ZoneInfo(to))
+        for minute in range(count)
+    ]
+    return [f"{stamp:%Y-%m-%d %H:%M:%S},1,2,1,2,5" for stamp in stamps]
+
+
+@pytest.mark.parametrize(
+    ("calendar", "day", "first", "count", "of"),
+    [
+        ("XNYS", WINTER, "09:30", 390, "UTC"),
+        ("XNYS", SUMMER, "09:30", 390, "UTC"),
+        ("XNYS", SUMMER, "08:00", 540, "UTC"),
+        ("XNYS", SUMMER, "09:30", 390, "Europe/London"),
+        ("XNYS", SUMMER, "09:30", 390, "America/Chicago"),
+        ("XNYS", WINTER, "09:30", 390, "Asia/Kolkata"),
+        ("XNSE", WINTER, "09:15", 375, "UTC"),
+        ("XNSE", WINTER, "09:15", 375, "Asia/Dubai"),
+        ("XNYS", SUMMER, "07:00", 600, "UTC"),
+        ("XNYS", SUMMER, "09:30", 330, "UTC"),  # until an hour before the close
+        ("XNSE", WINTER, "11:00", 60, "UTC"),
+    ],
+)
+def test_minutes_of_another_zone_are_asked_for(
+    shop: Shop, calendar: str, day: str, first: str, count: int, of: str
+) -> None:
+    zone = calendars()[calendar].timezone
+    path = shop.csv("T.csv", shifted(day, first, count, zone, of))
+    asked = shop.refuse(path, calendar=calendar, bar_label="start")
+    shares = rf"\d+% of the minutes .* as times of {zone}, \d+% as times of {of}"
+    assert re.search(shares, asked.notes[0])
+    assert f"--timezone {of} if they are, or --timezone {zone} to" in asked.remedy
+    shop.deliver(path, calendar=calendar, bar_label="start", timezone=of)
+    [(at,)] = shop.rows("minute", "min(bar_ts)")
+    assert at == datetime.fromisoformat(f"{day} {first}")
+
+
+@pytest.mark.parametrize(
+    ("calendar", "day", "first", "count"),
+    [
+        ("XNYS", WINTER, "04:00", 960),
+        ("XNYS", SUMMER, "04:00", 960),
+        ("XNYS", SUMMER, "07:00", 540),
+        ("XNYS", SUMMER, "09:30", 630),  # with the hours after the close
+        ("XNYS", WINTER, "04:00", 330),  # before the open only
+        ("XNYS", SUMMER, "07:00", 180),  # this morning so far
+        ("XNSE", WINTER, "09:00", 435),  # from the call auction to the end of the closing session
+        ("XNSE", WINTER, "09:00", 30),
+        ("XNSE", WINTER, "09:00", 60),  # as UTC, up to the close
+    ],
+)
+def test_minutes_outside_the_regular_hours_may_be_the_exchanges_own(
+    shop: Shop, calendar: str, day: str, first: str, count: int
+) -> None:
+    path = shop.csv("T.csv", minutes(day, first, count))
+    shop.deliver(path, calendar=calendar, bar_label="start")
+    assert shop.rows("minute", "min(bar_ts)") == [(datetime.fromisoformat(f"{day} {first}"),)]
 
 
 @pytest.mark.parametrize(
