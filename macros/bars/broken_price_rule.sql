@@ -1,8 +1,8 @@
 {% macro broken_price_rule() -%}
-{#- By how much of it vendors' rounding may put a close above the high, which is then the high: two
+{#- Vendors' rounding may put a close above the high by this fraction, and it is then the high: two
     units in the last place of a 32-bit float. -#}
 {%- set rounding = '2.5e-7' -%}
-{#- What is made of prices and volumes must fit into decimal(18, 6) and decimal(30, 8). -#}
+{#- Sums and products of prices and volumes must fit decimal(18, 6) and decimal(30, 8). -#}
 {%- set min_price = '1e-12' -%}
 {%- set max_price = '1e12' -%}
 {%- set max_volume = '1e18' -%}

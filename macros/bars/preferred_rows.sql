@@ -1,5 +1,5 @@
 {% macro preferred_rows(rows, key) -%}
--- nearly all: there is one row of the bar, so it is the one that counts
+-- nearly always: the bar has one row, so that row counts
 uncontested as (
     select
         * exclude (is_contested, precedence),
@@ -8,7 +8,7 @@ uncontested as (
     where not is_contested
 ),
 
--- several rows of one bar: 1 is a sound one of the best source, the last that was delivered
+-- several rows of one bar: 1 is the sound row of the best source that was delivered last
 contested as (
     select
         * exclude (is_contested, precedence)

@@ -8,7 +8,7 @@ where
     and {{ relation }}.session_date
     >= if({{ relation }}.timeframe = '1w', stale.stale_week_from, stale.stale_from);
 
--- rows that nobody could read have no symbol, and are told anew each time
+-- unreadable rows have no symbol, and each build writes all of them again
 delete from {{ relation }} where symbol is null
 {%- else -%}
 select 1

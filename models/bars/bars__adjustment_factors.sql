@@ -71,7 +71,7 @@ ruled_days as (
     {{ ruled_rows('payers_days', 'daily') | indent }}
 ),
 
--- the closes of bars.ohlcv: of the sound rows of a day that which counts there
+-- the closes of bars.ohlcv: of a day's sound rows, the one that is preferred there
 daily_closes as (
     select
         symbol,
@@ -86,7 +86,7 @@ daily_closes as (
         ) = 1
 ),
 
--- minutes are looked at only of the days that come before the first that a vendor delivered
+-- minutes are needed only before the first daily close on or after an ex-date
 days_of_minutes as (
     select distinct
         delivered_days.symbol,
@@ -145,8 +145,8 @@ closes as (
     group by symbol, session_date
 ),
 
--- What a dividend buys shares at: the first close without it. There is none yet of a share that has
--- not traded since, and none of the ex-date if that was a holiday or has no bar.
+-- A dividend buys shares at the first close without it. A stock that has not traded since has
+-- none, and neither has an ex-date that was a holiday or has no bar.
 ex_dividend_closes as (
     select
         dividends.symbol,
@@ -161,7 +161,7 @@ ex_dividend_closes as (
             and dividends.ex_date <= closes.session_date
 ),
 
--- in the shares of that close, if a split came between
+-- in the shares of that close, if there was a split in between
 paid as (
     select
         ex_dividend_closes.symbol,
@@ -191,7 +191,7 @@ paid as (
         ex_dividend_closes.dividend_amount
 ),
 
--- of several dividends with one close after them, each leaves those that come after it to be paid
+-- if several dividends precede one close, each is paid before those that come after it
 owed as (
     select
         symbol,
@@ -239,8 +239,8 @@ day_factors as (
     from corporate_actions
 ),
 
--- a price is adjusted for what happened to the share after it; lists in order, for a product of
--- floating-point numbers depends on it
+-- A price is adjusted for the actions after it. The lists are ordered, because a product of
+-- floating-point numbers depends on their order.
 final as (
     select
         symbol,

@@ -26,7 +26,7 @@ days as (
     where timeframe = '1d'
 ),
 
--- the hours are made of minutes, however the day came
+-- hours are always made of minutes, even if the day was delivered
 minutes as (
     select
         symbol,
@@ -62,7 +62,7 @@ own_minutes as (
         {{ apart_ratio('days.close', 'minutes.close') }} as close_ratio,
         days.source as day_source,
         minutes.source as minute_source,
-        -- No minute trades outside its day. Within it, minutes that were not seen went anywhere.
+        -- No minute trades outside its day. Within it, missing minutes may have traded anywhere.
         greatest(minutes.high / days.high, days.low / minutes.low) > {{ max_ratio }}
         or greatest(high_ratio, low_ratio, close_ratio) > if(
             minutes.first_hour_ts = sessions.open_ts and minutes.last_hour_end = sessions.close_ts,
@@ -74,7 +74,7 @@ own_minutes as (
     inner join sessions using (calendar, session_date)
 ),
 
--- a day without minutes is held against the first price of the next session, if that has some
+-- a day without minutes is compared with the first price of the next session, if that has any
 next_opens as (
     select
         days.symbol,

@@ -48,7 +48,7 @@ days as (
     group by symbol, calendar, session_date, delivery, source
 ),
 
--- only of a day that was still on when it was delivered need the minutes be told apart
+-- the single minutes matter only for a day that was still on when it was delivered
 days_still_on as (
     select
         days.symbol,
@@ -74,7 +74,7 @@ ended_minutes as (
     group by minute_bars.symbol, minute_bars.session_date, minute_bars.delivery
 ),
 
--- a row that is there twice is there once: only of such days need the rows be told apart
+-- a repeated row counts once, and the single rows matter only for such days
 repeated_days as (
     select
         symbol,
@@ -132,8 +132,8 @@ identified as (
     left join distinct_contents using (symbol, session_date, delivery, kind)
 ),
 
--- A publishing bug that happens: one symbol's prices under the name of many. Shares that each
--- traded once, or at two prices, may well be alike.
+-- A publishing error that happens: one symbol's prices under the names of many. Stocks that
+-- each traded once, or at two prices, may well be alike.
 copies as (
     select
         session_date,
@@ -146,7 +146,7 @@ copies as (
     having count(distinct symbol) >= {{ var('min_copied_symbols') }}
 ),
 
--- a symbol is of one exchange: that of the first delivery that has it and names one there is
+-- a symbol belongs to one exchange: that of its first delivery that names a known calendar
 symbol_calendars as (
     select
         days.symbol,

@@ -30,7 +30,7 @@ stale_symbols as (
     select * from {{ ref('bars__stale_symbols') }}
 ),
 
--- what rounding put above the high, or below the low, is the high or the low
+-- a price that rounding put above the high, or below the low, becomes the high or the low
 bars_1m as not materialized (
     select
         symbol,
@@ -128,7 +128,7 @@ bars_1d as materialized (
     from days_of_minutes
 ),
 
--- in the shares of the week's last day, since a share may be split within a week
+-- in the shares of the week's last day, because there may be a split within a week
 weeks as (
     select
         bars_1d.symbol,
@@ -211,7 +211,7 @@ ordered as (
     order by all_bars.symbol, all_bars.timeframe, all_bars.bar_ts
 ),
 
--- windows without a partition stream through the rows as they come: nothing is sorted again
+-- windows without a partition stream through the rows in order: nothing is sorted again
 counted as (
     select
         *,
@@ -249,7 +249,7 @@ started as (
     window to_date as (rows unbounded preceding) -- noqa: PRS
 ),
 
--- how many bars of a series are there already, before the first that is built now
+-- how many bars each series already has before the first that is built now
 built as (
     {%- if is_incremental() %}
     select

@@ -25,8 +25,8 @@ final as (
         calendar,
         source,
         recording,
-        -- with more ticks, or fewer after a withdrawal, it is another delivery, so the next build
-        -- makes its bars again
+        -- with more ticks, or with fewer after a withdrawal, it is another delivery, so the
+        -- next build makes its bars again
         concat_ws(
             ' ',
             'ticks',

@@ -1,6 +1,6 @@
 {#-
-    A view: how late it is depends on the clock, and what is stored depends on the data alone. Without
-    the database's name, so that it can be read whatever the file is attached as.
+    A view, because how late data are depends on the clock, and what is stored depends on the data
+    alone. It omits the database's name, so that it can be read whatever the file is attached as.
 -#}
 {{ config(materialized='view') }}
 {%- set instant = 'now()' -%}
@@ -22,7 +22,7 @@ calendars as (
     select * from {{ ref('calendars').include(database=false) }}
 ),
 
--- the last session that was over by then, by the clock of its exchange
+-- the last session that has closed by then, by the clock of its exchange
 closed as (
     select
         sessions.calendar,

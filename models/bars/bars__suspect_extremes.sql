@@ -34,7 +34,7 @@ outliers as (
         lower_body / low as outlier_ratio
     from bodies
     union all
-    -- far from where the day ended and from where the day before did
+    -- far from both that day's close and the previous close
     select
         *,
         'open' as kind,

@@ -41,7 +41,7 @@ final as (
         close,
         close_ratio,
         jump_ratio,
-        -- 2 for two new shares for one, 1.5 for three for two
+        -- 2 is two new shares for one, 1.5 is three for two
         round(2 * jump_ratio) / 2 as nearest_split,
         abs(jump_ratio / (round(2 * jump_ratio) / 2) - 1) * 100 as nearest_split_error_pct,
         explained_jumps.explanation,

@@ -1,6 +1,6 @@
 {#-
-    What each day of each symbol is made of. Two builds agree about a day exactly if its version is
-    the same, so this is how the next build knows what to do again.
+    What each day of each symbol is made of. Two builds agree on a day exactly if its version is
+    the same, so the next build can see what to compute again.
 -#}
 {%- set code_version = code_checksum(
     [
@@ -46,8 +46,8 @@ adjustments as (
     select * from {{ ref('bars__adjustment_factors') }}
 ),
 
--- How far the data of a market goes: a bar that ends later is not over yet. A bar that was still on
--- when it was delivered, or is of another market's symbol, says nothing of it.
+-- How far the data of a market reaches: a bar that ends later is not over yet. A bar that was
+-- still on when it was delivered, or whose symbol belongs to another market, does not count.
 horizons as (
     select
         calendar,
@@ -104,7 +104,7 @@ final as (
             calendars.late_tick_seconds,
             sessions.parts,
             sessions.week_close_ts,
-            -- of no session there is no bar, however far the data go
+            -- a date without a session has no bar, however far the data reaches
             if(
                 horizons.known_until < sessions.close_ts, horizons.known_until, sessions.close_ts
             ),

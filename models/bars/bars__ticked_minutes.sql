@@ -12,7 +12,7 @@ calendars as (
     select * from {{ ref('calendars') }}
 ),
 
--- the wall clock of the exchange on that day, less UTC
+-- the exchange's offset from UTC on that day
 clocks as (
     select
         recordings.session_date,
@@ -74,7 +74,7 @@ minutes as (
         symbol, bar_ts, session_date, calendar, source, recording, delivery, delivered_at
 ),
 
--- what traded since the session opened: of a stray tick of another day, it is that day's
+-- volume since the session opened; a stray tick of another day states that day's
 volumes as (
     select
         *,

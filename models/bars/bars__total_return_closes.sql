@@ -1,4 +1,4 @@
-{#- Above it is no price: not a number, infinity, or a vendor's sign for none. -#}
+{#- At or above it is no price: not a number, infinity, or a vendor's sign for a missing one. -#}
 {%- set max_price = '1e12' -%}
 
 with
@@ -24,7 +24,7 @@ symbol_calendars as (
     group by symbol
 ),
 
--- a symbol is of one exchange, whatever was delivered of it: bars come first, then the first closes
+-- a symbol belongs to one exchange: that of its bars, or else of its first adjusted closes
 own_adjusted_closes as (
     select adjusted_closes.*
     from adjusted_closes
@@ -39,7 +39,7 @@ own_adjusted_closes as (
         )
 ),
 
--- a vendor's own adjusted series is taken whole: two series of one symbol differ by a factor
+-- a vendor's adjusted series is used whole: two series of one symbol differ by a factor
 vendor_closes as (
     select
         symbol,
