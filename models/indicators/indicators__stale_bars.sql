@@ -10,7 +10,7 @@ stale_symbols as (
     select * from {{ ref('indicators__stale_symbols') }}
 ),
 
--- read twice, and too many to be kept in memory between
+-- read twice, and too many to be kept in memory in between
 bars as not materialized (
     select * from {{ ref('bars__ohlcv') }}
 ),
@@ -46,7 +46,7 @@ select
 from bars
 inner join stale_series using (symbol, timeframe)
 where
-    -- where nothing was built before, families are built from the bars themselves
+    -- if nothing was built before, families are built from all bars instead
     {{ goes_on | lower }}
     and bars.bar_number >= stale_series.first_stale_bar - {{ stale_bars_before() }}
 order by bars.symbol, bars.timeframe, bars.bar_ts

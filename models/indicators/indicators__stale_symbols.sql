@@ -40,7 +40,7 @@ openings as (
 select
     stale_symbols.symbol,
     stale_symbols.stale_from,
-    -- what is no longer delivered at all has no calendar, and goes
+    -- a symbol that is no longer delivered has no calendar, and its rows are deleted
     case
         when isfinite(stale_symbols.stale_from)
             then coalesce(openings.stale_from_ts, '-infinity'::timestamp)

@@ -2,7 +2,7 @@
 {%- set columns = [] -%}
 {%- for family in families() %}{% do columns.append(family ~ '.* exclude ' ~ key) %}{% endfor -%}
 
-{#- The last bar of each series is looked up first, so that no family is read but where it ends. -#}
+{#- The last bar of each series is looked up first, so that each family is read only at its end. -#}
 with
 
 latest_bars as (

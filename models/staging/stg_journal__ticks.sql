@@ -23,7 +23,7 @@ select
     recording,
     recorded_until
 from recorded
--- what a recording gets after it was withdrawn is read
+-- ticks recorded after a withdrawal are read
 anti join withdrawals
     on
         recorded.recording || '@' || recorded.session_date = withdrawals.delivery
