@@ -1,4 +1,4 @@
-{#- A query's text may not be made of rows, but of parameters: so one macro asks any of the others. -#}
+{#- A query's text can be built from parameters but not from rows: one macro calls the others. -#}
 select *
 from query(
     'from indicators.'

@@ -1,14 +1,13 @@
 {#-
-    Totals since the start, less what they were a window ago. Symbols go five by five, a column each,
-    and every five with every five: so a row has 25 products, and totals over rows as they lie, of
-    which nothing need be sorted or kept. Where one pair of fives ends and the next begins, they go on:
-    a difference does not know.
+    Totals since the start, less what they were a window ago. Symbols are taken in tiles of five, a
+    column each, and every tile is paired with every tile: a row then has 25 products, and running
+    totals need no sorting and keep no rows. The totals simply run on from one pair of tiles to the
+    next, because a difference cancels what came before.
 -#}
-{%- set tile = 5 -%}
 {%- set sides = ['one', 'other'] -%}
 
 {%- set to_date = 'over (rows between unbounded preceding and current row)' -%}
-{#- Of what is null only, before the first return, a sum is null. -#}
+{#- Before the first return all values are null, and so is their sum. -#}
 {%- set a_window_ago = 'p_window_sessions::integer) over (), 0)' -%}
 {%- set last = tile - 1 -%}
 

@@ -1,7 +1,7 @@
 {% macro code_checksum(models, texts=[]) -%}
 {%- set parts = texts | map('string') | list -%}
 {%- if execute -%}
-    {#- A unit test has no graph. -#}
+    {#- There is no graph in a unit test. -#}
     {%- for node in graph.get('nodes', {}).values()
         if node.resource_type == 'model' and node.name in models -%}
         {%- do parts.append(node.name ~ ':' ~ node.checksum.checksum) -%}

@@ -1,8 +1,8 @@
 {#-
-    What dbt calls to build a file of `functions/`. DuckDB has no `returns`: its functions are
-    macros. Parameters are untyped, for a typed one takes no string literal and wants newer storage
-    than the one we publish in; the body casts. The name has no database, so that the file can be
-    renamed.
+    dbt calls these macros to build a file of `functions/`. DuckDB has no `returns`: its functions
+    are macros. Parameters are untyped, because a typed one accepts no string literal and needs a
+    newer storage format than the one that we publish in; the body casts. The name omits the
+    database, so that the file can be renamed.
 -#}
 {% macro duckdb__scalar_function_sql(target_relation) -%}
 create or replace macro {{ duckdb_function_signature(target_relation) }}

@@ -19,7 +19,8 @@
         where database_name = current_database() and schema_name = 'main'
         and ends_with(function_name, '_scan')"
     ) -%}
-    {%- for kind, schema, name in found.rows if schema in rooms() + ['seeds'] or kind == 'macro table' -%}
+    {%- for kind, schema, name in found.rows
+        if schema in layers() + ['seeds'] or kind == 'macro table' -%}
         {%- if schema ~ '.' ~ name not in known -%}
             {%- do log('dropping ' ~ schema ~ '.' ~ name ~ ': the project has no such relation', info=true) -%}
             {%- do run_query('drop ' ~ kind ~ ' "' ~ schema ~ '"."' ~ name ~ '"') -%}

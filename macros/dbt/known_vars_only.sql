@@ -2,7 +2,7 @@
 {%- for name in invocation_args_dict.vars if name not in known_vars() -%}
     {{ exceptions.raise_compiler_error(
         '--vars: there is no variable `' ~ name ~ '`; did you mean `'
-        ~ nearest_word(name, known_vars()) ~ '`? dbt_project.yml lists them with what they do.'
+        ~ nearest_word(name, known_vars()) ~ '`? dbt_project.yml describes them all.'
     ) }}
 {%- endfor -%}
 {%- if execute and var('as_of', none) is not none -%}
@@ -12,7 +12,7 @@
     {%- if not run_query(question).columns[0].values()[0] -%}
         {{ exceptions.raise_compiler_error(
             'as_of is `' ~ as_of ~ '`, which is no instant; write it in UTC, such as '
-            ~ "--vars \"{as_of: '2024-01-31 18:30:00'}\", or leave it out for all there is."
+            ~ "--vars \"{as_of: '2024-01-31 18:30:00'}\", or leave it out to read everything."
         ) }}
     {%- endif -%}
 {%- endif -%}

@@ -1,10 +1,11 @@
-{% macro not_finite(room) -%}
-{#- The models are found by their files, as the scanners are: while dbt parses, its graph is empty. -#}
+{% macro not_finite(layer) -%}
+{#- The models are found by their files, like the scanners, because dbt's graph is empty while it
+    parses. -#}
 {%- if not execute -%}
     {%- for file in ref.manifest.files.values() -%}
         {%- set path = '/' ~ file.path.relative_path -%}
         {%- if file.parse_file_type == 'model' and path.endswith('.sql')
-            and path.startswith('/' ~ room ~ '/') -%}
+            and path.startswith('/' ~ layer ~ '/') -%}
             {%- do ref(file.project_name, path.split('/')[-1][:-4]) -%}
         {%- endif -%}
     {%- endfor -%}
@@ -12,7 +13,7 @@
 {%- set relations = {} -%}
 {%- if execute -%}
     {%- for model in project_nodes('model')
-        if model.fqn[1] == room and model.config.materialized != 'ephemeral' -%}
+        if model.fqn[1] == layer and model.config.materialized != 'ephemeral' -%}
         {%- do relations.update({model.schema ~ '.' ~ model.alias: []}) -%}
     {%- endfor -%}
     {%- set query -%}

@@ -1,5 +1,5 @@
--- A series does not count its bars 0, 1, 2, … in order of time: indicators would look back over the
--- wrong number of bars, or into another symbol.
+-- A series does not number its bars 0, 1, 2, … in order of time: indicators would look back over
+-- the wrong number of bars, or into another symbol.
 with
 
 bars as (

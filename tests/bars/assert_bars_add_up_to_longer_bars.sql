@@ -1,5 +1,5 @@
--- A longer bar is not what its shorter ones are together: a resampling rule, a session grid or the
--- shares that a week is counted in are broken.
+-- A longer bar does not equal the sum of its shorter bars: a resampling rule, a session grid or the
+-- shares of a week are wrong.
 with
 
 bars as (
@@ -20,7 +20,7 @@ minutes as (
     where timeframe = '1m'
 ),
 
--- a day that a vendor delivered need not be what its minutes are
+-- a day that a vendor delivered need not equal the sum of its minutes
 bars_of_minutes as (
     select * from bars
     where timeframe in ('5m', '15m', '30m', '1h')
@@ -31,7 +31,7 @@ bars_of_minutes as (
     where bars.timeframe = '1d'
 ),
 
-added_minutes as (
+minute_sums as (
     select
         bars_of_minutes.symbol,
         bars_of_minutes.timeframe,
@@ -52,8 +52,8 @@ added_minutes as (
     group by bars_of_minutes.symbol, bars_of_minutes.timeframe, bars_of_minutes.bar_ts
 ),
 
--- adjusted days are in the shares of one day, whatever was split within the week
-added_days as (
+-- adjusted days are all in the same shares, even if there is a split within the week
+day_sums as (
     select
         days.symbol,
         '1w' as timeframe,
@@ -70,10 +70,10 @@ added_days as (
     group by days.symbol, sessions.week_close_ts
 ),
 
-added as (
-    select * from added_minutes
+sums as (
+    select * from minute_sums
     union all
-    select * from added_days
+    select * from day_sums
 ),
 
 longer_bars as (
@@ -88,17 +88,17 @@ select
     timeframe,
     bar_ts
 from longer_bars
-left join added using (symbol, timeframe, bar_ts)
+left join sums using (symbol, timeframe, bar_ts)
 where
     coalesce(
         greatest(
-            abs(longer_bars.adjusted_open / added.open - 1),
-            abs(longer_bars.adjusted_high / added.high - 1),
-            abs(longer_bars.adjusted_low / added.low - 1),
-            abs(longer_bars.adjusted_close / added.close - 1)
+            abs(longer_bars.adjusted_open / sums.open - 1),
+            abs(longer_bars.adjusted_high / sums.high - 1),
+            abs(longer_bars.adjusted_low / sums.low - 1),
+            abs(longer_bars.adjusted_close / sums.close - 1)
         ) > 1e-9,
         true
     )
-    -- volumes may be nothing, or unknown as soon as one part of them is
-    or (longer_bars.adjusted_volume is not null) != added.is_volume_known
-    or abs(longer_bars.adjusted_volume - added.volume) > 1e-9 * added.volume + 1e-6
+    -- a volume may be 0, or null as soon as one part of it is
+    or (longer_bars.adjusted_volume is not null) != sums.is_volume_known
+    or abs(longer_bars.adjusted_volume - sums.volume) > 1e-9 * sums.volume + 1e-6

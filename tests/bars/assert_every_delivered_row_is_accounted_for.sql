@@ -1,5 +1,5 @@
--- A delivered row is neither a bar, nor rejected, nor replaced by a later or better one of the same
--- bar: it has disappeared. A day's bar may have been made of minutes though its row was sound.
+-- A delivered row is neither a bar, nor rejected, nor replaced by a later or better row of the same
+-- bar: it has disappeared. A day's bar may come from its minutes even if its own row is sound.
 with
 
 delivered as (
@@ -55,7 +55,7 @@ sound as (
             and delivered.symbol = rejected.symbol
 ),
 
--- bars that are what a sound row of theirs says
+-- bars that equal one of their sound rows
 bars_of_rows as (
     select bars.*
     from bars

@@ -1,6 +1,6 @@
--- From one day to the next, the price that is adjusted for everything does not change by what a
--- holder had of it: the close and all that was paid since the day before. A dividend is lost, or it
--- bought shares at another price than the first close after it.
+-- From one day to the next, the change of the fully adjusted price is not a holder's total return:
+-- the close plus everything paid since the previous day. A dividend is missing, or it bought shares
+-- at another price than the first close after it.
 with
 
 factors as (
@@ -27,7 +27,7 @@ dividends as (
     where action = 'dividend'
 ),
 
--- as counted on the day of the close
+-- in the shares of the day of the close
 paid as (
     select
         days.symbol,

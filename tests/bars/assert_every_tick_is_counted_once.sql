@@ -1,4 +1,5 @@
--- A recorded tick is neither in a minute, nor counted as late or without a price, or it is in two.
+-- A recorded tick is not in a minute and not counted as late or without a price, or it is counted
+-- twice.
 with
 
 counted as (

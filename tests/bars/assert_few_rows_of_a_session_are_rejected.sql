@@ -1,7 +1,7 @@
 -- Of a source's symbols in one session, more than max_rejected_pct are unsound, and at least
--- min_judged_symbols of them: more than max_rejected_pct of their rows were rejected. The delivery
--- is broken, not a row or a symbol of it. Look at bars.rejected, take the delivery back
--- (`./bourse deliveries withdraw`) and ingest a sound one; or take the rest of it as it is, with a
+-- min_judged_symbols are: more than max_rejected_pct of their rows were rejected. The whole
+-- delivery is broken, not a row or a symbol. Look at bars.rejected, withdraw the delivery
+-- (`./bourse deliveries withdraw`) and ingest a sound one; or accept the rest of it with a
 -- max_rejected_pct of 100 in dbt_project.yml or --vars.
 {%- set max_rejected_pct = var('max_rejected_pct') %}
 
@@ -16,9 +16,8 @@ rejected as (
     from {{ ref('bars__rejected') }}
     where
         symbol is not null
-        -- What says the same again, is of no trade, or of no time at which there could be a bar,
-        -- is no fault of the delivery: vendors send hours before the open and days that are not
-        -- over.
+        -- A row that repeats another, has no trade, or has a time without a bar is no fault of the
+        -- delivery: vendors send the hours before the open and days that are not over.
         and rule not in (
             'duplicate',
             'nothing_traded',

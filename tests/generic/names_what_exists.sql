@@ -2,8 +2,8 @@
     model, column_name, noun, to, field=none, of='true', among='true', remedy=none
 ) %}
 
-{#- Less alike than this, a name is not taken for a misspelling of another. -#}
-{%- set min_likeness = 0.75 %}
+{#- A name that is less similar than this is not taken for a misspelling. -#}
+{%- set min_similarity = 0.75 %}
 {%- set file = namespace(path=model.identifier) %}
 {%- for seed in project_nodes('seed') if seed.alias == model.identifier %}
     {%- set file.path = seed.original_file_path %}
@@ -11,7 +11,7 @@
 
 with
 
--- a seed is loaded line by line, below the one with the names of its columns
+-- a seed is loaded line by line, after the header
 lines as (
     select
         {{ column_name }} as name,
@@ -36,16 +36,16 @@ unknown as (
     group by lines.name
 ),
 
-likenesses as (
+nearest as (
     select
         unknown.name,
         known.name as nearest_name,
-        jaro_winkler_similarity(lower(unknown.name), lower(known.name)) as likeness
+        jaro_winkler_similarity(lower(unknown.name), lower(known.name)) as similarity
     from unknown
     cross join known
     qualify row_number() over (
         partition by unknown.name
-        order by likeness desc, nearest_name
+        order by similarity desc, nearest_name
     ) = 1
 )
 
@@ -58,13 +58,13 @@ select
         unknown.name,
         {{ dbt.string_literal(noun) }},
         if(
-            likenesses.likeness >= {{ min_likeness }},
-            format('; {}?', likenesses.nearest_name),
+            nearest.similarity >= {{ min_similarity }},
+            format('; {}?', nearest.nearest_name),
             {{ dbt.string_literal(': ' ~ remedy if remedy else '') }}
         )
     ) as problem
 from unknown
-left join likenesses using (name)
+left join nearest using (name)
 order by unknown.line_number
 
 {% endtest %}

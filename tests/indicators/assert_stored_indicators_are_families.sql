@@ -1,5 +1,5 @@
--- A family is stored that does not exist: a slip of the pen in the seed, and the one that was
--- meant is missing.
+-- The seed names a family that does not exist: a slip of the pen, and the intended family is not
+-- stored.
 with
 
 stored_indicators as (

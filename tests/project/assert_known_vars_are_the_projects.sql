@@ -1,5 +1,5 @@
--- A variable is in dbt_project.yml and not in known_vars(), which then refuses it on the command
--- line, or the other way round, and then it is taken without ever doing anything.
+-- A variable is in dbt_project.yml and not in known_vars(), so the command line refuses it; or it
+-- is only in known_vars(), so it is accepted and does nothing.
 {%- set project_file = invocation_args_dict.project_dir ~ '/dbt_project.yml' %}
 {%- set listed = [] %}
 {%- if execute %}

@@ -1,14 +1,14 @@
--- A model is in no room, or its name or its group names another room than its folder does: who
--- reads its name does not find its file, or its relation, or who answers for it.
+-- A model is in no layer, or its name, schema or group is of another layer than its folder: its
+-- name does not lead to its file, its relation or its owner.
 {%- set lost = [] %}
 {%- for model in project_nodes('model') %}
-    {%- set room = model.fqn[1] %}
-    {%- set prefix = 'stg_' if room == 'staging' else room ~ '__' %}
-    {%- if room not in rooms()
+    {%- set layer = model.fqn[1] %}
+    {%- set prefix = 'stg_' if layer == 'staging' else layer ~ '__' %}
+    {%- if layer not in layers()
         or not model.name.startswith(prefix)
         or '__' not in model.name
-        or model.config.group != room
-        or model.schema != room %}
+        or model.config.group != layer
+        or model.schema != layer %}
         {%- do lost.append(model.original_file_path) %}
     {%- endif %}
 {%- endfor %}

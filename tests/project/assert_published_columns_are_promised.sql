@@ -1,6 +1,6 @@
--- A published model has no enforced contract, or a column without a type or a description: others
--- build on a column that may change its type, or mean anything. Neither staging is published nor
--- what is ephemeral, which is in no database.
+-- A published model has no enforced contract, or a column without a type or a description: readers
+-- build on a column that may change its type or mean anything. Staging is not published, and
+-- neither is an ephemeral model, which is in no database.
 {%- set unpromised = [] %}
 {%- for model in project_nodes('model')
     if model.fqn[1] != 'staging' and model.config.materialized != 'ephemeral' %}

@@ -1,4 +1,4 @@
--- A model, a seed or a function has no description: nobody is told what one row of it is.
+-- A model, a seed or a function has no description, so nobody knows what one row of it is.
 {%- set undescribed = [] %}
 {%- for resource_type in ['model', 'seed', 'function'] %}
     {%- for relation in project_nodes(resource_type)

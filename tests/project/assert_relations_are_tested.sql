@@ -1,5 +1,5 @@
 -- A model has no data test, or a seed has neither a test nor a reader: it could be empty or wrong
--- and every build would still be green. Unit tests do not count, for they never see the data.
+-- and every build would still be green. Unit tests do not count, because they never see the data.
 {%- set tests = project_nodes('test') %}
 {%- set tested = tests | map(attribute='attached_node') | list %}
 {%- for test in tests if not test.attached_node %}

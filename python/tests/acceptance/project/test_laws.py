@@ -116,7 +116,7 @@ def broken_house(sandbox: Sandbox) -> None:
 
 
 CAUGHT: dict[str, list[tuple[Any, ...]]] = {
-    "assert_rooms_read_only_upstream": [("bars__peeking", "scanners__signals")],
+    "assert_layers_read_only_upstream": [("bars__peeking", "scanners__signals")],
     "assert_models_are_addresses": [
         ("models/attic/attic__old.sql",),
         ("models/bars/bars__lent.sql",),
@@ -136,7 +136,7 @@ CAUGHT: dict[str, list[tuple[Any, ...]]] = {
         ("risk__unit_tested",),
         ("risk__untested",),
     ],
-    "assert_private_models_stay_in_their_room": [("scanners__spying", "bars__checked")],
+    "assert_private_models_stay_in_their_layer": [("scanners__spying", "bars__checked")],
     "assert_known_vars_are_the_projects": [("as_of", False, True), ("forgotten", True, False)],
 }
 

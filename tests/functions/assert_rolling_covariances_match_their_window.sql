@@ -1,4 +1,5 @@
--- A rolling covariance is not the sample's of the returns in its window, which DuckDB computes anew.
+-- A rolling covariance is not the sample covariance of the returns in its window, as DuckDB
+-- computes it.
 {%- set window_sessions = 20 %}
 {%- set closes = ref('bars__total_return_closes') %}
 {%- set symbols %}(
@@ -8,7 +9,7 @@
 
 with
 
-asked as (
+called as (
     select * from {{ function('rolling_covariances') }}({{ symbols }}, {{ window_sessions }})
 ),
 
@@ -21,7 +22,7 @@ sessions as (
     select distinct session_date from symbol_closes
 ),
 
--- a session on which one of the two has no close
+-- a session on which one of the two may have no close
 grid as (
     select
         sessions.session_date,
@@ -69,8 +70,8 @@ select
     session_date,
     symbol,
     other_symbol
-from asked
+from called
 left join recomputed using (session_date, symbol, other_symbol)
 where
-    (asked.covariance is null) != (recomputed.covariance is null)
-    or abs(asked.covariance - recomputed.covariance) > 1e-9
+    (called.covariance is null) != (recomputed.covariance is null)
+    or abs(called.covariance - recomputed.covariance) > 1e-9

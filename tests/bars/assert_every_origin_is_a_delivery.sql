@@ -1,4 +1,4 @@
--- What came from somewhere came with a delivery: its file, its rows and its dates are known.
+-- A row names a source or a delivery that is not in bars.deliveries, so its origin is unknown.
 {%- set with_delivery = [
     ref('bars__rejected'), ref('bars__restatements'), ref('bars__delivered_days'),
     ref('bars__ticked_minutes'), ref('bars__total_return_closes')
@@ -22,12 +22,12 @@ named as (
     {%- endfor %}
 ),
 
--- joins, for `not in` is never true of a list with a null in it
+-- joins, because `not in` is never true of a list with a null in it
 of_no_source as (
     select named.*
     from named
     anti join deliveries using (source)
-    -- a longer bar of several sources is named by none of them
+    -- a longer bar of several sources names none of them
     where named.source is distinct from 'mixed'
 ),
 

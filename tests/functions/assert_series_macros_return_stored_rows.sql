@@ -1,4 +1,4 @@
--- A series that is asked for by name is not the one that is stored: bars of another series, or none.
+-- `bars_of` or `indicator_history` does not return the stored rows of the named series.
 {%- set symbol %}(select min(symbol) from {{ ref('bars__ohlcv') }}){% endset %}
 
 with

@@ -1,5 +1,5 @@
--- A performance that is asked for is not of the sessions from the first to the last that were named,
--- both counted; or, with none named, not the one that is stored.
+-- `portfolio_performance` does not cover the sessions from the first to the last that it was called
+-- with, both included; or, without any, it differs from the stored performance.
 {%- set equity = ref('portfolio__equity') %}
 {%- set portfolio %}(select min(portfolio) from {{ equity }}){% endset %}
 {%- set first_session %}(
@@ -16,11 +16,11 @@ performance as (
     where portfolio = {{ portfolio }}
 ),
 
-asked as (
+called as (
     select * from {{ function('portfolio_performance') }}({{ portfolio }})
 ),
 
-asked_of_range as (
+called_for_range as (
     select *
     from {{ function('portfolio_performance') }}(
         {{ portfolio }}, {{ first_session }}, {{ last_session }}
@@ -42,17 +42,17 @@ ranges as (
 
 select performance.basis
 from performance
-full join asked using (basis)
+full join called using (basis)
 where
     (performance.first_session, performance.last_session, performance.session_count)
-    is distinct from (asked.first_session, asked.last_session, asked.session_count)
-    or abs(performance.cumulative_return - asked.cumulative_return) > 1e-9
+    is distinct from (called.first_session, called.last_session, called.session_count)
+    or abs(performance.cumulative_return - called.cumulative_return) > 1e-9
 union all
 select ranges.basis
 from ranges
-full join asked_of_range using (basis)
+full join called_for_range using (basis)
 where
     (ranges.first_session, ranges.last_session, ranges.session_count)
     is distinct from (
-        asked_of_range.first_session, asked_of_range.last_session, asked_of_range.session_count
+        called_for_range.first_session, called_for_range.last_session, called_for_range.session_count
     )

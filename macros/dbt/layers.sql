@@ -1,4 +1,4 @@
-{% macro rooms() -%}
+{% macro layers() -%}
 {{ return([
     'staging', 'bars', 'indicators', 'scanners', 'backtests', 'portfolio', 'risk', 'serving'
 ]) }}

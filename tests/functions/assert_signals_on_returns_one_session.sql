@@ -1,4 +1,4 @@
--- The signals of a session are not those that are stored of it.
+-- `signals_on` does not return the stored signals of the session.
 {%- set session_date %}(select min(session_date) from {{ ref('scanners__signals') }}){% endset %}
 
 with
@@ -8,10 +8,10 @@ stored as (
     where session_date = {{ session_date }}
 ),
 
-asked as (
+called as (
     select * from {{ function('signals_on') }}({{ session_date }})
 )
 
-(select * from stored except all select * from asked)
+(select * from stored except all select * from called)
 union all
-(select * from asked except all select * from stored)
+(select * from called except all select * from stored)

@@ -1,5 +1,5 @@
--- A model that is `access: private` is read from another room. dbt only asks for the same group,
--- and a reader can be given any group: then a room cannot change its own steps any more.
+-- A model with `access: private` is read from another layer. dbt checks only for the same group,
+-- and a reader can declare any group; the layer can then no longer change its own steps.
 {%- set edges = [] %}
 {%- set models = project_nodes('model') %}
 {%- for parent in models if parent.access == 'private' %}

@@ -1,0 +1,55 @@
+-- `indicator()` does not return the indicator that it was called with, or uses other periods. The
+-- name and the symbol are literals, because a query's text cannot be built from rows; a warehouse
+-- without the symbol has nothing to compare.
+-- depends_on: {{ ref('serving__indicator_catalogue') }}
+with
+
+momentum as (
+    select
+        bar_ts,
+        rsi_14
+    from {{ ref('indicators__momentum') }}
+    where symbol = 'AAPL' and timeframe = '1d'
+),
+
+called as (
+    select
+        bar_ts,
+        rsi
+    from {{ function('indicator') }}('rsi', 'AAPL', '1d')
+),
+
+called_with_fourteen as (
+    select
+        bar_ts,
+        rsi
+    from {{ function('indicator') }}('rsi', 'AAPL', '1d', 14)
+),
+
+called_with_five as (
+    select
+        bar_ts,
+        rsi
+    from {{ function('indicator') }}('rsi', 'AAPL', '1d', [5])
+)
+
+select bar_ts
+from called
+left join called_with_fourteen using (bar_ts)
+left join momentum using (bar_ts)
+where
+    called.rsi is distinct from called_with_fourteen.rsi
+    or abs(called.rsi - momentum.rsi_14) > 1e-9
+union all
+-- an average of five bars is available nine bars before one of fourteen
+select bar_ts
+from called
+inner join called_with_five using (bar_ts)
+group by all
+having count(*) > 1
+union all
+select max(called.bar_ts) as bar_ts
+from called
+inner join called_with_five using (bar_ts)
+having count(called_with_five.rsi) - count(called.rsi) not in (0, 9)
+or (count(*) > 14 and count(called_with_five.rsi) = count(called.rsi))
