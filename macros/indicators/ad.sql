@@ -3,8 +3,8 @@ title: Accumulation/distribution line
 source: Chaikin, in Achelis (1995)
 talib: AD
 notes: >-
-  A bar without a range adds nothing, nor does one whose volume is not known. Exact, so that a build
-  of what is new goes on from it.
+  A bar without a range adds nothing, and neither does one whose volume is null. The decimals are
+  exact, so that an incremental build continues from the last value.
 type: decimal(38, 12)
 periods: {}
 define:

@@ -4,7 +4,7 @@ source: Chaikin, in Achelis (1995)
 talib: ADOSC
 notes: >-
   Both averages start with the first value of the line. As `ema` starts with a mean, the first
-  values are given the weights that make their mean what the average has come to by then.
+  values are weighted so that their mean is the average at that bar.
 periods: {fast: 3, slow: 10}
 define:
   line: ad()

@@ -2,7 +2,7 @@
 title: Aroon
 source: Chande (1995)
 talib: [AROON, AROON, AROONOSC]
-notes: Of the last bars and the one before them. Of equal extremes the newest counts.
+notes: Over the last `period` bars and the one before them. Of equal extremes the newest counts.
 periods: {period: 14}
 define:
   up: 100 * (period - bars_since_max(high, period + 1)) / period

@@ -3,8 +3,8 @@ title: Beta of the low's returns on the high's
 source: Sharpe (1964)
 talib: BETA
 notes: >-
-  The slope of the returns of the low by those of the high, TA-Lib's default inputs. 0 where the
-  returns of the high are equal, as they are if they deviate by no more than `rounding`.
+  Slope of the low's returns on the high's, which are TA-Lib's default inputs. 0 where the high's
+  returns are equal, which means that they deviate by no more than `rounding`.
 periods: {period: 5}
 settings: {rounding: 1.0e-14}
 define:

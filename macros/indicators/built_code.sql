@@ -1,5 +1,5 @@
 {% macro built_code(relation) -%}
-{#- What a family was built from is its comment: it comes and goes with the table itself. -#}
+{#- The table's comment records the code that it was built from, and is replaced with the table. -#}
 {%- set found = run_query(
     "select comment from duckdb_tables() where database_name = current_database() and schema_name = '"
     ~ relation.schema ~ "' and table_name = '" ~ relation.identifier ~ "'"

@@ -1,18 +1,18 @@
 {% macro candle_measures(bars_ago=0) -%}
 {#-
-    What the candle pages have in common, by TA-Lib's default settings. A size is judged by the bars
-    before it, without the bar itself. A name that ends in _1 is what it was one bar ago, up to
-    `bars_ago`: close_1, long_body_1, and near_1 is what was near by the bars before that one.
+    What the pages of candles have in common, with TA-Lib's default settings. A size is compared
+    with those of the bars before it, without the bar itself. A name that ends in _1 is the value
+    one bar ago, up to `bars_ago`: close_1, long_body_1; near_1 is `near` as of that bar.
 -#}
 {%- set measures = [
-    'open', 'high', 'low', 'close', 'white', 'black', 'colour',
+    'open', 'high', 'low', 'close', 'white', 'black', 'color',
     'body', 'body_top', 'body_bottom', 'upper_shadow', 'lower_shadow', 'long_shadow',
     'long_body', 'short_body', 'doji', 'marubozu', 'body_gap_up', 'body_gap_down',
     'tiny', 'equal', 'near', 'far', 'short_shadow',
 ] %}
   white: close >= open
   black: close < open
-  colour: case when white then 1 else -1 end
+  color: case when white then 1 else -1 end
 
   body: abs(close - open)
   body_top: case when white then close else open end

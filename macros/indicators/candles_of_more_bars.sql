@@ -1,16 +1,16 @@
 {% macro indicator_candles_of_more_bars() %}
-title: Candles that are told by four bars or more
-source: Nison (1991), Morris (1992), hikkake Chesler (2003); the sizes as TA-Lib has them
+title: Candlestick patterns of four or more bars
+source: Nison (1991), Morris (1992), hikkake Chesler (2003); sizes as in TA-Lib
 talib: [
   CDL3BLACKCROWS, CDL3LINESTRIKE, CDLBREAKAWAY, CDLCONCEALBABYSWALL, CDLHIKKAKE, CDLHIKKAKEMOD,
   CDLLADDERBOTTOM, CDLMATHOLD, CDLRISEFALL3METHODS
 ]
 notes: >-
   A hikkake is 100 or -100 at the bar that completes it, and 200 or -200 at the first of the next
-  three closes that is beyond the bar before it, unless a newer hikkake comes in between.
-  An average is summed anew at each bar, where TA-Lib carries a running total and
-  its rounding from the first bar on: where a size is its average to the last digit they may part,
-  as none of 5.2 million values of real bars do.
+  three closes that is beyond the bar before it, unless a newer hikkake comes in between. Averages
+  are summed from scratch at each bar, while TA-Lib carries a running total and its rounding from
+  the first bar on. If a size equals its average to the last digit, the two may differ; of 5.2
+  million values of real bars, none do.
 type: smallint
 within: [-200, 200]
 periods: {}

@@ -1,6 +1,6 @@
 {% macro indicator_candles_of_three_bars() %}
-title: Candles that are told by three bars
-source: Nison (1991), Morris (1992); the sizes as TA-Lib has them
+title: Candlestick patterns of three bars
+source: Nison (1991), Morris (1992); sizes as in TA-Lib
 talib: [
   CDL2CROWS, CDL3INSIDE, CDL3OUTSIDE, CDL3STARSINSOUTH, CDL3WHITESOLDIERS, CDLABANDONEDBABY,
   CDLADVANCEBLOCK, CDLEVENINGDOJISTAR, CDLEVENINGSTAR, CDLGAPSIDESIDEWHITE, CDLIDENTICAL3CROWS,
@@ -8,9 +8,9 @@ talib: [
   CDLUNIQUE3RIVER, CDLUPSIDEGAP2CROWS, CDLXSIDEGAP3METHODS
 ]
 notes: >-
-  An average is summed anew at each bar, where TA-Lib carries a running total and
-  its rounding from the first bar on: where a size is its average to the last digit they may part,
-  as none of 11.5 million values of real bars do.
+  Averages are summed from scratch at each bar, while TA-Lib carries a running total and its
+  rounding from the first bar on. If a size equals its average to the last digit, the two may
+  differ; of 11.5 million values of real bars, none do.
 type: smallint
 within: [-100, 100]
 periods: {}

@@ -3,8 +3,8 @@ title: Commodity channel index
 source: Lambert (1980)
 talib: CCI
 notes: >-
-  0 where the typical price is its average, as it is if they differ by no more than `rounding` of
-  it.
+  0 where the typical price equals its average, which means that they differ by no more than
+  `rounding` of it.
 periods: {period: 20}
 settings: {scale: 0.015, rounding: 2.0e-14}
 define:

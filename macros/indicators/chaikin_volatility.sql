@@ -2,7 +2,7 @@
 title: Chaikin volatility
 source: Chaikin, in Achelis (1995)
 talib: CVI
-notes: In per cent. 0 where there was no range before.
+notes: In percent. 0 where there was no range `change` bars ago.
 periods: {period: 10, change: 10}
 define:
   average: ema(high - low, period)

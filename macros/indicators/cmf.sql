@@ -2,7 +2,7 @@
 title: Chaikin money flow
 source: Chaikin, in Achelis (1995)
 talib: CMF
-notes: A bar without a range adds nothing. 0 where nothing was traded.
+notes: A bar without a range adds nothing. 0 where nothing traded.
 within: [-1, 1]
 periods: {period: 20}
 define:

@@ -3,7 +3,7 @@ title: Chande momentum oscillator
 source: Chande and Kroll (1994)
 talib: CMO
 notes: >-
-  Of Wilder's averages, as TA-Lib has it; Chande's own sums are plain. 0 while the close has never
+  From Wilder's averages, like TA-Lib; Chande's own sums are plain. 0 while the close has never
   moved.
 within: [-100, 100]
 periods: {period: 14}

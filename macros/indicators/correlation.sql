@@ -2,7 +2,7 @@
 title: Correlation of high and low
 source: Pearson (1895)
 talib: CORREL
-notes: 0 where all highs or all lows of the period are equal but for rounding.
+notes: 0 where all highs or all lows of the period are equal up to rounding.
 within: [-1, 1]
 periods: {period: 30}
 settings: {rounding: 1.0e-14}

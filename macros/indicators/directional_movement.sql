@@ -3,8 +3,8 @@ title: Directional movement
 source: Wilder (1978)
 talib: [PLUS_DM, MINUS_DM, PLUS_DI, MINUS_DI, DX, ADX, ADXR]
 notes: >-
-  The sums of movement are shown a bar before their shares of the range. The shares are 0 where
-  there is no range, and their difference is 0 where there is no movement.
+  The sums of movement start a bar before their percentages of the range. The percentages are 0
+  where there is no range, and their difference is 0 where there is no movement.
 periods: {period: 14}
 define:
   rise: high - lag(high)

@@ -2,7 +2,7 @@
 title: Donchian channel
 source: Donchian (1960)
 talib: DONCHIAN
-notes: The bar itself is part of its channel.
+notes: The channel includes the bar itself.
 periods: {period: 20}
 define:
   upper_line: moving_max(high, period)

@@ -1,5 +1,5 @@
 {% macro families() -%}
-{#- In the order in which others list them. -#}
+{#- In the order in which they are listed elsewhere. -#}
 {{ return([
     'moving_averages',
     'smoothed_averages',

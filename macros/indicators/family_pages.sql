@@ -1,5 +1,5 @@
 {% macro family_pages(families) -%}
-{#- What the families' own pages say, as JSON: `./bourse pages` writes them from it. -#}
+{#- The contents of the families' properties files, as JSON: `./bourse pages` writes them. -#}
 {%- set pages = {} -%}
 {%- for family, calls in families.items() -%}
     {%- set plan = series_plan('streaming') -%}

@@ -2,7 +2,7 @@
 title: Fast stochastic oscillator
 source: Lane (1984)
 talib: STOCHF
-notes: K is 0 where the range is, and shown from the first D on.
+notes: K is 0 where the range is 0, and starts with the first D.
 within: [0, 100]
 periods: {period: 14, signal: 3}
 define:

@@ -2,9 +2,9 @@
 title: Ichimoku
 source: Hosoda (1969)
 notes: >-
-  Nothing is taken from later bars. `span_a_ahead` and `span_b_ahead` are what this bar adds to the
-  cloud, which charts draw ahead by the kijun's bars, this one counted; `cloud_a` and `cloud_b` are
-  the cloud that charts show at this bar.
+  Nothing is taken from later bars. `span_a_ahead` and `span_b_ahead` are what this bar adds to
+  the cloud, which charts draw kijun - 1 bars ahead; `cloud_a` and `cloud_b` are the cloud that
+  charts show at this bar.
 periods: {tenkan: 9, kijun: 26, senkou: 52}
 define:
   conversion: midprice(tenkan)

@@ -7,7 +7,7 @@
     post_hook=["{{ shards_side_by_side(false) }}", "{{ code_recorded(this) }}"],
 ) -}}
 {%- set bars = ref('bars__ohlcv') -%}
-{#- A unit test gives some bars and nothing else: all of them are built, and all are wanted. -#}
+{#- A unit test gives some bars and nothing else, and all of them are built. -#}
 {%- if model.resource_type != 'unit_test' -%}
     {%- set symbol_days = ref('bars__symbol_days') -%}
     {%- set stale_symbols = ref('indicators__stale_symbols') -%}
@@ -25,9 +25,10 @@
 {%- set reach = series_reach(plan, outputs) -%}
 {%- set timeframes = stored_timeframes(stored) -%}
 {%- set code = local_md5(series_steps(plan, outputs, series_of_timeframes(timeframes))) -%}
-{%- set goes_on = is_incremental() and indicators_go_on(symbol_days, stale_symbols) and built_code(this) == code %}
--- {{ 'goes on with' if goes_on else 'anew from' }} code {{ code }}
-{% if goes_on -%}
+{%- set continues = is_incremental() and indicators_go_on(symbol_days, stale_symbols)
+    and built_code(this) == code %}
+-- {{ 'continues with' if continues else 'rebuilt from' }} code {{ code }}
+{% if continues -%}
     {%- do plan.update({'increment': true}) -%}
     {{- series_steps(plan, outputs, *stale_series(plan, outputs, reach, bars, stale_bars, timeframes)) }}
 {%- else -%}

@@ -1,7 +1,7 @@
 {% macro indicators_go_on(symbol_days, stale_symbols) -%}
 {#-
-    Whether there is something built to go on from, and most of it stands: it costs less to build all
-    anew than to take most of it out and in again.
+    Whether there is an earlier build to continue from, and most of it is still valid: otherwise it
+    is cheaper to build everything again than to delete most of it and insert it again.
 -#}
 {%- if target.type != 'duckdb' or not built_days('indicators') -%}
     {{ return(false) }}

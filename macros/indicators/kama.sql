@@ -3,8 +3,8 @@ title: Kaufman's adaptive moving average
 source: Kaufman (1995)
 talib: KAMA
 notes: >-
-  Starts from the close before the first value. Where the close has not moved over the whole period,
-  the efficiency is 1.
+  Starts from the close before the first value. The efficiency is 1 where the close has not moved
+  over the whole period.
 periods: {period: 30}
 settings: {fastest: 2, slowest: 30}
 define:

@@ -2,8 +2,8 @@
 title: Keltner channel
 source: Keltner (1960), of average true ranges by Raschke
 notes: >-
-  About the average of closes, as charts and Stock.Indicators have it; TA-Lib's KC is about typical
-  prices, and counts a range of the first bar.
+  Around the average of closes, like charts and Stock.Indicators; TA-Lib's KC is around typical
+  prices, and counts a range for the first bar.
 periods: {period: 20, atr_period: 10}
 settings: {width: 2.0}
 define:

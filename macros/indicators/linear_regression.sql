@@ -3,8 +3,8 @@ title: Linear regression of the close on time
 source: Legendre (1805), in Achelis (1995)
 talib: [LINEARREG, LINEARREG_SLOPE, LINEARREG_ANGLE, LINEARREG_INTERCEPT, TSF]
 notes: >-
-  The value of the line at this bar, its rise a bar, that as an angle in degrees, the line at the
-  oldest bar, and at the next.
+  The line's value at this bar, its rise per bar, that rise as an angle in degrees, and the line's
+  values at the oldest bar and at the next.
 periods: {period: 14}
 define:
   average: moving_mean(close, period)

@@ -2,7 +2,7 @@
 title: Moving average convergence/divergence
 source: Appel (1979)
 talib: MACD
-notes: Both averages start at the same bar, and the line is shown from the first signal on.
+notes: Both averages start at the same bar, and the line starts with the first signal.
 periods: {fast: 12, slow: 26, signal: 9}
 define:
   line: ema(close, fast, slow - 1) - ema(close, slow)

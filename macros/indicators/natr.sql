@@ -2,7 +2,7 @@
 title: Normalized average true range
 source: Forman (2006)
 talib: NATR
-notes: In per cent of the close.
+notes: In percent of the close.
 periods: {period: 14}
 outputs:
   natr: 100 * atr(period) / close

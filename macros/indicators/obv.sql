@@ -3,8 +3,8 @@ title: On-balance volume
 source: Granville (1963)
 talib: OBV
 notes: >-
-  Starts with the volume of the first bar. A bar whose volume is not known adds nothing. Exact, so
-  that a build of what is new goes on from it.
+  Starts with the volume of the first bar. A bar whose volume is null adds nothing. The decimals
+  are exact, so that an incremental build continues from the last value.
 type: decimal(38, 12)
 periods: {}
 define:

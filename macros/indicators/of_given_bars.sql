@@ -1,7 +1,8 @@
 {% macro of_given_bars(plan, outputs, bars) -%}
 {#-
-    What a unit test compares: a family of the bars that it gives, in order; of prices and volumes
-    that it leaves out nothing is known. To nine decimals, as it is worked out by hand; a zero has no sign.
+    The query that a unit test compares: a family over the bars that it gives, in order. Prices and
+    volumes that it leaves out are null. Values have nine decimals, because they are worked out by
+    hand, and a zero has no sign.
 -#}
 {%- set given -%}
 (

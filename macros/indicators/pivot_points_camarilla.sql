@@ -2,7 +2,7 @@
 title: Camarilla pivot points
 source: Scott (1989)
 notes: >-
-  About the close of the session before, which for a bar of a day or a week is the bar before. Null
+  Around the close of the prior session, which for a daily or weekly bar is the previous bar. Null
   in the first.
 periods: {}
 settings: {reach: 1.1}

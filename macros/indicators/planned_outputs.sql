@@ -1,5 +1,5 @@
 {% macro planned_outputs(plan, calls) -%}
-{#- `macd(12, 26, 9)` is planned, and its outputs are macd_12_26_9, macd_signal_12_26_9, … -#}
+{#- Plans `macd(12, 26, 9)`, whose outputs are macd_12_26_9, macd_signal_12_26_9, … -#}
 {%- set outputs = {} -%}
 {%- for call in calls -%}
     {%- set name = call.split('(')[0] -%}

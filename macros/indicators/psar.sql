@@ -4,8 +4,9 @@ source: Wilder (1978)
 talib: [SAR]
 notes: >-
   The stop rises below the price while the direction is 1 and falls above it while it is -1, and
-  turns on the bar that reaches it. It begins to fall if the second bar's low fell by more than its
-  high rose. What it needs to go on is beside it: the extreme since the turn and the acceleration.
+  turns on the bar that reaches it. It begins by falling if the second bar's low fell by more than
+  its high rose. The extreme since the turn and the acceleration, which the next value needs, are
+  outputs too.
 periods: {}
 settings: {acceleration_step: 0.02, maximum: 0.2}
 define:

@@ -2,7 +2,7 @@
 title: Rate of change
 source: Achelis (1995)
 talib: ROC
-notes: In per cent.
+notes: In percent.
 periods: {period: 10}
 outputs:
   roc: 100 * (close / lag(close, period) - 1)

@@ -1,6 +1,6 @@
 {% macro stale_indicators_deleted(relation) -%}
 {%- set stale_symbols = ref('indicators__stale_symbols') -%}
-{%- if execute and '-- goes on with code ' in (model.get('compiled_code') or '') -%}
+{%- if execute and '-- continues with code ' in (model.get('compiled_code') or '') -%}
 delete from {{ relation }}
 using {{ stale_symbols }} as stale
 where

@@ -2,7 +2,7 @@
 title: Slow stochastic oscillator
 source: Lane (1984)
 talib: STOCH
-notes: The fast K is 0 where the range is. K is shown from the first D on.
+notes: The fast K is 0 where the range is 0. K starts with the first D.
 within: [0, 100]
 periods: {period: 14, smoothing: 3, signal: 3}
 define:

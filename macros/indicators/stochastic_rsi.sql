@@ -3,8 +3,8 @@ title: Stochastic oscillator of the RSI
 source: Chande and Kroll (1994)
 talib: STOCHRSI
 notes: >-
-  K is 0 where the RSI has not moved: where no close has, or none of its values differ by more than
-  `rounding` of their sum. K is shown from the first D on.
+  K is 0 where the RSI has not moved: no close has moved, or its values differ by no more than
+  `rounding` of their sum. K starts with the first D.
 within: [0, 100]
 periods: {period: 14, length: 14, signal: 3}
 settings: {rounding: 1.0e-14}

@@ -1,5 +1,5 @@
 {% macro stored_timeframes(stored) -%}
-{#- Of this family; none is all of them, where the seed is not built yet. -#}
+{#- For this family; none, which means all of them, if the seed is not built yet. -#}
 {%- if not load_relation(stored) -%}
     {{ return(none) }}
 {%- endif -%}

@@ -3,7 +3,7 @@ title: Supertrend
 source: Seban (2008)
 talib: [SUPERTREND, SUPERTREND]
 notes: >-
-  The band that the close has to cross for the trend to turn. It starts with a rising trend. The
+  The band that the close has to cross for the trend to turn. The first trend is rising. The
   direction is 1 while the trend rises and -1 while it falls.
 periods: {period: 10}
 settings: {width: 3.0}

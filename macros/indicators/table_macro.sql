@@ -1,5 +1,6 @@
 {% macro table_macro(name, bars) -%}
-{#- A page with its periods and settings as parameters, computed from the bars of one series on read. -#}
+{#- A page with its periods and settings as parameters, computed on read from the bars of one
+    series. -#}
 {%- set page = page_of(name) -%}
 {%- set plan = series_plan('streaming', true) -%}
 {%- set parameters = ['p_symbol', 'p_timeframe'] -%}

@@ -2,7 +2,7 @@
 title: Vortex
 source: Botes and Siepman (2010)
 talib: VORTEX
-notes: 0 where the range is.
+notes: 0 where the range is 0.
 periods: {period: 14}
 define:
   ranges: moving_sum(true_range(), period)

@@ -2,7 +2,7 @@
 title: Williams %R
 source: Williams (1973)
 talib: WILLR
-notes: 0 where the range is.
+notes: 0 where the range is 0.
 within: [-100, 0]
 periods: {period: 14}
 define:

@@ -2,7 +2,7 @@
 
 {%- set symbol_days = ref('bars__symbol_days') -%}
 {%- set stale_symbols = ref('indicators__stale_symbols') -%}
-{%- set goes_on = indicators_go_on(symbol_days, stale_symbols) -%}
+{%- set continues = indicators_go_on(symbol_days, stale_symbols) -%}
 
 with
 
@@ -47,6 +47,6 @@ from bars
 inner join stale_series using (symbol, timeframe)
 where
     -- if nothing was built before, families are built from all bars instead
-    {{ goes_on | lower }}
+    {{ continues | lower }}
     and bars.bar_number >= stale_series.first_stale_bar - {{ stale_bars_before() }}
 order by bars.symbol, bars.timeframe, bars.bar_ts

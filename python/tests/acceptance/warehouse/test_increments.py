@@ -70,14 +70,14 @@ def grown(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
     minutes = prices("minute", f"bar_ts < {NOON} and not {LATE}")
     deliver(warehouse, "minutes", "minute", minutes)
     warehouse.build(*INDICATORS)
-    assert set(how_built(warehouse).values()) == {"anew from"}
+    assert set(how_built(warehouse).values()) == {"rebuilt from"}
     mark(warehouse)
     return warehouse
 
 
 def how_built(warehouse: Warehouse) -> dict[str, str]:
-    """Return what the SQL of each family says: that it goes on with a code, or is anew from one."""
-    said = re.compile(r"^-- (goes on with|anew from) code ", re.MULTILINE)
+    """Return whether the SQL of each family continues with a code or is rebuilt from one."""
+    said = re.compile(r"^-- (continues with|rebuilt from) code ", re.MULTILINE)
     return {
         family: said.findall(warehouse.compiled(f"indicators__{family}"))[0] for family in FAMILIES
     }
@@ -166,7 +166,7 @@ def check_against_all(warehouse: Warehouse) -> None:
     unmark(warehouse)
     gone_on = warehouse.content(*RELATIONS)
     warehouse.build(*INDICATORS, "--full-refresh")
-    assert set(how_built(warehouse).values()) == {"anew from"}
+    assert set(how_built(warehouse).values()) == {"rebuilt from"}
     assert not_in_order(warehouse) == []
     anew = warehouse.content(*RELATIONS)
     assert [relation for relation in RELATIONS if gone_on[relation] != anew[relation]] == []
@@ -178,7 +178,7 @@ def test_a_new_session_is_gone_on_to(grown: Warehouse) -> None:
     deliver(grown, "new_days", "daily", prices("daily", day))
     deliver(grown, "new_minutes", "minute", prices("minute", f"{day} and bar_ts >= {NOON}"))
     grown.build(*INDICATORS)
-    assert set(how_built(grown).values()) == {"goes on with"}
+    assert set(how_built(grown).values()) == {"continues with"}
     assert not_in_order(grown) == []
     stale = dict.fromkeys((*SYMBOLS["daily"], "LAST_WEEK"), "2010-05-28")
     assert badly_written(grown, stale) == []
@@ -217,7 +217,7 @@ def test_corrections_and_listings_are_gone_on_from(grown: Warehouse) -> None:
     ):
         deliver(grown, name, kind, rows, "2026-11-03")
     grown.build(*INDICATORS)
-    assert set(how_built(grown).values()) == {"goes on with"}
+    assert set(how_built(grown).values()) == {"continues with"}
     stale = {
         "IBM": "2010-05-20",
         "JNJ": "2009-08-21",
@@ -233,7 +233,7 @@ def test_corrections_and_listings_are_gone_on_from(grown: Warehouse) -> None:
 def test_nothing_new_is_nothing_written(grown: Warehouse) -> None:
     latest = grown.content("serving.latest_indicators")
     grown.build(*INDICATORS)
-    assert set(how_built(grown).values()) == {"goes on with"}
+    assert set(how_built(grown).values()) == {"continues with"}
     assert badly_written(grown, {}) == []
     assert grown.content("serving.latest_indicators") == latest
 
@@ -251,7 +251,7 @@ def test_other_code_is_a_build_of_all_of_that_family(grown: Warehouse, tmp_path:
 
     built = how_built(grown)
     changed = {"bands", "camarilla_points"}
-    assert {family for family in FAMILIES if built[family] == "anew from"} == changed
+    assert {family for family in FAMILIES if built[family] == "rebuilt from"} == changed
     assert {family for _, family, *_ in badly_written(grown, {})} == changed
     for family in changed:
         assert grown.query(f"""
