@@ -2,7 +2,7 @@
 title: Rate of change of a triple exponential average
 source: Hutson (1983)
 talib: TRIX
-notes: In per cent.
+notes: In percent.
 periods: {period: 15}
 define:
   thrice: ema(ema(ema(close, period), period), period)

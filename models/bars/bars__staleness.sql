@@ -1,6 +1,6 @@
 {#-
-    A view, because how late data are depends on the clock, and what is stored depends on the data
-    alone. It omits the database's name, so that it can be read whatever the file is attached as.
+    A view, because lateness depends on the clock, and stored tables depend on the data alone. It
+    omits the database's name, so that it can be read whatever the file is attached as.
 -#}
 {{ config(materialized='view') }}
 {%- set instant = 'now()' -%}
