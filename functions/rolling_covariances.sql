@@ -4,6 +4,7 @@
     totals need no sorting and keep no rows. The totals simply run on from one pair of tiles to the
     next, because a difference cancels what came before.
 -#}
+{%- set tile = 5 -%}
 {%- set sides = ['one', 'other'] -%}
 
 {%- set to_date = 'over (rows between unbounded preceding and current row)' -%}
