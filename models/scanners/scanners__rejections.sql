@@ -28,8 +28,8 @@ scanned_sessions as (
     from to_cutoff
 ),
 
--- traded in the session before, and not seen today by the cutoff
-silent as (
+-- traded in the prior session, and not yet in this one by the cutoff
+absent as (
     select
         scanned_sessions.session_date,
         scanned_sessions.cutoff_time,
@@ -76,13 +76,13 @@ final as (
     where to_cutoff.has_day_minute_conflict
     union all
     select
-        silent.session_date,
-        silent.cutoff_time,
+        absent.session_date,
+        absent.cutoff_time,
         presets.scanner,
         presets.preset,
-        silent.symbol,
+        absent.symbol,
         'no_bars_by_cutoff' as rule
-    from silent
+    from absent
     inner join presets using (cutoff_time)
 )
 

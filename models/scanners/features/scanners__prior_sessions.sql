@@ -22,7 +22,7 @@ conflicts as (
     select * from {{ ref('bars__day_minute_conflicts') }}
 ),
 
--- a day that its minutes contradict counts as none
+-- a daily bar that its minutes contradict is left out
 days as (
     select * from {{ ref('bars__ohlcv') }}
     anti join conflicts using (symbol, session_date)
