@@ -95,8 +95,8 @@ sessions_after_minutes as (
     inner join last_minutes using (calendar, session_date, cutoff_minute)
 ),
 
--- The prior session has no minutes to check its daily bar against, and today's open is so far from
--- that bar that the two may differ by an unknown split.
+-- The prior session has no minutes to check its daily bar against, and today's open is far enough
+-- from that bar for the two to differ by an unknown split.
 jumped as (
     select
         traded.symbol,
