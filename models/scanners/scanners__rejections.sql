@@ -36,14 +36,14 @@ absent as (
         traded_days.symbol
     from scanned_sessions
     inner join sessions as today using (calendar, session_date)
-    inner join sessions as prior
+    inner join sessions as previous
         on
-            today.calendar = prior.calendar
-            and today.session_number = prior.session_number + 1
+            today.calendar = previous.calendar
+            and today.session_number = previous.session_number + 1
     inner join traded_days
         on
-            prior.calendar = traded_days.calendar
-            and prior.session_date = traded_days.session_date
+            previous.calendar = traded_days.calendar
+            and previous.session_date = traded_days.session_date
     anti join to_cutoff
         on
             scanned_sessions.session_date = to_cutoff.session_date
