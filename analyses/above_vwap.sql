@@ -1,7 +1,7 @@
--- Which shares hold above the session's average price, on rising volume, as the cutoff comes?
+-- Which symbols hold above the session's VWAP, on rising volume, at the cutoff?
 --
--- A scanner to begin with. As it is, it answers in any SQL client (`dbt compile`, then the file
--- under target/compiled). To have its answers in scanners.signals, in outcomes and in backtests:
+-- A scanner to start from. It runs as it is in any SQL client (`dbt compile`, then the file under
+-- target/compiled). To include it in scanners.signals, in outcomes and in backtests:
 --   1. move it to models/scanners/scans/scanners__above_vwap.sql;
 --   2. move the row of `presets` to seeds/scanners/above_vwap_presets.csv, and let the CTE read it:
 --      select * from ref('above_vwap_presets'), in double braces.

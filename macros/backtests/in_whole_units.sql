@@ -1,5 +1,5 @@
 {% macro in_whole_units(amount, unit) -%}
-{#- Half a rupee, as a floating-point number, may be a little less: it is told by eight decimals. -#}
+{#- Half a rupee may be slightly less in floating point: amounts are rounded to 8 decimals. -#}
 if(
     {{ unit }} is null,
     ({{ amount }})::decimal(18, 4),

@@ -1,5 +1,8 @@
 {% macro is_live(scanner) -%}
-{#- Whether all that a scan reads is a seed, a calendar, of earlier sessions, or made anew from the minutes as they come. -#}
+{#-
+    Whether everything that a scan reads is a seed, a calendar, of earlier sessions, or rebuilt from
+    the minutes as they arrive.
+-#}
 {%- set state = namespace(is_live=true) -%}
 {%- set reads = [scanner.model] -%}
 {%- for name in reads -%}

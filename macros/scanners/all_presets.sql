@@ -1,12 +1,12 @@
-{% macro all_presets(columns, where_there=false) -%}
+{% macro all_presets(columns, skip_missing=false) -%}
 {%- set parts = [] -%}
 {%- for scanner in scanners() -%}
     {%- set presets = ref(scanner.presets_package, scanner.presets) -%}
-    {%- set known = columns -%}
-    {%- if where_there and execute -%}
-        {%- set known = adapter.get_columns_in_relation(presets) | map(attribute='name') | list -%}
+    {%- set found = columns -%}
+    {%- if skip_missing and execute -%}
+        {%- set found = adapter.get_columns_in_relation(presets) | map(attribute='name') | list -%}
     {%- endif -%}
-    {%- if columns | reject('in', known) | list | length == 0 -%}
+    {%- if columns | reject('in', found) | list | length == 0 -%}
         {%- do parts.append(
             "select '" ~ scanner.scanner ~ "' as scanner, " ~ columns | join(', ') ~ ' from ' ~ presets
         ) -%}

@@ -1,5 +1,5 @@
 {% macro inlined_on_read() -%}
-{#- Models that hold the configured cutoffs only: a scan at any other puts their SQL in their place. -#}
+{#- Models with only the configured cutoffs: a scan at any other cutoff inlines their SQL. -#}
 {{ return([
     'scanners__cutoffs',
     'scanners__traded_to_cutoff',

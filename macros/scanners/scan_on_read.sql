@@ -1,7 +1,7 @@
 {% macro scan_on_read(scanner) -%}
 {#-
-    The scanner's own SQL, for any cutoff: what it reads is put in its place, down to the presets,
-    the cutoffs and the minutes, of which only those it looks at are read.
+    The scanner's own SQL, for any cutoff: everything that it reads is inlined, down to the presets,
+    the cutoffs and the minutes, of which only the ones that it needs are read.
 -#}
 create or replace macro {{ scanner.scanner }}_scan(
     p_session_date, p_cutoff_time, p_preset, p_last_session_date := null

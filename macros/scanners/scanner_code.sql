@@ -1,9 +1,9 @@
 {% macro scanner_code(model) -%}
-{#- Its own SQL and that of every model of the room that it reads, at however many removes. -#}
+{#- Its own SQL and that of every model of its layer that it reads, directly or not. -#}
 {%- set read = [model] -%}
 {%- if execute -%}
-    {%- set removes = 8 -%}
-    {%- for remove in range(removes) -%}
+    {%- set max_depth = 8 -%}
+    {%- for depth in range(max_depth) -%}
         {%- for node in graph.nodes.values()
             if node.resource_type == 'model' and node.name in read -%}
             {%- for parent in node.depends_on.nodes if parent in graph.nodes -%}

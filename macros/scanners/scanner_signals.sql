@@ -1,8 +1,8 @@
 {% macro scanner_signals(scanner) -%}
-{#- What is not said of every signal is its evidence: every other column that the scanner has. -#}
+{#- The evidence is every column of the scanner that not all scanners have. -#}
 {%- set candidates = ref(scanner.package, scanner.model) -%}
 {%- set presets = ref(scanner.presets_package, scanner.presets) -%}
-{%- set said = [
+{%- set shared_columns = [
     'session_date',
     'cutoff_time',
     'preset',
@@ -16,7 +16,7 @@
 {%- set columns = [] -%}
 {%- if execute -%}
     {%- set columns = adapter.get_columns_in_relation(candidates) | map(attribute='name') | list -%}
-    {%- set missing = said | reject('in', columns) | list -%}
+    {%- set missing = shared_columns | reject('in', columns) | list -%}
     {%- if columns and missing -%}
         {{ exceptions.raise_compiler_error(
             scanner.model ~ '.sql has no column ' ~ missing | join(', ')
@@ -26,7 +26,7 @@
 {%- endif -%}
 {%- set own_prices = ['stop_price', 'target_price'] -%}
 {%- set evidence = [] -%}
-{%- for column in columns if column not in said + own_prices -%}
+{%- for column in columns if column not in shared_columns + own_prices -%}
     {%- do evidence.append("'" ~ column ~ "': candidates." ~ column) -%}
 {%- endfor -%}
 select

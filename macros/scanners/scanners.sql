@@ -1,8 +1,8 @@
 {% macro scanners() -%}
 {#-
-    While dbt parses, its graph is still empty, and only then may a model say what it reads: so the
-    scanners are found by their files. A new one is unseen until dbt parses anew, as `./bourse build`
-    always does; else the law `assert_every_scanner_is_in_signals` says so.
+    While dbt parses, its graph is still empty, and only then may a model declare what it reads: so
+    scanners are found by their files. A new one is missing until dbt parses again, which
+    `./bourse build` always does; otherwise `assert_every_scanner_is_in_signals` fails.
 -#}
 {%- set models = {} -%}
 {%- set seeds = {} -%}

@@ -2,7 +2,7 @@
 {%- set node = graph.nodes.values() | selectattr('name', 'equalto', model) | list | first -%}
 {%- set own = '{{ ref\\([\'"](?:[^\'"]+[\'"], ?[\'"])?(\\w+)[\'"]\\) }}' -%}
 {%- set code = code_without_config(node) -%}
-{#- The order in which a table lies is of no use to a part of a query. -#}
+{#- The order of a stored table is of no use in a subquery. -#}
 {%- set code = modules.re.sub('\nselect \\* from final\\s+order by [^()]*$', '\nselect * from final', code) -%}
 {%- set parts = modules.re.split(own, code) -%}
 {%- set sql = [] -%}

@@ -1,5 +1,5 @@
 {% macro wilson_bound(successes, trials, side) -%}
-{#- The quantile of the normal distribution that leaves 2.5 per cent above it. -#}
+{#- The 97.5 percent quantile of the normal distribution. -#}
 {%- set z = '1.959963984540054e0' -%}
 {%- set p = '(' ~ successes ~ ' / ' ~ trials ~ '::double)' -%}
 {%- set bound -%}
@@ -11,7 +11,7 @@
     )
 ) / (1 + {{ z }} * {{ z }} / {{ trials }})
 {%- endset -%}
-{#- By rounding, the bound of nothing but failures, or successes, may lie on the other side of them. -#}
+{#- Rounding could put the bound of only failures, or only successes, beyond the ratio itself. -#}
 case
     when {{ trials }} > 0
         then

@@ -1,10 +1,10 @@
 {{ config(access='private') }}
 {#-
-    Shares are whole numbers and are bought with what the sessions before have left, so that one
-    session follows from the other: a recursion, one step a session with candidates, of all runs at
-    once. In the sessions between them an account is what it was.
+    Shares are whole numbers and are bought with the equity that the sessions before have left, so
+    each session depends on the one before: a recursion over all runs at once, with one step for
+    each session with candidates. In the sessions in between, equity does not change.
 -#}
-{#- What is spent before a trade, to the same last digit in whatever order it is added up. -#}
+{#- Sums of money spent before a trade have the same last digit in any order of addition. -#}
 {%- set exact = 'decimal(38, 10)' %}
 
 with recursive
@@ -38,7 +38,7 @@ steps as (
     from candidates
     inner join run_sessions using (run_id, session_date)
     where
-        -- one position a symbol, and so many at once
+        -- one position per symbol, and at most max_positions at once
         candidates.symbol_rank = 1
         and candidates.entry_rank <= candidates.max_positions
 ),
@@ -79,22 +79,22 @@ accounts as (
         from (
             select
                 *,
-                {{ fill_charges('buy', 'quantity', 'buy_price', 'bounded') }} as buy_charges,
-                {{ fill_charges('sell', 'quantity', 'sell_price', 'bounded') }} as sell_charges
+                {{ fill_charges('buy', 'quantity', 'buy_price', 'orders') }} as buy_charges,
+                {{ fill_charges('sell', 'quantity', 'sell_price', 'orders') }} as sell_charges
             from (
                 select
                     *,
                     if(side = 1, entry_price, marked_exit_price) as buy_price,
                     if(side = 1, marked_exit_price, entry_price) as sell_price,
-                    -- the last one that fits is made smaller, and those after it are left out
+                    -- the last order that fits is reduced, and those after it are left out
                     greatest(0, least(
-                        wanted_quantity,
+                        sector_quantity,
                         floor(
                             (
                                 opening_amount::double * max_leverage_ratio
                                 - order_cost
                                 - coalesce(sum(
-                                    (wanted_quantity * unit_cost + order_cost)::{{ exact }}
+                                    (sector_quantity * unit_cost + order_cost)::{{ exact }}
                                 ) over (
                                     partition by run_id
                                     order by entry_rank
@@ -105,18 +105,18 @@ accounts as (
                     ))::bigint as quantity
                 from (
                     select
-                        * exclude (asked_quantity),
-                        -- of a sector, too, the last one that fits is made smaller
+                        * exclude (requested_quantity),
+                        -- within a sector, too, the last order that fits is reduced
                         if(
                             max_sector_pct is null,
-                            asked_quantity,
+                            requested_quantity,
                             greatest(0, least(
-                                asked_quantity,
+                                requested_quantity,
                                 floor(
                                     (
                                         opening_amount::double * max_sector_pct / 100
                                         - coalesce(sum(
-                                            (asked_quantity * entry_price)::{{ exact }}
+                                            (requested_quantity * entry_price)::{{ exact }}
                                         ) over (
                                             partition by run_id, sector
                                             order by entry_rank
@@ -125,7 +125,7 @@ accounts as (
                                     ) / entry_price
                                 )
                             ))
-                        ) as wanted_quantity
+                        ) as sector_quantity
                     from (
                         select
                             accounts.equity_amount as opening_amount,
@@ -138,15 +138,15 @@ accounts as (
                                 / steps.entry_price,
                                 coalesce(steps.entry_bar_volume, 0)
                                 * steps.max_participation_pct / 100
-                            )), 0) as asked_quantity
+                            )), 0) as requested_quantity
                         from accounts
                         inner join steps
                             on accounts.run_id = steps.run_id and steps.step = accounts.step + 1
-                    ) as asked
-                ) as sized
-            ) as bounded
-        ) as charged
-    ) as reckoned
+                    ) as requests
+                ) as sector_orders
+            ) as orders
+        ) as charged_orders
+    ) as results
     group by run_id, step, session_date, opening_amount
 ),
 

@@ -29,8 +29,8 @@ closes as (
 
 {{ benchmark_returns('settings', 'setting') }},
 
--- lists in order, for a sum of floating-point numbers depends on it
-paired as (
+-- lists are ordered, since a sum of floating-point numbers depends on the order
+pairs as (
     select
         run_id,
         settings.benchmark,
@@ -50,7 +50,7 @@ paired as (
     group by run_id, settings.benchmark
 ),
 
-deviated as (
+deviations as (
     select
         *,
         list_avg(run_returns) as run_mean,
@@ -59,10 +59,10 @@ deviated as (
         list_transform(run_returns, lambda x: x - run_mean) as run_deviations,
         list_transform(benchmark_returns, lambda x: x - benchmark_mean) as benchmark_deviations,
         list_aggregate(active_returns, 'stddev_samp') as active_deviation,
-        list_dot_product(run_deviations, benchmark_deviations) as shared,
+        list_dot_product(run_deviations, benchmark_deviations) as cross_product,
         list_dot_product(run_deviations, run_deviations) as run_square,
         list_dot_product(benchmark_deviations, benchmark_deviations) as benchmark_square
-    from paired
+    from pairs
 ),
 
 final as (
@@ -74,11 +74,14 @@ final as (
         100 * (list_product(list_transform(benchmark_returns, lambda x: 1 + x)) - 1)
             as benchmark_return_pct,
         run_return_pct - benchmark_return_pct as excess_return_pct,
-        if(benchmark_count >= {{ min_year_sessions() }}, shared / nullif(benchmark_square, 0), null)
-            as beta,
         if(
             benchmark_count >= {{ min_year_sessions() }},
-            shared / nullif(sqrt(run_square * benchmark_square), 0),
+            cross_product / nullif(benchmark_square, 0),
+            null
+        ) as beta,
+        if(
+            benchmark_count >= {{ min_year_sessions() }},
+            cross_product / nullif(sqrt(run_square * benchmark_square), 0),
             null
         ) as benchmark_correlation,
         if(
@@ -91,7 +94,7 @@ final as (
             active_mean / nullif(active_deviation, 0) * sqrt(sessions_per_year),
             null
         ) as information_ratio
-    from deviated
+    from deviations
 )
 
 select * from final

@@ -20,7 +20,7 @@ results as (
         trades.run_id,
         settings.bootstrap_count,
         list(trades.net_return_pct order by trades.signal_id) as net_return_pcts,
-        range(count(*)) as places
+        range(count(*)) as trade_numbers
     from trades
     inner join runs using (run_id)
     inner join settings using (setting)
@@ -28,24 +28,25 @@ results as (
     having count(*) >= {{ var('min_judged_trades') }}
 ),
 
-places as (
+trade_numbers as (
     select
         run_id,
         bootstrap_count,
         net_return_pcts,
-        unnest(places) as place
+        unnest(trade_numbers) as trade_number
     from results
 ),
 
--- the draw's number decides, so that every build draws alike, and so do runs of the same trades
+-- a draw depends only on its number, so every build draws the same, and so do runs with the same
+-- trades
 draws as (
     select
         run_id,
         draw_number,
         sum(
-            {{ drawn('net_return_pcts', 'place', 'draw_number') }}
+            {{ drawn('net_return_pcts', 'trade_number', 'draw_number') }}
         )::double / count(*) as mean_trade_pct
-    from places
+    from trade_numbers
     cross join lateral unnest(range(1, bootstrap_count + 1)) as numbers (draw_number)
     group by run_id, draw_number
 ),

@@ -50,8 +50,8 @@ instruments as (
     select * from {{ ref('instruments') }}
 ),
 
--- no charges are known before the schedule begins, and then nothing is traded
-charged as (
+-- nothing is traded before the schedule of charges begins
+signal_costs as (
     select
         runs.run_id,
         sessions.session_number,
@@ -86,7 +86,7 @@ charged as (
         settings.max_sector_pct,
         settings.max_leverage_ratio,
         charges.* exclude (segment, effective_from, currency, source),
-        -- what a share costs to enter at the most: no cap lowers it here
+        -- highest cost of entering one share: caps on charges are ignored
         exits.entry_price * (
             1 + settings.slippage_bps / 10000 + (
                 (
@@ -116,14 +116,14 @@ charged as (
         on settings.segment = charges.segment and signals.session_date >= charges.effective_from
 ),
 
--- Kelly's share from what the signals of the sessions before came to, traded or not
+-- Kelly's fraction uses the returns of all signals of earlier sessions, traded or not
 records as (
     select
         *,
         (
             marked_return_pct - 2 * 100 * (unit_cost / entry_price - 1)
         )::decimal(18, 6) as known_return_pct
-    from charged
+    from signal_costs
 ),
 
 histories as (
@@ -144,41 +144,41 @@ histories as (
         )
 ),
 
-shares as (
+kelly as (
     select
         * exclude (known_count, win_count, win_total_pct, loss_total_pct),
         known_count >= min_kelly_trades as is_known,
-        win_count / nullif(known_count, 0) as win_share,
+        win_count / nullif(known_count, 0) as win_fraction,
         win_total_pct / nullif(win_count, 0) as average_win_pct,
         loss_total_pct / nullif(known_count - win_count, 0) as average_loss_pct,
-        win_share - (1 - win_share) * average_loss_pct / average_win_pct as kelly_share
+        win_fraction - (1 - win_fraction) * average_loss_pct / average_win_pct as kelly_fraction
     from histories
 ),
 
 final as (
     select
-        shares.* exclude (
-            is_known, win_share, average_win_pct, average_loss_pct, kelly_share
+        kelly.* exclude (
+            is_known, win_fraction, average_win_pct, average_loss_pct, kelly_fraction
         ),
         volatilities.natr_14,
         case
-            when not shares.is_known then shares.sizing_pct
-            when shares.win_share in (0, 1) then 100 * shares.kelly_ratio * shares.win_share
-            when shares.is_known then 100 * shares.kelly_ratio * shares.kelly_share
+            when not kelly.is_known then kelly.sizing_pct
+            when kelly.win_fraction in (0, 1) then 100 * kelly.kelly_ratio * kelly.win_fraction
+            when kelly.is_known then 100 * kelly.kelly_ratio * kelly.kelly_fraction
         end as kelly_pct,
         row_number() over (
-            partition by shares.run_id, shares.session_date, shares.symbol
-            order by shares.known_ts, shares.signal_rank
+            partition by kelly.run_id, kelly.session_date, kelly.symbol
+            order by kelly.known_ts, kelly.signal_rank
         ) as symbol_rank,
         row_number() over (
-            partition by shares.run_id, shares.session_date
-            order by shares.known_ts, shares.signal_rank, shares.signal_id
+            partition by kelly.run_id, kelly.session_date
+            order by kelly.known_ts, kelly.signal_rank, kelly.signal_id
         ) as entry_rank
-    from shares
+    from kelly
     asof left join volatilities
         on
-            shares.symbol = volatilities.symbol
-            and shares.known_ts >= volatilities.bar_end
+            kelly.symbol = volatilities.symbol
+            and kelly.known_ts >= volatilities.bar_end
 )
 
 select * from final

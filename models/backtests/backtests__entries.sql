@@ -1,5 +1,5 @@
 {{ config(access='private') }}
-{#- So many symbols, the signal's own one of them, are what a random entry is drawn from. -#}
+{#- Number of symbols that a random entry is drawn from, the signal's own one included. -#}
 {%- set drawn_from = 20 %}
 
 with
@@ -13,7 +13,7 @@ bars as (
     where timeframe = '1m'
 ),
 
-moments as (
+scan_times as (
     select distinct
         calendar,
         session_date,
@@ -27,27 +27,27 @@ traded_symbols as (
         session_date,
         symbol
     from bars
-    semi join moments using (calendar, session_date)
+    semi join scan_times using (calendar, session_date)
 ),
 
--- shuffled by a hash, so that every build draws alike; one more than are taken, for the
--- signal's own
+-- shuffled by a hash, so that every build draws the same; one more than needed, since the
+-- signal's own symbol may be among them
 shuffled as (
     select
         calendar,
         session_date,
-        moments.known_ts,
+        scan_times.known_ts,
         traded_symbols.symbol,
         row_number() over (
-            partition by calendar, session_date, moments.known_ts
-            order by hash(hash(traded_symbols.symbol, moments.known_ts)), traded_symbols.symbol
-        ) as place
-    from moments
+            partition by calendar, session_date, scan_times.known_ts
+            order by hash(hash(traded_symbols.symbol, scan_times.known_ts)), traded_symbols.symbol
+        ) as shuffled_rank
+    from scan_times
     inner join traded_symbols using (calendar, session_date)
-    qualify place <= {{ drawn_from }}
+    qualify shuffled_rank <= {{ drawn_from }}
 ),
 
-others as (
+random_entries as (
     select
         signals.* exclude (symbol),
         shuffled.symbol
@@ -58,7 +58,7 @@ others as (
             and signals.session_date = shuffled.session_date
             and signals.known_ts = shuffled.known_ts
             and signals.symbol != shuffled.symbol
-    qualify row_number() over (partition by signals.signal_id order by shuffled.place)
+    qualify row_number() over (partition by signals.signal_id order by shuffled.shuffled_rank)
         < {{ drawn_from }}
 ),
 
@@ -87,7 +87,7 @@ final as (
         stop_price,
         target_price,
         exit_time
-    from others
+    from random_entries
 )
 
 select * from final

@@ -1,8 +1,8 @@
 {{ config(access='private') }}
 {#-
-    Prices are turned by direction: those of a short have a minus, so that more is better for both.
-    What a level is touched by first is then the first bar that reaches as far, and only bars that
-    reach farther than all before them can be that one.
+    Prices are signed by direction: those of a short are negative, so that higher is better for
+    both. The first touch of a level is then the first bar that reaches as far, and only a bar that
+    reaches farther than all bars before it can be that one.
 -#}
 
 with

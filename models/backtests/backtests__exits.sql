@@ -48,7 +48,7 @@ daily_bars as (
     where timeframe = '1d'
 ),
 
--- of the prior session, as traded
+-- average true range of the prior session, as traded
 average_ranges as (
     select
         daily_bars.symbol,
@@ -87,7 +87,7 @@ trailing_stops as (
     from signals
 ),
 
--- the first bar to enter at, and the last to leave at
+-- the first bar to enter at, and the last to exit at
 placed as (
     select
         signals.signal_id,
@@ -129,7 +129,7 @@ placed as (
             and signals.known_ts >= average_ranges.bar_end
 ),
 
--- a random entry's levels are as far from its open, in per cent, as the signal's are from its own
+-- a random entry's levels are as far from its open, in percent, as the signal's are from its own
 scaled as (
     select
         *,
@@ -155,7 +155,7 @@ bounded as (
     from scaled
 ),
 
--- a touch by a bar that ends after the latest exit comes too late
+-- a touch by a bar that ends after the latest exit is too late
 touched as (
     select
         bounded.*,
@@ -206,7 +206,7 @@ touched as (
             and bounded.trail_distance <= drops.reach
 ),
 
-reasoned as (
+reasons as (
     select
         *,
         {{ exit_reason() }} as exit_reason
@@ -214,7 +214,7 @@ reasoned as (
     where is_entered
 ),
 
-timed as (
+exits as (
     select
         *,
         {{ exit_price() }} as marked_exit_price,
@@ -242,32 +242,32 @@ timed as (
             else last_bar_end
         end as exit_bar_end,
         exit_reason = 'time' and is_last_locked as is_exit_locked
-    from reasoned
+    from reasons
 ),
 
--- of the bar of a stop or target only its open and the fill count: the rest may have come after
-seen as (
+-- in the bar of a stop or target only the open and the fill count: the rest may have come later
+paths as (
     select
-        timed.*,
-        if(timed.is_gap, timed.exit_bar_ts, timed.exit_bar_end) as marked_exit_ts,
-        if(timed.direction = 'long', timed.entry_open, -timed.entry_open) as entry_level,
-        if(timed.direction = 'long', timed.marked_exit_price, -timed.marked_exit_price)
+        exits.*,
+        if(exits.is_gap, exits.exit_bar_ts, exits.exit_bar_end) as marked_exit_ts,
+        if(exits.direction = 'long', exits.entry_open, -exits.entry_open) as entry_level,
+        if(exits.direction = 'long', exits.marked_exit_price, -exits.marked_exit_price)
             as exit_level,
-        greatest(best.reach, entry_level, exit_level, timed.exit_opening) as best_level,
-        least(worst.reach, entry_level, exit_level, timed.exit_opening) as worst_level
-    from timed
+        greatest(best.reach, entry_level, exit_level, exits.exit_opening) as best_level,
+        least(worst.reach, entry_level, exit_level, exits.exit_opening) as worst_level
+    from exits
     asof left join best
         on
-            timed.symbol = best.symbol
-            and timed.known_ts = best.known_ts
-            and timed.direction = best.direction
-            and if(timed.exit_reason = 'time', timed.exit_bar_end, timed.exit_bar_ts) > best.bar_ts
+            exits.symbol = best.symbol
+            and exits.known_ts = best.known_ts
+            and exits.direction = best.direction
+            and if(exits.exit_reason = 'time', exits.exit_bar_end, exits.exit_bar_ts) > best.bar_ts
     asof left join worst
         on
-            timed.symbol = worst.symbol
-            and timed.known_ts = worst.known_ts
-            and timed.direction = worst.direction
-            and if(timed.exit_reason = 'time', timed.exit_bar_end, timed.exit_bar_ts) > worst.bar_ts
+            exits.symbol = worst.symbol
+            and exits.known_ts = worst.known_ts
+            and exits.direction = worst.direction
+            and if(exits.exit_reason = 'time', exits.exit_bar_end, exits.exit_bar_ts) > worst.bar_ts
 ),
 
 final as (
@@ -278,29 +278,29 @@ final as (
         if(touched.is_entered, touched.entry_ts, null) as entry_ts,
         if(touched.is_entered, touched.entry_open, null) as entry_price,
         if(touched.is_entered, touched.entry_bar_volume, null) as entry_bar_volume,
-        if(seen.is_exit_locked, null, seen.marked_exit_ts) as exit_ts,
-        if(seen.is_exit_locked, null, seen.marked_exit_price) as exit_price,
-        if(seen.is_exit_locked, null, seen.exit_reason) as exit_reason,
+        if(paths.is_exit_locked, null, paths.marked_exit_ts) as exit_ts,
+        if(paths.is_exit_locked, null, paths.marked_exit_price) as exit_price,
+        if(paths.is_exit_locked, null, paths.exit_reason) as exit_reason,
         case
             when not touched.has_bars then 'no_bars'
             when not touched.is_entered then 'locked_at_entry'
-            when seen.is_exit_locked then 'locked_at_exit'
+            when paths.is_exit_locked then 'locked_at_exit'
         end as missing_reason,
         coalesce(touched.is_entry_locked, false)
-        or coalesce(seen.is_exit_locked, false) as is_locked,
-        seen.marked_exit_ts,
-        seen.marked_exit_price,
-        {{ change_pct('seen.exit_level', 'seen.entry_level', 'seen.entry_open') }}
+        or coalesce(paths.is_exit_locked, false) as is_locked,
+        paths.marked_exit_ts,
+        paths.marked_exit_price,
+        {{ change_pct('paths.exit_level', 'paths.entry_level', 'paths.entry_open') }}
             as marked_return_pct,
-        {{ change_pct('seen.best_level', 'seen.entry_level', 'seen.entry_open') }}
+        {{ change_pct('paths.best_level', 'paths.entry_level', 'paths.entry_open') }}
             as max_favorable_pct,
-        {{ change_pct('seen.worst_level', 'seen.entry_level', 'seen.entry_open') }}
+        {{ change_pct('paths.worst_level', 'paths.entry_level', 'paths.entry_open') }}
             as max_adverse_pct
     from touched
-    left join seen
-        on touched.signal_id = seen.signal_id
-            and touched.trailing_stop_pct is not distinct from seen.trailing_stop_pct
-            and touched.trailing_stop_atr_ratio is not distinct from seen.trailing_stop_atr_ratio
+    left join paths
+        on touched.signal_id = paths.signal_id
+            and touched.trailing_stop_pct is not distinct from paths.trailing_stop_pct
+            and touched.trailing_stop_atr_ratio is not distinct from paths.trailing_stop_atr_ratio
 )
 
 select * from final

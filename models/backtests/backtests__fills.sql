@@ -11,7 +11,7 @@ trades as (
     from {{ ref('backtests__trades') }}
 ),
 
--- a position is worth what it cost until it is closed
+-- an open position is valued at cost
 changes as (
     select
         run_id,
@@ -45,7 +45,7 @@ changes as (
 final as (
     select
         run_id,
-        row_number() over fills_so_far as fill_number,
+        row_number() over fills_to_date as fill_number,
         signal_id,
         session_date,
         symbol,
@@ -53,13 +53,13 @@ final as (
         fill_ts,
         quantity::bigint as quantity,
         fill_price,
-        (runs.capital_amount + sum(cash_change) over fills_so_far)::decimal(18, 4) as cash_amount,
-        (sum(positions_change) over fills_so_far)::decimal(18, 4) as positions_amount,
+        (runs.capital_amount + sum(cash_change) over fills_to_date)::decimal(18, 4) as cash_amount,
+        (sum(positions_change) over fills_to_date)::decimal(18, 4) as positions_amount,
         (cash_amount + positions_amount)::decimal(18, 4) as equity_amount
     from changes
     inner join runs using (run_id)
     window
-        fills_so_far as (
+        fills_to_date as (
             partition by run_id
             order by fill_ts, event, signal_rank, signal_id
             rows between unbounded preceding and current row

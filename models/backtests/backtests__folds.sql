@@ -20,19 +20,19 @@ trades as (
     select * from {{ ref('backtests__trades') }}
 ),
 
-numbered as (
+run_sessions as (
     select
         runs.run_id,
         runs.scanner,
         runs.setting,
         calendars.sessions_per_year,
         equity.session_date,
-        equity.session_count as session_place,
+        equity.session_count as session_position,
         equity.session_return,
         settings.in_sample_pct,
         settings.fold_count,
         count(*) over (partition by runs.run_id) as run_session_count,
-        -- what a walk forward knows on the eve of the session
+        -- sum of returns that is available to a walk-forward choice before the session
         sum(equity.session_return::decimal(18, 12)) over (
             partition by runs.run_id
             order by equity.session_date
@@ -44,20 +44,20 @@ numbered as (
     inner join calendars on runs.calendar = calendars.calendar
 ),
 
-placed as (
+fold_sessions as (
     select
         *,
         if(
-            session_place <= floor(run_session_count * in_sample_pct / 100),
+            session_position <= floor(run_session_count * in_sample_pct / 100),
             'in_sample',
             'out_of_sample'
         ) as fold
-    from numbered
+    from run_sessions
     union all
     select
         *,
-        'walk_' || (1 + (session_place - 1) * fold_count // run_session_count) as fold
-    from numbered
+        'walk_' || (1 + (session_position - 1) * fold_count // run_session_count) as fold
+    from run_sessions
 ),
 
 daily as (
@@ -71,9 +71,9 @@ daily as (
         any_value(sessions_per_year) as sessions_per_year,
         count(*) as session_count,
         list(session_return order by session_date) as session_returns,
-        -- before the first session nothing is known
-        if(min(session_place) = 1, null, arg_min(return_before, session_date)) as return_before
-    from placed
+        -- nothing is available before the first session
+        if(min(session_position) = 1, null, arg_min(return_before, session_date)) as return_before
+    from fold_sessions
     group by run_id, scanner, setting, fold
 ),
 

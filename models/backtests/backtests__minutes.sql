@@ -11,7 +11,7 @@ bars as (
     where timeframe = '1m'
 ),
 
--- of 500 symbols a few are entered in a session: no other bar goes on from here
+-- a session enters only a few of 500 symbols: all other bars are dropped here
 entered_days as (
     select distinct
         symbol,

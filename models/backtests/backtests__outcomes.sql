@@ -18,7 +18,7 @@ charges as (
     select * from {{ ref('charges') }}
 ),
 
-reckoned as (
+results as (
     select
         signals.signal_id,
         signals.symbol,
@@ -54,14 +54,14 @@ reckoned as (
 
 charged as (
     select
-        reckoned.*,
-        {{ fill_charges('buy', 'reckoned.quantity', 'reckoned.buy_price', 'charges') }}
+        results.*,
+        {{ fill_charges('buy', 'results.quantity', 'results.buy_price', 'charges') }}
             as buy_charges,
-        {{ fill_charges('sell', 'reckoned.quantity', 'reckoned.sell_price', 'charges') }}
+        {{ fill_charges('sell', 'results.quantity', 'results.sell_price', 'charges') }}
             as sell_charges
-    from reckoned
+    from results
     asof left join charges
-        on reckoned.segment = charges.segment and reckoned.session_date >= charges.effective_from
+        on results.segment = charges.segment and results.session_date >= charges.effective_from
 ),
 
 costed as (

@@ -30,8 +30,8 @@ exits as (
     where entry_price is not null
 ),
 
--- the same money in the other symbol, at the costs of the run
-others as (
+-- the same amount in the other symbol, at the costs of the run
+random_trades as (
     select
         trades.run_id,
         trades.signal_id,
@@ -78,10 +78,10 @@ results as (
                 + {{ total_charges('buy_charges') }} + {{ total_charges('sell_charges') }}
             )::double / entry_amount, {{ pct_decimals }}
         )::decimal(18, 6) as net_return_pct
-    from others
+    from random_trades
 ),
 
-choices as (
+alternatives as (
     select
         results.run_id,
         results.signal_id,
@@ -93,7 +93,8 @@ choices as (
     group by results.run_id, results.signal_id, settings.permutation_count
 ),
 
--- the draw's number decides, so that every build draws alike, and so do runs of the same trades
+-- a draw depends only on its number, so every build draws the same, and so do runs with the same
+-- trades
 draws as (
     select
         run_id,
@@ -101,7 +102,7 @@ draws as (
         sum(
             {{ drawn('net_return_pcts', 'signal_id', 'draw_number') }}
         )::double / count(*) as random_mean_pct
-    from choices
+    from alternatives
     cross join lateral unnest(range(1, permutation_count + 1)) as numbers (draw_number)
     group by run_id, draw_number
 ),
@@ -114,13 +115,13 @@ chosen as (
     group by run_id
 ),
 
-counted as (
+comparisons as (
     select
         run_id,
         chosen.mean_trade_pct,
         sum(draws.random_mean_pct::decimal(18, 9))::double / count(*) as random_mean_pct,
         (1 + count(*) filter (where draws.random_mean_pct >= chosen.mean_trade_pct))
-        / (1 + count(*)) as random_share
+        / (1 + count(*)) as random_ratio
     from chosen
     inner join draws using (run_id)
     group by run_id, chosen.mean_trade_pct
@@ -130,10 +131,10 @@ final as (
     select
         run_id,
         random_mean_pct,
-        -- trades that gained nothing are no evidence of a gain, whatever others lost
-        if(mean_trade_pct > 0, random_share, greatest(random_share, 0.5::double))
+        -- trades that gained nothing are not evidence of skill, whatever the random ones lost
+        if(mean_trade_pct > 0, random_ratio, greatest(random_ratio, 0.5::double))
             as permutation_p_value
-    from counted
+    from comparisons
 )
 
 select * from final

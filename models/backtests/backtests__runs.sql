@@ -17,7 +17,7 @@ settings as (
     from {{ ref('backtest_settings') }} as settings -- noqa: AL05
 ),
 
--- all runs of a calendar have the same sessions, so that they can be compared
+-- all runs of a calendar cover the same sessions, so that they can be compared
 periods as (
     select
         calendar,

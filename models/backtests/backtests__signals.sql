@@ -10,7 +10,7 @@ sessions as (
     select * from {{ ref('bars__sessions') }}
 ),
 
--- what is known at the close can be traded in the session after it
+-- a signal that is known at the close can be traded in the next session
 final as (
     select
         signals.signal_id,

@@ -32,14 +32,14 @@ benchmarks as (
     select * from {{ ref('backtests__benchmarks') }}
 ),
 
--- lists in order, for a sum of floating-point numbers depends on it
+-- lists are ordered, since a sum of floating-point numbers depends on the order
 daily as (
     select
         run_id,
         count(*) as session_count,
         list(session_return order by session_date) as session_returns,
         list(least(session_return, 0) * least(session_return, 0) order by session_date)
-            as squared_falls,
+            as squared_losses,
         list(exposure_pct order by session_date) as exposure_pcts,
         arg_max(equity_amount, session_date) as equity_amount,
         max(drawdown_pct) as max_drawdown_pct,
@@ -54,7 +54,7 @@ moments as (
         *,
         list_avg(session_returns) as mean_return,
         list_aggregate(session_returns, 'stddev_samp') as return_deviation,
-        sqrt(list_avg(squared_falls)) as downside_deviation,
+        sqrt(list_avg(squared_losses)) as downside_deviation,
         mean_return / nullif(return_deviation, 0) as session_sharpe_ratio,
         list_transform(session_returns, lambda x: x - mean_return) as deviations
     from daily
@@ -92,8 +92,8 @@ traded as (
     group by run_id
 ),
 
--- from the close before the first session, at which the capital was still all there; before a
--- calendar's first session there is none, and no count of days
+-- days from the close before the first session, at which no capital was invested yet; NULL for a
+-- run that begins with the calendar's first session
 spans as (
     select
         runs.run_id,
@@ -106,7 +106,7 @@ spans as (
     group by runs.run_id, runs.last_session, calendars.sessions_per_year
 ),
 
--- every run of a scanner is a trial: the best of many is good by luck alone
+-- every run of a scanner is a trial: the best of many looks good by chance alone
 trials as (
     select
         *,
@@ -118,7 +118,7 @@ trials as (
     window of_scanner as (partition by runs.scanner, runs.calendar)
 ),
 
-judged as (
+figures as (
     select
         *,
         {{ expected_max_sharpe('sharpe_variance', 'trial_count') }} as expected_max_sharpe_ratio
@@ -127,15 +127,15 @@ judged as (
 
 final as (
     select
-        judged.run_id,
-        judged.scanner,
-        judged.preset,
-        judged.setting,
-        judged.calendar,
-        judged.first_session,
-        judged.last_session,
-        judged.session_count,
-        judged.signal_count,
+        figures.run_id,
+        figures.scanner,
+        figures.preset,
+        figures.setting,
+        figures.calendar,
+        figures.first_session,
+        figures.last_session,
+        figures.session_count,
+        figures.signal_count,
         coalesce(traded.trade_count, 0) as trade_count,
         coalesce(traded.win_count, 0) as win_count,
         coalesce(traded.unclosed_count, 0) as unclosed_count,
@@ -158,71 +158,71 @@ final as (
         (traded.net_pnl_amount / traded.trade_count)::double as expectancy_amount,
         traded.won_amount / nullif(traded.lost_amount, 0) as profit_factor_ratio,
         traded.mean_held_minutes,
-        judged.capital_amount,
-        judged.equity_amount,
+        figures.capital_amount,
+        figures.equity_amount,
         coalesce(traded.gross_pnl_amount, 0)::decimal(18, 4) as gross_pnl_amount,
         coalesce(traded.charges_amount, 0)::decimal(18, 4) as charges_amount,
         coalesce(traded.slippage_amount, 0)::decimal(18, 4) as slippage_amount,
         coalesce(traded.net_pnl_amount, 0)::decimal(18, 4) as net_pnl_amount,
         100 * (traded.charges_amount + traded.slippage_amount)::double
         / nullif(traded.gross_won_amount, 0) as cost_share_pct,
-        100 * (judged.equity_amount / judged.capital_amount - 1)::double as total_return_pct,
+        100 * (figures.equity_amount / figures.capital_amount - 1)::double as total_return_pct,
         if(
-            judged.session_count >= {{ min_year_sessions() }} and judged.equity_amount > 0,
+            figures.session_count >= {{ min_year_sessions() }} and figures.equity_amount > 0,
             100 * (
                 pow(
-                    judged.equity_amount::double / judged.capital_amount::double,
+                    figures.equity_amount::double / figures.capital_amount::double,
                     {{ year_days() }} / spans.day_count::double
                 ) - 1
             ),
             null
         ) as cagr_pct,
         if(
-            judged.session_count >= {{ min_year_sessions() }},
-            100 * judged.return_deviation * sqrt(spans.sessions_per_year),
+            figures.session_count >= {{ min_year_sessions() }},
+            100 * figures.return_deviation * sqrt(spans.sessions_per_year),
             null
         ) as volatility_pct,
         if(
-            judged.session_count >= {{ min_year_sessions() }},
-            judged.session_sharpe_ratio * sqrt(spans.sessions_per_year),
+            figures.session_count >= {{ min_year_sessions() }},
+            figures.session_sharpe_ratio * sqrt(spans.sessions_per_year),
             null
         ) as sharpe_ratio,
         if(
-            judged.session_count >= {{ min_year_sessions() }},
-            judged.mean_return / nullif(judged.downside_deviation, 0)
+            figures.session_count >= {{ min_year_sessions() }},
+            figures.mean_return / nullif(figures.downside_deviation, 0)
             * sqrt(spans.sessions_per_year),
             null
         ) as sortino_ratio,
-        judged.max_drawdown_pct,
-        list_avg(judged.exposure_pcts) as exposure_pct,
-        judged.traded_amount / nullif(judged.mean_equity_amount, 0) as turnover_ratio,
-        judged.skewness,
-        judged.kurtosis,
+        figures.max_drawdown_pct,
+        list_avg(figures.exposure_pcts) as exposure_pct,
+        figures.traded_amount / nullif(figures.mean_equity_amount, 0) as turnover_ratio,
+        figures.skewness,
+        figures.kurtosis,
         {{ probabilistic_sharpe(
-            'judged.session_sharpe_ratio', '0', 'judged.session_count', 'judged.skewness',
-            'judged.kurtosis'
+            'figures.session_sharpe_ratio', '0', 'figures.session_count', 'figures.skewness',
+            'figures.kurtosis'
         ) }} as probabilistic_sharpe,
-        judged.trial_count,
+        figures.trial_count,
         {{ probabilistic_sharpe(
-            'judged.session_sharpe_ratio',
-            'judged.expected_max_sharpe_ratio',
-            'judged.session_count',
-            'judged.skewness', 'judged.kurtosis'
+            'figures.session_sharpe_ratio',
+            'figures.expected_max_sharpe_ratio',
+            'figures.session_count',
+            'figures.skewness', 'figures.kurtosis'
         ) }} as deflated_sharpe,
         permutations.random_mean_pct,
         permutations.permutation_p_value,
         benchmarks.benchmark,
-        benchmarks.benchmark_count / judged.session_count as benchmark_coverage_ratio,
+        benchmarks.benchmark_count / figures.session_count as benchmark_coverage_ratio,
         benchmarks.benchmark_return_pct,
         benchmarks.excess_return_pct,
         benchmarks.beta,
         benchmarks.benchmark_correlation,
         benchmarks.tracking_error_pct,
         benchmarks.information_ratio,
-        judged.scanner_version,
-        judged.code_version,
-        judged.data_version
-    from judged
+        figures.scanner_version,
+        figures.code_version,
+        figures.data_version
+    from figures
     inner join spans using (run_id)
     left join traded using (run_id)
     left join permutations using (run_id)

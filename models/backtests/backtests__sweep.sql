@@ -1,7 +1,6 @@
 {#-
-    When a level is first touched does not depend on the other level, nor on when the position is
-    closed at the latest. So each level is looked up once a signal, and a combination is made by
-    comparing what was found.
+    When a level is first touched depends neither on the other level nor on the exit time. So each
+    level is looked up once per signal, and a combination compares the touches that were found.
 -#}
 {%- set price_decimals = 6 -%}
 {%- set pct_decimals = 6 -%}
@@ -36,7 +35,7 @@ best as (
 grid as (
     select
         parameter,
-        -- a sum of steps would drift off
+        -- adding up steps would accumulate rounding errors
         unnest(
             list_transform(
                 range(1 + floor(round((highest - lowest) / step, 6))::bigint),
@@ -54,7 +53,7 @@ charges as (
     select * from {{ ref('charges') }}
 ),
 
--- what can be entered, as outcomes are
+-- signals that can be entered, by the rules of outcomes
 entered as (
     select
         signals.signal_id,
@@ -186,23 +185,23 @@ touched as (
     inner join targets using (signal_id)
 ),
 
-reasoned as (
+reasons as (
     select
         *,
         {{ exit_reason(trailing=false) }} as exit_reason
     from touched
 ),
 
--- what is closed at a locked price counts as outcomes count it: not at all
+-- a position that would be closed at a locked price is left out, as in outcomes
 priced as (
     select
         *,
         {{ exit_price(trailing=false) }} as exit_price
-    from reasoned
+    from reasons
     where exit_reason != 'time' or not is_last_locked
 ),
 
-reckoned as (
+orders as (
     select
         priced.*,
         settings.segment,
@@ -221,14 +220,14 @@ reckoned as (
 
 charged as (
     select
-        reckoned.*,
-        {{ fill_charges('buy', 'reckoned.quantity', 'reckoned.buy_price', 'charges') }}
+        orders.*,
+        {{ fill_charges('buy', 'orders.quantity', 'orders.buy_price', 'charges') }}
             as buy_charges,
-        {{ fill_charges('sell', 'reckoned.quantity', 'reckoned.sell_price', 'charges') }}
+        {{ fill_charges('sell', 'orders.quantity', 'orders.sell_price', 'charges') }}
             as sell_charges
-    from reckoned
+    from orders
     asof inner join charges
-        on reckoned.segment = charges.segment and reckoned.session_date >= charges.effective_from
+        on orders.segment = charges.segment and orders.session_date >= charges.effective_from
 ),
 
 results as (

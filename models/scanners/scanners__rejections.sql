@@ -28,22 +28,22 @@ scanned_sessions as (
     from to_cutoff
 ),
 
--- traded in the session before, and not seen today by the cutoff
-silent as (
+-- traded in the prior session, and not yet in this one by the cutoff
+absent as (
     select
         scanned_sessions.session_date,
         scanned_sessions.cutoff_time,
         traded_days.symbol
     from scanned_sessions
     inner join sessions as today using (calendar, session_date)
-    inner join sessions as prior
+    inner join sessions as previous
         on
-            today.calendar = prior.calendar
-            and today.session_number = prior.session_number + 1
+            today.calendar = previous.calendar
+            and today.session_number = previous.session_number + 1
     inner join traded_days
         on
-            prior.calendar = traded_days.calendar
-            and prior.session_date = traded_days.session_date
+            previous.calendar = traded_days.calendar
+            and previous.session_date = traded_days.session_date
     anti join to_cutoff
         on
             scanned_sessions.session_date = to_cutoff.session_date
@@ -76,13 +76,13 @@ final as (
     where to_cutoff.has_day_minute_conflict
     union all
     select
-        silent.session_date,
-        silent.cutoff_time,
+        absent.session_date,
+        absent.cutoff_time,
         presets.scanner,
         presets.preset,
-        silent.symbol,
+        absent.symbol,
         'no_bars_by_cutoff' as rule
-    from silent
+    from absent
     inner join presets using (cutoff_time)
 )
 

@@ -23,7 +23,7 @@ BANNED = {
     r"so far": "to the cutoff, to date",
     r"reckon|reckons|reckoned|reckoning": "compute, mark, value",
     r"judges?|judged|judging": "check",
-    r"rooms?": "layer, folder",
+    r"(?<!trading )rooms?": "layer, folder",
     r"laws?": "invariant, data test",
     r"houses?(?! style)": "project",
     r"doors?": "boundary, gateway",

@@ -1,5 +1,5 @@
--- An account has spent more than it may: cash is below zero without leverage, or farther below
--- than leverage allows, or has more positions than its setting has room for.
+-- An account has spent more than it may: cash is below zero without leverage or lower than leverage
+-- allows, or it holds more positions, or larger ones, than its setting allows.
 {{- config(group='backtests') }}
 
 with
@@ -24,7 +24,7 @@ trades as (
     select * from {{ ref('backtests__trades') }}
 ),
 
-crowds as (
+totals as (
     select
         run_id,
         session_date,
@@ -45,18 +45,18 @@ lowest as (
 )
 
 select
-    crowds.run_id,
-    crowds.session_date,
-    crowds.trade_count,
-    crowds.entry_amount,
+    totals.run_id,
+    totals.session_date,
+    totals.trade_count,
+    totals.entry_amount,
     lowest.cash_amount
-from crowds
+from totals
 inner join lowest using (run_id, session_date)
 inner join equity using (run_id, session_date)
 inner join runs using (run_id)
 inner join settings using (setting)
 where
     lowest.cash_amount < equity.opening_amount * least(0, 1 - settings.max_leverage_ratio)
-    or crowds.entry_amount > equity.opening_amount * settings.max_leverage_ratio
-    or crowds.largest_amount > equity.opening_amount * settings.max_symbol_pct / 100
-    or crowds.trade_count > settings.max_positions
+    or totals.entry_amount > equity.opening_amount * settings.max_leverage_ratio
+    or totals.largest_amount > equity.opening_amount * settings.max_symbol_pct / 100
+    or totals.trade_count > settings.max_positions

@@ -1,5 +1,5 @@
--- After some fill, what an account owns is not the money it has and what its positions cost: the
--- first is counted from the capital and the trades that are closed, the others from the fills.
+-- After some fill, equity is not cash plus positions at cost: equity is computed from the capital
+-- and the closed trades, cash and positions from the fills.
 {{- config(group='backtests') }}
 
 with
@@ -16,7 +16,7 @@ trades as (
     select * from {{ ref('backtests__trades') }}
 ),
 
--- a closed trade has made its whole P&L, an open one has cost its entry
+-- a closed trade has realized its whole P&L, an open one has paid the costs of its entry
 earned as (
     select
         fills.run_id,

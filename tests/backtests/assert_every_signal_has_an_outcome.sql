@@ -1,5 +1,5 @@
--- A signal has no outcome, or an outcome has neither a price nor a reason why there is none: bad
--- trades could go missing, and the rest look better than they were.
+-- A signal has no outcome, or an outcome has neither a price nor a reason for its absence: bad
+-- trades could go missing, and the rest would look better than they were.
 with
 
 signals as (

@@ -1,5 +1,5 @@
 -- A fill is outside the range of its bar, in a locked bar, outside its session, before its signal
--- was known or after its exit time: nobody could have had it.
+-- was known or after its exit time: it could not have been traded.
 {{- config(group='backtests') }}
 {%- set tolerance = 1e-6 %}
 

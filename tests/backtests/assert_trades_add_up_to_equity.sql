@@ -1,5 +1,5 @@
--- The P&L of a session's trades is not the change of equity over it, or a session does not begin
--- with what the one before left: the sizes were made with other money than the account has.
+-- The P&L of a session's trades is not its change of equity, or a session does not begin with the
+-- equity of the one before: sizes were computed from an amount that the account does not have.
 {{- config(group='backtests') }}
 
 with

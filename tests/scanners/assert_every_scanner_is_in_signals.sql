@@ -2,6 +2,6 @@
 -- with --no-partial-parse.
 {%- set signals = project_nodes('model') | selectattr('name', 'equalto', 'scanners__signals') %}
 {%- set read = (signals | first).refs | map(attribute='name') | list %}
-{%- set there = scanners() | map(attribute='model') | list %}
+{%- set existing = scanners() | map(attribute='model') | list %}
 
-select unnest({{ there | reject('in', read) | list }}::varchar[]) as scanner_model
+select unnest({{ existing | reject('in', read) | list }}::varchar[]) as scanner_model

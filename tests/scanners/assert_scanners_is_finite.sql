@@ -1,5 +1,5 @@
--- A figure is infinite or not a number: it is kept by `is not null`, sorts above all others and
--- spoils every mean, and JSON has no word for it. What is not known is null.
+-- A figure is infinite or NaN: it passes `is not null`, sorts above all others, spoils every mean
+-- and cannot be written as JSON. A figure that is not available is NULL.
 {{- config(group='scanners') }}
 
 {{ not_finite('scanners') }}

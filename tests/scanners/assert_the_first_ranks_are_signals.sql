@@ -1,11 +1,11 @@
--- A candidate whose rank its preset wants is no signal, or one that it does not want is.
+-- A candidate within its preset's max_signals is not a signal, or one beyond it is.
 with
 
 signals as (
     select * from {{ ref('scanners__signals') }}
 ),
 
-wanted as (
+expected as (
     {%- for scanner in scanners() %}
     select
         '{{ scanner.scanner }}' as scanner,
@@ -24,6 +24,6 @@ select
     preset,
     session_date,
     symbol
-from wanted
+from expected
 full join signals using (scanner, preset, session_date, symbol)
-where wanted.symbol is null or signals.symbol is null
+where expected.symbol is null or signals.symbol is null

@@ -1,4 +1,4 @@
--- A component's tiers go up and down: a value between two others earns more or less than both.
+-- A component's tiers both rise and fall: a value between two others earns more or less than both.
 with
 
 tiers as (

@@ -1,5 +1,5 @@
 {{ config(access='private') }}
-{#- A difference of less than this share is none, whatever the last bit, which a split may move. -#}
+{#- Prices within this relative difference are equal: a split may move the last bit. -#}
 {%- set tie = 1e-9 -%}
 
 with
@@ -16,7 +16,7 @@ pivots as (
     select * from {{ ref('scanners__pivots') }}
 ),
 
--- what a shape stands on, as each bar knew it
+-- the prices before a shape, as known at each bar
 surroundings as (
     select
         bars.symbol,
@@ -48,8 +48,8 @@ surroundings as (
         )
 ),
 
--- A bottom is a top of the negative prices, so each shape and its mirror image are told once: all
--- below is in levels, which are prices where the side is 1, and minus them where it is -1.
+-- A bottom is a top of the negative prices, so each shape and its mirror image are defined once:
+-- everything below is in levels, which are prices on side 1 and negative prices on side -1.
 tops as (
     select
         pivots.symbol,
@@ -61,8 +61,8 @@ tops as (
     from pivots
 ),
 
--- Swings go up and down by turns: of tops that follow each other without a bottom between, the
--- highest so far counts.
+-- Swings alternate between tops and bottoms: of tops without a bottom between them, the highest to
+-- date counts.
 turns as (
     select
         *,
@@ -119,7 +119,7 @@ swings_before as (
     window series as (partition by symbol, timeframe order by leg_number)
 ),
 
--- tops 1, 3 and 5 and the bottoms 2 and 4 between them, and the lines through 3 and 5, 2 and 4
+-- tops 1, 3 and 5, bottoms 2 and 4 between them, and the lines through 3 and 5 and through 2 and 4
 five_swings as (
     select
         swings_before.*,
@@ -240,7 +240,7 @@ numbered_tops as (
     from tops
 ),
 
--- Two tops are at least `pivot_bars` + 1 bars apart, so this reaches back far enough.
+-- Two tops are at least `pivot_bars` + 1 bars apart, so this looks back far enough.
 reaches as (
     select
         numbered_tops.*,
@@ -305,7 +305,7 @@ valleys as (
         twins.side,
         twins.pivot_bar_number,
         twins.first_bar_number,
-        -- the first of equals
+        -- the first of equal ones
         min(
             struct_pack(level := -bottoms.level, bar_number := bottoms.pivot_bar_number)
         ) as lowest
@@ -421,7 +421,7 @@ formations as (
     select * from cups
 ),
 
--- back to prices: the floor of a bottom is above it
+-- levels become prices again, so upper and lower lines of a bottom are swapped
 final as (
     select
         symbol,

@@ -1,5 +1,5 @@
 {{ config(access='public') }}
-{#- Of adjusted volumes: rounded, so that no later split moves their last bit. -#}
+{#- Computed from adjusted volumes: rounded, so that a later split does not move the last bit. -#}
 {%- set decimals = 6 -%}
 
 with
@@ -20,7 +20,7 @@ cutoffs as (
     select * from {{ ref('scanners__cutoffs') }}
 ),
 
--- only sessions that had opened by the cutoff can be compared: no evening sessions among mornings
+-- only sessions that had opened by the cutoff are comparable: evening sessions are left out
 comparable_sessions as (
     select
         sessions.calendar,
@@ -73,7 +73,7 @@ prior_sessions as (
             and numbers_before.number_before = earlier.comparable_number
 ),
 
--- a symbol that traded later in the day only had no volume by the cutoff, which is a volume of 0
+-- a symbol that traded only later in the day had a volume of 0 by the cutoff
 prior_volumes as (
     select
         session_minutes.symbol,

@@ -10,7 +10,7 @@ conflicts as (
     select * from {{ ref('bars__day_minute_conflicts') }}
 ),
 
--- a day that its minutes contradict counts as none
+-- a daily bar that its minutes contradict is left out
 days as (
     select * from {{ ref('bars__ohlcv') }}
     anti join conflicts using (symbol, session_date)
@@ -23,10 +23,10 @@ sessions as (
 
 lookbacks as (
     select lookback_sessions::integer as lookback_sessions
-    from ({{ all_presets(['lookback_sessions'], where_there=true) }}) as presets
+    from ({{ all_presets(['lookback_sessions'], skip_missing=true) }}) as presets
     union
     select volume_lookback_sessions::integer as lookback_sessions
-    from ({{ all_presets(['volume_lookback_sessions'], where_there=true) }}) as presets
+    from ({{ all_presets(['volume_lookback_sessions'], skip_missing=true) }}) as presets
 ),
 
 scanned_days as (
@@ -46,8 +46,8 @@ first_scanned as (
     group by scanned_days.calendar
 ),
 
--- a row for each day of a symbol, whether it has a daily bar yet (all but the session that is
--- being scanned) or is only being scanned; windows below leave the row's own day out
+-- a row for each day of a symbol, with a daily bar or, like the session that is being scanned,
+-- still without one; the windows below exclude the row's own day
 spine as (
     select
         symbol,
@@ -62,7 +62,7 @@ spine as (
     from scanned_days
 ),
 
-looked_at as (
+history_days as (
     select
         spine.symbol,
         spine.session_date,
@@ -96,7 +96,7 @@ histories as (
         max(adjusted_high) over before_prior_session as high_before_prior_session,
         min(adjusted_low) over before_prior_session as low_before_prior_session,
         max(adjusted_close) over prior as prior_close
-    from looked_at
+    from history_days
     window
         prior_sessions as (
             partition by symbol, lookback_sessions

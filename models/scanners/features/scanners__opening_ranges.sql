@@ -12,10 +12,10 @@ sessions as (
 
 lengths as (
     select distinct range_minutes::integer as range_minutes
-    from ({{ all_presets(['range_minutes'], where_there=true) }}) as presets
+    from ({{ all_presets(['range_minutes'], skip_missing=true) }}) as presets
 ),
 
--- a session that closes sooner has no such minute
+-- a session that closes earlier has no such minute
 ends as (
     select
         sessions.calendar,

@@ -1,6 +1,6 @@
 {{ config(access='public') }}
-{#- A difference of less than this share is none: a close on a line is not beyond it, whatever the
-    last bit of either, which a later split may move. -#}
+{#- Prices within this relative difference are equal, so a close on a line is not beyond it even if
+    a later split moves the last bit of either. -#}
 {%- set tie = 1e-9 -%}
 {%- set candle_families = [
     'candles_of_one_bar',
@@ -8,7 +8,7 @@
     'candles_of_three_bars',
     'candles_of_more_bars',
 ] -%}
-{#- Of how many bars, this one included, it is the narrowest. -#}
+{#- Number of bars, this one included, of which it is the narrowest. -#}
 {%- set narrowest_of = [4, 7] -%}
 
 with
@@ -54,7 +54,7 @@ bars as (
     semi join settings using (timeframe)
 ),
 
--- one row per bar and pattern that is there; unpivot leaves nulls out
+-- one row per bar and pattern; unpivot leaves NULLs out
 candle_values as (
     {% for family in candle_families -%}
     select
@@ -112,7 +112,7 @@ narrow_bars as (
     window series as (partition by symbol, timeframe order by bar_number)
 ),
 
--- seen from the bar after the narrow one, which breaks out of it or does not
+-- one row per bar, with the narrow bar before it, from which it may break out
 breaks as (
     select
         symbol,
@@ -163,7 +163,7 @@ waits as (
     from formations
 ),
 
--- both lines as they stand at the bar
+-- prices of both lines at the bar
 lines as (
     select
         waits.symbol,
@@ -182,7 +182,7 @@ lines as (
     inner join bars using (symbol, timeframe, bar_number)
 ),
 
--- the first close outside, on whichever side, is the end of a shape
+-- the first close outside the lines, on either side, ends a shape
 ends as (
     select
         *,
@@ -201,7 +201,7 @@ ends as (
         ) = 1
 ),
 
--- of shapes with the same start, the first that breaks
+-- of shapes with the same start, the first to break out
 breakouts as (
     select * from ends
     where breaks_to in ('both', direction)
@@ -212,7 +212,7 @@ breakouts as (
         ) = 1
 ),
 
--- of shapes that break at the same bar, the last to be formed
+-- of shapes that break out at the same bar, the last to be formed
 chart_breaks as (
     select * from breakouts
     qualify
@@ -259,8 +259,8 @@ events as (
     select * from chart_events
 ),
 
--- Of a day that its minutes contradict, and of its week, nothing is told. Of shorter bars it is: in
--- their session nobody knows yet.
+-- A day that its minutes contradict has no daily event, and its week no weekly one. Events of
+-- shorter bars stay: in their session the contradiction is not known yet.
 final as (
     select events.*
     from events

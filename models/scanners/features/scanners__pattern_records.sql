@@ -18,13 +18,13 @@ settings as (
     select * from {{ ref('pattern_settings') }}
 ),
 
--- seen from the bar that settles the case: the event lies `horizon_bars` bars back
+-- one row per bar that decides a case: the event is `horizon_bars` bars earlier
 outcomes as (
     select
         bars.symbol,
         bars.timeframe,
         bars.calendar,
-        bars.session_date as settled_date,
+        bars.session_date as decided_date,
         bars.adjusted_close as last_close,
         lag(bars.bar_ts, settings.horizon_bars) over series as bar_ts,
         lag(bars.adjusted_close, settings.horizon_bars) over series as first_close
@@ -39,7 +39,7 @@ cases as (
         events.timeframe,
         events.pattern,
         events.direction,
-        outcomes.settled_date,
+        outcomes.decided_date,
         if(
             events.direction = 'long',
             outcomes.last_close > outcomes.first_close,
@@ -49,68 +49,68 @@ cases as (
     inner join outcomes using (symbol, timeframe, bar_ts)
 ),
 
--- what came of all bars, with a pattern or without
-settled_bars as (
+-- outcomes of all bars, with a pattern or without
+decided_bars as (
     select
         calendar,
         timeframe,
-        settled_date,
+        decided_date,
         count(*) as bar_count,
         count(*) filter (where last_close > first_close) as rise_count,
         count(*) filter (where last_close < first_close) as fall_count
     from outcomes
     where first_close is not null
-    group by calendar, timeframe, settled_date
+    group by calendar, timeframe, decided_date
 ),
 
 bases as (
     select
         calendar,
         timeframe,
-        settled_date,
+        decided_date,
         sum(rise_count) over record / sum(bar_count) over record as rise_ratio,
         sum(fall_count) over record / sum(bar_count) over record as fall_ratio
-    from settled_bars
-    window record as (partition by calendar, timeframe order by settled_date)
+    from decided_bars
+    window record as (partition by calendar, timeframe order by decided_date)
 ),
 
-settled as (
+decided as (
     select
         calendar,
         timeframe,
         pattern,
         direction,
-        settled_date,
+        decided_date,
         count(*) as case_count,
         count(*) filter (where is_hit) as hit_count
     from cases
-    group by calendar, timeframe, pattern, direction, settled_date
+    group by calendar, timeframe, pattern, direction, decided_date
 ),
 
--- what settles in a session is known in the next
+-- a case that is decided in one session may be used in the next
 counts as (
     select
-        settled.calendar,
-        settled.timeframe,
-        settled.pattern,
-        settled.direction,
+        decided.calendar,
+        decided.timeframe,
+        decided.pattern,
+        decided.direction,
         next_sessions.session_date,
-        if(settled.direction = 'long', bases.rise_ratio, bases.fall_ratio) as base_ratio,
-        sum(settled.case_count) over record::bigint as case_count,
-        sum(settled.hit_count) over record::bigint as hit_count
-    from settled
-    inner join bases using (calendar, timeframe, settled_date)
+        if(decided.direction = 'long', bases.rise_ratio, bases.fall_ratio) as base_ratio,
+        sum(decided.case_count) over record::bigint as case_count,
+        sum(decided.hit_count) over record::bigint as hit_count
+    from decided
+    inner join bases using (calendar, timeframe, decided_date)
     inner join sessions as own_sessions
         on
-            settled.calendar = own_sessions.calendar
-            and settled.settled_date = own_sessions.session_date
+            decided.calendar = own_sessions.calendar
+            and decided.decided_date = own_sessions.session_date
     inner join sessions as next_sessions
         on
             own_sessions.calendar = next_sessions.calendar
             and own_sessions.session_number + 1 = next_sessions.session_number
     window record as (
-        partition by settled.calendar, settled.timeframe, settled.pattern, settled.direction
-        order by settled.settled_date
+        partition by decided.calendar, decided.timeframe, decided.pattern, decided.direction
+        order by decided.decided_date
     )
 ),
 

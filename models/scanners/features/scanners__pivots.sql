@@ -8,7 +8,7 @@ settings as (
     select * from {{ ref('pattern_settings') }}
 ),
 
--- seen from the bar that confirms: the pivot lies `pivot_bars` bars back
+-- one row per bar that confirms a pivot: the pivot is `pivot_bars` bars earlier
 neighbourhoods as (
     select
         bars.symbol,

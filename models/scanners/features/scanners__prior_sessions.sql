@@ -22,7 +22,7 @@ conflicts as (
     select * from {{ ref('bars__day_minute_conflicts') }}
 ),
 
--- a day that its minutes contradict counts as none
+-- a daily bar that its minutes contradict is left out
 days as (
     select * from {{ ref('bars__ohlcv') }}
     anti join conflicts using (symbol, session_date)
@@ -47,18 +47,18 @@ prior_sessions as (
     select
         scanned_days.symbol,
         scanned_days.session_date,
-        prior.session_date as prior_session_date,
+        previous.session_date as prior_session_date,
         earlier.session_date as earlier_session_date
     from scanned_days
     inner join sessions as today using (calendar, session_date)
-    left join sessions as prior
+    left join sessions as previous
         on
-            today.calendar = prior.calendar
-            and today.session_number = prior.session_number + 1
+            today.calendar = previous.calendar
+            and today.session_number = previous.session_number + 1
     left join sessions as earlier
         on
-            prior.calendar = earlier.calendar
-            and prior.session_number = earlier.session_number + 1
+            previous.calendar = earlier.calendar
+            and previous.session_number = earlier.session_number + 1
 ),
 
 measured_days as (
@@ -86,22 +86,22 @@ final as (
         prior_sessions.symbol,
         prior_sessions.session_date,
         prior_sessions.prior_session_date,
-        prior.adjusted_close,
-        prior.rsi_14,
-        prior.macd_histogram_12_26_9,
+        previous.adjusted_close,
+        previous.rsi_14,
+        previous.macd_histogram_12_26_9,
         earlier.adjusted_close as adjusted_close_before,
         earlier.macd_histogram_12_26_9 as macd_histogram_12_26_9_before,
-        prior.ema_20,
-        prior.ema_50,
-        prior.bollinger_lower_20,
-        prior.bollinger_upper_20,
-        prior.adx_14,
-        prior.supertrend_direction_10
+        previous.ema_20,
+        previous.ema_50,
+        previous.bollinger_lower_20,
+        previous.bollinger_upper_20,
+        previous.adx_14,
+        previous.supertrend_direction_10
     from prior_sessions
-    left join measured_days as prior
+    left join measured_days as previous
         on
-            prior_sessions.symbol = prior.symbol
-            and prior_sessions.prior_session_date = prior.session_date
+            prior_sessions.symbol = previous.symbol
+            and prior_sessions.prior_session_date = previous.session_date
     left join measured_days as earlier
         on
             prior_sessions.symbol = earlier.symbol

@@ -6,7 +6,7 @@
     pre_hook="{{ stale_sessions_deleted(this) }}",
 ) }}
 {%- set price_decimals = 6 -%}
-{#- Sums of doubles depend on the order in which they are made, those of decimals do not. -#}
+{#- Sums of doubles depend on the order of addition; sums of decimals do not. -#}
 {%- set exact = 'decimal(30, 8)' -%}
 
 with
@@ -30,7 +30,7 @@ stale_bars as not materialized (
     where bars.timeframe = '1m'
 ),
 
--- on-balance volume begins anew in each session
+-- on-balance volume starts from 0 in each session
 signed as (
     select
         symbol,
@@ -48,7 +48,7 @@ signed as (
     window bars_of_session as (partition by symbol, session_date order by bar_ts)
 ),
 
--- every minute from the open on, whether or not it has a bar, as far as the data goes
+-- every minute from the open to the end of the data, with or without a bar
 traded as (
     select distinct
         symbol,
@@ -117,8 +117,8 @@ final as (
         bars_to_cutoff,
         round(money / nullif(volume, 0), {{ price_decimals }}) as vwap_to_cutoff,
         signed_volume as obv_to_cutoff,
-        -- the mean of the running totals, without running through them again: the signed volume
-        -- of the first of n bars is in n of them, that of the last in one
+        -- the mean of the n running totals without summing them again: the signed volume of the
+        -- first bar is in n of them, that of the last bar in one
         round(
             signed_volume - weighted_volume / nullif(bars_to_cutoff, 0), {{ price_decimals }}
         ) as mean_obv_to_cutoff,
@@ -127,5 +127,5 @@ final as (
 )
 
 select * from final
--- who asks for a time of day over some sessions finds the rows side by side
+-- rows of one time of day are next to each other, for scans over many sessions
 order by cutoff_minute, session_date, symbol

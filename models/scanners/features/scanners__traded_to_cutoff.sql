@@ -25,7 +25,7 @@ conflicts as (
     select * from {{ ref('bars__day_minute_conflicts') }}
 ),
 
--- what was known at the cutoff is known when the session closes earlier
+-- a session that closes before the cutoff has its last minute then
 last_minutes as (
     select
         sessions.calendar,
@@ -56,12 +56,12 @@ traded as not materialized (
         session_minutes.adjustment_factor
     from session_minutes
     inner join last_minutes using (calendar, session_date, cutoff_minute)
-    -- that a symbol is there at all before its first bar, is known only after it
+    -- rows before the first bar: that they exist is known only after that bar
     where session_minutes.bars_to_cutoff > 0
 ),
 
--- Days and minutes differed in a session before, and did not agree in one since: whether they do
--- today is known only when today is over.
+-- Daily and minute bars differed in an earlier session and have not agreed since. Whether they
+-- agree today is known only after the close.
 conflicting as (
     select distinct
         traded.symbol,
@@ -84,7 +84,7 @@ prior_closes as (
     group by symbol, session_date
 ),
 
--- the sessions after one in which the symbol had minutes
+-- sessions that follow one in which the symbol had minutes
 sessions_after_minutes as (
     select
         session_minutes.symbol,
@@ -95,8 +95,8 @@ sessions_after_minutes as (
     inner join last_minutes using (calendar, session_date, cutoff_minute)
 ),
 
--- The prior session had no minutes that its day could be held against, and today's first price is
--- so far from it that they may not be of the same shares.
+-- The prior session has no minutes to check its daily bar against, and today's open is far enough
+-- from that bar for the two to differ by an unknown split.
 jumped as (
     select
         traded.symbol,

@@ -1,5 +1,5 @@
 {{ config(materialized='ephemeral') }}
-{#- Prices come back from adjusted ones: rounded, so that no later split moves their last bit. -#}
+{#- Computed from adjusted prices: rounded, so that a later split does not move the last bit. -#}
 {%- set price_decimals = 6 -%}
 {%- set score_decimals = 6 -%}
 
@@ -29,7 +29,7 @@ tiers as (
     {{ scanner_tiers('score_tiers', 'breakout', ['distance', 'volume', 'momentum']) }}
 ),
 
--- in shares as they are traded on the day of the scan
+-- in shares as traded on the day of the scan
 levels as (
     select
         to_cutoff.*,
@@ -67,7 +67,7 @@ levels as (
             and presets.history_sessions = expected_volumes.history_sessions
 ),
 
--- where a break begins, rounded too: 100.50 is not above 100.00 by more than 0.5 per cent
+-- prices beyond which a break begins, also rounded: 100.50 is not above 100.00 by over 0.5 percent
 thresholds as (
     select
         *,

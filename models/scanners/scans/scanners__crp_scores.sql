@@ -1,5 +1,5 @@
 {{ config(materialized='ephemeral') }}
-{#- So that equal scores are equal, and 50 is 50 and not a bit less. -#}
+{#- Rounded, so that equal scores are equal and 50 is exactly 50. -#}
 {%- set score_decimals = 6 -%}
 
 with

@@ -1,5 +1,5 @@
 {{ config(materialized='ephemeral') }}
-{#- Prices come back from adjusted ones: rounded, so that no later split moves their last bit. -#}
+{#- Computed from adjusted prices: rounded, so that a later split does not move the last bit. -#}
 {%- set price_decimals = 6 -%}
 {%- set score_decimals = 6 -%}
 
@@ -21,7 +21,7 @@ histories as (
     select * from {{ ref('scanners__histories') }}
 ),
 
--- in shares as they are traded on the day of the scan
+-- in shares as traded on the day of the scan
 levels as (
     select
         to_cutoff.*,
@@ -29,7 +29,7 @@ levels as (
         round(
             histories.prior_close / to_cutoff.adjustment_factor, {{ price_decimals }}
         ) as prior_close,
-        -- evidence, and no reason to leave a symbol out: too little to go by is not known
+        -- evidence only: NULL with too short a history, which does not leave the symbol out
         if(
             expected_volumes.history_count >= presets.min_history_sessions,
             expected_volumes.relative_volume,

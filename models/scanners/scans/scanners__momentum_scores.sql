@@ -1,5 +1,5 @@
 {{ config(materialized='ephemeral') }}
-{#- So that equal scores are equal, and 50 is 50 and not a bit less. -#}
+{#- Rounded, so that equal scores are equal and 50 is exactly 50. -#}
 {%- set score_decimals = 6 -%}
 
 with
@@ -35,7 +35,7 @@ measures as (
             and presets.history_sessions = expected_volumes.history_sessions
 ),
 
--- not by least(), which takes what is not known for the cap
+-- not least(), which would turn NULL into the cap
 scored as (
     select
         *,

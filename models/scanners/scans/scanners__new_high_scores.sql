@@ -1,5 +1,5 @@
 {{ config(materialized='ephemeral') }}
-{#- Prices come back from adjusted ones: rounded, so that no later split moves their last bit. -#}
+{#- Computed from adjusted prices: rounded, so that a later split does not move the last bit. -#}
 {%- set decimals = 6 -%}
 {%- set score_decimals = 6 -%}
 
@@ -21,7 +21,7 @@ histories as (
     select * from {{ ref('scanners__histories') }}
 ),
 
--- in shares as they are traded on the day of the scan
+-- in shares as traded on the day of the scan
 levels as (
     select
         to_cutoff.*,
@@ -33,7 +33,7 @@ levels as (
         round(
             volumes.mean_volume * to_cutoff.adjustment_factor, {{ decimals }}
         ) as avg_daily_volume,
-        -- evidence, and no reason to leave a symbol out: too little to go by is not known
+        -- evidence only: NULL with too short a history, which does not leave the symbol out
         if(
             expected_volumes.history_count >= presets.min_history_sessions,
             expected_volumes.relative_volume,
@@ -70,7 +70,7 @@ measures as (
     from levels
 ),
 
--- not by least(), which takes what is not known for the cap
+-- not least(), which would turn NULL into the cap
 scored as (
     select
         *,

@@ -19,7 +19,7 @@ opening_ranges as (
     select * from {{ ref('scanners__opening_ranges') }}
 ),
 
--- a range that is still going on at the cutoff is not known
+-- a range that has not ended by the cutoff is not available
 measures as (
     select
         to_cutoff.*,
@@ -46,7 +46,7 @@ measures as (
             and presets.history_sessions = expected_volumes.history_sessions
 ),
 
--- by products, not by conditions: what is not known makes the points unknown, not 0
+-- products, not conditions: a NULL input makes the points NULL, not 0
 points as (
     select
         * exclude (
@@ -125,7 +125,7 @@ final as (
             when long_points is null or short_points is null then 'nothing_traded'
             when long_points < min_points and short_points < min_points then 'too_few_points'
             when direction = 'none' then 'both_sides_alike'
-            -- a position that would be stopped as it is opened
+            -- the position would be stopped at once
             when direction = 'long' and last_price <= range_low then 'beyond_the_stop'
             when direction = 'short' and last_price >= range_high then 'beyond_the_stop'
         end as rejected_by

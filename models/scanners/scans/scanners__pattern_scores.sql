@@ -1,8 +1,8 @@
 {{ config(materialized='ephemeral') }}
-{#- Prices come back from adjusted ones: rounded, so that no later split moves their last bit. -#}
+{#- Computed from adjusted prices: rounded, so that a later split does not move the last bit. -#}
 {%- set price_decimals = 6 -%}
 {%- set score_decimals = 6 -%}
-{#- Of days and weeks none is over in the session that is scanned. -#}
+{#- Daily and weekly bars have not ended in the session that is scanned. -#}
 {%- set in_session = "timeframe not in ('1d', '1w')" -%}
 
 with
@@ -50,7 +50,7 @@ measures as (
             and presets.history_sessions = expected_volumes.history_sessions
 ),
 
--- the sessions whose patterns still count
+-- sessions whose patterns still count
 ages as (
     select
         symbol,
@@ -116,7 +116,7 @@ recorded as (
             and shown.session_date >= records.session_date
 ),
 
--- the pattern with the best record, by name on a tie, and where it last showed
+-- the pattern with the best record, by name on a tie, at its last occurrence
 best as (
     select * from recorded
     qualify
@@ -149,7 +149,7 @@ final as (
         best.confidence_low,
         best.confidence_high,
         best.base_ratio,
-        -- in shares as they are traded on the day of the scan
+        -- in shares as traded on the day of the scan
         round(best.upper_price / measures.adjustment_factor, {{ price_decimals }}) as upper_price,
         round(best.lower_price / measures.adjustment_factor, {{ price_decimals }}) as lower_price,
         round(100 * best.confidence_low, {{ score_decimals }}) as score,

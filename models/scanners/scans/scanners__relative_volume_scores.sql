@@ -1,5 +1,5 @@
 {{ config(materialized='ephemeral') }}
-{#- Volumes come back from adjusted ones: rounded, so that no later split moves their last bit. -#}
+{#- Computed from adjusted volumes: rounded, so that a later split does not move the last bit. -#}
 {%- set volume_decimals = 6 -%}
 {%- set score_decimals = 6 -%}
 

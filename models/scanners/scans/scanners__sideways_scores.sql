@@ -1,5 +1,5 @@
 {{ config(materialized='ephemeral') }}
-{#- Indicators come from adjusted prices: rounded, so that no later split moves their last bit. -#}
+{#- Computed from adjusted prices: rounded, so that a later split does not move the last bit. -#}
 {%- set indicator_decimals = 6 -%}
 {%- set score_decimals = 6 -%}
 {%- set conditions = [
@@ -55,7 +55,7 @@ measures as (
             and presets.history_sessions = expected_volumes.history_sessions
 ),
 
-judged as (
+conditions_met as (
     select
         *,
         atr_pct < max_atr_pct as has_small_range,
@@ -66,13 +66,13 @@ judged as (
     from measures
 ),
 
-counted as (
+counts as (
     select
         *,
         {%- for condition in conditions %}
         {{ '+ ' if not loop.first }}{{ condition }}::integer
         {%- endfor %} as condition_count
-    from judged
+    from conditions_met
 ),
 
 final as (
@@ -89,7 +89,7 @@ final as (
             when obv_slope is null or vwap_distance_pct is null then 'no_volume_by_cutoff'
             when atr_pct is null or adx is null then 'missing_history'
         end as rejected_by
-    from counted
+    from counts
 )
 
 select * from final

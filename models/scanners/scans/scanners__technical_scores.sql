@@ -1,5 +1,5 @@
 {{ config(materialized='ephemeral') }}
-{#- Prices come back from adjusted ones: rounded, so that no later split moves their last bit. -#}
+{#- Computed from adjusted prices: rounded, so that a later split does not move the last bit. -#}
 {%- set price_decimals = 6 -%}
 {%- set indicator_decimals = 6 -%}
 {%- set score_decimals = 6 -%}
@@ -23,7 +23,7 @@ prior_sessions as (
     select * from {{ ref('scanners__prior_sessions') }}
 ),
 
--- prices in shares as they are traded on the day of the scan
+-- prices in shares as traded on the day of the scan
 measures as (
     select
         to_cutoff.*,
@@ -86,7 +86,7 @@ votes as (
             when abs(histogram_pct) >= min_histogram_pct then sign(histogram_pct)
             when abs(histogram_pct) < min_histogram_pct then 0
         end as macd_vote,
-        -- without a trend, what follows trends only follows noise
+        -- trend-following rules vote only in a trend
         case
             when is_trend then sign(ema_20 - ema_50)
             when not is_trend and ema_50 is not null then 0
@@ -103,7 +103,7 @@ votes as (
     from trends
 ),
 
-polled as (
+vote_sums as (
     select
         *,
         {%- for rule in rules %}
@@ -112,13 +112,13 @@ polled as (
     from votes
 ),
 
-counted as (
+agreements as (
     select
         *,
         {%- for rule in rules %}
         {{ '+ ' if not loop.first }}(vote_sum != 0 and {{ rule }}_vote = sign(vote_sum))::integer
         {%- endfor %} as agreeing_rules
-    from polled
+    from vote_sums
 ),
 
 final as (
@@ -134,7 +134,7 @@ final as (
             when vote_sum is null then 'missing_history'
             when last_price < min_price or last_price > max_price then 'price_out_of_bounds'
         end as rejected_by
-    from counted
+    from agreements
 )
 
 select * from final

@@ -1,4 +1,4 @@
-"""`./bourse backtest`: what trading a scanner's signals would have made, and how sure that is."""
+"""`./bourse backtest`: what a scanner's signals would have earned, and whether it is chance."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from duckbourse.errors import ConfigurationError
 from duckbourse.warehouse import open_published, quoted, relation
 
 Row = dict[str, Any]
-# A figure with two ends is shown with them.
-PARTS: dict[str, dict[str, tuple[str, ...]]] = {
+# Title -> heading -> column, or the columns of a figure and the bounds of its interval.
+TABLES: dict[str, dict[str, tuple[str, ...]]] = {
     "trades": {
         "trades": ("trade_count",),
         "of signals": ("signal_count",),
@@ -27,7 +27,7 @@ PARTS: dict[str, dict[str, tuple[str, ...]]] = {
         "mean loss %": ("average_loss_pct",),
         "profit factor": ("profit_factor_ratio",),
         "minutes": ("mean_held_minutes",),
-        "never closed": ("unclosed_count",),
+        "not closed": ("unclosed_count",),
     },
     "account": {
         "sessions": ("session_count",),
@@ -36,26 +36,26 @@ PARTS: dict[str, dict[str, tuple[str, ...]]] = {
         "slippage": ("slippage_amount",),
         "costs % of wins": ("cost_share_pct",),
         "return %": ("total_return_pct",),
-        "a year %": ("cagr_pct",),
+        "CAGR %": ("cagr_pct",),
         "drawdown %": ("max_drawdown_pct",),
         "exposure %": ("exposure_pct",),
         "turnover": ("turnover_ratio",),
     },
-    "beside its benchmark": {
+    "against the benchmark": {
         "symbol": ("benchmark",),
-        "made %": ("benchmark_return_pct",),
-        "more than it %": ("excess_return_pct",),
+        "return %": ("benchmark_return_pct",),
+        "excess %": ("excess_return_pct",),
         "beta": ("beta",),
         "correlation": ("benchmark_correlation",),
         "tracking error %": ("tracking_error_pct",),
-        "information": ("information_ratio",),
+        "information ratio": ("information_ratio",),
     },
-    "is it luck?": {
+    "is it chance?": {
         "Sharpe": ("sharpe_ratio",),
         "Sortino": ("sortino_ratio",),
         "P(Sharpe > 0)": ("probabilistic_sharpe",),
         "trials": ("trial_count",),
-        "P(better than luck)": ("deflated_sharpe",),
+        "P(Sharpe > chance)": ("deflated_sharpe",),
         "random trade %": ("random_mean_pct",),
         "p": ("permutation_p_value",),
     },
@@ -81,10 +81,10 @@ def backtest(
     ] = False,
 ) -> None:
     """
-    Show the backtests of a scanner in the published file: trades, account, and what may be luck.
+    Show the backtests of a scanner in the published file: trades, account, and what may be chance.
 
-    A figure in brackets is its 95 % interval. Nothing is annualised from fewer than 20 sessions;
-    of fewer than ten trades no interval and no p is told.
+    Figures in brackets are the 95 % interval. Nothing is annualized below 20 sessions, and below
+    ten trades there is no interval and no p.
     Change `seeds/backtests/backtest_settings.csv` and run `./bourse build` for another account.
 
     Examples:
@@ -113,7 +113,7 @@ def backtest(
     if json:
         print_json({"summary": runs, "folds": folds})
         return
-    for title, columns in PARTS.items():
+    for title, columns in TABLES.items():
         _print(title, runs, columns)
     if len(runs) == 1:
         _print("folds", folds, {name.replace("_", " "): (name,) for name in FOLDS})
@@ -127,9 +127,9 @@ def _runs(connection: duckdb.DuckDBPyConnection, wanted: dict[str, str | None]) 
             continue
         known = [row[column] for row in _rows(connection, f"select distinct {column} {chosen}")]
         if name not in known:
-            there = ", ".join(sorted(known)) or "none: no scanner has a signal yet"
+            names = ", ".join(sorted(known)) or "none, since no scanner has a signal yet"
             raise ConfigurationError(
-                f"there is no backtest of {column} {name!r}", f"those there are: {there}"
+                f"there is no backtest of {column} {name!r}", f"available: {names}"
             )
         chosen += f" and {column} = {quoted(name)}"
     return _rows(connection, f"{chosen} order by preset, setting")
@@ -156,23 +156,23 @@ def _print(title: str, rows: list[Row], columns: dict[str, tuple[str, ...]]) -> 
     for column in columns:
         table.add_column(column, justify="right", no_wrap=True)
     for row in rows:
-        cells = [_shown(*(row[name] for name in names)) for names in columns.values()]
+        cells = [_cell(*(row[name] for name in names)) for names in columns.values()]
         table.add_row(escape(row["preset"]), escape(row["setting"]), *cells)
     print_whole(table)
 
 
-def _shown(value: Any, *ends: Any) -> str:
+def _cell(value: Any, *bounds: Any) -> str:
     match value:
         case None:
             return "-"
         case str():
             return escape(value)
         case int():
-            shown = f"{value:,}"
+            text = f"{value:,}"
         case _ if hasattr(value, "isoformat"):
             return str(value.isoformat())
         case _:
-            shown = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.2f}"
-    if ends and None not in ends:
-        shown += f" ({ends[0]:.2f} … {ends[1]:.2f})"
-    return shown
+            text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.2f}"
+    if bounds and None not in bounds:
+        text += f" ({bounds[0]:.2f} … {bounds[1]:.2f})"
+    return text

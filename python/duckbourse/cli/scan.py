@@ -1,4 +1,4 @@
-"""`./bourse scan`: what a scanner sees, in any session and at any time of day."""
+"""`./bourse scan`: what a scanner finds, in any session and at any time of day."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from duckbourse.cli.output import notes, print_json, results, width_of
 from duckbourse.errors import ConfigurationError, PublicationError
 from duckbourse.warehouse import open_published, quoted
 
-# what a trader reads first; the rest of a row is its evidence
+# the columns of every scanner; the rest of a row is its evidence
 KEY = (
     "scanner",
     "session_date",
@@ -32,7 +32,7 @@ KEY = (
 
 @dataclass(frozen=True)
 class Scan:
-    """A scanner with one of its presets, and what it answered."""
+    """A scanner, one of its presets, and the rows that it found."""
 
     scanner: str
     preset: dict[str, Any]
@@ -54,8 +54,8 @@ def scan(
     cutoff: Annotated[
         str | None, typer.Option(help="Time of day, such as 10:20.", show_default="the preset's")
     ] = None,
-    everything: Annotated[
-        bool, typer.Option("--all", help="Every candidate, not only what is a signal.")
+    all_candidates: Annotated[
+        bool, typer.Option("--all", help="Show every candidate, not only the signals.")
     ] = False,
     to: Annotated[
         Path | None,
@@ -64,11 +64,11 @@ def scan(
     json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON.")] = False,
 ) -> None:
     """
-    Scan a session of the published file as of a time of day, with what was known by then.
+    Scan a session of the published file at a time of day, using only what was known by then.
 
     Examples:
 
-    - `./bourse scan` the last session, every scanner and preset at its own cutoff
+    - `./bourse scan` scans the last session, every scanner and preset at its own cutoff
     - `./bourse scan --scanner crp --date 2010-05-06`
     - `./bourse scan --scanner crp --preset standard --date 2010-05-06 --cutoff 11:30 --all`
     - `./bourse scan --date 2010-05-06 --to signals.parquet`
@@ -81,28 +81,30 @@ def scan(
         session = day.date() if day else _last_session(connection)
         _check_session(connection, session)
         scans = [
-            _scanned(connection, name, row, session, at, everything)
+            _run(connection, name, row, session, at, all_candidates)
             for name in _scanners(connection, scanner)
             for row in _presets(connection, name, preset)
         ]
         if not scans:
             raise ConfigurationError(
                 f"no preset of {scanner or 'any scanner'} is called {preset!r}",
-                "leave --preset out, and all are shown",
+                "omit --preset to scan with all presets",
             )
         if to:
-            export(connection, " union all by name ".join(one.sql for one in scans), to)
+            export(connection, " union all by name ".join(scanned.sql for scanned in scans), to)
     finally:
         connection.close()
-    rows = [row for found in scans for row in found.rows]
+    rows = [row for scanned in scans for row in scanned.rows]
     if json:
         print_json(rows)
         return
-    for found in scans:
-        _print(found, session, at, alone=len(scans) == 1)
-    quiet = [f"{found.scanner} {found.preset['preset']}" for found in scans if not found.rows]
-    if quiet:
-        notes.print(f"nothing found by {', '.join(quiet)}")
+    for scanned in scans:
+        _print(scanned, session, at, alone=len(scans) == 1)
+    empty = [
+        f"{scanned.scanner} {scanned.preset['preset']}" for scanned in scans if not scanned.rows
+    ]
+    if empty:
+        notes.print(f"nothing found by {', '.join(empty)}")
 
 
 def _time_of_day(text: str) -> time:
@@ -110,18 +112,19 @@ def _time_of_day(text: str) -> time:
         return time.fromisoformat(text)
     except ValueError as error:
         raise ConfigurationError(
-            f"--cutoff {text!r} is no time of day", "give hours and minutes, such as 10:20"
+            f"--cutoff {text!r} is not a time of day", "give hours and minutes, such as 10:20"
         ) from error
 
 
 def _last_session(connection: duckdb.DuckDBPyConnection) -> date:
-    [(last,)] = _asked(connection, "select max(session_date) from scanners.session_minutes")
+    [(last,)] = _fetched(connection, "select max(session_date) from scanners.session_minutes")
     if last is None:
         raise PublicationError(
-            "the published file has no one-minute bars to scan", "ingest some, and build"
+            "the published file has no one-minute bars to scan",
+            "ingest one-minute bars, then run `./bourse build`",
         )
-    found: date = last
-    return found
+    session: date = last
+    return session
 
 
 def _check_session(connection: duckdb.DuckDBPyConnection, session: date) -> None:
@@ -131,11 +134,11 @@ def _check_session(connection: duckdb.DuckDBPyConnection, session: date) -> None
             min(session_date) filter (where session_date > $day)
         from scanners.session_minutes
     """
-    [(before, after)] = _asked(connection, sql, {"day": session})
+    [(before, after)] = _fetched(connection, sql, {"day": session})
     if before != session:
         near = " and ".join(str(day) for day in (before, after) if day)
         raise ConfigurationError(
-            f"there are no one-minute bars of {session}", f"the nearest sessions are of {near}"
+            f"there are no one-minute bars of {session}", f"the nearest sessions are {near}"
         )
 
 
@@ -148,10 +151,12 @@ def _scanners(connection: duckdb.DuckDBPyConnection, wanted: str | None) -> list
             and ends_with(function_name, '_scan')
         order by all
     """
-    there = [str(name) for (name,) in _asked(connection, sql)]
-    if wanted and wanted not in there:
-        raise ConfigurationError(f"there is no scanner {wanted!r}", f"there are {', '.join(there)}")
-    return [wanted] if wanted else there
+    known = [str(name) for (name,) in _fetched(connection, sql)]
+    if wanted and wanted not in known:
+        raise ConfigurationError(
+            f"there is no scanner {wanted!r}", f"the scanners are {', '.join(known)}"
+        )
+    return [wanted] if wanted else known
 
 
 def _presets(
@@ -159,22 +164,22 @@ def _presets(
 ) -> list[dict[str, Any]]:
     cursor = connection.execute(f"from seeds.{scanner}_presets")
     names = [column[0] for column in cursor.description or []]
-    there = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-    return [row for row in there if wanted in (None, row["preset"])]
+    presets = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    return [row for row in presets if wanted in (None, row["preset"])]
 
 
-def _scanned(
+def _run(
     connection: duckdb.DuckDBPyConnection,
     scanner: str,
     preset: dict[str, Any],
     session: date,
     at: time | None,
-    everything: bool,
+    all_candidates: bool,
 ) -> Scan:
     cutoff = at.strftime("%H:%M") if at else preset["cutoff_time"]
     values = ", ".join(quoted(value) for value in (session, cutoff, preset["preset"]))
     sql = f"(select {quoted(scanner)} as scanner, * from {scanner}_scan({values})"
-    if not everything:
+    if not all_candidates:
         sql += f" where signal_rank <= {int(preset['max_signals'])}"
     sql += ")"
     cursor = connection.execute(sql)
@@ -183,7 +188,7 @@ def _scanned(
     return Scan(scanner, preset, sql, rows)
 
 
-def _asked(
+def _fetched(
     connection: duckdb.DuckDBPyConnection, sql: str, values: dict[str, Any] | None = None
 ) -> list[tuple[Any, ...]]:
     try:
@@ -194,37 +199,37 @@ def _asked(
         ) from error
 
 
-def _print(found: Scan, session: date, at: time | None, *, alone: bool) -> None:
-    if not found.rows:
+def _print(scanned: Scan, session: date, at: time | None, *, alone: bool) -> None:
+    if not scanned.rows:
         return
-    preset = found.preset
+    preset = scanned.preset
     cutoff = at.strftime("%H:%M") if at else preset["cutoff_time"]
     results.print(
-        f"[bold]{escape(found.scanner)} {escape(str(preset['preset']))}[/]  {session} {cutoff}  "
+        f"[bold]{escape(scanned.scanner)} {escape(str(preset['preset']))}[/]  {session} {cutoff}  "
         f"stop {preset['stop_loss_pct']:g} %, target {preset['take_profit_pct']:g} %, "
         f"position {preset['position_pct']:g} %, out by {preset['exit_time']}",
     )
     first = ["signal_rank", "symbol", "direction", "last_price", "score", "relative_volume"]
-    columns = [name for name in first if name in found.rows[0]]
+    columns = [name for name in first if name in scanned.rows[0]]
     if alone:
-        columns += [name for name in found.rows[0] if name not in (*KEY, *columns)]
+        columns += [name for name in scanned.rows[0] if name not in (*KEY, *columns)]
     shown = len(columns)
-    while shown > len(first) and width_of(_table(found, columns[:shown])) > results.width:
+    while shown > len(first) and width_of(_table(scanned, columns[:shown])) > results.width:
         shown -= 1
-    results.print(_table(found, columns[:shown]))
+    results.print(_table(scanned, columns[:shown]))
     if left_out := columns[shown:]:
         notes.print(f"a wider terminal, --json or --to shows {len(left_out)} more columns")
     results.print()
 
 
-def _table(found: Scan, columns: list[str]) -> Table:
+def _table(scanned: Scan, columns: list[str]) -> Table:
     table = Table(box=None, pad_edge=False)
-    own = {"signal_rank": "#", "last_price": "price"}
+    titles = {"signal_rank": "#", "last_price": "price"}
     for name in columns:
-        is_text = isinstance(found.rows[0].get(name), str)
-        title = own.get(name, name).replace("_", " ")
+        is_text = isinstance(scanned.rows[0].get(name), str)
+        title = titles.get(name, name).replace("_", " ")
         table.add_column(title, justify="left" if is_text else "right", no_wrap=True)
-    for row in found.rows:
+    for row in scanned.rows:
         table.add_row(*(_cell(row.get(name)) for name in columns))
     return table
 

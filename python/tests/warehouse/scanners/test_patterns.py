@@ -383,15 +383,15 @@ PEEKS = {
         "bar_number as known_bar_number",
         "bar_number - pivot_bars as known_bar_number",
     ),
-    "a session is judged by itself": (
+    "a session uses its own cases": (
         "pattern_records",
         "own_sessions.session_number + 1 =",
         "own_sessions.session_number =",
     ),
     "a case counts when it begins": (
         "pattern_records",
-        "bars.session_date as settled_date",
-        "lag(bars.session_date, settings.horizon_bars) over series as settled_date",
+        "bars.session_date as decided_date",
+        "lag(bars.session_date, settings.horizon_bars) over series as decided_date",
     ),
     "a bar counts while it lasts": (
         "pattern",

@@ -60,7 +60,7 @@ READERS = ("crp", "breakout", "technical", "opening_range", "sideways")
 PLANTED = {
     "scanners.traded_to_cutoff": [LATE],
     "scanners.expected_volumes": [LATE, ("unnest(range(1, history_", "unnest(range(0, history_")],
-    "scanners.prior_sessions": [("= prior.session_number + 1", "= prior.session_number")],
+    "scanners.prior_sessions": [("= previous.session_number + 1", "= previous.session_number")],
     "scanners.opening_ranges": [
         (
             "+ lengths.range_minutes as cutoff_minute",

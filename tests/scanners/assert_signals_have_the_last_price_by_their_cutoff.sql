@@ -1,4 +1,4 @@
--- A signal's price is not that of the last bar that had ended when the signal was known.
+-- A signal's price is not the close of the last bar that had ended when the signal was known.
 with
 
 signals as (

@@ -1,7 +1,7 @@
--- A statistic is not the published one. The bounds of 15 wins in 20 trials are scipy's, of
+-- A statistic differs from the published one. The bounds of 15 wins in 20 trials are from scipy,
 -- binomtest(15, 20).proportion_ci(method='wilson'). The rest is the example of Bailey and López de
--- Prado, The Deflated Sharpe Ratio (2014): a yearly Sharpe ratio of 2.5 over 1,250 days, the best
--- of 100 trials whose variance is a half, with a skewness of -3 and a kurtosis of 10.
+-- Prado, The Deflated Sharpe Ratio (2014): an annual Sharpe ratio of 2.5 over 1,250 days, the best
+-- of 100 trials with a variance of a half, a skewness of -3 and a kurtosis of 10.
 {{- config(group='backtests') }}
 
 with
@@ -18,7 +18,7 @@ examples as (
         10e0 as kurtosis
 ),
 
-lucky as (
+expected as (
     select
         *,
         {{ expected_max_sharpe('sharpe_variance', 'trial_count') }} as expected_max_sharpe_ratio
@@ -31,21 +31,21 @@ figures as (
         {{ wilson_bound('win_count', 'trade_count', 'low') }} as value,
         0.5312991223812561 as published,
         1e-12 as tolerance
-    from lucky
+    from expected
     union all
     select
         'Wilson, high' as figure,
         {{ wilson_bound('win_count', 'trade_count', 'high') }} as value,
         0.8881382985923344 as published,
         1e-12 as tolerance
-    from lucky
+    from expected
     union all
     select
         'expected maximum of Sharpe ratios' as figure,
         expected_max_sharpe_ratio as value,
         0.1132 as published,
         5e-5 as tolerance
-    from lucky
+    from expected
     union all
     select
         'deflated Sharpe ratio' as figure,
@@ -54,7 +54,7 @@ figures as (
         ) }} as value,
         0.9004 as published,
         5e-5 as tolerance
-    from lucky
+    from expected
 )
 
 select *

@@ -1,4 +1,5 @@
--- An outcome's return is outside of the best and worst that its price came to on the way.
+-- An outcome's return is outside its maximum favorable and adverse excursions, or above its gross
+-- return.
 with
 
 outcomes as (
