@@ -1,5 +1,5 @@
--- A fill of an account that is a portfolio is in none of its sessions, because the hours of its
--- calendar end before it: what the account holds and has in cash would lack it.
+-- A fill of an account that is a portfolio belongs to no session, because the hours of its calendar
+-- end before it. The account's holdings and cash would lack the fill.
 
 with
 
@@ -20,7 +20,7 @@ fills as (
     select * from {{ ref('portfolio__fills') }}
 ),
 
--- a quantity of 0 takes a fill back
+-- a quantity of 0 cancels a fill
 latest as (
     select *
     from recorded
