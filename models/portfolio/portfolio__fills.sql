@@ -18,7 +18,7 @@ sessions as (
 ),
 
 -- the record written last counts, and a quantity of 0 cancels a fill; among records written at the
--- same time, the one with the smaller quantity counts
+-- same time, the one with the smaller quantity counts (then the lower price, and so on)
 latest as (
     select *
     from recorded

@@ -1,4 +1,4 @@
-{#- Shares are counted to a millionth, which a split may leave of one. -#}
+{#- Quantities have six decimals, because a split can leave fractions of a share. -#}
 {%- set decimals = 6 -%}
 
 with
@@ -46,7 +46,7 @@ traded as (
     group by portfolio, symbol, session_date
 ),
 
--- an account goes on for as long as anything it ever held has a price
+-- an account ends with the last price of any symbol that it ever held
 spans as (
     select
         traded.portfolio,
@@ -84,7 +84,8 @@ days as (
             and sessions.session_number - 1 = previous.session_number
 ),
 
--- shares of any day become today's through the factor of its prices, and can be added up
+-- divided by the adjustment factor of its day, every quantity is in today's shares and can be added
+-- up
 counted as (
     select
         days.portfolio,
@@ -126,7 +127,7 @@ positions as (
     from counted
 ),
 
--- a session without a close has the price of the account's own last fill, if it traded
+-- without a close, the price is that of the account's own last fill in the session, if any
 known_prices as (
     select
         owned.portfolio,
@@ -156,7 +157,7 @@ adjusted_prices as (
             and known_prices.session_date >= factors.effective_from
 ),
 
--- the last price known, in the session's own shares where a split came after it
+-- the last available price, restated in the session's shares if a split came in between
 priced as (
     select
         positions.*,
@@ -181,13 +182,13 @@ priced as (
 worth as (
     select
         *,
-        -- nothing is worth nothing, whatever its price
+        -- no holding has no value, even if its price is NULL
         if(closing_quantity = 0, 0, round(closing_quantity * price, 4))::decimal(18, 4)
             as closing_amount
     from priced
 ),
 
--- paid on the ex-date, to who held at the close before; a short pays it
+-- booked on the ex-date for holdings at the previous close; a short pays it
 paid as (
     select
         worth.portfolio,

@@ -16,7 +16,7 @@ calendars as (
     select * from {{ ref('calendars') }}
 ),
 
--- a pair is there once; a symbol's risk is with every other, and with itself
+-- covariances have each pair once; here each symbol needs a row with every other and with itself
 pairs as (
     select
         portfolio,
@@ -72,8 +72,8 @@ components as (
     inner join weights using (portfolio, session_date, symbol)
 ),
 
--- What is not known of a symbol is not known of it with itself either, and leaves the whole
--- unknown. Of positions that cancel out, rounding may leave a variance below zero.
+-- If a covariance of a symbol is NULL, so is its variance, and the whole is NULL. If positions
+-- cancel out, rounding may leave a negative variance.
 totals as (
     select
         portfolio,

@@ -26,7 +26,7 @@ windows as (
     select window_sessions from {{ ref('covariance_settings') }}
 ),
 
--- the last session of each month, and the latest of all, which is the last of its month so far
+-- the last session of each month; for the current month, the latest session
 month_ends as (
     select
         portfolio,
@@ -74,7 +74,7 @@ symbol_returns as (
             and current.session_number - 1 = previous.session_number
 ),
 
-looked_back as (
+lookbacks as (
     select
         held.*,
         windows.window_sessions,
@@ -85,24 +85,24 @@ looked_back as (
 
 windowed as (
     select
-        looked_back.portfolio,
-        looked_back.session_date,
-        looked_back.window_sessions,
-        looked_back.symbol,
+        lookbacks.portfolio,
+        lookbacks.session_date,
+        lookbacks.window_sessions,
+        lookbacks.symbol,
         count(symbol_returns.symbol_return) as known_count,
-        list(symbol_returns.symbol_return order by looked_back.sessions_ago desc) as returns
-    from looked_back
+        list(symbol_returns.symbol_return order by lookbacks.sessions_ago desc) as returns
+    from lookbacks
     left join symbol_returns
         on
-            looked_back.calendar = symbol_returns.calendar
-            and looked_back.symbol = symbol_returns.symbol
-            and looked_back.session_number - looked_back.sessions_ago
+            lookbacks.calendar = symbol_returns.calendar
+            and lookbacks.symbol = symbol_returns.symbol
+            and lookbacks.session_number - lookbacks.sessions_ago
             = symbol_returns.session_number
     group by
-        looked_back.portfolio,
-        looked_back.session_date,
-        looked_back.window_sessions,
-        looked_back.symbol
+        lookbacks.portfolio,
+        lookbacks.session_date,
+        lookbacks.window_sessions,
+        lookbacks.symbol
 ),
 
 known as (
