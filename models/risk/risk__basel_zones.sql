@@ -1,4 +1,4 @@
-{#- the framework's: of so many sessions, and by these probabilities of no more losses beyond -#}
+{#- Basel's framework: sessions, and the cumulative probabilities at which the zones begin -#}
 {%- set sessions = 250 -%}
 {%- set yellow = 0.95 -%}
 {%- set red = 0.9999 -%}
