@@ -86,7 +86,7 @@ days as (
 
 -- divided by the adjustment factor of its day, every quantity is in today's shares and can be added
 -- up
-counted as (
+share_counts as (
     select
         days.portfolio,
         days.symbol,
@@ -101,7 +101,7 @@ counted as (
         coalesce(traded.charges_amount, 0) as charges_amount,
         {{ exact_sum(
             'coalesce(traded.traded_quantity, 0) / coalesce(factors.adjustment_factor, 1)',
-            'over shares_so_far', 12
+            'over to_date', 12
         ) }} as shares_today
     from days
     left join traded
@@ -112,7 +112,7 @@ counted as (
     asof left join factors
         on days.symbol = factors.symbol and days.session_date >= factors.effective_from
     window
-        shares_so_far as (
+        to_date as (
             partition by days.portfolio, days.symbol
             order by days.session_date
             rows between unbounded preceding and current row
@@ -124,7 +124,7 @@ positions as (
         *,
         round(shares_today * adjustment_factor, {{ decimals }})::decimal(18, {{ decimals }})
             as closing_quantity
-    from counted
+    from share_counts
 ),
 
 -- without a close, the price is that of the account's own last fill in the session, if any
@@ -179,7 +179,7 @@ priced as (
             and positions.session_date >= adjusted_prices.session_date
 ),
 
-worth as (
+market_values as (
     select
         *,
         -- no holding has no value, even if its price is NULL
@@ -189,47 +189,51 @@ worth as (
 ),
 
 -- booked on the ex-date for holdings at the previous close; a short pays it
-paid as (
+paid_dividends as (
     select
-        worth.portfolio,
-        worth.symbol,
-        worth.session_date,
+        market_values.portfolio,
+        market_values.symbol,
+        market_values.session_date,
         round(
-            worth.opening_quantity
+            market_values.opening_quantity
             * sum(dividends.dividend_amount)::decimal(18, {{ decimals }}),
             4
         )::decimal(18, 4) as dividend_amount
-    from worth
+    from market_values
     inner join dividends
         on
-            worth.symbol = dividends.symbol
-            and worth.previous_session_date < dividends.ex_date
-            and worth.session_date >= dividends.ex_date
-    group by worth.portfolio, worth.symbol, worth.session_date, worth.opening_quantity
+            market_values.symbol = dividends.symbol
+            and market_values.previous_session_date < dividends.ex_date
+            and market_values.session_date >= dividends.ex_date
+    group by
+        market_values.portfolio,
+        market_values.symbol,
+        market_values.session_date,
+        market_values.opening_quantity
 ),
 
 valued as (
     select
-        worth.portfolio,
-        worth.session_date,
-        worth.symbol,
-        worth.opening_quantity,
-        worth.bought_quantity,
-        worth.sold_quantity,
-        worth.closing_quantity,
-        worth.price_date,
-        worth.price,
-        lag(worth.closing_amount, 1, 0) over (
-            partition by worth.portfolio, worth.symbol
-            order by worth.session_date
+        market_values.portfolio,
+        market_values.session_date,
+        market_values.symbol,
+        market_values.opening_quantity,
+        market_values.bought_quantity,
+        market_values.sold_quantity,
+        market_values.closing_quantity,
+        market_values.price_date,
+        market_values.price,
+        lag(market_values.closing_amount, 1, 0) over (
+            partition by market_values.portfolio, market_values.symbol
+            order by market_values.session_date
         ) as opening_amount,
-        worth.bought_amount,
-        worth.sold_amount,
-        coalesce(paid.dividend_amount, 0) as dividend_amount,
-        worth.charges_amount,
-        worth.closing_amount
-    from worth
-    left join paid using (portfolio, symbol, session_date)
+        market_values.bought_amount,
+        market_values.sold_amount,
+        coalesce(paid_dividends.dividend_amount, 0) as dividend_amount,
+        market_values.charges_amount,
+        market_values.closing_amount
+    from market_values
+    left join paid_dividends using (portfolio, symbol, session_date)
 ),
 
 final as (

@@ -110,7 +110,7 @@ set_returns as (
 ),
 
 -- an account whose opening equity is zero or negative has no return
-solvent as (
+account_openings as (
     select
         *,
         if(opening_equity_amount > 0, opening_equity_amount, null)::double as opening_amount
@@ -126,7 +126,7 @@ account_returns as (
         traded_amount::double / opening_amount as turnover,
         opening_cash_amount::double / opening_amount as cash_weight,
         coalesce(held.stale_price_count, 0) as stale_price_count
-    from solvent
+    from account_openings
     left join held using (portfolio, session_date)
 ),
 

@@ -40,7 +40,7 @@ pairs as (
     where symbol != other_symbol
 ),
 
-weighed as (
+weighted_covariances as (
     select
         pairs.portfolio,
         pairs.session_date,
@@ -63,12 +63,12 @@ components as (
     select
         portfolio,
         session_date,
-        weighed.method,
-        weighed.window_sessions,
+        weighted_covariances.method,
+        weighted_covariances.window_sessions,
         symbol,
         weights.closing_weight as weight,
-        weighed.covariance_with_all
-    from weighed
+        weighted_covariances.covariance_with_all
+    from weighted_covariances
     inner join weights using (portfolio, session_date, symbol)
 ),
 

@@ -83,7 +83,7 @@ lookbacks as (
     cross join windows
 ),
 
-windowed as (
+window_returns as (
     select
         lookbacks.portfolio,
         lookbacks.session_date,
@@ -105,7 +105,7 @@ windowed as (
         lookbacks.symbol
 ),
 
-known as (
+complete_returns as (
     select
         portfolio,
         session_date,
@@ -113,7 +113,7 @@ known as (
         symbol,
         if(known_count = window_sessions, returns, null) as returns,
         list_avg(if(known_count = window_sessions, returns, null)) as mean_return
-    from windowed
+    from window_returns
 ),
 
 final as (
@@ -124,7 +124,7 @@ final as (
         symbol,
         returns,
         list_transform(returns, lambda r: r - mean_return) as deviations
-    from known
+    from complete_returns
 )
 
 select * from final

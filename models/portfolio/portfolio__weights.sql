@@ -45,7 +45,7 @@ priced as (
 ),
 
 -- a symbol without a price at the rebalance is cash until its first close and is bought at it
-entered as (
+entries as (
     select
         * exclude (bought_date, bought_close),
         coalesce(lag(current_close) over to_date, bought_close) as previous_close,
@@ -84,7 +84,7 @@ valued as (
         if(
             entry_date is null, target_weight * pow(cash_growth, earlier_session_count + 1), 0
         ) as closing_cash
-    from entered
+    from entries
 ),
 
 totals as (

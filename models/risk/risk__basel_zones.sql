@@ -23,7 +23,7 @@ probabilities as (
     cross join range({{ sessions + 1 }}) as counts (exceedance_count)
 ),
 
-cumulated as (
+cumulative as (
     select
         confidence,
         exceedance_count,
@@ -43,7 +43,7 @@ final as (
             when cumulative_probability < {{ red }} then 'yellow'
             else 'red'
         end as basel_zone
-    from cumulated
+    from cumulative
 )
 
 select * from final
