@@ -60,4 +60,4 @@ select
 from valid_fills
 anti join fills using (portfolio, fill_key)
 left join ends using (calendar)
-order by valid_fills.portfolio, standing.fill_key
+order by valid_fills.portfolio, valid_fills.fill_key
