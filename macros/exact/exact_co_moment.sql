@@ -1,5 +1,5 @@
 {% macro exact_co_moment(left, right, over) -%}
-{#- Where there are both; of small numbers a product is smaller, so it has more decimals. -#}
+{#- Rows that have both values. A product of small numbers needs more decimals than they do. -#}
 {%- set both = '(' ~ left ~ ') is not null and (' ~ right ~ ') is not null' -%}
 ({{ exact_mean('(' ~ left ~ ') * (' ~ right ~ ')', over, 26) }}
 - {{ exact_mean('case when ' ~ both ~ ' then ' ~ left ~ ' end', over) }}

@@ -1,6 +1,6 @@
 {% macro exact_deviation(value, over) -%}
 {%- set n = 'count(' ~ value ~ ') ' ~ over -%}
-{#- What never changes has none, whatever rounding would leave. -#}
+{#- A constant has a deviation of 0; rounding would leave something else. -#}
 case
     when {{ n }} > 1 and min({{ value }}) {{ over }} = max({{ value }}) {{ over }} then 0
     when {{ n }} > 1

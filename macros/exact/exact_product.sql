@@ -1,5 +1,5 @@
 {% macro exact_product(value, over, digits=15) -%}
-{#- Of the logarithms' sum; those have no sign and none of zero, so both are looked after. -#}
+{#- From the sum of logarithms, which handle neither signs nor zeros: both are treated apart. -#}
 {%- set logarithm = exact_sum('ln(nullif(abs(' ~ value ~ '), 0))', over, 20) -%}
 case
     when bool_or(({{ value }}) = 0) {{ over }} then 0

@@ -1,8 +1,8 @@
 {% macro exact_shape(value, over, moment) -%}
-{#- Of the sums of powers, which a value from a thousand on would not fit into. Where the deviation is
-    small beside the mean, or beside their last decimal, what is left of them is rounding. -#}
-{%- set least_deviation = 1e-5 -%}
-{%- set least_ratio = 1e-2 -%}
+{#- From sums of powers, into which a value of 1,000 or more would not fit. If the deviation is
+    small next to the mean, or next to their last decimal, only rounding is left of them. -#}
+{%- set min_deviation = 1e-5 -%}
+{%- set min_ratio = 1e-2 -%}
 {%- set mean = exact_mean(value, over) -%}
 {%- set powers = [] -%}
 {%- for power in range(2, moment + 1) -%}
@@ -13,7 +13,7 @@ case
     when
         max(abs({{ value }})) {{ over }} < 1000
         and {{ powers[0] }}
-        > (1 + pow({{ least_ratio }}, 2)) * pow({{ mean }}, 2) + pow({{ least_deviation }}, 2)
+        > (1 + pow({{ min_ratio }}, 2)) * pow({{ mean }}, 2) + pow({{ min_deviation }}, 2)
         then
             {%- if moment == 3 %}
             ({{ powers[1] }} - 3 * {{ mean }} * {{ powers[0] }} + 2 * pow({{ mean }}, 3))

@@ -1,13 +1,13 @@
 {% macro exact_slope(explained, by, over) -%}
-{%- set compared = 'case when (' ~ explained ~ ') is not null then ' ~ by ~ ' end' -%}
-{%- set answering = 'case when (' ~ by ~ ') is not null then ' ~ explained ~ ' end' -%}
-{#- What never changes has a slope of 0, whatever rounding would leave. -#}
+{%- set paired_by = 'case when (' ~ explained ~ ') is not null then ' ~ by ~ ' end' -%}
+{%- set paired_explained = 'case when (' ~ by ~ ') is not null then ' ~ explained ~ ' end' -%}
+{#- A constant has a slope of 0; rounding would leave something else. -#}
 case
-    when min({{ answering }}) {{ over }} = max({{ answering }}) {{ over }} then 0
+    when min({{ paired_explained }}) {{ over }} = max({{ paired_explained }}) {{ over }} then 0
     else {{ exact_co_moment(explained, by, over) }}
 end
 / case
-    when min({{ compared }}) {{ over }} < max({{ compared }}) {{ over }}
-        then nullif({{ exact_co_moment(compared, compared, over) }}, 0)
+    when min({{ paired_by }}) {{ over }} < max({{ paired_by }}) {{ over }}
+        then nullif({{ exact_co_moment(paired_by, paired_by, over) }}, 0)
 end
 {%- endmacro %}

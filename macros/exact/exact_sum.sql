@@ -1,4 +1,4 @@
 {% macro exact_sum(value, over='', decimals=8) -%}
-{#- Of 38 digits, so that a sum of any number of them overflows later than what is summed. -#}
+{#- 38 digits are the most there are, so that a sum of many values does not overflow early. -#}
 (sum(({{ value }})::decimal(38, {{ decimals }})) {{ over }})::double
 {%- endmacro %}

@@ -1,4 +1,4 @@
 {% macro beyond_rounding(value) -%}
-{#- What is less than this of returns has only been left by rounding: nothing was there. -#}
+{#- A result this close to zero is only the rounding error of returns. -#}
 case when abs({{ value }}) > 1e-12 then {{ value }} end
 {%- endmacro %}

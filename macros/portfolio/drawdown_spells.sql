@@ -1,5 +1,5 @@
 {% macro drawdown_spells(key) -%}
-{#- Sessions without a return stay where they are, but for the rounding of a product: a tie. -#}
+{#- Rounded, so that sessions without a move tie and the first one is the trough. -#}
 {%- set trough = '(round(drawdown, 12), session_date)' -%}
 numbered as (
     select
@@ -7,7 +7,7 @@ numbered as (
         session_date,
         drawdown,
         row_number() over (partition by {{ key }} order by session_date) as session_number,
-        -- a spell ends with the session that is back at the peak, which is of it still
+        -- a spell includes the session that is back at the peak and ends with it
         coalesce(
             sum((drawdown = 0)::bigint) over (
                 partition by {{ key }} order by session_date

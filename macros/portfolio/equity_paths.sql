@@ -1,5 +1,5 @@
 {% macro equity_paths(returns, key) -%}
-{#- Closer than this, a return to the peak has only been rounded; it is no drawdown. -#}
+{#- A gap to the peak that is smaller than this is rounding, not a drawdown. -#}
 {%- set rounding = '1e-12' -%}
 grown as (
     select

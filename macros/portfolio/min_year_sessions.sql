@@ -1,4 +1,4 @@
-{#- Fewer sessions than this are too few to speak of a year, or of how two things go together. -#}
+{#- With fewer sessions, nothing is annualized, and no slope or correlation is computed. -#}
 {% macro min_year_sessions() -%}
 {{ return(20) }}
 {%- endmacro %}

@@ -25,7 +25,7 @@ final as (
     select
         {{ key }},
         figures.* exclude ({{ key }}),
-        -- no spell at all is a drawdown of nothing, unless the path is not known to its end
+        -- without any spell the drawdown is 0, unless a return is missing
         case when figures.missing_return_count = 0 then coalesce(deepest.drawdown, 0) end
             as max_drawdown,
         case when figures.missing_return_count = 0 then deepest.start_date end as drawdown_start_date,

@@ -2,7 +2,7 @@
 {%- set enough = 'count(session_return) over ' ~ frame ~ ' >= ' ~ min_year_sessions() -%}
 {%- set over = 'over ' ~ frame -%}
 {%- set compared = 'count(session_return - benchmark_return) over ' ~ frame -%}
-{%- set known = 'count(session_return) over ' ~ frame ~ ' = count(*) over ' ~ frame -%}
+{%- set complete = 'count(session_return) over ' ~ frame ~ ' = count(*) over ' ~ frame -%}
 {%- set excess = 'session_return - risk_free_return' -%}
 {%- set benchmark_excess = 'benchmark_return - risk_free_return' -%}
 {%- set active = 'session_return - benchmark_return' -%}
@@ -12,7 +12,7 @@
 {%- set growth = exact_product('1 + session_return', over) -%}
 {%- set cagr = 'pow(' ~ growth ~ ', ' ~ year_days() ~ ' / ' ~ days ~ '::double) - 1' -%}
 {%- set shortfall = 'pow((' ~ gap ~ ') * ((' ~ gap ~ ') < 0)::integer, 2)' -%}
-{%- set lost = exact_sum('(' ~ gap ~ ') * ((' ~ gap ~ ') < 0)::integer', over, 16) -%}
+{%- set shortfall_sum = exact_sum('(' ~ gap ~ ') * ((' ~ gap ~ ') < 0)::integer', over, 16) -%}
 {%- set pair = '0 * (' ~ active ~ ')' -%}
 {%- set compared_excess = benchmark_excess ~ ' + ' ~ pair -%}
 {%- set spread = 'sqrt(greatest(' ~ exact_co_moment(compared_excess, compared_excess, over)
@@ -25,8 +25,8 @@ max(session_date) over {{ frame }} as last_session,
 count(*) over {{ frame }} as session_count,
 count(*) over {{ frame }} - count(session_return) over {{ frame }} as missing_return_count,
 count(*) filter (where stale_price_count > 0) over {{ frame }} as bridged_count,
-case when {{ known }} then {{ growth }} - 1 end as cumulative_return,
-case when {{ known }} and {{ enough }} and {{ growth }} >= 0 then {{ finite(cagr) }} end
+case when {{ complete }} then {{ growth }} - 1 end as cumulative_return,
+case when {{ complete }} and {{ enough }} and {{ growth }} >= 0 then {{ finite(cagr) }} end
     as cagr,
 case when {{ enough }} then {{ exact_deviation('session_return', over) }} * sqrt({{ periods }}) end
     as annualized_volatility,
@@ -45,7 +45,7 @@ case
             * sqrt({{ periods }})
 end as sortino_ratio,
 {{ exact_sum('(' ~ gap ~ ') * ((' ~ gap ~ ') > 0)::integer', over, 16) }}
-/ -{{ beyond_rounding(lost) }} as omega_ratio,
+/ -{{ beyond_rounding(shortfall_sum) }} as omega_ratio,
 {{ exact_shape('session_return', over, 3) }} as skewness,
 {{ exact_shape('session_return', over, 4) }} - 3 as excess_kurtosis,
 max(session_return) over {{ frame }} as best_session_return,

@@ -1,4 +1,4 @@
-{#- Rounded, so that it is whole where it should be, and the tail loses no loss. -#}
+{#- Rounded, so that a whole position is whole and the tail does not miss a loss. -#}
 {% macro loss_position(count, confidence) -%}
 round(({{ count }} - 1) * {{ confidence }}, 9)
 {%- endmacro %}

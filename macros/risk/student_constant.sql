@@ -1,4 +1,4 @@
-{#- Of large ones, the logarithms differ by less than what they are rounded to: a series instead. -#}
+{#- For large values the logarithms differ by less than their rounding, so a series is used. -#}
 {% macro student_constant(nu) -%}
 {%- set half = '(' ~ nu ~ ' / 2e0)' -%}
 (exp(if(

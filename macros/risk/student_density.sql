@@ -1,4 +1,4 @@
-{#- Of a small x, the logarithm of 1 + x by its series, for 1 + x has lost the last digits of x. -#}
+{#- For a small x, the logarithm of 1 + x is a series, because 1 + x loses the last digits of x. -#}
 {% macro student_density(t, nu) -%}
 {%- set x = '(' ~ t ~ ' * ' ~ t ~ ' / ' ~ nu ~ ')' -%}
 ({{ student_constant(nu) }} / sqrt({{ nu }}) * exp(-({{ nu }} + 1) / 2 * if(

@@ -1,4 +1,4 @@
-{#- Abscissas and weights of Gauss and Legendre's rule of 24 points: Abramowitz and Stegun 25.4. -#}
+{#- Abscissas and weights of the 24-point Gauss–Legendre rule: Abramowitz and Stegun 25.4. -#}
 {% macro student_probability(t, nu) -%}
 {%- set rule -%}
 [

@@ -1,4 +1,4 @@
-{#- Newton's method; from so many degrees of freedom on, the start is nearer than it would come. -#}
+{#- Newton's method; above `many` degrees of freedom the start is closer than Newton would get. -#}
 {% macro student_quantile(p, z, nu) -%}
 {%- set steps = 5 -%}
 {%- set many = 1000 -%}

@@ -28,7 +28,7 @@ owned as (
     group by portfolio, symbol
 ),
 
--- from the first fill on, for as long as anything ever held has a price
+-- from the first fill to the last price of any symbol that was ever held
 spans as (
     select
         owned.portfolio,

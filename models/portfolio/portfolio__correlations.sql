@@ -5,7 +5,7 @@ symbol_windows as (
     where window_sessions in (select window_sessions from {{ ref('portfolio_windows') }})
 ),
 
--- the rank of each return among the symbol's own; equal ones share the mean of their ranks
+-- the rank of each return among the symbol's own; equal returns share their mean rank
 unnested as (
     select
         portfolio,

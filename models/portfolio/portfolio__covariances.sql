@@ -8,7 +8,7 @@ settings as (
     select * from {{ ref('covariance_settings') }}
 ),
 
--- of the last session 1, of each before it `decay` times the one after; all together 1
+-- the weight of each session is `decay` times that of the next, and all add up to 1
 decays as (
     select
         method,
@@ -23,7 +23,7 @@ sides as (
         settings.method,
         symbol_windows.*,
         case
-            -- zipped with weights, a list that is null would be a list of nulls
+            -- zipped with weights, a NULL list would become a list of NULLs
             when symbol_windows.returns is null then null
             when settings.method = 'ewma'
                 then
@@ -65,7 +65,7 @@ pairs as (
         right_side.symbol as other_symbol,
         list_inner_product(left_side.weighted, right_side.unweighted) as covariance,
         list_inner_product(left_side.squares, right_side.squares) as squared_products,
-        -- a pair stands for both of its orders
+        -- a pair of two symbols counts for both of its orders
         if(left_side.symbol = right_side.symbol, 1, 2) as order_count
     from sides as left_side
     inner join sides as right_side using (portfolio, session_date, method, window_sessions)

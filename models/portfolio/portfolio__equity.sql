@@ -45,7 +45,7 @@ session_returns as (
         portfolio,
         bases.basis,
         session_date,
-        neighbours.previous_session_date,
+        session_pairs.previous_session_date,
         calendars.sessions_per_year,
         bases.session_return,
         bases.stale_price_count,
@@ -57,7 +57,7 @@ session_returns as (
     from bases
     inner join portfolios using (portfolio)
     inner join calendars using (calendar)
-    inner join neighbours using (calendar, session_date)
+    inner join session_pairs using (calendar, session_date)
     left join benchmark_returns using (portfolio, session_date)
 ),
 

@@ -37,7 +37,7 @@ grouped as (
     group by portfolio, session_date, dimension, name
 ),
 
-known as (
+group_weights as (
     select
         * exclude (weights, largest_symbol),
         if(is_known, weights, null) as weights,
@@ -59,7 +59,7 @@ final as (
         largest_symbol,
         list_max(list_transform(weights, lambda w: abs(w))) as largest_weight,
         list_sum(list_transform(weights, lambda w: w * w)) as herfindahl_ratio
-    from known
+    from group_weights
 )
 
 select * from final

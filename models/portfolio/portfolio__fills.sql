@@ -17,8 +17,8 @@ sessions as (
     select * from {{ ref('bars__sessions') }}
 ),
 
--- what was written down last counts, and a quantity of 0 takes a fill back; of what was written
--- down at once, the lesser
+-- the record written last counts, and a quantity of 0 cancels a fill; among records written at the
+-- same time, the one with the smaller quantity counts (then the lower price, and so on)
 latest as (
     select *
     from recorded

@@ -1,4 +1,4 @@
-{#- Shares are counted to a millionth, which a split may leave of one. -#}
+{#- Quantities have six decimals, because a split can leave fractions of a share. -#}
 {%- set decimals = 6 -%}
 
 with
@@ -46,7 +46,7 @@ traded as (
     group by portfolio, symbol, session_date
 ),
 
--- an account goes on for as long as anything it ever held has a price
+-- an account ends with the last price of any symbol that it ever held
 spans as (
     select
         traded.portfolio,
@@ -84,8 +84,9 @@ days as (
             and sessions.session_number - 1 = previous.session_number
 ),
 
--- shares of any day become today's through the factor of its prices, and can be added up
-counted as (
+-- divided by the adjustment factor of its day, every quantity is in today's shares and can be added
+-- up
+share_counts as (
     select
         days.portfolio,
         days.symbol,
@@ -100,7 +101,7 @@ counted as (
         coalesce(traded.charges_amount, 0) as charges_amount,
         {{ exact_sum(
             'coalesce(traded.traded_quantity, 0) / coalesce(factors.adjustment_factor, 1)',
-            'over shares_so_far', 12
+            'over to_date', 12
         ) }} as shares_today
     from days
     left join traded
@@ -111,7 +112,7 @@ counted as (
     asof left join factors
         on days.symbol = factors.symbol and days.session_date >= factors.effective_from
     window
-        shares_so_far as (
+        to_date as (
             partition by days.portfolio, days.symbol
             order by days.session_date
             rows between unbounded preceding and current row
@@ -123,10 +124,10 @@ positions as (
         *,
         round(shares_today * adjustment_factor, {{ decimals }})::decimal(18, {{ decimals }})
             as closing_quantity
-    from counted
+    from share_counts
 ),
 
--- a session without a close has the price of the account's own last fill, if it traded
+-- without a close, the price is that of the account's own last fill in the session, if any
 known_prices as (
     select
         owned.portfolio,
@@ -156,7 +157,7 @@ adjusted_prices as (
             and known_prices.session_date >= factors.effective_from
 ),
 
--- the last price known, in the session's own shares where a split came after it
+-- the last available price, restated in the session's shares if a split came in between
 priced as (
     select
         positions.*,
@@ -178,57 +179,61 @@ priced as (
             and positions.session_date >= adjusted_prices.session_date
 ),
 
-worth as (
+market_values as (
     select
         *,
-        -- nothing is worth nothing, whatever its price
+        -- no holding has no value, even if its price is NULL
         if(closing_quantity = 0, 0, round(closing_quantity * price, 4))::decimal(18, 4)
             as closing_amount
     from priced
 ),
 
--- paid on the ex-date, to who held at the close before; a short pays it
-paid as (
+-- booked on the ex-date for holdings at the previous close; a short pays it
+paid_dividends as (
     select
-        worth.portfolio,
-        worth.symbol,
-        worth.session_date,
+        market_values.portfolio,
+        market_values.symbol,
+        market_values.session_date,
         round(
-            worth.opening_quantity
+            market_values.opening_quantity
             * sum(dividends.dividend_amount)::decimal(18, {{ decimals }}),
             4
         )::decimal(18, 4) as dividend_amount
-    from worth
+    from market_values
     inner join dividends
         on
-            worth.symbol = dividends.symbol
-            and worth.previous_session_date < dividends.ex_date
-            and worth.session_date >= dividends.ex_date
-    group by worth.portfolio, worth.symbol, worth.session_date, worth.opening_quantity
+            market_values.symbol = dividends.symbol
+            and market_values.previous_session_date < dividends.ex_date
+            and market_values.session_date >= dividends.ex_date
+    group by
+        market_values.portfolio,
+        market_values.symbol,
+        market_values.session_date,
+        market_values.opening_quantity
 ),
 
 valued as (
     select
-        worth.portfolio,
-        worth.session_date,
-        worth.symbol,
-        worth.opening_quantity,
-        worth.bought_quantity,
-        worth.sold_quantity,
-        worth.closing_quantity,
-        worth.price_date,
-        worth.price,
-        lag(worth.closing_amount, 1, 0) over (
-            partition by worth.portfolio, worth.symbol
-            order by worth.session_date
+        market_values.portfolio,
+        market_values.session_date,
+        market_values.symbol,
+        market_values.opening_quantity,
+        market_values.bought_quantity,
+        market_values.sold_quantity,
+        market_values.closing_quantity,
+        market_values.price_date,
+        market_values.price,
+        lag(market_values.closing_amount, 1, 0) over (
+            partition by market_values.portfolio, market_values.symbol
+            order by market_values.session_date
         ) as opening_amount,
-        worth.bought_amount,
-        worth.sold_amount,
-        coalesce(paid.dividend_amount, 0) as dividend_amount,
-        worth.charges_amount,
-        worth.closing_amount
-    from worth
-    left join paid using (portfolio, symbol, session_date)
+        market_values.bought_amount,
+        market_values.sold_amount,
+        coalesce(paid_dividends.dividend_amount, 0) as dividend_amount,
+        market_values.charges_amount,
+        market_values.closing_amount
+    from market_values
+    left join paid_dividends using (portfolio, symbol, session_date)
 ),
 
 final as (

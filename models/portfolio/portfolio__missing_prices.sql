@@ -17,7 +17,7 @@ holdings as (
     select * from {{ ref('portfolio__holdings') }}
 ),
 
--- before a symbol's first close there is none to stand in
+-- before a symbol's first close there is no earlier price to use
 set_missing as (
     select
         sessions.portfolio,

@@ -4,7 +4,7 @@ equity as (
     select * from {{ ref('portfolio__equity') }}
 ),
 
--- lists in order, for a product of floating-point numbers depends on it
+-- ordered lists, because a product of floating-point numbers depends on the order
 months as (
     select
         portfolio,

@@ -21,15 +21,15 @@ held as (
         portfolio,
         session_date,
         list_sum(list(weight order by symbol)) as held_weight,
-        -- what is bought at the session's close has no weight in it, and no return
+        -- a symbol that is bought at the session's close has no weight and no return in the session
         coalesce(list_sum(list(weight * symbol_return order by symbol)), 0) as held_return,
         count(*) filter (where is_stale) as stale_price_count
     from weights
     group by portfolio, session_date
 ),
 
--- what is held at the close before a rebalance against what is held after it, symbol by symbol;
--- what would first be bought at that very close never is
+-- holdings at the close before a rebalance, to compare with those after it, symbol by symbol; a
+-- symbol whose first close is that one is not bought for the old weights
 old_weights as (
     select
         sessions.portfolio,
@@ -44,7 +44,7 @@ old_weights as (
     where sessions.is_rebalance
 ),
 
--- bought at the close before: all of a rebalance, and later what had no price at it
+-- bought at the previous close: all symbols of a rebalance, and later those without a price at it
 new_weights as (
     select
         portfolio,
@@ -86,7 +86,7 @@ daily as (
     select
         portfolio,
         session_date,
-        -- nothing held is all cash
+        -- without holdings, everything is cash
         1 - coalesce(held.held_weight, 0) as cash_weight,
         coalesce(held.held_return, 0) + cash_weight * sessions.cash_return as gross_return,
         coalesce(turnovers.turnover, 0) as turnover,
@@ -109,8 +109,8 @@ set_returns as (
     inner join portfolios using (portfolio)
 ),
 
--- an account that begins with nothing, or less, has no return
-solvent as (
+-- an account whose opening equity is zero or negative has no return
+account_openings as (
     select
         *,
         if(opening_equity_amount > 0, opening_equity_amount, null)::double as opening_amount
@@ -126,7 +126,7 @@ account_returns as (
         traded_amount::double / opening_amount as turnover,
         opening_cash_amount::double / opening_amount as cash_weight,
         coalesce(held.stale_price_count, 0) as stale_price_count
-    from solvent
+    from account_openings
     left join held using (portfolio, session_date)
 ),
 

@@ -16,7 +16,7 @@ calendars as (
     select * from {{ ref('calendars') }}
 ),
 
--- a pair is there once; a symbol's risk is with every other, and with itself
+-- covariances have each pair once; here each symbol needs a row with every other and with itself
 pairs as (
     select
         portfolio,
@@ -40,7 +40,7 @@ pairs as (
     where symbol != other_symbol
 ),
 
-weighed as (
+weighted_covariances as (
     select
         pairs.portfolio,
         pairs.session_date,
@@ -63,17 +63,17 @@ components as (
     select
         portfolio,
         session_date,
-        weighed.method,
-        weighed.window_sessions,
+        weighted_covariances.method,
+        weighted_covariances.window_sessions,
         symbol,
         weights.closing_weight as weight,
-        weighed.covariance_with_all
-    from weighed
+        weighted_covariances.covariance_with_all
+    from weighted_covariances
     inner join weights using (portfolio, session_date, symbol)
 ),
 
--- What is not known of a symbol is not known of it with itself either, and leaves the whole
--- unknown. Of positions that cancel out, rounding may leave a variance below zero.
+-- If a covariance of a symbol is NULL, so is its variance, and the whole is NULL. If positions
+-- cancel out, rounding may leave a negative variance.
 totals as (
     select
         portfolio,

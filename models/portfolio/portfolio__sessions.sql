@@ -30,7 +30,7 @@ rebalances as (
     group by portfolio, effective_from
 ),
 
--- a portfolio cannot begin before its prices do, and goes on for as long as any of them does
+-- a portfolio starts after the first close of any of its symbols and ends with the last one
 spans as (
     select
         targets.portfolio,

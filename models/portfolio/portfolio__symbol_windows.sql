@@ -26,7 +26,7 @@ windows as (
     select window_sessions from {{ ref('covariance_settings') }}
 ),
 
--- the last session of each month, and the latest of all, which is the last of its month so far
+-- the last session of each month; for the current month, the latest session
 month_ends as (
     select
         portfolio,
@@ -74,7 +74,7 @@ symbol_returns as (
             and current.session_number - 1 = previous.session_number
 ),
 
-looked_back as (
+lookbacks as (
     select
         held.*,
         windows.window_sessions,
@@ -83,29 +83,29 @@ looked_back as (
     cross join windows
 ),
 
-windowed as (
+window_returns as (
     select
-        looked_back.portfolio,
-        looked_back.session_date,
-        looked_back.window_sessions,
-        looked_back.symbol,
+        lookbacks.portfolio,
+        lookbacks.session_date,
+        lookbacks.window_sessions,
+        lookbacks.symbol,
         count(symbol_returns.symbol_return) as known_count,
-        list(symbol_returns.symbol_return order by looked_back.sessions_ago desc) as returns
-    from looked_back
+        list(symbol_returns.symbol_return order by lookbacks.sessions_ago desc) as returns
+    from lookbacks
     left join symbol_returns
         on
-            looked_back.calendar = symbol_returns.calendar
-            and looked_back.symbol = symbol_returns.symbol
-            and looked_back.session_number - looked_back.sessions_ago
+            lookbacks.calendar = symbol_returns.calendar
+            and lookbacks.symbol = symbol_returns.symbol
+            and lookbacks.session_number - lookbacks.sessions_ago
             = symbol_returns.session_number
     group by
-        looked_back.portfolio,
-        looked_back.session_date,
-        looked_back.window_sessions,
-        looked_back.symbol
+        lookbacks.portfolio,
+        lookbacks.session_date,
+        lookbacks.window_sessions,
+        lookbacks.symbol
 ),
 
-known as (
+complete_returns as (
     select
         portfolio,
         session_date,
@@ -113,7 +113,7 @@ known as (
         symbol,
         if(known_count = window_sessions, returns, null) as returns,
         list_avg(if(known_count = window_sessions, returns, null)) as mean_return
-    from windowed
+    from window_returns
 ),
 
 final as (
@@ -124,7 +124,7 @@ final as (
         symbol,
         returns,
         list_transform(returns, lambda r: r - mean_return) as deviations
-    from known
+    from complete_returns
 )
 
 select * from final

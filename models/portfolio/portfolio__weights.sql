@@ -21,7 +21,7 @@ accounts as (
     select * from {{ ref('portfolio__accounts') }}
 ),
 
--- a close that is missing is the last one before it; before the first there is none
+-- a missing close is replaced by the last one before it; before the first close there is none
 priced as (
     select
         sessions.portfolio,
@@ -44,8 +44,8 @@ priced as (
         on targets.symbol = current.symbol and sessions.session_date >= current.session_date
 ),
 
--- what had no price yet at the rebalance is cash until its first one, and is bought at that
-entered as (
+-- a symbol without a price at the rebalance is cash until its first close and is bought at it
+entries as (
     select
         * exclude (bought_date, bought_close),
         coalesce(lag(current_close) over to_date, bought_close) as previous_close,
@@ -72,7 +72,7 @@ entered as (
     )
 ),
 
--- what one unit of the portfolio, set at the rebalance, has in the symbol since, or in its cash
+-- value of the symbol, or of its cash, in a portfolio that is worth 1 at the rebalance
 valued as (
     select
         *,
@@ -84,7 +84,7 @@ valued as (
         if(
             entry_date is null, target_weight * pow(cash_growth, earlier_session_count + 1), 0
         ) as closing_cash
-    from entered
+    from entries
 ),
 
 totals as (
@@ -119,7 +119,7 @@ set_weights as (
     where valued.entry_date is not null
 ),
 
--- what was traded by fills needs no drift: it is what it is worth, as a share of more than nothing
+-- holdings from fills need no drift: the weight is their value over the equity, if that is positive
 account_weights as (
     select
         holdings.portfolio,

@@ -1,4 +1,4 @@
-{#- the framework's: of so many sessions, and by these probabilities of no more losses beyond -#}
+{#- Basel's framework: sessions, and the cumulative probabilities at which the zones begin -#}
 {%- set sessions = 250 -%}
 {%- set yellow = 0.95 -%}
 {%- set red = 0.9999 -%}
@@ -23,7 +23,7 @@ probabilities as (
     cross join range({{ sessions + 1 }}) as counts (exceedance_count)
 ),
 
-cumulated as (
+cumulative as (
     select
         confidence,
         exceedance_count,
@@ -43,7 +43,7 @@ final as (
             when cumulative_probability < {{ red }} then 'yellow'
             else 'red'
         end as basel_zone
-    from cumulated
+    from cumulative
 )
 
 select * from final

@@ -1,4 +1,4 @@
-{#- the trade whose risk is told beforehand: so much of the portfolio's value is bought for cash -#}
+{#- the trade whose risk is estimated: this fraction of the portfolio's value is bought for cash -#}
 {%- set trade_weight = 0.01 -%}
 
 with
@@ -40,7 +40,7 @@ latest_weights as (
     where weights.session_date = next_sessions.next_session_date
 ),
 
--- everything that is held or could be, and what of it is held
+-- every symbol that is held or could be bought, with its weight
 positions as (
     select
         portfolios.portfolio,
@@ -61,7 +61,7 @@ positions as (
             and covariances.symbol = latest_weights.symbol
 ),
 
--- a symbol's covariance with the whole; a held symbol without one leaves it unknown
+-- a symbol's covariance with the portfolio; NULL if a held symbol has no covariance with it
 held_covariances as (
     select
         positions.portfolio,
@@ -120,7 +120,7 @@ variances as (
         )
 ),
 
--- rounding may leave a variance below zero; one that is not known stays so
+-- rounding may leave a negative variance; NULL stays NULL
 deviations as (
     select
         *,

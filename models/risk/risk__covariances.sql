@@ -28,7 +28,7 @@ next_sessions as (
     group by calendar
 ),
 
--- what traded in the last session of its calendar and may be bought, or is held
+-- symbols that traded in the last session of their calendar, if they can be bought or are held
 tradable_symbols as (
     select
         symbol,
@@ -74,8 +74,8 @@ in_lookback as (
         )
 ),
 
--- what, multiplied day by day with another symbol's, adds up to their covariance; a product of
--- lists takes no null, so what is not known is 0 until the whole list is left out
+-- scaled so that the dot product with another symbol's list is their covariance; a dot product
+-- takes no NULL, so a missing return is 0 here, and its whole list becomes NULL
 deviations as (
     select
         symbol,

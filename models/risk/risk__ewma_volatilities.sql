@@ -27,7 +27,7 @@ past_squares as (
         lookbacks.lookback_days,
         lookbacks.weights,
         {{ in_full_lookback('count', 'horizon_return') }} as known_days,
-        -- a product of lists takes no null, not even of a row that has none to give
+        -- a dot product takes no NULL, not even in a row whose result is NULL
         list(coalesce(horizon_return * horizon_return, 0)) {{ over_lookback() }} as squares
     from returns
     cross join lookbacks

@@ -1,4 +1,4 @@
-{#- of a variance, what is left of it when it is all told by the symbols before -#}
+{#- the fraction of a variance that rounding leaves if earlier symbols explain all of it -#}
 {%- set rounding = 1e-12 -%}
 
 with recursive
@@ -100,8 +100,8 @@ covariances as (
     from pair_sums
 ),
 
--- row by row the lower half of a portfolio's covariances; a pair without any stays in its row, or
--- those that are left would pass for the whole
+-- the lower half of a portfolio's covariance matrix, row by row; a pair without a covariance stays
+-- in its row, so that the row does not look complete without it
 matrix_rows as (
     select
         held_pairs.portfolio,
@@ -139,7 +139,7 @@ matrices as (
     having bool_and(is_known and weight is not null)
 ),
 
--- Cholesky's factor, a column a step
+-- the Cholesky factor, one column per step
 factors as (
     select
         portfolio,

@@ -39,11 +39,11 @@ drifted_weights as (
     anti join next_rebalances using (portfolio)
     where
         weights.session_date = next_sessions.last_session_date
-        -- what was sold in the last session is held no more
+        -- a symbol that was sold in the last session is no longer held
         and weights.closing_weight is distinct from 0
 ),
 
--- what has no price yet is cash
+-- a symbol without a price yet is cash
 target_weights as (
     select
         portfolio,

@@ -12,7 +12,7 @@ settings as (
     select * from {{ ref('var_settings') }}
 ),
 
--- what is scaled to its horizon is made of daily returns
+-- estimates that are scaled to their horizon use daily returns
 horizons as (
     select
         horizon_days,

@@ -31,7 +31,8 @@ final as (
         lookback_days,
         list_avg(horizon_returns) as mean,
         list_stddev_samp(horizon_returns) as deviation,
-        -- DuckDB corrects the skewness for the size of a sample and has no other
+        -- DuckDB has only the skewness that is corrected for the sample; this takes the correction
+        -- out
         list_skewness(horizon_returns) * (lookback_days - 2)
         / sqrt(lookback_days * (lookback_days - 1)) as skewness,
         list_kurtosis_pop(horizon_returns) as excess_kurtosis

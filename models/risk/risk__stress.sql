@@ -20,7 +20,7 @@ descriptions as (
     from {{ ref('stress_shocks') }}
 ),
 
--- a sum passes over what is null, and so would give its weight to the others
+-- a sum ignores NULLs, which would give their weight to the others
 losses as (
     select
         portfolio,

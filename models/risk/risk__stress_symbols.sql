@@ -47,7 +47,7 @@ positions as (
     where weights.session_date = next_sessions.next_session_date
 ),
 
--- the last session on or before a day that is none
+-- the last session on or before each end of the window
 window_sessions as (
     select
         windows.scenario,
@@ -88,7 +88,7 @@ scenarios as (
     group by scenario
 ),
 
--- what is said of a symbol goes before what is said of its sector, and that before what of all
+-- a shock to a symbol takes precedence over one to its sector, and that over one to all
 shock_moves as (
     select
         positions.portfolio,

@@ -19,7 +19,7 @@ spans as (
     group by closes.symbol, calendar
 ),
 
--- every session in between, and the one after the last
+-- every session after the first price, up to the one after the last price
 symbol_sessions as (
     select
         spans.symbol,

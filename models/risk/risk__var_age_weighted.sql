@@ -1,4 +1,4 @@
-{#- a loss counts for so much of what one a session later does -#}
+{#- the weight of a loss relative to one a session later -#}
 {%- set decay = 0.98 -%}
 
 with
@@ -17,7 +17,7 @@ tails as (
         horizon_days,
         lookback_days,
         1 - min(confidence) as widest_tail,
-        pow({{ decay }}, lookback_days) as forgotten
+        pow({{ decay }}, lookback_days) as remainder
     from settings
     group by horizon_days, lookback_days
 ),
@@ -27,9 +27,9 @@ lookbacks as (
         horizon_days,
         lookback_days,
         {{ decayed_weights(decay, 'lookback_days') }} as weights,
-        -- so many losses, and the one after them, tell the tail even if they are the oldest
+        -- this many losses and the next one cover the tail even if they are the oldest
         lookback_days + 2
-        - floor(ln(widest_tail * (1 - forgotten) + forgotten) / ln({{ decay }}))::bigint
+        - floor(ln(widest_tail * (1 - remainder) + remainder) / ln({{ decay }}))::bigint
             as tail_count
     from tails
 ),
@@ -47,7 +47,7 @@ past_losses as (
     inner join lookbacks using (horizon_days)
 ),
 
--- the worst first, and of two alike the younger
+-- the worst first; of two equal losses, the more recent first
 sorted_losses as (
     select
         portfolio,
@@ -72,7 +72,7 @@ weighted_losses as (
     from sorted_losses
 ),
 
--- every quantile lies half way from a loss to the next, and between two quantiles in proportion
+-- each quantile lies halfway between a loss and the next; between two quantiles, interpolate
 ranked_losses as (
     select
         portfolio,
@@ -94,7 +94,7 @@ ranked_losses as (
         )
 ),
 
-reached_losses as (
+tail_losses as (
     select
         ranked_losses.portfolio,
         ranked_losses.session_date,
@@ -125,7 +125,7 @@ estimates as (
         list_sum(
             list(weight_in_tail * (upper_quantile + last_quantile) / 2 order by loss_rank)
         ) / (1 - confidence) as es_return
-    from reached_losses
+    from tail_losses
     group by portfolio, session_date, confidence, horizon_days, lookback_days
 ),
 

@@ -1,4 +1,4 @@
-{#- what a test must be surer of than this before a method fails it -#}
+{#- significance level of every test -#}
 {%- set significance = 0.05 -%}
 {%- set basel_sessions = 250 -%}
 
@@ -59,7 +59,7 @@ scores as (
     select
         confidence,
         {{ normal_quantile('confidence') }} as score,
-        {{ normal_quantile('(1 - ' ~ significance ~ '::double)') }} as chance_score
+        {{ normal_quantile('(1 - ' ~ significance ~ '::double)') }} as significance_score
     from confidences
 ),
 
@@ -71,8 +71,8 @@ normal_tails as (
     from scores
 ),
 
--- what a session adds to Acerbi and Szekely's sum where returns are normal: the loss over the
--- shortfall if it is beyond, whose moments are those of a normal tail, else nothing
+-- a session's term in Acerbi and Szekely's sum if returns are normal: the loss over the shortfall
+-- in a breach, with the moments of a normal tail, otherwise 0
 normal_moments as (
     select
         *,
@@ -95,7 +95,7 @@ likelihoods as (
         {{ kupiec_ratio('session_count', 'exceedance_count', '(1 - confidence)') }} as kupiec_lr,
         {{ christoffersen_ratio('pair_count', 'second_count', 'after_count', 'cluster_count') }}
             as independence_lr,
-        -- of the very sessions that independence is told of, for the two to be of one likelihood
+        -- over the same sessions as the independence ratio, so that both belong to one likelihood
         {{ kupiec_ratio('pair_count', 'second_count', '(1 - confidence)') }} as paired_kupiec_lr
     from counts
 ),
@@ -110,14 +110,14 @@ probabilities as (
     from likelihoods
 ),
 
--- Cornish and Fisher's quantile of the sum of so many sessions
+-- the Cornish–Fisher quantile of the sum over all sessions
 bounds as (
     select
         probabilities.*,
         -sqrt(normal_sums.variance / probabilities.session_count) / normal_sums.tail
         * (
-            normal_sums.chance_score
-            + (pow(normal_sums.chance_score, 2) - 1) / 6
+            normal_sums.significance_score
+            + (pow(normal_sums.significance_score, 2) - 1) / 6
             * normal_sums.third_central_moment / pow(normal_sums.variance, 1.5)
             / sqrt(probabilities.session_count)
         ) as acerbi_szekely_bound

@@ -9,7 +9,7 @@ settings as (
     where method = 'cornish_fisher'
 ),
 
--- returns that never move have no shape, and are no less known for that
+-- returns that never change have no skewness or kurtosis; 0 keeps their estimate available
 shapes as (
     select
         portfolio,
@@ -23,7 +23,7 @@ shapes as (
     from moments
 ),
 
--- where a higher confidence would be a smaller loss, the expansion is no quantile
+-- if a higher confidence could give a smaller loss, the expansion is not a quantile function
 domains as (
     select
         *,

@@ -1,4 +1,4 @@
-{#- a further method is a model of its own, and a word here -#}
+{#- a new method is a model of its own and a name here -#}
 {%- set methods = [
     'historical', 'age_weighted', 'filtered_historical', 'normal', 'student_t', 'cornish_fisher',
     'ewma', 'monte_carlo',

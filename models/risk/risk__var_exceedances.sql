@@ -32,7 +32,7 @@ tested as (
             and session_date <= coalesce(periods.last_date, session_date)
 ),
 
--- a session that is not known stays until its neighbors know it as theirs
+-- a session without an estimate or a return stays here, so that the next one sees the gap
 numbered as (
     select
         portfolio,

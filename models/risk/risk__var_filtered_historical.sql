@@ -17,7 +17,7 @@ lookbacks as (
     group by lookback_days
 ),
 
--- every return in the volatility that was expected on its eve
+-- every return in units of the volatility that was expected before its session
 filtered_returns as (
     select
         portfolio,

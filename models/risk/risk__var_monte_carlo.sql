@@ -29,7 +29,7 @@ tails as (
     from settings
 ),
 
-dealt as (
+session_decks as (
     select
         *,
         ceil({{ monte_carlo_decks() }} * {{ uniform_draw('session_date') }})::bigint as deck_number
@@ -38,19 +38,19 @@ dealt as (
 
 drawn_losses as (
     select
-        dealt.portfolio,
-        dealt.session_date,
-        dealt.lookback_days,
+        session_decks.portfolio,
+        session_decks.session_date,
+        session_decks.lookback_days,
         max(
             -list_dot_product(
-                list_slice(draws.scores, 1, len(dealt.loadings)), dealt.loadings
+                list_slice(draws.scores, 1, len(session_decks.loadings)), session_decks.loadings
             ),
             tails.tail_count
         ) as worst_losses
-    from dealt
+    from session_decks
     inner join draws using (deck_number)
     cross join tails
-    group by dealt.portfolio, dealt.session_date, dealt.lookback_days
+    group by session_decks.portfolio, session_decks.session_date, session_decks.lookback_days
 ),
 
 invested as (
@@ -86,7 +86,7 @@ final as (
         horizon_days,
         lookback_days,
         {{ horizon_scaling('sqrt_time') }} as scaling,
-        -- cash alone loses nothing
+        -- a portfolio of cash alone loses nothing
         if(is_invested, daily_var * sqrt(horizon_days), 0) as var_return,
         if(is_invested, daily_es * sqrt(horizon_days), 0) as es_return
     from estimates

@@ -9,7 +9,7 @@ settings as (
     where method = 'student_t'
 ),
 
--- the t whose kurtosis is the returns' own; where that is no more than normal, there is none
+-- the t distribution with the kurtosis of the returns; none if that is not above normal
 fits as (
     select
         portfolio,
@@ -52,7 +52,7 @@ quantiles as (
     inner join scores using (horizon_days, lookback_days)
 ),
 
--- of a t or a normal distribution with a deviation of its own
+-- for a t or a normal distribution in units of its own deviation
 unit_risks as (
     select
         *,

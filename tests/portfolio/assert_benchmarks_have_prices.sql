@@ -1,5 +1,5 @@
--- A portfolio is compared with a symbol that has no price on any of its sessions: every figure of
--- the comparison is unknown. Bars may not have come in yet, so the build goes on, and says so.
+-- A portfolio's benchmark has no price in any of its sessions, so every figure of the comparison is
+-- NULL. Its bars may not have been delivered yet, so this is a warning and the build continues.
 {{ config(severity="warn") }}
 
 with

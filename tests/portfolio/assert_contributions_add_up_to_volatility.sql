@@ -1,5 +1,5 @@
--- The parts of a portfolio's volatility that its symbols are said to bring are not the whole, or
--- the whole is not that of its weights and covariances.
+-- The contributions of the symbols do not add up to the portfolio's volatility, or that volatility
+-- does not follow from the portfolio's weights and covariances.
 {{- config(group='portfolio') }}
 {%- set tolerance = 1e-9 %}
 
@@ -82,7 +82,7 @@ where
     parts.portfolio is null
     or variances.portfolio is null
     or variances.pair_count != parts.symbol_count * (parts.symbol_count + 1) / 2
-    -- of what is added up: positions that cancel out leave little but rounding
+    -- relative to the gross sum: positions that cancel out leave little but rounding
     or abs(parts.of_parts - parts.whole) > {{ tolerance }} * parts.gross_parts
     or abs(parts.of_ratios - 1) > {{ tolerance }} * parts.gross_ratios
     or abs(variances.variance * calendars.sessions_per_year - pow(parts.whole, 2))

@@ -1,5 +1,5 @@
--- A unit of money that earns the returns of every session since a rebalance does not become what
--- the shares bought with it, and the cash beside them, are worth: a return uses a wrong weight.
+-- The compounded returns of every session since a rebalance differ from the value of the shares
+-- bought at it plus the cash: a return uses a wrong weight.
 {{- config(group='portfolio') }}
 {%- set tolerance = 1e-9 %}
 
@@ -44,7 +44,7 @@ from_returns as (
         )
 ),
 
--- what is bought later than at the rebalance is cash for so many sessions
+-- a symbol that is bought after the rebalance is cash for this many sessions
 parts as (
     select
         from_returns.*,

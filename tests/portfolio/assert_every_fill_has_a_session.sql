@@ -1,5 +1,5 @@
--- A fill of an account that is a portfolio is in none of its sessions, because the hours of its
--- calendar end before it: what the account holds and has in cash would lack it.
+-- A fill of an account that is a portfolio belongs to no session, because the hours of its calendar
+-- end before it. The account's holdings and cash would lack the fill.
 
 with
 
@@ -20,14 +20,14 @@ fills as (
     select * from {{ ref('portfolio__fills') }}
 ),
 
--- a quantity of 0 takes a fill back
+-- a quantity of 0 cancels a fill
 latest as (
     select *
     from recorded
     qualify rank() over (partition by account, fill_key order by recorded_at desc) = 1
 ),
 
-standing as (
+valid_fills as (
     select
         latest.account as portfolio,
         portfolios.calendar,
@@ -51,13 +51,13 @@ select
     format(
         'fill {} of {} at {} UTC is in no session: {} ends on {}; give it hours for longer in '
         || 'seeds/calendars/regular_hours.csv',
-        standing.fill_key,
-        standing.portfolio,
-        standing.filled_at,
-        standing.calendar,
+        valid_fills.fill_key,
+        valid_fills.portfolio,
+        valid_fills.filled_at,
+        valid_fills.calendar,
         coalesce(ends.last_session::varchar, 'no day')
     ) as problem
-from standing
+from valid_fills
 anti join fills using (portfolio, fill_key)
 left join ends using (calendar)
-order by standing.portfolio, standing.fill_key
+order by valid_fills.portfolio, valid_fills.fill_key

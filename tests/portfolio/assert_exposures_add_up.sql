@@ -1,5 +1,5 @@
--- What a portfolio is exposed to by symbol or by sector is not all of it, or more than it; or
--- exposure and cash at the close are not everything.
+-- Exposures by symbol or by sector do not add up to the portfolio's, or exposure and cash at the
+-- close do not add up to 1.
 {{- config(group='portfolio') }}
 {%- set tolerance = 1e-9 %}
 
@@ -17,12 +17,12 @@ accounts as (
     select * from {{ ref('portfolio__accounts') }}
 ),
 
--- an account's sessions are not among them; its cash earns nothing
+-- without the sessions of accounts, whose cash earns nothing
 sessions as (
     select * from {{ ref('portfolio__sessions') }}
 ),
 
--- what had no price until the session's close is bought at it, for cash
+-- a symbol whose first price is the session's close is bought at that close, for cash
 entered as (
     select
         portfolio,
@@ -57,7 +57,7 @@ wholes as (
         exposures.short_weight,
         exposures.gross_weight,
         exposures.net_weight,
-        -- cash does not change in a session but by fills
+        -- in an account, only fills change cash during a session
         if(
             accounts.portfolio is null,
             returns.cash_weight * (1 + sessions.cash_return) / (1 + returns.gross_return)

@@ -1,5 +1,5 @@
--- What an account holds is not what it held before, as splits have changed it, and what it bought
--- less what it sold; or a fill is in none of its sessions.
+-- An account's closing quantity differs from its previous quantity, adjusted for splits, plus
+-- purchases less sales; or a fill belongs to none of its sessions.
 with
 
 holdings as (
@@ -43,7 +43,7 @@ before as (
     window in_order as (partition by portfolio, symbol order by session_date)
 ),
 
--- by the splits since the close before, however many
+-- adjusted by all splits since the previous close
 carried as (
     select
         before.portfolio,

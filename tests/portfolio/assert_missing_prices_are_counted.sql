@@ -1,6 +1,6 @@
--- A session has prices that stand in for missing ones and does not count them, or counts what is
--- not listed; or it has no return, though every holding has a price by now. Only an account that
--- has lost all it had has none.
+-- A session's count of stale prices differs from the list of missing prices. Or a session has no
+-- return although every holding has some price by now; only an account whose equity is zero or
+-- negative may have none.
 with
 
 returns as (

@@ -1,5 +1,5 @@
--- The months of a portfolio, or its sessions, do not make together what it is said to have made:
--- one is missing or counts twice.
+-- The monthly returns of a portfolio do not compound to its cumulative return, or their sessions do
+-- not add up: a month is missing or counts twice.
 {%- set tolerance = 1e-9 %}
 
 with

@@ -1,5 +1,5 @@
--- A portfolio holds a symbol whose price is in other money than its own: amounts of two currencies
--- would be added up, and its returns would leave out what the one makes against the other.
+-- A portfolio holds a symbol that is priced in another currency. Amounts in two currencies would be
+-- added up, and returns would leave out the change of the exchange rate.
 
 with
 
@@ -40,7 +40,7 @@ held as (
     from fills
 ),
 
--- a price is in the money of its calendar, unless the instrument says otherwise
+-- a price is in the currency of its calendar, unless the instrument states another
 priced as (
     select
         closes.symbol,

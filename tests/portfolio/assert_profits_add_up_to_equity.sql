@@ -1,6 +1,6 @@
--- An account is not worth what it began with and what every symbol made since; or not what it held,
--- share by share, and its cash; or its returns lead elsewhere, for as long as it has any. To the
--- cent, but for returns.
+-- An account's equity differs from its capital plus the profits of all symbols, or from its
+-- holdings at their prices plus cash, both to the cent; or its compounded returns lead to another
+-- equity, as long as its opening equity is positive.
 {%- set tolerance = 1e-9 %}
 
 with
@@ -41,14 +41,14 @@ daily as (
         coalesce(sums.worth_amount, 0) as worth_amount,
         portfolios.capital_amount::decimal(18, 4) as capital_amount,
         equity.equity_ratio,
-        sum(coalesce(sums.pnl_amount, 0)) over so_far as pnl_amount,
-        count(accounts.equity_amount) over so_far = count(*) over so_far as is_known,
-        min(accounts.opening_equity_amount) over so_far > 0 as is_solvent
+        sum(coalesce(sums.pnl_amount, 0)) over to_date as pnl_amount,
+        count(accounts.equity_amount) over to_date = count(*) over to_date as is_known,
+        min(accounts.opening_equity_amount) over to_date > 0 as is_solvent
     from accounts
     inner join portfolios using (portfolio)
     left join sums using (portfolio, session_date)
     left join equity using (portfolio, session_date)
-    window so_far as (partition by accounts.portfolio order by accounts.session_date)
+    window to_date as (partition by accounts.portfolio order by accounts.session_date)
 )
 
 select * from daily

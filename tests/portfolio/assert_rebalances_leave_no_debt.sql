@@ -1,5 +1,5 @@
--- A rebalance sets weights of more than the whole portfolio: it would have to borrow, and no loan
--- costs anything here.
+-- The weights of a rebalance add up to more than 1. The portfolio would have to borrow, and
+-- borrowing has no cost here.
 {%- set tolerance = 1e-9 %}
 
 with

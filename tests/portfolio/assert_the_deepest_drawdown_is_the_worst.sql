@@ -1,5 +1,5 @@
--- The drawdown among a portfolio's figures is not the deepest of its drawdowns, or not the lowest
--- point of its path.
+-- A portfolio's maximum drawdown is not the deepest of its drawdowns, or not the lowest point of
+-- its path.
 with
 
 performance as (

@@ -1,5 +1,4 @@
--- What is held and the cash beside it are not all of the portfolio, or more than it, so that some
--- money earns nothing or earns twice.
+-- Weights and cash do not add up to 1: some money would earn nothing, or earn twice.
 {%- set tolerance = 1e-9 %}
 
 with
@@ -21,7 +20,7 @@ held as (
     group by portfolio, session_date
 ),
 
--- an account that has lost everything has no weights, nor cash's
+-- an account that has lost everything has no weights, not even for cash
 lost as (
     select
         portfolio,

@@ -1,4 +1,4 @@
--- What the symbols bring to a portfolio's value at risk is not the whole of it.
+-- The component VaRs of the symbols do not add up to the portfolio's value at risk.
 {%- set tolerance = 1e-12 %}
 
 with

@@ -1,5 +1,5 @@
--- An estimate is flagged as outside a domain and is not null, or is of a method that has none; or
--- it is null inside, though the normal method, which knows the same returns, has one.
+-- An estimate is flagged as outside its domain although it is not NULL or its method has no domain.
+-- Or it is NULL inside the domain although the normal method has an estimate from the same returns.
 with
 
 estimates as (

@@ -1,5 +1,5 @@
--- A session of a portfolio, or the one to come, lacks an estimate that was asked for, or has one
--- too many; an estimate that cannot be made is a row too, with nulls.
+-- A portfolio's session, the next one included, lacks an estimate of `var_settings` or has one too
+-- many. An estimate that cannot be computed must be a row too, with NULLs.
 with
 
 estimates as (
@@ -47,7 +47,7 @@ sessions as (
     group by portfolio
 ),
 
-wanted as (
+requested as (
     select
         sessions.portfolio,
         sessions.session_date,
@@ -66,8 +66,8 @@ select
     confidence,
     horizon_days,
     lookback_days,
-    wanted.portfolio is not null as is_wanted
-from wanted
+    requested.portfolio is not null as is_requested
+from requested
 full outer join estimates
     using (portfolio, session_date, method, confidence, horizon_days, lookback_days)
-where wanted.portfolio is null or estimates.portfolio is null
+where requested.portfolio is null or estimates.portfolio is null

@@ -1,4 +1,4 @@
--- The losses beyond an estimate are not as many in risk.var_backtest as there are.
+-- risk.var_backtest counts more or fewer VaR breaches than there are.
 with
 
 backtests as (

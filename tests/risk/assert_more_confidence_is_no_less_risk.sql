@@ -1,5 +1,5 @@
--- A higher confidence of the same estimate has a smaller value at risk or shortfall: 99 % is less
--- than 95 %. Two that lie between the same returns are equal but for rounding.
+-- VaR or expected shortfall falls when confidence rises: that of 99 % is below that of 95 %. Two
+-- estimates that lie between the same two returns are equal up to rounding.
 {%- set tolerance = 1e-12 %}
 
 with

@@ -1,5 +1,4 @@
--- The mean of the losses at or beyond the value at risk is less than it, or one is known and the
--- other is not.
+-- The expected shortfall is below the value at risk, or only one of them is NULL.
 {%- set tolerance = 1e-12 %}
 
 with

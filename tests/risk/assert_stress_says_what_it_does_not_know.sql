@@ -1,5 +1,5 @@
--- A loss in a scenario is unknown and no symbol is named, or is told though one is; or it is not
--- the sum of the holdings' losses.
+-- The loss in a scenario is NULL without a missing symbol, or has a value despite one; or it is not
+-- the sum of the losses of the holdings.
 {%- set tolerance = 1e-12 %}
 
 with

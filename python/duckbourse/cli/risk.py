@@ -1,4 +1,4 @@
-"""`./bourse risk`: what a portfolio may lose in the session to come, and how far to believe it."""
+"""`./bourse risk`: the risk of a portfolio in its next session, and how reliable it has been."""
 
 from __future__ import annotations
 
@@ -22,34 +22,33 @@ RELATIONS = ("var_estimates", "var_backtest", "stress", "component_var")
 
 def risk(
     portfolio: Annotated[
-        str | None, typer.Argument(help="Name of the portfolio; all without.", show_default=False)
+        str | None,
+        typer.Argument(help="Name of the portfolio; all if omitted.", show_default=False),
     ] = None,
     confidence: Annotated[
-        float, typer.Option(help="How sure, such as 0.95.", metavar="FRACTION")
+        float, typer.Option(help="Confidence level, such as 0.95.", metavar="FRACTION")
     ] = 0.99,
     lookback: Annotated[
-        int, typer.Option(help="How many sessions estimates are made from.", metavar="SESSIONS")
+        int, typer.Option(help="Lookback of the estimates.", metavar="SESSIONS")
     ] = 250,
-    period: Annotated[
-        str, typer.Option(help="Which row of var_periods.csv methods are tested over.")
-    ] = "all",
+    period: Annotated[str, typer.Option(help="Backtest period, a row of var_periods.csv.")] = "all",
     to: Annotated[
         Path | None,
         typer.Option(
-            help="Write every estimate of the session to a file: .csv, .parquet or .json.",
+            help="Write all estimates for the session to a file: .csv, .parquet or .json.",
             dir_okay=False,
         ),
     ] = None,
     json: Annotated[
-        bool, typer.Option("--json", help="Print the whole picture as one JSON object on stdout.")
+        bool, typer.Option("--json", help="Print all of it as one JSON object on stdout.")
     ] = False,
 ) -> None:
     """
-    Show what may be lost in the session to come: by method, by scenario, and by symbol.
+    Show the risk of a portfolio in its next session: by method, by scenario and by symbol.
 
-    A loss is positive. The tests say how a method has done so far: `passes` is that nothing speaks
-    against it. Change `seeds/reference/var_settings.csv`, `var_periods.csv` or the `stress_*.csv`
-    there, and run `./bourse build`, for other estimates, tests or scenarios.
+    A loss is positive. The backtest shows how each method has done to date: `passes` means that no
+    test rejects it. For other estimates, backtests or scenarios, change `var_settings.csv`,
+    `var_periods.csv` or the `stress_*.csv` in `seeds/reference/` and run `./bourse build`.
 
     Examples:
 
@@ -62,49 +61,49 @@ def risk(
         check_export(to)
     connection = open_published()
     try:
-        chosen = _portfolios(connection, portfolio)
+        portfolios = _portfolios(connection, portfolio)
         _check(connection, {"confidence": confidence, "lookback_days": lookback, "period": period})
-        pictures = {
-            name: _picture(connection, name, confidence, lookback, period) for name in chosen
+        reports = {
+            name: _report(connection, name, confidence, lookback, period) for name in portfolios
         }
         if to:
-            export(connection, _session_estimates(chosen), to)
+            export(connection, _session_estimates(portfolios), to)
     finally:
         connection.close()
     if json:
-        print_json(pictures)
+        print_json(reports)
         return
-    for name, picture in pictures.items():
-        _show(name, picture, confidence, lookback, period)
+    for name, report in reports.items():
+        _show(name, report, confidence, lookback, period)
 
 
-def _portfolios(connection: duckdb.DuckDBPyConnection, wanted: str | None) -> list[str]:
+def _portfolios(connection: duckdb.DuckDBPyConnection, requested: str | None) -> list[str]:
     for name in RELATIONS:
         relation(connection, f"risk.{name}")
     query = "select distinct portfolio from risk.var_estimates order by portfolio"
     known = [str(row["portfolio"]) for row in _rows(connection, query)]
-    if wanted is not None and wanted not in known:
+    if requested is not None and requested not in known:
         raise ConfigurationError(
-            f"there is no risk of a portfolio {wanted!r}",
-            f"those there are: {', '.join(known) or 'none: no portfolio has returns yet'}",
+            f"there are no risk figures for portfolio {requested!r}",
+            f"available: {', '.join(known) or 'none, because no portfolio has returns yet'}",
         )
-    return known if wanted is None else [wanted]
+    return known if requested is None else [requested]
 
 
-def _check(connection: duckdb.DuckDBPyConnection, wanted: dict[str, Any]) -> None:
-    chosen = "from risk.var_backtest where true"
-    for column, value in wanted.items():
-        query = f"select distinct {column} as known {chosen} order by known"
+def _check(connection: duckdb.DuckDBPyConnection, requested: dict[str, Any]) -> None:
+    selection = "from risk.var_backtest where true"
+    for column, value in requested.items():
+        query = f"select distinct {column} as known {selection} order by known"
         known = [row["known"] for row in _rows(connection, query)]
         if value not in known:
-            there = ", ".join(map(str, known)) or "none: nothing is tested yet"
+            available = ", ".join(map(str, known)) or "none, because no backtest has run yet"
             raise ConfigurationError(
-                f"there are no estimates of {column} {value}", f"those there are: {there}"
+                f"there are no estimates for {column} {value}", f"available: {available}"
             )
-        chosen += f" and {column} = {quoted(str(value))}"
+        selection += f" and {column} = {quoted(str(value))}"
 
 
-def _picture(
+def _report(
     connection: duckdb.DuckDBPyConnection,
     portfolio: str,
     confidence: float,
@@ -153,18 +152,18 @@ def _rows(connection: duckdb.DuckDBPyConnection, query: str) -> list[Row]:
 
 
 def _show(
-    name: str, picture: dict[str, list[Row]], confidence: float, lookback: int, period: str
+    name: str, report: dict[str, list[Row]], confidence: float, lookback: int, period: str
 ) -> None:
-    session = picture["estimates"][0]["session_date"] if picture["estimates"] else "no session"
+    session = report["estimates"][0]["session_date"] if report["estimates"] else "no session"
     level = f"{100 * confidence:g} %"
     _print(
-        f"{name}: what {session} may lose, {level} sure",
-        picture["estimates"],
+        f"{name}: VaR and expected shortfall for {session}, {level}",
+        report["estimates"],
         {
             "method": ("method", escape),
-            "sessions": ("horizon_days", _count),
-            "look-back": ("lookback_days", _count),
-            "by": ("scaling", escape),
+            "horizon": ("horizon_days", _count),
+            "lookback": ("lookback_days", _count),
+            "scaling": ("scaling", escape),
             "VaR %": ("var_return", _pct),
             "ES %": ("es_return", _pct),
             "VaR": ("var_amount", _money),
@@ -172,15 +171,15 @@ def _show(
         },
     )
     _print(
-        f"how methods did: {period}, {level}, look-back {lookback}",
-        picture["backtest"],
+        f"backtest: {period}, {level}, lookback {lookback}",
+        report["backtest"],
         {
             "method": ("method", escape),
             "sessions": ("session_count", _count),
-            "beyond": ("exceedance_count", _count),
-            "promised": ("expected_count", _figure),
-            "p (how many)": ("kupiec_p_value", _figure),
-            "p (in a row)": ("independence_p_value", _figure),
+            "breaches": ("exceedance_count", _count),
+            "expected": ("expected_count", _figure),
+            "p (Kupiec)": ("kupiec_p_value", _figure),
+            "p (independence)": ("independence_p_value", _figure),
             "Z2": ("acerbi_szekely_z2", _figure),
             "Basel": ("basel_zone", escape),
             "loss rank": ("quantile_loss_rank", _count),
@@ -188,8 +187,8 @@ def _show(
         },
     )
     _print(
-        "what a scenario would take",
-        picture["stress"],
+        "stress scenarios",
+        report["stress"],
         {
             "scenario": ("scenario", escape),
             "kind": ("kind", escape),
@@ -199,14 +198,14 @@ def _show(
         },
     )
     _print(
-        f"what brings the risk: normal, {level}",
-        picture["contributions"],
+        f"contributions to VaR: normal, {level}",
+        report["contributions"],
         {
             "symbol": ("symbol", escape),
             "weight %": ("weight", _pct),
-            "part of VaR %": ("component_pct", _figure),
-            "part of VaR": ("component_var_amount", _money),
-            "1 % more of it adds": ("incremental_var_amount", _money),
+            "% of VaR": ("component_pct", _figure),
+            "component VaR": ("component_var_amount", _money),
+            "VaR added by 1 % more": ("incremental_var_amount", _money),
         },
     )
 

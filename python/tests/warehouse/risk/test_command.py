@@ -41,12 +41,12 @@ def test_the_output_is_for_the_next_session(
         " where portfolio = 'equal_20' and method = 'ewma' and confidence = 0.99"
         " and horizon_days = 1 and lookback_days = 250"
     )
-    assert f"equal_20: what {session} may lose, 99 % sure" in shown
+    assert f"equal_20: VaR and expected shortfall for {session}, 99 %" in shown
     (line,) = [row for row in shown.splitlines() if row.split()[:3] == ["ewma", "1", "250"]]
     assert [f"{100 * float(str(var)):.2f}", f"{float(str(amount)):,.0f}"] == line.split()[4::2]
     for method in METHODS:
         assert f"{method} " in shown
-    for part in ("how methods did", "what a scenario would take", "what brings the risk"):
+    for part in ("backtest: all", "stress scenarios", "contributions to VaR"):
         assert part in shown
     assert "sixty_forty_tech" not in shown
     risk(None)
