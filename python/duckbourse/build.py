@@ -33,7 +33,7 @@ from duckbourse.progress import (
     outcome_of,
 )
 from duckbourse.settings import PROJECT, settings
-from duckbourse.warehouse import attach, is_full, plain_os
+from duckbourse.warehouse import attach, is_full, wrap_os_error
 
 # Rebuilt in every run, so that the file says which run it is of.
 PUBLICATION_MODEL = "serving__publication"
@@ -147,7 +147,7 @@ def _prepare_folders() -> None:
                 here.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(empty, here)
     except OSError as error:
-        raise plain_os(error, data) from error
+        raise wrap_os_error(error, data) from error
 
 
 def _check_file() -> None:
@@ -337,4 +337,4 @@ def _record(request: Request, outcome: Outcome, before: state.State | None) -> N
         state.save(database, after)
     except OSError as error:
         if not outcome.failures:
-            raise plain_os(error, database) from error
+            raise wrap_os_error(error, database) from error

@@ -19,7 +19,7 @@ from duckbourse import clock
 from duckbourse.errors import PublicationError
 from duckbourse.settings import settings
 from duckbourse.state import State
-from duckbourse.warehouse import attach, plain, plain_os, quoted
+from duckbourse.warehouse import attach, quoted, wrap_duckdb_error, wrap_os_error
 
 NOT_PUBLISHED = {"staging"}
 LEFTOVERS = ".publishing-*"
@@ -58,9 +58,9 @@ def publish(source: Path, target: Path, state: State | None) -> Published:
         copy.replace(target)
         _sync(target.parent)
     except OSError as error:
-        raise plain_os(error, copy) from error
+        raise wrap_os_error(error, copy) from error
     except duckdb.Error as error:
-        raise plain(error, copy) from error
+        raise wrap_duckdb_error(error, copy) from error
     finally:
         for leftover in target.parent.glob(f"{copy.name}*"):
             leftover.unlink(missing_ok=True)

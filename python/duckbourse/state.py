@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from duckbourse.errors import BourseError, ConfigurationError, DatabaseLocked
-from duckbourse.warehouse import plain_os
+from duckbourse.warehouse import wrap_os_error
 
 GREEN = frozenset({"success", "pass", "warn", "no-op"})
 
@@ -126,7 +126,7 @@ def held_by_one(path: Path, busy: Callable[[str], BourseError]) -> Iterator[None
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
-        raise plain_os(error, path) from error
+        raise wrap_os_error(error, path) from error
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -72,7 +72,7 @@ def attach(connection: duckdb.DuckDBPyConnection, path: Path, *, read_only: bool
         connection.execute(f"attach {quoted(path)} as {CATALOG} ({mode}); use {CATALOG}")
         connection.execute("set TimeZone = 'UTC'")
     except duckdb.Error as error:
-        raise plain(error, path) from error
+        raise wrap_duckdb_error(error, path) from error
 
 
 def quoted(text: object) -> str:
@@ -91,7 +91,7 @@ def is_full(message: str) -> bool:
     return bool(FULL.search(message))
 
 
-def plain(error: duckdb.Error, path: Path) -> BourseError:
+def wrap_duckdb_error(error: duckdb.Error, path: Path) -> BourseError:
     """Return what DuckDB says of a file as an error of ours, with what to do about it."""
     message = str(error).strip().splitlines()[0]
     if held := LOCKED.search(str(error)):
@@ -115,7 +115,7 @@ def plain(error: duckdb.Error, path: Path) -> BourseError:
     return BuildFailed(f"{path}: {message}", "see whether the file can be read and written")
 
 
-def plain_os(error: OSError, path: Path) -> BourseError:
+def wrap_os_error(error: OSError, path: Path) -> BourseError:
     """Return what the system says of a file or folder as an error of ours."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return StorageFull(f"no room is left for {path}: {error.strerror}", "free some disk space")

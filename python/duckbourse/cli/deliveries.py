@@ -19,7 +19,7 @@ from duckbourse.errors import BadInput
 from duckbourse.ingest import RawStore
 from duckbourse.ingest.deliveries import Listed, chosen, listed, of_source, refuse_twice
 from duckbourse.ingest.owners import refuse_two_calendars
-from duckbourse.ingest.run import plain_full_disk
+from duckbourse.ingest.run import wrap_full_disk
 from duckbourse.ingest.withdrawals import restore as append_restoration
 from duckbourse.ingest.withdrawals import withdraw as append_withdrawal
 from duckbourse.settings import settings
@@ -217,7 +217,7 @@ def ask(asked: Sequence[Listed], what: Change) -> None:
 def writing(con: duckdb.DuckDBPyConnection) -> Iterator[RawStore]:
     """Yield our raw store, whole and nobody else's until the end of the block."""
     store = RawStore(settings().raw)
-    with plain_full_disk(store.root), store.writing(con):
+    with wrap_full_disk(store.root), store.writing(con):
         yield store
 
 

@@ -52,7 +52,7 @@ from duckbourse.ingest.schema import Kind
 from duckbourse.ingest.settle import Settled, settle
 from duckbourse.ingest.store import NO_ROOM, Delivered, RawStore, symbols_of
 from duckbourse.ingest.symbols import symbol_in
-from duckbourse.ingest.tables import VendorTable, full_disk, vendor_table
+from duckbourse.ingest.tables import VendorTable, storage_full, vendor_table
 from duckbourse.ingest.withdrawals import STEP, Withdrawn, again, withdrawn
 from duckbourse.settings import settings
 from duckbourse.warehouse import is_full, quoted
@@ -157,7 +157,7 @@ def ingest(
         return
     heard = progress or Silent()
     heard.begin(sum(file.stat().st_size for file in files))
-    with connection(store, dry_run) as (con, scratch), plain_full_disk(store.root):
+    with connection(store, dry_run) as (con, scratch), wrap_full_disk(store.root):
         job = Job(
             con, store, scratch, options, delivered_at.astimezone(UTC), dry_run, heard, beside
         )
@@ -169,7 +169,7 @@ def ingest(
 def connection(store: RawStore, dry_run: bool) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
     """Yield DuckDB with our settings and a folder for passing files, both gone afterwards."""
     con = duckdb.connect()
-    with plain_full_disk(store.root):
+    with wrap_full_disk(store.root):
         try:
             with store.reading() if dry_run else store.writing(con) as scratch:
                 chosen = {
@@ -190,17 +190,17 @@ def connection(store: RawStore, dry_run: bool) -> Iterator[tuple[duckdb.DuckDBPy
 
 
 @contextmanager
-def plain_full_disk(where: Path) -> Iterator[None]:
+def wrap_full_disk(where: Path) -> Iterator[None]:
     """Turn every way in which a full disk shows into StorageFull."""
     try:
         yield
     except OSError as error:
         if error.errno in NO_ROOM:
-            raise full_disk(error, where) from error
+            raise storage_full(error, where) from error
         raise
     except duckdb.Error as error:
         if is_full(str(error)):
-            raise full_disk(error, where) from error
+            raise storage_full(error, where) from error
         if isinstance(error, duckdb.OutOfMemoryException):
             raise ConfigurationError(
                 f"the memory that may be used is not enough: {error}".splitlines()[0],

@@ -119,7 +119,7 @@ class RawStore:
 
         Raise StoreBusy where another process does.
         """
-        with told_unwritable(self.root):
+        with wrap_unwritable(self.root):
             self.root.mkdir(parents=True, exist_ok=True)
             lock = os.open(self.root, os.O_RDONLY)
         try:
@@ -130,7 +130,7 @@ class RawStore:
                 raise StoreBusy(
                     f"another command is writing to {self.root}", "wait for it and run this again"
                 ) from error
-            with told_unwritable(self.root):
+            with wrap_unwritable(self.root):
                 # not before: another one that ends removes it
                 self.incoming.mkdir(exist_ok=True)
             self.clear_leftovers()
@@ -212,7 +212,7 @@ class RawStore:
 
 
 @contextmanager
-def told_unwritable(root: Path) -> Iterator[None]:
+def wrap_unwritable(root: Path) -> Iterator[None]:
     """Raise ConfigurationError where the system does not let us write to a store."""
     try:
         yield

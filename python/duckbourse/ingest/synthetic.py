@@ -37,7 +37,7 @@ from duckbourse import clock
 from duckbourse.errors import BadInput, ConfigurationError
 from duckbourse.ingest.bars import constant, write, write_manifest
 from duckbourse.ingest.calendars import SEEDS, calendars, minutes
-from duckbourse.ingest.run import plain_full_disk
+from duckbourse.ingest.run import wrap_full_disk
 from duckbourse.ingest.schema import TABLES, Kind
 from duckbourse.ingest.store import RawStore
 from duckbourse.ingest.withdrawals import again, withdrawn
@@ -741,7 +741,7 @@ def deliver(
         return Outcome(made.delivery, False, 0, clock.elapsed_seconds() - started)
     instant = (delivered_at or clock.now()).astimezone(UTC)
     folder = store.incoming / made.delivery
-    with plain_full_disk(store.root), store.writing(con):
+    with wrap_full_disk(store.root), store.writing(con):
         write_bars(con, made, store, instant, progress)
         write_manifest(con, folder, told(made, instant), frozenset(made.symbols))
         byte_count = sum(file.stat().st_size for file in folder.rglob("*.parquet"))

@@ -383,7 +383,7 @@ def from_json(
     )
 
 
-def full_disk(error: BaseException, where: Path) -> StorageFull:
+def storage_full(error: BaseException, where: Path) -> StorageFull:
     """Return the error of a disk without room."""
     message = str(error).strip().splitlines()[0]
     return StorageFull(

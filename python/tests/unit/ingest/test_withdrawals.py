@@ -16,7 +16,7 @@ from duckbourse.errors import BadInput, StorageFull, StoreBusy
 from duckbourse.ingest import Outcome, RawStore, synthetic, withdrawals
 from duckbourse.ingest.deliveries import listed, refuse_twice, short
 from duckbourse.ingest.owners import refuse_two_calendars
-from duckbourse.ingest.run import plain_full_disk
+from duckbourse.ingest.run import wrap_full_disk
 from duckbourse.ingest.withdrawals import again, restore, withdraw, withdrawn
 from tests.support.stores import DELIVERED_AT, Shop
 
@@ -30,7 +30,7 @@ def days(count: int) -> list[str]:
 
 def said(shop: Shop, act: Callable[..., datetime], *names: str, reason: str | None = None) -> None:
     """Withdraw or restore deliveries as the command does."""
-    with duckdb.connect() as con, plain_full_disk(shop.store.root), shop.store.writing(con):
+    with duckdb.connect() as con, wrap_full_disk(shop.store.root), shop.store.writing(con):
         act(con, shop.store, names, NOW, reason)
 
 

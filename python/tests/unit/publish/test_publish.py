@@ -13,7 +13,7 @@ import pytest
 from duckbourse import state
 from duckbourse.errors import BourseError, DatabaseLocked, PublicationError
 from duckbourse.publish import publish
-from duckbourse.warehouse import open_published, plain, relation
+from duckbourse.warehouse import open_published, relation, wrap_duckdb_error
 from tests.support.publications import make
 
 pytestmark = pytest.mark.any_day
@@ -225,7 +225,7 @@ def test_the_door_is_read_only(source: Path, target: Path) -> None:
     ],
 )
 def test_what_duckdb_says_of_a_file_is_told_plainly(said: str, exit_code: int, told: str) -> None:
-    error = plain(duckdb.IOException(said), Path("x.duckdb"))
+    error = wrap_duckdb_error(duckdb.IOException(said), Path("x.duckdb"))
     assert error.exit_code == exit_code
     assert told in str(error)
     assert error.remedy
