@@ -11,9 +11,9 @@ from pathlib import Path
 import duckdb
 
 from duckbourse.errors import BadInput
+from duckbourse.ingest.layout import Layout, day_sql, local_sql
 from duckbourse.ingest.rows import Rows, unreadable_sql
 from duckbourse.ingest.schema import KEY_TIME, MEASURES, TABLES, Kind
-from duckbourse.ingest.settle import Settled, day_sql, local_sql
 from duckbourse.ingest.stamps import Meaning
 from duckbourse.ingest.store import MAX_LISTED_SYMBOLS, SYMBOLS_KEY, Delivered, RawStore
 from duckbourse.ingest.tables import VendorTable
@@ -54,65 +54,63 @@ class Bars:
     conflict: Conflict | None
 
 
-def make_bars(
-    con: duckdb.DuckDBPyConnection, store: RawStore, rows: Rows, settled: Settled
-) -> Bars:
+def make_bars(con: duckdb.DuckDBPyConnection, store: RawStore, rows: Rows, layout: Layout) -> Bars:
     """
     Make bars of the readable rows, sorted by symbol and time within each folder, and of those with
     the same key in the order of the file.
     """
-    relation = f"({bars_sql(rows, settled)})"
+    relation = f"({bars_sql(rows, layout)})"
     if rows.stamp.format.meaning is not Meaning.LOCAL:
         # a change of zone costs more than the room for its result
         con.execute(f"create or replace temp table local_bars as {relation}")
         relation = "local_bars"
-    facts = neighbours(con, relation, settled.kind)
+    facts = neighbours(con, relation, layout.kind)
     folders: dict[Path, tuple[date, date]] = {}
     for day in sorted(facts.days):
-        folder = store.partition(settled.kind, day)
+        folder = store.partition(layout.kind, day)
         folders[folder] = (folders[folder][0] if folder in folders else day, day)
     if facts.disorder or rows.kept * len(folders) > MAX_LOOKS:
         # by folder first, so that the rows of each lie together
         lead = ""
         if len(folders) > 1:
-            month = settled.kind is Kind.DAILY
+            month = layout.kind is Kind.DAILY
             lead = "date_trunc('month', session_date), " if month else "session_date, "
         con.execute(
             "create or replace temp table sorted_bars as select * from"
-            f" {relation} order by {lead}symbol, {KEY_TIME[settled.kind]}, source_row"
+            f" {relation} order by {lead}symbol, {KEY_TIME[layout.kind]}, source_row"
         )
         relation = "sorted_bars"
-        facts = neighbours(con, relation, settled.kind)
+        facts = neighbours(con, relation, layout.kind)
     return Bars(
-        kind=settled.kind,
+        kind=layout.kind,
         relation=relation,
         folders=folders,
         symbols=frozenset(facts.symbols),
         first_session=min(facts.days),
         last_session=max(facts.days),
         duplicate=facts.duplicate,
-        conflict=first_conflict(con, relation, settled.kind) if facts.duplicate else None,
+        conflict=first_conflict(con, relation, layout.kind) if facts.duplicate else None,
     )
 
 
-def bars_sql(rows: Rows, settled: Settled) -> str:
+def bars_sql(rows: Rows, layout: Layout) -> str:
     """Return the selection of what the canonical columns are made of."""
-    local = local_sql("stamp", rows, settled.calendar, settled.timezone)
-    if settled.kind is Kind.MINUTE:
+    local = local_sql("stamp", rows, layout.calendar, layout.timezone)
+    if layout.kind is Kind.MINUTE:
         start = local
-        if settled.bar_label == "end" and rows.off_minute:
+        if layout.bar_label == "end" and rows.off_minute:
             # 09:16:00 and 09:15:59 are both of the minute that starts at 09:15
             start = f"date_trunc('minute', {local} - interval 1 microsecond)"
-        elif settled.bar_label == "end":
+        elif layout.bar_label == "end":
             start = f"{local} - interval 1 minute"
         elif rows.off_minute:
             start = f"date_trunc('minute', {local})"
         times = [f"{start} as bar_ts", f"({start})::date as session_date"]
     else:
-        times = [f"{day_sql(rows, settled.calendar, settled.timezone)} as session_date"]
+        times = [f"{day_sql(rows, layout.calendar, layout.timezone)} as session_date"]
     measures = [
         name if name in rows.columns.numbers else f"null::double as {name}"
-        for name in MEASURES[settled.kind]
+        for name in MEASURES[layout.kind]
     ]
     fields = ", ".join(["symbol", *times, *measures, "source_row"])
     return f"select {fields} from {rows.relation} where rule is null"

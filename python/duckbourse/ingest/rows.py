@@ -44,7 +44,7 @@ from duckbourse.ingest.numbers import (
 )
 from duckbourse.ingest.options import Options
 from duckbourse.ingest.schema import LINE_RULES, NO_NUMBER, OPEN_QUOTE, PRICES, RULES, Kind
-from duckbourse.ingest.stamp_formats import Stamp, further_format, settled_format, stamp_sql
+from duckbourse.ingest.stamp_formats import Stamp, further_format, infer_format, stamp_sql
 from duckbourse.ingest.stamps import TYPED_INSTANT, TYPED_LOCAL
 from duckbourse.ingest.tables import VendorTable, forget_rejects, reading
 from duckbourse.ingest.wide import ROW
@@ -312,17 +312,17 @@ def typed(
         every = f"select {text} as found from ({table.rows}) as vendor"
         if not sample:
             raise NotBars(f"{file} has no row with a date", "ask the vendor for it again")
-        written = settled_format(con, every, sample, options, delivered_at, file)
+        written = infer_format(con, every, sample, options, delivered_at, file)
         stamp = stamp_sql(text, [written])
         first = sample[0]
     marks = stated_marks(options)
-    settled = marks is not None
+    is_decided = marks is not None
     if marks is None and head_may_be_thousands(con, table, columns):
         texts = number_texts(con, table, columns, first)
         marks = marks_of(texts)
         if marks is None:
             refuse_two_readings(texts, file)
-        settled = True
+        is_decided = True
     marks = marks or Marks()
     while True:
         if table.recording:
@@ -334,8 +334,8 @@ def typed(
             if further is not None:
                 stamp = stamp_sql(stamp.text, (*stamp.formats, further))
                 continue
-        if not settled and (numbers or (odd and whole_head(con, table, columns))):
-            settled = True
+        if not is_decided and (numbers or (odd and whole_head(con, table, columns))):
+            is_decided = True
             texts = number_texts(con, table, columns, first)
             found = marks_of(texts)
             if found is None and not numbers:

@@ -44,12 +44,12 @@ from duckbourse.ingest.identity import (
     told_calendar,
     vendor_symbols,
 )
+from duckbourse.ingest.layout import Layout, infer_layout
 from duckbourse.ingest.options import Options
 from duckbourse.ingest.owners import Owners
 from duckbourse.ingest.rows import Rows, read_rows
 from duckbourse.ingest.same import delivered_before, overruled
 from duckbourse.ingest.schema import Kind
-from duckbourse.ingest.settle import Settled, settle
 from duckbourse.ingest.store import NO_ROOM, Delivered, RawStore, symbols_of
 from duckbourse.ingest.symbols import symbol_in
 from duckbourse.ingest.tables import VendorTable, storage_full, vendor_table
@@ -57,8 +57,8 @@ from duckbourse.ingest.withdrawals import STEP, Withdrawn, again, withdrawn
 from duckbourse.settings import settings
 from duckbourse.warehouse import is_full, quoted
 
-# The parts of a file's progress: its rows are typed, then settled, then written.
-READ, SETTLED, WRITTEN = 0.5, 0.6, 1.0
+# The parts of a file's progress: its rows are typed, its layout is inferred, its bars are written.
+READ, INFERRED, WRITTEN = 0.5, 0.6, 1.0
 WATCHED_BYTES = 1 << 24
 # Deliveries of one command have the instant of its begin, but for a microsecond each where they
 # share bars: what is later by less than this has the same one.
@@ -274,10 +274,10 @@ def is_same_symbol(stated: str, said: str) -> bool:
     )
 
 
-def missed_columns(rows: Rows, settled: Settled, bars: Bars) -> dict[str, tuple[str, ...]]:
+def missed_columns(rows: Rows, layout: Layout, bars: Bars) -> dict[str, tuple[str, ...]]:
     """Return what bars of this kind could have and have not, beside columns that look like it."""
     wanted = {Role.VOLUME, Role.SYMBOL, Role.EXCHANGE}
-    if settled.kind is Kind.MINUTE:
+    if layout.kind is Kind.MINUTE:
         wanted.add(Role.BAR_LABEL)
     elif bars.duplicate:
         # a day twice may be two times of a day
@@ -388,45 +388,45 @@ class Job:
         before = earlier[-1].calendar if earlier else None
         roles = rows.columns.roles
         told = told_calendar(self.con, roles, rows.columns.left, self.options.calendar, found.name)
-        settled = settle(self.con, table, rows, self.options, told, before, found.name)
-        apart = name_apart(self.con, rows.table, roles, settled.calendar.name, self.options, names)
-        bars = make_bars(self.con, self.store, rows, settled)
+        layout = infer_layout(self.con, table, rows, self.options, told, before, found.name)
+        apart = name_apart(self.con, rows.table, roles, layout.calendar.name, self.options, names)
+        bars = make_bars(self.con, self.store, rows, layout)
         if bars.conflict and not self.options.last_row_wins:
             raise refused(bars.conflict, rows.columns.left, found.name)
         self.owners.refuse_others(
             [*self.known(), *self.known_beside],
             bars.symbols,
-            settled.calendar.name,
+            layout.calendar.name,
             source,
             found.name,
         )
-        self.part(found, SETTLED)
+        self.part(found, INFERRED)
         near = self.near(
             bars, [*earlier, *(one for one in self.known_beside if one.source == source)]
         )
         alike = [one for one in near if self.symbols[one.delivery] in (None, bars.symbols)]
-        same = delivered_before(self.con, table, rows, settled, bars, alike)
+        same = delivered_before(self.con, table, rows, layout, bars, alike)
         if same:
             note = (
                 f"the bars of delivery {same.delivery}, which came as {same.source_file}"
                 f" on {same.delivered_at:%Y-%m-%d}"
             )
             return self.already_there(found, source, same.delivery, note)
-        notes = [*table.notes, *rows.notes, *settled.notes, *apart]
-        if table.adjusted and settled.kind is not Kind.ADJUSTED_CLOSE:
+        notes = [*table.notes, *rows.notes, *layout.notes, *apart]
+        if table.adjusted and layout.kind is not Kind.ADJUSTED_CLOSE:
             notes.append(
                 f"its prices are adjusted {table.adjusted}, and the build adjusts what it takes for"
                 " traded: ask the vendor for unadjusted ones, or list none of that in"
                 " seeds/reference/corporate_actions.csv"
             )
-        notes += suffixed_elsewhere(bars.symbols, settled.calendar.name)
+        notes += suffixed_elsewhere(bars.symbols, layout.calendar.name)
         if bars.conflict:
             count = bars.conflict.others + 1
             notes.append(f"{count:,} bars are given again with other values: the last row counts")
         if delivery != first_name:
             since = self.withdrawn[first_name].at
             notes.append(f"delivered anew: what it had brought was withdrawn on {since:%Y-%m-%d}")
-        missed = missed_columns(rows, settled, bars)
+        missed = missed_columns(rows, layout, bars)
         for role, alike_columns in missed.items():
             notes.append(
                 f"no {role} was taken, though {' and '.join(alike_columns)} may be it: say"
@@ -438,12 +438,12 @@ class Job:
         moment = self.moment(bars)
         manifest: dict[str, object] = {
             "delivery": delivery,
-            "kind": settled.kind.value,
+            "kind": layout.kind.value,
             "source": source,
             "source_file": found.name,
-            "calendar": settled.calendar.name,
-            "timezone": settled.calendar.timezone,
-            "bar_label": settled.bar_label,
+            "calendar": layout.calendar.name,
+            "timezone": layout.calendar.timezone,
+            "bar_label": layout.bar_label,
             "delivered_at": moment,
             "rows_read": rows.read,
             "rows_kept": rows.kept,
@@ -475,7 +475,7 @@ class Job:
             folder,
             bars,
             manifest,
-            lambda done: self.part(found, SETTLED + (WRITTEN - SETTLED) * done),
+            lambda done: self.part(found, INFERRED + (WRITTEN - INFERRED) * done),
         )
         if rows.unreadable:
             write_unreadable(self.con, folder, table, rows, manifest)
@@ -483,10 +483,10 @@ class Job:
         self.store.commit(delivery)
         written = Delivered(
             delivery=delivery,
-            kind=settled.kind,
+            kind=layout.kind,
             source=source,
             source_file=found.name,
-            calendar=settled.calendar.name,
+            calendar=layout.calendar.name,
             first_session=bars.first_session,
             last_session=bars.last_session,
             delivered_at=moment,

@@ -16,9 +16,9 @@ from pathlib import Path
 import duckdb
 
 from duckbourse.ingest.bars import Bars
+from duckbourse.ingest.layout import Layout
 from duckbourse.ingest.rows import Rows, unreadable_sql
 from duckbourse.ingest.schema import KEY_TIME, MEASURES, TABLES, Kind
-from duckbourse.ingest.settle import Settled
 from duckbourse.ingest.store import Delivered, RawStore
 from duckbourse.ingest.tables import VendorTable
 from duckbourse.warehouse import quoted
@@ -28,7 +28,7 @@ def delivered_before(
     con: duckdb.DuckDBPyConnection,
     table: VendorTable,
     rows: Rows,
-    settled: Settled,
+    layout: Layout,
     bars: Bars,
     earlier: Iterable[Delivered],
 ) -> Delivered | None:
@@ -37,8 +37,8 @@ def delivered_before(
     and have, where they list them, the same symbols.
     """
     facts = (
-        settled.kind,
-        settled.calendar.name,
+        layout.kind,
+        layout.calendar.name,
         bars.first_session,
         bars.last_session,
         rows.kept,

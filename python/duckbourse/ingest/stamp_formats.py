@@ -47,7 +47,7 @@ class Stamp:
     formats: tuple[Format, ...] = ()
 
 
-def settled_format(
+def infer_format(
     con: duckdb.DuckDBPyConnection,
     every: str,
     sample: Sequence[str],
@@ -67,7 +67,7 @@ def settled_format(
             sample = [re.sub(ZONE_AT_END, "", text.strip()) for text in sample]
             clock = f"regexp_replace(found, {quoted(ZONE_AT_END)}, '')"
             every = f"select {clock} as found from ({every})"
-            inner = settled_format(con, every, sample, options, delivered_at, file)
+            inner = infer_format(con, every, sample, options, delivered_at, file)
             return replace(
                 inner, name=f"{inner.name} and a zone", meaning=Meaning.OFFSET, zone_behind=True
             )

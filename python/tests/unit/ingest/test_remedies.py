@@ -26,12 +26,12 @@ from duckbourse.ingest import (
     dialect,
     documents,
     files,
+    layout,
     lines,
     numbers,
     options,
     rows,
     run,
-    settle,
     stamp_formats,
     tables,
 )
@@ -335,7 +335,7 @@ def test_paths_and_mappings_that_are_not_there(shop: Shop) -> None:
 
 
 MODULES = (
-    *(dialect, documents, files, lines, numbers, options, rows, run, settle, stamp_formats),
+    *(dialect, documents, files, lines, numbers, options, rows, layout, run, stamp_formats),
     tables,
 )
 ERRORS = ("BadInput", "NotBars", "ConfigurationError", "StorageFull", "UnreadableRows")

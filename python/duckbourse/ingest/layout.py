@@ -42,7 +42,7 @@ ZONES = (
 
 
 @dataclass(frozen=True)
-class Settled:
+class Layout:
     """What the bars are, and for the report how we know."""
 
     kind: Kind
@@ -53,7 +53,7 @@ class Settled:
     notes: tuple[str, ...]
 
 
-def settle(
+def infer_layout(
     con: duckdb.DuckDBPyConnection,
     table: VendorTable,
     rows: Rows,
@@ -61,7 +61,7 @@ def settle(
     told: str | None,
     before: str | None,
     file: str,
-) -> Settled:
+) -> Layout:
     """
     Return what the bars of `vendor_rows` are, or raise BadInput naming the option that is missing.
 
@@ -82,8 +82,8 @@ def settle(
     )
     notes: list[str] = []
     stated = options.calendar or table.calendar or told
-    kind = options.kind or rows.columns.kind or settled_kind(con, rows, stated, file)
-    found = settled_calendar(con, table, rows, options, told, before, kind)
+    kind = options.kind or rows.columns.kind or infer_kind(con, rows, stated, file)
+    found = infer_calendar(con, table, rows, options, told, before, kind)
     if found is None:
         raise BadInput(
             f"{file}: which exchange's days these are cannot be told from its stamps",
@@ -97,17 +97,15 @@ def settle(
     if kind is not Kind.MINUTE:
         if unsaid and not calendar.always_open:
             refuse_other_midnights(con, rows, calendar, file)
-        return Settled(kind, calendar, timezone, None, tuple(notes))
+        return Layout(kind, calendar, timezone, None, tuple(notes))
     at = None if calendar.always_open else edges(con, rows, calendar, timezone)
     if unsaid and at:
         refuse_other_hours(con, rows, calendar, at, file)
-    bar_label, said = settled_label(con, table, rows, options, calendar, at, file)
-    return Settled(kind, calendar, timezone, bar_label, (*notes, *said))
+    bar_label, said = infer_bar_label(con, table, rows, options, calendar, at, file)
+    return Layout(kind, calendar, timezone, bar_label, (*notes, *said))
 
 
-def settled_kind(
-    con: duckdb.DuckDBPyConnection, rows: Rows, calendar: str | None, file: str
-) -> Kind:
+def infer_kind(con: duckdb.DuckDBPyConnection, rows: Rows, calendar: str | None, file: str) -> Kind:
     """Return what the spacing of stamps says, or raise BadInput for what is not ours."""
     clocks = ["written"]
     if rows.stamp.format.meaning is not Meaning.LOCAL and calendar is not None:
@@ -134,7 +132,7 @@ def settled_kind(
     )
 
 
-def settled_calendar(
+def infer_calendar(
     con: duckdb.DuckDBPyConnection,
     table: VendorTable,
     rows: Rows,
@@ -176,7 +174,7 @@ def settled_calendar(
     return None
 
 
-def settled_label(
+def infer_bar_label(
     con: duckdb.DuckDBPyConnection,
     table: VendorTable,
     rows: Rows,
