@@ -65,12 +65,12 @@ def pages(compiled: Callable[[str], str] = _compiled) -> dict[Path, str]:
         file.stem.removeprefix("indicators__"): _calls(file)
         for file in INDICATORS.glob("indicators__*.sql")
     }
-    told = json.loads(compiled(PAGES % json.dumps(calls)))
+    families = json.loads(compiled(PAGES % json.dumps(calls)))
     written = {}
-    for family, page in told.items():
+    for family, page in families.items():
         file = INDICATORS / f"indicators__{family}.yml"
         written[file] = "\n".join(_family_page(family, page)) + "\n" + _unit_tests(file)
-    written[LATEST] = "\n".join(_latest_page(told)) + "\n" + _unit_tests(LATEST)
+    written[LATEST] = "\n".join(_latest_page(families)) + "\n" + _unit_tests(LATEST)
     return written
 
 
@@ -175,7 +175,7 @@ def _bars(count: int) -> str:
     return f"{count:,} bar{'' if count == 1 else 's'}"
 
 
-def _latest_page(told: Mapping[str, Page]) -> Iterable[str]:
+def _latest_page(families: Mapping[str, Page]) -> Iterable[str]:
     yield WRITTEN
     yield "models:"
     yield "  - name: serving__latest_indicators"
@@ -192,7 +192,7 @@ def _latest_page(told: Mapping[str, Page]) -> Iterable[str]:
     yield "    columns:"
     for name, data_type in {**KEY, "bar_end": "timestamp", "close": "double"}.items():
         yield from _column(name, data_type, f"\"{{{{ doc('{name}') }}}}\"")
-    for family, page in told.items():
+    for family, page in families.items():
         for name, column in page["columns"].items():
             yield from _column(name, column["type"], f"As in indicators.{family}.")
 

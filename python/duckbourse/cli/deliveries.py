@@ -77,7 +77,7 @@ def show(
     if source is not None:
         found = of_source(found, source)
     if json:
-        print_json([told(one) for one in found[:last]])
+        print_json([as_record(one) for one in found[:last]])
         return
     print_table(found[:last])
     if not found:
@@ -177,7 +177,7 @@ def change(
         known = {one.delivery: one for one in all_listed(con)}
         named = chosen(list(known.values()), ids)
     if json:
-        print_json([told(one) for one in named])
+        print_json([as_record(one) for one in named])
         return
     changed = {one.delivery for one in asked}
     for one in named:
@@ -231,7 +231,7 @@ def beside() -> tuple[RawStore, ...]:
     return (RawStore(settings().shipped),) if settings().sample else ()
 
 
-def told(one: Listed) -> dict[str, Any]:
+def as_record(one: Listed) -> dict[str, Any]:
     """Return a delivery for machines."""
     return asdict(one) | {"is_withdrawn": one.is_withdrawn}
 

@@ -498,17 +498,17 @@ def of_arrays(
     places |= {key: f"{shape.place}{shape.inner}.{key}" for key in wanted if key in own}
     if shape.adjusted and "adjclose" in keys_of(con, shape.place + shape.adjusted):
         places["adjclose"] = f"{shape.place}{shape.adjusted}.adjclose"
-    told = con.execute(
+    found = con.execute(
         "select place, json_type(doc, place), json_array_length(doc, place) from document,"
         f" (select unnest({list(places.values())}) as place)"
     ).fetchall()
-    kinds = {place: kind for place, kind, _ in told}
+    kinds = {place: kind for place, kind, _ in found}
     if others := [name for name in places if kinds[places[name]] not in ("ARRAY", "NULL")]:
         raise BadInput(
             f"{file}: {', '.join(others)} should be an array of as many as {stamp} has",
             "it is damaged or cut short: copy or download it again",
         )
-    counts = {place: length for place, _, length in told}
+    counts = {place: length for place, _, length in found}
     lengths = {name: counts[place] for name, place in places.items()}
     # of what it does not have, such as an index's volume, a vendor gives null or no elements
     places = {name: places[name] for name in places if lengths[name] or not lengths[stamp]}

@@ -235,7 +235,7 @@ def suffixed_elsewhere(symbols: Iterable[str], calendar: str) -> list[str]:
     return notes
 
 
-def told_calendar(
+def calendar_of_exchanges(
     con: duckdb.DuckDBPyConnection,
     roles: Mapping[Role, str],
     left: Sequence[str],

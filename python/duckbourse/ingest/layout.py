@@ -58,15 +58,15 @@ def infer_layout(
     table: VendorTable,
     rows: Rows,
     options: Options,
-    told: str | None,
+    exchange_calendar: str | None,
     before: str | None,
     file: str,
 ) -> Layout:
     """
     Return what the bars of `vendor_rows` are, or raise BadInput naming the option that is missing.
 
-    `told` is the calendar of the exchange that the rows name, `before` that of the last delivery of
-    the same source.
+    `exchange_calendar` is the calendar of the exchange that the rows name, `before` that of the
+    source's last delivery.
     """
     some = ""
     if Role.SYMBOL in rows.columns:
@@ -81,9 +81,9 @@ def infer_layout(
         f" where rule is null{some}"
     )
     notes: list[str] = []
-    stated = options.calendar or table.calendar or told
+    stated = options.calendar or table.calendar or exchange_calendar
     kind = options.kind or rows.columns.kind or infer_kind(con, rows, stated, file)
-    found = infer_calendar(con, table, rows, options, told, before, kind)
+    found = infer_calendar(con, table, rows, options, exchange_calendar, before, kind)
     if found is None:
         raise BadInput(
             f"{file}: which exchange's days these are cannot be told from its stamps",
@@ -137,7 +137,7 @@ def infer_calendar(
     table: VendorTable,
     rows: Rows,
     options: Options,
-    told: str | None,
+    exchange_calendar: str | None,
     before: str | None,
     kind: Kind,
 ) -> tuple[Calendar, str] | None:
@@ -149,8 +149,8 @@ def infer_calendar(
         calendar = known[table.calendar]
         served = "markets that never close" if calendar.always_open else "Indian exchanges only"
         return calendar, f"{table.shape} serves {served}"
-    if told:
-        return known[told], "the exchange that its rows are of"
+    if exchange_calendar:
+        return known[exchange_calendar], "the exchange that its rows are of"
     if rows.offset == INDIA_OFFSET:
         return known["XNSE"], "its stamps say +05:30"
     if before:

@@ -90,7 +90,7 @@ class Texts:
     others: Sequence[str]
     continental: bool
 
-    def told(self, kind: str, here: str, texts: Sequence[str] | None = None) -> str | None:
+    def first_match(self, kind: str, here: str, texts: Sequence[str] | None = None) -> str | None:
         """Return the first text of a form, if there is one."""
         pattern = re.compile(form(kind, here))
         bare = ((text, bared(text)) for text in (self.numbers if texts is None else texts))
@@ -108,11 +108,11 @@ def marks_of(texts: Texts) -> Marks | None:
         rf"[0-9]{{1,3}}(?:([{SPACES}])[0-9]{{3}}|[{APOSTROPHES}][0-9]{{3}})+([.,].*)?"
     )
     point, comma = (
-        bool(texts.told("decimal", here) or texts.told("thousands", other))
+        bool(texts.first_match("decimal", here) or texts.first_match("thousands", other))
         for here, other in ((".", ","), (",", "."))
     )
     if not point and not comma:
-        point, comma = (bool(texts.told("decimal", here, texts.others)) for here in ".,")
+        point, comma = (bool(texts.first_match("decimal", here, texts.others)) for here in ".,")
     if not point and not comma:
         point, comma = same_size(texts, "."), same_size(texts, ",")
     if point and comma:
@@ -159,7 +159,7 @@ def apart(prices: Sequence[float]) -> float:
 
 def refuse_two_readings(texts: Texts, file: str) -> None:
     """Raise BadInput where a price with a point has two readings, both of them likely."""
-    if texts.continental and (found := texts.told("either", ".")):
+    if texts.continental and (found := texts.first_match("either", ".")):
         raise BadInput(
             f"{file}: numbers such as {found!r} may be {bared(found).replace('.', '')} or"
             f" {float(bared(found)):g}: points before three digits, beside what is written as where"

@@ -158,23 +158,23 @@ def recordings(
     con: duckdb.DuckDBPyConnection, store: RawStore, gone: Mapping[str, Withdrawn]
 ) -> list[tuple[Owner, frozenset[str]]]:
     """Return whose the recordings beside a store are that builds read, and their symbols."""
-    found = read_segments(con, list((store.root / "ticks").glob("*/*.parquet")), gone)
-    # all segments that a process made have the same symbols: one of them tells
-    segments = {(one.parent, *one.stem.rsplit("-", 3)[::2]): one for one in found}
+    read = read_segments(con, list((store.root / "ticks").glob("*/*.parquet")), gone)
+    # all segments of one process have the same symbols, so one of them is enough
+    segments = {(one.parent, *one.stem.rsplit("-", 3)[::2]): one for one in read}
     if not segments:
         return []
-    told = con.execute(
+    found = con.execute(
         "select file_name, map_from_entries(list((key::blob::varchar, decode(value))))"
         f" from parquet_kv_metadata([{', '.join(map(quoted, segments.values()))}])"
         " group by file_name order by file_name"
     ).fetchall()
     recorded = []
-    for file, said in told:
-        if "symbols" in said:
+    for file, metadata in found:
+        if "symbols" in metadata:
             name = recording_of(Path(file))
             origin = f"ticks recorded on {name.rsplit('@', 1)[1]}"
-            owner = Owner(said["calendar"], said["source"], origin, name)
-            recorded.append((owner, frozenset(json.loads(said["symbols"]))))
+            owner = Owner(metadata["calendar"], metadata["source"], origin, name)
+            recorded.append((owner, frozenset(json.loads(metadata["symbols"]))))
     return recorded
 
 

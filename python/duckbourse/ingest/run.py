@@ -39,9 +39,9 @@ from duckbourse.ingest.deliveries import withdrawal_of
 from duckbourse.ingest.files import Found, is_archive, members, walked
 from duckbourse.ingest.identity import (
     SEED,
+    calendar_of_exchanges,
     name_apart,
     suffixed_elsewhere,
-    told_calendar,
     vendor_symbols,
 )
 from duckbourse.ingest.layout import Layout, infer_layout
@@ -387,8 +387,12 @@ class Job:
         earlier = [one for one in self.known() if one.source == source]
         before = earlier[-1].calendar if earlier else None
         roles = rows.columns.roles
-        told = told_calendar(self.con, roles, rows.columns.left, self.options.calendar, found.name)
-        layout = infer_layout(self.con, table, rows, self.options, told, before, found.name)
+        exchange_calendar = calendar_of_exchanges(
+            self.con, roles, rows.columns.left, self.options.calendar, found.name
+        )
+        layout = infer_layout(
+            self.con, table, rows, self.options, exchange_calendar, before, found.name
+        )
         apart = name_apart(self.con, rows.table, roles, layout.calendar.name, self.options, names)
         bars = make_bars(self.con, self.store, rows, layout)
         if bars.conflict and not self.options.last_row_wins:

@@ -207,8 +207,8 @@ class RawStore:
             f"select {', '.join(MANIFEST)} from read_parquet({files_in(folder, '*.parquet')})"
             " where first_session is not null order by delivered_at, delivery"
         ).fetchall()
-        told = (dict(zip(MANIFEST, manifest, strict=True)) for manifest in manifests)
-        return [Delivered(root=self.root, **one) for one in told]
+        records = (dict(zip(MANIFEST, manifest, strict=True)) for manifest in manifests)
+        return [Delivered(root=self.root, **one) for one in records]
 
 
 @contextmanager

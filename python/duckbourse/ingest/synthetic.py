@@ -150,8 +150,8 @@ class Plan:
     @cached_property
     def delivery(self) -> str:
         """The delivery's name, from all that decides its bars."""
-        told = [METHOD, self.seed, self.calendar, *self.symbols]
-        digest = hashlib.sha256(json.dumps(told).encode())
+        inputs = [METHOD, self.seed, self.calendar, *self.symbols]
+        digest = hashlib.sha256(json.dumps(inputs).encode())
         for session in self.sessions:
             digest.update(session.bar_starts.astype("<i8").tobytes())
         for values in self.days.columns():
@@ -743,7 +743,7 @@ def deliver(
     folder = store.incoming / made.delivery
     with wrap_full_disk(store.root), store.writing(con):
         write_bars(con, made, store, instant, progress)
-        write_manifest(con, folder, told(made, instant), frozenset(made.symbols))
+        write_manifest(con, folder, manifest_row(made, instant), frozenset(made.symbols))
         byte_count = sum(file.stat().st_size for file in folder.rglob("*.parquet"))
         store.commit(made.delivery)
     return Outcome(made.delivery, True, byte_count, clock.elapsed_seconds() - started)
@@ -820,7 +820,7 @@ def copy_bars(
     )
 
 
-def told(made: Plan, delivered_at: datetime) -> dict[str, object]:
+def manifest_row(made: Plan, delivered_at: datetime) -> dict[str, object]:
     """Return what the manifest says."""
     return {
         "delivery": made.delivery,

@@ -104,7 +104,7 @@ def vendor_table(
     if suffix in (".parquet", ".feather", ".arrow"):
         raise BadInput(f"{file} is not {suffix[1:]}: its first bytes are {head[:4]!r}", DAMAGED)
     packed = head[:2] == b"\x1f\x8b"
-    encoding = options.encoding or told_encoding(path, file, packed)
+    encoding = options.encoding or detect_encoding(path, file, packed)
     notes: tuple[str, ...] = ()
     if encoding is not None:
         path, packed = as_utf8(path, file, packed, encoding, scratch), False
@@ -162,7 +162,7 @@ def blocks(path: Path, file: str, packed: bool) -> Iterator[bytes]:
         raise BadInput(f"{file} is damaged gzip: {error}", DAMAGED) from error
 
 
-def told_encoding(path: Path, file: str, packed: bool) -> str | None:
+def detect_encoding(path: Path, file: str, packed: bool) -> str | None:
     """
     Return the encoding of a text that is not UTF-8, of Western Europe, or None.
 

@@ -173,10 +173,10 @@ def peeking(
 
     `meanwhile` is called in each world that is laid out, with its instant and its future's name.
     """
-    told = room(sample).answers
+    relations = room(sample).answers
     lay_out(sample, connection, nows[-1], None)
-    as_built = {(now, one): answers(connection, one, now) for now in nows for one in told}
-    silent = [one for one in told if not as_built[nows[-1], one] and one not in may_be_silent]
+    as_built = {(now, one): answers(connection, one, now) for now in nows for one in relations}
+    silent = [one for one in relations if not as_built[nows[-1], one] and one not in may_be_silent]
     assert silent == [], f"what says nothing proves nothing: {silent}"
     if meanwhile:
         meanwhile(nows[-1], None)
@@ -186,7 +186,7 @@ def peeking(
             lay_out(sample, connection, now, change)
             changed += [
                 (one, now, name)
-                for one in told
+                for one in relations
                 if answers(connection, one, now) != as_built[now, one]
             ]
             if meanwhile:

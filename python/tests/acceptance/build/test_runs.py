@@ -69,8 +69,8 @@ def test_a_red_build_says_what_failed_and_publishes_nothing(tiny: Tiny) -> None:
     [none] = [line for line in failed if "assert_none" in line]
     assert "test assert_none: 4 failing rows, the first: symbol " in none
     assert "(tests/assert_none.sql, compiled: " in none
-    [told] = [line for line in failed if "assert_named" in line]
-    assert f"test assert_named: {sentence} (and 3 more) (tests/assert_named.sql" in told
+    [line] = [line for line in failed if "assert_named" in line]
+    assert f"test assert_named: {sentence} (and 3 more) (tests/assert_named.sql" in line
     [bad] = [line for line in failed if "bars__bad" in line]
     assert 'Referenced column "symbl" not found' in bad
     assert "models/bars/bars__bad.sql, compiled: target/compiled" in bad

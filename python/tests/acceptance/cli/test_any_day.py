@@ -110,8 +110,8 @@ def test_a_withdrawal_is_stamped_with_the_instant_it_was_made(
     [*_, oldest] = json.loads(bourse(data, "deliveries", "--json").stdout)
     done = bourse(data, "deliveries", "withdraw", oldest["id"], "--yes", "--json")
     assert done.returncode == 0, done.stderr
-    [told] = json.loads(done.stdout)
-    stamped = datetime.fromisoformat(told["withdrawn_at"]).replace(tzinfo=UTC)
+    [record] = json.loads(done.stdout)
+    stamped = datetime.fromisoformat(record["withdrawn_at"]).replace(tzinfo=UTC)
     assert day_of_test <= stamped <= clock.now()
 
 

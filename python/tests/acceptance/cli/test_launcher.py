@@ -162,9 +162,9 @@ def test_a_failing_installer_becomes_one_line(launcher: Any, says: str, remedy: 
     script = f"import sys; print('Looking'); sys.exit({says!r})"
     with pytest.raises(launcher.SetUpFailed) as failed:
         launcher.run([sys.executable, "-c", script])
-    message, told = failed.value.args
+    message, advice = failed.value.args
     assert says.splitlines()[-1] in message
-    assert remedy in told
+    assert remedy in advice
 
 
 def test_an_older_python_is_told_so() -> None:

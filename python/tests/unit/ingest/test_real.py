@@ -130,10 +130,10 @@ def test_yahoo(shop: Shop) -> None:
     assert ("PSH-L-1d-bad-div", date(2022, 1, 4), 29.85) in bars
 
 
-@pytest.mark.parametrize("told", ["by its column", "by the hours"])
-def test_minutes_labelled_by_end(shop: Shop, tmp_path: Path, told: str) -> None:
+@pytest.mark.parametrize("inferred", ["by its column", "by the hours"])
+def test_minutes_labelled_by_end(shop: Shop, tmp_path: Path, inferred: str) -> None:
     path = MARKET / "minute_nifty_banknifty_2021_2023.parquet"
-    if told == "by the hours":
+    if inferred == "by the hours":
         path = without("ts_label", path, tmp_path / "nifty.parquet")
     report = shop.deliver(path)
     assert (report.calendar, report.bar_label) == ("XNSE", "end")
@@ -158,10 +158,10 @@ def test_minutes_labelled_by_end(shop: Shop, tmp_path: Path, told: str) -> None:
     assert before > 0  # prints of the pre-open are kept
 
 
-@pytest.mark.parametrize("told", ["by its column", "by the hours"])
-def test_minutes_of_new_york(shop: Shop, tmp_path: Path, told: str) -> None:
+@pytest.mark.parametrize("inferred", ["by its column", "by the hours"])
+def test_minutes_of_new_york(shop: Shop, tmp_path: Path, inferred: str) -> None:
     path = MARKET / "minute_us_2019_02.parquet"
-    if told == "by the hours":
+    if inferred == "by the hours":
         path = without("ts_label", path, tmp_path / "us.parquet")
     report = shop.deliver(path)
     assert (report.calendar, report.bar_label) == ("XNYS", "end")
@@ -170,10 +170,10 @@ def test_minutes_of_new_york(shop: Shop, tmp_path: Path, told: str) -> None:
     ]
 
 
-@pytest.mark.parametrize("told", ["by its column", "by the hours"])
-def test_minutes_labelled_by_start(shop: Shop, tmp_path: Path, told: str) -> None:
+@pytest.mark.parametrize("inferred", ["by its column", "by the hours"])
+def test_minutes_labelled_by_start(shop: Shop, tmp_path: Path, inferred: str) -> None:
     path = MARKET / "minute_nse_2021.parquet"
-    if told == "by the hours":
+    if inferred == "by the hours":
         path = without("ts_label", path, tmp_path / "nse.parquet")
     report = shop.deliver(path)
     assert (report.calendar, report.bar_label) == ("XNSE", "start")

@@ -220,8 +220,8 @@ def test_of_files_of_one_command_that_share_bars_the_last_counts(
     last = shop.csv("0.csv", ["2024-01-02,8,8,8,8,5"])
     shop.deliver(last, **stated)
     at = DELIVERED_AT.replace(tzinfo=None)
-    told = shop.rows("deliveries", "source_file, delivered_at", "delivered_at, source_file")
-    steps = [(file, (moment - at) // timedelta(microseconds=1)) for file, moment in told]
+    rows = shop.rows("deliveries", "source_file, delivered_at", "delivered_at, source_file")
+    steps = [(file, (moment - at) // timedelta(microseconds=1)) for file, moment in rows]
     assert steps == sorted(
         [*((f"{name}.csv", step) for step, name in enumerate(names)), ("0.csv", 3), ("z.csv", 0)],
         key=lambda one: (one[1], one[0]),

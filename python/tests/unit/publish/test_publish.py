@@ -206,7 +206,7 @@ def test_the_door_is_read_only(source: Path, target: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "exit_code", "told"),
+    ("said", "exit_code", "expected"),
     [
         (
             'IO Error: Could not set lock on file "x": Conflicting lock is held in '
@@ -224,8 +224,10 @@ def test_the_door_is_read_only(source: Path, target: Path) -> None:
         ("IO Error: Cannot open file: Permission denied", 1, "Permission denied"),
     ],
 )
-def test_what_duckdb_says_of_a_file_is_told_plainly(said: str, exit_code: int, told: str) -> None:
+def test_an_error_of_duckdb_is_worded_for_the_user(
+    said: str, exit_code: int, expected: str
+) -> None:
     error = wrap_duckdb_error(duckdb.IOException(said), Path("x.duckdb"))
     assert error.exit_code == exit_code
-    assert told in str(error)
+    assert expected in str(error)
     assert error.remedy
