@@ -160,8 +160,8 @@ def failing_rows(count: int, query: str) -> str:
     if row.keys() == {"problem"}:
         more = f" (and {count - 1:,} more)" if count > 1 else ""
         return one_line(str(row["problem"])) + more
-    said = ", ".join(f"{name} {_worded(value)}" for name, value in row.items())
-    return one_line(f"{plain}, {'the first: ' if count > 1 else ''}{said}")
+    values = ", ".join(f"{name} {_worded(value)}" for name, value in row.items())
+    return one_line(f"{plain}, {'the first: ' if count > 1 else ''}{values}")
 
 
 def _worded(value: object) -> str:

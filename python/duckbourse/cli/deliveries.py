@@ -182,7 +182,7 @@ def change(
     changed = {one.delivery for one in asked}
     for one in named:
         word = what.done if one.delivery in changed else f"unchanged, {what.nothing}"
-        results.print(f"{word}: {one.said}", markup=False)
+        results.print(f"{word}: {one.description}", markup=False)
     if changed:
         notes.print("the next `./bourse build` makes everything accordingly", markup=False)
 
@@ -198,7 +198,7 @@ def pick(con: duckdb.DuckDBPyConnection, ids: Sequence[str], what: Change) -> li
 def ask(asked: Sequence[Listed], what: Change) -> None:
     """Ask whether these are meant; end where they are not."""
     for one in asked:
-        notes.print(one.said, markup=False)
+        notes.print(one.description, markup=False)
     these = "it" if len(asked) == 1 else f"these {len(asked):,}"
     # not by typer, which writes to stdout too
     notes.print(f"{what.question.format(these=these)} [y/N] ", end="", markup=False)

@@ -310,11 +310,11 @@ def worth_a_line(report: Report) -> bool:
 def print_notes(reports: list[Report]) -> None:
     """Print what was decided and why, each thing once, then what went wrong."""
     print_symbols(reports)
-    said = Counter(note for report in reports if not report.error for note in report.notes)
+    counts = Counter(note for report in reports if not report.error for note in report.notes)
     names = {note: report.file for report in reports for note in report.notes}
-    for place, (note, count) in enumerate(said.items()):
+    for place, (note, count) in enumerate(counts.items()):
         if place == MAX_LINES:
-            notes.print(f"… and {number(len(said) - place)} more; --json has them all")
+            notes.print(f"… and {number(len(counts) - place)} more; --json has them all")
             break
         where = names[note] if count == 1 else f"{number(count)} files"
         notes.print(f"{where}: {note}", markup=False)

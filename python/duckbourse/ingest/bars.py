@@ -178,19 +178,23 @@ def first_conflict(con: duckdb.DuckDBPyConnection, relation: str, kind: Kind) ->
         return None
     symbol, at, first, second, others, *values = found
     both = zip(values[::2], values[1::2], strict=True)
-    said = {name: pair for name, pair in zip(measures, both, strict=True) if pair[0] != pair[1]}
-    return Conflict(symbol, at, (first, second), said, others)
+    differences = {
+        name: pair for name, pair in zip(measures, both, strict=True) if pair[0] != pair[1]
+    }
+    return Conflict(symbol, at, (first, second), differences, others)
 
 
 def refused(conflict: Conflict, left: Iterable[str], file: str) -> BadInput:
     """Return the refusal of a file with a bar that has two values; `left` is unused columns."""
     first, second = conflict.rows
-    said = ", ".join(f"{name} {one} and {two}" for name, (one, two) in conflict.values.items())
+    differences = ", ".join(
+        f"{name} {one} and {two}" for name, (one, two) in conflict.values.items()
+    )
     more = f" (and {conflict.others:,} more)" if conflict.others else ""
     unused = ", ".join(name for name in left if name.strip())
     return BadInput(
         f"{file}: rows {first:,} and {second:,} are both {conflict.symbol} of {conflict.time} and"
-        f" differ: {said}{more}",
+        f" differ: {differences}{more}",
         "name the column that tells them apart in a mapping (columns.series = '…'; or exchange,"
         " currency, expiry, strike, option_type)"
         + (f"; unused are {unused}" if unused else "")

@@ -112,7 +112,7 @@ MONEY = (
 )
 
 # What a column of stamps is called that says itself which end of the bar it names.
-SAYS_LABEL = {
+LABEL_NAMES = {
     "start": (
         *("opentime", "starttime", "barstart", "timeopen", "begin", "begins", "periodstart"),
         *("windowstart", "tsevent"),
@@ -235,9 +235,9 @@ def alike(role: Role, names: Iterable[str]) -> tuple[str, ...]:
     return tuple(name for name in names if LOOKS_LIKE[role].search(plain(name)))
 
 
-def said_label(name: str) -> str | None:
+def label_in_name(name: str) -> str | None:
     """Return which end of a bar a column of stamps names by what it is called, if it says so."""
-    for label, known in SAYS_LABEL.items():
+    for label, known in LABEL_NAMES.items():
         if plain(name) in known:
             return label
     return None

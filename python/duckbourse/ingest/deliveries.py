@@ -52,7 +52,7 @@ class Listed:
         )
 
     @property
-    def said(self) -> str:
+    def description(self) -> str:
         """What it is, in a few words."""
         return (
             f"{self.id} ({self.file} of {self.source}, {self.rows:,} rows of {self.symbols:,}"

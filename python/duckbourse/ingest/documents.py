@@ -100,7 +100,7 @@ SHAPES = (
 
 # Where beside bars it is said whose they are, and under which names.
 ABOUT = ("", '."meta"', '."Meta Data"', '."metadata"', '."meta_data"')
-SAYS_SYMBOL = (*NAMES[Role.SYMBOL][:4], "sym", "stocksymbol", "pair", "instrument")
+SYMBOL_KEYS = (*NAMES[Role.SYMBOL][:4], "sym", "stocksymbol", "pair", "instrument")
 STAMP_KEY = r"(\d{4}-\d\d-\d\d([ T].*)?|\d{8}|\d{10}|\d{13})"
 
 # The first of Dhan's two APIs: one program counts from 1970, another from 1980 in India.
@@ -113,7 +113,7 @@ MIN_DAYS = 5
 MOST_KEYS = 20
 
 # What a vendor says went wrong, and by which code; the more exact place first.
-SAID = (
+MESSAGES = (
     *("$.errorMessage", "$.remarks.error_message", "$.remarks.errorMessage", "$.errors[0].message"),
     *("$.error.message", "$.chart.error.description", '$."Error Message"', "$.remarks"),
     *("$.message", "$.msg", "$.error[0]", "$.error", "$.errors[0]", "$.detail"),
@@ -164,7 +164,7 @@ def document(
             found = of_arrays(con, shape, file, options, known_at)
         else:
             found = of_records(con, shape)
-        return with_what_is_said(con, found, shape, options)
+        return with_metadata(con, found, shape, options)
     refuse_failure(con, file)
     raise NotBars(
         f"{file} is JSON of a shape that is not known here: {looks(con)}",
@@ -241,8 +241,8 @@ def kind_of(con: duckdb.DuckDBPyConnection, place: str) -> str | None:
 
 def text_of(con: duckdb.DuckDBPyConnection, place: str) -> str:
     """Return what a document says at a path, '' where it says nothing there."""
-    [(said,)] = con.execute(f"select trim(doc ->> {quoted(place)}) from document").fetchall()
-    return said or ""
+    [(text,)] = con.execute(f"select trim(doc ->> {quoted(place)}) from document").fetchall()
+    return text or ""
 
 
 def looks(con: duckdb.DuckDBPyConnection) -> str:
@@ -306,7 +306,7 @@ def empty(con: duckdb.DuckDBPyConnection, shape: Shape) -> bool:
     return kind_of(con, place) == "ARRAY" and kind_of(con, f"{place}[0]") is None
 
 
-def with_what_is_said(
+def with_metadata(
     con: duckdb.DuckDBPyConnection, found: Document, shape: Shape, options: Options
 ) -> Document:
     """Return the bars with what a document says beside them: whose they are, and if adjusted."""
@@ -328,28 +328,30 @@ def with_what_is_said(
         for about in ABOUT:
             keys = keys_of(con, place + about)
             if not (symbol or by_row):
-                symbol, symbol_from = said_symbol(con, place + about, keys)
+                symbol, symbol_from = stated_symbol(con, place + about, keys)
             if not about and "adjusted" in keys and text_of(con, f"{place}.adjusted") == "true":
                 adjusted = "for splits (it says `adjusted`: true)"
     return replace(found, symbol=symbol, symbol_from=symbol_from, adjusted=adjusted)
 
 
-def said_symbol(
+def stated_symbol(
     con: duckdb.DuckDBPyConnection, place: str, keys: Sequence[str]
 ) -> tuple[str | None, str]:
     """Return the symbol that an object says, and by which key."""
     by = {plain(key): key for key in reversed(keys)}
 
-    def said(name: str) -> str:
+    def value_of(name: str) -> str:
         at = within(place, by[name]) if name in by else ""
         return text_of(con, at) if at and kind_of(con, at) == "VARCHAR" else ""
 
-    for name in SAYS_SYMBOL:
-        if symbol := said(name):
+    for name in SYMBOL_KEYS:
+        if symbol := value_of(name):
             return symbol, by[name]
     # Alpha Vantage's pairs of currencies
-    if said("fromsymbol") and said("tosymbol"):
-        return said("fromsymbol") + said("tosymbol"), f"{by['fromsymbol']} and {by['tosymbol']}"
+    if value_of("fromsymbol") and value_of("tosymbol"):
+        return value_of("fromsymbol") + value_of(
+            "tosymbol"
+        ), f"{by['fromsymbol']} and {by['tosymbol']}"
     return None, ""
 
 
@@ -361,18 +363,20 @@ def keys_of(con: duckdb.DuckDBPyConnection, place: str) -> list[str]:
 
 def refuse_failure(con: duckdb.DuckDBPyConnection, file: str) -> None:
     """Raise BadInput with what the vendor says where a document without bars is its error."""
-    places, codes = (", ".join(said_sql(at) for at in paths) for paths in (SAID, CODES))
-    [(status, said, code, kind)] = con.execute(
+    places, codes = (", ".join(message_sql(at) for at in paths) for paths in (MESSAGES, CODES))
+    [(status, message, code, kind)] = con.execute(
         "select lower(coalesce(doc ->> '$.status', doc ->> '$.s', doc ->> '$.success', '')),"
         f" coalesce({places}), coalesce({codes}), json_type(doc) from document"
     ).fetchall()
-    if kind != "OBJECT" or (status in SUCCESS and said is None):
+    if kind != "OBJECT" or (status in SUCCESS and message is None):
         return
-    behind = f" ({code})" if code and code != said else ""
-    raise BadInput(f"{file} is a vendor's error: {said or status}{behind}", "ask the vendor again")
+    behind = f" ({code})" if code and code != message else ""
+    raise BadInput(
+        f"{file} is a vendor's error: {message or status}{behind}", "ask the vendor again"
+    )
 
 
-def said_sql(at: str) -> str:
+def message_sql(at: str) -> str:
     """Return what is said at a path, null where it is that all went well, a list or an object."""
     text = f"trim(doc ->> {quoted(at)})"
     none = ", ".join(map(quoted, NO_ERROR))
@@ -386,7 +390,7 @@ def listed(shape: Shape, symbols: Sequence[str] = ()) -> str:
     """Return the selection of the elements of a list as `bar`, `said` is what stands before it."""
     if not symbols and shape.form != "dated":
         return (
-            f"select null::varchar as said, unnest(from_json(doc -> {quoted(shape.place)},"
+            f"select null::varchar as name, unnest(from_json(doc -> {quoted(shape.place)},"
             " '[\"json\"]')) as bar from document"
         )
     # a map keeps the order of the document
@@ -395,9 +399,9 @@ def listed(shape: Shape, symbols: Sequence[str] = ()) -> str:
         " '\"map(varchar, json)\"'))) as entry from document"
     )
     if shape.form == "dated":
-        return f"select entry.key as said, entry.value as bar from ({entries})"
+        return f"select entry.key as name, entry.value as bar from ({entries})"
     return (
-        "select entry.key as said, unnest(from_json(entry.value, '[\"json\"]')) as bar"
+        "select entry.key as name, unnest(from_json(entry.value, '[\"json\"]')) as bar"
         f" from ({entries}) where json_type(entry.value) = 'ARRAY'"
     )
 
@@ -446,7 +450,7 @@ def of_symbols(
     """Return bars with their symbol in each row where the document has a list for each of many."""
     if len(symbols) > 1:
         return Document(
-            shape, f"select said as symbol, {fields} from ({bars})", (Role.SYMBOL.value, *names)
+            shape, f"select name as symbol, {fields} from ({bars})", (Role.SYMBOL.value, *names)
         )
     rows = f"select {fields} from ({bars})"
     if symbols:
@@ -513,9 +517,9 @@ def of_arrays(
     # of what it does not have, such as an index's volume, a vendor gives null or no elements
     places = {name: places[name] for name in places if lengths[name] or not lengths[stamp]}
     if len({lengths[name] for name in places}) > 1:
-        said = ", ".join(f"{name} {lengths[name]}" for name in places)
+        counted = ", ".join(f"{name} {lengths[name]}" for name in places)
         raise BadInput(
-            f"{file} has arrays of different lengths: {said}",
+            f"{file} has arrays of different lengths: {counted}",
             "it is damaged or cut short: copy or download it again",
         )
     fields = ", ".join(
@@ -602,7 +606,7 @@ def of_records(con: duckdb.DuckDBPyConnection, shape: Shape) -> Document:
         for key, name in zip(keys, names, strict=True)
     )
     if shape.form == "dated":
-        rows = f"select said as timestamp, {fields} from ({bars})"
+        rows = f"select name as timestamp, {fields} from ({bars})"
         return Document(shape, rows, (Role.TIMESTAMP.value, *names))
     return of_symbols(shape, fields, bars, names, symbols)
 

@@ -160,8 +160,8 @@ def members(archive: Path, scratch: Path) -> Iterator[Found]:
                         file.write(block)
                 yield Found(copy, name, share, in_archive=True)
     except DAMAGES as error:
-        said = (str(error).splitlines() or [type(error).__name__])[0].rstrip(":")
-        raise BadInput(f"{archive.name} is a damaged archive: {said}", DAMAGED) from error
+        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(":")
+        raise BadInput(f"{archive.name} is a damaged archive: {reason}", DAMAGED) from error
     finally:
         copy.unlink(missing_ok=True)
     if not count:

@@ -143,9 +143,9 @@ def series_sql(words: Mapping[Role, str]) -> str:
 
 def contract_sql(words: Mapping[Role, str]) -> str:
     """Return `-25JAN2024-FUT` or `-25JAN2024-21500CE`, and nothing for what is no derivative."""
-    kind = f"coalesce(upper({said_sql(words.get(Role.INSTRUMENT_TYPE))}), '')"
-    expiry, strike = said_sql(words.get(Role.EXPIRY)), said_sql(words.get(Role.STRIKE))
-    option = f"upper({said_sql(words.get(Role.OPTION_TYPE))})"
+    kind = f"coalesce(upper({given_text_sql(words.get(Role.INSTRUMENT_TYPE))}), '')"
+    expiry, strike = given_text_sql(words.get(Role.EXPIRY)), given_text_sql(words.get(Role.STRIKE))
+    option = f"upper({given_text_sql(words.get(Role.OPTION_TYPE))})"
     if Role.OPTION_TYPE not in words:
         option = f"case when regexp_full_match({kind}, 'CE|PE') then {kind} end"
     formats = ", ".join(map(quoted, EXPIRIES))
@@ -172,7 +172,7 @@ def contract_sql(words: Mapping[Role, str]) -> str:
         end"""
 
 
-def said_sql(text: str | None) -> str:
+def given_text_sql(text: str | None) -> str:
     """Return a column's text, null where a vendor says nothing in it."""
     if text is None:
         return "null::varchar"
@@ -193,11 +193,11 @@ def word_sql(text: str) -> str:
 
 def place_sql(words: Mapping[Role, str]) -> dict[str, str]:
     """Return exchange and currency, where there are such columns; pence, GBp, are GBX."""
-    said = {role: said_sql(words[role]) for role in PLACE if role in words}
-    if Role.CURRENCY in said:
+    texts = {role: given_text_sql(words[role]) for role in PLACE if role in words}
+    if Role.CURRENCY in texts:
         # a hundredth of a pound differs in nothing but the case; ZAc is ZAC, and no ZAR, anyhow
-        said[Role.CURRENCY] = f"regexp_replace({said[Role.CURRENCY]}, '^([A-Z]{{2}})p$', '\\1X')"
-    return {role.value: f"coalesce(upper({text}), '')" for role, text in said.items()}
+        texts[Role.CURRENCY] = f"regexp_replace({texts[Role.CURRENCY]}, '^([A-Z]{{2}})p$', '\\1X')"
+    return {role.value: f"coalesce(upper({text}), '')" for role, text in texts.items()}
 
 
 def plain_word(exchange: str) -> str:
@@ -258,9 +258,9 @@ def calendar_of_exchanges(
     }
     calendars = sorted(set(known.values()))
     if len(calendars) > 1:
-        said = ", ".join(f"{word} ({calendar})" for word, calendar in known.items())
+        names = ", ".join(f"{word} ({calendar})" for word, calendar in known.items())
         raise BadInput(
-            f"{file} holds rows of exchanges whose calendars differ: {said}",
+            f"{file} holds rows of exchanges whose calendars differ: {names}",
             "cut it into one file for each calendar",
         )
     if stated and calendars and calendars != [stated]:

@@ -9,7 +9,7 @@ import duckdb
 
 from duckbourse.errors import BadInput
 from duckbourse.ingest.calendars import Calendar, calendars
-from duckbourse.ingest.columns import Role, said_label
+from duckbourse.ingest.columns import Role, label_in_name
 from duckbourse.ingest.options import Options
 from duckbourse.ingest.rows import Rows
 from duckbourse.ingest.schema import Kind
@@ -93,16 +93,16 @@ def infer_layout(
     if reason:
         notes.append(f"calendar {calendar.name}: {reason}")
     timezone = options.timezone or calendar.timezone
-    unsaid = options.timezone is None and rows.stamp.format.meaning is Meaning.LOCAL
+    is_zone_unstated = options.timezone is None and rows.stamp.format.meaning is Meaning.LOCAL
     if kind is not Kind.MINUTE:
-        if unsaid and not calendar.always_open:
+        if is_zone_unstated and not calendar.always_open:
             refuse_other_midnights(con, rows, calendar, file)
         return Layout(kind, calendar, timezone, None, tuple(notes))
     at = None if calendar.always_open else edges(con, rows, calendar, timezone)
-    if unsaid and at:
+    if is_zone_unstated and at:
         refuse_other_hours(con, rows, calendar, at, file)
-    bar_label, said = infer_bar_label(con, table, rows, options, calendar, at, file)
-    return Layout(kind, calendar, timezone, bar_label, (*notes, *said))
+    bar_label, label_notes = infer_bar_label(con, table, rows, options, calendar, at, file)
+    return Layout(kind, calendar, timezone, bar_label, (*notes, *label_notes))
 
 
 def infer_kind(con: duckdb.DuckDBPyConnection, rows: Rows, calendar: str | None, file: str) -> Kind:
@@ -205,13 +205,16 @@ def infer_bar_label(
     if table.bar_label:
         return table.bar_label, [*notes, f"minutes labelled by {table.bar_label}: {table.shape}"]
     if Role.BAR_LABEL in rows.columns:
-        said = con.execute(
+        labels = con.execute(
             "select distinct bar_label from vendor_rows where rule is null limit 3"
         ).fetchall()
-        if said in ([("start",)], [("end",)]):
-            return said[0][0], [*notes, f"minutes labelled by {said[0][0]}: its own column says so"]
+        if labels in ([("start",)], [("end",)]):
+            return labels[0][0], [
+                *notes,
+                f"minutes labelled by {labels[0][0]}: its own column says so",
+            ]
     stamp = rows.columns.roles[Role.TIMESTAMP]
-    called = said_label(stamp)
+    called = label_in_name(stamp)
     if called and by_hours in (None, called):
         return called, [*notes, f"minutes labelled by {called}: its column {stamp} says so"]
     if rows.off_minute > rows.kept * (1 - 1 / 60):

@@ -41,11 +41,11 @@ class Marks:
     @property
     def note(self) -> str:
         """What to report of it."""
-        said = f"numbers have a decimal {'comma' if self.decimal == ',' else 'point'}"
+        text = f"numbers have a decimal {'comma' if self.decimal == ',' else 'point'}"
         if self.thousands:
             names = {",": "commas", ".": "points", " ": "spaces", "'": "apostrophes"}
-            said += f", and {names.get(self.thousands, repr(self.thousands))} between thousands"
-        return said
+            text += f", and {names.get(self.thousands, repr(self.thousands))} between thousands"
+        return text
 
 
 def stated_marks(options: Options) -> Marks | None:

@@ -51,7 +51,7 @@ class Taken:
     owner: Owner
     names: Sequence[str]
 
-    def said(self, calendar: str, source: str) -> str:
+    def describe(self, calendar: str, source: str) -> str:
         """Return what is wrong with them in a file of this calendar and source."""
         named = ", ".join(self.symbols[:NAMED])
         if len(self.symbols) > NAMED:
@@ -105,7 +105,7 @@ class Owners:
                     f"if {taken.owner.calendar} is the mistake, take that back:"
                     f" {withdrawal_of(taken.names)}; else {remedy}"
                 )
-            raise BadInput(f"{file}: {taken.said(calendar, source)}", remedy)
+            raise BadInput(f"{file}: {taken.describe(calendar, source)}", remedy)
 
     def taken(self, known: list[Delivered], symbols: Set[str], calendar: str) -> Taken | None:
         """Return which of a calendar's symbols another has, in `known` or recorded."""
@@ -232,6 +232,6 @@ def refuse_two_calendars(
         asking = by_name[name]
         if taken := owners.taken(known, symbols, asking.calendar):
             raise BadInput(
-                f"{asking.id} cannot be restored: {taken.said(asking.calendar, asking.source)}",
+                f"{asking.id} cannot be restored: {taken.describe(asking.calendar, asking.source)}",
                 beside_others(taken.names, by_name),
             )

@@ -606,7 +606,7 @@ def first_texts(con: duckdb.DuckDBPyConnection, table: VendorTable, column: str)
 
 def keep_rejected(con: duckdb.DuckDBPyConnection, text: TextFile) -> int:
     """Keep the lines that are no rows in `rejected`, whole and by their place among the records."""
-    said = dict(
+    errors = dict(
         con.execute(
             "select line::bigint, arg_min(error_type::varchar, byte_position) from reject_errors"
             " group by all"
@@ -616,10 +616,10 @@ def keep_rejected(con: duckdb.DuckDBPyConnection, text: TextFile) -> int:
     found = [
         (
             record.row - 1,
-            OPEN_QUOTE if record.line in text.broken else LINE_RULES[said[record.place]],
+            OPEN_QUOTE if record.line in text.broken else LINE_RULES[errors[record.place]],
             record.text.encode(errors=ESCAPED).decode(errors="backslashreplace"),
         )
-        for record in text.records_at(said)
+        for record in text.records_at(errors)
     ]
     columns = [list(column) for column in zip(*found, strict=True)]
     con.execute(
@@ -753,8 +753,8 @@ def remedy_of(rows: Rows, marks: Marks, options: Options) -> str:
     if number in rows.columns.numbers:
         content = json.loads(worst.content)
         text = str(content.get(rows.columns.roles[Role(number)], ""))
-        if marks == Marks() and (said := two_readings(text)):
-            return said
+        if marks == Marks() and (remedy := two_readings(text)):
+            return remedy
         if number == "volume":
             return "say columns.volume = '' in a mapping to take no volume, or which column it is"
         return f"mend that column, or say which it is in a mapping: columns.{number} = '…'"

@@ -266,10 +266,10 @@ def symbol_of(found: Found, table: VendorTable, options: Options) -> tuple[str |
     return symbol, "the file's name"
 
 
-def is_same_symbol(stated: str, said: str) -> bool:
+def is_same_symbol(stated: str, reported: str) -> bool:
     """Tell whether two names may be of one symbol: RELIANCE is RELIANCE.NS and NSE:RELIANCE."""
-    parts = (said, *re.split(r"[.:/\s-]", said))
-    return plain(stated) in map(plain, parts) or plain(said) in map(
+    parts = (reported, *re.split(r"[.:/\s-]", reported))
+    return plain(stated) in map(plain, parts) or plain(reported) in map(
         plain, re.split(r"[.:/\s-]", stated)
     )
 
