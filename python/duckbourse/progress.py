@@ -145,7 +145,7 @@ def one_line(message: str, *, whole: bool = False, width: int = 400) -> str:
 
 def failing_rows(count: int, query: str) -> str:
     """Return how many rows a test found, and the first: what it says, if it is a sentence."""
-    plain = f"{count:,} failing row{'s' if count > 1 else ''}"
+    summary = f"{count:,} failing row{'s' if count > 1 else ''}"
     try:
         with duckdb.connect() as connection:
             attach(connection, settings().build_database, read_only=True)
@@ -156,12 +156,12 @@ def failing_rows(count: int, query: str) -> str:
             row = dict(zip(names, found.fetchone() or (), strict=True))
     except (duckdb.Error, BourseError, ValueError):
         # the count is known; the file may be on a disk that is full, or the test not of one query
-        return plain
+        return summary
     if row.keys() == {"problem"}:
         more = f" (and {count - 1:,} more)" if count > 1 else ""
         return one_line(str(row["problem"])) + more
     values = ", ".join(f"{name} {_worded(value)}" for name, value in row.items())
-    return one_line(f"{plain}, {'the first: ' if count > 1 else ''}{values}")
+    return one_line(f"{summary}, {'the first: ' if count > 1 else ''}{values}")
 
 
 def _worded(value: object) -> str:

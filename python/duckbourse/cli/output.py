@@ -43,15 +43,15 @@ def say_error(message: str, remedy: str) -> None:
 
 def print_json(value: object) -> None:
     """Print a value as one JSON document on stdout; what JSON has no number for is null."""
-    sys.stdout.write(json.dumps(_plain(value), allow_nan=False, indent=2) + "\n")
+    sys.stdout.write(json.dumps(_jsonable(value), allow_nan=False, indent=2) + "\n")
 
 
-def _plain(value: Any) -> Any:
+def _jsonable(value: Any) -> Any:
     match value:
         case dict():
-            return {str(key): _plain(item) for key, item in value.items()}
+            return {str(key): _jsonable(item) for key, item in value.items()}
         case list() | tuple():
-            return [_plain(item) for item in value]
+            return [_jsonable(item) for item in value]
         case float():
             return value if math.isfinite(value) else None
         case None | bool() | int() | str():

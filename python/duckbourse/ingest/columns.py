@@ -31,7 +31,7 @@ class Role(StrEnum):
     CURRENCY = "currency"
 
 
-# Names as `plain` makes them, the better first. `time` alone is a timestamp: see `detected`.
+# Names as `normalized` makes them, the better first. `time` alone is a timestamp: see `detected`.
 NAMES: dict[Role, tuple[str, ...]] = {
     Role.SYMBOL: (
         *("symbol", "ticker", "tradingsymbol", "tckrsymb", "scrip", "instrument", "sym"),
@@ -140,29 +140,33 @@ DATE_COLUMN = "TRADING_DATE"
 NAMELESS = ("", "nameless", "unnamed0", "index", "column0")
 
 
-def plain(name: str) -> str:
+def normalized(name: str) -> str:
     """Return a column's name without what vendors vary: case, spaces, `<DATE>`, `1. open`."""
     return re.sub(r"[^a-z0-9]", "", re.sub(r"^\s*\d+\.\s+", "", name).lower())
 
 
 def is_bhavcopy(names: Sequence[str]) -> bool:
     """Tell whether these are the columns of a bhavcopy, an exchange's own file of a day."""
-    plainly = {plain(name) for name in names}
-    return any(plainly >= columns for columns in BHAVCOPIES)
+    normalized_names = {normalized(name) for name in names}
+    return any(normalized_names >= columns for columns in BHAVCOPIES)
 
 
 def is_adjusted_history(names: Iterable[str]) -> bool:
     """Tell whether these are yfinance's columns with the prices themselves adjusted."""
-    plainly = {plain(name) for name in names}
-    known = {"dividends", "stocksplits"} <= plainly
-    return known and plainly.isdisjoint(NAMES[Role.ADJUSTED_CLOSE])
+    normalized_names = {normalized(name) for name in names}
+    known = {"dividends", "stocksplits"} <= normalized_names
+    return known and normalized_names.isdisjoint(NAMES[Role.ADJUSTED_CLOSE])
 
 
 def date_in_name(names: Sequence[str], stem: str) -> date | None:
     """Return the date that the name of BSE's older bhavcopy says, None for what has it inside."""
-    plainly = {plain(name) for name in names}
+    normalized_names = {normalized(name) for name in names}
     found = DATED_NAME.fullmatch(stem)
-    if found is None or not plainly >= UNDATED or plain(DATE_COLUMN) in plainly:
+    if (
+        found is None
+        or not normalized_names >= UNDATED
+        or normalized(DATE_COLUMN) in normalized_names
+    ):
         return None
     try:
         return datetime.strptime(found["date"], "%d%m%y").date()
@@ -187,7 +191,7 @@ def detected(
             raise KeyError(name)
         if name:
             found[role] = name if name in names else exactly[name.lower()]
-    free = {plain(name): name for name in reversed(names) if name not in found.values()}
+    free = {normalized(name): name for name in reversed(names) if name not in found.values()}
 
     def take(role: Role, known: Iterable[str]) -> None:
         for candidate in known:
@@ -195,7 +199,7 @@ def detected(
                 found[role] = free[candidate]
                 return
 
-    is_udiff = {plain(name) for name in names} >= UDIFF
+    is_udiff = {normalized(name) for name in names} >= UDIFF
     for role, known in NAMES.items():
         take(role, ("src",) if role is Role.EXCHANGE and is_udiff else known)
     if Role.CLOSE not in found and {Role.OPEN, Role.HIGH, Role.LOW} <= found.keys():
@@ -205,20 +209,20 @@ def detected(
     if Role.TIMESTAMP not in found:
         if Role.TIME in found:
             found[Role.TIMESTAMP] = found.pop(Role.TIME)
-        elif names and plain(names[0]) in NAMELESS and names[0] not in found.values():
+        elif names and normalized(names[0]) in NAMELESS and names[0] not in found.values():
             found[Role.TIMESTAMP] = names[0]
     return found
 
 
 def volume_traded(names: Iterable[str], traded: Iterable[str]) -> list[str]:
     """
-    Return which plain name is the volume in what was traded, if these names tell it.
+    Return which normalized name is the volume in what was traded, if these names tell it.
 
     ETHUSDT is so many ETH for so many USDT; of two columns one of which counts money, it is the
     other.
     """
     of = {match[1]: name for name in names if (match := VOLUME_IN.fullmatch(name))}
-    pairs = [plain(text) for text in traded]
+    pairs = [normalized(text) for text in traded]
     first = [
         unit
         for unit in of
@@ -232,13 +236,13 @@ def volume_traded(names: Iterable[str], traded: Iterable[str]) -> list[str]:
 
 def alike(role: Role, names: Iterable[str]) -> tuple[str, ...]:
     """Return those of these columns whose names look like a role's."""
-    return tuple(name for name in names if LOOKS_LIKE[role].search(plain(name)))
+    return tuple(name for name in names if LOOKS_LIKE[role].search(normalized(name)))
 
 
 def label_in_name(name: str) -> str | None:
     """Return which end of a bar a column of stamps names by what it is called, if it says so."""
     for label, known in LABEL_NAMES.items():
-        if plain(name) in known:
+        if normalized(name) in known:
             return label
     return None
 

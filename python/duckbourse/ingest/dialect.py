@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from duckbourse.errors import BadInput, NotBars
-from duckbourse.ingest.columns import KLINE, LAST_PRICES, NAMES, Role, plain
+from duckbourse.ingest.columns import KLINE, LAST_PRICES, NAMES, Role, normalized
 from duckbourse.ingest.lines import fields_of, lines_in, spanned
 from duckbourse.ingest.options import Options
 from duckbourse.ingest.schema import PRICES
@@ -89,7 +89,9 @@ def dialect(head: str, options: Options, file: str) -> Dialect:
         return fitted(layout, body[levels.lines :], file)
     columns = flat(header)
     stated = {name.lower() for name in options.columns.values()}
-    if not columns and not any(plain(name) in KNOWN or name.lower() in stated for name in header):
+    if not columns and not any(
+        normalized(name) in KNOWN or name.lower() in stated for name in header
+    ):
         if any(is_number(field) for field in header):
             # reports of earnings are rows of numbers too, in a drop with prices
             refusal = BadInput if may_be_bars(body) else NotBars
@@ -113,13 +115,13 @@ def header_line(lines: Sequence[str], top: int, options: Options) -> tuple[int, 
     A line with as many fields is no title but a row, and none is passed over. Names in quotes may
     be of several lines; then none of these is a header by itself.
     """
-    known = KNOWN | {plain(name) for name in options.columns.values()} | set(LAST_PRICES)
+    known = KNOWN | {normalized(name) for name in options.columns.values()} | set(LAST_PRICES)
 
     def named(text: str) -> tuple[int, int]:
         delimiter = options.delimiter or max(DELIMITERS, key=text.count)
         fields = next(csv.reader([text], delimiter=delimiter), [])
         filled = sum(bool(field.strip()) for field in fields)
-        return sum(plain(field) in known for field in fields), filled
+        return sum(normalized(field) in known for field in fields), filled
 
     most = 0
     for place in range(top, min(top + MAX_LINES_ABOVE, len(lines))):
@@ -131,7 +133,7 @@ def header_line(lines: Sequence[str], top: int, options: Options) -> tuple[int, 
                 continue
             joined, fields = spanned(lines[place], lines[place + 1 :], delimiter)
             if (
-                sum(plain(field) in known for field in fields) >= MIN_NAMES
+                sum(normalized(field) in known for field in fields) >= MIN_NAMES
                 and max(named(line)[0] for line in joined) < MIN_NAMES
             ):
                 return place, place + len(joined)

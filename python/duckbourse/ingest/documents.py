@@ -17,7 +17,7 @@ import duckdb
 
 from duckbourse.errors import BadInput, NotBars
 from duckbourse.ingest.calendars import calendars, closed_days
-from duckbourse.ingest.columns import KLINE, NAMES, Role, detected, plain, quoted_name
+from duckbourse.ingest.columns import KLINE, NAMES, Role, detected, normalized, quoted_name
 from duckbourse.ingest.dialect import distinct
 from duckbourse.ingest.options import Options
 from duckbourse.warehouse import quoted
@@ -338,7 +338,7 @@ def stated_symbol(
     con: duckdb.DuckDBPyConnection, place: str, keys: Sequence[str]
 ) -> tuple[str | None, str]:
     """Return the symbol that an object says, and by which key."""
-    by = {plain(key): key for key in reversed(keys)}
+    by = {normalized(key): key for key in reversed(keys)}
 
     def value_of(name: str) -> str:
         at = within(place, by[name]) if name in by else ""
@@ -613,7 +613,7 @@ def of_records(con: duckdb.DuckDBPyConnection, shape: Shape) -> Document:
 
 def called(name: str, names: Sequence[str]) -> str:
     """Return the name of a record's column: `t` is a timestamp where nothing else is, `T` not."""
-    others = {plain(other) for other in names}
+    others = {normalized(other) for other in names}
     short = {"o", "h", "l", "c"} <= others and not others & {"timestamp", "date", "datetime"}
     if short and name in ("T", "S") and name.lower() + "ymbol" not in others and "t" in names:
         return Role.SYMBOL.value

@@ -175,7 +175,7 @@ DAMAGES = (
 )
 
 
-def plain_name(name: str) -> str:
+def base_name(name: str) -> str:
     """Return the name of a member without folders, of either kind, and on one line."""
     last = name.replace("\\", "/").rsplit("/", 1)[-1]
     return "".join(letter if letter.isprintable() else "?" for letter in last)
@@ -186,7 +186,7 @@ def in_tar(archive: Path) -> Generator[Member, None, None]:
     with tarfile.open(archive) as opened:
         for entry in opened:
             packed = opened.extractfile(entry) if entry.isfile() else None
-            name = plain_name(entry.name)
+            name = base_name(entry.name)
             if packed is None or name.startswith("."):
                 continue
             with packed:
@@ -197,7 +197,7 @@ def in_zip(archive: Path) -> Generator[Member, None, None]:
     """Yield the files in a zip archive that are not hidden."""
     with zipfile.ZipFile(archive) as opened:
         for entry in opened.infolist():
-            name = plain_name(entry.filename)
+            name = base_name(entry.filename)
             is_link = stat.S_ISLNK(entry.external_attr >> 16)
             if entry.is_dir() or is_link or not name or name.startswith("."):
                 continue

@@ -135,10 +135,12 @@ def symbol_sql(symbol: str, words: Mapping[Role, str]) -> str:
 def series_sql(words: Mapping[Role, str]) -> str:
     """Return `-N2` for a series, nothing for EQ and for the groups that BSE writes there."""
     series = f"upper({trimmed_sql(words[Role.SERIES])})"
-    plain = f"{series} is null or regexp_full_match({series}, '(EQ|-)?')"
+    is_ordinary = f"{series} is null or regexp_full_match({series}, '(EQ|-)?')"
     if Role.EXCHANGE in words:
-        plain += f" or regexp_full_match({word_sql(words[Role.EXCHANGE])}, {quoted('|'.join(BSE))})"
-    return f"case when {plain} then '' else '-' || {series} end"
+        is_ordinary += (
+            f" or regexp_full_match({word_sql(words[Role.EXCHANGE])}, {quoted('|'.join(BSE))})"
+        )
+    return f"case when {is_ordinary} then '' else '-' || {series} end"
 
 
 def contract_sql(words: Mapping[Role, str]) -> str:
@@ -200,14 +202,14 @@ def place_sql(words: Mapping[Role, str]) -> dict[str, str]:
     return {role.value: f"coalesce(upper({text}), '')" for role, text in texts.items()}
 
 
-def plain_word(exchange: str) -> str:
+def normalized_word(exchange: str) -> str:
     """Return the word of an exchange as `OWN` has it."""
     return re.sub("[^A-Z0-9]", "", exchange)
 
 
 def are_codes(texts: Sequence[str]) -> bool:
     """Tell whether these are all codes of exchanges, and not flags or names of something else."""
-    words = {plain_word(text.upper()) for text in texts}
+    words = {normalized_word(text.upper()) for text in texts}
     return bool(words) and words <= CODES
 
 
@@ -254,7 +256,9 @@ def calendar_of_exchanges(
         "select distinct exchange from vendor_rows where rule is null order by exchange"
     ).fetchall()
     known = {
-        word: CALENDAR_OF[plain_word(word)] for (word,) in found if plain_word(word) in CALENDAR_OF
+        word: CALENDAR_OF[normalized_word(word)]
+        for (word,) in found
+        if normalized_word(word) in CALENDAR_OF
     }
     calendars = sorted(set(known.values()))
     if len(calendars) > 1:
@@ -316,7 +320,7 @@ def name_of(
     is_pair = calendar not in OWN_CURRENCY and symbol.endswith(currency)
     if currency not in ("", OWN_CURRENCY.get(calendar)) and not is_pair:
         symbol = f"{symbol}-{currency}"
-    word = plain_word(exchange)
+    word = normalized_word(exchange)
     if word and word not in (*OWN.get(calendar, ()), *LETTERS.get(calendar, "")):
         is_bse = word in BSE or (calendar == "XNSE" and word == "B")
         symbol = f"{'BSE' if is_bse else exchange}:{symbol}"

@@ -190,12 +190,12 @@ def number_sql(text: str, marks: Marks) -> str:
     power = f"case lower(right(trim({text}), 1)) {powers} else '' end"
     dressed = (
         f"case when regexp_matches({text}, '[{CURRENCY}]|[0-9.,]\\s*[kmbtKMBT]\\s*$')"
-        f" then try_cast({plain_sql(bare, marks)} || {power} as double) end"
+        f" then try_cast({point_decimal_sql(bare, marks)} || {power} as double) end"
     )
-    return f"coalesce(try_cast({plain_sql(text, marks)} as double), {dressed})"
+    return f"coalesce(try_cast({point_decimal_sql(text, marks)} as double), {dressed})"
 
 
-def plain_sql(text: str, marks: Marks) -> str:
+def point_decimal_sql(text: str, marks: Marks) -> str:
     """Return a number's text as a computer writes it, null where the marks are at fault."""
     if marks == Marks():
         return text

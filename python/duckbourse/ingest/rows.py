@@ -24,7 +24,7 @@ from duckbourse.ingest.columns import (
     alike,
     detected,
     is_bhavcopy,
-    plain,
+    normalized,
     quoted_name,
 )
 from duckbourse.ingest.dialect import KNOWN, MIN_NAMES
@@ -127,7 +127,7 @@ def usable_columns(
             f"{file} has no column {error.args[0]!r}; {have}", "mend `columns` in the mapping"
         ) from error
     if Role.EXCHANGE not in {*roles, *options.columns}:
-        free = {plain(name): name for name in reversed(names) if name not in roles.values()}
+        free = {normalized(name): name for name in reversed(names) if name not in roles.values()}
         for candidate in MAY_BE_EXCHANGES:
             if candidate in free and are_codes(first_texts(con, table, free[candidate])):
                 roles[Role.EXCHANGE] = free[candidate]
@@ -710,7 +710,7 @@ def refuse_other_header(
     ).fetchall()
     for row, content in found:
         here = [(name or "").strip() for name in json.loads(content).values()]
-        if list(map(plain, here)) == list(map(plain, names)):
+        if list(map(normalized, here)) == list(map(normalized, names)):
             continue
         after = {role: here.index(name) for role, name in detected(here, {}).items()}
         if len(after) < MIN_NAMES or not (set(before.items()) ^ set(after.items())):

@@ -34,7 +34,7 @@ from duckbourse.ingest.bars import (
     write_manifest,
     write_unreadable,
 )
-from duckbourse.ingest.columns import Role, detected, plain
+from duckbourse.ingest.columns import Role, detected, normalized
 from duckbourse.ingest.deliveries import withdrawal_of
 from duckbourse.ingest.files import Found, is_archive, members, walked
 from duckbourse.ingest.identity import (
@@ -269,8 +269,8 @@ def symbol_of(found: Found, table: VendorTable, options: Options) -> tuple[str |
 def is_same_symbol(stated: str, reported: str) -> bool:
     """Tell whether two names may be of one symbol: RELIANCE is RELIANCE.NS and NSE:RELIANCE."""
     parts = (reported, *re.split(r"[.:/\s-]", reported))
-    return plain(stated) in map(plain, parts) or plain(reported) in map(
-        plain, re.split(r"[.:/\s-]", stated)
+    return normalized(stated) in map(normalized, parts) or normalized(reported) in map(
+        normalized, re.split(r"[.:/\s-]", stated)
     )
 
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from duckbourse.ingest.columns import NAMELESS, NAMES, Role, plain, quoted_name
+from duckbourse.ingest.columns import NAMELESS, NAMES, Role, normalized, quoted_name
 from duckbourse.warehouse import quoted
 
 FIELDS = {
@@ -89,18 +89,18 @@ def stacked(body: Sequence[Sequence[str]]) -> Wide | None:
     for fields, symbols in ((body[0], body[1]), (body[1], body[0])):
         own = [at for at in range(1, width) if symbols[at]]
         if (
-            not {plain(fields[at]) for at in own} >= BARS
-            or not all(plain(fields[at]) in FIELDS for at in own)
+            not {normalized(fields[at]) for at in own} >= BARS
+            or not all(normalized(fields[at]) in FIELDS for at in own)
             or any(is_data(symbols[at]) for at in own)
             or is_data(body[1][0])
         ):
             continue
         third = body[2]
-        named = not any(third[at] for at in own) and plain(third[0]) not in NAMELESS
-        lines = 3 if named and plain(third[0]) in NAMES[Role.TIMESTAMP] else 2
+        named = not any(third[at] for at in own) and normalized(third[0]) not in NAMELESS
+        lines = 3 if named and normalized(third[0]) in NAMES[Role.TIMESTAMP] else 2
         names = [fields[at] or body[0][at] for at in range(width)]
         names[0] = third[0] if lines == 3 else body[0][0] or body[1][0]
-        if plain(names[0]) in LEVELS:
+        if normalized(names[0]) in LEVELS:
             names[0] = "nameless"
         of: dict[str, dict[str, str]] = {}
         for at in own:
@@ -113,17 +113,17 @@ def stacked(body: Sequence[Sequence[str]]) -> Wide | None:
 
 def flat(names: Sequence[str]) -> Wide | None:
     """Return the columns whose names are each of a field and a symbol, or None."""
-    if any(plain(name) in NAMES[Role.CLOSE] for name in names):
+    if any(normalized(name) in NAMES[Role.CLOSE] for name in names):
         return None
     index: list[str] = []
     of: dict[str, dict[str, str]] = {}
     for name in names:
         match = next((match for form in FLAT if (match := form.fullmatch(name.strip()))), None)
-        if match and plain(match["field"]) in FIELDS and match["symbol"] not in NO_TICKERS:
+        if match and normalized(match["field"]) in FIELDS and match["symbol"] not in NO_TICKERS:
             of.setdefault(match["symbol"], {})[match["field"]] = name
         else:
             index.append(name)
-    if not any({plain(field) for field in own} >= BARS for own in of.values()):
+    if not any({normalized(field) for field in own} >= BARS for own in of.values()):
         return None
     return Wide(tuple(index), of)
 
