@@ -38,7 +38,7 @@ def affected_tests(changed: Iterable[str]) -> list[str] | None:
     commands = {f"duckbourse.cli.{name.replace('-', '_')}" for name in COMMANDS}
     for command in commands & graph.modules:
         graph.add_import(importer="duckbourse.cli.main", imported=command)
-    graph.add_import(importer="tests.support.tiny", imported="duckbourse.cli.main")
+    graph.add_import(importer="tests.support.minimal_project", imported="duckbourse.cli.main")
     reached: set[str] = set()
     for path in paths:
         if path.startswith(PYTHON) and path.endswith(".py"):

@@ -14,7 +14,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from tests.support.tiny import Tiny
+from tests.support.minimal_project import Tiny
 from tests.support.waiting import HANG_SECONDS, wait_until
 
 # takes hours, so that nobody takes its end for a stop

@@ -17,8 +17,8 @@ from duckbourse.cli.sql import sql
 from duckbourse.errors import BadQuery
 from duckbourse.publish import publish
 from duckbourse.warehouse import open_published
+from tests.support.minimal_project import Tiny
 from tests.support.publications import make
-from tests.support.tiny import Tiny
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.commands import bourse
 from tests.support.patterns import FUTURES, KNOWN, build, change_after, known, world
-from tests.support.scanner_room import inputs_of, peeking
+from tests.support.scanner_models import inputs_of, peeking
 from tests.support.warehouse import SHARED, Warehouse, empty_store
 
 MARKET = SHARED / "market"

@@ -11,7 +11,7 @@ import duckdb
 import pytest
 
 from duckbourse.settings import PROJECT
-from tests.support.scanner_room import (
+from tests.support.scanner_models import (
     Rows,
     answers,
     build,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import duckdb
 import pytest
 
-from tests.support.scanner_room import build_all, room
+from tests.support.scanner_models import build_all, room
 from tests.support.warehouse import Warehouse
 
 DAY = "2024-01-10"
