@@ -1,4 +1,4 @@
-"""The scanners scanner_models, as dbt compiled it, on bars that a test makes up or changes."""
+"""The models of `scanners`, as dbt compiled them, on bars that a test makes up or changes."""
 
 from __future__ import annotations
 
