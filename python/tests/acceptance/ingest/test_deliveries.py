@@ -59,7 +59,7 @@ DAYS = ["2024-01-02,1,2,1,1,5", "2024-01-03,1,2,1,1,5"]
 def test_what_was_delivered_is_listed_the_newest_first(desk: Desk) -> None:
     done = desk.say()
     assert done.stdout == ""
-    assert "nothing was delivered yet: `./bourse ingest --help` says how" in done.stderr
+    assert "nothing has been delivered yet: see `./bourse ingest --help`" in done.stderr
     one = desk.ingest("ONE.csv", DAYS, "2026-11-01T18:00:00Z")
     two = desk.ingest("TWO.csv", [*DAYS, "2024-01-04,x,2,1,1,5"], "2026-11-02T18:00:00Z", "other")
     head, newest, oldest = desk.say().stdout.splitlines()
@@ -98,7 +98,7 @@ def test_a_delivery_is_withdrawn_restored_and_delivered_again(desk: Desk) -> Non
     # a second time nothing happens, and says so
     before = sorted((desk.data / "raw" / "withdrawals").iterdir())
     done = desk.say("withdraw", wrong, "--yes")
-    assert done.stdout.startswith(f"unchanged, withdrawn before: {wrong[:8]} ")
+    assert done.stdout.startswith(f"unchanged, already withdrawn: {wrong[:8]} ")
     assert sorted((desk.data / "raw" / "withdrawals").iterdir()) == before
 
     done = desk.say("restore", wrong[:8], "--yes")
@@ -154,8 +154,8 @@ def test_the_wrong_calendar_is_withdrawn_as_the_refusal_says(desk: Desk) -> None
     ("answer", "code", "said"),
     [
         ("n\n", 1, "nothing was changed"),
-        ("", 3, "nobody was there to answer, and nothing was changed"),
-        ("y\n", 0, "Take it out of all later builds? [y/N]"),
+        ("", 3, "no answer was given, and nothing was changed"),
+        ("y\n", 0, "Leave it out of all later builds? [y/N]"),
     ],
 )
 def test_it_asks_before_it_acts(desk: Desk, answer: str, code: int, said: str) -> None:

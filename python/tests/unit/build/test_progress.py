@@ -85,7 +85,7 @@ def test_a_broken_contract_names_the_columns() -> None:
       | close       | INTEGER         | DOUBLE        | data type mismatch |
     """
     line = one_line(message)
-    assert line.startswith("its columns are not those of its contract: | close ")
+    assert line.startswith("its columns differ from its contract: | close ")
     assert "data type mismatch" in line
 
 
@@ -116,12 +116,12 @@ def test_a_variable_that_there_is_is_accepted() -> None:
         (
             'IO Error: Could not write file "x": No space left on device',
             StorageFull,
-            "no room is left",
+            "the disk of",
         ),
         (
             "Out of Memory Error: could not allocate block of size 256.0 KiB",
             BuildFailed,
-            "of memory were not enough",
+            "of memory was not enough",
         ),
     ],
 )

@@ -220,7 +220,11 @@ def test_the_door_is_read_only(source: Path, target: Path) -> None:
             1,
             "written by a newer DuckDB",
         ),
-        ("IO Error: Could not write all bytes to file: No space left on device", 6, "no room"),
+        (
+            "IO Error: Could not write all bytes to file: No space left on device",
+            6,
+            "the disk is full",
+        ),
         ("IO Error: Cannot open file: Permission denied", 1, "Permission denied"),
     ],
 )
