@@ -74,7 +74,7 @@ def test_what_was_delivered_is_listed_the_newest_first(desk: Desk) -> None:
     assert one[:8] not in newest_only.stdout
     assert "… and 1 older ones" in newest_only.stderr
     refused = desk.say("--source", "vendr", code=3)
-    assert "nothing was delivered by 'vendr'; 'vendor' is close" in refused.stderr
+    assert "there are no deliveries of source 'vendr'; 'vendor' is close" in refused.stderr
 
 
 def test_a_delivery_is_withdrawn_restored_and_delivered_again(desk: Desk) -> None:
@@ -174,8 +174,8 @@ def test_a_name_that_is_none_changes_nothing(desk: Desk, act: str) -> None:
         ("bbbb1112", "there is no delivery 'bbbb1112'; bbbb1111 is close", "lists them"),
         ("zz", "there is no delivery 'zz'", "lists them"),
         ("", "there is no delivery ''", "lists them"),
-        ("aaaa", "'aaaa' is the beginning of 2 deliveries: ", "give more of it"),
-        ("F.csv", "'F.csv' is the name of a file, not of a delivery", "say "),
+        ("aaaa", "'aaaa' is the beginning of 2 ids: ", "give more of its characters"),
+        ("F.csv", "'F.csv' is the name of a file, not of a delivery", "use "),
     ):
         done = desk.say(act, known[2], name, "--yes", code=3)
         assert done.stdout == ""

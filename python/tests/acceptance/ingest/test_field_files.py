@@ -280,7 +280,7 @@ def test_two_values_of_one_bar_are_an_error_that_names_both_rows(tmp_path: Path)
     assert "rows 1 and 2 are both OLDB of 2024-01-02 and differ: open 100.0 and 1000.0" in said(
         done
     )
-    assert "unused are SERIES" in said(done)
+    assert "the unused columns are SERIES" in said(done)
     done = ingest(data, *words, "--last-row-wins", "--json")
     [report] = json.loads(done.stdout)["files"]
     assert (report["rows_kept"], report["rows_duplicate"]) == (2, 1)

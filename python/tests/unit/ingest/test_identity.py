@@ -309,7 +309,7 @@ def test_the_column_that_the_refusal_asks_for_mends_it(shop: Shop) -> None:
     report = shop.refuse(path, calendar="XNSE", kind="daily")
     assert "rows 1 and 2 are both A of 2024-01-02" in report.notes[0]
     assert "columns.series = '…'" in report.remedy
-    assert "unused are Board" in report.remedy
+    assert "the unused columns are Board" in report.remedy
     mapping = shop.file("m.toml", "[columns]\nseries = 'Board'")
     shop.deliver(path, calendar="XNSE", kind="daily", mapping=mapping)
     assert symbols(shop) == {"A-X": 10, "A-Y": 11}

@@ -164,7 +164,7 @@ def test_no_file_is_read_twice_whichever_of_its_deliveries_is_restored(shop: Sho
         said(shop, withdraw, live)
     error = refused(shop, a, c)
     assert error is not None
-    assert "restore one of the two only: the other is " in error.remedy
+    assert "restore only one of the two: the other is " in error.remedy
 
 
 @pytest.mark.parametrize("most_listed", [20_000, 0])
@@ -187,7 +187,7 @@ def test_a_restored_delivery_brings_no_second_calendar(
         " store (INFY: source INFY, INFY.csv); a symbol is of one calendar"
     )
     assert error.remedy == (
-        f"`./bourse deliveries withdraw {' '.join(right)}` first, or leave it at that"
+        f"run `./bourse deliveries withdraw {' '.join(right)}` first, or leave it withdrawn"
     )
     assert refused(shop, other) is None
     # nor does one of two that are asked for at once
@@ -195,7 +195,7 @@ def test_a_restored_delivery_brings_no_second_calendar(
     assert refused(shop, *right) is None
     error = refused(shop, wrong, right[0])
     assert error is not None
-    assert "restore one of the two only: the other is " in error.remedy
+    assert "restore only one of the two: the other is " in error.remedy
     assert refused(shop, wrong) is None
     said(shop, restore, wrong)
     assert refused(shop, right[0]) is not None
