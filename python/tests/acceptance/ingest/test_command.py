@@ -145,6 +145,6 @@ def test_through_the_front_door(tmp_path: Path) -> None:
         check=False,
     )
     assert run.returncode == BadInput.exit_code
-    assert "error: no such file is not there" in run.stderr
+    assert "error: no such file does not exist" in run.stderr
     assert "remedy: check the path" in run.stderr
     assert "Traceback" not in run.stderr

@@ -188,7 +188,7 @@ def test_what_is_no_error(shop: Shop, fine: dict[str, Any]) -> None:
     assert shop.deliver(path, calendar="XNYS").rows_kept == 3
     nothing = shop.refuse(shop.file("U.json", json.dumps({**fine, "data": {"orders": 1}})))
     if fine.get("status") != "complete":
-        assert "a shape that is not known" in nothing.notes[0]
+        assert "JSON of an unknown shape" in nothing.notes[0]
 
 
 def test_kraken(shop: Shop) -> None:
@@ -232,7 +232,7 @@ def test_one_object_in_one_line(shop: Shop) -> None:
 
 def test_lines_that_are_cut_short_are_named(shop: Shop) -> None:
     report = shop.refuse(shop.file("T.json", LINES[:-9]), calendar="XNYS")
-    assert report.notes == ("T.json is not JSON: its line 3 is none",)
+    assert report.notes == ("T.json is not JSON: line 3 is not",)
 
 
 def test_objects_by_their_dates(shop: Shop) -> None:

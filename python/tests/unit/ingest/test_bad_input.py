@@ -31,13 +31,13 @@ FILES: dict[str, tuple[str, str | bytes, str]] = {
     "no close": ("T.csv", "date,open,high,low\n2024-01-02,1,2,1\n", "has no close"),
     "no open": ("T.csv", "date,high,low,close\n2024-01-02,1,2,1\n", "has no open"),
     "no date": ("T.csv", "open,high,low,close\n1,2,1,1\n", "has no date or timestamp"),
-    "a letter": ("T.txt", "Dear Sir,\n\nI am writing about bars.\n", "is no table of bars"),
+    "a letter": ("T.txt", "Dear Sir,\n\nI am writing about bars.\n", "is not a table of bars"),
     "an image": ("T.csv", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "binary data"),
     "no header": ("T.csv", "2024-01-02,1,2,1,2,5\n", "does not name its columns"),
     "fewer names than columns": (
         "T.csv",
         "date,open,high,low,close\n2024-01-02,09:15:00,1,2,1,2\n",
-        "names 5 columns and its rows have 6",
+        "names 5 columns, but its rows have 6",
     ),
     "UTF-16": ("T.csv", ROWS.encode("utf-16"), "UTF-16"),
     "gzip cut at once": ("T.csv.gz", gzip.compress(ROWS.encode())[:900], "damaged gzip"),
@@ -49,7 +49,7 @@ FILES: dict[str, tuple[str, str | bytes, str]] = {
         json.dumps({"status": "error", "message": "Token is invalid", "data": None}),
         "a vendor's error: Token is invalid",
     ),
-    "JSON of something else": ("T.json", '{"data": {"orders": []}}', "shape that is not known"),
+    "JSON of something else": ("T.json", '{"data": {"orders": []}}', "JSON of an unknown shape"),
     "JSON without candles": (
         "T.json",
         '{"status": "success", "data": {"candles": []}}',
@@ -144,7 +144,7 @@ def test_parquet_with_a_hole(shop: Shop, tmp_path: Path) -> None:
 
 
 def test_paths_that_are_not_there_or_empty(shop: Shop) -> None:
-    assert "is not there" in shop.refuse(shop.folder / "nothing.csv").notes[0]
+    assert "does not exist" in shop.refuse(shop.folder / "nothing.csv").notes[0]
     empty = shop.folder / "empty"
     empty.mkdir()
     assert "holds no market data" in shop.refuse(empty).notes[0]

@@ -154,7 +154,7 @@ BAD = {
     "empty": (zipped({}), "is an archive without files"),
     "without bars": (zipped({"n.txt": "A\tB\n", "x.pdf": b"%PDF"}), "holds no file with bars"),
     "encrypted": (encrypted(), "is encrypted"),
-    "of another method": (unknown_method(), "packed in a way that is not known here"),
+    "of another method": (unknown_method(), "uses an unsupported compression"),
 }
 
 

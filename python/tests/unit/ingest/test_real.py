@@ -82,7 +82,7 @@ def test_backtrader(shop: Shop) -> None:
         "2006-min-005": "5-minute",
         "2006-week-001": "7-day",
         "2006-month-001": "30-day",
-        "2006-01-02-volume-min-001": "names 7 columns and its rows have 8",
+        "2006-01-02-volume-min-001": "names 7 columns, but its rows have 8",
     }.items():
         report = shop.refuse(RAW / f"backtrader_{name}.txt.gz", calendar="XNYS")
         assert said in report.notes[0]

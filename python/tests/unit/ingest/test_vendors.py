@@ -122,7 +122,7 @@ def test_an_array_that_a_vendor_leaves_out(shop: Shop, nothing: list[float] | No
 def test_what_is_no_array_beside_arrays_is_refused(shop: Shop, other: object) -> None:
     whole, stated = DOCUMENTS["TradingView's feeds"]
     report = shop.refuse(shop.file("J.json", json.dumps({**whole, "v": other})), **stated)
-    assert report.notes == ("J.json: v should be an array of as many as t has",)
+    assert report.notes == ("J.json: v should be an array of the same length as t",)
 
 
 def test_binance_is_open_all_day_and_its_stamps_are_openings(shop: Shop) -> None:
