@@ -43,7 +43,7 @@ def test_a_table_for_people(shop: Shop) -> None:
     assert lines[1] == ["D.csv", "daily", "XNSE", "4", "3", "1", "0", "0", "delivered"]
     assert lines[2] == ["M.csv", "minute", "XNSE", "1,500", "1,500", "0", "1,125", "0", "delivered"]
     assert lines[3] == ["2", "files", "1,504", "1,503", "1", "1,125", "0", "2", "delivered"]
-    assert "minutes labelled by start: the hours of XNSE" in result.stderr
+    assert "minutes labeled by start: the hours of XNSE" in result.stderr
     assert "D.csv: 1 row is unreadable_open, line 5: {" in result.stderr
     assert "2 files: symbol D, M: from the file's name" in result.stderr
 

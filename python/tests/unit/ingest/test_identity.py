@@ -375,7 +375,7 @@ def test_both_remedies_name_it_apart(shop: Shop, seed: Callable[..., None]) -> N
     # the seed names one symbol, of its source only, and leaves the others
     seed("other,INFY,WRONG", "pystock,INFY,INFY.US")
     report = shop.deliver(dollars(shop), **stated)
-    assert "1 symbol named otherwise than in the file: INFY is INFY.US" in report.notes
+    assert "1 symbol renamed: INFY in the file is INFY.US" in report.notes
     assert shop.rows("daily", "symbol, calendar, close") == [
         *[("INFY", "XNSE", 1500)] * 2,
         ("INFY.US", "XNYS", 18),
@@ -453,8 +453,8 @@ def test_many_symbols_are_counted(shop: Shop) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("source,symbol\n", "another line than its header"),
-        ("source,vendor_symbol,symbol\na,b\n", "line 2: 'a,b' is not source"),
+        ("source,symbol\n", "does not begin with its header"),
+        ("source,vendor_symbol,symbol\na,b\n", "line 2: 'a,b' is not a source"),
         ("source,vendor_symbol,symbol\na,b, \n", "line 2"),
         ("source,vendor_symbol,symbol\na,b,c\n\na,b,d\n", "line 4: b of a is d here and c above"),
     ],
@@ -568,11 +568,11 @@ def test_what_is_called_like_an_exchange_and_holds_none_is_said(shop: Shop) -> N
 @pytest.mark.parametrize(
     ("symbol", "calendar", "said"),
     [
-        ("RELIANCE.NS", "XNYS", "RELIANCE.NS is of NSE by the suffix .NS, whose calendar is XNSE"),
-        ("INFY.BSE", "ALWAYS", "INFY.BSE is of BSE by the suffix .BSE, whose calendar is XNSE"),
-        ("VOD.L", "XNYS", "VOD.L is of London by the suffix .L, which is not of XNYS"),
-        ("sap.de", "XNSE", "sap.de is of Frankfurt by the suffix .DE, which is not of XNSE"),
-        ("aapl.us", "XNSE", "aapl.us is of the United States by the suffix .US"),
+        ("RELIANCE.NS", "XNYS", "RELIANCE.NS has the suffix .NS (NSE), whose calendar is XNSE"),
+        ("INFY.BSE", "ALWAYS", "INFY.BSE has the suffix .BSE (BSE), whose calendar is XNSE"),
+        ("VOD.L", "XNYS", "VOD.L has the suffix .L (London), which is not in XNYS"),
+        ("sap.de", "XNSE", "sap.de has the suffix .DE (Frankfurt), which is not in XNSE"),
+        ("aapl.us", "XNSE", "aapl.us has the suffix .US (the United States)"),
         *((share, "XNYS", "") for share in ("BRK.B", "BF.B", "BAC.PR.L", "AAPL", "aapl.us")),
         *((share, "XNSE", "") for share in ("RELIANCE.NS", "M&M.NS", "INFY.BO", "NIFTY 50")),
     ],
@@ -593,11 +593,11 @@ def test_suffixes_of_many_symbols_are_one_line(shop: Shop) -> None:
     file = shop.csv("x.csv", rows, "symbol,date,open,high,low,close,volume")
     notes = [note for note in shop.deliver(file, calendar="XNYS").notes if "suffix" in note]
     assert [note.split(",")[0] for note in notes] == [
-        "A.NS and 2 more are of NSE by the suffix .NS",
-        "D.L is of London by the suffix .L",
+        "A.NS and 2 more have the suffix .NS (NSE)",
+        "D.L has the suffix .L (London)",
     ]
     other = Shop(shop.folder / "other")
-    named = [note for note in notes if "say --calendar XNSE" in note]
+    named = [note for note in notes if "pass --calendar XNSE" in note]
     assert len(named) == 1
     other.deliver(
         shop.csv("x.csv", rows[:3], "symbol,date,open,high,low,close,volume"), calendar="XNSE"

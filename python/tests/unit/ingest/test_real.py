@@ -131,7 +131,7 @@ def test_yahoo(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("inferred", ["by its column", "by the hours"])
-def test_minutes_labelled_by_end(shop: Shop, tmp_path: Path, inferred: str) -> None:
+def test_minutes_labeled_by_end(shop: Shop, tmp_path: Path, inferred: str) -> None:
     path = MARKET / "minute_nifty_banknifty_2021_2023.parquet"
     if inferred == "by the hours":
         path = without("ts_label", path, tmp_path / "nifty.parquet")
@@ -171,7 +171,7 @@ def test_minutes_of_new_york(shop: Shop, tmp_path: Path, inferred: str) -> None:
 
 
 @pytest.mark.parametrize("inferred", ["by its column", "by the hours"])
-def test_minutes_labelled_by_start(shop: Shop, tmp_path: Path, inferred: str) -> None:
+def test_minutes_labeled_by_start(shop: Shop, tmp_path: Path, inferred: str) -> None:
     path = MARKET / "minute_nse_2021.parquet"
     if inferred == "by the hours":
         path = without("ts_label", path, tmp_path / "nse.parquet")

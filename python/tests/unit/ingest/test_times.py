@@ -18,7 +18,7 @@ NSE_END = minutes(DAY, "09:16", 375)
 
 
 @pytest.mark.parametrize("stated", [None, "start"])
-def test_labelled_by_start(shop: Shop, stated: str | None) -> None:
+def test_labeled_by_start(shop: Shop, stated: str | None) -> None:
     report = shop.deliver(shop.csv("T.csv", NSE_START), calendar="XNSE", bar_label=stated)
     assert report.bar_label == "start"
     assert shop.rows("minute", "min(bar_ts), max(bar_ts), count(*)") == [
@@ -27,7 +27,7 @@ def test_labelled_by_start(shop: Shop, stated: str | None) -> None:
 
 
 @pytest.mark.parametrize("stated", [None, "end"])
-def test_labelled_by_end(shop: Shop, stated: str | None) -> None:
+def test_labeled_by_end(shop: Shop, stated: str | None) -> None:
     report = shop.deliver(shop.csv("T.csv", NSE_END), calendar="XNSE", bar_label=stated)
     assert report.bar_label == "end"
     assert shop.rows("minute", "min(bar_ts), max(bar_ts), count(*)") == [
@@ -38,13 +38,13 @@ def test_labelled_by_end(shop: Shop, stated: str | None) -> None:
 
 def test_what_was_detected_is_said(shop: Shop) -> None:
     report = shop.deliver(shop.csv("T.csv", NSE_END))
-    assert "calendar XNSE: its minutes run from that open to that close" in report.notes
-    assert "minutes labelled by end: the hours of XNSE" in report.notes
+    assert "calendar XNSE: its minutes run from its open to its close" in report.notes
+    assert "minutes labeled by end: the hours of XNSE" in report.notes
 
 
 def test_a_label_against_the_hours_is_taken_and_said(shop: Shop) -> None:
     report = shop.deliver(shop.csv("T.csv", NSE_END), calendar="XNSE", bar_label="start")
-    assert any("looks like end" in note for note in report.notes)
+    assert any("suggest end" in note for note in report.notes)
     assert shop.rows("minute", "max(bar_ts)") == [(datetime(2024, 1, 2, 15, 30),)]
 
 
@@ -58,7 +58,7 @@ def test_a_label_against_the_hours_is_taken_and_said(shop: Shop) -> None:
 )
 def test_a_label_that_cannot_be_told_is_asked_for(shop: Shop, rows: list[str]) -> None:
     report = shop.refuse(shop.csv("T.csv", rows), calendar="XNSE")
-    assert "whether a stamp is the start or the end" in report.notes[0]
+    assert "whether a timestamp is the start or the end" in report.notes[0]
     assert "--bar-label" in report.remedy
 
 
@@ -146,7 +146,7 @@ def test_days_at_another_zones_midnight_are_asked_for(shop: Shop, stated: str, f
     rows = [f"2024-01-{day:02d} 18:30:00,1,1,1,1,1" for day in (1, 2, 3, 4, 7, 8)]
     path = shop.csv("T.csv", rows)
     asked = shop.refuse(path, calendar="XNSE")
-    assert "a time of UTC is midnight of 2024-01-02 in Asia/Kolkata" in asked.notes[0]
+    assert "which in UTC is midnight of 2024-01-02 in Asia/Kolkata" in asked.notes[0]
     assert f"--timezone {stated}" in asked.remedy
     shop.deliver(path, calendar="XNSE", timezone=stated)
     assert shop.rows("daily", "min(session_date)") == [(first,)]
@@ -199,9 +199,9 @@ def test_minutes_of_another_zone_are_asked_for(
     zone = calendars()[calendar].timezone
     path = shop.csv("T.csv", shifted(day, first, count, zone, of))
     asked = shop.refuse(path, calendar=calendar, bar_label="start")
-    shares = rf"\d+% of the minutes .* as times of {zone}, \d+% as times of {of}"
+    shares = rf"\d+% of the minutes .* as {zone} times, \d+% as {of} times"
     assert re.search(shares, asked.notes[0])
-    assert f"--timezone {of} if they are, or --timezone {zone} to" in asked.remedy
+    assert f"--timezone {of} if they are {of} times, else --timezone {zone}" in asked.remedy
     shop.deliver(path, calendar=calendar, bar_label="start", timezone=of)
     [(at,)] = shop.rows("minute", "min(bar_ts)")
     assert at == datetime.fromisoformat(f"{day} {first}")
@@ -215,7 +215,7 @@ def test_minutes_of_another_zone_are_asked_for(
         ("XNYS", SUMMER, "07:00", 540),
         ("XNYS", SUMMER, "09:30", 630),  # with the hours after the close
         ("XNYS", WINTER, "04:00", 330),  # before the open only
-        ("XNYS", SUMMER, "07:00", 180),  # this morning so far
+        ("XNYS", SUMMER, "07:00", 180),  # this morning, to date
         ("XNSE", WINTER, "09:00", 435),  # from the call auction to the end of the closing session
         ("XNSE", WINTER, "09:00", 30),
         ("XNSE", WINTER, "09:00", 60),  # as UTC, up to the close
@@ -240,7 +240,7 @@ def test_minutes_outside_the_regular_hours_may_be_the_exchanges_own(
 )
 def test_a_calendar_that_cannot_be_told_is_asked_for(shop: Shop, rows: list[str]) -> None:
     report = shop.refuse(shop.csv("T.csv", rows))
-    assert "cannot be told from its stamps" in report.notes[0]
+    assert "do not show which exchange" in report.notes[0]
     assert "--calendar XNYS, XNSE, ALWAYS" in report.remedy
 
 

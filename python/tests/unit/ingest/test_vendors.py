@@ -392,7 +392,7 @@ def test_a_column_of_stamps_says_its_own_label(shop: Shop, name: str, label: str
         shop.csv("T.csv", rows, f"{name},open,high,low,close,volume"), calendar="XNSE"
     )
     assert report.bar_label == label
-    assert f"minutes labelled by {label}: its column {name} says so" in report.notes
+    assert f"minutes labeled by {label}: its column {name} says so" in report.notes
 
 
 def test_hours_that_say_otherwise_are_asked_about(shop: Shop) -> None:
