@@ -228,8 +228,8 @@ def suffixed_elsewhere(symbols: Iterable[str], calendar: str) -> list[str]:
         others = f" and {len(named) - 1:,} more have" if len(named) > 1 else " has"
         has_suffix = f"{named[0]}{others} the suffix .{suffix} ({place})"
         notes.append(
-            f"{has_suffix}, whose calendar is {own}, not {calendar}: pass --calendar {own}, unless they"
-            " also trade elsewhere"
+            f"{has_suffix}, whose calendar is {own}, not {calendar}: pass --calendar {own}, unless"
+            " they also trade elsewhere"
             if own
             else f"{has_suffix}, which is not in {calendar}: its sessions and hours differ"
         )

@@ -274,10 +274,10 @@ def refuse_other_midnights(
         ).fetchall()
         if moved > stamps / 2:
             raise BadInput(
-                f"{file}: daily bars have timestamps such as {stamp:%Y-%m-%d %H:%M}, which in {zone}"
-                f" is midnight of {day:%Y-%m-%d} in {calendar.timezone}",
-                f"pass --timezone {zone} if they are in {zone}, or --timezone {calendar.timezone} to"
-                " keep the dates as written",
+                f"{file}: daily bars have timestamps such as {stamp:%Y-%m-%d %H:%M}, which in"
+                f" {zone} is midnight of {day:%Y-%m-%d} in {calendar.timezone}",
+                f"pass --timezone {zone} if they are in {zone}, or --timezone {calendar.timezone}"
+                " to keep the dates as written",
             )
 
 

@@ -131,13 +131,13 @@ def test_the_wrong_calendar_is_withdrawn_as_the_refusal_says(desk: Desk) -> None
     at = ("--delivered-at", "2026-11-02T18:00:00Z")
     refused = bourse(desk.data, *ingest, *at, **ALONE)
     assert refused.returncode == 3
-    assert "INFY is of XNSE here (source vendor) and of XNYS in the store" in refused.stderr
+    assert "INFY is in XNSE here (source vendor) and in XNYS in the store" in refused.stderr
     [remedy] = re.findall("`./bourse deliveries ([^`]*)`", refused.stderr)
     desk.say(*remedy.split(), "--yes")
     assert [(each["delivery"], each["is_withdrawn"]) for each in desk.list()] == [(wrong, True)]
     right = json.loads(bourse(desk.data, *ingest, *at, "--json", **ALONE).stdout)["files"][0]
     refused = desk.say("restore", wrong, "--yes", code=3)
-    assert f"{wrong[:8]} cannot be restored: INFY is of XNYS here" in refused.stderr
+    assert f"{wrong[:8]} cannot be restored: INFY is in XNYS here" in refused.stderr
     [remedy] = re.findall("`./bourse deliveries ([^`]*)`", refused.stderr)
     assert remedy == f"withdraw {right['delivery']}"
     desk.say(*remedy.split(), "--yes")
@@ -146,7 +146,7 @@ def test_the_wrong_calendar_is_withdrawn_as_the_refusal_says(desk: Desk) -> None
     elsewhere = ("--into", str(desk.folder / "elsewhere"), *at)
     bourse(desk.data, *ingest, *elsewhere, **ALONE)
     refused = bourse(desk.data, *("XNYS" if one == "XNSE" else one for one in ingest), *elsewhere)
-    assert "INFY is of XNYS here" in refused.stderr
+    assert "INFY is in XNYS here" in refused.stderr
     assert "deliveries withdraw" not in refused.stderr
 
 

@@ -209,7 +209,7 @@ def test_two_exchanges_are_refused_by_name(field: Field) -> None:
         done = field.refused[name]
         assert done.returncode == BadInput.exit_code
         assert (
-            f"INFY is of XNYS here (source {source}) and of XNSE in the store"
+            f"INFY is in XNYS here (source {source}) and in XNSE in the store"
             " (INFY: source kaldhen, INFY.csv)"
         ) in said(done)
         assert "Traceback" not in done.stderr

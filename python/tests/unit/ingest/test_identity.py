@@ -358,8 +358,8 @@ def test_the_same_letters_of_another_calendar_are_refused(
     stated: dict[str, Any] = {"source": "pystock", "calendar": "XNYS", "kind": "daily"}
     report = shop.refuse(dollars(shop), **stated)
     assert report.notes == (
-        "bars.csv: INFY is of XNYS here (source pystock) and of XNSE in the store (INFY: source"
-        " kaldhen, INFY.csv); a symbol is of one calendar",
+        "bars.csv: INFY is in XNYS here (source pystock) and in XNSE in the store (INFY: source"
+        " kaldhen, INFY.csv); a symbol belongs to one calendar",
     )
     assert "--symbol-prefix XNYS:" in report.remedy
     assert f"{SEED}, such as pystock,INFY,XNYS:INFY" in report.remedy
@@ -437,7 +437,7 @@ def test_a_delivery_that_lists_no_symbols_owns_them_too(
     monkeypatch.setattr("duckbourse.ingest.bars.MAX_LISTED_SYMBOLS", 1)
     shop.deliver(dollars(shop), source="pystock", calendar="XNYS", kind="daily")
     report = shop.refuse(rupees(shop), source="kaldhen", calendar="XNSE")
-    assert "INFY is of XNSE here" in report.notes[0]
+    assert "INFY is in XNSE here" in report.notes[0]
     assert "source pystock, bars.csv" in report.notes[0]
 
 
@@ -447,7 +447,7 @@ def test_many_symbols_are_counted(shop: Shop) -> None:
     report = shop.refuse(
         dollars(shop, *names, kind="in"), source="in", calendar="XNSE", kind="daily"
     )
-    assert "S0, S1, S2, S3, S4 and 3 more are of XNSE here" in report.notes[0]
+    assert "S0, S1, S2, S3, S4 and 3 more are in XNSE here" in report.notes[0]
 
 
 @pytest.mark.parametrize(
@@ -501,7 +501,7 @@ def test_recorded_ticks_own_their_symbols(shop: Shop) -> None:
     stated: dict[str, Any] = {"source": "pystock", "calendar": "XNYS", "kind": "daily"}
     for symbol in ("INFY", "TCS", "IOC"):
         report = shop.refuse(dollars(shop, symbol), **stated)
-        assert f"{symbol} is of XNYS here" in report.notes[0]
+        assert f"{symbol} is in XNYS here" in report.notes[0]
         assert f"({symbol}: source kite, ticks recorded on 2024-01-02)" in report.notes[0]
     shop.deliver(dollars(shop, "MSFT"), **stated)
     shop.deliver(rupees(shop), source="kaldhen", calendar="XNSE")
@@ -517,7 +517,7 @@ def test_a_withdrawn_recording_owns_only_what_came_later(shop: Shop) -> None:
     stated: dict[str, Any] = {"source": "pystock", "calendar": "XNYS", "kind": "daily"}
     shop.deliver(dollars(shop, "INFY"), **stated)
     for symbol in ("TCS", "IOC"):
-        assert f"{symbol} is of XNYS here" in shop.refuse(dollars(shop, symbol), **stated).notes[0]
+        assert f"{symbol} is in XNYS here" in shop.refuse(dollars(shop, symbol), **stated).notes[0]
 
 
 def test_shipped_data_owns_its_symbols_where_it_is_built(shop: Shop) -> None:
@@ -525,7 +525,7 @@ def test_shipped_data_owns_its_symbols_where_it_is_built(shop: Shop) -> None:
     options = read_mapping(None, calendar="XNSE", kind="daily")
     sample = RawStore(PROJECT / "data" / "sample", flat=True)
     [report] = ingest([path], options, shop.store, DELIVERED_AT, beside=(sample,))
-    assert "AAPL is of XNSE here (source AAPL) and of XNYS in the store" in report.notes[0]
+    assert "AAPL is in XNSE here (source AAPL) and in XNYS in the store" in report.notes[0]
     [report] = ingest([path], options, shop.store, DELIVERED_AT)
     assert report.outcome is Outcome.DELIVERED
 

@@ -183,8 +183,8 @@ def test_a_restored_delivery_brings_no_second_calendar(
     error = refused(shop, other, wrong)
     assert error is not None
     assert str(error) == (
-        f"{wrong[:8]} cannot be restored: INFY is of XNYS here (source vendor) and of XNSE in the"
-        " store (INFY: source INFY, INFY.csv); a symbol is of one calendar"
+        f"{wrong[:8]} cannot be restored: INFY is in XNYS here (source vendor) and in XNSE in the"
+        " store (INFY: source INFY, INFY.csv); a symbol belongs to one calendar"
     )
     assert error.remedy == (
         f"run `./bourse deliveries withdraw {' '.join(right)}` first, or leave it withdrawn"
@@ -225,7 +225,7 @@ def test_a_recording_brings_no_second_calendar_either(shop: Shop) -> None:
     name = str(shop.deliver(shop.csv("INFY.csv", days(2)), **SAID).delivery)
     error = refused(shop, recorded)
     assert error is not None
-    assert "INFY is of XNSE here (source kite) and of XNYS in the store" in str(error)
+    assert "INFY is in XNSE here (source kite) and in XNYS in the store" in str(error)
     assert f"withdraw {name}`" in error.remedy
     said(shop, withdraw, name)
     said(shop, restore, recorded)
