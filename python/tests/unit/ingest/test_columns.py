@@ -105,7 +105,7 @@ def test_what_is_said_of_a_close_that_is_only_adjusted(shop: Shop) -> None:
 def test_each_column_that_is_missing_is_named(shop: Shop) -> None:
     file = shop.csv("T.csv", ["2024-01-02,1,2,1,2"], "date,first,top,low,close")
     assert (
-        "say columns.open = '…', columns.high = '…' in" in shop.refuse(file, calendar="XNYS").remedy
+        "set columns.open = '…', columns.high = '…' in" in shop.refuse(file, calendar="XNYS").remedy
     )
 
 

@@ -159,7 +159,7 @@ def test_formats_that_change_midway_are_read_where_each_row_has_one_reading(shop
     rows = [f"{day.strftime(forms[n // 15])},1,2,1,2,5" for n, day in enumerate(days)]
     report = shop.deliver(shop.csv("T.csv", rows), calendar="ALWAYS", max_unreadable_pct=0)
     assert [day for (day,) in shop.rows("daily", "session_date")] == days
-    [note] = [note for note in report.notes if note.startswith("stamps are written as")]
+    [note] = [note for note in report.notes if note.startswith("timestamps are written as")]
     assert all(form in note for form in forms if form != "%Y-%m-%d")
 
 

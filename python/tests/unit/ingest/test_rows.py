@@ -265,7 +265,7 @@ def test_a_header_that_comes_again_in_another_order_is_refused(shop: Shop, other
     path = shop.csv("T.csv", [*rows, "", other, *rows])
     refused = shop.refuse(path, calendar="XNYS")
     said = ", ".join(name.strip() for name in other.split(","))
-    assert f"line 13 names the columns anew and otherwise: {said}" in refused.notes[0]
+    assert f"line 13 is another header, whose columns differ: {said}" in refused.notes[0]
 
 
 def test_what_is_said_of_another_order_works(shop: Shop) -> None:
