@@ -716,7 +716,8 @@ def refuse_other_header(
             continue
         line = table.text.lines_of([row])[row]
         raise BadInput(
-            f"{file}: line {line:,} is another header, whose columns differ: {', '.join(here)[:120]}",
+            f"{file}: line {line:,} is another header, whose columns differ:"
+            f" {', '.join(here)[:120]}",
             "move the lines from there on to a file of their own, in another folder under the same"
             " name, and ingest both",
         )

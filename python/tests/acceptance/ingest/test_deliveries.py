@@ -116,7 +116,7 @@ def test_a_delivery_is_withdrawn_restored_and_delivered_again(desk: Desk) -> Non
         (right, True),
     ]
     refused = desk.say("restore", wrong, right, "--yes", code=3)
-    assert f"its file was delivered as {again[:8]} too" in refused.stderr
+    assert f"its file was also delivered as {again[:8]}" in refused.stderr
     assert f"`./bourse deliveries withdraw {again[:8]}` first" in refused.stderr
     assert [each["is_withdrawn"] for each in desk.list()] == [False, True, True]
     desk.say("withdraw", again, "-y")

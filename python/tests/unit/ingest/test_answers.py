@@ -113,7 +113,10 @@ def test_the_symbol_is_said_beside_the_bars(
     fields = "session_date, open, high, low, close, volume"
     assert shop.rows("daily", f"symbol, {fields}") == [(symbol, *row) for row in EXPECTED]
     refused = shop.refuse(path, calendar="XNYS", symbol="MSFT")
-    assert f"day_bars.json is of {symbol}, says {said_by}, and not of MSFT" in refused.notes[0]
+    assert (
+        f"day_bars.json has the symbol {symbol} according to {said_by}, not MSFT"
+        in refused.notes[0]
+    )
     assert shop.deliver(path, calendar="XNYS", symbol=f"{symbol}.US", source="s").rows_kept == 3
 
 

@@ -88,7 +88,7 @@ FILES: dict[str, tuple[str, str | bytes, str]] = {
     "dates of no format": (
         "T.csv",
         "\n".join([HEADER, "the second,1,1,1,1,1", "the third,1,1,1,1,1"]),
-        "are of no format we know",
+        "are in no known format",
     ),
     "no number anywhere": (
         "T.csv",

@@ -87,7 +87,7 @@ def test_what_looks_like_a_volume_is_said(shop: Shop, name: str, said: bool) -> 
     header = f"date,open,high,low,close,{name}"
     report = shop.deliver(shop.csv("T.csv", ["2024-01-02,1,2,1,2,5"], header), calendar="XNYS")
     assert report.columns_missed == ({"volume": (name,)} if said else {})
-    assert any("no volume was taken" in note for note in report.notes) == said
+    assert any("no volume column was used" in note for note in report.notes) == said
     for stated, expected in ((name, 5.0), ("", None)):
         mapping = shop.file("m.toml", f"columns.volume = '{stated}'")
         source = {"calendar": "XNYS", "source": f"as {stated}", "mapping": mapping}

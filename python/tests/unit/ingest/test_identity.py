@@ -292,7 +292,7 @@ def test_a_bar_with_two_values_is_refused_and_both_rows_are_named(shop: Shop) ->
     )
     allowed = shop.deliver(path, calendar="XNSE", kind="daily", last_row_wins=True)
     assert (allowed.rows_kept, allowed.rows_duplicate) == (6, 3)
-    assert "2 bars are given again with other values: the last row counts" in allowed.notes
+    assert "2 bars appear again with other values: the last row counts" in allowed.notes
 
 
 def test_stamps_of_a_clock_that_was_never_set_are_no_bar_with_two_values(shop: Shop) -> None:
@@ -558,7 +558,7 @@ def test_what_is_called_like_an_exchange_and_holds_none_is_said(shop: Shop) -> N
     file = shop.csv("x.csv", rows, "ticker,Ex,date,open,high,low,close,volume")
     report = shop.deliver(file, calendar="XNYS")
     [note] = [note for note in report.notes if "exchange" in note]
-    assert "no exchange was taken, though Ex may be it: say columns.exchange = 'Ex'" in note
+    assert "no exchange column was used, but Ex may be it: set columns.exchange = 'Ex'" in note
     assert report.columns_missed == {"exchange": ("Ex",)}
     mapping = shop.file("m.toml", "columns.exchange = ''")
     said = shop.deliver(file, calendar="XNYS", mapping=mapping, source="other").notes

@@ -84,7 +84,9 @@ def test_options_that_say_what_would_be_found_make_no_other_delivery(shop: Shop)
         already_there(shop, first, file, **SAID, **stated)
     [report] = shop.run(file, **SAID, calendar="XNYS", dry_run=True)
     assert report.outcome is Outcome.ALREADY_THERE
-    assert report.notes == (f"the bars of delivery {first}, which came as M.csv on 2026-11-01",)
+    assert report.notes == (
+        f"its bars are those of delivery {first}, which came as M.csv on 2026-11-01",
+    )
 
 
 @pytest.mark.parametrize("change", [renamed, packed, in_a_drop])
@@ -170,7 +172,7 @@ def test_a_version_that_comes_back_is_said_to_be_overruled(
         [report] = shop.run(file, **stated)
         assert report.outcome is Outcome.ALREADY_THERE
         assert (report.overruled_by, report.bars_overruled) == ((correction.delivery,), 2)
-        assert "2 of its bars are otherwise in a later delivery of v" in report.notes[-1]
+        assert "2 of its bars are overridden by a later delivery of v" in report.notes[-1]
         assert f"{correction.delivery} (B.csv, of 2026-11-02)" in report.notes[-1]
         # the command works on the store of the project only
         assert report.remedy == ""
@@ -178,7 +180,7 @@ def test_a_version_that_comes_back_is_said_to_be_overruled(
     monkeypatch.setattr(run, "settings", lambda: settings)
     [report] = shop.run(a, **stated)
     assert report.remedy == f"`./bourse deliveries withdraw {correction.delivery}`"
-    assert report.notes[-1].endswith(f"count again: {report.remedy}")
+    assert report.notes[-1].endswith(f"use the bars of this file again: {report.remedy}")
     # the one that counts has nothing to say, and once it is withdrawn, nor has the other
     assert shop.run(b, **stated)[0].notes == ()
     with duckdb.connect() as con, shop.store.writing(con):

@@ -105,10 +105,8 @@ def file_of(shop: Shop, name: str) -> Path:
 def test_a_file_that_says_no_symbol_is_asked_about(shop: Shop) -> None:
     path = file_of(shop, "history")
     report = shop.refuse(path, calendar="XNYS")
-    assert report.notes == (
-        "history.csv: nothing says whose bars these are, for 'history' is no symbol",
-    )
-    assert report.remedy.startswith("say --symbol")
+    assert report.notes == ("history.csv: it has no symbol, and 'history' is not one",)
+    assert report.remedy.startswith("pass --symbol")
     assert shop.deliver(path, calendar="XNYS", symbol="IBM").symbol == "IBM"
     assert shop.deliver(file_of(shop, "history_MSFT"), calendar="XNYS").symbol == "history_MSFT"
 

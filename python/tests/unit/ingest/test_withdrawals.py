@@ -65,7 +65,7 @@ def test_what_was_withdrawn_is_delivered_again_and_says_so(shop: Shop) -> None:
         said(shop, withdraw, names[-1])
         [report] = shop.run(file, **SAID, delivered_at=NOW + timedelta(days=time))
         assert report.outcome is Outcome.DELIVERED
-        assert "delivered anew: what it had brought was withdrawn on 2026-11-02" in report.notes
+        assert "delivered again: its earlier delivery was withdrawn on 2026-11-02" in report.notes
         assert report.rows_revised == 0
         names.append(str(report.delivery))
     assert names[1:] == [again(names[0]), again(names[1])]
@@ -154,7 +154,9 @@ def test_no_file_is_read_twice_whichever_of_its_deliveries_is_restored(shop: Sho
     for name in (a, b):
         error = refused(shop, name)
         assert error is not None
-        assert f"{name[:8]} cannot be restored: its file was delivered as {c[:8]} too" in str(error)
+        assert f"{name[:8]} cannot be restored: its file was also delivered as {c[:8]}" in str(
+            error
+        )
         assert f"`./bourse deliveries withdraw {c[:8]}` first" in error.remedy
     said(shop, withdraw, c)
     for live in (a, b, c):
