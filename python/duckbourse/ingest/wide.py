@@ -1,8 +1,8 @@
 """
-Tables with a column for each field of each symbol, as yfinance and pandas write them.
+Tables with a column per field and symbol, as yfinance and pandas write them.
 
-Their header is of one line (`Close_AAPL`, `('Close', 'AAPL')`), or of two or three: the fields, the
-symbols, either of them first, and a line that names only the index.
+Their header has one line (`Close_AAPL`, `('Close', 'AAPL')`), or two or three: the fields and the
+symbols in either order, and a line that names only the index.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ FLAT = (
     re.compile(rf"(?P<symbol>{TICKER})[ _|-](?P<field>(?i:{FIELD}))"),
 )
 NO_TICKERS = ("BID", "ASK", "MID", "ADJ", "ADJUSTED", "RAW", "PREV", "INTEREST", "TIME")
-# The column in which an unpivoted row says which of the file's rows it is from.
+# The column of an unpivoted row with the number of its row in the file.
 ROW = "row_of_file"
 
 
 @dataclass(frozen=True)
 class Wide:
     """
-    The columns that are of no symbol, and of each symbol the column of each of its fields.
+    The columns without a symbol, and each symbol's columns by field.
 
-    `lines` is how many lines of a text file name them, and `names` what its columns are called.
+    `lines` is the number of header lines of a text file, and `names` are its column names.
     """
 
     index: tuple[str, ...]
@@ -53,8 +53,8 @@ class Wide:
 
     def unpivoted(self, rows: str) -> str:
         """
-        Return the selection of a row a symbol, without those in which it has nothing at all: of a
-        day on which the others were traded.
+        Return the query with one row per symbol, without rows in which all its fields are empty,
+        as on a day when only other symbols traded.
         """
         structs = []
         for symbol, own in self.symbols.items():
@@ -71,7 +71,7 @@ class Wide:
             f"coalesce({quoted_name(name)}::varchar, '') not in ('', 'NaN', 'nan')"
             for name in self.fields
         )
-        # the numbers of rows are of the file's order, which neither of the two selections changes
+        # row numbers follow the file's order, which neither query changes
         return (
             f"select * from (select {index}, unnest([{', '.join(structs)}], recursive := true)"
             f" from (select row_number() over () as {ROW}, {columns} from ({rows}))) where {has}"
@@ -79,7 +79,7 @@ class Wide:
 
 
 def stacked(body: Sequence[Sequence[str]]) -> Wide | None:
-    """Return the columns that a header of two or three lines names, or None."""
+    """Return the columns of a header of two or three lines, or None."""
     if len(body) < 3:
         return None
     body = [["" if f.startswith("Unnamed:") else f.strip() for f in row] for row in body[:3]]
@@ -112,7 +112,7 @@ def stacked(body: Sequence[Sequence[str]]) -> Wide | None:
 
 
 def flat(names: Sequence[str]) -> Wide | None:
-    """Return the columns whose names are each of a field and a symbol, or None."""
+    """Return the columns whose names combine a field and a symbol, or None."""
     if any(normalized(name) in NAMES[Role.CLOSE] for name in names):
         return None
     index: list[str] = []
@@ -129,5 +129,5 @@ def flat(names: Sequence[str]) -> Wide | None:
 
 
 def is_data(text: str) -> bool:
-    """Tell whether a field is a number or a date and not a symbol."""
+    """Return whether a field is a number or a date, and not a symbol."""
     return bool(re.fullmatch(r"[-+]?[\d.,:/\s-]+(e[-+]?\d+)?", text, re.IGNORECASE))

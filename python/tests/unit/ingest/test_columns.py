@@ -140,7 +140,7 @@ RELIANCE = "500325,RELIANCE    ,A ,Q,2600.00,2620.00,2590.00,2610.00,2610.00,259
 def test_the_date_in_the_name_of_a_bhavcopy(shop: Shop, name: str) -> None:
     report = shop.deliver(shop.csv(name, [RELIANCE], BSE))
     assert (report.calendar, report.kind) == ("XNSE", "daily")
-    assert "the day is 2024-01-05: the file's name says it" in report.notes
+    assert "the date is 2024-01-05, from the file's name" in report.notes
     found = shop.rows("daily", "symbol, session_date::varchar, close, volume")
     assert found == [("500325", "2024-01-05", 2610, 234567)]
     # the date inside is the one that counts

@@ -29,7 +29,7 @@ HEADER = "symbol,name,date,open,high,low,close,volume"
 
 
 def note(encoding: str) -> str:
-    return f"it is no UTF-8 and was read as {encoding}: say encoding = '…' if it is not"
+    return f"it is not UTF-8 and was read as {encoding}: set encoding = '…' if that is wrong"
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
