@@ -126,7 +126,7 @@ def test_a_mistake_of_ours_is_one_line_and_its_traceback_is_kept(
     )
     assert process.returncode == 70
     error, remedy = process.stderr.splitlines()
-    assert error == "error: a mistake of ours: ZeroDivisionError: division by zero"
+    assert error == "error: internal error: ZeroDivisionError: division by zero"
     log = minimal_project.folder / "logs" / "bourse.log"
     assert str(log) in remedy
     assert "ZeroDivisionError" in json.loads(log.read_text().splitlines()[-1])["exception"]

@@ -210,7 +210,7 @@ def test_fast_says_what_it_leaves_out(
     left_out = ["seeds/scanners/crp_presets.csv", "python/tests/warehouse/risk/test_var.py"]
     monkeypatch.setattr(command, "_changed_files", lambda: [*changed, *left_out])
     command._fast()
-    assert f"only `./bourse test` tests {', '.join(left_out)}" in capsys.readouterr().err
+    assert f"tested only by `./bourse test`: {', '.join(left_out)}" in capsys.readouterr().err
 
 
 def test_fast_runs_the_unit_tests_that_a_change_can_break(
@@ -310,8 +310,8 @@ def test_unit_tests_of_dbt_are_run_where_sql_has_changed(
         ({"only": ["lnt"]}, "there is no stage 'lnt'"),
         ({"fast": True, "long": True}, "--fast cannot be combined"),
         ({"fast": True, "only": ["lint"]}, "--fast cannot be combined"),
-        ({"mutants": True, "long": True}, "--json belongs to --mutants"),
-        ({"as_json": True}, "--json belongs to --mutants"),
+        ({"mutants": True, "long": True}, "--json requires --mutants"),
+        ({"as_json": True}, "--json requires --mutants"),
     ],
 )
 def test_a_choice_that_is_none_is_refused(given: dict[str, object], said: str) -> None:
@@ -346,7 +346,7 @@ def test_what_changed_is_also_what_is_gone_and_what_has_an_odd_name(
 
 def test_without_git_it_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "PROJECT", tmp_path)
-    with pytest.raises(ConfigurationError, match="git cannot say what has changed"):
+    with pytest.raises(ConfigurationError, match="git cannot list the changes"):
         command._changed_files()
 
 

@@ -62,7 +62,7 @@ FILES: dict[str, tuple[str, str | bytes, str]] = {
     ),
     "Parquet that is none": ("T.parquet", "date,close\n", "is not parquet"),
     "Feather that is none": ("T.feather", "date,close\n", "is not feather"),
-    "old Feather": ("T.feather", b"FEA1" + b"\0" * 50, "Feather of version 1"),
+    "old Feather": ("T.feather", b"FEA1" + b"\0" * 50, "Feather version 1"),
     "Feather cut short": ("T.feather", b"ARROW1\0\0" + b"\xff" * 90, "cannot be read"),
     "a tar that is none": ("T.tar.gz", b"\x1f\x8b" + b"\0" * 40, "is a damaged archive"),
     "a tar cut short": (

@@ -136,7 +136,7 @@ def test_07_the_volume_in_what_was_traded(
     assert desk.rows("minute", "bar_ts, volume") == [
         (datetime(2024, 1, 2, 0, minute), volume) for minute in (0, 1, 2)
     ]
-    assert "passed over the line above its header" in report["notes"]
+    assert "skipped the line above its header" in report["notes"]
 
 
 # ---- 10: what cannot be read

@@ -528,15 +528,15 @@ def test_the_sessions_of_choice_are_the_last_with_real_bars(con: Connection) -> 
     [
         ({"calendar": "XLON"}, "no calendar is called 'XLON'"),
         ({"seed": -1}, "a seed of -1 is negative"),
-        ({"symbols": 0}, "0 symbols are none"),
+        ({"symbols": 0}, "0 symbols were requested"),
         ({"symbols": ["IBM", ""]}, "a symbol is empty"),
         ({"symbols": ["IBM", "IBM"]}, "the symbol 'IBM' is given twice"),
-        ({"session_count": 0}, "0 are asked for"),
+        ({"session_count": 0}, "0 were requested"),
         ({"first": date(2010, 5, 8), "last": date(2010, 5, 9)}, "XNYS has 0 sessions"),
         ({"first": LAST, "last": FIRST}, "XNYS has 0 sessions"),
-        ({"first": FIRST, "last": LAST, "session_count": 3}, "too much"),
+        ({"first": FIRST, "last": LAST, "session_count": 3}, "cannot be combined"),
         ({"first": date(2027, 12, 30), "session_count": 5}, "XNYS has 2 sessions"),
-        ({"first": date(1990, 1, 2), "session_count": 5}, "none is made up before 2000-01-01"),
+        ({"first": date(1990, 1, 2), "session_count": 5}, "days before 2000-01-01 are not made up"),
     ],
 )
 def test_what_cannot_be_made_is_refused(
