@@ -1,4 +1,4 @@
-"""Commands as a user gives them, run in this process: a test can set the clock they read."""
+"""Run commands in this process, so that a test can set their clock."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from duckbourse.settings import settings
 
 @dataclass(frozen=True)
 class Said:
-    """What a command printed, and the code that it ended with."""
+    """The output of a command, and its exit code."""
 
     returncode: int
     stdout: str
@@ -25,7 +25,7 @@ class Said:
 
 
 def bourse(data: Path, *words: str, stdin: str = "", **environment: str) -> Said:
-    """Run `./bourse` with these words on a data folder, with no other BOURSE_ variable set."""
+    """Run `./bourse` with these arguments on a data folder, without other BOURSE_ variables."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("BOURSE_")}
     set_here = {**kept, "BOURSE_DATA_DIR": str(data), "COLUMNS": "200", **environment}
     out, err = io.StringIO(), io.StringIO()

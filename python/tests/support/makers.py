@@ -1,4 +1,4 @@
-"""Orders, fills and events to try things with."""
+"""Orders, fills and events for tests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _numbers = itertools.count()
 
 
 def request(name: str | None = None, **changed: Any) -> Request:
-    """Return an order to buy ten A, of a name of its own unless one is given."""
+    """Return an order to buy ten A, with a unique id unless one is given."""
     name = name or f"order {next(_numbers)}"
     fields: dict[str, Any] = {
         "order_id": order_id_of("test", date(2026, 11, 25), name),
@@ -28,7 +28,7 @@ def request(name: str | None = None, **changed: Any) -> Request:
 
 
 def fill(quantity: int, price: str, side: Side = Side.BUY, **changed: Any) -> Fill:
-    """Return a fill of A that has a key of its own."""
+    """Return a fill of A with a unique key."""
     fields: dict[str, Any] = {
         "fill_key": f"fill {next(_numbers)}",
         "order_id": "X",

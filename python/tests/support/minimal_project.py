@@ -1,4 +1,4 @@
-"""A project small enough to be built in seconds, with the real package and its command line."""
+"""A project that builds in seconds, with the real package and its command line."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ FILES = {
 
 @dataclass(frozen=True)
 class MinimalProject:
-    """The project in a folder: its files, its commands, its databases."""
+    """The project in a folder: its files, commands and databases."""
 
     folder: Path
 
