@@ -1,8 +1,8 @@
 """
 An event loop that counts seconds instead of waiting for them.
 
-While there is work, no time passes. When there is none, the clock jumps to the next timer. A test of
-seconds therefore takes no time, and behaves the same on machines of any speed.
+While there is work, no time passes. When there is none, the clock jumps to the next timer. A test
+of seconds therefore takes no time, and behaves the same on machines of any speed.
 """
 
 from __future__ import annotations

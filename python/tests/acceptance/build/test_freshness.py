@@ -13,7 +13,7 @@ from tests.support.deliveries import deliver, shipped
 from tests.support.warehouse import Warehouse
 
 
-def test_dbt_says_how_fresh_the_deliveries_are(warehouse: Warehouse) -> None:
+def test_dbt_reports_the_freshness_of_deliveries(warehouse: Warehouse) -> None:
     """Of a delivery of now, and of the shipped data without it, which came in 2026."""
     # dbt asks the database what time it is
     [(now,)] = duckdb.execute("select (now() at time zone 'UTC')::varchar").fetchall()
@@ -28,7 +28,7 @@ def test_dbt_says_how_fresh_the_deliveries_are(warehouse: Warehouse) -> None:
         assert result["max_loaded_at"][:19].replace("T", " ") == str(at)[:19]
 
 
-def test_a_series_is_as_many_sessions_behind_as_were_over_since(sample: Warehouse) -> None:
+def test_a_series_is_behind_by_the_sessions_since(sample: Warehouse) -> None:
     wrong = sample.query("""
         select symbol, timeframe, sessions_behind_now, (
             select count(*) from bars.sessions

@@ -43,7 +43,7 @@ def last_lines(process: subprocess.CompletedProcess[str]) -> tuple[str, str]:
     return error, remedy
 
 
-def test_a_green_build_is_published_and_summed_up(built: MinimalProject) -> None:
+def test_a_green_build_is_published_and_summarized(built: MinimalProject) -> None:
     answer = json.loads((built.folder / "answer.json").read_text())
     assert answer["nodes"] == {"model": 4, "test": 2}
     assert answer["signals"] is None
@@ -54,7 +54,7 @@ def test_a_green_build_is_published_and_summed_up(built: MinimalProject) -> None
     assert counts == {"bars.count": 1, "bars.ohlcv": 3, "serving.publication": 1}
 
 
-def test_a_red_build_says_what_failed_and_publishes_nothing(
+def test_a_red_build_reports_what_failed_and_publishes_nothing(
     minimal_project: MinimalProject,
 ) -> None:
     minimal_project.write("tests/assert_none.sql", "select * from {{ ref('bars__ohlcv') }}")
@@ -125,7 +125,7 @@ def test_selecting_nothing_is_an_error(minimal_project: MinimalProject) -> None:
     assert "--select bars__nosuch matches nothing" in last_lines(process)[0]
 
 
-def test_a_locked_build_file_names_who_holds_it(minimal_project: MinimalProject) -> None:
+def test_a_locked_build_file_names_its_holder(minimal_project: MinimalProject) -> None:
     holder = subprocess.Popen(
         [
             *minimal_project.command()[:1],
@@ -149,7 +149,7 @@ def test_a_locked_build_file_names_who_holds_it(minimal_project: MinimalProject)
 
 
 @pytest.mark.parametrize("damage", ["text", "one byte"])
-def test_a_build_file_that_is_none_is_told(minimal_project: MinimalProject, damage: str) -> None:
+def test_an_invalid_build_file_is_reported(minimal_project: MinimalProject, damage: str) -> None:
     whole = bytearray(minimal_project.built.read_bytes())
     whole[12] ^= 1
     minimal_project.built.write_bytes(whole if damage == "one byte" else b"x" * 20_000)
@@ -158,7 +158,7 @@ def test_a_build_file_that_is_none_is_told(minimal_project: MinimalProject, dama
     assert "is damaged, or is not a DuckDB database" in last_lines(process)[0]
 
 
-def test_no_data_folder_is_told(minimal_project: MinimalProject) -> None:
+def test_a_missing_data_folder_is_reported(minimal_project: MinimalProject) -> None:
     process = minimal_project.bourse("build", BOURSE_DATA_DIR="elsewhere")
     assert process.returncode == 2
     assert "there is no data folder" in last_lines(process)[0]
@@ -253,7 +253,7 @@ def test_a_full_disk_is_one_line_and_leaves_what_was_published(
 
 
 @pytest.mark.long
-def test_with_room_again_the_next_build_is_green(
+def test_with_space_again_the_next_build_is_green(
     minimal_project: MinimalProject, small_disk: Path
 ) -> None:
     test_a_full_disk_is_one_line_and_leaves_what_was_published(minimal_project, small_disk)

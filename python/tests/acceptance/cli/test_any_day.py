@@ -58,7 +58,7 @@ def data(sample: Warehouse, tmp_path: Path) -> Path:
     return folder
 
 
-def test_what_is_missing_for_a_feed_is_said_whatever_the_day(data: Path) -> None:
+def test_a_missing_setting_of_a_feed_is_reported_on_any_day(data: Path) -> None:
     done = bourse(data, "trade", "--feed", "zerodha")
     assert (done.returncode, "no key or no access token for Kite" in done.stderr) == (2, True)
     done = bourse(data, "trade", "--feed", "zerodha", **KITE)
@@ -86,9 +86,7 @@ def test_a_past_session_is_replayed_at_its_own_time(data: Path) -> None:
     assert "2010-05-29 is no session of XNYS" in done.stderr
 
 
-def test_a_delivery_is_stamped_with_the_instant_it_came(
-    tmp_path: Path, day_of_test: datetime
-) -> None:
+def test_a_delivery_has_the_instant_of_its_ingest(tmp_path: Path, day_of_test: datetime) -> None:
     data = empty_store(tmp_path / "data")
     file = tmp_path / "D.csv"
     file.write_text("date,open,high,low,close,volume\n2024-01-02,1,2,1,1,5\n2024-01-03,1,2,1,1,5\n")
@@ -102,9 +100,7 @@ def test_a_delivery_is_stamped_with_the_instant_it_came(
     assert day_of_test <= stamped.replace(tzinfo=UTC) <= clock.now()
 
 
-def test_a_withdrawal_is_stamped_with_the_instant_it_was_made(
-    tmp_path: Path, day_of_test: datetime
-) -> None:
+def test_a_withdrawal_has_the_instant_of_its_command(tmp_path: Path, day_of_test: datetime) -> None:
     data = empty_store(tmp_path / "data")
     (data / "sample").symlink_to(PROJECT / "data" / "sample")
     [*_, oldest] = json.loads(bourse(data, "deliveries", "--json").stdout)

@@ -40,7 +40,7 @@ def test_the_version_is_that_of_the_project(minimal_project: MinimalProject) -> 
     assert minimal_project.bourse("--version").stdout.startswith("duckbourse 0.1.0 (dbt-core 1.11")
 
 
-def test_a_question_is_answered_within_bounds(minimal_project: MinimalProject) -> None:
+def test_a_query_is_answered_within_the_limit(minimal_project: MinimalProject) -> None:
     process = minimal_project.bourse("sql", "from bars.ohlcv order by symbol", "--limit", "5")
     assert [line.split()[0] for line in process.stdout.splitlines()] == [
         "symbol",
@@ -57,7 +57,7 @@ def test_a_question_is_answered_within_bounds(minimal_project: MinimalProject) -
     assert len(list(csv.DictReader(io.StringIO(answer)))) == 2
 
 
-def test_a_row_stays_a_line_however_wide(minimal_project: MinimalProject) -> None:
+def test_a_wide_row_stays_on_one_line(minimal_project: MinimalProject) -> None:
     wide = ", ".join(f"'{'x' * 30}' as column_{n}" for n in range(20))
     lines = minimal_project.bourse("sql", f"select {wide} from range(3)").stdout.splitlines()
     assert len(lines) == 4
@@ -76,7 +76,7 @@ def test_a_row_stays_a_line_however_wide(minimal_project: MinimalProject) -> Non
         "selec 1",
     ],
 )
-def test_a_question_that_is_none_is_one_line(
+def test_an_invalid_query_is_one_line(
     minimal_project: MinimalProject, query: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
@@ -97,7 +97,7 @@ def test_publishing_again_restores_the_file(minimal_project: MinimalProject) -> 
     assert minimal_project.published.exists()
 
 
-def test_a_publication_waits_for_no_other(minimal_project: MinimalProject) -> None:
+def test_a_publication_does_not_wait_for_another(minimal_project: MinimalProject) -> None:
     with state.sole_owner(minimal_project.built):
         process = minimal_project.bourse("publish")
     assert process.returncode == 4
@@ -110,7 +110,7 @@ def test_a_wrong_setting_is_one_line(minimal_project: MinimalProject) -> None:
     assert process.stderr.startswith("error: BOURSE_THREADS='none' is not usable")
 
 
-def test_a_mistake_of_ours_is_one_line_and_its_traceback_is_kept(
+def test_an_internal_error_is_one_line_and_its_traceback_is_kept(
     minimal_project: MinimalProject,
 ) -> None:
     script = (
@@ -132,7 +132,7 @@ def test_a_mistake_of_ours_is_one_line_and_its_traceback_is_kept(
     assert "ZeroDivisionError" in json.loads(log.read_text().splitlines()[-1])["exception"]
 
 
-def test_colours_are_for_terminals(minimal_project: MinimalProject) -> None:
+def test_colors_are_for_terminals(minimal_project: MinimalProject) -> None:
     script = "import pty, sys; sys.exit(pty.spawn(sys.argv[1:]) >> 8)"
     command = [sys.executable, "-c", script, *minimal_project.command("sql", "from nosuch")]
 

@@ -73,9 +73,7 @@ def test_the_second_run_installs_nothing(launcher: Any, installer: Installer) ->
     assert path.read_text() == f"{launcher.PROJECT / 'python'}\n"
 
 
-def test_tests_add_their_tools_and_builds_are_content_with_them(
-    launcher: Any, installer: Installer
-) -> None:
+def test_tests_add_their_tools_and_builds_accept_them(launcher: Any, installer: Installer) -> None:
     launcher.set_up(launcher.RUN_LOCK, installer)
     launcher.set_up(launcher.DEV_LOCK, installer)
     launcher.set_up(launcher.RUN_LOCK, installer)
@@ -84,7 +82,7 @@ def test_tests_add_their_tools_and_builds_are_content_with_them(
 
 
 @pytest.mark.parametrize("spoil", ["lock", "place", "python", "stamp"])
-def test_what_no_longer_fits_is_made_afresh(
+def test_an_outdated_environment_is_created_again(
     launcher: Any, installer: Installer, spoil: str, tmp_path: Path
 ) -> None:
     launcher.set_up(launcher.RUN_LOCK, installer)
@@ -104,7 +102,7 @@ def test_what_no_longer_fits_is_made_afresh(
     assert installer.calls == [("requirements.lock", True)] * 2
 
 
-def test_an_interrupted_set_up_is_made_again(launcher: Any, installer: Installer) -> None:
+def test_an_interrupted_set_up_is_repeated(launcher: Any, installer: Installer) -> None:
     launcher.set_up(launcher.RUN_LOCK, installer)
     installer.breaks = True
     with pytest.raises(KeyboardInterrupt):
@@ -114,7 +112,7 @@ def test_an_interrupted_set_up_is_made_again(launcher: Any, installer: Installer
     assert [afresh for _, afresh in installer.calls] == [True, False, True]
 
 
-def test_nothing_is_emptied_through_a_link(launcher: Any, installer: Installer) -> None:
+def test_no_folder_is_emptied_through_a_link(launcher: Any, installer: Installer) -> None:
     elsewhere = launcher.PROJECT / "elsewhere"
     elsewhere.mkdir()
     launcher.VENV.symlink_to(elsewhere)
@@ -167,7 +165,7 @@ def test_a_failing_installer_becomes_one_line(launcher: Any, says: str, remedy: 
     assert remedy in advice
 
 
-def test_an_older_python_is_told_so() -> None:
+def test_an_older_python_gets_an_error() -> None:
     script = (
         "import sys, runpy; sys.version_info = (3, 10, 4); sys.version = '3.10.4 (old)';"
         f"runpy.run_path({str(PROJECT / 'bourse')!r}, run_name='__main__')"

@@ -26,7 +26,7 @@ WITHOUT_A_CLOCK = {
 
 
 @pytest.mark.parametrize("command", WITHOUT_A_CLOCK)
-def test_it_does_not_ask_what_day_it_is(command: str, sample: Warehouse, tmp_path: Path) -> None:
+def test_it_does_not_read_the_current_date(command: str, sample: Warehouse, tmp_path: Path) -> None:
     (tmp_path / "duckbourse.duckdb").symlink_to(sample.file)
     done = bourse(tmp_path, *WITHOUT_A_CLOCK[command])
     assert done.returncode == 0, done.stderr

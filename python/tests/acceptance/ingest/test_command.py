@@ -63,7 +63,7 @@ def test_json_for_machines(shop: Shop) -> None:
     assert again["files"][0]["delivery"] == report["delivery"]
 
 
-def test_a_second_time_says_that_nothing_changed(shop: Shop) -> None:
+def test_a_second_ingest_reports_that_nothing_changed(shop: Shop) -> None:
     path = shop.csv("D.csv", days(3))
     assert bourse(shop, path, "--calendar", "XNYS").exit_code == 0
     result = bourse(shop, path, "--calendar", "XNYS")
@@ -71,7 +71,7 @@ def test_a_second_time_says_that_nothing_changed(shop: Shop) -> None:
     assert "nothing has changed" in result.stderr
 
 
-def test_one_failure_is_raised_as_it_is_and_several_are_counted(shop: Shop) -> None:
+def test_one_failure_is_raised_unchanged_and_several_are_counted(shop: Shop) -> None:
     good, bad = shop.csv("D.csv", days(3)), shop.file("B.csv", "")
     one = bourse(shop, good, bad, "--calendar", "XNYS")
     assert isinstance(one.exception, BadInput)
@@ -88,7 +88,7 @@ def test_json_is_printed_before_a_failure_is_raised(shop: Shop) -> None:
     assert isinstance(result.exception, BadInput)
 
 
-def test_many_files_are_not_many_lines(shop: Shop) -> None:
+def test_many_files_are_summed_up(shop: Shop) -> None:
     for number in range(40):
         shop.csv(f"S{number:02d}.csv", days(3, close="x" if number == 7 else 1))
     shop.csv("S07.csv", [*days(3), "2024-01-09,x,1,1,1,1"])
@@ -102,7 +102,7 @@ def test_many_files_are_not_many_lines(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("given", ["yesterday", "2026-13-01"])
-def test_an_instant_that_is_none(shop: Shop, given: str) -> None:
+def test_an_invalid_instant(shop: Shop, given: str) -> None:
     result = bourse(shop, shop.csv("D.csv", days(1)), "--delivered-at", given)
     assert isinstance(result.exception, BadInput)
     assert "is not a timestamp" in str(result.exception)
@@ -136,7 +136,7 @@ def test_the_bar_is_for_terminals(shop: Shop, monkeypatch: pytest.MonkeyPatch) -
     assert "100%" in (shop.folder / "screen").read_text()
 
 
-def test_through_the_front_door(tmp_path: Path) -> None:
+def test_through_the_launcher(tmp_path: Path) -> None:
     run = subprocess.run(
         [sys.executable, "-m", "duckbourse.cli", "ingest", "no such file", "--into", tmp_path],
         cwd=PROJECT / "python",

@@ -56,7 +56,7 @@ def desk(tmp_path: Path) -> Desk:
 DAYS = ["2024-01-02,1,2,1,1,5", "2024-01-03,1,2,1,1,5"]
 
 
-def test_what_was_delivered_is_listed_the_newest_first(desk: Desk) -> None:
+def test_deliveries_are_listed_newest_first(desk: Desk) -> None:
     done = desk.say()
     assert done.stdout == ""
     assert "nothing has been delivered yet: see `./bourse ingest --help`" in done.stderr
@@ -124,7 +124,7 @@ def test_a_delivery_is_withdrawn_restored_and_delivered_again(desk: Desk) -> Non
     assert [each["is_withdrawn"] for each in desk.list()] == [True, False, False]
 
 
-def test_the_wrong_calendar_is_withdrawn_as_the_refusal_says(desk: Desk) -> None:
+def test_the_wrong_calendar_is_withdrawn_by_the_remedy_of_the_error(desk: Desk) -> None:
     """And what was wrong cannot come back beside what is right."""
     wrong = desk.ingest("INFY.csv", DAYS, "2026-11-01T18:00:00Z")
     ingest = ("ingest", str(desk.folder / "INFY.csv"), "--calendar", "XNSE", "--source", "vendor")
@@ -158,7 +158,7 @@ def test_the_wrong_calendar_is_withdrawn_as_the_refusal_says(desk: Desk) -> None
         ("y\n", 0, "Leave it out of all later builds? [y/N]"),
     ],
 )
-def test_it_asks_before_it_acts(desk: Desk, answer: str, code: int, said: str) -> None:
+def test_it_asks_for_confirmation(desk: Desk, answer: str, code: int, said: str) -> None:
     name = desk.ingest("ONE.csv", DAYS, "2026-11-01T18:00:00Z")
     done = desk.say("withdraw", name, code=code, stdin=answer)
     assert said in done.stderr
@@ -167,7 +167,7 @@ def test_it_asks_before_it_acts(desk: Desk, answer: str, code: int, said: str) -
 
 
 @pytest.mark.parametrize("act", ["withdraw", "restore"])
-def test_a_name_that_is_none_changes_nothing(desk: Desk, act: str) -> None:
+def test_an_unknown_id_changes_nothing(desk: Desk, act: str) -> None:
     known = ["aaaa1111aaaa1111", "aaaa2222aaaa2222", "bbbb1111bbbb1111"]
     make(desk.data / "raw", known)
     for name, said, remedy in (

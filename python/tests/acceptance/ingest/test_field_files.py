@@ -120,7 +120,7 @@ def days(field: Field, symbols: str) -> list[tuple[object, ...]]:
 
 
 @pytest.mark.some_day
-def test_01_a_series_is_not_the_share(field: Field) -> None:
+def test_01_another_series_is_not_the_stock(field: Field) -> None:
     assert days(field, "similar to '(IRFCX|ONLYEQ|OLDB).*'") == [
         ("IRFCX", "2024-01-02", 100, 100.42, 98.89, 99.27, 100_000),
         ("IRFCX-N2", "2024-01-02", 1100, 1105.5, 1099, 1101.25, 12),
@@ -177,7 +177,7 @@ def test_09_a_high_below_the_close_by_rounding_is_kept(field: Field) -> None:
 
 
 @pytest.mark.some_day
-def test_rows_twice_are_rows_once(field: Field) -> None:
+def test_repeated_rows_count_once(field: Field) -> None:
     assert field.warehouse.query(
         "select symbol, count(*) from bars.ohlcv"
         " where source = 'twice' and timeframe = '1d' group by symbol order by symbol"
@@ -193,7 +193,7 @@ def test_rows_twice_are_rows_once(field: Field) -> None:
 
 
 @pytest.mark.some_day
-def test_adjusted_days_are_held_against_their_minutes(field: Field) -> None:
+def test_adjusted_days_are_compared_with_their_minutes(field: Field) -> None:
     """Ten new shares for one in 2022: the days are adjusted for it, the minutes as traded."""
     conflicts = field.warehouse.query(
         "select round(close_ratio), day_source, minute_source"

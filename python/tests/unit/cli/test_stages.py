@@ -44,7 +44,7 @@ def test_a_stage_costs_its_steps_and_a_folder_what_pytest_measured(costs_of_fold
     }
 
 
-def test_a_stage_that_costs_more_builds_than_it_may_is_named() -> None:
+def test_a_stage_over_its_budget_is_named() -> None:
     allowed = {stage: most * 10 for stage, most in command.BUDGETS.items()}
     assert command.over_budget({**allowed, "build": 10}) == []
     (said,) = command.over_budget({**allowed, "build": 10, "lint": allowed["lint"] + 5})
@@ -181,7 +181,7 @@ def test_a_whole_run_lints_builds_and_then_runs_every_folder(
     assert [cost.name for cost in costs if not cost.is_passed] == ["build"]
 
 
-def test_a_stage_alone_builds_only_if_it_must(pretended: Callable[..., Runner]) -> None:
+def test_a_single_stage_builds_only_if_needed(pretended: Callable[..., Runner]) -> None:
     runner = pretended()
     for stage in ("lint", "unit", "acceptance"):
         command._run_stages([stage], True, "publish")
@@ -196,7 +196,7 @@ def test_a_stage_alone_builds_only_if_it_must(pretended: Callable[..., Runner]) 
     assert runner.runs == [[], ["pytest"]]
 
 
-def test_fast_says_what_it_leaves_out(
+def test_fast_reports_what_it_leaves_out(
     pretended: Callable[..., Runner],
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -246,7 +246,7 @@ def test_fast_runs_the_unit_tests_that_a_change_can_break(
         ("python/tests/support/counted_loop.py", "streaming/test_websocket.py"),
     ],
 )
-def test_what_reaches_a_change_is_run(changed: str, test: str) -> None:
+def test_tests_that_depend_on_a_change_are_run(changed: str, test: str) -> None:
     assert f"python/tests/unit/{test}" in (affected_tests([changed]) or [])
 
 
@@ -262,13 +262,11 @@ def test_what_reaches_a_change_is_run(changed: str, test: str) -> None:
         ("python/benchmarks/bench_nothing.py", False),
     ],
 )
-def test_nobody_knows_who_imported_a_module_that_is_gone(gone: str, all_of_them: bool) -> None:
+def test_the_importers_of_a_deleted_module_are_unknown(gone: str, all_of_them: bool) -> None:
     assert affected_tests([gone]) == (None if all_of_them else [])
 
 
-def test_a_file_that_was_moved_is_gone_from_where_it_was(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_moved_file_counts_as_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "PROJECT", tmp_path)
     for name in [name for name in os.environ if name.startswith("GIT_")]:
         monkeypatch.delenv(name)
@@ -290,7 +288,7 @@ def test_sqlfluff_lints_only_changed_files() -> None:
     assert names == ["ruff", "ruff format", "mypy", "import-linter"]
 
 
-def test_unit_tests_of_dbt_are_run_where_sql_has_changed(
+def test_dbt_unit_tests_run_if_sql_has_changed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(command, "TARGET", tmp_path)
@@ -314,7 +312,7 @@ def test_unit_tests_of_dbt_are_run_where_sql_has_changed(
         ({"as_json": True}, "--json requires --mutants"),
     ],
 )
-def test_a_choice_that_is_none_is_refused(given: dict[str, object], said: str) -> None:
+def test_an_invalid_combination_is_refused(given: dict[str, object], said: str) -> None:
     with pytest.raises(ConfigurationError, match=said):
         command.test(**given)  # type: ignore[arg-type]
 
@@ -326,7 +324,7 @@ def test_every_folder_of_tests_is_a_stage() -> None:
     assert set(command.BUDGETS) == set(command.STAGES) - {"build"}
 
 
-def test_what_changed_is_also_what_is_gone_and_what_has_an_odd_name(
+def test_changed_files_include_deleted_ones_and_odd_names(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(command, "PROJECT", tmp_path)
@@ -344,13 +342,13 @@ def test_what_changed_is_also_what_is_gone_and_what_has_an_odd_name(
     assert sorted(command._changed_files()) == ["café of mine.sql", "edited.sql", "gone.sql"]
 
 
-def test_without_git_it_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_git_the_error_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "PROJECT", tmp_path)
     with pytest.raises(ConfigurationError, match="git cannot list the changes"):
         command._changed_files()
 
 
-def test_a_stop_ends_what_runs_and_lets_nothing_begin(tmp_path: Path) -> None:
+def test_a_stop_ends_running_steps_and_starts_no_others(tmp_path: Path) -> None:
     running = Running()
     started = tmp_path / "started"
     hang = (

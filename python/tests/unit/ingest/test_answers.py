@@ -104,7 +104,7 @@ ANSWERS: dict[str, tuple[Any, str, str]] = {
 
 
 @pytest.mark.parametrize(("document", "symbol", "said_by"), ANSWERS.values(), ids=ANSWERS)
-def test_the_symbol_is_said_beside_the_bars(
+def test_the_symbol_beside_the_bars_is_used(
     shop: Shop, document: Any, symbol: str, said_by: str
 ) -> None:
     path = shop.file("day_bars.json", json.dumps(document))
@@ -131,9 +131,7 @@ def test_two_files_of_one_name_are_two_symbols(shop: Shop) -> None:
     assert shop.rows("daily", "distinct symbol") == [("AAPL",), ("MSFT",)]
 
 
-def test_another_symbol_is_said_by_a_line_of_the_seed(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_seed_may_rename_a_stated_symbol(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     path = shop.file("x.json", json.dumps(polygon("AAPL")))
     remedy = shop.refuse(path, calendar="XNYS", symbol="APPLE", source="poly").remedy
     line = remedy.split("the line ")[1].split(" to ")[0]
@@ -154,7 +152,7 @@ def test_many_symbols_in_one_answer(shop: Shop) -> None:
     ]
 
 
-def test_a_day_of_all_symbols_has_them_in_its_rows(shop: Shop) -> None:
+def test_a_day_of_all_symbols_has_a_symbol_per_row(shop: Shop) -> None:
     results = [
         {**short(MILLIS[:1] * 3, times)[0], "T": symbol}
         for symbol, times in (("AAPL", 1), ("MSFT", 2))
@@ -186,7 +184,7 @@ FINE: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("fine", FINE.values(), ids=FINE)
-def test_what_is_no_error(shop: Shop, fine: dict[str, Any]) -> None:
+def test_answers_that_are_not_errors(shop: Shop, fine: dict[str, Any]) -> None:
     path = shop.file("T.json", json.dumps({**fine, "data": long()}))
     assert shop.deliver(path, calendar="XNYS").rows_kept == 3
     nothing = shop.refuse(shop.file("U.json", json.dumps({**fine, "data": {"orders": 1}})))
@@ -238,7 +236,7 @@ def test_lines_that_are_cut_short_are_named(shop: Shop) -> None:
     assert report.notes == ("T.json is not JSON: line 3 is not",)
 
 
-def test_objects_by_their_dates(shop: Shop) -> None:
+def test_objects_keyed_by_date(shop: Shop) -> None:
     document = {day.pop("date"): day for day in long()}
     shop.deliver(shop.file("T.json", json.dumps(document)), calendar="XNYS")
     assert shop.rows("daily", "session_date, open, high, low, close, volume") == EXPECTED

@@ -143,7 +143,7 @@ def test_parquet_with_a_hole(shop: Shop, tmp_path: Path) -> None:
     assert "cannot be read" in shop.refuse(path, calendar="XNYS").notes[0]
 
 
-def test_paths_that_are_not_there_or_empty(shop: Shop) -> None:
+def test_missing_and_empty_paths(shop: Shop) -> None:
     assert "does not exist" in shop.refuse(shop.folder / "nothing.csv").notes[0]
     empty = shop.folder / "empty"
     empty.mkdir()
@@ -172,14 +172,14 @@ def test_a_bad_mapping(shop: Shop, text: str, said: str) -> None:
     assert raised.value.remedy
 
 
-def test_a_bad_option_is_named_as_it_was_typed() -> None:
+def test_a_bad_option_is_named_as_on_the_command_line() -> None:
     with pytest.raises(BadInput, match="--calendar = 'XLON' is not usable"):
         read_mapping(None, calendar="XLON")
     with pytest.raises(BadInput, match="--bar-label = 'middle'"):
         read_mapping(None, bar_label="middle")
 
 
-def test_a_column_of_the_mapping_that_the_file_has_not(shop: Shop) -> None:
+def test_a_mapped_column_that_the_file_lacks(shop: Shop) -> None:
     mapping = shop.file("m.toml", "[columns]\nclose = 'Settle'")
     report = shop.refuse(shop.file("T.csv", ROWS), mapping=mapping)
     assert "has no column 'Settle'; its columns are date, open" in report.notes[0]

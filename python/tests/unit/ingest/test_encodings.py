@@ -49,7 +49,7 @@ def test_a_western_header_is_named_in_a_mapping(shop: Shop, pack: Callable[[byte
     assert utf8.rows("daily", "open, close, volume") == shop.rows("daily", "open, close, volume")
 
 
-def test_an_encoding_that_is_stated_is_taken(shop: Shop) -> None:
+def test_a_stated_encoding_is_used(shop: Shop) -> None:
     mapping = shop.file("m.toml", MAPPING.replace("calendar", "encoding = 'utf-16'\ncalendar", 1))
     report = shop.deliver(shop.file("DAX.csv", GERMAN.encode("utf-16")), mapping=mapping)
     assert not [n for n in report.notes if "UTF" in n]

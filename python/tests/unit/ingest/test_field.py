@@ -63,7 +63,7 @@ def sent(folder: str, name: str) -> Path:
 
 
 @needs_sent
-def test_07_the_volume_of_a_bhavcopy_is_taken(desk: Desk) -> None:
+def test_07_the_volume_of_a_bhavcopy_is_used(desk: Desk) -> None:
     path = sent("07", "sec_bhavdata_full_02012024.csv")
     stated = ("--calendar", "XNSE", "--source", "nse", "-m", sent("07", "m.toml"))
     done = desk.ingest(path, *stated)
@@ -83,7 +83,9 @@ LOOKS = {
 
 
 @pytest.mark.parametrize(("name", "said"), LOOKS.items())
-def test_what_looks_like_a_volume_is_said(shop: Shop, name: str, said: bool) -> None:
+def test_an_unused_column_that_looks_like_volume_is_reported(
+    shop: Shop, name: str, said: bool
+) -> None:
     header = f"date,open,high,low,close,{name}"
     report = shop.deliver(shop.csv("T.csv", ["2024-01-02,1,2,1,2,5"], header), calendar="XNYS")
     assert report.columns_missed == ({"volume": (name,)} if said else {})
@@ -96,7 +98,7 @@ def test_what_looks_like_a_volume_is_said(shop: Shop, name: str, said: bool) -> 
         assert found[f"as {stated}"] == expected
 
 
-def test_other_columns_that_may_be_what_is_missed_are_said(shop: Shop) -> None:
+def test_other_unused_columns_that_may_be_missing_roles_are_reported(shop: Shop) -> None:
     rows = [f"2024-01-02,{clock},A,1,2,1,2,5" for clock in ("0915", "0916")]
     header = "date,Trade Clock,ISIN,open,high,low,close,volume"
     report = shop.deliver(shop.csv("T.csv", rows, header), calendar="XNSE", kind="daily")
@@ -120,7 +122,7 @@ COIN_HEADERS = {
 
 
 @pytest.mark.parametrize(("header", "expected"), COIN_HEADERS.items())
-def test_07_the_volume_in_what_was_traded(
+def test_07_the_volume_in_the_traded_asset(
     desk: Desk, header: str, expected: tuple[str, float | None]
 ) -> None:
     symbol, volume = expected
@@ -143,7 +145,7 @@ def test_07_the_volume_in_what_was_traded(
 
 
 @needs_sent
-def test_10_each_stamp_is_of_its_own_unit(desk: Desk) -> None:
+def test_10_each_timestamp_has_its_own_unit(desk: Desk) -> None:
     words = ("-m", sent("10", "m.toml"), "--source", "mix", "--symbol", "MIX")
     report = desk.report(sent("10", "mix.csv"), *words)
     assert (report["rows_read"], report["rows_kept"], report["rows_unreadable"]) == (240, 240, 0)
@@ -173,7 +175,7 @@ def test_a_day_that_two_formats_of_the_file_read_differently_is_not_read(shop: S
     assert shop.rows("unreadable", "distinct rule") == [("unreadable_timestamp",)]
 
 
-def test_one_slip_does_not_make_a_file_doubtful(shop: Shop) -> None:
+def test_one_typing_error_does_not_make_a_file_ambiguous(shop: Shop) -> None:
     days = [date(2023, 1, 2) + timedelta(days=n) for n in range(300)]
     rows = [f"{day:%d/%m/%Y},1,2,1,2,5" for day in days]
     rows[150] = "01/13/2023,1,2,1,2,5"
@@ -214,7 +216,7 @@ def test_10_more_than_one_row_in_a_hundred_is_an_error_and_nothing_is_delivered(
     assert desk.report(path, "--calendar", "XNYS")["outcome"] == "already there"
 
 
-def test_one_row_in_a_hundred_is_said_and_delivered(desk: Desk) -> None:
+def test_one_row_in_a_hundred_is_reported_and_the_rest_delivered(desk: Desk) -> None:
     path = desk.folder / "T.csv"
     path.write_text(some_bad(300, 3))
     done = desk.ingest(path, "--calendar", "XNYS")
@@ -231,7 +233,7 @@ HEADER = "Date;Open;High;Low;Close;Volume"
 
 
 @needs_sent
-def test_11_three_thousand_or_three_is_asked(desk: Desk) -> None:
+def test_11_three_thousand_or_three_is_asked_for(desk: Desk) -> None:
     path = sent("11", "GERMI.csv")
     done = desk.ingest(path, "--calendar", "XNYS")
     assert done.returncode == BadInput.exit_code
@@ -252,7 +254,7 @@ def test_11_three_thousand_or_three_is_asked(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("decimal", [".", ","])
-def test_what_is_told_is_not_asked(shop: Shop, decimal: str) -> None:
+def test_decided_numbers_are_not_asked_for(shop: Shop, decimal: str) -> None:
     numbers = {
         # a price that can be read one way only settles all others
         "a decimal": ("3.000;3.018;2.962;2.978,5;100", 2978.5, ","),
@@ -274,7 +276,7 @@ def test_what_is_told_is_not_asked(shop: Shop, decimal: str) -> None:
         assert dict(shop.rows("daily", "distinct symbol, close"))[name] == close, name
 
 
-def test_other_columns_tell_how_numbers_are_written(shop: Shop) -> None:
+def test_other_columns_decide_how_numbers_are_written(shop: Shop) -> None:
     header = '"Datum","Zuletzt","Eröffn.","Hoch","Tief","Vol.","+/- %"'
     rows = [
         f'"{day:02d}.01.2024","132.697","134.185","134.195","132.095","8,07M","-1,11%"'
@@ -290,7 +292,7 @@ def test_other_columns_tell_how_numbers_are_written(shop: Shop) -> None:
     ]
 
 
-def test_prices_that_pass_a_thousand_midway(shop: Shop) -> None:
+def test_prices_that_exceed_a_thousand_midway(shop: Shop) -> None:
     rows = [f"2024-01-{day:02d},990.5,999.5,980.25,991.0,900" for day in range(2, 12)]
     rows.append('2024-01-12,999.5,"1,001.00",998,"1,000.25","1,234"')
     shop.deliver(shop.csv("THSOM.csv", rows), calendar="XNYS", max_unreadable_pct=0)
@@ -301,7 +303,7 @@ def test_prices_that_pass_a_thousand_midway(shop: Shop) -> None:
 
 @pytest.mark.parametrize("mark", [".", ","])
 @pytest.mark.parametrize("first", [2, 80])
-def test_whole_prices_that_pass_a_thousand_midway(shop: Shop, mark: str, first: int) -> None:
+def test_whole_prices_that_exceed_a_thousand_midway(shop: Shop, mark: str, first: int) -> None:
     """Beside 999, 1.003 is a thousand and three; also where the first rows say nothing."""
     days = [date(2024, 1, 2) + timedelta(days=n) for n in range(first + 10)]
     closes = ["999"] * first + [f"1{mark}003"] * 10
@@ -369,7 +371,7 @@ def test_three_decimals_in_an_ordinary_file_are_three_decimals(
 @pytest.mark.parametrize(
     "row", ["{d}.01.2024\t3.000\t3.018\t2.962\t2.978\t5", "2024-01-{d};3.000;3.018;2.962;2.978;5"]
 )
-def test_either_sign_of_the_continent_is_enough_to_ask(shop: Shop, row: str) -> None:
+def test_either_sign_of_continental_notation_is_enough_to_ask(shop: Shop, row: str) -> None:
     header = HEADER.replace(";", "\t") if "\t" in row else HEADER
     report = shop.refuse(
         shop.csv("T.csv", [row.format(d=day) for day in range(12, 18)], header), calendar="XNYS"
@@ -377,7 +379,7 @@ def test_either_sign_of_the_continent_is_enough_to_ask(shop: Shop, row: str) -> 
     assert "may be 2962 or 2.962" in report.notes[0]
 
 
-def test_one_mark_is_not_two_things(shop: Shop) -> None:
+def test_decimal_and_thousands_marks_must_differ(shop: Shop) -> None:
     with pytest.raises(BadInput, match="decimal and thousands are both ','"):
         read_mapping(shop.file("m.toml", "decimal = ','\nthousands = ','"))
 
@@ -386,7 +388,7 @@ def test_one_mark_is_not_two_things(shop: Shop) -> None:
 
 
 @needs_sent
-def test_12_the_days_of_the_week_tell_from_which_year_is_counted(desk: Desk) -> None:
+def test_12_weekdays_decide_from_which_year_seconds_count(desk: Desk) -> None:
     path = sent("12", "DHOLD.json")
     report = desk.report(path, "--source", "dhan")
     days = [day for (day,) in desk.rows("daily", "session_date")]
@@ -420,12 +422,12 @@ MARCH = [date(2023, 3, day) for day in (13, 14, 15, 16, 17, 20, 21, 22, 23, 24)]
 
 
 @pytest.mark.parametrize("year", [1970, 1980])
-def test_both_epochs_come_out_as_the_same_days(shop: Shop, year: int) -> None:
+def test_both_epochs_give_the_same_days(shop: Shop, year: int) -> None:
     shop.deliver(shop.file("T.json", dhan(MARCH, year)))
     assert [day for (day,) in shop.rows("daily", "session_date")] == MARCH
 
 
-def test_12_days_that_are_sessions_in_both_are_asked_about(shop: Shop) -> None:
+def test_12_days_that_are_sessions_in_both_years_are_asked_about(shop: Shop) -> None:
     # 3,652 days after a Friday is a Wednesday
     path = shop.file("T.json", dhan([date(2013, 3, 8), date(2013, 3, 15)], 1970))
     report = shop.refuse(path)

@@ -39,7 +39,7 @@ def tarred(members: dict[str, str | bytes]) -> bytes:
     return content.getvalue()
 
 
-def test_what_is_not_read_of_a_folder_is_said(shop: Shop) -> None:
+def test_unread_files_of_a_folder_are_reported(shop: Shop) -> None:
     shop.file("nse/A.csv", DAY)
     shop.file("nse/B.csv.zip", zipped({"B.csv": OTHER}))
     shop.file("nse/error.html", "<html>")
@@ -62,14 +62,14 @@ def test_what_is_not_read_of_a_folder_is_said(shop: Shop) -> None:
     assert shop.rows("deliveries", "source_file") == [("A.csv",), ("B.csv.zip/B.csv",)]
 
 
-def test_a_folder_of_nothing_that_is_read_names_what_is_there(shop: Shop) -> None:
+def test_a_folder_without_market_data_lists_its_files(shop: Shop) -> None:
     shop.file("a/page.html", "")
     failure, skipped = shop.run(shop.folder / "vendor", **XNYS)
     assert (failure.outcome, skipped.outcome) == (Outcome.FAILED, Outcome.SKIPPED)
     assert skipped.file == "page.html"
 
 
-def test_a_file_that_is_named_itself_is_read_whatever_it_is_called(shop: Shop) -> None:
+def test_a_file_named_on_the_command_line_may_have_any_name(shop: Shop) -> None:
     path = shop.file("a/A.dat", DAY)
     reports = shop.run(path.parent, path, **XNYS)
     assert [report.outcome for report in reports] == [Outcome.FAILED, Outcome.DELIVERED]
@@ -90,7 +90,7 @@ MEMBERS: dict[str, str | bytes] = {
 
 
 @pytest.mark.parametrize("kind", ["zip", "tar"])
-def test_an_archive_delivers_each_member_and_says_what_it_left(shop: Shop, kind: str) -> None:
+def test_an_archive_delivers_its_members_and_reports_unread_ones(shop: Shop, kind: str) -> None:
     members = {name: data for name, data in MEMBERS.items() if kind == "zip" or name[-1] != "/"}
     name, content = ("d.zip", zipped(members)) if kind == "zip" else ("d.tar.gz", tarred(members))
     reports = shop.run(shop.file(name, content), **XNYS)
@@ -104,7 +104,7 @@ def test_an_archive_delivers_each_member_and_says_what_it_left(shop: Shop, kind:
     assert not list(shop.folder.rglob("*evil*"))
 
 
-def test_the_same_bars_zipped_and_not_are_delivered_once(shop: Shop) -> None:
+def test_the_same_bars_zipped_and_unzipped_are_delivered_once(shop: Shop) -> None:
     plain, packed = shop.file("A.csv", DAY), shop.file("A.csv.zip", zipped({"A.csv": DAY}))
     first, second = shop.run(plain, packed, **XNYS)
     assert (first.outcome, second.outcome) == (Outcome.DELIVERED, Outcome.ALREADY_THERE)
@@ -116,7 +116,7 @@ def test_ways_of_packing(shop: Shop, method: int) -> None:
     assert report.outcome is Outcome.DELIVERED
 
 
-def test_a_link_in_an_archive_is_no_file(shop: Shop) -> None:
+def test_a_link_in_an_archive_is_not_read(shop: Shop) -> None:
     link = zipfile.ZipInfo("passwd.csv")
     link.external_attr = (stat.S_IFLNK | 0o777) << 16
     content = io.BytesIO()
@@ -181,7 +181,7 @@ def test_a_bomb_is_not_unpacked(shop: Shop, monkeypatch: pytest.MonkeyPatch, kin
     assert done.outcome is Outcome.DELIVERED
 
 
-def test_an_archive_of_too_many_files(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_archive_with_too_many_files(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "MOST_MEMBERS", 2)
     members: dict[str, str | bytes] = {f"{name}.txt": "Dear Sir,\n" for name in "abc"}
     *_, report = shop.run(shop.file("T.zip", zipped(members)), **XNYS)

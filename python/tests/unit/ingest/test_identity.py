@@ -138,14 +138,14 @@ def test_a_contract_that_cannot_be_read_is_kept_as_text(shop: Shop) -> None:
         ("A,,,1200,CE", "A-1200CE"),
     ],
 )
-def test_words_of_a_row_and_the_symbol_they_make(shop: Shop, words: str, symbol: str) -> None:
+def test_fields_of_a_row_and_the_symbol_they_form(shop: Shop, words: str, symbol: str) -> None:
     header = "symbol,series,expiry,strike,option_type,date,open,high,low,close,volume"
     path = shop.csv("T.csv", [f"{words},2024-01-02,{BAR}"], header)
     shop.deliver(path, calendar="XNSE", kind="daily")
     assert list(symbols(shop)) == [symbol]
 
 
-def test_a_share_named_as_a_future_is_a_share(shop: Shop) -> None:
+def test_a_stock_named_like_a_future_is_a_stock(shop: Shop) -> None:
     """The column `instrument` may hold a company's name, and a bond's expiry is no contract's."""
     header = "symbol,instrument,expiry,date,open,high,low,close,volume"
     rows = [
@@ -156,7 +156,7 @@ def test_a_share_named_as_a_future_is_a_share(shop: Shop) -> None:
     assert list(symbols(shop)) == ["BOND", "FRETAIL"]
 
 
-def test_bse_is_named_and_its_groups_are_not(shop: Shop) -> None:
+def test_bse_is_part_of_the_symbol_and_its_groups_are_not(shop: Shop) -> None:
     rows = [
         udiff("STK", "INFY", series="A", source="BSE", segment="CM", close=21),
         udiff("STK", "SME", series="XT", source="BSE", segment="CM", close=22),
@@ -170,7 +170,7 @@ def test_bse_is_named_and_its_groups_are_not(shop: Shop) -> None:
 COLUMNS = "symbol,exchange,currency,date,open,high,low,close,volume"
 
 
-def test_exchange_and_currency_of_a_row_are_not_lost(shop: Shop) -> None:
+def test_exchange_and_currency_are_part_of_the_symbol(shop: Shop) -> None:
     def row(exchange: str, currency: str, close: int) -> str:
         return f"INFY,{exchange},{currency},2024-01-02,10,99,9,{close},100"
 
@@ -231,19 +231,19 @@ def test_pence_are_not_pounds(shop: Shop) -> None:
         ("CRUDE", "MCX", "", "XNSE", "MCX:CRUDE"),
     ],
 )
-def test_names_of_places(
+def test_exchanges_and_currencies_in_names(
     symbol: str, exchange: str, currency: str, calendar: str, name: str
 ) -> None:
     assert name_of(symbol, exchange, currency, calendar, "", {}) == name
 
 
-def test_a_stated_symbol_stands_where_all_rows_are_of_one_place(shop: Shop) -> None:
+def test_a_stated_symbol_is_unchanged_if_all_rows_share_an_exchange(shop: Shop) -> None:
     one = shop.csv("one.csv", [f"500209,BSE,INR,2024-01-02,{BAR}"], COLUMNS)
     shop.deliver(one, kind="daily", symbol="INFYB")
     assert list(symbols(shop)) == ["INFYB"]
 
 
-def test_a_role_that_is_stated_to_be_empty_has_no_column(shop: Shop) -> None:
+def test_a_role_stated_as_empty_has_no_column(shop: Shop) -> None:
     mapping = shop.file("m.toml", "[columns]\nexchange = ''\ncurrency = 'currency'")
     path = shop.csv("T.csv", [f"INFY,LSE,INR,2024-01-02,{BAR}"], COLUMNS)
     report = shop.deliver(path, mapping=mapping, kind="daily", calendar="XNSE")
@@ -262,7 +262,7 @@ def test_exchanges_of_two_calendars_are_two_files(shop: Shop) -> None:
     assert list(symbols(shop)) == ["NSE:INFY", "NYS:INFY"]
 
 
-def test_the_exchange_of_the_rows_against_the_calendar_that_is_stated(shop: Shop) -> None:
+def test_the_exchange_of_the_rows_must_fit_the_stated_calendar(shop: Shop) -> None:
     path = shop.csv("T.csv", [f"INFY,NSE,,2024-01-02,{BAR}"], COLUMNS)
     report = shop.refuse(path, kind="daily", calendar="XNYS")
     assert "of NSE, whose calendar is XNSE, not XNYS as stated" in report.notes[0]
@@ -295,13 +295,13 @@ def test_a_bar_with_two_values_is_refused_and_both_rows_are_named(shop: Shop) ->
     assert "2 bars appear again with other values: the last row counts" in allowed.notes
 
 
-def test_stamps_of_a_clock_that_was_never_set_are_no_bar_with_two_values(shop: Shop) -> None:
+def test_timestamps_of_an_unset_clock_are_not_one_bar(shop: Shop) -> None:
     rows = [f"1970-01-01 05:30:00,1,1,1,{close},1" for close in (1, 2)]
     path = shop.csv("T.csv", [*rows, *minutes("2024-01-02", "09:15", 375)])
     assert shop.deliver(path, calendar="XNSE").rows_duplicate == 1
 
 
-def test_the_column_that_the_refusal_asks_for_mends_it(shop: Shop) -> None:
+def test_the_column_that_the_error_asks_for_is_the_remedy(shop: Shop) -> None:
     header = "Ticker,Board,Date,Open,High,Low,Close,Volume"
     path = shop.csv(
         "T.csv", [f"A,{b},2024-01-02,10,12,9,{c},1" for b, c in (("X", 10), ("Y", 11))], header
@@ -351,7 +351,7 @@ def dollars(shop: Shop, *names: str, kind: str = "bars") -> Path:
     return shop.csv(f"{kind}.csv", rows, header)
 
 
-def test_the_same_letters_of_another_calendar_are_refused(
+def test_the_same_symbol_in_another_calendar_is_refused(
     shop: Shop, seed: Callable[..., None]
 ) -> None:
     shop.deliver(rupees(shop), source="kaldhen", calendar="XNSE")
@@ -368,7 +368,7 @@ def test_the_same_letters_of_another_calendar_are_refused(
     assert shop.refuse(dollars(shop, "INFY"), **{**stated, "kind": "adjusted_close"}).error
 
 
-def test_both_remedies_name_it_apart(shop: Shop, seed: Callable[..., None]) -> None:
+def test_both_remedies_rename_it(shop: Shop, seed: Callable[..., None]) -> None:
     shop.deliver(rupees(shop), source="kaldhen", calendar="XNSE")
     stated: dict[str, Any] = {"source": "pystock", "calendar": "XNYS", "kind": "daily"}
     shop.deliver(dollars(shop), symbol_prefix="XNYS:", **stated)
@@ -387,7 +387,9 @@ def test_both_remedies_name_it_apart(shop: Shop, seed: Callable[..., None]) -> N
     assert shop.run(dollars(shop), **stated)[0].outcome is Outcome.ALREADY_THERE
 
 
-def test_the_line_of_a_seed_overrules_the_prefix(shop: Shop, seed: Callable[..., None]) -> None:
+def test_a_line_of_the_seed_takes_precedence_over_the_prefix(
+    shop: Shop, seed: Callable[..., None]
+) -> None:
     seed("v,MSFT,Microsoft", "v,US:AAPL,Apple")
     shop.deliver(
         dollars(shop, "MSFT", "AAPL", "GE"),
@@ -399,7 +401,7 @@ def test_the_line_of_a_seed_overrules_the_prefix(shop: Shop, seed: Callable[...,
     assert list(symbols(shop)) == ["Apple", "Microsoft", "US:GE"]
 
 
-def test_a_file_comes_again_under_the_name_that_a_new_line_gives(
+def test_a_file_is_delivered_again_after_the_seed_renames_its_symbol(
     shop: Shop, seed: Callable[..., None]
 ) -> None:
     stated: dict[str, Any] = {"source": "v", "calendar": "XNYS", "kind": "daily"}
@@ -413,7 +415,7 @@ def test_a_file_comes_again_under_the_name_that_a_new_line_gives(
     assert shop.run(dollars(shop, "FB"), **stated)[0].outcome is Outcome.ALREADY_THERE
 
 
-def test_two_calendars_within_one_run(shop: Shop) -> None:
+def test_two_calendars_in_one_run(shop: Shop) -> None:
     """What the run itself has just delivered counts, also where the calendar was asked before."""
     header = "symbol,exchange,date,open,high,low,close,volume"
     days = ("2024-01-02", "2024-01-03")
@@ -431,7 +433,7 @@ def test_two_calendars_within_one_run(shop: Shop) -> None:
     assert outcomes == [Outcome.DELIVERED] * 3 + [Outcome.FAILED] * 2
 
 
-def test_a_delivery_that_lists_no_symbols_owns_them_too(
+def test_a_delivery_without_a_list_of_symbols_still_owns_them(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("duckbourse.ingest.bars.MAX_LISTED_SYMBOLS", 1)
@@ -459,7 +461,7 @@ def test_many_symbols_are_counted(shop: Shop) -> None:
         ("source,vendor_symbol,symbol\na,b,c\n\na,b,d\n", "line 4: b of a is d here and c above"),
     ],
 )
-def test_a_seed_that_cannot_be_right_is_refused(tmp_path: Path, text: str, said: str) -> None:
+def test_an_invalid_seed_is_refused(tmp_path: Path, text: str, said: str) -> None:
     path = tmp_path / "vendor_symbols.csv"
     path.write_text(text)
     with pytest.raises(BadInput, match=said) as caught:
@@ -467,11 +469,11 @@ def test_a_seed_that_cannot_be_right_is_refused(tmp_path: Path, text: str, said:
     assert caught.value.remedy
 
 
-def test_the_seed_that_is_shipped_can_be_read() -> None:
+def test_the_shipped_seed_can_be_read() -> None:
     assert vendor_symbols("nobody") == {}
 
 
-def test_nothing_is_asked_of_the_store_while_all_is_of_one_calendar(
+def test_the_store_is_not_queried_while_there_is_one_calendar(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A store of thousands of deliveries costs an ingest no look at their symbols."""
@@ -507,7 +509,7 @@ def test_recorded_ticks_own_their_symbols(shop: Shop) -> None:
     shop.deliver(rupees(shop), source="kaldhen", calendar="XNSE")
 
 
-def test_a_withdrawn_recording_owns_only_what_came_later(shop: Shop) -> None:
+def test_a_withdrawn_recording_owns_only_later_symbols(shop: Shop) -> None:
     """Of one that went on with other symbols after it was withdrawn, these are its own."""
     for recording, symbol in (("paper-india", "INFY"), ("other", "IOC")):
         shop.record(recording, symbol, at=RECORDED_AT)
@@ -536,7 +538,7 @@ def test_shipped_data_owns_its_symbols_where_it_is_built(shop: Shop) -> None:
 @pytest.mark.parametrize(
     ("word", "symbol"), [("XNAS", "VOD"), ("NYSE", "VOD"), ("XLON", "XLON:VOD"), ("LSE", "LSE:VOD")]
 )
-def test_a_column_of_exchanges_is_told_by_its_codes(
+def test_a_column_of_exchanges_is_recognized_by_its_codes(
     shop: Shop, column: str, word: str, symbol: str
 ) -> None:
     rows = [f"VOD,{word},2024-01-0{day},{BAR}" for day in (2, 3)]
@@ -546,14 +548,14 @@ def test_a_column_of_exchanges_is_told_by_its_codes(
     assert set(symbols(shop)) == {symbol}
 
 
-def test_a_column_of_exchanges_settles_or_contradicts_the_calendar(shop: Shop) -> None:
+def test_a_column_of_exchanges_decides_or_contradicts_the_calendar(shop: Shop) -> None:
     rows = [f"INFY,XNSE,2024-01-0{day},{BAR}" for day in (2, 3)]
     file = shop.csv("x.csv", rows, "ticker,mic,date,open,high,low,close,volume")
     assert "--calendar XNSE" in shop.refuse(file, calendar="XNYS").remedy
     assert shop.deliver(file).calendar == "XNSE"
 
 
-def test_what_is_called_like_an_exchange_and_holds_none_is_said(shop: Shop) -> None:
+def test_a_column_named_like_an_exchange_without_codes_is_reported(shop: Shop) -> None:
     rows = [f"VOD,{flag},2024-01-0{day},{BAR}" for day, flag in ((2, "N"), (3, "Y"))]
     file = shop.csv("x.csv", rows, "ticker,Ex,date,open,high,low,close,volume")
     report = shop.deliver(file, calendar="XNYS")
@@ -577,7 +579,7 @@ def test_what_is_called_like_an_exchange_and_holds_none_is_said(shop: Shop) -> N
         *((share, "XNSE", "") for share in ("RELIANCE.NS", "M&M.NS", "INFY.BO", "NIFTY 50")),
     ],
 )
-def test_a_suffix_of_another_calendars_exchange_is_said(
+def test_a_suffix_of_another_calendars_exchange_is_reported(
     shop: Shop, symbol: str, calendar: str, said: str
 ) -> None:
     file = shop.csv("x.csv", [f"2024-01-02,{BAR}"])

@@ -52,7 +52,7 @@ ASTRAY = {
 
 @pytest.mark.parametrize("astray", ASTRAY.values(), ids=ASTRAY)
 @pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["lf", "crlf"])
-def test_a_quote_that_is_astray_swallows_no_line(
+def test_a_stray_quote_swallows_no_line(
     shop: Shop, astray: dict[int, tuple[str, str]], end: str
 ) -> None:
     rows = bars(200)
@@ -80,7 +80,7 @@ def test_a_note_of_two_lines_is_one_row(shop: Shop) -> None:
     ]
 
 
-def test_lines_that_no_reading_makes_rows_meet_the_limit_one_by_one(shop: Shop) -> None:
+def test_each_broken_line_counts_toward_the_limit(shop: Shop) -> None:
     rows = bars(100)
     rows[50:53] = ['2024-09-01,1,2,"1', "some words", 'and "more"']
     report = shop.deliver(shop.csv("T.csv", rows, NAMES), calendar="XNYS")
@@ -96,7 +96,7 @@ def test_lines_that_no_reading_makes_rows_meet_the_limit_one_by_one(shop: Shop) 
     assert "3 of its 100 rows cannot be read" in refused.notes[0]
 
 
-def test_a_line_that_is_no_row_is_kept_whole_and_once(shop: Shop) -> None:
+def test_a_rejected_line_is_kept_whole_and_once(shop: Shop) -> None:
     rows = bars(20)
     rows[3] = rows[3].replace(",n", ",n,") + "x" * 30_000
     rows[5] = rows[5].replace(",n", ',"a,b,"c')  # DuckDB says two things of it
@@ -105,7 +105,7 @@ def test_a_line_that_is_no_row_is_kept_whole_and_once(shop: Shop) -> None:
     assert report.rows_unreadable == 2
 
 
-def test_blank_lines_are_no_rows(shop: Shop) -> None:
+def test_blank_lines_are_not_rows(shop: Shop) -> None:
     rows = bars(12)
     rows[7] = "2024-08-01,1,2"
     lines = [NAMES, *rows[:3], "", *rows[3:6], "", "", *rows[6:], ""]
@@ -136,7 +136,7 @@ def test_whatever_quotes_do_each_line_counts(
 
 
 @pytest.mark.parametrize("mark", ["\x0c", "\x0b", "\x1c", "\x85", "\u2028", "\u2029"])
-def test_only_what_ends_a_line_for_duckdb_ends_one(shop: Shop, mark: str) -> None:
+def test_only_line_ends_of_duckdb_count(shop: Shop, mark: str) -> None:
     rows = [row.removesuffix(",n") for row in bars(5)]
     path = shop.file("T.csv", "\n".join([f"Report {mark} page 1", HEADER, *rows]))
     report = shop.deliver(path, calendar="XNYS")
@@ -159,7 +159,7 @@ def test_lines_may_end_in_several_ways(shop: Shop, ends: tuple[str, ...], packed
 
 
 @pytest.mark.parametrize("above", [[], ["Report of NSE"], ['5" pipes', '"'], ['Of "all'], ["", ""]])
-def test_names_in_quotes_may_be_of_two_lines(shop: Shop, above: list[str]) -> None:
+def test_quoted_names_may_span_two_lines(shop: Shop, above: list[str]) -> None:
     """As NSE's download of a share's history has them."""
     rows = [row.removesuffix(",n") for row in bars(6)]
     names = ",".join(f'"{name} \n"' for name in HEADER.split(","))

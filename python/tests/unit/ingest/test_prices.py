@@ -51,7 +51,7 @@ def test_a_mapping_scales_prices_and_an_adjusted_close(shop: Shop) -> None:
     assert shop.rows("adjusted_close", "adjusted_close") == [(68.49,)]
 
 
-def test_large_prices_of_a_currency_of_small_units_are_taken(shop: Shop) -> None:
+def test_large_prices_in_a_currency_of_small_units_are_accepted(shop: Shop) -> None:
     shop.deliver(shop.csv("BTCKRW.csv", WON), calendar="ALWAYS")
     dong = shop.csv("BTCVND.csv", DONG)
     assert "BTCVND" in shop.refuse(dong, calendar="ALWAYS").notes[0]

@@ -35,7 +35,7 @@ def test_kite(shop: Shop) -> None:
     )
 
 
-def test_other_answers_of_kite_are_no_bars(shop: Shop) -> None:
+def test_other_answers_of_kite_are_not_bars(shop: Shop) -> None:
     names = ("quote", "ohlc", "ltp", "ticker_full")
     reports = shop.run(*(RAW / "kite_mocks" / f"{name}.json" for name in names))
     assert {report.outcome for report in reports} == {Outcome.FAILED}
@@ -88,7 +88,7 @@ def test_backtrader(shop: Shop) -> None:
         assert said in report.notes[0]
 
 
-def test_a_header_with_a_name_too_few_is_mended_by_a_mapping(shop: Shop) -> None:
+def test_a_mapping_fixes_a_header_with_one_name_too_few(shop: Shop) -> None:
     names = ["date", "time", "open", "high", "low", "close", "volume", "open_interest"]
     mapping = shop.file("m.toml", f"names = {names}\nskip_lines = 1\ncalendar = 'XNYS'")
     path = RAW / "backtrader_2006-01-02-volume-min-001.txt.gz"
@@ -199,7 +199,7 @@ def test_the_hours_of_2009(shop: Shop, tmp_path: Path) -> None:
         ("minute_fx_gbpusd_close_2018_06", {}, "columns.close"),
     ],
 )
-def test_what_cannot_be_told_is_asked(
+def test_undecidable_layouts_are_asked_for(
     shop: Shop, name: str, stated: dict[str, str], asked: str
 ) -> None:
     assert asked in shop.refuse(MARKET / f"{name}.parquet", **stated).remedy

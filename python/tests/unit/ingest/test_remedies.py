@@ -322,7 +322,7 @@ ELSEWHERE = {
 }
 
 
-def test_paths_and_mappings_that_are_not_there(shop: Shop) -> None:
+def test_missing_paths_and_mappings(shop: Shop) -> None:
     folder = shop.folder / "vendor" / "empty"
     folder.mkdir(parents=True)
     assert "put files there that end in .csv" in tried(shop, folder, "", {"calendar": "XNYS"})

@@ -64,7 +64,7 @@ def already_there(shop: Shop, first: str | None, *paths: Path, **stated: Any) ->
     assert shop.files() == before
 
 
-def test_options_that_say_what_would_be_found_make_no_other_delivery(shop: Shop) -> None:
+def test_stating_what_would_be_inferred_makes_no_other_delivery(shop: Shop) -> None:
     file = shop.csv("M.csv", MINUTES)
     first = shop.deliver(file, **SAID).delivery
     mapping = shop.file(
@@ -90,7 +90,7 @@ def test_options_that_say_what_would_be_found_make_no_other_delivery(shop: Shop)
 
 
 @pytest.mark.parametrize("change", [renamed, packed, in_a_drop])
-def test_another_name_or_wrapping_makes_no_other_delivery(shop: Shop, change: Any) -> None:
+def test_another_file_name_or_packing_makes_no_other_delivery(shop: Shop, change: Any) -> None:
     file = shop.csv("D.csv", DAYS)
     first = shop.deliver(file, calendar="XNYS", **SAID).delivery
     already_there(shop, first, change(file), calendar="XNYS", **SAID)
@@ -138,7 +138,7 @@ def test_other_bars_are_another_delivery(
     assert first != second
 
 
-def test_of_many_alike_only_the_same_is_taken_for_it(shop: Shop) -> None:
+def test_only_the_same_bars_are_recognized_among_many_alike(shop: Shop) -> None:
     """Files of one shape by one source, as a drop of many symbols or corrections are."""
     said: dict[str, Any] = {"calendar": "XNYS", "source": "vendor"}
     files = [
@@ -157,7 +157,7 @@ def versions(shop: Shop) -> tuple[Path, Path]:
     return shop.csv("A.csv", first), shop.csv("B.csv", other)
 
 
-def test_a_version_that_comes_back_is_said_to_be_overruled(
+def test_an_older_version_delivered_again_is_reported_as_overridden(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stated: dict[str, Any] = {"source": "v", "symbol": "T", "calendar": "XNYS"}
@@ -189,7 +189,7 @@ def test_a_version_that_comes_back_is_said_to_be_overruled(
     assert (report.outcome, report.notes, report.overruled_by) == (Outcome.ALREADY_THERE, (), ())
 
 
-def test_what_came_later_and_says_the_same_is_not_mentioned(shop: Shop) -> None:
+def test_later_deliveries_with_the_same_bars_are_not_reported(shop: Shop) -> None:
     stated: dict[str, Any] = {"source": "v", "symbol": "T", "calendar": "XNYS"}
     a, b = versions(shop)
     for day, file in enumerate((a, b)):

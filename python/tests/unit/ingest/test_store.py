@@ -334,7 +334,7 @@ def test_no_power_cut_leaves_a_manifest_without_its_data(
     assert len(named) == 3 + 1 + 1 + 1 + 1
 
 
-def test_another_that_ends_meanwhile_takes_nothing_away(
+def test_another_ingest_that_ends_meanwhile_removes_nothing(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     [file] = vendor_files(shop, 1)
@@ -350,7 +350,7 @@ def test_another_that_ends_meanwhile_takes_nothing_away(
     assert not shop.store.incoming.exists()
 
 
-def test_a_store_that_cannot_be_written_is_named(shop: Shop) -> None:
+def test_an_unwritable_store_is_named(shop: Shop) -> None:
     [file] = vendor_files(shop, 1)
     shop.store = RawStore(shop.file("in the way", "") / "raw")
     with pytest.raises(ConfigurationError, match="cannot be written"):
@@ -394,7 +394,7 @@ def test_a_data_folder_that_no_build_can_read_is_refused(tmp_path: Path, name: s
     assert bourse(tmp_path / "année (2) #1", "deliveries").returncode == 0
 
 
-def test_a_full_disk_is_said_and_leaves_a_whole_store(shop: Shop) -> None:
+def test_a_full_disk_is_reported_and_leaves_a_whole_store(shop: Shop) -> None:
     vendor_files(shop, 2)
     prices = random.Random(1)
     rows = [
@@ -420,7 +420,7 @@ def test_a_full_disk_is_said_and_leaves_a_whole_store(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize(("owner", "fails"), [(Path, "replace"), (os, "fsync")])
-def test_no_room_at_the_last_moment_is_said_too(
+def test_a_disk_that_fills_up_at_the_last_moment_is_reported_too(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, owner: object, fails: str
 ) -> None:
     [file] = vendor_files(shop, 1)
@@ -439,7 +439,7 @@ def test_no_room_at_the_last_moment_is_said_too(
     shop.deliver(file, calendar="XNYS")
 
 
-def test_duckdb_without_room_is_a_full_disk(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_duckdb_out_of_space_is_a_full_disk(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     [file] = vendor_files(shop, 1)
 
     def full(*arguments: Any) -> None:

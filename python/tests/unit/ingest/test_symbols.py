@@ -75,7 +75,7 @@ def test_the_symbol_in_a_name(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NO_SYMBOLS)
-def test_words_that_are_anybodys_are_no_symbol(name: str) -> None:
+def test_generic_words_are_not_symbols(name: str) -> None:
     assert symbol_in(name) is None
 
 
@@ -102,7 +102,7 @@ def file_of(shop: Shop, name: str) -> Path:
     return shop.csv(f"{name}.csv", ["2024-01-02,1,2,1,2,5", "2024-01-03,1,2,1,2,5"], HEADER)
 
 
-def test_a_file_that_says_no_symbol_is_asked_about(shop: Shop) -> None:
+def test_a_file_without_a_symbol_is_asked_about(shop: Shop) -> None:
     path = file_of(shop, "history")
     report = shop.refuse(path, calendar="XNYS")
     assert report.notes == ("history.csv: it has no symbol, and 'history' is not one",)
@@ -111,7 +111,7 @@ def test_a_file_that_says_no_symbol_is_asked_about(shop: Shop) -> None:
     assert shop.deliver(file_of(shop, "history_MSFT"), calendar="XNYS").symbol == "history_MSFT"
 
 
-def test_the_symbol_and_what_says_it_are_reported(shop: Shop) -> None:
+def test_the_symbol_and_its_origin_are_reported(shop: Shop) -> None:
     path = file_of(shop, "RELIANCE_2020-10-01_to_2025-09-30")
     report = shop.deliver(path, calendar="XNSE")
     assert (report.symbol, report.symbol_from) == ("RELIANCE", "the file's name")
@@ -120,7 +120,7 @@ def test_the_symbol_and_what_says_it_are_reported(shop: Shop) -> None:
     assert (report.symbol, report.symbol_from) == ("RIL", "as stated")
 
 
-def test_a_pattern_finds_it_where_the_rule_does_not(shop: Shop) -> None:
+def test_a_pattern_finds_a_symbol_that_the_rule_does_not(shop: Shop) -> None:
     mapping = shop.file("m.toml", "symbol_pattern = '^[^_]+_(?P<symbol>[A-Z]+)_'")
     path = file_of(shop, "Binance_ETHUSDT_minute")
     report = shop.deliver(path, calendar="XNYS", mapping=mapping)
@@ -129,7 +129,7 @@ def test_a_pattern_finds_it_where_the_rule_does_not(shop: Shop) -> None:
     assert "finds no symbol in 'ethusdt'" in refused.notes[0]
 
 
-def test_a_column_says_it_better(shop: Shop) -> None:
+def test_a_symbol_column_takes_precedence(shop: Shop) -> None:
     path = shop.csv("X_2024.csv", ["A,2024-01-02,1,2,1,2,5"], f"symbol,{HEADER}")
     report = shop.deliver(path, calendar="XNYS")
     assert (report.symbol, report.symbol_from) == (None, None)
@@ -138,7 +138,7 @@ def test_a_column_says_it_better(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("end", ["\t", " ", "\u00a0", "\u200b", "\ufeff"], ids=ascii)
-def test_what_cannot_be_seen_makes_no_other_symbol(shop: Shop, end: str) -> None:
+def test_invisible_characters_make_no_other_symbol(shop: Shop, end: str) -> None:
     rows = [f"ACME{end},EQ{end},2024-01-02,1,2,1,2,5", "ACME,EQ,2024-01-03,1,2,1,2,5"]
     file = shop.csv("x.csv", rows, "symbol,series,date,open,high,low,close,volume")
     assert shop.deliver(file, calendar="XNSE").symbol_count == 1

@@ -211,7 +211,7 @@ def test_prices_move_more_near_the_open(minutes: list[tuple[Days, Bars]]) -> Non
     assert moves[:, -20:].mean() > 1.05 * moves[:, 150:250].mean()
 
 
-def test_returns_know_nothing_of_the_one_before(minutes: list[tuple[Days, Bars]]) -> None:
+def test_returns_are_not_autocorrelated(minutes: list[tuple[Days, Bars]]) -> None:
     moves = np.concatenate([np.diff(np.log(bars.close), axis=1) for _, bars in minutes])
     moves /= moves.std(axis=1, keepdims=True)
     assert abs((moves[:, 1:] * moves[:, :-1]).mean()) < 0.05
@@ -225,7 +225,7 @@ def test_a_bar_opens_where_the_last_one_closed(minutes: list[tuple[Days, Bars]])
         assert 0.1 < (beside > 0).mean() < 0.4
 
 
-def test_no_minute_goes_half_of_the_days_way(minutes: list[tuple[Days, Bars]]) -> None:
+def test_no_minute_covers_half_of_the_days_range(minutes: list[tuple[Days, Bars]]) -> None:
     for day, bars in minutes:
         way = (day.high - day.low)[:, None]
         assert (np.abs(np.diff(bars.close, axis=1)) < 0.5 * way).all()
@@ -294,7 +294,7 @@ def hostile_days() -> st.SearchStrategy[tuple[float, float, float, float, float]
 @example(days=[(10.0, 10.01, 10.0, 10.01, 7.0)], bar_count=390, seed=0, per_unit=100)
 @example(days=[(10.0, 12.0, 8.0, 10.0, 7.0)], bar_count=2, seed=0, per_unit=100)
 @example(days=[(73.64, 73.645, 73.192, 73.3, 2.0**53)], bar_count=390, seed=0, per_unit=20)
-def test_any_day_is_met_exactly(
+def test_any_day_is_matched_exactly(
     days: list[tuple[float, float, float, float, float]], bar_count: int, seed: int, per_unit: int
 ) -> None:
     day = Days(*np.array(days).T)
@@ -312,7 +312,7 @@ def test_any_day_is_met_exactly(
     assert (bars.low <= np.minimum(bars.open, bars.close)).all()
 
 
-def test_a_volume_in_fractions_is_met_too() -> None:
+def test_a_fractional_volume_is_matched_too() -> None:
     parts = synthetic.shares(np.array([10.5, 0.25]), np.ones((2, 4)))
     assert parts.tolist() == [[2, 3, 2, 3.5], [0, 0, 0, 0.25]]
 
@@ -539,7 +539,7 @@ def test_the_sessions_of_choice_are_the_last_with_real_bars(con: Connection) -> 
         ({"first": date(1990, 1, 2), "session_count": 5}, "days before 2000-01-01 are not made up"),
     ],
 )
-def test_what_cannot_be_made_is_refused(
+def test_an_impossible_plan_is_refused(
     con: Connection, wanted: dict[str, object], message: str
 ) -> None:
     with pytest.raises(ConfigurationError, match=message) as refused:
@@ -620,7 +620,7 @@ def test_the_same_again_changes_nothing(con: Connection, small: Plan, tmp_path: 
 
 @pytest.mark.some_day
 @pytest.mark.parametrize("moved", [0, 1, 3, 5])
-def test_a_kill_leaves_nothing_that_the_next_run_does_not_mend(
+def test_the_next_run_repairs_whatever_a_kill_leaves(
     con: Connection, small: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moved: int
 ) -> None:
     """The process dies while files are renamed into place, after so many of them."""
@@ -662,7 +662,7 @@ def test_a_stop_between_sessions_leaves_nothing(
 
 
 @pytest.mark.some_day
-def test_a_full_disk_is_said_so(
+def test_a_full_disk_is_reported(
     con: Connection, small: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(self: Path, target: Path) -> Path:
@@ -675,7 +675,7 @@ def test_a_full_disk_is_said_so(
 
 
 @pytest.mark.some_day
-def test_two_do_not_write_at_once(con: Connection, small: Plan, tmp_path: Path) -> None:
+def test_only_one_process_writes_at_a_time(con: Connection, small: Plan, tmp_path: Path) -> None:
     store = RawStore(tmp_path)
     with store.writing(con), pytest.raises(StoreBusy):
         synthetic.deliver(con, small, store)
@@ -694,7 +694,7 @@ def command(*arguments: str) -> tuple[str, str]:
 
 
 @pytest.mark.some_day
-def test_the_command_says_what_it_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_reports_what_it_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(synthetic, "own_stores", lambda: [SAMPLE])
     asked = ("--symbols", "IBM,NEW", "--from", "2010-05-03", "--to", "2010-05-07")
     into = ("--into", str(tmp_path))

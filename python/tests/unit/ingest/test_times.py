@@ -36,13 +36,13 @@ def test_labeled_by_end(shop: Shop, stated: str | None) -> None:
     assert shop.rows("deliveries", "bar_label, timezone") == [("end", "Asia/Kolkata")]
 
 
-def test_what_was_detected_is_said(shop: Shop) -> None:
+def test_what_was_inferred_is_reported(shop: Shop) -> None:
     report = shop.deliver(shop.csv("T.csv", NSE_END))
     assert "calendar XNSE: its minutes run from its open to its close" in report.notes
     assert "minutes labeled by end: the hours of XNSE" in report.notes
 
 
-def test_a_label_against_the_hours_is_taken_and_said(shop: Shop) -> None:
+def test_a_stated_label_against_the_hours_is_used_and_reported(shop: Shop) -> None:
     report = shop.deliver(shop.csv("T.csv", NSE_END), calendar="XNSE", bar_label="start")
     assert any("suggest end" in note for note in report.notes)
     assert shop.rows("minute", "max(bar_ts)") == [(datetime(2024, 1, 2, 15, 30),)]
@@ -56,13 +56,13 @@ def test_a_label_against_the_hours_is_taken_and_said(shop: Shop) -> None:
     ],
     ids=["neither end", "both ends"],
 )
-def test_a_label_that_cannot_be_told_is_asked_for(shop: Shop, rows: list[str]) -> None:
+def test_an_undecidable_label_is_asked_for(shop: Shop, rows: list[str]) -> None:
     report = shop.refuse(shop.csv("T.csv", rows), calendar="XNSE")
     assert "whether a timestamp is the start or the end" in report.notes[0]
     assert "--bar-label" in report.remedy
 
 
-def test_round_the_clock_no_hour_says_anything(shop: Shop) -> None:
+def test_hours_decide_nothing_in_a_market_that_never_closes(shop: Shop) -> None:
     rows = minutes(DAY, "00:00", 24 * 60 - 1)
     assert "--bar-label" in shop.refuse(shop.csv("T.csv", rows), calendar="ALWAYS").remedy
     shop.deliver(shop.csv("T.csv", rows), calendar="ALWAYS", bar_label="end")
@@ -80,7 +80,7 @@ def test_a_column_of_labels_is_believed(shop: Shop, label: str) -> None:
     assert report.bar_label == label
 
 
-def test_stamps_inside_their_minute_need_no_label(shop: Shop) -> None:
+def test_timestamps_inside_their_minute_need_no_label(shop: Shop) -> None:
     rows = [row.replace(":00,", ":59,", 1) for row in minutes(DAY, "11:00", 60)]
     shop.deliver(shop.csv("T.csv", rows), calendar="XNSE")
     assert shop.rows("minute", "min(bar_ts)") == [(datetime(2024, 1, 2, 11, 0),)]
@@ -95,7 +95,7 @@ def test_hours_of_their_day_count(shop: Shop) -> None:
 @pytest.mark.parametrize(
     ("day", "hour"), [("2024-01-02", 14), ("2024-07-02", 13)], ids=["winter", "summer"]
 )
-def test_instants_become_the_exchanges_clock(shop: Shop, day: str, hour: int) -> None:
+def test_instants_become_exchange_local_times(shop: Shop, day: str, hour: int) -> None:
     rows = [row.replace(":00,", ":00Z,", 1) for row in minutes(day, f"{hour}:30", 390)]
     report = shop.deliver(shop.csv("T.csv", rows))
     assert report.calendar == "XNYS"
@@ -126,14 +126,14 @@ def test_indian_offsets_are_indian_sessions(shop: Shop) -> None:
     assert shop.rows("minute", "min(bar_ts)") == [(datetime(2024, 1, 2, 11, 0),)]
 
 
-def test_a_daily_stamp_is_of_the_date_that_is_written(shop: Shop) -> None:
+def test_a_daily_timestamp_belongs_to_the_date_as_written(shop: Shop) -> None:
     # midnight in Tokyo is the day before in New York
     rows = [f"2024-01-0{day} 00:00:00+09:00,1,1,1,1,1" for day in (3, 4, 5)]
     shop.deliver(shop.csv("T.csv", rows), calendar="XNYS")
     assert [day.day for (day,) in shop.rows("daily", "session_date")] == [3, 4, 5]
 
 
-def test_one_day_of_instants_is_of_the_exchanges_date(shop: Shop) -> None:
+def test_a_daily_instant_belongs_to_the_exchange_local_date(shop: Shop) -> None:
     rows = [f"{symbol},2024-01-01T18:30:00Z,1,1,1,1,1" for symbol in "ABC"]
     shop.deliver(shop.csv("T.csv", rows, f"symbol,{HEADER}"), calendar="XNSE")
     assert shop.rows("daily", "distinct session_date") == [(date(2024, 1, 2),)]
@@ -153,13 +153,13 @@ def test_days_at_another_zones_midnight_are_asked_for(shop: Shop, stated: str, f
 
 
 @pytest.mark.parametrize("clock", ["00:00", "09:15", "15:30", "18:00", "23:59"])
-def test_days_stamped_at_a_local_hour_are_of_their_date(shop: Shop, clock: str) -> None:
+def test_days_with_a_local_hour_belong_to_their_date(shop: Shop, clock: str) -> None:
     rows = [f"2024-01-{day:02d} {clock}:00,1,1,1,1,1" for day in (2, 3, 4, 5)]
     shop.deliver(shop.csv("T.csv", rows), calendar="XNSE")
     assert [day.day for (day,) in shop.rows("daily", "session_date")] == [2, 3, 4, 5]
 
 
-def test_a_sunday_without_a_saturday_is_no_open_weekend(shop: Shop) -> None:
+def test_sundays_without_saturdays_are_not_open_weekends(shop: Shop) -> None:
     # midnight of Monday to Friday in India
     nights = [date(2024, 1, 7 + week + day) for week in (0, 7, 14) for day in range(5)]
     rows = [f"{day} 18:30:00Z,1,1,1,1,1" for day in nights]
@@ -238,7 +238,7 @@ def test_minutes_outside_the_regular_hours_may_be_the_exchanges_own(
     ],
     ids=["dates", "a morning", "a pause at noon"],
 )
-def test_a_calendar_that_cannot_be_told_is_asked_for(shop: Shop, rows: list[str]) -> None:
+def test_an_undecidable_calendar_is_asked_for(shop: Shop, rows: list[str]) -> None:
     report = shop.refuse(shop.csv("T.csv", rows))
     assert "do not show which exchange" in report.notes[0]
     assert "--calendar XNYS, XNSE, ALWAYS" in report.remedy
@@ -252,12 +252,12 @@ def test_the_calendar_of_a_source_is_remembered(shop: Shop) -> None:
     assert "calendar XNYS: as in the last delivery of this source" in report.notes
 
 
-def test_bars_on_every_day_of_the_week_are_of_no_exchange(shop: Shop) -> None:
+def test_bars_on_every_day_of_the_week_are_in_no_exchange_calendar(shop: Shop) -> None:
     rows = [f"2024-01-{day:02d},1,1,1,1,1" for day in range(1, 29)]
     assert shop.deliver(shop.csv("BTC.csv", rows)).calendar == "ALWAYS"
 
 
-def test_one_moment_needs_its_kind(shop: Shop) -> None:
+def test_a_single_timestamp_needs_its_kind(shop: Shop) -> None:
     rows = [f"{name},2024-01-02 15:30:00,1,1,1,1,1" for name in "ABC"]
     path = shop.csv("T.csv", rows, f"symbol,{HEADER}")
     assert "--kind" in shop.refuse(path, calendar="XNSE").remedy

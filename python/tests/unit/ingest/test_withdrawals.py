@@ -56,7 +56,7 @@ def test_the_last_record_counts_even_if_the_clock_stands_still(shop: Shop) -> No
     assert instants == [(at,), (at,), (at + step,), (at + 2 * step,)]
 
 
-def test_what_was_withdrawn_is_delivered_again_and_says_so(shop: Shop) -> None:
+def test_a_withdrawn_file_is_delivered_again_and_reported(shop: Shop) -> None:
     file = shop.csv("D.csv", days(2))
     names = [str(shop.deliver(file, **SAID).delivery)]
     for time in range(2):
@@ -73,7 +73,7 @@ def test_what_was_withdrawn_is_delivered_again_and_says_so(shop: Shop) -> None:
     assert shop.rows("daily", "count(*)") == [(6,)]
 
 
-def test_the_same_bars_under_other_options_come_again_too(shop: Shop) -> None:
+def test_the_same_bars_under_other_options_are_delivered_again_too(shop: Shop) -> None:
     first = shop.deliver(shop.csv("D.csv", days(2)), symbol="D", **SAID)
     other = shop.csv("E.csv", days(2))
     [report] = shop.run(other, symbol="D", **SAID)
@@ -82,7 +82,7 @@ def test_the_same_bars_under_other_options_come_again_too(shop: Shop) -> None:
     assert shop.deliver(other, symbol="D", **SAID).delivery != first.delivery
 
 
-def test_a_withdrawn_delivery_decides_nothing_any_more(shop: Shop) -> None:
+def test_a_withdrawn_delivery_no_longer_decides_anything(shop: Shop) -> None:
     wrong = shop.deliver(shop.csv("D.csv", days(2)), calendar="XNSE", source="vendor")
     more = shop.csv("E.csv", days(3))
     [report] = shop.run(more, source="vendor", dry_run=True)
@@ -92,7 +92,7 @@ def test_a_withdrawn_delivery_decides_nothing_any_more(shop: Shop) -> None:
     assert "which exchange's days these are" in report.notes[0]
 
 
-def test_what_is_withdrawn_beside_may_be_delivered_here(shop: Shop) -> None:
+def test_a_delivery_withdrawn_from_the_sample_may_be_delivered_here(shop: Shop) -> None:
     file = shop.csv("D.csv", days(2))
     ours, shipped = shop.store, RawStore(shop.folder / "shipped", flat=True)
     shop.store = shipped
@@ -104,7 +104,7 @@ def test_what_is_withdrawn_beside_may_be_delivered_here(shop: Shop) -> None:
     assert shop.deliver(file, beside=(shipped,), **SAID).delivery == again(name)
 
 
-def test_made_up_minutes_come_again_too(tmp_path: Path) -> None:
+def test_made_up_minutes_are_delivered_again_too(tmp_path: Path) -> None:
     store = RawStore(tmp_path)
     with synthetic.connected() as con, clock.driven_by(lambda: NOW):
         made = synthetic.plan(
@@ -119,7 +119,7 @@ def test_made_up_minutes_come_again_too(tmp_path: Path) -> None:
         assert not synthetic.deliver(con, made, store).is_new
 
 
-def test_days_that_were_withdrawn_make_no_minutes(shop: Shop) -> None:
+def test_withdrawn_days_make_no_minutes(shop: Shop) -> None:
     name = str(shop.deliver(shop.csv("ACME.csv", days(4)), **SAID).delivery)
     with synthetic.connected() as con:
         for left in (4, 0):
@@ -170,7 +170,7 @@ def test_no_file_is_read_twice_whichever_of_its_deliveries_is_restored(shop: Sho
 
 
 @pytest.mark.parametrize("most_listed", [20_000, 0])
-def test_a_restored_delivery_brings_no_second_calendar(
+def test_restoring_a_delivery_cannot_add_a_second_calendar(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, most_listed: int
 ) -> None:
     """Also where a delivery has too many symbols for a list of them."""
@@ -218,7 +218,7 @@ def test_shipped_data_has_its_calendar_where_it_is_built(shop: Shop) -> None:
     assert refused(shop, beside, beside=(shipped,)) is not None
 
 
-def test_a_recording_brings_no_second_calendar_either(shop: Shop) -> None:
+def test_restoring_a_recording_cannot_add_a_second_calendar(shop: Shop) -> None:
     shop.record("paper-india", "INFY", at=NOW)
     recorded = "paper-india@2024-01-02"
     with duckdb.connect() as con, shop.store.writing(con):
@@ -272,7 +272,7 @@ def test_a_kill_leaves_all_of_a_withdrawal_or_nothing(
         (withdrawals, "write", duckdb.IOException("Could not write file: No space left on device")),
     ],
 )
-def test_a_full_disk_is_said_and_nothing_is_withdrawn(
+def test_a_full_disk_is_reported_and_nothing_is_withdrawn(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, owner: object, name: str, error: Exception
 ) -> None:
     shop.deliver(shop.csv("D.csv", days(2)), **SAID)
@@ -289,12 +289,12 @@ def test_a_full_disk_is_said_and_nothing_is_withdrawn(
     assert not shop.store.incoming.exists()
 
 
-def test_nobody_withdraws_while_another_writes(shop: Shop) -> None:
+def test_no_withdrawal_while_another_process_writes(shop: Shop) -> None:
     with duckdb.connect() as con, shop.store.writing(con), pytest.raises(StoreBusy):
         said(shop, withdraw, "a")
 
 
-def test_a_short_name_is_only_one_delivery_s() -> None:
+def test_a_short_id_is_unique() -> None:
     names = ["0123456789abcdef", "0123456789abcde0", "01234567ffffffff", "days", "days_of_2", "p@d"]
     shown = short(names)
     assert shown == {

@@ -181,12 +181,12 @@ def hours_of(seeds: Seeds, calendar: str, day: str) -> list[tuple[str, str]]:
 
 
 @needs(NIFTY_DAYS)
-def test_indian_sessions_are_the_days_that_shares_traded(seeds: Seeds) -> None:
+def test_indian_sessions_are_the_days_that_stocks_traded(seeds: Seeds) -> None:
     traded = traded_days(seeds, NIFTY_DAYS, "date")
     assert days(seeds, f"calendar = 'XNSE' and session_date <= '{max(traded)}'") == traded
 
 
-def test_indian_sessions_are_those_of_bombay_but_for_named_days(seeds: Seeds) -> None:
+def test_indian_sessions_are_those_of_bombay_except_for_named_days(seeds: Seeds) -> None:
     """Of weekend sessions the library knows two at most, depending on its pandas."""
     last = LAST_LIBRARY_DAY_OF_BOMBAY
     bombay = library_days("XBOM", date(2000, 1, 1), last)

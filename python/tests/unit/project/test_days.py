@@ -37,7 +37,7 @@ def texts() -> Iterator[tuple[Path, str]]:
                 yield file, node.value
 
 
-def test_no_sql_asks_what_day_it_is() -> None:
+def test_no_sql_reads_the_current_date() -> None:
     found = {str(file.relative_to(PROJECT)) for file, text in texts() if ASKS.search(text)}
     assert found == ASKING
 
@@ -54,7 +54,7 @@ def test_no_sql_asks_what_day_it_is() -> None:
         "{% set day = run_started_at.date() %}",
     ],
 )
-def test_sql_that_asks_is_found(sql: str) -> None:
+def test_sql_that_reads_the_current_date_is_found(sql: str) -> None:
     assert ASKS.search(sql)
 
 
@@ -67,7 +67,7 @@ def days_of(seed: str, calendar: str) -> dict[date, dict[str, str]]:
     return {date.fromisoformat(row["session_date"]): row for row in rows}
 
 
-def test_the_awkward_days_are() -> None:
+def test_the_awkward_days_are_awkward() -> None:
     for zone in (NEW_YORK, INDIA):
         assert DAYS["a Saturday"].astimezone(zone).weekday() == 5
 

@@ -38,7 +38,7 @@ def anchors(file: Path) -> set[str]:
 
 
 @by_file
-def test_links_lead_somewhere(file: Path) -> None:
+def test_links_resolve(file: Path) -> None:
     for link in LINK.findall(file.read_text()):
         path, _, anchor = link.partition("#")
         target = (file.parent / path).resolve() if path else file
@@ -115,5 +115,5 @@ def families() -> str:
     return (PROJECT / "models" / "indicators" / "README.md").read_text()
 
 
-def test_the_first_page_is_read_in_five_minutes() -> None:
+def test_the_readme_takes_five_minutes_to_read() -> None:
     assert len((PROJECT / "README.md").read_text().splitlines()) <= 150

@@ -60,7 +60,7 @@ def test_leaves_a_file_in_a_circle():
 LEFT_OPEN = ("unclosed <socket", "subprocess ", "coroutine 'nothing'", "test_planted.py' mode=")
 
 
-def test_what_breaks_a_rule_fails(tmp_path: Path) -> None:
+def test_tests_that_break_a_rule_fail(tmp_path: Path) -> None:
     file = tmp_path / "tests" / "unit" / "test_planted.py"
     file.parent.mkdir(parents=True)
     file.write_text(PLANTED)
@@ -88,7 +88,7 @@ def test_what_breaks_a_rule_fails(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "costs.json").read_text())["unit"] >= 0.3
 
 
-def test_no_example_has_a_deadline_and_none_is_drawn_by_chance(
+def test_examples_have_no_deadline_and_are_not_random(
     pytestconfig: pytest.Config,
 ) -> None:
     assert hypothesis.settings.default is not None

@@ -18,7 +18,7 @@ UNBRACKETED = re.compile(
 FOLDERS = ("models", "macros", "functions", "tests", "analyses", "packages")
 
 
-def test_what_is_null_is_compared_in_brackets() -> None:
+def test_null_checks_are_compared_in_brackets() -> None:
     """Comparing whether two values are null needs brackets around each of the two."""
     files = [file for folder in FOLDERS for file in (PROJECT / folder).rglob("*.sql")]
     assert len(files) > 400
@@ -27,7 +27,7 @@ def test_what_is_null_is_compared_in_brackets() -> None:
 
 
 @pytest.mark.parametrize("condition", ["a is null != b is null", "a is not null = b is not null"])
-def test_without_brackets_it_is_another_question(condition: str) -> None:
+def test_without_brackets_the_meaning_differs(condition: str) -> None:
     bracketed = re.sub(r"(\w is (?:not )?null)", r"(\1)", condition)
     assert UNBRACKETED.search(condition)
     assert not UNBRACKETED.search(bracketed)

@@ -57,7 +57,7 @@ def test_every_model_that_computes_has_a_unit_test() -> None:
     assert sorted(COVERED_OTHERWISE.keys() - (computing - tested)) == []
 
 
-def test_what_computing_is() -> None:
+def test_what_counts_as_computing() -> None:
     assert not computes("with bars as (select * from {{ ref('bars__ohlcv') }}) select a from bars")
     assert not computes("{# a + b #} select a -- sum(b)\nfrom {{ source('raw', 'daily') }}")
     assert computes("select a + b as c from {{ ref('bars__ohlcv') }}")

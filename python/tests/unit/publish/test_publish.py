@@ -81,7 +81,7 @@ def test_every_client_since_1_0_can_open_it(source: Path, target: Path) -> None:
 
 
 @pytest.mark.parametrize("why", ["no state", "changed since", "unproven", "of another run", "gone"])
-def test_what_is_not_green_is_not_published(source: Path, target: Path, why: str) -> None:
+def test_only_green_builds_are_published(source: Path, target: Path, why: str) -> None:
     publish(source, target, make(source))
     green: state.State | None = make(source, generation=2)
     assert green is not None
@@ -174,7 +174,7 @@ def test_a_build_file_that_is_being_written_is_not_copied(source: Path, target: 
         os.waitpid(holder, 0)
 
 
-def test_a_full_disk_is_said_in_one_line(
+def test_a_full_disk_is_one_line(
     source: Path, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     green = make(source)
@@ -190,13 +190,13 @@ def test_a_full_disk_is_said_in_one_line(
     assert not target.exists()
 
 
-def test_nothing_published_yet_says_what_to_do(tmp_path: Path) -> None:
+def test_without_a_publication_the_error_has_a_remedy(tmp_path: Path) -> None:
     with pytest.raises(PublicationError) as absent:
         open_published(tmp_path / "none.duckdb")
     assert absent.value.remedy == "run `./bourse build`"
 
 
-def test_the_door_is_read_only(source: Path, target: Path) -> None:
+def test_published_connections_are_read_only(source: Path, target: Path) -> None:
     publish(source, target, make(source))
     with open_published(target) as connection:
         with pytest.raises(duckdb.InvalidInputException):
