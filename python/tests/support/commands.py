@@ -16,7 +16,7 @@ from duckbourse.settings import settings
 
 
 @dataclass(frozen=True)
-class Said:
+class Ended:
     """The output of a command, and its exit code."""
 
     returncode: int
@@ -24,7 +24,7 @@ class Said:
     stderr: str
 
 
-def bourse(data: Path, *words: str, stdin: str = "", **environment: str) -> Said:
+def bourse(data: Path, *words: str, stdin: str = "", **environment: str) -> Ended:
     """Run `./bourse` with these arguments on a data folder, without other BOURSE_ variables."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("BOURSE_")}
     set_here = {**kept, "BOURSE_DATA_DIR": str(data), "COLUMNS": "200", **environment}
@@ -46,4 +46,4 @@ def bourse(data: Path, *words: str, stdin: str = "", **environment: str) -> Said
     finally:
         signal.signal(signal.SIGTERM, handler)
         settings.cache_clear()
-    return Said(code, out.getvalue(), err.getvalue())
+    return Ended(code, out.getvalue(), err.getvalue())

@@ -58,7 +58,7 @@ def test_the_summary_names_the_newest_bar_and_its_age(sample: Warehouse) -> None
 
 
 @pytest.mark.parametrize(
-    ("behind", "said"),
+    ("behind", "text"),
     [
         (None, ""),
         (0, ": up to date"),
@@ -66,7 +66,7 @@ def test_the_summary_names_the_newest_bar_and_its_age(sample: Warehouse) -> None
         (1234, ": 1,234 sessions behind (XNSE last closed on 2026-11-27)"),
     ],
 )
-def test_an_age_is_in_sessions(behind: int | None, said: str) -> None:
+def test_an_age_is_in_sessions(behind: int | None, text: str) -> None:
     row = {
         "calendar": "XNSE",
         "timeframe": "1m",
@@ -76,6 +76,6 @@ def test_an_age_is_in_sessions(behind: int | None, said: str) -> None:
         "sessions_behind": behind,
     }
     assert newest_bar([row, row | {"newest_symbol": "TCS"}]) == (
-        f"the newest bar is of INFY, 1m, and ends at 2026-11-27 15:30:00{said}"
+        f"the newest bar is of INFY, 1m, and ends at 2026-11-27 15:30:00{text}"
     )
     assert newest_bar([]) == newest_bar(None) == ""

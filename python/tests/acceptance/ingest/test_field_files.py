@@ -23,7 +23,7 @@ import pytest
 from duckbourse.errors import BadInput
 from duckbourse.ingest import identity
 from duckbourse.ingest.identity import VENDOR_SYMBOLS_HEADER
-from tests.support.commands import Said, bourse
+from tests.support.commands import Ended, bourse
 from tests.support.warehouse import SHARED, Warehouse, empty_store
 
 REVIEW = SHARED.parent / "review" / "inputs"
@@ -57,10 +57,10 @@ class Field:
     """Everything in one warehouse, and what was refused on the way."""
 
     warehouse: Warehouse
-    refused: dict[str, Said]
+    refused: dict[str, Ended]
 
 
-def ingest(data: Path, *words: str | Path) -> Said:
+def ingest(data: Path, *words: str | Path) -> Ended:
     return bourse(data, "ingest", *map(str, words), BOURSE_SAMPLE="false")
 
 
@@ -82,7 +82,7 @@ def field(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Field]:
 
         drop = (DROP, "--source", "pystock", "--calendar", "XNYS")
         refused["drop"] = ingest(data, *drop)
-        line = re.search(r"such as (\S+)", said(refused["drop"]))
+        line = re.search(r"such as (\S+)", error_line(refused["drop"]))
         assert line is not None
         with seed.open("a") as lines:
             lines.write(f"{line[1]}\n")
@@ -92,7 +92,7 @@ def field(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Field]:
 
         same_days = (ADR_SAME_DAYS, "--source", "made", "--calendar", "XNYS")
         refused["same days"] = ingest(data, *same_days)
-        prefix = re.search(r"--symbol-prefix (\S+)", said(refused["same days"]))
+        prefix = re.search(r"--symbol-prefix (\S+)", error_line(refused["same days"]))
         assert prefix is not None
         assert ingest(data, *same_days, "--symbol-prefix", prefix[1]).returncode == 0
         for file, source, *words in DELIVERED:
@@ -107,7 +107,7 @@ def field(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Field]:
     yield Field(warehouse, refused)
 
 
-def said(done: Said) -> str:
+def error_line(done: Ended) -> str:
     """Return what a command that failed said, on one line."""
     return " ".join(done.stderr.split())
 
@@ -211,7 +211,7 @@ def test_two_exchanges_are_refused_by_name(field: Field) -> None:
         assert (
             f"INFY is in XNYS here (source {source}) and in XNSE in the store"
             " (INFY: source kaldhen, INFY.csv)"
-        ) in said(done)
+        ) in error_line(done)
         assert "Traceback" not in done.stderr
 
 
@@ -277,10 +277,11 @@ def test_two_values_of_one_bar_are_an_error_that_names_both_rows(tmp_path: Path)
     words = (OLD_BHAVCOPY, "--source", "nse", "--mapping", mapping)
     done = ingest(data, *words)
     assert done.returncode == BadInput.exit_code
-    assert "rows 1 and 2 are both OLDB of 2024-01-02 and differ: open 100.0 and 1000.0" in said(
-        done
+    assert (
+        "rows 1 and 2 are both OLDB of 2024-01-02 and differ: open 100.0 and 1000.0"
+        in error_line(done)
     )
-    assert "the unused columns are SERIES" in said(done)
+    assert "the unused columns are SERIES" in error_line(done)
     done = ingest(data, *words, "--last-row-wins", "--json")
     [report] = json.loads(done.stdout)["files"]
     assert (report["rows_kept"], report["rows_duplicate"]) == (2, 1)

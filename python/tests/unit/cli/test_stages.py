@@ -47,8 +47,8 @@ def test_a_stage_costs_its_steps_and_a_folder_what_pytest_measured(costs_of_fold
 def test_a_stage_over_its_budget_is_named() -> None:
     allowed = {stage: most * 10 for stage, most in command.BUDGETS.items()}
     assert command.over_budget({**allowed, "build": 10}) == []
-    (said,) = command.over_budget({**allowed, "build": 10, "lint": allowed["lint"] + 5})
-    assert said == "lint took 2.25 times the build's CPU time; its limit is 1.75"
+    (text,) = command.over_budget({**allowed, "build": 10, "lint": allowed["lint"] + 5})
+    assert text == "lint took 2.25 times the build's CPU time; its limit is 1.75"
 
 
 def test_the_run_fails_over_budget_and_on_a_failed_step(
@@ -303,7 +303,7 @@ def test_dbt_unit_tests_run_if_sql_has_changed(
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "text"),
     [
         ({"only": ["lnt"]}, "there is no stage 'lnt'"),
         ({"fast": True, "long": True}, "--fast cannot be combined"),
@@ -312,8 +312,8 @@ def test_dbt_unit_tests_run_if_sql_has_changed(
         ({"as_json": True}, "--json requires --mutants"),
     ],
 )
-def test_an_invalid_combination_is_refused(given: dict[str, object], said: str) -> None:
-    with pytest.raises(ConfigurationError, match=said):
+def test_an_invalid_combination_is_refused(given: dict[str, object], text: str) -> None:
+    with pytest.raises(ConfigurationError, match=text):
         command.test(**given)  # type: ignore[arg-type]
 
 

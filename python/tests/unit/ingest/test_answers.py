@@ -103,19 +103,18 @@ ANSWERS: dict[str, tuple[Any, str, str]] = {
 }
 
 
-@pytest.mark.parametrize(("document", "symbol", "said_by"), ANSWERS.values(), ids=ANSWERS)
+@pytest.mark.parametrize(("document", "symbol", "origin"), ANSWERS.values(), ids=ANSWERS)
 def test_the_symbol_beside_the_bars_is_used(
-    shop: Shop, document: Any, symbol: str, said_by: str
+    shop: Shop, document: Any, symbol: str, origin: str
 ) -> None:
     path = shop.file("day_bars.json", json.dumps(document))
     report = shop.deliver(path, calendar="XNYS")
-    assert (report.kind, report.symbol, report.symbol_from) == ("daily", symbol, said_by)
+    assert (report.kind, report.symbol, report.symbol_from) == ("daily", symbol, origin)
     fields = "session_date, open, high, low, close, volume"
     assert shop.rows("daily", f"symbol, {fields}") == [(symbol, *row) for row in EXPECTED]
     refused = shop.refuse(path, calendar="XNYS", symbol="MSFT")
     assert (
-        f"day_bars.json has the symbol {symbol} according to {said_by}, not MSFT"
-        in refused.notes[0]
+        f"day_bars.json has the symbol {symbol} according to {origin}, not MSFT" in refused.notes[0]
     )
     assert shop.deliver(path, calendar="XNYS", symbol=f"{symbol}.US", source="s").rows_kept == 3
 
@@ -246,14 +245,14 @@ def test_objects_keyed_by_date(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize(
-    ("document", "said"),
+    ("document", "is_reported"),
     [(polygon("A"), True), (polygon("A", adjusted=False), False), (yahoo("A"), True)],
     ids=["adjusted", "unadjusted", "Yahoo"],
 )
-def test_adjusted_bars_are_noted(shop: Shop, document: Any, said: bool) -> None:
+def test_adjusted_bars_are_noted(shop: Shop, document: Any, is_reported: bool) -> None:
     report = shop.deliver(shop.file("T.json", json.dumps(document)), calendar="XNYS")
     notes = [note for note in report.notes if ADJUSTED in note]
-    assert len(notes) == said
+    assert len(notes) == is_reported
     assert all("corporate_actions.csv" in note for note in notes)
 
 
@@ -267,12 +266,12 @@ HISTORY = "Date,Open,High,Low,Close,Volume,Dividends,Stock Splits"
 
 
 @pytest.mark.parametrize(
-    ("header", "said"), [(HISTORY, True), (HISTORY.replace("Volume", "Adj Close"), False)]
+    ("header", "is_reported"), [(HISTORY, True), (HISTORY.replace("Volume", "Adj Close"), False)]
 )
 def test_a_history_without_adjusted_closes_is_adjusted(
-    shop: Shop, tmp_path: Path, header: str, said: bool
+    shop: Shop, tmp_path: Path, header: str, is_reported: bool
 ) -> None:
     report = shop.deliver(
         shop.csv("T.csv", ["2024-01-02,1,2,1,2,5,0.0,0.0"], header), calendar="XNYS"
     )
-    assert any("adjusted for splits and dividends" in note for note in report.notes) == said
+    assert any("adjusted for splits and dividends" in note for note in report.notes) == is_reported

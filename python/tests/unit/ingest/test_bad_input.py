@@ -103,15 +103,15 @@ FILES: dict[str, tuple[str, str | bytes, str]] = {
 }
 
 
-@pytest.mark.parametrize(("name", "content", "said"), FILES.values(), ids=FILES)
-def test_a_bad_file(shop: Shop, name: str, content: str | bytes, said: str) -> None:
+@pytest.mark.parametrize(("name", "content", "expected"), FILES.values(), ids=FILES)
+def test_a_bad_file(shop: Shop, name: str, content: str | bytes, expected: str) -> None:
     good = shop.csv("good.csv", ["2024-01-02,1,2,1,2,5"])
     bad, after = shop.run(shop.file(name, content), good, calendar="XNSE")
     if name.endswith(".tar.gz"):
         assert bad.file == name
     assert bad.outcome is Outcome.FAILED
     [note] = bad.notes
-    assert said in note
+    assert expected in note
     assert note.startswith(name)
     assert "\n" not in note
     assert bad.remedy
@@ -163,11 +163,11 @@ MAPPINGS = {
 }
 
 
-@pytest.mark.parametrize(("text", "said"), MAPPINGS.values(), ids=MAPPINGS)
-def test_a_bad_mapping(shop: Shop, text: str, said: str) -> None:
+@pytest.mark.parametrize(("text", "expected"), MAPPINGS.values(), ids=MAPPINGS)
+def test_a_bad_mapping(shop: Shop, text: str, expected: str) -> None:
     with pytest.raises(BadInput) as raised:
         read_mapping(shop.file("m.toml", text))
-    assert said in str(raised.value)
+    assert expected in str(raised.value)
     assert "\n" not in str(raised.value)
     assert raised.value.remedy
 

@@ -94,9 +94,9 @@ def test_the_remedy_for_a_file_with_only_an_adjusted_close(shop: Shop) -> None:
     refused = shop.refuse(file, calendar="XNYS")
     assert "T.csv has no close;" in refused.notes[0]
     assert "columns.open" not in refused.remedy
-    said = "columns.close = 'Adj Close'"
-    assert said in refused.remedy
-    shop.deliver(file, calendar="XNYS", mapping=shop.file("m.toml", said))
+    expected = "columns.close = 'Adj Close'"
+    assert expected in refused.remedy
+    shop.deliver(file, calendar="XNYS", mapping=shop.file("m.toml", expected))
     assert shop.rows("daily", "close") == [(2,)]
     shop.deliver(file, calendar="XNYS", kind="adjusted_close")
     assert shop.rows("adjusted_close", "adjusted_close") == [(2,)]

@@ -17,7 +17,7 @@ import pytest
 
 from duckbourse.errors import BadInput
 from duckbourse.ingest import read_mapping
-from tests.support.commands import Said, bourse
+from tests.support.commands import Ended, bourse
 from tests.support.stores import SHARED, Shop
 
 SENT = SHARED.parent / "review" / "inputs"
@@ -25,12 +25,12 @@ needs_sent = pytest.mark.skipif(not SENT.exists(), reason=f"the files sent in ar
 
 
 @dataclass
-class Desk:
+class DataFolder:
     """A data folder, and the command that ingests into it."""
 
     folder: Path
 
-    def ingest(self, *words: object) -> Said:
+    def ingest(self, *words: object) -> Ended:
         stated = ("--delivered-at", "2026-11-01T18:30:00Z")
         return bourse(self.folder / "data", "ingest", *map(str, words), *stated)
 
@@ -51,8 +51,8 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path)
+def project(tmp_path: Path) -> DataFolder:
+    return DataFolder(tmp_path)
 
 
 def sent(folder: str, name: str) -> Path:
@@ -63,12 +63,12 @@ def sent(folder: str, name: str) -> Path:
 
 
 @needs_sent
-def test_07_the_volume_of_a_bhavcopy_is_used(desk: Desk) -> None:
+def test_07_the_volume_of_a_bhavcopy_is_used(project: DataFolder) -> None:
     path = sent("07", "sec_bhavdata_full_02012024.csv")
     stated = ("--calendar", "XNSE", "--source", "nse", "-m", sent("07", "m.toml"))
-    done = desk.ingest(path, *stated)
+    done = project.ingest(path, *stated)
     assert done.returncode == 0
-    assert [volume for (volume,) in desk.rows("daily", "volume")] == [*range(100_000, 100_005)]
+    assert [volume for (volume,) in project.rows("daily", "volume")] == [*range(100_000, 100_005)]
 
 
 LOOKS = {
@@ -82,14 +82,14 @@ LOOKS = {
 }
 
 
-@pytest.mark.parametrize(("name", "said"), LOOKS.items())
+@pytest.mark.parametrize(("name", "is_reported"), LOOKS.items())
 def test_an_unused_column_that_looks_like_volume_is_reported(
-    shop: Shop, name: str, said: bool
+    shop: Shop, name: str, is_reported: bool
 ) -> None:
     header = f"date,open,high,low,close,{name}"
     report = shop.deliver(shop.csv("T.csv", ["2024-01-02,1,2,1,2,5"], header), calendar="XNYS")
-    assert report.columns_missed == ({"volume": (name,)} if said else {})
-    assert any("no volume column was used" in note for note in report.notes) == said
+    assert report.columns_missed == ({"volume": (name,)} if is_reported else {})
+    assert any("no volume column was used" in note for note in report.notes) == is_reported
     for stated, expected in ((name, 5.0), ("", None)):
         mapping = shop.file("m.toml", f"columns.volume = '{stated}'")
         source = {"calendar": "XNYS", "source": f"as {stated}", "mapping": mapping}
@@ -123,19 +123,19 @@ COIN_HEADERS = {
 
 @pytest.mark.parametrize(("header", "expected"), COIN_HEADERS.items())
 def test_07_the_volume_in_the_traded_asset(
-    desk: Desk, header: str, expected: tuple[str, float | None]
+    project: DataFolder, header: str, expected: tuple[str, float | None]
 ) -> None:
     symbol, volume = expected
-    path = desk.folder / "gemini_minute.csv"
+    path = project.folder / "gemini_minute.csv"
     rows = [
         f"17041536{60 * minute:05d},2024-01-02 00:{minute:02d}:00,{symbol},1,2,1,2,12.5,1250.0,7"
         for minute in (2, 1, 0)
     ]
     path.write_text("\n".join(["https://www.CryptoDataDownload.com", header, *rows]))
-    report = desk.report(path, "--calendar", "ALWAYS", "--bar-label", "start")
+    report = project.report(path, "--calendar", "ALWAYS", "--bar-label", "start")
     assert report["rows_kept"] == 3
     assert report["columns_missed"].keys() == (set() if volume else {"volume"})
-    assert desk.rows("minute", "bar_ts, volume") == [
+    assert project.rows("minute", "bar_ts, volume") == [
         (datetime(2024, 1, 2, 0, minute), volume) for minute in (0, 1, 2)
     ]
     assert "skipped the line above its header" in report["notes"]
@@ -145,12 +145,12 @@ def test_07_the_volume_in_the_traded_asset(
 
 
 @needs_sent
-def test_10_each_timestamp_has_its_own_unit(desk: Desk) -> None:
+def test_10_each_timestamp_has_its_own_unit(project: DataFolder) -> None:
     words = ("-m", sent("10", "m.toml"), "--source", "mix", "--symbol", "MIX")
-    report = desk.report(sent("10", "mix.csv"), *words)
+    report = project.report(sent("10", "mix.csv"), *words)
     assert (report["rows_read"], report["rows_kept"], report["rows_unreadable"]) == (240, 240, 0)
     start = datetime(2024, 12, 31, 22)
-    assert [at for (at,) in desk.rows("minute", "bar_ts")] == [
+    assert [at for (at,) in project.rows("minute", "bar_ts")] == [
         start + timedelta(minutes=minute) for minute in range(240)
     ]
 
@@ -190,18 +190,20 @@ def some_bad(count: int, bad: int) -> str:
     return "\n".join(["date,open,high,low,close,volume", "", *rows])
 
 
-def test_10_more_than_one_row_in_a_hundred_is_an_error_and_nothing_is_delivered(desk: Desk) -> None:
-    path = desk.folder / "T.csv"
+def test_10_more_than_one_row_in_a_hundred_is_an_error_and_nothing_is_delivered(
+    project: DataFolder,
+) -> None:
+    path = project.folder / "T.csv"
     path.write_text(some_bad(300, 4))
-    done = desk.ingest(path, "--calendar", "XNYS")
+    done = project.ingest(path, "--calendar", "XNYS")
     assert done.returncode == BadInput.exit_code
-    assert desk.empty()
+    assert project.empty()
     assert "T.csv: 4 of its 300 rows cannot be read, more than 1 %; row 1 is" in done.stderr
     # line 1 names the columns and line 2 is blank
     assert "2 rows are unreadable_timestamp, the first in line 3: {" in done.stderr
     assert "2 rows are unreadable_high, the first in line 10: {" in done.stderr
     assert "--max-unreadable-pct 2 delivers the rest" in done.stderr
-    report = desk.report(path, "--calendar", "XNYS")
+    report = project.report(path, "--calendar", "XNYS")
     assert [
         (one["rule"], one["count"], one["row"], one["line"]) for one in report["unreadable"]
     ] == [
@@ -209,22 +211,24 @@ def test_10_more_than_one_row_in_a_hundred_is_an_error_and_nothing_is_delivered(
         ("unreadable_high", 2, 8, 10),
     ]
     assert json.loads(report["unreadable"][1]["content"])["high"] == "?"
-    allowed = desk.report(path, "--calendar", "XNYS", "--max-unreadable-pct", 2)
+    allowed = project.report(path, "--calendar", "XNYS", "--max-unreadable-pct", 2)
     assert (allowed["outcome"], allowed["rows_kept"]) == ("delivered", 296)
     assert allowed["unreadable"] == report["unreadable"]
     # what was allowed is no part of what it is
-    assert desk.report(path, "--calendar", "XNYS")["outcome"] == "already there"
+    assert project.report(path, "--calendar", "XNYS")["outcome"] == "already there"
 
 
-def test_one_row_in_a_hundred_is_reported_and_the_rest_delivered(desk: Desk) -> None:
-    path = desk.folder / "T.csv"
+def test_one_row_in_a_hundred_is_reported_and_the_rest_delivered(project: DataFolder) -> None:
+    path = project.folder / "T.csv"
     path.write_text(some_bad(300, 3))
-    done = desk.ingest(path, "--calendar", "XNYS")
+    done = project.ingest(path, "--calendar", "XNYS")
     assert done.returncode == 0
     assert "2 rows are unreadable_timestamp, the first in line 3: {" in done.stderr
-    mapping = desk.folder / "m.toml"
+    mapping = project.folder / "m.toml"
     mapping.write_text("max_unreadable_pct = 0.5\nsource = 'strict'")
-    assert desk.ingest(path, "--calendar", "XNYS", "-m", mapping).returncode == BadInput.exit_code
+    assert (
+        project.ingest(path, "--calendar", "XNYS", "-m", mapping).returncode == BadInput.exit_code
+    )
 
 
 # ---- 11 and 10: numbers
@@ -233,24 +237,24 @@ HEADER = "Date;Open;High;Low;Close;Volume"
 
 
 @needs_sent
-def test_11_three_thousand_or_three_is_asked_for(desk: Desk) -> None:
+def test_11_three_thousand_or_three_is_asked_for(project: DataFolder) -> None:
     path = sent("11", "GERMI.csv")
-    done = desk.ingest(path, "--calendar", "XNYS")
+    done = project.ingest(path, "--calendar", "XNYS")
     assert done.returncode == BadInput.exit_code
-    assert desk.empty()
+    assert project.empty()
     assert "may be 2910 or 2.91" in done.stderr
     for remedy, least, most in (
         ("decimal = ','", 2910, 3019),
         ("thousands = '.'", 2910, 3019),
         ("decimal = '.'", 2.91, 3.019),
     ):
-        mapping = desk.folder / "m.toml"
+        mapping = project.folder / "m.toml"
         source = remedy.replace("'", "")
         mapping.write_text(f"{remedy}\nsource = '{source}'")
-        assert desk.ingest(path, "--calendar", "XNYS", "-m", mapping).returncode == 0
+        assert project.ingest(path, "--calendar", "XNYS", "-m", mapping).returncode == 0
         own = f"filter (where source = '{source}')"
         select = f"min(low) {own}, max(high) {own}, max(volume)"
-        assert desk.rows("daily", select) == [(least, most, 100_019)]
+        assert project.rows("daily", select) == [(least, most, 100_019)]
 
 
 @pytest.mark.parametrize("decimal", [".", ","])
@@ -388,16 +392,16 @@ def test_decimal_and_thousands_marks_must_differ(shop: Shop) -> None:
 
 
 @needs_sent
-def test_12_weekdays_decide_from_which_year_seconds_count(desk: Desk) -> None:
+def test_12_weekdays_decide_from_which_year_seconds_count(project: DataFolder) -> None:
     path = sent("12", "DHOLD.json")
-    report = desk.report(path, "--source", "dhan")
-    days = [day for (day,) in desk.rows("daily", "session_date")]
+    report = project.report(path, "--source", "dhan")
+    days = [day for (day,) in project.rows("daily", "session_date")]
     assert (days[0], days[-1], len(days)) == (date(2024, 1, 2), date(2024, 1, 31), 20)
     assert (
         "start_Time counts from 1980: from 1970, 7 of its 20 days would have had no session"
         in report["notes"]
     )
-    stated = desk.report(path, "--source", "stated", "--epoch", "1970")
+    stated = project.report(path, "--source", "stated", "--epoch", "1970")
     assert stated["first_session"] == "2014-01-02"
 
 
@@ -446,9 +450,9 @@ def test_12_days_that_are_sessions_in_both_years_are_asked_about(shop: Shop) -> 
 
 @needs_sent
 @pytest.mark.parametrize("mapped", [True, False])
-def test_13_investing(desk: Desk, mapped: bool) -> None:
+def test_13_investing(project: DataFolder, mapped: bool) -> None:
     mapping = ("-m", sent("13", "m.toml")) if mapped else ()
-    assert desk.ingest(sent("13", "INVST.csv"), "--calendar", "XNYS", *mapping).returncode == 0
-    rows = desk.rows("daily", "session_date, open, high, low, close, volume")
+    assert project.ingest(sent("13", "INVST.csv"), "--calendar", "XNYS", *mapping).returncode == 0
+    rows = project.rows("daily", "session_date, open, high, low, close, volume")
     assert len(rows) == 20
     assert rows[0] == (date(2024, 1, 2), 98.8, 99.2, 98.08, 98.29, 100_000.0)

@@ -158,11 +158,11 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize(("content", "said"), BAD.values(), ids=BAD)
-def test_a_bad_zip(shop: Shop, content: bytes, said: str) -> None:
+@pytest.mark.parametrize(("content", "expected"), BAD.values(), ids=BAD)
+def test_a_bad_zip(shop: Shop, content: bytes, expected: str) -> None:
     *_, report = shop.run(shop.file("T.zip", content), **XNYS)
     assert report.outcome is Outcome.FAILED
-    assert said in report.notes[0]
+    assert expected in report.notes[0]
     assert report.remedy
     assert shop.files() == []
 

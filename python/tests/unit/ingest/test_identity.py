@@ -453,7 +453,7 @@ def test_many_symbols_are_counted(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "expected"),
     [
         ("source,symbol\n", "does not begin with its header"),
         ("source,vendor_symbol,symbol\na,b\n", "line 2: 'a,b' is not a source"),
@@ -461,10 +461,10 @@ def test_many_symbols_are_counted(shop: Shop) -> None:
         ("source,vendor_symbol,symbol\na,b,c\n\na,b,d\n", "line 4: b of a is d here and c above"),
     ],
 )
-def test_an_invalid_seed_is_refused(tmp_path: Path, text: str, said: str) -> None:
+def test_an_invalid_seed_is_refused(tmp_path: Path, text: str, expected: str) -> None:
     path = tmp_path / "vendor_symbols.csv"
     path.write_text(text)
-    with pytest.raises(BadInput, match=said) as caught:
+    with pytest.raises(BadInput, match=expected) as caught:
         vendor_symbols("a", path)
     assert caught.value.remedy
 
@@ -563,12 +563,12 @@ def test_a_column_named_like_an_exchange_without_codes_is_reported(shop: Shop) -
     assert "no exchange column was used, but Ex may be it: set columns.exchange = 'Ex'" in note
     assert report.columns_missed == {"exchange": ("Ex",)}
     mapping = shop.file("m.toml", "columns.exchange = ''")
-    said = shop.deliver(file, calendar="XNYS", mapping=mapping, source="other").notes
-    assert not [note for note in said if "exchange" in note]
+    expected = shop.deliver(file, calendar="XNYS", mapping=mapping, source="other").notes
+    assert not [note for note in expected if "exchange" in note]
 
 
 @pytest.mark.parametrize(
-    ("symbol", "calendar", "said"),
+    ("symbol", "calendar", "expected"),
     [
         ("RELIANCE.NS", "XNYS", "RELIANCE.NS has the suffix .NS (NSE), whose calendar is XNSE"),
         ("INFY.BSE", "ALWAYS", "INFY.BSE has the suffix .BSE (BSE), whose calendar is XNSE"),
@@ -580,13 +580,13 @@ def test_a_column_named_like_an_exchange_without_codes_is_reported(shop: Shop) -
     ],
 )
 def test_a_suffix_of_another_calendars_exchange_is_reported(
-    shop: Shop, symbol: str, calendar: str, said: str
+    shop: Shop, symbol: str, calendar: str, expected: str
 ) -> None:
     file = shop.csv("x.csv", [f"2024-01-02,{BAR}"])
     notes = [n for n in shop.deliver(file, calendar=calendar, symbol=symbol).notes if "suffix" in n]
-    assert len(notes) == bool(said)
-    if said:
-        assert notes[0].startswith(said)
+    assert len(notes) == bool(expected)
+    if expected:
+        assert notes[0].startswith(expected)
         assert calendar in notes[0]
 
 

@@ -78,14 +78,14 @@ def test_backtrader(shop: Shop) -> None:
     assert shop.rows("daily", "count(*), min(session_date), max(session_date)") == [
         (4_012, date(1999, 1, 22), date(2014, 12, 31))
     ]
-    for name, said in {
+    for name, expected in {
         "2006-min-005": "5-minute",
         "2006-week-001": "7-day",
         "2006-month-001": "30-day",
         "2006-01-02-volume-min-001": "names 7 columns, but its rows have 8",
     }.items():
         report = shop.refuse(RAW / f"backtrader_{name}.txt.gz", calendar="XNYS")
-        assert said in report.notes[0]
+        assert expected in report.notes[0]
 
 
 def test_a_mapping_fixes_a_header_with_one_name_too_few(shop: Shop) -> None:

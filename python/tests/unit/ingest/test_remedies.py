@@ -281,19 +281,19 @@ def tried(shop: Shop, path: Path, mapping: str, stated: dict[str, Any]) -> str:
 
 
 @pytest.fixture(scope="module")
-def said() -> dict[str, str]:
+def remedy_texts() -> dict[str, str]:
     """The remedies that were printed, by case."""
     return {}
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_the_remedy_works(shop: Shop, said: dict[str, str], name: str) -> None:
+def test_the_remedy_works(shop: Shop, remedy_texts: dict[str, str], name: str) -> None:
     case = CASES[name]
     path = shop.folder / "vendor" / case.name
     if not case.absent:
         shop.file(case.name, case.content)
-    said[name] = tried(shop, path, case.mapped, case.stated)
-    assert said[name] not in list(Outcome), "it was not refused"
+    remedy_texts[name] = tried(shop, path, case.mapped, case.stated)
+    assert remedy_texts[name] not in list(Outcome), "it was not refused"
     assert shop.files() == []
     better = case.content if case.better is None else case.better
     path = path.with_name(case.better_name or case.name)
@@ -368,10 +368,10 @@ def pattern(node: ast.expr, module: ModuleType) -> str:
     return ".*"
 
 
-def test_every_remedy_of_the_ingest_has_a_case(said: dict[str, str]) -> None:
-    if len(said) < len(CASES):
+def test_every_remedy_of_the_ingest_has_a_case(remedy_texts: dict[str, str]) -> None:
+    if len(remedy_texts) < len(CASES):
         pytest.skip("it needs all the cases above in one run")
-    printed = [*said.values(), *ELSEWHERE]
+    printed = [*remedy_texts.values(), *ELSEWHERE]
     for module in MODULES:
         found = [one for one in remedies(module) if one not in (".*", "None")]
         for remedy in found:

@@ -264,8 +264,8 @@ def test_a_repeated_header_in_another_order_is_refused(shop: Shop, other: str) -
     rows = [GOOD.format(day=day) for day in range(2, 12)]
     path = shop.csv("T.csv", [*rows, "", other, *rows])
     refused = shop.refuse(path, calendar="XNYS")
-    said = ", ".join(name.strip() for name in other.split(","))
-    assert f"line 13 is another header, whose columns differ: {said}" in refused.notes[0]
+    expected = ", ".join(name.strip() for name in other.split(","))
+    assert f"line 13 is another header, whose columns differ: {expected}" in refused.notes[0]
 
 
 def test_the_remedy_for_another_order_works(shop: Shop) -> None:

@@ -18,7 +18,7 @@ from tests.support.stores import DELIVERED_AT, HEADER, Shop, minutes
 
 DAYS = ["2024-01-02,10,12,9,11,500", "2024-01-03,11,13,10,12,600", "2024-01-04,x,13,10,12,600"]
 MINUTES = minutes("2024-01-02", "09:30", 390)
-SAID: dict[str, Any] = {"source": "vendor", "symbol": "ACME"}
+STATED: dict[str, Any] = {"source": "vendor", "symbol": "ACME"}
 
 
 def packed(file: Path) -> Path:
@@ -66,7 +66,7 @@ def already_there(shop: Shop, first: str | None, *paths: Path, **stated: Any) ->
 
 def test_stating_what_would_be_inferred_makes_no_other_delivery(shop: Shop) -> None:
     file = shop.csv("M.csv", MINUTES)
-    first = shop.deliver(file, **SAID).delivery
+    first = shop.deliver(file, **STATED).delivery
     mapping = shop.file(
         "m.toml",
         'calendar = "XNYS"\nbar_label = "start"\nkind = "minute"\n'
@@ -81,8 +81,8 @@ def test_stating_what_would_be_inferred_makes_no_other_delivery(shop: Shop) -> N
         {"calendar": "XNYS", "timezone": "America/New_York", "bar_label": "start"},
         {"mapping": mapping},
     ):
-        already_there(shop, first, file, **SAID, **stated)
-    [report] = shop.run(file, **SAID, calendar="XNYS", dry_run=True)
+        already_there(shop, first, file, **STATED, **stated)
+    [report] = shop.run(file, **STATED, calendar="XNYS", dry_run=True)
     assert report.outcome is Outcome.ALREADY_THERE
     assert report.notes == (
         f"its bars are those of delivery {first}, which came as M.csv on 2026-11-01",
@@ -92,22 +92,22 @@ def test_stating_what_would_be_inferred_makes_no_other_delivery(shop: Shop) -> N
 @pytest.mark.parametrize("change", [renamed, packed, in_a_drop])
 def test_another_file_name_or_packing_makes_no_other_delivery(shop: Shop, change: Any) -> None:
     file = shop.csv("D.csv", DAYS)
-    first = shop.deliver(file, calendar="XNYS", **SAID).delivery
-    already_there(shop, first, change(file), calendar="XNYS", **SAID)
+    first = shop.deliver(file, calendar="XNYS", **STATED).delivery
+    already_there(shop, first, change(file), calendar="XNYS", **STATED)
 
 
 def test_another_layout_of_the_same_bars_makes_no_other_delivery(shop: Shop) -> None:
     file = shop.csv("D.csv", DAYS[:2])
-    first = shop.deliver(file, calendar="XNYS", **SAID).delivery
-    already_there(shop, first, in_other_words(file), calendar="XNYS", **SAID)
+    first = shop.deliver(file, calendar="XNYS", **STATED).delivery
+    already_there(shop, first, in_other_words(file), calendar="XNYS", **STATED)
     # also where all of it lies in one file, and in a store that is built with this one
     flat = RawStore(shop.folder / "flat", flat=True)
     ours, shop.store = shop.store, flat
-    assert shop.deliver(file, calendar="XNYS", **SAID).delivery == first
-    already_there(shop, first, in_other_words(file), calendar="XNYS", **SAID)
+    assert shop.deliver(file, calendar="XNYS", **STATED).delivery == first
+    already_there(shop, first, in_other_words(file), calendar="XNYS", **STATED)
     shop.store = RawStore(shop.folder / "new")
     for path in (file, in_other_words(file)):
-        already_there(shop, first, path, calendar="XNYS", beside=(flat, ours), **SAID)
+        already_there(shop, first, path, calendar="XNYS", beside=(flat, ours), **STATED)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_another_layout_of_the_same_bars_makes_no_other_delivery(shop: Shop) -> 
 def test_other_bars_are_another_delivery(
     shop: Shop, rows: list[str], other: list[str], stated: dict[str, Any]
 ) -> None:
-    known: dict[str, Any] = {"calendar": "XNYS", **SAID}
+    known: dict[str, Any] = {"calendar": "XNYS", **STATED}
     known |= {word: stated[word] for word in stated.keys() & {"last_row_wins"}}
     first = shop.deliver(shop.csv("F.csv", rows), **known).delivery
     second = shop.deliver(shop.csv("G.csv", other), **known | stated).delivery
@@ -140,14 +140,14 @@ def test_other_bars_are_another_delivery(
 
 def test_only_the_same_bars_are_recognized_among_many_alike(shop: Shop) -> None:
     """Files of one shape by one source, as a drop of many symbols or corrections are."""
-    said: dict[str, Any] = {"calendar": "XNYS", "source": "vendor"}
+    stated: dict[str, Any] = {"calendar": "XNYS", "source": "vendor"}
     files = [
         shop.csv(f"S{n}.csv", [row.replace("500", f"50{n}") for row in DAYS]) for n in range(4)
     ]
-    reports = shop.run(*files, **said)
+    reports = shop.run(*files, **stated)
     assert len({report.delivery for report in reports}) == 4
     one = shop.csv("other.csv", files[2].read_text().splitlines()[1:])
-    already_there(shop, reports[2].delivery, one, symbol="S2", **said)
+    already_there(shop, reports[2].delivery, one, symbol="S2", **stated)
 
 
 def versions(shop: Shop) -> tuple[Path, Path]:

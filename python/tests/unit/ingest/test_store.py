@@ -111,14 +111,14 @@ def test_the_same_file_twice_changes_nothing(shop: Shop) -> None:
 
 def test_the_same_file_under_other_options_is_another_delivery(shop: Shop) -> None:
     [file] = vendor_files(shop, 1)
-    said: list[dict[str, Any]] = [
+    statements: list[dict[str, Any]] = [
         {"calendar": "XNYS"},
         {"calendar": "XNSE", "symbol_prefix": "IN:"},
         {"calendar": "XNYS", "source": "x"},
         {"calendar": "XNYS", "symbol": "x"},
     ]
-    names = {shop.deliver(file, **stated).delivery for stated in said}
-    assert len(names) == len(said)
+    names = {shop.deliver(file, **stated).delivery for stated in statements}
+    assert len(names) == len(statements)
 
 
 def test_the_same_delivery_is_the_same_bytes(shop: Shop) -> None:
@@ -409,10 +409,10 @@ def test_a_full_disk_is_reported_and_leaves_a_whole_store(shop: Shop) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (4_000, 4_000))
 
     process = child(shop, preexec_fn=small_disk)
-    said, _ = process.communicate("\n")
-    assert process.returncode == StorageFull.exit_code, said
-    assert "StorageFull" in said
-    assert "full" in said
+    output, _ = process.communicate("\n")
+    assert process.returncode == StorageFull.exit_code, output
+    assert "StorageFull" in output
+    assert "full" in output
     assert not shop.store.incoming.exists()
     deliveries = shop.rows("deliveries", "delivery")
     reached = shop.rows("daily", "distinct delivery") + shop.rows("minute", "distinct delivery")

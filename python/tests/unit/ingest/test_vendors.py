@@ -168,10 +168,10 @@ ERRORS: dict[str, tuple[Any, str]] = {
 }
 
 
-@pytest.mark.parametrize(("document", "said"), ERRORS.values(), ids=ERRORS)
-def test_a_vendors_error_message_is_reported(shop: Shop, document: Any, said: str) -> None:
+@pytest.mark.parametrize(("document", "expected"), ERRORS.values(), ids=ERRORS)
+def test_a_vendors_error_message_is_reported(shop: Shop, document: Any, expected: str) -> None:
     report = shop.refuse(shop.file("T.json", json.dumps(document)))
-    assert report.notes == (f"T.json is a vendor's error: {said}",)
+    assert report.notes == (f"T.json is a vendor's error: {expected}",)
 
 
 @pytest.mark.parametrize(

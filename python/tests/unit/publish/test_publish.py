@@ -206,7 +206,7 @@ def test_published_connections_are_read_only(source: Path, target: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("said", "exit_code", "expected"),
+    ("text", "exit_code", "expected"),
     [
         (
             'IO Error: Could not set lock on file "x": Conflicting lock is held in '
@@ -229,9 +229,9 @@ def test_published_connections_are_read_only(source: Path, target: Path) -> None
     ],
 )
 def test_an_error_of_duckdb_is_worded_for_the_user(
-    said: str, exit_code: int, expected: str
+    text: str, exit_code: int, expected: str
 ) -> None:
-    error = wrap_duckdb_error(duckdb.IOException(said), Path("x.duckdb"))
+    error = wrap_duckdb_error(duckdb.IOException(text), Path("x.duckdb"))
     assert error.exit_code == exit_code
     assert expected in str(error)
     assert error.remedy
