@@ -1,5 +1,5 @@
 """
-JSON answers that say beside the bars whose they are, whether adjusted, and whether all is well.
+JSON answers with a symbol, an adjustment or an error beside the bars.
 
 The shapes are those of the vendors' documentation.
 """
@@ -27,7 +27,7 @@ ADJUSTED = "its prices are adjusted for splits"
 
 
 def short(stamps: list[Any], times: int = 1, **more: Any) -> list[dict[str, Any]]:
-    """Return bars with keys of one letter."""
+    """Return bars with one-letter keys."""
     return [
         {"t": at, **dict(zip("ohlcv", (v * times for v in bar), strict=True)), "n": 7, **more}
         for at, bar in zip(stamps, BARS, strict=True)
@@ -164,7 +164,7 @@ def test_a_day_of_all_symbols_has_a_symbol_per_row(shop: Shop) -> None:
     ]
 
 
-# ---- whether all is well
+# ---- errors
 
 KRAKEN = [
     [at, *(f"{v:.2f}" for v in bar[:4]), "100.1", f"{bar[4]}", 345]
@@ -208,7 +208,7 @@ def test_an_answer_without_bars_says_why(shop: Shop) -> None:
     assert report.notes == ("T.json is a vendor's error: Too many requests (50011)",)
 
 
-# ---- how it is written
+# ---- formatting
 
 LINES = "\n".join(map(json.dumps, long()))
 WRITTEN = {

@@ -1,4 +1,4 @@
-"""A file that cannot be taken gets one line and a remedy, and leaves nothing behind."""
+"""A file that is refused gets one line and a remedy, and leaves nothing behind."""
 
 from __future__ import annotations
 

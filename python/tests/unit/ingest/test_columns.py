@@ -1,4 +1,4 @@
-"""A vendor's column is found whatever its spelling, and has one meaning."""
+"""A vendor's column is found in any spelling, and has one role."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def test_the_date_in_the_name_of_a_bhavcopy(shop: Shop, name: str) -> None:
     assert "the date is 2024-01-05, from the file's name" in report.notes
     found = shop.rows("daily", "symbol, session_date::varchar, close, volume")
     assert found == [("500325", "2024-01-05", 2610, 234567)]
-    # the date inside is the one that counts
+    # the date in the file takes precedence
     inside = shop.csv(f"x/{name}", [f"{RELIANCE},08-Jan-24"], f"{BSE},TRADING_DATE")
     shop.deliver(inside, source="other")
     assert shop.rows("daily", "max(session_date)::varchar") == [("2024-01-08",)]

@@ -35,7 +35,7 @@ class DataFolder:
         return bourse(self.folder / "data", "ingest", *map(str, words), *stated)
 
     def report(self, *words: object) -> dict[str, Any]:
-        """Return what --json says of one file."""
+        """Return the JSON report for one file."""
         [report] = json.loads(self.ingest(*words, "--json").stdout)["files"]
         return dict(report)
 
@@ -45,7 +45,7 @@ class DataFolder:
             return con.execute(f"select {select} from '{files}' order by all").fetchall()
 
     def empty(self) -> bool:
-        """Tell whether nothing at all was delivered."""
+        """Return whether nothing was delivered."""
         kinds = ("daily", "minute", "unreadable", "deliveries")
         return not any(self.rows(kind, "1") for kind in kinds)
 
@@ -59,7 +59,7 @@ def sent(folder: str, name: str) -> Path:
     return next(SENT.glob(f"{folder}-*")) / name
 
 
-# ---- 07: what was not taken is said
+# ---- 07: unused columns are reported
 
 
 @needs_sent
@@ -141,7 +141,7 @@ def test_07_the_volume_in_the_traded_asset(
     assert "skipped the line above its header" in report["notes"]
 
 
-# ---- 10: what cannot be read
+# ---- 10: unreadable rows
 
 
 @needs_sent
@@ -170,7 +170,7 @@ def test_a_day_that_two_formats_of_the_file_read_differently_is_not_read(shop: S
     both = [day.strftime("%d/%m/%Y") for day in days] + [day.strftime("%m/%d/%Y") for day in days]
     path = shop.csv("T.csv", [f"{text},1,2,1,2,5" for text in both])
     shop.deliver(path, calendar="ALWAYS")
-    # the 3rd of March is itself in both, the days after the 12th have one reading
+    # 3 March is the same in both; days after the 12th have one reading
     assert [day for (day,) in shop.rows("daily", "distinct session_date")] == [days[2], *days[12:]]
     assert shop.rows("unreadable", "distinct rule") == [("unreadable_timestamp",)]
 
@@ -214,7 +214,7 @@ def test_10_more_than_one_row_in_a_hundred_is_an_error_and_nothing_is_delivered(
     allowed = project.report(path, "--calendar", "XNYS", "--max-unreadable-pct", 2)
     assert (allowed["outcome"], allowed["rows_kept"]) == ("delivered", 296)
     assert allowed["unreadable"] == report["unreadable"]
-    # what was allowed is no part of what it is
+    # the allowed percentage is not part of the delivery's name
     assert project.report(path, "--calendar", "XNYS")["outcome"] == "already there"
 
 
@@ -260,7 +260,7 @@ def test_11_three_thousand_or_three_is_asked_for(project: DataFolder) -> None:
 @pytest.mark.parametrize("decimal", [".", ","])
 def test_decided_numbers_are_not_asked_for(shop: Shop, decimal: str) -> None:
     numbers = {
-        # a price that can be read one way only settles all others
+        # one price with a single reading decides all others
         "a decimal": ("3.000;3.018;2.962;2.978,5;100", 2978.5, ","),
         "a point that is decimal": ("3.000;3.018;2.962;2.97;100", 2.97, "."),
         "a zero": ("0.998;3.018;0.962;0.978;100", 0.978, "."),
@@ -308,7 +308,7 @@ def test_prices_that_exceed_a_thousand_midway(shop: Shop) -> None:
 @pytest.mark.parametrize("mark", [".", ","])
 @pytest.mark.parametrize("first", [2, 80])
 def test_whole_prices_that_exceed_a_thousand_midway(shop: Shop, mark: str, first: int) -> None:
-    """Beside 999, 1.003 is a thousand and three; also where the first rows say nothing."""
+    """Beside 999, 1.003 is a thousand and three, even if the first rows do not show it."""
     days = [date(2024, 1, 2) + timedelta(days=n) for n in range(first + 10)]
     closes = ["999"] * first + [f"1{mark}003"] * 10
     rows = [f"{day:%d.%m.%Y};{c};{c};{c};{c};50" for day, c in zip(days, closes, strict=True)]

@@ -1,4 +1,4 @@
-"""Folders and archives: what is read of them, what is not and why, and within which bounds."""
+"""Folders and archives: which files are read, which are not and why, and the limits."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_a_link_in_an_archive_is_not_read(shop: Shop) -> None:
 
 
 def encrypted() -> bytes:
-    """Return an archive whose flags say that its member is encrypted."""
+    """Return an archive whose flags mark its member as encrypted."""
     content = bytearray(zipped({"A.csv": DAY}))
     content[6] |= 1
     content[content.index(b"PK\1\2") + 8] |= 1
@@ -176,7 +176,7 @@ def test_a_bomb_is_not_unpacked(shop: Shop, monkeypatch: pytest.MonkeyPatch, kin
     assert bomb.stat().st_size * files.MOST_TIMES < 4_000_000
     report = shop.refuse(bomb, **XNYS)
     assert report.notes == (f"T.{kind} unpacks to more than 200 times its size",)
-    # as it says to do
+    # as the remedy says
     [done] = shop.run(shop.file("A.csv", DAY), **XNYS)
     assert done.outcome is Outcome.DELIVERED
 

@@ -1,4 +1,4 @@
-"""Each format a vendor writes comes out as the same bars."""
+"""Each vendor format gives the same bars."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_dates(shop: Shop, pattern: str, stamps: list[str]) -> None:
     assert days == [date(2024, 1, 2), date(2024, 1, 3), date(2024, 1, 15)]
 
 
-# The parts of a date in the orders that vendors write a year of two digits in.
+# The orders of date parts in which vendors write two-digit years.
 ORDERS = {"-": ("dmy", "mdy", "ymd"), "/": ("dmy", "mdy", "ymd"), ".": ("dmy", "ymd")}
 SHORT_YEARS = [
     mark.join(f"%{part}" for part in order) for mark, orders in ORDERS.items() for order in orders
@@ -122,14 +122,14 @@ def test_consecutive_sessions_decide_the_order_of_day_month_and_year(
 
 
 def test_dates_after_the_file_are_ruled_out(shop: Shop) -> None:
-    # the 24th of July 2027 is to come
+    # 24 July 2027 is in the future
     shop.deliver(shop.csv("T.csv", ["24-07-27,1,1,1,1,1"]), calendar="XNYS")
     assert shop.rows("daily", "session_date") == [(date(2024, 7, 27),)]
 
 
 @pytest.mark.parametrize("pattern", ["%d/%m/%Y", "%d-%m-%y"])
 def test_months_are_not_taken_for_days(shop: Shop, pattern: str) -> None:
-    # the other way round these are the first twelve days of January
+    # in the other order, these are the first twelve days of January
     days = [date(2024, month, 1) for month in range(1, 13)]
     path = shop.csv("T.csv", [f"{day.strftime(pattern)},1,1,1,1,1" for day in days])
     assert f"may be {pattern} or " in shop.refuse(path, calendar="XNYS", kind="daily").notes[0]
@@ -290,7 +290,7 @@ def test_an_archive_delivers_its_bars_and_skips_the_rest(shop: Shop) -> None:
         archive(
             {
                 "symbols.txt": b"A\tAlpha\nB\tBeta\n",
-                # numbers without names, of which no four are a bar's
+                # numbers without names, no four of which can be a bar
                 "reports.csv": b"A,2016-06-30,9.5,8.5,7.5,3.5\nB,2016-06-30,1.5,2.5,1.5,3.5\n",
                 "prices.csv": prices,
                 "deep/one.csv": prices.replace(b"A,", b"C,"),

@@ -1,4 +1,4 @@
-"""What a vendor says of an instrument is in its symbol; no two instruments are one."""
+"""Everything that a vendor states about an instrument is in its symbol; symbols are unique."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def symbols(shop: Shop) -> dict[str, float]:
 
 
 def test_contracts_of_a_udiff_bhavcopy_are_named_by_their_whole_date(shop: Shop) -> None:
-    """A weekly and a monthly of one month, two strikes, call and put, a stock and its share."""
+    """A weekly and a monthly expiry, two strikes, call and put, a stock future and its stock."""
     rows = [
         udiff("IDF", "NIFTY", expiry="2024-01-25", close=1),
         udiff("IDF", "NIFTY", expiry="2024-02-29", close=2),
@@ -146,7 +146,7 @@ def test_fields_of_a_row_and_the_symbol_they_form(shop: Shop, words: str, symbol
 
 
 def test_a_stock_named_like_a_future_is_a_stock(shop: Shop) -> None:
-    """The column `instrument` may hold a company's name, and a bond's expiry is no contract's."""
+    """The column `instrument` may hold a company's name, and a bond's expiry is not a contract's."""
     header = "symbol,instrument,expiry,date,open,high,low,close,volume"
     rows = [
         f"FRETAIL,Future Retail Ltd,,2024-01-02,{BAR}",
@@ -193,7 +193,7 @@ def test_exchange_and_currency_are_part_of_the_symbol(shop: Shop) -> None:
 
 
 def test_pence_are_not_pounds(shop: Shop) -> None:
-    """Nor are cents rand, nor agorot shekels, however a vendor writes them."""
+    """Likewise cents are not rand, and agorot not shekels, however a vendor writes them."""
     closes = {"GBp": 7250, "GBP": 72.5, "gbp": 72.5, "GBX": 7250, "GBx": 7250, "ZAc": 5, "ZAC": 5}
     closes |= {"ZAR": 0.05, "ILa": 9, "ILA": 9, "ILS": 0.09, " GBp ": 7250, "-": 1}
     rows = [
@@ -224,7 +224,7 @@ def test_pence_are_not_pounds(shop: Shop) -> None:
         ("BTC", "KRAKEN", "EUR", "ALWAYS", "KRAKEN:BTC-EUR"),
         ("BTCUSDT", "", "USDT", "ALWAYS", "BTCUSDT"),
         ("BTC", "", "USDT", "ALWAYS", "BTC-USDT"),
-        # the last letters of a share's symbol say nothing of its money
+        # the last letters of a stock's symbol are not its currency
         ("ORINR", "", "INR", "XNYS", "ORINR-INR"),
         ("BUSD", "", "USD", "XNSE", "BUSD-USD"),
         ("BUSD", "", "USD", "XNYS", "BUSD"),
@@ -316,7 +316,7 @@ def test_the_column_that_the_error_asks_for_is_the_remedy(shop: Shop) -> None:
 
 
 def test_rejected_lines_do_not_keep_a_symbol_from_its_name(shop: Shop) -> None:
-    """A file with a broken line is numbered in a table of its own."""
+    """A file with a broken line is numbered in a separate table."""
     rows = [f"A,2024-01-0{day},{BAR}" for day in (2, 3, 4)]
     path = shop.csv(
         "T.csv", [rows[0], "A,2024", *rows[1:]], "symbol,date,open,high,low,close,volume"
@@ -325,12 +325,12 @@ def test_rejected_lines_do_not_keep_a_symbol_from_its_name(shop: Shop) -> None:
     assert shop.rows("daily", "symbol, source_row") == [("IN:A", 1), ("IN:A", 3), ("IN:A", 4)]
 
 
-# a symbol is of one calendar
+# a symbol belongs to one calendar
 
 
 @pytest.fixture
 def seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Write lines into a seed of the test's own."""
+    """Write lines to a temporary seed."""
     path = tmp_path / "vendor_symbols.csv"
     monkeypatch.setattr(identity, "VENDOR_SYMBOLS", path)
 
@@ -363,7 +363,7 @@ def test_the_same_symbol_in_another_calendar_is_refused(
     )
     assert "--symbol-prefix XNYS:" in report.remedy
     assert f"{SEED}, such as pystock,INFY,XNYS:INFY" in report.remedy
-    # a later run, which knows of the first by its manifest only, and a rehearsal refuse it too
+    # a later run, which knows the first only by its manifest, and a dry run refuse it too
     assert shop.run(dollars(shop), dry_run=True, **stated)[0].outcome is Outcome.FAILED
     assert shop.refuse(dollars(shop, "INFY"), **{**stated, "kind": "adjusted_close"}).error
 
@@ -372,7 +372,7 @@ def test_both_remedies_rename_it(shop: Shop, seed: Callable[..., None]) -> None:
     shop.deliver(rupees(shop), source="kaldhen", calendar="XNSE")
     stated: dict[str, Any] = {"source": "pystock", "calendar": "XNYS", "kind": "daily"}
     shop.deliver(dollars(shop), symbol_prefix="XNYS:", **stated)
-    # the seed names one symbol, of its source only, and leaves the others
+    # the seed renames one symbol of its own source only
     seed("other,INFY,WRONG", "pystock,INFY,INFY.US")
     report = shop.deliver(dollars(shop), **stated)
     assert "1 symbol renamed: INFY in the file is INFY.US" in report.notes
@@ -383,7 +383,7 @@ def test_both_remedies_rename_it(shop: Shop, seed: Callable[..., None]) -> None:
         ("XNYS:INFY", "XNYS", 18),
         ("XNYS:MSFT", "XNYS", 18),
     ]
-    # what was delivered so is there already
+    # a file delivered that way is already there
     assert shop.run(dollars(shop), **stated)[0].outcome is Outcome.ALREADY_THERE
 
 
@@ -416,7 +416,7 @@ def test_a_file_is_delivered_again_after_the_seed_renames_its_symbol(
 
 
 def test_two_calendars_in_one_run(shop: Shop) -> None:
-    """What the run itself has just delivered counts, also where the calendar was asked before."""
+    """Deliveries of the same run count, even if the calendar was read before."""
     header = "symbol,exchange,date,open,high,low,close,volume"
     days = ("2024-01-02", "2024-01-03")
     files = [
@@ -476,7 +476,7 @@ def test_the_shipped_seed_can_be_read() -> None:
 def test_the_store_is_not_queried_while_there_is_one_calendar(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A store of thousands of deliveries costs an ingest no look at their symbols."""
+    """In a store of thousands of deliveries, an ingest does not read their symbols."""
     shop.deliver(dollars(shop), source="us", calendar="XNYS", kind="daily")
     asked: list[int] = []
 
@@ -497,7 +497,7 @@ RECORDED_AT = datetime(2024, 1, 2, 4, tzinfo=UTC)
 
 
 def test_recorded_ticks_own_their_symbols(shop: Shop) -> None:
-    """Two recordings of a session, and a symbol that was listened to and never ticked."""
+    """Two recordings of a session, and a subscribed symbol without ticks."""
     shop.record("paper-india", "INFY", "TCS", at=RECORDED_AT)
     shop.record("other", "IOC", at=RECORDED_AT)
     stated: dict[str, Any] = {"source": "pystock", "calendar": "XNYS", "kind": "daily"}
@@ -510,7 +510,7 @@ def test_recorded_ticks_own_their_symbols(shop: Shop) -> None:
 
 
 def test_a_withdrawn_recording_owns_only_later_symbols(shop: Shop) -> None:
-    """Of one that went on with other symbols after it was withdrawn, these are its own."""
+    """A recording that continued with other symbols after its withdrawal owns those."""
     for recording, symbol in (("paper-india", "INFY"), ("other", "IOC")):
         shop.record(recording, symbol, at=RECORDED_AT)
     with duckdb.connect() as con, shop.store.writing(con):

@@ -1,4 +1,4 @@
-"""Every line of a text file is accounted for, whatever ends it and whatever quotes do to it."""
+"""Every line of a text file is accounted for, with any line end and any quotes."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ DAYS = [f"2024-{month:02d}-{day:02d}" for month in range(1, 11) for day in range
 
 
 def bars(count: int, note: str = "n") -> list[str]:
-    """Return so many rows with a note, each with a price of its own."""
+    """Return this many rows with a note, each with its own price."""
     return [f"{DAYS[at]},{at + 1},{at + 1}.5,{at + 1},{at + 1}.25,9,{note}" for at in range(count)]
 
 
 def accounted(shop: Shop, report: Report, rows: Sequence[str]) -> None:
-    """Assert that each of these lines is a bar at its number or put aside whole."""
+    """Assert that each of these lines is a bar with its number, or is rejected whole."""
     assert report.rows_kept + report.rows_unreadable == report.rows_read == len(rows)
     kept = dict(shop.rows("daily", "source_row, open"))
     aside = {}
@@ -60,7 +60,7 @@ def test_a_stray_quote_swallows_no_line(
         rows[at] = rows[at].replace(old, new)
     report = shop.deliver(shop.file("T.csv", end.join([NAMES, *rows]) + end), calendar="XNYS")
     accounted(shop, report, rows)
-    # what is not next to a quote is a bar
+    # lines that are not next to a quote are bars
     assert report.rows_unreadable <= len(astray)
 
 
@@ -73,7 +73,7 @@ def test_a_note_of_two_lines_is_one_row(shop: Shop) -> None:
     assert (report.rows_read, report.rows_kept) == (20, 18)
     numbers = [number for (number,) in shop.rows("daily", "source_row")]
     assert numbers == [number for number in range(1, 21) if number not in (10, 12)]
-    # three lines more than rows, and the header
+    # three more lines than rows, and the header
     assert [(one.rule, one.row, one.line) for one in report.unreadable] == [
         ("unreadable_open", 10, 14),
         ("too_many_columns", 12, 16),
@@ -99,7 +99,7 @@ def test_each_broken_line_counts_toward_the_limit(shop: Shop) -> None:
 def test_a_rejected_line_is_kept_whole_and_once(shop: Shop) -> None:
     rows = bars(20)
     rows[3] = rows[3].replace(",n", ",n,") + "x" * 30_000
-    rows[5] = rows[5].replace(",n", ',"a,b,"c')  # DuckDB says two things of it
+    rows[5] = rows[5].replace(",n", ',"a,b,"c')  # DuckDB reports two errors
     report = shop.deliver(shop.csv("T.csv", rows, NAMES), calendar="XNYS")
     accounted(shop, report, rows)
     assert report.rows_unreadable == 2
@@ -160,7 +160,7 @@ def test_lines_may_end_in_several_ways(shop: Shop, ends: tuple[str, ...], packed
 
 @pytest.mark.parametrize("above", [[], ["Report of NSE"], ['5" pipes', '"'], ['Of "all'], ["", ""]])
 def test_quoted_names_may_span_two_lines(shop: Shop, above: list[str]) -> None:
-    """As NSE's download of a share's history has them."""
+    """As in NSE's download of a stock's history."""
     rows = [row.removesuffix(",n") for row in bars(6)]
     names = ",".join(f'"{name} \n"' for name in HEADER.split(","))
     report = shop.deliver(

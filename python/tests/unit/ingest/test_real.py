@@ -1,4 +1,4 @@
-"""Files as vendors really wrote them."""
+"""Real files of vendors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FEED = sorted((MARKET / "feed_pystock").glob("*.tar.gz"))
 
 
 def without(columns: str, source: Path, copy: Path) -> Path:
-    """Return a copy of a Parquet file that lacks some columns."""
+    """Return a copy of a Parquet file without some columns."""
     with duckdb.connect() as con:
         con.execute(f"copy (select * exclude ({columns}) from '{source}') to '{copy}'")
     return copy
@@ -58,10 +58,10 @@ def test_a_feed_of_daily_drops(shop: Shop) -> None:
                 f" where drop_date = date '{day}'"
             )
             found = f"select {bar} from {stored} where delivery = '{report.delivery}'"
-            # the known table has a part of the symbols
+            # the reference table has only some of the symbols
             missing = con.execute(f"from ({expected}) except from ({found})").fetchall()
             assert missing == []
-        # of each key the second drop brings again, how many differ from the first
+        # of the keys that the second archive repeats, how many differ
         [(changed,)] = con.execute(
             f"select count(distinct (old.symbol, old.session_date)) from {stored} as old"
             f" inner join {stored} as new using (symbol, session_date)"
@@ -123,7 +123,7 @@ def test_yahoo(shop: Shop) -> None:
         "AV-L-1wk-bad-stock-split.csv": "7-day bar",
         "EA-15m-no-bad-divs.csv": "15-minute",
     }
-    # a date is the one that is written, be it of Tokyo, Johannesburg or London
+    # a date is the one as written, in Tokyo, Johannesburg or London
     bars = set(shop.rows("daily", "symbol, session_date, close"))
     assert ("4063-T-1d-bad-div", date(2022, 1, 4), 4131.0) in bars
     assert ("SSW-JO-1d-100x-error", date(2023, 6, 9), 33.619999) in bars
@@ -185,7 +185,7 @@ def test_the_hours_of_2009(shop: Shop, tmp_path: Path) -> None:
     report = shop.deliver(path)
     assert (report.calendar, report.bar_label) == ("XNSE", "start")
     assert shop.rows("minute", "min(bar_ts)") == [(datetime(2009, 1, 1, 9, 55),)]
-    # it has a bar at the open and one at the close: its hours alone do not say which end
+    # it has bars at the open and at the close, so its hours do not decide the label
     report = shop.refuse(without("ts_label", path, tmp_path / "nifty.parquet"))
     assert "--bar-label" in report.remedy
 

@@ -1,4 +1,4 @@
-"""No row is lost: typed, or kept as text with its number and why; and counted for what it is."""
+"""No row is lost: each is typed, or kept as text with its number and reason, and counted."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.stores import DELIVERED_AT, HEADER, Shop
 
 NAMES = f"symbol,{HEADER}"
 GOOD = "2024-01-{day:02d},10,11,9,10,100"
-# a defect of one row: what is written, and the rule it breaks (None: it can be typed, and is kept)
+# a defect of one row: its text, and the rule that it breaks (None: it is typed and kept)
 DEFECTS: dict[str, tuple[str, str | None]] = {
     "a word for a price": ("A,2024-01-02,10,11,x,10,100", "unreadable_low"),
     "a word for a volume": ("A,2024-01-02,10,11,9,10,many", "unreadable_volume"),
@@ -50,7 +50,7 @@ def test_a_defect_is_kept_with_its_row(shop: Shop, row: str, rule: str | None) -
     report = shop.deliver(path, calendar="XNYS")
     assert (report.rows_read, report.rows_kept) == (11, 11 if rule is None else 10)
     assert report.rows_unreadable == (0 if rule is None else 1)
-    # the numbers of the rows around it are theirs in the file
+    # the rows around it have their numbers in the file
     numbers = [number for (number,) in shop.rows("daily", "source_row")]
     assert numbers == [number for number in range(1, 12) if rule is None or number != 5]
     if rule is None:

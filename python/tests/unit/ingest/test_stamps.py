@@ -1,4 +1,4 @@
-"""What stamps say is decided by counts; where they do not settle it, nothing is guessed."""
+"""Timestamps are interpreted by counts; if these do not decide, nothing is guessed."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ WHOLE_DAYS = Edges(
     ("gaps", "expected"),
     [
         ({60.0: 370, 120.0: 4}, Kind.MINUTE),
-        ({60.0: 5, 120.0: 6, 180.0: 5, 300.0: 3, 420.0: 4}, Kind.MINUTE),  # seldom traded
+        ({60.0: 5, 120.0: 6, 180.0: 5, 300.0: 3, 420.0: 4}, Kind.MINUTE),  # illiquid
         ({300.0: 70, 64_800.0: 5}, "5-minute"),
         ({900.0: 25, 1_800.0: 3}, "15-minute"),
         ({180.0: 100}, "3-minute"),
@@ -83,9 +83,9 @@ def test_labels_are_inferred_from_the_ends_of_sessions() -> None:
     assert label(replace(WHOLE_DAYS, at_open=10)) == "start"
     assert label(replace(WHOLE_DAYS, at_close=10)) == "end"
     assert label(WHOLE_DAYS) is None
-    # extended hours show both ends
+    # extended hours include both ends
     assert label(replace(WHOLE_DAYS, at_open=10, at_close=10)) is None
-    # one odd print at the close does not turn a month of starts around
+    # one odd print at the close does not outweigh a month of starts
     assert label(replace(WHOLE_DAYS, at_open=10, at_close=1)) == "start"
 
 
@@ -102,7 +102,7 @@ def test_hours_are_kept_by_whole_sessions_only() -> None:
     new_york = calendars()["XNYS"]
     whole = replace(WHOLE_DAYS, at_close=10)
     assert keeps_hours(whole, new_york)
-    assert not keeps_hours(replace(whole, at_noon=0), new_york)  # Hong Kong pauses
+    assert not keeps_hours(replace(whole, at_noon=0), new_york)  # Hong Kong has a lunch break
     assert not keeps_hours(replace(whole, inside=3_000), new_york)
     assert not keeps_hours(whole, calendars()["ALWAYS"])
 

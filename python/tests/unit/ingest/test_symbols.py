@@ -1,4 +1,4 @@
-"""A file's name says its symbol, without the dates, ranges and intervals at its ends."""
+"""The symbol in a file's name, without dates, ranges and intervals at its ends."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ NAMES = {
     "RELIANCE-EQ-01-01-2023-to-31-12-2023": "RELIANCE-EQ",
     "TCS_02-Jan-2024": "TCS",
     "MSFT_2020-2024": "MSFT",
-    # what looks like one of these and is the symbol's own
+    # parts of a symbol that look like one of these
     "RUSSELL 2000": "RUSSELL 2000",
     "CAC 40": "CAC 40",
     "BRK-B": "BRK-B",
@@ -51,10 +51,10 @@ NAMES = {
     "NIFTY24JANFUT": "NIFTY24JANFUT",
     "NIFTY_FUT_25JAN2024": "NIFTY_FUT_25JAN2024",
     "4063-T-1d-bad-div": "4063-T-1d-bad-div",
-    # nothing would be left
+    # nothing would remain
     "DAY": "DAY",
     "3M": "3M",
-    # what may be a symbol in capitals, or with more than such words
+    # words that may be symbols in capitals, or with other words
     "DATA": "DATA",
     "PRICE": "PRICE",
     "data.us": "data.us",

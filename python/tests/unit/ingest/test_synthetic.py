@@ -1,4 +1,4 @@
-"""Made-up minutes agree with their days to the last digit, and depend on nothing but their seed."""
+"""Made-up minutes match their days to the last digit, and depend only on their seed."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def con() -> Iterator[Connection]:
 
 @pytest.fixture(scope="module")
 def shipped(con: Connection) -> Plan:
-    """What the shipped sample was made from."""
+    """The plan of the shipped sample."""
     return planned(con, symbols=SHIPPED, first=FIRST, last=LAST)
 
 
@@ -186,7 +186,7 @@ def test_volume_is_high_at_both_ends_of_the_session(minutes: list[tuple[Days, Ba
 
 
 def test_volatility_comes_in_clusters(minutes: list[tuple[Days, Bars]]) -> None:
-    """What is large is so beside its own session's like: the shape of the day does not count."""
+    """Volatility is compared within a session, so that the shape of the day does not count."""
     moves = np.abs(np.concatenate([np.diff(np.log(bars.close), axis=1) for _, bars in minutes]))
     moves /= moves.mean(axis=1, keepdims=True)
     moves -= moves.mean(axis=0)
@@ -220,7 +220,7 @@ def test_returns_are_not_autocorrelated(minutes: list[tuple[Days, Bars]]) -> Non
 def test_a_bar_opens_where_the_last_one_closed(minutes: list[tuple[Days, Bars]]) -> None:
     for _, bars in minutes:
         beside = np.abs(bars.open[:, 1:] - bars.close[:, :-1])
-        # a day's own price may lie between two ticks
+        # a day's own price may be between two ticks
         assert beside.max() < 0.0151
         assert 0.1 < (beside > 0).mean() < 0.4
 
@@ -236,7 +236,7 @@ def test_no_minute_covers_half_of_the_days_range(minutes: list[tuple[Days, Bars]
 
 
 def test_prices_go_to_the_high_and_low_of_the_day(minutes: list[tuple[Days, Bars]]) -> None:
-    """The extreme is no spike: a bar closes there, but where the day opened or closed at it."""
+    """The extreme is not a spike: a bar closes there, unless the day opened or closed at it."""
     for day, bars in minutes:
         peaked = day.high > np.maximum(day.open, day.close)
         dipped = day.low < np.minimum(day.open, day.close)
@@ -257,7 +257,7 @@ def test_high_and_low_are_not_always_at_the_same_time(minutes: list[tuple[Days, 
 
 
 def hostile_days() -> st.SearchStrategy[tuple[float, float, float, float, float]]:
-    """Days of one price, of one tick, off the grid, of next to no volume, or of far too much."""
+    """Days with one price, one tick, prices off the grid, hardly any volume, or far too much."""
     price = st.one_of(
         st.integers(1, 200_000).map(lambda cents: cents / 100),
         st.floats(1e-4, 1e9, allow_subnormal=False),
@@ -388,7 +388,7 @@ def test_days_that_nobody_traded_are_made_up(con: Connection) -> None:
         assert (prices == np.rint(prices * 20) / 20).all()
     returns = day.close[1:] / day.close[:-1] - 1
     assert 0.01 < returns.std() < 0.04
-    # 24 years on, prices are still near the 50 to 2000 that they began at
+    # after 24 years, prices are still near their start of 50 to 2000
     assert 15 < day.close.min() < day.close.max() < 6000
     assert len(np.unique(day.open[0])) > 30
 
@@ -412,7 +412,7 @@ def test_real_days_go_before_made_up_ones(con: Connection) -> None:
 
 
 def vendor_store(con: Connection, root: Path, *days: tuple[object, ...]) -> None:
-    """Deliver days of IBM: a date, open, high, low, close and volume each."""
+    """Deliver days of IBM, each with date, open, high, low, close and volume."""
     store = RawStore(root)
     with store.writing(con):
         folder = store.incoming / "abc"
@@ -623,7 +623,7 @@ def test_the_same_again_changes_nothing(con: Connection, small: Plan, tmp_path: 
 def test_the_next_run_repairs_whatever_a_kill_leaves(
     con: Connection, small: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moved: int
 ) -> None:
-    """The process dies while files are renamed into place, after so many of them."""
+    """Kill the process after this many files were renamed into place."""
     whole = RawStore(tmp_path / "whole")
     synthetic.deliver(con, small, whole)
     store = RawStore(tmp_path / "killed")
@@ -638,7 +638,7 @@ def test_the_next_run_repairs_whatever_a_kill_leaves(
         return rename(self, target)
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        # a process that is gone tidies nothing up
+        # a killed process cleans nothing up
         patched.setattr(RawStore, "clear_leftovers", lambda self: None)
         patched.setattr(shutil, "rmtree", lambda folder: None)
         patched.setattr(Path, "replace", dying)

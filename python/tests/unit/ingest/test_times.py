@@ -1,4 +1,4 @@
-"""Stamps come out as the exchange-local start of their minute, or are not taken."""
+"""Timestamps become the exchange-local start of their minute, or the file is refused."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_a_stated_label_against_the_hours_is_used_and_reported(shop: Shop) -> No
     "rows",
     [
         minutes(DAY, "11:00", 60),
-        minutes(DAY, "08:00", 600),  # past both ends
+        minutes(DAY, "08:00", 600),  # beyond both ends
     ],
     ids=["neither end", "both ends"],
 )
@@ -66,7 +66,7 @@ def test_hours_decide_nothing_in_a_market_that_never_closes(shop: Shop) -> None:
     rows = minutes(DAY, "00:00", 24 * 60 - 1)
     assert "--bar-label" in shop.refuse(shop.csv("T.csv", rows), calendar="ALWAYS").remedy
     shop.deliver(shop.csv("T.csv", rows), calendar="ALWAYS", bar_label="end")
-    # the bar that ends at midnight is of the day before
+    # the bar that ends at midnight belongs to the day before
     assert shop.rows("minute", "bar_ts, session_date")[0] == (
         datetime(2024, 1, 1, 23, 59),
         date(2024, 1, 1),
@@ -168,7 +168,7 @@ def test_sundays_without_saturdays_are_not_open_weekends(shop: Shop) -> None:
 
 
 def shifted(day: str, first: str, count: int, zone: str, to: str) -> list[str]:
-    """Return minutes of one zone as another's clock shows them, without saying so."""
+    """Return minutes of one zone as local times of another, without a zone."""
     at = datetime.fromisoformat(f"{day} {first}").replace(tzinfo=ZoneInfo(zone))
     stamps = [
         (at.astimezone(UTC) + timedelta(minutes=minute)).astimezone(ZoneInfo(to))
@@ -233,7 +233,7 @@ def test_minutes_outside_the_regular_hours_may_be_the_exchanges_own(
     "rows",
     [
         ["2024-01-02,1,1,1,1,1", "2024-01-03,1,1,1,1,1"],
-        minutes(DAY, "09:30", 200),  # Hong Kong, New York, Toronto: half a day tells nothing
+        minutes(DAY, "09:30", 200),  # Hong Kong, New York, Toronto: half a day decides nothing
         minutes(DAY, "09:30", 150) + minutes(DAY, "13:00", 181),  # Hong Kong
     ],
     ids=["dates", "a morning", "a pause at noon"],

@@ -1,5 +1,5 @@
 """
-What brokers, exchanges and pandas write: a small document of each, with its values.
+Documents of brokers, exchanges and pandas: a small one of each, with its values.
 
 The shapes are those of the vendors' documentation: Zerodha's and Upstox' historical candles,
 SmartAPI's getCandleData, Fyers' and Dhan's history, ccxt's fetchOHLCV, Binance's, OKX' and Bybit's
@@ -108,7 +108,7 @@ def test_documents(shop: Shop, document: Any, stated: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("nothing", [None, []])
 def test_an_array_that_a_vendor_leaves_out(shop: Shop, nothing: list[float] | None) -> None:
-    """Such as the volume of an index; of a bar without a close there is nothing to be had."""
+    """Such as the volume of an index; bars without a close are useless."""
     whole, stated = DOCUMENTS["TradingView's feeds"]
     shop.deliver(shop.file("I.json", json.dumps({**whole, "v": nothing})), **stated)
     assert shop.rows("minute", "open, close, volume", "bar_ts") == [
@@ -198,7 +198,7 @@ def test_another_order_of_the_same_six_fields_is_not_ccxt(shop: Shop, order: lis
 
 DAYS = [date(2024, 1, day) for day in (2, 3, 4)]
 FIELDS = ("Adj Close", "Close", "High", "Low", "Open", "Volume")
-OF = {"AAPL": 1, "MSFT": 2, "LOW": 3}  # a ticker that is called like a field
+OF = {"AAPL": 1, "MSFT": 2, "LOW": 3}  # a ticker with the name of a field
 
 
 def value(field: str, day: int, times: int) -> str:
@@ -399,5 +399,5 @@ def test_hours_that_contradict_the_name_are_asked_about(shop: Shop) -> None:
     rows = [f"2024-01-02 {at // 60:02d}:{at % 60:02d}:00,1,2,1,2,5" for at in range(556, 931)]
     path = shop.csv("T.csv", rows, "open_time,open,high,low,close,volume")
     report = shop.deliver(path, calendar="XNSE")
-    # 09:16 to 15:30 are ends, whatever the column is called
+    # 09:16 to 15:30 are ends, whatever the name of the column
     assert report.bar_label == "end"

@@ -1,4 +1,4 @@
-"""A delivery is taken back whole or not at all, is never lost, and may come again."""
+"""A delivery is withdrawn as a whole or not at all, never lost, and can be delivered again."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def days(count: int) -> list[str]:
 def change(
     shop: Shop, act: Callable[..., datetime], *names: str, reason: str | None = None
 ) -> None:
-    """Withdraw or restore deliveries as the command does."""
+    """Withdraw or restore deliveries, as the command does."""
     with duckdb.connect() as con, wrap_full_disk(shop.store.root), shop.store.writing(con):
         act(con, shop.store, names, NOW, reason)
 
 
 def gone(shop: Shop) -> dict[str, str | None]:
-    """Return what is withdrawn, and why."""
+    """Return the withdrawn deliveries, with reasons."""
     with duckdb.connect() as con:
         return {name: one.reason for name, one in withdrawn(con, shop.store).items()}
 
@@ -133,7 +133,7 @@ def test_withdrawn_days_make_no_minutes(shop: Shop) -> None:
 
 
 def refused(shop: Shop, *names: str, beside: tuple[RawStore, ...] = ()) -> BadInput | None:
-    """Return why these cannot be restored together, None where they can."""
+    """Return why these cannot be restored together, or None if they can."""
     with duckdb.connect() as con:
         known = listed(con, shop.store, *beside)
         asked = [one for one in known if one.delivery in names]
@@ -175,7 +175,7 @@ def test_no_file_is_read_twice_whichever_of_its_deliveries_is_restored(shop: Sho
 def test_restoring_a_delivery_cannot_add_a_second_calendar(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, most_listed: int
 ) -> None:
-    """Also where a delivery has too many symbols for a list of them."""
+    """Also if a delivery has too many symbols to list them."""
     monkeypatch.setattr("duckbourse.ingest.bars.MAX_LISTED_SYMBOLS", most_listed)
     wrong = str(shop.deliver(shop.csv("INFY.csv", days(2)), **STATED).delivery)
     other = str(shop.deliver(shop.csv("TCS.csv", days(2)), **STATED).delivery)
@@ -194,7 +194,7 @@ def test_restoring_a_delivery_cannot_add_a_second_calendar(
         f"run `./bourse deliveries withdraw {' '.join(right)}` first, or leave it withdrawn"
     )
     assert refused(shop, other) is None
-    # nor does one of two that are asked for at once
+    # nor does one of two in the same command
     change(shop, withdraw, *right)
     assert refused(shop, *right) is None
     error = refused(shop, wrong, right[0])
@@ -239,7 +239,7 @@ def test_restoring_a_recording_cannot_add_a_second_calendar(shop: Shop) -> None:
 
 
 class Killed(BaseException):
-    """The process is gone."""
+    """The process was killed."""
 
 
 @pytest.mark.parametrize("survived", [0, 1])
@@ -256,7 +256,7 @@ def test_a_kill_leaves_all_of_a_withdrawal_or_nothing(
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "replace", dying)
-        # nor does anything tidy up behind it
+        # and nothing is cleaned up afterwards
         patch.setattr(RawStore, "clear_leftovers", lambda self: None)
         with pytest.raises(Killed):
             change(shop, withdraw, "a", "b")
