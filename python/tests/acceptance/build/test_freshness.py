@@ -1,4 +1,4 @@
-"""How old the data is: by dbt's source freshness, by `bars.staleness`, and in the summary."""
+"""The age of the data: dbt's source freshness, `bars.staleness`, and the summary."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from tests.support.warehouse import Warehouse
 
 
 def test_dbt_reports_the_freshness_of_deliveries(warehouse: Warehouse) -> None:
-    """Of a delivery of now, and of the shipped data without it, which came in 2026."""
-    # dbt asks the database what time it is
+    """With a delivery of now, and with only the shipped data, which is from 2026."""
+    # dbt reads the time from the database
     [(now,)] = duckdb.execute("select (now() at time zone 'UTC')::varchar").fetchall()
     some = f"from {shipped('daily')} limit 1"
     for at, status in ((now, "pass"), ("2020-01-02 03:04:05", "warn")):

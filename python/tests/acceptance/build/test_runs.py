@@ -17,7 +17,7 @@ import pytest
 from tests.support.minimal_project import MinimalProject
 from tests.support.waiting import HANG_SECONDS, wait_until
 
-# takes hours, so that nobody takes its end for a stop
+# takes hours, so that it cannot end by itself
 SLOW = "select sum(a.i % b.i) as n from range(40000000) as a (i), range(40000000) as b (i)"
 
 
@@ -81,7 +81,7 @@ def test_a_red_build_reports_what_failed_and_publishes_nothing(
     assert minimal_project.rows("select n from bars.count") == [(3,)]
     assert minimal_project.bourse("publish").returncode == 5
 
-    # each red node mended and built again makes the whole green
+    # fixing and rebuilding each red node makes the whole build green
     minimal_project.write(
         "models/bars/bars__bad.sql", "select symbol from {{ ref('stg_raw__daily') }}"
     )

@@ -1,8 +1,8 @@
 """
 Every command that reads the clock, on days when clocks, calendars and markets are odd.
 
-What it needs and what is wrong with what it was given is the same on a Sunday; only whether there
-is a session today may differ, and then it says which is the next.
+Requirements and errors are the same on a Sunday; only whether there is a session today may differ,
+and then the error names the next one.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.any_day
 
 KITE = {"BOURSE_KITE_API_KEY": "key", "BOURSE_KITE_ACCESS_TOKEN": "token"}
 FEED = ("trade", "--account", "paper_india", "--feed", "zerodha", "--instruments", "NSE.csv")
-# the sessions of India on those days, and the next where there is none
+# the sessions of India on those days, or the next ones
 NEXT = {
     "a Saturday": "2026-11-30",
     "an exchange holiday": "2026-12-28",
@@ -37,7 +37,7 @@ NEXT = {
     "clocks go forward": "2026-03-09",
     "clocks go back": "2026-11-02",
 }
-# and the last session before those days, which begin in India when it is evening in UTC
+# and the last session before those days, which begin in India in the evening of UTC
 BEFORE = {
     "a Saturday": "2026-11-27",
     "an exchange holiday": "2026-12-24",
@@ -74,7 +74,7 @@ def test_a_day_without_a_session_names_the_next(data: Path, day_of_test: datetim
         assert "is not a trading session of XNSE" in done.stderr
         assert f"the next session is {NEXT[name]};" in done.stderr
     else:
-        # there is a session, and the list of instruments is what is not there
+        # there is a session, but no instrument list
         assert "NSE.csv" in done.stderr
 
 

@@ -1,4 +1,4 @@
-"""What the command line says, and how it says that something is wrong."""
+"""Output and errors of the command line."""
 
 from __future__ import annotations
 

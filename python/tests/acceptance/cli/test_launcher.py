@@ -1,4 +1,4 @@
-"""The launcher's set-up: once, whole, and again when it was not; with a pretended installer."""
+"""The launcher's set-up: once, complete, and repeated if incomplete; with a fake installer."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.waiting import wait_until
 
 
 class Installer:
-    """Makes what an installation leaves behind, and remembers each call."""
+    """Creates what an installation leaves behind, and records each call."""
 
     def __init__(self, launcher: Any) -> None:
         self.launcher = launcher
@@ -132,7 +132,7 @@ def test_of_two_first_runs_the_second_waits(
         lock(file, how)
 
     monkeypatch.setattr(launcher.fcntl, "flock", asking)
-    # the first is not done before the second has asked whether it may
+    # the first is not finished before the second has tried to start
     installer.waits = lambda: wait_until(lambda: len(asked) == 2)
     runs = [
         threading.Thread(target=launcher.set_up, args=(launcher.RUN_LOCK, installer))

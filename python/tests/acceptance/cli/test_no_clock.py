@@ -1,4 +1,4 @@
-"""Every command is run on awkward days, or runs without asking what day it is."""
+"""Every command is tested on awkward days, or runs without reading the date."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ON_AWKWARD_DAYS = {
     *("trade", "ingest", "sample-minutes", "publish", "halt", "resume", "square-off"),
     *("orders", "positions", "pnl", "reconcile", "journal", "deliveries"),
 }
-# they run dbt, pytest and linters as processes of their own, and date nothing themselves
+# they run dbt, pytest and linters as child processes, and write no dates themselves
 RUN_OTHERS = {"build", "test", "pages"}
 WITHOUT_A_CLOCK = {
     "sql": ("sql", "select 1 as one"),

@@ -1,4 +1,4 @@
-"""The command says what became of each file, to people and to machines."""
+"""The command reports the outcome of each file, as a table and as JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A wrong file is found in the list, taken back, and the command says what it did and did not."""
+"""A wrong file is found in the list and withdrawn, and the command reports what it did."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ ALONE = {"BOURSE_SAMPLE": "false"}
 
 
 class DataFolder:
-    """A data folder of which one uses the command, with what it says in JSON."""
+    """A data folder, the command on it, and its list as JSON."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.data = empty_store(folder / "data")
 
     def ingest(self, name: str, rows: list[str], at: str, source: str = "vendor") -> str:
-        """Deliver a file, whatever of it can be read, and return its delivery."""
+        """Deliver a file with any number of unreadable rows, and return its delivery."""
         file = self.folder / name
         file.write_text("\n".join([HEADER, *rows]) + "\n")
         words = ("ingest", str(file), "--calendar", "XNYS", "--source", source)
@@ -97,7 +97,7 @@ def test_a_delivery_is_withdrawn_restored_and_delivered_again(project: DataFolde
         project.say().stdout.splitlines()[1],
     )
 
-    # a second time nothing happens, and says so
+    # a second time nothing happens, and that is reported
     before = sorted((project.data / "raw" / "withdrawals").iterdir())
     done = project.say("withdraw", wrong, "--yes")
     assert done.stdout.startswith(f"unchanged, already withdrawn: {wrong[:8]} ")
@@ -108,7 +108,7 @@ def test_a_delivery_is_withdrawn_restored_and_delivered_again(project: DataFolde
     assert [each["is_withdrawn"] for each in project.list()] == [False, False]
     assert project.say("restore", right, "--yes").stdout.startswith("unchanged, not withdrawn: ")
 
-    # and what came again since is not there twice
+    # and a file delivered again meanwhile does not count twice
     project.say("withdraw", wrong, right, "-y")
     again = project.ingest("WRONG.csv", [DAYS[0]], "2026-11-03T18:00:00Z")
     assert again not in (wrong, right)
@@ -127,7 +127,7 @@ def test_a_delivery_is_withdrawn_restored_and_delivered_again(project: DataFolde
 
 
 def test_the_wrong_calendar_is_withdrawn_by_the_remedy_of_the_error(project: DataFolder) -> None:
-    """And what was wrong cannot come back beside what is right."""
+    """And the wrong delivery cannot be restored beside the right one."""
     wrong = project.ingest("INFY.csv", DAYS, "2026-11-01T18:00:00Z")
     ingest = (
         "ingest",
@@ -151,7 +151,7 @@ def test_the_wrong_calendar_is_withdrawn_by_the_remedy_of_the_error(project: Dat
     assert remedy == f"withdraw {right['delivery']}"
     project.say(*remedy.split(), "--yes")
     project.say("restore", wrong, "--yes")
-    # the command takes nothing out of a store elsewhere, and so is no remedy for one
+    # the command cannot withdraw from a store elsewhere, so it is not the remedy there
     elsewhere = ("--into", str(project.folder / "elsewhere"), *at)
     bourse(project.data, *ingest, *elsewhere, **ALONE)
     refused = bourse(
@@ -197,7 +197,7 @@ def test_an_unknown_id_changes_nothing(project: DataFolder, act: str) -> None:
 
 
 def make(raw: Path, names: list[str]) -> None:
-    """Write a manifest of each name."""
+    """Write a manifest for each name."""
     with duckdb.connect() as con:
         for place, name in enumerate(names):
             con.execute(
@@ -214,7 +214,7 @@ def test_thousands_are_listed_and_withdrawn_at_once(project: DataFolder) -> None
     make(raw, ["0000000000000000"])
     whole = (raw / "deliveries" / "0000000000000000.parquet").read_bytes()
     for number in range(1, 2000):
-        # another name of the same length can be put into the file as it is
+        # another name of the same length can replace it in the file
         name = f"{number:016x}"
         file = raw / "deliveries" / f"{name}.parquet"
         file.write_bytes(whole.replace(b"0000000000000000", name.encode()))

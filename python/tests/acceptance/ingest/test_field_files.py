@@ -1,8 +1,8 @@
 """
-Vendors' files that went wrong where we were not looking, each with the values it should have.
+Vendor files from users that went wrong, each with the values it should have.
 
-A folder of the review is a fault, and a test says which; they are read where they lie. All that is
-about the warehouse is here, in one of them. How files are written (07, 10 to 13) is in
+Each folder of these files has a fault, which its test names. All faults in the warehouse are tested
+here, in one build. How files are written (07, 10 to 13) is in
 unit/ingest/test_field.py, Kite's wire (14) in unit/brokers/test_zerodha_stream.py, the bounds of a
 pattern that never came true (02) in warehouse/backtests/test_figures.py, and a flat benchmark and a
 year of 365 sessions (06, crypto-year) in warehouse/portfolio.
@@ -39,7 +39,7 @@ FULL_BHAVCOPY = REVIEW / "07-volume-column-silently-dropped" / "sec_bhavdata_ful
 INFY = REVIEW / "two-exchanges" / "INFY.csv"
 ADR = REVIEW / "two-exchanges" / "us_adr.csv"
 ADR_SAME_DAYS = REVIEW / "two-exchanges" / "INFY_adr_same_days.csv"
-# what needs no word but its command
+# files that need no options
 DELIVERED = (
     ("03-volume-above-1e15-blocks-all/PEPELIKE.csv", "coin", "--calendar", "ALWAYS"),
     ("04-ib-minus-one-volume/IBX.csv", "ib"),
@@ -54,7 +54,7 @@ DELIVERED = (
 
 @dataclass(frozen=True)
 class Field:
-    """Everything in one warehouse, and what was refused on the way."""
+    """One warehouse with all files, and the refused ones."""
 
     warehouse: Warehouse
     refused: dict[str, Ended]
@@ -66,7 +66,7 @@ def ingest(data: Path, *words: str | Path) -> Ended:
 
 @pytest.fixture(scope="module")
 def field(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Field]:
-    """Bhavcopies without a mapping, a pystock drop and three INFYs, built with tests of bars."""
+    """Bhavcopies without a mapping, a pystock archive and three INFYs, built with tests of bars."""
     folder = tmp_path_factory.mktemp("field")
     warehouse = Warehouse(empty_store(folder / "data"), folder / "target", sample=False)
     data = warehouse.data
@@ -87,7 +87,7 @@ def field(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Field]:
         with seed.open("a") as lines:
             lines.write(f"{line[1]}\n")
         assert ingest(data, *drop).returncode == 0
-        # of the same source, so the line counts for it too
+        # of the same source, so the line applies to it too
         assert ingest(data, ADR, "--source", "pystock", "--calendar", "XNYS").returncode == 0
 
         same_days = (ADR_SAME_DAYS, "--source", "made", "--calendar", "XNYS")
@@ -108,7 +108,7 @@ def field(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Field]:
 
 
 def error_line(done: Ended) -> str:
-    """Return what a command that failed said, on one line."""
+    """Return the output of a failed command on one line."""
     return " ".join(done.stderr.split())
 
 
@@ -194,7 +194,7 @@ def test_repeated_rows_count_once(field: Field) -> None:
 
 @pytest.mark.some_day
 def test_adjusted_days_are_compared_with_their_minutes(field: Field) -> None:
-    """Ten new shares for one in 2022: the days are adjusted for it, the minutes as traded."""
+    """A 10-for-1 split in 2022: the days are adjusted for it, the minutes are as traded."""
     conflicts = field.warehouse.query(
         "select round(close_ratio), day_source, minute_source"
         " from bars.day_minute_conflicts where symbol = 'TATASTEEL'"
@@ -235,7 +235,7 @@ def test_two_exchanges_are_two_series(field: Field) -> None:
 
 @pytest.mark.some_day
 def test_two_exchanges_leave_the_rest_of_the_drop_alone(field: Field, tmp_path: Path) -> None:
-    """Every row of the drop is a bar with its values, or rejected."""
+    """Every row of the archive is a bar with its values, or rejected."""
     with tarfile.open(DROP) as archive:
         packed = archive.extractfile("prices.csv")
         assert packed is not None
@@ -270,7 +270,7 @@ def test_two_exchanges_leave_the_rest_of_the_drop_alone(field: Field, tmp_path: 
 
 @pytest.mark.some_day
 def test_two_values_of_one_bar_are_an_error_that_names_both_rows(tmp_path: Path) -> None:
-    """The old bhavcopy as it was read before: without its series."""
+    """The old bhavcopy, read without its series."""
     data = empty_store(tmp_path / "data")
     mapping = tmp_path / "m.toml"
     mapping.write_text("[columns]\nseries = ''\n")

@@ -1,4 +1,4 @@
-"""What is made of dbt's events, messages and variables."""
+"""Handling of dbt's events, messages and variables."""
 
 from __future__ import annotations
 

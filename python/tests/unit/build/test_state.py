@@ -1,4 +1,4 @@
-"""What vouches for a build file, run after run."""
+"""The recorded state of a build file over several runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The runner of the tests: what a stage costs, what it may cost, and what an edit asks for."""
+"""The test runner: costs and budgets of stages, and what an edit requires."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.support.waiting import HANG_SECONDS, wait_until
 def costs_of_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     costs = tmp_path / "costs.json"
     monkeypatch.setattr(command, "COSTS", costs)
-    # what runs this test holds the real one
+    # the run of this test itself holds the real lock
     monkeypatch.setattr(command, "RUN", tmp_path / "test.run")
     return costs
 
@@ -67,11 +67,11 @@ def test_the_run_fails_over_budget_and_on_a_failed_step(
     costs["unit"] = 1000.0
     with pytest.raises(ChecksFailed, match=r"unit took 100\.00 times the build's CPU time"):
         command.test()
-    # what was chosen is no whole run, and has no budget
+    # a selection is not a whole run, and has no budget
     command.test(keyword="publish")
     command.test(only=list(command.STAGES))
     command.test(long=True)
-    # a stage that nobody measured has kept to no budget
+    # an unmeasured stage fails its budget
     del costs["unit"]
     with pytest.raises(ChecksFailed, match="unit was not measured"):
         command.test()
@@ -100,7 +100,7 @@ def test_a_second_run_in_the_same_folder_is_refused_and_touches_nothing(
     assert f"`kill {os.getpid()}`" in refused.value.remedy
     assert refused.value.exit_code == 4
     assert costs_of_folders.exists()
-    # with the first at its end, there is nothing in the way
+    # once the first has ended, the second can run
     monkeypatch.setattr(command, "install_packages", lambda: None)
     monkeypatch.setattr(command, "_run_stages", lambda *_: [])
     command.test(only=["lint"])
@@ -121,7 +121,7 @@ def test_a_step_is_measured_with_its_children() -> None:
 
 
 class Runner:
-    """Pretends to run what it is given, and remembers it: steps that run at once are one list."""
+    """Pretends to run steps, and records them: steps in parallel are one list."""
 
     def __init__(self, exit_codes: Mapping[str, int]) -> None:
         self.runs: list[list[str]] = []
@@ -140,7 +140,7 @@ class Runner:
 
 @pytest.fixture
 def pretended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Runner]:
-    """Let the steps pass, or end with other codes; no build is there unless it is made."""
+    """Let the steps pass, or end with other codes; no build exists unless one is run."""
     monkeypatch.setattr(command, "SCRATCH", tmp_path / "scratch")
     monkeypatch.setattr(command, "BUILT", tmp_path / "scratch" / "build" / "duckbourse.duckdb")
     monkeypatch.setattr(command, "TARGET", tmp_path)
@@ -169,12 +169,12 @@ def test_a_whole_run_lints_builds_and_then_runs_every_folder(
     folders = {f"python/tests/{folder}" for folder in command.FOLDERS}
     assert folders <= set(runner.commands["pytest"])
     assert "--costs" in runner.commands["pytest"]
-    # what the linters found does not keep the tests from being run, and fails with them
+    # failed linters do not prevent the tests, and fail the run with them
     runner = pretended(mypy=1)
     costs = command._run_stages(command.STAGES, False, None)
     assert runner.runs[1:] == [["pytest"]]
     assert [cost.name for cost in costs if not cost.is_passed] == ["mypy"]
-    # what the build did not make is not tested
+    # without a build, nothing is tested
     runner = pretended(build=1)
     costs = command._run_stages(command.STAGES, False, None)
     assert len(runner.runs) == 1
@@ -222,7 +222,7 @@ def test_fast_runs_the_unit_tests_that_a_change_can_break(
     tests = [word for word in runner.commands["pytest"] if word.endswith(".py")]
     assert "python/tests/unit/ingest/test_formats.py" in tests
     assert "python/tests/unit/orders/test_journal.py" not in tests
-    # nothing imports a benchmark, and no test is left out for what every test is run by
+    # nothing imports a benchmark; a change that every test depends on runs all of them
     runner = pretended()
     monkeypatch.setattr(command, "_changed_files", lambda: ["python/benchmarks/bench_reads.py"])
     command._fast()
@@ -235,9 +235,9 @@ def test_fast_runs_the_unit_tests_that_a_change_can_break(
 @pytest.mark.parametrize(
     ("changed", "test"),
     [
-        # a command is imported by its name when it is given
+        # a command is imported by name when it is used
         ("python/duckbourse/cli/sample_minutes.py", "ingest/test_synthetic.py"),
-        # who imports a module imports its package
+        # importing a module imports its package
         ("python/duckbourse/ingest/__init__.py", "ingest/test_rows.py"),
         ("seeds/calendars/holidays.csv", "project/test_calendars.py"),
         ("seeds/reference/vendor_symbols.csv", "ingest/test_formats.py"),

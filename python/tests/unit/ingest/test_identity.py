@@ -146,7 +146,7 @@ def test_fields_of_a_row_and_the_symbol_they_form(shop: Shop, words: str, symbol
 
 
 def test_a_stock_named_like_a_future_is_a_stock(shop: Shop) -> None:
-    """The column `instrument` may hold a company's name, and a bond's expiry is not a contract's."""
+    """The column `instrument` may hold a company's name; a bond has an expiry but no contract."""
     header = "symbol,instrument,expiry,date,open,high,low,close,volume"
     rows = [
         f"FRETAIL,Future Retail Ltd,,2024-01-02,{BAR}",

@@ -1,4 +1,4 @@
-"""The table of mutants can be planted as it stands: each text is in its file, just once."""
+"""Every mutant of the table can be planted: its text is in its file exactly once."""
 
 from __future__ import annotations
 

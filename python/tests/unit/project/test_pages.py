@@ -1,4 +1,4 @@
-"""What dbt is told of the indicators is what their own pages say."""
+"""The properties files of the indicator families match the indicators' definitions."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_the_command_reports_what_dbt_cannot_read(
     dbt.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     monkeypatch.setattr("duckbourse.pages.PROJECT", tmp_path)
-    # its unit test stays as it is
+    # its unit test is unchanged
     written = [text.partition("\nunit_tests:")[0] for text in pages().values()]
     assert [text.count("name: ") for text in written] == [6]
     asked = (tmp_path / "asked").read_text()

@@ -1,4 +1,4 @@
-"""The rules that every test keeps, on tests that break them."""
+"""The rules for every test, checked on tests that break them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import pytest
 
 from duckbourse.settings import PROJECT
 
-# Each breaks the rule in its name, but for the first two. Those that are expected to fail do not
-# fail the run: only what is left open does.
+# Except for the first two, each breaks the rule in its name. Those expected to fail do not fail the
+# run: only open resources do.
 PLANTED = """
 import socket, subprocess, sys, threading, time, warnings
 import pytest, structlog
@@ -56,7 +56,7 @@ def test_leaves_a_file_in_a_circle():
     circle = [open(__file__)]
     circle.append(circle)
 """
-# the file is the one in the circle, and not the pipe of the process
+# the file is the one in the reference cycle, not the pipe of the process
 LEFT_OPEN = ("unclosed <socket", "subprocess ", "coroutine 'nothing'", "test_planted.py' mode=")
 
 

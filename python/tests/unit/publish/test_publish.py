@@ -1,4 +1,4 @@
-"""What is published is whole, is all that a reader needs, and comes from a green build only."""
+"""A publication is whole, has all that a reader needs, and comes only from a green build."""
 
 from __future__ import annotations
 
