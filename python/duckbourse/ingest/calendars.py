@@ -33,7 +33,7 @@ class Calendar:
 
     @property
     def always_open(self) -> bool:
-        """Whether trading never stops, so that hours of the day tell nothing."""
+        """Whether trading never stops, so that hours of the day decide nothing."""
         return all(hours.closes - hours.opens == 24 * 60 for hours in self.hours)
 
 

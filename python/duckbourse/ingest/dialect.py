@@ -1,8 +1,8 @@
 """
 Detect the dialect of a text file: its delimiter, its header and where the rows begin.
 
-DuckDB can sniff this too, but for a file with some bad rows it guesses a single column, and it
-takes ten times as long as reading a small file.
+DuckDB can sniff this too, but it guesses a single column if a file has some bad rows, and it takes
+ten times as long as reading a small file.
 """
 
 from __future__ import annotations

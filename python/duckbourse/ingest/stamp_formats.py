@@ -58,7 +58,7 @@ def infer_format(
     """
     Return the format that reads most timestamps, or raise BadInput if two could.
 
-    `every` selects all timestamps as `found`; none is much later than `delivered_at`.
+    `every` selects all timestamps as `found`; no date is much later than `delivered_at`.
     """
     if options.date_format is not None:
         return stated_format(options.date_format)

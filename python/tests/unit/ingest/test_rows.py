@@ -122,21 +122,21 @@ def test_row_numbers_and_order_hold_in_a_file_read_by_many_threads(
             f" 1 as volume from range(600000) as t (i)) to '{path}' (header)"
         )
     assert path.stat().st_size > 24_000_000  # more than one thread's share
-    heard: list[float] = []
+    reported: list[float] = []
 
-    class Ear:
+    class Progress:
         def begin(self, total: int) -> None:
             assert total == path.stat().st_size
 
         def at(self, file: str, done: float) -> None:
-            heard.append(done / path.stat().st_size)
+            reported.append(done / path.stat().st_size)
 
     monkeypatch.setattr("duckbourse.ingest.run.WATCH_SECONDS", 0.01)
-    [report] = ingest([path], read_mapping(None), shop.store, DELIVERED_AT, progress=Ear())
+    [report] = ingest([path], read_mapping(None), shop.store, DELIVERED_AT, progress=Progress())
     assert report.outcome is Outcome.DELIVERED
-    assert heard == sorted(heard)
-    assert any(0 < done < 0.5 for done in heard), "nothing was heard while it was read"
-    assert heard[-1] == 1
+    assert reported == sorted(reported)
+    assert any(0 < done < 0.5 for done in reported), "no progress was reported while it was read"
+    assert reported[-1] == 1
     files = f"{shop.store.root}/minute/*/*.parquet"
     with duckdb.connect() as con:
         [found] = con.execute(

@@ -75,9 +75,9 @@ def test_every_table_has_its_columns_and_a_file_without_rows(shop: Shop) -> None
 
 def test_the_committed_files_without_rows_have_the_same_columns() -> None:
     with duckdb.connect() as con:
-        for room in ("raw", "sample"):
+        for store in ("raw", "sample"):
             for table, columns in TABLES.items():
-                file = PROJECT / "data" / room / table / "zz_empty.parquet"
+                file = PROJECT / "data" / store / table / "zz_empty.parquet"
                 described = con.execute(f"describe select * from '{file}'").fetchall()
                 assert {row[0]: row[1].lower() for row in described} == columns, file
                 assert con.execute(f"select * from '{file}'").fetchall() == []

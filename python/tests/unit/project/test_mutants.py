@@ -6,11 +6,11 @@ from collections import Counter
 from pathlib import Path
 
 from duckbourse.settings import PROJECT
-from tests.mutants.proof import BROKEN, NOBODY, Finding, batches, judged
+from tests.mutants.proof import BROKEN, NOBODY, Finding, batches, finding_of
 from tests.mutants.table import Mutant, lost, read_table
 
 TABLE = read_table()
-ROOMS = {path.name for path in (PROJECT / "models").iterdir() if path.is_dir()}
+LAYERS = {path.name for path in (PROJECT / "models").iterdir() if path.is_dir()}
 
 
 def test_every_mutant_can_be_planted() -> None:
@@ -23,10 +23,10 @@ def test_no_mutant_is_repeated_or_without_effect() -> None:
 
 
 def test_every_layer_that_computes_has_many() -> None:
-    rooms = Counter(mutant.room for mutant in TABLE)
+    layers = Counter(mutant.layer for mutant in TABLE)
     # staging only renames
-    assert rooms.keys() == ROOMS - {"staging"} | {"functions", "seeds"}
-    assert sum(rooms.values()) >= 100
+    assert layers.keys() == LAYERS - {"staging"} | {"functions", "seeds"}
+    assert sum(layers.values()) >= 100
 
 
 def test_a_missing_or_repeated_text_is_reported(tmp_path: Path) -> None:
@@ -62,8 +62,8 @@ def test_only_faults_in_different_models_are_planted_together() -> None:
 
 def test_a_failure_catches_a_fault_and_an_error_does_not() -> None:
     test = "unit_test.duckbourse.bars__ohlcv.every_timeframe"
-    law = "test.duckbourse.assert_bars_add_up.1a2b"
-    assert judged({test: "pass", law: "fail"}) == Finding("dbt", ("assert_bars_add_up",))
-    assert judged({test: "fail", law: "error"}) == Finding("dbt", ("every_timeframe",))
-    assert judged({test: "error", law: "pass"}) == Finding(BROKEN, ("every_timeframe",))
-    assert judged({test: "pass", law: "pass"}) == Finding(NOBODY)
+    data_test = "test.duckbourse.assert_bars_add_up.1a2b"
+    assert finding_of({test: "pass", data_test: "fail"}) == Finding("dbt", ("assert_bars_add_up",))
+    assert finding_of({test: "fail", data_test: "error"}) == Finding("dbt", ("every_timeframe",))
+    assert finding_of({test: "error", data_test: "pass"}) == Finding(BROKEN, ("every_timeframe",))
+    assert finding_of({test: "pass", data_test: "pass"}) == Finding(NOBODY)
