@@ -400,7 +400,7 @@ def main() -> int:
     if unknown := set(asked.layers) - {mutant.layer for mutant in table}:
         sys.exit(f"no mutant is in {', '.join(sorted(unknown))}")
     if gone := lost(mutants):
-        sys.exit("\n".join([*gone, f"write them anew in {Path(__file__).parent}/mutants.yml"]))
+        sys.exit("\n".join([*gone, f"rewrite them in {Path(__file__).parent}/mutants.yml"]))
     proof = Proof()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
