@@ -172,7 +172,7 @@ def test_an_older_python_gets_an_error() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.returncode == 2
-    assert done.stderr.startswith("error: bourse needs Python 3.11 or newer and this is 3.10.4\n")
+    assert done.stderr.startswith("error: bourse needs Python 3.11 or newer, but this is 3.10.4\n")
     assert "remedy:" in done.stderr
 
 
