@@ -21,10 +21,10 @@ def check_export(path: Path) -> None:
     """Raise ConfigurationError if no file of that name can be written."""
     if path.suffix not in KINDS:
         raise ConfigurationError(
-            f"the format of {path} is unknown", f"end its name with {', '.join(KINDS)}"
+            f"{path} does not say what kind of file it is", f"end its name with {', '.join(KINDS)}"
         )
     if not path.parent.is_dir():
-        raise ConfigurationError(f"there is no folder {path.parent}", "create it first")
+        raise ConfigurationError(f"there is no folder {path.parent}", "make it first")
 
 
 def export(connection: duckdb.DuckDBPyConnection, sql: str, path: Path) -> int:

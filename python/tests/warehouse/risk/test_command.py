@@ -108,7 +108,7 @@ def test_a_file_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="no folder") as refused:
         risk("equal_20", to=tmp_path / "nowhere" / "r.csv")
     assert "\n" not in str(refused.value)
-    with pytest.raises(ConfigurationError, match="the format of"):
+    with pytest.raises(ConfigurationError, match="what kind of file"):
         risk("equal_20", to=tmp_path / "r.txt")
     assert list(tmp_path.iterdir()) == []
 

@@ -93,7 +93,7 @@ def test_rows_are_written_whole(folder: Path, kind: str) -> None:
         (("--preset", "nope"), "is called 'nope'", "--preset"),
         (("--date", "2010-05-08"), "no one-minute bars of 2010-05-08", "2010-05-07 and 2010-05-10"),
         (("--cutoff", "quarter past"), "no time of day", "10:20"),
-        (("--to", "signals.xlsx"), "the format of", ".parquet"),
+        (("--to", "signals.xlsx"), "what kind of file", ".parquet"),
         (("--to", "no/such/folder/signals.csv"), "there is no folder", "make it"),
     ],
 )
