@@ -184,7 +184,7 @@ def first_conflict(con: duckdb.DuckDBPyConnection, relation: str, kind: Kind) ->
     return Conflict(symbol, at, (first, second), differences, others)
 
 
-def refused(conflict: Conflict, left: Iterable[str], file: str) -> BadInput:
+def conflict_error(conflict: Conflict, left: Iterable[str], file: str) -> BadInput:
     """Return the error for a file with two values for one bar; `left` are the unused columns."""
     first, second = conflict.rows
     differences = ", ".join(

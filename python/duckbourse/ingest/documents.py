@@ -167,7 +167,7 @@ def document(
         return with_metadata(con, found, shape, options)
     refuse_failure(con, file)
     raise NotBars(
-        f"{file} is JSON of an unknown shape: {looks(con)}",
+        f"{file} is JSON of an unknown shape: {described(con)}",
         "write its bars as a list of objects, [{date: …, open: …, high: …, low: …, close: …,"
         " volume: …}, …], or in one of the shapes that data/README.md lists",
     )
@@ -245,7 +245,7 @@ def text_of(con: duckdb.DuckDBPyConnection, place: str) -> str:
     return text or ""
 
 
-def looks(con: duckdb.DuckDBPyConnection) -> str:
+def described(con: duckdb.DuckDBPyConnection) -> str:
     """Describe a document in words."""
     kind = kind_of(con, "$")
     if kind != "OBJECT":

@@ -326,7 +326,7 @@ def name_of(
     return names.get(symbol) or names.get(prefix + symbol) or prefix + symbol
 
 
-def name_apart(
+def rename_symbols(
     con: duckdb.DuckDBPyConnection,
     table: str,
     roles: Mapping[Role, str],

@@ -3,7 +3,7 @@ The lines of a text file, and the repair of quotes that run from one line into t
 
 A CSV reader takes everything between two quotes as one field. A note may span lines, but a stray
 quote swallows rows. Lines are therefore counted independently of the reader; if it finds fewer
-records, each line with an open quote is examined: see `mended`.
+records, each line with an open quote is examined: see `repaired`.
 """
 
 from __future__ import annotations
@@ -197,7 +197,7 @@ def spanned(text: str, following: Iterable[str], delimiter: str) -> tuple[list[s
     return lines, []
 
 
-def mended(source: TextFile, copy: Path, delimiter: str, width: int) -> TextFile:
+def repaired(source: TextFile, copy: Path, delimiter: str, width: int) -> TextFile:
     """
     Write an unambiguous copy, and return the text file with its spans and broken lines.
 

@@ -93,11 +93,11 @@ class Texts:
     def first_match(self, kind: str, here: str, texts: Sequence[str] | None = None) -> str | None:
         """Return the first text that matches a form, if any."""
         pattern = re.compile(form(kind, here))
-        bare = ((text, bared(text)) for text in (self.numbers if texts is None else texts))
+        bare = ((text, bare_number(text)) for text in (self.numbers if texts is None else texts))
         return next((text for text, number in bare if pattern.fullmatch(number)), None)
 
 
-def bared(text: str) -> str:
+def bare_number(text: str) -> str:
     """Return a number's text without sign, currency, power and percent sign."""
     return re.sub(rf"^[-+\s{CURRENCY}]+|[\s%{CURRENCY}kmbtKMBT]+$", "", text)
 
@@ -117,7 +117,7 @@ def marks_of(texts: Texts) -> Marks | None:
         point, comma = same_size(texts, "."), same_size(texts, ",")
     if point and comma:
         return None
-    matches = (spaced.fullmatch(bared(text)) for text in texts.numbers)
+    matches = (spaced.fullmatch(bare_number(text)) for text in texts.numbers)
     if groups := next((match for match in matches if match), None):
         mark = " " if groups[1] else "'"
         return Marks("," if comma or (groups[2] or "").startswith(",") else ".", mark)
@@ -135,16 +135,21 @@ def same_size(texts: Texts, decimal: str) -> bool:
     other = "." if decimal == "," else ","
     for own in texts.prices.values():
         marked = {
-            mark: [bared(t) for t in own if re.fullmatch(form("either", mark), bared(t))]
+            mark: [
+                bare_number(t) for t in own if re.fullmatch(form("either", mark), bare_number(t))
+            ]
             for mark in ".,"
         }
-        whole = [float(t) for text in own if re.fullmatch(WHOLE, t := bared(text))]
+        whole = [float(t) for text in own if re.fullmatch(WHOLE, t := bare_number(text))]
         for mark in ".,":
             if not marked[mark] or not whole:
                 continue
             decimals = [float(t.replace(mark, ".")) for t in marked[mark]]
             thousands = [float(t.replace(mark, "")) for t in marked[mark]]
-            as_decimal, as_thousands = apart(decimals + whole), apart(thousands + whole)
+            as_decimal, as_thousands = (
+                high_to_low_ratio(decimals + whole),
+                high_to_low_ratio(thousands + whole),
+            )
             if as_decimal <= SAME_SIZE and as_thousands >= OTHER_SIZE and mark == decimal:
                 return True
             if as_thousands <= SAME_SIZE and as_decimal >= OTHER_SIZE and mark == other:
@@ -152,7 +157,7 @@ def same_size(texts: Texts, decimal: str) -> bool:
     return False
 
 
-def apart(prices: Sequence[float]) -> float:
+def high_to_low_ratio(prices: Sequence[float]) -> float:
     """Return the ratio of the highest price to the lowest."""
     return max(prices) / min(prices)
 
@@ -161,16 +166,16 @@ def refuse_two_readings(texts: Texts, file: str) -> None:
     """Raise BadInput if a price with a point has two plausible readings."""
     if texts.continental and (found := texts.first_match("either", ".")):
         raise BadInput(
-            f"{file}: numbers such as {found!r} may be {bared(found).replace('.', '')} or"
-            f" {float(bared(found)):g}: three digits follow the point, in a file written as where"
-            " points separate thousands",
+            f"{file}: numbers such as {found!r} may be {bare_number(found).replace('.', '')} or"
+            f" {float(bare_number(found)):g}: three digits follow the point, in a file written as"
+            " where points separate thousands",
             "set decimal = ',' (points separate thousands) or decimal = '.' in a mapping",
         )
 
 
 def two_readings(text: str) -> str | None:
     """Return the remedy for a number whose comma may separate thousands or be decimal."""
-    bare = bared(text)
+    bare = bare_number(text)
     if not re.fullmatch(form("either", ","), bare):
         return None
     return (

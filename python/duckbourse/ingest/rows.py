@@ -34,7 +34,7 @@ from duckbourse.ingest.numbers import (
     WHOLE,
     Marks,
     Texts,
-    bared,
+    bare_number,
     form,
     marks_of,
     number_sql,
@@ -373,7 +373,7 @@ def head_may_be_thousands(
 ) -> bool:
     """Return whether the first prices all have three digits after a point, or are whole."""
     prices = [
-        bared(text)
+        bare_number(text)
         for name in text_columns(table, columns)
         for text in first_texts(con, table, name)
     ]
@@ -424,13 +424,13 @@ def number_texts(
         for text in first_texts(con, table, name)
     ]
     german = bool(re.match(r"\d{1,2}\.\d{1,2}\.\d{2,4}\b", stamp))
-    apart = table.delimiter == ";" and not re.fullmatch(r"\d{8} \d{6}", stamp)
+    has_semicolons = table.delimiter == ";" and not re.fullmatch(r"\d{8} \d{6}", stamp)
     return Texts(
         numbers=[found for _, found in distinct(names)],
         prices=by_symbol,
         others=others,
         # without quotes, a comma between columns cannot be decimal
-        continental=apart or (german and (table.delimiter != "," or table.quoted)),
+        continental=has_semicolons or (german and (table.delimiter != "," or table.quoted)),
     )
 
 

@@ -27,8 +27,8 @@ from duckbourse.errors import (
 )
 from duckbourse.ingest.bars import (
     Bars,
+    conflict_error,
     make_bars,
-    refused,
     revised,
     write_bars,
     write_manifest,
@@ -40,7 +40,7 @@ from duckbourse.ingest.files import Found, is_archive, members, walked
 from duckbourse.ingest.identity import (
     SEED,
     calendar_of_exchanges,
-    name_apart,
+    rename_symbols,
     suffixed_elsewhere,
     vendor_symbols,
 )
@@ -61,7 +61,7 @@ from duckbourse.warehouse import is_full, quoted
 READ, INFERRED, WRITTEN = 0.5, 0.6, 1.0
 WATCHED_BYTES = 1 << 24
 # Deliveries of one command have the instant at which it began, plus a microsecond each if they
-# share bars. Deliveries within AT_ONCE have the same instant otherwise.
+# share bars. Deliveries closer together than AT_ONCE belong to one instant.
 AT_ONCE = timedelta(seconds=1)
 WATCH_SECONDS = 0.2
 LOOK_INTO = "list its content with tar tf, or unzip -l for a .zip"
@@ -393,10 +393,12 @@ class Job:
         layout = infer_layout(
             self.con, table, rows, self.options, exchange_calendar, before, found.name
         )
-        apart = name_apart(self.con, rows.table, roles, layout.calendar.name, self.options, names)
+        renamings = rename_symbols(
+            self.con, rows.table, roles, layout.calendar.name, self.options, names
+        )
         bars = make_bars(self.con, self.store, rows, layout)
         if bars.conflict and not self.options.last_row_wins:
-            raise refused(bars.conflict, rows.columns.left, found.name)
+            raise conflict_error(bars.conflict, rows.columns.left, found.name)
         self.owners.refuse_others(
             [*self.known(), *self.known_beside],
             bars.symbols,
@@ -416,7 +418,7 @@ class Job:
                 f" on {same.delivered_at:%Y-%m-%d}"
             )
             return self.already_there(found, source, same.delivery, note)
-        notes = [*table.notes, *rows.notes, *layout.notes, *apart]
+        notes = [*table.notes, *rows.notes, *layout.notes, *renamings]
         if table.adjusted and layout.kind is not Kind.ADJUSTED_CLOSE:
             notes.append(
                 f"its prices are adjusted {table.adjusted}, but the build adjusts prices itself:"

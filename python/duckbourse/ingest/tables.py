@@ -33,7 +33,7 @@ from duckbourse.ingest.columns import (
 from duckbourse.ingest.dialect import Dialect, dialect
 from duckbourse.ingest.documents import document
 from duckbourse.ingest.files import stem
-from duckbourse.ingest.lines import DAMAGED, TextFile, lines_in, mended, unpacking
+from duckbourse.ingest.lines import DAMAGED, TextFile, lines_in, repaired, unpacking
 from duckbourse.ingest.options import Options
 from duckbourse.ingest.wide import ROW, Wide, flat
 from duckbourse.warehouse import is_full, quoted
@@ -248,8 +248,8 @@ def text_table(
             or any(line.count('"') % 2 for line in above)
             or (in_rows and record_count(con, call) != text.line_count())
         ):
-            copy = scratch / "mended"
-            text = mended(text, copy, layout.delimiter, len(layout.names))
+            copy = scratch / "repaired"
+            text = repaired(text, copy, layout.delimiter, len(layout.names))
             call = csv_call(copy, layout, packed=False)
     table = VendorTable(
         shape="text",
