@@ -1,4 +1,4 @@
-"""One `dbt build` in a process of its own: prepared, watched line by line, stopped with us."""
+"""One `dbt build` in a child process: prepared, followed line by line, stopped with its parent."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ from duckbourse.progress import (
     outcome_of,
 )
 from duckbourse.settings import PROJECT, settings
-from duckbourse.warehouse import attach, is_full, plain_os
+from duckbourse.warehouse import attach, is_full, wrap_os_error
 
-# Rebuilt in every run, so that the file says which run it is of.
+# Rebuilt in every run, so that the file records its run.
 PUBLICATION_MODEL = "serving__publication"
-# How long dbt may take to stop when asked to; killing it harms no file, so it need not be long.
+# How long dbt may take to stop; killing it damages no file, so a short time will do.
 STOP_SECONDS = 5
 
-LIBC = ctypes.CDLL(None)  # loaded here: nothing may be loaded between fork and exec
+LIBC = ctypes.CDLL(None)  # loaded here, since nothing may be loaded between fork and exec
 
 
 @dataclass(frozen=True)
 class Request:
-    """What to build: everything, or what the selectors of dbt choose."""
+    """What to build: everything, or what dbt's selectors choose."""
 
     full_refresh: bool = False
     select: str | None = None
@@ -60,8 +60,8 @@ def build(request: Request, watch: Watch) -> Outcome:
     """
     Run `dbt build` to its end and record the state of the build file.
 
-    The caller is the build file's sole owner. A red build returns its failures; what kept dbt from
-    building at all is raised. On an exception, Ctrl-C included, dbt is stopped first.
+    The caller must be the build file's sole owner. A red build returns its failures; if dbt could
+    not build at all, raise. On an exception, Ctrl-C included, dbt is stopped first.
     """
     before = state.load(settings().build_database)
     check_variables(request.variables)
@@ -85,7 +85,7 @@ def build(request: Request, watch: Watch) -> Outcome:
 
 
 def check_variables(text: str | None) -> None:
-    """Refuse `--vars` that dbt would silently ignore: a name that dbt_project.yml does not have."""
+    """Refuse names in `--vars` that dbt_project.yml does not have; dbt ignores them silently."""
     if text is None:
         return
     try:
@@ -110,25 +110,25 @@ def check_variables(text: str | None) -> None:
 
 
 def report_failure(outcome: Outcome) -> BourseError:
-    """Return the error that a red outcome is."""
+    """Return the error for a red outcome."""
     count = len(outcome.failures)
     full = next((f for f in outcome.failures if is_full(f.problem)), None)
     if full:
         return StorageFull(
-            f"no room is left on the disk of {settings().data} ({full.name}: {full.problem})",
+            f"the disk of {settings().data} is full ({full.name}: {full.problem})",
             "free some space, or set BOURSE_DATA_DIR to a folder on a larger disk; "
             "nothing was published",
         )
     starved = next((f for f in outcome.failures if "Out of Memory" in f.problem), None)
     if starved:
         return BuildFailed(
-            f"{settings().memory_limit} of memory were not enough for {starved.name}",
+            f"{settings().memory_limit} of memory was not enough for {starved.name}",
             "set BOURSE_MEMORY_LIMIT higher, or BOURSE_THREADS lower; nothing was published",
         )
     skipped = sum(status == "skipped" for status in outcome.statuses.values())
     return BuildFailed(
         f"{count} of {len(outcome.statuses)} nodes failed and {skipped} were skipped",
-        "mend what is listed above and run it again; nothing was published",
+        "fix what is listed above and run it again; nothing was published",
     )
 
 
@@ -136,8 +136,8 @@ def _prepare_folders() -> None:
     data = settings().data
     try:
         (settings().build_database.parent / "spill").mkdir(parents=True, exist_ok=True)
-        # A data folder elsewhere needs the shipped sample, and the files without rows that let a
-        # glob find something.
+        # A data folder elsewhere needs the shipped sample, and the files without rows that give
+        # every glob a match.
         sample = PROJECT / "data" / "sample"
         if settings().sample and sample.is_dir() and not (data / "sample").exists():
             (data / "sample").symlink_to(sample, target_is_directory=True)
@@ -147,7 +147,7 @@ def _prepare_folders() -> None:
                 here.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(empty, here)
     except OSError as error:
-        raise plain_os(error, data) from error
+        raise wrap_os_error(error, data) from error
 
 
 def _check_file() -> None:
@@ -158,7 +158,7 @@ def _check_file() -> None:
 
 
 def install_packages() -> None:
-    """Link the packages of packages.yml into dbt_packages, unless they are there."""
+    """Link the packages of packages.yml into dbt_packages if they are missing or outdated."""
     wanted, installed = PROJECT / "packages.yml", PROJECT / "dbt_packages"
     if not wanted.exists():
         return
@@ -188,10 +188,10 @@ def _dbt(command: str) -> list[str]:
 
 def reuse_parse(of: Path, into: Path) -> None:
     """
-    Let dbt start in a target folder from what it read of the project in another.
+    Copy dbt's saved parse from one target folder to another.
 
-    Not if a model or seed was added or removed since: scanners are found by their files, and dbt
-    would not read those again that list them.
+    Not if a model or seed has been added or removed since: scanners are found by their files, and
+    dbt would not parse the models again that list them.
     """
     saved, manifest = of / "partial_parse.msgpack", of / "manifest.json"
     (into / saved.name).unlink(missing_ok=True)
@@ -214,9 +214,9 @@ def reuse_parse(of: Path, into: Path) -> None:
 
 
 def dbt_environment(threads: int | None = None) -> dict[str, str]:
-    """Return the environment that dbt builds in, with what profiles.yml and models read there."""
-    # profiles.yml reads the environment only; settings know .env too. The data folder is passed
-    # as it was set: another spelling of it would make dbt parse everything again.
+    """Return the environment for dbt, with the variables that profiles.yml and models read."""
+    # profiles.yml reads only the environment, the settings also .env. The data folder is passed
+    # exactly as set: another spelling of it would make dbt parse everything again.
     return {
         "BOURSE_GIT_REVISION": _git_revision(),
         **os.environ,
@@ -242,7 +242,7 @@ def _git_revision() -> str:
 
 def _run(request: Request, progress: Progress, watch: Watch) -> tuple[int, list[str]]:
     command = [*_dbt("build"), "--log-format", "json", "--no-use-colors", "--target", "build"]
-    command.append("--no-partial-parse")  # or a scanner that was added since went unseen
+    command.append("--no-partial-parse")  # or a new scanner would be missed
     if request.full_refresh:
         command.append("--full-refresh")
     if request.select:
@@ -270,7 +270,7 @@ def _run(request: Request, progress: Progress, watch: Watch) -> tuple[int, list[
 
 @contextmanager
 def _child(command: list[str], environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
-    # A session of its own: Ctrl-C reaches dbt through us only, once.
+    # A session of its own, so that Ctrl-C reaches dbt once, and only through us.
     child = subprocess.Popen(
         command,
         cwd=PROJECT,
@@ -295,30 +295,30 @@ def _child(command: list[str], environment: dict[str, str]) -> Iterator[subproce
 
 
 def _before_dbt() -> None:
-    # A shell's background job ignores SIGINT, by which dbt is to be stopped; and a launcher that
-    # was killed leaves no dbt behind that holds the build file (PR_SET_PDEATHSIG).
+    # A background job of a shell ignores SIGINT, which must stop dbt. If the launcher is killed,
+    # dbt must not stay behind and hold the build file (PR_SET_PDEATHSIG).
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     if sys.platform == "linux":
         LIBC.prctl(1, signal.SIGKILL)
 
 
 def _no_build(progress: Progress, stray: list[str], return_code: int) -> BourseError:
-    # dbt ended in error and no node did: a model that does not parse, no memory, a signal.
+    # dbt failed without a failed node: a model that does not parse, no memory, a signal.
     if return_code < 0:
         return BuildFailed(
             f"dbt was ended by {signal.Signals(-return_code).name}",
-            "if nobody did it, memory ran out: set BOURSE_MEMORY_LIMIT lower than what is free",
+            "if no one ended it, memory ran out: set BOURSE_MEMORY_LIMIT below what is free",
         )
     text = "\n".join(progress.messages or stray[-5:]) or f"exit code {return_code}"
     if is_full(text):
-        return StorageFull(f"no room is left on the disk: {one_line(text)}", "free some space")
+        return StorageFull(f"the disk is full: {one_line(text)}", "free some space")
     return BuildFailed(
-        f"dbt could not build: {one_line(text, whole=True)}", "more is in logs/dbt.log"
+        f"dbt could not build: {one_line(text, whole=True)}", "logs/dbt.log has more"
     )
 
 
 def _put_back(before: state.State | None, progress: Progress) -> None:
-    # No node was begun, so the file is what it was; its time of change tells if not.
+    # No node was started, so the file is unchanged; if it is not, its time of change shows it.
     if not progress.done and not progress.running:
         state.save(settings().build_database, before)
 
@@ -337,4 +337,4 @@ def _record(request: Request, outcome: Outcome, before: state.State | None) -> N
         state.save(database, after)
     except OSError as error:
         if not outcome.failures:
-            raise plain_os(error, database) from error
+            raise wrap_os_error(error, database) from error

@@ -1,31 +1,31 @@
 """
-Every exception of ours, as one tree.
+The exceptions of this package, as one tree.
 
     BourseError
-    ├── ConfigurationError      a setting, variable or preset that cannot be right
-    ├── BadInput                a file that cannot be read as what it should be
-    │   ├── NotBars             a file that can be read and holds no bars
-    │   └── UnreadableRows      a file of whose rows too many cannot be read
-    ├── BadQuery                SQL that the published file cannot answer
-    ├── BuildFailed             dbt did not end green
-    ├── ChecksBusy              another `./bourse test` runs in this folder
+    ├── ConfigurationError      a setting, variable or preset that is invalid
+    ├── BadInput                a file whose content is not what it should be
+    │   ├── NotBars             a readable file without bars
+    │   └── UnreadableRows      a file with too many unreadable rows
+    ├── BadQuery                SQL that the published file cannot run
+    ├── BuildFailed             a build that did not end green
+    ├── ChecksBusy              another `./bourse test` is running in this folder
     ├── ChecksFailed            a stage of `./bourse test` did not pass
     ├── DatabaseLocked          another process holds the build file
     ├── PublicationError        the build could not be published
-    ├── StorageFull             the disk has no room left
+    ├── StorageFull             the disk is full
     ├── StoreBusy               another command is writing to the raw store
-    └── TradingError            what stops an order, or all of them
-        ├── BrokerError         what a broker said, or did not
-        │   ├── BrokerRejected  it refused: nothing was placed
-        │   ├── BrokerUnclear   no answer, or none that can be read: it may have been placed
-        │   └── TokenRefused    it does not know our token, or no longer
-        ├── IllegalTransition   an order cannot become what an update says
+    └── TradingError            whatever stops one order or all trading
+        ├── BrokerError         a bad answer from a broker, or none
+        │   ├── BrokerRejected  the broker refused: nothing was placed
+        │   ├── BrokerUnclear   no readable answer: the order may have been placed
+        │   └── TokenRefused    the access token is unknown or has expired
+        ├── IllegalTransition   an update that does not fit the order's state
         └── JournalError        the journal could not be written or read
-            ├── JournalBusy     another process trades this account
-            └── JournalCorrupt  a row is not what was written
+            ├── JournalBusy     another process is trading this account
+            └── JournalCorrupt  a row that was damaged after it was written
 
-Each says in one line what happened, where and why, and in `remedy` what to do. The command line
-prints both and ends with `exit_code`; a traceback is for our own mistakes only.
+Each states in one line what happened, where and why, and in `remedy` what to do. The command line
+prints both and exits with `exit_code`; only internal errors have a traceback.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from dataclasses import dataclass
 
 
 class BourseError(Exception):
-    """Say in one line what happened, where and why; `remedy` is what the reader can do."""
+    """One line on what happened, where and why; `remedy` is what the user can do."""
 
     exit_code = 1
 
@@ -58,10 +58,10 @@ class NotBars(BadInput):
 @dataclass(frozen=True)
 class Unreadable:
     """
-    The first row of a file that breaks a rule, and how many do.
+    The first row of a file that breaks a rule, and the number of rows that do.
 
-    `row` counts the file's rows, `line` its lines with the header (None where it is no text);
-    `content` is JSON: the row by its columns, or the line that is no row.
+    `row` counts rows; `line` counts lines, the header included (None if the file is not text).
+    `content` is JSON: the row by its columns, or the line that could not be parsed.
     """
 
     rule: str

@@ -1,4 +1,4 @@
-"""What dbt says while it builds and afterwards: its events, its results, and what failed."""
+"""Progress and outcome of a dbt build, from its events and its results."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ HEADLINE = re.compile(r"^[\w ]+ (Error|Exception)( in [\w ]+ \S+ \(.*\))?:?$")
 
 @dataclass(frozen=True)
 class Failure:
-    """A node that did not end well, in what one line needs."""
+    """A node that failed, with what its line in the report needs."""
 
     name: str
     kind: str
@@ -50,7 +50,7 @@ class Outcome:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Count the nodes that were run by kind: model, seed, test, unit_test, function."""
+        """The number of nodes that ran, by kind: model, seed, test, unit_test, function."""
         ran = (node for node, status in self.statuses.items() if status != "skipped")
         kinds = Counter(node.split(".")[0] for node in ran)
         return {kind: count for kind, count in sorted(kinds.items()) if kind != "operation"}
@@ -58,7 +58,7 @@ class Outcome:
 
 @dataclass
 class Progress:
-    """What is done, what is running, and when the rest may be done; fed with dbt's events."""
+    """Which nodes are done and running, and an estimate for the rest, from dbt's events."""
 
     expected: Mapping[str, float]
     total: int = 0
@@ -70,7 +70,7 @@ class Progress:
     invocation_id: str = ""
 
     def see(self, event: Mapping[str, Any]) -> str | None:
-        """Take in one event and return the node that it ended, if it did."""
+        """Process one event and return the node that it ends, if any."""
         info, data = event["info"], event["data"]
         self.invocation_id = info["invocation_id"]
         if info["name"] == "NoNodesForSelectionCriteria":
@@ -96,10 +96,10 @@ class Progress:
 
     def seconds_left(self) -> float | None:
         """
-        Return an estimate, or None while there is nothing to go by.
+        Return an estimate, or None while there is no basis for one.
 
-        Nodes count for what they took last time, at today's pace; a run of other nodes than last
-        time counts them alike.
+        Nodes are weighted by their time in the last run, scaled to the pace of this one; if the
+        last run had other nodes, all weigh the same.
         """
         if not self.done or not self.total:
             return None
@@ -112,7 +112,7 @@ class Progress:
 
 
 def outcome_of(progress: Progress, seconds: float) -> Outcome:
-    """Return how the run ended: as dbt recorded it, or as far as was seen where it could not."""
+    """Return how the run ended, as dbt recorded it, or else as its events showed."""
     found = _read("run_results.json")
     if found.get("metadata", {}).get("invocation_id") != progress.invocation_id:
         return Outcome(progress.invocation_id, seconds, dict(progress.done), ())
@@ -133,35 +133,35 @@ def last_times() -> dict[str, float]:
 
 
 def one_line(message: str, *, whole: bool = False, width: int = 400) -> str:
-    """Return a message of dbt's in one line, without the headline that names the node."""
+    """Return a message from dbt as one line, without the headline that names the node."""
     lines = [line.strip() for line in ANSI.sub("", message).splitlines()]
     lines = [line for line in lines if line and (whole or not HEADLINE.match(line))]
     if any("enforced contract" in line for line in lines):
         rows = [line for line in lines if line.startswith("|") and "--" not in line]
-        lines = ["its columns are not those of its contract:", *rows[1:]]
+        lines = ["its columns differ from its contract:", *rows[1:]]
     text = " ".join(lines)
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
 def failing_rows(count: int, query: str) -> str:
-    """Return how many rows a test found, and the first: what it says, if it is a sentence."""
-    plain = f"{count:,} failing row{'s' if count > 1 else ''}"
+    """Return the number of failing rows and the first one, or only its `problem` if it has one."""
+    summary = f"{count:,} failing row{'s' if count > 1 else ''}"
     try:
         with duckdb.connect() as connection:
             attach(connection, settings().build_database, read_only=True)
-            # the views of raw files name them as dbt does, from the project's folder
+            # views over raw files use paths relative to the project, as dbt does
             connection.execute(f"set file_search_path = {quoted(PROJECT)}")
             found = connection.execute(query)
             names = [column[0] for column in found.description]
             row = dict(zip(names, found.fetchone() or (), strict=True))
     except (duckdb.Error, BourseError, ValueError):
-        # the count is known; the file may be on a disk that is full, or the test not of one query
-        return plain
+        # only the count is certain: the disk may be full, or the test more than one query
+        return summary
     if row.keys() == {"problem"}:
         more = f" (and {count - 1:,} more)" if count > 1 else ""
         return one_line(str(row["problem"])) + more
-    said = ", ".join(f"{name} {_worded(value)}" for name, value in row.items())
-    return one_line(f"{plain}, {'the first: ' if count > 1 else ''}{said}")
+    values = ", ".join(f"{name} {_worded(value)}" for name, value in row.items())
+    return one_line(f"{summary}, {'the first: ' if count > 1 else ''}{values}")
 
 
 def _worded(value: object) -> str:

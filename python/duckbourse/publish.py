@@ -1,9 +1,10 @@
 """
-A green build becomes what everyone reads, by one rename.
+Publish a green build with one rename.
 
-The build file is copied beside the published one, freed of staging (views over local Parquet),
-given its publication record, closed, read once, and renamed. Whoever has the previous publication
-open keeps it. Killed at any moment, this leaves the previous one and a file the next run removes.
+The build file is copied beside the published one, stripped of staging (views over local Parquet),
+given its publication record, closed, read once, and renamed. Readers keep the publication that
+they have open. A kill at any moment leaves the previous publication and a file that the next run
+removes.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from duckbourse import clock
 from duckbourse.errors import PublicationError
 from duckbourse.settings import settings
 from duckbourse.state import State
-from duckbourse.warehouse import attach, plain, plain_os, quoted
+from duckbourse.warehouse import attach, quoted, wrap_duckdb_error, wrap_os_error
 
 NOT_PUBLISHED = {"staging"}
 LEFTOVERS = ".publishing-*"
@@ -27,7 +28,7 @@ LEFTOVERS = ".publishing-*"
 
 @dataclass(frozen=True)
 class Published:
-    """What was published: where, how big, how long it took, and the rows of each table."""
+    """A publication: its path and size, how long it took, and the row count of each table."""
 
     path: Path
     byte_count: int
@@ -38,10 +39,10 @@ class Published:
 
 def publish(source: Path, target: Path, state: State | None) -> Published:
     """
-    Publish the build file as `target`, or raise and leave `target` as it was.
+    Publish the build file as `target`, or raise and leave `target` unchanged.
 
-    `state` is what is known of the build file: it must be wholly green, untouched since, and carry
-    the record of that very run. The caller is the build file's sole owner.
+    `state` is the recorded state of the build file: every node must be green, and the file must be
+    unchanged since and hold the record of that same run. The caller must be the file's sole owner.
     """
     started = clock.elapsed_seconds()
     if why := refusal(source, state):
@@ -58,9 +59,9 @@ def publish(source: Path, target: Path, state: State | None) -> Published:
         copy.replace(target)
         _sync(target.parent)
     except OSError as error:
-        raise plain_os(error, copy) from error
+        raise wrap_os_error(error, copy) from error
     except duckdb.Error as error:
-        raise plain(error, copy) from error
+        raise wrap_duckdb_error(error, copy) from error
     finally:
         for leftover in target.parent.glob(f"{copy.name}*"):
             leftover.unlink(missing_ok=True)
@@ -69,31 +70,31 @@ def publish(source: Path, target: Path, state: State | None) -> Published:
 
 
 def refusal(source: Path, state: State | None) -> PublicationError | None:
-    """Return why this build file may not be published, or None if it may."""
+    """Return why this build file must not be published, or None if it may be."""
     if not source.exists():
         return PublicationError(f"there is no build file {source}", "run `./bourse build`")
     if state is None or not state.is_of(source):
         return PublicationError(
-            f"nothing vouches for {source}: no full build has ended since it was changed",
+            f"{source} has no record: no full build has ended since it was changed",
             "run `./bourse build` without --select",
         )
     if state.unproven:
         return PublicationError(
             f"{source} is not green: {len(state.unproven)} nodes are not, "
-            f"the first is {state.unproven[0]}",
+            f"starting with {state.unproven[0]}",
             "run `./bourse build`, or --select all of them",
         )
     return None
 
 
 def _copy(source: Path, copy: Path) -> bool:
-    # A byte copy is seven times faster; rebuilding block by block is worth it once free blocks,
-    # which rebuilt tables leave behind, are more than half of the file.
+    # A byte copy is seven times faster. Copying block by block pays once the free blocks that
+    # rebuilt tables leave behind are more than half of the file.
     with duckdb.connect() as connection:
-        attach(connection, source, read_only=True)  # and while it is, nobody writes to it
+        attach(connection, source, read_only=True)  # no one can write to it meanwhile
         if Path(f"{source}.wal").exists():
             raise PublicationError(
-                f"{source} has changes that are not yet in the file",
+                f"{source} has changes that were not yet written to the file",
                 "run `./bourse build` again",
             )
         [(used, free)] = connection.execute(
@@ -127,7 +128,7 @@ def _complete(copy: Path, invocation_id: str) -> dict[str, int]:
         if records != [(invocation_id,)]:
             raise PublicationError(
                 f"serving.publication is of {records or 'no run'}, "
-                f"and the last green run is {invocation_id}",
+                f"but the last green run is {invocation_id}",
                 "run `./bourse build`",
             )
         row_counts = _row_counts(connection)
@@ -158,7 +159,7 @@ def _row_counts(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
 
 
 def _read_once(copy: Path, row_counts: dict[str, int]) -> None:
-    # As a reader elsewhere would: without our Parquet. A view that needs it is of no use to them.
+    # As a reader on another machine would: without our Parquet, on which no view may depend.
     with duckdb.connect() as connection:
         attach(connection, copy, read_only=True)
         connection.execute("set enable_external_access = false")
@@ -175,7 +176,7 @@ def _read_once(copy: Path, row_counts: dict[str, int]) -> None:
                 raise PublicationError(
                     f"the view {schema}.{view} cannot be read from the published file alone: "
                     f"{str(error).splitlines()[0]}",
-                    "make it a table, or read tables instead of staging in it",
+                    "make it a table, or let it read tables instead of staging",
                 ) from error
 
 

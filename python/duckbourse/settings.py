@@ -1,4 +1,4 @@
-"""What can be set from outside: the environment and `.env`, typed."""
+"""Settings from the environment and `.env`, typed."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from duckbourse.errors import ConfigurationError
 PROJECT = Path(__file__).resolve().parents[2]
 
 
-# dbt puts the folder as it is into a quoted pattern of files, and that into a format with names
+# dbt inserts the folder unescaped into a quoted glob, and that into a format string
 NOT_IN_A_FOLDER = "*?[]{}'\\"
 
 
 def readable(folder: Path) -> Path:
-    """Return a folder that builds can read."""
+    """Return the folder if builds can read from it."""
     if found := [mark for mark in NOT_IN_A_FOLDER if mark in str(folder)]:
         reason = f"no build can read from a folder with {' or '.join(found)} in its path"
         raise PydanticCustomError("folder", "{reason}", {"reason": reason})
@@ -29,10 +29,10 @@ def readable(folder: Path) -> Path:
 
 class Settings(BaseSettings):
     """
-    Each field is the environment variable `BOURSE_<FIELD>`; a `.env` in the project counts too.
+    Each field is the environment variable `BOURSE_<FIELD>`, or a line of `.env` in the project.
 
-    Relative paths are taken from the project's folder. `profiles.yml` and `dbt_project.yml` read
-    the same variables, so that plain `dbt build` and `./bourse build` agree.
+    Relative paths start at the project's folder. `profiles.yml` and `dbt_project.yml` read the same
+    variables, so that plain `dbt build` and `./bourse build` agree.
     """
 
     model_config = SettingsConfigDict(
@@ -60,12 +60,12 @@ class Settings(BaseSettings):
 
     @property
     def raw(self) -> Path:
-        """Where ingested deliveries lie."""
+        """The raw store of ingested deliveries."""
         return self.data / "raw"
 
     @property
     def shipped(self) -> Path:
-        """Where the deliveries of the sample lie."""
+        """The raw store of the shipped sample."""
         return self.data / "sample"
 
     @property
@@ -75,13 +75,13 @@ class Settings(BaseSettings):
 
     @property
     def published_database(self) -> Path:
-        """The file that everyone reads."""
+        """The published file, which everyone reads."""
         return self.data / "duckbourse.duckdb"
 
 
 @cache
 def settings() -> Settings:
-    """Return the settings, read once, or raise ConfigurationError for the first bad one."""
+    """Return the settings, read once; raise ConfigurationError for the first invalid one."""
     try:
         return Settings()
     except ValidationError as error:

@@ -1,8 +1,8 @@
 """
-What is known of the build file: which run made it, and whether all of it is green.
+The recorded state of the build file: which run built it, and whether all of it is green.
 
-`build/state.json` beside the file is taken away before dbt starts and written after it ended. So a
-build that was killed leaves no state, and what has no state is not published.
+`build/state.json` is deleted before dbt starts and written after it ends. A build that was killed
+therefore leaves no state, and without a state nothing is published.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from duckbourse.errors import BourseError, ConfigurationError, DatabaseLocked
-from duckbourse.warehouse import plain_os
+from duckbourse.warehouse import wrap_os_error
 
 GREEN = frozenset({"success", "pass", "warn", "no-op"})
 
@@ -24,11 +24,11 @@ GREEN = frozenset({"success", "pass", "warn", "no-op"})
 @dataclass(frozen=True)
 class State:
     """
-    The build file after a full build, and what subsets have changed since.
+    The build file after a full build and any later builds of subsets.
 
-    `unproven` are the nodes that were not green in the last run they were part of; `size` and
-    `mtime_ns` are the file's, and say whether anybody else wrote to it since. `variables` are those
-    of `--vars`, as written: a subset built with others would make a mixture.
+    `unproven` are the nodes that were not green in their last run. `size` and `mtime_ns` are the
+    file's and show whether anything else has written to it since. `variables` are those of
+    `--vars`, as written: a subset built with other variables would produce a mixture.
     """
 
     invocation_id: str
@@ -38,12 +38,12 @@ class State:
     mtime_ns: int
 
     def is_of(self, database: Path) -> bool:
-        """Tell whether the file is still as the run left it."""
+        """Return whether the file is unchanged since the run."""
         return database.exists() and fingerprint(database) == (self.size, self.mtime_ns)
 
 
 def fingerprint(database: Path) -> tuple[int, int]:
-    """Return size and time of the last change of a file."""
+    """Return a file's size and the time of its last change."""
     status = database.stat()
     return status.st_size, status.st_mtime_ns
 
@@ -57,7 +57,7 @@ def after(
     full: bool,
     variables: str = "",
 ) -> State | None:
-    """Return the state after a run; a subset only adds to what is known."""
+    """Return the state after a run; a run of a subset only updates its own nodes."""
     if not full and (before is None or before.variables != variables):
         return None
     old = () if full or before is None else before.unproven
@@ -67,12 +67,12 @@ def after(
 
 
 def is_recorded(database: Path) -> bool:
-    """Tell whether a run ended and recorded the build file, whoever wrote to the file since."""
+    """Return whether a run has ended and recorded the build file, changed since or not."""
     return database.exists() and _path(database).exists()
 
 
 def load(database: Path) -> State | None:
-    """Return what is known of the build file, or None when it was changed or never recorded."""
+    """Return the state of the build file, or None if it was changed or never recorded."""
     try:
         found = json.loads(_path(database).read_text())
         state = State(**{**found, "unproven": tuple(found["unproven"])})
@@ -82,7 +82,7 @@ def load(database: Path) -> State | None:
 
 
 def save(database: Path, state: State | None) -> None:
-    """Write the state atomically; None takes it away."""
+    """Write the state atomically; None deletes it."""
     path = _path(database)
     if state is None:
         path.unlink(missing_ok=True)
@@ -97,18 +97,18 @@ def save(database: Path, state: State | None) -> None:
 
 @contextmanager
 def sole_owner(database: Path) -> Iterator[None]:
-    """Keep other builds and publications of ours away, or raise DatabaseLocked."""
+    """Exclude other builds and publications, or raise DatabaseLocked."""
     data = database.parent.parent
     if not data.is_dir():
         raise ConfigurationError(
             f"there is no data folder {data}",
-            "make it, or set BOURSE_DATA_DIR in the environment or in .env",
+            "create it, or set BOURSE_DATA_DIR in the environment or in .env",
         )
     with held_by_one(
         database.parent / "owner",
         lambda owner: DatabaseLocked(
             f"{database} is being built or published by process {owner}",
-            "wait until it has ended, or end it, and run this again",
+            "wait until it has ended, or end it; then run this again",
         ),
     ):
         yield
@@ -117,22 +117,22 @@ def sole_owner(database: Path) -> Iterator[None]:
 @contextmanager
 def held_by_one(path: Path, busy: Callable[[str], BourseError]) -> Iterator[None]:
     """
-    Hold a file that one process holds at a time, with the number of that process in it.
+    Hold a lock file that contains the holder's process id.
 
-    The system lets go of it when the process ends, however that is. While another holds it, raise
-    what `busy` makes of its number.
+    The system releases it when the process ends, however it ends. While another process holds it,
+    raise what `busy` returns for that process id.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
-        raise plain_os(error, path) from error
+        raise wrap_os_error(error, path) from error
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise busy(path.read_text() or "?") from error
-        with suppress(OSError):  # on a full disk the lock holds without the number
+        with suppress(OSError):  # on a full disk the lock holds even without the process id
             os.truncate(descriptor, 0)
             os.write(descriptor, str(os.getpid()).encode())
         yield

@@ -1,4 +1,4 @@
-"""What a publication holds, in the numbers shown after a build; every query is here."""
+"""The figures of a publication that are shown after a build, with all their queries."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ QUERIES = {
         select build_id, git_revision, data_version, invocation_id, built_at, published_at
         from serving.publication
     """,
-    "rooms": """
+    "layers": """
         select
-            split_part(entry.key, '.', 1) as room,
+            split_part(entry.key, '.', 1) as layer,
             count(*)::bigint as table_count,
             sum(entry.value)::bigint as row_count,
             arg_max(entry.key, entry.value) as largest_table,
         from (
             select unnest(map_entries(row_counts)) as entry from serving.publication
         )
-        group by room
+        group by layer
         order by row_count desc
     """,
     "bars": """
@@ -134,7 +134,7 @@ QUERIES = {
 
 
 def summary(connection: duckdb.DuckDBPyConnection) -> dict[str, Rows | None]:
-    """Return the rows of each part; None where its relation is not in the publication."""
+    """Return the rows of each part; None if its relation is not in the publication."""
     return {part: _rows(connection, query) for part, query in QUERIES.items()}
 
 

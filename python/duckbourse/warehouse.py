@@ -1,8 +1,8 @@
 """
-The only door between Python and DuckDB's files.
+The only gateway between Python and DuckDB's files.
 
-Everyone reads the published file, through a connection of their own that has it attached
-read-only: it holds one publication to its end, never blocks the next, and sees it when opened anew.
+Each reader attaches the published file read-only to a connection of its own. A connection keeps one
+publication until it is closed and never blocks the next one; a new connection sees the newest.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from duckbourse.errors import (
 )
 from duckbourse.settings import settings
 
-# The oldest DuckDB that opens what we write; profiles.yml makes the build file with it.
+# The oldest DuckDB that can open our files; profiles.yml creates the build file with it.
 STORAGE_VERSION = "v1.0.0"
-# The published file's name as a catalog, whatever the file is called on the way.
+# The published file's catalog name, whatever the file is called.
 CATALOG = "duckbourse"
 
 LOCKED = re.compile(r"Conflicting lock is held in (?P<program>.*?) \(PID (?P<pid>\d+)\)")
@@ -40,12 +40,12 @@ def open_published(path: Path | None = None) -> duckdb.DuckDBPyConnection:
     """
     Return a connection whose default database is the published file, read-only.
 
-    It holds the publication of this moment until closed, through any number of later ones. Raise
-    PublicationError where nothing was published yet.
+    It keeps the current publication until it is closed, however many follow. Raise
+    PublicationError if nothing has been published yet.
     """
     path = path or settings().published_database
     if not path.exists():
-        raise PublicationError(f"nothing is published at {path}", "run `./bourse build`")
+        raise PublicationError(f"nothing has been published at {path}", "run `./bourse build`")
     connection = duckdb.connect()
     try:
         attach(connection, path, read_only=True)
@@ -66,33 +66,33 @@ def relation(connection: duckdb.DuckDBPyConnection, name: str) -> duckdb.DuckDBP
 
 
 def attach(connection: duckdb.DuckDBPyConnection, path: Path, *, read_only: bool) -> None:
-    """Attach a file under our catalog's name and make it the default, with instants in UTC."""
+    """Attach a file as the default catalog `duckbourse`, with the session's time zone in UTC."""
     mode = "read_only" if read_only else f"storage_version '{STORAGE_VERSION}'"
     try:
         connection.execute(f"attach {quoted(path)} as {CATALOG} ({mode}); use {CATALOG}")
         connection.execute("set TimeZone = 'UTC'")
     except duckdb.Error as error:
-        raise plain(error, path) from error
+        raise wrap_duckdb_error(error, path) from error
 
 
 def quoted(text: object) -> str:
-    """Return a text as a SQL literal."""
+    """Return a text as an SQL literal."""
     return "'" + str(text).replace("'", "''") + "'"
 
 
 def files_in(folder: Path, pattern: str) -> str:
-    """Return what DuckDB finds a folder's files by, whatever the folder is called, as a literal."""
+    """Return a glob for a folder's files as an SQL literal, with the folder's name escaped."""
     itself = re.sub(r"[*?[]", r"[\g<0>]", str(folder))
     return quoted(f"{itself}/{pattern}")
 
 
 def is_full(message: str) -> bool:
-    """Tell whether DuckDB's or the system's message says that the disk is full."""
+    """Return whether a message of DuckDB or the system means that the disk is full."""
     return bool(FULL.search(message))
 
 
-def plain(error: duckdb.Error, path: Path) -> BourseError:
-    """Return what DuckDB says of a file as an error of ours, with what to do about it."""
+def wrap_duckdb_error(error: duckdb.Error, path: Path) -> BourseError:
+    """Return DuckDB's error about a file as a BourseError with a remedy."""
     message = str(error).strip().splitlines()[0]
     if held := LOCKED.search(str(error)):
         return DatabaseLocked(
@@ -101,22 +101,24 @@ def plain(error: duckdb.Error, path: Path) -> BourseError:
             f"to look at data, open the published file {settings().published_database}",
         )
     if is_full(message):
-        return StorageFull(f"no room is left for {path}: {message}", "free some disk space")
+        return StorageFull(f"the disk is full, writing {path}: {message}", "free some disk space")
     if NEWER.search(message):
         return BuildFailed(
             f"{path} was written by a newer DuckDB than {duckdb.__version__}: {message}",
-            "delete it if it is the build file: `./bourse build` makes it again",
+            "if it is the build file, delete it: `./bourse build` creates it again",
         )
     if "not a valid DuckDB database" in message or "Corrupt database file" in message:
         return BuildFailed(
-            f"{path} is not a DuckDB database, or damaged",
-            "move it away and run `./bourse build`: it is made again from data/raw",
+            f"{path} is damaged, or is not a DuckDB database",
+            "move it away and run `./bourse build`, which creates it again from data/raw",
         )
-    return BuildFailed(f"{path}: {message}", "see whether the file can be read and written")
+    return BuildFailed(f"{path}: {message}", "check that the file can be read and written")
 
 
-def plain_os(error: OSError, path: Path) -> BourseError:
-    """Return what the system says of a file or folder as an error of ours."""
+def wrap_os_error(error: OSError, path: Path) -> BourseError:
+    """Return the system's error about a file or folder as a BourseError with a remedy."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return StorageFull(f"no room is left for {path}: {error.strerror}", "free some disk space")
-    return BuildFailed(f"{path}: {error.strerror}", "see whether it can be read and written")
+        return StorageFull(
+            f"the disk is full, writing {path}: {error.strerror}", "free some disk space"
+        )
+    return BuildFailed(f"{path}: {error.strerror}", "check that it can be read and written")

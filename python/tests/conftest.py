@@ -1,5 +1,5 @@
 """
-Rules for every test: the clock, the data, and what runs only with --long.
+Rules for every test: the clock, the data, and tests that run only with --long.
 
 A test that reads `duckbourse.clock` without setting it is marked: with `any_day` it runs on each
 of the dates in `tests/support/days.py`; with `some_day`, where that would take too long, on the one
@@ -39,8 +39,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # No deadline, since a busy machine is slow. Only --long draws new examples: an ordinary run is
-    # not to pass or fail by chance.
+    # No deadline, since a busy machine is slow. Only --long draws new examples: an ordinary run
+    # must not pass or fail by chance.
     hypothesis.settings.register_profile(
         "duckbourse",
         deadline=None,
@@ -91,7 +91,7 @@ def pytest_runtest_makereport(
 
 
 class Costs:
-    """Adds up what the tests of each folder cost, wherever they were run, and writes it down."""
+    """Sums the cost of the tests of each folder over all workers, and writes it to a file."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -99,7 +99,7 @@ class Costs:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         folder = report.nodeid.split("tests/", 1)[-1].split("/", 1)[0]
-        # the report of a worker that died has none
+        # the report of a crashed worker has none
         self._of_folders[folder] += getattr(report, "cpu_seconds", 0.0)
 
     def pytest_sessionfinish(self) -> None:
@@ -108,10 +108,10 @@ class Costs:
 
 class LeftOpen:
     """
-    Fails the run, and none of its tests, for what nobody closed.
+    Fails the run, but none of its tests, for anything left open.
 
-    A file, socket, process or coroutine that is left open is found when the garbage collector
-    comes by, in whatever test happens to run then.
+    The garbage collector finds an open file, socket, process or coroutine in whichever test
+    happens to run at that time.
     """
 
     def __init__(self) -> None:
@@ -136,16 +136,16 @@ class LeftOpen:
 
 @pytest.fixture(autouse=True, scope="session")
 def a_saturday() -> Iterator[None]:
-    """What is made once for several tests is made on a Saturday, whatever today is."""
+    """Create what several tests share on a Saturday, whatever today is."""
     with clock.driven_by(clock.running_from(DAYS["a Saturday"])):
         yield
-    # what the last test left open is found before its report
+    # find what the last test left open before its report
     gc.collect()
 
 
 @pytest.fixture(autouse=True)
 def log_of_test() -> Iterator[None]:
-    """What configures the log puts it back, or the next test logs to a file that is closed."""
+    """Fail a test that leaves the log configured; the next would log to a closed file."""
     before = structlog.get_config()["logger_factory"]
     yield
     if structlog.get_config()["logger_factory"] is not before:
@@ -155,7 +155,7 @@ def log_of_test() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def day_of_test(request: pytest.FixtureRequest) -> Iterator[datetime | None]:
-    """The instant at which the test begins; None for one that never asks."""
+    """The instant at which the test begins; None if it never reads the clock."""
     started: datetime | None = getattr(request, "param", None)
     if started is not None:
         with clock.driven_by(clock.running_from(started)):
@@ -177,7 +177,7 @@ def day_of_test(request: pytest.FixtureRequest) -> Iterator[datetime | None]:
 
 @pytest.fixture
 def warehouse(tmp_path: Path) -> Warehouse:
-    """A warehouse of the shipped data and of what a test delivers."""
+    """A warehouse of the shipped data and the test's own deliveries."""
     data = empty_store(tmp_path / "data")
     (data / "sample").symlink_to(PROJECT / "data" / "sample")
     return Warehouse(data, tmp_path / "target")
@@ -201,5 +201,5 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Shop:
-    """A raw store in a folder of the test's own, and vendors' files for it."""
+    """A raw store in a temporary folder, and vendor files for it."""
     return Shop(tmp_path)

@@ -1,4 +1,4 @@
-"""Which unit tests a change can break: those whose imports reach it, and those that name it."""
+"""Unit tests that a change can break: those that import it, directly or not, or name it."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from duckbourse.settings import PROJECT
 
 PYTHON = "python/"
 UNIT = "tests.unit"
-# These read the whole project and import nothing of it.
+# These read the whole project without importing it.
 PROJECT_TESTS = f"{UNIT}.project"
-# Of what is gone from here, no unit test had anything.
+# No unit test depended on files that were deleted from here.
 NO_UNIT_TEST_IMPORTS = ("python/benchmarks/", "python/tests/acceptance/", "python/tests/warehouse/")
-# Whatever runs, runs by these.
+# Every test depends on these.
 EVERYTHING = ("python/pyproject.toml", "python/requirements", "python/tests/conftest.py")
 
 
 def affected_tests(changed: Iterable[str]) -> list[str] | None:
     """
-    Return the files of unit tests that a change of these paths can break; None is all of them.
+    Return the files of unit tests that a change of these paths can break; None means all.
 
-    Paths are relative to the project, with slashes. A file that is no module, such as a seed, can
-    break the tests of the project and those of whatever has its name in its text.
+    Paths are relative to the project, with slashes. A file that is not a module, such as a seed,
+    can break the tests of the project and those of any module that mentions its name.
     """
     import grimp
 
@@ -34,18 +34,18 @@ def affected_tests(changed: Iterable[str]) -> list[str] | None:
     if (folder := str(PROJECT / PYTHON)) not in sys.path:
         sys.path.insert(0, folder)
     graph = grimp.build_graph("duckbourse", "tests", cache_dir=None)
-    # commands are imported by their names, and some tests run them as processes
+    # commands are imported by name, and some tests run them as processes
     commands = {f"duckbourse.cli.{name.replace('-', '_')}" for name in COMMANDS}
     for command in commands & graph.modules:
         graph.add_import(importer="duckbourse.cli.main", imported=command)
-    graph.add_import(importer="tests.support.tiny", imported="duckbourse.cli.main")
+    graph.add_import(importer="tests.support.minimal_project", imported="duckbourse.cli.main")
     reached: set[str] = set()
     for path in paths:
         if path.startswith(PYTHON) and path.endswith(".py"):
             if module_of(path) not in graph.modules:
                 if path.startswith(NO_UNIT_TEST_IMPORTS):
                     continue
-                # deleted or moved: who imports it is not in the graph
+                # deleted or moved: the graph does not have its importers
                 return None
             found = {module_of(path)}
             if path.endswith("__init__.py"):
@@ -59,13 +59,13 @@ def affected_tests(changed: Iterable[str]) -> list[str] | None:
 
 
 def module_of(path: str) -> str:
-    """Return the name of the module in a file."""
+    """Return the name of a file's module."""
     parts = PurePosixPath(path.removeprefix(PYTHON)).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
 def names(module: str, path: str) -> bool:
-    """Tell whether the text of a module has the name of a file in it."""
+    """Return whether the text of a module mentions the name of a file."""
     place = PROJECT / PYTHON / module.replace(".", "/")
     file = place.with_suffix(".py")
     file = file if file.exists() else place / "__init__.py"

@@ -1,4 +1,4 @@
-"""`./bourse build`: build with dbt, show how it goes, publish what is green, say what it holds."""
+"""`./bourse build`: build with dbt, show progress, publish a green build, report its content."""
 
 from __future__ import annotations
 
@@ -27,31 +27,32 @@ from duckbourse.warehouse import open_published
 
 def build(
     full_refresh: Annotated[
-        bool, typer.Option("--full-refresh", help="Rebuild incremental models from nothing.")
+        bool, typer.Option("--full-refresh", help="Rebuild incremental models from scratch.")
     ] = False,
     select: Annotated[
         str | None,
         typer.Option(
-            "--select", "-s", help="Build only these nodes: dbt's selectors.", metavar="SEL"
+            "--select", "-s", help="Build only these nodes (dbt selectors).", metavar="SEL"
         ),
     ] = None,
     variables: Annotated[
-        str | None, typer.Option("--vars", help="Variables of dbt_project.yml.", metavar="YAML")
+        str | None,
+        typer.Option("--vars", help="Values for variables of dbt_project.yml.", metavar="YAML"),
     ] = None,
     threads: Annotated[
         int | None, typer.Option("--threads", min=1, help="Cores that DuckDB may use.")
     ] = None,
     no_publish: Annotated[
-        bool, typer.Option("--no-publish", help="Leave the published file as it is.")
+        bool, typer.Option("--no-publish", help="Leave the published file unchanged.")
     ] = False,
     json: Annotated[
-        bool, typer.Option("--json", help="Print the summary as one JSON object on stdout.")
+        bool, typer.Option("--json", help="Print the summary as one JSON object.")
     ] = False,
 ) -> None:
     """
     Build the warehouse, test all of it, and publish it if everything is green.
 
-    Readers of the published file are never disturbed: they keep what they have open.
+    Readers of the published file are never interrupted: they keep the publication they have open.
 
     Examples:
 
@@ -84,7 +85,7 @@ def build(
 
 @dataclass
 class Display:
-    """The bar on a terminal; elsewhere a line for each model and each test that is not green."""
+    """A progress bar on a terminal; elsewhere a line per model and per test that is not green."""
 
     _bar: Bar = field(
         default_factory=lambda: Bar(
@@ -108,9 +109,9 @@ class Display:
         self._bar.stop()
 
     def show(self, progress: Progress, ended: str | None) -> None:
-        """Bring what is shown up to what is known; `ended` is the node that just did."""
+        """Refresh the display; `ended` is the node that has just ended."""
         left = progress.seconds_left()
-        self._bar.start()  # not before dbt's process is: a thread of ours has no business in a fork
+        self._bar.start()  # after dbt's process has started: no thread may run during the fork
         self._bar.update(
             self._task,
             total=progress.total or None,
@@ -176,7 +177,7 @@ def _print_report(report: dict[str, Any]) -> None:
 
 
 def newest_bar(markets: Rows | None) -> str:
-    """Return which bar is the newest, and how many sessions of its market are over since."""
+    """Return which bar is the newest, and how many sessions its market has had since."""
     if not markets:
         return ""
     first = markets[0]
@@ -196,7 +197,7 @@ def newest_bar(markets: Rows | None) -> str:
 
 
 PARTS = {
-    "rooms": ("room", "table_count", "row_count", "largest_table"),
+    "layers": ("layer", "table_count", "row_count", "largest_table"),
     "bars": ("timeframe", "symbol_count", "bar_count", "last_session"),
     "newest_bars": (
         "calendar",

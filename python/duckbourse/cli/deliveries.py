@@ -1,4 +1,4 @@
-"""`./bourse deliveries`: what was delivered, and what of it is taken back."""
+"""`./bourse deliveries`: list, withdraw and restore deliveries."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from duckbourse.errors import BadInput
 from duckbourse.ingest import RawStore
 from duckbourse.ingest.deliveries import Listed, chosen, listed, of_source, refuse_twice
 from duckbourse.ingest.owners import refuse_two_calendars
-from duckbourse.ingest.run import plain_full_disk
+from duckbourse.ingest.run import wrap_full_disk
 from duckbourse.ingest.withdrawals import restore as append_restoration
 from duckbourse.ingest.withdrawals import withdraw as append_withdrawal
 from duckbourse.settings import settings
@@ -32,31 +32,32 @@ Ids = Annotated[
     list[str],
     typer.Argument(
         metavar="ID...",
-        help="A delivery as `./bourse deliveries` shows it, or a beginning that no other has.",
+        help="A delivery's id as `./bourse deliveries` shows it, or any unique beginning of it.",
         show_default=False,
     ),
 ]
-Reason = Annotated[str | None, typer.Option("--reason", help="Why; it is written down.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-Json = Annotated[bool, typer.Option("--json", help="Print it as JSON on stdout.")]
+Reason = Annotated[str | None, typer.Option("--reason", help="Reason, kept with the record.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
+Json = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
 
 
 @deliveries.callback()
 def show(
     context: typer.Context,
     source: Annotated[
-        str | None, typer.Option("--source", help="Only what this source delivered.")
+        str | None, typer.Option("--source", help="Only deliveries of this source.")
     ] = None,
     last: Annotated[
-        int | None, typer.Option("--last", min=1, help="Only the newest so many. [all]")
+        int | None,
+        typer.Option("--last", min=1, help="Only the newest N deliveries. [all]", metavar="N"),
     ] = None,
     json: Json = False,
 ) -> None:
     """
-    List what was delivered, the newest first, or take a delivery back.
+    List deliveries, newest first; the subcommands withdraw and restore them.
 
-    A line is a file that `./bourse ingest` took, or a session of recorded ticks; `rows` are those
-    that were kept, and times are in UTC. What is withdrawn is listed too, with when and why.
+    Each line is a file that `./bourse ingest` stored, or a session of recorded ticks. `rows` counts
+    the rows that were kept; times are in UTC. Withdrawn deliveries are listed with date and reason.
 
     Examples:
 
@@ -68,8 +69,8 @@ def show(
     if context.invoked_subcommand is not None:
         if source or last or json:
             raise BadInput(
-                "options of the list come without a subcommand",
-                f"give those of {context.invoked_subcommand} behind it",
+                "--source, --last and --json of the list do not go with a subcommand",
+                f"put the options of {context.invoked_subcommand} after it",
             )
         return
     with duckdb.connect() as con:
@@ -77,11 +78,11 @@ def show(
     if source is not None:
         found = of_source(found, source)
     if json:
-        print_json([told(one) for one in found[:last]])
+        print_json([as_record(one) for one in found[:last]])
         return
     print_table(found[:last])
     if not found:
-        notes.print("nothing was delivered yet: `./bourse ingest --help` says how", markup=False)
+        notes.print("nothing has been delivered yet: see `./bourse ingest --help`", markup=False)
     elif last is not None and last < len(found):
         notes.print(f"… and {len(found) - last:,} older ones")
 
@@ -89,11 +90,11 @@ def show(
 @deliveries.command()
 def withdraw(ids: Ids, reason: Reason = None, yes: Yes = False, json: Json = False) -> None:
     """
-    Take deliveries out of all later builds. Nothing is deleted.
+    Leave deliveries out of all later builds. Nothing is deleted.
 
-    The next `./bourse build` makes what it would have made without them; one with an `as_of` before
-    this moment still sees them. `./bourse deliveries restore` takes them in again, and the same
-    file, ingested once more, is a new delivery. Ticks that a recording gets later are read.
+    The next `./bourse build` produces what it would have produced without them; a build with an
+    earlier `as_of` still sees them. `./bourse deliveries restore` restores them, and ingesting the
+    same file once more makes a new delivery. Ticks recorded after the withdrawal are read.
 
     Examples:
 
@@ -107,7 +108,7 @@ def withdraw(ids: Ids, reason: Reason = None, yes: Yes = False, json: Json = Fal
 @deliveries.command()
 def restore(ids: Ids, reason: Reason = None, yes: Yes = False, json: Json = False) -> None:
     """
-    Take withdrawn deliveries into later builds again.
+    Include withdrawn deliveries in later builds again.
 
     Examples:
 
@@ -118,7 +119,7 @@ def restore(ids: Ids, reason: Reason = None, yes: Yes = False, json: Json = Fals
 
 @dataclass(frozen=True)
 class Change:
-    """A withdrawal or a restoration: what it is called, what it applies to, how it is done."""
+    """A withdrawal or a restoration: its wording, what it applies to, and how it is done."""
 
     question: str
     done: str
@@ -133,21 +134,21 @@ class Change:
 def refuse_restoration(
     con: duckdb.DuckDBPyConnection, asked: Sequence[Listed], known: Sequence[Listed]
 ) -> None:
-    """Raise BadInput where these cannot be read beside what is, or beside each other."""
+    """Raise BadInput if these conflict with what builds read, or with each other."""
     refuse_twice(known, asked)
     refuse_two_calendars(con, RawStore(settings().raw), beside(), asked)
 
 
 WITHDRAWAL = Change(
-    question="Take {these} out of all later builds?",
+    question="Leave {these} out of all later builds?",
     done="withdrawn",
-    nothing="withdrawn before",
+    nothing="already withdrawn",
     applies=lambda one: not one.is_withdrawn,
     refuse=lambda con, asked, known: None,
     append=append_withdrawal,
 )
 RESTORATION = Change(
-    question="Take {these} into later builds again?",
+    question="Include {these} in later builds again?",
     done="restored",
     nothing="not withdrawn",
     applies=lambda one: one.withdrawn_at is not None,
@@ -170,25 +171,25 @@ def change(
             ask(asked, what)
         if asked:
             with writing(con) as store:
-                # somebody else may have done so while we asked
+                # somebody else may have done so in the meantime
                 asked = pick(con, [one.delivery for one in asked], what)
                 if asked:
                     what.append(con, store, [one.delivery for one in asked], clock.now(), reason)
         known = {one.delivery: one for one in all_listed(con)}
         named = chosen(list(known.values()), ids)
     if json:
-        print_json([told(one) for one in named])
+        print_json([as_record(one) for one in named])
         return
     changed = {one.delivery for one in asked}
     for one in named:
         word = what.done if one.delivery in changed else f"unchanged, {what.nothing}"
-        results.print(f"{word}: {one.said}", markup=False)
+        results.print(f"{word}: {one.description}", markup=False)
     if changed:
-        notes.print("the next `./bourse build` makes everything accordingly", markup=False)
+        notes.print("the next `./bourse build` takes this into account", markup=False)
 
 
 def pick(con: duckdb.DuckDBPyConnection, ids: Sequence[str], what: Change) -> list[Listed]:
-    """Return the named deliveries for which there is something to do; BadInput where none may."""
+    """Return the named deliveries that the change applies to; raise BadInput if one conflicts."""
     known = all_listed(con)
     asked = [one for one in chosen(known, ids) if what.applies(one)]
     what.refuse(con, asked, known)
@@ -196,17 +197,17 @@ def pick(con: duckdb.DuckDBPyConnection, ids: Sequence[str], what: Change) -> li
 
 
 def ask(asked: Sequence[Listed], what: Change) -> None:
-    """Ask whether these are meant; end where they are not."""
+    """Ask for confirmation; exit if it is not given."""
     for one in asked:
-        notes.print(one.said, markup=False)
+        notes.print(one.description, markup=False)
     these = "it" if len(asked) == 1 else f"these {len(asked):,}"
-    # not by typer, which writes to stdout too
+    # not with typer, which also writes to stdout
     notes.print(f"{what.question.format(these=these)} [y/N] ", end="", markup=False)
     answer = sys.stdin.readline()
     if not answer:
         notes.print()
         raise BadInput(
-            "nobody was there to answer, and nothing was changed", "say --yes to do it unasked"
+            "no answer was given, and nothing was changed", "use --yes to skip the question"
         )
     if answer.strip().lower() not in ("y", "yes"):
         notes.print("nothing was changed")
@@ -215,24 +216,24 @@ def ask(asked: Sequence[Listed], what: Change) -> None:
 
 @contextmanager
 def writing(con: duckdb.DuckDBPyConnection) -> Iterator[RawStore]:
-    """Yield our raw store, whole and nobody else's until the end of the block."""
+    """Yield the raw store, repaired, and locked until the end of the block."""
     store = RawStore(settings().raw)
-    with plain_full_disk(store.root), store.writing(con):
+    with wrap_full_disk(store.root), store.writing(con):
         yield store
 
 
 def all_listed(con: duckdb.DuckDBPyConnection) -> list[Listed]:
-    """Return what a build would read, and what was withdrawn."""
+    """Return all deliveries that a build would read, and the withdrawn ones."""
     return listed(con, RawStore(settings().raw), *beside())
 
 
 def beside() -> tuple[RawStore, ...]:
-    """Return the stores that are built with ours."""
+    """Return the other stores that builds read."""
     return (RawStore(settings().shipped),) if settings().sample else ()
 
 
-def told(one: Listed) -> dict[str, Any]:
-    """Return a delivery for machines."""
+def as_record(one: Listed) -> dict[str, Any]:
+    """Return a delivery for JSON."""
     return asdict(one) | {"is_withdrawn": one.is_withdrawn}
 
 
@@ -258,7 +259,7 @@ def print_table(found: Sequence[Listed]) -> None:
     rows = [list(COLUMNS), *([value(one) for value in COLUMNS.values()] for one in found)]
     widths = [max(cell_len(row[place]) for row in rows) for place in range(len(COLUMNS))]
     styles = ["bold", *("dim" if one.is_withdrawn else None for one in found)]
-    # there may be thousands, for which rich's own table takes seconds
+    # with thousands of rows, rich's own table takes seconds
     for row, style in zip(rows, styles, strict=True):
         cells = (
             set_cell_size(cell, width) if name not in NUMBERS else cell.rjust(width)
@@ -268,7 +269,7 @@ def print_table(found: Sequence[Listed]) -> None:
 
 
 def state(one: Listed) -> str:
-    """Return what is to be said of a delivery beside what it is."""
+    """Return the status of a delivery: shipped, or withdrawn with date and reason."""
     if one.withdrawn_at is None:
         return "shipped" if one.is_shipped else ""
     until = "" if one.is_withdrawn else "up to then "
@@ -278,5 +279,5 @@ def state(one: Listed) -> str:
 
 
 def instant(at: datetime) -> str:
-    """Return an instant to the minute."""
+    """Return an instant as text, to the minute."""
     return f"{at:%Y-%m-%d %H:%M}"

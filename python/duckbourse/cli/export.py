@@ -1,4 +1,4 @@
-"""Rows into a file of the kind that its name ends in, whole or not at all."""
+"""Export rows to a file whose suffix is its format, all of them or none."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ KINDS = {
 
 
 def check_export(path: Path) -> None:
-    """Raise ConfigurationError where a file of that name cannot be written."""
+    """Raise ConfigurationError if no file of that name can be written."""
     if path.suffix not in KINDS:
         raise ConfigurationError(
-            f"{path} does not say what kind of file it is", f"end it with {', '.join(KINDS)}"
+            f"{path} does not say what kind of file it is", f"end its name with {', '.join(KINDS)}"
         )
     if not path.parent.is_dir():
         raise ConfigurationError(f"there is no folder {path.parent}", "make it first")
 
 
 def export(connection: duckdb.DuckDBPyConnection, sql: str, path: Path) -> int:
-    """Write what a query finds, and return how many rows it was."""
+    """Write the rows of a query, and return their number."""
     check_export(path)
     half = path.with_name(f".{path.name}.half")
     try:
@@ -39,9 +39,11 @@ def export(connection: duckdb.DuckDBPyConnection, sql: str, path: Path) -> int:
     except (duckdb.Error, OSError) as error:
         message = " ".join(str(error).split())
         if is_full(message):
-            raise StorageFull(f"no room is left for {path}", "free some disk space") from error
+            raise StorageFull(
+                f"the disk is full, writing {path}", "free some disk space"
+            ) from error
         raise ConfigurationError(
-            f"{path} cannot be written: {message}", "name a file in a folder of yours"
+            f"{path} cannot be written: {message}", "name a file in a folder that you can write to"
         ) from error
     finally:
         half.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""`./bourse ingest`: vendor files into the raw store, and a table of what became of each."""
+"""`./bourse ingest`: deliver vendor files into the raw store, and report on each."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from duckbourse.ingest import Kind, Outcome, RawStore, Report, read_mapping
 from duckbourse.ingest import ingest as deliver
 from duckbourse.settings import settings
 
-# More files than this, and only those that need a look have a line of their own.
+# With more files than this, only those that need attention get a line of their own.
 MAX_LINES = 30
 MAX_SYMBOLS = 5
 MAX_CONTENT = 160
@@ -36,8 +36,8 @@ def ingest(
         list[Path],
         typer.Argument(
             metavar="PATH...",
-            help="CSV, JSON, Parquet or Feather files, any of them as .gz, drops (.tar.gz, .zip), "
-            "or folders of these.",
+            help="CSV, JSON, Parquet or Feather files, also as .gz; archives (.tar.gz, .zip) or "
+            "folders of them.",
             show_default=False,
         ),
     ],
@@ -46,53 +46,52 @@ def ingest(
         typer.Option(
             "--mapping",
             "-m",
-            help="A TOML file that says what the options below say, "
-            "which column is which, date_format and more.",
+            help="TOML file with the options below, the roles of columns, date_format and more.",
             metavar="FILE",
         ),
     ] = None,
     source: Annotated[
         str | None,
-        typer.Option("--source", help="Who delivers. [the file's name]", metavar="NAME"),
+        typer.Option("--source", help="Vendor or source. [the file's name]", metavar="NAME"),
     ] = None,
     symbol: Annotated[
         str | None,
-        typer.Option("--symbol", help="Whose bars these are. [the file says it, else its name]"),
+        typer.Option("--symbol", help="Symbol of the bars. [from the file, else its name]"),
     ] = None,
     symbol_prefix: Annotated[
         str | None,
         typer.Option(
             "--symbol-prefix",
             metavar="TEXT",
-            help="Put before each symbol, such as US:, where another calendar has the same ones.",
+            help="Prefix for each symbol, such as US:, if another calendar has the same symbols.",
         ),
     ] = None,
     calendar: Annotated[
         str | None,
-        typer.Option("--calendar", help="XNSE, XNYS or ALWAYS. [told from the stamps if possible]"),
+        typer.Option("--calendar", help="XNSE, XNYS or ALWAYS. [inferred if possible]"),
     ] = None,
     timezone: Annotated[
         str | None,
-        typer.Option("--timezone", help="Zone of stamps that have none. [the calendar's]"),
+        typer.Option("--timezone", help="Zone of timestamps without one. [the calendar's]"),
     ] = None,
     bar_label: Annotated[
         str | None,
         typer.Option(
             "--bar-label",
             metavar="start|end",
-            help="Which end of its minute a stamp names. [told from the hours if possible]",
+            help="Which end of its minute a timestamp gives. [inferred if possible]",
         ),
     ] = None,
     kind: Annotated[
         Kind | None,
-        typer.Option("--kind", help="What the bars are. [told from columns and stamps]"),
+        typer.Option("--kind", help="Kind of bars. [inferred from columns and timestamps]"),
     ] = None,
     epoch: Annotated[
         str | None,
         typer.Option(
             "--epoch",
             metavar="1970|1980",
-            help="From which year the start_Time of Dhan's first API counts. [told from its days]",
+            help="Year from which start_Time of Dhan's first API counts. [inferred if possible]",
         ),
     ] = None,
     price_scale: Annotated[
@@ -100,8 +99,8 @@ def ingest(
         typer.Option(
             "--price-scale",
             metavar="FACTOR",
-            help="What a price is times this: 1e-9 where it is counted in billionths. [1, or asked "
-            "for]",
+            help="Factor for prices: 1e-9 if they are counted in billionths. [1, but required for "
+            "implausibly large prices]",
         ),
     ] = None,
     max_unreadable_pct: Annotated[
@@ -109,15 +108,15 @@ def ingest(
         typer.Option(
             "--max-unreadable-pct",
             metavar="PCT",
-            help="Of 100 rows, how many may be unreadable; of more, the file is not taken. [1]",
+            help="Percentage of rows that may be unreadable; with more, the file is refused. [1]",
         ),
     ] = None,
     last_row_wins: Annotated[
         bool,
         typer.Option(
             "--last-row-wins",
-            help="A bar that the file gives twice with different values is as its last row says. "
-            "[refused]",
+            help="If the file has a bar twice with different values, use the last row. [refuse the "
+            "file]",
         ),
     ] = False,
     delivered_at: Annotated[
@@ -125,37 +124,39 @@ def ingest(
         typer.Option(
             "--delivered-at",
             metavar="ISO",
-            help="The instant this became known, in UTC if it has no offset. [now]",
+            help="When this became available; UTC if it has no offset. [now]",
         ),
     ] = None,
     into: Annotated[
-        Path | None, typer.Option("--into", help="Another raw store than yours, data/raw.")
+        Path | None, typer.Option("--into", help="Raw store to deliver into. [data/raw]")
     ] = None,
     flat: Annotated[
-        bool, typer.Option("--flat", help="One file a delivery, no folders by month or session.")
+        bool,
+        typer.Option("--flat", help="One file per delivery, without folders by month or session."),
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Read and report; write nothing.")
+        bool, typer.Option("--dry-run", help="Read and report, but write nothing.")
     ] = False,
     json: Annotated[
-        bool, typer.Option("--json", help="Print the report as one JSON object on stdout.")
+        bool, typer.Option("--json", help="Print the report as one JSON object.")
     ] = False,
 ) -> None:
     """
-    Take vendor files into the raw store, from which the build reads.
+    Deliver vendor files into the raw store, which builds read.
 
-    A mapping's keys are source, symbol, symbol_pattern, symbol_prefix, calendar, timezone,
+    The keys of a mapping are source, symbol, symbol_pattern, symbol_prefix, calendar, timezone,
     bar_label, kind, columns, names, skip_lines, encoding, delimiter, date_format, decimal,
-    thousands, volume_scale, price_scale, epoch, last_row_wins and max_unreadable_pct; some are in
-    `data/sample/mappings`.
+    thousands, volume_scale, price_scale, epoch, last_row_wins and max_unreadable_pct; see
+    `data/sample/mappings` for examples.
 
     Series, contract, exchange and currency are part of a symbol: IRFC-N2, NIFTY-25JAN2024-21500CE,
-    BSE:INFY. A symbol is of one calendar; `seeds/reference/vendor_symbols.csv` names others apart.
+    BSE:INFY. A symbol belongs to one calendar; `seeds/reference/vendor_symbols.csv` can rename it.
 
-    Every row is kept: what cannot be typed lies in `data/raw/unreadable` with its row and why, and
-    the first of each reason is shown; where it is more than one row in a hundred, nothing of the
-    file is taken. Bars that were delivered before change nothing, however file and options are
-    called now. Stop it at any moment and run it again; `./bourse deliveries` lists and takes back.
+    Every row is kept. Unreadable rows are stored in `data/raw/unreadable` with their row number and
+    reason, and the first row of each reason is shown. If more than one row in a hundred is
+    unreadable, the file is refused. Delivering the same bars again changes nothing, whatever the
+    name of the file and the options. The command can be stopped at any moment and run again.
+    `./bourse deliveries` lists and withdraws deliveries.
 
     Examples:
 
@@ -202,20 +203,20 @@ def ingest(
 
 
 def instant(text: str | None) -> datetime:
-    """Return an instant as it was given, or this one."""
+    """Parse an instant, or return the current one."""
     if text is None:
         return clock.now()
     try:
         given = datetime.fromisoformat(text)
     except ValueError as error:
         raise BadInput(
-            f"--delivered-at {text!r} is no instant", "write it as 2026-11-01T18:30:00Z"
+            f"--delivered-at {text!r} is not a timestamp", "write it as 2026-11-01T18:30:00Z"
         ) from error
     return given if given.tzinfo else given.replace(tzinfo=UTC)
 
 
 class Display:
-    """A bar with the time that is left, on a terminal only."""
+    """A progress bar with the remaining time, on a terminal only."""
 
     def __init__(self) -> None:
         self.bar = Bar(
@@ -227,7 +228,7 @@ class Display:
             transient=True,
             disable=not notes.is_terminal,
         )
-        self.task = self.bar.add_task("looking", total=None)
+        self.task = self.bar.add_task("reading", total=None)
 
     def __enter__(self) -> Display:
         self.bar.start()
@@ -244,26 +245,26 @@ class Display:
 
 
 def totals(reports: list[Report]) -> dict[str, int]:
-    """Return the sums over all files, and how many came to what."""
+    """Return the sums over all files, and the number of files per outcome."""
     sums = {name: sum(getattr(report, name) for report in reports) for name in COUNTS}
     ends = Counter(report.outcome for report in reports)
     return sums | {"files": len(reports)} | {key(end): ends[end] for end in Outcome}
 
 
 def key(end: Outcome) -> str:
-    """Return the name under which files of an outcome are counted."""
+    """Return the name of the count for an outcome."""
     return f"files_{end.name.lower()}"
 
 
 def shown(report: Report) -> dict[str, Any]:
-    """Return a report for machines."""
+    """Return a report for JSON."""
     fields = asdict(replace(report, error=None))
     del fields["error"]
     return fields
 
 
 def print_table(reports: list[Report], total: dict[str, int]) -> None:
-    """Print a line for each file and one for all."""
+    """Print a line per file and a total."""
     table = Table(box=None, pad_edge=False)
     table.add_column("file", overflow="fold")
     for name in ("kind", "calendar"):
@@ -292,12 +293,12 @@ def print_table(reports: list[Report], total: dict[str, int]) -> None:
             *(f"[bold]{number(total[name])}" for name in COUNTS),
             ", ".join(f"{number(total[key(end)])} {end}" for end in Outcome if total[key(end)]),
         )
-    # whole words, also in a pipe, which has no width, and on a terminal that has to wrap
+    # whole words, even in a pipe, which has no width, and on a terminal that must wrap
     Console(width=max(results.width, MIN_WIDTH), highlight=False).print(table)
 
 
 def worth_a_line(report: Report) -> bool:
-    """Tell whether a file among many needs a look."""
+    """Return whether a file among many needs attention."""
     return bool(
         report.error
         or report.rows_unreadable
@@ -308,20 +309,20 @@ def worth_a_line(report: Report) -> bool:
 
 
 def print_notes(reports: list[Report]) -> None:
-    """Print what was decided and why, each thing once, then what went wrong."""
+    """Print each note once, then unreadable rows, unused columns and errors."""
     print_symbols(reports)
-    said = Counter(note for report in reports if not report.error for note in report.notes)
+    counts = Counter(note for report in reports if not report.error for note in report.notes)
     names = {note: report.file for report in reports for note in report.notes}
-    for place, (note, count) in enumerate(said.items()):
+    for place, (note, count) in enumerate(counts.items()):
         if place == MAX_LINES:
-            notes.print(f"… and {number(len(said) - place)} more; --json has them all")
+            notes.print(f"… and {number(len(counts) - place)} more; --json has them all")
             break
         where = names[note] if count == 1 else f"{number(count)} files"
         notes.print(f"{where}: {note}", markup=False)
     print_unreadable(reports)
     left = sorted({name for report in reports for name in report.columns_left})
     if left:
-        notes.print(f"columns not taken: {', '.join(left)}", markup=False)
+        notes.print(f"columns not used: {', '.join(left)}", markup=False)
     if sum(report.outcome is Outcome.FAILED for report in reports) > 1:
         for report in reports:
             if report.error:
@@ -330,11 +331,11 @@ def print_notes(reports: list[Report]) -> None:
     read = [report for report in reports if report.outcome is not Outcome.SKIPPED]
     there = [report for report in read if report.outcome is Outcome.ALREADY_THERE]
     if there and there == read and not any(report.overruled_by for report in there):
-        notes.print("nothing has changed: all of it was delivered before")
+        notes.print("nothing has changed: everything was delivered before")
 
 
 def print_symbols(reports: list[Report]) -> None:
-    """Print which symbols were taken from the names of files, in one line."""
+    """Print in one line which symbols came from file names."""
     named = {r.file: r.symbol for r in reports if r.symbol and r.symbol_from == BY_NAME}
     if not named:
         return
@@ -346,7 +347,7 @@ def print_symbols(reports: list[Report]) -> None:
 
 
 def print_unreadable(reports: list[Report]) -> None:
-    """Print the first row of each reason for which rows could not be read."""
+    """Print the first unreadable row for each reason."""
     first = [(report.file, one) for report in reports for one in report.unreadable]
     for file, one in first[:MAX_LINES]:
         rows = "row is" if one.count == 1 else "rows are"
@@ -361,23 +362,23 @@ def print_unreadable(reports: list[Report]) -> None:
 
 
 def shortened(one: Unreadable) -> str:
-    """Return what an unreadable row holds, as much as a line takes."""
+    """Return the content of an unreadable row, shortened to fit a line."""
     content = " ".join(one.content.split())
     return content if len(content) <= MAX_CONTENT else f"{content[:MAX_CONTENT]}…"
 
 
 def raise_failure(reports: list[Report]) -> None:
-    """Raise what went wrong, if anything did: the error itself, or how many there were."""
+    """Raise the error if a file failed, or one that counts them if several did."""
     failures = [report.error for report in reports if report.error]
     if len(failures) == 1:
         raise failures[0]
     if failures:
         raise BadInput(
             f"{number(len(failures))} of {number(len(reports))} files could not be delivered",
-            "mend them and run the same command again: the others are not read twice",
+            "fix them and run the same command again; the others are not read twice",
         )
 
 
 def number(count: int) -> str:
-    """Return a count with its thousands apart."""
+    """Return a count with thousands separators."""
     return f"{count:,}"

@@ -1,7 +1,7 @@
 """
-From the words on the command line to a command, and from an exception to one line.
+Dispatch the command line to a command, and turn exceptions into one line.
 
-A command's module is imported when it is wanted, so that the rest start at once.
+A command's module is imported only when it is used, so that all commands start quickly.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from duckbourse.cli.output import say_error
 from duckbourse.errors import BourseError
 from duckbourse.settings import PROJECT
 
-# A module of this package with a function of the same name, or an app of several; a dash is an
-# underscore there.
+# Each is a module of this package with a function of the same name, or an app with subcommands. A
+# dash is an underscore there.
 COMMANDS = (
     "build",
     "publish",
@@ -49,7 +49,7 @@ UNEXPECTED = 70
 
 
 class Commands(TyperGroup):
-    """The commands, each found in its module."""
+    """The commands, each loaded from its module."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         return list(COMMANDS)
@@ -94,19 +94,19 @@ def _show_version(wanted: bool) -> None:
 def bourse(
     version: Annotated[
         bool,
-        typer.Option("--version", callback=_show_version, is_eager=True, help="Say which this is."),
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
     """
-    A market-data warehouse: bars in, indicators, signals, returns and risk out, in one DuckDB file.
+    A market-data warehouse in one DuckDB file: from bars to indicators, signals, returns and risk.
 
-    `./bourse build` builds and publishes it, `./bourse test` proves it.
-    `./bourse COMMAND --help` has examples.
+    `./bourse build` builds and publishes it, `./bourse test` tests it.
+    `./bourse COMMAND --help` shows examples.
     """
 
 
 def main() -> None:
-    """Run the command of the command line and end with its exit code."""
+    """Run the command and exit with its code."""
     signal.signal(signal.SIGTERM, _stop)
     try:
         app(prog_name="./bourse")
@@ -115,12 +115,12 @@ def main() -> None:
         sys.exit(error.exit_code)
     except SystemExit as end:
         if end.code == 130:
-            say_error("stopped; what was published before is as it was", "run it again")
+            say_error("stopped; what was published before is unchanged", "run it again")
         raise
     except Exception as error:
         path = _record(error)
         say_error(
-            f"a mistake of ours: {type(error).__name__}: {error}".splitlines()[0],
+            f"internal error: {type(error).__name__}: {error}".splitlines()[0],
             f"the traceback is at the end of {path}",
         )
         sys.exit(UNEXPECTED)
@@ -146,6 +146,6 @@ def _record(error: Exception) -> str:
                 ],
             ).error("unexpected", command=sys.argv[1:], exc_info=error)
     except OSError:
-        traceback.print_exception(error)  # there is nowhere else to say it
+        traceback.print_exception(error)  # the log cannot be written
         return "this output"
     return str(path)

@@ -1,4 +1,4 @@
-"""How commands speak: results on stdout, everything else on stderr, colours on terminals only."""
+"""Output of commands: results on stdout, the rest on stderr, colors on terminals only."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-# Progress and notes; soft_wrap keeps a line one line wherever it is read.
+# Progress and notes; soft_wrap keeps each line on one line, also in pipes.
 notes = Console(stderr=True, soft_wrap=True, highlight=False)
 results = Console(soft_wrap=True, highlight=False)
 
 
-# more than any row is wide
+# wider than any row
 WIDEST = 100_000
 
 
 def width_of(table: Table) -> int:
-    """Return how wide a table is when nothing in it is cut or folded."""
+    """Return the width of a table in which nothing is cut or folded."""
     return results.measure(table, options=results.options.update(width=WIDEST)).maximum
 
 
 def print_whole(table: Table) -> None:
-    """Print a table: a figure that is cut off is worse than a line that a terminal breaks."""
+    """Print a table in full width; a wrapped line is better than a cut figure."""
     results.width = max(width_of(table), results.width)
     results.print(table)
 
 
 def say_error(message: str, remedy: str) -> None:
-    """Print an error as one line and its remedy as another."""
+    """Print an error on one line and its remedy on the next."""
     notes.print("[bold red]error:[/] ", end="")
     notes.print(" ".join(message.split()), markup=False)
     if remedy:
@@ -42,16 +42,16 @@ def say_error(message: str, remedy: str) -> None:
 
 
 def print_json(value: object) -> None:
-    """Print a value as one JSON document on stdout; what JSON has no number for is null."""
-    sys.stdout.write(json.dumps(_plain(value), allow_nan=False, indent=2) + "\n")
+    """Print a value as one JSON document on stdout; NaN and infinities become null."""
+    sys.stdout.write(json.dumps(_jsonable(value), allow_nan=False, indent=2) + "\n")
 
 
-def _plain(value: Any) -> Any:
+def _jsonable(value: Any) -> Any:
     match value:
         case dict():
-            return {str(key): _plain(item) for key, item in value.items()}
+            return {str(key): _jsonable(item) for key, item in value.items()}
         case list() | tuple():
-            return [_plain(item) for item in value]
+            return [_jsonable(item) for item in value]
         case float():
             return value if math.isfinite(value) else None
         case None | bool() | int() | str():

@@ -1,4 +1,4 @@
-"""`./bourse pages`: write what dbt wants to know of the indicators."""
+"""`./bourse pages`: generate the properties files of the indicator families."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from duckbourse.settings import PROJECT
 
 def pages() -> None:
     """
-    Write the pages of the indicator families, after an indicator or a family was changed.
+    Generate the properties files of the indicator families after an indicator or family changes.
 
-    What an indicator is stands in macros/indicators. This writes the models' .yml files from it:
-    the columns of the contract, formulas, sources, warm-up and memory. Unit tests are kept.
+    Indicators are defined in macros/indicators. This command generates the models' .yml files from
+    them: contract columns, formulas, sources, warm-up and memory. Unit tests are kept.
 
     Example:
 
     - `./bourse pages`
     """
-    with notes.status("asking dbt for every formula …"):
+    with notes.status("compiling every formula with dbt …"):
         written = family_pages.write()
     for file in written:
         results.print(f"written: {file.relative_to(PROJECT)}", markup=False)
     if not written:
-        results.print("every page is as it should be")
+        results.print("all properties files are up to date")

@@ -10,7 +10,7 @@ def positions(account: Account = None, day: Day = None, json: Json = False) -> N
     """
     List an account's positions, with the realized profit of each symbol to date.
 
-    Realised amounts are before charges: by average cost, and first in first out.
+    Realized amounts are before charges: by average cost, and first in first out.
 
     Examples:
 

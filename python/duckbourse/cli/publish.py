@@ -1,4 +1,4 @@
-"""`./bourse publish`: publish the last green build again."""
+"""`./bourse publish`: publish the last green build."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from duckbourse.settings import settings
 
 def publish() -> None:
     """
-    Publish the last green build again, after `build --no-publish` or the loss of the file.
+    Publish the last green build, after `build --no-publish` or if the published file was lost.
 
-    A build that is not wholly green, was killed, or was changed since is refused.
+    A build that is not entirely green, was killed, or has been changed since is refused.
 
     Example:
 

@@ -22,50 +22,54 @@ DAY = ["%Y-%m-%d"]
 def sample_minutes(
     symbols: Annotated[
         str,
-        typer.Option("--symbols", help="How many, or which: 500, or AAPL,IBM.", metavar="N|NAMES"),
+        typer.Option(
+            "--symbols", help="Number or names of symbols: 500, or AAPL,IBM.", metavar="N|NAMES"
+        ),
     ] = "16",
     sessions: Annotated[
         int | None,
-        typer.Option("--sessions", min=1, help="How many, if not all of --from to --to. [20]"),
+        typer.Option(
+            "--sessions", min=1, help="Number of sessions. [all from --from to --to, else 20]"
+        ),
     ] = None,
     calendar: Annotated[
-        str, typer.Option("--calendar", help="Whose sessions, of seeds/calendars.")
+        str, typer.Option("--calendar", help="Calendar of the sessions, from seeds/calendars.")
     ] = "XNYS",
     first: Annotated[
         datetime | None,
-        typer.Option("--from", formats=DAY, help="The first session.", metavar="DATE"),
+        typer.Option("--from", formats=DAY, help="First session.", metavar="DATE"),
     ] = None,
     last: Annotated[
         datetime | None,
         typer.Option(
-            "--to", formats=DAY, help="The last; else the last with daily bars.", metavar="DATE"
+            "--to", formats=DAY, help="Last session. [the last with daily bars]", metavar="DATE"
         ),
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Another seed is another sample.")] = 1,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Random seed.")] = 1,
     into: Annotated[
-        Path | None, typer.Option("--into", help="Another raw store than yours, data/raw.")
+        Path | None, typer.Option("--into", help="Raw store to deliver into. [data/raw]")
     ] = None,
     flat: Annotated[
-        bool, typer.Option("--flat", help="One small file, no folders by session.")
+        bool, typer.Option("--flat", help="One small file, without folders by session.")
     ] = False,
     delivered_at: Annotated[
         str | None,
         typer.Option(
             "--delivered-at",
             metavar="ISO",
-            help="The instant this became known, in UTC if it has no offset. [now]",
+            help="When this became available; UTC if it has no offset. [now]",
         ),
     ] = None,
     json: Annotated[
-        bool, typer.Option("--json", help="Print the summary as one JSON object on stdout.")
+        bool, typer.Option("--json", help="Print the summary as one JSON object.")
     ] = False,
 ) -> None:
     """
-    Make one-minute bars that agree with daily bars: to try things, or to measure with.
+    Make synthetic one-minute bars that agree with daily bars, for experiments and benchmarks.
 
-    Open, high, low, close and volume of each day are met exactly; the minutes between are made up
+    They match each day's open, high, low, close and volume exactly; the minutes between are made up
     from the seed, and their source is `synthetic`. Days without a real bar are made up too, from
-    returns of the shipped sample. The same command again changes nothing.
+    returns of the shipped sample. Running the same command again changes nothing.
 
     Examples:
 
@@ -91,7 +95,7 @@ def sample_minutes(
         missing = made.day_count - made.real_day_count
         if missing:
             notes.print(
-                f"{missing:,} of {made.day_count:,} days have no real daily bar and are made up,"
+                f"{missing:,} of {made.day_count:,} days have no real daily bar and are made up"
                 " from returns of the shipped sample"
             )
         with Display(len(made.sessions)) as display:
@@ -110,7 +114,7 @@ def sample_minutes(
 
 
 class Display:
-    """A bar on a terminal, with how long it will take; nothing elsewhere."""
+    """A progress bar with the remaining time on a terminal; nothing elsewhere."""
 
     def __init__(self, session_count: int) -> None:
         self._bar = Progress(
@@ -132,7 +136,7 @@ class Display:
         self._bar.stop()
 
     def show(self, done: int, total: int) -> None:
-        """Bring the bar to so many sessions."""
+        """Set the number of sessions done."""
         self._bar.update(self._task, completed=done, total=total)
 
 
@@ -177,6 +181,6 @@ def _print_report(report: dict[str, Any]) -> None:
         )
     else:
         results.print(
-            f"all of it was in {where} already, as {report['delivery']}: nothing changed",
+            f"{where} already has all of it, as {report['delivery']}: nothing changed",
             markup=False,
         )

@@ -1,4 +1,4 @@
-"""`./bourse sql`: a question to the published file, answered on the terminal."""
+"""`./bourse sql`: query the published file and print the result."""
 
 from __future__ import annotations
 
@@ -15,17 +15,15 @@ from duckbourse.cli.output import notes, print_json, results, width_of
 from duckbourse.errors import BadQuery, ConfigurationError
 from duckbourse.warehouse import open_published
 
-# more than any row is wide; JSON and CSV are for what is wider
-
 
 def sql(
     query: Annotated[str, typer.Argument(help="SQL, in DuckDB's dialect.", show_default=False)],
-    limit: Annotated[int, typer.Option("--limit", min=1, help="Rows to print at most.")] = 100,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="Maximum number of rows.")] = 100,
     json: Annotated[bool, typer.Option("--json", help="Print a JSON list of objects.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="Print CSV with a header.")] = False,
 ) -> None:
     """
-    Ask the published file a question in SQL. Nothing can be changed by it, nor read beside it.
+    Query the published file in SQL. A query can change nothing and read no other file.
 
     Examples:
 
@@ -34,7 +32,7 @@ def sql(
     - `./bourse sql "from scanners.signals" --csv --limit 100000 > signals.csv`
     """
     if json and csv:
-        raise ConfigurationError("--json and --csv are two answers", "choose one")
+        raise ConfigurationError("--json and --csv exclude each other", "choose one")
     connection = open_published()
     try:
         connection.execute("set enable_external_access = false; set lock_configuration = true")
@@ -44,7 +42,7 @@ def sql(
     except duckdb.Error as error:
         raise BadQuery(
             " ".join(str(error).split("\n\nLINE")[0].split()),
-            '`./bourse sql "show all tables"` lists what there is',
+            '`./bourse sql "show all tables"` lists all tables',
         ) from error
     finally:
         connection.close()
@@ -67,7 +65,7 @@ def _print_table(names: list[str], rows: list[tuple[Any, ...]]) -> None:
         table.add_column(name, no_wrap=True)
     for row in cells:
         table.add_row(*map(escape, row))
-    # each row stays one line, for whoever reads on; a terminal too narrow for that gets records
+    # each row stays on one line, for pipes; on a narrow terminal, rows are printed as records
     width = width_of(table)
     if width <= results.width or not results.is_terminal:
         results.width = max(width, results.width)

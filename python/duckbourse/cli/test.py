@@ -1,4 +1,4 @@
-"""`./bourse test`: everything that must hold, in stages, each with what it cost."""
+"""`./bourse test`: all checks, in stages, with the cost of each."""
 
 from __future__ import annotations
 
@@ -27,27 +27,27 @@ from duckbourse.errors import ChecksBusy, ChecksFailed, ConfigurationError
 from duckbourse.settings import PROJECT
 
 TARGET = PROJECT / "target"
-# Tests build here, so that nobody's own data is read or replaced.
+# Tests build here, so that no user's data is read or replaced.
 SCRATCH = TARGET / "test-data"
 BUILT = SCRATCH / "build" / "duckbourse.duckdb"
 # CPU seconds of each folder of tests
 COSTS = TARGET / "costs.json"
-# held by the run of this folder
+# locked by the run in this folder
 RUN = TARGET / "test.run"
 FOLDERS = ("unit", "warehouse", "acceptance")
 STAGES = ("lint", "build", *FOLDERS)
-# The most CPU time that a stage may take, as a multiple of the build's in the same run: so neither
-# the machine's speed nor its load counts. A much cheaper build asks for new limits.
+# The maximum CPU time of a stage, as a multiple of the build's in the same run, so that neither the
+# machine's speed nor its load matters. A much cheaper build needs new limits.
 BUDGETS = {"lint": 1.75, "unit": 2.0, "warehouse": 4.5, "acceptance": 5.0}
 
 
-# what --fast only lints, or less: data, laws, what dbt is told, and tests that need a build
+# what --fast does not test: data, data tests, settings of dbt, and tests that need a build
 NOT_FAST = (
     *("data/", "functions/", "seeds/", "tests/"),
     *("dbt_project.yml", "packages.yml", "profiles.yml", "bourse", "python/requirements"),
     *("python/tests/warehouse/", "python/tests/acceptance/"),
 )
-# what pytest ends with where no test was found, and what a step has that never began
+# pytest's exit code if no test was found, and that of a step that never began
 NO_TEST = 5
 STOPPED = -signal.SIGTERM
 
@@ -60,13 +60,13 @@ class Step:
     name: str
     command: list[str]
     folder: Path = PROJECT
-    # each stage of dbt has its own, for they run side by side
+    # stages of dbt have one each, since they run in parallel
     target: Path = TARGET / "test"
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What a step took: wall-clock seconds, and CPU seconds with those of its children."""
+    """The cost of a step: wall-clock seconds, and CPU seconds with its children's."""
 
     stage: str
     name: str
@@ -84,30 +84,32 @@ def test(
         bool,
         typer.Option(
             "--fast",
-            help="After an edit: Python linters; sqlfluff and the unit tests of what changed.",
+            help="After an edit: Python linters, and sqlfluff and unit tests for what changed.",
         ),
     ] = False,
-    long: Annotated[bool, typer.Option("--long", help="Run the long proofs too.")] = False,
+    long: Annotated[bool, typer.Option("--long", help="Run the long tests too.")] = False,
     keyword: Annotated[
-        str | None, typer.Option("-k", help="Only the Python tests of this name.", metavar="NAME")
+        str | None,
+        typer.Option("-k", help="Only Python tests whose name contains this.", metavar="NAME"),
     ] = None,
     only: Annotated[
         list[str] | None,
         typer.Option(
             "--only",
-            help=f"{', '.join(STAGES)}; more than one is fine. With --mutants, rooms of its table.",
+            help=f"{', '.join(STAGES)}; may be repeated. With --mutants, layers of its table.",
         ),
     ] = None,
     mutants: Annotated[
         bool,
         typer.Option(
             "--mutants",
-            help="Plant faults in a copy of what dbt reads, and see who sees them. Hours; goes on"
-            " where it was stopped.",
+            help="Plant faults in a copy of the project, and check that tests catch them. Takes"
+            " hours; resumes where it was stopped.",
         ),
     ] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="With --mutants: the table as JSON, with every fault.")
+        bool,
+        typer.Option("--json", help="With --mutants: print the table as JSON, with every fault."),
     ] = False,
 ) -> None:
     """
@@ -124,7 +126,7 @@ def test(
     if mutants or as_json:
         if not mutants or fast or long or keyword:
             raise ConfigurationError(
-                "--json belongs to --mutants, which goes with --only and nothing else",
+                "--json requires --mutants, which can only be combined with --only",
                 "leave out one or the other",
             )
         with state.held_by_one(RUN, _busy):
@@ -148,8 +150,8 @@ def test(
     if any(cost.stage == "pytest" and cost.exit_code == NO_TEST for cost in costs):
         raise ChecksFailed(
             f"no Python test there matches -k {keyword}",
-            "a name is part of that of its function, file or folder below python/tests;"
-            " the long ones are found with --long only",
+            "it is matched against names of functions, files and folders below python/tests;"
+            " long tests are found only with --long",
         )
     if failed := [cost.name for cost in costs if not cost.is_passed]:
         raise ChecksFailed(f"{', '.join(failed)} did not pass", "see the output above")
@@ -162,29 +164,31 @@ def test(
 
 def _busy(process: str) -> ChecksBusy:
     return ChecksBusy(
-        f"another `./bourse test` runs in {PROJECT}: process {process}",
-        f"wait until it has ended, or end it with `kill {process}`; or test in a clone of your own",
+        f"another `./bourse test` is running in {PROJECT}: process {process}",
+        f"wait until it has ended, end it with `kill {process}`, or test in another clone",
     )
 
 
-def _plant_mutants(rooms: Collection[str], as_json: bool) -> None:
+def _plant_mutants(layers: Collection[str], as_json: bool) -> None:
     SCRATCH.mkdir(parents=True, exist_ok=True)
     install_packages()
     if not state.is_recorded(BUILT):
         built = _side_by_side([_build()])
         if not all(cost.is_passed for cost in built):
-            raise ChecksFailed("without any fault, the build did not pass", "see the output above")
-    command = _module("tests.mutants.proof", *rooms, *(["--json"] if as_json else []))
+            raise ChecksFailed(
+                "the build did not pass even without a fault", "see the output above"
+            )
+    command = _module("tests.mutants.proof", *layers, *(["--json"] if as_json else []))
     if not all(cost.is_passed for cost in _side_by_side([Step("mutants", "mutants", command)])):
         raise ChecksFailed(
-            "not every fault is seen, or the table is out of date",
-            "see the output above; a fault that nobody sees wants a test, and one whose text is"
-            " gone is written anew in python/tests/mutants/mutants.yml",
+            "not every fault is caught, or the table is out of date",
+            "see the output above; a fault that no test catches needs a test, and one whose text is"
+            " gone must be rewritten in python/tests/mutants/mutants.yml",
         )
 
 
 def over_budget(stages: Mapping[str, float]) -> list[str]:
-    """Return a sentence for each stage that took more CPU time than it may, or was not measured."""
+    """Return a sentence for each stage that exceeded its CPU time or was not measured."""
     return [f"{stage} was not measured" for stage in STAGES if not stages.get(stage)] or [
         f"{stage} took {stages[stage] / stages['build']:.2f} times the build's CPU time;"
         f" its limit is {most:g}"
@@ -194,7 +198,7 @@ def over_budget(stages: Mapping[str, float]) -> list[str]:
 
 
 def cost_of_stages(costs: Iterable[Cost]) -> dict[str, float]:
-    """Return CPU seconds by stage; those of the folders of tests are what pytest measured."""
+    """Return CPU seconds by stage; pytest has measured those of the folders of tests."""
     stages: dict[str, float] = {}
     for cost in costs:
         if cost.stage != "pytest":
@@ -230,7 +234,7 @@ def _fast() -> list[Cost]:
     costs += _side_by_side(steps)
     if left_out := [path for path in changed if path.startswith(NOT_FAST)]:
         notes.print(
-            f"of what has changed, only `./bourse test` tests {', '.join(left_out)}", style="yellow"
+            f"changed, but tested only by `./bourse test`: {', '.join(left_out)}", style="yellow"
         )
     return costs
 
@@ -240,7 +244,7 @@ def _has_models(changed: Iterable[str]) -> bool:
 
 
 def _changed_files() -> list[str]:
-    """Return the paths of files that differ from the last commit, are gone or are new."""
+    """Return the paths of files changed, deleted or added since the last commit."""
     commands = (
         ("diff", "--name-only", "--no-renames", "--relative", "-z", "HEAD"),
         ("ls-files", "--others", "--exclude-standard", "-z"),
@@ -249,7 +253,7 @@ def _changed_files() -> list[str]:
         return [path for words in commands for path in _git(*words).split("\0") if path]
     except (OSError, subprocess.CalledProcessError) as error:
         raise ConfigurationError(
-            f"git cannot say what has changed in {PROJECT}: {error}", "run `./bourse test`"
+            f"git cannot list the changes in {PROJECT}: {error}", "run `./bourse test`"
         ) from error
 
 
@@ -283,7 +287,7 @@ def _build() -> Step:
 
 
 def _dbt_unit_tests(changed: Iterable[str]) -> list[Step]:
-    """Return the steps that unit-test models changed since HEAD, directly or through a macro."""
+    """Return the steps that unit-test models changed since HEAD, directly or through macros."""
     if not _has_models(changed):
         return []
     revision = _git("rev-parse", "HEAD").strip()
@@ -302,8 +306,8 @@ def _dbt_unit_tests(changed: Iterable[str]) -> list[Step]:
         steps.append(Step("dbt", "dbt parse of HEAD", parse, target=target))
     chosen = ["--select", "state:modified,test_type:unit", "--state", str(committed / "target")]
     reuse_parse(TARGET / "test", TARGET / "fast")
-    # `dbt build` would leave out tests of models that it does not build; what they read is of the
-    # last build
+    # not `dbt build`, which skips tests of models that it does not build; they read the last
+    # build
     test = [_tool("dbt"), "test", "--target", "build", *chosen]
     return [*steps, Step("dbt", "dbt unit tests", test, target=TARGET / "fast")]
 
@@ -327,7 +331,7 @@ def _tool(name: str) -> str:
 
 
 def _side_by_side(steps: Iterable[Step]) -> list[Cost]:
-    """Run the steps of a stage in their order, and the stages beside each other."""
+    """Run the steps of a stage in order, and the stages in parallel."""
     stages: dict[str, list[Step]] = {}
     for step in steps:
         stages.setdefault(step.stage, []).append(step)
@@ -342,7 +346,7 @@ def _side_by_side(steps: Iterable[Step]) -> list[Cost]:
 
 
 class Running:
-    """The steps that run now; once stopped, they are ended and no other begins."""
+    """The running steps; once stopped, they are ended and no other begins."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -350,7 +354,7 @@ class Running:
         self._is_stopped = False
 
     def stop(self) -> None:
-        """End what runs, with its children, and let nothing else begin."""
+        """End all running steps with their children, and let no other begin."""
         with self._lock:
             self._is_stopped = True
             for process in self._processes:
@@ -369,7 +373,7 @@ class Running:
             "DBT_TARGET_PATH": str(step.target),
             "PYTHONPATH": str(PROJECT / "python"),
         }
-        # these run beside others, so their output is printed only on failure
+        # these run in parallel with others, so their output is printed only on failure
         is_quiet = step.stage in ("lint", "dbt")
         started = clock.elapsed_seconds()
         with self._lock:

@@ -1,4 +1,4 @@
-"""Vendor files in, canonical Parquet out."""
+"""Ingest of vendor files into canonical Parquet."""
 
 from duckbourse.ingest.options import Options, read_mapping
 from duckbourse.ingest.run import Outcome, Report, ingest

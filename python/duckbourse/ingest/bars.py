@@ -1,4 +1,4 @@
-"""Typed rows as bars in the canonical form: local time, start of the minute, sorted, written."""
+"""Turn typed rows into canonical bars: local time, start of the minute, sorted, written."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from pathlib import Path
 import duckdb
 
 from duckbourse.errors import BadInput
+from duckbourse.ingest.layout import Layout, day_sql, local_sql
 from duckbourse.ingest.rows import Rows, unreadable_sql
 from duckbourse.ingest.schema import KEY_TIME, MEASURES, TABLES, Kind
-from duckbourse.ingest.settle import Settled, day_sql, local_sql
 from duckbourse.ingest.stamps import Meaning
 from duckbourse.ingest.store import MAX_LISTED_SYMBOLS, SYMBOLS_KEY, Delivered, RawStore
 from duckbourse.ingest.tables import VendorTable
 from duckbourse.warehouse import quoted
 
-# What a clock that was never set says, in every zone: such rows tell nothing of one bar, and the
+# The time of a clock that was never set, in every zone. Such rows do not describe one bar, and the
 # build rejects them.
 EPOCH = "between timestamp '1969-12-31 12:00' and timestamp '1970-01-01 14:00'"
-# Rows times folders up to which each folder's rows are found by looking at all of them.
+# Up to this many rows times folders, each folder's rows are found by scanning all rows.
 MAX_LOOKS = 100_000_000
 
 
 @dataclass(frozen=True)
 class Conflict:
     """
-    The first two rows that say different things of one bar, what they say, and how many more bars
+    The first two rows that give different values for one bar, those values, and how many more bars
     have two values.
     """
 
@@ -42,7 +42,7 @@ class Conflict:
 
 @dataclass(frozen=True)
 class Bars:
-    """What `bars` holds, and in which of the store's folders it belongs, with how many rows."""
+    """The bars in `relation`, and the folders of the store that they belong to, with their days."""
 
     kind: Kind
     relation: str
@@ -54,76 +54,74 @@ class Bars:
     conflict: Conflict | None
 
 
-def make_bars(
-    con: duckdb.DuckDBPyConnection, store: RawStore, rows: Rows, settled: Settled
-) -> Bars:
+def make_bars(con: duckdb.DuckDBPyConnection, store: RawStore, rows: Rows, layout: Layout) -> Bars:
     """
-    Make bars of the readable rows, sorted by symbol and time within each folder, and of those with
-    the same key in the order of the file.
+    Make bars of the readable rows, sorted by symbol and time within each folder; rows with the same
+    key keep the order of the file.
     """
-    relation = f"({bars_sql(rows, settled)})"
+    relation = f"({bars_sql(rows, layout)})"
     if rows.stamp.format.meaning is not Meaning.LOCAL:
-        # a change of zone costs more than the room for its result
+        # converting zones costs more than storing the result
         con.execute(f"create or replace temp table local_bars as {relation}")
         relation = "local_bars"
-    facts = neighbours(con, relation, settled.kind)
+    facts = neighbors(con, relation, layout.kind)
     folders: dict[Path, tuple[date, date]] = {}
     for day in sorted(facts.days):
-        folder = store.partition(settled.kind, day)
+        folder = store.partition(layout.kind, day)
         folders[folder] = (folders[folder][0] if folder in folders else day, day)
     if facts.disorder or rows.kept * len(folders) > MAX_LOOKS:
-        # by folder first, so that the rows of each lie together
+        # by folder first, so that the rows of each folder are adjacent
         lead = ""
         if len(folders) > 1:
-            month = settled.kind is Kind.DAILY
+            month = layout.kind is Kind.DAILY
             lead = "date_trunc('month', session_date), " if month else "session_date, "
         con.execute(
             "create or replace temp table sorted_bars as select * from"
-            f" {relation} order by {lead}symbol, {KEY_TIME[settled.kind]}, source_row"
+            f" {relation} order by {lead}symbol, {KEY_TIME[layout.kind]}, source_row"
         )
         relation = "sorted_bars"
-        facts = neighbours(con, relation, settled.kind)
+        facts = neighbors(con, relation, layout.kind)
     return Bars(
-        kind=settled.kind,
+        kind=layout.kind,
         relation=relation,
         folders=folders,
         symbols=frozenset(facts.symbols),
         first_session=min(facts.days),
         last_session=max(facts.days),
         duplicate=facts.duplicate,
-        conflict=first_conflict(con, relation, settled.kind) if facts.duplicate else None,
+        conflict=first_conflict(con, relation, layout.kind) if facts.duplicate else None,
     )
 
 
-def bars_sql(rows: Rows, settled: Settled) -> str:
-    """Return the selection of what the canonical columns are made of."""
-    local = local_sql("stamp", rows, settled.calendar, settled.timezone)
-    if settled.kind is Kind.MINUTE:
+def bars_sql(rows: Rows, layout: Layout) -> str:
+    """Return the query for the values of the canonical columns."""
+    local = local_sql("stamp", rows, layout.calendar, layout.timezone)
+    if layout.kind is Kind.MINUTE:
         start = local
-        if settled.bar_label == "end" and rows.off_minute:
-            # 09:16:00 and 09:15:59 are both of the minute that starts at 09:15
+        if layout.bar_label == "end" and rows.off_minute:
+            # 09:16:00 and 09:15:59 both belong to the minute that starts at 09:15
             start = f"date_trunc('minute', {local} - interval 1 microsecond)"
-        elif settled.bar_label == "end":
+        elif layout.bar_label == "end":
             start = f"{local} - interval 1 minute"
         elif rows.off_minute:
             start = f"date_trunc('minute', {local})"
         times = [f"{start} as bar_ts", f"({start})::date as session_date"]
     else:
-        times = [f"{day_sql(rows, settled.calendar, settled.timezone)} as session_date"]
+        times = [f"{day_sql(rows, layout.calendar, layout.timezone)} as session_date"]
     measures = [
         name if name in rows.columns.numbers else f"null::double as {name}"
-        for name in MEASURES[settled.kind]
+        for name in MEASURES[layout.kind]
     ]
     fields = ", ".join(["symbol", *times, *measures, "source_row"])
     return f"select {fields} from {rows.relation} where rule is null"
 
 
 @dataclass(frozen=True)
-class Neighbours:
+class Neighbors:
     """
-    What one look at the bars in their order tells.
+    What one pass over the bars in their order finds.
 
-    `disorder` is rows that belong before their predecessor, `duplicate` those with the same key.
+    `disorder` counts rows that belong before their predecessor, `duplicate` those with its key.
     """
 
     disorder: int
@@ -132,15 +130,15 @@ class Neighbours:
     days: list[date]
 
 
-def neighbours(con: duckdb.DuckDBPyConnection, relation: str, kind: Kind) -> Neighbours:
-    """Look at the bars once, each beside its predecessor."""
+def neighbors(con: duckdb.DuckDBPyConnection, relation: str, kind: Kind) -> Neighbors:
+    """Compare each bar with its predecessor, in one pass."""
     time = KEY_TIME[kind]
     [facts] = con.execute(f"""
         select
             count(*) filter (where symbol < symbol_before
                 or (symbol = symbol_before and {time} < time_before)),
             count(*) filter (where symbol = symbol_before and {time} = time_before),
-            -- symbols and days come in runs: only where one begins there is something to list
+            -- symbols and days come in runs, so only the beginning of each run is listed
             list(distinct symbol) filter (where symbol is distinct from symbol_before),
             list(distinct session_date) filter (where session_date is distinct from day_before)
         from (
@@ -152,11 +150,11 @@ def neighbours(con: duckdb.DuckDBPyConnection, relation: str, kind: Kind) -> Nei
             from {relation}
         )
     """).fetchall()
-    return Neighbours(*facts)
+    return Neighbors(*facts)
 
 
 def first_conflict(con: duckdb.DuckDBPyConnection, relation: str, kind: Kind) -> Conflict | None:
-    """Return the first bar that sorted rows give again with other values."""
+    """Return the first bar that sorted rows repeat with different values."""
     time, measures = KEY_TIME[kind], MEASURES[kind]
     before = ", ".join(f"lag({name}) over () as {name}_before" for name in measures)
     differ = " or ".join(f"{name} is distinct from {name}_before" for name in measures)
@@ -180,28 +178,32 @@ def first_conflict(con: duckdb.DuckDBPyConnection, relation: str, kind: Kind) ->
         return None
     symbol, at, first, second, others, *values = found
     both = zip(values[::2], values[1::2], strict=True)
-    said = {name: pair for name, pair in zip(measures, both, strict=True) if pair[0] != pair[1]}
-    return Conflict(symbol, at, (first, second), said, others)
+    differences = {
+        name: pair for name, pair in zip(measures, both, strict=True) if pair[0] != pair[1]
+    }
+    return Conflict(symbol, at, (first, second), differences, others)
 
 
-def refused(conflict: Conflict, left: Iterable[str], file: str) -> BadInput:
-    """Return the refusal of a file with a bar that has two values; `left` is unused columns."""
+def conflict_error(conflict: Conflict, left: Iterable[str], file: str) -> BadInput:
+    """Return the error for a file with two values for one bar; `left` are the unused columns."""
     first, second = conflict.rows
-    said = ", ".join(f"{name} {one} and {two}" for name, (one, two) in conflict.values.items())
+    differences = ", ".join(
+        f"{name} {one} and {two}" for name, (one, two) in conflict.values.items()
+    )
     more = f" (and {conflict.others:,} more)" if conflict.others else ""
     unused = ", ".join(name for name in left if name.strip())
     return BadInput(
         f"{file}: rows {first:,} and {second:,} are both {conflict.symbol} of {conflict.time} and"
-        f" differ: {said}{more}",
-        "name the column that tells them apart in a mapping (columns.series = '…'; or exchange,"
+        f" differ: {differences}{more}",
+        "name the column that distinguishes them in a mapping (columns.series = '…'; or exchange,"
         " currency, expiry, strike, option_type)"
-        + (f"; unused are {unused}" if unused else "")
-        + "; or say --last-row-wins if the later row corrects the earlier",
+        + (f"; the unused columns are {unused}" if unused else "")
+        + "; or pass --last-row-wins if the later row corrects the earlier one",
     )
 
 
 def revised(con: duckdb.DuckDBPyConnection, bars: Bars, earlier: Iterable[Delivered]) -> int:
-    """Return how many keys these deliveries gave before, the last time with other values."""
+    """Return how many bars these deliveries already hold, the latest with different values."""
     files = [file for delivery in earlier for file in delivery.files(bars.kind, bars.folders)]
     if not files:
         return 0
@@ -235,13 +237,13 @@ def write_bars(
     manifest: dict[str, object],
     step: Callable[[float], None],
 ) -> None:
-    """Write the bars of each month or session below a folder; `step` hears the part done."""
+    """Write the bars by month or session below a folder; `step` receives the fraction done."""
     constants = {
         name: constant(manifest[name], TABLES[bars.kind][name])
         for name in ("calendar", "source", "source_file", "delivery", "delivered_at")
     }
     for name in ("calendar", "source", "source_file", "delivery"):
-        # an enum of one value is written as a dictionary of one, without a look at each row; it is
+        # an enum of one value is written as a dictionary of one, without scanning the rows; it is
         # read as VARCHAR
         constants[name] += f"::enum({quoted(manifest[name])})"
     fields = ", ".join(f"{constants.get(name, name)} as {name}" for name in TABLES[bars.kind])
@@ -265,7 +267,7 @@ def write_unreadable(
     rows: Rows,
     manifest: dict[str, object],
 ) -> None:
-    """Write what could not be typed, as text."""
+    """Write the rows that could not be typed, as text."""
     columns = TABLES["unreadable"]
     own = ("source_row", "rule", "content")
     fields = ", ".join(
@@ -300,16 +302,16 @@ def write_manifest(
 
 
 def write(con: duckdb.DuckDBPyConnection, select: str, file: Path, more: str = "") -> None:
-    """Write a selection to a new Parquet file, in its order."""
+    """Write the rows of a query to a new Parquet file, in their order."""
     file.parent.mkdir(parents=True, exist_ok=True)
     con.execute(f"copy ({select}) to {quoted(file)} (format parquet, compression zstd{more})")
 
 
 def constant(value: object, kind: str) -> str:
-    """Return a value as a SQL literal of a type."""
+    """Return a value as an SQL literal of a type."""
     if value is None:
         return f"null::{kind}"
     if isinstance(value, datetime):
-        # instants are kept in UTC, without saying so again in each row
+        # instants are stored in UTC, without a zone
         value = value.replace(tzinfo=None).isoformat(sep=" ")
     return f"{quoted(value)}::{kind}"

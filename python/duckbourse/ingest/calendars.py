@@ -1,4 +1,4 @@
-"""The calendars that the warehouse knows, read from the same seeds that dbt builds them from."""
+"""The calendars of the warehouse, read from the same seeds that dbt builds them from."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SEEDS = PROJECT / "seeds" / "calendars"
 
 @dataclass(frozen=True)
 class Hours:
-    """The regular hours of a stretch of days, in minutes since midnight."""
+    """Regular hours over a range of days, in minutes since midnight."""
 
     first_day: str
     last_day: str
@@ -33,13 +33,13 @@ class Calendar:
 
     @property
     def always_open(self) -> bool:
-        """Tell whether trading never stops, so that no hour of the day says anything."""
+        """Whether trading never stops, so that hours of the day decide nothing."""
         return all(hours.closes - hours.opens == 24 * 60 for hours in self.hours)
 
 
 @cache
 def calendars() -> dict[str, Calendar]:
-    """Return every calendar by its name, or raise ConfigurationError where the seeds are bad."""
+    """Return every calendar by name; raise ConfigurationError if the seeds cannot be read."""
     try:
         hours = list(rows(SEEDS / "regular_hours.csv"))
         return {
@@ -54,7 +54,7 @@ def calendars() -> dict[str, Calendar]:
                         closes=minutes(other["close_time"]),
                     )
                     for other in hours
-                    # the short Saturdays of long ago would hide the hours of the week
+                    # the short Saturdays of the past would hide the weekday hours
                     if other["calendar"] == row["calendar"] and "1" in other["weekdays"]
                 ),
             )
@@ -68,7 +68,7 @@ def calendars() -> dict[str, Calendar]:
 
 @cache
 def exceptions(calendar: str) -> tuple[frozenset[str], frozenset[str]]:
-    """Return a calendar's holidays and its special sessions, as ISO dates."""
+    """Return a calendar's holidays and special sessions, as ISO dates."""
     holidays, special = (
         frozenset(row["session_date"] for row in rows(SEEDS / name) if row["calendar"] == calendar)
         for name in ("holidays.csv", "special_sessions.csv")
@@ -77,7 +77,7 @@ def exceptions(calendar: str) -> tuple[frozenset[str], frozenset[str]]:
 
 
 def closed_days(calendar: Calendar, days: Iterable[date]) -> int:
-    """Return how many of these days had no session: weekends and holidays, but for exceptions."""
+    """Return how many of these days had no session: weekends and holidays, minus exceptions."""
     holidays, special = exceptions(calendar.name)
     return sum(
         day.isoformat() not in special and (day.isoweekday() > 5 or day.isoformat() in holidays)
@@ -86,12 +86,12 @@ def closed_days(calendar: Calendar, days: Iterable[date]) -> int:
 
 
 def rows(path: Path) -> Iterator[dict[str, str]]:
-    """Yield the rows of a seed."""
+    """Yield a seed's rows."""
     with path.open(encoding="utf-8", newline="") as file:
         yield from csv.DictReader(file)
 
 
 def minutes(clock: str) -> int:
-    """Return the minutes since midnight of HH:MM; 24:00 is the end of the day."""
+    """Return HH:MM in minutes since midnight; 24:00 is the end of the day."""
     hour, minute = clock.split(":")[:2]
     return int(hour) * 60 + int(minute)

@@ -1,4 +1,4 @@
-"""Which of a vendor's columns is which."""
+"""Detect the role of each column of a vendor."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from enum import StrEnum
 
 
 class Role(StrEnum):
-    """What a vendor's column can be to us."""
+    """The role of a vendor's column."""
 
     SYMBOL = "symbol"
     TIMESTAMP = "timestamp"  # a date, or a date and a time of day
@@ -20,8 +20,8 @@ class Role(StrEnum):
     CLOSE = "close"
     VOLUME = "volume"
     ADJUSTED_CLOSE = "adjusted_close"
-    BAR_LABEL = "bar_label"  # says `start` or `end` in each row
-    # what a row is of, beside its symbol: see identity.py
+    BAR_LABEL = "bar_label"  # `start` or `end` in each row
+    # what identifies an instrument beside its symbol: see identity.py
     SERIES = "series"
     EXPIRY = "expiry"
     STRIKE = "strike"
@@ -31,7 +31,7 @@ class Role(StrEnum):
     CURRENCY = "currency"
 
 
-# Names as `plain` makes them, the better first. `time` alone is a timestamp: see `detected`.
+# Names as `normalized` returns them, best first. `time` alone is a timestamp: see `detected`.
 NAMES: dict[Role, tuple[str, ...]] = {
     Role.SYMBOL: (
         *("symbol", "ticker", "tradingsymbol", "tckrsymb", "scrip", "instrument", "sym"),
@@ -79,23 +79,23 @@ NAMES: dict[Role, tuple[str, ...]] = {
     Role.CURRENCY: ("currency", "ccy", "curr", "currencycode"),
 }
 
-# The fields of Binance's bars, which have no header.
+# The fields of Binance's bars, whose files have no header.
 KLINE = (
     *("open_time", "open", "high", "low", "close", "volume", "close_time", "quote_volume"),
     *("trades", "taker_base_volume", "taker_quote_volume", "ignore"),
 )
 
-# A close by another name, where open, high and low are there too: alone they are of single trades.
+# Other names for a close, if open, high and low exist too; alone they mean single trades.
 LAST_PRICES = ("price", "last", "lastprice", "ltp")
 
-# Columns of exchanges where they hold codes of such: `Ex` may be a flag of dividends.
+# Columns of exchanges if they hold exchange codes: `Ex` may be a dividend flag.
 MAY_BE_EXCHANGES = (
     *("mic", "primaryexchange", "listingexchange", "exchangemic", "miccode", "operatingmic"),
     *("exchangename", "exchangeid", "exchcode", "exchangeshortname", "ex", "venue", "market"),
     *("stockexchange", "bourse"),
 )
 
-# What an unused column is called that may be what we miss.
+# Names of unused columns that may be a missing role.
 LOOKS_LIKE = {
     Role.EXCHANGE: re.compile("^(ex|mic|venue|bourse)$|^(?!.*(time|date|rate|ts$)).*exch"),
     Role.VOLUME: re.compile("vol(?!at)|qty|qnty|quantit|traded|shares|contracts|lots"),
@@ -104,15 +104,15 @@ LOOKS_LIKE = {
     Role.BAR_LABEL: re.compile("label"),
 }
 
-# `Volume ETH` beside `Volume USDT`: one is of what was traded, the other of what was paid.
+# `Volume ETH` beside `Volume USDT`: one counts what was traded, the other what was paid.
 VOLUME_IN = re.compile(r"volume([a-z0-9]{2,10})")
 MONEY = (
     *("usd", "usdt", "usdc", "busd", "tusd", "fdusd", "dai", "eur", "gbp", "jpy", "inr", "try"),
     *("brl", "aud", "cad", "chf", "krw", "currency"),
 )
 
-# What a column of stamps is called that says itself which end of the bar it names.
-SAYS_LABEL = {
+# Names of timestamp columns that state which end of the bar they give.
+LABEL_NAMES = {
     "start": (
         *("opentime", "starttime", "barstart", "timeopen", "begin", "begins", "periodstart"),
         *("windowstart", "tsevent"),
@@ -120,8 +120,8 @@ SAYS_LABEL = {
     "end": ("closetime", "endtime", "barend", "timeclose", "ends", "periodend"),
 }
 
-# Bhavcopies, told by some of their columns: NSE's and BSE's UDiFF, those before it (NSE's of shares
-# and of derivatives, BSE's) and NSE's with deliveries. A row of theirs is a day.
+# Bhavcopies, recognized by some of their columns: UDiFF of NSE and BSE, the formats before it
+# (NSE's shares and derivatives, BSE's), and NSE's with delivery volumes. Each row is one day.
 UDIFF = {"sgmt", "src", "fininstrmtp", "tckrsymb", "sctysrs"}
 BHAVCOPIES = (
     UDIFF,
@@ -131,38 +131,42 @@ BHAVCOPIES = (
     {"sccode", "scgroup", "noofshrs", "tradingdate"},
 )
 
-# BSE's older one has no date in it: EQ050124.CSV, of 5 January 2024, does.
+# BSE's older format has the date only in the file's name: EQ050124.CSV is 5 January 2024.
 UNDATED = {"sccode", "scgroup", "noofshrs"}
 DATED_NAME = re.compile(r"EQ(?:_ISINCODE_)?(?P<date>\d{6})", re.IGNORECASE)
 DATE_COLUMN = "TRADING_DATE"
 
-# How pandas writes the name of an index that has none.
+# What pandas writes as the name of an index without a name.
 NAMELESS = ("", "nameless", "unnamed0", "index", "column0")
 
 
-def plain(name: str) -> str:
-    """Return a column's name without what vendors vary: case, spaces, `<DATE>`, `1. open`."""
+def normalized(name: str) -> str:
+    """Return a column's name without case, spaces, brackets (`<DATE>`) and numbers (`1. open`)."""
     return re.sub(r"[^a-z0-9]", "", re.sub(r"^\s*\d+\.\s+", "", name).lower())
 
 
 def is_bhavcopy(names: Sequence[str]) -> bool:
-    """Tell whether these are the columns of a bhavcopy, an exchange's own file of a day."""
-    plainly = {plain(name) for name in names}
-    return any(plainly >= columns for columns in BHAVCOPIES)
+    """Return whether these are the columns of a bhavcopy, an Indian exchange's daily file."""
+    normalized_names = {normalized(name) for name in names}
+    return any(normalized_names >= columns for columns in BHAVCOPIES)
 
 
 def is_adjusted_history(names: Iterable[str]) -> bool:
-    """Tell whether these are yfinance's columns with the prices themselves adjusted."""
-    plainly = {plain(name) for name in names}
-    known = {"dividends", "stocksplits"} <= plainly
-    return known and plainly.isdisjoint(NAMES[Role.ADJUSTED_CLOSE])
+    """Return whether these are yfinance's columns with adjusted prices."""
+    normalized_names = {normalized(name) for name in names}
+    known = {"dividends", "stocksplits"} <= normalized_names
+    return known and normalized_names.isdisjoint(NAMES[Role.ADJUSTED_CLOSE])
 
 
 def date_in_name(names: Sequence[str], stem: str) -> date | None:
-    """Return the date that the name of BSE's older bhavcopy says, None for what has it inside."""
-    plainly = {plain(name) for name in names}
+    """Return the date in the file name of BSE's older bhavcopy, None for any other file."""
+    normalized_names = {normalized(name) for name in names}
     found = DATED_NAME.fullmatch(stem)
-    if found is None or not plainly >= UNDATED or plain(DATE_COLUMN) in plainly:
+    if (
+        found is None
+        or not normalized_names >= UNDATED
+        or normalized(DATE_COLUMN) in normalized_names
+    ):
         return None
     try:
         return datetime.strptime(found["date"], "%d%m%y").date()
@@ -174,20 +178,20 @@ def detected(
     names: Sequence[str], stated: Mapping[Role, str], traded: Iterable[str] = ()
 ) -> dict[Role, str]:
     """
-    Return the vendor's column for each role that has one; what is stated overrules.
+    Return the vendor's column for each role that has one; stated columns take precedence.
 
-    A column has one role; a role that is stated as '' has none. `traded` is what may name the
-    symbol. Raise KeyError with the name of a stated column that is not there; it is found whatever
-    its case.
+    A column has at most one role; a role stated as '' has no column. `traded` are texts that may
+    contain the symbol. Stated names match in any case; raise KeyError with the name of one that is
+    missing.
     """
-    exactly = {name.lower(): name for name in reversed(names)}
+    by_lower_name = {name.lower(): name for name in reversed(names)}
     found = {}
     for role, name in stated.items():
-        if name and name not in names and name.lower() not in exactly:
+        if name and name not in names and name.lower() not in by_lower_name:
             raise KeyError(name)
         if name:
-            found[role] = name if name in names else exactly[name.lower()]
-    free = {plain(name): name for name in reversed(names) if name not in found.values()}
+            found[role] = name if name in names else by_lower_name[name.lower()]
+    free = {normalized(name): name for name in reversed(names) if name not in found.values()}
 
     def take(role: Role, known: Iterable[str]) -> None:
         for candidate in known:
@@ -195,7 +199,7 @@ def detected(
                 found[role] = free[candidate]
                 return
 
-    is_udiff = {plain(name) for name in names} >= UDIFF
+    is_udiff = {normalized(name) for name in names} >= UDIFF
     for role, known in NAMES.items():
         take(role, ("src",) if role is Role.EXCHANGE and is_udiff else known)
     if Role.CLOSE not in found and {Role.OPEN, Role.HIGH, Role.LOW} <= found.keys():
@@ -205,20 +209,19 @@ def detected(
     if Role.TIMESTAMP not in found:
         if Role.TIME in found:
             found[Role.TIMESTAMP] = found.pop(Role.TIME)
-        elif names and plain(names[0]) in NAMELESS and names[0] not in found.values():
+        elif names and normalized(names[0]) in NAMELESS and names[0] not in found.values():
             found[Role.TIMESTAMP] = names[0]
     return found
 
 
 def volume_traded(names: Iterable[str], traded: Iterable[str]) -> list[str]:
     """
-    Return which plain name is the volume in what was traded, if these names tell it.
+    Return the normalized name of the volume in the traded asset, if these names decide it.
 
-    ETHUSDT is so many ETH for so many USDT; of two columns one of which counts money, it is the
-    other.
+    ETHUSDT trades ETH for USDT. Of two columns, one of which is in a currency, it is the other.
     """
     of = {match[1]: name for name in names if (match := VOLUME_IN.fullmatch(name))}
-    pairs = [plain(text) for text in traded]
+    pairs = [normalized(text) for text in traded]
     first = [
         unit
         for unit in of
@@ -231,18 +234,18 @@ def volume_traded(names: Iterable[str], traded: Iterable[str]) -> list[str]:
 
 
 def alike(role: Role, names: Iterable[str]) -> tuple[str, ...]:
-    """Return those of these columns whose names look like a role's."""
-    return tuple(name for name in names if LOOKS_LIKE[role].search(plain(name)))
+    """Return the columns whose names look like a role."""
+    return tuple(name for name in names if LOOKS_LIKE[role].search(normalized(name)))
 
 
-def said_label(name: str) -> str | None:
-    """Return which end of a bar a column of stamps names by what it is called, if it says so."""
-    for label, known in SAYS_LABEL.items():
-        if plain(name) in known:
+def label_in_name(name: str) -> str | None:
+    """Return which end of a bar a timestamp column gives, if its name says so."""
+    for label, known in LABEL_NAMES.items():
+        if normalized(name) in known:
             return label
     return None
 
 
 def quoted_name(name: str) -> str:
-    """Return a name as a SQL identifier."""
+    """Return a name as an SQL identifier."""
     return '"' + name.replace('"', '""') + '"'

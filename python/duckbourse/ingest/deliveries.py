@@ -1,4 +1,4 @@
-"""The list of what was delivered or recorded, each under a short name that is only its own."""
+"""The list of deliveries and recordings, each with a short unique id."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from duckbourse.ingest.store import RawStore
 from duckbourse.ingest.withdrawals import again, withdrawn
 from duckbourse.warehouse import files_in
 
-# Digits of a name that are shown: more where two names begin with the same.
+# Digits of a name that are shown; more if two names begin alike.
 MIN_SHOWN = 8
 MAX_NAMED = 5
 LISTS_THEM = "`./bourse deliveries` lists them"
@@ -25,8 +25,8 @@ class Listed:
     """
     A delivery, or a recording of a session's ticks; instants are in UTC, without a zone.
 
-    `rows` are those that were kept; `kind` of a recording is `ticks`. `withdrawn_at` is None for
-    one that builds read. A recording that went on after it was withdrawn is read from there on.
+    `rows` counts the rows that were kept; the `kind` of a recording is `ticks`. `withdrawn_at` is
+    None if builds read it. Of a withdrawn recording, builds read what was recorded later.
     """
 
     delivery: str
@@ -46,14 +46,14 @@ class Listed:
 
     @property
     def is_withdrawn(self) -> bool:
-        """Whether builds leave out all of it."""
+        """Whether builds leave all of it out."""
         return self.withdrawn_at is not None and (
             self.kind != "ticks" or self.delivered_at <= self.withdrawn_at
         )
 
     @property
-    def said(self) -> str:
-        """What it is, in a few words."""
+    def description(self) -> str:
+        """A short description for messages."""
         return (
             f"{self.id} ({self.file} of {self.source}, {self.rows:,} rows of {self.symbols:,}"
             f" symbol{'s' * (self.symbols != 1)}, {self.first_session} to {self.last_session})"
@@ -67,7 +67,7 @@ FIELDS = (
 
 
 def listed(con: duckdb.DuckDBPyConnection, store: RawStore, *beside: RawStore) -> list[Listed]:
-    """Return what was delivered to a store, and what lies beside it, the newest first."""
+    """Return the deliveries and recordings of a store and of those beside it, newest first."""
     queries = []
     for each in (store, *beside):
         if any((each.root / "deliveries").glob("*.parquet")):
@@ -78,7 +78,7 @@ def listed(con: duckdb.DuckDBPyConnection, store: RawStore, *beside: RawStore) -
             )
     if any((store.root / "ticks").glob("*/*.parquet")):
         queries.append(
-            # as staging.stg_journal__ticks finds the recording that is withdrawn
+            # named as staging.stg_journal__ticks names recordings
             "select recording || '@' || session_date, max(recorded_until), source,"
             " 'ticks of ' || recording, 'ticks', calendar, count(*), count(distinct symbol),"
             " session_date, session_date, false from read_parquet("
@@ -106,7 +106,7 @@ def listed(con: duckdb.DuckDBPyConnection, store: RawStore, *beside: RawStore) -
 
 
 def short(names: Iterable[str]) -> dict[str, str]:
-    """Return of each name the beginning that no other has; a recording's is whole."""
+    """Return the shortest unique beginning of each name; recordings keep their whole name."""
     ordered = sorted(set(names))
     shown = {}
     for before, name, after in zip(["", *ordered], ordered, [*ordered[1:], ""], strict=False):
@@ -116,7 +116,7 @@ def short(names: Iterable[str]) -> dict[str, str]:
 
 
 def common(one: str, other: str) -> int:
-    """Return how many characters two names begin with alike."""
+    """Return the length of the common beginning of two names."""
     for place, (mine, theirs) in enumerate(zip(one, other, strict=False)):
         if mine != theirs:
             return place
@@ -124,26 +124,26 @@ def common(one: str, other: str) -> int:
 
 
 def chosen(deliveries: Sequence[Listed], names: Sequence[str]) -> list[Listed]:
-    """Return the deliveries that are named, or raise BadInput for the first name that fails."""
+    """Return the named deliveries; raise BadInput for the first name that does not resolve."""
     return list({one.delivery: one for one in (named(deliveries, name) for name in names)}.values())
 
 
 def named(deliveries: Sequence[Listed], name: str) -> Listed:
-    """Return the delivery that a name is, or is the beginning of."""
+    """Return the delivery with a name or with a unique beginning of it."""
     whole = [one for one in deliveries if one.delivery == name]
     found = whole or [one for one in deliveries if name and one.delivery.startswith(name)]
     if len(found) == 1:
         return found[0]
     if found:
         raise BadInput(
-            f"{name!r} is the beginning of {len(found):,} deliveries: {some(found)}",
-            "give more of it",
+            f"{name!r} is the beginning of {len(found):,} ids: {some(found)}",
+            "give more of its characters",
         )
     of_file = [one for one in deliveries if name in (one.file, one.file.rsplit("/", 1)[-1])]
     if of_file:
         raise BadInput(
             f"{name!r} is the name of a file, not of a delivery",
-            f"say {some(of_file)}",
+            f"use {some(of_file)}",
         )
     ids = [one.id for one in deliveries]
     close = difflib.get_close_matches(name, ids, n=1, cutoff=0.5)
@@ -152,26 +152,27 @@ def named(deliveries: Sequence[Listed], name: str) -> Listed:
 
 
 def some(found: Sequence[Listed]) -> str:
-    """Return the names of the first few."""
+    """Return the ids of the first few."""
     more = f" and {len(found) - MAX_NAMED:,} more" if len(found) > MAX_NAMED else ""
     return ", ".join(one.id for one in found[:MAX_NAMED]) + more
 
 
 def of_source(deliveries: Sequence[Listed], source: str) -> list[Listed]:
-    """Return the deliveries of a source, or raise BadInput where there is none."""
+    """Return the deliveries of a source, or raise BadInput if there are none."""
     found = [one for one in deliveries if one.source == source]
     if found or not deliveries:
         return found
     sources = sorted({one.source for one in deliveries})
     close = difflib.get_close_matches(source, sources, n=1)
     raise BadInput(
-        f"nothing was delivered by {source!r}" + (f"; {close[0]!r} is close" if close else ""),
+        f"there are no deliveries of source {source!r}"
+        + (f"; {close[0]!r} is close" if close else ""),
         LISTS_THEM,
     )
 
 
 def refuse_twice(deliveries: Sequence[Listed], asked: Sequence[Listed]) -> None:
-    """Raise BadInput where builds would read the same file twice with these restored."""
+    """Raise BadInput if restoring these would make builds read the same file twice."""
     before = {again(one.delivery): one.delivery for one in deliveries}
 
     def first(name: str) -> str:
@@ -184,20 +185,20 @@ def refuse_twice(deliveries: Sequence[Listed], asked: Sequence[Listed]) -> None:
         other = read.setdefault(first(one.delivery), one)
         if other.delivery != one.delivery:
             raise BadInput(
-                f"{one.id} cannot be restored: its file was delivered as {other.id} too",
+                f"{one.id} cannot be restored: its file was also delivered as {other.id}",
                 beside_others([other.id], [each.id for each in asked]),
             )
 
 
 def beside_others(others: Sequence[str], asked: Container[str]) -> str:
-    """Return what to do where something cannot be restored beside others, asked for or read."""
+    """Return the remedy if something cannot be restored beside others, requested or read."""
     standing = [name for name in others if name not in asked]
     if standing:
-        return f"{withdrawal_of(standing)} first, or leave it at that"
-    return f"restore one of the two only: the other is {', '.join(others[:MAX_NAMED])}"
+        return f"run {withdrawal_of(standing)} first, or leave it withdrawn"
+    return f"restore only one of the two: the other is {', '.join(others[:MAX_NAMED])}"
 
 
 def withdrawal_of(names: Sequence[str]) -> str:
-    """Return the command that withdraws these."""
+    """Return the command that withdraws these deliveries."""
     more = f" and {len(names) - MAX_NAMED:,} more" if len(names) > MAX_NAMED else ""
     return f"`./bourse deliveries withdraw {' '.join(names[:MAX_NAMED])}`{more}"

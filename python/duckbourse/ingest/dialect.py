@@ -1,8 +1,8 @@
 """
-How a text file is laid out: its delimiter, its header and where the rows begin.
+Detect the dialect of a text file: its delimiter, its header and where the rows begin.
 
-DuckDB can sniff this too, but its best guess for a file with some bad rows is one column, and it
-takes ten times as long as the reading of a small file.
+DuckDB can sniff this too, but it guesses a single column if a file has some bad rows, and it takes
+ten times as long as reading a small file.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from duckbourse.errors import BadInput, NotBars
-from duckbourse.ingest.columns import KLINE, LAST_PRICES, NAMES, Role, plain
+from duckbourse.ingest.columns import KLINE, LAST_PRICES, NAMES, Role, normalized
 from duckbourse.ingest.lines import fields_of, lines_in, spanned
 from duckbourse.ingest.options import Options
 from duckbourse.ingest.schema import PRICES
@@ -23,10 +23,10 @@ from duckbourse.ingest.wide import Wide, flat, stacked
 
 DELIMITERS = (",", ";", "\t", "|")
 KNOWN = {name for role, names in NAMES.items() if role is not Role.SYMBOL for name in names}
-# Above a header there may be some lines of words: an address, a title, `sep=;`.
+# There may be some lines of text above a header: an address, a title, `sep=;`.
 MAX_LINES_ABOVE = 30
 MIN_NAMES = 3
-# A date with or without a time of day, a count since 1970; a time of day beside a date.
+# A date with or without a time of day, or a count since 1970; a time of day in its own column.
 IS_STAMP = re.compile(
     rf"(19|20)\d{{2}}[-/.]?[01]\d[-/.]?[0-3]\d([ T].*)?$|\d{{1,2}}[-/. ]\w{{2,9}}[-/. ]\d{{2,4}}"
     rf"|{EPOCH_TEXT.pattern}$"
@@ -37,10 +37,10 @@ IS_CLOCK = re.compile(r"\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?|\d{4}|\d{6}").fullmatch
 @dataclass(frozen=True)
 class Dialect:
     """
-    `rows_at` is how many lines there are before the first row; `rows` are the first ones.
+    The dialect of a text file, and its first `rows`.
 
-    `quoted` tells whether fields stand in quotes, so that a delimiter may be within one; `above`
-    is how many lines before the header were passed over.
+    `rows_at` is the number of lines before the first row. If `quoted`, fields are in quotes and may
+    contain the delimiter. `above` is the number of lines skipped above the header.
     """
 
     delimiter: str
@@ -54,21 +54,21 @@ class Dialect:
 
 def dialect(head: str, options: Options, file: str) -> Dialect:
     """
-    Return the layout of a text file from its first lines.
+    Return the dialect of a text file from its first lines.
 
-    Raise NotBars where it is no table of bars, or BadInput where only a mapping can tell.
+    Raise NotBars if it is not a table of bars, or BadInput if a mapping has to say more.
     """
     lines = lines_in(head)[options.skip_lines :]
     if "\0" in head:
         raise BadInput(
-            f"{file} is no CSV: it holds binary data", "name a CSV, JSON, Parquet or Feather file"
+            f"{file} is not CSV: it holds binary data", "name a CSV, JSON, Parquet or Feather file"
         )
     top = next((place for place, line in enumerate(lines) if line.strip()), None)
     if top is None:
         raise NotBars(f"{file} holds no lines", "delete it, or ask the vendor for it again")
     first, rows_at = (top, top + 1) if options.names else header_line(lines, top, options)
     delimiter = options.delimiter or max(DELIMITERS, key="".join(lines[first:rows_at]).count)
-    # a name that a spreadsheet wrapped is one
+    # a name that a spreadsheet wrapped over lines is one name
     some = [" ".join(lines[first:rows_at]), *lines[rows_at : first + 50]]
     body = [next(csv.reader([line], delimiter=delimiter)) for line in some]
     layout = Dialect(
@@ -89,17 +89,19 @@ def dialect(head: str, options: Options, file: str) -> Dialect:
         return fitted(layout, body[levels.lines :], file)
     columns = flat(header)
     stated = {name.lower() for name in options.columns.values()}
-    if not columns and not any(plain(name) in KNOWN or name.lower() in stated for name in header):
+    if not columns and not any(
+        normalized(name) in KNOWN or name.lower() in stated for name in header
+    ):
         if any(is_number(field) for field in header):
-            # reports of earnings are rows of numbers too, in a drop with prices
+            # earnings reports in a drop with prices are also rows of numbers
             refusal = BadInput if may_be_bars(body) else NotBars
             raise refusal(
                 f"{file} does not name its columns: it begins with {lines[first][:60]!r}",
                 f"name them in a mapping: names = {names_of(body)}",
             )
         raise NotBars(
-            f"{file} is no table of bars: it begins with {lines[first][:60]!r}",
-            "name a file with a close in it, or say its columns in a mapping",
+            f"{file} is not a table of bars: it begins with {lines[first][:60]!r}",
+            "name a file that has a close, or name its columns in a mapping",
         )
     layout = replace(layout, names=tuple(header), rows_at=layout.rows_at + 1, wide=columns)
     return fitted(layout, body[1:], file)
@@ -107,19 +109,19 @@ def dialect(head: str, options: Options, file: str) -> Dialect:
 
 def header_line(lines: Sequence[str], top: int, options: Options) -> tuple[int, int]:
     """
-    Return the line that names the columns, and that below it: the first, or the first below shorter
-    ones of words.
+    Return the index of the line that names the columns, and that of the line after the header.
 
-    A line with as many fields is no title but a row, and none is passed over. Names in quotes may
-    be of several lines; then none of these is a header by itself.
+    The header is the first line, or the first below shorter lines of text. A line with as many
+    fields is a row, not a title, and is never skipped. Quoted names may span several lines, none of
+    which is a header by itself.
     """
-    known = KNOWN | {plain(name) for name in options.columns.values()} | set(LAST_PRICES)
+    known = KNOWN | {normalized(name) for name in options.columns.values()} | set(LAST_PRICES)
 
     def named(text: str) -> tuple[int, int]:
         delimiter = options.delimiter or max(DELIMITERS, key=text.count)
         fields = next(csv.reader([text], delimiter=delimiter), [])
         filled = sum(bool(field.strip()) for field in fields)
-        return sum(plain(field) in known for field in fields), filled
+        return sum(normalized(field) in known for field in fields), filled
 
     most = 0
     for place in range(top, min(top + MAX_LINES_ABOVE, len(lines))):
@@ -131,7 +133,7 @@ def header_line(lines: Sequence[str], top: int, options: Options) -> tuple[int, 
                 continue
             joined, fields = spanned(lines[place], lines[place + 1 :], delimiter)
             if (
-                sum(plain(field) in known for field in fields) >= MIN_NAMES
+                sum(normalized(field) in known for field in fields) >= MIN_NAMES
                 and max(named(line)[0] for line in joined) < MIN_NAMES
             ):
                 return place, place + len(joined)
@@ -140,7 +142,7 @@ def header_line(lines: Sequence[str], top: int, options: Options) -> tuple[int, 
 
 
 def fitted(layout: Dialect, rows: list[list[str]], file: str) -> Dialect:
-    """Return the layout with room for a comma at the end of every row, or raise BadInput."""
+    """Return the dialect, allowing a delimiter at the end of every row, or raise BadInput."""
     layout = replace(layout, names=distinct(layout.names))
     widths = {len(row) for row in rows if row}
     named = len(layout.names)
@@ -150,13 +152,13 @@ def fitted(layout: Dialect, rows: list[list[str]], file: str) -> Dialect:
     if not widths or named in widths:
         return replace(layout, rows=tuple(tuple(row) for row in rows if len(row) == named))
     raise BadInput(
-        f"{file} names {named} columns and its rows have {max(widths)}",
+        f"{file} names {named} columns, but its rows have {max(widths)}",
         f"name them all in a mapping: names = {names_of(rows)}, skip_lines = {layout.rows_at}",
     )
 
 
 def distinct(names: Sequence[str]) -> tuple[str, ...]:
-    """Return the names, a number behind those that came before; no other column has that name."""
+    """Return the names made unique, with a number after each repeated one."""
     names = [name or "nameless" for name in names]
     others = {name.lower() for name in names}
     seen: set[str] = set()
@@ -172,12 +174,12 @@ def distinct(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def may_be_bars(rows: Sequence[Sequence[str]]) -> bool:
-    """Tell whether four columns side by side may be prices, one the highest and one the lowest."""
+    """Return whether four adjacent columns may be open, high, low and close."""
     return prices_at(rows) is not None
 
 
 def prices_at(rows: Sequence[Sequence[str]]) -> dict[int, str] | None:
-    """Return which of four columns side by side is which price, or None where none may be."""
+    """Return which of four adjacent columns is which price, or None if none can be."""
     filled = [row for row in rows if any(row)]
     for at in range(max(map(len, filled)) - len(PRICES) + 1):
         fields = [row[at : at + len(PRICES)] for row in filled]
@@ -192,7 +194,7 @@ def prices_at(rows: Sequence[Sequence[str]]) -> dict[int, str] | None:
             high = {place for place in places if all(bar[place] == max(bar) for bar in bars)}
             low = {place for place in places if all(bar[place] == min(bar) for bar in bars)}
             if high and low:
-                # where bars do not move, the usual order
+                # if the bars do not move, the usual order
                 top = 1 if 1 in high else min(high)
                 bottom = 2 if 2 in low and top != 2 else min(low - {top}, default=None)
                 if bottom is None:
@@ -203,7 +205,7 @@ def prices_at(rows: Sequence[Sequence[str]]) -> dict[int, str] | None:
 
 
 def names_of(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return names for the columns of a file that has none, as many as it has and told by rows."""
+    """Return names for all columns of a file without a header, inferred from its rows."""
     filled = [[field.strip() for field in row] for row in rows if any(row)]
     width = Counter(map(len, filled)).most_common(1)[0][0]
     filled = [row for row in filled if len(row) == width]
@@ -229,7 +231,7 @@ def names_of(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def is_number(text: str) -> bool:
-    """Tell whether a field is data and not a name."""
+    """Return whether a field is data and not a name."""
     try:
         float(text.replace(",", ""))
     except ValueError:

@@ -1,7 +1,7 @@
 """
-JSON documents: the answers of brokers and exchanges, as tables.
+JSON documents, such as the answers of brokers and exchanges, as tables.
 
-`SHAPES` says where in a document the bars lie and in which form; a further vendor is a line of it.
+`SHAPES` lists where a document holds its bars and in which form; a further vendor is one more line.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import duckdb
 
 from duckbourse.errors import BadInput, NotBars
 from duckbourse.ingest.calendars import calendars, closed_days
-from duckbourse.ingest.columns import KLINE, NAMES, Role, detected, plain, quoted_name
+from duckbourse.ingest.columns import KLINE, NAMES, Role, detected, normalized, quoted_name
 from duckbourse.ingest.dialect import distinct
 from duckbourse.ingest.options import Options
 from duckbourse.warehouse import quoted
@@ -25,9 +25,9 @@ from duckbourse.warehouse import quoted
 CANDLE = ("timestamp", "open", "high", "low", "close", "volume", "oi")
 TURNOVER = (*CANDLE[:6], "turnover")
 KRAKEN = (*CANDLE[:5], "vwap", "volume", "trades")
-# What lists without a vendor's name around them hold, by their length: ccxt's, Binance's.
+# The fields of bare lists, by their length: those of ccxt and of Binance.
 BY_LENGTH = {6: CANDLE[:6], 12: KLINE}
-# Orders in which others write the same six fields: Coinbase, Bitfinex.
+# Other orders of the same six fields: Coinbase, Bitfinex.
 OTHER_ORDERS = (
     ("timestamp", "low", "high", "open", "close", "volume"),
     ("timestamp", "open", "close", "high", "low", "volume"),
@@ -37,18 +37,18 @@ OTHER_ORDERS = (
 @dataclass(frozen=True)
 class Shape:
     """
-    One way in which bars lie in a document.
+    One way in which a document can hold bars.
 
-    place       where, as a JSON path; `$.*` is the first object in it that holds some
-    form        lists (a list of a bar's fields), arrays (one of each column), records (objects),
-                dated (objects by their stamps)
-    fields      of lists, what they hold; of arrays, what must be there: the stamp first
-    beside      a path that must be there as well
-    vendor      who writes it so, and with that on which calendar and with which label
-    each        a list for each symbol, by its name
-    inner       of arrays, where below `place` all but the stamps are, and below `adjusted` the
-                closes that are adjusted for dividends too
-    adjusts     whose bars of this shape are adjusted for splits, '' where they need not be
+    place       a JSON path; `$.*` is the first member that holds bars
+    form        lists (a list of fields per bar), arrays (one per column), records (objects), dated
+                (objects keyed by timestamp)
+    fields      for lists, their fields; for arrays, the required ones, the timestamp first
+    beside      a path that must exist as well
+    vendor      the vendor of this shape; `calendar` and `bar_label` follow from it
+    each        one list per symbol, keyed by symbol
+    inner       for arrays, the path below `place` of all columns except the timestamps; below
+                `adjusted` are closes that are adjusted for dividends too
+    adjusts     whose bars of this shape are adjusted for splits, '' if that is not certain
     """
 
     place: str
@@ -81,7 +81,7 @@ SHAPES = (
         *("$.chart.result[0]", "arrays", ("timestamp", "close"), None, "Yahoo", None, "start"),
         inner=".indicators.quote[0]",
         adjusted=".indicators.adjclose[0]",
-        adjusts="those of Yahoo's charts are",
+        adjusts="as in all of Yahoo's charts",
     ),
     # TradingView's data feeds, Finnhub
     Shape("$", "arrays", ("t", "c"), "$.s"),
@@ -98,22 +98,22 @@ SHAPES = (
     Shape("$", "dated"),
 )
 
-# Where beside bars it is said whose they are, and under which names.
+# Where a document may name the symbol of its bars, and under which keys.
 ABOUT = ("", '."meta"', '."Meta Data"', '."metadata"', '."meta_data"')
-SAYS_SYMBOL = (*NAMES[Role.SYMBOL][:4], "sym", "stocksymbol", "pair", "instrument")
+SYMBOL_KEYS = (*NAMES[Role.SYMBOL][:4], "sym", "stocksymbol", "pair", "instrument")
 STAMP_KEY = r"(\d{4}-\d\d-\d\d([ T].*)?|\d{8}|\d{10}|\d{13})"
 
-# The first of Dhan's two APIs: one program counts from 1970, another from 1980 in India.
+# The first of Dhan's two APIs counts from 1970 in some programs, from 1980 in India in others.
 TWO_EPOCHS = ("start_Time", "start_time")
 SECONDS_TO_1980 = 315_532_800
-# Days of which so many were no sessions were none; so few may be the exchange's exceptions.
+# With this share of days without a session, a reading is wrong; up to FEW_CLOSED may be exceptions.
 MANY_CLOSED, FEW_CLOSED = 0.2, 0.05
 MIN_DAYS = 5
-# Of an object's keys, how many are looked at to learn what it is.
+# How many keys of an object are inspected.
 MOST_KEYS = 20
 
-# What a vendor says went wrong, and by which code; the more exact place first.
-SAID = (
+# Where vendors put error messages and codes, the most specific place first.
+MESSAGES = (
     *("$.errorMessage", "$.remarks.error_message", "$.remarks.errorMessage", "$.errors[0].message"),
     *("$.error.message", "$.chart.error.description", '$."Error Message"', "$.remarks"),
     *("$.message", "$.msg", "$.error[0]", "$.error", "$.errors[0]", "$.detail"),
@@ -124,22 +124,22 @@ CODES = (
     *("$.errorcode", "$.error_code", "$.error_type", "$.code", "$.retCode"),
 )
 SUCCESS = ("", "success", "ok", "true", "none", "null", "200", "delayed")
-# What says of an error that there is none.
+# Values of an error field that mean no error.
 NO_ERROR = (*SUCCESS, "false", "0")
 
 
 @dataclass(frozen=True)
 class Document:
-    """The bars of a document: `rows` selects them as text, by the vendor's names."""
+    """The bars of a document; `rows` selects them as text under the vendor's names."""
 
     shape: Shape
     rows: str
     columns: tuple[str, ...]
     notes: tuple[str, ...] = ()
-    # whose they are, and where that is said, unless each row says it
+    # the symbol and where it was found, unless each row has its own
     symbol: str | None = None
     symbol_from: str = ""
-    # for what their prices are adjusted, and how we know
+    # what the prices are adjusted for, and how we know
     adjusted: str = ""
 
 
@@ -147,9 +147,9 @@ def document(
     con: duckdb.DuckDBPyConnection, path: Path, file: str, options: Options, known_at: datetime
 ) -> Document:
     """
-    Return the bars in a JSON document of one of the shapes we know, or raise BadInput.
+    Return the bars of a JSON document of a known shape, or raise BadInput.
 
-    No bar in it is of a day after `known_at`.
+    No bar is later than the day of `known_at`.
     """
     load(con, path, file)
     for known in SHAPES:
@@ -164,20 +164,20 @@ def document(
             found = of_arrays(con, shape, file, options, known_at)
         else:
             found = of_records(con, shape)
-        return with_what_is_said(con, found, shape, options)
+        return with_metadata(con, found, shape, options)
     refuse_failure(con, file)
     raise NotBars(
-        f"{file} is JSON of a shape that is not known here: {looks(con)}",
+        f"{file} is JSON of an unknown shape: {described(con)}",
         "write its bars as a list of objects, [{date: …, open: …, high: …, low: …, close: …,"
-        " volume: …}, …], or as one of the answers that the README names",
+        " volume: …}, …], or in one of the shapes that data/README.md lists",
     )
 
 
 def load(con: duckdb.DuckDBPyConnection, path: Path, file: str) -> None:
-    """Make `document` of a JSON file, or of one with an object or a list in each line."""
+    """Load a JSON file, or one with an object or list per line, into the table `document`."""
     reason: duckdb.Error
     try:
-        # some write a mark of the order of bytes before it
+        # some begin with a byte order mark
         con.execute(
             "create or replace temp table content as"
             f" select ltrim(content, chr(65279)) as content from read_text({quoted(path)})"
@@ -188,7 +188,7 @@ def load(con: duckdb.DuckDBPyConnection, path: Path, file: str) -> None:
     except (duckdb.ConversionException, duckdb.InvalidInputException) as error:
         reason = error
     else:
-        # one line may be a record by itself
+        # a single record may be a document by itself
         if is_record(con):
             con.execute("update document set doc = json_array(doc)")
         return
@@ -210,13 +210,13 @@ def load(con: duckdb.DuckDBPyConnection, path: Path, file: str) -> None:
         wrong = wrong if first else None
     message = str(reason).split("  Input:")[0].removeprefix("Conversion Error: ").splitlines()[0]
     raise BadInput(
-        f"{file} is not JSON: {f'its line {wrong} is none' if wrong else message}",
+        f"{file} is not JSON: {f'line {wrong} is not' if wrong else message}",
         "it is damaged or cut short: copy or download it again",
     ) from reason
 
 
 def is_record(con: duckdb.DuckDBPyConnection) -> bool:
-    """Tell whether the document is a bar by itself: one object with a stamp and a close."""
+    """Return whether the document is a single bar: one object with a timestamp and a close."""
     keys = keys_of(con, "$")
     roles = detected(keys, {}) if keys else {}
     if not {Role.TIMESTAMP, Role.OPEN, Role.CLOSE} <= roles.keys():
@@ -234,19 +234,19 @@ def within(place: str, key: str) -> str:
 
 
 def kind_of(con: duckdb.DuckDBPyConnection, place: str) -> str | None:
-    """Return the type of what lies at a path of the document, None where nothing does."""
+    """Return the JSON type at a path of the document, or None if the path does not exist."""
     [(kind,)] = con.execute(f"select json_type(doc, {quoted(place)}) from document").fetchall()
     return str(kind) if kind is not None else None
 
 
 def text_of(con: duckdb.DuckDBPyConnection, place: str) -> str:
-    """Return what a document says at a path, '' where it says nothing there."""
-    [(said,)] = con.execute(f"select trim(doc ->> {quoted(place)}) from document").fetchall()
-    return said or ""
+    """Return the text at a path of the document, or ''."""
+    [(text,)] = con.execute(f"select trim(doc ->> {quoted(place)}) from document").fetchall()
+    return text or ""
 
 
-def looks(con: duckdb.DuckDBPyConnection) -> str:
-    """Return in words what a document is."""
+def described(con: duckdb.DuckDBPyConnection) -> str:
+    """Describe a document in words."""
     kind = kind_of(con, "$")
     if kind != "OBJECT":
         return "a list" if kind == "ARRAY" else "a single value"
@@ -255,12 +255,12 @@ def looks(con: duckdb.DuckDBPyConnection) -> str:
 
 
 def placed(con: duckdb.DuckDBPyConnection, shape: Shape) -> Shape | None:
-    """Return the shape with the place at which a document has its bars, None where it has none."""
+    """Return the shape with the place of the document's bars, or None if it does not match."""
     if kind_of(con, shape.beside or "$") is None:
         return None
     if shape.place.endswith(".*"):
         top = shape.place.removesuffix(".*")
-        # a document by dates has as many keys as days: none of them holds more of these
+        # a document keyed by date has a key per day, none of which matches
         places = [within(top, key) for key in keys_of(con, top)[:MOST_KEYS]]
         return next(
             (replace(shape, place=at) for at in places if holds(con, replace(shape, place=at))),
@@ -270,7 +270,7 @@ def placed(con: duckdb.DuckDBPyConnection, shape: Shape) -> Shape | None:
 
 
 def holds(con: duckdb.DuckDBPyConnection, shape: Shape) -> bool:
-    """Tell whether a document has bars of this shape at its place."""
+    """Return whether a document has bars of this shape at its place."""
     outer = kind_of(con, shape.place)
     element = "ARRAY" if shape.form == "lists" else "OBJECT"
     if shape.form == "arrays":
@@ -295,23 +295,23 @@ def holds(con: duckdb.DuckDBPyConnection, shape: Shape) -> bool:
         )
     first = kind_of(con, f"{shape.place}[0]")
     if shape.form == "lists":
-        # a vendor's own answer may hold no bars
+        # an answer of a known vendor may be empty
         return bool(outer == "ARRAY" and (first == "ARRAY" or (first is None and shape.vendor)))
     return outer == "ARRAY" and first == "OBJECT"
 
 
 def empty(con: duckdb.DuckDBPyConnection, shape: Shape) -> bool:
-    """Tell whether there is room for bars and none in it."""
+    """Return whether the list of bars exists and is empty."""
     place = f"{shape.place}.{shape.fields[0]}" if shape.form == "arrays" else shape.place
     return kind_of(con, place) == "ARRAY" and kind_of(con, f"{place}[0]") is None
 
 
-def with_what_is_said(
+def with_metadata(
     con: duckdb.DuckDBPyConnection, found: Document, shape: Shape, options: Options
 ) -> Document:
-    """Return the bars with what a document says beside them: whose they are, and if adjusted."""
+    """Return the bars with what the document states about symbol and adjustment."""
     adjusted = f"for splits ({shape.adjusts})" if shape.adjusts else ""
-    # the objects around the bars, the nearest first
+    # the objects around the bars, nearest first
     parts = shape.place.split(".") if '"' not in shape.place else ["$", ""]
     around = [".".join(parts[: at + 1]) for at in range(len(parts))][::-1]
     if shape.form != "arrays":
@@ -320,7 +320,7 @@ def with_what_is_said(
     try:
         by_row = Role.SYMBOL in detected(found.columns, options.columns)
     except KeyError:
-        # said with what else is missing
+        # reported later, with the list of columns
         by_row = False
     for place in around:
         if kind_of(con, place) != "OBJECT":
@@ -328,28 +328,30 @@ def with_what_is_said(
         for about in ABOUT:
             keys = keys_of(con, place + about)
             if not (symbol or by_row):
-                symbol, symbol_from = said_symbol(con, place + about, keys)
+                symbol, symbol_from = stated_symbol(con, place + about, keys)
             if not about and "adjusted" in keys and text_of(con, f"{place}.adjusted") == "true":
-                adjusted = "for splits (it says `adjusted`: true)"
+                adjusted = "for splits (it has `adjusted`: true)"
     return replace(found, symbol=symbol, symbol_from=symbol_from, adjusted=adjusted)
 
 
-def said_symbol(
+def stated_symbol(
     con: duckdb.DuckDBPyConnection, place: str, keys: Sequence[str]
 ) -> tuple[str | None, str]:
-    """Return the symbol that an object says, and by which key."""
-    by = {plain(key): key for key in reversed(keys)}
+    """Return the symbol that an object states, and under which key."""
+    by = {normalized(key): key for key in reversed(keys)}
 
-    def said(name: str) -> str:
+    def value_of(name: str) -> str:
         at = within(place, by[name]) if name in by else ""
         return text_of(con, at) if at and kind_of(con, at) == "VARCHAR" else ""
 
-    for name in SAYS_SYMBOL:
-        if symbol := said(name):
+    for name in SYMBOL_KEYS:
+        if symbol := value_of(name):
             return symbol, by[name]
     # Alpha Vantage's pairs of currencies
-    if said("fromsymbol") and said("tosymbol"):
-        return said("fromsymbol") + said("tosymbol"), f"{by['fromsymbol']} and {by['tosymbol']}"
+    if value_of("fromsymbol") and value_of("tosymbol"):
+        return value_of("fromsymbol") + value_of(
+            "tosymbol"
+        ), f"{by['fromsymbol']} and {by['tosymbol']}"
     return None, ""
 
 
@@ -360,20 +362,22 @@ def keys_of(con: duckdb.DuckDBPyConnection, place: str) -> list[str]:
 
 
 def refuse_failure(con: duckdb.DuckDBPyConnection, file: str) -> None:
-    """Raise BadInput with what the vendor says where a document without bars is its error."""
-    places, codes = (", ".join(said_sql(at) for at in paths) for paths in (SAID, CODES))
-    [(status, said, code, kind)] = con.execute(
+    """Raise BadInput with the vendor's message if a document without bars is an error."""
+    places, codes = (", ".join(message_sql(at) for at in paths) for paths in (MESSAGES, CODES))
+    [(status, message, code, kind)] = con.execute(
         "select lower(coalesce(doc ->> '$.status', doc ->> '$.s', doc ->> '$.success', '')),"
         f" coalesce({places}), coalesce({codes}), json_type(doc) from document"
     ).fetchall()
-    if kind != "OBJECT" or (status in SUCCESS and said is None):
+    if kind != "OBJECT" or (status in SUCCESS and message is None):
         return
-    behind = f" ({code})" if code and code != said else ""
-    raise BadInput(f"{file} is a vendor's error: {said or status}{behind}", "ask the vendor again")
+    behind = f" ({code})" if code and code != message else ""
+    raise BadInput(
+        f"{file} is a vendor's error: {message or status}{behind}", "ask the vendor again"
+    )
 
 
-def said_sql(at: str) -> str:
-    """Return what is said at a path, null where it is that all went well, a list or an object."""
+def message_sql(at: str) -> str:
+    """Return SQL for the message at a path, NULL if it means success or is a list or object."""
     text = f"trim(doc ->> {quoted(at)})"
     none = ", ".join(map(quoted, NO_ERROR))
     return (
@@ -383,10 +387,10 @@ def said_sql(at: str) -> str:
 
 
 def listed(shape: Shape, symbols: Sequence[str] = ()) -> str:
-    """Return the selection of the elements of a list as `bar`, `said` is what stands before it."""
+    """Return the query for the elements of a list as `bar`, with the key of each as `name`."""
     if not symbols and shape.form != "dated":
         return (
-            f"select null::varchar as said, unnest(from_json(doc -> {quoted(shape.place)},"
+            f"select null::varchar as name, unnest(from_json(doc -> {quoted(shape.place)},"
             " '[\"json\"]')) as bar from document"
         )
     # a map keeps the order of the document
@@ -395,15 +399,15 @@ def listed(shape: Shape, symbols: Sequence[str] = ()) -> str:
         " '\"map(varchar, json)\"'))) as entry from document"
     )
     if shape.form == "dated":
-        return f"select entry.key as said, entry.value as bar from ({entries})"
+        return f"select entry.key as name, entry.value as bar from ({entries})"
     return (
-        "select entry.key as said, unnest(from_json(entry.value, '[\"json\"]')) as bar"
+        "select entry.key as name, unnest(from_json(entry.value, '[\"json\"]')) as bar"
         f" from ({entries}) where json_type(entry.value) = 'ARRAY'"
     )
 
 
 def symbols_of(con: duckdb.DuckDBPyConnection, shape: Shape) -> list[str]:
-    """Return of which symbols a document has a list each."""
+    """Return the symbols for which a document has a list each."""
     if not shape.each:
         return []
     return [
@@ -414,7 +418,7 @@ def symbols_of(con: duckdb.DuckDBPyConnection, shape: Shape) -> list[str]:
 
 
 def of_lists(con: duckdb.DuckDBPyConnection, shape: Shape, file: str, options: Options) -> Document:
-    """Return lists of a bar's fields, which have no names but their places."""
+    """Return bars whose fields are identified only by position."""
     symbols = symbols_of(con, shape)
     bars = listed(shape, symbols)
     [(width,)] = con.execute(
@@ -423,12 +427,12 @@ def of_lists(con: duckdb.DuckDBPyConnection, shape: Shape, file: str, options: O
     names = options.names or shape.fields or BY_LENGTH.get(width)
     if names is None:
         raise BadInput(
-            f"{file} is JSON whose lists have {width} fields, which has no meaning known here",
+            f"{file} is JSON whose lists have {width} fields of unknown meaning",
             "name them in a mapping: names = ['timestamp', 'open', 'high', 'low', 'close', …]",
         )
     if len(set(names)) < len(names):
         raise BadInput(
-            f"{file}: a name is given to two of its fields", "mend `names` in the mapping"
+            f"{file}: two of its fields have the same name", "correct `names` in the mapping"
         )
     if not options.names:
         check_order(con, bars, names, file)
@@ -443,10 +447,10 @@ def of_lists(con: duckdb.DuckDBPyConnection, shape: Shape, file: str, options: O
 def of_symbols(
     shape: Shape, fields: str, bars: str, names: tuple[str, ...], symbols: Sequence[str]
 ) -> Document:
-    """Return bars with their symbol in each row where the document has a list for each of many."""
+    """Return bars, with a symbol in each row if the document has lists of several symbols."""
     if len(symbols) > 1:
         return Document(
-            shape, f"select said as symbol, {fields} from ({bars})", (Role.SYMBOL.value, *names)
+            shape, f"select name as symbol, {fields} from ({bars})", (Role.SYMBOL.value, *names)
         )
     rows = f"select {fields} from ({bars})"
     if symbols:
@@ -455,7 +459,7 @@ def of_symbols(
 
 
 def check_order(con: duckdb.DuckDBPyConnection, bars: str, names: Sequence[str], file: str) -> None:
-    """Raise BadInput where what should be a bar's high and low are not: it is another order."""
+    """Raise BadInput if the high is not the highest or the low not the lowest: wrong order."""
 
     def wrong(order: Sequence[str]) -> str:
         at = {name: f"try_cast(bar ->> {order.index(name)} as double)" for name in CANDLE[1:5]}
@@ -473,14 +477,14 @@ def check_order(con: duckdb.DuckDBPyConnection, bars: str, names: Sequence[str],
     better = [order for order, bad in zip(orders[1:], wrongs[1:], strict=True) if not bad]
     example = list(better[0]) if better else ["timestamp", "…"]
     raise BadInput(
-        f"{file}: the fields of its lists are not {', '.join(names[:6])}: of {wrongs[0]:,} of"
-        f" {count:,} the third is not the highest or the fourth not the lowest",
-        f"name them in a mapping in their order: names = {example}",
+        f"{file}: the fields of its lists are not {', '.join(names[:6])}: in {wrongs[0]:,} of"
+        f" {count:,} the third is not the highest or the fourth is not the lowest",
+        f"name them in a mapping, in their order: names = {example}",
     )
 
 
 def in_milliseconds(con: duckdb.DuckDBPyConnection, bars: str) -> bool:
-    """Tell whether lists begin with a count of milliseconds, as ccxt's do."""
+    """Return whether lists begin with a count of milliseconds, as those of ccxt do."""
     [(most,)] = con.execute(
         f"select bool_and(regexp_full_match(bar ->> 0, '\\d{{12,13}}(\\.0)?')) from ({bars})"
     ).fetchall()
@@ -490,7 +494,7 @@ def in_milliseconds(con: duckdb.DuckDBPyConnection, bars: str) -> bool:
 def of_arrays(
     con: duckdb.DuckDBPyConnection, shape: Shape, file: str, options: Options, known_at: datetime
 ) -> Document:
-    """Return arrays, one for each column."""
+    """Return bars given as one array per column."""
     stamp = shape.fields[0]
     wanted = ("open", "high", "low", "close", "volume", "o", "h", "l", "c", "v")
     own = set(keys_of(con, shape.place + shape.inner))
@@ -498,24 +502,24 @@ def of_arrays(
     places |= {key: f"{shape.place}{shape.inner}.{key}" for key in wanted if key in own}
     if shape.adjusted and "adjclose" in keys_of(con, shape.place + shape.adjusted):
         places["adjclose"] = f"{shape.place}{shape.adjusted}.adjclose"
-    told = con.execute(
+    found = con.execute(
         "select place, json_type(doc, place), json_array_length(doc, place) from document,"
         f" (select unnest({list(places.values())}) as place)"
     ).fetchall()
-    kinds = {place: kind for place, kind, _ in told}
+    kinds = {place: kind for place, kind, _ in found}
     if others := [name for name in places if kinds[places[name]] not in ("ARRAY", "NULL")]:
         raise BadInput(
-            f"{file}: {', '.join(others)} should be an array of as many as {stamp} has",
+            f"{file}: {', '.join(others)} should be an array of the same length as {stamp}",
             "it is damaged or cut short: copy or download it again",
         )
-    counts = {place: length for place, _, length in told}
+    counts = {place: length for place, _, length in found}
     lengths = {name: counts[place] for name, place in places.items()}
-    # of what it does not have, such as an index's volume, a vendor gives null or no elements
+    # for missing columns, such as the volume of an index, vendors give null or an empty array
     places = {name: places[name] for name in places if lengths[name] or not lengths[stamp]}
     if len({lengths[name] for name in places}) > 1:
-        said = ", ".join(f"{name} {lengths[name]}" for name in places)
+        counted = ", ".join(f"{name} {lengths[name]}" for name in places)
         raise BadInput(
-            f"{file} has arrays of different lengths: {said}",
+            f"{file} has arrays of different lengths: {counted}",
             "it is damaged or cut short: copy or download it again",
         )
     fields = ", ".join(
@@ -534,7 +538,7 @@ def of_arrays(
                 f"::varchar as timestamp) from ({rows})"
             )
     if shape.inner:
-        # a day without a trade is there without anything
+        # a day without trades has a timestamp only
         any_of = " or ".join(f"{quoted_name(name)} is not null" for name in list(places)[1:])
         rows = f"select * from ({rows}) where {any_of}"
     return Document(shape, rows, (Role.TIMESTAMP.value, *list(places)[1:]), notes)
@@ -544,10 +548,10 @@ def counted_from(
     con: duckdb.DuckDBPyConnection, rows: str, file: str, options: Options, known_at: datetime
 ) -> tuple[str, str]:
     """
-    Return from which year Dhan's first API counts its seconds, and how we know.
+    Return the year from which Dhan's first API counts its seconds, and how we know.
 
-    From 1970 they are Unix time, from 1980 seconds since its first midnight in UTC, 05:30 in India.
-    The other reading is ten years away: after this document was had, or on other days of the week.
+    From 1970 it is Unix time; from 1980 it counts from midnight UTC on 1 January, 05:30 in India.
+    The wrong reading is off by ten years: later than the document, or on other days of the week.
     """
     if options.epoch:
         return options.epoch, ""
@@ -574,21 +578,24 @@ def counted_from(
             and closed[year] <= FEW_CLOSED * count
             and closed[other] >= MANY_CLOSED * count
         ):
-            return year, f"from {other}, {closed[other]} of its {count} days had no session"
+            return (
+                year,
+                f"from {other}, {closed[other]} of its {count} days would have had no session",
+            )
     raise BadInput(
-        f"{file}: start_Time may count from 1970 (its bars are then of {span(days['1970'])}) or"
-        f" from 1980 (of {span(days['1980'])})",
-        "say --epoch 1970 or --epoch 1980 (epoch = … in a mapping)",
+        f"{file}: start_Time may count from 1970 (its bars are then from {span(days['1970'])}) or"
+        f" from 1980 (from {span(days['1980'])})",
+        "pass --epoch 1970 or --epoch 1980 (epoch = … in a mapping)",
     )
 
 
 def span(days: Sequence[date]) -> str:
-    """Return the first and the last of some days."""
+    """Return the first and last of some days, as text."""
     return f"{days[0]} to {days[-1]}" if len(days) > 1 else f"{days[0]}"
 
 
 def of_records(con: duckdb.DuckDBPyConnection, shape: Shape) -> Document:
-    """Return a list of objects, whose keys are the columns, or objects by their stamps."""
+    """Return bars given as objects whose keys are the columns, in a list or by timestamp."""
     symbols = symbols_of(con, shape)
     bars = listed(shape, symbols)
     found = con.execute(
@@ -602,14 +609,14 @@ def of_records(con: duckdb.DuckDBPyConnection, shape: Shape) -> Document:
         for key, name in zip(keys, names, strict=True)
     )
     if shape.form == "dated":
-        rows = f"select said as timestamp, {fields} from ({bars})"
+        rows = f"select name as timestamp, {fields} from ({bars})"
         return Document(shape, rows, (Role.TIMESTAMP.value, *names))
     return of_symbols(shape, fields, bars, names, symbols)
 
 
 def called(name: str, names: Sequence[str]) -> str:
-    """Return the name of a record's column: `t` is a timestamp where nothing else is, `T` not."""
-    others = {plain(other) for other in names}
+    """Return a record's column name; beside o, h, l and c, `t` is the time and `T` the symbol."""
+    others = {normalized(other) for other in names}
     short = {"o", "h", "l", "c"} <= others and not others & {"timestamp", "date", "datetime"}
     if short and name in ("T", "S") and name.lower() + "ymbol" not in others and "t" in names:
         return Role.SYMBOL.value

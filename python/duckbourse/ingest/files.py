@@ -1,4 +1,4 @@
-"""The files of a command: folders are walked, drops (tar, zip) opened, each member a delivery."""
+"""The files of a command: folders are walked and archives opened; each member is a delivery."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from typing import IO
 from duckbourse.errors import BadInput
 
 ARCHIVES = (".tar.gz", ".tgz", ".tar", ".zip")
-# What is taken from a folder. A file that is named itself is taken whatever it is called.
+# Suffixes that are read from a folder. A file named on the command line may have any name.
 SUFFIXES = (".csv", ".txt", ".tsv", ".json", ".parquet", ".pq", ".feather", ".arrow", ".ipc")
 DAMAGED = "it is damaged or cut short: copy or download it again"
-# What an archive may unpack to in all: no prices are packed as tight, and little harms nobody.
+# Limit of an archive's unpacked size: prices never pack that tightly, and small sizes do no harm.
 MOST_TIMES, ANYHOW_BYTES = 200, 1 << 28
 MOST_MEMBERS = 100_000
 BLOCK = 1 << 20
@@ -29,9 +29,9 @@ BLOCK = 1 << 20
 @dataclass(frozen=True)
 class Found:
     """
-    A file to look at, and what to call it in reports; `weight` is its part in the progress.
+    A file to read, and its name in reports; `weight` is its part of the progress.
 
-    One that is `left` unread, and why, has no content.
+    `left` is the reason if it is not read; its content is then not available.
     """
 
     path: Path
@@ -42,12 +42,12 @@ class Found:
 
     @property
     def stem(self) -> str:
-        """The name without folders and format: `prices` of `drop.tar.gz/prices.csv.gz`."""
+        """The name without folders and format: `prices` for `drop.tar.gz/prices.csv.gz`."""
         return stem(self.name)
 
 
 def stem(name: str) -> str:
-    """Return a file's name without what says its format."""
+    """Return a file's name without folders and format."""
     last = name.rsplit("/", 1)[-1]
     for suffix in (".gz", *SUFFIXES):
         if last.lower().endswith(suffix) and len(last) > len(suffix):
@@ -56,13 +56,13 @@ def stem(name: str) -> str:
 
 
 def is_archive(path: Path) -> bool:
-    """Tell by its name whether a file holds others."""
+    """Return whether a file is an archive, by its name."""
     return path.name.lower().endswith(ARCHIVES)
 
 
 @dataclass(frozen=True)
 class Walked:
-    """The files of some paths, each once and in order; those left unread, and what is wrong."""
+    """The files to read, each once and in order, those left unread, and bad paths."""
 
     files: list[Path]
     left: dict[Path, str]
@@ -70,7 +70,7 @@ class Walked:
 
 
 def walked(paths: list[Path]) -> Walked:
-    """Return the files of these paths; of a folder those that may be market data by their names."""
+    """Return the files of these paths; from folders, those whose names may be market data."""
     files: dict[Path, None] = {}
     left: dict[Path, str] = {}
     wrong: dict[Path, BadInput] = {}
@@ -90,25 +90,25 @@ def walked(paths: list[Path]) -> Walked:
         elif path.exists():
             wrong[path] = BadInput(f"{path} is neither a file nor a folder", "name a file")
         else:
-            wrong[path] = BadInput(f"{path} is not there", "check the path")
+            wrong[path] = BadInput(f"{path} does not exist", "check the path")
     return Walked(
         list(files), {file: why for file, why in left.items() if file not in files}, wrong
     )
 
 
 def is_shown(file: Path, folder: Path) -> bool:
-    """Tell whether something in a folder is a file that is not hidden."""
+    """Return whether a path in a folder is a file and not hidden."""
     hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
     return not hidden and file.is_file()
 
 
 def is_taken(file: Path) -> bool:
-    """Tell whether a file of a folder is market data by its name."""
+    """Return whether a file of a folder is market data, by its name."""
     return is_archive(file) or file.name.lower().removesuffix(".gz").endswith(SUFFIXES)
 
 
 def why_left(name: str) -> str:
-    """Return why a file is not read: what its name ends in."""
+    """Return why a file is not read, by its name."""
     suffix = Path(name.lower().removesuffix(".gz")).suffix
     ends = f"its name ends in {suffix}, not in" if suffix else "its name does not end in"
     return f"not read: {ends} {', '.join(SUFFIXES)}, .tar.gz or .zip"
@@ -116,7 +116,7 @@ def why_left(name: str) -> str:
 
 @dataclass(frozen=True)
 class Member:
-    """A file in an archive: its name, without folders, and a stream of what it holds."""
+    """A file in an archive: its name without folders, and a stream of its content."""
 
     name: str
     stream: IO[bytes]
@@ -124,13 +124,13 @@ class Member:
 
 def members(archive: Path, scratch: Path) -> Iterator[Found]:
     """
-    Yield the files of an archive, each a copy that is gone when the next one is asked for.
+    Yield the files of an archive; each is a copy that exists until the next one is requested.
 
-    Raise BadInput where it is damaged, or holds more than a bound.
+    Raise BadInput if the archive is damaged or exceeds a limit.
     """
     copy = scratch / "member"
     weight = archive.stat().st_size
-    room = max(ANYHOW_BYTES, MOST_TIMES * weight)
+    budget = max(ANYHOW_BYTES, MOST_TIMES * weight)
     count = 0
     try:
         opened = in_zip(archive) if archive.name.lower().endswith(".zip") else in_tar(archive)
@@ -146,13 +146,13 @@ def members(archive: Path, scratch: Path) -> Iterator[Found]:
                     yield Found(copy, name, share, in_archive=True, left=why_left(member.name))
                     continue
                 if is_archive(Path(member.name)):
-                    why = "not read: an archive in an archive; unpack the outer one"
+                    why = "not read: it is an archive in an archive; unpack the outer one"
                     yield Found(copy, name, share, in_archive=True, left=why)
                     continue
                 with copy.open("wb") as file:
                     while block := member.stream.read(BLOCK):
-                        room -= len(block)
-                        if room < 0:
+                        budget -= len(block)
+                        if budget < 0:
                             raise BadInput(
                                 f"{archive.name} unpacks to more than {MOST_TIMES} times its size",
                                 UNPACK,
@@ -160,8 +160,8 @@ def members(archive: Path, scratch: Path) -> Iterator[Found]:
                         file.write(block)
                 yield Found(copy, name, share, in_archive=True)
     except DAMAGES as error:
-        said = (str(error).splitlines() or [type(error).__name__])[0].rstrip(":")
-        raise BadInput(f"{archive.name} is a damaged archive: {said}", DAMAGED) from error
+        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(":")
+        raise BadInput(f"{archive.name} is a damaged archive: {reason}", DAMAGED) from error
     finally:
         copy.unlink(missing_ok=True)
     if not count:
@@ -175,8 +175,8 @@ DAMAGES = (
 )
 
 
-def plain_name(name: str) -> str:
-    """Return the name of a member without folders, of either kind, and on one line."""
+def base_name(name: str) -> str:
+    """Return a member's name without folders and unprintable characters."""
     last = name.replace("\\", "/").rsplit("/", 1)[-1]
     return "".join(letter if letter.isprintable() else "?" for letter in last)
 
@@ -186,7 +186,7 @@ def in_tar(archive: Path) -> Generator[Member, None, None]:
     with tarfile.open(archive) as opened:
         for entry in opened:
             packed = opened.extractfile(entry) if entry.isfile() else None
-            name = plain_name(entry.name)
+            name = base_name(entry.name)
             if packed is None or name.startswith("."):
                 continue
             with packed:
@@ -197,7 +197,7 @@ def in_zip(archive: Path) -> Generator[Member, None, None]:
     """Yield the files in a zip archive that are not hidden."""
     with zipfile.ZipFile(archive) as opened:
         for entry in opened.infolist():
-            name = plain_name(entry.filename)
+            name = base_name(entry.filename)
             is_link = stat.S_ISLNK(entry.external_attr >> 16)
             if entry.is_dir() or is_link or not name or name.startswith("."):
                 continue
@@ -209,7 +209,7 @@ def in_zip(archive: Path) -> Generator[Member, None, None]:
                 packed = opened.open(entry)
             except NotImplementedError as error:
                 raise BadInput(
-                    f"{archive.name} is packed in a way that is not known here: {error}",
+                    f"{archive.name} uses an unsupported compression: {error}",
                     "unpack it and name the files themselves",
                 ) from error
             with packed:

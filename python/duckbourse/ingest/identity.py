@@ -1,16 +1,17 @@
 """
-What a row is of: the symbol, made of all that a vendor says of an instrument.
+The symbol of a row, composed of everything that a vendor states about an instrument.
 
-    INFY                        a share: series EQ, of the calendar's own exchange, in its own money
-    IRFC-N2                     another series of it, as the exchange and Kite write it
+    INFY                        a stock: series EQ, on the calendar's own exchange and in its
+                                currency
+    IRFC-N2                     another series, as the exchange and Kite write it
     NIFTY-25JAN2024-FUT         a future
     NIFTY-25JAN2024-21500CE     an option: weeklies and monthlies have the whole date, so that no
-                                two contracts share a name
-    BSE:INFY                    of an exchange that is not the calendar's own
-    INFY-USD                    in a money that is not the calendar's own; pence are GBX
+                                two contracts have the same name
+    BSE:INFY                    on an exchange other than the calendar's own
+    INFY-USD                    in a currency other than the calendar's own; pence are GBX
 
 A line of `seeds/reference/vendor_symbols.csv` gives a vendor's symbol another name; `symbol_prefix`
-stands before the rest.
+precedes all other symbols.
 """
 
 from __future__ import annotations
@@ -34,12 +35,12 @@ SEED = "seeds/reference/vendor_symbols.csv"
 VENDOR_SYMBOLS = PROJECT / SEED
 VENDOR_SYMBOLS_HEADER = ["source", "vendor_symbol", "symbol"]
 
-# Roles that make a symbol row by row, and those that need the calendar.
+# Roles that form the symbol of each row, and those that also need the calendar.
 CONTRACT = (Role.SERIES, Role.EXPIRY, Role.STRIKE, Role.OPTION_TYPE, Role.INSTRUMENT_TYPE)
 PLACE = (Role.EXCHANGE, Role.CURRENCY)
 
-# Words for exchanges, without punctuation. Those of `OWN` have plain symbols in their calendar; BSE
-# has the hours of NSE and lists much of the same.
+# Codes of exchanges, without punctuation. Symbols of `OWN` get no exchange in their calendar; BSE
+# has the hours of NSE and lists many of the same companies.
 OWN: dict[str, tuple[str, ...]] = {
     "XNSE": ("NSE", "XNSE", "NSI", "NFO", "NSEEQ", "NSEFO", "NSEFNO", "NSEINDEX", "NSEI"),
     "XNYS": (
@@ -52,12 +53,12 @@ OWN: dict[str, tuple[str, ...]] = {
 BSE = ("BSE", "XBOM", "BOM", "BFO", "BSEEQ", "BSEFO", "BSEFNO", "BSEINDEX")
 CALENDAR_OF = {word: name for name, words in OWN.items() for word in words}
 CALENDAR_OF |= dict.fromkeys(BSE, "XNSE")
-# What some write for them, which means another exchange under another calendar.
+# One-letter codes, which mean other exchanges under another calendar.
 LETTERS = {"XNSE": "N", "XNYS": "ANPQVZ"}
 OWN_CURRENCY = {"XNSE": "INR", "XNYS": "USD"}
 
-# Other exchanges: their names and codes, and what stands behind a symbol of theirs and a point
-# (at Yahoo, Reuters, Alpha Vantage, Stooq, EODHD).
+# Other exchanges: their codes, and the suffixes of their symbols (at Yahoo, Reuters, Alpha Vantage,
+# Stooq, EODHD).
 ELSEWHERE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "London": (("LSE", "XLON", "LON", "LSEETF", "LSEIOB"), ("L", "IL", "LON", "LSE", "UK")),
     "Frankfurt": (
@@ -100,8 +101,8 @@ ELSEWHERE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "Mexico": (("BMV", "XMEX"), ("MX",)),
 }
 CODES = {*CALENDAR_OF, *(word for words, _ in ELSEWHERE.values() for word in words)}
-# What a suffix says: a calendar of ours and the exchange, or an exchange elsewhere. One letter more
-# behind a point is a class of a share (BRK.B), but for these; F and V mean other things at Stooq.
+# What a suffix means: one of our calendars and the exchange, or an exchange elsewhere. Any other
+# single letter after a point is a share class (BRK.B); F and V mean other things at Stooq.
 SUFFIXES: dict[str, tuple[str | None, str]] = {
     suffix: (None, place) for place, (_, suffixes) in ELSEWHERE.items() for suffix in suffixes
 }
@@ -110,19 +111,19 @@ SUFFIXES |= dict.fromkeys(("BO", "BSE", "BOM"), ("XNSE", "BSE"))
 SUFFIXES |= dict.fromkeys(("US", "OQ", "NYSE", "NASDAQ"), ("XNYS", "the United States"))
 SUFFIXED = re.compile(r"(?:.*:)?[A-Z0-9&^_-]+\.(?P<suffix>[A-Z]{1,6})", re.IGNORECASE)
 
-# Types of instruments: a company's name in that column is neither.
+# Instrument types; a company's name in that column matches neither.
 CASH = "STK|EQ|EQUITY|STOCK|SHARE|INDEX|ETF|BOND"
 DERIVATIVE = "STF|STO|IDF|IDO|CE|PE|(FUT|OPT)(STK|IDX|CUR|COM|IVX|IRC|IRT|FUT)?|FUTURE|OPTION"
-# White space, and marks of no width, as they come from web pages and terminals.
+# White space and zero-width characters, as copied from web pages and terminals.
 UNSEEN = " \t\r\n\v\f\u00a0\u2007\u202f\u200b\u200e\u200f\u2060\ufeff"
 EXPIRIES = ("%d-%b-%Y", "%d%b%Y", "%d %b %Y", "%Y%m%d")
 
 
 def symbol_sql(symbol: str, words: Mapping[Role, str]) -> str:
     """
-    Return a vendor's symbol with its series and contract; `words` are the columns, as text.
+    Return SQL for a vendor's symbol with its series and contract; `words` are the columns, as text.
 
-    Null where a part that it needs cannot be read.
+    NULL if a part that it needs cannot be read.
     """
     parts = [symbol]
     if Role.SERIES in words:
@@ -133,24 +134,26 @@ def symbol_sql(symbol: str, words: Mapping[Role, str]) -> str:
 
 
 def series_sql(words: Mapping[Role, str]) -> str:
-    """Return `-N2` for a series, nothing for EQ and for the groups that BSE writes there."""
+    """Return SQL for `-N2`, the series; empty for EQ and for the groups that BSE writes there."""
     series = f"upper({trimmed_sql(words[Role.SERIES])})"
-    plain = f"{series} is null or regexp_full_match({series}, '(EQ|-)?')"
+    is_ordinary = f"{series} is null or regexp_full_match({series}, '(EQ|-)?')"
     if Role.EXCHANGE in words:
-        plain += f" or regexp_full_match({word_sql(words[Role.EXCHANGE])}, {quoted('|'.join(BSE))})"
-    return f"case when {plain} then '' else '-' || {series} end"
+        is_ordinary += (
+            f" or regexp_full_match({word_sql(words[Role.EXCHANGE])}, {quoted('|'.join(BSE))})"
+        )
+    return f"case when {is_ordinary} then '' else '-' || {series} end"
 
 
 def contract_sql(words: Mapping[Role, str]) -> str:
-    """Return `-25JAN2024-FUT` or `-25JAN2024-21500CE`, and nothing for what is no derivative."""
-    kind = f"coalesce(upper({said_sql(words.get(Role.INSTRUMENT_TYPE))}), '')"
-    expiry, strike = said_sql(words.get(Role.EXPIRY)), said_sql(words.get(Role.STRIKE))
-    option = f"upper({said_sql(words.get(Role.OPTION_TYPE))})"
+    """Return SQL for `-25JAN2024-FUT` or `-25JAN2024-21500CE`; empty if not a derivative."""
+    kind = f"coalesce(upper({given_text_sql(words.get(Role.INSTRUMENT_TYPE))}), '')"
+    expiry, strike = given_text_sql(words.get(Role.EXPIRY)), given_text_sql(words.get(Role.STRIKE))
+    option = f"upper({given_text_sql(words.get(Role.OPTION_TYPE))})"
     if Role.OPTION_TYPE not in words:
         option = f"case when regexp_full_match({kind}, 'CE|PE') then {kind} end"
     formats = ", ".join(map(quoted, EXPIRIES))
     day = f"coalesce(try_cast({expiry} as timestamp), try_strptime({expiry}, [{formats}]))"
-    # %Y reads 24 as a year of antiquity
+    # %Y reads 24 as the year 24
     day = f"if(year({day}) < 100, {day} + interval 2000 year, {day})"
     price = f"try_cast({strike} as decimal(18, 4))"
     shown = f"regexp_replace({price}::varchar, '\\.?0+$', '')"
@@ -160,7 +163,7 @@ def contract_sql(words: Mapping[Role, str]) -> str:
         f" when regexp_full_match({option}, 'P|PUT') then 'PE' else {option} end"
     )
     has_strike = f"({strike} is not null and {price} is distinct from 0)"
-    # a part that is there and cannot be read makes all of it null
+    # a part that is present and unreadable makes all of it NULL
     return f"""case
         when regexp_full_match({kind}, '{CASH}') then ''
         when {expiry} is null and regexp_full_match({kind}, '{DERIVATIVE}') then null
@@ -172,8 +175,8 @@ def contract_sql(words: Mapping[Role, str]) -> str:
         end"""
 
 
-def said_sql(text: str | None) -> str:
-    """Return a column's text, null where a vendor says nothing in it."""
+def given_text_sql(text: str | None) -> str:
+    """Return SQL for a column's text, NULL where the vendor writes a missing value."""
     if text is None:
         return "null::varchar"
     missing = quoted("|".join(map(re.escape, NO_NUMBER)))
@@ -182,37 +185,37 @@ def said_sql(text: str | None) -> str:
 
 
 def trimmed_sql(text: str) -> str:
-    """Return a text without what cannot be seen at its ends: blanks of any kind, a tab."""
+    """Return SQL for a text without blanks and invisible characters at its ends."""
     return f"trim({text}, {quoted(UNSEEN)})"
 
 
 def word_sql(text: str) -> str:
-    """Return a word without what vendors vary: NSEEQ for NSE_EQ."""
+    """Return SQL for a word in capitals without punctuation: NSEEQ for NSE_EQ."""
     return f"regexp_replace(upper({text}), '[^A-Z0-9]', '', 'g')"
 
 
 def place_sql(words: Mapping[Role, str]) -> dict[str, str]:
-    """Return exchange and currency, where there are such columns; pence, GBp, are GBX."""
-    said = {role: said_sql(words[role]) for role in PLACE if role in words}
-    if Role.CURRENCY in said:
-        # a hundredth of a pound differs in nothing but the case; ZAc is ZAC, and no ZAR, anyhow
-        said[Role.CURRENCY] = f"regexp_replace({said[Role.CURRENCY]}, '^([A-Z]{{2}})p$', '\\1X')"
-    return {role.value: f"coalesce(upper({text}), '')" for role, text in said.items()}
+    """Return SQL for exchange and currency, if they have columns; pence (GBp) are GBX."""
+    texts = {role: given_text_sql(words[role]) for role in PLACE if role in words}
+    if Role.CURRENCY in texts:
+        # pence differ from pounds only in case; ZAc becomes ZAC, which is distinct from ZAR anyway
+        texts[Role.CURRENCY] = f"regexp_replace({texts[Role.CURRENCY]}, '^([A-Z]{{2}})p$', '\\1X')"
+    return {role.value: f"coalesce(upper({text}), '')" for role, text in texts.items()}
 
 
-def plain_word(exchange: str) -> str:
-    """Return the word of an exchange as `OWN` has it."""
+def normalized_word(exchange: str) -> str:
+    """Return an exchange's code without punctuation, as in `OWN`."""
     return re.sub("[^A-Z0-9]", "", exchange)
 
 
 def are_codes(texts: Sequence[str]) -> bool:
-    """Tell whether these are all codes of exchanges, and not flags or names of something else."""
-    words = {plain_word(text.upper()) for text in texts}
+    """Return whether all of these are exchange codes, and not flags or other names."""
+    words = {normalized_word(text.upper()) for text in texts}
     return bool(words) and words <= CODES
 
 
 def suffixed_elsewhere(symbols: Iterable[str], calendar: str) -> list[str]:
-    """Return what to report of symbols whose suffix is of an exchange of another calendar."""
+    """Return notes on symbols whose suffix belongs to an exchange of another calendar."""
     found: dict[str, list[str]] = {}
     for symbol in sorted(symbols):
         match = SUFFIXED.fullmatch(symbol)
@@ -222,20 +225,18 @@ def suffixed_elsewhere(symbols: Iterable[str], calendar: str) -> list[str]:
     notes = []
     for suffix, named in found.items():
         own, place = SUFFIXES[suffix]
-        others = f" and {len(named) - 1:,} more {'is' if len(named) == 2 else 'are'}"
-        is_of = (
-            f"{named[0]}{others if len(named) > 1 else ' is'} of {place} by the suffix .{suffix}"
-        )
+        others = f" and {len(named) - 1:,} more have" if len(named) > 1 else " has"
+        has_suffix = f"{named[0]}{others} the suffix .{suffix} ({place})"
         notes.append(
-            f"{is_of}, whose calendar is {own}, not {calendar}: say --calendar {own}, unless they"
-            " are traded elsewhere too"
+            f"{has_suffix}, whose calendar is {own}, not {calendar}: pass --calendar {own}, unless"
+            " they also trade elsewhere"
             if own
-            else f"{is_of}, which is not of {calendar}: sessions and hours there are others"
+            else f"{has_suffix}, which is not in {calendar}: its sessions and hours differ"
         )
     return notes
 
 
-def told_calendar(
+def calendar_of_exchanges(
     con: duckdb.DuckDBPyConnection,
     roles: Mapping[Role, str],
     left: Sequence[str],
@@ -243,10 +244,10 @@ def told_calendar(
     file: str,
 ) -> str | None:
     """
-    Return the calendar of the exchanges that the rows name, None where they name none we know.
+    Return the calendar of the exchanges that the rows name, None if they name no known one.
 
-    A bhavcopy that names none is NSE's. Raise BadInput where there are several calendars, or
-    another one than is stated.
+    A bhavcopy without an exchange is from NSE. Raise BadInput if the rows have several calendars or
+    not the stated one.
     """
     if Role.EXCHANGE not in roles:
         return "XNSE" if is_bhavcopy([*roles.values(), *left]) else None
@@ -254,27 +255,29 @@ def told_calendar(
         "select distinct exchange from vendor_rows where rule is null order by exchange"
     ).fetchall()
     known = {
-        word: CALENDAR_OF[plain_word(word)] for (word,) in found if plain_word(word) in CALENDAR_OF
+        word: CALENDAR_OF[normalized_word(word)]
+        for (word,) in found
+        if normalized_word(word) in CALENDAR_OF
     }
     calendars = sorted(set(known.values()))
     if len(calendars) > 1:
-        said = ", ".join(f"{word} ({calendar})" for word, calendar in known.items())
+        names = ", ".join(f"{word} ({calendar})" for word, calendar in known.items())
         raise BadInput(
-            f"{file} holds rows of exchanges whose calendars differ: {said}",
-            "cut it into one file for each calendar",
+            f"{file} has rows of exchanges with different calendars: {names}",
+            "split it into one file per calendar",
         )
     if stated and calendars and calendars != [stated]:
         raise BadInput(
             f"{file}: its rows are of {', '.join(known)}, whose calendar is {calendars[0]},"
             f" not {stated} as stated",
-            f"say --calendar {calendars[0]}, or columns.exchange = '' in a mapping if column"
-            f" {roles[Role.EXCHANGE]} does not say where it is traded",
+            f"pass --calendar {calendars[0]}, or set columns.exchange = '' in a mapping if column"
+            f" {roles[Role.EXCHANGE]} is not the exchange of the trades",
         )
     return calendars[0] if calendars else None
 
 
 def vendor_symbols(source: str, path: Path | None = None) -> dict[str, str]:
-    """Return our symbols of a source's, where a line of the seed gives them another name."""
+    """Return our names for a source's symbols, by vendor symbol, from the seed."""
     path = path or VENDOR_SYMBOLS
     names: dict[str, str] = {}
     try:
@@ -282,17 +285,17 @@ def vendor_symbols(source: str, path: Path | None = None) -> dict[str, str]:
             reader = csv.reader(file)
             if next(reader, None) != VENDOR_SYMBOLS_HEADER:
                 raise BadInput(
-                    f"{path.name} begins with another line than its header",
-                    f"let its first line be {','.join(VENDOR_SYMBOLS_HEADER)}",
+                    f"{path.name} does not begin with its header",
+                    f"its first line must be {','.join(VENDOR_SYMBOLS_HEADER)}",
                 )
             for number, line in enumerate(reader, start=2):
                 if not line:
                     continue
                 if len(line) != len(VENDOR_SYMBOLS_HEADER) or not all(map(str.strip, line)):
                     raise BadInput(
-                        f"{path.name}, line {number}: {','.join(line)!r} is not source,"
-                        " the vendor's symbol and ours",
-                        "give all three",
+                        f"{path.name}, line {number}: {','.join(line)!r} is not a source,"
+                        " a vendor's symbol and our symbol",
+                        "fill in all three",
                     )
                 of, theirs, ours = map(str.strip, line)
                 if of == source and names.setdefault(theirs, ours) != ours:
@@ -311,19 +314,19 @@ def vendor_symbols(source: str, path: Path | None = None) -> dict[str, str]:
 def name_of(
     symbol: str, exchange: str, currency: str, calendar: str, prefix: str, names: Mapping[str, str]
 ) -> str:
-    """Return our symbol for a vendor's of an exchange and in a currency, '' where it says none."""
-    # BTCUSDT says it already: of a calendar that has no money of its own, the symbols are pairs
+    """Return our symbol for a vendor's symbol, exchange and currency ('' if not stated)."""
+    # BTCUSDT already names it: in a calendar without a currency of its own, symbols are pairs
     is_pair = calendar not in OWN_CURRENCY and symbol.endswith(currency)
     if currency not in ("", OWN_CURRENCY.get(calendar)) and not is_pair:
         symbol = f"{symbol}-{currency}"
-    word = plain_word(exchange)
+    word = normalized_word(exchange)
     if word and word not in (*OWN.get(calendar, ()), *LETTERS.get(calendar, "")):
         is_bse = word in BSE or (calendar == "XNSE" and word == "B")
         symbol = f"{'BSE' if is_bse else exchange}:{symbol}"
     return names.get(symbol) or names.get(prefix + symbol) or prefix + symbol
 
 
-def name_apart(
+def rename_symbols(
     con: duckdb.DuckDBPyConnection,
     table: str,
     roles: Mapping[Role, str],
@@ -332,10 +335,10 @@ def name_apart(
     names: Mapping[str, str],
 ) -> list[str]:
     """
-    Give the rows of a table the symbols they have with us, and return what to report of it.
+    Replace the symbols in the rows of a table with our names, and return notes on it.
 
-    `names` is `vendor_symbols` of the source. A symbol that is stated has no exchange or currency
-    in it, where all rows have the same.
+    `names` are the `vendor_symbols` of the source. A stated symbol gets no exchange or currency if
+    all rows have the same one.
     """
     notes = []
     if any(role in roles for role in CONTRACT):
@@ -377,10 +380,10 @@ def name_apart(
     con.execute(f"update {table} set symbol = renamed.name from renamed where {same}")
     con.unregister("renamed")
     symbol, *_, name = min(renamed)
-    notes.append(f"{counted(len(renamed))} named otherwise than in the file: {symbol} is {name}")
+    notes.append(f"{counted(len(renamed))} renamed: {symbol} in the file is {name}")
     return notes
 
 
 def counted(count: int) -> str:
-    """Return a number of symbols in words."""
+    """Return a number of symbols as text."""
     return f"{count:,} symbol{'s' if count > 1 else ''}"

@@ -1,9 +1,9 @@
 """
-The lines of a text file, and what is done where a quote runs from one into the next.
+The lines of a text file, and the repair of quotes that run from one line into the next.
 
-A reader of CSV takes all that is between two quotes for one field. A note may have two lines, but a
-quote that is astray takes up rows. So the lines are counted apart from the reader, and where it
-has found fewer records, each line that a quote leaves open is looked at: see `mended`.
+A CSV reader takes everything between two quotes as one field. A note may span lines, but a stray
+quote swallows rows. Lines are therefore counted independently of the reader; if it finds fewer
+records, each line with an open quote is examined: see `repaired`.
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ from duckbourse.errors import BadInput
 
 BLOCK = 1 << 20
 DAMAGED = "it is damaged or cut short: copy or download it again"
-# Of the lines that a reader of CSV ends there; Python has ten more for str.splitlines.
+# Line ends of a CSV reader; Python's str.splitlines has ten more.
 LINE_END = re.compile(r"\r\n|\n|\r")
-# More lines than this are no note in a field.
+# A field with more lines than this is not a note.
 MAX_LINES_IN_FIELD = 1000
 QUOTED = re.compile(r' *"((?:[^"]|"")*+)" *')
 OPENED = re.compile(r' *"')
-# Bytes that are no UTF-8 are written as they were read.
+# Bytes that are not UTF-8 are written unchanged.
 ESCAPED = "surrogateescape"
 
 
 def lines_in(text: str) -> list[str]:
-    """Return the lines of a text without what ends them."""
+    """Return the lines of a text without their line ends."""
     lines = LINE_END.split(text)
     return lines[:-1] if not lines[-1] else lines
 
 
 @contextmanager
 def unpacking(file: str) -> Iterator[None]:
-    """Turn what is said of gzip that cannot be read into one line of ours."""
+    """Turn errors of damaged gzip into BadInput."""
     try:
         yield
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
@@ -50,7 +50,7 @@ def unpacking(file: str) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Survey:
-    """How many quotes a text has, and whether its lines end in more than one way."""
+    """The number of quotes of a text, and whether its line ends are mixed."""
 
     quotes: int
     mixed: bool
@@ -58,9 +58,10 @@ class Survey:
 
 @dataclass(frozen=True)
 class Record:
-    """A record of a file: the line it begins on, its number among all below the header, its text.
+    """
+    A record of a file: its first line, its number below the header, its text.
 
-    `place` counts records and blank lines from the file's first line on, as DuckDB does.
+    `place` counts records and blank lines from the file's first line, as DuckDB does.
     """
 
     line: int
@@ -72,10 +73,10 @@ class Record:
 @dataclass(frozen=True)
 class TextFile:
     """
-    A text file, to look a line up in.
+    A text file in which lines can be looked up.
 
-    `spans` has the first line of each record of several lines, and how many; `broken` the lines
-    that no reading of their quotes makes rows.
+    `spans` maps the first line of each multi-line record to its number of lines; `broken` are the
+    lines that are not rows under any reading of their quotes.
     """
 
     path: Path
@@ -86,7 +87,7 @@ class TextFile:
 
     @contextmanager
     def opened(self) -> Iterator[TextIO]:
-        """Open it as text whose lines all end in \\n; bytes that are no UTF-8 are not lost."""
+        """Open it as text with \\n line ends, keeping bytes that are not UTF-8."""
         with (
             gzip.open(self.path) if self.packed else self.path.open("rb") as raw,
             io.TextIOWrapper(raw, "utf-8-sig", errors=ESCAPED, newline=None) as text,
@@ -94,7 +95,7 @@ class TextFile:
             yield text
 
     def survey(self) -> Survey:
-        """Count what tells whether DuckDB can read it as it is."""
+        """Count what decides whether DuckDB can read the file unrepaired."""
         newlines = returns = both = quotes = 0
         before = b""
         with gzip.open(self.path) if self.packed else self.path.open("rb") as file:
@@ -109,14 +110,14 @@ class TextFile:
         return Survey(quotes, sum(map(bool, ends)) > 1)
 
     def line_count(self) -> int:
-        """Return how many lines there are below the header, without blank ones."""
+        """Return the number of lines below the header, blank ones excluded."""
         with self.opened() as text:
             for _ in range(self.rows_at):
                 next(text, None)
             return sum(line != "\n" for line in text)
 
     def records(self) -> Iterator[Record]:
-        """Yield the records below the header; blank lines are none."""
+        """Yield the records below the header; blank lines are not records."""
         place = line = row = 0
         with self.opened() as text:
             for content in text:
@@ -132,7 +133,7 @@ class TextFile:
                 yield Record(first, place, row, whole)
 
     def lines_of(self, rows: Iterable[int]) -> dict[int, int]:
-        """Return the line on which each of these rows begins; both count from one."""
+        """Return the first line of each of these rows; both count from one."""
         wanted = set(rows)
         found: dict[int, int] = {}
         for record in self.records():
@@ -143,16 +144,16 @@ class TextFile:
         return found
 
     def records_at(self, places: Iterable[int]) -> Iterator[Record]:
-        """Yield the records at these of DuckDB's places."""
+        """Return the records at these places, counted as DuckDB does."""
         wanted = set(places)
         return (record for record in self.records() if record.place in wanted)
 
 
 def fields_of(text: str, delimiter: str) -> tuple[list[str] | None, bool]:
     """
-    Return the fields of a record and whether a quote is left open at its end.
+    Return the fields of a record and whether a quote is open at its end.
 
-    They are None where one is open, or where there is more behind a quote that closes a field.
+    The fields are None if one is open, or if text follows the closing quote of a field.
     """
     fields = []
     at = 0
@@ -174,7 +175,7 @@ def fields_of(text: str, delimiter: str) -> tuple[list[str] | None, bool]:
 
 
 def written(fields: Iterable[str], delimiter: str) -> str:
-    """Return fields as a record that has one reading."""
+    """Return fields as an unambiguous record."""
     special = (delimiter, '"', "\n")
     return delimiter.join(
         '"' + one.replace('"', '""') + '"' if any(mark in one for mark in special) else one
@@ -183,7 +184,7 @@ def written(fields: Iterable[str], delimiter: str) -> str:
 
 
 def spanned(text: str, following: Iterable[str], delimiter: str) -> tuple[list[str], list[str]]:
-    """Return the lines up to that which closes the quote left open, and the record's fields."""
+    """Return the lines up to the one that closes an open quote, and the record's fields."""
     lines = [text]
     for line in following:
         lines.append(line)
@@ -196,14 +197,14 @@ def spanned(text: str, following: Iterable[str], delimiter: str) -> tuple[list[s
     return lines, []
 
 
-def mended(source: TextFile, copy: Path, delimiter: str, width: int) -> TextFile:
+def repaired(source: TextFile, copy: Path, delimiter: str, width: int) -> TextFile:
     """
-    Write a copy that has one reading, and return what of the file's lines became of what.
+    Write an unambiguous copy, and return the text file with its spans and broken lines.
 
-    Of lines that a quote joins, one record is made where that is of `width` columns and no two of
-    the lines are rows by themselves. Otherwise the quote is astray, and the first of them stands
-    alone: its quotes are letters if so it has these columns, and else it is broken. The lines of
-    the copy are those of the file; above the rows they are blank.
+    Lines joined by a quote become one record if that has `width` columns and fewer than two of the
+    lines are rows by themselves. Otherwise the quote is stray and the first line stands alone: its
+    quotes are ordinary characters if it then has `width` columns, else the line is broken. The copy
+    has the lines of the file, blank above the rows.
     """
     spans: dict[int, int] = {}
     broken: set[int] = set()

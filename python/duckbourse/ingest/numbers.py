@@ -1,15 +1,15 @@
 """
-How a vendor writes numbers, and where that can be read two ways.
+How a vendor writes numbers, and whether they have two readings.
 
-A mark is a point or a comma. Only the file as a whole tells what one is for: `12,5`, `0,123` and
-`1.234,56` have a decimal comma, `1,234,567` has none, and what is told by one number holds for all.
-Where none tells, `1,234` is asked for. `1.234` is what it says on any computer, unless something
-besides is written as on the continent of Europe: a semicolon between columns, dates such as
-02.01.2024. Then it is asked for too.
+A mark is a point or a comma, and its meaning is inferred from the whole file: `12,5`, `0,123` and
+`1.234,56` have a decimal comma, `1,234,567` does not, and one such number decides for all. If none
+decides, `1,234` is an error that asks. `1.234` is a decimal point, as on any computer, unless
+something else is written as in continental Europe, such as semicolons between columns or dates like
+02.01.2024; then it is an error that asks, too.
 
-Three decimals throughout are no reason to ask: yen and forint are quoted so. Vendors of exchange
-rates write commas, tabs or 2024.01.02 with them, or stamps such as `20240102 170000` with
-semicolons.
+Three decimals throughout are not ambiguous: yen and forint are quoted so. Vendors of exchange rates
+write them with commas, tabs or 2024.01.02, or with semicolons and timestamps such as
+`20240102 170000`.
 """
 
 from __future__ import annotations
@@ -27,44 +27,44 @@ CURRENCY = "$€£¥₹"
 POWERS = {"k": "e3", "m": "e6", "b": "e9", "t": "e12"}
 SPACES = " \u00a0\u202f"
 APOSTROPHES = "'\u2019"
-# A price that is a thousand times another of its symbol is read wrongly.
+# A price a thousand times as high as another of its symbol was misread.
 SAME_SIZE, OTHER_SIZE = 5.0, 100.0
 
 
 @dataclass(frozen=True)
 class Marks:
-    """What is between whole and part of a number, and between its thousands if anything is."""
+    """The decimal mark and the thousands separator, if any."""
 
     decimal: str = "."
     thousands: str | None = None
 
     @property
     def note(self) -> str:
-        """What to report of it."""
-        said = f"numbers have a decimal {'comma' if self.decimal == ',' else 'point'}"
+        """The note for the report."""
+        text = f"numbers have a decimal {'comma' if self.decimal == ',' else 'point'}"
         if self.thousands:
             names = {",": "commas", ".": "points", " ": "spaces", "'": "apostrophes"}
-            said += f", and {names.get(self.thousands, repr(self.thousands))} between thousands"
-        return said
+            text += f", and {names.get(self.thousands, repr(self.thousands))} separate thousands"
+        return text
 
 
 def stated_marks(options: Options) -> Marks | None:
-    """Return what a mapping says, one mark told by the other, or None where it says nothing."""
+    """Return the marks of a mapping, one inferred from the other; None if it states neither."""
     if options.decimal is None and options.thousands is None:
         return None
     decimal = options.decimal or ("," if options.thousands == "." else ".")
     return Marks(decimal, options.thousands or ("." if decimal == "," else ","))
 
 
-# What a text without sign, currency and power tells of `here`, the mark in it; `other` is the
-# other mark. The order is that in which they are tried.
+# What a text without sign, currency and power shows about `here`, the mark in it; `other` is the
+# other mark. They are tried in this order.
 FORMS = {
-    # 1,234.56: `here` is decimal, since the other mark is between thousands
+    # 1,234.56: `here` is decimal, since the other mark separates thousands
     "decimal": (
         r"[0-9]{{1,3}}({other}[0-9]{{2,3}})*{other}[0-9]{{3}}{here}[0-9]*"
         r"|[0-9]*{here}([0-9]{{0,2}}|[0-9]{{4,}})|(0*|[0-9]{{4,}}){here}[0-9]{{3}}"
     ),
-    # 1,234,567: `here` is between thousands
+    # 1,234,567: `here` separates thousands
     "thousands": r"[1-9][0-9]{{0,2}}({here}[0-9]{{2,3}})+{here}[0-9]{{3}}",
     # 1,234: either
     "either": r"[1-9][0-9]{{0,2}}{here}[0-9]{{3}}",
@@ -73,7 +73,7 @@ WHOLE = "[1-9][0-9]{0,2}"
 
 
 def form(kind: str, here: str) -> str:
-    """Return the regular expression of a form, for one of the two marks."""
+    """Return the regular expression of a form for one of the two marks."""
     other = "." if here == "," else ","
     return FORMS[kind].format(here=re.escape(here), other=re.escape(other))
 
@@ -81,8 +81,8 @@ def form(kind: str, here: str) -> str:
 @dataclass(frozen=True)
 class Texts:
     """
-    Distinct texts of a file's numbers, by symbol for those of prices; `others` are of columns that
-    are not taken, `continental` tells of semicolons and dates.
+    Distinct texts of a file's numbers, prices by symbol. `others` are from unused columns;
+    `continental` is whether semicolons or dates suggest continental Europe.
     """
 
     numbers: Sequence[str]
@@ -90,34 +90,34 @@ class Texts:
     others: Sequence[str]
     continental: bool
 
-    def told(self, kind: str, here: str, texts: Sequence[str] | None = None) -> str | None:
-        """Return the first text of a form, if there is one."""
+    def first_match(self, kind: str, here: str, texts: Sequence[str] | None = None) -> str | None:
+        """Return the first text that matches a form, if any."""
         pattern = re.compile(form(kind, here))
-        bare = ((text, bared(text)) for text in (self.numbers if texts is None else texts))
+        bare = ((text, bare_number(text)) for text in (self.numbers if texts is None else texts))
         return next((text for text, number in bare if pattern.fullmatch(number)), None)
 
 
-def bared(text: str) -> str:
-    """Return a number's text without sign, currency, power and per cent."""
+def bare_number(text: str) -> str:
+    """Return a number's text without sign, currency, power and percent sign."""
     return re.sub(rf"^[-+\s{CURRENCY}]+|[\s%{CURRENCY}kmbtKMBT]+$", "", text)
 
 
 def marks_of(texts: Texts) -> Marks | None:
-    """Return what the marks are for, or None where the file does not tell."""
+    """Return the meaning of the marks, or None if the file does not decide it."""
     spaced = re.compile(
         rf"[0-9]{{1,3}}(?:([{SPACES}])[0-9]{{3}}|[{APOSTROPHES}][0-9]{{3}})+([.,].*)?"
     )
     point, comma = (
-        bool(texts.told("decimal", here) or texts.told("thousands", other))
+        bool(texts.first_match("decimal", here) or texts.first_match("thousands", other))
         for here, other in ((".", ","), (",", "."))
     )
     if not point and not comma:
-        point, comma = (bool(texts.told("decimal", here, texts.others)) for here in ".,")
+        point, comma = (bool(texts.first_match("decimal", here, texts.others)) for here in ".,")
     if not point and not comma:
         point, comma = same_size(texts, "."), same_size(texts, ",")
     if point and comma:
         return None
-    matches = (spaced.fullmatch(bared(text)) for text in texts.numbers)
+    matches = (spaced.fullmatch(bare_number(text)) for text in texts.numbers)
     if groups := next((match for match in matches if match), None):
         mark = " " if groups[1] else "'"
         return Marks("," if comma or (groups[2] or "").startswith(",") else ".", mark)
@@ -128,23 +128,28 @@ def marks_of(texts: Texts) -> Marks | None:
 
 def same_size(texts: Texts, decimal: str) -> bool:
     """
-    Tell whether a symbol's prices are of one size only if this mark is decimal.
+    Return whether a symbol's prices have similar sizes only if this mark is decimal.
 
-    999 and 1.003 are neighbors if the point is between thousands, and else a thousand times apart.
+    999 and 1.003 are close if the point separates thousands, and a factor of 1,000 apart if not.
     """
     other = "." if decimal == "," else ","
     for own in texts.prices.values():
         marked = {
-            mark: [bared(t) for t in own if re.fullmatch(form("either", mark), bared(t))]
+            mark: [
+                bare_number(t) for t in own if re.fullmatch(form("either", mark), bare_number(t))
+            ]
             for mark in ".,"
         }
-        whole = [float(t) for text in own if re.fullmatch(WHOLE, t := bared(text))]
+        whole = [float(t) for text in own if re.fullmatch(WHOLE, t := bare_number(text))]
         for mark in ".,":
             if not marked[mark] or not whole:
                 continue
             decimals = [float(t.replace(mark, ".")) for t in marked[mark]]
             thousands = [float(t.replace(mark, "")) for t in marked[mark]]
-            as_decimal, as_thousands = apart(decimals + whole), apart(thousands + whole)
+            as_decimal, as_thousands = (
+                high_to_low_ratio(decimals + whole),
+                high_to_low_ratio(thousands + whole),
+            )
             if as_decimal <= SAME_SIZE and as_thousands >= OTHER_SIZE and mark == decimal:
                 return True
             if as_thousands <= SAME_SIZE and as_decimal >= OTHER_SIZE and mark == other:
@@ -152,36 +157,36 @@ def same_size(texts: Texts, decimal: str) -> bool:
     return False
 
 
-def apart(prices: Sequence[float]) -> float:
-    """Return how many times the least price the greatest is."""
+def high_to_low_ratio(prices: Sequence[float]) -> float:
+    """Return the ratio of the highest price to the lowest."""
     return max(prices) / min(prices)
 
 
 def refuse_two_readings(texts: Texts, file: str) -> None:
-    """Raise BadInput where a price with a point has two readings, both of them likely."""
-    if texts.continental and (found := texts.told("either", ".")):
+    """Raise BadInput if a price with a point has two plausible readings."""
+    if texts.continental and (found := texts.first_match("either", ".")):
         raise BadInput(
-            f"{file}: numbers such as {found!r} may be {bared(found).replace('.', '')} or"
-            f" {float(bared(found)):g}: points before three digits, beside what is written as where"
-            " points are between thousands",
-            "say decimal = ',' (with points between thousands) or decimal = '.' in a mapping",
+            f"{file}: numbers such as {found!r} may be {bare_number(found).replace('.', '')} or"
+            f" {float(bare_number(found)):g}: three digits follow the point, in a file written as"
+            " where points separate thousands",
+            "set decimal = ',' (points separate thousands) or decimal = '.' in a mapping",
         )
 
 
 def two_readings(text: str) -> str | None:
-    """Return the remedy for a number with a comma that may be for thousands or decimal."""
-    bare = bared(text)
+    """Return the remedy for a number whose comma may separate thousands or be decimal."""
+    bare = bare_number(text)
     if not re.fullmatch(form("either", ","), bare):
         return None
     return (
-        f"say thousands = ',' in a mapping if {bare} is {bare.replace(',', '')}, or decimal = ','"
+        f"set thousands = ',' in a mapping if {bare} is {bare.replace(',', '')}, or decimal = ','"
         f" if it is {bare.replace(',', '.')}"
     )
 
 
 def number_sql(text: str, marks: Marks) -> str:
-    """Return the SQL of a number's text as DOUBLE, null where it is none."""
-    # a sign of currency or a power is rare: looked for only where nothing else can be read
+    """Return SQL for a number's text as DOUBLE, NULL if it is not a number."""
+    # currency signs and powers are rare, so they are tried only if all else fails
     bare = (
         f"regexp_replace(regexp_replace({text}, '^\\s*([-+]?)\\s*[{CURRENCY}]\\s*', '\\1'),"
         f" '\\s*[{CURRENCY}]?\\s*([kmbt]?)\\s*$', '', 'i')"
@@ -190,21 +195,21 @@ def number_sql(text: str, marks: Marks) -> str:
     power = f"case lower(right(trim({text}), 1)) {powers} else '' end"
     dressed = (
         f"case when regexp_matches({text}, '[{CURRENCY}]|[0-9.,]\\s*[kmbtKMBT]\\s*$')"
-        f" then try_cast({plain_sql(bare, marks)} || {power} as double) end"
+        f" then try_cast({point_decimal_sql(bare, marks)} || {power} as double) end"
     )
-    return f"coalesce(try_cast({plain_sql(text, marks)} as double), {dressed})"
+    return f"coalesce(try_cast({point_decimal_sql(text, marks)} as double), {dressed})"
 
 
-def plain_sql(text: str, marks: Marks) -> str:
-    """Return a number's text as a computer writes it, null where the marks are at fault."""
+def point_decimal_sql(text: str, marks: Marks) -> str:
+    """Return SQL for a number's text with a decimal point only, NULL if its marks are wrong."""
     if marks == Marks():
         return text
     grouped = alike = ""
     if marks.thousands:
         alike = {" ": SPACES, "'": APOSTROPHES}.get(marks.thousands, marks.thousands)
         mark = f"[{alike}]"
-        # groups of three, before the last also of two (12,34,567.00 in India): 990.5 is no 9905
-        # where a point is for thousands
+        # groups of three, and of two before the last (12,34,567.00 in India): 990.5 is not 9905
+        # where points separate thousands
         grouped = rf"|\d{{1,3}}({mark}\d{{2,3}})*{mark}\d{{3}}"
     point = re.escape(marks.decimal)
     number = rf"\s*[-+]?(\d*{grouped})({point}\d*)?(e[-+]?\d+)?\s*"

@@ -1,4 +1,4 @@
-"""What a delivery is told about its file: the options of the command, and mapping files."""
+"""What is stated about a file: options of the command and mapping files."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from duckbourse.ingest.schema import Kind
 
 
 def known_zone(name: str) -> str:
-    """Return the name of a time zone, or raise ValueError where there is none of that name."""
+    """Return the name of a time zone, or raise ValueError if there is none of that name."""
     try:
         ZoneInfo(name)
     except (OSError, ValueError, KeyError) as error:
@@ -35,14 +35,14 @@ def known_zone(name: str) -> str:
 
 
 def known_calendar(name: str) -> str:
-    """Return the name of a calendar, or raise ValueError where seeds/calendars has none such."""
+    """Return the name of a calendar, or raise ValueError if seeds/calendars does not have it."""
     if name not in calendars():
         raise ValueError(f"no calendar is called {name!r}; there are {', '.join(calendars())}")
     return name
 
 
 def known_encoding(name: str) -> str:
-    """Return the name of an encoding of text, or raise ValueError where there is none such."""
+    """Return the name of a text encoding, or raise ValueError if there is none of that name."""
     try:
         "".encode(name)
     except LookupError as error:
@@ -55,7 +55,7 @@ def known_pattern(pattern: str) -> str:
     try:
         groups = re.compile(pattern).groupindex
     except re.error as error:
-        raise ValueError(f"it is no regular expression: {error}") from error
+        raise ValueError(f"it is not a regular expression: {error}") from error
     if "symbol" not in groups:
         raise ValueError("it has no group (?P<symbol>…)")
     return pattern
@@ -63,10 +63,10 @@ def known_pattern(pattern: str) -> str:
 
 class Options(BaseModel):
     """
-    What is stated about a file. What is not stated (None) is detected and reported, or asked for.
+    What is stated about a file. The rest (None) is inferred and reported, or asked for.
 
-    Each field is a key of a mapping file. A field that is at its default does not count towards
-    the delivery's name, so a new field leaves the names of old deliveries as they are.
+    Each field is a key of a mapping file. Fields at their defaults do not affect the delivery's
+    name, so that a new field does not change the names of old deliveries.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -74,47 +74,47 @@ class Options(BaseModel):
     source: str | None = Field(default=None, min_length=1)
     symbol: Annotated[str, AfterValidator(str.strip)] | None = Field(default=None, min_length=1)
     calendar: Annotated[str, AfterValidator(known_calendar)] | None = None
-    # the zone of stamps that carry none; the calendar's where not stated
+    # zone of timestamps without one; default: the calendar's
     timezone: Annotated[str, AfterValidator(known_zone)] | None = None
     bar_label: Literal["start", "end"] | None = None
     kind: Kind | None = None
-    # what of the file's name, without folders and format, is the symbol: '(?P<symbol>[A-Z]+)_.*'
+    # the part of the file's name (no folders or format) that is the symbol: '(?P<symbol>[A-Z]+)_.*'
     symbol_pattern: Annotated[str, AfterValidator(known_pattern)] | None = None
-    # before each symbol, such as 'US:', where a vendor's symbols are others' too
+    # precedes each symbol, such as 'US:', where other vendors have the same symbols
     symbol_prefix: str = ""
-    # a bar that is given twice in the file with different values is as its last row says
+    # if the file has a bar twice with different values, the last row counts
     last_row_wins: bool = False
-    # canonical column = the vendor's; '' is for a column that the file has not
+    # role = the vendor's column; '' if the file has none
     columns: dict[Role, str] = Field(default_factory=dict)
-    # names for a CSV that has no line of them
+    # column names for a CSV without a header
     names: tuple[str, ...] = ()
-    # lines of a CSV before its header, or before its rows where `names` are given
+    # lines of a CSV before its header, or before its rows if `names` is given
     skip_lines: int = Field(default=0, ge=0)
-    # how the text of a CSV or JSON file is encoded: 'cp1252'
+    # encoding of a CSV or JSON file: 'cp1252'
     encoding: Annotated[str, AfterValidator(known_encoding)] | None = None
     delimiter: str | None = Field(default=None, min_length=1, max_length=1)
-    # as strptime has it, of the whole stamp: '%d-%m-%Y %H:%M'
+    # strptime format of the whole timestamp: '%d-%m-%Y %H:%M'
     date_format: str | None = Field(default=None, pattern="%")
     decimal: Literal[".", ","] | None = None
     thousands: Literal[",", ".", " ", "'", "_"] | None = None
-    # the vendor counts volume in hundreds: 100
+    # 100 if the vendor counts volume in hundreds
     volume_scale: float = Field(default=1, gt=0)
-    # the vendor writes prices as whole numbers of billionths: 1e-9; 1 says that large ones are so
+    # 1e-9 if the vendor counts prices in billionths; 1 confirms that prices are as large as written
     price_scale: float | None = Field(default=None, gt=0)
-    # from which year the start_Time of Dhan's first API counts its seconds
+    # the year from which start_Time of Dhan's first API counts its seconds
     epoch: Annotated[Literal["1970", "1980"], BeforeValidator(str)] | None = None
-    # the share of rows that may be unreadable; what can be read is the same whatever it is
+    # percentage of rows that may be unreadable; it does not change what is read
     max_unreadable_pct: float = Field(default=1, ge=0, le=100)
 
     @model_validator(mode="after")
     def marks_differ(self) -> Options:
-        """Raise ValueError where one mark should be two things."""
+        """Raise ValueError if decimal and thousands marks are the same."""
         if self.decimal is not None and self.decimal == self.thousands:
             raise ValueError(f"decimal and thousands are both {self.decimal!r}")
         return self
 
     def fingerprint(self) -> bytes:
-        """Return what is stated, the same bytes for the same statements."""
+        """Return what is stated as bytes, the same for the same statements."""
         stated = self.model_dump(
             mode="json", exclude_defaults=True, exclude_none=True, exclude={"max_unreadable_pct"}
         )
@@ -122,7 +122,7 @@ class Options(BaseModel):
 
 
 def read_mapping(path: Path | None, **stated: Any) -> Options:
-    """Return the options of a mapping file, overruled by what else is stated and not None."""
+    """Return the options of a mapping file, overridden by the stated ones that are not None."""
     keys: dict[str, Any] = {}
     if path is not None:
         try:
@@ -132,7 +132,9 @@ def read_mapping(path: Path | None, **stated: Any) -> Options:
                 f"the mapping {path} cannot be read: {error.strerror}", "check --mapping"
             ) from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise BadInput(f"the mapping {path} is not TOML: {error}", "mend it there") from error
+            raise BadInput(
+                f"the mapping {path} is not TOML: {error}", "correct it there"
+            ) from error
     keys |= {key: value for key, value in stated.items() if value is not None}
     try:
         return Options.model_validate(keys)
@@ -145,9 +147,9 @@ def read_mapping(path: Path | None, **stated: Any) -> Options:
             where, option = f" of the mapping {path}", key
         if first["type"] == "extra_forbidden":
             raise BadInput(
-                f"there is no key {key!r}{where}", f"keys are {', '.join(Options.model_fields)}"
+                f"there is no key {key!r}{where}", f"the keys are {', '.join(Options.model_fields)}"
             ) from error
         reason = first["msg"].removeprefix("Value error, ")
         raise BadInput(
-            f"{option} = {first['input']!r}{where} is not usable: {reason}", f"mend {option}"
+            f"{option} = {first['input']!r}{where} is not usable: {reason}", f"correct {option}"
         ) from error

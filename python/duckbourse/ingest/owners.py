@@ -1,8 +1,8 @@
 """
-Whose a symbol is: the calendar it has in all that was delivered and recorded and that builds read.
+The calendar of each symbol, over all deliveries and recordings that builds read.
 
-A symbol is of one calendar, or rupees and dollars are one series. What another calendar already has
-is refused until one of the two is named apart, or the other is withdrawn.
+A symbol belongs to one calendar, or rupees and dollars would form one series. A symbol that another
+calendar already has is refused until one of the two is renamed or the other is withdrawn.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from duckbourse.ingest.withdrawals import Withdrawn, withdrawn
 from duckbourse.settings import settings
 from duckbourse.warehouse import quoted
 
-# Symbols that a refusal names.
+# The number of symbols that an error names.
 NAMED = 5
 
 
 @dataclass(frozen=True)
 class Owner:
-    """A calendar that has a symbol, and what it came with; `name` is as the list calls that."""
+    """A calendar that has a symbol, and the delivery it came with; `name` is the delivery's."""
 
     calendar: str
     source: str
@@ -42,32 +42,33 @@ class Owner:
 @dataclass(frozen=True)
 class Taken:
     """
-    Symbols that another calendar has, in their order.
+    Symbols that belong to another calendar, sorted.
 
-    `owner` is of the first of them, and `names` are of all that would have to go to free them.
+    `owner` is that of the first; `names` are all deliveries to withdraw to free the symbols.
     """
 
     symbols: Sequence[str]
     owner: Owner
     names: Sequence[str]
 
-    def said(self, calendar: str, source: str) -> str:
-        """Return what is wrong with them in a file of this calendar and source."""
+    def describe(self, calendar: str, source: str) -> str:
+        """Describe the conflict with a file of this calendar and source."""
         named = ", ".join(self.symbols[:NAMED])
         if len(self.symbols) > NAMED:
             named += f" and {len(self.symbols) - NAMED:,} more"
         return (
-            f"{named} {'are' if len(self.symbols) > 1 else 'is'} of {calendar} here (source"
-            f" {source}) and of {self.owner.calendar} in the store ({self.symbols[0]}: source"
-            f" {self.owner.source}, {self.owner.origin}); a symbol is of one calendar"
+            f"{named} {'are' if len(self.symbols) > 1 else 'is'} in {calendar} here (source"
+            f" {source}) and in {self.owner.calendar} in the store ({self.symbols[0]}: source"
+            f" {self.owner.source}, {self.owner.origin}); a symbol belongs to one calendar"
         )
 
 
 class Owners:
     """
-    The symbols of each calendar, asked for once a run and only where calendars differ.
+    The symbols of each calendar, read once per run and only if calendars differ.
 
-    `gone` is what is withdrawn. A recording owns its symbols if it has ticks from later on.
+    `gone` are the withdrawn deliveries. A withdrawn recording still owns its symbols if
+    it has later ticks.
     """
 
     def __init__(
@@ -79,7 +80,7 @@ class Owners:
         self._delivered: dict[str, dict[str, Owner]] = {}
 
     def add(self, written: Delivered, symbols: Iterable[str]) -> None:
-        """Take in what was just delivered."""
+        """Add a new delivery."""
         known = self._delivered.get(written.calendar)
         if known is not None:
             known |= dict.fromkeys(symbols, owner_of(written))
@@ -92,23 +93,23 @@ class Owners:
         source: str,
         file: str,
     ) -> None:
-        """Raise BadInput where another calendar has one of these symbols; `known` is delivered."""
+        """Raise BadInput if another calendar has one of these symbols; `known` are deliveries."""
         if taken := self.taken(known, symbols, calendar):
             remedy = (
-                f"name them apart: --symbol-prefix {calendar}: for all of this file, or a line for"
-                f" each in {SEED}, such as {source},{taken.symbols[0]},{calendar}:"
+                f"rename them: --symbol-prefix {calendar}: for all symbols of this file, or a line"
+                f" for each in {SEED}, such as {source},{taken.symbols[0]},{calendar}:"
                 f"{taken.symbols[0]}"
             )
-            # the command withdraws nothing of a store elsewhere
+            # the command cannot withdraw from a store elsewhere
             if self._store.root == settings().raw:
                 remedy = (
-                    f"if {taken.owner.calendar} is the mistake, take that back:"
+                    f"if {taken.owner.calendar} is the mistake, withdraw that:"
                     f" {withdrawal_of(taken.names)}; else {remedy}"
                 )
-            raise BadInput(f"{file}: {taken.said(calendar, source)}", remedy)
+            raise BadInput(f"{file}: {taken.describe(calendar, source)}", remedy)
 
     def taken(self, known: list[Delivered], symbols: Set[str], calendar: str) -> Taken | None:
-        """Return which of a calendar's symbols another has, in `known` or recorded."""
+        """Return which of these symbols another calendar has, in `known` or in recordings."""
         for other in {one.calendar for one in known} - {calendar}:
             if other not in self._delivered:
                 of_calendar = [one for one in known if one.calendar == other]
@@ -125,7 +126,7 @@ class Owners:
 
     @cached_property
     def recordings(self) -> list[tuple[Owner, frozenset[str]]]:
-        """The recordings of ticks beside the store, with the symbols of each."""
+        """The recordings of ticks in the store, with their symbols."""
         return recordings(self._con, self._store, self._gone)
 
     @cached_property
@@ -157,31 +158,31 @@ def owner_of(one: Delivered) -> Owner:
 def recordings(
     con: duckdb.DuckDBPyConnection, store: RawStore, gone: Mapping[str, Withdrawn]
 ) -> list[tuple[Owner, frozenset[str]]]:
-    """Return whose the recordings beside a store are that builds read, and their symbols."""
-    found = read_segments(con, list((store.root / "ticks").glob("*/*.parquet")), gone)
-    # all segments that a process made have the same symbols: one of them tells
-    segments = {(one.parent, *one.stem.rsplit("-", 3)[::2]): one for one in found}
+    """Return the recordings of a store that builds read, as owners with their symbols."""
+    read = read_segments(con, list((store.root / "ticks").glob("*/*.parquet")), gone)
+    # all segments of one process have the same symbols, so one of them is enough
+    segments = {(one.parent, *one.stem.rsplit("-", 3)[::2]): one for one in read}
     if not segments:
         return []
-    told = con.execute(
+    found = con.execute(
         "select file_name, map_from_entries(list((key::blob::varchar, decode(value))))"
         f" from parquet_kv_metadata([{', '.join(map(quoted, segments.values()))}])"
         " group by file_name order by file_name"
     ).fetchall()
     recorded = []
-    for file, said in told:
-        if "symbols" in said:
+    for file, metadata in found:
+        if "symbols" in metadata:
             name = recording_of(Path(file))
             origin = f"ticks recorded on {name.rsplit('@', 1)[1]}"
-            owner = Owner(said["calendar"], said["source"], origin, name)
-            recorded.append((owner, frozenset(json.loads(said["symbols"]))))
+            owner = Owner(metadata["calendar"], metadata["source"], origin, name)
+            recorded.append((owner, frozenset(json.loads(metadata["symbols"]))))
     return recorded
 
 
 def read_segments(
     con: duckdb.DuckDBPyConnection, segments: Sequence[Path], gone: Mapping[str, Withdrawn]
 ) -> list[Path]:
-    """Return which segments builds read: of a withdrawn recording, those that came later."""
+    """Return the segments that builds read: all, or those after a recording's withdrawal."""
     asked = [one for one in segments if recording_of(one) in gone]
     until: dict[str, datetime] = {}
     if asked:
@@ -201,7 +202,7 @@ def read_segments(
 
 
 def recording_of(segment: Path) -> str:
-    """Return the recording of a segment as `./bourse deliveries` calls it."""
+    """Return the name of a segment's recording in `./bourse deliveries`."""
     return f"{segment.stem.rsplit('-', 3)[0]}@{segment.parent.name}"
 
 
@@ -211,7 +212,7 @@ def refuse_two_calendars(
     beside: Iterable[RawStore],
     asked: Sequence[Listed],
 ) -> None:
-    """Raise BadInput where a symbol would be of two calendars with these read again."""
+    """Raise BadInput if restoring these would put a symbol in two calendars."""
     by_name = {one.delivery: one for one in asked}
     gone = {name: one for name, one in withdrawn(con, store).items() if name not in by_name}
     known = [
@@ -232,6 +233,6 @@ def refuse_two_calendars(
         asking = by_name[name]
         if taken := owners.taken(known, symbols, asking.calendar):
             raise BadInput(
-                f"{asking.id} cannot be restored: {taken.said(asking.calendar, asking.source)}",
+                f"{asking.id} cannot be restored: {taken.describe(asking.calendar, asking.source)}",
                 beside_others(taken.names, by_name),
             )

@@ -1,9 +1,9 @@
 """
-A vendor's table as typed rows, none lost.
+A vendor's table as typed rows, with none lost.
 
-`vendor_rows` holds every record in the file's order: what could be typed, and in `rule` the code
-of the rule that a record breaks (see schema.RULES). `rejected` holds the lines that the CSV reader
-could not make a record of.
+`vendor_rows` holds every record in the file's order: the typed values, and in `rule` the code of
+the rule that a record breaks (see schema.RULES). `rejected` holds the lines that the CSV reader
+could not parse.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from duckbourse.ingest.columns import (
     alike,
     detected,
     is_bhavcopy,
-    plain,
+    normalized,
     quoted_name,
 )
 from duckbourse.ingest.dialect import KNOWN, MIN_NAMES
@@ -34,7 +34,7 @@ from duckbourse.ingest.numbers import (
     WHOLE,
     Marks,
     Texts,
-    bared,
+    bare_number,
     form,
     marks_of,
     number_sql,
@@ -44,33 +44,33 @@ from duckbourse.ingest.numbers import (
 )
 from duckbourse.ingest.options import Options
 from duckbourse.ingest.schema import LINE_RULES, NO_NUMBER, OPEN_QUOTE, PRICES, RULES, Kind
-from duckbourse.ingest.stamp_formats import Stamp, further_format, settled_format, stamp_sql
+from duckbourse.ingest.stamp_formats import Stamp, further_format, infer_format, stamp_sql
 from duckbourse.ingest.stamps import TYPED_INSTANT, TYPED_LOCAL
 from duckbourse.ingest.tables import VendorTable, forget_rejects, reading
 from duckbourse.ingest.wide import ROW
 from duckbourse.warehouse import quoted
 
 LOOKED_AT = 200
-# The times that Python has too, and a day less at either end for a change of zone.
+# The range of Python's datetime, less a day at either end for conversions between zones.
 DATED = "between timestamp '0001-01-02' and timestamp '9999-12-30'"
-# 20240102.0, where a column of numbers had a gap
+# 20240102.0, from a column of numbers with a gap
 FLOAT_DATE = re.compile(r"\s*(\d{8})\.0+\s*")
 WHOLE_NUMBER = re.compile(r"[-+]?[0-9]+")
-# Whole prices from which on no share, index or currency is quoted: all of them multiples of a
-# hundred thousand, or any. A bitcoin in won is of the first size, and of multiples of a thousand.
+# No stock, index or currency is quoted in whole prices from LARGE on that are all multiples of
+# ROUND, or from HUGE on. Bitcoin in won is above LARGE, in multiples of a thousand.
 LARGE, HUGE, ROUND = 1e8, 1e9, 1e5
 
 
 @dataclass(frozen=True)
 class Columns:
-    """The vendor's columns we use, the numbers among them, and those we leave."""
+    """The vendor's columns: used, used as numbers, and unused."""
 
     roles: dict[Role, str]
     numbers: tuple[str, ...]
     left: tuple[str, ...]
-    # settled by the columns alone
+    # if the columns alone decide it
     kind: Kind | None
-    # what has no column, and those of the left ones that look like it
+    # roles without a column, with the unused columns that look like them
     missed: Mapping[Role, tuple[str, ...]] = field(default_factory=dict)
 
     def __contains__(self, role: Role) -> bool:
@@ -80,9 +80,8 @@ class Columns:
 @dataclass(frozen=True)
 class Rows:
     """
-    What was read of a file, in `table`; `relation` selects it with `place`, its number among what
-    could be read as a row, and `source_row`, its number in the file, which counts rejected lines
-    too.
+    The rows of a file, in `table`. `relation` selects them with `place`, the number of the parsed
+    row, and `source_row`, its number in the file, which counts rejected lines too.
     """
 
     columns: Columns
@@ -92,17 +91,17 @@ class Rows:
     read: int
     kept: int
     rejected: int
-    # stamps that are not of a whole minute
+    # timestamps that are not whole minutes
     off_minute: int
-    # the offset of every stamp, where all have the same
+    # the offset of the timestamps, if all have the same
     offset: str | None
-    # how stamps and numbers are written, where the file told that only as a whole
+    # how timestamps and numbers are written, if the whole file decided it
     notes: tuple[str, ...] = ()
     first_unreadable: tuple[Unreadable, ...] = ()
 
     @property
     def unreadable(self) -> int:
-        """Rows that could not be typed, and lines that are no rows."""
+        """The number of rows that could not be typed and lines that could not be parsed."""
         return self.read - self.kept
 
 
@@ -113,33 +112,33 @@ def usable_columns(
     traded: Sequence[str],
     file: str,
 ) -> Columns:
-    """Return which column is which, or raise BadInput where what is needed is missing."""
+    """Return the roles of the columns, or raise BadInput if a required one is missing."""
     names = list(table.columns)
     have = "its columns are " + ", ".join(names)
     try:
         roles = detected(names, options.columns, traded)
         if Role.VOLUME not in roles and Role.SYMBOL in roles:
-            # a volume in ETH is that of ETHUSDT
+            # for ETHUSDT, the volume is the one in ETH
             symbols = first_texts(con, table, roles[Role.SYMBOL])[:1]
             roles = detected(names, options.columns, [*traded, *symbols])
     except KeyError as error:
         raise BadInput(
-            f"{file} has no column {error.args[0]!r}; {have}", "mend `columns` in the mapping"
+            f"{file} has no column {error.args[0]!r}; {have}", "correct `columns` in the mapping"
         ) from error
     if Role.EXCHANGE not in {*roles, *options.columns}:
-        free = {plain(name): name for name in reversed(names) if name not in roles.values()}
+        free = {normalized(name): name for name in reversed(names) if name not in roles.values()}
         for candidate in MAY_BE_EXCHANGES:
             if candidate in free and are_codes(first_texts(con, table, free[candidate])):
                 roles[Role.EXCHANGE] = free[candidate]
                 break
     if Role.CLOSE not in roles and Role.ADJUSTED_CLOSE not in roles:
         raise NotBars(
-            f"{file} has no close; {have}", "say which it is in a mapping: columns.close = '…'"
+            f"{file} has no close; {have}", "name its column in a mapping: columns.close = '…'"
         )
     if Role.TIMESTAMP not in roles:
         raise BadInput(
             f"{file} has no date or timestamp; {have}",
-            "say which it is in a mapping: columns.timestamp = '…'",
+            "name its column in a mapping: columns.timestamp = '…'",
         )
     bars = [Role(price) for price in PRICES]
     kind = options.kind
@@ -160,8 +159,8 @@ def usable_columns(
                 which = f"columns.close = '{adjusted}' if open, high and low are adjusted as well"
             raise BadInput(
                 f"{file} has no {', '.join(missing)}; {have}",
-                f"say {which} in a mapping, or --kind adjusted_close if its close is adjusted for"
-                " splits and dividends",
+                f"set {which} in a mapping, or pass --kind adjusted_close if its close is adjusted"
+                " for splits and dividends",
             )
         unused = {Role.ADJUSTED_CLOSE}
         numbers = [*bars, Role.VOLUME] if Role.VOLUME in roles else bars
@@ -191,10 +190,10 @@ def read_rows(
     file: str,
 ) -> Rows:
     """
-    Fill `vendor_rows` and `rejected`, or raise BadInput where no row or too few can be read.
+    Fill `vendor_rows` and `rejected`, or raise BadInput if too few rows can be read.
 
-    `symbol` is whose rows these are, None where a column says it; `traded` what may name it; none
-    is of long after `delivered_at`.
+    `symbol` is that of all rows, None if a column has it; `traded` are texts that may name it. No
+    row is much later than `delivered_at`.
     """
     columns = usable_columns(con, table, options, traded, file)
     notes: list[str] = []
@@ -232,7 +231,7 @@ def read_rows(
         notes=tuple(notes),
     )
     if not rows.read:
-        raise NotBars(f"{file} has a header and no rows", "ask the vendor for it again")
+        raise NotBars(f"{file} has a header but no rows", "ask the vendor for it again")
     if rows.unreadable:
         refuse_other_header(con, table, rows, options, file)
         rows = replace(rows, first_unreadable=first_unreadable(con, table, rows))
@@ -240,7 +239,7 @@ def read_rows(
     if not priced:
         raise BadInput(
             f"{file} has no open, high or low in any row",
-            "say --kind adjusted_close if its close is adjusted for splits and dividends",
+            "pass --kind adjusted_close if its close is adjusted for splits and dividends",
         )
     if options.price_scale is None:
         refuse_fixed_point(con, columns, file)
@@ -249,9 +248,9 @@ def read_rows(
 
 def refuse_fixed_point(con: duckdb.DuckDBPyConnection, columns: Columns, file: str) -> None:
     """
-    Raise BadInput where prices may be whole numbers of some small part of the currency.
+    Raise BadInput if prices may be counted in small fractions of the currency.
 
-    They are, if all in the file are whole, and all of some symbol of a size that no quote has.
+    They may be if all prices of the file are whole numbers, and all of one symbol too large.
     """
     prices = [name for name in columns.numbers if name != "volume"]
     last = prices[-1]
@@ -282,10 +281,10 @@ def refuse_fixed_point(con: duckdb.DuckDBPyConnection, columns: Columns, file: s
         return
     price, symbol = found
     raise BadInput(
-        f"{file}: prices such as {price:.0f} of {symbol} are whole, and of a size that no quote"
-        " has: they may be counted in billionths",
-        f"say --price-scale 1e-9 (in a mapping price_scale = 1e-9) if {price:.0f} is"
-        f" {price / 1e9:.12g}, or --price-scale 1 if it is what it says",
+        f"{file}: prices such as {price:.0f} of {symbol} are whole numbers and larger than any"
+        " quote: they may be counted in billionths",
+        f"pass --price-scale 1e-9 (in a mapping price_scale = 1e-9) if {price:.0f} is"
+        f" {price / 1e9:.12g}, or --price-scale 1 if it is as written",
     )
 
 
@@ -300,10 +299,10 @@ def typed(
     notes: list[str],
 ) -> tuple[Columns, Stamp, Marks]:
     """
-    Fill `vendor_rows`, and return how its stamps and numbers are written.
+    Fill `vendor_rows`, and return how its timestamps and numbers are written.
 
-    The first rows settle that; what they do not settle, and what is written in another way further
-    down, is looked for in the whole file and the rows are read once more.
+    The first rows decide that. If they do not, or if the format changes further down, the whole
+    file is searched and the rows are read once more.
     """
     stamp = typed_stamp(table, columns, options)
     every = first = ""
@@ -312,17 +311,17 @@ def typed(
         every = f"select {text} as found from ({table.rows}) as vendor"
         if not sample:
             raise NotBars(f"{file} has no row with a date", "ask the vendor for it again")
-        written = settled_format(con, every, sample, options, delivered_at, file)
+        written = infer_format(con, every, sample, options, delivered_at, file)
         stamp = stamp_sql(text, [written])
         first = sample[0]
     marks = stated_marks(options)
-    settled = marks is not None
+    is_decided = marks is not None
     if marks is None and head_may_be_thousands(con, table, columns):
         texts = number_texts(con, table, columns, first)
         marks = marks_of(texts)
         if marks is None:
             refuse_two_readings(texts, file)
-        settled = True
+        is_decided = True
     marks = marks or Marks()
     while True:
         if table.recording:
@@ -334,8 +333,8 @@ def typed(
             if further is not None:
                 stamp = stamp_sql(stamp.text, (*stamp.formats, further))
                 continue
-        if not settled and (numbers or (odd and whole_head(con, table, columns))):
-            settled = True
+        if not is_decided and (numbers or (odd and whole_head(con, table, columns))):
+            is_decided = True
             texts = number_texts(con, table, columns, first)
             found = marks_of(texts)
             if found is None and not numbers:
@@ -345,14 +344,14 @@ def typed(
                 continue
         break
     if len(stamp.formats) > 1:
-        notes.append("stamps are written as " + " and as ".join(f.name for f in stamp.formats))
+        notes.append("timestamps are written as " + " and as ".join(f.name for f in stamp.formats))
     if marks.decimal == "," and options.decimal is None:
         notes.append(marks.note)
     return columns, stamp, marks
 
 
 def wrong_counts(con: duckdb.DuckDBPyConnection, columns: Columns) -> tuple[int, int, int, int]:
-    """Return how many rows there are, have no stamp or number that is read, and a broken price."""
+    """Return the counts of rows, unreadable timestamps, unreadable numbers, fractional prices."""
     stamp = RULES.index("unreadable_timestamp")
     price = "close" if "close" in columns.numbers else "adjusted_close"
     [counts] = con.execute(
@@ -364,7 +363,7 @@ def wrong_counts(con: duckdb.DuckDBPyConnection, columns: Columns) -> tuple[int,
 
 
 def text_columns(table: VendorTable, columns: Columns) -> list[str]:
-    """Return the columns of prices that are text."""
+    """Return the price columns that are text."""
     prices = [columns.roles[Role(number)] for number in columns.numbers if number != "volume"]
     return [name for name in prices if table.columns[name] == "VARCHAR"]
 
@@ -372,9 +371,9 @@ def text_columns(table: VendorTable, columns: Columns) -> list[str]:
 def head_may_be_thousands(
     con: duckdb.DuckDBPyConnection, table: VendorTable, columns: Columns
 ) -> bool:
-    """Tell whether the first prices all have three digits behind a point, or nothing behind it."""
+    """Return whether the first prices all have three digits after a point, or are whole."""
     prices = [
-        bared(text)
+        bare_number(text)
         for name in text_columns(table, columns)
         for text in first_texts(con, table, name)
     ]
@@ -385,7 +384,7 @@ def head_may_be_thousands(
 
 
 def whole_head(con: duckdb.DuckDBPyConnection, table: VendorTable, columns: Columns) -> bool:
-    """Tell whether the first prices have neither point nor comma: a mark may come further down."""
+    """Return whether the first prices have neither point nor comma, so that one may follow."""
     return all(
         WHOLE_NUMBER.fullmatch(text)
         for name in text_columns(table, columns)
@@ -397,9 +396,9 @@ def number_texts(
     con: duckdb.DuckDBPyConnection, table: VendorTable, columns: Columns, stamp: str
 ) -> Texts:
     """
-    Return what a file's numbers look like, and what else tells how they are written.
+    Return the texts of a file's numbers, and what else shows how they are written.
 
-    `stamp` is the text of its first one.
+    `stamp` is the text of the first timestamp.
     """
     prices = text_columns(table, columns)
     volume = columns.roles.get(Role.VOLUME)
@@ -425,13 +424,13 @@ def number_texts(
         for text in first_texts(con, table, name)
     ]
     german = bool(re.match(r"\d{1,2}\.\d{1,2}\.\d{2,4}\b", stamp))
-    apart = table.delimiter == ";" and not re.fullmatch(r"\d{8} \d{6}", stamp)
+    has_semicolons = table.delimiter == ";" and not re.fullmatch(r"\d{8} \d{6}", stamp)
     return Texts(
         numbers=[found for _, found in distinct(names)],
         prices=by_symbol,
         others=others,
-        # between commas that are not quoted, none can be decimal
-        continental=apart or (german and (table.delimiter != "," or table.quoted)),
+        # without quotes, a comma between columns cannot be decimal
+        continental=has_semicolons or (german and (table.delimiter != "," or table.quoted)),
     )
 
 
@@ -443,7 +442,7 @@ def rows_sql(
     options: Options,
     symbol: str | None,
 ) -> str:
-    """Return the statement that reads and types the whole file in one pass."""
+    """Return the SQL that reads and types the whole file in one pass."""
     if symbol is None:
         vendors = f"nullif({trimmed_sql(as_text(table, columns.roles[Role.SYMBOL]))}, '')"
     else:
@@ -466,13 +465,13 @@ def rows_sql(
         fields[f"{number}_value"] = value_sql(table, column, number, marks, options)
     typed = ", ".join(f"{sql} as {name}" for name, sql in fields.items())
     passed = [name for name in fields if not name.endswith("_value")]
-    # NaN is how some vendors write a missing number; infinity is no price
+    # some vendors write NaN for a missing number; infinity is not a price
     finite = [f"case when isfinite({n}_value) then {n}_value end as {n}" for n in columns.numbers]
-    # nor is it, or a year that no calendar has, a time
+    # nor are infinity and impossible years timestamps
     times = [name for name in ("stamp", "written") if f"{name}_value" in fields]
     finite += [f"case when stamp_value {DATED} then {name}_value end as {name}" for name in times]
     kept = [*(name for name in passed if not name.endswith("_text")), *times]
-    # no CTEs: DuckDB makes tables of them
+    # no CTEs, since DuckDB materializes them
     return f"""
         create or replace temp table vendor_rows as
         select {", ".join([*kept, *columns.numbers])}, {rule_sql(columns)} as rule
@@ -484,7 +483,7 @@ def rows_sql(
 
 
 def rule_sql(columns: Columns) -> str:
-    """Return the code of the first rule that a row breaks, null for a row that breaks none."""
+    """Return SQL for the code of the first rule that a row breaks, NULL if none."""
     missing = quoted("\\s*(" + "|".join(NO_NUMBER) + ")\\s*")
     code = {rule: number for number, rule in enumerate(RULES)}
     contract = ""
@@ -492,8 +491,8 @@ def rule_sql(columns: Columns) -> str:
         contract = (
             f"when symbol is null and vendor_symbol is not null then {code['unreadable_contract']}"
         )
-    # the common case first: a row that has everything costs one look. No `in` and no list: DuckDB
-    # makes a join of them, and the order of the file is lost on the way
+    # the common case first: a complete row needs one check. No `in` and no list: DuckDB turns them
+    # into joins, which lose the order of the file
     whole = " and ".join(f"{name} is not null" for name in ("symbol", "stamp", *columns.numbers))
     wrong = "\n".join(
         f"when {number} is null and {number}_text is not null"
@@ -510,7 +509,7 @@ def rule_sql(columns: Columns) -> str:
 
 
 def value_sql(table: VendorTable, column: str, number: str, marks: Marks, options: Options) -> str:
-    """Return a number as DOUBLE, null where it is none."""
+    """Return SQL for a number as DOUBLE, NULL if it is not a number."""
     name = quoted_name(column)
     is_text = table.columns[column] == "VARCHAR"
     sql = number_sql(name, marks) if is_text else f"try_cast({name} as double)"
@@ -519,18 +518,18 @@ def value_sql(table: VendorTable, column: str, number: str, marks: Marks, option
 
 
 def scaled_sql(number: str, scale: float) -> str:
-    """Return a number times a scale; by division where that is the exact one of the two."""
+    """Return SQL for a number times a scale, by division if that is exact."""
     if scale == 1:
         return number
     whole = round(1 / scale) if scale < 1 else 0
-    # 89100000000 / 1e9 is 89.1, and times 1e-9 it is 89.10000000000001
+    # 89100000000 / 1e9 is 89.1, but 89100000000 * 1e-9 is 89.10000000000001
     return (
         f"{number} / {float(whole)!r}" if whole and 1 / whole == scale else f"{number} * {scale!r}"
     )
 
 
 def as_text(table: VendorTable, column: str) -> str:
-    """Return a column as VARCHAR; a whole number has no point, though a gap made it a float."""
+    """Return SQL for a column as VARCHAR; whole floats (from columns with gaps) get no point."""
     name, kind = quoted_name(column), table.columns[column]
     if kind == "VARCHAR":
         return name
@@ -544,9 +543,9 @@ def stamps_of(
     con: duckdb.DuckDBPyConnection, table: VendorTable, columns: Columns, options: Options
 ) -> tuple[Columns, str, list[str]]:
     """
-    Return the SQL of a stamp's text and the first of these texts.
+    Return the columns, the SQL for a timestamp's text, and the first of these texts.
 
-    The columns come back without a `time` that is not needed.
+    A `time` column that is not needed is removed from the roles.
     """
     column = columns.roles[Role.TIMESTAMP]
     text = as_text(table, column)
@@ -564,7 +563,7 @@ def stamps_of(
         return replace(columns, roles=roles, left=(*columns.left, time)), text, sample
     clock = as_text(table, time)
     if all(value.isdigit() for value in clocks):
-        # 91500 is 09:15:00 whose zero a spreadsheet ate
+        # 91500 is 09:15:00 without its leading zero, as spreadsheets write it
         width = 4 if max(map(len, clocks)) <= 4 else 6
         clock = f"lpad(trim({clock}), {width}, '0')"
         clocks = [value.zfill(width) for value in clocks]
@@ -573,7 +572,7 @@ def stamps_of(
 
 
 def typed_stamp(table: VendorTable, columns: Columns, options: Options) -> Stamp | None:
-    """Return the stamp of a column that is typed as one, or None."""
+    """Return the timestamp of a column with a date or timestamp type, or None."""
     name = columns.roles[Role.TIMESTAMP]
     kind, text = table.columns[name], as_text(table, name)
     if Role.TIME in columns or options.date_format is not None:
@@ -588,7 +587,7 @@ def typed_stamp(table: VendorTable, columns: Columns, options: Options) -> Stamp
 
 
 def first_texts(con: duckdb.DuckDBPyConnection, table: VendorTable, column: str) -> list[str]:
-    """Return the first values of a column as text, without those that are missing."""
+    """Return the first values of a column as text, without missing ones."""
     if table.head:
         at = list(table.columns).index(column)
         values = [row[at].strip() for row in table.head]
@@ -605,8 +604,8 @@ def first_texts(con: duckdb.DuckDBPyConnection, table: VendorTable, column: str)
 
 
 def keep_rejected(con: duckdb.DuckDBPyConnection, text: TextFile) -> int:
-    """Keep the lines that are no rows in `rejected`, whole and by their place among the records."""
-    said = dict(
+    """Keep the lines that could not be parsed in `rejected`, by their place among the records."""
+    errors = dict(
         con.execute(
             "select line::bigint, arg_min(error_type::varchar, byte_position) from reject_errors"
             " group by all"
@@ -616,10 +615,10 @@ def keep_rejected(con: duckdb.DuckDBPyConnection, text: TextFile) -> int:
     found = [
         (
             record.row - 1,
-            OPEN_QUOTE if record.line in text.broken else LINE_RULES[said[record.place]],
+            OPEN_QUOTE if record.line in text.broken else LINE_RULES[errors[record.place]],
             record.text.encode(errors=ESCAPED).decode(errors="backslashreplace"),
         )
-        for record in text.records_at(said)
+        for record in text.records_at(errors)
     ]
     columns = [list(column) for column in zip(*found, strict=True)]
     con.execute(
@@ -631,7 +630,7 @@ def keep_rejected(con: duckdb.DuckDBPyConnection, text: TextFile) -> int:
 
 
 def number_rows(con: duckdb.DuckDBPyConnection, at: str) -> None:
-    """Make `numbered`, where the rejected lines between the rows, at `at`, are counted."""
+    """Create `numbered`, the rows at `at` with numbers that count rejected lines too."""
     con.execute(f"""
         create or replace temp table numbered as
         with before as (
@@ -652,12 +651,12 @@ def number_rows(con: duckdb.DuckDBPyConnection, at: str) -> None:
 
 def unreadable_sql(table: VendorTable, rows: Rows) -> str:
     """
-    Return the selection of source_row, rule and content (as JSON) of what could not be typed.
+    Return the query for source_row, rule and content (as JSON) of unreadable rows.
 
-    It reads the file again, for there is rarely any.
+    It reads the file again, since there are rarely any.
     """
     rules = " ".join(f"when {code} then {quoted(rule)}" for code, rule in enumerate(RULES))
-    # the columns by name: an alias of the whole row is hidden by a column that has its name
+    # columns by name, since a column could hide an alias of the whole row
     fields = ", ".join(f"{quoted(name)}: {quoted_name(name)}" for name in table.columns)
     select = f"""
         select wrong.source_row, case wrong.rule {rules} end as rule, texts.content
@@ -680,7 +679,7 @@ def unreadable_sql(table: VendorTable, rows: Rows) -> str:
 def first_unreadable(
     con: duckdb.DuckDBPyConnection, table: VendorTable, rows: Rows
 ) -> tuple[Unreadable, ...]:
-    """Return of each rule the first row that breaks it, and how many do."""
+    """Return, for each rule, the first row that breaks it and the number of rows that do."""
     found = con.execute(
         "select rule, count(*), min(source_row), arg_min(content, source_row)"
         f" from ({unreadable_sql(table, rows)}) group by rule order by min(source_row), rule"
@@ -694,12 +693,12 @@ def first_unreadable(
 def refuse_other_header(
     con: duckdb.DuckDBPyConnection, table: VendorTable, rows: Rows, options: Options, file: str
 ) -> None:
-    """Raise BadInput where a row among the others names the columns in another order."""
+    """Raise BadInput if a later row names the columns in another order."""
     if table.text is None or options.names:
         return
     names = list(table.columns)
     before = {role: names.index(name) for role, name in detected(names, {}).items()}
-    # few rows have a name in them, of however many that are unreadable
+    # few of the unreadable rows contain a column name
     known = ", ".join(map(quoted, sorted(KNOWN)))
     words = "lambda word: lower(regexp_replace(word, '[^A-Za-z0-9]', '', 'g'))"
     found = con.execute(
@@ -710,21 +709,22 @@ def refuse_other_header(
     ).fetchall()
     for row, content in found:
         here = [(name or "").strip() for name in json.loads(content).values()]
-        if list(map(plain, here)) == list(map(plain, names)):
+        if list(map(normalized, here)) == list(map(normalized, names)):
             continue
         after = {role: here.index(name) for role, name in detected(here, {}).items()}
         if len(after) < MIN_NAMES or not (set(before.items()) ^ set(after.items())):
             continue
         line = table.text.lines_of([row])[row]
         raise BadInput(
-            f"{file}: line {line:,} names the columns anew and otherwise: {', '.join(here)[:120]}",
+            f"{file}: line {line:,} is another header, whose columns differ:"
+            f" {', '.join(here)[:120]}",
             "move the lines from there on to a file of their own, in another folder under the same"
             " name, and ingest both",
         )
 
 
 def refuse_unreadable(rows: Rows, marks: Marks, options: Options, file: str) -> None:
-    """Raise UnreadableRows where more rows cannot be read than are allowed, or all of them."""
+    """Raise UnreadableRows if all rows, or more than allowed, cannot be read."""
     first = rows.first_unreadable[0]
     share = 100 * rows.unreadable / rows.read
     begins = f"row {first.row} is {first.rule}: {first.content[:120]}"
@@ -742,20 +742,20 @@ def refuse_unreadable(rows: Rows, marks: Marks, options: Options, file: str) -> 
 
 
 def remedy_of(rows: Rows, marks: Marks, options: Options) -> str:
-    """Return what makes the commonest of the rows that cannot be read readable."""
+    """Return the remedy for the most common kind of unreadable rows."""
     worst = max(rows.first_unreadable, key=lambda one: one.count)
     rule = worst.rule
     if rule == "no_symbol":
-        return "say --symbol, or columns.symbol = '…' in a mapping"
+        return "pass --symbol, or set columns.symbol = '…' in a mapping"
     if rule == "unreadable_timestamp" and options.date_format is not None:
-        return "mend date_format in the mapping"
+        return "correct date_format in the mapping"
     number = rule.removeprefix("unreadable_")
     if number in rows.columns.numbers:
         content = json.loads(worst.content)
         text = str(content.get(rows.columns.roles[Role(number)], ""))
-        if marks == Marks() and (said := two_readings(text)):
-            return said
+        if marks == Marks() and (remedy := two_readings(text)):
+            return remedy
         if number == "volume":
-            return "say columns.volume = '' in a mapping to take no volume, or which column it is"
-        return f"mend that column, or say which it is in a mapping: columns.{number} = '…'"
-    return "mend those lines in the file"
+            return "set columns.volume = '' in a mapping to leave volume out, or to another column"
+        return f"correct that column, or name another in a mapping: columns.{number} = '…'"
+    return "correct those lines in the file"

@@ -1,4 +1,4 @@
-"""One ingest: each file found, read, settled and delivered, whatever becomes of the others."""
+"""One ingest: each file is read, inferred and delivered, independently of the others."""
 
 from __future__ import annotations
 
@@ -27,48 +27,48 @@ from duckbourse.errors import (
 )
 from duckbourse.ingest.bars import (
     Bars,
+    conflict_error,
     make_bars,
-    refused,
     revised,
     write_bars,
     write_manifest,
     write_unreadable,
 )
-from duckbourse.ingest.columns import Role, detected, plain
+from duckbourse.ingest.columns import Role, detected, normalized
 from duckbourse.ingest.deliveries import withdrawal_of
 from duckbourse.ingest.files import Found, is_archive, members, walked
 from duckbourse.ingest.identity import (
     SEED,
-    name_apart,
+    calendar_of_exchanges,
+    rename_symbols,
     suffixed_elsewhere,
-    told_calendar,
     vendor_symbols,
 )
+from duckbourse.ingest.layout import Layout, infer_layout
 from duckbourse.ingest.options import Options
 from duckbourse.ingest.owners import Owners
 from duckbourse.ingest.rows import Rows, read_rows
 from duckbourse.ingest.same import delivered_before, overruled
 from duckbourse.ingest.schema import Kind
-from duckbourse.ingest.settle import Settled, settle
 from duckbourse.ingest.store import NO_ROOM, Delivered, RawStore, symbols_of
 from duckbourse.ingest.symbols import symbol_in
-from duckbourse.ingest.tables import VendorTable, full_disk, vendor_table
+from duckbourse.ingest.tables import VendorTable, storage_full, vendor_table
 from duckbourse.ingest.withdrawals import STEP, Withdrawn, again, withdrawn
 from duckbourse.settings import settings
 from duckbourse.warehouse import is_full, quoted
 
-# The parts of a file's progress: its rows are typed, then settled, then written.
-READ, SETTLED, WRITTEN = 0.5, 0.6, 1.0
+# A file's progress after its rows are typed, its layout is inferred and its bars are written.
+READ, INFERRED, WRITTEN = 0.5, 0.6, 1.0
 WATCHED_BYTES = 1 << 24
-# Deliveries of one command have the instant of its begin, but for a microsecond each where they
-# share bars: what is later by less than this has the same one.
+# Deliveries of one command have the instant at which it began, plus a microsecond each if they
+# share bars. Deliveries closer together than AT_ONCE belong to one instant.
 AT_ONCE = timedelta(seconds=1)
 WATCH_SECONDS = 0.2
-LOOK_INTO = "look into it with tar tf, or unzip -l where it is a .zip"
+LOOK_INTO = "list its content with tar tf, or unzip -l for a .zip"
 
 
 class Outcome(StrEnum):
-    """What became of a file."""
+    """The outcome for a file."""
 
     DELIVERED = "delivered"
     WOULD_DELIVER = "would deliver"
@@ -79,7 +79,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Report:
-    """What became of a file, how many rows it had, and what was decided about it and why."""
+    """The outcome for a file, its row counts, and what was inferred about it and why."""
 
     file: str
     outcome: Outcome
@@ -98,14 +98,14 @@ class Report:
     last_session: date | None = None
     notes: tuple[str, ...] = ()
     columns_left: tuple[str, ...] = ()
-    # what has no column, and those of the left ones that may be it
+    # roles without a column, with the unused columns that may be it
     columns_missed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    # of a file of one symbol, and what says so
+    # for a file of one symbol, and where it was found
     symbol: str | None = None
     symbol_from: str | None = None
-    # of each reason the first row that could not be read
+    # the first unreadable row of each rule
     unreadable: tuple[Unreadable, ...] = ()
-    # of a file that was delivered before: what came later and counts for some of its bars
+    # for a file delivered before: later deliveries that override some of its bars
     overruled_by: tuple[str, ...] = ()
     bars_overruled: int = 0
     remedy: str = ""
@@ -113,7 +113,7 @@ class Report:
 
 
 class Progress(Protocol):
-    """Who hears how far an ingest is, in bytes of the files found."""
+    """Receives the progress of an ingest, in bytes of the files found."""
 
     def begin(self, total: int) -> None: ...
 
@@ -121,13 +121,13 @@ class Progress(Protocol):
 
 
 class Silent:
-    """Nobody listens."""
+    """Ignores progress."""
 
     def begin(self, total: int) -> None:
-        """Hear nothing."""
+        """Do nothing."""
 
     def at(self, file: str, done: float) -> None:
-        """Hear nothing."""
+        """Do nothing."""
 
 
 def ingest(
@@ -141,11 +141,11 @@ def ingest(
     beside: tuple[RawStore, ...] = (),
 ) -> Iterator[Report]:
     """
-    Deliver the files of these paths into the store, and yield a report of each.
+    Deliver the files of these paths into the store, and yield a report for each.
 
-    What a store `beside` it has, which is built with it, is not delivered again. A bad file does
-    not stop the others. StorageFull and StoreBusy do: they are raised, and the same command goes
-    on from there when it is run again.
+    What a store in `beside`, which builds read as well, already holds is not delivered again. A bad
+    file does not stop the others. StorageFull and StoreBusy are raised; the same command, run
+    again, continues from there.
     """
     found = walked(paths)
     files = found.files
@@ -155,11 +155,11 @@ def ingest(
         yield Report(path.name, Outcome.SKIPPED, notes=(why,))
     if not files:
         return
-    heard = progress or Silent()
-    heard.begin(sum(file.stat().st_size for file in files))
-    with connection(store, dry_run) as (con, scratch), plain_full_disk(store.root):
+    watcher = progress or Silent()
+    watcher.begin(sum(file.stat().st_size for file in files))
+    with connection(store, dry_run) as (con, scratch), wrap_full_disk(store.root):
         job = Job(
-            con, store, scratch, options, delivered_at.astimezone(UTC), dry_run, heard, beside
+            con, store, scratch, options, delivered_at.astimezone(UTC), dry_run, watcher, beside
         )
         for path in files:
             yield from job.delivered(path)
@@ -167,9 +167,9 @@ def ingest(
 
 @contextmanager
 def connection(store: RawStore, dry_run: bool) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
-    """Yield DuckDB with our settings and a folder for passing files, both gone afterwards."""
+    """Yield DuckDB with our settings, and a scratch folder, both removed afterwards."""
     con = duckdb.connect()
-    with plain_full_disk(store.root):
+    with wrap_full_disk(store.root):
         try:
             with store.reading() if dry_run else store.writing(con) as scratch:
                 chosen = {
@@ -178,7 +178,7 @@ def connection(store: RawStore, dry_run: bool) -> Iterator[tuple[duckdb.DuckDBPy
                     "temp_directory": quoted(scratch / "spill"),
                     "preserve_insertion_order": "true",
                     "TimeZone": "'UTC'",
-                    # to be asked, not to be drawn
+                    # queried, not printed
                     "enable_progress_bar": "true",
                     "enable_progress_bar_print": "false",
                 }
@@ -190,21 +190,21 @@ def connection(store: RawStore, dry_run: bool) -> Iterator[tuple[duckdb.DuckDBPy
 
 
 @contextmanager
-def plain_full_disk(where: Path) -> Iterator[None]:
-    """Turn every way in which a full disk shows into StorageFull."""
+def wrap_full_disk(where: Path) -> Iterator[None]:
+    """Turn every error of a full disk into StorageFull."""
     try:
         yield
     except OSError as error:
         if error.errno in NO_ROOM:
-            raise full_disk(error, where) from error
+            raise storage_full(error, where) from error
         raise
     except duckdb.Error as error:
         if is_full(str(error)):
-            raise full_disk(error, where) from error
+            raise storage_full(error, where) from error
         if isinstance(error, duckdb.OutOfMemoryException):
             raise ConfigurationError(
-                f"the memory that may be used is not enough: {error}".splitlines()[0],
-                "raise BOURSE_MEMORY_LIMIT, or cut the file into smaller ones",
+                f"the memory limit is too low: {error}".splitlines()[0],
+                "raise BOURSE_MEMORY_LIMIT, or split the file into smaller ones",
             ) from error
         raise
 
@@ -224,10 +224,10 @@ def failed(file: str, error: BourseError) -> Report:
 
 def symbol_of(found: Found, table: VendorTable, options: Options) -> tuple[str | None, str | None]:
     """
-    Return the symbol of a file and what says it, None where each row says its own.
+    Return the symbol of a file and where it was found, None if each row has its own.
 
-    Raise BadInput where a pattern finds none in the file's name, where what is stated is another
-    than the file says, or where nothing says one.
+    Raise BadInput if the pattern does not match the file's name, if the stated symbol is not the
+    file's, or if there is no symbol.
     """
     stated, stated_by = options.symbol, "as stated"
     if options.symbol_pattern and not stated:
@@ -236,17 +236,17 @@ def symbol_of(found: Found, table: VendorTable, options: Options) -> tuple[str |
             raise BadInput(
                 f"{found.name}: symbol_pattern {options.symbol_pattern!r} finds no symbol in"
                 f" {found.stem!r}",
-                "mend symbol_pattern in the mapping, or say --symbol",
+                "correct symbol_pattern in the mapping, or pass --symbol",
             )
         stated, stated_by = match["symbol"], "symbol_pattern"
     if stated:
         if table.symbol and not is_same_symbol(stated, table.symbol):
             source = options.source or found.stem
             raise BadInput(
-                f"{found.name} is of {table.symbol}, says its {table.symbol_from}, and not of"
-                f" {stated} as {stated_by.removeprefix('as ')}",
-                "say no symbol; if both are the same, add the line"
-                f" {source},{table.symbol},{stated} to {SEED} as well",
+                f"{found.name} has the symbol {table.symbol} according to its {table.symbol_from},"
+                f" not {stated} as {stated_by.removeprefix('as ')}",
+                "leave the symbol out; if both are the same, also add the line"
+                f" {source},{table.symbol},{stated} to {SEED}",
             )
         return stated, stated_by
     if table.symbol:
@@ -255,39 +255,39 @@ def symbol_of(found: Found, table: VendorTable, options: Options) -> tuple[str |
         if Role.SYMBOL in detected(list(table.columns), options.columns):
             return None, None
     except KeyError:
-        # said with what else is missing
+        # reported later, with the list of columns
         return None, None
     symbol = symbol_in(found.stem)
     if symbol is None:
         raise BadInput(
-            f"{found.name}: nothing says whose bars these are, for {found.stem!r} is no symbol",
-            "say --symbol, or columns.symbol = '…' in a mapping, or call the file by its symbol",
+            f"{found.name}: it has no symbol, and {found.stem!r} is not one",
+            "pass --symbol, set columns.symbol = '…' in a mapping, or name the file by its symbol",
         )
     return symbol, "the file's name"
 
 
-def is_same_symbol(stated: str, said: str) -> bool:
-    """Tell whether two names may be of one symbol: RELIANCE is RELIANCE.NS and NSE:RELIANCE."""
-    parts = (said, *re.split(r"[.:/\s-]", said))
-    return plain(stated) in map(plain, parts) or plain(said) in map(
-        plain, re.split(r"[.:/\s-]", stated)
+def is_same_symbol(stated: str, reported: str) -> bool:
+    """Return whether two names may mean one symbol: RELIANCE, RELIANCE.NS, NSE:RELIANCE."""
+    parts = (reported, *re.split(r"[.:/\s-]", reported))
+    return normalized(stated) in map(normalized, parts) or normalized(reported) in map(
+        normalized, re.split(r"[.:/\s-]", stated)
     )
 
 
-def missed_columns(rows: Rows, settled: Settled, bars: Bars) -> dict[str, tuple[str, ...]]:
-    """Return what bars of this kind could have and have not, beside columns that look like it."""
+def missed_columns(rows: Rows, layout: Layout, bars: Bars) -> dict[str, tuple[str, ...]]:
+    """Return the roles that these bars lack, with the unused columns that look like them."""
     wanted = {Role.VOLUME, Role.SYMBOL, Role.EXCHANGE}
-    if settled.kind is Kind.MINUTE:
+    if layout.kind is Kind.MINUTE:
         wanted.add(Role.BAR_LABEL)
     elif bars.duplicate:
-        # a day twice may be two times of a day
+        # a repeated day may be two times of that day
         wanted.add(Role.TIME)
     return {role.value: found for role, found in rows.columns.missed.items() if role in wanted}
 
 
 @dataclass
 class Job:
-    """One run over files: what it writes to and with, and what is delivered so far."""
+    """One run over files: its store, its tools, and the deliveries to date."""
 
     con: duckdb.DuckDBPyConnection
     store: RawStore
@@ -299,7 +299,7 @@ class Job:
     beside: tuple[RawStore, ...] = ()
     bytes_before: float = 0
     catalog: list[Delivered] | None = None
-    # of deliveries, where they were asked for: None is of one that does not list them
+    # symbols by delivery, once read; None if a delivery does not list them
     symbols: dict[str, frozenset[str] | None] = field(default_factory=dict)
     owners: Owners = field(init=False)
 
@@ -307,7 +307,7 @@ class Job:
         self.owners = Owners(self.con, self.store, self.withdrawn)
 
     def delivered(self, path: Path) -> Iterator[Report]:
-        """Yield the report of a file, or of each in an archive."""
+        """Yield the report for a file, or for each file of an archive."""
         size = path.stat().st_size
         if not is_archive(path):
             yield self.report(Found(path, path.name, size))
@@ -317,7 +317,7 @@ class Job:
         self.progress.at(path.name, self.bytes_before)
 
     def of_archive(self, archive: Path) -> Iterator[Report]:
-        """Yield a report of each file in an archive; it fails where none holds bars."""
+        """Yield a report for each file of an archive; it fails if none holds bars."""
         bars = False
         try:
             for member in members(archive, self.scratch):
@@ -332,7 +332,7 @@ class Job:
             yield failed(archive.name, none)
 
     def report(self, found: Found) -> Report:
-        """Deliver one file, or say why not."""
+        """Deliver one file, or report why not."""
         self.progress.at(found.name, self.bytes_before)
         if found.left:
             return Report(found.name, Outcome.SKIPPED, notes=(found.left,))
@@ -340,7 +340,7 @@ class Job:
             return self.deliver(found)
         except NotBars as error:
             if found.in_archive:
-                # a drop has other things than bars in it, and on a bad day an empty file
+                # a drop also holds files without bars, and sometimes an empty one
                 return Report(found.name, Outcome.SKIPPED, notes=(str(error),))
             return failed(found.name, error)
         except BadInput as error:
@@ -355,12 +355,12 @@ class Job:
             return failed(found.name, reason)
 
     def deliver(self, found: Found) -> Report:
-        """Read a file and write its delivery, unless that is there already."""
+        """Read a file and write its delivery, unless it is there already."""
         source = self.options.source or found.stem
         names = vendor_symbols(source)
         first_name = self.name(found, source)
         if names and (held := [one for one in self.known() if one.delivery == first_name]):
-            # delivered before a line of the seed gave one of its symbols another name
+            # it was delivered before the seed renamed one of its symbols
             symbols = symbols_of(self.con, held)[first_name]
             renamed = {one: names[one] for one in names if symbols is None or one in symbols}
             first_name = self.name(found, source, renamed)
@@ -387,63 +387,69 @@ class Job:
         earlier = [one for one in self.known() if one.source == source]
         before = earlier[-1].calendar if earlier else None
         roles = rows.columns.roles
-        told = told_calendar(self.con, roles, rows.columns.left, self.options.calendar, found.name)
-        settled = settle(self.con, table, rows, self.options, told, before, found.name)
-        apart = name_apart(self.con, rows.table, roles, settled.calendar.name, self.options, names)
-        bars = make_bars(self.con, self.store, rows, settled)
+        exchange_calendar = calendar_of_exchanges(
+            self.con, roles, rows.columns.left, self.options.calendar, found.name
+        )
+        layout = infer_layout(
+            self.con, table, rows, self.options, exchange_calendar, before, found.name
+        )
+        renamings = rename_symbols(
+            self.con, rows.table, roles, layout.calendar.name, self.options, names
+        )
+        bars = make_bars(self.con, self.store, rows, layout)
         if bars.conflict and not self.options.last_row_wins:
-            raise refused(bars.conflict, rows.columns.left, found.name)
+            raise conflict_error(bars.conflict, rows.columns.left, found.name)
         self.owners.refuse_others(
             [*self.known(), *self.known_beside],
             bars.symbols,
-            settled.calendar.name,
+            layout.calendar.name,
             source,
             found.name,
         )
-        self.part(found, SETTLED)
+        self.part(found, INFERRED)
         near = self.near(
             bars, [*earlier, *(one for one in self.known_beside if one.source == source)]
         )
         alike = [one for one in near if self.symbols[one.delivery] in (None, bars.symbols)]
-        same = delivered_before(self.con, table, rows, settled, bars, alike)
+        same = delivered_before(self.con, table, rows, layout, bars, alike)
         if same:
             note = (
-                f"the bars of delivery {same.delivery}, which came as {same.source_file}"
+                f"its bars are those of delivery {same.delivery}, which came as {same.source_file}"
                 f" on {same.delivered_at:%Y-%m-%d}"
             )
             return self.already_there(found, source, same.delivery, note)
-        notes = [*table.notes, *rows.notes, *settled.notes, *apart]
-        if table.adjusted and settled.kind is not Kind.ADJUSTED_CLOSE:
+        notes = [*table.notes, *rows.notes, *layout.notes, *renamings]
+        if table.adjusted and layout.kind is not Kind.ADJUSTED_CLOSE:
             notes.append(
-                f"its prices are adjusted {table.adjusted}, and the build adjusts what it takes for"
-                " traded: ask the vendor for unadjusted ones, or list none of that in"
+                f"its prices are adjusted {table.adjusted}, but the build adjusts prices itself:"
+                " ask the vendor for unadjusted prices, or leave these events out of"
                 " seeds/reference/corporate_actions.csv"
             )
-        notes += suffixed_elsewhere(bars.symbols, settled.calendar.name)
+        notes += suffixed_elsewhere(bars.symbols, layout.calendar.name)
         if bars.conflict:
             count = bars.conflict.others + 1
-            notes.append(f"{count:,} bars are given again with other values: the last row counts")
+            notes.append(f"{count:,} bars appear again with other values: the last row counts")
         if delivery != first_name:
             since = self.withdrawn[first_name].at
-            notes.append(f"delivered anew: what it had brought was withdrawn on {since:%Y-%m-%d}")
-        missed = missed_columns(rows, settled, bars)
+            notes.append(f"delivered again: its earlier delivery was withdrawn on {since:%Y-%m-%d}")
+        missed = missed_columns(rows, layout, bars)
         for role, alike_columns in missed.items():
             notes.append(
-                f"no {role} was taken, though {' and '.join(alike_columns)} may be it: say"
+                f"no {role} column was used, but {' and '.join(alike_columns)} may be it: set"
                 f" columns.{role} = '{alike_columns[0]}' in a mapping (or '' if there is none)"
             )
         column = roles.get(Role.SYMBOL)
         if self.options.symbol and column:
-            notes.append(f"symbol {self.options.symbol} as stated, not that of column {column}")
+            notes.append(f"symbol {self.options.symbol} as stated, instead of column {column}")
         moment = self.moment(bars)
         manifest: dict[str, object] = {
             "delivery": delivery,
-            "kind": settled.kind.value,
+            "kind": layout.kind.value,
             "source": source,
             "source_file": found.name,
-            "calendar": settled.calendar.name,
-            "timezone": settled.calendar.timezone,
-            "bar_label": settled.bar_label,
+            "calendar": layout.calendar.name,
+            "timezone": layout.calendar.timezone,
+            "bar_label": layout.bar_label,
             "delivered_at": moment,
             "rows_read": rows.read,
             "rows_kept": rows.kept,
@@ -475,7 +481,7 @@ class Job:
             folder,
             bars,
             manifest,
-            lambda done: self.part(found, SETTLED + (WRITTEN - SETTLED) * done),
+            lambda done: self.part(found, INFERRED + (WRITTEN - INFERRED) * done),
         )
         if rows.unreadable:
             write_unreadable(self.con, folder, table, rows, manifest)
@@ -483,10 +489,10 @@ class Job:
         self.store.commit(delivery)
         written = Delivered(
             delivery=delivery,
-            kind=settled.kind,
+            kind=layout.kind,
             source=source,
             source_file=found.name,
-            calendar=settled.calendar.name,
+            calendar=layout.calendar.name,
             first_session=bars.first_session,
             last_session=bars.last_session,
             delivered_at=moment,
@@ -502,7 +508,7 @@ class Job:
         return replace(report, outcome=Outcome.DELIVERED)
 
     def already_there(self, found: Found, source: str, delivery: str, *notes: str) -> Report:
-        """Return the report of a file that was delivered before, and of what counts instead."""
+        """Return the report for a file delivered before, with the deliveries that override it."""
         report = Report(found.name, Outcome.ALREADY_THERE, delivery, source=source, notes=notes)
         known = [*self.known(), *self.known_beside]
         held = next((one for one in known if one.delivery == delivery), None)
@@ -512,14 +518,14 @@ class Job:
         last = less.by[0]
         many = f" and {len(less.by) - 1:,} more" if len(less.by) > 1 else ""
         note = (
-            f"{less.bars:,} of its bars are otherwise in a later delivery of {source}, which"
-            f" counts: {last.delivery} ({last.source_file}, of {last.delivered_at:%Y-%m-%d}){many}"
+            f"{less.bars:,} of its bars are overridden by a later delivery of {source}:"
+            f" {last.delivery} ({last.source_file}, of {last.delivered_at:%Y-%m-%d}){many}"
         )
         remedy = ""
-        # the command withdraws nothing of a store elsewhere
+        # the command cannot withdraw from a store elsewhere
         if self.store.root == settings().raw:
             remedy = withdrawal_of([one.delivery for one in less.by])
-            note += f"; to have those of this file count again: {remedy}"
+            note += f"; to use the bars of this file again: {remedy}"
         return replace(
             report,
             notes=(*notes, note),
@@ -530,8 +536,9 @@ class Job:
 
     def moment(self, bars: Bars) -> datetime:
         """
-        Return when these bars became known, in UTC without a zone: as stated, and a microsecond
-        after what else came at that instant and shares some of them, so that the later one counts.
+        Return when these bars became available, in UTC without a zone: as stated, plus a
+        microsecond for each delivery of that instant that shares some of them, so that the later
+        one counts.
         """
         first = self.delivered_at.replace(tzinfo=None)
         at_once = [
@@ -544,7 +551,7 @@ class Job:
 
     @contextmanager
     def watched(self, found: Found) -> Iterator[None]:
-        """Let it be heard meanwhile how far DuckDB is with a file that takes its time."""
+        """Report DuckDB's progress on large files."""
         if found.weight < WATCHED_BYTES:
             yield
             return
@@ -566,15 +573,15 @@ class Job:
 
     def name(self, found: Found, source: str, renamed: dict[str, str] | None = None) -> str:
         """
-        Return the delivery's name: what the file holds and what was stated about it.
+        Return the delivery's name, a hash of the file's content and of what was stated about it.
 
-        `renamed` is what the seed calls symbols by which the file was delivered before.
+        `renamed` are symbols of the file that the seed has renamed since it was delivered.
         """
         digest = hashlib.sha256()
         with found.path.open("rb") as file:
             while block := file.read(1 << 20):
                 digest.update(block)
-        # two files with the same prices are two symbols, if the symbol is the file's name
+        # two files with the same prices are two symbols if the symbol is the file's name
         for part in (self.options.fingerprint(), source.encode(), found.stem.encode()):
             digest.update(b"\0" + part)
         if renamed:
@@ -583,18 +590,18 @@ class Job:
 
     @cached_property
     def withdrawn(self) -> dict[str, Withdrawn]:
-        """What is withdrawn, and so as good as never delivered."""
+        """Withdrawn deliveries, which count as never delivered."""
         return withdrawn(self.con, self.store)
 
     def known(self) -> list[Delivered]:
-        """Return what was delivered before and is not withdrawn, the last at the end."""
+        """Return earlier deliveries that are not withdrawn, oldest first."""
         if self.catalog is None:
             self.catalog = self.standing(self.store)
         return self.catalog
 
     @cached_property
     def known_beside(self) -> list[Delivered]:
-        """What other stores that are built with this one have."""
+        """The deliveries of the other stores that builds read."""
         return [one for store in self.beside for one in self.standing(store)]
 
     def standing(self, store: RawStore) -> list[Delivered]:
@@ -602,7 +609,7 @@ class Job:
         return [one for one in store.catalog(self.con) if one.delivery not in self.withdrawn]
 
     def near(self, bars: Bars, earlier: list[Delivered]) -> list[Delivered]:
-        """Return which of earlier deliveries may have bars of the same kind, symbols and days."""
+        """Return the earlier deliveries that may have bars of the same kind, symbols and days."""
         near = [
             one
             for one in earlier
@@ -618,11 +625,11 @@ class Job:
         ]
 
     def part(self, found: Found, done: float) -> None:
-        """Let it be heard how far a file is."""
+        """Report the progress of a file."""
         self.progress.at(found.name, self.bytes_before + found.weight * done)
 
 
-# What a manifest and a report both say.
+# Fields that a manifest and a report share.
 SHARED = (
     *("delivery", "kind", "source", "calendar", "bar_label", "rows_read", "rows_kept"),
     *("rows_unreadable", "rows_duplicate", "rows_revised", "symbol_count"),

@@ -1,9 +1,9 @@
 """
-Whether the very bars of a file were delivered before, however the file and its options were.
+Detect that the bars of a file were already delivered, under any file name or options.
 
-Rows are compared, not what a vendor or a user wrote: the source and calendar, and of each bar its
-symbol, time and measures. So a calendar that is stated or told from the stamps, a file renamed or
-packed, and a line more before the header make no other delivery; another scale or label does.
+Bars are compared, not files: source and calendar, and each bar's symbol, time and measures. Stating
+a calendar that would be inferred, renaming or packing a file, or adding a line above the header
+does not make another delivery; another scale or label does.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from pathlib import Path
 import duckdb
 
 from duckbourse.ingest.bars import Bars
+from duckbourse.ingest.layout import Layout
 from duckbourse.ingest.rows import Rows, unreadable_sql
 from duckbourse.ingest.schema import KEY_TIME, MEASURES, TABLES, Kind
-from duckbourse.ingest.settle import Settled
 from duckbourse.ingest.store import Delivered, RawStore
 from duckbourse.ingest.tables import VendorTable
 from duckbourse.warehouse import quoted
@@ -28,24 +28,24 @@ def delivered_before(
     con: duckdb.DuckDBPyConnection,
     table: VendorTable,
     rows: Rows,
-    settled: Settled,
+    layout: Layout,
     bars: Bars,
     earlier: Iterable[Delivered],
 ) -> Delivered | None:
     """
-    Return the first of these deliveries that brought the very same rows; they are of one source
-    and have, where they list them, the same symbols.
+    Return the first of these deliveries with the same rows. All are of the same source and, if they
+    list their symbols, of the same symbols.
     """
     facts = (
-        settled.kind,
-        settled.calendar.name,
+        layout.kind,
+        layout.calendar.name,
         bars.first_session,
         bars.last_session,
         rows.kept,
         rows.unreadable,
         bars.duplicate,
     )
-    # nearly always there is none, and nothing more is read
+    # usually there is none, and nothing more is read
     alike = [one for one in earlier if one.facts == facts]
     if not alike:
         return None
@@ -68,7 +68,7 @@ def delivered_before(
 
 @dataclass(frozen=True)
 class Overruled:
-    """How many bars of a delivery are otherwise in later ones, which count, the newest first."""
+    """How many bars of a delivery later ones override, and those deliveries, newest first."""
 
     bars: int
     by: tuple[Delivered, ...]
@@ -77,7 +77,7 @@ class Overruled:
 def overruled(
     con: duckdb.DuckDBPyConnection, held: Delivered, known: Iterable[Delivered]
 ) -> Overruled | None:
-    """Return what later deliveries of the same source say otherwise of a delivery's bars."""
+    """Return which bars of a delivery differ in later deliveries of the same source."""
 
     def files(one: Delivered) -> list[Path]:
         days = (one.last_session - one.first_session).days + 1
@@ -92,7 +92,7 @@ def overruled(
         if (one.kind, one.source) == (held.kind, held.source)
         and (one.delivered_at, one.delivery) > (held.delivered_at, held.delivery)
         and one.overlaps(held.first_session, held.last_session)
-        # what it has revised is counted against its own store
+        # `rows_revised` is counted within one store
         and (one.rows_revised or one.root != held.root)
     }
     own, others = files(held), [file for one in later.values() for file in files(one)]
@@ -130,24 +130,24 @@ def overruled(
 
 
 def delivered_rows(files: Iterable[Path]) -> str:
-    """Return what a query reads to see the rows of some files of a store."""
+    """Return the table function that reads some files of a store."""
     return f"read_parquet([{', '.join(map(quoted, files))}], hive_partitioning = false)"
 
 
 def bars_content(
     con: duckdb.DuckDBPyConnection, relation: str, kind: Kind, *, has_duplicates: bool
 ) -> tuple[int, int]:
-    """Return a number for what bars are: the same for the same bars, in whatever order."""
+    """Return the count and hash of bars, independent of their order."""
     key = ["symbol", KEY_TIME[kind]]
     fields = [f"{name}::{TABLES[kind][name]}" for name in (*key, *MEASURES[kind])]
     if has_duplicates:
-        # of two rows of one key the last one counts, so their order is part of what they are
+        # of two rows with one key the last counts, so their order matters
         fields.append(f"row_number() over (partition by {', '.join(key)} order by source_row)")
     return content_of(con, relation, fields)
 
 
 def content_of(con: duckdb.DuckDBPyConnection, relation: str, fields: list[str]) -> tuple[int, int]:
-    """Return how many rows a relation has and the sum of their hashes."""
+    """Return the number of rows of a relation and the sum of their hashes."""
     [(count, total)] = con.execute(
         "select count(*), coalesce(sum(row_hash), 0)"
         f" from (select hash({', '.join(fields)}) as row_hash from {relation} as found)"

@@ -1,4 +1,4 @@
-"""The tables of the raw store, and the rules by which a vendor's row is not readable."""
+"""The tables of the raw store, and the rules that make a vendor's row unreadable."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Kind(StrEnum):
-    """What the bars of one delivery are."""
+    """The kind of bars in a delivery."""
 
     DAILY = "daily"
     MINUTE = "minute"
@@ -68,7 +68,7 @@ TABLES: dict[str, dict[str, str]] = {
         "first_session": "date",
         "last_session": "date",
     },
-    # one of the two instants is there: what was withdrawn, or was restored
+    # exactly one of the two instants is set
     "withdrawals": {
         "delivery": "varchar",
         "withdrawn_at": "timestamp",
@@ -77,7 +77,7 @@ TABLES: dict[str, dict[str, str]] = {
     },
 }
 
-# The column after the symbol that makes a bar's key, and the measures that a revision changes.
+# The column that forms a bar's key together with the symbol, and the measures that can be revised.
 KEY_TIME = {
     Kind.DAILY: "session_date",
     Kind.MINUTE: "bar_ts",
@@ -89,7 +89,7 @@ MEASURES: dict[Kind, tuple[str, ...]] = {
     Kind.ADJUSTED_CLOSE: ("adjusted_close",),
 }
 
-# A row that breaks one of these is kept as text in `unreadable`. The position is its code.
+# A row that breaks one of these is kept as text in `unreadable`. Its position is its code.
 RULES = (
     "no_symbol",
     "no_timestamp",
@@ -98,9 +98,9 @@ RULES = (
     # expiry, strike or option type
     "unreadable_contract",
 )
-# A line with a quote that no line after it closes in a way that makes sense.
+# A line with an open quote that no later line closes sensibly.
 OPEN_QUOTE = "open_quote"
-# What the CSV reader says of a line that is no row, and our rule for it.
+# The CSV reader's error types for lines, and our rules for them.
 LINE_RULES = {
     "MISSING COLUMNS": "too_few_columns",
     "TOO MANY COLUMNS": "too_many_columns",
@@ -111,5 +111,5 @@ LINE_RULES = {
     "CAST": "unreadable_line",
 }
 
-# How vendors write a number that is not there, in lower case.
+# How vendors write a missing number, in lower case.
 NO_NUMBER = ("", "-", "--", "na", "n/a", "#n/a", "nan", "null", "none", "nil")

@@ -1,4 +1,4 @@
-"""How the stamps of a file are written, found in its texts, and the SQL that reads them."""
+"""Detect how the timestamps of a file are written, and build the SQL that reads them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from duckbourse.ingest.stamps import (
 from duckbourse.warehouse import quoted
 
 OLDEST = "timestamp '1800-01-01'"
-# A format that reads stamps otherwise than the file's first one is not for a few of them.
+# A format that contradicts the file's first one needs at least this share of the rows.
 MIN_CONTRARY = 0.01
 LOOKED_AT = 200
 ISO_PATTERNS = tuple(f"%Y-%m-%d{gap}{clock}" for gap in " T" for clock in ("%H:%M:%S", "%H:%M"))
@@ -37,17 +37,17 @@ ISO_PATTERNS = tuple(f"%Y-%m-%d{gap}{clock}" for gap in " T" for clock in ("%H:%
 
 @dataclass(frozen=True)
 class Stamp:
-    """A stamp as SQL: as text, as TIMESTAMP (UTC if an instant), and as its offset had it."""
+    """A timestamp as SQL: its text, its TIMESTAMP (UTC for instants), its local time if offset."""
 
     format: Format
     text: str
     value: str
     written: str | None = None
-    # the formats that are in the file, the first of them `format`
+    # all formats of the file, the first of which is `format`
     formats: tuple[Format, ...] = ()
 
 
-def settled_format(
+def infer_format(
     con: duckdb.DuckDBPyConnection,
     every: str,
     sample: Sequence[str],
@@ -56,9 +56,9 @@ def settled_format(
     file: str,
 ) -> Format:
     """
-    Return the format that reads most of the stamps, or raise BadInput where two could.
+    Return the format that reads most timestamps, or raise BadInput if two could.
 
-    `every` selects all stamps, as `found`; none is of long after `delivered_at`.
+    `every` selects all timestamps as `found`; no date is much later than `delivered_at`.
     """
     if options.date_format is not None:
         return stated_format(options.date_format)
@@ -67,34 +67,34 @@ def settled_format(
             sample = [re.sub(ZONE_AT_END, "", text.strip()) for text in sample]
             clock = f"regexp_replace(found, {quoted(ZONE_AT_END)}, '')"
             every = f"select {clock} as found from ({every})"
-            inner = settled_format(con, every, sample, options, delivered_at, file)
+            inner = infer_format(con, every, sample, options, delivered_at, file)
             return replace(
                 inner, name=f"{inner.name} and a zone", meaning=Meaning.OFFSET, zone_behind=True
             )
         return found
-    # of a file with several formats, the commonest is the first to be found
+    # in a file with several formats, the most common one is detected first
     best = patterns_of(con, values_sql(sample), PATTERNS)
     if len(best) > 1 and not agree(con, best, values_sql(sample)):
-        # the first rows may hold no day after the 12th: look at all
+        # the first rows may have no day after the 12th, so check all rows
         distinct = f"select distinct trim(found) as found from ({every})"
         best = likely_patterns(con, patterns_of(con, distinct, best), distinct, delivered_at)
         if best and not agree(con, best, distinct):
             text, days = two_days(con, best, distinct)
             raise BadInput(
                 f"{file}: {text!r} may be {' or '.join(best)}, that is {' or '.join(days)}",
-                f"say which in a mapping: date_format = {' or '.join(map(repr, best))}",
+                f"set it in a mapping: date_format = {' or '.join(map(repr, best))}",
             )
     if not best:
         raise BadInput(
-            f"{file}: stamps such as {sample[0]!r} are of no format we know",
-            "say it in a mapping, as strptime has it: '02-01-2024 09:15:00' is of"
+            f"{file}: timestamps such as {sample[0]!r} are in no known format",
+            "set it in a mapping, in the syntax of strptime: '02-01-2024 09:15:00' has"
             " date_format = '%d-%m-%Y %H:%M:%S'",
         )
     return Format(best[0], Meaning.LOCAL, pattern=best[0])
 
 
 def stated_format(pattern: str) -> Format:
-    """Return the format that a mapping states; with an offset or zone its stamps are instants."""
+    """Return the format that a mapping states; with an offset or zone it gives instants."""
     if re.search("%[zZ]", pattern):
         return Format(pattern, Meaning.INSTANT, pattern=pattern)
     return Format(pattern, Meaning.LOCAL, pattern=pattern)
@@ -109,10 +109,11 @@ def further_format(
     delivered_at: datetime,
 ) -> Format | None:
     """
-    Return a format of what a file's stamps so far do not read, if their texts tell one.
+    Return a format for the timestamps that the formats to date do not read, if there is one.
 
-    It has the same meaning: a clock without a zone is no instant. Where it reads the same text as
-    another day than the first format does, it must be that of many rows, not of a slip in one.
+    It must have the same meaning: a local time without a zone is not an instant. If it reads a text
+    as another day than the first format does, it must hold for many rows, so that a typing error in
+    one row does not count.
     """
     missed = (
         f"select distinct found from ({every}) where trim(found) <> ''"
@@ -149,13 +150,13 @@ def further_format(
 
 
 def values_sql(sample: Sequence[str]) -> str:
-    """Return the selection of these texts as `found`."""
+    """Return a query for these texts, as `found`."""
     return f"select * from (values {', '.join(f'({quoted(t)})' for t in sample)}) as sample (found)"
 
 
 def patterns_of(con: duckdb.DuckDBPyConnection, stamps: str, patterns: Sequence[str]) -> list[str]:
-    """Return the patterns that read the most of these stamps, if any reads one."""
-    # %Y takes a year of two digits for one of antiquity
+    """Return the patterns that read the most of these timestamps, if any reads one."""
+    # %Y reads 24 as the year 24
     counts = ", ".join(
         f"count(*) filter (where try_strptime(found, {quoted(pattern)}) > {OLDEST})"
         for pattern in patterns
@@ -168,10 +169,10 @@ def patterns_of(con: duckdb.DuckDBPyConnection, stamps: str, patterns: Sequence[
 def likely_patterns(
     con: duckdb.DuckDBPyConnection, patterns: Sequence[str], stamps: str, delivered_at: datetime
 ) -> list[str]:
-    """Return those of these patterns that the spread of the dates does not rule out."""
+    """Return the patterns that the spread of their dates does not rule out."""
     if len(patterns) < 2:
         return list(patterns)
-    # somewhere the next day has begun
+    # in some zone the next day has begun
     latest = delivered_at.date() + timedelta(days=1)
     spreads = [
         Spread(pattern, *found)
@@ -196,7 +197,7 @@ def likely_patterns(
 def two_days(
     con: duckdb.DuckDBPyConnection, patterns: Sequence[str], stamps: str
 ) -> tuple[str, list[str]]:
-    """Return the first text that these patterns read differently, and the days they make of it."""
+    """Return the first text that these patterns read differently, and its possible days."""
     read = ", ".join(f"try_strptime(found, {quoted(pattern)})" for pattern in patterns)
     days = ", ".join(
         f"try_strptime(found, {quoted(pattern)})::date::varchar" for pattern in patterns
@@ -209,9 +210,9 @@ def two_days(
 
 
 def agree(con: duckdb.DuckDBPyConnection, patterns: Sequence[str], stamps: str) -> bool:
-    """Tell whether no text is read in two ways by these patterns."""
+    """Return whether these patterns read every text alike."""
     read = ", ".join(f"try_strptime(found, {quoted(pattern)})" for pattern in patterns)
-    # both pass over what is null
+    # least and greatest ignore NULL
     [(count,)] = con.execute(
         f"select count(*) from ({stamps}) where least({read}) <> greatest({read})"
     ).fetchall()
@@ -219,7 +220,7 @@ def agree(con: duckdb.DuckDBPyConnection, patterns: Sequence[str], stamps: str) 
 
 
 def stamp_sql(text: str, formats: Sequence[Format]) -> Stamp:
-    """Return the SQL that reads stamps of these formats, which have one meaning."""
+    """Return the SQL that reads timestamps in these formats, which have one meaning."""
     first = formats[0]
     written = None
     if first.zone_behind:
@@ -231,17 +232,17 @@ def stamp_sql(text: str, formats: Sequence[Format]) -> Stamp:
 
 
 def read_sql(text: str, formats: Sequence[Format]) -> str:
-    """Return a text as TIMESTAMP, null where no format reads it or two read it differently."""
+    """Return SQL for a text as TIMESTAMP, NULL if no format or two formats disagree on it."""
     values = [value_sql(text, one) for one in formats]
     if len(values) == 1:
         return values[0]
-    # both pass over what is null
+    # least and greatest ignore NULL
     listed = ", ".join(values)
     return f"case when least({listed}) = greatest({listed}) then least({listed}) end"
 
 
 def value_sql(text: str, written: Format) -> str:
-    """Return a text of one format as TIMESTAMP, null where it is not of it."""
+    """Return SQL for a text as TIMESTAMP, NULL if it is not in this format."""
     if written.is_epoch:
         return epoch_sql(text)
     if written.zone_behind:
@@ -256,7 +257,7 @@ def value_sql(text: str, written: Format) -> str:
     offset = f"regexp_matches({text}, {quoted(OFFSET_AT_END)})"
     if written.meaning is Meaning.OFFSET:
         return f"timezone('UTC', case when {offset} then try_cast({text} as timestamptz) end)"
-    # a stamp among these that does carry an offset is not read as if it had none
+    # a timestamp with an offset must not be read as if it had none
     longest = len("2020-01-02 09:15:00")
     return (
         f"case when length({text}) > {longest} and {offset} then null"
@@ -266,10 +267,11 @@ def value_sql(text: str, written: Format) -> str:
 
 def epoch_sql(text: str) -> str:
     """
-    Return a count since 1970 as TIMESTAMP; its digits say of what, in each row for itself.
+    Return SQL for a count since 1970 as TIMESTAMP, its unit inferred from each row's digits.
 
-    Ten are seconds until 2286, thirteen milliseconds, and so on by threes; eight are a date. As
-    milliseconds of 1976 or microseconds of 1970, 202401020915 and 20240102091500 are dates too.
+    Ten digits are seconds (until 2286), thirteen milliseconds, and so on by threes; eight are a
+    date. 202401020915 and 20240102091500, which could be milliseconds of 1976 and microseconds of
+    1970, are dates too.
     """
     count = f"try_cast(split_part(trim({text}), '.', 1) as bigint)"
     size = f"abs({count})"

@@ -1,8 +1,8 @@
 """
-What a vendor's stamps say: their format, what the bars are, and which end of a minute they name.
+Inference from a vendor's timestamps: format, kind of bars, and the end of a minute that they give.
 
-Everything here decides from counts that SQL has made. Nothing is guessed: where the counts do not
-settle a thing, the answer is None and the caller asks.
+All decisions are based on counts from SQL. Nothing is guessed: if the counts do not decide, the
+result is None and the caller asks.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ DAY = 24 * 60 * MINUTE
 
 
 class Meaning(Enum):
-    """What a stamp is worth without a calendar."""
+    """What a timestamp means without a calendar."""
 
-    LOCAL = "as read on a clock whose zone is not said"
-    OFFSET = "as read on a clock, and its offset from UTC"
-    INSTANT = "a moment, the same everywhere"
+    LOCAL = "local time of an unstated zone"
+    OFFSET = "local time with its offset from UTC"
+    INSTANT = "an instant, the same everywhere"
 
 
 @dataclass(frozen=True)
 class Format:
-    """How a stamp is written: `pattern` is strptime's, or None for what DuckDB's cast reads."""
+    """How a timestamp is written: `pattern` is for strptime, or None if DuckDB's cast reads it."""
 
     name: str
     meaning: Meaning
     pattern: str | None = None
-    # a count since 1970, each of the unit that its number of digits says
+    # a count since 1970, in the unit that its number of digits implies
     is_epoch: bool = False
     # the name of a time zone follows, as in `20240102 09:30:00 US/Eastern`
     zone_behind: bool = False
@@ -48,7 +48,7 @@ TYPED_INSTANT = Format("typed, with a zone", Meaning.INSTANT)
 
 OFFSET_AT_END = r"\d{2}:\d{2}.*(Z|[+-]\d{2}:?\d{2})$"
 ISO_TEXT = re.compile(r"\d{4}([-/])\d{1,2}\1\d{1,2}([ T]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?)?")
-# seconds, milliseconds, microseconds or nanoseconds, of 1973 to 2286
+# seconds, milliseconds, microseconds or nanoseconds, from 1973 to 2286
 EPOCH_TEXT = re.compile(r"-?(\d{9,10}|\d{12,13}|\d{15,16}|\d{18,19})(\.\d*)?")
 # 202401020915 is a date and a time
 COMPACT = re.compile(r"(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])([01]\d|2[0-3])[0-5]\d")
@@ -66,22 +66,22 @@ TIMES = (
 )
 PATTERNS = tuple(date + time for date in DATES for time in TIMES)
 
-# Of the stamps looked at, the part that a format must read to be the file's.
+# The share of the inspected timestamps that the file's format must read.
 MIN_READABLE = 0.5
-# Regular hours: the part of sessions that must show a bar at one end, and may at the other.
+# Regular hours: the share of sessions that must have a bar at one end, and may at the other.
 MIN_SESSIONS = 0.2
 MAX_CONTRADICTION = 0.1
-# Fewer of a file's minutes within the calendar's hours than this, and it may be the wrong one.
+# Below this share of minutes within its hours, the calendar may be the wrong one.
 FEW_INSIDE = 0.5
-# By so much more of them within the hours, another zone than the one taken is the likelier.
+# How much larger the share within the hours must be for another zone to be likelier.
 MORE_WHOLE, MORE_END, MORE = 0.1, 0.25, 0.75
-# Days between neighbors from which dates are of no daily bars, and the dates that tell it.
+# The days between dates from which bars are not daily, and how many dates are needed to decide.
 COARSE = 6
 MIN_SPREAD = 6
 
 
 def epoch(texts: Sequence[str]) -> Format | None:
-    """Return the format of counts since 1970, if most texts are such."""
+    """Return the format of counts since 1970, if most texts are."""
     counts = [
         EPOCH_TEXT.fullmatch(text.strip()) and not COMPACT.fullmatch(text.strip()) for text in texts
     ]
@@ -89,7 +89,7 @@ def epoch(texts: Sequence[str]) -> Format | None:
 
 
 def zoned(texts: Sequence[str]) -> Format | None:
-    """Return the format of stamps with the name of their zone behind, if most texts are such."""
+    """Return the format of timestamps followed by the name of a zone, if most texts are."""
     count = sum(bool(re.search(ZONE_AT_END, text.strip())) for text in texts)
     if count < MIN_READABLE * len(texts):
         return None
@@ -109,10 +109,10 @@ def iso(texts: Sequence[str]) -> Format | None:
 @dataclass(frozen=True)
 class Spread:
     """
-    How a file's dates lie as one order of day, month and year reads them.
+    How a file's dates are spread in one order of day, month and year.
 
-    `dates` counts each once, `weekend` those of a Saturday or Sunday, `apart` is the median of the
-    days between neighbors, and `future` whether one is later than the file.
+    `dates` counts distinct dates and `weekend` those on a Saturday or Sunday; `apart` is the median
+    number of days between consecutive dates; `future` is whether one is later than the file.
     """
 
     pattern: str
@@ -124,9 +124,9 @@ class Spread:
     @property
     def side_by_side(self) -> bool:
         """
-        Tell whether these are sessions one after the other.
+        Whether these are consecutive sessions.
 
-        Months taken for days are side by side too, but six in a row meet a weekend.
+        Months taken for days are consecutive too, but six in a row include a weekend.
         """
         return (
             self.dates >= MIN_SPREAD
@@ -136,16 +136,16 @@ class Spread:
 
     @property
     def coarse(self) -> bool:
-        """Tell whether the dates are a week or more apart, as no bars of ours are."""
+        """Whether the dates are about a week or more apart, as no accepted bars are."""
         return self.dates >= MIN_SPREAD and self.apart >= COARSE
 
 
 def likely(spreads: Sequence[Spread]) -> list[str]:
     """
-    Return the orders that the spread of dates does not rule out, all of them if it tells nothing.
+    Return the orders that the spread of dates does not rule out; all of them if it decides nothing.
 
-    What is later than the file is not in it; and where one order makes sessions side by side, those
-    that make weeks, months or years of them are wrong.
+    No date is later than the file. If one order gives consecutive sessions, those that give weeks,
+    months or years are wrong.
     """
     past = [one for one in spreads if not one.future] or list(spreads)
     if any(one.side_by_side for one in past):
@@ -156,9 +156,10 @@ def likely(spreads: Sequence[Spread]) -> list[str]:
 @dataclass(frozen=True)
 class Spacing:
     """
-    How far the bars of a symbol are apart: seconds → how often.
+    The gaps between the bars of a symbol: seconds → how often.
 
-    `longest` is the most bars that one symbol has, `dated` whether no stamp has a time of day.
+    `longest` is the largest number of bars of one symbol; `dated` is whether no timestamp has a
+    time of day.
     """
 
     gaps: Mapping[float, int]
@@ -167,12 +168,12 @@ class Spacing:
 
     @property
     def commonest(self) -> float:
-        """The gap that is seen most often, the shorter of two."""
+        """The most frequent gap, the shortest if several are."""
         return min(self.gaps, key=lambda gap: (-self.gaps[gap], gap))
 
     @property
     def median(self) -> float:
-        """The gap in the middle."""
+        """The median gap."""
         half = sum(self.gaps.values()) / 2
         for gap in sorted(self.gaps):
             half -= self.gaps[gap]
@@ -183,16 +184,16 @@ class Spacing:
 
 def bars_are(spacing: Spacing) -> Kind | str | None:
     """
-    Return what the bars are, or the name of a timeframe that is not ours, or None.
+    Return the kind of bars, or the name of an unsupported timeframe, or None.
 
-    None is for bars without any gap whose stamps have a time of day: one moment of each symbol.
+    None means no gaps, but times of day: each symbol has only one timestamp.
     """
     if not spacing.gaps:
         return Kind.DAILY if spacing.dated else None
     gap = spacing.commonest
     count = sum(spacing.gaps.values())
     if gap >= DAY * 5 / 6 or spacing.dated:
-        # a symbol's two dates of a drop may be a Friday and a Monday: that is not weekly
+        # two dates of a symbol may be a Friday and a Monday, which is not weekly
         if spacing.longest >= 4 and spacing.median >= COARSE * DAY:
             return f"{spacing.median / DAY:.0f}-day"
         return Kind.DAILY
@@ -201,8 +202,8 @@ def bars_are(spacing: Spacing) -> Kind | str | None:
         return "second or tick"
     if gap == MINUTE:
         return Kind.MINUTE
-    # a symbol that seldom trades has few minutes side by side, but is on no coarser grid either; a
-    # last bar of half an hour after hours is
+    # an illiquid symbol has few consecutive minutes, but does not fit a coarser grid; a last
+    # half-hour bar after hours does
     off_grid = sum(
         n for seconds, n in spacing.gaps.items() if seconds % gap and seconds % (5 * MINUTE)
     )
@@ -214,11 +215,11 @@ def bars_are(spacing: Spacing) -> Kind | str | None:
 @dataclass(frozen=True)
 class Edges:
     """
-    Where minute stamps lie against a calendar's regular hours, counted by symbol and session.
+    Minute timestamps against a calendar's regular hours, in sessions of symbols.
 
-    `at_open` is sessions with a stamp at the minute of the open, `at_close` at that of the close,
-    `before_close` one minute before it, `after_open` one after the open; `at_noon` between 12
-    and 13. Of all stamps, `inside` lie from open to close.
+    `at_open` counts sessions with a timestamp at the open, `at_close` at the close, `before_close`
+    one minute before it, `after_open` one minute after the open, `at_noon` between 12:00 and 13:00.
+    Of all `stamps`, `inside` are from open to close.
     """
 
     sessions: int
@@ -232,15 +233,15 @@ class Edges:
 
     @property
     def share(self) -> float:
-        """The part of the stamps that lies within the hours."""
+        """The share of timestamps within the hours."""
         return self.inside / self.stamps if self.stamps else 0.0
 
     @property
     def whole(self) -> bool:
         """
-        Tell whether most sessions have both ends of the hours, and their noon.
+        Whether most sessions have both ends of the hours, and noon.
 
-        Noon tells New York from Hong Kong, which has the same hours and a pause.
+        Noon distinguishes New York from Hong Kong, which has the same hours with a lunch break.
         """
         most = self.sessions / 2
         return (
@@ -252,16 +253,16 @@ class Edges:
 
     @property
     def has_end(self) -> bool:
-        """Tell whether enough sessions have one end of the hours at least."""
+        """Whether enough sessions have at least one end of the hours."""
         ends = max(self.at_open, self.after_open, self.before_close, self.at_close)
         return ends >= max(1, MIN_SESSIONS * self.sessions)
 
 
 def label(edges: Edges) -> str | None:
     """
-    Return which end of its minute a stamp names, told by the hours, or None.
+    Infer from the hours which end of its minute a timestamp gives, or return None.
 
-    Labelled by start there is a bar at the open and none at the close; by end, the other way round.
+    With start labels there is a bar at the open and none at the close; with end labels, vice versa.
     """
     enough = max(1, MIN_SESSIONS * edges.sessions)
     if edges.at_open >= enough and edges.at_close <= MAX_CONTRADICTION * edges.at_open:
@@ -272,17 +273,17 @@ def label(edges: Edges) -> str | None:
 
 
 def keeps_hours(edges: Edges, calendar: Calendar) -> bool:
-    """Tell whether most sessions run from this calendar's open to its close, and no further."""
+    """Return whether most sessions run exactly from this calendar's open to its close."""
     return not calendar.always_open and edges.whole and edges.inside >= 0.95 * edges.stamps
 
 
 def likelier(taken: Edges, other: Edges) -> bool:
     """
-    Tell whether minutes are rather those of another zone than those of the one they are taken for.
+    Return whether another zone is likelier for the minutes than the one `taken`.
 
-    Clearly more of them lie within the hours. By how many more is enough depends on what else
-    there is: whole sessions; an end of the hours; or nothing, as the half hour from an auction
-    before the open on is within the hours of many a zone.
+    Clearly more of them must be within the hours. How many more depends on what else there is:
+    whole sessions, one end of the hours, or nothing, since half an hour from a pre-open auction is
+    within the hours of many zones.
     """
     more = MORE_WHOLE if other.whole and not taken.whole else MORE_END if other.has_end else MORE
     return other.share >= FEW_INSIDE and other.share > taken.share + more

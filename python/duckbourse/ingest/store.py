@@ -1,12 +1,12 @@
 """
-The raw store: what was delivered, as Parquet that is written once and never edited.
+The raw store of deliveries, as Parquet that is written once and never edited.
 
-    .incoming/<delivery>/…   written here first
-    daily/month=…            then renamed into place, file by file
-    deliveries/              and the manifest last: a delivery without it does not exist
+    .incoming/<delivery>/…   files are written here first
+    daily/month=…            then renamed into place, one by one
+    deliveries/              the manifest last: a delivery without it does not exist
 
 A kill at any moment leaves either a delivery, or a folder under `.incoming` that the next run
-clears together with whatever of it was already in place.
+removes, together with those of its files that were already in place.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from duckbourse.ingest.schema import TABLES, Kind
 from duckbourse.warehouse import files_in, quoted
 
 SYMBOLS_KEY = "symbols"
-# A delivery of more symbols than this does not list them in its manifest: it may hold any.
+# A delivery with more symbols does not list them in its manifest, and may hold any.
 MAX_LISTED_SYMBOLS = 20_000
-# What a catalog takes from a manifest.
+# The columns of a manifest that a catalog reads.
 MANIFEST = (
     *("delivery", "kind", "source", "source_file", "calendar", "first_session", "last_session"),
     *("delivered_at", "rows_kept", "rows_unreadable", "rows_duplicate"),
@@ -43,7 +43,7 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 @dataclass(frozen=True)
 class Delivered:
-    """What a manifest says of a delivery. Its symbols are asked for: see `symbols_of`."""
+    """A delivery as in its manifest; its symbols are read separately: see `symbols_of`."""
 
     delivery: str
     kind: str
@@ -61,42 +61,42 @@ class Delivered:
 
     @property
     def facts(self) -> tuple[object, ...]:
-        """What another delivery of the same bars has in common with it."""
+        """What any delivery of the same bars has in common with it."""
         return (
             *(self.kind, self.calendar, self.first_session, self.last_session),
             *(self.rows_kept, self.rows_unreadable, self.rows_duplicate),
         )
 
     def files(self, kind: Kind, folders: Iterable[Path]) -> list[Path]:
-        """Return its files in these folders of its store, and in the one of a flat store."""
+        """Return its files in these folders of its store, or in the folder of a flat store."""
         within = dict.fromkeys((*folders, Path(kind)))
         places = (self.root / folder / f"{self.delivery}.parquet" for folder in within)
         return [place for place in places if place.exists()]
 
     def overlaps(self, first: date, last: date) -> bool:
-        """Tell whether it may have bars of these days."""
+        """Return whether it may have bars of these days."""
         return self.first_session <= last and first <= self.last_session
 
     @property
     def manifest(self) -> Path:
-        """The file that says what it is, with its symbols among the file's metadata."""
+        """Its manifest, with its symbols in the file's metadata."""
         return self.root / "deliveries" / f"{self.delivery}.parquet"
 
 
 @dataclass(frozen=True)
 class RawStore:
-    """A raw store in a folder. A `flat` one has no folder for each month and session."""
+    """A raw store in a folder. A `flat` one has no folders by month and session."""
 
     root: Path
     flat: bool = False
 
     @property
     def incoming(self) -> Path:
-        """Where deliveries are until they are whole."""
+        """The folder of incomplete deliveries."""
         return self.root / ".incoming"
 
     def partition(self, kind: Kind, day: date) -> Path:
-        """Return the folder of a day's bars, below the root."""
+        """Return the folder of a day's bars, relative to the root."""
         folder = Path(kind.value)
         if self.flat or kind is Kind.ADJUSTED_CLOSE:
             return folder
@@ -105,33 +105,33 @@ class RawStore:
         return folder / f"session={day:%Y-%m-%d}"
 
     def manifest(self, delivery: str) -> Path:
-        """Return the file whose presence makes a delivery exist."""
+        """Return the path of a manifest; a delivery exists if its manifest does."""
         return self.root / "deliveries" / f"{delivery}.parquet"
 
     def holds(self, delivery: str) -> bool:
-        """Tell whether a delivery is there, whole."""
+        """Return whether a delivery exists."""
         return self.manifest(delivery).exists()
 
     @contextmanager
     def writing(self, con: duckdb.DuckDBPyConnection) -> Iterator[Path]:
         """
-        Yield a folder for passing files, in a store that is whole and that nobody else writes to.
+        Repair and lock the store, and yield a scratch folder.
 
-        Raise StoreBusy where another process does.
+        Raise StoreBusy if another process is writing to the store.
         """
-        with told_unwritable(self.root):
+        with wrap_unwritable(self.root):
             self.root.mkdir(parents=True, exist_ok=True)
             lock = os.open(self.root, os.O_RDONLY)
         try:
             try:
-                # the system lets go of it when the process ends, however that is
+                # the system releases it when the process ends, however it ends
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
                 raise StoreBusy(
                     f"another command is writing to {self.root}", "wait for it and run this again"
                 ) from error
-            with told_unwritable(self.root):
-                # not before: another one that ends removes it
+            with wrap_unwritable(self.root):
+                # only now: another process removes it when it ends
                 self.incoming.mkdir(exist_ok=True)
             self.clear_leftovers()
             scratch = self.incoming / "scratch"
@@ -146,12 +146,12 @@ class RawStore:
 
     @contextmanager
     def reading(self) -> Iterator[Path]:
-        """Yield a folder for passing files outside the store, which stays untouched."""
+        """Yield a scratch folder outside the store, which is not changed."""
         with tempfile.TemporaryDirectory(prefix="bourse-ingest-") as scratch:
             yield Path(scratch)
 
     def clear_leftovers(self) -> None:
-        """Remove what an ingest that was killed has left, in `.incoming` and in place."""
+        """Remove what a killed ingest has left, in `.incoming` and in place."""
         for leftover in self.incoming.iterdir():
             if leftover.name != "scratch" and not self.holds(leftover.name):
                 for table in TABLES:
@@ -161,7 +161,7 @@ class RawStore:
         self.incoming.rmdir()
 
     def prepare(self, con: duckdb.DuckDBPyConnection) -> None:
-        """Make each folder with its file of no rows, so that whoever reads a glob finds one."""
+        """Create each folder with a file without rows, so that every glob has a match."""
         for table, columns in TABLES.items():
             empty = self.root / table / "zz_empty.parquet"
             if empty.exists():
@@ -180,7 +180,7 @@ class RawStore:
         folder = self.incoming / delivery
         manifest = self.manifest(delivery)
         files = sorted(file for file in folder.rglob("*.parquet"))
-        # after a power cut, too, no manifest may point at data that never reached the disk
+        # even after a power cut, no manifest may refer to data that never reached the disk
         for file in files:
             flush(file)
         last = folder / manifest.relative_to(self.root)
@@ -199,7 +199,7 @@ class RawStore:
         shutil.rmtree(folder)
 
     def catalog(self, con: duckdb.DuckDBPyConnection) -> list[Delivered]:
-        """Return every delivery there is, the last at the end."""
+        """Return all deliveries, oldest first."""
         folder = self.root / "deliveries"
         if not any(folder.glob("*.parquet")):
             return []
@@ -207,13 +207,13 @@ class RawStore:
             f"select {', '.join(MANIFEST)} from read_parquet({files_in(folder, '*.parquet')})"
             " where first_session is not null order by delivered_at, delivery"
         ).fetchall()
-        told = (dict(zip(MANIFEST, manifest, strict=True)) for manifest in manifests)
-        return [Delivered(root=self.root, **one) for one in told]
+        records = (dict(zip(MANIFEST, manifest, strict=True)) for manifest in manifests)
+        return [Delivered(root=self.root, **one) for one in records]
 
 
 @contextmanager
-def told_unwritable(root: Path) -> Iterator[None]:
-    """Raise ConfigurationError where the system does not let us write to a store."""
+def wrap_unwritable(root: Path) -> Iterator[None]:
+    """Raise ConfigurationError if the store is not writable."""
     try:
         yield
     except OSError as error:
@@ -221,14 +221,14 @@ def told_unwritable(root: Path) -> Iterator[None]:
             raise
         raise ConfigurationError(
             f"the raw store {root} cannot be written: {error.strerror}",
-            "set BOURSE_DATA_DIR to a folder of yours",
+            "set BOURSE_DATA_DIR to a folder that you can write to",
         ) from error
 
 
 def symbols_of(
     con: duckdb.DuckDBPyConnection, deliveries: Iterable[Delivered]
 ) -> dict[str, frozenset[str] | None]:
-    """Return the symbols of deliveries by their names; None is of one that does not list them."""
+    """Return the symbols of each delivery; None for one that does not list them."""
     files = {one.delivery: one.manifest for one in deliveries}
     found: dict[str, frozenset[str] | None] = dict.fromkeys(files)
     if files:
@@ -242,13 +242,13 @@ def symbols_of(
 def owners_of(
     con: duckdb.DuckDBPyConnection, deliveries: Iterable[Delivered]
 ) -> dict[str, Delivered]:
-    """Return every symbol of these deliveries, with one of them that has it."""
+    """Return every symbol of these deliveries, with one delivery that has it."""
     by_name = {one.delivery: one for one in deliveries}
     if not by_name:
         return {}
     listed = listed_in(one.manifest for one in by_name.values())
     found = con.execute(
-        # a feed's symbols are the same day after day: each list is unfolded once
+        # a feed has the same symbols every day, so each distinct list is expanded once
         "select symbol, min(file_name) from (select min(file_name) as file_name,"
         " unnest(from_json(decode(value), '[\"varchar\"]')) as symbol"
         f" {listed} group by value) group by symbol"
@@ -271,13 +271,13 @@ def owners_of(
 
 
 def listed_in(manifests: Iterable[Path]) -> str:
-    """Return the `from` and `where` of the lists of symbols in some manifests."""
+    """Return the `from` and `where` clauses for the symbol lists of some manifests."""
     files = ", ".join(map(quoted, manifests))
     return f"from parquet_kv_metadata([{files}]) where key::blob::varchar = '{SYMBOLS_KEY}'"
 
 
 def flush(path: Path) -> None:
-    """Wait until a file's content, or a folder's names, are on the disk."""
+    """Flush a file, or the entries of a folder, to disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

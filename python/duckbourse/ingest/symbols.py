@@ -1,4 +1,4 @@
-"""The symbol that a file's name says: what is left of it without dates, ranges and intervals."""
+"""The symbol in a file's name: what remains without dates, ranges and intervals."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DATE = "|".join(
         rf"{YEAR}[-_.]?{MONTH}",
         rf"{YEAR}[-_]?Q[1-4]|Q[1-4][-_]?{YEAR}",
         r"1\d{9}(?:\d{3})?",
-        # 2000 alone is the Russell's, 1990 to 1999 and later ones are years
+        # 2000 alone is the Russell 2000; 199x and 2001 onward are years
         r"(?:199\d|200[1-9]|20[1-9]\d)",
     )
 )
@@ -30,7 +30,7 @@ UNIT = (
     "s|sec|secs|seconds?|m|min|mins|minutes?|h|hr|hrs|hours?|d|days?|w|wk|weeks?|mo|months?"
     "|y|yr|yrs|years?"
 )
-# the 50 of `NIFTY 50_minute` is no interval
+# the 50 of `NIFTY 50_minute` is not an interval
 COUNT = "1|2|3|4|5|6|8|10|12|15|20|25|30|45|60|90|120|180|240|1440"
 INTERVAL = (
     rf"(?:{COUNT})[-\s]?(?:{UNIT})|(?<=_)(?:{COUNT})_(?:{UNIT})|[MH]\d{{1,3}}|D1|W1|MN1"
@@ -42,10 +42,10 @@ AT_END = re.compile(rf"(?:{GAP}{PART})+{GAP_OR_NONE}$", re.IGNORECASE)
 AT_START = re.compile(rf"^{GAP_OR_NONE}(?:{PART}{GAP})+", re.IGNORECASE)
 NOTHING_ELSE = re.compile(rf"{PART}(?:{GAP}{PART})*", re.IGNORECASE)
 INTERVAL_WORD = re.compile(rf"{INTERVAL}|{UNIT}", re.IGNORECASE)
-# The date behind one of these is the day on which the contract ends: another day, another symbol.
+# A date after one of these is the expiry of a contract, and part of its symbol.
 CONTRACT = re.compile(r"(?:^|[^a-z])(?:FUT|OPT|CE|PE|CALL|PUT)(?:[^a-z]|$)", re.IGNORECASE)
-# What files are called that hold anybody's bars, and what may stand beside such a word. In capitals
-# it may be a symbol.
+# Generic words in names of files, and words that may accompany them. In capitals they may be
+# symbols.
 GENERIC = frozenset(
     (
         *("aggregates", "aggs", "answer", "bar", "bars", "candle", "candles", "chart", "charts"),
@@ -71,7 +71,7 @@ def symbol_in(stem: str) -> str | None:
     """
     Return a file's name without dates, ranges and intervals at its ends.
 
-    None where nothing is left, or nothing but words such as `history`.
+    None if nothing remains except words such as `history`.
     """
     if NOTHING_ELSE.fullmatch(stem):
         return stem if stem.isupper() else None

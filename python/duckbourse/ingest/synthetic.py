@@ -1,19 +1,19 @@
 """
-One-minute bars that agree with daily bars, made from a seed: something to build and measure with.
+Synthetic one-minute bars that agree with daily bars, generated from a seed, to build and measure.
 
-A day's open, high, low, close and volume are met exactly; what lies between is made up, and is
-labelled so (source `synthetic`). A day in six steps, for all symbols at once:
+They match each day's open, high, low, close and volume exactly; the minutes between are made up,
+and their source is `synthetic`. A day takes six steps, for all symbols at once:
 
-    1. shocks               from bits that only seed, symbol and date decide
-    2. volatility           GARCH(1, 1), times more at the open and the close
-    3. a walk               the shocks summed, tied to the day's open and close
-    4. the day's range      bent at its highest and lowest point to touch high and low, and folded
-                            back where it still leaves them
-    5. bars                 rounded to the tick, each with a little above and below
-    6. volume               more at both ends and where prices move, in whole units
+    1. shocks               from random bits of seed, symbol and date alone
+    2. volatility           GARCH(1, 1), increased at the open and the close
+    3. a walk               the cumulative shocks, tied to the day's open and close
+    4. the day's range      bent at its highest and lowest points to reach high and low, and
+                            reflected where it still leaves them
+    5. bars                 rounded to the tick, each extended a little up and down
+    6. volume               larger at both ends and when prices move, in whole units
 
-Nothing here is a sum, logarithm or exponential whose last bit depends on the machine or on how
-many symbols go along: more symbols never change the others, and a seed means the same everywhere.
+No sum, logarithm or exponential here has a last bit that depends on the machine or on the number of
+symbols: adding symbols does not change the others, and a seed gives the same bars everywhere.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from duckbourse import clock
 from duckbourse.errors import BadInput, ConfigurationError
 from duckbourse.ingest.bars import constant, write, write_manifest
 from duckbourse.ingest.calendars import SEEDS, calendars, minutes
-from duckbourse.ingest.run import plain_full_disk
+from duckbourse.ingest.run import wrap_full_disk
 from duckbourse.ingest.schema import TABLES, Kind
 from duckbourse.ingest.store import RawStore
 from duckbourse.ingest.withdrawals import again, withdrawn
@@ -45,29 +45,29 @@ from duckbourse.settings import PROJECT, settings
 from duckbourse.warehouse import files_in, quoted
 
 SOURCE = "synthetic"
-# Counts towards a delivery's name: raise it when the same seed makes other bars.
+# Part of a delivery's name: increase it when the same seed gives other bars.
 METHOD = 1
-# Made-up days have the returns of the shipped bars, whatever else is in the store.
+# Made-up days use the returns of the shipped bars, whatever else is in the store.
 SAMPLE = PROJECT / "data" / "sample"
 PRECEDENCES = PROJECT / "seeds" / "reference" / "source_precedence.csv"
 DEFAULT_SESSIONS = 20
 TICKS_PER_UNIT = {"XNSE": 20}
 DEFAULT_TICKS_PER_UNIT = 100
-# Volumes that mean "that or more", as bars.rejected has them: 2^31 in hundreds, 2^31 and 2^32.
+# Volumes that mean "at least", as in bars.rejected: 2^31 in hundreds, 2^31 - 1 and 2^32 - 1.
 VOLUME_CAPS = (2_147_483_600, 2_147_483_647, 4_294_967_295)
-# Made-up days are a chain that begins here, whatever days are asked for. Each day the price is
-# drawn so far back to where it began that it stays within sight of it.
+# Made-up days form a chain that begins here, whatever days are requested. Each day pulls the price
+# back toward its start by this fraction, so that it does not drift away.
 CHAIN_START = date(2000, 1, 1)
 PULL = 0.005
-# How many days of real returns there are to draw from.
+# How many days of real returns to draw from.
 MAX_RETURNS = 20_000
 
-# GARCH(1, 1) of one-minute returns; what is left to one is the part that never changes.
+# GARCH(1, 1) of one-minute returns; the remainder to one is the constant part.
 SHOCK_WEIGHT = 0.12
 MEMORY_WEIGHT = 0.85
-# One bar in four opens a tick below or above the close before it.
+# One bar in four opens a tick below or above the previous close.
 BESIDE = np.array([-1.0, 1.0, 0, 0, 0, 0, 0, 0])
-# The lower half of each half of a word, and the deviation of the sum of four such.
+# The lower half of each half of a word; the standard deviation of the sum of four such numbers.
 HALVES = np.uint64(0x0000FFFF0000FFFF)
 DEVIATION_OF_FOUR = 37837.2
 
@@ -78,7 +78,7 @@ USABLE = (
     f" and volume > 0 and volume not in {VOLUME_CAPS}"
 )
 
-# Prices rarely repeat: the writer need not look for long whether they do.
+# Prices rarely repeat, so the writer should not search long for repetitions.
 FAST = ", compression_level 1, dictionary_size_limit 1000"
 SMALL = ", compression_level 15, row_group_size 40960"
 
@@ -90,7 +90,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Session:
-    """A trading date and the start of each of its minutes, on the exchange's clock."""
+    """A trading date and the start of each of its minutes, in exchange-local time."""
 
     session_date: date
     bar_starts: Stamps
@@ -98,7 +98,7 @@ class Session:
 
 @dataclass(frozen=True)
 class Days:
-    """Daily bars: arrays of sessions by symbols, or of symbols for one session."""
+    """Daily bars: arrays of shape (sessions, symbols), or (symbols,) for one session."""
 
     open: Floats
     high: Floats
@@ -115,13 +115,13 @@ class Days:
         return self.open, self.high, self.low, self.close, self.volume
 
 
-# A minute bar has the same parts: arrays of symbols by minutes.
+# Minute bars have the same parts, as arrays of shape (symbols, minutes).
 Bars = Days
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What to make: each symbol's daily bar on each session, and how many of them are real."""
+    """What to generate: each symbol's daily bar in each session, and how many are real."""
 
     calendar: str
     seed: int
@@ -129,29 +129,29 @@ class Plan:
     sessions: tuple[Session, ...]
     days: Days
     real_day_count: int
-    # how often it was delivered and withdrawn before
+    # how often it has been delivered and withdrawn
     withdrawn_count: int = 0
 
     @property
     def bar_count(self) -> int:
-        """How many minute bars this makes."""
+        """The number of minute bars."""
         return len(self.symbols) * sum(len(session.bar_starts) for session in self.sessions)
 
     @property
     def day_count(self) -> int:
-        """How many daily bars there are to agree with."""
+        """The number of daily bars."""
         return len(self.symbols) * len(self.sessions)
 
     @property
     def source_file(self) -> str:
-        """What stands where a vendor's bars name their file."""
+        """The value of `source_file`."""
         return f"sample-minutes --seed {self.seed}"
 
     @cached_property
     def delivery(self) -> str:
-        """The delivery's name, from all that decides its bars."""
-        told = [METHOD, self.seed, self.calendar, *self.symbols]
-        digest = hashlib.sha256(json.dumps(told).encode())
+        """The delivery's name, a hash of everything that determines its bars."""
+        inputs = [METHOD, self.seed, self.calendar, *self.symbols]
+        digest = hashlib.sha256(json.dumps(inputs).encode())
         for session in self.sessions:
             digest.update(session.bar_starts.astype("<i8").tobytes())
         for values in self.days.columns():
@@ -164,7 +164,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What was made; `is_new` is false where it was all there before."""
+    """The outcome; `is_new` is false if the delivery already existed."""
 
     delivery: str
     is_new: bool
@@ -189,7 +189,7 @@ def connected() -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 # ---------------------------------------------------------------------------------------------
-# What to make
+# The plan
 
 
 def plan(
@@ -204,12 +204,12 @@ def plan(
     daily_stores: Sequence[Path] | None = None,
 ) -> Plan:
     """
-    Return the sessions and daily bars to make minutes of.
+    Return the sessions and daily bars to generate minutes for.
 
-    Symbols are named, or are the so many with the most real daily bars then, and names made up
-    where those run out. Sessions are from `first` to `last`, or so many from or up to one of
-    them, or the latest that have real daily bars. Real bars come from `daily_stores`, the last
-    delivered first; a day without one is made up from returns of the shipped sample.
+    `symbols` are names, or a number of symbols: those with the most real daily bars in these
+    sessions, then made-up names. Sessions are from `first` to `last`, or `session_count` sessions
+    from or up to one of them, or the latest with real daily bars. Real bars come from
+    `daily_stores`, the latest delivery first; other days are made up from returns of the sample.
     """
     if calendar not in calendars():
         raise ConfigurationError(
@@ -229,12 +229,12 @@ def plan(
 
 
 def own_stores() -> list[Path]:
-    """Return where daily bars are read from: what is shipped, and what was ingested."""
+    """Return the stores of daily bars: the shipped and the ingested one."""
     return [*([settings().shipped] if settings().sample else []), settings().raw]
 
 
 def given(symbols: Sequence[str]) -> tuple[str, ...]:
-    """Return named symbols in order, or raise ConfigurationError where one is empty or twice."""
+    """Return the named symbols, sorted; raise ConfigurationError if one is empty or repeated."""
     names = sorted(symbols)
     for name, following in zip(names, [*names[1:], ""], strict=True):
         if not name or name == following:
@@ -247,9 +247,9 @@ def given(symbols: Sequence[str]) -> tuple[str, ...]:
 
 def read_daily(con: duckdb.DuckDBPyConnection, calendar: str, stores: Sequence[Path]) -> None:
     """
-    Make the table `daily` of a calendar's usable daily bars, one for a symbol and session.
+    Create the table `daily` of a calendar's usable daily bars, one per symbol and session.
 
-    Of several it is the one that counts in the warehouse too: see bars__checked_daily.
+    Of several, it is the one that the warehouse uses: see bars__checked_daily.
     """
     con.execute(
         "create or replace temp table delivered (symbol varchar, session_date date, open double,"
@@ -289,10 +289,10 @@ def read_sessions(
     first: date | None,
     last: date | None,
 ) -> list[Session]:
-    """Return sessions of a calendar, oldest first, or raise ConfigurationError for too few."""
+    """Return sessions of a calendar, oldest first; raise ConfigurationError if too few."""
     if count is not None and first is not None and last is not None:
         raise ConfigurationError(
-            "a number of sessions, a first and a last one are too much", "leave one of them out"
+            "--sessions, --from and --to cannot be combined", "leave one of them out"
         )
     if first is None and last is None:
         last = last_covered_day(con, calendar)
@@ -304,8 +304,8 @@ def read_sessions(
     if wanted < 1 or len(dates) < wanted:
         raise ConfigurationError(
             f"{calendar} has {len(dates):,} sessions from {first or min(hours)} to"
-            f" {last or max(hours)}, and {wanted:,} are asked for",
-            "ask for one or more, within the calendar of seeds/calendars",
+            f" {last or max(hours)}, but {wanted:,} were requested",
+            "request at least one, within the calendar in seeds/calendars",
         )
     chosen = dates[:wanted] if first else dates[-wanted:]
     return [
@@ -361,13 +361,13 @@ def session_hours(
 
 
 def part_starts(day: date, opens: str, closes: str) -> Stamps:
-    """Return the start of each minute of a part of a session."""
+    """Return the start of each minute in a part of a session."""
     since_midnight = np.arange(minutes(opens), minutes(closes)).astype("timedelta64[m]")
     return np.datetime64(day, "us") + since_midnight
 
 
 def last_covered_day(con: duckdb.DuckDBPyConnection, calendar: str) -> date:
-    """Return the last day with a real bar of most symbols, or yesterday where there is none."""
+    """Return the last day with real bars for most symbols, or yesterday if there is none."""
     [(covered,)] = con.execute(
         "select max(session_date) from (select session_date, count(*) as symbol_count,"
         " max(symbol_count) over () as most from daily group by session_date)"
@@ -381,9 +381,9 @@ def last_covered_day(con: duckdb.DuckDBPyConnection, calendar: str) -> date:
 def most_traded(
     con: duckdb.DuckDBPyConnection, count: int, calendar: str, sessions: Sequence[Session]
 ) -> tuple[str, ...]:
-    """Return so many symbols: those with the most real bars and money, then made-up ones."""
+    """Return `count` symbols: those with the most real bars and turnover, then made-up ones."""
     if count < 1:
-        raise ConfigurationError(f"{count} symbols are none", "ask for one or more")
+        raise ConfigurationError(f"{count} symbols were requested", "request at least one")
     real = con.execute(
         "select symbol from daily where session_date between ? and ?"
         " group by symbol order by count(*) desc, sum(close * volume) desc, symbol limit ?",
@@ -394,7 +394,7 @@ def most_traded(
 
 
 # ---------------------------------------------------------------------------------------------
-# Daily bars: the real ones, and made-up ones where there are none
+# Daily bars: real ones, and made-up ones for other days
 
 
 def daily_bars(
@@ -404,7 +404,7 @@ def daily_bars(
     symbols: Sequence[str],
     sessions: Sequence[Session],
 ) -> tuple[Days, int]:
-    """Return a daily bar of each symbol on each session, and how many of them are real."""
+    """Return a daily bar for each symbol and session, and how many of them are real."""
     dates = [session.session_date for session in sessions]
     real = Days(*(real_values(con, name, symbols, dates) for name in PARTS))
     is_real = np.isfinite(real.close)
@@ -413,9 +413,9 @@ def daily_bars(
         return real, real_day_count
     if dates[0] < CHAIN_START:
         raise ConfigurationError(
-            f"not every symbol has a daily bar on {dates[0]}, and none is made up before"
-            f" {CHAIN_START}",
-            "ask for later days, or for symbols that have daily bars then",
+            f"not every symbol has a daily bar on {dates[0]}, and days before {CHAIN_START} are"
+            " not made up",
+            "request later days, or symbols that have daily bars then",
         )
     chain = [day for day in session_hours(con, calendar) if CHAIN_START <= day <= dates[-1]]
     made_up = made_up_days(con, calendar, seed, symbols, chain, len(dates))
@@ -426,7 +426,7 @@ def daily_bars(
 def real_values(
     con: duckdb.DuckDBPyConnection, name: str, symbols: Sequence[str], dates: Sequence[date]
 ) -> Floats:
-    """Return one part of the real daily bars, as sessions by symbols, NaN where there is none."""
+    """Return one part of the real daily bars, shape (sessions, symbols), NaN without a bar."""
     found = con.execute(
         f"""
         with symbols as (select unnest($symbols) as symbol, unnest(range(len($symbols))) as place),
@@ -452,11 +452,11 @@ def made_up_days(
     count: int,
 ) -> Days:
     """
-    Return the last days of a chain, in which each day without a real bar is made up.
+    Return the last days of a chain of made-up days.
 
-    Its returns are those of one real day of a share of the sample, drawn for each day anew. It
-    begins at a price of the seed's, or at the first real open, and is drawn back to that, or to
-    the last real close.
+    A made-up day has the returns of one random real day of the sample. The chain begins at a random
+    price, or at the first real open, and is pulled back toward that, or toward the last real
+    close.
     """
     returns = sample_returns(con)
     closes = real_values(con, "close", symbols, chain)
@@ -490,9 +490,10 @@ def made_up_days(
 
 def sample_returns(con: duckdb.DuckDBPyConnection) -> dict[str, Floats]:
     """
-    Return days of the shipped sample: the open over the last close, the rest over the open.
+    Return days of the shipped sample: open over previous close, and the rest over the open.
 
-    `volume` is over the share's usual one. A change of a quarter is a split as likely as not.
+    `volume` is relative to the symbol's median. Days on which a price moves by a factor
+    outside 0.8 to 1.25 may be splits, and are left out.
     """
     try:
         found = con.execute(f"""
@@ -530,7 +531,7 @@ def sample_returns(con: duckdb.DuckDBPyConnection) -> dict[str, Floats]:
         """).fetchnumpy()
     except duckdb.IOException as error:
         raise BadInput(
-            f"{SAMPLE / 'daily'} cannot be read, from which days are made up: {error}",
+            f"{SAMPLE / 'daily'} cannot be read, but made-up days need it: {error}",
             "restore data/sample from git",
         ) from error
     return {name: np.asarray(values) for name, values in found.items()}
@@ -539,7 +540,7 @@ def sample_returns(con: duckdb.DuckDBPyConnection) -> dict[str, Floats]:
 def first_prices_and_volumes(
     con: duckdb.DuckDBPyConnection, symbols: Sequence[str]
 ) -> tuple[Floats, Floats]:
-    """Return each symbol's first real open and its usual volume, NaN where it has no real bar."""
+    """Return each symbol's first real open and median volume, NaN without real bars."""
     found = con.execute(
         "with symbols as (select unnest($symbols) as symbol, unnest(range(len($symbols))) as place)"
         " select arg_min(open, session_date), median(volume) from symbols"
@@ -555,49 +556,49 @@ def first_prices_and_volumes(
 
 
 def random_words(seed: int, symbol: str, what: str, count: int) -> Words:
-    """Return random bits that nothing but these decide."""
+    """Return random bits that depend only on these arguments."""
     key = hashlib.blake2b(f"{seed}\n{symbol}\n{what}".encode(), digest_size=16).digest()
     words: Words = np.random.Philox(key=int.from_bytes(key, "little")).random_raw(count)
     return words
 
 
 def fraction(words: Words) -> Floats:
-    """Return numbers from 0 to below 1, evenly spread."""
+    """Return uniform numbers in [0, 1)."""
     return (words >> np.uint64(11)).astype(np.float64) * np.float64(2.0**-53)
 
 
 def bell(words: Words) -> Floats:
-    """Return numbers of mean 0 and deviation 1 in the shape of a bell: the sum of four parts."""
+    """Return approximately normal numbers, mean 0 and deviation 1: sums of four uniforms."""
     pairs = (words & HALVES) + ((words >> np.uint64(16)) & HALVES)
     total = (pairs & np.uint64(0xFFFFFFFF)) + (pairs >> np.uint64(32))
     return (total - 2.0 * 0xFFFF) / DEVIATION_OF_FOUR
 
 
 def ticks(prices: Floats, per_unit: int) -> Floats:
-    """Return prices on the exchange's grid, as the nearest double to each decimal."""
+    """Return prices rounded to the exchange's ticks, as the nearest doubles."""
     grid: Floats = np.rint(prices * per_unit) / per_unit
     return grid
 
 
 def positive_ticks(prices: Floats, per_unit: int) -> Floats:
-    """Return prices on the grid, no less than one tick."""
+    """Return prices rounded to ticks, at least one tick."""
     return np.maximum(ticks(prices, per_unit), 1 / per_unit)
 
 
 def minute_bars(
     day: Days, seed: int, symbols: Sequence[str], session: Session, per_unit: int
 ) -> Bars:
-    """Return the minutes of one session, as symbols by minutes, that agree with the daily bars."""
+    """Return the minute bars of one session, shape (symbols, minutes), matching the days."""
     count = len(session.bar_starts)
     what = session.session_date.isoformat()
     words = np.stack([random_words(seed, symbol, what, 2 * count) for symbol in symbols])
     shocks, rest = bell(words[:, :count]), words[:, count:]
     opens, high, low, close = (values[:, None] for values in day.columns()[:4])
-    # where in the session a bar is: near -1 for the first, near 1 for the last
+    # position in the session, from near -1 (first bar) to near 1 (last bar)
     place = (2 * np.arange(count) + 1 - count) / count
     early, late = (1 - place) / 2, (1 + place) / 2
 
-    # not `**`, whose last bit is the machine's
+    # not `**`, whose last bit depends on the machine
     early_4, late_4 = early * early * early * early, late * late * late * late
     early_8, late_8 = early_4 * early_4, late_4 * late_4
 
@@ -619,7 +620,7 @@ def minute_bars(
     lows = np.clip(ticks(np.minimum(starts, closes) - below, per_unit), low, high)
     highs = np.maximum(highs, np.maximum(starts, closes))
     lows = np.minimum(lows, np.minimum(starts, closes))
-    # elsewhere the open or the close is the day's extreme
+    # otherwise the open or the close is the day's extreme
     peaked = np.flatnonzero(day.high > np.maximum(day.open, day.close))
     highs[peaked, path.argmax(axis=1)[peaked]] = day.high[peaked]
     dipped = np.flatnonzero(day.low < np.minimum(day.open, day.close))
@@ -631,7 +632,7 @@ def minute_bars(
 
 
 def garch(shocks: Floats) -> Floats:
-    """Return the variance of each minute, 1 on average, from the shocks of the minutes before."""
+    """Return each minute's variance, 1 on average, from the shocks of earlier minutes."""
     growth = np.ascontiguousarray((SHOCK_WEIGHT * shocks * shocks + MEMORY_WEIGHT).T)
     heat = np.empty_like(growth)
     heat[0] = 1.0
@@ -645,9 +646,9 @@ def price_path(
     shocks: Floats, variance: Floats, opens: Floats, high: Floats, low: Floats, close: Floats
 ) -> tuple[Floats, Floats]:
     """
-    Return the price at the end of each minute, and how far it tends to go in one.
+    Return the price at the end of each minute, and its typical move within one.
 
-    Time runs as fast as variance adds up, so that what bends the walk bends it where it moves.
+    Time is measured in cumulative variance, so that corrections act when prices move.
     """
     passed = np.cumsum(variance, axis=1)
     passed /= passed[:, -1:]
@@ -658,12 +659,12 @@ def price_path(
         walk.min(axis=1, keepdims=True), 0
     )
     day_range = high - low
-    # what the day goes from open to close, the walk need not go
+    # the move from open to close is not part of the walk
     scale = (day_range - 0.7 * np.abs(close - opens)) / np.where(reach > 0, reach, 1)
     path = opens + passed * (close - opens) + scale * walk
 
     path += bend(path, passed, opens, high, low, close)
-    # a mirror at high and low
+    # reflection at high and low
     turn = np.where(day_range > 0, 2 * day_range, 1)
     above_low = np.mod(path - low, turn)
     return low + np.minimum(above_low, turn - above_low), scale * deviation
@@ -673,16 +674,16 @@ def bend(
     path: Floats, passed: Floats, opens: Floats, high: Floats, low: Floats, close: Floats
 ) -> Floats:
     """
-    Return what to add to a path so that its highest and lowest points are the day's.
+    Return what to add to a path so that its extremes are the day's.
 
-    Nothing is added at the open and the close, and in between it changes evenly. Where open or
-    close is the day's high already, the path need not come near it again.
+    It is zero at the open and the close, and linear between. If the open or close already is the
+    day's high or low, the path need not reach it again.
     """
-    # not near the open or close, where there is no time to go there and back
-    room = np.sqrt(passed * (1 - passed))[:, :-1] if path.shape[1] > 1 else np.ones_like(path)
-    inner = path[:, : room.shape[1]]
-    peak = ((inner - high) / room).argmax(axis=1)[:, None]
-    trough = ((inner - low) / room).argmin(axis=1)[:, None]
+    # not near the open or close, which leaves no time to return
+    slack = np.sqrt(passed * (1 - passed))[:, :-1] if path.shape[1] > 1 else np.ones_like(path)
+    inner = path[:, : slack.shape[1]]
+    peak = ((inner - high) / slack).argmax(axis=1)[:, None]
+    trough = ((inner - low) / slack).argmin(axis=1)[:, None]
     rise = high - np.take_along_axis(path, peak, axis=1)
     fall = low - np.take_along_axis(path, trough, axis=1)
     rise = np.where(high > np.maximum(opens, close), rise, np.minimum(rise, 0))
@@ -709,7 +710,7 @@ def bend(
 
 
 def shares(total: Floats, weights: Floats) -> Floats:
-    """Return each total in parts as the weights of its row: whole ones, which add up to it."""
+    """Split each total into whole parts in proportion to its row of weights."""
     passed = np.cumsum(weights, axis=1)
     until = np.floor(total[:, None] * (passed / passed[:, -1:]))
     until[:, -1] = total
@@ -729,9 +730,9 @@ def deliver(
     progress: Progress = lambda done, total: None,
 ) -> Outcome:
     """
-    Make the bars of a plan and put them into a store, session by session, the manifest last.
+    Generate the bars of a plan into a store, session by session, the manifest last.
 
-    The same plan again changes nothing. Raise StorageFull where there is no room.
+    The same plan again changes nothing. Raise StorageFull if the disk is full.
     """
     started = clock.elapsed_seconds()
     gone = withdrawn(con, store)
@@ -741,9 +742,9 @@ def deliver(
         return Outcome(made.delivery, False, 0, clock.elapsed_seconds() - started)
     instant = (delivered_at or clock.now()).astimezone(UTC)
     folder = store.incoming / made.delivery
-    with plain_full_disk(store.root), store.writing(con):
+    with wrap_full_disk(store.root), store.writing(con):
         write_bars(con, made, store, instant, progress)
-        write_manifest(con, folder, told(made, instant), frozenset(made.symbols))
+        write_manifest(con, folder, manifest_row(made, instant), frozenset(made.symbols))
         byte_count = sum(file.stat().st_size for file in folder.rglob("*.parquet"))
         store.commit(made.delivery)
     return Outcome(made.delivery, True, byte_count, clock.elapsed_seconds() - started)
@@ -756,7 +757,7 @@ def write_bars(
     delivered_at: datetime,
     progress: Progress,
 ) -> None:
-    """Write the bars where the store takes them from: a file a session, or one if it is flat."""
+    """Write the bars of a plan, in a file per session, or in one file if the store is flat."""
     per_unit = TICKS_PER_UNIT.get(made.calendar, DEFAULT_TICKS_PER_UNIT)
     for place, session in enumerate(made.sessions):
         day = made.days.session(place)
@@ -798,14 +799,14 @@ def copy_bars(
     delivered_at: datetime,
     options: str,
 ) -> None:
-    """Write bars to the file that the store will take a session's from."""
+    """Write a session's bars to its file in `.incoming`."""
     same = {
         "calendar": made.calendar,
         "source": SOURCE,
         "source_file": made.source_file,
         "delivery": made.delivery,
     }
-    # an enum is written as the text it stands for, without a look at each row
+    # an enum of one value is written without scanning the rows, and read as text
     fields = {name: f"{name}::{kind} as {name}" for name, kind in TABLES[Kind.MINUTE].items()}
     fields |= {
         name: f"{quoted(text)}::enum({quoted(text)}) as {name}" for name, text in same.items()
@@ -820,8 +821,8 @@ def copy_bars(
     )
 
 
-def told(made: Plan, delivered_at: datetime) -> dict[str, object]:
-    """Return what the manifest says."""
+def manifest_row(made: Plan, delivered_at: datetime) -> dict[str, object]:
+    """Return the row of the manifest."""
     return {
         "delivery": made.delivery,
         "kind": Kind.MINUTE.value,

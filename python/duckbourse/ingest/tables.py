@@ -1,10 +1,10 @@
 """
-A vendor's file as something DuckDB can select from, whatever its format.
+A vendor's file as a table that DuckDB can query, whatever its format.
 
-    text        one column of text for each of the vendor's
-    JSON        see documents.py: columns of text
+    text        a text column for each of the vendor's columns
+    JSON        text columns: see documents.py
     Parquet     as typed by the vendor
-    Feather     made Parquet by polars, which DuckDB then reads: it has no reader of its own for it
+    Feather     converted to Parquet by polars, since DuckDB cannot read it
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ from duckbourse.ingest.columns import (
 from duckbourse.ingest.dialect import Dialect, dialect
 from duckbourse.ingest.documents import document
 from duckbourse.ingest.files import stem
-from duckbourse.ingest.lines import DAMAGED, TextFile, lines_in, mended, unpacking
+from duckbourse.ingest.lines import DAMAGED, TextFile, lines_in, repaired, unpacking
 from duckbourse.ingest.options import Options
 from duckbourse.ingest.wide import ROW, Wide, flat
 from duckbourse.warehouse import is_full, quoted
 
 HEAD_BYTES = 1 << 16
 BLOCK_BYTES = 1 << 20
-# A character in UTF-8 beyond ASCII; what cp1252 has no character for, or one that nobody writes.
+# A non-ASCII character in UTF-8; bytes that cp1252 does not have, or that nobody writes.
 UTF8 = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 WESTERN = "cp1252"
 NOT_WESTERN = b"\0\x81\x8d\x8f\x90\x9d\xff"
@@ -49,30 +49,30 @@ NOT_WESTERN = b"\0\x81\x8d\x8f\x90\x9d\xff"
 @dataclass(frozen=True)
 class VendorTable:
     """
-    `rows` selects the vendor's columns in the file's order.
+    A vendor's table; `rows` selects its columns in the file's order.
 
-    What a format settles by itself: the calendar and label of a broker's candles, a symbol.
+    Some formats determine more: the calendar and label of a broker's candles, a symbol.
     """
 
     shape: str
     rows: str
     columns: dict[str, str]
-    # for a text file: the same rows, where lines that are no rows are put into `reject_errors`
+    # for a text file: the same rows, recording unparsable lines in `reject_errors`
     recording: str | None = None
     bar_label: str | None = None
     calendar: str | None = None
     symbol: str | None = None
     symbol_from: str = "header"
-    # for a text file: its first rows, so that they need not be asked for
+    # for a text file: its first rows, to save a query
     head: tuple[tuple[str, ...], ...] = ()
-    # for a text file, and where a delimiter may stand within a field that is quoted
+    # for a text file; `quoted` is whether fields in quotes may contain the delimiter
     text: TextFile | None = None
     delimiter: str | None = None
     quoted: bool = False
-    # where a row of the file is more than one of `rows`: the column that says which it is of
+    # if a row of the file becomes several of `rows`: the column with its number in the file
     row_column: str | None = None
     notes: tuple[str, ...] = ()
-    # for what its prices are adjusted and how we know, '' where nothing says that they are
+    # what its prices are adjusted for and how we know; '' if nothing says so
     adjusted: str = ""
 
 
@@ -85,9 +85,9 @@ def vendor_table(
     known_at: datetime,
 ) -> VendorTable:
     """
-    Return the table in a file, told by its first bytes, or raise BadInput.
+    Return the table in a file, whose format follows from its first bytes, or raise BadInput.
 
-    It was had at `known_at`, and holds nothing that came later.
+    `known_at` is when the file was available: it holds nothing later.
     """
     path = without_wildcards(path, scratch)
     with path.open("rb") as opened:
@@ -99,17 +99,19 @@ def vendor_table(
     if head[:6] == b"ARROW1":
         return feather(con, path, file, scratch)
     if head[:4] == b"FEA1":
-        raise BadInput(f"{file} is Feather of version 1", "write it again as version 2 or Parquet")
+        raise BadInput(f"{file} is Feather version 1", "write it again as version 2 or Parquet")
     suffix = Path(file).suffix.lower()
     if suffix in (".parquet", ".feather", ".arrow"):
         raise BadInput(f"{file} is not {suffix[1:]}: its first bytes are {head[:4]!r}", DAMAGED)
     packed = head[:2] == b"\x1f\x8b"
-    encoding = options.encoding or told_encoding(path, file, packed)
+    encoding = options.encoding or detect_encoding(path, file, packed)
     notes: tuple[str, ...] = ()
     if encoding is not None:
         path, packed = as_utf8(path, file, packed, encoding, scratch), False
         if options.encoding is None:
-            notes = (f"it is no UTF-8 and was read as {encoding}: say encoding = '…' if it is not",)
+            notes = (
+                f"it is not UTF-8 and was read as {encoding}: set encoding = '…' if that is wrong",
+            )
     text = first_text(path, file, packed)
     if text.lstrip()[:1] in ("{", "["):
         plain = unpacked(path, file, scratch) if packed else path
@@ -120,14 +122,14 @@ def vendor_table(
 
 
 def history(table: VendorTable) -> VendorTable:
-    """Return a table with what is known of the prices of yfinance's `history`."""
+    """Return the table, marked as adjusted if it is the output of yfinance's `history`."""
     if not is_adjusted_history(table.columns):
         return table
-    return replace(table, adjusted="for splits and dividends (as yfinance's without Adj Close are)")
+    return replace(table, adjusted="for splits and dividends (as in yfinance without Adj Close)")
 
 
 def without_wildcards(path: Path, scratch: Path) -> Path:
-    """Return a path that DuckDB takes for one file: to it, `prices [2024].csv` is a pattern."""
+    """Return a path without glob characters: DuckDB reads `prices [2024].csv` as a pattern."""
     if not set("*?[{").intersection(str(path)):
         return path
     link = scratch / "input"
@@ -138,7 +140,7 @@ def without_wildcards(path: Path, scratch: Path) -> Path:
 
 @contextmanager
 def reading(file: str) -> Iterator[None]:
-    """Turn what DuckDB and polars say of a file they cannot read into one line of ours."""
+    """Turn errors of DuckDB and polars about an unreadable file into BadInput."""
     try:
         yield
     except (duckdb.Error, polars.exceptions.PolarsError, OSError) as error:
@@ -153,7 +155,7 @@ def reading(file: str) -> Iterator[None]:
 
 
 def blocks(path: Path, file: str, packed: bool) -> Iterator[bytes]:
-    """Yield what a text file holds, piece by piece, or raise BadInput where it is damaged."""
+    """Yield the content of a text file in blocks, or raise BadInput if it is damaged."""
     try:
         with gzip.open(path) if packed else path.open("rb") as opened:
             while block := opened.read(BLOCK_BYTES):
@@ -162,12 +164,11 @@ def blocks(path: Path, file: str, packed: bool) -> Iterator[bytes]:
         raise BadInput(f"{file} is damaged gzip: {error}", DAMAGED) from error
 
 
-def told_encoding(path: Path, file: str, packed: bool) -> str | None:
+def detect_encoding(path: Path, file: str, packed: bool) -> str | None:
     """
-    Return the encoding of a text that is not UTF-8, of Western Europe, or None.
+    Return cp1252 for a Western European text that is not UTF-8, else None.
 
-    A text with some characters in UTF-8 is UTF-8, and a row that is not is for the reader to keep
-    aside.
+    A text with some UTF-8 characters is UTF-8; the reader rejects its other rows.
     """
     before = b""
     found = False
@@ -177,7 +178,7 @@ def told_encoding(path: Path, file: str, packed: bool) -> str | None:
         if block.isascii():
             before = block[-1:]
             continue
-        # a character may begin in the block before
+        # a character may begin in the previous block
         piece = before + block
         if UTF8.search(piece):
             return None
@@ -189,7 +190,7 @@ def told_encoding(path: Path, file: str, packed: bool) -> str | None:
 
 
 def as_utf8(path: Path, file: str, packed: bool, encoding: str, scratch: Path) -> Path:
-    """Return a copy of a text file in UTF-8, without gzip, or raise BadInput."""
+    """Return an uncompressed copy of a text file in UTF-8, or raise BadInput."""
     copy = scratch / "utf8"
     decoder = codecs.getincrementaldecoder(encoding)()
     try:
@@ -199,25 +200,25 @@ def as_utf8(path: Path, file: str, packed: bool, encoding: str, scratch: Path) -
             plain.write(decoder.decode(b"", final=True).encode())
     except UnicodeError as error:
         raise BadInput(
-            f"{file} is not {encoding}: {error}", "mend encoding in the mapping, or leave it away"
+            f"{file} is not {encoding}: {error}", "correct encoding in the mapping, or leave it out"
         ) from error
     return copy
 
 
 def first_text(path: Path, file: str, packed: bool) -> str:
-    """Return the beginning of a text file, or raise BadInput where it is not UTF-8 text."""
+    """Return the beginning of a text file, or raise BadInput if it is empty or UTF-16."""
     with unpacking(file), gzip.open(path) if packed else path.open("rb") as opened:
         head = opened.read(HEAD_BYTES)
     if not head:
         raise NotBars(f"{file} is empty: 0 bytes", "delete it, or ask the vendor for it again")
     if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise BadInput(f"{file} is UTF-16 text", "write it again as UTF-8")
-    # a row that is not UTF-8 is for the reader to keep aside, not a reason to refuse the file
+    # the reader rejects rows that are not UTF-8; the file is not refused for them
     return head.decode("utf-8-sig", errors="replace")
 
 
 def unpacked(path: Path, file: str, scratch: Path) -> Path:
-    """Return a copy of a gzip file without the gzip."""
+    """Return an uncompressed copy of a gzip file."""
     copy = scratch / "unpacked"
     with unpacking(file), gzip.open(path) as packed, copy.open("wb") as plain:
         while block := packed.read(1 << 20):
@@ -234,7 +235,7 @@ def text_table(
     packed: bool,
     options: Options,
 ) -> VendorTable:
-    """Return the table in a delimited text file, of which each line is a row or a rejected one."""
+    """Return the table in a delimited text file; each line is a row or rejected."""
     layout = dialect(head, options, file)
     text = TextFile(path, packed, layout.rows_at)
     call = csv_call(path, layout, packed)
@@ -247,8 +248,8 @@ def text_table(
             or any(line.count('"') % 2 for line in above)
             or (in_rows and record_count(con, call) != text.line_count())
         ):
-            copy = scratch / "mended"
-            text = mended(text, copy, layout.delimiter, len(layout.names))
+            copy = scratch / "repaired"
+            text = repaired(text, copy, layout.delimiter, len(layout.names))
             call = csv_call(copy, layout, packed=False)
     table = VendorTable(
         shape="text",
@@ -262,12 +263,12 @@ def text_table(
     )
     if layout.above:
         lines = "the line" if layout.above == 1 else f"{layout.above} lines"
-        table = replace(table, notes=(f"passed over {lines} above its header",))
+        table = replace(table, notes=(f"skipped {lines} above its header",))
     return dated(by_symbol(table, layout.wide), stem(file))
 
 
 def dated(table: VendorTable, name: str) -> VendorTable:
-    """Return the table with a column for the date that only the file's name says."""
+    """Return the table with a column for a date that only the file's name has."""
     day = date_in_name(list(table.columns), name)
     if day is None:
         return table
@@ -278,12 +279,12 @@ def dated(table: VendorTable, name: str) -> VendorTable:
         recording=table.recording and f"{more} from ({table.recording})",
         columns=table.columns | {DATE_COLUMN: "VARCHAR"},
         head=tuple((*row, day.isoformat()) for row in table.head),
-        notes=(*table.notes, f"the day is {day}: the file's name says it"),
+        notes=(*table.notes, f"the date is {day}, from the file's name"),
     )
 
 
 def csv_call(path: Path, layout: Dialect, packed: bool) -> str:
-    """Return the beginning of the call that reads a text file."""
+    """Return the beginning of the table function that reads a text file."""
     columns = ", ".join(f"{quoted(name)}: 'varchar'" for name in layout.names)
     return (
         f"read_csv({quoted(path)}, auto_detect = false, header = false, skip = {layout.rows_at},"
@@ -293,7 +294,7 @@ def csv_call(path: Path, layout: Dialect, packed: bool) -> str:
 
 
 def record_count(con: duckdb.DuckDBPyConnection, call: str) -> int | None:
-    """Return how many records DuckDB finds, rejected ones too, or None where it gives up."""
+    """Return how many records DuckDB finds, rejected ones included, or None if it gives up."""
     forget_rejects(con)
     try:
         [(rows,)] = con.execute(f"select count(*) from {call}, store_rejects = true)").fetchall()
@@ -304,12 +305,12 @@ def record_count(con: duckdb.DuckDBPyConnection, call: str) -> int | None:
 
 
 def forget_rejects(con: duckdb.DuckDBPyConnection) -> None:
-    """Drop what DuckDB noted of lines that are no rows: it adds to what is there."""
+    """Drop the lines that DuckDB has rejected, since it would add to them."""
     con.execute("drop table if exists reject_errors; drop table if exists reject_scans")
 
 
 def by_symbol(table: VendorTable, wide: Wide | None) -> VendorTable:
-    """Return the table with a row a symbol where it has columns for each."""
+    """Return the table with one row per symbol if it has columns per symbol."""
     if wide is None:
         return table
     columns = {name: table.columns[name] for name in wide.index}
@@ -329,7 +330,7 @@ def by_symbol(table: VendorTable, wide: Wide | None) -> VendorTable:
             symbol=symbol,
             head=tuple(tuple(row[place] for place in at) for row in table.head),
         )
-    # a column that has the name of one of ours is left
+    # a column with the name of one of ours is dropped
     ours = {ROW, Role.SYMBOL.value, *(field.lower() for field in wide.fields)}
     wide = replace(wide, index=tuple(name for name in wide.index if name.lower() not in ours))
     columns = {name: table.columns[name] for name in wide.index}
@@ -367,7 +368,7 @@ def feather(con: duckdb.DuckDBPyConnection, path: Path, file: str, scratch: Path
 def from_json(
     con: duckdb.DuckDBPyConnection, path: Path, file: str, options: Options, known_at: datetime
 ) -> VendorTable:
-    """Return the table in a JSON document of one of the shapes we know."""
+    """Return the table in a JSON document of a known shape."""
     with reading(file):
         found = document(con, path, file, options, known_at)
     return VendorTable(
@@ -383,10 +384,10 @@ def from_json(
     )
 
 
-def full_disk(error: BaseException, where: Path) -> StorageFull:
-    """Return the error of a disk without room."""
+def storage_full(error: BaseException, where: Path) -> StorageFull:
+    """Return the error for a full disk."""
     message = str(error).strip().splitlines()[0]
     return StorageFull(
         f"the disk of {where} is full: {message}",
-        "free some space and run the same command again: what was delivered is not read twice",
+        "free some space and run the same command again; delivered files are not read twice",
     )

@@ -1,8 +1,8 @@
 """
-Tables with a column for each field of each symbol, as yfinance and pandas write them.
+Tables with a column per field and symbol, as yfinance and pandas write them.
 
-Their header is of one line (`Close_AAPL`, `('Close', 'AAPL')`), or of two or three: the fields, the
-symbols, either of them first, and a line that names only the index.
+Their header has one line (`Close_AAPL`, `('Close', 'AAPL')`), or two or three: the fields and the
+symbols in either order, and a line that names only the index.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from duckbourse.ingest.columns import NAMELESS, NAMES, Role, plain, quoted_name
+from duckbourse.ingest.columns import NAMELESS, NAMES, Role, normalized, quoted_name
 from duckbourse.warehouse import quoted
 
 FIELDS = {
@@ -29,16 +29,16 @@ FLAT = (
     re.compile(rf"(?P<symbol>{TICKER})[ _|-](?P<field>(?i:{FIELD}))"),
 )
 NO_TICKERS = ("BID", "ASK", "MID", "ADJ", "ADJUSTED", "RAW", "PREV", "INTEREST", "TIME")
-# The column in which an unpivoted row says which of the file's rows it is from.
+# The column of an unpivoted row with the number of its row in the file.
 ROW = "row_of_file"
 
 
 @dataclass(frozen=True)
 class Wide:
     """
-    The columns that are of no symbol, and of each symbol the column of each of its fields.
+    The columns without a symbol, and each symbol's columns by field.
 
-    `lines` is how many lines of a text file name them, and `names` what its columns are called.
+    `lines` is the number of header lines of a text file, and `names` are its column names.
     """
 
     index: tuple[str, ...]
@@ -53,8 +53,8 @@ class Wide:
 
     def unpivoted(self, rows: str) -> str:
         """
-        Return the selection of a row a symbol, without those in which it has nothing at all: of a
-        day on which the others were traded.
+        Return the query with one row per symbol, without rows in which all its fields are empty,
+        as on a day when only other symbols traded.
         """
         structs = []
         for symbol, own in self.symbols.items():
@@ -71,7 +71,7 @@ class Wide:
             f"coalesce({quoted_name(name)}::varchar, '') not in ('', 'NaN', 'nan')"
             for name in self.fields
         )
-        # the numbers of rows are of the file's order, which neither of the two selections changes
+        # row numbers follow the file's order, which neither query changes
         return (
             f"select * from (select {index}, unnest([{', '.join(structs)}], recursive := true)"
             f" from (select row_number() over () as {ROW}, {columns} from ({rows}))) where {has}"
@@ -79,7 +79,7 @@ class Wide:
 
 
 def stacked(body: Sequence[Sequence[str]]) -> Wide | None:
-    """Return the columns that a header of two or three lines names, or None."""
+    """Return the columns of a header of two or three lines, or None."""
     if len(body) < 3:
         return None
     body = [["" if f.startswith("Unnamed:") else f.strip() for f in row] for row in body[:3]]
@@ -89,18 +89,18 @@ def stacked(body: Sequence[Sequence[str]]) -> Wide | None:
     for fields, symbols in ((body[0], body[1]), (body[1], body[0])):
         own = [at for at in range(1, width) if symbols[at]]
         if (
-            not {plain(fields[at]) for at in own} >= BARS
-            or not all(plain(fields[at]) in FIELDS for at in own)
+            not {normalized(fields[at]) for at in own} >= BARS
+            or not all(normalized(fields[at]) in FIELDS for at in own)
             or any(is_data(symbols[at]) for at in own)
             or is_data(body[1][0])
         ):
             continue
         third = body[2]
-        named = not any(third[at] for at in own) and plain(third[0]) not in NAMELESS
-        lines = 3 if named and plain(third[0]) in NAMES[Role.TIMESTAMP] else 2
+        named = not any(third[at] for at in own) and normalized(third[0]) not in NAMELESS
+        lines = 3 if named and normalized(third[0]) in NAMES[Role.TIMESTAMP] else 2
         names = [fields[at] or body[0][at] for at in range(width)]
         names[0] = third[0] if lines == 3 else body[0][0] or body[1][0]
-        if plain(names[0]) in LEVELS:
+        if normalized(names[0]) in LEVELS:
             names[0] = "nameless"
         of: dict[str, dict[str, str]] = {}
         for at in own:
@@ -112,22 +112,22 @@ def stacked(body: Sequence[Sequence[str]]) -> Wide | None:
 
 
 def flat(names: Sequence[str]) -> Wide | None:
-    """Return the columns whose names are each of a field and a symbol, or None."""
-    if any(plain(name) in NAMES[Role.CLOSE] for name in names):
+    """Return the columns whose names combine a field and a symbol, or None."""
+    if any(normalized(name) in NAMES[Role.CLOSE] for name in names):
         return None
     index: list[str] = []
     of: dict[str, dict[str, str]] = {}
     for name in names:
         match = next((match for form in FLAT if (match := form.fullmatch(name.strip()))), None)
-        if match and plain(match["field"]) in FIELDS and match["symbol"] not in NO_TICKERS:
+        if match and normalized(match["field"]) in FIELDS and match["symbol"] not in NO_TICKERS:
             of.setdefault(match["symbol"], {})[match["field"]] = name
         else:
             index.append(name)
-    if not any({plain(field) for field in own} >= BARS for own in of.values()):
+    if not any({normalized(field) for field in own} >= BARS for own in of.values()):
         return None
     return Wide(tuple(index), of)
 
 
 def is_data(text: str) -> bool:
-    """Tell whether a field is a number or a date and not a symbol."""
+    """Return whether a field is a number or a date, and not a symbol."""
     return bool(re.fullmatch(r"[-+]?[\d.,:/\s-]+(e[-+]?\d+)?", text, re.IGNORECASE))

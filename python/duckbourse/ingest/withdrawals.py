@@ -1,8 +1,8 @@
 """
-What was withdrawn: deliveries that later builds leave out, though nothing of them is deleted.
+Withdrawals of deliveries: later builds leave them out, and nothing is deleted.
 
-A withdrawal, and a restoration, is a record that is appended; the last one of a delivery counts.
-One command's records are one file, so that a kill leaves all of them or none.
+Withdrawals and restorations are appended records, of which a delivery's last one counts. The
+records of one command are one file, so that a kill leaves all of them or none.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ STEP = timedelta(microseconds=1)
 
 @dataclass(frozen=True)
 class Withdrawn:
-    """That a delivery is out of all builds, since when (in UTC, without a zone), and why."""
+    """A withdrawal: since when (UTC, without a zone), and why."""
 
     at: datetime
     reason: str | None
 
 
 def withdrawn(con: duckdb.DuckDBPyConnection, store: RawStore) -> dict[str, Withdrawn]:
-    """Return the deliveries that are withdrawn: the same as staging.stg_raw__withdrawals."""
+    """Return the withdrawn deliveries, as in staging.stg_raw__withdrawals."""
     if not any((store.root / TABLE).glob("*.parquet")):
         return {}
     files = files_in(store.root / TABLE, "*.parquet")
@@ -45,7 +45,7 @@ def withdrawn(con: duckdb.DuckDBPyConnection, store: RawStore) -> dict[str, With
 
 
 def again(delivery: str) -> str:
-    """Return the name of a withdrawn delivery that comes once more: it is another one."""
+    """Return the name under which a withdrawn delivery is delivered again."""
     return hashlib.sha256(f"{delivery} again".encode()).hexdigest()[:16]
 
 
@@ -56,7 +56,7 @@ def withdraw(
     now: datetime,
     reason: str | None,
 ) -> datetime:
-    """Take deliveries out of all later builds, and return the instant from which on they are."""
+    """Leave deliveries out of later builds, and return the instant from which that holds."""
     return append(con, store, deliveries, "withdrawn_at", now, reason)
 
 
@@ -67,7 +67,7 @@ def restore(
     now: datetime,
     reason: str | None,
 ) -> datetime:
-    """Put withdrawn deliveries back, and return the instant from which on they are read."""
+    """Restore withdrawn deliveries, and return the instant from which builds read them."""
     return append(con, store, deliveries, "restored_at", now, reason)
 
 
@@ -79,14 +79,14 @@ def append(
     now: datetime,
     reason: str | None,
 ) -> datetime:
-    """Write a record of each delivery as one file; the caller holds the store (`writing`)."""
+    """Write one record per delivery as one file; the caller has locked the store (`writing`)."""
     columns = TABLES[TABLE]
     [(last,)] = con.execute(
         "select max(greatest(withdrawn_at, restored_at))"
         f" from read_parquet({files_in(store.root / TABLE, '*.parquet')})"
     ).fetchall()
     at = now.astimezone(UTC).replace(tzinfo=None)
-    # a clock can stand still or be set back, and the last record is the one that counts
+    # a clock can stand still or be set back, but the last record must be the latest
     if last is not None and at <= last:
         at = last + STEP
     values = {

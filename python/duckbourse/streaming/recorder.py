@@ -24,7 +24,7 @@ import structlog
 from duckbourse import clock
 from duckbourse.streaming.feed import RECORD, Records, instant, microseconds
 from duckbourse.streaming.tables import TICKS, registered
-from duckbourse.warehouse import plain, plain_os, quoted
+from duckbourse.warehouse import quoted, wrap_duckdb_error, wrap_os_error
 
 logger = structlog.get_logger()
 
@@ -104,7 +104,7 @@ class Recorder:
                 self._log = self._open_log()
             self._append(self._log, records.tobytes())
         except OSError as error:
-            raise plain_os(error, self._folder) from error
+            raise wrap_os_error(error, self._folder) from error
         self.tick_count += len(records)
         self._log_tick_count += len(records)
         is_old = clock.elapsed_seconds() - self._log_opened_at >= self._segment_seconds
@@ -212,7 +212,7 @@ def to_segment(log: Path, until: int | None) -> bool:
                 os.fsync(file.fileno())
             temporary.replace(segment)
         except OSError as error:
-            raise plain_os(error, segment) from error
+            raise wrap_os_error(error, segment) from error
     log.unlink()
     return segment.exists()
 
@@ -229,4 +229,4 @@ def _write(header: LogHeader, records: Records, until: int, path: Path) -> None:
             connection.execute(f"copy ({code}) to {quoted(path)} ({PARQUET_OPTIONS}, {metadata})")
         except duckdb.Error as error:
             path.unlink(missing_ok=True)
-            raise plain(error, path) from error
+            raise wrap_duckdb_error(error, path) from error

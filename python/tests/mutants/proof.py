@@ -39,9 +39,9 @@ if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
 
 FOLDER = PROJECT / "target" / "mutants"
-# What decides whether a fault is seen. Python is left out: it decides only what dbt did not see.
+# The code that decides whether a fault is caught. Python only matters for what dbt missed.
 DECISIVE = ("models", "macros", "seeds", "functions", "tests", "packages", "dbt_project.yml")
-# The share of all faults that dbt has to see without pytest
+# The share of all faults that dbt must catch without pytest
 MIN_SEEN_BY_DBT = 0.9
 
 console = Console(stderr=True)
@@ -49,7 +49,7 @@ console = Console(stderr=True)
 
 @dataclass(frozen=True)
 class Finding:
-    """Who saw a mutant: `dbt`, `pytest`, or nobody; and by what."""
+    """What caught a mutant: `dbt`, `pytest` or nothing; and which tests."""
 
     seen_by: str
     tests: tuple[str, ...] = ()
@@ -59,7 +59,7 @@ NOBODY, BROKEN = "nobody", "broken"
 
 
 class Proof:
-    """All that is asked of dbt, with what it answered so far."""
+    """All dbt runs, with their results to date."""
 
     def __init__(self, folder: Path = FOLDER) -> None:
         self._folder = folder
@@ -76,7 +76,7 @@ class Proof:
         return self._found.get(mutant.key)
 
     def check_without_faults(self) -> None:
-        """Fail if a unit test fails anyway: it would seem to see every fault."""
+        """Fail if a unit test fails without a fault: it would seem to catch every fault."""
         if "" in self._found:
             return
         statuses = self._dbt(["test", "--select", "test_type:unit"], self._warehouse)
@@ -86,7 +86,7 @@ class Proof:
         self._keep("", Finding("dbt"))
 
     def in_unit_tests(self, mutants: Iterable[Mutant], progress: Progress) -> list[Mutant]:
-        """Run the unit tests of what mutants reach; return those that no test sees."""
+        """Run the unit tests that mutants reach; return the mutants that no test catches."""
         missed = []
         waiting = [mutant for mutant in mutants if mutant.key not in self._found]
         task = progress.add_task("unit tests", total=len(waiting))
@@ -98,7 +98,7 @@ class Proof:
                     for test, (model, status) in statuses.items()
                     if model in self._reached_by(mutant)
                 }
-                finding = judged(of_mutant)
+                finding = finding_of(of_mutant)
                 if finding.seen_by == NOBODY:
                     missed.append(mutant)
                 else:
@@ -107,10 +107,10 @@ class Proof:
         return missed
 
     def in_own_tests(self, mutants: Collection[Mutant], progress: Progress) -> list[Mutant]:
-        """Build what mutants are in, with its data tests; return those that no test sees."""
+        """Build the mutants' models with data tests; return the mutants that no test catches."""
         missed = []
         task = progress.add_task("data tests", total=len(mutants))
-        # apart from seeds, for what reads a seed whose test fails is skipped
+        # without seeds, since dbt skips whatever reads a seed whose test fails
         functions = [mutant for mutant in mutants if mutant.file.startswith("functions/")]
         others = [mutant for mutant in mutants if mutant not in functions]
         planted = [*batches(functions, self._apart), *batches(others, self._apart)]
@@ -119,7 +119,7 @@ class Proof:
             statuses = self._build(nodes, batch) if nodes else {}
             for mutant in batch:
                 tests = self._tests_of(mutant)
-                finding = judged({it: how for it, how in statuses.items() if it in tests})
+                finding = finding_of({it: how for it, how in statuses.items() if it in tests})
                 if finding.seen_by == NOBODY:
                     missed.append(mutant)
                 else:
@@ -128,7 +128,7 @@ class Proof:
         return missed
 
     def in_a_build(self, mutants: Collection[Mutant], progress: Progress) -> list[Mutant]:
-        """Build what mutants are in and what reads it, with data tests; return who passes."""
+        """Build the mutants' models and their children, with data tests; return the survivors."""
         missed = []
         task = progress.add_task("builds", total=len(mutants))
         for mutant in mutants:
@@ -136,7 +136,7 @@ class Proof:
             for readers in ("+1", "+"):
                 nodes = [f"{node}{readers}" for node in sorted(self._reached_by(mutant))]
                 if finding.seen_by == NOBODY and nodes:
-                    finding = judged(self._build([*nodes, "--fail-fast"], [mutant]))
+                    finding = finding_of(self._build([*nodes, "--fail-fast"], [mutant]))
             if finding.seen_by == NOBODY:
                 missed.append(mutant)
             else:
@@ -145,7 +145,7 @@ class Proof:
         return missed
 
     def in_everything(self, mutants: Collection[Mutant], progress: Progress) -> None:
-        """Run `./bourse test` on a copy of the project with the fault in it."""
+        """Run `./bourse test` on a copy of the project that contains the fault."""
         task = progress.add_task("./bourse test", total=len(mutants))
         for mutant in mutants:
             copy = self._folder / "project"
@@ -175,7 +175,7 @@ class Proof:
         partial.replace(self._file)
 
     def _reached_by(self, mutant: Mutant) -> frozenset[str]:
-        """Return the models whose SQL has the fault in it."""
+        """Return the models whose SQL contains the fault."""
         if mutant.models:
             return frozenset(mutant.models)
         if mutant.file.startswith("macros/"):
@@ -183,7 +183,7 @@ class Proof:
         return frozenset({Path(mutant.file).stem})
 
     def _tests_of(self, mutant: Mutant) -> frozenset[str]:
-        """Return the data tests that read what the fault is in, and that itself, by their ids."""
+        """Return the ids of the faulty nodes and of the data tests that read them."""
         names = self._reached_by(mutant)
         nodes = [*self._manifest.nodes.values(), *self._manifest.functions.values()]
         read = {node.unique_id for node in nodes if node.name in names}
@@ -192,7 +192,7 @@ class Proof:
         )
 
     def _apart(self, mutant: Mutant) -> frozenset[str]:
-        # what reads a model is built of the fault too, so models go one by one
+        # children of a model are built with its fault too, so models go one by one
         if mutant.file.startswith(("seeds/", "functions/")):
             return self._tests_of(mutant)
         return frozenset()
@@ -217,13 +217,13 @@ class Proof:
         models = sorted(set(tested.values()))
         chosen = ["--select", *(f"{model},test_type:unit" for model in models)]
         statuses = self._dbt(["test", *chosen], self._warehouse, batch)
-        # what begins and ends a run has a status, too
+        # operations at the start and end of a run have a status, too
         return {it: (tested[it], status) for it, status in statuses.items() if it in tested}
 
     def _dbt(
         self, words: list[str], warehouse: Warehouse, mutants: Iterable[Mutant] = ()
     ) -> dict[str, str]:
-        """Return how each node ended, by its id."""
+        """Return the status of each node, by its id."""
         answer = self._folder / "statuses.json"
         answer.unlink(missing_ok=True)
         warehouse.target.mkdir(parents=True, exist_ok=True)
@@ -266,13 +266,13 @@ def _digest() -> str:
 
 
 def _models_of_macros(manifest: Manifest) -> dict[str, frozenset[str]]:
-    """Return, by a macro's file, the models and laws it is rendered in, directly or in others."""
+    """Return the models and data tests in which each macro is rendered, by the macro's file."""
     from dbt.artifacts.resources.types import NodeType
 
     models: dict[str, set[str]] = {}
     for node in manifest.nodes.values():
-        is_law = node.resource_type is NodeType.Test and node.name.startswith("assert_")
-        if node.resource_type is not NodeType.Model and not is_law:
+        is_data_test = node.resource_type is NodeType.Test and node.name.startswith("assert_")
+        if node.resource_type is not NodeType.Model and not is_data_test:
             continue
         seen: set[str] = set()
         waiting = list(node.depends_on.macros)
@@ -290,7 +290,7 @@ def _models_of_macros(manifest: Manifest) -> dict[str, frozenset[str]]:
 def batches(
     mutants: Iterable[Mutant], reached_by: Callable[[Mutant], frozenset[str]]
 ) -> Iterator[list[Mutant]]:
-    """Put mutants together that reach different models."""
+    """Group mutants that reach different models."""
     batches: list[tuple[set[str], list[Mutant]]] = []
     for mutant in mutants:
         models = reached_by(mutant)
@@ -313,7 +313,7 @@ def _plant(mutant: Mutant, manifest: Manifest, target: Path) -> None:
         if node.original_file_path != mutant.file:
             continue
         if node.resource_type is NodeType.Seed:
-            # dbt reads a seed anew, from a file of the same name
+            # dbt reads a seed again, from a file of the same name
             changed = target / "mutant" / Path(mutant.file).name
             changed.parent.mkdir(parents=True, exist_ok=True)
             changed.write_text(mutant.applied((PROJECT / mutant.file).read_text()))
@@ -326,7 +326,7 @@ def _plant(mutant: Mutant, manifest: Manifest, target: Path) -> None:
             macro.macro_sql = mutant.applied(macro.macro_sql)
 
 
-def judged(statuses: dict[str, str]) -> Finding:
+def finding_of(statuses: dict[str, str]) -> Finding:
     failed = tuple(sorted(_name(node) for node, status in statuses.items() if status == "fail"))
     broken = tuple(sorted(_name(node) for node, status in statuses.items() if status == "error"))
     if failed:
@@ -363,18 +363,18 @@ def _copy_project(copy: Path, mutant: Mutant) -> None:
 
 def _report(mutants: Collection[Mutant], proof: Proof, as_json: bool) -> int:
     found = {mutant: proof.found(mutant) or Finding(NOBODY) for mutant in mutants}
-    rooms: dict[str, dict[str, int]] = {}
+    layers: dict[str, dict[str, int]] = {}
     for mutant, finding in found.items():
-        room = rooms.setdefault(mutant.room, {"mutants": 0, "dbt": 0, "pytest": 0, NOBODY: 0})
-        room["mutants"] += 1
-        room[finding.seen_by] = room.get(finding.seen_by, 0) + 1
+        layer = layers.setdefault(mutant.layer, {"mutants": 0, "dbt": 0, "pytest": 0, NOBODY: 0})
+        layer["mutants"] += 1
+        layer[finding.seen_by] = layer.get(finding.seen_by, 0) + 1
     if as_json:
         rows = [{**asdict(mutant), **asdict(finding)} for mutant, finding in found.items()]
-        print(json.dumps({"rooms": rooms, "mutants": rows}, indent=2))
+        print(json.dumps({"layers": layers, "mutants": rows}, indent=2))
     else:
-        table = Table("room", "mutants", "seen by dbt", "seen by pytest", "survived", box=None)
-        for name, room in rooms.items():
-            table.add_row(name, *(str(room[it]) for it in ("mutants", "dbt", "pytest", NOBODY)))
+        table = Table("layer", "mutants", "seen by dbt", "seen by pytest", "survived", box=None)
+        for name, layer in layers.items():
+            table.add_row(name, *(str(layer[it]) for it in ("mutants", "dbt", "pytest", NOBODY)))
         console.print(table)
     problems = [
         f"{'does not run' if finding.seen_by == BROKEN else 'survived'}: {mutant.fault}"
@@ -392,15 +392,15 @@ def _report(mutants: Collection[Mutant], proof: Proof, as_json: bool) -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser()
-    parser.add_argument("rooms", nargs="*")
+    parser.add_argument("layers", nargs="*")
     parser.add_argument("--json", action="store_true", dest="as_json")
     asked = parser.parse_args()
     table = read_table()
-    mutants = [mutant for mutant in table if not asked.rooms or mutant.room in asked.rooms]
-    if unknown := set(asked.rooms) - {mutant.room for mutant in table}:
+    mutants = [mutant for mutant in table if not asked.layers or mutant.layer in asked.layers]
+    if unknown := set(asked.layers) - {mutant.layer for mutant in table}:
         sys.exit(f"no mutant is in {', '.join(sorted(unknown))}")
     if gone := lost(mutants):
-        sys.exit("\n".join([*gone, f"write them anew in {Path(__file__).parent}/mutants.yml"]))
+        sys.exit("\n".join([*gone, f"rewrite them in {Path(__file__).parent}/mutants.yml"]))
     proof = Proof()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TimeRemainingColumn(), console=console) as progress:

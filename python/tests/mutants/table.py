@@ -1,4 +1,4 @@
-"""The table of mutants: `mutants.yml`, read and held against the files that it names."""
+"""The table of mutants: reads `mutants.yml` and checks it against the files that it names."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ TABLE = Path(__file__).with_name("mutants.yml")
 class Mutant:
     """One small fault: in `file`, `text` is replaced by `instead`."""
 
-    room: str
+    layer: str
     fault: str
     file: str
     text: str
     instead: str
-    # what a macro is in, where dbt's graph cannot tell because the macro is called by its name
+    # the models with a macro, if dbt's graph lacks them because the macro is called by name
     models: tuple[str, ...] = ()
 
     @property
@@ -32,29 +32,29 @@ class Mutant:
         return hashlib.sha256(words.encode()).hexdigest()[:16]
 
     def applied(self, content: str) -> str:
-        """Return a file's content with the fault in it."""
+        """Return a file's content with the fault."""
         return content.replace(self.text, self.instead)
 
 
 def read_table(table: Path = TABLE) -> list[Mutant]:
     """Return all mutants, in the order of the table."""
-    rooms = yaml.safe_load(table.read_text())
+    layers = yaml.safe_load(table.read_text())
     return [
         Mutant(
-            room,
+            layer,
             " ".join(row["fault"].split()),
             row["file"],
             row["text"],
             row["instead"],
             tuple(row.get("models", ())),
         )
-        for room, rows in rooms.items()
+        for layer, rows in layers.items()
         for row in rows
     ]
 
 
 def lost(mutants: Iterable[Mutant], project: Path = PROJECT) -> list[str]:
-    """Return a sentence for each mutant that cannot be planted: its text is not there just once."""
+    """Return a sentence for each mutant whose text is not in its file exactly once."""
     sentences = []
     for mutant in mutants:
         file = project / mutant.file

@@ -1,4 +1,4 @@
-"""The schedule of charges, as its seed has it."""
+"""The schedule of charges from its seed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SEED = PROJECT / "seeds" / "reference" / "charges.csv"
 
 
 def rows() -> list[dict[str, str | None]]:
-    """Return the rows of the seed; what is empty is None."""
+    """Return the rows of the seed, with None for empty fields."""
     with SEED.open() as file:
         return [
             {name: value or None for name, value in row.items()} for row in csv.DictReader(file)
@@ -21,7 +21,7 @@ def rows() -> list[dict[str, str | None]]:
 
 
 def schedule(segment: str) -> tuple[Charges, ...]:
-    """Return the charges of a segment, each from its own day on."""
+    """Return the charges of a segment, each with the day from which it applies."""
     return tuple(
         msgspec.convert(row, Charges, strict=False) for row in rows() if row["segment"] == segment
     )

@@ -1,4 +1,4 @@
-"""Commands as a user gives them, run in this process: a test can set the clock they read."""
+"""Run commands in this process, so that a test can set their clock."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from duckbourse.settings import settings
 
 
 @dataclass(frozen=True)
-class Said:
-    """What a command printed, and the code that it ended with."""
+class Ended:
+    """The output of a command, and its exit code."""
 
     returncode: int
     stdout: str
     stderr: str
 
 
-def bourse(data: Path, *words: str, stdin: str = "", **environment: str) -> Said:
-    """Run `./bourse` with these words on a data folder, with no other BOURSE_ variable set."""
+def bourse(data: Path, *words: str, stdin: str = "", **environment: str) -> Ended:
+    """Run `./bourse` with these arguments on a data folder, without other BOURSE_ variables."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("BOURSE_")}
     set_here = {**kept, "BOURSE_DATA_DIR": str(data), "COLUMNS": "200", **environment}
     out, err = io.StringIO(), io.StringIO()
@@ -46,4 +46,4 @@ def bourse(data: Path, *words: str, stdin: str = "", **environment: str) -> Said
     finally:
         signal.signal(signal.SIGTERM, handler)
         settings.cache_clear()
-    return Said(code, out.getvalue(), err.getvalue())
+    return Ended(code, out.getvalue(), err.getvalue())

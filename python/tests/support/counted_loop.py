@@ -1,8 +1,8 @@
 """
-An event loop whose seconds are counted, not waited for.
+An event loop that counts seconds instead of waiting for them.
 
-While there is something to do, no time passes. Once there is nothing, the time is that of the next
-timer, at once. So a test of seconds takes none, and finds the same on a machine of any speed.
+While there is work, no time passes. When there is none, the clock jumps to the next timer. A test
+of seconds therefore takes no time, and behaves the same on machines of any speed.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from duckbourse import clock
 from tests.support.waiting import HANG_SECONDS
 
 T = TypeVar("T")
-# what was written to a socket of this machine is there by then
+# data written to a local socket has arrived by then
 ON_ITS_WAY_SECONDS = 0.001
 
 
 class CountedLoop(asyncio.SelectorEventLoop):
-    """Its sockets are real, and it knows nothing of what other threads are doing."""
+    """A loop with real sockets, which ignores the work of other threads."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -32,7 +32,7 @@ class CountedLoop(asyncio.SelectorEventLoop):
         return self.seconds
 
     def stand_still(self, seconds: float) -> None:
-        """Let so much time pass in which nobody hears or says anything."""
+        """Let this much time pass without any message."""
         self.seconds += seconds
 
 
@@ -53,7 +53,7 @@ class _Selector(selectors.DefaultSelector):
 
 
 def run_counted(main: Callable[[CountedLoop], Coroutine[Any, Any, T]]) -> T:
-    """Run it on such a loop, whose seconds `duckbourse.clock` shows too."""
+    """Run a coroutine on such a loop, with `duckbourse.clock` on the same seconds."""
     with asyncio.Runner(loop_factory=CountedLoop) as runner:
         loop = runner.get_loop()
         assert isinstance(loop, CountedLoop)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-# A little before what makes each of them odd, so that a test runs into it.
+# Shortly before the time that makes each of them awkward, so that a test reaches it.
 DAYS = {
     # in New York and in India
     "a Saturday": datetime(2026, 11, 28, 15, 0, tzinfo=UTC),
@@ -12,7 +12,7 @@ DAYS = {
     "an exchange holiday": datetime(2026, 12, 25, 15, 0, tzinfo=UTC),
     # the day after Thanksgiving: New York closes at 13:00
     "a half day": datetime(2026, 11, 27, 17, 59, 59, 900_000, tzinfo=UTC),
-    # the session of India is an evening hour, on a Sunday
+    # India trades for one evening hour, on a Sunday
     "a Muhurat evening": datetime(2026, 11, 8, 12, 29, 59, 900_000, tzinfo=UTC),
     "29 February": datetime(2024, 2, 29, 23, 59, 59, 900_000, tzinfo=UTC),
     # for hours yet; in India it is the new year already

@@ -1,12 +1,12 @@
 """
-dbt, ready to go: the project is read once, and each command starts from there.
+A server for dbt commands that parses the project once.
 
-A command of dbt spends seconds on importing itself and on reading the project before it does
-anything. Here one process does both, holds no database, and forks for every command, so that each
-still has a process, an environment and a DuckDB of its own. Only the data folder differs between
-commands: the project is read with `DATA_AS_READ` in its place.
+A dbt command spends seconds on imports and parsing before it does anything. Here one process does
+both, opens no database, and forks for every command, so that each still has its own process,
+environment and DuckDB. Only the data folder differs between commands: the project is parsed with
+`DATA_AS_READ` in its place.
 
-Run as a program, it takes requests as lines of JSON and answers each with a line: the exit code
+Run as a program, it takes requests as lines of JSON and answers each with one line: the exit code
 and the CPU seconds.
 """
 
@@ -39,9 +39,9 @@ def run_dbt(
     words: list[str], *, data: Path, sample: bool, target: Path, cores: int | None = None
 ) -> tuple[int, str]:
     """
-    Run a command of dbt on the project; return its exit code and what it printed.
+    Run a dbt command on the project; return its exit code and output.
 
-    DuckDB has as many cores as is said, or else as the environment says.
+    DuckDB uses the given number of cores, or that of the environment.
     """
     target.mkdir(parents=True, exist_ok=True)
     printed = target / "printed.txt"
@@ -69,7 +69,7 @@ _of_commands: list[float] = []
 
 
 def cpu_seconds() -> float:
-    """Return what this process has used so far, with its children and its commands of dbt."""
+    """Return the CPU seconds of this process to date, with children and dbt commands."""
     used = os.times()
     of_children = used.children_user + used.children_system
     return used.user + used.system + of_children + sum(_of_commands)
@@ -97,11 +97,11 @@ def _server() -> subprocess.Popen[str]:
 
 @cache
 def read_project() -> Manifest:
-    """Read the project once a process: what its forks start from."""
+    """Parse the project once per process, as the start of its forks."""
     from dbt.cli.main import dbtRunner
 
     with tempfile.TemporaryDirectory() as target:
-        # start from the parse of `./bourse test`; dbt reads again what changed since
+        # start from the parse of `./bourse test`; dbt parses changes since then
         reuse_parse(PROJECT / "target" / "test", Path(target))
         words = ["--quiet", "--no-write-json", "--log-path", target]
         outcome = dbtRunner().invoke([*words, "parse", "--target-path", target])
@@ -112,9 +112,9 @@ def read_project() -> Manifest:
 
 
 def locate_sources(manifest: Manifest, data: str, sample: bool) -> None:
-    """Let the sources of the project be those of another data folder."""
+    """Point the sources of the project to another data folder."""
     for source in manifest.sources.values():
-        # the two may be one
+        # both may be the same object
         for meta in {id(meta): meta for meta in (source.meta, source.config.meta)}.values():
             location = meta["external_location"]
             assert DATA_AS_READ in location, source.name
@@ -143,7 +143,7 @@ def _command(request: dict[str, Any]) -> int:
 
 
 def forked(printed: Path, command: Callable[[], int]) -> tuple[int, float]:
-    """Run a command in a process of its own; return its exit code and its CPU seconds."""
+    """Run a command in a child process; return its exit code and CPU seconds."""
     child = os.fork()
     if child:
         _, status, used = os.wait4(child, 0)
@@ -174,7 +174,7 @@ def _serve() -> None:
         except Exception as error:
             Path(request["printed"]).write_text(f"dbt cannot read the project: {error}")
             code, seconds = 2, 0.0
-        # reading the project costs too
+        # includes the cost of parsing
         own = time.process_time()
         answers.write(json.dumps((code, seconds + own - counted)) + "\n")
         answers.flush()

@@ -1,4 +1,4 @@
-"""Deliveries that a test makes up, mostly out of the shipped ones."""
+"""Made-up deliveries, mostly derived from the shipped ones."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from tests.support.warehouse import Warehouse
 
 
 def shipped(kind: str) -> str:
-    """Return what a query reads to see all shipped rows of a kind."""
+    """Return the table function that reads all shipped rows of a kind."""
     return f"read_parquet('{PROJECT}/data/sample/{kind}/*.parquet')"
 
 
 def deliver(warehouse: Warehouse, name: str, kind: str, rows: str, at: str = "2026-11-02") -> None:
-    """Deliver rows as `kind`, with a manifest that is written last."""
+    """Deliver rows as `kind`, writing the manifest last."""
     raw = warehouse.data / "raw"
     with duckdb.connect() as connection:
         connection.execute(

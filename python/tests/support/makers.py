@@ -1,4 +1,4 @@
-"""Orders, fills and events to try things with."""
+"""Orders, fills and events for tests."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ _numbers = itertools.count()
 
 
 def request(name: str | None = None, **changed: Any) -> Request:
-    """Return an order to buy ten A, of a name of its own unless one is given."""
+    """Return an order to buy ten A, with a unique id unless one is given."""
     name = name or f"order {next(_numbers)}"
-    told: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "order_id": order_id_of("test", date(2026, 11, 25), name),
         "symbol": "A",
         "side": Side.BUY,
         "quantity": 10,
         "product": Product.MIS,
     }
-    return Request(**{**told, **changed})
+    return Request(**{**fields, **changed})
 
 
 def fill(quantity: int, price: str, side: Side = Side.BUY, **changed: Any) -> Fill:
-    """Return a fill of A that has a key of its own."""
-    told: dict[str, Any] = {
+    """Return a fill of A with a unique key."""
+    fields: dict[str, Any] = {
         "fill_key": f"fill {next(_numbers)}",
         "order_id": "X",
         "symbol": "A",
@@ -39,4 +39,4 @@ def fill(quantity: int, price: str, side: Side = Side.BUY, **changed: Any) -> Fi
         "price": Decimal(price),
         "filled_at": NOW,
     }
-    return Fill(**{**told, **changed})
+    return Fill(**{**fields, **changed})

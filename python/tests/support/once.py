@@ -1,4 +1,4 @@
-"""What several processes of a test run need, made by whichever of them comes first."""
+"""Resources shared by the processes of a test run, created by the first that needs them."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ import pytest
 
 
 def run_folder(factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of the whole run, in which each worker has one of its own."""
+    """Return the folder of the whole run, which contains one for each worker."""
     own = factory.getbasetemp()
     return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 
 
 def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
     """
-    Return a folder of the whole run, filled by `make`; nobody writes into it afterwards.
+    Return a folder shared by the whole run, filled by `make` and read-only afterwards.
 
-    While one process makes it, the others wait. After a failure the next process tries again.
+    While one process fills it, the others wait. After a failure the next process tries again.
     """
     run = run_folder(factory)
     folder, done = run / name, run / f"{name}.done"

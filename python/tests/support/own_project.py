@@ -1,4 +1,4 @@
-"""A copy of the project that a test may edit, as an analyst would."""
+"""A copy of the project that a test can edit, as an analyst would."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FILES = ("dbt_project.yml", "packages.yml", "profiles.yml")
 
 
 def own_project(folder: Path) -> Path:
-    """Copy the project without its data and its Python, with its packages in place."""
+    """Copy the project without data and Python, with its packages installed."""
     project = folder / "project"
     for name in FOLDERS:
         shutil.copytree(PROJECT / name, project / name)

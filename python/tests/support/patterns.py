@@ -1,4 +1,4 @@
-"""The pattern part of the scanners room, on bars that a test makes up or changes."""
+"""The pattern models of the scanners, on bars that a test makes up or changes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CANDLES = (
     "candles_of_three_bars",
     "candles_of_more_bars",
 )
-# what each relation may tell of at an instant
+# what each relation may hold at an instant
 KNOWN = {
     "pivots": "known_ts <= timestamp '{at}'",
     "pattern_events": "known_ts <= timestamp '{at}'",
@@ -34,16 +34,16 @@ FUTURES = {
 }
 
 
-def world(
+def pattern_inputs(
     warehouse: Warehouse, bars: str, *relations: str, candles: str = "false"
 ) -> duckdb.DuckDBPyConnection:
-    """Return a database in memory with some of the bars and what else the patterns read."""
+    """Return an in-memory database with some bars and everything else that patterns read."""
     connection = duckdb.connect()
     connection.execute(f"attach '{warehouse.file}' as built (read_only)")
     connection.execute("attach ':memory:' as duckbourse")
     for schema in ("bars", "indicators", "scanners", "seeds"):
         connection.execute(f"create schema duckbourse.{schema}")
-    # nothing was built before
+    # as before the first build
     connection.execute(
         "create table duckbourse.scanners.built_days "
         "(symbol varchar, session_date date, version ubigint)"
@@ -63,7 +63,7 @@ def world(
 def build(
     warehouse: Warehouse, connection: duckdb.DuckDBPyConnection, *steps: str
 ) -> duckdb.DuckDBPyConnection:
-    """Build what dbt compiled."""
+    """Run the SQL that dbt compiled."""
     for step in steps or STEPS:
         sql = warehouse.compiled(f"scanners__{step}")
         connection.execute(f"create or replace table duckbourse.scanners.{step} as {sql}")
@@ -71,7 +71,7 @@ def build(
 
 
 def change_after(connection: duckdb.DuckDBPyConnection, future: str, at: str) -> None:
-    """Delete or corrupt every bar, and every candlestick, that is not over at an instant."""
+    """Delete or corrupt every bar and candlestick that ends after an instant."""
     unknown = f"""
         select symbol, timeframe, bar_ts from duckbourse.bars.ohlcv
         where bar_end > timestamp '{at}'
@@ -98,7 +98,7 @@ def change_after(connection: duckdb.DuckDBPyConnection, future: str, at: str) ->
 def known(
     connection: duckdb.DuckDBPyConnection, at: str, *relations: str
 ) -> dict[str, list[tuple[object, ...]]]:
-    """Return everything that the relations say was known at an instant."""
+    """Return all rows of the relations that were available at an instant."""
     return {
         relation: connection.execute(
             f"select t::varchar from duckbourse.scanners.{relation} as t "

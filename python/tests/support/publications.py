@@ -1,4 +1,4 @@
-"""Build files made by hand, as a green build would leave them."""
+"""Handmade build files, as a green build leaves them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ MAKE = """
 
 
 def make(path: Path, generation: int = 1, rows: int = 3) -> State:
-    """Write a whole build file and return the state that vouches for it."""
+    """Write a complete build file, and return its recorded state."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
     parquet = path.parent / "daily.parquet"

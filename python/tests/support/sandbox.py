@@ -1,4 +1,4 @@
-"""A throw-away dbt project, so that a test can watch dbt build something small, or fail to."""
+"""A temporary dbt project, in which a test can build something small, or fail to."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from duckbourse.settings import PROJECT
 @dataclass(frozen=True)
 class Sandbox:
     """
-    A dbt project in a folder of its own, called `duckbourse`, with a DuckDB file of its own.
+    A dbt project called `duckbourse` in a separate folder, with its own DuckDB file.
 
-    It has the real project's settings of rooms and packages; of its models, macros, seeds and tests
-    it has what a test copies or writes into it.
+    It has the real project's settings of layers and packages, and only the models, macros, seeds
+    and tests that a test copies or writes into it.
     """
 
     folder: Path
@@ -58,7 +58,7 @@ class Sandbox:
         file.write_text(text)
 
     def copy(self, *paths: str) -> None:
-        """Copy files or folders of the real project to where they are there."""
+        """Copy files or folders of the real project to the same paths."""
         for path in paths:
             source, copy = PROJECT / path, self.folder / path
             copy.parent.mkdir(parents=True, exist_ok=True)
@@ -68,10 +68,10 @@ class Sandbox:
                 shutil.copy(source, copy)
 
     def run(self, *arguments: str) -> dict[str, str]:
-        """Return how each node ended, by name; raise what kept dbt from starting."""
+        """Return the status of each node by name; raise what kept dbt from starting."""
         folders = ("--project-dir", str(self.folder), "--profiles-dir", str(self.folder))
         quiet = ("--log-path", str(self.folder / "logs"), "--quiet", "--log-level", "none")
-        # not where the environment says, which is where the sample was built
+        # not the target path of the environment, where the sample was built
         with mock.patch.dict(os.environ, {"DBT_TARGET_PATH": str(self.folder / "target")}):
             outcome = dbtRunner().invoke([*quiet, *arguments, *folders])
         DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]

@@ -1,8 +1,8 @@
 """
-A WebSocket server on loopback that does what a test wants of it, and hears what it is told.
+A scripted WebSocket server on loopback that records what it receives.
 
-`script` is run for each connection once the client has sent as many texts as it subscribes with; it
-sends what it likes by the transport, and faults are its business.
+`script` runs for each connection after the client has sent its subscription texts. It writes to the
+transport itself, faults included.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Script = Callable[[int, WSTransport], Awaitable[None]]
 
 @dataclass
 class Server:
-    """What was asked of it; the next `refusals` are answered so, or sent `elsewhere`."""
+    """The requests received; the next `refusals` are refused, or redirected `elsewhere`."""
 
     script: Script
     subscription_count: int = 1
@@ -85,7 +85,7 @@ class _Client(WSListener):
 
 @asynccontextmanager
 async def serving(server: Server) -> AsyncIterator[Server]:
-    """Serve until the end of the block; a script that failed is an error of the test."""
+    """Serve until the end of the block; raise the error of a failed script."""
     listening = await ws_create_server(server.listener, "127.0.0.1", 0)
     server.port = listening.sockets[0].getsockname()[1]
     try:

@@ -1,4 +1,4 @@
-"""A raw store in a folder of a test's own, and files to put into it."""
+"""A raw store in a temporary folder, and vendor files for it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ HEADER = "date,open,high,low,close,volume"
 
 @dataclass
 class Shop:
-    """A store, and a folder for vendor files."""
+    """A raw store and a folder of vendor files."""
 
     folder: Path
     store: RawStore = field(init=False)
@@ -40,14 +40,14 @@ class Shop:
         self.store = RawStore(self.folder / "raw")
 
     def file(self, name: str, content: str | bytes) -> Path:
-        """Return a vendor's file of this name and content."""
+        """Write a vendor file with this name and content."""
         path = self.folder / "vendor" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content.encode() if isinstance(content, str) else content)
         return path
 
     def csv(self, name: str, rows: Sequence[str], header: str = HEADER) -> Path:
-        """Return a CSV file of these lines."""
+        """Write a CSV file with these rows."""
         return self.file(name, "\n".join([header, *rows]) + "\n")
 
     def run(
@@ -59,7 +59,7 @@ class Shop:
         beside: tuple[RawStore, ...] = (),
         **stated: Any,
     ) -> list[Report]:
-        """Ingest and return what became of each file, however many of its rows are unreadable."""
+        """Ingest, allowing any number of unreadable rows, and return the reports."""
         stated.setdefault("max_unreadable_pct", 100)
         options = read_mapping(mapping, **stated)
         reports = ingest(
@@ -68,13 +68,13 @@ class Shop:
         return list(reports)
 
     def deliver(self, *paths: Path, **stated: Any) -> Report:
-        """Ingest one file that must be delivered."""
+        """Ingest one file, and assert that it is delivered."""
         [report] = self.run(*paths, **stated)
         assert report.outcome is Outcome.DELIVERED, report.notes
         return report
 
     def refuse(self, *paths: Path, **stated: Any) -> Report:
-        """Ingest one file that must not be delivered: one line, a remedy, nothing in the store."""
+        """Ingest one file, and assert that it is refused: one line, a remedy, an empty store."""
         before = self.files()
         [report] = self.run(*paths, **stated)
         assert report.outcome is Outcome.FAILED
@@ -85,7 +85,7 @@ class Shop:
         return report
 
     def record(self, recording: str, *symbols: str, at: datetime) -> None:
-        """Record two ticks of the first of these symbols, each in a segment of its own."""
+        """Record two ticks of the first of these symbols, each in its own segment."""
         header = LogHeader(
             session_date=date(2024, 1, 2),
             calendar="XNSE",
@@ -100,7 +100,7 @@ class Shop:
             recorder.close()
 
     def files(self) -> list[str]:
-        """Return the store's files but those without rows."""
+        """Return the store's files, except those without rows."""
         return sorted(
             str(path.relative_to(self.store.root))
             for path in self.store.root.rglob("*")
@@ -108,7 +108,7 @@ class Shop:
         )
 
     def rows(self, table: str, select: str = "*", order: str = "all") -> list[tuple[Any, ...]]:
-        """Return rows of a table of the store, the way a reader of the warehouse finds them."""
+        """Return rows of a table of the store, read as the warehouse reads them."""
         files = f"{self.store.root}/{table}/**/*.parquet"
         query = f"select {select} from read_parquet('{files}', hive_partitioning = false) as found"
         if table != "deliveries":
@@ -119,7 +119,7 @@ class Shop:
 
 
 def minutes(day: str, first: str, count: int, price: float = 100.0) -> list[str]:
-    """Return rows of a CSV, one a minute from `first` on."""
+    """Return CSV rows, one per minute from `first` on."""
     hour, minute = map(int, first.split(":"))
     start = hour * 60 + minute
     return [

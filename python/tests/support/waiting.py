@@ -1,8 +1,8 @@
 """
-How a test waits on a machine of any speed, and how a process is killed in the midst of its work.
+Waiting on machines of any speed, and killing a process in the middle of its work.
 
-No test waits so many seconds: it waits for what happens. `HANG_SECONDS` only ends one that would
-hang for ever, and is so long that no load reaches it.
+Tests wait for events, not for a number of seconds. `HANG_SECONDS` only ends a test that would hang
+forever, and is longer than any load can delay one.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ HANG_SECONDS = 300
 
 
 def wait_until(has_happened: Callable[[], bool]) -> None:
-    """Look again and again until it has happened; fail where it never does."""
+    """Poll until it has happened; fail if it never does."""
     began = clock.elapsed_seconds()
     while not has_happened():
         assert clock.elapsed_seconds() - began < HANG_SECONDS, "it never happened"
@@ -27,10 +27,10 @@ def wait_until(has_happened: Callable[[], bool]) -> None:
 
 def die_after(cpu_seconds: float) -> None:
     """
-    Let this process die once it has worked for so long, with 0 at once.
+    Kill this process after this much CPU time; 0 kills it at once.
 
-    SIGPROF, which nobody handles here, ends it as SIGKILL does, and is sent after seconds of work,
-    not of the wall: on a busy machine too it comes in the same part of the work.
+    SIGPROF, which has no handler here, ends it as SIGKILL would. It is sent after CPU seconds, not
+    wall-clock seconds, and so reaches the same part of the work on a busy machine.
     """
     if cpu_seconds <= 0:
         os.kill(os.getpid(), signal.SIGKILL)

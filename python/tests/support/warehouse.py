@@ -1,4 +1,4 @@
-"""A data folder of its own with dbt on it, and the Parquet that it starts from."""
+"""A temporary data folder with dbt, and the Parquet that it starts from."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SHARED = Path(os.environ.get("BOURSE_SHARED_DATA", PROJECT.parent / "shared" / "
 
 @dataclass(frozen=True)
 class Warehouse:
-    """A data folder of its own, and dbt on it."""
+    """A temporary data folder, and dbt on it."""
 
     data: Path
     target: Path
@@ -41,7 +41,7 @@ class Warehouse:
         return self.data / "build" / "duckbourse.duckdb"
 
     def dbt(self, *arguments: str, check: bool = True) -> str:
-        """Run dbt, return what it printed, and fail the test if it failed and `check` is set."""
+        """Run dbt and return its output; if `check`, fail the test if dbt failed."""
         self.file.parent.mkdir(parents=True, exist_ok=True)
         if self.project == PROJECT:
             code, printed = run_dbt(
@@ -76,12 +76,12 @@ class Warehouse:
         return done.returncode, done.stdout
 
     def build(self, *arguments: str, tests: bool = False) -> str:
-        """Build models and seeds, and run their tests too if asked."""
+        """Build models and seeds, and run their tests if `tests`."""
         left_out = [] if tests else ["--exclude-resource-types", "test", "unit_test"]
         return self.dbt("build", *arguments, *left_out)
 
     def inline(self, template: str) -> str:
-        """Return the SQL that a template becomes here; nothing of the last build is replaced."""
+        """Return the SQL of a template, keeping the artifacts of the last build."""
         with tempfile.TemporaryDirectory() as target:
             words = ["--no-write-json", "compile", "--target", "lint", "--inline", template]
             code, printed = run_dbt(words, data=self.data, sample=self.sample, target=Path(target))
@@ -94,9 +94,9 @@ class Warehouse:
 
     def stored(self) -> dict[str, tuple[int, int]]:
         """
-        Return the count of each table's rows and the sum of their hashes, whatever their order.
+        Return each table's row count and sum of row hashes, independent of their order.
 
-        What is of the run and not of the data is left out: which it was, and what it did again.
+        Columns about the run instead of the data are left out: its id, and what it rebuilt.
         """
         tables = self.query(
             "select schema_name || '.' || table_name from duckdb_tables() "
@@ -114,7 +114,7 @@ class Warehouse:
         return found
 
     def content(self, *relations: str) -> dict[str, str]:
-        """Return a hash of all rows of each relation, whatever their order."""
+        """Return a hash of the rows of each relation, independent of their order."""
         return {
             relation: str(
                 self.query(
@@ -126,15 +126,15 @@ class Warehouse:
         }
 
     def compiled(self, model: str) -> str:
-        """Return the SQL that dbt made of a model."""
+        """Return the compiled SQL of a model."""
         found = (self.target / "compiled" / "duckbourse" / "models").rglob(f"{model}.sql")
-        # beside it may lie what a unit test gives in its place
+        # beside it may be the fixtures of a unit test
         (path,) = (path for path in found if path.parent.suffix != ".yml")
         return path.read_text()
 
 
 def empty_store(folder: Path) -> Path:
-    """Make a raw store without a delivery."""
+    """Create a raw store without deliveries."""
     for kind in KINDS:
         (folder / "raw" / kind).mkdir(parents=True)
         source = PROJECT / "data" / "raw" / kind / "zz_empty.parquet"
@@ -143,7 +143,7 @@ def empty_store(folder: Path) -> Path:
 
 
 def copied_from(built: Warehouse, folder: Path) -> Warehouse:
-    """Make a warehouse of the shipped data, as built, to be built on."""
+    """Copy the built warehouse of the shipped data, to continue from it."""
     data = empty_store(folder / "data")
     (data / "sample").symlink_to(PROJECT / "data" / "sample")
     (data / "build").mkdir()

@@ -1,4 +1,4 @@
-"""How old the data is: by dbt's source freshness, by `bars.staleness`, and in the summary."""
+"""The age of the data: dbt's source freshness, `bars.staleness`, and the summary."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from tests.support.deliveries import deliver, shipped
 from tests.support.warehouse import Warehouse
 
 
-def test_dbt_says_how_fresh_the_deliveries_are(warehouse: Warehouse) -> None:
-    """Of a delivery of now, and of the shipped data without it, which came in 2026."""
-    # dbt asks the database what time it is
+def test_dbt_reports_the_freshness_of_deliveries(warehouse: Warehouse) -> None:
+    """With a delivery of now, and with only the shipped data, which is from 2026."""
+    # dbt reads the time from the database
     [(now,)] = duckdb.execute("select (now() at time zone 'UTC')::varchar").fetchall()
     some = f"from {shipped('daily')} limit 1"
     for at, status in ((now, "pass"), ("2020-01-02 03:04:05", "warn")):
@@ -28,7 +28,7 @@ def test_dbt_says_how_fresh_the_deliveries_are(warehouse: Warehouse) -> None:
         assert result["max_loaded_at"][:19].replace("T", " ") == str(at)[:19]
 
 
-def test_a_series_is_as_many_sessions_behind_as_were_over_since(sample: Warehouse) -> None:
+def test_a_series_is_behind_by_the_sessions_since(sample: Warehouse) -> None:
     wrong = sample.query("""
         select symbol, timeframe, sessions_behind_now, (
             select count(*) from bars.sessions
@@ -58,7 +58,7 @@ def test_the_summary_names_the_newest_bar_and_its_age(sample: Warehouse) -> None
 
 
 @pytest.mark.parametrize(
-    ("behind", "said"),
+    ("behind", "text"),
     [
         (None, ""),
         (0, ": up to date"),
@@ -66,7 +66,7 @@ def test_the_summary_names_the_newest_bar_and_its_age(sample: Warehouse) -> None
         (1234, ": 1,234 sessions behind (XNSE last closed on 2026-11-27)"),
     ],
 )
-def test_an_age_is_in_sessions(behind: int | None, said: str) -> None:
+def test_an_age_is_in_sessions(behind: int | None, text: str) -> None:
     row = {
         "calendar": "XNSE",
         "timeframe": "1m",
@@ -76,6 +76,6 @@ def test_an_age_is_in_sessions(behind: int | None, said: str) -> None:
         "sessions_behind": behind,
     }
     assert newest_bar([row, row | {"newest_symbol": "TCS"}]) == (
-        f"the newest bar is of INFY, 1m, and ends at 2026-11-27 15:30:00{said}"
+        f"the newest bar is of INFY, 1m, and ends at 2026-11-27 15:30:00{text}"
     )
     assert newest_bar([]) == newest_bar(None) == ""

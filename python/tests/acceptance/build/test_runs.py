@@ -1,4 +1,4 @@
-"""Builds of a tiny project: green, red, stopped, killed, locked out, and out of room."""
+"""Builds of a minimal project: green, red, stopped, killed, locked out, and on a full disk."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from tests.support.tiny import Tiny
+from tests.support.minimal_project import MinimalProject
 from tests.support.waiting import HANG_SECONDS, wait_until
 
-# takes hours, so that nobody takes its end for a stop
+# takes hours, so that it cannot end by itself
 SLOW = "select sum(a.i % b.i) as n from range(40000000) as a (i), range(40000000) as b (i)"
 
 
 @pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
-    tiny = Tiny.create(tmp_path_factory.mktemp("built") / "project")
-    process = tiny.bourse("build", "--json")
+def built(tmp_path_factory: pytest.TempPathFactory) -> MinimalProject:
+    minimal_project = MinimalProject.create(tmp_path_factory.mktemp("built") / "project")
+    process = minimal_project.bourse("build", "--json")
     assert process.returncode == 0, process.stderr
-    (tiny.folder / "answer.json").write_text(process.stdout)
-    return tiny
+    (minimal_project.folder / "answer.json").write_text(process.stdout)
+    return minimal_project
 
 
 @pytest.fixture
-def tiny(built: Tiny, tmp_path: Path) -> Tiny:
+def minimal_project(built: MinimalProject, tmp_path: Path) -> MinimalProject:
     return built.copy(tmp_path / "project")
 
 
@@ -43,7 +43,7 @@ def last_lines(process: subprocess.CompletedProcess[str]) -> tuple[str, str]:
     return error, remedy
 
 
-def test_a_green_build_is_published_and_summed_up(built: Tiny) -> None:
+def test_a_green_build_is_published_and_summarized(built: MinimalProject) -> None:
     answer = json.loads((built.folder / "answer.json").read_text())
     assert answer["nodes"] == {"model": 4, "test": 2}
     assert answer["signals"] is None
@@ -54,13 +54,17 @@ def test_a_green_build_is_published_and_summed_up(built: Tiny) -> None:
     assert counts == {"bars.count": 1, "bars.ohlcv": 3, "serving.publication": 1}
 
 
-def test_a_red_build_says_what_failed_and_publishes_nothing(tiny: Tiny) -> None:
-    tiny.write("tests/assert_none.sql", "select * from {{ ref('bars__ohlcv') }}")
+def test_a_red_build_reports_what_failed_and_publishes_nothing(
+    minimal_project: MinimalProject,
+) -> None:
+    minimal_project.write("tests/assert_none.sql", "select * from {{ ref('bars__ohlcv') }}")
     sentence = "seeds/weights.csv line 2: MSTF: no such symbol; MSFT?"
     named = f"select '{sentence}' as problem from {{{{ ref('bars__ohlcv') }}}}"
-    tiny.write("tests/assert_named.sql", named)
-    tiny.write("models/bars/bars__bad.sql", "select symbl from {{ ref('stg_raw__daily') }}")
-    process = tiny.bourse("build", "--vars", "{rows: 4}")
+    minimal_project.write("tests/assert_named.sql", named)
+    minimal_project.write(
+        "models/bars/bars__bad.sql", "select symbl from {{ ref('stg_raw__daily') }}"
+    )
+    process = minimal_project.bourse("build", "--vars", "{rows: 4}")
     assert process.returncode == 1
     error, remedy = last_lines(process)
     assert "3 of 9 nodes failed and 1 were skipped" in error
@@ -69,66 +73,72 @@ def test_a_red_build_says_what_failed_and_publishes_nothing(tiny: Tiny) -> None:
     [none] = [line for line in failed if "assert_none" in line]
     assert "test assert_none: 4 failing rows, the first: symbol " in none
     assert "(tests/assert_none.sql, compiled: " in none
-    [told] = [line for line in failed if "assert_named" in line]
-    assert f"test assert_named: {sentence} (and 3 more) (tests/assert_named.sql" in told
+    [line] = [line for line in failed if "assert_named" in line]
+    assert f"test assert_named: {sentence} (and 3 more) (tests/assert_named.sql" in line
     [bad] = [line for line in failed if "bars__bad" in line]
     assert 'Referenced column "symbl" not found' in bad
     assert "models/bars/bars__bad.sql, compiled: target/compiled" in bad
-    assert tiny.rows("select n from bars.count") == [(3,)]
-    assert tiny.bourse("publish").returncode == 5
+    assert minimal_project.rows("select n from bars.count") == [(3,)]
+    assert minimal_project.bourse("publish").returncode == 5
 
-    # each red node mended and built again makes the whole green
-    tiny.write("models/bars/bars__bad.sql", "select symbol from {{ ref('stg_raw__daily') }}")
-    tiny.write("tests/assert_none.sql", "select * from {{ ref('bars__ohlcv') }} where false")
-    tiny.write("tests/assert_named.sql", f"{named} where false")
-    process = tiny.bourse(
+    # fixing and rebuilding each red node makes the whole build green
+    minimal_project.write(
+        "models/bars/bars__bad.sql", "select symbol from {{ ref('stg_raw__daily') }}"
+    )
+    minimal_project.write(
+        "tests/assert_none.sql", "select * from {{ ref('bars__ohlcv') }} where false"
+    )
+    minimal_project.write("tests/assert_named.sql", f"{named} where false")
+    process = minimal_project.bourse(
         "build", "--select", "bars__bad bars__count assert_none assert_named", "--vars", "{rows: 4}"
     )
     assert (process.returncode, "not published" in process.stderr) == (0, False)
-    assert tiny.rows("select n from bars.count") == [(4,)]
+    assert minimal_project.rows("select n from bars.count") == [(4,)]
 
 
 @pytest.mark.long
-def test_a_green_part_of_a_red_whole_is_not_published(tiny: Tiny) -> None:
-    tiny.write("tests/assert_none.sql", "select * from {{ ref('bars__ohlcv') }}")
-    assert tiny.bourse("build", "--vars", "{rows: 4}").returncode == 1
-    process = tiny.bourse("build", "--select", "bars__count", "--vars", "{rows: 4}")
+def test_a_green_part_of_a_red_whole_is_not_published(minimal_project: MinimalProject) -> None:
+    minimal_project.write("tests/assert_none.sql", "select * from {{ ref('bars__ohlcv') }}")
+    assert minimal_project.bourse("build", "--vars", "{rows: 4}").returncode == 1
+    process = minimal_project.bourse("build", "--select", "bars__count", "--vars", "{rows: 4}")
     assert process.returncode == 0
     assert "not published" in process.stderr
     assert "test.duckbourse.assert_none" in process.stderr
-    assert tiny.rows("select n from bars.count") == [(3,)]
+    assert minimal_project.rows("select n from bars.count") == [(3,)]
 
 
-def test_a_model_that_does_not_parse_is_one_line_and_costs_no_state(tiny: Tiny) -> None:
-    tiny.write("models/bars/bars__bad.sql", "select {{ x")
-    process = tiny.bourse("build")
+def test_a_model_that_does_not_parse_is_one_line_and_costs_no_state(
+    minimal_project: MinimalProject,
+) -> None:
+    minimal_project.write("models/bars/bars__bad.sql", "select {{ x")
+    process = minimal_project.bourse("build")
     error, _ = last_lines(process)
     assert "models/bars/bars__bad.sql" in error
-    process = tiny.bourse("publish")
+    process = minimal_project.bourse("publish")
     assert process.returncode == 0, process.stderr
 
 
 @pytest.mark.long
-def test_selecting_nothing_is_an_error(tiny: Tiny) -> None:
-    process = tiny.bourse("build", "--select", "bars__nosuch")
+def test_selecting_nothing_is_an_error(minimal_project: MinimalProject) -> None:
+    process = minimal_project.bourse("build", "--select", "bars__nosuch")
     assert process.returncode == 2
     assert "--select bars__nosuch matches nothing" in last_lines(process)[0]
 
 
-def test_a_locked_build_file_names_who_holds_it(tiny: Tiny) -> None:
+def test_a_locked_build_file_names_its_holder(minimal_project: MinimalProject) -> None:
     holder = subprocess.Popen(
         [
-            *tiny.command()[:1],
+            *minimal_project.command()[:1],
             "-c",
             "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print(1, flush=True); input()",
-            str(tiny.built),
+            str(minimal_project.built),
         ],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
     assert holder.stdout is not None
     holder.stdout.readline()
-    process = tiny.bourse("build")
+    process = minimal_project.bourse("build")
     holder.kill()
     holder.communicate()
     assert process.returncode == 4
@@ -139,25 +149,25 @@ def test_a_locked_build_file_names_who_holds_it(tiny: Tiny) -> None:
 
 
 @pytest.mark.parametrize("damage", ["text", "one byte"])
-def test_a_build_file_that_is_none_is_told(tiny: Tiny, damage: str) -> None:
-    whole = bytearray(tiny.built.read_bytes())
+def test_an_invalid_build_file_is_reported(minimal_project: MinimalProject, damage: str) -> None:
+    whole = bytearray(minimal_project.built.read_bytes())
     whole[12] ^= 1
-    tiny.built.write_bytes(whole if damage == "one byte" else b"x" * 20_000)
-    process = tiny.bourse("build")
+    minimal_project.built.write_bytes(whole if damage == "one byte" else b"x" * 20_000)
+    process = minimal_project.bourse("build")
     assert process.returncode == 1
-    assert "is not a DuckDB database, or damaged" in last_lines(process)[0]
+    assert "is damaged, or is not a DuckDB database" in last_lines(process)[0]
 
 
-def test_no_data_folder_is_told(tiny: Tiny) -> None:
-    process = tiny.bourse("build", BOURSE_DATA_DIR="elsewhere")
+def test_a_missing_data_folder_is_reported(minimal_project: MinimalProject) -> None:
+    process = minimal_project.bourse("build", BOURSE_DATA_DIR="elsewhere")
     assert process.returncode == 2
     assert "there is no data folder" in last_lines(process)[0]
 
 
-def start_slow(tiny: Tiny) -> subprocess.Popen[str]:
-    tiny.write("models/bars/bars__slow.sql", SLOW)
-    process = tiny.start("build")
-    log = tiny.folder / "logs" / "dbt.log"
+def start_slow(minimal_project: MinimalProject) -> subprocess.Popen[str]:
+    minimal_project.write("models/bars/bars__slow.sql", SLOW)
+    process = minimal_project.start("build")
+    log = minimal_project.folder / "logs" / "dbt.log"
     size = log.stat().st_size
     wait_until(lambda: "40000000" in log.read_text()[size:])
     return process
@@ -180,32 +190,36 @@ def nobody_holds(database: Path) -> bool:
     ],
 )
 def test_a_build_that_is_stopped_takes_dbt_with_it_and_is_not_published(
-    tiny: Tiny, sign: signal.Signals
+    minimal_project: MinimalProject, sign: signal.Signals
 ) -> None:
-    slow = start_slow(tiny)
+    slow = start_slow(minimal_project)
     slow.send_signal(sign)
     _, err = slow.communicate(timeout=HANG_SECONDS)
     assert slow.returncode == (130 if sign != signal.SIGKILL else -9)
     if sign != signal.SIGKILL:
         assert "error: stopped" in err
-    wait_until(lambda: nobody_holds(tiny.built))
-    assert tiny.rows("select n from bars.count") == [(3,)]
-    assert "nothing vouches for" in last_lines(tiny.bourse("publish"))[0]
+    wait_until(lambda: nobody_holds(minimal_project.built))
+    assert minimal_project.rows("select n from bars.count") == [(3,)]
+    assert "has no record" in last_lines(minimal_project.bourse("publish"))[0]
 
 
 @pytest.mark.long
-def test_after_ten_kills_at_any_moment_the_next_build_is_green(tiny: Tiny) -> None:
+def test_after_ten_kills_at_any_moment_the_next_build_is_green(
+    minimal_project: MinimalProject,
+) -> None:
     chance = random.Random(11)
     for rows in range(10, 20):
-        killed = tiny.start("build", "--vars", f"{{rows: {rows}}}")
+        killed = minimal_project.start("build", "--vars", f"{{rows: {rows}}}")
         time.sleep(chance.uniform(0.2, 8))
         killed.send_signal(signal.SIGKILL)
         killed.communicate()
-        [(count, n)] = tiny.rows("select (select count(*) from bars.ohlcv), n from bars.count")
+        [(count, n)] = minimal_project.rows(
+            "select (select count(*) from bars.ohlcv), n from bars.count"
+        )
         assert count == n
-    process = tiny.bourse("build", "--vars", "{rows: 20}")
+    process = minimal_project.bourse("build", "--vars", "{rows: 20}")
     assert process.returncode == 0, process.stderr
-    assert tiny.rows("select n from bars.count") == [(20,)]
+    assert minimal_project.rows("select n from bars.count") == [(20,)]
 
 
 @pytest.fixture
@@ -223,22 +237,26 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.skipif(shutil.which("mount") is None, reason="no mount here")
 def test_a_full_disk_is_one_line_and_leaves_what_was_published(
-    tiny: Tiny, small_disk: Path
+    minimal_project: MinimalProject, small_disk: Path
 ) -> None:
-    shutil.copytree(tiny.folder / "data", small_disk, dirs_exist_ok=True)
-    tiny.write("models/bars/bars__big.sql", "select random() as r, uuid() as u from range(4000000)")
-    process = tiny.bourse("build", BOURSE_DATA_DIR=str(small_disk))
+    shutil.copytree(minimal_project.folder / "data", small_disk, dirs_exist_ok=True)
+    minimal_project.write(
+        "models/bars/bars__big.sql", "select random() as r, uuid() as u from range(4000000)"
+    )
+    process = minimal_project.bourse("build", BOURSE_DATA_DIR=str(small_disk))
     assert process.returncode == 6, process.stderr
     error, remedy = last_lines(process)
-    assert "no room is left" in error
+    assert "the disk of" in error
     assert "BOURSE_DATA_DIR" in remedy
     with duckdb.connect(str(small_disk / "duckbourse.duckdb"), read_only=True) as connection:
         assert connection.execute("select n from bars.count").fetchall() == [(3,)]
 
 
 @pytest.mark.long
-def test_with_room_again_the_next_build_is_green(tiny: Tiny, small_disk: Path) -> None:
-    test_a_full_disk_is_one_line_and_leaves_what_was_published(tiny, small_disk)
+def test_with_space_again_the_next_build_is_green(
+    minimal_project: MinimalProject, small_disk: Path
+) -> None:
+    test_a_full_disk_is_one_line_and_leaves_what_was_published(minimal_project, small_disk)
     subprocess.run(["mount", "-o", "remount,size=400m", str(small_disk)], check=True)
-    process = tiny.bourse("build", BOURSE_DATA_DIR=str(small_disk))
+    process = minimal_project.bourse("build", BOURSE_DATA_DIR=str(small_disk))
     assert process.returncode == 0, process.stderr

@@ -1,8 +1,8 @@
 """
 Every command that reads the clock, on days when clocks, calendars and markets are odd.
 
-What it needs and what is wrong with what it was given is the same on a Sunday; only whether there
-is a session today may differ, and then it says which is the next.
+Requirements and errors are the same on a Sunday; only whether there is a session today may differ,
+and then the error names the next one.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.any_day
 
 KITE = {"BOURSE_KITE_API_KEY": "key", "BOURSE_KITE_ACCESS_TOKEN": "token"}
 FEED = ("trade", "--account", "paper_india", "--feed", "zerodha", "--instruments", "NSE.csv")
-# the sessions of India on those days, and the next where there is none
+# the sessions of India on those days, or the next ones
 NEXT = {
     "a Saturday": "2026-11-30",
     "an exchange holiday": "2026-12-28",
@@ -37,7 +37,7 @@ NEXT = {
     "clocks go forward": "2026-03-09",
     "clocks go back": "2026-11-02",
 }
-# and the last session before those days, which begin in India when it is evening in UTC
+# and the last session before those days, which begin in India in the evening of UTC
 BEFORE = {
     "a Saturday": "2026-11-27",
     "an exchange holiday": "2026-12-24",
@@ -58,7 +58,7 @@ def data(sample: Warehouse, tmp_path: Path) -> Path:
     return folder
 
 
-def test_what_is_missing_for_a_feed_is_said_whatever_the_day(data: Path) -> None:
+def test_a_missing_setting_of_a_feed_is_reported_on_any_day(data: Path) -> None:
     done = bourse(data, "trade", "--feed", "zerodha")
     assert (done.returncode, "no key or no access token for Kite" in done.stderr) == (2, True)
     done = bourse(data, "trade", "--feed", "zerodha", **KITE)
@@ -74,7 +74,7 @@ def test_a_day_without_a_session_names_the_next(data: Path, day_of_test: datetim
         assert "is not a trading session of XNSE" in done.stderr
         assert f"the next session is {NEXT[name]};" in done.stderr
     else:
-        # there is a session, and the list of instruments is what is not there
+        # there is a session, but no instrument list
         assert "NSE.csv" in done.stderr
 
 
@@ -86,9 +86,7 @@ def test_a_past_session_is_replayed_at_its_own_time(data: Path) -> None:
     assert "2010-05-29 is no session of XNYS" in done.stderr
 
 
-def test_a_delivery_is_stamped_with_the_instant_it_came(
-    tmp_path: Path, day_of_test: datetime
-) -> None:
+def test_a_delivery_has_the_instant_of_its_ingest(tmp_path: Path, day_of_test: datetime) -> None:
     data = empty_store(tmp_path / "data")
     file = tmp_path / "D.csv"
     file.write_text("date,open,high,low,close,volume\n2024-01-02,1,2,1,1,5\n2024-01-03,1,2,1,1,5\n")
@@ -102,16 +100,14 @@ def test_a_delivery_is_stamped_with_the_instant_it_came(
     assert day_of_test <= stamped.replace(tzinfo=UTC) <= clock.now()
 
 
-def test_a_withdrawal_is_stamped_with_the_instant_it_was_made(
-    tmp_path: Path, day_of_test: datetime
-) -> None:
+def test_a_withdrawal_has_the_instant_of_its_command(tmp_path: Path, day_of_test: datetime) -> None:
     data = empty_store(tmp_path / "data")
     (data / "sample").symlink_to(PROJECT / "data" / "sample")
     [*_, oldest] = json.loads(bourse(data, "deliveries", "--json").stdout)
     done = bourse(data, "deliveries", "withdraw", oldest["id"], "--yes", "--json")
     assert done.returncode == 0, done.stderr
-    [told] = json.loads(done.stdout)
-    stamped = datetime.fromisoformat(told["withdrawn_at"]).replace(tzinfo=UTC)
+    [record] = json.loads(done.stdout)
+    stamped = datetime.fromisoformat(record["withdrawn_at"]).replace(tzinfo=UTC)
     assert day_of_test <= stamped <= clock.now()
 
 

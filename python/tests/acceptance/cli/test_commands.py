@@ -1,4 +1,4 @@
-"""What the command line says, and how it says that something is wrong."""
+"""Output and errors of the command line."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from duckbourse.cli.sql import sql
 from duckbourse.errors import BadQuery
 from duckbourse.publish import publish
 from duckbourse.warehouse import open_published
+from tests.support.minimal_project import MinimalProject
 from tests.support.publications import make
-from tests.support.tiny import Tiny
 
 
 @pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
-    tiny = Tiny.create(tmp_path_factory.mktemp("cli") / "project")
-    publish(tiny.built, tiny.published, make(tiny.built, rows=150))
-    return tiny
+def minimal_project(tmp_path_factory: pytest.TempPathFactory) -> MinimalProject:
+    minimal_project = MinimalProject.create(tmp_path_factory.mktemp("cli") / "project")
+    publish(minimal_project.built, minimal_project.published, make(minimal_project.built, rows=150))
+    return minimal_project
 
 
 def test_each_command_has_help_with_an_example() -> None:
@@ -36,26 +36,30 @@ def test_each_command_has_help_with_an_example() -> None:
         assert f"./bourse {command}" in runner.invoke(app, [command, "--help"]).output
 
 
-def test_the_version_is_that_of_the_project(tiny: Tiny) -> None:
-    assert tiny.bourse("--version").stdout.startswith("duckbourse 0.1.0 (dbt-core 1.11")
+def test_the_version_is_that_of_the_project(minimal_project: MinimalProject) -> None:
+    assert minimal_project.bourse("--version").stdout.startswith("duckbourse 0.1.0 (dbt-core 1.11")
 
 
-def test_a_question_is_answered_within_bounds(tiny: Tiny) -> None:
-    process = tiny.bourse("sql", "from bars.ohlcv order by symbol", "--limit", "5")
+def test_a_query_is_answered_within_the_limit(minimal_project: MinimalProject) -> None:
+    process = minimal_project.bourse("sql", "from bars.ohlcv order by symbol", "--limit", "5")
     assert [line.split()[0] for line in process.stdout.splitlines()] == [
         "symbol",
         *("S0", "S1", "S10", "S100", "S101"),
     ]
     assert "more than 5 rows" in process.stderr
-    answer = tiny.bourse("sql", "select 1.5 as n, 'nan'::double as x, null as z", "--json").stdout
+    answer = minimal_project.bourse(
+        "sql", "select 1.5 as n, 'nan'::double as x, null as z", "--json"
+    ).stdout
     assert json.loads(answer) == [{"n": 1.5, "x": None, "z": None}]
-    answer = tiny.bourse("sql", "select symbol, close from bars.ohlcv limit 2", "--csv").stdout
+    answer = minimal_project.bourse(
+        "sql", "select symbol, close from bars.ohlcv limit 2", "--csv"
+    ).stdout
     assert len(list(csv.DictReader(io.StringIO(answer)))) == 2
 
 
-def test_a_row_stays_a_line_however_wide(tiny: Tiny) -> None:
+def test_a_wide_row_stays_on_one_line(minimal_project: MinimalProject) -> None:
     wide = ", ".join(f"'{'x' * 30}' as column_{n}" for n in range(20))
-    lines = tiny.bourse("sql", f"select {wide} from range(3)").stdout.splitlines()
+    lines = minimal_project.bourse("sql", f"select {wide} from range(3)").stdout.splitlines()
     assert len(lines) == 4
     assert all(line.count("x" * 30) == 20 for line in lines[1:])
 
@@ -72,69 +76,77 @@ def test_a_row_stays_a_line_however_wide(tiny: Tiny) -> None:
         "selec 1",
     ],
 )
-def test_a_question_that_is_none_is_one_line(
-    tiny: Tiny, query: str, monkeypatch: pytest.MonkeyPatch
+def test_an_invalid_query_is_one_line(
+    minimal_project: MinimalProject, query: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("duckbourse.cli.sql.open_published", lambda: open_published(tiny.published))
+    monkeypatch.setattr(
+        "duckbourse.cli.sql.open_published", lambda: open_published(minimal_project.published)
+    )
     with pytest.raises(BadQuery) as refused:
         sql(query)
     assert "\n" not in str(refused.value)
     assert refused.value.remedy
 
 
-def test_publishing_again_restores_the_file(tiny: Tiny) -> None:
-    tiny.published.unlink()
-    process = tiny.bourse("sql", "select 1")
+def test_publishing_again_restores_the_file(minimal_project: MinimalProject) -> None:
+    minimal_project.published.unlink()
+    process = minimal_project.bourse("sql", "select 1")
     assert (process.returncode, "nothing is published" in process.stderr) == (5, True)
-    process = tiny.bourse("publish")
+    process = minimal_project.bourse("publish")
     assert process.returncode == 0, process.stderr
-    assert tiny.published.exists()
+    assert minimal_project.published.exists()
 
 
-def test_a_publication_waits_for_no_other(tiny: Tiny) -> None:
-    with state.sole_owner(tiny.built):
-        process = tiny.bourse("publish")
+def test_a_publication_does_not_wait_for_another(minimal_project: MinimalProject) -> None:
+    with state.sole_owner(minimal_project.built):
+        process = minimal_project.bourse("publish")
     assert process.returncode == 4
     assert "is being built or published by process" in process.stderr
 
 
-def test_a_wrong_setting_is_one_line(tiny: Tiny) -> None:
-    process = tiny.bourse("publish", BOURSE_THREADS="none")
+def test_a_wrong_setting_is_one_line(minimal_project: MinimalProject) -> None:
+    process = minimal_project.bourse("publish", BOURSE_THREADS="none")
     assert process.returncode == 2
     assert process.stderr.startswith("error: BOURSE_THREADS='none' is not usable")
 
 
-def test_a_mistake_of_ours_is_one_line_and_its_traceback_is_kept(tiny: Tiny) -> None:
+def test_an_internal_error_is_one_line_and_its_traceback_is_kept(
+    minimal_project: MinimalProject,
+) -> None:
     script = (
         "import sys; from duckbourse import state; from duckbourse.cli import main;"
         "state.load = lambda path: 1 / 0; sys.argv = ['bourse', 'publish']; main.main()"
     )
     process = subprocess.run(
         [sys.executable, "-c", script],
-        cwd=tiny.folder,
-        env=tiny.environment(),
+        cwd=minimal_project.folder,
+        env=minimal_project.environment(),
         capture_output=True,
         text=True,
     )
     assert process.returncode == 70
     error, remedy = process.stderr.splitlines()
-    assert error == "error: a mistake of ours: ZeroDivisionError: division by zero"
-    log = tiny.folder / "logs" / "bourse.log"
+    assert error == "error: internal error: ZeroDivisionError: division by zero"
+    log = minimal_project.folder / "logs" / "bourse.log"
     assert str(log) in remedy
     assert "ZeroDivisionError" in json.loads(log.read_text().splitlines()[-1])["exception"]
 
 
-def test_colours_are_for_terminals(tiny: Tiny) -> None:
+def test_colors_are_for_terminals(minimal_project: MinimalProject) -> None:
     script = "import pty, sys; sys.exit(pty.spawn(sys.argv[1:]) >> 8)"
-    command = [sys.executable, "-c", script, *tiny.command("sql", "from nosuch")]
+    command = [sys.executable, "-c", script, *minimal_project.command("sql", "from nosuch")]
 
     def seen(**more: str) -> bytes:
-        environment = tiny.environment(TERM="xterm", **more)
+        environment = minimal_project.environment(TERM="xterm", **more)
         environment.pop("NO_COLOR", None) if not more else None
         return subprocess.run(
-            command, cwd=tiny.folder, env=environment, capture_output=True, stdin=subprocess.DEVNULL
+            command,
+            cwd=minimal_project.folder,
+            env=environment,
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
         ).stdout
 
     assert b"\x1b[1;31merror:" in seen()
     assert b"\x1b[1;31m" not in seen(NO_COLOR="1")
-    assert "\x1b" not in tiny.bourse("sql", "from nosuch").stderr
+    assert "\x1b" not in minimal_project.bourse("sql", "from nosuch").stderr

@@ -1,4 +1,4 @@
-"""The launcher's set-up: once, whole, and again when it was not; with a pretended installer."""
+"""The launcher's set-up: once, complete, and repeated if incomplete; with a fake installer."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.waiting import wait_until
 
 
 class Installer:
-    """Makes what an installation leaves behind, and remembers each call."""
+    """Creates what an installation leaves behind, and records each call."""
 
     def __init__(self, launcher: Any) -> None:
         self.launcher = launcher
@@ -73,9 +73,7 @@ def test_the_second_run_installs_nothing(launcher: Any, installer: Installer) ->
     assert path.read_text() == f"{launcher.PROJECT / 'python'}\n"
 
 
-def test_tests_add_their_tools_and_builds_are_content_with_them(
-    launcher: Any, installer: Installer
-) -> None:
+def test_tests_add_their_tools_and_builds_accept_them(launcher: Any, installer: Installer) -> None:
     launcher.set_up(launcher.RUN_LOCK, installer)
     launcher.set_up(launcher.DEV_LOCK, installer)
     launcher.set_up(launcher.RUN_LOCK, installer)
@@ -84,7 +82,7 @@ def test_tests_add_their_tools_and_builds_are_content_with_them(
 
 
 @pytest.mark.parametrize("spoil", ["lock", "place", "python", "stamp"])
-def test_what_no_longer_fits_is_made_afresh(
+def test_an_outdated_environment_is_created_again(
     launcher: Any, installer: Installer, spoil: str, tmp_path: Path
 ) -> None:
     launcher.set_up(launcher.RUN_LOCK, installer)
@@ -104,7 +102,7 @@ def test_what_no_longer_fits_is_made_afresh(
     assert installer.calls == [("requirements.lock", True)] * 2
 
 
-def test_an_interrupted_set_up_is_made_again(launcher: Any, installer: Installer) -> None:
+def test_an_interrupted_set_up_is_repeated(launcher: Any, installer: Installer) -> None:
     launcher.set_up(launcher.RUN_LOCK, installer)
     installer.breaks = True
     with pytest.raises(KeyboardInterrupt):
@@ -114,7 +112,7 @@ def test_an_interrupted_set_up_is_made_again(launcher: Any, installer: Installer
     assert [afresh for _, afresh in installer.calls] == [True, False, True]
 
 
-def test_nothing_is_emptied_through_a_link(launcher: Any, installer: Installer) -> None:
+def test_no_folder_is_emptied_through_a_link(launcher: Any, installer: Installer) -> None:
     elsewhere = launcher.PROJECT / "elsewhere"
     elsewhere.mkdir()
     launcher.VENV.symlink_to(elsewhere)
@@ -134,7 +132,7 @@ def test_of_two_first_runs_the_second_waits(
         lock(file, how)
 
     monkeypatch.setattr(launcher.fcntl, "flock", asking)
-    # the first is not done before the second has asked whether it may
+    # the first is not finished before the second has tried to start
     installer.waits = lambda: wait_until(lambda: len(asked) == 2)
     runs = [
         threading.Thread(target=launcher.set_up, args=(launcher.RUN_LOCK, installer))
@@ -162,19 +160,19 @@ def test_a_failing_installer_becomes_one_line(launcher: Any, says: str, remedy: 
     script = f"import sys; print('Looking'); sys.exit({says!r})"
     with pytest.raises(launcher.SetUpFailed) as failed:
         launcher.run([sys.executable, "-c", script])
-    message, told = failed.value.args
+    message, advice = failed.value.args
     assert says.splitlines()[-1] in message
-    assert remedy in told
+    assert remedy in advice
 
 
-def test_an_older_python_is_told_so() -> None:
+def test_an_older_python_gets_an_error() -> None:
     script = (
         "import sys, runpy; sys.version_info = (3, 10, 4); sys.version = '3.10.4 (old)';"
         f"runpy.run_path({str(PROJECT / 'bourse')!r}, run_name='__main__')"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.returncode == 2
-    assert done.stderr.startswith("error: bourse needs Python 3.11 or newer and this is 3.10.4\n")
+    assert done.stderr.startswith("error: bourse needs Python 3.11 or newer, but this is 3.10.4\n")
     assert "remedy:" in done.stderr
 
 

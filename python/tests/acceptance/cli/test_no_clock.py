@@ -1,4 +1,4 @@
-"""Every command is run on awkward days, or runs without asking what day it is."""
+"""Every command is tested on awkward days, or runs without reading the date."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ON_AWKWARD_DAYS = {
     *("trade", "ingest", "sample-minutes", "publish", "halt", "resume", "square-off"),
     *("orders", "positions", "pnl", "reconcile", "journal", "deliveries"),
 }
-# they run dbt, pytest and linters as processes of their own, and date nothing themselves
+# they run dbt, pytest and linters as child processes, and write no dates themselves
 RUN_OTHERS = {"build", "test", "pages"}
 WITHOUT_A_CLOCK = {
     "sql": ("sql", "select 1 as one"),
@@ -26,7 +26,7 @@ WITHOUT_A_CLOCK = {
 
 
 @pytest.mark.parametrize("command", WITHOUT_A_CLOCK)
-def test_it_does_not_ask_what_day_it_is(command: str, sample: Warehouse, tmp_path: Path) -> None:
+def test_it_does_not_read_the_current_date(command: str, sample: Warehouse, tmp_path: Path) -> None:
     (tmp_path / "duckbourse.duckdb").symlink_to(sample.file)
     done = bourse(tmp_path, *WITHOUT_A_CLOCK[command])
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""The command says what became of each file, to people and to machines."""
+"""The command reports the outcome of each file, as a table and as JSON."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_a_table_for_people(shop: Shop) -> None:
     assert lines[1] == ["D.csv", "daily", "XNSE", "4", "3", "1", "0", "0", "delivered"]
     assert lines[2] == ["M.csv", "minute", "XNSE", "1,500", "1,500", "0", "1,125", "0", "delivered"]
     assert lines[3] == ["2", "files", "1,504", "1,503", "1", "1,125", "0", "2", "delivered"]
-    assert "minutes labelled by start: the hours of XNSE" in result.stderr
+    assert "minutes labeled by start: the hours of XNSE" in result.stderr
     assert "D.csv: 1 row is unreadable_open, line 5: {" in result.stderr
     assert "2 files: symbol D, M: from the file's name" in result.stderr
 
@@ -63,7 +63,7 @@ def test_json_for_machines(shop: Shop) -> None:
     assert again["files"][0]["delivery"] == report["delivery"]
 
 
-def test_a_second_time_says_that_nothing_changed(shop: Shop) -> None:
+def test_a_second_ingest_reports_that_nothing_changed(shop: Shop) -> None:
     path = shop.csv("D.csv", days(3))
     assert bourse(shop, path, "--calendar", "XNYS").exit_code == 0
     result = bourse(shop, path, "--calendar", "XNYS")
@@ -71,7 +71,7 @@ def test_a_second_time_says_that_nothing_changed(shop: Shop) -> None:
     assert "nothing has changed" in result.stderr
 
 
-def test_one_failure_is_raised_as_it_is_and_several_are_counted(shop: Shop) -> None:
+def test_one_failure_is_raised_unchanged_and_several_are_counted(shop: Shop) -> None:
     good, bad = shop.csv("D.csv", days(3)), shop.file("B.csv", "")
     one = bourse(shop, good, bad, "--calendar", "XNYS")
     assert isinstance(one.exception, BadInput)
@@ -88,7 +88,7 @@ def test_json_is_printed_before_a_failure_is_raised(shop: Shop) -> None:
     assert isinstance(result.exception, BadInput)
 
 
-def test_many_files_are_not_many_lines(shop: Shop) -> None:
+def test_many_files_are_summed_up(shop: Shop) -> None:
     for number in range(40):
         shop.csv(f"S{number:02d}.csv", days(3, close="x" if number == 7 else 1))
     shop.csv("S07.csv", [*days(3), "2024-01-09,x,1,1,1,1"])
@@ -102,10 +102,10 @@ def test_many_files_are_not_many_lines(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("given", ["yesterday", "2026-13-01"])
-def test_an_instant_that_is_none(shop: Shop, given: str) -> None:
+def test_an_invalid_instant(shop: Shop, given: str) -> None:
     result = bourse(shop, shop.csv("D.csv", days(1)), "--delivered-at", given)
     assert isinstance(result.exception, BadInput)
-    assert "is no instant" in str(result.exception)
+    assert "is not a timestamp" in str(result.exception)
 
 
 def test_an_instant_is_kept_in_utc(shop: Shop) -> None:
@@ -136,7 +136,7 @@ def test_the_bar_is_for_terminals(shop: Shop, monkeypatch: pytest.MonkeyPatch) -
     assert "100%" in (shop.folder / "screen").read_text()
 
 
-def test_through_the_front_door(tmp_path: Path) -> None:
+def test_through_the_launcher(tmp_path: Path) -> None:
     run = subprocess.run(
         [sys.executable, "-m", "duckbourse.cli", "ingest", "no such file", "--into", tmp_path],
         cwd=PROJECT / "python",
@@ -145,6 +145,6 @@ def test_through_the_front_door(tmp_path: Path) -> None:
         check=False,
     )
     assert run.returncode == BadInput.exit_code
-    assert "error: no such file is not there" in run.stderr
+    assert "error: no such file does not exist" in run.stderr
     assert "remedy: check the path" in run.stderr
     assert "Traceback" not in run.stderr

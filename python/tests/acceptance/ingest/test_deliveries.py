@@ -1,4 +1,4 @@
-"""A wrong file is found in the list, taken back, and the command says what it did and did not."""
+"""A wrong file is found in the list and withdrawn, and the command reports what it did."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from tests.support.commands import Said, bourse
+from tests.support.commands import Ended, bourse
 from tests.support.warehouse import empty_store
 
 pytestmark = pytest.mark.some_day
@@ -19,15 +19,15 @@ HEADER = "date,open,high,low,close,volume"
 ALONE = {"BOURSE_SAMPLE": "false"}
 
 
-class Desk:
-    """A data folder of which one uses the command, with what it says in JSON."""
+class DataFolder:
+    """A data folder, the command on it, and its list as JSON."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.data = empty_store(folder / "data")
 
     def ingest(self, name: str, rows: list[str], at: str, source: str = "vendor") -> str:
-        """Deliver a file, whatever of it can be read, and return its delivery."""
+        """Deliver a file with any number of unreadable rows, and return its delivery."""
         file = self.folder / name
         file.write_text("\n".join([HEADER, *rows]) + "\n")
         words = ("ingest", str(file), "--calendar", "XNYS", "--source", source)
@@ -36,7 +36,7 @@ class Desk:
         assert done.returncode == 0, done.stderr
         return str(json.loads(done.stdout)["files"][0]["delivery"])
 
-    def say(self, *words: str, code: int = 0, stdin: str = "") -> Said:
+    def say(self, *words: str, code: int = 0, stdin: str = "") -> Ended:
         """Run `./bourse deliveries` with these words."""
         done = bourse(self.data, "deliveries", *words, stdin=stdin, **ALONE)
         assert done.returncode == code, done.stderr
@@ -49,144 +49,155 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path)
+def project(tmp_path: Path) -> DataFolder:
+    return DataFolder(tmp_path)
 
 
 DAYS = ["2024-01-02,1,2,1,1,5", "2024-01-03,1,2,1,1,5"]
 
 
-def test_what_was_delivered_is_listed_the_newest_first(desk: Desk) -> None:
-    done = desk.say()
+def test_deliveries_are_listed_newest_first(project: DataFolder) -> None:
+    done = project.say()
     assert done.stdout == ""
-    assert "nothing was delivered yet: `./bourse ingest --help` says how" in done.stderr
-    one = desk.ingest("ONE.csv", DAYS, "2026-11-01T18:00:00Z")
-    two = desk.ingest("TWO.csv", [*DAYS, "2024-01-04,x,2,1,1,5"], "2026-11-02T18:00:00Z", "other")
-    head, newest, oldest = desk.say().stdout.splitlines()
+    assert "nothing has been delivered yet: see `./bourse ingest --help`" in done.stderr
+    one = project.ingest("ONE.csv", DAYS, "2026-11-01T18:00:00Z")
+    two = project.ingest(
+        "TWO.csv", [*DAYS, "2024-01-04,x,2,1,1,5"], "2026-11-02T18:00:00Z", "other"
+    )
+    head, newest, oldest = project.say().stdout.splitlines()
     assert " ".join(head.split()) == "id when (UTC) source file kind rows symbols first last"
-    said = ["daily", "2", "1", "2024-01-02", "2024-01-03"]
-    assert newest.split() == [two[:8], "2026-11-02", "18:00", "other", "TWO.csv", *said]
-    assert oldest.split() == [one[:8], "2026-11-01", "18:00", "vendor", "ONE.csv", *said]
-    assert [each["delivery"] for each in desk.list()] == [two, one]
-    assert [each["file"] for each in desk.list("--source", "vendor")] == ["ONE.csv"]
-    newest_only = desk.say("--last", "1")
+    text = ["daily", "2", "1", "2024-01-02", "2024-01-03"]
+    assert newest.split() == [two[:8], "2026-11-02", "18:00", "other", "TWO.csv", *text]
+    assert oldest.split() == [one[:8], "2026-11-01", "18:00", "vendor", "ONE.csv", *text]
+    assert [each["delivery"] for each in project.list()] == [two, one]
+    assert [each["file"] for each in project.list("--source", "vendor")] == ["ONE.csv"]
+    newest_only = project.say("--last", "1")
     assert two[:8] in newest_only.stdout
     assert one[:8] not in newest_only.stdout
     assert "… and 1 older ones" in newest_only.stderr
-    refused = desk.say("--source", "vendr", code=3)
-    assert "nothing was delivered by 'vendr'; 'vendor' is close" in refused.stderr
+    refused = project.say("--source", "vendr", code=3)
+    assert "there are no deliveries of source 'vendr'; 'vendor' is close" in refused.stderr
 
 
-def test_a_delivery_is_withdrawn_restored_and_delivered_again(desk: Desk) -> None:
-    right = desk.ingest("RIGHT.csv", DAYS, "2026-11-01T18:00:00Z")
-    wrong = desk.ingest("WRONG.csv", [DAYS[0]], "2026-11-02T18:00:00Z")
-    done = desk.say("withdraw", wrong[:8], "--reason", "last year's [prices]", "--yes")
+def test_a_delivery_is_withdrawn_restored_and_delivered_again(project: DataFolder) -> None:
+    right = project.ingest("RIGHT.csv", DAYS, "2026-11-01T18:00:00Z")
+    wrong = project.ingest("WRONG.csv", [DAYS[0]], "2026-11-02T18:00:00Z")
+    done = project.say("withdraw", wrong[:8], "--reason", "last year's [prices]", "--yes")
     assert done.stdout == (
         f"withdrawn: {wrong[:8]} (WRONG.csv of vendor, 1 rows of 1 symbol,"
         " 2024-01-02 to 2024-01-02)\n"
     )
     assert "the next `./bourse build`" in done.stderr
-    [first, second] = desk.list()
+    [first, second] = project.list()
     assert (first["delivery"], first["is_withdrawn"]) == (wrong, True)
     assert first["reason"] == "last year's [prices]"
     assert (second["delivery"], second["withdrawn_at"]) == (right, None)
     assert re.search(
         r"withdrawn [-\d]{10} \d\d:\d\d UTC: last year's \[prices\]$",
-        desk.say().stdout.splitlines()[1],
+        project.say().stdout.splitlines()[1],
     )
 
-    # a second time nothing happens, and says so
-    before = sorted((desk.data / "raw" / "withdrawals").iterdir())
-    done = desk.say("withdraw", wrong, "--yes")
-    assert done.stdout.startswith(f"unchanged, withdrawn before: {wrong[:8]} ")
-    assert sorted((desk.data / "raw" / "withdrawals").iterdir()) == before
+    # a second time nothing happens, and that is reported
+    before = sorted((project.data / "raw" / "withdrawals").iterdir())
+    done = project.say("withdraw", wrong, "--yes")
+    assert done.stdout.startswith(f"unchanged, already withdrawn: {wrong[:8]} ")
+    assert sorted((project.data / "raw" / "withdrawals").iterdir()) == before
 
-    done = desk.say("restore", wrong[:8], "--yes")
+    done = project.say("restore", wrong[:8], "--yes")
     assert done.stdout.startswith(f"restored: {wrong[:8]} ")
-    assert [each["is_withdrawn"] for each in desk.list()] == [False, False]
-    assert desk.say("restore", right, "--yes").stdout.startswith("unchanged, not withdrawn: ")
+    assert [each["is_withdrawn"] for each in project.list()] == [False, False]
+    assert project.say("restore", right, "--yes").stdout.startswith("unchanged, not withdrawn: ")
 
-    # and what came again since is not there twice
-    desk.say("withdraw", wrong, right, "-y")
-    again = desk.ingest("WRONG.csv", [DAYS[0]], "2026-11-03T18:00:00Z")
+    # and a file delivered again meanwhile does not count twice
+    project.say("withdraw", wrong, right, "-y")
+    again = project.ingest("WRONG.csv", [DAYS[0]], "2026-11-03T18:00:00Z")
     assert again not in (wrong, right)
-    assert [(each["delivery"], each["is_withdrawn"]) for each in desk.list()] == [
+    assert [(each["delivery"], each["is_withdrawn"]) for each in project.list()] == [
         (again, False),
         (wrong, True),
         (right, True),
     ]
-    refused = desk.say("restore", wrong, right, "--yes", code=3)
-    assert f"its file was delivered as {again[:8]} too" in refused.stderr
+    refused = project.say("restore", wrong, right, "--yes", code=3)
+    assert f"its file was also delivered as {again[:8]}" in refused.stderr
     assert f"`./bourse deliveries withdraw {again[:8]}` first" in refused.stderr
-    assert [each["is_withdrawn"] for each in desk.list()] == [False, True, True]
-    desk.say("withdraw", again, "-y")
-    desk.say("restore", wrong, right, "-y")
-    assert [each["is_withdrawn"] for each in desk.list()] == [True, False, False]
+    assert [each["is_withdrawn"] for each in project.list()] == [False, True, True]
+    project.say("withdraw", again, "-y")
+    project.say("restore", wrong, right, "-y")
+    assert [each["is_withdrawn"] for each in project.list()] == [True, False, False]
 
 
-def test_the_wrong_calendar_is_withdrawn_as_the_refusal_says(desk: Desk) -> None:
-    """And what was wrong cannot come back beside what is right."""
-    wrong = desk.ingest("INFY.csv", DAYS, "2026-11-01T18:00:00Z")
-    ingest = ("ingest", str(desk.folder / "INFY.csv"), "--calendar", "XNSE", "--source", "vendor")
+def test_the_wrong_calendar_is_withdrawn_by_the_remedy_of_the_error(project: DataFolder) -> None:
+    """And the wrong delivery cannot be restored beside the right one."""
+    wrong = project.ingest("INFY.csv", DAYS, "2026-11-01T18:00:00Z")
+    ingest = (
+        "ingest",
+        str(project.folder / "INFY.csv"),
+        "--calendar",
+        "XNSE",
+        "--source",
+        "vendor",
+    )
     at = ("--delivered-at", "2026-11-02T18:00:00Z")
-    refused = bourse(desk.data, *ingest, *at, **ALONE)
+    refused = bourse(project.data, *ingest, *at, **ALONE)
     assert refused.returncode == 3
-    assert "INFY is of XNSE here (source vendor) and of XNYS in the store" in refused.stderr
+    assert "INFY is in XNSE here (source vendor) and in XNYS in the store" in refused.stderr
     [remedy] = re.findall("`./bourse deliveries ([^`]*)`", refused.stderr)
-    desk.say(*remedy.split(), "--yes")
-    assert [(each["delivery"], each["is_withdrawn"]) for each in desk.list()] == [(wrong, True)]
-    right = json.loads(bourse(desk.data, *ingest, *at, "--json", **ALONE).stdout)["files"][0]
-    refused = desk.say("restore", wrong, "--yes", code=3)
-    assert f"{wrong[:8]} cannot be restored: INFY is of XNYS here" in refused.stderr
+    project.say(*remedy.split(), "--yes")
+    assert [(each["delivery"], each["is_withdrawn"]) for each in project.list()] == [(wrong, True)]
+    right = json.loads(bourse(project.data, *ingest, *at, "--json", **ALONE).stdout)["files"][0]
+    refused = project.say("restore", wrong, "--yes", code=3)
+    assert f"{wrong[:8]} cannot be restored: INFY is in XNYS here" in refused.stderr
     [remedy] = re.findall("`./bourse deliveries ([^`]*)`", refused.stderr)
     assert remedy == f"withdraw {right['delivery']}"
-    desk.say(*remedy.split(), "--yes")
-    desk.say("restore", wrong, "--yes")
-    # the command takes nothing out of a store elsewhere, and so is no remedy for one
-    elsewhere = ("--into", str(desk.folder / "elsewhere"), *at)
-    bourse(desk.data, *ingest, *elsewhere, **ALONE)
-    refused = bourse(desk.data, *("XNYS" if one == "XNSE" else one for one in ingest), *elsewhere)
-    assert "INFY is of XNYS here" in refused.stderr
+    project.say(*remedy.split(), "--yes")
+    project.say("restore", wrong, "--yes")
+    # the command cannot withdraw from a store elsewhere, so it is not the remedy there
+    elsewhere = ("--into", str(project.folder / "elsewhere"), *at)
+    bourse(project.data, *ingest, *elsewhere, **ALONE)
+    refused = bourse(
+        project.data, *("XNYS" if one == "XNSE" else one for one in ingest), *elsewhere
+    )
+    assert "INFY is in XNYS here" in refused.stderr
     assert "deliveries withdraw" not in refused.stderr
 
 
 @pytest.mark.parametrize(
-    ("answer", "code", "said"),
+    ("answer", "code", "text"),
     [
         ("n\n", 1, "nothing was changed"),
-        ("", 3, "nobody was there to answer, and nothing was changed"),
-        ("y\n", 0, "Take it out of all later builds? [y/N]"),
+        ("", 3, "no answer was given, and nothing was changed"),
+        ("y\n", 0, "Leave it out of all later builds? [y/N]"),
     ],
 )
-def test_it_asks_before_it_acts(desk: Desk, answer: str, code: int, said: str) -> None:
-    name = desk.ingest("ONE.csv", DAYS, "2026-11-01T18:00:00Z")
-    done = desk.say("withdraw", name, code=code, stdin=answer)
-    assert said in done.stderr
+def test_it_asks_for_confirmation(project: DataFolder, answer: str, code: int, text: str) -> None:
+    name = project.ingest("ONE.csv", DAYS, "2026-11-01T18:00:00Z")
+    done = project.say("withdraw", name, code=code, stdin=answer)
+    assert text in done.stderr
     assert f"{name[:8]} (ONE.csv of vendor" in done.stderr
-    assert desk.list()[0]["is_withdrawn"] == (code == 0)
+    assert project.list()[0]["is_withdrawn"] == (code == 0)
 
 
 @pytest.mark.parametrize("act", ["withdraw", "restore"])
-def test_a_name_that_is_none_changes_nothing(desk: Desk, act: str) -> None:
+def test_an_unknown_id_changes_nothing(project: DataFolder, act: str) -> None:
     known = ["aaaa1111aaaa1111", "aaaa2222aaaa2222", "bbbb1111bbbb1111"]
-    make(desk.data / "raw", known)
-    for name, said, remedy in (
+    make(project.data / "raw", known)
+    for name, text, remedy in (
         ("bbbb1112", "there is no delivery 'bbbb1112'; bbbb1111 is close", "lists them"),
         ("zz", "there is no delivery 'zz'", "lists them"),
         ("", "there is no delivery ''", "lists them"),
-        ("aaaa", "'aaaa' is the beginning of 2 deliveries: ", "give more of it"),
-        ("F.csv", "'F.csv' is the name of a file, not of a delivery", "say "),
+        ("aaaa", "'aaaa' is the beginning of 2 ids: ", "give more of its characters"),
+        ("F.csv", "'F.csv' is the name of a file, not of a delivery", "use "),
     ):
-        done = desk.say(act, known[2], name, "--yes", code=3)
+        done = project.say(act, known[2], name, "--yes", code=3)
         assert done.stdout == ""
         error, hint = done.stderr.splitlines()
-        assert said in error
+        assert text in error
         assert remedy in hint
-    assert [each["is_withdrawn"] for each in desk.list()] == [False] * 3
+    assert [each["is_withdrawn"] for each in project.list()] == [False] * 3
 
 
 def make(raw: Path, names: list[str]) -> None:
-    """Write a manifest of each name."""
+    """Write a manifest for each name."""
     with duckdb.connect() as con:
         for place, name in enumerate(names):
             con.execute(
@@ -198,24 +209,24 @@ def make(raw: Path, names: list[str]) -> None:
             )
 
 
-def test_thousands_are_listed_and_withdrawn_at_once(desk: Desk) -> None:
-    raw = desk.data / "raw"
+def test_thousands_are_listed_and_withdrawn_at_once(project: DataFolder) -> None:
+    raw = project.data / "raw"
     make(raw, ["0000000000000000"])
     whole = (raw / "deliveries" / "0000000000000000.parquet").read_bytes()
     for number in range(1, 2000):
-        # another name of the same length can be put into the file as it is
+        # another name of the same length can replace it in the file
         name = f"{number:016x}"
         file = raw / "deliveries" / f"{name}.parquet"
         file.write_bytes(whole.replace(b"0000000000000000", name.encode()))
     names = [f"{number:016x}" for number in range(1000)]
-    assert len(desk.say("withdraw", *names, "--yes").stdout.splitlines()) == 1000
-    shown = desk.say().stdout.splitlines()[1:]
+    assert len(project.say("withdraw", *names, "--yes").stdout.splitlines()) == 1000
+    shown = project.say().stdout.splitlines()[1:]
     assert len({line.split()[0] for line in shown}) == 2000
     assert sum("withdrawn" in line for line in shown) == 1000
 
 
-def test_a_recording_of_ticks_is_listed_and_withdrawn(desk: Desk) -> None:
-    folder = desk.data / "raw" / "ticks" / "2024-07-01"
+def test_a_recording_of_ticks_is_listed_and_withdrawn(project: DataFolder) -> None:
+    folder = project.data / "raw" / "ticks" / "2024-07-01"
     folder.mkdir()
     with duckdb.connect() as con:
         for place, until in enumerate(("14:00", "20:00")):
@@ -226,7 +237,7 @@ def test_a_recording_of_ticks_is_listed_and_withdrawn(desk: Desk) -> None:
                 f" from (select unnest([1, 2])) left join '{folder.parent}/zz_empty.parquet'"
                 f" on true) to '{folder}/{place}.parquet'"
             )
-    [one] = desk.list()
+    [one] = project.list()
     assert (one["id"], one["kind"], one["rows"], one["symbols"]) == (
         "mine@2024-07-01",
         "ticks",
@@ -234,5 +245,5 @@ def test_a_recording_of_ticks_is_listed_and_withdrawn(desk: Desk) -> None:
         1,
     )
     assert one["delivered_at"] == "2024-07-01T20:00:00"
-    desk.say("withdraw", "mine@2024-07-01", "--yes")
-    assert desk.list()[0]["is_withdrawn"]
+    project.say("withdraw", "mine@2024-07-01", "--yes")
+    assert project.list()[0]["is_withdrawn"]

@@ -1,8 +1,8 @@
 """
-Vendors' files that went wrong where we were not looking, each with the values it should have.
+Vendor files from users that went wrong, each with the values it should have.
 
-A folder of the review is a fault, and a test says which; they are read where they lie. All that is
-about the warehouse is here, in one of them. How files are written (07, 10 to 13) is in
+Each folder of these files has a fault, which its test names. All faults in the warehouse are tested
+here, in one build. How files are written (07, 10 to 13) is in
 unit/ingest/test_field.py, Kite's wire (14) in unit/brokers/test_zerodha_stream.py, the bounds of a
 pattern that never came true (02) in warehouse/backtests/test_figures.py, and a flat benchmark and a
 year of 365 sessions (06, crypto-year) in warehouse/portfolio.
@@ -23,7 +23,7 @@ import pytest
 from duckbourse.errors import BadInput
 from duckbourse.ingest import identity
 from duckbourse.ingest.identity import VENDOR_SYMBOLS_HEADER
-from tests.support.commands import Said, bourse
+from tests.support.commands import Ended, bourse
 from tests.support.warehouse import SHARED, Warehouse, empty_store
 
 REVIEW = SHARED.parent / "review" / "inputs"
@@ -39,7 +39,7 @@ FULL_BHAVCOPY = REVIEW / "07-volume-column-silently-dropped" / "sec_bhavdata_ful
 INFY = REVIEW / "two-exchanges" / "INFY.csv"
 ADR = REVIEW / "two-exchanges" / "us_adr.csv"
 ADR_SAME_DAYS = REVIEW / "two-exchanges" / "INFY_adr_same_days.csv"
-# what needs no word but its command
+# files that need no options
 DELIVERED = (
     ("03-volume-above-1e15-blocks-all/PEPELIKE.csv", "coin", "--calendar", "ALWAYS"),
     ("04-ib-minus-one-volume/IBX.csv", "ib"),
@@ -54,19 +54,19 @@ DELIVERED = (
 
 @dataclass(frozen=True)
 class Field:
-    """Everything in one warehouse, and what was refused on the way."""
+    """One warehouse with all files, and the refused ones."""
 
     warehouse: Warehouse
-    refused: dict[str, Said]
+    refused: dict[str, Ended]
 
 
-def ingest(data: Path, *words: str | Path) -> Said:
+def ingest(data: Path, *words: str | Path) -> Ended:
     return bourse(data, "ingest", *map(str, words), BOURSE_SAMPLE="false")
 
 
 @pytest.fixture(scope="module")
 def field(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Field]:
-    """Bhavcopies without a mapping, a pystock drop and three INFYs, built with tests of bars."""
+    """Bhavcopies without a mapping, a pystock archive and three INFYs, built with tests of bars."""
     folder = tmp_path_factory.mktemp("field")
     warehouse = Warehouse(empty_store(folder / "data"), folder / "target", sample=False)
     data = warehouse.data
@@ -82,17 +82,17 @@ def field(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Field]:
 
         drop = (DROP, "--source", "pystock", "--calendar", "XNYS")
         refused["drop"] = ingest(data, *drop)
-        line = re.search(r"such as (\S+)", said(refused["drop"]))
+        line = re.search(r"such as (\S+)", error_line(refused["drop"]))
         assert line is not None
         with seed.open("a") as lines:
             lines.write(f"{line[1]}\n")
         assert ingest(data, *drop).returncode == 0
-        # of the same source, so the line counts for it too
+        # of the same source, so the line applies to it too
         assert ingest(data, ADR, "--source", "pystock", "--calendar", "XNYS").returncode == 0
 
         same_days = (ADR_SAME_DAYS, "--source", "made", "--calendar", "XNYS")
         refused["same days"] = ingest(data, *same_days)
-        prefix = re.search(r"--symbol-prefix (\S+)", said(refused["same days"]))
+        prefix = re.search(r"--symbol-prefix (\S+)", error_line(refused["same days"]))
         assert prefix is not None
         assert ingest(data, *same_days, "--symbol-prefix", prefix[1]).returncode == 0
         for file, source, *words in DELIVERED:
@@ -107,8 +107,8 @@ def field(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Field]:
     yield Field(warehouse, refused)
 
 
-def said(done: Said) -> str:
-    """Return what a command that failed said, on one line."""
+def error_line(done: Ended) -> str:
+    """Return the output of a failed command on one line."""
     return " ".join(done.stderr.split())
 
 
@@ -120,7 +120,7 @@ def days(field: Field, symbols: str) -> list[tuple[object, ...]]:
 
 
 @pytest.mark.some_day
-def test_01_a_series_is_not_the_share(field: Field) -> None:
+def test_01_another_series_is_not_the_stock(field: Field) -> None:
     assert days(field, "similar to '(IRFCX|ONLYEQ|OLDB).*'") == [
         ("IRFCX", "2024-01-02", 100, 100.42, 98.89, 99.27, 100_000),
         ("IRFCX-N2", "2024-01-02", 1100, 1105.5, 1099, 1101.25, 12),
@@ -177,7 +177,7 @@ def test_09_a_high_below_the_close_by_rounding_is_kept(field: Field) -> None:
 
 
 @pytest.mark.some_day
-def test_rows_twice_are_rows_once(field: Field) -> None:
+def test_repeated_rows_count_once(field: Field) -> None:
     assert field.warehouse.query(
         "select symbol, count(*) from bars.ohlcv"
         " where source = 'twice' and timeframe = '1d' group by symbol order by symbol"
@@ -193,8 +193,8 @@ def test_rows_twice_are_rows_once(field: Field) -> None:
 
 
 @pytest.mark.some_day
-def test_adjusted_days_are_held_against_their_minutes(field: Field) -> None:
-    """Ten new shares for one in 2022: the days are adjusted for it, the minutes as traded."""
+def test_adjusted_days_are_compared_with_their_minutes(field: Field) -> None:
+    """A 10-for-1 split in 2022: the days are adjusted for it, the minutes are as traded."""
     conflicts = field.warehouse.query(
         "select round(close_ratio), day_source, minute_source"
         " from bars.day_minute_conflicts where symbol = 'TATASTEEL'"
@@ -209,9 +209,9 @@ def test_two_exchanges_are_refused_by_name(field: Field) -> None:
         done = field.refused[name]
         assert done.returncode == BadInput.exit_code
         assert (
-            f"INFY is of XNYS here (source {source}) and of XNSE in the store"
+            f"INFY is in XNYS here (source {source}) and in XNSE in the store"
             " (INFY: source kaldhen, INFY.csv)"
-        ) in said(done)
+        ) in error_line(done)
         assert "Traceback" not in done.stderr
 
 
@@ -235,7 +235,7 @@ def test_two_exchanges_are_two_series(field: Field) -> None:
 
 @pytest.mark.some_day
 def test_two_exchanges_leave_the_rest_of_the_drop_alone(field: Field, tmp_path: Path) -> None:
-    """Every row of the drop is a bar with its values, or rejected."""
+    """Every row of the archive is a bar with its values, or rejected."""
     with tarfile.open(DROP) as archive:
         packed = archive.extractfile("prices.csv")
         assert packed is not None
@@ -270,17 +270,18 @@ def test_two_exchanges_leave_the_rest_of_the_drop_alone(field: Field, tmp_path: 
 
 @pytest.mark.some_day
 def test_two_values_of_one_bar_are_an_error_that_names_both_rows(tmp_path: Path) -> None:
-    """The old bhavcopy as it was read before: without its series."""
+    """The old bhavcopy, read without its series."""
     data = empty_store(tmp_path / "data")
     mapping = tmp_path / "m.toml"
     mapping.write_text("[columns]\nseries = ''\n")
     words = (OLD_BHAVCOPY, "--source", "nse", "--mapping", mapping)
     done = ingest(data, *words)
     assert done.returncode == BadInput.exit_code
-    assert "rows 1 and 2 are both OLDB of 2024-01-02 and differ: open 100.0 and 1000.0" in said(
-        done
+    assert (
+        "rows 1 and 2 are both OLDB of 2024-01-02 and differ: open 100.0 and 1000.0"
+        in error_line(done)
     )
-    assert "unused are SERIES" in said(done)
+    assert "the unused columns are SERIES" in error_line(done)
     done = ingest(data, *words, "--last-row-wins", "--json")
     [report] = json.loads(done.stdout)["files"]
     assert (report["rows_kept"], report["rows_duplicate"]) == (2, 1)

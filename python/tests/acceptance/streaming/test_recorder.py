@@ -208,7 +208,7 @@ def test_a_full_disk_is_raised_and_leaves_whole_records(tmp_path: Path) -> None:
     ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (log.stat().st_size + 30, hard))
     try:
-        with pytest.raises(StorageFull, match="no room is left"):
+        with pytest.raises(StorageFull, match="the disk is full"):
             recorder.write(records_of((0, 11, 1)))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

@@ -20,12 +20,12 @@ from duckbourse.trading import feeds
 from duckbourse.trading.publication import load
 from duckbourse.warehouse import open_published
 from tests.support import commands
-from tests.support.commands import Said
+from tests.support.commands import Ended
 from tests.support.warehouse import Warehouse, empty_store
 
 DAY = date(2010, 5, 28)
 pytestmark = pytest.mark.some_day
-Run = Callable[..., Said]
+Run = Callable[..., Ended]
 
 
 @pytest.fixture
@@ -152,7 +152,7 @@ def test_fills_become_a_portfolio(bourse: Run, tmp_path: Path) -> None:
 LAST = ("--date", "2010-05-28")
 
 
-def round_trips_of(done: Said) -> list[dict[str, Any]]:
+def round_trips_of(done: Ended) -> list[dict[str, Any]]:
     assert done.returncode == 0, done.stderr
     round_trips: list[dict[str, Any]] = json.loads(done.stdout)["round_trips"]
     return round_trips

@@ -8,8 +8,8 @@ import duckdb
 import pytest
 
 from tests.support.commands import bourse
-from tests.support.patterns import FUTURES, KNOWN, build, change_after, known, world
-from tests.support.scanner_room import inputs_of, peeking
+from tests.support.patterns import FUTURES, KNOWN, build, change_after, known, pattern_inputs
+from tests.support.scanner_models import inputs_of, peeking
 from tests.support.warehouse import SHARED, Warehouse, empty_store
 
 MARKET = SHARED / "market"
@@ -248,7 +248,7 @@ def test_no_pattern_of_real_minutes_is_known_before_its_time(nse: Warehouse, at:
     relations = [relation for relation in KNOWN if relation != "pattern"]
 
     def seen(future: str | None) -> dict[str, list[tuple[object, ...]]]:
-        connection = world(nse, bars, candles="timeframe in ('15m', '1d')")
+        connection = pattern_inputs(nse, bars, candles="timeframe in ('15m', '1d')")
         if future:
             change_after(connection, future, at)
         return known(build(nse, connection), at, *relations)

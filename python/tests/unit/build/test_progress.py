@@ -1,4 +1,4 @@
-"""What is made of dbt's events, messages and variables."""
+"""Handling of dbt's events, messages and variables."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def ended(node: str, total: int, seconds: float, status: str = "success") -> dic
     )
 
 
-def test_what_runs_and_what_is_done_is_known() -> None:
+def test_running_and_finished_nodes_are_tracked() -> None:
     progress = Progress({})
     assert progress.see(event("ConcurrencyLine", node_count=2)) is None
     assert progress.total == 2
@@ -67,7 +67,7 @@ def test_an_error_outside_of_nodes_is_kept() -> None:
     assert progress.messages == ["Parsing Error\n  no model"]
 
 
-def test_a_message_becomesone_line_without_its_headline_and_colours() -> None:
+def test_a_message_becomes_one_line_without_headline_and_colors() -> None:
     message = (
         "Runtime Error in model bars__ohlcv (models/bars/bars__ohlcv.sql)\n"
         "  Binder Error: \x1b[31mReferenced column\x1b[0m\n\n  LINE 5: x"
@@ -85,7 +85,7 @@ def test_a_broken_contract_names_the_columns() -> None:
       | close       | INTEGER         | DOUBLE        | data type mismatch |
     """
     line = one_line(message)
-    assert line.startswith("its columns are not those of its contract: | close ")
+    assert line.startswith("its columns differ from its contract: | close ")
     assert "data type mismatch" in line
 
 
@@ -104,7 +104,7 @@ def test_a_variable_that_dbt_would_ignore_is_refused(text: str, says: str) -> No
         check_variables(text)
 
 
-def test_a_variable_that_there_is_is_accepted() -> None:
+def test_an_existing_variable_is_accepted() -> None:
     check_variables("{as_of: 2024-01-31}")
     check_variables(None)
 
@@ -116,16 +116,16 @@ def test_a_variable_that_there_is_is_accepted() -> None:
         (
             'IO Error: Could not write file "x": No space left on device',
             StorageFull,
-            "no room is left",
+            "the disk of",
         ),
         (
             "Out of Memory Error: could not allocate block of size 256.0 KiB",
             BuildFailed,
-            "of memory were not enough",
+            "of memory was not enough",
         ),
     ],
 )
-def test_the_error_of_a_red_build_says_why(problem: str, error: type, says: str) -> None:
+def test_the_error_of_a_red_build_gives_the_reason(problem: str, error: type, says: str) -> None:
     statuses = {"model.p.a": "error", "model.p.b": "success"}
     outcome = Outcome("r1", 1.0, statuses, (Failure("a", "model", problem, "", ""),))
     found = report_failure(outcome)

@@ -1,4 +1,4 @@
-"""What vouches for a build file, run after run."""
+"""The recorded state of a build file over several runs."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ def database(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_subset_proves_nothing_about_a_file_that_nothing_vouches_for(database: Path) -> None:
+def test_a_subset_of_a_file_without_a_record_proves_nothing(database: Path) -> None:
     assert state.after("r1", {"model.a": "success"}, None, database, full=False) is None
 
 
-def test_a_red_build_turns_green_once_each_red_node_did(database: Path) -> None:
+def test_a_red_build_turns_green_once_each_red_node_does(database: Path) -> None:
     red = {"model.a": "success", "model.b": "error", "test.c": "skipped", "test.d": "fail"}
     first = state.after("r1", red, None, database, full=True)
     assert first is not None
@@ -45,7 +45,7 @@ def test_a_subset_that_fails_makes_a_green_file_red(database: Path) -> None:
     assert red.unproven == ("test.b",)
 
 
-def test_a_subset_of_other_variables_makes_a_mixture_that_nothing_vouches_for(
+def test_a_subset_with_other_variables_leaves_no_record(
     database: Path,
 ) -> None:
     green = state.after("r1", {"model.a": "success"}, None, database, full=True, variables="{a: 1}")
@@ -63,7 +63,7 @@ def test_a_full_build_forgets_what_was_red_before(database: Path) -> None:
     assert green.unproven == ()
 
 
-def test_what_was_saved_is_loaded_until_somebody_writes_to_the_file(database: Path) -> None:
+def test_a_saved_state_is_valid_until_the_file_changes(database: Path) -> None:
     green = state.after("r1", {"model.a": "success"}, None, database, full=True)
     state.save(database, green)
     assert state.load(database) == green
@@ -72,12 +72,12 @@ def test_what_was_saved_is_loaded_until_somebody_writes_to_the_file(database: Pa
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"invocation_id": "r1"}'])
-def test_half_a_state_is_none(database: Path, text: str) -> None:
+def test_an_incomplete_state_is_none(database: Path, text: str) -> None:
     (database.parent / "state.json").write_text(text)
     assert state.load(database) is None
 
 
-def test_a_second_build_is_told_whose_the_first_is(database: Path) -> None:
+def test_a_second_build_is_refused_with_the_process_of_the_first(database: Path) -> None:
     with (
         state.sole_owner(database),
         pytest.raises(DatabaseLocked, match=f"process {os.getpid()}"),

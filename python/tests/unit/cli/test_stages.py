@@ -1,4 +1,4 @@
-"""The runner of the tests: what a stage costs, what it may cost, and what an edit asks for."""
+"""The test runner: costs and budgets of stages, and what an edit requires."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.support.waiting import HANG_SECONDS, wait_until
 def costs_of_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     costs = tmp_path / "costs.json"
     monkeypatch.setattr(command, "COSTS", costs)
-    # what runs this test holds the real one
+    # the run of this test itself holds the real lock
     monkeypatch.setattr(command, "RUN", tmp_path / "test.run")
     return costs
 
@@ -44,11 +44,11 @@ def test_a_stage_costs_its_steps_and_a_folder_what_pytest_measured(costs_of_fold
     }
 
 
-def test_a_stage_that_costs_more_builds_than_it_may_is_named() -> None:
+def test_a_stage_over_its_budget_is_named() -> None:
     allowed = {stage: most * 10 for stage, most in command.BUDGETS.items()}
     assert command.over_budget({**allowed, "build": 10}) == []
-    (said,) = command.over_budget({**allowed, "build": 10, "lint": allowed["lint"] + 5})
-    assert said == "lint took 2.25 times the build's CPU time; its limit is 1.75"
+    (text,) = command.over_budget({**allowed, "build": 10, "lint": allowed["lint"] + 5})
+    assert text == "lint took 2.25 times the build's CPU time; its limit is 1.75"
 
 
 def test_the_run_fails_over_budget_and_on_a_failed_step(
@@ -67,11 +67,11 @@ def test_the_run_fails_over_budget_and_on_a_failed_step(
     costs["unit"] = 1000.0
     with pytest.raises(ChecksFailed, match=r"unit took 100\.00 times the build's CPU time"):
         command.test()
-    # what was chosen is no whole run, and has no budget
+    # a selection is not a whole run, and has no budget
     command.test(keyword="publish")
     command.test(only=list(command.STAGES))
     command.test(long=True)
-    # a stage that nobody measured has kept to no budget
+    # an unmeasured stage fails its budget
     del costs["unit"]
     with pytest.raises(ChecksFailed, match="unit was not measured"):
         command.test()
@@ -100,7 +100,7 @@ def test_a_second_run_in_the_same_folder_is_refused_and_touches_nothing(
     assert f"`kill {os.getpid()}`" in refused.value.remedy
     assert refused.value.exit_code == 4
     assert costs_of_folders.exists()
-    # with the first at its end, there is nothing in the way
+    # once the first has ended, the second can run
     monkeypatch.setattr(command, "install_packages", lambda: None)
     monkeypatch.setattr(command, "_run_stages", lambda *_: [])
     command.test(only=["lint"])
@@ -121,7 +121,7 @@ def test_a_step_is_measured_with_its_children() -> None:
 
 
 class Runner:
-    """Pretends to run what it is given, and remembers it: steps that run at once are one list."""
+    """Pretends to run steps, and records them: steps in parallel are one list."""
 
     def __init__(self, exit_codes: Mapping[str, int]) -> None:
         self.runs: list[list[str]] = []
@@ -140,7 +140,7 @@ class Runner:
 
 @pytest.fixture
 def pretended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Runner]:
-    """Let the steps pass, or end with other codes; no build is there unless it is made."""
+    """Let the steps pass, or end with other codes; no build exists unless one is run."""
     monkeypatch.setattr(command, "SCRATCH", tmp_path / "scratch")
     monkeypatch.setattr(command, "BUILT", tmp_path / "scratch" / "build" / "duckbourse.duckdb")
     monkeypatch.setattr(command, "TARGET", tmp_path)
@@ -169,19 +169,19 @@ def test_a_whole_run_lints_builds_and_then_runs_every_folder(
     folders = {f"python/tests/{folder}" for folder in command.FOLDERS}
     assert folders <= set(runner.commands["pytest"])
     assert "--costs" in runner.commands["pytest"]
-    # what the linters found does not keep the tests from being run, and fails with them
+    # failed linters do not prevent the tests, and fail the run with them
     runner = pretended(mypy=1)
     costs = command._run_stages(command.STAGES, False, None)
     assert runner.runs[1:] == [["pytest"]]
     assert [cost.name for cost in costs if not cost.is_passed] == ["mypy"]
-    # what the build did not make is not tested
+    # without a build, nothing is tested
     runner = pretended(build=1)
     costs = command._run_stages(command.STAGES, False, None)
     assert len(runner.runs) == 1
     assert [cost.name for cost in costs if not cost.is_passed] == ["build"]
 
 
-def test_a_stage_alone_builds_only_if_it_must(pretended: Callable[..., Runner]) -> None:
+def test_a_single_stage_builds_only_if_needed(pretended: Callable[..., Runner]) -> None:
     runner = pretended()
     for stage in ("lint", "unit", "acceptance"):
         command._run_stages([stage], True, "publish")
@@ -196,7 +196,7 @@ def test_a_stage_alone_builds_only_if_it_must(pretended: Callable[..., Runner]) 
     assert runner.runs == [[], ["pytest"]]
 
 
-def test_fast_says_what_it_leaves_out(
+def test_fast_reports_what_it_leaves_out(
     pretended: Callable[..., Runner],
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -210,7 +210,7 @@ def test_fast_says_what_it_leaves_out(
     left_out = ["seeds/scanners/crp_presets.csv", "python/tests/warehouse/risk/test_var.py"]
     monkeypatch.setattr(command, "_changed_files", lambda: [*changed, *left_out])
     command._fast()
-    assert f"only `./bourse test` tests {', '.join(left_out)}" in capsys.readouterr().err
+    assert f"tested only by `./bourse test`: {', '.join(left_out)}" in capsys.readouterr().err
 
 
 def test_fast_runs_the_unit_tests_that_a_change_can_break(
@@ -222,7 +222,7 @@ def test_fast_runs_the_unit_tests_that_a_change_can_break(
     tests = [word for word in runner.commands["pytest"] if word.endswith(".py")]
     assert "python/tests/unit/ingest/test_formats.py" in tests
     assert "python/tests/unit/orders/test_journal.py" not in tests
-    # nothing imports a benchmark, and no test is left out for what every test is run by
+    # nothing imports a benchmark; a change that every test depends on runs all of them
     runner = pretended()
     monkeypatch.setattr(command, "_changed_files", lambda: ["python/benchmarks/bench_reads.py"])
     command._fast()
@@ -235,9 +235,9 @@ def test_fast_runs_the_unit_tests_that_a_change_can_break(
 @pytest.mark.parametrize(
     ("changed", "test"),
     [
-        # a command is imported by its name when it is given
+        # a command is imported by name when it is used
         ("python/duckbourse/cli/sample_minutes.py", "ingest/test_synthetic.py"),
-        # who imports a module imports its package
+        # importing a module imports its package
         ("python/duckbourse/ingest/__init__.py", "ingest/test_rows.py"),
         ("seeds/calendars/holidays.csv", "project/test_calendars.py"),
         ("seeds/reference/vendor_symbols.csv", "ingest/test_formats.py"),
@@ -246,7 +246,7 @@ def test_fast_runs_the_unit_tests_that_a_change_can_break(
         ("python/tests/support/counted_loop.py", "streaming/test_websocket.py"),
     ],
 )
-def test_what_reaches_a_change_is_run(changed: str, test: str) -> None:
+def test_tests_that_depend_on_a_change_are_run(changed: str, test: str) -> None:
     assert f"python/tests/unit/{test}" in (affected_tests([changed]) or [])
 
 
@@ -262,13 +262,11 @@ def test_what_reaches_a_change_is_run(changed: str, test: str) -> None:
         ("python/benchmarks/bench_nothing.py", False),
     ],
 )
-def test_nobody_knows_who_imported_a_module_that_is_gone(gone: str, all_of_them: bool) -> None:
+def test_the_importers_of_a_deleted_module_are_unknown(gone: str, all_of_them: bool) -> None:
     assert affected_tests([gone]) == (None if all_of_them else [])
 
 
-def test_a_file_that_was_moved_is_gone_from_where_it_was(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_moved_file_counts_as_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "PROJECT", tmp_path)
     for name in [name for name in os.environ if name.startswith("GIT_")]:
         monkeypatch.delenv(name)
@@ -290,7 +288,7 @@ def test_sqlfluff_lints_only_changed_files() -> None:
     assert names == ["ruff", "ruff format", "mypy", "import-linter"]
 
 
-def test_unit_tests_of_dbt_are_run_where_sql_has_changed(
+def test_dbt_unit_tests_run_if_sql_has_changed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(command, "TARGET", tmp_path)
@@ -305,17 +303,17 @@ def test_unit_tests_of_dbt_are_run_where_sql_has_changed(
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "text"),
     [
         ({"only": ["lnt"]}, "there is no stage 'lnt'"),
         ({"fast": True, "long": True}, "--fast cannot be combined"),
         ({"fast": True, "only": ["lint"]}, "--fast cannot be combined"),
-        ({"mutants": True, "long": True}, "--json belongs to --mutants"),
-        ({"as_json": True}, "--json belongs to --mutants"),
+        ({"mutants": True, "long": True}, "--json requires --mutants"),
+        ({"as_json": True}, "--json requires --mutants"),
     ],
 )
-def test_a_choice_that_is_none_is_refused(given: dict[str, object], said: str) -> None:
-    with pytest.raises(ConfigurationError, match=said):
+def test_an_invalid_combination_is_refused(given: dict[str, object], text: str) -> None:
+    with pytest.raises(ConfigurationError, match=text):
         command.test(**given)  # type: ignore[arg-type]
 
 
@@ -326,7 +324,7 @@ def test_every_folder_of_tests_is_a_stage() -> None:
     assert set(command.BUDGETS) == set(command.STAGES) - {"build"}
 
 
-def test_what_changed_is_also_what_is_gone_and_what_has_an_odd_name(
+def test_changed_files_include_deleted_ones_and_odd_names(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(command, "PROJECT", tmp_path)
@@ -344,13 +342,13 @@ def test_what_changed_is_also_what_is_gone_and_what_has_an_odd_name(
     assert sorted(command._changed_files()) == ["café of mine.sql", "edited.sql", "gone.sql"]
 
 
-def test_without_git_it_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_git_the_error_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "PROJECT", tmp_path)
-    with pytest.raises(ConfigurationError, match="git cannot say what has changed"):
+    with pytest.raises(ConfigurationError, match="git cannot list the changes"):
         command._changed_files()
 
 
-def test_a_stop_ends_what_runs_and_lets_nothing_begin(tmp_path: Path) -> None:
+def test_a_stop_ends_running_steps_and_starts_no_others(tmp_path: Path) -> None:
     running = Running()
     started = tmp_path / "started"
     hang = (

@@ -1,5 +1,5 @@
 """
-JSON answers that say beside the bars whose they are, whether adjusted, and whether all is well.
+JSON answers with a symbol, an adjustment or an error beside the bars.
 
 The shapes are those of the vendors' documentation.
 """
@@ -27,7 +27,7 @@ ADJUSTED = "its prices are adjusted for splits"
 
 
 def short(stamps: list[Any], times: int = 1, **more: Any) -> list[dict[str, Any]]:
-    """Return bars with keys of one letter."""
+    """Return bars with one-letter keys."""
     return [
         {"t": at, **dict(zip("ohlcv", (v * times for v in bar), strict=True)), "n": 7, **more}
         for at, bar in zip(stamps, BARS, strict=True)
@@ -103,17 +103,19 @@ ANSWERS: dict[str, tuple[Any, str, str]] = {
 }
 
 
-@pytest.mark.parametrize(("document", "symbol", "said_by"), ANSWERS.values(), ids=ANSWERS)
-def test_the_symbol_is_said_beside_the_bars(
-    shop: Shop, document: Any, symbol: str, said_by: str
+@pytest.mark.parametrize(("document", "symbol", "origin"), ANSWERS.values(), ids=ANSWERS)
+def test_the_symbol_beside_the_bars_is_used(
+    shop: Shop, document: Any, symbol: str, origin: str
 ) -> None:
     path = shop.file("day_bars.json", json.dumps(document))
     report = shop.deliver(path, calendar="XNYS")
-    assert (report.kind, report.symbol, report.symbol_from) == ("daily", symbol, said_by)
+    assert (report.kind, report.symbol, report.symbol_from) == ("daily", symbol, origin)
     fields = "session_date, open, high, low, close, volume"
     assert shop.rows("daily", f"symbol, {fields}") == [(symbol, *row) for row in EXPECTED]
     refused = shop.refuse(path, calendar="XNYS", symbol="MSFT")
-    assert f"day_bars.json is of {symbol}, says {said_by}, and not of MSFT" in refused.notes[0]
+    assert (
+        f"day_bars.json has the symbol {symbol} according to {origin}, not MSFT" in refused.notes[0]
+    )
     assert shop.deliver(path, calendar="XNYS", symbol=f"{symbol}.US", source="s").rows_kept == 3
 
 
@@ -128,9 +130,7 @@ def test_two_files_of_one_name_are_two_symbols(shop: Shop) -> None:
     assert shop.rows("daily", "distinct symbol") == [("AAPL",), ("MSFT",)]
 
 
-def test_another_symbol_is_said_by_a_line_of_the_seed(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_seed_may_rename_a_stated_symbol(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     path = shop.file("x.json", json.dumps(polygon("AAPL")))
     remedy = shop.refuse(path, calendar="XNYS", symbol="APPLE", source="poly").remedy
     line = remedy.split("the line ")[1].split(" to ")[0]
@@ -151,7 +151,7 @@ def test_many_symbols_in_one_answer(shop: Shop) -> None:
     ]
 
 
-def test_a_day_of_all_symbols_has_them_in_its_rows(shop: Shop) -> None:
+def test_a_day_of_all_symbols_has_a_symbol_per_row(shop: Shop) -> None:
     results = [
         {**short(MILLIS[:1] * 3, times)[0], "T": symbol}
         for symbol, times in (("AAPL", 1), ("MSFT", 2))
@@ -164,7 +164,7 @@ def test_a_day_of_all_symbols_has_them_in_its_rows(shop: Shop) -> None:
     ]
 
 
-# ---- whether all is well
+# ---- errors
 
 KRAKEN = [
     [at, *(f"{v:.2f}" for v in bar[:4]), "100.1", f"{bar[4]}", 345]
@@ -183,12 +183,12 @@ FINE: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("fine", FINE.values(), ids=FINE)
-def test_what_is_no_error(shop: Shop, fine: dict[str, Any]) -> None:
+def test_answers_that_are_not_errors(shop: Shop, fine: dict[str, Any]) -> None:
     path = shop.file("T.json", json.dumps({**fine, "data": long()}))
     assert shop.deliver(path, calendar="XNYS").rows_kept == 3
     nothing = shop.refuse(shop.file("U.json", json.dumps({**fine, "data": {"orders": 1}})))
     if fine.get("status") != "complete":
-        assert "a shape that is not known" in nothing.notes[0]
+        assert "JSON of an unknown shape" in nothing.notes[0]
 
 
 def test_kraken(shop: Shop) -> None:
@@ -208,7 +208,7 @@ def test_an_answer_without_bars_says_why(shop: Shop) -> None:
     assert report.notes == ("T.json is a vendor's error: Too many requests (50011)",)
 
 
-# ---- how it is written
+# ---- formatting
 
 LINES = "\n".join(map(json.dumps, long()))
 WRITTEN = {
@@ -232,10 +232,10 @@ def test_one_object_in_one_line(shop: Shop) -> None:
 
 def test_lines_that_are_cut_short_are_named(shop: Shop) -> None:
     report = shop.refuse(shop.file("T.json", LINES[:-9]), calendar="XNYS")
-    assert report.notes == ("T.json is not JSON: its line 3 is none",)
+    assert report.notes == ("T.json is not JSON: line 3 is not",)
 
 
-def test_objects_by_their_dates(shop: Shop) -> None:
+def test_objects_keyed_by_date(shop: Shop) -> None:
     document = {day.pop("date"): day for day in long()}
     shop.deliver(shop.file("T.json", json.dumps(document)), calendar="XNYS")
     assert shop.rows("daily", "session_date, open, high, low, close, volume") == EXPECTED
@@ -245,14 +245,14 @@ def test_objects_by_their_dates(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize(
-    ("document", "said"),
+    ("document", "is_reported"),
     [(polygon("A"), True), (polygon("A", adjusted=False), False), (yahoo("A"), True)],
     ids=["adjusted", "unadjusted", "Yahoo"],
 )
-def test_adjusted_bars_are_noted(shop: Shop, document: Any, said: bool) -> None:
+def test_adjusted_bars_are_noted(shop: Shop, document: Any, is_reported: bool) -> None:
     report = shop.deliver(shop.file("T.json", json.dumps(document)), calendar="XNYS")
     notes = [note for note in report.notes if ADJUSTED in note]
-    assert len(notes) == said
+    assert len(notes) == is_reported
     assert all("corporate_actions.csv" in note for note in notes)
 
 
@@ -266,12 +266,12 @@ HISTORY = "Date,Open,High,Low,Close,Volume,Dividends,Stock Splits"
 
 
 @pytest.mark.parametrize(
-    ("header", "said"), [(HISTORY, True), (HISTORY.replace("Volume", "Adj Close"), False)]
+    ("header", "is_reported"), [(HISTORY, True), (HISTORY.replace("Volume", "Adj Close"), False)]
 )
 def test_a_history_without_adjusted_closes_is_adjusted(
-    shop: Shop, tmp_path: Path, header: str, said: bool
+    shop: Shop, tmp_path: Path, header: str, is_reported: bool
 ) -> None:
     report = shop.deliver(
         shop.csv("T.csv", ["2024-01-02,1,2,1,2,5,0.0,0.0"], header), calendar="XNYS"
     )
-    assert any("adjusted for splits and dividends" in note for note in report.notes) == said
+    assert any("adjusted for splits and dividends" in note for note in report.notes) == is_reported

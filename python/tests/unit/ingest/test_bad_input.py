@@ -1,4 +1,4 @@
-"""A file that cannot be taken gets one line and a remedy, and leaves nothing behind."""
+"""A file that is refused gets one line and a remedy, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ FILES: dict[str, tuple[str, str | bytes, str]] = {
     "no close": ("T.csv", "date,open,high,low\n2024-01-02,1,2,1\n", "has no close"),
     "no open": ("T.csv", "date,high,low,close\n2024-01-02,1,2,1\n", "has no open"),
     "no date": ("T.csv", "open,high,low,close\n1,2,1,1\n", "has no date or timestamp"),
-    "a letter": ("T.txt", "Dear Sir,\n\nI am writing about bars.\n", "is no table of bars"),
+    "a letter": ("T.txt", "Dear Sir,\n\nI am writing about bars.\n", "is not a table of bars"),
     "an image": ("T.csv", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "binary data"),
     "no header": ("T.csv", "2024-01-02,1,2,1,2,5\n", "does not name its columns"),
     "fewer names than columns": (
         "T.csv",
         "date,open,high,low,close\n2024-01-02,09:15:00,1,2,1,2\n",
-        "names 5 columns and its rows have 6",
+        "names 5 columns, but its rows have 6",
     ),
     "UTF-16": ("T.csv", ROWS.encode("utf-16"), "UTF-16"),
     "gzip cut at once": ("T.csv.gz", gzip.compress(ROWS.encode())[:900], "damaged gzip"),
@@ -49,7 +49,7 @@ FILES: dict[str, tuple[str, str | bytes, str]] = {
         json.dumps({"status": "error", "message": "Token is invalid", "data": None}),
         "a vendor's error: Token is invalid",
     ),
-    "JSON of something else": ("T.json", '{"data": {"orders": []}}', "shape that is not known"),
+    "JSON of something else": ("T.json", '{"data": {"orders": []}}', "JSON of an unknown shape"),
     "JSON without candles": (
         "T.json",
         '{"status": "success", "data": {"candles": []}}',
@@ -62,7 +62,7 @@ FILES: dict[str, tuple[str, str | bytes, str]] = {
     ),
     "Parquet that is none": ("T.parquet", "date,close\n", "is not parquet"),
     "Feather that is none": ("T.feather", "date,close\n", "is not feather"),
-    "old Feather": ("T.feather", b"FEA1" + b"\0" * 50, "Feather of version 1"),
+    "old Feather": ("T.feather", b"FEA1" + b"\0" * 50, "Feather version 1"),
     "Feather cut short": ("T.feather", b"ARROW1\0\0" + b"\xff" * 90, "cannot be read"),
     "a tar that is none": ("T.tar.gz", b"\x1f\x8b" + b"\0" * 40, "is a damaged archive"),
     "a tar cut short": (
@@ -88,7 +88,7 @@ FILES: dict[str, tuple[str, str | bytes, str]] = {
     "dates of no format": (
         "T.csv",
         "\n".join([HEADER, "the second,1,1,1,1,1", "the third,1,1,1,1,1"]),
-        "are of no format we know",
+        "are in no known format",
     ),
     "no number anywhere": (
         "T.csv",
@@ -103,15 +103,15 @@ FILES: dict[str, tuple[str, str | bytes, str]] = {
 }
 
 
-@pytest.mark.parametrize(("name", "content", "said"), FILES.values(), ids=FILES)
-def test_a_bad_file(shop: Shop, name: str, content: str | bytes, said: str) -> None:
+@pytest.mark.parametrize(("name", "content", "expected"), FILES.values(), ids=FILES)
+def test_a_bad_file(shop: Shop, name: str, content: str | bytes, expected: str) -> None:
     good = shop.csv("good.csv", ["2024-01-02,1,2,1,2,5"])
     bad, after = shop.run(shop.file(name, content), good, calendar="XNSE")
     if name.endswith(".tar.gz"):
         assert bad.file == name
     assert bad.outcome is Outcome.FAILED
     [note] = bad.notes
-    assert said in note
+    assert expected in note
     assert note.startswith(name)
     assert "\n" not in note
     assert bad.remedy
@@ -143,8 +143,8 @@ def test_parquet_with_a_hole(shop: Shop, tmp_path: Path) -> None:
     assert "cannot be read" in shop.refuse(path, calendar="XNYS").notes[0]
 
 
-def test_paths_that_are_not_there_or_empty(shop: Shop) -> None:
-    assert "is not there" in shop.refuse(shop.folder / "nothing.csv").notes[0]
+def test_missing_and_empty_paths(shop: Shop) -> None:
+    assert "does not exist" in shop.refuse(shop.folder / "nothing.csv").notes[0]
     empty = shop.folder / "empty"
     empty.mkdir()
     assert "holds no market data" in shop.refuse(empty).notes[0]
@@ -163,23 +163,23 @@ MAPPINGS = {
 }
 
 
-@pytest.mark.parametrize(("text", "said"), MAPPINGS.values(), ids=MAPPINGS)
-def test_a_bad_mapping(shop: Shop, text: str, said: str) -> None:
+@pytest.mark.parametrize(("text", "expected"), MAPPINGS.values(), ids=MAPPINGS)
+def test_a_bad_mapping(shop: Shop, text: str, expected: str) -> None:
     with pytest.raises(BadInput) as raised:
         read_mapping(shop.file("m.toml", text))
-    assert said in str(raised.value)
+    assert expected in str(raised.value)
     assert "\n" not in str(raised.value)
     assert raised.value.remedy
 
 
-def test_a_bad_option_is_named_as_it_was_typed() -> None:
+def test_a_bad_option_is_named_as_on_the_command_line() -> None:
     with pytest.raises(BadInput, match="--calendar = 'XLON' is not usable"):
         read_mapping(None, calendar="XLON")
     with pytest.raises(BadInput, match="--bar-label = 'middle'"):
         read_mapping(None, bar_label="middle")
 
 
-def test_a_column_of_the_mapping_that_the_file_has_not(shop: Shop) -> None:
+def test_a_mapped_column_that_the_file_lacks(shop: Shop) -> None:
     mapping = shop.file("m.toml", "[columns]\nclose = 'Settle'")
     report = shop.refuse(shop.file("T.csv", ROWS), mapping=mapping)
     assert "has no column 'Settle'; its columns are date, open" in report.notes[0]

@@ -1,4 +1,4 @@
-"""A vendor's column is found whatever its spelling, and has one meaning."""
+"""A vendor's column is found in any spelling, and has one role."""
 
 from __future__ import annotations
 
@@ -53,13 +53,13 @@ def test_the_adjusted_close_is_not_the_close() -> None:
     assert found[Role.ADJUSTED_CLOSE] == "Adj Close"
 
 
-def test_time_alone_is_the_stamp_and_beside_a_date_its_second_half() -> None:
+def test_time_alone_is_the_timestamp_and_beside_a_date_the_time_of_day() -> None:
     assert detected(["time", "close"], {})[Role.TIMESTAMP] == "time"
     both = detected(["time", "date", "close"], {})
     assert (both[Role.TIMESTAMP], both[Role.TIME]) == ("date", "time")
 
 
-def test_what_is_stated_overrules_and_must_be_there() -> None:
+def test_stated_columns_take_precedence_and_must_exist() -> None:
     names = ["date", "open", "high", "low", "close", "last"]
     found = detected(names, {Role.CLOSE: "LAST"})
     assert found[Role.CLOSE] == "last"
@@ -89,23 +89,23 @@ def test_any_header_gives_each_column_one_meaning(names: list[str]) -> None:
     assert len(set(found.values())) == len(found)
 
 
-def test_what_is_said_of_a_close_that_is_only_adjusted(shop: Shop) -> None:
+def test_the_remedy_for_a_file_with_only_an_adjusted_close(shop: Shop) -> None:
     file = shop.csv("T.csv", ["2024-01-02,1,2,1,2,5"], "date,open,high,low,Adj Close,volume")
     refused = shop.refuse(file, calendar="XNYS")
     assert "T.csv has no close;" in refused.notes[0]
     assert "columns.open" not in refused.remedy
-    said = "columns.close = 'Adj Close'"
-    assert said in refused.remedy
-    shop.deliver(file, calendar="XNYS", mapping=shop.file("m.toml", said))
+    expected = "columns.close = 'Adj Close'"
+    assert expected in refused.remedy
+    shop.deliver(file, calendar="XNYS", mapping=shop.file("m.toml", expected))
     assert shop.rows("daily", "close") == [(2,)]
     shop.deliver(file, calendar="XNYS", kind="adjusted_close")
     assert shop.rows("adjusted_close", "adjusted_close") == [(2,)]
 
 
-def test_each_column_that_is_missing_is_named(shop: Shop) -> None:
+def test_each_missing_column_is_named(shop: Shop) -> None:
     file = shop.csv("T.csv", ["2024-01-02,1,2,1,2"], "date,first,top,low,close")
     assert (
-        "say columns.open = '…', columns.high = '…' in" in shop.refuse(file, calendar="XNYS").remedy
+        "set columns.open = '…', columns.high = '…' in" in shop.refuse(file, calendar="XNYS").remedy
     )
 
 
@@ -118,7 +118,7 @@ def test_each_column_that_is_missing_is_named(shop: Shop) -> None:
         ("window_start", [1_704_171_600_000_000_000 + 86_400_000_000_000 * n for n in range(3)]),
     ],
 )
-def test_stamps_of_flat_files(shop: Shop, column: str, stamps: list[int]) -> None:
+def test_timestamps_of_flat_files(shop: Shop, column: str, stamps: list[int]) -> None:
     rows = [f"T,5,1,2,2,1,{at},7" for at in stamps]
     header = f"ticker,volume,open,close,high,low,{column},transactions"
     report = shop.deliver(shop.csv("2024-01-02.csv", rows, header), calendar="XNYS")
@@ -140,15 +140,15 @@ RELIANCE = "500325,RELIANCE    ,A ,Q,2600.00,2620.00,2590.00,2610.00,2610.00,259
 def test_the_date_in_the_name_of_a_bhavcopy(shop: Shop, name: str) -> None:
     report = shop.deliver(shop.csv(name, [RELIANCE], BSE))
     assert (report.calendar, report.kind) == ("XNSE", "daily")
-    assert "the day is 2024-01-05: the file's name says it" in report.notes
+    assert "the date is 2024-01-05, from the file's name" in report.notes
     found = shop.rows("daily", "symbol, session_date::varchar, close, volume")
     assert found == [("500325", "2024-01-05", 2610, 234567)]
-    # the date inside is the one that counts
+    # the date in the file takes precedence
     inside = shop.csv(f"x/{name}", [f"{RELIANCE},08-Jan-24"], f"{BSE},TRADING_DATE")
     shop.deliver(inside, source="other")
     assert shop.rows("daily", "max(session_date)::varchar") == [("2024-01-08",)]
 
 
-def test_a_bhavcopy_whose_name_says_no_date_is_refused(shop: Shop) -> None:
+def test_a_bhavcopy_without_a_date_in_its_name_is_refused(shop: Shop) -> None:
     for name in ("EQ320124.CSV", "prices.csv"):
         assert "has no date" in shop.refuse(shop.csv(name, [RELIANCE], BSE)).notes[0]

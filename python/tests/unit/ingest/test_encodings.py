@@ -1,4 +1,4 @@
-"""Text that is not UTF-8 is read as what it is, and said."""
+"""Text that is not UTF-8 is read in its encoding, and that is reported."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ HEADER = "symbol,name,date,open,high,low,close,volume"
 
 
 def note(encoding: str) -> str:
-    return f"it is no UTF-8 and was read as {encoding}: say encoding = '…' if it is not"
+    return f"it is not UTF-8 and was read as {encoding}: set encoding = '…' if that is wrong"
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
@@ -41,7 +41,7 @@ def test_a_western_header_is_named_in_a_mapping(shop: Shop, pack: Callable[[byte
     report = shop.deliver(file, mapping=mapping)
     assert note("cp1252") in report.notes
     assert shop.rows("daily", "open, close, volume") == [(16843.5, 16707.6, 500)] * 2
-    # the same in UTF-8 is the same, and nothing is said
+    # the same text in UTF-8 gives the same bars, without a note
     utf8 = Shop(shop.folder / "utf8")
     assert not [
         n for n in utf8.deliver(utf8.file("DAX.csv", GERMAN), mapping=mapping).notes if "UTF" in n
@@ -49,7 +49,7 @@ def test_a_western_header_is_named_in_a_mapping(shop: Shop, pack: Callable[[byte
     assert utf8.rows("daily", "open, close, volume") == shop.rows("daily", "open, close, volume")
 
 
-def test_an_encoding_that_is_stated_is_taken(shop: Shop) -> None:
+def test_a_stated_encoding_is_used(shop: Shop) -> None:
     mapping = shop.file("m.toml", MAPPING.replace("calendar", "encoding = 'utf-16'\ncalendar", 1))
     report = shop.deliver(shop.file("DAX.csv", GERMAN.encode("utf-16")), mapping=mapping)
     assert not [n for n in report.notes if "UTF" in n]
@@ -67,7 +67,7 @@ def test_a_western_name_far_down_and_a_broken_row_of_utf8(shop: Shop) -> None:
     far = "\n".join([HEADER, *rows, "N,Nestlé,2024-01-02,1,2,1,2,5"]).encode("cp1252")
     report = shop.deliver(shop.file("far.csv", far), calendar="XNYS")
     assert (report.rows_unreadable, note("cp1252") in report.notes) == (0, True)
-    # in a file of UTF-8, what is none is kept aside
+    # in a UTF-8 file, rows in other encodings are rejected
     mixed = (
         "\n".join([HEADER, "N,Nestlé,2024-01-03,1,2,1,2,5"]).encode()
         + b"\nM\xe9,M,2024-01-03,1,2,1,2,5"

@@ -17,7 +17,7 @@ import pytest
 
 from duckbourse.errors import BadInput
 from duckbourse.ingest import read_mapping
-from tests.support.commands import Said, bourse
+from tests.support.commands import Ended, bourse
 from tests.support.stores import SHARED, Shop
 
 SENT = SHARED.parent / "review" / "inputs"
@@ -25,17 +25,17 @@ needs_sent = pytest.mark.skipif(not SENT.exists(), reason=f"the files sent in ar
 
 
 @dataclass
-class Desk:
+class DataFolder:
     """A data folder, and the command that ingests into it."""
 
     folder: Path
 
-    def ingest(self, *words: object) -> Said:
+    def ingest(self, *words: object) -> Ended:
         stated = ("--delivered-at", "2026-11-01T18:30:00Z")
         return bourse(self.folder / "data", "ingest", *map(str, words), *stated)
 
     def report(self, *words: object) -> dict[str, Any]:
-        """Return what --json says of one file."""
+        """Return the JSON report for one file."""
         [report] = json.loads(self.ingest(*words, "--json").stdout)["files"]
         return dict(report)
 
@@ -45,30 +45,30 @@ class Desk:
             return con.execute(f"select {select} from '{files}' order by all").fetchall()
 
     def empty(self) -> bool:
-        """Tell whether nothing at all was delivered."""
+        """Return whether nothing was delivered."""
         kinds = ("daily", "minute", "unreadable", "deliveries")
         return not any(self.rows(kind, "1") for kind in kinds)
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path)
+def project(tmp_path: Path) -> DataFolder:
+    return DataFolder(tmp_path)
 
 
 def sent(folder: str, name: str) -> Path:
     return next(SENT.glob(f"{folder}-*")) / name
 
 
-# ---- 07: what was not taken is said
+# ---- 07: unused columns are reported
 
 
 @needs_sent
-def test_07_the_volume_of_a_bhavcopy_is_taken(desk: Desk) -> None:
+def test_07_the_volume_of_a_bhavcopy_is_used(project: DataFolder) -> None:
     path = sent("07", "sec_bhavdata_full_02012024.csv")
     stated = ("--calendar", "XNSE", "--source", "nse", "-m", sent("07", "m.toml"))
-    done = desk.ingest(path, *stated)
+    done = project.ingest(path, *stated)
     assert done.returncode == 0
-    assert [volume for (volume,) in desk.rows("daily", "volume")] == [*range(100_000, 100_005)]
+    assert [volume for (volume,) in project.rows("daily", "volume")] == [*range(100_000, 100_005)]
 
 
 LOOKS = {
@@ -82,12 +82,14 @@ LOOKS = {
 }
 
 
-@pytest.mark.parametrize(("name", "said"), LOOKS.items())
-def test_what_looks_like_a_volume_is_said(shop: Shop, name: str, said: bool) -> None:
+@pytest.mark.parametrize(("name", "is_reported"), LOOKS.items())
+def test_an_unused_column_that_looks_like_volume_is_reported(
+    shop: Shop, name: str, is_reported: bool
+) -> None:
     header = f"date,open,high,low,close,{name}"
     report = shop.deliver(shop.csv("T.csv", ["2024-01-02,1,2,1,2,5"], header), calendar="XNYS")
-    assert report.columns_missed == ({"volume": (name,)} if said else {})
-    assert any("no volume was taken" in note for note in report.notes) == said
+    assert report.columns_missed == ({"volume": (name,)} if is_reported else {})
+    assert any("no volume column was used" in note for note in report.notes) == is_reported
     for stated, expected in ((name, 5.0), ("", None)):
         mapping = shop.file("m.toml", f"columns.volume = '{stated}'")
         source = {"calendar": "XNYS", "source": f"as {stated}", "mapping": mapping}
@@ -96,7 +98,7 @@ def test_what_looks_like_a_volume_is_said(shop: Shop, name: str, said: bool) -> 
         assert found[f"as {stated}"] == expected
 
 
-def test_other_columns_that_may_be_what_is_missed_are_said(shop: Shop) -> None:
+def test_other_unused_columns_that_may_be_missing_roles_are_reported(shop: Shop) -> None:
     rows = [f"2024-01-02,{clock},A,1,2,1,2,5" for clock in ("0915", "0916")]
     header = "date,Trade Clock,ISIN,open,high,low,close,volume"
     report = shop.deliver(shop.csv("T.csv", rows, header), calendar="XNSE", kind="daily")
@@ -120,35 +122,35 @@ COIN_HEADERS = {
 
 
 @pytest.mark.parametrize(("header", "expected"), COIN_HEADERS.items())
-def test_07_the_volume_in_what_was_traded(
-    desk: Desk, header: str, expected: tuple[str, float | None]
+def test_07_the_volume_in_the_traded_asset(
+    project: DataFolder, header: str, expected: tuple[str, float | None]
 ) -> None:
     symbol, volume = expected
-    path = desk.folder / "gemini_minute.csv"
+    path = project.folder / "gemini_minute.csv"
     rows = [
         f"17041536{60 * minute:05d},2024-01-02 00:{minute:02d}:00,{symbol},1,2,1,2,12.5,1250.0,7"
         for minute in (2, 1, 0)
     ]
     path.write_text("\n".join(["https://www.CryptoDataDownload.com", header, *rows]))
-    report = desk.report(path, "--calendar", "ALWAYS", "--bar-label", "start")
+    report = project.report(path, "--calendar", "ALWAYS", "--bar-label", "start")
     assert report["rows_kept"] == 3
     assert report["columns_missed"].keys() == (set() if volume else {"volume"})
-    assert desk.rows("minute", "bar_ts, volume") == [
+    assert project.rows("minute", "bar_ts, volume") == [
         (datetime(2024, 1, 2, 0, minute), volume) for minute in (0, 1, 2)
     ]
-    assert "passed over the line above its header" in report["notes"]
+    assert "skipped the line above its header" in report["notes"]
 
 
-# ---- 10: what cannot be read
+# ---- 10: unreadable rows
 
 
 @needs_sent
-def test_10_each_stamp_is_of_its_own_unit(desk: Desk) -> None:
+def test_10_each_timestamp_has_its_own_unit(project: DataFolder) -> None:
     words = ("-m", sent("10", "m.toml"), "--source", "mix", "--symbol", "MIX")
-    report = desk.report(sent("10", "mix.csv"), *words)
+    report = project.report(sent("10", "mix.csv"), *words)
     assert (report["rows_read"], report["rows_kept"], report["rows_unreadable"]) == (240, 240, 0)
     start = datetime(2024, 12, 31, 22)
-    assert [at for (at,) in desk.rows("minute", "bar_ts")] == [
+    assert [at for (at,) in project.rows("minute", "bar_ts")] == [
         start + timedelta(minutes=minute) for minute in range(240)
     ]
 
@@ -159,7 +161,7 @@ def test_formats_that_change_midway_are_read_where_each_row_has_one_reading(shop
     rows = [f"{day.strftime(forms[n // 15])},1,2,1,2,5" for n, day in enumerate(days)]
     report = shop.deliver(shop.csv("T.csv", rows), calendar="ALWAYS", max_unreadable_pct=0)
     assert [day for (day,) in shop.rows("daily", "session_date")] == days
-    [note] = [note for note in report.notes if note.startswith("stamps are written as")]
+    [note] = [note for note in report.notes if note.startswith("timestamps are written as")]
     assert all(form in note for form in forms if form != "%Y-%m-%d")
 
 
@@ -168,12 +170,12 @@ def test_a_day_that_two_formats_of_the_file_read_differently_is_not_read(shop: S
     both = [day.strftime("%d/%m/%Y") for day in days] + [day.strftime("%m/%d/%Y") for day in days]
     path = shop.csv("T.csv", [f"{text},1,2,1,2,5" for text in both])
     shop.deliver(path, calendar="ALWAYS")
-    # the 3rd of March is itself in both, the days after the 12th have one reading
+    # 3 March is the same in both; days after the 12th have one reading
     assert [day for (day,) in shop.rows("daily", "distinct session_date")] == [days[2], *days[12:]]
     assert shop.rows("unreadable", "distinct rule") == [("unreadable_timestamp",)]
 
 
-def test_one_slip_does_not_make_a_file_doubtful(shop: Shop) -> None:
+def test_one_typing_error_does_not_make_a_file_ambiguous(shop: Shop) -> None:
     days = [date(2023, 1, 2) + timedelta(days=n) for n in range(300)]
     rows = [f"{day:%d/%m/%Y},1,2,1,2,5" for day in days]
     rows[150] = "01/13/2023,1,2,1,2,5"
@@ -188,18 +190,20 @@ def some_bad(count: int, bad: int) -> str:
     return "\n".join(["date,open,high,low,close,volume", "", *rows])
 
 
-def test_10_more_than_one_row_in_a_hundred_is_an_error_and_nothing_is_delivered(desk: Desk) -> None:
-    path = desk.folder / "T.csv"
+def test_10_more_than_one_row_in_a_hundred_is_an_error_and_nothing_is_delivered(
+    project: DataFolder,
+) -> None:
+    path = project.folder / "T.csv"
     path.write_text(some_bad(300, 4))
-    done = desk.ingest(path, "--calendar", "XNYS")
+    done = project.ingest(path, "--calendar", "XNYS")
     assert done.returncode == BadInput.exit_code
-    assert desk.empty()
+    assert project.empty()
     assert "T.csv: 4 of its 300 rows cannot be read, more than 1 %; row 1 is" in done.stderr
     # line 1 names the columns and line 2 is blank
     assert "2 rows are unreadable_timestamp, the first in line 3: {" in done.stderr
     assert "2 rows are unreadable_high, the first in line 10: {" in done.stderr
     assert "--max-unreadable-pct 2 delivers the rest" in done.stderr
-    report = desk.report(path, "--calendar", "XNYS")
+    report = project.report(path, "--calendar", "XNYS")
     assert [
         (one["rule"], one["count"], one["row"], one["line"]) for one in report["unreadable"]
     ] == [
@@ -207,22 +211,24 @@ def test_10_more_than_one_row_in_a_hundred_is_an_error_and_nothing_is_delivered(
         ("unreadable_high", 2, 8, 10),
     ]
     assert json.loads(report["unreadable"][1]["content"])["high"] == "?"
-    allowed = desk.report(path, "--calendar", "XNYS", "--max-unreadable-pct", 2)
+    allowed = project.report(path, "--calendar", "XNYS", "--max-unreadable-pct", 2)
     assert (allowed["outcome"], allowed["rows_kept"]) == ("delivered", 296)
     assert allowed["unreadable"] == report["unreadable"]
-    # what was allowed is no part of what it is
-    assert desk.report(path, "--calendar", "XNYS")["outcome"] == "already there"
+    # the allowed percentage is not part of the delivery's name
+    assert project.report(path, "--calendar", "XNYS")["outcome"] == "already there"
 
 
-def test_one_row_in_a_hundred_is_said_and_delivered(desk: Desk) -> None:
-    path = desk.folder / "T.csv"
+def test_one_row_in_a_hundred_is_reported_and_the_rest_delivered(project: DataFolder) -> None:
+    path = project.folder / "T.csv"
     path.write_text(some_bad(300, 3))
-    done = desk.ingest(path, "--calendar", "XNYS")
+    done = project.ingest(path, "--calendar", "XNYS")
     assert done.returncode == 0
     assert "2 rows are unreadable_timestamp, the first in line 3: {" in done.stderr
-    mapping = desk.folder / "m.toml"
+    mapping = project.folder / "m.toml"
     mapping.write_text("max_unreadable_pct = 0.5\nsource = 'strict'")
-    assert desk.ingest(path, "--calendar", "XNYS", "-m", mapping).returncode == BadInput.exit_code
+    assert (
+        project.ingest(path, "--calendar", "XNYS", "-m", mapping).returncode == BadInput.exit_code
+    )
 
 
 # ---- 11 and 10: numbers
@@ -231,30 +237,30 @@ HEADER = "Date;Open;High;Low;Close;Volume"
 
 
 @needs_sent
-def test_11_three_thousand_or_three_is_asked(desk: Desk) -> None:
+def test_11_three_thousand_or_three_is_asked_for(project: DataFolder) -> None:
     path = sent("11", "GERMI.csv")
-    done = desk.ingest(path, "--calendar", "XNYS")
+    done = project.ingest(path, "--calendar", "XNYS")
     assert done.returncode == BadInput.exit_code
-    assert desk.empty()
+    assert project.empty()
     assert "may be 2910 or 2.91" in done.stderr
     for remedy, least, most in (
         ("decimal = ','", 2910, 3019),
         ("thousands = '.'", 2910, 3019),
         ("decimal = '.'", 2.91, 3.019),
     ):
-        mapping = desk.folder / "m.toml"
+        mapping = project.folder / "m.toml"
         source = remedy.replace("'", "")
         mapping.write_text(f"{remedy}\nsource = '{source}'")
-        assert desk.ingest(path, "--calendar", "XNYS", "-m", mapping).returncode == 0
+        assert project.ingest(path, "--calendar", "XNYS", "-m", mapping).returncode == 0
         own = f"filter (where source = '{source}')"
         select = f"min(low) {own}, max(high) {own}, max(volume)"
-        assert desk.rows("daily", select) == [(least, most, 100_019)]
+        assert project.rows("daily", select) == [(least, most, 100_019)]
 
 
 @pytest.mark.parametrize("decimal", [".", ","])
-def test_what_is_told_is_not_asked(shop: Shop, decimal: str) -> None:
+def test_decided_numbers_are_not_asked_for(shop: Shop, decimal: str) -> None:
     numbers = {
-        # a price that can be read one way only settles all others
+        # one price with a single reading decides all others
         "a decimal": ("3.000;3.018;2.962;2.978,5;100", 2978.5, ","),
         "a point that is decimal": ("3.000;3.018;2.962;2.97;100", 2.97, "."),
         "a zero": ("0.998;3.018;0.962;0.978;100", 0.978, "."),
@@ -274,7 +280,7 @@ def test_what_is_told_is_not_asked(shop: Shop, decimal: str) -> None:
         assert dict(shop.rows("daily", "distinct symbol, close"))[name] == close, name
 
 
-def test_other_columns_tell_how_numbers_are_written(shop: Shop) -> None:
+def test_other_columns_decide_how_numbers_are_written(shop: Shop) -> None:
     header = '"Datum","Zuletzt","Eröffn.","Hoch","Tief","Vol.","+/- %"'
     rows = [
         f'"{day:02d}.01.2024","132.697","134.185","134.195","132.095","8,07M","-1,11%"'
@@ -290,7 +296,7 @@ def test_other_columns_tell_how_numbers_are_written(shop: Shop) -> None:
     ]
 
 
-def test_prices_that_pass_a_thousand_midway(shop: Shop) -> None:
+def test_prices_that_exceed_a_thousand_midway(shop: Shop) -> None:
     rows = [f"2024-01-{day:02d},990.5,999.5,980.25,991.0,900" for day in range(2, 12)]
     rows.append('2024-01-12,999.5,"1,001.00",998,"1,000.25","1,234"')
     shop.deliver(shop.csv("THSOM.csv", rows), calendar="XNYS", max_unreadable_pct=0)
@@ -301,8 +307,8 @@ def test_prices_that_pass_a_thousand_midway(shop: Shop) -> None:
 
 @pytest.mark.parametrize("mark", [".", ","])
 @pytest.mark.parametrize("first", [2, 80])
-def test_whole_prices_that_pass_a_thousand_midway(shop: Shop, mark: str, first: int) -> None:
-    """Beside 999, 1.003 is a thousand and three; also where the first rows say nothing."""
+def test_whole_prices_that_exceed_a_thousand_midway(shop: Shop, mark: str, first: int) -> None:
+    """Beside 999, 1.003 is a thousand and three, even if the first rows do not show it."""
     days = [date(2024, 1, 2) + timedelta(days=n) for n in range(first + 10)]
     closes = ["999"] * first + [f"1{mark}003"] * 10
     rows = [f"{day:%d.%m.%Y};{c};{c};{c};{c};50" for day, c in zip(days, closes, strict=True)]
@@ -369,7 +375,7 @@ def test_three_decimals_in_an_ordinary_file_are_three_decimals(
 @pytest.mark.parametrize(
     "row", ["{d}.01.2024\t3.000\t3.018\t2.962\t2.978\t5", "2024-01-{d};3.000;3.018;2.962;2.978;5"]
 )
-def test_either_sign_of_the_continent_is_enough_to_ask(shop: Shop, row: str) -> None:
+def test_either_sign_of_continental_notation_is_enough_to_ask(shop: Shop, row: str) -> None:
     header = HEADER.replace(";", "\t") if "\t" in row else HEADER
     report = shop.refuse(
         shop.csv("T.csv", [row.format(d=day) for day in range(12, 18)], header), calendar="XNYS"
@@ -377,7 +383,7 @@ def test_either_sign_of_the_continent_is_enough_to_ask(shop: Shop, row: str) -> 
     assert "may be 2962 or 2.962" in report.notes[0]
 
 
-def test_one_mark_is_not_two_things(shop: Shop) -> None:
+def test_decimal_and_thousands_marks_must_differ(shop: Shop) -> None:
     with pytest.raises(BadInput, match="decimal and thousands are both ','"):
         read_mapping(shop.file("m.toml", "decimal = ','\nthousands = ','"))
 
@@ -386,15 +392,16 @@ def test_one_mark_is_not_two_things(shop: Shop) -> None:
 
 
 @needs_sent
-def test_12_the_days_of_the_week_tell_from_which_year_is_counted(desk: Desk) -> None:
+def test_12_weekdays_decide_from_which_year_seconds_count(project: DataFolder) -> None:
     path = sent("12", "DHOLD.json")
-    report = desk.report(path, "--source", "dhan")
-    days = [day for (day,) in desk.rows("daily", "session_date")]
+    report = project.report(path, "--source", "dhan")
+    days = [day for (day,) in project.rows("daily", "session_date")]
     assert (days[0], days[-1], len(days)) == (date(2024, 1, 2), date(2024, 1, 31), 20)
     assert (
-        "start_Time counts from 1980: from 1970, 7 of its 20 days had no session" in report["notes"]
+        "start_Time counts from 1980: from 1970, 7 of its 20 days would have had no session"
+        in report["notes"]
     )
-    stated = desk.report(path, "--source", "stated", "--epoch", "1970")
+    stated = project.report(path, "--source", "stated", "--epoch", "1970")
     assert stated["first_session"] == "2014-01-02"
 
 
@@ -419,20 +426,20 @@ MARCH = [date(2023, 3, day) for day in (13, 14, 15, 16, 17, 20, 21, 22, 23, 24)]
 
 
 @pytest.mark.parametrize("year", [1970, 1980])
-def test_both_epochs_come_out_as_the_same_days(shop: Shop, year: int) -> None:
+def test_both_epochs_give_the_same_days(shop: Shop, year: int) -> None:
     shop.deliver(shop.file("T.json", dhan(MARCH, year)))
     assert [day for (day,) in shop.rows("daily", "session_date")] == MARCH
 
 
-def test_12_days_that_are_sessions_in_both_are_asked_about(shop: Shop) -> None:
+def test_12_days_that_are_sessions_in_both_years_are_asked_about(shop: Shop) -> None:
     # 3,652 days after a Friday is a Wednesday
     path = shop.file("T.json", dhan([date(2013, 3, 8), date(2013, 3, 15)], 1970))
     report = shop.refuse(path)
     assert (
-        "start_Time may count from 1970 (its bars are then of 2013-03-08 to 2013-03-15)"
+        "start_Time may count from 1970 (its bars are then from 2013-03-08 to 2013-03-15)"
         in report.notes[0]
     )
-    assert "from 1980 (of 2023-03-08 to 2023-03-15)" in report.notes[0]
+    assert "from 1980 (from 2023-03-08 to 2023-03-15)" in report.notes[0]
     for year, first in (("1970", date(2013, 3, 8)), ("1980", date(2023, 3, 8))):
         shop.deliver(path, epoch=year, source=year)
         assert (first, year) in shop.rows("daily", "session_date, source")
@@ -443,9 +450,9 @@ def test_12_days_that_are_sessions_in_both_are_asked_about(shop: Shop) -> None:
 
 @needs_sent
 @pytest.mark.parametrize("mapped", [True, False])
-def test_13_investing(desk: Desk, mapped: bool) -> None:
+def test_13_investing(project: DataFolder, mapped: bool) -> None:
     mapping = ("-m", sent("13", "m.toml")) if mapped else ()
-    assert desk.ingest(sent("13", "INVST.csv"), "--calendar", "XNYS", *mapping).returncode == 0
-    rows = desk.rows("daily", "session_date, open, high, low, close, volume")
+    assert project.ingest(sent("13", "INVST.csv"), "--calendar", "XNYS", *mapping).returncode == 0
+    rows = project.rows("daily", "session_date, open, high, low, close, volume")
     assert len(rows) == 20
     assert rows[0] == (date(2024, 1, 2), 98.8, 99.2, 98.08, 98.29, 100_000.0)

@@ -1,4 +1,4 @@
-"""Folders and archives: what is read of them, what is not and why, and within which bounds."""
+"""Folders and archives: which files are read, which are not and why, and the limits."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def tarred(members: dict[str, str | bytes]) -> bytes:
     return content.getvalue()
 
 
-def test_what_is_not_read_of_a_folder_is_said(shop: Shop) -> None:
+def test_unread_files_of_a_folder_are_reported(shop: Shop) -> None:
     shop.file("nse/A.csv", DAY)
     shop.file("nse/B.csv.zip", zipped({"B.csv": OTHER}))
     shop.file("nse/error.html", "<html>")
@@ -62,14 +62,14 @@ def test_what_is_not_read_of_a_folder_is_said(shop: Shop) -> None:
     assert shop.rows("deliveries", "source_file") == [("A.csv",), ("B.csv.zip/B.csv",)]
 
 
-def test_a_folder_of_nothing_that_is_read_names_what_is_there(shop: Shop) -> None:
+def test_a_folder_without_market_data_lists_its_files(shop: Shop) -> None:
     shop.file("a/page.html", "")
     failure, skipped = shop.run(shop.folder / "vendor", **XNYS)
     assert (failure.outcome, skipped.outcome) == (Outcome.FAILED, Outcome.SKIPPED)
     assert skipped.file == "page.html"
 
 
-def test_a_file_that_is_named_itself_is_read_whatever_it_is_called(shop: Shop) -> None:
+def test_a_file_named_on_the_command_line_may_have_any_name(shop: Shop) -> None:
     path = shop.file("a/A.dat", DAY)
     reports = shop.run(path.parent, path, **XNYS)
     assert [report.outcome for report in reports] == [Outcome.FAILED, Outcome.DELIVERED]
@@ -90,7 +90,7 @@ MEMBERS: dict[str, str | bytes] = {
 
 
 @pytest.mark.parametrize("kind", ["zip", "tar"])
-def test_an_archive_delivers_each_member_and_says_what_it_left(shop: Shop, kind: str) -> None:
+def test_an_archive_delivers_its_members_and_reports_unread_ones(shop: Shop, kind: str) -> None:
     members = {name: data for name, data in MEMBERS.items() if kind == "zip" or name[-1] != "/"}
     name, content = ("d.zip", zipped(members)) if kind == "zip" else ("d.tar.gz", tarred(members))
     reports = shop.run(shop.file(name, content), **XNYS)
@@ -104,7 +104,7 @@ def test_an_archive_delivers_each_member_and_says_what_it_left(shop: Shop, kind:
     assert not list(shop.folder.rglob("*evil*"))
 
 
-def test_the_same_bars_zipped_and_not_are_delivered_once(shop: Shop) -> None:
+def test_the_same_bars_zipped_and_unzipped_are_delivered_once(shop: Shop) -> None:
     plain, packed = shop.file("A.csv", DAY), shop.file("A.csv.zip", zipped({"A.csv": DAY}))
     first, second = shop.run(plain, packed, **XNYS)
     assert (first.outcome, second.outcome) == (Outcome.DELIVERED, Outcome.ALREADY_THERE)
@@ -116,7 +116,7 @@ def test_ways_of_packing(shop: Shop, method: int) -> None:
     assert report.outcome is Outcome.DELIVERED
 
 
-def test_a_link_in_an_archive_is_no_file(shop: Shop) -> None:
+def test_a_link_in_an_archive_is_not_read(shop: Shop) -> None:
     link = zipfile.ZipInfo("passwd.csv")
     link.external_attr = (stat.S_IFLNK | 0o777) << 16
     content = io.BytesIO()
@@ -127,7 +127,7 @@ def test_a_link_in_an_archive_is_no_file(shop: Shop) -> None:
 
 
 def encrypted() -> bytes:
-    """Return an archive whose flags say that its member is encrypted."""
+    """Return an archive whose flags mark its member as encrypted."""
     content = bytearray(zipped({"A.csv": DAY}))
     content[6] |= 1
     content[content.index(b"PK\1\2") + 8] |= 1
@@ -154,15 +154,15 @@ BAD = {
     "empty": (zipped({}), "is an archive without files"),
     "without bars": (zipped({"n.txt": "A\tB\n", "x.pdf": b"%PDF"}), "holds no file with bars"),
     "encrypted": (encrypted(), "is encrypted"),
-    "of another method": (unknown_method(), "packed in a way that is not known here"),
+    "of another method": (unknown_method(), "uses an unsupported compression"),
 }
 
 
-@pytest.mark.parametrize(("content", "said"), BAD.values(), ids=BAD)
-def test_a_bad_zip(shop: Shop, content: bytes, said: str) -> None:
+@pytest.mark.parametrize(("content", "expected"), BAD.values(), ids=BAD)
+def test_a_bad_zip(shop: Shop, content: bytes, expected: str) -> None:
     *_, report = shop.run(shop.file("T.zip", content), **XNYS)
     assert report.outcome is Outcome.FAILED
-    assert said in report.notes[0]
+    assert expected in report.notes[0]
     assert report.remedy
     assert shop.files() == []
 
@@ -176,12 +176,12 @@ def test_a_bomb_is_not_unpacked(shop: Shop, monkeypatch: pytest.MonkeyPatch, kin
     assert bomb.stat().st_size * files.MOST_TIMES < 4_000_000
     report = shop.refuse(bomb, **XNYS)
     assert report.notes == (f"T.{kind} unpacks to more than 200 times its size",)
-    # as it says to do
+    # as the remedy says
     [done] = shop.run(shop.file("A.csv", DAY), **XNYS)
     assert done.outcome is Outcome.DELIVERED
 
 
-def test_an_archive_of_too_many_files(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_archive_with_too_many_files(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "MOST_MEMBERS", 2)
     members: dict[str, str | bytes] = {f"{name}.txt": "Dear Sir,\n" for name in "abc"}
     *_, report = shop.run(shop.file("T.zip", zipped(members)), **XNYS)

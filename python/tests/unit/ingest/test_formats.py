@@ -1,4 +1,4 @@
-"""Each format a vendor writes comes out as the same bars."""
+"""Each vendor format gives the same bars."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_dates(shop: Shop, pattern: str, stamps: list[str]) -> None:
     assert days == [date(2024, 1, 2), date(2024, 1, 3), date(2024, 1, 15)]
 
 
-# The parts of a date in the orders that vendors write a year of two digits in.
+# The orders of date parts in which vendors write two-digit years.
 ORDERS = {"-": ("dmy", "mdy", "ymd"), "/": ("dmy", "mdy", "ymd"), ".": ("dmy", "ymd")}
 SHORT_YEARS = [
     mark.join(f"%{part}" for part in order) for mark, orders in ORDERS.items() for order in orders
@@ -98,7 +98,7 @@ SHORT_YEARS = [
 
 
 @pytest.mark.parametrize("pattern", [*SHORT_YEARS, "%y-%m-%d %H:%M:%S"])
-def test_a_day_of_several_orders_is_asked_for_with_all_of_them(shop: Shop, pattern: str) -> None:
+def test_an_ambiguous_date_is_asked_for_with_all_its_orders(shop: Shop, pattern: str) -> None:
     path = shop.csv("T.csv", [f"{date(2012, 11, 10).strftime(pattern)},1,1,1,1,1"])
     asked = shop.refuse(path, calendar="XNYS", kind="daily")
     mark = pattern[2]
@@ -112,7 +112,7 @@ def test_a_day_of_several_orders_is_asked_for_with_all_of_them(shop: Shop, patte
 
 
 @pytest.mark.parametrize("pattern", SHORT_YEARS)
-def test_sessions_side_by_side_have_one_order_of_day_month_and_year(
+def test_consecutive_sessions_decide_the_order_of_day_month_and_year(
     shop: Shop, pattern: str
 ) -> None:
     days = [day for n in range(1, 13) if (day := date(2024, 11, n)).isoweekday() < 6]
@@ -121,21 +121,21 @@ def test_sessions_side_by_side_have_one_order_of_day_month_and_year(
     assert [day for (day,) in shop.rows("daily", "session_date")] == days
 
 
-def test_no_day_is_later_than_its_file(shop: Shop) -> None:
-    # the 24th of July 2027 is to come
+def test_dates_after_the_file_are_ruled_out(shop: Shop) -> None:
+    # 24 July 2027 is in the future
     shop.deliver(shop.csv("T.csv", ["24-07-27,1,1,1,1,1"]), calendar="XNYS")
     assert shop.rows("daily", "session_date") == [(date(2024, 7, 27),)]
 
 
 @pytest.mark.parametrize("pattern", ["%d/%m/%Y", "%d-%m-%y"])
-def test_months_do_not_pass_for_days(shop: Shop, pattern: str) -> None:
-    # the other way round these are the first twelve days of January
+def test_months_are_not_taken_for_days(shop: Shop, pattern: str) -> None:
+    # in the other order, these are the first twelve days of January
     days = [date(2024, month, 1) for month in range(1, 13)]
     path = shop.csv("T.csv", [f"{day.strftime(pattern)},1,1,1,1,1" for day in days])
     assert f"may be {pattern} or " in shop.refuse(path, calendar="XNYS", kind="daily").notes[0]
 
 
-def test_a_day_after_the_twelfth_far_down_settles_day_and_month(shop: Shop) -> None:
+def test_a_day_after_the_twelfth_far_down_decides_day_and_month(shop: Shop) -> None:
     stamps = [f"0{day}-0{month}-2024" for month in (1, 2, 3) for day in range(1, 10)] * 20
     path = shop.csv("T.csv", [f"{stamp},1,1,1,1,1" for stamp in [*stamps, "25-03-2024"]])
     shop.deliver(path, calendar="XNSE")
@@ -150,7 +150,7 @@ def test_a_day_after_the_twelfth_far_down_settles_day_and_month(shop: Shop) -> N
         ("time,open,high,low,close,volume", "2024-01-02T{0:.2}:30:00,1,2,1,2,5"),
     ],
 )
-def test_dates_beside_times(shop: Shop, header: str, row: str) -> None:
+def test_dates_and_times_in_two_columns(shop: Shop, header: str, row: str) -> None:
     clocks = [f"09{minute:02d}" for minute in range(15, 25)]
     rows = []
     for clock in clocks:
@@ -163,7 +163,7 @@ def test_dates_beside_times(shop: Shop, header: str, row: str) -> None:
     ]
 
 
-def test_a_spreadsheet_may_eat_the_zero_of_nine_o_clock(shop: Shop) -> None:
+def test_a_spreadsheet_may_drop_a_leading_zero_of_the_time(shop: Shop) -> None:
     rows = [f"20240102,{clock},1,2,1,2,5" for clock in (91500, 91600, 91700, 101800)]
     path = shop.csv("T.csv", rows, "date,time,open,high,low,close,volume")
     shop.deliver(path, calendar="XNSE", bar_label="start")
@@ -234,7 +234,7 @@ def test_json_records(shop: Shop) -> None:
     assert shop.rows("daily", BAR) == BARS
 
 
-def test_parquet_of_each_type_of_stamp(shop: Shop, tmp_path: Path) -> None:
+def test_parquet_with_each_timestamp_type(shop: Shop, tmp_path: Path) -> None:
     types = {
         "date": "date '2024-01-02' + i::integer",
         "timestamp": "timestamp '2024-01-02' + to_days(i::integer)",
@@ -283,14 +283,14 @@ def archive(members: dict[str, bytes]) -> bytes:
     return content.getvalue()
 
 
-def test_a_drop_delivers_each_member_and_passes_over_the_rest(shop: Shop) -> None:
+def test_an_archive_delivers_its_bars_and_skips_the_rest(shop: Shop) -> None:
     prices = "\n".join([f"symbol,{HEADER}", *(f"{name},{ROWS[0]}" for name in "AB")]).encode()
     drop = shop.file(
         "20240102.tar.gz",
         archive(
             {
                 "symbols.txt": b"A\tAlpha\nB\tBeta\n",
-                # numbers without names, of which no four are a bar's
+                # numbers without names, no four of which can be a bar
                 "reports.csv": b"A,2016-06-30,9.5,8.5,7.5,3.5\nB,2016-06-30,1.5,2.5,1.5,3.5\n",
                 "prices.csv": prices,
                 "deep/one.csv": prices.replace(b"A,", b"C,"),
@@ -311,7 +311,7 @@ def test_a_drop_delivers_each_member_and_passes_over_the_rest(shop: Shop) -> Non
     assert not list(shop.folder.rglob("evil.csv"))
 
 
-def test_prices_without_a_header_are_not_passed_over_in_a_drop(shop: Shop) -> None:
+def test_prices_without_a_header_are_not_skipped_in_an_archive(shop: Shop) -> None:
     rows = b"A,2024-01-02,10,12,9,11,500\nB,2024-01-02,20,22,,21,500\nC,2024-01-02,7,8,6,6.5,500\n"
     drop = shop.file("20240102.tar.gz", archive({"prices.csv": rows}))
     report, *_ = shop.run(drop, calendar="XNYS")
@@ -320,7 +320,7 @@ def test_prices_without_a_header_are_not_passed_over_in_a_drop(shop: Shop) -> No
 
 
 @pytest.mark.parametrize("empty", [b"", b"symbol,date,open,high,low,close,volume,adj_close\n"])
-def test_a_drop_whose_prices_are_empty_is_reported(shop: Shop, empty: bytes) -> None:
+def test_an_archive_whose_prices_are_empty_is_reported(shop: Shop, empty: bytes) -> None:
     drop = shop.file("20170323.tar.gz", archive({"symbols.txt": b"A\tB\n", "prices.csv": empty}))
     *skipped, last = shop.run(drop, calendar="XNYS")
     assert [report.outcome for report in skipped] == [Outcome.SKIPPED] * 2
@@ -334,7 +334,7 @@ def test_names_that_look_like_patterns(shop: Shop, name: str) -> None:
     assert shop.deliver(shop.csv(name, ROWS), calendar="XNYS").rows_kept == 3
 
 
-def test_folders_are_walked_for_what_is_market_data_by_its_name(shop: Shop) -> None:
+def test_folders_are_walked_for_names_of_market_data(shop: Shop) -> None:
     for name in ("a/A.csv", "a/b/B.csv", ".hidden/C.csv", "a/.D.csv"):
         shop.csv(name, ROWS)
     shop.file("README.md", "no bars")
@@ -362,7 +362,7 @@ HEADERLESS = {
 
 
 @pytest.mark.parametrize("name", HEADERLESS)
-def test_the_names_for_a_file_without_a_header_are_its_own(shop: Shop, name: str) -> None:
+def test_suggested_names_fit_a_file_without_a_header(shop: Shop, name: str) -> None:
     rows, stated = HEADERLESS[name]
     file = shop.file("ACME.csv", "\n".join(rows) + "\n")
     stated = {"calendar": "ALWAYS", "bar_label": "start", "timezone": "UTC", **stated}
@@ -387,7 +387,7 @@ FAR = {
 
 
 @pytest.mark.parametrize(("far", "near"), FAR.values(), ids=FAR)
-def test_a_typed_date_that_no_calendar_has_costs_its_row(
+def test_a_typed_date_out_of_range_costs_only_its_row(
     shop: Shop, tmp_path: Path, far: str, near: str
 ) -> None:
     path = tmp_path / "T.parquet"
@@ -404,7 +404,9 @@ def test_a_typed_date_that_no_calendar_has_costs_its_row(
 
 
 @pytest.mark.parametrize("kind", ["double", "float", "decimal(18, 1)", "varchar"])
-def test_dates_and_codes_that_a_gap_made_floats(shop: Shop, tmp_path: Path, kind: str) -> None:
+def test_dates_and_codes_that_a_gap_turned_into_floats(
+    shop: Shop, tmp_path: Path, kind: str
+) -> None:
     path = tmp_path / "T.parquet"
     number = kind if kind != "varchar" else "double"
     with duckdb.connect() as con:

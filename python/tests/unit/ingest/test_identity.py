@@ -1,4 +1,4 @@
-"""What a vendor says of an instrument is in its symbol; no two instruments are one."""
+"""Everything that a vendor states about an instrument is in its symbol; symbols are unique."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def symbols(shop: Shop) -> dict[str, float]:
 
 
 def test_contracts_of_a_udiff_bhavcopy_are_named_by_their_whole_date(shop: Shop) -> None:
-    """A weekly and a monthly of one month, two strikes, call and put, a stock and its share."""
+    """A weekly and a monthly expiry, two strikes, call and put, a stock future and its stock."""
     rows = [
         udiff("IDF", "NIFTY", expiry="2024-01-25", close=1),
         udiff("IDF", "NIFTY", expiry="2024-02-29", close=2),
@@ -138,15 +138,15 @@ def test_a_contract_that_cannot_be_read_is_kept_as_text(shop: Shop) -> None:
         ("A,,,1200,CE", "A-1200CE"),
     ],
 )
-def test_words_of_a_row_and_the_symbol_they_make(shop: Shop, words: str, symbol: str) -> None:
+def test_fields_of_a_row_and_the_symbol_they_form(shop: Shop, words: str, symbol: str) -> None:
     header = "symbol,series,expiry,strike,option_type,date,open,high,low,close,volume"
     path = shop.csv("T.csv", [f"{words},2024-01-02,{BAR}"], header)
     shop.deliver(path, calendar="XNSE", kind="daily")
     assert list(symbols(shop)) == [symbol]
 
 
-def test_a_share_named_as_a_future_is_a_share(shop: Shop) -> None:
-    """The column `instrument` may hold a company's name, and a bond's expiry is no contract's."""
+def test_a_stock_named_like_a_future_is_a_stock(shop: Shop) -> None:
+    """The column `instrument` may hold a company's name; a bond has an expiry but no contract."""
     header = "symbol,instrument,expiry,date,open,high,low,close,volume"
     rows = [
         f"FRETAIL,Future Retail Ltd,,2024-01-02,{BAR}",
@@ -156,7 +156,7 @@ def test_a_share_named_as_a_future_is_a_share(shop: Shop) -> None:
     assert list(symbols(shop)) == ["BOND", "FRETAIL"]
 
 
-def test_bse_is_named_and_its_groups_are_not(shop: Shop) -> None:
+def test_bse_is_part_of_the_symbol_and_its_groups_are_not(shop: Shop) -> None:
     rows = [
         udiff("STK", "INFY", series="A", source="BSE", segment="CM", close=21),
         udiff("STK", "SME", series="XT", source="BSE", segment="CM", close=22),
@@ -170,7 +170,7 @@ def test_bse_is_named_and_its_groups_are_not(shop: Shop) -> None:
 COLUMNS = "symbol,exchange,currency,date,open,high,low,close,volume"
 
 
-def test_exchange_and_currency_of_a_row_are_not_lost(shop: Shop) -> None:
+def test_exchange_and_currency_are_part_of_the_symbol(shop: Shop) -> None:
     def row(exchange: str, currency: str, close: int) -> str:
         return f"INFY,{exchange},{currency},2024-01-02,10,99,9,{close},100"
 
@@ -193,7 +193,7 @@ def test_exchange_and_currency_of_a_row_are_not_lost(shop: Shop) -> None:
 
 
 def test_pence_are_not_pounds(shop: Shop) -> None:
-    """Nor are cents rand, nor agorot shekels, however a vendor writes them."""
+    """Likewise cents are not rand, and agorot not shekels, however a vendor writes them."""
     closes = {"GBp": 7250, "GBP": 72.5, "gbp": 72.5, "GBX": 7250, "GBx": 7250, "ZAc": 5, "ZAC": 5}
     closes |= {"ZAR": 0.05, "ILa": 9, "ILA": 9, "ILS": 0.09, " GBp ": 7250, "-": 1}
     rows = [
@@ -224,26 +224,26 @@ def test_pence_are_not_pounds(shop: Shop) -> None:
         ("BTC", "KRAKEN", "EUR", "ALWAYS", "KRAKEN:BTC-EUR"),
         ("BTCUSDT", "", "USDT", "ALWAYS", "BTCUSDT"),
         ("BTC", "", "USDT", "ALWAYS", "BTC-USDT"),
-        # the last letters of a share's symbol say nothing of its money
+        # the last letters of a stock's symbol are not its currency
         ("ORINR", "", "INR", "XNYS", "ORINR-INR"),
         ("BUSD", "", "USD", "XNSE", "BUSD-USD"),
         ("BUSD", "", "USD", "XNYS", "BUSD"),
         ("CRUDE", "MCX", "", "XNSE", "MCX:CRUDE"),
     ],
 )
-def test_names_of_places(
+def test_exchanges_and_currencies_in_names(
     symbol: str, exchange: str, currency: str, calendar: str, name: str
 ) -> None:
     assert name_of(symbol, exchange, currency, calendar, "", {}) == name
 
 
-def test_a_stated_symbol_stands_where_all_rows_are_of_one_place(shop: Shop) -> None:
+def test_a_stated_symbol_is_unchanged_if_all_rows_share_an_exchange(shop: Shop) -> None:
     one = shop.csv("one.csv", [f"500209,BSE,INR,2024-01-02,{BAR}"], COLUMNS)
     shop.deliver(one, kind="daily", symbol="INFYB")
     assert list(symbols(shop)) == ["INFYB"]
 
 
-def test_a_role_that_is_stated_to_be_empty_has_no_column(shop: Shop) -> None:
+def test_a_role_stated_as_empty_has_no_column(shop: Shop) -> None:
     mapping = shop.file("m.toml", "[columns]\nexchange = ''\ncurrency = 'currency'")
     path = shop.csv("T.csv", [f"INFY,LSE,INR,2024-01-02,{BAR}"], COLUMNS)
     report = shop.deliver(path, mapping=mapping, kind="daily", calendar="XNSE")
@@ -262,7 +262,7 @@ def test_exchanges_of_two_calendars_are_two_files(shop: Shop) -> None:
     assert list(symbols(shop)) == ["NSE:INFY", "NYS:INFY"]
 
 
-def test_the_exchange_of_the_rows_against_the_calendar_that_is_stated(shop: Shop) -> None:
+def test_the_exchange_of_the_rows_must_fit_the_stated_calendar(shop: Shop) -> None:
     path = shop.csv("T.csv", [f"INFY,NSE,,2024-01-02,{BAR}"], COLUMNS)
     report = shop.refuse(path, kind="daily", calendar="XNYS")
     assert "of NSE, whose calendar is XNSE, not XNYS as stated" in report.notes[0]
@@ -292,16 +292,16 @@ def test_a_bar_with_two_values_is_refused_and_both_rows_are_named(shop: Shop) ->
     )
     allowed = shop.deliver(path, calendar="XNSE", kind="daily", last_row_wins=True)
     assert (allowed.rows_kept, allowed.rows_duplicate) == (6, 3)
-    assert "2 bars are given again with other values: the last row counts" in allowed.notes
+    assert "2 bars appear again with other values: the last row counts" in allowed.notes
 
 
-def test_stamps_of_a_clock_that_was_never_set_are_no_bar_with_two_values(shop: Shop) -> None:
+def test_timestamps_of_an_unset_clock_are_not_one_bar(shop: Shop) -> None:
     rows = [f"1970-01-01 05:30:00,1,1,1,{close},1" for close in (1, 2)]
     path = shop.csv("T.csv", [*rows, *minutes("2024-01-02", "09:15", 375)])
     assert shop.deliver(path, calendar="XNSE").rows_duplicate == 1
 
 
-def test_the_column_that_the_refusal_asks_for_mends_it(shop: Shop) -> None:
+def test_the_column_that_the_error_asks_for_is_the_remedy(shop: Shop) -> None:
     header = "Ticker,Board,Date,Open,High,Low,Close,Volume"
     path = shop.csv(
         "T.csv", [f"A,{b},2024-01-02,10,12,9,{c},1" for b, c in (("X", 10), ("Y", 11))], header
@@ -309,14 +309,14 @@ def test_the_column_that_the_refusal_asks_for_mends_it(shop: Shop) -> None:
     report = shop.refuse(path, calendar="XNSE", kind="daily")
     assert "rows 1 and 2 are both A of 2024-01-02" in report.notes[0]
     assert "columns.series = '…'" in report.remedy
-    assert "unused are Board" in report.remedy
+    assert "the unused columns are Board" in report.remedy
     mapping = shop.file("m.toml", "[columns]\nseries = 'Board'")
     shop.deliver(path, calendar="XNSE", kind="daily", mapping=mapping)
     assert symbols(shop) == {"A-X": 10, "A-Y": 11}
 
 
 def test_rejected_lines_do_not_keep_a_symbol_from_its_name(shop: Shop) -> None:
-    """A file with a broken line is numbered in a table of its own."""
+    """A file with a broken line is numbered in a separate table."""
     rows = [f"A,2024-01-0{day},{BAR}" for day in (2, 3, 4)]
     path = shop.csv(
         "T.csv", [rows[0], "A,2024", *rows[1:]], "symbol,date,open,high,low,close,volume"
@@ -325,12 +325,12 @@ def test_rejected_lines_do_not_keep_a_symbol_from_its_name(shop: Shop) -> None:
     assert shop.rows("daily", "symbol, source_row") == [("IN:A", 1), ("IN:A", 3), ("IN:A", 4)]
 
 
-# a symbol is of one calendar
+# a symbol belongs to one calendar
 
 
 @pytest.fixture
 def seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Write lines into a seed of the test's own."""
+    """Write lines to a temporary seed."""
     path = tmp_path / "vendor_symbols.csv"
     monkeypatch.setattr(identity, "VENDOR_SYMBOLS", path)
 
@@ -351,31 +351,31 @@ def dollars(shop: Shop, *names: str, kind: str = "bars") -> Path:
     return shop.csv(f"{kind}.csv", rows, header)
 
 
-def test_the_same_letters_of_another_calendar_are_refused(
+def test_the_same_symbol_in_another_calendar_is_refused(
     shop: Shop, seed: Callable[..., None]
 ) -> None:
     shop.deliver(rupees(shop), source="kaldhen", calendar="XNSE")
     stated: dict[str, Any] = {"source": "pystock", "calendar": "XNYS", "kind": "daily"}
     report = shop.refuse(dollars(shop), **stated)
     assert report.notes == (
-        "bars.csv: INFY is of XNYS here (source pystock) and of XNSE in the store (INFY: source"
-        " kaldhen, INFY.csv); a symbol is of one calendar",
+        "bars.csv: INFY is in XNYS here (source pystock) and in XNSE in the store (INFY: source"
+        " kaldhen, INFY.csv); a symbol belongs to one calendar",
     )
     assert "--symbol-prefix XNYS:" in report.remedy
     assert f"{SEED}, such as pystock,INFY,XNYS:INFY" in report.remedy
-    # a later run, which knows of the first by its manifest only, and a rehearsal refuse it too
+    # a later run, which knows the first only by its manifest, and a dry run refuse it too
     assert shop.run(dollars(shop), dry_run=True, **stated)[0].outcome is Outcome.FAILED
     assert shop.refuse(dollars(shop, "INFY"), **{**stated, "kind": "adjusted_close"}).error
 
 
-def test_both_remedies_name_it_apart(shop: Shop, seed: Callable[..., None]) -> None:
+def test_both_remedies_rename_it(shop: Shop, seed: Callable[..., None]) -> None:
     shop.deliver(rupees(shop), source="kaldhen", calendar="XNSE")
     stated: dict[str, Any] = {"source": "pystock", "calendar": "XNYS", "kind": "daily"}
     shop.deliver(dollars(shop), symbol_prefix="XNYS:", **stated)
-    # the seed names one symbol, of its source only, and leaves the others
+    # the seed renames one symbol of its own source only
     seed("other,INFY,WRONG", "pystock,INFY,INFY.US")
     report = shop.deliver(dollars(shop), **stated)
-    assert "1 symbol named otherwise than in the file: INFY is INFY.US" in report.notes
+    assert "1 symbol renamed: INFY in the file is INFY.US" in report.notes
     assert shop.rows("daily", "symbol, calendar, close") == [
         *[("INFY", "XNSE", 1500)] * 2,
         ("INFY.US", "XNYS", 18),
@@ -383,11 +383,13 @@ def test_both_remedies_name_it_apart(shop: Shop, seed: Callable[..., None]) -> N
         ("XNYS:INFY", "XNYS", 18),
         ("XNYS:MSFT", "XNYS", 18),
     ]
-    # what was delivered so is there already
+    # a file delivered that way is already there
     assert shop.run(dollars(shop), **stated)[0].outcome is Outcome.ALREADY_THERE
 
 
-def test_the_line_of_a_seed_overrules_the_prefix(shop: Shop, seed: Callable[..., None]) -> None:
+def test_a_line_of_the_seed_takes_precedence_over_the_prefix(
+    shop: Shop, seed: Callable[..., None]
+) -> None:
     seed("v,MSFT,Microsoft", "v,US:AAPL,Apple")
     shop.deliver(
         dollars(shop, "MSFT", "AAPL", "GE"),
@@ -399,7 +401,7 @@ def test_the_line_of_a_seed_overrules_the_prefix(shop: Shop, seed: Callable[...,
     assert list(symbols(shop)) == ["Apple", "Microsoft", "US:GE"]
 
 
-def test_a_file_comes_again_under_the_name_that_a_new_line_gives(
+def test_a_file_is_delivered_again_after_the_seed_renames_its_symbol(
     shop: Shop, seed: Callable[..., None]
 ) -> None:
     stated: dict[str, Any] = {"source": "v", "calendar": "XNYS", "kind": "daily"}
@@ -413,8 +415,8 @@ def test_a_file_comes_again_under_the_name_that_a_new_line_gives(
     assert shop.run(dollars(shop, "FB"), **stated)[0].outcome is Outcome.ALREADY_THERE
 
 
-def test_two_calendars_within_one_run(shop: Shop) -> None:
-    """What the run itself has just delivered counts, also where the calendar was asked before."""
+def test_two_calendars_in_one_run(shop: Shop) -> None:
+    """Deliveries of the same run count, even if the calendar was read before."""
     header = "symbol,exchange,date,open,high,low,close,volume"
     days = ("2024-01-02", "2024-01-03")
     files = [
@@ -431,13 +433,13 @@ def test_two_calendars_within_one_run(shop: Shop) -> None:
     assert outcomes == [Outcome.DELIVERED] * 3 + [Outcome.FAILED] * 2
 
 
-def test_a_delivery_that_lists_no_symbols_owns_them_too(
+def test_a_delivery_without_a_list_of_symbols_still_owns_them(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("duckbourse.ingest.bars.MAX_LISTED_SYMBOLS", 1)
     shop.deliver(dollars(shop), source="pystock", calendar="XNYS", kind="daily")
     report = shop.refuse(rupees(shop), source="kaldhen", calendar="XNSE")
-    assert "INFY is of XNSE here" in report.notes[0]
+    assert "INFY is in XNSE here" in report.notes[0]
     assert "source pystock, bars.csv" in report.notes[0]
 
 
@@ -447,34 +449,34 @@ def test_many_symbols_are_counted(shop: Shop) -> None:
     report = shop.refuse(
         dollars(shop, *names, kind="in"), source="in", calendar="XNSE", kind="daily"
     )
-    assert "S0, S1, S2, S3, S4 and 3 more are of XNSE here" in report.notes[0]
+    assert "S0, S1, S2, S3, S4 and 3 more are in XNSE here" in report.notes[0]
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "expected"),
     [
-        ("source,symbol\n", "another line than its header"),
-        ("source,vendor_symbol,symbol\na,b\n", "line 2: 'a,b' is not source"),
+        ("source,symbol\n", "does not begin with its header"),
+        ("source,vendor_symbol,symbol\na,b\n", "line 2: 'a,b' is not a source"),
         ("source,vendor_symbol,symbol\na,b, \n", "line 2"),
         ("source,vendor_symbol,symbol\na,b,c\n\na,b,d\n", "line 4: b of a is d here and c above"),
     ],
 )
-def test_a_seed_that_cannot_be_right_is_refused(tmp_path: Path, text: str, said: str) -> None:
+def test_an_invalid_seed_is_refused(tmp_path: Path, text: str, expected: str) -> None:
     path = tmp_path / "vendor_symbols.csv"
     path.write_text(text)
-    with pytest.raises(BadInput, match=said) as caught:
+    with pytest.raises(BadInput, match=expected) as caught:
         vendor_symbols("a", path)
     assert caught.value.remedy
 
 
-def test_the_seed_that_is_shipped_can_be_read() -> None:
+def test_the_shipped_seed_can_be_read() -> None:
     assert vendor_symbols("nobody") == {}
 
 
-def test_nothing_is_asked_of_the_store_while_all_is_of_one_calendar(
+def test_the_store_is_not_queried_while_there_is_one_calendar(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A store of thousands of deliveries costs an ingest no look at their symbols."""
+    """In a store of thousands of deliveries, an ingest does not read their symbols."""
     shop.deliver(dollars(shop), source="us", calendar="XNYS", kind="daily")
     asked: list[int] = []
 
@@ -495,20 +497,20 @@ RECORDED_AT = datetime(2024, 1, 2, 4, tzinfo=UTC)
 
 
 def test_recorded_ticks_own_their_symbols(shop: Shop) -> None:
-    """Two recordings of a session, and a symbol that was listened to and never ticked."""
+    """Two recordings of a session, and a subscribed symbol without ticks."""
     shop.record("paper-india", "INFY", "TCS", at=RECORDED_AT)
     shop.record("other", "IOC", at=RECORDED_AT)
     stated: dict[str, Any] = {"source": "pystock", "calendar": "XNYS", "kind": "daily"}
     for symbol in ("INFY", "TCS", "IOC"):
         report = shop.refuse(dollars(shop, symbol), **stated)
-        assert f"{symbol} is of XNYS here" in report.notes[0]
+        assert f"{symbol} is in XNYS here" in report.notes[0]
         assert f"({symbol}: source kite, ticks recorded on 2024-01-02)" in report.notes[0]
     shop.deliver(dollars(shop, "MSFT"), **stated)
     shop.deliver(rupees(shop), source="kaldhen", calendar="XNSE")
 
 
-def test_a_withdrawn_recording_owns_only_what_came_later(shop: Shop) -> None:
-    """Of one that went on with other symbols after it was withdrawn, these are its own."""
+def test_a_withdrawn_recording_owns_only_later_symbols(shop: Shop) -> None:
+    """A recording that continued with other symbols after its withdrawal owns those."""
     for recording, symbol in (("paper-india", "INFY"), ("other", "IOC")):
         shop.record(recording, symbol, at=RECORDED_AT)
     with duckdb.connect() as con, shop.store.writing(con):
@@ -517,7 +519,7 @@ def test_a_withdrawn_recording_owns_only_what_came_later(shop: Shop) -> None:
     stated: dict[str, Any] = {"source": "pystock", "calendar": "XNYS", "kind": "daily"}
     shop.deliver(dollars(shop, "INFY"), **stated)
     for symbol in ("TCS", "IOC"):
-        assert f"{symbol} is of XNYS here" in shop.refuse(dollars(shop, symbol), **stated).notes[0]
+        assert f"{symbol} is in XNYS here" in shop.refuse(dollars(shop, symbol), **stated).notes[0]
 
 
 def test_shipped_data_owns_its_symbols_where_it_is_built(shop: Shop) -> None:
@@ -525,7 +527,7 @@ def test_shipped_data_owns_its_symbols_where_it_is_built(shop: Shop) -> None:
     options = read_mapping(None, calendar="XNSE", kind="daily")
     sample = RawStore(PROJECT / "data" / "sample", flat=True)
     [report] = ingest([path], options, shop.store, DELIVERED_AT, beside=(sample,))
-    assert "AAPL is of XNSE here (source AAPL) and of XNYS in the store" in report.notes[0]
+    assert "AAPL is in XNSE here (source AAPL) and in XNYS in the store" in report.notes[0]
     [report] = ingest([path], options, shop.store, DELIVERED_AT)
     assert report.outcome is Outcome.DELIVERED
 
@@ -536,7 +538,7 @@ def test_shipped_data_owns_its_symbols_where_it_is_built(shop: Shop) -> None:
 @pytest.mark.parametrize(
     ("word", "symbol"), [("XNAS", "VOD"), ("NYSE", "VOD"), ("XLON", "XLON:VOD"), ("LSE", "LSE:VOD")]
 )
-def test_a_column_of_exchanges_is_told_by_its_codes(
+def test_a_column_of_exchanges_is_recognized_by_its_codes(
     shop: Shop, column: str, word: str, symbol: str
 ) -> None:
     rows = [f"VOD,{word},2024-01-0{day},{BAR}" for day in (2, 3)]
@@ -546,45 +548,45 @@ def test_a_column_of_exchanges_is_told_by_its_codes(
     assert set(symbols(shop)) == {symbol}
 
 
-def test_a_column_of_exchanges_settles_or_contradicts_the_calendar(shop: Shop) -> None:
+def test_a_column_of_exchanges_decides_or_contradicts_the_calendar(shop: Shop) -> None:
     rows = [f"INFY,XNSE,2024-01-0{day},{BAR}" for day in (2, 3)]
     file = shop.csv("x.csv", rows, "ticker,mic,date,open,high,low,close,volume")
     assert "--calendar XNSE" in shop.refuse(file, calendar="XNYS").remedy
     assert shop.deliver(file).calendar == "XNSE"
 
 
-def test_what_is_called_like_an_exchange_and_holds_none_is_said(shop: Shop) -> None:
+def test_a_column_named_like_an_exchange_without_codes_is_reported(shop: Shop) -> None:
     rows = [f"VOD,{flag},2024-01-0{day},{BAR}" for day, flag in ((2, "N"), (3, "Y"))]
     file = shop.csv("x.csv", rows, "ticker,Ex,date,open,high,low,close,volume")
     report = shop.deliver(file, calendar="XNYS")
     [note] = [note for note in report.notes if "exchange" in note]
-    assert "no exchange was taken, though Ex may be it: say columns.exchange = 'Ex'" in note
+    assert "no exchange column was used, but Ex may be it: set columns.exchange = 'Ex'" in note
     assert report.columns_missed == {"exchange": ("Ex",)}
     mapping = shop.file("m.toml", "columns.exchange = ''")
-    said = shop.deliver(file, calendar="XNYS", mapping=mapping, source="other").notes
-    assert not [note for note in said if "exchange" in note]
+    expected = shop.deliver(file, calendar="XNYS", mapping=mapping, source="other").notes
+    assert not [note for note in expected if "exchange" in note]
 
 
 @pytest.mark.parametrize(
-    ("symbol", "calendar", "said"),
+    ("symbol", "calendar", "expected"),
     [
-        ("RELIANCE.NS", "XNYS", "RELIANCE.NS is of NSE by the suffix .NS, whose calendar is XNSE"),
-        ("INFY.BSE", "ALWAYS", "INFY.BSE is of BSE by the suffix .BSE, whose calendar is XNSE"),
-        ("VOD.L", "XNYS", "VOD.L is of London by the suffix .L, which is not of XNYS"),
-        ("sap.de", "XNSE", "sap.de is of Frankfurt by the suffix .DE, which is not of XNSE"),
-        ("aapl.us", "XNSE", "aapl.us is of the United States by the suffix .US"),
+        ("RELIANCE.NS", "XNYS", "RELIANCE.NS has the suffix .NS (NSE), whose calendar is XNSE"),
+        ("INFY.BSE", "ALWAYS", "INFY.BSE has the suffix .BSE (BSE), whose calendar is XNSE"),
+        ("VOD.L", "XNYS", "VOD.L has the suffix .L (London), which is not in XNYS"),
+        ("sap.de", "XNSE", "sap.de has the suffix .DE (Frankfurt), which is not in XNSE"),
+        ("aapl.us", "XNSE", "aapl.us has the suffix .US (the United States)"),
         *((share, "XNYS", "") for share in ("BRK.B", "BF.B", "BAC.PR.L", "AAPL", "aapl.us")),
         *((share, "XNSE", "") for share in ("RELIANCE.NS", "M&M.NS", "INFY.BO", "NIFTY 50")),
     ],
 )
-def test_a_suffix_of_another_calendars_exchange_is_said(
-    shop: Shop, symbol: str, calendar: str, said: str
+def test_a_suffix_of_another_calendars_exchange_is_reported(
+    shop: Shop, symbol: str, calendar: str, expected: str
 ) -> None:
     file = shop.csv("x.csv", [f"2024-01-02,{BAR}"])
     notes = [n for n in shop.deliver(file, calendar=calendar, symbol=symbol).notes if "suffix" in n]
-    assert len(notes) == bool(said)
-    if said:
-        assert notes[0].startswith(said)
+    assert len(notes) == bool(expected)
+    if expected:
+        assert notes[0].startswith(expected)
         assert calendar in notes[0]
 
 
@@ -593,11 +595,11 @@ def test_suffixes_of_many_symbols_are_one_line(shop: Shop) -> None:
     file = shop.csv("x.csv", rows, "symbol,date,open,high,low,close,volume")
     notes = [note for note in shop.deliver(file, calendar="XNYS").notes if "suffix" in note]
     assert [note.split(",")[0] for note in notes] == [
-        "A.NS and 2 more are of NSE by the suffix .NS",
-        "D.L is of London by the suffix .L",
+        "A.NS and 2 more have the suffix .NS (NSE)",
+        "D.L has the suffix .L (London)",
     ]
     other = Shop(shop.folder / "other")
-    named = [note for note in notes if "say --calendar XNSE" in note]
+    named = [note for note in notes if "pass --calendar XNSE" in note]
     assert len(named) == 1
     other.deliver(
         shop.csv("x.csv", rows[:3], "symbol,date,open,high,low,close,volume"), calendar="XNSE"

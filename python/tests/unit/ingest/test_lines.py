@@ -1,4 +1,4 @@
-"""Every line of a text file is accounted for, whatever ends it and whatever quotes do to it."""
+"""Every line of a text file is accounted for, with any line end and any quotes."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ DAYS = [f"2024-{month:02d}-{day:02d}" for month in range(1, 11) for day in range
 
 
 def bars(count: int, note: str = "n") -> list[str]:
-    """Return so many rows with a note, each with a price of its own."""
+    """Return this many rows with a note, each with its own price."""
     return [f"{DAYS[at]},{at + 1},{at + 1}.5,{at + 1},{at + 1}.25,9,{note}" for at in range(count)]
 
 
 def accounted(shop: Shop, report: Report, rows: Sequence[str]) -> None:
-    """Assert that each of these lines is a bar at its number or put aside whole."""
+    """Assert that each of these lines is a bar with its number, or is rejected whole."""
     assert report.rows_kept + report.rows_unreadable == report.rows_read == len(rows)
     kept = dict(shop.rows("daily", "source_row, open"))
     aside = {}
@@ -52,7 +52,7 @@ ASTRAY = {
 
 @pytest.mark.parametrize("astray", ASTRAY.values(), ids=ASTRAY)
 @pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["lf", "crlf"])
-def test_a_quote_that_is_astray_swallows_no_line(
+def test_a_stray_quote_swallows_no_line(
     shop: Shop, astray: dict[int, tuple[str, str]], end: str
 ) -> None:
     rows = bars(200)
@@ -60,7 +60,7 @@ def test_a_quote_that_is_astray_swallows_no_line(
         rows[at] = rows[at].replace(old, new)
     report = shop.deliver(shop.file("T.csv", end.join([NAMES, *rows]) + end), calendar="XNYS")
     accounted(shop, report, rows)
-    # what is not next to a quote is a bar
+    # lines that are not next to a quote are bars
     assert report.rows_unreadable <= len(astray)
 
 
@@ -73,14 +73,14 @@ def test_a_note_of_two_lines_is_one_row(shop: Shop) -> None:
     assert (report.rows_read, report.rows_kept) == (20, 18)
     numbers = [number for (number,) in shop.rows("daily", "source_row")]
     assert numbers == [number for number in range(1, 21) if number not in (10, 12)]
-    # three lines more than rows, and the header
+    # three more lines than rows, and the header
     assert [(one.rule, one.row, one.line) for one in report.unreadable] == [
         ("unreadable_open", 10, 14),
         ("too_many_columns", 12, 16),
     ]
 
 
-def test_lines_that_no_reading_makes_rows_meet_the_limit_one_by_one(shop: Shop) -> None:
+def test_each_broken_line_counts_toward_the_limit(shop: Shop) -> None:
     rows = bars(100)
     rows[50:53] = ['2024-09-01,1,2,"1', "some words", 'and "more"']
     report = shop.deliver(shop.csv("T.csv", rows, NAMES), calendar="XNYS")
@@ -96,16 +96,16 @@ def test_lines_that_no_reading_makes_rows_meet_the_limit_one_by_one(shop: Shop) 
     assert "3 of its 100 rows cannot be read" in refused.notes[0]
 
 
-def test_a_line_that_is_no_row_is_kept_whole_and_once(shop: Shop) -> None:
+def test_a_rejected_line_is_kept_whole_and_once(shop: Shop) -> None:
     rows = bars(20)
     rows[3] = rows[3].replace(",n", ",n,") + "x" * 30_000
-    rows[5] = rows[5].replace(",n", ',"a,b,"c')  # DuckDB says two things of it
+    rows[5] = rows[5].replace(",n", ',"a,b,"c')  # DuckDB reports two errors
     report = shop.deliver(shop.csv("T.csv", rows, NAMES), calendar="XNYS")
     accounted(shop, report, rows)
     assert report.rows_unreadable == 2
 
 
-def test_blank_lines_are_no_rows(shop: Shop) -> None:
+def test_blank_lines_are_not_rows(shop: Shop) -> None:
     rows = bars(12)
     rows[7] = "2024-08-01,1,2"
     lines = [NAMES, *rows[:3], "", *rows[3:6], "", "", *rows[6:], ""]
@@ -136,12 +136,12 @@ def test_whatever_quotes_do_each_line_counts(
 
 
 @pytest.mark.parametrize("mark", ["\x0c", "\x0b", "\x1c", "\x85", "\u2028", "\u2029"])
-def test_only_what_ends_a_line_for_duckdb_ends_one(shop: Shop, mark: str) -> None:
+def test_only_line_ends_of_duckdb_count(shop: Shop, mark: str) -> None:
     rows = [row.removesuffix(",n") for row in bars(5)]
     path = shop.file("T.csv", "\n".join([f"Report {mark} page 1", HEADER, *rows]))
     report = shop.deliver(path, calendar="XNYS")
     accounted(shop, report, rows)
-    assert "passed over the line above its header" in report.notes
+    assert "skipped the line above its header" in report.notes
 
 
 @pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
@@ -159,8 +159,8 @@ def test_lines_may_end_in_several_ways(shop: Shop, ends: tuple[str, ...], packed
 
 
 @pytest.mark.parametrize("above", [[], ["Report of NSE"], ['5" pipes', '"'], ['Of "all'], ["", ""]])
-def test_names_in_quotes_may_be_of_two_lines(shop: Shop, above: list[str]) -> None:
-    """As NSE's download of a share's history has them."""
+def test_quoted_names_may_span_two_lines(shop: Shop, above: list[str]) -> None:
+    """As in NSE's download of a stock's history."""
     rows = [row.removesuffix(",n") for row in bars(6)]
     names = ",".join(f'"{name} \n"' for name in HEADER.split(","))
     report = shop.deliver(

@@ -1,4 +1,4 @@
-"""Prices that a vendor counts in small parts of a currency, and those that are large."""
+"""Prices counted in small fractions of a currency, and genuinely large prices."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def databento(*symbols: tuple[str, int]) -> str:
     "close", [89_100_000_000, 90_177_064_220, 1_230_000_000, 123_400_000], ids=str
 )
 def test_prices_in_billionths_are_asked_for_and_then_scaled(shop: Shop, close: int) -> None:
-    # beside it a share of five cents, whose count has the size of a price
+    # beside it a stock at five cents, whose count looks like a price
     file = shop.file("d.csv", databento(("PENNY", 50_000_000), ("ZDB", close)))
     refused = shop.refuse(file, calendar="XNYS")
     assert f"{close} of ZDB" in refused.notes[0]
     assert "--price-scale 1e-9 (in a mapping price_scale = 1e-9)" in refused.remedy
     assert f"if {close} is {close / 1e9:.12g}, or --price-scale 1 if" in refused.remedy
     shop.deliver(file, calendar="XNYS", price_scale=1e-9)
-    # each the very double that its decimals are, and the volume as it was
+    # each is the nearest double to its decimals, and the volume is unchanged
     assert shop.rows("daily", "distinct symbol, close, high, volume") == [
         ("PENNY", 0.05, 0.06, 1000),
         ("ZDB", float(f"{close}e-9"), float(f"{close + 10**7}e-9"), 1000),
@@ -51,11 +51,11 @@ def test_a_mapping_scales_prices_and_an_adjusted_close(shop: Shop) -> None:
     assert shop.rows("adjusted_close", "adjusted_close") == [(68.49,)]
 
 
-def test_large_prices_of_a_currency_of_small_units_are_taken(shop: Shop) -> None:
+def test_large_prices_in_a_currency_of_small_units_are_accepted(shop: Shop) -> None:
     shop.deliver(shop.csv("BTCKRW.csv", WON), calendar="ALWAYS")
     dong = shop.csv("BTCVND.csv", DONG)
     assert "BTCVND" in shop.refuse(dong, calendar="ALWAYS").notes[0]
     shop.deliver(dong, calendar="ALWAYS", price_scale=1)
     assert shop.rows("daily", "max(close)") == [(2_550_000_000,)]
-    # a part of a unit anywhere, and they are no counts
+    # with one fractional price, they are not counts
     shop.deliver(shop.csv("IDR.csv", [*DONG, "2024-01-04,0.5,0.5,0.5,0.5,1"]), calendar="ALWAYS")

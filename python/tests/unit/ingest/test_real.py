@@ -1,4 +1,4 @@
-"""Files as vendors really wrote them."""
+"""Real files of vendors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FEED = sorted((MARKET / "feed_pystock").glob("*.tar.gz"))
 
 
 def without(columns: str, source: Path, copy: Path) -> Path:
-    """Return a copy of a Parquet file that lacks some columns."""
+    """Return a copy of a Parquet file without some columns."""
     with duckdb.connect() as con:
         con.execute(f"copy (select * exclude ({columns}) from '{source}') to '{copy}'")
     return copy
@@ -35,7 +35,7 @@ def test_kite(shop: Shop) -> None:
     )
 
 
-def test_other_answers_of_kite_are_no_bars(shop: Shop) -> None:
+def test_other_answers_of_kite_are_not_bars(shop: Shop) -> None:
     names = ("quote", "ohlc", "ltp", "ticker_full")
     reports = shop.run(*(RAW / "kite_mocks" / f"{name}.json" for name in names))
     assert {report.outcome for report in reports} == {Outcome.FAILED}
@@ -58,10 +58,10 @@ def test_a_feed_of_daily_drops(shop: Shop) -> None:
                 f" where drop_date = date '{day}'"
             )
             found = f"select {bar} from {stored} where delivery = '{report.delivery}'"
-            # the known table has a part of the symbols
+            # the reference table has only some of the symbols
             missing = con.execute(f"from ({expected}) except from ({found})").fetchall()
             assert missing == []
-        # of each key the second drop brings again, how many differ from the first
+        # of the keys that the second archive repeats, how many differ
         [(changed,)] = con.execute(
             f"select count(distinct (old.symbol, old.session_date)) from {stored} as old"
             f" inner join {stored} as new using (symbol, session_date)"
@@ -78,17 +78,17 @@ def test_backtrader(shop: Shop) -> None:
     assert shop.rows("daily", "count(*), min(session_date), max(session_date)") == [
         (4_012, date(1999, 1, 22), date(2014, 12, 31))
     ]
-    for name, said in {
+    for name, expected in {
         "2006-min-005": "5-minute",
         "2006-week-001": "7-day",
         "2006-month-001": "30-day",
-        "2006-01-02-volume-min-001": "names 7 columns and its rows have 8",
+        "2006-01-02-volume-min-001": "names 7 columns, but its rows have 8",
     }.items():
         report = shop.refuse(RAW / f"backtrader_{name}.txt.gz", calendar="XNYS")
-        assert said in report.notes[0]
+        assert expected in report.notes[0]
 
 
-def test_a_header_with_a_name_too_few_is_mended_by_a_mapping(shop: Shop) -> None:
+def test_a_mapping_fixes_a_header_with_one_name_too_few(shop: Shop) -> None:
     names = ["date", "time", "open", "high", "low", "close", "volume", "open_interest"]
     mapping = shop.file("m.toml", f"names = {names}\nskip_lines = 1\ncalendar = 'XNYS'")
     path = RAW / "backtrader_2006-01-02-volume-min-001.txt.gz"
@@ -123,17 +123,17 @@ def test_yahoo(shop: Shop) -> None:
         "AV-L-1wk-bad-stock-split.csv": "7-day bar",
         "EA-15m-no-bad-divs.csv": "15-minute",
     }
-    # a date is the one that is written, be it of Tokyo, Johannesburg or London
+    # a date is the one as written, in Tokyo, Johannesburg or London
     bars = set(shop.rows("daily", "symbol, session_date, close"))
     assert ("4063-T-1d-bad-div", date(2022, 1, 4), 4131.0) in bars
     assert ("SSW-JO-1d-100x-error", date(2023, 6, 9), 33.619999) in bars
     assert ("PSH-L-1d-bad-div", date(2022, 1, 4), 29.85) in bars
 
 
-@pytest.mark.parametrize("told", ["by its column", "by the hours"])
-def test_minutes_labelled_by_end(shop: Shop, tmp_path: Path, told: str) -> None:
+@pytest.mark.parametrize("inferred", ["by its column", "by the hours"])
+def test_minutes_labeled_by_end(shop: Shop, tmp_path: Path, inferred: str) -> None:
     path = MARKET / "minute_nifty_banknifty_2021_2023.parquet"
-    if told == "by the hours":
+    if inferred == "by the hours":
         path = without("ts_label", path, tmp_path / "nifty.parquet")
     report = shop.deliver(path)
     assert (report.calendar, report.bar_label) == ("XNSE", "end")
@@ -158,10 +158,10 @@ def test_minutes_labelled_by_end(shop: Shop, tmp_path: Path, told: str) -> None:
     assert before > 0  # prints of the pre-open are kept
 
 
-@pytest.mark.parametrize("told", ["by its column", "by the hours"])
-def test_minutes_of_new_york(shop: Shop, tmp_path: Path, told: str) -> None:
+@pytest.mark.parametrize("inferred", ["by its column", "by the hours"])
+def test_minutes_of_new_york(shop: Shop, tmp_path: Path, inferred: str) -> None:
     path = MARKET / "minute_us_2019_02.parquet"
-    if told == "by the hours":
+    if inferred == "by the hours":
         path = without("ts_label", path, tmp_path / "us.parquet")
     report = shop.deliver(path)
     assert (report.calendar, report.bar_label) == ("XNYS", "end")
@@ -170,10 +170,10 @@ def test_minutes_of_new_york(shop: Shop, tmp_path: Path, told: str) -> None:
     ]
 
 
-@pytest.mark.parametrize("told", ["by its column", "by the hours"])
-def test_minutes_labelled_by_start(shop: Shop, tmp_path: Path, told: str) -> None:
+@pytest.mark.parametrize("inferred", ["by its column", "by the hours"])
+def test_minutes_labeled_by_start(shop: Shop, tmp_path: Path, inferred: str) -> None:
     path = MARKET / "minute_nse_2021.parquet"
-    if told == "by the hours":
+    if inferred == "by the hours":
         path = without("ts_label", path, tmp_path / "nse.parquet")
     report = shop.deliver(path)
     assert (report.calendar, report.bar_label) == ("XNSE", "start")
@@ -185,7 +185,7 @@ def test_the_hours_of_2009(shop: Shop, tmp_path: Path) -> None:
     report = shop.deliver(path)
     assert (report.calendar, report.bar_label) == ("XNSE", "start")
     assert shop.rows("minute", "min(bar_ts)") == [(datetime(2009, 1, 1, 9, 55),)]
-    # it has a bar at the open and one at the close: its hours alone do not say which end
+    # it has bars at the open and at the close, so its hours do not decide the label
     report = shop.refuse(without("ts_label", path, tmp_path / "nifty.parquet"))
     assert "--bar-label" in report.remedy
 
@@ -199,7 +199,7 @@ def test_the_hours_of_2009(shop: Shop, tmp_path: Path) -> None:
         ("minute_fx_gbpusd_close_2018_06", {}, "columns.close"),
     ],
 )
-def test_what_cannot_be_told_is_asked(
+def test_undecidable_layouts_are_asked_for(
     shop: Shop, name: str, stated: dict[str, str], asked: str
 ) -> None:
     assert asked in shop.refuse(MARKET / f"{name}.parquet", **stated).remedy

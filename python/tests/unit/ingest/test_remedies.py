@@ -1,7 +1,7 @@
 """
-A remedy that is printed works: each is done as it says, and then the file is delivered.
+Every printed remedy works: after following it, the file is delivered.
 
-The last test reads the remedies out of the code of the ingest: a new one needs a case here.
+The last test collects the remedies from the code of the ingest: a new one needs a case here.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from duckbourse.ingest import (
     dialect,
     documents,
     files,
+    layout,
     lines,
     numbers,
     options,
     rows,
     run,
-    settle,
     stamp_formats,
     tables,
 )
@@ -53,9 +53,9 @@ def table(header: str, *lines: str) -> str:
 @dataclass(frozen=True)
 class Case:
     """
-    A file that is refused, and what its remedy says to do: options, a mapping, or another file.
+    A file that is refused, and what its remedy demands: options, a mapping, or another file.
 
-    `stated` is said both times; `absent` is a file that is not there at first.
+    `stated` holds for both attempts; an `absent` file does not exist at first.
     """
 
     content: str | bytes
@@ -270,7 +270,7 @@ CASES: dict[str, Case] = {
 
 
 def tried(shop: Shop, path: Path, mapping: str, stated: dict[str, Any]) -> str:
-    """Return the remedy of an ingest, or what became of the file."""
+    """Return the remedy of an ingest, or its outcome."""
     mapped = shop.file("m.toml", mapping)
     given = {"max_unreadable_pct": 1, **stated}
     try:
@@ -281,19 +281,19 @@ def tried(shop: Shop, path: Path, mapping: str, stated: dict[str, Any]) -> str:
 
 
 @pytest.fixture(scope="module")
-def said() -> dict[str, str]:
-    """The remedies that were printed, by case."""
+def remedy_texts() -> dict[str, str]:
+    """The printed remedies, by case."""
     return {}
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_the_remedy_works(shop: Shop, said: dict[str, str], name: str) -> None:
+def test_the_remedy_works(shop: Shop, remedy_texts: dict[str, str], name: str) -> None:
     case = CASES[name]
     path = shop.folder / "vendor" / case.name
     if not case.absent:
         shop.file(case.name, case.content)
-    said[name] = tried(shop, path, case.mapped, case.stated)
-    assert said[name] not in list(Outcome), "it was not refused"
+    remedy_texts[name] = tried(shop, path, case.mapped, case.stated)
+    assert remedy_texts[name] not in list(Outcome), "it was not refused"
     assert shop.files() == []
     better = case.content if case.better is None else case.better
     path = path.with_name(case.better_name or case.name)
@@ -307,22 +307,22 @@ def test_the_remedy_works(shop: Shop, said: dict[str, str], name: str) -> None:
     assert tried(shop, path, case.mapping, stated) == "delivered"
 
 
-# Remedies whose cause is not in a file: each is done in the test that is named.
+# Remedies whose cause is not in a file, with the test that covers each.
 ELSEWHERE = {
     "put files there that end in": "a folder with nothing in it: below",
     "name a file": "a path that is neither file nor folder: below",
     "check --mapping": "a mapping that is not there: below",
-    "raise BOURSE_MEMORY_LIMIT": "memory: none can be taken away from a test of this size",
+    "raise BOURSE_MEMORY_LIMIT": "memory: a test of this size cannot run out of it",
     "check the permissions of the file and of the raw store": "the system refuses: none for root",
     "if you trust it, unpack it and name the files themselves": "test_folders",
     "unpack it and name the files themselves": "test_folders",
     "free some space and run the same command again": "test_store",
-    # what a file can come to only while it is read
+    # causes that arise only while a file is read
     "ask the vendor for it again": "the sister of `only a header`",
 }
 
 
-def test_paths_and_mappings_that_are_not_there(shop: Shop) -> None:
+def test_missing_paths_and_mappings(shop: Shop) -> None:
     folder = shop.folder / "vendor" / "empty"
     folder.mkdir(parents=True)
     assert "put files there that end in .csv" in tried(shop, folder, "", {"calendar": "XNYS"})
@@ -335,7 +335,7 @@ def test_paths_and_mappings_that_are_not_there(shop: Shop) -> None:
 
 
 MODULES = (
-    *(dialect, documents, files, lines, numbers, options, rows, run, settle, stamp_formats),
+    *(dialect, documents, files, lines, numbers, options, rows, layout, run, stamp_formats),
     tables,
 )
 ERRORS = ("BadInput", "NotBars", "ConfigurationError", "StorageFull", "UnreadableRows")
@@ -346,7 +346,7 @@ def remedies(module: ModuleType) -> Iterator[str]:
     for node in ast.walk(ast.parse(inspect.getsource(module))):
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ERRORS:
             yield pattern(node.args[1], module)
-        # what `remedy_of` and `two_readings` return is a remedy too
+        # `remedy_of` and `two_readings` return remedies too
         if isinstance(node, ast.FunctionDef) and node.name in ("remedy_of", "two_readings"):
             for inner in ast.walk(node):
                 if isinstance(inner, ast.Return) and isinstance(
@@ -356,7 +356,7 @@ def remedies(module: ModuleType) -> Iterator[str]:
 
 
 def pattern(node: ast.expr, module: ModuleType) -> str:
-    """Return what an expression of text may come to, as a regular expression."""
+    """Return a regular expression for the values of a text expression."""
     if isinstance(node, ast.Constant):
         return re.escape(str(node.value))
     if isinstance(node, ast.JoinedStr):
@@ -368,10 +368,10 @@ def pattern(node: ast.expr, module: ModuleType) -> str:
     return ".*"
 
 
-def test_every_remedy_of_the_ingest_has_a_case(said: dict[str, str]) -> None:
-    if len(said) < len(CASES):
+def test_every_remedy_of_the_ingest_has_a_case(remedy_texts: dict[str, str]) -> None:
+    if len(remedy_texts) < len(CASES):
         pytest.skip("it needs all the cases above in one run")
-    printed = [*said.values(), *ELSEWHERE]
+    printed = [*remedy_texts.values(), *ELSEWHERE]
     for module in MODULES:
         found = [one for one in remedies(module) if one not in (".*", "None")]
         for remedy in found:

@@ -1,4 +1,4 @@
-"""No row is lost: typed, or kept as text with its number and why; and counted for what it is."""
+"""No row is lost: each is typed, or kept as text with its number and reason, and counted."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.stores import DELIVERED_AT, HEADER, Shop
 
 NAMES = f"symbol,{HEADER}"
 GOOD = "2024-01-{day:02d},10,11,9,10,100"
-# a defect of one row: what is written, and the rule it breaks (None: it can be typed, and is kept)
+# a defect of one row: its text, and the rule that it breaks (None: it is typed and kept)
 DEFECTS: dict[str, tuple[str, str | None]] = {
     "a word for a price": ("A,2024-01-02,10,11,x,10,100", "unreadable_low"),
     "a word for a volume": ("A,2024-01-02,10,11,9,10,many", "unreadable_volume"),
@@ -50,7 +50,7 @@ def test_a_defect_is_kept_with_its_row(shop: Shop, row: str, rule: str | None) -
     report = shop.deliver(path, calendar="XNYS")
     assert (report.rows_read, report.rows_kept) == (11, 11 if rule is None else 10)
     assert report.rows_unreadable == (0 if rule is None else 1)
-    # the numbers of the rows around it are theirs in the file
+    # the rows around it have their numbers in the file
     numbers = [number for (number,) in shop.rows("daily", "source_row")]
     assert numbers == [number for number in range(1, 12) if rule is None or number != 5]
     if rule is None:
@@ -74,7 +74,7 @@ def test_a_missing_number_is_null(shop: Shop) -> None:
     assert shop.rows("daily", "open, high, low, close, volume")[-1] == (None,) * 5
 
 
-def test_bytes_that_are_no_text_cost_their_row_only(shop: Shop) -> None:
+def test_bytes_that_are_not_text_cost_only_their_row(shop: Shop) -> None:
     rows = [("A," + GOOD.format(day=day)).encode() for day in range(2, 8)]
     rows[2] = rows[2].replace(b"A,", b"A\xff,")
     path = shop.file("T.csv", b"\n".join([NAMES.encode(), *rows]))
@@ -92,7 +92,7 @@ WORDS = st.one_of(
 
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.lists(WORDS, min_size=5, max_size=8), max_size=12))
-def test_whatever_the_rows_each_is_kept_or_put_aside(
+def test_every_row_is_kept_or_rejected(
     tmp_path_factory: pytest.TempPathFactory, rows: list[list[str]]
 ) -> None:
     shop = Shop(tmp_path_factory.mktemp("rows"))
@@ -122,21 +122,21 @@ def test_row_numbers_and_order_hold_in_a_file_read_by_many_threads(
             f" 1 as volume from range(600000) as t (i)) to '{path}' (header)"
         )
     assert path.stat().st_size > 24_000_000  # more than one thread's share
-    heard: list[float] = []
+    reported: list[float] = []
 
-    class Ear:
+    class Progress:
         def begin(self, total: int) -> None:
             assert total == path.stat().st_size
 
         def at(self, file: str, done: float) -> None:
-            heard.append(done / path.stat().st_size)
+            reported.append(done / path.stat().st_size)
 
     monkeypatch.setattr("duckbourse.ingest.run.WATCH_SECONDS", 0.01)
-    [report] = ingest([path], read_mapping(None), shop.store, DELIVERED_AT, progress=Ear())
+    [report] = ingest([path], read_mapping(None), shop.store, DELIVERED_AT, progress=Progress())
     assert report.outcome is Outcome.DELIVERED
-    assert heard == sorted(heard)
-    assert any(0 < done < 0.5 for done in heard), "nothing was heard while it was read"
-    assert heard[-1] == 1
+    assert reported == sorted(reported)
+    assert any(0 < done < 0.5 for done in reported), "no progress was reported while it was read"
+    assert reported[-1] == 1
     files = f"{shop.store.root}/minute/*/*.parquet"
     with duckdb.connect() as con:
         [found] = con.execute(
@@ -171,7 +171,7 @@ def test_duplicates_are_counted_and_kept(shop: Shop) -> None:
     assert (report.rows_kept, report.rows_duplicate) == (4, 2)
 
 
-def test_revisions_are_counted_against_the_last_word_of_the_same_source(shop: Shop) -> None:
+def test_revisions_are_counted_against_the_latest_bars_of_the_source(shop: Shop) -> None:
     def drop(number: int, rows: list[str], source: str = "feed") -> int:
         path = shop.csv(f"{number}.csv", rows, NAMES)
         at = DELIVERED_AT + timedelta(days=number)
@@ -207,7 +207,7 @@ INSIDE = (
 )
 
 
-def test_columns_may_be_called_what_we_call_ours(shop: Shop) -> None:
+def test_columns_may_have_our_names(shop: Shop) -> None:
     rows = [GOOD.format(day=day) + ",own" * len(INSIDE) for day in range(2, 12)]
     rows[3] = rows[3].replace("11", "x")
     path = shop.csv("T.csv", rows, f"{HEADER},{','.join(INSIDE)}")
@@ -220,7 +220,7 @@ def test_columns_may_be_called_what_we_call_ours(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("own", ["row_of_file", "symbol", "vendor"])
-def test_a_table_of_many_symbols_too_may_have_them(shop: Shop, own: str) -> None:
+def test_wide_tables_may_have_our_names(shop: Shop, own: str) -> None:
     fields = ("Open", "High", "Low", "Close", "Volume")
     header = ",".join(["Date", own, *(f"{f}_{s}" for s in ("AAPL", "MSFT") for f in fields)])
     rows = [f"2024-01-{day:02d},v,1,2,1,2,9,3,4,3,4,9" for day in range(2, 12)]
@@ -234,7 +234,7 @@ def test_a_table_of_many_symbols_too_may_have_them(shop: Shop, own: str) -> None
 @pytest.mark.parametrize(
     "more", ["Volume,Volume,Volume_1", "Volume_1,volume,Volume,VOLUME_1", ",,nameless", "Volume,"]
 )
-def test_columns_of_one_name_are_told_apart(shop: Shop, more: str) -> None:
+def test_columns_with_the_same_name_are_distinguished(shop: Shop, more: str) -> None:
     names = f"date,open,high,low,close,{more}"
     rows = [f"2024-01-{day:02d},1,2,1,2" + ",7" * len(more.split(",")) for day in range(2, 8)]
     assert shop.deliver(shop.csv("T.csv", rows, names), calendar="XNYS").rows_kept == 6
@@ -243,7 +243,7 @@ def test_columns_of_one_name_are_told_apart(shop: Shop, more: str) -> None:
     assert shop.deliver(path, mapping=mapping, calendar="XNYS").rows_kept == 6
 
 
-def test_a_header_that_comes_again_is_one_unreadable_row(shop: Shop) -> None:
+def test_a_repeated_header_is_one_unreadable_row(shop: Shop) -> None:
     rows = [GOOD.format(day=day) for day in range(2, 12)]
     again = HEADER.upper().replace(",", " , ")
     report = shop.deliver(shop.csv("T.csv", [*rows[:5], again, *rows[5:]]), calendar="XNYS")
@@ -260,15 +260,15 @@ def test_a_header_that_comes_again_is_one_unreadable_row(shop: Shop) -> None:
         "volume,open,high,low,close,date",
     ],
 )
-def test_a_header_that_comes_again_in_another_order_is_refused(shop: Shop, other: str) -> None:
+def test_a_repeated_header_in_another_order_is_refused(shop: Shop, other: str) -> None:
     rows = [GOOD.format(day=day) for day in range(2, 12)]
     path = shop.csv("T.csv", [*rows, "", other, *rows])
     refused = shop.refuse(path, calendar="XNYS")
-    said = ", ".join(name.strip() for name in other.split(","))
-    assert f"line 13 names the columns anew and otherwise: {said}" in refused.notes[0]
+    expected = ", ".join(name.strip() for name in other.split(","))
+    assert f"line 13 is another header, whose columns differ: {expected}" in refused.notes[0]
 
 
-def test_what_is_said_of_another_order_works(shop: Shop) -> None:
+def test_the_remedy_for_another_order_works(shop: Shop) -> None:
     rows = [GOOD.format(day=day) for day in range(2, 7)]
     after = [f"2024-01-{day:02d},10.5,11,9,10,100" for day in range(8, 13)]
     other = "date,close,high,low,open,volume"
@@ -291,7 +291,7 @@ def test_adjusted_closes_are_a_kind_of_their_own(shop: Shop) -> None:
     ]
 
 
-def test_both_kinds_can_be_had_from_one_file(shop: Shop) -> None:
+def test_one_file_can_be_delivered_as_both_kinds(shop: Shop) -> None:
     rows = ["2024-01-02,10,11,9,10,9.5,100", "2024-01-03,10,11,9,10,9.75,100"]
     path = shop.csv("T.csv", rows, "Date,Open,High,Low,Close,Adj Close,Volume")
     bars = shop.deliver(path, calendar="XNYS")
@@ -300,7 +300,7 @@ def test_both_kinds_can_be_had_from_one_file(shop: Shop) -> None:
     assert shop.rows("adjusted_close", "adjusted_close") == [(9.5,), (9.75,)]
 
 
-def test_mappings_say_what_the_file_does_not(shop: Shop) -> None:
+def test_mappings_state_what_the_file_does_not(shop: Shop) -> None:
     mapping = shop.file(
         "vendor.toml",
         """
@@ -338,13 +338,13 @@ def test_mappings_say_what_the_file_does_not(shop: Shop) -> None:
     assert shop.rows("unreadable", "source_row, rule") == [(2, "unreadable_low")]
 
 
-def test_names_are_given_to_columns_that_have_none(shop: Shop) -> None:
+def test_a_mapping_names_the_columns_of_a_file_without_a_header(shop: Shop) -> None:
     mapping = shop.file("m.toml", "names = ['date', 'open', 'high', 'low', 'close', 'volume']")
     path = shop.file("T.csv", "2024-01-02,1,2,1,2,5\n2024-01-03,1,2,1,2,5\n")
     assert shop.deliver(path, mapping=mapping, calendar="XNYS").rows_kept == 2
 
 
-def test_an_option_overrules_the_mapping(shop: Shop) -> None:
+def test_an_option_takes_precedence_over_the_mapping(shop: Shop) -> None:
     mapping = shop.file("m.toml", "source = 'a'\ncalendar = 'XNSE'")
     path = shop.csv("T.csv", [GOOD.format(day=2)])
     report = shop.deliver(path, mapping=mapping, calendar="XNYS")

@@ -1,4 +1,4 @@
-"""What stamps say is decided by counts; where they do not settle it, nothing is guessed."""
+"""Timestamps are interpreted by counts; if these do not decide, nothing is guessed."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ WHOLE_DAYS = Edges(
     ("gaps", "expected"),
     [
         ({60.0: 370, 120.0: 4}, Kind.MINUTE),
-        ({60.0: 5, 120.0: 6, 180.0: 5, 300.0: 3, 420.0: 4}, Kind.MINUTE),  # seldom traded
+        ({60.0: 5, 120.0: 6, 180.0: 5, 300.0: 3, 420.0: 4}, Kind.MINUTE),  # illiquid
         ({300.0: 70, 64_800.0: 5}, "5-minute"),
         ({900.0: 25, 1_800.0: 3}, "15-minute"),
         ({180.0: 100}, "3-minute"),
@@ -53,15 +53,15 @@ WHOLE_DAYS = Edges(
         ({31.0 * DAY: 7, 30.0 * DAY: 4, 28.0 * DAY: 1}, "31-day"),
     ],
 )
-def test_spacing_says_what_the_bars_are(gaps: dict[float, int], expected: Kind | str) -> None:
+def test_spacing_decides_the_kind_of_bars(gaps: dict[float, int], expected: Kind | str) -> None:
     assert bars_are(Spacing(gaps, sum(gaps.values()) + 1, dated=False)) == expected
 
 
-def test_two_dates_a_week_apart_are_no_weekly_bars() -> None:
+def test_two_dates_a_week_apart_are_not_weekly_bars() -> None:
     assert bars_are(Spacing({7.0 * DAY: 5_000}, longest=2, dated=True)) is Kind.DAILY
 
 
-def test_one_moment_is_daily_only_without_a_time_of_day() -> None:
+def test_one_timestamp_is_daily_only_without_a_time_of_day() -> None:
     assert bars_are(Spacing({}, longest=1, dated=True)) is Kind.DAILY
     assert bars_are(Spacing({}, longest=1, dated=False)) is None
 
@@ -71,7 +71,7 @@ def test_one_moment_is_daily_only_without_a_time_of_day() -> None:
     st.dictionaries(st.integers(1, 40), st.integers(1, 50), max_size=5),
     st.integers(60, 500),
 )
-def test_no_coarser_grid_passes_for_minutes(
+def test_no_coarser_grid_is_taken_for_minutes(
     minutes: int, holes: dict[int, int], count: int
 ) -> None:
     gaps = {60.0 * minutes * many: number for many, number in holes.items()}
@@ -79,18 +79,18 @@ def test_no_coarser_grid_passes_for_minutes(
     assert bars_are(Spacing(gaps, count, dated=False)) == f"{minutes}-minute"
 
 
-def test_labels_are_told_by_the_ends_of_sessions() -> None:
+def test_labels_are_inferred_from_the_ends_of_sessions() -> None:
     assert label(replace(WHOLE_DAYS, at_open=10)) == "start"
     assert label(replace(WHOLE_DAYS, at_close=10)) == "end"
     assert label(WHOLE_DAYS) is None
-    # extended hours show both ends
+    # extended hours include both ends
     assert label(replace(WHOLE_DAYS, at_open=10, at_close=10)) is None
-    # one odd print at the close does not turn a month of starts around
+    # one odd print at the close does not outweigh a month of starts
     assert label(replace(WHOLE_DAYS, at_open=10, at_close=1)) == "start"
 
 
 @given(st.integers(0, 40), st.integers(0, 40))
-def test_a_label_is_the_mirror_of_the_other(at_open: int, at_close: int) -> None:
+def test_the_two_labels_are_mirror_images(at_open: int, at_close: int) -> None:
     edges = replace(WHOLE_DAYS, sessions=40, at_open=at_open, at_close=at_close)
     mirrored = replace(edges, at_open=at_close, at_close=at_open)
     mirror = {"start": "end", "end": "start", None: None}
@@ -102,7 +102,7 @@ def test_hours_are_kept_by_whole_sessions_only() -> None:
     new_york = calendars()["XNYS"]
     whole = replace(WHOLE_DAYS, at_close=10)
     assert keeps_hours(whole, new_york)
-    assert not keeps_hours(replace(whole, at_noon=0), new_york)  # Hong Kong pauses
+    assert not keeps_hours(replace(whole, at_noon=0), new_york)  # Hong Kong has a lunch break
     assert not keeps_hours(replace(whole, inside=3_000), new_york)
     assert not keeps_hours(whole, calendars()["ALWAYS"])
 
@@ -111,12 +111,12 @@ def test_hours_are_kept_by_whole_sessions_only() -> None:
     "text",
     ["1550000000", "1550000000.0", "1550000000000", "15500000" * 2, "155" + "0" * 16, "-631152000"],
 )
-def test_epochs_are_told_by_their_digits(text: str) -> None:
+def test_epochs_are_recognized_by_their_digits(text: str) -> None:
     assert epoch([text, text, "x"]) is EPOCH
     assert epoch([text, "x", "x"]) is None
 
 
-def test_each_epoch_is_of_the_unit_that_its_own_digits_say() -> None:
+def test_each_epoch_has_the_unit_of_its_own_digits() -> None:
     second = 1_735_689_600  # 2025-01-01
     texts = {f"{second}{'0' * zeros}{end}" for zeros in (0, 3, 6, 9) for end in ("", ".0")}
     older = {f"{631_152_000}{'0' * zeros}" for zeros in (0, 3, 6, 9)}  # 1990-01-01
@@ -135,6 +135,6 @@ def test_each_epoch_is_of_the_unit_that_its_own_digits_say() -> None:
 
 
 @pytest.mark.parametrize("text", ["20190213", "201902130931", "20190213093100", "13-02-2019"])
-def test_dates_of_digits_are_no_epochs(text: str) -> None:
+def test_dates_made_of_digits_are_not_epochs(text: str) -> None:
     assert epoch([text]) is None
     assert iso([text]) is None

@@ -1,4 +1,4 @@
-"""What is in the store is whole: after a second run, a kill at any moment, a full disk."""
+"""The store stays whole: after a second run, a kill at any moment, a full disk."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ AT = DELIVERED_AT.isoformat()
 
 
 def content(store: RawStore) -> dict[str, bytes]:
-    """Return every file of a store with its bytes."""
+    """Return every file of a store with its content."""
     return {
         str(path.relative_to(store.root)): path.read_bytes()
         for path in sorted(store.root.rglob("*"))
@@ -75,9 +75,9 @@ def test_every_table_has_its_columns_and_a_file_without_rows(shop: Shop) -> None
 
 def test_the_committed_files_without_rows_have_the_same_columns() -> None:
     with duckdb.connect() as con:
-        for room in ("raw", "sample"):
+        for store in ("raw", "sample"):
             for table, columns in TABLES.items():
-                file = PROJECT / "data" / room / table / "zz_empty.parquet"
+                file = PROJECT / "data" / store / table / "zz_empty.parquet"
                 described = con.execute(f"describe select * from '{file}'").fetchall()
                 assert {row[0]: row[1].lower() for row in described} == columns, file
                 assert con.execute(f"select * from '{file}'").fetchall() == []
@@ -111,14 +111,14 @@ def test_the_same_file_twice_changes_nothing(shop: Shop) -> None:
 
 def test_the_same_file_under_other_options_is_another_delivery(shop: Shop) -> None:
     [file] = vendor_files(shop, 1)
-    said: list[dict[str, Any]] = [
+    statements: list[dict[str, Any]] = [
         {"calendar": "XNYS"},
         {"calendar": "XNSE", "symbol_prefix": "IN:"},
         {"calendar": "XNYS", "source": "x"},
         {"calendar": "XNYS", "symbol": "x"},
     ]
-    names = {shop.deliver(file, **stated).delivery for stated in said}
-    assert len(names) == len(said)
+    names = {shop.deliver(file, **stated).delivery for stated in statements}
+    assert len(names) == len(statements)
 
 
 def test_the_same_delivery_is_the_same_bytes(shop: Shop) -> None:
@@ -146,7 +146,7 @@ def test_a_bad_file_does_not_cost_the_good_ones(shop: Shop) -> None:
 
 
 class Killed(BaseException):
-    """The process is gone."""
+    """The process was killed."""
 
 
 def test_a_kill_between_any_two_renames_leaves_a_whole_store(
@@ -159,7 +159,7 @@ def test_a_kill_between_any_two_renames_leaves_a_whole_store(
     for survived in range(renames + 1):
         shop.store = RawStore(shop.folder / f"raw{survived}")
         with duckdb.connect() as con, shop.store.writing(con):
-            pass  # the files without rows are there before anything is delivered
+            pass  # the files without rows exist before anything is delivered
         with monkeypatch.context() as patch:
             kill_after(patch, survived)
             with pytest.raises(Killed):
@@ -176,7 +176,7 @@ def test_a_kill_between_any_two_renames_leaves_a_whole_store(
 
 
 def kill_after(patch: pytest.MonkeyPatch, renames: int) -> None:
-    """Let the process die after some renames: from then on nothing it does has any effect."""
+    """Kill the process after some renames: nothing that it does later has any effect."""
     left = renames
     dead = False
 
@@ -194,7 +194,7 @@ def kill_after(patch: pytest.MonkeyPatch, renames: int) -> None:
     patch.setattr(Path, "replace", dying(Path.replace, counts=True))
     for name in ("unlink", "rmdir", "iterdir"):
         patch.setattr(Path, name, dying(getattr(Path, name)))
-    # after the last rename, the next thing is the removal of the folder
+    # after the last rename, the folder is removed
     rmtree = shutil.rmtree
 
     def last(path: Any, *arguments: Any, **named: Any) -> Any:
@@ -228,7 +228,7 @@ except BourseError as error:
 
 
 def child(shop: Shop, **more: Any) -> subprocess.Popen[str]:
-    """Start an ingest of the vendor folder in a process of its own; it waits for a line."""
+    """Start an ingest of the vendor folder in a child process, which waits for a line."""
     process = subprocess.Popen(
         [sys.executable, "-c", CHILD, shop.folder / "vendor", shop.store.root, AT],
         env={**os.environ, "PYTHONPATH": str(PROJECT / "python")},
@@ -244,7 +244,7 @@ def child(shop: Shop, **more: Any) -> subprocess.Popen[str]:
 
 
 def go(process: subprocess.Popen[str], dies_after: float | None = None) -> None:
-    """Let it work, and die after so many seconds of work if it is to die."""
+    """Let it work, and kill it after this much CPU time, if any."""
     assert process.stdin is not None
     process.stdin.write("\n" if dies_after is None else f"{dies_after}\n")
     process.stdin.flush()
@@ -261,18 +261,18 @@ def test_kill_9_at_random_moments_loses_nothing(shop: Shop, kills: int) -> None:
     moments = random.Random(9)
     died = []
     for number in range(kills):
-        # the first is in the midst of it for certain, and the others are from its start to its end
+        # the first is certainly in the middle; the others are anywhere from start to end
         moment = 0.1 * used if number == 0 else moments.uniform(0, used)
         with child(shop) as process:
             go(process, dies_after=moment)
             died.append(process.wait(HANG_SECONDS) in DEATHS)
-        # what can be read at this moment is whole deliveries, and nothing else
+        # at this moment, only whole deliveries can be read
         if list((shop.store.root / "deliveries").glob("*.parquet")):
             [(deliveries, rows)] = shop.rows("deliveries", "count(*), sum(rows_kept)")
             assert shop.rows("daily", "count(*)") == [(rows or 0,)]
             assert rows in (None, 9 * deliveries)
         if not died[-1]:
-            # it came to its end; there is nothing left to be killed in
+            # it has finished, so there is nothing left to kill
             assert content(shop.store) == content(whole.store)
             shutil.rmtree(shop.store.root)
     assert died[0]
@@ -295,7 +295,7 @@ def test_only_one_ingest_writes_at_a_time(shop: Shop) -> None:
 def test_no_power_cut_leaves_a_manifest_without_its_data(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A file is there after one if its content and the folder with its name were written out."""
+    """After a power cut, a file exists if its content and its folder entry were flushed."""
     with duckdb.connect() as con, shop.store.writing(con):
         pass
     written: set[int] = set()
@@ -312,7 +312,7 @@ def test_no_power_cut_leaves_a_manifest_without_its_data(
             if target.parent.name in ("deliveries", "withdrawals"):
                 whole()
             named.append(target)
-            # its name is not written yet
+            # its name is not flushed yet
             written.discard(target.parent.stat().st_ino)
         replace(self, target)
 
@@ -334,14 +334,14 @@ def test_no_power_cut_leaves_a_manifest_without_its_data(
     assert len(named) == 3 + 1 + 1 + 1 + 1
 
 
-def test_another_that_ends_meanwhile_takes_nothing_away(
+def test_another_ingest_that_ends_meanwhile_removes_nothing(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     [file] = vendor_files(shop, 1)
     real = fcntl.flock
 
     def ended_meanwhile(lock: int, how: int) -> None:
-        # as the other one does, before it lets go
+        # as the other process does before it releases the lock
         shutil.rmtree(shop.store.incoming, ignore_errors=True)
         real(lock, how)
 
@@ -350,7 +350,7 @@ def test_another_that_ends_meanwhile_takes_nothing_away(
     assert not shop.store.incoming.exists()
 
 
-def test_a_store_that_cannot_be_written_is_named(shop: Shop) -> None:
+def test_an_unwritable_store_is_named(shop: Shop) -> None:
     [file] = vendor_files(shop, 1)
     shop.store = RawStore(shop.file("in the way", "") / "raw")
     with pytest.raises(ConfigurationError, match="cannot be written"):
@@ -362,7 +362,7 @@ def test_a_store_that_cannot_be_written_is_named(shop: Shop) -> None:
 
 
 def test_a_folder_may_have_any_name(shop: Shop) -> None:
-    """What stands for other characters in a pattern stands for itself there."""
+    """Glob characters in the name of a folder are literal."""
     [file] = vendor_files(shop, 1)
     shop.store = RawStore(shop.folder / "[prod]*?" / "it's" / "raw")
     first = str(shop.deliver(file, calendar="XNYS").delivery)
@@ -394,7 +394,7 @@ def test_a_data_folder_that_no_build_can_read_is_refused(tmp_path: Path, name: s
     assert bourse(tmp_path / "année (2) #1", "deliveries").returncode == 0
 
 
-def test_a_full_disk_is_said_and_leaves_a_whole_store(shop: Shop) -> None:
+def test_a_full_disk_is_reported_and_leaves_a_whole_store(shop: Shop) -> None:
     vendor_files(shop, 2)
     prices = random.Random(1)
     rows = [
@@ -409,10 +409,10 @@ def test_a_full_disk_is_said_and_leaves_a_whole_store(shop: Shop) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (4_000, 4_000))
 
     process = child(shop, preexec_fn=small_disk)
-    said, _ = process.communicate("\n")
-    assert process.returncode == StorageFull.exit_code, said
-    assert "StorageFull" in said
-    assert "full" in said
+    output, _ = process.communicate("\n")
+    assert process.returncode == StorageFull.exit_code, output
+    assert "StorageFull" in output
+    assert "full" in output
     assert not shop.store.incoming.exists()
     deliveries = shop.rows("deliveries", "delivery")
     reached = shop.rows("daily", "distinct delivery") + shop.rows("minute", "distinct delivery")
@@ -420,7 +420,7 @@ def test_a_full_disk_is_said_and_leaves_a_whole_store(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize(("owner", "fails"), [(Path, "replace"), (os, "fsync")])
-def test_no_room_at_the_last_moment_is_said_too(
+def test_a_disk_that_fills_up_at_the_last_moment_is_reported_too(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, owner: object, fails: str
 ) -> None:
     [file] = vendor_files(shop, 1)
@@ -439,7 +439,7 @@ def test_no_room_at_the_last_moment_is_said_too(
     shop.deliver(file, calendar="XNYS")
 
 
-def test_duckdb_without_room_is_a_full_disk(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_duckdb_out_of_space_is_a_full_disk(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     [file] = vendor_files(shop, 1)
 
     def full(*arguments: Any) -> None:

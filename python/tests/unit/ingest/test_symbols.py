@@ -1,4 +1,4 @@
-"""A file's name says its symbol, without the dates, ranges and intervals at its ends."""
+"""The symbol in a file's name, without dates, ranges and intervals at its ends."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ NAMES = {
     "RELIANCE-EQ-01-01-2023-to-31-12-2023": "RELIANCE-EQ",
     "TCS_02-Jan-2024": "TCS",
     "MSFT_2020-2024": "MSFT",
-    # what looks like one of these and is the symbol's own
+    # parts of a symbol that look like one of these
     "RUSSELL 2000": "RUSSELL 2000",
     "CAC 40": "CAC 40",
     "BRK-B": "BRK-B",
@@ -51,10 +51,10 @@ NAMES = {
     "NIFTY24JANFUT": "NIFTY24JANFUT",
     "NIFTY_FUT_25JAN2024": "NIFTY_FUT_25JAN2024",
     "4063-T-1d-bad-div": "4063-T-1d-bad-div",
-    # nothing would be left
+    # nothing would remain
     "DAY": "DAY",
     "3M": "3M",
-    # what may be a symbol in capitals, or with more than such words
+    # words that may be symbols in capitals, or with other words
     "DATA": "DATA",
     "PRICE": "PRICE",
     "data.us": "data.us",
@@ -75,7 +75,7 @@ def test_the_symbol_in_a_name(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NO_SYMBOLS)
-def test_words_that_are_anybodys_are_no_symbol(name: str) -> None:
+def test_generic_words_are_not_symbols(name: str) -> None:
     assert symbol_in(name) is None
 
 
@@ -102,18 +102,16 @@ def file_of(shop: Shop, name: str) -> Path:
     return shop.csv(f"{name}.csv", ["2024-01-02,1,2,1,2,5", "2024-01-03,1,2,1,2,5"], HEADER)
 
 
-def test_a_file_that_says_no_symbol_is_asked_about(shop: Shop) -> None:
+def test_a_file_without_a_symbol_is_asked_about(shop: Shop) -> None:
     path = file_of(shop, "history")
     report = shop.refuse(path, calendar="XNYS")
-    assert report.notes == (
-        "history.csv: nothing says whose bars these are, for 'history' is no symbol",
-    )
-    assert report.remedy.startswith("say --symbol")
+    assert report.notes == ("history.csv: it has no symbol, and 'history' is not one",)
+    assert report.remedy.startswith("pass --symbol")
     assert shop.deliver(path, calendar="XNYS", symbol="IBM").symbol == "IBM"
     assert shop.deliver(file_of(shop, "history_MSFT"), calendar="XNYS").symbol == "history_MSFT"
 
 
-def test_the_symbol_and_what_says_it_are_reported(shop: Shop) -> None:
+def test_the_symbol_and_its_origin_are_reported(shop: Shop) -> None:
     path = file_of(shop, "RELIANCE_2020-10-01_to_2025-09-30")
     report = shop.deliver(path, calendar="XNSE")
     assert (report.symbol, report.symbol_from) == ("RELIANCE", "the file's name")
@@ -122,7 +120,7 @@ def test_the_symbol_and_what_says_it_are_reported(shop: Shop) -> None:
     assert (report.symbol, report.symbol_from) == ("RIL", "as stated")
 
 
-def test_a_pattern_finds_it_where_the_rule_does_not(shop: Shop) -> None:
+def test_a_pattern_finds_a_symbol_that_the_rule_does_not(shop: Shop) -> None:
     mapping = shop.file("m.toml", "symbol_pattern = '^[^_]+_(?P<symbol>[A-Z]+)_'")
     path = file_of(shop, "Binance_ETHUSDT_minute")
     report = shop.deliver(path, calendar="XNYS", mapping=mapping)
@@ -131,7 +129,7 @@ def test_a_pattern_finds_it_where_the_rule_does_not(shop: Shop) -> None:
     assert "finds no symbol in 'ethusdt'" in refused.notes[0]
 
 
-def test_a_column_says_it_better(shop: Shop) -> None:
+def test_a_symbol_column_takes_precedence(shop: Shop) -> None:
     path = shop.csv("X_2024.csv", ["A,2024-01-02,1,2,1,2,5"], f"symbol,{HEADER}")
     report = shop.deliver(path, calendar="XNYS")
     assert (report.symbol, report.symbol_from) == (None, None)
@@ -140,7 +138,7 @@ def test_a_column_says_it_better(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("end", ["\t", " ", "\u00a0", "\u200b", "\ufeff"], ids=ascii)
-def test_what_cannot_be_seen_makes_no_other_symbol(shop: Shop, end: str) -> None:
+def test_invisible_characters_make_no_other_symbol(shop: Shop, end: str) -> None:
     rows = [f"ACME{end},EQ{end},2024-01-02,1,2,1,2,5", "ACME,EQ,2024-01-03,1,2,1,2,5"]
     file = shop.csv("x.csv", rows, "symbol,series,date,open,high,low,close,volume")
     assert shop.deliver(file, calendar="XNSE").symbol_count == 1

@@ -1,4 +1,4 @@
-"""Made-up minutes agree with their days to the last digit, and depend on nothing but their seed."""
+"""Made-up minutes match their days to the last digit, and depend only on their seed."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def con() -> Iterator[Connection]:
 
 @pytest.fixture(scope="module")
 def shipped(con: Connection) -> Plan:
-    """What the shipped sample was made from."""
+    """The plan of the shipped sample."""
     return planned(con, symbols=SHIPPED, first=FIRST, last=LAST)
 
 
@@ -186,7 +186,7 @@ def test_volume_is_high_at_both_ends_of_the_session(minutes: list[tuple[Days, Ba
 
 
 def test_volatility_comes_in_clusters(minutes: list[tuple[Days, Bars]]) -> None:
-    """What is large is so beside its own session's like: the shape of the day does not count."""
+    """Volatility is compared within a session, so that the shape of the day does not count."""
     moves = np.abs(np.concatenate([np.diff(np.log(bars.close), axis=1) for _, bars in minutes]))
     moves /= moves.mean(axis=1, keepdims=True)
     moves -= moves.mean(axis=0)
@@ -211,7 +211,7 @@ def test_prices_move_more_near_the_open(minutes: list[tuple[Days, Bars]]) -> Non
     assert moves[:, -20:].mean() > 1.05 * moves[:, 150:250].mean()
 
 
-def test_returns_know_nothing_of_the_one_before(minutes: list[tuple[Days, Bars]]) -> None:
+def test_returns_are_not_autocorrelated(minutes: list[tuple[Days, Bars]]) -> None:
     moves = np.concatenate([np.diff(np.log(bars.close), axis=1) for _, bars in minutes])
     moves /= moves.std(axis=1, keepdims=True)
     assert abs((moves[:, 1:] * moves[:, :-1]).mean()) < 0.05
@@ -220,12 +220,12 @@ def test_returns_know_nothing_of_the_one_before(minutes: list[tuple[Days, Bars]]
 def test_a_bar_opens_where_the_last_one_closed(minutes: list[tuple[Days, Bars]]) -> None:
     for _, bars in minutes:
         beside = np.abs(bars.open[:, 1:] - bars.close[:, :-1])
-        # a day's own price may lie between two ticks
+        # a day's own price may be between two ticks
         assert beside.max() < 0.0151
         assert 0.1 < (beside > 0).mean() < 0.4
 
 
-def test_no_minute_goes_half_of_the_days_way(minutes: list[tuple[Days, Bars]]) -> None:
+def test_no_minute_covers_half_of_the_days_range(minutes: list[tuple[Days, Bars]]) -> None:
     for day, bars in minutes:
         way = (day.high - day.low)[:, None]
         assert (np.abs(np.diff(bars.close, axis=1)) < 0.5 * way).all()
@@ -236,7 +236,7 @@ def test_no_minute_goes_half_of_the_days_way(minutes: list[tuple[Days, Bars]]) -
 
 
 def test_prices_go_to_the_high_and_low_of_the_day(minutes: list[tuple[Days, Bars]]) -> None:
-    """The extreme is no spike: a bar closes there, but where the day opened or closed at it."""
+    """The extreme is not a spike: a bar closes there, unless the day opened or closed at it."""
     for day, bars in minutes:
         peaked = day.high > np.maximum(day.open, day.close)
         dipped = day.low < np.minimum(day.open, day.close)
@@ -257,7 +257,7 @@ def test_high_and_low_are_not_always_at_the_same_time(minutes: list[tuple[Days, 
 
 
 def hostile_days() -> st.SearchStrategy[tuple[float, float, float, float, float]]:
-    """Days of one price, of one tick, off the grid, of next to no volume, or of far too much."""
+    """Days with one price, one tick, prices off the grid, hardly any volume, or far too much."""
     price = st.one_of(
         st.integers(1, 200_000).map(lambda cents: cents / 100),
         st.floats(1e-4, 1e9, allow_subnormal=False),
@@ -294,7 +294,7 @@ def hostile_days() -> st.SearchStrategy[tuple[float, float, float, float, float]
 @example(days=[(10.0, 10.01, 10.0, 10.01, 7.0)], bar_count=390, seed=0, per_unit=100)
 @example(days=[(10.0, 12.0, 8.0, 10.0, 7.0)], bar_count=2, seed=0, per_unit=100)
 @example(days=[(73.64, 73.645, 73.192, 73.3, 2.0**53)], bar_count=390, seed=0, per_unit=20)
-def test_any_day_is_met_exactly(
+def test_any_day_is_matched_exactly(
     days: list[tuple[float, float, float, float, float]], bar_count: int, seed: int, per_unit: int
 ) -> None:
     day = Days(*np.array(days).T)
@@ -312,7 +312,7 @@ def test_any_day_is_met_exactly(
     assert (bars.low <= np.minimum(bars.open, bars.close)).all()
 
 
-def test_a_volume_in_fractions_is_met_too() -> None:
+def test_a_fractional_volume_is_matched_too() -> None:
     parts = synthetic.shares(np.array([10.5, 0.25]), np.ones((2, 4)))
     assert parts.tolist() == [[2, 3, 2, 3.5], [0, 0, 0, 0.25]]
 
@@ -388,7 +388,7 @@ def test_days_that_nobody_traded_are_made_up(con: Connection) -> None:
         assert (prices == np.rint(prices * 20) / 20).all()
     returns = day.close[1:] / day.close[:-1] - 1
     assert 0.01 < returns.std() < 0.04
-    # 24 years on, prices are still near the 50 to 2000 that they began at
+    # after 24 years, prices are still near their start of 50 to 2000
     assert 15 < day.close.min() < day.close.max() < 6000
     assert len(np.unique(day.open[0])) > 30
 
@@ -412,7 +412,7 @@ def test_real_days_go_before_made_up_ones(con: Connection) -> None:
 
 
 def vendor_store(con: Connection, root: Path, *days: tuple[object, ...]) -> None:
-    """Deliver days of IBM: a date, open, high, low, close and volume each."""
+    """Deliver days of IBM, each with date, open, high, low, close and volume."""
     store = RawStore(root)
     with store.writing(con):
         folder = store.incoming / "abc"
@@ -528,18 +528,18 @@ def test_the_sessions_of_choice_are_the_last_with_real_bars(con: Connection) -> 
     [
         ({"calendar": "XLON"}, "no calendar is called 'XLON'"),
         ({"seed": -1}, "a seed of -1 is negative"),
-        ({"symbols": 0}, "0 symbols are none"),
+        ({"symbols": 0}, "0 symbols were requested"),
         ({"symbols": ["IBM", ""]}, "a symbol is empty"),
         ({"symbols": ["IBM", "IBM"]}, "the symbol 'IBM' is given twice"),
-        ({"session_count": 0}, "0 are asked for"),
+        ({"session_count": 0}, "0 were requested"),
         ({"first": date(2010, 5, 8), "last": date(2010, 5, 9)}, "XNYS has 0 sessions"),
         ({"first": LAST, "last": FIRST}, "XNYS has 0 sessions"),
-        ({"first": FIRST, "last": LAST, "session_count": 3}, "too much"),
+        ({"first": FIRST, "last": LAST, "session_count": 3}, "cannot be combined"),
         ({"first": date(2027, 12, 30), "session_count": 5}, "XNYS has 2 sessions"),
-        ({"first": date(1990, 1, 2), "session_count": 5}, "none is made up before 2000-01-01"),
+        ({"first": date(1990, 1, 2), "session_count": 5}, "days before 2000-01-01 are not made up"),
     ],
 )
-def test_what_cannot_be_made_is_refused(
+def test_an_impossible_plan_is_refused(
     con: Connection, wanted: dict[str, object], message: str
 ) -> None:
     with pytest.raises(ConfigurationError, match=message) as refused:
@@ -620,10 +620,10 @@ def test_the_same_again_changes_nothing(con: Connection, small: Plan, tmp_path: 
 
 @pytest.mark.some_day
 @pytest.mark.parametrize("moved", [0, 1, 3, 5])
-def test_a_kill_leaves_nothing_that_the_next_run_does_not_mend(
+def test_the_next_run_repairs_whatever_a_kill_leaves(
     con: Connection, small: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moved: int
 ) -> None:
-    """The process dies while files are renamed into place, after so many of them."""
+    """Kill the process after this many files were renamed into place."""
     whole = RawStore(tmp_path / "whole")
     synthetic.deliver(con, small, whole)
     store = RawStore(tmp_path / "killed")
@@ -638,7 +638,7 @@ def test_a_kill_leaves_nothing_that_the_next_run_does_not_mend(
         return rename(self, target)
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        # a process that is gone tidies nothing up
+        # a killed process cleans nothing up
         patched.setattr(RawStore, "clear_leftovers", lambda self: None)
         patched.setattr(shutil, "rmtree", lambda folder: None)
         patched.setattr(Path, "replace", dying)
@@ -662,7 +662,7 @@ def test_a_stop_between_sessions_leaves_nothing(
 
 
 @pytest.mark.some_day
-def test_a_full_disk_is_said_so(
+def test_a_full_disk_is_reported(
     con: Connection, small: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(self: Path, target: Path) -> Path:
@@ -675,7 +675,7 @@ def test_a_full_disk_is_said_so(
 
 
 @pytest.mark.some_day
-def test_two_do_not_write_at_once(con: Connection, small: Plan, tmp_path: Path) -> None:
+def test_only_one_process_writes_at_a_time(con: Connection, small: Plan, tmp_path: Path) -> None:
     store = RawStore(tmp_path)
     with store.writing(con), pytest.raises(StoreBusy):
         synthetic.deliver(con, small, store)
@@ -694,7 +694,7 @@ def command(*arguments: str) -> tuple[str, str]:
 
 
 @pytest.mark.some_day
-def test_the_command_says_what_it_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_reports_what_it_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(synthetic, "own_stores", lambda: [SAMPLE])
     asked = ("--symbols", "IBM,NEW", "--from", "2010-05-03", "--to", "2010-05-07")
     into = ("--into", str(tmp_path))

@@ -1,4 +1,4 @@
-"""Stamps come out as the exchange-local start of their minute, or are not taken."""
+"""Timestamps become the exchange-local start of their minute, or the file is refused."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NSE_END = minutes(DAY, "09:16", 375)
 
 
 @pytest.mark.parametrize("stated", [None, "start"])
-def test_labelled_by_start(shop: Shop, stated: str | None) -> None:
+def test_labeled_by_start(shop: Shop, stated: str | None) -> None:
     report = shop.deliver(shop.csv("T.csv", NSE_START), calendar="XNSE", bar_label=stated)
     assert report.bar_label == "start"
     assert shop.rows("minute", "min(bar_ts), max(bar_ts), count(*)") == [
@@ -27,7 +27,7 @@ def test_labelled_by_start(shop: Shop, stated: str | None) -> None:
 
 
 @pytest.mark.parametrize("stated", [None, "end"])
-def test_labelled_by_end(shop: Shop, stated: str | None) -> None:
+def test_labeled_by_end(shop: Shop, stated: str | None) -> None:
     report = shop.deliver(shop.csv("T.csv", NSE_END), calendar="XNSE", bar_label=stated)
     assert report.bar_label == "end"
     assert shop.rows("minute", "min(bar_ts), max(bar_ts), count(*)") == [
@@ -36,15 +36,15 @@ def test_labelled_by_end(shop: Shop, stated: str | None) -> None:
     assert shop.rows("deliveries", "bar_label, timezone") == [("end", "Asia/Kolkata")]
 
 
-def test_what_was_detected_is_said(shop: Shop) -> None:
+def test_what_was_inferred_is_reported(shop: Shop) -> None:
     report = shop.deliver(shop.csv("T.csv", NSE_END))
-    assert "calendar XNSE: its minutes run from that open to that close" in report.notes
-    assert "minutes labelled by end: the hours of XNSE" in report.notes
+    assert "calendar XNSE: its minutes run from its open to its close" in report.notes
+    assert "minutes labeled by end: the hours of XNSE" in report.notes
 
 
-def test_a_label_against_the_hours_is_taken_and_said(shop: Shop) -> None:
+def test_a_stated_label_against_the_hours_is_used_and_reported(shop: Shop) -> None:
     report = shop.deliver(shop.csv("T.csv", NSE_END), calendar="XNSE", bar_label="start")
-    assert any("looks like end" in note for note in report.notes)
+    assert any("suggest end" in note for note in report.notes)
     assert shop.rows("minute", "max(bar_ts)") == [(datetime(2024, 1, 2, 15, 30),)]
 
 
@@ -52,21 +52,21 @@ def test_a_label_against_the_hours_is_taken_and_said(shop: Shop) -> None:
     "rows",
     [
         minutes(DAY, "11:00", 60),
-        minutes(DAY, "08:00", 600),  # past both ends
+        minutes(DAY, "08:00", 600),  # beyond both ends
     ],
     ids=["neither end", "both ends"],
 )
-def test_a_label_that_cannot_be_told_is_asked_for(shop: Shop, rows: list[str]) -> None:
+def test_an_undecidable_label_is_asked_for(shop: Shop, rows: list[str]) -> None:
     report = shop.refuse(shop.csv("T.csv", rows), calendar="XNSE")
-    assert "whether a stamp is the start or the end" in report.notes[0]
+    assert "whether a timestamp is the start or the end" in report.notes[0]
     assert "--bar-label" in report.remedy
 
 
-def test_round_the_clock_no_hour_says_anything(shop: Shop) -> None:
+def test_hours_decide_nothing_in_a_market_that_never_closes(shop: Shop) -> None:
     rows = minutes(DAY, "00:00", 24 * 60 - 1)
     assert "--bar-label" in shop.refuse(shop.csv("T.csv", rows), calendar="ALWAYS").remedy
     shop.deliver(shop.csv("T.csv", rows), calendar="ALWAYS", bar_label="end")
-    # the bar that ends at midnight is of the day before
+    # the bar that ends at midnight belongs to the day before
     assert shop.rows("minute", "bar_ts, session_date")[0] == (
         datetime(2024, 1, 1, 23, 59),
         date(2024, 1, 1),
@@ -80,7 +80,7 @@ def test_a_column_of_labels_is_believed(shop: Shop, label: str) -> None:
     assert report.bar_label == label
 
 
-def test_stamps_inside_their_minute_need_no_label(shop: Shop) -> None:
+def test_timestamps_inside_their_minute_need_no_label(shop: Shop) -> None:
     rows = [row.replace(":00,", ":59,", 1) for row in minutes(DAY, "11:00", 60)]
     shop.deliver(shop.csv("T.csv", rows), calendar="XNSE")
     assert shop.rows("minute", "min(bar_ts)") == [(datetime(2024, 1, 2, 11, 0),)]
@@ -95,7 +95,7 @@ def test_hours_of_their_day_count(shop: Shop) -> None:
 @pytest.mark.parametrize(
     ("day", "hour"), [("2024-01-02", 14), ("2024-07-02", 13)], ids=["winter", "summer"]
 )
-def test_instants_become_the_exchanges_clock(shop: Shop, day: str, hour: int) -> None:
+def test_instants_become_exchange_local_times(shop: Shop, day: str, hour: int) -> None:
     rows = [row.replace(":00,", ":00Z,", 1) for row in minutes(day, f"{hour}:30", 390)]
     report = shop.deliver(shop.csv("T.csv", rows))
     assert report.calendar == "XNYS"
@@ -126,14 +126,14 @@ def test_indian_offsets_are_indian_sessions(shop: Shop) -> None:
     assert shop.rows("minute", "min(bar_ts)") == [(datetime(2024, 1, 2, 11, 0),)]
 
 
-def test_a_daily_stamp_is_of_the_date_that_is_written(shop: Shop) -> None:
+def test_a_daily_timestamp_belongs_to_the_date_as_written(shop: Shop) -> None:
     # midnight in Tokyo is the day before in New York
     rows = [f"2024-01-0{day} 00:00:00+09:00,1,1,1,1,1" for day in (3, 4, 5)]
     shop.deliver(shop.csv("T.csv", rows), calendar="XNYS")
     assert [day.day for (day,) in shop.rows("daily", "session_date")] == [3, 4, 5]
 
 
-def test_one_day_of_instants_is_of_the_exchanges_date(shop: Shop) -> None:
+def test_a_daily_instant_belongs_to_the_exchange_local_date(shop: Shop) -> None:
     rows = [f"{symbol},2024-01-01T18:30:00Z,1,1,1,1,1" for symbol in "ABC"]
     shop.deliver(shop.csv("T.csv", rows, f"symbol,{HEADER}"), calendar="XNSE")
     assert shop.rows("daily", "distinct session_date") == [(date(2024, 1, 2),)]
@@ -146,20 +146,20 @@ def test_days_at_another_zones_midnight_are_asked_for(shop: Shop, stated: str, f
     rows = [f"2024-01-{day:02d} 18:30:00,1,1,1,1,1" for day in (1, 2, 3, 4, 7, 8)]
     path = shop.csv("T.csv", rows)
     asked = shop.refuse(path, calendar="XNSE")
-    assert "a time of UTC is midnight of 2024-01-02 in Asia/Kolkata" in asked.notes[0]
+    assert "which in UTC is midnight of 2024-01-02 in Asia/Kolkata" in asked.notes[0]
     assert f"--timezone {stated}" in asked.remedy
     shop.deliver(path, calendar="XNSE", timezone=stated)
     assert shop.rows("daily", "min(session_date)") == [(first,)]
 
 
 @pytest.mark.parametrize("clock", ["00:00", "09:15", "15:30", "18:00", "23:59"])
-def test_days_stamped_at_a_local_hour_are_of_their_date(shop: Shop, clock: str) -> None:
+def test_days_with_a_local_hour_belong_to_their_date(shop: Shop, clock: str) -> None:
     rows = [f"2024-01-{day:02d} {clock}:00,1,1,1,1,1" for day in (2, 3, 4, 5)]
     shop.deliver(shop.csv("T.csv", rows), calendar="XNSE")
     assert [day.day for (day,) in shop.rows("daily", "session_date")] == [2, 3, 4, 5]
 
 
-def test_a_sunday_without_a_saturday_is_no_open_weekend(shop: Shop) -> None:
+def test_sundays_without_saturdays_are_not_open_weekends(shop: Shop) -> None:
     # midnight of Monday to Friday in India
     nights = [date(2024, 1, 7 + week + day) for week in (0, 7, 14) for day in range(5)]
     rows = [f"{day} 18:30:00Z,1,1,1,1,1" for day in nights]
@@ -168,7 +168,7 @@ def test_a_sunday_without_a_saturday_is_no_open_weekend(shop: Shop) -> None:
 
 
 def shifted(day: str, first: str, count: int, zone: str, to: str) -> list[str]:
-    """Return minutes of one zone as another's clock shows them, without saying so."""
+    """Return minutes of one zone as local times of another, without a zone."""
     at = datetime.fromisoformat(f"{day} {first}").replace(tzinfo=ZoneInfo(zone))
     stamps = [
         (at.astimezone(UTC) + timedelta(minutes=minute)).astimezone(ZoneInfo(to))
@@ -199,9 +199,9 @@ def test_minutes_of_another_zone_are_asked_for(
     zone = calendars()[calendar].timezone
     path = shop.csv("T.csv", shifted(day, first, count, zone, of))
     asked = shop.refuse(path, calendar=calendar, bar_label="start")
-    shares = rf"\d+% of the minutes .* as times of {zone}, \d+% as times of {of}"
+    shares = rf"\d+% of the minutes .* as {zone} times, \d+% as {of} times"
     assert re.search(shares, asked.notes[0])
-    assert f"--timezone {of} if they are, or --timezone {zone} to" in asked.remedy
+    assert f"--timezone {of} if they are {of} times, else --timezone {zone}" in asked.remedy
     shop.deliver(path, calendar=calendar, bar_label="start", timezone=of)
     [(at,)] = shop.rows("minute", "min(bar_ts)")
     assert at == datetime.fromisoformat(f"{day} {first}")
@@ -215,7 +215,7 @@ def test_minutes_of_another_zone_are_asked_for(
         ("XNYS", SUMMER, "07:00", 540),
         ("XNYS", SUMMER, "09:30", 630),  # with the hours after the close
         ("XNYS", WINTER, "04:00", 330),  # before the open only
-        ("XNYS", SUMMER, "07:00", 180),  # this morning so far
+        ("XNYS", SUMMER, "07:00", 180),  # this morning, to date
         ("XNSE", WINTER, "09:00", 435),  # from the call auction to the end of the closing session
         ("XNSE", WINTER, "09:00", 30),
         ("XNSE", WINTER, "09:00", 60),  # as UTC, up to the close
@@ -233,14 +233,14 @@ def test_minutes_outside_the_regular_hours_may_be_the_exchanges_own(
     "rows",
     [
         ["2024-01-02,1,1,1,1,1", "2024-01-03,1,1,1,1,1"],
-        minutes(DAY, "09:30", 200),  # Hong Kong, New York, Toronto: half a day tells nothing
+        minutes(DAY, "09:30", 200),  # Hong Kong, New York, Toronto: half a day decides nothing
         minutes(DAY, "09:30", 150) + minutes(DAY, "13:00", 181),  # Hong Kong
     ],
     ids=["dates", "a morning", "a pause at noon"],
 )
-def test_a_calendar_that_cannot_be_told_is_asked_for(shop: Shop, rows: list[str]) -> None:
+def test_an_undecidable_calendar_is_asked_for(shop: Shop, rows: list[str]) -> None:
     report = shop.refuse(shop.csv("T.csv", rows))
-    assert "cannot be told from its stamps" in report.notes[0]
+    assert "do not show which exchange" in report.notes[0]
     assert "--calendar XNYS, XNSE, ALWAYS" in report.remedy
 
 
@@ -252,12 +252,12 @@ def test_the_calendar_of_a_source_is_remembered(shop: Shop) -> None:
     assert "calendar XNYS: as in the last delivery of this source" in report.notes
 
 
-def test_bars_on_every_day_of_the_week_are_of_no_exchange(shop: Shop) -> None:
+def test_bars_on_every_day_of_the_week_are_in_no_exchange_calendar(shop: Shop) -> None:
     rows = [f"2024-01-{day:02d},1,1,1,1,1" for day in range(1, 29)]
     assert shop.deliver(shop.csv("BTC.csv", rows)).calendar == "ALWAYS"
 
 
-def test_one_moment_needs_its_kind(shop: Shop) -> None:
+def test_a_single_timestamp_needs_its_kind(shop: Shop) -> None:
     rows = [f"{name},2024-01-02 15:30:00,1,1,1,1,1" for name in "ABC"]
     path = shop.csv("T.csv", rows, f"symbol,{HEADER}")
     assert "--kind" in shop.refuse(path, calendar="XNSE").remedy

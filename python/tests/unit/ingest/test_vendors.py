@@ -1,5 +1,5 @@
 """
-What brokers, exchanges and pandas write: a small document of each, with its values.
+Documents of brokers, exchanges and pandas: a small one of each, with its values.
 
 The shapes are those of the vendors' documentation: Zerodha's and Upstox' historical candles,
 SmartAPI's getCandleData, Fyers' and Dhan's history, ccxt's fetchOHLCV, Binance's, OKX' and Bybit's
@@ -108,7 +108,7 @@ def test_documents(shop: Shop, document: Any, stated: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("nothing", [None, []])
 def test_an_array_that_a_vendor_leaves_out(shop: Shop, nothing: list[float] | None) -> None:
-    """Such as the volume of an index; of a bar without a close there is nothing to be had."""
+    """Such as the volume of an index; bars without a close are useless."""
     whole, stated = DOCUMENTS["TradingView's feeds"]
     shop.deliver(shop.file("I.json", json.dumps({**whole, "v": nothing})), **stated)
     assert shop.rows("minute", "open, close, volume", "bar_ts") == [
@@ -119,10 +119,10 @@ def test_an_array_that_a_vendor_leaves_out(shop: Shop, nothing: list[float] | No
 
 
 @pytest.mark.parametrize("other", [5, "no_data", {"a": 1}])
-def test_what_is_no_array_beside_arrays_is_refused(shop: Shop, other: object) -> None:
+def test_a_value_that_is_not_an_array_beside_arrays_is_refused(shop: Shop, other: object) -> None:
     whole, stated = DOCUMENTS["TradingView's feeds"]
     report = shop.refuse(shop.file("J.json", json.dumps({**whole, "v": other})), **stated)
-    assert report.notes == ("J.json: v should be an array of as many as t has",)
+    assert report.notes == ("J.json: v should be an array of the same length as t",)
 
 
 def test_binance_is_open_all_day_and_its_stamps_are_openings(shop: Shop) -> None:
@@ -168,10 +168,10 @@ ERRORS: dict[str, tuple[Any, str]] = {
 }
 
 
-@pytest.mark.parametrize(("document", "said"), ERRORS.values(), ids=ERRORS)
-def test_what_a_vendor_says_went_wrong_is_said(shop: Shop, document: Any, said: str) -> None:
+@pytest.mark.parametrize(("document", "expected"), ERRORS.values(), ids=ERRORS)
+def test_a_vendors_error_message_is_reported(shop: Shop, document: Any, expected: str) -> None:
     report = shop.refuse(shop.file("T.json", json.dumps(document)))
-    assert report.notes == (f"T.json is a vendor's error: {said}",)
+    assert report.notes == (f"T.json is a vendor's error: {expected}",)
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ def test_what_a_vendor_says_went_wrong_is_said(shop: Shop, document: Any, said: 
     ],
     ids=["Coinbase", "Bitfinex"],
 )
-def test_another_order_of_the_same_six_fields_is_no_ccxt(shop: Shop, order: list[str]) -> None:
+def test_another_order_of_the_same_six_fields_is_not_ccxt(shop: Shop, order: list[str]) -> None:
     own = [dict(zip(("timestamp", *COLUMNS), row, strict=True)) for row in lists(MILLIS)]
     path = shop.file("T.json", json.dumps([[row[name] for name in order] for row in own]))
     stated = {"calendar": "ALWAYS", "bar_label": "start"}
@@ -198,7 +198,7 @@ def test_another_order_of_the_same_six_fields_is_no_ccxt(shop: Shop, order: list
 
 DAYS = [date(2024, 1, day) for day in (2, 3, 4)]
 FIELDS = ("Adj Close", "Close", "High", "Low", "Open", "Volume")
-OF = {"AAPL": 1, "MSFT": 2, "LOW": 3}  # a ticker that is called like a field
+OF = {"AAPL": 1, "MSFT": 2, "LOW": 3}  # a ticker with the name of a field
 
 
 def value(field: str, day: int, times: int) -> str:
@@ -286,7 +286,7 @@ def test_wide_parquet(shop: Shop, tmp_path: Path) -> None:
     ]
 
 
-def test_a_day_on_which_only_the_other_was_traded_is_no_row(shop: Shop) -> None:
+def test_a_day_on_which_only_another_symbol_traded_is_not_a_row(shop: Shop) -> None:
     lines = stacked(["AAPL", "MSFT"], False, 3).splitlines()
     day, *numbers = lines[4].split(",")
     lines[4] = ",".join([day, *("" if at % 2 else number for at, number in enumerate(numbers))])
@@ -309,7 +309,7 @@ def test_a_day_on_which_only_the_other_was_traded_is_no_row(shop: Shop) -> None:
 @pytest.mark.parametrize(
     "names", ["bid_open,bid_high,bid_low,bid_close", "BID_OPEN,BID_HIGH,BID_LOW,BID_CLOSE"]
 )
-def test_quotes_are_no_tickers(shop: Shop, names: str) -> None:
+def test_quote_fields_are_not_tickers(shop: Shop, names: str) -> None:
     path = shop.csv(
         "T.csv",
         ["2024-01-02,1,2,1,2,1,2,1,2"],
@@ -371,7 +371,7 @@ def test_powers_of_a_volume(shop: Shop, text: str, number: float | None) -> None
 @pytest.mark.parametrize(
     ("zone", "clock"), [("US/Eastern", "{:02d}:{:02d}"), ("America/Chicago", "{:02d}:{:02d}")]
 )
-def test_stamps_with_their_zone_behind(shop: Shop, zone: str, clock: str, gap: str) -> None:
+def test_timestamps_followed_by_their_zone(shop: Shop, zone: str, clock: str, gap: str) -> None:
     late = 0 if zone == "US/Eastern" else 60
     ats = [divmod(9 * 60 + 30 - late + minute, 60) for minute in range(390)]
     rows = [f"20240102{gap}{clock.format(*at)}:00 {zone},1,2,1,2,5,1.5,7" for at in ats]
@@ -386,18 +386,18 @@ def test_stamps_with_their_zone_behind(shop: Shop, zone: str, clock: str, gap: s
 @pytest.mark.parametrize(
     ("name", "label"), [("open_time", "start"), ("Open Time", "start"), ("close_time", "end")]
 )
-def test_a_column_of_stamps_says_its_own_label(shop: Shop, name: str, label: str) -> None:
+def test_the_name_of_a_timestamp_column_gives_its_label(shop: Shop, name: str, label: str) -> None:
     rows = [f"2024-01-02 11:{minute:02d}:00,1,2,1,2,5" for minute in range(60)]
     report = shop.deliver(
         shop.csv("T.csv", rows, f"{name},open,high,low,close,volume"), calendar="XNSE"
     )
     assert report.bar_label == label
-    assert f"minutes labelled by {label}: its column {name} says so" in report.notes
+    assert f"minutes labeled by {label}: its column {name} says so" in report.notes
 
 
-def test_hours_that_say_otherwise_are_asked_about(shop: Shop) -> None:
+def test_hours_that_contradict_the_name_are_asked_about(shop: Shop) -> None:
     rows = [f"2024-01-02 {at // 60:02d}:{at % 60:02d}:00,1,2,1,2,5" for at in range(556, 931)]
     path = shop.csv("T.csv", rows, "open_time,open,high,low,close,volume")
     report = shop.deliver(path, calendar="XNSE")
-    # 09:16 to 15:30 are ends, whatever the column is called
+    # 09:16 to 15:30 are ends, whatever the name of the column
     assert report.bar_label == "end"

@@ -1,4 +1,4 @@
-"""A delivery is taken back whole or not at all, is never lost, and may come again."""
+"""A delivery is withdrawn as a whole or not at all, never lost, and can be delivered again."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from duckbourse.errors import BadInput, StorageFull, StoreBusy
 from duckbourse.ingest import Outcome, RawStore, synthetic, withdrawals
 from duckbourse.ingest.deliveries import listed, refuse_twice, short
 from duckbourse.ingest.owners import refuse_two_calendars
-from duckbourse.ingest.run import plain_full_disk
+from duckbourse.ingest.run import wrap_full_disk
 from duckbourse.ingest.withdrawals import again, restore, withdraw, withdrawn
 from tests.support.stores import DELIVERED_AT, Shop
 
-SAID: dict[str, Any] = {"calendar": "XNYS", "source": "vendor"}
+STATED: dict[str, Any] = {"calendar": "XNYS", "source": "vendor"}
 NOW = DELIVERED_AT + timedelta(days=1)
 
 
@@ -28,27 +28,29 @@ def days(count: int) -> list[str]:
     return [f"2024-01-{day:02d},1,2,1,1,5" for day in range(2, 2 + count)]
 
 
-def said(shop: Shop, act: Callable[..., datetime], *names: str, reason: str | None = None) -> None:
-    """Withdraw or restore deliveries as the command does."""
-    with duckdb.connect() as con, plain_full_disk(shop.store.root), shop.store.writing(con):
+def change(
+    shop: Shop, act: Callable[..., datetime], *names: str, reason: str | None = None
+) -> None:
+    """Withdraw or restore deliveries, as the command does."""
+    with duckdb.connect() as con, wrap_full_disk(shop.store.root), shop.store.writing(con):
         act(con, shop.store, names, NOW, reason)
 
 
 def gone(shop: Shop) -> dict[str, str | None]:
-    """Return what is withdrawn, and why."""
+    """Return the withdrawn deliveries, with reasons."""
     with duckdb.connect() as con:
         return {name: one.reason for name, one in withdrawn(con, shop.store).items()}
 
 
 def test_the_last_record_counts_even_if_the_clock_stands_still(shop: Shop) -> None:
-    reports = shop.run(shop.csv("A.csv", days(2)), shop.csv("B.csv", days(3)), **SAID)
+    reports = shop.run(shop.csv("A.csv", days(2)), shop.csv("B.csv", days(3)), **STATED)
     a, b = (str(report.delivery) for report in reports)
     before = shop.files()
-    said(shop, withdraw, a, b, reason="it's the wrong file")
+    change(shop, withdraw, a, b, reason="it's the wrong file")
     assert gone(shop) == dict.fromkeys((a, b), "it's the wrong file")
-    said(shop, restore, a, reason="no")
+    change(shop, restore, a, reason="no")
     assert gone(shop) == {b: "it's the wrong file"}
-    said(shop, withdraw, a)
+    change(shop, withdraw, a)
     assert gone(shop) == {a: None, b: "it's the wrong file"}
     assert shop.files()[: len(before)] == before, "nothing is deleted"
     at, step = NOW.replace(tzinfo=None), timedelta(microseconds=1)
@@ -56,16 +58,16 @@ def test_the_last_record_counts_even_if_the_clock_stands_still(shop: Shop) -> No
     assert instants == [(at,), (at,), (at + step,), (at + 2 * step,)]
 
 
-def test_what_was_withdrawn_is_delivered_again_and_says_so(shop: Shop) -> None:
+def test_a_withdrawn_file_is_delivered_again_and_reported(shop: Shop) -> None:
     file = shop.csv("D.csv", days(2))
-    names = [str(shop.deliver(file, **SAID).delivery)]
+    names = [str(shop.deliver(file, **STATED).delivery)]
     for time in range(2):
-        [report] = shop.run(file, **SAID)
+        [report] = shop.run(file, **STATED)
         assert report.outcome is Outcome.ALREADY_THERE
-        said(shop, withdraw, names[-1])
-        [report] = shop.run(file, **SAID, delivered_at=NOW + timedelta(days=time))
+        change(shop, withdraw, names[-1])
+        [report] = shop.run(file, **STATED, delivered_at=NOW + timedelta(days=time))
         assert report.outcome is Outcome.DELIVERED
-        assert "delivered anew: what it had brought was withdrawn on 2026-11-02" in report.notes
+        assert "delivered again: its earlier delivery was withdrawn on 2026-11-02" in report.notes
         assert report.rows_revised == 0
         names.append(str(report.delivery))
     assert names[1:] == [again(names[0]), again(names[1])]
@@ -73,38 +75,38 @@ def test_what_was_withdrawn_is_delivered_again_and_says_so(shop: Shop) -> None:
     assert shop.rows("daily", "count(*)") == [(6,)]
 
 
-def test_the_same_bars_under_other_options_come_again_too(shop: Shop) -> None:
-    first = shop.deliver(shop.csv("D.csv", days(2)), symbol="D", **SAID)
+def test_the_same_bars_under_other_options_are_delivered_again_too(shop: Shop) -> None:
+    first = shop.deliver(shop.csv("D.csv", days(2)), symbol="D", **STATED)
     other = shop.csv("E.csv", days(2))
-    [report] = shop.run(other, symbol="D", **SAID)
+    [report] = shop.run(other, symbol="D", **STATED)
     assert (report.outcome, report.delivery) == (Outcome.ALREADY_THERE, first.delivery)
-    said(shop, withdraw, str(first.delivery))
-    assert shop.deliver(other, symbol="D", **SAID).delivery != first.delivery
+    change(shop, withdraw, str(first.delivery))
+    assert shop.deliver(other, symbol="D", **STATED).delivery != first.delivery
 
 
-def test_a_withdrawn_delivery_decides_nothing_any_more(shop: Shop) -> None:
+def test_a_withdrawn_delivery_no_longer_decides_anything(shop: Shop) -> None:
     wrong = shop.deliver(shop.csv("D.csv", days(2)), calendar="XNSE", source="vendor")
     more = shop.csv("E.csv", days(3))
     [report] = shop.run(more, source="vendor", dry_run=True)
     assert report.calendar == "XNSE"
-    said(shop, withdraw, str(wrong.delivery))
+    change(shop, withdraw, str(wrong.delivery))
     report = shop.refuse(more, source="vendor")
-    assert "which exchange's days these are cannot be told" in report.notes[0]
+    assert "which exchange's days these are" in report.notes[0]
 
 
-def test_what_is_withdrawn_beside_may_be_delivered_here(shop: Shop) -> None:
+def test_a_delivery_withdrawn_from_the_sample_may_be_delivered_here(shop: Shop) -> None:
     file = shop.csv("D.csv", days(2))
     ours, shipped = shop.store, RawStore(shop.folder / "shipped", flat=True)
     shop.store = shipped
-    name = str(shop.deliver(file, **SAID).delivery)
+    name = str(shop.deliver(file, **STATED).delivery)
     shop.store = ours
-    [report] = shop.run(file, beside=(shipped,), **SAID)
+    [report] = shop.run(file, beside=(shipped,), **STATED)
     assert (report.outcome, report.delivery) == (Outcome.ALREADY_THERE, name)
-    said(shop, withdraw, name)
-    assert shop.deliver(file, beside=(shipped,), **SAID).delivery == again(name)
+    change(shop, withdraw, name)
+    assert shop.deliver(file, beside=(shipped,), **STATED).delivery == again(name)
 
 
-def test_made_up_minutes_come_again_too(tmp_path: Path) -> None:
+def test_made_up_minutes_are_delivered_again_too(tmp_path: Path) -> None:
     store = RawStore(tmp_path)
     with synthetic.connected() as con, clock.driven_by(lambda: NOW):
         made = synthetic.plan(
@@ -119,8 +121,8 @@ def test_made_up_minutes_come_again_too(tmp_path: Path) -> None:
         assert not synthetic.deliver(con, made, store).is_new
 
 
-def test_days_that_were_withdrawn_make_no_minutes(shop: Shop) -> None:
-    name = str(shop.deliver(shop.csv("ACME.csv", days(4)), **SAID).delivery)
+def test_withdrawn_days_make_no_minutes(shop: Shop) -> None:
+    name = str(shop.deliver(shop.csv("ACME.csv", days(4)), **STATED).delivery)
     with synthetic.connected() as con:
         for left in (4, 0):
             synthetic.read_daily(con, "XNYS", [shop.store.root])
@@ -131,7 +133,7 @@ def test_days_that_were_withdrawn_make_no_minutes(shop: Shop) -> None:
 
 
 def refused(shop: Shop, *names: str, beside: tuple[RawStore, ...] = ()) -> BadInput | None:
-    """Return why these cannot be restored together, None where they can."""
+    """Return why these cannot be restored together, or None if they can."""
     with duckdb.connect() as con:
         known = listed(con, shop.store, *beside)
         asked = [one for one in known if one.delivery in names]
@@ -146,36 +148,38 @@ def refused(shop: Shop, *names: str, beside: tuple[RawStore, ...] = ()) -> BadIn
 
 def test_no_file_is_read_twice_whichever_of_its_deliveries_is_restored(shop: Shop) -> None:
     file = shop.csv("D.csv", days(2))
-    a = str(shop.deliver(file, **SAID).delivery)
-    said(shop, withdraw, a)
-    b = str(shop.deliver(file, **SAID).delivery)
-    said(shop, withdraw, b)
-    c = str(shop.deliver(file, **SAID).delivery)
+    a = str(shop.deliver(file, **STATED).delivery)
+    change(shop, withdraw, a)
+    b = str(shop.deliver(file, **STATED).delivery)
+    change(shop, withdraw, b)
+    c = str(shop.deliver(file, **STATED).delivery)
     for name in (a, b):
         error = refused(shop, name)
         assert error is not None
-        assert f"{name[:8]} cannot be restored: its file was delivered as {c[:8]} too" in str(error)
+        assert f"{name[:8]} cannot be restored: its file was also delivered as {c[:8]}" in str(
+            error
+        )
         assert f"`./bourse deliveries withdraw {c[:8]}` first" in error.remedy
-    said(shop, withdraw, c)
+    change(shop, withdraw, c)
     for live in (a, b, c):
         assert refused(shop, live) is None
-        said(shop, restore, live)
+        change(shop, restore, live)
         assert [bool(refused(shop, name)) for name in (a, b, c) if name != live] == [True, True]
-        said(shop, withdraw, live)
+        change(shop, withdraw, live)
     error = refused(shop, a, c)
     assert error is not None
-    assert "restore one of the two only: the other is " in error.remedy
+    assert "restore only one of the two: the other is " in error.remedy
 
 
 @pytest.mark.parametrize("most_listed", [20_000, 0])
-def test_a_restored_delivery_brings_no_second_calendar(
+def test_restoring_a_delivery_cannot_add_a_second_calendar(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, most_listed: int
 ) -> None:
-    """Also where a delivery has too many symbols for a list of them."""
+    """Also if a delivery has too many symbols to list them."""
     monkeypatch.setattr("duckbourse.ingest.bars.MAX_LISTED_SYMBOLS", most_listed)
-    wrong = str(shop.deliver(shop.csv("INFY.csv", days(2)), **SAID).delivery)
-    other = str(shop.deliver(shop.csv("TCS.csv", days(2)), **SAID).delivery)
-    said(shop, withdraw, wrong, other)
+    wrong = str(shop.deliver(shop.csv("INFY.csv", days(2)), **STATED).delivery)
+    other = str(shop.deliver(shop.csv("TCS.csv", days(2)), **STATED).delivery)
+    change(shop, withdraw, wrong, other)
     right = [
         str(shop.deliver(shop.csv("INFY.csv", days(count)), calendar="XNSE").delivery)
         for count in (2, 3)
@@ -183,66 +187,66 @@ def test_a_restored_delivery_brings_no_second_calendar(
     error = refused(shop, other, wrong)
     assert error is not None
     assert str(error) == (
-        f"{wrong[:8]} cannot be restored: INFY is of XNYS here (source vendor) and of XNSE in the"
-        " store (INFY: source INFY, INFY.csv); a symbol is of one calendar"
+        f"{wrong[:8]} cannot be restored: INFY is in XNYS here (source vendor) and in XNSE in the"
+        " store (INFY: source INFY, INFY.csv); a symbol belongs to one calendar"
     )
     assert error.remedy == (
-        f"`./bourse deliveries withdraw {' '.join(right)}` first, or leave it at that"
+        f"run `./bourse deliveries withdraw {' '.join(right)}` first, or leave it withdrawn"
     )
     assert refused(shop, other) is None
-    # nor does one of two that are asked for at once
-    said(shop, withdraw, *right)
+    # nor does one of two in the same command
+    change(shop, withdraw, *right)
     assert refused(shop, *right) is None
     error = refused(shop, wrong, right[0])
     assert error is not None
-    assert "restore one of the two only: the other is " in error.remedy
+    assert "restore only one of the two: the other is " in error.remedy
     assert refused(shop, wrong) is None
-    said(shop, restore, wrong)
+    change(shop, restore, wrong)
     assert refused(shop, right[0]) is not None
 
 
 def test_shipped_data_has_its_calendar_where_it_is_built(shop: Shop) -> None:
     ours, shipped = shop.store, RawStore(shop.folder / "shipped", flat=True)
     shop.store = shipped
-    beside = str(shop.deliver(shop.csv("INFY.csv", days(3)), **SAID).delivery)
+    beside = str(shop.deliver(shop.csv("INFY.csv", days(3)), **STATED).delivery)
     shop.store = ours
     mine = str(shop.deliver(shop.csv("INFY.csv", days(2)), calendar="XNSE").delivery)
-    said(shop, withdraw, mine)
+    change(shop, withdraw, mine)
     assert refused(shop, mine) is None
     assert refused(shop, mine, beside=(shipped,)) is not None
-    said(shop, withdraw, beside)
+    change(shop, withdraw, beside)
     assert refused(shop, mine, beside=(shipped,)) is None
-    said(shop, restore, mine)
+    change(shop, restore, mine)
     assert refused(shop, beside, beside=(shipped,)) is not None
 
 
-def test_a_recording_brings_no_second_calendar_either(shop: Shop) -> None:
+def test_restoring_a_recording_cannot_add_a_second_calendar(shop: Shop) -> None:
     shop.record("paper-india", "INFY", at=NOW)
     recorded = "paper-india@2024-01-02"
     with duckdb.connect() as con, shop.store.writing(con):
         withdraw(con, shop.store, [recorded], NOW, None)
     assert refused(shop, recorded) is None
-    name = str(shop.deliver(shop.csv("INFY.csv", days(2)), **SAID).delivery)
+    name = str(shop.deliver(shop.csv("INFY.csv", days(2)), **STATED).delivery)
     error = refused(shop, recorded)
     assert error is not None
-    assert "INFY is of XNSE here (source kite) and of XNYS in the store" in str(error)
+    assert "INFY is in XNSE here (source kite) and in XNYS in the store" in str(error)
     assert f"withdraw {name}`" in error.remedy
-    said(shop, withdraw, name)
-    said(shop, restore, recorded)
+    change(shop, withdraw, name)
+    change(shop, restore, recorded)
     error = refused(shop, name)
     assert error is not None
     assert f"withdraw {recorded}`" in error.remedy
 
 
 class Killed(BaseException):
-    """The process is gone."""
+    """The process was killed."""
 
 
 @pytest.mark.parametrize("survived", [0, 1])
 def test_a_kill_leaves_all_of_a_withdrawal_or_nothing(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, survived: int
 ) -> None:
-    shop.deliver(shop.csv("D.csv", days(2)), **SAID)
+    shop.deliver(shop.csv("D.csv", days(2)), **STATED)
     real = Path.replace
 
     def dying(self: Path, target: Path) -> None:
@@ -252,12 +256,12 @@ def test_a_kill_leaves_all_of_a_withdrawal_or_nothing(
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "replace", dying)
-        # nor does anything tidy up behind it
+        # and nothing is cleaned up afterwards
         patch.setattr(RawStore, "clear_leftovers", lambda self: None)
         with pytest.raises(Killed):
-            said(shop, withdraw, "a", "b")
+            change(shop, withdraw, "a", "b")
     assert set(gone(shop)) == ({"a", "b"} if survived else set())
-    said(shop, withdraw, "c")
+    change(shop, withdraw, "c")
     assert set(gone(shop)) == ({"a", "b", "c"} if survived else {"c"})
     assert not shop.store.incoming.exists()
 
@@ -270,10 +274,10 @@ def test_a_kill_leaves_all_of_a_withdrawal_or_nothing(
         (withdrawals, "write", duckdb.IOException("Could not write file: No space left on device")),
     ],
 )
-def test_a_full_disk_is_said_and_nothing_is_withdrawn(
+def test_a_full_disk_is_reported_and_nothing_is_withdrawn(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, owner: object, name: str, error: Exception
 ) -> None:
-    shop.deliver(shop.csv("D.csv", days(2)), **SAID)
+    shop.deliver(shop.csv("D.csv", days(2)), **STATED)
     before = shop.files()
 
     def full(*arguments: Any) -> None:
@@ -282,17 +286,17 @@ def test_a_full_disk_is_said_and_nothing_is_withdrawn(
     with monkeypatch.context() as patch:
         patch.setattr(owner, name, full)
         with pytest.raises(StorageFull, match=r"the disk of .* is full"):
-            said(shop, withdraw, "a")
+            change(shop, withdraw, "a")
     assert shop.files() == before
     assert not shop.store.incoming.exists()
 
 
-def test_nobody_withdraws_while_another_writes(shop: Shop) -> None:
+def test_no_withdrawal_while_another_process_writes(shop: Shop) -> None:
     with duckdb.connect() as con, shop.store.writing(con), pytest.raises(StoreBusy):
-        said(shop, withdraw, "a")
+        change(shop, withdraw, "a")
 
 
-def test_a_short_name_is_only_one_delivery_s() -> None:
+def test_a_short_id_is_unique() -> None:
     names = ["0123456789abcdef", "0123456789abcde0", "01234567ffffffff", "days", "days_of_2", "p@d"]
     shown = short(names)
     assert shown == {

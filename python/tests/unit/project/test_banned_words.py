@@ -1,4 +1,4 @@
-"""Words that the glossary retires are found, in prose and in code, and nothing else is."""
+"""Retired words are found in prose and code, and no other words."""
 
 from __future__ import annotations
 

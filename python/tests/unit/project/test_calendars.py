@@ -1,4 +1,4 @@
-"""The calendar seeds, held against a library and against the days that shares really traded."""
+"""The calendar seeds, compared with a library and with the days on which stocks traded."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import yaml
 
 from duckbourse.settings import PROJECT
 
-# the library, not we, asks pandas for what it will answer otherwise in a future version
+# the library uses a function of pandas that will change in a future version
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Series.values returning an ndarray that drops timezone:pandas.errors.Pandas4Warning"
 )
@@ -43,8 +43,8 @@ select calendar, session_date, part, open_time, close_time, kind
 from special_sessions;
 """
 
-# pandas 3 loses the library's rules for holidays before the first of these, and the library knows
-# no other regular hours than those since the second.
+# With pandas 3, the library loses its holiday rules before the first of these; it has only the
+# regular hours since the second.
 FIRST_LIBRARY_DAY = date(1970, 1, 1)
 FIRST_LIBRARY_HOURS = date(1985, 9, 30)
 LAST_DAY = date(2027, 12, 31)
@@ -52,7 +52,7 @@ LAST_LIBRARY_DAY_OF_BOMBAY = date(2026, 12, 31)
 
 # The library closes early on every Christmas Eve before 1993; the exchange did so from 1990.
 LIBRARY_ONLY_HOURS = {"1985-12-24", "1986-12-24", "1987-12-24"}
-# What changed on the day itself, or after the crash of 1987, is not in the library.
+# The library does not have changes on the day itself, or after the crash of 1987.
 SEED_ONLY_HOURS = {
     *(f"1987-10-{day}" for day in (23, 26, 27, 28, 29, 30)),
     *(f"1987-11-{day:02}" for day in (2, 3, 4, 5, 6, 9, 10, 11)),
@@ -92,7 +92,7 @@ def days(seeds: Seeds, condition: str) -> set[str]:
 
 
 def library_days(calendar: str, first: date, last: date) -> set[str]:
-    """The library's calendar, from `first` (which is after all that it gets wrong)."""
+    """The library's calendar from `first`, which is after all its errors."""
     return {
         str(day.date())
         for day in exchange_calendars.get_calendar(calendar, start=first, end=last).sessions
@@ -117,7 +117,7 @@ def test_new_york_sessions_are_those_of_the_library(seeds: Seeds) -> None:
 
 @needs(INDEX)
 def test_new_york_sessions_are_the_days_of_its_index(seeds: Seeds) -> None:
-    """The vendor of the index left out Saturdays, so those are looked at below."""
+    """The vendor of the index left out Saturdays, which are tested below."""
     ours = days(
         seeds,
         "calendar = 'XNYS' and isodow(session_date) < 6"
@@ -181,27 +181,27 @@ def hours_of(seeds: Seeds, calendar: str, day: str) -> list[tuple[str, str]]:
 
 
 @needs(NIFTY_DAYS)
-def test_indian_sessions_are_the_days_that_shares_traded(seeds: Seeds) -> None:
+def test_indian_sessions_are_the_days_that_stocks_traded(seeds: Seeds) -> None:
     traded = traded_days(seeds, NIFTY_DAYS, "date")
     assert days(seeds, f"calendar = 'XNSE' and session_date <= '{max(traded)}'") == traded
 
 
-def test_indian_sessions_are_those_of_bombay_but_for_named_days(seeds: Seeds) -> None:
-    """Of weekend sessions the library knows two at most, depending on its pandas."""
+def test_indian_sessions_are_those_of_bombay_except_for_named_days(seeds: Seeds) -> None:
+    """The library has at most two weekend sessions, depending on pandas."""
     last = LAST_LIBRARY_DAY_OF_BOMBAY
     bombay = library_days("XBOM", date(2000, 1, 1), last)
     weekdays = days(
         seeds, f"calendar = 'XNSE' and session_date <= '{last}' and isodow(session_date) < 6"
     )
     weekends = days(seeds, "calendar = 'XNSE' and isodow(session_date) > 5")
-    # the library takes Diwali for a holiday since 2014, and for a full day before
+    # the library has Diwali as a holiday since 2014, and as a full day before
     evenings = {day for day in days(seeds, "kind = 'muhurat'") & weekdays if day >= "2014"}
     assert weekdays - bombay == NOT_IN_BOMBAY | evenings
     assert bombay - weekdays - weekends == ONLY_IN_BOMBAY
 
 
 def test_a_year_has_as_many_sessions_as_its_calendar(seeds: Seeds) -> None:
-    """The mean of the years 2005 to 2026, to the whole."""
+    """The rounded mean of the years 2005 to 2026."""
     means = dict(
         seeds.execute(
             "select calendar, count(distinct session_date) / count(distinct year(session_date))"
@@ -221,7 +221,7 @@ def test_there_is_one_muhurat_evening_a_year(seeds: Seeds) -> None:
 @needs(NIFTY_MINUTES)
 def test_minutes_of_the_index_lie_in_the_parts_of_its_sessions(seeds: Seeds) -> None:
     """
-    Labels are ends; the first of a part is its pre-open print, and three after the close settle it.
+    Labels are ends; the first of a part is its pre-open print, and three follow the close.
 
     On 2021-02-24 the index froze at 10:08, long before trading stopped.
     """
@@ -311,14 +311,14 @@ def test_always_is_every_minute_of_every_day(seeds: Seeds) -> None:
 
 
 @pytest.mark.parametrize(
-    ("law", "broken_by"),
+    ("rule", "broken_by"),
     [
         (
             "no day has two regular hours",
             "from regular_days select calendar, session_date group by all having count(*) > 1",
         ),
         (
-            "a holiday takes away a session",
+            "a holiday removes a session",
             "from holidays anti join regular_days using (calendar, session_date)",
         ),
         (
@@ -326,7 +326,7 @@ def test_always_is_every_minute_of_every_day(seeds: Seeds) -> None:
             "from holidays semi join special_sessions using (calendar, session_date)",
         ),
         (
-            "a holiday is there once",
+            "a holiday is listed once",
             "from holidays select calendar, session_date group by all having count(*) > 1",
         ),
         (
@@ -348,15 +348,15 @@ def test_always_is_every_minute_of_every_day(seeds: Seeds) -> None:
             " where part <> number or open_time <= ended",
         ),
         (
-            "a session of the weekend is on one",
+            "a weekend session is on a weekend",
             "from special_sessions where calendar = 'XNSE' and kind <> 'muhurat'"
             " and (kind = 'weekend') <> (isodow(session_date) > 5)",
         ),
         (
-            "hours hold from a day to a later one, and nothing is known past the last",
+            "hours hold from one day to a later one, and end with the calendar",
             "from regular_hours where effective_from > effective_to or effective_to > '2027-12-31'",
         ),
     ],
 )
-def test_the_seeds_hold_together(seeds: Seeds, law: str, broken_by: str) -> None:
-    assert seeds.sql(broken_by).fetchall() == [], law
+def test_the_seeds_hold_together(seeds: Seeds, rule: str, broken_by: str) -> None:
+    assert seeds.sql(broken_by).fetchall() == [], rule

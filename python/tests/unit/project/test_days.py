@@ -1,4 +1,4 @@
-"""Nothing but the clock tells what day it is, and the days that tests take place on are awkward."""
+"""Only the clock module reads the date, and tests run on awkward dates."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ import pytest
 from duckbourse.settings import PROJECT
 from tests.support.days import DAYS
 
-# how SQL and dbt are asked for the time
+# how SQL and dbt read the time
 ASKS = re.compile(
     r"\b(current_(date|time|timestamp)|localtime(stamp)?|get_current_time(stamp)?"
     r"|transaction_timestamp|run_started_at|utcnow)\b|(?<![\w.])(now|today)\s*\(\s*\)"
     r"|\bmodules\.datetime\.\S*\b(now|today)\b",
     re.IGNORECASE,
 )
-# one says when it was built; the other, a view, how far behind now a series is when it is read
+# one records when it was built; the other, a view, how far a series is behind now
 ASKING = {"models/serving/serving__publication.sql", "models/bars/bars__staleness.sql"}
 
 
 def texts() -> Iterator[tuple[Path, str]]:
-    """Return what is SQL: its own files, and the strings of the package."""
+    """Return all SQL: its own files, and the strings of the package."""
     for folder in ("analyses", "functions", "macros", "models", "packages", "tests"):
         for file in (PROJECT / folder).rglob("*.sql"):
             yield file, file.read_text()
@@ -37,7 +37,7 @@ def texts() -> Iterator[tuple[Path, str]]:
                 yield file, node.value
 
 
-def test_no_sql_asks_what_day_it_is() -> None:
+def test_no_sql_reads_the_current_date() -> None:
     found = {str(file.relative_to(PROJECT)) for file, text in texts() if ASKS.search(text)}
     assert found == ASKING
 
@@ -54,7 +54,7 @@ def test_no_sql_asks_what_day_it_is() -> None:
         "{% set day = run_started_at.date() %}",
     ],
 )
-def test_sql_that_asks_is_found(sql: str) -> None:
+def test_sql_that_reads_the_current_date_is_found(sql: str) -> None:
     assert ASKS.search(sql)
 
 
@@ -67,7 +67,7 @@ def days_of(seed: str, calendar: str) -> dict[date, dict[str, str]]:
     return {date.fromisoformat(row["session_date"]): row for row in rows}
 
 
-def test_the_awkward_days_are() -> None:
+def test_the_awkward_days_are_awkward() -> None:
     for zone in (NEW_YORK, INDIA):
         assert DAYS["a Saturday"].astimezone(zone).weekday() == 5
 
@@ -77,7 +77,7 @@ def test_the_awkward_days_are() -> None:
         assert day.weekday() < 5
         assert day in days_of("holidays", calendar)
 
-    # each runs into what makes it odd: a close, an open, a midnight, an hour twice or never
+    # each soon reaches its oddity: a close, an open, a midnight, an hour twice or never
     def soon(name: str, zone: ZoneInfo) -> datetime:
         return (DAYS[name] + timedelta(seconds=0.1)).astimezone(zone)
 
@@ -97,6 +97,6 @@ def test_the_awkward_days_are() -> None:
     assert last.astimezone(INDIA).year == last.year + 1
     for name, step in (("clocks go forward", 1), ("clocks go back", -1)):
         before, after = DAYS[name].astimezone(NEW_YORK), soon(name, NEW_YORK)
-        # as the clock on the wall has it
+        # in local time
         jump = after.replace(tzinfo=None) - before.replace(tzinfo=None)
         assert jump == timedelta(hours=step, seconds=0.1)

@@ -1,4 +1,4 @@
-"""The consumers that dbt lists read what it says, and no more."""
+"""The exposures in dbt list exactly what their consumers read."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import yaml
 from duckbourse.settings import PROJECT
 
 PACKAGE = PROJECT / "python" / "duckbourse"
-# what is read in SQL, of the publication; the live session has tables of the same names in memory
+# relations read from the publication; live sessions have tables of the same names in memory
 READ = re.compile(r"(?:\bfrom|\bjoin)\s+(\w+\.\w+)")
 READ_LIVE = re.compile(r"(?:\{(?:published|CATALOG)\}\.|^(?:BARS|MINUTES) = \")(\w+\.\w+)", re.M)
-# dbt lets nobody outside their layer name these
+# private to their layer in dbt
 PRIVATE = {"scanners__built_days", "scanners__cutoffs"}
 
 

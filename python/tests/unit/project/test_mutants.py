@@ -1,4 +1,4 @@
-"""The table of mutants can be planted as it stands: each text is in its file, just once."""
+"""Every mutant of the table can be planted: its text is in its file exactly once."""
 
 from __future__ import annotations
 
@@ -6,30 +6,30 @@ from collections import Counter
 from pathlib import Path
 
 from duckbourse.settings import PROJECT
-from tests.mutants.proof import BROKEN, NOBODY, Finding, batches, judged
+from tests.mutants.proof import BROKEN, NOBODY, Finding, batches, finding_of
 from tests.mutants.table import Mutant, lost, read_table
 
 TABLE = read_table()
-ROOMS = {path.name for path in (PROJECT / "models").iterdir() if path.is_dir()}
+LAYERS = {path.name for path in (PROJECT / "models").iterdir() if path.is_dir()}
 
 
 def test_every_mutant_can_be_planted() -> None:
     assert lost(TABLE) == []
 
 
-def test_no_mutant_is_there_twice_or_changes_nothing() -> None:
+def test_no_mutant_is_repeated_or_without_effect() -> None:
     assert len({mutant.key for mutant in TABLE}) == len(TABLE)
     assert [mutant.fault for mutant in TABLE if mutant.text == mutant.instead] == []
 
 
-def test_there_are_many_in_every_room_that_computes() -> None:
-    rooms = Counter(mutant.room for mutant in TABLE)
+def test_every_layer_that_computes_has_many() -> None:
+    layers = Counter(mutant.layer for mutant in TABLE)
     # staging only renames
-    assert rooms.keys() == ROOMS - {"staging"} | {"functions", "seeds"}
-    assert sum(rooms.values()) >= 100
+    assert layers.keys() == LAYERS - {"staging"} | {"functions", "seeds"}
+    assert sum(layers.values()) >= 100
 
 
-def test_a_text_that_is_gone_or_there_twice_is_told(tmp_path: Path) -> None:
+def test_a_missing_or_repeated_text_is_reported(tmp_path: Path) -> None:
     (tmp_path / "twice.sql").write_text("a + b, a + b")
     (tmp_path / "once.sql").write_text("a + b")
 
@@ -60,10 +60,10 @@ def test_only_faults_in_different_models_are_planted_together() -> None:
     assert planted == [[one, elsewhere], [other], [nowhere]]
 
 
-def test_a_failure_sees_a_fault_and_an_error_does_not() -> None:
+def test_a_failure_catches_a_fault_and_an_error_does_not() -> None:
     test = "unit_test.duckbourse.bars__ohlcv.every_timeframe"
-    law = "test.duckbourse.assert_bars_add_up.1a2b"
-    assert judged({test: "pass", law: "fail"}) == Finding("dbt", ("assert_bars_add_up",))
-    assert judged({test: "fail", law: "error"}) == Finding("dbt", ("every_timeframe",))
-    assert judged({test: "error", law: "pass"}) == Finding(BROKEN, ("every_timeframe",))
-    assert judged({test: "pass", law: "pass"}) == Finding(NOBODY)
+    data_test = "test.duckbourse.assert_bars_add_up.1a2b"
+    assert finding_of({test: "pass", data_test: "fail"}) == Finding("dbt", ("assert_bars_add_up",))
+    assert finding_of({test: "fail", data_test: "error"}) == Finding("dbt", ("every_timeframe",))
+    assert finding_of({test: "error", data_test: "pass"}) == Finding(BROKEN, ("every_timeframe",))
+    assert finding_of({test: "pass", data_test: "pass"}) == Finding(NOBODY)

@@ -1,4 +1,4 @@
-"""What dbt is told of the indicators is what their own pages say."""
+"""The properties files of the indicator families match the indicators' definitions."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from duckbourse.settings import PROJECT
 from tests.support.warehouse import Warehouse
 
 
-def test_every_page_is_written(warehouse: Warehouse) -> None:
+def test_every_properties_file_is_up_to_date(warehouse: Warehouse) -> None:
     written = pages(warehouse.inline).items()
     stale = [file for file, text in written if not file.exists() or file.read_text() != text]
     assert [str(file.relative_to(PROJECT)) for file in stale] == [], "run `./bourse pages`"
 
 
-def test_the_command_asks_dbt_and_says_what_that_cannot_read(
+def test_the_command_reports_what_dbt_cannot_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dbt = tmp_path / "dbt"
@@ -27,7 +27,7 @@ def test_the_command_asks_dbt_and_says_what_that_cannot_read(
     dbt.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     monkeypatch.setattr("duckbourse.pages.PROJECT", tmp_path)
-    # its unit test stays as it is
+    # its unit test is unchanged
     written = [text.partition("\nunit_tests:")[0] for text in pages().values()]
     assert [text.count("name: ") for text in written] == [6]
     asked = (tmp_path / "asked").read_text()
@@ -38,6 +38,6 @@ def test_the_command_asks_dbt_and_says_what_that_cannot_read(
         pages()
 
 
-def test_what_dbt_cannot_compile_fails_the_test_that_asks(warehouse: Warehouse) -> None:
+def test_a_template_that_dbt_cannot_compile_fails_its_test(warehouse: Warehouse) -> None:
     with pytest.raises(AssertionError, match="'no_such_macro' is undefined"):
         warehouse.inline("{{ no_such_macro() }}")

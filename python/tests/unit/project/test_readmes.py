@@ -1,4 +1,4 @@
-"""What the Markdown files name exists: links, files, commands, options, public tables."""
+"""Everything that the Markdown files name exists: links, files, commands, options, tables."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ FILES = sorted(
 LINK = re.compile(r"\[[^\]]*\]\((?!https?:)([^)\s]+)\)")
 CODE = re.compile(r"`([^`\n]+)`")
 COMMAND = re.compile(r"\./bourse [^`|#\n]*")
-# what a folder of the project holds only once it is used
+# paths that exist only after use
 MADE = ("data/build/", "data/raw/", "data/duckbourse.duckdb", "data/trading/")
-# files of other works, and of a reader who tries it
+# files of other projects, and of a reader who tries the examples
 ELSEWHERE = re.compile(r"data/(sp500|nasdaq)|.*/(scanners__)?mine\b.*|.*\bmine_presets.csv")
 
 by_file = pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(PROJECT)))
@@ -38,7 +38,7 @@ def anchors(file: Path) -> set[str]:
 
 
 @by_file
-def test_links_lead_somewhere(file: Path) -> None:
+def test_links_resolve(file: Path) -> None:
     for link in LINK.findall(file.read_text()):
         path, _, anchor = link.partition("#")
         target = (file.parent / path).resolve() if path else file
@@ -60,7 +60,7 @@ def test_commands_and_their_options_exist(file: Path) -> None:
     for line in COMMAND.findall(file.read_text()):
         try:
             _, name, *words = shlex.split(line.rstrip("\\ "))
-        except ValueError:  # a question in quotes that goes on in the next line
+        except ValueError:  # a quoted query that continues on the next line
             _, name, *words = line.split()
         name = name.rstrip(".,;:)")
         if name.startswith("-") or not name.islower():
@@ -115,5 +115,5 @@ def families() -> str:
     return (PROJECT / "models" / "indicators" / "README.md").read_text()
 
 
-def test_the_first_page_is_read_in_five_minutes() -> None:
+def test_the_readme_takes_five_minutes_to_read() -> None:
     assert len((PROJECT / "README.md").read_text().splitlines()) <= 150

@@ -1,4 +1,4 @@
-"""The rules that every test keeps, on tests that break them."""
+"""The rules for every test, checked on tests that break them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import pytest
 
 from duckbourse.settings import PROJECT
 
-# Each breaks the rule in its name, but for the first two. Those that are expected to fail do not
-# fail the run: only what is left open does.
+# Except for the first two, each breaks the rule in its name. Those expected to fail do not fail the
+# run: only open resources do.
 PLANTED = """
 import socket, subprocess, sys, threading, time, warnings
 import pytest, structlog
@@ -56,11 +56,11 @@ def test_leaves_a_file_in_a_circle():
     circle = [open(__file__)]
     circle.append(circle)
 """
-# the file is the one in the circle, and not the pipe of the process
+# the file is the one in the reference cycle, not the pipe of the process
 LEFT_OPEN = ("unclosed <socket", "subprocess ", "coroutine 'nothing'", "test_planted.py' mode=")
 
 
-def test_what_breaks_a_rule_fails(tmp_path: Path) -> None:
+def test_tests_that_break_a_rule_fail(tmp_path: Path) -> None:
     file = tmp_path / "tests" / "unit" / "test_planted.py"
     file.parent.mkdir(parents=True)
     file.write_text(PLANTED)
@@ -88,7 +88,7 @@ def test_what_breaks_a_rule_fails(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "costs.json").read_text())["unit"] >= 0.3
 
 
-def test_no_example_has_a_deadline_and_none_is_drawn_by_chance(
+def test_examples_have_no_deadline_and_are_not_random(
     pytestconfig: pytest.Config,
 ) -> None:
     assert hypothesis.settings.default is not None

@@ -1,4 +1,4 @@
-"""What SQL reads otherwise than it looks."""
+"""SQL that means something else than it seems."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from duckbourse.settings import PROJECT
 
-# `a is null != b is null` is `((a is null) != b) is null`, and never true of what it looks for.
+# `a is null != b is null` means `((a is null) != b) is null`, which is never the intention.
 UNBRACKETED = re.compile(
     r"is\s+(not\s+)?null\s*(=|!=|<>|is\s+(not\s+)?distinct)"
     r"|(?<![<>!])(=|!=|<>|distinct\s+from)\s*[\w.]+\s+is\s+(not\s+)?null",
@@ -18,8 +18,8 @@ UNBRACKETED = re.compile(
 FOLDERS = ("models", "macros", "functions", "tests", "analyses", "packages")
 
 
-def test_what_is_null_is_compared_in_brackets() -> None:
-    """Comparing whether two values are null needs brackets around each of the two."""
+def test_null_checks_are_compared_in_brackets() -> None:
+    """A comparison of two null checks needs brackets around each."""
     files = [file for folder in FOLDERS for file in (PROJECT / folder).rglob("*.sql")]
     assert len(files) > 400
     wrong = [str(file) for file in files if UNBRACKETED.search(file.read_text())]
@@ -27,7 +27,7 @@ def test_what_is_null_is_compared_in_brackets() -> None:
 
 
 @pytest.mark.parametrize("condition", ["a is null != b is null", "a is not null = b is not null"])
-def test_without_brackets_it_is_another_question(condition: str) -> None:
+def test_without_brackets_the_meaning_differs(condition: str) -> None:
     bracketed = re.sub(r"(\w is (?:not )?null)", r"(\1)", condition)
     assert UNBRACKETED.search(condition)
     assert not UNBRACKETED.search(bracketed)

@@ -1,9 +1,9 @@
 """
-A model that computes has a unit test, whose numbers are made by hand and cannot hide a fault.
+Every model that computes has a unit test with handmade numbers, which cannot hide a fault.
 
-The data of a build hide many: a fault in what happens rarely, or in what every other number is made
-of, leaves all data tests green. So what is not only selected, renamed or filtered is tested beside
-its page; what cannot be is listed here, with what covers it.
+The data of a build hide many faults: in rare cases, or in inputs of every other number, they leave
+all data tests green. So every model that does more than select, rename or filter has a unit test in
+its properties file; the exceptions are listed here, with the test that covers them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import yaml
 from duckbourse.settings import PROJECT
 
 MODELS = PROJECT / "models"
-# Model -> why no unit test of dbt holds it, and what does; files are of python/tests
+# Model -> why it has no dbt unit test, and which test of python/tests covers it
 COVERED_OTHERWISE = {
     "bars__stale_symbols": "reads the build before; acceptance/warehouse/test_increments.py",
     "indicators__stale_bars": "reads the build before; acceptance/warehouse/test_increments.py",
@@ -31,12 +31,12 @@ COMPUTES = re.compile(
     r"|round|floor|sqrt|pow|hash|md5)\s*\("
     r"|[\w)\]] [*/+-] [\w(\[]"
 )
-# what a template may call without computing
+# macros that do not compute
 PLAIN = {"ref", "source", "config", "var", "env_var"}
 
 
 def computes(sql: str) -> bool:
-    """Tell whether a model's SQL does more than select, rename, filter, join and put together."""
+    """Return whether a model's SQL does more than select, rename, filter, join and union."""
     sql = re.sub(r"\{#.*?#\}", "", sql, flags=re.DOTALL)
     sql = re.sub(r"--.*", "", sql)
     called = re.findall(r"\{\{-?\s*(\w+)\(", sql)
@@ -53,11 +53,11 @@ def test_every_model_that_computes_has_a_unit_test() -> None:
     }
     computing = {path.stem for path in MODELS.rglob("*.sql") if computes(path.read_text())}
     assert sorted(computing - tested - COVERED_OTHERWISE.keys()) == []
-    # nor is anything excused that needs it no longer
+    # and no exception is obsolete
     assert sorted(COVERED_OTHERWISE.keys() - (computing - tested)) == []
 
 
-def test_what_computing_is() -> None:
+def test_what_counts_as_computing() -> None:
     assert not computes("with bars as (select * from {{ ref('bars__ohlcv') }}) select a from bars")
     assert not computes("{# a + b #} select a -- sum(b)\nfrom {{ source('raw', 'daily') }}")
     assert computes("select a + b as c from {{ ref('bars__ohlcv') }}")

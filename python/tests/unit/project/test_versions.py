@@ -1,4 +1,4 @@
-"""The version of a symbol's day is made of the SQL of every model that its bars come through."""
+"""The version of a symbol's day includes the SQL of every model that its bars pass through."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ MODELS = {path.stem: path for path in (PROJECT / "models").rglob("*.sql")}
 # Model -> why its SQL need not be in a version
 IN_IT_BY_VALUE = {
     "bars__adjustment_factors": "a version has the day's factors",
-    "bars__delivered_days": "a version has the day's deliveries, and what is told of each",
+    "bars__delivered_days": "a version has the day's deliveries, and what is known of each",
     "bars__sessions": "a version has the day's session",
     "bars__stale_symbols": "says which days are built, not how",
     "bars__symbol_days": "makes the version",
     "stg_raw__deliveries": "a version has the names of the day's deliveries",
-    "stg_raw__unreadable_rows": "is of no day: told anew by each build",
-    "stg_raw__withdrawals": "takes deliveries away, and the ticks that a recording's name counts",
+    "stg_raw__unreadable_rows": "is of no day, and read again by each build",
+    "stg_raw__withdrawals": "removes deliveries, and the ticks that a recording's name counts",
 }
 
 

@@ -1,4 +1,4 @@
-"""What is published is whole, is all that a reader needs, and comes from a green build only."""
+"""A publication is whole, has all that a reader needs, and comes only from a green build."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from duckbourse import state
 from duckbourse.errors import BourseError, DatabaseLocked, PublicationError
 from duckbourse.publish import publish
-from duckbourse.warehouse import open_published, plain, relation
+from duckbourse.warehouse import open_published, relation, wrap_duckdb_error
 from tests.support.publications import make
 
 pytestmark = pytest.mark.any_day
@@ -81,7 +81,7 @@ def test_every_client_since_1_0_can_open_it(source: Path, target: Path) -> None:
 
 
 @pytest.mark.parametrize("why", ["no state", "changed since", "unproven", "of another run", "gone"])
-def test_what_is_not_green_is_not_published(source: Path, target: Path, why: str) -> None:
+def test_only_green_builds_are_published(source: Path, target: Path, why: str) -> None:
     publish(source, target, make(source))
     green: state.State | None = make(source, generation=2)
     assert green is not None
@@ -174,7 +174,7 @@ def test_a_build_file_that_is_being_written_is_not_copied(source: Path, target: 
         os.waitpid(holder, 0)
 
 
-def test_a_full_disk_is_said_in_one_line(
+def test_a_full_disk_is_one_line(
     source: Path, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     green = make(source)
@@ -190,13 +190,13 @@ def test_a_full_disk_is_said_in_one_line(
     assert not target.exists()
 
 
-def test_nothing_published_yet_says_what_to_do(tmp_path: Path) -> None:
+def test_without_a_publication_the_error_has_a_remedy(tmp_path: Path) -> None:
     with pytest.raises(PublicationError) as absent:
         open_published(tmp_path / "none.duckdb")
     assert absent.value.remedy == "run `./bourse build`"
 
 
-def test_the_door_is_read_only(source: Path, target: Path) -> None:
+def test_published_connections_are_read_only(source: Path, target: Path) -> None:
     publish(source, target, make(source))
     with open_published(target) as connection:
         with pytest.raises(duckdb.InvalidInputException):
@@ -206,7 +206,7 @@ def test_the_door_is_read_only(source: Path, target: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "exit_code", "told"),
+    ("text", "exit_code", "expected"),
     [
         (
             'IO Error: Could not set lock on file "x": Conflicting lock is held in '
@@ -220,12 +220,18 @@ def test_the_door_is_read_only(source: Path, target: Path) -> None:
             1,
             "written by a newer DuckDB",
         ),
-        ("IO Error: Could not write all bytes to file: No space left on device", 6, "no room"),
+        (
+            "IO Error: Could not write all bytes to file: No space left on device",
+            6,
+            "the disk is full",
+        ),
         ("IO Error: Cannot open file: Permission denied", 1, "Permission denied"),
     ],
 )
-def test_what_duckdb_says_of_a_file_is_told_plainly(said: str, exit_code: int, told: str) -> None:
-    error = plain(duckdb.IOException(said), Path("x.duckdb"))
+def test_an_error_of_duckdb_is_worded_for_the_user(
+    text: str, exit_code: int, expected: str
+) -> None:
+    error = wrap_duckdb_error(duckdb.IOException(text), Path("x.duckdb"))
     assert error.exit_code == exit_code
-    assert told in str(error)
+    assert expected in str(error)
     assert error.remedy

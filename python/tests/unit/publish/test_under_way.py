@@ -1,4 +1,4 @@
-"""Readers that never notice, and publications that are killed."""
+"""Readers during publications, and publications that are killed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def read_until(path: str, begun: Semaphore, stop: Event, found: Any) -> None:
     """
     Open, compare the tables of one publication, close, again; report every disagreement.
 
-    The first reading is before `begun`, and the last begins after `stop`.
+    The first read precedes `begun`, and the last starts after `stop`.
     """
     reads = 0
     generations = set()
@@ -91,7 +91,7 @@ def test_ten_readers_over_fifty_publications_see_none_in_half(tmp_path: Path) ->
 
 
 def publish_and_die(source: Path, target: Path, cpu_seconds: float) -> None:
-    """Publish, and die so much work after the copy is begun."""
+    """Publish, and die after this much CPU time from the start of the copy."""
 
     def copied(event: str, words: tuple[Any, ...]) -> None:
         if event == "shutil.copyfile":
@@ -113,7 +113,7 @@ def kill_publications(tmp_path: Path, kills: int) -> None:
     killed = []
     for generation in range(2, kills + 2):
         make(source, generation, rows=20_000)
-        # the first before the copy is begun, for certain; the others from then on, by chance
+        # the first certainly before the copy starts; the others at random times after that
         moment = 0 if generation == 2 else chance.uniform(0, used)
         child = processes.Process(target=publish_and_die, args=(source, target, moment))
         child.start()

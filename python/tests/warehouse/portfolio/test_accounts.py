@@ -12,7 +12,15 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
-from tests.support.world import ACCOUNTS, ACTIONS, BUST, CAPITAL, Fill, World, built_world
+from tests.support.portfolio_fixture import (
+    ACCOUNTS,
+    ACTIONS,
+    BUST,
+    CAPITAL,
+    Fill,
+    PortfolioFixture,
+    built_portfolio_fixture,
+)
 
 CENT_OF_CENT = Decimal("0.0001")
 MILLIONTH = Decimal("0.000001")
@@ -33,8 +41,8 @@ class Kept:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return built_world(tmp_path_factory)
+def portfolio_fixture(tmp_path_factory: pytest.TempPathFactory) -> PortfolioFixture:
+    return built_portfolio_fixture(tmp_path_factory)
 
 
 def money(amount: Decimal) -> Decimal:
@@ -47,9 +55,9 @@ def day_of(fill: Fill, sessions: list[date]) -> date:
     return next(day for day in sessions if day >= local)
 
 
-def kept_account(account: str, world: World) -> dict[date, Kept]:
+def kept_account(account: str, portfolio_fixture: PortfolioFixture) -> dict[date, Kept]:
     latest: dict[str, Fill] = {}
-    for fill in world.fills:
+    for fill in portfolio_fixture.fills:
         if fill.account == account:
             known = latest.get(fill.key)
             if known is None or fill.recorded > known.recorded:
@@ -57,15 +65,17 @@ def kept_account(account: str, world: World) -> dict[date, Kept]:
     fills = defaultdict(list)
     for fill in latest.values():
         if Decimal(fill.quantity):
-            fills[day_of(fill, world.sessions)].append(fill)
+            fills[day_of(fill, portfolio_fixture.sessions)].append(fill)
     symbols = {fill.symbol for day in fills.values() for fill in day}
-    last = max(np.flatnonzero(~np.isnan(world.quotes[symbol]))[-1] for symbol in symbols)
+    last = max(
+        np.flatnonzero(~np.isnan(portfolio_fixture.quotes[symbol]))[-1] for symbol in symbols
+    )
 
     cash = Decimal(CAPITAL)
     shares: dict[str, Decimal] = defaultdict(lambda: ZERO)
     prices: dict[str, Decimal] = {}
     days: dict[date, Kept] = {}
-    for number, session in enumerate(world.sessions[: last + 1]):
+    for number, session in enumerate(portfolio_fixture.sessions[: last + 1]):
         if session < min(fills):
             continue
         today = Kept(cash=cash, equity=ZERO)
@@ -89,7 +99,7 @@ def kept_account(account: str, world: World) -> dict[date, Kept]:
         today.shares = {symbol: amount for symbol, amount in shares.items() if amount}
         # a session without a close has the last price: an earlier close, or that of a fill since
         for symbol in symbols:
-            close = world.quotes[symbol][number]
+            close = portfolio_fixture.quotes[symbol][number]
             if not math.isnan(close):
                 prices[symbol] = Decimal(repr(float(close)))
         for symbol, amount in today.shares.items():
@@ -100,40 +110,44 @@ def kept_account(account: str, world: World) -> dict[date, Kept]:
 
 
 @pytest.mark.parametrize("account", ACCOUNTS)
-def test_money_is_what_an_account_by_hand_has(account: str, world: World) -> None:
-    rows = world.sandbox.rows(
+def test_money_is_what_an_account_by_hand_has(
+    account: str, portfolio_fixture: PortfolioFixture
+) -> None:
+    rows = portfolio_fixture.sandbox.rows(
         "select session_date, cash_amount, equity_amount, charges_amount, traded_amount,"
         f" dividend_amount from portfolio.accounts where portfolio = '{account}'"
     )
     wanted = {
         day: (kept.cash, kept.equity, kept.charges, kept.traded, kept.dividends)
-        for day, kept in kept_account(account, world).items()
+        for day, kept in kept_account(account, portfolio_fixture).items()
     }
     assert {row[0]: row[1:] for row in rows} == wanted
     assert len(rows) == len(wanted)
 
 
 @pytest.mark.parametrize("account", ACCOUNTS)
-def test_holdings_are_what_an_account_by_hand_has(account: str, world: World) -> None:
-    rows = world.sandbox.rows(
+def test_holdings_are_what_an_account_by_hand_has(
+    account: str, portfolio_fixture: PortfolioFixture
+) -> None:
+    rows = portfolio_fixture.sandbox.rows(
         "select session_date, symbol, closing_quantity, closing_amount from portfolio.holdings"
         f" where portfolio = '{account}' and closing_quantity != 0"
     )
     wanted = {
         (day, symbol): (amount, kept.worth[symbol])
-        for day, kept in kept_account(account, world).items()
+        for day, kept in kept_account(account, portfolio_fixture).items()
         for symbol, amount in kept.shares.items()
     }
     assert {row[:2]: row[2:] for row in rows} == wanted
 
 
 @pytest.mark.parametrize("account", ACCOUNTS)
-def test_returns_are_those_of_the_equity(account: str, world: World) -> None:
-    rows = world.sandbox.rows(
+def test_returns_are_those_of_the_equity(account: str, portfolio_fixture: PortfolioFixture) -> None:
+    rows = portfolio_fixture.sandbox.rows(
         "select session_date, gross_return, net_return, turnover, cash_weight"
         f" from portfolio.returns where portfolio = '{account}' order by session_date"
     )
-    kept = kept_account(account, world)
+    kept = kept_account(account, portfolio_fixture)
     assert [row[0] for row in rows] == [*kept]
     before: Kept = Kept(cash=Decimal(CAPITAL), equity=Decimal(CAPITAL))
     wanted = []
@@ -154,9 +168,9 @@ def test_returns_are_those_of_the_equity(account: str, world: World) -> None:
     )
 
 
-def test_the_desk_does_what_it_is_there_to_show(world: World) -> None:
+def test_the_desk_does_what_it_is_there_to_show(portfolio_fixture: PortfolioFixture) -> None:
     """The fills reach what the tests above are to cover, or those prove less than they say."""
-    kept = kept_account("desk", world)
+    kept = kept_account("desk", portfolio_fixture)
     held = [today.shares for today in kept.values()]
     longs = {symbol for shares in held for symbol, amount in shares.items() if amount > 0}
     shorts = {symbol for shares in held for symbol, amount in shares.items() if amount < 0}
@@ -164,45 +178,53 @@ def test_the_desk_does_what_it_is_there_to_show(world: World) -> None:
     assert shorts == {"E", "F"}
     assert min(today.dividends for today in kept.values()) < 0
     assert any(amount % 1 for shares in held for amount in shares.values()), "no fraction of one"
-    round_trip = kept[world.sessions[30]]
+    round_trip = kept[portfolio_fixture.sessions[30]]
     assert round_trip.traded and "F" not in round_trip.shares
     assert (
-        math.isnan(world.quotes["C"][200])
-        and "C" in kept_account("stuck", world)[world.sessions[200]].shares
+        math.isnan(portfolio_fixture.quotes["C"][200])
+        and "C" in kept_account("stuck", portfolio_fixture)[portfolio_fixture.sessions[200]].shares
     )
-    assert kept_account("flat", world)[world.sessions[400]].shares == {}
+    assert kept_account("flat", portfolio_fixture)[portfolio_fixture.sessions[400]].shares == {}
 
 
-def test_a_late_fill_is_of_its_day_and_one_on_a_holiday_of_the_next(world: World) -> None:
-    rows = world.sandbox.rows(
+def test_a_late_fill_is_of_its_day_and_one_on_a_holiday_of_the_next(
+    portfolio_fixture: PortfolioFixture,
+) -> None:
+    rows = portfolio_fixture.sandbox.rows(
         "select session_date, price from portfolio.fills"
         " where portfolio = 'desk' and price in (10, 10.1) order by price"
     )
-    assert [row[0] for row in rows] == [world.sessions[140], world.sessions[151]]
-
-
-def test_a_close_that_an_account_lacks_is_named(world: World) -> None:
-    rows = world.sandbox.rows(
-        "select session_date, symbol, price_date from portfolio.missing_prices"
-        " where portfolio = 'stuck' and session_date < '2017-11-01' order by all"
-    )
-    assert rows == [(world.sessions[gap], "C", world.sessions[199]) for gap in (200, 201)]
-    assert world.sessions[202] - world.sessions[201] == timedelta(days=2)
-
-
-def test_fills_of_nobodys_account_are_in_no_portfolio(world: World) -> None:
-    assert world.sandbox.rows("select distinct portfolio from portfolio.fills order by all") == [
-        (account,) for account in sorted([*ACCOUNTS, BUST])
+    assert [row[0] for row in rows] == [
+        portfolio_fixture.sessions[140],
+        portfolio_fixture.sessions[151],
     ]
 
 
-def test_an_account_that_lost_everything_has_no_return(world: World) -> None:
-    rows = world.sandbox.rows(
+def test_a_close_that_an_account_lacks_is_named(portfolio_fixture: PortfolioFixture) -> None:
+    rows = portfolio_fixture.sandbox.rows(
+        "select session_date, symbol, price_date from portfolio.missing_prices"
+        " where portfolio = 'stuck' and session_date < '2017-11-01' order by all"
+    )
+    assert rows == [
+        (portfolio_fixture.sessions[gap], "C", portfolio_fixture.sessions[199])
+        for gap in (200, 201)
+    ]
+    assert portfolio_fixture.sessions[202] - portfolio_fixture.sessions[201] == timedelta(days=2)
+
+
+def test_fills_of_nobodys_account_are_in_no_portfolio(portfolio_fixture: PortfolioFixture) -> None:
+    assert portfolio_fixture.sandbox.rows(
+        "select distinct portfolio from portfolio.fills order by all"
+    ) == [(account,) for account in sorted([*ACCOUNTS, BUST])]
+
+
+def test_an_account_that_lost_everything_has_no_return(portfolio_fixture: PortfolioFixture) -> None:
+    rows = portfolio_fixture.sandbox.rows(
         "select net_return, session_count, missing_return_count, cumulative_return, max_drawdown"
         " from portfolio.returns inner join portfolio.performance using (portfolio)"
         f" where portfolio = '{BUST}' and basis = 'net' order by session_date limit 2"
     )
-    count = len(world.sessions) - 30
+    count = len(portfolio_fixture.sessions) - 30
     assert rows[0][0] < -1
     assert rows[0][1:] == (count, count - 1, None, None)
     assert rows[1][0] is None

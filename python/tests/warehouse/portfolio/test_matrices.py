@@ -11,7 +11,13 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats  # type: ignore[import-untyped]
 
-from tests.support.world import COVARIANCES, SECTORS, WINDOWS, World, built_world
+from tests.support.portfolio_fixture import (
+    COVARIANCES,
+    SECTORS,
+    WINDOWS,
+    PortfolioFixture,
+    built_portfolio_fixture,
+)
 
 TOLERANCE = 1e-9
 YEAR = 252
@@ -23,20 +29,22 @@ SKLEARN_ROW = [1.1105231437050835, -0.11277306135339228, -0.07736759190095574, 1
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return built_world(tmp_path_factory)
+def portfolio_fixture(tmp_path_factory: pytest.TempPathFactory) -> PortfolioFixture:
+    return built_portfolio_fixture(tmp_path_factory)
 
 
-def held_at_month_ends(world: World) -> dict[tuple[str, date], dict[str, float | None]]:
+def held_at_month_ends(
+    portfolio_fixture: PortfolioFixture,
+) -> dict[tuple[str, date], dict[str, float | None]]:
     """Return the closing weights of what is held at the last close of each month."""
     weights: dict[tuple[str, date], dict[str, float | None]] = defaultdict(dict)
-    for portfolio, session, symbol, weight in world.sandbox.rows(
+    for portfolio, session, symbol, weight in portfolio_fixture.sandbox.rows(
         "select portfolio, session_date, symbol, closing_weight from portfolio.weights"
     ):
         if weight != 0:
             weights[portfolio, session][symbol] = weight
     sessions: dict[str, list[date]] = defaultdict(list)
-    for portfolio, session in world.sandbox.rows(
+    for portfolio, session in portfolio_fixture.sandbox.rows(
         "select portfolio, session_date from portfolio.returns order by all"
     ):
         sessions[portfolio].append(session)
@@ -47,10 +55,12 @@ def held_at_month_ends(world: World) -> dict[tuple[str, date], dict[str, float |
     return {key: held for key, held in weights.items() if key in lasts}
 
 
-def returns_until(world: World, symbol: str, session: date, window: int) -> Matrix | None:
+def returns_until(
+    portfolio_fixture: PortfolioFixture, symbol: str, session: date, window: int
+) -> Matrix | None:
     """Return the last returns of a symbol, or nothing where one is unknown."""
-    last = world.sessions.index(session)
-    closes = world.closes[symbol][max(last - window, 0) : last + 1]
+    last = portfolio_fixture.sessions.index(session)
+    closes = portfolio_fixture.closes[symbol][max(last - window, 0) : last + 1]
     changes: Matrix = closes[1:] / closes[:-1] - 1
     return None if len(changes) < window or np.isnan(changes).any() else changes
 
@@ -88,18 +98,22 @@ def test_shrinkage_is_scikit_learns() -> None:
 
 
 @pytest.mark.parametrize("window", WINDOWS)
-def test_correlations_are_numpys_and_scipys(window: int, world: World) -> None:
+def test_correlations_are_numpys_and_scipys(
+    window: int, portfolio_fixture: PortfolioFixture
+) -> None:
     found = {
         row[:4]: row[4:]
-        for row in world.sandbox.rows(
+        for row in portfolio_fixture.sandbox.rows(
             "select portfolio, session_date, symbol, other_symbol, pearson_correlation,"
             f" spearman_correlation from portfolio.correlations where window_sessions = {window}"
         )
     }
     wanted: dict[tuple[str, date, str, str], tuple[float | None, float | None]] = {}
     tied = unknown = 0
-    for (portfolio, session), held in held_at_month_ends(world).items():
-        series = {symbol: returns_until(world, symbol, session, window) for symbol in held}
+    for (portfolio, session), held in held_at_month_ends(portfolio_fixture).items():
+        series = {
+            symbol: returns_until(portfolio_fixture, symbol, session, window) for symbol in held
+        }
         for one in held:
             for other in held:
                 if one < other:
@@ -124,28 +138,28 @@ def test_correlations_are_numpys_and_scipys(window: int, world: World) -> None:
 
 @pytest.mark.parametrize(("method", "window", "decay"), COVARIANCES)
 def test_covariances_and_contributions_are_numpys(
-    method: str, window: int, decay: float | None, world: World
+    method: str, window: int, decay: float | None, portfolio_fixture: PortfolioFixture
 ) -> None:
     where = f"where method = '{method}' and window_sessions = {window}"
     covariances = {
         row[:4]: row[4]
-        for row in world.sandbox.rows(
+        for row in portfolio_fixture.sandbox.rows(
             "select portfolio, session_date, symbol, other_symbol, covariance"
             f" from portfolio.covariances {where}"
         )
     }
     contributions = {
         row[:3]: row[3:]
-        for row in world.sandbox.rows(
+        for row in portfolio_fixture.sandbox.rows(
             "select portfolio, session_date, symbol, marginal_volatility,"
             " component_volatility, component_ratio, portfolio_volatility"
             f" from portfolio.risk_contributions {where}"
         )
     }
     pairs = parts = unknown = 0
-    for (portfolio, session), held in held_at_month_ends(world).items():
+    for (portfolio, session), held in held_at_month_ends(portfolio_fixture).items():
         symbols = sorted(held)
-        series = [returns_until(world, symbol, session, window) for symbol in symbols]
+        series = [returns_until(portfolio_fixture, symbol, session, window) for symbol in symbols]
         known = [place for place, returns in enumerate(series) if returns is not None]
         # each is part of the shrinkage of all
         usable = known if method != "ledoit_wolf" or len(known) == len(symbols) else []
@@ -179,16 +193,18 @@ def test_covariances_and_contributions_are_numpys(
     assert pairs > 300 and parts > 300 and unknown > 5
 
 
-def test_marginal_volatility_is_the_slope_of_volatility(world: World) -> None:
+def test_marginal_volatility_is_the_slope_of_volatility(
+    portfolio_fixture: PortfolioFixture,
+) -> None:
     """What a little more of a symbol does to the whole, by really adding a little."""
     step = 1e-6
-    for symbol, session, slope in world.sandbox.rows(
+    for symbol, session, slope in portfolio_fixture.sandbox.rows(
         "select symbol, session_date, marginal_volatility from portfolio.risk_contributions"
         " where portfolio = 'ticks' and method = 'sample' and window_sessions = 63"
         " and marginal_volatility is not null order by session_date limit 30"
     ):
-        held = held_at_month_ends(world)["ticks", session]
-        series = [returns_until(world, name, session, 63) for name in held]
+        held = held_at_month_ends(portfolio_fixture)["ticks", session]
+        series = [returns_until(portfolio_fixture, name, session, 63) for name in held]
         matrix = np.cov(np.column_stack([s for s in series if s is not None]), rowvar=False)
         volatilities = []
         for change in (-step, step):
@@ -197,17 +213,17 @@ def test_marginal_volatility_is_the_slope_of_volatility(world: World) -> None:
         assert slope == pytest.approx((volatilities[1] - volatilities[0]) / (2 * step), rel=1e-6)
 
 
-def test_exposures_are_sums_of_closing_weights(world: World) -> None:
+def test_exposures_are_sums_of_closing_weights(portfolio_fixture: PortfolioFixture) -> None:
     found = {
         row[:4]: row[4:]
-        for row in world.sandbox.rows(
+        for row in portfolio_fixture.sandbox.rows(
             "select portfolio, session_date, dimension, name, position_count, long_weight,"
             " short_weight, gross_weight, net_weight, largest_symbol, largest_weight,"
             " herfindahl_ratio from portfolio.exposures"
         )
     }
     weights: dict[tuple[str, date], dict[str, float | None]] = defaultdict(dict)
-    for portfolio, session, symbol, weight in world.sandbox.rows(
+    for portfolio, session, symbol, weight in portfolio_fixture.sandbox.rows(
         "select portfolio, session_date, symbol, closing_weight from portfolio.weights"
         " where closing_weight is distinct from 0"
     ):
@@ -244,22 +260,24 @@ def test_exposures_are_sums_of_closing_weights(world: World) -> None:
 
 
 @pytest.mark.parametrize("window", [2, 30])
-def test_rolling_covariances_are_numpys(window: int, world: World) -> None:
+def test_rolling_covariances_are_numpys(window: int, portfolio_fixture: PortfolioFixture) -> None:
     """Of six symbols, so of two fives of which one is not full; one of them has gaps."""
     symbols = list("ABCDEF")
     found = {
         row[:3]: row[3]
-        for row in world.sandbox.rows(f"from rolling_covariances({symbols}, {window})")
+        for row in portfolio_fixture.sandbox.rows(f"from rolling_covariances({symbols}, {window})")
     }
     pairs = [(one, other) for place, one in enumerate(symbols) for other in symbols[place:]]
-    assert len(found) == len(pairs) * (len(world.sessions) - window)
-    changes = {s: world.closes[s][1:] / world.closes[s][:-1] - 1 for s in symbols}
+    assert len(found) == len(pairs) * (len(portfolio_fixture.sessions) - window)
+    changes = {
+        s: portfolio_fixture.closes[s][1:] / portfolio_fixture.closes[s][:-1] - 1 for s in symbols
+    }
     unknown = 0
-    for last in range(window, len(world.sessions)):
+    for last in range(window, len(portfolio_fixture.sessions)):
         block = np.array([changes[symbol][last - window : last] for symbol in symbols])
         matrix = np.cov(block)
         for one, other in pairs:
-            value = found[world.sessions[last], one, other]
+            value = found[portfolio_fixture.sessions[last], one, other]
             i, j = symbols.index(one), symbols.index(other)
             if math.isnan(matrix[i, j]):
                 assert value is None
@@ -271,8 +289,8 @@ def test_rolling_covariances_are_numpys(window: int, world: World) -> None:
     assert unknown > 1000
 
 
-def test_rolling_covariances_of_one_symbol(world: World) -> None:
-    rows = world.sandbox.rows("from rolling_covariances(['A'], 3) order by all limit 1")
-    returns = world.closes["A"][1:4] / world.closes["A"][:3] - 1
-    assert rows[0][:3] == (world.sessions[3], "A", "A")
+def test_rolling_covariances_of_one_symbol(portfolio_fixture: PortfolioFixture) -> None:
+    rows = portfolio_fixture.sandbox.rows("from rolling_covariances(['A'], 3) order by all limit 1")
+    returns = portfolio_fixture.closes["A"][1:4] / portfolio_fixture.closes["A"][:3] - 1
+    assert rows[0][:3] == (portfolio_fixture.sessions[3], "A", "A")
     assert rows[0][3] == pytest.approx(np.var(returns, ddof=1), rel=1e-12)

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from scipy import stats  # type: ignore[import-untyped]
 
-from tests.support.world import (
+from tests.support.portfolio_fixture import (
     BENCHMARK,
     BUST,
     FLAT_BENCHMARK,
@@ -26,9 +26,9 @@ from tests.support.world import (
     REFERENCE_RETURNS,
     RISK_FREE,
     WINDOWS,
+    PortfolioFixture,
     Series,
-    World,
-    built_world,
+    built_portfolio_fixture,
     reference_returns,
 )
 
@@ -38,12 +38,12 @@ Figures = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return built_world(tmp_path_factory)
+def portfolio_fixture(tmp_path_factory: pytest.TempPathFactory) -> PortfolioFixture:
+    return built_portfolio_fixture(tmp_path_factory)
 
 
-def figures_of(world: World, query: str) -> list[Figures]:
-    with duckdb.connect(str(world.sandbox.database), read_only=True) as connection:
+def figures_of(portfolio_fixture: PortfolioFixture, query: str) -> list[Figures]:
+    with duckdb.connect(str(portfolio_fixture.sandbox.database), read_only=True) as connection:
         found = connection.execute(query)
         names = [column[0] for column in found.description]
         return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
@@ -173,21 +173,21 @@ class Life(NamedTuple):
         )
 
 
-def lives(world: World) -> Iterator[Life]:
+def lives(portfolio_fixture: PortfolioFixture) -> Iterator[Life]:
     """Yield what all portfolios, but for those of published returns, went through."""
-    rows = world.sandbox.rows(
+    rows = portfolio_fixture.sandbox.rows(
         "select portfolio, list(session_date order by session_date),"
         " list(gross_return order by session_date), list(net_return order by session_date),"
         " list(stale_price_count order by session_date)"
         f" from portfolio.returns where portfolio != '{BUST}' and portfolio not in"
         " (select portfolio from seeds.portfolios where benchmark = 'MSFT') group by all"
     )
-    places = {session: number for number, session in enumerate(world.sessions)}
+    places = {session: number for number, session in enumerate(portfolio_fixture.sessions)}
     for portfolio, sessions, gross, net, stale in rows:
-        closes = world.closes[FLAT_BENCHMARK if portfolio == FLATLY else BENCHMARK]
+        closes = portfolio_fixture.closes[FLAT_BENCHMARK if portfolio == FLATLY else BENCHMARK]
         changes = np.concatenate([[np.nan], closes[1:] / closes[:-1] - 1])
         benchmark = changes[[places[session] for session in sessions]]
-        start = world.sessions[places[sessions[0]] - 1]
+        start = portfolio_fixture.sessions[places[sessions[0]] - 1]
         for basis, series in (("gross", gross), ("net", net)):
             returns = np.array(series, dtype=float)
             yield Life(portfolio, basis, sessions, returns, benchmark, np.array(stale), start)
@@ -197,13 +197,13 @@ FREE = (1 + RISK_FREE) ** (1 / YEAR) - 1
 LEAST = (1 + MIN_ACCEPTABLE) ** (1 / YEAR) - 1
 
 
-def test_figures_are_numpys_and_scipys(world: World) -> None:
+def test_figures_are_numpys_and_scipys(portfolio_fixture: PortfolioFixture) -> None:
     found = {
         (row["portfolio"], row["basis"]): row
-        for row in figures_of(world, "from portfolio.performance")
+        for row in figures_of(portfolio_fixture, "from portfolio.performance")
     }
     seen = Counter[bool]()
-    for life in lives(world):
+    for life in lives(portfolio_fixture):
         portfolio, basis, sessions, returns = life[:4]
         row = found[portfolio, basis]
         wanted = life.figures()
@@ -224,11 +224,11 @@ def test_figures_are_numpys_and_scipys(world: World) -> None:
     assert found[FLATLY, "net"]["beta"] is found[FLATLY, "net"]["alpha"] is None
 
 
-def test_drawdowns_are_those_of_a_walk(world: World) -> None:
+def test_drawdowns_are_those_of_a_walk(portfolio_fixture: PortfolioFixture) -> None:
     rows = defaultdict(list)
-    for row in figures_of(world, "from portfolio.drawdowns order by start_date"):
+    for row in figures_of(portfolio_fixture, "from portfolio.drawdowns order by start_date"):
         rows[row["portfolio"], row["basis"]].append(row)
-    for portfolio, basis, sessions, returns, *_ in lives(world):
+    for portfolio, basis, sessions, returns, *_ in lives(portfolio_fixture):
         wanted = walked_drawdowns(sessions, returns)
         found = rows[portfolio, basis]
         assert len(found) == len(wanted) > 0
@@ -239,13 +239,13 @@ def test_drawdowns_are_those_of_a_walk(world: World) -> None:
         assert all(a["drawdown"] <= b["drawdown"] for a, b in pairwise(ranked))
 
 
-def test_months_are_their_sessions(world: World) -> None:
+def test_months_are_their_sessions(portfolio_fixture: PortfolioFixture) -> None:
     found = {
         (row["portfolio"], row["basis"], row["month_date"]): row
-        for row in figures_of(world, "from portfolio.monthly_returns")
+        for row in figures_of(portfolio_fixture, "from portfolio.monthly_returns")
     }
     compared = 0
-    for portfolio, basis, sessions, returns, benchmark, *_ in lives(world):
+    for portfolio, basis, sessions, returns, benchmark, *_ in lives(portfolio_fixture):
         months = defaultdict(list)
         for number, session in enumerate(sessions):
             months[session.replace(day=1)].append(number)
@@ -265,15 +265,18 @@ def test_months_are_their_sessions(world: World) -> None:
 
 
 @pytest.mark.parametrize("window", WINDOWS)
-def test_rolling_figures_are_those_of_their_sessions(window: int, world: World) -> None:
+def test_rolling_figures_are_those_of_their_sessions(
+    window: int, portfolio_fixture: PortfolioFixture
+) -> None:
     found = {
         (row["portfolio"], row["basis"], row["session_date"]): row
         for row in figures_of(
-            world, f"from portfolio.rolling_performance where window_sessions = {window}"
+            portfolio_fixture,
+            f"from portfolio.rolling_performance where window_sessions = {window}",
         )
     }
     bridged = 0
-    for life in lives(world):
+    for life in lives(portfolio_fixture):
         portfolio, basis, sessions, returns = life[:4]
         rows = [key for key in found if key[:2] == (portfolio, basis)]
         assert len(rows) == len(sessions) - window + 1
@@ -288,10 +291,14 @@ def test_rolling_figures_are_those_of_their_sessions(window: int, world: World) 
     assert bridged
 
 
-def test_nothing_is_annualised_from_fewer_than_twenty_sessions(world: World) -> None:
+def test_nothing_is_annualised_from_fewer_than_twenty_sessions(
+    portfolio_fixture: PortfolioFixture,
+) -> None:
     for count, is_known in ((19, False), (20, True)):
-        last = world.sessions[count]
-        (row, _) = figures_of(world, f"from portfolio_performance('solo', null, '{last}')")
+        last = portfolio_fixture.sessions[count]
+        (row, _) = figures_of(
+            portfolio_fixture, f"from portfolio_performance('solo', null, '{last}')"
+        )
         assert row["session_count"] == count
         for name in (
             "cagr",
@@ -307,9 +314,11 @@ def test_nothing_is_annualised_from_fewer_than_twenty_sessions(world: World) -> 
             assert (row[name] is not None) == is_known, name
 
 
-def test_cash_alone_has_no_ratios(world: World) -> None:
-    first, last = world.sessions[401], world.sessions[449]
-    rows = figures_of(world, f"from portfolio_performance('mixed', '{first}', '{last}')")
+def test_cash_alone_has_no_ratios(portfolio_fixture: PortfolioFixture) -> None:
+    first, last = portfolio_fixture.sessions[401], portfolio_fixture.sessions[449]
+    rows = figures_of(
+        portfolio_fixture, f"from portfolio_performance('mixed', '{first}', '{last}')"
+    )
     for row in rows:
         assert row["session_count"] == 49
         assert row["max_drawdown"] == row["cumulative_return"] == row["hit_ratio"] == 0
@@ -317,11 +326,11 @@ def test_cash_alone_has_no_ratios(world: World) -> None:
         assert row["beta"] == 0
 
 
-def test_the_macro_has_the_models_figures(world: World) -> None:
-    models = figures_of(world, "from portfolio.performance order by portfolio, basis")
+def test_the_macro_has_the_models_figures(portfolio_fixture: PortfolioFixture) -> None:
+    models = figures_of(portfolio_fixture, "from portfolio.performance order by portfolio, basis")
     macros = []
     for portfolio in dict.fromkeys(row["portfolio"] for row in models):
-        macros += figures_of(world, f"from portfolio_performance('{portfolio}')")
+        macros += figures_of(portfolio_fixture, f"from portfolio_performance('{portfolio}')")
     for macro, model in zip(macros, models, strict=True):
         assert macro.keys() == model.keys()
         for name, value in model.items():
@@ -329,12 +338,14 @@ def test_the_macro_has_the_models_figures(world: World) -> None:
             assert macro[name] == close, (model["portfolio"], name)
 
 
-def test_a_range_is_reckoned_from_its_own_start(world: World) -> None:
+def test_a_range_is_reckoned_from_its_own_start(portfolio_fixture: PortfolioFixture) -> None:
     """Its drawdown knows no earlier peak, nor its CAGR an earlier day."""
-    first, last = world.sessions[203], world.sessions[498]
-    found = figures_of(world, f"from portfolio_performance('gappy', '{first}', '{last}')")
+    first, last = portfolio_fixture.sessions[203], portfolio_fixture.sessions[498]
+    found = figures_of(
+        portfolio_fixture, f"from portfolio_performance('gappy', '{first}', '{last}')"
+    )
     ranges = {row["basis"]: row for row in found}
-    for life in lives(world):
+    for life in lives(portfolio_fixture):
         portfolio, basis, sessions, returns = life[:4]
         if portfolio == "gappy":
             start, end = sessions.index(first), sessions.index(last) + 1
@@ -486,13 +497,15 @@ def compared(name: str, published: Published, rows: dict[str, Figures]) -> Count
     return counts
 
 
-def daily_rows(world: World) -> dict[str, Figures]:
+def daily_rows(portfolio_fixture: PortfolioFixture) -> dict[str, Figures]:
     returns = reference_returns()
     rows = {}
     for symbol, series in returns.items():
-        # the world has one session after them
-        last = world.sessions[len(series)]
-        found = figures_of(world, f"from portfolio_performance('{symbol}', null, '{last}')")
+        # the fixture has one session after them
+        last = portfolio_fixture.sessions[len(series)]
+        found = figures_of(
+            portfolio_fixture, f"from portfolio_performance('{symbol}', null, '{last}')"
+        )
         rows[symbol] = found[0] | {
             "returns": series,
             "benchmark": returns["MSFT"],
@@ -501,11 +514,11 @@ def daily_rows(world: World) -> dict[str, Figures]:
     return rows
 
 
-def monthly_rows(world: World) -> dict[str, Figures]:
+def monthly_rows(portfolio_fixture: PortfolioFixture) -> dict[str, Figures]:
     with MANAGERS.open() as file:
         months = list(csv.DictReader(file))
     rows = {}
-    for row in figures_of(world, "from portfolio.managers"):
+    for row in figures_of(portfolio_fixture, "from portfolio.managers"):
         known = [month for month in months if month[row["manager"]] != "NA"]
         rows[row["manager"]] = row | {
             "returns": np.array([float(month[row["manager"]]) for month in known]),
@@ -522,29 +535,33 @@ absent = pytest.mark.skipif(
 
 
 @absent
-def test_daily_figures_are_empyricals_and_quantstats(world: World) -> None:
-    counts = compared("risk_python_daily.csv", PYTHON, daily_rows(world))
+def test_daily_figures_are_empyricals_and_quantstats(portfolio_fixture: PortfolioFixture) -> None:
+    counts = compared("risk_python_daily.csv", PYTHON, daily_rows(portfolio_fixture))
     # max_drawdown is in both of them
     assert counts == {measure: 5 * (1 + (measure == "max_drawdown")) for measure, _ in PYTHON}
 
 
 @absent
-def test_daily_figures_are_performanceanalytics(world: World) -> None:
+def test_daily_figures_are_performanceanalytics(portfolio_fixture: PortfolioFixture) -> None:
     published = analytics(YEAR)
-    counts = compared("risk_performanceanalytics_daily.csv", published, daily_rows(world))
+    counts = compared(
+        "risk_performanceanalytics_daily.csv", published, daily_rows(portfolio_fixture)
+    )
     assert counts == {measure: 5 for measure, _ in published}
 
 
 @absent
-def test_monthly_figures_are_performanceanalytics(world: World) -> None:
+def test_monthly_figures_are_performanceanalytics(portfolio_fixture: PortfolioFixture) -> None:
     published = analytics(12)
-    counts = compared("risk_performanceanalytics_managers.csv", published, monthly_rows(world))
+    counts = compared(
+        "risk_performanceanalytics_managers.csv", published, monthly_rows(portfolio_fixture)
+    )
     assert counts == {measure: 6 for measure, _ in published}
 
 
 @absent
-def test_capture_is_the_ratio_of_compound_means(world: World) -> None:
-    for row in (daily_rows(world) | monthly_rows(world)).values():
+def test_capture_is_the_ratio_of_compound_means(portfolio_fixture: PortfolioFixture) -> None:
+    for row in (daily_rows(portfolio_fixture) | monthly_rows(portfolio_fixture)).values():
         for side in ("up", "down"):
             ours, theirs, count = capture_sums(side, row)
             wanted = (ours ** (1 / count) - 1) / (theirs ** (1 / count) - 1)
@@ -552,13 +569,13 @@ def test_capture_is_the_ratio_of_compound_means(world: World) -> None:
 
 
 @absent
-def test_drawdowns_are_performanceanalytics(world: World) -> None:
+def test_drawdowns_are_performanceanalytics(portfolio_fixture: PortfolioFixture) -> None:
     """Its table numbers the deepest five; ours are of one session more, which is flat."""
     rows = {
         (row["portfolio"], row["depth_rank"]): row
-        for row in figures_of(world, "from portfolio.drawdowns where basis = 'gross'")
+        for row in figures_of(portfolio_fixture, "from portfolio.drawdowns where basis = 'gross'")
     }
-    places = {session: number for number, session in enumerate(world.sessions)}
+    places = {session: number for number, session in enumerate(portfolio_fixture.sessions)}
     with REFERENCE_RETURNS.open() as file:
         days = [row["date"] for row in csv.DictReader(file)]
     counts = Counter[str]()

@@ -8,16 +8,16 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from tests.support.world import (
+from tests.support.portfolio_fixture import (
     COST_BPS,
     GAPS_OF_C,
     LAST_SESSION_OF_C,
     RISK_FREE,
     SAVING,
     WEIGHTS,
+    PortfolioFixture,
     Series,
-    World,
-    built_world,
+    built_portfolio_fixture,
 )
 
 
@@ -31,8 +31,8 @@ class Day(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return built_world(tmp_path_factory)
+def portfolio_fixture(tmp_path_factory: pytest.TempPathFactory) -> PortfolioFixture:
+    return built_portfolio_fixture(tmp_path_factory)
 
 
 def kept_account(
@@ -81,33 +81,39 @@ def kept_account(
     return days
 
 
-def account_of(portfolio: str, world: World) -> list[Day]:
+def account_of(portfolio: str, portfolio_fixture: PortfolioFixture) -> list[Day]:
     rate = (1 + RISK_FREE) ** (1 / 252) - 1 if portfolio == SAVING else 0.0
-    return kept_account(world.weights[portfolio], world.closes, rate)
+    return kept_account(portfolio_fixture.weights[portfolio], portfolio_fixture.closes, rate)
 
 
 @pytest.mark.parametrize("portfolio", WEIGHTS)
-def test_returns_are_those_of_an_account(portfolio: str, world: World) -> None:
-    expected = account_of(portfolio, world)
-    actual = world.sandbox.rows(
+def test_returns_are_those_of_an_account(
+    portfolio: str, portfolio_fixture: PortfolioFixture
+) -> None:
+    expected = account_of(portfolio, portfolio_fixture)
+    actual = portfolio_fixture.sandbox.rows(
         "select session_date, gross_return, net_return, turnover, cash_weight, stale_price_count"
         f" from portfolio.returns where portfolio = '{portfolio}' order by session_date"
     )
-    assert [row[0] for row in actual] == world.sessions[min(world.weights[portfolio]) :]
+    assert [row[0] for row in actual] == portfolio_fixture.sessions[
+        min(portfolio_fixture.weights[portfolio]) :
+    ]
     found = np.array([row[1:] for row in actual], dtype=float)
     wanted = np.array([day[:5] for day in expected])
     np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-12, equal_nan=False)
 
 
 @pytest.mark.parametrize("portfolio", WEIGHTS)
-def test_weights_are_those_of_an_account(portfolio: str, world: World) -> None:
-    expected = account_of(portfolio, world)
+def test_weights_are_those_of_an_account(
+    portfolio: str, portfolio_fixture: PortfolioFixture
+) -> None:
+    expected = account_of(portfolio, portfolio_fixture)
     wanted = {
-        (world.sessions[number], symbol): weight
-        for number, day in enumerate(expected, start=min(world.weights[portfolio]))
+        (portfolio_fixture.sessions[number], symbol): weight
+        for number, day in enumerate(expected, start=min(portfolio_fixture.weights[portfolio]))
         for symbol, weight in day.weights.items()
     }
-    actual = world.sandbox.rows(
+    actual = portfolio_fixture.sandbox.rows(
         "select session_date, symbol, weight from portfolio.weights"
         f" where portfolio = '{portfolio}'"
     )
@@ -118,17 +124,17 @@ def test_weights_are_those_of_an_account(portfolio: str, world: World) -> None:
     )
 
 
-def test_an_account_without_holdings_earns_nothing(world: World) -> None:
-    rows = world.sandbox.rows(
+def test_an_account_without_holdings_earns_nothing(portfolio_fixture: PortfolioFixture) -> None:
+    rows = portfolio_fixture.sandbox.rows(
         "select gross_return, turnover, cash_weight from portfolio.returns"
-        f" where portfolio = 'mixed' and session_date > '{world.sessions[400]}'"
-        f" and session_date < '{world.sessions[450]}'"
+        f" where portfolio = 'mixed' and session_date > '{portfolio_fixture.sessions[400]}'"
+        f" and session_date < '{portfolio_fixture.sessions[450]}'"
     )
     assert rows == [(0.0, 0.0, 1.0)] * 49
 
 
-def test_a_missing_close_is_named_with_what_stands_in(world: World) -> None:
-    rows = world.sandbox.rows(
+def test_a_missing_close_is_named_with_what_stands_in(portfolio_fixture: PortfolioFixture) -> None:
+    rows = portfolio_fixture.sandbox.rows(
         "select session_date, symbol, price_date from portfolio.missing_prices"
         " where portfolio = 'gappy' order by all"
     )
@@ -136,38 +142,48 @@ def test_a_missing_close_is_named_with_what_stands_in(world: World) -> None:
     held = [number for number in [*sorted(GAPS_OF_C), *gone] if number < 500]
     earlier = {201: 199}
     assert rows == [
-        (world.sessions[number], "C", world.sessions[earlier.get(number, number - 1)])
+        (
+            portfolio_fixture.sessions[number],
+            "C",
+            portfolio_fixture.sessions[earlier.get(number, number - 1)],
+        )
         for number in held
     ]
 
 
-def test_what_has_no_price_yet_is_named_and_is_cash(world: World) -> None:
-    rows = world.sandbox.rows(
+def test_what_has_no_price_yet_is_named_and_is_cash(portfolio_fixture: PortfolioFixture) -> None:
+    rows = portfolio_fixture.sandbox.rows(
         "select symbol, min(session_date), max(session_date), count(*)::int, count(price_date)::int"
         " from portfolio.missing_prices where portfolio = 'newborn' group by all order by all"
     )
     assert rows == [
-        ("G", world.sessions[1], world.sessions[59], 59, 0),
-        ("H", world.sessions[20], world.sessions[39], 20, 0),
+        ("G", portfolio_fixture.sessions[1], portfolio_fixture.sessions[59], 59, 0),
+        ("H", portfolio_fixture.sessions[20], portfolio_fixture.sessions[39], 20, 0),
     ]
-    entries = world.sandbox.rows(
+    entries = portfolio_fixture.sandbox.rows(
         "select distinct symbol, entry_date from portfolio.weights where portfolio = 'newborn'"
         " and symbol in ('G', 'H') order by all"
     )
     assert entries == [
         # on the eve of the third rebalance, at whose close that buys both anew
-        *(("G", world.sessions[60]), ("H", world.sessions[40]), ("H", world.sessions[60]))
+        *(
+            ("G", portfolio_fixture.sessions[60]),
+            ("H", portfolio_fixture.sessions[40]),
+            ("H", portfolio_fixture.sessions[60]),
+        )
     ]
 
 
-def test_a_whole_life_is_known_and_says_how_much_was_bridged(world: World) -> None:
-    rows = world.sandbox.rows(
+def test_a_whole_life_is_known_and_says_how_much_was_bridged(
+    portfolio_fixture: PortfolioFixture,
+) -> None:
+    rows = portfolio_fixture.sandbox.rows(
         "select portfolio, missing_return_count::int, bridged_count::int, cagr is not null"
         " from portfolio.performance where basis = 'net' and portfolio in"
         " ('gappy', 'unbought', 'newborn', 'stuck') order by all"
     )
     counts = {
-        portfolio: sum(day.stale > 0 for day in account_of(portfolio, world))
+        portfolio: sum(day.stale > 0 for day in account_of(portfolio, portfolio_fixture))
         for portfolio in ("gappy", "newborn", "unbought")
     }
     assert counts == {"gappy": 3, "newborn": 0, "unbought": 2}

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from scipy import stats  # type: ignore[import-untyped]
 
+from tests.support.portfolio_fixture import REFERENCE
 from tests.support.sandbox import Sandbox
 from tests.support.warehouse import Warehouse
-from tests.support.world import REFERENCE
 
 TOLERANCE = 1e-9
 PUBLISHED = REFERENCE / "var_backtest_published.csv"

@@ -15,8 +15,8 @@ from duckbourse.cli.main import app
 from duckbourse.cli.risk import risk
 from duckbourse.errors import ConfigurationError, PublicationError
 from duckbourse.warehouse import open_published
+from tests.support.portfolio_fixture import METHODS
 from tests.support.warehouse import Warehouse
-from tests.support.world import METHODS
 
 
 @pytest.fixture(autouse=True)

@@ -9,8 +9,13 @@ import numpy as np
 import pytest
 from scipy import stats  # type: ignore[import-untyped]
 
+from tests.support.portfolio_fixture import (
+    CAPITAL,
+    PortfolioFixture,
+    Series,
+    built_portfolio_fixture,
+)
 from tests.support.warehouse import Warehouse
-from tests.support.world import CAPITAL, Series, World, built_world
 
 TOLERANCE = 1e-9
 EWMA_DECAY = 0.94
@@ -19,8 +24,8 @@ Book = dict[str, float]
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return built_world(tmp_path_factory)
+def portfolio_fixture(tmp_path_factory: pytest.TempPathFactory) -> PortfolioFixture:
+    return built_portfolio_fixture(tmp_path_factory)
 
 
 def covariance_matrix(returns: Series, method: str) -> Series:
@@ -31,15 +36,20 @@ def covariance_matrix(returns: Series, method: str) -> Series:
     return np.asarray((returns * weights / weights.sum()) @ returns.T)
 
 
-def test_covariances_equal_numpys(world: World) -> None:
+def test_covariances_equal_numpys(portfolio_fixture: PortfolioFixture) -> None:
     compared = 0
-    for method, lookback, cells in world.sandbox.rows(
+    for method, lookback, cells in portfolio_fixture.sandbox.rows(
         "select method, lookback_days, list([symbol, other_symbol, covariance::varchar])"
         " from risk.covariances group by all"
     ):
         symbols = sorted({cell[0] for cell in cells} & {"A", "B", "D", "T"})
         assert symbols == ["A", "B", "D", "T"]
-        returns = np.array([np.diff(world.closes[s]) / world.closes[s][:-1] for s in symbols])
+        returns = np.array(
+            [
+                np.diff(portfolio_fixture.closes[s]) / portfolio_fixture.closes[s][:-1]
+                for s in symbols
+            ]
+        )
         if returns.shape[1] < lookback:
             continue
         wanted = covariance_matrix(returns[:, -lookback:], method)
@@ -135,23 +145,25 @@ def test_stress_windows_replay_with_todays_weights(sample: Warehouse) -> None:
     assert compared == 2 * 9
 
 
-def test_a_symbol_without_a_price_makes_the_loss_null_and_is_listed(world: World) -> None:
+def test_a_symbol_without_a_price_makes_the_loss_null_and_is_listed(
+    portfolio_fixture: PortfolioFixture,
+) -> None:
     """The fixture's sessions begin in 2015, so 2008 has no prices; D has no sector."""
     stress = {
         (portfolio, scenario): (loss, missing)
-        for portfolio, scenario, loss, missing in world.sandbox.rows(
+        for portfolio, scenario, loss, missing in portfolio_fixture.sandbox.rows(
             "select portfolio, scenario, loss_return, missing_symbols from risk.stress"
         )
     }
     assert stress["mixed", "technology_down_30"] == (None, "D")
     assert stress["mixed", "lehman_2008"] == (None, "B D")
     loss, missing = stress["mixed", "market_down_10"]
-    ((net,),) = world.sandbox.rows(
+    ((net,),) = portfolio_fixture.sandbox.rows(
         "select sum(closing_weight) from portfolio.weights where portfolio = 'mixed'"
         " and session_date = (select max(session_date) from portfolio.weights)"
     )
     assert (loss, missing) == (pytest.approx(0.1 * net), None)
-    ((amount,),) = world.sandbox.rows(
+    ((amount,),) = portfolio_fixture.sandbox.rows(
         "select loss_amount from risk.stress"
         " where portfolio = 'mixed' and scenario = 'market_down_10'"
     )

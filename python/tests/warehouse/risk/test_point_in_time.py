@@ -9,8 +9,8 @@ from typing import Any
 import duckdb
 import pytest
 
+from tests.support.portfolio_fixture import METHODS
 from tests.support.warehouse import Warehouse
-from tests.support.world import METHODS
 
 Rows = list[tuple[Any, ...]]
 

@@ -13,20 +13,20 @@ import numpy as np
 import pytest
 from scipy import integrate, special, stats  # type: ignore[import-untyped]
 
-from tests.support.sandbox import Sandbox
-from tests.support.warehouse import Warehouse
-from tests.support.world import (
+from tests.support.portfolio_fixture import (
     CAPITAL,
     METHODS,
     REFERENCE,
     REFERENCE_RETURNS,
     SETTINGS,
     WEIGHTS,
+    PortfolioFixture,
     Series,
-    World,
-    built_world,
+    built_portfolio_fixture,
     manager_returns,
 )
+from tests.support.sandbox import Sandbox
+from tests.support.warehouse import Warehouse
 
 TOLERANCE = 1e-9
 AGE_DECAY = 0.98
@@ -53,8 +53,8 @@ Estimate = tuple[float, float]
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return built_world(tmp_path_factory)
+def portfolio_fixture(tmp_path_factory: pytest.TempPathFactory) -> PortfolioFixture:
+    return built_portfolio_fixture(tmp_path_factory)
 
 
 def horizon_returns(returns: Series, horizon: int) -> Series:
@@ -230,18 +230,18 @@ def agrees(worst: dict[str, float]) -> bool:
     return max(worst.values()) < TOLERANCE
 
 
-def test_estimates_equal_numpys_and_scipys(world: World) -> None:
-    returns = as_series(world.sandbox.rows(RETURNS))
-    rows = [row for row in world.sandbox.rows(ESTIMATES) if row[0] in WEIGHTS]
+def test_estimates_equal_numpys_and_scipys(portfolio_fixture: PortfolioFixture) -> None:
+    returns = as_series(portfolio_fixture.sandbox.rows(RETURNS))
+    rows = [row for row in portfolio_fixture.sandbox.rows(ESTIMATES) if row[0] in WEIGHTS]
     assert {row[0] for row in rows} == WEIGHTS.keys()
     assert {row[1] for row in rows} == set(METHODS)
     assert {row[2:5] for row in rows} >= set(SETTINGS)
     assert agrees(worst_error(rows, returns))
 
 
-def test_a_bridged_return_leaves_no_look_back_null(world: World) -> None:
+def test_a_bridged_return_leaves_no_look_back_null(portfolio_fixture: PortfolioFixture) -> None:
     for method in ("historical", "age_weighted", "normal", "student_t", "ewma"):
-        unknown = world.sandbox.rows(
+        unknown = portfolio_fixture.sandbox.rows(
             "select count(*) from risk.var_estimates where portfolio = 'gappy'"
             f" and lookback_days = 250 and confidence = 0.95 and method = '{method}'"
             " and session_date > (select session_date from portfolio.returns"
@@ -251,10 +251,10 @@ def test_a_bridged_return_leaves_no_look_back_null(world: World) -> None:
         assert unknown == [(0,)], method
 
 
-def test_one_asset_has_the_assets_own_risk(world: World) -> None:
-    closes = world.closes["A"]
+def test_one_asset_has_the_assets_own_risk(portfolio_fixture: PortfolioFixture) -> None:
+    closes = portfolio_fixture.closes["A"]
     asset_returns = closes[1:] / closes[:-1] - 1
-    rows = [row for row in world.sandbox.rows(ESTIMATES) if row[0] == "solo"]
+    rows = [row for row in portfolio_fixture.sandbox.rows(ESTIMATES) if row[0] == "solo"]
     assert agrees(worst_error(rows, {"solo": asset_returns}))
 
 
@@ -266,8 +266,8 @@ def test_boudoukh_richardson_and_whitelaws_example() -> None:
     assert age_weighted(past, 0.95)[0] == pytest.approx(2.63, abs=0.005)
 
 
-def test_longer_horizons_state_their_scaling(world: World) -> None:
-    scalings = world.sandbox.rows(
+def test_longer_horizons_state_their_scaling(portfolio_fixture: PortfolioFixture) -> None:
+    scalings = portfolio_fixture.sandbox.rows(
         "select distinct method, horizon_days > 1, scaling from risk.var_estimates"
     )
     by_root = {"filtered_historical", "ewma", "monte_carlo"}
@@ -281,9 +281,9 @@ def test_longer_horizons_state_their_scaling(world: World) -> None:
     }
 
 
-def test_monte_carlo_equals_numpys_on_the_same_draws(world: World) -> None:
+def test_monte_carlo_equals_numpys_on_the_same_draws(portfolio_fixture: PortfolioFixture) -> None:
     """Covariances, Cholesky factor, losses and their tail by numpy, on one deck of draws."""
-    sandbox = world.sandbox
+    sandbox = portfolio_fixture.sandbox
     decks = dict(
         sandbox.rows(
             "select deck_number, list(scores order by draw_number) from risk.normal_draws"
@@ -291,8 +291,14 @@ def test_monte_carlo_equals_numpys_on_the_same_draws(world: World) -> None:
         )
     )
     draws = {deck: np.array(scores) for deck, scores in decks.items()}
-    days = [*world.sessions, world.sessions[-1] + (world.sessions[1] - world.sessions[0])]
-    returns = {name: closes[1:] / closes[:-1] - 1 for name, closes in world.closes.items()}
+    days = [
+        *portfolio_fixture.sessions,
+        portfolio_fixture.sessions[-1]
+        + (portfolio_fixture.sessions[1] - portfolio_fixture.sessions[0]),
+    ]
+    returns = {
+        name: closes[1:] / closes[:-1] - 1 for name, closes in portfolio_fixture.closes.items()
+    }
     used = set()
     for portfolio, day, var, shortfall, holdings in sandbox.rows(
         "select portfolio, session_date, var_return, es_return,"
@@ -321,8 +327,8 @@ def test_monte_carlo_equals_numpys_on_the_same_draws(world: World) -> None:
     assert len(used) > len(draws) / 2
 
 
-def test_draws_are_independent_and_normal(world: World) -> None:
-    rows = world.sandbox.rows("select scores from risk.normal_draws order by all")
+def test_draws_are_independent_and_normal(portfolio_fixture: PortfolioFixture) -> None:
+    rows = portfolio_fixture.sandbox.rows("select scores from risk.normal_draws order by all")
     scores = np.array([row[0] for row in rows])
     count = len(scores)
     assert count == 40_000
@@ -332,9 +338,9 @@ def test_draws_are_independent_and_normal(world: World) -> None:
     assert np.abs(correlations).max() < 4 / math.sqrt(count)
 
 
-def test_two_identical_assets_are_one(world: World) -> None:
+def test_two_identical_assets_are_one(portfolio_fixture: PortfolioFixture) -> None:
     """E is A at twice the price: their covariance matrix is singular, and nothing breaks."""
-    (row,) = world.sandbox.rows(
+    (row,) = portfolio_fixture.sandbox.rows(
         "select max(abs(twins.var_return - solo.var_return)), count(twins.var_return)"
         " from risk.var_monte_carlo as twins inner join risk.var_monte_carlo as solo"
         " using (session_date, confidence, horizon_days, lookback_days)"
@@ -344,8 +350,8 @@ def test_two_identical_assets_are_one(world: World) -> None:
     assert row[1] > 0
 
 
-def test_amounts_are_returns_times_capital(world: World) -> None:
-    rows = world.sandbox.rows(
+def test_amounts_are_returns_times_capital(portfolio_fixture: PortfolioFixture) -> None:
+    rows = portfolio_fixture.sandbox.rows(
         "select max(abs(var_amount - var_return * capital)),"
         " max(abs(es_amount - es_return * capital)), count(var_amount)"
         f" from risk.var_estimates cross join (select {CAPITAL} as capital)"
@@ -355,7 +361,7 @@ def test_amounts_are_returns_times_capital(world: World) -> None:
 
 
 @pytest.mark.skipif(not REFERENCE_RETURNS.exists(), reason="the reference results are missing")
-def test_estimates_equal_those_of_other_libraries(world: World) -> None:
+def test_estimates_equal_those_of_other_libraries(portfolio_fixture: PortfolioFixture) -> None:
     """
     All reference returns form one look-back, the 1,258 sessions before the last.
 
@@ -364,8 +370,8 @@ def test_estimates_equal_those_of_other_libraries(world: World) -> None:
     below a normal quantile.
     """
     compared: dict[str, int] = defaultdict(int)
-    estimates = {tuple(row[:4]): row[4:] for row in world.sandbox.rows(LAST_ESTIMATES)}
-    returns = as_series(world.sandbox.rows(RETURNS))
+    estimates = {tuple(row[:4]): row[4:] for row in portfolio_fixture.sandbox.rows(LAST_ESTIMATES)}
+    returns = as_series(portfolio_fixture.sandbox.rows(RETURNS))
     months_of = {manager: len(found) for manager, found in manager_returns().items()}
     for name, months in [
         ("risk_python_daily.csv", 1258),

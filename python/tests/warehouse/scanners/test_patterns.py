@@ -12,7 +12,7 @@ import duckdb
 import pytest
 from scipy.stats import binomtest  # type: ignore[import-untyped]
 
-from tests.support.patterns import FUTURES, STEPS, build, change_after, known, world
+from tests.support.patterns import FUTURES, STEPS, build, change_after, known, pattern_inputs
 from tests.support.warehouse import Warehouse
 
 Path = list[tuple[int, float]]
@@ -277,7 +277,7 @@ def drawings(
     paths |= {name: path for name, (_, path) in NEAR_MISSES.items()}
     bars = drawn(paths, mirrored)
     return mirrored, build(
-        sample, world(sample, bars), "pivots", "chart_formations", "pattern_events"
+        sample, pattern_inputs(sample, bars), "pivots", "chart_formations", "pattern_events"
     )
 
 
@@ -336,7 +336,7 @@ def everything(sample: Warehouse, at: str, future: str | None) -> duckdb.DuckDBP
         "select table_name from duckdb_tables() where ends_with(table_name, '_presets')"
     )
     seeds = [f"seeds.{seed}" for (seed,) in presets]
-    connection = world(sample, SAMPLE_BARS, *seeds, candles=SAMPLE_CANDLES)
+    connection = pattern_inputs(sample, SAMPLE_BARS, *seeds, candles=SAMPLE_CANDLES)
     if future:
         change_after(connection, future, at)
     return build(sample, connection, *SCAN)
@@ -367,8 +367,8 @@ def test_no_pattern_is_known_before_its_time(
     as_built = known(unchanged, at, *SEEN)
     assert all(as_built.values()), "an instant at which nothing is known proves nothing"
     for future in FUTURES:
-        room = changed[future] if at == PLANTED_AT else everything(sample, at, future)
-        assert known(room, at, *SEEN) == as_built, f"with the future {future}"
+        connection = changed[future] if at == PLANTED_AT else everything(sample, at, future)
+        assert known(connection, at, *SEEN) == as_built, f"with the future {future}"
 
 
 # model: what is right, and what would look ahead
@@ -420,29 +420,31 @@ def test_the_proof_sees_a_planted_look_ahead(
         return sql.replace(right, wrong)
 
     monkeypatch.setattr(Warehouse, "compiled", peeking)
-    as_built, *futures = (said_from(sample, room, step) for room in (unchanged, *changed.values()))
+    as_built, *futures = (
+        said_from(sample, connection, step) for connection in (unchanged, *changed.values())
+    )
     assert len(futures) == len(FUTURES)
     assert all(future != as_built for future in futures)
 
 
 def said_from(
-    sample: Warehouse, room: duckdb.DuckDBPyConnection, step: str
+    sample: Warehouse, connection: duckdb.DuckDBPyConnection, step: str
 ) -> dict[str, list[tuple[object, ...]]]:
     """Build a step and those after it anew, tell what was known, and leave all as it was."""
-    room.begin()
+    connection.begin()
     try:
-        return known(build(sample, room, *SCAN[SCAN.index(step) :]), PLANTED_AT, *SEEN)
+        return known(build(sample, connection, *SCAN[SCAN.index(step) :]), PLANTED_AT, *SEEN)
     finally:
-        room.rollback()
+        connection.rollback()
 
 
 def test_patterns_of_the_first_bars_are_those_of_all(sample: Warehouse) -> None:
     """The law of append: a series that ends earlier has the same patterns until then."""
     bars = "from built.bars.ohlcv where symbol = '^GSPC' and timeframe = '1d'"
     candles = "symbol = '^GSPC' and timeframe = '1d'"
-    whole = build(sample, world(sample, bars, candles=candles))
+    whole = build(sample, pattern_inputs(sample, bars, candles=candles))
     for at in ("1999-02-01 16:00", "2003-03-12 16:00", "2008-10-10 16:00", "2018-12-24 13:00"):
-        cut = world(sample, bars, candles=candles)
+        cut = pattern_inputs(sample, bars, candles=candles)
         change_after(cut, "deleted", at)
         relations = SEEN[:-1]
         assert known(build(sample, cut), at, *relations) == known(whole, at, *relations)
@@ -579,7 +581,7 @@ RECORDS = [
 
 @pytest.fixture(scope="module")
 def scanned(sample: Warehouse) -> duckdb.DuckDBPyConnection:
-    connection = world(sample, "from built.bars.ohlcv limit 0", "seeds.pattern_presets")
+    connection = pattern_inputs(sample, "from built.bars.ohlcv limit 0", "seeds.pattern_presets")
     connection.execute("use duckbourse.scanners")
     for table in ("session_to_cutoff", "expected_volumes", "pattern_events", "pattern_records"):
         connection.execute(f"create table {table} as from built.scanners.{table} limit 0")
@@ -648,7 +650,9 @@ def test_a_later_split_changes_no_pattern(sample: Warehouse, factor: float) -> N
             f"{price.replace('price', f'adjusted_{name}')} as adjusted_{name}"
             for name in ("high", "low", "close")
         )
-        connection = build(sample, world(sample, f"select * replace ({adjusted}) {SAMPLE_BARS}"))
+        connection = build(
+            sample, pattern_inputs(sample, f"select * replace ({adjusted}) {SAMPLE_BARS}")
+        )
         connection.execute("use duckbourse.scanners")
         found.append(
             [

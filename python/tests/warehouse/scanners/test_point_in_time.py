@@ -11,13 +11,13 @@ import duckdb
 import pytest
 
 from duckbourse.settings import PROJECT
-from tests.support.scanner_room import (
+from tests.support.scanner_models import (
     Rows,
     answers,
     build,
     inputs_of,
     peeking,
-    room,
+    scanner_models,
 )
 from tests.support.warehouse import Warehouse, empty_store
 
@@ -98,7 +98,7 @@ def with_mistakes(
 ) -> Iterator[tuple[str, list[Rows]]]:
     """Plant a look-ahead into a copy of each scanner, and into each feature; tell what is said."""
     inputs.execute(LAST)
-    for name in room(sample).scanners:
+    for name in scanner_models(sample).scanners:
         scanner = f"scanners.{name}"
         inputs.begin()
         build(sample, inputs, scanner, ('"scanners"."session_to_cutoff"', '"scanners"."peeked"'))
@@ -108,7 +108,7 @@ def with_mistakes(
         through = READ_THROUGH.get(feature, feature)
         read = '"{}"."{}"'.format(*through.split("."))
         readers = [f"scanners.{one}" for one in READERS]
-        readers = [one for one in readers if read in room(sample).steps[one]]
+        readers = [one for one in readers if read in scanner_models(sample).steps[one]]
         inputs.begin()
         build(sample, inputs, feature, *mistakes)
         if through != feature:
@@ -127,7 +127,7 @@ def test_the_proof_sees_a_look_ahead_wherever_it_is_planted(
     sample: Warehouse, proof: Proof
 ) -> None:
     """Planted into a copy of each scanner, and of each feature, in turn."""
-    scanners = {f"scanners.{name}" for name in room(sample).scanners}
+    scanners = {f"scanners.{name}" for name in scanner_models(sample).scanners}
     assert proof.said_with_mistakes.keys() == scanners | PLANTED.keys()
     unseen = [
         planted
@@ -154,7 +154,7 @@ def test_a_warehouse_that_ends_at_the_cutoff_says_the_same(
             f"to '{cut.data}/raw/{kind}/known.parquet'"
         )
     cut.build("-s", "+scanners__signals", "+scanners__rejections")
-    for answer in room(sample).answers:
+    for answer in scanner_models(sample).answers:
         rows = f"from {answer} as t where session_date + cutoff_time::time <= '{day} 10:00'"
         if answer == "scanners.signals":
             # the version of the data is another, and nothing else

@@ -5,7 +5,7 @@ from __future__ import annotations
 import duckdb
 import pytest
 
-from tests.support.scanner_room import build_all, room
+from tests.support.scanner_models import build_all, scanner_models
 from tests.support.warehouse import Warehouse
 
 DAY = "2024-01-10"
@@ -53,7 +53,7 @@ def scanned(sample: Warehouse) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect()
     connection.execute(f"attach '{sample.file}' as built (read_only)")
     connection.execute("attach ':memory:' as duckbourse")
-    for relation in room(sample).inputs:
+    for relation in scanner_models(sample).inputs:
         schema = relation.split(".")[0]
         connection.execute(f"create schema if not exists duckbourse.{schema}")
         empty = "" if schema == "seeds" or relation == "bars.sessions" else " limit 0"

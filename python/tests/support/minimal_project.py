@@ -1,4 +1,4 @@
-"""A project small enough to be built in seconds, with the real package and its command line."""
+"""A project that builds in seconds, with the real package and its command line."""
 
 from __future__ import annotations
 
@@ -59,16 +59,16 @@ FILES = {
 
 
 @dataclass(frozen=True)
-class Tiny:
-    """The project in a folder: its files, its commands, its databases."""
+class MinimalProject:
+    """The project in a folder: its files, commands and databases."""
 
     folder: Path
 
     @classmethod
-    def create(cls, folder: Path) -> Tiny:
-        tiny = cls(folder)
+    def create(cls, folder: Path) -> MinimalProject:
+        minimal_project = cls(folder)
         for path, text in FILES.items():
-            tiny.write(path, text)
+            minimal_project.write(path, text)
         shutil.copy(PROJECT / "profiles.yml", folder)
         package = folder / "python" / "duckbourse"
         shutil.copytree(
@@ -76,11 +76,11 @@ class Tiny:
         )
         shutil.copy(PROJECT / "python" / "pyproject.toml", folder / "python")
         (folder / "data").mkdir()
-        return tiny
+        return minimal_project
 
-    def copy(self, folder: Path) -> Tiny:
+    def copy(self, folder: Path) -> MinimalProject:
         shutil.copytree(self.folder, folder, symlinks=True)
-        return Tiny(folder)
+        return MinimalProject(folder)
 
     def write(self, path: str, text: str) -> None:
         file = self.folder / path

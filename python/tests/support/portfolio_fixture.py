@@ -1,8 +1,8 @@
 """
-A small world of made-up prices, and the portfolio and risk rooms built over it.
+A small set of made-up prices, with the portfolio and risk layers built over it.
 
-It is built once a test run; the models, seeds' pages and laws are the project's own. Prices come
-from a seeded generator, or from the reference returns where those are at hand.
+It is built once per test run; models, properties of seeds and data tests are the project's own.
+Prices come from a seeded generator, or from the reference returns where those are available.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ WEIGHTS: Weights = {
     "ticks": {1: {"B": 0.3, "E": 0.4, "F": -0.1}},
     "twins": {1: {"A": 0.5, "T": 0.5}},
     "unbought": {150: {"A": 0.5, "C": 0.5}, 202: {"A": 0.25, "C": 0.5}, 300: {"B": 0.8}},
-    # H has its first price within the second rebalance, and G on the eve of the third
+    # H has its first price within the second rebalance, and G in the session before the third
     "newborn": {
         1: {"A": 0.5, "G": 0.3},
         20: {"A": 0.4, "H": 0.3, "G": 0.1},
@@ -115,14 +115,14 @@ class Action(NamedTuple):
     dividend: str = "0"
 
 
-# E and F are quoted in cents, and often stay where they are
+# E and F are quoted in cents and often do not move
 ACTIONS = [
     Action("E", 60, old=1, new=3),
     Action("E", 90, old=2, new=3),
     Action("F", 75, old=10, new=1),
     Action("E", 100, dividend="0.37"),
     Action("F", 105, dividend="1.2345"),
-    # both on one day: what is paid is paid on the new shares
+    # both on one day: the dividend is paid on the new shares
     Action("E", 130, old=1, new=2),
     Action("E", 130, dividend="0.05"),
 ]
@@ -143,18 +143,18 @@ class Fill(NamedTuple):
 
 
 @dataclass(frozen=True)
-class World:
+class PortfolioFixture:
     sandbox: Sandbox
     sessions: list[date]
     closes: dict[str, Series]
     weights: Weights
-    # as traded, where total return closes are not
+    # prices as traded, unlike the total-return closes
     quotes: dict[str, Series]
     fills: list[Fill]
 
 
 def reference_returns() -> dict[str, Series]:
-    """Return what published figures were computed from; nothing where that is not at hand."""
+    """Return the returns behind the published figures; nothing where they are not available."""
     if not REFERENCE_RETURNS.exists():
         return {}
     with REFERENCE_RETURNS.open() as file:
@@ -164,7 +164,7 @@ def reference_returns() -> dict[str, Series]:
 
 
 def manager_returns() -> dict[str, Series]:
-    """Return the months of PerformanceAnalytics' managers that each has; nothing elsewhere."""
+    """Return the monthly returns of PerformanceAnalytics' managers; nothing without that file."""
     if not MANAGERS.exists():
         return {}
     with MANAGERS.open() as file:
@@ -193,7 +193,7 @@ def made_up_closes() -> dict[str, Series]:
 
 
 def made_up_quotes() -> dict[str, Series]:
-    """Return prices as they were traded, a split and all, in cents."""
+    """Return prices as traded, with their splits, in cents."""
     generator = np.random.default_rng(20261126)
     quotes: dict[str, Series] = {}
     for symbol in "EF":
@@ -208,7 +208,7 @@ def made_up_quotes() -> dict[str, Series]:
 
 
 def adjustment_factors() -> list[tuple[str, int, float]]:
-    """Return symbol, session from which it holds, and what is to come of splits after it."""
+    """Return symbol, the session from which a factor holds, and the product of later splits."""
     factors = []
     for symbol in "EF":
         splits = [a for a in ACTIONS if a.symbol == symbol and a.old != a.new]
@@ -219,7 +219,7 @@ def adjustment_factors() -> list[tuple[str, int, float]]:
 
 
 def adjusted(quotes: dict[str, Series]) -> dict[str, Series]:
-    """Return the quotes with splits taken out; what dividends paid does not matter here."""
+    """Return the quotes adjusted for splits; dividends do not matter here."""
     series = {symbol: prices.copy() for symbol, prices in quotes.items()}
     for symbol in series:
         for action in ACTIONS:
@@ -270,7 +270,7 @@ def made_up_fills(sessions: list[date]) -> list[Fill]:
     # evening in New York is the next day in UTC; a day without a session is of the next
     fill("desk", 140, "buy", "10", "E", "10", "0.5", clock="00:30", days_later=1)
     fill("desk", 150, "buy", "10", "E", "10.1", "0.5", days_later=1)
-    # told twice, told wrongly and taken back
+    # reported twice, reported wrongly, and busted
     for minutes in (0, 5):
         fill("desk", 160, "buy", "5", "E", "10.2", "0.1", key="twice", minutes_later=minutes)
     fill("desk", 165, "buy", "900", "E", "10.2", "0.1", key="wrong")
@@ -281,13 +281,13 @@ def made_up_fills(sessions: list[date]) -> list[Fill]:
     fill("flat", 300, "buy", "40", "E", "10", "3")
     fill("flat", 310, "sell", "40", "E", "11", "3")
     fill("flat", 700, "sell", "40", "A", "100", "3")
-    # holds C, which has no close on some days and at last none at all
+    # holds C, which has no close on some days and none at the end
     fill("stuck", 190, "buy", "100", "C", "100", "3")
     fill("stuck", 190, "buy", "10", "A", "100", "3")
     fill("stuck", 210, "sell", "100", "C", "101", "3")
     fill("stuck", 510, "buy", "10", "C", "102", "3")
     fill(BUST, 30, "buy", "1", "E", "300000", "3")
-    # of nobody that is a portfolio
+    # of an account that is no portfolio
     fill("stranger", 10, "buy", "1", "E", "90", "0")
     return fills
 
@@ -304,19 +304,19 @@ def reference_closes() -> dict[str, Series]:
     return closes
 
 
-def built_world(factory: pytest.TempPathFactory) -> World:
-    """Return the world, built by the first process of the test run that asks for it."""
-    world = made_up_world(run_folder(factory) / "world")
-    made_once(factory, "world", lambda _: build_world(world))
-    return world
+def built_portfolio_fixture(factory: pytest.TempPathFactory) -> PortfolioFixture:
+    """Return the fixture, built by the first process of the test run that asks for it."""
+    portfolio_fixture = made_up_portfolio_fixture(run_folder(factory) / "portfolio_fixture")
+    made_once(factory, "portfolio_fixture", lambda _: build_portfolio_fixture(portfolio_fixture))
+    return portfolio_fixture
 
 
 @cache
-def made_up_world(folder: Path) -> World:
+def made_up_portfolio_fixture(folder: Path) -> PortfolioFixture:
     sessions = [date(2015, 1, 1) + timedelta(days=2 * number) for number in range(SESSION_COUNT)]
     references = reference_closes()
     made_up = made_up_closes()
-    return World(
+    return PortfolioFixture(
         sandbox=Sandbox(folder),
         sessions=sessions,
         closes=made_up | adjusted(made_up_quotes()) | references,
@@ -326,9 +326,9 @@ def made_up_world(folder: Path) -> World:
     )
 
 
-def build_world(world: World) -> None:
-    """Build the rooms over what is in the world, with all laws; unit tests know no world."""
-    sandbox = Sandbox.create(world.sandbox.folder)
+def build_portfolio_fixture(portfolio_fixture: PortfolioFixture) -> None:
+    """Build both layers over the fixture with all data tests, without the unit tests."""
+    sandbox = Sandbox.create(portfolio_fixture.sandbox.folder)
     sandbox.copy(
         "data/raw/fills",
         "functions/portfolio_performance.sql",
@@ -364,14 +364,16 @@ def build_world(world: World) -> None:
         "tests/portfolio",
         "tests/risk",
     )
-    write_seeds(sandbox, world.sessions, world.weights)
-    write_bars(sandbox, world.sessions, world.closes, world.quotes)
-    write_fills(sandbox, world.fills)
+    write_seeds(sandbox, portfolio_fixture.sessions, portfolio_fixture.weights)
+    write_bars(
+        sandbox, portfolio_fixture.sessions, portfolio_fixture.closes, portfolio_fixture.quotes
+    )
+    write_fills(sandbox, portfolio_fixture.fills)
     write_reference_figures(sandbox)
     with mock.patch.dict(os.environ, {"BOURSE_DATA_DIR": str(sandbox.folder / "data")}):
         outcomes = sandbox.run("build", "--exclude-resource-types", "unit_test")
     unwell = {name: end for name, end in outcomes.items() if end not in ("success", "pass")}
-    # the stranger's account is no portfolio: the build goes on, and says so
+    # the stranger's account is no portfolio: the build continues with a warning
     warned = [name for name in unwell if "stg_journal__fills_account" in name]
     assert unwell == dict.fromkeys(warned[:1], "warn"), unwell
 
@@ -418,7 +420,7 @@ def write_seeds(sandbox: Sandbox, sessions: list[date], weights: Weights) -> Non
     instruments += [
         f"{symbol},{symbol},share,{name},USD,0.01,1,," for symbol, name in SECTORS.items()
     ]
-    # of sectors and symbols that shocks name and nobody here is in
+    # sectors that the shocks name and that no symbol here belongs to
     instruments += [f"NONE {name},None,share,{name},USD,0.01,1,," for name in SHOCKED_SECTORS]
     sandbox.write("seeds/reference/instruments.csv", "\n".join(instruments) + "\n")
     windows = ["window_sessions", *map(str, WINDOWS)]
@@ -445,7 +447,7 @@ def write_bars(
     closes: dict[str, Series],
     quotes: dict[str, Series],
 ) -> None:
-    """Write the relations of the bars room that portfolios read, as models over files."""
+    """Write the relations of `bars` that portfolios read, as models over files."""
     loose = "{{ config(contract={'enforced': false}) }}\n"
     with duckdb.connect() as connection:
         tables = {
@@ -499,7 +501,7 @@ def write_bars(
 
 
 def write_fills(sandbox: Sandbox, fills: list[Fill]) -> None:
-    """Write what a trading runtime would, into two files beside the one without rows."""
+    """Write fills as a trading session does, into two files beside the one without rows."""
     with duckdb.connect() as connection:
         empty = sandbox.folder / "data" / "raw" / "fills" / "zz_empty.parquet"
         connection.execute(f"create table fills as from '{empty}'")
@@ -523,7 +525,7 @@ def write_fills(sandbox: Sandbox, fills: list[Fill]) -> None:
 
 
 def write_reference_figures(sandbox: Sandbox) -> None:
-    """Write a model that makes the project's figures of monthly returns, where they are at hand."""
+    """Write a model of the project's figures of monthly returns, where they are available."""
     if not MANAGERS.exists():
         return
     sandbox.write(

@@ -1,4 +1,4 @@
-"""What is not stated about a file, settled from its rows or asked for."""
+"""The layout of a file: what is not stated about it is inferred from its rows or asked for."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import duckdb
 
 from duckbourse.errors import BadInput
 from duckbourse.ingest.calendars import Calendar, calendars
-from duckbourse.ingest.columns import Role, said_label
+from duckbourse.ingest.columns import Role, label_in_name
 from duckbourse.ingest.options import Options
 from duckbourse.ingest.rows import Rows
 from duckbourse.ingest.schema import Kind
@@ -27,14 +27,14 @@ from duckbourse.ingest.stamps import (
 from duckbourse.ingest.tables import VendorTable
 from duckbourse.warehouse import quoted
 
-# Symbols looked at to learn what the bars are, and the rows they are taken from.
+# How many symbols are inspected, and the first rows from which they are taken.
 SYMBOLS = 20
 FIRST_ROWS = 100_000
 INDIA_OFFSET = "5:30:00"
-# Of stamps on every day of the week, a seventh are of a Saturday and as many of a Sunday.
+# If every day trades, a seventh of the timestamps are on a Saturday, and as many on a Sunday.
 MIN_WEEKEND = 0.1
 MIN_WEEKEND_STAMPS = 14
-# Zones on whose clocks minutes are sold and exported, besides those of the calendars.
+# Zones in which vendors sell and export minutes, besides those of the calendars.
 ZONES = (
     *("UTC", "Europe/London", "Europe/Berlin", "America/Chicago", "America/Los_Angeles"),
     *("Asia/Dubai", "Asia/Singapore", "Asia/Tokyo", "Australia/Sydney"),
@@ -42,31 +42,31 @@ ZONES = (
 
 
 @dataclass(frozen=True)
-class Settled:
-    """What the bars are, and for the report how we know."""
+class Layout:
+    """What the bars are, with notes for the report on how we know."""
 
     kind: Kind
     calendar: Calendar
-    # of stamps that carry none
+    # of timestamps without a zone
     timezone: str
     bar_label: str | None
     notes: tuple[str, ...]
 
 
-def settle(
+def infer_layout(
     con: duckdb.DuckDBPyConnection,
     table: VendorTable,
     rows: Rows,
     options: Options,
-    told: str | None,
+    exchange_calendar: str | None,
     before: str | None,
     file: str,
-) -> Settled:
+) -> Layout:
     """
-    Return what the bars of `vendor_rows` are, or raise BadInput naming the option that is missing.
+    Return the layout of the bars in `vendor_rows`, or raise BadInput naming the missing option.
 
-    `told` is the calendar of the exchange that the rows name, `before` that of the last delivery of
-    the same source.
+    `exchange_calendar` is the calendar of the exchange that the rows name, `before` that of the
+    source's last delivery.
     """
     some = ""
     if Role.SYMBOL in rows.columns:
@@ -81,34 +81,32 @@ def settle(
         f" where rule is null{some}"
     )
     notes: list[str] = []
-    stated = options.calendar or table.calendar or told
-    kind = options.kind or rows.columns.kind or settled_kind(con, rows, stated, file)
-    found = settled_calendar(con, table, rows, options, told, before, kind)
+    stated = options.calendar or table.calendar or exchange_calendar
+    kind = options.kind or rows.columns.kind or infer_kind(con, rows, stated, file)
+    found = infer_calendar(con, table, rows, options, exchange_calendar, before, kind)
     if found is None:
         raise BadInput(
-            f"{file}: which exchange's days these are cannot be told from its stamps",
-            f"say --calendar {', '.join(calendars())}, or calendar = '…' in a mapping",
+            f"{file}: its timestamps do not show which exchange's days these are",
+            f"pass --calendar {', '.join(calendars())}, or calendar = '…' in a mapping",
         )
     calendar, reason = found
     if reason:
         notes.append(f"calendar {calendar.name}: {reason}")
     timezone = options.timezone or calendar.timezone
-    unsaid = options.timezone is None and rows.stamp.format.meaning is Meaning.LOCAL
+    is_zone_unstated = options.timezone is None and rows.stamp.format.meaning is Meaning.LOCAL
     if kind is not Kind.MINUTE:
-        if unsaid and not calendar.always_open:
+        if is_zone_unstated and not calendar.always_open:
             refuse_other_midnights(con, rows, calendar, file)
-        return Settled(kind, calendar, timezone, None, tuple(notes))
+        return Layout(kind, calendar, timezone, None, tuple(notes))
     at = None if calendar.always_open else edges(con, rows, calendar, timezone)
-    if unsaid and at:
+    if is_zone_unstated and at:
         refuse_other_hours(con, rows, calendar, at, file)
-    bar_label, said = settled_label(con, table, rows, options, calendar, at, file)
-    return Settled(kind, calendar, timezone, bar_label, (*notes, *said))
+    bar_label, label_notes = infer_bar_label(con, table, rows, options, calendar, at, file)
+    return Layout(kind, calendar, timezone, bar_label, (*notes, *label_notes))
 
 
-def settled_kind(
-    con: duckdb.DuckDBPyConnection, rows: Rows, calendar: str | None, file: str
-) -> Kind:
-    """Return what the spacing of stamps says, or raise BadInput for what is not ours."""
+def infer_kind(con: duckdb.DuckDBPyConnection, rows: Rows, calendar: str | None, file: str) -> Kind:
+    """Return the kind of bars from the spacing of timestamps, or raise BadInput if unsupported."""
     clocks = ["written"]
     if rows.stamp.format.meaning is not Meaning.LOCAL and calendar is not None:
         clocks.append(local_sql("stamp", rows, calendars()[calendar], "UTC"))
@@ -124,26 +122,26 @@ def settled_kind(
         return found
     if found is None:
         raise BadInput(
-            f"{file} has one moment only: whether its bars are daily cannot be told",
-            "say --kind daily or --kind minute",
+            f"{file} has only one timestamp, which does not show whether its bars are daily",
+            "pass --kind daily or --kind minute",
         )
     raise BadInput(
-        f"{file} holds {found} bars; only daily and one-minute bars are taken",
+        f"{file} holds {found} bars; only daily and one-minute bars are accepted",
         "ask the vendor for those; the build makes the longer ones"
-        + (" (or say --kind daily if each is one day)" if found.endswith("day") else ""),
+        + (" (or pass --kind daily if each is one day)" if found.endswith("day") else ""),
     )
 
 
-def settled_calendar(
+def infer_calendar(
     con: duckdb.DuckDBPyConnection,
     table: VendorTable,
     rows: Rows,
     options: Options,
-    told: str | None,
+    exchange_calendar: str | None,
     before: str | None,
     kind: Kind,
 ) -> tuple[Calendar, str] | None:
-    """Return the calendar and how we know it; nothing to say where it was stated."""
+    """Return the calendar and how we know it ('' if it was stated)."""
     known = calendars()
     if options.calendar:
         return known[options.calendar], ""
@@ -151,10 +149,10 @@ def settled_calendar(
         calendar = known[table.calendar]
         served = "markets that never close" if calendar.always_open else "Indian exchanges only"
         return calendar, f"{table.shape} serves {served}"
-    if told:
-        return known[told], "the exchange that its rows are of"
+    if exchange_calendar:
+        return known[exchange_calendar], "the exchange of its rows"
     if rows.offset == INDIA_OFFSET:
-        return known["XNSE"], "its stamps say +05:30"
+        return known["XNSE"], "its timestamps have the offset +05:30"
     if before:
         return known[before], "as in the last delivery of this source"
     [(stamps, weekend, hours)] = con.execute(
@@ -162,7 +160,7 @@ def settled_calendar(
         " count(*) filter (where isodow(written) = 7)),"
         " count(distinct hour(written)) from sampled"
     ).fetchall()
-    # a Sunday alone is a Monday that begins elsewhere
+    # a Sunday alone is a Monday in another zone
     if stamps >= MIN_WEEKEND_STAMPS and weekend >= MIN_WEEKEND * stamps:
         zoned = rows.stamp.format.meaning is not Meaning.LOCAL
         if kind is not Kind.MINUTE or (zoned and hours == 24):
@@ -172,11 +170,11 @@ def settled_calendar(
         for calendar in known.values():
             zone = options.timezone or calendar.timezone
             if keeps_hours(edges(con, rows, calendar, zone), calendar):
-                return calendar, "its minutes run from that open to that close"
+                return calendar, "its minutes run from its open to its close"
     return None
 
 
-def settled_label(
+def infer_bar_label(
     con: duckdb.DuckDBPyConnection,
     table: VendorTable,
     rows: Rows,
@@ -186,43 +184,49 @@ def settled_label(
     file: str,
 ) -> tuple[str, list[str]]:
     """
-    Return which end of its minute a stamp names, and what to report of it.
+    Return which end of its minute a timestamp gives, with notes for the report.
 
-    `at` is where the minutes lie against the calendar's hours, None where it has none.
+    `at` compares the minutes with the calendar's hours; None if it has none.
     """
     notes = []
     by_hours = label(at) if at else None
     if at and at.stamps and at.share < FEW_INSIDE:
         notes.append(
-            f"only {at.share:.0%} of the minutes looked at lie within the hours of"
+            f"only {at.share:.0%} of the minutes inspected are within the hours of"
             f" {calendar.name}: check calendar and timezone"
         )
     if options.bar_label:
         if by_hours not in (None, options.bar_label):
             notes.append(
-                f"labelled by {options.bar_label} as stated, though by the hours of"
-                f" {calendar.name} it looks like {by_hours}"
+                f"minutes labeled by {options.bar_label} as stated, although the hours of"
+                f" {calendar.name} suggest {by_hours}"
             )
         return options.bar_label, notes
     if table.bar_label:
-        return table.bar_label, [*notes, f"minutes labelled by {table.bar_label}: {table.shape}"]
+        return table.bar_label, [*notes, f"minutes labeled by {table.bar_label}: {table.shape}"]
     if Role.BAR_LABEL in rows.columns:
-        said = con.execute(
+        labels = con.execute(
             "select distinct bar_label from vendor_rows where rule is null limit 3"
         ).fetchall()
-        if said in ([("start",)], [("end",)]):
-            return said[0][0], [*notes, f"minutes labelled by {said[0][0]}: its own column says so"]
+        if labels in ([("start",)], [("end",)]):
+            return labels[0][0], [
+                *notes,
+                f"minutes labeled by {labels[0][0]}: its label column says so",
+            ]
     stamp = rows.columns.roles[Role.TIMESTAMP]
-    called = said_label(stamp)
+    called = label_in_name(stamp)
     if called and by_hours in (None, called):
-        return called, [*notes, f"minutes labelled by {called}: its column {stamp} says so"]
+        return called, [*notes, f"minutes labeled by {called}: its column {stamp} says so"]
     if rows.off_minute > rows.kept * (1 - 1 / 60):
-        return "start", [*notes, "stamps lie inside their minutes, so either label reads the same"]
+        return "start", [
+            *notes,
+            "timestamps are inside their minutes, so both labels read the same",
+        ]
     if by_hours:
-        return by_hours, [*notes, f"minutes labelled by {by_hours}: the hours of {calendar.name}"]
+        return by_hours, [*notes, f"minutes labeled by {by_hours}: the hours of {calendar.name}"]
     raise BadInput(
-        f"{file}: whether a stamp is the start or the end of its minute cannot be told",
-        "say --bar-label start (the first bar of a day has the time of the open) or "
+        f"{file}: it is unclear whether a timestamp is the start or the end of its minute",
+        "pass --bar-label start (the first bar of a day has the time of the open) or "
         "--bar-label end (the last one has the time of the close)",
     )
 
@@ -231,11 +235,10 @@ def refuse_other_hours(
     con: duckdb.DuckDBPyConnection, rows: Rows, calendar: Calendar, taken: Edges, file: str
 ) -> None:
     """
-    Raise BadInput where the hours say that the minutes, `taken` as the calendar's own, are those
-    of another zone.
+    Raise BadInput if the minutes, `taken` as local times of the calendar, fit another zone better.
 
-    As UTC it is enough that clearly more of them lie within the hours. A zone nearby moves the
-    minutes before the open of a part of a day into them, so there whole sessions must tell.
+    For UTC it is enough that clearly more of them are within the hours. A nearby zone would move
+    the minutes before the open of a partial day into the hours, so it must show whole sessions.
     """
     if taken.share >= 1 - MORE_WHOLE:
         return
@@ -248,10 +251,9 @@ def refuse_other_hours(
         return
     zone = max(found, key=lambda one: found[one])
     raise BadInput(
-        f"{file}: {taken.share:.0%} of the minutes looked at lie within the hours of"
-        f" {calendar.name} as times of {calendar.timezone}, {found[zone]:.0%} as times of {zone}",
-        f"say --timezone {zone} if they are, or --timezone {calendar.timezone} to take them as"
-        " they are",
+        f"{file}: {taken.share:.0%} of the minutes inspected are within the hours of"
+        f" {calendar.name} as {calendar.timezone} times, {found[zone]:.0%} as {zone} times",
+        f"pass --timezone {zone} if they are {zone} times, else --timezone {calendar.timezone}",
     )
 
 
@@ -259,8 +261,8 @@ def refuse_other_midnights(
     con: duckdb.DuckDBPyConnection, rows: Rows, calendar: Calendar, file: str
 ) -> None:
     """
-    Raise BadInput where the bars are of days that begin at midnight in the calendar's zone, but
-    are given as another's date and time.
+    Raise BadInput if daily timestamps are midnights in the calendar's zone, but written in another
+    zone, on another date.
     """
     for zone in other_zones(calendar, ["UTC"]):
         local = local_sql("stamp", rows, calendar, zone)
@@ -272,21 +274,21 @@ def refuse_other_midnights(
         ).fetchall()
         if moved > stamps / 2:
             raise BadInput(
-                f"{file}: daily bars are of {stamp:%Y-%m-%d %H:%M}, which as a time of {zone} is"
-                f" midnight of {day:%Y-%m-%d} in {calendar.timezone}",
-                f"say --timezone {zone} if it is, or --timezone {calendar.timezone} to take the"
-                " dates as they are",
+                f"{file}: daily bars have timestamps such as {stamp:%Y-%m-%d %H:%M}, which in"
+                f" {zone} is midnight of {day:%Y-%m-%d} in {calendar.timezone}",
+                f"pass --timezone {zone} if they are in {zone}, or --timezone {calendar.timezone}"
+                " to keep the dates as written",
             )
 
 
 def other_zones(calendar: Calendar, zones: Sequence[str]) -> list[str]:
-    """Return the zones of the other calendars behind these."""
+    """Return these zones and those of all calendars, except the calendar's own."""
     known = dict.fromkeys([*zones, *(one.timezone for one in calendars().values())])
     return [zone for zone in known if zone != calendar.timezone]
 
 
 def edges(con: duckdb.DuckDBPyConnection, rows: Rows, calendar: Calendar, timezone: str) -> Edges:
-    """Return where the sampled minutes lie against the hours of a calendar."""
+    """Compare the sampled minutes with the hours of a calendar."""
     hours = ", ".join(
         f"(date {quoted(h.first_day)}, date {quoted(h.last_day)}, {h.opens}, {h.closes})"
         for h in calendar.hours
@@ -324,7 +326,7 @@ def edges(con: duckdb.DuckDBPyConnection, rows: Rows, calendar: Calendar, timezo
 
 
 def local_sql(stamp: str, rows: Rows, calendar: Calendar, timezone: str) -> str:
-    """Return a stamp as the exchange's clock shows it."""
+    """Return SQL for a timestamp in the exchange's local time."""
     if rows.stamp.format.meaning is not Meaning.LOCAL:
         timezone = "UTC"
     if timezone == calendar.timezone:
@@ -334,10 +336,10 @@ def local_sql(stamp: str, rows: Rows, calendar: Calendar, timezone: str) -> str:
 
 def day_sql(rows: Rows, calendar: Calendar, timezone: str) -> str:
     """
-    Return of which date a daily stamp is.
+    Return SQL for the date of a daily timestamp.
 
-    Midnight as it is written, or in UTC, is how a date becomes a stamp: it is of that date. What
-    else is a moment is of the date that the exchange's calendar shows then.
+    Midnight, as written or in UTC, stands for that date. Any other instant belongs to the
+    exchange's local date.
     """
     local = local_sql("stamp", rows, calendar, timezone)
     clocks = [] if rows.stamp.written is None else ["written"]

@@ -1,4 +1,4 @@
-"""The scanners room, as dbt compiled it, on bars that a test makes up or changes."""
+"""The models of `scanners`, as dbt compiled them, on bars that a test makes up or changes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.warehouse import Warehouse
 
 Rows = list[tuple[object, ...]]
 
-# what a table of bars, or of indicators, is after the instant
+# what becomes of bars and indicators after the instant
 FUTURES = {
     "deleted": "select * exclude (over_at) from {origin} where {known}",
     "corrupted": "select * exclude (over_at) replace ({nonsense}) from {origin}",
@@ -24,8 +24,8 @@ LIES = {"DOUBLE": "{0} * -7 + 1e6", "SMALLINT": "(100 - {0})::smallint"}
 
 
 @dataclass(frozen=True)
-class Room:
-    """The scanners' models in the order in which they read each other, and what else they read."""
+class ScannerModels:
+    """The models of the scanners in build order, and the other relations that they read."""
 
     steps: dict[str, str]  # relation to SQL
     inputs: tuple[str, ...]
@@ -38,7 +38,7 @@ class Room:
 
 
 @cache
-def room(sample: Warehouse) -> Room:
+def scanner_models(sample: Warehouse) -> ScannerModels:
     nodes: dict[str, Any] = json.loads((sample.target / "manifest.json").read_text())["nodes"]
     models = {
         name: node
@@ -65,7 +65,7 @@ def room(sample: Warehouse) -> Room:
         ]
     stored = [name for name in ordered if models[name]["config"]["materialized"] != "ephemeral"]
     inputs = {parent for name in models for parent in parents(name)} - set(models)
-    return Room(
+    return ScannerModels(
         steps={relation(name): compiled(name) for name in stored},
         inputs=tuple(sorted(relation(name) for name in inputs)),
         scanners=tuple(
@@ -80,8 +80,8 @@ def build(
     relation: str,
     *mistakes: tuple[str, str],
 ) -> None:
-    """Build a relation of the scanners from its own SQL, or from SQL with mistakes in it."""
-    sql = room(sample).steps[relation]
+    """Build a relation of the scanners from its own SQL, or from SQL with planted mistakes."""
+    sql = scanner_models(sample).steps[relation]
     for right, wrong in mistakes:
         assert right in sql, relation
         sql = sql.replace(right, wrong)
@@ -89,28 +89,28 @@ def build(
 
 
 def build_all(sample: Warehouse, connection: duckdb.DuckDBPyConnection) -> None:
-    """Build every relation of the room, each after those that it reads."""
+    """Build every relation, each after those that it reads."""
     connection.execute("create schema duckbourse.scanners")
-    # nothing was built before
+    # as before the first build
     connection.execute(
         "create table duckbourse.scanners.built_days "
         "(symbol varchar, session_date date, version ubigint)"
     )
-    for relation in room(sample).steps:
+    for relation in scanner_models(sample).steps:
         build(sample, connection, relation)
 
 
 def inputs_of(sample: Warehouse, since: str, *, only: str = "true") -> duckdb.DuckDBPyConnection:
     """
-    Return a database in memory with copies of what scanners read, of bars since a day.
+    Return an in-memory database with copies of what scanners read, with bars since a day.
 
-    Each bar and each value of an indicator says there when it was over.
+    `over_at` is the end of the bar, for bars and for indicators.
     """
     connection = duckdb.connect()
     connection.execute(f"attach '{sample.file}' as built (read_only)")
     connection.execute("attach ':memory:' as origin")
     recent = f"bar_ts >= '{since}' and {only}"
-    for relation in room(sample).inputs:
+    for relation in scanner_models(sample).inputs:
         connection.execute(f"create schema if not exists origin.{relation.split('.')[0]}")
         rows = f"from built.{relation}"
         if is_of_bars(connection, relation):
@@ -132,11 +132,11 @@ def columns_of(connection: duckdb.DuckDBPyConnection, relation: str) -> dict[str
 def lay_out(
     sample: Warehouse, connection: duckdb.DuckDBPyConnection, now: str, change: str | None
 ) -> None:
-    """Put what scanners read in its place, but for what nobody knows yet, and build the room."""
+    """Build the models on their inputs as of an instant; `change` is what the future becomes."""
     connection.execute("detach database if exists duckbourse")
     connection.execute("attach ':memory:' as duckbourse")
     is_known = f"over_at <= timestamp '{now}'"
-    for relation in room(sample).inputs:
+    for relation in scanner_models(sample).inputs:
         connection.execute(f"create schema if not exists duckbourse.{relation.split('.')[0]}")
         rows = "from {origin}"
         nonsense = ""
@@ -153,7 +153,7 @@ def lay_out(
 
 
 def answers(connection: duckdb.DuckDBPyConnection, relation: str, now: str) -> Rows:
-    """Return what a relation had to say by then."""
+    """Return the rows of a relation that were available by an instant."""
     known_ts = "known_ts" if relation == "scanners.signals" else "session_date + cutoff_time::time"
     return connection.execute(
         f"select t::varchar from duckbourse.{relation} as t "
@@ -169,15 +169,15 @@ def peeking(
     meanwhile: Callable[[str, str | None], None] | None = None,
 ) -> list[tuple[str, str, str]]:
     """
-    Return what says something else once the future is gone or a lie; nothing should.
+    Return the relations whose rows change when the future is deleted or corrupted: none should.
 
-    `meanwhile` is called in each world that is laid out, with its instant and its future's name.
+    `meanwhile` is called after each build, with its instant and the name of its future.
     """
-    told = room(sample).answers
+    relations = scanner_models(sample).answers
     lay_out(sample, connection, nows[-1], None)
-    as_built = {(now, one): answers(connection, one, now) for now in nows for one in told}
-    silent = [one for one in told if not as_built[nows[-1], one] and one not in may_be_silent]
-    assert silent == [], f"what says nothing proves nothing: {silent}"
+    as_built = {(now, one): answers(connection, one, now) for now in nows for one in relations}
+    silent = [one for one in relations if not as_built[nows[-1], one] and one not in may_be_silent]
+    assert silent == [], f"without rows there is no proof: {silent}"
     if meanwhile:
         meanwhile(nows[-1], None)
     changed = []
@@ -186,7 +186,7 @@ def peeking(
             lay_out(sample, connection, now, change)
             changed += [
                 (one, now, name)
-                for one in told
+                for one in relations
                 if answers(connection, one, now) != as_built[now, one]
             ]
             if meanwhile:
