@@ -2,7 +2,7 @@
 {%- set parts = [] -%}
 {%- for scanner in scanners() if execute and is_live(scanner) -%}
     {%- do parts.append(
-        "select '" ~ scanner.scanner ~ "' as scanner, preset, cutoff_time from "
+        "select '" ~ scanner.scanner ~ "' as scanner, preset, cutoff_time::time as cutoff_time from "
         ~ relation_on_read(scanner.presets)
     ) -%}
 {%- endfor -%}

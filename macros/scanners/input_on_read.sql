@@ -5,21 +5,19 @@ from {{ relation_on_read(scanner.presets) }}
 where preset = p_preset
 {%- endset -%}
 {%- if name == scanner.presets -%}
-select * replace (left(p_cutoff_time::time::varchar, 5) as cutoff_time)
+select * replace (p_cutoff_time::time as cutoff_time)
 from ({{ preset }})
 {%- elif name == 'scanners__cutoffs' -%}
 select
-    left(p_cutoff_time::time::varchar, 5) as cutoff_time,
-    date_part('hour', p_cutoff_time::time) * 60 + date_part('minute', p_cutoff_time::time)
-        as cutoff_minute,
+    p_cutoff_time::time as cutoff_time,
+    date_diff('minute', time '00:00', p_cutoff_time::time) as cutoff_minute,
     history_sessions
 from ({{ preset }})
 {%- elif name == 'scanners__session_minutes' -%}
 select *
 from {{ relation_on_read(name) }}
 where
-    cutoff_minute
-    <= date_part('hour', p_cutoff_time::time) * 60 + date_part('minute', p_cutoff_time::time)
+    cutoff_minute <= date_diff('minute', time '00:00', p_cutoff_time::time)
     and session_date <= coalesce(p_last_session_date, p_session_date)::date
 {%- elif name == 'scanners__session_to_cutoff' -%}
 select *

@@ -46,7 +46,7 @@ select
     presets.stop_loss_pct::double as stop_loss_pct,
     presets.take_profit_pct::double as take_profit_pct,
     presets.position_pct::double as position_pct,
-    presets.exit_time::varchar as exit_time,
+    presets.exit_time::time as exit_time,
     {{ 'to_json({' ~ evidence | join(', ') ~ '})::varchar' if evidence else "'{}'" }} as evidence,
     md5(to_json(presets)::varchar || '{{ scanner_code(scanner.model) }}') as scanner_version
 from {{ candidates }} as candidates

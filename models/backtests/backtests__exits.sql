@@ -6,7 +6,7 @@ with
 signals as (
     select
         *,
-        session_date + exit_time::time as latest_exit_ts
+        session_date + exit_time as latest_exit_ts
     from {{ ref('backtests__entries') }}
 ),
 

@@ -67,7 +67,7 @@ entered as (
         signals.score,
         signals.signal_rank,
         signals.entry_price as signal_price,
-        signals.session_date + signals.exit_time::time as preset_exit_ts,
+        signals.session_date + signals.exit_time as preset_exit_ts,
         if(signals.direction = 'long', 1, -1) as side,
         entries.bar_ts as entry_ts,
         entries.open as entry_open

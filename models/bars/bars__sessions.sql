@@ -69,13 +69,8 @@ timed_parts as (
         calendar,
         session_date,
         kind,
-        -- not a cast to time: a market that never closes closes at 24:00
-        session_date
-        + to_hours(split_part(open_time, ':', 1)::integer)
-        + to_minutes(split_part(open_time, ':', 2)::integer) as open_ts,
-        session_date
-        + to_hours(split_part(close_time, ':', 1)::integer)
-        + to_minutes(split_part(close_time, ':', 2)::integer) as close_ts
+        session_date + open_time as open_ts,
+        session_date + close_time as close_ts
     from parts
 ),
 

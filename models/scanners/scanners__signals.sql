@@ -29,14 +29,14 @@ final as (
                 directed.scanner,
                 directed.preset,
                 directed.session_date,
-                directed.cutoff_time,
+                regexp_replace(directed.cutoff_time::varchar, ':00$', ''),
                 directed.symbol
             )
         ) as signal_id,
         directed.scanner,
         directed.preset,
         directed.session_date,
-        directed.session_date + directed.cutoff_time::time as known_ts,
+        directed.session_date + directed.cutoff_time as known_ts,
         directed.symbol,
         directed.calendar,
         directed.direction,

@@ -117,7 +117,7 @@ def make_bars(folder: Path, sessions: int) -> None:
                         partition by session_date order by hash(symbol, session_date)
                     ) as signal_rank,
                     open as entry_price,
-                    '{EXIT}' as exit_time
+                    time '{EXIT}' as exit_time
                 from '{folder}/bars.parquet'
                 where bar_ts = session_date + time '{CUTOFF}'
                 qualify signal_rank <= {SIGNALS_A_SESSION}
@@ -195,7 +195,7 @@ def windows(folder: Path) -> dict[str, Any]:
             from '{folder}/signals.parquet' as signals
             inner join '{folder}/bars.parquet' as bars using (symbol, session_date)
             where bars.bar_ts >= signals.known_ts
-                and bars.bar_end <= signals.session_date + signals.exit_time::time
+                and bars.bar_end <= signals.session_date + signals.exit_time
             order by signals.session_date, signals.signal_rank, bars.bar_ts
         """).fetchnumpy()
     minutes = 325

@@ -70,7 +70,7 @@ possible as (
         and minutes.bar_ts >= sessions.open_ts
         and minutes.bar_end <= sessions.close_ts
         and minutes.bar_ts >= entries.known_ts
-        and minutes.bar_end <= entries.session_date + entries.exit_time::time
+        and minutes.bar_end <= entries.session_date + entries.exit_time
 )
 
 select * from fills

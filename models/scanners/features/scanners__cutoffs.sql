@@ -8,9 +8,8 @@ presets as (
 
 final as (
     select distinct
-        cutoff_time::varchar as cutoff_time,
-        date_part('hour', cutoff_time::time) * 60 + date_part('minute', cutoff_time::time)
-            as cutoff_minute,
+        cutoff_time::time as cutoff_time,
+        date_diff('minute', time '00:00', cutoff_time::time) as cutoff_minute,
         history_sessions::integer as history_sessions
     from presets
 )

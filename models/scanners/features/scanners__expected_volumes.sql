@@ -34,7 +34,7 @@ comparable_sessions as (
         ) as comparable_number
     from sessions
     cross join cutoffs
-    where sessions.open_ts < sessions.session_date + cutoffs.cutoff_time::time
+    where sessions.open_ts < sessions.session_date + cutoffs.cutoff_time
 ),
 
 scanned_sessions as (

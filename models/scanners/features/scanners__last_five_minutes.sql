@@ -29,7 +29,7 @@ last_bars as (
         max(bars.bar_ts) as bar_ts
     from to_cutoff
     inner join bars using (symbol, session_date)
-    where bars.bar_end <= to_cutoff.session_date + to_cutoff.cutoff_time::time
+    where bars.bar_end <= to_cutoff.session_date + to_cutoff.cutoff_time
     group by
         to_cutoff.symbol,
         to_cutoff.session_date,

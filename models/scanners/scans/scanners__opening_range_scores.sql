@@ -37,7 +37,7 @@ measures as (
             to_cutoff.symbol = opening_ranges.symbol
             and to_cutoff.session_date = opening_ranges.session_date
             and presets.range_minutes = opening_ranges.range_minutes
-            and to_cutoff.session_date + to_cutoff.cutoff_time::time >= opening_ranges.range_end_ts
+            and to_cutoff.session_date + to_cutoff.cutoff_time >= opening_ranges.range_end_ts
     left join expected_volumes
         on
             to_cutoff.symbol = expected_volumes.symbol

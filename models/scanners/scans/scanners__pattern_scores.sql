@@ -60,7 +60,7 @@ ages as (
         preset,
         timeframe,
         max_age_minutes,
-        session_date + cutoff_time::time as scanned_ts,
+        session_date + cutoff_time as scanned_ts,
         unnest(range(if({{ in_session }}, 0, 1), max_age_sessions + 1)) as age_sessions
     from measures
 ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
-from datetime import date, datetime
+from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
 
@@ -46,6 +46,11 @@ def print_json(value: object) -> None:
     sys.stdout.write(json.dumps(_jsonable(value), allow_nan=False, indent=2) + "\n")
 
 
+def clock_text(of_day: time | str) -> str:
+    """Return a time of day as HH:MM, with seconds if it has any; DuckDB returns 24:00 as text."""
+    return str(of_day).removesuffix(":00")
+
+
 def _jsonable(value: Any) -> Any:
     match value:
         case dict():
@@ -60,5 +65,7 @@ def _jsonable(value: Any) -> Any:
             return float(value)
         case datetime() | date():
             return value.isoformat()
+        case time():
+            return clock_text(value)
         case _:
             return str(value)

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from duckbourse.cli.export import check_export, export
-from duckbourse.cli.output import notes, print_json, results, width_of
+from duckbourse.cli.output import clock_text, notes, print_json, results, width_of
 from duckbourse.errors import ConfigurationError, PublicationError
 from duckbourse.warehouse import open_published, quoted
 
@@ -176,7 +176,7 @@ def _run(
     at: time | None,
     all_candidates: bool,
 ) -> Scan:
-    cutoff = at.strftime("%H:%M") if at else preset["cutoff_time"]
+    cutoff = at or preset["cutoff_time"]
     values = ", ".join(quoted(value) for value in (session, cutoff, preset["preset"]))
     sql = f"(select {quoted(scanner)} as scanner, * from {scanner}_scan({values})"
     if not all_candidates:
@@ -203,11 +203,11 @@ def _print(scanned: Scan, session: date, at: time | None, *, alone: bool) -> Non
     if not scanned.rows:
         return
     preset = scanned.preset
-    cutoff = at.strftime("%H:%M") if at else preset["cutoff_time"]
+    cutoff = clock_text(at or preset["cutoff_time"])
     results.print(
         f"[bold]{escape(scanned.scanner)} {escape(str(preset['preset']))}[/]  {session} {cutoff}  "
         f"stop {preset['stop_loss_pct']:g} %, target {preset['take_profit_pct']:g} %, "
-        f"position {preset['position_pct']:g} %, out by {preset['exit_time']}",
+        f"position {preset['position_pct']:g} %, out by {clock_text(preset['exit_time'])}",
     )
     first = ["signal_rank", "symbol", "direction", "last_price", "score", "relative_volume"]
     columns = [name for name in first if name in scanned.rows[0]]

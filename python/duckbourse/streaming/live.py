@@ -250,7 +250,7 @@ class LiveSession:
 
     def cutoffs(self) -> list[time]:
         """Return the times of day at which a live scan is due."""
-        found = self.fetch(f"select distinct cutoff_time::time from ({self._presets}) order by all")
+        found = self.fetch(f"select distinct cutoff_time from ({self._presets}) order by all")
         return [cutoff for (cutoff,) in found]
 
     def signals(self, cutoff: time) -> list[dict[str, Any]]:
@@ -261,7 +261,7 @@ class LiveSession:
         """
         scans: dict[str, list[str]] = {}
         for scanner, preset, is_due in self.fetch(
-            f"select scanner, preset, cutoff_time::time = ? from ({self._presets})", cutoff
+            f"select scanner, preset, cutoff_time = ? from ({self._presets})", cutoff
         ):
             found = scans.setdefault(scanner, [])
             if is_due:

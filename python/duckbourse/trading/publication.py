@@ -7,7 +7,7 @@ Times in the file are exchange-local; here they are instants in UTC.
 from __future__ import annotations
 
 import math
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -175,7 +175,12 @@ def signal_order(signal: Signal) -> tuple[datetime, float, str]:
 
 
 def _signal_row(row: dict[str, Any], zone: ZoneInfo) -> dict[str, Any]:
-    exit_at = datetime.combine(row["session_date"], time.fromisoformat(row["exit_time"]))
+    midnight = datetime.combine(row["session_date"], time())
+    exits = row["exit_time"]
+    # DuckDB returns 24:00 as a text
+    exit_at = (
+        datetime.combine(midnight, exits) if isinstance(exits, time) else midnight + timedelta(1)
+    )
     prices = {
         name: row[name] and Decimal(str(row[name])).quantize(PRICE_STEP)
         for name in ("entry_price", "stop_price", "target_price")
@@ -254,13 +259,7 @@ def _decimal_text(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _limits(read: _Reader, account: str) -> Limits:
-    rows = {
-        row["account"]: row
-        for row in read.rows(
-            "select * replace (entry_cutoff_time::time as entry_cutoff_time,"
-            " square_off_time::time as square_off_time) from seeds.trading_accounts"
-        )
-    }
+    rows = {row["account"]: row for row in read.rows("from seeds.trading_accounts")}
     if account not in rows:
         raise ConfigurationError(
             f"there is no account {account!r}",

@@ -35,9 +35,10 @@ def test_a_changed_preset_changes_signals(copied: Warehouse, tmp_path: Path) -> 
     assert copied.query(SIGNALS.format("mine"))[0] > before
 
 
-# a time that is none, a number that is none, and weights that do not add up
+# an exit before the cutoff, a time and a number that are none, weights that do not add up
 WRONG = {
-    "gap": (",09:50,", ",9.50am,", r"Failure in test \S*gap_presets.*\n.*Got 1 result"),
+    "gap": (",15:15", ",09:45", r"Failure in test \S*gap_presets.*\n.*Got 1 result"),
+    "momentum": (",10:30,", ",10.30am,", r"(?s:momentum_presets.*Could not convert)"),
     "breakout": ("standard,5,", "standard,five,", r"(?s:breakout_presets.*Could not convert)"),
     "crp": (",0.4,0.3,0.2,0.1,", ",0.4,0.3,0.2,0.9,", r"Failure in test \S*crp_presets.*\n.*Got 1"),
 }

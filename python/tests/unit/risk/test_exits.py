@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
+import duckdb
 import pytest
 
 from duckbourse.orders import events
@@ -12,6 +14,7 @@ from duckbourse.orders.book import Book
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import Exits, Order, Reason, Side
 from duckbourse.risk.exits import best_price, due, has_live_exit, held_quantity
+from duckbourse.trading.publication import to_signals
 from tests.support.makers import CAPITAL, NOW, fill, request
 
 EXITS = Exits(
@@ -79,3 +82,21 @@ def test_the_quantity_an_entry_still_holds() -> None:
     # someone else sold the rest
     book.apply(events.FillBooked(at=NOW, fill=fill(5, "99", Side.SELL)))
     assert held_quantity(book, book.orders[entry.order_id]) == 1
+
+
+@pytest.mark.parametrize(
+    ("exit_time", "wanted"),
+    [("15:15", datetime(2024, 1, 2, 9, 45)), ("24:00", datetime(2024, 1, 2, 18, 30))],
+)
+def test_a_signal_says_when_its_position_is_closed(exit_time: str, wanted: datetime) -> None:
+    """At a time of day in India, or at the midnight after it."""
+    answer = duckdb.execute(
+        "select 'x' as signal_id, 'crp' as scanner, 'standard' as preset, 'A' as symbol, "
+        "'long' as direction, date '2024-01-02' as session_date, known_ts: session_date + time "
+        "'09:50', 100.0 as entry_price, null as stop_price, null as target_price, "
+        "10.0 as position_pct, 1 as signal_rank, ?::time as exit_time",
+        [exit_time],
+    )
+    row = dict(zip([column[0] for column in answer.description], answer.fetchall()[0], strict=True))
+    [signal] = to_signals([row], ZoneInfo("Asia/Kolkata"), frozenset())
+    assert signal.exit_at == wanted.replace(tzinfo=UTC)

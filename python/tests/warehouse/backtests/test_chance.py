@@ -33,7 +33,7 @@ TRADES = """
         signal_id, trades.symbol, trades.entry_amount::double as entry_amount, trades.entry_price,
         trades.net_return_pct::double as net_return_pct, candidates.*,
         signals.calendar, signals.session_date, signals.known_ts, signals.target_price,
-        signals.session_date + signals.exit_time::time as exit_at
+        signals.session_date + signals.exit_time as exit_at
     from backtests.trades
     inner join backtests.candidates using (run_id, signal_id)
     inner join backtests.signals using (signal_id)

@@ -72,7 +72,7 @@ def test_every_exit_of_the_sample_is_the_simulators(sample: Warehouse) -> None:
         exits = exits_of(connection, "backtests")
         reasons: Counter[tuple[float | None, str | None]] = Counter()
         for signal_id, symbol, day, known_ts, exit_time, direction, stop, target in signals:
-            exit_at = datetime.fromisoformat(f"{day} {exit_time}")
+            exit_at = datetime.combine(day, exit_time)
             signal = Signal(known_ts, exit_at, direction == "long", stop, target)
             for trailing_pct, ratio in ((None, None), (1.5, None), (None, 0.5)):
                 known = ratio is not None and ranges[signal_id] is not None

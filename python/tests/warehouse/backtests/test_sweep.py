@@ -64,10 +64,9 @@ def signals_of(connection: duckdb.DuckDBPyConnection) -> list[Row]:
 
 
 def followed(signal: Row) -> Signal:
-    exit_at = datetime.fromisoformat(f"{signal['session_date']} {signal['exit_time']}")
     return Signal(
         signal["known_ts"],
-        exit_at,
+        datetime.combine(signal["session_date"], signal["exit_time"]),
         signal["direction"] == "long",
         signal["stop_price"],
         signal["target_price"],

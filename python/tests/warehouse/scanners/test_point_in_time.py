@@ -155,7 +155,7 @@ def test_a_warehouse_that_ends_at_the_cutoff_says_the_same(
         )
     cut.build("-s", "+scanners__signals", "+scanners__rejections")
     for answer in scanner_models(sample).answers:
-        rows = f"from {answer} as t where session_date + cutoff_time::time <= '{day} 10:00'"
+        rows = f"from {answer} as t where session_date + cutoff_time <= '{day} 10:00'"
         if answer == "scanners.signals":
             # the version of the data is another, and nothing else
             known = f"where known_ts <= '{day} 10:00'"
