@@ -13,8 +13,8 @@ from duckbourse import clock
 from duckbourse.cli.ingest import instant
 from duckbourse.cli.output import notes, print_json, results
 from duckbourse.ingest import RawStore
-from duckbourse.ingest.synthetic import SOURCE, Outcome, Plan, connected, deliver, plan
 from duckbourse.settings import PROJECT, settings
+from duckbourse.synthetic import SOURCE, Outcome, Plan, connected, deliver, plan
 
 DAY = ["%Y-%m-%d"]
 
@@ -67,9 +67,9 @@ def sample_minutes(
     """
     Make synthetic one-minute bars that agree with daily bars, for experiments and benchmarks.
 
-    They match each day's open, high, low, close and volume exactly; the minutes between are made up
-    from the seed, and their source is `synthetic`. Days without a real bar are made up too, from
-    returns of the shipped sample. Running the same command again changes nothing.
+    They match each published day's open, high, low, close and volume exactly; the minutes between
+    are made up from the seed, and their source is `synthetic`. Days without a real bar are made up
+    too, from returns of the shipped sample. Running the same command again changes nothing.
 
     Examples:
 

@@ -236,7 +236,7 @@ def test_fast_runs_the_unit_tests_that_a_change_can_break(
     ("changed", "test"),
     [
         # a command is imported by name when it is used
-        ("python/duckbourse/cli/sample_minutes.py", "ingest/test_synthetic.py"),
+        ("python/duckbourse/cli/sample_minutes.py", "project/test_readmes.py"),
         # importing a module imports its package
         ("python/duckbourse/ingest/__init__.py", "ingest/test_rows.py"),
         ("seeds/calendars/holidays.csv", "project/test_calendars.py"),
