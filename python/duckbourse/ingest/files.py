@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import gzip
+import io
 import lzma
 import stat
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Generator, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import IO
 
 from duckbourse.errors import BadInput
+from duckbourse.ingest.options import Options
 
 ARCHIVES = (".tar.gz", ".tgz", ".tar", ".zip")
 # Suffixes that are read from a folder. A file named on the command line may have any name.
@@ -40,19 +43,58 @@ class Found:
     in_archive: bool = False
     left: str = ""
 
+
+@dataclass(frozen=True)
+class VendorFile:
+    """
+    A file that is read, and what is stated about it; in messages it is its name.
+
+    `path` may be a copy in the folder `scratch`, which is all that may be written. The file was
+    available at `known_at` and holds nothing later.
+    """
+
+    path: Path
+    name: str
+    options: Options
+    known_at: datetime
+    scratch: Path
+    # whether its content is unpacked with gzip when it is read
+    packed: bool = False
+
+    def __str__(self) -> str:
+        return self.name
+
     @property
     def stem(self) -> str:
         """The name without folders and format: `prices` for `drop.tar.gz/prices.csv.gz`."""
-        return stem(self.name)
+        last = self.name.rsplit("/", 1)[-1]
+        for suffix in (".gz", *SUFFIXES):
+            if last.lower().endswith(suffix) and len(last) > len(suffix):
+                last = last[: -len(suffix)]
+        return last
 
+    @contextmanager
+    def opened(self) -> Iterator[gzip.GzipFile | io.BufferedReader]:
+        """Open its content; raise BadInput if the gzip is damaged."""
+        with (
+            self.unpacking(),
+            gzip.open(self.path) if self.packed else self.path.open("rb") as content,
+        ):
+            yield content
 
-def stem(name: str) -> str:
-    """Return a file's name without folders and format."""
-    last = name.rsplit("/", 1)[-1]
-    for suffix in (".gz", *SUFFIXES):
-        if last.lower().endswith(suffix) and len(last) > len(suffix):
-            last = last[: -len(suffix)]
-    return last
+    @contextmanager
+    def unpacking(self) -> Iterator[None]:
+        """Turn errors of damaged gzip into BadInput."""
+        try:
+            yield
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise BadInput(f"{self} is damaged gzip: {error}", DAMAGED) from error
+
+    def blocks(self) -> Iterator[bytes]:
+        """Yield its content in blocks."""
+        with self.opened() as content:
+            while block := content.read(BLOCK):
+                yield block
 
 
 def is_archive(path: Path) -> bool:

@@ -217,7 +217,9 @@ def test_fast_runs_the_unit_tests_that_a_change_can_break(
     pretended: Callable[..., Runner], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runner = pretended()
-    monkeypatch.setattr(command, "_changed_files", lambda: ["python/duckbourse/ingest/wide.py"])
+    monkeypatch.setattr(
+        command, "_changed_files", lambda: ["python/duckbourse/ingest/inference/wide.py"]
+    )
     command._fast()
     tests = [word for word in runner.commands["pytest"] if word.endswith(".py")]
     assert "python/tests/unit/ingest/test_formats.py" in tests

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from duckbourse.ingest.columns import NAMES, Role, detected
+from duckbourse.ingest.inference.columns import NAMES, Role, detected
 from tests.support.stores import Shop
 
 VENDORS = {

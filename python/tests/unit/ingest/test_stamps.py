@@ -11,9 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from duckbourse.ingest.calendars import calendars
-from duckbourse.ingest.schema import Kind
-from duckbourse.ingest.stamp_formats import epoch_sql
-from duckbourse.ingest.stamps import (
+from duckbourse.ingest.inference.timestamp_formats import epoch_sql
+from duckbourse.ingest.inference.timestamps import (
     DAY,
     EPOCH,
     Edges,
@@ -24,6 +23,7 @@ from duckbourse.ingest.stamps import (
     keeps_hours,
     label,
 )
+from duckbourse.ingest.schema import Kind
 
 WHOLE_DAYS = Edges(
     sessions=10,

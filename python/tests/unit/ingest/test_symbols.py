@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from duckbourse.ingest.symbols import symbol_in
+from duckbourse.ingest.inference.symbols import symbol_in
 from tests.support.stores import HEADER, Shop
 
 NAMES = {

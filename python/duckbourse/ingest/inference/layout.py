@@ -9,11 +9,8 @@ import duckdb
 
 from duckbourse.errors import BadInput
 from duckbourse.ingest.calendars import Calendar, calendars
-from duckbourse.ingest.columns import Role, label_in_name
-from duckbourse.ingest.options import Options
-from duckbourse.ingest.rows import Rows
-from duckbourse.ingest.schema import Kind
-from duckbourse.ingest.stamps import (
+from duckbourse.ingest.inference.columns import Role, label_in_name
+from duckbourse.ingest.inference.timestamps import (
     FEW_INSIDE,
     MORE_WHOLE,
     Edges,
@@ -24,7 +21,8 @@ from duckbourse.ingest.stamps import (
     label,
     likelier,
 )
-from duckbourse.ingest.tables import VendorTable
+from duckbourse.ingest.rows import Rows
+from duckbourse.ingest.schema import Kind
 from duckbourse.warehouse import quoted
 
 # How many symbols are inspected, and the first rows from which they are taken.
@@ -55,12 +53,9 @@ class Layout:
 
 def infer_layout(
     con: duckdb.DuckDBPyConnection,
-    table: VendorTable,
     rows: Rows,
-    options: Options,
     exchange_calendar: str | None,
     before: str | None,
-    file: str,
 ) -> Layout:
     """
     Return the layout of the bars in `vendor_rows`, or raise BadInput naming the missing option.
@@ -68,6 +63,7 @@ def infer_layout(
     `exchange_calendar` is the calendar of the exchange that the rows name, `before` that of the
     source's last delivery.
     """
+    table, file, options = rows.vendor, rows.file, rows.file.options
     some = ""
     if Role.SYMBOL in rows.columns:
         some = (
@@ -82,8 +78,8 @@ def infer_layout(
     )
     notes: list[str] = []
     stated = options.calendar or table.calendar or exchange_calendar
-    kind = options.kind or rows.columns.kind or infer_kind(con, rows, stated, file)
-    found = infer_calendar(con, table, rows, options, exchange_calendar, before, kind)
+    kind = options.kind or rows.columns.kind or infer_kind(con, rows, stated)
+    found = infer_calendar(con, rows, exchange_calendar, before, kind)
     if found is None:
         raise BadInput(
             f"{file}: its timestamps do not show which exchange's days these are",
@@ -96,16 +92,16 @@ def infer_layout(
     is_zone_unstated = options.timezone is None and rows.stamp.format.meaning is Meaning.LOCAL
     if kind is not Kind.MINUTE:
         if is_zone_unstated and not calendar.always_open:
-            refuse_other_midnights(con, rows, calendar, file)
+            refuse_other_midnights(con, rows, calendar)
         return Layout(kind, calendar, timezone, None, tuple(notes))
     at = None if calendar.always_open else edges(con, rows, calendar, timezone)
     if is_zone_unstated and at:
-        refuse_other_hours(con, rows, calendar, at, file)
-    bar_label, label_notes = infer_bar_label(con, table, rows, options, calendar, at, file)
+        refuse_other_hours(con, rows, calendar, at)
+    bar_label, label_notes = infer_bar_label(con, rows, calendar, at)
     return Layout(kind, calendar, timezone, bar_label, (*notes, *label_notes))
 
 
-def infer_kind(con: duckdb.DuckDBPyConnection, rows: Rows, calendar: str | None, file: str) -> Kind:
+def infer_kind(con: duckdb.DuckDBPyConnection, rows: Rows, calendar: str | None) -> Kind:
     """Return the kind of bars from the spacing of timestamps, or raise BadInput if unsupported."""
     clocks = ["written"]
     if rows.stamp.format.meaning is not Meaning.LOCAL and calendar is not None:
@@ -122,11 +118,11 @@ def infer_kind(con: duckdb.DuckDBPyConnection, rows: Rows, calendar: str | None,
         return found
     if found is None:
         raise BadInput(
-            f"{file} has only one timestamp, which does not show whether its bars are daily",
+            f"{rows.file} has only one timestamp, which does not show whether its bars are daily",
             "pass --kind daily or --kind minute",
         )
     raise BadInput(
-        f"{file} holds {found} bars; only daily and one-minute bars are accepted",
+        f"{rows.file} holds {found} bars; only daily and one-minute bars are accepted",
         "ask the vendor for those; the build makes the longer ones"
         + (" (or pass --kind daily if each is one day)" if found.endswith("day") else ""),
     )
@@ -134,14 +130,13 @@ def infer_kind(con: duckdb.DuckDBPyConnection, rows: Rows, calendar: str | None,
 
 def infer_calendar(
     con: duckdb.DuckDBPyConnection,
-    table: VendorTable,
     rows: Rows,
-    options: Options,
     exchange_calendar: str | None,
     before: str | None,
     kind: Kind,
 ) -> tuple[Calendar, str] | None:
     """Return the calendar and how we know it ('' if it was stated)."""
+    table, options = rows.vendor, rows.file.options
     known = calendars()
     if options.calendar:
         return known[options.calendar], ""
@@ -175,19 +170,14 @@ def infer_calendar(
 
 
 def infer_bar_label(
-    con: duckdb.DuckDBPyConnection,
-    table: VendorTable,
-    rows: Rows,
-    options: Options,
-    calendar: Calendar,
-    at: Edges | None,
-    file: str,
+    con: duckdb.DuckDBPyConnection, rows: Rows, calendar: Calendar, at: Edges | None
 ) -> tuple[str, list[str]]:
     """
     Return which end of its minute a timestamp gives, with notes for the report.
 
     `at` compares the minutes with the calendar's hours; None if it has none.
     """
+    table, options = rows.vendor, rows.file.options
     notes = []
     by_hours = label(at) if at else None
     if at and at.stamps and at.share < FEW_INSIDE:
@@ -225,14 +215,14 @@ def infer_bar_label(
     if by_hours:
         return by_hours, [*notes, f"minutes labeled by {by_hours}: the hours of {calendar.name}"]
     raise BadInput(
-        f"{file}: it is unclear whether a timestamp is the start or the end of its minute",
+        f"{table.file}: it is unclear whether a timestamp is the start or the end of its minute",
         "pass --bar-label start (the first bar of a day has the time of the open) or "
         "--bar-label end (the last one has the time of the close)",
     )
 
 
 def refuse_other_hours(
-    con: duckdb.DuckDBPyConnection, rows: Rows, calendar: Calendar, taken: Edges, file: str
+    con: duckdb.DuckDBPyConnection, rows: Rows, calendar: Calendar, taken: Edges
 ) -> None:
     """
     Raise BadInput if the minutes, `taken` as local times of the calendar, fit another zone better.
@@ -251,15 +241,13 @@ def refuse_other_hours(
         return
     zone = max(found, key=lambda one: found[one])
     raise BadInput(
-        f"{file}: {taken.share:.0%} of the minutes inspected are within the hours of"
+        f"{rows.file}: {taken.share:.0%} of the minutes inspected are within the hours of"
         f" {calendar.name} as {calendar.timezone} times, {found[zone]:.0%} as {zone} times",
         f"pass --timezone {zone} if they are {zone} times, else --timezone {calendar.timezone}",
     )
 
 
-def refuse_other_midnights(
-    con: duckdb.DuckDBPyConnection, rows: Rows, calendar: Calendar, file: str
-) -> None:
+def refuse_other_midnights(con: duckdb.DuckDBPyConnection, rows: Rows, calendar: Calendar) -> None:
     """
     Raise BadInput if daily timestamps are midnights in the calendar's zone, but written in another
     zone, on another date.
@@ -274,7 +262,7 @@ def refuse_other_midnights(
         ).fetchall()
         if moved > stamps / 2:
             raise BadInput(
-                f"{file}: daily bars have timestamps such as {stamp:%Y-%m-%d %H:%M}, which in"
+                f"{rows.file}: daily bars have timestamps such as {stamp:%Y-%m-%d %H:%M}, which in"
                 f" {zone} is midnight of {day:%Y-%m-%d} in {calendar.timezone}",
                 f"pass --timezone {zone} if they are in {zone}, or --timezone {calendar.timezone}"
                 " to keep the dates as written",

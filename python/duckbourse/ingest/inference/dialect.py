@@ -1,8 +1,8 @@
 """
 Detect the dialect of a text file: its delimiter, its header and where the rows begin.
 
-DuckDB can sniff this too, but it guesses a single column if a file has some bad rows, and it takes
-ten times as long as reading a small file.
+DuckDB can sniff this too, but it takes several times as long as we need for a small file, and
+without `ignore_errors` it guesses a single column if some rows are bad.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from duckbourse.errors import BadInput, NotBars
-from duckbourse.ingest.columns import KLINE, LAST_PRICES, NAMES, Role, normalized
+from duckbourse.ingest.files import VendorFile
+from duckbourse.ingest.inference.columns import KLINE, LAST_PRICES, NAMES, Role, normalized
+from duckbourse.ingest.inference.timestamps import EPOCH_TEXT
+from duckbourse.ingest.inference.wide import Wide, flat, stacked
 from duckbourse.ingest.lines import fields_of, lines_in, spanned
 from duckbourse.ingest.options import Options
 from duckbourse.ingest.schema import PRICES
-from duckbourse.ingest.stamps import EPOCH_TEXT
-from duckbourse.ingest.wide import Wide, flat, stacked
 
 DELIMITERS = (",", ";", "\t", "|")
 KNOWN = {name for role, names in NAMES.items() if role is not Role.SYMBOL for name in names}
@@ -52,12 +53,13 @@ class Dialect:
     above: int = 0
 
 
-def dialect(head: str, options: Options, file: str) -> Dialect:
+def dialect(head: str, file: VendorFile) -> Dialect:
     """
     Return the dialect of a text file from its first lines.
 
     Raise NotBars if it is not a table of bars, or BadInput if a mapping has to say more.
     """
+    options = file.options
     lines = lines_in(head)[options.skip_lines :]
     if "\0" in head:
         raise BadInput(
@@ -141,7 +143,7 @@ def header_line(lines: Sequence[str], top: int, options: Options) -> tuple[int, 
     return top, top + 1
 
 
-def fitted(layout: Dialect, rows: list[list[str]], file: str) -> Dialect:
+def fitted(layout: Dialect, rows: list[list[str]], file: VendorFile) -> Dialect:
     """Return the dialect, allowing a delimiter at the end of every row, or raise BadInput."""
     layout = replace(layout, names=distinct(layout.names))
     widths = {len(row) for row in rows if row}
