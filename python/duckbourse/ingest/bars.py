@@ -59,7 +59,7 @@ def make_bars(con: duckdb.DuckDBPyConnection, store: RawStore, rows: Rows, layou
     key keep the order of the file.
     """
     relation = f"({bars_sql(rows, layout)})"
-    if rows.stamp.format.meaning is not Meaning.LOCAL:
+    if rows.timestamp.format.meaning is not Meaning.LOCAL:
         # converting zones costs more than storing the result
         con.execute(f"create or replace temp table local_bars as {relation}")
         relation = "local_bars"
@@ -190,7 +190,7 @@ def conflict_error(conflict: Conflict, rows: Rows) -> BadInput:
         f"{name} {one} and {two}" for name, (one, two) in conflict.values.items()
     )
     more = f" (and {conflict.others:,} more)" if conflict.others else ""
-    unused = ", ".join(name for name in rows.columns.left if name.strip())
+    unused = ", ".join(name for name in rows.columns.unused if name.strip())
     return BadInput(
         f"{rows.file}: rows {first:,} and {second:,} are both {conflict.symbol} of {conflict.time}"
         f" and differ: {differences}{more}",

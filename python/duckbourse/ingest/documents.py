@@ -21,7 +21,7 @@ from duckbourse.ingest.inference.columns import (
     KLINE,
     NAMES,
     Role,
-    detected,
+    infer_roles,
     normalized,
     quoted_name,
 )
@@ -219,7 +219,7 @@ def load(con: duckdb.DuckDBPyConnection, file: VendorFile) -> None:
 def is_record(con: duckdb.DuckDBPyConnection) -> bool:
     """Return whether the document is a single bar: one object with a timestamp and a close."""
     keys = keys_of(con, "$")
-    roles = detected(keys, {}) if keys else {}
+    roles = infer_roles(keys, {}) if keys else {}
     if not {Role.TIMESTAMP, Role.OPEN, Role.CLOSE} <= roles.keys():
         return False
     return all(
@@ -319,7 +319,7 @@ def with_metadata(
         around = around[1:] or ([] if len(parts) > 1 else around)
     symbol, symbol_from = found.symbol, found.symbol_from
     try:
-        by_row = Role.SYMBOL in detected(found.columns, options.columns)
+        by_row = Role.SYMBOL in infer_roles(found.columns, options.columns)
     except KeyError:
         # reported later, with the list of columns
         by_row = False

@@ -240,7 +240,7 @@ def suffixed_elsewhere(symbols: Iterable[str], calendar: str) -> list[str]:
 def calendar_of_exchanges(
     con: duckdb.DuckDBPyConnection,
     roles: Mapping[Role, str],
-    left: Sequence[str],
+    unused: Sequence[str],
     file: VendorFile,
 ) -> str | None:
     """
@@ -251,7 +251,7 @@ def calendar_of_exchanges(
     """
     stated = file.options.calendar
     if Role.EXCHANGE not in roles:
-        return "XNSE" if is_bhavcopy([*roles.values(), *left]) else None
+        return "XNSE" if is_bhavcopy([*roles.values(), *unused]) else None
     found = con.execute(
         "select distinct exchange from vendor_rows where rule is null order by exchange"
     ).fetchall()

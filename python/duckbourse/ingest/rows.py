@@ -23,7 +23,7 @@ from duckbourse.ingest.inference.columns import (
     MAY_BE_EXCHANGES,
     Role,
     alike,
-    detected,
+    infer_roles,
     is_bhavcopy,
     normalized,
     quoted_name,
@@ -35,17 +35,17 @@ from duckbourse.ingest.inference.numbers import (
     Texts,
     bare_number,
     form,
-    marks_of,
+    infer_marks,
     number_sql,
     refuse_two_readings,
     stated_marks,
     two_readings,
 )
 from duckbourse.ingest.inference.timestamp_formats import (
-    Stamp,
+    Timestamp,
     further_format,
     infer_format,
-    stamp_sql,
+    timestamp_sql,
 )
 from duckbourse.ingest.inference.timestamps import TYPED_INSTANT, TYPED_LOCAL
 from duckbourse.ingest.inference.wide import ROW
@@ -71,7 +71,7 @@ class Columns:
 
     roles: dict[Role, str]
     numbers: tuple[str, ...]
-    left: tuple[str, ...]
+    unused: tuple[str, ...]
     # if the columns alone decide it
     kind: Kind | None
     # roles without a column, with the unused columns that look like them
@@ -90,7 +90,7 @@ class Rows:
 
     vendor: VendorTable
     columns: Columns
-    stamp: Stamp
+    timestamp: Timestamp
     table: str
     relation: str
     read: int
@@ -123,11 +123,11 @@ def usable_columns(con: duckdb.DuckDBPyConnection, table: VendorTable) -> Column
     names = list(table.columns)
     have = "its columns are " + ", ".join(names)
     try:
-        roles = detected(names, options.columns, traded)
+        roles = infer_roles(names, options.columns, traded)
         if Role.VOLUME not in roles and Role.SYMBOL in roles:
             # for ETHUSDT, the volume is the one in ETH
             symbols = first_texts(con, table, roles[Role.SYMBOL])[:1]
-            roles = detected(names, options.columns, [*traded, *symbols])
+            roles = infer_roles(names, options.columns, [*traded, *symbols])
     except KeyError as error:
         raise BadInput(
             f"{file} has no column {error.args[0]!r}; {have}", "correct `columns` in the mapping"
@@ -155,7 +155,7 @@ def usable_columns(con: duckdb.DuckDBPyConnection, table: VendorTable) -> Column
         kind = Kind.ADJUSTED_CLOSE
     if kind is Kind.ADJUSTED_CLOSE:
         roles.setdefault(Role.ADJUSTED_CLOSE, roles.get(Role.CLOSE, ""))
-        unused = {*bars, Role.VOLUME, Role.BAR_LABEL}
+        unneeded = {*bars, Role.VOLUME, Role.BAR_LABEL}
         numbers = [Role.ADJUSTED_CLOSE]
     else:
         missing = [role.value for role in bars if role not in roles]
@@ -169,19 +169,19 @@ def usable_columns(con: duckdb.DuckDBPyConnection, table: VendorTable) -> Column
                 f"set {which} in a mapping, or pass --kind adjusted_close if its close is adjusted"
                 " for splits and dividends",
             )
-        unused = {Role.ADJUSTED_CLOSE}
+        unneeded = {Role.ADJUSTED_CLOSE}
         numbers = [*bars, Role.VOLUME] if Role.VOLUME in roles else bars
-    roles = {role: name for role, name in roles.items() if role not in unused}
-    left = tuple(name for name in names if name not in roles.values())
+    roles = {role: name for role, name in roles.items() if role not in unneeded}
+    unused = tuple(name for name in names if name not in roles.values())
     wanted = [Role.VOLUME, Role.SYMBOL, Role.TIME, Role.BAR_LABEL, Role.EXCHANGE]
-    known = {*roles, *options.columns, *unused}
+    known = {*roles, *options.columns, *unneeded}
     if table.symbol and table.symbol_from != FILE_NAME:
         known.add(Role.SYMBOL)
-    missed = {role: alike(role, left) for role in wanted if role not in known}
+    missed = {role: alike(role, unused) for role in wanted if role not in known}
     return Columns(
         roles,
         tuple(role.value for role in numbers),
-        left,
+        unused,
         kind,
         {role: found for role, found in missed.items() if found},
     )
@@ -214,7 +214,7 @@ def read_rows(con: duckdb.DuckDBPyConnection, table: VendorTable) -> Rows:
     rows = Rows(
         vendor=table,
         columns=columns,
-        stamp=stamp,
+        timestamp=stamp,
         table=rows_table,
         relation=relation,
         read=found + rejected,
@@ -287,7 +287,7 @@ def typed(
     table: VendorTable,
     columns: Columns,
     notes: list[str],
-) -> tuple[Columns, Stamp, Marks]:
+) -> tuple[Columns, Timestamp, Marks]:
     """
     Fill `vendor_rows`, and return how its timestamps and numbers are written.
 
@@ -295,21 +295,21 @@ def typed(
     file is searched and the rows are read once more.
     """
     file, options = table.file, table.file.options
-    stamp = typed_stamp(table, columns)
+    stamp = typed_timestamp(table, columns)
     every = first = ""
     if stamp is None:
-        columns, text, sample = stamps_of(con, table, columns)
+        columns, text, sample = timestamp_text(con, table, columns)
         every = f"select {text} as found from ({table.rows}) as vendor"
         if not sample:
             raise NotBars(f"{file} has no row with a date", "ask the vendor for it again")
         written = infer_format(con, every, sample, file)
-        stamp = stamp_sql(text, [written])
+        stamp = timestamp_sql(text, [written])
         first = sample[0]
     marks = stated_marks(options)
     is_decided = marks is not None
     if marks is None and head_may_be_thousands(con, table, columns):
         texts = number_texts(con, table, columns, first)
-        marks = marks_of(texts)
+        marks = infer_marks(texts)
         if marks is None:
             refuse_two_readings(texts, file)
         is_decided = True
@@ -322,12 +322,12 @@ def typed(
         if stamps and stamp.formats and options.date_format is None:
             further = further_format(con, every, stamp, count, stamps, file.known_at)
             if further is not None:
-                stamp = stamp_sql(stamp.text, (*stamp.formats, further))
+                stamp = timestamp_sql(stamp.text, (*stamp.formats, further))
                 continue
         if not is_decided and (numbers or (odd and whole_head(con, table, columns))):
             is_decided = True
             texts = number_texts(con, table, columns, first)
-            found = marks_of(texts)
+            found = infer_marks(texts)
             if found is None and not numbers:
                 refuse_two_readings(texts, file)
             if found not in (None, marks):
@@ -410,7 +410,7 @@ def number_texts(
         by_symbol.setdefault(symbol_text, []).append(found)
     others = [
         text
-        for name in columns.left
+        for name in columns.unused
         if table.columns[name] == "VARCHAR"
         for text in first_texts(con, table, name)
     ]
@@ -425,7 +425,7 @@ def number_texts(
     )
 
 
-def rows_sql(table: VendorTable, columns: Columns, stamp: Stamp, marks: Marks) -> str:
+def rows_sql(table: VendorTable, columns: Columns, stamp: Timestamp, marks: Marks) -> str:
     """Return the SQL that reads and types the whole file in one pass."""
     if table.symbol is None:
         vendors = f"nullif({trimmed_sql(as_text(table, columns.roles[Role.SYMBOL]))}, '')"
@@ -524,7 +524,7 @@ def as_text(table: VendorTable, column: str) -> str:
     return f"{name}::varchar"
 
 
-def stamps_of(
+def timestamp_text(
     con: duckdb.DuckDBPyConnection, table: VendorTable, columns: Columns
 ) -> tuple[Columns, str, list[str]]:
     """
@@ -545,7 +545,7 @@ def stamps_of(
     if any(":" in stamp for stamp in sample) or not clocks:
         roles = dict(columns.roles)
         del roles[Role.TIME]
-        return replace(columns, roles=roles, left=(*columns.left, time)), text, sample
+        return replace(columns, roles=roles, unused=(*columns.unused, time)), text, sample
     clock = as_text(table, time)
     if all(value.isdigit() for value in clocks):
         # 91500 is 09:15:00 without its leading zero, as spreadsheets write it
@@ -556,18 +556,18 @@ def stamps_of(
     return columns, text, [f"{d} {t}" for d, t in zip(sample, clocks, strict=False)]
 
 
-def typed_stamp(table: VendorTable, columns: Columns) -> Stamp | None:
+def typed_timestamp(table: VendorTable, columns: Columns) -> Timestamp | None:
     """Return the timestamp of a column with a date or timestamp type, or None."""
     name = columns.roles[Role.TIMESTAMP]
     kind, text = table.columns[name], as_text(table, name)
     if Role.TIME in columns or table.file.options.date_format is not None:
         return None
     if kind.startswith("TIMESTAMPTZ") or "WITH TIME ZONE" in kind:
-        return Stamp(
+        return Timestamp(
             TYPED_INSTANT, text, f"timezone('UTC', try_cast({quoted_name(name)} as timestamptz))"
         )
     if kind == "DATE" or kind.startswith("TIMESTAMP"):
-        return Stamp(TYPED_LOCAL, text, f"try_cast({quoted_name(name)} as timestamp)")
+        return Timestamp(TYPED_LOCAL, text, f"try_cast({quoted_name(name)} as timestamp)")
     return None
 
 
@@ -680,7 +680,7 @@ def refuse_other_header(con: duckdb.DuckDBPyConnection, rows: Rows) -> None:
     if table.text is None or table.file.options.names:
         return
     names = list(table.columns)
-    before = {role: names.index(name) for role, name in detected(names, {}).items()}
+    before = {role: names.index(name) for role, name in infer_roles(names, {}).items()}
     # few of the unreadable rows contain a column name
     known = ", ".join(map(quoted, sorted(KNOWN)))
     words = "lambda word: lower(regexp_replace(word, '[^A-Za-z0-9]', '', 'g'))"
@@ -694,7 +694,7 @@ def refuse_other_header(con: duckdb.DuckDBPyConnection, rows: Rows) -> None:
         here = [(name or "").strip() for name in json.loads(content).values()]
         if list(map(normalized, here)) == list(map(normalized, names)):
             continue
-        after = {role: here.index(name) for role, name in detected(here, {}).items()}
+        after = {role: here.index(name) for role, name in infer_roles(here, {}).items()}
         if len(after) < MIN_NAMES or not (set(before.items()) ^ set(after.items())):
             continue
         line = table.text.lines_of([row])[row]

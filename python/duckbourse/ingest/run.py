@@ -43,9 +43,9 @@ from duckbourse.ingest.identity import (
     suffixed_elsewhere,
     vendor_symbols,
 )
-from duckbourse.ingest.inference.columns import Role, detected, normalized
+from duckbourse.ingest.inference.columns import Role, infer_roles, normalized
 from duckbourse.ingest.inference.layout import Layout, infer_layout
-from duckbourse.ingest.inference.symbols import symbol_in
+from duckbourse.ingest.inference.symbols import infer_symbol
 from duckbourse.ingest.options import Options
 from duckbourse.ingest.owners import Owners
 from duckbourse.ingest.rows import Rows, read_rows
@@ -151,7 +151,7 @@ def ingest(
     files = found.files
     for path, error in found.wrong.items():
         yield failed(str(path), error)
-    for path, why in found.left.items():
+    for path, why in found.skipped.items():
         yield Report(path.name, Outcome.SKIPPED, notes=(why,))
     if not files:
         return
@@ -253,12 +253,12 @@ def with_symbol(table: VendorTable) -> VendorTable:
     if table.symbol:
         return replace(table, symbol_from=f"its {table.symbol_from}")
     try:
-        if Role.SYMBOL in detected(list(table.columns), options.columns):
+        if Role.SYMBOL in infer_roles(list(table.columns), options.columns):
             return table
     except KeyError:
         # reported later, with the list of columns
         return table
-    symbol = symbol_in(file.stem)
+    symbol = infer_symbol(file.stem)
     if symbol is None:
         raise BadInput(
             f"{file}: it has no symbol, and {file.stem!r} is not one",
@@ -335,8 +335,8 @@ class Job:
     def report(self, found: Found) -> Report:
         """Deliver one file, or report why not."""
         self.progress.at(found.name, self.bytes_before)
-        if found.left:
-            return Report(found.name, Outcome.SKIPPED, notes=(found.left,))
+        if found.skipped_because:
+            return Report(found.name, Outcome.SKIPPED, notes=(found.skipped_because,))
         try:
             return self.deliver(found)
         except NotBars as error:
@@ -378,7 +378,7 @@ class Job:
         earlier = [one for one in self.known() if one.source == source]
         before = earlier[-1].calendar if earlier else None
         roles = rows.columns.roles
-        exchange_calendar = calendar_of_exchanges(self.con, roles, rows.columns.left, file)
+        exchange_calendar = calendar_of_exchanges(self.con, roles, rows.columns.unused, file)
         layout = infer_layout(self.con, rows, exchange_calendar, before)
         renamings = rename_symbols(
             self.con, rows.table, roles, layout.calendar.name, self.options, names
@@ -453,7 +453,7 @@ class Job:
             file=file.name,
             outcome=Outcome.WOULD_DELIVER,
             notes=tuple(notes),
-            columns_left=rows.columns.left,
+            columns_left=rows.columns.unused,
             columns_missed=missed,
             symbol=table.symbol,
             symbol_from=table.symbol_from,

@@ -29,7 +29,7 @@ from duckbourse.ingest.inference.columns import (
     is_adjusted_history,
     quoted_name,
 )
-from duckbourse.ingest.inference.dialect import Dialect, dialect
+from duckbourse.ingest.inference.dialect import Dialect, infer_dialect
 from duckbourse.ingest.inference.wide import ROW, Wide, flat
 from duckbourse.ingest.lines import TextFile, lines_in, repaired
 from duckbourse.warehouse import is_full, quoted
@@ -92,7 +92,7 @@ def vendor_table(con: duckdb.DuckDBPyConnection, file: VendorFile) -> VendorTabl
     if suffix in (".parquet", ".feather", ".arrow"):
         raise BadInput(f"{file} is not {suffix[1:]}: its first bytes are {head[:4]!r}", DAMAGED)
     file = replace(file, packed=head[:2] == b"\x1f\x8b")
-    encoding = file.options.encoding or detect_encoding(file)
+    encoding = file.options.encoding or infer_encoding(file)
     notes: tuple[str, ...] = ()
     if encoding is not None:
         file = as_utf8(file, encoding)
@@ -141,7 +141,7 @@ def reading(file: VendorFile) -> Iterator[None]:
         raise BadInput(f"{file} cannot be read: {message}", DAMAGED) from error
 
 
-def detect_encoding(file: VendorFile) -> str | None:
+def infer_encoding(file: VendorFile) -> str | None:
     """
     Return cp1252 for a Western European text that is not UTF-8, else None.
 
@@ -206,12 +206,12 @@ def unpacked(file: VendorFile) -> VendorFile:
 
 def text_table(con: duckdb.DuckDBPyConnection, file: VendorFile, head: str) -> VendorTable:
     """Return the table in a delimited text file; each line is a row or rejected."""
-    layout = dialect(head, file)
-    text = TextFile(file.path, file.packed, layout.rows_at)
-    call = csv_call(file.path, layout, file.packed)
+    dialect = infer_dialect(head, file)
+    text = TextFile(file.path, file.packed, dialect.rows_at)
+    call = csv_call(file.path, dialect, file.packed)
     with file.unpacking():
         survey = text.survey()
-        above = lines_in(head)[: layout.rows_at]
+        above = lines_in(head)[: dialect.rows_at]
         in_rows = survey.quotes > sum(line.count('"') for line in above)
         if (
             survey.mixed
@@ -219,23 +219,23 @@ def text_table(con: duckdb.DuckDBPyConnection, file: VendorFile, head: str) -> V
             or (in_rows and record_count(con, call) != text.line_count())
         ):
             copy = file.scratch / "repaired"
-            text = repaired(text, copy, layout.delimiter, len(layout.names))
-            call = csv_call(copy, layout, packed=False)
+            text = repaired(text, copy, dialect.delimiter, len(dialect.names))
+            call = csv_call(copy, dialect, packed=False)
     table = VendorTable(
         file,
         shape="text",
         rows=f"select * from {call}, ignore_errors = true)",
         recording=f"select * from {call}, store_rejects = true)",
-        columns=dict.fromkeys(layout.names, "VARCHAR"),
-        head=layout.rows,
+        columns=dict.fromkeys(dialect.names, "VARCHAR"),
+        head=dialect.rows,
         text=text,
-        delimiter=layout.delimiter,
-        quoted=layout.quoted,
+        delimiter=dialect.delimiter,
+        quoted=dialect.quoted,
     )
-    if layout.above:
-        lines = "the line" if layout.above == 1 else f"{layout.above} lines"
+    if dialect.above:
+        lines = "the line" if dialect.above == 1 else f"{dialect.above} lines"
         table = replace(table, notes=(f"skipped {lines} above its header",))
-    return dated(by_symbol(table, layout.wide))
+    return dated(by_symbol(table, dialect.wide))
 
 
 def dated(table: VendorTable) -> VendorTable:
@@ -254,12 +254,12 @@ def dated(table: VendorTable) -> VendorTable:
     )
 
 
-def csv_call(path: Path, layout: Dialect, packed: bool) -> str:
+def csv_call(path: Path, dialect: Dialect, packed: bool) -> str:
     """Return the beginning of the table function that reads a text file."""
-    columns = ", ".join(f"{quoted(name)}: 'varchar'" for name in layout.names)
+    columns = ", ".join(f"{quoted(name)}: 'varchar'" for name in dialect.names)
     return (
-        f"read_csv({quoted(path)}, auto_detect = false, header = false, skip = {layout.rows_at},"
-        f" delim = {quoted(layout.delimiter)}, quote = '\"', escape = '\"',"
+        f"read_csv({quoted(path)}, auto_detect = false, header = false, skip = {dialect.rows_at},"
+        f" delim = {quoted(dialect.delimiter)}, quote = '\"', escape = '\"',"
         f" compression = '{'gzip' if packed else 'none'}', columns = {{{columns}}}"
     )
 

@@ -149,13 +149,13 @@ def plan(
     names = (
         most_traded(con, symbols, calendar, sessions)
         if isinstance(symbols, int)
-        else given(symbols)
+        else named_symbols(symbols)
     )
     days, real_day_count = daily_bars(con, calendar, seed, names, sessions)
     return Plan(calendar, seed, names, tuple(sessions), days, real_day_count)
 
 
-def given(symbols: Sequence[str]) -> tuple[str, ...]:
+def named_symbols(symbols: Sequence[str]) -> tuple[str, ...]:
     """Return the named symbols, sorted; raise ConfigurationError if one is empty or repeated."""
     names = sorted(symbols)
     for name, following in zip(names, [*names[1:], ""], strict=True):

@@ -53,7 +53,7 @@ class Dialect:
     above: int = 0
 
 
-def dialect(head: str, file: VendorFile) -> Dialect:
+def infer_dialect(head: str, file: VendorFile) -> Dialect:
     """
     Return the dialect of a text file from its first lines.
 
@@ -73,7 +73,7 @@ def dialect(head: str, file: VendorFile) -> Dialect:
     # a name that a spreadsheet wrapped over lines is one name
     some = [" ".join(lines[first:rows_at]), *lines[rows_at : first + 50]]
     body = [next(csv.reader([line], delimiter=delimiter)) for line in some]
-    layout = Dialect(
+    dialect = Dialect(
         delimiter,
         options.names,
         options.skip_lines + first,
@@ -81,14 +81,14 @@ def dialect(head: str, file: VendorFile) -> Dialect:
         above=first - top,
     )
     if options.names:
-        return fitted(layout, body, file)
+        return fitted(dialect, body, file)
     header = list(distinct([name.strip() for name in body[0]]))
-    layout = replace(layout, rows_at=layout.rows_at + rows_at - first - 1)
+    dialect = replace(dialect, rows_at=dialect.rows_at + rows_at - first - 1)
     if levels := stacked(body):
-        layout = replace(
-            layout, names=levels.names, rows_at=layout.rows_at + levels.lines, wide=levels
+        dialect = replace(
+            dialect, names=levels.names, rows_at=dialect.rows_at + levels.lines, wide=levels
         )
-        return fitted(layout, body[levels.lines :], file)
+        return fitted(dialect, body[levels.lines :], file)
     columns = flat(header)
     stated = {name.lower() for name in options.columns.values()}
     if not columns and not any(
@@ -105,8 +105,8 @@ def dialect(head: str, file: VendorFile) -> Dialect:
             f"{file} is not a table of bars: it begins with {lines[first][:60]!r}",
             "name a file that has a close, or name its columns in a mapping",
         )
-    layout = replace(layout, names=tuple(header), rows_at=layout.rows_at + 1, wide=columns)
-    return fitted(layout, body[1:], file)
+    dialect = replace(dialect, names=tuple(header), rows_at=dialect.rows_at + 1, wide=columns)
+    return fitted(dialect, body[1:], file)
 
 
 def header_line(lines: Sequence[str], top: int, options: Options) -> tuple[int, int]:
@@ -143,19 +143,19 @@ def header_line(lines: Sequence[str], top: int, options: Options) -> tuple[int, 
     return top, top + 1
 
 
-def fitted(layout: Dialect, rows: list[list[str]], file: VendorFile) -> Dialect:
+def fitted(dialect: Dialect, rows: list[list[str]], file: VendorFile) -> Dialect:
     """Return the dialect, allowing a delimiter at the end of every row, or raise BadInput."""
-    layout = replace(layout, names=distinct(layout.names))
+    dialect = replace(dialect, names=distinct(dialect.names))
     widths = {len(row) for row in rows if row}
-    named = len(layout.names)
+    named = len(dialect.names)
     if widths == {named + 1} and all(row[-1] == "" for row in rows if row):
-        layout = replace(layout, names=distinct([*layout.names, "after"]))
+        dialect = replace(dialect, names=distinct([*dialect.names, "after"]))
         named += 1
     if not widths or named in widths:
-        return replace(layout, rows=tuple(tuple(row) for row in rows if len(row) == named))
+        return replace(dialect, rows=tuple(tuple(row) for row in rows if len(row) == named))
     raise BadInput(
         f"{file} names {named} columns, but its rows have {max(widths)}",
-        f"name them all in a mapping: names = {names_of(rows)}, skip_lines = {layout.rows_at}",
+        f"name them all in a mapping: names = {names_of(rows)}, skip_lines = {dialect.rows_at}",
     )
 
 

@@ -16,10 +16,10 @@ from duckbourse.ingest.inference.timestamps import (
     Edges,
     Meaning,
     Spacing,
-    bars_are,
+    fits_better,
     keeps_hours,
-    label,
-    likelier,
+    kind_by_spacing,
+    label_by_hours,
 )
 from duckbourse.ingest.rows import Rows
 from duckbourse.ingest.schema import Kind
@@ -73,7 +73,7 @@ def infer_layout(
         )
     con.execute(
         "create or replace temp table sampled as select distinct symbol, stamp,"
-        f" {'written' if rows.stamp.written else 'stamp'} as written from vendor_rows"
+        f" {'written' if rows.timestamp.written else 'stamp'} as written from vendor_rows"
         f" where rule is null{some}"
     )
     notes: list[str] = []
@@ -89,7 +89,7 @@ def infer_layout(
     if reason:
         notes.append(f"calendar {calendar.name}: {reason}")
     timezone = options.timezone or calendar.timezone
-    is_zone_unstated = options.timezone is None and rows.stamp.format.meaning is Meaning.LOCAL
+    is_zone_unstated = options.timezone is None and rows.timestamp.format.meaning is Meaning.LOCAL
     if kind is not Kind.MINUTE:
         if is_zone_unstated and not calendar.always_open:
             refuse_other_midnights(con, rows, calendar)
@@ -104,7 +104,7 @@ def infer_layout(
 def infer_kind(con: duckdb.DuckDBPyConnection, rows: Rows, calendar: str | None) -> Kind:
     """Return the kind of bars from the spacing of timestamps, or raise BadInput if unsupported."""
     clocks = ["written"]
-    if rows.stamp.format.meaning is not Meaning.LOCAL and calendar is not None:
+    if rows.timestamp.format.meaning is not Meaning.LOCAL and calendar is not None:
         clocks.append(local_sql("stamp", rows, calendars()[calendar], "UTC"))
     dated = " or ".join(f"bool_and({c} = date_trunc('day', {c}))" for c in clocks)
     [(gaps, longest, midnight)] = con.execute(
@@ -113,7 +113,7 @@ def infer_kind(con: duckdb.DuckDBPyConnection, rows: Rows, calendar: str | None)
         " row_number() over each_symbol as nth from sampled"
         " window each_symbol as (partition by symbol order by stamp))"
     ).fetchall()
-    found = bars_are(Spacing(gaps or {}, longest, midnight))
+    found = kind_by_spacing(Spacing(gaps or {}, longest, midnight))
     if isinstance(found, Kind):
         return found
     if found is None:
@@ -157,7 +157,7 @@ def infer_calendar(
     ).fetchall()
     # a Sunday alone is a Monday in another zone
     if stamps >= MIN_WEEKEND_STAMPS and weekend >= MIN_WEEKEND * stamps:
-        zoned = rows.stamp.format.meaning is not Meaning.LOCAL
+        zoned = rows.timestamp.format.meaning is not Meaning.LOCAL
         if kind is not Kind.MINUTE or (zoned and hours == 24):
             return known["ALWAYS"], "it has bars on every day of the week"
         return None
@@ -179,7 +179,7 @@ def infer_bar_label(
     """
     table, options = rows.vendor, rows.file.options
     notes = []
-    by_hours = label(at) if at else None
+    by_hours = label_by_hours(at) if at else None
     if at and at.stamps and at.share < FEW_INSIDE:
         notes.append(
             f"only {at.share:.0%} of the minutes inspected are within the hours of"
@@ -235,7 +235,7 @@ def refuse_other_hours(
     found: dict[str, float] = {}
     for zone in other_zones(calendar, ZONES):
         at = edges(con, rows, calendar, zone)
-        if likelier(taken, at) and (zone == "UTC" or keeps_hours(at, calendar)):
+        if fits_better(taken, at) and (zone == "UTC" or keeps_hours(at, calendar)):
             found[zone] = at.share
     if not found:
         return
@@ -315,7 +315,7 @@ def edges(con: duckdb.DuckDBPyConnection, rows: Rows, calendar: Calendar, timezo
 
 def local_sql(stamp: str, rows: Rows, calendar: Calendar, timezone: str) -> str:
     """Return SQL for a timestamp in the exchange's local time."""
-    if rows.stamp.format.meaning is not Meaning.LOCAL:
+    if rows.timestamp.format.meaning is not Meaning.LOCAL:
         timezone = "UTC"
     if timezone == calendar.timezone:
         return stamp
@@ -330,7 +330,7 @@ def day_sql(rows: Rows, calendar: Calendar, timezone: str) -> str:
     exchange's local date.
     """
     local = local_sql("stamp", rows, calendar, timezone)
-    clocks = [] if rows.stamp.written is None else ["written"]
+    clocks = [] if rows.timestamp.written is None else ["written"]
     if local != "stamp":
         clocks.append("stamp")
     dates = [f"when {at} = date_trunc('day', {at}) then {at}::date" for at in clocks]

@@ -103,7 +103,7 @@ def bare_number(text: str) -> str:
     return re.sub(rf"^[-+\s{CURRENCY}]+|[\s%{CURRENCY}kmbtKMBT]+$", "", text)
 
 
-def marks_of(texts: Texts) -> Marks | None:
+def infer_marks(texts: Texts) -> Marks | None:
     """Return the meaning of the marks, or None if the file does not decide it."""
     spaced = re.compile(
         rf"[0-9]{{1,3}}(?:([{SPACES}])[0-9]{{3}}|[{APOSTROPHES}][0-9]{{3}})+([.,].*)?"

@@ -23,7 +23,7 @@ from duckbourse.ingest.inference.timestamps import (
     Spread,
     epoch,
     iso,
-    likely,
+    plausible_patterns,
     zoned,
 )
 from duckbourse.warehouse import quoted
@@ -36,7 +36,7 @@ ISO_PATTERNS = tuple(f"%Y-%m-%d{gap}{clock}" for gap in " T" for clock in ("%H:%
 
 
 @dataclass(frozen=True)
-class Stamp:
+class Timestamp:
     """A timestamp as SQL: its text, its TIMESTAMP (UTC for instants), its local time if offset."""
 
     format: Format
@@ -75,7 +75,7 @@ def infer_format(
     if len(best) > 1 and not agree(con, best, values_sql(sample)):
         # the first rows may have no day after the 12th, so check all rows
         distinct = f"select distinct trim(found) as found from ({every})"
-        best = likely_patterns(con, patterns_of(con, distinct, best), distinct, file.known_at)
+        best = patterns_by_dates(con, patterns_of(con, distinct, best), distinct, file.known_at)
         if best and not agree(con, best, distinct):
             text, days = two_days(con, best, distinct)
             raise BadInput(
@@ -101,7 +101,7 @@ def stated_format(pattern: str) -> Format:
 def further_format(
     con: duckdb.DuckDBPyConnection,
     every: str,
-    stamp: Stamp,
+    stamp: Timestamp,
     rows: int,
     unread: int,
     known_at: datetime,
@@ -126,7 +126,7 @@ def further_format(
     elif stamp.format.meaning is Meaning.LOCAL:
         candidates = [ISO] if any(ISO_TEXT.fullmatch(text) for text in sample) else []
         values = values_sql(sample)
-        best = likely_patterns(con, patterns_of(con, values, PATTERNS), values, known_at)
+        best = patterns_by_dates(con, patterns_of(con, values, PATTERNS), values, known_at)
         if best and agree(con, best, values):
             candidates.append(Format(best[0], Meaning.LOCAL, pattern=best[0]))
     else:
@@ -164,7 +164,7 @@ def patterns_of(con: duckdb.DuckDBPyConnection, stamps: str, patterns: Sequence[
     return [pattern for pattern, count in zip(patterns, read, strict=True) if count == most > 0]
 
 
-def likely_patterns(
+def patterns_by_dates(
     con: duckdb.DuckDBPyConnection, patterns: Sequence[str], stamps: str, known_at: datetime
 ) -> list[str]:
     """Return the patterns that the spread of their dates does not rule out."""
@@ -189,7 +189,7 @@ def likely_patterns(
             )
         """).fetchall()
     ]
-    return likely(spreads)
+    return plausible_patterns(spreads)
 
 
 def two_days(
@@ -217,7 +217,7 @@ def agree(con: duckdb.DuckDBPyConnection, patterns: Sequence[str], stamps: str) 
     return bool(count == 0)
 
 
-def stamp_sql(text: str, formats: Sequence[Format]) -> Stamp:
+def timestamp_sql(text: str, formats: Sequence[Format]) -> Timestamp:
     """Return the SQL that reads timestamps in these formats, which have one meaning."""
     first = formats[0]
     written = None
@@ -226,7 +226,7 @@ def stamp_sql(text: str, formats: Sequence[Format]) -> Stamp:
         written = value_sql(behind, replace(first, meaning=Meaning.LOCAL, zone_behind=False))
     elif first.meaning is Meaning.OFFSET:
         written = f"try_cast({text} as timestamp)"
-    return Stamp(first, text, read_sql(text, formats), written, tuple(formats))
+    return Timestamp(first, text, read_sql(text, formats), written, tuple(formats))
 
 
 def read_sql(text: str, formats: Sequence[Format]) -> str:
