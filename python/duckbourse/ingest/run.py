@@ -48,10 +48,10 @@ from duckbourse.ingest.inference.layout import Layout, infer_layout
 from duckbourse.ingest.inference.symbols import infer_symbol
 from duckbourse.ingest.options import Options
 from duckbourse.ingest.owners import Owners
+from duckbourse.ingest.redelivery import delivered_before, overruled
 from duckbourse.ingest.rows import Rows, read_rows
-from duckbourse.ingest.same import delivered_before, overruled
 from duckbourse.ingest.schema import Kind
-from duckbourse.ingest.store import NO_ROOM, Delivered, RawStore, symbols_of
+from duckbourse.ingest.store import MANIFEST, NO_ROOM, Delivered, RawStore, symbols_of
 from duckbourse.ingest.tables import FILE_NAME, VendorTable, storage_full, vendor_table
 from duckbourse.ingest.withdrawals import STEP, Withdrawn, again, withdrawn
 from duckbourse.settings import settings
@@ -474,21 +474,8 @@ class Job:
             write_unreadable(self.con, folder, rows, manifest)
         write_manifest(self.con, folder, manifest, bars.symbols)
         self.store.commit(delivery)
-        written = Delivered(
-            delivery=delivery,
-            kind=layout.kind,
-            source=source,
-            source_file=file.name,
-            calendar=layout.calendar.name,
-            first_session=bars.first_session,
-            last_session=bars.last_session,
-            delivered_at=moment,
-            rows_kept=rows.kept,
-            rows_unreadable=rows.unreadable,
-            rows_duplicate=bars.duplicate,
-            rows_revised=report.rows_revised,
-            root=self.store.root,
-        )
+        facts = {name: manifest[name] for name in MANIFEST}
+        written = Delivered(root=self.store.root, **facts)  # type: ignore[arg-type]
         self.known().append(written)
         self.symbols[delivery] = bars.symbols
         self.owners.add(written, bars.symbols)
