@@ -26,7 +26,8 @@ from duckbourse.warehouse import quoted
 FAST = ", compression_level 1, dictionary_size_limit 1000"
 SMALL = ", compression_level 15, row_group_size 40960"
 
-Progress = Callable[[int, int], None]
+# Receives the number of sessions done.
+Progress = Callable[[int], None]
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def deliver(
     store: RawStore,
     *,
     delivered_at: datetime | None = None,
-    progress: Progress = lambda done, total: None,
+    progress: Progress = lambda done: None,
 ) -> Outcome:
     """
     Generate the bars of a plan into a store, session by session, the manifest last.
@@ -87,7 +88,7 @@ def write_bars(
         else:
             copy_bars(con, "minutes", made, store, session, delivered_at, FAST)
         con.unregister("minutes")
-        progress(place + 1, len(made.sessions))
+        progress(place + 1)
     if store.flat:
         ordered = "(from collected order by symbol, bar_ts)"
         copy_bars(con, ordered, made, store, made.sessions[0], delivered_at, SMALL)

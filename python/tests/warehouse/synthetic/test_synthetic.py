@@ -600,7 +600,7 @@ def test_the_next_run_repairs_whatever_a_kill_leaves(
 def test_a_stop_between_sessions_leaves_nothing(
     con: Connection, small: Plan, tmp_path: Path
 ) -> None:
-    def stop(done: int, total: int) -> None:
+    def stop(done: int) -> None:
         if done == 3:
             raise KeyboardInterrupt
 
