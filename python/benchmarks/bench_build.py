@@ -2,9 +2,10 @@
 The cost of a full build and of one new session: `python/benchmarks/bench_build.py --bars 1000000`.
 
 Generates that many one-minute bars in a scratch folder (500 symbols, or fewer with `--symbols`,
-which then have a longer history), builds and publishes them with the sample, then delivers one more
-session of all symbols and builds again. Prints wall clock, CPU, peak memory of the dbt process, the
-share of publishing, and the time spent in the models of some layers.
+which then have a longer history) from the daily bars of the project's published file, builds and
+publishes them with the sample, then delivers one more session of all symbols and builds again.
+Prints wall clock, CPU, peak memory of the dbt process, the share of publishing, and the time spent
+in the models of some layers.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from rich.table import Table
 
 from benchmarks.measured import Measured, measured
 from duckbourse import clock
-from duckbourse.settings import PROJECT
+from duckbourse.settings import PROJECT, settings
 
 BARS_OF_A_SESSION = {"XNYS": 390, "XNSE": 375}
 LAYERS = ("bars", "indicators", "scanners", "backtests")
@@ -73,9 +74,12 @@ def measure(bars: int, symbols: int, calendar: str, folder: Path) -> list[dict[s
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     sessions = max(1, round(bars / symbols / BARS_OF_A_SESSION[calendar]))
-    made = ("sample-minutes", "--symbols", str(symbols), "--calendar", calendar)
     last = clock.now().date() - timedelta(days=7)
-    bourse(folder, *made, "--sessions", str(sessions), "--to", str(last))
+    made = (
+        *("sample-minutes", "--symbols", str(symbols), "--calendar", calendar),
+        *("--into", str(folder / "raw")),
+    )
+    bourse(settings().data, *made, "--sessions", str(sessions), "--to", str(last))
     first = measured_build(folder, "all", "--full-refresh")
     with duckdb.connect(str(folder / "duckbourse.duckdb"), read_only=True) as connection:
         [(following,)] = connection.execute(
@@ -83,7 +87,7 @@ def measure(bars: int, symbols: int, calendar: str, folder: Path) -> list[dict[s
             "where calendar = $calendar and session_date > $last",
             {"calendar": calendar, "last": last},
         ).fetchall()
-    bourse(folder, *made, "--from", str(following), "--to", str(following))
+    bourse(settings().data, *made, "--from", str(following), "--to", str(following))
     return [first, measured_build(folder, "one session more")]
 
 

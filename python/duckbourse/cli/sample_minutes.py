@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from duckbourse import clock
-from duckbourse.cli.ingest import instant
+from duckbourse.cli.ingest import Display, instant
 from duckbourse.cli.output import notes, print_json, results
 from duckbourse.ingest import RawStore
-from duckbourse.ingest.synthetic import SOURCE, Outcome, Plan, connected, deliver, plan
 from duckbourse.settings import PROJECT, settings
+from duckbourse.synthetic import SOURCE, Outcome, Plan, connected, deliver, plan
 
 DAY = ["%Y-%m-%d"]
 
@@ -67,9 +66,9 @@ def sample_minutes(
     """
     Make synthetic one-minute bars that agree with daily bars, for experiments and benchmarks.
 
-    They match each day's open, high, low, close and volume exactly; the minutes between are made up
-    from the seed, and their source is `synthetic`. Days without a real bar are made up too, from
-    returns of the shipped sample. Running the same command again changes nothing.
+    They match each published day's open, high, low, close and volume exactly; the minutes between
+    are made up from the seed, and their source is `synthetic`. Days without a real bar are made up
+    too, from returns of the shipped sample. Running the same command again changes nothing.
 
     Examples:
 
@@ -98,46 +97,20 @@ def sample_minutes(
                 f"{missing:,} of {made.day_count:,} days have no real daily bar and are made up"
                 " from returns of the shipped sample"
             )
-        with Display(len(made.sessions)) as display:
+        with Display() as display:
+            display.begin(len(made.sessions))
             outcome = deliver(
                 con,
                 made,
                 store,
                 delivered_at=instant(delivered_at),
-                progress=display.show,
+                progress=lambda done: display.at("sessions", done),
             )
     report = _report(made, outcome, store, clock.elapsed_seconds() - started)
     if json:
         print_json(report)
     else:
         _print_report(report)
-
-
-class Display:
-    """A progress bar with the remaining time on a terminal; nothing elsewhere."""
-
-    def __init__(self, session_count: int) -> None:
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=28),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(compact=True),
-            console=notes,
-            transient=True,
-            disable=not notes.is_terminal,
-        )
-        self._task = self._bar.add_task("sessions", total=session_count)
-
-    def __enter__(self) -> Display:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
-
-    def show(self, done: int, total: int) -> None:
-        """Set the number of sessions done."""
-        self._bar.update(self._task, completed=done, total=total)
 
 
 def _day(stamp: datetime | None) -> date | None:

@@ -11,12 +11,11 @@ from pathlib import Path
 import duckdb
 
 from duckbourse.errors import BadInput
-from duckbourse.ingest.layout import Layout, day_sql, local_sql
+from duckbourse.ingest.inference.layout import Layout, day_sql, local_sql
+from duckbourse.ingest.inference.timestamps import Meaning
 from duckbourse.ingest.rows import Rows, unreadable_sql
 from duckbourse.ingest.schema import KEY_TIME, MEASURES, TABLES, Kind
-from duckbourse.ingest.stamps import Meaning
 from duckbourse.ingest.store import MAX_LISTED_SYMBOLS, SYMBOLS_KEY, Delivered, RawStore
-from duckbourse.ingest.tables import VendorTable
 from duckbourse.warehouse import quoted
 
 # The time of a clock that was never set, in every zone. Such rows do not describe one bar, and the
@@ -60,7 +59,7 @@ def make_bars(con: duckdb.DuckDBPyConnection, store: RawStore, rows: Rows, layou
     key keep the order of the file.
     """
     relation = f"({bars_sql(rows, layout)})"
-    if rows.stamp.format.meaning is not Meaning.LOCAL:
+    if rows.timestamp.format.meaning is not Meaning.LOCAL:
         # converting zones costs more than storing the result
         con.execute(f"create or replace temp table local_bars as {relation}")
         relation = "local_bars"
@@ -184,17 +183,17 @@ def first_conflict(con: duckdb.DuckDBPyConnection, relation: str, kind: Kind) ->
     return Conflict(symbol, at, (first, second), differences, others)
 
 
-def conflict_error(conflict: Conflict, left: Iterable[str], file: str) -> BadInput:
-    """Return the error for a file with two values for one bar; `left` are the unused columns."""
+def conflict_error(conflict: Conflict, rows: Rows) -> BadInput:
+    """Return the error for a file with two values for one bar."""
     first, second = conflict.rows
     differences = ", ".join(
         f"{name} {one} and {two}" for name, (one, two) in conflict.values.items()
     )
     more = f" (and {conflict.others:,} more)" if conflict.others else ""
-    unused = ", ".join(name for name in left if name.strip())
+    unused = ", ".join(name for name in rows.columns.unused if name.strip())
     return BadInput(
-        f"{file}: rows {first:,} and {second:,} are both {conflict.symbol} of {conflict.time} and"
-        f" differ: {differences}{more}",
+        f"{rows.file}: rows {first:,} and {second:,} are both {conflict.symbol} of {conflict.time}"
+        f" and differ: {differences}{more}",
         "name the column that distinguishes them in a mapping (columns.series = '…'; or exchange,"
         " currency, expiry, strike, option_type)"
         + (f"; the unused columns are {unused}" if unused else "")
@@ -263,7 +262,6 @@ def write_bars(
 def write_unreadable(
     con: duckdb.DuckDBPyConnection,
     folder: Path,
-    table: VendorTable,
     rows: Rows,
     manifest: dict[str, object],
 ) -> None:
@@ -276,7 +274,7 @@ def write_unreadable(
     )
     write(
         con,
-        f"select {fields} from ({unreadable_sql(table, rows)}) order by source_row",
+        f"select {fields} from ({unreadable_sql(rows)}) order by source_row",
         folder / "unreadable" / f"{manifest['delivery']}.parquet",
     )
 

@@ -9,16 +9,23 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
-from pathlib import Path
+from datetime import date
 from typing import Literal
 
 import duckdb
 
 from duckbourse.errors import BadInput, NotBars
 from duckbourse.ingest.calendars import calendars, closed_days
-from duckbourse.ingest.columns import KLINE, NAMES, Role, detected, normalized, quoted_name
-from duckbourse.ingest.dialect import distinct
+from duckbourse.ingest.files import DAMAGED, VendorFile
+from duckbourse.ingest.inference.columns import (
+    KLINE,
+    NAMES,
+    Role,
+    infer_roles,
+    normalized,
+    quoted_name,
+)
+from duckbourse.ingest.inference.dialect import distinct
 from duckbourse.ingest.options import Options
 from duckbourse.warehouse import quoted
 
@@ -143,15 +150,9 @@ class Document:
     adjusted: str = ""
 
 
-def document(
-    con: duckdb.DuckDBPyConnection, path: Path, file: str, options: Options, known_at: datetime
-) -> Document:
-    """
-    Return the bars of a JSON document of a known shape, or raise BadInput.
-
-    No bar is later than the day of `known_at`.
-    """
-    load(con, path, file)
+def document(con: duckdb.DuckDBPyConnection, file: VendorFile) -> Document:
+    """Return the bars of a JSON document of a known shape, or raise BadInput."""
+    load(con, file)
     for known in SHAPES:
         shape = placed(con, known)
         if shape is None:
@@ -159,12 +160,12 @@ def document(
         if empty(con, shape):
             refuse_failure(con, file)
         if shape.form == "lists":
-            found = of_lists(con, shape, file, options)
+            found = of_lists(con, shape, file)
         elif shape.form == "arrays":
-            found = of_arrays(con, shape, file, options, known_at)
+            found = of_arrays(con, shape, file)
         else:
             found = of_records(con, shape)
-        return with_metadata(con, found, shape, options)
+        return with_metadata(con, found, shape, file.options)
     refuse_failure(con, file)
     raise NotBars(
         f"{file} is JSON of an unknown shape: {described(con)}",
@@ -173,14 +174,14 @@ def document(
     )
 
 
-def load(con: duckdb.DuckDBPyConnection, path: Path, file: str) -> None:
+def load(con: duckdb.DuckDBPyConnection, file: VendorFile) -> None:
     """Load a JSON file, or one with an object or list per line, into the table `document`."""
     reason: duckdb.Error
     try:
         # some begin with a byte order mark
         con.execute(
             "create or replace temp table content as"
-            f" select ltrim(content, chr(65279)) as content from read_text({quoted(path)})"
+            f" select ltrim(content, chr(65279)) as content from read_text({quoted(file.path)})"
         )
         con.execute(
             "create or replace temp table document as select content::json as doc from content"
@@ -211,14 +212,14 @@ def load(con: duckdb.DuckDBPyConnection, path: Path, file: str) -> None:
     message = str(reason).split("  Input:")[0].removeprefix("Conversion Error: ").splitlines()[0]
     raise BadInput(
         f"{file} is not JSON: {f'line {wrong} is not' if wrong else message}",
-        "it is damaged or cut short: copy or download it again",
+        DAMAGED,
     ) from reason
 
 
 def is_record(con: duckdb.DuckDBPyConnection) -> bool:
     """Return whether the document is a single bar: one object with a timestamp and a close."""
     keys = keys_of(con, "$")
-    roles = detected(keys, {}) if keys else {}
+    roles = infer_roles(keys, {}) if keys else {}
     if not {Role.TIMESTAMP, Role.OPEN, Role.CLOSE} <= roles.keys():
         return False
     return all(
@@ -318,7 +319,7 @@ def with_metadata(
         around = around[1:] or ([] if len(parts) > 1 else around)
     symbol, symbol_from = found.symbol, found.symbol_from
     try:
-        by_row = Role.SYMBOL in detected(found.columns, options.columns)
+        by_row = Role.SYMBOL in infer_roles(found.columns, options.columns)
     except KeyError:
         # reported later, with the list of columns
         by_row = False
@@ -361,7 +362,7 @@ def keys_of(con: duckdb.DuckDBPyConnection, place: str) -> list[str]:
     return list(keys or [])
 
 
-def refuse_failure(con: duckdb.DuckDBPyConnection, file: str) -> None:
+def refuse_failure(con: duckdb.DuckDBPyConnection, file: VendorFile) -> None:
     """Raise BadInput with the vendor's message if a document without bars is an error."""
     places, codes = (", ".join(message_sql(at) for at in paths) for paths in (MESSAGES, CODES))
     [(status, message, code, kind)] = con.execute(
@@ -417,14 +418,14 @@ def symbols_of(con: duckdb.DuckDBPyConnection, shape: Shape) -> list[str]:
     ]
 
 
-def of_lists(con: duckdb.DuckDBPyConnection, shape: Shape, file: str, options: Options) -> Document:
+def of_lists(con: duckdb.DuckDBPyConnection, shape: Shape, file: VendorFile) -> Document:
     """Return bars whose fields are identified only by position."""
     symbols = symbols_of(con, shape)
     bars = listed(shape, symbols)
     [(width,)] = con.execute(
         f"select max(json_array_length(bar)) from ({bars}) where json_type(bar) = 'ARRAY'"
     ).fetchall()
-    names = options.names or shape.fields or BY_LENGTH.get(width)
+    names = file.options.names or shape.fields or BY_LENGTH.get(width)
     if names is None:
         raise BadInput(
             f"{file} is JSON whose lists have {width} fields of unknown meaning",
@@ -434,7 +435,7 @@ def of_lists(con: duckdb.DuckDBPyConnection, shape: Shape, file: str, options: O
         raise BadInput(
             f"{file}: two of its fields have the same name", "correct `names` in the mapping"
         )
-    if not options.names:
+    if not file.options.names:
         check_order(con, bars, names, file)
         if not shape.vendor and names == CANDLE[:6] and in_milliseconds(con, bars):
             shape = Shape(shape.place, "lists", names, None, "ccxt", None, "start")
@@ -458,7 +459,9 @@ def of_symbols(
     return Document(shape, rows, names)
 
 
-def check_order(con: duckdb.DuckDBPyConnection, bars: str, names: Sequence[str], file: str) -> None:
+def check_order(
+    con: duckdb.DuckDBPyConnection, bars: str, names: Sequence[str], file: VendorFile
+) -> None:
     """Raise BadInput if the high is not the highest or the low not the lowest: wrong order."""
 
     def wrong(order: Sequence[str]) -> str:
@@ -491,9 +494,7 @@ def in_milliseconds(con: duckdb.DuckDBPyConnection, bars: str) -> bool:
     return bool(most)
 
 
-def of_arrays(
-    con: duckdb.DuckDBPyConnection, shape: Shape, file: str, options: Options, known_at: datetime
-) -> Document:
+def of_arrays(con: duckdb.DuckDBPyConnection, shape: Shape, file: VendorFile) -> Document:
     """Return bars given as one array per column."""
     stamp = shape.fields[0]
     wanted = ("open", "high", "low", "close", "volume", "o", "h", "l", "c", "v")
@@ -510,7 +511,7 @@ def of_arrays(
     if others := [name for name in places if kinds[places[name]] not in ("ARRAY", "NULL")]:
         raise BadInput(
             f"{file}: {', '.join(others)} should be an array of the same length as {stamp}",
-            "it is damaged or cut short: copy or download it again",
+            DAMAGED,
         )
     counts = {place: length for place, _, length in found}
     lengths = {name: counts[place] for name, place in places.items()}
@@ -520,7 +521,7 @@ def of_arrays(
         counted = ", ".join(f"{name} {lengths[name]}" for name in places)
         raise BadInput(
             f"{file} has arrays of different lengths: {counted}",
-            "it is damaged or cut short: copy or download it again",
+            DAMAGED,
         )
     fields = ", ".join(
         f"unnest(from_json(doc -> {quoted(place)}, '[\"varchar\"]'))"
@@ -530,7 +531,7 @@ def of_arrays(
     rows = f"select {fields} from document"
     notes: tuple[str, ...] = ()
     if stamp in TWO_EPOCHS:
-        epoch, reason = counted_from(con, rows, file, options, known_at)
+        epoch, reason = counted_from(con, rows, file)
         notes = (f"{stamp} counts from {epoch}: {reason}",) if reason else ()
         if epoch == "1980":
             rows = (
@@ -544,17 +545,15 @@ def of_arrays(
     return Document(shape, rows, (Role.TIMESTAMP.value, *list(places)[1:]), notes)
 
 
-def counted_from(
-    con: duckdb.DuckDBPyConnection, rows: str, file: str, options: Options, known_at: datetime
-) -> tuple[str, str]:
+def counted_from(con: duckdb.DuckDBPyConnection, rows: str, file: VendorFile) -> tuple[str, str]:
     """
     Return the year from which Dhan's first API counts its seconds, and how we know.
 
     From 1970 it is Unix time; from 1980 it counts from midnight UTC on 1 January, 05:30 in India.
     The wrong reading is off by ten years: later than the document, or on other days of the week.
     """
-    if options.epoch:
-        return options.epoch, ""
+    if file.options.epoch:
+        return file.options.epoch, ""
     shifts = {"1970": 0, "1980": SECONDS_TO_1980}
     days: dict[str, list[date]] = {}
     for year, shift in shifts.items():
@@ -566,7 +565,7 @@ def counted_from(
         days[year] = [day for (day,) in found]
     if not days["1970"]:
         return "1970", ""
-    past = [year for year in shifts if days[year][-1] <= known_at.date()]
+    past = [year for year in shifts if days[year][-1] <= file.known_at.date()]
     if len(past) == 1:
         other = next(year for year in shifts if year not in past)
         return past[0], f"counted from {other}, its last day would be {days[other][-1]}"

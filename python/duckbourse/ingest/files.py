@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import gzip
+import io
 import lzma
 import stat
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Generator, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import IO
 
 from duckbourse.errors import BadInput
+from duckbourse.ingest.options import Options
 
 ARCHIVES = (".tar.gz", ".tgz", ".tar", ".zip")
 # Suffixes that are read from a folder. A file named on the command line may have any name.
@@ -31,28 +34,67 @@ class Found:
     """
     A file to read, and its name in reports; `weight` is its part of the progress.
 
-    `left` is the reason if it is not read; its content is then not available.
+    `skipped_because` is the reason if it is not read; its content is then not available.
     """
 
     path: Path
     name: str
     weight: int
     in_archive: bool = False
-    left: str = ""
+    skipped_because: str = ""
+
+
+@dataclass(frozen=True)
+class VendorFile:
+    """
+    A file that is read, and what is stated about it; in messages it is its name.
+
+    `path` may be a copy in the folder `scratch`, which is all that may be written. The file was
+    available at `known_at` and holds nothing later.
+    """
+
+    path: Path
+    name: str
+    options: Options
+    known_at: datetime
+    scratch: Path
+    # whether its content is unpacked with gzip when it is read
+    packed: bool = False
+
+    def __str__(self) -> str:
+        return self.name
 
     @property
     def stem(self) -> str:
         """The name without folders and format: `prices` for `drop.tar.gz/prices.csv.gz`."""
-        return stem(self.name)
+        last = self.name.rsplit("/", 1)[-1]
+        for suffix in (".gz", *SUFFIXES):
+            if last.lower().endswith(suffix) and len(last) > len(suffix):
+                last = last[: -len(suffix)]
+        return last
 
+    @contextmanager
+    def opened(self) -> Iterator[gzip.GzipFile | io.BufferedReader]:
+        """Open its content; raise BadInput if the gzip is damaged."""
+        with (
+            self.unpacking(),
+            gzip.open(self.path) if self.packed else self.path.open("rb") as content,
+        ):
+            yield content
 
-def stem(name: str) -> str:
-    """Return a file's name without folders and format."""
-    last = name.rsplit("/", 1)[-1]
-    for suffix in (".gz", *SUFFIXES):
-        if last.lower().endswith(suffix) and len(last) > len(suffix):
-            last = last[: -len(suffix)]
-    return last
+    @contextmanager
+    def unpacking(self) -> Iterator[None]:
+        """Turn errors of damaged gzip into BadInput."""
+        try:
+            yield
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise BadInput(f"{self} is damaged gzip: {error}", DAMAGED) from error
+
+    def blocks(self) -> Iterator[bytes]:
+        """Yield its content in blocks."""
+        with self.opened() as content:
+            while block := content.read(BLOCK):
+                yield block
 
 
 def is_archive(path: Path) -> bool:
@@ -62,17 +104,17 @@ def is_archive(path: Path) -> bool:
 
 @dataclass(frozen=True)
 class Walked:
-    """The files to read, each once and in order, those left unread, and bad paths."""
+    """The files to read, each once and in order, those that are skipped, and bad paths."""
 
     files: list[Path]
-    left: dict[Path, str]
+    skipped: dict[Path, str]
     wrong: dict[Path, BadInput]
 
 
 def walked(paths: list[Path]) -> Walked:
     """Return the files of these paths; from folders, those whose names may be market data."""
     files: dict[Path, None] = {}
-    left: dict[Path, str] = {}
+    skipped: dict[Path, str] = {}
     wrong: dict[Path, BadInput] = {}
     for path in paths:
         if path.is_dir():
@@ -84,7 +126,7 @@ def walked(paths: list[Path]) -> Walked:
                     f"put files there that end in {', '.join(SUFFIXES)}, .gz, .tar.gz or .zip",
                 )
             files |= dict.fromkeys(taken)
-            left |= {file: why_left(file.name) for file in inside if not is_taken(file)}
+            skipped |= {file: skip_reason(file.name) for file in inside if not is_taken(file)}
         elif path.is_file():
             files[path] = None
         elif path.exists():
@@ -92,7 +134,7 @@ def walked(paths: list[Path]) -> Walked:
         else:
             wrong[path] = BadInput(f"{path} does not exist", "check the path")
     return Walked(
-        list(files), {file: why for file, why in left.items() if file not in files}, wrong
+        list(files), {file: why for file, why in skipped.items() if file not in files}, wrong
     )
 
 
@@ -107,7 +149,7 @@ def is_taken(file: Path) -> bool:
     return is_archive(file) or file.name.lower().removesuffix(".gz").endswith(SUFFIXES)
 
 
-def why_left(name: str) -> str:
+def skip_reason(name: str) -> str:
     """Return why a file is not read, by its name."""
     suffix = Path(name.lower().removesuffix(".gz")).suffix
     ends = f"its name ends in {suffix}, not in" if suffix else "its name does not end in"
@@ -141,13 +183,13 @@ def members(archive: Path, scratch: Path) -> Iterator[Found]:
                     raise BadInput(f"{archive.name} holds more than {MOST_MEMBERS:,} files", UNPACK)
                 name = f"{archive.name}/{member.name}"
                 share = weight if count == 1 else 0
-                suffix = Path(member.name).suffix
-                if suffix and not is_taken(Path(member.name)):
-                    yield Found(copy, name, share, in_archive=True, left=why_left(member.name))
-                    continue
-                if is_archive(Path(member.name)):
+                why = ""
+                if Path(member.name).suffix and not is_taken(Path(member.name)):
+                    why = skip_reason(member.name)
+                elif is_archive(Path(member.name)):
                     why = "not read: it is an archive in an archive; unpack the outer one"
-                    yield Found(copy, name, share, in_archive=True, left=why)
+                if why:
+                    yield Found(copy, name, share, in_archive=True, skipped_because=why)
                     continue
                 with copy.open("wb") as file:
                     while block := member.stream.read(BLOCK):

@@ -25,7 +25,8 @@ import duckdb
 import numpy as np
 
 from duckbourse.errors import BadInput
-from duckbourse.ingest.columns import Role, is_bhavcopy
+from duckbourse.ingest.files import VendorFile
+from duckbourse.ingest.inference.columns import Role, is_bhavcopy
 from duckbourse.ingest.options import Options
 from duckbourse.ingest.schema import NO_NUMBER
 from duckbourse.settings import PROJECT
@@ -239,9 +240,8 @@ def suffixed_elsewhere(symbols: Iterable[str], calendar: str) -> list[str]:
 def calendar_of_exchanges(
     con: duckdb.DuckDBPyConnection,
     roles: Mapping[Role, str],
-    left: Sequence[str],
-    stated: str | None,
-    file: str,
+    unused: Sequence[str],
+    file: VendorFile,
 ) -> str | None:
     """
     Return the calendar of the exchanges that the rows name, None if they name no known one.
@@ -249,8 +249,9 @@ def calendar_of_exchanges(
     A bhavcopy without an exchange is from NSE. Raise BadInput if the rows have several calendars or
     not the stated one.
     """
+    stated = file.options.calendar
     if Role.EXCHANGE not in roles:
-        return "XNSE" if is_bhavcopy([*roles.values(), *left]) else None
+        return "XNSE" if is_bhavcopy([*roles.values(), *unused]) else None
     found = con.execute(
         "select distinct exchange from vendor_rows where rule is null order by exchange"
     ).fetchall()

@@ -11,7 +11,6 @@ from __future__ import annotations
 import gzip
 import io
 import re
-import zlib
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,10 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
-from duckbourse.errors import BadInput
-
 BLOCK = 1 << 20
-DAMAGED = "it is damaged or cut short: copy or download it again"
 # Line ends of a CSV reader; Python's str.splitlines has ten more.
 LINE_END = re.compile(r"\r\n|\n|\r")
 # A field with more lines than this is not a note.
@@ -37,15 +33,6 @@ def lines_in(text: str) -> list[str]:
     """Return the lines of a text without their line ends."""
     lines = LINE_END.split(text)
     return lines[:-1] if not lines[-1] else lines
-
-
-@contextmanager
-def unpacking(file: str) -> Iterator[None]:
-    """Turn errors of damaged gzip into BadInput."""
-    try:
-        yield
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise BadInput(f"{file} is damaged gzip: {error}", DAMAGED) from error
 
 
 @dataclass(frozen=True)

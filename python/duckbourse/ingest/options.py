@@ -21,7 +21,7 @@ from pydantic import (
 
 from duckbourse.errors import BadInput
 from duckbourse.ingest.calendars import calendars
-from duckbourse.ingest.columns import Role
+from duckbourse.ingest.inference.columns import Role
 from duckbourse.ingest.schema import Kind
 
 

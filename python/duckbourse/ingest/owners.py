@@ -19,6 +19,7 @@ import duckdb
 
 from duckbourse.errors import BadInput
 from duckbourse.ingest.deliveries import Listed, beside_others, withdrawal_of
+from duckbourse.ingest.files import VendorFile
 from duckbourse.ingest.identity import SEED
 from duckbourse.ingest.store import Delivered, RawStore, owners_of, symbols_of
 from duckbourse.ingest.withdrawals import Withdrawn, withdrawn
@@ -91,7 +92,7 @@ class Owners:
         symbols: frozenset[str],
         calendar: str,
         source: str,
-        file: str,
+        file: VendorFile,
     ) -> None:
         """Raise BadInput if another calendar has one of these symbols; `known` are deliveries."""
         if taken := self.taken(known, symbols, calendar):

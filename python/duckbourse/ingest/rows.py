@@ -13,41 +13,45 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 
 import duckdb
 
 from duckbourse.errors import BadInput, NotBars, Unreadable, UnreadableRows
-from duckbourse.ingest.columns import (
+from duckbourse.ingest.files import VendorFile
+from duckbourse.ingest.identity import CONTRACT, are_codes, place_sql, symbol_sql, trimmed_sql
+from duckbourse.ingest.inference.columns import (
     MAY_BE_EXCHANGES,
     Role,
     alike,
-    detected,
+    infer_roles,
     is_bhavcopy,
     normalized,
     quoted_name,
 )
-from duckbourse.ingest.dialect import KNOWN, MIN_NAMES
-from duckbourse.ingest.identity import CONTRACT, are_codes, place_sql, symbol_sql, trimmed_sql
-from duckbourse.ingest.lines import ESCAPED, TextFile
-from duckbourse.ingest.numbers import (
+from duckbourse.ingest.inference.dialect import KNOWN, MIN_NAMES
+from duckbourse.ingest.inference.numbers import (
     WHOLE,
     Marks,
     Texts,
     bare_number,
     form,
-    marks_of,
+    infer_marks,
     number_sql,
     refuse_two_readings,
     stated_marks,
     two_readings,
 )
-from duckbourse.ingest.options import Options
+from duckbourse.ingest.inference.timestamp_formats import (
+    Timestamp,
+    further_format,
+    infer_format,
+    timestamp_sql,
+)
+from duckbourse.ingest.inference.timestamps import TYPED_INSTANT, TYPED_LOCAL
+from duckbourse.ingest.inference.wide import ROW
+from duckbourse.ingest.lines import ESCAPED, TextFile
 from duckbourse.ingest.schema import LINE_RULES, NO_NUMBER, OPEN_QUOTE, PRICES, RULES, Kind
-from duckbourse.ingest.stamp_formats import Stamp, further_format, infer_format, stamp_sql
-from duckbourse.ingest.stamps import TYPED_INSTANT, TYPED_LOCAL
-from duckbourse.ingest.tables import VendorTable, forget_rejects, reading
-from duckbourse.ingest.wide import ROW
+from duckbourse.ingest.tables import FILE_NAME, VendorTable, forget_rejects, reading
 from duckbourse.warehouse import quoted
 
 LOOKED_AT = 200
@@ -67,7 +71,7 @@ class Columns:
 
     roles: dict[Role, str]
     numbers: tuple[str, ...]
-    left: tuple[str, ...]
+    unused: tuple[str, ...]
     # if the columns alone decide it
     kind: Kind | None
     # roles without a column, with the unused columns that look like them
@@ -84,8 +88,9 @@ class Rows:
     row, and `source_row`, its number in the file, which counts rejected lines too.
     """
 
+    vendor: VendorTable
     columns: Columns
-    stamp: Stamp
+    timestamp: Timestamp
     table: str
     relation: str
     read: int
@@ -100,27 +105,29 @@ class Rows:
     first_unreadable: tuple[Unreadable, ...] = ()
 
     @property
+    def file(self) -> VendorFile:
+        """The file that they are from."""
+        return self.vendor.file
+
+    @property
     def unreadable(self) -> int:
         """The number of rows that could not be typed and lines that could not be parsed."""
         return self.read - self.kept
 
 
-def usable_columns(
-    con: duckdb.DuckDBPyConnection,
-    table: VendorTable,
-    options: Options,
-    traded: Sequence[str],
-    file: str,
-) -> Columns:
+def usable_columns(con: duckdb.DuckDBPyConnection, table: VendorTable) -> Columns:
     """Return the roles of the columns, or raise BadInput if a required one is missing."""
+    file, options = table.file, table.file.options
+    # texts that may contain the symbol
+    traded = [table.symbol or file.stem, file.stem]
     names = list(table.columns)
     have = "its columns are " + ", ".join(names)
     try:
-        roles = detected(names, options.columns, traded)
+        roles = infer_roles(names, options.columns, traded)
         if Role.VOLUME not in roles and Role.SYMBOL in roles:
             # for ETHUSDT, the volume is the one in ETH
             symbols = first_texts(con, table, roles[Role.SYMBOL])[:1]
-            roles = detected(names, options.columns, [*traded, *symbols])
+            roles = infer_roles(names, options.columns, [*traded, *symbols])
     except KeyError as error:
         raise BadInput(
             f"{file} has no column {error.args[0]!r}; {have}", "correct `columns` in the mapping"
@@ -148,7 +155,7 @@ def usable_columns(
         kind = Kind.ADJUSTED_CLOSE
     if kind is Kind.ADJUSTED_CLOSE:
         roles.setdefault(Role.ADJUSTED_CLOSE, roles.get(Role.CLOSE, ""))
-        unused = {*bars, Role.VOLUME, Role.BAR_LABEL}
+        unneeded = {*bars, Role.VOLUME, Role.BAR_LABEL}
         numbers = [Role.ADJUSTED_CLOSE]
     else:
         missing = [role.value for role in bars if role not in roles]
@@ -162,45 +169,31 @@ def usable_columns(
                 f"set {which} in a mapping, or pass --kind adjusted_close if its close is adjusted"
                 " for splits and dividends",
             )
-        unused = {Role.ADJUSTED_CLOSE}
+        unneeded = {Role.ADJUSTED_CLOSE}
         numbers = [*bars, Role.VOLUME] if Role.VOLUME in roles else bars
-    roles = {role: name for role, name in roles.items() if role not in unused}
-    left = tuple(name for name in names if name not in roles.values())
+    roles = {role: name for role, name in roles.items() if role not in unneeded}
+    unused = tuple(name for name in names if name not in roles.values())
     wanted = [Role.VOLUME, Role.SYMBOL, Role.TIME, Role.BAR_LABEL, Role.EXCHANGE]
-    known = {*roles, *options.columns, *unused}
-    if options.symbol or options.symbol_pattern or table.symbol:
+    known = {*roles, *options.columns, *unneeded}
+    if table.symbol and table.symbol_from != FILE_NAME:
         known.add(Role.SYMBOL)
-    missed = {role: alike(role, left) for role in wanted if role not in known}
+    missed = {role: alike(role, unused) for role in wanted if role not in known}
     return Columns(
         roles,
         tuple(role.value for role in numbers),
-        left,
+        unused,
         kind,
         {role: found for role, found in missed.items() if found},
     )
 
 
-def read_rows(
-    con: duckdb.DuckDBPyConnection,
-    table: VendorTable,
-    options: Options,
-    symbol: str | None,
-    traded: Sequence[str],
-    delivered_at: datetime,
-    file: str,
-) -> Rows:
-    """
-    Fill `vendor_rows` and `rejected`, or raise BadInput if too few rows can be read.
-
-    `symbol` is that of all rows, None if a column has it; `traded` are texts that may name it. No
-    row is much later than `delivered_at`.
-    """
-    columns = usable_columns(con, table, options, traded, file)
+def read_rows(con: duckdb.DuckDBPyConnection, table: VendorTable) -> Rows:
+    """Fill `vendor_rows` and `rejected`, or raise BadInput if too few rows can be read."""
+    file = table.file
+    columns = usable_columns(con, table)
     notes: list[str] = []
     with reading(file):
-        columns, stamp, marks = typed(
-            con, table, columns, options, symbol, delivered_at, file, notes
-        )
+        columns, stamp, marks = typed(con, table, columns, notes)
     offsets = "written - stamp" if stamp.written is not None else "null"
     ranges = [name for name in ("open", "high", "low") if name in columns.numbers]
     [(found, kept, off_minute, fewest, most, rejected, priced)] = con.execute(
@@ -219,8 +212,9 @@ def read_rows(
         number_rows(con, at)
         rows_table = relation = "numbered"
     rows = Rows(
+        vendor=table,
         columns=columns,
-        stamp=stamp,
+        timestamp=stamp,
         table=rows_table,
         relation=relation,
         read=found + rejected,
@@ -233,20 +227,20 @@ def read_rows(
     if not rows.read:
         raise NotBars(f"{file} has a header but no rows", "ask the vendor for it again")
     if rows.unreadable:
-        refuse_other_header(con, table, rows, options, file)
-        rows = replace(rows, first_unreadable=first_unreadable(con, table, rows))
-        refuse_unreadable(rows, marks, options, file)
+        refuse_other_header(con, rows)
+        rows = replace(rows, first_unreadable=first_unreadable(con, rows))
+        refuse_unreadable(rows, marks)
     if not priced:
         raise BadInput(
             f"{file} has no open, high or low in any row",
             "pass --kind adjusted_close if its close is adjusted for splits and dividends",
         )
-    if options.price_scale is None:
+    if file.options.price_scale is None:
         refuse_fixed_point(con, columns, file)
     return rows
 
 
-def refuse_fixed_point(con: duckdb.DuckDBPyConnection, columns: Columns, file: str) -> None:
+def refuse_fixed_point(con: duckdb.DuckDBPyConnection, columns: Columns, file: VendorFile) -> None:
     """
     Raise BadInput if prices may be counted in small fractions of the currency.
 
@@ -292,33 +286,30 @@ def typed(
     con: duckdb.DuckDBPyConnection,
     table: VendorTable,
     columns: Columns,
-    options: Options,
-    symbol: str | None,
-    delivered_at: datetime,
-    file: str,
     notes: list[str],
-) -> tuple[Columns, Stamp, Marks]:
+) -> tuple[Columns, Timestamp, Marks]:
     """
     Fill `vendor_rows`, and return how its timestamps and numbers are written.
 
     The first rows decide that. If they do not, or if the format changes further down, the whole
     file is searched and the rows are read once more.
     """
-    stamp = typed_stamp(table, columns, options)
+    file, options = table.file, table.file.options
+    stamp = typed_timestamp(table, columns)
     every = first = ""
     if stamp is None:
-        columns, text, sample = stamps_of(con, table, columns, options)
+        columns, text, sample = timestamp_text(con, table, columns)
         every = f"select {text} as found from ({table.rows}) as vendor"
         if not sample:
             raise NotBars(f"{file} has no row with a date", "ask the vendor for it again")
-        written = infer_format(con, every, sample, options, delivered_at, file)
-        stamp = stamp_sql(text, [written])
+        written = infer_format(con, every, sample, file)
+        stamp = timestamp_sql(text, [written])
         first = sample[0]
     marks = stated_marks(options)
     is_decided = marks is not None
     if marks is None and head_may_be_thousands(con, table, columns):
         texts = number_texts(con, table, columns, first)
-        marks = marks_of(texts)
+        marks = infer_marks(texts)
         if marks is None:
             refuse_two_readings(texts, file)
         is_decided = True
@@ -326,17 +317,17 @@ def typed(
     while True:
         if table.recording:
             forget_rejects(con)
-        con.execute(rows_sql(table, columns, stamp, marks, options, symbol))
+        con.execute(rows_sql(table, columns, stamp, marks))
         count, stamps, numbers, odd = wrong_counts(con, columns)
         if stamps and stamp.formats and options.date_format is None:
-            further = further_format(con, every, stamp, count, stamps, delivered_at)
+            further = further_format(con, every, stamp, count, stamps, file.known_at)
             if further is not None:
-                stamp = stamp_sql(stamp.text, (*stamp.formats, further))
+                stamp = timestamp_sql(stamp.text, (*stamp.formats, further))
                 continue
         if not is_decided and (numbers or (odd and whole_head(con, table, columns))):
             is_decided = True
             texts = number_texts(con, table, columns, first)
-            found = marks_of(texts)
+            found = infer_marks(texts)
             if found is None and not numbers:
                 refuse_two_readings(texts, file)
             if found not in (None, marks):
@@ -419,7 +410,7 @@ def number_texts(
         by_symbol.setdefault(symbol_text, []).append(found)
     others = [
         text
-        for name in columns.left
+        for name in columns.unused
         if table.columns[name] == "VARCHAR"
         for text in first_texts(con, table, name)
     ]
@@ -434,19 +425,12 @@ def number_texts(
     )
 
 
-def rows_sql(
-    table: VendorTable,
-    columns: Columns,
-    stamp: Stamp,
-    marks: Marks,
-    options: Options,
-    symbol: str | None,
-) -> str:
+def rows_sql(table: VendorTable, columns: Columns, stamp: Timestamp, marks: Marks) -> str:
     """Return the SQL that reads and types the whole file in one pass."""
-    if symbol is None:
+    if table.symbol is None:
         vendors = f"nullif({trimmed_sql(as_text(table, columns.roles[Role.SYMBOL]))}, '')"
     else:
-        vendors = f"{quoted(symbol)}::varchar"
+        vendors = f"{quoted(table.symbol)}::varchar"
     words = {role: as_text(table, name) for role, name in columns.roles.items()}
     fields = {"symbol": symbol_sql(vendors, words)}
     if any(role in columns for role in CONTRACT):
@@ -462,7 +446,7 @@ def rows_sql(
     for number in columns.numbers:
         column = columns.roles[Role(number)]
         fields[f"{number}_text"] = quoted_name(column)
-        fields[f"{number}_value"] = value_sql(table, column, number, marks, options)
+        fields[f"{number}_value"] = value_sql(table, column, number, marks)
     typed = ", ".join(f"{sql} as {name}" for name, sql in fields.items())
     passed = [name for name in fields if not name.endswith("_value")]
     # some vendors write NaN for a missing number; infinity is not a price
@@ -508,11 +492,12 @@ def rule_sql(columns: Columns) -> str:
         {wrong} end)::utinyint"""
 
 
-def value_sql(table: VendorTable, column: str, number: str, marks: Marks, options: Options) -> str:
+def value_sql(table: VendorTable, column: str, number: str, marks: Marks) -> str:
     """Return SQL for a number as DOUBLE, NULL if it is not a number."""
     name = quoted_name(column)
     is_text = table.columns[column] == "VARCHAR"
     sql = number_sql(name, marks) if is_text else f"try_cast({name} as double)"
+    options = table.file.options
     scale = options.volume_scale if number == "volume" else options.price_scale
     return scaled_sql(sql, scale or 1)
 
@@ -539,8 +524,8 @@ def as_text(table: VendorTable, column: str) -> str:
     return f"{name}::varchar"
 
 
-def stamps_of(
-    con: duckdb.DuckDBPyConnection, table: VendorTable, columns: Columns, options: Options
+def timestamp_text(
+    con: duckdb.DuckDBPyConnection, table: VendorTable, columns: Columns
 ) -> tuple[Columns, str, list[str]]:
     """
     Return the columns, the SQL for a timestamp's text, and the first of these texts.
@@ -560,7 +545,7 @@ def stamps_of(
     if any(":" in stamp for stamp in sample) or not clocks:
         roles = dict(columns.roles)
         del roles[Role.TIME]
-        return replace(columns, roles=roles, left=(*columns.left, time)), text, sample
+        return replace(columns, roles=roles, unused=(*columns.unused, time)), text, sample
     clock = as_text(table, time)
     if all(value.isdigit() for value in clocks):
         # 91500 is 09:15:00 without its leading zero, as spreadsheets write it
@@ -571,18 +556,18 @@ def stamps_of(
     return columns, text, [f"{d} {t}" for d, t in zip(sample, clocks, strict=False)]
 
 
-def typed_stamp(table: VendorTable, columns: Columns, options: Options) -> Stamp | None:
+def typed_timestamp(table: VendorTable, columns: Columns) -> Timestamp | None:
     """Return the timestamp of a column with a date or timestamp type, or None."""
     name = columns.roles[Role.TIMESTAMP]
     kind, text = table.columns[name], as_text(table, name)
-    if Role.TIME in columns or options.date_format is not None:
+    if Role.TIME in columns or table.file.options.date_format is not None:
         return None
     if kind.startswith("TIMESTAMPTZ") or "WITH TIME ZONE" in kind:
-        return Stamp(
+        return Timestamp(
             TYPED_INSTANT, text, f"timezone('UTC', try_cast({quoted_name(name)} as timestamptz))"
         )
     if kind == "DATE" or kind.startswith("TIMESTAMP"):
-        return Stamp(TYPED_LOCAL, text, f"try_cast({quoted_name(name)} as timestamp)")
+        return Timestamp(TYPED_LOCAL, text, f"try_cast({quoted_name(name)} as timestamp)")
     return None
 
 
@@ -649,7 +634,7 @@ def number_rows(con: duckdb.DuckDBPyConnection, at: str) -> None:
     """)
 
 
-def unreadable_sql(table: VendorTable, rows: Rows) -> str:
+def unreadable_sql(rows: Rows) -> str:
     """
     Return the query for source_row, rule and content (as JSON) of unreadable rows.
 
@@ -657,12 +642,12 @@ def unreadable_sql(table: VendorTable, rows: Rows) -> str:
     """
     rules = " ".join(f"when {code} then {quoted(rule)}" for code, rule in enumerate(RULES))
     # columns by name, since a column could hide an alias of the whole row
-    fields = ", ".join(f"{quoted(name)}: {quoted_name(name)}" for name in table.columns)
+    fields = ", ".join(f"{quoted(name)}: {quoted_name(name)}" for name in rows.vendor.columns)
     select = f"""
         select wrong.source_row, case wrong.rule {rules} end as rule, texts.content
         from (
             select row_number() over () as place, to_json({{{fields}}})::varchar as content
-            from ({table.rows})
+            from ({rows.vendor.rows})
         ) as texts
         inner join (
             select place, source_row, rule from {rows.relation} where rule is not null
@@ -676,33 +661,31 @@ def unreadable_sql(table: VendorTable, rows: Rows) -> str:
     """
 
 
-def first_unreadable(
-    con: duckdb.DuckDBPyConnection, table: VendorTable, rows: Rows
-) -> tuple[Unreadable, ...]:
+def first_unreadable(con: duckdb.DuckDBPyConnection, rows: Rows) -> tuple[Unreadable, ...]:
     """Return, for each rule, the first row that breaks it and the number of rows that do."""
     found = con.execute(
         "select rule, count(*), min(source_row), arg_min(content, source_row)"
-        f" from ({unreadable_sql(table, rows)}) group by rule order by min(source_row), rule"
+        f" from ({unreadable_sql(rows)}) group by rule order by min(source_row), rule"
     ).fetchall()
-    lines = table.text.lines_of(row for _, _, row, _ in found) if table.text else {}
+    text = rows.vendor.text
+    lines = text.lines_of(row for _, _, row, _ in found) if text else {}
     return tuple(
         Unreadable(rule, count, row, lines.get(row), content) for rule, count, row, content in found
     )
 
 
-def refuse_other_header(
-    con: duckdb.DuckDBPyConnection, table: VendorTable, rows: Rows, options: Options, file: str
-) -> None:
+def refuse_other_header(con: duckdb.DuckDBPyConnection, rows: Rows) -> None:
     """Raise BadInput if a later row names the columns in another order."""
-    if table.text is None or options.names:
+    table = rows.vendor
+    if table.text is None or table.file.options.names:
         return
     names = list(table.columns)
-    before = {role: names.index(name) for role, name in detected(names, {}).items()}
+    before = {role: names.index(name) for role, name in infer_roles(names, {}).items()}
     # few of the unreadable rows contain a column name
     known = ", ".join(map(quoted, sorted(KNOWN)))
     words = "lambda word: lower(regexp_replace(word, '[^A-Za-z0-9]', '', 'g'))"
     found = con.execute(
-        f"select source_row, content from ({unreadable_sql(table, rows)})"
+        f"select source_row, content from ({unreadable_sql(rows)})"
         " where rule in ('unreadable_timestamp', 'no_timestamp') and list_has_any("
         f"list_transform(json_extract_string(content, '$.*'), {words}), [{known}])"
         " order by source_row"
@@ -711,43 +694,44 @@ def refuse_other_header(
         here = [(name or "").strip() for name in json.loads(content).values()]
         if list(map(normalized, here)) == list(map(normalized, names)):
             continue
-        after = {role: here.index(name) for role, name in detected(here, {}).items()}
+        after = {role: here.index(name) for role, name in infer_roles(here, {}).items()}
         if len(after) < MIN_NAMES or not (set(before.items()) ^ set(after.items())):
             continue
         line = table.text.lines_of([row])[row]
         raise BadInput(
-            f"{file}: line {line:,} is another header, whose columns differ:"
+            f"{table.file}: line {line:,} is another header, whose columns differ:"
             f" {', '.join(here)[:120]}",
             "move the lines from there on to a file of their own, in another folder under the same"
             " name, and ingest both",
         )
 
 
-def refuse_unreadable(rows: Rows, marks: Marks, options: Options, file: str) -> None:
+def refuse_unreadable(rows: Rows, marks: Marks) -> None:
     """Raise UnreadableRows if all rows, or more than allowed, cannot be read."""
+    file, options = rows.file, rows.file.options
     first = rows.first_unreadable[0]
     share = 100 * rows.unreadable / rows.read
     begins = f"row {first.row} is {first.rule}: {first.content[:120]}"
     if not rows.kept:
         message = f"{file}: none of its {rows.read:,} rows can be read; {begins}"
-        raise UnreadableRows(message, remedy_of(rows, marks, options), rows.first_unreadable)
+        raise UnreadableRows(message, remedy_of(rows, marks), rows.first_unreadable)
     if share > options.max_unreadable_pct:
         allowed = min(100, math.ceil(share))
         raise UnreadableRows(
             f"{file}: {rows.unreadable:,} of its {rows.read:,} rows cannot be read, more than"
             f" {options.max_unreadable_pct:g} %; {begins}",
-            f"{remedy_of(rows, marks, options)}; --max-unreadable-pct {allowed} delivers the rest",
+            f"{remedy_of(rows, marks)}; --max-unreadable-pct {allowed} delivers the rest",
             rows.first_unreadable,
         )
 
 
-def remedy_of(rows: Rows, marks: Marks, options: Options) -> str:
+def remedy_of(rows: Rows, marks: Marks) -> str:
     """Return the remedy for the most common kind of unreadable rows."""
     worst = max(rows.first_unreadable, key=lambda one: one.count)
     rule = worst.rule
     if rule == "no_symbol":
         return "pass --symbol, or set columns.symbol = '…' in a mapping"
-    if rule == "unreadable_timestamp" and options.date_format is not None:
+    if rule == "unreadable_timestamp" and rows.file.options.date_format is not None:
         return "correct date_format in the mapping"
     number = rule.removeprefix("unreadable_")
     if number in rows.columns.numbers:

@@ -34,9 +34,8 @@ from duckbourse.ingest.bars import (
     write_manifest,
     write_unreadable,
 )
-from duckbourse.ingest.columns import Role, detected, normalized
 from duckbourse.ingest.deliveries import withdrawal_of
-from duckbourse.ingest.files import Found, is_archive, members, walked
+from duckbourse.ingest.files import Found, VendorFile, is_archive, members, walked
 from duckbourse.ingest.identity import (
     SEED,
     calendar_of_exchanges,
@@ -44,15 +43,16 @@ from duckbourse.ingest.identity import (
     suffixed_elsewhere,
     vendor_symbols,
 )
-from duckbourse.ingest.layout import Layout, infer_layout
+from duckbourse.ingest.inference.columns import Role, infer_roles, normalized
+from duckbourse.ingest.inference.layout import Layout, infer_layout
+from duckbourse.ingest.inference.symbols import infer_symbol
 from duckbourse.ingest.options import Options
 from duckbourse.ingest.owners import Owners
+from duckbourse.ingest.redelivery import delivered_before, overruled
 from duckbourse.ingest.rows import Rows, read_rows
-from duckbourse.ingest.same import delivered_before, overruled
 from duckbourse.ingest.schema import Kind
-from duckbourse.ingest.store import NO_ROOM, Delivered, RawStore, symbols_of
-from duckbourse.ingest.symbols import symbol_in
-from duckbourse.ingest.tables import VendorTable, storage_full, vendor_table
+from duckbourse.ingest.store import MANIFEST, NO_ROOM, Delivered, RawStore, symbols_of
+from duckbourse.ingest.tables import FILE_NAME, VendorTable, storage_full, vendor_table
 from duckbourse.ingest.withdrawals import STEP, Withdrawn, again, withdrawn
 from duckbourse.settings import settings
 from duckbourse.warehouse import is_full, quoted
@@ -151,7 +151,7 @@ def ingest(
     files = found.files
     for path, error in found.wrong.items():
         yield failed(str(path), error)
-    for path, why in found.left.items():
+    for path, why in found.skipped.items():
         yield Report(path.name, Outcome.SKIPPED, notes=(why,))
     if not files:
         return
@@ -222,48 +222,49 @@ def failed(file: str, error: BourseError) -> Report:
     )
 
 
-def symbol_of(found: Found, table: VendorTable, options: Options) -> tuple[str | None, str | None]:
+def with_symbol(table: VendorTable) -> VendorTable:
     """
-    Return the symbol of a file and where it was found, None if each row has its own.
+    Return the table with the symbol of all its rows, None if each row has its own.
 
     Raise BadInput if the pattern does not match the file's name, if the stated symbol is not the
     file's, or if there is no symbol.
     """
+    file, options = table.file, table.file.options
     stated, stated_by = options.symbol, "as stated"
     if options.symbol_pattern and not stated:
-        match = re.search(options.symbol_pattern, found.stem)
+        match = re.search(options.symbol_pattern, file.stem)
         if match is None or not match["symbol"]:
             raise BadInput(
-                f"{found.name}: symbol_pattern {options.symbol_pattern!r} finds no symbol in"
-                f" {found.stem!r}",
+                f"{file}: symbol_pattern {options.symbol_pattern!r} finds no symbol in"
+                f" {file.stem!r}",
                 "correct symbol_pattern in the mapping, or pass --symbol",
             )
         stated, stated_by = match["symbol"], "symbol_pattern"
     if stated:
         if table.symbol and not is_same_symbol(stated, table.symbol):
-            source = options.source or found.stem
+            source = options.source or file.stem
             raise BadInput(
-                f"{found.name} has the symbol {table.symbol} according to its {table.symbol_from},"
+                f"{file} has the symbol {table.symbol} according to its {table.symbol_from},"
                 f" not {stated} as {stated_by.removeprefix('as ')}",
                 "leave the symbol out; if both are the same, also add the line"
                 f" {source},{table.symbol},{stated} to {SEED}",
             )
-        return stated, stated_by
+        return replace(table, symbol=stated, symbol_from=stated_by)
     if table.symbol:
-        return table.symbol, f"its {table.symbol_from}"
+        return replace(table, symbol_from=f"its {table.symbol_from}")
     try:
-        if Role.SYMBOL in detected(list(table.columns), options.columns):
-            return None, None
+        if Role.SYMBOL in infer_roles(list(table.columns), options.columns):
+            return table
     except KeyError:
         # reported later, with the list of columns
-        return None, None
-    symbol = symbol_in(found.stem)
+        return table
+    symbol = infer_symbol(file.stem)
     if symbol is None:
         raise BadInput(
-            f"{found.name}: it has no symbol, and {found.stem!r} is not one",
+            f"{file}: it has no symbol, and {file.stem!r} is not one",
             "pass --symbol, set columns.symbol = '…' in a mapping, or name the file by its symbol",
         )
-    return symbol, "the file's name"
+    return replace(table, symbol=symbol, symbol_from=FILE_NAME)
 
 
 def is_same_symbol(stated: str, reported: str) -> bool:
@@ -334,8 +335,8 @@ class Job:
     def report(self, found: Found) -> Report:
         """Deliver one file, or report why not."""
         self.progress.at(found.name, self.bytes_before)
-        if found.left:
-            return Report(found.name, Outcome.SKIPPED, notes=(found.left,))
+        if found.skipped_because:
+            return Report(found.name, Outcome.SKIPPED, notes=(found.skipped_because,))
         try:
             return self.deliver(found)
         except NotBars as error:
@@ -356,68 +357,54 @@ class Job:
 
     def deliver(self, found: Found) -> Report:
         """Read a file and write its delivery, unless it is there already."""
-        source = self.options.source or found.stem
+        file = VendorFile(found.path, found.name, self.options, self.delivered_at, self.scratch)
+        source = self.options.source or file.stem
         names = vendor_symbols(source)
-        first_name = self.name(found, source)
+        first_name = self.name(file, source)
         if names and (held := [one for one in self.known() if one.delivery == first_name]):
             # it was delivered before the seed renamed one of its symbols
             symbols = symbols_of(self.con, held)[first_name]
             renamed = {one: names[one] for one in names if symbols is None or one in symbols}
-            first_name = self.name(found, source, renamed)
+            first_name = self.name(file, source, renamed)
         delivery = first_name
         while delivery in self.withdrawn:
             delivery = again(delivery)
         if any(store.holds(delivery) for store in (self.store, *self.beside)):
-            return self.already_there(found, source, delivery)
-        table = vendor_table(
-            self.con, found.path, found.name, self.scratch, self.options, self.delivered_at
-        )
-        symbol, symbol_from = symbol_of(found, table, self.options)
+            return self.already_there(file, source, delivery)
+        table = with_symbol(vendor_table(self.con, file))
         with self.watched(found):
-            rows = read_rows(
-                self.con,
-                table,
-                self.options,
-                symbol,
-                [symbol or found.stem, found.stem],
-                self.delivered_at,
-                found.name,
-            )
+            rows = read_rows(self.con, table)
         self.part(found, READ)
         earlier = [one for one in self.known() if one.source == source]
         before = earlier[-1].calendar if earlier else None
         roles = rows.columns.roles
-        exchange_calendar = calendar_of_exchanges(
-            self.con, roles, rows.columns.left, self.options.calendar, found.name
-        )
-        layout = infer_layout(
-            self.con, table, rows, self.options, exchange_calendar, before, found.name
-        )
+        exchange_calendar = calendar_of_exchanges(self.con, roles, rows.columns.unused, file)
+        layout = infer_layout(self.con, rows, exchange_calendar, before)
         renamings = rename_symbols(
             self.con, rows.table, roles, layout.calendar.name, self.options, names
         )
         bars = make_bars(self.con, self.store, rows, layout)
         if bars.conflict and not self.options.last_row_wins:
-            raise conflict_error(bars.conflict, rows.columns.left, found.name)
+            raise conflict_error(bars.conflict, rows)
         self.owners.refuse_others(
             [*self.known(), *self.known_beside],
             bars.symbols,
             layout.calendar.name,
             source,
-            found.name,
+            file,
         )
         self.part(found, INFERRED)
         near = self.near(
             bars, [*earlier, *(one for one in self.known_beside if one.source == source)]
         )
         alike = [one for one in near if self.symbols[one.delivery] in (None, bars.symbols)]
-        same = delivered_before(self.con, table, rows, layout, bars, alike)
+        same = delivered_before(self.con, rows, layout, bars, alike)
         if same:
             note = (
                 f"its bars are those of delivery {same.delivery}, which came as {same.source_file}"
                 f" on {same.delivered_at:%Y-%m-%d}"
             )
-            return self.already_there(found, source, same.delivery, note)
+            return self.already_there(file, source, same.delivery, note)
         notes = [*table.notes, *rows.notes, *layout.notes, *renamings]
         if table.adjusted and layout.kind is not Kind.ADJUSTED_CLOSE:
             notes.append(
@@ -446,7 +433,7 @@ class Job:
             "delivery": delivery,
             "kind": layout.kind.value,
             "source": source,
-            "source_file": found.name,
+            "source_file": file.name,
             "calendar": layout.calendar.name,
             "timezone": layout.calendar.timezone,
             "bar_label": layout.bar_label,
@@ -463,13 +450,13 @@ class Job:
             "last_session": bars.last_session,
         }
         report = Report(
-            file=found.name,
+            file=file.name,
             outcome=Outcome.WOULD_DELIVER,
             notes=tuple(notes),
-            columns_left=rows.columns.left,
+            columns_left=rows.columns.unused,
             columns_missed=missed,
-            symbol=symbol,
-            symbol_from=symbol_from,
+            symbol=table.symbol,
+            symbol_from=table.symbol_from,
             unreadable=rows.first_unreadable,
             **{name: manifest[name] for name in SHARED},  # type: ignore[arg-type]
         )
@@ -484,32 +471,19 @@ class Job:
             lambda done: self.part(found, INFERRED + (WRITTEN - INFERRED) * done),
         )
         if rows.unreadable:
-            write_unreadable(self.con, folder, table, rows, manifest)
+            write_unreadable(self.con, folder, rows, manifest)
         write_manifest(self.con, folder, manifest, bars.symbols)
         self.store.commit(delivery)
-        written = Delivered(
-            delivery=delivery,
-            kind=layout.kind,
-            source=source,
-            source_file=found.name,
-            calendar=layout.calendar.name,
-            first_session=bars.first_session,
-            last_session=bars.last_session,
-            delivered_at=moment,
-            rows_kept=rows.kept,
-            rows_unreadable=rows.unreadable,
-            rows_duplicate=bars.duplicate,
-            rows_revised=report.rows_revised,
-            root=self.store.root,
-        )
+        facts = {name: manifest[name] for name in MANIFEST}
+        written = Delivered(root=self.store.root, **facts)  # type: ignore[arg-type]
         self.known().append(written)
         self.symbols[delivery] = bars.symbols
         self.owners.add(written, bars.symbols)
         return replace(report, outcome=Outcome.DELIVERED)
 
-    def already_there(self, found: Found, source: str, delivery: str, *notes: str) -> Report:
+    def already_there(self, file: VendorFile, source: str, delivery: str, *notes: str) -> Report:
         """Return the report for a file delivered before, with the deliveries that override it."""
-        report = Report(found.name, Outcome.ALREADY_THERE, delivery, source=source, notes=notes)
+        report = Report(file.name, Outcome.ALREADY_THERE, delivery, source=source, notes=notes)
         known = [*self.known(), *self.known_beside]
         held = next((one for one in known if one.delivery == delivery), None)
         less = overruled(self.con, held, known) if held else None
@@ -571,18 +545,17 @@ class Job:
             over.set()
             watcher.join()
 
-    def name(self, found: Found, source: str, renamed: dict[str, str] | None = None) -> str:
+    def name(self, file: VendorFile, source: str, renamed: dict[str, str] | None = None) -> str:
         """
         Return the delivery's name, a hash of the file's content and of what was stated about it.
 
         `renamed` are symbols of the file that the seed has renamed since it was delivered.
         """
         digest = hashlib.sha256()
-        with found.path.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
+        for block in file.blocks():
+            digest.update(block)
         # two files with the same prices are two symbols if the symbol is the file's name
-        for part in (self.options.fingerprint(), source.encode(), found.stem.encode()):
+        for part in (self.options.fingerprint(), source.encode(), file.stem.encode()):
             digest.update(b"\0" + part)
         if renamed:
             digest.update(b"\0" + json.dumps(renamed, sort_keys=True).encode())

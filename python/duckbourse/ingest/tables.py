@@ -10,39 +10,36 @@ A vendor's file as a table that DuckDB can query, whatever its format.
 from __future__ import annotations
 
 import codecs
-import gzip
 import re
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 
 import duckdb
 import polars
 
 from duckbourse.errors import BadInput, ConfigurationError, NotBars, StorageFull
-from duckbourse.ingest.columns import (
+from duckbourse.ingest.documents import document
+from duckbourse.ingest.files import DAMAGED, VendorFile
+from duckbourse.ingest.inference.columns import (
     DATE_COLUMN,
     Role,
     date_in_name,
     is_adjusted_history,
     quoted_name,
 )
-from duckbourse.ingest.dialect import Dialect, dialect
-from duckbourse.ingest.documents import document
-from duckbourse.ingest.files import stem
-from duckbourse.ingest.lines import DAMAGED, TextFile, lines_in, repaired, unpacking
-from duckbourse.ingest.options import Options
-from duckbourse.ingest.wide import ROW, Wide, flat
+from duckbourse.ingest.inference.dialect import Dialect, infer_dialect
+from duckbourse.ingest.inference.wide import ROW, Wide, flat
+from duckbourse.ingest.lines import TextFile, lines_in, repaired
 from duckbourse.warehouse import is_full, quoted
 
 HEAD_BYTES = 1 << 16
-BLOCK_BYTES = 1 << 20
 # A non-ASCII character in UTF-8; bytes that cp1252 does not have, or that nobody writes.
 UTF8 = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 WESTERN = "cp1252"
+# Where a symbol was found if the file itself does not state it.
+FILE_NAME = "the file's name"
 NOT_WESTERN = b"\0\x81\x8d\x8f\x90\x9d\xff"
 
 
@@ -54,6 +51,7 @@ class VendorTable:
     Some formats determine more: the calendar and label of a broker's candles, a symbol.
     """
 
+    file: VendorFile
     shape: str
     rows: str
     columns: dict[str, str]
@@ -61,8 +59,9 @@ class VendorTable:
     recording: str | None = None
     bar_label: str | None = None
     calendar: str | None = None
+    # of all rows, and where it was found
     symbol: str | None = None
-    symbol_from: str = "header"
+    symbol_from: str | None = None
     # for a text file: its first rows, to save a query
     head: tuple[tuple[str, ...], ...] = ()
     # for a text file; `quoted` is whether fields in quotes may contain the delimiter
@@ -76,48 +75,36 @@ class VendorTable:
     adjusted: str = ""
 
 
-def vendor_table(
-    con: duckdb.DuckDBPyConnection,
-    path: Path,
-    file: str,
-    scratch: Path,
-    options: Options,
-    known_at: datetime,
-) -> VendorTable:
-    """
-    Return the table in a file, whose format follows from its first bytes, or raise BadInput.
-
-    `known_at` is when the file was available: it holds nothing later.
-    """
-    path = without_wildcards(path, scratch)
-    with path.open("rb") as opened:
+def vendor_table(con: duckdb.DuckDBPyConnection, file: VendorFile) -> VendorTable:
+    """Return the table in a file, whose format follows from its first bytes, or raise BadInput."""
+    file = without_wildcards(file)
+    with file.path.open("rb") as opened:
         head = opened.read(8)
     if not head:
         raise NotBars(f"{file} is empty: 0 bytes", "delete it, or ask the vendor for it again")
     if head[:4] == b"PAR1":
-        return parquet(con, path, file)
+        return parquet(con, file)
     if head[:6] == b"ARROW1":
-        return feather(con, path, file, scratch)
+        return feather(con, file)
     if head[:4] == b"FEA1":
         raise BadInput(f"{file} is Feather version 1", "write it again as version 2 or Parquet")
-    suffix = Path(file).suffix.lower()
+    suffix = Path(file.name).suffix.lower()
     if suffix in (".parquet", ".feather", ".arrow"):
         raise BadInput(f"{file} is not {suffix[1:]}: its first bytes are {head[:4]!r}", DAMAGED)
-    packed = head[:2] == b"\x1f\x8b"
-    encoding = options.encoding or detect_encoding(path, file, packed)
+    file = replace(file, packed=head[:2] == b"\x1f\x8b")
+    encoding = file.options.encoding or infer_encoding(file)
     notes: tuple[str, ...] = ()
     if encoding is not None:
-        path, packed = as_utf8(path, file, packed, encoding, scratch), False
-        if options.encoding is None:
+        file = as_utf8(file, encoding)
+        if file.options.encoding is None:
             notes = (
                 f"it is not UTF-8 and was read as {encoding}: set encoding = '…' if that is wrong",
             )
-    text = first_text(path, file, packed)
+    text = first_text(file)
     if text.lstrip()[:1] in ("{", "["):
-        plain = unpacked(path, file, scratch) if packed else path
-        table = from_json(con, plain, file, options, known_at)
+        table = from_json(con, unpacked(file))
     else:
-        table = history(text_table(con, path, file, scratch, text, packed, options))
+        table = history(text_table(con, file, text))
     return replace(table, notes=(*notes, *table.notes))
 
 
@@ -128,18 +115,18 @@ def history(table: VendorTable) -> VendorTable:
     return replace(table, adjusted="for splits and dividends (as in yfinance without Adj Close)")
 
 
-def without_wildcards(path: Path, scratch: Path) -> Path:
-    """Return a path without glob characters: DuckDB reads `prices [2024].csv` as a pattern."""
-    if not set("*?[{").intersection(str(path)):
-        return path
-    link = scratch / "input"
+def without_wildcards(file: VendorFile) -> VendorFile:
+    """Return a file without glob characters: DuckDB reads `prices [2024].csv` as a pattern."""
+    if not set("*?[{").intersection(str(file.path)):
+        return file
+    link = file.scratch / "input"
     link.unlink(missing_ok=True)
-    link.symlink_to(path.resolve())
-    return link
+    link.symlink_to(file.path.resolve())
+    return replace(file, path=link)
 
 
 @contextmanager
-def reading(file: str) -> Iterator[None]:
+def reading(file: VendorFile) -> Iterator[None]:
     """Turn errors of DuckDB and polars about an unreadable file into BadInput."""
     try:
         yield
@@ -154,17 +141,7 @@ def reading(file: str) -> Iterator[None]:
         raise BadInput(f"{file} cannot be read: {message}", DAMAGED) from error
 
 
-def blocks(path: Path, file: str, packed: bool) -> Iterator[bytes]:
-    """Yield the content of a text file in blocks, or raise BadInput if it is damaged."""
-    try:
-        with gzip.open(path) if packed else path.open("rb") as opened:
-            while block := opened.read(BLOCK_BYTES):
-                yield block
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise BadInput(f"{file} is damaged gzip: {error}", DAMAGED) from error
-
-
-def detect_encoding(path: Path, file: str, packed: bool) -> str | None:
+def infer_encoding(file: VendorFile) -> str | None:
     """
     Return cp1252 for a Western European text that is not UTF-8, else None.
 
@@ -172,7 +149,7 @@ def detect_encoding(path: Path, file: str, packed: bool) -> str | None:
     """
     before = b""
     found = False
-    for block in blocks(path, file, packed):
+    for block in file.blocks():
         if not before and not found and block[:2] in (b"\xff\xfe", b"\xfe\xff"):
             return None
         if block.isascii():
@@ -189,25 +166,25 @@ def detect_encoding(path: Path, file: str, packed: bool) -> str | None:
     return WESTERN if found else None
 
 
-def as_utf8(path: Path, file: str, packed: bool, encoding: str, scratch: Path) -> Path:
+def as_utf8(file: VendorFile, encoding: str) -> VendorFile:
     """Return an uncompressed copy of a text file in UTF-8, or raise BadInput."""
-    copy = scratch / "utf8"
+    copy = file.scratch / "utf8"
     decoder = codecs.getincrementaldecoder(encoding)()
     try:
         with copy.open("wb") as plain:
-            for block in blocks(path, file, packed):
+            for block in file.blocks():
                 plain.write(decoder.decode(block).encode())
             plain.write(decoder.decode(b"", final=True).encode())
     except UnicodeError as error:
         raise BadInput(
             f"{file} is not {encoding}: {error}", "correct encoding in the mapping, or leave it out"
         ) from error
-    return copy
+    return replace(file, path=copy, packed=False)
 
 
-def first_text(path: Path, file: str, packed: bool) -> str:
+def first_text(file: VendorFile) -> str:
     """Return the beginning of a text file, or raise BadInput if it is empty or UTF-16."""
-    with unpacking(file), gzip.open(path) if packed else path.open("rb") as opened:
+    with file.opened() as opened:
         head = opened.read(HEAD_BYTES)
     if not head:
         raise NotBars(f"{file} is empty: 0 bytes", "delete it, or ask the vendor for it again")
@@ -217,59 +194,53 @@ def first_text(path: Path, file: str, packed: bool) -> str:
     return head.decode("utf-8-sig", errors="replace")
 
 
-def unpacked(path: Path, file: str, scratch: Path) -> Path:
-    """Return an uncompressed copy of a gzip file."""
-    copy = scratch / "unpacked"
-    with unpacking(file), gzip.open(path) as packed, copy.open("wb") as plain:
-        while block := packed.read(1 << 20):
-            plain.write(block)
-    return copy
+def unpacked(file: VendorFile) -> VendorFile:
+    """Return a file that is not compressed."""
+    if not file.packed:
+        return file
+    copy = file.scratch / "unpacked"
+    with copy.open("wb") as plain:
+        plain.writelines(file.blocks())
+    return replace(file, path=copy, packed=False)
 
 
-def text_table(
-    con: duckdb.DuckDBPyConnection,
-    path: Path,
-    file: str,
-    scratch: Path,
-    head: str,
-    packed: bool,
-    options: Options,
-) -> VendorTable:
+def text_table(con: duckdb.DuckDBPyConnection, file: VendorFile, head: str) -> VendorTable:
     """Return the table in a delimited text file; each line is a row or rejected."""
-    layout = dialect(head, options, file)
-    text = TextFile(path, packed, layout.rows_at)
-    call = csv_call(path, layout, packed)
-    with unpacking(file):
+    dialect = infer_dialect(head, file)
+    text = TextFile(file.path, file.packed, dialect.rows_at)
+    call = csv_call(file.path, dialect, file.packed)
+    with file.unpacking():
         survey = text.survey()
-        above = lines_in(head)[: layout.rows_at]
+        above = lines_in(head)[: dialect.rows_at]
         in_rows = survey.quotes > sum(line.count('"') for line in above)
         if (
             survey.mixed
             or any(line.count('"') % 2 for line in above)
             or (in_rows and record_count(con, call) != text.line_count())
         ):
-            copy = scratch / "repaired"
-            text = repaired(text, copy, layout.delimiter, len(layout.names))
-            call = csv_call(copy, layout, packed=False)
+            copy = file.scratch / "repaired"
+            text = repaired(text, copy, dialect.delimiter, len(dialect.names))
+            call = csv_call(copy, dialect, packed=False)
     table = VendorTable(
+        file,
         shape="text",
         rows=f"select * from {call}, ignore_errors = true)",
         recording=f"select * from {call}, store_rejects = true)",
-        columns=dict.fromkeys(layout.names, "VARCHAR"),
-        head=layout.rows,
+        columns=dict.fromkeys(dialect.names, "VARCHAR"),
+        head=dialect.rows,
         text=text,
-        delimiter=layout.delimiter,
-        quoted=layout.quoted,
+        delimiter=dialect.delimiter,
+        quoted=dialect.quoted,
     )
-    if layout.above:
-        lines = "the line" if layout.above == 1 else f"{layout.above} lines"
+    if dialect.above:
+        lines = "the line" if dialect.above == 1 else f"{dialect.above} lines"
         table = replace(table, notes=(f"skipped {lines} above its header",))
-    return dated(by_symbol(table, layout.wide), stem(file))
+    return dated(by_symbol(table, dialect.wide))
 
 
-def dated(table: VendorTable, name: str) -> VendorTable:
+def dated(table: VendorTable) -> VendorTable:
     """Return the table with a column for a date that only the file's name has."""
-    day = date_in_name(list(table.columns), name)
+    day = date_in_name(list(table.columns), table.file.stem)
     if day is None:
         return table
     more = f"select *, {quoted(day)} as {DATE_COLUMN}"
@@ -283,12 +254,12 @@ def dated(table: VendorTable, name: str) -> VendorTable:
     )
 
 
-def csv_call(path: Path, layout: Dialect, packed: bool) -> str:
+def csv_call(path: Path, dialect: Dialect, packed: bool) -> str:
     """Return the beginning of the table function that reads a text file."""
-    columns = ", ".join(f"{quoted(name)}: 'varchar'" for name in layout.names)
+    columns = ", ".join(f"{quoted(name)}: 'varchar'" for name in dialect.names)
     return (
-        f"read_csv({quoted(path)}, auto_detect = false, header = false, skip = {layout.rows_at},"
-        f" delim = {quoted(layout.delimiter)}, quote = '\"', escape = '\"',"
+        f"read_csv({quoted(path)}, auto_detect = false, header = false, skip = {dialect.rows_at},"
+        f" delim = {quoted(dialect.delimiter)}, quote = '\"', escape = '\"',"
         f" compression = '{'gzip' if packed else 'none'}', columns = {{{columns}}}"
     )
 
@@ -328,6 +299,7 @@ def by_symbol(table: VendorTable, wide: Wide | None) -> VendorTable:
             recording=table.recording and f"select {names} from ({table.recording})",
             columns=columns,
             symbol=symbol,
+            symbol_from="header",
             head=tuple(tuple(row[place] for place in at) for row in table.head),
         )
     # a column with the name of one of ours is dropped
@@ -348,30 +320,29 @@ def by_symbol(table: VendorTable, wide: Wide | None) -> VendorTable:
     )
 
 
-def parquet(con: duckdb.DuckDBPyConnection, path: Path, file: str) -> VendorTable:
+def parquet(con: duckdb.DuckDBPyConnection, file: VendorFile) -> VendorTable:
     """Return the table in a Parquet file."""
-    rows = f"select * from read_parquet({quoted(path)}, hive_partitioning = false)"
+    rows = f"select * from read_parquet({quoted(file.path)}, hive_partitioning = false)"
     with reading(file):
         described = con.execute(f"describe {rows}").fetchall()
     columns = {column[0]: column[1] for column in described}
-    return history(by_symbol(VendorTable("parquet", rows, columns), flat(list(columns))))
+    return history(by_symbol(VendorTable(file, "parquet", rows, columns), flat(list(columns))))
 
 
-def feather(con: duckdb.DuckDBPyConnection, path: Path, file: str, scratch: Path) -> VendorTable:
+def feather(con: duckdb.DuckDBPyConnection, file: VendorFile) -> VendorTable:
     """Return the table in a Feather (Arrow IPC) file."""
-    copy = scratch / "feather.parquet"
+    copy = file.scratch / "feather.parquet"
     with reading(file):
-        polars.scan_ipc(path).sink_parquet(copy, compression="lz4")
-    return parquet(con, copy, file)
+        polars.scan_ipc(file.path).sink_parquet(copy, compression="lz4")
+    return parquet(con, replace(file, path=copy))
 
 
-def from_json(
-    con: duckdb.DuckDBPyConnection, path: Path, file: str, options: Options, known_at: datetime
-) -> VendorTable:
+def from_json(con: duckdb.DuckDBPyConnection, file: VendorFile) -> VendorTable:
     """Return the table in a JSON document of a known shape."""
     with reading(file):
-        found = document(con, path, file, options, known_at)
+        found = document(con, file)
     return VendorTable(
+        file,
         shape=found.shape.vendor or found.shape.form,
         rows=found.rows,
         columns=dict.fromkeys(found.columns, "VARCHAR"),

@@ -109,10 +109,6 @@ def broken_house(sandbox: Sandbox) -> None:
         one,
         config={"materialized": "ephemeral", "contract": {"enforced": False}},
     )
-    settings = yaml.safe_load((sandbox.folder / "dbt_project.yml").read_text())
-    settings["vars"]["forgotten"] = 1
-    del settings["vars"]["as_of"]
-    sandbox.write("dbt_project.yml", yaml.safe_dump(settings))
 
 
 CAUGHT: dict[str, list[tuple[Any, ...]]] = {
@@ -137,7 +133,6 @@ CAUGHT: dict[str, list[tuple[Any, ...]]] = {
         ("risk__untested",),
     ],
     "assert_private_models_stay_in_their_layer": [("scanners__spying", "bars__checked")],
-    "assert_known_vars_are_the_projects": [("as_of", False, True), ("forgotten", True, False)],
 }
 
 
@@ -166,15 +161,15 @@ def test_a_law_catches_its_offenders(law: str, broken: tuple[Sandbox, dict[str, 
 @pytest.mark.parametrize(
     ("variables", "reason"),
     [
-        ("{asof: 2024-01-31}", "no variable `asof`; did you mean `as_of`?"),
-        ("{min_jump: 2}", "no variable `min_jump`; did you mean `min_jump_ratio`?"),
         ("{as_of: yesterday}", "as_of is `yesterday`, which is no instant"),
         ('{as_of: "it\'s"}', "as_of is `it's`, which is no instant"),
         ("{as_of: infinity}", "as_of is `infinity`, which is no instant"),
         ("{as_of: 2024}", "as_of is `2024`, which is no instant"),
     ],
 )
-def test_a_bad_variable_builds_nothing(variables: str, reason: str, guarded: Sandbox) -> None:
+def test_an_as_of_that_is_no_instant_builds_nothing(
+    variables: str, reason: str, guarded: Sandbox
+) -> None:
     with pytest.raises(DbtRuntimeError) as refusal:
         guarded.run("build", "--vars", variables)
     assert reason in str(refusal.value)
@@ -185,7 +180,7 @@ def test_a_bad_variable_builds_nothing(variables: str, reason: str, guarded: San
     "variables",
     ["{}", "{as_of: null}", "{as_of: 2024-01-31}", "{as_of: '2024-01-31 18:30:00'}"],
 )
-def test_a_good_variable_is_taken(variables: str, guarded: Sandbox) -> None:
+def test_an_as_of_that_is_an_instant_is_taken(variables: str, guarded: Sandbox) -> None:
     outcomes = guarded.run("compile", "--vars", variables)
     assert set(outcomes.values()) == {"success"}
 
@@ -194,7 +189,7 @@ def test_a_good_variable_is_taken(variables: str, guarded: Sandbox) -> None:
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
     sandbox = Sandbox.create(tmp_path_factory.mktemp("guarded"))
     settings = yaml.safe_load((sandbox.folder / "dbt_project.yml").read_text())
-    settings["on-run-start"] = ["{{ known_vars_only() }}"]
+    settings["on-run-start"] = ["{{ as_of_is_an_instant() }}"]
     sandbox.write("dbt_project.yml", yaml.safe_dump(settings))
     sandbox.copy("models/_groups.yml")
     add_model(sandbox, "bars/bars__ohlcv", "select 1 as x")

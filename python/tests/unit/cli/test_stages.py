@@ -217,7 +217,9 @@ def test_fast_runs_the_unit_tests_that_a_change_can_break(
     pretended: Callable[..., Runner], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runner = pretended()
-    monkeypatch.setattr(command, "_changed_files", lambda: ["python/duckbourse/ingest/wide.py"])
+    monkeypatch.setattr(
+        command, "_changed_files", lambda: ["python/duckbourse/ingest/inference/wide.py"]
+    )
     command._fast()
     tests = [word for word in runner.commands["pytest"] if word.endswith(".py")]
     assert "python/tests/unit/ingest/test_formats.py" in tests
@@ -236,7 +238,7 @@ def test_fast_runs_the_unit_tests_that_a_change_can_break(
     ("changed", "test"),
     [
         # a command is imported by name when it is used
-        ("python/duckbourse/cli/sample_minutes.py", "ingest/test_synthetic.py"),
+        ("python/duckbourse/cli/sample_minutes.py", "project/test_readmes.py"),
         # importing a module imports its package
         ("python/duckbourse/ingest/__init__.py", "ingest/test_rows.py"),
         ("seeds/calendars/holidays.csv", "project/test_calendars.py"),

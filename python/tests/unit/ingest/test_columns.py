@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from duckbourse.ingest.columns import NAMES, Role, detected
+from duckbourse.ingest.inference.columns import NAMES, Role, infer_roles
 from tests.support.stores import Shop
 
 VENDORS = {
@@ -41,30 +41,30 @@ VENDORS = {
 
 @pytest.mark.parametrize("header", VENDORS.values(), ids=VENDORS)
 def test_vendors_are_understood(header: str) -> None:
-    found = detected(header.split(","), {})
+    found = infer_roles(header.split(","), {})
     wanted = {Role.TIMESTAMP, Role.OPEN, Role.HIGH, Role.LOW, Role.CLOSE, Role.VOLUME}
     assert wanted <= set(found)
     assert len(set(found.values())) == len(found)
 
 
 def test_the_adjusted_close_is_not_the_close() -> None:
-    found = detected(VENDORS["yahoo"].split(","), {})
+    found = infer_roles(VENDORS["yahoo"].split(","), {})
     assert found[Role.CLOSE] == "Close"
     assert found[Role.ADJUSTED_CLOSE] == "Adj Close"
 
 
 def test_time_alone_is_the_timestamp_and_beside_a_date_the_time_of_day() -> None:
-    assert detected(["time", "close"], {})[Role.TIMESTAMP] == "time"
-    both = detected(["time", "date", "close"], {})
+    assert infer_roles(["time", "close"], {})[Role.TIMESTAMP] == "time"
+    both = infer_roles(["time", "date", "close"], {})
     assert (both[Role.TIMESTAMP], both[Role.TIME]) == ("date", "time")
 
 
 def test_stated_columns_take_precedence_and_must_exist() -> None:
     names = ["date", "open", "high", "low", "close", "last"]
-    found = detected(names, {Role.CLOSE: "LAST"})
+    found = infer_roles(names, {Role.CLOSE: "LAST"})
     assert found[Role.CLOSE] == "last"
     with pytest.raises(KeyError, match="settle"):
-        detected(names, {Role.CLOSE: "settle"})
+        infer_roles(names, {Role.CLOSE: "settle"})
 
 
 owner = {name: role for role, names in reversed(NAMES.items()) for name in names}
@@ -79,12 +79,12 @@ def test_case_and_punctuation_do_not_matter(data: st.DataObject) -> None:
     gap = data.draw(st.sampled_from(["", " ", "_", "-", "."]))
     place = data.draw(st.integers(1, len(letters)))
     spelled = "<" + "".join(letters[:place]) + gap + "".join(letters[place:]) + ">"
-    assert detected(["x", spelled], {}).get(role) == spelled
+    assert infer_roles(["x", spelled], {}).get(role) == spelled
 
 
 @given(st.lists(st.text(max_size=12), unique_by=str.lower, max_size=12))
 def test_any_header_gives_each_column_one_meaning(names: list[str]) -> None:
-    found = detected(names, {})
+    found = infer_roles(names, {})
     assert set(found.values()) <= set(names)
     assert len(set(found.values())) == len(found)
 

@@ -21,20 +21,8 @@ import duckdb
 import pytest
 
 from duckbourse.errors import BadInput
-from duckbourse.ingest import (
-    Outcome,
-    dialect,
-    documents,
-    files,
-    layout,
-    lines,
-    numbers,
-    options,
-    rows,
-    run,
-    stamp_formats,
-    tables,
-)
+from duckbourse.ingest import Outcome, documents, files, lines, options, rows, run, tables
+from duckbourse.ingest.inference import dialect, layout, numbers, timestamp_formats
 from tests.support.stores import HEADER, Shop, minutes
 from tests.unit.ingest.test_formats import archive
 
@@ -335,7 +323,7 @@ def test_missing_paths_and_mappings(shop: Shop) -> None:
 
 
 MODULES = (
-    *(dialect, documents, files, lines, numbers, options, rows, layout, run, stamp_formats),
+    *(dialect, documents, files, lines, numbers, options, rows, layout, run, timestamp_formats),
     tables,
 )
 ERRORS = ("BadInput", "NotBars", "ConfigurationError", "StorageFull", "UnreadableRows")

@@ -19,7 +19,7 @@ import duckdb
 import pytest
 
 from duckbourse.errors import ConfigurationError, StorageFull, StoreBusy
-from duckbourse.ingest import Outcome, RawStore, synthetic
+from duckbourse.ingest import Outcome, RawStore
 from duckbourse.ingest.deliveries import listed
 from duckbourse.ingest.schema import TABLES
 from duckbourse.ingest.withdrawals import again, restore, withdraw, withdrawn
@@ -377,8 +377,6 @@ def test_a_folder_may_have_any_name(shop: Shop) -> None:
         shop.record("mine", "S", at=DELIVERED_AT + timedelta(days=1))
         assert [one.kind for one in listed(con, shop.store)] == ["ticks", "daily"]
         assert len(recorded_ticks(shop.store.root / "ticks", date(2024, 1, 2), "XNSE", ("S",))) == 2
-        synthetic.read_daily(con, "XNYS", [shop.store.root])
-        assert con.execute("select count(*) from daily").fetchall() == [(0,)]
     assert shop.deliver(file, calendar="XNYS").delivery == again(first)
 
 

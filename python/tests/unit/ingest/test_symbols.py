@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from duckbourse.ingest.symbols import symbol_in
+from duckbourse.ingest.inference.symbols import infer_symbol
 from tests.support.stores import HEADER, Shop
 
 NAMES = {
@@ -71,12 +71,12 @@ NO_SYMBOLS = (
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_symbol_in_a_name(name: str) -> None:
-    assert symbol_in(name) == NAMES[name]
+    assert infer_symbol(name) == NAMES[name]
 
 
 @pytest.mark.parametrize("name", NO_SYMBOLS)
 def test_generic_words_are_not_symbols(name: str) -> None:
-    assert symbol_in(name) is None
+    assert infer_symbol(name) is None
 
 
 DAYS = st.dates(date(1990, 1, 1), date(2039, 12, 31))
@@ -93,9 +93,9 @@ def test_no_range_or_interval_is_part_of_it(
     symbol: str, days: tuple[date, date], interval: str, form: str, between: str
 ) -> None:
     span = between.join(day.strftime(form) for day in days)
-    assert symbol_in(f"{symbol}{interval}_{span}") == symbol
-    assert symbol_in(f"{symbol}_{span}{interval}") == symbol
-    assert symbol_in(f"{span}_{symbol}{interval}") == symbol
+    assert infer_symbol(f"{symbol}{interval}_{span}") == symbol
+    assert infer_symbol(f"{symbol}_{span}{interval}") == symbol
+    assert infer_symbol(f"{span}_{symbol}{interval}") == symbol
 
 
 def file_of(shop: Shop, name: str) -> Path:

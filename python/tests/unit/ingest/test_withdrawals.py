@@ -11,9 +11,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from duckbourse import clock
 from duckbourse.errors import BadInput, StorageFull, StoreBusy
-from duckbourse.ingest import Outcome, RawStore, synthetic, withdrawals
+from duckbourse.ingest import Outcome, RawStore, withdrawals
 from duckbourse.ingest.deliveries import listed, refuse_twice, short
 from duckbourse.ingest.owners import refuse_two_calendars
 from duckbourse.ingest.run import wrap_full_disk
@@ -104,32 +103,6 @@ def test_a_delivery_withdrawn_from_the_sample_may_be_delivered_here(shop: Shop) 
     assert (report.outcome, report.delivery) == (Outcome.ALREADY_THERE, name)
     change(shop, withdraw, name)
     assert shop.deliver(file, beside=(shipped,), **STATED).delivery == again(name)
-
-
-def test_made_up_minutes_are_delivered_again_too(tmp_path: Path) -> None:
-    store = RawStore(tmp_path)
-    with synthetic.connected() as con, clock.driven_by(lambda: NOW):
-        made = synthetic.plan(
-            con, symbols=1, calendar="XNYS", seed=1, session_count=1, daily_stores=[]
-        )
-        assert synthetic.deliver(con, made, store).is_new
-        assert not synthetic.deliver(con, made, store).is_new
-        with store.writing(con):
-            withdraw(con, store, [made.delivery], NOW, None)
-        once_more = synthetic.deliver(con, made, store)
-        assert (once_more.is_new, once_more.delivery) == (True, again(made.delivery))
-        assert not synthetic.deliver(con, made, store).is_new
-
-
-def test_withdrawn_days_make_no_minutes(shop: Shop) -> None:
-    name = str(shop.deliver(shop.csv("ACME.csv", days(4)), **STATED).delivery)
-    with synthetic.connected() as con:
-        for left in (4, 0):
-            synthetic.read_daily(con, "XNYS", [shop.store.root])
-            assert con.execute("select count(*) from daily").fetchall() == [(left,)]
-            if left:
-                with shop.store.writing(con):
-                    withdraw(con, shop.store, [name], NOW, None)
 
 
 def refused(shop: Shop, *names: str, beside: tuple[RawStore, ...] = ()) -> BadInput | None:

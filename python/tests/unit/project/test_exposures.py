@@ -52,6 +52,7 @@ def read_by(*places: str) -> set[str]:
     [
         ("trading_loop", ("trading/*.py", "streaming/*.py")),
         ("commands", ("cli/scan.py", "cli/backtest.py", "cli/risk.py")),
+        ("sample_minutes", ("synthetic/*.py",)),
         ("build_report", ("summary.py",)),
     ],
 )

@@ -9,22 +9,20 @@ import duckdb
 
 from duckbourse.errors import BadInput
 from duckbourse.ingest.calendars import Calendar, calendars
-from duckbourse.ingest.columns import Role, label_in_name
-from duckbourse.ingest.options import Options
-from duckbourse.ingest.rows import Rows
-from duckbourse.ingest.schema import Kind
-from duckbourse.ingest.stamps import (
+from duckbourse.ingest.inference.columns import Role, label_in_name
+from duckbourse.ingest.inference.timestamps import (
     FEW_INSIDE,
     MORE_WHOLE,
     Edges,
     Meaning,
     Spacing,
-    bars_are,
+    fits_better,
     keeps_hours,
-    label,
-    likelier,
+    kind_by_spacing,
+    label_by_hours,
 )
-from duckbourse.ingest.tables import VendorTable
+from duckbourse.ingest.rows import Rows
+from duckbourse.ingest.schema import Kind
 from duckbourse.warehouse import quoted
 
 # How many symbols are inspected, and the first rows from which they are taken.
@@ -55,12 +53,9 @@ class Layout:
 
 def infer_layout(
     con: duckdb.DuckDBPyConnection,
-    table: VendorTable,
     rows: Rows,
-    options: Options,
     exchange_calendar: str | None,
     before: str | None,
-    file: str,
 ) -> Layout:
     """
     Return the layout of the bars in `vendor_rows`, or raise BadInput naming the missing option.
@@ -68,6 +63,7 @@ def infer_layout(
     `exchange_calendar` is the calendar of the exchange that the rows name, `before` that of the
     source's last delivery.
     """
+    table, file, options = rows.vendor, rows.file, rows.file.options
     some = ""
     if Role.SYMBOL in rows.columns:
         some = (
@@ -77,13 +73,13 @@ def infer_layout(
         )
     con.execute(
         "create or replace temp table sampled as select distinct symbol, stamp,"
-        f" {'written' if rows.stamp.written else 'stamp'} as written from vendor_rows"
+        f" {'written' if rows.timestamp.written else 'stamp'} as written from vendor_rows"
         f" where rule is null{some}"
     )
     notes: list[str] = []
     stated = options.calendar or table.calendar or exchange_calendar
-    kind = options.kind or rows.columns.kind or infer_kind(con, rows, stated, file)
-    found = infer_calendar(con, table, rows, options, exchange_calendar, before, kind)
+    kind = options.kind or rows.columns.kind or infer_kind(con, rows, stated)
+    found = infer_calendar(con, rows, exchange_calendar, before, kind)
     if found is None:
         raise BadInput(
             f"{file}: its timestamps do not show which exchange's days these are",
@@ -93,22 +89,22 @@ def infer_layout(
     if reason:
         notes.append(f"calendar {calendar.name}: {reason}")
     timezone = options.timezone or calendar.timezone
-    is_zone_unstated = options.timezone is None and rows.stamp.format.meaning is Meaning.LOCAL
+    is_zone_unstated = options.timezone is None and rows.timestamp.format.meaning is Meaning.LOCAL
     if kind is not Kind.MINUTE:
         if is_zone_unstated and not calendar.always_open:
-            refuse_other_midnights(con, rows, calendar, file)
+            refuse_other_midnights(con, rows, calendar)
         return Layout(kind, calendar, timezone, None, tuple(notes))
     at = None if calendar.always_open else edges(con, rows, calendar, timezone)
     if is_zone_unstated and at:
-        refuse_other_hours(con, rows, calendar, at, file)
-    bar_label, label_notes = infer_bar_label(con, table, rows, options, calendar, at, file)
+        refuse_other_hours(con, rows, calendar, at)
+    bar_label, label_notes = infer_bar_label(con, rows, calendar, at)
     return Layout(kind, calendar, timezone, bar_label, (*notes, *label_notes))
 
 
-def infer_kind(con: duckdb.DuckDBPyConnection, rows: Rows, calendar: str | None, file: str) -> Kind:
+def infer_kind(con: duckdb.DuckDBPyConnection, rows: Rows, calendar: str | None) -> Kind:
     """Return the kind of bars from the spacing of timestamps, or raise BadInput if unsupported."""
     clocks = ["written"]
-    if rows.stamp.format.meaning is not Meaning.LOCAL and calendar is not None:
+    if rows.timestamp.format.meaning is not Meaning.LOCAL and calendar is not None:
         clocks.append(local_sql("stamp", rows, calendars()[calendar], "UTC"))
     dated = " or ".join(f"bool_and({c} = date_trunc('day', {c}))" for c in clocks)
     [(gaps, longest, midnight)] = con.execute(
@@ -117,16 +113,16 @@ def infer_kind(con: duckdb.DuckDBPyConnection, rows: Rows, calendar: str | None,
         " row_number() over each_symbol as nth from sampled"
         " window each_symbol as (partition by symbol order by stamp))"
     ).fetchall()
-    found = bars_are(Spacing(gaps or {}, longest, midnight))
+    found = kind_by_spacing(Spacing(gaps or {}, longest, midnight))
     if isinstance(found, Kind):
         return found
     if found is None:
         raise BadInput(
-            f"{file} has only one timestamp, which does not show whether its bars are daily",
+            f"{rows.file} has only one timestamp, which does not show whether its bars are daily",
             "pass --kind daily or --kind minute",
         )
     raise BadInput(
-        f"{file} holds {found} bars; only daily and one-minute bars are accepted",
+        f"{rows.file} holds {found} bars; only daily and one-minute bars are accepted",
         "ask the vendor for those; the build makes the longer ones"
         + (" (or pass --kind daily if each is one day)" if found.endswith("day") else ""),
     )
@@ -134,14 +130,13 @@ def infer_kind(con: duckdb.DuckDBPyConnection, rows: Rows, calendar: str | None,
 
 def infer_calendar(
     con: duckdb.DuckDBPyConnection,
-    table: VendorTable,
     rows: Rows,
-    options: Options,
     exchange_calendar: str | None,
     before: str | None,
     kind: Kind,
 ) -> tuple[Calendar, str] | None:
     """Return the calendar and how we know it ('' if it was stated)."""
+    table, options = rows.vendor, rows.file.options
     known = calendars()
     if options.calendar:
         return known[options.calendar], ""
@@ -162,7 +157,7 @@ def infer_calendar(
     ).fetchall()
     # a Sunday alone is a Monday in another zone
     if stamps >= MIN_WEEKEND_STAMPS and weekend >= MIN_WEEKEND * stamps:
-        zoned = rows.stamp.format.meaning is not Meaning.LOCAL
+        zoned = rows.timestamp.format.meaning is not Meaning.LOCAL
         if kind is not Kind.MINUTE or (zoned and hours == 24):
             return known["ALWAYS"], "it has bars on every day of the week"
         return None
@@ -175,21 +170,16 @@ def infer_calendar(
 
 
 def infer_bar_label(
-    con: duckdb.DuckDBPyConnection,
-    table: VendorTable,
-    rows: Rows,
-    options: Options,
-    calendar: Calendar,
-    at: Edges | None,
-    file: str,
+    con: duckdb.DuckDBPyConnection, rows: Rows, calendar: Calendar, at: Edges | None
 ) -> tuple[str, list[str]]:
     """
     Return which end of its minute a timestamp gives, with notes for the report.
 
     `at` compares the minutes with the calendar's hours; None if it has none.
     """
+    table, options = rows.vendor, rows.file.options
     notes = []
-    by_hours = label(at) if at else None
+    by_hours = label_by_hours(at) if at else None
     if at and at.stamps and at.share < FEW_INSIDE:
         notes.append(
             f"only {at.share:.0%} of the minutes inspected are within the hours of"
@@ -225,14 +215,14 @@ def infer_bar_label(
     if by_hours:
         return by_hours, [*notes, f"minutes labeled by {by_hours}: the hours of {calendar.name}"]
     raise BadInput(
-        f"{file}: it is unclear whether a timestamp is the start or the end of its minute",
+        f"{table.file}: it is unclear whether a timestamp is the start or the end of its minute",
         "pass --bar-label start (the first bar of a day has the time of the open) or "
         "--bar-label end (the last one has the time of the close)",
     )
 
 
 def refuse_other_hours(
-    con: duckdb.DuckDBPyConnection, rows: Rows, calendar: Calendar, taken: Edges, file: str
+    con: duckdb.DuckDBPyConnection, rows: Rows, calendar: Calendar, taken: Edges
 ) -> None:
     """
     Raise BadInput if the minutes, `taken` as local times of the calendar, fit another zone better.
@@ -245,21 +235,19 @@ def refuse_other_hours(
     found: dict[str, float] = {}
     for zone in other_zones(calendar, ZONES):
         at = edges(con, rows, calendar, zone)
-        if likelier(taken, at) and (zone == "UTC" or keeps_hours(at, calendar)):
+        if fits_better(taken, at) and (zone == "UTC" or keeps_hours(at, calendar)):
             found[zone] = at.share
     if not found:
         return
     zone = max(found, key=lambda one: found[one])
     raise BadInput(
-        f"{file}: {taken.share:.0%} of the minutes inspected are within the hours of"
+        f"{rows.file}: {taken.share:.0%} of the minutes inspected are within the hours of"
         f" {calendar.name} as {calendar.timezone} times, {found[zone]:.0%} as {zone} times",
         f"pass --timezone {zone} if they are {zone} times, else --timezone {calendar.timezone}",
     )
 
 
-def refuse_other_midnights(
-    con: duckdb.DuckDBPyConnection, rows: Rows, calendar: Calendar, file: str
-) -> None:
+def refuse_other_midnights(con: duckdb.DuckDBPyConnection, rows: Rows, calendar: Calendar) -> None:
     """
     Raise BadInput if daily timestamps are midnights in the calendar's zone, but written in another
     zone, on another date.
@@ -274,7 +262,7 @@ def refuse_other_midnights(
         ).fetchall()
         if moved > stamps / 2:
             raise BadInput(
-                f"{file}: daily bars have timestamps such as {stamp:%Y-%m-%d %H:%M}, which in"
+                f"{rows.file}: daily bars have timestamps such as {stamp:%Y-%m-%d %H:%M}, which in"
                 f" {zone} is midnight of {day:%Y-%m-%d} in {calendar.timezone}",
                 f"pass --timezone {zone} if they are in {zone}, or --timezone {calendar.timezone}"
                 " to keep the dates as written",
@@ -327,7 +315,7 @@ def edges(con: duckdb.DuckDBPyConnection, rows: Rows, calendar: Calendar, timezo
 
 def local_sql(stamp: str, rows: Rows, calendar: Calendar, timezone: str) -> str:
     """Return SQL for a timestamp in the exchange's local time."""
-    if rows.stamp.format.meaning is not Meaning.LOCAL:
+    if rows.timestamp.format.meaning is not Meaning.LOCAL:
         timezone = "UTC"
     if timezone == calendar.timezone:
         return stamp
@@ -342,7 +330,7 @@ def day_sql(rows: Rows, calendar: Calendar, timezone: str) -> str:
     exchange's local date.
     """
     local = local_sql("stamp", rows, calendar, timezone)
-    clocks = [] if rows.stamp.written is None else ["written"]
+    clocks = [] if rows.timestamp.written is None else ["written"]
     if local != "stamp":
         clocks.append("stamp")
     dates = [f"when {at} = date_trunc('day', {at}) then {at}::date" for at in clocks]

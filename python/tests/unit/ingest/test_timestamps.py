@@ -11,19 +11,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from duckbourse.ingest.calendars import calendars
-from duckbourse.ingest.schema import Kind
-from duckbourse.ingest.stamp_formats import epoch_sql
-from duckbourse.ingest.stamps import (
+from duckbourse.ingest.inference.timestamp_formats import epoch_sql
+from duckbourse.ingest.inference.timestamps import (
     DAY,
     EPOCH,
     Edges,
     Spacing,
-    bars_are,
     epoch,
     iso,
     keeps_hours,
-    label,
+    kind_by_spacing,
+    label_by_hours,
 )
+from duckbourse.ingest.schema import Kind
 
 WHOLE_DAYS = Edges(
     sessions=10,
@@ -54,16 +54,16 @@ WHOLE_DAYS = Edges(
     ],
 )
 def test_spacing_decides_the_kind_of_bars(gaps: dict[float, int], expected: Kind | str) -> None:
-    assert bars_are(Spacing(gaps, sum(gaps.values()) + 1, dated=False)) == expected
+    assert kind_by_spacing(Spacing(gaps, sum(gaps.values()) + 1, dated=False)) == expected
 
 
 def test_two_dates_a_week_apart_are_not_weekly_bars() -> None:
-    assert bars_are(Spacing({7.0 * DAY: 5_000}, longest=2, dated=True)) is Kind.DAILY
+    assert kind_by_spacing(Spacing({7.0 * DAY: 5_000}, longest=2, dated=True)) is Kind.DAILY
 
 
 def test_one_timestamp_is_daily_only_without_a_time_of_day() -> None:
-    assert bars_are(Spacing({}, longest=1, dated=True)) is Kind.DAILY
-    assert bars_are(Spacing({}, longest=1, dated=False)) is None
+    assert kind_by_spacing(Spacing({}, longest=1, dated=True)) is Kind.DAILY
+    assert kind_by_spacing(Spacing({}, longest=1, dated=False)) is None
 
 
 @given(
@@ -76,17 +76,17 @@ def test_no_coarser_grid_is_taken_for_minutes(
 ) -> None:
     gaps = {60.0 * minutes * many: number for many, number in holes.items()}
     gaps[60.0 * minutes] = gaps.get(60.0 * minutes, 0) + count + max(gaps.values(), default=0)
-    assert bars_are(Spacing(gaps, count, dated=False)) == f"{minutes}-minute"
+    assert kind_by_spacing(Spacing(gaps, count, dated=False)) == f"{minutes}-minute"
 
 
 def test_labels_are_inferred_from_the_ends_of_sessions() -> None:
-    assert label(replace(WHOLE_DAYS, at_open=10)) == "start"
-    assert label(replace(WHOLE_DAYS, at_close=10)) == "end"
-    assert label(WHOLE_DAYS) is None
+    assert label_by_hours(replace(WHOLE_DAYS, at_open=10)) == "start"
+    assert label_by_hours(replace(WHOLE_DAYS, at_close=10)) == "end"
+    assert label_by_hours(WHOLE_DAYS) is None
     # extended hours include both ends
-    assert label(replace(WHOLE_DAYS, at_open=10, at_close=10)) is None
+    assert label_by_hours(replace(WHOLE_DAYS, at_open=10, at_close=10)) is None
     # one odd print at the close does not outweigh a month of starts
-    assert label(replace(WHOLE_DAYS, at_open=10, at_close=1)) == "start"
+    assert label_by_hours(replace(WHOLE_DAYS, at_open=10, at_close=1)) == "start"
 
 
 @given(st.integers(0, 40), st.integers(0, 40))
@@ -95,7 +95,7 @@ def test_the_two_labels_are_mirror_images(at_open: int, at_close: int) -> None:
     mirrored = replace(edges, at_open=at_close, at_close=at_open)
     mirror = {"start": "end", "end": "start", None: None}
     if at_open != at_close:
-        assert label(mirrored) == mirror[label(edges)]
+        assert label_by_hours(mirrored) == mirror[label_by_hours(edges)]
 
 
 def test_hours_are_kept_by_whole_sessions_only() -> None:

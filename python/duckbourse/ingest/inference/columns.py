@@ -31,7 +31,7 @@ class Role(StrEnum):
     CURRENCY = "currency"
 
 
-# Names as `normalized` returns them, best first. `time` alone is a timestamp: see `detected`.
+# Names as `normalized` returns them, best first. `time` alone is a timestamp: see `infer_roles`.
 NAMES: dict[Role, tuple[str, ...]] = {
     Role.SYMBOL: (
         *("symbol", "ticker", "tradingsymbol", "tckrsymb", "scrip", "instrument", "sym"),
@@ -174,7 +174,7 @@ def date_in_name(names: Sequence[str], stem: str) -> date | None:
         return None
 
 
-def detected(
+def infer_roles(
     names: Sequence[str], stated: Mapping[Role, str], traded: Iterable[str] = ()
 ) -> dict[Role, str]:
     """

@@ -140,7 +140,7 @@ class Spread:
         return self.dates >= MIN_SPREAD and self.apart >= COARSE
 
 
-def likely(spreads: Sequence[Spread]) -> list[str]:
+def plausible_patterns(spreads: Sequence[Spread]) -> list[str]:
     """
     Return the orders that the spread of dates does not rule out; all of them if it decides nothing.
 
@@ -182,7 +182,7 @@ class Spacing:
         raise ValueError("there are no gaps")
 
 
-def bars_are(spacing: Spacing) -> Kind | str | None:
+def kind_by_spacing(spacing: Spacing) -> Kind | str | None:
     """
     Return the kind of bars, or the name of an unsupported timeframe, or None.
 
@@ -258,7 +258,7 @@ class Edges:
         return ends >= max(1, MIN_SESSIONS * self.sessions)
 
 
-def label(edges: Edges) -> str | None:
+def label_by_hours(edges: Edges) -> str | None:
     """
     Infer from the hours which end of its minute a timestamp gives, or return None.
 
@@ -277,7 +277,7 @@ def keeps_hours(edges: Edges, calendar: Calendar) -> bool:
     return not calendar.always_open and edges.whole and edges.inside >= 0.95 * edges.stamps
 
 
-def likelier(taken: Edges, other: Edges) -> bool:
+def fits_better(taken: Edges, other: Edges) -> bool:
     """
     Return whether another zone is likelier for the minutes than the one `taken`.
 

@@ -19,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from duckbourse.errors import BadInput
+from duckbourse.ingest.files import VendorFile
 from duckbourse.ingest.options import Options
 from duckbourse.warehouse import quoted
 
@@ -102,7 +103,7 @@ def bare_number(text: str) -> str:
     return re.sub(rf"^[-+\s{CURRENCY}]+|[\s%{CURRENCY}kmbtKMBT]+$", "", text)
 
 
-def marks_of(texts: Texts) -> Marks | None:
+def infer_marks(texts: Texts) -> Marks | None:
     """Return the meaning of the marks, or None if the file does not decide it."""
     spaced = re.compile(
         rf"[0-9]{{1,3}}(?:([{SPACES}])[0-9]{{3}}|[{APOSTROPHES}][0-9]{{3}})+([.,].*)?"
@@ -162,7 +163,7 @@ def high_to_low_ratio(prices: Sequence[float]) -> float:
     return max(prices) / min(prices)
 
 
-def refuse_two_readings(texts: Texts, file: str) -> None:
+def refuse_two_readings(texts: Texts, file: VendorFile) -> None:
     """Raise BadInput if a price with a point has two plausible readings."""
     if texts.continental and (found := texts.first_match("either", ".")):
         raise BadInput(

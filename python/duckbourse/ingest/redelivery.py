@@ -16,17 +16,15 @@ from pathlib import Path
 import duckdb
 
 from duckbourse.ingest.bars import Bars
-from duckbourse.ingest.layout import Layout
+from duckbourse.ingest.inference.layout import Layout
 from duckbourse.ingest.rows import Rows, unreadable_sql
 from duckbourse.ingest.schema import KEY_TIME, MEASURES, TABLES, Kind
 from duckbourse.ingest.store import Delivered, RawStore
-from duckbourse.ingest.tables import VendorTable
 from duckbourse.warehouse import quoted
 
 
 def delivered_before(
     con: duckdb.DuckDBPyConnection,
-    table: VendorTable,
     rows: Rows,
     layout: Layout,
     bars: Bars,
@@ -51,7 +49,7 @@ def delivered_before(
         return None
     has_duplicates = bars.duplicate > 0
     content = bars_content(con, bars.relation, bars.kind, has_duplicates=has_duplicates)
-    unreadable = content_of(con, f"({unreadable_sql(table, rows)})", ["rule", "content"])
+    unreadable = content_of(con, f"({unreadable_sql(rows)})", ["rule", "content"])
     for one in alike:
         files = one.files(bars.kind, bars.folders)
         if not files or content != bars_content(

@@ -1,10 +1,4 @@
-{% macro known_vars_only() -%}
-{%- for name in invocation_args_dict.vars if name not in known_vars() -%}
-    {{ exceptions.raise_compiler_error(
-        '--vars: there is no variable `' ~ name ~ '`; did you mean `'
-        ~ nearest_word(name, known_vars()) ~ '`? dbt_project.yml describes them all.'
-    ) }}
-{%- endfor -%}
+{% macro as_of_is_an_instant() -%}
 {%- if execute and var('as_of', none) is not none -%}
     {%- set as_of = var('as_of') | string -%}
     {%- set instant = "try_cast('" ~ dbt.escape_single_quotes(as_of) ~ "' as timestamp)" -%}

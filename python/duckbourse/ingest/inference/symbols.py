@@ -67,7 +67,7 @@ BESIDE = frozenset(
 WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|\d+")
 
 
-def symbol_in(stem: str) -> str | None:
+def infer_symbol(stem: str) -> str | None:
     """
     Return a file's name without dates, ranges and intervals at its ends.
 

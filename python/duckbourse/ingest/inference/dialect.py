@@ -1,8 +1,8 @@
 """
 Detect the dialect of a text file: its delimiter, its header and where the rows begin.
 
-DuckDB can sniff this too, but it guesses a single column if a file has some bad rows, and it takes
-ten times as long as reading a small file.
+DuckDB can sniff this too, but it takes several times as long as we need for a small file, and
+without `ignore_errors` it guesses a single column if some rows are bad.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from duckbourse.errors import BadInput, NotBars
-from duckbourse.ingest.columns import KLINE, LAST_PRICES, NAMES, Role, normalized
+from duckbourse.ingest.files import VendorFile
+from duckbourse.ingest.inference.columns import KLINE, LAST_PRICES, NAMES, Role, normalized
+from duckbourse.ingest.inference.timestamps import EPOCH_TEXT
+from duckbourse.ingest.inference.wide import Wide, flat, stacked
 from duckbourse.ingest.lines import fields_of, lines_in, spanned
 from duckbourse.ingest.options import Options
 from duckbourse.ingest.schema import PRICES
-from duckbourse.ingest.stamps import EPOCH_TEXT
-from duckbourse.ingest.wide import Wide, flat, stacked
 
 DELIMITERS = (",", ";", "\t", "|")
 KNOWN = {name for role, names in NAMES.items() if role is not Role.SYMBOL for name in names}
@@ -52,12 +53,13 @@ class Dialect:
     above: int = 0
 
 
-def dialect(head: str, options: Options, file: str) -> Dialect:
+def infer_dialect(head: str, file: VendorFile) -> Dialect:
     """
     Return the dialect of a text file from its first lines.
 
     Raise NotBars if it is not a table of bars, or BadInput if a mapping has to say more.
     """
+    options = file.options
     lines = lines_in(head)[options.skip_lines :]
     if "\0" in head:
         raise BadInput(
@@ -71,7 +73,7 @@ def dialect(head: str, options: Options, file: str) -> Dialect:
     # a name that a spreadsheet wrapped over lines is one name
     some = [" ".join(lines[first:rows_at]), *lines[rows_at : first + 50]]
     body = [next(csv.reader([line], delimiter=delimiter)) for line in some]
-    layout = Dialect(
+    dialect = Dialect(
         delimiter,
         options.names,
         options.skip_lines + first,
@@ -79,14 +81,14 @@ def dialect(head: str, options: Options, file: str) -> Dialect:
         above=first - top,
     )
     if options.names:
-        return fitted(layout, body, file)
+        return fitted(dialect, body, file)
     header = list(distinct([name.strip() for name in body[0]]))
-    layout = replace(layout, rows_at=layout.rows_at + rows_at - first - 1)
+    dialect = replace(dialect, rows_at=dialect.rows_at + rows_at - first - 1)
     if levels := stacked(body):
-        layout = replace(
-            layout, names=levels.names, rows_at=layout.rows_at + levels.lines, wide=levels
+        dialect = replace(
+            dialect, names=levels.names, rows_at=dialect.rows_at + levels.lines, wide=levels
         )
-        return fitted(layout, body[levels.lines :], file)
+        return fitted(dialect, body[levels.lines :], file)
     columns = flat(header)
     stated = {name.lower() for name in options.columns.values()}
     if not columns and not any(
@@ -103,8 +105,8 @@ def dialect(head: str, options: Options, file: str) -> Dialect:
             f"{file} is not a table of bars: it begins with {lines[first][:60]!r}",
             "name a file that has a close, or name its columns in a mapping",
         )
-    layout = replace(layout, names=tuple(header), rows_at=layout.rows_at + 1, wide=columns)
-    return fitted(layout, body[1:], file)
+    dialect = replace(dialect, names=tuple(header), rows_at=dialect.rows_at + 1, wide=columns)
+    return fitted(dialect, body[1:], file)
 
 
 def header_line(lines: Sequence[str], top: int, options: Options) -> tuple[int, int]:
@@ -141,19 +143,19 @@ def header_line(lines: Sequence[str], top: int, options: Options) -> tuple[int, 
     return top, top + 1
 
 
-def fitted(layout: Dialect, rows: list[list[str]], file: str) -> Dialect:
+def fitted(dialect: Dialect, rows: list[list[str]], file: VendorFile) -> Dialect:
     """Return the dialect, allowing a delimiter at the end of every row, or raise BadInput."""
-    layout = replace(layout, names=distinct(layout.names))
+    dialect = replace(dialect, names=distinct(dialect.names))
     widths = {len(row) for row in rows if row}
-    named = len(layout.names)
+    named = len(dialect.names)
     if widths == {named + 1} and all(row[-1] == "" for row in rows if row):
-        layout = replace(layout, names=distinct([*layout.names, "after"]))
+        dialect = replace(dialect, names=distinct([*dialect.names, "after"]))
         named += 1
     if not widths or named in widths:
-        return replace(layout, rows=tuple(tuple(row) for row in rows if len(row) == named))
+        return replace(dialect, rows=tuple(tuple(row) for row in rows if len(row) == named))
     raise BadInput(
         f"{file} names {named} columns, but its rows have {max(widths)}",
-        f"name them all in a mapping: names = {names_of(rows)}, skip_lines = {layout.rows_at}",
+        f"name them all in a mapping: names = {names_of(rows)}, skip_lines = {dialect.rows_at}",
     )
 
 

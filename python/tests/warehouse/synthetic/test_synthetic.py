@@ -15,17 +15,19 @@ import duckdb
 import numpy as np
 import pytest
 import typer
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from duckbourse import clock, synthetic
 from duckbourse.cli.sample_minutes import sample_minutes
-from duckbourse.errors import ConfigurationError, StorageFull, StoreBusy
-from duckbourse.ingest import RawStore, synthetic
+from duckbourse.errors import ConfigurationError, PublicationError, StorageFull, StoreBusy
+from duckbourse.ingest import RawStore
 from duckbourse.ingest.schema import TABLES
 from duckbourse.ingest.store import symbols_of
-from duckbourse.ingest.synthetic import Bars, Days, Floats, Plan, Session
+from duckbourse.ingest.withdrawals import again, withdraw
 from duckbourse.settings import PROJECT
+from duckbourse.synthetic import Plan
+from duckbourse.synthetic.minutes import Bars, Days, Floats, minute_bars
+from tests.support.warehouse import Warehouse
 
 SAMPLE = PROJECT / "data" / "sample"
 SHIPPED = [
@@ -39,8 +41,8 @@ Connection = duckdb.DuckDBPyConnection
 
 
 @pytest.fixture(scope="module")
-def con() -> Iterator[Connection]:
-    with synthetic.connected() as connection:
+def con(sample: Warehouse) -> Iterator[Connection]:
+    with synthetic.connected(sample.file) as connection:
         yield connection
 
 
@@ -51,15 +53,13 @@ def shipped(con: Connection) -> Plan:
 
 
 def planned(con: Connection, **wanted: object) -> Plan:
-    options = {"symbols": 3, "calendar": "XNYS", "seed": 1, "daily_stores": [SAMPLE], **wanted}
+    options = {"symbols": 3, "calendar": "XNYS", "seed": 1, **wanted}
     return synthetic.plan(con, **options)  # type: ignore[arg-type]
 
 
-def bars_of(made: Plan, place: int, per_unit: int = 100) -> Bars:
-    session = made.sessions[place]
-    return synthetic.minute_bars(
-        made.days.session(place), made.seed, made.symbols, session, per_unit
-    )
+def bars_of(made: Plan, place: int) -> Bars:
+    day, session = made.days.session(place), made.sessions[place]
+    return minute_bars(day, made.seed, made.symbols, session, made.ticks_per_unit)
 
 
 def rows_of(con: Connection, store: RawStore, order: str = "symbol, bar_ts") -> list[Any]:
@@ -94,11 +94,8 @@ def test_shipped_bars_agree_with_the_daily_bars(con: Connection) -> None:
 
         daily as (
             select symbol, session_date, open, high, low, close, volume
-            from read_parquet('{SAMPLE}/daily/**/*.parquet', hive_partitioning = false)
-            inner join read_csv('{synthetic.PRECEDENCES}') using (source)
-            qualify row_number() over (
-                partition by symbol, session_date order by precedence desc
-            ) = 1
+            from bars.ohlcv
+            where timeframe = '1d'
         )
 
         select
@@ -253,76 +250,6 @@ def test_high_and_low_are_not_always_at_the_same_time(minutes: list[tuple[Days, 
 
 
 # ---------------------------------------------------------------------------------------------
-# Any day is met
-
-
-def hostile_days() -> st.SearchStrategy[tuple[float, float, float, float, float]]:
-    """Days with one price, one tick, prices off the grid, hardly any volume, or far too much."""
-    price = st.one_of(
-        st.integers(1, 200_000).map(lambda cents: cents / 100),
-        st.floats(1e-4, 1e9, allow_subnormal=False),
-        st.sampled_from([0.0001, 0.01, 0.05, 1.0, 99.995, 1e7, 2.0**40 + 0.01]),
-    )
-    width = st.one_of(st.just(0.0), st.sampled_from([0.01, 0.02, 0.05]), st.floats(0, 1e5))
-    where = st.one_of(st.sampled_from([0.0, 1.0]), st.floats(0, 1))
-    volume = st.one_of(st.integers(0, 500), st.integers(0, 2**53)).map(float)
-
-    def day(
-        low: float, width: float, opens: float, closes: float, volume: float
-    ) -> tuple[float, float, float, float, float]:
-        high = low + width
-        return (
-            min(max(low + opens * width, low), high),
-            high,
-            low,
-            min(max(low + closes * width, low), high),
-            volume,
-        )
-
-    return st.builds(day, price, width, where, where, volume)
-
-
-@settings(max_examples=300)
-@given(
-    days=st.lists(hostile_days(), min_size=1, max_size=4),
-    bar_count=st.sampled_from([1, 2, 3, 5, 60, 390]),
-    seed=st.integers(0, 2**64),
-    per_unit=st.sampled_from([20, 100]),
-)
-@example(days=[(10.0, 10.0, 10.0, 10.0, 1.0)], bar_count=390, seed=0, per_unit=100)
-@example(days=[(10.0, 11.0, 10.0, 10.5, 0.0)], bar_count=390, seed=0, per_unit=100)
-@example(days=[(10.0, 10.01, 10.0, 10.01, 7.0)], bar_count=390, seed=0, per_unit=100)
-@example(days=[(10.0, 12.0, 8.0, 10.0, 7.0)], bar_count=2, seed=0, per_unit=100)
-@example(days=[(73.64, 73.645, 73.192, 73.3, 2.0**53)], bar_count=390, seed=0, per_unit=20)
-def test_any_day_is_matched_exactly(
-    days: list[tuple[float, float, float, float, float]], bar_count: int, seed: int, per_unit: int
-) -> None:
-    day = Days(*np.array(days).T)
-    bars = synthetic.minute_bars(
-        day, seed, [f"S{n}" for n in range(len(days))], session_of(bar_count), per_unit
-    )
-    assert (bars.open[:, 0] == day.open).all()
-    assert (bars.high.max(axis=1) == day.high).all()
-    assert (bars.low.min(axis=1) == day.low).all()
-    assert (bars.close[:, -1] == day.close).all()
-    assert [sum(map(int, volumes)) for volumes in bars.volume] == [int(v) for v in day.volume]
-    assert (bars.volume == np.floor(bars.volume)).all()
-    assert (bars.volume >= 0).all()
-    assert (bars.high >= np.maximum(bars.open, bars.close)).all()
-    assert (bars.low <= np.minimum(bars.open, bars.close)).all()
-
-
-def test_a_fractional_volume_is_matched_too() -> None:
-    parts = synthetic.shares(np.array([10.5, 0.25]), np.ones((2, 4)))
-    assert parts.tolist() == [[2, 3, 2, 3.5], [0, 0, 0, 0.25]]
-
-
-def session_of(bar_count: int) -> Session:
-    starts = np.datetime64("2010-05-06T09:30", "us") + np.arange(bar_count).astype("m8[m]")
-    return Session(date(2010, 5, 6), starts)
-
-
-# ---------------------------------------------------------------------------------------------
 # Nothing but the seed, the symbol and the date decides
 
 
@@ -341,7 +268,7 @@ def test_seed_symbol_and_date_each_decide(shipped: Plan, change: str) -> None:
     before = bars_of(shipped, 0)
     session = shipped.sessions[0]
     other = replace(session, session_date=date(2010, 4, 5))
-    after = synthetic.minute_bars(
+    after = minute_bars(
         day,
         2 if change == "seed" else 1,
         [f"{name}X" for name in shipped.symbols] if change == "symbol" else shipped.symbols,
@@ -411,58 +338,57 @@ def test_real_days_go_before_made_up_ones(con: Connection) -> None:
     assert np.isfinite(made.days.close[:, 1]).all()
 
 
-def vendor_store(con: Connection, root: Path, *days: tuple[object, ...]) -> None:
-    """Deliver days of IBM, each with date, open, high, low, close and volume."""
-    store = RawStore(root)
-    with store.writing(con):
-        folder = store.incoming / "abc"
-        for table in ("daily", "deliveries"):
-            (folder / table).mkdir(parents=True)
-        con.execute(f"""
-            copy (
-                select 'IBM' as symbol, session_date::date as session_date, * exclude session_date,
-                    'XNYS' as calendar, 'vendor' as source, 1 as source_row,
-                    'abc' as delivery, timestamp '2026-11-01' as delivered_at
-                from (values {", ".join(map(str, days)).replace("nan", "null")})
-                    as bars (session_date, open, high, low, close, volume)
-            ) to '{folder}/daily/abc.parquet'
-        """)
-        con.execute(f"copy (select 'abc' as delivery) to '{folder}/deliveries/abc.parquet'")
-        store.commit("abc")
+def publication(file: Path, sample: Warehouse, *bars: dict[str, object]) -> Path:
+    """Write a published file with daily bars of IBM, which have one price and a volume of 500."""
+    with duckdb.connect(str(file)) as con:
+        con.execute(f"attach '{sample.file}' as built (read_only)")
+        con.execute("create schema bars; create table bars.sessions as from built.bars.sessions")
+        con.execute("create table bars.ohlcv as from built.bars.ohlcv limit 0")
+        con.execute("detach built")
+        for bar in bars:
+            values = {
+                **{"symbol": "IBM", "timeframe": "1d", "calendar": "XNYS", "source": "vendor"},
+                **dict.fromkeys(("open", "high", "low", "close"), bar.get("price", 100.0)),
+                "volume": 500.0,
+                **{name: value for name, value in bar.items() if name != "price"},
+            }
+            places = ", ".join("?" * len(values))
+            con.execute(
+                f"insert into bars.ohlcv ({', '.join(values)}) values ({places})",
+                list(values.values()),
+            )
+    return file
 
 
-def test_unusable_days_are_made_up(con: Connection, tmp_path: Path) -> None:
-    nan = float("nan")
-    vendor_store(
-        con,
-        tmp_path,
-        ("2010-05-03", 100.0, 101.0, 99.0, 100.0, 500.0),
-        ("2010-05-04", 103.0, 101.0, 99.0, 100.0, 500.0),
-        ("2010-05-05", 100.0, 101.0, 99.0, 100.0, 0.0),
-        ("2010-05-06", 100.0, 101.0, 99.0, 100.0, 2147483600.0),
-        ("2010-05-07", 100.0, 101.0, 99.0, nan, 500.0),
+def test_days_without_a_real_bar_are_made_up(sample: Warehouse, tmp_path: Path) -> None:
+    file = publication(
+        tmp_path / "published.duckdb",
+        sample,
+        {"session_date": "2010-05-03"},
+        {"session_date": "2010-05-04", "volume": None},
+        # built from minutes, which may be our own
+        {"session_date": "2010-05-05", "source": "synthetic"},
+        {"session_date": "2010-05-06", "source": "mixed"},
+        {"session_date": "2010-05-07", "timeframe": "1w"},
+        {"session_date": "2010-05-10", "calendar": "XNSE"},
     )
-    days = {"first": date(2010, 5, 3), "last": date(2010, 5, 7), "symbols": ["IBM"]}
-    made = planned(con, daily_stores=[tmp_path], **days)
-    assert made.real_day_count == 1
+    with synthetic.connected(file) as con:
+        made = planned(con, symbols=["IBM"], first=date(2010, 5, 3), last=date(2010, 5, 10))
+    assert (made.real_day_count, made.day_count) == (1, 6)
     assert made.days.close[0, 0] == 100
     assert np.isfinite(made.days.close).all()
     assert 50 < made.days.close.min() <= made.days.close.max() < 200
-    # a delivery without its manifest does not exist
-    (tmp_path / "deliveries" / "abc.parquet").unlink()
-    assert planned(con, daily_stores=[tmp_path], **days).real_day_count == 0
 
 
-def test_made_up_days_go_on_from_the_last_real_one(con: Connection, tmp_path: Path) -> None:
-    vendor_store(
-        con,
-        tmp_path,
-        ("2010-05-03", 10.0, 10.0, 10.0, 10.0, 500.0),
-        ("2010-05-04", 500.0, 500.0, 500.0, 500.0, 700.0),
+def test_made_up_days_go_on_from_the_last_real_one(sample: Warehouse, tmp_path: Path) -> None:
+    file = publication(
+        tmp_path / "published.duckdb",
+        sample,
+        {"session_date": "2010-05-03", "price": 10.0},
+        {"session_date": "2010-05-04", "price": 500.0, "volume": 700.0},
     )
-    made = planned(
-        con, symbols=["IBM"], first=date(2010, 4, 30), session_count=500, daily_stores=[tmp_path]
-    )
+    with synthetic.connected(file) as con:
+        made = planned(con, symbols=["IBM"], first=date(2010, 4, 30), session_count=500)
     close = made.days.close[:, 0]
     assert made.real_day_count == 2
     assert 4 < close[0] < 25
@@ -470,6 +396,15 @@ def test_made_up_days_go_on_from_the_last_real_one(con: Connection, tmp_path: Pa
     assert 400 < close[3] < 600
     assert 250 < close[-100:].mean() < 1000
     assert 100 < np.median(made.days.volume) < 3000
+
+
+def test_without_a_publication_there_is_nothing_to_agree_with(tmp_path: Path) -> None:
+    with (
+        pytest.raises(PublicationError, match="nothing has been published") as refused,
+        synthetic.connected(tmp_path / "none.duckdb"),
+    ):
+        pass
+    assert refused.value.remedy == "run `./bourse build`"
 
 
 def test_the_most_traded_come_first_and_then_made_up_ones(con: Connection) -> None:
@@ -618,6 +553,19 @@ def test_the_same_again_changes_nothing(con: Connection, small: Plan, tmp_path: 
     assert {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*.parquet")} == before
 
 
+def test_withdrawn_minutes_are_delivered_again(
+    con: Connection, small: Plan, tmp_path: Path
+) -> None:
+    store = RawStore(tmp_path)
+    with clock.driven_by(lambda: DELIVERED_AT):
+        synthetic.deliver(con, small, store)
+        with store.writing(con):
+            withdraw(con, store, [small.delivery], DELIVERED_AT, None)
+        once_more = synthetic.deliver(con, small, store)
+        assert (once_more.is_new, once_more.delivery) == (True, again(small.delivery))
+        assert not synthetic.deliver(con, small, store).is_new
+
+
 @pytest.mark.some_day
 @pytest.mark.parametrize("moved", [0, 1, 3, 5])
 def test_the_next_run_repairs_whatever_a_kill_leaves(
@@ -652,7 +600,7 @@ def test_the_next_run_repairs_whatever_a_kill_leaves(
 def test_a_stop_between_sessions_leaves_nothing(
     con: Connection, small: Plan, tmp_path: Path
 ) -> None:
-    def stop(done: int, total: int) -> None:
+    def stop(done: int) -> None:
         if done == 3:
             raise KeyboardInterrupt
 
@@ -693,9 +641,16 @@ def command(*arguments: str) -> tuple[str, str]:
     return result.stdout, result.stderr
 
 
+@pytest.fixture
+def published(sample: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "duckbourse.cli.sample_minutes.connected", lambda: synthetic.connected(sample.file)
+    )
+
+
 @pytest.mark.some_day
-def test_the_command_reports_what_it_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(synthetic, "own_stores", lambda: [SAMPLE])
+@pytest.mark.usefixtures("published")
+def test_the_command_reports_what_it_made(tmp_path: Path) -> None:
     asked = ("--symbols", "IBM,NEW", "--from", "2010-05-03", "--to", "2010-05-07")
     into = ("--into", str(tmp_path))
     stdout, stderr = command(*asked, *into, "--json")
@@ -714,10 +669,8 @@ def test_the_command_reports_what_it_made(tmp_path: Path, monkeypatch: pytest.Mo
     assert "bars a second" in other
 
 
-def test_the_command_makes_the_shipped_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shipped: Plan
-) -> None:
-    monkeypatch.setattr(synthetic, "own_stores", lambda: [SAMPLE])
+@pytest.mark.usefixtures("published")
+def test_the_command_makes_the_shipped_file(tmp_path: Path, shipped: Plan) -> None:
     command(
         *("--symbols", ",".join(reversed(SHIPPED)), "--from", str(FIRST), "--to", str(LAST)),
         *("--flat", "--delivered-at", "2026-11-01T00:00:00Z", "--into", str(tmp_path)),

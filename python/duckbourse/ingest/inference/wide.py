@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from duckbourse.ingest.columns import NAMELESS, NAMES, Role, normalized, quoted_name
+from duckbourse.ingest.inference.columns import NAMELESS, NAMES, Role, normalized, quoted_name
 from duckbourse.warehouse import quoted
 
 FIELDS = {

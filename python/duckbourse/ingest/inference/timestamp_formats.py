@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 import duckdb
 
 from duckbourse.errors import BadInput
-from duckbourse.ingest.options import Options
-from duckbourse.ingest.stamps import (
+from duckbourse.ingest.files import VendorFile
+from duckbourse.ingest.inference.timestamps import (
     ISO,
     ISO_OFFSET,
     ISO_TEXT,
@@ -23,7 +23,7 @@ from duckbourse.ingest.stamps import (
     Spread,
     epoch,
     iso,
-    likely,
+    plausible_patterns,
     zoned,
 )
 from duckbourse.warehouse import quoted
@@ -36,7 +36,7 @@ ISO_PATTERNS = tuple(f"%Y-%m-%d{gap}{clock}" for gap in " T" for clock in ("%H:%
 
 
 @dataclass(frozen=True)
-class Stamp:
+class Timestamp:
     """A timestamp as SQL: its text, its TIMESTAMP (UTC for instants), its local time if offset."""
 
     format: Format
@@ -51,23 +51,21 @@ def infer_format(
     con: duckdb.DuckDBPyConnection,
     every: str,
     sample: Sequence[str],
-    options: Options,
-    delivered_at: datetime,
-    file: str,
+    file: VendorFile,
 ) -> Format:
     """
     Return the format that reads most timestamps, or raise BadInput if two could.
 
-    `every` selects all timestamps as `found`; no date is much later than `delivered_at`.
+    `every` selects all timestamps as `found`.
     """
-    if options.date_format is not None:
-        return stated_format(options.date_format)
+    if file.options.date_format is not None:
+        return stated_format(file.options.date_format)
     if found := epoch(sample) or zoned(sample) or iso(sample):
         if found.zone_behind:
             sample = [re.sub(ZONE_AT_END, "", text.strip()) for text in sample]
             clock = f"regexp_replace(found, {quoted(ZONE_AT_END)}, '')"
             every = f"select {clock} as found from ({every})"
-            inner = infer_format(con, every, sample, options, delivered_at, file)
+            inner = infer_format(con, every, sample, file)
             return replace(
                 inner, name=f"{inner.name} and a zone", meaning=Meaning.OFFSET, zone_behind=True
             )
@@ -77,7 +75,7 @@ def infer_format(
     if len(best) > 1 and not agree(con, best, values_sql(sample)):
         # the first rows may have no day after the 12th, so check all rows
         distinct = f"select distinct trim(found) as found from ({every})"
-        best = likely_patterns(con, patterns_of(con, distinct, best), distinct, delivered_at)
+        best = patterns_by_dates(con, patterns_of(con, distinct, best), distinct, file.known_at)
         if best and not agree(con, best, distinct):
             text, days = two_days(con, best, distinct)
             raise BadInput(
@@ -103,10 +101,10 @@ def stated_format(pattern: str) -> Format:
 def further_format(
     con: duckdb.DuckDBPyConnection,
     every: str,
-    stamp: Stamp,
+    stamp: Timestamp,
     rows: int,
     unread: int,
-    delivered_at: datetime,
+    known_at: datetime,
 ) -> Format | None:
     """
     Return a format for the timestamps that the formats to date do not read, if there is one.
@@ -128,7 +126,7 @@ def further_format(
     elif stamp.format.meaning is Meaning.LOCAL:
         candidates = [ISO] if any(ISO_TEXT.fullmatch(text) for text in sample) else []
         values = values_sql(sample)
-        best = likely_patterns(con, patterns_of(con, values, PATTERNS), values, delivered_at)
+        best = patterns_by_dates(con, patterns_of(con, values, PATTERNS), values, known_at)
         if best and agree(con, best, values):
             candidates.append(Format(best[0], Meaning.LOCAL, pattern=best[0]))
     else:
@@ -166,14 +164,14 @@ def patterns_of(con: duckdb.DuckDBPyConnection, stamps: str, patterns: Sequence[
     return [pattern for pattern, count in zip(patterns, read, strict=True) if count == most > 0]
 
 
-def likely_patterns(
-    con: duckdb.DuckDBPyConnection, patterns: Sequence[str], stamps: str, delivered_at: datetime
+def patterns_by_dates(
+    con: duckdb.DuckDBPyConnection, patterns: Sequence[str], stamps: str, known_at: datetime
 ) -> list[str]:
     """Return the patterns that the spread of their dates does not rule out."""
     if len(patterns) < 2:
         return list(patterns)
     # in some zone the next day has begun
-    latest = delivered_at.date() + timedelta(days=1)
+    latest = known_at.date() + timedelta(days=1)
     spreads = [
         Spread(pattern, *found)
         for pattern in patterns
@@ -191,7 +189,7 @@ def likely_patterns(
             )
         """).fetchall()
     ]
-    return likely(spreads)
+    return plausible_patterns(spreads)
 
 
 def two_days(
@@ -219,7 +217,7 @@ def agree(con: duckdb.DuckDBPyConnection, patterns: Sequence[str], stamps: str) 
     return bool(count == 0)
 
 
-def stamp_sql(text: str, formats: Sequence[Format]) -> Stamp:
+def timestamp_sql(text: str, formats: Sequence[Format]) -> Timestamp:
     """Return the SQL that reads timestamps in these formats, which have one meaning."""
     first = formats[0]
     written = None
@@ -228,7 +226,7 @@ def stamp_sql(text: str, formats: Sequence[Format]) -> Stamp:
         written = value_sql(behind, replace(first, meaning=Meaning.LOCAL, zone_behind=False))
     elif first.meaning is Meaning.OFFSET:
         written = f"try_cast({text} as timestamp)"
-    return Stamp(first, text, read_sql(text, formats), written, tuple(formats))
+    return Timestamp(first, text, read_sql(text, formats), written, tuple(formats))
 
 
 def read_sql(text: str, formats: Sequence[Format]) -> str:
