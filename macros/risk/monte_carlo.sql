@@ -7,7 +7,7 @@
 (((hash(hash({{ var('monte_carlo_seed') }}, {{ key }})) >> 11)::double + 0.5e0) / pow(2, 53))
 {%- endmacro %}
 
-{% macro exactly(value) -%}
+{% macro to_decimal(value) -%}
 try_cast({{ value }} as decimal(18, 16))
 {%- endmacro %}
 
