@@ -44,7 +44,7 @@ draws as (
         run_id,
         draw_number,
         sum(
-            {{ drawn('net_return_pcts', 'trade_number', 'draw_number') }}
+            {{ sample_element('net_return_pcts', 'trade_number', 'draw_number') }}
         )::double / count(*) as mean_trade_pct
     from trade_numbers
     cross join lateral unnest(range(1, bootstrap_count + 1)) as numbers (draw_number)

@@ -100,7 +100,7 @@ draws as (
         run_id,
         draw_number,
         sum(
-            {{ drawn('net_return_pcts', 'signal_id', 'draw_number') }}
+            {{ sample_element('net_return_pcts', 'signal_id', 'draw_number') }}
         )::double / count(*) as random_mean_pct
     from alternatives
     cross join lateral unnest(range(1, permutation_count + 1)) as numbers (draw_number)

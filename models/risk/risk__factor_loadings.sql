@@ -49,9 +49,9 @@ pair_returns as (
         pairs.symbol,
         pairs.other_symbol,
         one.session_date,
-        {{ exactly('one.symbol_return') }} as symbol_return,
-        {{ exactly('other.symbol_return') }} as other_return,
-        {{ exactly('one.symbol_return * other.symbol_return') }} as product
+        {{ to_decimal('one.symbol_return') }} as symbol_return,
+        {{ to_decimal('other.symbol_return') }} as other_return,
+        {{ to_decimal('one.symbol_return * other.symbol_return') }} as product
     from pairs
     inner join symbol_returns as one
         on pairs.symbol = one.symbol

@@ -81,7 +81,7 @@ ranked_losses as (
         lookback_days,
         loss_rank,
         weight,
-        (sum({{ exactly('weight') }}) over worst_first - {{ exactly('weight') }})::double
+        (sum({{ to_decimal('weight') }}) over worst_first - {{ to_decimal('weight') }})::double
             as worse_weight,
         (coalesce(lag(loss) over worst_first, loss) + loss) / 2 as upper_quantile,
         -- lead goes to the next loss, not to a later day

@@ -6,6 +6,8 @@ from typing import Any
 
 import duckdb
 
+from duckbourse.warehouse import fetch_rows
+
 Rows = list[dict[str, Any]]
 
 QUERIES = {
@@ -140,8 +142,6 @@ def summary(connection: duckdb.DuckDBPyConnection) -> dict[str, Rows | None]:
 
 def _rows(connection: duckdb.DuckDBPyConnection, query: str) -> Rows | None:
     try:
-        cursor = connection.execute(query)
+        return fetch_rows(connection, query)
     except (duckdb.CatalogException, duckdb.BinderException):
         return None
-    names = [column[0] for column in cursor.description or []]
-    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]

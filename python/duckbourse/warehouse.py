@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import errno
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -63,6 +65,15 @@ def relation(connection: duckdb.DuckDBPyConnection, name: str) -> duckdb.DuckDBP
         raise PublicationError(
             f"the published file has no {name}", "run `./bourse build` to publish it"
         ) from error
+
+
+def fetch_rows(
+    connection: duckdb.DuckDBPyConnection, query: str, values: Mapping[str, Any] | None = None
+) -> list[dict[str, Any]]:
+    """Return the rows of a query, each with its values by name."""
+    cursor = connection.execute(query, values)
+    names = [str(column[0]) for column in cursor.description or []]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
 def attach(connection: duckdb.DuckDBPyConnection, path: Path, *, read_only: bool) -> None:

@@ -1,9 +1,10 @@
 -- A published model has no enforced contract, or a column without a type or a description: readers
--- build on a column that may change its type or mean anything. Staging is not published, and
--- neither is an ephemeral model, which is in no database.
+-- build on a column that may change its type or mean anything. Staging is not published, an
+-- ephemeral model is in no database, and a private model is read in its own layer only.
 {%- set unpromised = [] %}
 {%- for model in project_nodes('model')
-    if model.fqn[1] != 'staging' and model.config.materialized != 'ephemeral' %}
+    if model.fqn[1] != 'staging' and model.access != 'private'
+    and model.config.materialized != 'ephemeral' %}
     {%- if not model.config.contract.enforced and not is_guest(model) %}
         {%- do unpromised.append({'model': model.name, 'lacks': 'contract'}) %}
     {%- endif %}

@@ -1,3 +1,3 @@
-"""The commands of `./bourse`, one module each."""
+"""The commands of `./bourse`."""
 
 __all__: list[str] = []

@@ -35,7 +35,7 @@ def affected_tests(changed: Iterable[str]) -> list[str] | None:
         sys.path.insert(0, folder)
     graph = grimp.build_graph("duckbourse", "tests", cache_dir=None)
     # commands are imported by name, and some tests run them as processes
-    commands = {f"duckbourse.cli.{name.replace('-', '_')}" for name in COMMANDS}
+    commands = {f"duckbourse.cli.{module}" for module in COMMANDS.values()}
     for command in commands & graph.modules:
         graph.add_import(importer="duckbourse.cli.main", imported=command)
     graph.add_import(importer="tests.support.minimal_project", imported="duckbourse.cli.main")

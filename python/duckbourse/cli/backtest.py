@@ -7,13 +7,12 @@ from typing import Annotated, Any
 
 import duckdb
 import typer
-from rich.markup import escape
-from rich.table import Table
 
 from duckbourse.cli.export import check_export, export
-from duckbourse.cli.output import print_json, print_whole
+from duckbourse.cli.output import print_json
+from duckbourse.cli.tables import Column, print_whole, table, text
 from duckbourse.errors import ConfigurationError
-from duckbourse.warehouse import open_published, quoted, relation
+from duckbourse.warehouse import fetch_rows, open_published, quoted, relation
 
 Row = dict[str, Any]
 # Title -> heading -> column, or the columns of a figure and the bounds of its interval.
@@ -60,6 +59,7 @@ TABLES: dict[str, dict[str, tuple[str, ...]]] = {
         "p": ("permutation_p_value",),
     },
 }
+RUN = [Column(name, name, justify="left") for name in ("preset", "setting")]
 FOLDS = ("fold", "first_session", "last_session", "trade_count", "mean_trade_pct", "return_pct")
 
 
@@ -100,7 +100,7 @@ def backtest(
     try:
         runs = _runs(connection, {"scanner": scanner, "preset": preset, "setting": settings})
         ids = ", ".join(quoted(run["run_id"]) for run in runs)
-        folds = _rows(
+        folds = fetch_rows(
             connection,
             "select preset, setting, folds.* from backtests.folds inner join backtests.runs "
             f"using (run_id) where run_id in ({ids}) "
@@ -113,10 +113,12 @@ def backtest(
     if json:
         print_json({"summary": runs, "folds": folds})
         return
-    for title, columns in TABLES.items():
-        _print(title, runs, columns)
+    tables = {title: (columns, runs) for title, columns in TABLES.items()}
     if len(runs) == 1:
-        _print("folds", folds, {name.replace("_", " "): (name,) for name in FOLDS})
+        tables["folds"] = ({name.replace("_", " "): (name,) for name in FOLDS}, folds)
+    for title, (columns, rows) in tables.items():
+        figures = [Column(heading, names, _figure) for heading, names in columns.items()]
+        print_whole(table([*RUN, *figures], rows, title=title, missing="-"))
 
 
 def _runs(connection: duckdb.DuckDBPyConnection, wanted: dict[str, str | None]) -> list[Row]:
@@ -125,20 +127,15 @@ def _runs(connection: duckdb.DuckDBPyConnection, wanted: dict[str, str | None]) 
     for column, name in wanted.items():
         if name is None:
             continue
-        known = [row[column] for row in _rows(connection, f"select distinct {column} {chosen}")]
+        query = f"select distinct {column} {chosen}"
+        known = [row[column] for row in fetch_rows(connection, query)]
         if name not in known:
             names = ", ".join(sorted(known)) or "none, since no scanner has a signal yet"
             raise ConfigurationError(
                 f"there is no backtest of {column} {name!r}", f"available: {names}"
             )
         chosen += f" and {column} = {quoted(name)}"
-    return _rows(connection, f"{chosen} order by preset, setting")
-
-
-def _rows(connection: duckdb.DuckDBPyConnection, query: str) -> list[Row]:
-    cursor = connection.execute(query)
-    names = [str(column[0]) for column in cursor.description or []]
-    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    return fetch_rows(connection, f"{chosen} order by preset, setting")
 
 
 def _trades(ids: str) -> str:
@@ -149,30 +146,8 @@ def _trades(ids: str) -> str:
     )
 
 
-def _print(title: str, rows: list[Row], columns: dict[str, tuple[str, ...]]) -> None:
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
-    table.add_column("preset", no_wrap=True)
-    table.add_column("setting", no_wrap=True)
-    for column in columns:
-        table.add_column(column, justify="right", no_wrap=True)
-    for row in rows:
-        cells = [_cell(*(row[name] for name in names)) for names in columns.values()]
-        table.add_row(escape(row["preset"]), escape(row["setting"]), *cells)
-    print_whole(table)
-
-
-def _cell(value: Any, *bounds: Any) -> str:
-    match value:
-        case None:
-            return "-"
-        case str():
-            return escape(value)
-        case int():
-            text = f"{value:,}"
-        case _ if hasattr(value, "isoformat"):
-            return str(value.isoformat())
-        case _:
-            text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.2f}"
+def _figure(value: Any, *bounds: float | None) -> str:
+    shown = text(value, whole_from=1000)
     if bounds and None not in bounds:
-        text += f" ({bounds[0]:.2f} … {bounds[1]:.2f})"
-    return text
+        shown += f" ({bounds[0]:.2f} … {bounds[1]:.2f})"
+    return shown

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,12 +11,12 @@ import typer
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
-from rich.table import Table
 
 from duckbourse import state
 from duckbourse.build import Request, report_failure
 from duckbourse.build import build as run_build
 from duckbourse.cli.output import notes, print_json, results
+from duckbourse.cli.tables import columns_of, percent, table, text
 from duckbourse.progress import Outcome, Progress
 from duckbourse.publish import Published, refusal
 from duckbourse.publish import publish as publish_file
@@ -250,24 +250,16 @@ def _print_part(title: str, rows: Rows | None, columns: tuple[str, ...]) -> None
     if not rows:
         results.print(f"[bold]{title}[/] {'not built' if rows is None else 'none'}")
         return
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
-    for column in columns:
-        numeric = isinstance(rows[0][column], int | float)
-        table.add_column(column.replace("_", " "), justify="right" if numeric else "left")
-    for row in rows:
-        table.add_row(*(_shown(column, row[column]) for column in columns))
-    results.print(table)
+    shown = [
+        replace(column, format=_percent) if column.title.endswith(" return") else column
+        for column in columns_of(rows, columns, format=_figure)
+    ]
+    results.print(table(shown, rows, title=title, missing="-"))
 
 
-def _shown(column: str, value: Any) -> str:
-    match value:
-        case None:
-            return "-"
-        case float() if column.endswith("_return"):
-            return f"{100 * value:,.2f} %"
-        case float():
-            return f"{value:,.4g}"
-        case int():
-            return f"{value:,}"
-        case _:
-            return escape(str(value))
+def _percent(value: float) -> str:
+    return f"{percent(value)} %"
+
+
+def _figure(value: Any) -> str:
+    return f"{value:,.4g}" if isinstance(value, float) else text(value)

@@ -21,30 +21,30 @@ from duckbourse.cli.output import say_error
 from duckbourse.errors import BourseError
 from duckbourse.settings import PROJECT
 
-# Each is a module of this package with a function of the same name, or an app with subcommands. A
-# dash is an underscore there.
-COMMANDS = (
-    "build",
-    "publish",
-    "ingest",
-    "deliveries",
-    "sample-minutes",
-    "sql",
-    "scan",
-    "backtest",
-    "risk",
-    "trade",
-    "orders",
-    "positions",
-    "pnl",
-    "halt",
-    "resume",
-    "square-off",
-    "reconcile",
-    "journal",
-    "pages",
-    "test",
-)
+# Command -> module of this package, which has a function, or an app with subcommands, of the
+# command's name, with an underscore for a dash.
+COMMANDS = {
+    "build": "build",
+    "publish": "publish",
+    "ingest": "ingest",
+    "deliveries": "deliveries",
+    "sample-minutes": "sample_minutes",
+    "sql": "sql",
+    "scan": "scan",
+    "backtest": "backtest",
+    "risk": "risk",
+    "trade": "trade",
+    "orders": "session",
+    "positions": "session",
+    "pnl": "session",
+    "halt": "session",
+    "resume": "session",
+    "square-off": "session",
+    "reconcile": "session",
+    "journal": "session",
+    "pages": "pages",
+    "test": "test",
+}
 UNEXPECTED = 70
 
 
@@ -57,8 +57,8 @@ class Commands(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in COMMANDS:
             return None
-        name = cmd_name.replace("-", "_")
-        found = getattr(importlib.import_module(f"duckbourse.cli.{name}"), name)
+        module = importlib.import_module(f"duckbourse.cli.{COMMANDS[cmd_name]}")
+        found = getattr(module, cmd_name.replace("-", "_"))
         if isinstance(found, typer.Typer):
             app = found
         else:

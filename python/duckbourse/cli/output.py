@@ -10,26 +10,10 @@ from decimal import Decimal
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 # Progress and notes; soft_wrap keeps each line on one line, also in pipes.
 notes = Console(stderr=True, soft_wrap=True, highlight=False)
 results = Console(soft_wrap=True, highlight=False)
-
-
-# wider than any row
-WIDEST = 100_000
-
-
-def width_of(table: Table) -> int:
-    """Return the width of a table in which nothing is cut or folded."""
-    return results.measure(table, options=results.options.update(width=WIDEST)).maximum
-
-
-def print_whole(table: Table) -> None:
-    """Print a table in full width; a wrapped line is better than a cut figure."""
-    results.width = max(width_of(table), results.width)
-    results.print(table)
 
 
 def say_error(message: str, remedy: str) -> None:

@@ -7,16 +7,53 @@ from typing import Annotated, Any
 
 import duckdb
 import typer
-from rich.markup import escape
-from rich.table import Table
 
 from duckbourse.cli.export import check_export, export
-from duckbourse.cli.output import print_json, print_whole
+from duckbourse.cli.output import print_json
+from duckbourse.cli.tables import Column, percent, print_whole, table, whole
 from duckbourse.errors import ConfigurationError
-from duckbourse.warehouse import open_published, quoted, relation
+from duckbourse.warehouse import fetch_rows, open_published, quoted, relation
 
 Row = dict[str, Any]
 CONTRIBUTIONS = 10
+TABLES = {
+    "estimates": (
+        Column("method", "method", justify="left"),
+        Column("horizon", "horizon_days"),
+        Column("lookback", "lookback_days"),
+        Column("scaling", "scaling"),
+        Column("VaR %", "var_return", percent),
+        Column("ES %", "es_return", percent),
+        Column("VaR", "var_amount", whole),
+        Column("ES", "es_amount", whole),
+    ),
+    "backtest": (
+        Column("method", "method", justify="left"),
+        Column("sessions", "session_count"),
+        Column("breaches", "exceedance_count"),
+        Column("expected", "expected_count"),
+        Column("p (Kupiec)", "kupiec_p_value"),
+        Column("p (independence)", "independence_p_value"),
+        Column("Z2", "acerbi_szekely_z2"),
+        Column("Basel", "basel_zone"),
+        Column("loss rank", "quantile_loss_rank"),
+        Column("verdict", "verdict"),
+    ),
+    "stress": (
+        Column("scenario", "scenario", justify="left"),
+        Column("kind", "kind"),
+        Column("loss %", "loss_return", percent),
+        Column("loss", "loss_amount", whole),
+        Column("no price or sector", "missing_symbols"),
+    ),
+    "contributions": (
+        Column("symbol", "symbol", justify="left"),
+        Column("weight %", "weight", percent),
+        Column("% of VaR", "component_pct"),
+        Column("component VaR", "component_var_amount", whole),
+        Column("VaR added by 1 % more", "incremental_var_amount", whole),
+    ),
+}
 RELATIONS = ("var_estimates", "var_backtest", "stress", "component_var")
 
 
@@ -81,7 +118,7 @@ def _portfolios(connection: duckdb.DuckDBPyConnection, requested: str | None) ->
     for name in RELATIONS:
         relation(connection, f"risk.{name}")
     query = "select distinct portfolio from risk.var_estimates order by portfolio"
-    known = [str(row["portfolio"]) for row in _rows(connection, query)]
+    known = [str(row["portfolio"]) for row in fetch_rows(connection, query)]
     if requested is not None and requested not in known:
         raise ConfigurationError(
             f"there are no risk figures for portfolio {requested!r}",
@@ -94,7 +131,7 @@ def _check(connection: duckdb.DuckDBPyConnection, requested: dict[str, Any]) -> 
     selection = "from risk.var_backtest where true"
     for column, value in requested.items():
         query = f"select distinct {column} as known {selection} order by known"
-        known = [row["known"] for row in _rows(connection, query)]
+        known = [row["known"] for row in fetch_rows(connection, query)]
         if value not in known:
             available = ", ".join(map(str, known)) or "none, because no backtest has run yet"
             raise ConfigurationError(
@@ -113,21 +150,21 @@ def _report(
     of_portfolio = f"where portfolio = {quoted(portfolio)}"
     at = f"{of_portfolio} and confidence = {confidence}"
     return {
-        "estimates": _rows(
+        "estimates": fetch_rows(
             connection,
             f"from risk.var_estimates {at} and (lookback_days = {lookback} or horizon_days > 1)"
             " qualify session_date = max(session_date) over ()"
             " order by horizon_days, var_return, method",
         ),
-        "backtest": _rows(
+        "backtest": fetch_rows(
             connection,
             f"from risk.var_backtest {at} and lookback_days = {lookback}"
             f" and period = {quoted(period)} order by quantile_loss_rank, method",
         ),
-        "stress": _rows(
+        "stress": fetch_rows(
             connection, f"from risk.stress {of_portfolio} order by kind desc, loss_return desc"
         ),
-        "contributions": _rows(
+        "contributions": fetch_rows(
             connection,
             f"from risk.component_var {at} and method = 'normal' and lookback_days = {lookback}"
             " and weight != 0 order by component_var_return desc, symbol"
@@ -145,95 +182,16 @@ def _session_estimates(portfolios: list[str]) -> str:
     )
 
 
-def _rows(connection: duckdb.DuckDBPyConnection, query: str) -> list[Row]:
-    cursor = connection.execute(query)
-    names = [str(column[0]) for column in cursor.description or []]
-    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-
-
 def _show(
     name: str, report: dict[str, list[Row]], confidence: float, lookback: int, period: str
 ) -> None:
     session = report["estimates"][0]["session_date"] if report["estimates"] else "no session"
     level = f"{100 * confidence:g} %"
-    _print(
-        f"{name}: VaR and expected shortfall for {session}, {level}",
-        report["estimates"],
-        {
-            "method": ("method", escape),
-            "horizon": ("horizon_days", _count),
-            "lookback": ("lookback_days", _count),
-            "scaling": ("scaling", escape),
-            "VaR %": ("var_return", _pct),
-            "ES %": ("es_return", _pct),
-            "VaR": ("var_amount", _money),
-            "ES": ("es_amount", _money),
-        },
-    )
-    _print(
-        f"backtest: {period}, {level}, lookback {lookback}",
-        report["backtest"],
-        {
-            "method": ("method", escape),
-            "sessions": ("session_count", _count),
-            "breaches": ("exceedance_count", _count),
-            "expected": ("expected_count", _figure),
-            "p (Kupiec)": ("kupiec_p_value", _figure),
-            "p (independence)": ("independence_p_value", _figure),
-            "Z2": ("acerbi_szekely_z2", _figure),
-            "Basel": ("basel_zone", escape),
-            "loss rank": ("quantile_loss_rank", _count),
-            "verdict": ("verdict", escape),
-        },
-    )
-    _print(
-        "stress scenarios",
-        report["stress"],
-        {
-            "scenario": ("scenario", escape),
-            "kind": ("kind", escape),
-            "loss %": ("loss_return", _pct),
-            "loss": ("loss_amount", _money),
-            "no price or sector": ("missing_symbols", escape),
-        },
-    )
-    _print(
-        f"contributions to VaR: normal, {level}",
-        report["contributions"],
-        {
-            "symbol": ("symbol", escape),
-            "weight %": ("weight", _pct),
-            "% of VaR": ("component_pct", _figure),
-            "component VaR": ("component_var_amount", _money),
-            "VaR added by 1 % more": ("incremental_var_amount", _money),
-        },
-    )
-
-
-def _print(title: str, rows: list[Row], columns: dict[str, tuple[str, Any]]) -> None:
-    table = Table(
-        title=escape(title), title_justify="left", title_style="bold", box=None, pad_edge=False
-    )
-    for number, column in enumerate(columns):
-        table.add_column(column, justify="right" if number else "left", no_wrap=True)
-    for row in rows:
-        table.add_row(
-            *("-" if row[name] is None else shown(row[name]) for name, shown in columns.values())
-        )
-    print_whole(table)
-
-
-def _pct(value: float) -> str:
-    return f"{100 * value:.2f}"
-
-
-def _figure(value: float) -> str:
-    return f"{value:.2f}"
-
-
-def _count(value: int) -> str:
-    return f"{value:,}"
-
-
-def _money(value: float) -> str:
-    return f"{value:,.0f}"
+    titles = {
+        "estimates": f"{name}: VaR and expected shortfall for {session}, {level}",
+        "backtest": f"backtest: {period}, {level}, lookback {lookback}",
+        "stress": "stress scenarios",
+        "contributions": f"contributions to VaR: normal, {level}",
+    }
+    for part, title in titles.items():
+        print_whole(table(TABLES[part], report[part], title=title, missing="-"))

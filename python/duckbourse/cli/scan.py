@@ -10,12 +10,12 @@ from typing import Annotated, Any
 import duckdb
 import typer
 from rich.markup import escape
-from rich.table import Table
 
 from duckbourse.cli.export import check_export, export
-from duckbourse.cli.output import clock_text, notes, print_json, results, width_of
+from duckbourse.cli.output import clock_text, notes, print_json, results
+from duckbourse.cli.tables import columns_of, print_whole, table, text, width_of
 from duckbourse.errors import ConfigurationError, PublicationError
-from duckbourse.warehouse import open_published, quoted
+from duckbourse.warehouse import fetch_rows, open_published, quoted
 
 # the columns of every scanner; the rest of a row is its evidence
 KEY = (
@@ -162,9 +162,7 @@ def _scanners(connection: duckdb.DuckDBPyConnection, wanted: str | None) -> list
 def _presets(
     connection: duckdb.DuckDBPyConnection, scanner: str, wanted: str | None
 ) -> list[dict[str, Any]]:
-    cursor = connection.execute(f"from seeds.{scanner}_presets")
-    names = [column[0] for column in cursor.description or []]
-    presets = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    presets = fetch_rows(connection, f"from seeds.{scanner}_presets")
     return [row for row in presets if wanted in (None, row["preset"])]
 
 
@@ -182,10 +180,7 @@ def _run(
     if not all_candidates:
         sql += f" where signal_rank <= {int(preset['max_signals'])}"
     sql += ")"
-    cursor = connection.execute(sql)
-    names = [str(column[0]) for column in cursor.description or []]
-    rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-    return Scan(scanner, preset, sql, rows)
+    return Scan(scanner, preset, sql, fetch_rows(connection, sql))
 
 
 def _fetched(
@@ -210,41 +205,27 @@ def _print(scanned: Scan, session: date, at: time | None, *, alone: bool) -> Non
         f"position {preset['position_pct']:g} %, out by {clock_text(preset['exit_time'])}",
     )
     first = ["signal_rank", "symbol", "direction", "last_price", "score", "relative_volume"]
-    columns = [name for name in first if name in scanned.rows[0]]
+    names = [name for name in first if name in scanned.rows[0]]
     if alone:
-        columns += [name for name in scanned.rows[0] if name not in (*KEY, *columns)]
+        names += [name for name in scanned.rows[0] if name not in (*KEY, *names)]
+    titles = {"signal_rank": "#", "last_price": "price"}
+    columns = columns_of(scanned.rows, names, titles, _cell)
     shown = len(columns)
-    while shown > len(first) and width_of(_table(scanned, columns[:shown])) > results.width:
+    while shown > len(first) and width_of(table(columns[:shown], scanned.rows)) > results.width:
         shown -= 1
-    results.print(_table(scanned, columns[:shown]))
+    print_whole(table(columns[:shown], scanned.rows))
     if left_out := columns[shown:]:
         notes.print(f"a wider terminal, --json or --to shows {len(left_out)} more columns")
     results.print()
 
 
-def _table(scanned: Scan, columns: list[str]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    titles = {"signal_rank": "#", "last_price": "price"}
-    for name in columns:
-        is_text = isinstance(scanned.rows[0].get(name), str)
-        title = titles.get(name, name).replace("_", " ")
-        table.add_column(title, justify="left" if is_text else "right", no_wrap=True)
-    for row in scanned.rows:
-        table.add_row(*(_cell(row.get(name)) for name in columns))
-    return table
-
-
 def _cell(value: Any) -> str:
     match value:
-        case None:
-            return ""
-        case bool():
-            return "yes" if value else "no"
-        case float():
-            return f"{value:,.0f}" if abs(value) >= 1e5 else f"{value:,.2f}"
         case "long":
             return "[green]long[/]"
         case "short":
             return "[red]short[/]"
+        case int() if not isinstance(value, bool):
+            return str(value)
         case _:
-            return escape(str(value))
+            return text(value, whole_from=1e5)

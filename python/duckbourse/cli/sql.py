@@ -11,7 +11,8 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from duckbourse.cli.output import notes, print_json, results, width_of
+from duckbourse.cli.output import notes, print_json, results
+from duckbourse.cli.tables import print_whole, width_of
 from duckbourse.errors import BadQuery, ConfigurationError
 from duckbourse.warehouse import open_published
 
@@ -66,10 +67,8 @@ def _print_table(names: list[str], rows: list[tuple[Any, ...]]) -> None:
     for row in cells:
         table.add_row(*map(escape, row))
     # each row stays on one line, for pipes; on a narrow terminal, rows are printed as records
-    width = width_of(table)
-    if width <= results.width or not results.is_terminal:
-        results.width = max(width, results.width)
-        results.print(table)
+    if width_of(table) <= results.width or not results.is_terminal:
+        print_whole(table)
         return
     label = max(map(len, names))
     for number, row in enumerate(cells, start=1):

@@ -20,7 +20,8 @@ from rich.table import Table
 
 from duckbourse import clock
 from duckbourse.brokers.paper import FillRules
-from duckbourse.cli.output import notes, print_json, print_whole, results
+from duckbourse.cli.output import notes, print_json, results
+from duckbourse.cli.tables import Column, columns_of, print_whole, table, text
 from duckbourse.errors import ConfigurationError, TradingError
 from duckbourse.orders.book import Book
 from duckbourse.orders.lifecycle import State
@@ -38,6 +39,19 @@ from duckbourse.trading.session import trade_session
 from duckbourse.trading.strategy import SignalStrategy
 
 REFRESHED_PER_SECOND = 5
+
+
+def _colored(amount: Decimal) -> str:
+    return f"[{'green' if amount >= 0 else 'red'}]{text(amount)}[/]"
+
+
+POSITIONS = (
+    Column("symbol", "symbol", justify="left"),
+    Column("quantity", "quantity"),
+    Column("average", "average"),
+    Column("last", "last"),
+    Column("unrealized", "unrealized", _colored),
+)
 
 
 def trade(
@@ -238,17 +252,9 @@ def round_trips(trader: Trader) -> list[dict[str, Any]]:
 
 
 def _print_end(end: dict[str, Any]) -> None:
-    table = Table(box=None, pad_edge=False)
-    names = list(end["round_trips"][0]) if end["round_trips"] else []
-    for name in names:
-        is_text = name in ("at", "strategy", "symbol", "side", "exit")
-        table.add_column(
-            name.removesuffix("_amount").replace("_", " "), justify="left" if is_text else "right"
-        )
-    for round_trip in end["round_trips"]:
-        table.add_row(*(_shown(round_trip[name]) for name in names))
-    if names:
-        print_whole(table)
+    if trips := end["round_trips"]:
+        columns = columns_of(trips, titles={"net_pnl_amount": "net pnl"})
+        print_whole(table(columns, trips))
     results.print(
         f"{end['account']} on {end['session_date']}: {len(end['round_trips'])} entries of"
         f" {end['signals']} signals, {end['ticks']:,} ticks, net {end['net_pnl_amount']:+,.2f}"
@@ -263,12 +269,6 @@ def _print_end(end: dict[str, Any]) -> None:
     results.print(
         "  `./bourse orders` lists every order; `./bourse journal export` exports the fills to dbt"
     )
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, Decimal):
-        return f"{value:,.2f}"
-    return "" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
 
 
 async def _intended_orders(
@@ -304,12 +304,7 @@ def _print_orders(rows: list[dict[str, Any]], json: bool) -> None:
     if json:
         print_json(rows)
         return
-    table = Table(box=None, pad_edge=False)
-    for name in rows[0] if rows else ():
-        table.add_column(name.replace("_", " "))
-    for row in rows:
-        table.add_row(*(_shown(value) for value in row.values()))
-    print_whole(table)
+    print_whole(table(columns_of(rows), rows))
     results.print(f"{len(rows)} orders would be generated; none was checked or sent")
 
 
@@ -351,21 +346,19 @@ class _Screen:
 
 
 def _positions(trader: Trader) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for name in ("symbol", "quantity", "average", "last", "unrealized"):
-        table.add_column(name, justify="left" if name == "symbol" else "right")
+    rows = []
     for held in trader.book.open_positions():
         last, _ = trader.prices.get(held.symbol, (None, None))
-        profit = held.unrealized_amount(last) if last is not None else None
-        color = "green" if profit is not None and profit >= 0 else "red"
-        table.add_row(
-            held.symbol,
-            f"{held.quantity:,}",
-            _shown(held.average_price),
-            _shown(last),
-            f"[{color}]{_shown(profit)}[/]",
+        rows.append(
+            {
+                "symbol": held.symbol,
+                "quantity": held.quantity,
+                "average": held.average_price,
+                "last": last,
+                "unrealized": held.unrealized_amount(last) if last is not None else None,
+            }
         )
-    return table
+    return table(POSITIONS, rows)
 
 
 def _summed_up(trader: Trader) -> str:

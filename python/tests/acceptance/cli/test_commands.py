@@ -91,7 +91,7 @@ def test_an_invalid_query_is_one_line(
 def test_publishing_again_restores_the_file(minimal_project: MinimalProject) -> None:
     minimal_project.published.unlink()
     process = minimal_project.bourse("sql", "select 1")
-    assert (process.returncode, "nothing is published" in process.stderr) == (5, True)
+    assert (process.returncode, "nothing has been published" in process.stderr) == (5, True)
     process = minimal_project.bourse("publish")
     assert process.returncode == 0, process.stderr
     assert minimal_project.published.exists()

@@ -666,7 +666,7 @@ def test_the_loop_switches_to_the_next_publication(session: SessionFixture) -> N
 def test_a_replaced_file_is_a_newer_publication(sample: Warehouse, tmp_path: Path) -> None:
     path = tmp_path / "duckbourse.duckdb"
     publications = Publications("paper_us", DAY, frozenset(), path)
-    with pytest.raises(PublicationError, match="nothing is published"):
+    with pytest.raises(PublicationError, match="nothing has been published"):
         publications.newer()
     os.link(sample.data / "duckbourse.duckdb", path)
     first = publications.newer()

@@ -1,8 +1,0 @@
-{% macro probabilistic_sharpe(sharpe, benchmark, observations, skewness, kurtosis) -%}
-{%- set z -%}
-(({{ sharpe }} - {{ benchmark }}) * sqrt({{ observations }} - 1) / nullif(sqrt(greatest(
-    1 - {{ skewness }} * {{ sharpe }} + ({{ kurtosis }} - 1) / 4 * {{ sharpe }} * {{ sharpe }}, 0
-)), 0))
-{%- endset -%}
-{{ normal_probability(z) }}
-{%- endmacro %}

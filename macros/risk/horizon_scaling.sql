@@ -1,3 +1,0 @@
-{% macro horizon_scaling(kind) -%}
-if(horizon_days = 1, 'none', '{{ kind }}')
-{%- endmacro %}

@@ -1,3 +1,0 @@
-{% macro monte_carlo_decks() -%}
-20
-{%- endmacro %}

@@ -1,3 +1,0 @@
-{% macro normal_density(z) -%}
-(exp(-0.5 * {{ z }} * {{ z }}) / sqrt(2 * pi()))
-{%- endmacro %}

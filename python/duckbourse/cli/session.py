@@ -1,0 +1,268 @@
+"""The commands on a trading session: list its book, send it a request, export its fills."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+import typer
+
+from duckbourse.brokers.paper import FillRules, PaperBroker
+from duckbourse.cli.output import notes, print_json, results
+from duckbourse.cli.tables import columns_of, print_whole, table
+from duckbourse.errors import TradingError
+from duckbourse.orders.book import rebuild_book
+from duckbourse.orders.events import JournalSalvaged
+from duckbourse.orders.journal import open_journal
+from duckbourse.orders.manager import Manager
+from duckbourse.trading.commands import send
+from duckbourse.trading.export import export_fills
+from duckbourse.trading.session_folder import SessionFolder, latest, read
+
+LAST = "the last one traded"
+Account = Annotated[str | None, typer.Option("--account", help="Account.", show_default=LAST)]
+Day = Annotated[
+    datetime | None,
+    typer.Option("--date", formats=["%Y-%m-%d"], help="Session.", show_default=LAST),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print the rows as JSON.")]
+Why = Annotated[str, typer.Option("--reason", help="Reason, for the journal.")]
+
+
+class What(StrEnum):
+    export = "export"
+
+
+def orders(account: Account = None, day: Day = None, json: Json = False) -> None:
+    """
+    List every order of an account's session with its state: denied, sent, filled and so on.
+
+    Examples:
+
+    - `./bourse orders`
+    - `./bourse orders --account paper_us --date 2010-05-28 --json`
+    """
+    session = _chosen(account, day)
+    book, _ = read(session)
+    zone = ZoneInfo(session.zone_name)
+    rows = [
+        {
+            "sent": f"{order.sent_at.astimezone(zone):%H:%M:%S}" if order.sent_at else "",
+            "order_id": order.request.order_id,
+            "strategy": order.request.strategy,
+            "reason": str(order.request.reason),
+            "symbol": order.request.symbol,
+            "side": str(order.request.side),
+            "quantity": order.request.quantity,
+            "filled": order.filled_quantity,
+            "average_price": order.average_price,
+            "state": str(order.state),
+            "message": order.message,
+        }
+        for order in book.orders.values()
+    ]
+    _print(f"{_name(session)}: {len(rows)} orders", rows, json)
+
+
+def positions(account: Account = None, day: Day = None, json: Json = False) -> None:
+    """
+    List an account's positions, with the realized profit of each symbol to date.
+
+    Realized amounts are before charges: by average cost, and first in first out.
+
+    Examples:
+
+    - `./bourse positions`
+    - `./bourse positions --account paper_us --json`
+    """
+    session = _chosen(account, day)
+    book, _ = read(session)
+    rows = [
+        {
+            "symbol": held.symbol,
+            "product": str(held.product),
+            "quantity": held.quantity,
+            "average_price": held.average_price,
+            "realized_amount": held.realized_amount,
+            "realized_fifo_amount": held.realized_fifo_amount,
+            "charges_amount": held.charges_amount,
+            "round_trips": held.round_trip_count,
+        }
+        for held in sorted(
+            book.positions.values(), key=lambda held: (not held.quantity, held.symbol)
+        )
+    ]
+    _print(f"{_name(session)}: {len(book.open_positions())} held", rows, json)
+
+
+def pnl(account: Account = None, day: Day = None, json: Json = False) -> None:
+    """
+    Show the profit and loss of a session: cash, positions at cost, realized amount, charges.
+
+    Examples:
+
+    - `./bourse pnl`
+    - `./bourse pnl --account paper_us --date 2010-05-28 --json`
+    """
+    session = _chosen(account, day)
+    book, _ = read(session)
+    round_trips = book.session_round_trips()
+    realized = sum((held.realized_amount for held in book.positions.values()), Decimal(0))
+    charges = sum((held.charges_amount for held in book.positions.values()), Decimal(0))
+    held_at_cost = sum((held.cost_amount for held in book.open_positions()), Decimal(0))
+    row = {
+        "state": str(book.state),
+        "capital_amount": book.capital_amount,
+        "cash_amount": book.cash_amount,
+        "held_at_cost_amount": held_at_cost,
+        "realized_amount": realized,
+        "charges_amount": charges,
+        "net_amount": realized - charges,
+        "round_trips": len(round_trips),
+        "won": sum(1 for round_trip in round_trips if round_trip > 0),
+    }
+    _print(_name(session), [row], json)
+
+
+def halt(account: Account = None, day: Day = None, reason: Why = "requested") -> None:
+    """
+    Halt an account: cancel its open entries and open no positions; stops and targets stay active.
+
+    A running loop handles it at its next tick; otherwise the loop handles it when it starts.
+
+    Examples:
+
+    - `./bourse halt --reason "news at noon"`
+    """
+    _request("halt", account, day, reason)
+
+
+def resume(account: Account = None, day: Day = None, reason: Why = "requested") -> None:
+    """
+    Resume trading on a halted account, unless its book differs from the broker.
+
+    A running loop handles it at its next tick; otherwise the loop handles it when it starts.
+
+    Examples:
+
+    - `./bourse resume`
+    """
+    _request("resume", account, day, reason)
+
+
+def square_off(account: Account = None, day: Day = None, reason: Why = "requested") -> None:
+    """
+    Close all positions of an account and open no new ones.
+
+    A running loop handles it at its next tick; otherwise the loop handles it when it starts.
+
+    Examples:
+
+    - `./bourse square-off --account paper_us`
+    """
+    _request("square-off", account, day, reason)
+
+
+def reconcile(account: Account = None, day: Day = None, json: Json = False) -> None:
+    """
+    Rebuild the book from the journal, query the broker, and list the differences.
+
+    A damaged journal is kept under another name; a new one continues with its readable events.
+
+    Examples:
+
+    - `./bourse reconcile`
+    - `./bourse reconcile --account paper_us --json`
+    """
+    session = _chosen(account, day)
+    log, recorded = open_journal(session.path)
+    broker = PaperBroker(session.path, {}, session.capital_amount, FillRules())
+    try:
+        book = rebuild_book(session.capital_amount, recorded, lambda _: None)
+        manager = Manager(book, log, broker, check=lambda *_: None, grace_seconds=0)
+        differences = asyncio.run(manager.recover())
+    finally:
+        broker.close()
+        log.close()
+    salvaged = [
+        f"unreadable from row {event.first_lost_row}, kept as {event.kept_as}"
+        for event in recorded
+        if isinstance(event, JournalSalvaged)
+    ]
+    if json:
+        print_json(
+            {
+                "account": session.account,
+                "session_date": session.session_date,
+                "events": book.event_count,
+                "orders": len(book.orders),
+                "fills": len(book.fills),
+                "differences": differences,
+                "salvaged": salvaged,
+            }
+        )
+    else:
+        results.print(
+            f"{_name(session)}: {book.event_count:,} events, {len(book.orders):,} orders,"
+            f" {len(book.fills):,} fills, {len(differences)} differences"
+        )
+        for line in [*salvaged, *differences]:
+            results.print(f"  {line}", markup=False)
+    if differences:
+        raise TradingError(
+            f"{session.account} and its broker have {len(differences)} differences",
+            "find out which is right; nothing is traded while they differ",
+        )
+
+
+def journal(
+    what: Annotated[What, typer.Argument(help="export: write the fills as Parquet.")],
+    account: Account = None,
+    day: Day = None,
+) -> None:
+    """
+    Write the fills of an account's session to `data/raw/fills`, where dbt reads them as a
+    portfolio.
+
+    The same fills give the same file. An account is a portfolio if `portfolios.csv` has a row for
+    it with `source` `fills`.
+
+    Examples:
+
+    - `./bourse journal export`
+    - `./bourse journal export --account paper_us --date 2010-05-28`
+    """
+    session = _chosen(account, day)
+    _, recorded = read(session)
+    path, count = export_fills(session, recorded)
+    results.print(f"{count:,} fills of {_name(session)}: {path}")
+    notes.print("`./bourse build` loads them")
+
+
+def _chosen(account: str | None, day: datetime | None) -> SessionFolder:
+    return latest(account, day.date() if day else None)
+
+
+def _name(session: SessionFolder) -> str:
+    return f"{session.account} on {session.session_date}"
+
+
+def _request(command: str, account: str | None, day: datetime | None, reason: str) -> None:
+    session = _chosen(account, day)
+    send(session.path, command, reason)
+    results.print(f"{_name(session)}: {command} requested")
+
+
+def _print(title: str, rows: list[dict[str, Any]], json: bool) -> None:
+    if json:
+        print_json(rows)
+        return
+    results.print(title, style="bold", markup=False)
+    if rows:
+        print_whole(table(columns_of(rows), rows))
+    else:
+        results.print("none")
