@@ -16,15 +16,16 @@ from duckbourse.errors import ConfigurationError
 from duckbourse.warehouse import open_published, quoted, relation
 
 Row = dict[str, Any]
-# Title -> heading -> column, or the columns of a figure and the bounds of its interval.
+# Title -> heading -> column, or the columns of a figure and the bounds of its interval; a fraction
+# is shown in percent where the heading says so.
 TABLES: dict[str, dict[str, tuple[str, ...]]] = {
     "trades": {
         "trades": ("trade_count",),
         "of signals": ("signal_count",),
-        "win rate %": ("win_rate_pct", "win_rate_low_pct", "win_rate_high_pct"),
-        "mean trade %": ("mean_trade_pct", "mean_trade_low_pct", "mean_trade_high_pct"),
-        "mean win %": ("average_win_pct",),
-        "mean loss %": ("average_loss_pct",),
+        "win rate %": ("win_rate", "win_rate_low", "win_rate_high"),
+        "mean trade %": ("mean_trade_return", "mean_trade_return_low", "mean_trade_return_high"),
+        "mean win %": ("average_win_return",),
+        "mean loss %": ("average_loss_return",),
         "profit factor": ("profit_factor_ratio",),
         "minutes": ("mean_held_minutes",),
         "not closed": ("unclosed_count",),
@@ -34,20 +35,21 @@ TABLES: dict[str, dict[str, tuple[str, ...]]] = {
         "net P&L": ("net_pnl_amount",),
         "charges": ("charges_amount",),
         "slippage": ("slippage_amount",),
-        "costs % of wins": ("cost_share_pct",),
-        "return %": ("total_return_pct",),
-        "CAGR %": ("cagr_pct",),
-        "drawdown %": ("max_drawdown_pct",),
-        "exposure %": ("exposure_pct",),
+        "costs of wins %": ("cost_ratio",),
+        "return %": ("cumulative_return",),
+        "CAGR %": ("cagr",),
+        "drawdown %": ("max_drawdown",),
+        "exposure %": ("exposure_ratio",),
         "turnover": ("turnover_ratio",),
     },
     "against the benchmark": {
         "symbol": ("benchmark",),
-        "return %": ("benchmark_return_pct",),
-        "excess %": ("excess_return_pct",),
+        "return %": ("benchmark_cumulative_return",),
+        "active %": ("active_cumulative_return",),
         "beta": ("beta",),
+        "alpha %": ("alpha",),
         "correlation": ("benchmark_correlation",),
-        "tracking error %": ("tracking_error_pct",),
+        "tracking error %": ("tracking_error",),
         "information ratio": ("information_ratio",),
     },
     "is it chance?": {
@@ -56,11 +58,18 @@ TABLES: dict[str, dict[str, tuple[str, ...]]] = {
         "P(Sharpe > 0)": ("probabilistic_sharpe",),
         "trials": ("trial_count",),
         "P(Sharpe > chance)": ("deflated_sharpe",),
-        "random trade %": ("random_mean_pct",),
+        "random trade %": ("random_mean_return",),
         "p": ("permutation_p_value",),
     },
 }
-FOLDS = ("fold", "first_session", "last_session", "trade_count", "mean_trade_pct", "return_pct")
+FOLDS: dict[str, tuple[str, ...]] = {
+    "fold": ("fold",),
+    "first session": ("first_session",),
+    "last session": ("last_session",),
+    "trades": ("trade_count",),
+    "mean trade %": ("mean_trade_return",),
+    "return %": ("cumulative_return",),
+}
 
 
 def backtest(
@@ -116,7 +125,7 @@ def backtest(
     for title, columns in TABLES.items():
         _print(title, runs, columns)
     if len(runs) == 1:
-        _print("folds", folds, {name.replace("_", " "): (name,) for name in FOLDS})
+        _print("folds", folds, FOLDS)
 
 
 def _runs(connection: duckdb.DuckDBPyConnection, wanted: dict[str, str | None]) -> list[Row]:
@@ -156,9 +165,16 @@ def _print(title: str, rows: list[Row], columns: dict[str, tuple[str, ...]]) -> 
     for column in columns:
         table.add_column(column, justify="right", no_wrap=True)
     for row in rows:
-        cells = [_cell(*(row[name] for name in names)) for names in columns.values()]
+        cells = [
+            _cell(*(_scaled(row[name], heading) for name in names))
+            for heading, names in columns.items()
+        ]
         table.add_row(escape(row["preset"]), escape(row["setting"]), *cells)
     print_whole(table)
+
+
+def _scaled(value: Any, heading: str) -> Any:
+    return 100 * value if heading.endswith("%") and value is not None else value
 
 
 def _cell(value: Any, *bounds: Any) -> str:
