@@ -19,20 +19,20 @@ results as (
     select
         trades.run_id,
         settings.bootstrap_count,
-        list(trades.net_return_pct order by trades.signal_id) as net_return_pcts,
+        list(trades.net_return order by trades.signal_id) as net_returns,
         range(count(*)) as trade_numbers
     from trades
     inner join runs using (run_id)
     inner join settings using (setting)
     group by trades.run_id, settings.bootstrap_count
-    having count(*) >= {{ var('min_judged_trades') }}
+    having count(*) >= {{ var('min_trade_count') }}
 ),
 
 trade_numbers as (
     select
         run_id,
         bootstrap_count,
-        net_return_pcts,
+        net_returns,
         unnest(trade_numbers) as trade_number
     from results
 ),
@@ -44,8 +44,8 @@ draws as (
         run_id,
         draw_number,
         sum(
-            {{ sample_element('net_return_pcts', 'trade_number', 'draw_number') }}
-        )::double / count(*) as mean_trade_pct
+            {{ sample_element('net_returns', 'trade_number', 'draw_number') }}
+        )::double / count(*) as mean_trade_return
     from trade_numbers
     cross join lateral unnest(range(1, bootstrap_count + 1)) as numbers (draw_number)
     group by run_id, draw_number
@@ -54,8 +54,8 @@ draws as (
 final as (
     select
         run_id,
-        quantile_cont(mean_trade_pct, {{ tail }}) as mean_trade_low_pct,
-        quantile_cont(mean_trade_pct, 1 - {{ tail }}) as mean_trade_high_pct
+        quantile_cont(mean_trade_return, {{ tail }}) as mean_trade_return_low,
+        quantile_cont(mean_trade_return, 1 - {{ tail }}) as mean_trade_return_high
     from draws
     group by run_id
 )

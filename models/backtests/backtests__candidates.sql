@@ -74,7 +74,7 @@ signal_costs as (
         exits.missing_reason,
         exits.marked_exit_ts,
         exits.marked_exit_price,
-        exits.marked_return_pct,
+        exits.marked_return,
         settings.sizing,
         settings.sizing_pct,
         settings.kelly_ratio,
@@ -121,8 +121,8 @@ records as (
     select
         *,
         (
-            marked_return_pct - 2 * 100 * (unit_cost / entry_price - 1)
-        )::decimal(18, 6) as known_return_pct
+            marked_return - 2 * (unit_cost / entry_price - 1)
+        )::decimal(18, 8) as known_return
     from signal_costs
 ),
 
@@ -130,11 +130,11 @@ histories as (
     select
         *,
         count(*) over earlier as known_count,
-        count(*) filter (where known_return_pct > 0) over earlier as win_count,
-        (sum(known_return_pct) filter (where known_return_pct > 0) over earlier)::double
-            as win_total_pct,
-        -(sum(known_return_pct) filter (where known_return_pct <= 0) over earlier)::double
-            as loss_total_pct
+        count(*) filter (where known_return > 0) over earlier as win_count,
+        (sum(known_return) filter (where known_return > 0) over earlier)::double
+            as win_total_return,
+        -(sum(known_return) filter (where known_return <= 0) over earlier)::double
+            as loss_total_return
     from records
     window
         earlier as (
@@ -146,19 +146,19 @@ histories as (
 
 kelly as (
     select
-        * exclude (known_count, win_count, win_total_pct, loss_total_pct),
+        * exclude (known_count, win_count, win_total_return, loss_total_return),
         known_count >= min_kelly_trades as is_known,
         win_count / nullif(known_count, 0) as win_fraction,
-        win_total_pct / nullif(win_count, 0) as average_win_pct,
-        loss_total_pct / nullif(known_count - win_count, 0) as average_loss_pct,
-        win_fraction - (1 - win_fraction) * average_loss_pct / average_win_pct as kelly_fraction
+        win_total_return / nullif(win_count, 0) as average_win_return,
+        loss_total_return / nullif(known_count - win_count, 0) as average_loss_return,
+        win_fraction - (1 - win_fraction) * average_loss_return / average_win_return as kelly_fraction
     from histories
 ),
 
 final as (
     select
         kelly.* exclude (
-            is_known, win_fraction, average_win_pct, average_loss_pct, kelly_fraction
+            is_known, win_fraction, average_win_return, average_loss_return, kelly_fraction
         ),
         volatilities.natr_14,
         case

@@ -83,9 +83,9 @@ final as (
         (equity_amount - opening_amount)::double / nullif(opening_amount::double, 0)
             as session_return,
         peak_amount,
-        100 * (peak_amount - equity_amount)::double / peak_amount::double as drawdown_pct,
+        {{ drawdown('equity_amount::double', 'peak_amount::double') }} as drawdown,
         traded_amount,
-        100 * held_amount / nullif(opening_amount::double, 0) as exposure_pct
+        held_amount / nullif(opening_amount::double, 0) as exposure_ratio
     from peaks
 )
 

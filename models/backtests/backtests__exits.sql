@@ -1,5 +1,6 @@
 {{ config(access='private') }}
 {%- set price_decimals = 6 %}
+{%- set return_decimals = 8 %}
 
 with
 
@@ -290,12 +291,15 @@ final as (
         or coalesce(paths.is_exit_locked, false) as is_locked,
         paths.marked_exit_ts,
         paths.marked_exit_price,
-        {{ change_pct('paths.exit_level', 'paths.entry_level', 'paths.entry_open') }}
-            as marked_return_pct,
-        {{ change_pct('paths.best_level', 'paths.entry_level', 'paths.entry_open') }}
-            as max_favorable_pct,
-        {{ change_pct('paths.worst_level', 'paths.entry_level', 'paths.entry_open') }}
-            as max_adverse_pct
+        round(
+            (paths.exit_level - paths.entry_level) / paths.entry_open, {{ return_decimals }}
+        ) as marked_return,
+        round(
+            (paths.best_level - paths.entry_level) / paths.entry_open, {{ return_decimals }}
+        ) as max_favorable_return,
+        round(
+            (paths.worst_level - paths.entry_level) / paths.entry_open, {{ return_decimals }}
+        ) as max_adverse_return
     from touched
     left join paths
         on touched.signal_id = paths.signal_id

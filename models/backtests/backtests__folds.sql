@@ -4,16 +4,12 @@ runs as (
     select * from {{ ref('backtests__runs') }}
 ),
 
-calendars as (
-    select * from {{ ref('calendars') }}
-),
-
 settings as (
     select * from {{ ref('backtest_settings') }}
 ),
 
-equity as (
-    select * from {{ ref('backtests__equity') }}
+session_returns as (
+    select * from {{ ref('backtests__session_returns') }}
 ),
 
 trades as (
@@ -22,33 +18,28 @@ trades as (
 
 run_sessions as (
     select
-        runs.run_id,
+        session_returns.*,
         runs.scanner,
         runs.setting,
-        calendars.sessions_per_year,
-        equity.session_date,
-        equity.session_count as session_position,
-        equity.session_return,
         settings.in_sample_pct,
         settings.fold_count,
-        count(*) over (partition by runs.run_id) as run_session_count,
+        count(*) over (partition by run_id) as run_session_count,
         -- sum of returns that is available to a walk-forward choice before the session
-        sum(equity.session_return::decimal(18, 12)) over (
-            partition by runs.run_id
-            order by equity.session_date
+        sum(session_returns.session_return::decimal(18, 12)) over (
+            partition by run_id
+            order by session_returns.session_date
             rows between unbounded preceding and 1 preceding
         ) as return_before
-    from equity
+    from session_returns
     inner join runs using (run_id)
     inner join settings using (setting)
-    inner join calendars on runs.calendar = calendars.calendar
 ),
 
 fold_sessions as (
     select
         *,
         if(
-            session_position <= floor(run_session_count * in_sample_pct / 100),
+            session_count <= floor(run_session_count * in_sample_pct / 100),
             'in_sample',
             'out_of_sample'
         ) as fold
@@ -56,73 +47,63 @@ fold_sessions as (
     union all
     select
         *,
-        'walk_' || (1 + (session_position - 1) * fold_count // run_session_count) as fold
+        'walk_' || (1 + (session_count - 1) * fold_count // run_session_count) as fold
     from run_sessions
 ),
 
-daily as (
+folds as (
     select
         run_id,
         scanner,
         setting,
         fold,
-        min(session_date) as first_session,
-        max(session_date) as last_session,
-        any_value(sessions_per_year) as sessions_per_year,
-        count(*) as session_count,
-        list(session_return order by session_date) as session_returns,
+        {{ return_figures('whole', 'sessions_per_year') | indent(8) }},
         -- nothing is available before the first session
-        if(min(session_position) = 1, null, arg_min(return_before, session_date)) as return_before
+        if(fold_sessions.session_count = 1, null, return_before) as return_before
     from fold_sessions
-    group by run_id, scanner, setting, fold
+    window whole as (partition by run_id, fold)
+    qualify row_number() over (partition by run_id, fold order by session_date) = 1
 ),
 
 traded as (
     select
-        daily.run_id,
-        daily.fold,
+        folds.run_id,
+        folds.fold,
         count(*) as trade_count,
         count(*) filter (where trades.net_pnl_amount > 0) as win_count,
-        sum(trades.net_return_pct)::double / count(*) as mean_trade_pct,
+        sum(trades.net_return)::double / count(*) as mean_trade_return,
         sum(trades.net_pnl_amount)::decimal(18, 4) as net_pnl_amount
-    from daily
+    from folds
     inner join trades
         on
-            daily.run_id = trades.run_id
-            and trades.session_date between daily.first_session and daily.last_session
-    group by daily.run_id, daily.fold
+            folds.run_id = trades.run_id
+            and trades.session_date between folds.first_session and folds.last_session
+    group by folds.run_id, folds.fold
 ),
 
 final as (
     select
-        daily.run_id,
-        daily.fold,
-        daily.first_session,
-        daily.last_session,
-        daily.session_count,
+        folds.run_id,
+        folds.fold,
+        folds.first_session,
+        folds.last_session,
+        folds.session_count,
         coalesce(traded.trade_count, 0) as trade_count,
-        100 * traded.win_count / traded.trade_count as win_rate_pct,
-        traded.mean_trade_pct,
+        traded.win_count / traded.trade_count as win_rate,
+        traded.mean_trade_return,
         coalesce(traded.net_pnl_amount, 0)::decimal(18, 4) as net_pnl_amount,
-        100 * (list_product(list_transform(daily.session_returns, lambda x: 1 + x)) - 1)
-            as return_pct,
-        if(
-            daily.session_count >= {{ min_year_sessions() }},
-            list_avg(daily.session_returns)
-            / nullif(list_aggregate(daily.session_returns, 'stddev_samp'), 0)
-            * sqrt(daily.sessions_per_year),
-            null
-        ) as sharpe_ratio,
+        folds.cumulative_return,
+        folds.sharpe_ratio,
         coalesce(
-            daily.return_before is not null
-            and starts_with(daily.fold, 'walk_')
+            folds.return_before is not null
+            and starts_with(folds.fold, 'walk_')
             and row_number() over (
-                partition by daily.scanner, daily.setting, daily.fold
-                order by daily.return_before desc nulls last, daily.run_id
+                partition by folds.scanner, folds.setting, folds.fold
+                order by folds.return_before desc nulls last, folds.run_id
             ) = 1,
             false
         ) as is_chosen
-    from daily
+    from folds
     left join traded using (run_id, fold)
 )
 

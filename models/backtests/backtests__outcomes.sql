@@ -1,4 +1,4 @@
-{%- set pct_decimals = 6 %}
+{%- set return_decimals = 8 %}
 
 with
 
@@ -31,9 +31,9 @@ results as (
         exits.exit_reason,
         exits.missing_reason,
         exits.is_locked,
-        exits.max_favorable_pct,
-        exits.max_adverse_pct,
-        if(exits.exit_price is null, null, exits.marked_return_pct) as gross_return_pct,
+        exits.max_favorable_return,
+        exits.max_adverse_return,
+        if(exits.exit_price is null, null, exits.marked_return) as gross_return,
         settings.notional_amount,
         settings.segment,
         settings.notional_amount / exits.entry_price as quantity,
@@ -79,13 +79,13 @@ final as (
         exit_ts,
         exit_price,
         exit_reason,
-        gross_return_pct,
+        gross_return,
         round(
-            gross_return_pct - 100 * (charges_amount + slippage_amount)::double / notional_amount,
-            {{ pct_decimals }}
-        ) as net_return_pct,
-        if(exit_price is null, null, max_favorable_pct) as max_favorable_pct,
-        if(exit_price is null, null, max_adverse_pct) as max_adverse_pct,
+            gross_return - (charges_amount + slippage_amount)::double / notional_amount,
+            {{ return_decimals }}
+        ) as net_return,
+        if(exit_price is null, null, max_favorable_return) as max_favorable_return,
+        if(exit_price is null, null, max_adverse_return) as max_adverse_return,
         date_diff('minute', entry_ts, exit_ts) as held_minutes,
         coalesce(
             missing_reason,

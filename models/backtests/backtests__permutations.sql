@@ -1,5 +1,5 @@
 {{ config(access='private') }}
-{%- set pct_decimals = 6 %}
+{%- set return_decimals = 8 %}
 
 with
 
@@ -13,7 +13,7 @@ settings as (
 
 trades as (
     select * from {{ ref('backtests__trades') }}
-    qualify count(*) over (partition by run_id) >= {{ var('min_judged_trades') }}
+    qualify count(*) over (partition by run_id) >= {{ var('min_trade_count') }}
 ),
 
 candidates as (
@@ -36,7 +36,7 @@ random_trades as (
         trades.run_id,
         trades.signal_id,
         entries.symbol,
-        exits.marked_return_pct,
+        exits.marked_return,
         trades.entry_amount::double as entry_amount,
         trades.entry_amount::double / exits.entry_price as shares,
         if(candidates.side = 1, exits.entry_price, exits.marked_exit_price) as buy_price,
@@ -65,7 +65,7 @@ results as (
         run_id,
         signal_id,
         symbol,
-        net_return_pct
+        net_return
     from trades
     union all
     select
@@ -73,11 +73,11 @@ results as (
         signal_id,
         symbol,
         round(
-            marked_return_pct - 100 * (
+            marked_return - (
                 slippage_amount
                 + {{ total_charges('buy_charges') }} + {{ total_charges('sell_charges') }}
-            )::double / entry_amount, {{ pct_decimals }}
-        )::decimal(18, 6) as net_return_pct
+            )::double / entry_amount, {{ return_decimals }}
+        )::decimal(18, 8) as net_return
     from random_trades
 ),
 
@@ -86,7 +86,7 @@ alternatives as (
         results.run_id,
         results.signal_id,
         settings.permutation_count,
-        list(results.net_return_pct order by results.symbol) as net_return_pcts
+        list(results.net_return order by results.symbol) as net_returns
     from results
     inner join runs using (run_id)
     inner join settings using (setting)
@@ -100,8 +100,8 @@ draws as (
         run_id,
         draw_number,
         sum(
-            {{ sample_element('net_return_pcts', 'signal_id', 'draw_number') }}
-        )::double / count(*) as random_mean_pct
+            {{ sample_element('net_returns', 'signal_id', 'draw_number') }}
+        )::double / count(*) as random_mean_return
     from alternatives
     cross join lateral unnest(range(1, permutation_count + 1)) as numbers (draw_number)
     group by run_id, draw_number
@@ -110,7 +110,7 @@ draws as (
 chosen as (
     select
         run_id,
-        sum(net_return_pct)::double / count(*) as mean_trade_pct
+        sum(net_return)::double / count(*) as mean_trade_return
     from trades
     group by run_id
 ),
@@ -118,21 +118,21 @@ chosen as (
 comparisons as (
     select
         run_id,
-        chosen.mean_trade_pct,
-        sum(draws.random_mean_pct::decimal(18, 9))::double / count(*) as random_mean_pct,
-        (1 + count(*) filter (where draws.random_mean_pct >= chosen.mean_trade_pct))
+        chosen.mean_trade_return,
+        sum(draws.random_mean_return::decimal(18, 11))::double / count(*) as random_mean_return,
+        (1 + count(*) filter (where draws.random_mean_return >= chosen.mean_trade_return))
         / (1 + count(*)) as random_ratio
     from chosen
     inner join draws using (run_id)
-    group by run_id, chosen.mean_trade_pct
+    group by run_id, chosen.mean_trade_return
 ),
 
 final as (
     select
         run_id,
-        random_mean_pct,
+        random_mean_return,
         -- trades that gained nothing are not evidence of skill, whatever the random ones lost
-        if(mean_trade_pct > 0, random_ratio, greatest(random_ratio, 0.5::double))
+        if(mean_trade_return > 0, random_ratio, greatest(random_ratio, 0.5::double))
             as permutation_p_value
     from comparisons
 )

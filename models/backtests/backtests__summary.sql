@@ -1,15 +1,14 @@
+{#- The run's return in the sessions in which the benchmark has one too. -#}
+{%- set compared_return = 'case when benchmark_return is not null then session_return end' %}
+
 with
 
 runs as (
     select * from {{ ref('backtests__runs') }}
 ),
 
-calendars as (
-    select * from {{ ref('calendars') }}
-),
-
-sessions as (
-    select * from {{ ref('bars__sessions') }}
+session_returns as (
+    select * from {{ ref('backtests__session_returns') }}
 ),
 
 equity as (
@@ -28,47 +27,35 @@ bootstraps as (
     select * from {{ ref('backtests__bootstraps') }}
 ),
 
-benchmarks as (
-    select * from {{ ref('backtests__benchmarks') }}
-),
-
--- lists are ordered, since a sum of floating-point numbers depends on the order
-daily as (
+accounts as (
     select
         run_id,
-        count(*) as session_count,
-        list(session_return order by session_date) as session_returns,
-        list(least(session_return, 0) * least(session_return, 0) order by session_date)
-            as squared_losses,
-        list(exposure_pct order by session_date) as exposure_pcts,
+        -- a list is ordered, since a sum of floating-point numbers depends on the order
+        list_avg(list(exposure_ratio order by session_date)) as exposure_ratio,
         arg_max(equity_amount, session_date) as equity_amount,
-        max(drawdown_pct) as max_drawdown_pct,
-        sum(traded_amount)::double as traded_amount,
-        sum(equity_amount)::double / count(*) as mean_equity_amount
+        min(drawdown) as max_drawdown,
+        sum(traded_amount)::double / nullif(sum(equity_amount)::double / count(*), 0)
+            as turnover_ratio
     from equity
     group by run_id
 ),
 
-moments as (
+performance as (
     select
-        *,
-        list_avg(session_returns) as mean_return,
-        list_aggregate(session_returns, 'stddev_samp') as return_deviation,
-        sqrt(list_avg(squared_losses)) as downside_deviation,
-        mean_return / nullif(return_deviation, 0) as session_sharpe_ratio,
-        list_transform(session_returns, lambda x: x - mean_return) as deviations
-    from daily
-),
-
-shapes as (
-    select
-        *,
-        list_avg(list_transform(deviations, lambda x: pow(x, 2))) as second_moment,
-        list_avg(list_transform(deviations, lambda x: pow(x, 3)))
-        / nullif(pow(second_moment, 1.5), 0) as skewness,
-        list_avg(list_transform(deviations, lambda x: pow(x, 4)))
-        / nullif(pow(second_moment, 2), 0) as kurtosis
-    from moments
+        run_id,
+        {{ return_figures('whole', 'sessions_per_year') | indent(8) }},
+        {{ sharpe_ratio('session_return', 'over whole') | indent(8) }} as session_sharpe_ratio,
+        if(count(benchmark_return) over whole > 0, benchmark, null) as benchmark,
+        {{ exact_deviation(compared_return, 'over whole') | indent(8) }} as compared_deviation,
+        {{ exact_deviation('benchmark_return', 'over whole') | indent(8) }}
+            as benchmark_deviation,
+        {{ exact_product('1 + ' ~ compared_return, 'over whole') | indent(8) }} - 1
+            as compared_cumulative_return,
+        {{ exact_product('1 + benchmark_return', 'over whole') | indent(8) }} - 1
+            as benchmark_cumulative_return
+    from session_returns
+    window whole as (partition by run_id)
+    qualify row_number() over (partition by run_id order by session_date) = 1
 ),
 
 traded as (
@@ -77,9 +64,9 @@ traded as (
         count(*) as trade_count,
         count(*) filter (where net_pnl_amount > 0) as win_count,
         count(*) filter (where exit_price is null) as unclosed_count,
-        sum(net_return_pct)::double / count(*) as mean_trade_pct,
-        avg(net_return_pct) filter (where net_pnl_amount > 0) as average_win_pct,
-        avg(net_return_pct) filter (where net_pnl_amount <= 0) as average_loss_pct,
+        sum(net_return)::double / count(*) as mean_trade_return,
+        avg(net_return) filter (where net_pnl_amount > 0) as average_win_return,
+        avg(net_return) filter (where net_pnl_amount <= 0) as average_loss_return,
         sum(gross_pnl_amount)::decimal(18, 4) as gross_pnl_amount,
         sum(net_pnl_amount)::decimal(18, 4) as net_pnl_amount,
         sum(entry_charges_amount + exit_charges_amount)::decimal(18, 4) as charges_amount,
@@ -92,29 +79,16 @@ traded as (
     group by run_id
 ),
 
--- days from the close before the first session, at which no capital was invested yet; NULL for a
--- run that begins with the calendar's first session
-spans as (
-    select
-        runs.run_id,
-        calendars.sessions_per_year,
-        runs.last_session - max(sessions.session_date) as day_count
-    from runs
-    inner join calendars using (calendar)
-    left join sessions
-        on runs.calendar = sessions.calendar and runs.first_session > sessions.session_date
-    group by runs.run_id, runs.last_session, calendars.sessions_per_year
-),
-
 -- every run of a scanner is a trial: the best of many looks good by chance alone
 trials as (
     select
-        *,
+        runs.*,
+        performance.* exclude (run_id, first_session, last_session),
         count(*) over of_scanner as trial_count,
         var_samp(round(session_sharpe_ratio, 12)::decimal(18, 12)) over of_scanner
             as sharpe_variance
     from runs
-    inner join shapes using (run_id)
+    inner join performance using (run_id)
     window of_scanner as (partition by runs.scanner, runs.calendar)
 ),
 
@@ -139,95 +113,73 @@ final as (
         coalesce(traded.trade_count, 0) as trade_count,
         coalesce(traded.win_count, 0) as win_count,
         coalesce(traded.unclosed_count, 0) as unclosed_count,
-        100 * traded.win_count / traded.trade_count as win_rate_pct,
+        traded.win_count / traded.trade_count as win_rate,
         if(
-            traded.trade_count >= {{ var('min_judged_trades') }},
-            100 * {{ wilson_bound('traded.win_count', 'traded.trade_count', 'low') }},
+            traded.trade_count >= {{ var('min_trade_count') }},
+            {{ wilson_bound('traded.win_count', 'traded.trade_count', 'low') }},
             null
-        ) as win_rate_low_pct,
+        ) as win_rate_low,
         if(
-            traded.trade_count >= {{ var('min_judged_trades') }},
-            100 * {{ wilson_bound('traded.win_count', 'traded.trade_count', 'high') }},
+            traded.trade_count >= {{ var('min_trade_count') }},
+            {{ wilson_bound('traded.win_count', 'traded.trade_count', 'high') }},
             null
-        ) as win_rate_high_pct,
-        traded.mean_trade_pct,
-        bootstraps.mean_trade_low_pct,
-        bootstraps.mean_trade_high_pct,
-        traded.average_win_pct::double as average_win_pct,
-        traded.average_loss_pct::double as average_loss_pct,
+        ) as win_rate_high,
+        traded.mean_trade_return,
+        bootstraps.mean_trade_return_low,
+        bootstraps.mean_trade_return_high,
+        traded.average_win_return::double as average_win_return,
+        traded.average_loss_return::double as average_loss_return,
         (traded.net_pnl_amount / traded.trade_count)::double as expectancy_amount,
         traded.won_amount / nullif(traded.lost_amount, 0) as profit_factor_ratio,
         traded.mean_held_minutes,
         figures.capital_amount,
-        figures.equity_amount,
+        accounts.equity_amount,
         coalesce(traded.gross_pnl_amount, 0)::decimal(18, 4) as gross_pnl_amount,
         coalesce(traded.charges_amount, 0)::decimal(18, 4) as charges_amount,
         coalesce(traded.slippage_amount, 0)::decimal(18, 4) as slippage_amount,
         coalesce(traded.net_pnl_amount, 0)::decimal(18, 4) as net_pnl_amount,
-        100 * (traded.charges_amount + traded.slippage_amount)::double
-        / nullif(traded.gross_won_amount, 0) as cost_share_pct,
-        100 * (figures.equity_amount / figures.capital_amount - 1)::double as total_return_pct,
-        if(
-            figures.session_count >= {{ min_year_sessions() }} and figures.equity_amount > 0,
-            100 * (
-                pow(
-                    figures.equity_amount::double / figures.capital_amount::double,
-                    {{ year_days() }} / spans.day_count::double
-                ) - 1
-            ),
-            null
-        ) as cagr_pct,
-        if(
-            figures.session_count >= {{ min_year_sessions() }},
-            100 * figures.return_deviation * sqrt(spans.sessions_per_year),
-            null
-        ) as volatility_pct,
-        if(
-            figures.session_count >= {{ min_year_sessions() }},
-            figures.session_sharpe_ratio * sqrt(spans.sessions_per_year),
-            null
-        ) as sharpe_ratio,
-        if(
-            figures.session_count >= {{ min_year_sessions() }},
-            figures.mean_return / nullif(figures.downside_deviation, 0)
-            * sqrt(spans.sessions_per_year),
-            null
-        ) as sortino_ratio,
-        figures.max_drawdown_pct,
-        list_avg(figures.exposure_pcts) as exposure_pct,
-        figures.traded_amount / nullif(figures.mean_equity_amount, 0) as turnover_ratio,
+        (traded.charges_amount + traded.slippage_amount)::double
+        / nullif(traded.gross_won_amount, 0) as cost_ratio,
+        figures.cumulative_return,
+        figures.cagr,
+        figures.annualized_volatility,
+        figures.sharpe_ratio,
+        figures.sortino_ratio,
+        accounts.max_drawdown,
+        accounts.exposure_ratio,
+        accounts.turnover_ratio,
         figures.skewness,
-        figures.kurtosis,
+        figures.excess_kurtosis,
         {{ probabilistic_sharpe(
             'figures.session_sharpe_ratio', '0', 'figures.session_count', 'figures.skewness',
-            'figures.kurtosis'
+            'figures.excess_kurtosis'
         ) }} as probabilistic_sharpe,
         figures.trial_count,
         {{ probabilistic_sharpe(
-            'figures.session_sharpe_ratio',
-            'figures.expected_max_sharpe_ratio',
-            'figures.session_count',
-            'figures.skewness', 'figures.kurtosis'
+            'figures.session_sharpe_ratio', 'figures.expected_max_sharpe_ratio',
+            'figures.session_count', 'figures.skewness', 'figures.excess_kurtosis'
         ) }} as deflated_sharpe,
-        permutations.random_mean_pct,
+        permutations.random_mean_return,
         permutations.permutation_p_value,
-        benchmarks.benchmark,
-        benchmarks.benchmark_count / figures.session_count as benchmark_coverage_ratio,
-        benchmarks.benchmark_return_pct,
-        benchmarks.excess_return_pct,
-        benchmarks.beta,
-        benchmarks.benchmark_correlation,
-        benchmarks.tracking_error_pct,
-        benchmarks.information_ratio,
+        figures.benchmark,
+        figures.benchmark_coverage_ratio,
+        figures.benchmark_cumulative_return,
+        figures.compared_cumulative_return - figures.benchmark_cumulative_return
+            as active_cumulative_return,
+        figures.beta,
+        figures.alpha,
+        figures.beta * figures.benchmark_deviation
+        / {{ beyond_rounding('figures.compared_deviation') }} as benchmark_correlation,
+        figures.tracking_error,
+        figures.information_ratio,
         figures.scanner_version,
         figures.code_version,
         figures.data_version
     from figures
-    inner join spans using (run_id)
+    inner join accounts using (run_id)
     left join traded using (run_id)
     left join permutations using (run_id)
     left join bootstraps using (run_id)
-    left join benchmarks using (run_id)
 )
 
 select * from final

@@ -3,7 +3,7 @@
     level is looked up once per signal, and a combination compares the touches that were found.
 -#}
 {%- set price_decimals = 6 -%}
-{%- set pct_decimals = 6 -%}
+{%- set return_decimals = 8 -%}
 {%- set parameters = [
     'min_score', 'max_signals', 'stop_loss_pct', 'take_profit_pct', 'exit_earlier_minutes'
 ] -%}
@@ -241,12 +241,12 @@ results as (
         exit_earlier_minutes,
         exit_reason,
         round(
-            side * (exit_price - entry_open) / entry_open * 100
-            - 100 * (
+            side * (exit_price - entry_open) / entry_open
+            - (
                 slippage_amount
                 + {{ total_charges('buy_charges') }} + {{ total_charges('sell_charges') }}
-            )::double / notional_amount, {{ pct_decimals }}
-        )::decimal(18, 6) as net_return_pct
+            )::double / notional_amount, {{ return_decimals }}
+        )::decimal(18, 8) as net_return
     from charged
 ),
 
@@ -269,13 +269,13 @@ final as (
         results.take_profit_pct,
         results.exit_earlier_minutes::bigint as exit_earlier_minutes,
         count(*) as trade_count,
-        count(*) filter (where results.net_return_pct > 0) as win_count,
+        count(*) filter (where results.net_return > 0) as win_count,
         count(*) filter (where results.exit_reason = 'stop') as stop_count,
         count(*) filter (where results.exit_reason = 'target') as target_count,
-        sum(results.net_return_pct)::decimal(18, 6) as total_return_pct,
-        sum(results.net_return_pct)::double / count(*) as mean_trade_pct,
-        sum(greatest(results.net_return_pct, 0))::double
-        / nullif(-sum(least(results.net_return_pct, 0))::double, 0) as profit_factor_ratio
+        sum(results.net_return)::decimal(18, 8) as total_trade_return,
+        sum(results.net_return)::double / count(*) as mean_trade_return,
+        sum(greatest(results.net_return, 0))::double
+        / nullif(-sum(least(results.net_return, 0))::double, 0) as profit_factor_ratio
     from results
     inner join bounds
         on

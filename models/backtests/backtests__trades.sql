@@ -87,8 +87,7 @@ final as (
             - entry_slippage_amount - exit_slippage_amount
             - buy_charges_amount - sell_charges_amount
         )::decimal(18, 4) as net_pnl_amount,
-        round(100 * net_pnl_amount::double / (quantity * entry_price), 6)::decimal(18, 6)
-            as net_return_pct,
+        round(net_pnl_amount::double / (quantity * entry_price), 8)::decimal(18, 8) as net_return,
         date_diff('minute', entry_ts, marked_exit_ts) as held_minutes
     from totalled
 )

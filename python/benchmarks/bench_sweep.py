@@ -13,7 +13,7 @@ preset:
                  time, with one bar prepended, since it checks stops from the bar after the entry
     numpy        first touches by argmax, level by level: the same method as ours without a database
 
-The totals must agree to a millionth of a per cent per trade, or nothing is printed. vectorbt is
+The totals must agree to a hundred-millionth per trade, or nothing is printed. vectorbt is
 compiled beforehand. CPU and wall clock cover the whole process; memory is its peak.
 """
 
@@ -178,7 +178,7 @@ def run_duckbourse(folder: Path, threads: int) -> Sums:
         for model, sql in json.loads((folder / "sql.json").read_text()).items():
             connection.execute(f"create table swept.backtests.{model} as {sql}")
         found = connection.execute(
-            "select total_return_pct from swept.backtests.sweep "
+            "select total_trade_return from swept.backtests.sweep "
             "order by stop_loss_pct, take_profit_pct, exit_earlier_minutes"
         ).fetchall()
         return [float(total) for (total,) in found]
@@ -240,7 +240,7 @@ def run_vectorbt(folder: Path, threads: int) -> Sums:
         )
         returns = portfolio.trades.records["return"].to_numpy().reshape(len(levels), signals)
         for (stop, target), made in zip(levels, returns.sum(axis=1), strict=True):
-            sums[stop, target, earlier] = 100 * float(made)
+            sums[stop, target, earlier] = float(made)
     return [sums[s, t, e] for s in STOPS for t in TARGETS for e in EARLIER]
 
 
@@ -274,7 +274,7 @@ def run_numpy(folder: Path, threads: int) -> Sums:
                     hit_price,
                     np.where(stopped < last, stop_price, bars["close"][last - 1]),
                 )
-                sums.append(float(100 * (price / entry - 1).sum()))
+                sums.append(float((price / entry - 1).sum()))
     return sums
 
 
@@ -329,8 +329,8 @@ def main() -> None:
     for way in ways:
         found = runs[way][0]["sums"]
         apart = max(abs(a - b) for a, b in zip(wanted, found, strict=True))
-        if apart > trades * 1e-6:
-            raise SystemExit(f"returns of {way} differ from duckbourse by {apart} per cent")
+        if apart > trades * 1e-8:
+            raise SystemExit(f"returns of {way} differ from duckbourse by {apart}")
     rows = {
         way: {
             name: statistics.median(r[name] for r in found) for name in found[0] if name != "sums"

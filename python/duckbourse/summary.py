@@ -115,12 +115,13 @@ QUERIES = {
     "portfolios": """
         select
             portfolio,
-            min(session_date) as first_session,
-            max(session_date) as last_session,
-            arg_max(net_return, session_date) as last_return,
-            product(1 + net_return) - 1 as total_return,
-        from portfolio.returns
-        group by portfolio
+            first_session,
+            last_session,
+            session_return as last_return,
+            cumulative_return,
+        from portfolio.performance
+        inner join portfolio.equity using (portfolio, basis)
+        where basis = 'net' and session_date = last_session
         order by portfolio
     """,
     "value_at_risk": """

@@ -13,13 +13,13 @@ outcomes as (
 select
     signal_id,
     outcomes.exit_price,
-    outcomes.net_return_pct,
+    outcomes.net_return,
     outcomes.missing_reason
 from signals
 full outer join outcomes using (signal_id)
 where
     signals.signal_id is null
     or outcomes.signal_id is null
-    or (outcomes.net_return_pct is null) != (outcomes.missing_reason is not null)
+    or (outcomes.net_return is null) != (outcomes.missing_reason is not null)
     or (outcomes.exit_price is null) != (outcomes.exit_reason is null)
-    or (outcomes.gross_return_pct is null) != (outcomes.exit_price is null)
+    or (outcomes.gross_return is null) != (outcomes.exit_price is null)

@@ -8,6 +8,6 @@ outcomes as (
 
 select * from outcomes
 where
-    gross_return_pct > max_favorable_pct
-    or gross_return_pct < max_adverse_pct
-    or net_return_pct > gross_return_pct
+    gross_return > max_favorable_return
+    or gross_return < max_adverse_return
+    or net_return > gross_return

@@ -15,7 +15,7 @@ examples as (
         2.5e0 / sqrt(250) as sharpe_ratio,
         1250 as day_count,
         -3e0 as skewness,
-        10e0 as kurtosis
+        10e0 - 3 as excess_kurtosis
 ),
 
 expected as (
@@ -50,7 +50,7 @@ figures as (
     select
         'deflated Sharpe ratio' as figure,
         {{ probabilistic_sharpe(
-            'sharpe_ratio', 'expected_max_sharpe_ratio', 'day_count', 'skewness', 'kurtosis'
+            'sharpe_ratio', 'expected_max_sharpe_ratio', 'day_count', 'skewness', 'excess_kurtosis'
         ) }} as value,
         0.9004 as published,
         5e-5 as tolerance

@@ -1,5 +1,5 @@
 -- Of a source's symbols in one session, more than max_rejected_pct are unsound, and at least
--- min_judged_symbols are: more than max_rejected_pct of their rows were rejected. The whole
+-- min_unsound_symbols are: more than max_rejected_pct of their rows were rejected. The whole
 -- delivery is broken, not a row or a symbol. Look at bars.rejected, withdraw the delivery
 -- (`./bourse deliveries withdraw`) and ingest a sound one; or accept the rest of it with a
 -- max_rejected_pct of 100 in dbt_project.yml or --vars.
@@ -56,4 +56,4 @@ sessions as (
 select * from sessions
 where
     unsound_count > symbol_count * {{ max_rejected_pct }} / 100
-    and unsound_count >= {{ var('min_judged_symbols') }}
+    and unsound_count >= {{ var('min_unsound_symbols') }}

@@ -15,15 +15,16 @@ from duckbourse.errors import ConfigurationError
 from duckbourse.warehouse import fetch_rows, open_published, quoted, relation
 
 Row = dict[str, Any]
-# Title -> heading -> column, or the columns of a figure and the bounds of its interval.
+# Title -> heading -> column, or the columns of a figure and the bounds of its interval; a fraction
+# is shown in percent where the heading says so.
 TABLES: dict[str, dict[str, tuple[str, ...]]] = {
     "trades": {
         "trades": ("trade_count",),
         "of signals": ("signal_count",),
-        "win rate %": ("win_rate_pct", "win_rate_low_pct", "win_rate_high_pct"),
-        "mean trade %": ("mean_trade_pct", "mean_trade_low_pct", "mean_trade_high_pct"),
-        "mean win %": ("average_win_pct",),
-        "mean loss %": ("average_loss_pct",),
+        "win rate %": ("win_rate", "win_rate_low", "win_rate_high"),
+        "mean trade %": ("mean_trade_return", "mean_trade_return_low", "mean_trade_return_high"),
+        "mean win %": ("average_win_return",),
+        "mean loss %": ("average_loss_return",),
         "profit factor": ("profit_factor_ratio",),
         "minutes": ("mean_held_minutes",),
         "not closed": ("unclosed_count",),
@@ -33,20 +34,21 @@ TABLES: dict[str, dict[str, tuple[str, ...]]] = {
         "net P&L": ("net_pnl_amount",),
         "charges": ("charges_amount",),
         "slippage": ("slippage_amount",),
-        "costs % of wins": ("cost_share_pct",),
-        "return %": ("total_return_pct",),
-        "CAGR %": ("cagr_pct",),
-        "drawdown %": ("max_drawdown_pct",),
-        "exposure %": ("exposure_pct",),
+        "costs of wins %": ("cost_ratio",),
+        "return %": ("cumulative_return",),
+        "CAGR %": ("cagr",),
+        "drawdown %": ("max_drawdown",),
+        "exposure %": ("exposure_ratio",),
         "turnover": ("turnover_ratio",),
     },
     "against the benchmark": {
         "symbol": ("benchmark",),
-        "return %": ("benchmark_return_pct",),
-        "excess %": ("excess_return_pct",),
+        "return %": ("benchmark_cumulative_return",),
+        "active %": ("active_cumulative_return",),
         "beta": ("beta",),
+        "alpha %": ("alpha",),
         "correlation": ("benchmark_correlation",),
-        "tracking error %": ("tracking_error_pct",),
+        "tracking error %": ("tracking_error",),
         "information ratio": ("information_ratio",),
     },
     "is it chance?": {
@@ -55,12 +57,19 @@ TABLES: dict[str, dict[str, tuple[str, ...]]] = {
         "P(Sharpe > 0)": ("probabilistic_sharpe",),
         "trials": ("trial_count",),
         "P(Sharpe > chance)": ("deflated_sharpe",),
-        "random trade %": ("random_mean_pct",),
+        "random trade %": ("random_mean_return",),
         "p": ("permutation_p_value",),
     },
 }
 RUN = [Column(name, name, justify="left") for name in ("preset", "setting")]
-FOLDS = ("fold", "first_session", "last_session", "trade_count", "mean_trade_pct", "return_pct")
+FOLDS: dict[str, tuple[str, ...]] = {
+    "fold": ("fold",),
+    "first session": ("first_session",),
+    "last session": ("last_session",),
+    "trades": ("trade_count",),
+    "mean trade %": ("mean_trade_return",),
+    "return %": ("cumulative_return",),
+}
 
 
 def backtest(
@@ -115,9 +124,12 @@ def backtest(
         return
     tables = {title: (columns, runs) for title, columns in TABLES.items()}
     if len(runs) == 1:
-        tables["folds"] = ({name.replace("_", " "): (name,) for name in FOLDS}, folds)
+        tables["folds"] = (FOLDS, folds)
     for title, (columns, rows) in tables.items():
-        figures = [Column(heading, names, _figure) for heading, names in columns.items()]
+        figures = [
+            Column(heading, names, _percent if heading.endswith("%") else _figure)
+            for heading, names in columns.items()
+        ]
         print_whole(table([*RUN, *figures], rows, title=title, missing="-"))
 
 
@@ -144,6 +156,10 @@ def _trades(ids: str) -> str:
         f"inner join backtests.runs using (run_id) where run_id in ({ids}) "
         "order by preset, setting, session_date, signal_rank, signal_id"
     )
+
+
+def _percent(*fractions: float | None) -> str:
+    return _figure(*(None if fraction is None else 100 * fraction for fraction in fractions))
 
 
 def _figure(value: Any, *bounds: float | None) -> str:

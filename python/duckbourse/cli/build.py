@@ -234,7 +234,7 @@ PARTS = {
         "first_session",
         "last_session",
         "last_return",
-        "total_return",
+        "cumulative_return",
     ),
     "value_at_risk": (
         "portfolio",

@@ -336,7 +336,7 @@ def build_portfolio_fixture(portfolio_fixture: PortfolioFixture) -> None:
         "functions/rolling_covariances.sql",
         "functions/rolling_covariances.yml",
         "macros/exact",
-        "macros/portfolio",
+        "macros/performance",
         "macros/risk",
         "models/_groups.yml",
         "models/columns.md",

@@ -81,7 +81,7 @@ def test_the_example_is_a_scanner_here_and_in_a_package_until_it_is_taken_out(
     assert signals[0][1] == signals[1][1]
     assert signals[0][1] != 0
     assert added.query(
-        "select scanner, count(net_return_pct) from backtests.outcomes "
+        "select scanner, count(net_return) from backtests.outcomes "
         "inner join scanners.signals using (signal_id) "
         "where scanner in ('above_vwap', 'plugged') group by all order by all"
     ) == [row[:2] for row in signals]

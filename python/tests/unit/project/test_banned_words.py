@@ -36,7 +36,7 @@ def test_a_retired_word_is_found_on_its_line(text: str, found: str) -> None:
         "a trading desk, the house style",
         "lawful flaws, evening, every, shear, retelling",
         "promised, advertised, premises",
-        "min_judged_symbols",
+        "min_unsound_symbols",
     ],
 )
 def test_other_words_are_not(text: str) -> None:

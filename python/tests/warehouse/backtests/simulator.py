@@ -40,9 +40,9 @@ class Exit(NamedTuple):
     exit_price: float | None
     reason: str | None
     missing: str | None
-    return_pct: float | None
-    favourable_pct: float | None
-    adverse_pct: float | None
+    gross_return: float | None
+    favorable_return: float | None
+    adverse_return: float | None
 
 
 def rounded(value: float, digits: int = 6) -> float:
@@ -115,12 +115,12 @@ def follow(
         return Exit(bars[0].start, bars[0].open, None, None, None, "locked_at_exit", *nothing[:3])
     reason, price, when = left or ("time", side * bars[-1].close, bars[-1].end)
 
-    def pct(level: float) -> float:
-        return (level - entry) / abs(entry) * 100
+    def gain(level: float) -> float:
+        return (level - entry) / abs(entry)
 
     return Exit(
         *(bars[0].start, bars[0].open, when, abs(price), reason, None),
-        *(pct(price), pct(best), pct(worst)),
+        *(gain(price), gain(best), gain(worst)),
     )
 
 

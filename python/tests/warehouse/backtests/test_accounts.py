@@ -16,7 +16,7 @@ CANDIDATES = """
     select
         signals.signal_id, signals.session_date, signals.symbol, signals.direction,
         signals.stop_price, signals.position_pct, exits.entry_price, exits.entry_bar_volume,
-        exits.marked_exit_price, exits.marked_return_pct, exits.exit_reason, charges.*,
+        exits.marked_exit_price, exits.marked_return, exits.exit_reason, charges.*,
         volatility.natr_14, instruments.sector
     from backtests.signals
     inner join backtests.exits using (signal_id)
@@ -62,8 +62,8 @@ def kept(trades: list[Row], setting: Row, days: list[Any]) -> tuple[dict[str, Ro
         equity += made
         equities.append(equity)
         for seen in by_day[day]:
-            cost = 200 * (unit_cost(seen, setting) / seen["entry_price"] - 1)
-            history.append(rounded(seen["marked_return_pct"] - cost))
+            cost = 2 * (unit_cost(seen, setting) / seen["entry_price"] - 1)
+            history.append(rounded(seen["marked_return"] - cost, 8))
     return done, equities
 
 
@@ -110,6 +110,6 @@ def test_every_account_is_the_one_kept_by_hand(sample: Warehouse) -> None:
 
 def test_kelly_by_hand() -> None:
     setting = {"sizing_pct": 5.0, "kelly_ratio": 0.5, "min_kelly_trades": 4}
-    # three of four win 2, one loses 3: 3/4 - 1/4 x 3/2 = 3/8, of which half is 18.75 %
-    assert kelly_pct([2.0, 2.0, 2.0, -3.0], setting) == 18.75
-    assert kelly_pct([2.0, 2.0, 2.0], setting) == 5.0
+    # three of four win 2 %, one loses 3 %: 3/4 - 1/4 x 3/2 = 3/8, of which half is 18.75 %
+    assert kelly_pct([0.02, 0.02, 0.02, -0.03], setting) == pytest.approx(18.75)
+    assert kelly_pct([0.02, 0.02, 0.02], setting) == 5.0

@@ -31,7 +31,7 @@ RUNS = """
 TRADES = """
     select
         signal_id, trades.symbol, trades.entry_amount::double as entry_amount, trades.entry_price,
-        trades.net_return_pct::double as net_return_pct, candidates.*,
+        trades.net_return::double as net_return, candidates.*,
         signals.calendar, signals.session_date, signals.known_ts, signals.target_price,
         signals.session_date + signals.exit_time as exit_at
     from backtests.trades
@@ -67,7 +67,7 @@ class Market:
 
 
 def net_returns(market: Market, run: Row, trade: Row) -> Iterator[float]:
-    """Yield what the trade would have made, in per cent, in each symbol that could be entered."""
+    """Yield what the trade would have made, as a fraction, in each symbol that could be entered."""
     for symbol, bars in market.sessions[trade["session_date"]].items():
         entered = [bar for bar in bars if bar.start >= trade["known_ts"]]
         if not entered:
@@ -82,7 +82,7 @@ def net_returns(market: Market, run: Row, trade: Row) -> Iterator[float]:
         is_long = trade["direction"] == "long"
         signal = Signal(trade["known_ts"], trade["exit_at"], is_long, stop, target)
         end = follow(signal, bars, run["trailing_stop_pct"], distance)
-        if end.return_pct is None or end.exit_price is None or end.entry_price is None:
+        if end.gross_return is None or end.exit_price is None or end.entry_price is None:
             continue
         shares = trade["entry_amount"] / end.entry_price
         slip = run["slippage_bps"] / 1e4
@@ -91,7 +91,7 @@ def net_returns(market: Market, run: Row, trade: Row) -> Iterator[float]:
         prices = (end.entry_price, end.exit_price)
         bought, sold = prices if is_long else reversed(prices)
         costs += charge("buy", shares, bought, trade) + charge("sell", shares, sold, trade)
-        yield end.return_pct - 100 * costs / trade["entry_amount"]
+        yield end.gross_return - costs / trade["entry_amount"]
 
 
 def test_random_trades_are_those_of_the_run_in_other_symbols(sample: Warehouse) -> None:
@@ -104,13 +104,13 @@ def test_random_trades_are_those_of_the_run_in_other_symbols(sample: Warehouse) 
             choices = [np.array(list(net_returns(market, run, trade))) for trade in trades]
             for trade, returns in zip(trades, choices, strict=True):
                 assert len(returns) > 10
-                assert np.abs(returns - trade["net_return_pct"]).min() < 1e-3, "its own is one"
-            mean = np.mean([trade["net_return_pct"] for trade in trades])
+                assert np.abs(returns - trade["net_return"]).min() < 1e-5, "its own is one"
+            mean = np.mean([trade["net_return"] for trade in trades])
             draws = np.mean([dice.choice(returns, 20_000) for returns in choices], axis=0)
-            assert run["random_mean_pct"] == pytest.approx(
+            assert run["random_mean_return"] == pytest.approx(
                 draws.mean(), abs=4 * draws.std() / math.sqrt(1000)
             )
-            wanted = (draws >= mean - 1e-6).mean()
+            wanted = (draws >= mean - 1e-8).mean()
             if mean <= 0:
                 wanted = max(wanted, 0.5)
             error = math.sqrt(max(wanted * (1 - wanted), 1e-3) / 1000)
@@ -134,10 +134,10 @@ def p_values(sample: Warehouse, chosen: NDArray[Any], others: NDArray[Any]) -> N
     run, trade = (axis.ravel() for axis in np.indices((runs, trades)))
     each_run, each_trade, each_symbol = (axis.ravel() for axis in np.indices(others.shape))
     given = {
-        "chosen": {"run": run, "trade": trade, "pct": chosen.ravel()},
+        "chosen": {"run": run, "trade": trade, "result": chosen.ravel()},
         "others": {
             **{"run": each_run, "trade": each_trade, "symbol": each_symbol},
-            "pct": others.ravel(),
+            "result": others.ravel(),
         },
     }
     for name, columns in given.items():
@@ -156,12 +156,12 @@ def p_values(sample: Warehouse, chosen: NDArray[Any], others: NDArray[Any]) -> N
         "seeds.backtest_settings": "select 'mine' as setting, 1000 as permutation_count",
         "backtests.runs": "select distinct run as run_id, 'mine' as setting from chosen",
         "backtests.trades": f"select run as run_id, {signal}, 'own' as symbol, "
-        "1000 as entry_amount, pct as net_return_pct from chosen",
+        "1000 as entry_amount, result as net_return from chosen",
         "backtests.candidates": f"select run as run_id, {signal}, 1 as side, {free} from chosen",
         "backtests.entries": f"select signal_id || symbol as signal_id, signal_id as "
         f"chosen_signal_id, 's' || symbol as symbol from (select *, {signal} from others)",
         "backtests.exits": f"select signal_id || symbol as signal_id, 10 as entry_price, "
-        f"10 as marked_exit_price, 'time' as exit_reason, pct as marked_return_pct "
+        f"10 as marked_exit_price, 'time' as exit_reason, result as marked_return "
         f"from (select *, {signal} from others)",
     }.items():
         connection.execute(f"insert into duckbourse.{relation} by name {query}")
@@ -176,14 +176,14 @@ def test_p_is_uniform_without_an_edge_small_with_one_and_never_small_for_a_loss(
     sample: Warehouse,
 ) -> None:
     dice = np.random.default_rng(7)
-    outcomes = dice.normal(3, 1, (300, 12, 20))
+    outcomes = dice.normal(0.03, 0.01, (300, 12, 20))
     found = p_values(sample, outcomes[:, :, 0], outcomes[:, :, 1:])
     assert stats.kstest(found, "uniform").pvalue > 0.01
     # a tenth of a deviation better in each of many trades cannot be seen; one and a half can
-    edge = p_values(sample, outcomes[:, :, 0] + 1.5, outcomes[:, :, 1:])
+    edge = p_values(sample, outcomes[:, :, 0] + 0.015, outcomes[:, :, 1:])
     assert (edge < 0.01).mean() > 0.95
     # all lose, and the run less than any other: no gain is no evidence of one
-    loss = p_values(sample, outcomes[:20, :, 0] - 4 - 3, outcomes[:20, :, 1:] - 30)
+    loss = p_values(sample, outcomes[:20, :, 0] - 0.07, outcomes[:20, :, 1:] - 0.3)
     assert (loss >= 0.5).all()
-    worse = p_values(sample, outcomes[:20, :, 0] - 1.5, outcomes[:20, :, 1:])
+    worse = p_values(sample, outcomes[:20, :, 0] - 0.015, outcomes[:20, :, 1:])
     assert (worse > 0.5).all()

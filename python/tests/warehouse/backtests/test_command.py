@@ -38,7 +38,7 @@ def test_a_run_is_shown_with_its_intervals(
     backtest("crp", preset="standard", settings="us_fixed")
     shown = capsys.readouterr().out
     ((rate, low, high, trades),) = sample.query(
-        "select win_rate_pct, win_rate_low_pct, win_rate_high_pct, trade_count "
+        "select 100 * win_rate, 100 * win_rate_low, 100 * win_rate_high, trade_count "
         "from backtests.summary where scanner = 'crp' and preset = 'standard' "
         "and setting = 'us_fixed'"
     )

@@ -22,7 +22,7 @@ MANY_TRADES = "from backtests.summary where setting = 'us_fixed' and trade_count
 # Bailey and López de Prado, The Deflated Sharpe Ratio (2014), their numerical example: 5 years of
 # 250 days, an annual ratio of 2.5, the best of 100 whose annual ratios have variance 1/2
 LUCK = "expected_max_sharpe('(0.5e0 / 250)', '100')"
-PUBLISHED = "probabilistic_sharpe('(2.5e0 / sqrt(250))', 'luck', '1250e0', '(-3e0)', '10e0')"
+PUBLISHED = "probabilistic_sharpe('(2.5e0 / sqrt(250))', 'luck', '1250e0', '(-3e0)', '7e0')"
 POINTS = (-9.5, -7.1, -3.0, -1.96, -0.1, 0.0, 0.5, 1.6448536269514722, 4.0, 7.5)
 PROBABILITIES = [f"normal_probability('({z}e0)')" for z in POINTS]
 # of the last, plain arithmetic makes -7e-18, 7e-18 and more than 1
@@ -120,13 +120,15 @@ def test_every_run_is_compared_as_numpy_does(sample: Warehouse) -> None:
             run = np.array([row["session_return"] for row in equity])
             market = np.array([index[row["session_date"]] for row in equity])
             active = run - market
+            beta = np.cov(run, market)[0, 1] / market.var(ddof=1)
             assert summary["benchmark"] == "SPX"
             wanted = {
                 "benchmark_coverage_ratio": 1,
-                "benchmark_return_pct": 100 * (np.prod(1 + market) - 1),
-                "excess_return_pct": 100 * (np.prod(1 + run) - np.prod(1 + market)),
-                "beta": np.cov(run, market)[0, 1] / market.var(ddof=1),
-                "tracking_error_pct": 100 * active.std(ddof=1) * math.sqrt(252),
+                "benchmark_cumulative_return": np.prod(1 + market) - 1,
+                "active_cumulative_return": np.prod(1 + run) - np.prod(1 + market),
+                "beta": beta,
+                "alpha": (1 + run.mean() - beta * market.mean()) ** 252 - 1,
+                "tracking_error": active.std(ddof=1) * math.sqrt(252),
                 "information_ratio": active.mean() / active.std(ddof=1) * math.sqrt(252),
             }
             if summary["trade_count"]:
@@ -145,18 +147,23 @@ def test_a_benchmark_is_compared_with_its_dividends(sample: Warehouse) -> None:
     connection.execute(f"attach '{sample.file}' as built (read_only)")
     connection.execute("attach ':memory:' as duckbourse")
     for relation in (
-        *("backtests.runs", "backtests.equity", "seeds.calendars", "seeds.backtest_settings"),
+        *("runs", "equity", "trades", "permutations", "bootstraps"),
+        *("seeds.calendars", "seeds.backtest_settings"),
         *("bars.sessions", "bars.total_return_closes"),
     ):
-        connection.execute(f"create schema if not exists duckbourse.{relation.split('.')[0]}")
-        connection.execute(f"create table duckbourse.{relation} as from built.{relation}")
+        name = relation if "." in relation else f"backtests.{relation}"
+        connection.execute(f"create schema if not exists duckbourse.{name.split('.')[0]}")
+        connection.execute(f"create table duckbourse.{name} as from built.{name}")
     connection.execute("update duckbourse.seeds.backtest_settings set benchmark = 'IBM'")
-    compared = rows(connection, compiled(sample, "benchmarks"))
+    sql = compiled(sample, "session_returns")
+    connection.execute(f"create table duckbourse.backtests.session_returns as {sql}")
+    compared = rows(connection, compiled(sample, "summary"))
     assert compared
     for run in compared:
-        assert run["benchmark_count"] == 41, "April and May of 2010"
-        wanted = 100 * (125.26 / 128.25 * (1 + 0.65 / 123.92) - 1)
-        assert run["benchmark_return_pct"] == pytest.approx(wanted, rel=1e-9)
+        assert run["session_count"] == 41, "April and May of 2010"
+        assert run["benchmark_coverage_ratio"] == 1
+        wanted = 125.26 / 128.25 * (1 + 0.65 / 123.92) - 1
+        assert run["benchmark_cumulative_return"] == pytest.approx(wanted, rel=1e-9)
 
 
 def quotient(value: float, divisor: float) -> float:
@@ -170,19 +177,19 @@ def check(
     year = math.sqrt(252)
     downside = math.sqrt(np.mean(np.minimum(returns, 0) ** 2))
     peaks = np.maximum.accumulate(line)
-    skewness = kurtosis = math.nan
+    skewness = excess_kurtosis = math.nan
     if np.ptp(returns):
-        skewness, kurtosis = stats.skew(returns), stats.kurtosis(returns, fisher=False)
+        skewness, excess_kurtosis = stats.skew(returns), stats.kurtosis(returns)
     wanted = {
         "session_count": len(returns),
-        "total_return_pct": 100 * (line[-1] / line[0] - 1),
-        "cagr_pct": 100 * ((line[-1] / line[0]) ** (365.25 / days) - 1),
-        "volatility_pct": 100 * returns.std(ddof=1) * year,
+        "cumulative_return": line[-1] / line[0] - 1,
+        "cagr": (line[-1] / line[0]) ** (365.25 / days) - 1,
+        "annualized_volatility": returns.std(ddof=1) * year,
         "sharpe_ratio": quotient(returns.mean(), returns.std(ddof=1)) * year,
         "sortino_ratio": quotient(returns.mean(), downside) * year,
-        "max_drawdown_pct": 100 * np.max(1 - line / peaks),
+        "max_drawdown": np.min(line / peaks - 1),
         "skewness": skewness,
-        "kurtosis": kurtosis,
+        "excess_kurtosis": excess_kurtosis,
     }
     for name, value in wanted.items():
         if math.isfinite(value):
@@ -207,7 +214,7 @@ def deflated(summary: Row, variance: float, trials: int) -> float:
             (1 - euler) * stats.norm.ppf(1 - 1 / trials)
             + euler * stats.norm.ppf(1 - 1 / (trials * math.e))
         )
-    shape = 1 - summary["skewness"] * ratio + (summary["kurtosis"] - 1) / 4 * ratio**2
+    shape = 1 - summary["skewness"] * ratio + (summary["excess_kurtosis"] + 2) / 4 * ratio**2
     z = (ratio - luck) * math.sqrt(summary["session_count"] - 1) / math.sqrt(shape)
     return float(stats.norm.cdf(z))
 
@@ -216,19 +223,19 @@ def test_intervals_are_near_their_true_values(sample: Warehouse) -> None:
     """Draws are few, so that they are only near: within what draws differ by."""
     with duckdb.connect(str(sample.file), read_only=True) as connection:
         for summary in rows(connection, MANY_TRADES):
-            query = "select net_return_pct from backtests.trades where run_id = $run"
+            query = "select net_return from backtests.trades where run_id = $run"
             found = rows(connection, query, run=summary["run_id"])
-            returns = np.array([float(row["net_return_pct"]) for row in found])
+            returns = np.array([float(row["net_return"]) for row in found])
             error = returns.std() / math.sqrt(len(returns))
-            for side, name in ((-1, "mean_trade_low_pct"), (1, "mean_trade_high_pct")):
+            for side, name in ((-1, "mean_trade_return_low"), (1, "mean_trade_return_high")):
                 near = returns.mean() + side * 1.96 * error
                 assert summary[name] == pytest.approx(near, abs=0.6 * error), name
 
 
 def test_nothing_is_judged_by_fewer_than_ten_trades(sample: Warehouse) -> None:
     judged = (
-        *("win_rate_low_pct", "win_rate_high_pct", "mean_trade_low_pct", "mean_trade_high_pct"),
-        *("random_mean_pct", "permutation_p_value"),
+        *("win_rate_low", "win_rate_high", "mean_trade_return_low", "mean_trade_return_high"),
+        *("random_mean_return", "permutation_p_value"),
     )
     with duckdb.connect(str(sample.file), read_only=True) as connection:
         summaries = rows(connection, "from backtests.summary")
@@ -242,30 +249,24 @@ def test_no_year_is_made_of_fewer_than_twenty_sessions(sample: Warehouse) -> Non
     connection = duckdb.connect()
     connection.execute(f"attach '{sample.file}' as built (read_only)")
     connection.execute("attach ':memory:' as duckbourse")
-    read = ("runs", "trades", "permutations", "bootstraps", "benchmarks")
-    for room, relations in (
-        ("backtests", read),
-        ("seeds", ("calendars",)),
-        ("bars", ("sessions",)),
-    ):
-        connection.execute(f"create schema duckbourse.{room}")
-        for relation in relations:
-            connection.execute(
-                f"create table duckbourse.{room}.{relation} as from built.{room}.{relation}"
-            )
-    years = ("cagr_pct", "volatility_pct", "sharpe_ratio", "sortino_ratio")
+    connection.execute("create schema duckbourse.backtests")
+    for name in ("runs", "trades", "permutations", "bootstraps"):
+        relation = f"backtests.{name}"
+        connection.execute(f"create table duckbourse.{relation} as from built.{relation}")
+    years = ("cagr", "annualized_volatility", "sharpe_ratio", "sortino_ratio")
     for count, is_known in ((19, False), (20, True)):
-        connection.execute(
-            "create or replace table duckbourse.backtests.equity as "
-            f"from built.backtests.equity where session_count <= {count}"
-        )
+        for name in ("equity", "session_returns"):
+            connection.execute(
+                f"create or replace table duckbourse.backtests.{name} as "
+                f"from built.backtests.{name} where session_count <= {count}"
+            )
         summaries = rows(connection, compiled(sample, "summary"))
         assert summaries
         for summary in summaries:
             assert summary["session_count"] == count
-            has_moved = summary["max_drawdown_pct"] != 0 or summary["total_return_pct"] != 0
+            has_moved = summary["max_drawdown"] != 0 or summary["cumulative_return"] != 0
             for name in years:
                 has_value = has_moved or name not in ("sharpe_ratio", "sortino_ratio")
                 if name == "sortino_ratio":  # of what never fell there is none
-                    has_value = summary["max_drawdown_pct"] != 0
+                    has_value = summary["max_drawdown"] != 0
                 assert (summary[name] is not None) == (is_known and has_value), name

@@ -22,9 +22,9 @@ EXITS = """
         exit_price,
         exit_reason,
         missing_reason,
-        if(exit_price is null, null, marked_return_pct),
-        if(exit_price is null, null, max_favorable_pct),
-        if(exit_price is null, null, max_adverse_pct)
+        if(exit_price is null, null, marked_return),
+        if(exit_price is null, null, max_favorable_return),
+        if(exit_price is null, null, max_adverse_return)
     from {}.exits
 """
 EVES = """
@@ -50,9 +50,11 @@ def exits_of(connection: duckdb.DuckDBPyConnection, schema: str) -> dict[Row, Ro
 
 
 def same(found: tuple[object, ...], wanted: Exit) -> bool:
+    # prices have six decimals, returns eight
+    tolerances = [2e-8 if name.endswith("return") else 2e-6 for name in Exit._fields]
     return all(
-        one == pytest.approx(other, abs=2e-6) if isinstance(other, float) else one == other
-        for one, other in zip(found, wanted, strict=True)
+        one == pytest.approx(other, abs=tolerance) if isinstance(other, float) else one == other
+        for one, other, tolerance in zip(found, wanted, tolerances, strict=True)
     )
 
 

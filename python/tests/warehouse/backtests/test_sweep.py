@@ -19,10 +19,10 @@ Row = dict[str, Any]
 COMBINATIONS = 40
 
 
-def net_return_pct(signal: Row, followed: Signal, bars: list[Bar], setting: Row) -> float | None:
+def net_return(signal: Row, followed: Signal, bars: list[Bar], setting: Row) -> float | None:
     """Return what a signal made, net, for a position of the setting's size."""
     left = follow(followed, bars, None)
-    if left.exit_price is None or left.entry_price is None or left.return_pct is None:
+    if left.exit_price is None or left.entry_price is None or left.gross_return is None:
         return None
     quantity = setting["notional_amount"] / left.entry_price
     slip = setting["slippage_bps"] / 10_000
@@ -33,7 +33,7 @@ def net_return_pct(signal: Row, followed: Signal, bars: list[Bar], setting: Row)
     if not followed.is_long:
         bought, sold = sold, bought
     costs += charge("buy", quantity, bought, signal) + charge("sell", quantity, sold, signal)
-    return left.return_pct - 100 * costs / float(setting["notional_amount"])
+    return left.gross_return - costs / float(setting["notional_amount"])
 
 
 @pytest.fixture(scope="module")
@@ -77,12 +77,12 @@ def test_net_returns_of_outcomes_are_the_simulators(
     connection: duckdb.DuckDBPyConnection, sessions: dict[tuple[str, date], list[Bar]]
 ) -> None:
     found = dict(
-        connection.execute("select signal_id, net_return_pct from backtests.outcomes").fetchall()
+        connection.execute("select signal_id, net_return from backtests.outcomes").fetchall()
     )
     for signal in signals_of(connection):
         bars = sessions[signal["symbol"], signal["session_date"]]
-        wanted = net_return_pct(signal, followed(signal), bars, signal)
-        assert found[signal["signal_id"]] == pytest.approx(wanted, abs=1e-5)
+        wanted = net_return(signal, followed(signal), bars, signal)
+        assert found[signal["signal_id"]] == pytest.approx(wanted, abs=1e-7)
 
 
 def test_combinations_are_the_simulators(
@@ -115,24 +115,24 @@ def test_combinations_are_the_simulators(
                 ),
             )
             bars = sessions[signal["symbol"], signal["session_date"]]
-            result = net_return_pct(signal, moved, bars, signal)
+            result = net_return(signal, moved, bars, signal)
             if result is not None:
                 returns.append(result)
         assert combination["trade_count"] == len(returns)
         assert combination["win_count"] == sum(value > 0 for value in returns)
-        assert float(combination["total_return_pct"]) == pytest.approx(sum(returns), abs=1e-4)
+        assert float(combination["total_trade_return"]) == pytest.approx(sum(returns), abs=1e-6)
 
 
 def test_a_presets_own_thresholds_give_its_outcomes(
     connection: duckdb.DuckDBPyConnection,
 ) -> None:
     found = connection.execute(
-        "select total_return_pct from backtests.sweep where scanner = 'crp' "
+        "select total_trade_return from backtests.sweep where scanner = 'crp' "
         "and preset = 'standard' and min_score = 0 and max_signals = 3 and stop_loss_pct = 2 "
         "and take_profit_pct = 6 and exit_earlier_minutes = 0"
     ).fetchall()
     wanted = connection.execute(
-        "select sum(net_return_pct) from backtests.outcomes inner join backtests.signals "
+        "select sum(net_return) from backtests.outcomes inner join backtests.signals "
         "using (signal_id) where scanner = 'crp' and preset = 'standard'"
     ).fetchall()
-    assert float(found[0][0]) == pytest.approx(wanted[0][0], abs=1e-4)
+    assert float(found[0][0]) == pytest.approx(wanted[0][0], abs=1e-6)

@@ -1,6 +1,4 @@
 {% macro equity_paths(returns, key) -%}
-{#- A gap to the peak that is smaller than this is rounding, not a drawdown. -#}
-{%- set rounding = '1e-12' -%}
 grown as (
     select
         *,
@@ -29,9 +27,7 @@ peaks as (
 paths as (
     select
         *,
-        if(
-            equity_ratio / peak_ratio > 1 - {{ rounding }}, 0, equity_ratio / peak_ratio - 1
-        )::double as drawdown
+        {{ drawdown('equity_ratio', 'peak_ratio') }} as drawdown
     from peaks
 )
 {%- endmacro %}

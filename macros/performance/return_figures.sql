@@ -3,6 +3,7 @@
 {%- set over = 'over ' ~ frame -%}
 {%- set compared = 'count(session_return - benchmark_return) over ' ~ frame -%}
 {%- set complete = 'count(session_return) over ' ~ frame ~ ' = count(*) over ' ~ frame -%}
+{%- set dated = 'count(previous_session_date) over ' ~ frame ~ ' = count(*) over ' ~ frame -%}
 {%- set excess = 'session_return - risk_free_return' -%}
 {%- set benchmark_excess = 'benchmark_return - risk_free_return' -%}
 {%- set active = 'session_return - benchmark_return' -%}
@@ -26,17 +27,14 @@ count(*) over {{ frame }} as session_count,
 count(*) over {{ frame }} - count(session_return) over {{ frame }} as missing_return_count,
 count(*) filter (where stale_price_count > 0) over {{ frame }} as bridged_count,
 case when {{ complete }} then {{ growth }} - 1 end as cumulative_return,
-case when {{ complete }} and {{ enough }} and {{ growth }} >= 0 then {{ finite(cagr) }} end
-    as cagr,
+case
+    when {{ complete }} and {{ dated }} and {{ enough }} and {{ growth }} >= 0
+        then {{ finite(cagr) }}
+end as cagr,
 case when {{ enough }} then {{ exact_deviation('session_return', over) }} * sqrt({{ periods }}) end
     as annualized_volatility,
-case
-    when {{ enough }}
-        then
-            {{ exact_mean(excess, over) }}
-            / {{ beyond_rounding(exact_deviation(excess, over)) }}
-            * sqrt({{ periods }})
-end as sharpe_ratio,
+case when {{ enough }} then {{ sharpe_ratio(excess, over) }} * sqrt({{ periods }}) end
+    as sharpe_ratio,
 case
     when {{ enough }}
         then
@@ -67,10 +65,7 @@ case
 end as tracking_error,
 case
     when {{ compared }} >= {{ min_year_sessions() }}
-        then
-            {{ exact_mean(active, over) }}
-            / {{ beyond_rounding(exact_deviation(active, over)) }}
-            * sqrt({{ periods }})
+        then {{ sharpe_ratio(active, over) }} * sqrt({{ periods }})
 end as information_ratio,
 {{ capture('benchmark_return > 0', frame) }} as up_capture_ratio,
 {{ capture('benchmark_return < 0', frame) }} as down_capture_ratio
