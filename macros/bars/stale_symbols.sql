@@ -1,24 +1,14 @@
-{% macro stale_symbols(symbol_days, layer) -%}
-{#- Without an earlier build, or on a full refresh: every symbol from its first day on. -#}
-{%- set built_days = built_days(layer) -%}
+{% macro stale_symbols(built_to) -%}
 select
-    symbol,
-    {%- if built_days %}
+    days.symbol,
     coalesce(
-        min(session_date) filter (where latest.version is distinct from built.version),
+        min(days.session_date) filter (where days.version_changed_in > built.built_to),
         'infinity'::date
     ) as stale_from,
-    {%- else %}
-    min(session_date) as stale_from,
-    {%- endif %}
     -- a weekly bar is made of all its days, and exists once the week is over
-    date_trunc('week', min(session_date))::date as stale_week_from
-from {{ symbol_days }} as latest
-{%- if built_days %}
-full join {{ built_days }} as built using (symbol, session_date)
-where
-    latest.version is distinct from built.version
-    or latest.is_week_over is distinct from built.is_week_over
-{%- endif %}
-group by symbol
+    date_trunc('week', min(days.session_date))::date as stale_week_from
+from {{ ref('bars__day_changes') }} as days
+cross join (select {{ built_to }} as built_to) as built
+where days.changed_in > built.built_to
+group by days.symbol
 {%- endmacro %}

@@ -1,10 +1,8 @@
 {% macro indicators(calls) -%}
 {{- config(
-    materialized='incremental',
-    incremental_strategy='append',
-    on_schema_change='fail',
-    pre_hook=["{{ stale_indicators_deleted(this) }}", "{{ shards_side_by_side(true) }}"],
-    post_hook=["{{ shards_side_by_side(false) }}", "{{ code_recorded(this) }}"],
+    materialized='changed_ranges',
+    incremental_strategy='stale_indicators',
+    meta={'any_order': true, 'chooses_query': true},
 ) -}}
 {%- set bars = ref('bars__ohlcv') -%}
 {#- A unit test gives some bars and nothing else, and all of them are built. -#}
@@ -24,11 +22,10 @@
 {%- endif -%}
 {%- set reach = series_reach(plan, outputs) -%}
 {%- set timeframes = stored_timeframes(stored) -%}
-{%- set code = local_md5(series_steps(plan, outputs, series_of_timeframes(timeframes))) -%}
-{%- set continues = is_incremental() and indicators_go_on(symbol_days, stale_symbols)
-    and built_code(this) == code %}
--- {{ 'continues with' if continues else 'rebuilt from' }} code {{ code }}
-{% if continues -%}
+{%- set code = built_code(series_steps(plan, outputs, series_of_timeframes(timeframes))) -%}
+{%- set goes_on = goes_on_from(code) and indicators_go_on(symbol_days, stale_symbols) -%}
+{%- do choose_query(code, goes_on) -%}
+{%- if goes_on -%}
     {%- do plan.update({'increment': true}) -%}
     {{- series_steps(plan, outputs, *stale_series(plan, outputs, reach, bars, stale_bars, timeframes)) }}
 {%- else -%}

@@ -3,7 +3,7 @@
     Whether there is an earlier build to continue from, and most of it is still valid: otherwise it
     is cheaper to build everything again than to delete most of it and insert it again.
 -#}
-{%- if target.type != 'duckdb' or not built_days('indicators') -%}
+{%- if should_full_refresh() or not load_relation(stale_symbols) -%}
     {{ return(false) }}
 {%- endif -%}
 {%- set found = run_query(

@@ -61,7 +61,7 @@ case when first_stale_bar - {{ reach.memory }} < {{ reach.start + 1 }} then 0 el
 )
     {%- endset -%}
 {%- endif -%}
-{%- if carry or not near or not rows_lie_in_order(stale_bars) -%}
+{%- if carry or not near -%}
     {%- set source = source ~ ' order by symbol, timeframe, bar_ts' -%}
 {%- endif -%}
 {{ return([source, carry]) }}

@@ -1,8 +1,7 @@
+-- depends_on: {{ ref('bars__day_changes') }}
 {{ config(
-    materialized='incremental',
-    incremental_strategy='append',
-    on_schema_change='fail',
-    pre_hook="{{ stale_rows_deleted(this) }}",
+    materialized='changed_ranges',
+    incremental_strategy='stale_bars',
 ) }}
 
 with

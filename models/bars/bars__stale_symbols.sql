@@ -1,3 +1,3 @@
 {{ config(materialized='ephemeral') }}
 
-{{ stale_symbols(ref('bars__symbol_days'), 'bars') }}
+{{ stale_symbols(built_to(['bars__ohlcv', 'bars__rejected'])) }}

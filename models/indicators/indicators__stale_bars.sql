@@ -1,5 +1,3 @@
-{{ config(post_hook="{{ order_recorded(this) }}") }}
-
 {%- set symbol_days = ref('bars__symbol_days') -%}
 {%- set stale_symbols = ref('indicators__stale_symbols') -%}
 {%- set continues = indicators_go_on(symbol_days, stale_symbols) -%}

@@ -1,7 +1,17 @@
+-- depends_on: {{ ref('bars__ohlcv') }}
+{%- set built_to -%}
+(
+    select coalesce(min(built_to), 0)
+    from {{ build_state() }}
+    where model in ('indicators__{{ families() | join("', 'indicators__") }}')
+)
+{%- endset %}
+
 with
 
+-- families that were not built yet are built from all bars
 stale_symbols as (
-    {{ stale_symbols(ref('bars__symbol_days'), 'indicators') }}
+    {{ stale_symbols(built_to) }}
 ),
 
 symbol_days as (

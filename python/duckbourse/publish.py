@@ -22,7 +22,7 @@ from duckbourse.settings import settings
 from duckbourse.state import State
 from duckbourse.warehouse import attach, quoted, wrap_duckdb_error, wrap_os_error
 
-NOT_PUBLISHED = {"staging"}
+NOT_PUBLISHED = {"staging", "build_state"}
 LEFTOVERS = ".publishing-*"
 
 

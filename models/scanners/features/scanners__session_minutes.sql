@@ -1,9 +1,8 @@
+-- depends_on: {{ ref('bars__day_changes') }}
 {{ config(
     access='public',
-    materialized='incremental',
-    incremental_strategy='append',
-    on_schema_change='fail',
-    pre_hook="{{ stale_sessions_deleted(this) }}",
+    materialized='changed_ranges',
+    incremental_strategy='stale_sessions',
 ) }}
 {%- set price_decimals = 6 -%}
 {#- Sums of doubles depend on the order of addition; sums of decimals do not. -#}
@@ -20,7 +19,7 @@ sessions as (
 ),
 
 stale_sessions as (
-    {{ stale_sessions() }}
+    select * from {{ ref('scanners__stale_sessions') }}
 ),
 
 stale_bars as not materialized (

@@ -37,7 +37,7 @@ SESSION_RELATIONS = (
     "bars.delivered_minutes",
     "bars.delivered_days",
     "bars.symbol_days",
-    "scanners.built_days",
+    "scanners.stale_sessions",
     "scanners.signals",
 )
 # weekly bars need more than one session; bar numbers continue from those before the session
@@ -121,7 +121,7 @@ SETUP = """
     create view bars.stale_symbols as
     select symbol, session_date as stale_from, session_date as stale_week_from
     from bars.delivered_days;
-    create view scanners.built_days as from {published}.scanners.built_days limit 0;
+    create view scanners.stale_sessions as select symbol, session_date from bars.delivered_days;
     create table bars.checked_daily (
         symbol varchar, session_date date, open_ts timestamp, close_ts timestamp, open double,
         high double, low double, close double, volume double, calendar varchar, source varchar,

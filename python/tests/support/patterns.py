@@ -44,11 +44,11 @@ def pattern_inputs(
     for schema in ("bars", "indicators", "scanners", "seeds"):
         connection.execute(f"create schema duckbourse.{schema}")
     # as before the first build
+    connection.execute("create schema duckbourse.build_state")
     connection.execute(
-        "create table duckbourse.scanners.built_days "
-        "(symbol varchar, session_date date, version ubigint)"
+        "create table duckbourse.build_state.tables (model varchar, built_to bigint)"
     )
-    read = ("bars.sessions", "bars.symbol_days", "bars.day_minute_conflicts")
+    read = ("bars.sessions", "bars.symbol_days", "bars.day_changes", "bars.day_minute_conflicts")
     for relation in (*read, "seeds.pattern_settings", *relations):
         connection.execute(f"create table duckbourse.{relation} as from built.{relation}")
     connection.execute(f"create table duckbourse.bars.ohlcv as {bars}")

@@ -92,9 +92,9 @@ def build_all(sample: Warehouse, connection: duckdb.DuckDBPyConnection) -> None:
     """Build every relation, each after those that it reads."""
     connection.execute("create schema duckbourse.scanners")
     # as before the first build
+    connection.execute("create schema duckbourse.build_state")
     connection.execute(
-        "create table duckbourse.scanners.built_days "
-        "(symbol varchar, session_date date, version ubigint)"
+        "create table duckbourse.build_state.tables (model varchar, built_to bigint)"
     )
     for relation in scanner_models(sample).steps:
         build(sample, connection, relation)

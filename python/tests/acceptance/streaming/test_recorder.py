@@ -30,7 +30,7 @@ from tests.support.warehouse import Warehouse
 
 DAY = date(2024, 7, 1)
 OPEN = datetime(2024, 7, 1, 13, 30, tzinfo=UTC)
-BARS = ("-s", "+bars__ohlcv", "+bars__rejected", "bars__built_days", "bars__data_version")
+BARS = ("-s", "+bars__ohlcv", "+bars__rejected", "bars__data_version")
 HEADER = LogHeader(
     session_date=DAY, calendar="XNYS", source="s", recording="mine", symbols=("A", "B")
 )

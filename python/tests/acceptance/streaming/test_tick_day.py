@@ -37,7 +37,7 @@ MINUTE = timedelta(minutes=1)
 LATE = timedelta(seconds=2)
 HELD_BACK_EVERY = 97
 SELECTION = (
-    *("+scanners__signals", "bars__built_days", "scanners__built_days", "+bars__rejected"),
+    *("+scanners__signals", "+bars__rejected"),
     "serving__live_models",
 )
 

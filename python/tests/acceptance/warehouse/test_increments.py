@@ -18,7 +18,7 @@ from tests.support.warehouse import Warehouse, empty_store
 
 FAMILIES = re.findall(r"'(\w+)'", (PROJECT / "macros/indicators/families.sql").read_text())
 RELATIONS = (*(f"indicators.{family}" for family in FAMILIES), "serving.latest_indicators")
-INDICATORS = ("-s", "+serving__latest_indicators", "bars__built_days", "indicators__built_days")
+INDICATORS = ("-s", "+serving__latest_indicators")
 
 # of minutes there are more than any average remembers
 MINUTES = ("AAPL", "GS", "IBM", "MA", "XOM")
@@ -70,16 +70,19 @@ def grown(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
     minutes = prices("minute", f"bar_ts < {NOON} and not {LATE}")
     deliver(warehouse, "minutes", "minute", minutes)
     warehouse.build(*INDICATORS)
-    assert set(how_built(warehouse).values()) == {"rebuilt from"}
+    assert set(how_built(warehouse).values()) == {"all"}
     mark(warehouse)
     return warehouse
 
 
 def how_built(warehouse: Warehouse) -> dict[str, str]:
-    """Return whether the SQL of each family continues with a code or is rebuilt from one."""
-    said = re.compile(r"^-- (continues with|rebuilt from) code ", re.MULTILINE)
+    """Return whether the last build of each family wrote all of it or what had changed."""
     return {
-        family: said.findall(warehouse.compiled(f"indicators__{family}"))[0] for family in FAMILIES
+        str(family): "all" if is_rebuilt else "changes"
+        for family, is_rebuilt in warehouse.query(
+            "select replace(model, 'indicators__', ''), is_rebuilt from build_state.tables "
+            "where starts_with(model, 'indicators__')"
+        )
     }
 
 
@@ -166,7 +169,7 @@ def check_against_all(warehouse: Warehouse) -> None:
     unmark(warehouse)
     gone_on = warehouse.content(*RELATIONS)
     warehouse.build(*INDICATORS, "--full-refresh")
-    assert set(how_built(warehouse).values()) == {"rebuilt from"}
+    assert set(how_built(warehouse).values()) == {"all"}
     assert not_in_order(warehouse) == []
     anew = warehouse.content(*RELATIONS)
     assert [relation for relation in RELATIONS if gone_on[relation] != anew[relation]] == []
@@ -178,7 +181,7 @@ def test_a_new_session_is_gone_on_to(grown: Warehouse) -> None:
     deliver(grown, "new_days", "daily", prices("daily", day))
     deliver(grown, "new_minutes", "minute", prices("minute", f"{day} and bar_ts >= {NOON}"))
     grown.build(*INDICATORS)
-    assert set(how_built(grown).values()) == {"continues with"}
+    assert set(how_built(grown).values()) == {"changes"}
     assert not_in_order(grown) == []
     stale = dict.fromkeys((*SYMBOLS["daily"], "LAST_WEEK"), "2010-05-28")
     assert badly_written(grown, stale) == []
@@ -217,7 +220,7 @@ def test_corrections_and_listings_are_gone_on_from(grown: Warehouse) -> None:
     ):
         deliver(grown, name, kind, rows, "2026-11-03")
     grown.build(*INDICATORS)
-    assert set(how_built(grown).values()) == {"continues with"}
+    assert set(how_built(grown).values()) == {"changes"}
     stale = {
         "IBM": "2010-05-20",
         "JNJ": "2009-08-21",
@@ -233,7 +236,7 @@ def test_corrections_and_listings_are_gone_on_from(grown: Warehouse) -> None:
 def test_nothing_new_is_nothing_written(grown: Warehouse) -> None:
     latest = grown.content("serving.latest_indicators")
     grown.build(*INDICATORS)
-    assert set(how_built(grown).values()) == {"continues with"}
+    assert set(how_built(grown).values()) == {"changes"}
     assert badly_written(grown, {}) == []
     assert grown.content("serving.latest_indicators") == latest
 
@@ -251,7 +254,7 @@ def test_other_code_is_a_build_of_all_of_that_family(grown: Warehouse, tmp_path:
 
     built = how_built(grown)
     changed = {"bands", "camarilla_points"}
-    assert {family for family in FAMILIES if built[family] == "rebuilt from"} == changed
+    assert {family for family in FAMILIES if built[family] == "all"} == changed
     assert {family for _, family, *_ in badly_written(grown, {})} == changed
     for family in changed:
         assert grown.query(f"""

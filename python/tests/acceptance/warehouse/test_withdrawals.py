@@ -80,15 +80,15 @@ WITHDRAWN_AT = datetime(2026, 11, 5, tzinfo=UTC)
 FAMILIES = re.findall(r"'(\w+)'", (PROJECT / "macros/indicators/families.sql").read_text())
 MOVED = {
     *("bars.ohlcv", "bars.rejected", "bars.restatements", "bars.symbol_days", "bars.last_bars"),
-    *("bars.data_version", "bars.built_days", "bars.total_return_closes"),
+    *("bars.data_version", "bars.total_return_closes"),
     *(f"indicators.{family}" for family in FAMILIES),
-    *("scanners.session_minutes", "scanners.built_days", "scanners.histories"),
+    *("scanners.session_minutes", "scanners.histories"),
     *("scanners.pattern_events", "scanners.pattern_records", "scanners.signals"),
     *("backtests.outcomes", "backtests.trades", "backtests.equity", "backtests.summary"),
     *("portfolio.returns", "portfolio.performance", "risk.var_estimates"),
     *("serving.latest_bars", "serving.latest_indicators"),
 }
-BARS = ("bars__rejected", "bars__restatements", "bars__built_days", "bars__data_version")
+BARS = ("bars__rejected", "bars__restatements", "bars__data_version")
 IN_BARS = ("bars.ohlcv", "bars.rejected", "bars.restatements", "bars.data_version")
 
 

@@ -16,7 +16,7 @@ PACKAGE = PROJECT / "python" / "duckbourse"
 READ = re.compile(r"(?:\bfrom|\bjoin)\s+(\w+\.\w+)")
 READ_LIVE = re.compile(r"(?:\{(?:published|CATALOG)\}\.|^(?:BARS|MINUTES) = \")(\w+\.\w+)", re.M)
 # private to their layer in dbt
-PRIVATE = {"scanners__built_days", "scanners__cutoffs"}
+PRIVATE = {"scanners__cutoffs"}
 
 
 @cache

@@ -10,6 +10,7 @@ MODELS = {path.stem: path for path in (PROJECT / "models").rglob("*.sql")}
 # Model -> why its SQL need not be in a version
 IN_IT_BY_VALUE = {
     "bars__adjustment_factors": "a version has the day's factors",
+    "bars__day_changes": "says which days are built, not how",
     "bars__delivered_days": "a version has the day's deliveries, and what is known of each",
     "bars__sessions": "a version has the day's session",
     "bars__stale_symbols": "says which days are built, not how",

@@ -1,0 +1,7 @@
+{{ config(materialized='ephemeral', access='private') }}
+
+select
+    symbol,
+    session_date
+from {{ ref('bars__day_changes') }}
+where version_changed_in > {{ built_to(['scanners__session_minutes']) }}
