@@ -122,7 +122,7 @@ def test_without_volumes_only_what_is_made_of_them_is_unknown(indicator: OnRead,
 
 LOWERED = """
 {%- set lowered = {} -%}
-{%- for name in page_names() -%}
+{%- for name in indicator_pages() -%}
     {%- set of_name = {} -%}
     {%- for lowering in ['streaming', 'windows'] -%}
         {%- set plan = series_plan(lowering) -%}

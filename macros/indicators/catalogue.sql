@@ -1,7 +1,7 @@
 {% macro catalogue_rows() -%}
 {%- if not execute -%}{{ return('values (1)') }}{%- endif -%}
 {%- set rows = [] -%}
-{%- for name in page_names() -%}
+{%- for name in indicator_pages() -%}
     {%- set page = page_of(name) -%}
     {%- set plan = series_plan('streaming') -%}
     {%- set outputs = series_indicator(plan, name, []) -%}
@@ -22,7 +22,7 @@
             {%- do cells.append('null' if value is none else "'" ~ dbt.escape_single_quotes(value | string) ~ "'") -%}
         {%- endfor -%}
         {%- do cells.append(found.start) -%}
-        {%- do cells.append('null' if series_remembers_all(plan, column) else found.memory) -%}
+        {%- do cells.append('null' if series_is_cumulative(plan, column) else found.memory) -%}
         {%- do cells.append("'" ~ dbt.escape_single_quotes((formulas + [output ~ ' = ' ~ page.outputs[output]]) | join('\n')) ~ "'") -%}
         {%- do cells.append("'" ~ dbt.escape_single_quotes(page.notes) ~ "'" if page.notes else 'null') -%}
         {%- do rows.append('(' ~ cells | join(', ') ~ ')') -%}
@@ -30,4 +30,31 @@
 {%- endfor -%}
 values
     {{ rows | join(',\n    ') }}
+{%- endmacro %}
+
+{% macro family_pages(families) -%}
+{#- The contents of the families' properties files, as JSON: `./bourse pages` writes them. -#}
+{%- set pages = {} -%}
+{%- for family, calls in families.items() -%}
+    {%- set plan = series_plan('streaming') -%}
+    {%- set outputs = planned_outputs(plan, calls) -%}
+    {%- set columns = {} -%}
+    {%- for name, output in outputs.items() -%}
+        {%- set column = plan.columns[output.column] -%}
+        {%- do columns.update({name: {
+            'call': output.call,
+            'formula': output.formula,
+            'type': output.type,
+            'within': output.within,
+            'warm_up': column.start,
+            'memory': none if series_is_cumulative(plan, output.column) else column.memory,
+        }}) -%}
+    {%- endfor -%}
+    {%- set indicators = {} -%}
+    {%- for call in calls -%}
+        {%- do indicators.update({call: page_of(call.split('(')[0])}) -%}
+    {%- endfor -%}
+    {%- do pages.update({family: {'indicators': indicators, 'columns': columns}}) -%}
+{%- endfor -%}
+{{ return(tojson(pages)) }}
 {%- endmacro %}
