@@ -42,6 +42,7 @@ COMMANDS = (
     "square-off",
     "reconcile",
     "journal",
+    "explain",
     "pages",
     "test",
 )
