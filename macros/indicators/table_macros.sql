@@ -1,10 +1,40 @@
 {% macro table_macros() -%}
 {%- set bars = ref('bars__ohlcv').include(database=false) -%}
-{%- if execute and target.type == 'duckdb' -%}
-    {%- for name in page_names() %}
+{%- if execute -%}
+    {%- for name in indicator_pages() %}
 {{ table_macro(name, bars) }}
     {%- endfor %}
 {%- else -%}
 select 1
 {%- endif -%}
+{%- endmacro %}
+
+{% macro table_macro(name, bars) -%}
+{#- A page with its periods and settings as parameters, computed on read from the bars of one
+    series. -#}
+{%- set page = page_of(name) -%}
+{%- set plan = series_plan('streaming', true) -%}
+{%- set parameters = ['p_symbol', 'p_timeframe'] -%}
+{%- set arguments = {} -%}
+{%- set checks = [] -%}
+{%- for period, default in page.periods.items() -%}
+    {%- do parameters.append('p_' ~ period ~ ' := ' ~ default) -%}
+    {%- do arguments.update({'p_' ~ period: 'p_' ~ period}) -%}
+    {%- do checks.append(
+        'if(p_' ~ period ~ ' between 1 and 2047, true, error(\'' ~ name ~ ': ' ~ period
+        ~ ' is a number of bars from 1 to 2047, not \' || p_' ~ period ~ '))'
+    ) -%}
+{%- endfor -%}
+{%- for setting, default in page.settings.items() -%}
+    {%- do parameters.append('p_' ~ setting ~ ' := ' ~ default) -%}
+    {%- do arguments.update({'p_' ~ setting: 'p_' ~ setting}) -%}
+{%- endfor -%}
+{%- set outputs = {} -%}
+{%- for output, column in series_indicator(plan, name, arguments.keys() | list, arguments).items() -%}
+    {%- do outputs.update({output: {'column': column, 'type': page.type}}) -%}
+{%- endfor -%}
+{%- set conditions = ['symbol = p_symbol', 'timeframe = p_timeframe'] + checks -%}
+create or replace macro indicators.{{ name }}({{ parameters | join(', ') }}) as table (
+{{ series_steps(plan, outputs, bars ~ ' where ' ~ conditions | join(' and ') ~ ' order by bar_ts') }}
+);
 {%- endmacro %}

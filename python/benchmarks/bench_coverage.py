@@ -37,7 +37,7 @@ PLAIN_SQL = ("Math Operators", "Math Transform")
 SYMBOLS, BARS = 400, 2_500
 TEMPLATE = """
 {%- set outputs = {} -%}
-{%- for name in page_names() -%}
+{%- for name in indicator_pages() -%}
     {%- set page = page_of(name) -%}
     {%- set plan = series_plan('streaming') -%}
     {%- set outputs = {} -%}
@@ -45,7 +45,7 @@ TEMPLATE = """
     {%- for output, column in series_indicator(plan, name, []).items() -%}
         {%- do outputs.update({output: {'column': column, 'type': page.type}}) -%}
         {%- do memory.update({
-            output: none if series_remembers_all(plan, column) else plan.columns[column].memory
+            output: none if series_is_cumulative(plan, column) else plan.columns[column].memory
         }) -%}
     {%- endfor -%}
     {%- do outputs.update({name: {

@@ -10,15 +10,13 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 import textwrap
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from duckbourse.errors import BuildFailed
 from duckbourse.settings import PROJECT
+from duckbourse.templates import rendered
 
 INDICATORS = PROJECT / "models" / "indicators"
 LATEST = PROJECT / "models" / "serving" / "serving__latest_indicators.yml"
@@ -37,35 +35,13 @@ KEY = {"symbol": "varchar", "timeframe": "varchar", "bar_ts": "timestamp"}
 Page = Mapping[str, Any]
 
 
-def _compiled(template: str) -> str:
-    dbt = Path(sys.executable).parent / "dbt"
-    # keeps the manifest of the last build
-    command = [
-        str(dbt),
-        "--quiet",
-        "--no-write-json",
-        "compile",
-        "--target",
-        "lint",
-        "--inline",
-        template,
-    ]
-    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
-    if done.returncode:
-        problem = done.stdout.strip().splitlines() or done.stderr.strip().splitlines()
-        raise BuildFailed(
-            "dbt cannot read the indicators: " + " ".join(problem), "fix macros/indicators"
-        )
-    return done.stdout
-
-
-def pages(compiled: Callable[[str], str] = _compiled) -> dict[Path, str]:
-    """Return the intended text of each file; `compiled` renders a template with dbt."""
+def pages(render: Callable[[str], str] = rendered) -> dict[Path, str]:
+    """Return the intended text of each file; `render` renders a template with dbt."""
     calls = {
         file.stem.removeprefix("indicators__"): _calls(file)
         for file in INDICATORS.glob("indicators__*.sql")
     }
-    families = json.loads(compiled(PAGES % json.dumps(calls)))
+    families = json.loads(render(PAGES % json.dumps(calls)))
     written = {}
     for family, page in families.items():
         file = INDICATORS / f"indicators__{family}.yml"
@@ -110,11 +86,11 @@ def _family_page(family: str, page: Page) -> Iterable[str]:
     for call, indicator in page["indicators"].items():
         yield ""
         yield from _block(_about(call, indicator), 6)
-        formulas = _formulas(indicator)
-        if formulas:
+        lines = formulas(indicator)
+        if lines:
             yield ""
-            for formula in formulas:
-                yield from _block(formula, 10, hanging=4)
+            for line in lines:
+                yield from _block(line, 10, hanging=4)
     yield "    data_tests:"
     yield "      - one_row_per_bar"
     yield "    columns:"
@@ -125,7 +101,7 @@ def _family_page(family: str, page: Page) -> Iterable[str]:
         yield f"        data_type: {column['type']}"
         yield "        description: |"
         yield from _block(f"{name} = {column['formula']}", 10, hanging=4)
-        yield from _block(_known(column), 10)
+        yield from _block(availability(column), 10)
         if column["within"]:
             low, high = column["within"]
             tolerance = 0 if column["type"] == "smallint" else 1e-6
@@ -149,18 +125,20 @@ def _about(call: str, indicator: Page) -> str:
     return " ".join(parts)
 
 
-def _formulas(indicator: Page) -> list[str]:
-    formulas = [
+def formulas(indicator: Page) -> list[str]:
+    """Return the formulas of an indicator's page, except for its outputs."""
+    lines = [
         f"{name} = {formula}"
         for name, formula in indicator["define"].items()
         # the names of a candle's earlier bars explain themselves
         if not re.fullmatch(r"(\w+)_(\d) lag\(\1, \2\)", f"{name} {formula}")
     ]
-    formulas += [f"{name} at first = {seed}" for name, seed in indicator["seed"].items()]
-    return formulas + [f"{name} = {formula}" for name, formula in indicator["step"].items()]
+    lines += [f"{name} at first = {seed}" for name, seed in indicator["seed"].items()]
+    return lines + [f"{name} = {formula}" for name, formula in indicator["step"].items()]
 
 
-def _known(column: Page) -> str:
+def availability(column: Page) -> str:
+    """Return from which bar an output is available, and how many bars it depends on."""
     first, memory = column["warm_up"], column["memory"]
     null = "Available from the first bar."
     if first:

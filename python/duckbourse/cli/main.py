@@ -42,6 +42,7 @@ COMMANDS = {
     "square-off": "session",
     "reconcile": "session",
     "journal": "session",
+    "explain": "explain",
     "pages": "pages",
     "test": "test",
 }

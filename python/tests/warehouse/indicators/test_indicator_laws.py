@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
+from pathlib import Path
 
 import duckdb
 import numpy as np
 import pytest
+import yaml
 
+from duckbourse.settings import PROJECT
 from tests.support.warehouse import Warehouse
 from tests.warehouse.indicators.agreement import assert_agrees, assert_same
 from tests.warehouse.indicators.candle_bars import candle_bars
@@ -15,6 +20,7 @@ from tests.warehouse.indicators.hostile_bars import PRICES, bars_of, first_bars,
 from tests.warehouse.indicators.on_read import Bars, OnRead, arrays
 from tests.warehouse.indicators.talib_references import REFERENCES, is_noise, rounding
 
+GOLDEN = Path(__file__).parent / "golden_sql.yml"
 CANDLES = [f"candles_of_{count}" for count in ("one_bar", "two_bars", "three_bars", "more_bars")]
 NAMES = [*REFERENCES, *CANDLES]
 
@@ -122,7 +128,7 @@ def test_without_volumes_only_what_is_made_of_them_is_unknown(indicator: OnRead,
 
 LOWERED = """
 {%- set lowered = {} -%}
-{%- for name in page_names() -%}
+{%- for name in indicator_pages() -%}
     {%- set of_name = {} -%}
     {%- for lowering in ['streaming', 'windows'] -%}
         {%- set plan = series_plan(lowering) -%}
@@ -143,6 +149,32 @@ LOWERED = """
 def lowered(sample: Warehouse) -> dict[str, dict[str, str]]:
     found = sample.inline(LOWERED)
     return dict(json.loads(found))
+
+
+def test_the_sql_is_the_same_as_before(
+    lowered: dict[str, dict[str, str]], table_macros: str
+) -> None:
+    golden = yaml.safe_load(GOLDEN.read_text())
+    on_read = re.split(r"create or replace macro indicators\.(\w+)", table_macros)[1:]
+    on_read_of = dict(zip(on_read[::2], on_read[1::2], strict=True))
+    found = {
+        name: {
+            variant: hashlib.md5(" ".join(sql.split()).encode()).hexdigest()[:12]
+            for variant, sql in {**lowered[name], "on_read": on_read_of[name]}.items()
+        }
+        for name in golden
+    }
+    assert found == golden, "if it is meant to differ, put the new checksums into golden_sql.yml"
+
+
+def test_the_golden_sql_has_every_operation() -> None:
+    operations = (PROJECT / "macros" / "series" / "operations.sql").read_text()
+    pages = "".join(
+        (PROJECT / "macros" / "indicators" / f"{name}.sql").read_text()
+        for name in yaml.safe_load(GOLDEN.read_text())
+    )
+    words = re.findall(r"'(\w+)': \[", operations)
+    assert [word for word in words if not re.search(rf"\b{word}\(", pages)] == []
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,60 @@
+{% macro catalogue_rows() -%}
+{%- if not execute -%}{{ return('values (1)') }}{%- endif -%}
+{%- set rows = [] -%}
+{%- for name in indicator_pages() -%}
+    {%- set page = page_of(name) -%}
+    {%- set plan = series_plan('streaming') -%}
+    {%- set outputs = series_indicator(plan, name, []) -%}
+    {%- set settings = [] -%}
+    {%- for setting, value in page.settings.items() -%}{%- do settings.append(setting ~ ' = ' ~ value) -%}{%- endfor -%}
+    {%- set formulas = [] -%}
+    {%- for step, formula in page.define.items() -%}{%- do formulas.append(step ~ ' = ' ~ formula) -%}{%- endfor -%}
+    {%- for state, formula in page.seed.items() -%}{%- do formulas.append(state ~ ' at first = ' ~ formula) -%}{%- endfor -%}
+    {%- for step, formula in page.step.items() -%}{%- do formulas.append(step ~ ' = ' ~ formula) -%}{%- endfor -%}
+    {%- for output, column in outputs.items() -%}
+        {%- set found = plan.columns[column] -%}
+        {%- set values = [
+            name, output, page.title, page.source, page.talib[output] or none,
+            page.periods.values() | join(', ') or none, settings | join(', ') or none,
+        ] -%}
+        {%- set cells = [] -%}
+        {%- for value in values -%}
+            {%- do cells.append('null' if value is none else "'" ~ dbt.escape_single_quotes(value | string) ~ "'") -%}
+        {%- endfor -%}
+        {%- do cells.append(found.start) -%}
+        {%- do cells.append('null' if series_is_cumulative(plan, column) else found.memory) -%}
+        {%- do cells.append("'" ~ dbt.escape_single_quotes((formulas + [output ~ ' = ' ~ page.outputs[output]]) | join('\n')) ~ "'") -%}
+        {%- do cells.append("'" ~ dbt.escape_single_quotes(page.notes) ~ "'" if page.notes else 'null') -%}
+        {%- do rows.append('(' ~ cells | join(', ') ~ ')') -%}
+    {%- endfor -%}
+{%- endfor -%}
+values
+    {{ rows | join(',\n    ') }}
+{%- endmacro %}
+
+{% macro family_pages(families) -%}
+{#- The contents of the families' properties files, as JSON: `./bourse pages` writes them. -#}
+{%- set pages = {} -%}
+{%- for family, calls in families.items() -%}
+    {%- set plan = series_plan('streaming') -%}
+    {%- set outputs = planned_outputs(plan, calls) -%}
+    {%- set columns = {} -%}
+    {%- for name, output in outputs.items() -%}
+        {%- set column = plan.columns[output.column] -%}
+        {%- do columns.update({name: {
+            'call': output.call,
+            'formula': output.formula,
+            'type': output.type,
+            'within': output.within,
+            'warm_up': column.start,
+            'memory': none if series_is_cumulative(plan, output.column) else column.memory,
+        }}) -%}
+    {%- endfor -%}
+    {%- set indicators = {} -%}
+    {%- for call in calls -%}
+        {%- do indicators.update({call: page_of(call.split('(')[0])}) -%}
+    {%- endfor -%}
+    {%- do pages.update({family: {'indicators': indicators, 'columns': columns}}) -%}
+{%- endfor -%}
+{{ return(tojson(pages)) }}
+{%- endmacro %}

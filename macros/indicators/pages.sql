@@ -1,0 +1,112 @@
+{% macro indicator_pages() -%}
+{#- Each indicator and the macro with its page, macros/indicators/<indicator>.sql. -#}
+{{ return({
+    'ad': indicator_ad,
+    'adosc': indicator_adosc,
+    'apo': indicator_apo,
+    'aroon': indicator_aroon,
+    'atr': indicator_atr,
+    'average_deviation': indicator_average_deviation,
+    'average_price': indicator_average_price,
+    'beta': indicator_beta,
+    'bollinger': indicator_bollinger,
+    'bop': indicator_bop,
+    'candles_of_more_bars': indicator_candles_of_more_bars,
+    'candles_of_one_bar': indicator_candles_of_one_bar,
+    'candles_of_three_bars': indicator_candles_of_three_bars,
+    'candles_of_two_bars': indicator_candles_of_two_bars,
+    'cci': indicator_cci,
+    'chaikin_volatility': indicator_chaikin_volatility,
+    'cmf': indicator_cmf,
+    'cmo': indicator_cmo,
+    'correlation': indicator_correlation,
+    'dema': indicator_dema,
+    'directional_movement': indicator_directional_movement,
+    'donchian': indicator_donchian,
+    'ema': indicator_ema,
+    'fast_stochastic': indicator_fast_stochastic,
+    'hma': indicator_hma,
+    'ichimoku': indicator_ichimoku,
+    'kama': indicator_kama,
+    'keltner': indicator_keltner,
+    'linear_regression': indicator_linear_regression,
+    'macd': indicator_macd,
+    'median_price': indicator_median_price,
+    'mfi': indicator_mfi,
+    'midpoint': indicator_midpoint,
+    'midprice': indicator_midprice,
+    'momentum': indicator_momentum,
+    'natr': indicator_natr,
+    'obv': indicator_obv,
+    'pivot_points_camarilla': indicator_pivot_points_camarilla,
+    'pivot_points_classic': indicator_pivot_points_classic,
+    'pivot_points_fibonacci': indicator_pivot_points_fibonacci,
+    'ppo': indicator_ppo,
+    'psar': indicator_psar,
+    'roc': indicator_roc,
+    'rsi': indicator_rsi,
+    'sma': indicator_sma,
+    'stddev': indicator_stddev,
+    'stochastic': indicator_stochastic,
+    'stochastic_rsi': indicator_stochastic_rsi,
+    'supertrend': indicator_supertrend,
+    't3': indicator_t3,
+    'tema': indicator_tema,
+    'trima': indicator_trima,
+    'trix': indicator_trix,
+    'true_range': indicator_true_range,
+    'typical_price': indicator_typical_price,
+    'ultimate': indicator_ultimate,
+    'variance': indicator_variance,
+    'vortex': indicator_vortex,
+    'vwap': indicator_vwap,
+    'weighted_close': indicator_weighted_close,
+    'williams_r': indicator_williams_r,
+    'wma': indicator_wma,
+}) }}
+{%- endmacro %}
+
+{% macro page_of(name) -%}
+{#- An indicator's page with its defaults. -#}
+{%- set page = {
+    'periods': {}, 'settings': {}, 'define': {}, 'seed': {}, 'step': {}, 'notes': '', 'talib': '', 'type': 'double',
+    'within': none,
+} -%}
+{%- set given = fromyaml(indicator_pages()[name]()) -%}
+{%- for key in given if key not in page and key not in ['title', 'source', 'outputs'] -%}
+    {{ exceptions.raise_compiler_error(
+        'macros/indicators/' ~ name ~ ".sql: a page has no '" ~ key ~ "', but title, source, outputs, " ~ page | join(', ')
+    ) }}
+{%- endfor -%}
+{%- do page.update(given) -%}
+{#- talib is the function of all outputs, or a list in the order of the outputs. -#}
+{%- set talib = {} -%}
+{%- for output in page.outputs -%}
+    {%- do talib.update({output: page.talib if page.talib is string else page.talib[loop.index0] or ''}) -%}
+{%- endfor -%}
+{%- do page.update({'talib': talib}) -%}
+{{ return(page) }}
+{%- endmacro %}
+
+{% macro planned_outputs(plan, calls) -%}
+{#- Plans `macd(12, 26, 9)`, whose outputs are macd_12_26_9, macd_signal_12_26_9, … -#}
+{%- set outputs = {} -%}
+{%- for call in calls -%}
+    {%- set name = call.split('(')[0] -%}
+    {%- set arguments = call.split('(')[1].strip(') ').split(',') | map('trim') | select | list if '(' in call else [] -%}
+    {%- do plan.update({'place': call}) -%}
+    {%- set columns = series_indicator(plan, name, arguments) -%}
+    {%- set page = page_of(name) -%}
+    {%- set periods = page.periods.values() | list -%}
+    {%- set periods = (arguments + periods[arguments | length:])[:periods | length] -%}
+    {%- for output, column in columns.items() -%}
+        {%- do outputs.update({
+            ([output] + periods) | join('_'): {
+                'column': column, 'type': page.type, 'call': call,
+                'formula': page.outputs[output], 'within': page.within,
+            }
+        }) -%}
+    {%- endfor -%}
+{%- endfor -%}
+{{ return(outputs) }}
+{%- endmacro %}

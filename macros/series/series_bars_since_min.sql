@@ -1,8 +1,0 @@
-{% macro streaming__series_bars_since_min(plan, value, bars) -%}
-{%- set found = series_extreme(plan, value, bars, '<') -%}
-{{ return(series_planned(plan, value ~ '_since_min_' ~ bars, '(' ~ found.age ~ ')', found.start)) }}
-{%- endmacro %}
-
-{% macro windows__series_bars_since_min(plan, value, bars) -%}
-{{ return(series_age(plan, value, windows__series_moving_min(plan, value, bars), bars)) }}
-{%- endmacro %}

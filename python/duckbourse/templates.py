@@ -1,0 +1,37 @@
+"""The answers of the project's macros: templates that dbt renders without a warehouse."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from duckbourse.errors import BuildFailed
+from duckbourse.settings import PROJECT
+
+
+def rendered(template: str, remedy: str = "fix macros/indicators") -> str:
+    """Return what dbt makes of a template that refers to no model; keep the last manifest."""
+    words = ["--quiet", "--no-use-colors", "--no-write-json", "compile", "--target", "lint"]
+    done = subprocess.run(
+        # once, and not when dbt parses it as well
+        [_dbt(), *words, "--inline", "{% if execute %}" + template + "{% endif %}"],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise BuildFailed(_problem(done.stdout or done.stderr), remedy)
+    return done.stdout
+
+
+def _dbt() -> str:
+    return str(Path(sys.executable).parent / "dbt")
+
+
+def _problem(printed: str) -> str:
+    # what a macro raises is between dbt's heading and the macros that called it
+    found = re.search(r"Compilation Error.*\n([^>]+)", printed)
+    return " ".join((found[1] if found else printed).split())

@@ -1,0 +1,132 @@
+"""The plan and the SQL of an indicator, as printed by `./bourse explain` and told by the README."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from duckbourse.cli.explain import explanation
+from duckbourse.settings import PROJECT
+from tests.support.commands import bourse
+from tests.support.warehouse import Warehouse
+
+SERIES = PROJECT / "macros" / "series"
+INDICATORS = PROJECT / "macros" / "indicators"
+FORMULA = """
+{%- set plan = series_plan('streaming') -%}
+{%- do plan.update({'place': series_place('macd', 'line', FORMULA)}) -%}
+{{ series_expression(plan, FORMULA, {'slow': 26}) }}
+"""
+
+
+def plain(text: str) -> str:
+    """Return the text without what only lays it out."""
+    return " ".join(re.sub(r"^--", "", text, flags=re.MULTILINE).split())
+
+
+def test_the_readme_follows_macd_to_its_sql(warehouse: Warehouse) -> None:
+    found = json.loads(warehouse.inline("{{ explained('macd(12, 26, 9)') }}"))
+    printed = plain("\n".join(explanation("macd(12, 26, 9)", found)))
+    blocks = re.findall(
+        r"```(?:sql|text\nplan)\n(.*?)```", (SERIES / "README.md").read_text(), re.S
+    )
+    assert len(blocks) == 4
+    for block in blocks:
+        end = 0
+        for part in map(plain, block.split("…")):
+            assert part in printed[end:], part
+            end = printed.index(part, end) + len(part)
+    page = re.findall(r"```yaml\n(.*?)```", (SERIES / "README.md").read_text(), re.S)
+    assert page[0] in (INDICATORS / "macd.sql").read_text()
+
+
+def test_what_is_printed_runs(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "duckbourse.cli.explain.rendered", lambda template, remedy: warehouse.inline(template)
+    )
+    printed = bourse(warehouse.data, "explain", "sma(3)")
+    assert printed.returncode == 0, printed.stderr
+    assert "--     sma_3 = moving_mean(close, period)" in printed.stdout.splitlines()
+    assert "NULL for the first 2 bars of a series. Depends on the 2 bars" in printed.stdout
+    with duckdb.connect() as connection:
+        connection.execute(
+            "create schema bars; create table bars.ohlcv as select 'A' as symbol, '1d' as timeframe,"
+            " n as bar_ts, n as bar_number, n * n as adjusted_close from range(4) as bars(n)"
+        )
+        assert connection.execute(printed.stdout).fetchall() == [
+            ("A", "1d", 0, None),
+            ("A", "1d", 1, None),
+            ("A", "1d", 2, 5 / 3),
+            ("A", "1d", 3, 14 / 3),
+        ]
+
+
+def test_what_is_no_call_is_refused_before_dbt_runs(tmp_path: Path) -> None:
+    refused = bourse(tmp_path, "explain", "macd{{ 1 }}")
+    assert refused.returncode == 3
+    assert "'macd{{ 1 }}' is not an indicator with its periods" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("template", "message"),
+    [
+        (
+            "{{ explained('mcad(12)') }}",
+            "mcad(12): there is no indicator 'mcad'; did you mean 'macd'?",
+        ),
+        (
+            "{{ explained('macd(12, 26, 9, 4)') }}",
+            "macd(12, 26, 9, 4): macd takes (fast, slow, signal), and not (12, 26, 9, 4)",
+        ),
+        (
+            "{{ explained('sma(0)') }}",
+            "sma(0): sma: period is a number of bars, 1 or more, and not 0",
+        ),
+        *(
+            (
+                FORMULA.replace("FORMULA", f"'{formula}'"),
+                f"macros/indicators/macd.sql: line: {formula}: {message}",
+            )
+            for formula, message in (
+                ("emma(close, slow)", "there is no 'emma'; did you mean 'ema'?"),
+                ("ema(clsoe, slow)", "there is no 'clsoe'; did you mean 'close'?"),
+                ("ema(close)", "ema takes 1 column and 1 or 2 numbers of bars, and not (close)"),
+                ("lag(close, volume)", "'volume' is not a number of bars"),
+                ("ema(close, slow", "its parentheses do not match"),
+            )
+        ),
+    ],
+)
+def test_an_error_names_the_page_and_the_formula(
+    warehouse: Warehouse, template: str, message: str
+) -> None:
+    with pytest.raises(AssertionError) as failed:
+        warehouse.inline(template)
+    assert message in str(failed.value)
+
+
+def test_the_maps_name_the_macros() -> None:
+    pages = re.findall(r"'(\w+)': indicator_(\w+),", (INDICATORS / "pages.sql").read_text())
+    assert all(name == page for name, page in pages)
+    assert sorted(name for name, _ in pages) == sorted(
+        file.stem
+        for file in INDICATORS.glob("*.sql")
+        if "macro indicator_pages" not in file.read_text()
+        if "macro indicator_" in file.read_text()
+    )
+    defined = set(
+        re.findall(r"macro (\w+)\(", "".join(p.read_text() for p in SERIES.glob("*.sql")))
+    )
+    operations = re.findall(
+        r"'(\w+)': \[\d, \d, \d, (\w+), (\w+)\]", (SERIES / "operations.sql").read_text()
+    )
+    assert len(operations) > 20
+    for name, streaming, windows in operations:
+        shared = streaming == windows == f"series_{name}"
+        assert shared or (streaming, windows) == (f"streaming_{name}", f"windows_{name}")
+        assert {streaming, windows} <= defined
+        assert f" {name}(x" in (SERIES / "series.yml").read_text().replace("affine(f", "affine(x")
