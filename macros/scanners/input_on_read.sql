@@ -1,10 +1,10 @@
 {% macro input_on_read(name, scanner) -%}
 {%- set preset -%}
 select *
-from {{ relation_on_read(scanner.presets) }}
+from {{ relation_on_read(scanner ~ '_presets') }}
 where preset = p_preset
 {%- endset -%}
-{%- if name == scanner.presets -%}
+{%- if name == scanner ~ '_presets' -%}
 select * replace (left(p_cutoff_time::time::varchar, 5) as cutoff_time)
 from ({{ preset }})
 {%- elif name == 'scanners__cutoffs' -%}
@@ -25,7 +25,7 @@ where
 select *
 from ({{ sql_on_read(name, scanner) }})
 where session_date between p_session_date::date and coalesce(p_last_session_date, p_session_date)::date
-{%- elif name == scanner.scores or name in inlined_on_read() -%}
+{%- elif name in inlined_on_read() -%}
 {{ sql_on_read(name, scanner) }}
 {%- else -%}
 select * from {{ relation_on_read(name) }}

@@ -1,7 +1,6 @@
 -- depends_on: {{ ref('scanners__signals') }}, {{ ref('bars__symbol_days') }}
 {%- for scanner in scanners() %}
--- depends_on: {{ ref(scanner.package, scanner.model) }}
--- depends_on: {{ ref(scanner.presets_package, scanner.presets) }}
+-- depends_on: {{ ref('scanners__' ~ scanner) }}, {{ ref(scanner ~ '_presets') }}
 {%- endfor %}
 
 with

@@ -68,6 +68,5 @@ def test_bi_tools_read_the_public_tables() -> None:
     public = {nodes()[name] for name in re.findall(r"^\| `(\w+\.\w+)`", table, re.MULTILINE)}
     families = {name for name in exposures()["bi_tools"] if name.startswith("indicators__")}
     scans = {file.stem for file in Path(PROJECT, "models/scanners/scans").glob("*.sql")}
-    scans = {scan for scan in scans if not scan.endswith("_scores")}
     assert len(families) == 19
     assert exposures()["bi_tools"] == public | families | scans
