@@ -5,8 +5,8 @@
         and node.config.materialized != 'ephemeral' -%}
         {%- do known.append(node.schema ~ '.' ~ node.alias) -%}
     {%- endfor -%}
-    {%- for scanner in scanners() -%}
-        {%- do known.append('main.' ~ scanner ~ '_scan') -%}
+    {%- for function in graph.functions.values() -%}
+        {%- do known.append('main.' ~ function.name) -%}
     {%- endfor -%}
     {%- set found = run_query(
         "select 'table' as kind, schema_name, table_name from duckdb_tables()

@@ -59,6 +59,7 @@ def test_an_exposure_lists_what_its_code_reads(exposure: str, places: tuple[str,
     read = read_by(*places) - PRIVATE
     if exposure == "trading_loop":  # through the table macro rolling_covariances
         read.add("bars__total_return_closes")
+        read.add("bars__adjustment_factors")  # through models/bars/bars__symbol_days.live.sql
     assert exposures()[exposure] == read
 
 
