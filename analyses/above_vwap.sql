@@ -2,9 +2,10 @@
 --
 -- A scanner to start from. It runs as it is in any SQL client (`dbt compile`, then the file under
 -- target/compiled). To include it in scanners.signals, in outcomes and in backtests:
---   1. move it to models/scanners/scans/scanners__above_vwap.sql;
+--   1. move it to models/scanners/scans/scanners__above_vwap.sql, with a properties file;
 --   2. move the row of `presets` to seeds/scanners/above_vwap_presets.csv, and let the CTE read it:
---      select * from ref('above_vwap_presets'), in double braces.
+--      select * from ref('above_vwap_presets'), in double braces;
+--   3. add 'above_vwap' to the list in macros/scanners/scanners.sql.
 with
 
 presets as (
@@ -38,6 +39,8 @@ measures as (
         to_cutoff.calendar,
         to_cutoff.last_price,
         to_cutoff.vwap_to_cutoff,
+        to_cutoff.obv_to_cutoff,
+        to_cutoff.mean_obv_to_cutoff,
         {{ change_pct(
             'to_cutoff.last_price', 'to_cutoff.vwap_to_cutoff', 'to_cutoff.vwap_to_cutoff'
         ) }}
@@ -53,7 +56,18 @@ measures as (
             and to_cutoff.session_date = expected_volumes.session_date
             and to_cutoff.cutoff_time = expected_volumes.cutoff_time
             and presets.history_sessions = expected_volumes.history_sessions
-    where to_cutoff.obv_to_cutoff > to_cutoff.mean_obv_to_cutoff
+),
+
+checked as (
+    select
+        *,
+        case
+            when above_vwap_pct is null or relative_volume is null then 'no_volume'
+            when obv_to_cutoff <= mean_obv_to_cutoff then 'falling_volume'
+            when above_vwap_pct < min_above_vwap_pct then 'too_near_vwap'
+            when relative_volume < min_relative_volume then 'relative_volume_too_low'
+        end as rejected_by
+    from measures
 ),
 
 final as (
@@ -69,9 +83,9 @@ final as (
         above_vwap_pct,
         relative_volume,
         least(100, round(100 * above_vwap_pct / (3 * min_above_vwap_pct), 6)) as score,
-        {{ signal_rank('score') }} as signal_rank
-    from measures
-    where above_vwap_pct >= min_above_vwap_pct and relative_volume >= min_relative_volume
+        {{ signal_rank('score') }} as signal_rank,
+        rejected_by
+    from checked
 )
 
 select * from final

@@ -4,9 +4,9 @@
     {%- for node in graph.nodes.values() if node.resource_type in ('model', 'seed')
         and node.config.materialized != 'ephemeral' -%}
         {%- do known.append(node.schema ~ '.' ~ node.alias) -%}
-        {%- if '/scans/' in node.original_file_path -%}
-            {%- do known.append('main.' ~ node.alias ~ '_scan') -%}
-        {%- endif -%}
+    {%- endfor -%}
+    {%- for function in graph.functions.values() -%}
+        {%- do known.append('main.' ~ function.name) -%}
     {%- endfor -%}
     {%- set found = run_query(
         "select 'table' as kind, schema_name, table_name from duckdb_tables()

@@ -1,6 +1,10 @@
 {% macro scanner_code(model) -%}
-{#- Its own SQL and that of every model of its layer that it reads, directly or not. -#}
+{#-
+    Its own SQL and that of every model of its layer that it reads, directly or not; where the SQL
+    of a model is a macro, the macro has the name of its relation.
+-#}
 {%- set read = [model] -%}
+{%- set macros = [] -%}
 {%- if execute -%}
     {%- set max_depth = 8 -%}
     {%- for depth in range(max_depth) -%}
@@ -16,6 +20,13 @@
             {%- endfor -%}
         {%- endfor -%}
     {%- endfor -%}
+    {%- set query -%}
+        select content
+        from read_text('{{ invocation_args_dict.project_dir }}/macros/scan*/*.sql')
+        where 'scanners__' || parse_filename(filename, true) in ('{{ read | join("', '") }}')
+        order by filename
+    {%- endset -%}
+    {%- do macros.extend(run_query(query).columns[0].values()) -%}
 {%- endif -%}
-{{ return(code_checksum(read)) }}
+{{ return(code_checksum(read, macros)) }}
 {%- endmacro %}

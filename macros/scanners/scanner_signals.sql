@@ -1,7 +1,7 @@
 {% macro scanner_signals(scanner) -%}
 {#- The evidence is every column of the scanner that not all scanners have. -#}
-{%- set candidates = ref(scanner.package, scanner.model) -%}
-{%- set presets = ref(scanner.presets_package, scanner.presets) -%}
+{%- set candidates = ref('scanners__' ~ scanner) -%}
+{%- set presets = ref(scanner ~ '_presets') -%}
 {%- set shared_columns = [
     'session_date',
     'cutoff_time',
@@ -12,6 +12,7 @@
     'last_price',
     'score',
     'signal_rank',
+    'rejected_by',
 ] -%}
 {%- set columns = [] -%}
 {%- if execute -%}
@@ -19,7 +20,7 @@
     {%- set missing = shared_columns | reject('in', columns) | list -%}
     {%- if columns and missing -%}
         {{ exceptions.raise_compiler_error(
-            scanner.model ~ '.sql has no column ' ~ missing | join(', ')
+            'scanners__' ~ scanner ~ '.sql has no column ' ~ missing | join(', ')
             ~ ', which every scanner has: see models/scanners/scans/README.md'
         ) }}
     {%- endif -%}
@@ -30,7 +31,7 @@
     {%- do evidence.append("'" ~ column ~ "': candidates." ~ column) -%}
 {%- endfor -%}
 select
-    '{{ scanner.scanner }}' as scanner,
+    '{{ scanner }}' as scanner,
     candidates.preset,
     candidates.session_date,
     candidates.cutoff_time,
@@ -48,7 +49,7 @@ select
     presets.position_pct::double as position_pct,
     presets.exit_time::time as exit_time,
     {{ 'to_json({' ~ evidence | join(', ') ~ '})::varchar' if evidence else "'{}'" }} as evidence,
-    md5(to_json(presets)::varchar || '{{ scanner_code(scanner.model) }}') as scanner_version
+    md5(to_json(presets)::varchar || '{{ scanner_code('scanners__' ~ scanner) }}') as scanner_version
 from {{ candidates }} as candidates
 inner join {{ presets }} as presets using (preset)
 where candidates.signal_rank <= presets.max_signals

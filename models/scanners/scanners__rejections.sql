@@ -52,15 +52,15 @@ absent as (
 ),
 
 final as (
-    {%- for scanner in scanners() if scanner.scores %}
+    {%- for scanner in scanners() %}
     select
         session_date,
         cutoff_time,
-        '{{ scanner.scanner }}' as scanner,
+        '{{ scanner }}' as scanner,
         preset,
         symbol,
         rejected_by as rule
-    from {{ ref(scanner.package, scanner.scores) }}
+    from {{ ref('scanners__' ~ scanner) }}
     where rejected_by is not null
     union all
     {%- endfor %}

@@ -1,4 +1,3 @@
-{{ config(post_hook="{{ scans_on_read() }}") }}
 {%- set price_decimals = 6 -%}
 
 with

@@ -1,7 +1,6 @@
 -- depends_on: {{ ref('scanners__signals') }}, {{ ref('bars__symbol_days') }}
 {%- for scanner in scanners() %}
--- depends_on: {{ ref(scanner.package, scanner.model) }}
--- depends_on: {{ ref(scanner.presets_package, scanner.presets) }}
+-- depends_on: {{ ref('scanners__' ~ scanner) }}, {{ ref(scanner ~ '_presets') }}
 {%- endfor %}
 
 with
@@ -10,10 +9,11 @@ models (step, relation, code) as (
     values
     {%- if execute %}
     {%- for model in live_models() %}
-    ({{ loop.index }}, '{{ relation_on_read(model) }}', $sql${{ live_sql(model) }}$sql$),
+    ({{ loop.index }}, '{{ live_relation(model) }}', $sql${{ live_sql(model) }}$sql$),
     {%- endfor %}
     {%- endif %}
-    (0, 'live.presets', $sql${{ live_presets() }}$sql$)
+    (0, 'live.presets', $sql${{ all_presets(['preset', 'cutoff_time'], live_scanners())
+        | replace('"' ~ target.database ~ '".', '') }}$sql$)
 ),
 
 final as (

@@ -197,6 +197,7 @@ def main() -> None:
             "scanners__session_minutes",
             "scanners__sessions",
             "scanners__histories",
+            "crp_scan",
         ]
         took = measured(
             [*command, *chosen, "--exclude-resource-types", "test", "unit_test"],
@@ -209,10 +210,7 @@ def main() -> None:
             f"building the session minutes: {took.cpu_s:.1f} s CPU, {took.wall_s:.1f} s wall, "
             f"peak {took.peak_mb:,.0f} MB; file {file.stat().st_size / 1e6:,.0f} MB"
         )
-        crp = "{{ scan_on_read(scanners() | selectattr('scanner', 'equalto', 'crp') | first) }}"
-        macro = dbt(options.folder, "compile", "--inline", crp)
         with duckdb.connect(str(file)) as connection:
-            connection.execute(macro)
             connection.execute("insert into seeds.crp_presets by name select * replace ("
                 f"'twenty' as preset, {LOOKBACK} as history_sessions) from seeds.crp_presets "
                 "where preset = 'standard'")  # fmt: skip

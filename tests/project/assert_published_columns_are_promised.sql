@@ -5,7 +5,7 @@
 {%- for model in project_nodes('model')
     if model.fqn[1] != 'staging' and model.access != 'private'
     and model.config.materialized != 'ephemeral' %}
-    {%- if not model.config.contract.enforced and not is_guest(model) %}
+    {%- if not model.config.contract.enforced %}
         {%- do unpromised.append({'model': model.name, 'lacks': 'contract'}) %}
     {%- endif %}
     {%- for column in model.columns.values() if not column.description or not column.data_type %}

@@ -11,7 +11,7 @@
 {%- endfor %}
 
 {%- set untested = [] %}
-{%- for model in project_nodes('model') if model.unique_id not in tested and not is_guest(model) %}
+{%- for model in project_nodes('model') if model.unique_id not in tested %}
     {%- do untested.append(model.name) %}
 {%- endfor %}
 {%- for seed in project_nodes('seed') if seed.unique_id not in tested + read %}

@@ -8,12 +8,12 @@ signals as (
 expected as (
     {%- for scanner in scanners() %}
     select
-        '{{ scanner.scanner }}' as scanner,
+        '{{ scanner }}' as scanner,
         candidates.preset,
         candidates.session_date,
         candidates.symbol
-    from {{ ref(scanner.package, scanner.model) }} as candidates
-    inner join {{ ref(scanner.presets_package, scanner.presets) }} as presets using (preset)
+    from {{ ref('scanners__' ~ scanner) }} as candidates
+    inner join {{ ref(scanner ~ '_presets') }} as presets using (preset)
     where candidates.signal_rank <= presets.max_signals
     {{ 'union all' if not loop.last }}
     {%- endfor %}

@@ -1,4 +1,7 @@
 {{ config(access='public') }}
+{#- Scanners whose presets look back at daily bars, or at daily volumes. -#}
+{%- set with_lookback = ['breakout', 'gap', 'new_high', 'relative_volume'] -%}
+{%- set with_volume_lookback = ['new_high'] -%}
 
 with
 
@@ -23,10 +26,10 @@ sessions as (
 
 lookbacks as (
     select lookback_sessions::integer as lookback_sessions
-    from ({{ all_presets(['lookback_sessions'], skip_missing=true) }}) as presets
+    from ({{ all_presets(['lookback_sessions'], with_lookback) }}) as presets
     union
     select volume_lookback_sessions::integer as lookback_sessions
-    from ({{ all_presets(['volume_lookback_sessions'], skip_missing=true) }}) as presets
+    from ({{ all_presets(['volume_lookback_sessions'], with_volume_lookback) }}) as presets
 ),
 
 scanned_days as (

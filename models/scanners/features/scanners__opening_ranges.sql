@@ -1,4 +1,6 @@
 {{ config(access='public') }}
+{#- Scanners whose presets have a range of first minutes. -#}
+{%- set with_range = ['opening_range'] -%}
 
 with
 
@@ -12,7 +14,7 @@ sessions as (
 
 lengths as (
     select distinct range_minutes::integer as range_minutes
-    from ({{ all_presets(['range_minutes'], skip_missing=true) }}) as presets
+    from ({{ all_presets(['range_minutes'], with_range) }}) as presets
 ),
 
 -- a session that closes earlier has no such minute

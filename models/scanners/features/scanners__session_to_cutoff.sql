@@ -1,30 +1,6 @@
 {{ config(access='public') }}
 
-with
-
-traded as (
-    select * from {{ ref('scanners__traded_to_cutoff') }}
-),
-
-final as (
-    select
-        symbol,
-        session_date,
-        cutoff_time,
-        calendar,
-        open_price,
-        high_to_cutoff,
-        low_to_cutoff,
-        last_price,
-        volume_to_cutoff,
-        bars_to_cutoff,
-        vwap_to_cutoff,
-        obv_to_cutoff,
-        mean_obv_to_cutoff,
-        adjustment_factor
-    from traded
-    where not has_day_minute_conflict
-)
-
-select * from final
+{{ session_to_cutoff(
+    traded_to_cutoff=ref('scanners__traded_to_cutoff'),
+) }}
 order by session_date, cutoff_time, symbol

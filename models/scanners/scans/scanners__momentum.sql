@@ -1,32 +1,6 @@
-with
-
-scores as (
-    select * from {{ ref('scanners__momentum_scores') }}
-    where rejected_by is null
-),
-
-final as (
-    select
-        session_date,
-        cutoff_time,
-        preset,
-        symbol,
-        calendar,
-        direction,
-        last_price,
-        open_price,
-        high_to_cutoff,
-        low_to_cutoff,
-        volume_to_cutoff,
-        expected_volume,
-        change_pct,
-        relative_volume,
-        change_score,
-        volume_score,
-        score,
-        {{ signal_rank('score') }} as signal_rank
-    from scores
-)
-
-select * from final
+{{ momentum(
+    presets=ref('momentum_presets'),
+    session_to_cutoff=ref('scanners__session_to_cutoff'),
+    expected_volumes=ref('scanners__expected_volumes'),
+) }}
 order by session_date, cutoff_time, preset, symbol

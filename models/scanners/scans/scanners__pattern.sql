@@ -1,41 +1,9 @@
-{%- set is_signal -%}
-coalesce(confidence_low >= min_confidence_low, false)
-and coalesce(confidence_low - base_ratio >= min_edge, true)
-{%- endset %}
-with
-
-scores as (
-    select * from {{ ref('scanners__pattern_scores') }}
-    where rejected_by is null
-),
-
-final as (
-    select
-        session_date,
-        cutoff_time,
-        preset,
-        symbol,
-        calendar,
-        direction,
-        last_price,
-        timeframe,
-        pattern,
-        pattern_ts,
-        known_ts,
-        strength,
-        upper_price,
-        lower_price,
-        case_count,
-        hit_count,
-        confidence,
-        confidence_low,
-        confidence_high,
-        base_ratio,
-        relative_volume,
-        score,
-        {{ signal_rank('score', is_signal) }} as signal_rank
-    from scores
-)
-
-select * from final
+{{ pattern(
+    presets=ref('pattern_presets'),
+    session_to_cutoff=ref('scanners__session_to_cutoff'),
+    expected_volumes=ref('scanners__expected_volumes'),
+    sessions=ref('bars__sessions'),
+    pattern_events=ref('scanners__pattern_events'),
+    pattern_records=ref('scanners__pattern_records'),
+) }}
 order by session_date, cutoff_time, preset, symbol

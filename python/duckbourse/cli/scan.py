@@ -176,9 +176,12 @@ def _run(
 ) -> Scan:
     cutoff = at or preset["cutoff_time"]
     values = ", ".join(quoted(value) for value in (session, cutoff, preset["preset"]))
-    sql = f"(select {quoted(scanner)} as scanner, * from {scanner}_scan({values})"
+    sql = (
+        f"(select {quoted(scanner)} as scanner, * exclude (rejected_by) "
+        f"from {scanner}_scan({values}) where rejected_by is null"
+    )
     if not all_candidates:
-        sql += f" where signal_rank <= {int(preset['max_signals'])}"
+        sql += f" and signal_rank <= {int(preset['max_signals'])}"
     sql += ")"
     return Scan(scanner, preset, sql, fetch_rows(connection, sql))
 

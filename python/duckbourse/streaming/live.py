@@ -19,7 +19,7 @@ import duckdb
 import numpy as np
 
 from duckbourse.errors import PublicationError
-from duckbourse.settings import settings
+from duckbourse.settings import PROJECT, settings
 from duckbourse.streaming.feed import Records
 from duckbourse.streaming.tables import TICKS, registered
 from duckbourse.warehouse import CATALOG, attach, quoted
@@ -30,16 +30,20 @@ BARS = "bars.ohlcv"
 MINUTES = "scanners.session_minutes"
 # these relations hold prior sessions plus the session's rows; others hold the session only
 EXTENDED = (BARS, MINUTES)
-# relations defined for this session instead of taken from the publication
-SESSION_RELATIONS = (
-    "bars.recordings",
-    "bars.ticked_minutes",
-    "bars.delivered_minutes",
-    "bars.delivered_days",
-    "bars.symbol_days",
-    "scanners.stale_sessions",
-    "scanners.signals",
+# Relations that stand for models in the session, in the order in which they read each other: the
+# SQL of each is beside its model, in a file that ends with .live.sql.
+SESSION_MODELS = (
+    "stg_journal__ticks",
+    "bars__recordings",
+    "bars__delivered_minutes",
+    "bars__delivered_days",
+    "bars__symbol_days",
+    "bars__stale_symbols",
+    "bars__checked_daily",
+    "scanners__stale_sessions",
 )
+# built by the session after all else
+SESSION_TABLES = ("bars.ticked_minutes", "scanners.signals")
 # weekly bars need more than one session; bar numbers continue from those before the session
 RENUMBERED = """
     select built.* replace (built.bar_number + coalesce(bar_count, 0) as bar_number)
@@ -47,7 +51,7 @@ RENUMBERED = """
     left join live.prior_bar_counts using (symbol, timeframe)
     where timeframe != '1w'
 """
-# the models' inputs from the raw store and the build, restricted to one session
+# the session's own tables, and what it needs to know of the sessions before
 SETUP = """
     create table live.clock as select null::timestamp as now;
     create table live.minutes (
@@ -57,7 +61,9 @@ SETUP = """
     create table live.ticks (
         symbol varchar, traded_at timestamp, received_at timestamp, price double, quantity bigint,
         cumulative_volume bigint
-    );
+    )
+"""
+HISTORY = """
     create table live.prior_bar_counts as
     select symbol, timeframe, count(*) as bar_count
     from {published}.bars.ohlcv where session_date < {day} group by all;
@@ -67,65 +73,6 @@ SETUP = """
         where calendar = {calendar} and session_date < {day}
         order by session_date desc
         limit (select max(history_sessions) + {extra} from {published}.scanners.cutoffs)
-    );
-    create view staging.stg_journal__ticks as
-    select
-        *,
-        {day}::date as session_date,
-        {calendar} as calendar,
-        'ticks' as source,
-        'live' as recording
-    from live.ticks;
-    create view bars.recordings as
-    select
-        {day}::date as session_date,
-        {calendar} as calendar,
-        'live' as recording,
-        'live' as delivery,
-        null::timestamp as delivered_at;
-    create view bars.delivered_minutes as
-    select
-        *,
-        {day}::date as session_date,
-        {calendar} as calendar,
-        'ticks' as source,
-        null::varchar as source_file,
-        null::bigint as source_row,
-        'live' as delivery,
-        null::timestamp as delivered_at
-    from live.minutes;
-    create view bars.delivered_days as
-    select distinct
-        symbol,
-        session_date,
-        'minute' as kind,
-        delivery,
-        false as is_copied,
-        false as is_of_another_calendar
-    from bars.delivered_minutes;
-    create view bars.symbol_days as
-    select
-        days.symbol,
-        days.session_date,
-        {calendar} as calendar,
-        (from live.clock) as known_until,
-        1 as delivery_count,
-        false as is_contested,
-        coalesce(factors.adjustment_factor, 1) as adjustment_factor,
-        coalesce(factors.adjustment_factor_total, 1) as adjustment_factor_total,
-        false as is_week_over,
-        1::ubigint as version
-    from bars.delivered_days as days
-    asof left join {published}.bars.adjustment_factors as factors
-        on days.symbol = factors.symbol and days.session_date >= factors.effective_from;
-    create view bars.stale_symbols as
-    select symbol, session_date as stale_from, session_date as stale_week_from
-    from bars.delivered_days;
-    create view scanners.stale_sessions as select symbol, session_date from bars.delivered_days;
-    create table bars.checked_daily (
-        symbol varchar, session_date date, open_ts timestamp, close_ts timestamp, open double,
-        high double, low double, close double, volume double, calendar varchar, source varchar,
-        broken_rule varchar, preference bigint
     )
 """
 COLUMNS = ("symbol", "bar_ts", "open", "high", "low", "close", "volume")
@@ -146,6 +93,19 @@ COMPLETE_MINUTES = """
     where cumulative_volume is not null and bar_ts::date = {now}::date
     group by symbol
 """
+
+
+def session_relations() -> dict[str, str]:
+    """Return the SQL of each relation that stands for a model, by its name."""
+    files = {file.name: file for file in (PROJECT / "models").rglob("*.live.sql")}
+    return {
+        f"staging.{model}" if model.startswith("stg_") else model.replace("__", "."): (
+            files[f"{model}.live.sql"].read_text()
+        )
+        for model in SESSION_MODELS
+    }
+
+
 Minute = tuple[str, datetime, float, float, float, float, float | None]
 
 
@@ -319,18 +279,21 @@ class LiveSession:
         )
         self._execute("use memory", "create schema live", "create schema staging")
         self._execute(*(f"create schema {schema}" for schema in {schema for schema, *_ in tables}))
-        session_relations = {*SESSION_RELATIONS, *self._models} - {*EXTENDED}
-        session_relations |= {f"scanners.{scanner}" for scanner in self._live_scanners}
+        session_models = session_relations()
+        session_only = {*session_models, *SESSION_TABLES, *self._models} - {*EXTENDED}
+        session_only |= {f"scanners.{scanner}" for scanner in self._live_scanners}
+        history = HISTORY.format(
+            day=self._day, calendar=calendar, published=CATALOG, extra=EXTRA_SESSIONS
+        )
         self._execute(
-            *(
-                SETUP.format(
-                    day=self._day, calendar=calendar, published=CATALOG, extra=EXTRA_SESSIONS
-                )
-            ).split(";")
+            f"set variable session_date = {self._day}::date",
+            f"set variable calendar = {calendar}",
+            *SETUP.split(";"),
+            *history.split(";"),
         )
         for schema, table, columns in tables:
             relation = f"{schema}.{table}"
-            if relation in session_relations:
+            if relation in session_only:
                 continue
             view = f"from {CATALOG}.{relation} where {self._prior_filter(relation, columns)}"
             if relation in EXTENDED:
@@ -339,6 +302,9 @@ class LiveSession:
                 view += f" union all by name from {added}"
             self._views[relation] = f"create or replace view {relation} as {view}"
             self._execute(self._views[relation])
+        self._execute(
+            *(f"create view {relation} as {sql}" for relation, sql in session_models.items())
+        )
 
     def _prior_filter(self, relation: str, columns: list[str]) -> str:
         """Return the SQL condition for the rows of a relation available in the prior session."""

@@ -97,6 +97,7 @@ def broken_house(sandbox: Sandbox) -> None:
     add_model(sandbox, "risk/risk__untested", one, is_tested=False)
     add_model(sandbox, "risk/risk__unit_tested", one, is_tested=False, unit_test=True)
     add_seed(sandbox, "idle_presets", "Nobody reads it.")
+    add_model(sandbox, "scanners/scans/scanners__forgotten", one)
     add_model(
         sandbox,
         "scanners/scanners__spying",
@@ -127,6 +128,7 @@ CAUGHT: dict[str, list[tuple[Any, ...]]] = {
         ("risk__reads_seed", "contract"),
         ("risk__vague", "x"),
     ],
+    "assert_every_scanner_is_listed": [("scanners__forgotten",)],
     "assert_relations_are_tested": [
         ("idle_presets",),
         ("risk__unit_tested",),

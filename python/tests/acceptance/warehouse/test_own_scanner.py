@@ -1,18 +1,25 @@
-"""A scanner of one's own is a model and its presets, here or in a package, and nothing else."""
+"""A scanner of one's own is a model with its presets, here or in a package, and a word."""
 
 from __future__ import annotations
 
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 
 from duckbourse.settings import PROJECT
 from tests.support.own_project import own_project
 from tests.support.warehouse import Warehouse
 
 ANALYSIS = PROJECT / "analyses" / "above_vwap.sql"
+SCANNERS = "macros/scanners/scanners.sql"
+TYPES = {"session_date": "date", "signal_rank": "bigint"} | dict.fromkeys(
+    ("last_price", "vwap_to_cutoff", "above_vwap_pct", "relative_volume", "score"), "double"
+)
+KEY = {"column_list": ["session_date", "cutoff_time", "preset", "symbol"]}
 
 
 def as_files(scanner: str) -> tuple[str, str]:
@@ -27,13 +34,50 @@ def as_files(scanner: str) -> tuple[str, str]:
     return text.replace(found[0], f"presets as (\n    {reads}\n),"), presets
 
 
+def properties(model: str, scanner: str) -> str:
+    """Describe the model, with a type and a description of each column, and its presets."""
+    selected = model.rsplit("final as (", 1)[1].split("from checked")[0]
+    names = [line.strip(" ,").split()[-1] for line in selected.strip().splitlines()[1:]]
+    columns = [
+        {
+            "name": name,
+            "data_type": TYPES.get(name.replace(scanner, "above_vwap"), "varchar"),
+            "description": "As in the example.",
+        }
+        for name in names
+    ]
+    test = {"dbt_expectations.expect_compound_columns_to_be_unique": {"arguments": KEY}}
+    found = {
+        "name": f"scanners__{scanner}",
+        "description": "One row per session, cutoff, preset and symbol.",
+        "data_tests": [test],
+        "columns": columns,
+    }
+    presets = {"name": f"{scanner}_presets", "description": "One row per preset."}
+    return yaml.safe_dump({"models": [found], "seeds": [presets]})
+
+
+def add_scanner(project: Path, model: str, presets: str | None) -> None:
+    """Add the example to the project: its files and its word."""
+    scans = project / "models/scanners/scans"
+    (scans / "scanners__above_vwap.sql").write_text(model)
+    (scans / "scanners__above_vwap.yml").write_text(properties(model, "above_vwap"))
+    if presets:
+        (project / "seeds/scanners/above_vwap_presets.csv").write_text(presets)
+    name_scanner(project, "'above_vwap'")
+
+
+def name_scanner(project: Path, words: str) -> None:
+    scanners = project / SCANNERS
+    scanners.write_text(scanners.read_text().replace("[\n", f"[\n{words},\n", 1))
+
+
 @pytest.fixture
 def added(copied: Warehouse, tmp_path: Path) -> Warehouse:
     """The shipped data, with the example as a scanner of the project and of a package."""
     project = own_project(tmp_path)
-    model, presets = as_files("above_vwap")
-    (project / "models/scanners/scans/scanners__above_vwap.sql").write_text(model)
-    (project / "seeds/scanners/above_vwap_presets.csv").write_text(presets)
+    add_scanner(project, *as_files("above_vwap"))
+    name_scanner(project, "'plugged'")
 
     package = tmp_path / "plugin"
     model, presets = as_files("plugged")
@@ -100,7 +144,9 @@ def test_the_example_is_a_scanner_here_and_in_a_package_until_it_is_taken_out(
         "(select count(*) from duckdb_functions() where function_name = 'above_vwap_scan')"
     )
     assert added.query(there) == [(True, 1, 1)]
-    (added.project / "models/scanners/scans/scanners__above_vwap.sql").unlink()
+    for file in added.project.glob("models/scanners/scans/scanners__above_vwap.*"):
+        file.unlink()
+    shutil.copy(PROJECT / SCANNERS, added.project / SCANNERS)
     added.build("-s", "scanners__signals")
     assert added.query(there) == [(False, 0, 0)]
 
@@ -108,7 +154,7 @@ def test_the_example_is_a_scanner_here_and_in_a_package_until_it_is_taken_out(
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ("no presets", "scanner above_vwap (scanners__above_vwap.sql) has no presets"),
+        ("no presets", "a node named 'above_vwap_presets' which was not found"),
         ("no score", "scanners__above_vwap.sql has no column score"),
     ],
 )
@@ -117,9 +163,7 @@ def test_what_is_missing_is_said(copied: Warehouse, tmp_path: Path, wrong: str, 
     model, presets = as_files("above_vwap")
     if wrong == "no score":
         model = model.replace(" as score", " as points").replace("'score'", "'points'")
-    (project / "models/scanners/scans/scanners__above_vwap.sql").write_text(model)
-    if wrong != "no presets":
-        (project / "seeds/scanners/above_vwap_presets.csv").write_text(presets)
+    add_scanner(project, model, None if wrong == "no presets" else presets)
     chosen = ("-s", "above_vwap_presets", "scanners__above_vwap", "scanners__signals")
     printed = replace(copied, project=project).dbt("build", *chosen, check=False)
     assert said in printed

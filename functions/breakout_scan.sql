@@ -1,0 +1,12 @@
+{%- set at = any_cutoff(ref('breakout_presets')) -%}
+select *
+from (
+    {{ breakout(
+        presets=at.presets,
+        session_to_cutoff=at.session_to_cutoff,
+        expected_volumes=at.expected_volumes,
+        histories=ref('scanners__histories').include(database=false),
+        score_tiers=ref('score_tiers').include(database=false),
+    ) | indent }}
+)
+order by session_date, signal_rank nulls last, score desc, symbol

@@ -1,0 +1,17 @@
+{%- set at = any_cutoff(ref('sideways_presets')) -%}
+{%- set five_minutes = last_five_minutes(
+    session_to_cutoff=at.session_to_cutoff,
+    bars=ref('bars__ohlcv').include(database=false),
+    volatility=ref('indicators__volatility').include(database=false),
+    directional_movement=ref('indicators__directional_movement').include(database=false),
+) -%}
+select *
+from (
+    {{ sideways(
+        presets=at.presets,
+        session_to_cutoff=at.session_to_cutoff,
+        expected_volumes=at.expected_volumes,
+        last_five_minutes='(' ~ five_minutes ~ ')',
+    ) | indent }}
+)
+order by session_date, signal_rank nulls last, score desc, symbol

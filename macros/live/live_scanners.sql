@@ -1,0 +1,12 @@
+{% macro live_scanners() -%}
+{{ return([
+    'breakout',
+    'crp',
+    'gap',
+    'momentum',
+    'new_high',
+    'opening_range',
+    'relative_volume',
+    'technical',
+]) }}
+{%- endmacro %}

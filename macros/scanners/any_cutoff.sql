@@ -1,0 +1,53 @@
+{% macro any_cutoff(presets) -%}
+{#-
+    The names omit the database, which is renamed when it is published. Only the minutes that a scan
+    needs are read.
+-#}
+{%- set cutoff_minute -%}
+date_diff('minute', time '00:00', p_cutoff_time::time)
+{%- endset -%}
+{%- set last_session = 'coalesce(p_last_session_date, p_session_date)::date' -%}
+{%- set preset = 'from ' ~ presets.include(database=false) ~ ' where preset = p_preset' -%}
+{%- set cutoffs -%}
+(
+    select
+        p_cutoff_time::time as cutoff_time,
+        {{ cutoff_minute }} as cutoff_minute,
+        history_sessions
+    {{ preset }}
+)
+{%- endset -%}
+{%- set session_minutes -%}
+(
+    select *
+    from {{ ref('scanners__session_minutes').include(database=false) }}
+    where cutoff_minute <= {{ cutoff_minute }} and session_date <= {{ last_session }}
+)
+{%- endset -%}
+{%- set sessions = ref('scanners__sessions').include(database=false) -%}
+{%- set traded = traded_to_cutoff(
+    session_minutes=session_minutes,
+    sessions=sessions,
+    cutoffs=cutoffs,
+    histories=ref('scanners__histories').include(database=false),
+    conflicts=ref('bars__day_minute_conflicts').include(database=false),
+) -%}
+{%- set to_cutoff -%}
+(
+    select *
+    from ({{ session_to_cutoff('(' ~ traded ~ ')') }})
+    where session_date between p_session_date::date and {{ last_session }}
+)
+{%- endset -%}
+{%- set volumes = expected_volumes(
+    session_to_cutoff=to_cutoff,
+    session_minutes=session_minutes,
+    sessions=sessions,
+    cutoffs=cutoffs,
+) -%}
+{{ return({
+    'presets': '(select * replace (p_cutoff_time::time as cutoff_time) ' ~ preset ~ ')',
+    'session_to_cutoff': to_cutoff,
+    'expected_volumes': '(' ~ volumes ~ ')',
+}) }}
+{%- endmacro %}

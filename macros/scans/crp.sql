@@ -1,0 +1,145 @@
+{% macro crp(presets, session_to_cutoff, expected_volumes, score_tiers) -%}
+{#- Rounded, so that equal scores are equal and 50 is exactly 50. -#}
+{%- set score_decimals = 6 -%}
+
+with
+
+presets as (
+    select * from {{ presets }}
+),
+
+to_cutoff as (
+    select * from {{ session_to_cutoff }}
+),
+
+expected_volumes as (
+    select * from {{ expected_volumes }}
+),
+
+score_tiers as (
+    select * from {{ score_tiers }}
+),
+
+tiers as (
+    {{ scanner_tiers('score_tiers', 'crp', ['close', 'range', 'volume', 'momentum']) }}
+),
+
+measures as (
+    select
+        to_cutoff.*,
+        presets.* exclude (cutoff_time),
+        expected_volumes.relative_volume,
+        expected_volumes.history_count,
+        {{ change_pct(
+            'to_cutoff.high_to_cutoff', 'to_cutoff.last_price', 'to_cutoff.high_to_cutoff'
+        ) }}
+            as below_high_pct,
+        {{ change_pct(
+            'to_cutoff.last_price', 'to_cutoff.low_to_cutoff', 'to_cutoff.low_to_cutoff'
+        ) }}
+            as above_low_pct,
+        {{ change_pct(
+            'to_cutoff.high_to_cutoff', 'to_cutoff.low_to_cutoff', 'to_cutoff.last_price'
+        ) }}
+            as range_pct,
+        {{ change_pct('to_cutoff.last_price', 'to_cutoff.open_price', 'to_cutoff.open_price') }}
+            as change_pct
+    from to_cutoff
+    inner join presets using (cutoff_time)
+    left join expected_volumes
+        on
+            to_cutoff.symbol = expected_volumes.symbol
+            and to_cutoff.session_date = expected_volumes.session_date
+            and to_cutoff.cutoff_time = expected_volumes.cutoff_time
+            and presets.history_sessions = expected_volumes.history_sessions
+),
+
+-- in a very tight range both extremes are near: the nearer one counts, and the high on a tie
+positions as (
+    select
+        *,
+        case
+            when below_high_pct <= close_threshold_pct
+                and (above_low_pct > close_threshold_pct or below_high_pct <= above_low_pct)
+                then 'Near High'
+            when above_low_pct <= close_threshold_pct then 'Near Low'
+            else 'Mid Range'
+        end as close_position
+    from measures
+),
+
+directed as (
+    select
+        *,
+        case close_position
+            when 'Near High' then 'long'
+            when 'Near Low' then 'short'
+            else 'none'
+        end as direction,
+        if(close_position = 'Near Low', -change_pct, change_pct) as momentum_pct
+    from positions
+),
+
+scored as (
+    select
+        directed.*,
+        {{ tier_share('close', "if(close_position = 'Mid Range', 0, 1)") }} as close_score,
+        {{ tier_share('range', 'range_pct / range_threshold_pct') }} as range_score,
+        {{ tier_share('volume', 'relative_volume') }} as volume_score,
+        {{ tier_share('momentum', 'momentum_pct') }} as momentum_score
+    from directed
+    cross join tiers
+),
+
+checked as (
+    select
+        *,
+        round(
+            100 * (
+                close_weight * close_score
+                + range_weight * range_score
+                + volume_weight * volume_score
+                + momentum_weight * momentum_score
+            ), {{ score_decimals }}
+        ) as score,
+        case
+            when history_count is null or history_count < min_history_sessions
+                then 'missing_history'
+            when relative_volume is null then 'no_volume_in_history'
+            when last_price < min_price or last_price > max_price then 'price_out_of_bounds'
+            when volume_to_cutoff < min_volume or volume_to_cutoff > max_volume
+                then 'volume_out_of_bounds'
+        end as rejected_by
+    from scored
+),
+
+final as (
+    select
+        session_date,
+        cutoff_time,
+        preset,
+        symbol,
+        calendar,
+        direction,
+        last_price,
+        open_price,
+        high_to_cutoff,
+        low_to_cutoff,
+        volume_to_cutoff,
+        range_pct,
+        momentum_pct,
+        relative_volume,
+        close_position,
+        close_score,
+        range_score,
+        volume_score,
+        momentum_score,
+        score,
+        {{ signal_rank('score', "direction != 'none' and score >= min_score") }}
+            as signal_rank,
+        rejected_by
+    from checked
+)
+
+select * from final
+{%- endmacro %}

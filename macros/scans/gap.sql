@@ -1,0 +1,122 @@
+{% macro gap(presets, session_to_cutoff, expected_volumes, histories) -%}
+{#- Computed from adjusted prices: rounded, so that a later split does not move the last bit. -#}
+{%- set price_decimals = 6 -%}
+{%- set score_decimals = 6 -%}
+
+with
+
+presets as (
+    select * from {{ presets }}
+),
+
+to_cutoff as (
+    select * from {{ session_to_cutoff }}
+),
+
+expected_volumes as (
+    select * from {{ expected_volumes }}
+),
+
+histories as (
+    select * from {{ histories }}
+),
+
+-- in shares as traded on the day of the scan
+levels as (
+    select
+        to_cutoff.*,
+        presets.* exclude (cutoff_time),
+        round(
+            histories.prior_close / to_cutoff.adjustment_factor, {{ price_decimals }}
+        ) as prior_close,
+        -- evidence only: NULL with too short a history, which does not leave the symbol out
+        if(
+            expected_volumes.history_count >= presets.min_history_sessions,
+            expected_volumes.relative_volume,
+            null
+        ) as relative_volume
+    from to_cutoff
+    inner join presets using (cutoff_time)
+    left join histories
+        on
+            to_cutoff.symbol = histories.symbol
+            and to_cutoff.session_date = histories.session_date
+            and presets.lookback_sessions = histories.lookback_sessions
+    left join expected_volumes
+        on
+            to_cutoff.symbol = expected_volumes.symbol
+            and to_cutoff.session_date = expected_volumes.session_date
+            and to_cutoff.cutoff_time = expected_volumes.cutoff_time
+            and presets.history_sessions = expected_volumes.history_sessions
+),
+
+measures as (
+    select
+        *,
+        {{ change_pct('open_price', 'prior_close', 'nullif(prior_close, 0)') }} as gap_pct,
+        {{ change_pct('last_price', 'open_price', 'open_price') }} as change_pct
+    from levels
+),
+
+gaps as (
+    select
+        *,
+        case
+            when gap_pct > 0 then 'up'
+            when gap_pct < 0 then 'down'
+        end as gap_direction,
+        case
+            when gap_pct > 0 then low_to_cutoff <= prior_close
+            when gap_pct < 0 then high_to_cutoff >= prior_close
+        end as filled_by_cutoff
+    from measures
+),
+
+checked as (
+    select
+        *,
+        case
+            when filled_by_cutoff then 'none'
+            when gap_direction = 'up' then 'long'
+            when gap_direction = 'down' then 'short'
+            else 'none'
+        end as direction,
+        case
+            when abs(gap_pct) >= full_gap_pct then 100
+            else round(100 * abs(gap_pct) / full_gap_pct, {{ score_decimals }})
+        end as score,
+        case
+            when gap_pct is null then 'missing_history'
+            when gap_direction is null then 'no_gap'
+            when abs(gap_pct) < min_gap_pct then 'gap_too_small'
+        end as rejected_by
+    from gaps
+),
+
+final as (
+    select
+        session_date,
+        cutoff_time,
+        preset,
+        symbol,
+        calendar,
+        direction,
+        last_price,
+        open_price,
+        high_to_cutoff,
+        low_to_cutoff,
+        volume_to_cutoff,
+        prior_close,
+        gap_pct,
+        gap_direction,
+        filled_by_cutoff,
+        change_pct,
+        relative_volume,
+        score,
+        {{ signal_rank('score', "direction != 'none'") }} as signal_rank,
+        rejected_by
+    from checked
+)
+
+select * from final
+{%- endmacro %}

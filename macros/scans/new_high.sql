@@ -1,0 +1,142 @@
+{% macro new_high(presets, session_to_cutoff, expected_volumes, histories) -%}
+{#- Computed from adjusted prices: rounded, so that a later split does not move the last bit. -#}
+{%- set decimals = 6 -%}
+{%- set score_decimals = 6 -%}
+
+with
+
+presets as (
+    select * from {{ presets }}
+),
+
+to_cutoff as (
+    select * from {{ session_to_cutoff }}
+),
+
+expected_volumes as (
+    select * from {{ expected_volumes }}
+),
+
+histories as (
+    select * from {{ histories }}
+),
+
+-- in shares as traded on the day of the scan
+levels as (
+    select
+        to_cutoff.*,
+        presets.* exclude (cutoff_time),
+        histories.history_count,
+        volumes.history_count as volume_history_count,
+        round(histories.high / to_cutoff.adjustment_factor, {{ decimals }}) as prior_high,
+        round(histories.prior_close / to_cutoff.adjustment_factor, {{ decimals }}) as prior_close,
+        round(
+            volumes.mean_volume * to_cutoff.adjustment_factor, {{ decimals }}
+        ) as avg_daily_volume,
+        -- evidence only: NULL with too short a history, which does not leave the symbol out
+        if(
+            expected_volumes.history_count >= presets.min_history_sessions,
+            expected_volumes.relative_volume,
+            null
+        ) as relative_volume
+    from to_cutoff
+    inner join presets using (cutoff_time)
+    left join histories
+        on
+            to_cutoff.symbol = histories.symbol
+            and to_cutoff.session_date = histories.session_date
+            and presets.lookback_sessions = histories.lookback_sessions
+    left join histories as volumes
+        on
+            to_cutoff.symbol = volumes.symbol
+            and to_cutoff.session_date = volumes.session_date
+            and presets.volume_lookback_sessions = volumes.lookback_sessions
+    left join expected_volumes
+        on
+            to_cutoff.symbol = expected_volumes.symbol
+            and to_cutoff.session_date = expected_volumes.session_date
+            and to_cutoff.cutoff_time = expected_volumes.cutoff_time
+            and presets.history_sessions = expected_volumes.history_sessions
+),
+
+measures as (
+    select
+        *,
+        {{ change_pct('last_price', 'prior_high', 'nullif(prior_high, 0)') }} as new_high_pct,
+        {{ change_pct('last_price', 'prior_close', 'nullif(prior_close, 0)') }} as day_change_pct,
+        round(
+            volume_to_cutoff / nullif(avg_daily_volume, 0), {{ decimals }}
+        ) as volume_ratio
+    from levels
+),
+
+-- not least(), which would turn NULL into the cap
+scored as (
+    select
+        *,
+        case
+            when new_high_pct >= full_new_high_pct then 1
+            when new_high_pct > 0 then new_high_pct / full_new_high_pct
+            when new_high_pct <= 0 then 0
+        end as distance_score,
+        case
+            when volume_ratio >= full_volume_ratio then 1
+            else volume_ratio / full_volume_ratio
+        end as volume_score
+    from measures
+),
+
+checked as (
+    select
+        *,
+        round(
+            100 * (distance_weight * distance_score + volume_weight * volume_score),
+            {{ score_decimals }}
+        ) as score,
+        case
+            when
+                prior_close is null
+                or history_count is null
+                or history_count < lookback_sessions
+                then 'missing_history'
+            when volume_history_count is null or volume_history_count < volume_lookback_sessions
+                then 'missing_volume_history'
+            when volume_ratio is null then 'no_volume_in_history'
+            when last_price < min_price or last_price > max_price then 'price_out_of_bounds'
+            when new_high_pct <= min_new_high_pct then 'no_new_high'
+            when volume_ratio <= min_volume_ratio then 'volume_too_low'
+            when day_change_pct <= min_day_change_pct then 'day_change_too_small'
+        end as rejected_by
+    from scored
+),
+
+final as (
+    select
+        session_date,
+        cutoff_time,
+        preset,
+        symbol,
+        calendar,
+        'long' as direction,
+        last_price,
+        open_price,
+        high_to_cutoff,
+        low_to_cutoff,
+        volume_to_cutoff,
+        prior_high,
+        prior_close,
+        avg_daily_volume,
+        new_high_pct,
+        day_change_pct,
+        volume_ratio,
+        relative_volume,
+        distance_score,
+        volume_score,
+        score,
+        {{ signal_rank('score') }} as signal_rank,
+        rejected_by
+    from checked
+)
+
+select * from final
+{%- endmacro %}

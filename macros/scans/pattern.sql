@@ -1,0 +1,206 @@
+{% macro pattern(
+    presets, session_to_cutoff, expected_volumes, sessions, pattern_events, pattern_records
+) -%}
+{#- Computed from adjusted prices: rounded, so that a later split does not move the last bit. -#}
+{%- set price_decimals = 6 -%}
+{%- set score_decimals = 6 -%}
+{#- Daily and weekly bars have not ended in the session that is scanned. -#}
+{%- set in_session = "timeframe not in ('1d', '1w')" -%}
+
+{%- set is_signal -%}
+coalesce(confidence_low >= min_confidence_low, false)
+and coalesce(confidence_low - base_ratio >= min_edge, true)
+{%- endset %}
+
+with
+
+presets as (
+    select * from {{ presets }}
+),
+
+to_cutoff as (
+    select * from {{ session_to_cutoff }}
+),
+
+expected_volumes as (
+    select * from {{ expected_volumes }}
+),
+
+sessions as (
+    select * from {{ sessions }}
+),
+
+events as (
+    select * from {{ pattern_events }}
+),
+
+records as (
+    select * from {{ pattern_records }}
+),
+
+measures as (
+    select
+        to_cutoff.*,
+        presets.* exclude (cutoff_time),
+        if(
+            expected_volumes.history_count >= presets.min_history_sessions,
+            expected_volumes.relative_volume,
+            null
+        ) as relative_volume
+    from to_cutoff
+    inner join presets using (cutoff_time)
+    left join expected_volumes
+        on
+            to_cutoff.symbol = expected_volumes.symbol
+            and to_cutoff.session_date = expected_volumes.session_date
+            and to_cutoff.cutoff_time = expected_volumes.cutoff_time
+            and presets.history_sessions = expected_volumes.history_sessions
+),
+
+-- sessions whose patterns still count
+ages as (
+    select
+        symbol,
+        session_date,
+        cutoff_time,
+        calendar,
+        preset,
+        timeframe,
+        max_age_minutes,
+        session_date + cutoff_time as scanned_ts,
+        unnest(range(if({{ in_session }}, 0, 1), max_age_sessions + 1)) as age_sessions
+    from measures
+),
+
+shown as (
+    select
+        ages.symbol,
+        ages.session_date,
+        ages.cutoff_time,
+        ages.calendar,
+        ages.preset,
+        ages.timeframe,
+        events.direction,
+        events.pattern,
+        events.bar_ts as pattern_ts,
+        events.known_ts,
+        events.strength,
+        events.upper_price,
+        events.lower_price
+    from ages
+    inner join sessions using (calendar, session_date)
+    inner join sessions as event_sessions
+        on
+            ages.calendar = event_sessions.calendar
+            and sessions.session_number - ages.age_sessions = event_sessions.session_number
+    inner join events
+        on
+            ages.symbol = events.symbol
+            and ages.timeframe = events.timeframe
+            and event_sessions.session_date = events.session_date
+            and ages.scanned_ts >= events.known_ts
+            and coalesce(
+                ages.scanned_ts - to_minutes(ages.max_age_minutes) <= events.known_ts, true
+            )
+),
+
+recorded as (
+    select
+        shown.*,
+        records.case_count,
+        records.hit_count,
+        records.confidence,
+        records.confidence_low,
+        records.confidence_high,
+        records.base_ratio
+    from shown
+    asof left join records -- noqa: PRS
+        on
+            shown.calendar = records.calendar
+            and shown.pattern = records.pattern
+            and shown.direction = records.direction
+            and shown.timeframe = records.timeframe
+            and shown.session_date >= records.session_date
+),
+
+-- the pattern with the best record, by name on a tie, at its last occurrence
+best as (
+    select * from recorded
+    qualify
+        row_number() over (
+            partition by symbol, session_date, cutoff_time, preset
+            order by confidence_low desc nulls last, pattern, known_ts desc
+        ) = 1
+),
+
+checked as (
+    select
+        measures.symbol,
+        measures.session_date,
+        measures.cutoff_time,
+        measures.calendar,
+        measures.preset,
+        measures.timeframe,
+        measures.last_price,
+        measures.relative_volume,
+        measures.min_confidence_low,
+        measures.min_edge,
+        best.direction,
+        best.pattern,
+        best.pattern_ts,
+        best.known_ts,
+        best.strength,
+        best.case_count,
+        best.hit_count,
+        best.confidence,
+        best.confidence_low,
+        best.confidence_high,
+        best.base_ratio,
+        -- in shares as traded on the day of the scan
+        round(best.upper_price / measures.adjustment_factor, {{ price_decimals }}) as upper_price,
+        round(best.lower_price / measures.adjustment_factor, {{ price_decimals }}) as lower_price,
+        round(100 * best.confidence_low, {{ score_decimals }}) as score,
+        case
+            when measures.last_price < measures.min_price
+                or measures.last_price > measures.max_price then 'price_out_of_bounds'
+            when best.pattern is null then 'no_pattern'
+            when measures.min_relative_volume is not null and measures.relative_volume is null
+                then 'missing_volume_history'
+            when measures.relative_volume < measures.min_relative_volume
+                then 'relative_volume_too_low'
+        end as rejected_by
+    from measures
+    left join best using (symbol, session_date, cutoff_time, preset)
+),
+
+final as (
+    select
+        session_date,
+        cutoff_time,
+        preset,
+        symbol,
+        calendar,
+        direction,
+        last_price,
+        timeframe,
+        pattern,
+        pattern_ts,
+        known_ts,
+        strength,
+        upper_price,
+        lower_price,
+        case_count,
+        hit_count,
+        confidence,
+        confidence_low,
+        confidence_high,
+        base_ratio,
+        relative_volume,
+        score,
+        {{ signal_rank('score', is_signal) }} as signal_rank,
+        rejected_by
+    from checked
+)
+
+select * from final
+{%- endmacro %}

@@ -1,0 +1,117 @@
+{% macro relative_volume(presets, session_to_cutoff, expected_volumes, histories) -%}
+{#- Computed from adjusted volumes: rounded, so that a later split does not move the last bit. -#}
+{%- set volume_decimals = 6 -%}
+{%- set score_decimals = 6 -%}
+
+with
+
+presets as (
+    select * from {{ presets }}
+),
+
+to_cutoff as (
+    select * from {{ session_to_cutoff }}
+),
+
+expected_volumes as (
+    select * from {{ expected_volumes }}
+),
+
+histories as (
+    select * from {{ histories }}
+),
+
+measures as (
+    select
+        to_cutoff.*,
+        presets.* exclude (cutoff_time),
+        expected_volumes.expected_volume,
+        expected_volumes.relative_volume,
+        expected_volumes.history_count,
+        histories.history_count as daily_history_count,
+        round(
+            histories.mean_volume * to_cutoff.adjustment_factor, {{ volume_decimals }}
+        ) as avg_daily_volume,
+        {{ change_pct('to_cutoff.last_price', 'to_cutoff.open_price', 'to_cutoff.open_price') }}
+            as change_pct,
+        {{ change_pct(
+            'to_cutoff.high_to_cutoff', 'to_cutoff.low_to_cutoff', 'to_cutoff.last_price'
+        ) }}
+            as intraday_range_pct
+    from to_cutoff
+    inner join presets using (cutoff_time)
+    left join histories
+        on
+            to_cutoff.symbol = histories.symbol
+            and to_cutoff.session_date = histories.session_date
+            and presets.lookback_sessions = histories.lookback_sessions
+    left join expected_volumes
+        on
+            to_cutoff.symbol = expected_volumes.symbol
+            and to_cutoff.session_date = expected_volumes.session_date
+            and to_cutoff.cutoff_time = expected_volumes.cutoff_time
+            and presets.history_sessions = expected_volumes.history_sessions
+),
+
+checked as (
+    select
+        *,
+        case
+            when change_pct > 0 then 'long'
+            when change_pct < 0 then 'short'
+            else 'none'
+        end as direction,
+        case
+            when abs(change_pct) >= high_change_pct and intraday_range_pct >= high_range_pct
+                then 'HIGH'
+            when abs(change_pct) >= moderate_change_pct and intraday_range_pct >= moderate_range_pct
+                then 'MODERATE'
+            when abs(change_pct) >= low_change_pct then 'LOW'
+            else 'NEUTRAL'
+        end as momentum_class,
+        case
+            when relative_volume >= full_relative_volume then 100
+            else round(100 * relative_volume / full_relative_volume, {{ score_decimals }})
+        end as score,
+        case
+            when history_count is null or history_count < min_history_sessions
+                then 'missing_history'
+            when avg_daily_volume is null or daily_history_count < min_history_sessions
+                then 'missing_daily_history'
+            when relative_volume is null then 'no_volume_in_history'
+            when bars_to_cutoff < min_bars then 'too_few_bars'
+            when avg_daily_volume < min_avg_daily_volume then 'daily_volume_too_low'
+            when abs(change_pct) > max_change_pct then 'change_too_large'
+            when relative_volume < min_relative_volume then 'relative_volume_too_low'
+        end as rejected_by
+    from measures
+),
+
+final as (
+    select
+        session_date,
+        cutoff_time,
+        preset,
+        symbol,
+        calendar,
+        direction,
+        last_price,
+        open_price,
+        high_to_cutoff,
+        low_to_cutoff,
+        volume_to_cutoff,
+        bars_to_cutoff,
+        expected_volume,
+        avg_daily_volume,
+        relative_volume,
+        change_pct,
+        intraday_range_pct,
+        momentum_class,
+        score,
+        {{ signal_rank('score', "direction != 'none'") }} as signal_rank,
+        rejected_by
+    from checked
+)
+
+select * from final
+{%- endmacro %}

@@ -1,0 +1,123 @@
+{% macro sideways(presets, session_to_cutoff, expected_volumes, last_five_minutes) -%}
+{#- Computed from adjusted prices: rounded, so that a later split does not move the last bit. -#}
+{%- set indicator_decimals = 6 -%}
+{%- set score_decimals = 6 -%}
+{%- set conditions = [
+    'has_small_range',
+    'has_no_trend',
+    'is_near_vwap',
+    'has_flat_obv',
+    'has_low_volume',
+] -%}
+
+with
+
+presets as (
+    select * from {{ presets }}
+),
+
+to_cutoff as (
+    select * from {{ session_to_cutoff }}
+),
+
+expected_volumes as (
+    select * from {{ expected_volumes }}
+),
+
+last_five_minutes as (
+    select * from {{ last_five_minutes }}
+),
+
+measures as (
+    select
+        to_cutoff.*,
+        presets.* exclude (cutoff_time),
+        round(last_five_minutes.natr_14, {{ indicator_decimals }}) as atr_pct,
+        round(last_five_minutes.adx_14, {{ indicator_decimals }}) as adx,
+        {{ change_pct(
+            'to_cutoff.last_price', 'to_cutoff.vwap_to_cutoff', 'to_cutoff.vwap_to_cutoff'
+        ) }}
+            as vwap_distance_pct,
+        round(
+            (to_cutoff.obv_to_cutoff - to_cutoff.mean_obv_to_cutoff)
+            / nullif(to_cutoff.volume_to_cutoff, 0), {{ indicator_decimals }}
+        ) as obv_slope,
+        expected_volumes.relative_volume,
+        expected_volumes.history_count
+    from to_cutoff
+    inner join presets using (cutoff_time)
+    left join last_five_minutes using (symbol, session_date, cutoff_time)
+    left join expected_volumes
+        on
+            to_cutoff.symbol = expected_volumes.symbol
+            and to_cutoff.session_date = expected_volumes.session_date
+            and to_cutoff.cutoff_time = expected_volumes.cutoff_time
+            and presets.history_sessions = expected_volumes.history_sessions
+),
+
+conditions_met as (
+    select
+        *,
+        atr_pct < max_atr_pct as has_small_range,
+        adx < max_adx as has_no_trend,
+        abs(vwap_distance_pct) <= max_vwap_distance_pct as is_near_vwap,
+        abs(obv_slope) < max_obv_slope as has_flat_obv,
+        relative_volume < max_relative_volume as has_low_volume
+    from measures
+),
+
+counts as (
+    select
+        *,
+        {%- for condition in conditions %}
+        {{ '+ ' if not loop.first }}{{ condition }}::integer
+        {%- endfor %} as condition_count
+    from conditions_met
+),
+
+checked as (
+    select
+        *,
+        condition_count >= min_conditions as is_sideways,
+        round(
+            100 * condition_count / {{ conditions | length }}, {{ score_decimals }}
+        ) as score,
+        case
+            when history_count is null or history_count < min_history_sessions
+                then 'missing_volume_history'
+            when relative_volume is null then 'no_volume_in_history'
+            when obv_slope is null or vwap_distance_pct is null then 'no_volume_by_cutoff'
+            when atr_pct is null or adx is null then 'missing_history'
+        end as rejected_by
+    from counts
+),
+
+final as (
+    select
+        session_date,
+        cutoff_time,
+        preset,
+        symbol,
+        calendar,
+        'none' as direction,
+        last_price,
+        atr_pct,
+        adx,
+        vwap_distance_pct,
+        obv_slope,
+        relative_volume,
+        has_small_range,
+        has_no_trend,
+        is_near_vwap,
+        has_flat_obv,
+        has_low_volume,
+        condition_count,
+        is_sideways,
+        score,
+        null::bigint as signal_rank,
+        rejected_by
+    from checked
+)
+
+select * from final
+{%- endmacro %}
