@@ -1,43 +1,31 @@
-{% macro streaming_moving_max(plan, value, bars) -%}
+{% macro series_moving_max(plan, value, bars) -%}
+{%- set name = value ~ '_moving_max' -%}
+{%- if plan.lowering == 'windows' -%}{{ return(windows_aggregate(plan, name, 'max', [value], bars)) }}{%- endif -%}
 {%- set found = series_extreme(plan, value, bars, '>') -%}
-{{ return(series_planned(plan, value ~ '_moving_max_' ~ bars, '(' ~ found.best ~ ')', found.start)) }}
+{{ return(series_planned(plan, name ~ '_' ~ bars, '(' ~ found.best ~ ')', found.start)) }}
 {%- endmacro %}
 
-{% macro windows_moving_max(plan, value, bars) -%}
-{{ return(series_planned(
-    plan, value ~ '_moving_max_' ~ bars, 'max(' ~ value ~ ') ' ~ series_frame(bars),
-    series_moving_start(plan, [value], bars)
-)) }}
-{%- endmacro %}
-
-{% macro streaming_moving_min(plan, value, bars) -%}
+{% macro series_moving_min(plan, value, bars) -%}
+{%- set name = value ~ '_moving_min' -%}
+{%- if plan.lowering == 'windows' -%}{{ return(windows_aggregate(plan, name, 'min', [value], bars)) }}{%- endif -%}
 {%- set found = series_extreme(plan, value, bars, '<') -%}
-{{ return(series_planned(plan, value ~ '_moving_min_' ~ bars, '(' ~ found.best ~ ')', found.start)) }}
+{{ return(series_planned(plan, name ~ '_' ~ bars, '(' ~ found.best ~ ')', found.start)) }}
 {%- endmacro %}
 
-{% macro windows_moving_min(plan, value, bars) -%}
-{{ return(series_planned(
-    plan, value ~ '_moving_min_' ~ bars, 'min(' ~ value ~ ') ' ~ series_frame(bars),
-    series_moving_start(plan, [value], bars)
-)) }}
-{%- endmacro %}
-
-{% macro streaming_bars_since_max(plan, value, bars) -%}
+{% macro series_bars_since_max(plan, value, bars) -%}
+{%- if plan.lowering == 'windows' -%}
+    {{ return(windows_age(plan, value, series_moving_max(plan, value, bars), bars)) }}
+{%- endif -%}
 {%- set found = series_extreme(plan, value, bars, '>') -%}
 {{ return(series_planned(plan, value ~ '_since_max_' ~ bars, '(' ~ found.age ~ ')', found.start)) }}
 {%- endmacro %}
 
-{% macro windows_bars_since_max(plan, value, bars) -%}
-{{ return(series_age(plan, value, windows_moving_max(plan, value, bars), bars)) }}
-{%- endmacro %}
-
-{% macro streaming_bars_since_min(plan, value, bars) -%}
+{% macro series_bars_since_min(plan, value, bars) -%}
+{%- if plan.lowering == 'windows' -%}
+    {{ return(windows_age(plan, value, series_moving_min(plan, value, bars), bars)) }}
+{%- endif -%}
 {%- set found = series_extreme(plan, value, bars, '<') -%}
 {{ return(series_planned(plan, value ~ '_since_min_' ~ bars, '(' ~ found.age ~ ')', found.start)) }}
-{%- endmacro %}
-
-{% macro windows_bars_since_min(plan, value, bars) -%}
-{{ return(series_age(plan, value, windows_moving_min(plan, value, bars), bars)) }}
 {%- endmacro %}
 
 {% macro series_extreme(plan, value, bars, beats) -%}
@@ -84,8 +72,8 @@
 {{ return({'best': at.best, 'age': at.age, 'start': series_moving_start(plan, [value], bars)}) }}
 {%- endmacro %}
 
-{% macro series_age(plan, value, extreme, bars) -%}
-{#- Of the lowering to windows, the age of an extreme: is it this bar, or the one before, or … -#}
+{% macro windows_age(plan, value, extreme, bars) -%}
+{#- The age of an extreme: is it this bar, or the one before, or … -#}
 {%- set cases = [] -%}
 {%- for age in range(bars) -%}
     {%- do cases.append('when ' ~ series_lagged(plan, value, age) ~ ' = ' ~ extreme ~ ' then ' ~ age) -%}

@@ -94,24 +94,22 @@
 
 {% macro series_operation(plan, word, arguments, scope) -%}
 {#- Plans one call of an operation: columns first, then numbers of bars. -#}
-{%- set operation = plan.operations[word] -%}
-{%- set numbers = arguments | length - operation.columns -%}
-{%- if numbers < operation.least or numbers > operation.most -%}
-    {%- set takes = operation.least if operation.least == operation.most else operation.least ~ ' or ' ~ operation.most -%}
+{%- set macro, columns, least, most = plan.operations[word] -%}
+{%- if not columns + least <= arguments | length <= columns + most -%}
+    {%- set numbers = [least, most] | unique | join(' or ') -%}
     {{ series_error(
-        plan, word ~ ' takes ' ~ operation.columns ~ (' column' if operation.columns == 1 else ' columns')
-        ~ ' and ' ~ takes ~ (' number' if takes == 1 else ' numbers') ~ ' of bars, and not ('
+        plan, word ~ ' takes ' ~ columns ~ (' column' if columns == 1 else ' columns') ~ ' and '
+        ~ numbers ~ (' number' if numbers == '1' else ' numbers') ~ ' of bars, and not ('
         ~ arguments | join(', ') | replace('@', '') ~ ')'
     ) }}
 {%- endif -%}
 {%- set given = [] -%}
 {%- for argument in arguments -%}
     {%- do given.append(
-        series_column(plan, argument, scope) if loop.index <= operation.columns
-        else series_number(plan, argument, scope)
+        series_column(plan, argument, scope) if loop.index <= columns else series_number(plan, argument, scope)
     ) -%}
 {%- endfor -%}
-{{ return(operation.macro(plan, *given)) }}
+{{ return(macro(plan, *given)) }}
 {%- endmacro %}
 
 {% macro series_number(plan, text, scope) -%}

@@ -1,5 +1,8 @@
-{% macro streaming_moving_sum(plan, value, bars) -%}
+{% macro series_moving_sum(plan, value, bars) -%}
 {#- The blocks of 1, 2, 4, … bars that make up the window, each where it begins. -#}
+{%- if plan.lowering == 'windows' -%}
+    {{ return(windows_aggregate(plan, value ~ '_moving_sum', 'sum', [value], bars)) }}
+{%- endif -%}
 {%- set start = series_moving_start(plan, [value], bars) -%}
 {%- if bars is number -%}
     {%- set sums = [] -%}
@@ -22,20 +25,14 @@
 {{ return(at.total) }}
 {%- endmacro %}
 
-{% macro windows_moving_sum(plan, value, bars) -%}
-{{ return(series_planned(
-    plan, value ~ '_moving_sum_' ~ bars, 'sum(' ~ value ~ ') ' ~ series_frame(bars),
-    series_moving_start(plan, [value], bars)
-)) }}
-{%- endmacro %}
-
 {% macro series_moving_mean(plan, value, bars) -%}
-{%- set total = plan.operations.moving_sum.macro(plan, value, bars) -%}
+{%- set total = series_moving_sum(plan, value, bars) -%}
 {{ return(series_planned(plan, value ~ '_mean_' ~ bars, total ~ ' / ' ~ bars)) }}
 {%- endmacro %}
 
-{% macro streaming_weighted_mean(plan, value, bars) -%}
+{% macro series_weighted_mean(plan, value, bars) -%}
 {#- Blocks are merged newest first: with each older block, every newer bar weighs more by its size. -#}
+{%- if plan.lowering == 'windows' -%}{{ return(windows_weighted_mean(plan, value, bars)) }}{%- endif -%}
 {%- set zero = '0.0::double' -%}
 {%- set at = namespace(weighted=zero, total=zero) -%}
 {%- for part in series_window_blocks(plan, bars) -%}
@@ -60,21 +57,13 @@
 )) }}
 {%- endmacro %}
 
-{% macro windows_weighted_mean(plan, value, bars) -%}
-{%- set terms = [] -%}
-{%- for age in range(bars) -%}
-    {%- do terms.append((bars - age) ~ ' * ' ~ series_lagged(plan, value, age)) -%}
-{%- endfor -%}
-{{ return(series_planned(
-    plan, value ~ '_weighted_mean_' ~ bars,
-    '(' ~ terms | join(' + ') ~ ') / ' ~ bars * (bars + 1) / 2,
-    series_moving_start(plan, [value], bars)
-)) }}
-{%- endmacro %}
-
-{% macro streaming_moving_covariance(plan, left, right, bars) -%}
+{% macro series_moving_covariance(plan, left, right, bars) -%}
 {#- Parts of the window are merged newest first: products and totals of the `count` merged so far. -#}
-{%- set name = left ~ '_' ~ right ~ '_' ~ bars -%}
+{%- set name = left ~ '_' ~ right -%}
+{%- if plan.lowering == 'windows' -%}
+    {{ return(windows_aggregate(plan, name ~ '_covariance', 'covar_pop', [left, right], bars)) }}
+{%- endif -%}
+{%- set name = name ~ '_' ~ bars -%}
 {%- set start = series_moving_start(plan, [left, right], bars) -%}
 {%- set zero = '0.0::double' -%}
 {%- set at = namespace(products=zero, totals={}, count=0) -%}
@@ -111,16 +100,8 @@
 {{ return(series_planned(plan, name ~ '_covariance', '(' ~ at.products ~ ') / ' ~ bars, start)) }}
 {%- endmacro %}
 
-{% macro windows_moving_covariance(plan, left, right, bars) -%}
-{{ return(series_planned(
-    plan, left ~ '_' ~ right ~ '_covariance_' ~ bars,
-    'covar_pop(' ~ left ~ ', ' ~ right ~ ') ' ~ series_frame(bars),
-    series_moving_start(plan, [left, right], bars)
-)) }}
-{%- endmacro %}
-
 {% macro series_moving_variance(plan, value, bars) -%}
-{{ return(plan.operations.moving_covariance.macro(plan, value, value, bars)) }}
+{{ return(series_moving_covariance(plan, value, value, bars)) }}
 {%- endmacro %}
 
 {% macro series_moving_stddev(plan, value, bars) -%}
@@ -226,7 +207,22 @@
 {{ return(series_plus(series_latest(starts), series_plus(bars, -1))) }}
 {%- endmacro %}
 
-{% macro series_frame(bars) -%}
-{#- Of the lowering to windows: the last bars, this one included. -#}
-over (partition by symbol, timeframe order by bar_number rows between {{ bars - 1 }} preceding and current row)
+{% macro windows_aggregate(plan, name, aggregate, values, bars) -%}
+{#- An aggregate of the last bars, this one included. -#}
+{{ return(series_planned(
+    plan, name ~ '_' ~ bars,
+    aggregate ~ '(' ~ values | join(', ') ~ ') over (partition by symbol, timeframe order by bar_number rows between '
+    ~ (bars - 1) ~ ' preceding and current row)',
+    series_moving_start(plan, values, bars)
+)) }}
+{%- endmacro %}
+
+{% macro windows_weighted_mean(plan, value, bars) -%}
+{%- set terms = [] -%}
+{%- for age in range(bars) -%}{%- do terms.append((bars - age) ~ ' * ' ~ series_lagged(plan, value, age)) -%}{%- endfor -%}
+{{ return(series_planned(
+    plan, value ~ '_weighted_mean_' ~ bars,
+    '(' ~ terms | join(' + ') ~ ') / ' ~ bars * (bars + 1) / 2,
+    series_moving_start(plan, [value], bars)
+)) }}
 {%- endmacro %}

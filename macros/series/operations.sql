@@ -1,42 +1,34 @@
-{% macro series_operations(lowering) -%}
+{% macro series_operations() -%}
 {#-
-    The operations that a formula may call: its word, how many columns it takes, then how many numbers
-    of bars at least and at most, and the macro of either lowering. A macro takes the plan and these
-    arguments, and returns the planned column of the result.
+    The operations that a formula may call: the macro, how many columns it takes, then how many
+    numbers of bars at least and at most. A macro takes the plan and these arguments, and returns the
+    planned column of the result. What differs in the lowering to windows is in `windows_…`.
 -#}
-{%- set operations = {
-    'lag': [1, 0, 1, series_lag, series_lag],
-    'moving_sum': [1, 1, 1, streaming_moving_sum, windows_moving_sum],
-    'moving_mean': [1, 1, 1, series_moving_mean, series_moving_mean],
-    'moving_max': [1, 1, 1, streaming_moving_max, windows_moving_max],
-    'moving_min': [1, 1, 1, streaming_moving_min, windows_moving_min],
-    'moving_variance': [1, 1, 1, series_moving_variance, series_moving_variance],
-    'moving_stddev': [1, 1, 1, series_moving_stddev, series_moving_stddev],
-    'moving_covariance': [2, 1, 1, streaming_moving_covariance, windows_moving_covariance],
-    'moving_deviation': [1, 1, 1, series_moving_deviation, series_moving_deviation],
-    'weighted_mean': [1, 1, 1, streaming_weighted_mean, windows_weighted_mean],
-    'bars_since_max': [1, 1, 1, streaming_bars_since_max, windows_bars_since_max],
-    'bars_since_min': [1, 1, 1, streaming_bars_since_min, windows_bars_since_min],
-    'ema': [1, 1, 2, series_ema, series_ema],
-    'wilder': [1, 1, 1, series_wilder, series_wilder],
-    'wilder_sum': [1, 1, 1, series_wilder_sum, series_wilder_sum],
-    'affine': [3, 0, 0, series_affine, series_affine],
-    'running_total': [1, 0, 0, streaming_running_total, windows_running_total],
-    'session_total': [1, 0, 0, streaming_session_total, windows_session_total],
-    'session_max': [1, 0, 0, streaming_session_max, windows_session_max],
-    'session_min': [1, 0, 0, streaming_session_min, windows_session_min],
-    'at_session_start': [1, 0, 0, streaming_at_session_start, windows_at_session_start],
-    'before_session': [1, 0, 0, series_before_session, series_before_session],
-    'known_from': [1, 1, 1, series_known_from, series_known_from],
-} -%}
-{%- set chosen = {} -%}
-{%- for word, (columns, least, most, streaming, windows) in operations.items() -%}
-    {%- do chosen.update({word: {
-        'columns': columns, 'least': least, 'most': most,
-        'macro': streaming if lowering == 'streaming' else windows,
-    }}) -%}
-{%- endfor -%}
-{{ return(chosen) }}
+{{ return({
+    'lag': [series_lag, 1, 0, 1],
+    'moving_sum': [series_moving_sum, 1, 1, 1],
+    'moving_mean': [series_moving_mean, 1, 1, 1],
+    'moving_max': [series_moving_max, 1, 1, 1],
+    'moving_min': [series_moving_min, 1, 1, 1],
+    'moving_variance': [series_moving_variance, 1, 1, 1],
+    'moving_stddev': [series_moving_stddev, 1, 1, 1],
+    'moving_covariance': [series_moving_covariance, 2, 1, 1],
+    'moving_deviation': [series_moving_deviation, 1, 1, 1],
+    'weighted_mean': [series_weighted_mean, 1, 1, 1],
+    'bars_since_max': [series_bars_since_max, 1, 1, 1],
+    'bars_since_min': [series_bars_since_min, 1, 1, 1],
+    'ema': [series_ema, 1, 1, 2],
+    'wilder': [series_wilder, 1, 1, 1],
+    'wilder_sum': [series_wilder_sum, 1, 1, 1],
+    'affine': [series_affine, 3, 0, 0],
+    'running_total': [series_running_total, 1, 0, 0],
+    'session_total': [series_session_total, 1, 0, 0],
+    'session_max': [series_session_max, 1, 0, 0],
+    'session_min': [series_session_min, 1, 0, 0],
+    'at_session_start': [series_at_session_start, 1, 0, 0],
+    'before_session': [series_before_session, 1, 0, 0],
+    'known_from': [series_known_from, 1, 1, 1],
+}) }}
 {%- endmacro %}
 
 {% macro series_sql_words() -%}

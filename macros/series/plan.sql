@@ -3,7 +3,7 @@
     What the compiler knows so far. Operations add columns to it, and `series_steps` renders it.
 
     lowering       streaming or windows
-    operations     word -> its macro and what it takes, in this lowering
+    operations     word -> its macro and what it takes
     pages          indicator -> the macro with its page
     of_one_series  periods are parameters of a table macro, which reads one series
     place          where the formula is that is planned, for errors
@@ -19,14 +19,13 @@
                    value is found by
     increment      only the last bars of each series are loaded
 -#}
-{%- set lowering = lowering or series_lowering() -%}
 {%- set columns = {} -%}
 {%- for name in series_bar_columns() -%}
     {%- do columns.update({name: {'sql': name, 'reads': [], 'step': 0, 'start': 0, 'memory': 0, 'in_session': false}}) -%}
 {%- endfor -%}
 {{ return({
-    'lowering': lowering,
-    'operations': series_operations(lowering),
+    'lowering': lowering or series_lowering(),
+    'operations': series_operations(),
     'pages': indicator_pages(),
     'of_one_series': of_one_series,
     'place': 'a formula',

@@ -1,10 +1,11 @@
-{% macro streaming_running_total(plan, value) -%}
+{% macro series_running_total(plan, value) -%}
 {#-
     A total over all series that went before, less what it was when this series began: exact, for it
     counts in whole billionths of a thousandth, so neither the order of the sums nor the neighbors can
     be seen in it. What is not known adds nothing; until something is, neither is the total. An
     increment begins at its first bar with `stored(value)`, what that bar had come to.
 -#}
+{%- if plan.lowering == 'windows' -%}{{ return(windows_running_total(plan, value)) }}{%- endif -%}
 {%- set start = plan.columns[value].start -%}
 {%- set whole = series_planned(
     plan, value ~ '_whole', 'case when bar_number >= ' ~ start ~ ' then (' ~ value ~ ' * 1e12::double)::hugeint end', 0
@@ -32,38 +33,19 @@
 {{ return(total) }}
 {%- endmacro %}
 
-{% macro windows_running_total(plan, value) -%}
-{%- set start = plan.columns[value].start -%}
-{{ return(series_planned(
-    plan, value ~ '_total',
-    '(sum(case when bar_number >= ' ~ start ~ ' then cast(' ~ value
-    ~ ' as decimal(38, 12)) end) over (partition by symbol, timeframe order by bar_number rows unbounded preceding))::decimal(38, 12)',
-    start
-)) }}
-{%- endmacro %}
-
-{% macro streaming_session_total(plan, value) -%}
+{% macro series_session_total(plan, value) -%}
+{%- if plan.lowering == 'windows' -%}{{ return(windows_session(plan, value, 'session_total', 'sum')) }}{%- endif -%}
 {{ return(series_in_session(plan, value, 'total', 'NEWER + OLDER')) }}
 {%- endmacro %}
 
-{% macro windows_session_total(plan, value) -%}
-{{ return(series_planned(plan, value ~ '_session_total', 'sum(' ~ value ~ ') ' ~ series_over_session())) }}
-{%- endmacro %}
-
-{% macro streaming_session_max(plan, value) -%}
+{% macro series_session_max(plan, value) -%}
+{%- if plan.lowering == 'windows' -%}{{ return(windows_session(plan, value, 'session_max', 'max')) }}{%- endif -%}
 {{ return(series_in_session(plan, value, 'max', 'case when OLDER > NEWER then OLDER else NEWER end')) }}
 {%- endmacro %}
 
-{% macro windows_session_max(plan, value) -%}
-{{ return(series_planned(plan, value ~ '_session_max', 'max(' ~ value ~ ') ' ~ series_over_session())) }}
-{%- endmacro %}
-
-{% macro streaming_session_min(plan, value) -%}
+{% macro series_session_min(plan, value) -%}
+{%- if plan.lowering == 'windows' -%}{{ return(windows_session(plan, value, 'session_min', 'min')) }}{%- endif -%}
 {{ return(series_in_session(plan, value, 'min', 'case when OLDER < NEWER then OLDER else NEWER end')) }}
-{%- endmacro %}
-
-{% macro windows_session_min(plan, value) -%}
-{{ return(series_planned(plan, value ~ '_session_min', 'min(' ~ value ~ ') ' ~ series_over_session())) }}
 {%- endmacro %}
 
 {% macro series_in_session(plan, value, name, merged) -%}
@@ -83,32 +65,22 @@
 {{ return(at.column) }}
 {%- endmacro %}
 
-{% macro streaming_at_session_start(plan, value) -%}
+{% macro series_at_session_start(plan, value) -%}
 {#- Of the last row that began a session. A struct is not null where its value is, so nothing of the
     series before shines through. -#}
+{%- if plan.lowering == 'windows' -%}{{ return(windows_session(plan, value, 'at_session_start', 'first_value')) }}{%- endif -%}
 {%- set begun = 'last_value(case when session_bar_number = 0 then {\'of\': ' ~ value ~ '} end ignore nulls) over (rows unbounded preceding)' -%}
 {%- set at = series_planned(plan, value ~ '_session_start', begun, 0, none, true) -%}
 {{ return(series_planned(plan, value ~ '_at_session_start', at ~ '.of', plan.columns[value].start)) }}
 {%- endmacro %}
 
-{% macro windows_at_session_start(plan, value) -%}
-{{ return(series_planned(
-    plan, value ~ '_at_session_start', 'first_value(' ~ value ~ ') ' ~ series_over_session(),
-    plan.columns[value].start
-)) }}
-{%- endmacro %}
-
 {% macro series_before_session(plan, value) -%}
 {#- x of the last bar of the session before. -#}
-{%- set begun = plan.operations.at_session_start.macro(plan, series_lag(plan, value)) -%}
+{%- set begun = series_at_session_start(plan, series_lag(plan, value)) -%}
 {{ return(series_planned(
     plan, value ~ '_before_session', 'case when bar_number > session_bar_number then ' ~ begun ~ ' end',
     plan.columns[value].start
 )) }}
-{%- endmacro %}
-
-{% macro series_over_session() -%}
-over (partition by symbol, timeframe, bar_number - session_bar_number order by bar_number rows unbounded preceding)
 {%- endmacro %}
 
 {% macro series_total_as_decimal(column) -%}
@@ -122,4 +94,22 @@ over (partition by symbol, timeframe, bar_number - session_bar_number order by b
     '(trunc(' ~ column ~ ')::hugeint * 1000000000000 + round((' ~ column ~ ' - trunc(' ~ column
     ~ '))::double * 1e12::double)::hugeint)'
 ) }}
+{%- endmacro %}
+
+{% macro windows_running_total(plan, value) -%}
+{%- set start = plan.columns[value].start -%}
+{{ return(series_planned(
+    plan, value ~ '_total',
+    '(sum(case when bar_number >= ' ~ start ~ ' then cast(' ~ value
+    ~ ' as decimal(38, 12)) end) over (partition by symbol, timeframe order by bar_number rows unbounded preceding))::decimal(38, 12)',
+    start
+)) }}
+{%- endmacro %}
+
+{% macro windows_session(plan, value, name, aggregate) -%}
+{#- An aggregate of the bars of the session to date. -#}
+{{ return(series_planned(
+    plan, value ~ '_' ~ name,
+    aggregate ~ '(' ~ value ~ ') over (partition by symbol, timeframe, bar_number - session_bar_number order by bar_number rows unbounded preceding)'
+)) }}
 {%- endmacro %}

@@ -49,16 +49,18 @@
 {%- set seeded -%}
 case when bar_number > {{ seed_end }} then {{ weight }} * {{ value }} when bar_number >= {{ seed_start }} then {{ seed_weight }} * {{ value }} * pow({{ decay }}, bar_number - {{ seed_end }}) else 0.0::double end
 {%- endset -%}
-{%- set exponential_sum = streaming_exponential_sum if plan.lowering == 'streaming' else windows_exponential_sum -%}
-{%- set total = exponential_sum(plan, series_planned(plan, name ~ '_1', seeded, 0), name, decay, decay_number) -%}
+{%- set total = series_exponential_sum(plan, series_planned(plan, name ~ '_1', seeded, 0), name, decay, decay_number) -%}
 {{ return(series_planned(plan, name, '(' ~ total ~ ')', seed_end)) }}
 {%- endmacro %}
 
-{% macro streaming_exponential_sum(plan, value, name, decay, decay_number) -%}
+{% macro series_exponential_sum(plan, value, name, decay, decay_number) -%}
 {#-
     The sum of values that each weigh `decay` times as much a bar later, by doubling: 2 bars, 4, 8, …
     It stops where a value weighs less than 1e-16; of a parameter at 32,768 bars at the latest.
 -#}
+{%- if plan.lowering == 'windows' -%}
+    {{ return(windows_exponential_sum(plan, value, name, decay, decay_number)) }}
+{%- endif -%}
 {%- set at = namespace(column=value, size=1) -%}
 {%- for _ in range(20 if decay_number is not none else 15)
     if decay_number is none or decay_number ** at.size >= 1e-16 -%}
