@@ -34,7 +34,7 @@ select
     '{{ scanner }}' as scanner,
     candidates.preset,
     candidates.session_date,
-    candidates.cutoff_time,
+    candidates.cutoff_time::time as cutoff_time,
     candidates.symbol,
     candidates.calendar,
     candidates.direction,

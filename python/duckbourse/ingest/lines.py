@@ -18,7 +18,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
-BLOCK = 1 << 20
+import numpy as np
+
+# Small enough for the arrays of a block to stay in a processor's cache.
+BLOCK = 1 << 18
 # Line ends of a CSV reader; Python's str.splitlines has ten more.
 LINE_END = re.compile(r"\r\n|\n|\r")
 # A field with more lines than this is not a note.
@@ -37,9 +40,11 @@ def lines_in(text: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Survey:
-    """The number of quotes of a text, and whether its line ends are mixed."""
+    """The number of quotes of a text and of its lines, and whether its line ends are mixed."""
 
     quotes: int
+    # blank ones excluded
+    lines: int
     mixed: bool
 
 
@@ -83,25 +88,25 @@ class TextFile:
 
     def survey(self) -> Survey:
         """Count what decides whether DuckDB can read the file unrepaired."""
-        newlines = returns = both = quotes = 0
-        before = b""
+        quotes = lines = newlines = returns = both = np.intp(0)
+        before = b"\n"
         with gzip.open(self.path) if self.packed else self.path.open("rb") as file:
             while block := file.read(BLOCK):
-                quotes += block.count(b'"')
-                newlines += block.count(b"\n")
+                codes = np.frombuffer(before + block, np.uint8)
+                ended = newline = codes == ord("\n")
+                newlines += np.count_nonzero(newline[1:])
                 if before == b"\r" or b"\r" in block:
-                    returns += block.count(b"\r")
-                    both += block.count(b"\r\n") + (before == b"\r" and block[:1] == b"\n")
+                    returned = codes == ord("\r")
+                    returns += np.count_nonzero(returned[1:])
+                    both += np.count_nonzero(returned[:-1] & newline[1:])
+                    ended = newline | returned
+                # a line that is not blank begins where a line end is followed by something else
+                lines += np.count_nonzero(ended[:-1] > ended[1:])
+                if b'"' in block:
+                    quotes += np.count_nonzero(codes[1:] == ord('"'))
                 before = block[-1:]
         ends = (both, newlines - both, returns - both)
-        return Survey(quotes, sum(map(bool, ends)) > 1)
-
-    def line_count(self) -> int:
-        """Return the number of lines below the header, blank ones excluded."""
-        with self.opened() as text:
-            for _ in range(self.rows_at):
-                next(text, None)
-            return sum(line != "\n" for line in text)
+        return Survey(int(quotes), int(lines), sum(map(bool, ends)) > 1)
 
     def records(self) -> Iterator[Record]:
         """Yield the records below the header; blank lines are not records."""

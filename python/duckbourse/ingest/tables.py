@@ -216,7 +216,7 @@ def text_table(con: duckdb.DuckDBPyConnection, file: VendorFile, head: str) -> V
         if (
             survey.mixed
             or any(line.count('"') % 2 for line in above)
-            or (in_rows and record_count(con, call) != text.line_count())
+            or (in_rows and record_count(con, call) != survey.lines - sum(map(bool, above)))
         ):
             copy = file.scratch / "repaired"
             text = repaired(text, copy, dialect.delimiter, len(dialect.names))
