@@ -38,9 +38,9 @@ HEAD_BYTES = 1 << 16
 # A non-ASCII character in UTF-8; bytes that cp1252 does not have, or that nobody writes.
 UTF8 = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 WESTERN = "cp1252"
+NOT_WESTERN = b"\0\x81\x8d\x8f\x90\x9d\xff"
 # Where a symbol was found if the file itself does not state it.
 FILE_NAME = "the file's name"
-NOT_WESTERN = b"\0\x81\x8d\x8f\x90\x9d\xff"
 
 
 @dataclass(frozen=True)
