@@ -107,7 +107,10 @@ def broken_house(sandbox: Sandbox) -> None:
         sandbox,
         "risk/risk__step",
         one,
-        config={"materialized": "ephemeral", "contract": {"enforced": False}},
+        config={
+            **{"materialized": "ephemeral", "access": "private"},
+            "contract": {"enforced": False},
+        },
     )
     settings = yaml.safe_load((sandbox.folder / "dbt_project.yml").read_text())
     settings["vars"]["forgotten"] = 1
