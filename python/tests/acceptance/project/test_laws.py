@@ -108,7 +108,10 @@ def broken_house(sandbox: Sandbox) -> None:
         sandbox,
         "risk/risk__step",
         one,
-        config={"materialized": "ephemeral", "contract": {"enforced": False}},
+        config={
+            **{"materialized": "ephemeral", "access": "private"},
+            "contract": {"enforced": False},
+        },
     )
 
 

@@ -1,0 +1,19 @@
+"""The models that dbt calls public are those that `models/README.md` promises to others."""
+
+from __future__ import annotations
+
+import json
+
+from tests.support.warehouse import Warehouse
+from tests.unit.project.test_exposures import public_models
+
+
+def test_public_models_are_the_listed_ones(sample: Warehouse) -> None:
+    nodes = json.loads((sample.target / "manifest.json").read_text())["nodes"].values()
+    stored = [
+        node
+        for node in nodes
+        # an ephemeral model is in no database
+        if node["resource_type"] == "model" and node["config"]["materialized"] != "ephemeral"
+    ]
+    assert {node["name"] for node in stored if node["access"] == "public"} == public_models()
