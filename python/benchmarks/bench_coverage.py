@@ -26,11 +26,11 @@ from rich.console import Console
 from rich.progress import track
 
 from duckbourse.settings import PROJECT
-from tests.warehouse.indicators.agreement import scaled_error
 from tests.warehouse.indicators.candle_bars import candle_bars
 from tests.warehouse.indicators.hostile_bars import bars_of, hostile_bars, walk
 from tests.warehouse.indicators.on_read import Bars, OnRead, arrays
 from tests.warehouse.indicators.talib_references import REFERENCES, candle, is_noise, rounding
+from tests.warehouse.indicators.tolerances import scaled_error
 
 COVERAGE = PROJECT / "models" / "indicators" / "coverage.md"
 PLAIN_SQL = ("Math Operators", "Math Transform")

@@ -254,7 +254,7 @@ def talib_outputs(
     k, d = ta.STOCH(h, low, c, 5, 3, slowd_period=3)
     aroon_down, aroon_up = ta.AROON(h, low, 14)
     vortex_plus, vortex_minus = ta.VORTEX(h, low, c, 14)
-    top, centre, bottom = ta.DONCHIAN(h, low, 20)
+    top, center, bottom = ta.DONCHIAN(h, low, 20)
     ema, atr_10 = ta.EMA(c, 20), ta.ATR(h, low, c, 10)
     tenkan, kijun = ta.MIDPRICE(h, low, 9), ta.MIDPRICE(h, low, 26)
     typical = (h + low + c) / 3
@@ -283,7 +283,7 @@ def talib_outputs(
         "keltner_middle": ema,
         "keltner_upper": ema + 2 * atr_10,
         "donchian_lower": bottom,
-        "donchian_middle": centre,
+        "donchian_middle": center,
         "donchian_upper": top,
         "momentum": ta.MOM(c, 10),
         "roc": ta.ROC(c, 10),

@@ -43,7 +43,7 @@ PERIODS = SESSIONS - LOOKBACK
 
 
 def make_returns(file: Path) -> None:
-    """Write correlated returns, with enough extra sessions for the first look-back."""
+    """Write correlated returns, with enough extra sessions for the first lookback."""
     with duckdb.connect() as connection:
         connection.execute("set threads = 1; select setseed(0.5)")
         connection.execute(f"""

@@ -5,7 +5,7 @@ The cost of a scan on read: the whole market, any session, any cutoff.
 
 Writes the minute and daily bars of 500 symbols to one file in the order and format of a build, has
 dbt build the session minutes, then runs the CRP scan of random sessions and cutoffs, with a
-look-back of 20 sessions, by its table macro: first cold in a new process, then repeatedly. For
+lookback of 20 sessions, by its table macro: first cold in a new process, then repeatedly. For
 comparison runs the same from the bars alone, in hand-written SQL without the session minutes.
 """
 

@@ -24,8 +24,8 @@ from duckbourse.orders.book import rebuild_book
 from duckbourse.orders.journal import open_journal, read_journal
 from duckbourse.orders.manager import Manager
 from duckbourse.settings import PROJECT
+from tests.support.factories import CAPITAL, request
 from tests.support.fake_exchange import FakeExchange, RemoteBroker, serve
-from tests.support.makers import CAPITAL, request
 from tests.support.waiting import DEATHS, die_after
 from tests.unit.orders.test_manager import no_check
 

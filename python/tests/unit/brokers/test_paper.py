@@ -19,7 +19,7 @@ from duckbourse.errors import BrokerRejected
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import OrderType, Product, Side, Validity
 from duckbourse.streaming.feed import Tick
-from tests.support.makers import CAPITAL, NOW, request
+from tests.support.factories import CAPITAL, NOW, request
 
 RULES = FillRules(latency_ms=100, slippage_bps=Decimal(10), max_participation_pct=Decimal(10))
 STEP = Decimal("0.05")

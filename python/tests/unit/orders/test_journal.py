@@ -25,7 +25,7 @@ from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import Reason
 from duckbourse.settings import PROJECT
 from tests.support.dbt_server import cpu_seconds
-from tests.support.makers import CAPITAL, NOW, request
+from tests.support.factories import CAPITAL, NOW, request
 from tests.support.waiting import HANG_SECONDS
 
 

@@ -35,8 +35,8 @@ from duckbourse.orders.lifecycle import State
 from duckbourse.orders.manager import Manager
 from duckbourse.orders.order import Product, Side
 from duckbourse.orders.positions import Position, after_fill
+from tests.support.factories import CAPITAL, request
 from tests.support.fake_exchange import FakeExchange, Faults
-from tests.support.makers import CAPITAL, request
 from tests.unit.orders.test_manager import ManagerHarness
 
 

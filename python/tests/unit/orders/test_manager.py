@@ -21,8 +21,8 @@ from duckbourse.orders.lifecycle import State
 from duckbourse.orders.manager import Manager
 from duckbourse.orders.order import OrderType, Product, Reason, Request, Side
 from tests.support.charges import schedule
+from tests.support.factories import CAPITAL, NOW, request
 from tests.support.fake_exchange import FakeExchange, FakeExchangeBroker, Faults
-from tests.support.makers import CAPITAL, NOW, request
 from tests.support.waiting import HANG_SECONDS
 
 pytestmark = pytest.mark.any_day

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from duckbourse.orders.order import Fill, Product, Side
 from duckbourse.orders.positions import Position, after_fill
-from tests.support.makers import fill
+from tests.support.factories import fill
 
 BUY, SELL = Side.BUY, Side.SELL
 

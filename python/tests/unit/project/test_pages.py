@@ -27,9 +27,7 @@ def test_the_command_reports_what_dbt_cannot_read(
     dbt.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     monkeypatch.setattr("duckbourse.templates.PROJECT", tmp_path)
-    # its unit test is unchanged
-    written = [text.partition("\nunit_tests:")[0] for text in pages().values()]
-    assert [text.count("name: ") for text in written] == [6]
+    assert [text.count("name: ") for text in pages().values()] == [6]
     asked = (tmp_path / "asked").read_text()
     assert asked.startswith("--quiet\n--no-use-colors\n--no-write-json\ncompile\n")
     assert "{{ family_pages(chosen) }}" in asked

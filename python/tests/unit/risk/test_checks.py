@@ -18,7 +18,7 @@ from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import Product, Reason, Request, Side
 from duckbourse.risk.checks import CHECKS, OrderContext, pre_trade_check
 from duckbourse.risk.limits import Covariances, Instrument, Limits
-from tests.support.makers import fill, request
+from tests.support.factories import fill, request
 
 NOW = datetime(2026, 11, 25, 5, 0, tzinfo=UTC)
 DAY = NOW.date()

@@ -15,7 +15,7 @@ from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import Exits, Order, Reason, Side
 from duckbourse.risk.exits import best_price, due, has_live_exit, held_quantity
 from duckbourse.trading.publication import to_signals
-from tests.support.makers import CAPITAL, NOW, fill, request
+from tests.support.factories import CAPITAL, NOW, fill, request
 
 EXITS = Exits(
     stop_price=Decimal(98),

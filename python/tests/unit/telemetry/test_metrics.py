@@ -14,7 +14,7 @@ from duckbourse.orders.events import TradingState
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import Reason
 from duckbourse.telemetry.metrics import Metrics, MetricsServer
-from tests.support.makers import NOW, fill, request
+from tests.support.factories import NOW, fill, request
 
 TOKEN = "a token for a test"
 

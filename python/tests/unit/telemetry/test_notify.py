@@ -19,7 +19,7 @@ from duckbourse.orders.events import TradingState
 from duckbourse.orders.order import Reason
 from duckbourse.settings import Settings
 from duckbourse.telemetry.notify import Notifier
-from tests.support.makers import NOW, fill
+from tests.support.factories import NOW, fill
 
 SECRET = "12345:abcdef"
 

@@ -1,8 +1,8 @@
 """
-What vendors' files were found to hold, as rows of a raw store, in one warehouse.
+Faults found in vendors' files, as rows of a raw store, in one warehouse.
 
-A row is kept, or rejected with its rule; nothing that one symbol delivers stops another, and no
-test of what is built fails.
+A row is kept, or rejected with its rule. One symbol's rows never affect another symbol, and no data
+test fails.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ HIGH, CLOSE = 111.42025599999998, 111.420256
 def daily(
     rows: str, *, calendar: str = "XNYS", source: str = "vendor", doubled: bool = False
 ) -> str:
-    """Return daily rows, of values: symbol, day, open, high, low, close, volume."""
+    """Return daily rows from values of symbol, day, open, high, low, close, volume."""
     twice = ", range(2)" if doubled else ""
     return f"""
         select
@@ -32,12 +32,12 @@ def daily(
             low::double as low, close::double as close, volume::double as volume,
             '{calendar}' as calendar, '{source}' as source, 'made up' as source_file,
             row_number() over () as source_row, '' as delivery, null::timestamp as delivered_at
-        from ({rows}) as told (symbol, day, open, high, low, close, volume){twice}
+        from ({rows}) as delivered (symbol, day, open, high, low, close, volume){twice}
     """
 
 
 def minutes(rows: str, *, calendar: str = "XNYS", source: str = "ticks") -> str:
-    """Return minute rows, of values: symbol, start, open, high, low, close, volume."""
+    """Return minute rows from values of symbol, start, open, high, low, close, volume."""
     return (
         "select * exclude (session_date, bar_ts), bar_ts, bar_ts::date as session_date from ("
         + daily(rows, calendar=calendar, source=source).replace(
@@ -49,7 +49,7 @@ def minutes(rows: str, *, calendar: str = "XNYS", source: str = "ticks") -> str:
 
 
 def session(symbol: str, day: str, price: float, volume: str = "100") -> str:
-    """Return the minutes of a session that goes from one price to one per cent above it."""
+    """Return the minutes of a session that rises steadily from a price by one percent."""
     return f"""
         select
             '{symbol}', timestamp '{day} 09:30' + to_minutes(n::integer),
@@ -59,12 +59,12 @@ def session(symbol: str, day: str, price: float, volume: str = "100") -> str:
     """
 
 
-def days(symbol: str, *told: tuple[str, float]) -> str:
-    """Return a day of each date and price, as the session of that price is."""
+def days(symbol: str, *prices: tuple[str, float]) -> str:
+    """Return a daily bar for each date and price, equal to the session of that price."""
     values = ", ".join(
         f"('{symbol}', '{day}', {price}, {price} * (1 + 389 / 39000), {price}, "
         f"{price} * (1 + 389 / 39000), 39000)"
-        for day, price in told
+        for day, price in prices
     )
     return f"from (values {values})"
 
@@ -74,11 +74,11 @@ def field(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
     folder = tmp_path_factory.mktemp("field")
     warehouse = Warehouse(empty_store(folder / "data"), folder / "target", sample=False)
 
-    def told(name: str, rows: str, *, at: str = "2024-06-01", kind: str = "daily") -> None:
+    def add(name: str, rows: str, *, at: str = "2024-06-01", kind: str = "daily") -> None:
         deliver(warehouse, name, kind, rows, at)
 
     five = "unnest(['A', 'B', 'C', 'D', 'E'])"
-    told(
+    add(
         "twice",
         daily(
             "select 'TWICE_' || chr(54 + p::integer), '2024-05-06', p, p + 2, p - 1, p + 1, "
@@ -87,14 +87,14 @@ def field(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
             doubled=True,
         ),
     )
-    told(
+    add(
         "copied",
         daily(f"select 'COPIED_' || {five}, '2024-05-06', 10, 12, 9, 11, 1234", source="pystock")
         + " union all "
         # the second of them is there twice
         + daily("values ('COPIED_B', '2024-05-06', 10, 12, 9, 11, 1234)", source="pystock"),
     )
-    told(
+    add(
         "illiquid",
         daily(
             f"select 'TRADED_ONCE_' || {five}, '2024-05-06', 100, 100, 100, 100, 1 "
@@ -107,7 +107,7 @@ def field(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
             source="pystock",
         ),
     )
-    told(
+    add(
         "coin",
         daily(
             "select 'PEPE', date '2024-05-13' + n::integer, 1.01e-5, 1.09e-5, 9.9e-6, 1.05e-5, "
@@ -115,7 +115,7 @@ def field(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
             calendar="ALWAYS",
         ),
     )
-    told(
+    add(
         "limits",
         daily("""
             values
@@ -137,7 +137,7 @@ def field(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
                 ('UNTRADED', '2024-05-10', 10, 11, 9, 10, 5)
         """),
     )
-    told(
+    add(
         "rounding",
         daily(f"""
             values
@@ -149,9 +149,9 @@ def field(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
                 ('WRONG', '2024-05-07', 110.5, 111, 110.501, 110.6, 5)
         """),
     )
-    told("ib", minutes(session("IBX", "2024-05-06", 100, volume="-1"), source="ib"), kind="minute")
+    add("ib", minutes(session("IBX", "2024-05-06", 100, volume="-1"), source="ib"), kind="minute")
     # one of two exchanges was delivered first
-    told(
+    add(
         "rupees",
         daily(
             "select 'INFY', unnest(['2024-05-06', '2024-05-07']), 1400, 1410, 1390, 1400, 5e6",
@@ -160,7 +160,7 @@ def field(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
         ),
         at="2024-06-01 10:00",
     )
-    told(
+    add(
         "dollars",
         daily(
             "select 'INFY', unnest(['2024-05-07', '2024-05-08']), 17, 18, 16, 17, 1e6",
@@ -168,7 +168,7 @@ def field(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
         ),
         at="2024-06-01 11:00",
     )
-    told(
+    add(
         "adjusted",
         daily(
             days(
@@ -187,11 +187,11 @@ def field(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
         for symbol, first in (("SPLIT", 7), ("AGREES", 7), ("LATE", 8))
         for day in range(first, 11)
     ]
-    told("as_traded", minutes(" union all ".join(traded)), kind="minute")
+    add("as_traded", minutes(" union all ".join(traded)), kind="minute")
     # at ten in Mumbai: the day is still on, and so is the last minute; another is of after it
     now = "2024-05-08 04:30"
-    told("today", daily("values ('TODAY', '2024-05-08', 9, 11, 9, 10, 5)", calendar="XNSE"), at=now)
-    told(
+    add("today", daily("values ('TODAY', '2024-05-08', 9, 11, 9, 10, 5)", calendar="XNSE"), at=now)
+    add(
         "to_cutoff",
         minutes(
             "select 'TODAY', timestamp '2024-05-08 09:15' + to_minutes(n::integer), "
@@ -203,7 +203,7 @@ def field(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
         kind="minute",
     )
     # a row of a day that is not over says nothing of how far the market's data goes
-    told("tomorrow", daily("values ('AGREES', '2027-05-06', 1, 1, 1, 1, 5)", source="careless"))
+    add("tomorrow", daily("values ('AGREES', '2027-05-06', 1, 1, 1, 1, 5)", source="careless"))
     warehouse.dbt(
         *("build", "--exclude-resource-types", "unit_test"),
         *("--indirect-selection", "cautious", "-s", *SELECTED),
@@ -225,7 +225,7 @@ def kept(field: Warehouse, symbols: str, columns: str = "close") -> list[tuple[o
     )
 
 
-def test_rows_given_twice_are_rows_given_once(field: Warehouse) -> None:
+def test_repeated_rows_count_once(field: Warehouse) -> None:
     names = [f"TWICE_{name}" for name in "ABCDE"]
     assert rules(field, "TWICE_.*") == [(name, "06", "duplicate") for name in names]
     assert kept(field, "TWICE_.*") == [
@@ -233,19 +233,19 @@ def test_rows_given_twice_are_rows_given_once(field: Warehouse) -> None:
     ]
 
 
-def test_prices_of_one_under_the_names_of_many_are_rejected(field: Warehouse) -> None:
-    """The same row twice of one of them does not hide that they are alike."""
+def test_prices_copied_across_symbols_are_rejected(field: Warehouse) -> None:
+    """A repeated row of one of them does not hide the copies."""
     names = [f"COPIED_{name}" for name in "ABBCDE"]
     assert rules(field, "COPIED_.*") == [(name, "06", "copied_across_symbols") for name in names]
     assert kept(field, "COPIED_.*") == []
 
 
-def test_illiquid_shares_may_be_alike(field: Warehouse) -> None:
+def test_illiquid_symbols_may_have_equal_prices(field: Warehouse) -> None:
     assert rules(field, "(TRADED_ONCE|TWO_PRICES)_.*") == []
     assert len(kept(field, "(TRADED_ONCE|TWO_PRICES)_.*")) == 10
 
 
-def test_a_large_volume_is_a_volume(field: Warehouse) -> None:
+def test_a_large_volume_is_kept(field: Warehouse) -> None:
     assert field.query(
         "select volume from bars.ohlcv where symbol = 'PEPE' and timeframe = '1w'"
     ) == [(2212e12,)]
@@ -257,7 +257,7 @@ def test_a_large_volume_is_a_volume(field: Warehouse) -> None:
     ]
 
 
-def test_what_says_that_there_is_no_volume_is_no_fault(field: Warehouse) -> None:
+def test_a_marker_for_missing_volume_is_accepted(field: Warehouse) -> None:
     assert rules(field, "IBX|NONE") == []
     assert field.query(
         "select timeframe, count(*), count(volume), max(close) from bars.ohlcv "
@@ -273,7 +273,7 @@ def test_a_day_without_a_trade_is_no_bar(field: Warehouse) -> None:
     assert [row[1] for row in kept(field, "UNTRADED")] == ["06", "10"]
 
 
-def test_rounding_is_not_a_lie(field: Warehouse) -> None:
+def test_rounding_is_not_a_fault(field: Warehouse) -> None:
     assert HIGH < CLOSE
     assert kept(field, "ROUNDED", "high, low") == [
         ("ROUNDED", "06", CLOSE, 109.9),
@@ -286,7 +286,7 @@ def test_rounding_is_not_a_lie(field: Warehouse) -> None:
     ]
 
 
-def test_a_symbol_is_of_one_exchange(field: Warehouse) -> None:
+def test_a_symbol_trades_on_one_exchange(field: Warehouse) -> None:
     assert kept(field, "INFY", "close, calendar") == [
         ("INFY", "06", 1400.0, "XNSE"),
         ("INFY", "07", 1400.0, "XNSE"),
@@ -301,14 +301,14 @@ def test_a_symbol_is_of_one_exchange(field: Warehouse) -> None:
     ) == [(0,), (0,)]
 
 
-def test_a_row_of_a_day_to_come_ends_no_week(field: Warehouse) -> None:
+def test_a_row_of_a_future_day_ends_no_week(field: Warehouse) -> None:
     assert rules(field, "AGREES") == [("AGREES", "06", "future_stamp")]
     assert field.query(
         "select distinct known_until::varchar from bars.symbol_days where calendar = 'XNYS'"
     ) == [("2024-05-10 16:00:00",)]
 
 
-def test_a_bar_that_is_still_on_ends_none_before_it(field: Warehouse) -> None:
+def test_an_open_bar_does_not_end_earlier_ones(field: Warehouse) -> None:
     assert field.query(
         "select distinct known_until::varchar from bars.symbol_days where calendar = 'XNSE'"
     ) == [("2024-05-08 10:00:00",)]
@@ -364,8 +364,8 @@ def test_a_day_of_other_hours_or_settings_is_built_again(
     assert of_others == 0
 
 
-def test_a_delivered_day_is_held_against_its_own_minutes(field: Warehouse) -> None:
-    """LATE has no day beside its minutes: the eve of them is held against their first price."""
+def test_a_delivered_day_is_compared_with_its_own_minutes(field: Warehouse) -> None:
+    """LATE's minutes have no daily bar: the prior session is compared with their first price."""
     assert field.query(
         "select symbol, strftime(session_date, '%d'), compared_with, round(close_ratio, 9), "
         "strftime(agreed_date, '%d') from bars.day_minute_conflicts order by all"
@@ -378,12 +378,12 @@ def test_a_delivered_day_is_held_against_its_own_minutes(field: Warehouse) -> No
 
 
 def test_days_and_minutes_that_differ_are_not_scanned(field: Warehouse) -> None:
-    """From the first price that is known to be of other shares until a session after they agree."""
+    """From the first price in other share units until a session after the two agree."""
     assert field.query(
         "select distinct symbol, strftime(session_date, '%d') from scanners.traded_to_cutoff "
         "where has_day_minute_conflict order by all"
     ) == [("LATE", "08"), ("SPLIT", "07"), ("SPLIT", "08"), ("SPLIT", "09")]
-    # from eve to day: 120 after 110 and the hundredth that it rose by
+    # 120, after a prior close of 110 plus the one percent that it rose by
     assert field.query(
         "select symbol, strftime(session_date, '%d'), round(gap_pct, 2) "
         "from scanners.gap where rejected_by is null order by symbol"

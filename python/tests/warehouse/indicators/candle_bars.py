@@ -1,4 +1,4 @@
-"""Bars in which every candlestick pattern occurs in each of its signs, and fails by a tick."""
+"""Bars in which every candlestick pattern occurs in both directions, and fails by one tick."""
 
 from __future__ import annotations
 
@@ -152,14 +152,14 @@ def calm_bars(random: np.random.Generator, count: int) -> list[Bar]:
 
 
 def valid(prices: NDArray[np.int64]) -> list[Bar]:
-    """Return bars whose high and low hold their open and close, whatever was made of these."""
+    """Return bars with high and low widened to include open and close."""
     highs, lows = prices.max(axis=1), prices.min(axis=1)
     columns = (prices[:, 0], highs, lows, prices[:, 3])
     return [(int(o), int(h), int(low), int(c)) for o, h, low, c in zip(*columns, strict=True)]
 
 
 def near_misses(shape: list[Bar]) -> list[list[Bar]]:
-    """Return the shape, and it with one bar's colour turned or one price made equal to another."""
+    """Return the shape, and copies with one bar's color flipped or one price equal to another."""
     found = [shape]
     for bar in range(len(shape)):
         prices = np.array(shape)
@@ -174,7 +174,7 @@ def near_misses(shape: list[Bar]) -> list[list[Bar]]:
 
 
 def varied(random: np.random.Generator, shape: list[Bar]) -> list[Bar]:
-    """Return the shape with one of its bars and some of its prices moved by some ticks."""
+    """Return the shape with one of its bars and some of its prices moved by a few ticks."""
     prices = np.array(shape)
     prices[random.integers(len(shape))] += random.integers(-16, 17)
     prices += random.integers(-6, 7, prices.shape) * (random.random(prices.shape) < 0.05)
@@ -186,7 +186,7 @@ def upside_down(shape: list[Bar]) -> list[Bar]:
 
 
 def wild_bars(random: np.random.Generator, count: int) -> list[Bar]:
-    """Return bars that touch, overlap, leap over or repeat the one before, long and flat ones."""
+    """Return long and flat bars that touch, overlap, gap from or repeat the previous one."""
     bars: list[Bar] = []
     open_ = high = low = close = 0
     for _ in range(count):
@@ -206,7 +206,7 @@ def wild_bars(random: np.random.Generator, count: int) -> list[Bar]:
 
 def candle_bars(seed: int = 1, times: int = 40, wild: int = 15_000, tick: float = 0.25) -> Bars:
     """
-    Make bars of every pattern in each of its signs, and of those that miss it by one price.
+    Make bars of every pattern in both directions, and of near misses by one price.
 
     First come `wild` bars and some that do not move; then, among calm bars, the near misses of each
     shape, and the shape varied `times` times, all of them also upside down. With a tick that is a
@@ -214,14 +214,14 @@ def candle_bars(seed: int = 1, times: int = 40, wild: int = 15_000, tick: float 
     is a matter of rounding.
     """
     random = np.random.default_rng(seed)
-    told = [bars for shape in SHAPES.values() for bars in near_misses(shape)]
-    told += [varied(random, shape) for shape in SHAPES.values() for _ in range(times)]
-    told += [upside_down(bars) for bars in told]
+    shapes = [bars for shape in SHAPES.values() for bars in near_misses(shape)]
+    shapes += [varied(random, shape) for shape in SHAPES.values() for _ in range(times)]
+    shapes += [upside_down(bars) for bars in shapes]
     flat: list[Bar] = [(0, 0, 0, 0)] * 30
     parts = [wild_bars(random, wild), flat, calm_bars(random, 12), flat]
-    for number in random.permutation(len(told)):
+    for number in random.permutation(len(shapes)):
         # what comes after a hikkake confirms it or does not
-        parts += [calm_bars(random, 6), told[number], wild_bars(random, int(random.integers(3)))]
+        parts += [calm_bars(random, 6), shapes[number], wild_bars(random, int(random.integers(3)))]
     last, found = 10_000, []
     for part in parts:
         found += [[last + price for price in bar] for bar in part]

@@ -13,7 +13,7 @@ from tests.warehouse.indicators.on_read import OnRead
 
 @pytest.fixture(scope="session")
 def table_macros(sample: Warehouse, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """What makes the table macros of all indicators."""
+    """The SQL that creates the table macros of all indicators."""
 
     def make(folder: Path) -> None:
         sql = sample.inline("{{ table_macros() }}")

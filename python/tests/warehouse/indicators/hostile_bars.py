@@ -1,4 +1,4 @@
-"""Bars at which indicators go wrong: flat, tied, torn, dear and cheap ones, and all too few."""
+"""Bars that are hard on indicators: flat, tied, gapping, very high or low, and too few."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PRICES = ("open", "high", "low", "close")
 
 
 def bars_of(closes: Series, seed: int = 0, spread: float = 0.01) -> Bars:
-    """Make bars that open at the close before, in sessions of one to seven bars."""
+    """Make bars that open at the previous close, in sessions of one to seven bars."""
     random = np.random.default_rng(seed)
     count = len(closes)
     opens = np.concatenate([closes[:1], closes[:-1]])
@@ -46,7 +46,7 @@ def on_ticks(bars: Bars, tick: float) -> Bars:
 
 
 def hostile_bars() -> dict[str, Bars]:
-    """Return series by what is wrong with them."""
+    """Return series by the difficulty that they pose."""
     nothing_traded = bars_of(walk(500, 5), 5)
     nothing_traded["volume"] = np.where(np.arange(500) % 250 < 100, 0.0, nothing_traded["volume"])
     mostly_flat = np.repeat(walk(60, 6), 12)
@@ -72,7 +72,7 @@ def hostile_bars() -> dict[str, Bars]:
 
 
 def random_bars(seed: int, count: int) -> Bars:
-    """Return bars of a shape, a size and ties that the seed decides."""
+    """Return bars whose shape, scale and ties follow from the seed."""
     random = np.random.default_rng(seed)
     price = float(10.0 ** random.integers(-4, 6))
     closes = walk(count, seed, float(random.choice([1e-3, 1e-2, 5e-2])), price)

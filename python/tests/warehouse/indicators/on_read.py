@@ -11,7 +11,7 @@ Bars = dict[str, Series]
 
 
 def arrays(found: duckdb.DuckDBPyConnection) -> Bars:
-    """Return the columns of an answer beside its key, NaN where they are null."""
+    """Return the columns of a result without its key, NaN where they are NULL."""
     return {
         name: np.ma.filled(column.astype(np.float64), np.nan)
         for name, column in found.fetchnumpy().items()
@@ -20,7 +20,7 @@ def arrays(found: duckdb.DuckDBPyConnection) -> Bars:
 
 
 class OnRead:
-    """The table macros of the indicators room, in a database of their own."""
+    """The table macros of the indicators, in a database of their own."""
 
     def __init__(self, macros: str) -> None:
         self.connection = duckdb.connect()
@@ -36,7 +36,7 @@ class OnRead:
         self.connection.execute(macros)
 
     def load(self, bars: Bars, symbol: str = "GIVEN", first: int = 0) -> None:
-        """Add a series from a bar on; without `session_bar_number` each is a session of its own."""
+        """Add a series from a bar on; without `session_bar_number`, each bar is its own session."""
         count = len(next(iter(bars.values())))
         given = {
             name: bars.get(name, np.full(count, np.nan))
@@ -60,7 +60,7 @@ class OnRead:
         self.connection.unregister("given")
 
     def ask(self, name: str, *periods: int, symbol: str = "GIVEN", **settings: float) -> Bars:
-        """Return the outputs of an indicator of one series, NaN where they are null."""
+        """Return the outputs of an indicator on one series, NaN where they are NULL."""
         arguments = [f"'{symbol}'", "'1d'", *map(str, periods)]
         arguments += [f"p_{setting} := {value}" for setting, value in settings.items()]
         found = self.connection.execute(

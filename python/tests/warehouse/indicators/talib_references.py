@@ -26,13 +26,13 @@ Reference = Callable[..., Outputs]
 
 
 def shifted(values: Series, bars: int = 1) -> Series:
-    """Give each bar the value of some bars ago."""
+    """Return the values shifted by some bars."""
     unknown = np.full(min(bars, len(values)), np.nan)
     return np.concatenate([unknown, values[: len(values) - len(unknown)]])
 
 
 def over_windows(function: Callable[[Series], Series], length: int, values: Series) -> Series:
-    """Apply a function of windows to the last `length` values at each bar."""
+    """Apply a window function to the last `length` values at each bar."""
     found = np.full(len(values), np.nan)
     if len(found) >= length:
         found[length - 1 :] = function(sliding_window_view(values, length))
@@ -108,7 +108,7 @@ def macd(bars: Bars, fast: int, slow: int, signal: int) -> Outputs:
 
 
 def bollinger(bars: Bars, period: int) -> Outputs:
-    """The bands are TA-Lib's; the position and bandwidth, of which it has none, are numpy's."""
+    """The bands are TA-Lib's; it has no position or bandwidth, so those are numpy's."""
     close = bars["close"]
     upper, middle, lower = talib.BBANDS(close, period, 2.0, 2.0)
     deviation = over_windows(deviations, period, close)
@@ -153,7 +153,7 @@ def vortex(bars: Bars, period: int) -> Outputs:
 
 
 def linear_regression(bars: Bars, period: int) -> Outputs:
-    """A slope is that of prices less the first, at which TA-Lib's sums keep their last digits."""
+    """Slopes are taken of prices less the first, where TA-Lib's sums keep their last digits."""
     close = bars["close"]
     less_first = close - close[0]
     return {
@@ -166,7 +166,7 @@ def linear_regression(bars: Bars, period: int) -> Outputs:
 
 
 def keltner(bars: Bars, period: int, atr_period: int) -> Outputs:
-    """By Raschke: TA-Lib's KC is about typical prices and counts a range of the first bar."""
+    """By Raschke: TA-Lib's KC centers on typical prices and gives the first bar a range."""
     middle = talib.EMA(bars["close"], period)
     width = 2.0 * talib.ATR(bars["high"], bars["low"], bars["close"], atr_period)
     return {
@@ -194,7 +194,7 @@ def ichimoku(bars: Bars, tenkan: int, kijun: int, senkou: int) -> Outputs:
 
 
 def psar(bars: Bars) -> Outputs:
-    """The stop is TA-Lib's; what it goes on with, which TA-Lib does not tell, is Wilder's."""
+    """The stop is TA-Lib's; the next stop, which TA-Lib does not return, is Wilder's."""
     high, low = bars["high"], bars["low"]
     direction, extreme, acceleration, stop = np.full((4, len(high)), np.nan)
     known = talib.SAR(high, low)
@@ -228,7 +228,7 @@ PSAR_STATES = ("psar_direction", "psar_extreme", "psar_acceleration")
 
 
 def supertrend(bars: Bars, period: int) -> Outputs:
-    """The line and its trend are TA-Lib's; of both bands it tells only the one that counts."""
+    """The line and its trend are TA-Lib's, which returns only the active band."""
     high, low, close = bars["high"], bars["low"], bars["close"]
     line, trend = talib.SUPERTREND(high, low, close, period, 3.0)
     reach = 3.0 * talib.ATR(high, low, close, period)
@@ -254,7 +254,7 @@ def sessions(bars: Bars) -> list[slice]:
 
 
 def vwap(bars: Bars) -> Outputs:
-    """By definition, bar by bar: TA-Lib's VWAP never begins anew, and has no bands."""
+    """By definition, bar by bar: TA-Lib's VWAP never resets and has no bands."""
     average, deviation = np.full((2, len(bars["close"])), np.nan)
     for session in sessions(bars):
         for bar in range(session.start, session.stop):
@@ -273,7 +273,7 @@ def vwap(bars: Bars) -> Outputs:
 
 
 def session_before(bars: Bars) -> tuple[Series, Series, Series]:
-    """The high, low and close of the session before."""
+    """The high, low and close of the prior session."""
     high, low, close = np.full((3, len(bars["close"])), np.nan)
     for before, session in pairwise(sessions(bars)):
         high[session] = bars["high"][before].max()
@@ -383,7 +383,7 @@ REFERENCES: dict[str, Reference] = {
 
 
 def candle(bars: Bars, function: str) -> Series:
-    """The signs of a pattern by TA-Lib's name; of the first bars it says 0, which are not known."""
+    """The signs of a pattern by TA-Lib's name; the warm-up, where TA-Lib returns 0, is NaN."""
     prices = (bars["open"], bars["high"], bars["low"], bars["close"])
     signs = np.asarray(getattr(talib, function)(*prices), dtype=np.float64)
     signs[: getattr(abstract, function).lookback] = np.nan
@@ -392,7 +392,7 @@ def candle(bars: Bars, function: str) -> Series:
 
 @dataclass(frozen=True)
 class Noise:
-    """Bars of which an indicator is made of rounding errors, and what ours is there."""
+    """Bars at which an indicator is only rounding error, and our value there."""
 
     indicator: str
     rule: str
@@ -400,13 +400,13 @@ class Noise:
 
 
 def faded(average: Series) -> Flags:
-    """Tell the bars at which an average has lost seven digits of the most that it was."""
+    """Return the bars at which an average has fallen below a ten-millionth of its peak."""
     most = np.fmax.accumulate(average)
     return np.asarray((average < 1e-7 * most) & (most > 0))
 
 
 def wilder(moves: Series, period: int) -> Series:
-    """Wilder's average of what the first bar does not have."""
+    """Wilder's average of moves, which the first bar lacks."""
     return np.concatenate([np.full(1, np.nan), talib.RMA(moves[1:], period)])
 
 
@@ -415,7 +415,7 @@ def close_rests(bars: Bars, period: int) -> Flags:
 
 
 def close_ends_a_rest(bars: Bars, period: int, length: int, signal: int) -> Flags:
-    """While the close rests K is 0, but where TA-Lib's averages have fewer digits than a number."""
+    """K is 0 while the close is flat, except where TA-Lib's averages are denormal."""
     rests = close_rests(bars, period).astype(np.float64)
     close, reach = bars["close"], length + signal - 1
     average = wilder(np.abs(np.diff(close, prepend=np.nan)), period)
@@ -506,9 +506,9 @@ ROUNDING: dict[str, Callable[[Bars], float]] = {
 
 
 def is_noise(name: str, bars: Bars, periods: Sequence[int]) -> Flags:
-    """Tell the bars of which an indicator is made of rounding errors."""
-    told = [noise.bars(bars, *periods) for noise in NOISE if noise.indicator == name]
-    return np.asarray(np.any([np.zeros(len(bars["close"]), bool), *told], axis=0))
+    """Return the bars at which an indicator is only rounding error."""
+    found = [noise.bars(bars, *periods) for noise in NOISE if noise.indicator == name]
+    return np.asarray(np.any([np.zeros(len(bars["close"]), bool), *found], axis=0))
 
 
 def rounding(name: str, bars: Bars) -> float:

@@ -1,4 +1,4 @@
-"""Our indicators against what other libraries and spreadsheets found on the same bars."""
+"""Our indicators against the results of other libraries and spreadsheets on the same bars."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def no_clamped_turn(psar: Series, bars: Bars) -> NDArray[np.bool_]:
 
 
 def no_tie(_: Series, bars: Bars) -> NDArray[np.bool_]:
-    """Tell the bars in whose last 15 no typical price is that of the bar before."""
+    """Return the bars whose last 15 have no unchanged typical price."""
     tie = np.abs(np.diff(typical(bars)["close"], prepend=np.inf)) < 1e-9
     return np.asarray(np.convolve(tie, np.ones(15))[: len(tie)] == 0)
 
@@ -161,7 +161,7 @@ FALLING_STOP = Departure("the line while above the close", then=above_close)
 
 
 def first_value(bars: int, skip: int = 0) -> Departure:
-    """Departure of EMAs that start with the first value, not with a mean of n."""
+    """Departure of EMAs that start with the first value instead of a mean of n."""
     return Departure("an EMA starts with the first value: it stands in front", lead=bars, skip=skip)
 
 
@@ -941,7 +941,7 @@ IDS = [f"{source}:{compared.column}" for source, compared in ROWS]
 
 
 @pytest.mark.parametrize(("source", "compared"), ROWS, ids=IDS)
-def test_ours_is_theirs(source: str, compared: Compared, computed: Indicator) -> None:
+def test_our_values_equal_theirs(source: str, compared: Compared, computed: Indicator) -> None:
     for case in SOURCES[source]()[compared.column]:
         assert not compared.complaint(computed, case)
 
@@ -960,7 +960,7 @@ def test_every_column_is_compared_or_has_a_reason(source: str) -> None:
 
 
 def narrowed(row: Compared) -> list[Compared]:
-    """The row with each one of its allowances taken away."""
+    """The row with each of its allowances removed in turn."""
     how = row.ours.departure
     allowances = ("bars", "of", "lead", "then", "plus", "skip", "where", "settings")
     return [

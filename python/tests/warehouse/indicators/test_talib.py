@@ -1,4 +1,4 @@
-"""Every indicator against TA-Lib, whose C code none of ours was made from."""
+"""Every indicator against TA-Lib, an independent implementation in C."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from duckbourse.settings import PROJECT
 from tests.support.warehouse import Warehouse
-from tests.warehouse.indicators.agreement import assert_agrees
 from tests.warehouse.indicators.candle_bars import candle_bars
 from tests.warehouse.indicators.hostile_bars import first_bars, hostile_bars, random_bars
 from tests.warehouse.indicators.on_read import Bars, OnRead, arrays
 from tests.warehouse.indicators.talib_references import REFERENCES, candle, is_noise, rounding
+from tests.warehouse.indicators.tolerances import assert_agrees
 
 
 def numbers(periods: str) -> tuple[int, ...]:
@@ -139,7 +139,7 @@ def outputs(built: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
 
 @pytest.fixture(scope="module")
 def functions(built: duckdb.DuckDBPyConnection) -> dict[str, str]:
-    """TA-Lib's function of each output that has one."""
+    """TA-Lib's function for each output that has one."""
     return dict(
         built.execute(
             "select output, talib from serving.indicator_catalogue where talib is not null"
@@ -189,7 +189,7 @@ def test_every_indicator_is_compared(
     assert set(candles.values()) == {name for name in dir(talib) if name.startswith("CDL")}
 
 
-def test_the_coverage_page_tells_of_every_function(functions: dict[str, str]) -> None:
+def test_the_coverage_page_lists_every_function(functions: dict[str, str]) -> None:
     page = (PROJECT / "models" / "indicators" / "coverage.md").read_text()
     covered = re.findall(r"^\| (\w+) \| `(\w+)` \|", page, re.MULTILINE)
     assert {output: function for function, output in covered} == functions
@@ -241,7 +241,7 @@ def test_stored_indicators_are_those_on_read(
 
 @pytest.fixture(scope="module")
 def hostile(table_macros: str) -> tuple[OnRead, dict[str, Bars]]:
-    """Series at which indicators go wrong, side by side in one table, and some all too short."""
+    """Series that are hard on indicators, in one table; some are too short."""
     series = hostile_bars()
     for count in (1, 2, 3, 13, 14, 15, 19, 20, 21, 26, 27, 28, 33, 34, 35, 39, 40, 41):
         series[f"{count} bars"] = first_bars(series["walk"], count)

@@ -1,4 +1,4 @@
-"""Accounts made of fills against one that is kept by hand, in decimals."""
+"""Accounts built from fills against an account kept by hand, in decimals."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def kept_account(account: str, portfolio_fixture: PortfolioFixture) -> dict[date
 
 
 @pytest.mark.parametrize("account", ACCOUNTS)
-def test_money_is_what_an_account_by_hand_has(
+def test_money_equals_the_account_by_hand(
     account: str, portfolio_fixture: PortfolioFixture
 ) -> None:
     rows = portfolio_fixture.sandbox.rows(
@@ -126,7 +126,7 @@ def test_money_is_what_an_account_by_hand_has(
 
 
 @pytest.mark.parametrize("account", ACCOUNTS)
-def test_holdings_are_what_an_account_by_hand_has(
+def test_holdings_equal_the_account_by_hand(
     account: str, portfolio_fixture: PortfolioFixture
 ) -> None:
     rows = portfolio_fixture.sandbox.rows(
@@ -168,8 +168,8 @@ def test_returns_are_those_of_the_equity(account: str, portfolio_fixture: Portfo
     )
 
 
-def test_the_desk_does_what_it_is_there_to_show(portfolio_fixture: PortfolioFixture) -> None:
-    """The fills reach what the tests above are to cover, or those prove less than they say."""
+def test_the_fills_contain_every_case(portfolio_fixture: PortfolioFixture) -> None:
+    """The fills contain every case that the tests above claim to cover."""
     kept = kept_account("desk", portfolio_fixture)
     held = [today.shares for today in kept.values()]
     longs = {symbol for shares in held for symbol, amount in shares.items() if amount > 0}

@@ -36,7 +36,7 @@ def portfolio_fixture(tmp_path_factory: pytest.TempPathFactory) -> PortfolioFixt
 def held_at_month_ends(
     portfolio_fixture: PortfolioFixture,
 ) -> dict[tuple[str, date], dict[str, float | None]]:
-    """Return the closing weights of what is held at the last close of each month."""
+    """Return the closing weights of the holdings at the last close of each month."""
     weights: dict[tuple[str, date], dict[str, float | None]] = defaultdict(dict)
     for portfolio, session, symbol, weight in portfolio_fixture.sandbox.rows(
         "select portfolio, session_date, symbol, closing_weight from portfolio.weights"
@@ -58,7 +58,7 @@ def held_at_month_ends(
 def returns_until(
     portfolio_fixture: PortfolioFixture, symbol: str, session: date, window: int
 ) -> Matrix | None:
-    """Return the last returns of a symbol, or nothing where one is unknown."""
+    """Return the last returns of a symbol, or None if one is missing."""
     last = portfolio_fixture.sessions.index(session)
     closes = portfolio_fixture.closes[symbol][max(last - window, 0) : last + 1]
     changes: Matrix = closes[1:] / closes[:-1] - 1
@@ -196,7 +196,7 @@ def test_covariances_and_contributions_are_numpys(
 def test_marginal_volatility_is_the_slope_of_volatility(
     portfolio_fixture: PortfolioFixture,
 ) -> None:
-    """What a little more of a symbol does to the whole, by really adding a little."""
+    """The effect of a small addition of a symbol, by making that addition."""
     step = 1e-6
     for symbol, session, slope in portfolio_fixture.sandbox.rows(
         "select symbol, session_date, marginal_volatility from portfolio.risk_contributions"
@@ -261,7 +261,7 @@ def test_exposures_are_sums_of_closing_weights(portfolio_fixture: PortfolioFixtu
 
 @pytest.mark.parametrize("window", [2, 30])
 def test_rolling_covariances_are_numpys(window: int, portfolio_fixture: PortfolioFixture) -> None:
-    """Of six symbols, so of two fives of which one is not full; one of them has gaps."""
+    """Six symbols fill one tile of five and start another; one of them has gaps."""
     symbols = list("ABCDEF")
     found = {
         row[:3]: row[3]

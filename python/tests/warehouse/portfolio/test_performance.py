@@ -1,4 +1,4 @@
-"""The figures of portfolios against numpy, scipy and what other libraries publish."""
+"""The figures of portfolios against numpy, scipy and published results of other libraries."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def figures_of(portfolio_fixture: PortfolioFixture, query: str) -> list[Figures]
 def numpy_figures(
     returns: Series, benchmark: Series, free: float, least: float, days: int, stale: Series
 ) -> Figures:
-    """Reckon all figures of returns that may be nan, each from its textbook; CAGR by dates."""
+    """Compute all figures of returns that may be NaN by their textbook formulas; CAGR by dates."""
     known = returns[~np.isnan(returns)]
     gaps = known - least
     figures: Figures = {
@@ -104,7 +104,7 @@ def numpy_figures(
 
 
 def walked_drawdowns(sessions: list[date], returns: Series) -> list[dict[str, Any]]:
-    """Walk the line session by session, until it is not known."""
+    """Follow the equity session by session, up to the first missing return."""
     equity = peak = 1.0
     spells: list[dict[str, Any]] = []
     under = False
@@ -151,7 +151,7 @@ def assert_same(found: Figures, wanted: Figures, what: Any) -> None:
 
 
 class Life(NamedTuple):
-    """A portfolio's sessions, what it and its benchmark returned, and how many prices were old."""
+    """A portfolio's sessions, its and its benchmark's returns, and its number of stale prices."""
 
     portfolio: str
     basis: str
@@ -163,7 +163,7 @@ class Life(NamedTuple):
     start: date
 
     def figures(self, first: int = 0, last: int | None = None) -> Figures:
-        """Reckon the figures of a range of the sessions."""
+        """Compute the figures of a range of sessions."""
         last = len(self.sessions) if last is None else last
         start = self.sessions[first - 1] if first else self.start
         return numpy_figures(
@@ -174,7 +174,7 @@ class Life(NamedTuple):
 
 
 def lives(portfolio_fixture: PortfolioFixture) -> Iterator[Life]:
-    """Yield what all portfolios, but for those of published returns, went through."""
+    """Yield the history of each portfolio except those of published returns."""
     rows = portfolio_fixture.sandbox.rows(
         "select portfolio, list(session_date order by session_date),"
         " list(gross_return order by session_date), list(net_return order by session_date),"
@@ -224,7 +224,7 @@ def test_figures_are_numpys_and_scipys(portfolio_fixture: PortfolioFixture) -> N
     assert found[FLATLY, "net"]["beta"] is found[FLATLY, "net"]["alpha"] is None
 
 
-def test_drawdowns_are_those_of_a_walk(portfolio_fixture: PortfolioFixture) -> None:
+def test_drawdowns_equal_a_session_by_session_count(portfolio_fixture: PortfolioFixture) -> None:
     rows = defaultdict(list)
     for row in figures_of(portfolio_fixture, "from portfolio.drawdowns order by start_date"):
         rows[row["portfolio"], row["basis"]].append(row)
@@ -291,7 +291,7 @@ def test_rolling_figures_are_those_of_their_sessions(
     assert bridged
 
 
-def test_nothing_is_annualised_from_fewer_than_twenty_sessions(
+def test_nothing_is_annualized_from_fewer_than_twenty_sessions(
     portfolio_fixture: PortfolioFixture,
 ) -> None:
     for count, is_known in ((19, False), (20, True)):
@@ -338,8 +338,8 @@ def test_the_macro_has_the_models_figures(portfolio_fixture: PortfolioFixture) -
             assert macro[name] == close, (model["portfolio"], name)
 
 
-def test_a_range_is_reckoned_from_its_own_start(portfolio_fixture: PortfolioFixture) -> None:
-    """Its drawdown knows no earlier peak, nor its CAGR an earlier day."""
+def test_a_range_is_computed_from_its_own_start(portfolio_fixture: PortfolioFixture) -> None:
+    """Its drawdown uses no earlier peak and its CAGR no earlier day."""
     first, last = portfolio_fixture.sessions[203], portfolio_fixture.sessions[498]
     found = figures_of(
         portfolio_fixture, f"from portfolio_performance('gappy', '{first}', '{last}')"
@@ -366,7 +366,7 @@ Published = dict[tuple[str, str], Any]
 
 
 def capture_sums(side: str, row: Figures) -> tuple[float, float, int]:
-    """Return growth of the portfolio and of the benchmark on one side, and of how many."""
+    """Return portfolio and benchmark growth in up or down sessions, and their number."""
     those = row["benchmark"] > 0 if side == "up" else row["benchmark"] < 0
     growths = [float(np.prod(1 + series[those])) for series in (row["returns"], row["benchmark"])]
     return growths[0], growths[1], int(those.sum())
@@ -378,7 +378,7 @@ def empyrical_capture(side: str, row: Figures) -> float:
 
 
 def analytics_capture(side: str, row: Figures) -> float:
-    """Return all that was made on one side; a session without a change counts as a fall here."""
+    """Return the capture of cumulative returns; an unchanged session counts as a fall here."""
     if side == "down":
         those = row["benchmark"] <= 0
         ours, theirs = (np.prod(1 + series[those]) for series in (row["returns"], row["benchmark"]))
@@ -404,7 +404,7 @@ def analytics_kurtosis(row: Figures) -> float:
 
 
 def counted_cagr(row: Figures) -> float:
-    """Return the growth of as many sessions as a year is said to have; ours is of its days."""
+    """Return CAGR by the number of sessions in a year; ours goes by days."""
     return float((1 + row["cumulative_return"]) ** (row["year"] / row["session_count"]) - 1)
 
 
@@ -413,7 +413,7 @@ def counted_calmar(row: Figures) -> float:
 
 
 def active_premium(row: Figures) -> float:
-    """Return the difference of compound years; the benchmark's is in no column of ours."""
+    """Return the difference of the two CAGRs; no column of ours has the benchmark's."""
     growth = float(np.prod(1 + row["benchmark"]))
     return counted_cagr(row) - float(growth ** (row["year"] / row["session_count"]) - 1)
 
@@ -481,14 +481,14 @@ def analytics(year: int) -> Published:
 
 
 def compared(name: str, published: Published, rows: dict[str, Figures]) -> Counter[str]:
-    """Return how many of each measure a file has; each is the one made of our figures."""
+    """Compare a file's values with ours, and return how many of each measure it has."""
     counts = Counter[str]()
     with (REFERENCE / name).open() as file:
         for line in csv.DictReader(file):
-            reckoned = published.get((line["measure"], line["params"]))
-            if reckoned is None or line["symbol"] not in rows:
+            expected_by = published.get((line["measure"], line["params"]))
+            if expected_by is None or line["symbol"] not in rows:
                 continue
-            value, found = float(line["value"]), reckoned(rows[line["symbol"]])
+            value, found = float(line["value"]), expected_by(rows[line["symbol"]])
             assert found == pytest.approx(value, rel=TOLERANCE, abs=TOLERANCE * 1e-2), (
                 line["symbol"],
                 line["measure"],
@@ -570,7 +570,7 @@ def test_capture_is_the_ratio_of_compound_means(portfolio_fixture: PortfolioFixt
 
 @absent
 def test_drawdowns_are_performanceanalytics(portfolio_fixture: PortfolioFixture) -> None:
-    """Its table numbers the deepest five; ours are of one session more, which is flat."""
+    """Its table ranks the deepest five; ours have one more session, which is flat."""
     rows = {
         (row["portfolio"], row["depth_rank"]): row
         for row in figures_of(portfolio_fixture, "from portfolio.drawdowns where basis = 'gross'")

@@ -1,4 +1,4 @@
-"""Portfolio returns against an account that really buys, holds and sells."""
+"""Portfolio returns against an account that buys, holds and sells."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def portfolio_fixture(tmp_path_factory: pytest.TempPathFactory) -> PortfolioFixt
 def kept_account(
     rebalances: dict[int, dict[str, float]], closes: dict[str, Series], cash_return: float
 ) -> list[Day]:
-    """Keep shares and cash through every session; what has no price yet waits in cash."""
+    """Keep shares and cash through every session; a symbol without a price yet stays in cash."""
     shares: dict[str, float] = {}
     waiting: dict[str, float] = {}
     cash = 1_000.0
@@ -151,7 +151,9 @@ def test_a_missing_close_is_named_with_what_stands_in(portfolio_fixture: Portfol
     ]
 
 
-def test_what_has_no_price_yet_is_named_and_is_cash(portfolio_fixture: PortfolioFixture) -> None:
+def test_a_symbol_without_a_price_is_named_and_is_cash(
+    portfolio_fixture: PortfolioFixture,
+) -> None:
     rows = portfolio_fixture.sandbox.rows(
         "select symbol, min(session_date), max(session_date), count(*)::int, count(price_date)::int"
         " from portfolio.missing_prices where portfolio = 'newborn' group by all order by all"
@@ -165,7 +167,7 @@ def test_what_has_no_price_yet_is_named_and_is_cash(portfolio_fixture: Portfolio
         " and symbol in ('G', 'H') order by all"
     )
     assert entries == [
-        # on the eve of the third rebalance, at whose close that buys both anew
+        # the session before the third rebalance, which buys both again at its close
         *(
             ("G", portfolio_fixture.sessions[60]),
             ("H", portfolio_fixture.sessions[40]),
@@ -174,7 +176,7 @@ def test_what_has_no_price_yet_is_named_and_is_cash(portfolio_fixture: Portfolio
     ]
 
 
-def test_a_whole_life_is_known_and_says_how_much_was_bridged(
+def test_every_session_has_a_return_and_bridged_prices_are_counted(
     portfolio_fixture: PortfolioFixture,
 ) -> None:
     rows = portfolio_fixture.sandbox.rows(

@@ -100,7 +100,7 @@ class RiskModels:
         self.steps.setdefault(relation, sample.compiled(node["name"]))
 
     def lay_out(self, change: str | None) -> None:
-        """Set up the inputs, change the data that is in the future, and build the models."""
+        """Set up the inputs, change the future data, and build the models."""
         self.connection.execute("detach database if exists duckbourse")
         self.connection.execute("attach ':memory:' as duckbourse")
         self.connection.execute("create schema duckbourse.risk")

@@ -156,7 +156,7 @@ ORACLES: dict[str, Callable[[Series, float], Estimate | None]] = {
 def wanted_estimate(
     method: str, confidence: float, horizon: int, past: Series, daily: Series
 ) -> Estimate | None:
-    """Return the expected estimate for a look-back; `daily` may cover it twice."""
+    """Return the expected estimate for a lookback; `daily` may cover it twice."""
     if method in ORACLES:
         return ORACLES[method](past, confidence)
     volatility = ewma_volatility(daily[len(daily) // 2 :])
@@ -175,7 +175,7 @@ def wanted_estimate(
 def needed_returns(
     method: str, compounded: Series, lookback: int, number: int, daily: Series
 ) -> tuple[Series, Series]:
-    """Return the look-back of a session and the daily returns it is based on."""
+    """Return the lookback of a session and the daily returns it is based on."""
     if method in ORACLES:
         past = compounded[max(number - lookback, 0) : number]
         return past, past
@@ -188,7 +188,7 @@ def needed_returns(
 
 
 def worst_error(rows: list[tuple[Any, ...]], returns: dict[str, Series]) -> dict[str, float]:
-    """Return the largest error of each method, relative to the estimate or to one per cent."""
+    """Return the largest error of each method, relative to the estimate or to one percent."""
     worst: dict[str, float] = {}
     compounded: dict[tuple[str, int], Series] = {}
     for portfolio, method, confidence, horizon, lookback, estimates in rows:
@@ -239,7 +239,7 @@ def test_estimates_equal_numpys_and_scipys(portfolio_fixture: PortfolioFixture) 
     assert agrees(worst_error(rows, returns))
 
 
-def test_a_bridged_return_leaves_no_look_back_null(portfolio_fixture: PortfolioFixture) -> None:
+def test_a_bridged_return_leaves_no_lookback_null(portfolio_fixture: PortfolioFixture) -> None:
     for method in ("historical", "age_weighted", "normal", "student_t", "ewma"):
         unknown = portfolio_fixture.sandbox.rows(
             "select count(*) from risk.var_estimates where portfolio = 'gappy'"

@@ -1,4 +1,4 @@
-"""Chart patterns drawn by hand, their records counted by hand, and none of them sees ahead."""
+"""Chart patterns drawn by hand, with records counted by hand; none looks ahead."""
 
 from __future__ import annotations
 
@@ -231,7 +231,7 @@ NEAR_MISSES: dict[str, tuple[str, Path]] = {
 
 
 def drawn(paths: dict[str, Path], mirrored: bool = False) -> str:
-    """Return the query for daily bars that go along each path."""
+    """Return the query for daily bars along each path."""
     rows = []
     for symbol, path in paths.items():
         for (start, first), (end, last) in pairwise(path):
@@ -271,7 +271,7 @@ def chart_events(connection: duckdb.DuckDBPyConnection, symbol: str) -> list[tup
 def drawings(
     sample: Warehouse, request: pytest.FixtureRequest
 ) -> tuple[bool, duckdb.DuckDBPyConnection]:
-    """Every drawing and near-miss, or the mirror image of each."""
+    """Every drawing and near miss, or the mirror image of each."""
     mirrored = bool(request.param)
     paths = {name: path for name, (path, _) in DRAWN.items()}
     paths |= {name: path for name, (_, path) in NEAR_MISSES.items()}
@@ -282,7 +282,7 @@ def drawings(
 
 
 @pytest.mark.parametrize("name", DRAWN)
-def test_a_pattern_is_there_once_where_it_was_drawn(
+def test_a_pattern_is_found_once_where_it_was_drawn(
     drawings: tuple[bool, duckdb.DuckDBPyConnection], name: str
 ) -> None:
     mirrored, connection = drawings
@@ -307,7 +307,7 @@ def test_a_pattern_is_there_once_where_it_was_drawn(
 
 
 @pytest.mark.parametrize("name", NEAR_MISSES)
-def test_a_near_miss_is_no_pattern(
+def test_a_near_miss_is_not_found(
     drawings: tuple[bool, duckdb.DuckDBPyConnection], name: str
 ) -> None:
     mirrored, connection = drawings
@@ -331,7 +331,7 @@ SAMPLE_CANDLES = f"timeframe in ('15m', '1d') and {SYMBOLS}"
 
 
 def everything(sample: Warehouse, at: str, future: str | None) -> duckdb.DuckDBPyConnection:
-    """Return all that a scan for patterns reads, from bars whose future was changed first."""
+    """Return every input of a pattern scan, from bars whose future was changed first."""
     presets = sample.query(
         "select table_name from duckdb_tables() where ends_with(table_name, '_presets')"
     )
@@ -358,7 +358,7 @@ def changed(sample: Warehouse) -> dict[str, duckdb.DuckDBPyConnection]:
 @pytest.mark.parametrize(
     "at", ["2010-04-15 10:00", "2010-05-06 10:00", "2010-05-07 10:00", "2010-05-28 10:00"]
 )
-def test_no_pattern_is_known_before_its_time(
+def test_no_pattern_is_available_before_its_time(
     sample: Warehouse,
     unchanged: duckdb.DuckDBPyConnection,
     changed: dict[str, duckdb.DuckDBPyConnection],
@@ -430,7 +430,7 @@ def test_the_proof_sees_a_planted_look_ahead(
 def said_from(
     sample: Warehouse, connection: duckdb.DuckDBPyConnection, step: str
 ) -> dict[str, list[tuple[object, ...]]]:
-    """Build a step and those after it anew, tell what was known, and leave all as it was."""
+    """Rebuild a step and those after it, return the available rows, and restore everything."""
     connection.begin()
     try:
         return known(build(sample, connection, *SCAN[SCAN.index(step) :]), PLANTED_AT, *SEEN)
@@ -439,7 +439,7 @@ def said_from(
 
 
 def test_patterns_of_the_first_bars_are_those_of_all(sample: Warehouse) -> None:
-    """The law of append: a series that ends earlier has the same patterns until then."""
+    """Appending changes nothing: a series that ends earlier has the same patterns until then."""
     bars = "from built.bars.ohlcv where symbol = '^GSPC' and timeframe = '1d'"
     candles = "symbol = '^GSPC' and timeframe = '1d'"
     whole = build(sample, pattern_inputs(sample, bars, candles=candles))
@@ -451,7 +451,7 @@ def test_patterns_of_the_first_bars_are_those_of_all(sample: Warehouse) -> None:
 
 
 @pytest.mark.parametrize("timeframe", ["1d", "15m"])
-def test_records_are_what_a_plain_count_says(sample: Warehouse, timeframe: str) -> None:
+def test_records_equal_a_plain_count(sample: Warehouse, timeframe: str) -> None:
     (settings,) = sample.query(
         "select horizon_bars, min_case_count from seeds.pattern_settings "
         f"where timeframe = '{timeframe}'"
@@ -620,7 +620,7 @@ def scanned(sample: Warehouse) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def test_a_scan_is_what_it_is_by_hand(scanned: duckdb.DuckDBPyConnection) -> None:
+def test_a_scan_equals_the_one_by_hand(scanned: duckdb.DuckDBPyConnection) -> None:
     assert scanned.execute(
         "select preset, symbol, pattern, direction, known_ts::time::varchar, case_count, "
         "score, relative_volume, signal_rank from pattern where rejected_by is null order by all"

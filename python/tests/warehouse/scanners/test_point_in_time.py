@@ -1,4 +1,4 @@
-"""Take the future away, or lie about it: no candidate, rejection or signal changes by one bit."""
+"""Delete or corrupt the future: no candidate, rejection or signal changes by a bit."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ONLY = """
 
 
 class Proof(NamedTuple):
-    """What changed with the future, and what is said in it with mistakes: see `peeking`."""
+    """Rows that changed with the future, as shipped and with planted mistakes: see `peeking`."""
 
     changed: list[tuple[str, str, str]]
     said_with_mistakes: dict[str, list[list[Rows]]]
@@ -96,7 +96,7 @@ def proof(sample: Warehouse) -> Proof:
 def with_mistakes(
     sample: Warehouse, inputs: duckdb.DuckDBPyConnection
 ) -> Iterator[tuple[str, list[Rows]]]:
-    """Plant a look-ahead into a copy of each scanner, and into each feature; tell what is said."""
+    """Plant a look-ahead into a copy of each scanner and feature, and return the rows."""
     inputs.execute(LAST)
     for name in scanner_models(sample).scanners:
         scanner = f"scanners.{name}"
@@ -119,14 +119,14 @@ def with_mistakes(
         inputs.rollback()
 
 
-def test_nothing_knows_what_comes_after_its_cutoff(proof: Proof) -> None:
+def test_nothing_uses_data_after_its_cutoff(proof: Proof) -> None:
     assert proof.changed == []
 
 
 def test_the_proof_sees_a_look_ahead_wherever_it_is_planted(
     sample: Warehouse, proof: Proof
 ) -> None:
-    """Planted into a copy of each scanner, and of each feature, in turn."""
+    """One is planted into a copy of each scanner and of each feature in turn."""
     scanners = {f"scanners.{name}" for name in scanner_models(sample).scanners}
     assert proof.said_with_mistakes.keys() == scanners | PLANTED.keys()
     unseen = [
@@ -137,7 +137,7 @@ def test_the_proof_sees_a_look_ahead_wherever_it_is_planted(
     assert unseen == []
 
 
-def test_a_warehouse_that_ends_at_the_cutoff_says_the_same(
+def test_a_warehouse_that_ends_at_the_cutoff_has_the_same_rows(
     sample: Warehouse, tmp_path: Path
 ) -> None:
     day = "2010-05-06"

@@ -1,4 +1,4 @@
-"""`./bourse scan` shows what the scanners' tables say, and any other time of day."""
+"""`./bourse scan` shows the rows of the scanners' tables, and those of any other cutoff."""
 
 from __future__ import annotations
 
@@ -53,11 +53,11 @@ def test_a_day_is_the_signals_of_that_day(folder: Path, sample: Warehouse) -> No
     assert found
 
 
-def test_the_last_session_is_scanned_if_none_is_said(folder: Path) -> None:
+def test_the_last_session_is_scanned_by_default(folder: Path) -> None:
     assert {row["session_date"] for row in rows(folder, "--scanner", "crp")} == {"2010-05-28"}
 
 
-def test_another_cutoff_is_another_answer(folder: Path) -> None:
+def test_another_cutoff_gives_other_rows(folder: Path) -> None:
     chosen = ("--scanner", "crp", "--preset", "standard", "--date", DAY, "--all")
     early, late = rows(folder, *chosen), rows(folder, *chosen, "--cutoff", "14:45")
     assert {row["cutoff_time"] for row in early} == {"09:50"}

@@ -104,7 +104,7 @@ def scanned(sample: Warehouse) -> duckdb.DuckDBPyConnection:
 
 
 @pytest.mark.parametrize("symbol", CRP)
-def test_crp_is_what_it_is_by_hand(scanned: duckdb.DuckDBPyConnection, symbol: str) -> None:
+def test_crp_equals_the_scores_by_hand(scanned: duckdb.DuckDBPyConnection, symbol: str) -> None:
     direction, position, score, rank = CRP[symbol]
     (found,) = scanned.execute(
         "select direction, close_position, score from duckbourse.scanners.crp "
@@ -120,7 +120,7 @@ def test_crp_is_what_it_is_by_hand(scanned: duckdb.DuckDBPyConnection, symbol: s
 
 
 @pytest.mark.parametrize("symbol", REJECTED)
-def test_what_crp_leaves_out_has_its_reason(
+def test_every_symbol_that_crp_rejects_has_a_reason(
     scanned: duckdb.DuckDBPyConnection, symbol: str
 ) -> None:
     assert scanned.execute(
@@ -129,7 +129,7 @@ def test_what_crp_leaves_out_has_its_reason(
     ).fetchall() == [(REJECTED[symbol],)]
 
 
-def test_a_breakout_is_what_it_is_by_hand(scanned: duckdb.DuckDBPyConnection) -> None:
+def test_a_breakout_equals_the_one_by_hand(scanned: duckdb.DuckDBPyConnection) -> None:
     assert scanned.execute(
         "select symbol, direction, resistance, support, breakout_pct, consolidation_pct, "
         "relative_volume, prior_day_break, gapped, score "

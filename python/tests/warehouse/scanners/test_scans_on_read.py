@@ -1,4 +1,4 @@
-"""A scan on read, at a preset's own cutoff, is what the build stored: it is the same SQL."""
+"""A scan on read at a preset's own cutoff equals the stored one, since both use the same SQL."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ from duckbourse.trading.publication import Publication, Publications, Signal, lo
 from duckbourse.trading.scans import LiveScans
 from duckbourse.trading.strategy import SignalStrategy
 from duckbourse.warehouse import open_published
-from tests.support.makers import CAPITAL
+from tests.support.factories import CAPITAL
 from tests.support.waiting import DEATHS, HANG_SECONDS
 from tests.support.warehouse import Warehouse
 

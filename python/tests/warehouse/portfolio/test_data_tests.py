@@ -1,4 +1,4 @@
-"""What the data tests of portfolios say of faults that a seed or a journal may bring."""
+"""The messages of the portfolios' data tests about faults in a seed or a journal."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from tests.support.warehouse import Warehouse
 CALENDARS = "from (values ('XNYS', 'USD'), ('XNSE', 'INR')) as calendars (calendar, currency)"
 
 
-def problems(sample: Warehouse, law: str, relations: dict[str, str]) -> list[str]:
-    """Return what a law says of relations that are made up."""
+def problems(sample: Warehouse, data_test: str, relations: dict[str, str]) -> list[str]:
+    """Return the messages of a data test about made-up relations."""
     with duckdb.connect() as connection:
         connection.execute("attach ':memory:' as duckbourse")
         for relation, rows in relations.items():
             connection.execute(f"create schema if not exists duckbourse.{relation.split('.')[0]}")
             connection.execute(f"create table duckbourse.{relation} as {rows}")
         folder = sample.target / "compiled" / "duckbourse" / "tests" / "portfolio"
-        found = connection.execute((folder / f"{law}.sql").read_text()).fetchall()
+        found = connection.execute((folder / f"{data_test}.sql").read_text()).fetchall()
     return [problem for (problem,) in found]
 
 
-def test_a_fill_after_the_last_session_is_told(sample: Warehouse) -> None:
+def test_a_fill_after_the_last_session_is_reported(sample: Warehouse) -> None:
     recorded = """
         select
             account,
@@ -53,8 +53,8 @@ def test_a_fill_after_the_last_session_is_told(sample: Warehouse) -> None:
     ]
 
 
-def test_a_symbol_in_other_money_is_told(sample: Warehouse) -> None:
-    """Of INFY the calendar says the currency, of ADR and GOLD the instrument; of NEW nothing."""
+def test_a_symbol_in_another_currency_is_reported(sample: Warehouse) -> None:
+    """INFY's currency is its calendar's, ADR's and GOLD's their instrument's; NEW has none."""
     relations = {
         "seeds.portfolios": """
             from (values ('dollars', 'USD'), ('rupees', 'INR')) as portfolios (portfolio, currency)

@@ -1,4 +1,4 @@
-"""What holds of every indicator, whatever its formula."""
+"""Invariants of every indicator, whatever its formula."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ import yaml
 
 from duckbourse.settings import PROJECT
 from tests.support.warehouse import Warehouse
-from tests.warehouse.indicators.agreement import assert_agrees, assert_same
 from tests.warehouse.indicators.candle_bars import candle_bars
 from tests.warehouse.indicators.hostile_bars import PRICES, bars_of, first_bars, hostile_bars, walk
 from tests.warehouse.indicators.on_read import Bars, OnRead, arrays
 from tests.warehouse.indicators.talib_references import REFERENCES, is_noise, rounding
+from tests.warehouse.indicators.tolerances import assert_agrees, assert_same
 
 GOLDEN = Path(__file__).parent / "golden_sql.yml"
 CANDLES = [f"candles_of_{count}" for count in ("one_bar", "two_bars", "three_bars", "more_bars")]
@@ -40,14 +40,14 @@ OF_VOLUME = {"obv", "ad", "adosc", "cmf", "mfi", "vwap"}
 
 
 def volatile(count: int, seed: int) -> Bars:
-    """Bars in sessions of one to seven, in sixty-fourths: there are ties, and sums are exact."""
+    """Bars in sessions of one to seven, in sixty-fourths, so that ties occur and sums are exact."""
     bars = bars_of(walk(count, seed), seed)
     return bars | {name: np.round(bars[name] * 64) / 64 for name in PRICES}
 
 
 @pytest.fixture(scope="module")
 def memories(sample: Warehouse) -> dict[str, tuple[int | None, int]]:
-    """How many bars each indicator looks back, none if at all of them, and when it is known."""
+    """How many bars each indicator looks back, None for all of them, and its warm-up."""
     rows = sample.query(
         "select indicator, if(count(*) = count(memory_bars), max(memory_bars), null), "
         "max(warm_up_bars) from serving.indicator_catalogue group by indicator"
@@ -65,7 +65,7 @@ def test_later_bars_change_no_earlier_value(indicator: OnRead, name: str) -> Non
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_lies_beyond_the_memory_does_not_matter(
+def test_bars_beyond_the_lookback_do_not_matter(
     indicator: OnRead, memories: dict[str, tuple[int | None, int]], name: str
 ) -> None:
     memory, warm_up = memories[name]
@@ -86,7 +86,7 @@ def test_what_lies_beyond_the_memory_does_not_matter(
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_series_does_not_know_its_neighbours(indicator: OnRead, name: str) -> None:
+def test_other_series_do_not_matter(indicator: OnRead, name: str) -> None:
     series = {f"S{k}": volatile(count, k) for k, count in enumerate((1, 13, 300, 2, 299, 14, 40))}
     series["S2"] = series["S2"] | {"volume": np.full(300, np.nan)}
     alone = {symbol: indicator(name, bars) for symbol, bars in series.items()}
@@ -118,7 +118,7 @@ def test_units_of_prices_do_not_matter(indicator: OnRead, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_without_volumes_only_what_is_made_of_them_is_unknown(indicator: OnRead, name: str) -> None:
+def test_without_volumes_only_volume_indicators_are_null(indicator: OnRead, name: str) -> None:
     bars = volatile(300, 11)
     without = indicator(name, bars | {"volume": np.full(300, np.nan)})
     for output, values in indicator(name, bars).items():
@@ -220,7 +220,7 @@ def test_streams_and_windows_agree(
 
 @pytest.mark.parametrize("name", ["obv", "ad"])
 @pytest.mark.parametrize("lowering", ["streaming", "windows"])
-def test_an_unknown_volume_adds_nothing(
+def test_a_missing_volume_adds_nothing(
     table_macros: str,
     indicator: OnRead,
     lowered: dict[str, dict[str, str]],

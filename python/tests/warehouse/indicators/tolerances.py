@@ -1,4 +1,4 @@
-"""When two columns of numbers count as the same."""
+"""Tolerances within which two columns of numbers agree."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TOLERANCE = 1e-9
 
 
 def scaled_error(ours: Series, theirs: Series, rounding: float = 0.0) -> float:
-    """Return the largest error beside `rounding`; infinite if other values are missing."""
+    """Return the largest error beyond `rounding`; infinite if different values are missing."""
     if not np.array_equal(np.isnan(ours), np.isnan(theirs)):
         return np.inf
     if np.isnan(theirs).all():
@@ -41,6 +41,6 @@ def assert_agrees(
 
 
 def assert_same(ours: Mapping[str, Series], theirs: Mapping[str, Series], where: str) -> None:
-    """To the bit."""
+    """Assert that the values are equal to the bit."""
     for output, values in ours.items():
         np.testing.assert_array_equal(values, theirs[output], f"{where} {output}")
