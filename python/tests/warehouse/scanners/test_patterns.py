@@ -638,7 +638,8 @@ def test_a_scan_is_what_it_is_by_hand(scanned: duckdb.DuckDBPyConnection) -> Non
     ]
     # adjusted prices, in shares of the day
     assert scanned.execute(
-        "select distinct last_price, lower_price, upper_price from pattern where rejected_by is null"
+        "select distinct last_price, lower_price, upper_price from pattern "
+        "where rejected_by is null"
     ).fetchall() == [(100.0, 80.0, 110.0)]
 
 
