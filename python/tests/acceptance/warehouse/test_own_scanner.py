@@ -16,9 +16,10 @@ from tests.support.warehouse import Warehouse
 
 ANALYSIS = PROJECT / "analyses" / "above_vwap.sql"
 SCANNERS = "macros/scanners/scanners.sql"
-TYPES = {"session_date": "date", "signal_rank": "bigint"} | dict.fromkeys(
+TYPES = {"session_date": "date", "cutoff_time": "time", "signal_rank": "bigint"} | dict.fromkeys(
     ("last_price", "vwap_to_cutoff", "above_vwap_pct", "relative_volume", "score"), "double"
 )
+TIMES = {"cutoff_time": "time", "exit_time": "time"}
 KEY = {"column_list": ["session_date", "cutoff_time", "preset", "symbol"]}
 
 
@@ -53,7 +54,11 @@ def properties(model: str, scanner: str) -> str:
         "data_tests": [test],
         "columns": columns,
     }
-    presets = {"name": f"{scanner}_presets", "description": "One row per preset."}
+    presets = {
+        "name": f"{scanner}_presets",
+        "description": "One row per preset.",
+        "config": {"column_types": TIMES},
+    }
     return yaml.safe_dump({"models": [found], "seeds": [presets]})
 
 
@@ -114,7 +119,8 @@ def added(copied: Warehouse, tmp_path: Path) -> Warehouse:
         (
             "dbt_project.yml",
             "{name: plugin, version: '1.0.0', models: {plugin: {+schema: scanners, "
-            "+materialized: table}}, seeds: {plugin: {+schema: seeds}}}",
+            "+materialized: table}}, seeds: {plugin: {+schema: seeds, "
+            "+column_types: {cutoff_time: time, exit_time: time}}}}",
         ),
     ):
         (package / name).parent.mkdir(parents=True, exist_ok=True)
