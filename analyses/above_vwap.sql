@@ -11,8 +11,8 @@ with
 presets as (
     select
         'standard' as preset,
-        '10:00' as cutoff_time,
-        '15:15' as exit_time,
+        time '10:00' as cutoff_time,
+        time '15:15' as exit_time,
         5 as history_sessions,
         0.3 as min_above_vwap_pct,
         1.2 as min_relative_volume,

@@ -1,7 +1,7 @@
 {% macro scanner_code(model) -%}
 {#-
-    Its own SQL and that of every model of its layer that it reads, directly or not; where the SQL
-    of a model is a macro, the macro has the name of its relation.
+    Its own SQL and that of every model of its layer that it reads, directly or not. Where the SQL
+    of a model is a macro, the macro has the name of its relation; it may call the joins `with_…`.
 -#}
 {%- set read = [model] -%}
 {%- set macros = [] -%}
@@ -23,7 +23,9 @@
     {%- set query -%}
         select content
         from read_text('{{ invocation_args_dict.project_dir }}/macros/scan*/*.sql')
-        where 'scanners__' || parse_filename(filename, true) in ('{{ read | join("', '") }}')
+        where
+            'scanners__' || parse_filename(filename, true) in ('{{ read | join("', '") }}')
+            or starts_with(parse_filename(filename), 'with_')
         order by filename
     {%- endset -%}
     {%- do macros.extend(run_query(query).columns[0].values()) -%}

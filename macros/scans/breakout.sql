@@ -54,17 +54,8 @@ levels as (
             as change_pct
     from to_cutoff
     inner join presets using (cutoff_time)
-    left join histories
-        on
-            to_cutoff.symbol = histories.symbol
-            and to_cutoff.session_date = histories.session_date
-            and presets.lookback_sessions = histories.lookback_sessions
-    left join expected_volumes
-        on
-            to_cutoff.symbol = expected_volumes.symbol
-            and to_cutoff.session_date = expected_volumes.session_date
-            and to_cutoff.cutoff_time = expected_volumes.cutoff_time
-            and presets.history_sessions = expected_volumes.history_sessions
+    {{ with_histories() }}
+    {{ with_expected_volumes() }}
 ),
 
 -- prices beyond which a break begins, also rounded: 100.50 is not above 100.00 by over 0.5 percent

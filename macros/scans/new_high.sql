@@ -41,22 +41,9 @@ levels as (
         ) as relative_volume
     from to_cutoff
     inner join presets using (cutoff_time)
-    left join histories
-        on
-            to_cutoff.symbol = histories.symbol
-            and to_cutoff.session_date = histories.session_date
-            and presets.lookback_sessions = histories.lookback_sessions
-    left join histories as volumes
-        on
-            to_cutoff.symbol = volumes.symbol
-            and to_cutoff.session_date = volumes.session_date
-            and presets.volume_lookback_sessions = volumes.lookback_sessions
-    left join expected_volumes
-        on
-            to_cutoff.symbol = expected_volumes.symbol
-            and to_cutoff.session_date = expected_volumes.session_date
-            and to_cutoff.cutoff_time = expected_volumes.cutoff_time
-            and presets.history_sessions = expected_volumes.history_sessions
+    {{ with_histories() }}
+    {{ with_histories('volumes', 'volume_lookback_sessions') }}
+    {{ with_expected_volumes() }}
 ),
 
 measures as (

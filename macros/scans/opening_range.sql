@@ -38,12 +38,7 @@ measures as (
             and to_cutoff.session_date = opening_ranges.session_date
             and presets.range_minutes = opening_ranges.range_minutes
             and to_cutoff.session_date + to_cutoff.cutoff_time >= opening_ranges.range_end_ts
-    left join expected_volumes
-        on
-            to_cutoff.symbol = expected_volumes.symbol
-            and to_cutoff.session_date = expected_volumes.session_date
-            and to_cutoff.cutoff_time = expected_volumes.cutoff_time
-            and presets.history_sessions = expected_volumes.history_sessions
+    {{ with_expected_volumes() }}
 ),
 
 -- products, not conditions: a NULL input makes the points NULL, not 0

@@ -49,12 +49,7 @@ measures as (
         ) as relative_volume
     from to_cutoff
     inner join presets using (cutoff_time)
-    left join expected_volumes
-        on
-            to_cutoff.symbol = expected_volumes.symbol
-            and to_cutoff.session_date = expected_volumes.session_date
-            and to_cutoff.cutoff_time = expected_volumes.cutoff_time
-            and presets.history_sessions = expected_volumes.history_sessions
+    {{ with_expected_volumes() }}
 ),
 
 -- sessions whose patterns still count

@@ -16,9 +16,10 @@ from tests.support.warehouse import Warehouse
 
 ANALYSIS = PROJECT / "analyses" / "above_vwap.sql"
 SCANNERS = "macros/scanners/scanners.sql"
-TYPES = {"session_date": "date", "signal_rank": "bigint"} | dict.fromkeys(
+TYPES = {"session_date": "date", "cutoff_time": "time", "signal_rank": "bigint"} | dict.fromkeys(
     ("last_price", "vwap_to_cutoff", "above_vwap_pct", "relative_volume", "score"), "double"
 )
+TIMES = {"cutoff_time": "time", "exit_time": "time"}
 KEY = {"column_list": ["session_date", "cutoff_time", "preset", "symbol"]}
 
 
@@ -53,7 +54,11 @@ def properties(model: str, scanner: str) -> str:
         "data_tests": [test],
         "columns": columns,
     }
-    presets = {"name": f"{scanner}_presets", "description": "One row per preset."}
+    presets = {
+        "name": f"{scanner}_presets",
+        "description": "One row per preset.",
+        "config": {"column_types": TIMES},
+    }
     return yaml.safe_dump({"models": [found], "seeds": [presets]})
 
 
@@ -67,6 +72,29 @@ def add_scanner(project: Path, model: str, presets: str | None) -> None:
     name_scanner(project, "'above_vwap'")
 
 
+def scan_on_read(project: Path) -> None:
+    """Make a macro of the model's SQL, which the model and a table function call."""
+    model = project / "models/scanners/scans/scanners__above_vwap.sql"
+    sql = model.read_text()
+    inputs = {"above_vwap_presets": "presets"} | {
+        f"scanners__{name}": name for name in ("session_to_cutoff", "expected_volumes")
+    }
+    refs = ", ".join(f"{name}=ref('{ref}')" for ref, name in inputs.items())
+    for ref, name in inputs.items():
+        sql = sql.replace(f"{{{{ ref('{ref}') }}}}", f"{{{{ {name} }}}}")
+    macro = f"{{% macro above_vwap({', '.join(inputs.values())}) %}}\n{sql}{{% endmacro %}}\n"
+    (project / "macros/scans/above_vwap.sql").write_text(macro)
+    model.write_text(f"{{{{ above_vwap({refs}) }}}}\n")
+    function = (project / "functions/crp_scan.sql").read_text()
+    function = function.replace("crp", "above_vwap")
+    function = re.sub(r"\n +score_tiers=.*", "", function)
+    (project / "functions/above_vwap_scan.sql").write_text(function)
+    page = yaml.safe_load((project / "functions/functions.yml").read_text())
+    (crp,) = (found for found in page["functions"] if found["name"] == "crp_scan")
+    added = yaml.safe_dump({"functions": [crp | {"name": "above_vwap_scan"}]})
+    (project / "functions/above_vwap_scan.yml").write_text(added)
+
+
 def name_scanner(project: Path, words: str) -> None:
     scanners = project / SCANNERS
     scanners.write_text(scanners.read_text().replace("[\n", f"[\n{words},\n", 1))
@@ -77,6 +105,7 @@ def added(copied: Warehouse, tmp_path: Path) -> Warehouse:
     """The shipped data, with the example as a scanner of the project and of a package."""
     project = own_project(tmp_path)
     add_scanner(project, *as_files("above_vwap"))
+    scan_on_read(project)
     name_scanner(project, "'plugged'")
 
     package = tmp_path / "plugin"
@@ -90,7 +119,8 @@ def added(copied: Warehouse, tmp_path: Path) -> Warehouse:
         (
             "dbt_project.yml",
             "{name: plugin, version: '1.0.0', models: {plugin: {+schema: scanners, "
-            "+materialized: table}}, seeds: {plugin: {+schema: seeds}}}",
+            "+materialized: table}}, seeds: {plugin: {+schema: seeds, "
+            "+column_types: {cutoff_time: time, exit_time: time}}}}",
         ),
     ):
         (package / name).parent.mkdir(parents=True, exist_ok=True)
@@ -100,7 +130,12 @@ def added(copied: Warehouse, tmp_path: Path) -> Warehouse:
 
     warehouse = replace(copied, project=project)
     warehouse.dbt("deps")
-    chosen = ("scanners__cutoffs+1", "+path:models/scanners/scans", "package:plugin")
+    chosen = (
+        "scanners__cutoffs+1",
+        "+path:models/scanners/scans",
+        "package:plugin",
+        "above_vwap_scan",
+    )
     steps = ("signals", "entries", "minutes", "excursions", "exits", "outcomes")
     traded = [f"backtests__{step}" for step in steps]
     laws = ("path:tests/project", "path:tests/scanners")
@@ -130,13 +165,12 @@ def test_the_example_is_a_scanner_here_and_in_a_package_until_it_is_taken_out(
         "where scanner in ('above_vwap', 'plugged') group by all order by all"
     ) == [row[:2] for row in signals]
 
-    # and answers for any cutoff, as it does for its own
-    for scanner in ("above_vwap", "plugged"):
-        ((day,),) = added.query(f"select max(session_date) from scanners.{scanner}")
-        stored = f"from scanners.{scanner} where session_date = '{day}' order by all"
-        at = f"from {scanner}_scan('{day}', '{{}}', 'standard') order by all"
-        assert added.query(at.format("10:00")) == added.query(stored)
-        assert added.query(at.format("11:30")) != added.query(stored)
+    # and the one whose SQL is a macro answers for any cutoff, as it does for its own
+    ((day,),) = added.query("select max(session_date) from scanners.above_vwap")
+    stored = f"from scanners.above_vwap where session_date = '{day}' order by all"
+    at = f"from above_vwap_scan('{day}', '{{}}', 'standard') order by all"
+    assert added.query(at.format("10:00")) == added.query(stored)
+    assert added.query(at.format("11:30")) != added.query(stored)
 
     there = (
         "select (select count(*) from scanners.signals where scanner = 'above_vwap') > 0, "
@@ -144,8 +178,9 @@ def test_the_example_is_a_scanner_here_and_in_a_package_until_it_is_taken_out(
         "(select count(*) from duckdb_functions() where function_name = 'above_vwap_scan')"
     )
     assert added.query(there) == [(True, 1, 1)]
-    for file in added.project.glob("models/scanners/scans/scanners__above_vwap.*"):
-        file.unlink()
+    for file in added.project.rglob("*above_vwap*.*"):
+        if file.parent.name in ("scans", "functions"):
+            file.unlink()
     shutil.copy(PROJECT / SCANNERS, added.project / SCANNERS)
     added.build("-s", "scanners__signals")
     assert added.query(there) == [(False, 0, 0)]

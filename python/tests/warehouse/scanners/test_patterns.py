@@ -638,7 +638,8 @@ def test_a_scan_equals_the_one_by_hand(scanned: duckdb.DuckDBPyConnection) -> No
     ]
     # adjusted prices, in shares of the day
     assert scanned.execute(
-        "select distinct last_price, lower_price, upper_price from pattern"
+        "select distinct last_price, lower_price, upper_price from pattern "
+        "where rejected_by is null"
     ).fetchall() == [(100.0, 80.0, 110.0)]
 
 
