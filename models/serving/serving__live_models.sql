@@ -12,8 +12,10 @@ models (step, relation, code) as (
     ({{ loop.index }}, '{{ live_relation(model) }}', $sql${{ live_sql(model) }}$sql$),
     {%- endfor %}
     {%- endif %}
-    (0, 'live.presets', $sql${{ all_presets(['preset', 'cutoff_time'], live_scanners())
-        | replace('"' ~ target.database ~ '".', '') }}$sql$)
+    (0, 'live.presets', $sql${{
+        all_presets(['preset', 'cutoff_time::time as cutoff_time'], live_scanners())
+        | replace('"' ~ target.database ~ '".', '')
+    }}$sql$)
 ),
 
 final as (

@@ -121,7 +121,7 @@ class LiveSession:
         """Open the published file; raise PublicationError if it has no live models."""
         path = published or settings().published_database
         if not path.exists():
-            raise PublicationError(f"nothing is published at {path}", "run `./bourse build`")
+            raise PublicationError(f"nothing has been published at {path}", "run `./bourse build`")
         self._day = quoted(session_date)
         self._views: dict[str, str] = {}
         self._ticks: list[Records] = []

@@ -137,7 +137,7 @@ def test_incomplete_minutes_are_not_used(
 def test_missing_inputs_are_errors(sample: Warehouse, tmp_path: Path) -> None:
     with pytest.raises(PublicationError, match="there is no calendar 'XPAR'"):
         LiveSession("XPAR", DAYS[0], sample.file)
-    with pytest.raises(PublicationError, match="nothing is published"):
+    with pytest.raises(PublicationError, match="nothing has been published"):
         LiveSession(CALENDAR, DAYS[0], tmp_path / "none.duckdb")
     old = tmp_path / "old.duckdb"
     duckdb.connect(str(old)).close()
