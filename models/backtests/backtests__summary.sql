@@ -85,7 +85,7 @@ trials as (
         runs.*,
         performance.* exclude (run_id, first_session, last_session),
         count(*) over of_scanner as trial_count,
-        var_samp(round(session_sharpe_ratio, 12)::decimal(18, 12)) over of_scanner
+        pow({{ exact_deviation('session_sharpe_ratio', 'over of_scanner') | indent(8) }}, 2)
             as sharpe_variance
     from runs
     inner join performance using (run_id)
