@@ -151,7 +151,8 @@ kelly as (
         win_count / nullif(known_count, 0) as win_fraction,
         win_total_return / nullif(win_count, 0) as average_win_return,
         loss_total_return / nullif(known_count - win_count, 0) as average_loss_return,
-        win_fraction - (1 - win_fraction) * average_loss_return / average_win_return as kelly_fraction
+        win_fraction
+        - (1 - win_fraction) * average_loss_return / average_win_return as kelly_fraction
     from histories
 ),
 

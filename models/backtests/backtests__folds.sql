@@ -24,7 +24,8 @@ run_sessions as (
         settings.in_sample_pct,
         settings.fold_count,
         count(*) over (partition by run_id) as run_session_count,
-        -- sum of returns that is available to a walk-forward choice before the session
+        -- sum of returns that is available to a walk-forward choice before the session; NULL on the
+        -- first
         sum(session_returns.session_return::decimal(18, 12)) over (
             partition by run_id
             order by session_returns.session_date
@@ -58,8 +59,7 @@ folds as (
         setting,
         fold,
         {{ return_figures('whole', 'sessions_per_year') | indent(8) }},
-        -- nothing is available before the first session
-        if(fold_sessions.session_count = 1, null, return_before) as return_before
+        return_before
     from fold_sessions
     window whole as (partition by run_id, fold)
     qualify row_number() over (partition by run_id, fold order by session_date) = 1
