@@ -40,8 +40,11 @@ delete from {{ build_state() }} where model = '{{ model.name }}'
     {%- endif %}
 {%- endcall -%}
 {{ get_assert_columns_equivalent(compiled_code) }}
-{#- Parts of a union run at once, one on each core, where their order in the table does not matter. -#}
-{%- if meta.get('any_order') -%}{%- do run_query('set preserve_insertion_order = false') -%}{%- endif -%}
+{#-
+    Parts of a union run at once, one on each core, where their order in the table does not matter.
+    The setting is the database's, and a model that failed may have left it off.
+-#}
+{%- do run_query('set preserve_insertion_order = ' ~ (not meta.get('any_order')) | lower) -%}
 {%- call statement('main') %}
 insert into {{ target_relation }} {{ get_column_names() }} (
 {{ get_select_subquery(compiled_code) }}

@@ -1,5 +1,5 @@
 {% macro signal_rank(score, is_signal='true') -%}
-{%- set is_signal = 'rejected_by is null and ' ~ is_signal -%}
+{%- set is_signal = 'rejected_by is null and (' ~ is_signal ~ ')' -%}
 case
     when {{ is_signal }}
         then row_number() over (

@@ -167,7 +167,7 @@ final as (
         var_return,
         marginal_var_return,
         if(weight = 0, 0, weight * marginal_var_return) as component_var_return,
-        100 * component_var_return / nullif(var_return, 0) as component_pct,
+        component_var_return / nullif(var_return, 0) as component_ratio,
         var_return_after_trade - var_return as incremental_var_return,
         var_return * capital_amount as var_amount,
         component_var_return * capital_amount as component_var_amount,

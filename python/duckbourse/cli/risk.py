@@ -49,7 +49,7 @@ TABLES = {
     "contributions": (
         Column("symbol", "symbol", justify="left"),
         Column("weight %", "weight", percent),
-        Column("% of VaR", "component_pct"),
+        Column("% of VaR", "component_ratio", percent),
         Column("component VaR", "component_var_amount", whole),
         Column("VaR added by 1 % more", "incremental_var_amount", whole),
     ),

@@ -97,13 +97,13 @@ def test_components_are_derivatives_and_increments_those_of_a_trade(
 
     rows = sample.query(
         "select portfolio, symbol, method, confidence, lookback_days, weight, var_return,"
-        " marginal_var_return, component_var_return, incremental_var_return, component_pct,"
+        " marginal_var_return, component_var_return, incremental_var_return, component_ratio,"
         " var_amount, incremental_var_amount, trade_amount from risk.component_var"
         " where symbol in ('AAPL', 'AMD', 'MSFT', 'XOM')"
     )
     assert len(rows) == 2 * 4 * 12
     for portfolio, symbol, method, confidence, lookback, *numbers in rows:
-        weight, whole, marginal, component, increment, share = (float(str(n)) for n in numbers[:6])
+        weight, whole, marginal, component, increment, ratio = (float(str(n)) for n in numbers[:6])
         book, kind = held[str(portfolio)], (method, lookback)
         level = float(str(confidence))
         assert weight == pytest.approx(book.get(str(symbol), 0.0), abs=1e-15)
@@ -115,7 +115,7 @@ def test_components_are_derivatives_and_increments_those_of_a_trade(
         ) / (2 * step)
         assert marginal == pytest.approx(slope, rel=1e-6)
         assert component == pytest.approx(weight * marginal, abs=1e-15)
-        assert share == pytest.approx(100 * component / whole)
+        assert ratio == pytest.approx(component / whole)
         after = value_at_risk(bought(book, str(symbol), TRADE_WEIGHT), kind, level)
         assert increment == pytest.approx(after - whole, rel=1e-9, abs=1e-12)
         assert numbers[6:] == pytest.approx([whole * 1e6, increment * 1e6, 1e4])
