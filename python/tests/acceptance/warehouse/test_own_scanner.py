@@ -1,4 +1,4 @@
-"""A scanner of one's own is a model with its presets, here or in a package, and a word."""
+"""A scanner of one's own is a model with its presets, here or in a package, and a name listed."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def properties(model: str, scanner: str) -> str:
 
 
 def add_scanner(project: Path, model: str, presets: str | None) -> None:
-    """Add the example to the project: its files and its word."""
+    """Add the example to the project: its files and its name in the list."""
     scans = project / "models/scanners/scans"
     (scans / "scanners__above_vwap.sql").write_text(model)
     (scans / "scanners__above_vwap.yml").write_text(properties(model, "above_vwap"))
