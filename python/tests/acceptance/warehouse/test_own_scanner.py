@@ -138,10 +138,10 @@ def added(copied: Warehouse, tmp_path: Path) -> Warehouse:
     )
     steps = ("signals", "entries", "minutes", "excursions", "exits", "outcomes")
     traded = [f"backtests__{step}" for step in steps]
-    laws = ("path:tests/project", "path:tests/scanners")
+    invariants = ("path:tests/project", "path:tests/scanners")
     # the copied view of fills looks for them where the sample was built from
     left_out = ("--exclude", "assert_every_fill_has_a_session")
-    warehouse.build("-s", *chosen, "scanners__signals", *traded, *laws, *left_out, tests=True)
+    warehouse.build("-s", *chosen, "scanners__signals", *traded, *invariants, *left_out, tests=True)
     return warehouse
 
 
