@@ -2,7 +2,7 @@
     A table of which a build writes again only what has changed. In one transaction it deletes the
     stale rows, appends what the model selects, and records in the build's state what the table was
     built from. Everything is stale if the table is new, with --full-refresh, and if its code, or
-    that of a table like it that it reads, is other than before. README.md says how a model uses it.
+    that of a table like it that it reads, differs from before. README.md says how a model uses it.
 -#}
 {% materialization changed_ranges, adapter='duckdb' %}
 {%- set meta = config.get('meta') -%}
