@@ -59,8 +59,12 @@ select
     '{{ code }}' as code,
     {%- if inputs %}
     {{ inputs | map(attribute='built_to') | min }} as built_to,
-    {%- else %}
+    {%- elif 'bars__day_changes' in model.depends_on.nodes | join %}
     (select coalesce(max(changed_in), 0) from {{ ref('bars__day_changes') }}) as built_to,
+    {%- else %}
+    {{ exceptions.raise_compiler_error(
+        'the tables that ' ~ model.name ~ ' reads are not built yet: build them too, with --select +' ~ model.name
+    ) }}
     {%- endif %}
     {%- if meta.get('records_order') %}
     (select row_count = 0 from ({{ rows_out_of_order(this) }})) as is_in_order,
