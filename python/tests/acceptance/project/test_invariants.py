@@ -54,7 +54,7 @@ def add_seed(sandbox: Sandbox, name: str, description: str) -> None:
 
 
 def good_project(sandbox: Sandbox) -> None:
-    sandbox.copy("models/_groups.yml", "tests/project")
+    sandbox.copy("models/_groups.yml", "tests/project", "macros/scanners/scanners.sql")
     add_seed(sandbox, "presets", "Read by a scanner.")
     add_model(sandbox, "staging/stg_raw__bars", "select 1 as x")
     add_model(

@@ -17,7 +17,8 @@ from tests.support.warehouse import Warehouse
 ANALYSIS = PROJECT / "analyses" / "above_vwap.sql"
 SCANNERS = "macros/scanners/scanners.sql"
 TYPES = {"session_date": "date", "cutoff_time": "time", "signal_rank": "bigint"} | dict.fromkeys(
-    ("last_price", "vwap_to_cutoff", "above_vwap_pct", "relative_volume", "score"), "double"
+    ("last_price", "vwap_to_cutoff", "above_vwap_pct", "relative_volume", "score", "points"),
+    "double",
 )
 TIMES = {"cutoff_time": "time", "exit_time": "time"}
 KEY = {"column_list": ["session_date", "cutoff_time", "preset", "symbol"]}
