@@ -83,7 +83,7 @@ def test_a_past_session_is_replayed_at_its_own_time(data: Path) -> None:
     orders = json.loads(bourse(data, *words).stdout)
     assert orders
     done = bourse(data, "trade", "--date", "2010-05-29")
-    assert "2010-05-29 is no session of XNYS" in done.stderr
+    assert "2010-05-29 is not a session of XNYS" in done.stderr
 
 
 def test_a_delivery_has_the_instant_of_its_ingest(tmp_path: Path, day_of_test: datetime) -> None:

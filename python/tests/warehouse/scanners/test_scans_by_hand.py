@@ -99,6 +99,10 @@ def scanned(sample: Warehouse) -> duckdb.DuckDBPyConnection:
         f"calendar, timestamp '{DAY} 15:30' as known_until, 1 as adjustment_factor, 1 as version "
         "from duckbourse.bars.ohlcv"
     )
+    connection.execute(
+        "insert into duckbourse.bars.day_changes by name select symbol, session_date, "
+        "1 as version_changed_in from duckbourse.bars.symbol_days"
+    )
     build_all(sample, connection)
     return connection
 
