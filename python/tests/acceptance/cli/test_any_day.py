@@ -60,7 +60,10 @@ def data(sample: Warehouse, tmp_path: Path) -> Path:
 
 def test_a_missing_setting_of_a_feed_is_reported_on_any_day(data: Path) -> None:
     done = bourse(data, "trade", "--feed", "zerodha")
-    assert (done.returncode, "no key or no access token for Kite" in done.stderr) == (2, True)
+    assert (
+        done.returncode,
+        "the API key or the access token for Kite is missing" in done.stderr,
+    ) == (2, True)
     done = bourse(data, "trade", "--feed", "zerodha", **KITE)
     assert (done.returncode, "name it with --instruments" in done.stderr) == (2, True)
 
