@@ -65,7 +65,7 @@ def test_a_missing_setting_of_a_feed_is_reported_on_any_day(data: Path) -> None:
         "the API key or the access token for Kite is missing" in done.stderr,
     ) == (2, True)
     done = bourse(data, "trade", "--feed", "zerodha", **KITE)
-    assert (done.returncode, "name it with --instruments" in done.stderr) == (2, True)
+    assert (done.returncode, "pass it with --instruments" in done.stderr) == (2, True)
 
 
 def test_a_day_without_a_session_names_the_next(data: Path, day_of_test: datetime) -> None:
