@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 
 from duckbourse import clock
+from duckbourse.settings import PROJECT
 from duckbourse.streaming.feed import RECORD, Records, instant, microseconds
 from duckbourse.streaming.live import LiveSession
 from duckbourse.streaming.recorder import LogHeader, Recorder
@@ -39,6 +40,7 @@ HELD_BACK_EVERY = 97
 SELECTION = (
     *("+scanners__signals", "+bars__rejected"),
     "serving__live_models",
+    *(file.stem for file in (PROJECT / "functions").glob("*_scan.sql")),
 )
 
 
