@@ -48,7 +48,7 @@ def test_a_stage_over_its_budget_is_named() -> None:
     allowed = {stage: most * 10 for stage, most in command.BUDGETS.items()}
     assert command.over_budget({**allowed, "build": 10}) == []
     (text,) = command.over_budget({**allowed, "build": 10, "lint": allowed["lint"] + 5})
-    assert text == "lint took 2.25 times the build's CPU time; its limit is 1.75"
+    assert text == "lint took 2.75 times the build's CPU time; its limit is 2.25"
 
 
 def test_the_run_fails_over_budget_and_on_a_failed_step(
