@@ -1,3 +1,4 @@
+{{ config(post_hook="{{ record_built_to(['bars__ohlcv', 'indicators__stale_symbols']) }}") }}
 {%- set symbol_days = ref('bars__symbol_days') -%}
 {%- set stale_symbols = ref('indicators__stale_symbols') -%}
 {%- set continues = indicators_go_on(symbol_days, stale_symbols) -%}

@@ -1,3 +1,4 @@
+{{ config(post_hook="{{ record_built_to(['bars__ohlcv']) }}") }}
 -- depends_on: {{ ref('bars__ohlcv') }}
 {%- set built_to -%}
 (
