@@ -6,6 +6,7 @@
 --   2. move the row of `presets` to seeds/scanners/above_vwap_presets.csv, and let the CTE read it:
 --      select * from ref('above_vwap_presets'), in double braces;
 --   3. add 'above_vwap' to the list in macros/scanners/scanners.sql.
+-- models/scanners/scans/README.md says how `./bourse scan` finds it too.
 with
 
 presets as (
@@ -14,6 +15,7 @@ presets as (
         time '10:00' as cutoff_time,
         time '15:15' as exit_time,
         5 as history_sessions,
+        5 as min_history_sessions,
         0.3 as min_above_vwap_pct,
         1.2 as min_relative_volume,
         1.5 as stop_loss_pct,
@@ -46,22 +48,21 @@ measures as (
         ) }}
             as above_vwap_pct,
         expected_volumes.relative_volume,
+        expected_volumes.history_count,
+        presets.min_history_sessions,
         presets.min_above_vwap_pct,
         presets.min_relative_volume
     from to_cutoff
     inner join presets using (cutoff_time)
-    inner join expected_volumes
-        on
-            to_cutoff.symbol = expected_volumes.symbol
-            and to_cutoff.session_date = expected_volumes.session_date
-            and to_cutoff.cutoff_time = expected_volumes.cutoff_time
-            and presets.history_sessions = expected_volumes.history_sessions
+    {{ with_expected_volumes() }}
 ),
 
 checked as (
     select
         *,
         case
+            when history_count is null or history_count < min_history_sessions
+                then 'missing_history'
             when above_vwap_pct is null or relative_volume is null then 'no_volume'
             when obv_to_cutoff <= mean_obv_to_cutoff then 'falling_volume'
             when above_vwap_pct < min_above_vwap_pct then 'too_near_vwap'

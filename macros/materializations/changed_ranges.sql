@@ -2,7 +2,7 @@
     A table of which a build writes again only what has changed. In one transaction it deletes the
     stale rows, appends what the model selects, and records in the build's state what the table was
     built from. Everything is stale if the table is new, with --full-refresh, and if its code, or
-    that of a table like it that it reads, is other than before. README.md says how a model uses it.
+    that of a table like it that it reads, differs from before. README.md says how a model uses it.
 -#}
 {% materialization changed_ranges, adapter='duckdb' %}
 {%- set meta = config.get('meta') -%}
@@ -59,8 +59,12 @@ select
     '{{ code }}' as code,
     {%- if inputs %}
     {{ inputs | map(attribute='built_to') | min }} as built_to,
-    {%- else %}
+    {%- elif 'bars__day_changes' in model.depends_on.nodes | join %}
     (select coalesce(max(changed_in), 0) from {{ ref('bars__day_changes') }}) as built_to,
+    {%- else %}
+    {{ exceptions.raise_compiler_error(
+        'the tables that ' ~ model.name ~ ' reads are not built yet: build them too, with --select +' ~ model.name
+    ) }}
     {%- endif %}
     {%- if meta.get('records_order') %}
     (select row_count = 0 from ({{ rows_out_of_order(this) }})) as is_in_order,

@@ -58,7 +58,7 @@
 {%- endmacro %}
 
 {% macro series_moving_covariance(plan, left, right, bars) -%}
-{#- Parts of the window are merged newest first: products and totals of the `count` merged so far. -#}
+{#- Parts of the window are merged newest first: products and totals of the `count` that are merged. -#}
 {%- set name = left ~ '_' ~ right -%}
 {%- if plan.lowering == 'windows' -%}
     {{ return(windows_aggregate(plan, name ~ '_covariance', 'covar_pop', [left, right], bars)) }}

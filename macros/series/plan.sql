@@ -1,6 +1,6 @@
 {% macro series_plan(lowering=none, of_one_series=false) -%}
 {#-
-    What the compiler knows so far. Operations add columns to it, and `series_steps` renders it.
+    What the compiler has planned. Operations add columns to it, and `series_steps` renders it.
 
     lowering       streaming or windows
     operations     word -> its macro and what it takes

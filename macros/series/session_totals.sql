@@ -50,8 +50,8 @@
 
 {% macro series_in_session(plan, value, name, merged) -%}
 {#-
-    What the bars of a session so far come to: doubled eleven times, to 2,048 bars, more than the 1,440
-    minutes of a market that never closes. `merged` is the SQL of two halves, NEWER and OLDER.
+    What the bars of a session come to, up to this one: doubled eleven times, to 2,048 bars, more
+    than the 1,440 minutes of a market that never closes. `merged` is the SQL of two halves, NEWER and OLDER.
 -#}
 {%- set at = namespace(column=value) -%}
 {%- for power in range(11) -%}

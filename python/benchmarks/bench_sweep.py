@@ -51,7 +51,7 @@ CHARGES = (
     "buy_stamp_pct",
     "sell_depository_amount",
 )
-# the total return of each preset in per cent, ordered by stop, target and exit time
+# the total return of each preset in percent, ordered by stop, target and exit time
 Sums = list[float]
 
 

@@ -1,4 +1,3 @@
--- depends_on: {{ ref('bars__day_changes') }}
 {{ config(
     access='public',
     materialized='changed_ranges',
@@ -6,7 +5,8 @@
 ) }}
 {%- set price_decimals = 6 -%}
 {#- Sums of doubles depend on the order of addition; sums of decimals do not. -#}
-{%- set exact = 'decimal(30, 8)' -%}
+{%- set exact = 'decimal(30, 8)' %}
+-- depends_on: {{ ref('bars__day_changes') }}
 
 with
 

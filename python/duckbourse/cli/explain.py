@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from duckbourse.build import install_packages
 from duckbourse.cli.output import notes
 from duckbourse.errors import BadQuery
 from duckbourse.pages import availability, formulas
@@ -40,6 +41,7 @@ def explain(
     template = f"{{{{ explained('{call}') }}}}"
     remedy = '`./bourse sql "select distinct indicator from serving.indicator_catalogue"` lists all'
     with notes.status("compiling with dbt …"):
+        install_packages()
         found = json.loads(rendered(template, remedy))
     sys.stdout.write("".join(f"{line}\n" for line in explanation(call, found)))
 

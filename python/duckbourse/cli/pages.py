@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from duckbourse import pages as family_pages
+from duckbourse.build import install_packages
 from duckbourse.cli.output import notes, results
 from duckbourse.settings import PROJECT
 
@@ -19,6 +20,7 @@ def pages() -> None:
     - `./bourse pages`
     """
     with notes.status("compiling every formula with dbt …"):
+        install_packages()
         written = family_pages.write()
     for file in written:
         results.print(f"written: {file.relative_to(PROJECT)}", markup=False)

@@ -17,7 +17,7 @@ from duckbourse.cli.tables import columns_of, print_whole, table, text, width_of
 from duckbourse.errors import ConfigurationError, PublicationError
 from duckbourse.warehouse import fetch_rows, open_published, quoted
 
-# the columns of every scanner; the rest of a row is its evidence
+# columns that are shown first or left out; the others are evidence
 KEY = (
     "scanner",
     "session_date",

@@ -8,7 +8,7 @@ from pathlib import Path
 from duckbourse.settings import PROJECT
 
 FOLDERS = ("analyses", "functions", "macros", "models", "packages", "seeds", "tests")
-FILES = ("dbt_project.yml", "packages.yml", "profiles.yml")
+FILES = (".dbtignore", "dbt_project.yml", "packages.yml", "profiles.yml")
 
 
 def own_project(folder: Path) -> Path:

@@ -86,7 +86,7 @@ WEIGHTS: Weights = {
     "flatly": {1: {"A": 0.6, "B": 0.4}},
 }
 
-ACCOUNTS = ["desk", "flat", "stuck"]
+ACCOUNTS = ["dealer", "flat", "stuck"]
 # loses more than it has
 BUST = "bust"
 SHOCKED_SECTORS = ("Information Technology",)
@@ -252,31 +252,31 @@ def made_up_fills(sessions: list[date]) -> list[Fill]:
         name = key or f"{account}-{len(fills)}"
         fills.append(Fill(account, name, symbol, side, quantity, price, charges, at, known))
 
-    fill("desk", 20, "buy", "100", "E", "90.15", "12.34")
-    fill("desk", 20, "buy", "50", "E", "90.2", "6.17")
-    fill("desk", 25, "sell", "30", "E", "91", "5.5555")
+    fill("dealer", 20, "buy", "100", "E", "90.15", "12.34")
+    fill("dealer", 20, "buy", "50", "E", "90.2", "6.17")
+    fill("dealer", 25, "sell", "30", "E", "91", "5.5555")
     # a round trip within the day, at a profit, of what is held at no close
-    fill("desk", 30, "buy", "200", "F", "88.5", "9.99", clock="14:31")
-    fill("desk", 30, "sell", "200", "F", "89.25", "9.99", clock="19:59")
+    fill("dealer", 30, "buy", "200", "F", "88.5", "9.99", clock="14:31")
+    fill("dealer", 30, "sell", "200", "F", "89.25", "9.99", clock="19:59")
     # a short, part of it bought back, through a reverse split and a dividend
-    fill("desk", 40, "sell", "500", "F", "90", "20")
-    fill("desk", 50, "buy", "120", "F", "89.123456", "7.7777")
+    fill("dealer", 40, "sell", "500", "F", "90", "20")
+    fill("dealer", 50, "buy", "120", "F", "89.123456", "7.7777")
     # bought and sold on the very day of a split, in new shares
-    fill("desk", 60, "buy", "11", "E", "30.5", "1")
-    fill("desk", 90, "sell", "7", "E", "20", "1")
+    fill("dealer", 60, "buy", "11", "E", "30.5", "1")
+    fill("dealer", 90, "sell", "7", "E", "20", "1")
     # from long to short in a day, and back again
-    fill("desk", 110, "sell", "1500", "E", "20.25", "14")
-    fill("desk", 120, "buy", "2000", "E", "20.5", "15")
+    fill("dealer", 110, "sell", "1500", "E", "20.25", "14")
+    fill("dealer", 120, "buy", "2000", "E", "20.5", "15")
     # evening in New York is the next day in UTC; a day without a session is of the next
-    fill("desk", 140, "buy", "10", "E", "10", "0.5", clock="00:30", days_later=1)
-    fill("desk", 150, "buy", "10", "E", "10.1", "0.5", days_later=1)
+    fill("dealer", 140, "buy", "10", "E", "10", "0.5", clock="00:30", days_later=1)
+    fill("dealer", 150, "buy", "10", "E", "10.1", "0.5", days_later=1)
     # reported twice, reported wrongly, and busted
     for minutes in (0, 5):
-        fill("desk", 160, "buy", "5", "E", "10.2", "0.1", key="twice", minutes_later=minutes)
-    fill("desk", 165, "buy", "900", "E", "10.2", "0.1", key="wrong")
-    fill("desk", 165, "buy", "9", "E", "10.3", "0.2", key="wrong", minutes_later=60)
-    fill("desk", 170, "sell", "9", "E", "10.4", "0.2", key="never")
-    fill("desk", 170, "sell", "0", "E", "10.4", "0", key="never", minutes_later=90)
+        fill("dealer", 160, "buy", "5", "E", "10.2", "0.1", key="twice", minutes_later=minutes)
+    fill("dealer", 165, "buy", "900", "E", "10.2", "0.1", key="wrong")
+    fill("dealer", 165, "buy", "9", "E", "10.3", "0.2", key="wrong", minutes_later=60)
+    fill("dealer", 170, "sell", "9", "E", "10.4", "0.2", key="never")
+    fill("dealer", 170, "sell", "0", "E", "10.4", "0", key="never", minutes_later=90)
     # all out, and much later in again
     fill("flat", 300, "buy", "40", "E", "10", "3")
     fill("flat", 310, "sell", "40", "E", "11", "3")

@@ -60,7 +60,10 @@ def data(sample: Warehouse, tmp_path: Path) -> Path:
 
 def test_a_missing_setting_of_a_feed_is_reported_on_any_day(data: Path) -> None:
     done = bourse(data, "trade", "--feed", "zerodha")
-    assert (done.returncode, "no key or no access token for Kite" in done.stderr) == (2, True)
+    assert (
+        done.returncode,
+        "the API key or the access token for Kite is missing" in done.stderr,
+    ) == (2, True)
     done = bourse(data, "trade", "--feed", "zerodha", **KITE)
     assert (done.returncode, "name it with --instruments" in done.stderr) == (2, True)
 
@@ -83,7 +86,7 @@ def test_a_past_session_is_replayed_at_its_own_time(data: Path) -> None:
     orders = json.loads(bourse(data, *words).stdout)
     assert orders
     done = bourse(data, "trade", "--date", "2010-05-29")
-    assert "2010-05-29 is no session of XNYS" in done.stderr
+    assert "2010-05-29 is not a session of XNYS" in done.stderr
 
 
 def test_a_delivery_has_the_instant_of_its_ingest(tmp_path: Path, day_of_test: datetime) -> None:

@@ -171,8 +171,8 @@ def check_against_all(warehouse: Warehouse) -> None:
     warehouse.build(*INDICATORS, "--full-refresh")
     assert set(how_built(warehouse).values()) == {"all"}
     assert not_in_order(warehouse) == []
-    anew = warehouse.content(*RELATIONS)
-    assert [relation for relation in RELATIONS if gone_on[relation] != anew[relation]] == []
+    rebuilt = warehouse.content(*RELATIONS)
+    assert [relation for relation in RELATIONS if gone_on[relation] != rebuilt[relation]] == []
     mark(warehouse)
 
 

@@ -1,4 +1,4 @@
-"""Real NSE and US bars, with every defect they came with: ingested, built, and each one told."""
+"""Real NSE and US bars, with every defect they came with: ingested, built, each one reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A scanner of one's own is a model with its presets, here or in a package, and a word."""
+"""A scanner of one's own is a model with its presets, here or in a package, and a name listed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from tests.support.warehouse import Warehouse
 ANALYSIS = PROJECT / "analyses" / "above_vwap.sql"
 SCANNERS = "macros/scanners/scanners.sql"
 TYPES = {"session_date": "date", "cutoff_time": "time", "signal_rank": "bigint"} | dict.fromkeys(
-    ("last_price", "vwap_to_cutoff", "above_vwap_pct", "relative_volume", "score"), "double"
+    ("last_price", "vwap_to_cutoff", "above_vwap_pct", "relative_volume", "score", "points"),
+    "double",
 )
 TIMES = {"cutoff_time": "time", "exit_time": "time"}
 KEY = {"column_list": ["session_date", "cutoff_time", "preset", "symbol"]}
@@ -63,7 +64,7 @@ def properties(model: str, scanner: str) -> str:
 
 
 def add_scanner(project: Path, model: str, presets: str | None) -> None:
-    """Add the example to the project: its files and its word."""
+    """Add the example to the project: its files and its name in the list."""
     scans = project / "models/scanners/scans"
     (scans / "scanners__above_vwap.sql").write_text(model)
     (scans / "scanners__above_vwap.yml").write_text(properties(model, "above_vwap"))
@@ -138,10 +139,10 @@ def added(copied: Warehouse, tmp_path: Path) -> Warehouse:
     )
     steps = ("signals", "entries", "minutes", "excursions", "exits", "outcomes")
     traded = [f"backtests__{step}" for step in steps]
-    laws = ("path:tests/project", "path:tests/scanners")
+    invariants = ("path:tests/project", "path:tests/scanners")
     # the copied view of fills looks for them where the sample was built from
     left_out = ("--exclude", "assert_every_fill_has_a_session")
-    warehouse.build("-s", *chosen, "scanners__signals", *traded, *laws, *left_out, tests=True)
+    warehouse.build("-s", *chosen, "scanners__signals", *traded, *invariants, *left_out, tests=True)
     return warehouse
 
 

@@ -47,14 +47,14 @@ def test_what_grew_on_two_cores_is_what_three_make_from_nothing(
         deliver(grown, name, kind, rows)
     grown.build("--exclude", *NO_DATA)
 
-    empty_store(tmp_path / "anew" / "data")
-    anew = Warehouse(tmp_path / "anew" / "data", tmp_path / "anew" / "target", cores=3)
-    (anew.data / "sample").symlink_to(grown.data / "sample")
+    empty_store(tmp_path / "fresh" / "data")
+    fresh = Warehouse(tmp_path / "fresh" / "data", tmp_path / "fresh" / "target", cores=3)
+    (fresh.data / "sample").symlink_to(grown.data / "sample")
     for name, (kind, rows) in DELIVERIES.items():
-        deliver(anew, name, kind, rows)
-    anew.build("--exclude", *NO_DATA)
+        deliver(fresh, name, kind, rows)
+    fresh.build("--exclude", *NO_DATA)
 
-    before, after, from_nothing = sample.stored(), grown.stored(), anew.stored()
+    before, after, from_nothing = sample.stored(), grown.stored(), fresh.stored()
     made = from_nothing.keys()
     assert after.keys() - made == {name.replace("__", ".") for name in NO_DATA}
     # the publication counts the rows of those tables too

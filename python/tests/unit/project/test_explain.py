@@ -1,4 +1,4 @@
-"""The plan and the SQL of an indicator, as printed by `./bourse explain` and told by the README."""
+"""The plan and the SQL of an indicator, as `./bourse explain` prints and the README shows them."""
 
 from __future__ import annotations
 

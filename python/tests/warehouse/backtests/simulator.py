@@ -70,7 +70,7 @@ def follow(
     """
     Follow a signal through its session and return how it was entered and left.
 
-    A trailing stop is so many per cent, or so much money, below the best price of the bars before.
+    A trailing stop is so many percent, or so much money, below the best price of the bars before.
     """
     nothing = (None,) * 8
     bars = [bar for bar in session if bar.start >= signal.known_ts and bar.end <= signal.exit_at]

@@ -39,7 +39,7 @@ TRADES = """
     inner join backtests.signals using (signal_id)
     where run_id = $run
 """
-EVES = """
+PRIOR_RANGES = """
     select symbol, bar_end, natr_14 / 100 * close as average_range
     from indicators.volatility inner join bars.ohlcv using (symbol, timeframe, bar_ts)
     where timeframe = '1d' and natr_14 is not null
@@ -58,7 +58,7 @@ class Market:
         ).fetchall():
             self.sessions[day][symbol].append(Bar(*bar))
         self.ranges: dict[str, list[tuple[datetime, float]]] = defaultdict(list)
-        for symbol, *known in connection.execute(EVES).fetchall():
+        for symbol, *known in connection.execute(PRIOR_RANGES).fetchall():
             self.ranges[symbol].append((known[0], known[1]))
 
     def range_before(self, symbol: str, moment: datetime) -> float | None:

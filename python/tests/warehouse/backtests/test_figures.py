@@ -21,8 +21,8 @@ MANY_TRADES = "from backtests.summary where setting = 'us_fixed' and trade_count
 
 # Bailey and López de Prado, The Deflated Sharpe Ratio (2014), their numerical example: 5 years of
 # 250 days, an annual ratio of 2.5, the best of 100 whose annual ratios have variance 1/2
-LUCK = "expected_max_sharpe('(0.5e0 / 250)', '100')"
-PUBLISHED = "probabilistic_sharpe('(2.5e0 / sqrt(250))', 'luck', '1250e0', '(-3e0)', '7e0')"
+CHANCE = "expected_max_sharpe('(0.5e0 / 250)', '100')"
+PUBLISHED = "probabilistic_sharpe('(2.5e0 / sqrt(250))', 'chance', '1250e0', '(-3e0)', '7e0')"
 POINTS = (-9.5, -7.1, -3.0, -1.96, -0.1, 0.0, 0.5, 1.6448536269514722, 4.0, 7.5)
 PROBABILITIES = [f"normal_probability('({z}e0)')" for z in POINTS]
 # of the last, plain arithmetic makes -7e-18, 7e-18 and more than 1
@@ -37,16 +37,16 @@ def values(sample: Warehouse) -> dict[str, float]:
     """What calls of macros come to."""
     calls = [PUBLISHED, *PROBABILITIES, *BOUNDS]
     columns = ", ".join("({{ %s }})::double" % call for call in calls)  # noqa: UP031
-    luck = "(select ({{ %s }})::double as luck)" % LUCK  # noqa: UP031
-    inline = f"select [luck, {columns}] from {luck}"
+    chance = "(select ({{ %s }})::double as chance)" % CHANCE  # noqa: UP031
+    inline = f"select [chance, {columns}] from {chance}"
     sql = sample.inline(inline)
     with duckdb.connect() as connection:
         ((found,),) = connection.execute(sql).fetchall()
-    return dict(zip([LUCK, *calls], found, strict=True))
+    return dict(zip([CHANCE, *calls], found, strict=True))
 
 
 def test_the_deflated_sharpe_ratio_is_the_published_one(values: dict[str, float]) -> None:
-    assert values[LUCK] == pytest.approx(0.1132, abs=5e-5)
+    assert values[CHANCE] == pytest.approx(0.1132, abs=5e-5)
     assert values[PUBLISHED] == pytest.approx(0.9004, abs=5e-5)
 
 
@@ -205,17 +205,17 @@ def check(
 
 
 def deflated(summary: Row, variance: float, trials: int) -> float:
-    """Return the probability of a Sharpe ratio above luck, straight from the papers."""
+    """Return the probability of a Sharpe ratio above chance, straight from the papers."""
     ratio = summary["sharpe_ratio"] / math.sqrt(252)
     euler = np.euler_gamma
-    luck = 0.0
+    chance = 0.0
     if trials > 1:
-        luck = math.sqrt(variance) * (
+        chance = math.sqrt(variance) * (
             (1 - euler) * stats.norm.ppf(1 - 1 / trials)
             + euler * stats.norm.ppf(1 - 1 / (trials * math.e))
         )
     shape = 1 - summary["skewness"] * ratio + (summary["excess_kurtosis"] + 2) / 4 * ratio**2
-    z = (ratio - luck) * math.sqrt(summary["session_count"] - 1) / math.sqrt(shape)
+    z = (ratio - chance) * math.sqrt(summary["session_count"] - 1) / math.sqrt(shape)
     return float(stats.norm.cdf(z))
 
 
@@ -232,8 +232,8 @@ def test_intervals_are_near_their_true_values(sample: Warehouse) -> None:
                 assert summary[name] == pytest.approx(near, abs=0.6 * error), name
 
 
-def test_nothing_is_judged_by_fewer_than_ten_trades(sample: Warehouse) -> None:
-    judged = (
+def test_nothing_is_inferred_from_fewer_than_ten_trades(sample: Warehouse) -> None:
+    inferred = (
         *("win_rate_low", "win_rate_high", "mean_trade_return_low", "mean_trade_return_high"),
         *("random_mean_return", "permutation_p_value"),
     )
@@ -241,7 +241,7 @@ def test_nothing_is_judged_by_fewer_than_ten_trades(sample: Warehouse) -> None:
         summaries = rows(connection, "from backtests.summary")
     assert {summary["trade_count"] >= 10 for summary in summaries} == {False, True}
     for summary in summaries:
-        for name in judged:
+        for name in inferred:
             assert (summary[name] is not None) == (summary["trade_count"] >= 10), name
 
 

@@ -27,7 +27,7 @@ EXITS = """
         if(exit_price is null, null, max_adverse_return)
     from {}.exits
 """
-EVES = """
+PRIOR_RANGES = """
     select signals.signal_id, prior_sessions.natr_14 / 100 * prior_sessions.close
     from backtests.signals
     asof left join (
@@ -37,7 +37,7 @@ EVES = """
     ) as prior_sessions
         on signals.symbol = prior_sessions.symbol and signals.known_ts >= prior_sessions.bar_end
 """
-LAW = "assert_fills_are_prices_that_were_traded"
+INVARIANT = "assert_fills_are_prices_that_were_traded"
 OPEN = FIRST_DAY.replace(hour=9, minute=15)
 
 
@@ -70,7 +70,7 @@ def test_every_exit_of_the_sample_is_the_simulators(sample: Warehouse) -> None:
             "select signal_id, symbol, session_date, known_ts, exit_time, direction, stop_price, "
             "target_price from backtests.signals"
         ).fetchall()
-        ranges = dict(connection.execute(EVES).fetchall())
+        ranges = dict(connection.execute(PRIOR_RANGES).fetchall())
         exits = exits_of(connection, "backtests")
         reasons: Counter[tuple[float | None, str | None]] = Counter()
         for signal_id, symbol, day, known_ts, exit_time, direction, stop, target in signals:
@@ -109,8 +109,8 @@ def test_every_exit_of_hostile_bars_is_the_simulators(sample: Warehouse) -> None
         *((reason, None) for reason in ("stop", "target", "time")),
         *((None, missing) for missing in ("no_bars", "locked_at_entry", "locked_at_exit")),
     }
-    (law,) = (sample.target / "compiled" / "duckbourse" / "tests").rglob(f"{LAW}.sql")
-    assert connection.execute(law.read_text()).fetchall() == []
+    (invariant,) = (sample.target / "compiled" / "duckbourse" / "tests").rglob(f"{INVARIANT}.sql")
+    assert connection.execute(invariant.read_text()).fetchall() == []
 
 
 def test_trailing_stops_of_hostile_bars_are_the_simulators(sample: Warehouse) -> None:

@@ -128,8 +128,8 @@ AROON_EARLIER = Departure(
 FIRST_RANGE = Departure(
     "the first bar has a true range, high - low, and counts: it stands in front once more", lead=1
 )
-FRACTION = Departure("a fraction, where TA-Lib and we give per cent", then=times(0.01))
-LOGARITHM = Departure("a logarithm, where TA-Lib and we give per cent", then=log_return)
+FRACTION = Departure("a fraction, where TA-Lib and we give percent", then=times(0.01))
+LOGARITHM = Departure("a logarithm, where TA-Lib and we give percent", then=log_return)
 OBV_FROM_ZERO = Departure("starts at 0, TA-Lib's at the first volume", then=from_zero)
 OF_CLOSE = Departure("high and low of the closes", bars=only("close"))
 OF_OPEN = Departure("of the open", bars=only("open"))

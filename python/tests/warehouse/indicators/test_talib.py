@@ -46,7 +46,7 @@ SERIES = [
     ("GOOG", "15m"),
     ("IBM", "1h"),
 ]
-# periods besides a page's own: of one bar, of two, of powers of two and their neighbours, of many
+# periods besides a page's own: of one bar, of two, of powers of two and their neighbors, of many
 PERIODS: dict[str, list[tuple[int, ...]]] = {
     "sma": [(1,), (2,), (7,), (8,), (9,), (64,), (200,)],
     "ema": [(1,), (2,), (7,), (200,)],

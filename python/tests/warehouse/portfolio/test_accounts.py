@@ -170,7 +170,7 @@ def test_returns_are_those_of_the_equity(account: str, portfolio_fixture: Portfo
 
 def test_the_fills_contain_every_case(portfolio_fixture: PortfolioFixture) -> None:
     """The fills contain every case that the tests above claim to cover."""
-    kept = kept_account("desk", portfolio_fixture)
+    kept = kept_account("dealer", portfolio_fixture)
     held = [today.shares for today in kept.values()]
     longs = {symbol for shares in held for symbol, amount in shares.items() if amount > 0}
     shorts = {symbol for shares in held for symbol, amount in shares.items() if amount < 0}
@@ -192,7 +192,7 @@ def test_a_late_fill_is_of_its_day_and_one_on_a_holiday_of_the_next(
 ) -> None:
     rows = portfolio_fixture.sandbox.rows(
         "select session_date, price from portfolio.fills"
-        " where portfolio = 'desk' and price in (10, 10.1) order by price"
+        " where portfolio = 'dealer' and price in (10, 10.1) order by price"
     )
     assert [row[0] for row in rows] == [
         portfolio_fixture.sessions[140],

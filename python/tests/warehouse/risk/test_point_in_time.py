@@ -14,7 +14,7 @@ from tests.support.warehouse import Warehouse
 
 Rows = list[tuple[Any, ...]]
 
-# with a tenth of every look-back, the period covers the longest one twice and some days more
+# with a tenth of every lookback, the period covers the longest one twice and some days more
 SINCE, DAY, UNTIL = "2011-06-01", "2012-06-15", "2012-08-01"
 LAST = "risk.var_estimates"
 

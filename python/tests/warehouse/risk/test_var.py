@@ -363,7 +363,7 @@ def test_amounts_are_returns_times_capital(portfolio_fixture: PortfolioFixture) 
 @pytest.mark.skipif(not REFERENCE_RETURNS.exists(), reason="the reference results are missing")
 def test_estimates_equal_those_of_other_libraries(portfolio_fixture: PortfolioFixture) -> None:
     """
-    All reference returns form one look-back, the 1,258 sessions before the last.
+    All reference returns form one lookback, the 1,258 sessions before the last.
 
     Two figures are not compared: PerformanceAnalytics' modified shortfall, which has another
     definition (see `risk.var_cornish_fisher`), and quantstats' `cvar`, which is the mean of returns
@@ -407,7 +407,7 @@ def test_estimates_equal_those_of_other_libraries(portfolio_fixture: PortfolioFi
     assert 0 < compared["outside"] < 22
 
 
-# after as many sessions as the look-back
+# after as many sessions as the lookback
 LAST_ESTIMATES = """
 select portfolio, method, confidence, lookback_days, var_return, es_return, is_outside_domain
 from risk.var_estimates

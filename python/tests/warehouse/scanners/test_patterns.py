@@ -90,7 +90,7 @@ MIRRORED = {
     "symmetric_triangle": "symmetric_triangle",
     "flag": "flag",
 }
-# each is a drawing above but for one thing, and its pattern is not there
+# each is a drawing above except for one thing, and its pattern is not there
 NEAR_MISSES: dict[str, tuple[str, Path]] = {
     "tops uneven": (
         "double_top",
@@ -533,7 +533,7 @@ SHOWN = {
     # of several patterns the better record counts, and that is not the highest confidence
     "BEST": [
         ("strong", "long", "1d", "2024-01-09 15:30"),
-        ("lucky", "long", "1d", "2024-01-09 15:30"),
+        ("likely", "long", "1d", "2024-01-09 15:30"),
         ("weak", "short", "1d", "2024-01-09 15:30"),
     ],
     # a tie goes by name; the record is that of the direction
@@ -560,7 +560,7 @@ SHOWN = {
     "EDGE": [("strong", "long", "15m", f"{DAY} 09:30")],
     "STALE": [("strong", "long", "15m", f"{DAY} 09:29")],
     "LATE": [("strong", "long", "15m", f"{DAY} 10:01")],
-    "EVE": [("strong", "long", "15m", "2024-01-09 15:30")],
+    "PRIOR": [("strong", "long", "15m", "2024-01-09 15:30")],
 }
 # sessions with volume, and relative volume, where they are not 5 and 2
 VOLUMES = {"BEST": (4, 3.0), "QUIET": (5, 1.5)}
@@ -568,7 +568,7 @@ VOLUMES = {"BEST": (4, 3.0), "QUIET": (5, 1.5)}
 # earlier holds, and 11 January is too late
 RECORDS = [
     ("best", "long", "2024-01-10", 50, 45, 0.5, 0.8),
-    ("lucky", "long", "2024-01-10", 30, 30, 0.5, 0.6),
+    ("likely", "long", "2024-01-10", 30, 30, 0.5, 0.6),
     ("strong", "long", "2024-01-02", 40, 10, 0.5, 0.2),
     ("strong", "long", "2024-01-10", 50, 40, 0.5, 0.7),
     ("strong", "long", "2024-01-11", 51, 0, 0.5, 0.1),

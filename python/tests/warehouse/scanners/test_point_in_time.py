@@ -40,7 +40,7 @@ class Proof(NamedTuple):
     said_with_mistakes: dict[str, list[list[Rows]]]
 
 
-# in a copy of a scanner, the session so far is the last that there will ever be
+# in a copy of a scanner, the session to the cutoff is the last that there will ever be
 LAST = """
     create table duckbourse.scanners.peeked as
     select to_cutoff.* replace (
@@ -80,7 +80,7 @@ PLANTED_AT = "2010-05-06 09:50"
 
 @pytest.fixture(scope="module")
 def proof(sample: Warehouse) -> Proof:
-    # of the long histories only what the look-backs reach
+    # of the long histories only what the lookbacks reach
     inputs = inputs_of(sample, since="2009-08-01", only=ONLY)
     said: dict[str, list[list[Rows]]] = defaultdict(list)
 

@@ -576,7 +576,7 @@ def test_unrecorded_ticks_are_not_traded_on(session: SessionFixture, tmp_path: P
     class Full(Recorder):
         def write(self, records: Records) -> None:
             if records["received_at"][0] > full_at:
-                raise StorageFull("no room is left for ticks")
+                raise StorageFull("no space is left for ticks")
 
     feed = session.feed()
     header = LogHeader(
@@ -593,7 +593,7 @@ def test_unrecorded_ticks_are_not_traded_on(session: SessionFixture, tmp_path: P
     trader._set_gauges(gauges.__setitem__)
     assert gauges["unrecorded_ticks"] == lost
     book = trader.book
-    assert (book.state, book.state_reason) == (TradingState.HALTED, "no room is left for ticks")
+    assert (book.state, book.state_reason) == (TradingState.HALTED, "no space is left for ticks")
     assert book.open_positions() == []
     entered = [
         order.sent_at.astimezone(session.publication.zone).time()

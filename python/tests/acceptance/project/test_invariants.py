@@ -1,4 +1,4 @@
-"""Each law of tests/project passes over a small good house and catches what it is there for."""
+"""Each invariant of tests/project passes over a small good project and catches its offenders."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dbt_common.exceptions import DbtRuntimeError
 from duckbourse.settings import PROJECT
 from tests.support.sandbox import Sandbox
 
-LAWS = sorted(file.stem for file in (PROJECT / "tests" / "project").glob("assert_*.sql"))
+INVARIANTS = sorted(file.stem for file in (PROJECT / "tests" / "project").glob("assert_*.sql"))
 
 
 def add_model(
@@ -25,7 +25,7 @@ def add_model(
     unit_test: bool = False,
     config: dict[str, Any] | None = None,
 ) -> None:
-    """Add a model that keeps every law, but for what the arguments say."""
+    """Add a model that keeps every invariant except where the arguments say otherwise."""
     name = path.rsplit("/", 1)[-1]
     test = {
         "dbt_expectations.expect_table_row_count_to_be_between": {"arguments": {"min_value": 1}}
@@ -53,8 +53,8 @@ def add_seed(sandbox: Sandbox, name: str, description: str) -> None:
     sandbox.write(f"seeds/{name}.yml", yaml.safe_dump(page))
 
 
-def good_house(sandbox: Sandbox) -> None:
-    sandbox.copy("models/_groups.yml", "tests/project")
+def good_project(sandbox: Sandbox) -> None:
+    sandbox.copy("models/_groups.yml", "tests/project", "macros/scanners/scanners.sql")
     add_seed(sandbox, "presets", "Read by a scanner.")
     add_model(sandbox, "staging/stg_raw__bars", "select 1 as x")
     add_model(
@@ -71,8 +71,8 @@ def good_house(sandbox: Sandbox) -> None:
     )
 
 
-def broken_house(sandbox: Sandbox) -> None:
-    good_house(sandbox)
+def broken_project(sandbox: Sandbox) -> None:
+    good_project(sandbox)
     one = "select 1 as x"
     add_model(sandbox, "bars/bars__peeking", "select x from {{ ref('scanners__signals') }}")
     add_model(sandbox, "indicators/rsi", one)
@@ -144,23 +144,25 @@ CAUGHT: dict[str, list[tuple[Any, ...]]] = {
 @pytest.fixture(scope="module")
 def broken(tmp_path_factory: pytest.TempPathFactory) -> tuple[Sandbox, dict[str, str]]:
     sandbox = Sandbox.create(tmp_path_factory.mktemp("broken"))
-    broken_house(sandbox)
+    broken_project(sandbox)
     return sandbox, sandbox.run("build", "--store-failures")
 
 
-def test_a_good_house_keeps_every_law(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_good_project_keeps_every_invariant(tmp_path_factory: pytest.TempPathFactory) -> None:
     sandbox = Sandbox.create(tmp_path_factory.mktemp("good"))
-    good_house(sandbox)
+    good_project(sandbox)
     outcomes = sandbox.run("build")
-    assert {law: outcomes[law] for law in LAWS} == dict.fromkeys(LAWS, "pass")
+    assert {name: outcomes[name] for name in INVARIANTS} == dict.fromkeys(INVARIANTS, "pass")
     assert set(outcomes.values()) == {"success", "pass"}
 
 
-@pytest.mark.parametrize("law", LAWS)
-def test_a_law_catches_its_offenders(law: str, broken: tuple[Sandbox, dict[str, str]]) -> None:
+@pytest.mark.parametrize("invariant", INVARIANTS)
+def test_an_invariant_catches_its_offenders(
+    invariant: str, broken: tuple[Sandbox, dict[str, str]]
+) -> None:
     sandbox, outcomes = broken
-    assert outcomes[law] == "fail"
-    assert sandbox.rows(f"from dbt_test__audit.{law} order by all") == CAUGHT[law]
+    assert outcomes[invariant] == "fail"
+    assert sandbox.rows(f"from dbt_test__audit.{invariant} order by all") == CAUGHT[invariant]
 
 
 @pytest.mark.parametrize(
