@@ -1,3 +1,81 @@
 {% macro build_state() -%}
 {{ return(api.Relation.create(database=target.database, schema='build_state', identifier='tables')) }}
 {%- endmacro %}
+
+{% macro build_states(nodes) -%}
+{%- if not execute or not load_relation(build_state()) -%}{{ return([]) }}{%- endif -%}
+{%- set names = [''] -%}
+{%- for node in nodes -%}{%- do names.append(node.split('.')[-1]) -%}{%- endfor -%}
+{{ return(run_query(
+    'select model, code, built_to, is_in_order from ' ~ build_state()
+    ~ " where model in ('" ~ names | join("', '") ~ "') order by model"
+).rows) }}
+{%- endmacro %}
+
+{% macro built_code(query) -%}
+{%- set parts = [query, table_columns_and_constraints()] -%}
+{%- for input in build_states(model.depends_on.nodes) if input.code -%}
+    {%- do parts.append(input.code) -%}
+{%- endfor -%}
+{{ return(local_md5(parts | join('|'))) }}
+{%- endmacro %}
+
+{% macro built_to(models) -%}
+(
+    select if(count(*) = {{ models | length }}, min(built_to), 0)
+    from {{ build_state() }}
+    where model in ('{{ models | join("', '") }}')
+)
+{%- endmacro %}
+
+{% macro record_built_to(models) -%}
+delete from {{ build_state() }} where model = '{{ model.name }}';
+insert into {{ build_state() }} by name
+select
+    '{{ model.name }}' as model,
+    '' as code,
+    {{ built_to(models) }} as built_to,
+    true as is_rebuilt
+{%- endmacro %}
+
+{% macro goes_on_from(code) -%}
+{%- set existing = load_relation(this) -%}
+{%- set states = build_states([model.name]) -%}
+{{ return(
+    existing is not none
+    and existing.is_table
+    and not should_full_refresh()
+    and states | length == 1
+    and states[0].code == code
+) }}
+{%- endmacro %}
+
+{% macro choose_query(code, goes_on) -%}
+{%- do run_query(
+    "set variable chosen_query = {'model': '" ~ model.name ~ "', 'code': '" ~ code
+    ~ "', 'goes_on': " ~ goes_on | lower ~ '}'
+) -%}
+{%- endmacro %}
+
+{% macro rows_lie_in_order(relation) -%}
+{%- set states = build_states([relation.schema ~ '__' ~ relation.identifier]) -%}
+{{ return(states | length == 1 and states[0].is_in_order == true) }}
+{%- endmacro %}
+
+{% macro rows_out_of_order(relation) -%}
+select count(*) as row_count
+from (
+    select
+        symbol,
+        timeframe,
+        bar_ts,
+        lag(symbol) over () as symbol_before,
+        lag(timeframe) over () as timeframe_before,
+        lag(bar_ts) over () as bar_ts_before
+    from {{ relation }}
+)
+where
+    symbol < symbol_before
+    or symbol = symbol_before and timeframe < timeframe_before
+    or symbol = symbol_before and timeframe = timeframe_before and bar_ts <= bar_ts_before
+{%- endmacro %}
