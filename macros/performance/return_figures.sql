@@ -70,3 +70,35 @@ end as information_ratio,
 {{ capture('benchmark_return > 0', frame) }} as up_capture_ratio,
 {{ capture('benchmark_return < 0', frame) }} as down_capture_ratio
 {%- endmacro %}
+
+{% macro sharpe_ratio(excess, over) -%}
+{{ exact_mean(excess, over) }} / {{ beyond_rounding(exact_deviation(excess, over)) }}
+{%- endmacro %}
+
+{% macro capture(side, frame) -%}
+{#- The portfolio's compound mean return per session over the benchmark's. -#}
+{%- set on_side = 'filter (where ' ~ side ~ ' and session_return is not null) over ' ~ frame -%}
+{%- set exponent = '1 / nullif(count(*) ' ~ on_side ~ ', 0)::double' -%}
+{%- set benchmark_mean = 'pow(' ~ exact_product('1 + benchmark_return', on_side) ~ ', ' ~ exponent
+    ~ ') - 1' -%}
+case
+    when {{ exact_product('1 + session_return', on_side) }} >= 0
+        then
+            (pow({{ exact_product('1 + session_return', on_side) }}, {{ exponent }}) - 1)
+            / {{ beyond_rounding(benchmark_mean) }}
+end
+{%- endmacro %}
+
+{% macro beyond_rounding(value) -%}
+{#- A result this close to zero is only the rounding error of returns. -#}
+case when abs({{ value }}) > 1e-12 then {{ value }} end
+{%- endmacro %}
+
+{#- With fewer sessions, nothing is annualized, and no slope or correlation is computed. -#}
+{% macro min_year_sessions() -%}
+{{ return(20) }}
+{%- endmacro %}
+
+{% macro year_days() -%}
+{{ return(365.25) }}
+{%- endmacro %}
