@@ -1,4 +1,4 @@
-{% macro indicators_go_on(symbol_days, stale_symbols) -%}
+{% macro is_mostly_fresh(symbol_days, stale_symbols) -%}
 {#-
     Whether there is an earlier build to continue from, and most of it is still valid: otherwise it
     is cheaper to build everything again than to delete most of it and insert it again.

@@ -38,7 +38,7 @@ select
     true as is_rebuilt
 {%- endmacro %}
 
-{% macro goes_on_from(code) -%}
+{% macro is_incremental_build(code) -%}
 {%- set existing = load_relation(this) -%}
 {%- set states = build_states([model.name]) -%}
 {{ return(
@@ -50,10 +50,10 @@ select
 ) }}
 {%- endmacro %}
 
-{% macro choose_query(code, goes_on) -%}
+{% macro choose_query(code, is_increment) -%}
 {%- do run_query(
     "set variable chosen_query = {'model': '" ~ model.name ~ "', 'code': '" ~ code
-    ~ "', 'goes_on': " ~ goes_on | lower ~ '}'
+    ~ "', 'is_increment': " ~ is_increment | lower ~ '}'
 ) -%}
 {%- endmacro %}
 
