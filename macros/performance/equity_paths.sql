@@ -38,7 +38,7 @@ paths as (
 if({{ equity }} / {{ peak }} > 1 - {{ rounding }}, 0, {{ equity }} / {{ peak }} - 1)::double
 {%- endmacro %}
 
-{% macro drawdown_spells(key) -%}
+{% macro drawdown_episodes(key) -%}
 {#- Rounded, so that sessions without a move tie and the first one is the trough. -#}
 {%- set trough = '(round(drawdown, 12), session_date)' -%}
 numbered as (
@@ -47,19 +47,19 @@ numbered as (
         session_date,
         drawdown,
         row_number() over (partition by {{ key }} order by session_date) as session_number,
-        -- a spell includes the session that is back at the peak and ends with it
+        -- an episode includes the session that is back at the peak and ends with it
         coalesce(
             sum((drawdown = 0)::bigint) over (
                 partition by {{ key }} order by session_date
                 rows between unbounded preceding and 1 preceding
             ),
             0
-        ) as spell_number
+        ) as episode_number
     from paths
     where drawdown is not null
 ),
 
-spells as (
+episodes as (
     select
         {{ key }},
         min(session_date) as start_date,
@@ -70,7 +70,7 @@ spells as (
         arg_min(session_number, {{ trough }}) - min(session_number) + 1
             as trough_sessions
     from numbered
-    group by {{ key }}, spell_number
+    group by {{ key }}, episode_number
     having min(drawdown) < 0
 )
 {%- endmacro %}
