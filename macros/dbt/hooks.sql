@@ -12,7 +12,7 @@
 {%- endif -%}
 {%- endmacro %}
 
-{% macro forgotten_relations_dropped() -%}
+{% macro drop_orphaned_relations() -%}
 {%- if execute and flags.WHICH in ('build', 'run') -%}
     {%- set known = [] -%}
     {%- for node in graph.nodes.values() if node.resource_type in ('model', 'seed')
