@@ -24,7 +24,7 @@
 {%- set timeframes = stored_timeframes(stored) -%}
 {%- set code = built_code(series_steps(plan, outputs, series_of_timeframes(timeframes))) -%}
 {%- set is_increment = is_incremental_build(code) and is_mostly_fresh(symbol_days, stale_symbols) -%}
-{%- do choose_query(code, is_increment) -%}
+{%- do query_choice(code, is_increment) -%}
 {%- if is_increment -%}
     {%- do plan.update({'increment': true}) -%}
     {{- series_steps(plan, outputs, *stale_series(plan, outputs, reach, bars, stale_bars, timeframes)) }}

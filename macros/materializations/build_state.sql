@@ -50,7 +50,7 @@ select
 ) }}
 {%- endmacro %}
 
-{% macro choose_query(code, is_increment) -%}
+{% macro query_choice(code, is_increment) -%}
 {%- do run_query(
     "set variable chosen_query = {'model': '" ~ model.name ~ "', 'code': '" ~ code
     ~ "', 'is_increment': " ~ is_increment | lower ~ '}'
