@@ -57,7 +57,7 @@ select
 ) -%}
 {%- endmacro %}
 
-{% macro rows_lie_in_order(relation) -%}
+{% macro has_series_order(relation) -%}
 {%- set states = build_states([relation.schema ~ '__' ~ relation.identifier]) -%}
 {{ return(states | length == 1 and states[0].is_in_order == true) }}
 {%- endmacro %}
