@@ -14,7 +14,7 @@
 
 {% macro drop_orphaned_relations() -%}
 {%- if execute and flags.WHICH in ('build', 'run') -%}
-    {%- set known = [] -%}
+    {%- set known = ['build_state.models'] -%}
     {%- for node in graph.nodes.values() if node.resource_type in ('model', 'seed')
         and node.config.materialized != 'ephemeral' -%}
         {%- do known.append(node.schema ~ '.' ~ node.alias) -%}
@@ -34,7 +34,7 @@
         and ends_with(function_name, '_scan')"
     ) -%}
     {%- for kind, schema, name in found.rows
-        if schema in layers() + ['seeds'] or kind == 'macro table' -%}
+        if schema in layers() + ['seeds', 'build_state'] or kind == 'macro table' -%}
         {%- if schema ~ '.' ~ name not in known -%}
             {%- do log('dropping ' ~ schema ~ '.' ~ name ~ ': the project has no such relation', info=true) -%}
             {%- do run_query('drop ' ~ kind ~ ' "' ~ schema ~ '"."' ~ name ~ '"') -%}

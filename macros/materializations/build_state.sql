@@ -1,5 +1,7 @@
 {% macro build_state() -%}
-{{ return(api.Relation.create(database=target.database, schema='build_state', identifier='tables')) }}
+{{ return(
+    api.Relation.create(database=target.database, schema='build_state', identifier='models')
+) }}
 {%- endmacro %}
 
 {% macro build_states(nodes) -%}
@@ -7,7 +9,7 @@
 {%- set names = [''] -%}
 {%- for node in nodes -%}{%- do names.append(node.split('.')[-1]) -%}{%- endfor -%}
 {{ return(run_query(
-    'select model, code, built_to, is_in_order from ' ~ build_state()
+    'select model, code, built_through, is_in_order from ' ~ build_state()
     ~ " where model in ('" ~ names | join("', '") ~ "') order by model"
 ).rows) }}
 {%- endmacro %}
@@ -20,21 +22,21 @@
 {{ return(local_md5(parts | join('|'))) }}
 {%- endmacro %}
 
-{% macro built_to(models) -%}
+{% macro built_through(models) -%}
 (
-    select if(count(*) = {{ models | length }}, min(built_to), 0)
+    select if(count(*) = {{ models | length }}, min(built_through), 0)
     from {{ build_state() }}
     where model in ('{{ models | join("', '") }}')
 )
 {%- endmacro %}
 
-{% macro record_built_to(models) -%}
+{% macro built_through_record(models) -%}
 delete from {{ build_state() }} where model = '{{ model.name }}';
 insert into {{ build_state() }} by name
 select
     '{{ model.name }}' as model,
     '' as code,
-    {{ built_to(models) }} as built_to,
+    {{ built_through(models) }} as built_through,
     true as is_rebuilt
 {%- endmacro %}
 

@@ -58,9 +58,9 @@ select
     '{{ model.name }}' as model,
     '{{ code }}' as code,
     {%- if inputs %}
-    {{ inputs | map(attribute='built_to') | min }} as built_to,
+    {{ inputs | map(attribute='built_through') | min }} as built_through,
     {%- elif 'bars__day_changes' in model.depends_on.nodes | join %}
-    (select coalesce(max(changed_in), 0) from {{ ref('bars__day_changes') }}) as built_to,
+    (select coalesce(max(changed_in), 0) from {{ ref('bars__day_changes') }}) as built_through,
     {%- else %}
     {{ exceptions.raise_compiler_error(
         'the tables that ' ~ model.name ~ ' reads are not built yet: build them too, with --select +' ~ model.name
@@ -73,7 +73,9 @@ select
 {%- endcall -%}
 
 {%- if not is_increment -%}{%- do create_indexes(target_relation) -%}{%- endif -%}
-{%- do apply_grants(target_relation, config.get('grants'), should_revoke=should_revoke(existing, not is_increment)) -%}
+{%- do apply_grants(
+    target_relation, config.get('grants'), should_revoke=should_revoke(existing, not is_increment)
+) -%}
 {%- do persist_docs(target_relation, model) -%}
 {{ run_hooks(post_hooks, inside_transaction=True) }}
 {%- do adapter.commit() -%}

@@ -80,7 +80,7 @@ def how_built(warehouse: Warehouse) -> dict[str, str]:
     return {
         str(family): "all" if is_rebuilt else "changes"
         for family, is_rebuilt in warehouse.query(
-            "select replace(model, 'indicators__', ''), is_rebuilt from build_state.tables "
+            "select replace(model, 'indicators__', ''), is_rebuilt from build_state.models "
             "where starts_with(model, 'indicators__') and code != ''"
         )
     }
