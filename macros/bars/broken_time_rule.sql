@@ -7,3 +7,7 @@ case
     when sessions.session_date is null then 'no_session'
 end
 {%- endmacro %}
+
+{% macro over_when_delivered(ends_at, delivered_at='delivered_at') -%}
+({{ ends_at }}) at time zone calendars.timezone <= {{ delivered_at }} at time zone 'UTC'
+{%- endmacro %}

@@ -35,3 +35,7 @@ final as (
     select * from contested
 )
 {%- endmacro %}
+
+{% macro preference_order() -%}
+precedence desc, delivered_at desc, delivery desc, source_row desc
+{%- endmacro %}

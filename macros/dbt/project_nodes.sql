@@ -8,3 +8,9 @@
 {%- endfor -%}
 {{ return(nodes | sort(attribute='name')) }}
 {%- endmacro %}
+
+{% macro layers() -%}
+{{ return([
+    'staging', 'bars', 'indicators', 'scanners', 'backtests', 'portfolio', 'risk', 'serving'
+]) }}
+{%- endmacro %}

@@ -23,9 +23,9 @@
 {%- set reach = series_reach(plan, outputs) -%}
 {%- set timeframes = stored_timeframes(stored) -%}
 {%- set code = built_code(series_steps(plan, outputs, series_of_timeframes(timeframes))) -%}
-{%- set goes_on = goes_on_from(code) and indicators_go_on(symbol_days, stale_symbols) -%}
-{%- do choose_query(code, goes_on) -%}
-{%- if goes_on -%}
+{%- set is_increment = is_incremental_build(code) and is_mostly_fresh(symbol_days, stale_symbols) -%}
+{%- do query_choice(code, is_increment) -%}
+{%- if is_increment -%}
     {%- do plan.update({'increment': true}) -%}
     {{- series_steps(plan, outputs, *stale_series(plan, outputs, reach, bars, stale_bars, timeframes)) }}
 {%- else -%}

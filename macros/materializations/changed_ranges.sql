@@ -15,14 +15,14 @@
     {{ exceptions.raise_compiler_error('changed_ranges makes its table from the contract: ' ~ model.name ~ ' must enforce one') }}
 {%- endif -%}
 {%- set code = built_code(compiled_code) -%}
-{%- set goes_on = goes_on_from(code) -%}
+{%- set is_increment = is_incremental_build(code) -%}
 {%- if meta.get('chooses_query') -%}
     {%- set chosen = run_query(
-        "select chosen.code, chosen.goes_on from (select getvariable('chosen_query') as chosen)
+        "select chosen.code, chosen.is_increment from (select getvariable('chosen_query') as chosen)
         where chosen.model = '" ~ model.name ~ "'"
     ).rows[0] -%}
     {%- set code = chosen.code -%}
-    {%- set goes_on = chosen.goes_on -%}
+    {%- set is_increment = chosen.is_increment -%}
 {%- endif -%}
 {%- set inputs = build_states(model.depends_on.nodes) -%}
 
@@ -32,7 +32,7 @@
     {{ drop_relation_if_exists(existing) }}
 {%- endif -%}
 {%- call statement('stale_rows') -%}
-    {%- if goes_on %}
+    {%- if is_increment %}
 {{ stale_rows_deleted({'target_relation': target_relation}) }}
     {%- else %}
 create or replace table {{ target_relation }} {{ get_table_columns_and_constraints() }};
@@ -58,9 +58,9 @@ select
     '{{ model.name }}' as model,
     '{{ code }}' as code,
     {%- if inputs %}
-    {{ inputs | map(attribute='built_to') | min }} as built_to,
+    {{ inputs | map(attribute='built_through') | min }} as built_through,
     {%- elif 'bars__day_changes' in model.depends_on.nodes | join %}
-    (select coalesce(max(changed_in), 0) from {{ ref('bars__day_changes') }}) as built_to,
+    (select coalesce(max(changed_in), 0) from {{ ref('bars__day_changes') }}) as built_through,
     {%- else %}
     {{ exceptions.raise_compiler_error(
         'the tables that ' ~ model.name ~ ' reads are not built yet: build them too, with --select +' ~ model.name
@@ -69,11 +69,13 @@ select
     {%- if meta.get('records_order') %}
     (select row_count = 0 from ({{ rows_out_of_order(this) }})) as is_in_order,
     {%- endif %}
-    {{ (not goes_on) | lower }} as is_rebuilt
+    {{ (not is_increment) | lower }} as is_rebuilt
 {%- endcall -%}
 
-{%- if not goes_on -%}{%- do create_indexes(target_relation) -%}{%- endif -%}
-{%- do apply_grants(target_relation, config.get('grants'), should_revoke=should_revoke(existing, not goes_on)) -%}
+{%- if not is_increment -%}{%- do create_indexes(target_relation) -%}{%- endif -%}
+{%- do apply_grants(
+    target_relation, config.get('grants'), should_revoke=should_revoke(existing, not is_increment)
+) -%}
 {%- do persist_docs(target_relation, model) -%}
 {{ run_hooks(post_hooks, inside_transaction=True) }}
 {%- do adapter.commit() -%}

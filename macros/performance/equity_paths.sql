@@ -31,3 +31,46 @@ paths as (
     from peaks
 )
 {%- endmacro %}
+
+{% macro drawdown(equity, peak) -%}
+{#- A gap to the peak that is smaller than this is rounding, not a drawdown. -#}
+{%- set rounding = '1e-12' -%}
+if({{ equity }} / {{ peak }} > 1 - {{ rounding }}, 0, {{ equity }} / {{ peak }} - 1)::double
+{%- endmacro %}
+
+{% macro drawdown_episodes(key) -%}
+{#- Rounded, so that sessions without a move tie and the first one is the trough. -#}
+{%- set trough = '(round(drawdown, 12), session_date)' -%}
+numbered as (
+    select
+        {{ key }},
+        session_date,
+        drawdown,
+        row_number() over (partition by {{ key }} order by session_date) as session_number,
+        -- an episode includes the session that is back at the peak and ends with it
+        coalesce(
+            sum((drawdown = 0)::bigint) over (
+                partition by {{ key }} order by session_date
+                rows between unbounded preceding and 1 preceding
+            ),
+            0
+        ) as episode_number
+    from paths
+    where drawdown is not null
+),
+
+episodes as (
+    select
+        {{ key }},
+        min(session_date) as start_date,
+        arg_min(session_date, {{ trough }}) as trough_date,
+        max(session_date) filter (where drawdown = 0) as recovery_date,
+        min(drawdown) as drawdown,
+        count(*) as length_sessions,
+        arg_min(session_number, {{ trough }}) - min(session_number) + 1
+            as trough_sessions
+    from numbered
+    group by {{ key }}, episode_number
+    having min(drawdown) < 0
+)
+{%- endmacro %}

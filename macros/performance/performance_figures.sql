@@ -1,11 +1,11 @@
 {% macro performance_figures(returns, key, periods) -%}
 {{ equity_paths(returns, key) }},
 
-{{ drawdown_spells(key) }},
+{{ drawdown_episodes(key) }},
 
 deepest as (
     select *
-    from spells
+    from episodes
     qualify row_number() over (partition by {{ key }} order by drawdown, start_date) = 1
 ),
 
@@ -22,7 +22,7 @@ final as (
     select
         {{ key }},
         figures.* exclude ({{ key }}),
-        -- without any spell the drawdown is 0, unless a return is missing
+        -- without any episode the drawdown is 0, unless a return is missing
         if(figures.missing_return_count = 0, coalesce(deepest.drawdown, 0), null) as max_drawdown,
         if(figures.missing_return_count = 0, deepest.start_date, null) as drawdown_start_date,
         if(figures.missing_return_count = 0, deepest.trough_date, null) as drawdown_trough_date,

@@ -39,11 +39,11 @@ case
     when {{ enough }}
         then
             {{ exact_mean(gap, over) }}
-            / {{ beyond_rounding('sqrt(' ~ exact_mean(shortfall, over, 26) ~ ')') }}
+            / {{ nullif_near_zero('sqrt(' ~ exact_mean(shortfall, over, 26) ~ ')') }}
             * sqrt({{ periods }})
 end as sortino_ratio,
 {{ exact_sum('(' ~ gap ~ ') * ((' ~ gap ~ ') > 0)::integer', over, 16) }}
-/ -{{ beyond_rounding(shortfall_sum) }} as omega_ratio,
+/ -{{ nullif_near_zero(shortfall_sum) }} as omega_ratio,
 {{ exact_shape('session_return', over, 3) }} as skewness,
 {{ exact_shape('session_return', over, 4) }} - 3 as excess_kurtosis,
 max(session_return) over {{ frame }} as best_session_return,
@@ -52,11 +52,11 @@ min(session_return) over {{ frame }} as worst_session_return,
 {{ compared }} as benchmark_count,
 {{ compared }} / count(*) over {{ frame }} as benchmark_coverage_ratio,
 case
-    when {{ compared }} >= {{ min_year_sessions() }} and {{ beyond_rounding(spread) }} is not null
+    when {{ compared }} >= {{ min_year_sessions() }} and {{ nullif_near_zero(spread) }} is not null
         then {{ slope }}
 end as beta,
 case
-    when {{ compared }} >= {{ min_year_sessions() }} and {{ beyond_rounding(spread) }} is not null
+    when {{ compared }} >= {{ min_year_sessions() }} and {{ nullif_near_zero(spread) }} is not null
         then {{ finite(alpha) }}
 end as alpha,
 case
@@ -69,4 +69,36 @@ case
 end as information_ratio,
 {{ capture('benchmark_return > 0', frame) }} as up_capture_ratio,
 {{ capture('benchmark_return < 0', frame) }} as down_capture_ratio
+{%- endmacro %}
+
+{% macro sharpe_ratio(excess, over) -%}
+{{ exact_mean(excess, over) }} / {{ nullif_near_zero(exact_deviation(excess, over)) }}
+{%- endmacro %}
+
+{% macro capture(side, frame) -%}
+{#- The portfolio's compound mean return per session over the benchmark's. -#}
+{%- set on_side = 'filter (where ' ~ side ~ ' and session_return is not null) over ' ~ frame -%}
+{%- set exponent = '1 / nullif(count(*) ' ~ on_side ~ ', 0)::double' -%}
+{%- set benchmark_mean = 'pow(' ~ exact_product('1 + benchmark_return', on_side) ~ ', ' ~ exponent
+    ~ ') - 1' -%}
+case
+    when {{ exact_product('1 + session_return', on_side) }} >= 0
+        then
+            (pow({{ exact_product('1 + session_return', on_side) }}, {{ exponent }}) - 1)
+            / {{ nullif_near_zero(benchmark_mean) }}
+end
+{%- endmacro %}
+
+{% macro nullif_near_zero(value) -%}
+{#- A result this close to zero is only the rounding error of returns. -#}
+case when abs({{ value }}) > 1e-12 then {{ value }} end
+{%- endmacro %}
+
+{#- With fewer sessions, nothing is annualized, and no slope or correlation is computed. -#}
+{% macro min_year_sessions() -%}
+{{ return(20) }}
+{%- endmacro %}
+
+{% macro year_days() -%}
+{{ return(365.25) }}
 {%- endmacro %}

@@ -5,5 +5,5 @@ using {{ ref('bars__day_changes') }} as days
 where
     {{ minutes }}.symbol = days.symbol
     and {{ minutes }}.session_date = days.session_date
-    and days.version_changed_in > {{ built_to(['scanners__session_minutes']) }}
+    and days.version_changed_in > {{ built_through(['scanners__session_minutes']) }}
 {%- endmacro %}

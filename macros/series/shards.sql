@@ -3,7 +3,7 @@
     A stream of rows is one core's work, so that the symbols are cut into as many ranges as there are
     cores. The bars are sorted only where they are not known to lie in order.
 -#}
-{%- set in_order = plan.lowering == 'windows' or rows_lie_in_order(bars) -%}
+{%- set in_order = plan.lowering == 'windows' or has_series_order(bars) -%}
 {%- set bounds = symbol_ranges(bars) -%}
 {%- set shards = [] -%}
 {%- for bound in bounds -%}

@@ -66,3 +66,9 @@ case when first_stale_bar - {{ reach.memory }} < {{ reach.start + 1 }} then 0 el
 {%- endif -%}
 {{ return([source, carry]) }}
 {%- endmacro %}
+
+{% macro stale_bars_before() -%}
+{#- How many bars before the first stale one are laid out for all families; one that looks back
+    further reads the bars themselves. -#}
+{{ return(2048) }}
+{%- endmacro %}

@@ -169,7 +169,7 @@ final as (
         figures.beta,
         figures.alpha,
         figures.beta * figures.benchmark_deviation
-        / {{ beyond_rounding('figures.compared_deviation') }} as benchmark_correlation,
+        / {{ nullif_near_zero('figures.compared_deviation') }} as benchmark_correlation,
         figures.tracking_error,
         figures.information_ratio,
         figures.scanner_version,

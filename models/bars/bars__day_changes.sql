@@ -30,7 +30,7 @@ known as (
 builds as (
     select
         1 + coalesce(
-            max(changed_in), (select max(built_to) from {{ build_state() }}), 0
+            max(changed_in), (select max(built_through) from {{ build_state() }}), 0
         ) as number
     from known
 ),

@@ -1,3 +1,3 @@
 {{ config(materialized='ephemeral') }}
 
-{{ stale_symbols(built_to(['bars__ohlcv', 'bars__rejected'])) }}
+{{ stale_symbols(built_through(['bars__ohlcv', 'bars__rejected'])) }}

@@ -1,6 +1,7 @@
+{{ config(post_hook="{{ built_through_record(['bars__ohlcv', 'indicators__stale_symbols']) }}") }}
 {%- set symbol_days = ref('bars__symbol_days') -%}
 {%- set stale_symbols = ref('indicators__stale_symbols') -%}
-{%- set continues = indicators_go_on(symbol_days, stale_symbols) -%}
+{%- set is_increment = is_mostly_fresh(symbol_days, stale_symbols) -%}
 
 with
 
@@ -45,6 +46,6 @@ from bars
 inner join stale_series using (symbol, timeframe)
 where
     -- if nothing was built before, families are built from all bars instead
-    {{ continues | lower }}
+    {{ is_increment | lower }}
     and bars.bar_number >= stale_series.first_stale_bar - {{ stale_bars_before() }}
 order by bars.symbol, bars.timeframe, bars.bar_ts

@@ -1,7 +1,8 @@
+{{ config(post_hook="{{ built_through_record(['bars__ohlcv']) }}") }}
 -- depends_on: {{ ref('bars__ohlcv') }}
-{%- set built_to -%}
+{%- set built_through -%}
 (
-    select coalesce(min(built_to), 0)
+    select coalesce(min(built_through), 0)
     from {{ build_state() }}
     where model in ('indicators__{{ families() | join("', 'indicators__") }}')
 )
@@ -11,7 +12,7 @@ with
 
 -- families that were not built yet are built from all bars
 stale_symbols as (
-    {{ stale_symbols(built_to) }}
+    {{ stale_symbols(built_through) }}
 ),
 
 symbol_days as (

@@ -4,7 +4,7 @@ paths as (
     select * from {{ ref('portfolio__equity') }}
 ),
 
-{{ drawdown_spells('portfolio, basis') }},
+{{ drawdown_episodes('portfolio, basis') }},
 
 final as (
     select
@@ -19,7 +19,7 @@ final as (
         if(recovery_date is null, null, length_sessions - trough_sessions) as recovery_sessions,
         row_number() over (partition by portfolio, basis order by drawdown, start_date)
             as depth_rank
-    from spells
+    from episodes
 )
 
 select * from final

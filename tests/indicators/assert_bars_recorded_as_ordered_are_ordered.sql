@@ -3,4 +3,4 @@
 {%- set bars = ref('bars__ohlcv') %}
 select *
 from ({{ rows_out_of_order(bars) }})
-where row_count > 0 and {{ rows_lie_in_order(bars) | lower }}
+where row_count > 0 and {{ has_series_order(bars) | lower }}

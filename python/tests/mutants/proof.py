@@ -179,7 +179,12 @@ class Proof:
         if mutant.models:
             return frozenset(mutant.models)
         if mutant.file.startswith("macros/"):
-            return self._models_of_macros.get(mutant.file, frozenset())
+            return frozenset(
+                model
+                for macro in self._manifest.macros.values()
+                if macro.original_file_path == mutant.file and mutant.text in macro.macro_sql
+                for model in self._models_of_macros.get(macro.unique_id, ())
+            )
         return frozenset({Path(mutant.file).stem})
 
     def _tests_of(self, mutant: Mutant) -> frozenset[str]:
@@ -266,7 +271,7 @@ def _digest() -> str:
 
 
 def _models_of_macros(manifest: Manifest) -> dict[str, frozenset[str]]:
-    """Return the models and data tests in which each macro is rendered, by the macro's file."""
+    """Return the models and data tests in which each macro is rendered, by the macro's id."""
     from dbt.artifacts.resources.types import NodeType
 
     models: dict[str, set[str]] = {}
@@ -283,8 +288,8 @@ def _models_of_macros(manifest: Manifest) -> dict[str, frozenset[str]]:
                 continue
             seen.add(name)
             waiting += macro.depends_on.macros
-            models.setdefault(macro.original_file_path, set()).add(node.name)
-    return {file: frozenset(names) for file, names in models.items()}
+            models.setdefault(name, set()).add(node.name)
+    return {macro: frozenset(names) for macro, names in models.items()}
 
 
 def batches(

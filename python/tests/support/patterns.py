@@ -46,7 +46,7 @@ def pattern_inputs(
     # as before the first build
     connection.execute("create schema duckbourse.build_state")
     connection.execute(
-        "create table duckbourse.build_state.tables (model varchar, built_to bigint)"
+        "create table duckbourse.build_state.models (model varchar, built_through bigint)"
     )
     read = ("bars.sessions", "bars.symbol_days", "bars.day_changes", "bars.day_minute_conflicts")
     for relation in (*read, "seeds.pattern_settings", *relations):

@@ -14,7 +14,7 @@ MAKE = """
     create schema bars;
     create schema serving;
     create schema build_state;
-    create table build_state.tables as select 'bars__ohlcv' as model;
+    create table build_state.models as select 'bars__ohlcv' as model;
     create view staging.stg_raw__daily as select * from read_parquet('{parquet}');
     create table bars.ohlcv (
         symbol varchar not null primary key,

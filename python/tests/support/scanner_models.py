@@ -94,7 +94,7 @@ def build_all(sample: Warehouse, connection: duckdb.DuckDBPyConnection) -> None:
     # as before the first build
     connection.execute("create schema duckbourse.build_state")
     connection.execute(
-        "create table duckbourse.build_state.tables (model varchar, built_to bigint)"
+        "create table duckbourse.build_state.models (model varchar, built_through bigint)"
     )
     for relation in scanner_models(sample).steps:
         build(sample, connection, relation)

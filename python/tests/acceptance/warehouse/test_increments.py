@@ -80,8 +80,8 @@ def how_built(warehouse: Warehouse) -> dict[str, str]:
     return {
         str(family): "all" if is_rebuilt else "changes"
         for family, is_rebuilt in warehouse.query(
-            "select replace(model, 'indicators__', ''), is_rebuilt from build_state.tables "
-            "where starts_with(model, 'indicators__')"
+            "select replace(model, 'indicators__', ''), is_rebuilt from build_state.models "
+            "where starts_with(model, 'indicators__') and code != ''"
         )
     }
 
@@ -239,6 +239,21 @@ def test_nothing_new_is_nothing_written(grown: Warehouse) -> None:
     assert set(how_built(grown).values()) == {"changes"}
     assert badly_written(grown, {}) == []
     assert grown.content("serving.latest_indicators") == latest
+
+
+def test_families_built_without_their_parents_are_not_up_to_date(grown: Warehouse) -> None:
+    correction = (
+        "select * replace (close * 1.001 as close, high * 1.01 as high) "
+        f"from {shipped('minute')} where symbol = 'IBM' and bar_ts = '2010-05-19 11:11'"
+    )
+    deliver(grown, "corrected_alone", "minute", correction, "2026-11-04")
+    grown.build("-s", "+bars__ohlcv")
+    grown.build("-s", *(f"indicators__{family}" for family in FAMILIES))
+    grown.build(*INDICATORS)
+    assert set(how_built(grown).values()) == {"changes"}
+    assert badly_written(grown, {"IBM": "2010-05-19"}) == []
+    unmark(grown)
+    mark(grown)
 
 
 def test_other_code_is_a_build_of_all_of_that_family(grown: Warehouse, tmp_path: Path) -> None:

@@ -67,10 +67,10 @@ def test_a_build_of_changes_is_a_build_of_all(warehouse: Warehouse) -> None:
     )
     # what fails after the rows were written leaves neither them nor the record of them
     with duckdb.connect(str(warehouse.file)) as connection:
-        connection.execute("alter table build_state.tables rename is_rebuilt to missing")
+        connection.execute("alter table build_state.models rename is_rebuilt to missing")
     assert "is_rebuilt" in warehouse.dbt("build", *BARS, check=False)
     with duckdb.connect(str(warehouse.file)) as connection:
-        connection.execute("alter table build_state.tables rename missing to is_rebuilt")
+        connection.execute("alter table build_state.models rename missing to is_rebuilt")
     assert warehouse.content(*RELATIONS) == first
     warehouse.build(*BARS)
     changed = warehouse.content(*RELATIONS)
@@ -106,13 +106,14 @@ def test_a_build_of_changes_is_a_build_of_all(warehouse: Warehouse) -> None:
 
     # what a model that was since renamed, or is no relation any more, would have left
     with duckdb.connect(str(warehouse.file)) as connection:
-        connection.execute("create table bars.forgotten as select 1 as one")
-        connection.execute("create view bars.forgotten_view as select 1 as one")
+        connection.execute("create table bars.orphan as select 1 as one")
+        connection.execute("create view bars.orphan_view as select 1 as one")
+        connection.execute("create table build_state.orphan as select 1 as one")
         connection.execute("create view bars.checked_daily as select 1 as one")
     warehouse.build(*BARS, "--full-refresh")
     assert warehouse.query(
         "select count(*) from information_schema.tables "
-        "where table_name like 'forgotten%' or table_name = 'checked_daily'"
+        "where table_name like 'orphan%' or table_name = 'checked_daily'"
     ) == [(0,)]
     assert warehouse.content(*RELATIONS) == changed, "step by step is all at once"
 

@@ -106,7 +106,7 @@ def numpy_figures(
 def walked_drawdowns(sessions: list[date], returns: Series) -> list[dict[str, Any]]:
     """Follow the equity session by session, up to the first missing return."""
     equity = peak = 1.0
-    spells: list[dict[str, Any]] = []
+    episodes: list[dict[str, Any]] = []
     under = False
     for session, change in zip(sessions, returns, strict=True):
         if math.isnan(change):
@@ -114,15 +114,17 @@ def walked_drawdowns(sessions: list[date], returns: Series) -> list[dict[str, An
         equity *= 1 + change
         if equity >= peak * (1 - 1e-12):
             if under:
-                spell = spells[-1]
-                spell["recovery_date"] = session
-                spell["length_sessions"] += 1
-                spell["recovery_sessions"] = spell["length_sessions"] - spell["trough_sessions"]
+                episode = episodes[-1]
+                episode["recovery_date"] = session
+                episode["length_sessions"] += 1
+                episode["recovery_sessions"] = (
+                    episode["length_sessions"] - episode["trough_sessions"]
+                )
             under, peak = False, max(peak, equity)
             continue
         if not under:
             under = True
-            spells.append(
+            episodes.append(
                 {
                     "start_date": session,
                     "recovery_date": None,
@@ -131,13 +133,13 @@ def walked_drawdowns(sessions: list[date], returns: Series) -> list[dict[str, An
                     "recovery_sessions": None,
                 }
             )
-        spell = spells[-1]
-        spell["length_sessions"] += 1
-        if equity / peak - 1 < spell["drawdown"]:
-            spell["drawdown"] = equity / peak - 1
-            spell["trough_date"] = session
-            spell["trough_sessions"] = spell["length_sessions"]
-    return spells
+        episode = episodes[-1]
+        episode["length_sessions"] += 1
+        if equity / peak - 1 < episode["drawdown"]:
+            episode["drawdown"] = equity / peak - 1
+            episode["trough_date"] = session
+            episode["trough_sessions"] = episode["length_sessions"]
+    return episodes
 
 
 def assert_same(found: Figures, wanted: Figures, what: Any) -> None:
@@ -208,8 +210,8 @@ def test_figures_are_numpys_and_scipys(portfolio_fixture: PortfolioFixture) -> N
         row = found[portfolio, basis]
         wanted = life.figures()
         wanted |= {"first_session": sessions[0], "last_session": sessions[-1]}
-        spells = walked_drawdowns(sessions, returns)
-        deepest = min(spells, key=lambda spell: spell["drawdown"])
+        episodes = walked_drawdowns(sessions, returns)
+        deepest = min(episodes, key=lambda episode: episode["drawdown"])
         wanted |= {
             "max_drawdown": deepest["drawdown"],
             "drawdown_start_date": deepest["start_date"],
@@ -352,7 +354,7 @@ def test_a_range_is_computed_from_its_own_start(portfolio_fixture: PortfolioFixt
             wanted = life.figures(start, end)
             deepest = min(
                 walked_drawdowns(sessions[start:end], returns[start:end]),
-                key=lambda spell: spell["drawdown"],
+                key=lambda episode: episode["drawdown"],
             )
             wanted["max_drawdown"] = deepest["drawdown"]
             wanted["drawdown_trough_date"] = deepest["trough_date"]

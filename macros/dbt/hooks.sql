@@ -1,6 +1,20 @@
-{% macro forgotten_relations_dropped() -%}
+{% macro as_of_is_an_instant() -%}
+{%- if execute and var('as_of', none) is not none -%}
+    {%- set as_of = var('as_of') | string -%}
+    {%- set instant = "try_cast('" ~ dbt.escape_single_quotes(as_of) ~ "' as timestamp)" -%}
+    {%- set question = 'select coalesce(isfinite(' ~ instant ~ '), false)' -%}
+    {%- if not run_query(question).columns[0].values()[0] -%}
+        {{ exceptions.raise_compiler_error(
+            'as_of is `' ~ as_of ~ '`, which is no instant; write it in UTC, such as '
+            ~ "--vars \"{as_of: '2024-01-31 18:30:00'}\", or leave it out to read everything."
+        ) }}
+    {%- endif -%}
+{%- endif -%}
+{%- endmacro %}
+
+{% macro drop_orphaned_relations() -%}
 {%- if execute and flags.WHICH in ('build', 'run') -%}
-    {%- set known = [] -%}
+    {%- set known = ['build_state.models'] -%}
     {%- for node in graph.nodes.values() if node.resource_type in ('model', 'seed')
         and node.config.materialized != 'ephemeral' -%}
         {%- do known.append(node.schema ~ '.' ~ node.alias) -%}
@@ -20,7 +34,7 @@
         and ends_with(function_name, '_scan')"
     ) -%}
     {%- for kind, schema, name in found.rows
-        if schema in layers() + ['seeds'] or kind == 'macro table' -%}
+        if schema in layers() + ['seeds', 'build_state'] or kind == 'macro table' -%}
         {%- if schema ~ '.' ~ name not in known -%}
             {%- do log('dropping ' ~ schema ~ '.' ~ name ~ ': the project has no such relation', info=true) -%}
             {%- do run_query('drop ' ~ kind ~ ' "' ~ schema ~ '"."' ~ name ~ '"') -%}

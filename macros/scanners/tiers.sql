@@ -7,3 +7,7 @@ select
 from {{ tiers }}
 where scanner = '{{ scanner }}'
 {%- endmacro %}
+
+{% macro tier_share(component, value) -%}
+list_filter(tiers.{{ component }}, lambda tier: {{ value }} > tier.more_than)[1].share
+{%- endmacro %}

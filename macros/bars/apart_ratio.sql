@@ -1,3 +1,0 @@
-{% macro apart_ratio(one, other) -%}
-greatest({{ one }} / {{ other }}, {{ other }} / {{ one }})
-{%- endmacro %}

@@ -1,0 +1,13 @@
+{% macro volume_of_all() -%}
+case when count(volume) = count(*) then {{ exact_sum('volume') }} end
+{%- endmacro %}
+
+{% macro price_count() -%}
+len(list_distinct(
+    [min(low), max(high), min(open), max(open), min(close), max(close)]
+))
+{%- endmacro %}
+
+{% macro apart_ratio(one, other) -%}
+greatest({{ one }} / {{ other }}, {{ other }} / {{ one }})
+{%- endmacro %}

@@ -1,5 +1,0 @@
-{% macro layers() -%}
-{{ return([
-    'staging', 'bars', 'indicators', 'scanners', 'backtests', 'portfolio', 'risk', 'serving'
-]) }}
-{%- endmacro %}

@@ -1,3 +1,0 @@
-{% macro year_days() -%}
-{{ return(365.25) }}
-{%- endmacro %}
