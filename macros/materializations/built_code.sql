@@ -1,5 +1,8 @@
 {% macro built_code(query) -%}
-{%- set parts = [query, table_columns_and_constraints()] -%}
+{%- set parts = [query] -%}
+{%- if model.config.contract.enforced -%}
+    {%- do parts.append(table_columns_and_constraints()) -%}
+{%- endif -%}
 {%- for input in build_states(model.depends_on.nodes) if input.code -%}
     {%- do parts.append(input.code) -%}
 {%- endfor -%}
