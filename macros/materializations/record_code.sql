@@ -1,17 +1,18 @@
 {% macro record_code() -%}
-{%- set is_seed = model.resource_type == 'seed' -%}
-{%- set is_of_scanners = model.schema == 'scanners' and model.config.materialized == 'table' -%}
-{%- if execute and (is_seed or is_of_scanners and config.get('meta').get('records_code', true)) -%}
-{%- set code -%}
-    {%- if is_seed -%}
+{%- if execute -%}
+{%- if model.resource_type == 'seed' -%}
+    {%- set code -%}
 (
     select md5(coalesce(string_agg(line, '|' order by line), ''))
     from (select to_json(seed)::varchar as line from {{ this }} as seed)
 )
-    {%- else -%}
-'{{ built_code(compiled_code) }}'
-    {%- endif -%}
-{%- endset -%}
+    {%- endset -%}
+{%- elif model.schema == 'scanners'
+    and model.config.materialized != 'changed_ranges'
+    and config.get('meta').get('records_code', true) -%}
+    {%- set code = "'" ~ built_code(compiled_code) ~ "'" -%}
+{%- endif -%}
+{%- if code -%}
 delete from {{ build_state() }} where model = '{{ model.name }}';
 insert into {{ build_state() }} by name
 select
@@ -19,5 +20,6 @@ select
     {{ code }} as code,
     0 as built_to,
     true as is_rebuilt
+{%- endif -%}
 {%- endif -%}
 {%- endmacro %}
