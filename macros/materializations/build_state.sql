@@ -15,7 +15,10 @@
 {%- endmacro %}
 
 {% macro built_code(query) -%}
-{%- set parts = [query, table_columns_and_constraints()] -%}
+{%- set parts = [query] -%}
+{%- if model.config.contract.enforced -%}
+    {%- do parts.append(table_columns_and_constraints()) -%}
+{%- endif -%}
 {%- for input in build_states(model.depends_on.nodes) if input.code -%}
     {%- do parts.append(input.code) -%}
 {%- endfor -%}
@@ -38,6 +41,32 @@ select
     '' as code,
     {{ built_through(models) }} as built_through,
     true as is_rebuilt
+{%- endmacro %}
+
+{% macro record_code() -%}
+{%- if execute -%}
+{%- if model.resource_type == 'seed' -%}
+    {%- set code -%}
+(
+    select md5(coalesce(string_agg(line, '|' order by line), ''))
+    from (select to_json(seed)::varchar as line from {{ this }} as seed)
+)
+    {%- endset -%}
+{%- elif model.schema == 'scanners'
+    and model.config.materialized != 'changed_ranges'
+    and config.get('meta').get('records_code', true) -%}
+    {%- set code = "'" ~ built_code(compiled_code) ~ "'" -%}
+{%- endif -%}
+{%- if code -%}
+delete from {{ build_state() }} where model = '{{ model.name }}';
+insert into {{ build_state() }} by name
+select
+    '{{ model.name }}' as model,
+    {{ code }} as code,
+    0 as built_through,
+    true as is_rebuilt
+{%- endif -%}
+{%- endif -%}
 {%- endmacro %}
 
 {% macro is_incremental_build(code) -%}

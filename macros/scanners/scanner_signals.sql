@@ -15,6 +15,7 @@
     'rejected_by',
 ] -%}
 {%- set columns = [] -%}
+{%- set built = build_states(['scanners__' ~ scanner]) -%}
 {%- if execute -%}
     {%- set columns = adapter.get_columns_in_relation(candidates) | map(attribute='name') | list -%}
     {%- set missing = shared_columns | reject('in', columns) | list -%}
@@ -23,8 +24,14 @@
             'scanners__' ~ scanner ~ '.sql has no column ' ~ missing | join(', ')
             ~ ', which every scanner has: see models/scanners/scans/README.md'
         ) }}
+    {%- elif columns and not built -%}
+        {{ exceptions.raise_compiler_error(
+            'it is not recorded what built scanners.' ~ scanner
+            ~ ': build it again, with --select +scanners__signals'
+        ) }}
     {%- endif -%}
 {%- endif -%}
+{%- set code = built | map(attribute='code') | join -%}
 {%- set own_prices = ['stop_price', 'target_price'] -%}
 {%- set evidence = [] -%}
 {%- for column in columns if column not in shared_columns + own_prices -%}
@@ -49,7 +56,7 @@ select
     presets.position_pct::double as position_pct,
     presets.exit_time::time as exit_time,
     {{ 'to_json({' ~ evidence | join(', ') ~ '})::varchar' if evidence else "'{}'" }} as evidence,
-    md5(to_json(presets)::varchar || '{{ scanner_code('scanners__' ~ scanner) }}') as scanner_version
+    md5(to_json(presets)::varchar || '{{ code }}') as scanner_version
 from {{ candidates }} as candidates
 inner join {{ presets }} as presets using (preset)
 where candidates.signal_rank <= presets.max_signals

@@ -1,50 +1,11 @@
 {{ config(materialized='ephemeral') }}
 
-with
-
-minute_bars as (
-    select * from {{ ref('bars__delivered_minutes') }}
-),
-
-stale_symbols as (
-    select * from {{ ref('bars__stale_symbols') }}
-),
-
-symbol_days as (
-    select * from {{ ref('bars__symbol_days') }}
-),
-
-delivered_days as (
-    select * from {{ ref('bars__delivered_days') }}
-),
-
-calendars as (
-    select * from {{ ref('calendars') }}
-),
-
-sessions as (
-    select * from {{ ref('bars__sessions') }}
-),
-
-precedences as (
-    select * from {{ ref('source_precedence') }}
-),
-
-stale_bars as (
-    select
-        minute_bars.*,
-        minute_bars.session_date >= stale_symbols.stale_from as is_stale_day,
-        symbol_days.is_contested
-    from minute_bars
-    inner join stale_symbols using (symbol)
-    inner join symbol_days using (symbol, session_date)
-    where minute_bars.session_date >= stale_symbols.stale_week_from
-),
-
-ruled as not materialized (
-    {{ ruled_rows('stale_bars', 'minute') | indent }}
-),
-
-{{ preferred_rows('ruled', ['symbol', 'session_date', 'bar_ts']) }}
-
-select * from final
+{{ checked_minutes(
+    minute_bars=ref('bars__delivered_minutes'),
+    stale_symbols=ref('bars__stale_symbols'),
+    symbol_days=ref('bars__symbol_days'),
+    delivered_days=ref('bars__delivered_days'),
+    calendars=ref('calendars'),
+    sessions=ref('bars__sessions'),
+    precedences=ref('source_precedence'),
+) }}

@@ -16,11 +16,12 @@
         'stg_journal__ticks',
     ],
     [
+        ohlcv('daily', 'minutes', 'symbol_days', 'sessions', 'symbols'),
+        checked_minutes(
+            'minutes', 'symbols', 'symbol_days', 'days', 'calendars', 'sessions', 'ranks'
+        ),
+        ticked_minutes('ticks', 'recordings', 'calendars'),
         ruled_rows('rows', 'daily'),
-        ruled_rows('rows', 'minute'),
-        known_volume(),
-        volume_of_all(),
-        preferred_rows('rows', ['key']),
     ]
 ) -%}
 

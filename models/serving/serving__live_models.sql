@@ -1,21 +1,88 @@
--- depends_on: {{ ref('scanners__signals') }}, {{ ref('bars__symbol_days') }}
-{%- for scanner in scanners() %}
--- depends_on: {{ ref('scanners__' ~ scanner) }}, {{ ref(scanner ~ '_presets') }}
-{%- endfor %}
+{#- Scanners that read only seeds and the relations below. The others wait for the build. -#}
+{%- set live_scanners = [
+    'breakout',
+    'crp',
+    'gap',
+    'momentum',
+    'new_high',
+    'opening_range',
+    'relative_volume',
+    'technical',
+] -%}
+{#- In the order in which they read each other. -#}
+{%- set queries = [
+    ('live.presets', all_presets(
+        ['preset', 'cutoff_time::time as cutoff_time'],
+        of=live_scanners,
+    )),
+    ('bars.ticked_minutes', ticked_minutes(
+        ticks='staging.stg_journal__ticks',
+        recordings='bars.recordings',
+        calendars='seeds.calendars',
+    )),
+    ('bars.checked_minutes', checked_minutes(
+        minute_bars='bars.delivered_minutes',
+        stale_symbols='bars.stale_symbols',
+        symbol_days='bars.symbol_days',
+        delivered_days='bars.delivered_days',
+        calendars='seeds.calendars',
+        sessions='bars.sessions',
+        precedences='seeds.source_precedence',
+    )),
+    ('bars.ohlcv', ohlcv(
+        checked_daily='bars.checked_daily',
+        checked_minutes='bars.checked_minutes',
+        symbol_days='bars.symbol_days',
+        sessions='bars.sessions',
+        stale_symbols='bars.stale_symbols',
+    )),
+    ('scanners.session_minutes', session_minutes(
+        symbol_days='bars.symbol_days',
+        sessions='bars.sessions',
+        stale_sessions='scanners.stale_sessions',
+        bars='bars.ohlcv',
+    )),
+    ('scanners.sessions', sessions(
+        session_minutes='scanners.session_minutes',
+        sessions='bars.sessions',
+    )),
+    ('scanners.histories', histories(
+        session_minutes='scanners.session_minutes',
+        conflicts='bars.day_minute_conflicts',
+        bars='bars.ohlcv',
+        sessions='bars.sessions',
+    )),
+    ('scanners.prior_sessions', prior_sessions(
+        session_minutes='scanners.session_minutes',
+        sessions='bars.sessions',
+        conflicts='bars.day_minute_conflicts',
+        bars='bars.ohlcv',
+        families={
+            'momentum': 'indicators.momentum',
+            'macd': 'indicators.macd',
+            'moving_averages': 'indicators.moving_averages',
+            'bands': 'indicators.bands',
+            'directional_movement': 'indicators.directional_movement',
+            'stops': 'indicators.stops',
+        },
+    )),
+    ('scanners.opening_ranges', opening_ranges(
+        session_minutes='scanners.session_minutes',
+        sessions='bars.sessions',
+    )),
+    ('scanners.signals', signals(data_version='bars.data_version')),
+] -%}
+{#- The database of presets and scanners, whose name changes when it is published. -#}
+{%- set database = '"' ~ target.database ~ '".' -%}
 
 with
 
-models (step, relation, code) as (
+queries (step, relation, code) as (
     values
-    {%- if execute %}
-    {%- for model in live_models() %}
-    ({{ loop.index }}, '{{ live_relation(model) }}', $sql${{ live_sql(model) }}$sql$),
+    {%- for relation, code in queries %}
+    ({{ loop.index0 }}, '{{ relation }}', $sql${{ code | replace(database, '') }}$sql$)
+    {{- ',' if not loop.last }}
     {%- endfor %}
-    {%- endif %}
-    (0, 'live.presets', $sql${{
-        all_presets(['preset', 'cutoff_time::time as cutoff_time'], live_scanners())
-        | replace('"' ~ target.database ~ '".', '')
-    }}$sql$)
 ),
 
 final as (
@@ -23,7 +90,7 @@ final as (
         step::integer as step,
         relation::varchar as relation,
         code::varchar as code
-    from models
+    from queries
 )
 
 select * from final

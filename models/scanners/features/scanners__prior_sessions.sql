@@ -1,112 +1,17 @@
 {{ config(access='public') }}
-{%- set families = [
-    'momentum',
-    'macd',
-    'moving_averages',
-    'bands',
-    'directional_movement',
-    'stops',
-] -%}
 
-with
-
-session_minutes as (
-    select * from {{ ref('scanners__session_minutes') }}
-),
-
-sessions as (
-    select * from {{ ref('bars__sessions') }}
-),
-
-conflicts as (
-    select * from {{ ref('bars__day_minute_conflicts') }}
-),
-
--- a daily bar that its minutes contradict is left out
-days as (
-    select * from {{ ref('bars__ohlcv') }}
-    anti join conflicts using (symbol, session_date)
-    where timeframe = '1d'
-),
-
-{% for family in families -%}
-{{ family }} as (
-    select * from {{ ref('indicators__' ~ family) }}
-),
-
-{% endfor -%}
-scanned_days as (
-    select distinct
-        symbol,
-        calendar,
-        session_date
-    from session_minutes
-),
-
-prior_sessions as (
-    select
-        scanned_days.symbol,
-        scanned_days.session_date,
-        previous.session_date as prior_session_date,
-        earlier.session_date as earlier_session_date
-    from scanned_days
-    inner join sessions as today using (calendar, session_date)
-    left join sessions as previous
-        on
-            today.calendar = previous.calendar
-            and today.session_number = previous.session_number + 1
-    left join sessions as earlier
-        on
-            previous.calendar = earlier.calendar
-            and previous.session_number = earlier.session_number + 1
-),
-
-measured_days as (
-    select
-        days.symbol,
-        days.session_date,
-        days.adjusted_close,
-        momentum.rsi_14,
-        macd.macd_histogram_12_26_9,
-        moving_averages.ema_20,
-        moving_averages.ema_50,
-        bands.bollinger_lower_20,
-        bands.bollinger_upper_20,
-        directional_movement.adx_14,
-        stops.supertrend_direction_10
-    from days
-    semi join scanned_days using (symbol)
-    {%- for family in families %}
-    left join {{ family }} using (symbol, timeframe, bar_ts)
-    {%- endfor %}
-),
-
-final as (
-    select
-        prior_sessions.symbol,
-        prior_sessions.session_date,
-        prior_sessions.prior_session_date,
-        previous.adjusted_close,
-        previous.rsi_14,
-        previous.macd_histogram_12_26_9,
-        earlier.adjusted_close as adjusted_close_before,
-        earlier.macd_histogram_12_26_9 as macd_histogram_12_26_9_before,
-        previous.ema_20,
-        previous.ema_50,
-        previous.bollinger_lower_20,
-        previous.bollinger_upper_20,
-        previous.adx_14,
-        previous.supertrend_direction_10
-    from prior_sessions
-    left join measured_days as previous
-        on
-            prior_sessions.symbol = previous.symbol
-            and prior_sessions.prior_session_date = previous.session_date
-    left join measured_days as earlier
-        on
-            prior_sessions.symbol = earlier.symbol
-            and prior_sessions.earlier_session_date = earlier.session_date
-)
-
-select * from final
+{{ prior_sessions(
+    session_minutes=ref('scanners__session_minutes'),
+    sessions=ref('bars__sessions'),
+    conflicts=ref('bars__day_minute_conflicts'),
+    bars=ref('bars__ohlcv'),
+    families={
+        'momentum': ref('indicators__momentum'),
+        'macd': ref('indicators__macd'),
+        'moving_averages': ref('indicators__moving_averages'),
+        'bands': ref('indicators__bands'),
+        'directional_movement': ref('indicators__directional_movement'),
+        'stops': ref('indicators__stops'),
+    },
+) }}
 order by session_date, symbol

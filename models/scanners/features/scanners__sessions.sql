@@ -1,37 +1,7 @@
 {{ config(access='private') }}
 
-with
-
-session_minutes as (
-    select * from {{ ref('scanners__session_minutes') }}
-),
-
-sessions as (
-    select * from {{ ref('bars__sessions') }}
-),
-
-scanned as (
-    select
-        calendar,
-        min(session_date) as first_date,
-        max(session_date) as last_date
-    from session_minutes
-    group by calendar
-),
-
-final as (
-    select
-        sessions.calendar,
-        sessions.session_date,
-        sessions.session_number,
-        sessions.open_ts,
-        date_diff('minute', sessions.session_date::timestamp, sessions.close_ts) as close_minute
-    from sessions
-    inner join scanned
-        on
-            sessions.calendar = scanned.calendar
-            and sessions.session_date between scanned.first_date and scanned.last_date
-)
-
-select * from final
+{{ sessions(
+    session_minutes=ref('scanners__session_minutes'),
+    sessions=ref('bars__sessions'),
+) }}
 order by calendar, session_date

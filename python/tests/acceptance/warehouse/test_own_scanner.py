@@ -101,6 +101,23 @@ def name_scanner(project: Path, words: str) -> None:
     scanners.write_text(scanners.read_text().replace("[\n", f"[\n{words},\n", 1))
 
 
+def edit_what_scanners_share(project: Path) -> None:
+    """Edit a join and the tiers without changing any signal."""
+    join = project / "macros/scanners/with_histories.sql"
+    join.write_text(join.read_text().replace("left join", "-- of daily bars\nleft join"))
+    with (project / "seeds/scanners/score_tiers.csv").open("a") as file:
+        file.write("crp,momentum,99,1\n")
+
+
+def versions(warehouse: Warehouse) -> dict[object, object]:
+    return dict(
+        warehouse.query(
+            "select scanner, string_agg(distinct scanner_version, ' ' order by scanner_version) "
+            "from scanners.signals group by scanner"
+        )
+    )
+
+
 @pytest.fixture
 def added(copied: Warehouse, tmp_path: Path) -> Warehouse:
     """The shipped data, with the example as a scanner of the project and of a package."""
@@ -129,6 +146,7 @@ def added(copied: Warehouse, tmp_path: Path) -> Warehouse:
     with (project / "packages.yml").open("a") as file:
         file.write(f"  - local: {package}\n")
 
+    edit_what_scanners_share(project)
     warehouse = replace(copied, project=project)
     warehouse.dbt("deps")
     chosen = (
@@ -147,8 +165,15 @@ def added(copied: Warehouse, tmp_path: Path) -> Warehouse:
 
 
 def test_the_example_is_a_scanner_here_and_in_a_package_until_it_is_taken_out(
-    added: Warehouse,
+    added: Warehouse, sample: Warehouse
 ) -> None:
+    # versions change with what was edited, in a macro or a seed, and not with another scanner
+    before, after = versions(sample), versions(added)
+    with_histories = {"breakout", "gap", "new_high", "relative_volume"}
+    assert {scanner for scanner in before if before[scanner] != after[scanner]} == {
+        *("crp", *with_histories)
+    }
+
     signals = added.query(
         "select scanner, count(*), min(known_ts::time)::varchar, "
         "bool_and(target_price > entry_price and stop_price < entry_price), "

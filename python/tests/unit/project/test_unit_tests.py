@@ -22,7 +22,6 @@ COVERED_OTHERWISE = {
     "indicators__stale_symbols": "reads the build before; acceptance/warehouse/test_increments.py",
     "scanners__stale_sessions": "reads the build before; acceptance/warehouse/test_rebuild.py",
     "serving__indicator_catalogue": "rows of the indicators' pages; a test of its page has some",
-    "serving__live_models": "the SQL of other models; warehouse/streaming/test_live.py runs it",
     "serving__publication": "names the run that builds it; a test of its page holds the parts",
 }
 COMPUTES = re.compile(

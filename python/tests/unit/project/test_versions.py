@@ -36,7 +36,17 @@ def test_a_version_has_the_sql_of_all_that_a_bar_comes_through() -> None:
             for above in read_by(model)
             if above not in IN_IT_BY_VALUE and above not in through
         }
-    (models,) = re.findall(
-        r"code_checksum\(\s*\[(.*?)\]", MODELS["bars__symbol_days"].read_text(), flags=re.DOTALL
+    ((models, queries),) = re.findall(
+        r"code_checksum\(\s*\[(.*?)\],\s*\[(.*?)\]\s*\)",
+        MODELS["bars__symbol_days"].read_text(),
+        flags=re.DOTALL,
     )
     assert set(re.findall(r"'(\w+)'", models)) == through
+    # a model whose query is a macro is in it by that query
+    called = {
+        macro
+        for model in through
+        for macro in re.findall(r"^\{\{ (?!config)(\w+)\(", MODELS[model].read_text(), re.MULTILINE)
+    }
+    rendered_by_checked_minutes = {"preferred_rows"}
+    assert called - rendered_by_checked_minutes <= set(re.findall(r"(\w+)\(", queries))

@@ -62,6 +62,16 @@ def scanned(live: LiveSession, minutes: list[Minute], day: date) -> dict[str, di
     return signals
 
 
+def test_every_live_query_is_one_query(built: duckdb.DuckDBPyConnection) -> None:
+    queries = dict(built.execute("select relation, code from serving.live_models").fetchall())
+    assert {"live.presets", "bars.ohlcv", "scanners.signals"} <= queries.keys()
+    for relation, code in queries.items():
+        (statement,) = duckdb.extract_statements(code)
+        assert statement.type == duckdb.StatementType.SELECT, relation
+        # the published file has another name than the one that is built
+        assert '"duckbourse".' not in code, relation
+
+
 @pytest.mark.parametrize("day", DAYS)
 def test_live_signals_equal_the_builds(
     sample: Warehouse, built: duckdb.DuckDBPyConnection, day: date
