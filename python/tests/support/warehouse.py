@@ -21,7 +21,7 @@ KINDS = (
     *("fills", "ticks"),
 )
 RUN = "build_id, invocation_id, built_at, published_at, as_of"
-DONE_AGAIN = ("stale_symbols", "stale_bars", "day_changes", "tables")
+DONE_AGAIN = ("stale_symbols", "stale_bars", "day_changes", "models")
 DBT = Path(sys.executable).parent / "dbt"
 SHARED = Path(os.environ.get("BOURSE_SHARED_DATA", PROJECT.parent / "shared" / "data"))
 
