@@ -110,12 +110,11 @@ def edit_what_scanners_share(project: Path) -> None:
 
 
 def versions(warehouse: Warehouse) -> dict[object, object]:
-    return dict(
-        warehouse.query(
-            "select scanner, string_agg(distinct scanner_version, ' ' order by scanner_version) "
-            "from scanners.signals group by scanner"
-        )
+    rows = warehouse.query(
+        "select scanner, string_agg(distinct scanner_version, ' ' order by scanner_version) "
+        "from scanners.signals group by scanner"
     )
+    return {scanner: version for scanner, version in rows}
 
 
 @pytest.fixture
