@@ -9,7 +9,7 @@
     {%- for setting, value in page.settings.items() -%}{%- do settings.append(setting ~ ' = ' ~ value) -%}{%- endfor -%}
     {%- set formulas = [] -%}
     {%- for step, formula in page.define.items() -%}{%- do formulas.append(step ~ ' = ' ~ formula) -%}{%- endfor -%}
-    {%- for state, formula in page.seed.items() -%}{%- do formulas.append(state ~ ' at first = ' ~ formula) -%}{%- endfor -%}
+    {%- for state, formula in page.starting_values.items() -%}{%- do formulas.append(state ~ ' at first = ' ~ formula) -%}{%- endfor -%}
     {%- for step, formula in page.step.items() -%}{%- do formulas.append(step ~ ' = ' ~ formula) -%}{%- endfor -%}
     {%- for output, column in outputs.items() -%}
         {%- set found = plan.columns[column] -%}

@@ -69,7 +69,7 @@
 {% macro page_of(name) -%}
 {#- An indicator's page with its defaults. -#}
 {%- set page = {
-    'periods': {}, 'settings': {}, 'define': {}, 'seed': {}, 'step': {}, 'notes': '', 'talib': '', 'type': 'double',
+    'periods': {}, 'settings': {}, 'define': {}, 'starting_values': {}, 'step': {}, 'notes': '', 'talib': '', 'type': 'double',
     'within': none,
 } -%}
 {%- set given = fromyaml(indicator_pages()[name]()) -%}

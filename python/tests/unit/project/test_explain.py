@@ -20,7 +20,7 @@ INDICATORS = PROJECT / "macros" / "indicators"
 UNLISTED = """
 {%- set plan = series_plan('streaming') -%}
 {%- do plan.pages.pop('macd') -%}
-{%- do plan.update({'place': 'here'}) -%}
+{%- do plan.update({'place': 'macd'}) -%}
 """
 FORMULA = """
 {%- set plan = series_plan('streaming') -%}
@@ -100,7 +100,7 @@ def test_what_is_no_call_is_refused_before_dbt_runs(text: str) -> None:
         ("mcad(3): there is no indicator 'mcad'", "macros/indicators/pages.sql lists"),
         ("mcad(3): mcad takes (fast), and not (3)", "`./bourse explain mcad` shows its periods"),
         ("mcad(3): macros/indicators/mcad.sql is not listed: add", "add that line and run this"),
-        ("macros/indicators/mcad.sql: line: ema(c): there is no 'c'", "fix macros/indicators"),
+        ("macros/indicators/mcad.sql: line: ema(c): there is no 'c'", "correct the file that it names"),
     ],
 )
 def test_each_error_has_its_own_remedy(
@@ -108,7 +108,7 @@ def test_each_error_has_its_own_remedy(
 ) -> None:
     def failing(template: str) -> str:
         assert template == "{{ explained('mcad(3)') }}"
-        raise BuildFailed(problem, "fix macros/indicators")
+        raise BuildFailed(problem, "correct the file that it names")
 
     monkeypatch.setattr("duckbourse.cli.explain.rendered", failing)
     refused = bourse(tmp_path, "explain", "MCAD(3)")
@@ -139,7 +139,7 @@ def test_each_error_has_its_own_remedy(
         *(
             (
                 UNLISTED + template,
-                "here: macros/indicators/macd.sql is not listed: add the line  'macd':"
+                "macd: macros/indicators/macd.sql is not listed: add the line  'macd':"
                 " indicator_macd,  to indicator_pages in macros/indicators/pages.sql",
             )
             for template in (
@@ -168,6 +168,7 @@ def test_an_error_names_the_page_and_the_formula(
     with pytest.raises(AssertionError) as failed:
         warehouse.inline(template)
     assert message in str(failed.value)
+    assert message in (SERIES / "README.md").read_text() or "2.5" in message
 
 
 def test_the_maps_name_the_macros() -> None:
