@@ -100,7 +100,10 @@ def test_what_is_no_call_is_refused_before_dbt_runs(text: str) -> None:
         ("mcad(3): there is no indicator 'mcad'", "macros/indicators/pages.sql lists"),
         ("mcad(3): mcad takes (fast), and not (3)", "`./bourse explain mcad` shows its periods"),
         ("mcad(3): macros/indicators/mcad.sql is not listed: add", "add that line and run this"),
-        ("macros/indicators/mcad.sql: line: ema(c): there is no 'c'", "correct the file that it names"),
+        (
+            "macros/indicators/mcad.sql: line: ema(c): there is no 'c'",
+            "correct the file that it names",
+        ),
     ],
 )
 def test_each_error_has_its_own_remedy(
