@@ -32,7 +32,10 @@ def build(
     select: Annotated[
         str | None,
         typer.Option(
-            "--select", "-s", help="Build only these nodes (dbt selectors).", metavar="SEL"
+            "--select",
+            "-s",
+            help="Build only these nodes (dbt selectors), on top of a full build.",
+            metavar="SEL",
         ),
     ] = None,
     variables: Annotated[
