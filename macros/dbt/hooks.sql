@@ -36,7 +36,9 @@
     {%- for kind, schema, name in found.rows
         if schema in layers() + ['seeds', 'build_state'] or kind == 'macro table' -%}
         {%- if schema ~ '.' ~ name not in known -%}
-            {%- do log('dropping ' ~ schema ~ '.' ~ name ~ ': the project has no such relation', info=true) -%}
+            {%- do log(
+                'dropping ' ~ schema ~ '.' ~ name ~ ': the project has no such relation', info=true
+            ) -%}
             {%- do run_query('drop ' ~ kind ~ ' "' ~ schema ~ '"."' ~ name ~ '"') -%}
         {%- endif -%}
     {%- endfor -%}

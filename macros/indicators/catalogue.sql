@@ -6,11 +6,19 @@
     {%- set plan = series_plan('streaming') -%}
     {%- set outputs = series_indicator(plan, name, []) -%}
     {%- set settings = [] -%}
-    {%- for setting, value in page.settings.items() -%}{%- do settings.append(setting ~ ' = ' ~ value) -%}{%- endfor -%}
+    {%- for setting, value in page.settings.items() -%}
+        {%- do settings.append(setting ~ ' = ' ~ value) -%}
+    {%- endfor -%}
     {%- set formulas = [] -%}
-    {%- for step, formula in page.define.items() -%}{%- do formulas.append(step ~ ' = ' ~ formula) -%}{%- endfor -%}
-    {%- for state, formula in page.seed.items() -%}{%- do formulas.append(state ~ ' at first = ' ~ formula) -%}{%- endfor -%}
-    {%- for step, formula in page.step.items() -%}{%- do formulas.append(step ~ ' = ' ~ formula) -%}{%- endfor -%}
+    {%- for step, formula in page.define.items() -%}
+        {%- do formulas.append(step ~ ' = ' ~ formula) -%}
+    {%- endfor -%}
+    {%- for state, formula in page.starting_values.items() -%}
+        {%- do formulas.append(state ~ ' at first = ' ~ formula) -%}
+    {%- endfor -%}
+    {%- for step, formula in page.step.items() -%}
+        {%- do formulas.append(step ~ ' = ' ~ formula) -%}
+    {%- endfor -%}
     {%- for output, column in outputs.items() -%}
         {%- set found = plan.columns[column] -%}
         {%- set values = [
@@ -19,12 +27,20 @@
         ] -%}
         {%- set cells = [] -%}
         {%- for value in values -%}
-            {%- do cells.append('null' if value is none else "'" ~ dbt.escape_single_quotes(value | string) ~ "'") -%}
+            {%- do cells.append(
+                'null' if value is none else "'" ~ dbt.escape_single_quotes(value | string) ~ "'"
+            ) -%}
         {%- endfor -%}
         {%- do cells.append(found.start) -%}
         {%- do cells.append('null' if series_is_cumulative(plan, column) else found.memory) -%}
-        {%- do cells.append("'" ~ dbt.escape_single_quotes((formulas + [output ~ ' = ' ~ page.outputs[output]]) | join('\n')) ~ "'") -%}
-        {%- do cells.append("'" ~ dbt.escape_single_quotes(page.notes) ~ "'" if page.notes else 'null') -%}
+        {%- do cells.append(
+            "'" ~ dbt.escape_single_quotes(
+                (formulas + [output ~ ' = ' ~ page.outputs[output]]) | join('\n')
+            ) ~ "'"
+        ) -%}
+        {%- do cells.append(
+            "'" ~ dbt.escape_single_quotes(page.notes) ~ "'" if page.notes else 'null'
+        ) -%}
         {%- do rows.append('(' ~ cells | join(', ') ~ ')') -%}
     {%- endfor -%}
 {%- endfor -%}

@@ -23,7 +23,8 @@
 {%- set reach = series_reach(plan, outputs) -%}
 {%- set timeframes = stored_timeframes(stored) -%}
 {%- set code = built_code(series_steps(plan, outputs, series_of_timeframes(timeframes))) -%}
-{%- set is_increment = is_incremental_build(code) and is_mostly_fresh(symbol_days, stale_symbols) -%}
+{%- set is_increment = is_incremental_build(code)
+    and is_mostly_fresh(symbol_days, stale_symbols) -%}
 {%- do query_choice(code, is_increment) -%}
 {%- if is_increment -%}
     {%- do plan.update({'increment': true}) -%}

@@ -69,20 +69,23 @@
 {% macro page_of(name) -%}
 {#- An indicator's page with its defaults. -#}
 {%- set page = {
-    'periods': {}, 'settings': {}, 'define': {}, 'seed': {}, 'step': {}, 'notes': '', 'talib': '', 'type': 'double',
-    'within': none,
+    'periods': {}, 'settings': {}, 'define': {}, 'starting_values': {}, 'step': {}, 'notes': '',
+    'talib': '', 'type': 'double', 'within': none,
 } -%}
 {%- set given = fromyaml(indicator_pages()[name]()) -%}
 {%- for key in given if key not in page and key not in ['title', 'source', 'outputs'] -%}
     {{ exceptions.raise_compiler_error(
-        'macros/indicators/' ~ name ~ ".sql: a page has no '" ~ key ~ "', but title, source, outputs, " ~ page | join(', ')
+        'macros/indicators/' ~ name ~ ".sql: a page has no '" ~ key
+        ~ "', but title, source, outputs, " ~ page | join(', ')
     ) }}
 {%- endfor -%}
 {%- do page.update(given) -%}
 {#- talib is the function of all outputs, or a list in the order of the outputs. -#}
 {%- set talib = {} -%}
 {%- for output in page.outputs -%}
-    {%- do talib.update({output: page.talib if page.talib is string else page.talib[loop.index0] or ''}) -%}
+    {%- do talib.update({
+        output: page.talib if page.talib is string else page.talib[loop.index0] or ''
+    }) -%}
 {%- endfor -%}
 {%- do page.update({'talib': talib}) -%}
 {{ return(page) }}
@@ -93,7 +96,8 @@
 {%- set outputs = {} -%}
 {%- for call in calls -%}
     {%- set name = call.split('(')[0] -%}
-    {%- set arguments = call.split('(')[1].strip(') ').split(',') | map('trim') | select | list if '(' in call else [] -%}
+    {%- set arguments = call.split('(')[1].strip(') ').split(',') | map('trim') | select | list
+        if '(' in call else [] -%}
     {%- do plan.update({'place': call}) -%}
     {%- set columns = series_indicator(plan, name, arguments) -%}
     {%- set page = page_of(name) -%}

@@ -16,7 +16,7 @@ define:
   high_2: case when bar_number > 2 then known_from(lag(high, 2), 1) else lag(high) end
   lowest: least(lag(low), low_2)
   highest: greatest(lag(high), high_2)
-seed:
+starting_values:
   stop: case when begins_down then lag(high) else lag(low) end
   direction: case when begins_down then -1 else 1 end
   extreme: case when begins_down then low else high end

@@ -13,7 +13,7 @@ define:
   basic_lower: middle - reach
   basic_upper: middle + reach
   close_before: lag(close)
-seed:
+starting_values:
   lower: basic_lower
   upper: basic_upper
   direction: 0

@@ -30,7 +30,9 @@ select 1
     {%- do arguments.update({'p_' ~ setting: 'p_' ~ setting}) -%}
 {%- endfor -%}
 {%- set outputs = {} -%}
-{%- for output, column in series_indicator(plan, name, arguments.keys() | list, arguments).items() -%}
+{%- for output, column in series_indicator(
+    plan, name, arguments.keys() | list, arguments
+).items() -%}
     {%- do outputs.update({output: {'column': column, 'type': page.type}}) -%}
 {%- endfor -%}
 {%- set conditions = ['symbol = p_symbol', 'timeframe = p_timeframe'] + checks -%}

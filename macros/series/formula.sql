@@ -17,8 +17,10 @@
 {%- for argument in arguments -%}
     {%- do own.update({parameters[loop.index0]: series_number(plan, argument | string, scope)}) -%}
 {%- endfor -%}
-{%- for period in page.periods if own[period] is number and own[period] < 1 -%}
-    {{ series_error(plan, name ~ ': ' ~ period ~ ' is a number of bars, 1 or more, and not ' ~ own[period]) }}
+{%- for period in page.periods if own[period] is float or own[period] is number and own[period] < 1 -%}
+    {{ series_error(
+        plan, name ~ ': ' ~ period ~ ' is a whole number of bars, 1 or more, and not ' ~ own[period]
+    ) }}
 {%- endfor -%}
 
 {%- set caller = plan.place -%}
@@ -149,9 +151,16 @@
 
 {% macro series_error(plan, problem, word=none, words=[]) -%}
 {#-
-    One line with the page and the formula, and which of `words` is nearest to `word`: has most letters
-    and pairs of letters in common with it.
+    One line with the page and the formula, and what to add if `word` is a page that is not listed, or
+    which of `words` is nearest to it: has most letters and pairs of letters in common with it.
 -#}
+{%- if 'indicator_' ~ word in context -%}
+    {%- set line = "'" ~ word ~ "': indicator_" ~ word ~ ',' -%}
+    {{ exceptions.raise_compiler_error(
+        plan.place ~ ': macros/indicators/' ~ word ~ '.sql is not listed: add the line  ' ~ line
+        ~ '  to indicator_pages in macros/indicators/pages.sql'
+    ) }}
+{%- endif -%}
 {%- set best = namespace(word=none, score=0.45) -%}
 {%- for other in words if word -%}
     {%- set common = namespace(count=word | select('in', other) | list | length) -%}

@@ -1,19 +1,20 @@
 {% macro series_states(plan, name, arguments, page, scope) -%}
 {#-
-    States that depend on their own last value. A page's `seed` has what each was before the first bar
-    that all its formulas know, its `step` what each bar makes of `before_…`, top to bottom; what is
-    seeded is kept. The states of all pages of a plan take each step together, in one recursion.
+    States that depend on their own last value. A page's `starting_values` are those before the first
+    bar that all its formulas know; its `step` is what each bar makes of `before_…`, top to bottom,
+    and only the states are kept. The states of all pages of a plan take each step together, in one
+    recursion.
 -#}
 {%- set own = modules.re.sub('[^a-z0-9_]+', '_', ([name] + arguments) | join('_')) -%}
 {%- set inner = {} -%}
 {%- do inner.update(scope) -%}
 {%- set states = {} -%}
-{%- set seeds = {} -%}
-{%- for state, formula in page.seed.items() -%}
+{%- set starting_values = {} -%}
+{%- for state, formula in page.starting_values.items() -%}
     {%- do plan.update({'place': series_place(name, state ~ ' at first', formula)}) -%}
     {%- do states.update({state: own ~ '_' ~ state}) -%}
     {%- do inner.update({'before_' ~ state: 'before_' ~ own ~ '_' ~ state}) -%}
-    {%- do seeds.update({state: series_expression(plan, formula, scope)}) -%}
+    {%- do starting_values.update({state: series_expression(plan, formula, scope)}) -%}
 {%- endfor -%}
 {%- set steps = {} -%}
 {%- for step, formula in page.step.items() -%}
@@ -21,13 +22,13 @@
     {%- do steps.update({own ~ '_' ~ step: series_expression(plan, formula, inner)}) -%}
     {%- do inner.update({step: own ~ '_' ~ step}) -%}
 {%- endfor -%}
-{%- set reads = series_reads(plan, (steps.values() | list + seeds.values() | list) | join(' ')) -%}
+{%- set reads = series_reads(plan, (steps.values() | list + starting_values.values() | list) | join(' ')) -%}
 {%- do plan.recursions.update({own: steps}) -%}
 {%- for state, column in states.items() -%}
     {%- do plan.columns.update({column: {
         'sql': column, 'increment_sql': column, 'reads': reads.columns + states.values() | list,
         'step': series_recursion_step(), 'start': series_latest(reads.starts + [1]), 'memory': reads.memory + 1,
-        'in_session': false, 'recursion': own, 'seed': seeds[state],
+        'in_session': false, 'recursion': own, 'starting_value': starting_values[state],
     }}) -%}
     {%- do plan.states.append(column) -%}
     {%- do plan.carried.update({column: column}) -%}
@@ -39,8 +40,8 @@
 {#-
     Steps along the bars of all series at once: one look-up a bar in what `source` has numbered. No
     step leads onto the first bar of a series, so none leads from the series before. Each state has a
-    row before its first bar: the seed is taken there, or what an increment finds stored. `live`: the
-    columns of `source` that are read later on.
+    row before its first bar: the starting value is taken there, or what an increment finds stored.
+    `live`: the columns of `source` that are read later on.
 -#}
 {%- set recursions = [] -%}
 {%- for state in states -%}{%- do recursions.append(plan.columns[state].recursion) -%}{%- endfor -%}
@@ -70,7 +71,7 @@ series_states as (
             select
                 bars.*
                 {%- for state in states %},
-                case when bars.bar_number > {{ plan.columns[state].start }} then states.{{ state }} else {{ plan.columns[state].seed }} end as before_{{ state }}
+                case when bars.bar_number > {{ plan.columns[state].start }} then states.{{ state }} else {{ plan.columns[state].starting_value }} end as before_{{ state }}
                 {%- endfor %}
             from series_states as states
             inner join {{ source }} as bars on states.series_row + 1 = bars.series_row

@@ -14,43 +14,47 @@
 {%- endmacro %}
 
 {% macro series_wilder_sum(plan, value, bars) -%}
-{#- TA-Lib seeds this sum with one value less than it then averages over, and shows it a bar later. -#}
+{#- TA-Lib's starting value sums one value less than it then averages over, and shows a bar later. -#}
 {%- set start = plan.columns[value].start -%}
 {%- set name = value ~ '_wilder_sum_' ~ bars -%}
-{%- set seed_end = series_plus(start, series_plus(bars, -2)) -%}
+{%- set to_bar = series_plus(start, series_plus(bars, -2)) -%}
 {%- set total = series_exponentially_weighted(
-    plan, value, name ~ '_early', start, seed_end, '1.0::double', '1.0::double',
+    plan, value, name ~ '_early', start, to_bar, '1.0::double', '1.0::double',
     '(1 - 1.0::double / ' ~ bars ~ ')', 1 - 1 / bars if bars is number else none
 ) -%}
-{{ return(series_planned(plan, name, '(' ~ total ~ ')', series_plus(seed_end, 1))) }}
+{{ return(series_planned(plan, name, '(' ~ total ~ ')', series_plus(to_bar, 1))) }}
 {%- endmacro %}
 
 {% macro series_smoothed(plan, value, name, bars, alpha, decay_number, first_bar=none) -%}
-{#- y = y + alpha * (x - y), seeded with the mean of the first `bars` values, or of those up to a bar. -#}
+{#-
+    y = y + alpha * (x - y). The starting value is the mean of the first `bars` values, or of those up
+    to a bar.
+-#}
 {%- set start = plan.columns[value].start -%}
-{%- set seed_end = series_plus(start, series_plus(bars, -1)) if first_bar is none else first_bar -%}
-{%- set seed_start = start -%}
+{%- set to_bar = series_plus(start, series_plus(bars, -1)) if first_bar is none else first_bar -%}
+{%- set from_bar = start -%}
 {%- if first_bar is not none -%}
-    {%- set seed_start = seed_end - bars + 1 if seed_end is number and bars is number
-        else '(' ~ seed_end ~ ' - ' ~ bars ~ ' + 1)' -%}
+    {%- set from_bar = to_bar - bars + 1 if to_bar is number and bars is number
+        else '(' ~ to_bar ~ ' - ' ~ bars ~ ' + 1)' -%}
 {%- endif -%}
 {{ return(series_exponentially_weighted(
     plan, value, value ~ '_' ~ name ~ '_' ~ bars ~ ('' if first_bar is none else '_from_' ~ first_bar),
-    seed_start, seed_end, '(1.0::double / ' ~ bars ~ ')', '(' ~ alpha ~ ')', '(1 - ' ~ alpha ~ ')', decay_number
+    from_bar, to_bar, '(1.0::double / ' ~ bars ~ ')', '(' ~ alpha ~ ')', '(1 - ' ~ alpha ~ ')', decay_number
 )) }}
 {%- endmacro %}
 
-{% macro series_exponentially_weighted(plan, value, name, seed_start, seed_end, seed_weight, weight, decay, decay_number) -%}
+{% macro series_exponentially_weighted(plan, value, name, from_bar, to_bar, starting_weight, weight, decay, decay_number) -%}
 {#-
-    y = decay * y of the bar before + weight * value, from the bar after `seed_end` on. The seed,
-    `seed_weight` times the sum of the values from `seed_start` to `seed_end`, is laid into those bars
-    themselves, so it needs no pass of its own. `decay_number` is none where it is a parameter's.
+    y = decay * y of the bar before + weight * value, from the bar after `to_bar` on. The starting
+    value, `starting_weight` times the sum of the values from `from_bar` to `to_bar`, is laid into
+    those bars themselves, so it needs no pass of its own. `decay_number` is none where it is a
+    parameter's.
 -#}
-{%- set seeded -%}
-case when bar_number > {{ seed_end }} then {{ weight }} * {{ value }} when bar_number >= {{ seed_start }} then {{ seed_weight }} * {{ value }} * pow({{ decay }}, bar_number - {{ seed_end }}) else 0.0::double end
+{%- set weighted -%}
+case when bar_number > {{ to_bar }} then {{ weight }} * {{ value }} when bar_number >= {{ from_bar }} then {{ starting_weight }} * {{ value }} * pow({{ decay }}, bar_number - {{ to_bar }}) else 0.0::double end
 {%- endset -%}
-{%- set total = series_exponential_sum(plan, series_planned(plan, name ~ '_1', seeded, 0), name, decay, decay_number) -%}
-{{ return(series_planned(plan, name, '(' ~ total ~ ')', seed_end)) }}
+{%- set total = series_exponential_sum(plan, series_planned(plan, name ~ '_1', weighted, 0), name, decay, decay_number) -%}
+{{ return(series_planned(plan, name, '(' ~ total ~ ')', to_bar)) }}
 {%- endmacro %}
 
 {% macro series_exponential_sum(plan, value, name, decay, decay_number) -%}

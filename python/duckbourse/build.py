@@ -63,8 +63,13 @@ def build(request: Request, watch: Watch) -> Outcome:
     The caller must be the build file's sole owner. A red build returns its failures; if dbt could
     not build at all, raise. On an exception, Ctrl-C included, dbt is stopped first.
     """
-    before = state.load(settings().build_database)
     check_variables(request.variables)
+    if request.select and not settings().build_database.exists():
+        raise ConfigurationError(
+            f"--select builds on a full build, and there is no {settings().build_database} yet",
+            "run `./bourse build` once, without --select",
+        )
+    before = state.load(settings().build_database)
     _prepare_folders()
     _check_file()
     install_packages()

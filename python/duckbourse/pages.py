@@ -128,7 +128,7 @@ def formulas(indicator: Page) -> list[str]:
         # the names of a candle's earlier bars explain themselves
         if not re.fullmatch(r"(\w+)_(\d) lag\(\1, \2\)", f"{name} {formula}")
     ]
-    lines += [f"{name} at first = {seed}" for name, seed in indicator["seed"].items()]
+    lines += [f"{name} at first = {value}" for name, value in indicator["starting_values"].items()]
     return lines + [f"{name} = {formula}" for name, formula in indicator["step"].items()]
 
 

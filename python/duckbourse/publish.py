@@ -87,6 +87,19 @@ def refusal(source: Path, state: State | None) -> PublicationError | None:
     return None
 
 
+def refusal_of_part(source: Path, state: State | None, variables: str) -> PublicationError | None:
+    """Return why a build with --select will not be published even if it is green, or None."""
+    if state is None:
+        return refusal(source, state)
+    if state.variables != variables:
+        built = f"--vars {state.variables!r}" if state.variables else "no --vars"
+        return PublicationError(
+            f"{source} was built with {built}, and a part with other values would not fit",
+            "select with the same --vars, or run `./bourse build` without --select",
+        )
+    return None
+
+
 def _copy(source: Path, copy: Path) -> bool:
     # A byte copy is seven times faster. Copying block by block pays once the free blocks that
     # rebuilt tables leave behind are more than half of the file.

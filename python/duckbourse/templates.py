@@ -11,7 +11,7 @@ from duckbourse.errors import BuildFailed
 from duckbourse.settings import PROJECT
 
 
-def rendered(template: str, remedy: str = "fix macros/indicators") -> str:
+def rendered(template: str, remedy: str = "correct the file that it names") -> str:
     """Return what dbt makes of a template that refers to no model; keep the last manifest."""
     words = ["--quiet", "--no-use-colors", "--no-write-json", "compile", "--target", "lint"]
     done = subprocess.run(

@@ -90,11 +90,11 @@ def backtest(
     ] = False,
 ) -> None:
     """
-    Show the backtests of a scanner in the published file: trades, account, and what may be chance.
+    Show a scanner's published backtests: trades, account, and whether the result may be chance.
 
-    Figures in brackets are the 95 % interval. Nothing is annualized below 20 sessions, and below
-    ten trades there is no interval and no p.
-    Change `seeds/backtests/backtest_settings.csv` and run `./bourse build` for another account.
+    Figures in brackets are the 95 % interval. Figures of fewer than 20 sessions are not annualized,
+    and fewer than ten trades have no interval and no p-value. To backtest another account, change
+    `seeds/backtests/backtest_settings.csv` and run `./bourse build`.
 
     Examples:
 

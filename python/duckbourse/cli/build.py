@@ -18,7 +18,7 @@ from duckbourse.build import build as run_build
 from duckbourse.cli.output import notes, print_json, results
 from duckbourse.cli.tables import columns_of, percent, table, text
 from duckbourse.progress import Outcome, Progress
-from duckbourse.publish import Published, refusal
+from duckbourse.publish import Published, refusal, refusal_of_part
 from duckbourse.publish import publish as publish_file
 from duckbourse.settings import PROJECT, settings
 from duckbourse.summary import Rows, summary
@@ -32,7 +32,10 @@ def build(
     select: Annotated[
         str | None,
         typer.Option(
-            "--select", "-s", help="Build only these nodes (dbt selectors).", metavar="SEL"
+            "--select",
+            "-s",
+            help="Build only these nodes (dbt selectors), on top of a full build.",
+            metavar="SEL",
         ),
     ] = None,
     variables: Annotated[
@@ -66,6 +69,14 @@ def build(
     database = settings().build_database
     published: Published | None = None
     with state.sole_owner(database):
+        known = state.load(database)
+        if (
+            select
+            and database.exists()
+            and not no_publish
+            and (why := refusal_of_part(database, known, variables or ""))
+        ):
+            notes.print(f"this build will not be published: {why}; {why.remedy}", markup=False)
         with Display() as display:
             outcome = run_build(request, display.show)
         for failure in outcome.failures:

@@ -11,9 +11,12 @@ import typer
 
 from duckbourse.build import install_packages
 from duckbourse.cli.output import notes
-from duckbourse.errors import BadQuery
+from duckbourse.errors import BadQuery, BuildFailed
 from duckbourse.pages import availability, formulas
 from duckbourse.templates import rendered
+
+# a name and numbers, without blanks
+CALL = r"([a-z][a-z0-9_]*)(?:\(((?:[0-9.]+(?:,[0-9.]+)*)?)\))?"
 
 
 def explain(
@@ -29,21 +32,43 @@ def explain(
     Examples:
 
     - `./bourse explain "macd(12, 26, 9)"`
-    - `./bourse explain rsi`
+    - `./bourse explain rsi`, with its default periods
     - `./bourse sql "$(./bourse explain 'sma(20)')"`
     """
-    if not re.fullmatch(r"[a-z][a-z0-9_]*(\([0-9., ]*\))?", call.strip()):
-        raise BadQuery(
-            f"{call!r} is not an indicator with its periods",
-            '`./bourse explain "macd(12, 26, 9)"` is an example',
-        )
-    call = call.strip()
-    template = f"{{{{ explained('{call}') }}}}"
-    remedy = '`./bourse sql "select distinct indicator from serving.indicator_catalogue"` lists all'
+    call = plain_call(call)
     with notes.status("compiling with dbt …"):
         install_packages()
-        found = json.loads(rendered(template, remedy))
+        found = json.loads(_asked(call))
     sys.stdout.write("".join(f"{line}\n" for line in explanation(call, found)))
+
+
+def plain_call(text: str) -> str:
+    """Return a call in small letters with one blank after each comma; refuse what is no call."""
+    call = re.fullmatch(CALL, re.sub(r"\s*([(),]|^|$)\s*", r"\1", text).lower())
+    if not call:
+        raise BadQuery(
+            f"{text!r} is not an indicator with its periods in parentheses",
+            '`./bourse explain "macd(12, 26, 9)"` is an example',
+        )
+    name, periods = call.groups()
+    return f"{name}({', '.join(periods.split(','))})" if periods else name
+
+
+def _asked(call: str) -> str:
+    name = call.split("(")[0]
+    try:
+        return rendered(f"{{{{ explained('{call}') }}}}")
+    except BuildFailed as error:
+        problem = str(error)
+        if not problem.startswith(f"{call}: "):
+            raise  # it is in a page
+        if "there is no indicator" in problem:
+            remedy = "macros/indicators/pages.sql lists all indicators"
+        elif "is not listed" in problem:
+            remedy = "add that line and run this again"
+        else:
+            remedy = f"`./bourse explain {name}` shows its periods and their defaults"
+        raise BadQuery(problem, remedy) from error
 
 
 def explanation(call: str, found: dict[str, Any]) -> list[str]:
@@ -56,6 +81,10 @@ def _plan(call: str, found: dict[str, Any]) -> list[str]:
     page = found["page"]
     name = call.split("(")[0]
     lines = [f"{page['title']}, {page['source']}: macros/indicators/{name}.sql", ""]
+    if numbers := page["periods"] | page["settings"]:
+        defaults = ", ".join(f"{key} = {value}" for key, value in numbers.items())
+        periods = ", ".join(map(str, page["periods"].values()))
+        lines += [f"by default {name}{f'({periods})' if periods else ''}: {defaults}", ""]
     if defined := formulas(page):
         lines += ["formulas", *(f"    {' '.join(formula.split())}" for formula in defined), ""]
     lines += ["outputs"]

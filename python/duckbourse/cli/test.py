@@ -47,6 +47,12 @@ NOT_FAST = (
     *("dbt_project.yml", "packages.yml", "profiles.yml", "bourse", "python/requirements"),
     *("python/tests/warehouse/", "python/tests/acceptance/"),
 )
+# The folders of macros that sqlfluff can read: neither dbt's own tags in materializations/, nor
+# series/, whose lines of generated SQL are longer.
+LINTED_MACROS = (
+    *("backtests", "bars", "dbt", "exact", "indicators", "live"),
+    *("performance", "risk", "scanners", "scans"),
+)
 # pytest's exit code if no test was found, and that of a step that never began
 NO_TEST = 5
 STOPPED = -signal.SIGTERM
@@ -279,6 +285,12 @@ def _lint(changed: Iterable[str] | None = None) -> list[Step]:
     ]
     if sql:
         steps.append(Step("lint", "sqlfluff", sqlfluff, target=TARGET / "lint"))
+    macros = [f"macros/{name}" for name in LINTED_MACROS]
+    if changed is None or any(path.startswith(tuple(macros)) for path in changed):
+        # of a macro's file, sqlfluff sees lines and Jinja, but no SQL before it is rendered
+        rules = ("--templater", "jinja", "--rules", "LT05,LT12,JJ01", "--disregard-sqlfluffignores")
+        command = _module("sqlfluff", "lint", "--disable-progress-bar", "--processes", "1")
+        steps.append(Step("lint", "sqlfluff of macros", [*command, *rules, *macros]))
     return steps
 
 

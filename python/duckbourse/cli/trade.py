@@ -112,7 +112,7 @@ def trade(
     every tick. An interrupted session resumes where it ended.
 
     Ticks are scanned live with the SQL of the build; use --scan to scan the minutes of a session
-    that is already built. Kite's ticks are today's, and are recorded for the next build.
+    that is already built. Kite's ticks are those of today, recorded for the next build.
 
     Examples:
 

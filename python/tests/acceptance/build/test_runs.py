@@ -118,6 +118,38 @@ def test_a_model_that_does_not_parse_is_one_line_and_costs_no_state(
     assert process.returncode == 0, process.stderr
 
 
+def test_a_part_is_refused_before_the_first_full_build(tmp_path: Path) -> None:
+    minimal_project = MinimalProject.create(tmp_path / "project")
+    process = minimal_project.bourse("build", "--select", "bars__count")
+    assert process.returncode == 2
+    error, remedy = last_lines(process)
+    assert "--select builds on a full build, and there is no " in error
+    assert "run `./bourse build` once, without --select" in remedy
+    assert not (minimal_project.folder / "target").exists()  # dbt was not started
+
+
+@pytest.mark.parametrize(
+    ("variables", "why"),
+    [
+        ((), "has no record: no full build has ended since it was changed"),
+        (("--vars", "{rows: 4}"), "was built with no --vars, and a part with other values would"),
+    ],
+)
+def test_a_part_that_will_not_be_published_is_announced(
+    minimal_project: MinimalProject, variables: tuple[str, ...], why: str
+) -> None:
+    if not variables:
+        minimal_project.built.touch()
+    process = minimal_project.bourse("build", "--select", "bars__count", *variables)
+    assert process.returncode == 0, process.stderr
+    announced, *_, after = process.stderr.split("building …")
+    assert announced.startswith("this build will not be published: ")
+    assert why in " ".join(announced.split())
+    assert "run `./bourse build` without --select" in " ".join(announced.split())
+    assert "not published: " in after
+    assert minimal_project.rows("select n from bars.count") == [(3,)]
+
+
 @pytest.mark.long
 def test_selecting_nothing_is_an_error(minimal_project: MinimalProject) -> None:
     process = minimal_project.bourse("build", "--select", "bars__nosuch")

@@ -154,7 +154,7 @@ def pretended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
     return pretend
 
 
-LINTERS = ["ruff", "ruff format", "mypy", "import-linter", "sqlfluff"]
+LINTERS = ["ruff", "ruff format", "mypy", "import-linter", "sqlfluff", "sqlfluff of macros"]
 
 
 def test_a_whole_run_lints_builds_and_then_runs_every_folder(

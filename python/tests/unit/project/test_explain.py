@@ -9,13 +9,19 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from duckbourse.cli.explain import explanation
+from duckbourse.cli.explain import explanation, plain_call
+from duckbourse.errors import BadQuery, BuildFailed
 from duckbourse.settings import PROJECT
 from tests.support.commands import bourse
 from tests.support.warehouse import Warehouse
 
 SERIES = PROJECT / "macros" / "series"
 INDICATORS = PROJECT / "macros" / "indicators"
+UNLISTED = """
+{%- set plan = series_plan('streaming') -%}
+{%- do plan.pages.pop('macd') -%}
+{%- do plan.update({'place': 'macd'}) -%}
+"""
 FORMULA = """
 {%- set plan = series_plan('streaming') -%}
 {%- do plan.update({'place': series_place('macd', 'line', FORMULA)}) -%}
@@ -45,11 +51,10 @@ def test_the_readme_follows_macd_to_its_sql(warehouse: Warehouse) -> None:
 
 
 def test_what_is_printed_runs(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        "duckbourse.cli.explain.rendered", lambda template, remedy: warehouse.inline(template)
-    )
+    monkeypatch.setattr("duckbourse.cli.explain.rendered", warehouse.inline)
     printed = bourse(warehouse.data, "explain", "sma(3)")
     assert printed.returncode == 0, printed.stderr
+    assert "-- by default sma(20): period = 20" in printed.stdout.splitlines()
     assert "--     sma_3 = moving_mean(close, period)" in printed.stdout.splitlines()
     assert "NULL for the first 2 bars of a series. Depends on the 2 bars" in printed.stdout
     with duckdb.connect() as connection:
@@ -65,10 +70,54 @@ def test_what_is_printed_runs(warehouse: Warehouse, monkeypatch: pytest.MonkeyPa
         ]
 
 
-def test_what_is_no_call_is_refused_before_dbt_runs(tmp_path: Path) -> None:
-    refused = bourse(tmp_path, "explain", "macd{{ 1 }}")
-    assert refused.returncode == 3
-    assert "'macd{{ 1 }}' is not an indicator with its periods" in refused.stderr
+@pytest.mark.parametrize(
+    ("text", "call"),
+    [
+        ("macd(12, 26, 9)", "macd(12, 26, 9)"),
+        (" MACD ( 12,26 , 9 )\n", "macd(12, 26, 9)"),
+        ("RSI", "rsi"),
+        ("rsi( )", "rsi"),
+        ("bollinger(20,2.5)", "bollinger(20, 2.5)"),
+    ],
+)
+def test_capitals_and_blanks_do_not_matter(text: str, call: str) -> None:
+    assert plain_call(text) == call
+
+
+@pytest.mark.parametrize(
+    "text", ["macd{{ 1 }}", "macd 12 26", "sma(1 2)", "sma(,3)", "sma(3", "12", "", "sma('3')"]
+)
+def test_what_is_no_call_is_refused_before_dbt_runs(text: str) -> None:
+    with pytest.raises(BadQuery) as refused:
+        plain_call(text)
+    assert f"{text!r} is not an indicator with its periods" in str(refused.value)
+    assert "macd(12, 26, 9)" in refused.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("problem", "remedy"),
+    [
+        ("mcad(3): there is no indicator 'mcad'", "macros/indicators/pages.sql lists"),
+        ("mcad(3): mcad takes (fast), and not (3)", "`./bourse explain mcad` shows its periods"),
+        ("mcad(3): macros/indicators/mcad.sql is not listed: add", "add that line and run this"),
+        (
+            "macros/indicators/mcad.sql: line: ema(c): there is no 'c'",
+            "correct the file that it names",
+        ),
+    ],
+)
+def test_each_error_has_its_own_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, problem: str, remedy: str
+) -> None:
+    def failing(template: str) -> str:
+        assert template == "{{ explained('mcad(3)') }}"
+        raise BuildFailed(problem, "correct the file that it names")
+
+    monkeypatch.setattr("duckbourse.cli.explain.rendered", failing)
+    refused = bourse(tmp_path, "explain", "MCAD(3)")
+    assert refused.returncode != 0
+    assert f"error: {problem}" in refused.stderr
+    assert f"remedy: {remedy}" in refused.stderr
 
 
 @pytest.mark.parametrize(
@@ -84,7 +133,22 @@ def test_what_is_no_call_is_refused_before_dbt_runs(tmp_path: Path) -> None:
         ),
         (
             "{{ explained('sma(0)') }}",
-            "sma(0): sma: period is a number of bars, 1 or more, and not 0",
+            "sma(0): sma: period is a whole number of bars, 1 or more, and not 0",
+        ),
+        (
+            "{{ explained('sma(2.5)') }}",
+            "sma(2.5): sma: period is a whole number of bars, 1 or more, and not 2.5",
+        ),
+        *(
+            (
+                UNLISTED + template,
+                "macd: macros/indicators/macd.sql is not listed: add the line  'macd':"
+                " indicator_macd,  to indicator_pages in macros/indicators/pages.sql",
+            )
+            for template in (
+                "{{ series_indicator(plan, 'macd', []) }}",
+                "{{ series_expression(plan, 'close - macd()', {}) }}",
+            )
         ),
         *(
             (
@@ -107,6 +171,7 @@ def test_an_error_names_the_page_and_the_formula(
     with pytest.raises(AssertionError) as failed:
         warehouse.inline(template)
     assert message in str(failed.value)
+    assert message in (SERIES / "README.md").read_text() or "2.5" in message
 
 
 def test_the_maps_name_the_macros() -> None:
