@@ -40,8 +40,8 @@ def test_the_readme_follows_macd_to_its_sql(warehouse: Warehouse) -> None:
         for part in map(plain, block.split("…")):
             assert part in printed[end:], part
             end = printed.index(part, end) + len(part)
-    page = re.findall(r"```yaml\n(.*?)```", (SERIES / "README.md").read_text(), re.S)
-    assert page[0] in (INDICATORS / "macd.sql").read_text()
+    definition = re.findall(r"```yaml\n(.*?)```", (SERIES / "README.md").read_text(), re.S)
+    assert definition[0] in (INDICATORS / "macd.sql").read_text()
 
 
 def test_what_is_printed_runs(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,7 +101,7 @@ def test_what_is_no_call_is_refused_before_dbt_runs(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_an_error_names_the_page_and_the_formula(
+def test_an_error_names_the_indicator_and_the_formula(
     warehouse: Warehouse, template: str, message: str
 ) -> None:
     with pytest.raises(AssertionError) as failed:
@@ -110,12 +110,12 @@ def test_an_error_names_the_page_and_the_formula(
 
 
 def test_the_maps_name_the_macros() -> None:
-    pages = re.findall(r"'(\w+)': indicator_(\w+),", (INDICATORS / "pages.sql").read_text())
-    assert all(name == page for name, page in pages)
-    assert sorted(name for name, _ in pages) == sorted(
+    names = re.findall(r"'(\w+)': indicator_(\w+),", (INDICATORS / "definitions.sql").read_text())
+    assert all(name == macro for name, macro in names)
+    assert sorted(name for name, _ in names) == sorted(
         file.stem
         for file in INDICATORS.glob("*.sql")
-        if "macro indicator_pages" not in file.read_text()
+        if "macro indicator_definitions" not in file.read_text()
         if "macro indicator_" in file.read_text()
     )
     defined = set(
