@@ -24,7 +24,7 @@ run_sessions as (
         settings.in_sample_pct,
         settings.fold_count,
         count(*) over (partition by run_id) as run_session_count,
-        -- sum of returns that is known to a walk-forward choice before the session; NULL on the first
+        -- sum of returns that a walk-forward choice knows before the session; NULL on the first
         sum(session_returns.session_return::decimal(18, 12)) over (
             partition by run_id
             order by session_returns.session_date
