@@ -3,7 +3,7 @@ from {{ ref('risk__var_estimates').include(database=false) }}
 where
     portfolio = p_portfolio
     and confidence = p_confidence::double
-    and horizon_days = p_horizon_days::integer
+    and horizon_sessions = p_horizon_sessions::integer
     and (p_method is null or method = p_method)
-    and (p_lookback_days is null or lookback_days = p_lookback_days::integer)
-order by session_date, method, lookback_days
+    and (p_lookback_sessions is null or lookback_sessions = p_lookback_sessions::integer)
+order by session_date, method, lookback_sessions

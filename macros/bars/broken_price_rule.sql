@@ -18,7 +18,7 @@
     ) -%}
 {%- endfor -%}
 case
-    when {{ nothing | join(' and ') }} and coalesce({{ known_volume() }}, 0) = 0
+    when {{ nothing | join(' and ') }} and coalesce({{ stated_volume() }}, 0) = 0
         then 'nothing_traded'
     when volume = 0 and ({{ nothing | join(' or ') }}) then 'nothing_traded'
     when {{ missing | join(' or ') }} then 'missing_price'
@@ -29,13 +29,13 @@ case
         or greatest(open, high, low, close) >= {{ max_price }} then 'impossible_price'
     when high < greatest(open, low, close) * (1 - {{ rounding }}) then 'high_is_not_highest'
     when low > least(open, close) * (1 + {{ rounding }}) then 'low_is_not_lowest'
-    when {{ known_volume() }} < 0
-        or {{ known_volume() }} > {{ max_volume }}
-        or {{ known_volume() }} * high > {{ max_turnover }} then 'impossible_volume'
+    when {{ stated_volume() }} < 0
+        or {{ stated_volume() }} > {{ max_volume }}
+        or {{ stated_volume() }} * high > {{ max_turnover }} then 'impossible_volume'
 end
 {%- endmacro %}
 
-{% macro known_volume() -%}
+{% macro stated_volume() -%}
 {#- Numbers that mean missing: as feeds and databases write them, and the largest number of a type
     (a double; 32 bits signed, in hundreds or unsigned), where greater volumes were cut off too. -#}
 {%- set none_signs = [

@@ -38,7 +38,7 @@ bars_1m as not materialized (
         greatest(open, high, low, close) as high,
         least(open, high, low, close) as low,
         close,
-        {{ known_volume() }} as volume,
+        {{ stated_volume() }} as volume,
         calendar,
         source
     from checked_minutes
@@ -84,7 +84,7 @@ delivered_days as (
         greatest(open, high, low, close) as high,
         least(open, high, low, close) as low,
         close,
-        {{ known_volume() }} as volume,
+        {{ stated_volume() }} as volume,
         calendar,
         source
     from checked_daily

@@ -1,8 +1,8 @@
 {% macro candle_measures(bars_ago=0) -%}
 {#-
-    What the pages of candles have in common, with TA-Lib's default settings. A size is compared
-    with those of the bars before it, without the bar itself. A name that ends in _1 is the value
-    one bar ago, up to `bars_ago`: close_1, long_body_1; near_1 is `near` as of that bar.
+    What the definitions of candles have in common, with TA-Lib's default settings. A size is
+    compared with those of the bars before it, without the bar itself. A name that ends in _1 is the
+    value one bar ago, up to `bars_ago`: close_1, long_body_1; near_1 is `near` as of that bar.
 -#}
 {%- set measures = [
     'open', 'high', 'low', 'close', 'white', 'black', 'color',

@@ -1,29 +1,29 @@
 {% macro catalogue_rows() -%}
 {%- if not execute -%}{{ return('values (1)') }}{%- endif -%}
 {%- set rows = [] -%}
-{%- for name in indicator_pages() -%}
-    {%- set page = page_of(name) -%}
+{%- for name in indicator_definitions() -%}
+    {%- set definition = definition_of(name) -%}
     {%- set plan = series_plan('streaming') -%}
     {%- set outputs = series_indicator(plan, name, []) -%}
     {%- set settings = [] -%}
-    {%- for setting, value in page.settings.items() -%}
+    {%- for setting, value in definition.settings.items() -%}
         {%- do settings.append(setting ~ ' = ' ~ value) -%}
     {%- endfor -%}
     {%- set formulas = [] -%}
-    {%- for step, formula in page.define.items() -%}
+    {%- for step, formula in definition.define.items() -%}
         {%- do formulas.append(step ~ ' = ' ~ formula) -%}
     {%- endfor -%}
-    {%- for state, formula in page.starting_values.items() -%}
+    {%- for state, formula in definition.starting_values.items() -%}
         {%- do formulas.append(state ~ ' at first = ' ~ formula) -%}
     {%- endfor -%}
-    {%- for step, formula in page.step.items() -%}
+    {%- for step, formula in definition.step.items() -%}
         {%- do formulas.append(step ~ ' = ' ~ formula) -%}
     {%- endfor -%}
     {%- for output, column in outputs.items() -%}
         {%- set found = plan.columns[column] -%}
         {%- set values = [
-            name, output, page.title, page.source, page.talib[output] or none,
-            page.periods.values() | join(', ') or none, settings | join(', ') or none,
+            name, output, definition.title, definition.source, definition.talib[output] or none,
+            definition.periods.values() | join(', ') or none, settings | join(', ') or none,
         ] -%}
         {%- set cells = [] -%}
         {%- for value in values -%}
@@ -35,11 +35,11 @@
         {%- do cells.append('null' if series_is_cumulative(plan, column) else found.memory) -%}
         {%- do cells.append(
             "'" ~ dbt.escape_single_quotes(
-                (formulas + [output ~ ' = ' ~ page.outputs[output]]) | join('\n')
+                (formulas + [output ~ ' = ' ~ definition.outputs[output]]) | join('\n')
             ) ~ "'"
         ) -%}
         {%- do cells.append(
-            "'" ~ dbt.escape_single_quotes(page.notes) ~ "'" if page.notes else 'null'
+            "'" ~ dbt.escape_single_quotes(definition.notes) ~ "'" if definition.notes else 'null'
         ) -%}
         {%- do rows.append('(' ~ cells | join(', ') ~ ')') -%}
     {%- endfor -%}
@@ -48,9 +48,9 @@ values
     {{ rows | join(',\n    ') }}
 {%- endmacro %}
 
-{% macro family_pages(families) -%}
-{#- The contents of the families' properties files, as JSON: `./bourse pages` writes them. -#}
-{%- set pages = {} -%}
+{% macro family_properties(families) -%}
+{#- The contents of the families' properties files, as JSON: `./bourse properties` writes them. -#}
+{%- set properties = {} -%}
 {%- for family, calls in families.items() -%}
     {%- set plan = series_plan('streaming') -%}
     {%- set outputs = planned_outputs(plan, calls) -%}
@@ -68,9 +68,9 @@ values
     {%- endfor -%}
     {%- set indicators = {} -%}
     {%- for call in calls -%}
-        {%- do indicators.update({call: page_of(call.split('(')[0])}) -%}
+        {%- do indicators.update({call: definition_of(call.split('(')[0])}) -%}
     {%- endfor -%}
-    {%- do pages.update({family: {'indicators': indicators, 'columns': columns}}) -%}
+    {%- do properties.update({family: {'indicators': indicators, 'columns': columns}}) -%}
 {%- endfor -%}
-{{ return(tojson(pages)) }}
+{{ return(tojson(properties)) }}
 {%- endmacro %}

@@ -18,7 +18,7 @@
     }) -%}
 {%- endfor -%}
 {{ return(tojson({
-    'page': page_of(call.split('(')[0]),
+    'definition': definition_of(call.split('(')[0]),
     'outputs': outputs,
     'columns': columns,
     'sql': series_steps(plan, planned, 'bars.ohlcv order by symbol, timeframe, bar_ts'),

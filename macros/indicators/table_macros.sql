@@ -1,7 +1,7 @@
 {% macro table_macros() -%}
 {%- set bars = ref('bars__ohlcv').include(database=false) -%}
 {%- if execute -%}
-    {%- for name in indicator_pages() %}
+    {%- for name in indicator_definitions() %}
 {{ table_macro(name, bars) }}
     {%- endfor %}
 {%- else -%}
@@ -10,14 +10,14 @@ select 1
 {%- endmacro %}
 
 {% macro table_macro(name, bars) -%}
-{#- A page with its periods and settings as parameters, computed on read from the bars of one
+{#- A definition with its periods and settings as parameters, computed on read from the bars of one
     series. -#}
-{%- set page = page_of(name) -%}
+{%- set definition = definition_of(name) -%}
 {%- set plan = series_plan('streaming', true) -%}
 {%- set parameters = ['p_symbol', 'p_timeframe'] -%}
 {%- set arguments = {} -%}
 {%- set checks = [] -%}
-{%- for period, default in page.periods.items() -%}
+{%- for period, default in definition.periods.items() -%}
     {%- do parameters.append('p_' ~ period ~ ' := ' ~ default) -%}
     {%- do arguments.update({'p_' ~ period: 'p_' ~ period}) -%}
     {%- do checks.append(
@@ -25,7 +25,7 @@ select 1
         ~ ' is a number of bars from 1 to 2047, not \' || p_' ~ period ~ '))'
     ) -%}
 {%- endfor -%}
-{%- for setting, default in page.settings.items() -%}
+{%- for setting, default in definition.settings.items() -%}
     {%- do parameters.append('p_' ~ setting ~ ' := ' ~ default) -%}
     {%- do arguments.update({'p_' ~ setting: 'p_' ~ setting}) -%}
 {%- endfor -%}
@@ -33,7 +33,7 @@ select 1
 {%- for output, column in series_indicator(
     plan, name, arguments.keys() | list, arguments
 ).items() -%}
-    {%- do outputs.update({output: {'column': column, 'type': page.type}}) -%}
+    {%- do outputs.update({output: {'column': column, 'type': definition.type}}) -%}
 {%- endfor -%}
 {%- set conditions = ['symbol = p_symbol', 'timeframe = p_timeframe'] + checks -%}
 create or replace macro indicators.{{ name }}({{ parameters | join(', ') }}) as table (

@@ -91,11 +91,11 @@ measures as (
         case direction
             when 'long' then prior_close > prior_long_above
             when 'short' then prior_close < prior_short_below
-        end as prior_day_break,
+        end as is_stale_breakout,
         case direction
             when 'long' then open_price > long_above
             when 'short' then open_price < short_below
-        end as gapped
+        end as has_gapped
     from directed
 ),
 
@@ -147,8 +147,8 @@ final as (
         consolidation_pct,
         momentum_pct,
         relative_volume,
-        coalesce(prior_day_break, false) as prior_day_break,
-        coalesce(gapped, false) as gapped,
+        coalesce(is_stale_breakout, false) as is_stale_breakout,
+        coalesce(has_gapped, false) as has_gapped,
         distance_score,
         volume_score,
         momentum_score,

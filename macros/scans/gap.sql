@@ -59,7 +59,7 @@ gaps as (
         case
             when gap_pct > 0 then low_to_cutoff <= prior_close
             when gap_pct < 0 then high_to_cutoff >= prior_close
-        end as filled_by_cutoff
+        end as is_filled_by_cutoff
     from measures
 ),
 
@@ -67,7 +67,7 @@ checked as (
     select
         *,
         case
-            when filled_by_cutoff then 'none'
+            when is_filled_by_cutoff then 'none'
             when gap_direction = 'up' then 'long'
             when gap_direction = 'down' then 'short'
             else 'none'
@@ -100,7 +100,7 @@ final as (
         prior_close,
         gap_pct,
         gap_direction,
-        filled_by_cutoff,
+        is_filled_by_cutoff,
         change_pct,
         relative_volume,
         score,

@@ -32,7 +32,7 @@ levels as (
         round(histories.prior_close / to_cutoff.adjustment_factor, {{ decimals }}) as prior_close,
         round(
             volumes.mean_volume * to_cutoff.adjustment_factor, {{ decimals }}
-        ) as avg_daily_volume,
+        ) as mean_daily_volume,
         -- evidence only: NULL with too short a history, which does not leave the symbol out
         if(
             expected_volumes.history_count >= presets.min_history_sessions,
@@ -52,7 +52,7 @@ measures as (
         {{ change_pct('last_price', 'prior_high', 'nullif(prior_high, 0)') }} as new_high_pct,
         {{ change_pct('last_price', 'prior_close', 'nullif(prior_close, 0)') }} as day_change_pct,
         round(
-            volume_to_cutoff / nullif(avg_daily_volume, 0), {{ decimals }}
+            volume_to_cutoff / nullif(mean_daily_volume, 0), {{ decimals }}
         ) as volume_ratio
     from levels
 ),
@@ -112,7 +112,7 @@ final as (
         volume_to_cutoff,
         prior_high,
         prior_close,
-        avg_daily_volume,
+        mean_daily_volume,
         new_high_pct,
         day_change_pct,
         volume_ratio,

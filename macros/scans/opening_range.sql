@@ -19,7 +19,7 @@ opening_ranges as (
     select * from {{ opening_ranges }}
 ),
 
--- a range that has not ended by the cutoff is not available
+-- a range that has not ended by the cutoff is not known
 measures as (
     select
         to_cutoff.*,

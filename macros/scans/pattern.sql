@@ -8,8 +8,8 @@
 {%- set in_session = "timeframe not in ('1d', '1w')" -%}
 
 {%- set is_signal -%}
-coalesce(confidence_low >= min_confidence_low, false)
-and coalesce(confidence_low - base_ratio >= min_edge, true)
+coalesce(hit_ratio_low >= min_hit_ratio_low, false)
+and coalesce(hit_ratio_low - base_ratio >= min_edge, true)
 {%- endset %}
 
 with
@@ -104,9 +104,10 @@ recorded as (
         shown.*,
         records.case_count,
         records.hit_count,
-        records.confidence,
-        records.confidence_low,
-        records.confidence_high,
+        -- as little is said of too few cases as of none
+        if(records.hit_ratio_low is null, null, records.hit_ratio) as hit_ratio,
+        records.hit_ratio_low,
+        records.hit_ratio_high,
         records.base_ratio
     from shown
     asof left join records -- noqa: PRS
@@ -124,7 +125,7 @@ best as (
     qualify
         row_number() over (
             partition by symbol, session_date, cutoff_time, preset
-            order by confidence_low desc nulls last, pattern, known_ts desc
+            order by hit_ratio_low desc nulls last, pattern, known_ts desc
         ) = 1
 ),
 
@@ -138,7 +139,7 @@ checked as (
         measures.timeframe,
         measures.last_price,
         measures.relative_volume,
-        measures.min_confidence_low,
+        measures.min_hit_ratio_low,
         measures.min_edge,
         best.direction,
         best.pattern,
@@ -147,14 +148,14 @@ checked as (
         best.strength,
         best.case_count,
         best.hit_count,
-        best.confidence,
-        best.confidence_low,
-        best.confidence_high,
+        best.hit_ratio,
+        best.hit_ratio_low,
+        best.hit_ratio_high,
         best.base_ratio,
         -- in shares as traded on the day of the scan
         round(best.upper_price / measures.adjustment_factor, {{ price_decimals }}) as upper_price,
         round(best.lower_price / measures.adjustment_factor, {{ price_decimals }}) as lower_price,
-        round(100 * best.confidence_low, {{ score_decimals }}) as score,
+        round(100 * best.hit_ratio_low, {{ score_decimals }}) as score,
         case
             when measures.last_price < measures.min_price
                 or measures.last_price > measures.max_price then 'price_out_of_bounds'
@@ -186,9 +187,9 @@ final as (
         lower_price,
         case_count,
         hit_count,
-        confidence,
-        confidence_low,
-        confidence_high,
+        hit_ratio,
+        hit_ratio_low,
+        hit_ratio_high,
         base_ratio,
         relative_volume,
         score,

@@ -31,7 +31,7 @@ measures as (
         histories.history_count as daily_history_count,
         round(
             histories.mean_volume * to_cutoff.adjustment_factor, {{ volume_decimals }}
-        ) as avg_daily_volume,
+        ) as mean_daily_volume,
         {{ change_pct('to_cutoff.last_price', 'to_cutoff.open_price', 'to_cutoff.open_price') }}
             as change_pct,
         {{ change_pct(
@@ -67,11 +67,11 @@ checked as (
         case
             when history_count is null or history_count < min_history_sessions
                 then 'missing_history'
-            when avg_daily_volume is null or daily_history_count < min_history_sessions
+            when mean_daily_volume is null or daily_history_count < min_history_sessions
                 then 'missing_daily_history'
             when relative_volume is null then 'no_volume_in_history'
             when bars_to_cutoff < min_bars then 'too_few_bars'
-            when avg_daily_volume < min_avg_daily_volume then 'daily_volume_too_low'
+            when mean_daily_volume < min_mean_daily_volume then 'daily_volume_too_low'
             when abs(change_pct) > max_change_pct then 'change_too_large'
             when relative_volume < min_relative_volume then 'relative_volume_too_low'
         end as rejected_by
@@ -93,7 +93,7 @@ final as (
         volume_to_cutoff,
         bars_to_cutoff,
         expected_volume,
-        avg_daily_volume,
+        mean_daily_volume,
         relative_volume,
         change_pct,
         intraday_range_pct,

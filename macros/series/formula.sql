@@ -1,10 +1,10 @@
 {% macro series_indicator(plan, name, arguments, scope={}) -%}
-{#- Plans an indicator's page with its periods, and returns output -> column. -#}
-{%- if name not in plan.pages -%}
-    {{ series_error(plan, "there is no indicator '" ~ name ~ "'", name, plan.pages) }}
+{#- Plans an indicator's definition with its periods, and returns output -> column. -#}
+{%- if name not in plan.definitions -%}
+    {{ series_error(plan, "there is no indicator '" ~ name ~ "'", name, plan.definitions) }}
 {%- endif -%}
-{%- set page = page_of(name) -%}
-{%- set parameters = page.periods.keys() | list + page.settings.keys() | list -%}
+{%- set definition = definition_of(name) -%}
+{%- set parameters = definition.periods.keys() | list + definition.settings.keys() | list -%}
 {%- if arguments | length > parameters | length -%}
     {{ series_error(
         plan, name ~ ' takes ' ~ ('(' ~ parameters | join(', ') ~ ')' if parameters else 'no arguments') ~ ', and not ('
@@ -12,25 +12,25 @@
     ) }}
 {%- endif -%}
 {%- set own = {} -%}
-{%- do own.update(page.periods) -%}
-{%- do own.update(page.settings) -%}
+{%- do own.update(definition.periods) -%}
+{%- do own.update(definition.settings) -%}
 {%- for argument in arguments -%}
     {%- do own.update({parameters[loop.index0]: series_number(plan, argument | string, scope)}) -%}
 {%- endfor -%}
-{%- for period in page.periods if own[period] is float or own[period] is number and own[period] < 1 -%}
+{%- for period in definition.periods if own[period] is float or own[period] is number and own[period] < 1 -%}
     {{ series_error(
         plan, name ~ ': ' ~ period ~ ' is a whole number of bars, 1 or more, and not ' ~ own[period]
     ) }}
 {%- endfor -%}
 
 {%- set caller = plan.place -%}
-{%- for step, formula in page.define.items() -%}
+{%- for step, formula in definition.define.items() -%}
     {%- do plan.update({'place': series_place(name, step, formula)}) -%}
     {%- do own.update({step: series_column(plan, formula, own, step)}) -%}
 {%- endfor -%}
-{%- if page.step -%}{%- do series_states(plan, name, arguments, page, own) -%}{%- endif -%}
+{%- if definition.step -%}{%- do series_states(plan, name, arguments, definition, own) -%}{%- endif -%}
 {%- set outputs = {} -%}
-{%- for output, formula in page.outputs.items() -%}
+{%- for output, formula in definition.outputs.items() -%}
     {%- do plan.update({'place': series_place(name, output, formula)}) -%}
     {%- do outputs.update({output: series_column(plan, formula, own, output)}) -%}
 {%- endfor -%}
@@ -47,15 +47,15 @@
 {% macro series_expression(plan, formula, scope) -%}
 {#-
     The SQL of one row that is left of a formula when its operations are columns. `scope`: what the
-    page's names stand for. Calls are taken innermost first: one of ours becomes @column; of any other
-    the parentheses and commas are set aside as ⟦ ⸴ ⟧ until none of ours is left.
+    definition's names stand for. Calls are taken innermost first: one of ours becomes @column; of
+    any other the parentheses and commas are set aside as ⟦ ⸴ ⟧ until none of ours is left.
 -#}
 {%- set at = namespace(text=formula | string | replace('\n', ' ')) -%}
 {%- for _ in at.text if '(' in at.text or ')' in at.text -%}
     {%- set call = modules.re.search('([a-z_][a-z0-9_]*)?\\(([^()]*)\\)', at.text) -%}
     {%- if not call -%}{{ series_error(plan, 'its parentheses do not match') }}{%- endif -%}
     {%- set word = call.group(1) -%}
-    {%- if word in plan.operations or word in plan.pages -%}
+    {%- if word in plan.operations or word in plan.definitions -%}
         {%- set arguments = [] -%}
         {%- for argument in call.group(2).split(',') if argument.strip() -%}
             {%- do arguments.append(series_with_parentheses(argument.strip())) -%}
@@ -81,8 +81,8 @@
     {%- else -%}
         {{ series_error(
             plan, "there is no '" ~ word ~ "'", word,
-            scope.keys() | list + series_bar_columns() + plan.operations.keys() | list + plan.pages.keys() | list
-            + series_sql_words()
+            scope.keys() | list + series_bar_columns() + plan.operations.keys() | list
+            + plan.definitions.keys() | list + series_sql_words()
         ) }}
     {%- endif -%}
 {%- endfor -%}
@@ -145,20 +145,20 @@
 {{ return(at.value) }}
 {%- endmacro %}
 
-{% macro series_place(page, name, formula) -%}
-{{ return('macros/indicators/' ~ page ~ '.sql: ' ~ name ~ ': ' ~ formula) }}
+{% macro series_place(indicator, name, formula) -%}
+{{ return('macros/indicators/' ~ indicator ~ '.sql: ' ~ name ~ ': ' ~ formula) }}
 {%- endmacro %}
 
 {% macro series_error(plan, problem, word=none, words=[]) -%}
 {#-
-    One line with the page and the formula, and what to add if `word` is a page that is not listed, or
+    One line with the indicator and the formula, and what to add if `word` is an indicator that is not listed, or
     which of `words` is nearest to it: has most letters and pairs of letters in common with it.
 -#}
 {%- if 'indicator_' ~ word in context -%}
     {%- set line = "'" ~ word ~ "': indicator_" ~ word ~ ',' -%}
     {{ exceptions.raise_compiler_error(
         plan.place ~ ': macros/indicators/' ~ word ~ '.sql is not listed: add the line  ' ~ line
-        ~ '  to indicator_pages in macros/indicators/pages.sql'
+        ~ '  to indicator_definitions in macros/indicators/definitions.sql'
     ) }}
 {%- endif -%}
 {%- set best = namespace(word=none, score=0.45) -%}

@@ -4,7 +4,7 @@
 
     lowering       streaming or windows
     operations     word -> its macro and what it takes
-    pages          indicator -> the macro with its page
+    definitions    indicator -> the macro that defines it
     of_one_series  periods are parameters of a table macro, which reads one series
     place          where the formula is that is planned, for errors
     columns        name -> what computes it (`sql`; `increment_sql` where an increment differs), the columns
@@ -14,7 +14,7 @@
     texts          SQL already planned and the bar it is known from -> its column: a shared sub-expression is
                    computed once
     states         columns that depend on their own last value
-    recursions     page -> the formulas of a bar that its states take, name -> SQL
+    recursions     indicator -> the formulas of a bar that its states take, name -> SQL
     carried        running total -> the column it adds up, a state -> itself: what an increment's stored
                    value is found by
     increment      only the last bars of each series are loaded
@@ -26,7 +26,7 @@
 {{ return({
     'lowering': lowering or series_lowering(),
     'operations': series_operations(),
-    'pages': indicator_pages(),
+    'definitions': indicator_definitions(),
     'of_one_series': of_one_series,
     'place': 'a formula',
     'columns': columns,

@@ -1,8 +1,8 @@
-{% macro series_states(plan, name, arguments, page, scope) -%}
+{% macro series_states(plan, name, arguments, definition, scope) -%}
 {#-
-    States that depend on their own last value. A page's `starting_values` are those before the first
+    States that depend on their own last value. A definition's `starting_values` are those before the first
     bar that all its formulas know; its `step` is what each bar makes of `before_…`, top to bottom,
-    and only the states are kept. The states of all pages of a plan take each step together, in one
+    and only the states are kept. The states of all definitions of a plan take each step together, in one
     recursion.
 -#}
 {%- set own = modules.re.sub('[^a-z0-9_]+', '_', ([name] + arguments) | join('_')) -%}
@@ -10,14 +10,14 @@
 {%- do inner.update(scope) -%}
 {%- set states = {} -%}
 {%- set starting_values = {} -%}
-{%- for state, formula in page.starting_values.items() -%}
+{%- for state, formula in definition.starting_values.items() -%}
     {%- do plan.update({'place': series_place(name, state ~ ' at first', formula)}) -%}
     {%- do states.update({state: own ~ '_' ~ state}) -%}
     {%- do inner.update({'before_' ~ state: 'before_' ~ own ~ '_' ~ state}) -%}
     {%- do starting_values.update({state: series_expression(plan, formula, scope)}) -%}
 {%- endfor -%}
 {%- set steps = {} -%}
-{%- for step, formula in page.step.items() -%}
+{%- for step, formula in definition.step.items() -%}
     {%- do plan.update({'place': series_place(name, step, formula)}) -%}
     {%- do steps.update({own ~ '_' ~ step: series_expression(plan, formula, inner)}) -%}
     {%- do inner.update({step: own ~ '_' ~ step}) -%}

@@ -21,7 +21,9 @@ run_sessions as (
     select
         runs.run_id,
         sessions.session_date,
-        row_number() over (partition by runs.run_id order by sessions.session_date) as session_count
+        row_number() over (
+            partition by runs.run_id order by sessions.session_date
+        ) as session_number
     from runs
     inner join {{ ref('bars__sessions') }} as sessions
         on
@@ -154,7 +156,7 @@ final as (
     select
         run_sessions.run_id,
         run_sessions.session_date,
-        run_sessions.session_count,
+        run_sessions.session_number,
         if(
             accounts.session_date = run_sessions.session_date,
             accounts.opening_amount, accounts.equity_amount

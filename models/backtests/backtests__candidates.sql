@@ -129,7 +129,7 @@ records as (
 histories as (
     select
         *,
-        count(*) over earlier as known_count,
+        count(*) over earlier as return_count,
         count(*) filter (where known_return > 0) over earlier as win_count,
         (sum(known_return) filter (where known_return > 0) over earlier)::double
             as win_total_return,
@@ -146,11 +146,11 @@ histories as (
 
 kelly as (
     select
-        * exclude (known_count, win_count, win_total_return, loss_total_return),
-        known_count >= min_kelly_trades as is_known,
-        win_count / nullif(known_count, 0) as win_fraction,
+        * exclude (return_count, win_count, win_total_return, loss_total_return),
+        return_count >= min_kelly_trades as has_enough_returns,
+        win_count / nullif(return_count, 0) as win_fraction,
         win_total_return / nullif(win_count, 0) as average_win_return,
-        loss_total_return / nullif(known_count - win_count, 0) as average_loss_return,
+        loss_total_return / nullif(return_count - win_count, 0) as average_loss_return,
         win_fraction
         - (1 - win_fraction) * average_loss_return / average_win_return as kelly_fraction
     from histories
@@ -159,13 +159,14 @@ kelly as (
 final as (
     select
         kelly.* exclude (
-            is_known, win_fraction, average_win_return, average_loss_return, kelly_fraction
+            has_enough_returns, win_fraction, average_win_return, average_loss_return,
+            kelly_fraction
         ),
         volatilities.natr_14,
         case
-            when not kelly.is_known then kelly.sizing_pct
+            when not kelly.has_enough_returns then kelly.sizing_pct
             when kelly.win_fraction in (0, 1) then 100 * kelly.kelly_ratio * kelly.win_fraction
-            when kelly.is_known then 100 * kelly.kelly_ratio * kelly.kelly_fraction
+            when kelly.has_enough_returns then 100 * kelly.kelly_ratio * kelly.kelly_fraction
         end as kelly_pct,
         row_number() over (
             partition by kelly.run_id, kelly.session_date, kelly.symbol

@@ -33,7 +33,7 @@ daily as (
     select
         accounts.run_id,
         accounts.session_date,
-        accounts.session_count,
+        accounts.session_number,
         accounts.opening_amount,
         accounts.equity_amount,
         runs.capital_amount,
@@ -72,7 +72,7 @@ final as (
     select
         run_id,
         session_date,
-        session_count,
+        session_number,
         trade_count,
         opening_amount,
         gross_pnl_amount,

@@ -24,8 +24,7 @@ run_sessions as (
         settings.in_sample_pct,
         settings.fold_count,
         count(*) over (partition by run_id) as run_session_count,
-        -- sum of returns that is available to a walk-forward choice before the session; NULL on the
-        -- first
+        -- sum of returns that a walk-forward choice knows before the session; NULL on the first
         sum(session_returns.session_return::decimal(18, 12)) over (
             partition by run_id
             order by session_returns.session_date
@@ -40,7 +39,7 @@ fold_sessions as (
     select
         *,
         if(
-            session_count <= floor(run_session_count * in_sample_pct / 100),
+            session_number <= floor(run_session_count * in_sample_pct / 100),
             'in_sample',
             'out_of_sample'
         ) as fold
@@ -48,7 +47,7 @@ fold_sessions as (
     union all
     select
         *,
-        'walk_' || (1 + (session_count - 1) * fold_count // run_session_count) as fold
+        'walk_' || (1 + (session_number - 1) * fold_count // run_session_count) as fold
     from run_sessions
 ),
 

@@ -32,7 +32,7 @@ final as (
     select
         run_id,
         session_date,
-        equity.session_count,
+        equity.session_number,
         session_pairs.previous_session_date,
         calendars.sessions_per_year,
         -- an account without money neither gains nor loses

@@ -25,7 +25,7 @@ days as (
         1::bigint as bar_count,
         session_date::timestamp as last_bar_end,
         sum(hash(open, high, low, close, volume)::hugeint) as content,
-        coalesce(max({{ known_volume() }}) > 0, false) as has_volume,
+        coalesce(max({{ stated_volume() }}) > 0, false) as has_volume,
         {{ price_count() }} as price_count
     from daily_bars
     group by symbol, calendar, session_date, delivery, source
@@ -42,7 +42,7 @@ days as (
         len(list_distinct(list(bar_ts))) as bar_count,
         max(bar_ts) + interval 1 minute as last_bar_end,
         sum(hash(bar_ts, open, high, low, close, volume)::hugeint) as content,
-        coalesce(max({{ known_volume() }}) > 0, false) as has_volume,
+        coalesce(max({{ stated_volume() }}) > 0, false) as has_volume,
         {{ price_count() }} as price_count
     from minute_bars
     group by symbol, calendar, session_date, delivery, source

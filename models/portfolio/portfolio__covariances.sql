@@ -79,7 +79,7 @@ totals as (
         method,
         window_sessions,
         count(*) filter (where order_count = 1) as symbol_count,
-        bool_and(covariance is not null) as is_known,
+        bool_and(covariance is not null) as is_complete,
         list_sum(list(covariance order by symbol) filter (where order_count = 1))
         / symbol_count as mean_variance,
         list_sum(list(order_count * covariance * covariance order by symbol, other_symbol))
@@ -99,7 +99,7 @@ shrinkages as (
         window_sessions,
         mean_variance,
         case
-            when is_known and squared_norm > symbol_count * mean_variance * mean_variance
+            when is_complete and squared_norm > symbol_count * mean_variance * mean_variance
                 then
                     greatest(
                         0,
@@ -109,7 +109,7 @@ shrinkages as (
                             1
                         )
                     )
-            when is_known then 0
+            when is_complete then 0
         end as shrinkage_ratio
     from totals
 ),

@@ -30,7 +30,7 @@ grouped as (
         dimension,
         name,
         count(*) as position_count,
-        bool_and(weight is not null) as is_known,
+        bool_and(weight is not null) as is_complete,
         list(weight order by symbol) as weights,
         arg_max(symbol, (abs(weight), symbol)) as largest_symbol
     from held
@@ -40,8 +40,8 @@ grouped as (
 group_weights as (
     select
         * exclude (weights, largest_symbol),
-        if(is_known, weights, null) as weights,
-        if(is_known, largest_symbol, null) as largest_symbol
+        if(is_complete, weights, null) as weights,
+        if(is_complete, largest_symbol, null) as largest_symbol
     from grouped
 ),
 

@@ -128,12 +128,12 @@ positions as (
 ),
 
 -- without a close, the price is that of the account's own last fill in the session, if any
-known_prices as (
+session_prices as (
     select
         owned.portfolio,
         owned.symbol,
         closes.session_date,
-        closes.close as known_price
+        closes.close as session_price
     from owned
     inner join closes using (symbol)
     union all
@@ -141,30 +141,30 @@ known_prices as (
         traded.portfolio,
         traded.symbol,
         traded.session_date,
-        traded.last_price as known_price
+        traded.last_price as session_price
     from traded
     anti join closes using (symbol, session_date)
 ),
 
 adjusted_prices as (
     select
-        known_prices.*,
+        session_prices.*,
         coalesce(factors.adjustment_factor, 1) as price_factor
-    from known_prices
+    from session_prices
     asof left join factors
         on
-            known_prices.symbol = factors.symbol
-            and known_prices.session_date >= factors.effective_from
+            session_prices.symbol = factors.symbol
+            and session_prices.session_date >= factors.effective_from
 ),
 
--- the last available price, restated in the session's shares if a split came in between
+-- the last price, restated in the session's shares if a split came in between
 priced as (
     select
         positions.*,
         positions.closing_quantity - positions.traded_quantity as opening_quantity,
         adjusted_prices.session_date as price_date,
         (
-            adjusted_prices.known_price
+            adjusted_prices.session_price
             * if(
                 adjusted_prices.price_factor = positions.adjustment_factor,
                 1,

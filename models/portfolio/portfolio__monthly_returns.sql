@@ -11,7 +11,7 @@ months as (
         basis,
         date_trunc('month', session_date)::date as month_date,
         count(*) as session_count,
-        count(session_return) as known_count,
+        count(session_return) as return_count,
         count(benchmark_return) as benchmark_count,
         list_product(list(1 + session_return order by session_date)) as growth,
         list_product(list(1 + benchmark_return order by session_date)) as benchmark_growth
@@ -27,8 +27,8 @@ final as (
         year(month_date) as calendar_year,
         month(month_date) as calendar_month,
         session_count,
-        session_count - known_count as missing_return_count,
-        if(known_count = session_count, growth - 1, null) as month_return,
+        session_count - return_count as missing_return_count,
+        if(return_count = session_count, growth - 1, null) as month_return,
         if(benchmark_count = session_count, benchmark_growth - 1, null) as benchmark_month_return
     from months
 )

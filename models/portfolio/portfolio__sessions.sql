@@ -46,7 +46,7 @@ held_sessions as (
         portfolios.portfolio,
         portfolios.calendar,
         if(
-            portfolios.cash_earns_risk_free,
+            portfolios.has_cash_interest,
             pow(1 + portfolios.risk_free_return, 1 / calendars.sessions_per_year::double) - 1,
             0
         )::double as cash_return,

@@ -89,7 +89,7 @@ window_returns as (
         lookbacks.session_date,
         lookbacks.window_sessions,
         lookbacks.symbol,
-        count(symbol_returns.symbol_return) as known_count,
+        count(symbol_returns.symbol_return) as return_count,
         list(symbol_returns.symbol_return order by lookbacks.sessions_ago desc) as returns
     from lookbacks
     left join symbol_returns
@@ -111,8 +111,8 @@ complete_returns as (
         session_date,
         window_sessions,
         symbol,
-        if(known_count = window_sessions, returns, null) as returns,
-        list_avg(if(known_count = window_sessions, returns, null)) as mean_return
+        if(return_count = window_sessions, returns, null) as returns,
+        list_avg(if(return_count = window_sessions, returns, null)) as mean_return
     from window_returns
 ),
 

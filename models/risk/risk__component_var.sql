@@ -23,10 +23,10 @@ scores as (
     select
         method,
         confidence,
-        lookback_days,
+        lookback_sessions,
         {{ normal_quantile('confidence') }} as score
     from {{ ref('var_settings') }}
-    where method in ('normal', 'ewma') and horizon_days = 1
+    where method in ('normal', 'ewma') and horizon_sessions = 1
 ),
 
 latest_weights as (
@@ -48,7 +48,7 @@ positions as (
         next_sessions.next_session_date as session_date,
         covariances.symbol,
         covariances.method,
-        covariances.lookback_days,
+        covariances.lookback_sessions,
         covariances.covariance as variance,
         if(latest_weights.portfolio is null, 0, latest_weights.weight) as weight
     from portfolios
@@ -67,7 +67,7 @@ held_covariances as (
         positions.portfolio,
         positions.symbol,
         positions.method,
-        positions.lookback_days,
+        positions.lookback_sessions,
         if(
             bool_and(
                 latest_weights.portfolio is null
@@ -87,9 +87,9 @@ held_covariances as (
         on positions.symbol = covariances.symbol
             and latest_weights.symbol = covariances.other_symbol
             and positions.method = covariances.method
-            and positions.lookback_days = covariances.lookback_days
+            and positions.lookback_sessions = covariances.lookback_sessions
     group by
-        positions.portfolio, positions.symbol, positions.method, positions.lookback_days
+        positions.portfolio, positions.symbol, positions.method, positions.lookback_sessions
 ),
 
 variances as (
@@ -98,7 +98,7 @@ variances as (
         positions.session_date,
         positions.symbol,
         positions.method,
-        positions.lookback_days,
+        positions.lookback_sessions,
         positions.capital_amount,
         positions.weight,
         positions.variance,
@@ -113,10 +113,10 @@ variances as (
                 ) }}
         end as portfolio_variance
     from positions
-    inner join held_covariances using (portfolio, symbol, method, lookback_days)
+    inner join held_covariances using (portfolio, symbol, method, lookback_sessions)
     window
         whole as (
-            partition by positions.portfolio, positions.method, positions.lookback_days
+            partition by positions.portfolio, positions.method, positions.lookback_sessions
         )
 ),
 
@@ -141,7 +141,7 @@ risks as (
         deviations.symbol,
         deviations.method,
         scores.confidence,
-        deviations.lookback_days,
+        deviations.lookback_sessions,
         deviations.capital_amount,
         deviations.weight,
         scores.score * deviations.deviation as var_return,
@@ -152,7 +152,7 @@ risks as (
             else 0 * deviations.variance_after_trade
         end as var_return_after_trade
     from deviations
-    inner join scores using (method, lookback_days)
+    inner join scores using (method, lookback_sessions)
 ),
 
 final as (
@@ -162,7 +162,7 @@ final as (
         symbol,
         method,
         confidence,
-        lookback_days,
+        lookback_sessions,
         weight,
         var_return,
         marginal_var_return,
@@ -177,4 +177,4 @@ final as (
 )
 
 select * from final
-order by portfolio, method, confidence, lookback_days, symbol
+order by portfolio, method, confidence, lookback_sessions, symbol

@@ -15,7 +15,7 @@ weights as (
 settings as (
     select distinct
         method,
-        lookback_days
+        lookback_sessions
     from {{ ref('var_settings') }}
     where method in ('normal', 'ewma')
 ),
@@ -49,7 +49,7 @@ past_returns as (
         row_number() over (
             partition by tradable_symbols.symbol
             order by symbol_returns.session_date desc
-        ) as age_days
+        ) as age_sessions
     from tradable_symbols
     inner join symbol_returns using (symbol, calendar)
     where symbol_returns.session_date < tradable_symbols.session_date
@@ -61,16 +61,16 @@ in_lookback as (
         past_returns.calendar,
         past_returns.session_date,
         settings.method,
-        settings.lookback_days,
-        past_returns.age_days,
+        settings.lookback_sessions,
+        past_returns.age_sessions,
         past_returns.symbol_return,
         {{ exact_mean('past_returns.symbol_return', 'over lookback', 20) }} as mean,
-        count(past_returns.symbol_return) over lookback as known_days
+        count(past_returns.symbol_return) over lookback as return_count
     from past_returns
-    inner join settings on past_returns.age_days <= settings.lookback_days
+    inner join settings on past_returns.age_sessions <= settings.lookback_sessions
     window
         lookback as (
-            partition by past_returns.symbol, settings.method, settings.lookback_days
+            partition by past_returns.symbol, settings.method, settings.lookback_sessions
         )
 ),
 
@@ -82,24 +82,25 @@ deviations as (
         calendar,
         session_date,
         method,
-        lookback_days,
+        lookback_sessions,
         if(
-            any_value(known_days) = lookback_days,
+            any_value(return_count) = lookback_sessions,
             list(
                 if(
                     method = 'normal',
-                    coalesce(symbol_return - mean, 0) / sqrt(lookback_days - 1),
+                    coalesce(symbol_return - mean, 0) / sqrt(lookback_sessions - 1),
                     coalesce(symbol_return, 0) * sqrt(
-                        pow({{ var('ewma_decay') }}, age_days - 1) * (1 - {{ var('ewma_decay') }})
-                        / (1 - pow({{ var('ewma_decay') }}, lookback_days))
+                        pow({{ var('ewma_decay') }}, age_sessions - 1)
+                        * (1 - {{ var('ewma_decay') }})
+                        / (1 - pow({{ var('ewma_decay') }}, lookback_sessions))
                     )
                 )
-                order by age_days
+                order by age_sessions
             ),
             null
         ) as deviations
     from in_lookback
-    group by symbol, calendar, session_date, method, lookback_days
+    group by symbol, calendar, session_date, method, lookback_sessions
 ),
 
 final as (
@@ -109,11 +110,11 @@ final as (
         calendar,
         session_date,
         method,
-        lookback_days,
+        lookback_sessions,
         list_dot_product(one.deviations, other.deviations) as covariance
     from deviations as one
-    inner join deviations as other using (calendar, session_date, method, lookback_days)
+    inner join deviations as other using (calendar, session_date, method, lookback_sessions)
 )
 
 select * from final
-order by method, lookback_days, symbol, other_symbol
+order by method, lookback_sessions, symbol, other_symbol

@@ -2,7 +2,7 @@ with
 
 returns as (
     select * from {{ ref('risk__horizon_returns') }}
-    where horizon_days = 1
+    where horizon_sessions = 1
 ),
 
 settings as (
@@ -12,21 +12,21 @@ settings as (
 
 lookbacks as (
     select
-        lookback_days,
-        {{ decayed_weights(var('ewma_decay'), 'lookback_days') }} as weights
+        lookback_sessions,
+        {{ decayed_weights(var('ewma_decay'), 'lookback_sessions') }} as weights
     from settings
-    group by lookback_days
+    group by lookback_sessions
 ),
 
 past_squares as (
     select
         returns.portfolio,
         returns.session_date,
-        returns.horizon_days,
+        returns.horizon_sessions,
         returns.horizon_return,
-        lookbacks.lookback_days,
+        lookbacks.lookback_sessions,
         lookbacks.weights,
-        {{ in_full_lookback('count', 'horizon_return') }} as known_days,
+        {{ in_full_lookback('count', 'horizon_return') }} as return_count,
         -- a dot product takes no NULL, not even in a row whose result is NULL
         list(coalesce(horizon_return * horizon_return, 0)) {{ over_lookback() }} as squares
     from returns
@@ -37,12 +37,12 @@ final as (
     select
         portfolio,
         session_date,
-        lookback_days,
+        lookback_sessions,
         horizon_return as daily_return,
-        case when known_days is not null then sqrt(list_dot_product(squares, weights)) end
+        case when return_count is not null then sqrt(list_dot_product(squares, weights)) end
             as daily_volatility
     from past_squares
 )
 
 select * from final
-order by portfolio, lookback_days, session_date
+order by portfolio, lookback_sessions, session_date

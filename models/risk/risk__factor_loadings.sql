@@ -16,7 +16,7 @@ symbol_returns as (
 ),
 
 lookbacks as (
-    select distinct lookback_days
+    select distinct lookback_sessions
     from {{ ref('var_settings') }}
     where method = 'monte_carlo'
 ),
@@ -68,8 +68,8 @@ pair_sums as (
         pair_returns.symbol,
         pair_returns.other_symbol,
         pair_returns.session_date,
-        lookbacks.lookback_days,
-        count(pair_returns.product) over past as known_days,
+        lookbacks.lookback_sessions,
+        count(pair_returns.product) over past as return_count,
         (sum(pair_returns.symbol_return) over past)::double as symbol_sum,
         (sum(pair_returns.other_return) over past)::double as other_sum,
         (sum(pair_returns.product) over past)::double as product_sum
@@ -79,9 +79,9 @@ pair_sums as (
         past as (
             partition by
                 pair_returns.calendar, pair_returns.symbol, pair_returns.other_symbol,
-                lookbacks.lookback_days
+                lookbacks.lookback_sessions
             order by pair_returns.session_date
-            rows between lookback_days preceding and 1 preceding
+            rows between lookback_sessions preceding and 1 preceding
         )
 ),
 
@@ -91,10 +91,10 @@ covariances as (
         symbol,
         other_symbol,
         session_date,
-        lookback_days,
+        lookback_sessions,
         if(
-            known_days = lookback_days,
-            (product_sum - symbol_sum * other_sum / lookback_days) / (lookback_days - 1),
+            return_count = lookback_sessions,
+            (product_sum - symbol_sum * other_sum / lookback_sessions) / (lookback_sessions - 1),
             null
         ) as covariance
     from pair_sums
@@ -106,11 +106,11 @@ matrix_rows as (
     select
         held_pairs.portfolio,
         held_pairs.session_date,
-        lookbacks.lookback_days,
+        lookbacks.lookback_sessions,
         held_pairs.symbol,
         any_value(held_pairs.weight) as weight,
         list(covariances.covariance order by held_pairs.other_symbol) as covariances,
-        count(covariances.covariance) = count(*) as is_known
+        count(covariances.covariance) = count(*) as is_complete
     from held_pairs
     cross join lookbacks
     left join covariances
@@ -118,11 +118,11 @@ matrix_rows as (
             and held_pairs.symbol = covariances.symbol
             and held_pairs.other_symbol = covariances.other_symbol
             and held_pairs.session_date = covariances.session_date
-            and lookbacks.lookback_days = covariances.lookback_days
+            and lookbacks.lookback_sessions = covariances.lookback_sessions
     group by
         held_pairs.portfolio,
         held_pairs.session_date,
-        lookbacks.lookback_days,
+        lookbacks.lookback_sessions,
         held_pairs.symbol
 ),
 
@@ -130,13 +130,13 @@ matrices as (
     select
         portfolio,
         session_date,
-        lookback_days,
+        lookback_sessions,
         list(covariances order by symbol) as covariances,
         list(weight order by symbol) as weights,
         count(*) as symbol_count
     from matrix_rows
-    group by portfolio, session_date, lookback_days
-    having bool_and(is_known and weight is not null)
+    group by portfolio, session_date, lookback_sessions
+    having bool_and(is_complete and weight is not null)
 ),
 
 -- the Cholesky factor, one column per step
@@ -144,32 +144,32 @@ factors as (
     select
         portfolio,
         session_date,
-        lookback_days,
+        lookback_sessions,
         covariances,
         weights,
         symbol_count,
-        0 as known_columns,
+        0 as column_count,
         list_transform(covariances, lambda covariance: []::double[]) as factor
     from matrices
     union all
     select
         portfolio,
         session_date,
-        lookback_days,
+        lookback_sessions,
         covariances,
         weights,
         symbol_count,
-        known_columns + 1 as known_columns,
-        {{ cholesky_step('covariances', 'factor', 'known_columns + 1', rounding) }} as factor
+        column_count + 1 as column_count,
+        {{ cholesky_step('covariances', 'factor', 'column_count + 1', rounding) }} as factor
     from factors
-    where known_columns < symbol_count
+    where column_count < symbol_count
 ),
 
 final as (
     select
         portfolio,
         session_date,
-        lookback_days,
+        lookback_sessions,
         list_transform(
             range(1, symbol_count + 1),
             lambda factor_number: list_sum(list_transform(
@@ -178,8 +178,8 @@ final as (
             ))
         ) as loadings
     from factors
-    where known_columns = symbol_count
+    where column_count = symbol_count
 )
 
 select * from final
-order by portfolio, lookback_days, session_date
+order by portfolio, lookback_sessions, session_date

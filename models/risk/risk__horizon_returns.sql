@@ -15,13 +15,13 @@ settings as (
 -- estimates that are scaled to their horizon use daily returns
 horizons as (
     select
-        horizon_days,
-        horizon_days - 1 as earlier_days
+        horizon_sessions,
+        horizon_sessions - 1 as earlier_sessions
     from settings
     union
     select
-        1 as horizon_days,
-        0 as earlier_days
+        1 as horizon_sessions,
+        0 as earlier_sessions
 ),
 
 sessions as (
@@ -42,16 +42,16 @@ compounded as (
     select
         sessions.portfolio,
         sessions.session_date,
-        horizons.horizon_days,
-        count(sessions.gross_return) over horizon as known_days,
+        horizons.horizon_sessions,
+        count(sessions.gross_return) over horizon as return_count,
         list(1 + sessions.gross_return) over horizon as growths
     from sessions
     cross join horizons
     window
         horizon as (
-            partition by sessions.portfolio, horizons.horizon_days
+            partition by sessions.portfolio, horizons.horizon_sessions
             order by sessions.session_date
-            rows between earlier_days preceding and current row
+            rows between earlier_sessions preceding and current row
         )
 ),
 
@@ -59,10 +59,10 @@ final as (
     select
         portfolio,
         session_date,
-        horizon_days,
-        if(known_days = horizon_days, list_product(growths) - 1, null) as horizon_return
+        horizon_sessions,
+        if(return_count = horizon_sessions, list_product(growths) - 1, null) as horizon_return
     from compounded
 )
 
 select * from final
-order by portfolio, horizon_days, session_date
+order by portfolio, horizon_sessions, session_date

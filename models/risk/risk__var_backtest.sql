@@ -18,7 +18,7 @@ counts as (
         period,
         method,
         confidence,
-        lookback_days,
+        lookback_sessions,
         min(session_date) as first_session_date,
         max(session_date) as last_session_date,
         count(*) as session_count,
@@ -48,7 +48,7 @@ counts as (
             order by session_date
         )) as quantile_loss
     from exceedances
-    group by portfolio, period, method, confidence, lookback_days
+    group by portfolio, period, method, confidence, lookback_sessions
 ),
 
 confidences as (
@@ -158,7 +158,7 @@ final as (
         period,
         method,
         confidence,
-        lookback_days,
+        lookback_sessions,
         first_session_date,
         last_session_date,
         session_count,
@@ -177,11 +177,11 @@ final as (
         quantile_loss,
         verdict,
         rank() over (
-            partition by portfolio, period, confidence, lookback_days
+            partition by portfolio, period, confidence, lookback_sessions
             order by quantile_loss
         ) as quantile_loss_rank
     from verdicts
 )
 
 select * from final
-order by portfolio, period, confidence, lookback_days, method
+order by portfolio, period, confidence, lookback_sessions, method

@@ -14,10 +14,10 @@ shapes as (
     select
         portfolio,
         session_date,
-        horizon_days,
-        lookback_days,
+        horizon_sessions,
+        lookback_sessions,
         mean,
-        deviation * sqrt((lookback_days - 1) / lookback_days) as deviation,
+        deviation * sqrt((lookback_sessions - 1) / lookback_sessions) as deviation,
         if(deviation = 0, 0, skewness) as skewness,
         if(deviation = 0, 0, excess_kurtosis) as kurtosis
     from moments
@@ -35,8 +35,8 @@ scores as (
     select
         method,
         confidence,
-        horizon_days,
-        lookback_days,
+        horizon_sessions,
+        lookback_sessions,
         -{{ normal_quantile('confidence') }} as score
     from settings
 ),
@@ -47,8 +47,8 @@ final as (
         domains.session_date,
         scores.method,
         scores.confidence,
-        horizon_days,
-        lookback_days,
+        horizon_sessions,
+        lookback_sessions,
         {{ horizon_scaling('overlapping') }} as scaling,
         if(
             domains.is_in_domain,
@@ -67,7 +67,7 @@ final as (
         ) as es_return,
         coalesce(not domains.is_in_domain, false) as is_outside_domain
     from domains
-    inner join scores using (horizon_days, lookback_days)
+    inner join scores using (horizon_sessions, lookback_sessions)
 )
 
 select * from final

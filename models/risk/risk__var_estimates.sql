@@ -25,8 +25,8 @@ final as (
         estimates.session_date,
         estimates.method,
         estimates.confidence,
-        estimates.horizon_days,
-        estimates.lookback_days,
+        estimates.horizon_sessions,
+        estimates.lookback_sessions,
         estimates.scaling,
         estimates.var_return,
         estimates.es_return,
@@ -38,4 +38,4 @@ final as (
 )
 
 select * from final
-order by portfolio, session_date, method, confidence, horizon_days, lookback_days
+order by portfolio, session_date, method, confidence, horizon_sessions, lookback_sessions

@@ -13,8 +13,8 @@ scores as (
     select
         method,
         confidence,
-        horizon_days,
-        lookback_days,
+        horizon_sessions,
+        lookback_sessions,
         {{ normal_quantile('confidence') }} as score
     from settings
 ),
@@ -25,12 +25,12 @@ deviations as (
         volatilities.session_date,
         scores.method,
         scores.confidence,
-        scores.horizon_days,
-        lookback_days,
+        scores.horizon_sessions,
+        lookback_sessions,
         scores.score,
-        volatilities.daily_volatility * sqrt(scores.horizon_days) as deviation
+        volatilities.daily_volatility * sqrt(scores.horizon_sessions) as deviation
     from volatilities
-    inner join scores using (lookback_days)
+    inner join scores using (lookback_sessions)
 ),
 
 final as (
@@ -39,8 +39,8 @@ final as (
         session_date,
         method,
         confidence,
-        horizon_days,
-        lookback_days,
+        horizon_sessions,
+        lookback_sessions,
         {{ horizon_scaling('sqrt_time') }} as scaling,
         score * deviation as var_return,
         deviation * {{ normal_density('score') }} / (1 - confidence) as es_return

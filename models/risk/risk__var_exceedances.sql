@@ -2,7 +2,7 @@ with
 
 estimates as (
     select * from {{ ref('risk__var_estimates') }}
-    where horizon_days = 1
+    where horizon_sessions = 1
 ),
 
 returns as (
@@ -20,7 +20,7 @@ tested as (
         periods.period,
         estimates.method,
         estimates.confidence,
-        estimates.lookback_days,
+        estimates.lookback_sessions,
         -returns.gross_return as loss_return,
         estimates.var_return,
         estimates.es_return,
@@ -40,20 +40,20 @@ numbered as (
         period,
         method,
         confidence,
-        lookback_days,
+        lookback_sessions,
         loss_return,
         var_return,
         es_return,
         is_exceedance,
         lag(is_exceedance) over by_session as is_after_exceedance,
         count(is_exceedance) over (
-            partition by portfolio, period, method, confidence, lookback_days
+            partition by portfolio, period, method, confidence, lookback_sessions
             order by session_date desc
         ) as sessions_to_end
     from tested
     window
         by_session as (
-            partition by portfolio, period, method, confidence, lookback_days
+            partition by portfolio, period, method, confidence, lookback_sessions
             order by session_date
         )
 ),

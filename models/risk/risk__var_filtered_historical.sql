@@ -11,10 +11,10 @@ settings as (
 
 lookbacks as (
     select
-        lookback_days,
-        {{ tail_count('lookback_days', 'min(confidence)') }} as tail_count
+        lookback_sessions,
+        {{ tail_count('lookback_sessions', 'min(confidence)') }} as tail_count
     from settings
-    group by lookback_days
+    group by lookback_sessions
 ),
 
 -- every return in units of the volatility that was expected before its session
@@ -22,9 +22,9 @@ filtered_returns as (
     select
         portfolio,
         session_date,
-        lookback_days,
+        lookback_sessions,
         daily_volatility,
-        1 as horizon_days,
+        1 as horizon_sessions,
         daily_return / nullif(daily_volatility, 0) as filtered_return
     from volatilities
 ),
@@ -34,10 +34,10 @@ past_losses as (
         filtered_returns.portfolio,
         filtered_returns.session_date,
         filtered_returns.daily_volatility,
-        lookback_days,
+        lookback_sessions,
         {{ in_full_lookback('max', '-filtered_return', 'tail_count') }} as worst_losses
     from filtered_returns
-    inner join lookbacks using (lookback_days)
+    inner join lookbacks using (lookback_sessions)
 ),
 
 scaled_losses as (
@@ -47,11 +47,11 @@ scaled_losses as (
         past_losses.worst_losses,
         settings.method,
         settings.confidence,
-        settings.horizon_days,
-        lookback_days,
-        past_losses.daily_volatility * sqrt(settings.horizon_days) as deviation
+        settings.horizon_sessions,
+        lookback_sessions,
+        past_losses.daily_volatility * sqrt(settings.horizon_sessions) as deviation
     from past_losses
-    inner join settings using (lookback_days)
+    inner join settings using (lookback_sessions)
 ),
 
 final as (
@@ -60,11 +60,12 @@ final as (
         session_date,
         method,
         confidence,
-        horizon_days,
-        lookback_days,
+        horizon_sessions,
+        lookback_sessions,
         {{ horizon_scaling('sqrt_time') }} as scaling,
-        deviation * ({{ tail_var('worst_losses', 'lookback_days', 'confidence') }}) as var_return,
-        deviation * {{ tail_es('worst_losses', 'lookback_days', 'confidence') }} as es_return
+        deviation * ({{ tail_var('worst_losses', 'lookback_sessions', 'confidence') }})
+            as var_return,
+        deviation * {{ tail_es('worst_losses', 'lookback_sessions', 'confidence') }} as es_return
     from scaled_losses
 )
 

@@ -11,22 +11,22 @@ settings as (
 
 lookbacks as (
     select
-        horizon_days,
-        lookback_days,
-        {{ tail_count('lookback_days', 'min(confidence)') }} as tail_count
+        horizon_sessions,
+        lookback_sessions,
+        {{ tail_count('lookback_sessions', 'min(confidence)') }} as tail_count
     from settings
-    group by horizon_days, lookback_days
+    group by horizon_sessions, lookback_sessions
 ),
 
 past_losses as (
     select
         returns.portfolio,
         returns.session_date,
-        horizon_days,
-        lookbacks.lookback_days,
+        horizon_sessions,
+        lookbacks.lookback_sessions,
         {{ in_full_lookback('max', '-horizon_return', 'tail_count') }} as worst_losses
     from returns
-    inner join lookbacks using (horizon_days)
+    inner join lookbacks using (horizon_sessions)
 ),
 
 final as (
@@ -35,13 +35,13 @@ final as (
         past_losses.session_date,
         settings.method,
         settings.confidence,
-        horizon_days,
-        lookback_days,
+        horizon_sessions,
+        lookback_sessions,
         {{ horizon_scaling('overlapping') }} as scaling,
-        {{ tail_var('worst_losses', 'lookback_days', 'confidence') }} as var_return,
-        {{ tail_es('worst_losses', 'lookback_days', 'confidence') }} as es_return
+        {{ tail_var('worst_losses', 'lookback_sessions', 'confidence') }} as var_return,
+        {{ tail_es('worst_losses', 'lookback_sessions', 'confidence') }} as es_return
     from past_losses
-    inner join settings using (horizon_days, lookback_days)
+    inner join settings using (horizon_sessions, lookback_sessions)
 )
 
 select * from final

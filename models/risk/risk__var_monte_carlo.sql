@@ -4,7 +4,7 @@ with
 
 sessions as (
     select * from {{ ref('risk__horizon_returns') }}
-    where horizon_days = 1
+    where horizon_sessions = 1
 ),
 
 weights as (
@@ -40,7 +40,7 @@ drawn_losses as (
     select
         session_decks.portfolio,
         session_decks.session_date,
-        session_decks.lookback_days,
+        session_decks.lookback_sessions,
         max(
             -list_dot_product(
                 list_slice(draws.scores, 1, len(session_decks.loadings)), session_decks.loadings
@@ -50,7 +50,7 @@ drawn_losses as (
     from session_decks
     inner join draws using (deck_number)
     cross join tails
-    group by session_decks.portfolio, session_decks.session_date, session_decks.lookback_days
+    group by session_decks.portfolio, session_decks.session_date, session_decks.lookback_sessions
 ),
 
 invested as (
@@ -66,15 +66,15 @@ estimates as (
         sessions.session_date,
         settings.method,
         settings.confidence,
-        settings.horizon_days,
-        settings.lookback_days,
+        settings.horizon_sessions,
+        settings.lookback_sessions,
         invested.portfolio is not null as is_invested,
         {{ tail_var('drawn_losses.worst_losses', draw_count, 'settings.confidence') }} as daily_var,
         {{ tail_es('drawn_losses.worst_losses', draw_count, 'settings.confidence') }} as daily_es
     from sessions
     cross join settings
     left join invested using (portfolio, session_date)
-    left join drawn_losses using (portfolio, session_date, lookback_days)
+    left join drawn_losses using (portfolio, session_date, lookback_sessions)
 ),
 
 final as (
@@ -83,12 +83,12 @@ final as (
         session_date,
         method,
         confidence,
-        horizon_days,
-        lookback_days,
+        horizon_sessions,
+        lookback_sessions,
         {{ horizon_scaling('sqrt_time') }} as scaling,
         -- a portfolio of cash alone loses nothing
-        if(is_invested, daily_var * sqrt(horizon_days), 0) as var_return,
-        if(is_invested, daily_es * sqrt(horizon_days), 0) as es_return
+        if(is_invested, daily_var * sqrt(horizon_sessions), 0) as var_return,
+        if(is_invested, daily_es * sqrt(horizon_sessions), 0) as es_return
     from estimates
 )
 

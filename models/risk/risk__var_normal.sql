@@ -13,8 +13,8 @@ scores as (
     select
         method,
         confidence,
-        horizon_days,
-        lookback_days,
+        horizon_sessions,
+        lookback_sessions,
         {{ normal_quantile('confidence') }} as score
     from settings
 ),
@@ -25,14 +25,14 @@ final as (
         moments.session_date,
         scores.method,
         scores.confidence,
-        horizon_days,
-        lookback_days,
+        horizon_sessions,
+        lookback_sessions,
         {{ horizon_scaling('overlapping') }} as scaling,
         scores.score * moments.deviation - moments.mean as var_return,
         moments.deviation * {{ normal_density('scores.score') }} / (1 - scores.confidence)
         - moments.mean as es_return
     from moments
-    inner join scores using (horizon_days, lookback_days)
+    inner join scores using (horizon_sessions, lookback_sessions)
 )
 
 select * from final

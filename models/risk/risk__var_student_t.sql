@@ -14,8 +14,8 @@ fits as (
     select
         portfolio,
         session_date,
-        horizon_days,
-        lookback_days,
+        horizon_sessions,
+        lookback_sessions,
         mean,
         deviation,
         if(excess_kurtosis > 0, 4 + 6 / excess_kurtosis, null) as freedom
@@ -26,8 +26,8 @@ scores as (
     select
         method,
         confidence,
-        horizon_days,
-        lookback_days,
+        horizon_sessions,
+        lookback_sessions,
         {{ normal_quantile('confidence') }} as score
     from settings
 ),
@@ -38,8 +38,8 @@ quantiles as (
         fits.session_date,
         scores.method,
         scores.confidence,
-        horizon_days,
-        lookback_days,
+        horizon_sessions,
+        lookback_sessions,
         fits.mean,
         fits.deviation,
         fits.freedom,
@@ -49,7 +49,7 @@ quantiles as (
             {{ student_quantile('scores.confidence', 'scores.score', 'fits.freedom') }}
         ) as quantile
     from fits
-    inner join scores using (horizon_days, lookback_days)
+    inner join scores using (horizon_sessions, lookback_sessions)
 ),
 
 -- for a t or a normal distribution in units of its own deviation
@@ -72,8 +72,8 @@ final as (
         session_date,
         method,
         confidence,
-        horizon_days,
-        lookback_days,
+        horizon_sessions,
+        lookback_sessions,
         {{ horizon_scaling('overlapping') }} as scaling,
         deviation * unit * quantile - mean as var_return,
         deviation * unit * shortfall - mean as es_return

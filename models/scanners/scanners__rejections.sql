@@ -70,7 +70,7 @@ final as (
         presets.scanner,
         presets.preset,
         to_cutoff.symbol,
-        'days_and_minutes_differ' as rule
+        'day_minute_conflict' as rule
     from to_cutoff
     inner join presets using (cutoff_time)
     where to_cutoff.has_day_minute_conflict

@@ -37,20 +37,20 @@ PLAIN_SQL = ("Math Operators", "Math Transform")
 SYMBOLS, BARS = 400, 2_500
 TEMPLATE = """
 {%- set outputs = {} -%}
-{%- for name in indicator_pages() -%}
-    {%- set page = page_of(name) -%}
+{%- for name in indicator_definitions() -%}
+    {%- set definition = definition_of(name) -%}
     {%- set plan = series_plan('streaming') -%}
     {%- set outputs = {} -%}
     {%- set memory = {} -%}
     {%- for output, column in series_indicator(plan, name, []).items() -%}
-        {%- do outputs.update({output: {'column': column, 'type': page.type}}) -%}
+        {%- do outputs.update({output: {'column': column, 'type': definition.type}}) -%}
         {%- do memory.update({
             output: none if series_is_cumulative(plan, column) else plan.columns[column].memory
         }) -%}
     {%- endfor -%}
     {%- do outputs.update({name: {
-        'sql': series_steps(plan, outputs, 'bars.ohlcv'), 'talib': page.talib,
-        'memory': memory, 'periods': page.periods.values() | list,
+        'sql': series_steps(plan, outputs, 'bars.ohlcv'), 'talib': definition.talib,
+        'memory': memory, 'periods': definition.periods.values() | list,
     }}) -%}
 {%- endfor -%}
 {{ tojson(outputs) }}
@@ -77,7 +77,7 @@ class Covered:
         )
 
 
-def pages() -> dict[str, dict[str, Any]]:
+def definitions() -> dict[str, dict[str, Any]]:
     """Render the SQL and the memory of every indicator with the project's own macros."""
     dbt = [str(Path(sys.executable).parent / "dbt"), "--quiet", "compile", "--target", "lint"]
     done = subprocess.run(
@@ -87,18 +87,23 @@ def pages() -> dict[str, dict[str, Any]]:
 
 
 def errors(
-    name: str, page: dict[str, Any], connection: duckdb.DuckDBPyConnection, given: dict[str, Bars]
+    name: str,
+    definition: dict[str, Any],
+    connection: duckdb.DuckDBPyConnection,
+    given: dict[str, Bars],
 ) -> dict[str, float]:
     """Return the largest relative error of each output that TA-Lib also has."""
-    connection.execute(f"create or replace temp table found as {page['sql']}")
-    worst = dict.fromkeys((output for output, function in page["talib"].items() if function), 0.0)
+    connection.execute(f"create or replace temp table found as {definition['sql']}")
+    worst = dict.fromkeys(
+        (output for output, function in definition["talib"].items() if function), 0.0
+    )
     for symbol, bars in given.items():
         found = arrays(connection.execute(f"from found where symbol = '{symbol}' order by bar_ts"))
         if name in REFERENCES:
-            expected = REFERENCES[name](bars, *page["periods"])
-            hidden = is_noise(name, bars, page["periods"])
+            expected = REFERENCES[name](bars, *definition["periods"])
+            hidden = is_noise(name, bars, definition["periods"])
         else:
-            expected = {output: candle(bars, page["talib"][output]) for output in worst}
+            expected = {output: candle(bars, definition["talib"][output]) for output in worst}
             hidden = np.zeros(len(bars["close"]), bool)
         for output in worst:
             ours, theirs = (
@@ -137,11 +142,18 @@ def measured() -> list[Covered]:
     )
     covered = []
     screen = Console(stderr=True)
-    for name, page in track(pages().items(), "Indicators", console=screen):
-        cost = max(nanoseconds(many.connection, page["sql"]) - reading, 0)
-        for output, error in errors(name, page, hostile.connection, given).items():
+    for name, definition in track(definitions().items(), "Indicators", console=screen):
+        cost = max(nanoseconds(many.connection, definition["sql"]) - reading, 0)
+        for output, error in errors(name, definition, hostile.connection, given).items():
             covered.append(
-                Covered(page["talib"][output], output, error, page["memory"][output], name, cost)
+                Covered(
+                    definition["talib"][output],
+                    output,
+                    error,
+                    definition["memory"][output],
+                    name,
+                    cost,
+                )
             )
     return covered
 

@@ -107,7 +107,7 @@ def plain_duckdb(folder: Path) -> tuple[Callable[[], Any], Callable[[Any], Figur
                 one.symbol,
                 other.symbol as other_symbol,
                 covar_samp(one.change, other.change) over in_window as covariance,
-                count(one.change * other.change) over in_window as known_count
+                count(one.change * other.change) over in_window as return_count
             from returns as one
             inner join returns as other using (session_date)
             where one.symbol <= other.symbol
@@ -119,7 +119,7 @@ def plain_duckdb(folder: Path) -> tuple[Callable[[], Any], Callable[[Any], Figur
         )
         select session_date, symbol, other_symbol, covariance
         from pairs
-        where known_count = {WINDOW}
+        where return_count = {WINDOW}
     """
     return duckdb_way("select 1", query)
 

@@ -59,7 +59,7 @@ def make_returns(file: Path) -> None:
                 select
                     portfolio,
                     session_date,
-                    1 as horizon_days,
+                    1 as horizon_sessions,
                     move + 5 * avg(move) over (partition by session_date) as horizon_return
                 from moves
                 order by portfolio, session_date
@@ -76,8 +76,8 @@ def database(folder: Path) -> duckdb.DuckDBPyConnection:
         create view risk.horizon_returns as from '{folder}/returns.parquet';
         create table seeds.var_settings as
             select unnest(['historical', 'monte_carlo']) as method,
-                {CONFIDENCE}::double as confidence, 1::bigint as horizon_days,
-                {LOOKBACK}::bigint as lookback_days;
+                {CONFIDENCE}::double as confidence, 1::bigint as horizon_sessions,
+                {LOOKBACK}::bigint as lookback_sessions;
     """)
     return connection
 
@@ -194,13 +194,13 @@ def monte_carlo(
     loadings = np.linalg.cholesky(covariances(folder)).T @ np.full(ASSETS, 1 / ASSETS)
     connection.execute(
         "create table risk.factor_loadings as"
-        " select *, ? ::bigint as lookback_days, ? ::double[] as loadings from day",
+        " select *, ? ::bigint as lookback_sessions, ? ::double[] as loadings from day",
         [LOOKBACK, loadings.tolist()],
     )
     connection.execute("create table risk.held_weights as from day")
     connection.execute(
         "create or replace view risk.horizon_returns as"
-        " select *, 1::bigint as horizon_days from day"
+        " select *, 1::bigint as horizon_sessions from day"
     )
     draws = f"create or replace table risk.normal_draws as {(folder / 'draws.sql').read_text()}"
     losses = f"create or replace temp table found as {(folder / 'losses.sql').read_text()}"

@@ -172,24 +172,24 @@ def _failures(results: Iterable[Mapping[str, Any]]) -> Iterator[Failure]:
     red = [r for r in results if r["status"] not in GREEN and r["status"] != "skipped"]
     manifest = _read("manifest.json") if red else {}
     nodes = {
-        node: page
+        unique_id: node
         for kind in ("nodes", "unit_tests", "functions")
-        for node, page in manifest.get(kind, {}).items()
+        for unique_id, node in manifest.get(kind, {}).items()
     }
     for result in red:
         kind, _, name = result["unique_id"].split(".")[:3]
-        page = nodes.get(result["unique_id"], {})
+        node = nodes.get(result["unique_id"], {})
         problem = one_line(result.get("message") or result["status"])
         if kind == "test" and result["status"] == "fail":
             problem = failing_rows(result["failures"], result.get("compiled_code") or "")
-            if description := page.get("description"):
+            if description := node.get("description"):
                 problem += f": {one_line(description, whole=True, width=600)}"
         yield Failure(
-            name=page.get("name") or name,
+            name=node.get("name") or name,
             kind=kind.replace("_", " "),
             problem=problem,
-            file=page.get("original_file_path") or "",
-            compiled=page.get("compiled_path") or "",
+            file=node.get("original_file_path") or "",
+            compiled=node.get("compiled_path") or "",
         )
 
 

@@ -87,7 +87,8 @@ QUERIES = {
             compared_with,
             count(*) as day_count,
             count(distinct symbol) as symbol_count,
-            count(distinct symbol) filter (where agreed_date is null) as unsettled_symbol_count,
+            count(distinct symbol) filter (where agreed_date is null)
+                as day_minute_conflict_symbol_count,
             min(session_date) as first_session,
             max(session_date) as last_session,
         from bars.day_minute_conflicts
@@ -128,7 +129,7 @@ QUERIES = {
         select portfolio, method, session_date, var_return, es_return
         from risk.var_estimates
         where
-            confidence = 0.99 and horizon_days = 1 and lookback_days = 250
+            confidence = 0.99 and horizon_sessions = 1 and lookback_sessions = 250
             and var_return is not null
         qualify session_date = max(session_date) over (partition by portfolio)
         order by portfolio, var_return

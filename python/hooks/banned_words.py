@@ -1,5 +1,5 @@
 """
-Find words that the glossary of CONTRIBUTING.md retires, with the trade's word for each.
+Find words that the glossary of CONTRIBUTING.md retires, and British spelling, with what to write.
 
     .venv/bin/python python/hooks/banned_words.py FILE…
 
@@ -11,33 +11,12 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
-# pattern -> what to write; matched as whole words, in any case
-BANNED = {
-    r"told|tells?|telling": "report, receive, event, notify",
-    r"hears?|heard": "receive, event",
-    r"wish|wishes|wished": "order request, intended order",
-    r"(?<!christmas )eves?": "prior session",
-    r"anew": "again",
-    r"so far": "to the cutoff, to date",
-    r"reckon|reckons|reckoned|reckoning": "compute, mark, value",
-    r"judges?|judged|judging": "check",
-    r"(?<!trading )rooms?": "layer, folder",
-    r"laws?": "invariant, data test",
-    r"houses?(?! style)": "project",
-    r"doors?": "boundary, gateway",
-    r"(?<!trading )desks?": "session folder",
-    r"luck|lucky": "chance",
-    r"loss(?:es)? beyond": "VaR breaches, exceedances",
-    r"makes? of 1": "growth of 1",
-    r"but for": "except for, without",
-    r"at the least": "at least",
-    r"as it came|as they came": "unchanged, on arrival",
-    r"was had|were had": "name who had it",
-    r"none is(?! set)": "a whole sentence",
-    r"look-back|look-backs": "lookback",
-    r"per cents?": "percent",
+GLOSSARY = Path(__file__).parents[2] / "CONTRIBUTING.md"
+# pattern -> the American spelling; matched as whole words, in any case
+SPELLING = {
     r"(?:un)?favour\w*": "favorable",
     r"colou?red?|colours?": "color",
     r"behaviours?": "behavior",
@@ -46,24 +25,44 @@ BANNED = {
     r"centres?|centred": "center",
     r"\w+(?:ard|ual|gn|in|um|ym|al)is(?:ed?|es|ing|ation)": "-ize, -ization",
 }
-FOUND = [
-    (re.compile(rf"(?<!\w)(?:{pattern})(?!\w)", re.IGNORECASE), instead)
-    for pattern, instead in BANNED.items()
-]
-# ordinary English that a pattern would take for British spelling
-FINE = re.compile(r"(?:prom|prem|fin|advert|min)is\w*|colored?", re.IGNORECASE)
+# ordinary English, and trade names, that a retired word or a pattern is part of
+FINE = re.compile(
+    r"(?:prom|prem|fin|advert|min)is\w*|colored?"
+    r"|trading (?:rooms?|desks?)|house style|christmas eve|none is set",
+    re.IGNORECASE,
+)
 # these quote the words
 EXEMPT = ("CONTRIBUTING.md", "CHANGELOG.md", "python/hooks/banned_words.py", "test_banned_words.py")
 # others wrote what is there
 VENDORED = "packages/"
 
 
+def retired_words(glossary: str) -> dict[str, str]:
+    """Return each word that the glossary retires in every sense, with what to write."""
+    table = glossary.split("| retired | write | where |\n", 1)[1].split("\n\n", 1)[0]
+    rows = [[cell.strip() for cell in row.split("|")[1:3]] for row in table.splitlines()[1:]]
+    return {
+        word: instead for words, instead in rows for word in words.split(", ") if "(" not in word
+    }
+
+
+@cache
+def _patterns() -> list[tuple[re.Pattern[str], str]]:
+    words = retired_words(GLOSSARY.read_text(encoding="utf-8"))
+    found = {re.escape(word): instead for word, instead in words.items()} | SPELLING
+    return [
+        (re.compile(rf"(?<!\w)(?:{pattern})(?!\w)", re.IGNORECASE), instead)
+        for pattern, instead in found.items()
+    ]
+
+
 def banned_words(text: str) -> Iterator[tuple[int, str, str]]:
     """Yield the number of a line, the word that stands there, and what to write."""
     for number, line in enumerate(text.splitlines(), start=1):
-        for pattern, instead in FOUND:
+        fine = [match.span() for match in FINE.finditer(line)]
+        for pattern, instead in _patterns():
             for match in pattern.finditer(line):
-                if not FINE.fullmatch(match[0]):
+                if not any(start <= match.start() and match.end() <= end for start, end in fine):
                     yield number, match[0], instead
 
 

@@ -41,7 +41,7 @@ minute_sums as (
         min(minutes.adjusted_low) as low,
         arg_max(minutes.adjusted_close, minutes.bar_ts) as close,
         sum(minutes.adjusted_volume) as volume,
-        count(*) = count(minutes.adjusted_volume) as is_volume_known
+        count(*) = count(minutes.adjusted_volume) as has_volume
     from bars_of_minutes
     left join minutes
         on
@@ -63,7 +63,7 @@ day_sums as (
         min(days.adjusted_low) as low,
         arg_max(days.adjusted_close, days.bar_ts) as close,
         sum(days.adjusted_volume) as volume,
-        count(*) = count(days.adjusted_volume) as is_volume_known
+        count(*) = count(days.adjusted_volume) as has_volume
     from bars as days
     inner join sessions using (calendar, session_date)
     where days.timeframe = '1d'
@@ -100,5 +100,5 @@ where
         true
     )
     -- a volume may be 0, or null as soon as one part of it is
-    or (longer_bars.adjusted_volume is not null) != sums.is_volume_known
+    or (longer_bars.adjusted_volume is not null) != sums.has_volume
     or abs(longer_bars.adjusted_volume - sums.volume) > 1e-9 * sums.volume + 1e-6

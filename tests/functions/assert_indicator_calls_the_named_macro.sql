@@ -41,7 +41,7 @@ where
     called.rsi is distinct from called_with_fourteen.rsi
     or abs(called.rsi - momentum.rsi_14) > 1e-9
 union all
--- an average of five bars is available nine bars before one of fourteen
+-- an average of five bars is known nine bars before one of fourteen
 select bar_ts
 from called
 inner join called_with_five using (bar_ts)

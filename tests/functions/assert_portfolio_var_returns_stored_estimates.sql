@@ -2,13 +2,13 @@
 -- it was called with, or lacks some.
 {%- set estimates = ref('risk__var_estimates') %}
 {%- set portfolio %}(select min(portfolio) from {{ estimates }}){% endset %}
-{%- set lookback_days %}(select max(lookback_days) from {{ estimates }}){% endset %}
+{%- set lookback_sessions %}(select max(lookback_sessions) from {{ estimates }}){% endset %}
 
 with
 
 stored as (
     select * from {{ estimates }}
-    where portfolio = {{ portfolio }} and confidence = 0.95 and horizon_days = 1
+    where portfolio = {{ portfolio }} and confidence = 0.95 and horizon_sessions = 1
 ),
 
 called as (
@@ -18,13 +18,17 @@ called as (
 called_for_one as (
     select *
     from {{ function('portfolio_var') }}(
-        {{ portfolio }}, 0.95, 1, p_method := 'historical', p_lookback_days := {{ lookback_days }}
+        {{ portfolio }},
+        0.95,
+        1,
+        p_method := 'historical',
+        p_lookback_sessions := {{ lookback_sessions }}
     )
 ),
 
 stored_of_one as (
     select * from stored
-    where method = 'historical' and lookback_days = {{ lookback_days }}
+    where method = 'historical' and lookback_sessions = {{ lookback_sessions }}
 )
 
 (select * from stored except all select * from called)

@@ -42,7 +42,7 @@ daily as (
         portfolios.capital_amount::decimal(18, 4) as capital_amount,
         equity.equity_ratio,
         sum(coalesce(sums.pnl_amount, 0)) over to_date as pnl_amount,
-        count(accounts.equity_amount) over to_date = count(*) over to_date as is_known,
+        count(accounts.equity_amount) over to_date = count(*) over to_date as is_complete,
         min(accounts.opening_equity_amount) over to_date > 0 as is_solvent
     from accounts
     inner join portfolios using (portfolio)
@@ -53,7 +53,7 @@ daily as (
 
 select * from daily
 where
-    is_known
+    is_complete
     and (
         equity_amount != capital_amount + pnl_amount
         or equity_amount != cash_amount + worth_amount

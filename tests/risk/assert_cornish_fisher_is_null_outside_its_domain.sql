@@ -34,8 +34,8 @@ unflagged as (
             and estimates.session_date = normal.session_date
             and estimates.method = normal.other_method
             and estimates.confidence = normal.confidence
-            and estimates.horizon_days = normal.horizon_days
-            and estimates.lookback_days = normal.lookback_days
+            and estimates.horizon_sessions = normal.horizon_sessions
+            and estimates.lookback_sessions = normal.lookback_sessions
     where
         estimates.is_outside_domain
         = (estimates.var_return is not null or normal.var_return is null)

@@ -53,8 +53,8 @@ requested as (
         sessions.session_date,
         settings.method,
         settings.confidence,
-        settings.horizon_days,
-        settings.lookback_days
+        settings.horizon_sessions,
+        settings.lookback_sessions
     from sessions
     cross join settings
 )
@@ -64,10 +64,10 @@ select
     session_date,
     method,
     confidence,
-    horizon_days,
-    lookback_days,
+    horizon_sessions,
+    lookback_sessions,
     requested.portfolio is not null as is_requested
 from requested
 full outer join estimates
-    using (portfolio, session_date, method, confidence, horizon_days, lookback_days)
+    using (portfolio, session_date, method, confidence, horizon_sessions, lookback_sessions)
 where requested.portfolio is null or estimates.portfolio is null

@@ -8,7 +8,7 @@ backtests as (
 
 estimates as (
     select * from {{ ref('risk__var_estimates') }}
-    where horizon_days = 1
+    where horizon_sessions = 1
 ),
 
 returns as (
@@ -20,12 +20,12 @@ counts as (
         portfolio,
         estimates.method,
         estimates.confidence,
-        estimates.lookback_days,
+        estimates.lookback_sessions,
         count(returns.gross_return + estimates.var_return) as session_count,
         count(*) filter (where -returns.gross_return > estimates.var_return) as exceedance_count
     from estimates
     inner join returns using (portfolio, session_date)
-    group by portfolio, estimates.method, estimates.confidence, estimates.lookback_days
+    group by portfolio, estimates.method, estimates.confidence, estimates.lookback_sessions
     having count(returns.gross_return + estimates.var_return) > 0
 )
 
@@ -33,9 +33,9 @@ select
     portfolio,
     method,
     confidence,
-    lookback_days
+    lookback_sessions
 from counts
-full outer join backtests using (portfolio, method, confidence, lookback_days)
+full outer join backtests using (portfolio, method, confidence, lookback_sessions)
 where
     counts.session_count is distinct from backtests.session_count
     or counts.exceedance_count is distinct from backtests.exceedance_count

@@ -14,8 +14,8 @@ pairs as (
         session_date,
         method,
         confidence,
-        horizon_days,
-        lookback_days,
+        horizon_sessions,
+        lookback_sessions,
         var_return,
         es_return,
         lag(var_return) over by_confidence as lower_var_return,
@@ -23,7 +23,7 @@ pairs as (
     from estimates
     window
         by_confidence as (
-            partition by portfolio, session_date, method, horizon_days, lookback_days
+            partition by portfolio, session_date, method, horizon_sessions, lookback_sessions
             order by confidence
         )
 )

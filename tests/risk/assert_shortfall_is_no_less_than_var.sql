@@ -12,8 +12,8 @@ select
     session_date,
     method,
     confidence,
-    horizon_days,
-    lookback_days,
+    horizon_sessions,
+    lookback_sessions,
     var_return,
     es_return
 from estimates

@@ -134,17 +134,16 @@ final as (
         hit_count,
         hit_ratio,
         base_ratio,
-        if(case_count >= min_case_count, hit_ratio, null) as confidence,
         if(
             case_count >= min_case_count,
             {{ wilson_bound('hit_count', 'case_count', 'low') }},
             null
-        ) as confidence_low,
+        ) as hit_ratio_low,
         if(
             case_count >= min_case_count,
             {{ wilson_bound('hit_count', 'case_count', 'high') }},
             null
-        ) as confidence_high
+        ) as hit_ratio_high
     from ratios
 )
 

@@ -234,7 +234,7 @@ PARTS = {
         "compared_with",
         "day_count",
         "symbol_count",
-        "unsettled_symbol_count",
+        "day_minute_conflict_symbol_count",
         "first_session",
         "last_session",
     ),

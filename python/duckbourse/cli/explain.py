@@ -12,7 +12,7 @@ import typer
 from duckbourse.build import install_packages
 from duckbourse.cli.output import notes
 from duckbourse.errors import BadQuery, BuildFailed
-from duckbourse.pages import availability, formulas
+from duckbourse.properties import formulas, warm_up
 from duckbourse.templates import rendered
 
 # a name and numbers, without blanks
@@ -26,7 +26,7 @@ def explain(
     Show how an indicator is computed: its formulas, its plan and its SQL.
 
     The plan has the columns with the step that computes each, the first bar at which it is
-    available and the number of earlier bars that it depends on. All but the SQL is in comments, so
+    known and the number of earlier bars that it depends on. All but the SQL is in comments, so
     that the output can be run.
 
     Examples:
@@ -61,9 +61,9 @@ def _asked(call: str) -> str:
     except BuildFailed as error:
         problem = str(error)
         if not problem.startswith(f"{call}: "):
-            raise  # it is in a page
+            raise  # it is in a definition
         if "there is no indicator" in problem:
-            remedy = "macros/indicators/pages.sql lists all indicators"
+            remedy = "macros/indicators/definitions.sql lists all indicators"
         elif "is not listed" in problem:
             remedy = "add that line and run this again"
         else:
@@ -78,18 +78,18 @@ def explanation(call: str, found: dict[str, Any]) -> list[str]:
 
 
 def _plan(call: str, found: dict[str, Any]) -> list[str]:
-    page = found["page"]
+    definition = found["definition"]
     name = call.split("(")[0]
-    lines = [f"{page['title']}, {page['source']}: macros/indicators/{name}.sql", ""]
-    if numbers := page["periods"] | page["settings"]:
+    lines = [f"{definition['title']}, {definition['source']}: macros/indicators/{name}.sql", ""]
+    if numbers := definition["periods"] | definition["settings"]:
         defaults = ", ".join(f"{key} = {value}" for key, value in numbers.items())
-        periods = ", ".join(map(str, page["periods"].values()))
+        periods = ", ".join(map(str, definition["periods"].values()))
         lines += [f"by default {name}{f'({periods})' if periods else ''}: {defaults}", ""]
-    if defined := formulas(page):
+    if defined := formulas(definition):
         lines += ["formulas", *(f"    {' '.join(formula.split())}" for formula in defined), ""]
     lines += ["outputs"]
     for output in found["outputs"]:
-        lines += [f"    {output['name']} = {output['formula']}", f"        {availability(output)}"]
+        lines += [f"    {output['name']} = {output['formula']}", f"        {warm_up(output)}"]
     lines += ["", "plan"]
     for column in sorted(found["columns"], key=lambda column: column["step"]):
         reads = f"  reads {', '.join(column['reads'])}" if column["reads"] else ""

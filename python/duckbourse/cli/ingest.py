@@ -124,7 +124,7 @@ def ingest(
         typer.Option(
             "--delivered-at",
             metavar="ISO",
-            help="When this became available; UTC if it has no offset. [now]",
+            help="When this became known; UTC if it has no offset. [now]",
         ),
     ] = None,
     into: Annotated[

@@ -43,7 +43,7 @@ COMMANDS = {
     "reconcile": "session",
     "journal": "session",
     "explain": "explain",
-    "pages": "pages",
+    "properties": "properties",
     "test": "test",
 }
 UNEXPECTED = 70

@@ -19,8 +19,8 @@ CONTRIBUTIONS = 10
 TABLES = {
     "estimates": (
         Column("method", "method", justify="left"),
-        Column("horizon", "horizon_days"),
-        Column("lookback", "lookback_days"),
+        Column("horizon", "horizon_sessions"),
+        Column("lookback", "lookback_sessions"),
         Column("scaling", "scaling"),
         Column("VaR %", "var_return", percent),
         Column("ES %", "es_return", percent),
@@ -99,7 +99,10 @@ def risk(
     connection = open_published()
     try:
         portfolios = _portfolios(connection, portfolio)
-        _check(connection, {"confidence": confidence, "lookback_days": lookback, "period": period})
+        _check(
+            connection,
+            {"confidence": confidence, "lookback_sessions": lookback, "period": period},
+        )
         reports = {
             name: _report(connection, name, confidence, lookback, period) for name in portfolios
         }
@@ -152,13 +155,14 @@ def _report(
     return {
         "estimates": fetch_rows(
             connection,
-            f"from risk.var_estimates {at} and (lookback_days = {lookback} or horizon_days > 1)"
+            f"from risk.var_estimates {at}"
+            f" and (lookback_sessions = {lookback} or horizon_sessions > 1)"
             " qualify session_date = max(session_date) over ()"
-            " order by horizon_days, var_return, method",
+            " order by horizon_sessions, var_return, method",
         ),
         "backtest": fetch_rows(
             connection,
-            f"from risk.var_backtest {at} and lookback_days = {lookback}"
+            f"from risk.var_backtest {at} and lookback_sessions = {lookback}"
             f" and period = {quoted(period)} order by quantile_loss_rank, method",
         ),
         "stress": fetch_rows(
@@ -166,7 +170,7 @@ def _report(
         ),
         "contributions": fetch_rows(
             connection,
-            f"from risk.component_var {at} and method = 'normal' and lookback_days = {lookback}"
+            f"from risk.component_var {at} and method = 'normal' and lookback_sessions = {lookback}"
             " and weight != 0 order by component_var_return desc, symbol"
             f" limit {CONTRIBUTIONS}",
         ),
@@ -178,7 +182,7 @@ def _session_estimates(portfolios: list[str]) -> str:
     return (
         f"from risk.var_estimates where portfolio in ({names})"
         " qualify session_date = max(session_date) over (partition by portfolio)"
-        " order by portfolio, horizon_days, lookback_days, confidence, method"
+        " order by portfolio, horizon_sessions, lookback_sessions, confidence, method"
     )
 
 

@@ -56,7 +56,7 @@ def sample_minutes(
         typer.Option(
             "--delivered-at",
             metavar="ISO",
-            help="When this became available; UTC if it has no offset. [now]",
+            help="When this became known; UTC if it has no offset. [now]",
         ),
     ] = None,
     json: Annotated[

@@ -50,7 +50,7 @@ class VendorFile:
     A file that is read, and what is stated about it; in messages it is its name.
 
     `path` may be a copy in the folder `scratch`, which is all that may be written. The file was
-    available at `known_at` and holds nothing later.
+    known at `known_at` and holds nothing later.
     """
 
     path: Path

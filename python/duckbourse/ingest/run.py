@@ -510,7 +510,7 @@ class Job:
 
     def moment(self, bars: Bars) -> datetime:
         """
-        Return when these bars became available, in UTC without a zone: as stated, plus a
+        Return when these bars became known, in UTC without a zone: as stated, plus a
         microsecond for each delivery of that instant that shares some of them, so that the later
         one counts.
         """

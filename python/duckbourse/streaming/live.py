@@ -307,7 +307,7 @@ class LiveSession:
         )
 
     def _prior_filter(self, relation: str, columns: list[str]) -> str:
-        """Return the SQL condition for the rows of a relation available in the prior session."""
+        """Return the SQL condition for the rows of a relation known in the prior session."""
         if relation == "bars.sessions" or relation.startswith("seeds."):
             return "true"
         if relation == MINUTES:

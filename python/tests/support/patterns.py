@@ -98,7 +98,7 @@ def change_after(connection: duckdb.DuckDBPyConnection, future: str, at: str) ->
 def known(
     connection: duckdb.DuckDBPyConnection, at: str, *relations: str
 ) -> dict[str, list[tuple[object, ...]]]:
-    """Return all rows of the relations that were available at an instant."""
+    """Return all rows of the relations that were known at an instant."""
     return {
         relation: connection.execute(
             f"select t::varchar from duckbourse.scanners.{relation} as t "

@@ -381,7 +381,7 @@ def build_portfolio_fixture(portfolio_fixture: PortfolioFixture) -> None:
 def write_seeds(sandbox: Sandbox, sessions: list[date], weights: Weights) -> None:
     portfolios = [
         "portfolio,description,source,cost_bps,capital_amount,currency,calendar,"
-        "benchmark,risk_free_return,min_acceptable_return,cash_earns_risk_free"
+        "benchmark,risk_free_return,min_acceptable_return,has_cash_interest"
     ]
     rates = f"{BENCHMARK},{RISK_FREE},{MIN_ACCEPTABLE}"
     portfolios += [
@@ -428,7 +428,7 @@ def write_seeds(sandbox: Sandbox, sessions: list[date], weights: Weights) -> Non
     methods = ["method,window_sessions,decay"]
     methods += [f"{method},{window},{decay or ''}" for method, window, decay in COVARIANCES]
     sandbox.write("seeds/reference/covariance_settings.csv", "\n".join(methods) + "\n")
-    settings = ["method,confidence,horizon_days,lookback_days"]
+    settings = ["method,confidence,horizon_sessions,lookback_sessions"]
     settings += [
         ",".join(map(str, (method, *setting))) for method in METHODS for setting in SETTINGS
     ]

@@ -153,7 +153,7 @@ def lay_out(
 
 
 def answers(connection: duckdb.DuckDBPyConnection, relation: str, now: str) -> Rows:
-    """Return the rows of a relation that were available by an instant."""
+    """Return the rows of a relation that were known by an instant."""
     known_ts = "known_ts" if relation == "scanners.signals" else "session_date + cutoff_time"
     return connection.execute(
         f"select t::varchar from duckbourse.{relation} as t "

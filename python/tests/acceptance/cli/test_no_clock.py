@@ -16,7 +16,7 @@ ON_AWKWARD_DAYS = {
     *("orders", "positions", "pnl", "reconcile", "journal", "deliveries"),
 }
 # they run dbt, pytest and linters as child processes, and write no dates themselves
-RUN_OTHERS = {"build", "test", "pages", "explain"}
+RUN_OTHERS = {"build", "test", "properties", "explain"}
 WITHOUT_A_CLOCK = {
     "sql": ("sql", "select 1 as one"),
     "scan": ("scan", "--scanner", "crp", "--date", "2010-05-28"),

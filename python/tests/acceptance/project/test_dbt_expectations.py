@@ -155,7 +155,7 @@ CASES = [
 ]
 
 
-def page(cases: list[Case]) -> str:
+def properties(cases: list[Case]) -> str:
     model: dict[str, Any] = {"name": "bars__trades", "data_tests": [], "columns": []}
     model["config"] = {"contract": {"enforced": False}}
     columns: dict[str, list[dict[str, Any]]] = {}
@@ -174,7 +174,7 @@ def page(cases: list[Case]) -> str:
 def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     sandbox = Sandbox.create(tmp_path_factory.mktemp("dbt_expectations"))
     sandbox.write("models/bars/bars__trades.sql", TRADES)
-    sandbox.write("models/bars/bars__trades.yml", page(CASES))
+    sandbox.write("models/bars/bars__trades.yml", properties(CASES))
     sandbox.copy("models/_groups.yml")
     return sandbox.run("build")
 
@@ -206,7 +206,7 @@ def test_every_test_is_seen_to_break_and_to_hold() -> None:
 def test_a_test_that_cannot_be_asked_is_refused(case: Case, reason: str, tmp_path: Path) -> None:
     sandbox = Sandbox.create(tmp_path)
     sandbox.write("models/bars/bars__trades.sql", TRADES)
-    sandbox.write("models/bars/bars__trades.yml", page([case]))
+    sandbox.write("models/bars/bars__trades.yml", properties([case]))
     sandbox.copy("models/_groups.yml")
     with pytest.raises(DbtRuntimeError, match=reason):
         sandbox.run("parse")

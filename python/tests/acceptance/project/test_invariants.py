@@ -37,20 +37,20 @@ def add_model(
         "data_tests": [test] if is_tested else [],
         "columns": [{"name": "x", "description": column, "data_type": "integer"}],
     }
-    page: dict[str, Any] = {"models": [model]}
+    properties: dict[str, Any] = {"models": [model]}
     if unit_test:
         expected = {"rows": [{"x": 1}]}
-        page["unit_tests"] = [
+        properties["unit_tests"] = [
             {"name": f"{name}_is_one", "model": name, "given": [], "expect": expected}
         ]
     sandbox.write(f"models/{path}.sql", sql)
-    sandbox.write(f"models/{path}.yml", yaml.safe_dump(page))
+    sandbox.write(f"models/{path}.yml", yaml.safe_dump(properties))
 
 
 def add_seed(sandbox: Sandbox, name: str, description: str) -> None:
     sandbox.write(f"seeds/{name}.csv", "x\n1\n")
-    page = {"seeds": [{"name": name, "description": description}]}
-    sandbox.write(f"seeds/{name}.yml", yaml.safe_dump(page))
+    properties = {"seeds": [{"name": name, "description": description}]}
+    sandbox.write(f"seeds/{name}.yml", yaml.safe_dump(properties))
 
 
 def good_project(sandbox: Sandbox) -> None:

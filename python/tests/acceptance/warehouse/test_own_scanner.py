@@ -90,8 +90,8 @@ def scan_on_read(project: Path) -> None:
     function = function.replace("crp", "above_vwap")
     function = re.sub(r"\n +score_tiers=.*", "", function)
     (project / "functions/above_vwap_scan.sql").write_text(function)
-    page = yaml.safe_load((project / "functions/functions.yml").read_text())
-    (crp,) = (found for found in page["functions"] if found["name"] == "crp_scan")
+    properties = yaml.safe_load((project / "functions/functions.yml").read_text())
+    (crp,) = (found for found in properties["functions"] if found["name"] == "crp_scan")
     added = yaml.safe_dump({"functions": [crp | {"name": "above_vwap_scan"}]})
     (project / "functions/above_vwap_scan.yml").write_text(added)
 

@@ -243,7 +243,7 @@ def test_fast_runs_the_unit_tests_that_a_change_can_break(
         ("python/duckbourse/ingest/__init__.py", "ingest/test_rows.py"),
         ("seeds/calendars/holidays.csv", "project/test_calendars.py"),
         ("seeds/reference/vendor_symbols.csv", "ingest/test_formats.py"),
-        ("models/bars/bars__ohlcv.sql", "project/test_pages.py"),
+        ("models/bars/bars__ohlcv.sql", "project/test_properties.py"),
         ("python/tests/unit/ingest/test_rows.py", "ingest/test_rows.py"),
         ("python/tests/support/counted_loop.py", "streaming/test_websocket.py"),
     ],

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from duckbourse.settings import PROJECT
-from hooks.banned_words import banned_words, main
+from hooks.banned_words import banned_words, main, retired_words
 
 # as in .pre-commit-config.yaml
 SUFFIXES = (".md", ".py", ".sql", ".yml")
@@ -25,6 +25,7 @@ SUFFIXES = (".md", ".py", ".sql", ".yml")
         ("a standardised score", "standardised"),
         ("An unrealised gain", "unrealised"),
         ("the favourable side", "favourable"),
+        ("over lookback_days sessions", "lookback_days"),
     ],
 )
 def test_a_retired_word_is_found_on_its_line(text: str, found: str) -> None:
@@ -42,10 +43,21 @@ def test_a_retired_word_is_found_on_its_line(text: str, found: str) -> None:
         "min_unsound_symbols",
         "an early close on Christmas Eve",
         "a token is needed, and none is set",
+        "min_lookback_days",
     ],
 )
 def test_other_words_are_not(text: str) -> None:
     assert list(banned_words(text)) == []
+
+
+def test_the_list_is_the_table_of_the_glossary() -> None:
+    words = retired_words((PROJECT / "CONTRIBUTING.md").read_text())
+    assert len(words) > 60
+    assert words["horizon_days"] == "lookback_sessions, horizon_sessions"
+    # retired in one sense only, so that nothing can search for them
+    assert not {"settle", "page", "mute"} & set(words)
+    for word, instead in words.items():
+        assert (1, word, instead) in list(banned_words(word))
 
 
 def test_the_command_names_file_and_line(

@@ -75,8 +75,8 @@ Seeds = duckdb.DuckDBPyConnection
 def seeds() -> Seeds:
     connection = duckdb.connect()
     for seed in ("calendars", "regular_hours", "holidays", "special_sessions"):
-        page = yaml.safe_load((SEEDS / f"{seed}.yml").read_text())["seeds"][0]
-        types = page["config"]["column_types"]
+        properties = yaml.safe_load((SEEDS / f"{seed}.yml").read_text())["seeds"][0]
+        types = properties["config"]["column_types"]
         file = SEEDS / f"{seed}.csv"
         connection.execute(
             f"create table {seed} as from read_csv('{file}', columns = {types}, header = true)"

@@ -19,7 +19,7 @@ SERIES = PROJECT / "macros" / "series"
 INDICATORS = PROJECT / "macros" / "indicators"
 UNLISTED = """
 {%- set plan = series_plan('streaming') -%}
-{%- do plan.pages.pop('macd') -%}
+{%- do plan.definitions.pop('macd') -%}
 {%- do plan.update({'place': 'macd'}) -%}
 """
 FORMULA = """
@@ -46,8 +46,8 @@ def test_the_readme_follows_macd_to_its_sql(warehouse: Warehouse) -> None:
         for part in map(plain, block.split("…")):
             assert part in printed[end:], part
             end = printed.index(part, end) + len(part)
-    page = re.findall(r"```yaml\n(.*?)```", (SERIES / "README.md").read_text(), re.S)
-    assert page[0] in (INDICATORS / "macd.sql").read_text()
+    definition = re.findall(r"```yaml\n(.*?)```", (SERIES / "README.md").read_text(), re.S)
+    assert definition[0] in (INDICATORS / "macd.sql").read_text()
 
 
 def test_what_is_printed_runs(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,7 +97,7 @@ def test_what_is_no_call_is_refused_before_dbt_runs(text: str) -> None:
 @pytest.mark.parametrize(
     ("problem", "remedy"),
     [
-        ("mcad(3): there is no indicator 'mcad'", "macros/indicators/pages.sql lists"),
+        ("mcad(3): there is no indicator 'mcad'", "macros/indicators/definitions.sql lists"),
         ("mcad(3): mcad takes (fast), and not (3)", "`./bourse explain mcad` shows its periods"),
         ("mcad(3): macros/indicators/mcad.sql is not listed: add", "add that line and run this"),
         (
@@ -143,7 +143,7 @@ def test_each_error_has_its_own_remedy(
             (
                 UNLISTED + template,
                 "macd: macros/indicators/macd.sql is not listed: add the line  'macd':"
-                " indicator_macd,  to indicator_pages in macros/indicators/pages.sql",
+                " indicator_macd,  to indicator_definitions in macros/indicators/definitions.sql",
             )
             for template in (
                 "{{ series_indicator(plan, 'macd', []) }}",
@@ -165,7 +165,7 @@ def test_each_error_has_its_own_remedy(
         ),
     ],
 )
-def test_an_error_names_the_page_and_the_formula(
+def test_an_error_names_the_indicator_and_the_formula(
     warehouse: Warehouse, template: str, message: str
 ) -> None:
     with pytest.raises(AssertionError) as failed:
@@ -175,12 +175,12 @@ def test_an_error_names_the_page_and_the_formula(
 
 
 def test_the_maps_name_the_macros() -> None:
-    pages = re.findall(r"'(\w+)': indicator_(\w+),", (INDICATORS / "pages.sql").read_text())
-    assert all(name == page for name, page in pages)
-    assert sorted(name for name, _ in pages) == sorted(
+    names = re.findall(r"'(\w+)': indicator_(\w+),", (INDICATORS / "definitions.sql").read_text())
+    assert all(name == macro for name, macro in names)
+    assert sorted(name for name, _ in names) == sorted(
         file.stem
         for file in INDICATORS.glob("*.sql")
-        if "macro indicator_pages" not in file.read_text()
+        if "macro indicator_definitions" not in file.read_text()
         if "macro indicator_" in file.read_text()
     )
     defined = set(

@@ -11,9 +11,9 @@ from duckbourse.settings import PROJECT
 
 def test_every_column_of_a_seed_has_a_type_and_a_description() -> None:
     seeds = [
-        (seed, page.with_name(f"{seed['name']}.csv"))
-        for page in (PROJECT / "seeds").rglob("*.yml")
-        for seed in yaml.safe_load(page.read_text())["seeds"]
+        (seed, properties.with_name(f"{seed['name']}.csv"))
+        for properties in (PROJECT / "seeds").rglob("*.yml")
+        for seed in yaml.safe_load(properties.read_text())["seeds"]
     ]
     wrong = []
     for seed, file in seeds:

@@ -21,8 +21,8 @@ COVERED_OTHERWISE = {
     "indicators__stale_bars": "reads the build before; acceptance/warehouse/test_increments.py",
     "indicators__stale_symbols": "reads the build before; acceptance/warehouse/test_increments.py",
     "scanners__stale_sessions": "reads the build before; acceptance/warehouse/test_rebuild.py",
-    "serving__indicator_catalogue": "rows of the indicators' pages; a test of its page has some",
-    "serving__publication": "names the run that builds it; a test of its page holds the parts",
+    "serving__indicator_catalogue": "rows of the indicators' definitions; a data test has some",
+    "serving__publication": "names the run that builds it; a data test holds the parts",
 }
 COMPUTES = re.compile(
     r"\b(over|group by|distinct|case|asof|unnest|qualify|except)\b"
@@ -47,8 +47,8 @@ def computes(sql: str) -> bool:
 def test_every_model_that_computes_has_a_unit_test() -> None:
     tested = {
         test["model"]
-        for page in MODELS.rglob("*.yml")
-        for test in yaml.safe_load(page.read_text()).get("unit_tests", [])
+        for file in MODELS.rglob("*.yml")
+        for test in yaml.safe_load(file.read_text()).get("unit_tests", [])
     }
     models = [path for path in MODELS.rglob("*.sql") if not path.stem.endswith(".live")]
     computing = {path.stem for path in models if computes(path.read_text())}

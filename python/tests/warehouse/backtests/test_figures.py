@@ -258,7 +258,7 @@ def test_no_year_is_made_of_fewer_than_twenty_sessions(sample: Warehouse) -> Non
         for name in ("equity", "session_returns"):
             connection.execute(
                 f"create or replace table duckbourse.backtests.{name} as "
-                f"from built.backtests.{name} where session_count <= {count}"
+                f"from built.backtests.{name} where session_number <= {count}"
             )
         summaries = rows(connection, compiled(sample, "summary"))
         assert summaries

@@ -1,5 +1,5 @@
 """
-What TA-Lib finds on the same bars, by indicator page, and where that is rounding noise.
+What TA-Lib finds on the same bars, by indicator, and where that is rounding noise.
 
 TA-Lib has no Keltner channel of closes, no Ichimoku, no VWAP of a session, no pivot points, no
 position and bandwidth of Bollinger's bands: these are numpy's, written from their definitions.

@@ -128,13 +128,14 @@ def test_without_volumes_only_volume_indicators_are_null(indicator: OnRead, name
 
 LOWERED = """
 {%- set lowered = {} -%}
-{%- for name in indicator_pages() -%}
+{%- for name in indicator_definitions() -%}
     {%- set of_name = {} -%}
     {%- for lowering in ['streaming', 'windows'] -%}
         {%- set plan = series_plan(lowering) -%}
         {%- set outputs = {} -%}
         {%- for output, column in series_indicator(plan, name, []).items() -%}
-            {%- do outputs.update({output: {'column': column, 'type': page_of(name).type}}) -%}
+            {%- set type = definition_of(name).type -%}
+            {%- do outputs.update({output: {'column': column, 'type': type}}) -%}
         {%- endfor -%}
         {%- set order = ' order by symbol, bar_ts' if lowering == 'streaming' else '' -%}
         {%- do of_name.update({lowering: series_steps(plan, outputs, 'bars.ohlcv' ~ order)}) -%}
@@ -169,12 +170,12 @@ def test_the_sql_is_the_same_as_before(
 
 def test_the_golden_sql_has_every_operation() -> None:
     operations = (PROJECT / "macros" / "series" / "operations.sql").read_text()
-    pages = "".join(
+    definitions = "".join(
         (PROJECT / "macros" / "indicators" / f"{name}.sql").read_text()
         for name in yaml.safe_load(GOLDEN.read_text())
     )
     words = re.findall(r"'(\w+)': \[", operations)
-    assert [word for word in words if not re.search(rf"\b{word}\(", pages)] == []
+    assert [word for word in words if not re.search(rf"\b{word}\(", definitions)] == []
 
 
 @pytest.fixture(scope="module")
@@ -201,7 +202,7 @@ def test_streams_and_windows_agree(
     hostile: dict[str, Bars],
     name: str,
 ) -> None:
-    periods = [int(period) for period in page_periods(sample, name).split(",") if period]
+    periods = [int(period) for period in default_periods(sample, name).split(",") if period]
     for lowering in ("streaming", "windows"):
         shuffled.execute(f"create or replace temp table {lowering} as {lowered[name][lowering]}")
     for symbol, bars in hostile.items():
@@ -241,7 +242,7 @@ def test_a_missing_volume_adds_nothing(
         np.testing.assert_array_equal(found[3:], of_nothing[3:])
 
 
-def page_periods(sample: Warehouse, name: str) -> str:
+def default_periods(sample: Warehouse, name: str) -> str:
     ((periods,),) = sample.query(
         "select distinct coalesce(periods, '') from serving.indicator_catalogue "
         f"where indicator = '{name}'"

@@ -46,7 +46,8 @@ SERIES = [
     ("GOOG", "15m"),
     ("IBM", "1h"),
 ]
-# periods besides a page's own: of one bar, of two, of powers of two and their neighbors, of many
+# periods besides an indicator's own: of one bar, of two, of powers of two and their neighbors, of
+# many
 PERIODS: dict[str, list[tuple[int, ...]]] = {
     "sma": [(1,), (2,), (7,), (8,), (9,), (64,), (200,)],
     "ema": [(1,), (2,), (7,), (200,)],
@@ -120,7 +121,7 @@ def built(sample: Warehouse) -> Iterator[duckdb.DuckDBPyConnection]:
 
 @pytest.fixture(scope="module")
 def defaults(built: duckdb.DuckDBPyConnection) -> dict[str, tuple[int, ...]]:
-    """Return the periods of each indicator's own page."""
+    """Return the periods of each indicator's definition."""
     found = built.execute(
         "select distinct indicator, coalesce(periods, '') from serving.indicator_catalogue"
     ).fetchall()

@@ -181,9 +181,9 @@ def test_figures_of_the_sample_are_recomputed(sample: Warehouse) -> None:
     estimates = {
         tuple(row[:4]): row[4]
         for row in sample.query(
-            "select portfolio, method, confidence, lookback_days,"
+            "select portfolio, method, confidence, lookback_sessions,"
             " list({'day': session_date, 'var': var_return, 'es': es_return} order by session_date)"
-            " from risk.var_estimates where horizon_days = 1 group by all"
+            " from risk.var_estimates where horizon_sessions = 1 group by all"
         )
     }
     periods: dict[Any, Any] = {
@@ -191,7 +191,7 @@ def test_figures_of_the_sample_are_recomputed(sample: Warehouse) -> None:
         for row in sample.query("select period, first_date, last_date from seeds.var_periods")
     }
     names = [str(row[0]) for row in sample.query("describe risk.var_backtest")]
-    key = ("portfolio", "method", "confidence", "lookback_days", "period")
+    key = ("portfolio", "method", "confidence", "lookback_sessions", "period")
     rows = {
         tuple(row[names.index(name)] for name in key): dict(zip(names, row, strict=True))
         for row in sample.query("from risk.var_backtest")

@@ -39,7 +39,7 @@ def test_the_output_is_for_the_next_session(
         "select max(session_date), arg_max(var_return, session_date),"
         " arg_max(var_amount, session_date) from risk.var_estimates"
         " where portfolio = 'equal_20' and method = 'ewma' and confidence = 0.99"
-        " and horizon_days = 1 and lookback_days = 250"
+        " and horizon_sessions = 1 and lookback_sessions = 250"
     )
     assert f"equal_20: VaR and expected shortfall for {session}, 99 %" in shown
     (line,) = [row for row in shown.splitlines() if row.split()[:3] == ["ewma", "1", "250"]]
@@ -91,8 +91,8 @@ def test_all_estimates_are_written(sample: Warehouse, tmp_path: Path) -> None:
     [
         ({"portfolio": "equal_21"}, "portfolio 'equal_21'", "equal_20, sixty_forty_tech"),
         ({"confidence": 0.999}, "confidence 0.999", "0.9, 0.95, 0.975, 0.99"),
-        ({"lookback": 100}, "lookback_days 100", "250, 500, 1000"),
-        ({"confidence": 0.9, "lookback": 500}, "lookback_days 500", "250"),
+        ({"lookback": 100}, "lookback_sessions 100", "250, 500, 1000"),
+        ({"confidence": 0.9, "lookback": 500}, "lookback_sessions 500", "250"),
         ({"period": "never"}, "period never", "all, covid_2020"),
     ],
 )

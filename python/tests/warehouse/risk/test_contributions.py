@@ -39,7 +39,7 @@ def covariance_matrix(returns: Series, method: str) -> Series:
 def test_covariances_equal_numpys(portfolio_fixture: PortfolioFixture) -> None:
     compared = 0
     for method, lookback, cells in portfolio_fixture.sandbox.rows(
-        "select method, lookback_days, list([symbol, other_symbol, covariance::varchar])"
+        "select method, lookback_sessions, list([symbol, other_symbol, covariance::varchar])"
         " from risk.covariances group by all"
     ):
         symbols = sorted({cell[0] for cell in cells} & {"A", "B", "D", "T"})
@@ -79,7 +79,7 @@ def test_components_are_derivatives_and_increments_those_of_a_trade(
     """Recompute each from the portfolio's value at risk before and after, by covariances alone."""
     covariances: dict[Any, dict[tuple[Any, Any], Any]] = defaultdict(dict)
     for one, other, method, lookback, covariance in sample.query(
-        "select symbol, other_symbol, method, lookback_days, covariance from risk.covariances"
+        "select symbol, other_symbol, method, lookback_sessions, covariance from risk.covariances"
     ):
         covariances[method, lookback][one, other] = covariance
     held = books(sample)
@@ -96,7 +96,7 @@ def test_components_are_derivatives_and_increments_those_of_a_trade(
         return book | {symbol: book.get(symbol, 0.0) + weight}
 
     rows = sample.query(
-        "select portfolio, symbol, method, confidence, lookback_days, weight, var_return,"
+        "select portfolio, symbol, method, confidence, lookback_sessions, weight, var_return,"
         " marginal_var_return, component_var_return, incremental_var_return, component_ratio,"
         " var_amount, incremental_var_amount, trade_amount from risk.component_var"
         " where symbol in ('AAPL', 'AMD', 'MSFT', 'XOM')"

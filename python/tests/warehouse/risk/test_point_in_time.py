@@ -28,7 +28,7 @@ FUTURES = {
     "corrupted": {
         "portfolio.returns": "update {relation} set gross_return = gross_return * -7 - 0.3"
         " where session_date >= '{day}'",
-        # the holdings at the start of the day are available by then
+        # the holdings at the start of the day are known by then
         "portfolio.weights": "update {relation} set"
         " weight = if(session_date = '{day}', weight, weight * -7 + 0.5),"
         " closing_weight = closing_weight * -7 + 0.5, symbol_return = symbol_return * -7 - 0.3"
@@ -39,8 +39,8 @@ FUTURES = {
     },
 }
 NEXT_DAY = (
-    "lookback_days preceding and 1 preceding",
-    "lookback_days - 1 preceding and current row",
+    "lookback_sessions preceding and 1 preceding",
+    "lookback_sessions - 1 preceding and current row",
 )
 # a look-ahead planted in each method and in each step that the methods use
 PLANTED = {
@@ -58,7 +58,10 @@ PLANTED = {
         {"monte_carlo"},
     ),
     "risk.horizon_returns": (
-        ("earlier_days preceding and current row", "1 following and earlier_days + 1 following"),
+        (
+            "earlier_sessions preceding and current row",
+            "1 following and earlier_sessions + 1 following",
+        ),
         set(METHODS) - {"monte_carlo"},
     ),
 }
@@ -86,7 +89,7 @@ class RiskModels:
             )
 
         self.connection.execute(
-            "update origin.seeds.var_settings set lookback_days = lookback_days // 10"
+            "update origin.seeds.var_settings set lookback_sessions = lookback_sessions // 10"
         )
 
     def _visit(self, sample: Warehouse, nodes: dict[str, Any], name: str) -> None:

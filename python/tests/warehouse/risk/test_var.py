@@ -38,8 +38,8 @@ select
     portfolio,
     method,
     confidence,
-    horizon_days,
-    lookback_days,
+    horizon_sessions,
+    lookback_sessions,
     list(
         {'var': var_return, 'es': es_return, 'outside': is_outside_domain} order by session_date
     ) as estimates
@@ -243,7 +243,7 @@ def test_a_bridged_return_leaves_no_lookback_null(portfolio_fixture: PortfolioFi
     for method in ("historical", "age_weighted", "normal", "student_t", "ewma"):
         unknown = portfolio_fixture.sandbox.rows(
             "select count(*) from risk.var_estimates where portfolio = 'gappy'"
-            f" and lookback_days = 250 and confidence = 0.95 and method = '{method}'"
+            f" and lookback_sessions = 250 and confidence = 0.95 and method = '{method}'"
             " and session_date > (select session_date from portfolio.returns"
             " where portfolio = 'gappy' order by session_date limit 1 offset 249)"
             " and var_return is null"
@@ -268,7 +268,7 @@ def test_boudoukh_richardson_and_whitelaws_example() -> None:
 
 def test_longer_horizons_state_their_scaling(portfolio_fixture: PortfolioFixture) -> None:
     scalings = portfolio_fixture.sandbox.rows(
-        "select distinct method, horizon_days > 1, scaling from risk.var_estimates"
+        "select distinct method, horizon_sessions > 1, scaling from risk.var_estimates"
     )
     by_root = {"filtered_historical", "ewma", "monte_carlo"}
     assert set(scalings) == {
@@ -304,7 +304,7 @@ def test_monte_carlo_equals_numpys_on_the_same_draws(portfolio_fixture: Portfoli
         "select portfolio, session_date, var_return, es_return,"
         " list({'symbol': symbol, 'weight': weight} order by symbol)"
         " from risk.var_monte_carlo inner join risk.held_weights using (portfolio, session_date)"
-        " where confidence = 0.95 and horizon_days = 1 and lookback_days = 250"
+        " where confidence = 0.95 and horizon_sessions = 1 and lookback_sessions = 250"
         " and portfolio in ('solo', 'mixed', 'gappy') group by all order by all"
     )[::29]:
         number = days.index(day)
@@ -343,7 +343,7 @@ def test_two_identical_assets_are_one(portfolio_fixture: PortfolioFixture) -> No
     (row,) = portfolio_fixture.sandbox.rows(
         "select max(abs(twins.var_return - solo.var_return)), count(twins.var_return)"
         " from risk.var_monte_carlo as twins inner join risk.var_monte_carlo as solo"
-        " using (session_date, confidence, horizon_days, lookback_days)"
+        " using (session_date, confidence, horizon_sessions, lookback_sessions)"
         " where twins.portfolio = 'twins' and solo.portfolio = 'solo'"
     )
     assert row[0] < TOLERANCE
@@ -409,13 +409,13 @@ def test_estimates_equal_those_of_other_libraries(portfolio_fixture: PortfolioFi
 
 # after as many sessions as the lookback
 LAST_ESTIMATES = """
-select portfolio, method, confidence, lookback_days, var_return, es_return, is_outside_domain
+select portfolio, method, confidence, lookback_sessions, var_return, es_return, is_outside_domain
 from risk.var_estimates
-where horizon_days = 1
+where horizon_sessions = 1
 qualify
     row_number() over (
-        partition by portfolio, method, confidence, lookback_days order by session_date
-    ) = lookback_days + 1
+        partition by portfolio, method, confidence, lookback_sessions order by session_date
+    ) = lookback_sessions + 1
 """
 
 

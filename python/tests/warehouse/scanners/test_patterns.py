@@ -358,7 +358,7 @@ def changed(sample: Warehouse) -> dict[str, duckdb.DuckDBPyConnection]:
 @pytest.mark.parametrize(
     "at", ["2010-04-15 10:00", "2010-05-06 10:00", "2010-05-07 10:00", "2010-05-28 10:00"]
 )
-def test_no_pattern_is_available_before_its_time(
+def test_no_pattern_is_known_before_its_time(
     sample: Warehouse,
     unchanged: duckdb.DuckDBPyConnection,
     changed: dict[str, duckdb.DuckDBPyConnection],
@@ -430,7 +430,7 @@ def test_the_proof_sees_a_planted_look_ahead(
 def said_from(
     sample: Warehouse, connection: duckdb.DuckDBPyConnection, step: str
 ) -> dict[str, list[tuple[object, ...]]]:
-    """Rebuild a step and those after it, return the available rows, and restore everything."""
+    """Rebuild a step and those after it, return the known rows, and restore everything."""
     connection.begin()
     try:
         return known(build(sample, connection, *SCAN[SCAN.index(step) :]), PLANTED_AT, *SEEN)
@@ -471,7 +471,7 @@ def test_records_equal_a_plain_count(sample: Warehouse, timeframe: str) -> None:
         for symbol, bars in series.items()
         for number, bar in enumerate(bars)
     }
-    settled: dict[tuple[object, ...], list[tuple[date, bool]]] = defaultdict(list)
+    decided: dict[tuple[object, ...], list[tuple[date, bool]]] = defaultdict(list)
     # what any bar would have been, by the session that settles it: rises, falls and all
     moves: dict[object, list[tuple[date, float]]] = defaultdict(list)
     for symbol, bars in series.items():
@@ -492,35 +492,35 @@ def test_records_equal_a_plain_count(sample: Warehouse, timeframe: str) -> None:
         if number + horizon < len(bars):
             change = bars[number + horizon][2] - bars[number][2]
             hit = change > 0 if direction == "long" else change < 0
-            settled[*key, direction].append((bars[number + horizon][1], hit))
+            decided[*key, direction].append((bars[number + horizon][1], hit))
     hits_of_first = {}
-    for kind, cases in settled.items():
+    for kind, cases in decided.items():
         cases.sort()
         hits_of_first[kind] = [0, *accumulate(int(hit) for _, hit in cases)]
 
     records = sample.query(
         "select calendar, pattern, direction, session_date, case_count, hit_count, base_ratio, "
-        f"confidence, confidence_low, confidence_high from scanners.pattern_records "
+        f"hit_ratio, hit_ratio_low, hit_ratio_high from scanners.pattern_records "
         f"where timeframe = '{timeframe}'"
     )
-    # a row for each session after one in which cases were settled
-    assert len(records) == sum(len({day for day, _ in cases}) for cases in settled.values())
+    # a row for each session after one in which cases were decided
+    assert len(records) == sum(len({day for day, _ in cases}) for cases in decided.values())
     intervals: dict[tuple[int, int], tuple[float, float]] = {}
-    for *key, day, case_count, hit_count, base_ratio, confidence, low, high in records:
+    for *key, day, case_count, hit_count, base_ratio, hit_ratio, low, high in records:
         assert isinstance(day, date)
-        earlier = bisect_left(settled[tuple(key)], (day, False))
+        earlier = bisect_left(decided[tuple(key)], (day, False))
         hits = hits_of_first[tuple(key)][earlier]
         assert (case_count, hit_count) == (earlier, hits), key
         calendar, _, direction = key
         bars_before = bisect_left(moves[calendar], (day, -math.inf))
         assert base_ratio == moved[calendar][str(direction)][bars_before] / bars_before, key
+        assert hit_ratio == hits / earlier
         if earlier < least:
-            assert (confidence, low, high) == (None, None, None), key
+            assert (low, high) == (None, None), key
             continue
         if (hits, earlier) not in intervals and len(intervals) < 2000:
             wilson = binomtest(hits, earlier).proportion_ci(method="wilson")
             intervals[hits, earlier] = (wilson.low, wilson.high)
-        assert confidence == hits / earlier
         if (hits, earlier) in intervals:
             assert (low, high) == pytest.approx(intervals[hits, earlier], abs=1e-12)
     assert len(intervals) > 100
@@ -530,7 +530,7 @@ DAY = "2024-01-10"
 # Of each symbol what it shows: pattern, direction, timeframe, end of its bar. 10 January 2024 is a
 # Wednesday, and the two days before it are sessions too.
 SHOWN = {
-    # of several patterns the better record counts, and that is not the highest confidence
+    # of several patterns the better record counts, and that is not the highest hit ratio
     "BEST": [
         ("strong", "long", "1d", "2024-01-09 15:30"),
         ("likely", "long", "1d", "2024-01-09 15:30"),
@@ -612,8 +612,7 @@ def scanned(sample: Warehouse) -> duckdb.DuckDBPyConnection:
             connection.execute(
                 "insert into pattern_records by name select 'XNSE' as calendar, ? as pattern, "
                 "? as direction, ? as timeframe, ?::date as session_date, ? as case_count, "
-                "? as hit_count, ? as base_ratio, ? as confidence_low, "
-                "if(confidence_low is null, null, ? / ?) as confidence",
+                "? as hit_count, ? as base_ratio, ? as hit_ratio_low, ? / ? as hit_ratio",
                 [pattern, direction, timeframe, day, cases, hits, base, low, hits, cases],
             )
     connection.execute(f"create table pattern as {sample.compiled('scanners__pattern')}")
@@ -641,6 +640,11 @@ def test_a_scan_equals_the_one_by_hand(scanned: duckdb.DuckDBPyConnection) -> No
         "select distinct last_price, lower_price, upper_price from pattern "
         "where rejected_by is null"
     ).fetchall() == [(100.0, 80.0, 110.0)]
+    # 40 of 50 cases; of 29, too few, there is no ratio
+    assert scanned.execute(
+        "select symbol, hit_ratio from pattern where symbol in ('BEST', 'FEW') "
+        "and rejected_by is null order by all"
+    ).fetchall() == [("BEST", 0.8), ("FEW", None)]
 
 
 @pytest.mark.parametrize("factor", [0.2, 1 / 3, 0.7])

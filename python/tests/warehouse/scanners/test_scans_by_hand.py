@@ -136,7 +136,7 @@ def test_every_symbol_that_crp_rejects_has_a_reason(
 def test_a_breakout_equals_the_one_by_hand(scanned: duckdb.DuckDBPyConnection) -> None:
     assert scanned.execute(
         "select symbol, direction, resistance, support, breakout_pct, consolidation_pct, "
-        "relative_volume, prior_day_break, gapped, score "
+        "relative_volume, is_stale_breakout, has_gapped, score "
         "from duckbourse.scanners.breakout "
         f"where preset = 'standard' and session_date = '{DAY}' and rejected_by is null"
     ).fetchall() == [

@@ -1,14 +1,14 @@
-"""`./bourse pages`: generate the properties files of the indicator families."""
+"""`./bourse properties`: generate the properties files of the indicator families."""
 
 from __future__ import annotations
 
-from duckbourse import pages as family_pages
+from duckbourse import properties as family_properties
 from duckbourse.build import install_packages
 from duckbourse.cli.output import notes, results
 from duckbourse.settings import PROJECT
 
 
-def pages() -> None:
+def properties() -> None:
     """
     Generate the properties files of the indicator families after an indicator or family changes.
 
@@ -17,11 +17,11 @@ def pages() -> None:
 
     Example:
 
-    - `./bourse pages`
+    - `./bourse properties`
     """
     with notes.status("compiling every formula with dbt …"):
         install_packages()
-        written = family_pages.write()
+        written = family_properties.write()
     for file in written:
         results.print(f"written: {file.relative_to(PROJECT)}", markup=False)
     if not written:

@@ -1,5 +1,5 @@
-{% macro indicator_pages() -%}
-{#- Each indicator and the macro with its page, macros/indicators/<indicator>.sql. -#}
+{% macro indicator_definitions() -%}
+{#- Each indicator and the macro that defines it, in macros/indicators/<indicator>.sql. -#}
 {{ return({
     'ad': indicator_ad,
     'adosc': indicator_adosc,
@@ -66,29 +66,29 @@
 }) }}
 {%- endmacro %}
 
-{% macro page_of(name) -%}
-{#- An indicator's page with its defaults. -#}
-{%- set page = {
+{% macro definition_of(name) -%}
+{#- An indicator's definition with its defaults. -#}
+{%- set definition = {
     'periods': {}, 'settings': {}, 'define': {}, 'starting_values': {}, 'step': {}, 'notes': '',
     'talib': '', 'type': 'double', 'within': none,
 } -%}
-{%- set given = fromyaml(indicator_pages()[name]()) -%}
-{%- for key in given if key not in page and key not in ['title', 'source', 'outputs'] -%}
+{%- set given = fromyaml(indicator_definitions()[name]()) -%}
+{%- for key in given if key not in definition and key not in ['title', 'source', 'outputs'] -%}
     {{ exceptions.raise_compiler_error(
-        'macros/indicators/' ~ name ~ ".sql: a page has no '" ~ key
-        ~ "', but title, source, outputs, " ~ page | join(', ')
+        'macros/indicators/' ~ name ~ ".sql: a definition has no '" ~ key
+        ~ "', but title, source, outputs, " ~ definition | join(', ')
     ) }}
 {%- endfor -%}
-{%- do page.update(given) -%}
+{%- do definition.update(given) -%}
 {#- talib is the function of all outputs, or a list in the order of the outputs. -#}
 {%- set talib = {} -%}
-{%- for output in page.outputs -%}
+{%- for output in definition.outputs -%}
     {%- do talib.update({
-        output: page.talib if page.talib is string else page.talib[loop.index0] or ''
+        output: definition.talib if definition.talib is string else definition.talib[loop.index0] or ''
     }) -%}
 {%- endfor -%}
-{%- do page.update({'talib': talib}) -%}
-{{ return(page) }}
+{%- do definition.update({'talib': talib}) -%}
+{{ return(definition) }}
 {%- endmacro %}
 
 {% macro planned_outputs(plan, calls) -%}
@@ -100,14 +100,14 @@
         if '(' in call else [] -%}
     {%- do plan.update({'place': call}) -%}
     {%- set columns = series_indicator(plan, name, arguments) -%}
-    {%- set page = page_of(name) -%}
-    {%- set periods = page.periods.values() | list -%}
+    {%- set definition = definition_of(name) -%}
+    {%- set periods = definition.periods.values() | list -%}
     {%- set periods = (arguments + periods[arguments | length:])[:periods | length] -%}
     {%- for output, column in columns.items() -%}
         {%- do outputs.update({
             ([output] + periods) | join('_'): {
-                'column': column, 'type': page.type, 'call': call,
-                'formula': page.outputs[output], 'within': page.within,
+                'column': column, 'type': definition.type, 'call': call,
+                'formula': definition.outputs[output], 'within': definition.within,
             }
         }) -%}
     {%- endfor -%}
