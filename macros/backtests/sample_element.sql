@@ -1,4 +1,4 @@
 {% macro sample_element(list, key, draw_number) -%}
 {#- Hashed twice: hashes of two values share the low bits, which decide in a list of 16. -#}
-{{ list }}[1 + (hash(hash({{ key }}, {{ draw_number }})) % len({{ list }}))::integer]
+{{ list }}[1 + (hash(hash({{ key }}, {{ draw_number }})) % len({{ list }})::ubigint)::integer]
 {%- endmacro %}

@@ -31,7 +31,8 @@ run_sessions as (
             and sessions.session_date between runs.first_session and runs.last_session
 ),
 
-steps as (
+-- materialized, since a recursion reads it again in each of its steps
+steps as materialized (
     select
         candidates.*,
         dense_rank() over (

@@ -12,20 +12,21 @@ minutes as (
     where not is_locked
 ),
 
+-- numbered, since the windows below sort by one number faster than by three columns
 entries as (
-    select distinct
+    select
         symbol,
         session_date,
         known_ts,
-        direction
+        direction,
+        row_number() over (order by symbol, known_ts, direction) as path_number
     from {{ ref('backtests__entries') }}
+    group by symbol, session_date, known_ts, direction
 ),
 
 paths as (
     select
-        symbol,
-        entries.known_ts,
-        entries.direction,
+        entries.path_number,
         minutes.bar_ts,
         minutes.bar_end,
         if(entries.direction = 'long', minutes.open, -minutes.open) as opening,
@@ -41,27 +42,36 @@ reaches as (
         *,
         max(favorable) over bars_before as best_before,
         min(adverse) over bars_before as worst_before,
+        lag(favorable) over bars as prior_favorable,
+        lag(adverse) over bars as prior_adverse,
         coalesce(best_before, opening) as trailed_from,
         {{ change_pct('trailed_from', 'adverse', 'abs(trailed_from)') }} as fall_pct,
         round(trailed_from - adverse, 6) as fall_amount
     from paths
     window
+        bars as (partition by path_number order by bar_ts),
         bars_before as (
-            partition by symbol, known_ts, direction
+            partition by path_number
             order by bar_ts
             rows between unbounded preceding and 1 preceding
         )
 ),
 
+-- a bar that is no worse than the one before falls farther only from a new best price
 compared as (
     select
         *,
         max(fall_pct) over bars_before as fall_pct_before,
         max(fall_amount) over bars_before as fall_amount_before
     from reaches
+    where
+        best_before is null
+        or favorable > best_before
+        or prior_favorable >= best_before
+        or adverse < prior_adverse
     window
         bars_before as (
-            partition by symbol, known_ts, direction
+            partition by path_number
             order by bar_ts
             rows between unbounded preceding and 1 preceding
         )
@@ -99,17 +109,18 @@ records as (
 
 final as (
     select
-        symbol,
-        known_ts,
-        direction,
-        kind,
-        bar_ts,
-        bar_end,
-        reach,
-        opening,
-        adverse,
-        trailed_from
+        entries.symbol,
+        entries.known_ts,
+        entries.direction,
+        records.kind,
+        records.bar_ts,
+        records.bar_end,
+        records.reach,
+        records.opening,
+        records.adverse,
+        records.trailed_from
     from records
+    inner join entries using (path_number)
 )
 
 select * from final

@@ -53,7 +53,7 @@ charges as (
     select * from {{ ref('charges') }}
 ),
 
--- signals that can be entered, by the rules of outcomes
+-- signals that can be entered, by the rules of outcomes, and what their fills cost
 entered as (
     select
         signals.signal_id,
@@ -70,8 +70,14 @@ entered as (
         signals.session_date + signals.exit_time as preset_exit_ts,
         if(signals.direction = 'long', 1, -1) as side,
         entries.bar_ts as entry_ts,
-        entries.open as entry_open
+        entries.open as entry_open,
+        settings.notional_amount,
+        settings.slippage_bps,
+        charges.*
     from signals
+    inner join settings using (calendar)
+    asof inner join charges
+        on settings.segment = charges.segment and signals.session_date >= charges.effective_from
     asof inner join minutes as entries
         on
             signals.symbol = entries.symbol
@@ -203,31 +209,24 @@ priced as (
 
 orders as (
     select
-        priced.*,
-        settings.segment,
-        settings.notional_amount,
-        settings.notional_amount / priced.entry_open as quantity,
-        if(priced.side = 1, priced.entry_open, priced.exit_price) as buy_price,
-        if(priced.side = 1, priced.exit_price, priced.entry_open) as sell_price,
-        {{ slippage('quantity', 'priced.entry_open', 'settings.slippage_bps') }}
+        *,
+        notional_amount / entry_open as quantity,
+        if(side = 1, entry_open, exit_price) as buy_price,
+        if(side = 1, exit_price, entry_open) as sell_price,
+        {{ slippage('quantity', 'entry_open', 'slippage_bps') }}
         + if(
-            priced.exit_reason = 'target', 0,
-            {{ slippage('quantity', 'priced.exit_price', 'settings.slippage_bps') }}
+            exit_reason = 'target', 0,
+            {{ slippage('quantity', 'exit_price', 'slippage_bps') }}
         ) as slippage_amount
     from priced
-    inner join settings using (calendar)
 ),
 
 charged as (
     select
-        orders.*,
-        {{ fill_charges('buy', 'orders.quantity', 'orders.buy_price', 'charges') }}
-            as buy_charges,
-        {{ fill_charges('sell', 'orders.quantity', 'orders.sell_price', 'charges') }}
-            as sell_charges
+        *,
+        {{ fill_charges('buy', 'quantity', 'buy_price', 'orders') }} as buy_charges,
+        {{ fill_charges('sell', 'quantity', 'sell_price', 'orders') }} as sell_charges
     from orders
-    asof inner join charges
-        on orders.segment = charges.segment and orders.session_date >= charges.effective_from
 ),
 
 results as (
