@@ -60,7 +60,6 @@ def open_published(path: Path | None = None) -> duckdb.DuckDBPyConnection:
 def confine(connection: duckdb.DuckDBPyConnection) -> None:
     """Let queries of a connection read what it has attached, and nothing else, from now on."""
     connection.execute("set enable_external_access = false")
-    connection.execute("set python_enable_replacements = false")
     connection.execute("set lock_configuration = true")
 
 

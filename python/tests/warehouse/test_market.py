@@ -131,6 +131,10 @@ BY_SQL: dict[str, tuple[Asked, str]] = {
         "from portfolio_var("
         "'equal_20', 0.99, 10, p_method := 'historical', p_lookback_days := 500)",
     ),
+    "var of a lookback": (
+        lambda market: market.var("equal_20", method="historical", lookback=500),
+        "from portfolio_var('equal_20', 0.95, 1, p_method := 'historical', p_lookback_days := 500)",
+    ),
     "symbols": (
         lambda market: market.symbols(),
         "from serving.latest_bars order by symbol,"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -185,6 +187,23 @@ def test_reading_needs_no_more_than_the_package_depends_on(tmp_path: Path) -> No
     )
     # the package alone loads neither DuckDB nor settings
     assert (done.stdout.splitlines(), done.stderr) == (["[]", "[(7,)]"], "")
+
+
+def test_installed_elsewhere_it_finds_the_project_around_a_notebook(tmp_path: Path) -> None:
+    package = shutil.copytree(
+        PROJECT / "python" / "duckbourse",
+        tmp_path / "lib" / "site-packages" / "duckbourse",
+        ignore=shutil.ignore_patterns("__pycache__"),
+    )
+
+    def project_seen_from(folder: Path) -> str:
+        code = "from duckbourse.settings import PROJECT; print(PROJECT)"
+        environment = {**os.environ, "PYTHONPATH": str(package.parent)}
+        command = [sys.executable, "-c", code]
+        return subprocess.check_output(command, cwd=folder, env=environment, text=True).strip()
+
+    assert project_seen_from(PROJECT / "analyses") == str(PROJECT)
+    assert project_seen_from(tmp_path) == str(package.parents[1])
 
 
 def test_the_package_depends_on_what_the_commands_are_locked_with() -> None:
