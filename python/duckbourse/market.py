@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from operator import index
 from pathlib import Path
@@ -86,10 +86,10 @@ TABLES = """
     cross join serving.publication
     order by relation
 """
-# {} is trades or equity
+# {} is backtests.trades or backtests.equity
 OF_RUNS = """
-    select scanner, preset, setting, {0}.*
-    from backtests.{0} inner join backtests.runs using (run_id)
+    select scanner, preset, setting, found.*
+    from {} as found inner join backtests.runs using (run_id)
 """
 
 
@@ -235,10 +235,9 @@ class Market:
         >>> market.backtest("crp", "standard", "us_fixed").summary.select("trade_count").fetchall()
         [(108,)]
         """
-        runs = self._fetch("from backtests.runs")
-        chosen = {"scanner": scanner, "preset": preset, "setting": setting}
-        _narrowed("backtest of", runs, chosen)
-        return Backtest(self, chosen)
+        found = Backtest(self, scanner, preset, setting)
+        _narrowed("backtest of", self._fetch("from backtests.runs"), found._chosen)
+        return found
 
     def portfolio(self, name: str) -> Portfolio:
         """
@@ -393,28 +392,28 @@ class Market:
 class Portfolio:
     """One portfolio or account. Returns are fractions; a drawdown is 0 or negative."""
 
-    _market: Market
+    _market: Market = field(repr=False)
     name: str
 
     def returns(self) -> DuckDBPyRelation:
         """Return gross and net return, turnover and stale prices of each session."""
-        return self._rows("returns", "session_date")
+        return self._rows("portfolio.returns", "session_date")
 
     def equity(self) -> DuckDBPyRelation:
         """Return growth of 1, drawdown and benchmark of each session, before and after costs."""
-        return self._rows("equity", "basis, session_date")
+        return self._rows("portfolio.equity", "basis, session_date")
 
     def weights(self) -> DuckDBPyRelation:
         """Return the weight of each symbol in each session; an account has none."""
-        return self._rows("weights", "session_date, symbol")
+        return self._rows("portfolio.weights", "session_date, symbol")
 
     def holdings(self) -> DuckDBPyRelation:
         """Return quantity, amount and P&L of each symbol and session; only an account has them."""
-        return self._rows("holdings", "session_date, symbol")
+        return self._rows("portfolio.holdings", "session_date, symbol")
 
     def drawdowns(self) -> DuckDBPyRelation:
         """Return each fall from a peak, deepest first; one that lasts has no `recovery_date`."""
-        return self._rows("drawdowns", "basis, depth_rank")
+        return self._rows("portfolio.drawdowns", "basis, depth_rank")
 
     def figures(
         self, since: date | str | None = None, until: date | str | None = None
@@ -431,15 +430,17 @@ class Portfolio:
         return self._market._macro("portfolio_performance", self.name, *_days(since, until))
 
     def _rows(self, table: str, order: str) -> DuckDBPyRelation:
-        return self._market._rows(f"portfolio.{table}", portfolio=self.name).order(order)
+        return self._market._rows(table, portfolio=self.name).order(order)
 
 
 @dataclass(frozen=True)
 class Backtest:
     """The runs of a scanner, by preset and setting. Returns are fractions, P&L is money."""
 
-    _market: Market
-    _chosen: Mapping[str, str | None]
+    _market: Market = field(repr=False)
+    scanner: str
+    preset: str | None
+    setting: str | None
 
     @property
     def summary(self) -> DuckDBPyRelation:
@@ -449,12 +450,16 @@ class Backtest:
     @property
     def trades(self) -> DuckDBPyRelation:
         """Every trade of each run, oldest first."""
-        return self._of_runs("trades", "session_date, signal_rank, signal_id")
+        return self._of_runs("backtests.trades", "session_date, signal_rank, signal_id")
 
     @property
     def equity(self) -> DuckDBPyRelation:
         """Equity, return and drawdown of each session of each run."""
-        return self._of_runs("equity", "session_date")
+        return self._of_runs("backtests.equity", "session_date")
+
+    @property
+    def _chosen(self) -> dict[str, str | None]:
+        return {"scanner": self.scanner, "preset": self.preset, "setting": self.setting}
 
     def _of_runs(self, table: str, order: str) -> DuckDBPyRelation:
         found = self._market._connection.sql(OF_RUNS.format(table))
@@ -511,11 +516,15 @@ def _stamp(path: Path) -> tuple[int, int]:
 def _one_of(kind: str, wanted: Any, known: Sequence[Any], of: str = "", lister: str = "") -> Any:
     if wanted in known:
         return wanted
-    by_text = {str(name).casefold(): name for name in known}
-    near = difflib.get_close_matches(str(wanted).casefold(), by_text, n=1)
-    meant = f", but {by_text[near[0]]!r}" if near else ""
-    names = f"{lister} lists all {len(known):,}" if lister else f"published: {_listed(known)}"
-    raise BadArgument(f"there is no {kind} {wanted!r}{of}{meant}; {names}")
+    text, by_text = str(wanted).casefold(), {str(name).casefold(): name for name in known}
+    # a slip rarely changes the first letter or brings in another: APPL is AAPL, not PPL or APOL
+    near = sorted(
+        difflib.get_close_matches(text, by_text, n=5),
+        key=lambda name: (name[:1] != text[:1], set(name) != set(text)),
+    )
+    meant = f": did you mean {by_text[near[0]]!r}? " if near else ". "
+    names = f"{lister} lists all {len(known):,}" if lister else f"Published: {_listed(known)}"
+    raise BadArgument(f"there is no {kind} {wanted!r}{of}{meant}{names}")
 
 
 def _listed(known: Iterable[object]) -> str:

@@ -152,19 +152,22 @@ BY_SQL: dict[str, tuple[Asked, str]] = {
 CRP = "breakout, crp, gap, momentum, new_high, opening_range, pattern, relative_volume, sideways"
 RAN = "breakout, crp, gap, momentum, new_high, opening_range, pattern, relative_volume, technical"
 REFUSED: dict[str, Callable[[Market], object]] = {
-    "there is no symbol 'AAPLE', but 'AAPL'; market.symbols() lists all 528": (
+    "there is no symbol 'AAPLE': did you mean 'AAPL'? market.symbols() lists all 528": (
         lambda market: market.bars("AAPLE", "1d")
     ),
-    "there is no symbol 'aapl', but 'AAPL'; market.symbols() lists all 528": (
+    "there is no symbol 'APPL': did you mean 'AAPL'? market.symbols() lists all 528": (
+        lambda market: market.bars("APPL", "1d")
+    ),
+    "there is no symbol 'aapl': did you mean 'AAPL'? market.symbols() lists all 528": (
         lambda market: market.indicators("aapl", "1d")
     ),
-    "there is no timeframe '2d' of AAPL; published: 1m, 5m, 15m, 30m, 1h, 1d, 1w": (
+    "there is no timeframe '2d' of AAPL. Published: 1m, 5m, 15m, 30m, 1h, 1d, 1w": (
         lambda market: market.bars("AAPL", "2d")
     ),
-    "there is no timeframe '1min' of ABC; published: 1d, 1w": (
+    "there is no timeframe '1min' of ABC. Published: 1d, 1w": (
         lambda market: market.indicator("rsi", "ABC", "1min")
     ),
-    "there is no indicator 'rsii', but 'rsi'; "
+    "there is no indicator 'rsii': did you mean 'rsi'? "
     "market.sql('from serving.indicator_catalogue') lists all 62": (
         lambda market: market.indicator("rsii", "AAPL", "1d")
     ),
@@ -180,11 +183,11 @@ REFUSED: dict[str, Callable[[Market], object]] = {
     "2.5 is not a number of bars or a list of them: write 21, or [12, 26, 9]": (
         lambda market: market.indicator("rsi", "AAPL", "1d", 2.5)  # type: ignore[arg-type]
     ),
-    f"there is no scanner 'crpp', but 'crp'; published: {CRP}, technical": (
+    f"there is no scanner 'crpp': did you mean 'crp'? Published: {CRP}, technical": (
         lambda market: market.scan("crpp", "2010-05-28", "09:50", "standard")
     ),
-    "there is no preset 'standrad' of crp, but 'standard'; "
-    "published: standard, aggressive, conservative, high_probability": (
+    "there is no preset 'standrad' of crp: did you mean 'standard'? "
+    "Published: standard, aggressive, conservative, high_probability": (
         lambda market: market.scan("crp", "2010-05-28", "09:50", "standrad")
     ),
     "'28 May' is not a date: write it as in '2010-05-28'": (
@@ -205,13 +208,14 @@ REFUSED: dict[str, Callable[[Market], object]] = {
     "2010-05-03 is before 2010-05-28: give the earlier date first": (
         lambda market: market.scan("crp", "2010-05-28", "09:50", "standard", "2010-05-03")
     ),
-    f"there is no scanner 'gaps', but 'gap'; published: {CRP}, technical ": (
+    f"there is no scanner 'gaps': did you mean 'gap'? Published: {CRP}, technical ": (
         lambda market: market.signals(scanner="gaps")
     ),
-    "there is no preset 'months' of breakout, but 'month'; published: half_year, month, standard": (
+    "there is no preset 'months' of breakout: did you mean 'month'? "
+    "Published: half_year, month, standard": (
         lambda market: market.signals(scanner="breakout", preset="months")
     ),
-    "there is no preset 'wider', but 'wide'; published: aggressive, conservative, daily, "
+    "there is no preset 'wider': did you mean 'wide'? Published: aggressive, conservative, daily, "
     "half_year, high_probability, intraday, month, quarter_hour, standard, strict, wide": (
         lambda market: market.signals(preset="wider")
     ),
@@ -221,34 +225,35 @@ REFUSED: dict[str, Callable[[Market], object]] = {
     "2010-05-03 is before 2010-05-28: give the earlier date first ": (
         lambda market: market.signals(since="2010-05-28", until="2010-05-03")
     ),
-    f"there is no backtest of scanner 'crpp', but 'crp'; published: {RAN}": (
+    f"there is no backtest of scanner 'crpp': did you mean 'crp'? Published: {RAN}": (
         lambda market: market.backtest("crpp")
     ),
-    "there is no backtest of preset 'agresive' for scanner crp, but 'aggressive'; "
-    "published: aggressive, conservative, high_probability, standard": (
+    "there is no backtest of preset 'agresive' for scanner crp: did you mean 'aggressive'? "
+    "Published: aggressive, conservative, high_probability, standard": (
         lambda market: market.backtest("crp", "agresive")
     ),
-    "there is no backtest of setting 'fixed' for scanner crp, preset standard, but 'us_fixed'; "
-    "published: us_fixed, us_kelly, us_risk_trailing, us_volatility_trailing": (
+    "there is no backtest of setting 'fixed' for scanner crp, preset standard: "
+    "did you mean 'us_fixed'? "
+    "Published: us_fixed, us_kelly, us_risk_trailing, us_volatility_trailing": (
         lambda market: market.backtest("crp", "standard", "fixed")
     ),
-    "there is no portfolio 'equal20', but 'equal_20'; published: equal_20, sixty_forty_tech": (
-        lambda market: market.portfolio("equal20")
-    ),
-    "there is no portfolio 'equal-20', but 'equal_20'; published: equal_20, sixty_forty_tech": (
-        lambda market: market.var("equal-20")
-    ),
-    "there is no VaR with confidence 95, but 0.95; published: 0.9, 0.95, 0.975, 0.99": (
+    "there is no portfolio 'equal20': did you mean 'equal_20'? "
+    "Published: equal_20, sixty_forty_tech": (lambda market: market.portfolio("equal20")),
+    "there is no portfolio 'equal-20': did you mean 'equal_20'? "
+    "Published: equal_20, sixty_forty_tech": (lambda market: market.var("equal-20")),
+    "there is no VaR with confidence 95: did you mean 0.95? Published: 0.9, 0.95, 0.975, 0.99": (
         lambda market: market.var("equal_20", confidence=95)
     ),
-    "there is no VaR with horizon 5 for confidence 0.95; published: 1, 10": (
+    "there is no VaR with horizon 5 for confidence 0.95. Published: 1, 10": (
         lambda market: market.var("equal_20", horizon=5)
     ),
-    "there is no VaR with method 'historic' for confidence 0.95, horizon 1, but 'historical'; "
-    "published: age_weighted, cornish_fisher, ewma, filtered_historical, historical, monte_carlo, "
+    "there is no VaR with method 'historic' for confidence 0.95, horizon 1: "
+    "did you mean 'historical'? "
+    "Published: age_weighted, cornish_fisher, ewma, filtered_historical, historical, monte_carlo, "
     "normal, student_t": lambda market: market.var("equal_20", method="historic"),
-    "there is no VaR with lookback 500 for confidence 0.95, horizon 1, method ewma, but 250; "
-    "published: 250": lambda market: market.var("equal_20", method="ewma", lookback=500),
+    "there is no VaR with lookback 500 for confidence 0.95, horizon 1, method ewma: "
+    "did you mean 250? "
+    "Published: 250": lambda market: market.var("equal_20", method="ewma", lookback=500),
 }
 NO_QUERY = {
     "": "nothing",
@@ -434,6 +439,13 @@ def test_it_says_what_is_published(sample: Warehouse, market: Market) -> None:
         f"  from revision {revision} and data {version}",
         "  528 symbols in 1m 5m 15m 30m 1h 1d 1w, newest bar 2018-12-31",
     ]
+
+
+def test_a_portfolio_and_a_backtest_are_short_to_read(market: Market) -> None:
+    assert repr(market.portfolio("equal_20")) == "Portfolio(name='equal_20')"
+    assert repr(market.backtest("crp", "standard")) == (
+        "Backtest(scanner='crp', preset='standard', setting=None)"
+    )
 
 
 def test_examples_of_the_docstrings(market: Market) -> None:

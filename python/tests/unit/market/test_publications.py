@@ -133,6 +133,28 @@ def test_nothing_is_read_after_it_was_closed(tmp_path: Path) -> None:
     market.close()
 
 
+def test_it_says_when_it_was_published_and_as_of_when(tmp_path: Path) -> None:
+    path = tmp_path / "as_of.duckdb"
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("create schema serving")
+        connection.execute(
+            "create table serving.publication as select timestamp '2024-01-03 18:45:10' as"
+            " published_at, timestamp '2024-01-02 09:00' as as_of, 'abc' as git_revision,"
+            " '0123456789abcdef' as data_version"
+        )
+        connection.execute(
+            "create table serving.latest_bars (symbol text, timeframe text, session_date date)"
+        )
+    with duckbourse.open(path) as market:
+        assert repr(market).splitlines() == [
+            f"duckbourse: {path}",
+            "  published 2024-01-03 18:45 UTC",
+            "  as known on 2024-01-02 09:00 UTC",
+            "  from revision abc and data 0123456789ab",
+            "  0 symbols in no timeframe, newest bar none",
+        ]
+
+
 def test_nothing_published_names_the_remedy_below_the_traceback(tmp_path: Path) -> None:
     with pytest.raises(PublicationError) as caught:
         duckbourse.open(tmp_path / "none.duckdb")
