@@ -404,7 +404,7 @@ class Portfolio:
         return self._rows("portfolio.equity", "basis, session_date")
 
     def weights(self) -> DuckDBPyRelation:
-        """Return the weight of each symbol in each session; an account has none."""
+        """Return the weight of each symbol held; an account has no `target_weight`."""
         return self._rows("portfolio.weights", "session_date, symbol")
 
     def holdings(self) -> DuckDBPyRelation:
