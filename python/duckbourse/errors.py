@@ -3,6 +3,7 @@ The exceptions of this package, as one tree.
 
     BourseError
     ├── ConfigurationError      a setting, variable or preset that is invalid
+    ├── BadArgument             an argument in a notebook that is invalid; a ValueError too
     ├── BadInput                a file whose content is not what it should be
     │   ├── NotBars             a readable file without bars
     │   └── UnreadableRows      a file with too many unreadable rows
@@ -41,9 +42,16 @@ class BourseError(Exception):
     def __init__(self, message: str, remedy: str = "") -> None:
         super().__init__(message)
         self.remedy = remedy
+        if remedy:
+            # a notebook prints a traceback, and below it the notes
+            self.add_note(f"remedy: {remedy}")
 
 
 class ConfigurationError(BourseError):
+    exit_code = 2
+
+
+class BadArgument(BourseError, ValueError):
     exit_code = 2
 
 

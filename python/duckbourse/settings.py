@@ -12,7 +12,17 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from duckbourse.errors import ConfigurationError
 
-PROJECT = Path(__file__).resolve().parents[2]
+
+def _project() -> Path:
+    checkout = Path(__file__).resolve().parents[2]
+    if (checkout / "dbt_project.yml").exists():
+        return checkout
+    # installed elsewhere, without -e: the project in which the notebook or the shell is
+    around = (Path.cwd(), *Path.cwd().parents)
+    return next((each for each in around if (each / "dbt_project.yml").exists()), checkout)
+
+
+PROJECT = _project()
 
 
 # dbt inserts the folder unescaped into a quoted glob, and that into a format string

@@ -57,6 +57,12 @@ def open_published(path: Path | None = None) -> duckdb.DuckDBPyConnection:
     return connection
 
 
+def confine(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let queries of a connection read what it has attached, and nothing else, from now on."""
+    connection.execute("set enable_external_access = false")
+    connection.execute("set lock_configuration = true")
+
+
 def relation(connection: duckdb.DuckDBPyConnection, name: str) -> duckdb.DuckDBPyRelation:
     """Return a relation such as `bars.ohlcv`, to filter, order and fetch."""
     try:
@@ -95,6 +101,11 @@ def files_in(folder: Path, pattern: str) -> str:
     """Return a glob for a folder's files as an SQL literal, with the folder's name escaped."""
     itself = re.sub(r"[*?[]", r"[\g<0>]", str(folder))
     return quoted(f"{itself}/{pattern}")
+
+
+def one_line(error: duckdb.Error) -> str:
+    """Return DuckDB's error about a query as one line, without the excerpt of the query."""
+    return " ".join(str(error).split("\n\nLINE")[0].split())
 
 
 def is_full(message: str) -> bool:

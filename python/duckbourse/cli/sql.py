@@ -14,7 +14,7 @@ from rich.table import Table
 from duckbourse.cli.output import notes, print_json, results
 from duckbourse.cli.tables import print_whole, width_of
 from duckbourse.errors import BadQuery, ConfigurationError
-from duckbourse.warehouse import open_published
+from duckbourse.warehouse import confine, one_line, open_published
 
 
 def sql(
@@ -36,14 +36,13 @@ def sql(
         raise ConfigurationError("--json and --csv exclude each other", "choose one")
     connection = open_published()
     try:
-        connection.execute("set enable_external_access = false; set lock_configuration = true")
+        confine(connection)
         cursor = connection.execute(query)
         names = [str(column[0]) for column in cursor.description or []]
         rows = cursor.fetchmany(limit + 1)
     except duckdb.Error as error:
         raise BadQuery(
-            " ".join(str(error).split("\n\nLINE")[0].split()),
-            '`./bourse sql "show all tables"` lists all tables',
+            one_line(error), '`./bourse sql "show all tables"` lists all tables'
         ) from error
     finally:
         connection.close()

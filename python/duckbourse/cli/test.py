@@ -43,7 +43,7 @@ BUDGETS = {"lint": 2.25, "unit": 2.5, "warehouse": 5.5, "acceptance": 6.5}
 
 # what --fast does not test: data, data tests, settings of dbt, and tests that need a build
 NOT_FAST = (
-    *("data/", "functions/", "seeds/", "tests/"),
+    *("analyses/", "data/", "functions/", "seeds/", "tests/"),
     *("dbt_project.yml", "packages.yml", "profiles.yml", "bourse", "python/requirements"),
     *("python/tests/warehouse/", "python/tests/acceptance/"),
 )
@@ -275,7 +275,7 @@ def _lint(changed: Iterable[str] | None = None) -> list[Step]:
         sql = [path for path in sql if (PROJECT / path).is_file()]
     sqlfluff = _module("sqlfluff", "lint", "--disable-progress-bar", "--processes", "1", *sql)
     # `bourse` is named because it has no .py suffix
-    ruff = ["--config", "pyproject.toml", ".", "../bourse"]
+    ruff = ["--config", "pyproject.toml", ".", "../analyses", "../bourse"]
     python = PROJECT / "python"
     steps = [
         Step("lint", "ruff", _module("ruff", "check", *ruff), python),

@@ -94,7 +94,7 @@ def test_a_second_run_in_the_same_folder_is_refused_and_touches_nothing(
     costs_of_folders.write_text("{}")
     with (
         state.held_by_one(command.RUN, command._busy),
-        pytest.raises(ChecksBusy, match=f"process {os.getpid()}$") as refused,
+        pytest.raises(ChecksBusy, match=f"(?m)process {os.getpid()}$") as refused,
     ):
         command.test()
     assert f"`kill {os.getpid()}`" in refused.value.remedy

@@ -14,6 +14,8 @@ PACKAGE = PROJECT / "python" / "duckbourse"
 # relations read from the publication; live sessions have tables of the same names in memory
 READ = re.compile(r"(?:\bfrom|\bjoin)\s+(\w+\.\w+)")
 READ_LIVE = re.compile(r"(?:\{(?:published|CATALOG)\}\.|^(?:BARS|MINUTES) = \")(\w+\.\w+)", re.M)
+# the notebook names what it reads through table macros in its docstrings
+READ_NOTEBOOK = re.compile(r"(\w+\.\w+)")
 # private to their layer in dbt
 PRIVATE = {"scanners__cutoffs"}
 
@@ -41,7 +43,7 @@ def read_by(*places: str) -> set[str]:
     ]
     found: set[str] = set()
     for file in files:
-        pattern = READ_LIVE if file.name == "live.py" else READ
+        pattern = {"live.py": READ_LIVE, "market.py": READ_NOTEBOOK}.get(file.name, READ)
         found |= set(pattern.findall(file.read_text()))
     return {nodes()[name] for name in found if name in nodes()}
 
@@ -51,6 +53,7 @@ def read_by(*places: str) -> set[str]:
     [
         ("trading_loop", ("trading/*.py", "streaming/*.py")),
         ("commands", ("cli/scan.py", "cli/backtest.py", "cli/risk.py")),
+        ("notebook", ("market.py",)),
         ("sample_minutes", ("synthetic/*.py",)),
         ("build_report", ("summary.py",)),
     ],

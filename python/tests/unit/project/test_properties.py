@@ -32,7 +32,7 @@ def test_the_command_reports_what_dbt_cannot_read(
     assert asked.startswith("--quiet\n--no-use-colors\n--no-write-json\ncompile\n")
     assert "{{ family_properties(chosen) }}" in asked
     dbt.write_text('#!/bin/sh\necho "Compilation Error"\necho "  no macro"\nexit 2\n')
-    with pytest.raises(BuildFailed, match=r"^no macro$"):
+    with pytest.raises(BuildFailed, match=r"(?m)^no macro$"):
         properties()
 
 
