@@ -71,7 +71,7 @@ tomorrow.select(
 # %%
 market.sql(
     "from risk.var_backtest where portfolio = $portfolio and confidence = 0.99 "
-    "and lookback_days = 250",
+    "and lookback_sessions = 250",
     {"portfolio": "equal_20"},
 ).order("period, quantile_loss_rank").select(
     "period, method, exceedance_count, round(expected_count, 1) as expected, basel_zone, verdict"

@@ -12,7 +12,7 @@ reader of batches: read it to its end before the next question.
 
 Nothing is computed here: each method asks a table macro or a table of the file, and
 `models/README.md` describes its rows and columns. Returns are fractions (0.01 is one percent), a
-VaR is a positive loss, `_ts` is exchange-local time, `_at` is UTC, and NULL means not available
+VaR is a positive loss, `_ts` is exchange-local time, `_at` is UTC, and NULL means not known
 yet or not defined, never zero.
 
 A date is a `date` or ISO text ('2010-05-28'), a time of day a `time` or text ('09:50'). A name
@@ -272,9 +272,9 @@ class Market:
         _one_of("portfolio", portfolio, self._names(PORTFOLIOS))
         chosen = {
             "confidence": confidence,
-            "horizon_days": horizon,
+            "horizon_sessions": horizon,
             "method": method,
-            "lookback_days": lookback,
+            "lookback_sessions": lookback,
         }
         _narrowed("VaR with", self._fetch("from seeds.var_settings"), chosen)
         return self._macro("portfolio_var", portfolio, *chosen.values())

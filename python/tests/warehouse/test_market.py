@@ -129,11 +129,11 @@ BY_SQL: dict[str, tuple[Asked, str]] = {
             "equal_20", confidence=0.99, horizon=10, method="historical", lookback=500
         ),
         "from portfolio_var("
-        "'equal_20', 0.99, 10, p_method := 'historical', p_lookback_days := 500)",
+        "'equal_20', 0.99, 10, p_method := 'historical', p_lookback_sessions := 500)",
     ),
     "var of a lookback": (
         lambda market: market.var("equal_20", method="historical", lookback=500),
-        "from portfolio_var('equal_20', 0.95, 1, p_method := 'historical', p_lookback_days := 500)",
+        "from portfolio_var('equal_20', 0.95, 1, p_method := 'historical', p_lookback_sessions := 500)",
     ),
     "symbols": (
         lambda market: market.symbols(),
