@@ -190,7 +190,7 @@ all_bars as (
     {%- endfor %}
 ),
 
--- bars that are over by the time the data of their market ends, in the order of their series
+-- bars that are completed by the time the data of their market ends, in the order of their series
 ordered as (
     select
         all_bars.*,

@@ -50,7 +50,7 @@ select
     markets.market_session_date,
     market_day.session_number - own_day.session_number as sessions_behind,
     closed.closed_session_date,
-    -- a session that is still on is ahead of the last one that is over
+    -- a session that is still on is ahead of the last completed one
     greatest(closed.closed_session_number - own_day.session_number, 0) as sessions_behind_now
 from markets
 inner join sessions as own_day
