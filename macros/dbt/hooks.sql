@@ -5,7 +5,7 @@
     {%- set question = 'select coalesce(isfinite(' ~ instant ~ '), false)' -%}
     {%- if not run_query(question).columns[0].values()[0] -%}
         {{ exceptions.raise_compiler_error(
-            'as_of is `' ~ as_of ~ '`, which is no instant; write it in UTC, such as '
+            'as_of `' ~ as_of ~ '` is not a timestamp; write it in UTC, such as '
             ~ "--vars \"{as_of: '2024-01-31 18:30:00'}\", or leave it out to read everything."
         ) }}
     {%- endif -%}

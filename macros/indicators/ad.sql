@@ -3,7 +3,7 @@ title: Accumulation/distribution line
 source: Chaikin, in Achelis (1995)
 talib: AD
 notes: >-
-  A bar without a range adds nothing, and neither does one whose volume is null. The decimals are
+  A bar without a range adds nothing, and neither does one whose volume is NULL. The decimals are
   exact, so that an incremental build continues from the last value.
 type: decimal(38, 12)
 periods: {}

@@ -3,7 +3,7 @@ title: Bollinger bands
 source: Bollinger (2001)
 talib: [BBANDS, BBANDS, BBANDS]
 notes: >-
-  The position (%b) is 0 at the lower band and 1 at the upper, and null where the bands are equal
+  The position (%b) is 0 at the lower band and 1 at the upper, and NULL where the bands are equal
   up to rounding. The bandwidth is a fraction of the middle.
 periods: {period: 20}
 settings: {width: 2.0, rounding: 1.0e-14}

@@ -75,8 +75,8 @@
 {%- set given = fromyaml(indicator_definitions()[name]()) -%}
 {%- for key in given if key not in definition and key not in ['title', 'source', 'outputs'] -%}
     {{ exceptions.raise_compiler_error(
-        'macros/indicators/' ~ name ~ ".sql: a definition has no '" ~ key
-        ~ "', but title, source, outputs, " ~ definition | join(', ')
+        'macros/indicators/' ~ name ~ ".sql: '" ~ key ~ "' is not a key of a definition; "
+        ~ 'the keys are title, source, outputs, ' ~ definition | join(', ')
     ) }}
 {%- endfor -%}
 {%- do definition.update(given) -%}

@@ -3,7 +3,7 @@ title: On-balance volume
 source: Granville (1963)
 talib: OBV
 notes: >-
-  Starts with the volume of the first bar. A bar whose volume is null adds nothing. The decimals
+  Starts with the volume of the first bar. A bar whose volume is NULL adds nothing. The decimals
   are exact, so that an incremental build continues from the last value.
 type: decimal(38, 12)
 periods: {}

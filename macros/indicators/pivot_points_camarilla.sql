@@ -2,7 +2,7 @@
 title: Camarilla pivot points
 source: Scott (1989)
 notes: >-
-  Around the close of the prior session, which for a daily or weekly bar is the previous bar. Null
+  Around the close of the prior session, which for a daily or weekly bar is the previous bar. NULL
   in the first.
 periods: {}
 settings: {reach: 1.1}

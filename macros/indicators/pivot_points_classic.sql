@@ -2,7 +2,7 @@
 title: Classic pivot points
 source: Person (2004), of floor traders
 notes: >-
-  From the prior session, which for a daily or weekly bar is the previous bar. Null in the first.
+  From the prior session, which for a daily or weekly bar is the previous bar. NULL in the first.
 periods: {}
 define:
   top: before_session(session_max(high))

@@ -2,7 +2,7 @@
 title: Fibonacci pivot points
 source: Person (2004)
 notes: >-
-  From the prior session, which for a daily or weekly bar is the previous bar. Null in the first.
+  From the prior session, which for a daily or weekly bar is the previous bar. NULL in the first.
 periods: {}
 settings: {near: 0.382, far: 0.618}
 define:

@@ -3,7 +3,7 @@ title: Volume-weighted average price of the session
 source: Berkowitz, Logue and Noser (1988)
 notes: >-
   Of typical prices since the session opened, while TA-Lib's VWAP never restarts. The bands are
-  one to three volume-weighted standard deviations away. Null until something trades in the
+  one to three volume-weighted standard deviations away. NULL until something trades in the
   session.
 periods: {}
 define:

@@ -26,7 +26,7 @@
         ) }}
     {%- elif columns and not built -%}
         {{ exceptions.raise_compiler_error(
-            'it is not recorded what built scanners.' ~ scanner
+            'there is no record of the SQL that built scanners.' ~ scanner
             ~ ': build it again, with --select +scanners__signals'
         ) }}
     {%- endif -%}

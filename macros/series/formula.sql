@@ -7,7 +7,7 @@
 {%- set parameters = definition.periods.keys() | list + definition.settings.keys() | list -%}
 {%- if arguments | length > parameters | length -%}
     {{ series_error(
-        plan, name ~ ' takes ' ~ ('(' ~ parameters | join(', ') ~ ')' if parameters else 'no arguments') ~ ', and not ('
+        plan, name ~ ' takes ' ~ ('(' ~ parameters | join(', ') ~ ')' if parameters else 'no arguments') ~ ', not ('
         ~ arguments | join(', ') ~ ')'
     ) }}
 {%- endif -%}
@@ -19,7 +19,7 @@
 {%- endfor -%}
 {%- for period in definition.periods if own[period] is float or own[period] is number and own[period] < 1 -%}
     {{ series_error(
-        plan, name ~ ': ' ~ period ~ ' is a whole number of bars, 1 or more, and not ' ~ own[period]
+        plan, name ~ ': ' ~ period ~ ' must be a whole number of bars, 1 or more, not ' ~ own[period]
     ) }}
 {%- endfor -%}
 
@@ -101,7 +101,7 @@
     {%- set numbers = [least, most] | unique | join(' or ') -%}
     {{ series_error(
         plan, word ~ ' takes ' ~ columns ~ (' column' if columns == 1 else ' columns') ~ ' and '
-        ~ numbers ~ (' number' if numbers == '1' else ' numbers') ~ ' of bars, and not ('
+        ~ numbers ~ (' number' if numbers == '1' else ' numbers') ~ ' of bars, not ('
         ~ arguments | join(', ') | replace('@', '') ~ ')'
     ) }}
 {%- endif -%}

@@ -136,7 +136,7 @@
 {%- set parts = [] -%}
 {%- if bars is number -%}
     {%- if bars < 1 or bars >= 2 ** 16 -%}
-        {{ series_error(plan, 'a window has 1 to 65535 bars, and not ' ~ bars) }}
+        {{ series_error(plan, 'a window has 1 to 65535 bars, not ' ~ bars) }}
     {%- endif -%}
     {%- set at = namespace(offset=0, rest=bars) -%}
     {%- for power in range(16) if at.rest > 0 -%}

@@ -13,7 +13,7 @@ case when first_stale_bar - {{ reach.memory }} < {{ reach.start + 1 }} then 0 el
     {%- do carry.update({plan.carried[output.column]: 'carried_' ~ name}) -%}
 {%- endfor -%}
 {%- for total, begun in plan.carried.items() if begun not in carry -%}
-    {{ exceptions.raise_compiler_error(model.name ~ ': a running total is carried on from its own column, so that the family has to store it') }}
+    {{ exceptions.raise_compiler_error(model.name ~ ': the family must store the output of each running total, because an incremental build continues from that column') }}
 {%- endfor -%}
 {%- set of_family = series_of_timeframes(timeframes) -%}
 {%- set source -%}

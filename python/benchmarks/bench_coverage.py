@@ -161,7 +161,7 @@ def measured() -> list[Covered]:
 def written(covered: list[Covered]) -> list[str]:
     """Return the lines of the document: TA-Lib's groups, the equivalents, and what is missing."""
     lines = [
-        "# TA-Lib's functions, and what has them here",
+        "# TA-Lib's functions and their equivalents",
         "",
         "Written by `python/benchmarks/bench_coverage.py`, from the functions of TA-Lib "
         f"{talib.__version__}.",
@@ -187,7 +187,7 @@ def written(covered: list[Covered]) -> list[str]:
             lines += [""]
         missing = [function for function in functions if function not in by_function]
         if missing:
-            why = "SQL has these itself" if group in PLAIN_SQL else "Not there yet"
+            why = "Built into SQL" if group in PLAIN_SQL else "Not available yet"
             lines += [f"{why}: {', '.join(missing)}.", ""]
     return lines
 

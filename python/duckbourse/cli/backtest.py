@@ -93,8 +93,8 @@ def backtest(
     Show a scanner's published backtests: trades, account, and whether the result may be chance.
 
     Figures in brackets are the 95 % interval. Figures of fewer than 20 sessions are not annualized,
-    and fewer than ten trades have no interval and no p-value. To backtest another account, change
-    `seeds/backtests/backtest_settings.csv` and run `./bourse build`.
+    and fewer than ten trades have no interval and no p-value. To backtest other sizes, costs or
+    stops, change `seeds/backtests/backtest_settings.csv` and run `./bourse build`.
 
     Examples:
 

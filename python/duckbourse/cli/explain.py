@@ -32,7 +32,7 @@ def explain(
     Examples:
 
     - `./bourse explain "macd(12, 26, 9)"`
-    - `./bourse explain rsi`, with its default periods
+    - `./bourse explain rsi    # with its default periods`
     - `./bourse sql "$(./bourse explain 'sma(20)')"`
     """
     call = plain_call(call)

@@ -83,9 +83,10 @@ def risk(
     """
     Show the risk of a portfolio in its next session: by method, by scenario and by symbol.
 
-    A loss is positive. The backtest shows how each method has done to date: `passes` means that no
-    test rejects it. For other estimates, backtests or scenarios, change `var_settings.csv`,
-    `var_periods.csv` or the `stress_*.csv` in `seeds/reference/` and run `./bourse build`.
+    A loss is positive. The backtest shows how each method has done to date. The verdict "passes"
+    means that no test rejects the method. For other estimates, backtests or scenarios, change
+    `var_settings.csv`, `var_periods.csv` or the `stress_*.csv` in `seeds/reference/` and run
+    `./bourse build`.
 
     Examples:
 

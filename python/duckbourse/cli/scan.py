@@ -68,7 +68,7 @@ def scan(
 
     Examples:
 
-    - `./bourse scan` scans the last session, every scanner and preset at its own cutoff
+    - `./bourse scan    # the last session, each scanner and preset at its own cutoff`
     - `./bourse scan --scanner crp --date 2010-05-06`
     - `./bourse scan --scanner crp --preset standard --date 2010-05-06 --cutoff 11:30 --all`
     - `./bourse scan --date 2010-05-06 --to signals.parquet`

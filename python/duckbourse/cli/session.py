@@ -132,7 +132,8 @@ def halt(account: Account = None, day: Day = None, reason: Why = "requested") ->
     """
     Halt an account: cancel its open entries and open no positions; stops and targets stay active.
 
-    A running loop handles it at its next tick; otherwise the loop handles it when it starts.
+    A running loop acts on the request at its next tick; otherwise the next loop acts on it when it
+    starts.
 
     Examples:
 
@@ -145,7 +146,8 @@ def resume(account: Account = None, day: Day = None, reason: Why = "requested") 
     """
     Resume trading on a halted account, unless its book differs from the broker.
 
-    A running loop handles it at its next tick; otherwise the loop handles it when it starts.
+    A running loop acts on the request at its next tick; otherwise the next loop acts on it when it
+    starts.
 
     Examples:
 
@@ -158,7 +160,8 @@ def square_off(account: Account = None, day: Day = None, reason: Why = "requeste
     """
     Close all positions of an account and open no new ones.
 
-    A running loop handles it at its next tick; otherwise the loop handles it when it starts.
+    A running loop acts on the request at its next tick; otherwise the next loop acts on it when it
+    starts.
 
     Examples:
 

@@ -124,7 +124,7 @@ def test(
     Examples:
 
     - `./bourse test`
-    - `./bourse test --fast` after each edit; changes are those since the last commit
+    - `./bourse test --fast    # after each edit: what changed since the last commit`
     - `./bourse test --long`
     - `./bourse test --only acceptance -k publish`
     - `./bourse test --mutants --only bars --only serving`

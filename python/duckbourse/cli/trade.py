@@ -105,7 +105,8 @@ def trade(
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """
-    Replay a past session minute by minute and trade its signals with paper money.
+    Trade a session with paper money: replay a past one, simulate one, or follow today's ticks from
+    Kite.
 
     Signals, limits, instruments and charges come from the published file. Every order passes the
     account's pre-trade checks and the journal; stops, targets and the square-off are evaluated on
@@ -116,11 +117,11 @@ def trade(
 
     Examples:
 
-    - `./bourse trade` the latest session, every signal
+    - `./bourse trade    # the latest session, every signal`
     - `./bourse trade --scanner crp.standard --date 2010-05-06 --speed 60`
-    - `./bourse trade --feed simulated --speed 600` a simulated day
+    - `./bourse trade --feed simulated --speed 600    # a simulated day`
     - `./bourse trade --account paper_india --feed zerodha --instruments NSE.csv`
-    - `./bourse trade --dry-run` the orders that would be sent
+    - `./bourse trade --dry-run    # the orders that would be sent`
     """
     chosen = frozenset(scanner or [])
     is_scanned = scan or feed is not Source.MINUTES
@@ -172,7 +173,7 @@ def trade(
         )
     if differences:
         raise TradingError(
-            f"{folder.account} is halted: the broker differs: {differences[0]}",
+            f"{folder.account} is halted: its book differs from the broker's: {differences[0]}",
             "`./bourse reconcile` lists all differences; --fresh restarts the session",
         )
     end = ending(trader)

@@ -168,10 +168,10 @@ def test_an_invariant_catches_its_offenders(
 @pytest.mark.parametrize(
     ("variables", "reason"),
     [
-        ("{as_of: yesterday}", "as_of is `yesterday`, which is no instant"),
-        ('{as_of: "it\'s"}', "as_of is `it's`, which is no instant"),
-        ("{as_of: infinity}", "as_of is `infinity`, which is no instant"),
-        ("{as_of: 2024}", "as_of is `2024`, which is no instant"),
+        ("{as_of: yesterday}", "as_of `yesterday` is not a timestamp"),
+        ('{as_of: "it\'s"}', "as_of `it's` is not a timestamp"),
+        ("{as_of: infinity}", "as_of `infinity` is not a timestamp"),
+        ("{as_of: 2024}", "as_of `2024` is not a timestamp"),
     ],
 )
 def test_an_as_of_that_is_no_instant_builds_nothing(

@@ -124,7 +124,7 @@ def test_a_difference_stops_trading(bourse: Run, tmp_path: Path) -> None:
     assert "MIS:" in done.stdout
     done = bourse("trade", "--scanner", "crp")
     assert done.returncode == 7
-    assert "the broker differs" in done.stderr
+    assert "its book differs from the broker's" in done.stderr
 
 
 def test_fills_become_a_portfolio(bourse: Run, tmp_path: Path) -> None:

@@ -98,7 +98,7 @@ def test_what_is_no_call_is_refused_before_dbt_runs(text: str) -> None:
     ("problem", "remedy"),
     [
         ("mcad(3): there is no indicator 'mcad'", "macros/indicators/definitions.sql lists"),
-        ("mcad(3): mcad takes (fast), and not (3)", "`./bourse explain mcad` shows its periods"),
+        ("mcad(3): mcad takes (fast), not (3)", "`./bourse explain mcad` shows its periods"),
         ("mcad(3): macros/indicators/mcad.sql is not listed: add", "add that line and run this"),
         (
             "macros/indicators/mcad.sql: line: ema(c): there is no 'c'",
@@ -129,15 +129,15 @@ def test_each_error_has_its_own_remedy(
         ),
         (
             "{{ explained('macd(12, 26, 9, 4)') }}",
-            "macd(12, 26, 9, 4): macd takes (fast, slow, signal), and not (12, 26, 9, 4)",
+            "macd(12, 26, 9, 4): macd takes (fast, slow, signal), not (12, 26, 9, 4)",
         ),
         (
             "{{ explained('sma(0)') }}",
-            "sma(0): sma: period is a whole number of bars, 1 or more, and not 0",
+            "sma(0): sma: period must be a whole number of bars, 1 or more, not 0",
         ),
         (
             "{{ explained('sma(2.5)') }}",
-            "sma(2.5): sma: period is a whole number of bars, 1 or more, and not 2.5",
+            "sma(2.5): sma: period must be a whole number of bars, 1 or more, not 2.5",
         ),
         *(
             (
@@ -158,7 +158,7 @@ def test_each_error_has_its_own_remedy(
             for formula, message in (
                 ("emma(close, slow)", "there is no 'emma'; did you mean 'ema'?"),
                 ("ema(clsoe, slow)", "there is no 'clsoe'; did you mean 'close'?"),
-                ("ema(close)", "ema takes 1 column and 1 or 2 numbers of bars, and not (close)"),
+                ("ema(close)", "ema takes 1 column and 1 or 2 numbers of bars, not (close)"),
                 ("lag(close, volume)", "'volume' is not a number of bars"),
                 ("ema(close, slow", "its parentheses do not match"),
             )
