@@ -24,7 +24,8 @@
 {%- set timeframes = stored_timeframes(stored) -%}
 {%- set code = built_code(series_steps(plan, outputs, series_of_timeframes(timeframes))) -%}
 {%- set is_increment = is_incremental_build(code)
-    and is_mostly_fresh(symbol_days, stale_symbols) -%}
+    and is_mostly_fresh(symbol_days, stale_symbols)
+    and has_bars_of_stale_symbols() -%}
 {%- do query_choice(code, is_increment) -%}
 {%- if is_increment -%}
     {%- do plan.update({'increment': true}) -%}

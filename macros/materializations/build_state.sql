@@ -9,7 +9,7 @@
 {%- set names = [''] -%}
 {%- for node in nodes -%}{%- do names.append(node.split('.')[-1]) -%}{%- endfor -%}
 {{ return(run_query(
-    'select model, code, built_through, is_in_order from ' ~ build_state()
+    'select model, code, built_through, is_in_order, stale_list from ' ~ build_state()
     ~ " where model in ('" ~ names | join("', '") ~ "') order by model"
 ).rows) }}
 {%- endmacro %}
@@ -33,14 +33,15 @@
 )
 {%- endmacro %}
 
-{% macro built_through_record(models) -%}
+{% macro stale_list_record(models, stale_list) -%}
 delete from {{ build_state() }} where model = '{{ model.name }}';
 insert into {{ build_state() }} by name
 select
     '{{ model.name }}' as model,
     '' as code,
     {{ built_through(models) }} as built_through,
-    true as is_rebuilt
+    true as is_rebuilt,
+    {{ stale_list }} as stale_list
 {%- endmacro %}
 
 {% macro record_code() -%}

@@ -1,4 +1,9 @@
-{{ config(post_hook="{{ built_through_record(['bars__ohlcv', 'indicators__stale_symbols']) }}") }}
+{{ config(
+    post_hook="{{ stale_list_record(
+        ['bars__ohlcv', 'indicators__stale_symbols'],
+        list_of_stale_bars(ref('bars__symbol_days'), ref('indicators__stale_symbols'))
+    ) }}"
+) }}
 {%- set symbol_days = ref('bars__symbol_days') -%}
 {%- set stale_symbols = ref('indicators__stale_symbols') -%}
 {%- set is_increment = is_mostly_fresh(symbol_days, stale_symbols) -%}

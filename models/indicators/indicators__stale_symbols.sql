@@ -1,4 +1,4 @@
-{{ config(post_hook="{{ built_through_record(['bars__ohlcv']) }}") }}
+{{ config(post_hook="{{ stale_list_record(['bars__ohlcv'], hash_of_stale_symbols()) }}") }}
 -- depends_on: {{ ref('bars__ohlcv') }}
 {%- set built_through -%}
 (

@@ -256,6 +256,24 @@ def test_families_built_without_their_parents_are_not_up_to_date(grown: Warehous
     mark(grown)
 
 
+def test_a_family_continues_only_from_one_list_of_stale_bars(grown: Warehouse) -> None:
+    correction = (
+        "select * replace (close * 1.002 as close, high * 1.02 as high) "
+        f"from {shipped('minute')} where symbol = 'AAPL' and bar_ts = '2010-05-20 10:10'"
+    )
+    deliver(grown, "corrected_again", "minute", correction, "2026-11-05")
+    # with a full refresh no stale bars are listed, and a family that is built later needs all
+    grown.build("--full-refresh", "-s", "+indicators__bands")
+    grown.build("-s", "indicators__macd")
+    assert how_built(grown)["macd"] == "all"
+    # of the stale symbols alone, there are none left of these two, but still their stale bars
+    grown.build(*INDICATORS)
+    grown.build("-s", "indicators__stale_symbols")
+    grown.build("-s", "indicators__stops")
+    assert how_built(grown)["stops"] == "all"
+    check_against_all(grown)
+
+
 def test_other_code_is_a_build_of_all_of_that_family(grown: Warehouse, tmp_path: Path) -> None:
     project = own_project(tmp_path)
     for file, text, other in (
