@@ -73,10 +73,17 @@
     'talib': '', 'type': 'double', 'within': none,
 } -%}
 {%- set given = fromyaml(indicator_definitions()[name]()) -%}
-{%- for key in given if key not in definition and key not in ['title', 'source', 'outputs'] -%}
+{%- set required = ['title', 'source', 'outputs'] -%}
+{%- if given is not mapping or given.outputs is not mapping or not given.title or not given.source -%}
+    {{ exceptions.raise_compiler_error(
+        'macros/indicators/' ~ name ~ '.sql: a definition is YAML with the keys '
+        ~ required | join(', ') ~ ", and outputs has one 'name: formula' a line"
+    ) }}
+{%- endif -%}
+{%- for key in given if key not in definition and key not in required -%}
     {{ exceptions.raise_compiler_error(
         'macros/indicators/' ~ name ~ ".sql: '" ~ key ~ "' is not a key of a definition; "
-        ~ 'the keys are title, source, outputs, ' ~ definition | join(', ')
+        ~ 'the keys are ' ~ (required + definition.keys() | list) | join(', ')
     ) }}
 {%- endfor -%}
 {%- do definition.update(given) -%}

@@ -53,9 +53,8 @@ select
     from (select to_json(seed)::varchar as line from {{ this }} as seed)
 )
     {%- endset -%}
-{%- elif model.schema == 'scanners'
-    and model.config.materialized != 'changed_ranges'
-    and config.get('meta').get('records_code', true) -%}
+{%- elif model.config.materialized != 'changed_ranges'
+    and config.get('meta').get('records_code', model.schema == 'scanners') -%}
     {%- set code = "'" ~ built_code(compiled_code) ~ "'" -%}
 {%- endif -%}
 {%- if code -%}

@@ -1,3 +1,4 @@
+{{ config(meta={'records_code': true}) }}
 {%- set max_ratio = var('max_day_minute_ratio') -%}
 {%- set max_unseen_ratio = var('min_jump_ratio') -%}
 
