@@ -2,6 +2,10 @@
 case when count(volume) = count(*) then {{ exact_sum('volume') }} end
 {%- endmacro %}
 
+{% macro source_of_all() -%}
+if(min(source) = max(source), min(source), 'mixed')
+{%- endmacro %}
+
 {% macro price_count() -%}
 len(list_distinct(
     [min(low), max(high), min(open), max(open), min(close), max(close)]

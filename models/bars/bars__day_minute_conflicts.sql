@@ -39,7 +39,7 @@ minutes as (
         min(bar_ts) as first_hour_ts,
         max(bar_end) as last_hour_end,
         any_value(adjustment_factor) as adjustment_factor,
-        if(min(source) = max(source), min(source), 'mixed') as source
+        {{ source_of_all() }} as source
     from bars
     where timeframe = '1h'
     group by symbol, calendar, session_date
