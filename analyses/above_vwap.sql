@@ -44,7 +44,7 @@ measures as (
         to_cutoff.vwap_to_cutoff,
         to_cutoff.obv_to_cutoff,
         to_cutoff.mean_obv_to_cutoff,
-        {{ change_pct(
+        {{ difference_pct(
             'to_cutoff.last_price', 'to_cutoff.vwap_to_cutoff', 'to_cutoff.vwap_to_cutoff'
         ) }}
             as above_vwap_pct,

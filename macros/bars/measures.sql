@@ -12,6 +12,6 @@ len(list_distinct(
 ))
 {%- endmacro %}
 
-{% macro apart_ratio(one, other) -%}
+{% macro larger_over_smaller(one, other) -%}
 greatest({{ one }} / {{ other }}, {{ other }} / {{ one }})
 {%- endmacro %}

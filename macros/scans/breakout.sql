@@ -48,9 +48,9 @@ levels as (
         round(
             histories.low_before_prior_session / to_cutoff.adjustment_factor, {{ price_decimals }}
         ) as prior_support,
-        {{ change_pct('histories.high', 'histories.low', 'histories.mean_close') }}
+        {{ difference_pct('histories.high', 'histories.low', 'histories.mean_close') }}
             as consolidation_pct,
-        {{ change_pct('to_cutoff.last_price', 'to_cutoff.open_price', 'to_cutoff.open_price') }}
+        {{ difference_pct('to_cutoff.last_price', 'to_cutoff.open_price', 'to_cutoff.open_price') }}
             as change_pct
     from to_cutoff
     inner join presets using (cutoff_time)
@@ -84,8 +84,8 @@ measures as (
     select
         *,
         case direction
-            when 'long' then {{ change_pct('last_price', 'resistance', 'resistance') }}
-            when 'short' then {{ change_pct('support', 'last_price', 'support') }}
+            when 'long' then {{ difference_pct('last_price', 'resistance', 'resistance') }}
+            when 'short' then {{ difference_pct('support', 'last_price', 'support') }}
         end as breakout_pct,
         if(direction = 'short', -change_pct, change_pct) as momentum_pct,
         case direction

@@ -30,19 +30,19 @@ measures as (
         presets.* exclude (cutoff_time),
         expected_volumes.relative_volume,
         expected_volumes.history_count,
-        {{ change_pct(
+        {{ difference_pct(
             'to_cutoff.high_to_cutoff', 'to_cutoff.last_price', 'to_cutoff.high_to_cutoff'
         ) }}
             as below_high_pct,
-        {{ change_pct(
+        {{ difference_pct(
             'to_cutoff.last_price', 'to_cutoff.low_to_cutoff', 'to_cutoff.low_to_cutoff'
         ) }}
             as above_low_pct,
-        {{ change_pct(
+        {{ difference_pct(
             'to_cutoff.high_to_cutoff', 'to_cutoff.low_to_cutoff', 'to_cutoff.last_price'
         ) }}
             as range_pct,
-        {{ change_pct('to_cutoff.last_price', 'to_cutoff.open_price', 'to_cutoff.open_price') }}
+        {{ difference_pct('to_cutoff.last_price', 'to_cutoff.open_price', 'to_cutoff.open_price') }}
             as change_pct
     from to_cutoff
     inner join presets using (cutoff_time)

@@ -44,8 +44,8 @@ levels as (
 measures as (
     select
         *,
-        {{ change_pct('open_price', 'prior_close', 'nullif(prior_close, 0)') }} as gap_pct,
-        {{ change_pct('last_price', 'open_price', 'open_price') }} as change_pct
+        {{ difference_pct('open_price', 'prior_close', 'nullif(prior_close, 0)') }} as gap_pct,
+        {{ difference_pct('last_price', 'open_price', 'open_price') }} as change_pct
     from levels
 ),
 

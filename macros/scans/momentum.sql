@@ -23,7 +23,7 @@ measures as (
         expected_volumes.expected_volume,
         expected_volumes.relative_volume,
         expected_volumes.history_count,
-        {{ change_pct('to_cutoff.last_price', 'to_cutoff.open_price', 'to_cutoff.open_price') }}
+        {{ difference_pct('to_cutoff.last_price', 'to_cutoff.open_price', 'to_cutoff.open_price') }}
             as change_pct
     from to_cutoff
     inner join presets using (cutoff_time)

@@ -49,8 +49,9 @@ levels as (
 measures as (
     select
         *,
-        {{ change_pct('last_price', 'prior_high', 'nullif(prior_high, 0)') }} as new_high_pct,
-        {{ change_pct('last_price', 'prior_close', 'nullif(prior_close, 0)') }} as day_change_pct,
+        {{ difference_pct('last_price', 'prior_high', 'nullif(prior_high, 0)') }} as new_high_pct,
+        {{ difference_pct('last_price', 'prior_close', 'nullif(prior_close, 0)') }}
+            as day_change_pct,
         round(
             volume_to_cutoff / nullif(mean_daily_volume, 0), {{ decimals }}
         ) as volume_ratio

@@ -28,7 +28,7 @@ measures as (
         opening_ranges.range_low,
         expected_volumes.relative_volume,
         expected_volumes.history_count,
-        {{ change_pct('to_cutoff.last_price', 'to_cutoff.open_price', 'to_cutoff.open_price') }}
+        {{ difference_pct('to_cutoff.last_price', 'to_cutoff.open_price', 'to_cutoff.open_price') }}
             as change_pct
     from to_cutoff
     inner join presets using (cutoff_time)

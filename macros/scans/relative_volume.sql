@@ -32,9 +32,9 @@ measures as (
         round(
             histories.mean_volume * to_cutoff.adjustment_factor, {{ volume_decimals }}
         ) as mean_daily_volume,
-        {{ change_pct('to_cutoff.last_price', 'to_cutoff.open_price', 'to_cutoff.open_price') }}
+        {{ difference_pct('to_cutoff.last_price', 'to_cutoff.open_price', 'to_cutoff.open_price') }}
             as change_pct,
-        {{ change_pct(
+        {{ difference_pct(
             'to_cutoff.high_to_cutoff', 'to_cutoff.low_to_cutoff', 'to_cutoff.last_price'
         ) }}
             as intraday_range_pct

@@ -34,7 +34,7 @@ measures as (
         presets.* exclude (cutoff_time),
         round(last_five_minutes.natr_14, {{ indicator_decimals }}) as atr_pct,
         round(last_five_minutes.adx_14, {{ indicator_decimals }}) as adx,
-        {{ change_pct(
+        {{ difference_pct(
             'to_cutoff.last_price', 'to_cutoff.vwap_to_cutoff', 'to_cutoff.vwap_to_cutoff'
         ) }}
             as vwap_distance_pct,

@@ -29,11 +29,11 @@ measures as (
         to_cutoff.*,
         presets.* exclude (cutoff_time),
         round(prior_sessions.rsi_14, {{ indicator_decimals }}) as rsi,
-        {{ change_pct(
+        {{ difference_pct(
             'prior_sessions.macd_histogram_12_26_9', '0', 'prior_sessions.adjusted_close'
         ) }}
             as histogram_pct,
-        {{ change_pct(
+        {{ difference_pct(
             'prior_sessions.macd_histogram_12_26_9_before',
             '0',
             'prior_sessions.adjusted_close_before'
