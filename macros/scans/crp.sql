@@ -1,6 +1,4 @@
 {% macro crp(presets, session_to_cutoff, expected_volumes, score_tiers) -%}
-{#- Rounded, so that equal scores are equal and 50 is exactly 50. -#}
-{%- set score_decimals = 6 -%}
 
 with
 
@@ -95,7 +93,7 @@ checked as (
                 + range_weight * range_score
                 + volume_weight * volume_score
                 + momentum_weight * momentum_score
-            ), {{ score_decimals }}
+            ), {{ score_decimals() }}
         ) as score,
         case
             when history_count is null or history_count < min_history_sessions

@@ -1,7 +1,4 @@
 {% macro gap(presets, session_to_cutoff, expected_volumes, histories) -%}
-{#- Computed from adjusted prices: rounded, so that a later split does not move the last bit. -#}
-{%- set price_decimals = 6 -%}
-{%- set score_decimals = 6 -%}
 
 with
 
@@ -27,7 +24,7 @@ levels as (
         to_cutoff.*,
         presets.* exclude (cutoff_time),
         round(
-            histories.prior_close / to_cutoff.adjustment_factor, {{ price_decimals }}
+            histories.prior_close / to_cutoff.adjustment_factor, {{ price_decimals() }}
         ) as prior_close,
         -- evidence only: NULL with too short a history, which does not leave the symbol out
         if(
@@ -74,7 +71,7 @@ checked as (
         end as direction,
         case
             when abs(gap_pct) >= full_gap_pct then 100
-            else round(100 * abs(gap_pct) / full_gap_pct, {{ score_decimals }})
+            else round(100 * abs(gap_pct) / full_gap_pct, {{ score_decimals() }})
         end as score,
         case
             when gap_pct is null then 'missing_history'

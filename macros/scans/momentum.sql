@@ -1,6 +1,4 @@
 {% macro momentum(presets, session_to_cutoff, expected_volumes) -%}
-{#- Rounded, so that equal scores are equal and 50 is exactly 50. -#}
-{%- set score_decimals = 6 -%}
 
 with
 
@@ -55,7 +53,7 @@ checked as (
         *,
         round(
             100 * (change_weight * change_score + volume_weight * volume_score),
-            {{ score_decimals }}
+            {{ score_decimals() }}
         ) as score,
         case
             when history_count is null or history_count < min_history_sessions

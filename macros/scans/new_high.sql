@@ -1,7 +1,6 @@
 {% macro new_high(presets, session_to_cutoff, expected_volumes, histories) -%}
 {#- Computed from adjusted prices: rounded, so that a later split does not move the last bit. -#}
 {%- set decimals = 6 -%}
-{%- set score_decimals = 6 -%}
 
 with
 
@@ -79,7 +78,7 @@ checked as (
         *,
         round(
             100 * (distance_weight * distance_score + volume_weight * volume_score),
-            {{ score_decimals }}
+            {{ score_decimals() }}
         ) as score,
         case
             when

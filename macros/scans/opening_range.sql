@@ -1,5 +1,4 @@
 {% macro opening_range(presets, session_to_cutoff, expected_volumes, opening_ranges) -%}
-{%- set score_decimals = 6 -%}
 
 with
 
@@ -110,7 +109,7 @@ checked as (
         end as stop_price,
         round(
             100 * if(long_points > short_points, long_points, short_points) / most_points,
-            {{ score_decimals }}
+            {{ score_decimals() }}
         ) as score,
         case
             when range_high is null then 'no_opening_range'
