@@ -338,6 +338,7 @@ def build_portfolio_fixture(portfolio_fixture: PortfolioFixture) -> None:
         "macros/exact",
         "macros/performance",
         "macros/risk",
+        "macros/statistics",
         "models/_groups.yml",
         "models/columns.md",
         "models/portfolio",
