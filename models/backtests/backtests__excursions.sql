@@ -1,4 +1,3 @@
-{{ config(access='private') }}
 {#-
     Prices are signed by direction: those of a short are negative, so that higher is better for
     both. The first touch of a level is then the first bar that reaches as far, and only a bar that

@@ -1,4 +1,3 @@
-{{ config(access='private') }}
 {#- Prices within this relative difference are equal: a split may move the last bit. -#}
 {%- set tie = 1e-9 -%}
 
