@@ -32,12 +32,8 @@ levels as (
         round(
             volumes.mean_volume * to_cutoff.adjustment_factor, {{ decimals }}
         ) as mean_daily_volume,
-        -- evidence only: NULL with too short a history, which does not leave the symbol out
-        if(
-            expected_volumes.history_count >= presets.min_history_sessions,
-            expected_volumes.relative_volume,
-            null
-        ) as relative_volume
+        -- evidence only: a history that is too short does not leave the symbol out
+        {{ relative_volume_or_null() }} as relative_volume
     from to_cutoff
     inner join presets using (cutoff_time)
     {{ with_histories() }}

@@ -39,11 +39,7 @@ measures as (
     select
         to_cutoff.*,
         presets.* exclude (cutoff_time),
-        if(
-            expected_volumes.history_count >= presets.min_history_sessions,
-            expected_volumes.relative_volume,
-            null
-        ) as relative_volume
+        {{ relative_volume_or_null() }} as relative_volume
     from to_cutoff
     inner join presets using (cutoff_time)
     {{ with_expected_volumes() }}

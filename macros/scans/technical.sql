@@ -51,11 +51,7 @@ measures as (
         ) as bollinger_upper,
         round(prior_sessions.adx_14, {{ indicator_decimals }}) as adx,
         prior_sessions.supertrend_direction_10 as supertrend_direction,
-        if(
-            expected_volumes.history_count >= presets.min_history_sessions,
-            expected_volumes.relative_volume,
-            null
-        ) as relative_volume
+        {{ relative_volume_or_null() }} as relative_volume
     from to_cutoff
     inner join presets using (cutoff_time)
     left join prior_sessions using (symbol, session_date)
