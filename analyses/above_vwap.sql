@@ -5,7 +5,8 @@
 --   1. move it to models/scanners/scans/scanners__above_vwap.sql, with a properties file;
 --   2. move the row of `presets` to seeds/scanners/above_vwap_presets.csv, and let the CTE read it:
 --      select * from ref('above_vwap_presets'), in double braces;
---   3. add 'above_vwap' to the list in macros/scanners/scanners.sql.
+--   3. add an entry to the list in macros/scanners/scanners.sql:
+--      'above_vwap': {'lengths': [], 'is_live': false},
 -- models/scanners/scans/README.md says how `./bourse scan` finds it too.
 with
 
@@ -43,7 +44,7 @@ measures as (
         to_cutoff.vwap_to_cutoff,
         to_cutoff.obv_to_cutoff,
         to_cutoff.mean_obv_to_cutoff,
-        {{ change_pct(
+        {{ difference_pct(
             'to_cutoff.last_price', 'to_cutoff.vwap_to_cutoff', 'to_cutoff.vwap_to_cutoff'
         ) }}
             as above_vwap_pct,

@@ -68,7 +68,7 @@ bars_{{ timeframe }} as materialized (
         arg_max(close, bar_ts) as close,
         {{ volume_of_all() }} as volume,
         calendar,
-        if(min(source) = max(source), min(source), 'mixed') as source
+        {{ source_of_all() }} as source
     from bars_{{ shorter }}
     group by all
 ),
@@ -104,7 +104,7 @@ days_of_minutes as (
         arg_max(close, bars_30m.bar_ts) as close,
         {{ volume_of_all() }} as volume,
         calendar,
-        if(min(source) = max(source), min(source), 'mixed') as source
+        {{ source_of_all() }} as source
     from bars_30m
     anti join delivered_days using (symbol, session_date)
     group by symbol, session_date, open_ts, close_ts, calendar
@@ -165,7 +165,7 @@ bars_1w as (
         arg_max(close, bar_ts) as close,
         {{ volume_of_all() }} as volume,
         calendar,
-        if(min(source) = max(source), min(source), 'mixed') as source
+        {{ source_of_all() }} as source
     from days_of_weeks
     group by symbol, calendar, week_close_ts
 ),

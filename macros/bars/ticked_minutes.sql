@@ -65,8 +65,8 @@ minutes as (
         max(price) filter (where is_priced and not is_late) as high,
         min(price) filter (where is_priced and not is_late) as low,
         arg_max(price, (traded_at, received_at)) filter (where is_priced and not is_late) as close,
-        sum(quantity) filter (where not is_late) as told_volume,
-        max(cumulative_volume) filter (where not is_late) as volume_so_far,
+        sum(quantity) filter (where not is_late) as tick_volume,
+        max(cumulative_volume) filter (where not is_late) as volume_to_minute,
         count(*) filter (where is_priced and not is_late) as tick_count,
         count(*) filter (where is_late) as late_tick_count,
         count(*) filter (where not is_priced and not is_late) as unpriced_tick_count
@@ -79,8 +79,8 @@ minutes as (
 volumes as (
     select
         *,
-        max(volume_so_far) over to_this_minute as volume_to_end,
-        max(volume_so_far) over to_the_minute_before as volume_to_start
+        max(volume_to_minute) over to_this_minute as volume_to_end,
+        max(volume_to_minute) over to_the_minute_before as volume_to_start
     from minutes
     window
         to_this_minute as (
@@ -104,7 +104,7 @@ final as (
         high,
         low,
         close,
-        coalesce(volume_to_end - coalesce(volume_to_start, 0), told_volume)::double as volume,
+        coalesce(volume_to_end - coalesce(volume_to_start, 0), tick_volume)::double as volume,
         volume_to_end as cumulative_volume,
         tick_count,
         late_tick_count,

@@ -11,7 +11,9 @@
 {%- set days = '(max(session_date) over ' ~ frame ~ ' - min(previous_session_date) over ' ~ frame
     ~ ')' -%}
 {%- set growth = exact_product('1 + session_return', over) -%}
-{%- set cagr = 'pow(' ~ growth ~ ', ' ~ year_days() ~ ' / ' ~ days ~ '::double) - 1' -%}
+{#- The mean of the days in a year, leap years included. -#}
+{%- set year_days = 365.25 -%}
+{%- set cagr = 'pow(' ~ growth ~ ', ' ~ year_days ~ ' / ' ~ days ~ '::double) - 1' -%}
 {%- set shortfall = 'pow((' ~ gap ~ ') * ((' ~ gap ~ ') < 0)::integer, 2)' -%}
 {%- set shortfall_sum = exact_sum('(' ~ gap ~ ') * ((' ~ gap ~ ') < 0)::integer', over, 16) -%}
 {%- set pair = '0 * (' ~ active ~ ')' -%}
@@ -97,8 +99,4 @@ case when abs({{ value }}) > 1e-12 then {{ value }} end
 {#- With fewer sessions, nothing is annualized, and no slope or correlation is computed. -#}
 {% macro min_year_sessions() -%}
 {{ return(20) }}
-{%- endmacro %}
-
-{% macro year_days() -%}
-{{ return(365.25) }}
 {%- endmacro %}

@@ -1,7 +1,6 @@
 {% macro histories(session_minutes, conflicts, bars, sessions) -%}
-{#- Scanners whose presets look back at daily bars, or at daily volumes. -#}
-{%- set with_lookback = ['breakout', 'gap', 'new_high', 'relative_volume'] -%}
-{%- set with_volume_lookback = ['new_high'] -%}
+{%- set lookback = 'lookback_sessions' -%}
+{%- set volume_lookback = 'volume_lookback_sessions' -%}
 
 with
 
@@ -26,10 +25,10 @@ sessions as (
 
 lookbacks as (
     select lookback_sessions::integer as lookback_sessions
-    from ({{ all_presets(['lookback_sessions'], with_lookback) }}) as presets
+    from ({{ all_presets([lookback], scanners_with(lookback)) }}) as presets
     union
     select volume_lookback_sessions::integer as lookback_sessions
-    from ({{ all_presets(['volume_lookback_sessions'], with_volume_lookback) }}) as presets
+    from ({{ all_presets([volume_lookback], scanners_with(volume_lookback)) }}) as presets
 ),
 
 scanned_days as (

@@ -1,6 +1,4 @@
 {% macro opening_ranges(session_minutes, sessions) -%}
-{#- Scanners whose presets have a range of first minutes. -#}
-{%- set with_range = ['opening_range'] -%}
 
 with
 
@@ -14,7 +12,7 @@ sessions as (
 
 lengths as (
     select distinct range_minutes::integer as range_minutes
-    from ({{ all_presets(['range_minutes'], with_range) }}) as presets
+    from ({{ all_presets(['range_minutes'], scanners_with('range_minutes')) }}) as presets
 ),
 
 -- a session that closes earlier has no such minute

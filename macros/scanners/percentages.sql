@@ -1,7 +1,7 @@
-{% macro change_pct(value, base, whole) -%}
+{% macro difference_pct(value, base, whole) -%}
 round(({{ value }} - {{ base }}) / {{ whole }} * 100, 6)
 {%- endmacro %}
 
-{% macro apart_pct(one, other) -%}
+{% macro distance_from_mean_pct(one, other) -%}
 round(abs({{ one }} - {{ other }}) / abs({{ one }} + {{ other }}) * 100, 6)
 {%- endmacro %}

@@ -1,5 +1,4 @@
 {% macro session_minutes(symbol_days, sessions, stale_sessions, bars) -%}
-{%- set price_decimals = 6 -%}
 {#- Sums of doubles depend on the order of addition; sums of decimals do not. -#}
 {%- set exact = 'decimal(30, 8)' -%}
 
@@ -109,12 +108,12 @@ final as (
         last_price,
         volume as volume_to_cutoff,
         bars_to_cutoff,
-        round(money / nullif(volume, 0), {{ price_decimals }}) as vwap_to_cutoff,
+        round(money / nullif(volume, 0), {{ price_decimals() }}) as vwap_to_cutoff,
         signed_volume as obv_to_cutoff,
         -- the mean of the n running totals without summing them again: the signed volume of the
         -- first bar is in n of them, that of the last bar in one
         round(
-            signed_volume - weighted_volume / nullif(bars_to_cutoff, 0), {{ price_decimals }}
+            signed_volume - weighted_volume / nullif(bars_to_cutoff, 0), {{ price_decimals() }}
         ) as mean_obv_to_cutoff,
         adjustment_factor
     from totals

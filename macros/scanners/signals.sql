@@ -1,5 +1,4 @@
 {% macro signals(data_version) -%}
-{%- set price_decimals = 6 -%}
 
 with
 
@@ -47,13 +46,13 @@ final as (
             coalesce(
                 directed.stop_price,
                 directed.entry_price * (1 - directed.sign * directed.stop_loss_pct / 100)
-            ), {{ price_decimals }}
+            ), {{ price_decimals() }}
         ) as stop_price,
         round(
             coalesce(
                 directed.target_price,
                 directed.entry_price * (1 + directed.sign * directed.take_profit_pct / 100)
-            ), {{ price_decimals }}
+            ), {{ price_decimals() }}
         ) as target_price,
         directed.exit_time,
         directed.position_pct,

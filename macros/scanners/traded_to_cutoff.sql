@@ -105,7 +105,7 @@ jumped as (
     inner join prior_closes using (symbol, session_date)
     anti join sessions_after_minutes using (symbol, calendar, cutoff_time, session_number)
     where
-        {{ apart_ratio(
+        {{ larger_over_smaller(
             'prior_closes.prior_close', '(traded.open_price * traded.adjustment_factor)'
         ) }}
         >= {{ var('min_jump_ratio') }}

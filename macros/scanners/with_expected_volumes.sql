@@ -6,3 +6,11 @@ left join expected_volumes
             and to_cutoff.cutoff_time = expected_volumes.cutoff_time
             and presets.history_sessions = expected_volumes.history_sessions
 {%- endmacro %}
+
+{% macro relative_volume_or_null() -%}
+if(
+            expected_volumes.history_count >= presets.min_history_sessions,
+            expected_volumes.relative_volume,
+            null
+        )
+{%- endmacro %}

@@ -1,7 +1,4 @@
 {% macro breakout(presets, session_to_cutoff, expected_volumes, histories, score_tiers) -%}
-{#- Computed from adjusted prices: rounded, so that a later split does not move the last bit. -#}
-{%- set price_decimals = 6 -%}
-{%- set score_decimals = 6 -%}
 
 with
 
@@ -37,20 +34,21 @@ levels as (
         histories.history_count,
         expected_volumes.relative_volume,
         expected_volumes.history_count as volume_history_count,
-        round(histories.high / to_cutoff.adjustment_factor, {{ price_decimals }}) as resistance,
-        round(histories.low / to_cutoff.adjustment_factor, {{ price_decimals }}) as support,
+        round(histories.high / to_cutoff.adjustment_factor, {{ price_decimals() }}) as resistance,
+        round(histories.low / to_cutoff.adjustment_factor, {{ price_decimals() }}) as support,
         round(
-            histories.prior_close / to_cutoff.adjustment_factor, {{ price_decimals }}
+            histories.prior_close / to_cutoff.adjustment_factor, {{ price_decimals() }}
         ) as prior_close,
         round(
-            histories.high_before_prior_session / to_cutoff.adjustment_factor, {{ price_decimals }}
+            histories.high_before_prior_session / to_cutoff.adjustment_factor,
+            {{ price_decimals() }}
         ) as prior_resistance,
         round(
-            histories.low_before_prior_session / to_cutoff.adjustment_factor, {{ price_decimals }}
+            histories.low_before_prior_session / to_cutoff.adjustment_factor, {{ price_decimals() }}
         ) as prior_support,
-        {{ change_pct('histories.high', 'histories.low', 'histories.mean_close') }}
+        {{ difference_pct('histories.high', 'histories.low', 'histories.mean_close') }}
             as consolidation_pct,
-        {{ change_pct('to_cutoff.last_price', 'to_cutoff.open_price', 'to_cutoff.open_price') }}
+        {{ difference_pct('to_cutoff.last_price', 'to_cutoff.open_price', 'to_cutoff.open_price') }}
             as change_pct
     from to_cutoff
     inner join presets using (cutoff_time)
@@ -62,10 +60,10 @@ levels as (
 thresholds as (
     select
         *,
-        round(resistance * (1 + break_pct / 100), {{ price_decimals }}) as long_above,
-        round(support * (1 - break_pct / 100), {{ price_decimals }}) as short_below,
-        round(prior_resistance * (1 + break_pct / 100), {{ price_decimals }}) as prior_long_above,
-        round(prior_support * (1 - break_pct / 100), {{ price_decimals }}) as prior_short_below
+        round(resistance * (1 + break_pct / 100), {{ price_decimals() }}) as long_above,
+        round(support * (1 - break_pct / 100), {{ price_decimals() }}) as short_below,
+        round(prior_resistance * (1 + break_pct / 100), {{ price_decimals() }}) as prior_long_above,
+        round(prior_support * (1 - break_pct / 100), {{ price_decimals() }}) as prior_short_below
     from levels
 ),
 
@@ -84,8 +82,8 @@ measures as (
     select
         *,
         case direction
-            when 'long' then {{ change_pct('last_price', 'resistance', 'resistance') }}
-            when 'short' then {{ change_pct('support', 'last_price', 'support') }}
+            when 'long' then {{ difference_pct('last_price', 'resistance', 'resistance') }}
+            when 'short' then {{ difference_pct('support', 'last_price', 'support') }}
         end as breakout_pct,
         if(direction = 'short', -change_pct, change_pct) as momentum_pct,
         case direction
@@ -113,7 +111,7 @@ checked as (
     select
         *,
         round(
-            100 * (distance_score + volume_score + momentum_score), {{ score_decimals }}
+            100 * (distance_score + volume_score + momentum_score), {{ score_decimals() }}
         ) as score,
         case
             when history_count is null or history_count < lookback_sessions then 'missing_history'

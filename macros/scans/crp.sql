@@ -1,6 +1,4 @@
 {% macro crp(presets, session_to_cutoff, expected_volumes, score_tiers) -%}
-{#- Rounded, so that equal scores are equal and 50 is exactly 50. -#}
-{%- set score_decimals = 6 -%}
 
 with
 
@@ -30,19 +28,19 @@ measures as (
         presets.* exclude (cutoff_time),
         expected_volumes.relative_volume,
         expected_volumes.history_count,
-        {{ change_pct(
+        {{ difference_pct(
             'to_cutoff.high_to_cutoff', 'to_cutoff.last_price', 'to_cutoff.high_to_cutoff'
         ) }}
             as below_high_pct,
-        {{ change_pct(
+        {{ difference_pct(
             'to_cutoff.last_price', 'to_cutoff.low_to_cutoff', 'to_cutoff.low_to_cutoff'
         ) }}
             as above_low_pct,
-        {{ change_pct(
+        {{ difference_pct(
             'to_cutoff.high_to_cutoff', 'to_cutoff.low_to_cutoff', 'to_cutoff.last_price'
         ) }}
             as range_pct,
-        {{ change_pct('to_cutoff.last_price', 'to_cutoff.open_price', 'to_cutoff.open_price') }}
+        {{ difference_pct('to_cutoff.last_price', 'to_cutoff.open_price', 'to_cutoff.open_price') }}
             as change_pct
     from to_cutoff
     inner join presets using (cutoff_time)
@@ -95,7 +93,7 @@ checked as (
                 + range_weight * range_score
                 + volume_weight * volume_score
                 + momentum_weight * momentum_score
-            ), {{ score_decimals }}
+            ), {{ score_decimals() }}
         ) as score,
         case
             when history_count is null or history_count < min_history_sessions

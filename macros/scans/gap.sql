@@ -1,7 +1,4 @@
 {% macro gap(presets, session_to_cutoff, expected_volumes, histories) -%}
-{#- Computed from adjusted prices: rounded, so that a later split does not move the last bit. -#}
-{%- set price_decimals = 6 -%}
-{%- set score_decimals = 6 -%}
 
 with
 
@@ -27,14 +24,10 @@ levels as (
         to_cutoff.*,
         presets.* exclude (cutoff_time),
         round(
-            histories.prior_close / to_cutoff.adjustment_factor, {{ price_decimals }}
+            histories.prior_close / to_cutoff.adjustment_factor, {{ price_decimals() }}
         ) as prior_close,
-        -- evidence only: NULL with too short a history, which does not leave the symbol out
-        if(
-            expected_volumes.history_count >= presets.min_history_sessions,
-            expected_volumes.relative_volume,
-            null
-        ) as relative_volume
+        -- evidence only: a history that is too short does not leave the symbol out
+        {{ relative_volume_or_null() }} as relative_volume
     from to_cutoff
     inner join presets using (cutoff_time)
     {{ with_histories() }}
@@ -44,8 +37,8 @@ levels as (
 measures as (
     select
         *,
-        {{ change_pct('open_price', 'prior_close', 'nullif(prior_close, 0)') }} as gap_pct,
-        {{ change_pct('last_price', 'open_price', 'open_price') }} as change_pct
+        {{ difference_pct('open_price', 'prior_close', 'nullif(prior_close, 0)') }} as gap_pct,
+        {{ difference_pct('last_price', 'open_price', 'open_price') }} as change_pct
     from levels
 ),
 
@@ -74,7 +67,7 @@ checked as (
         end as direction,
         case
             when abs(gap_pct) >= full_gap_pct then 100
-            else round(100 * abs(gap_pct) / full_gap_pct, {{ score_decimals }})
+            else round(100 * abs(gap_pct) / full_gap_pct, {{ score_decimals() }})
         end as score,
         case
             when gap_pct is null then 'missing_history'

@@ -1,6 +1,4 @@
 {% macro momentum(presets, session_to_cutoff, expected_volumes) -%}
-{#- Rounded, so that equal scores are equal and 50 is exactly 50. -#}
-{%- set score_decimals = 6 -%}
 
 with
 
@@ -23,7 +21,7 @@ measures as (
         expected_volumes.expected_volume,
         expected_volumes.relative_volume,
         expected_volumes.history_count,
-        {{ change_pct('to_cutoff.last_price', 'to_cutoff.open_price', 'to_cutoff.open_price') }}
+        {{ difference_pct('to_cutoff.last_price', 'to_cutoff.open_price', 'to_cutoff.open_price') }}
             as change_pct
     from to_cutoff
     inner join presets using (cutoff_time)
@@ -55,7 +53,7 @@ checked as (
         *,
         round(
             100 * (change_weight * change_score + volume_weight * volume_score),
-            {{ score_decimals }}
+            {{ score_decimals() }}
         ) as score,
         case
             when history_count is null or history_count < min_history_sessions

@@ -1,7 +1,6 @@
 {% macro new_high(presets, session_to_cutoff, expected_volumes, histories) -%}
 {#- Computed from adjusted prices: rounded, so that a later split does not move the last bit. -#}
 {%- set decimals = 6 -%}
-{%- set score_decimals = 6 -%}
 
 with
 
@@ -33,12 +32,8 @@ levels as (
         round(
             volumes.mean_volume * to_cutoff.adjustment_factor, {{ decimals }}
         ) as mean_daily_volume,
-        -- evidence only: NULL with too short a history, which does not leave the symbol out
-        if(
-            expected_volumes.history_count >= presets.min_history_sessions,
-            expected_volumes.relative_volume,
-            null
-        ) as relative_volume
+        -- evidence only: a history that is too short does not leave the symbol out
+        {{ relative_volume_or_null() }} as relative_volume
     from to_cutoff
     inner join presets using (cutoff_time)
     {{ with_histories() }}
@@ -49,8 +44,9 @@ levels as (
 measures as (
     select
         *,
-        {{ change_pct('last_price', 'prior_high', 'nullif(prior_high, 0)') }} as new_high_pct,
-        {{ change_pct('last_price', 'prior_close', 'nullif(prior_close, 0)') }} as day_change_pct,
+        {{ difference_pct('last_price', 'prior_high', 'nullif(prior_high, 0)') }} as new_high_pct,
+        {{ difference_pct('last_price', 'prior_close', 'nullif(prior_close, 0)') }}
+            as day_change_pct,
         round(
             volume_to_cutoff / nullif(mean_daily_volume, 0), {{ decimals }}
         ) as volume_ratio
@@ -78,7 +74,7 @@ checked as (
         *,
         round(
             100 * (distance_weight * distance_score + volume_weight * volume_score),
-            {{ score_decimals }}
+            {{ score_decimals() }}
         ) as score,
         case
             when

@@ -1,5 +1,4 @@
 {% macro opening_range(presets, session_to_cutoff, expected_volumes, opening_ranges) -%}
-{%- set score_decimals = 6 -%}
 
 with
 
@@ -28,7 +27,7 @@ measures as (
         opening_ranges.range_low,
         expected_volumes.relative_volume,
         expected_volumes.history_count,
-        {{ change_pct('to_cutoff.last_price', 'to_cutoff.open_price', 'to_cutoff.open_price') }}
+        {{ difference_pct('to_cutoff.last_price', 'to_cutoff.open_price', 'to_cutoff.open_price') }}
             as change_pct
     from to_cutoff
     inner join presets using (cutoff_time)
@@ -110,7 +109,7 @@ checked as (
         end as stop_price,
         round(
             100 * if(long_points > short_points, long_points, short_points) / most_points,
-            {{ score_decimals }}
+            {{ score_decimals() }}
         ) as score,
         case
             when range_high is null then 'no_opening_range'

@@ -1,9 +1,6 @@
 {% macro pattern(
     presets, session_to_cutoff, expected_volumes, sessions, pattern_events, pattern_records
 ) -%}
-{#- Computed from adjusted prices: rounded, so that a later split does not move the last bit. -#}
-{%- set price_decimals = 6 -%}
-{%- set score_decimals = 6 -%}
 {#- Daily and weekly bars have not ended in the session that is scanned. -#}
 {%- set in_session = "timeframe not in ('1d', '1w')" -%}
 
@@ -42,11 +39,7 @@ measures as (
     select
         to_cutoff.*,
         presets.* exclude (cutoff_time),
-        if(
-            expected_volumes.history_count >= presets.min_history_sessions,
-            expected_volumes.relative_volume,
-            null
-        ) as relative_volume
+        {{ relative_volume_or_null() }} as relative_volume
     from to_cutoff
     inner join presets using (cutoff_time)
     {{ with_expected_volumes() }}
@@ -153,9 +146,9 @@ checked as (
         best.hit_ratio_high,
         best.base_ratio,
         -- in shares as traded on the day of the scan
-        round(best.upper_price / measures.adjustment_factor, {{ price_decimals }}) as upper_price,
-        round(best.lower_price / measures.adjustment_factor, {{ price_decimals }}) as lower_price,
-        round(100 * best.hit_ratio_low, {{ score_decimals }}) as score,
+        round(best.upper_price / measures.adjustment_factor, {{ price_decimals() }}) as upper_price,
+        round(best.lower_price / measures.adjustment_factor, {{ price_decimals() }}) as lower_price,
+        round(100 * best.hit_ratio_low, {{ score_decimals() }}) as score,
         case
             when measures.last_price < measures.min_price
                 or measures.last_price > measures.max_price then 'price_out_of_bounds'

@@ -1,7 +1,6 @@
 {% macro relative_volume(presets, session_to_cutoff, expected_volumes, histories) -%}
 {#- Computed from adjusted volumes: rounded, so that a later split does not move the last bit. -#}
 {%- set volume_decimals = 6 -%}
-{%- set score_decimals = 6 -%}
 
 with
 
@@ -32,9 +31,9 @@ measures as (
         round(
             histories.mean_volume * to_cutoff.adjustment_factor, {{ volume_decimals }}
         ) as mean_daily_volume,
-        {{ change_pct('to_cutoff.last_price', 'to_cutoff.open_price', 'to_cutoff.open_price') }}
+        {{ difference_pct('to_cutoff.last_price', 'to_cutoff.open_price', 'to_cutoff.open_price') }}
             as change_pct,
-        {{ change_pct(
+        {{ difference_pct(
             'to_cutoff.high_to_cutoff', 'to_cutoff.low_to_cutoff', 'to_cutoff.last_price'
         ) }}
             as intraday_range_pct
@@ -62,7 +61,7 @@ checked as (
         end as momentum_class,
         case
             when relative_volume >= full_relative_volume then 100
-            else round(100 * relative_volume / full_relative_volume, {{ score_decimals }})
+            else round(100 * relative_volume / full_relative_volume, {{ score_decimals() }})
         end as score,
         case
             when history_count is null or history_count < min_history_sessions

@@ -1,7 +1,6 @@
 {% macro sideways(presets, session_to_cutoff, expected_volumes, last_five_minutes) -%}
 {#- Computed from adjusted prices: rounded, so that a later split does not move the last bit. -#}
 {%- set indicator_decimals = 6 -%}
-{%- set score_decimals = 6 -%}
 {%- set conditions = [
     'has_small_range',
     'has_no_trend',
@@ -34,7 +33,7 @@ measures as (
         presets.* exclude (cutoff_time),
         round(last_five_minutes.natr_14, {{ indicator_decimals }}) as atr_pct,
         round(last_five_minutes.adx_14, {{ indicator_decimals }}) as adx,
-        {{ change_pct(
+        {{ difference_pct(
             'to_cutoff.last_price', 'to_cutoff.vwap_to_cutoff', 'to_cutoff.vwap_to_cutoff'
         ) }}
             as vwap_distance_pct,
@@ -75,7 +74,7 @@ checked as (
         *,
         condition_count >= min_conditions as is_sideways,
         round(
-            100 * condition_count / {{ conditions | length }}, {{ score_decimals }}
+            100 * condition_count / {{ conditions | length }}, {{ score_decimals() }}
         ) as score,
         case
             when history_count is null or history_count < min_history_sessions

@@ -1,8 +1,6 @@
 {% macro technical(presets, session_to_cutoff, expected_volumes, prior_sessions) -%}
 {#- Computed from adjusted prices: rounded, so that a later split does not move the last bit. -#}
-{%- set price_decimals = 6 -%}
 {%- set indicator_decimals = 6 -%}
-{%- set score_decimals = 6 -%}
 {%- set rules = ['rsi', 'macd', 'ema', 'bollinger', 'supertrend'] -%}
 
 with
@@ -29,31 +27,31 @@ measures as (
         to_cutoff.*,
         presets.* exclude (cutoff_time),
         round(prior_sessions.rsi_14, {{ indicator_decimals }}) as rsi,
-        {{ change_pct(
+        {{ difference_pct(
             'prior_sessions.macd_histogram_12_26_9', '0', 'prior_sessions.adjusted_close'
         ) }}
             as histogram_pct,
-        {{ change_pct(
+        {{ difference_pct(
             'prior_sessions.macd_histogram_12_26_9_before',
             '0',
             'prior_sessions.adjusted_close_before'
         ) }}
             as histogram_before_pct,
-        round(prior_sessions.ema_20 / to_cutoff.adjustment_factor, {{ price_decimals }}) as ema_20,
-        round(prior_sessions.ema_50 / to_cutoff.adjustment_factor, {{ price_decimals }}) as ema_50,
         round(
-            prior_sessions.bollinger_lower_20 / to_cutoff.adjustment_factor, {{ price_decimals }}
+            prior_sessions.ema_20 / to_cutoff.adjustment_factor, {{ price_decimals() }}
+        ) as ema_20,
+        round(
+            prior_sessions.ema_50 / to_cutoff.adjustment_factor, {{ price_decimals() }}
+        ) as ema_50,
+        round(
+            prior_sessions.bollinger_lower_20 / to_cutoff.adjustment_factor, {{ price_decimals() }}
         ) as bollinger_lower,
         round(
-            prior_sessions.bollinger_upper_20 / to_cutoff.adjustment_factor, {{ price_decimals }}
+            prior_sessions.bollinger_upper_20 / to_cutoff.adjustment_factor, {{ price_decimals() }}
         ) as bollinger_upper,
         round(prior_sessions.adx_14, {{ indicator_decimals }}) as adx,
         prior_sessions.supertrend_direction_10 as supertrend_direction,
-        if(
-            expected_volumes.history_count >= presets.min_history_sessions,
-            expected_volumes.relative_volume,
-            null
-        ) as relative_volume
+        {{ relative_volume_or_null() }} as relative_volume
     from to_cutoff
     inner join presets using (cutoff_time)
     left join prior_sessions using (symbol, session_date)
@@ -124,7 +122,7 @@ checked as (
             when -1 then 'short'
             else 'none'
         end as direction,
-        round(100 * agreeing_rules / {{ rules | length }}, {{ score_decimals }}) as score,
+        round(100 * agreeing_rules / {{ rules | length }}, {{ score_decimals() }}) as score,
         case
             when vote_sum is null then 'missing_history'
             when last_price < min_price or last_price > max_price then 'price_out_of_bounds'

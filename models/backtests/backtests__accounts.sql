@@ -1,4 +1,3 @@
-{{ config(access='private') }}
 {#-
     Shares are whole numbers and are bought with the equity that the sessions before have left, so
     each session depends on the one before: a recursion over all runs at once, with one step for

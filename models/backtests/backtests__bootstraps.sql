@@ -1,4 +1,3 @@
-{{ config(access='private') }}
 {%- set tail = 0.025 %}
 
 with

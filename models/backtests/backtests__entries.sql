@@ -1,4 +1,3 @@
-{{ config(access='private') }}
 {#- Number of symbols that a random entry is drawn from, the signal's own one included. -#}
 {%- set drawn_from = 20 %}
 

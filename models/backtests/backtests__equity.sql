@@ -77,8 +77,6 @@ final as (
         opening_amount,
         gross_pnl_amount,
         net_pnl_amount,
-        equity_amount as cash_amount,
-        0::decimal(18, 4) as positions_amount,
         equity_amount,
         (equity_amount - opening_amount)::double / nullif(opening_amount::double, 0)
             as session_return,

@@ -1,4 +1,3 @@
-{{ config(access='private') }}
 {#-
     Prices are signed by direction: those of a short are negative, so that higher is better for
     both. The first touch of a level is then the first bar that reaches as far, and only a bar that
@@ -45,7 +44,7 @@ reaches as (
         lag(favorable) over bars as prior_favorable,
         lag(adverse) over bars as prior_adverse,
         coalesce(best_before, opening) as trailed_from,
-        {{ change_pct('trailed_from', 'adverse', 'abs(trailed_from)') }} as fall_pct,
+        {{ difference_pct('trailed_from', 'adverse', 'abs(trailed_from)') }} as fall_pct,
         round(trailed_from - adverse, 6) as fall_amount
     from paths
     window

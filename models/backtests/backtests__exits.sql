@@ -1,5 +1,3 @@
-{{ config(access='private') }}
-{%- set price_decimals = 6 %}
 {%- set return_decimals = 8 %}
 
 with
@@ -102,7 +100,7 @@ placed as (
         signals.target_price,
         trailing_stops.trailing_stop_pct,
         trailing_stops.trailing_stop_atr_ratio,
-        round(trailing_stops.trailing_stop_atr_ratio * average_ranges.atr, {{ price_decimals }})
+        round(trailing_stops.trailing_stop_atr_ratio * average_ranges.atr, {{ price_decimals() }})
             as trail_distance,
         entries.bar_ts as entry_ts,
         entries.open as entry_open,
@@ -148,10 +146,14 @@ bounded as (
     select
         *,
         if(direction = 'long', 1, -1)
-        * if(price_ratio = 1, stop_price, round(stop_price * price_ratio, {{ price_decimals }}))
+        * if(price_ratio = 1, stop_price, round(stop_price * price_ratio, {{ price_decimals() }}))
             as stop_level,
         if(direction = 'long', 1, -1)
-        * if(price_ratio = 1, target_price, round(target_price * price_ratio, {{ price_decimals }}))
+        * if(
+            price_ratio = 1,
+            target_price,
+            round(target_price * price_ratio, {{ price_decimals() }})
+        )
             as target_level
     from scaled
 ),
@@ -178,7 +180,7 @@ touched as (
                 falls.trailed_from - abs(falls.trailed_from) * bounded.trailing_stop_pct / 100,
                 drops.trailed_from - bounded.trail_distance
             ),
-            {{ price_decimals }}
+            {{ price_decimals() }}
         ) as trail_level
     from bounded
     asof left join worst

@@ -1,4 +1,3 @@
-{{ config(access='private') }}
 {%- set return_decimals = 8 %}
 
 with

@@ -1,5 +1,3 @@
-{{ config(access='private') }}
-
 with
 
 runs as (

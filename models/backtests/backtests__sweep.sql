@@ -2,7 +2,6 @@
     When a level is first touched depends neither on the other level nor on the exit time. So each
     level is looked up once per signal, and a combination compares the touches that were found.
 -#}
-{%- set price_decimals = 6 -%}
 {%- set return_decimals = 8 -%}
 {%- set parameters = [
     'min_score', 'max_signals', 'stop_loss_pct', 'take_profit_pct', 'exit_earlier_minutes'
@@ -94,7 +93,7 @@ stop_levels as (
         entered.direction,
         grid.setting as stop_loss_pct,
         entered.side * round(
-            entered.signal_price * (1 - entered.side * grid.setting / 100), {{ price_decimals }}
+            entered.signal_price * (1 - entered.side * grid.setting / 100), {{ price_decimals() }}
         ) as stop_level
     from entered
     cross join grid
@@ -126,7 +125,7 @@ target_levels as (
         entered.direction,
         grid.setting as take_profit_pct,
         entered.side * round(
-            entered.signal_price * (1 + entered.side * grid.setting / 100), {{ price_decimals }}
+            entered.signal_price * (1 + entered.side * grid.setting / 100), {{ price_decimals() }}
         ) as target_level
     from entered
     cross join grid

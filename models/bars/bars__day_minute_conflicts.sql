@@ -40,7 +40,7 @@ minutes as (
         min(bar_ts) as first_hour_ts,
         max(bar_end) as last_hour_end,
         any_value(adjustment_factor) as adjustment_factor,
-        if(min(source) = max(source), min(source), 'mixed') as source
+        {{ source_of_all() }} as source
     from bars
     where timeframe = '1h'
     group by symbol, calendar, session_date
@@ -54,13 +54,13 @@ own_minutes as (
         'own_minutes' as compared_with,
         days.high as day_high,
         minutes.high as minute_high,
-        {{ apart_ratio('days.high', 'minutes.high') }} as high_ratio,
+        {{ larger_over_smaller('days.high', 'minutes.high') }} as high_ratio,
         days.low as day_low,
         minutes.low as minute_low,
-        {{ apart_ratio('days.low', 'minutes.low') }} as low_ratio,
+        {{ larger_over_smaller('days.low', 'minutes.low') }} as low_ratio,
         days.close as day_close,
         minutes.close as minute_close,
-        {{ apart_ratio('days.close', 'minutes.close') }} as close_ratio,
+        {{ larger_over_smaller('days.close', 'minutes.close') }} as close_ratio,
         days.source as day_source,
         minutes.source as minute_source,
         -- No minute trades outside its day. Within it, missing minutes may have traded anywhere.
@@ -85,7 +85,7 @@ next_opens as (
         days.close as day_close,
         next_minutes.open * (next_minutes.adjustment_factor / days.adjustment_factor)
             as minute_close,
-        {{ apart_ratio('day_close', 'minute_close') }} as close_ratio,
+        {{ larger_over_smaller('day_close', 'minute_close') }} as close_ratio,
         days.source as day_source,
         next_minutes.source as minute_source,
         close_ratio >= {{ max_unseen_ratio }} as is_conflict

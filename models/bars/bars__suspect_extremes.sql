@@ -39,9 +39,10 @@ outliers as (
         *,
         'open' as kind,
         least(
-            {{ apart_ratio('open', 'close') }},
+            {{ larger_over_smaller('open', 'close') }},
             coalesce(
-                {{ apart_ratio('open', 'previous_close') }}, {{ apart_ratio('open', 'close') }}
+                {{ larger_over_smaller('open', 'previous_close') }},
+                {{ larger_over_smaller('open', 'close') }}
             )
         ) as outlier_ratio
     from bodies

@@ -1,19 +1,8 @@
-{#- Scanners that read only seeds and the relations below. The others wait for the build. -#}
-{%- set live_scanners = [
-    'breakout',
-    'crp',
-    'gap',
-    'momentum',
-    'new_high',
-    'opening_range',
-    'relative_volume',
-    'technical',
-] -%}
 {#- In the order in which they read each other. -#}
 {%- set queries = [
     ('live.presets', all_presets(
         ['preset', 'cutoff_time::time as cutoff_time'],
-        of=live_scanners,
+        of=live_scanners(),
     )),
     ('bars.ticked_minutes', ticked_minutes(
         ticks='staging.stg_journal__ticks',

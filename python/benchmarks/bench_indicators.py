@@ -121,9 +121,9 @@ def make_bars(folder: Path, bars: int) -> None:
                 closes as (
                     select
                         *,
-                        round(20 * first_price * exp(sum(move) over bars_so_far)) / 20 as close
+                        round(20 * first_price * exp(sum(move) over bars_to_date)) / 20 as close
                     from moves
-                    window bars_so_far as (
+                    window bars_to_date as (
                         partition by symbol order by session, minute rows unbounded preceding
                     )
                 ),

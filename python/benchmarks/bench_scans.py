@@ -33,7 +33,7 @@ from duckbourse.settings import PROJECT
 LOOKBACK = 20
 # the session up to the cutoff, and the same for each prior session
 BY_HAND = f"""
-    with so_far as (
+    with to_cutoff as (
         select
             symbol,
             session_date,
@@ -56,7 +56,7 @@ BY_HAND = f"""
         arg_max(low_to_cutoff, session_date) as low,
         arg_max(volume_to_cutoff, session_date)
         / avg(volume_to_cutoff) filter (where session_date < $day::date) as relative_volume
-    from so_far
+    from to_cutoff
     group by symbol
 """
 

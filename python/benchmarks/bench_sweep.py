@@ -74,9 +74,9 @@ def make_bars(folder: Path, sessions: int) -> None:
                     cross join range(375) as minutes (minute)
                 ),
                 closes as (
-                    select *, round(20 * 500 * exp(sum(move) over bars_so_far)) / 20 as close
+                    select *, round(20 * 500 * exp(sum(move) over bars_to_date)) / 20 as close
                     from moves
-                    window bars_so_far as (
+                    window bars_to_date as (
                         partition by symbol, session_date order by minute rows unbounded preceding
                     )
                 ),

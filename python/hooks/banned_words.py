@@ -3,7 +3,8 @@ Find words that the glossary of CONTRIBUTING.md retires, and British spelling, w
 
     .venv/bin/python python/hooks/banned_words.py FILE…
 
-Prints a line for each and exits with 1 if there are any. Names in snake_case count as one word.
+Prints a line for each and exits with 1 if there are any. The words of a name in snake_case
+are found too.
 """
 
 from __future__ import annotations
@@ -49,11 +50,20 @@ def retired_words(glossary: str) -> dict[str, str]:
 @cache
 def _patterns() -> list[tuple[re.Pattern[str], str]]:
     words = retired_words(GLOSSARY.read_text(encoding="utf-8"))
-    found = {re.escape(word): instead for word, instead in words.items()} | SPELLING
-    return [
-        (re.compile(rf"(?<!\w)(?:{pattern})(?!\w)", re.IGNORECASE), instead)
-        for pattern, instead in found.items()
-    ]
+    found = [(_whole(word), instead) for word, instead in words.items()]
+    found += [(_within_names(pattern), instead) for pattern, instead in SPELLING.items()]
+    return [(re.compile(pattern, re.IGNORECASE), instead) for pattern, instead in found]
+
+
+def _whole(word: str) -> str:
+    # of a name, such as lookback_days, another may be a part: min_lookback_days
+    if "_" in word:
+        return rf"\b{word}\b"
+    return _within_names(re.escape(word).replace(r"\ ", "[ _]"))
+
+
+def _within_names(pattern: str) -> str:
+    return rf"(?<![^\W_])(?:{pattern})(?![^\W_])"
 
 
 def banned_words(text: str) -> Iterator[tuple[int, str, str]]:

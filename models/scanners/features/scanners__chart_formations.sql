@@ -1,4 +1,3 @@
-{{ config(access='private') }}
 {#- Prices within this relative difference are equal: a split may move the last bit. -#}
 {%- set tie = 1e-9 -%}
 
@@ -133,11 +132,11 @@ five_swings as (
         / nullif(extremes.pivot_bar_number - swings_before.bar_3, 0) as top_slope,
         (swings_before.level_4 - swings_before.level_2)
         / nullif(swings_before.bar_4 - swings_before.bar_2, 0) as bottom_slope,
-        {{ apart_pct('swings_before.level_1', 'extremes.level') }}
+        {{ distance_from_mean_pct('swings_before.level_1', 'extremes.level') }}
         <= settings.max_level_difference_pct as has_even_shoulders,
-        {{ apart_pct('swings_before.level_3', 'extremes.level') }}
+        {{ distance_from_mean_pct('swings_before.level_3', 'extremes.level') }}
         <= settings.max_level_difference_pct as has_level_tops,
-        {{ apart_pct('swings_before.level_2', 'swings_before.level_4') }}
+        {{ distance_from_mean_pct('swings_before.level_2', 'swings_before.level_4') }}
         <= settings.max_level_difference_pct as has_level_bottoms
     from extremes
     inner join swings_before using (symbol, timeframe, leg_number)
@@ -224,8 +223,8 @@ flags as (
     where
         if(
             tops.side = 1,
-            {{ change_pct('tops.level', 'at_top.pole_low', 'at_top.pole_low') }},
-            {{ change_pct('at_top.pole_high', '-tops.level', 'at_top.pole_high') }}
+            {{ difference_pct('tops.level', 'at_top.pole_low', 'at_top.pole_low') }},
+            {{ difference_pct('at_top.pole_high', '-tops.level', 'at_top.pole_high') }}
         ) >= settings.min_pole_pct
         and if(tops.side = 1, when_known.low_close, -when_known.high_close)
         >= floor_level - {{ tie }} * abs(floor_level)
@@ -288,12 +287,13 @@ pairs as (
 twins as (
     select
         pairs.*,
-        {{ apart_pct('pairs.level', 'pairs.first_level') }} as apart_pct,
+        {{ distance_from_mean_pct('pairs.level', 'pairs.first_level') }} as distance_from_mean_pct,
         pairs.pivot_bar_number - pairs.first_bar_number as apart_bars
     from pairs
     inner join settings using (timeframe)
     where
-        apart_pct <= greatest(settings.max_level_difference_pct, settings.max_lip_difference_pct)
+        distance_from_mean_pct
+        <= greatest(settings.max_level_difference_pct, settings.max_lip_difference_pct)
         and apart_bars >= least(settings.min_double_bars, settings.min_cup_bars)
         and apart_bars <= greatest(settings.max_pattern_bars, settings.max_cup_bars)
 ),
@@ -331,7 +331,7 @@ deep_twins as (
         twins.*,
         valleys.lowest.level as valley_level,
         valleys.lowest.bar_number as valley_bar_number,
-        {{ change_pct('twins.level', 'valleys.lowest.level', 'abs(twins.level)') }} as depth_pct
+        {{ difference_pct('twins.level', 'valleys.lowest.level', 'abs(twins.level)') }} as depth_pct
     from twins
     inner join valleys using (symbol, timeframe, side, pivot_bar_number, first_bar_number)
     inner join surroundings as at_first
@@ -359,7 +359,7 @@ doubles as (
     from deep_twins as twins
     inner join settings using (timeframe)
     where
-        twins.apart_pct <= settings.max_level_difference_pct
+        twins.distance_from_mean_pct <= settings.max_level_difference_pct
         and twins.apart_bars between settings.min_double_bars and settings.max_pattern_bars
         and twins.depth_pct >= settings.min_double_depth_pct
     qualify
@@ -394,7 +394,7 @@ cups as (
             and twins.known_bar_number = when_known.bar_number
     where
         twins.side = 1
-        and twins.apart_pct <= settings.max_lip_difference_pct
+        and twins.distance_from_mean_pct <= settings.max_lip_difference_pct
         and twins.apart_bars between settings.min_cup_bars and settings.max_cup_bars
         and twins.depth_pct between settings.min_cup_depth_pct and settings.max_cup_depth_pct
         and least(

@@ -1,5 +1,5 @@
 {#- That another scanner looks at another cutoff does not change the version of this one. -#}
-{{ config(access='private', meta={'records_code': false}) }}
+{{ config(meta={'records_code': false}) }}
 
 with
 

@@ -1,5 +1,3 @@
-{{ config(access='public') }}
-
 {{ expected_volumes(
     session_to_cutoff=ref('scanners__session_to_cutoff'),
     session_minutes=ref('scanners__session_minutes'),

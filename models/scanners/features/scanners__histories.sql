@@ -1,5 +1,3 @@
-{{ config(access='public') }}
-
 {{ histories(
     session_minutes=ref('scanners__session_minutes'),
     conflicts=ref('bars__day_minute_conflicts'),

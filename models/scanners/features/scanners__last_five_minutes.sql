@@ -1,5 +1,3 @@
-{{ config(access='private') }}
-
 {{ last_five_minutes(
     session_to_cutoff=ref('scanners__session_to_cutoff'),
     bars=ref('bars__ohlcv'),

@@ -1,5 +1,3 @@
-{{ config(access='public') }}
-
 {{ opening_ranges(
     session_minutes=ref('scanners__session_minutes'),
     sessions=ref('bars__sessions'),

@@ -1,4 +1,3 @@
-{{ config(access='public') }}
 {#- Prices within this relative difference are equal, so a close on a line is not beyond it even if
     a later split moves the last bit of either. -#}
 {%- set tie = 1e-9 -%}

@@ -1,5 +1,3 @@
-{{ config(access='public') }}
-
 with
 
 events as (

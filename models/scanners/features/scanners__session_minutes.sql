@@ -1,5 +1,4 @@
 {{ config(
-    access='public',
     materialized='changed_ranges',
     incremental_strategy='stale_sessions',
 ) }}

@@ -1,5 +1,3 @@
-{{ config(access='public') }}
-
 {{ session_to_cutoff(
     traded_to_cutoff=ref('scanners__traded_to_cutoff'),
 ) }}

@@ -1,5 +1,3 @@
-{{ config(access='private') }}
-
 {{ sessions(
     session_minutes=ref('scanners__session_minutes'),
     sessions=ref('bars__sessions'),

@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral', access='private') }}
+{{ config(materialized='ephemeral') }}
 
 select
     symbol,

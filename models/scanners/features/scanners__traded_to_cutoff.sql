@@ -1,5 +1,3 @@
-{{ config(access='private') }}
-
 {{ traded_to_cutoff(
     session_minutes=ref('scanners__session_minutes'),
     sessions=ref('scanners__sessions'),

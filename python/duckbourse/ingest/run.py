@@ -51,7 +51,7 @@ from duckbourse.ingest.owners import Owners
 from duckbourse.ingest.redelivery import delivered_before, overruled
 from duckbourse.ingest.rows import Rows, read_rows
 from duckbourse.ingest.schema import Kind
-from duckbourse.ingest.store import MANIFEST, NO_ROOM, Delivered, RawStore, symbols_of
+from duckbourse.ingest.store import MANIFEST, NO_SPACE, Delivered, RawStore, symbols_of
 from duckbourse.ingest.tables import FILE_NAME, VendorTable, storage_full, vendor_table
 from duckbourse.ingest.withdrawals import STEP, Withdrawn, again, withdrawn
 from duckbourse.settings import settings
@@ -195,7 +195,7 @@ def wrap_full_disk(where: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in NO_ROOM:
+        if error.errno in NO_SPACE:
             raise storage_full(error, where) from error
         raise
     except duckdb.Error as error:
@@ -347,7 +347,7 @@ class Job:
         except BadInput as error:
             return failed(found.name, error)
         except OSError as error:
-            if error.errno in NO_ROOM or is_full(str(error)):
+            if error.errno in NO_SPACE or is_full(str(error)):
                 raise
             reason = BadInput(
                 f"{found.name} could not be delivered: {error.strerror or error}",

@@ -38,7 +38,7 @@ MANIFEST = (
     *("delivered_at", "rows_kept", "rows_unreadable", "rows_duplicate"),
     "rows_revised",
 )
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @dataclass(frozen=True)
@@ -217,7 +217,7 @@ def wrap_unwritable(root: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in NO_ROOM:
+        if error.errno in NO_SPACE:
             raise
         raise ConfigurationError(
             f"the raw store {root} cannot be written: {error.strerror}",

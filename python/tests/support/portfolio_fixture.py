@@ -20,12 +20,14 @@ from unittest import mock
 import duckdb
 import numpy as np
 import pytest
+import yaml
 from numpy.typing import NDArray
 
 from duckbourse.settings import PROJECT
 from tests.support.once import made_once, run_folder
 from tests.support.sandbox import Sandbox
 
+FUNCTIONS = ("portfolio_performance", "rolling_covariances")
 SHARED = Path(os.environ.get("BOURSE_SHARED_DATA", PROJECT.parent / "shared" / "data"))
 REFERENCE = SHARED / "reference"
 REFERENCE_RETURNS = REFERENCE / "risk_daily_returns_input.csv"
@@ -331,13 +333,11 @@ def build_portfolio_fixture(portfolio_fixture: PortfolioFixture) -> None:
     sandbox = Sandbox.create(portfolio_fixture.sandbox.folder)
     sandbox.copy(
         "data/raw/fills",
-        "functions/portfolio_performance.sql",
-        "functions/portfolio_performance.yml",
-        "functions/rolling_covariances.sql",
-        "functions/rolling_covariances.yml",
+        *(f"functions/{name}.sql" for name in FUNCTIONS),
         "macros/exact",
         "macros/performance",
         "macros/risk",
+        "macros/statistics",
         "models/_groups.yml",
         "models/columns.md",
         "models/portfolio",
@@ -364,6 +364,9 @@ def build_portfolio_fixture(portfolio_fixture: PortfolioFixture) -> None:
         "tests/portfolio",
         "tests/risk",
     )
+    described = yaml.safe_load((PROJECT / "functions/functions.yml").read_text())["functions"]
+    copied = [function for function in described if function["name"] in FUNCTIONS]
+    sandbox.write("functions/functions.yml", yaml.safe_dump({"functions": copied}))
     write_seeds(sandbox, portfolio_fixture.sessions, portfolio_fixture.weights)
     write_bars(
         sandbox, portfolio_fixture.sessions, portfolio_fixture.closes, portfolio_fixture.quotes

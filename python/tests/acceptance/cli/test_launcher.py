@@ -154,6 +154,7 @@ def test_of_two_first_runs_the_second_waits(
         ("ERROR: No matching distribution found for x", "use CPython"),
         ("WARNING: Retrying (total=0)\nERROR: No matching distribution", "check the network"),
         ("ERROR: Could not install packages due to an OSError: No space left", "free some disk"),
+        ("/project/.venv/bin/python: No module named pip", "delete .venv"),
     ],
 )
 def test_a_failing_installer_becomes_one_line(launcher: Any, says: str, remedy: str) -> None:
@@ -163,6 +164,24 @@ def test_a_failing_installer_becomes_one_line(launcher: Any, says: str, remedy: 
     message, advice = failed.value.args
     assert says.splitlines()[-1] in message
     assert remedy in advice
+
+
+@pytest.mark.parametrize(
+    ("words", "lock"),
+    [
+        (["test"], "requirements-dev.lock"),
+        (["test", "--fast"], "requirements-dev.lock"),
+        (["test", "--help"], "requirements.lock"),
+        (["test", "-h"], "requirements.lock"),
+        (["build"], "requirements.lock"),
+        (["--help"], "requirements.lock"),
+        ([], "requirements.lock"),
+    ],
+)
+def test_only_a_run_of_the_tests_needs_their_tools(
+    launcher: Any, words: list[str], lock: str
+) -> None:
+    assert launcher.lock_for(words).name == lock
 
 
 def test_an_older_python_gets_an_error() -> None:

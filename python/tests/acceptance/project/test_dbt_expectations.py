@@ -77,7 +77,7 @@ CASES = [
     on("day", NOT_NULL, False, "no_null"),
     on("price", NOT_NULL, True, "a_null"),
     on("price", NOT_NULL, False, "a_null_is_left_out", row_condition="id != 4"),
-    on("id", UNIQUE, False, "unique_but_for_nulls"),
+    on("id", UNIQUE, False, "unique_except_for_nulls"),
     on("code", UNIQUE, True, "not_unique"),
     on("code", UNIQUE, False, "not_unique_is_left_out", row_condition="id is not null"),
     on("code", REGEX, True, "lower_case", regex="^[A-Z.]+$"),
@@ -90,7 +90,7 @@ CASES = [
         PAIR, False, "equal_is_left_out", column_A="high", column_B="low", row_condition="id != 2"
     ),
     of_table(PAIR, True, "lower", column_A="low", column_B="high", or_equal=True),
-    of_table(KEY, False, "a_key_but_for_rows_without_any", column_list=["book", "id"]),
+    of_table(KEY, False, "a_key_except_for_rows_without_any", column_list=["book", "id"]),
     of_table(KEY, True, "a_key_with_one_hole", column_list=["book", "day"]),
     of_table(
         KEY,

@@ -192,7 +192,7 @@ def test_a_day_delivered_twice_counts_once(nse: Warehouse) -> None:
     assert twice[0] > (90,)
 
 
-def test_a_late_start_is_told_with_the_volume_it_carries(nse: Warehouse) -> None:
+def test_a_late_start_is_reported_with_the_volume_it_carries(nse: Warehouse) -> None:
     ((seen, volume, ratio),) = nse.query(
         "select first_bar_ts::time::varchar, late_start_volume, late_start_volume_ratio "
         "from bars.missing where symbol = 'RELIANCE' and timeframe = '1m' "

@@ -1,4 +1,4 @@
-"""A scanner of one's own is a model with its presets, here or in a package, and a name listed."""
+"""A scanner of one's own is a model, its presets and an entry in the list, here or in a package."""
 
 from __future__ import annotations
 
@@ -64,13 +64,13 @@ def properties(model: str, scanner: str) -> str:
 
 
 def add_scanner(project: Path, model: str, presets: str | None) -> None:
-    """Add the example to the project: its files and its name in the list."""
+    """Add the example to the project: its files and its entry in the list."""
     scans = project / "models/scanners/scans"
     (scans / "scanners__above_vwap.sql").write_text(model)
     (scans / "scanners__above_vwap.yml").write_text(properties(model, "above_vwap"))
     if presets:
         (project / "seeds/scanners/above_vwap_presets.csv").write_text(presets)
-    name_scanner(project, "'above_vwap'")
+    list_scanner(project, "above_vwap")
 
 
 def scan_on_read(project: Path) -> None:
@@ -96,9 +96,15 @@ def scan_on_read(project: Path) -> None:
     (project / "functions/above_vwap_scan.yml").write_text(added)
 
 
-def name_scanner(project: Path, words: str) -> None:
+def list_scanner(project: Path, scanner: str) -> None:
+    """Add the entry that the example states, for a scanner of its kind."""
+    found = re.search(r"'above_vwap': \{.*\},", ANALYSIS.read_text())
+    assert found
+    entry = found[0].replace("above_vwap", scanner)
     scanners = project / SCANNERS
-    scanners.write_text(scanners.read_text().replace("[\n", f"[\n{words},\n", 1))
+    text = scanners.read_text()
+    assert text.count("return({\n") == 1
+    scanners.write_text(text.replace("return({\n", f"return({{\n{entry}\n"))
 
 
 def edit_what_scanners_share(project: Path) -> None:
@@ -123,7 +129,7 @@ def added(copied: Warehouse, tmp_path: Path) -> Warehouse:
     project = own_project(tmp_path)
     add_scanner(project, *as_files("above_vwap"))
     scan_on_read(project)
-    name_scanner(project, "'plugged'")
+    list_scanner(project, "plugged")
 
     package = tmp_path / "plugin"
     model, presets = as_files("plugged")

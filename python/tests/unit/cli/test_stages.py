@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import yaml
 
 from duckbourse import state
 from duckbourse.cli import test as command
@@ -288,6 +290,19 @@ def test_sqlfluff_lints_only_changed_files() -> None:
     assert "macros/bars/exact_sum.sql" not in sqlfluff.command
     names = [step.name for step in command._lint(["python/duckbourse/clock.py"])]
     assert names == ["ruff", "ruff format", "mypy", "import-linter"]
+
+
+def test_the_command_and_the_hook_lint_the_same_macros() -> None:
+    (local,) = yaml.safe_load((PROJECT / ".pre-commit-config.yaml").read_text())["repos"]
+    (hook,) = [hook for hook in local["hooks"] if hook["id"] == "sqlfluff-macros"]
+    macros = [path.relative_to(PROJECT).as_posix() for path in PROJECT.glob("macros/*/*.sql")]
+    by_hook = {
+        path
+        for path in macros
+        if re.search(hook["files"], path) and not re.search(hook["exclude"], path)
+    }
+    assert by_hook == {path for path in macros if path.startswith(tuple(command.linted_macros()))}
+    assert "macros/scanners/scanners.sql" in by_hook
 
 
 def test_dbt_unit_tests_run_if_sql_has_changed(

@@ -26,6 +26,8 @@ SUFFIXES = (".md", ".py", ".sql", ".yml")
         ("An unrealised gain", "unrealised"),
         ("the favourable side", "favourable"),
         ("over lookback_days sessions", "lookback_days"),
+        ("sum(quantity) as told_volume", "told"),
+        ("max(volume_so_far) over to_date", "so_far"),
     ],
 )
 def test_a_retired_word_is_found_on_its_line(text: str, found: str) -> None:
@@ -44,6 +46,7 @@ def test_a_retired_word_is_found_on_its_line(text: str, found: str) -> None:
         "an early close on Christmas Eve",
         "a token is needed, and none is set",
         "min_lookback_days",
+        "retold_volume, evenings_so_farther",
     ],
 )
 def test_other_words_are_not(text: str) -> None:

@@ -179,10 +179,10 @@ def test_a_full_disk_is_one_line(
 ) -> None:
     green = make(source)
 
-    def no_room(*_: object) -> None:
+    def no_space(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("duckbourse.publish.shutil.copyfile", no_room)
+    monkeypatch.setattr("duckbourse.publish.shutil.copyfile", no_space)
     with pytest.raises(BourseError) as full:
         publish(source, target, green)
     assert full.value.exit_code == 6

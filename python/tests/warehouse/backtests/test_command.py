@@ -80,7 +80,7 @@ def test_trades_are_written_whole(sample: Warehouse, tmp_path: Path) -> None:
         ({"scanner": "crp", "settings": "x"}, "setting 'x'", "us_fixed"),
     ],
 )
-def test_a_name_that_is_none_is_told_what_there_is(
+def test_an_unknown_name_is_answered_with_those_that_exist(
     words: dict[str, str], message: str, remedy: str
 ) -> None:
     with pytest.raises(ConfigurationError, match=message) as refused:

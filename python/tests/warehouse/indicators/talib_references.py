@@ -491,7 +491,7 @@ def of_price(bars: Bars) -> float:
     return 1e-14 * float(bars["close"].max())
 
 
-def of_per_cent(_: Bars) -> float:
+def of_percent(_: Bars) -> float:
     return 1e-14 * 100
 
 
@@ -499,8 +499,8 @@ def of_per_cent(_: Bars) -> float:
 ROUNDING: dict[str, Callable[[Bars], float]] = {
     "macd": of_price,
     "apo": of_price,
-    "ppo": of_per_cent,
-    "trix": of_per_cent,
+    "ppo": of_percent,
+    "trix": of_percent,
     "average_deviation": of_price,
 }
 

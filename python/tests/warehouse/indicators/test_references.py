@@ -224,7 +224,7 @@ PIVOTS = {"pp": "pivot_classic"} | {
 TULIP_SIGNAL = replace(of("macd(2, 5, 9)", first_value(12, skip=4)), lead=8)
 UNSMOOTHED = earlier(5, "nothing is smoothed before it is shown")
 WITH_SLOWEST = later(51, "all lines start with the slowest")
-OF_SO_FAR = "of as many bars as there are"
+OF_BARS_TO_DATE = "of as many bars as there are"
 RETURNS = of("roc(1)", FRACTION)
 LOG_RETURNS = of("roc(1)", LOGARITHM)
 
@@ -793,10 +793,10 @@ CINAR = (
 )
 
 TA4J = (
-    row("atma", "trima(10)", earlier(9, OF_SO_FAR)),
-    row("lsma1", "linear_regression(20)", earlier(19, OF_SO_FAR)),
-    row("lsma3", "linear_regression(20)", earlier(19, OF_SO_FAR)),
-    row("tma", "trima(99)", earlier(98, OF_SO_FAR)),
+    row("atma", "trima(10)", earlier(9, OF_BARS_TO_DATE)),
+    row("lsma1", "linear_regression(20)", earlier(19, OF_BARS_TO_DATE)),
+    row("lsma3", "linear_regression(20)", earlier(19, OF_BARS_TO_DATE)),
+    row("tma", "trima(99)", earlier(98, OF_BARS_TO_DATE)),
 )
 
 COMPARED = {

@@ -68,7 +68,7 @@ Values = dict[tuple[str, tuple[float, ...]], float]
 def values(tmp_path_factory: pytest.TempPathFactory) -> Values:
     """Return the values of the macros by name and arguments."""
     sandbox = Sandbox.create(tmp_path_factory.mktemp("backtests"))
-    sandbox.copy("macros/risk", "models/_groups.yml")
+    sandbox.copy("macros/risk", "macros/statistics", "models/_groups.yml")
     lines = [f"{n},{x},{p}" for n, x in CASES for p in (0.01, 0.025, 0.05, 0.075, 0.1)]
     sandbox.write("cases.csv", "\n".join(["sessions,hits,probability", *lines]) + "\n")
     filled = {

@@ -456,7 +456,7 @@ def published_figures(name: str) -> list[tuple[str, str, str, float]]:
 def quantiles(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[float, float, float]]:
     """Return probability, quantile and its density, as the macros render them."""
     sandbox = Sandbox.create(tmp_path_factory.mktemp("quantiles"))
-    sandbox.copy("macros/risk", "models/_groups.yml")
+    sandbox.copy("macros/risk", "macros/statistics", "models/_groups.yml")
     model = """
     {{ config(contract={'enforced': false}) }}
     with probabilities as (
@@ -480,7 +480,7 @@ def quantiles(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[float, flo
 def students(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[float, float, float, float]]:
     """Return probability, degrees of freedom, Student's quantile and its density."""
     sandbox = Sandbox.create(tmp_path_factory.mktemp("students"))
-    sandbox.copy("macros/risk", "models/_groups.yml")
+    sandbox.copy("macros/risk", "macros/statistics", "models/_groups.yml")
     model = """
     {{ config(contract={'enforced': false}) }}
     with points as (

@@ -1,0 +1,7 @@
+{% macro price_decimals() -%}
+6
+{%- endmacro %}
+
+{% macro score_decimals() -%}
+6
+{%- endmacro %}
