@@ -21,8 +21,8 @@
 {%- set slope = exact_slope(excess, benchmark_excess, over) -%}
 {%- set alpha = 'pow(1 + ' ~ exact_mean(excess ~ ' + ' ~ pair, over)
     ~ ' - ' ~ slope ~ ' * ' ~ exact_mean(compared_excess, over) ~ ', ' ~ periods ~ ') - 1' -%}
-min(session_date) over {{ frame }} as first_session,
-max(session_date) over {{ frame }} as last_session,
+min(session_date) over {{ frame }} as first_session_date,
+max(session_date) over {{ frame }} as last_session_date,
 count(*) over {{ frame }} as session_count,
 count(*) over {{ frame }} - count(session_return) over {{ frame }} as missing_return_count,
 count(*) filter (where stale_price_count > 0) over {{ frame }} as bridged_count,

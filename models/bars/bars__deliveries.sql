@@ -22,8 +22,8 @@ final as (
         rows_duplicate,
         rows_revised,
         symbol_count,
-        first_session,
-        last_session
+        first_session_date,
+        last_session_date
     from files
     union all
     select
@@ -39,8 +39,8 @@ final as (
         0 as rows_duplicate,
         0 as rows_revised,
         symbol_count,
-        session_date as first_session,
-        session_date as last_session
+        session_date as first_session_date,
+        session_date as last_session_date
     from recordings
 )
 

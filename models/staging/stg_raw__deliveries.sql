@@ -23,8 +23,8 @@ select
     rows_duplicate,
     rows_revised,
     symbol_count,
-    first_session,
-    last_session
+    first_session as first_session_date,
+    last_session as last_session_date
 from delivered
 anti join withdrawals using (delivery)
 {%- if var('as_of') %}
