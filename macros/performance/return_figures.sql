@@ -3,12 +3,12 @@
 {%- set over = 'over ' ~ frame -%}
 {%- set compared = 'count(session_return - benchmark_return) over ' ~ frame -%}
 {%- set complete = 'count(session_return) over ' ~ frame ~ ' = count(*) over ' ~ frame -%}
-{%- set dated = 'count(previous_session_date) over ' ~ frame ~ ' = count(*) over ' ~ frame -%}
+{%- set dated = 'count(prior_session_date) over ' ~ frame ~ ' = count(*) over ' ~ frame -%}
 {%- set excess = 'session_return - risk_free_return' -%}
 {%- set benchmark_excess = 'benchmark_return - risk_free_return' -%}
 {%- set active = 'session_return - benchmark_return' -%}
 {%- set gap = 'session_return - min_acceptable_return' -%}
-{%- set days = '(max(session_date) over ' ~ frame ~ ' - min(previous_session_date) over ' ~ frame
+{%- set days = '(max(session_date) over ' ~ frame ~ ' - min(prior_session_date) over ' ~ frame
     ~ ')' -%}
 {%- set growth = exact_product('1 + session_return', over) -%}
 {%- set cagr = 'pow(' ~ growth ~ ', ' ~ year_days() ~ ' / ' ~ days ~ '::double) - 1' -%}

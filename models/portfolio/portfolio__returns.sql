@@ -40,11 +40,11 @@ old_weights as (
     from sessions
     inner join weights
         on sessions.portfolio = weights.portfolio
-            and sessions.previous_session_date = weights.session_date
+            and sessions.prior_session_date = weights.session_date
     where sessions.is_rebalance
 ),
 
--- bought at the previous close: all symbols of a rebalance, and later those without a price at it
+-- bought at the prior close: all symbols of a rebalance, and later those without a price at it
 new_weights as (
     select
         portfolio,
@@ -54,7 +54,7 @@ new_weights as (
         if(sessions.is_rebalance, weights.target_weight, weights.weight) as new_weight
     from sessions
     inner join weights using (portfolio, session_date)
-    where sessions.previous_session_date = weights.entry_date
+    where sessions.prior_session_date = weights.entry_date
 ),
 
 changes as (

@@ -64,7 +64,7 @@ QUERIES = {
         limit 5
     """,
     "suspect_jumps": """
-        select symbol, session_date, previous_close, close, close_ratio - 1 as close_return
+        select symbol, session_date, prior_close, close, close_ratio - 1 as close_return
         from bars.suspect_jumps
         where explanation is null
         order by jump_ratio desc

@@ -221,7 +221,7 @@ PARTS = {
     ),
     "rejected": ("rule", "row_count"),
     "splits": ("symbol", "ex_date", "old_shares", "new_shares"),
-    "suspect_jumps": ("symbol", "session_date", "previous_close", "close", "close_return"),
+    "suspect_jumps": ("symbol", "session_date", "prior_close", "close", "close_return"),
     "suspect_extremes": (
         "kind",
         "day_count",
