@@ -37,7 +37,7 @@ measures as (
         {{ change_pct(
             'to_cutoff.high_to_cutoff', 'to_cutoff.low_to_cutoff', 'to_cutoff.last_price'
         ) }}
-            as intraday_range_pct
+            as range_pct
     from to_cutoff
     inner join presets using (cutoff_time)
     {{ with_histories() }}
@@ -53,9 +53,9 @@ checked as (
             else 'none'
         end as direction,
         case
-            when abs(change_pct) >= high_change_pct and intraday_range_pct >= high_range_pct
+            when abs(change_pct) >= high_change_pct and range_pct >= high_range_pct
                 then 'HIGH'
-            when abs(change_pct) >= moderate_change_pct and intraday_range_pct >= moderate_range_pct
+            when abs(change_pct) >= moderate_change_pct and range_pct >= moderate_range_pct
                 then 'MODERATE'
             when abs(change_pct) >= low_change_pct then 'LOW'
             else 'NEUTRAL'
@@ -96,7 +96,7 @@ final as (
         mean_daily_volume,
         relative_volume,
         change_pct,
-        intraday_range_pct,
+        range_pct,
         momentum_class,
         score,
         {{ signal_rank('score', "direction != 'none'") }} as signal_rank,
