@@ -41,7 +41,7 @@ measures as (
         round(
             (to_cutoff.obv_to_cutoff - to_cutoff.mean_obv_to_cutoff)
             / nullif(to_cutoff.volume_to_cutoff, 0), {{ indicator_decimals }}
-        ) as obv_slope,
+        ) as obv_deviation_ratio,
         expected_volumes.relative_volume,
         expected_volumes.history_count
     from to_cutoff
@@ -56,7 +56,7 @@ conditions_met as (
         atr_pct < max_atr_pct as has_small_range,
         adx < max_adx as has_no_trend,
         abs(vwap_distance_pct) <= max_vwap_distance_pct as is_near_vwap,
-        abs(obv_slope) < max_obv_slope as has_flat_obv,
+        abs(obv_deviation_ratio) < max_obv_deviation_ratio as has_flat_obv,
         relative_volume < max_relative_volume as has_low_volume
     from measures
 ),
@@ -81,7 +81,7 @@ checked as (
             when history_count is null or history_count < min_history_sessions
                 then 'missing_volume_history'
             when relative_volume is null then 'no_volume_in_history'
-            when obv_slope is null or vwap_distance_pct is null then 'no_volume_by_cutoff'
+            when obv_deviation_ratio is null or vwap_distance_pct is null then 'no_volume_by_cutoff'
             when atr_pct is null or adx is null then 'missing_history'
         end as rejected_by
     from counts
@@ -99,7 +99,7 @@ final as (
         atr_pct,
         adx,
         vwap_distance_pct,
-        obv_slope,
+        obv_deviation_ratio,
         relative_volume,
         has_small_range,
         has_no_trend,
