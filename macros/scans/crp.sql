@@ -54,10 +54,10 @@ positions as (
     select
         *,
         case
-            when below_high_pct <= close_threshold_pct
-                and (above_low_pct > close_threshold_pct or below_high_pct <= above_low_pct)
+            when below_high_pct <= max_close_distance_pct
+                and (above_low_pct > max_close_distance_pct or below_high_pct <= above_low_pct)
                 then 'Near High'
-            when above_low_pct <= close_threshold_pct then 'Near Low'
+            when above_low_pct <= max_close_distance_pct then 'Near Low'
             else 'Mid Range'
         end as close_position
     from measures
@@ -79,7 +79,7 @@ scored as (
     select
         directed.*,
         {{ tier_share('close', "if(close_position = 'Mid Range', 0, 1)") }} as close_score,
-        {{ tier_share('range', 'range_pct / range_threshold_pct') }} as range_score,
+        {{ tier_share('range', 'range_pct / full_range_pct') }} as range_score,
         {{ tier_share('volume', 'relative_volume') }} as volume_score,
         {{ tier_share('momentum', 'momentum_pct') }} as momentum_score
     from directed
