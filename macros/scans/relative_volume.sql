@@ -54,11 +54,11 @@ checked as (
         end as direction,
         case
             when abs(change_pct) >= high_change_pct and range_pct >= high_range_pct
-                then 'HIGH'
+                then 'high'
             when abs(change_pct) >= moderate_change_pct and range_pct >= moderate_range_pct
-                then 'MODERATE'
-            when abs(change_pct) >= low_change_pct then 'LOW'
-            else 'NEUTRAL'
+                then 'moderate'
+            when abs(change_pct) >= low_change_pct then 'low'
+            else 'neutral'
         end as momentum_class,
         case
             when relative_volume >= full_relative_volume then 100

@@ -10,7 +10,7 @@ import typer
 
 from duckbourse.cli.export import check_export, export
 from duckbourse.cli.output import print_json
-from duckbourse.cli.tables import Column, percent, print_whole, table, whole
+from duckbourse.cli.tables import Column, percent, print_whole, table, whole, words
 from duckbourse.errors import ConfigurationError
 from duckbourse.warehouse import fetch_rows, open_published, quoted, relation
 
@@ -37,7 +37,7 @@ TABLES = {
         Column("Z2", "acerbi_szekely_z2"),
         Column("Basel", "basel_zone"),
         Column("loss rank", "quantile_loss_rank"),
-        Column("verdict", "verdict"),
+        Column("verdict", "verdict", words),
     ),
     "stress": (
         Column("scenario", "scenario", justify="left"),
