@@ -77,7 +77,7 @@ turnovers as (
     select
         portfolio,
         session_date,
-        list_sum(list(traded_weight order by symbol)) as turnover
+        list_sum(list(traded_weight order by symbol)) as turnover_ratio
     from trades
     group by portfolio, session_date
 ),
@@ -89,7 +89,7 @@ daily as (
         -- without holdings, everything is cash
         1 - coalesce(held.held_weight, 0) as cash_weight,
         coalesce(held.held_return, 0) + cash_weight * sessions.cash_return as gross_return,
-        coalesce(turnovers.turnover, 0) as turnover,
+        coalesce(turnovers.turnover_ratio, 0) as turnover_ratio,
         coalesce(held.stale_price_count, 0) as stale_price_count
     from sessions
     left join held using (portfolio, session_date)
@@ -101,8 +101,8 @@ set_returns as (
         portfolio,
         daily.session_date,
         daily.gross_return,
-        daily.gross_return - daily.turnover * portfolios.cost_bps / 10000 as net_return,
-        daily.turnover,
+        daily.gross_return - daily.turnover_ratio * portfolios.cost_bps / 10000 as net_return,
+        daily.turnover_ratio,
         daily.cash_weight,
         daily.stale_price_count
     from daily
@@ -123,7 +123,7 @@ account_returns as (
         session_date,
         (equity_amount + charges_amount)::double / opening_amount - 1 as gross_return,
         equity_amount::double / opening_amount - 1 as net_return,
-        traded_amount::double / opening_amount as turnover,
+        traded_amount::double / opening_amount as turnover_ratio,
         opening_cash_amount::double / opening_amount as cash_weight,
         coalesce(held.stale_price_count, 0) as stale_price_count
     from account_openings
