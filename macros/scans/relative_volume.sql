@@ -70,7 +70,7 @@ checked as (
             when mean_daily_volume is null or daily_history_count < min_history_sessions
                 then 'missing_daily_history'
             when relative_volume is null then 'no_volume_in_history'
-            when bars_to_cutoff < min_bars then 'too_few_bars'
+            when bar_count_to_cutoff < min_bars then 'too_few_bars'
             when mean_daily_volume < min_mean_daily_volume then 'daily_volume_too_low'
             when abs(change_pct) > max_change_pct then 'change_too_large'
             when relative_volume < min_relative_volume then 'relative_volume_too_low'
@@ -91,7 +91,7 @@ final as (
         high_to_cutoff,
         low_to_cutoff,
         volume_to_cutoff,
-        bars_to_cutoff,
+        bar_count_to_cutoff,
         expected_volume,
         mean_daily_volume,
         relative_volume,
