@@ -170,7 +170,7 @@ def _report(
         ),
         "contributions": fetch_rows(
             connection,
-            f"from risk.component_var {at} and method = 'normal' and lookback_sessions = {lookback}"
+            f"from risk.component_var {at} and method = 'sample' and lookback_sessions = {lookback}"
             " and weight != 0 order by component_var_return desc, symbol"
             f" limit {CONTRIBUTIONS}",
         ),
@@ -195,7 +195,7 @@ def _show(
         "estimates": f"{name}: VaR and expected shortfall for {session}, {level}",
         "backtest": f"backtest: {period}, {level}, lookback {lookback}",
         "stress": "stress scenarios",
-        "contributions": f"contributions to VaR: normal, {level}",
+        "contributions": f"contributions to VaR: sample covariances, {level}",
     }
     for part, title in titles.items():
         print_whole(table(TABLES[part], report[part], title=title, missing="-"))
