@@ -18,7 +18,9 @@ print(market)
 
 # %%
 presets = market.sql("from seeds.crp_presets")
-presets.select("preset, cutoff_time, close_threshold_pct, min_price, min_score, max_signals").show()
+presets.select(
+    "preset, cutoff_time, max_close_distance_pct, min_price, min_score, max_signals"
+).show()
 
 # %% [markdown]
 # ## One morning, three ways

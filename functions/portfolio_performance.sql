@@ -5,7 +5,7 @@ session_returns as (
         portfolio,
         basis,
         session_date,
-        previous_session_date,
+        prior_session_date,
         sessions_per_year,
         session_return,
         stale_price_count,
@@ -15,8 +15,8 @@ session_returns as (
     from {{ ref('portfolio__equity').include(database=false) }}
     where
         portfolio = p_portfolio
-        and session_date >= coalesce(p_first_session::date, session_date)
-        and session_date <= coalesce(p_last_session::date, session_date)
+        and session_date >= coalesce(p_first_session_date::date, session_date)
+        and session_date <= coalesce(p_last_session_date::date, session_date)
 ),
 
 {{ performance_figures('session_returns', 'portfolio, basis', 'sessions_per_year') }}

@@ -3,7 +3,7 @@ session_pairs as (
     select
         sessions.calendar,
         sessions.session_date,
-        earlier.session_date as previous_session_date
+        earlier.session_date as prior_session_date
     from sessions
     inner join sessions as earlier
         on
@@ -11,7 +11,7 @@ session_pairs as (
             and sessions.session_number - 1 = earlier.session_number
 ),
 
--- the benchmark's return over the same session: from the previous session's close to its own
+-- the benchmark's return over the same session: from the prior session's close to its own
 benchmark_returns as (
     select
         {{ compared }}.{{ key }},
@@ -26,6 +26,6 @@ benchmark_returns as (
     inner join closes as previous
         on
             {{ compared }}.benchmark = previous.symbol
-            and session_pairs.previous_session_date = previous.session_date
+            and session_pairs.prior_session_date = previous.session_date
 )
 {%- endmacro %}

@@ -3,12 +3,12 @@
 {%- set over = 'over ' ~ frame -%}
 {%- set compared = 'count(session_return - benchmark_return) over ' ~ frame -%}
 {%- set complete = 'count(session_return) over ' ~ frame ~ ' = count(*) over ' ~ frame -%}
-{%- set dated = 'count(previous_session_date) over ' ~ frame ~ ' = count(*) over ' ~ frame -%}
+{%- set dated = 'count(prior_session_date) over ' ~ frame ~ ' = count(*) over ' ~ frame -%}
 {%- set excess = 'session_return - risk_free_return' -%}
 {%- set benchmark_excess = 'benchmark_return - risk_free_return' -%}
 {%- set active = 'session_return - benchmark_return' -%}
 {%- set gap = 'session_return - min_acceptable_return' -%}
-{%- set days = '(max(session_date) over ' ~ frame ~ ' - min(previous_session_date) over ' ~ frame
+{%- set days = '(max(session_date) over ' ~ frame ~ ' - min(prior_session_date) over ' ~ frame
     ~ ')' -%}
 {%- set growth = exact_product('1 + session_return', over) -%}
 {#- The mean of the days in a year, leap years included. -#}
@@ -23,8 +23,8 @@
 {%- set slope = exact_slope(excess, benchmark_excess, over) -%}
 {%- set alpha = 'pow(1 + ' ~ exact_mean(excess ~ ' + ' ~ pair, over)
     ~ ' - ' ~ slope ~ ' * ' ~ exact_mean(compared_excess, over) ~ ', ' ~ periods ~ ') - 1' -%}
-min(session_date) over {{ frame }} as first_session,
-max(session_date) over {{ frame }} as last_session,
+min(session_date) over {{ frame }} as first_session_date,
+max(session_date) over {{ frame }} as last_session_date,
 count(*) over {{ frame }} as session_count,
 count(*) over {{ frame }} - count(session_return) over {{ frame }} as missing_return_count,
 count(*) filter (where stale_price_count > 0) over {{ frame }} as bridged_count,

@@ -38,7 +38,7 @@ final as (
         session_minutes.low_to_cutoff as range_low
     from session_minutes
     inner join ends using (calendar, session_date, cutoff_minute)
-    where session_minutes.bars_to_cutoff > 0
+    where session_minutes.bar_count_to_cutoff > 0
 )
 
 select * from final

@@ -81,7 +81,7 @@ totals as (
         max(signed.high) over to_date as high_to_cutoff,
         min(signed.low) over to_date as low_to_cutoff,
         last_value(signed.close ignore nulls) over to_date as last_price,
-        count(signed.close) over to_date as bars_to_cutoff,
+        count(signed.close) over to_date as bar_count_to_cutoff,
         coalesce(sum(signed.volume::{{ exact }}) over to_date, 0)::double as volume,
         coalesce(sum(signed.money::{{ exact }}) over to_date, 0)::double as money,
         coalesce(sum(signed.signed_volume::{{ exact }}) over to_date, 0)::double as signed_volume,
@@ -107,13 +107,13 @@ final as (
         low_to_cutoff,
         last_price,
         volume as volume_to_cutoff,
-        bars_to_cutoff,
+        bar_count_to_cutoff,
         round(money / nullif(volume, 0), {{ price_decimals() }}) as vwap_to_cutoff,
         signed_volume as obv_to_cutoff,
         -- the mean of the n running totals without summing them again: the signed volume of the
         -- first bar is in n of them, that of the last bar in one
         round(
-            signed_volume - weighted_volume / nullif(bars_to_cutoff, 0), {{ price_decimals() }}
+            signed_volume - weighted_volume / nullif(bar_count_to_cutoff, 0), {{ price_decimals() }}
         ) as mean_obv_to_cutoff,
         adjustment_factor
     from totals

@@ -16,7 +16,7 @@ final as (
         low_to_cutoff,
         last_price,
         volume_to_cutoff,
-        bars_to_cutoff,
+        bar_count_to_cutoff,
         vwap_to_cutoff,
         obv_to_cutoff,
         mean_obv_to_cutoff,

@@ -48,7 +48,7 @@ traded as not materialized (
         session_minutes.low_to_cutoff,
         session_minutes.last_price,
         session_minutes.volume_to_cutoff,
-        session_minutes.bars_to_cutoff,
+        session_minutes.bar_count_to_cutoff,
         session_minutes.vwap_to_cutoff,
         session_minutes.obv_to_cutoff,
         session_minutes.mean_obv_to_cutoff,
@@ -56,7 +56,7 @@ traded as not materialized (
     from session_minutes
     inner join last_minutes using (calendar, session_date, cutoff_minute)
     -- rows before the first bar: that they exist is known only after that bar
-    where session_minutes.bars_to_cutoff > 0
+    where session_minutes.bar_count_to_cutoff > 0
 ),
 
 -- Daily and minute bars differed in an earlier session and have not agreed since. Whether they
@@ -122,7 +122,7 @@ final as (
         traded.low_to_cutoff,
         traded.last_price,
         traded.volume_to_cutoff,
-        traded.bars_to_cutoff,
+        traded.bar_count_to_cutoff,
         traded.vwap_to_cutoff,
         traded.obv_to_cutoff,
         traded.mean_obv_to_cutoff,

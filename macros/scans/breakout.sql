@@ -60,10 +60,12 @@ levels as (
 thresholds as (
     select
         *,
-        round(resistance * (1 + break_pct / 100), {{ price_decimals() }}) as long_above,
-        round(support * (1 - break_pct / 100), {{ price_decimals() }}) as short_below,
-        round(prior_resistance * (1 + break_pct / 100), {{ price_decimals() }}) as prior_long_above,
-        round(prior_support * (1 - break_pct / 100), {{ price_decimals() }}) as prior_short_below
+        round(resistance * (1 + min_breakout_pct / 100), {{ price_decimals() }}) as long_above,
+        round(support * (1 - min_breakout_pct / 100), {{ price_decimals() }}) as short_below,
+        round(prior_resistance * (1 + min_breakout_pct / 100), {{ price_decimals() }})
+            as prior_long_above,
+        round(prior_support * (1 - min_breakout_pct / 100), {{ price_decimals() }})
+            as prior_short_below
     from levels
 ),
 

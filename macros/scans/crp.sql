@@ -52,32 +52,32 @@ positions as (
     select
         *,
         case
-            when below_high_pct <= close_threshold_pct
-                and (above_low_pct > close_threshold_pct or below_high_pct <= above_low_pct)
-                then 'Near High'
-            when above_low_pct <= close_threshold_pct then 'Near Low'
-            else 'Mid Range'
-        end as close_position
+            when below_high_pct <= max_close_distance_pct
+                and (above_low_pct > max_close_distance_pct or below_high_pct <= above_low_pct)
+                then 'near_high'
+            when above_low_pct <= max_close_distance_pct then 'near_low'
+            else 'mid_range'
+        end as range_zone
     from measures
 ),
 
 directed as (
     select
         *,
-        case close_position
-            when 'Near High' then 'long'
-            when 'Near Low' then 'short'
+        case range_zone
+            when 'near_high' then 'long'
+            when 'near_low' then 'short'
             else 'none'
         end as direction,
-        if(close_position = 'Near Low', -change_pct, change_pct) as momentum_pct
+        if(range_zone = 'near_low', -change_pct, change_pct) as momentum_pct
     from positions
 ),
 
 scored as (
     select
         directed.*,
-        {{ tier_share('close', "if(close_position = 'Mid Range', 0, 1)") }} as close_score,
-        {{ tier_share('range', 'range_pct / range_threshold_pct') }} as range_score,
+        {{ tier_share('close', "if(range_zone = 'mid_range', 0, 1)") }} as close_score,
+        {{ tier_share('range', 'range_pct / full_range_pct') }} as range_score,
         {{ tier_share('volume', 'relative_volume') }} as volume_score,
         {{ tier_share('momentum', 'momentum_pct') }} as momentum_score
     from directed
@@ -122,7 +122,7 @@ final as (
         range_pct,
         momentum_pct,
         relative_volume,
-        close_position,
+        range_zone,
         close_score,
         range_score,
         volume_score,

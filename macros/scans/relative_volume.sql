@@ -36,7 +36,7 @@ measures as (
         {{ difference_pct(
             'to_cutoff.high_to_cutoff', 'to_cutoff.low_to_cutoff', 'to_cutoff.last_price'
         ) }}
-            as intraday_range_pct
+            as range_pct
     from to_cutoff
     inner join presets using (cutoff_time)
     {{ with_histories() }}
@@ -52,12 +52,12 @@ checked as (
             else 'none'
         end as direction,
         case
-            when abs(change_pct) >= high_change_pct and intraday_range_pct >= high_range_pct
-                then 'HIGH'
-            when abs(change_pct) >= moderate_change_pct and intraday_range_pct >= moderate_range_pct
-                then 'MODERATE'
-            when abs(change_pct) >= low_change_pct then 'LOW'
-            else 'NEUTRAL'
+            when abs(change_pct) >= high_change_pct and range_pct >= high_range_pct
+                then 'high'
+            when abs(change_pct) >= moderate_change_pct and range_pct >= moderate_range_pct
+                then 'moderate'
+            when abs(change_pct) >= low_change_pct then 'low'
+            else 'neutral'
         end as momentum_class,
         case
             when relative_volume >= full_relative_volume then 100
@@ -69,7 +69,7 @@ checked as (
             when mean_daily_volume is null or daily_history_count < min_history_sessions
                 then 'missing_daily_history'
             when relative_volume is null then 'no_volume_in_history'
-            when bars_to_cutoff < min_bars then 'too_few_bars'
+            when bar_count_to_cutoff < min_bars then 'too_few_bars'
             when mean_daily_volume < min_mean_daily_volume then 'daily_volume_too_low'
             when abs(change_pct) > max_change_pct then 'change_too_large'
             when relative_volume < min_relative_volume then 'relative_volume_too_low'
@@ -90,12 +90,12 @@ final as (
         high_to_cutoff,
         low_to_cutoff,
         volume_to_cutoff,
-        bars_to_cutoff,
+        bar_count_to_cutoff,
         expected_volume,
         mean_daily_volume,
         relative_volume,
         change_pct,
-        intraday_range_pct,
+        range_pct,
         momentum_class,
         score,
         {{ signal_rank('score', "direction != 'none'") }} as signal_rank,

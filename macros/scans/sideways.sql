@@ -31,8 +31,8 @@ measures as (
     select
         to_cutoff.*,
         presets.* exclude (cutoff_time),
-        round(last_five_minutes.natr_14, {{ indicator_decimals }}) as atr_pct,
-        round(last_five_minutes.adx_14, {{ indicator_decimals }}) as adx,
+        round(last_five_minutes.natr_14, {{ indicator_decimals }}) as natr_14,
+        round(last_five_minutes.adx_14, {{ indicator_decimals }}) as adx_14,
         {{ difference_pct(
             'to_cutoff.last_price', 'to_cutoff.vwap_to_cutoff', 'to_cutoff.vwap_to_cutoff'
         ) }}
@@ -40,7 +40,7 @@ measures as (
         round(
             (to_cutoff.obv_to_cutoff - to_cutoff.mean_obv_to_cutoff)
             / nullif(to_cutoff.volume_to_cutoff, 0), {{ indicator_decimals }}
-        ) as obv_slope,
+        ) as obv_deviation_ratio,
         expected_volumes.relative_volume,
         expected_volumes.history_count
     from to_cutoff
@@ -52,10 +52,10 @@ measures as (
 conditions_met as (
     select
         *,
-        atr_pct < max_atr_pct as has_small_range,
-        adx < max_adx as has_no_trend,
+        natr_14 < max_natr_14 as has_small_range,
+        adx_14 < max_adx_14 as has_no_trend,
         abs(vwap_distance_pct) <= max_vwap_distance_pct as is_near_vwap,
-        abs(obv_slope) < max_obv_slope as has_flat_obv,
+        abs(obv_deviation_ratio) < max_obv_deviation_ratio as has_flat_obv,
         relative_volume < max_relative_volume as has_low_volume
     from measures
 ),
@@ -80,8 +80,8 @@ checked as (
             when history_count is null or history_count < min_history_sessions
                 then 'missing_volume_history'
             when relative_volume is null then 'no_volume_in_history'
-            when obv_slope is null or vwap_distance_pct is null then 'no_volume_by_cutoff'
-            when atr_pct is null or adx is null then 'missing_history'
+            when obv_deviation_ratio is null or vwap_distance_pct is null then 'no_volume_by_cutoff'
+            when natr_14 is null or adx_14 is null then 'missing_history'
         end as rejected_by
     from counts
 ),
@@ -95,10 +95,10 @@ final as (
         calendar,
         'none' as direction,
         last_price,
-        atr_pct,
-        adx,
+        natr_14,
+        adx_14,
         vwap_distance_pct,
-        obv_slope,
+        obv_deviation_ratio,
         relative_volume,
         has_small_range,
         has_no_trend,

@@ -26,7 +26,7 @@ measures as (
     select
         to_cutoff.*,
         presets.* exclude (cutoff_time),
-        round(prior_sessions.rsi_14, {{ indicator_decimals }}) as rsi,
+        round(prior_sessions.rsi_14, {{ indicator_decimals }}) as rsi_14,
         {{ difference_pct(
             'prior_sessions.macd_histogram_12_26_9', '0', 'prior_sessions.adjusted_close'
         ) }}
@@ -45,11 +45,11 @@ measures as (
         ) as ema_50,
         round(
             prior_sessions.bollinger_lower_20 / to_cutoff.adjustment_factor, {{ price_decimals() }}
-        ) as bollinger_lower,
+        ) as bollinger_lower_20,
         round(
             prior_sessions.bollinger_upper_20 / to_cutoff.adjustment_factor, {{ price_decimals() }}
-        ) as bollinger_upper,
-        round(prior_sessions.adx_14, {{ indicator_decimals }}) as adx,
+        ) as bollinger_upper_20,
+        round(prior_sessions.adx_14, {{ indicator_decimals }}) as adx_14,
         prior_sessions.supertrend_direction_10 as supertrend_direction,
         {{ relative_volume_or_null() }} as relative_volume
     from to_cutoff
@@ -61,7 +61,7 @@ measures as (
 trends as (
     select
         *,
-        adx >= min_trend_adx as is_trend
+        adx_14 >= min_trend_adx as is_trend
     from measures
 ),
 
@@ -69,9 +69,9 @@ votes as (
     select
         *,
         case
-            when rsi <= max_oversold_rsi then 1
-            when rsi >= min_overbought_rsi then -1
-            when rsi is not null then 0
+            when rsi_14 <= max_oversold_rsi then 1
+            when rsi_14 >= min_overbought_rsi then -1
+            when rsi_14 is not null then 0
         end as rsi_vote,
         case
             when histogram_before_pct is null then null
@@ -85,9 +85,9 @@ votes as (
             when not is_trend and ema_50 is not null then 0
         end as ema_vote,
         case
-            when last_price <= bollinger_lower then 1
-            when last_price >= bollinger_upper then -1
-            when bollinger_upper is not null then 0
+            when last_price <= bollinger_lower_20 then 1
+            when last_price >= bollinger_upper_20 then -1
+            when bollinger_upper_20 is not null then 0
         end as bollinger_vote,
         case
             when is_trend then sign(supertrend_direction)
@@ -139,14 +139,14 @@ final as (
         calendar,
         direction,
         last_price,
-        rsi,
+        rsi_14,
         histogram_pct,
         histogram_before_pct,
         ema_20,
         ema_50,
-        bollinger_lower,
-        bollinger_upper,
-        adx,
+        bollinger_lower_20,
+        bollinger_upper_20,
+        adx_14,
         is_trend,
         relative_volume,
         rsi_vote::integer as rsi_vote,

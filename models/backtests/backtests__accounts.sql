@@ -27,7 +27,7 @@ run_sessions as (
     inner join {{ ref('bars__sessions') }} as sessions
         on
             runs.calendar = sessions.calendar
-            and sessions.session_date between runs.first_session and runs.last_session
+            and sessions.session_date between runs.first_session_date and runs.last_session_date
 ),
 
 -- materialized, since a recursion reads it again in each of its steps
@@ -49,7 +49,7 @@ accounts as (
     select
         run_id,
         0::bigint as step,
-        first_session - 1 as session_date,
+        first_session_date - 1 as session_date,
         capital_amount as opening_amount,
         capital_amount as equity_amount,
         []::struct(signal_id varchar, quantity bigint)[] as trades

@@ -76,7 +76,7 @@ traded as (
     inner join trades
         on
             folds.run_id = trades.run_id
-            and trades.session_date between folds.first_session and folds.last_session
+            and trades.session_date between folds.first_session_date and folds.last_session_date
     group by folds.run_id, folds.fold
 ),
 
@@ -84,8 +84,8 @@ final as (
     select
         folds.run_id,
         folds.fold,
-        folds.first_session,
-        folds.last_session,
+        folds.first_session_date,
+        folds.last_session_date,
         folds.session_count,
         coalesce(traded.trade_count, 0) as trade_count,
         traded.win_count / traded.trade_count as win_rate,
@@ -107,4 +107,4 @@ final as (
 )
 
 select * from final
-order by run_id, first_session, fold
+order by run_id, first_session_date, fold

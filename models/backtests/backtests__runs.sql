@@ -21,8 +21,8 @@ settings as (
 periods as (
     select
         calendar,
-        min(session_date) as first_session,
-        max(session_date) as last_session
+        min(session_date) as first_session_date,
+        max(session_date) as last_session_date
     from signals
     group by calendar
 ),
@@ -57,8 +57,8 @@ final as (
         settings.setting,
         calendar,
         settings.capital_amount::decimal(18, 4) as capital_amount,
-        periods.first_session,
-        periods.last_session,
+        periods.first_session_date,
+        periods.last_session_date,
         scans.signal_count,
         scans.scanner_version,
         '{{ code }}' as code_version,

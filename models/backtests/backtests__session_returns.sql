@@ -31,7 +31,7 @@ final as (
         run_id,
         session_date,
         equity.session_number,
-        session_pairs.previous_session_date,
+        session_pairs.prior_session_date,
         calendars.sessions_per_year,
         -- an account without money neither gains nor loses
         coalesce(equity.session_return, 0) as session_return,

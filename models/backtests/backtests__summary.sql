@@ -83,7 +83,7 @@ traded as (
 trials as (
     select
         runs.*,
-        performance.* exclude (run_id, first_session, last_session),
+        performance.* exclude (run_id, first_session_date, last_session_date),
         count(*) over of_scanner as trial_count,
         pow({{ exact_deviation('session_sharpe_ratio', 'over of_scanner') | indent(8) }}, 2)
             as sharpe_variance
@@ -106,8 +106,8 @@ final as (
         figures.preset,
         figures.setting,
         figures.calendar,
-        figures.first_session,
-        figures.last_session,
+        figures.first_session_date,
+        figures.last_session_date,
         figures.session_count,
         figures.signal_count,
         coalesce(traded.trade_count, 0) as trade_count,

@@ -4,7 +4,7 @@
 -#}
 {%- set return_decimals = 8 -%}
 {%- set parameters = [
-    'min_score', 'max_signals', 'stop_loss_pct', 'take_profit_pct', 'exit_earlier_minutes'
+    'min_score', 'max_signals', 'stop_loss_pct', 'take_profit_pct', 'minutes_before_exit'
 ] -%}
 
 with
@@ -152,11 +152,11 @@ targets as (
 time_limits as (
     select
         entered.*,
-        grid.setting as exit_earlier_minutes,
+        grid.setting as minutes_before_exit,
         entered.preset_exit_ts - to_minutes(grid.setting::bigint) as latest_exit_ts
     from entered
     cross join grid
-    where grid.parameter = 'exit_earlier_minutes'
+    where grid.parameter = 'minutes_before_exit'
 ),
 
 times as (
@@ -236,7 +236,7 @@ results as (
         signal_rank,
         stop_loss_pct,
         take_profit_pct,
-        exit_earlier_minutes,
+        minutes_before_exit,
         exit_reason,
         round(
             side * (exit_price - entry_open) / entry_open
@@ -265,7 +265,7 @@ final as (
         bounds.max_signals::bigint as max_signals,
         results.stop_loss_pct,
         results.take_profit_pct,
-        results.exit_earlier_minutes::bigint as exit_earlier_minutes,
+        results.minutes_before_exit::bigint as minutes_before_exit,
         count(*) as trade_count,
         count(*) filter (where results.net_return > 0) as win_count,
         count(*) filter (where results.exit_reason = 'stop') as stop_count,
@@ -286,7 +286,7 @@ final as (
         bounds.max_signals,
         results.stop_loss_pct,
         results.take_profit_pct,
-        results.exit_earlier_minutes
+        results.minutes_before_exit
 )
 
 select * from final
@@ -297,4 +297,4 @@ order by
     max_signals,
     stop_loss_pct,
     take_profit_pct,
-    exit_earlier_minutes
+    minutes_before_exit

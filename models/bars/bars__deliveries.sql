@@ -16,14 +16,14 @@ final as (
         source_file,
         calendar,
         delivered_at,
-        rows_read,
-        rows_kept,
-        rows_unreadable,
-        rows_duplicate,
-        rows_revised,
+        read_row_count,
+        kept_row_count,
+        unreadable_row_count,
+        duplicate_row_count,
+        revised_row_count,
         symbol_count,
-        first_session,
-        last_session
+        first_session_date,
+        last_session_date
     from files
     union all
     select
@@ -33,14 +33,14 @@ final as (
         'ticks of ' || recording as source_file,
         calendar,
         delivered_at,
-        tick_count as rows_read,
-        tick_count as rows_kept,
-        0 as rows_unreadable,
-        0 as rows_duplicate,
-        0 as rows_revised,
+        tick_count as read_row_count,
+        tick_count as kept_row_count,
+        0 as unreadable_row_count,
+        0 as duplicate_row_count,
+        0 as revised_row_count,
         symbol_count,
-        session_date as first_session,
-        session_date as last_session
+        session_date as first_session_date,
+        session_date as last_session_date
     from recordings
 )
 

@@ -15,7 +15,7 @@ seen as (
         timeframe,
         calendar,
         session_date,
-        count(*) as seen_bars,
+        count(*) as seen_bar_count,
         min(bar_ts) as first_bar_ts,
         max(bar_end) as last_bar_end,
         arg_min(volume, bar_ts) as first_bar_volume,
@@ -43,7 +43,7 @@ expected as (
         sessions.session_date,
         sessions.open_ts,
         sessions.close_ts,
-        if(lives.timeframe = '1m', sessions.open_minutes, 1) as expected_bars
+        if(lives.timeframe = '1m', sessions.open_minutes, 1) as expected_bar_count
     from lives
     inner join sessions
         on
@@ -57,9 +57,9 @@ final as (
         expected.timeframe,
         expected.session_date,
         expected.calendar,
-        expected.expected_bars,
-        coalesce(seen.seen_bars, 0) as seen_bars,
-        expected.expected_bars - coalesce(seen.seen_bars, 0) as missing_bars,
+        expected.expected_bar_count,
+        coalesce(seen.seen_bar_count, 0) as seen_bar_count,
+        expected.expected_bar_count - coalesce(seen.seen_bar_count, 0) as missing_bar_count,
         seen.first_bar_ts,
         seen.last_bar_end,
         coalesce(seen.first_bar_ts > expected.open_ts, false) as is_late_start,
@@ -73,7 +73,7 @@ final as (
         ) as late_start_volume_ratio
     from expected
     left join seen using (symbol, timeframe, calendar, session_date)
-    where coalesce(seen.seen_bars, 0) < expected.expected_bars
+    where coalesce(seen.seen_bar_count, 0) < expected.expected_bar_count
 )
 
 select * from final

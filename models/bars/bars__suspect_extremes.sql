@@ -16,7 +16,7 @@ bodies as (
         greatest(open, close) as upper_body,
         least(open, close) as lower_body,
         lag(adjusted_close) over (partition by symbol order by session_date)
-        / adjustment_factor as previous_close,
+        / adjustment_factor as prior_close,
         source
     from days
 ),
@@ -34,14 +34,14 @@ outliers as (
         lower_body / low as outlier_ratio
     from bodies
     union all
-    -- far from both that day's close and the previous close
+    -- far from both that day's close and the prior close
     select
         *,
         'open' as kind,
         least(
             {{ larger_over_smaller('open', 'close') }},
             coalesce(
-                {{ larger_over_smaller('open', 'previous_close') }},
+                {{ larger_over_smaller('open', 'prior_close') }},
                 {{ larger_over_smaller('open', 'close') }}
             )
         ) as outlier_ratio
@@ -57,7 +57,7 @@ final as (
         high,
         low,
         close,
-        previous_close,
+        prior_close,
         outlier_ratio,
         source
     from outliers

@@ -13,9 +13,9 @@ changes as (
     select
         symbol,
         session_date,
-        lag(session_date) over (partition by symbol order by session_date) as previous_session_date,
+        lag(session_date) over (partition by symbol order by session_date) as prior_session_date,
         lag(close * adjustment_factor_total) over (partition by symbol order by session_date)
-        / adjustment_factor_total as previous_close,
+        / adjustment_factor_total as prior_close,
         open,
         close,
         source
@@ -25,18 +25,18 @@ changes as (
 jumps as (
     select
         *,
-        close / previous_close as close_ratio,
-        greatest(close / previous_close, previous_close / close) as jump_ratio
+        close / prior_close as close_ratio,
+        greatest(close / prior_close, prior_close / close) as jump_ratio
     from changes
-    where previous_close is not null
+    where prior_close is not null
 ),
 
 final as (
     select
         symbol,
         session_date,
-        previous_session_date,
-        previous_close,
+        prior_session_date,
+        prior_close,
         open,
         close,
         close_ratio,

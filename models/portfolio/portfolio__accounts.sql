@@ -56,7 +56,7 @@ balances as (
     select
         portfolios.portfolio,
         sessions.session_date,
-        previous.session_date as previous_session_date,
+        previous.session_date as prior_session_date,
         portfolios.capital_amount::decimal(18, 4) as capital_amount,
         coalesce(daily.holdings_amount, 0) as holdings_amount,
         coalesce(daily.traded_amount, 0) as traded_amount,
@@ -90,7 +90,7 @@ final as (
     select
         portfolio,
         session_date,
-        previous_session_date,
+        prior_session_date,
         (lag(cash_amount, 1, capital_amount) over in_order)::decimal(18, 4) as opening_cash_amount,
         (lag(cash_amount + holdings_amount, 1, capital_amount) over in_order)::decimal(18, 4)
             as opening_equity_amount,

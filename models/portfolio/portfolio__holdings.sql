@@ -70,7 +70,7 @@ days as (
         portfolios.portfolio,
         owned.symbol,
         sessions.session_date,
-        previous.session_date as previous_session_date
+        previous.session_date as prior_session_date
     from owned
     inner join spans using (portfolio)
     inner join portfolios using (portfolio)
@@ -91,7 +91,7 @@ share_counts as (
         days.portfolio,
         days.symbol,
         days.session_date,
-        days.previous_session_date,
+        days.prior_session_date,
         coalesce(factors.adjustment_factor, 1) as adjustment_factor,
         coalesce(traded.traded_quantity, 0) as traded_quantity,
         coalesce(traded.bought_quantity, 0) as bought_quantity,
@@ -188,7 +188,7 @@ market_values as (
     from priced
 ),
 
--- booked on the ex-date for holdings at the previous close; a short pays it
+-- booked on the ex-date for holdings at the prior close; a short pays it
 paid_dividends as (
     select
         market_values.portfolio,
@@ -203,7 +203,7 @@ paid_dividends as (
     inner join dividends
         on
             market_values.symbol = dividends.symbol
-            and market_values.previous_session_date < dividends.ex_date
+            and market_values.prior_session_date < dividends.ex_date
             and market_values.session_date >= dividends.ex_date
     group by
         market_values.portfolio,

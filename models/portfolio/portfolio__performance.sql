@@ -5,7 +5,7 @@ session_returns as (
         portfolio,
         basis,
         session_date,
-        previous_session_date,
+        prior_session_date,
         sessions_per_year,
         session_return,
         stale_price_count,

@@ -40,11 +40,11 @@ old_weights as (
     from sessions
     inner join weights
         on sessions.portfolio = weights.portfolio
-            and sessions.previous_session_date = weights.session_date
+            and sessions.prior_session_date = weights.session_date
     where sessions.is_rebalance
 ),
 
--- bought at the previous close: all symbols of a rebalance, and later those without a price at it
+-- bought at the prior close: all symbols of a rebalance, and later those without a price at it
 new_weights as (
     select
         portfolio,
@@ -54,7 +54,7 @@ new_weights as (
         if(sessions.is_rebalance, weights.target_weight, weights.weight) as new_weight
     from sessions
     inner join weights using (portfolio, session_date)
-    where sessions.previous_session_date = weights.entry_date
+    where sessions.prior_session_date = weights.entry_date
 ),
 
 changes as (
@@ -77,7 +77,7 @@ turnovers as (
     select
         portfolio,
         session_date,
-        list_sum(list(traded_weight order by symbol)) as turnover
+        list_sum(list(traded_weight order by symbol)) as turnover_ratio
     from trades
     group by portfolio, session_date
 ),
@@ -89,7 +89,7 @@ daily as (
         -- without holdings, everything is cash
         1 - coalesce(held.held_weight, 0) as cash_weight,
         coalesce(held.held_return, 0) + cash_weight * sessions.cash_return as gross_return,
-        coalesce(turnovers.turnover, 0) as turnover,
+        coalesce(turnovers.turnover_ratio, 0) as turnover_ratio,
         coalesce(held.stale_price_count, 0) as stale_price_count
     from sessions
     left join held using (portfolio, session_date)
@@ -101,8 +101,8 @@ set_returns as (
         portfolio,
         daily.session_date,
         daily.gross_return,
-        daily.gross_return - daily.turnover * portfolios.cost_bps / 10000 as net_return,
-        daily.turnover,
+        daily.gross_return - daily.turnover_ratio * portfolios.cost_bps / 10000 as net_return,
+        daily.turnover_ratio,
         daily.cash_weight,
         daily.stale_price_count
     from daily
@@ -123,7 +123,7 @@ account_returns as (
         session_date,
         (equity_amount + charges_amount)::double / opening_amount - 1 as gross_return,
         equity_amount::double / opening_amount - 1 as net_return,
-        traded_amount::double / opening_amount as turnover,
+        traded_amount::double / opening_amount as turnover_ratio,
         opening_cash_amount::double / opening_amount as cash_weight,
         coalesce(held.stale_price_count, 0) as stale_price_count
     from account_openings

@@ -38,5 +38,5 @@ final as (
     qualify row_number() over to_date >= window_sessions
 )
 
-select * exclude (last_session) from final
+select * exclude (last_session_date) from final
 order by portfolio, basis, window_sessions, session_date

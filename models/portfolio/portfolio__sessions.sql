@@ -74,7 +74,7 @@ numbered as (
         effective_from,
         target_cash_weight,
         cash_return,
-        session_number - 1 as previous_number,
+        session_number - 1 as prior_number,
         min(session_number) over (partition by portfolio, effective_from) - 1 as bought_number
     from held_sessions
 ),
@@ -84,16 +84,16 @@ final as (
         numbered.portfolio,
         numbered.session_date,
         numbered.effective_from,
-        numbered.previous_number = numbered.bought_number as is_rebalance,
-        previous.session_date as previous_session_date,
+        numbered.prior_number = numbered.bought_number as is_rebalance,
+        previous.session_date as prior_session_date,
         bought.session_date as bought_date,
-        numbered.previous_number - numbered.bought_number as earlier_session_count,
+        numbered.prior_number - numbered.bought_number as earlier_session_count,
         numbered.target_cash_weight,
         numbered.cash_return
     from numbered
     inner join sessions as previous
         on numbered.calendar = previous.calendar
-            and numbered.previous_number = previous.session_number
+            and numbered.prior_number = previous.session_number
     inner join sessions as bought
         on numbered.calendar = bought.calendar
             and numbered.bought_number = bought.session_number

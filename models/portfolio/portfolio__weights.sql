@@ -48,7 +48,7 @@ priced as (
 entries as (
     select
         * exclude (bought_date, bought_close),
-        coalesce(lag(current_close) over to_date, bought_close) as previous_close,
+        coalesce(lag(current_close) over to_date, bought_close) as prior_close,
         if(
             bought_close is null,
             first_value(current_close ignore nulls) over to_date,
@@ -78,7 +78,7 @@ valued as (
         *,
         coalesce(cash_session_count <= earlier_session_count, false) as is_held,
         target_weight * pow(cash_growth, cash_session_count) as entry_value,
-        if(is_held, entry_value * previous_close / entry_close, 0) as opening_value,
+        if(is_held, entry_value * prior_close / entry_close, 0) as opening_value,
         if(is_held, 0, target_weight * pow(cash_growth, earlier_session_count)) as opening_cash,
         coalesce(entry_value * current_close / entry_close, 0) as closing_value,
         if(
@@ -111,7 +111,7 @@ set_weights as (
         valued.target_weight,
         valued.opening_value / nullif(totals.opening_total, 0) as weight,
         valued.closing_value / nullif(totals.closing_total, 0) as closing_weight,
-        if(valued.is_held, valued.current_close / valued.previous_close - 1, null)
+        if(valued.is_held, valued.current_close / valued.prior_close - 1, null)
             as symbol_return,
         valued.close_date < valued.session_date as is_stale
     from valued
@@ -139,7 +139,7 @@ account_weights as (
     inner join accounts using (portfolio, session_date)
     asof left join closes as previous
         on holdings.symbol = previous.symbol
-            and accounts.previous_session_date >= previous.session_date
+            and accounts.prior_session_date >= previous.session_date
     asof left join closes as current
         on holdings.symbol = current.symbol and holdings.session_date >= current.session_date
 ),

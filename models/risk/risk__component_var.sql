@@ -21,7 +21,7 @@ covariances as (
 
 scores as (
     select
-        method,
+        if(method = 'normal', 'sample', method) as method,
         confidence,
         lookback_sessions,
         {{ normal_quantile('confidence') }} as score

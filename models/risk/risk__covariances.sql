@@ -14,7 +14,7 @@ weights as (
 
 settings as (
     select distinct
-        method,
+        if(method = 'normal', 'sample', method) as method,
         lookback_sessions
     from {{ ref('var_settings') }}
     where method in ('normal', 'ewma')
@@ -87,7 +87,7 @@ deviations as (
             any_value(return_count) = lookback_sessions,
             list(
                 if(
-                    method = 'normal',
+                    method = 'sample',
                     coalesce(symbol_return - mean, 0) / sqrt(lookback_sessions - 1),
                     coalesce(symbol_return, 0) * sqrt(
                         pow({{ var('ewma_decay') }}, age_sessions - 1)

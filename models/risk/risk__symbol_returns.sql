@@ -30,10 +30,10 @@ symbol_sessions as (
     where sessions.session_number between spans.first_number + 1 and spans.last_number + 1
 ),
 
-previous_sessions as (
+prior_sessions as (
     select
         previous.calendar,
-        previous.session_date as previous_session_date,
+        previous.session_date as prior_session_date,
         current.session_date
     from sessions as previous
     inner join sessions as current
@@ -48,10 +48,10 @@ final as (
         calendar,
         current.total_return_close / previous.total_return_close - 1 as symbol_return
     from symbol_sessions
-    inner join previous_sessions using (calendar, session_date)
+    inner join prior_sessions using (calendar, session_date)
     left join closes as previous
         on symbol_sessions.symbol = previous.symbol
-            and previous_sessions.previous_session_date = previous.session_date
+            and prior_sessions.prior_session_date = previous.session_date
     left join closes as current
         on symbol_sessions.symbol = current.symbol
             and symbol_sessions.session_date = current.session_date

@@ -134,16 +134,16 @@ verdicts as (
             when
                 kupiec_p_value < {{ significance }}
                 and bounds.exceedance_count > expected_count
-                then 'too low'
-            when kupiec_p_value < {{ significance }} then 'too high'
+                then 'too_low'
+            when kupiec_p_value < {{ significance }} then 'too_high'
             when
                 independence_p_value < {{ significance }}
                 and cluster_count * pair_count > after_count * second_count
                 then 'clustered'
-            when independence_p_value < {{ significance }} then 'too regular'
-            when conditional_p_value < {{ significance }} then 'fails conditional coverage'
+            when independence_p_value < {{ significance }} then 'too_regular'
+            when conditional_p_value < {{ significance }} then 'fails_conditional_coverage'
             when unbounded_count > 0 or acerbi_szekely_z2 < acerbi_szekely_bound
-                then 'shortfall too low'
+                then 'shortfall_too_low'
             else 'passes'
         end as verdict
     from bounds

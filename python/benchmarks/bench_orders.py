@@ -115,7 +115,7 @@ def harness(publication: Publication, *, is_durable: bool) -> Iterator[tuple[Man
     at = clock.now()
     book.apply(events.TradingStateChanged(at=at, state=TradingState.ACTIVE, reason="", by="bench"))
     prices = {
-        name: (known.previous_close or Decimal(1), NOW)
+        name: (known.prior_close or Decimal(1), NOW)
         for name, known in publication.instruments.items()
     }
 
@@ -160,7 +160,7 @@ _connect = journal._connect
 def order_request(publication: Publication, number: int) -> Request:
     symbol = "AAPL"
     instrument = publication.instruments[symbol]
-    price = instrument.previous_close or Decimal(1)
+    price = instrument.prior_close or Decimal(1)
     return Request(
         order_id=order_id_of("bench", DAY, str(number)),
         symbol=symbol,

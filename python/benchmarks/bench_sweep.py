@@ -158,7 +158,7 @@ def run_duckbourse(folder: Path, threads: int) -> Sums:
             "max_signals": (SIGNALS_A_SESSION, SIGNALS_A_SESSION, 1),
             "stop_loss_pct": (STOPS[0], STOPS[-1], STOPS[0]),
             "take_profit_pct": (TARGETS[0], TARGETS[-1], TARGETS[0]),
-            "exit_earlier_minutes": (EARLIER[0], EARLIER[-1], EARLIER[1]),
+            "minutes_before_exit": (EARLIER[0], EARLIER[-1], EARLIER[1]),
         }
         rows = ", ".join(str((name, *map(float, ends))) for name, ends in grid.items())
         connection.execute(
@@ -179,7 +179,7 @@ def run_duckbourse(folder: Path, threads: int) -> Sums:
             connection.execute(f"create table swept.backtests.{model} as {sql}")
         found = connection.execute(
             "select total_trade_return from swept.backtests.sweep "
-            "order by stop_loss_pct, take_profit_pct, exit_earlier_minutes"
+            "order by stop_loss_pct, take_profit_pct, minutes_before_exit"
         ).fetchall()
         return [float(total) for (total,) in found]
 

@@ -43,9 +43,9 @@ CONTRACT_VERSION = 1
 IN_ORDER = "list_position(['1m', '5m', '15m', '30m', '1h', '1d', '1w'], timeframe)"
 SYMBOLS = "select distinct symbol from serving.latest_bars order by all"
 TIMEFRAMES = f"select timeframe from serving.latest_bars where symbol = $of order by {IN_ORDER}"
-INDICATORS = "select distinct indicator from serving.indicator_catalogue order by all"
+INDICATORS = "select distinct indicator from serving.indicator_catalog order by all"
 PERIODS = """
-    select distinct coalesce(periods, '') from serving.indicator_catalogue where indicator = $of
+    select distinct coalesce(periods, '') from serving.indicator_catalog where indicator = $of
 """
 SCANNERS = """
     select table_name[:-9] from duckdb_tables()
@@ -144,7 +144,7 @@ class Market:
         """
         Return one indicator of a series, stored or not, for any periods: one row a bar.
 
-        Several periods are a list; without any, those of `serving.indicator_catalogue` apply. Join
+        Several periods are a list; without any, those of `serving.indicator_catalog` apply. Join
         it to its bars by their key:
 
         >>> rsi = market.indicator("rsi", "AAPL", "1d", 21)
@@ -154,7 +154,7 @@ class Market:
         ['macd', 'macd_signal', 'macd_histogram']
         """
         series = self._series(symbol, timeframe)
-        lister = "market.sql('from serving.indicator_catalogue')"
+        lister = "market.sql('from serving.indicator_catalog')"
         _one_of("indicator", name, self._names(INDICATORS), lister=lister)
         [defaults] = self._names(PERIODS, name)
         usual, given = [int(number) for number in defaults.split(",") if number], _periods(periods)

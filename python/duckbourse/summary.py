@@ -32,7 +32,7 @@ QUERIES = {
             timeframe,
             count(distinct symbol) as symbol_count,
             count(*) as bar_count,
-            max(session_date) as last_session,
+            max(session_date) as last_session_date,
         from bars.ohlcv
         group by timeframe
         order by bar_count desc
@@ -64,7 +64,7 @@ QUERIES = {
         limit 5
     """,
     "suspect_jumps": """
-        select symbol, session_date, previous_close, close, close_ratio - 1 as close_return
+        select symbol, session_date, prior_close, close, close_ratio - 1 as close_return
         from bars.suspect_jumps
         where explanation is null
         order by jump_ratio desc
@@ -89,8 +89,8 @@ QUERIES = {
             count(distinct symbol) as symbol_count,
             count(distinct symbol) filter (where agreed_date is null)
                 as day_minute_conflict_symbol_count,
-            min(session_date) as first_session,
-            max(session_date) as last_session,
+            min(session_date) as first_session_date,
+            max(session_date) as last_session_date,
         from bars.day_minute_conflicts
         group by compared_with
         order by compared_with desc
@@ -116,13 +116,13 @@ QUERIES = {
     "portfolios": """
         select
             portfolio,
-            first_session,
-            last_session,
+            first_session_date,
+            last_session_date,
             session_return as last_return,
             cumulative_return,
         from portfolio.performance
         inner join portfolio.equity using (portfolio, basis)
-        where basis = 'net' and session_date = last_session
+        where basis = 'net' and session_date = last_session_date
         order by portfolio
     """,
     "value_at_risk": """

@@ -24,6 +24,7 @@ SPELLING = {
     r"neighbours?|neighbouring": "neighbor",
     r"licences?": "license",
     r"centres?|centred": "center",
+    r"(?:\w+_)?catalogue\w*": "catalog",
     r"\w+(?:ard|ual|gn|in|um|ym|al)is(?:ed?|es|ing|ation)": "-ize, -ization",
 }
 # ordinary English, and trade names, that a retired word or a pattern is part of

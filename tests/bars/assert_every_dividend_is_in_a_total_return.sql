@@ -14,9 +14,9 @@ days as (
         close,
         adjustment_factor,
         close * adjustment_factor_total as total_return_close,
-        lag(session_date) over by_day as previous_session_date,
-        lag(close * adjustment_factor) over by_day / adjustment_factor as previous_close,
-        lag(close * adjustment_factor_total) over by_day as previous_total_return_close
+        lag(session_date) over by_day as prior_session_date,
+        lag(close * adjustment_factor) over by_day / adjustment_factor as prior_close,
+        lag(close * adjustment_factor_total) over by_day as prior_total_return_close
     from {{ ref('bars__ohlcv') }}
     where timeframe = '1d'
     window by_day as (partition by symbol order by session_date)
@@ -39,7 +39,7 @@ paid as (
     inner join dividends
         on
             days.symbol = dividends.symbol
-            and days.previous_session_date < dividends.ex_date
+            and days.prior_session_date < dividends.ex_date
             and days.session_date >= dividends.ex_date
     inner join factors
         on
@@ -51,17 +51,17 @@ paid as (
 select
     days.symbol,
     days.session_date,
-    days.total_return_close / days.previous_total_return_close - 1 as total_return,
-    (days.close + coalesce(paid.amount, 0)) / days.previous_close - 1 as expected_total_return
+    days.total_return_close / days.prior_total_return_close - 1 as total_return,
+    (days.close + coalesce(paid.amount, 0)) / days.prior_close - 1 as expected_total_return
 from days
 semi join factors using (symbol)
 left join paid using (symbol, session_date)
 where
-    days.previous_session_date is not null
+    days.prior_session_date is not null
     and coalesce(
         abs(
-            days.total_return_close / days.previous_total_return_close
-            / ((days.close + coalesce(paid.amount, 0)) / days.previous_close)
+            days.total_return_close / days.prior_total_return_close
+            / ((days.close + coalesce(paid.amount, 0)) / days.prior_close)
             - 1
         ) > 1e-9,
         true

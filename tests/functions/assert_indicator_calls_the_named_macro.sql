@@ -1,7 +1,7 @@
 -- `indicator()` does not return the indicator that it was called with, or uses other periods. The
 -- name and the symbol are literals, because a query's text cannot be built from rows; a warehouse
 -- without the symbol has nothing to compare.
--- depends_on: {{ ref('serving__indicator_catalogue') }}
+-- depends_on: {{ ref('serving__indicator_catalog') }}
 with
 
 momentum as (

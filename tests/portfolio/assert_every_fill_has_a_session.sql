@@ -42,7 +42,7 @@ valid_fills as (
 ends as (
     select
         calendar,
-        max(session_date) as last_session
+        max(session_date) as last_session_date
     from sessions
     group by calendar
 )
@@ -55,7 +55,7 @@ select
         valid_fills.portfolio,
         valid_fills.filled_at,
         valid_fills.calendar,
-        coalesce(ends.last_session::varchar, 'no day')
+        coalesce(ends.last_session_date::varchar, 'no day')
     ) as problem
 from valid_fills
 anti join fills using (portfolio, fill_key)

@@ -43,7 +43,7 @@ before as (
     window in_order as (partition by portfolio, symbol order by session_date)
 ),
 
--- adjusted by all splits since the previous close
+-- adjusted by all splits since the prior close
 carried as (
     select
         before.portfolio,

@@ -64,8 +64,8 @@ TABLES: dict[str, dict[str, tuple[str, ...]]] = {
 RUN = [Column(name, name, justify="left") for name in ("preset", "setting")]
 FOLDS: dict[str, tuple[str, ...]] = {
     "fold": ("fold",),
-    "first session": ("first_session",),
-    "last session": ("last_session",),
+    "first session": ("first_session_date",),
+    "last session": ("last_session_date",),
     "trades": ("trade_count",),
     "mean trade %": ("mean_trade_return",),
     "return %": ("cumulative_return",),
@@ -113,7 +113,7 @@ def backtest(
             connection,
             "select preset, setting, folds.* from backtests.folds inner join backtests.runs "
             f"using (run_id) where run_id in ({ids}) "
-            "order by preset, setting, first_session, last_session desc",
+            "order by preset, setting, first_session_date, last_session_date desc",
         )
         if to:
             export(connection, _trades(ids), to)

@@ -209,7 +209,7 @@ def newest_bar(markets: Rows | None) -> str:
 
 PARTS = {
     "layers": ("layer", "table_count", "row_count", "largest_table"),
-    "bars": ("timeframe", "symbol_count", "bar_count", "last_session"),
+    "bars": ("timeframe", "symbol_count", "bar_count", "last_session_date"),
     "newest_bars": (
         "calendar",
         "timeframe",
@@ -221,7 +221,7 @@ PARTS = {
     ),
     "rejected": ("rule", "row_count"),
     "splits": ("symbol", "ex_date", "old_shares", "new_shares"),
-    "suspect_jumps": ("symbol", "session_date", "previous_close", "close", "close_return"),
+    "suspect_jumps": ("symbol", "session_date", "prior_close", "close", "close_return"),
     "suspect_extremes": (
         "kind",
         "day_count",
@@ -235,15 +235,15 @@ PARTS = {
         "day_count",
         "symbol_count",
         "day_minute_conflict_symbol_count",
-        "first_session",
-        "last_session",
+        "first_session_date",
+        "last_session_date",
     ),
     "indicators": ("symbol", "bar_end", "close", "sma_200", "rsi_14", "adx_14"),
     "signals": ("session_date", "scanner", "preset", "symbol", "direction", "score"),
     "portfolios": (
         "portfolio",
-        "first_session",
-        "last_session",
+        "first_session_date",
+        "last_session_date",
         "last_return",
         "cumulative_return",
     ),

@@ -63,7 +63,7 @@ def show(
 
     - `./bourse deliveries`
     - `./bourse deliveries --source bytetheory --last 20`
-    - `./bourse deliveries --json | jq '.[] | select(.first_session < "2000-01-01")'`
+    - `./bourse deliveries --json | jq '.[] | select(.first_session_date < "2000-01-01")'`
     - `./bourse deliveries withdraw --help`
     """
     if context.invoked_subcommand is not None:
@@ -245,8 +245,8 @@ COLUMNS: dict[str, Callable[[Listed], str]] = {
     "kind": lambda one: one.kind,
     "rows": lambda one: f"{one.rows:,}",
     "symbols": lambda one: f"{one.symbols:,}",
-    "first": lambda one: str(one.first_session or ""),
-    "last": lambda one: str(one.last_session or ""),
+    "first": lambda one: str(one.first_session_date or ""),
+    "last": lambda one: str(one.last_session_date or ""),
     "": lambda one: state(one),
 }
 NUMBERS = ("rows", "symbols")

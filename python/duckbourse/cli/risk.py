@@ -10,7 +10,7 @@ import typer
 
 from duckbourse.cli.export import check_export, export
 from duckbourse.cli.output import print_json
-from duckbourse.cli.tables import Column, percent, print_whole, table, whole
+from duckbourse.cli.tables import Column, percent, print_whole, table, whole, words
 from duckbourse.errors import ConfigurationError
 from duckbourse.warehouse import fetch_rows, open_published, quoted, relation
 
@@ -37,7 +37,7 @@ TABLES = {
         Column("Z2", "acerbi_szekely_z2"),
         Column("Basel", "basel_zone"),
         Column("loss rank", "quantile_loss_rank"),
-        Column("verdict", "verdict"),
+        Column("verdict", "verdict", words),
     ),
     "stress": (
         Column("scenario", "scenario", justify="left"),
@@ -171,7 +171,7 @@ def _report(
         ),
         "contributions": fetch_rows(
             connection,
-            f"from risk.component_var {at} and method = 'normal' and lookback_sessions = {lookback}"
+            f"from risk.component_var {at} and method = 'sample' and lookback_sessions = {lookback}"
             " and weight != 0 order by component_var_return desc, symbol"
             f" limit {CONTRIBUTIONS}",
         ),
@@ -196,7 +196,7 @@ def _show(
         "estimates": f"{name}: VaR and expected shortfall for {session}, {level}",
         "backtest": f"backtest: {period}, {level}, lookback {lookback}",
         "stress": "stress scenarios",
-        "contributions": f"contributions to VaR: normal, {level}",
+        "contributions": f"contributions to VaR: sample covariances, {level}",
     }
     for part, title in titles.items():
         print_whole(table(TABLES[part], report[part], title=title, missing="-"))

@@ -126,8 +126,8 @@ def _report(made: Plan, outcome: Outcome, store: RawStore, seconds: float) -> di
         "seed": made.seed,
         "symbol_count": len(made.symbols),
         "session_count": len(made.sessions),
-        "first_session": made.sessions[0].session_date,
-        "last_session": made.sessions[-1].session_date,
+        "first_session_date": made.sessions[0].session_date,
+        "last_session_date": made.sessions[-1].session_date,
         "bar_count": made.bar_count,
         "real_day_count": made.real_day_count,
         "made_up_day_count": made.day_count - made.real_day_count,
@@ -139,7 +139,7 @@ def _report(made: Plan, outcome: Outcome, store: RawStore, seconds: float) -> di
 
 
 def _print_report(report: dict[str, Any]) -> None:
-    span = f"{report['first_session']} to {report['last_session']}"
+    span = f"{report['first_session_date']} to {report['last_session_date']}"
     results.print(
         f"{report['bar_count']:,} synthetic minute bars: {report['symbol_count']:,} symbols,"
         f" {report['session_count']:,} sessions of {report['calendar']}, {span}"

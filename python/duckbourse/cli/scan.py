@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,7 +13,7 @@ from rich.markup import escape
 
 from duckbourse.cli.export import check_export, export
 from duckbourse.cli.output import clock_text, notes, print_json, results
-from duckbourse.cli.tables import columns_of, print_whole, table, text, width_of
+from duckbourse.cli.tables import columns_of, print_whole, table, text, width_of, words
 from duckbourse.errors import ConfigurationError, PublicationError
 from duckbourse.warehouse import fetch_rows, open_published, quoted
 
@@ -28,6 +28,7 @@ KEY = (
     "direction",
     "signal_rank",
 )
+SNAKE_CASE = ("range_zone", "momentum_class")
 
 
 @dataclass(frozen=True)
@@ -212,7 +213,10 @@ def _print(scanned: Scan, session: date, at: time | None, *, alone: bool) -> Non
     if alone:
         names += [name for name in scanned.rows[0] if name not in (*KEY, *names)]
     titles = {"signal_rank": "#", "last_price": "price"}
-    columns = columns_of(scanned.rows, names, titles, _cell)
+    columns = [
+        replace(column, format=words) if column.names in SNAKE_CASE else column
+        for column in columns_of(scanned.rows, names, titles, _cell)
+    ]
     shown = len(columns)
     while shown > len(first) and width_of(table(columns[:shown], scanned.rows)) > results.width:
         shown -= 1

@@ -40,6 +40,11 @@ def whole(value: float) -> str:
     return f"{value:,.0f}"
 
 
+def words(value: str) -> str:
+    """Return a value in snake_case with blanks."""
+    return escape(value.replace("_", " "))
+
+
 @dataclass(frozen=True)
 class Column:
     """A column of a table. `names` are the values of a row that `format` turns into one cell."""

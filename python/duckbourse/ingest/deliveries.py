@@ -38,8 +38,8 @@ class Listed:
     calendar: str
     rows: int
     symbols: int
-    first_session: date | None
-    last_session: date | None
+    first_session_date: date | None
+    last_session_date: date | None
     is_shipped: bool
     withdrawn_at: datetime | None
     reason: str | None
@@ -56,13 +56,14 @@ class Listed:
         """A short description for messages."""
         return (
             f"{self.id} ({self.file} of {self.source}, {self.rows:,} rows of {self.symbols:,}"
-            f" symbol{'s' * (self.symbols != 1)}, {self.first_session} to {self.last_session})"
+            f" symbol{'s' * (self.symbols != 1)},"
+            f" {self.first_session_date} to {self.last_session_date})"
         )
 
 
 FIELDS = (
     *("delivery", "delivered_at", "source", "file", "kind", "calendar", "rows", "symbols"),
-    *("first_session", "last_session", "is_shipped"),
+    *("first_session_date", "last_session_date", "is_shipped"),
 )
 
 

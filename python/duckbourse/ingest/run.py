@@ -94,8 +94,8 @@ class Report:
     rows_duplicate: int = 0
     rows_revised: int = 0
     symbol_count: int = 0
-    first_session: date | None = None
-    last_session: date | None = None
+    first_session_date: date | None = None
+    last_session_date: date | None = None
     notes: tuple[str, ...] = ()
     columns_left: tuple[str, ...] = ()
     # roles without a column, with the unused columns that may be it
@@ -458,6 +458,8 @@ class Job:
             symbol=table.symbol,
             symbol_from=table.symbol_from,
             unreadable=rows.first_unreadable,
+            first_session_date=bars.first_session,
+            last_session_date=bars.last_session,
             **{name: manifest[name] for name in SHARED},  # type: ignore[arg-type]
         )
         if self.dry_run:
@@ -606,5 +608,4 @@ class Job:
 SHARED = (
     *("delivery", "kind", "source", "calendar", "bar_label", "rows_read", "rows_kept"),
     *("rows_unreadable", "rows_duplicate", "rows_revised", "symbol_count"),
-    *("first_session", "last_session"),
 )

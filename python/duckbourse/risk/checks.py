@@ -194,9 +194,9 @@ def price_available(context: OrderContext) -> None:
 
 def price_band(context: OrderContext) -> None:
     price, instrument = context.request.limit_price, context.instrument
-    if price is None or instrument.price_band_pct is None or instrument.previous_close is None:
+    if price is None or instrument.price_band_pct is None or instrument.prior_close is None:
         return
-    distance = 100 * abs(price / instrument.previous_close - 1)
+    distance = 100 * abs(price / instrument.prior_close - 1)
     if distance > instrument.price_band_pct:
         raise _over_limit("PRICE_BAND", "distance_pct", distance, instrument.price_band_pct)
 

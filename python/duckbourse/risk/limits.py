@@ -15,7 +15,7 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     """
     A tradable symbol; columns and units are those of the seed.
 
-    `previous_close` is the unadjusted close of the prior session, the base of the price band.
+    `prior_close` is the unadjusted close of the prior session, the base of the price band.
     """
 
     symbol: str
@@ -24,7 +24,7 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     lot_size: int
     freeze_quantity: int | None = None
     price_band_pct: Decimal | None = None
-    previous_close: Decimal | None = None
+    prior_close: Decimal | None = None
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):

@@ -347,7 +347,7 @@ def made_up_days(
 
 def sample_returns(con: duckdb.DuckDBPyConnection) -> dict[str, Floats]:
     """
-    Return days of the shipped sample: open over previous close, and the rest over the open.
+    Return days of the shipped sample: open over prior close, and the rest over the open.
 
     `volume` is relative to the symbol's median. Days on which a price moves by a factor
     outside 0.8 to 1.25 may be splits, and are left out.

@@ -29,7 +29,7 @@ import numpy.typing as npt
 # GARCH(1, 1) of one-minute returns; the remainder to one is the constant part.
 SHOCK_WEIGHT = 0.12
 MEMORY_WEIGHT = 0.85
-# One bar in four opens a tick below or above the previous close.
+# One bar in four opens a tick below or above the prior close.
 BESIDE = np.array([-1.0, 1.0, 0, 0, 0, 0, 0, 0])
 # The lower half of each half of a word; the standard deviation of the sum of four such numbers.
 HALVES = np.uint64(0x0000FFFF0000FFFF)

@@ -145,9 +145,9 @@ def start_recorder(
 
 def _simulated_feed(publication: Publication, speed: float, seed: int) -> Replay:
     walks = [
-        RandomWalk(symbol, known.previous_close, known.tick_size)
+        RandomWalk(symbol, known.prior_close, known.tick_size)
         for symbol, known in sorted(publication.instruments.items())
-        if known.previous_close is not None
+        if known.prior_close is not None
     ]
     records = simulate_ticks(
         walks, publication.opens_at, publication.closes_at, SIMULATED_TICKS, seed

@@ -89,7 +89,7 @@ class Trader:
         self._places = {symbol: place for place, symbol in enumerate(feed.symbols)}
         self._min_prices, self._max_prices = price_bounds(
             feed.symbols,
-            {symbol: known.previous_close for symbol, known in publication.instruments.items()},
+            {symbol: known.prior_close for symbol, known in publication.instruments.items()},
         )
         self.tick_count = 0
         # ticks outside the session's hours or at an impossible price: recorded, but not traded on

@@ -299,7 +299,7 @@ def _instruments(read: _Reader, calendar: str, day: date) -> dict[str, Instrumen
         """
         select symbol, sector, tick_size, lot_size, freeze_quantity, price_band_pct,
             arg_max(close, session_date) filter (where session_date < $2)::decimal(18, 6)
-                as previous_close
+                as prior_close
         from seeds.instruments
         inner join bars.ohlcv using (symbol)
         where kind = 'share' and calendar = $1 and timeframe = '1d' and session_date <= $2

@@ -546,7 +546,7 @@ def write_reference_figures(sandbox: Sandbox) -> None:
                 managers.date as session_date,
                 lag(managers.date, 1, managers.date - 30) over (
                     partition by managers.manager order by managers.date
-                ) as previous_session_date,
+                ) as prior_session_date,
                 0 as stale_price_count,
                 managers.session_return::double as session_return,
                 benchmarks.session_return::double as benchmark_return,

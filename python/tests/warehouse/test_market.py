@@ -168,7 +168,7 @@ REFUSED: dict[str, Callable[[Market], object]] = {
         lambda market: market.indicator("rsi", "ABC", "1min")
     ),
     "there is no indicator 'rsii': did you mean 'rsi'? "
-    "market.sql('from serving.indicator_catalogue') lists all 62": (
+    "market.sql('from serving.indicator_catalog') lists all 62": (
         lambda market: market.indicator("rsii", "AAPL", "1d")
     ),
     "the periods of macd are 3 as in [12, 26, 9], not 1: [5]": (

@@ -57,7 +57,7 @@ def test_json_for_machines(shop: Shop) -> None:
     first: dict[str, Any] = json.loads(bourse(shop, *arguments).stdout)
     assert first["total"]["rows_kept"] == 3
     [report] = first["files"]
-    assert (report["outcome"], report["first_session"]) == ("delivered", "2024-01-01")
+    assert (report["outcome"], report["first_session_date"]) == ("delivered", "2024-01-01")
     again = json.loads(bourse(shop, *arguments).stdout)
     assert again["total"]["files_already_there"] == 1
     assert again["files"][0]["delivery"] == report["delivery"]

@@ -10,7 +10,7 @@ from tests.support.deliveries import deliver, shipped
 from tests.support.warehouse import Warehouse, copied_from, empty_store
 
 # what no data changes
-NO_DATA = ("serving__indicator_catalogue", "serving__live_models")
+NO_DATA = ("serving__indicator_catalog", "serving__live_models")
 # a session later, so that rows of all series lie elsewhere in every window than they did
 NEW_SESSION = "bar_ts + interval 4 days as bar_ts, session_date + 4 as session_date"
 DELIVERIES = {

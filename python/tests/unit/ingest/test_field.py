@@ -402,7 +402,7 @@ def test_12_weekdays_decide_from_which_year_seconds_count(project: DataFolder) -
         in report["notes"]
     )
     stated = project.report(path, "--source", "stated", "--epoch", "1970")
-    assert stated["first_session"] == "2014-01-02"
+    assert stated["first_session_date"] == "2014-01-02"
 
 
 def dhan(days: list[date], first_year: int) -> str:

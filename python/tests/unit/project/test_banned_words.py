@@ -25,6 +25,7 @@ SUFFIXES = (".md", ".py", ".sql", ".yml")
         ("a standardised score", "standardised"),
         ("An unrealised gain", "unrealised"),
         ("the favourable side", "favourable"),
+        ("from serving.indicator_catalogue", "indicator_catalogue"),
         ("over lookback_days sessions", "lookback_days"),
         ("sum(quantity) as told_volume", "told"),
         ("max(volume_so_far) over to_date", "so_far"),

@@ -21,7 +21,7 @@ COVERED_OTHERWISE = {
     "indicators__stale_bars": "reads the build before; acceptance/warehouse/test_increments.py",
     "indicators__stale_symbols": "reads the build before; acceptance/warehouse/test_increments.py",
     "scanners__stale_sessions": "reads the build before; acceptance/warehouse/test_rebuild.py",
-    "serving__indicator_catalogue": "rows of the indicators' definitions; a data test has some",
+    "serving__indicator_catalog": "rows of the indicators' definitions; a data test has some",
     "serving__publication": "names the run that builds it; a data test holds the parts",
 }
 COMPUTES = re.compile(

@@ -60,7 +60,7 @@ INSTRUMENTS = {
         lot_size=5,
         freeze_quantity=1000,
         price_band_pct=Decimal(10),
-        previous_close=Decimal(100),
+        prior_close=Decimal(100),
     )
     for symbol, sector in (("A", "iron"), ("B", "iron"), ("C", None), ("D", "salt"))
 }

@@ -85,7 +85,7 @@ def test_every_summary_is_what_numpy_makes_of_its_sessions(sample: Warehouse) ->
                 "select max(session_date) as day from bars.sessions"
                 " where calendar = $calendar and session_date < $first"
             )
-            run = {"calendar": summary["calendar"], "first": summary["first_session"]}
+            run = {"calendar": summary["calendar"], "first": summary["first_session_date"]}
             [before] = rows(connection, begun, **run)
             check(summary, returns, line, (equity[-1]["session_date"] - before["day"]).days)
             ratio = quotient(returns.mean(), returns.std(ddof=1))

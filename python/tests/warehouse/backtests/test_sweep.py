@@ -106,7 +106,7 @@ def test_combinations_are_the_simulators(
             moved = followed(signal)
             moved = replace(
                 moved,
-                exit_at=moved.exit_at - timedelta(minutes=combination["exit_earlier_minutes"]),
+                exit_at=moved.exit_at - timedelta(minutes=combination["minutes_before_exit"]),
                 stop=rounded(
                     signal["entry_price"] * (1 - side * combination["stop_loss_pct"] / 100)
                 ),
@@ -129,7 +129,7 @@ def test_a_presets_own_thresholds_give_its_outcomes(
     found = connection.execute(
         "select total_trade_return from backtests.sweep where scanner = 'crp' "
         "and preset = 'standard' and min_score = 0 and max_signals = 3 and stop_loss_pct = 2 "
-        "and take_profit_pct = 6 and exit_earlier_minutes = 0"
+        "and take_profit_pct = 6 and minutes_before_exit = 0"
     ).fetchall()
     wanted = connection.execute(
         "select sum(net_return) from backtests.outcomes inner join backtests.signals "

@@ -11,7 +11,7 @@ PRICES = ("open", "high", "low", "close")
 
 
 def bars_of(closes: Series, seed: int = 0, spread: float = 0.01) -> Bars:
-    """Make bars that open at the previous close, in sessions of one to seven bars."""
+    """Make bars that open at the prior close, in sessions of one to seven bars."""
     random = np.random.default_rng(seed)
     count = len(closes)
     opens = np.concatenate([closes[:1], closes[:-1]])

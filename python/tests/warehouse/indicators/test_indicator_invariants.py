@@ -50,7 +50,7 @@ def memories(sample: Warehouse) -> dict[str, tuple[int | None, int]]:
     """How many bars each indicator looks back, None for all of them, and its warm-up."""
     rows = sample.query(
         "select indicator, if(count(*) = count(memory_bars), max(memory_bars), null), "
-        "max(warm_up_bars) from serving.indicator_catalogue group by indicator"
+        "max(warm_up_bars) from serving.indicator_catalog group by indicator"
     )
     return {str(name): (memory, warm_up) for name, memory, warm_up in rows}  # type: ignore[misc]
 
@@ -244,7 +244,7 @@ def test_a_missing_volume_adds_nothing(
 
 def default_periods(sample: Warehouse, name: str) -> str:
     ((periods,),) = sample.query(
-        "select distinct coalesce(periods, '') from serving.indicator_catalogue "
+        "select distinct coalesce(periods, '') from serving.indicator_catalog "
         f"where indicator = '{name}'"
     )
     return str(periods)

@@ -123,7 +123,7 @@ def built(sample: Warehouse) -> Iterator[duckdb.DuckDBPyConnection]:
 def defaults(built: duckdb.DuckDBPyConnection) -> dict[str, tuple[int, ...]]:
     """Return the periods of each indicator's definition."""
     found = built.execute(
-        "select distinct indicator, coalesce(periods, '') from serving.indicator_catalogue"
+        "select distinct indicator, coalesce(periods, '') from serving.indicator_catalog"
     ).fetchall()
     return {name: numbers(periods) for name, periods in found}
 
@@ -133,7 +133,7 @@ def outputs(built: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
     """The outputs of each indicator."""
     return dict(
         built.execute(
-            "select indicator, list(output) from serving.indicator_catalogue group by indicator"
+            "select indicator, list(output) from serving.indicator_catalog group by indicator"
         ).fetchall()
     )
 
@@ -143,7 +143,7 @@ def functions(built: duckdb.DuckDBPyConnection) -> dict[str, str]:
     """TA-Lib's function for each output that has one."""
     return dict(
         built.execute(
-            "select output, talib from serving.indicator_catalogue where talib is not null"
+            "select output, talib from serving.indicator_catalog where talib is not null"
         ).fetchall()
     )
 
@@ -183,7 +183,7 @@ def test_every_indicator_is_compared(
 ) -> None:
     assert set(outputs) == {*REFERENCES, *CANDLES}
     with_periods = built.execute(
-        "select distinct indicator from serving.indicator_catalogue where periods is not null"
+        "select distinct indicator from serving.indicator_catalog where periods is not null"
     ).fetchall()
     assert {name for (name,) in with_periods} == set(PERIODS)
     candles = {output: functions.get(output) for name in CANDLES for output in outputs[name]}

@@ -144,7 +144,7 @@ def test_holdings_equal_the_account_by_hand(
 @pytest.mark.parametrize("account", ACCOUNTS)
 def test_returns_are_those_of_the_equity(account: str, portfolio_fixture: PortfolioFixture) -> None:
     rows = portfolio_fixture.sandbox.rows(
-        "select session_date, gross_return, net_return, turnover, cash_weight"
+        "select session_date, gross_return, net_return, turnover_ratio, cash_weight"
         f" from portfolio.returns where portfolio = '{account}' order by session_date"
     )
     kept = kept_account(account, portfolio_fixture)

@@ -209,7 +209,7 @@ def test_figures_are_numpys_and_scipys(portfolio_fixture: PortfolioFixture) -> N
         portfolio, basis, sessions, returns = life[:4]
         row = found[portfolio, basis]
         wanted = life.figures()
-        wanted |= {"first_session": sessions[0], "last_session": sessions[-1]}
+        wanted |= {"first_session_date": sessions[0], "last_session_date": sessions[-1]}
         episodes = walked_drawdowns(sessions, returns)
         deepest = min(episodes, key=lambda episode: episode["drawdown"])
         wanted |= {
@@ -287,7 +287,7 @@ def test_rolling_figures_are_those_of_their_sessions(
             if not returns[last - window + 1 : last + 1].any():
                 continue
             wanted = life.figures(last - window + 1, last + 1)
-            wanted["first_session"] = sessions[last - window + 1]
+            wanted["first_session_date"] = sessions[last - window + 1]
             assert_same(found[portfolio, basis, sessions[last]], wanted, (portfolio, last))
             bridged += wanted["bridged_count"] > 0
     assert bridged

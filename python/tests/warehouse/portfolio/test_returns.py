@@ -92,7 +92,8 @@ def test_returns_are_those_of_an_account(
 ) -> None:
     expected = account_of(portfolio, portfolio_fixture)
     actual = portfolio_fixture.sandbox.rows(
-        "select session_date, gross_return, net_return, turnover, cash_weight, stale_price_count"
+        "select session_date, gross_return, net_return, turnover_ratio, cash_weight,"
+        " stale_price_count"
         f" from portfolio.returns where portfolio = '{portfolio}' order by session_date"
     )
     assert [row[0] for row in actual] == portfolio_fixture.sessions[
@@ -126,7 +127,7 @@ def test_weights_are_those_of_an_account(
 
 def test_an_account_without_holdings_earns_nothing(portfolio_fixture: PortfolioFixture) -> None:
     rows = portfolio_fixture.sandbox.rows(
-        "select gross_return, turnover, cash_weight from portfolio.returns"
+        "select gross_return, turnover_ratio, cash_weight from portfolio.returns"
         f" where portfolio = 'mixed' and session_date > '{portfolio_fixture.sessions[400]}'"
         f" and session_date < '{portfolio_fixture.sessions[450]}'"
     )

@@ -30,7 +30,7 @@ def portfolio_fixture(tmp_path_factory: pytest.TempPathFactory) -> PortfolioFixt
 
 def covariance_matrix(returns: Series, method: str) -> Series:
     """Return the covariance matrix of symbols in rows, the latest session last."""
-    if method == "normal":
+    if method == "sample":
         return np.atleast_2d(np.cov(returns))
     weights = EWMA_DECAY ** np.arange(returns.shape[1] - 1, -1, -1)
     return np.asarray((returns * weights / weights.sum()) @ returns.T)

@@ -31,12 +31,12 @@ TODAY: dict[str, tuple[float, float, float, float, float, float]] = {
 }
 # in the order of the weights: close .4, range .3, volume .2, momentum .1
 CRP: dict[str, tuple[str, str, float, int | None]] = {
-    "LONG": ("long", "Near High", 100 * (0.4 + 0.3 + 0.2 + 0.1), 1),
-    "SHORT": ("short", "Near Low", 100 * (0.4 + 0.3 + 0.2 + 0.1), 2),
-    "MIDDLE": ("none", "Mid Range", 100 * (0.4 / 4 + 0.3 / 6 + 0.2 * 0.75 + 0.1 * 0.2), None),
+    "LONG": ("long", "near_high", 100 * (0.4 + 0.3 + 0.2 + 0.1), 1),
+    "SHORT": ("short", "near_low", 100 * (0.4 + 0.3 + 0.2 + 0.1), 2),
+    "MIDDLE": ("none", "mid_range", 100 * (0.4 / 4 + 0.3 / 6 + 0.2 * 0.75 + 0.1 * 0.2), None),
     # of equal scores, the higher relative volume is first
-    "UNMOVED": ("long", "Near High", 100 * (0.4 + 0.3 + 0.2 / 4 + 0.1 * 0.2), 3),
-    "TIGHT": ("short", "Near Low", 100 * (0.4 + 0.3 + 0.2 / 4 + 0.1 * 0.2), 4),
+    "UNMOVED": ("long", "near_high", 100 * (0.4 + 0.3 + 0.2 / 4 + 0.1 * 0.2), 3),
+    "TIGHT": ("short", "near_low", 100 * (0.4 + 0.3 + 0.2 / 4 + 0.1 * 0.2), 4),
 }
 REJECTED = {
     "NEW_VOLUME": "no_volume_in_history",
@@ -111,7 +111,7 @@ def scanned(sample: Warehouse) -> duckdb.DuckDBPyConnection:
 def test_crp_equals_the_scores_by_hand(scanned: duckdb.DuckDBPyConnection, symbol: str) -> None:
     direction, position, score, rank = CRP[symbol]
     (found,) = scanned.execute(
-        "select direction, close_position, score from duckbourse.scanners.crp "
+        "select direction, range_zone, score from duckbourse.scanners.crp "
         f"where preset = 'standard' and session_date = '{DAY}' and symbol = '{symbol}'"
     ).fetchall()
     assert found == (direction, position, pytest.approx(score, abs=1e-6))

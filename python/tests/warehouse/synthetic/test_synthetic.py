@@ -659,7 +659,10 @@ def test_the_command_reports_what_it_made(tmp_path: Path) -> None:
     assert report["is_new"]
     assert report["bar_count"] == 3900
     assert (report["real_day_count"], report["made_up_day_count"]) == (5, 5)
-    assert (report["first_session"], report["last_session"]) == ("2010-05-03", "2010-05-07")
+    assert (report["first_session_date"], report["last_session_date"]) == (
+        "2010-05-03",
+        "2010-05-07",
+    )
     assert len(list((tmp_path / "minute").glob("session=*"))) == 5
     again = json.loads(command(*asked, *into, "--json")[0])
     assert (again["is_new"], again["delivery"]) == (False, report["delivery"])

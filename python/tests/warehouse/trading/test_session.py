@@ -421,7 +421,7 @@ def test_the_prior_close_is_that_of_the_prior_session(session: SessionFixture) -
     known = session.publication.instruments
     assert len(known) > 20
     for symbol, instrument in known.items():
-        assert float(instrument.previous_close or 0) == pytest.approx(closes[symbol], abs=1e-6)
+        assert float(instrument.prior_close or 0) == pytest.approx(closes[symbol], abs=1e-6)
 
 
 def test_a_broker_that_rejects_half_leaves_nothing_open(session: SessionFixture) -> None:

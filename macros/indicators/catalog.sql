@@ -1,4 +1,4 @@
-{% macro catalogue_rows() -%}
+{% macro catalog_rows() -%}
 {%- if not execute -%}{{ return('values (1)') }}{%- endif -%}
 {%- set rows = [] -%}
 {%- for name in indicator_definitions() -%}

@@ -15,7 +15,7 @@ outputs (
     formulas,
     notes
 ) as (
-    {{ catalogue_rows() }}
+    {{ catalog_rows() }}
 )
 
 select
