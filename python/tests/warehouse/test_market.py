@@ -133,7 +133,8 @@ BY_SQL: dict[str, tuple[Asked, str]] = {
     ),
     "var of a lookback": (
         lambda market: market.var("equal_20", method="historical", lookback=500),
-        "from portfolio_var('equal_20', 0.95, 1, p_method := 'historical', p_lookback_sessions := 500)",
+        "from portfolio_var('equal_20', 0.95, 1, p_method := 'historical', "
+        "p_lookback_sessions := 500)",
     ),
     "symbols": (
         lambda market: market.symbols(),
