@@ -74,7 +74,8 @@
 } -%}
 {%- set given = fromyaml(indicator_definitions()[name]()) -%}
 {%- set required = ['title', 'source', 'outputs'] -%}
-{%- if given is not mapping or given.outputs is not mapping or not given.title or not given.source -%}
+{%- if given is not mapping or given.outputs is not mapping
+    or not (given.title and given.source) -%}
     {{ exceptions.raise_compiler_error(
         'macros/indicators/' ~ name ~ '.sql: a definition is YAML with the keys '
         ~ required | join(', ') ~ ", and outputs has one 'name: formula' a line"
