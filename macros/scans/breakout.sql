@@ -116,7 +116,8 @@ checked as (
             100 * (distance_score + volume_score + momentum_score), {{ score_decimals() }}
         ) as score,
         case
-            when history_count is null or history_count < lookback_sessions then 'missing_history'
+            when history_count is null or history_count < lookback_sessions
+                then 'missing_daily_history'
             when volume_history_count is null or volume_history_count < min_history_sessions
                 then 'missing_volume_history'
             when relative_volume is null then 'no_volume_in_history'

@@ -97,7 +97,7 @@ checked as (
         ) as score,
         case
             when history_count is null or history_count < min_history_sessions
-                then 'missing_history'
+                then 'missing_volume_history'
             when relative_volume is null then 'no_volume_in_history'
             when last_price < min_price or last_price > max_price then 'price_out_of_bounds'
             when volume_to_cutoff < min_volume or volume_to_cutoff > max_volume

@@ -70,7 +70,7 @@ checked as (
             else round(100 * abs(gap_pct) / full_gap_pct, {{ score_decimals() }})
         end as score,
         case
-            when gap_pct is null then 'missing_history'
+            when gap_pct is null then 'missing_daily_history'
             when gap_direction is null then 'no_gap'
             when abs(gap_pct) < min_gap_pct then 'gap_too_small'
         end as rejected_by

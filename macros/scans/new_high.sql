@@ -81,9 +81,9 @@ checked as (
                 prior_close is null
                 or history_count is null
                 or history_count < lookback_sessions
-                then 'missing_history'
-            when volume_history_count is null or volume_history_count < volume_lookback_sessions
-                then 'missing_volume_history'
+                or volume_history_count is null
+                or volume_history_count < volume_lookback_sessions
+                then 'missing_daily_history'
             when volume_ratio is null then 'no_volume_in_history'
             when last_price < min_price or last_price > max_price then 'price_out_of_bounds'
             when new_high_pct <= min_new_high_pct then 'no_new_high'

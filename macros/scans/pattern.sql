@@ -39,6 +39,7 @@ measures as (
     select
         to_cutoff.*,
         presets.* exclude (cutoff_time),
+        expected_volumes.history_count,
         {{ relative_volume_or_null() }} as relative_volume
     from to_cutoff
     inner join presets using (cutoff_time)
@@ -153,8 +154,11 @@ checked as (
             when measures.last_price < measures.min_price
                 or measures.last_price > measures.max_price then 'price_out_of_bounds'
             when best.pattern is null then 'no_pattern'
-            when measures.min_relative_volume is not null and measures.relative_volume is null
+            when measures.min_relative_volume is not null
+                and coalesce(measures.history_count < measures.min_history_sessions, true)
                 then 'missing_volume_history'
+            when measures.min_relative_volume is not null and measures.relative_volume is null
+                then 'no_volume_in_history'
             when measures.relative_volume < measures.min_relative_volume
                 then 'relative_volume_too_low'
         end as rejected_by

@@ -65,7 +65,7 @@ checked as (
         end as score,
         case
             when history_count is null or history_count < min_history_sessions
-                then 'missing_history'
+                then 'missing_volume_history'
             when mean_daily_volume is null or daily_history_count < min_history_sessions
                 then 'missing_daily_history'
             when relative_volume is null then 'no_volume_in_history'

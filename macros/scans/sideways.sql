@@ -81,7 +81,7 @@ checked as (
                 then 'missing_volume_history'
             when relative_volume is null then 'no_volume_in_history'
             when obv_deviation_ratio is null or vwap_distance_pct is null then 'no_volume_by_cutoff'
-            when natr_14 is null or adx_14 is null then 'missing_history'
+            when natr_14 is null or adx_14 is null then 'missing_indicator'
         end as rejected_by
     from counts
 ),

@@ -124,7 +124,7 @@ checked as (
         end as direction,
         round(100 * agreeing_rules / {{ rules | length }}, {{ score_decimals() }}) as score,
         case
-            when vote_sum is null then 'missing_history'
+            when vote_sum is null then 'missing_indicator'
             when last_price < min_price or last_price > max_price then 'price_out_of_bounds'
         end as rejected_by
     from agreements

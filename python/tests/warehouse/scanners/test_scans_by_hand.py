@@ -42,7 +42,7 @@ REJECTED = {
     "NEW_VOLUME": "no_volume_in_history",
     "THIN": "volume_out_of_bounds",
     "DEAR": "price_out_of_bounds",
-    "FRESH": "missing_history",
+    "FRESH": "missing_volume_history",
     "SILENT": "no_bars_by_cutoff",
 }
 
