@@ -102,6 +102,8 @@ checked as (
             when last_price < min_price or last_price > max_price then 'price_out_of_bounds'
             when volume_to_cutoff < min_volume or volume_to_cutoff > max_volume
                 then 'volume_out_of_bounds'
+            when direction = 'none' then 'no_direction'
+            when score < min_score then 'score_too_low'
         end as rejected_by
     from scored
 ),
@@ -128,8 +130,7 @@ final as (
         volume_score,
         momentum_score,
         score,
-        {{ signal_rank('score', "direction != 'none' and score >= min_score") }}
-            as signal_rank,
+        {{ signal_rank('score') }} as signal_rank,
         rejected_by
     from checked
 )

@@ -73,6 +73,7 @@ checked as (
             when gap_pct is null then 'missing_daily_history'
             when gap_direction is null then 'no_gap'
             when abs(gap_pct) < min_gap_pct then 'gap_too_small'
+            when is_filled_by_cutoff then 'gap_filled'
         end as rejected_by
     from gaps
 ),
@@ -97,7 +98,7 @@ final as (
         change_pct,
         relative_volume,
         score,
-        {{ signal_rank('score', "direction != 'none'") }} as signal_rank,
+        {{ signal_rank('score') }} as signal_rank,
         rejected_by
     from checked
 )

@@ -73,6 +73,7 @@ checked as (
             when mean_daily_volume < min_mean_daily_volume then 'daily_volume_too_low'
             when abs(change_pct) > max_change_pct then 'change_too_large'
             when relative_volume < min_relative_volume then 'relative_volume_too_low'
+            when direction = 'none' then 'no_change'
         end as rejected_by
     from measures
 ),
@@ -98,7 +99,7 @@ final as (
         range_pct,
         momentum_class,
         score,
-        {{ signal_rank('score', "direction != 'none'") }} as signal_rank,
+        {{ signal_rank('score') }} as signal_rank,
         rejected_by
     from checked
 )

@@ -72,7 +72,6 @@ counts as (
 checked as (
     select
         *,
-        condition_count >= min_conditions as is_sideways,
         round(
             100 * condition_count / {{ conditions | length }}, {{ score_decimals() }}
         ) as score,
@@ -82,6 +81,7 @@ checked as (
             when relative_volume is null then 'no_volume_in_history'
             when obv_deviation_ratio is null or vwap_distance_pct is null then 'no_volume_by_cutoff'
             when natr_14 is null or adx_14 is null then 'missing_indicator'
+            when condition_count < min_conditions then 'too_few_conditions'
         end as rejected_by
     from counts
 ),
@@ -106,7 +106,6 @@ final as (
         has_flat_obv,
         has_low_volume,
         condition_count,
-        is_sideways,
         score,
         null::bigint as signal_rank,
         rejected_by

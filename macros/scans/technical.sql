@@ -126,6 +126,8 @@ checked as (
         case
             when vote_sum is null then 'missing_indicator'
             when last_price < min_price or last_price > max_price then 'price_out_of_bounds'
+            when direction = 'none' then 'no_direction'
+            when score < min_score then 'score_too_low'
         end as rejected_by
     from agreements
 ),
@@ -155,8 +157,7 @@ final as (
         bollinger_vote::integer as bollinger_vote,
         supertrend_vote::integer as supertrend_vote,
         score,
-        {{ signal_rank('score', "direction != 'none' and score >= min_score") }}
-            as signal_rank,
+        {{ signal_rank('score') }} as signal_rank,
         rejected_by
     from checked
 )

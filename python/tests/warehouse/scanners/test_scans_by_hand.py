@@ -39,6 +39,7 @@ CRP: dict[str, tuple[str, str, float, int | None]] = {
     "TIGHT": ("short", "near_low", 100 * (0.4 + 0.3 + 0.2 / 4 + 0.1 * 0.2), 4),
 }
 REJECTED = {
+    "MIDDLE": "no_direction",
     "NEW_VOLUME": "no_volume_in_history",
     "THIN": "volume_out_of_bounds",
     "DEAR": "price_out_of_bounds",
