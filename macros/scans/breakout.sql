@@ -34,19 +34,26 @@ levels as (
         histories.history_count,
         expected_volumes.relative_volume,
         expected_volumes.history_count as volume_history_count,
-        round(histories.high / to_cutoff.adjustment_factor, {{ price_decimals() }}) as resistance,
-        round(histories.low / to_cutoff.adjustment_factor, {{ price_decimals() }}) as support,
         round(
-            histories.prior_close / to_cutoff.adjustment_factor, {{ price_decimals() }}
+            histories.adjusted_high / to_cutoff.adjustment_factor, {{ price_decimals() }}
+        ) as resistance,
+        round(
+            histories.adjusted_low / to_cutoff.adjustment_factor, {{ price_decimals() }}
+        ) as support,
+        round(
+            histories.adjusted_prior_close / to_cutoff.adjustment_factor, {{ price_decimals() }}
         ) as prior_close,
         round(
-            histories.high_before_prior_session / to_cutoff.adjustment_factor,
+            histories.adjusted_high_before_prior_session / to_cutoff.adjustment_factor,
             {{ price_decimals() }}
         ) as prior_resistance,
         round(
-            histories.low_before_prior_session / to_cutoff.adjustment_factor, {{ price_decimals() }}
+            histories.adjusted_low_before_prior_session / to_cutoff.adjustment_factor,
+            {{ price_decimals() }}
         ) as prior_support,
-        {{ difference_pct('histories.high', 'histories.low', 'histories.mean_close') }}
+        {{ difference_pct(
+            'histories.adjusted_high', 'histories.adjusted_low', 'histories.adjusted_mean_close'
+        ) }}
             as consolidation_pct,
         {{ difference_pct('to_cutoff.last_price', 'to_cutoff.open_price', 'to_cutoff.open_price') }}
             as change_pct

@@ -24,7 +24,7 @@ levels as (
         to_cutoff.*,
         presets.* exclude (cutoff_time),
         round(
-            histories.prior_close / to_cutoff.adjustment_factor, {{ price_decimals() }}
+            histories.adjusted_prior_close / to_cutoff.adjustment_factor, {{ price_decimals() }}
         ) as prior_close,
         -- evidence only: a history that is too short does not leave the symbol out
         {{ relative_volume_or_null() }} as relative_volume

@@ -27,10 +27,12 @@ levels as (
         presets.* exclude (cutoff_time),
         histories.history_count,
         volumes.history_count as volume_history_count,
-        round(histories.high / to_cutoff.adjustment_factor, {{ decimals }}) as prior_high,
-        round(histories.prior_close / to_cutoff.adjustment_factor, {{ decimals }}) as prior_close,
+        round(histories.adjusted_high / to_cutoff.adjustment_factor, {{ decimals }}) as prior_high,
         round(
-            volumes.mean_volume * to_cutoff.adjustment_factor, {{ decimals }}
+            histories.adjusted_prior_close / to_cutoff.adjustment_factor, {{ decimals }}
+        ) as prior_close,
+        round(
+            volumes.adjusted_mean_volume * to_cutoff.adjustment_factor, {{ decimals }}
         ) as mean_daily_volume,
         -- evidence only: a history that is too short does not leave the symbol out
         {{ relative_volume_or_null() }} as relative_volume

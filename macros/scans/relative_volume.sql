@@ -29,7 +29,7 @@ measures as (
         expected_volumes.history_count,
         histories.history_count as daily_history_count,
         round(
-            histories.mean_volume * to_cutoff.adjustment_factor, {{ volume_decimals }}
+            histories.adjusted_mean_volume * to_cutoff.adjustment_factor, {{ volume_decimals }}
         ) as mean_daily_volume,
         {{ difference_pct('to_cutoff.last_price', 'to_cutoff.open_price', 'to_cutoff.open_price') }}
             as change_pct,
