@@ -14,4 +14,4 @@ from (
         last_five_minutes='(' ~ five_minutes ~ ')',
     ) | indent }}
 )
-order by session_date, signal_rank nulls last, score desc, symbol
+order by session_date, rejected_by is not null, score desc, symbol

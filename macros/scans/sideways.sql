@@ -93,7 +93,6 @@ final as (
         preset,
         symbol,
         calendar,
-        'none' as direction,
         last_price,
         natr_14,
         adx_14,
@@ -107,7 +106,6 @@ final as (
         has_low_volume,
         condition_count,
         score,
-        null::bigint as signal_rank,
         rejected_by
     from checked
 )

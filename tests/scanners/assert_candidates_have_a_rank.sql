@@ -2,7 +2,7 @@
 with
 
 unranked as (
-    {%- for scanner in scanners() if scanner != 'sideways' %}
+    {%- for scanner in signal_scanners() %}
     select
         '{{ scanner }}' as scanner,
         preset,

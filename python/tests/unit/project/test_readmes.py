@@ -103,6 +103,7 @@ def test_public_tables_are_models_and_have_their_columns() -> None:
             text = (PROJECT / "models" / "scanners" / "README.md").read_text()
             found = re.findall(r"^\| `(scanners\.\w+)` \|", text, re.MULTILINE)
             assert len(found) == 10
+            found.remove("scanners.sideways")  # a filter, in a row of its own
         else:
             names, found = set(CODE.findall(promised)), [name]
         for known in found:
