@@ -3,7 +3,7 @@
 {{ return({
     'breakout': {'lengths': ['lookback_sessions'], 'is_live': true},
     'crp': {'lengths': [], 'is_live': true},
-    'gap': {'lengths': ['lookback_sessions'], 'is_live': true},
+    'gap': {'lengths': [], 'is_live': true},
     'momentum': {'lengths': [], 'is_live': true},
     'new_high': {'lengths': ['lookback_sessions', 'volume_lookback_sessions'], 'is_live': true},
     'opening_range': {'lengths': ['range_minutes'], 'is_live': true},

@@ -2,6 +2,6 @@
     presets=ref('gap_presets'),
     session_to_cutoff=ref('scanners__session_to_cutoff'),
     expected_volumes=ref('scanners__expected_volumes'),
-    histories=ref('scanners__histories'),
+    prior_sessions=ref('scanners__prior_sessions'),
 ) }}
 order by session_date, cutoff_time, preset, symbol

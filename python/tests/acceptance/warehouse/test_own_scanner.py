@@ -174,7 +174,7 @@ def test_the_example_is_a_scanner_here_and_in_a_package_until_it_is_taken_out(
 ) -> None:
     # versions change with what was edited, in a macro or a seed, and not with another scanner
     before, after = versions(sample), versions(added)
-    with_histories = {"breakout", "gap", "new_high", "relative_volume"}
+    with_histories = {"breakout", "new_high", "relative_volume"}
     assert {scanner for scanner in before if before[scanner] != after[scanner]} == {
         *("crp", *with_histories)
     }
