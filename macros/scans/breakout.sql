@@ -120,7 +120,11 @@ checked as (
     select
         *,
         round(
-            100 * (distance_score + volume_score + momentum_score), {{ score_decimals() }}
+            100 * (
+                distance_weight * distance_score
+                + volume_weight * volume_score
+                + momentum_weight * momentum_score
+            ), {{ score_decimals() }}
         ) as score,
         case
             when history_count is null or history_count < lookback_sessions

@@ -141,7 +141,7 @@ def test_a_breakout_equals_the_one_by_hand(scanned: duckdb.DuckDBPyConnection) -
         "from duckbourse.scanners.breakout "
         f"where preset = 'standard' and session_date = '{DAY}' and rejected_by is null"
     ).fetchall() == [
-        # 3 % beyond (.5), volume x 4 (.3), up 1.98 % since the open (.2); opened 1 % above: gapped
+        # 3 % beyond, volume x 4, up 1.98 % since the open, each in full; opened 1 % above: gapped
         (
             "BREAK",
             "long",
