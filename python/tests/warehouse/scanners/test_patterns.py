@@ -375,8 +375,8 @@ def test_no_pattern_is_known_before_its_time(
 PEEKS = {
     "a pivot is known at its own bar": (
         "pivots",
-        "bar_end as known_ts",
-        "pivot_ts as known_ts",
+        "bars.bar_end,",
+        "lag(bars.bar_end, settings.pivot_bars) over series as bar_end,",
     ),
     "a formation is there at its last pivot": (
         "pivots",
