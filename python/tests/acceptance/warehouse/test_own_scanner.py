@@ -83,9 +83,10 @@ def scan_on_read(project: Path) -> None:
     refs = ", ".join(f"{name}=ref('{ref}')" for ref, name in inputs.items())
     for ref, name in inputs.items():
         sql = sql.replace(f"{{{{ ref('{ref}') }}}}", f"{{{{ {name} }}}}")
-    macro = f"{{% macro above_vwap({', '.join(inputs.values())}) %}}\n{sql}{{% endmacro %}}\n"
-    (project / "macros/scans/above_vwap.sql").write_text(macro)
-    model.write_text(f"{{{{ above_vwap({refs}) }}}}\n")
+    name = "above_vwap_scan_query"
+    macro = f"{{% macro {name}({', '.join(inputs.values())}) %}}\n{sql}{{% endmacro %}}\n"
+    (project / f"macros/scans/{name}.sql").write_text(macro)
+    model.write_text(f"{{{{ {name}({refs}) }}}}\n")
     function = (project / "functions/crp_scan.sql").read_text()
     function = function.replace("crp", "above_vwap")
     function = re.sub(r"\n +score_tiers=.*", "", function)

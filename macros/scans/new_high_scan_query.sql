@@ -1,4 +1,4 @@
-{% macro new_high(presets, session_to_cutoff, expected_volumes, histories) -%}
+{% macro new_high_scan_query(presets, session_to_cutoff, expected_volumes, histories) -%}
 {#- Computed from adjusted prices: rounded, so that a later split does not move the last bit. -#}
 {%- set decimals = 6 -%}
 

@@ -1,4 +1,4 @@
-{% macro relative_volume(presets, session_to_cutoff, expected_volumes, histories) -%}
+{% macro relative_volume_scan_query(presets, session_to_cutoff, expected_volumes, histories) -%}
 {#- Computed from adjusted volumes: rounded, so that a later split does not move the last bit. -#}
 {%- set volume_decimals = 6 -%}
 

@@ -1,4 +1,4 @@
-{% macro gap(presets, session_to_cutoff, expected_volumes, prior_sessions) -%}
+{% macro gap_scan_query(presets, session_to_cutoff, expected_volumes, prior_sessions) -%}
 
 with
 

@@ -1,4 +1,4 @@
-{% macro pattern(
+{% macro pattern_scan_query(
     presets, session_to_cutoff, expected_volumes, sessions, pattern_events, pattern_records
 ) -%}
 {#- Daily and weekly bars have not ended in the session that is scanned. -#}

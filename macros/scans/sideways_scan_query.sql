@@ -1,4 +1,4 @@
-{% macro sideways(presets, session_to_cutoff, expected_volumes, last_five_minutes) -%}
+{% macro sideways_scan_query(presets, session_to_cutoff, expected_volumes, last_five_minutes) -%}
 {#- Computed from adjusted prices: rounded, so that a later split does not move the last bit. -#}
 {%- set indicator_decimals = 6 -%}
 {%- set conditions = [

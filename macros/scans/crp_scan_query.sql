@@ -1,4 +1,4 @@
-{% macro crp(presets, session_to_cutoff, expected_volumes, score_tiers) -%}
+{% macro crp_scan_query(presets, session_to_cutoff, expected_volumes, score_tiers) -%}
 
 with
 

@@ -1,4 +1,4 @@
-{% macro signals(data_version) -%}
+{% macro signals_query(data_version) -%}
 
 with
 

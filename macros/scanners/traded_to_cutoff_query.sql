@@ -1,4 +1,4 @@
-{% macro traded_to_cutoff(session_minutes, sessions, cutoffs, histories, conflicts) -%}
+{% macro traded_to_cutoff_query(session_minutes, sessions, cutoffs, histories, conflicts) -%}
 with
 
 session_minutes as (

@@ -1,4 +1,6 @@
-{% macro breakout(presets, session_to_cutoff, expected_volumes, histories, score_tiers) -%}
+{% macro breakout_scan_query(
+    presets, session_to_cutoff, expected_volumes, histories, score_tiers
+) -%}
 
 with
 

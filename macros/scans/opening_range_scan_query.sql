@@ -1,4 +1,4 @@
-{% macro opening_range(presets, session_to_cutoff, expected_volumes, opening_ranges) -%}
+{% macro opening_range_scan_query(presets, session_to_cutoff, expected_volumes, opening_ranges) -%}
 
 with
 

@@ -1,4 +1,4 @@
-{% macro technical(presets, session_to_cutoff, expected_volumes, prior_sessions) -%}
+{% macro technical_scan_query(presets, session_to_cutoff, expected_volumes, prior_sessions) -%}
 {#- Computed from adjusted prices: rounded, so that a later split does not move the last bit. -#}
 {%- set indicator_decimals = 6 -%}
 {%- set rules = ['rsi', 'macd', 'ema', 'bollinger', 'supertrend'] -%}

@@ -1,4 +1,4 @@
-{% macro momentum(presets, session_to_cutoff, expected_volumes) -%}
+{% macro momentum_scan_query(presets, session_to_cutoff, expected_volumes) -%}
 
 with
 

@@ -1,4 +1,4 @@
-{% macro histories(session_minutes, conflicts, bars, sessions) -%}
+{% macro histories_query(session_minutes, conflicts, bars, sessions) -%}
 {%- set lookback = 'lookback_sessions' -%}
 {%- set volume_lookback = 'volume_lookback_sessions' -%}
 
