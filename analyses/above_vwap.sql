@@ -63,7 +63,7 @@ checked as (
         *,
         case
             when history_count is null or history_count < min_history_sessions
-                then 'missing_history'
+                then 'missing_volume_history'
             when above_vwap_pct is null or relative_volume is null then 'no_volume'
             when obv_to_cutoff <= mean_obv_to_cutoff then 'falling_volume'
             when above_vwap_pct < min_above_vwap_pct then 'too_near_vwap'

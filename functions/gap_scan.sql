@@ -1,11 +1,11 @@
 {%- set at = any_cutoff(ref('gap_presets')) -%}
 select *
 from (
-    {{ gap(
+    {{ gap_scan_query(
         presets=at.presets,
         session_to_cutoff=at.session_to_cutoff,
         expected_volumes=at.expected_volumes,
-        histories=ref('scanners__histories').include(database=false),
+        prior_sessions=ref('scanners__prior_sessions').include(database=false),
     ) | indent }}
 )
 order by session_date, signal_rank nulls last, score desc, symbol

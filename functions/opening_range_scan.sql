@@ -1,7 +1,7 @@
 {%- set at = any_cutoff(ref('opening_range_presets')) -%}
 select *
 from (
-    {{ opening_range(
+    {{ opening_range_scan_query(
         presets=at.presets,
         session_to_cutoff=at.session_to_cutoff,
         expected_volumes=at.expected_volumes,

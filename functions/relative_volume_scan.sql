@@ -1,7 +1,7 @@
 {%- set at = any_cutoff(ref('relative_volume_presets')) -%}
 select *
 from (
-    {{ relative_volume(
+    {{ relative_volume_scan_query(
         presets=at.presets,
         session_to_cutoff=at.session_to_cutoff,
         expected_volumes=at.expected_volumes,

@@ -1,7 +1,7 @@
 {%- set at = any_cutoff(ref('technical_presets')) -%}
 select *
 from (
-    {{ technical(
+    {{ technical_scan_query(
         presets=at.presets,
         session_to_cutoff=at.session_to_cutoff,
         expected_volumes=at.expected_volumes,

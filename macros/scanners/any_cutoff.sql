@@ -25,7 +25,7 @@ date_diff('minute', time '00:00', p_cutoff_time::time)
 )
 {%- endset -%}
 {%- set sessions = ref('scanners__sessions').include(database=false) -%}
-{%- set traded = traded_to_cutoff(
+{%- set traded = traded_to_cutoff_query(
     session_minutes=session_minutes,
     sessions=sessions,
     cutoffs=cutoffs,
@@ -35,11 +35,11 @@ date_diff('minute', time '00:00', p_cutoff_time::time)
 {%- set to_cutoff -%}
 (
     select *
-    from ({{ session_to_cutoff('(' ~ traded ~ ')') }})
+    from ({{ session_to_cutoff_query('(' ~ traded ~ ')') }})
     where session_date between p_session_date::date and {{ last_session }}
 )
 {%- endset -%}
-{%- set volumes = expected_volumes(
+{%- set volumes = expected_volumes_query(
     session_to_cutoff=to_cutoff,
     session_minutes=session_minutes,
     sessions=sessions,

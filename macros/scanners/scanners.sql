@@ -3,13 +3,13 @@
 {{ return({
     'breakout': {'lengths': ['lookback_sessions'], 'is_live': true},
     'crp': {'lengths': [], 'is_live': true},
-    'gap': {'lengths': ['lookback_sessions'], 'is_live': true},
+    'gap': {'lengths': [], 'is_live': true},
     'momentum': {'lengths': [], 'is_live': true},
     'new_high': {'lengths': ['lookback_sessions', 'volume_lookback_sessions'], 'is_live': true},
     'opening_range': {'lengths': ['range_minutes'], 'is_live': true},
     'pattern': {'lengths': [], 'is_live': false},
     'relative_volume': {'lengths': ['lookback_sessions'], 'is_live': true},
-    'sideways': {'lengths': [], 'is_live': false},
+    'sideways': {'lengths': [], 'is_live': false, 'is_filter': true},
     'technical': {'lengths': [], 'is_live': true},
 }) }}
 {%- endmacro %}
@@ -17,6 +17,14 @@
 {% macro scanners_with(length) -%}
 {%- set found = [] -%}
 {%- for scanner, traits in scanners().items() if length in traits['lengths'] -%}
+    {%- do found.append(scanner) -%}
+{%- endfor -%}
+{{ return(found) }}
+{%- endmacro %}
+
+{% macro signal_scanners() -%}
+{%- set found = [] -%}
+{%- for scanner, traits in scanners().items() if not traits.get('is_filter') -%}
     {%- do found.append(scanner) -%}
 {%- endfor -%}
 {{ return(found) }}

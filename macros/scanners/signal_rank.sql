@@ -1,9 +1,8 @@
-{% macro signal_rank(score, is_signal='true') -%}
-{%- set is_signal = 'rejected_by is null and (' ~ is_signal ~ ')' -%}
+{% macro signal_rank(score) -%}
 case
-    when {{ is_signal }}
+    when rejected_by is null
         then row_number() over (
-            partition by calendar, session_date, cutoff_time, preset, coalesce({{ is_signal }}, false)
+            partition by calendar, session_date, cutoff_time, preset, rejected_by is null
             order by {{ score }} desc, relative_volume desc nulls last, symbol
         )
 end

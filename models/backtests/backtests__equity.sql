@@ -5,7 +5,7 @@ runs as (
 ),
 
 accounts as (
-    select * from {{ ref('backtests__accounts') }}
+    select * from {{ ref('backtests__session_accounts') }}
 ),
 
 trades as (

@@ -15,8 +15,8 @@ trades as (
     qualify count(*) over (partition by run_id) >= {{ var('min_trade_count') }}
 ),
 
-candidates as (
-    select * from {{ ref('backtests__candidates') }}
+signals as (
+    select * from {{ ref('backtests__tradable_signals') }}
 ),
 
 entries as (
@@ -38,19 +38,19 @@ random_trades as (
         exits.marked_return,
         trades.entry_amount::double as entry_amount,
         trades.entry_amount::double / exits.entry_price as shares,
-        if(candidates.side = 1, exits.entry_price, exits.marked_exit_price) as buy_price,
-        if(candidates.side = 1, exits.marked_exit_price, exits.entry_price) as sell_price,
-        {{ slippage('shares', 'exits.entry_price', 'candidates.slippage_bps') }}
+        if(signals.side = 1, exits.entry_price, exits.marked_exit_price) as buy_price,
+        if(signals.side = 1, exits.marked_exit_price, exits.entry_price) as sell_price,
+        {{ slippage('shares', 'exits.entry_price', 'signals.slippage_bps') }}
         + if(
             exits.exit_reason = 'target', 0,
-            {{ slippage('shares', 'exits.marked_exit_price', 'candidates.slippage_bps') }}
+            {{ slippage('shares', 'exits.marked_exit_price', 'signals.slippage_bps') }}
         ) as slippage_amount,
-        {{ fill_charges('buy', 'shares', 'buy_price', 'candidates') }} as buy_charges,
-        {{ fill_charges('sell', 'shares', 'sell_price', 'candidates') }} as sell_charges
+        {{ fill_charges('buy', 'shares', 'buy_price', 'signals') }} as buy_charges,
+        {{ fill_charges('sell', 'shares', 'sell_price', 'signals') }} as sell_charges
     from trades
     inner join runs using (run_id)
     inner join settings using (setting)
-    inner join candidates using (run_id, signal_id)
+    inner join signals using (run_id, signal_id)
     inner join entries on trades.signal_id = entries.chosen_signal_id
     inner join exits
         on

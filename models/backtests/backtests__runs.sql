@@ -1,6 +1,6 @@
 {%- set code = code_checksum(
     ['backtests__signals', 'backtests__entries', 'backtests__minutes', 'backtests__excursions',
-     'backtests__exits', 'backtests__candidates', 'backtests__accounts'],
+     'backtests__exits', 'backtests__tradable_signals', 'backtests__session_accounts'],
     [exit_reason(), exit_price(), fill_charges('sell', 'quantity', 'price', 'charges')]
 ) %}
 

@@ -1,11 +1,11 @@
 with
 
 accounts as (
-    select * from {{ ref('backtests__accounts') }}
+    select * from {{ ref('backtests__session_accounts') }}
 ),
 
-candidates as (
-    select * from {{ ref('backtests__candidates') }}
+signals as (
+    select * from {{ ref('backtests__tradable_signals') }}
 ),
 
 bought as (
@@ -17,14 +17,14 @@ bought as (
 
 priced as (
     select
-        candidates.*,
+        signals.*,
         bought.trade['quantity'] as quantity,
-        if(candidates.side = 1, candidates.entry_price, candidates.marked_exit_price) as buy_price,
-        if(candidates.side = 1, candidates.marked_exit_price, candidates.entry_price) as sell_price
+        if(signals.side = 1, signals.entry_price, signals.marked_exit_price) as buy_price,
+        if(signals.side = 1, signals.marked_exit_price, signals.entry_price) as sell_price
     from bought
-    inner join candidates
-        on bought.run_id = candidates.run_id
-            and bought.trade['signal_id'] = candidates.signal_id
+    inner join signals
+        on bought.run_id = signals.run_id
+            and bought.trade['signal_id'] = signals.signal_id
 ),
 
 charged as (

@@ -1,6 +1,6 @@
 {{ config(materialized='ephemeral') }}
 
-{{ checked_minutes(
+{{ checked_minutes_query(
     minute_bars=ref('bars__delivered_minutes'),
     stale_symbols=ref('bars__stale_symbols'),
     symbol_days=ref('bars__symbol_days'),

@@ -5,7 +5,7 @@
     meta={'records_order': true},
 ) }}
 
-{{ ohlcv(
+{{ ohlcv_query(
     checked_daily=ref('bars__checked_daily'),
     checked_minutes=ref('bars__checked_minutes'),
     symbol_days=ref('bars__symbol_days'),

@@ -1,3 +1,3 @@
 {{ config(materialized='ephemeral') }}
 
-{{ stale_symbols(built_through(['bars__ohlcv', 'bars__rejected'])) }}
+{{ stale_symbols_query(built_through(['bars__ohlcv', 'bars__rejected'])) }}

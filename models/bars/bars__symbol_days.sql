@@ -16,11 +16,11 @@
         'stg_journal__ticks',
     ],
     [
-        ohlcv('daily', 'minutes', 'symbol_days', 'sessions', 'symbols'),
-        checked_minutes(
+        ohlcv_query('daily', 'minutes', 'symbol_days', 'sessions', 'symbols'),
+        checked_minutes_query(
             'minutes', 'symbols', 'symbol_days', 'days', 'calendars', 'sessions', 'ranks'
         ),
-        ticked_minutes('ticks', 'recordings', 'calendars'),
+        ticked_minutes_query('ticks', 'recordings', 'calendars'),
         ruled_rows('rows', 'daily'),
     ]
 ) -%}

@@ -1,4 +1,4 @@
-{{ ticked_minutes(
+{{ ticked_minutes_query(
     ticks=ref('stg_journal__ticks'),
     recordings=ref('bars__recordings'),
     calendars=ref('calendars'),

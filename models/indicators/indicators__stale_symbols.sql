@@ -12,7 +12,7 @@ with
 
 -- families that were not built yet are built from all bars
 stale_symbols as (
-    {{ stale_symbols(built_through) }}
+    {{ stale_symbols_query(built_through) }}
 ),
 
 symbol_days as (

@@ -4,12 +4,12 @@
         ['preset', 'cutoff_time::time as cutoff_time'],
         of=live_scanners(),
     )),
-    ('bars.ticked_minutes', ticked_minutes(
+    ('bars.ticked_minutes', ticked_minutes_query(
         ticks='staging.stg_journal__ticks',
         recordings='bars.recordings',
         calendars='seeds.calendars',
     )),
-    ('bars.checked_minutes', checked_minutes(
+    ('bars.checked_minutes', checked_minutes_query(
         minute_bars='bars.delivered_minutes',
         stale_symbols='bars.stale_symbols',
         symbol_days='bars.symbol_days',
@@ -18,30 +18,30 @@
         sessions='bars.sessions',
         precedences='seeds.source_precedence',
     )),
-    ('bars.ohlcv', ohlcv(
+    ('bars.ohlcv', ohlcv_query(
         checked_daily='bars.checked_daily',
         checked_minutes='bars.checked_minutes',
         symbol_days='bars.symbol_days',
         sessions='bars.sessions',
         stale_symbols='bars.stale_symbols',
     )),
-    ('scanners.session_minutes', session_minutes(
+    ('scanners.session_minutes', session_minutes_query(
         symbol_days='bars.symbol_days',
         sessions='bars.sessions',
         stale_sessions='scanners.stale_sessions',
         bars='bars.ohlcv',
     )),
-    ('scanners.sessions', sessions(
+    ('scanners.sessions', sessions_query(
         session_minutes='scanners.session_minutes',
         sessions='bars.sessions',
     )),
-    ('scanners.histories', histories(
+    ('scanners.histories', histories_query(
         session_minutes='scanners.session_minutes',
         conflicts='bars.day_minute_conflicts',
         bars='bars.ohlcv',
         sessions='bars.sessions',
     )),
-    ('scanners.prior_sessions', prior_sessions(
+    ('scanners.prior_sessions', prior_sessions_query(
         session_minutes='scanners.session_minutes',
         sessions='bars.sessions',
         conflicts='bars.day_minute_conflicts',
@@ -55,11 +55,11 @@
             'stops': 'indicators.stops',
         },
     )),
-    ('scanners.opening_ranges', opening_ranges(
+    ('scanners.opening_ranges', opening_ranges_query(
         session_minutes='scanners.session_minutes',
         sessions='bars.sessions',
     )),
-    ('scanners.signals', signals(data_version='bars.data_version')),
+    ('scanners.signals', signals_query(data_version='bars.data_version')),
 ] -%}
 {#- The database of presets and scanners, whose name changes when it is published. -#}
 {%- set database = '"' ~ target.database ~ '".' -%}

@@ -6,7 +6,7 @@ signals as (
 ),
 
 expected as (
-    {%- for scanner in scanners() %}
+    {%- for scanner in signal_scanners() %}
     select
         '{{ scanner }}' as scanner,
         candidates.preset,

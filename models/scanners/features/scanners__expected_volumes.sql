@@ -1,4 +1,4 @@
-{{ expected_volumes(
+{{ expected_volumes_query(
     session_to_cutoff=ref('scanners__session_to_cutoff'),
     session_minutes=ref('scanners__session_minutes'),
     sessions=ref('scanners__sessions'),

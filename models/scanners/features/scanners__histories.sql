@@ -1,4 +1,4 @@
-{{ histories(
+{{ histories_query(
     session_minutes=ref('scanners__session_minutes'),
     conflicts=ref('bars__day_minute_conflicts'),
     bars=ref('bars__ohlcv'),

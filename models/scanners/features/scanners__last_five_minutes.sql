@@ -1,4 +1,4 @@
-{{ last_five_minutes(
+{{ last_five_minutes_query(
     session_to_cutoff=ref('scanners__session_to_cutoff'),
     bars=ref('bars__ohlcv'),
     volatility=ref('indicators__volatility'),

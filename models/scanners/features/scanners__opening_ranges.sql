@@ -1,4 +1,4 @@
-{{ opening_ranges(
+{{ opening_ranges_query(
     session_minutes=ref('scanners__session_minutes'),
     sessions=ref('bars__sessions'),
 ) }}

@@ -17,7 +17,6 @@ neighbourhoods as (
         bars.bar_end,
         bars.bar_number,
         settings.pivot_bars,
-        lag(bars.bar_ts, settings.pivot_bars) over series as pivot_ts,
         lag(bars.adjusted_high, settings.pivot_bars) over series as high,
         lag(bars.adjusted_low, settings.pivot_bars) over series as low,
         max(bars.adjusted_high) over bars_before as high_before,
@@ -66,7 +65,6 @@ final as (
     select
         symbol,
         timeframe,
-        pivot_ts,
         kind,
         pivot_price,
         pivot_bars,
@@ -78,4 +76,4 @@ final as (
 )
 
 select * from final
-order by symbol, timeframe, pivot_ts, kind
+order by symbol, timeframe, pivot_bar_number, kind

@@ -1,4 +1,4 @@
-{{ prior_sessions(
+{{ prior_sessions_query(
     session_minutes=ref('scanners__session_minutes'),
     sessions=ref('bars__sessions'),
     conflicts=ref('bars__day_minute_conflicts'),

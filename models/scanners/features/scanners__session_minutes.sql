@@ -4,7 +4,7 @@
 ) }}
 -- depends_on: {{ ref('bars__day_changes') }}
 
-{{ session_minutes(
+{{ session_minutes_query(
     symbol_days=ref('bars__symbol_days'),
     sessions=ref('bars__sessions'),
     stale_sessions=ref('scanners__stale_sessions'),

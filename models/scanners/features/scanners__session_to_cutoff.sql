@@ -1,4 +1,4 @@
-{{ session_to_cutoff(
+{{ session_to_cutoff_query(
     traded_to_cutoff=ref('scanners__traded_to_cutoff'),
 ) }}
 order by session_date, cutoff_time, symbol

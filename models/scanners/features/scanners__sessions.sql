@@ -1,4 +1,4 @@
-{{ sessions(
+{{ sessions_query(
     session_minutes=ref('scanners__session_minutes'),
     sessions=ref('bars__sessions'),
 ) }}

@@ -1,4 +1,4 @@
-{{ traded_to_cutoff(
+{{ traded_to_cutoff_query(
     session_minutes=ref('scanners__session_minutes'),
     sessions=ref('scanners__sessions'),
     cutoffs=ref('scanners__cutoffs'),

@@ -1,4 +1,4 @@
-{{ crp(
+{{ crp_scan_query(
     presets=ref('crp_presets'),
     session_to_cutoff=ref('scanners__session_to_cutoff'),
     expected_volumes=ref('scanners__expected_volumes'),

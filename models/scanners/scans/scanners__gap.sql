@@ -1,7 +1,7 @@
-{{ gap(
+{{ gap_scan_query(
     presets=ref('gap_presets'),
     session_to_cutoff=ref('scanners__session_to_cutoff'),
     expected_volumes=ref('scanners__expected_volumes'),
-    histories=ref('scanners__histories'),
+    prior_sessions=ref('scanners__prior_sessions'),
 ) }}
 order by session_date, cutoff_time, preset, symbol

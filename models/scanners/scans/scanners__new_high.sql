@@ -1,4 +1,4 @@
-{{ new_high(
+{{ new_high_scan_query(
     presets=ref('new_high_presets'),
     session_to_cutoff=ref('scanners__session_to_cutoff'),
     expected_volumes=ref('scanners__expected_volumes'),

@@ -1,4 +1,4 @@
-{{ opening_range(
+{{ opening_range_scan_query(
     presets=ref('opening_range_presets'),
     session_to_cutoff=ref('scanners__session_to_cutoff'),
     expected_volumes=ref('scanners__expected_volumes'),

@@ -1,4 +1,4 @@
-{{ pattern(
+{{ pattern_scan_query(
     presets=ref('pattern_presets'),
     session_to_cutoff=ref('scanners__session_to_cutoff'),
     expected_volumes=ref('scanners__expected_volumes'),

@@ -1,4 +1,4 @@
-{{ relative_volume(
+{{ relative_volume_scan_query(
     presets=ref('relative_volume_presets'),
     session_to_cutoff=ref('scanners__session_to_cutoff'),
     expected_volumes=ref('scanners__expected_volumes'),

@@ -1,4 +1,4 @@
-{{ technical(
+{{ technical_scan_query(
     presets=ref('technical_presets'),
     session_to_cutoff=ref('scanners__session_to_cutoff'),
     expected_volumes=ref('scanners__expected_volumes'),

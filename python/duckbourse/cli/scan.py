@@ -56,7 +56,7 @@ def scan(
         str | None, typer.Option(help="Time of day, such as 10:20.", show_default="the preset's")
     ] = None,
     all_candidates: Annotated[
-        bool, typer.Option("--all", help="Show every candidate, not only the signals.")
+        bool, typer.Option("--all", help="Show every candidate, not only signals; filters too.")
     ] = False,
     to: Annotated[
         Path | None,
@@ -85,6 +85,8 @@ def scan(
             _run(connection, name, row, session, at, all_candidates)
             for name in _scanners(connection, scanner)
             for row in _presets(connection, name, preset)
+            # a filter has candidates only
+            if scanner or all_candidates or "max_signals" in row
         ]
         if not scans:
             raise ConfigurationError(
@@ -181,7 +183,7 @@ def _run(
         f"(select {quoted(scanner)} as scanner, * exclude (rejected_by) "
         f"from {scanner}_scan({values}) where rejected_by is null"
     )
-    if not all_candidates:
+    if not all_candidates and "max_signals" in preset:
         sql += f" and signal_rank <= {int(preset['max_signals'])}"
     sql += ")"
     return Scan(scanner, preset, sql, fetch_rows(connection, sql))
@@ -203,11 +205,15 @@ def _print(scanned: Scan, session: date, at: time | None, *, alone: bool) -> Non
         return
     preset = scanned.preset
     cutoff = clock_text(at or preset["cutoff_time"])
-    results.print(
-        f"[bold]{escape(scanned.scanner)} {escape(str(preset['preset']))}[/]  {session} {cutoff}  "
-        f"stop {preset['stop_loss_pct']:g} %, target {preset['take_profit_pct']:g} %, "
-        f"position {preset['position_pct']:g} %, out by {clock_text(preset['exit_time'])}",
+    title = (
+        f"[bold]{escape(scanned.scanner)} {escape(str(preset['preset']))}[/]  {session} {cutoff}"
     )
+    if "max_signals" in preset:
+        title += (
+            f"  stop {preset['stop_loss_pct']:g} %, target {preset['take_profit_pct']:g} %, "
+            f"position {preset['position_pct']:g} %, out by {clock_text(preset['exit_time'])}"
+        )
+    results.print(title)
     first = ["signal_rank", "symbol", "direction", "last_price", "score", "relative_volume"]
     names = [name for name in first if name in scanned.rows[0]]
     if alone:

@@ -27,7 +27,9 @@ COMMAND = re.compile(r"\./bourse [^`|#\n]*")
 # paths that exist only after use
 MADE = ("data/build/", "data/raw/", "data/duckbourse.duckdb", "data/trading/")
 # files of other projects, and of a reader who tries the examples
-ELSEWHERE = re.compile(r"data/(sp500|nasdaq)|.*/(scanners__)?mine(_scan)?\b.*|.*\bmine_presets.csv")
+ELSEWHERE = re.compile(
+    r"data/(sp500|nasdaq)|.*/(scanners__)?mine(_scan(_query)?)?\b.*|.*\bmine_presets.csv"
+)
 
 by_file = pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(PROJECT)))
 
@@ -103,6 +105,7 @@ def test_public_tables_are_models_and_have_their_columns() -> None:
             text = (PROJECT / "models" / "scanners" / "README.md").read_text()
             found = re.findall(r"^\| `(scanners\.\w+)` \|", text, re.MULTILINE)
             assert len(found) == 10
+            found.remove("scanners.sideways")  # a filter, in a row of its own
         else:
             names, found = set(CODE.findall(promised)), [name]
         for known in found:

@@ -31,11 +31,11 @@ RUNS = """
 TRADES = """
     select
         signal_id, trades.symbol, trades.entry_amount::double as entry_amount, trades.entry_price,
-        trades.net_return::double as net_return, candidates.*,
+        trades.net_return::double as net_return, tradable_signals.*,
         signals.calendar, signals.session_date, signals.known_ts, signals.target_price,
         signals.session_date + signals.exit_time as exit_at
     from backtests.trades
-    inner join backtests.candidates using (run_id, signal_id)
+    inner join backtests.tradable_signals using (run_id, signal_id)
     inner join backtests.signals using (signal_id)
     where run_id = $run
 """
@@ -128,7 +128,8 @@ def p_values(sample: Warehouse, chosen: NDArray[Any], others: NDArray[Any]) -> N
     connection.execute(f"attach '{sample.file}' as built (read_only)")
     for relation in (
         "seeds.backtest_settings",
-        *(f"backtests.{name}" for name in ("runs", "trades", "candidates", "entries", "exits")),
+        *("backtests.runs", "backtests.trades", "backtests.tradable_signals"),
+        *("backtests.entries", "backtests.exits"),
     ):
         connection.execute(f"create table duckbourse.{relation} as from built.{relation} limit 0")
     run, trade = (axis.ravel() for axis in np.indices((runs, trades)))
@@ -146,7 +147,7 @@ def p_values(sample: Warehouse, chosen: NDArray[Any], others: NDArray[Any]) -> N
         f"0 as {column}"
         for (column,) in connection.execute(
             "select column_name from duckdb_columns() where database_name = 'built' "
-            "and table_name = 'candidates' and column_name != 'tax_unit_amount' "
+            "and table_name = 'tradable_signals' and column_name != 'tax_unit_amount' "
             "and (column_name like '%\\_pct' escape '\\' "
             "or column_name like '%\\_amount' escape '\\' or column_name = 'slippage_bps')"
         ).fetchall()
@@ -157,7 +158,8 @@ def p_values(sample: Warehouse, chosen: NDArray[Any], others: NDArray[Any]) -> N
         "backtests.runs": "select distinct run as run_id, 'mine' as setting from chosen",
         "backtests.trades": f"select run as run_id, {signal}, 'own' as symbol, "
         "1000 as entry_amount, result as net_return from chosen",
-        "backtests.candidates": f"select run as run_id, {signal}, 1 as side, {free} from chosen",
+        "backtests.tradable_signals": f"select run as run_id, {signal}, 1 as side, {free} "
+        "from chosen",
         "backtests.entries": f"select signal_id || symbol as signal_id, signal_id as "
         f"chosen_signal_id, 's' || symbol as symbol from (select *, {signal} from others)",
         "backtests.exits": f"select signal_id || symbol as signal_id, 10 as entry_price, "

@@ -375,8 +375,8 @@ def test_no_pattern_is_known_before_its_time(
 PEEKS = {
     "a pivot is known at its own bar": (
         "pivots",
-        "bar_end as known_ts",
-        "pivot_ts as known_ts",
+        "bars.bar_end,",
+        "lag(bars.bar_end, settings.pivot_bars) over series as bar_end,",
     ),
     "a formation is there at its last pivot": (
         "pivots",
@@ -542,7 +542,7 @@ SHOWN = {
         ("strong", "long", "1d", "2024-01-09 15:30"),
     ],
     "QUIET": [("strong", "long", "1d", "2024-01-09 15:30")],
-    # too few cases, or none, or below the bound, or no better than any bar: seen, and no signal
+    # too few cases, or none, or below the bound, or no better than any bar: rejected
     "FEW": [("few", "long", "1d", "2024-01-09 15:30")],
     "NEW": [("strong", "short", "1d", "2024-01-09 15:30")],
     "WEAK": [("weak", "short", "1d", "2024-01-09 15:30")],
@@ -626,12 +626,8 @@ def test_a_scan_equals_the_one_by_hand(scanned: duckdb.DuckDBPyConnection) -> No
     ).fetchall() == [
         # too little volume history is no relative volume, and comes after what has one
         ("daily", "BEST", "strong", "long", "15:30:00", 50, 70.0, None, 3),
-        ("daily", "FEW", "few", "long", "15:30:00", 29, None, 2.0, None),
-        ("daily", "NEW", "strong", "short", "15:30:00", None, None, 2.0, None),
         ("daily", "QUIET", "strong", "long", "15:30:00", 50, 70.0, 1.5, 2),
         ("daily", "TIE", "strong", "long", "15:30:00", 50, 70.0, 2.0, 1),
-        ("daily", "USUAL", "usual", "long", "15:30:00", 500, 55.0, 2.0, None),
-        ("daily", "WEAK", "weak", "short", "15:30:00", 50, 40.0, 2.0, None),
         ("intraday", "EDGE", "strong", "long", "09:30:00", 50, 70.0, 2.0, 1),
         ("intraday", "YOUNG", "strong", "long", "09:45:00", 50, 70.0, 2.0, 2),
     ]
@@ -642,9 +638,15 @@ def test_a_scan_equals_the_one_by_hand(scanned: duckdb.DuckDBPyConnection) -> No
     ).fetchall() == [(100.0, 80.0, 110.0)]
     # 40 of 50 cases; of 29, too few, there is no ratio
     assert scanned.execute(
-        "select symbol, hit_ratio from pattern where symbol in ('BEST', 'FEW') "
-        "and rejected_by is null order by all"
-    ).fetchall() == [("BEST", 0.8), ("FEW", None)]
+        "select symbol, hit_ratio, rejected_by from pattern where preset = 'daily' "
+        "and symbol in ('BEST', 'FEW', 'NEW', 'USUAL', 'WEAK') order by all"
+    ).fetchall() == [
+        ("BEST", 0.8, None),
+        ("FEW", None, "too_few_cases"),
+        ("NEW", None, "too_few_cases"),
+        ("USUAL", 0.6, "edge_too_small"),
+        ("WEAK", 0.5, "hit_ratio_too_low"),
+    ]
 
 
 @pytest.mark.parametrize("factor", [0.2, 1 / 3, 0.7])

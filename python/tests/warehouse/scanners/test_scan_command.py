@@ -57,6 +57,17 @@ def test_the_last_session_is_scanned_by_default(folder: Path) -> None:
     assert {row["session_date"] for row in rows(folder, "--scanner", "crp")} == {"2010-05-28"}
 
 
+def test_a_filter_has_candidates_and_no_signals(folder: Path, sample: Warehouse) -> None:
+    found = rows(folder, "--scanner", "sideways", "--date", DAY)
+    assert [(row["symbol"],) for row in found] == sample.query(
+        f"select symbol from scanners.sideways where session_date = '{DAY}' "
+        "and rejected_by is null order by score desc, symbol"
+    )
+    assert found
+    shown = scan(folder, "--scanner", "sideways", "--date", DAY).stdout
+    assert shown.splitlines()[0] == f"sideways standard  {DAY} 09:50"
+
+
 def test_another_cutoff_gives_other_rows(folder: Path) -> None:
     chosen = ("--scanner", "crp", "--preset", "standard", "--date", DAY, "--all")
     early, late = rows(folder, *chosen), rows(folder, *chosen, "--cutoff", "14:45")

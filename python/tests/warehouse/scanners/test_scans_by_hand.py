@@ -39,10 +39,11 @@ CRP: dict[str, tuple[str, str, float, int | None]] = {
     "TIGHT": ("short", "near_low", 100 * (0.4 + 0.3 + 0.2 / 4 + 0.1 * 0.2), 4),
 }
 REJECTED = {
+    "MIDDLE": "no_direction",
     "NEW_VOLUME": "no_volume_in_history",
     "THIN": "volume_out_of_bounds",
     "DEAR": "price_out_of_bounds",
-    "FRESH": "missing_history",
+    "FRESH": "missing_volume_history",
     "SILENT": "no_bars_by_cutoff",
 }
 
@@ -140,7 +141,7 @@ def test_a_breakout_equals_the_one_by_hand(scanned: duckdb.DuckDBPyConnection) -
         "from duckbourse.scanners.breakout "
         f"where preset = 'standard' and session_date = '{DAY}' and rejected_by is null"
     ).fetchall() == [
-        # 3 % beyond (.5), volume x 4 (.3), up 1.98 % since the open (.2); opened 1 % above: gapped
+        # 3 % beyond, volume x 4, up 1.98 % since the open, each in full; opened 1 % above: gapped
         (
             "BREAK",
             "long",

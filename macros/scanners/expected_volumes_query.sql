@@ -1,4 +1,4 @@
-{% macro expected_volumes(session_to_cutoff, session_minutes, sessions, cutoffs) -%}
+{% macro expected_volumes_query(session_to_cutoff, session_minutes, sessions, cutoffs) -%}
 {#- Computed from adjusted volumes: rounded, so that a later split does not move the last bit. -#}
 {%- set decimals = 6 -%}
 

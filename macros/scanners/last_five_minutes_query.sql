@@ -1,4 +1,4 @@
-{% macro last_five_minutes(session_to_cutoff, bars, volatility, directional_movement) -%}
+{% macro last_five_minutes_query(session_to_cutoff, bars, volatility, directional_movement) -%}
 with
 
 to_cutoff as (

@@ -1,4 +1,4 @@
-{% macro new_high(presets, session_to_cutoff, expected_volumes, histories) -%}
+{% macro new_high_scan_query(presets, session_to_cutoff, expected_volumes, histories) -%}
 {#- Computed from adjusted prices: rounded, so that a later split does not move the last bit. -#}
 {%- set decimals = 6 -%}
 
@@ -27,10 +27,12 @@ levels as (
         presets.* exclude (cutoff_time),
         histories.history_count,
         volumes.history_count as volume_history_count,
-        round(histories.high / to_cutoff.adjustment_factor, {{ decimals }}) as prior_high,
-        round(histories.prior_close / to_cutoff.adjustment_factor, {{ decimals }}) as prior_close,
+        round(histories.adjusted_high / to_cutoff.adjustment_factor, {{ decimals }}) as prior_high,
         round(
-            volumes.mean_volume * to_cutoff.adjustment_factor, {{ decimals }}
+            histories.adjusted_prior_close / to_cutoff.adjustment_factor, {{ decimals }}
+        ) as prior_close,
+        round(
+            volumes.adjusted_mean_volume * to_cutoff.adjustment_factor, {{ decimals }}
         ) as mean_daily_volume,
         -- evidence only: a history that is too short does not leave the symbol out
         {{ relative_volume_or_null() }} as relative_volume
@@ -81,9 +83,9 @@ checked as (
                 prior_close is null
                 or history_count is null
                 or history_count < lookback_sessions
-                then 'missing_history'
-            when volume_history_count is null or volume_history_count < volume_lookback_sessions
-                then 'missing_volume_history'
+                or volume_history_count is null
+                or volume_history_count < volume_lookback_sessions
+                then 'missing_daily_history'
             when volume_ratio is null then 'no_volume_in_history'
             when last_price < min_price or last_price > max_price then 'price_out_of_bounds'
             when new_high_pct <= min_new_high_pct then 'no_new_high'

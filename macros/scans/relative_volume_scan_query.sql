@@ -1,4 +1,4 @@
-{% macro relative_volume(presets, session_to_cutoff, expected_volumes, histories) -%}
+{% macro relative_volume_scan_query(presets, session_to_cutoff, expected_volumes, histories) -%}
 {#- Computed from adjusted volumes: rounded, so that a later split does not move the last bit. -#}
 {%- set volume_decimals = 6 -%}
 
@@ -29,7 +29,7 @@ measures as (
         expected_volumes.history_count,
         histories.history_count as daily_history_count,
         round(
-            histories.mean_volume * to_cutoff.adjustment_factor, {{ volume_decimals }}
+            histories.adjusted_mean_volume * to_cutoff.adjustment_factor, {{ volume_decimals }}
         ) as mean_daily_volume,
         {{ difference_pct('to_cutoff.last_price', 'to_cutoff.open_price', 'to_cutoff.open_price') }}
             as change_pct,
@@ -65,7 +65,7 @@ checked as (
         end as score,
         case
             when history_count is null or history_count < min_history_sessions
-                then 'missing_history'
+                then 'missing_volume_history'
             when mean_daily_volume is null or daily_history_count < min_history_sessions
                 then 'missing_daily_history'
             when relative_volume is null then 'no_volume_in_history'
@@ -73,6 +73,7 @@ checked as (
             when mean_daily_volume < min_mean_daily_volume then 'daily_volume_too_low'
             when abs(change_pct) > max_change_pct then 'change_too_large'
             when relative_volume < min_relative_volume then 'relative_volume_too_low'
+            when direction = 'none' then 'no_change'
         end as rejected_by
     from measures
 ),
@@ -98,7 +99,7 @@ final as (
         range_pct,
         momentum_class,
         score,
-        {{ signal_rank('score', "direction != 'none'") }} as signal_rank,
+        {{ signal_rank('score') }} as signal_rank,
         rejected_by
     from checked
 )

@@ -1,4 +1,4 @@
-{% macro gap(presets, session_to_cutoff, expected_volumes, histories) -%}
+{% macro gap_scan_query(presets, session_to_cutoff, expected_volumes, prior_sessions) -%}
 
 with
 
@@ -14,8 +14,8 @@ expected_volumes as (
     select * from {{ expected_volumes }}
 ),
 
-histories as (
-    select * from {{ histories }}
+prior_sessions as (
+    select * from {{ prior_sessions }}
 ),
 
 -- in shares as traded on the day of the scan
@@ -24,13 +24,13 @@ levels as (
         to_cutoff.*,
         presets.* exclude (cutoff_time),
         round(
-            histories.prior_close / to_cutoff.adjustment_factor, {{ price_decimals() }}
+            prior_sessions.adjusted_close / to_cutoff.adjustment_factor, {{ price_decimals() }}
         ) as prior_close,
         -- evidence only: a history that is too short does not leave the symbol out
         {{ relative_volume_or_null() }} as relative_volume
     from to_cutoff
     inner join presets using (cutoff_time)
-    {{ with_histories() }}
+    left join prior_sessions using (symbol, session_date)
     {{ with_expected_volumes() }}
 ),
 
@@ -70,9 +70,10 @@ checked as (
             else round(100 * abs(gap_pct) / full_gap_pct, {{ score_decimals() }})
         end as score,
         case
-            when gap_pct is null then 'missing_history'
+            when gap_pct is null then 'missing_daily_history'
             when gap_direction is null then 'no_gap'
             when abs(gap_pct) < min_gap_pct then 'gap_too_small'
+            when is_filled_by_cutoff then 'gap_filled'
         end as rejected_by
     from gaps
 ),
@@ -97,7 +98,7 @@ final as (
         change_pct,
         relative_volume,
         score,
-        {{ signal_rank('score', "direction != 'none'") }} as signal_rank,
+        {{ signal_rank('score') }} as signal_rank,
         rejected_by
     from checked
 )

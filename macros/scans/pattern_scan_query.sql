@@ -1,13 +1,8 @@
-{% macro pattern(
+{% macro pattern_scan_query(
     presets, session_to_cutoff, expected_volumes, sessions, pattern_events, pattern_records
 ) -%}
 {#- Daily and weekly bars have not ended in the session that is scanned. -#}
-{%- set in_session = "timeframe not in ('1d', '1w')" -%}
-
-{%- set is_signal -%}
-coalesce(hit_ratio_low >= min_hit_ratio_low, false)
-and coalesce(hit_ratio_low - base_ratio >= min_edge, true)
-{%- endset %}
+{%- set in_session = "timeframe not in ('1d', '1w')" %}
 
 with
 
@@ -39,6 +34,7 @@ measures as (
     select
         to_cutoff.*,
         presets.* exclude (cutoff_time),
+        expected_volumes.history_count,
         {{ relative_volume_or_null() }} as relative_volume
     from to_cutoff
     inner join presets using (cutoff_time)
@@ -132,8 +128,6 @@ checked as (
         measures.timeframe,
         measures.last_price,
         measures.relative_volume,
-        measures.min_hit_ratio_low,
-        measures.min_edge,
         best.direction,
         best.pattern,
         best.pattern_ts,
@@ -153,10 +147,16 @@ checked as (
             when measures.last_price < measures.min_price
                 or measures.last_price > measures.max_price then 'price_out_of_bounds'
             when best.pattern is null then 'no_pattern'
-            when measures.min_relative_volume is not null and measures.relative_volume is null
+            when measures.min_relative_volume is not null
+                and coalesce(measures.history_count < measures.min_history_sessions, true)
                 then 'missing_volume_history'
+            when measures.min_relative_volume is not null and measures.relative_volume is null
+                then 'no_volume_in_history'
             when measures.relative_volume < measures.min_relative_volume
                 then 'relative_volume_too_low'
+            when best.hit_ratio_low is null then 'too_few_cases'
+            when best.hit_ratio_low < measures.min_hit_ratio_low then 'hit_ratio_too_low'
+            when best.hit_ratio_low - best.base_ratio < measures.min_edge then 'edge_too_small'
         end as rejected_by
     from measures
     left join best using (symbol, session_date, cutoff_time, preset)
@@ -186,7 +186,7 @@ final as (
         base_ratio,
         relative_volume,
         score,
-        {{ signal_rank('score', is_signal) }} as signal_rank,
+        {{ signal_rank('score') }} as signal_rank,
         rejected_by
     from checked
 )

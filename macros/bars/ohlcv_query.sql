@@ -1,4 +1,6 @@
-{% macro ohlcv(checked_daily, checked_minutes, symbol_days, sessions, stale_symbols, built=none) -%}
+{% macro ohlcv_query(
+    checked_daily, checked_minutes, symbol_days, sessions, stale_symbols, built=none
+) -%}
 {#- Each timeframe is made of the one before it, so its length is a multiple of that one's. -#}
 {%- set intraday = [('1m', '5m', 5), ('5m', '15m', 15), ('15m', '30m', 30), ('30m', '1h', 60)] -%}
 

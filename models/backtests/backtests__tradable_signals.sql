@@ -157,8 +157,8 @@ kelly as (
 final as (
     select
         kelly.* exclude (
-            has_enough_returns, win_fraction, average_win_return, average_loss_return,
-            kelly_fraction
+            kelly_ratio, min_kelly_trades, known_return, has_enough_returns, win_fraction,
+            average_win_return, average_loss_return, kelly_fraction
         ),
         volatilities.natr_14,
         case

@@ -1,4 +1,4 @@
-{% macro stale_symbols(built_through) -%}
+{% macro stale_symbols_query(built_through) -%}
 select
     days.symbol,
     coalesce(
@@ -16,7 +16,7 @@ group by days.symbol
 {% macro get_incremental_stale_bars_sql(arguments) -%}
 {%- set bars = arguments.target_relation -%}
 delete from {{ bars }}
-using ({{ stale_symbols(built_through(['bars__ohlcv', 'bars__rejected'])) }}) as stale
+using ({{ stale_symbols_query(built_through(['bars__ohlcv', 'bars__rejected'])) }}) as stale
 where
     {{ bars }}.symbol = stale.symbol
     and {{ bars }}.session_date

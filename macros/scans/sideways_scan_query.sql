@@ -1,4 +1,4 @@
-{% macro sideways(presets, session_to_cutoff, expected_volumes, last_five_minutes) -%}
+{% macro sideways_scan_query(presets, session_to_cutoff, expected_volumes, last_five_minutes) -%}
 {#- Computed from adjusted prices: rounded, so that a later split does not move the last bit. -#}
 {%- set indicator_decimals = 6 -%}
 {%- set conditions = [
@@ -72,7 +72,6 @@ counts as (
 checked as (
     select
         *,
-        condition_count >= min_conditions as is_sideways,
         round(
             100 * condition_count / {{ conditions | length }}, {{ score_decimals() }}
         ) as score,
@@ -81,7 +80,8 @@ checked as (
                 then 'missing_volume_history'
             when relative_volume is null then 'no_volume_in_history'
             when obv_deviation_ratio is null or vwap_distance_pct is null then 'no_volume_by_cutoff'
-            when natr_14 is null or adx_14 is null then 'missing_history'
+            when natr_14 is null or adx_14 is null then 'missing_indicator'
+            when condition_count < min_conditions then 'too_few_conditions'
         end as rejected_by
     from counts
 ),
@@ -93,7 +93,6 @@ final as (
         preset,
         symbol,
         calendar,
-        'none' as direction,
         last_price,
         natr_14,
         adx_14,
@@ -106,9 +105,7 @@ final as (
         has_flat_obv,
         has_low_volume,
         condition_count,
-        is_sideways,
         score,
-        null::bigint as signal_rank,
         rejected_by
     from checked
 )

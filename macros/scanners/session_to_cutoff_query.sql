@@ -1,4 +1,4 @@
-{% macro session_to_cutoff(traded_to_cutoff) -%}
+{% macro session_to_cutoff_query(traded_to_cutoff) -%}
 with
 
 traded as (

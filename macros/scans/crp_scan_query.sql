@@ -1,4 +1,4 @@
-{% macro crp(presets, session_to_cutoff, expected_volumes, score_tiers) -%}
+{% macro crp_scan_query(presets, session_to_cutoff, expected_volumes, score_tiers) -%}
 
 with
 
@@ -97,11 +97,13 @@ checked as (
         ) as score,
         case
             when history_count is null or history_count < min_history_sessions
-                then 'missing_history'
+                then 'missing_volume_history'
             when relative_volume is null then 'no_volume_in_history'
             when last_price < min_price or last_price > max_price then 'price_out_of_bounds'
             when volume_to_cutoff < min_volume or volume_to_cutoff > max_volume
                 then 'volume_out_of_bounds'
+            when direction = 'none' then 'no_direction'
+            when score < min_score then 'score_too_low'
         end as rejected_by
     from scored
 ),
@@ -128,8 +130,7 @@ final as (
         volume_score,
         momentum_score,
         score,
-        {{ signal_rank('score', "direction != 'none' and score >= min_score") }}
-            as signal_rank,
+        {{ signal_rank('score') }} as signal_rank,
         rejected_by
     from checked
 )

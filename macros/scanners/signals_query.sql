@@ -1,4 +1,4 @@
-{% macro signals(data_version) -%}
+{% macro signals_query(data_version) -%}
 
 with
 
@@ -7,7 +7,7 @@ publication as (
 ),
 
 candidates as (
-    {%- for scanner in scanners() %}
+    {%- for scanner in signal_scanners() %}
     {{ scanner_signals(scanner) }}
     {{ 'union all' if not loop.last }}
     {%- endfor %}

@@ -1,4 +1,4 @@
-{% macro traded_to_cutoff(session_minutes, sessions, cutoffs, histories, conflicts) -%}
+{% macro traded_to_cutoff_query(session_minutes, sessions, cutoffs, histories, conflicts) -%}
 with
 
 session_minutes as (
@@ -77,7 +77,7 @@ prior_closes as (
     select
         symbol,
         session_date,
-        max(prior_close) as prior_close
+        max(adjusted_prior_close) as adjusted_prior_close
     from histories
     semi join traded using (symbol, session_date)
     group by symbol, session_date
@@ -106,7 +106,8 @@ jumped as (
     anti join sessions_after_minutes using (symbol, calendar, cutoff_time, session_number)
     where
         {{ larger_over_smaller(
-            'prior_closes.prior_close', '(traded.open_price * traded.adjustment_factor)'
+            'prior_closes.adjusted_prior_close',
+            '(traded.open_price * traded.adjustment_factor)'
         ) }}
         >= {{ var('min_jump_ratio') }}
 ),

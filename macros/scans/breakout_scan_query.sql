@@ -1,4 +1,6 @@
-{% macro breakout(presets, session_to_cutoff, expected_volumes, histories, score_tiers) -%}
+{% macro breakout_scan_query(
+    presets, session_to_cutoff, expected_volumes, histories, score_tiers
+) -%}
 
 with
 
@@ -34,19 +36,26 @@ levels as (
         histories.history_count,
         expected_volumes.relative_volume,
         expected_volumes.history_count as volume_history_count,
-        round(histories.high / to_cutoff.adjustment_factor, {{ price_decimals() }}) as resistance,
-        round(histories.low / to_cutoff.adjustment_factor, {{ price_decimals() }}) as support,
         round(
-            histories.prior_close / to_cutoff.adjustment_factor, {{ price_decimals() }}
+            histories.adjusted_high / to_cutoff.adjustment_factor, {{ price_decimals() }}
+        ) as resistance,
+        round(
+            histories.adjusted_low / to_cutoff.adjustment_factor, {{ price_decimals() }}
+        ) as support,
+        round(
+            histories.adjusted_prior_close / to_cutoff.adjustment_factor, {{ price_decimals() }}
         ) as prior_close,
         round(
-            histories.high_before_prior_session / to_cutoff.adjustment_factor,
+            histories.adjusted_high_before_prior_session / to_cutoff.adjustment_factor,
             {{ price_decimals() }}
         ) as prior_resistance,
         round(
-            histories.low_before_prior_session / to_cutoff.adjustment_factor, {{ price_decimals() }}
+            histories.adjusted_low_before_prior_session / to_cutoff.adjustment_factor,
+            {{ price_decimals() }}
         ) as prior_support,
-        {{ difference_pct('histories.high', 'histories.low', 'histories.mean_close') }}
+        {{ difference_pct(
+            'histories.adjusted_high', 'histories.adjusted_low', 'histories.adjusted_mean_close'
+        ) }}
             as consolidation_pct,
         {{ difference_pct('to_cutoff.last_price', 'to_cutoff.open_price', 'to_cutoff.open_price') }}
             as change_pct
@@ -113,10 +122,15 @@ checked as (
     select
         *,
         round(
-            100 * (distance_score + volume_score + momentum_score), {{ score_decimals() }}
+            100 * (
+                distance_weight * distance_score
+                + volume_weight * volume_score
+                + momentum_weight * momentum_score
+            ), {{ score_decimals() }}
         ) as score,
         case
-            when history_count is null or history_count < lookback_sessions then 'missing_history'
+            when history_count is null or history_count < lookback_sessions
+                then 'missing_daily_history'
             when volume_history_count is null or volume_history_count < min_history_sessions
                 then 'missing_volume_history'
             when relative_volume is null then 'no_volume_in_history'

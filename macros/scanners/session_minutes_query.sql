@@ -1,4 +1,4 @@
-{% macro session_minutes(symbol_days, sessions, stale_sessions, bars) -%}
+{% macro session_minutes_query(symbol_days, sessions, stale_sessions, bars) -%}
 {#- Sums of doubles depend on the order of addition; sums of decimals do not. -#}
 {%- set exact = 'decimal(30, 8)' -%}
 

@@ -1,7 +1,7 @@
 {#-
     Shares are whole numbers and are bought with the equity that the sessions before have left, so
     each session depends on the one before: a recursion over all runs at once, with one step for
-    each session with candidates. In the sessions in between, equity does not change.
+    each session with signals. In the sessions in between, equity does not change.
 -#}
 {#- Sums of money spent before a trade have the same last digit in any order of addition. -#}
 {%- set exact = 'decimal(38, 10)' %}
@@ -12,8 +12,8 @@ runs as (
     select * from {{ ref('backtests__runs') }}
 ),
 
-candidates as (
-    select * from {{ ref('backtests__candidates') }}
+signals as (
+    select * from {{ ref('backtests__tradable_signals') }}
 ),
 
 run_sessions as (
@@ -33,16 +33,16 @@ run_sessions as (
 -- materialized, since a recursion reads it again in each of its steps
 steps as materialized (
     select
-        candidates.*,
+        signals.*,
         dense_rank() over (
-            partition by candidates.run_id order by candidates.session_date
+            partition by signals.run_id order by signals.session_date
         ) as step
-    from candidates
+    from signals
     inner join run_sessions using (run_id, session_date)
     where
         -- one position per symbol, and at most max_positions at once
-        candidates.symbol_rank = 1
-        and candidates.entry_rank <= candidates.max_positions
+        signals.symbol_rank = 1
+        and signals.entry_rank <= signals.max_positions
 ),
 
 accounts as (

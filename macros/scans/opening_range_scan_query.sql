@@ -1,4 +1,4 @@
-{% macro opening_range(presets, session_to_cutoff, expected_volumes, opening_ranges) -%}
+{% macro opening_range_scan_query(presets, session_to_cutoff, expected_volumes, opening_ranges) -%}
 
 with
 
@@ -114,9 +114,9 @@ checked as (
         case
             when range_high is null then 'no_opening_range'
             when history_count is null or history_count < min_history_sessions
-                then 'missing_history'
+                then 'missing_volume_history'
             when relative_volume is null then 'no_volume_in_history'
-            when long_points is null or short_points is null then 'nothing_traded'
+            when long_points is null or short_points is null then 'no_volume_by_cutoff'
             when long_points < min_points and short_points < min_points then 'too_few_points'
             when direction = 'none' then 'both_sides_alike'
             -- the position would be stopped at once

@@ -1,4 +1,4 @@
-{% macro technical(presets, session_to_cutoff, expected_volumes, prior_sessions) -%}
+{% macro technical_scan_query(presets, session_to_cutoff, expected_volumes, prior_sessions) -%}
 {#- Computed from adjusted prices: rounded, so that a later split does not move the last bit. -#}
 {%- set indicator_decimals = 6 -%}
 {%- set rules = ['rsi', 'macd', 'ema', 'bollinger', 'supertrend'] -%}
@@ -124,8 +124,10 @@ checked as (
         end as direction,
         round(100 * agreeing_rules / {{ rules | length }}, {{ score_decimals() }}) as score,
         case
-            when vote_sum is null then 'missing_history'
+            when vote_sum is null then 'missing_indicator'
             when last_price < min_price or last_price > max_price then 'price_out_of_bounds'
+            when direction = 'none' then 'no_direction'
+            when score < min_score then 'score_too_low'
         end as rejected_by
     from agreements
 ),
@@ -155,8 +157,7 @@ final as (
         bollinger_vote::integer as bollinger_vote,
         supertrend_vote::integer as supertrend_vote,
         score,
-        {{ signal_rank('score', "direction != 'none' and score >= min_score") }}
-            as signal_rank,
+        {{ signal_rank('score') }} as signal_rank,
         rejected_by
     from checked
 )

@@ -1,4 +1,4 @@
-{% macro momentum(presets, session_to_cutoff, expected_volumes) -%}
+{% macro momentum_scan_query(presets, session_to_cutoff, expected_volumes) -%}
 
 with
 
@@ -57,7 +57,7 @@ checked as (
         ) as score,
         case
             when history_count is null or history_count < min_history_sessions
-                then 'missing_history'
+                then 'missing_volume_history'
             when relative_volume is null then 'no_volume_in_history'
             when direction = 'none' then 'no_change'
             when abs(change_pct) < min_change_pct then 'change_too_small'

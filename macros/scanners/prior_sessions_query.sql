@@ -1,4 +1,4 @@
-{% macro prior_sessions(session_minutes, sessions, conflicts, bars, families) -%}
+{% macro prior_sessions_query(session_minutes, sessions, conflicts, bars, families) -%}
 with
 
 session_minutes as (

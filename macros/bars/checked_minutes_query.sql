@@ -1,4 +1,4 @@
-{% macro checked_minutes(
+{% macro checked_minutes_query(
     minute_bars, stale_symbols, symbol_days, delivered_days, calendars, sessions, precedences
 ) -%}
 with

@@ -1,4 +1,4 @@
-{% macro sessions(session_minutes, sessions) -%}
+{% macro sessions_query(session_minutes, sessions) -%}
 with
 
 session_minutes as (

@@ -1,4 +1,4 @@
-{% macro opening_ranges(session_minutes, sessions) -%}
+{% macro opening_ranges_query(session_minutes, sessions) -%}
 
 with
 

@@ -1,4 +1,4 @@
-{% macro histories(session_minutes, conflicts, bars, sessions) -%}
+{% macro histories_query(session_minutes, conflicts, bars, sessions) -%}
 {%- set lookback = 'lookback_sessions' -%}
 {%- set volume_lookback = 'volume_lookback_sessions' -%}
 
@@ -91,13 +91,13 @@ histories as (
         session_date,
         lookback_sessions,
         count(adjusted_close) over prior_sessions as history_count,
-        max(adjusted_high) over prior_sessions as high,
-        min(adjusted_low) over prior_sessions as low,
-        {{ exact_mean('adjusted_close', 'over prior_sessions', 20) }} as mean_close,
-        {{ exact_mean('adjusted_volume', 'over prior_sessions', 8) }} as mean_volume,
-        max(adjusted_high) over before_prior_session as high_before_prior_session,
-        min(adjusted_low) over before_prior_session as low_before_prior_session,
-        max(adjusted_close) over prior as prior_close
+        max(adjusted_high) over prior_sessions as adjusted_high,
+        min(adjusted_low) over prior_sessions as adjusted_low,
+        {{ exact_mean('adjusted_close', 'over prior_sessions', 20) }} as adjusted_mean_close,
+        {{ exact_mean('adjusted_volume', 'over prior_sessions', 8) }} as adjusted_mean_volume,
+        max(adjusted_high) over before_prior_session as adjusted_high_before_prior_session,
+        min(adjusted_low) over before_prior_session as adjusted_low_before_prior_session,
+        max(adjusted_close) over prior as adjusted_prior_close
     from history_days
     window
         prior_sessions as (
@@ -123,13 +123,13 @@ final as (
         histories.session_date,
         histories.lookback_sessions,
         histories.history_count,
-        histories.high,
-        histories.low,
-        histories.mean_close,
-        histories.mean_volume,
-        histories.high_before_prior_session,
-        histories.low_before_prior_session,
-        histories.prior_close
+        histories.adjusted_high,
+        histories.adjusted_low,
+        histories.adjusted_mean_close,
+        histories.adjusted_mean_volume,
+        histories.adjusted_high_before_prior_session,
+        histories.adjusted_low_before_prior_session,
+        histories.adjusted_prior_close
     from histories
     semi join scanned_days using (symbol, session_date)
 )

@@ -1,4 +1,4 @@
-{% macro ticked_minutes(ticks, recordings, calendars) -%}
+{% macro ticked_minutes_query(ticks, recordings, calendars) -%}
 with
 
 ticks as (
