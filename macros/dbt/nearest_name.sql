@@ -8,8 +8,8 @@ damerau_levenshtein(lower({{ wanted }}), lower({{ name }}))
 {% macro is_near_name(wanted, name) -%}
 (
     damerau_levenshtein(lower({{ wanted }}), lower({{ name }}))
-    <= greatest(1, length({{ wanted }}) // 3)
-    or contains(lower({{ name }}), lower({{ wanted }}))
+    <= greatest(length({{ wanted }}), length({{ name }})) // 3
+    or (length({{ wanted }}) > 1 and contains(lower({{ name }}), lower({{ wanted }})))
 )
 {%- endmacro %}
 

@@ -68,21 +68,22 @@
 
 {% macro definition_of(name) -%}
 {#- An indicator's definition with its defaults. -#}
-{{ return(checked_definition(name, indicator_definitions()[name])) }}
+{%- set defined = indicator_definitions()[name] -%}
+{{ return(checked_definition(name, none if defined is undefined else defined())) }}
 {%- endmacro %}
 
-{% macro checked_definition(name, defined) -%}
+{% macro checked_definition(name, text) -%}
 {%- set definition = {
     'periods': {}, 'settings': {}, 'define': {}, 'starting_values': {}, 'step': {}, 'notes': '',
     'talib': '', 'type': 'double', 'within': none,
 } -%}
-{%- if defined is undefined -%}
+{%- if text is none -%}
     {{ exceptions.raise_compiler_error(
         'macros/indicators/definitions.sql: ' ~ name
         ~ ': there is no macro of the name on its line; it is indicator_' ~ name ~ ', in macros/indicators/' ~ name ~ '.sql'
     ) }}
 {%- endif -%}
-{%- set given = fromyaml(defined()) -%}
+{%- set given = fromyaml(text) -%}
 {%- set required = ['title', 'source', 'outputs'] -%}
 {%- if given is not mapping or given.outputs is not mapping or not given.title or not given.source -%}
     {{ exceptions.raise_compiler_error(

@@ -7,8 +7,7 @@
 date_diff('minute', time '00:00', p_cutoff_time::time)
 {%- endset -%}
 {%- set last_session = 'coalesce(p_last_session_date, p_session_date)::date' -%}
-{%- set presets = presets.include(database=false) -%}
-{%- set preset = 'from ' ~ presets ~ ' where preset = p_preset' -%}
+{%- set preset = 'from ' ~ presets.include(database=false) ~ ' where preset = p_preset' -%}
 {%- set cutoffs -%}
 (
     select
@@ -47,8 +46,7 @@ date_diff('minute', time '00:00', p_cutoff_time::time)
     cutoffs=cutoffs,
 ) -%}
 {{ return({
-    'presets': '(select * replace (p_cutoff_time::time as cutoff_time) ' ~ preset ~ ' and '
-        ~ name_exists('preset', 'p_preset', presets, 'preset') ~ ')',
+    'presets': '(select * replace (p_cutoff_time::time as cutoff_time) ' ~ preset ~ ')',
     'session_to_cutoff': to_cutoff,
     'expected_volumes': '(' ~ volumes ~ ')',
 }) }}

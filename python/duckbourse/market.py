@@ -523,7 +523,7 @@ def _narrowed(kind: str, rows: Iterable[Mapping[str, Any]], chosen: Mapping[str,
     for column, wanted in chosen.items():
         if wanted is None:
             continue
-        name = column.removesuffix("_days")
+        name = column.removesuffix("_sessions")
         known = sorted({row[column] for row in rows})
         _one_of(f"{kind} {name}", wanted, known, f" for {', '.join(of)}" if of else "")
         rows = [row for row in rows if row[column] == wanted]

@@ -35,8 +35,7 @@ def did_you_mean(wanted: object, known: Iterable[object]) -> str:
 
 def _is_near(distance: int, one: str, other: str) -> bool:
     shorter, longer = sorted((one, other), key=len)
-    allowed = max(1, len(longer) // 3) if len(longer) > 2 else 0
-    return distance <= allowed or (len(shorter) > 1 and shorter in longer)
+    return distance <= len(longer) // 3 or (len(shorter) > 1 and shorter in longer)
 
 
 def _distance(one: str, other: str) -> int:

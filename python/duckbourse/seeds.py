@@ -200,12 +200,12 @@ def _of_header(header: list[str], seed: Seed) -> Iterator[str]:
             yield f"column {place + 1} has no name"
         elif name in header[:place]:
             yield f"there are two columns {name!r}"
-        # a seed whose columns are not described may have any
-        elif name not in expected and (seed.columns or nearest(name, missing)):
-            meant = nearest(name, missing)
-            if meant:
-                missing.remove(meant)
-            yield f"there is no column {name!r}{did_you_mean(name, [meant] if meant else [])}"
+        elif name not in expected:
+            meant = [each for each in (nearest(name, missing),) if each]
+            missing = [each for each in missing if each not in meant]
+            # a seed whose columns are not described may have any
+            if seed.columns or meant:
+                yield f"there is no column {name!r}{did_you_mean(name, meant)}"
     if missing:
         yield f"there is no {', '.join(missing)}: add {_counted(missing, 'column')}"
 

@@ -7,7 +7,6 @@ import pytest
 
 from tests.support.warehouse import Warehouse
 
-PRESETS = "aggressive, conservative, high_probability, standard"
 REFUSED = {
     "bars_of('aapl', '1d')": "there is no symbol 'aapl'; did you mean 'AAPL'?",
     "bars_of('APPL', '1d')": "there is no symbol 'APPL'; did you mean 'AAPL'?",
@@ -29,12 +28,6 @@ REFUSED = {
     ),
     "portfolio_var('equal_20', 0.95, 1, p_method := 'emwa')": (
         "there is no VaR method 'emwa'; did you mean 'ewma'?"
-    ),
-    "crp_scan('2010-05-28', '09:50', 'standrd')": (
-        "there is no preset 'standrd'; did you mean 'standard'?"
-    ),
-    "crp_scan('2010-05-28', '09:50', 'wide')": (
-        f"there is no preset 'wide'; the presets are {PRESETS}"
     ),
 }
 

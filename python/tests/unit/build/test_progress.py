@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from duckbourse.build import _no_build, check_variables, report_failure
+from duckbourse.build import Request, _no_build, check_variables, report_failure
 from duckbourse.cli.build import signal_changes
 from duckbourse.errors import BuildFailed, ConfigurationError, StorageFull
 from duckbourse.progress import Failure, Outcome, Progress, one_line
@@ -140,6 +140,19 @@ def test_a_build_says_which_presets_have_other_signals() -> None:
         "crp.standard: 1,108 → 96 signals",
     ]
     assert signal_changes(None, after) == []
+
+
+def test_several_names_follow_select(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    selected = []
+
+    def run(request: Request, watch: object) -> Outcome:
+        selected.append(request.select)
+        raise BuildFailed("not now")
+
+    monkeypatch.setattr("duckbourse.cli.build.run_build", run)
+    bourse(tmp_path, "build", "-s", "crp_presets+", "gap_presets+", "--no-publish")
+    bourse(tmp_path, "build", "-s", "crp_presets+ gap_presets+")
+    assert selected == ["crp_presets+ gap_presets+"] * 2
 
 
 @pytest.mark.parametrize(

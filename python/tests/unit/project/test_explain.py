@@ -175,7 +175,7 @@ def test_an_error_names_the_indicator_and_the_formula(
 
 
 DISPARITY = """
-{%- macro indicator_disparity() %}
+{%- set text %}
 title: Disparity index
 source: Nison (1994)
 periods: {period: 20}
@@ -183,8 +183,8 @@ define:
   mean: moving_mean(close, period)
 outputs:
   disparity: 100 * (close - mean) / mean
-{% endmacro -%}
-{{ checked_definition('disparity', indicator_disparity).outputs }}
+{% endset -%}
+{{ checked_definition('disparity', text).outputs }}
 """
 NO_DEFINITION = (
     "macros/indicators/disparity.sql: a definition is YAML with the keys title, source, outputs,"
@@ -196,8 +196,8 @@ NO_DEFINITION = (
     ("written", "instead", "message"),
     [
         (
-            "disparity()",
-            "disparty()",
+            "'disparity', text",
+            "'disparity', none",
             "macros/indicators/definitions.sql: disparity: there is no macro of the name on its"
             " line; it is indicator_disparity, in macros/indicators/disparity.sql",
         ),
