@@ -15,5 +15,5 @@ left join {{ ref('indicators__' ~ family).include(database=false) }} as {{ famil
         and {{ family }}.symbol = p_symbol
         and {{ family }}.timeframe = p_timeframe
 {%- endfor %}
-where bars.symbol = p_symbol and bars.timeframe = p_timeframe
+where bars.symbol = p_symbol and bars.timeframe = p_timeframe and {{ series_exists() }}
 order by bars.bar_ts

@@ -1,3 +1,4 @@
+{%- set portfolios = ref('portfolios').include(database=false) -%}
 with
 
 session_returns as (
@@ -15,6 +16,7 @@ session_returns as (
     from {{ ref('portfolio__equity').include(database=false) }}
     where
         portfolio = p_portfolio
+        and {{ name_exists('portfolio', 'p_portfolio', portfolios, 'portfolio') | indent(8) }}
         and session_date >= coalesce(p_first_session_date::date, session_date)
         and session_date <= coalesce(p_last_session_date::date, session_date)
 ),

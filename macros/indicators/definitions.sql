@@ -68,11 +68,22 @@
 
 {% macro definition_of(name) -%}
 {#- An indicator's definition with its defaults. -#}
+{%- set defined = indicator_definitions()[name] -%}
+{{ return(checked_definition(name, none if defined is undefined else defined())) }}
+{%- endmacro %}
+
+{% macro checked_definition(name, text) -%}
 {%- set definition = {
     'periods': {}, 'settings': {}, 'define': {}, 'starting_values': {}, 'step': {}, 'notes': '',
     'talib': '', 'type': 'double', 'within': none,
 } -%}
-{%- set given = fromyaml(indicator_definitions()[name]()) -%}
+{%- if text is none -%}
+    {{ exceptions.raise_compiler_error(
+        'macros/indicators/definitions.sql: ' ~ name
+        ~ ': there is no macro of the name on its line; it is indicator_' ~ name ~ ', in macros/indicators/' ~ name ~ '.sql'
+    ) }}
+{%- endif -%}
+{%- set given = fromyaml(text) -%}
 {%- set required = ['title', 'source', 'outputs'] -%}
 {%- if given is not mapping or given.outputs is not mapping
     or not (given.title and given.source) -%}
@@ -81,6 +92,13 @@
         ~ required | join(', ') ~ ", and outputs has one 'name: formula' a line"
     ) }}
 {%- endif -%}
+{%- for key in ['periods', 'settings', 'define', 'starting_values', 'step']
+    if key in given and given[key] is not mapping -%}
+    {{ exceptions.raise_compiler_error(
+        'macros/indicators/' ~ name ~ '.sql: ' ~ key
+        ~ " has one 'name: value' a line, and not '" ~ given[key] ~ "'"
+    ) }}
+{%- endfor -%}
 {%- for key in given if key not in definition and key not in required -%}
     {{ exceptions.raise_compiler_error(
         'macros/indicators/' ~ name ~ ".sql: '" ~ key ~ "' is not a key of a definition; "
@@ -99,14 +117,14 @@
 {{ return(definition) }}
 {%- endmacro %}
 
-{% macro planned_outputs(plan, calls) -%}
+{% macro planned_outputs(plan, calls, file=none) -%}
 {#- Plans `macd(12, 26, 9)`, whose outputs are macd_12_26_9, macd_signal_12_26_9, … -#}
 {%- set outputs = {} -%}
 {%- for call in calls -%}
     {%- set name = call.split('(')[0] -%}
     {%- set arguments = call.split('(')[1].strip(') ').split(',') | map('trim') | select | list
         if '(' in call else [] -%}
-    {%- do plan.update({'place': call}) -%}
+    {%- do plan.update({'place': file ~ ': ' ~ call if file else call}) -%}
     {%- set columns = series_indicator(plan, name, arguments) -%}
     {%- set definition = definition_of(name) -%}
     {%- set periods = definition.periods.values() | list -%}

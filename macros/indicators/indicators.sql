@@ -16,7 +16,9 @@
 {%- if not execute -%}{{ return('select 1') }}{%- endif -%}
 
 {%- set plan = series_plan() -%}
-{%- set outputs = planned_outputs(plan, calls) -%}
+{#- A unit test is in another file than the family that it tests. -#}
+{%- set family = graph.nodes.get(model.get('tested_node_unique_id'), model) -%}
+{%- set outputs = planned_outputs(plan, calls, family.original_file_path) -%}
 {%- if model.resource_type == 'unit_test' -%}
     {{ return(of_given_bars(plan, outputs, bars)) }}
 {%- endif -%}

@@ -1,15 +1,16 @@
 {% macro table_macros() -%}
 {%- set bars = ref('bars__ohlcv').include(database=false) -%}
+{%- set checked = series_exists() -%}
 {%- if execute -%}
     {%- for name in indicator_definitions() %}
-{{ table_macro(name, bars) }}
+{{ table_macro(name, bars, checked) }}
     {%- endfor %}
 {%- else -%}
 select 1
 {%- endif -%}
 {%- endmacro %}
 
-{% macro table_macro(name, bars) -%}
+{% macro table_macro(name, bars, checked) -%}
 {#- A definition with its periods and settings as parameters, computed on read from the bars of one
     series. -#}
 {%- set definition = definition_of(name) -%}
@@ -35,7 +36,7 @@ select 1
 ).items() -%}
     {%- do outputs.update({output: {'column': column, 'type': definition.type}}) -%}
 {%- endfor -%}
-{%- set conditions = ['symbol = p_symbol', 'timeframe = p_timeframe'] + checks -%}
+{%- set conditions = ['symbol = p_symbol', 'timeframe = p_timeframe', checked] + checks -%}
 create or replace macro indicators.{{ name }}({{ parameters | join(', ') }}) as table (
 {{ series_steps(plan, outputs, bars ~ ' where ' ~ conditions | join(' and ') ~ ' order by bar_ts') }}
 );

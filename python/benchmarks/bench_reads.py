@@ -63,8 +63,11 @@ def make_file(folder: Path, bars: int) -> Path:
         "storage_compatibility_version": "v1.0.0"
     }
     with duckdb.connect(str(file), config=format_of_builds) as connection:
-        connection.execute("create schema bars; create schema indicators")
+        connection.execute("create schema bars; create schema indicators; create schema serving")
         connection.execute(f"create table bars.ohlcv as from '{folder}/bars.parquet'")
+        connection.execute(
+            "create table serving.latest_bars as select distinct symbol, timeframe from bars.ohlcv"
+        )
         connection.execute(macros)
     return file
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ctypes
-import difflib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -25,6 +25,7 @@ from duckbourse.errors import (
     ConfigurationError,
     StorageFull,
 )
+from duckbourse.names import did_you_mean
 from duckbourse.progress import (
     Outcome,
     Progress,
@@ -37,6 +38,11 @@ from duckbourse.warehouse import attach, is_full, wrap_os_error
 
 # Rebuilt in every run, so that the file records its run.
 PUBLICATION_MODEL = "serving__publication"
+# It makes a macro of each indicator, so that it is part of any selection of indicators.
+CATALOG_MODEL = "serving__indicator_catalog"
+# The error of dbt for a model that reads what does not exist.
+UNKNOWN_NODE = re.compile(r"'\w+\.\w+\.(\w+)'.* depends on a node named '(\w+)'.* was not found")
+SCANNERS = "macros/scanners/scanners.sql"
 # How long dbt may take to stop; killing it damages no file, so a short time will do.
 STOP_SECONDS = 5
 
@@ -64,14 +70,9 @@ def build(request: Request, watch: Watch) -> Outcome:
     not build at all, raise. On an exception, Ctrl-C included, dbt is stopped first.
     """
     check_variables(request.variables)
-    if request.select and not settings().build_database.exists():
-        raise ConfigurationError(
-            f"--select builds on a full build, and there is no {settings().build_database} yet",
-            "run `./bourse build` once, without --select",
-        )
     before = state.load(settings().build_database)
     _prepare_folders()
-    _check_file()
+    _check_file(request)
     install_packages()
     progress = Progress(last_times())
     state.save(settings().build_database, None)
@@ -107,9 +108,8 @@ def check_variables(text: str | None) -> None:
     known = yaml.safe_load((PROJECT / "dbt_project.yml").read_text()).get("vars") or {}
     for name in given:
         if name not in known:
-            close = difflib.get_close_matches(str(name), known, n=1)
             raise ConfigurationError(
-                f"there is no variable {name!r}" + (f"; {close[0]!r} is close" if close else ""),
+                f"there is no variable {name!r}{did_you_mean(name, known)}",
                 "dbt_project.yml lists them: " + ", ".join(known),
             )
 
@@ -131,8 +131,11 @@ def report_failure(outcome: Outcome) -> BourseError:
             "set BOURSE_MEMORY_LIMIT higher, or BOURSE_THREADS lower; nothing was published",
         )
     skipped = sum(status == "skipped" for status in outcome.statuses.values())
+    depend, were = ("depends", "was") if skipped == 1 else ("depend", "were")
+    on = "it" if count == 1 else "them"
+    left_out = f", and {skipped:,} that {depend} on {on} {were} skipped" if skipped else ""
     return BuildFailed(
-        f"{count} of {len(outcome.statuses)} nodes failed and {skipped} were skipped",
+        f"{count} of {len(outcome.statuses):,} nodes failed{left_out}",
         "fix what is listed above and run it again; nothing was published",
     )
 
@@ -155,11 +158,19 @@ def _prepare_folders() -> None:
         raise wrap_os_error(error, data) from error
 
 
-def _check_file() -> None:
+def _check_file(request: Request) -> None:
     database = settings().build_database
+    is_empty = True
     if database.exists():
         with duckdb.connect() as connection:
             attach(connection, database, read_only=False)
+            tables = "select 1 from duckdb_tables() where schema_name != 'build_state' limit 1"
+            is_empty = connection.execute(tables).fetchone() is None
+    if request.select and is_empty:
+        raise ConfigurationError(
+            f"--select builds on a full build, and there is none in {database} yet",
+            "run `./bourse build` once, without --select",
+        )
 
 
 def install_packages() -> None:
@@ -233,6 +244,8 @@ def _run(request: Request, progress: Progress, watch: Watch) -> tuple[int, list[
         command.append("--full-refresh")
     if request.select:
         command += ["--select", *request.select.split(), PUBLICATION_MODEL]
+        if "indicator" in request.select:
+            command.append(CATALOG_MODEL)
         if _begins_at_seeds(request.select):
             # a unit test has rows of its own, so that none depends on a seed's
             command += ["--exclude-resource-type", "unit_test"]
@@ -249,8 +262,9 @@ def _run(request: Request, progress: Progress, watch: Watch) -> tuple[int, list[
                 stray.append(line.rstrip())
                 continue
             if progress.unmatched:
+                names = " ".join(progress.unmatched)
                 raise ConfigurationError(
-                    f"--select {' '.join(progress.unmatched)} matches nothing",
+                    f"--select {names} matches nothing{did_you_mean(names.strip('+'), _nodes())}",
                     "name models as their files: --select 'indicators__momentum+'",
                 )
             watch(progress, ended)
@@ -306,9 +320,32 @@ def _no_build(progress: Progress, stray: list[str], return_code: int) -> BourseE
     text = "\n".join(progress.messages or stray[-5:]) or f"exit code {return_code}"
     if is_full(text):
         return StorageFull(f"the disk is full: {one_line(text)}", "free some space")
+    if unknown := UNKNOWN_NODE.search(one_line(text, whole=True)):
+        return _unknown_node(*unknown.groups())
     return BuildFailed(
         f"dbt could not build: {one_line(text, whole=True)}", "logs/dbt.log has more"
     )
+
+
+def _unknown_node(reader: str, name: str) -> BourseError:
+    scanner, nodes = name.removesuffix("_presets"), _nodes()
+    scanners = PROJECT / SCANNERS
+    if scanner != name and scanners.exists() and f"'{scanner}'" in scanners.read_text():
+        presets = [each.removesuffix("_presets") for each in nodes if each.endswith("_presets")]
+        return BuildFailed(
+            f"{SCANNERS}: {scanner!r}: there is no seed {name}{did_you_mean(scanner, presets)}",
+            f"correct the name, or add seeds/scanners/{name}.csv",
+        )
+    return BuildFailed(
+        f"{nodes.get(reader, reader)}: there is no model or seed {name!r}"
+        f"{did_you_mean(name, nodes)}",
+        "correct the name in its ref()",
+    )
+
+
+def _nodes() -> dict[str, Path]:
+    files = [*(PROJECT / "models").rglob("*.sql"), *(PROJECT / "seeds").rglob("*.csv")]
+    return {file.stem: file.relative_to(PROJECT) for file in files}
 
 
 def _put_back(before: state.State | None, progress: Progress) -> None:

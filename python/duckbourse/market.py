@@ -21,7 +21,6 @@ that is not published raises BadArgument, a ValueError, with the nearest one tha
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
@@ -34,8 +33,9 @@ import duckdb
 from duckdb import ColumnExpression, ConstantExpression, DuckDBPyRelation
 
 from duckbourse.errors import BadArgument, BadQuery, PublicationError
+from duckbourse.names import nearest
 from duckbourse.settings import settings
-from duckbourse.warehouse import confine, fetch_rows, one_line, open_published
+from duckbourse.warehouse import SCANNERS, confine, fetch_rows, one_line, open_published
 
 # The newest version of the public tables (models/README.md) that this module can read.
 CONTRACT_VERSION = 1
@@ -46,14 +46,6 @@ TIMEFRAMES = f"select timeframe from serving.latest_bars where symbol = $of orde
 INDICATORS = "select distinct indicator from serving.indicator_catalog order by all"
 PERIODS = """
     select distinct coalesce(periods, '') from serving.indicator_catalog where indicator = $of
-"""
-SCANNERS = """
-    select table_name[:-9] from duckdb_tables()
-    where
-        database_name = current_database()
-        and schema_name = 'seeds'
-        and ends_with(table_name, '_presets')
-    order by all
 """
 PORTFOLIOS = "select portfolio from seeds.portfolios order by all"
 IS_SCANNED = "select 1 from scanners.session_minutes where session_date = $of limit 1"
@@ -516,13 +508,8 @@ def _stamp(path: Path) -> tuple[int, int]:
 def _one_of(kind: str, wanted: Any, known: Sequence[Any], of: str = "", lister: str = "") -> Any:
     if wanted in known:
         return wanted
-    text, by_text = str(wanted).casefold(), {str(name).casefold(): name for name in known}
-    # a slip rarely changes the first letter or brings in another: APPL is AAPL, not PPL or APOL
-    near = sorted(
-        difflib.get_close_matches(text, by_text, n=5),
-        key=lambda name: (name[:1] != text[:1], set(name) != set(text)),
-    )
-    meant = f": did you mean {by_text[near[0]]!r}? " if near else ". "
+    near = nearest(wanted, known)
+    meant = ". " if near is None else f": did you mean {near!r}? "
     names = f"{lister} lists all {len(known):,}" if lister else f"Published: {_listed(known)}"
     raise BadArgument(f"there is no {kind} {wanted!r}{of}{meant}{names}")
 

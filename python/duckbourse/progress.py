@@ -19,6 +19,8 @@ from duckbourse.state import GREEN
 from duckbourse.warehouse import attach, quoted
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
+# a problem that names its file itself
+PLACE = re.compile(r"(macros|models|functions)/\S+\.sql: ")
 HEADLINE = re.compile(r"^[\w ]+ (Error|Exception)( in [\w ]+ \S+ \(.*\))?:?$")
 
 
@@ -33,6 +35,8 @@ class Failure:
     compiled: str
 
     def __str__(self) -> str:
+        if PLACE.match(self.problem):
+            return self.problem  # not that of the node, such as a unit test that reads the file
         places = ", ".join(
             part for part in (self.file, self.compiled and f"compiled: {self.compiled}") if part
         )
@@ -135,7 +139,9 @@ def last_times() -> dict[str, float]:
 def one_line(message: str, *, whole: bool = False, width: int = 400) -> str:
     """Return a message from dbt as one line, without the headline that names the node."""
     lines = [line.strip() for line in ANSI.sub("", message).splitlines()]
-    lines = [line for line in lines if line and (whole or not HEADLINE.match(line))]
+    # dbt lists the macros that called each other below a problem
+    lines = [line for line in lines if line and not line.startswith("> ")]
+    lines = [line for line in lines if whole or not HEADLINE.match(line)]
     if any("enforced contract" in line for line in lines):
         rows = [line for line in lines if line.startswith("|") and "--" not in line]
         lines = ["its columns differ from its contract:", *rows[1:]]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import duckdb
@@ -135,6 +137,34 @@ QUERIES = {
         order by portfolio, var_return
     """,
 }
+
+
+@dataclass(frozen=True)
+class SignalCounts:
+    """The number of signals by scanner and preset, up to and including a session."""
+
+    last_session_date: date | None
+    of_presets: dict[str, int]
+
+
+def signal_counts(
+    connection: duckdb.DuckDBPyConnection, last_session_date: date | None = None
+) -> SignalCounts | None:
+    """Return the numbers up to a session, or up to the last; None without a table of signals."""
+    try:
+        rows = connection.execute(
+            """
+            select scanner || '.' || preset, count(*), max(session_date)
+            from scanners.signals
+            where session_date <= coalesce($last, session_date)
+            group by all
+            """,
+            {"last": last_session_date},
+        ).fetchall()
+    except duckdb.CatalogException:
+        return None
+    last = last_session_date or max((row[2] for row in rows), default=None)
+    return SignalCounts(last, {preset: count for preset, count, _ in rows})
 
 
 def summary(connection: duckdb.DuckDBPyConnection) -> dict[str, Rows | None]:

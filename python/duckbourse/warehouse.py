@@ -28,6 +28,15 @@ from duckbourse.settings import settings
 STORAGE_VERSION = "v1.0.0"
 # The published file's catalog name, whatever the file is called.
 CATALOG = "duckbourse"
+# The scanners of a publication: each has its presets.
+SCANNERS = """
+    select table_name[:-9] from duckdb_tables()
+    where
+        database_name = current_database()
+        and schema_name = 'seeds'
+        and ends_with(table_name, '_presets')
+    order by all
+"""
 
 LOCKED = re.compile(r"Conflicting lock is held in (?P<program>.*?) \(PID (?P<pid>\d+)\)")
 NEWER = re.compile(r"version number \d+")

@@ -1,7 +1,14 @@
 -- `indicator()` does not return the indicator that it was called with, or uses other periods. The
--- name and the symbol are literals, because a query's text cannot be built from rows; a warehouse
--- without the symbol has nothing to compare.
+-- name and the symbol are literals, because a query's text cannot be built from rows.
 -- depends_on: {{ ref('serving__indicator_catalog') }}
+{%- set latest_bars = ref('serving__latest_bars') %}
+{%- set first = "select min(symbol) from " ~ latest_bars ~ " where timeframe = '1d'" %}
+{%- set symbol = run_query(first).columns[0].values()[0]
+    if execute and load_relation(latest_bars) else none %}
+{%- if execute and not symbol %}
+select null as bar_ts where false
+{%- else %}
+{%- set symbol = dbt.string_literal(symbol or '') %}
 with
 
 momentum as (
@@ -9,28 +16,28 @@ momentum as (
         bar_ts,
         rsi_14
     from {{ ref('indicators__momentum') }}
-    where symbol = 'AAPL' and timeframe = '1d'
+    where symbol = {{ symbol }} and timeframe = '1d'
 ),
 
 called as (
     select
         bar_ts,
         rsi
-    from {{ function('indicator') }}('rsi', 'AAPL', '1d')
+    from {{ function('indicator') }}('rsi', {{ symbol }}, '1d')
 ),
 
 called_with_fourteen as (
     select
         bar_ts,
         rsi
-    from {{ function('indicator') }}('rsi', 'AAPL', '1d', 14)
+    from {{ function('indicator') }}('rsi', {{ symbol }}, '1d', 14)
 ),
 
 called_with_five as (
     select
         bar_ts,
         rsi
-    from {{ function('indicator') }}('rsi', 'AAPL', '1d', [5])
+    from {{ function('indicator') }}('rsi', {{ symbol }}, '1d', [5])
 )
 
 select bar_ts
@@ -53,3 +60,4 @@ from called
 inner join called_with_five using (bar_ts)
 having count(called_with_five.rsi) - count(called.rsi) not in (0, 9)
 or (count(*) > 14 and count(called_with_five.rsi) = count(called.rsi))
+{%- endif %}

@@ -1,5 +1,7 @@
 -- `bars_of` or `indicator_history` does not return the stored rows of the named series.
-{%- set symbol %}(select min(symbol) from {{ ref('bars__ohlcv') }}){% endset %}
+{%- set symbol %}(
+    select min(symbol) from {{ ref('bars__ohlcv') }} where timeframe = '1d'
+){% endset %}
 
 with
 

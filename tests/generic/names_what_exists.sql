@@ -2,8 +2,6 @@
     model, column_name, noun, to, field=none, of='true', among='true', remedy=none
 ) %}
 
-{#- A name that is less similar than this is not taken for a misspelling. -#}
-{%- set min_similarity = 0.75 %}
 {%- set file = namespace(path=model.identifier) %}
 {%- for seed in project_nodes('seed') if seed.alias == model.identifier %}
     {%- set file.path = seed.original_file_path %}
@@ -39,27 +37,22 @@ unknown as (
 nearest as (
     select
         unknown.name,
-        known.name as nearest_name,
-        jaro_winkler_similarity(lower(unknown.name), lower(known.name)) as similarity
+        {{ nearest_name('unknown.name', 'known.name') | indent(8) }} as nearest_name
     from unknown
     cross join known
-    qualify row_number() over (
-        partition by unknown.name
-        order by similarity desc, nearest_name
-    ) = 1
+    group by unknown.name
 )
 
 select
     format(
-        '{} line {}{}: {}: no such {}{}',
+        '{}:{}: there is no {} ''{}''{}{}',
         {{ dbt.string_literal(file.path) }},
         unknown.line_number,
-        if(unknown.line_count > 1, format(' and {} more', unknown.line_count - 1), ''),
-        unknown.name,
         {{ dbt.string_literal(noun) }},
-        if(
-            nearest.similarity >= {{ min_similarity }},
-            format('; {}?', nearest.nearest_name),
+        unknown.name,
+        if(unknown.line_count > 1, format(' (on {} lines)', unknown.line_count), ''),
+        coalesce(
+            '; did you mean ''' || nearest.nearest_name || '''?',
             {{ dbt.string_literal(': ' ~ remedy if remedy else '') }}
         )
     ) as problem

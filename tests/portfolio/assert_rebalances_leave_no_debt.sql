@@ -5,13 +5,22 @@
 with
 
 targets as (
-    select * from {{ ref('portfolio_weights') }}
+    select
+        portfolio,
+        effective_from,
+        weight,
+        rowid + 2 as line_number
+    from {{ ref('portfolio_weights') }}
 )
 
 select
-    portfolio,
-    effective_from,
-    sum(weight) as total_weight
+    format(
+        'seeds/reference/portfolio_weights.csv:{}: the weights of {} from {} add up to {}, above 1',
+        min(line_number),
+        portfolio,
+        effective_from,
+        round(sum(weight), 6)
+    ) as problem
 from targets
 group by portfolio, effective_from
 having sum(weight) > 1 + {{ tolerance }}

@@ -12,6 +12,7 @@ from duckbourse.cli.export import check_export, export
 from duckbourse.cli.output import print_json
 from duckbourse.cli.tables import Column, print_whole, table, text
 from duckbourse.errors import ConfigurationError
+from duckbourse.names import did_you_mean
 from duckbourse.warehouse import fetch_rows, open_published, quoted, relation
 
 Row = dict[str, Any]
@@ -144,7 +145,8 @@ def _runs(connection: duckdb.DuckDBPyConnection, wanted: dict[str, str | None]) 
         if name not in known:
             names = ", ".join(sorted(known)) or "none, since no scanner has a signal yet"
             raise ConfigurationError(
-                f"there is no backtest of {column} {name!r}", f"available: {names}"
+                f"there is no backtest of {column} {name!r}{did_you_mean(name, known)}",
+                f"available: {names}",
             )
         chosen += f" and {column} = {quoted(name)}"
     return fetch_rows(connection, f"{chosen} order by preset, setting")

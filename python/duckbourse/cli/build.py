@@ -17,11 +17,13 @@ from duckbourse.build import Request, report_failure
 from duckbourse.build import build as run_build
 from duckbourse.cli.output import notes, print_json, results
 from duckbourse.cli.tables import columns_of, percent, table, text
+from duckbourse.errors import BadInput, ConfigurationError, PublicationError
 from duckbourse.progress import Outcome, Progress
 from duckbourse.publish import Published, refusal, refusal_of_part
 from duckbourse.publish import publish as publish_file
+from duckbourse.seeds import problems
 from duckbourse.settings import PROJECT, settings
-from duckbourse.summary import Rows, summary
+from duckbourse.summary import Rows, SignalCounts, signal_counts, summary
 from duckbourse.warehouse import open_published
 
 
@@ -51,6 +53,7 @@ def build(
     json: Annotated[
         bool, typer.Option("--json", help="Print the summary as one JSON object.")
     ] = False,
+    more: Annotated[list[str] | None, typer.Argument(hidden=True)] = None,
 ) -> None:
     """
     Build the warehouse, test all of it, and publish it if everything is green.
@@ -62,12 +65,28 @@ def build(
     - `./bourse build`
     - `./bourse build --full-refresh --threads 8`
     - `./bourse build --select 'indicators__momentum+'`
+    - `./bourse build -s crp_presets+ gap_presets+    # several`
     - `./bourse build --vars '{as_of: 2024-01-31}' --no-publish`
     - `./bourse build --json | jq .signals`
     """
+    if more and not select:
+        raise ConfigurationError(
+            f"`./bourse build` takes no {' '.join(more)!r} without --select",
+            f"`./bourse build --select {' '.join(more)}` builds only that",
+        )
+    select = " ".join([select, *(more or [])]) if select else None
     request = Request(full_refresh, select, variables, threads)
+    if slips := problems(PROJECT / "seeds"):
+        for slip in slips:
+            notes.print(f"[red]✗[/] {escape(slip)}")
+        raise BadInput(
+            f"{'a line' if len(slips) == 1 else f'{len(slips):,} lines'} of the seeds cannot be"
+            " built",
+            "correct what is listed above and run it again; nothing was built",
+        )
     database = settings().build_database
     published: Published | None = None
+    changes: list[str] = []
     with state.sole_owner(database):
         known = state.load(database)
         if (
@@ -79,19 +98,22 @@ def build(
             notes.print(f"this build will not be published: {why}; {why.remedy}", markup=False)
         with Display() as display:
             outcome = run_build(request, display.show)
-        for failure in outcome.failures:
-            notes.print(f"[red]✗[/] {escape(str(failure))}")
+        for failure in dict.fromkeys(map(str, outcome.failures)):
+            notes.print(f"[red]✗[/] {escape(failure)}")
         if outcome.failures:
             raise report_failure(outcome)
         known = state.load(database)
         if not no_publish and select and (why := refusal(database, known)):
             notes.print(f"not published: {why}; {why.remedy}", markup=False)
         elif not no_publish:
+            former = _signal_counts()
             published = publish_file(database, settings().published_database, known)
+            changes = signal_changes(former, _signal_counts(former))
+    report = _report(outcome, published) | {"signal_changes": changes}
     if json:
-        print_json(_report(outcome, published))
+        print_json(report)
     else:
-        _print_report(_report(outcome, published))
+        _print_report(report)
 
 
 @dataclass
@@ -134,11 +156,34 @@ class Display:
             return
         status = progress.done[ended]
         kind, _, name = ended.split(".")[:3]
-        if kind.endswith("test") and status == "pass":
+        # the error counts those that were skipped
+        if status in ("skipped", "skip") or (kind.endswith("test") and status == "pass"):
             return
         place = f"[{len(progress.done)}/{progress.total}]"
         seconds = progress.seconds[ended]
         notes.print(f"{place} {status} {kind} {name} {seconds:.1f} s", markup=False)
+
+
+def _signal_counts(before: SignalCounts | None = None) -> SignalCounts | None:
+    try:
+        connection = open_published()
+    except PublicationError:  # the first one
+        return None
+    try:
+        return signal_counts(connection, before.last_session_date if before else None)
+    finally:
+        connection.close()
+
+
+def signal_changes(before: SignalCounts | None, after: SignalCounts | None) -> list[str]:
+    """Return what an edit changed: the presets with more or fewer signals in the same sessions."""
+    if before is None or after is None:
+        return []
+    presets = sorted(before.of_presets.keys() | after.of_presets.keys())
+    counts = [(p, before.of_presets.get(p, 0), after.of_presets.get(p, 0)) for p in presets]
+    return [
+        f"{preset}: {was:,} → {found:,} signals" for preset, was, found in counts if was != found
+    ]
 
 
 def _report(outcome: Outcome, published: Published | None) -> dict[str, Any]:
@@ -181,6 +226,8 @@ def _print_report(report: dict[str, Any]) -> None:
     if newest := newest_bar(report["newest_bars"]):
         results.print(f"\n{newest}", markup=False)
     results.print(f"\npublished: {short} ({size:,.1f} MB, {report['published']['seconds']:.1f} s)")
+    for change in report["signal_changes"]:
+        results.print(change, markup=False)
     results.print("open it with any DuckDB since 1.0, read-only:")
     results.print("  ./bourse sql \"from bars.ohlcv where symbol = 'AAPL'\"", markup=False)
     results.print(f"  duckdb -readonly {short}", markup=False)

@@ -12,6 +12,7 @@ from duckbourse.cli.export import check_export, export
 from duckbourse.cli.output import print_json
 from duckbourse.cli.tables import Column, percent, print_whole, table, whole, words
 from duckbourse.errors import ConfigurationError
+from duckbourse.names import did_you_mean
 from duckbourse.warehouse import fetch_rows, open_published, quoted, relation
 
 Row = dict[str, Any]
@@ -125,7 +126,8 @@ def _portfolios(connection: duckdb.DuckDBPyConnection, requested: str | None) ->
     known = [str(row["portfolio"]) for row in fetch_rows(connection, query)]
     if requested is not None and requested not in known:
         raise ConfigurationError(
-            f"there are no risk figures for portfolio {requested!r}",
+            "there are no risk figures for portfolio"
+            f" {requested!r}{did_you_mean(requested, known)}",
             f"available: {', '.join(known) or 'none, because no portfolio has returns yet'}",
         )
     return known if requested is None else [requested]

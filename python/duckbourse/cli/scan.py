@@ -15,6 +15,7 @@ from duckbourse.cli.export import check_export, export
 from duckbourse.cli.output import clock_text, notes, print_json, results
 from duckbourse.cli.tables import columns_of, print_whole, table, text, width_of, words
 from duckbourse.errors import ConfigurationError, PublicationError
+from duckbourse.names import did_you_mean
 from duckbourse.warehouse import fetch_rows, open_published, quoted
 
 # columns that are shown first or left out; the others are evidence
@@ -83,16 +84,10 @@ def scan(
         _check_session(connection, session)
         scans = [
             _run(connection, name, row, session, at, all_candidates)
-            for name in _scanners(connection, scanner)
-            for row in _presets(connection, name, preset)
+            for name, row in _presets(connection, scanner, preset)
             # a filter has candidates only
             if scanner or all_candidates or "max_signals" in row
         ]
-        if not scans:
-            raise ConfigurationError(
-                f"no preset of {scanner or 'any scanner'} is called {preset!r}",
-                "omit --preset to scan with all presets",
-            )
         if to:
             export(connection, " union all by name ".join(scanned.sql for scanned in scans), to)
     finally:
@@ -157,16 +152,28 @@ def _scanners(connection: duckdb.DuckDBPyConnection, wanted: str | None) -> list
     known = [str(name) for (name,) in _fetched(connection, sql)]
     if wanted and wanted not in known:
         raise ConfigurationError(
-            f"there is no scanner {wanted!r}", f"the scanners are {', '.join(known)}"
+            f"there is no scanner {wanted!r}{did_you_mean(wanted, known)}",
+            f"the scanners are {', '.join(known)}",
         )
     return [wanted] if wanted else known
 
 
 def _presets(
-    connection: duckdb.DuckDBPyConnection, scanner: str, wanted: str | None
-) -> list[dict[str, Any]]:
-    presets = fetch_rows(connection, f"from seeds.{scanner}_presets")
-    return [row for row in presets if wanted in (None, row["preset"])]
+    connection: duckdb.DuckDBPyConnection, scanner: str | None, wanted: str | None
+) -> list[tuple[str, dict[str, Any]]]:
+    presets = [
+        (name, row)
+        for name in _scanners(connection, scanner)
+        for row in fetch_rows(connection, f"from seeds.{name}_presets")
+    ]
+    known = list(dict.fromkeys(row["preset"] for _, row in presets))
+    if wanted and wanted not in known:
+        of = f" of {scanner}" if scanner else ""
+        raise ConfigurationError(
+            f"there is no preset {wanted!r}{of}{did_you_mean(wanted, known)}",
+            f"the presets{of} are {', '.join(known)}",
+        )
+    return [(name, row) for name, row in presets if wanted in (None, row["preset"])]
 
 
 def _run(

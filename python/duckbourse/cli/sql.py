@@ -34,6 +34,8 @@ def sql(
     """
     if json and csv:
         raise ConfigurationError("--json and --csv exclude each other", "choose one")
+    if not query.strip():
+        raise BadQuery("the query is empty", '`./bourse sql "from serving.publication"` is one')
     connection = open_published()
     try:
         confine(connection)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -12,6 +11,7 @@ import duckdb
 from duckbourse.errors import BadInput
 from duckbourse.ingest.store import RawStore
 from duckbourse.ingest.withdrawals import again, withdrawn
+from duckbourse.names import did_you_mean
 from duckbourse.warehouse import files_in
 
 # Digits of a name that are shown; more if two names begin alike.
@@ -147,9 +147,7 @@ def named(deliveries: Sequence[Listed], name: str) -> Listed:
             f"use {some(of_file)}",
         )
     ids = [one.id for one in deliveries]
-    close = difflib.get_close_matches(name, ids, n=1, cutoff=0.5)
-    nearest = f"; {close[0]} is close" if close else ""
-    raise BadInput(f"there is no delivery {name!r}{nearest}", LISTS_THEM)
+    raise BadInput(f"there is no delivery {name!r}{did_you_mean(name, ids)}", LISTS_THEM)
 
 
 def some(found: Sequence[Listed]) -> str:
@@ -164,11 +162,8 @@ def of_source(deliveries: Sequence[Listed], source: str) -> list[Listed]:
     if found or not deliveries:
         return found
     sources = sorted({one.source for one in deliveries})
-    close = difflib.get_close_matches(source, sources, n=1)
     raise BadInput(
-        f"there are no deliveries of source {source!r}"
-        + (f"; {close[0]!r} is close" if close else ""),
-        LISTS_THEM,
+        f"there are no deliveries of source {source!r}{did_you_mean(source, sources)}", LISTS_THEM
     )
 
 

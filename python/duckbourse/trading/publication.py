@@ -19,11 +19,12 @@ from msgspec.structs import replace
 
 from duckbourse import clock
 from duckbourse.errors import ConfigurationError, PublicationError
+from duckbourse.names import did_you_mean
 from duckbourse.orders.charges import Charges
 from duckbourse.orders.order import PRICE_STEP
 from duckbourse.risk.limits import Covariances, Instrument, Limits
 from duckbourse.settings import settings
-from duckbourse.warehouse import open_published
+from duckbourse.warehouse import SCANNERS, open_published
 
 # half a year: a stock listed for this long can be traded
 COVARIANCE_SESSIONS = 125
@@ -225,6 +226,8 @@ class Publications:
             return None
         connection = open_published(self._path)
         try:
+            if self._seen is None:  # a later one may lack the preset, and its exits go on
+                _check_scanners(_Reader(connection), self._scanners)
             publication = load(connection, self._account, self._session_date, self._scanners)
         finally:
             connection.close()
@@ -262,10 +265,28 @@ def _limits(read: _Reader, account: str) -> Limits:
     rows = {row["account"]: row for row in read.rows("from seeds.trading_accounts")}
     if account not in rows:
         raise ConfigurationError(
-            f"there is no account {account!r}",
+            f"there is no account {account!r}{did_you_mean(account, rows)}",
             f"seeds/reference/trading_accounts.csv has {', '.join(sorted(rows))}",
         )
     return msgspec.convert(rows[account], Limits, strict=False)
+
+
+def _check_scanners(read: _Reader, chosen: frozenset[str]) -> None:
+    if not chosen:
+        return
+    scanners = [str(name) for (name,) in read(SCANNERS)]
+    presets = [
+        f"{scanner}.{preset}"
+        for scanner in scanners
+        for (preset,) in read(f'select preset from seeds."{scanner}_presets"')
+    ]
+    for name in sorted(chosen - {*scanners, *presets}):
+        kind, of = ("preset", name.partition(".")[0]) if "." in name else ("scanner", "")
+        known = [each for each in presets if each.startswith(f"{of}.")] if of else scanners
+        raise ConfigurationError(
+            f"there is no {kind} {name!r}{did_you_mean(name, known or [*scanners, *presets])}",
+            f"choose among {', '.join(known or scanners)}",
+        )
 
 
 def _last_session(read: _Reader, calendar: str) -> date:

@@ -252,8 +252,7 @@ REFUSED: dict[str, Callable[[Market], object]] = {
     "did you mean 'historical'? "
     "Published: age_weighted, cornish_fisher, ewma, filtered_historical, historical, monte_carlo, "
     "normal, student_t": lambda market: market.var("equal_20", method="historic"),
-    "there is no VaR with lookback 500 for confidence 0.95, horizon 1, method ewma: "
-    "did you mean 250? "
+    "there is no VaR with lookback 500 for confidence 0.95, horizon 1, method ewma. "
     "Published: 250": lambda market: market.var("equal_20", method="ewma", lookback=500),
 }
 NO_QUERY = {

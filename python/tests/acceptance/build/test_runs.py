@@ -58,8 +58,9 @@ def test_a_red_build_reports_what_failed_and_publishes_nothing(
     minimal_project: MinimalProject,
 ) -> None:
     minimal_project.write("tests/assert_none.sql", "select * from {{ ref('bars__ohlcv') }}")
-    sentence = "seeds/weights.csv line 2: MSTF: no such symbol; MSFT?"
-    named = f"select '{sentence}' as problem from {{{{ ref('bars__ohlcv') }}}}"
+    sentence = "seeds/weights.csv:2: there is no symbol 'MSTF'; did you mean 'MSFT'?"
+    literal = sentence.replace("'", "''")
+    named = f"select '{literal}' as problem from {{{{ ref('bars__ohlcv') }}}}"
     minimal_project.write("tests/assert_named.sql", named)
     minimal_project.write(
         "models/bars/bars__bad.sql", "select symbl from {{ ref('stg_raw__daily') }}"
@@ -67,7 +68,7 @@ def test_a_red_build_reports_what_failed_and_publishes_nothing(
     process = minimal_project.bourse("build", "--vars", "{rows: 4}")
     assert process.returncode == 1
     error, remedy = last_lines(process)
-    assert "3 of 9 nodes failed and 1 were skipped" in error
+    assert "3 of 9 nodes failed, and 1 that depends on them was skipped" in error
     assert "nothing was published" in remedy
     failed = [line for line in process.stderr.splitlines() if line.startswith("✗")]
     [none] = [line for line in failed if "assert_none" in line]
@@ -123,7 +124,7 @@ def test_a_part_is_refused_before_the_first_full_build(tmp_path: Path) -> None:
     process = minimal_project.bourse("build", "--select", "bars__count")
     assert process.returncode == 2
     error, remedy = last_lines(process)
-    assert "--select builds on a full build, and there is no " in error
+    assert "--select builds on a full build, and there is none in " in error
     assert "run `./bourse build` once, without --select" in remedy
     assert not (minimal_project.folder / "target").exists()  # dbt was not started
 

@@ -212,3 +212,14 @@ def test_the_lock_of_the_tests_has_all_that_a_build_needs_and_no_registry_is_nam
         return set(re.findall(r"^([\w.-]+)==", text, re.MULTILINE))
 
     assert names("requirements.lock") <= names("requirements-dev.lock")
+
+
+def test_windows_is_sent_to_its_subsystem_for_linux() -> None:
+    script = "import runpy, sys; sys.platform = 'win32'; runpy.run_path(sys.argv[1])"
+    command = [sys.executable, "-c", script, str(PROJECT / "bourse")]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.splitlines() == [
+        "error: bourse does not run on Windows itself, which has no fcntl",
+        "  remedy: run it in WSL, the Windows Subsystem for Linux: `wsl ./bourse build`",
+    ]

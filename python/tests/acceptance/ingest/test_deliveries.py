@@ -76,7 +76,7 @@ def test_deliveries_are_listed_newest_first(project: DataFolder) -> None:
     assert one[:8] not in newest_only.stdout
     assert "… and 1 older ones" in newest_only.stderr
     refused = project.say("--source", "vendr", code=3)
-    assert "there are no deliveries of source 'vendr'; 'vendor' is close" in refused.stderr
+    assert "there are no deliveries of source 'vendr'; did you mean 'vendor'?" in refused.stderr
 
 
 def test_a_delivery_is_withdrawn_restored_and_delivered_again(project: DataFolder) -> None:
@@ -182,7 +182,7 @@ def test_an_unknown_id_changes_nothing(project: DataFolder, act: str) -> None:
     known = ["aaaa1111aaaa1111", "aaaa2222aaaa2222", "bbbb1111bbbb1111"]
     make(project.data / "raw", known)
     for name, text, remedy in (
-        ("bbbb1112", "there is no delivery 'bbbb1112'; bbbb1111 is close", "lists them"),
+        ("bbbb1112", "there is no delivery 'bbbb1112'; did you mean 'bbbb1111'?", "lists them"),
         ("zz", "there is no delivery 'zz'", "lists them"),
         ("", "there is no delivery ''", "lists them"),
         ("aaaa", "'aaaa' is the beginning of 2 ids: ", "give more of its characters"),

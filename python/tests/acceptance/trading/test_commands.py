@@ -96,6 +96,7 @@ def test_commands_wait_for_the_loop(bourse: Run, tmp_path: Path, name: str) -> N
     [
         (("orders",), 2, "nothing has been traded"),
         (("trade", "--account", "mine"), 2, "there is no account 'mine'"),
+        (("trade", "--account", "paper_su"), 2, "'paper_su'; did you mean 'paper_us'?"),
         (("trade", "--date", "2010-05-29"), 2, "2010-05-29 is not a session of XNYS"),
         (("trade", "--date", "2015-06-01"), 2, "there are no minute bars of 2015-06-01"),
         (("trade", "--account", "paper_india"), 2, "there are no minute bars of XNSE"),
@@ -109,6 +110,42 @@ def test_a_mistake_is_one_line(
     assert done.stderr.count("error:") == 1
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("scanner", "error", "remedy"),
+    [
+        (
+            "crp.standrd",
+            "there is no preset 'crp.standrd'; did you mean 'crp.standard'?",
+            "choose among crp.standard, crp.aggressive, crp.conservative, crp.high_probability",
+        ),
+        (
+            "cpr.standard",
+            "there is no preset 'cpr.standard'; did you mean 'crp.standard'?",
+            "choose among breakout, crp, gap, momentum, new_high, opening_range, pattern,"
+            " relative_volume, sideways, technical",
+        ),
+        (
+            "gaps",
+            "there is no scanner 'gaps'; did you mean 'gap'?",
+            "choose among breakout, crp, gap, momentum, new_high, opening_range, pattern,"
+            " relative_volume, sideways, technical",
+        ),
+    ],
+)
+def test_a_scanner_that_does_not_exist_leaves_the_book_as_it_is(
+    bourse: Run, tmp_path: Path, scanner: str, error: str, remedy: str
+) -> None:
+    book = tmp_path / "data" / "trading" / "paper_us" / "2010-05-28" / "journal.arrow"
+    book.parent.mkdir(parents=True)
+    book.write_text("what was traded")
+    for words in (("--fresh",), ("--dry-run",), ("--scan", "--fresh"), ()):
+        done = bourse("trade", "--scanner", scanner, *words)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr == f"error: {error}\n  remedy: {remedy}\n"
+    assert [path.name for path in book.parent.iterdir()] == [book.name]
+    assert book.read_text() == "what was traded"
 
 
 def test_a_difference_stops_trading(bourse: Run, tmp_path: Path) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from duckbourse.build import check_variables, report_failure
+from duckbourse.build import Request, _no_build, check_variables, report_failure
+from duckbourse.cli.build import signal_changes
 from duckbourse.errors import BuildFailed, ConfigurationError, StorageFull
 from duckbourse.progress import Failure, Outcome, Progress, one_line
+from duckbourse.summary import SignalCounts
+from tests.support.commands import bourse
 
 
 def event(name: str, node: str = "", level: str = "info", **data: Any) -> dict[str, Any]:
@@ -75,6 +79,96 @@ def test_a_message_becomes_one_line_without_headline_and_colors() -> None:
     assert one_line(message) == "Binder Error: Referenced column LINE 5: x"
 
 
+def test_a_problem_that_names_its_file_is_not_that_of_the_node() -> None:
+    message = (
+        "Compilation Error in unit test rsi_of_two (models/indicators/_unit_tests.yml)\n"
+        "  models/indicators/indicators__momentum.sql: rsii(14): there is no indicator 'rsii';"
+        " did you mean 'rsi'?\n\n"
+        "  > in macro series_error (macros/series/formula.sql)\n"
+        "  > called by macro indicators (macros/indicators/indicators.sql)\n"
+    )
+    file = "models/indicators/_unit_tests.yml"
+    failure = Failure("rsi_of_two", "unit test", one_line(message), file, "")
+    assert str(failure) == (
+        "models/indicators/indicators__momentum.sql: rsii(14): there is no indicator 'rsii';"
+        " did you mean 'rsi'?"
+    )
+
+
+@pytest.mark.parametrize(
+    ("found", "says"),
+    [
+        (
+            "Model 'model.duckbourse.scanners__cutoffs' (models/scanners/features/"
+            "scanners__cutoffs.sql) depends on a node named 'crp_prests' which was not found",
+            "models/scanners/features/scanners__cutoffs.sql: there is no model or seed"
+            " 'crp_prests'; did you mean 'crp_presets'?",
+        ),
+        (
+            "Model 'model.duckbourse.mine' (models/mine.sql) depends on a node named"
+            " 'bars__ohlvc' in package or project 'duckbourse' which was not found",
+            "mine: there is no model or seed 'bars__ohlvc'; did you mean 'bars__ohlcv'?",
+        ),
+    ],
+)
+def test_a_name_that_does_not_exist_is_named_with_its_file(found: str, says: str) -> None:
+    progress = Progress({}, messages=[f"Compilation Error\n  {found}"])
+    assert str(_no_build(progress, [], 2)) == says
+
+
+def test_a_scanner_in_the_list_without_presets_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for file in ("seeds/scanners/crp_presets.csv", "macros/scanners/scanners.sql"):
+        (tmp_path / file).parent.mkdir(parents=True)
+        (tmp_path / file).write_text("'crpp': {'lengths': [], 'is_live': true},")
+    monkeypatch.setattr("duckbourse.build.PROJECT", tmp_path)
+    found = "'model.duckbourse.scanners__cutoffs' depends on a node named 'crpp_presets' which was"
+    error = _no_build(Progress({}, messages=[f"Compilation Error\n  {found} not found"]), [], 2)
+    assert str(error) == (
+        "macros/scanners/scanners.sql: 'crpp': there is no seed crpp_presets; did you mean 'crp'?"
+    )
+    assert error.remedy == "correct the name, or add seeds/scanners/crpp_presets.csv"
+
+
+def test_a_build_says_which_presets_have_other_signals() -> None:
+    before = SignalCounts(None, {"crp.standard": 1108, "gap.standard": 7, "crp.old": 2})
+    after = SignalCounts(None, {"crp.standard": 96, "gap.standard": 7, "crp.new": 1})
+    assert signal_changes(before, after) == [
+        "crp.new: 0 → 1 signals",
+        "crp.old: 2 → 0 signals",
+        "crp.standard: 1,108 → 96 signals",
+    ]
+    assert signal_changes(None, after) == []
+
+
+def test_several_names_follow_select(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    selected = []
+
+    def run(request: Request, watch: object) -> Outcome:
+        selected.append(request.select)
+        raise BuildFailed("not now")
+
+    monkeypatch.setattr("duckbourse.cli.build.run_build", run)
+    bourse(tmp_path, "build", "-s", "crp_presets+", "gap_presets+", "--no-publish")
+    bourse(tmp_path, "build", "-s", "crp_presets+ gap_presets+")
+    assert selected == ["crp_presets+ gap_presets+"] * 2
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (("build", "crp_presets+"), "`./bourse build` takes no 'crp_presets+' without --select"),
+        (("sql", ""), "the query is empty"),
+        (("sql", " \n"), "the query is empty"),
+    ],
+)
+def test_what_says_nothing_is_refused(tmp_path: Path, words: tuple[str, ...], error: str) -> None:
+    done = bourse(tmp_path, *words)
+    assert done.stderr.splitlines()[0] == f"error: {error}"
+    assert done.returncode in (2, 3)
+
+
 def test_a_broken_contract_names_the_columns() -> None:
     message = """Compilation Error in model bars__ohlcv (models/bars/bars__ohlcv.sql)
       This model has an enforced contract that failed.
@@ -92,7 +186,7 @@ def test_a_broken_contract_names_the_columns() -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("{as_off: 1}", "'as_of' is close"),
+        ("{as_off: 1}", "did you mean 'as_of'"),
         ("{nothing_like_it: 1}", "there is no variable 'nothing_like_it'"),
         ("[1", "cannot be read"),
         ("{as_of: 2024-02-30}", "cannot be read"),
@@ -112,7 +206,11 @@ def test_an_existing_variable_is_accepted() -> None:
 @pytest.mark.parametrize(
     ("problem", "error", "says"),
     [
-        ("3 failing rows", BuildFailed, "1 of 2 nodes failed"),
+        (
+            "3 failing rows",
+            BuildFailed,
+            "1 of 4 nodes failed, and 2 that depend on it were skipped",
+        ),
         (
             'IO Error: Could not write file "x": No space left on device',
             StorageFull,
@@ -127,6 +225,7 @@ def test_an_existing_variable_is_accepted() -> None:
 )
 def test_the_error_of_a_red_build_gives_the_reason(problem: str, error: type, says: str) -> None:
     statuses = {"model.p.a": "error", "model.p.b": "success"}
+    statuses |= {"model.p.c": "skipped", "test.p.d": "skipped"}
     outcome = Outcome("r1", 1.0, statuses, (Failure("a", "model", problem, "", ""),))
     found = report_failure(outcome)
     assert type(found) is error

@@ -174,6 +174,61 @@ def test_an_error_names_the_indicator_and_the_formula(
     assert message in (SERIES / "README.md").read_text() or "2.5" in message
 
 
+DISPARITY = """
+{%- set text %}
+title: Disparity index
+source: Nison (1994)
+periods: {period: 20}
+define:
+  mean: moving_mean(close, period)
+outputs:
+  disparity: 100 * (close - mean) / mean
+{% endset -%}
+{{ checked_definition('disparity', text).outputs }}
+"""
+NO_DEFINITION = (
+    "macros/indicators/disparity.sql: a definition is YAML with the keys title, source, outputs,"
+    " and outputs has one 'name: formula' a line"
+)
+
+
+@pytest.mark.parametrize(
+    ("written", "instead", "message"),
+    [
+        (
+            "'disparity', text",
+            "'disparity', none",
+            "macros/indicators/definitions.sql: disparity: there is no macro of the name on its"
+            " line; it is indicator_disparity, in macros/indicators/disparity.sql",
+        ),
+        ("title: Disparity", "titel: Disparity", NO_DEFINITION),
+        ("  disparity: 100", "  disparity 100", NO_DEFINITION),
+        (
+            "  mean: moving_mean",
+            "  mean moving_mean",
+            "macros/indicators/disparity.sql: define has one 'name: value' a line, and not"
+            " 'mean moving_mean(close, period)'",
+        ),
+    ],
+)
+def test_a_slip_in_a_new_definition_is_named(
+    warehouse: Warehouse, written: str, instead: str, message: str
+) -> None:
+    assert written in DISPARITY
+    with pytest.raises(AssertionError) as failed:
+        warehouse.inline(DISPARITY.replace(written, instead))
+    assert message in " ".join(str(failed.value).split())
+
+
+def test_a_family_is_named_for_an_indicator_that_does_not_exist(warehouse: Warehouse) -> None:
+    file = "models/indicators/indicators__momentum.sql"
+    template = f"{{{{ planned_outputs(series_plan('streaming'), ['rsii(14)'], '{file}') }}}}"
+    with pytest.raises(AssertionError) as failed:
+        warehouse.inline(template)
+    message = f"{file}: rsii(14): there is no indicator 'rsii'; did you mean 'rsi'?"
+    assert message in str(failed.value)
+
+
 def test_the_maps_name_the_macros() -> None:
     names = re.findall(r"'(\w+)': indicator_(\w+),", (INDICATORS / "definitions.sql").read_text())
     assert all(name == macro for name, macro in names)

@@ -33,6 +33,9 @@ class OnRead:
                 adjusted_low double, adjusted_close double, adjusted_volume double
             )
         """)
+        self.connection.execute(
+            "create view serving.latest_bars as select distinct symbol, timeframe from bars.ohlcv"
+        )
         self.connection.execute(macros)
 
     def load(self, bars: Bars, symbol: str = "GIVEN", first: int = 0) -> None:

@@ -100,8 +100,17 @@ def test_rows_are_written_whole(folder: Path, kind: str) -> None:
 @pytest.mark.parametrize(
     ("words", "said", "remedy"),
     [
-        (("--scanner", "nope"), "there is no scanner 'nope'", "breakout"),
-        (("--preset", "nope"), "is called 'nope'", "--preset"),
+        (("--scanner", "crpp"), "there is no scanner 'crpp'; did you mean 'crp'?", "breakout"),
+        (
+            ("--preset", "conservativ"),
+            "there is no preset 'conservativ'; did you mean 'conservative'?",
+            "the presets are standard, month, half_year, aggressive, conservative, ",
+        ),
+        (
+            ("--scanner", "gap", "--preset", "wide"),
+            "there is no preset 'wide' of gap",
+            "the presets of gap are standard",
+        ),
         (("--date", "2010-05-08"), "no one-minute bars of 2010-05-08", "2010-05-07 and 2010-05-10"),
         (("--cutoff", "quarter past"), "not a time of day", "10:20"),
         (("--to", "signals.xlsx"), "what kind of file", ".parquet"),

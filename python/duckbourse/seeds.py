@@ -1,0 +1,322 @@
+"""
+The slips in the seeds, each with its file and line, before dbt starts.
+
+What a seed may hold is stated in its properties file, and only there: types of columns and data
+tests of single rows. dbt checks the same after loading, and here they name the line of the CSV.
+What depends on other tables, dbt alone tests.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import yaml
+
+from duckbourse.names import did_you_mean, nearest
+
+KINDS = {
+    "date": "a date, such as 2010-05-28",
+    "time": "a time of day, such as 09:50",
+    "timestamp": "a time, such as 2010-05-28 09:50:00",
+    "integer": "a whole number",
+    "bigint": "a whole number",
+    "boolean": "true or false",
+}
+NUMBER = "a number, such as 0.5"
+WHOLE = re.compile(r"[+-]?\d+")
+
+Cells = list[str | None]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a CSV file by its columns, None where it is empty, and the line it starts on."""
+
+    line: int
+    values: Mapping[str, str | None]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A condition in SQL on the columns of one row, and how it is called."""
+
+    sql: str
+    name: str
+
+
+@dataclass
+class Seed:
+    """What the properties file of a seed says of it."""
+
+    columns: list[str] = field(default_factory=list)
+    types: dict[str, str] = field(default_factory=dict)
+    required: set[str] = field(default_factory=set)
+    sets: dict[str, list[str]] = field(default_factory=dict)
+    keys: list[list[str]] = field(default_factory=list)
+    rules: list[Rule] = field(default_factory=list)
+    delimiter: str = ","
+
+
+def problems(folder: Path) -> list[str]:
+    """Return every problem of every seed: a line that starts with the file and the line in it."""
+    seeds = _seeds(folder)
+    found: list[str] = []
+    with duckdb.connect() as connection:
+        for file in sorted(folder.rglob("*.csv")):
+            place = file.relative_to(folder.parent)
+            of_file = _of_file(connection, file, seeds.get(file.stem, Seed()))
+            found += [f"{place}:{line}: {problem}" for line, problem in sorted(of_file)]
+    return found
+
+
+def _seeds(folder: Path) -> dict[str, Seed]:
+    seeds = {}
+    for file in folder.rglob("*.yml"):
+        with suppress(yaml.YAMLError):  # dbt says what is wrong with it
+            content = yaml.load(file.read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+            for properties in (content or {}).get("seeds") or []:
+                seeds[properties["name"]] = _seed(properties)
+    return seeds
+
+
+def _seed(properties: Mapping[str, Any]) -> Seed:
+    config = properties.get("config") or {}
+    seed = Seed(
+        columns=[column["name"] for column in properties.get("columns") or []],
+        types=dict(config.get("column_types") or {}),
+        delimiter=config.get("delimiter") or ",",
+    )
+    for test in properties.get("data_tests") or []:
+        _add_test(seed, test, None)
+    for column in properties.get("columns") or []:
+        for test in column.get("data_tests") or []:
+            _add_test(seed, test, column["name"])
+    return seed
+
+
+def _add_test(seed: Seed, test: str | Mapping[str, Any], column: str | None) -> None:
+    name, content = (test, {}) if isinstance(test, str) else next(iter(test.items()))
+    given = content.get("arguments") or {}
+    columns = given.get("column_list") or ([column] if column else [])
+    match name.removeprefix("dbt_expectations."):
+        case "not_null" if column:
+            seed.required.add(column)
+        case "unique" | "expect_compound_columns_to_be_unique" if "row_condition" not in given:
+            seed.keys.append(columns)
+        case "accepted_values" | "expect_column_values_to_be_in_set" if column and len(given) == 1:
+            seed.sets[column] = [str(value) for values in given.values() for value in values]
+        case kind if (rule := _rule(kind, given, column)) and "config" not in content:
+            seed.rules.append(rule)
+
+
+def _rule(kind: str, given: Mapping[str, Any], column: str | None) -> Rule | None:
+    match kind:
+        case "expression_is_true" if given.keys() <= {"expression", "row_condition"}:
+            sql = name = " ".join(str(given["expression"]).split())
+        case "expect_column_values_to_be_between":
+            strictly = given.get("strictly")
+            bounds = [
+                f"{column} {sign}{'' if strictly else '='} {given[bound]}"
+                for bound, sign in (("min_value", ">"), ("max_value", "<"))
+                if given.get(bound) is not None
+            ]
+            sql = name = " and ".join(bounds)
+        case "expect_column_values_to_match_regex" if not given.keys() - {"regex", "row_condition"}:
+            sql = f"regexp_matches({column}, '{given['regex']}')"
+            name = f"{column} matches {given['regex']}"
+        case "expect_column_pair_values_A_to_be_greater_than_B":
+            sign = ">=" if given.get("or_equal") else ">"
+            sql = name = f"{given['column_A']} {sign} {given['column_B']}"
+        case _:
+            return None
+    if "{{" in sql:
+        return None  # it needs other tables
+    if condition := given.get("row_condition"):
+        sql = f"not ({condition}) or ({sql})"
+    return Rule(sql, name)
+
+
+def _of_file(
+    connection: duckdb.DuckDBPyConnection, file: Path, seed: Seed
+) -> Iterator[tuple[int, str]]:
+    try:
+        text = file.read_text("utf-8-sig")
+    except UnicodeDecodeError as error:
+        yield error.object.count(b"\n", 0, error.start) + 1, "it is not UTF-8: save it as UTF-8"
+        return
+    lines, unread = _lines(text, seed.delimiter)
+    if unread:
+        yield unread, "a quoted value has no closing quote, or something after it"
+    if not lines:
+        return
+    (_, header), *records = lines
+    of_header = list(_of_header(header, seed))
+    yield from ((1, problem) for problem in of_header)
+    if of_header and all(len(values) != len(header) for _, values in records):
+        return  # the header alone is wrong
+    rows = []
+    for line, values in records:
+        if len(values) == len(header):
+            rows.append(Row(line, dict(zip(header, (v or None for v in values), strict=True))))
+            continue
+        comma = "; a value with a comma stands in quotes" if len(values) > len(header) else ""
+        yield line, f"{_counted(values, 'value')}, but {_counted(header, 'column')}{comma}"
+    for check in (_blanks, _missing, _repeated, _outside):
+        yield from check(rows, seed)
+    yield from _untrue(connection, rows, seed)
+
+
+def _lines(text: str, delimiter: str) -> tuple[list[tuple[int, list[str]]], int | None]:
+    """Return the rows, each with the line that it starts on, and the line that ends the reading."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    lines = []
+    start = 1
+    try:
+        for values in reader:
+            if values:
+                lines.append((start, values))
+            start = reader.line_num + 1
+    except csv.Error:
+        return lines, start
+    return lines, None
+
+
+def _of_header(header: list[str], seed: Seed) -> Iterator[str]:
+    expected = list(dict.fromkeys([*seed.columns, *seed.types]))
+    if len(header) == 1 and len(expected) > 1 and (other := re.search(r"[;\t|]", header[0])):
+        yield f"the columns are separated by {other[0]!r}: separate them by {seed.delimiter!r}"
+        return
+    missing = [name for name in expected if name not in header]
+    for place, name in enumerate(header):
+        if not name.strip():
+            yield f"column {place + 1} has no name"
+        elif name in header[:place]:
+            yield f"there are two columns {name!r}"
+        elif name not in expected:
+            meant = [each for each in (nearest(name, missing),) if each]
+            missing = [each for each in missing if each not in meant]
+            # a seed whose columns are not described may have any
+            if seed.columns or meant:
+                yield f"there is no column {name!r}{did_you_mean(name, meant)}"
+    if missing:
+        yield f"there is no {', '.join(missing)}: add {_counted(missing, 'column')}"
+
+
+def _counted(things: Sequence[object], noun: str) -> str:
+    return f"{len(things)} {noun}{'s' * (len(things) != 1)}"
+
+
+def _blanks(rows: list[Row], seed: Seed) -> Iterator[tuple[int, str]]:
+    for row in rows:
+        for name, value in row.values.items():
+            if value and value != value.strip():
+                yield row.line, f"{name} {value!r} has a blank at its start or end"
+
+
+def _missing(rows: list[Row], seed: Seed) -> Iterator[tuple[int, str]]:
+    for row in rows:
+        for name in row.values:
+            if name in seed.required and row.values[name] is None:
+                yield row.line, f"{name} is empty"
+
+
+def _repeated(rows: list[Row], seed: Seed) -> Iterator[tuple[int, str]]:
+    for key in seed.keys:
+        if not rows or not rows[0].values.keys() >= set(key):
+            continue
+        first: dict[tuple[str | None, ...], int] = {}
+        for row in rows:
+            values = tuple(row.values.get(name) for name in key)
+            if not any(values):
+                continue
+            line = first.setdefault(values, row.line)
+            if line != row.line:
+                named = ", ".join(f"{n} {v}" for n, v in zip(key, values, strict=True) if v)
+                yield row.line, f"{named} is already on line {line}"
+
+
+def _outside(rows: list[Row], seed: Seed) -> Iterator[tuple[int, str]]:
+    for row in rows:
+        for name, known in seed.sets.items():
+            value = row.values.get(name)
+            if value is not None and value not in known:
+                hint = did_you_mean(value, known) or f": it is one of {', '.join(known)}"
+                yield row.line, f"{name} {value!r} is not known{hint}"
+
+
+def _untrue(
+    connection: duckdb.DuckDBPyConnection, rows: list[Row], seed: Seed
+) -> Iterator[tuple[int, str]]:
+    if not rows:
+        return
+    names = list(rows[0].values)
+    types = [seed.types.get(name, "varchar") for name in names]
+    cells: list[Cells] = [list(row.values.values()) for row in rows]
+    rules = seed.rules
+    found = _broken(connection, names, types, cells, [rule.sql for rule in rules])
+    if found is None:  # a rule that cannot be run, of which dbt says more
+        rules, found = [], _broken(connection, names, types, cells, []) or []
+    for place, misread, broken in found:
+        row = rows[place]
+        for name, kind, value, is_misread in zip(names, types, cells[place], misread, strict=True):
+            if is_misread and value:
+                yield row.line, f"{name} {value!r} is not {KINDS.get(kind.lower(), NUMBER)}"
+        for rule, is_broken in zip(rules, broken, strict=True):
+            if is_broken:
+                said = [f"{n} {row.values[n]}" for n in names if re.search(rf"\b{n}\b", rule.sql)]
+                yield row.line, f"{rule.name} is not true: {', '.join(said)}"
+
+
+def _broken(
+    connection: duckdb.DuckDBPyConnection,
+    names: list[str],
+    types: list[str],
+    cells: list[Cells],
+    rules: list[str],
+) -> list[tuple[int, list[bool], list[bool]]] | None:
+    """Return the rows with a value that is not of its type, or a rule that is false."""
+    typed = ", ".join(
+        f'try_cast(cells[{i}] as {kind}) as "{name}"'
+        for i, (name, kind) in enumerate(zip(names, types, strict=True), start=1)
+    )
+    misread = ", ".join(
+        f'cells[{i}] is not null and "{name}" is null'
+        # a cast to a whole number rounds
+        + (f" or not regexp_full_match(cells[{i}], '{WHOLE.pattern}')" if _is_whole(kind) else "")
+        for i, (name, kind) in enumerate(zip(names, types, strict=True), start=1)
+    )
+    broken = ", ".join(f"not ({rule})" for rule in rules)
+    try:
+        return connection.execute(
+            f"""
+            select place, misread, broken
+            from (
+                select place, [{misread}] as misread, [{broken}]::boolean[] as broken
+                from (
+                    select *, {typed}
+                    from (
+                        select
+                            unnest(range(len($cells))) as place,
+                            unnest($cells::varchar[][]) as cells
+                    )
+                )
+            )
+            where list_contains(misread, true) or list_contains(broken, true)
+            order by place
+            """,
+            {"cells": cells},
+        ).fetchall()
+    except duckdb.Error:
+        return None
+
+
+def _is_whole(kind: str) -> bool:
+    return kind.lower() in ("integer", "bigint")
