@@ -409,13 +409,13 @@ CASES: list[Case] = [
         # 10,000 of a symbol that moves 2 % a session: 2.3263 x 200
         "too much value at risk",
         lambda: (order_request(quantity=100), book_with(), limited(max_var_pct=Decimal("0.46"))),
-        "VAR: amount=465.27, max_amount=460.00",
+        "VAR: amount=465.27, max_amount=460.00, confidence=0.99, horizon_sessions=1",
     ),
     (
         # 2.6652 x 200
         "too much expected shortfall",
         lambda: (order_request(quantity=100), book_with(), limited(max_es_pct=Decimal("0.53"))),
-        "ES: amount=533.04, max_amount=530.00",
+        "ES: amount=533.04, max_amount=530.00, confidence=0.99, horizon_sessions=1",
     ),
     (
         "missing covariances",
