@@ -79,7 +79,7 @@ def measure(bars: int, symbols: int, calendar: str, folder: Path) -> list[dict[s
         *("sample-minutes", "--symbols", str(symbols), "--calendar", calendar),
         *("--into", str(folder / "raw")),
     )
-    bourse(settings().data, *made, "--sessions", str(sessions), "--to", str(last))
+    bourse(settings().data, *made, "--sessions", str(sessions), "--until", str(last))
     first = measured_build(folder, "all", "--full-refresh")
     with duckdb.connect(str(folder / "duckbourse.duckdb"), read_only=True) as connection:
         [(following,)] = connection.execute(
@@ -87,7 +87,7 @@ def measure(bars: int, symbols: int, calendar: str, folder: Path) -> list[dict[s
             "where calendar = $calendar and session_date > $last",
             {"calendar": calendar, "last": last},
         ).fetchall()
-    bourse(settings().data, *made, "--from", str(following), "--to", str(following))
+    bourse(settings().data, *made, "--since", str(following), "--until", str(following))
     return [first, measured_build(folder, "one session more")]
 
 
