@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import date, datetime, time
-from pathlib import Path
+from datetime import date, time
 from typing import Annotated, Any
 
 import duckdb
 import typer
 from rich.markup import escape
 
-from duckbourse.cli.export import check_export, export
+from duckbourse.cli.export import check_export, export, print_csv_of
+from duckbourse.cli.listing import completed
+from duckbourse.cli.options import Csv, Day, Json, To, one_format
 from duckbourse.cli.output import clock_text, notes, print_json, results
-from duckbourse.cli.tables import columns_of, print_whole, table, text, width_of, words
+from duckbourse.cli.tables import columns_of, print_fitting, text, words
 from duckbourse.errors import ConfigurationError, PublicationError
 from duckbourse.warehouse import fetch_rows, open_published, quoted
 
@@ -43,26 +44,31 @@ class Scan:
 
 def scan(
     scanner: Annotated[
-        str | None, typer.Option(help="Name of the scanner, such as crp.", show_default="all")
+        list[str] | None,
+        typer.Option(
+            help="Only this scanner or preset, such as crp or crp.standard; may be repeated.",
+            show_default="all",
+            autocompletion=completed("scanners"),
+        ),
     ] = None,
     preset: Annotated[
-        str | None, typer.Option(help="Name of the preset.", show_default="all")
+        str | None,
+        typer.Option(
+            help="Only presets of this name.",
+            show_default="all",
+            autocompletion=completed("presets"),
+        ),
     ] = None,
-    day: Annotated[
-        datetime | None,
-        typer.Option("--date", formats=["%Y-%m-%d"], help="Session.", show_default="the last"),
-    ] = None,
+    day: Day = None,
     cutoff: Annotated[
         str | None, typer.Option(help="Time of day, such as 10:20.", show_default="the preset's")
     ] = None,
     all_candidates: Annotated[
         bool, typer.Option("--all", help="Show every candidate, not only the signals.")
     ] = False,
-    to: Annotated[
-        Path | None,
-        typer.Option(help="Write the rows to a file: .csv, .parquet or .json.", dir_okay=False),
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON.")] = False,
+    to: To = None,
+    json: Json = False,
+    csv: Csv = False,
 ) -> None:
     """
     Scan a session of the published file at a time of day, using only what was known by then.
@@ -72,8 +78,10 @@ def scan(
     - `./bourse scan    # the last session, each scanner and preset at its own cutoff`
     - `./bourse scan --scanner crp --date 2010-05-06`
     - `./bourse scan --scanner crp --preset standard --date 2010-05-06 --cutoff 11:30 --all`
+    - `./bourse scan --scanner crp.standard --scanner gap --csv`
     - `./bourse scan --date 2010-05-06 --to signals.parquet`
     """
+    one_format(json=json, csv=csv)
     at = _time_of_day(cutoff) if cutoff else None
     if to:
         check_export(to)
@@ -83,16 +91,15 @@ def scan(
         _check_session(connection, session)
         scans = [
             _run(connection, name, row, session, at, all_candidates)
-            for name in _scanners(connection, scanner)
-            for row in _presets(connection, name, preset)
+            for wanted in scanner or [""]
+            for name, row in _chosen(connection, wanted, preset)
         ]
-        if not scans:
-            raise ConfigurationError(
-                f"no preset of {scanner or 'any scanner'} is called {preset!r}",
-                "omit --preset to scan with all presets",
-            )
+        every_row = " union all by name ".join(scanned.sql for scanned in scans)
         if to:
-            export(connection, " union all by name ".join(scanned.sql for scanned in scans), to)
+            export(connection, every_row, to)
+        if csv:
+            print_csv_of(connection, every_row)
+            return
     finally:
         connection.close()
     rows = [row for scanned in scans for row in scanned.rows]
@@ -160,11 +167,22 @@ def _scanners(connection: duckdb.DuckDBPyConnection, wanted: str | None) -> list
     return [wanted] if wanted else known
 
 
-def _presets(
-    connection: duckdb.DuckDBPyConnection, scanner: str, wanted: str | None
-) -> list[dict[str, Any]]:
-    presets = fetch_rows(connection, f"from seeds.{scanner}_presets")
-    return [row for row in presets if wanted in (None, row["preset"])]
+def _chosen(
+    connection: duckdb.DuckDBPyConnection, wanted: str, preset: str | None
+) -> list[tuple[str, dict[str, Any]]]:
+    scanner, _, own = wanted.partition(".")
+    chosen = [
+        (name, row)
+        for name in _scanners(connection, scanner or None)
+        for row in fetch_rows(connection, f"from seeds.{name}_presets")
+        if own in ("", row["preset"]) and preset in (None, row["preset"])
+    ]
+    if not chosen:
+        raise ConfigurationError(
+            f"no preset of {scanner or 'any scanner'} is called {own or preset!r}",
+            "omit --preset, or take one of `./bourse list presets`",
+        )
+    return chosen
 
 
 def _run(
@@ -217,12 +235,8 @@ def _print(scanned: Scan, session: date, at: time | None, *, alone: bool) -> Non
         replace(column, format=words) if column.names in SNAKE_CASE else column
         for column in columns_of(scanned.rows, names, titles, _cell)
     ]
-    shown = len(columns)
-    while shown > len(first) and width_of(table(columns[:shown], scanned.rows)) > results.width:
-        shown -= 1
-    print_whole(table(columns[:shown], scanned.rows))
-    if left_out := columns[shown:]:
-        notes.print(f"a wider terminal, --json or --to shows {len(left_out)} more columns")
+    how = "a wider terminal, --json, --csv or --to"
+    print_fitting(columns, scanned.rows, how, at_least=len(first))
     results.print()
 
 

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import time
 from decimal import Decimal
 from typing import Any, Literal
 
 from rich.markup import escape
 from rich.table import Table
 
-from duckbourse.cli.output import results
+from duckbourse.cli.output import clock_text, notes, results
 
 Row = Mapping[str, Any]
 # wider than any row
 WIDEST = 100_000
+# between two columns
+GAP = 2
+MOST_PLACES = 8
 
 
 def text(value: Any, whole_from: float = float("inf")) -> str:
@@ -26,8 +31,18 @@ def text(value: Any, whole_from: float = float("inf")) -> str:
             return f"{value:,}"
         case float() | Decimal():
             return f"{value:,.0f}" if abs(float(value)) >= whole_from else f"{value:,.2f}"
+        case time():
+            return clock_text(value)
         case _:
             return escape(str(value))
+
+
+def figure(value: Any) -> str:
+    """Return a value as text without an exponent; numbers below 1 with four significant digits."""
+    if not isinstance(value, float) or not math.isfinite(value) or not 0 < abs(value) < 1:
+        return text(value)
+    places = 3 - math.floor(math.log10(abs(value)))
+    return f"{value:.{min(places, MOST_PLACES)}f}"
 
 
 def percent(value: float) -> str:
@@ -103,3 +118,38 @@ def print_whole(drawn: Table) -> None:
     """Print a table in full width; a wrapped line is better than a cut figure."""
     results.width = max(width_of(drawn), results.width)
     results.print(drawn)
+
+
+def print_fitting(
+    columns: Sequence[Column], rows: Sequence[Row], shows_all: str, *, at_least: int = 1
+) -> None:
+    """
+    Print the first columns that fit the terminal, `at_least` so many, and say if some do not.
+
+    `shows_all` is what the reader can do to see them.
+    """
+    widths = [width_of(table([column], rows)) for column in columns]
+    shown = len(columns)
+    while shown > at_least and sum(widths[:shown]) + GAP * (shown - 1) > results.width:
+        shown -= 1
+    print_whole(table(columns[:shown], rows))
+    if shown < len(columns):
+        notes.print(
+            f"{shown} of {len(columns)} columns fit; {shows_all} shows the others", markup=False
+        )
+
+
+def print_folded(drawn: Table) -> None:
+    """Print a table with its long texts folded on a terminal, and a line for each row elsewhere."""
+    if results.is_terminal:
+        results.print(drawn, soft_wrap=False)
+    else:
+        print_whole(drawn)
+
+
+def print_rows(rows: Sequence[Row], title: str | None = None) -> None:
+    """Print all values of rows, numbers on the right, or "none"."""
+    if rows:
+        print_folded(table(columns_of(rows, format=figure), rows, title=title))
+    else:
+        results.print(f"{title}: none" if title else "none", markup=False)

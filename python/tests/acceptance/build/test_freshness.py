@@ -7,8 +7,7 @@ import json
 import duckdb
 import pytest
 
-from duckbourse.cli.build import newest_bar
-from duckbourse.summary import summary
+from duckbourse.summary import newest_bar, summary
 from tests.support.deliveries import deliver, shipped
 from tests.support.warehouse import Warehouse
 
