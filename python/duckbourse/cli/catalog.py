@@ -11,7 +11,7 @@ import typer
 from duckbourse.cli.export import check_export, export, print_csv_of
 from duckbourse.cli.options import Csv, Json, To, one_format
 from duckbourse.cli.output import notes, print_json, results
-from duckbourse.cli.tables import Column, columns_of, print_folded, table
+from duckbourse.cli.tables import Column, columns_of, print_folded
 from duckbourse.errors import ConfigurationError
 from duckbourse.market import TABLES as RELATIONS
 from duckbourse.warehouse import fetch_rows, open_published, quoted
@@ -122,7 +122,7 @@ def _print_layers(rows: list[dict[str, Any]], macros: list[str]) -> None:
             Column("one row is", "one row is", justify="left"),
         ]
         has_words = any(row["description"] for row in tables)
-        print_folded(table(columns if has_words else columns[:2], tables, title=layer))
+        print_folded(columns if has_words else columns[:2], tables, layer)
         results.print()
     if macros:
         results.print("table macros", style="bold")
@@ -150,4 +150,4 @@ def _print_columns(relation: dict[str, Any], rows: list[dict[str, Any]]) -> None
     ]
     has_words = any(row["description"] for row in shown)
     names = ["column", "type", "description"] if has_words else ["column", "type"]
-    print_folded(table(columns_of(shown, names), shown))
+    print_folded(columns_of(shown, names), shown)

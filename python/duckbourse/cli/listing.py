@@ -66,8 +66,8 @@ QUERIES = {
             indicator,
             any_value(title) as title,
             any_value(periods) as periods,
-            string_agg(output, ' ' order by output) as outputs,
             any_value(origin) as origin,
+            string_agg(output, ' ' order by output) as outputs,
         from serving.indicator_catalog
         group by indicator
         order by indicator

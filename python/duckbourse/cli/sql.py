@@ -69,7 +69,8 @@ def sql(
     else:
         _print_table(names, rows[:limit])
     if len(rows) > limit:
-        notes.print(f"there are more than {limit:,} rows; --limit shows more, --to writes all")
+        rows_of = f"{limit:,} row{'s' * (limit > 1)}"
+        notes.print(f"there are more than {rows_of}; --limit shows more, --to writes all")
 
 
 def _print_table(names: list[str], rows: list[tuple[Any, ...]]) -> None:

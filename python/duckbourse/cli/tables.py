@@ -20,6 +20,8 @@ WIDEST = 100_000
 # between two columns
 GAP = 2
 MOST_PLACES = 8
+# for a text that is folded
+LEAST_ROOM = 18
 
 
 def text(value: Any, whole_from: float = float("inf")) -> str:
@@ -139,17 +141,30 @@ def print_fitting(
         )
 
 
-def print_folded(drawn: Table) -> None:
-    """Print a table with its long texts folded on a terminal, and a line for each row elsewhere."""
-    if results.is_terminal:
-        results.print(drawn, soft_wrap=False)
-    else:
+def print_folded(columns: Sequence[Column], rows: Sequence[Row], title: str | None = None) -> None:
+    """
+    Print a table whose last column has long texts: folded on a terminal, and whole in a pipe.
+
+    No other column is folded or cut; if they leave too little room, the last ones are left out.
+    """
+    drawn = table(columns, rows, title=title)
+    widths = [width_of(table([column], rows)) for column in columns]
+    room = results.width - sum(widths[:-1]) - GAP * (len(columns) - 1)
+    if not results.is_terminal or widths[-1] <= room:
         print_whole(drawn)
+    elif room < LEAST_ROOM:
+        if title:
+            results.print(title, style="bold", markup=False)
+        print_fitting(columns, rows, "a wider terminal, --json or --csv")
+    else:
+        for column, width in zip(drawn.columns, [*widths[:-1], room], strict=True):
+            column.width = width
+        results.print(drawn, soft_wrap=False)
 
 
-def print_rows(rows: Sequence[Row], title: str | None = None) -> None:
+def print_rows(rows: Sequence[Row]) -> None:
     """Print all values of rows, numbers on the right, or "none"."""
     if rows:
-        print_folded(table(columns_of(rows, format=figure), rows, title=title))
+        print_folded(columns_of(rows, format=figure), rows)
     else:
-        results.print(f"{title}: none" if title else "none", markup=False)
+        results.print("none")

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from duckbourse.cli import output, sql, tables
-from duckbourse.cli.tables import Column, figure, print_fitting
+from duckbourse.cli.tables import Column, figure, print_fitting, print_rows
 
 
 @pytest.mark.parametrize(
@@ -71,6 +71,24 @@ def test_a_table_that_does_not_fit_says_how_to_see_the_rest(
     print_fitting(columns[:4], ROWS, "--json")
     print_fitting(columns, ROWS, "--json", at_least=9)
     assert capsys.readouterr().err == "9 of 10 columns fit; --json shows the others\n"
+
+
+def test_only_the_last_column_is_folded_and_nothing_is_cut(
+    terminal: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = "one row is a symbol and a session of its calendar"
+    row = {"name": "sixty_forty", "amount": 1, "description": words}
+    print_rows([row])
+    out, err = capsys.readouterr()
+    first, *others = out.splitlines()[1:]
+    assert first.split()[:2] == ["sixty_forty", "1"]
+    # the name and the amount have 11 and 6 columns, with 2 blanks between, of 40
+    assert max(map(len, (first, *others))) <= 40
+    assert " ".join(line[21:].strip() for line in (first, *others)) == words
+    print_rows([row | {"amount": "twenty-five characters wide"}])
+    out, err = capsys.readouterr()
+    assert out.splitlines()[1].split(maxsplit=1)[1] == "twenty-five characters wide"
+    assert err == "2 of 3 columns fit; a wider terminal, --json or --csv shows the others\n"
 
 
 def test_a_wide_query_fits_the_terminal_and_one_row_is_below_one_another(

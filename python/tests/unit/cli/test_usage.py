@@ -83,7 +83,8 @@ def test_a_shell_completes_commands_and_options(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_the_script_of_a_shell_is_of_the_name_without_a_folder(shell: str, tmp_path: Path) -> None:
-    done = bourse(tmp_path, "--show-completion", shell)
+    named = {"_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
+    done = bourse(tmp_path, "--show-completion", shell, **named)
     assert done.returncode == 0
-    assert "_BOURSE_COMPLETE=complete_" in done.stdout
+    assert f"_BOURSE_COMPLETE=complete_{shell}" in done.stdout
     assert "./bourse" not in done.stdout
