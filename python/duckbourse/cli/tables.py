@@ -21,7 +21,7 @@ WIDEST = 100_000
 GAP = 2
 MOST_PLACES = 8
 # for a text that is folded
-LEAST_ROOM = 18
+LEAST_WIDTH = 18
 
 
 def text(value: Any, whole_from: float = float("inf")) -> str:
@@ -145,19 +145,19 @@ def print_folded(columns: Sequence[Column], rows: Sequence[Row], title: str | No
     """
     Print a table whose last column has long texts: folded on a terminal, and whole in a pipe.
 
-    No other column is folded or cut; if they leave too little room, the last ones are left out.
+    No other column is folded or cut; if they leave too little space, the last ones are left out.
     """
     drawn = table(columns, rows, title=title)
     widths = [width_of(table([column], rows)) for column in columns]
-    room = results.width - sum(widths[:-1]) - GAP * (len(columns) - 1)
-    if not results.is_terminal or widths[-1] <= room:
+    left = results.width - sum(widths[:-1]) - GAP * (len(columns) - 1)
+    if not results.is_terminal or widths[-1] <= left:
         print_whole(drawn)
-    elif room < LEAST_ROOM:
+    elif left < LEAST_WIDTH:
         if title:
             results.print(title, style="bold", markup=False)
         print_fitting(columns, rows, "a wider terminal, --json or --csv")
     else:
-        for column, width in zip(drawn.columns, [*widths[:-1], room], strict=True):
+        for column, width in zip(drawn.columns, [*widths[:-1], left], strict=True):
             column.width = width
         results.print(drawn, soft_wrap=False)
 
