@@ -84,29 +84,6 @@ def test_status_says_what_is_running_and_disturbs_nothing(data: Path) -> None:
         lock_folder(folder).close()
 
 
-def test_a_lock_that_was_only_looked_at_is_taken(tmp_path: Path) -> None:
-    looks = (
-        "import fcntl, sys, time; file = open(sys.argv[1]); fcntl.flock(file, fcntl.LOCK_SH);"
-        "print('held', flush=True); sys.stdin.readline()"
-    )
-    path = tmp_path / "owner"
-    path.touch()
-    other = subprocess.Popen(
-        [sys.executable, "-c", looks, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
-    try:
-        assert other.stdout is not None
-        other.stdout.readline()
-        with path.open("a") as file, pytest.raises(BlockingIOError):
-            state.lock(file.fileno())
-    finally:
-        other.communicate(b"\n")
-    with path.open("a") as file:
-        state.lock(file.fileno())
-        assert state.holder(path) == "?"
-    assert state.holder(path) is None
-
-
 def test_without_a_publication_status_says_so_and_the_others_give_the_remedy(
     tmp_path: Path,
 ) -> None:
