@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from duckbourse.build import Request, Watch
 from duckbourse.cli import build as command
 from duckbourse.cli.build import Display
-from duckbourse.progress import Progress
+from duckbourse.errors import BuildFailed
+from duckbourse.progress import Outcome, Progress
+from tests.support.commands import bourse
 from tests.support.waiting import wait_until
 
 NODES = [f"model.p.bars__{n}" for n in range(50)]
@@ -73,3 +78,20 @@ def test_a_part_that_was_cut_names_the_query_for_all_of_it(
     assert lines[-1] == '  the first 5 of 7; all: ./bourse sql "from bars.suspect_jumps"'
     command._print_part("suspect_jumps", rows[:5], ("symbol", "close"))
     assert "the first" not in capsys.readouterr().out
+
+
+def test_several_names_may_follow_one_select(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Request] = []
+
+    def build(request: Request, watch: Watch) -> Outcome:
+        asked.append(request)
+        raise BuildFailed("it was only asked")
+
+    monkeypatch.setattr(command, "run_build", build)
+    for words in (("-s", "a+", "b"), ("--select", "a+", "-s", "b"), ("-s", "a+ b"), ()):
+        done = bourse(tmp_path, "build", *words, "--quiet")
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.endswith("error: it was only asked\n")
+    assert [request.select for request in asked] == ["a+ b", "a+ b", "a+ b", None]
