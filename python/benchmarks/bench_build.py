@@ -18,12 +18,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import duckdb
-from rich.console import Console
-from rich.table import Table
-
 from benchmarks.measured import Measured, measured
 from duckbourse import clock
 from duckbourse.settings import PROJECT, settings
+from rich.console import Console
+from rich.table import Table
 
 BARS_OF_A_SESSION = {"XNYS": 390, "XNSE": 375}
 LAYERS = ("bars", "indicators", "scanners", "backtests")
@@ -79,7 +78,7 @@ def measure(bars: int, symbols: int, calendar: str, folder: Path) -> list[dict[s
         *("sample-minutes", "--symbols", str(symbols), "--calendar", calendar),
         *("--into", str(folder / "raw")),
     )
-    bourse(settings().data, *made, "--sessions", str(sessions), "--to", str(last))
+    bourse(settings().data, *made, "--sessions", str(sessions), "--until", str(last))
     first = measured_build(folder, "all", "--full-refresh")
     with duckdb.connect(str(folder / "duckbourse.duckdb"), read_only=True) as connection:
         [(following,)] = connection.execute(
@@ -87,7 +86,7 @@ def measure(bars: int, symbols: int, calendar: str, folder: Path) -> list[dict[s
             "where calendar = $calendar and session_date > $last",
             {"calendar": calendar, "last": last},
         ).fetchall()
-    bourse(settings().data, *made, "--from", str(following), "--to", str(following))
+    bourse(settings().data, *made, "--since", str(following), "--until", str(following))
     return [first, measured_build(folder, "one session more")]
 
 

@@ -26,9 +26,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import SecretStr
-
 from benchmarks.contest import Figures, Way, parser, run, run_child
+from pydantic import SecretStr
 
 SYMBOLS, TICKS = 500, 200_000
 TICKS_A_FRAME = (1, 10, 100)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -19,6 +20,8 @@ from duckbourse.errors import BourseError, ConfigurationError, DatabaseLocked
 from duckbourse.warehouse import wrap_os_error
 
 GREEN = frozenset({"success", "pass", "warn", "no-op"})
+# longer than `holder` looks at a lock
+LOOKED_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -105,13 +108,43 @@ def sole_owner(database: Path) -> Iterator[None]:
             "create it, or set BOURSE_DATA_DIR in the environment or in .env",
         )
     with held_by_one(
-        database.parent / "owner",
+        owner_file(database),
         lambda owner: DatabaseLocked(
             f"{database} is being built or published by process {owner}",
             "wait until it has ended, or end it; then run this again",
         ),
     ):
         yield
+
+
+def owner_file(database: Path) -> Path:
+    """Return the lock file of the build file; whoever builds or publishes holds it."""
+    return database.parent / "owner"
+
+
+def holder(path: Path) -> str | None:
+    """Return the process id in a lock file, "?" if it has none; None if no process holds it."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return path.read_text() or "?"
+    finally:
+        os.close(descriptor)
+    return None
+
+
+def lock(descriptor: int) -> None:
+    """Lock a file for this process alone, or raise BlockingIOError if another one holds it."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        # perhaps it was only looked at
+        time.sleep(LOOKED_SECONDS)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 @contextmanager
@@ -129,7 +162,7 @@ def held_by_one(path: Path, busy: Callable[[str], BourseError]) -> Iterator[None
         raise wrap_os_error(error, path) from error
     try:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock(descriptor)
         except BlockingIOError as error:
             raise busy(path.read_text() or "?") from error
         with suppress(OSError):  # on a full disk the lock holds even without the process id

@@ -63,14 +63,12 @@ QUERIES = {
         from seeds.corporate_actions
         where action != 'dividend' and symbol in (select symbol from bars.ohlcv)
         order by ex_date desc
-        limit 5
     """,
     "suspect_jumps": """
         select symbol, session_date, prior_close, close, close_ratio - 1 as close_return
         from bars.suspect_jumps
         where explanation is null
         order by jump_ratio desc
-        limit 5
     """,
     "suspect_extremes": """
         select
@@ -106,14 +104,12 @@ QUERIES = {
         ) using (symbol)
         where timeframe = '1d'
         order by bar_count desc, symbol
-        limit 5
     """,
     "signals": """
         select session_date, signal_rank, scanner, preset, symbol, direction, score
         from scanners.signals
         where session_date = (select max(session_date) from scanners.signals)
         order by signal_rank nulls last, scanner, preset, symbol
-        limit 10
     """,
     "portfolios": """
         select
@@ -128,7 +124,15 @@ QUERIES = {
         order by portfolio
     """,
     "value_at_risk": """
-        select portfolio, method, session_date, var_return, es_return
+        select
+            portfolio,
+            method,
+            session_date,
+            confidence,
+            horizon_sessions,
+            lookback_sessions,
+            var_return,
+            es_return,
         from risk.var_estimates
         where
             confidence = 0.99 and horizon_sessions = 1 and lookback_sessions = 250
@@ -169,11 +173,32 @@ def signal_counts(
 
 def summary(connection: duckdb.DuckDBPyConnection) -> dict[str, Rows | None]:
     """Return the rows of each part; None if its relation is not in the publication."""
-    return {part: _rows(connection, query) for part, query in QUERIES.items()}
+    return {part: rows_of(connection, part) for part in QUERIES}
 
 
-def _rows(connection: duckdb.DuckDBPyConnection, query: str) -> Rows | None:
+def rows_of(connection: duckdb.DuckDBPyConnection, part: str) -> Rows | None:
+    """Return the rows of a part; None if its relation is not in the publication."""
     try:
-        return fetch_rows(connection, query)
+        return fetch_rows(connection, QUERIES[part])
     except (duckdb.CatalogException, duckdb.BinderException):
         return None
+
+
+def newest_bar(markets: Rows | None) -> str:
+    """Return which bar is the newest, and how many sessions its market has had since."""
+    if not markets:
+        return ""
+    first = markets[0]
+    behind = first["sessions_behind"]
+    match behind:
+        case None:
+            age = ""
+        case 0:
+            age = ": up to date"
+        case _:
+            age = f": {behind:,} session{'s' * (behind > 1)} behind"
+    since = f" ({first['calendar']} last closed on {first['closed_session']})" if behind else ""
+    return (
+        f"the newest bar is of {first['newest_symbol']}, {first['timeframe']},"
+        f" and ends at {first['newest_bar_end']}{age}{since}"
+    )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import duckdb
 import typer
 
-from duckbourse.cli.export import check_export, export
+from duckbourse.cli.export import check_export, export, print_csv_of
+from duckbourse.cli.listing import completed
+from duckbourse.cli.options import Csv, Json, To, one_format
 from duckbourse.cli.output import print_json
 from duckbourse.cli.tables import Column, print_whole, table, text
 from duckbourse.errors import ConfigurationError
@@ -74,27 +75,37 @@ FOLDS: dict[str, tuple[str, ...]] = {
 
 
 def backtest(
-    scanner: Annotated[str, typer.Argument(help="Name of the scanner.", show_default=False)],
+    scanner: Annotated[
+        str,
+        typer.Argument(
+            help="Name of the scanner, or of its preset, such as crp or crp.standard.",
+            show_default=False,
+            autocompletion=completed("scanners"),
+        ),
+    ],
     preset: Annotated[
-        str | None, typer.Option("--preset", help="Only this preset.", metavar="NAME")
+        str | None,
+        typer.Option(
+            "--preset",
+            help="Only this preset.",
+            metavar="NAME",
+            autocompletion=completed("presets"),
+        ),
     ] = None,
     settings: Annotated[
         str | None,
         typer.Option("--settings", help="Only this row of backtest_settings.csv.", metavar="NAME"),
     ] = None,
-    to: Annotated[
-        Path | None,
-        typer.Option(help="Write the trades to a file: .csv, .parquet or .json.", dir_okay=False),
-    ] = None,
-    json: Annotated[
-        bool, typer.Option("--json", help="Print summary and folds as one JSON object on stdout.")
-    ] = False,
+    to: To = None,
+    json: Json = False,
+    csv: Csv = False,
 ) -> None:
     """
     Show a scanner's published backtests: trades, account, and whether the result may be chance.
 
     Figures in brackets are the 95 % interval. Figures of fewer than 20 sessions are not annualized,
-    and fewer than ten trades have no interval and no p-value. To backtest other sizes, costs or
+    and fewer than ten trades have no interval and no p-value. The rows of --to and --csv are the
+    trades; --json has the summary and the folds. To backtest other sizes, costs or
     stops, change `seeds/backtests/backtest_settings.csv` and run `./bourse build`.
 
     Examples:
@@ -104,6 +115,9 @@ def backtest(
     - `./bourse backtest breakout --to trades.csv`
     - `./bourse backtest crp --json | jq '.summary[].sharpe_ratio'`
     """
+    one_format(json=json, csv=csv)
+    scanner, _, own = scanner.partition(".")
+    preset = own or preset
     if to:
         check_export(to)
     connection = open_published()
@@ -118,6 +132,9 @@ def backtest(
         )
         if to:
             export(connection, _trades(ids), to)
+        if csv:
+            print_csv_of(connection, _trades(ids))
+            return
     finally:
         connection.close()
     if json:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,16 +16,28 @@ from rich.progress import Progress as Bar
 from duckbourse import state
 from duckbourse.build import Request, report_failure
 from duckbourse.build import build as run_build
+from duckbourse.cli.options import Json
 from duckbourse.cli.output import notes, print_json, results
-from duckbourse.cli.tables import columns_of, percent, table, text
+from duckbourse.cli.tables import columns_of, figure, percent, table
 from duckbourse.errors import BadInput, ConfigurationError, PublicationError
 from duckbourse.progress import Outcome, Progress
 from duckbourse.publish import Published, refusal, refusal_of_part
 from duckbourse.publish import publish as publish_file
 from duckbourse.seeds import problems
 from duckbourse.settings import PROJECT, settings
-from duckbourse.summary import Rows, SignalCounts, signal_counts, summary
+from duckbourse.summary import Rows, SignalCounts, newest_bar, signal_counts, summary
 from duckbourse.warehouse import open_published
+
+# between two lines of progress where there is no terminal
+LINE_SECONDS = 10
+IN_PERCENT = (" return", "confidence")
+# rows of a part that are shown, and the query that shows the others; `--json` has all of them
+FIRST = {
+    "splits": (5, "from seeds.corporate_actions"),
+    "suspect_jumps": (5, "from bars.suspect_jumps"),
+    "indicators": (5, "from serving.latest_indicators"),
+    "signals": (10, "from scanners.signals"),
+}
 
 
 def build(
@@ -32,14 +45,15 @@ def build(
         bool, typer.Option("--full-refresh", help="Rebuild incremental models from scratch.")
     ] = False,
     select: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             "--select",
             "-s",
-            help="Build only these nodes (dbt selectors), on top of a full build.",
-            metavar="SEL",
+            help="Build only these nodes (dbt selectors), on top of a full build; one or more.",
+            metavar="SEL...",
         ),
     ] = None,
+    more: Annotated[list[str] | None, typer.Argument(hidden=True, metavar="SEL")] = None,
     variables: Annotated[
         str | None,
         typer.Option("--vars", help="Values for variables of dbt_project.yml.", metavar="YAML"),
@@ -50,10 +64,10 @@ def build(
     no_publish: Annotated[
         bool, typer.Option("--no-publish", help="Leave the published file unchanged.")
     ] = False,
-    json: Annotated[
-        bool, typer.Option("--json", help="Print the summary as one JSON object.")
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print only what goes wrong.")
     ] = False,
-    more: Annotated[list[str] | None, typer.Argument(hidden=True)] = None,
+    json: Json = False,
 ) -> None:
     """
     Build the warehouse, test all of it, and publish it if everything is green.
@@ -64,18 +78,18 @@ def build(
 
     - `./bourse build`
     - `./bourse build --full-refresh --threads 8`
-    - `./bourse build --select 'indicators__momentum+'`
-    - `./bourse build -s crp_presets+ gap_presets+    # several`
+    - `./bourse build -s 'indicators__momentum+'`
+    - `./bourse build -s crp_presets+ gap_presets+ --quiet`
     - `./bourse build --vars '{as_of: 2024-01-31}' --no-publish`
     - `./bourse build --json | jq .signals`
     """
     if more and not select:
         raise ConfigurationError(
-            f"`./bourse build` takes no {' '.join(more)!r} without --select",
-            f"`./bourse build --select {' '.join(more)}` builds only that",
+            f"build does not know what to do with {' '.join(more)!r}",
+            f"to build only that, write ./bourse build -s {' '.join(more)}",
         )
-    select = " ".join([select, *(more or [])]) if select else None
-    request = Request(full_refresh, select, variables, threads)
+    selected = " ".join([*(select or []), *(more or [])]) or None
+    request = Request(full_refresh, selected, variables, threads)
     if slips := problems(PROJECT / "seeds"):
         for slip in slips:
             notes.print(f"[red]✗[/] {escape(slip)}")
@@ -96,7 +110,7 @@ def build(
             and (why := refusal_of_part(database, known, variables or ""))
         ):
             notes.print(f"this build will not be published: {why}; {why.remedy}", markup=False)
-        with Display() as display:
+        with Display(quiet) as display:
             outcome = run_build(request, display.show)
         for failure in dict.fromkeys(map(str, outcome.failures)):
             notes.print(f"[red]✗[/] {escape(failure)}")
@@ -112,16 +126,20 @@ def build(
     report = _report(outcome, published) | {"signal_changes": changes}
     if json:
         print_json(report)
-    else:
+    elif not quiet:
         _print_report(report)
 
 
-@dataclass
 class Display:
-    """A progress bar on a terminal; elsewhere a line per model and per test that is not green."""
+    """
+    A bar with the time left on a terminal; elsewhere a line every ten seconds.
 
-    _bar: Bar = field(
-        default_factory=lambda: Bar(
+    A node that warns has a line, also with `quiet`; those that fail are listed at the end.
+    """
+
+    def __init__(self, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._bar = Bar(
             BarColumn(bar_width=28),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
@@ -129,39 +147,54 @@ class Display:
             TextColumn("{task.description}"),
             console=notes,
             transient=True,
-            disable=not notes.is_terminal,
+            disable=quiet or not notes.is_terminal,
         )
-    )
+        self._line = ""
+        self._ended = threading.Event()
+        self._lines: threading.Thread | None = None
 
     def __enter__(self) -> Display:
-        notes.print("building …")
+        if not self._quiet:
+            notes.print("building …")
         self._task = self._bar.add_task("reading the project", total=None, left="")
         return self
 
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
+        self._ended.set()
+        if self._lines:
+            self._lines.join()
 
     def show(self, progress: Progress, ended: str | None) -> None:
         """Refresh the display; `ended` is the node that has just ended."""
-        left = progress.seconds_left()
-        self._bar.start()  # after dbt's process has started: no thread may run during the fork
+        seconds = progress.seconds_left()
+        left = "" if seconds is None else f"~{seconds:.0f} s left"
+        running = ", ".join(progress.running.values()) or "…"
+        place = f"[{len(progress.done)}/{progress.total or '?'}]"
+        self._line = " ".join(filter(None, (place, left, running)))
         self._bar.update(
             self._task,
             total=progress.total or None,
             completed=len(progress.done),
-            left="" if left is None else f"~{left:.0f} s left",
-            description=escape(", ".join(progress.running.values()) or "…"),
+            left=left,
+            description=escape(running),
         )
-        if ended is None or notes.is_terminal:
-            return
-        status = progress.done[ended]
-        kind, _, name = ended.split(".")[:3]
-        # the error counts those that were skipped
-        if status in ("skipped", "skip") or (kind.endswith("test") and status == "pass"):
-            return
-        place = f"[{len(progress.done)}/{progress.total}]"
-        seconds = progress.seconds[ended]
-        notes.print(f"{place} {status} {kind} {name} {seconds:.1f} s", markup=False)
+        # not before: no thread may run while dbt's process is forked
+        self._start()
+        if ended and progress.done[ended] == "warn":
+            kind, _, name = ended.split(".")[:3]
+            notes.print(f"warning: {kind.replace('_', ' ')} {name}", markup=False)
+
+    def _start(self) -> None:
+        if not self._bar.disable:
+            self._bar.start()
+        elif not self._quiet and self._lines is None:
+            self._lines = threading.Thread(target=self._print_lines, daemon=True)
+            self._lines.start()
+
+    def _print_lines(self) -> None:
+        while not self._ended.wait(LINE_SECONDS):
+            notes.print(self._line, markup=False)
 
 
 def _signal_counts(before: SignalCounts | None = None) -> SignalCounts | None:
@@ -219,7 +252,7 @@ def _print_report(report: dict[str, Any]) -> None:
     if report["published"] is None:
         return
     for part, columns in PARTS.items():
-        _print_part(part.replace("_", " "), report[part], columns)
+        _print_part(part, report[part], columns)
     path: Path = report["published"]["path"]
     short = path.relative_to(PROJECT) if path.is_relative_to(PROJECT) else path
     size = report["published"]["bytes"] / 1e6
@@ -229,29 +262,11 @@ def _print_report(report: dict[str, Any]) -> None:
     for change in report["signal_changes"]:
         results.print(change, markup=False)
     results.print("open it with any DuckDB since 1.0, read-only:")
-    results.print("  ./bourse sql \"from bars.ohlcv where symbol = 'AAPL'\"", markup=False)
+    if markets := report["newest_bars"]:
+        symbol = markets[0]["newest_symbol"]
+        results.print(f"  ./bourse sql \"from bars.ohlcv where symbol = '{symbol}'\"", markup=False)
     results.print(f"  duckdb -readonly {short}", markup=False)
     results.print(f"  python: duckdb.connect('{short}', read_only=True)", markup=False)
-
-
-def newest_bar(markets: Rows | None) -> str:
-    """Return which bar is the newest, and how many sessions its market has had since."""
-    if not markets:
-        return ""
-    first = markets[0]
-    behind = first["sessions_behind"]
-    match behind:
-        case None:
-            age = ""
-        case 0:
-            age = ": up to date"
-        case _:
-            age = f": {behind:,} session{'s' * (behind > 1)} behind"
-    since = f" ({first['calendar']} last closed on {first['closed_session']})" if behind else ""
-    return (
-        f"the newest bar is of {first['newest_symbol']}, {first['timeframe']},"
-        f" and ends at {first['newest_bar_end']}{age}{since}"
-    )
 
 
 PARTS = {
@@ -298,26 +313,30 @@ PARTS = {
         "portfolio",
         "method",
         "session_date",
+        "confidence",
+        "horizon_sessions",
         "var_return",
         "es_return",
     ),
 }
 
 
-def _print_part(title: str, rows: Rows | None, columns: tuple[str, ...]) -> None:
+def _print_part(part: str, rows: Rows | None, columns: tuple[str, ...]) -> None:
+    title = part.replace("_", " ")
     if not rows:
         results.print(f"[bold]{title}[/] {'not built' if rows is None else 'none'}")
         return
     shown = [
-        replace(column, format=_percent) if column.title.endswith(" return") else column
-        for column in columns_of(rows, columns, format=_figure)
+        replace(column, format=_percent) if column.title.endswith(IN_PERCENT) else column
+        for column in columns_of(rows, columns, format=figure)
     ]
-    results.print(table(shown, rows, title=title, missing="-"))
+    most, others = FIRST.get(part, (len(rows), ""))
+    results.print(table(shown, rows[:most], title=title, missing="-"))
+    if len(rows) > most:
+        results.print(
+            f'  the first {most} of {len(rows):,}; all: ./bourse sql "{others}"', markup=False
+        )
 
 
 def _percent(value: float) -> str:
     return f"{percent(value)} %"
-
-
-def _figure(value: Any) -> str:
-    return f"{value:,.4g}" if isinstance(value, float) else text(value)

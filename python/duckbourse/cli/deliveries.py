@@ -14,7 +14,8 @@ import typer
 from rich.cells import cell_len, set_cell_size
 
 from duckbourse import clock
-from duckbourse.cli.output import notes, print_json, results
+from duckbourse.cli.options import Csv, Json, one_format
+from duckbourse.cli.output import notes, print_csv_records, print_json, results
 from duckbourse.errors import BadInput
 from duckbourse.ingest import RawStore
 from duckbourse.ingest.deliveries import Listed, chosen, listed, of_source, refuse_twice
@@ -38,7 +39,6 @@ Ids = Annotated[
 ]
 Reason = Annotated[str | None, typer.Option("--reason", help="Reason, kept with the record.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
-Json = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
 
 
 @deliveries.callback()
@@ -52,6 +52,7 @@ def show(
         typer.Option("--last", min=1, help="Only the newest N deliveries. [all]", metavar="N"),
     ] = None,
     json: Json = False,
+    csv: Csv = False,
 ) -> None:
     """
     List deliveries, newest first; the subcommands withdraw and restore them.
@@ -67,18 +68,22 @@ def show(
     - `./bourse deliveries withdraw --help`
     """
     if context.invoked_subcommand is not None:
-        if source or last or json:
+        if source or last or json or csv:
             raise BadInput(
-                "--source, --last and --json of the list do not go with a subcommand",
+                "--source, --last, --json and --csv of the list do not go with a subcommand",
                 f"put the options of {context.invoked_subcommand} after it",
             )
         return
+    one_format(json=json, csv=csv)
     with duckdb.connect() as con:
         found = all_listed(con)
     if source is not None:
         found = of_source(found, source)
     if json:
         print_json([as_record(one) for one in found[:last]])
+        return
+    if csv:
+        print_csv_records([as_record(one) for one in found[:last]])
         return
     print_table(found[:last])
     if not found:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import duckdb
 
-from duckbourse.cli.output import notes
+from duckbourse.cli.output import notes, print_csv
 from duckbourse.errors import ConfigurationError, StorageFull
 from duckbourse.warehouse import is_full, quoted
 
@@ -27,10 +27,21 @@ def check_export(path: Path) -> None:
         raise ConfigurationError(f"there is no folder {path.parent}", "make it first")
 
 
+def print_csv_of(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
+    """Print the rows of a query as CSV: those that `export` writes to a file."""
+    cursor = connection.execute(sql)
+    print_csv([column[0] for column in cursor.description or []], cursor.fetchall())
+
+
+def half_of(path: Path) -> Path:
+    """Return the file that an export is written to before it is renamed."""
+    return path.with_name(f".{path.name}.half")
+
+
 def export(connection: duckdb.DuckDBPyConnection, sql: str, path: Path) -> int:
     """Write the rows of a query, and return their number."""
     check_export(path)
-    half = path.with_name(f".{path.name}.half")
+    half = half_of(path)
     try:
         [(count,)] = connection.execute(
             f"copy ({sql}) to {quoted(half)} ({KINDS[path.suffix]})"

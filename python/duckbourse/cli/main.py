@@ -7,6 +7,8 @@ A command's module is imported only when it is used, so that all commands start 
 from __future__ import annotations
 
 import importlib
+import os
+import re
 import signal
 import sys
 import traceback
@@ -16,6 +18,7 @@ from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
+from typer.exceptions import TyperException
 
 from duckbourse.cli.output import say_error
 from duckbourse.errors import BourseError
@@ -26,6 +29,10 @@ from duckbourse.settings import PROJECT
 COMMANDS = {
     "build": "build",
     "publish": "publish",
+    "status": "status",
+    "doctor": "doctor",
+    "tables": "catalog",
+    "list": "listing",
     "ingest": "ingest",
     "deliveries": "deliveries",
     "sample-minutes": "sample_minutes",
@@ -46,11 +53,31 @@ COMMANDS = {
     "properties": "properties",
     "test": "test",
 }
-UNEXPECTED = 70
+UNEXPECTED, STOPPED = 70, 130
+EXIT_CODES = {
+    0: "done",
+    1: "a build, a test or a check failed, or a question was answered with no",
+    2: "an option, a name or a setting is wrong",
+    3: "the content of a file or a query is wrong",
+    4: "another process is at work: try again later",
+    5: "nothing is published, or a build may not be",
+    6: "the disk is full",
+    7: "trading stopped, or must not go on",
+    UNEXPECTED: "an error of duckbourse itself, whose traceback is in logs/bourse.log",
+    STOPPED: "stopped by Ctrl-C or a signal",
+}
+NOT_A_DATE = re.compile(r"does not match the formats '%Y-%m-%d'\.?")
+# what shells ask, with their words in COMP_WORDS or the like; see `--show-completion`
+COMPLETE = "_BOURSE_COMPLETE"
 
 
 class Commands(TyperGroup):
     """The commands, each loaded from its module."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        # of this, typer reads only the names, to suggest the nearest ones
+        self.commands: Any = COMMANDS
+        return super().resolve_command(ctx, args)
 
     def list_commands(self, ctx: Any) -> list[str]:
         return list(COMMANDS)
@@ -72,7 +99,7 @@ class Commands(TyperGroup):
 
 app = typer.Typer(
     cls=Commands,
-    add_completion=False,
+    epilog="Exit codes: " + "; ".join(f"**{code}** {why}" for code, why in EXIT_CODES.items()),
     no_args_is_help=True,
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -109,15 +136,26 @@ def bourse(
 def main() -> None:
     """Run the command and exit with its code."""
     signal.signal(signal.SIGTERM, _stop)
+    # a shell completes ./bourse as bourse, too, and no name in it may have a slash
+    is_completion = COMPLETE in os.environ or any(word.endswith("-completion") for word in sys.argv)
     try:
-        app(prog_name="./bourse")
+        code = app(
+            prog_name="bourse" if is_completion else "./bourse",
+            complete_var=COMPLETE,
+            standalone_mode=False,
+        )
     except BourseError as error:
         say_error(str(error), error.remedy)
         sys.exit(error.exit_code)
-    except SystemExit as end:
-        if end.code == 130:
-            say_error("stopped; what was published before is unchanged", "run it again")
-        raise
+    except TyperException as error:
+        command = getattr(getattr(error, "ctx", None), "command_path", "./bourse")
+        if message := error.format_message():  # else the help is printed already
+            message = NOT_A_DATE.sub("is not a date such as 2010-05-28", message)
+            say_error(
+                message.replace("Value error, ", ""),
+                f"`{command} --help` shows its options and examples",
+            )
+        sys.exit(error.exit_code)
     except Exception as error:
         path = _record(error)
         say_error(
@@ -125,6 +163,9 @@ def main() -> None:
             f"the traceback is at the end of {path}",
         )
         sys.exit(UNEXPECTED)
+    if code == STOPPED:
+        say_error("stopped; what was published before is unchanged", "run it again")
+    sys.exit(code or 0)
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

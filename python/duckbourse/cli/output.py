@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import math
 import sys
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
@@ -28,6 +30,18 @@ def say_error(message: str, remedy: str) -> None:
 def print_json(value: object) -> None:
     """Print a value as one JSON document on stdout; NaN and infinities become null."""
     sys.stdout.write(json.dumps(_jsonable(value), allow_nan=False, indent=2) + "\n")
+
+
+def print_csv_records(records: Sequence[Mapping[str, Any]]) -> None:
+    """Print records with the same names as CSV on stdout; of none, not even a header is known."""
+    print_csv(records[0] if records else [], (record.values() for record in records))
+
+
+def print_csv(names: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
+    """Print rows as CSV on stdout, in full precision, with a header."""
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows(rows)
 
 
 def clock_text(of_day: time | str) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from datetime import date, datetime
 from typing import Annotated, Any
 
 import duckdb
 import typer
 
-from duckbourse.cli.export import check_export, export
-from duckbourse.cli.output import print_json
+from duckbourse.cli.export import check_export, export, print_csv_of
+from duckbourse.cli.listing import completed
+from duckbourse.cli.options import Csv, Json, To, one_format
+from duckbourse.cli.output import notes, print_json
 from duckbourse.cli.tables import Column, percent, print_whole, table, whole, words
 from duckbourse.errors import ConfigurationError
 from duckbourse.names import did_you_mean
@@ -20,8 +22,8 @@ CONTRIBUTIONS = 10
 TABLES = {
     "estimates": (
         Column("method", "method", justify="left"),
-        Column("horizon", "horizon_sessions"),
-        Column("lookback", "lookback_sessions"),
+        Column("horizon (sessions)", "horizon_sessions"),
+        Column("lookback (sessions)", "lookback_sessions"),
         Column("scaling", "scaling"),
         Column("VaR %", "var_return", percent),
         Column("ES %", "es_return", percent),
@@ -61,7 +63,20 @@ RELATIONS = ("var_estimates", "var_backtest", "stress", "component_var")
 def risk(
     portfolio: Annotated[
         str | None,
-        typer.Argument(help="Name of the portfolio; all if omitted.", show_default=False),
+        typer.Argument(
+            help="Name of the portfolio; all if omitted.",
+            show_default=False,
+            autocompletion=completed("portfolios"),
+        ),
+    ] = None,
+    day: Annotated[
+        datetime | None,
+        typer.Option(
+            "--date",
+            formats=["%Y-%m-%d"],
+            help="Session whose estimates to show, without scenarios and contributions.",
+            show_default="the next",
+        ),
     ] = None,
     confidence: Annotated[
         float, typer.Option(help="Confidence level, such as 0.95.", metavar="FRACTION")
@@ -70,22 +85,16 @@ def risk(
         int, typer.Option(help="Lookback of the estimates.", metavar="SESSIONS")
     ] = 250,
     period: Annotated[str, typer.Option(help="Backtest period, a row of var_periods.csv.")] = "all",
-    to: Annotated[
-        Path | None,
-        typer.Option(
-            help="Write all estimates for the session to a file: .csv, .parquet or .json.",
-            dir_okay=False,
-        ),
-    ] = None,
-    json: Annotated[
-        bool, typer.Option("--json", help="Print all of it as one JSON object on stdout.")
-    ] = False,
+    to: To = None,
+    json: Json = False,
+    csv: Csv = False,
 ) -> None:
     """
     Show the risk of a portfolio in its next session: by method, by scenario and by symbol.
 
     A loss is positive. The backtest shows how each method has done to date. The verdict "passes"
-    means that no test rejects the method. For other estimates, backtests or scenarios, change
+    means that no test rejects the method. The rows of --to and --csv are all estimates for the
+    session. For other estimates, backtests or scenarios, change
     `var_settings.csv`, `var_periods.csv` or the `stress_*.csv` in `seeds/reference/` and run
     `./bourse build`.
 
@@ -93,9 +102,11 @@ def risk(
 
     - `./bourse risk equal_20`
     - `./bourse risk equal_20 --confidence 0.975 --period crisis_2008`
+    - `./bourse risk equal_20 --date 2010-05-06`
     - `./bourse risk --to risk.csv`
     - `./bourse risk equal_20 --json | jq '.equal_20.stress'`
     """
+    one_format(json=json, csv=csv)
     if to:
         check_export(to)
     connection = open_published()
@@ -105,11 +116,19 @@ def risk(
             connection,
             {"confidence": confidence, "lookback_sessions": lookback, "period": period},
         )
-        reports = {
-            name: _report(connection, name, confidence, lookback, period) for name in portfolios
-        }
+        session = day.date() if day else None
+        if session:
+            _check_session(connection, portfolios, session)
+        estimates = _session_estimates(portfolios, session)
         if to:
-            export(connection, _session_estimates(portfolios), to)
+            export(connection, estimates, to)
+        if csv:
+            print_csv_of(connection, estimates)
+            return
+        reports = {
+            name: _report(connection, name, session, confidence, lookback, period)
+            for name in portfolios
+        }
     finally:
         connection.close()
     if json:
@@ -146,21 +165,40 @@ def _check(connection: duckdb.DuckDBPyConnection, requested: dict[str, Any]) -> 
         selection += f" and {column} = {quoted(str(value))}"
 
 
+def _check_session(
+    connection: duckdb.DuckDBPyConnection, portfolios: list[str], session: date
+) -> None:
+    sql = f"""
+        select
+            bool_or(session_date = $day) as is_known,
+            max(session_date) filter (where session_date < $day) as before,
+            min(session_date) filter (where session_date > $day) as after
+        from risk.var_estimates where portfolio in ({", ".join(map(quoted, portfolios))})
+    """
+    [found] = fetch_rows(connection, sql, {"day": session})
+    if not found["is_known"]:
+        near = " and ".join(str(found[name]) for name in ("before", "after") if found[name])
+        raise ConfigurationError(
+            f"there are no estimates for {session}", f"the nearest sessions are {near}"
+        )
+
+
 def _report(
     connection: duckdb.DuckDBPyConnection,
     portfolio: str,
+    session: date | None,
     confidence: float,
     lookback: int,
     period: str,
 ) -> dict[str, list[Row]]:
     of_portfolio = f"where portfolio = {quoted(portfolio)}"
     at = f"{of_portfolio} and confidence = {confidence}"
-    return {
+    report = {
         "estimates": fetch_rows(
             connection,
             f"from risk.var_estimates {at}"
             f" and (lookback_sessions = {lookback} or horizon_sessions > 1)"
-            " qualify session_date = max(session_date) over ()"
+            f" {_of(session, '')}"
             " order by horizon_sessions, var_return, method",
         ),
         "backtest": fetch_rows(
@@ -168,23 +206,32 @@ def _report(
             f"from risk.var_backtest {at} and lookback_sessions = {lookback}"
             f" and period = {quoted(period)} order by quantile_loss_rank, method",
         ),
+    }
+    if session:
+        return report
+    return report | {
         "stress": fetch_rows(
             connection, f"from risk.stress {of_portfolio} order by kind desc, loss_return desc"
         ),
         "contributions": fetch_rows(
             connection,
             f"from risk.component_var {at} and method = 'sample' and lookback_sessions = {lookback}"
-            " and weight != 0 order by component_var_return desc, symbol"
-            f" limit {CONTRIBUTIONS}",
+            " and weight != 0 order by component_var_return desc, symbol",
         ),
     }
 
 
-def _session_estimates(portfolios: list[str]) -> str:
+def _of(session: date | None, per: str) -> str:
+    # only a condition with a window may follow `qualify`
+    chosen = f"date {quoted(session)}" if session else "session_date"
+    return f"qualify session_date = max({chosen}) over ({per})"
+
+
+def _session_estimates(portfolios: list[str], session: date | None) -> str:
     names = ", ".join(map(quoted, portfolios))
     return (
         f"from risk.var_estimates where portfolio in ({names})"
-        " qualify session_date = max(session_date) over (partition by portfolio)"
+        f" {_of(session, 'partition by portfolio')}"
         " order by portfolio, horizon_sessions, lookback_sessions, confidence, method"
     )
 
@@ -195,10 +242,13 @@ def _show(
     session = report["estimates"][0]["session_date"] if report["estimates"] else "no session"
     level = f"{100 * confidence:g} %"
     titles = {
-        "estimates": f"{name}: VaR and expected shortfall for {session}, {level}",
-        "backtest": f"backtest: {period}, {level}, lookback {lookback}",
+        "estimates": f"{name}: VaR and expected shortfall at {level} for {session}",
+        "backtest": f"backtest: {period}, {level}, horizon 1 session, lookback {lookback} sessions",
         "stress": "stress scenarios",
-        "contributions": f"contributions to VaR: sample covariances, {level}",
+        "contributions": f"contributions to VaR: sample covariances, {level}, horizon 1 session",
     }
-    for part, title in titles.items():
-        print_whole(table(TABLES[part], report[part], title=title, missing="-"))
+    for part, rows in report.items():
+        most = CONTRIBUTIONS if part == "contributions" else len(rows)
+        print_whole(table(TABLES[part], rows[:most], title=titles[part], missing="-"))
+        if len(rows) > most:
+            notes.print(f"{most} of {len(rows)} symbols; --json shows all of them")

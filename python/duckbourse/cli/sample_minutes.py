@@ -10,6 +10,7 @@ import typer
 
 from duckbourse import clock
 from duckbourse.cli.ingest import Display, instant
+from duckbourse.cli.options import Json
 from duckbourse.cli.output import notes, print_json, results
 from duckbourse.ingest import RawStore
 from duckbourse.settings import PROJECT, settings
@@ -28,7 +29,7 @@ def sample_minutes(
     sessions: Annotated[
         int | None,
         typer.Option(
-            "--sessions", min=1, help="Number of sessions. [all from --from to --to, else 20]"
+            "--sessions", min=1, help="Number of sessions. [all from --since to --until, else 20]"
         ),
     ] = None,
     calendar: Annotated[
@@ -36,12 +37,12 @@ def sample_minutes(
     ] = "XNYS",
     first: Annotated[
         datetime | None,
-        typer.Option("--from", formats=DAY, help="First session.", metavar="DATE"),
+        typer.Option("--since", formats=DAY, help="First session.", metavar="DATE"),
     ] = None,
     last: Annotated[
         datetime | None,
         typer.Option(
-            "--to", formats=DAY, help="Last session. [the last with daily bars]", metavar="DATE"
+            "--until", formats=DAY, help="Last session. [the last with daily bars]", metavar="DATE"
         ),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Random seed.")] = 1,
@@ -59,9 +60,7 @@ def sample_minutes(
             help="When this became known; UTC if it has no offset. [now]",
         ),
     ] = None,
-    json: Annotated[
-        bool, typer.Option("--json", help="Print the summary as one JSON object.")
-    ] = False,
+    json: Json = False,
 ) -> None:
     """
     Make synthetic one-minute bars that agree with daily bars, for experiments and benchmarks.
@@ -73,7 +72,7 @@ def sample_minutes(
     Examples:
 
     - `./bourse sample-minutes`
-    - `./bourse sample-minutes --symbols AAPL,IBM --from 2010-05-03 --to 2010-05-07`
+    - `./bourse sample-minutes --symbols AAPL,IBM --since 2010-05-03 --until 2010-05-07`
     - `./bourse sample-minutes --symbols 500 --sessions 360 --calendar XNSE`
     - `./bourse sample-minutes --symbols 500 --sessions 360 --into /tmp/store --json`
     """

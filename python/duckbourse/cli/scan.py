@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import date, datetime, time
-from pathlib import Path
+from datetime import date, time
 from typing import Annotated, Any
 
 import duckdb
 import typer
 from rich.markup import escape
 
-from duckbourse.cli.export import check_export, export
+from duckbourse.cli.export import check_export, export, print_csv_of
+from duckbourse.cli.listing import completed
+from duckbourse.cli.options import Csv, Day, Json, To, one_format
 from duckbourse.cli.output import clock_text, notes, print_json, results
-from duckbourse.cli.tables import columns_of, print_whole, table, text, width_of, words
+from duckbourse.cli.tables import columns_of, print_fitting, text, words
 from duckbourse.errors import ConfigurationError, PublicationError
 from duckbourse.names import did_you_mean
 from duckbourse.warehouse import fetch_rows, open_published, quoted
@@ -44,26 +45,31 @@ class Scan:
 
 def scan(
     scanner: Annotated[
-        str | None, typer.Option(help="Name of the scanner, such as crp.", show_default="all")
+        list[str] | None,
+        typer.Option(
+            help="Only this scanner or preset, such as crp or crp.standard; may be repeated.",
+            show_default="all",
+            autocompletion=completed("scanners"),
+        ),
     ] = None,
     preset: Annotated[
-        str | None, typer.Option(help="Name of the preset.", show_default="all")
+        str | None,
+        typer.Option(
+            help="Only presets of this name.",
+            show_default="all",
+            autocompletion=completed("presets"),
+        ),
     ] = None,
-    day: Annotated[
-        datetime | None,
-        typer.Option("--date", formats=["%Y-%m-%d"], help="Session.", show_default="the last"),
-    ] = None,
+    day: Day = None,
     cutoff: Annotated[
         str | None, typer.Option(help="Time of day, such as 10:20.", show_default="the preset's")
     ] = None,
     all_candidates: Annotated[
         bool, typer.Option("--all", help="Show every candidate, not only signals; filters too.")
     ] = False,
-    to: Annotated[
-        Path | None,
-        typer.Option(help="Write the rows to a file: .csv, .parquet or .json.", dir_okay=False),
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON.")] = False,
+    to: To = None,
+    json: Json = False,
+    csv: Csv = False,
 ) -> None:
     """
     Scan a session of the published file at a time of day, using only what was known by then.
@@ -73,8 +79,10 @@ def scan(
     - `./bourse scan    # the last session, each scanner and preset at its own cutoff`
     - `./bourse scan --scanner crp --date 2010-05-06`
     - `./bourse scan --scanner crp --preset standard --date 2010-05-06 --cutoff 11:30 --all`
+    - `./bourse scan --scanner crp.standard --scanner gap --csv`
     - `./bourse scan --date 2010-05-06 --to signals.parquet`
     """
+    one_format(json=json, csv=csv)
     at = _time_of_day(cutoff) if cutoff else None
     if to:
         check_export(to)
@@ -84,12 +92,17 @@ def scan(
         _check_session(connection, session)
         scans = [
             _run(connection, name, row, session, at, all_candidates)
-            for name, row in _presets(connection, scanner, preset)
+            for wanted in scanner or [""]
+            for name, row in _chosen(connection, wanted, preset)
             # a filter has candidates only
-            if scanner or all_candidates or "max_signals" in row
+            if wanted or all_candidates or "max_signals" in row
         ]
+        every_row = " union all by name ".join(scanned.sql for scanned in scans)
         if to:
-            export(connection, " union all by name ".join(scanned.sql for scanned in scans), to)
+            export(connection, every_row, to)
+        if csv:
+            print_csv_of(connection, every_row)
+            return
     finally:
         connection.close()
     rows = [row for scanned in scans for row in scanned.rows]
@@ -158,22 +171,28 @@ def _scanners(connection: duckdb.DuckDBPyConnection, wanted: str | None) -> list
     return [wanted] if wanted else known
 
 
-def _presets(
-    connection: duckdb.DuckDBPyConnection, scanner: str | None, wanted: str | None
+def _chosen(
+    connection: duckdb.DuckDBPyConnection, wanted: str, preset: str | None
 ) -> list[tuple[str, dict[str, Any]]]:
+    scanner, _, own = wanted.partition(".")
     presets = [
         (name, row)
-        for name in _scanners(connection, scanner)
+        for name in _scanners(connection, scanner or None)
         for row in fetch_rows(connection, f"from seeds.{name}_presets")
     ]
     known = list(dict.fromkeys(row["preset"] for _, row in presets))
-    if wanted and wanted not in known:
-        of = f" of {scanner}" if scanner else ""
-        raise ConfigurationError(
-            f"there is no preset {wanted!r}{of}{did_you_mean(wanted, known)}",
-            f"the presets{of} are {', '.join(known)}",
-        )
-    return [(name, row) for name, row in presets if wanted in (None, row["preset"])]
+    for name in (own, preset):
+        if name and name not in known:
+            of = f" of {scanner}" if scanner else ""
+            raise ConfigurationError(
+                f"there is no preset {name!r}{of}{did_you_mean(name, known)}",
+                f"the presets{of} are {', '.join(known)}",
+            )
+    return [
+        (name, row)
+        for name, row in presets
+        if own in ("", row["preset"]) and preset in (None, row["preset"])
+    ]
 
 
 def _run(
@@ -230,12 +249,8 @@ def _print(scanned: Scan, session: date, at: time | None, *, alone: bool) -> Non
         replace(column, format=words) if column.names in SNAKE_CASE else column
         for column in columns_of(scanned.rows, names, titles, _cell)
     ]
-    shown = len(columns)
-    while shown > len(first) and width_of(table(columns[:shown], scanned.rows)) > results.width:
-        shown -= 1
-    print_whole(table(columns[:shown], scanned.rows))
-    if left_out := columns[shown:]:
-        notes.print(f"a wider terminal, --json or --to shows {len(left_out)} more columns")
+    how = "a wider terminal, --json, --csv or --to"
+    print_fitting(columns, scanned.rows, how, at_least=len(first))
     results.print()
 
 

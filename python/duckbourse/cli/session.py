@@ -12,7 +12,9 @@ from zoneinfo import ZoneInfo
 import typer
 
 from duckbourse.brokers.paper import FillRules, PaperBroker
-from duckbourse.cli.output import notes, print_json, results
+from duckbourse.cli.listing import completed
+from duckbourse.cli.options import Csv, Day, Json, one_format
+from duckbourse.cli.output import notes, print_csv_records, print_json, results
 from duckbourse.cli.tables import columns_of, print_whole, table
 from duckbourse.errors import TradingError
 from duckbourse.orders.book import rebuild_book
@@ -23,13 +25,15 @@ from duckbourse.trading.commands import send
 from duckbourse.trading.export import export_fills
 from duckbourse.trading.session_folder import SessionFolder, latest, read
 
-LAST = "the last one traded"
-Account = Annotated[str | None, typer.Option("--account", help="Account.", show_default=LAST)]
-Day = Annotated[
-    datetime | None,
-    typer.Option("--date", formats=["%Y-%m-%d"], help="Session.", show_default=LAST),
+Account = Annotated[
+    str | None,
+    typer.Option(
+        "--account",
+        help="Account.",
+        show_default="the last one traded",
+        autocompletion=completed("accounts"),
+    ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print the rows as JSON.")]
 Why = Annotated[str, typer.Option("--reason", help="Reason, for the journal.")]
 
 
@@ -37,7 +41,7 @@ class What(StrEnum):
     export = "export"
 
 
-def orders(account: Account = None, day: Day = None, json: Json = False) -> None:
+def orders(account: Account = None, day: Day = None, json: Json = False, csv: Csv = False) -> None:
     """
     List every order of an account's session with its state: denied, sent, filled and so on.
 
@@ -65,10 +69,12 @@ def orders(account: Account = None, day: Day = None, json: Json = False) -> None
         }
         for order in book.orders.values()
     ]
-    _print(f"{_name(session)}: {len(rows)} orders", rows, json)
+    _print(f"{_name(session)}: {len(rows)} orders", rows, json, csv)
 
 
-def positions(account: Account = None, day: Day = None, json: Json = False) -> None:
+def positions(
+    account: Account = None, day: Day = None, json: Json = False, csv: Csv = False
+) -> None:
     """
     List an account's positions, with the realized profit of each symbol to date.
 
@@ -96,10 +102,10 @@ def positions(account: Account = None, day: Day = None, json: Json = False) -> N
             book.positions.values(), key=lambda held: (not held.quantity, held.symbol)
         )
     ]
-    _print(f"{_name(session)}: {len(book.open_positions())} held", rows, json)
+    _print(f"{_name(session)}: {len(book.open_positions())} held", rows, json, csv)
 
 
-def pnl(account: Account = None, day: Day = None, json: Json = False) -> None:
+def pnl(account: Account = None, day: Day = None, json: Json = False, csv: Csv = False) -> None:
     """
     Show the profit and loss of a session: cash, positions at cost, realized amount, charges.
 
@@ -125,7 +131,7 @@ def pnl(account: Account = None, day: Day = None, json: Json = False) -> None:
         "round_trips": len(round_trips),
         "won": sum(1 for round_trip in round_trips if round_trip > 0),
     }
-    _print(_name(session), [row], json)
+    _print(_name(session), [row], json, csv)
 
 
 def halt(account: Account = None, day: Day = None, reason: Why = "requested") -> None:
@@ -260,9 +266,13 @@ def _request(command: str, account: str | None, day: datetime | None, reason: st
     results.print(f"{_name(session)}: {command} requested")
 
 
-def _print(title: str, rows: list[dict[str, Any]], json: bool) -> None:
+def _print(title: str, rows: list[dict[str, Any]], json: bool, csv: bool) -> None:
+    one_format(json=json, csv=csv)
     if json:
         print_json(rows)
+        return
+    if csv:
+        print_csv_records(rows)
         return
     results.print(title, style="bold", markup=False)
     if rows:

@@ -2,87 +2,105 @@
 
 from __future__ import annotations
 
-import csv as csv_format
-import sys
+from decimal import Decimal
 from typing import Annotated, Any
 
 import duckdb
 import typer
 from rich.markup import escape
-from rich.table import Table
 
-from duckbourse.cli.output import notes, print_json, results
-from duckbourse.cli.tables import print_whole, width_of
-from duckbourse.errors import BadQuery, ConfigurationError
-from duckbourse.warehouse import confine, one_line, open_published
+from duckbourse.cli.export import check_export, export, half_of
+from duckbourse.cli.options import Csv, Json, To, one_format
+from duckbourse.cli.output import notes, print_csv, print_json, results
+from duckbourse.cli.tables import Column, print_fitting, print_whole, table, width_of
+from duckbourse.errors import BadQuery
+from duckbourse.warehouse import confine, one_line, open_published, quoted
+
+# numbers between these are shown without an exponent
+SMALLEST, LARGEST = 1e-9, 1e18
 
 
 def sql(
     query: Annotated[str, typer.Argument(help="SQL, in DuckDB's dialect.", show_default=False)],
     limit: Annotated[int, typer.Option("--limit", min=1, help="Maximum number of rows.")] = 100,
-    json: Annotated[bool, typer.Option("--json", help="Print a JSON list of objects.")] = False,
-    csv: Annotated[bool, typer.Option("--csv", help="Print CSV with a header.")] = False,
+    to: To = None,
+    json: Json = False,
+    csv: Csv = False,
 ) -> None:
     """
     Query the published file in SQL. A query can change nothing and read no other file.
+
+    The file of --to has all rows; --limit is for what is printed. `./bourse tables` lists the
+    tables.
 
     Examples:
 
     - `./bourse sql "from serving.publication"`
     - `./bourse sql "select * from bars.ohlcv where symbol = 'AAPL' order by bar_ts desc" --limit 5`
-    - `./bourse sql "from scanners.signals" --csv --limit 100000 > signals.csv`
+    - `./bourse sql "from serving.latest_indicators" --limit 1`
+    - `./bourse sql "from scanners.signals" --to signals.parquet`
     """
-    if json and csv:
-        raise ConfigurationError("--json and --csv exclude each other", "choose one")
+    one_format(json=json, csv=csv)
     if not query.strip():
         raise BadQuery("the query is empty", '`./bourse sql "from serving.publication"` is one')
+    if to:
+        check_export(to)
     connection = open_published()
     try:
+        if to:
+            connection.execute(f"set allowed_paths = [{quoted(half_of(to))}]")
         confine(connection)
+        if to:
+            query = query.rstrip().removesuffix(";")
+            connection.sql(query)  # so that an error of the query is not one of the file
+            export(connection, query, to)
+            return
         cursor = connection.execute(query)
         names = [str(column[0]) for column in cursor.description or []]
         rows = cursor.fetchmany(limit + 1)
     except duckdb.Error as error:
         raise BadQuery(
-            one_line(error), '`./bourse sql "show all tables"` lists all tables'
+            one_line(error), "`./bourse tables` lists all tables, and of one of them its columns"
         ) from error
     finally:
         connection.close()
     if json:
         print_json([dict(zip(names, row, strict=True)) for row in rows[:limit]])
     elif csv:
-        writer = csv_format.writer(sys.stdout, lineterminator="\n")
-        writer.writerow(names)
-        writer.writerows(rows[:limit])
+        print_csv(names, rows[:limit])
     else:
         _print_table(names, rows[:limit])
     if len(rows) > limit:
-        notes.print(f"there are more than {limit:,} rows; --limit shows more")
+        rows_of = f"{limit:,} row{'s' * (limit > 1)}"
+        notes.print(f"there are more than {rows_of}; --limit shows more, --to writes all")
 
 
 def _print_table(names: list[str], rows: list[tuple[Any, ...]]) -> None:
-    cells = [[_shown(value) for value in row] for row in rows]
-    table = Table(box=None, pad_edge=False)
-    for name in names:
-        table.add_column(name, no_wrap=True)
-    for row in cells:
-        table.add_row(*map(escape, row))
-    # each row stays on one line, for pipes; on a narrow terminal, rows are printed as records
-    if width_of(table) <= results.width or not results.is_terminal:
-        print_whole(table)
-        return
-    label = max(map(len, names))
-    for number, row in enumerate(cells, start=1):
-        results.print(f"[bold]row {number:,}[/]")
-        for name, value in zip(names, row, strict=True):
-            results.print(f"  {name.ljust(label)}  {value}", markup=False)
+    places = [str(place) for place in range(len(names))]  # two columns may have one name
+    columns = [
+        Column(name, place, _shown, justify="left")
+        for name, place in zip(names, places, strict=True)
+    ]
+    found = [dict(zip(places, row, strict=True)) for row in rows]
+    drawn = table(columns, found)
+    if not results.is_terminal or width_of(drawn) <= results.width:
+        print_whole(drawn)  # in a pipe, each row stays on one line
+    elif len(rows) != 1:
+        print_fitting(columns, found, "--csv, --json or --to, or --limit 1 for one row,")
+    else:
+        label = max(map(len, names))
+        for column in columns:
+            value = column.cell(found[0], "")
+            results.print(f"{escape(column.title.ljust(label))}  {value}")
 
 
 def _shown(value: Any) -> str:
     match value:
-        case None:
-            return ""
         case float():
-            return f"{value:.10g}"
+            shown = f"{value:.10g}"
+            # 12345678901.5 and 0.000042, but not three hundred digits
+            if "e" in shown and SMALLEST < abs(value) < LARGEST:
+                shown = f"{Decimal(repr(value)):f}".removesuffix(".0")
+            return shown
         case _:
-            return str(value)
+            return escape(str(value))

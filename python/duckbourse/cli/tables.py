@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import time
 from decimal import Decimal
 from typing import Any, Literal
 
 from rich.markup import escape
 from rich.table import Table
 
-from duckbourse.cli.output import results
+from duckbourse.cli.output import clock_text, notes, results
 
 Row = Mapping[str, Any]
 # wider than any row
 WIDEST = 100_000
+# between two columns
+GAP = 2
+MOST_PLACES = 8
+# for a text that is folded
+LEAST_WIDTH = 18
 
 
 def text(value: Any, whole_from: float = float("inf")) -> str:
@@ -26,8 +33,18 @@ def text(value: Any, whole_from: float = float("inf")) -> str:
             return f"{value:,}"
         case float() | Decimal():
             return f"{value:,.0f}" if abs(float(value)) >= whole_from else f"{value:,.2f}"
+        case time():
+            return clock_text(value)
         case _:
             return escape(str(value))
+
+
+def figure(value: Any) -> str:
+    """Return a value as text without an exponent; numbers below 1 with four significant digits."""
+    if not isinstance(value, float) or not math.isfinite(value) or not 0 < abs(value) < 1:
+        return text(value)
+    places = 3 - math.floor(math.log10(abs(value)))
+    return f"{value:.{min(places, MOST_PLACES)}f}"
 
 
 def percent(value: float) -> str:
@@ -103,3 +120,51 @@ def print_whole(drawn: Table) -> None:
     """Print a table in full width; a wrapped line is better than a cut figure."""
     results.width = max(width_of(drawn), results.width)
     results.print(drawn)
+
+
+def print_fitting(
+    columns: Sequence[Column], rows: Sequence[Row], shows_all: str, *, at_least: int = 1
+) -> None:
+    """
+    Print the first columns that fit the terminal, `at_least` so many, and say if some do not.
+
+    `shows_all` is what the reader can do to see them.
+    """
+    widths = [width_of(table([column], rows)) for column in columns]
+    shown = len(columns)
+    while shown > at_least and sum(widths[:shown]) + GAP * (shown - 1) > results.width:
+        shown -= 1
+    print_whole(table(columns[:shown], rows))
+    if shown < len(columns):
+        notes.print(
+            f"{shown} of {len(columns)} columns fit; {shows_all} shows the others", markup=False
+        )
+
+
+def print_folded(columns: Sequence[Column], rows: Sequence[Row], title: str | None = None) -> None:
+    """
+    Print a table whose last column has long texts: folded on a terminal, and whole in a pipe.
+
+    No other column is folded or cut; if they leave too little space, the last ones are left out.
+    """
+    drawn = table(columns, rows, title=title)
+    widths = [width_of(table([column], rows)) for column in columns]
+    left = results.width - sum(widths[:-1]) - GAP * (len(columns) - 1)
+    if not results.is_terminal or widths[-1] <= left:
+        print_whole(drawn)
+    elif left < LEAST_WIDTH:
+        if title:
+            results.print(title, style="bold", markup=False)
+        print_fitting(columns, rows, "a wider terminal, --json or --csv")
+    else:
+        for column, width in zip(drawn.columns, [*widths[:-1], left], strict=True):
+            column.width = width
+        results.print(drawn, soft_wrap=False)
+
+
+def print_rows(rows: Sequence[Row]) -> None:
+    """Print all values of rows, numbers on the right, or "none"."""
+    if rows:
+        print_folded(columns_of(rows, format=figure), rows)
+    else:
+        results.print("none")

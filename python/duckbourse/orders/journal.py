@@ -14,7 +14,6 @@ whatever way it ends.
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import queue
 import sqlite3
 import struct
@@ -27,7 +26,7 @@ from typing import IO
 
 import msgspec
 
-from duckbourse import clock
+from duckbourse import clock, state
 from duckbourse.errors import JournalBusy, JournalCorrupt, JournalError
 from duckbourse.orders.events import AnyEvent, Event, JournalSalvaged
 
@@ -194,7 +193,7 @@ def lock_folder(folder: Path) -> IO[str]:
     """Lock a folder for this process until the file returned is closed, or raise JournalBusy."""
     lock = (folder / LOCK).open("a")
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        state.lock(lock.fileno())
     except OSError as error:
         lock.close()
         raise JournalBusy(

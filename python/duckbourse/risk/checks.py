@@ -115,8 +115,11 @@ class OrderContext:
         return self.equity * pct / 100
 
 
-def _over_limit(code: str, name: str, value: object, limit: object) -> OrderDeniedError:
-    return OrderDeniedError(code, f"{name}={_formatted(value)}, max_{name}={_formatted(limit)}")
+def _over_limit(
+    code: str, name: str, value: object, limit: object, of: str = ""
+) -> OrderDeniedError:
+    detail = f"{name}={_formatted(value)}, max_{name}={_formatted(limit)}"
+    return OrderDeniedError(code, detail + of)
 
 
 def _formatted(value: object) -> str:
@@ -338,7 +341,8 @@ def value_at_risk(context: OrderContext) -> None:
         ("ES", shortfall * deviation, context.limits.max_es_pct),
     ):
         if value > float(context.limit_amount(pct)):
-            raise _over_limit(code, "amount", value, context.limit_amount(pct))
+            of = f", confidence={context.limits.var_confidence:g}, horizon_sessions=1"
+            raise _over_limit(code, "amount", value, context.limit_amount(pct), of)
 
 
 def rate(context: OrderContext) -> None:

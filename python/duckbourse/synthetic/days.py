@@ -192,7 +192,7 @@ def read_sessions(
     """Return sessions of a calendar, oldest first; raise ConfigurationError if too few."""
     if count is not None and first is not None and last is not None:
         raise ConfigurationError(
-            "--sessions, --from and --to cannot be combined", "leave one of them out"
+            "--sessions, --since and --until cannot be combined", "leave one of them out"
         )
     if first is None and last is None:
         last = last_covered_day(con, calendar)

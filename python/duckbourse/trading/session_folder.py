@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from duckbourse import state
 from duckbourse.errors import ConfigurationError
 from duckbourse.orders.book import Book, rebuild_book
 from duckbourse.orders.events import Event
@@ -67,6 +68,12 @@ def clear(folder: SessionFolder) -> None:
         lock.close()
 
 
+def trading_now() -> list[SessionFolder]:
+    """Return the sessions that a process is trading."""
+    files = sorted((settings().data / "trading").glob(f"*/*/{SESSION_FILE}"))
+    return [_folder_of(file) for file in files if state.holder(file.parent / LOCK)]
+
+
 def latest(account: str | None, session_date: date | None) -> SessionFolder:
     """Return the session traded last, of this account and this date if they are given."""
     pattern = f"{account or '*'}/{session_date or '*'}/{SESSION_FILE}"
@@ -78,7 +85,11 @@ def latest(account: str | None, session_date: date | None) -> SessionFolder:
             "run `./bourse trade`",
         )
     found = max(files, key=lambda path: (path.parent / "journal.lock").stat().st_mtime_ns)
-    return msgspec.json.decode(found.read_bytes(), type=SessionFolder)
+    return _folder_of(found)
+
+
+def _folder_of(file: Path) -> SessionFolder:
+    return msgspec.json.decode(file.read_bytes(), type=SessionFolder)
 
 
 def read(folder: SessionFolder) -> tuple[Book, list[Event]]:

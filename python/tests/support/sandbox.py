@@ -13,7 +13,6 @@ import duckdb
 import yaml
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner
-
 from duckbourse.settings import PROJECT
 
 

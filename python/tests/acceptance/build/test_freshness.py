@@ -6,9 +6,8 @@ import json
 
 import duckdb
 import pytest
+from duckbourse.summary import newest_bar, summary
 
-from duckbourse.cli.build import newest_bar
-from duckbourse.summary import summary
 from tests.support.deliveries import deliver, shipped
 from tests.support.warehouse import Warehouse
 

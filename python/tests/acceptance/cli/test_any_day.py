@@ -13,9 +13,9 @@ from pathlib import Path
 
 import duckdb
 import pytest
-
 from duckbourse import clock, state
 from duckbourse.settings import PROJECT
+
 from tests.support.commands import bourse
 from tests.support.days import DAYS
 from tests.support.publications import make
@@ -138,6 +138,15 @@ def test_a_publication_is_stamped(tmp_path: Path, day_of_test: datetime) -> None
             "select published_at from serving.publication"
         ).fetchall()
     assert day_of_test <= stamped.replace(tzinfo=UTC) <= clock.now()
+
+
+def test_the_doctor_compares_the_clock_with_the_file_system(data: Path) -> None:
+    done = bourse(data, "doctor", "--json")
+    (found,) = (one for one in json.loads(done.stdout) if one["check"] == "clock")
+    # the clock of the test is set, and that of the file system is not
+    assert (done.returncode, found["level"]) == (1, "fail"), found
+    assert "the file system is" in found["found"]
+    assert "timedatectl" in found["remedy"]
 
 
 def test_commands_reach_the_account_that_traded_last(data: Path) -> None:

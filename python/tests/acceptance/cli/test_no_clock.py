@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from duckbourse.cli.main import COMMANDS
+
 from tests.support.commands import bourse
 from tests.support.warehouse import Warehouse
 
 # in test_any_day.py
 ON_AWKWARD_DAYS = {
     *("trade", "ingest", "sample-minutes", "publish", "halt", "resume", "square-off"),
-    *("orders", "positions", "pnl", "reconcile", "journal", "deliveries"),
+    *("orders", "positions", "pnl", "reconcile", "journal", "deliveries", "doctor"),
 }
 # they run dbt, pytest and linters as child processes, and write no dates themselves
 RUN_OTHERS = {"build", "test", "properties", "explain"}
@@ -22,6 +22,9 @@ WITHOUT_A_CLOCK = {
     "scan": ("scan", "--scanner", "crp", "--date", "2010-05-28"),
     "backtest": ("backtest", "crp", "--preset", "standard", "--settings", "us_fixed"),
     "risk": ("risk", "equal_20"),
+    "status": ("status",),
+    "tables": ("tables",),
+    "list": ("list", "symbols"),
 }
 
 

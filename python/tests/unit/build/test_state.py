@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import time
 from pathlib import Path
 
 import pytest
-
 from duckbourse import state
 from duckbourse.errors import DatabaseLocked
 
@@ -86,3 +87,23 @@ def test_a_second_build_is_refused_with_the_process_of_the_first(database: Path)
         pass
     with state.sole_owner(database):
         pass
+
+
+def test_a_lock_that_was_only_looked_at_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "owner"
+    path.write_text("7")
+    assert state.holder(path) is None
+    looking = path.open()
+    fcntl.flock(looking, fcntl.LOCK_SH)
+    with path.open("a") as file:
+        with monkeypatch.context() as patched:
+            patched.setattr(time, "sleep", lambda seconds: None)
+            with pytest.raises(BlockingIOError):
+                state.lock(file.fileno())
+            patched.setattr(time, "sleep", lambda seconds: looking.close())
+            state.lock(file.fileno())
+        assert state.holder(path) == "7"
+    assert state.holder(path) is None
+    assert state.holder(tmp_path / "none") is None

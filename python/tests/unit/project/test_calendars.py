@@ -10,7 +10,6 @@ import duckdb
 import exchange_calendars  # type: ignore[import-untyped]
 import pytest
 import yaml
-
 from duckbourse.settings import PROJECT
 
 # the library uses a function of pandas that will change in a future version

@@ -7,7 +7,6 @@ from functools import cache
 
 import pytest
 import yaml
-
 from duckbourse.settings import PROJECT
 
 PACKAGE = PROJECT / "python" / "duckbourse"
@@ -52,7 +51,10 @@ def read_by(*places: str) -> set[str]:
     ("exposure", "places"),
     [
         ("trading_loop", ("trading/*.py", "streaming/*.py")),
-        ("commands", ("cli/scan.py", "cli/backtest.py", "cli/risk.py")),
+        (
+            "commands",
+            tuple(f"cli/{name}.py" for name in ("scan", "backtest", "risk", "listing", "doctor")),
+        ),
         ("notebook", ("market.py",)),
         ("sample_minutes", ("synthetic/*.py",)),
         ("build_report", ("summary.py",)),

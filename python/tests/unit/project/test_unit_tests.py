@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 
 import yaml
-
 from duckbourse.settings import PROJECT
 
 MODELS = PROJECT / "models"

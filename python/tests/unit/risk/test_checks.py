@@ -8,8 +8,6 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
-
 from duckbourse.orders import events
 from duckbourse.orders.book import Book
 from duckbourse.orders.denial import OrderDeniedError
@@ -18,6 +16,8 @@ from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import Product, Reason, Request, Side
 from duckbourse.risk.checks import CHECKS, OrderContext, pre_trade_check
 from duckbourse.risk.limits import Covariances, Instrument, Limits
+from msgspec.structs import replace
+
 from tests.support.factories import fill, request
 
 NOW = datetime(2026, 11, 25, 5, 0, tzinfo=UTC)
@@ -409,13 +409,13 @@ CASES: list[Case] = [
         # 10,000 of a symbol that moves 2 % a session: 2.3263 x 200
         "too much value at risk",
         lambda: (order_request(quantity=100), book_with(), limited(max_var_pct=Decimal("0.46"))),
-        "VAR: amount=465.27, max_amount=460.00",
+        "VAR: amount=465.27, max_amount=460.00, confidence=0.99, horizon_sessions=1",
     ),
     (
         # 2.6652 x 200
         "too much expected shortfall",
         lambda: (order_request(quantity=100), book_with(), limited(max_es_pct=Decimal("0.53"))),
-        "ES: amount=533.04, max_amount=530.00",
+        "ES: amount=533.04, max_amount=530.00, confidence=0.99, horizon_sessions=1",
     ),
     (
         "missing covariances",

@@ -6,11 +6,10 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
 from duckbourse.streaming.feed import RECORD, decimal_price, instant, millionths
 from duckbourse.streaming.prices import LastPrices, price_bounds
+from hypothesis import given
+from hypothesis import strategies as st
 
 SYMBOLS = ("A", "B", "C")
 TICKS = st.lists(st.tuples(st.integers(0, 2), st.integers(1, 10**12)))

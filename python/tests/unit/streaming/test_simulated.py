@@ -7,7 +7,6 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
-
 from duckbourse.streaming.feed import microseconds
 from duckbourse.streaming.simulated import DEVIATION_PCT, RandomWalk, simulate_ticks
 

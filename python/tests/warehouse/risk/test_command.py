@@ -9,12 +9,12 @@ from typing import Any
 
 import duckdb
 import pytest
-from typer.testing import CliRunner
-
 from duckbourse.cli.main import app
 from duckbourse.cli.risk import risk
 from duckbourse.errors import ConfigurationError, PublicationError
 from duckbourse.warehouse import open_published
+from typer.testing import CliRunner
+
 from tests.support.portfolio_fixture import METHODS
 from tests.support.warehouse import Warehouse
 
@@ -41,13 +41,14 @@ def test_the_output_is_for_the_next_session(
         " where portfolio = 'equal_20' and method = 'ewma' and confidence = 0.99"
         " and horizon_sessions = 1 and lookback_sessions = 250"
     )
-    assert f"equal_20: VaR and expected shortfall for {session}, 99 %" in shown
+    assert f"equal_20: VaR and expected shortfall at 99 % for {session}" in shown
     (line,) = [row for row in shown.splitlines() if row.split()[:3] == ["ewma", "1", "250"]]
     assert [f"{100 * float(str(var)):.2f}", f"{float(str(amount)):,.0f}"] == line.split()[4::2]
     for method in METHODS:
         assert f"{method} " in shown
     for part in ("backtest: all", "stress scenarios", "contributions to VaR"):
         assert part in shown
+    assert "contributions to VaR: sample covariances, 99 %, horizon 1 session" in shown
     assert "sixty_forty_tech" not in shown
     risk(None)
     assert "sixty_forty_tech" in capsys.readouterr().out
@@ -68,7 +69,22 @@ def test_json_has_every_figure(sample: Warehouse) -> None:
     assert {row["period"] for row in picture["backtest"]} == {"crisis_2008"}
     parts = [row["component_var_return"] for row in picture["contributions"]]
     assert parts == sorted(parts, reverse=True)
-    assert len(parts) == 10
+    assert len(parts) == 20
+
+
+def test_a_cut_list_says_how_to_see_all_of_it(capsys: pytest.CaptureFixture[str]) -> None:
+    risk("equal_20")
+    assert "10 of 20 symbols; --json shows all of them" in capsys.readouterr().err
+
+
+def test_the_estimates_of_a_session_are_shown_alone(sample: Warehouse) -> None:
+    (picture,) = json.loads(said("--date", "2010-05-06", "equal_20", "--json")).values()
+    assert list(picture) == ["estimates", "backtest"]
+    assert {row["session_date"] for row in picture["estimates"]} == {"2010-05-06"}
+    done = CliRunner().invoke(app, ["risk", "--date", "2010-05-08"])
+    assert isinstance(done.exception, ConfigurationError)
+    assert str(done.exception) == "there are no estimates for 2010-05-08"
+    assert done.exception.remedy == "the nearest sessions are 2010-05-07 and 2010-05-10"
 
 
 def test_all_estimates_are_written(sample: Warehouse, tmp_path: Path) -> None:

@@ -15,8 +15,6 @@ import duckdb
 import numpy as np
 import pytest
 import typer
-from typer.testing import CliRunner
-
 from duckbourse import clock, synthetic
 from duckbourse.cli.sample_minutes import sample_minutes
 from duckbourse.errors import ConfigurationError, PublicationError, StorageFull, StoreBusy
@@ -27,6 +25,8 @@ from duckbourse.ingest.withdrawals import again, withdraw
 from duckbourse.settings import PROJECT
 from duckbourse.synthetic import Plan
 from duckbourse.synthetic.minutes import Bars, Days, Floats, minute_bars
+from typer.testing import CliRunner
+
 from tests.support.warehouse import Warehouse
 
 SAMPLE = PROJECT / "data" / "sample"
@@ -651,7 +651,7 @@ def published(sample: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.some_day
 @pytest.mark.usefixtures("published")
 def test_the_command_reports_what_it_made(tmp_path: Path) -> None:
-    asked = ("--symbols", "IBM,NEW", "--from", "2010-05-03", "--to", "2010-05-07")
+    asked = ("--symbols", "IBM,NEW", "--since", "2010-05-03", "--until", "2010-05-07")
     into = ("--into", str(tmp_path))
     stdout, stderr = command(*asked, *into, "--json")
     report = json.loads(stdout)
@@ -675,7 +675,7 @@ def test_the_command_reports_what_it_made(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("published")
 def test_the_command_makes_the_shipped_file(tmp_path: Path, shipped: Plan) -> None:
     command(
-        *("--symbols", ",".join(reversed(SHIPPED)), "--from", str(FIRST), "--to", str(LAST)),
+        *("--symbols", ",".join(reversed(SHIPPED)), "--since", str(FIRST), "--until", str(LAST)),
         *("--flat", "--delivered-at", "2026-11-01T00:00:00Z", "--into", str(tmp_path)),
     )
     [made] = (tmp_path / "minute").glob("*[0-9a-f].parquet")

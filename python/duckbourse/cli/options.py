@@ -1,0 +1,28 @@
+"""Options that several commands share: the same name, for the same thing, in the same words."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from duckbourse.errors import ConfigurationError
+
+Json = Annotated[bool, typer.Option("--json", help="Print everything as JSON.")]
+Csv = Annotated[bool, typer.Option("--csv", help="Print the rows as CSV with a header.")]
+To = Annotated[
+    Path | None,
+    typer.Option("--to", help="Write the rows to a file: .csv, .parquet or .json.", dir_okay=False),
+]
+Day = Annotated[
+    datetime | None,
+    typer.Option("--date", formats=["%Y-%m-%d"], help="Session.", show_default="the last"),
+]
+
+
+def one_format(*, json: bool, csv: bool) -> None:
+    """Raise ConfigurationError if two formats are wanted on stdout."""
+    if json and csv:
+        raise ConfigurationError("--json and --csv exclude each other", "choose one")

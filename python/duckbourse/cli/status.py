@@ -1,0 +1,148 @@
+"""`./bourse status`: what is published and how old it is, what is running, and the disk."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from duckbourse import state
+from duckbourse.cli.options import Json
+from duckbourse.cli.output import print_json, results
+from duckbourse.errors import PublicationError
+from duckbourse.settings import PROJECT, settings
+from duckbourse.summary import newest_bar, rows_of
+from duckbourse.trading.session_folder import trading_now
+from duckbourse.warehouse import fetch_rows, open_published
+
+FOLDERS = ("raw", "build", "trading")
+
+
+def status(json: Json = False) -> None:
+    """
+    Show what is published, the newest bar of each market, what is running, and the disk.
+
+    A bar's age is counted in sessions of its calendar. Nothing is changed, and a running build or
+    trading loop is not disturbed. `./bourse doctor` looks for what is wrong.
+
+    Examples:
+
+    - `./bourse status`
+    - `./bourse status --json`
+    """
+    found = report()
+    if json:
+        print_json(found)
+    else:
+        _print(found)
+
+
+def report() -> dict[str, Any]:
+    """Return what `status` shows."""
+    return {
+        **_publication(),
+        "build": _build(),
+        "trading": [
+            {"account": session.account, "session_date": session.session_date}
+            for session in trading_now()
+        ],
+        "disk": _disk(),
+    }
+
+
+def _publication() -> dict[str, Any]:
+    path = settings().published_database
+    try:
+        connection = open_published(path)
+    except PublicationError:
+        return {"publication": None, "newest_bars": []}
+    try:
+        [record] = fetch_rows(connection, "select * exclude (row_counts) from serving.publication")
+        newest = rows_of(connection, "newest_bars") or []
+    finally:
+        connection.close()
+    return {
+        "publication": {"path": path, "bytes": path.stat().st_size, **record},
+        "newest_bars": newest,
+    }
+
+
+def _build() -> dict[str, Any] | None:
+    lock = state.owner_file(settings().build_database)
+    process = state.holder(lock)
+    if process is None:
+        return None
+    since = datetime.fromtimestamp(lock.stat().st_mtime, UTC)
+    return {"process": process, "user": user_of(process), "since": since}
+
+
+def user_of(process: str) -> str | None:
+    """Return the user of a process, or None if the system does not say."""
+    try:
+        return Path(f"/proc/{process}").owner()
+    except (OSError, KeyError, NotImplementedError):
+        return None
+
+
+def _disk() -> dict[str, Any]:
+    data = settings().data
+    place = next(folder for folder in (data, *data.parents) if folder.is_dir())
+    usage = shutil.disk_usage(place)
+    sizes = {name: _bytes_in(data / name) for name in FOLDERS}
+    return {"data": data, "bytes": sizes, "free_bytes": usage.free, "total_bytes": usage.total}
+
+
+def _bytes_in(folder: Path) -> int:
+    total = 0
+    for file in folder.rglob("*"):
+        try:
+            total += file.stat().st_size if file.is_file() else 0
+        except OSError:
+            continue  # removed in the meantime, or not ours to see
+    return total
+
+
+def _print(found: dict[str, Any]) -> None:
+    published = found["publication"]
+    lines = [("published", "nothing yet: run `./bourse build`")]
+    if published:
+        path = published["path"]
+        short = path.relative_to(PROJECT) if path.is_relative_to(PROJECT) else path
+        known = f", as known at {published['as_of']} UTC" if published.get("as_of") else ""
+        at, revision, data = (
+            published[name] for name in ("published_at", "git_revision", "data_version")
+        )
+        lines = [
+            ("published", f"{_minute(at)} UTC, build {published['build_id']}"),
+            ("", f"from revision {revision}, data {data}{known}"),
+            ("", f"{short}, {size(published['bytes'])}"),
+        ]
+    of_calendars: dict[str, Any] = {}
+    for market in found["newest_bars"]:
+        of_calendars.setdefault(market["calendar"], market)
+    lines += [(calendar, newest_bar([market])) for calendar, market in of_calendars.items()]
+    build = found["build"]
+    if build:
+        user = f" of {build['user']}" if build["user"] else ""
+        running = f"since {_minute(build['since'])} UTC by process {build['process']}{user}"
+    lines += [("building", running if build else "no")]
+    loops = [f"{each['account']} on {each['session_date']}" for each in found["trading"]]
+    lines += [("trading", ", ".join(loops) or "no")]
+    disk = found["disk"]
+    parts = ", ".join(f"{name} {size(count)}" for name, count in disk["bytes"].items())
+    lines += [
+        ("disk", f"{size(disk['free_bytes'])} free of {size(disk['total_bytes'])}; {parts}"),
+    ]
+    for label, text in lines:
+        results.print(f"[bold]{label.ljust(10)}[/]  ", end="")
+        results.print(text, markup=False)
+
+
+def size(byte_count: float) -> str:
+    """Return a number of bytes in MB, or in GB from 1 GB on."""
+    return f"{byte_count / 1e9:,.1f} GB" if byte_count >= 1e9 else f"{byte_count / 1e6:,.1f} MB"
+
+
+def _minute(at: datetime | None) -> str:
+    return f"{at:%Y-%m-%d %H:%M}" if at else "?"

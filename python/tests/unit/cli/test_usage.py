@@ -1,0 +1,90 @@
+"""Wrong commands and options, exit codes, and what a shell completes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from duckbourse import errors
+from duckbourse.cli.main import COMMANDS, EXIT_CODES, STOPPED, UNEXPECTED, app
+from duckbourse.settings import PROJECT
+from typer.testing import CliRunner
+
+from tests.support.commands import bourse
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (("lst", "symbols"), "No such command 'lst'. Did you mean 'list'?"),
+        (("backtset", "crp"), "No such command 'backtset'. Did you mean 'backtest'?"),
+        (("scan", "--presets", "x"), "No such option: --presets (Possible options: --preset)"),
+        (
+            ("scan", "--date", "6 May"),
+            "Invalid value for '--date': '6 May' is not a date such as 2010-05-28",
+        ),
+        (("list",), "Missing argument 'kind'. Choose from: symbols, presets, portfolios, "),
+        (("build", "crp_presets+", "gap+"), "build does not know what to do with 'crp_presets+ g"),
+        (("sql", "select 1", "--json", "--csv"), "--json and --csv exclude each other"),
+    ],
+)
+def test_a_slip_is_one_line_with_a_remedy(
+    words: tuple[str, ...], error: str, tmp_path: Path
+) -> None:
+    done = bourse(tmp_path, *words)
+    assert done.returncode == 2
+    first, remedy = done.stderr.splitlines()
+    assert first.startswith(f"error: {error}")
+    assert remedy.startswith("  remedy: ")
+    assert done.stdout == ""
+
+
+def test_the_remedy_of_a_wrong_option_is_the_help_of_its_command(tmp_path: Path) -> None:
+    _, remedy = bourse(tmp_path, "deliveries", "withdraw", "--rason", "x").stderr.splitlines()
+    assert remedy.startswith("  remedy: `./bourse deliveries withdraw --help` shows its options")
+
+
+def exit_codes(error: type[errors.BourseError] = errors.BourseError) -> Iterator[int]:
+    yield error.exit_code
+    for below in error.__subclasses__():
+        yield from exit_codes(below)
+
+
+def test_every_exit_code_is_on_one_page() -> None:
+    assert {0, UNEXPECTED, STOPPED} | set(exit_codes()) == EXIT_CODES.keys()
+    page = (PROJECT / "python" / "README.md").read_text().partition("### Exit codes")[2]
+    rows = re.findall(r"^\| (\d+) \| (.*) \|$", page, re.MULTILINE)
+    assert {int(code): why for code, why in rows} == EXIT_CODES
+    shown = " ".join(CliRunner().invoke(app, ["--help"]).output.split())
+    for code, why in EXIT_CODES.items():
+        assert f"{code} {why}" in shown
+
+
+def completions(data: Path, *words: str) -> list[str]:
+    shell = {
+        "_BOURSE_COMPLETE": "complete_bash",
+        "COMP_WORDS": " ".join(("./bourse", *words)),
+        "COMP_CWORD": str(len(words)),
+    }
+    done = bourse(data, **shell)
+    assert done.stderr == ""
+    return done.stdout.split()
+
+
+def test_a_shell_completes_commands_and_options(tmp_path: Path) -> None:
+    assert set(completions(tmp_path, "s")) == {name for name in COMMANDS if name.startswith("s")}
+    assert completions(tmp_path, "scan", "--cs") == ["--csv"]
+    assert completions(tmp_path, "list", "p") == ["presets", "portfolios"]
+    # names are read from the published file, and there is none
+    assert completions(tmp_path, "risk", "eq") == []
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_script_of_a_shell_is_of_the_name_without_a_folder(shell: str, tmp_path: Path) -> None:
+    named = {"_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
+    done = bourse(tmp_path, "--show-completion", shell, **named)
+    assert done.returncode == 0
+    assert f"_BOURSE_COMPLETE=complete_{shell}" in done.stdout
+    assert "./bourse" not in done.stdout
