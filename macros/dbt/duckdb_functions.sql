@@ -18,7 +18,9 @@ as ({{ model.compiled_code }})
 create or replace macro {{ duckdb_function_signature(target_relation) }}
 as table (
 {{ model.compiled_code }}
-)
+);
+comment on macro table {{ target_relation.include(database=false) }}
+is {{ duckdb_escape_comment(model.description) }}
 {%- endmacro %}
 
 {% macro duckdb_function_signature(target_relation) -%}

@@ -14,7 +14,7 @@
 
 {% macro drop_orphaned_relations() -%}
 {%- if execute and flags.WHICH in ('build', 'run') -%}
-    {%- set known = ['build_state.models'] -%}
+    {%- set known = ['build_state.models', 'build_state.unpublished'] -%}
     {%- for node in graph.nodes.values() if node.resource_type in ('model', 'seed')
         and node.config.materialized != 'ephemeral' -%}
         {%- do known.append(node.schema ~ '.' ~ node.alias) -%}
@@ -44,4 +44,28 @@
     {%- endfor -%}
 {%- endif -%}
 select 1
+{%- endmacro %}
+
+{% macro record_unpublished() -%}
+{#- Private models, except those that a published view or macro reads, or that say so themselves. -#}
+{%- if execute and flags.WHICH in ('build', 'run') -%}
+    {%- set read = [] -%}
+    {%- for node in graph.nodes.values() if node.config.materialized == 'view' -%}
+        {%- do read.extend(node.depends_on.nodes) -%}
+    {%- endfor -%}
+    {%- for function in graph.functions.values() -%}
+        {%- do read.extend(function.depends_on.nodes) -%}
+    {%- endfor -%}
+    {%- set unpublished = [] -%}
+    {%- for node in graph.nodes.values() if node.resource_type == 'model'
+        and node.access == 'private' and node.config.materialized != 'ephemeral'
+        and node.schema != 'staging' and node.unique_id not in read
+        and not node.config.meta.get('is_published') -%}
+        {%- do unpublished.append(node.schema ~ '.' ~ node.alias) -%}
+    {%- endfor -%}
+create or replace table build_state.unpublished as
+select unnest({{ unpublished | sort }}::varchar[]) as relation
+{%- else -%}
+select 1
+{%- endif -%}
 {%- endmacro %}

@@ -18,7 +18,7 @@ end
 case
     when bool_or(({{ value }}) = 0) {{ over }} then 0
     else
-        if(count(case when ({{ value }}) < 0 then 1 end) {{ over }} % 2 = 1, -1, 1)
+        case count(case when ({{ value }}) < 0 then 1 end) {{ over }} % 2 when 1 then -1 else 1 end
         * round(
             exp({{ logarithm }}), ({{ digits }} - ceil({{ logarithm }} / ln(10)))::integer
         )

@@ -22,8 +22,8 @@ select 1
     {%- do parameters.append('p_' ~ period ~ ' := ' ~ default) -%}
     {%- do arguments.update({'p_' ~ period: 'p_' ~ period}) -%}
     {%- do checks.append(
-        'if(p_' ~ period ~ ' between 1 and 2047, true, error(\'' ~ name ~ ': ' ~ period
-        ~ ' is a number of bars from 1 to 2047, not \' || p_' ~ period ~ '))'
+        'case when p_' ~ period ~ ' between 1 and 2047 then true else error(\'' ~ name ~ ': '
+        ~ period ~ ' is a number of bars from 1 to 2047, not \' || p_' ~ period ~ ') end'
     ) -%}
 {%- endfor -%}
 {%- for setting, default in definition.settings.items() -%}
@@ -38,6 +38,14 @@ select 1
 {%- endfor -%}
 {%- set conditions = ['symbol = p_symbol', 'timeframe = p_timeframe', checked] + checks -%}
 create or replace macro indicators.{{ name }}({{ parameters | join(', ') }}) as table (
-{{ series_steps(plan, outputs, bars ~ ' where ' ~ conditions | join(' and ') ~ ' order by bar_ts') }}
+{{ query_as_text(
+    series_steps(plan, outputs, bars ~ ' where ' ~ conditions | join(' and ') ~ ' order by bar_ts'),
+    texts=['p_symbol', 'p_timeframe']
+) }}
 );
+comment on macro table indicators.{{ name }}
+is {{ duckdb_escape_comment(
+    ([definition.title ~ '. Source: ' ~ definition.source ~ '.'] + ([definition.notes] if definition.notes else []))
+    | join(' ')
+) }};
 {%- endmacro %}

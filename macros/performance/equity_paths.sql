@@ -16,7 +16,9 @@ grown as (
 peaks as (
     select
         *,
-        if(equity_ratio is null, null, greatest(1, max(equity_ratio) over to_date)) as peak_ratio
+        case
+            when equity_ratio is not null then greatest(1, max(equity_ratio) over to_date)
+        end as peak_ratio
     from grown
     window to_date as (
         partition by {{ key }} order by session_date
@@ -35,7 +37,12 @@ paths as (
 {% macro drawdown(equity, peak) -%}
 {#- A gap to the peak that is smaller than this is rounding, not a drawdown. -#}
 {%- set rounding = '1e-12' -%}
-if({{ equity }} / {{ peak }} > 1 - {{ rounding }}, 0, {{ equity }} / {{ peak }} - 1)::double
+(
+    case
+        when {{ equity }} / {{ peak }} > 1 - {{ rounding }} then 0
+        else {{ equity }} / {{ peak }} - 1
+    end
+)::double
 {%- endmacro %}
 
 {% macro drawdown_episodes(key) -%}

@@ -23,10 +23,13 @@ final as (
         {{ key }},
         figures.* exclude ({{ key }}),
         -- without any episode the drawdown is 0, unless a return is missing
-        if(figures.missing_return_count = 0, coalesce(deepest.drawdown, 0), null) as max_drawdown,
-        if(figures.missing_return_count = 0, deepest.start_date, null) as drawdown_start_date,
-        if(figures.missing_return_count = 0, deepest.trough_date, null) as drawdown_trough_date,
-        if(figures.missing_return_count = 0, deepest.recovery_date, null)
+        case figures.missing_return_count when 0 then coalesce(deepest.drawdown, 0) end
+            as max_drawdown,
+        case figures.missing_return_count when 0 then deepest.start_date end
+            as drawdown_start_date,
+        case figures.missing_return_count when 0 then deepest.trough_date end
+            as drawdown_trough_date,
+        case figures.missing_return_count when 0 then deepest.recovery_date end
             as drawdown_recovery_date,
         -- NULL if a return is missing, like cagr
         figures.cagr / -nullif(deepest.drawdown, 0) as calmar_ratio

@@ -8,9 +8,8 @@ left join expected_volumes
 {%- endmacro %}
 
 {% macro relative_volume_or_null() -%}
-if(
-            expected_volumes.history_count >= presets.min_history_sessions,
-            expected_volumes.relative_volume,
-            null
-        )
+case
+            when expected_volumes.history_count >= presets.min_history_sessions
+                then expected_volumes.relative_volume
+        end
 {%- endmacro %}

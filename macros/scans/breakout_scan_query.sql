@@ -96,7 +96,7 @@ measures as (
             when 'long' then {{ difference_pct('last_price', 'resistance', 'resistance') }}
             when 'short' then {{ difference_pct('support', 'last_price', 'support') }}
         end as breakout_pct,
-        if(direction = 'short', -change_pct, change_pct) as momentum_pct,
+        case direction when 'short' then -change_pct else change_pct end as momentum_pct,
         case direction
             when 'long' then prior_close > prior_long_above
             when 'short' then prior_close < prior_short_below

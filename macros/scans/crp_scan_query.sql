@@ -69,14 +69,14 @@ directed as (
             when 'near_low' then 'short'
             else 'none'
         end as direction,
-        if(range_zone = 'near_low', -change_pct, change_pct) as momentum_pct
+        case range_zone when 'near_low' then -change_pct else change_pct end as momentum_pct
     from positions
 ),
 
 scored as (
     select
         directed.*,
-        {{ tier_share('close', "if(range_zone = 'mid_range', 0, 1)") }} as close_score,
+        {{ tier_share('close', "(range_zone != 'mid_range')::integer") }} as close_score,
         {{ tier_share('range', 'range_pct / full_range_pct') }} as range_score,
         {{ tier_share('volume', 'relative_volume') }} as volume_score,
         {{ tier_share('momentum', 'momentum_pct') }} as momentum_score

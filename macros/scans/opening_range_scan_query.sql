@@ -108,7 +108,9 @@ checked as (
             when 'short' then range_high
         end as stop_price,
         round(
-            100 * if(long_points > short_points, long_points, short_points) / most_points,
+            100
+            * case when long_points > short_points then long_points else short_points end
+            / most_points,
             {{ score_decimals() }}
         ) as score,
         case

@@ -52,7 +52,8 @@ ages as (
         timeframe,
         max_age_minutes,
         session_date + cutoff_time as scanned_ts,
-        unnest(range(if({{ in_session }}, 0, 1), max_age_sessions + 1)) as age_sessions
+        unnest(range(case when {{ in_session }} then 0 else 1 end, max_age_sessions + 1))
+            as age_sessions
     from measures
 ),
 
@@ -94,7 +95,7 @@ recorded as (
         records.case_count,
         records.hit_count,
         -- as little is said of too few cases as of none
-        if(records.hit_ratio_low is null, null, records.hit_ratio) as hit_ratio,
+        case when records.hit_ratio_low is not null then records.hit_ratio end as hit_ratio,
         records.hit_ratio_low,
         records.hit_ratio_high,
         records.base_ratio

@@ -1,10 +1,10 @@
 """
 Publish a green build with one rename.
 
-The build file is copied beside the published one, stripped of staging (views over local Parquet),
-given its publication record, closed, read once, and renamed. Readers keep the publication that
-they have open. A kill at any moment leaves the previous publication and a file that the next run
-removes.
+The build file is copied beside the published one, stripped of staging (views over local Parquet)
+and of private models, given its publication record, closed, read once, and renamed. Readers keep
+the publication that they have open. A kill at any moment leaves the previous publication and a file
+that the next run removes.
 """
 
 from __future__ import annotations
@@ -129,6 +129,10 @@ def _copy(source: Path, copy: Path) -> bool:
 def _complete(copy: Path, invocation_id: str) -> dict[str, int]:
     with duckdb.connect() as connection:
         attach(connection, copy, read_only=False)
+        unpublished = connection.execute("select relation from build_state.unpublished").fetchall()
+        for (relation,) in unpublished:
+            schema, _, table = relation.partition(".")
+            connection.execute(f'drop table if exists "{schema}"."{table}"')
         for schema in NOT_PUBLISHED:
             connection.execute(f"drop schema if exists {schema} cascade")
         try:

@@ -14,7 +14,7 @@ from duckbourse.cli.options import Csv, Json, To, one_format
 from duckbourse.cli.output import print_json
 from duckbourse.cli.tables import print_rows
 from duckbourse.errors import BourseError, PublicationError
-from duckbourse.market import IN_ORDER, SCANNERS
+from duckbourse.market import IN_ORDER
 from duckbourse.warehouse import fetch_rows, open_published, quoted
 
 

@@ -14,6 +14,8 @@ MAKE = """
     create schema serving;
     create schema build_state;
     create table build_state.models as select 'bars__ohlcv' as model;
+    create table build_state.unpublished as select 'bars.days' as relation;
+    create table bars.days as select 1 as day;
     create view staging.stg_raw__daily as select * from read_parquet('{parquet}');
     create table bars.ohlcv (
         symbol varchar not null primary key,
