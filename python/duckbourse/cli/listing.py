@@ -15,7 +15,7 @@ from duckbourse.cli.output import print_json
 from duckbourse.cli.tables import print_rows
 from duckbourse.errors import BourseError, PublicationError
 from duckbourse.market import IN_ORDER
-from duckbourse.warehouse import fetch_rows, open_published, quoted
+from duckbourse.warehouse import SCANNERS, fetch_rows, open_published, quoted
 
 
 class Kind(StrEnum):
