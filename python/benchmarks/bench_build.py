@@ -18,11 +18,12 @@ from datetime import timedelta
 from pathlib import Path
 
 import duckdb
+from rich.console import Console
+from rich.table import Table
+
 from benchmarks.measured import Measured, measured
 from duckbourse import clock
 from duckbourse.settings import PROJECT, settings
-from rich.console import Console
-from rich.table import Table
 
 BARS_OF_A_SESSION = {"XNYS": 390, "XNSE": 375}
 LAYERS = ("bars", "indicators", "scanners", "backtests")

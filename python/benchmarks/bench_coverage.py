@@ -22,9 +22,10 @@ from typing import Any
 import duckdb
 import numpy as np
 import talib
-from duckbourse.settings import PROJECT
 from rich.console import Console
 from rich.progress import track
+
+from duckbourse.settings import PROJECT
 from tests.warehouse.indicators.candle_bars import candle_bars
 from tests.warehouse.indicators.hostile_bars import bars_of, hostile_bars, walk
 from tests.warehouse.indicators.on_read import Bars, OnRead, arrays

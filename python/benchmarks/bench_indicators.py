@@ -30,10 +30,11 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-from benchmarks.measured import measured
-from duckbourse.settings import PROJECT
 from rich.console import Console
 from rich.table import Table
+
+from benchmarks.measured import measured
+from duckbourse.settings import PROJECT
 
 # The outputs measured in spec/indicators.md, in queries of 5 to 16.
 FAMILIES = {

@@ -25,10 +25,11 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-from duckbourse.ingest import Outcome, RawStore, ingest, read_mapping
-from duckbourse.settings import settings
 from rich.console import Console
 from rich.table import Table
+
+from duckbourse.ingest import Outcome, RawStore, ingest, read_mapping
+from duckbourse.settings import settings
 
 SYMBOLS = 500
 MINUTES = 375

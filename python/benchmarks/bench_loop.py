@@ -34,6 +34,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
+from pydantic import SecretStr
+
 from benchmarks.bench_orders import wide
 from benchmarks.bench_stream import TICKS_A_FRAME, TOKENS, make_frames, protocol_and_passes
 from benchmarks.measured import show_figures
@@ -53,8 +56,6 @@ from duckbourse.trading.loop import Trader
 from duckbourse.trading.publication import Publication, Signal, load
 from duckbourse.trading.strategy import SignalStrategy
 from duckbourse.warehouse import open_published
-from msgspec.structs import replace
-from pydantic import SecretStr
 
 DAY = date(2010, 5, 28)
 HELD = 10

@@ -32,6 +32,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 from benchmarks.measured import show_figures
 from duckbourse import clock
 from duckbourse.brokers.base import Funds, Holding, OrderReport, TradeReport, Update
@@ -51,7 +53,6 @@ from duckbourse.trading.loop import Trader
 from duckbourse.trading.publication import Publication, load
 from duckbourse.trading.strategy import SignalStrategy
 from duckbourse.warehouse import open_published
-from msgspec.structs import replace
 
 DAY = date(2010, 5, 28)
 NOW = datetime(2010, 5, 28, 14, 0, tzinfo=UTC)

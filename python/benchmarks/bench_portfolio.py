@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+
 from benchmarks.contest import THREADS, Figures, Way, compiled, parser, run, run_child, show
 
 ASSETS, SESSIONS, WINDOW = 50, 2500, 250

@@ -24,11 +24,12 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import talib
+from rich.console import Console
+from rich.table import Table
+
 from benchmarks.bench_indicators import SYMBOLS, family_sql, make_bars
 from benchmarks.measured import measured
 from duckbourse.settings import PROJECT, settings
-from rich.console import Console
-from rich.table import Table
 
 LIMITS_MS = {"indicator": 20.0, "latest": 1.0}
 BY_HAND: dict[str, Callable[..., object]] = {

@@ -33,6 +33,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+
 from benchmarks.contest import THREADS, Figures, Way, compiled, parser, run, run_child, show
 
 SERIES, SESSIONS, LOOKBACK, CONFIDENCE = 500, 2500, 250, 0.99

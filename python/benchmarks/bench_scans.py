@@ -23,11 +23,12 @@ from pathlib import Path
 
 import duckdb
 import numpy as np
+from rich.console import Console
+from rich.table import Table
+
 from benchmarks.bench_indicators import make_bars
 from benchmarks.measured import measured
 from duckbourse.settings import PROJECT
-from rich.console import Console
-from rich.table import Table
 
 LOOKBACK = 20
 # the session up to the cutoff, and the same for each prior session

@@ -26,8 +26,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from benchmarks.contest import Figures, Way, parser, run, run_child
 from pydantic import SecretStr
+
+from benchmarks.contest import Figures, Way, parser, run, run_child
 
 SYMBOLS, TICKS = 500, 200_000
 TICKS_A_FRAME = (1, 10, 100)

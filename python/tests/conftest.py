@@ -23,9 +23,9 @@ from zlib import crc32
 import hypothesis
 import pytest
 import structlog
+
 from duckbourse import clock, state
 from duckbourse.settings import PROJECT
-
 from tests.support.days import DAYS
 from tests.support.dbt_server import cpu_seconds
 from tests.support.once import made_once

@@ -25,12 +25,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from duckbourse.settings import PROJECT
-from duckbourse.state import GREEN
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from duckbourse.settings import PROJECT
+from duckbourse.state import GREEN
 from tests.mutants.table import Mutant, lost, read_table
 from tests.support.dbt_server import DATA_AS_READ, forked, locate_sources, read_project
 from tests.support.warehouse import Warehouse, copied_from

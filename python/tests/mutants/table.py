@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
+
 from duckbourse.settings import PROJECT
 
 TABLE = Path(__file__).with_name("mutants.yml")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 
 import msgspec
+
 from duckbourse.orders.charges import Charges
 from duckbourse.settings import PROJECT
 

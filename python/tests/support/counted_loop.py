@@ -14,7 +14,6 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from duckbourse import clock
-
 from tests.support.waiting import HANG_SECONDS
 
 T = TypeVar("T")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import duckdb
-from duckbourse.settings import PROJECT
 
+from duckbourse.settings import PROJECT
 from tests.support.warehouse import Warehouse
 
 

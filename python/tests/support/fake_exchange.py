@@ -22,11 +22,12 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
+
 from duckbourse.brokers.base import Funds, Holding, OrderReport, TradeReport, Update
 from duckbourse.errors import BrokerRejected, BrokerUnclear
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import Fill, Product, Request, fill_key_of
-from msgspec.structs import replace
 
 DAY = datetime(2026, 11, 25, 4, 0, tzinfo=UTC)
 

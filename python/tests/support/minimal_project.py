@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
-from duckbourse.settings import PROJECT
 
+from duckbourse.settings import PROJECT
 from tests.support.waiting import HANG_SECONDS
 
 FILES = {

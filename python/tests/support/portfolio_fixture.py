@@ -21,9 +21,9 @@ import duckdb
 import numpy as np
 import pytest
 import yaml
-from duckbourse.settings import PROJECT
 from numpy.typing import NDArray
 
+from duckbourse.settings import PROJECT
 from tests.support.once import made_once, run_folder
 from tests.support.sandbox import Sandbox
 

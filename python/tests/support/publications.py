@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import duckdb
+
 from duckbourse import state
 from duckbourse.state import State
 

@@ -13,6 +13,7 @@ import duckdb
 import yaml
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner
+
 from duckbourse.settings import PROJECT
 
 

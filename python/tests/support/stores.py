@@ -12,6 +12,7 @@ from typing import Any
 import duckdb
 import numpy as np
 import pytest
+
 from duckbourse import clock
 from duckbourse.ingest import Outcome, RawStore, Report, ingest, read_mapping
 from duckbourse.settings import PROJECT

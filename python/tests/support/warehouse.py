@@ -12,8 +12,8 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from duckbourse.settings import PROJECT
 
+from duckbourse.settings import PROJECT
 from tests.support.dbt_server import run_dbt
 
 KINDS = (

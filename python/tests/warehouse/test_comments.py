@@ -41,7 +41,7 @@ def test_every_table_says_what_one_row_is(
         f" where not internal and schema_name not in {NOT_DESCRIBED}"
     )
     described = {name: node["description"].strip() for name, node in relations.items()}
-    assert dict(commented) == described
+    assert {name: comment for name, comment in commented} == described
     assert all(described.values())
 
 
@@ -71,18 +71,19 @@ def test_every_column_says_what_it_holds(
 def test_every_table_macro_says_what_it_answers(
     sample: Warehouse, manifest: dict[str, Any]
 ) -> None:
-    commented = dict(
-        sample.query(
+    commented = {
+        name: comment
+        for name, comment in sample.query(
             "select schema_name || '.' || function_name, comment from duckdb_functions()"
             " where function_type = 'table_macro' and not internal"
         )
-    )
+    }
     described = {
         f"main.{function['name']}": function["description"].strip()
         for function in manifest["functions"].values()
     }
     assert {name: commented[name] for name in described} == described
     indicators = {name: comment for name, comment in commented.items() if name not in described}
-    assert all(name.startswith("indicators.") for name in indicators)
+    assert all(str(name).startswith("indicators.") for name in indicators)
     assert str(indicators["indicators.rsi"]).startswith("Relative strength index. Source: Wilder")
     assert [name for name, comment in indicators.items() if not comment] == []

@@ -7,7 +7,6 @@ import re
 
 from duckbourse.market import CONTRACT_VERSION
 from duckbourse.settings import PROJECT
-
 from tests.support.warehouse import Warehouse
 from tests.unit.project.test_exposures import public_models
 

@@ -11,14 +11,14 @@ from contextlib import redirect_stdout
 from datetime import date, datetime, time
 from pathlib import Path
 
-import duckbourse
 import duckdb
 import pytest
+
+import duckbourse
 from duckbourse import market as module
 from duckbourse.errors import BadArgument, BadQuery
 from duckbourse.market import Market
 from duckbourse.settings import PROJECT, settings
-
 from tests.support.warehouse import Warehouse
 
 NOTEBOOKS = sorted((PROJECT / "analyses").glob("*.py"))

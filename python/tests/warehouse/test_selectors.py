@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 import yaml
-from duckbourse.settings import PROJECT
 
+from duckbourse.settings import PROJECT
 from tests.support.warehouse import Warehouse
 
 SELECTORS = {

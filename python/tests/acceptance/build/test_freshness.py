@@ -6,8 +6,8 @@ import json
 
 import duckdb
 import pytest
-from duckbourse.summary import newest_bar, summary
 
+from duckbourse.summary import newest_bar, summary
 from tests.support.deliveries import deliver, shipped
 from tests.support.warehouse import Warehouse
 

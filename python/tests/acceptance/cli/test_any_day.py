@@ -13,9 +13,9 @@ from pathlib import Path
 
 import duckdb
 import pytest
+
 from duckbourse import clock, state
 from duckbourse.settings import PROJECT
-
 from tests.support.commands import bourse
 from tests.support.days import DAYS
 from tests.support.publications import make

@@ -9,14 +9,14 @@ import subprocess
 import sys
 
 import pytest
+from typer.testing import CliRunner
+
 from duckbourse import state
 from duckbourse.cli.main import COMMANDS, app
 from duckbourse.cli.sql import sql
 from duckbourse.errors import BadQuery
 from duckbourse.publish import publish
 from duckbourse.warehouse import open_published
-from typer.testing import CliRunner
-
 from tests.support.minimal_project import MinimalProject
 from tests.support.publications import make
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from duckbourse.cli.main import COMMANDS, app
 from typer.main import get_command
 
+from duckbourse.cli.main import COMMANDS, app
 from tests.support.commands import bourse
 from tests.support.warehouse import Warehouse, empty_store
 

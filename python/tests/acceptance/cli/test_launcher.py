@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from duckbourse.settings import PROJECT
 
+from duckbourse.settings import PROJECT
 from tests.support.waiting import wait_until
 
 

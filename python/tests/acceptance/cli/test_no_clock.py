@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from duckbourse.cli.main import COMMANDS
 
+from duckbourse.cli.main import COMMANDS
 from tests.support.commands import bourse
 from tests.support.warehouse import Warehouse
 

@@ -14,11 +14,11 @@ from typing import Any
 
 import duckdb
 import pytest
+
 from duckbourse import state
 from duckbourse.cli import doctor
 from duckbourse.cli.catalog import LAYERS
 from duckbourse.orders.journal import lock_folder
-
 from tests.support.commands import Ended, bourse
 from tests.support.publications import make
 from tests.support.warehouse import Warehouse, empty_store

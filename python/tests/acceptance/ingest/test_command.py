@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 import typer
-from duckbourse.cli import ingest as command
-from duckbourse.errors import BadInput
-from duckbourse.settings import PROJECT
 from rich.console import Console
 from typer.testing import CliRunner, Result
 
+from duckbourse.cli import ingest as command
+from duckbourse.errors import BadInput
+from duckbourse.settings import PROJECT
 from tests.support.stores import Shop, minutes
 
 pytestmark = pytest.mark.some_day

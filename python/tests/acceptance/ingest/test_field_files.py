@@ -19,10 +19,10 @@ from pathlib import Path
 
 import duckdb
 import pytest
+
 from duckbourse.errors import BadInput
 from duckbourse.ingest import identity
 from duckbourse.ingest.identity import VENDOR_SYMBOLS_HEADER
-
 from tests.support.commands import Ended, bourse
 from tests.support.warehouse import SHARED, Warehouse, empty_store
 

@@ -18,12 +18,12 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+
 from duckbourse import clock
 from duckbourse.orders.book import rebuild_book
 from duckbourse.orders.journal import open_journal, read_journal
 from duckbourse.orders.manager import Manager
 from duckbourse.settings import PROJECT
-
 from tests.support.factories import CAPITAL, request
 from tests.support.fake_exchange import FakeExchange, RemoteBroker, serve
 from tests.support.waiting import DEATHS, die_after

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 from dbt_common.exceptions import DbtRuntimeError
-from duckbourse.settings import PROJECT
 
+from duckbourse.settings import PROJECT
 from tests.support.sandbox import Sandbox
 
 TRADES = """

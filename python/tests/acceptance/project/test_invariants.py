@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import yaml
 from dbt_common.exceptions import DbtRuntimeError
-from duckbourse.settings import PROJECT
 
+from duckbourse.settings import PROJECT
 from tests.support.sandbox import Sandbox
 
 INVARIANTS = sorted(file.stem for file in (PROJECT / "tests" / "project").glob("assert_*.sql"))

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from duckbourse.settings import PROJECT
 
+from duckbourse.settings import PROJECT
 from tests.support.sandbox import Sandbox
 
 

@@ -18,6 +18,7 @@ import duckdb
 import numpy as np
 import pytest
 import structlog
+
 from duckbourse import clock
 from duckbourse.errors import StorageFull
 from duckbourse.ingest import RawStore
@@ -25,7 +26,6 @@ from duckbourse.ingest.withdrawals import restore, withdraw
 from duckbourse.settings import PROJECT
 from duckbourse.streaming.feed import RECORD, Records, microseconds
 from duckbourse.streaming.recorder import LogHeader, Recorder, recover
-
 from tests.support.warehouse import Warehouse
 
 DAY = date(2024, 7, 1)

@@ -17,12 +17,12 @@ from zoneinfo import ZoneInfo
 import duckdb
 import numpy as np
 import pytest
+
 from duckbourse import clock
 from duckbourse.settings import PROJECT
 from duckbourse.streaming.feed import RECORD, Records, instant, microseconds
 from duckbourse.streaming.live import LiveSession
 from duckbourse.streaming.recorder import LogHeader, Recorder
-
 from tests.acceptance.warehouse.test_nse import ingest, written
 from tests.support.warehouse import SHARED, Warehouse, empty_store
 

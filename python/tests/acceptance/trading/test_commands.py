@@ -11,6 +11,7 @@ from typing import Any
 
 import duckdb
 import pytest
+
 from duckbourse import clock
 from duckbourse.orders.journal import lock_folder
 from duckbourse.streaming.recorder import LogHeader, Recorder
@@ -18,7 +19,6 @@ from duckbourse.streaming.replay import replay_minutes
 from duckbourse.trading import feeds
 from duckbourse.trading.publication import load
 from duckbourse.warehouse import open_published
-
 from tests.support import commands
 from tests.support.commands import Ended
 from tests.support.warehouse import Warehouse, empty_store

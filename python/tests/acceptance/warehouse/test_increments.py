@@ -10,8 +10,8 @@ from typing import Any
 
 import duckdb
 import pytest
-from duckbourse.settings import PROJECT
 
+from duckbourse.settings import PROJECT
 from tests.support.deliveries import deliver, shipped
 from tests.support.own_project import own_project
 from tests.support.warehouse import Warehouse, empty_store

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from duckbourse.settings import PROJECT
 
+from duckbourse.settings import PROJECT
 from tests.support.own_project import own_project
 from tests.support.warehouse import Warehouse
 

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
+
 from duckbourse.ingest import RawStore
 from duckbourse.ingest.withdrawals import withdraw
 from duckbourse.settings import PROJECT
-
 from tests.support.deliveries import deliver, shipped
 from tests.support.warehouse import Warehouse, empty_store
 

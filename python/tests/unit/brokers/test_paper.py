@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from duckbourse import clock
 from duckbourse.brokers.base import OrderReport, TradeReport
 from duckbourse.brokers.paper import FILE, FillRules, PaperBroker
@@ -18,7 +19,6 @@ from duckbourse.errors import BrokerRejected
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import OrderType, Product, Side, Validity
 from duckbourse.streaming.feed import Tick
-
 from tests.support.factories import CAPITAL, NOW, request
 
 RULES = FillRules(latency_ms=100, slippage_bps=Decimal(10), max_participation_pct=Decimal(10))

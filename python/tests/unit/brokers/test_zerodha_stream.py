@@ -16,6 +16,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from kiteconnect import KiteTicker
+from picows import WSMsgType, WSTransport
+from pydantic import SecretStr
+
 from duckbourse.brokers.zerodha import stream
 from duckbourse.brokers.zerodha.stream import (
     FULL,
@@ -28,12 +34,6 @@ from duckbourse.brokers.zerodha.stream import (
 from duckbourse.errors import ConfigurationError, TokenRefused
 from duckbourse.streaming.feed import RECORD, Records, decimal_price
 from duckbourse.streaming.websocket import FeedLimits, FeedProtocol, WebSocketFeed
-from hypothesis import given
-from hypothesis import strategies as st
-from kiteconnect import KiteTicker
-from picows import WSMsgType, WSTransport
-from pydantic import SecretStr
-
 from tests.support.counted_loop import CountedLoop, run_counted
 from tests.support.socket_server import Server, serving
 from tests.support.waiting import HANG_SECONDS

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from duckbourse.build import Request, _no_build, check_variables, report_failure
 from duckbourse.cli.build import signal_changes
 from duckbourse.errors import BuildFailed, ConfigurationError, StorageFull
 from duckbourse.progress import Failure, Outcome, Progress, one_line
 from duckbourse.summary import SignalCounts
-
 from tests.support.commands import bourse
 
 

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from duckbourse import state
 from duckbourse.errors import DatabaseLocked
 

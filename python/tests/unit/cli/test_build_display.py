@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from duckbourse.build import Request, Watch
 from duckbourse.cli import build as command
 from duckbourse.cli.build import Display
 from duckbourse.errors import BuildFailed
 from duckbourse.progress import Outcome, Progress
-
 from tests.support.commands import bourse
 from tests.support.waiting import wait_until
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from rich.console import Console
+
 from duckbourse.cli import output, sql, tables
 from duckbourse.cli.tables import Column, figure, print_fitting, print_rows
-from rich.console import Console
 
 
 @pytest.mark.parametrize(

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from duckbourse import state
 from duckbourse.cli import test as command
 from duckbourse.cli.affected_tests import affected_tests
 from duckbourse.cli.test import Cost, Running, Step
 from duckbourse.errors import ChecksBusy, ChecksFailed, ConfigurationError
 from duckbourse.settings import PROJECT
-
 from tests.support.waiting import HANG_SECONDS, wait_until
 
 

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
+
 from duckbourse import errors
 from duckbourse.cli.main import COMMANDS, EXIT_CODES, STOPPED, UNEXPECTED, app
 from duckbourse.settings import PROJECT
-from typer.testing import CliRunner
-
 from tests.support.commands import bourse
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from duckbourse.ingest import Outcome, identity
 
+from duckbourse.ingest import Outcome, identity
 from tests.support.stores import Shop
 
 DAYS = ("2024-01-02", "2024-01-03", "2024-01-04")

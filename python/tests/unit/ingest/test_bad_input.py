@@ -10,9 +10,9 @@ from pathlib import Path
 import duckdb
 import polars
 import pytest
+
 from duckbourse.errors import BadInput
 from duckbourse.ingest import Outcome, read_mapping
-
 from tests.support.stores import HEADER, Shop, minutes
 from tests.unit.ingest.test_formats import archive
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from duckbourse.ingest.inference.columns import NAMES, Role, infer_roles
 from hypothesis import given
 from hypothesis import strategies as st
 
+from duckbourse.ingest.inference.columns import NAMES, Role, infer_roles
 from tests.support.stores import Shop
 
 VENDORS = {

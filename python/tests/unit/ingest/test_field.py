@@ -14,9 +14,9 @@ from typing import Any
 
 import duckdb
 import pytest
+
 from duckbourse.errors import BadInput
 from duckbourse.ingest import read_mapping
-
 from tests.support.commands import Ended, bourse
 from tests.support.stores import SHARED, Shop
 

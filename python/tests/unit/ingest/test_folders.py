@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from duckbourse.ingest import Outcome, files
 
+from duckbourse.ingest import Outcome, files
 from tests.support.stores import HEADER, Shop
 
 ROW = "2024-01-02,1,2,1,2,5"

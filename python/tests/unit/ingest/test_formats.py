@@ -14,8 +14,8 @@ from pathlib import Path
 import duckdb
 import polars
 import pytest
-from duckbourse.ingest import Outcome
 
+from duckbourse.ingest import Outcome
 from tests.support.stores import HEADER, Shop
 
 DAYS = ["2024-01-02", "2024-01-03", "2024-01-04"]

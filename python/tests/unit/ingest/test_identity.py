@@ -9,13 +9,13 @@ from typing import Any
 
 import duckdb
 import pytest
+
 from duckbourse.errors import BadInput
 from duckbourse.ingest import Outcome, RawStore, identity, ingest, read_mapping
 from duckbourse.ingest.identity import SEED, VENDOR_SYMBOLS_HEADER, name_of, vendor_symbols
 from duckbourse.ingest.store import Delivered, owners_of
 from duckbourse.ingest.withdrawals import withdraw
 from duckbourse.settings import PROJECT
-
 from tests.support.stores import DELIVERED_AT, Shop, minutes
 
 BAR = "10,12,9,11,100"

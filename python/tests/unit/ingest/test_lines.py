@@ -7,10 +7,10 @@ import json
 from collections.abc import Sequence
 
 import pytest
-from duckbourse.ingest import Report
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from duckbourse.ingest import Report
 from tests.support.stores import Shop
 
 NAMES = "Date,Open,High,Low,Close,Volume,Note"

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import duckdb
 import pytest
+
 from duckbourse.ingest import Outcome, RawStore
 from duckbourse.settings import PROJECT
-
 from tests.support.stores import MARKET, SHARED, Shop, needs_market
 
 pytestmark = needs_market

@@ -11,9 +11,9 @@ from typing import Any
 
 import duckdb
 import pytest
+
 from duckbourse.ingest import Outcome, RawStore, run
 from duckbourse.ingest.withdrawals import withdraw
-
 from tests.support.stores import DELIVERED_AT, HEADER, Shop, minutes
 
 DAYS = ["2024-01-02,10,12,9,11,500", "2024-01-03,11,13,10,12,600", "2024-01-04,x,13,10,12,600"]

@@ -19,10 +19,10 @@ from typing import Any
 
 import duckdb
 import pytest
+
 from duckbourse.errors import BadInput
 from duckbourse.ingest import Outcome, documents, files, lines, options, rows, run, tables
 from duckbourse.ingest.inference import dialect, layout, numbers, timestamp_formats
-
 from tests.support.stores import HEADER, Shop, minutes
 from tests.unit.ingest.test_formats import archive
 

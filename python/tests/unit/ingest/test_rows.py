@@ -8,10 +8,10 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from duckbourse.ingest import Outcome, ingest, read_mapping
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from duckbourse.ingest import Outcome, ingest, read_mapping
 from tests.support.stores import DELIVERED_AT, HEADER, Shop
 
 NAMES = f"symbol,{HEADER}"

@@ -17,6 +17,7 @@ from typing import Any
 
 import duckdb
 import pytest
+
 from duckbourse.errors import ConfigurationError, StorageFull, StoreBusy
 from duckbourse.ingest import Outcome, RawStore
 from duckbourse.ingest.deliveries import listed
@@ -24,7 +25,6 @@ from duckbourse.ingest.schema import TABLES
 from duckbourse.ingest.withdrawals import again, restore, withdraw, withdrawn
 from duckbourse.settings import PROJECT
 from duckbourse.streaming.replay import recorded_ticks
-
 from tests.support.commands import bourse
 from tests.support.dbt_server import cpu_seconds
 from tests.support.stores import DELIVERED_AT, HEADER, Shop, minutes

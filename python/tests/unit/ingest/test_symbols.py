@@ -7,10 +7,10 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from duckbourse.ingest.inference.symbols import infer_symbol
 from hypothesis import given
 from hypothesis import strategies as st
 
+from duckbourse.ingest.inference.symbols import infer_symbol
 from tests.support.stores import HEADER, Shop
 
 NAMES = {

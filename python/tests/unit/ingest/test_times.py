@@ -7,8 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from duckbourse.ingest.calendars import calendars
 
+from duckbourse.ingest.calendars import calendars
 from tests.support.stores import HEADER, Shop, minutes
 
 DAY = "2024-01-02"

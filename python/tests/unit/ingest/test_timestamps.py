@@ -7,6 +7,9 @@ from datetime import datetime
 
 import duckdb
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from duckbourse.ingest.calendars import calendars
 from duckbourse.ingest.inference.timestamp_formats import epoch_sql
 from duckbourse.ingest.inference.timestamps import (
@@ -21,8 +24,6 @@ from duckbourse.ingest.inference.timestamps import (
     label_by_hours,
 )
 from duckbourse.ingest.schema import Kind
-from hypothesis import given
-from hypothesis import strategies as st
 
 WHOLE_DAYS = Edges(
     sessions=10,

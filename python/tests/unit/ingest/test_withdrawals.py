@@ -10,13 +10,13 @@ from typing import Any
 
 import duckdb
 import pytest
+
 from duckbourse.errors import BadInput, StorageFull, StoreBusy
 from duckbourse.ingest import Outcome, RawStore, withdrawals
 from duckbourse.ingest.deliveries import listed, refuse_twice, short
 from duckbourse.ingest.owners import refuse_two_calendars
 from duckbourse.ingest.run import wrap_full_disk
 from duckbourse.ingest.withdrawals import again, restore, withdraw, withdrawn
-
 from tests.support.stores import DELIVERED_AT, Shop
 
 STATED: dict[str, Any] = {"calendar": "XNYS", "source": "vendor"}

@@ -11,13 +11,13 @@ import tomllib
 import traceback
 from pathlib import Path
 
-import duckbourse
 import duckdb
 import pytest
+
+import duckbourse
 from duckbourse.errors import BuildFailed, PublicationError
 from duckbourse.publish import publish
 from duckbourse.settings import PROJECT
-
 from tests.support.publications import make
 
 # What a fresh environment has after `pip install ./python`; everything else is refused.

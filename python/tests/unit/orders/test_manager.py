@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+
 from duckbourse import clock
 from duckbourse.brokers.base import OrderReport
 from duckbourse.orders import events
@@ -19,7 +20,6 @@ from duckbourse.orders.journal import open_journal, read_journal
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.manager import Manager
 from duckbourse.orders.order import OrderType, Product, Reason, Request, Side
-
 from tests.support.charges import schedule
 from tests.support.factories import CAPITAL, NOW, request
 from tests.support.fake_exchange import FakeExchange, FakeExchangeBroker, Faults

@@ -6,11 +6,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from duckbourse.orders.order import Fill, Product, Side
-from duckbourse.orders.positions import Position, after_fill
 from hypothesis import given
 from hypothesis import strategies as st
 
+from duckbourse.orders.order import Fill, Product, Side
+from duckbourse.orders.positions import Position, after_fill
 from tests.support.factories import fill
 
 BUY, SELL = Side.BUY, Side.SELL

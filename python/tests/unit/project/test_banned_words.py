@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from duckbourse.settings import PROJECT
 from hooks.banned_words import banned_words, main, retired_words
 

@@ -10,6 +10,7 @@ import duckdb
 import exchange_calendars  # type: ignore[import-untyped]
 import pytest
 import yaml
+
 from duckbourse.settings import PROJECT
 
 # the library uses a function of pandas that will change in a future version

@@ -11,8 +11,8 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from duckbourse.settings import PROJECT
 
+from duckbourse.settings import PROJECT
 from tests.support.days import DAYS
 
 # how SQL and dbt read the time

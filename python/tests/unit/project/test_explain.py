@@ -8,10 +8,10 @@ from pathlib import Path
 
 import duckdb
 import pytest
+
 from duckbourse.cli.explain import explanation, plain_call
 from duckbourse.errors import BadQuery, BuildFailed
 from duckbourse.settings import PROJECT
-
 from tests.support.commands import bourse
 from tests.support.warehouse import Warehouse
 

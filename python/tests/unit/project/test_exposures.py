@@ -7,6 +7,7 @@ from functools import cache
 
 import pytest
 import yaml
+
 from duckbourse.settings import PROJECT
 
 PACKAGE = PROJECT / "python" / "duckbourse"

@@ -6,7 +6,6 @@ from collections import Counter
 from pathlib import Path
 
 from duckbourse.settings import PROJECT
-
 from tests.mutants.proof import BROKEN, NOBODY, Finding, batches, finding_of
 from tests.mutants.table import Mutant, lost, read_table
 

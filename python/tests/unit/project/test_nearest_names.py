@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import duckdb
 import pytest
-from duckbourse.names import did_you_mean, nearest
 
+from duckbourse.names import did_you_mean, nearest
 from tests.support.warehouse import Warehouse
 
 SYMBOLS = ("APOL", "APP", "PPL", "AAPL", "MSFT", "SPX", "^GSPC")

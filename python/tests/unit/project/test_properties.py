@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from duckbourse.errors import BuildFailed
 from duckbourse.properties import properties
 from duckbourse.settings import PROJECT
-
 from tests.support.warehouse import Warehouse
 
 

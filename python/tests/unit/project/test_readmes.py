@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 import yaml
+from typer.main import get_command
+
 from duckbourse.cli.main import COMMANDS, app
 from duckbourse.settings import PROJECT
-from typer.main import get_command
 
 FOLDERS = ("analyses", "data", "functions", "macros", "models", "python", "seeds", "tests")
 FILES = sorted(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import yaml
+
 from duckbourse.settings import PROJECT
 
 # these are the rules before any scanner looks

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+
 from duckbourse.settings import PROJECT
 
 # Except for the first two, each breaks the rule in its name. Those expected to fail do not fail the

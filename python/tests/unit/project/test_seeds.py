@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from duckbourse.seeds import problems
 from duckbourse.settings import PROJECT
-
 from tests.support.commands import bourse
 
 CRP = "seeds/scanners/crp_presets.csv"

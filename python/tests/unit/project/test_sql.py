@@ -6,6 +6,7 @@ import re
 
 import duckdb
 import pytest
+
 from duckbourse.settings import PROJECT
 
 # `a is null != b is null` means `((a is null) != b) is null`, which is never the intention.

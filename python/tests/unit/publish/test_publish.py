@@ -9,11 +9,11 @@ from pathlib import Path
 
 import duckdb
 import pytest
+
 from duckbourse import state
 from duckbourse.errors import BourseError, DatabaseLocked, PublicationError
 from duckbourse.publish import publish
 from duckbourse.warehouse import open_published, relation, wrap_duckdb_error
-
 from tests.support.publications import make
 
 pytestmark = pytest.mark.any_day

@@ -11,9 +11,9 @@ from typing import Any
 
 import duckdb
 import pytest
+
 from duckbourse import state
 from duckbourse.publish import publish
-
 from tests.support.dbt_server import cpu_seconds
 from tests.support.publications import make
 from tests.support.waiting import DEATHS, HANG_SECONDS, die_after

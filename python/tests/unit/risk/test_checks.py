@@ -8,6 +8,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
+
 from duckbourse.orders import events
 from duckbourse.orders.book import Book
 from duckbourse.orders.denial import OrderDeniedError
@@ -16,8 +18,6 @@ from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import Product, Reason, Request, Side
 from duckbourse.risk.checks import CHECKS, OrderContext, pre_trade_check
 from duckbourse.risk.limits import Covariances, Instrument, Limits
-from msgspec.structs import replace
-
 from tests.support.factories import fill, request
 
 NOW = datetime(2026, 11, 25, 5, 0, tzinfo=UTC)

@@ -8,13 +8,13 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 import pytest
+
 from duckbourse.orders import events
 from duckbourse.orders.book import Book
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import Exits, Order, Reason, Side
 from duckbourse.risk.exits import best_price, due, has_live_exit, held_quantity
 from duckbourse.trading.publication import to_signals
-
 from tests.support.factories import CAPITAL, NOW, fill, request
 
 EXITS = Exits(

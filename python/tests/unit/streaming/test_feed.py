@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from duckbourse.streaming.feed import RECORD, Tick, conflate, decimal_price, instant
 from hypothesis import given
 from hypothesis import strategies as st
+
+from duckbourse.streaming.feed import RECORD, Tick, conflate, decimal_price, instant
 
 SYMBOLS = ("A", "B", "C")
 TICKS = st.tuples(

@@ -7,6 +7,7 @@ from typing import Any
 import duckdb
 import pytest
 import yaml
+
 from duckbourse.settings import PROJECT
 from duckbourse.streaming.live import SESSION_MODELS, SETUP, session_relations
 

@@ -6,10 +6,11 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
-from duckbourse.streaming.feed import RECORD, decimal_price, instant, millionths
-from duckbourse.streaming.prices import LastPrices, price_bounds
 from hypothesis import given
 from hypothesis import strategies as st
+
+from duckbourse.streaming.feed import RECORD, decimal_price, instant, millionths
+from duckbourse.streaming.prices import LastPrices, price_bounds
 
 SYMBOLS = ("A", "B", "C")
 TICKS = st.lists(st.tuples(st.integers(0, 2), st.integers(1, 10**12)))

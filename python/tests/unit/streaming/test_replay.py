@@ -10,6 +10,9 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from duckbourse.errors import BadInput
 from duckbourse.streaming.feed import (
     Records,
@@ -27,9 +30,6 @@ from duckbourse.streaming.replay import (
     replay_bars,
     replay_recorded,
 )
-from hypothesis import given
-from hypothesis import strategies as st
-
 from tests.support.counted_loop import CountedLoop, run_counted
 
 NEW_YORK = ZoneInfo("America/New_York")

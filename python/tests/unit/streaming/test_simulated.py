@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
+
 from duckbourse.streaming.feed import microseconds
 from duckbourse.streaming.simulated import DEVIATION_PCT, RandomWalk, simulate_ticks
 

@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 import pytest
 import structlog
+from picows import WSMsgType, WSTransport
+
 from duckbourse import clock
 from duckbourse.errors import TokenRefused
 from duckbourse.streaming.feed import RECORD, Feed, Records, microseconds
 from duckbourse.streaming.websocket import FeedLimits, Instants, WebSocketFeed
-from picows import WSMsgType, WSTransport
-
 from tests.support.counted_loop import CountedLoop, run_counted
 from tests.support.socket_server import Script, Server, serving
 from tests.support.waiting import HANG_SECONDS

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import date
 
 import numpy as np
-from duckbourse.synthetic.minutes import Days, Session, minute_bars, shares
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+
+from duckbourse.synthetic.minutes import Days, Session, minute_bars, shares
 
 
 def hostile_days() -> st.SearchStrategy[tuple[float, float, float, float, float]]:

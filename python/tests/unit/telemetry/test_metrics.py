@@ -7,13 +7,13 @@ from decimal import Decimal
 
 import httpx
 import pytest
+
 from duckbourse.errors import ConfigurationError
 from duckbourse.orders import events
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import Reason
 from duckbourse.telemetry.metrics import Metrics, MetricsServer
-
 from tests.support.factories import NOW, fill, request
 
 TOKEN = "a token for a test"

@@ -11,14 +11,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
+from structlog.testing import capture_logs
+
 from duckbourse.orders import events
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.order import Reason
 from duckbourse.settings import Settings
 from duckbourse.telemetry.notify import Notifier
-from pydantic import SecretStr
-from structlog.testing import capture_logs
-
 from tests.support.factories import NOW, fill
 
 SECRET = "12345:abcdef"

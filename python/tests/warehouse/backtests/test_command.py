@@ -8,12 +8,12 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from typer.testing import CliRunner
+
 from duckbourse.cli.backtest import backtest
 from duckbourse.cli.main import app
 from duckbourse.errors import ConfigurationError, PublicationError
 from duckbourse.warehouse import open_published
-from typer.testing import CliRunner
-
 from tests.support.warehouse import Warehouse
 
 RUN = ("crp", "--preset", "standard", "--settings", "us_fixed")

@@ -11,8 +11,8 @@ import duckdb
 import numpy as np
 import pytest
 import yaml
-from duckbourse.settings import PROJECT
 
+from duckbourse.settings import PROJECT
 from tests.support.warehouse import Warehouse
 from tests.warehouse.indicators.candle_bars import candle_bars
 from tests.warehouse.indicators.hostile_bars import PRICES, bars_of, first_bars, hostile_bars, walk

@@ -9,10 +9,10 @@ import duckdb
 import numpy as np
 import pytest
 import talib
-from duckbourse.settings import PROJECT
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from duckbourse.settings import PROJECT
 from tests.support.warehouse import Warehouse
 from tests.warehouse.indicators.candle_bars import candle_bars
 from tests.warehouse.indicators.hostile_bars import first_bars, hostile_bars, random_bars

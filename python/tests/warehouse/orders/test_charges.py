@@ -10,9 +10,9 @@ from decimal import Decimal
 import duckdb
 import msgspec
 import pytest
+
 from duckbourse.orders.charges import charges_on, order_charges
 from duckbourse.orders.order import Side
-
 from tests.support.charges import SEED, rows, schedule
 from tests.support.warehouse import Warehouse
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import duckdb
 import pytest
+from typer.testing import CliRunner
+
 from duckbourse.cli.main import app
 from duckbourse.cli.risk import risk
 from duckbourse.errors import ConfigurationError, PublicationError
 from duckbourse.warehouse import open_published
-from typer.testing import CliRunner
-
 from tests.support.portfolio_fixture import METHODS
 from tests.support.warehouse import Warehouse
 

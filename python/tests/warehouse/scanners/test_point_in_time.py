@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import duckdb
 import pytest
-from duckbourse.settings import PROJECT
 
+from duckbourse.settings import PROJECT
 from tests.support.scanner_models import (
     Rows,
     answers,

@@ -11,8 +11,8 @@ from typing import Any
 
 import duckdb
 import pytest
-from duckbourse.settings import PROJECT
 
+from duckbourse.settings import PROJECT
 from tests.support.warehouse import Warehouse
 
 DAY = "2010-05-06"

@@ -9,9 +9,9 @@ from typing import Any
 
 import duckdb
 import pytest
+
 from duckbourse.errors import PublicationError
 from duckbourse.streaming.live import LiveSession, Minute
-
 from tests.support.warehouse import Warehouse
 
 CALENDAR = "XNYS"

@@ -15,6 +15,8 @@ import duckdb
 import numpy as np
 import pytest
 import typer
+from typer.testing import CliRunner
+
 from duckbourse import clock, synthetic
 from duckbourse.cli.sample_minutes import sample_minutes
 from duckbourse.errors import ConfigurationError, PublicationError, StorageFull, StoreBusy
@@ -25,8 +27,6 @@ from duckbourse.ingest.withdrawals import again, withdraw
 from duckbourse.settings import PROJECT
 from duckbourse.synthetic import Plan
 from duckbourse.synthetic.minutes import Bars, Days, Floats, minute_bars
-from typer.testing import CliRunner
-
 from tests.support.warehouse import Warehouse
 
 SAMPLE = PROJECT / "data" / "sample"

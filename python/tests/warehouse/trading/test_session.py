@@ -21,6 +21,9 @@ from typing import Any
 import duckdb
 import numpy as np
 import pytest
+from msgspec.structs import replace
+from structlog.testing import capture_logs
+
 from duckbourse import clock
 from duckbourse.brokers.paper import FillRules, PaperBroker
 from duckbourse.errors import BadInput, ConfigurationError, PublicationError, StorageFull
@@ -41,9 +44,6 @@ from duckbourse.trading.publication import Publication, Publications, Signal, lo
 from duckbourse.trading.scans import LiveScans
 from duckbourse.trading.strategy import SignalStrategy
 from duckbourse.warehouse import open_published
-from msgspec.structs import replace
-from structlog.testing import capture_logs
-
 from tests.support.factories import CAPITAL
 from tests.support.waiting import DEATHS, HANG_SECONDS
 from tests.support.warehouse import Warehouse

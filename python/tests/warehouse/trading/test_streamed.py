@@ -8,6 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from picows import WSMsgType, WSTransport
+from pydantic import SecretStr
+
 from duckbourse import clock
 from duckbourse.brokers.paper import FillRules
 from duckbourse.brokers.zerodha.instruments import tokens_in
@@ -24,9 +27,6 @@ from duckbourse.trading.publication import load
 from duckbourse.trading.session import trade_session
 from duckbourse.trading.session_folder import SessionFolder
 from duckbourse.warehouse import open_published
-from picows import WSMsgType, WSTransport
-from pydantic import SecretStr
-
 from tests.support.socket_server import Server, serving
 from tests.support.waiting import HANG_SECONDS
 from tests.support.warehouse import Warehouse
