@@ -17,8 +17,8 @@
 
 {%- set plan = series_plan() -%}
 {#- A unit test is in another file than the family that it tests. -#}
-{%- set family = graph.nodes.get(model.get('tested_node_unique_id'), model) -%}
-{%- set outputs = planned_outputs(plan, calls, family.original_file_path) -%}
+{%- set family = model.get('tested_node_unique_id', model.unique_id).split('.')[-1] -%}
+{%- set outputs = planned_outputs(plan, calls, 'models/indicators/' ~ family ~ '.sql') -%}
 {%- if model.resource_type == 'unit_test' -%}
     {{ return(of_given_bars(plan, outputs, bars)) }}
 {%- endif -%}
