@@ -35,6 +35,7 @@ select
     outcomes.max_favorable_return,
     outcomes.max_adverse_return,
     outcomes.held_minutes,
-    outcomes.missing_reason
+    outcomes.missing_reason,
+    signals.evidence::json::map(varchar, varchar) as evidence
 from signals
 left join outcomes using (signal_id)
