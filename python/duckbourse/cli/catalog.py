@@ -115,11 +115,11 @@ def _check(name: str | None, known: list[dict[str, Any]]) -> None:
 
 def _print_layers(rows: list[dict[str, Any]], macros: list[str]) -> None:
     for layer, found in groupby(rows, lambda row: row["layer"]):
-        tables = [row | {"one row is": _first_sentence(row["description"])} for row in found]
+        tables = [row | {"what it holds": _first_sentence(row["description"])} for row in found]
         columns = [
             Column("table", "relation", justify="left"),
             Column("rows", "row_count"),
-            Column("one row is", "one row is", justify="left"),
+            Column("what it holds", "what it holds", justify="left"),
         ]
         has_words = any(row["description"] for row in tables)
         print_folded(columns if has_words else columns[:2], tables, layer)
