@@ -47,7 +47,7 @@ select 1
 {%- endmacro %}
 
 {% macro record_unpublished() -%}
-{#- Private models, except those that a published view or macro reads, or that say so themselves. -#}
+{#- Private models, except those that a view or a macro reads or whose `meta` says so. -#}
 {%- if execute and flags.WHICH in ('build', 'run') -%}
     {%- set read = [] -%}
     {%- for node in graph.nodes.values() if node.config.materialized == 'view' -%}

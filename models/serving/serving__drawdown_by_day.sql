@@ -32,9 +32,9 @@ select
     case
         when drawdown is not null
             then count(case when drawdown < 0 then 1 end) over (
-                partition by portfolio, basis, peak_number
-                order by session_date
-                rows between unbounded preceding and current row
-            )
+                    partition by portfolio, basis, peak_number
+                    order by session_date
+                    rows between unbounded preceding and current row
+                )
     end as sessions_below_peak
 from peaks

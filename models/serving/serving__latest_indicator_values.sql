@@ -36,15 +36,13 @@ named_columns as (
             replace(names.column_name[length(catalog.output) + 2:], '_', ', '), ''
         ) as periods
     from (select distinct column_name from known_values) as names
-    inner join catalog
-        on
-            starts_with(names.column_name, catalog.output)
-            and regexp_full_match(
-                names.column_name[length(catalog.output) + 1:], '(_[0-9]+)*'
-            )
-    qualify row_number() over (
-        partition by names.column_name order by length(catalog.output) desc
-    ) = 1
+    inner join catalog on starts_with(names.column_name, catalog.output)
+    where
+        regexp_full_match(names.column_name[length(catalog.output) + 1:], '(_[0-9]+)*')
+    qualify
+        row_number() over (
+            partition by names.column_name order by length(catalog.output) desc
+        ) = 1
 )
 
 select

@@ -1,5 +1,5 @@
--- A value of serving.latest_indicators has no row in serving.latest_indicator_values, or has two: no
--- output of the catalog begins the name of its column.
+-- A value of serving.latest_indicators has no row in serving.latest_indicator_values, or has two:
+-- no output of the catalog begins the name of its column.
 with
 
 latest_indicators as (
