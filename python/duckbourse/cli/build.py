@@ -123,6 +123,8 @@ def build(
             former = _signal_counts()
             published = publish_file(database, settings().published_database, known)
             changes = signal_changes(former, _signal_counts(former))
+            for warning in published.warnings:
+                notes.print(f"warning: {warning}", markup=False)
     report = _report(outcome, published) | {"signal_changes": changes}
     if json:
         print_json(report)
@@ -234,6 +236,8 @@ def _report(outcome: Outcome, published: Published | None) -> dict[str, Any]:
         "bytes": published.byte_count,
         "seconds": round(published.seconds, 2),
         "is_compacted": published.is_compacted,
+        "former": published.former,
+        "warnings": published.warnings,
     }
     connection = open_published(published.path)
     try:
@@ -261,6 +265,8 @@ def _print_report(report: dict[str, Any]) -> None:
     results.print(f"\npublished: {short} ({size:,.1f} MB, {report['published']['seconds']:.1f} s)")
     for change in report["signal_changes"]:
         results.print(change, markup=False)
+    if report["signal_changes"] and report["published"]["former"]:
+        results.print("details: ./bourse diff")
     results.print("open it with any DuckDB since 1.0, read-only:")
     if markets := report["newest_bars"]:
         symbol = markets[0]["newest_symbol"]
