@@ -12,7 +12,7 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -95,13 +95,18 @@ def origin_of(record: dict[str, Any]) -> str:
 
 def publications(published: Path) -> list[Publication]:
     """Return the current publication and those that are kept, newest first."""
-    current = _read(published, None) if published.exists() else None
     found = []
     for path in _files(published):
         with suppress(FileNotFoundError):  # removed by a build in the meantime
-            found.append(_read(path, current))
-    if current and not any(each.is_current for each in found):
-        found.append(current)
+            found.append(_read(path))
+    if published.exists():
+        current = _read(published)
+        # it has a name of its own there if it was put back
+        twin = next((each for each in found if each.record and each.record == current.record), None)
+        if twin:
+            found.remove(twin)
+        name = name_of(current.record) if current.record else published.stem
+        found.append(replace(twin or current, name=twin.name if twin else name, is_current=True))
     return sorted(found, key=lambda each: (str(each.published_at or ""), each.name), reverse=True)
 
 
@@ -188,15 +193,17 @@ def apply_limits(published: Path) -> list[Path]:
     """
     Remove kept publications beyond any limit of the settings, and return them.
 
-    The newest ones stay, and so does the current one, which counts for no limit.
+    The newest ones stay. No limit is for the current one, and that of days not for the newest kept
+    one: after a month without a build, there is still a way back.
     """
     limits, now = settings(), clock.now()
     removed, byte_count = [], 0
     for number, (at, path) in enumerate(_removable(published), start=1):
         byte_count += path.stat().st_size
+        is_old = (now - at).total_seconds() > limits.keep_days * DAY_SECONDS
         if (
             number > limits.keep_publications
-            or (now - at).total_seconds() > limits.keep_days * DAY_SECONDS
+            or (is_old and number > 1)
             or byte_count > limits.keep_gb * 1e9
         ):
             path.unlink()
@@ -256,17 +263,12 @@ def _removable(published: Path) -> list[tuple[datetime, Path]]:
     return sorted(found, reverse=True)
 
 
-def _read(path: Path, current: Publication | None) -> Publication:
+def _read(path: Path) -> Publication:
     byte_count = path.stat().st_size
     try:
-        record = record_of(path)
+        return Publication(path.stem, path, False, byte_count, record_of(path))
     except BourseError as error:
-        return Publication(path.stem, path, current is None, byte_count, {}, str(error))
-    name = name_of(record)
-    if current is None:
-        return Publication(name, path, True, byte_count, record)
-    is_current = current.record.get("published_at") is not None and current.name == name
-    return Publication(path.stem, path, is_current, byte_count, record)
+        return Publication(path.stem, path, False, byte_count, {}, str(error))
 
 
 def _names(publication: Publication) -> Iterator[str]:

@@ -127,7 +127,7 @@ class _Keeper:
         with self._warning("the disk is nearly full, and no kept publication was removed"):
             if removed := history.make_room(self._target, byte_count):
                 names = ", ".join(path.stem for path in removed)
-                self.warnings.append(f"the disk was nearly full: {names} was removed to make room")
+                self.warnings.append(f"the disk was nearly full; removed to make room: {names}")
 
     def keep(self) -> None:
         with self._warning("the former publication is not kept"):
