@@ -485,7 +485,7 @@ def opened(before: Path, after: Path, tolerance: Tolerance | None = None) -> Ite
     """
     Open two files of publications to compare them.
 
-    Raise BadInput for a file that cannot be read, and StorageFull if there is no room to spill.
+    Raise BadInput for a file that cannot be read, and StorageFull if there is no space to spill.
     """
     with (
         TemporaryDirectory(prefix="duckbourse-diff-") as spill,

@@ -211,17 +211,16 @@ def apply_limits(published: Path) -> list[Path]:
     return removed
 
 
-def make_room(published: Path, byte_count: int) -> list[Path]:
+def free_space(published: Path, byte_count: int) -> list[Path]:
     """Remove kept publications, oldest first, until so many bytes are free; return them."""
     folder = folder_of(published)
     removed: list[Path] = []
     if not folder.exists() or folder.stat().st_dev != published.parent.stat().st_dev:
         return removed
-    for _, path in reversed(_removable(published)):
-        if shutil.disk_usage(folder).free >= byte_count:
-            break
-        path.unlink()
-        removed.append(path)
+    while shutil.disk_usage(folder).free < byte_count and (left := _removable(published)):
+        _, oldest = left[-1]
+        oldest.unlink()
+        removed.append(oldest)
     return removed
 
 

@@ -59,7 +59,7 @@ def publish(source: Path, target: Path, state: State | None) -> Published:
     history.remove_leftovers(target)
     copy = history.temporary_in(target.parent)
     keeper = _Keeper(target)
-    keeper.make_room(source.stat().st_size)
+    keeper.free_space(source.stat().st_size)
     try:
         is_compacted = _copy(source, copy)
         row_counts = _complete(copy, state.invocation_id)
@@ -123,11 +123,11 @@ class _Keeper:
         self.former: str | None = None
         self.warnings: list[str] = []
 
-    def make_room(self, byte_count: int) -> None:
+    def free_space(self, byte_count: int) -> None:
         with self._warning("the disk is nearly full, and no kept publication was removed"):
-            if removed := history.make_room(self._target, byte_count):
+            if removed := history.free_space(self._target, byte_count):
                 names = ", ".join(path.stem for path in removed)
-                self.warnings.append(f"the disk was nearly full; removed to make room: {names}")
+                self.warnings.append(f"the disk was nearly full; removed: {names}")
 
     def keep(self) -> None:
         with self._warning("the former publication is not kept"):

@@ -177,17 +177,21 @@ def test_a_publication_does_not_fail_because_none_can_be_kept(
 
 
 def test_a_damaged_former_one_is_replaced_with_a_warning(published: Path) -> None:
+    publish_evening(published, 1)
+    publish_evening(published, 2)
+    published.unlink()
     published.write_text("damaged" * 1000)
-    done = publish_evening(published, 1)
+    done = publish_evening(published, 3)
     assert done.returncode == 0
     assert done.stderr == (
         f"warning: the former publication is not kept: {published} is damaged, or is not a DuckDB"
         " database\n"
     )
-    assert generation_in(published) == 1
+    assert generation_in(published) == 3
+    assert kept(published) == ["20261127T184510-b1.duckdb"]
 
 
-def test_kept_ones_make_room_on_a_full_disk_oldest_first(
+def test_kept_ones_free_space_on_a_full_disk_oldest_first(
     published: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for generation in (1, 2, 3, 4):
@@ -197,15 +201,14 @@ def test_kept_ones_make_room_on_a_full_disk_oldest_first(
     class Usage:
         @property
         def free(self) -> int:
-            # each that is gone leaves room for a third of one
+            # each that is gone frees a third of what one needs
             return size * (4 - len(kept(published))) // 3
 
     monkeypatch.setattr("duckbourse.history.shutil.disk_usage", lambda _: Usage())
     done = publish_evening(published, 5)
     assert done.returncode == 0
     assert done.stderr == (
-        "warning: the disk was nearly full; removed to make room: 20261127T184510-b1,"
-        " 20261128T184510-b2\n"
+        "warning: the disk was nearly full; removed: 20261127T184510-b1, 20261128T184510-b2\n"
     )
     assert kept(published) == ["20261129T184510-b3.duckdb", "20261130T184510-b4.duckdb"]
 
