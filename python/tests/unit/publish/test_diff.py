@@ -83,7 +83,7 @@ def test_rows_are_matched_by_their_key() -> None:
 
 
 def test_values_that_change_places_are_found() -> None:
-    # a sum over columns, or an exclusive or, would not see it
+    # sums over each column would not see it
     one = "(1, 10, 'a'), (2, 20, 'b')"
     for other in ("(1, 20, 'a'), (2, 10, 'b')", "(1, 10, 'b'), (2, 20, 'a')"):
         change = only_change(table(one), table(other))
@@ -141,6 +141,8 @@ def test_the_tolerance_is_what_it_was_set_to() -> None:
     [
         # a key that is not one
         ("(1, 1, 'a'), (1, 2, 'b')", "(1, 3, 'a'), (2, 4, 'b')", (2, 2, 0, 0)),
+        # two pairs of identical rows, which an exclusive or does not see
+        ("(1, 1, 'a'), (1, 1, 'a')", "(2, 2, 'b'), (2, 2, 'b')", (2, 2, 0, 0)),
         # one of two rows that are identical
         ("(1, 1, 'a'), (1, 1, 'a')", "(1, 1, 'a')", (0, 1, 0, 0)),
     ],
@@ -151,8 +153,8 @@ def test_without_a_key_whole_rows_are_counted(
     change = only_change(table(before), table(after))
     assert change is not None
     assert (counts(change), change.key) == (expected, ())
-    unnamed = [each.replace("bars.t", "bars.other") for each in (table(before), table(after))]
-    change = only_change(*unnamed)
+    old, new = (each.replace("bars.t", "bars.other") for each in (table(before), table(after)))
+    change = only_change(old, new)
     assert change is not None
     assert (counts(change), change.key) == (expected, ())
 
@@ -184,8 +186,8 @@ def test_it_counts_what_python_counts(before: Any, after: Any) -> None:
         sum(before[key] != after[key] for key in both),
         0,
     )
-    unnamed = [made(each).replace("bars.t", "bars.other") for each in (before, after)]
-    change = only_change(*unnamed)
+    one, other = (made(each).replace("bars.t", "bars.other") for each in (before, after))
+    change = only_change(one, other)
     found = (0, 0, 0, 0) if change is None else counts(change)
     old, new = (Counter(each.items()) for each in (before, after))
     assert found == ((new - old).total(), (old - new).total(), 0, 0)
