@@ -95,7 +95,7 @@ def diff(
 
     - `./bourse diff`
     - `./bourse diff --table scanners.signals --limit 50`
-    - `./bourse diff 20261127T1845 current --markdown > changes.md`
+    - `./bourse diff 20261127T1845 current --markdown`
     - `./bourse diff current data/build/duckbourse.duckdb`
     - `./bourse diff --rtol 1e-6 --json | jq '.changes[].name'`
     """
