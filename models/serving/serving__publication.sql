@@ -20,7 +20,7 @@ select
     null::timestamp as published_at,
     null::map(varchar, bigint) as row_counts, -- noqa: LT01
     map(
-        {{ keys.keys() | list }}::varchar [],
-        {{ keys.values() | list }}::varchar [] []
+        {{ keys.keys() | list }}::varchar[],
+        {{ keys.values() | list }}::varchar[][]
     ) as keys
 from data_version
