@@ -1,6 +1,7 @@
 {%- set started_at = run_started_at -%}
 {#- of the public tables: models/README.md says when to raise it -#}
 {%- set contract_version = 1 -%}
+{%- set keys = relation_keys() -%}
 
 with
 
@@ -17,5 +18,9 @@ select
     timestamp '{{ started_at.strftime("%Y-%m-%d %H:%M:%S.%f") }}' as built_at,
     {{ "timestamp '" ~ var('as_of') ~ "'" if var('as_of') else 'null::timestamp' }} as as_of,
     null::timestamp as published_at,
-    null::map(varchar, bigint) as row_counts -- noqa: LT01
+    null::map(varchar, bigint) as row_counts, -- noqa: LT01
+    map(
+        {{ keys.keys() | list }}::varchar[],
+        {{ keys.values() | list }}::varchar[][]
+    ) as keys
 from data_version

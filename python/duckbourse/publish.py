@@ -4,37 +4,45 @@ Publish a green build with one rename.
 The build file is copied beside the published one, stripped of staging (views over local Parquet)
 and of private models, given its publication record, closed, read once, and renamed. Readers keep
 the publication that they have open. A kill at any moment leaves the previous publication and a file
-that the next run removes.
+that the next run removes. The former publication is kept for a while (`history.py`), and
+`roll_back` publishes a kept one again.
 """
 
 from __future__ import annotations
 
-import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 
-from duckbourse import clock
-from duckbourse.errors import PublicationError
+from duckbourse import clock, history
+from duckbourse.errors import BourseError, PublicationError
 from duckbourse.settings import settings
 from duckbourse.state import State
 from duckbourse.warehouse import attach, quoted, wrap_duckdb_error, wrap_os_error
 
 NOT_PUBLISHED = {"staging", "build_state"}
-LEFTOVERS = ".publishing-*"
 
 
 @dataclass(frozen=True)
 class Published:
-    """A publication: its path and size, how long it took, and the row count of each table."""
+    """
+    A publication: its path and size, how long it took, and the row count of each table.
+
+    `former` is the name under which the one before is kept, if it is; `warnings` say what went
+    wrong with that, which fails no publication.
+    """
 
     path: Path
     byte_count: int
     seconds: float
     is_compacted: bool
     row_counts: dict[str, int]
+    former: str | None
+    warnings: tuple[str, ...]
 
 
 def publish(source: Path, target: Path, state: State | None) -> Published:
@@ -48,16 +56,18 @@ def publish(source: Path, target: Path, state: State | None) -> Published:
     if why := refusal(source, state):
         raise why
     assert state is not None
-    for leftover in target.parent.glob(LEFTOVERS):
-        leftover.unlink(missing_ok=True)
-    copy = target.parent / f".publishing-{os.getpid()}.duckdb"
+    history.remove_leftovers(target)
+    copy = history.temporary_in(target.parent)
+    keeper = _Keeper(target)
+    keeper.free_space(source.stat().st_size)
     try:
         is_compacted = _copy(source, copy)
         row_counts = _complete(copy, state.invocation_id)
         _read_once(copy, row_counts)
-        _sync(copy)
+        history.sync(copy)
+        keeper.keep()
         copy.replace(target)
-        _sync(target.parent)
+        history.sync(target.parent)
     except OSError as error:
         raise wrap_os_error(error, copy) from error
     except duckdb.Error as error:
@@ -65,8 +75,76 @@ def publish(source: Path, target: Path, state: State | None) -> Published:
     finally:
         for leftover in target.parent.glob(f"{copy.name}*"):
             leftover.unlink(missing_ok=True)
-    seconds = clock.elapsed_seconds() - started
-    return Published(target, target.stat().st_size, seconds, is_compacted, row_counts)
+    keeper.apply_limits()
+    return Published(
+        target,
+        target.stat().st_size,
+        clock.elapsed_seconds() - started,
+        is_compacted,
+        row_counts,
+        keeper.former,
+        tuple(keeper.warnings),
+    )
+
+
+def roll_back(published: Path, kept: history.Publication) -> str | None:
+    """
+    Publish a kept publication again, or raise and change nothing; the current one is kept too.
+
+    Return the name of the current one, or None if there is none that can be read. The caller must
+    be the build file's sole owner.
+    """
+    history.remove_leftovers(published)
+    try:
+        _read_once(kept.path, kept.row_counts)
+    except (BourseError, duckdb.Error) as error:
+        raise PublicationError(
+            f"{kept.name} was not published again, since it cannot be read: {error}",
+            "choose another one: `./bourse publications`",
+        ) from error
+    try:
+        history.record_of(published)
+    except BourseError:
+        former = None  # lost or damaged
+    else:
+        former = history.keep(published)
+    try:
+        history.put(kept.path, published)
+    except OSError as error:
+        raise wrap_os_error(error, published) from error
+    return former
+
+
+class _Keeper:
+    """Keeps the former publication; what goes wrong is a warning."""
+
+    def __init__(self, target: Path) -> None:
+        self._target = target
+        self.former: str | None = None
+        self.warnings: list[str] = []
+
+    def free_space(self, byte_count: int) -> None:
+        with self._warning("the disk is nearly full, and no kept publication was removed"):
+            if removed := history.free_space(self._target, byte_count):
+                names = ", ".join(path.stem for path in removed)
+                self.warnings.append(f"the disk was nearly full; removed: {names}")
+
+    def keep(self) -> None:
+        with self._warning("the former publication is not kept"):
+            if settings().keep_publications:
+                self.former = history.keep(self._target)
+
+    def apply_limits(self) -> None:
+        with self._warning("no kept publication was removed"):
+            if self.former in {path.stem for path in history.apply_limits(self._target)}:
+                self.former = None
+
+    @contextmanager
+    def _warning(self, consequence: str) -> Iterator[None]:
+        try:
+            yield
+        except (BourseError, OSError, duckdb.Error) as error:
+            self.warnings.append(f"{consequence}: {error}")
 
 
 def refusal(source: Path, state: State | None) -> PublicationError | None:
@@ -195,11 +273,3 @@ def _read_once(copy: Path, row_counts: dict[str, int]) -> None:
                     f"{str(error).splitlines()[0]}",
                     "make it a table, or let it read tables instead of staging",
                 ) from error
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -53,6 +53,9 @@ class Settings(BaseSettings):
     sample: bool = True
     threads: int = Field(default=2, ge=1)
     model_threads: int = Field(default=1, ge=1)
+    keep_publications: int = Field(default=3, ge=0)
+    keep_days: float = Field(default=30, ge=0)
+    keep_gb: float = Field(default=5, ge=0)
     metrics_token: SecretStr | None = None
     kite_api_key: SecretStr | None = None
     kite_access_token: SecretStr | None = None

@@ -123,6 +123,8 @@ def build(
             former = _signal_counts()
             published = publish_file(database, settings().published_database, known)
             changes = signal_changes(former, _signal_counts(former))
+            for warning in published.warnings:
+                notes.print(f"warning: {warning}", markup=False)
     report = _report(outcome, published) | {"signal_changes": changes}
     if json:
         print_json(report)
@@ -219,6 +221,11 @@ def signal_changes(before: SignalCounts | None, after: SignalCounts | None) -> l
     ]
 
 
+def shown_changes(changes: list[str], former: str | None) -> list[str]:
+    """Return the lines on what an edit changed, with the way to more if there is one."""
+    return [*changes, "details: ./bourse diff"] if changes and former else changes
+
+
 def _report(outcome: Outcome, published: Published | None) -> dict[str, Any]:
     report: dict[str, Any] = {
         "invocation_id": outcome.invocation_id,
@@ -234,6 +241,8 @@ def _report(outcome: Outcome, published: Published | None) -> dict[str, Any]:
         "bytes": published.byte_count,
         "seconds": round(published.seconds, 2),
         "is_compacted": published.is_compacted,
+        "former": published.former,
+        "warnings": published.warnings,
     }
     connection = open_published(published.path)
     try:
@@ -259,8 +268,8 @@ def _print_report(report: dict[str, Any]) -> None:
     if newest := newest_bar(report["newest_bars"]):
         results.print(f"\n{newest}", markup=False)
     results.print(f"\npublished: {short} ({size:,.1f} MB, {report['published']['seconds']:.1f} s)")
-    for change in report["signal_changes"]:
-        results.print(change, markup=False)
+    for line in shown_changes(report["signal_changes"], report["published"]["former"]):
+        results.print(line, markup=False)
     results.print("open it with any DuckDB since 1.0, read-only:")
     if markets := report["newest_bars"]:
         symbol = markets[0]["newest_symbol"]

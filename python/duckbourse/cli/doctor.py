@@ -24,7 +24,7 @@ from duckbourse.cli.options import Json
 from duckbourse.cli.output import print_json, results
 from duckbourse.cli.status import size, user_of
 from duckbourse.errors import BourseError, PublicationError
-from duckbourse.publish import LEFTOVERS
+from duckbourse.history import LEFTOVERS
 from duckbourse.settings import PROJECT, settings
 from duckbourse.warehouse import fetch_rows, open_published
 
@@ -224,7 +224,10 @@ def _disk() -> Finding:
 def _leftovers() -> Finding:
     data = settings().data
     is_building = state.holder(state.owner_file(settings().build_database)) is not None
-    patterns = (LEFTOVERS, ".*.half", "build/spill/*", "build/state.new")
+    patterns = (
+        *(LEFTOVERS, f"publications/{LEFTOVERS}"),
+        *(".*.half", "build/spill/*", "build/state.new"),
+    )
     found = [] if is_building else [path for each in patterns for path in data.glob(each)]
     if found:
         total = sum(path.stat().st_size for path in found if path.is_file())

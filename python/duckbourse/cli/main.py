@@ -29,6 +29,9 @@ from duckbourse.settings import PROJECT
 COMMANDS = {
     "build": "build",
     "publish": "publish",
+    "publications": "publications",
+    "rollback": "publications",
+    "diff": "diff",
     "status": "status",
     "doctor": "doctor",
     "tables": "catalog",
@@ -56,11 +59,11 @@ COMMANDS = {
 UNEXPECTED, STOPPED = 70, 130
 EXIT_CODES = {
     0: "done",
-    1: "a build, a test or a check failed, or a question was answered with no",
+    1: "a build, a test or a check failed, a question was answered with no, or publications differ",
     2: "an option, a name or a setting is wrong",
     3: "the content of a file or a query is wrong",
     4: "another process is at work: try again later",
-    5: "nothing is published, or a build may not be",
+    5: "nothing is published or kept, or a build may not be published",
     6: "the disk is full",
     7: "trading stopped, or must not go on",
     UNEXPECTED: "an error of duckbourse itself, whose traceback is in logs/bourse.log",

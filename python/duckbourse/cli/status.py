@@ -16,7 +16,9 @@ from duckbourse.summary import newest_bar, rows_of
 from duckbourse.trading.session_folder import trading_now
 from duckbourse.warehouse import fetch_rows, open_published
 
-FOLDERS = ("raw", "build", "trading")
+# of the record: what it says of each table
+OF_TABLES = ("row_counts", "keys")
+FOLDERS = ("raw", "build", "publications", "trading")
 
 
 def status(json: Json = False) -> None:
@@ -58,12 +60,16 @@ def _publication() -> dict[str, Any]:
     except PublicationError:
         return {"publication": None, "newest_bars": []}
     try:
-        [record] = fetch_rows(connection, "select * exclude (row_counts) from serving.publication")
+        [record] = fetch_rows(connection, "from serving.publication")
         newest = rows_of(connection, "newest_bars") or []
     finally:
         connection.close()
     return {
-        "publication": {"path": path, "bytes": path.stat().st_size, **record},
+        "publication": {
+            "path": path,
+            "bytes": path.stat().st_size,
+            **{name: value for name, value in record.items() if name not in OF_TABLES},
+        },
         "newest_bars": newest,
     }
 

@@ -219,7 +219,7 @@ class Publications:
         self._seen: tuple[int, int] | None = None
 
     def newer(self) -> Publication | None:
-        """Return the publication if it is newer than the last one, or None; raise as `load`."""
+        """Return the publication if it is another than the last one, or None; raise as `load`."""
         state = self._path.stat() if self._path.exists() else None
         found = (state.st_ino, state.st_mtime_ns) if state else None
         if found is not None and found == self._seen:

@@ -32,9 +32,12 @@ MAKE = """
     create table serving.publication as
         select
             'b{generation}' as build_id,
+            'abc123' as git_revision,
+            '0123456789abcdef' as data_version,
             'run-{generation}' as invocation_id,
             null::timestamp as published_at,
-            null::map(varchar, bigint) as row_counts;
+            null::map(varchar, bigint) as row_counts,
+            map(['bars.ohlcv'], [['symbol']]) as keys;
 """
 
 

@@ -158,3 +158,13 @@ def test_commands_reach_the_account_that_traded_last(data: Path) -> None:
     for command in ("halt", "resume", "square-off"):
         done = bourse(data, command)
         assert done.stdout == f"paper_us on 2010-05-28: {command} requested\n"
+
+
+def test_a_former_publication_is_kept_under_its_day(tmp_path: Path, day_of_test: datetime) -> None:
+    built = tmp_path / "build" / "duckbourse.duckdb"
+    for generation in (1, 2):
+        state.save(built, make(built, generation))
+        assert bourse(tmp_path, "publish").stderr == ""
+    [former] = (tmp_path / "publications").iterdir()
+    days = {f"{day:%Y%m%d}" for day in (day_of_test, clock.now())}
+    assert former.name[:8] in days

@@ -25,6 +25,9 @@ WITHOUT_A_CLOCK = {
     "status": ("status",),
     "tables": ("tables",),
     "list": ("list", "symbols"),
+    "publications": ("publications",),
+    "diff": ("diff", "current", "current"),
+    "rollback": ("rollback", "current"),
 }
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from duckbourse.build import Request, _no_build, check_variables, report_failure
-from duckbourse.cli.build import signal_changes
+from duckbourse.cli.build import shown_changes, signal_changes
 from duckbourse.errors import BuildFailed, ConfigurationError, StorageFull
 from duckbourse.progress import Failure, Outcome, Progress, one_line
 from duckbourse.summary import SignalCounts
@@ -231,3 +231,11 @@ def test_the_error_of_a_red_build_gives_the_reason(problem: str, error: type, sa
     assert type(found) is error
     assert says in str(found)
     assert found.remedy
+
+
+def test_what_changed_is_followed_by_the_way_to_more_if_the_former_one_is_kept() -> None:
+    changes = ["crp.standard: 108 → 96 signals"]
+    details = "details: ./bourse diff"
+    assert shown_changes(changes, "20261127T184502-0a1b2c3d") == [*changes, details]
+    assert shown_changes(changes, None) == changes
+    assert shown_changes([], "20261127T184502-0a1b2c3d") == []

@@ -25,7 +25,10 @@ LINK = re.compile(r"\[[^\]]*\]\((?!https?:)([^)\s]+)\)")
 CODE = re.compile(r"`([^`\n]+)`")
 COMMAND = re.compile(r"\./bourse [^`|#\n]*")
 # paths that exist only after use
-MADE = ("data/build/", "data/raw/", "data/duckbourse.duckdb", "data/trading/")
+MADE = (
+    *("data/build/", "data/raw/", "data/duckbourse.duckdb", "data/publications/"),
+    "data/trading/",
+)
 # files of other projects, and of a reader who tries the examples
 ELSEWHERE = re.compile(
     r"data/(sp500|nasdaq)|.*/(scanners__)?mine(_scan(_query)?)?\b.*|.*\bmine_presets.csv"

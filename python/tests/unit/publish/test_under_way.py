@@ -131,7 +131,12 @@ def kill_publications(tmp_path: Path, kills: int) -> None:
     assert killed[0]
     assert any(killed[1:])
     publish(source, target, make(source, kills + 2))
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["build", "duckbourse.duckdb"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == [
+        "build",
+        "duckbourse.duckdb",
+        "publications",
+    ]
+    assert list(tmp_path.rglob(".*")) == []
 
 
 def test_a_killed_publication_leaves_the_one_before(tmp_path: Path) -> None:

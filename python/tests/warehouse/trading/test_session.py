@@ -24,7 +24,7 @@ import pytest
 from msgspec.structs import replace
 from structlog.testing import capture_logs
 
-from duckbourse import clock
+from duckbourse import clock, history
 from duckbourse.brokers.paper import FillRules, PaperBroker
 from duckbourse.errors import BadInput, ConfigurationError, PublicationError, StorageFull
 from duckbourse.orders.book import Book, rebuild_book
@@ -33,6 +33,7 @@ from duckbourse.orders.journal import open_journal, read_journal
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.manager import Manager
 from duckbourse.orders.order import Exits, Order, Reason, Request
+from duckbourse.publish import roll_back
 from duckbourse.settings import PROJECT
 from duckbourse.streaming.feed import Records, microseconds
 from duckbourse.streaming.live import LiveSession
@@ -675,5 +676,29 @@ def test_a_replaced_file_is_a_newer_publication(sample: Warehouse, tmp_path: Pat
     assert publications.newer() is None
     path.unlink()
     shutil.copyfile(sample.data / "duckbourse.duckdb", path)
+    assert publications.newer() == first
+    assert publications.newer() is None
+
+
+def test_a_publication_that_was_rolled_back_is_the_one_before(
+    sample: Warehouse, tmp_path: Path
+) -> None:
+    path = tmp_path / "duckbourse.duckdb"
+    os.link(sample.data / "duckbourse.duckdb", path)
+    publications = Publications("paper_us", DAY, frozenset(), path)
+    first = publications.newer()
+    assert first is not None
+    history.keep(path)
+    path.unlink()
+    shutil.copyfile(sample.data / "duckbourse.duckdb", path)
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(
+            "update serving.publication"
+            " set build_id = 'b-bad', published_at = published_at + interval 1 day"
+        )
+    bad = publications.newer()
+    assert bad is not None
+    assert bad.build_id == "b-bad"
+    roll_back(path, history.find(history.publications(path), "previous"))
     assert publications.newer() == first
     assert publications.newer() is None
