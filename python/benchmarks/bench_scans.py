@@ -192,7 +192,10 @@ def main() -> None:
         chosen = [
             "-s",
             "crp_presets",
+            # what the histories of daily bars read
             "breakout_presets",
+            "new_high_presets",
+            "relative_volume_presets",
             "score_tiers",
             "scanners__session_minutes",
             "scanners__sessions",

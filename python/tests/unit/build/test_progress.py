@@ -155,20 +155,6 @@ def test_several_names_follow_select(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert selected == ["crp_presets+ gap_presets+"] * 2
 
 
-@pytest.mark.parametrize(
-    ("words", "error"),
-    [
-        (("build", "crp_presets+"), "`./bourse build` takes no 'crp_presets+' without --select"),
-        (("sql", ""), "the query is empty"),
-        (("sql", " \n"), "the query is empty"),
-    ],
-)
-def test_what_says_nothing_is_refused(tmp_path: Path, words: tuple[str, ...], error: str) -> None:
-    done = bourse(tmp_path, *words)
-    assert done.stderr.splitlines()[0] == f"error: {error}"
-    assert done.returncode in (2, 3)
-
-
 def test_a_broken_contract_names_the_columns() -> None:
     message = """Compilation Error in model bars__ohlcv (models/bars/bars__ohlcv.sql)
       This model has an enforced contract that failed.
