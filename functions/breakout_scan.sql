@@ -1,4 +1,6 @@
 {%- set at = any_cutoff(ref('breakout_presets')) -%}
+with {{ at.chosen_presets }}
+
 select *
 from (
     {{ breakout_scan_query(

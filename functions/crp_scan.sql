@@ -1,4 +1,6 @@
 {%- set at = any_cutoff(ref('crp_presets')) -%}
+with {{ at.chosen_presets }}
+
 select *
 from (
     {{ crp_scan_query(

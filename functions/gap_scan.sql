@@ -1,4 +1,6 @@
 {%- set at = any_cutoff(ref('gap_presets')) -%}
+with {{ at.chosen_presets }}
+
 select *
 from (
     {{ gap_scan_query(

@@ -1,4 +1,6 @@
 {%- set at = any_cutoff(ref('momentum_presets')) -%}
+with {{ at.chosen_presets }}
+
 select *
 from (
     {{ momentum_scan_query(

@@ -1,4 +1,6 @@
 {%- set at = any_cutoff(ref('new_high_presets')) -%}
+with {{ at.chosen_presets }}
+
 select *
 from (
     {{ new_high_scan_query(

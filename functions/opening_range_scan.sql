@@ -1,4 +1,6 @@
 {%- set at = any_cutoff(ref('opening_range_presets')) -%}
+with {{ at.chosen_presets }}
+
 select *
 from (
     {{ opening_range_scan_query(

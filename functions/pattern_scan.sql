@@ -1,4 +1,6 @@
 {%- set at = any_cutoff(ref('pattern_presets')) -%}
+with {{ at.chosen_presets }}
+
 select *
 from (
     {{ pattern_scan_query(

@@ -1,4 +1,6 @@
 {%- set at = any_cutoff(ref('relative_volume_presets')) -%}
+with {{ at.chosen_presets }}
+
 select *
 from (
     {{ relative_volume_scan_query(

@@ -1,16 +1,30 @@
 {#-
-    Totals since the start, less what they were a window ago. Symbols are taken in tiles of five, a
-    column each, and every tile is paired with every tile: a row then has 25 products, and running
-    totals need no sorting and keep no rows. The totals simply run on from one pair of tiles to the
-    next, because a difference cancels what came before.
+    Totals to date, from which each return is taken out again when it leaves the window. Symbols are
+    taken in tiles of five, a column each, and every tile is paired with every tile: a row then has
+    25 products, and running totals need no sorting and keep no rows. A pair of tiles ends with as
+    many empty sessions as the window has, in which its last returns leave the totals, so that those
+    of the next pair start at zero. `lag` and frames with a parameter would do the same, but are not
+    read by DuckDB before 2.0 (macros/dbt/query_as_text.sql).
 -#}
 {%- set tile = 5 -%}
 {%- set sides = ['one', 'other'] -%}
 
 {%- set to_date = 'over (rows between unbounded preceding and current row)' -%}
-{#- Before the first return all values are null, and so is their sum. -#}
-{%- set a_window_ago = 'p_window_sessions::integer) over (), 0)' -%}
 {%- set last = tile - 1 -%}
+
+{%- set total_return_closes = ref('bars__total_return_closes').include(database=false) -%}
+{%- set problems %}
+        select
+            'there is no symbol ''' || wanted || ''''
+            || coalesce(
+                '; did you mean ''' || {{ nearest_name('wanted', 'symbol') | indent(16) }} || '''?',
+                ''
+            ) as problem
+        from (select unnest(p_symbols) as wanted)
+        cross join (select distinct symbol from {{ total_return_closes }})
+        where wanted not in (select symbol from {{ total_return_closes }})
+        group by wanted
+{%- endset %}
 
 with
 
@@ -19,8 +33,8 @@ closes as (
         symbol,
         session_date,
         total_return_close
-    from {{ ref('bars__total_return_closes').include(database=false) }}
-    where symbol in (select unnest(p_symbols))
+    from {{ total_return_closes }}
+    where symbol in (select unnest(p_symbols) where {{ no_problem(problems) | indent }})
 ),
 
 members as (
@@ -35,6 +49,11 @@ sessions as (
         session_date,
         row_number() over (order by session_date) as session_number
     from (select distinct session_date from closes)
+    union all
+    select
+        null,
+        count(distinct session_date) + unnest(range(1, p_window_sessions::integer + 1))
+    from closes
 ),
 
 tiles as (
@@ -65,6 +84,23 @@ returns as (
     window in_order as (partition by tile order by session_number)
 ),
 
+-- each return with the one that leaves the window
+changes as (
+    select
+        entering.tile,
+        entering.session_number,
+        entering.session_date
+        {%- for i in range(tile) %},
+        entering.return_{{ i }},
+        leaving.return_{{ i }} as left_{{ i }}
+        {%- endfor %}
+    from returns as entering
+    left join returns as leaving
+        on
+            entering.tile = leaving.tile
+            and entering.session_number = leaving.session_number + p_window_sessions::integer
+),
+
 pairs as (
     select
         one.tile as one_tile,
@@ -73,11 +109,12 @@ pairs as (
         one.session_date
         {%- for side in sides %}
         {%- for i in range(tile) %},
-        {{ side }}.return_{{ i }} as {{ side }}_{{ i }}
+        {{ side }}.return_{{ i }} as {{ side }}_{{ i }},
+        {{ side }}.left_{{ i }} as {{ side }}_left_{{ i }}
         {%- endfor %}
         {%- endfor %}
-    from returns as one
-    inner join returns as other on one.session_number = other.session_number
+    from changes as one
+    inner join changes as other on one.session_number = other.session_number
     where one.tile <= other.tile
     order by one.tile, other.tile, one.session_number
 ),
@@ -90,13 +127,20 @@ totals as (
         session_date
         {%- for side in sides %}
         {%- for i in range(tile) %},
-        sum({{ side }}_{{ i }}) {{ to_date }} as {{ side }}_sum_{{ i }},
-        count({{ side }}_{{ i }}) {{ to_date }} as {{ side }}_count_{{ i }}
+        sum(coalesce({{ side }}_{{ i }}, 0) - coalesce({{ side }}_left_{{ i }}, 0)) {{ to_date }}
+            as {{ side }}_sum_{{ i }},
+        sum(
+            ({{ side }}_{{ i }} is not null)::integer
+            - ({{ side }}_left_{{ i }} is not null)::integer
+        ) {{ to_date }} as {{ side }}_count_{{ i }}
         {%- endfor %}
         {%- endfor %}
         {%- for i in range(tile) %}
         {%- for j in range(tile) %},
-        sum(one_{{ i }} * other_{{ j }}) {{ to_date }} as product_{{ i }}_{{ j }}
+        sum(
+            coalesce(one_{{ i }} * other_{{ j }}, 0)
+            - coalesce(one_left_{{ i }} * other_left_{{ j }}, 0)
+        ) {{ to_date }} as product_{{ i }}_{{ j }}
         {%- endfor %}
         {%- endfor %}
     from pairs
@@ -106,23 +150,21 @@ windows as (
     select
         one_tile,
         other_tile,
-        session_number,
         session_date
         {%- for side in sides %}
         {%- for i in range(tile) %},
-        case
-            when {{ side }}_count_{{ i }} - coalesce(lag({{ side }}_count_{{ i }}, {{ a_window_ago }} = p_window_sessions
-                then {{ side }}_sum_{{ i }} - coalesce(lag({{ side }}_sum_{{ i }}, {{ a_window_ago }}
-        end as {{ side }}_sum_{{ i }}
+        case when {{ side }}_count_{{ i }} = p_window_sessions then {{ side }}_sum_{{ i }} end
+            as {{ side }}_sum_{{ i }}
         {%- endfor %}
         {%- endfor %}
         {%- for i in range(tile) %}
         {%- for j in range(tile) %},
-        product_{{ i }}_{{ j }} - coalesce(lag(product_{{ i }}_{{ j }}, {{ a_window_ago }}
-            as product_{{ i }}_{{ j }}
+        product_{{ i }}_{{ j }}
         {%- endfor %}
         {%- endfor %}
     from totals
+    -- the first session has no return
+    where session_number > p_window_sessions and session_date is not null
 ),
 
 covariances as (
@@ -141,8 +183,6 @@ covariances as (
             {%- endfor %}{% endfor %}
         ]) as covariance
     from windows
-    -- the first session has no return
-    where session_number > p_window_sessions
 )
 
 select

@@ -5,6 +5,8 @@
     volatility=ref('indicators__volatility').include(database=false),
     directional_movement=ref('indicators__directional_movement').include(database=false),
 ) -%}
+with {{ at.chosen_presets }}
+
 select *
 from (
     {{ sideways_scan_query(

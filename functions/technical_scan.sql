@@ -1,4 +1,6 @@
 {%- set at = any_cutoff(ref('technical_presets')) -%}
+with {{ at.chosen_presets }}
+
 select *
 from (
     {{ technical_scan_query(

@@ -67,3 +67,18 @@ arg_min({{ name }}, {{ name_distance(wanted, name) }})
 {%- endset -%}
 {{ no_problem(problems) }}
 {%- endmacro %}
+
+{% macro session_exists() -%}
+{%- set problems %}
+        select
+            'there are no one-minute bars of ' || p_session_date
+            || '; the nearest sessions are ' || concat_ws(
+                ' and ',
+                max(session_date) filter (where session_date < p_session_date::date),
+                min(session_date) filter (where session_date > p_session_date::date)
+            ) as problem
+        from {{ ref('scanners__sessions').include(database=false) }}
+        having not bool_or(session_date = p_session_date::date)
+{%- endset -%}
+{{ no_problem(problems) }}
+{%- endmacro %}

@@ -7,14 +7,25 @@
 date_diff('minute', time '00:00', p_cutoff_time::time)
 {%- endset -%}
 {%- set last_session = 'coalesce(p_last_session_date, p_session_date)::date' -%}
-{%- set preset = 'from ' ~ presets.include(database=false) ~ ' where preset = p_preset' -%}
+{#- One condition, so that a scan of no preset is not cut short before its name is checked. -#}
+{%- set chosen_presets -%}
+chosen_presets as (
+    select *
+    from {{ presets.include(database=false) }}
+    where
+        case when {{ name_exists(
+            presets.identifier.removesuffix('_presets') ~ ' preset',
+            'p_preset', presets.include(database=false), 'preset'
+        ) | indent(8) }} then preset = p_preset end
+)
+{%- endset -%}
 {%- set cutoffs -%}
 (
     select
         p_cutoff_time::time as cutoff_time,
         {{ cutoff_minute }} as cutoff_minute,
         history_sessions
-    {{ preset }}
+    from chosen_presets
 )
 {%- endset -%}
 {%- set session_minutes -%}
@@ -46,7 +57,8 @@ date_diff('minute', time '00:00', p_cutoff_time::time)
     cutoffs=cutoffs,
 ) -%}
 {{ return({
-    'presets': '(select * replace (p_cutoff_time::time as cutoff_time) ' ~ preset ~ ')',
+    'chosen_presets': chosen_presets,
+    'presets': '(select * replace (p_cutoff_time::time as cutoff_time) from chosen_presets)',
     'session_to_cutoff': to_cutoff,
     'expected_volumes': '(' ~ volumes ~ ')',
 }) }}

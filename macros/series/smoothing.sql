@@ -14,7 +14,7 @@
 {%- endmacro %}
 
 {% macro series_wilder_sum(plan, value, bars) -%}
-{#- TA-Lib's starting value sums one value less than it then averages over, and shows a bar later. -#}
+{#- TA-Lib starts from the sum of one value fewer than the average covers, and shows it a bar later. -#}
 {%- set start = plan.columns[value].start -%}
 {%- set name = value ~ '_wilder_sum_' ~ bars -%}
 {%- set to_bar = series_plus(start, series_plus(bars, -2)) -%}

@@ -132,6 +132,17 @@ def make_file(folder: Path, bars: int) -> Path:
                 hash(symbol, session_date) as version
             from (select distinct symbol, session_date from bars.ohlcv)
         """)
+        connection.execute("""
+            create table bars.day_changes as
+            select
+                symbol,
+                session_date,
+                is_week_over,
+                version,
+                1::bigint as version_changed_in,
+                1::bigint as changed_in
+            from bars.symbol_days
+        """)
     (folder / "bars.parquet").unlink()
     return file
 
@@ -192,7 +203,10 @@ def main() -> None:
         chosen = [
             "-s",
             "crp_presets",
+            # what the histories of daily bars read
             "breakout_presets",
+            "new_high_presets",
+            "relative_volume_presets",
             "score_tiers",
             "scanners__session_minutes",
             "scanners__sessions",

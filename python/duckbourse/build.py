@@ -168,7 +168,7 @@ def _check_file(request: Request) -> None:
             is_empty = connection.execute(tables).fetchone() is None
     if request.select and is_empty:
         raise ConfigurationError(
-            f"--select builds on a full build, and there is none in {database} yet",
+            f"--select needs a full build to add to, and {database} has none yet",
             "run `./bourse build` once, without --select",
         )
 

@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 def nearest(wanted: object, known: Iterable[T]) -> T | None:
     """
-    Return the known name that is nearest to the wanted one, or None if all are far from it.
+    Return the known name that is nearest to the wanted one, or None if no name is near.
 
     Capitals do not count. A name is near if at most a third of its letters differ, or if one is
     part of the other. Of names that are equally near, a slip rarely changes the first letter or
@@ -28,7 +28,7 @@ def nearest(wanted: object, known: Iterable[T]) -> T | None:
 
 
 def did_you_mean(wanted: object, known: Iterable[object]) -> str:
-    """Return the question that ends an error about a name, empty if all names are far from it."""
+    """Return the question that ends an error about a name, empty if no name is near."""
     name = nearest(wanted, known)
     return "" if name is None else f"; did you mean {name!r}?"
 

@@ -123,6 +123,23 @@ QUERIES = {
         where basis = 'net' and session_date = last_session_date
         order by portfolio
     """,
+    "holdings_without_price": """
+        select
+            portfolio,
+            symbol,
+            max(price_date) as last_price_date,
+            max(session_date) as valued_until,
+            count(*) as session_count,
+        from portfolio.missing_prices
+        inner join (
+            select portfolio, max(session_date) as last_session_date
+            from portfolio.equity
+            group by portfolio
+        ) using (portfolio)
+        group by portfolio, symbol, last_session_date
+        having max(session_date) = last_session_date
+        order by portfolio, symbol
+    """,
     "value_at_risk": """
         select
             portfolio,

@@ -25,10 +25,10 @@ TABLES: dict[str, dict[str, tuple[str, ...]]] = {
         "of signals": ("signal_count",),
         "win rate %": ("win_rate", "win_rate_low", "win_rate_high"),
         "mean trade %": ("mean_trade_return", "mean_trade_return_low", "mean_trade_return_high"),
-        "mean win %": ("average_win_return",),
-        "mean loss %": ("average_loss_return",),
+        "average win %": ("average_win_return",),
+        "average loss %": ("average_loss_return",),
         "profit factor": ("profit_factor_ratio",),
-        "minutes": ("mean_held_minutes",),
+        "minutes held": ("mean_held_minutes",),
         "not closed": ("unclosed_count",),
     },
     "account": {

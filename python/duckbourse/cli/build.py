@@ -318,6 +318,13 @@ PARTS = {
         "last_return",
         "cumulative_return",
     ),
+    "holdings_without_price": (
+        "portfolio",
+        "symbol",
+        "last_price_date",
+        "valued_until",
+        "session_count",
+    ),
     "value_at_risk": (
         "portfolio",
         "method",

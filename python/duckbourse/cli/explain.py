@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from duckbourse.build import install_packages
-from duckbourse.cli.output import notes
+from duckbourse.cli.output import waiting
 from duckbourse.errors import BadQuery, BuildFailed
 from duckbourse.properties import formulas, warm_up
 from duckbourse.templates import rendered
@@ -36,7 +36,7 @@ def explain(
     - `./bourse sql "$(./bourse explain 'sma(20)')"`
     """
     call = plain_call(call)
-    with notes.status("compiling with dbt …"):
+    with waiting("compiling with dbt, which may take half a minute …"):
         install_packages()
         found = json.loads(_asked(call))
     sys.stdout.write("".join(f"{line}\n" for line in explanation(call, found)))

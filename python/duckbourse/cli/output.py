@@ -6,7 +6,8 @@ import csv
 import json
 import math
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
@@ -16,6 +17,17 @@ from rich.console import Console
 # Progress and notes; soft_wrap keeps each line on one line, also in pipes.
 notes = Console(stderr=True, soft_wrap=True, highlight=False)
 results = Console(soft_wrap=True, highlight=False)
+
+
+@contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """Show what takes a while: with a moving sign on a terminal, as a line elsewhere."""
+    if notes.is_terminal:
+        with notes.status(what):
+            yield
+    else:
+        notes.print(what)
+        yield
 
 
 def say_error(message: str, remedy: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from duckbourse import properties as family_properties
 from duckbourse.build import install_packages
-from duckbourse.cli.output import notes, results
+from duckbourse.cli.output import results, waiting
 from duckbourse.settings import PROJECT
 
 
@@ -19,7 +19,7 @@ def properties() -> None:
 
     - `./bourse properties`
     """
-    with notes.status("compiling every formula with dbt …"):
+    with waiting("compiling every formula with dbt, which may take half a minute …"):
         install_packages()
         written = family_properties.write()
     for file in written:

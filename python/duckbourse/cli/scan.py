@@ -17,7 +17,7 @@ from duckbourse.cli.output import clock_text, notes, print_json, results
 from duckbourse.cli.tables import columns_of, print_fitting, text, words
 from duckbourse.errors import ConfigurationError, PublicationError
 from duckbourse.names import did_you_mean
-from duckbourse.warehouse import fetch_rows, open_published, quoted
+from duckbourse.warehouse import SCANNERS, fetch_rows, open_published, quoted
 
 # columns that are shown first or left out; the others are evidence
 KEY = (
@@ -164,6 +164,12 @@ def _scanners(connection: duckdb.DuckDBPyConnection, wanted: str | None) -> list
     """
     known = [str(name) for (name,) in _fetched(connection, sql)]
     if wanted and wanted not in known:
+        if (wanted,) in _fetched(connection, SCANNERS):
+            raise ConfigurationError(
+                f"{wanted} has no table function {wanted}_scan, so it cannot be scanned on read",
+                f"write functions/{wanted}_scan.sql (models/scanners/scans/README.md says how), or"
+                f' see what the build found: ./bourse sql "from scanners.{wanted}"',
+            )
         raise ConfigurationError(
             f"there is no scanner {wanted!r}{did_you_mean(wanted, known)}",
             f"the scanners are {', '.join(known)}",

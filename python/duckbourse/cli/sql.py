@@ -41,7 +41,7 @@ def sql(
     - `./bourse sql "from scanners.signals" --to signals.parquet`
     """
     one_format(json=json, csv=csv)
-    if not query.strip():
+    if not query.strip(" \t\r\n;"):
         raise BadQuery("the query is empty", '`./bourse sql "from serving.publication"` is one')
     if to:
         check_export(to)

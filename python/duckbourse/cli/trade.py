@@ -20,6 +20,7 @@ from rich.table import Table
 
 from duckbourse import clock
 from duckbourse.brokers.paper import FillRules
+from duckbourse.cli.listing import completed
 from duckbourse.cli.output import notes, print_json, results
 from duckbourse.cli.tables import Column, columns_of, print_whole, table, text
 from duckbourse.errors import ConfigurationError, TradingError
@@ -81,7 +82,17 @@ def trade(
     scanner: Annotated[
         list[str] | None,
         typer.Option(
-            help="Only this scanner or preset, such as crp or crp.standard.", show_default="all"
+            help="Only this scanner or preset, such as crp or crp.standard; may be repeated.",
+            show_default="all",
+            autocompletion=completed("scanners"),
+        ),
+    ] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            help="Only presets of this name.",
+            show_default="all",
+            autocompletion=completed("presets"),
         ),
     ] = None,
     speed: Annotated[
@@ -118,12 +129,15 @@ def trade(
     Examples:
 
     - `./bourse trade    # the latest session, every signal`
-    - `./bourse trade --scanner crp.standard --date 2010-05-06 --speed 60`
+    - `./bourse trade --scanner crp --preset standard --date 2010-05-06 --speed 60`
     - `./bourse trade --feed simulated --speed 600    # a simulated day`
     - `./bourse trade --account paper_india --feed zerodha --instruments NSE.csv`
     - `./bourse trade --dry-run    # the orders that would be sent`
     """
-    chosen = frozenset(scanner or [])
+    chosen = frozenset(
+        name if "." in name or preset is None else f"{name}.{preset}"
+        for name in scanner or ([""] if preset else [])
+    )
     is_scanned = scan or feed is not Source.MINUTES
     session_date = day.date() if day else None
     if feed is Source.ZERODHA:
@@ -148,6 +162,13 @@ def trade(
     scans: LiveScans | None = None
     if is_scanned:
         session = LiveSession(publication.limits.calendar, publication.session_date)
+        if waiting := sorted({name.partition(".")[0] for name in chosen} - session.scanners - {""}):
+            session.close()
+            raise ConfigurationError(
+                f"{waiting[0]} is not scanned live: it waits for the build",
+                f"choose among {', '.join(sorted(session.scanners))}, or trade the published"
+                " signals, without --scan",
+            )
         waits = isinstance(source, Replay)
         scans = LiveScans(session, source.symbols, publication, chosen, waits=waits)
     if dry_run:
@@ -156,6 +177,12 @@ def trade(
     folder = session_folders.create(publication)
     if fresh:
         session_folders.clear(folder)
+    elif events := session_folders.read(folder)[1]:
+        until = max(event.at for event in events).astimezone(publication.zone)
+        notes.print(
+            f"this session was traded before, until {until:%H:%M:%S}: it goes on from there;"
+            " --fresh deletes that and starts again"
+        )
     recorder = None
     if isinstance(source, WebSocketFeed):
         recorder = start_recorder(publication, source, scans)
@@ -200,6 +227,7 @@ def ending(trader: Trader) -> dict[str, Any]:
     book, publication = trader.book, trader.publication
     prices = trader.prices
     orders = list(book.orders.values())
+    ordered = {order.request.signal_id for order in orders}
     denied = Counter(
         order.message.partition(":")[0] for order in orders if order.state is State.DENIED
     )
@@ -215,6 +243,7 @@ def ending(trader: Trader) -> dict[str, Any]:
         "net_pnl_amount": book.equity_amount(prices) - book.session_start_amount,
         "charges_amount": sum((fill.charges_amount for fill in book.fills.values()), Decimal(0)),
         "denied": dict(denied.most_common()),
+        "without_order": sum(s.signal_id not in ordered for s in publication.signals),
         "round_trips": round_trips(trader),
         "positions": [
             {"symbol": held.symbol, "quantity": held.quantity, "average_price": held.average_price}
@@ -262,7 +291,12 @@ def _print_end(end: dict[str, Any]) -> None:
         f" after {end['charges_amount']:,.2f} charges, equity {end['equity_amount']:,.2f}"
     )
     for code, count in end["denied"].items():
-        results.print(f"  {count} denied: {code}")
+        results.print(f"  {count} order{'s' * (count > 1)} denied by the check {code}")
+    if count := end["without_order"]:
+        results.print(
+            f"  {count} signal{'s' * (count > 1)} without an order: the symbol was held or on order"
+            " already, had no fresh price, or a lot was too expensive"
+        )
     if end["positions"]:
         results.print(f"  open positions: {', '.join(held['symbol'] for held in end['positions'])}")
     if end["state"] != "active":

@@ -138,7 +138,7 @@ class LiveSession:
             self._ticked_minutes = self._models.pop("bars.ticked_minutes")
             self._signals = self._models.pop("scanners.signals")
             presets = self.fetch(f"select distinct scanner from ({self._presets})")
-            self._live_scanners = {scanner for (scanner,) in presets}
+            self.scanners = {scanner for (scanner,) in presets}
             self._zone, self.late = self._read_calendar(calendar)
             self._set_up(quoted(calendar))
         except PublicationError:
@@ -281,7 +281,7 @@ class LiveSession:
         self._execute(*(f"create schema {schema}" for schema in {schema for schema, *_ in tables}))
         session_models = session_relations()
         session_only = {*session_models, *SESSION_TABLES, *self._models} - {*EXTENDED}
-        session_only |= {f"scanners.{scanner}" for scanner in self._live_scanners}
+        session_only |= {f"scanners.{scanner}" for scanner in self.scanners}
         history = HISTORY.format(
             day=self._day, calendar=calendar, published=CATALOG, extra=EXTRA_SESSIONS
         )

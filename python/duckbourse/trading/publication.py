@@ -87,8 +87,8 @@ def load(
     """
     Read what the account needs for a session; by default the last one with minute bars.
 
-    `scanners` holds names such as `crp` or `crp.standard`; empty means all. Raise
-    ConfigurationError for an unknown account or session.
+    `scanners` holds names such as `crp`, `crp.standard`, or `.standard` for the presets of this
+    name; empty means all. Raise ConfigurationError for an unknown account or session.
     """
     read = _Reader(connection)
     limits = _limits(read, account)
@@ -164,9 +164,13 @@ def to_signals(
     found = [
         msgspec.convert(_signal_row(row, zone), Signal, strict=False)
         for row in rows
-        if not scanners or scanners & {row["scanner"], f"{row['scanner']}.{row['preset']}"}
+        if not scanners or scanners & _names(row["scanner"], row["preset"])
     ]
     return tuple(sorted(found, key=signal_order))
+
+
+def _names(scanner: str, preset: str) -> set[str]:
+    return {scanner, f"{scanner}.{preset}", f".{preset}"}
 
 
 def signal_order(signal: Signal) -> tuple[datetime, float, str]:
@@ -280,13 +284,31 @@ def _check_scanners(read: _Reader, chosen: frozenset[str]) -> None:
         for scanner in scanners
         for (preset,) in read(f'select preset from seeds."{scanner}_presets"')
     ]
-    for name in sorted(chosen - {*scanners, *presets}):
-        kind, of = ("preset", name.partition(".")[0]) if "." in name else ("scanner", "")
-        known = [each for each in presets if each.startswith(f"{of}.")] if of else scanners
+    of_any = {f".{preset.partition('.')[2]}" for preset in presets}
+    for name in sorted(chosen - {*scanners, *presets, *of_any}):
+        of, dot, preset = name.partition(".")
+        known = [each for each in presets if each.startswith(f"{of}.")] if dot else scanners
+        if not of:
+            name, known = preset, sorted(each[1:] for each in of_any)
         raise ConfigurationError(
-            f"there is no {kind} {name!r}{did_you_mean(name, known or [*scanners, *presets])}",
+            f"there is no {'preset' if dot else 'scanner'} {name!r}"
+            f"{did_you_mean(name, known or [*scanners, *presets])}",
             f"choose among {', '.join(known or scanners)}",
         )
+    trading = {
+        str(table).removesuffix("_presets")
+        for (table,) in read(
+            "select table_name from duckdb_columns() where database_name = current_database()"
+            " and schema_name = 'seeds' and column_name = 'max_signals'"
+        )
+    }
+    for name in sorted(chosen):
+        scanner = name.partition(".")[0]
+        if scanner and scanner not in trading:
+            raise ConfigurationError(
+                f"{scanner} is a filter: it has no signals to trade",
+                f"choose among {', '.join(sorted(trading & set(scanners)))}",
+            )
 
 
 def _last_session(read: _Reader, calendar: str) -> date:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import duckdb
 import pytest
 
+from duckbourse.settings import PROJECT
 from tests.support.warehouse import Warehouse
 
 REFUSED = {
@@ -29,11 +30,51 @@ REFUSED = {
     "portfolio_var('equal_20', 0.95, 1, p_method := 'emwa')": (
         "there is no VaR method 'emwa'; did you mean 'ewma'?"
     ),
+    "portfolio_var('equal_20', 95, 1)": (
+        "there is no confidence 95; the confidences are 0.9, 0.95, 0.975, 0.99"
+    ),
+    "portfolio_var('equal_20', '0.9', '10')": (
+        "there is no horizon of 10 sessions at confidence 0.9; the horizons are 1"
+    ),
+    "portfolio_var('equal_20', 0.95, 1, p_lookback_sessions := 100)": (
+        "there is no lookback of 100 sessions for a horizon of 1 at confidence 0.95;"
+        " the lookbacks are 250, 500, 1000"
+    ),
+    "portfolio_var('equal_20', 0.95, 1, 'ewma', 500)": (
+        "there is no lookback of 500 sessions for a horizon of 1 at confidence 0.95;"
+        " the lookbacks are 250"
+    ),
+    "rolling_covariances(['AAPL', 'MSTF'], 250)": (
+        "there is no symbol 'MSTF'; did you mean 'MSFT'?"
+    ),
+    "rolling_covariances(['0'], 250)": "there is no symbol '0'",
+    "signals_on('2010-05-08')": (
+        "there are no one-minute bars of 2010-05-08;"
+        " the nearest sessions are 2010-05-07 and 2010-05-10"
+    ),
+    "signals_on(date '1900-01-01')": (
+        "there are no one-minute bars of 1900-01-01; the nearest sessions are 2010-04-01"
+    ),
+    "gap_scan('2010-05-06', '09:50', 'wide')": (
+        "there is no gap preset 'wide'; the gap presets are standard"
+    ),
+}
+SCANNERS = [file.stem for file in (PROJECT / "functions").glob("*_scan.sql")]
+REFUSED |= {
+    f"{scan}('2010-05-06', '11:30', 'standrd')": (
+        f"there is no {scan.removesuffix('_scan')} preset 'standrd'; did you mean 'standard'?"
+    )
+    for scan in SCANNERS
+    if scan != "pattern_scan"
+} | {
+    "pattern_scan('2010-05-06', '11:30', 'dayly')": (
+        "there is no pattern preset 'dayly'; did you mean 'daily'?"
+    )
 }
 
 
 @pytest.mark.parametrize(("call", "message"), REFUSED.items(), ids=REFUSED.keys())
-@pytest.mark.parametrize("query", ["from {}", "select count(*) from {}"])
+@pytest.mark.parametrize("query", ["from {}", "select count(*) from {}", "from {} limit 1"])
 def test_what_does_not_exist_is_an_error(
     sample: Warehouse, query: str, call: str, message: str
 ) -> None:
@@ -48,6 +89,9 @@ def test_what_does_not_exist_is_an_error(
         "bars_of(null, '1d')",
         "indicators.sma('AAPL', '1d') where bar_ts < '1900-01-01'",
         "portfolio_var('equal_20', 0.95, 1, p_method := null) where method is null",
+        "portfolio_var('equal_20', null, 1)",
+        "signals_on(null)",
+        "crp_scan('2010-05-06', '11:30', null)",
     ],
 )
 def test_null_and_a_condition_are_no_error(sample: Warehouse, call: str) -> None:

@@ -124,7 +124,8 @@ def test_a_part_is_refused_before_the_first_full_build(tmp_path: Path) -> None:
     process = minimal_project.bourse("build", "--select", "bars__count")
     assert process.returncode == 2
     error, remedy = last_lines(process)
-    assert "--select builds on a full build, and there is none in " in error
+    built = minimal_project.built
+    assert error == f"error: --select needs a full build to add to, and {built} has none yet"
     assert "run `./bourse build` once, without --select" in remedy
     assert not (minimal_project.folder / "target").exists()  # dbt was not started
 

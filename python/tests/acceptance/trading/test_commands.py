@@ -132,6 +132,18 @@ def test_a_mistake_is_one_line(
             "choose among breakout, crp, gap, momentum, new_high, opening_range, pattern,"
             " relative_volume, sideways, technical",
         ),
+        (
+            "sideways",
+            "sideways is a filter: it has no signals to trade",
+            "choose among breakout, crp, gap, momentum, new_high, opening_range, pattern,"
+            " relative_volume, technical",
+        ),
+        (
+            ".standrd",
+            "there is no preset 'standrd'; did you mean 'standard'?",
+            "choose among aggressive, conservative, daily, half_year, high_probability, intraday,"
+            " month, quarter_hour, standard, strict, wide",
+        ),
     ],
 )
 def test_a_scanner_that_does_not_exist_leaves_the_book_as_it_is(
@@ -146,6 +158,41 @@ def test_a_scanner_that_does_not_exist_leaves_the_book_as_it_is(
         assert done.stderr == f"error: {error}\n  remedy: {remedy}\n"
     assert [path.name for path in book.parent.iterdir()] == [book.name]
     assert book.read_text() == "what was traded"
+
+
+def test_a_preset_is_named_with_its_scanner_or_alone(bourse: Run) -> None:
+    def strategies(*words: str) -> set[str]:
+        rows = json.loads(bourse("trade", "--dry-run", "--json", *words).stdout)
+        return {row["strategy"] for row in rows}
+
+    assert strategies("--scanner", "crp", "--preset", "standard") == {"crp.standard"}
+    of_all = strategies("--preset", "standard")
+    assert "crp.standard" in of_all and len(of_all) > 1
+    assert {name.partition(".")[2] for name in of_all} == {"standard"}
+
+
+def test_a_scanner_that_waits_for_the_build_is_not_scanned_live(bourse: Run) -> None:
+    done = bourse("trade", "--scan", "--scanner", "pattern", "--dry-run")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines()[-2:] == [
+        "error: pattern is not scanned live: it waits for the build",
+        "  remedy: choose among breakout, crp, gap, momentum, new_high, opening_range,"
+        " relative_volume, technical, or trade the published signals, without --scan",
+    ]
+
+
+def test_every_signal_is_accounted_for_and_a_second_run_says_so(bourse: Run) -> None:
+    done = bourse("trade", "--json")
+    end = json.loads(done.stdout)
+    denied = sum(end["denied"].values())
+    assert end["signals"] == len(end["round_trips"]) + denied + end["without_order"]
+    assert min(denied, end["without_order"]) > 0
+    assert "traded before" not in done.stderr
+    again = bourse("trade")
+    assert "this session was traded before, until 15:15:" in again.stderr
+    assert "; --fresh deletes that and starts again\n" in again.stderr
+    assert f"  {denied} orders denied by the check POSITIONS\n" in again.stdout
+    assert f"  {end['without_order']} signals without an order: the symbol was held" in again.stdout
 
 
 def test_a_difference_stops_trading(bourse: Run, tmp_path: Path) -> None:

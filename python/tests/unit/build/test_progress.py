@@ -156,17 +156,28 @@ def test_several_names_follow_select(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize(
-    ("words", "error"),
+    ("select", "also"),
     [
-        (("build", "crp_presets+"), "build does not know what to do with 'crp_presets+'"),
-        (("sql", ""), "the query is empty"),
-        (("sql", " \n"), "the query is empty"),
+        ("indicators__bands+", ["serving__publication", "serving__indicator_catalog"]),
+        ("bars__ohlcv", ["serving__publication"]),
     ],
 )
-def test_what_says_nothing_is_refused(tmp_path: Path, words: tuple[str, ...], error: str) -> None:
-    done = bourse(tmp_path, *words)
-    assert done.stderr.splitlines()[0] == f"error: {error}"
-    assert done.returncode in (2, 3)
+def test_a_part_with_indicators_also_makes_their_macros(
+    select: str, also: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands: list[list[str]] = []
+
+    def started(command: list[str], environment: dict[str, str]) -> None:
+        commands.append(command)
+        raise BuildFailed("not now")
+
+    for name in ("_child", "_check_file", "install_packages"):
+        made = started if name == "_child" else lambda *_: None
+        monkeypatch.setattr(f"duckbourse.build.{name}", made)
+    assert bourse(tmp_path, "build", "-s", select).returncode == 1
+    [command] = commands
+    chosen = command[command.index("--select") + 1 :]
+    assert chosen == [select, *also]
 
 
 def test_a_broken_contract_names_the_columns() -> None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import duckdb
 import pytest
 from typer.testing import CliRunner
 
@@ -39,6 +40,35 @@ def test_a_slip_is_one_line_with_a_remedy(
     assert first.startswith(f"error: {error}")
     assert remedy.startswith("  remedy: ")
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize("query", ["", " ", ";", " ;\n; "])
+def test_an_empty_query_is_said_to_be_empty(query: str, tmp_path: Path) -> None:
+    done = bourse(tmp_path, "sql", query)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr == (
+        'error: the query is empty\n  remedy: `./bourse sql "from serving.publication"` is one\n'
+    )
+
+
+def test_a_scanner_without_a_table_function_says_so(tmp_path: Path) -> None:
+    with duckdb.connect(str(tmp_path / "duckbourse.duckdb")) as connection:
+        connection.execute("create schema seeds; create schema scanners")
+        connection.execute(
+            "create table scanners.session_minutes as select date '2010-05-28' as session_date"
+        )
+        for scanner in ("crp", "mine"):
+            connection.execute(f"create table seeds.{scanner}_presets as select 'a' as preset")
+        connection.execute("create macro crp_scan(p_preset) as table select 1 as n")
+    done = bourse(tmp_path, "scan", "--scanner", "mine.a")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines() == [
+        "error: mine has no table function mine_scan, so it cannot be scanned on read",
+        "  remedy: write functions/mine_scan.sql (models/scanners/scans/README.md says how), or see"
+        ' what the build found: ./bourse sql "from scanners.mine"',
+    ]
+    done = bourse(tmp_path, "scan", "--scanner", "mines")
+    assert done.stderr.startswith("error: there is no scanner 'mines'")
 
 
 def test_the_remedy_of_a_wrong_option_is_the_help_of_its_command(tmp_path: Path) -> None:

@@ -89,3 +89,20 @@ def test_a_symbol_in_another_currency_is_reported(sample: Warehouse) -> None:
         said.format("rupees", "INR", "AAPL", "USD"),
         said.format("rupees", "INR", "GOLD", "USD"),
     ]
+
+
+def test_weights_above_one_name_the_portfolio_and_the_day(sample: Warehouse) -> None:
+    relations = {
+        "seeds.portfolio_weights": """
+            select portfolio, effective_from::date as effective_from, symbol, weight
+            from (values
+                ('mine', '2024-01-02', 'AAPL', 0.5), ('mine', '2024-01-02', 'MSFT', 0.5),
+                ('mine', '2024-02-01', 'AAPL', 0.7), ('mine', '2024-02-01', 'MSFT', 0.5),
+                ('other', '2024-02-01', 'AAPL', 1)
+            ) as weights (portfolio, effective_from, symbol, weight)
+        """
+    }
+    assert problems(sample, "assert_rebalances_leave_no_debt", relations) == [
+        "seeds/reference/portfolio_weights.csv:4: the weights of mine from 2024-02-01 add up to"
+        " 1.2, above 1"
+    ]
