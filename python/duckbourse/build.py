@@ -115,7 +115,17 @@ def check_variables(text: str | None) -> None:
 
 
 def report_failure(outcome: Outcome) -> BourseError:
-    """Return the error for a red outcome."""
+    """Return the error for a red outcome, whose details name the nodes that failed."""
+    error = _failure(outcome)
+    error.details = {
+        "invocation_id": outcome.invocation_id,
+        "failed": [f"{failure.kind} {failure.name}" for failure in outcome.failures],
+        "first_error": str(outcome.failures[0]),
+    }
+    return error
+
+
+def _failure(outcome: Outcome) -> BourseError:
     count = len(outcome.failures)
     full = next((f for f in outcome.failures if is_full(f.problem)), None)
     if full:
