@@ -78,6 +78,8 @@ def announces_failure(command: Callable[P, None]) -> Callable[P, None]:
         except ConfigurationError:
             raise
         except Exception as error:
+            if not is_wanted(EventKind.build_failed):
+                raise
             message = " ".join(str(error).split()) or type(error).__name__
             details = dict(error.details) if isinstance(error, BourseError) else {}
             first = f"; first: {details['first_error']}" if details else ""
