@@ -141,11 +141,13 @@ def _failure(outcome: Outcome) -> BourseError:
             "set BOURSE_MEMORY_LIMIT higher, or BOURSE_THREADS lower; nothing was published",
         )
     skipped = sum(status == "skipped" for status in outcome.statuses.values())
+    # hooks are operations, and no nodes of the project
+    total = sum(not node.startswith("operation.") for node in outcome.statuses)
     depend, were = ("depends", "was") if skipped == 1 else ("depend", "were")
     on = "it" if count == 1 else "them"
     left_out = f", and {skipped:,} that {depend} on {on} {were} skipped" if skipped else ""
     return BuildFailed(
-        f"{count} of {len(outcome.statuses):,} nodes failed{left_out}",
+        f"{count} of {total:,} nodes failed{left_out}",
         "fix what is listed above and run it again; nothing was published",
     )
 

@@ -253,8 +253,8 @@ def test_a_vendor_that_sent_nothing(evening: Path, receiver: Receiver) -> None:
     [(_, event)] = receiver.got
     assert event["event"] == "data_late"
     assert event["text"] == f"late data on {event['host']}: {sentence}"
-    [told] = event["details"]["markets"]
-    assert (told["due_session"], told["delivered_session"]) == ("2026-11-27", "2026-11-26")
+    [reported] = event["details"]["markets"]
+    assert (reported["due_session"], reported["delivered_session"]) == ("2026-11-27", "2026-11-26")
     # a minute earlier it was not yet due
     with clock.driven_by(lambda: datetime(2026, 11, 27, 18, 29, tzinfo=UTC) - INDIA):
         done = bourse(evening, *BY, "--json", BOURSE_SAMPLE="false")
