@@ -126,7 +126,8 @@ def build(
             former = _signal_counts()
             published = publish_file(database, settings().published_database, known)
             changes = signal_changes(former, _signal_counts(former))
-            announce_publication()
+    if published:
+        announce_publication()
     report = _report(outcome, published) | {"signal_changes": changes}
     if json:
         print_json(report)
@@ -260,6 +261,8 @@ def _print_report(report: dict[str, Any]) -> None:
     path: Path = report["published"]["path"]
     short = path.relative_to(PROJECT) if path.is_relative_to(PROJECT) else path
     size = report["published"]["bytes"] / 1e6
+    if report["newest_bars"]:
+        results.print()
     for market in report["newest_bars"] or []:
         name = f"{market['calendar']} {market['timeframe']}"
         results.print(f"{name.ljust(10)}  {newest_bar(market)}", markup=False)

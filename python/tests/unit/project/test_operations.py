@@ -158,7 +158,7 @@ def test_the_timer_and_the_other_schedules_name_one_time(project: Path) -> None:
         assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize(("fail", "reported"), [("", False), ("build=1", True)])
+@pytest.mark.parametrize(("fail", "reported"), [("", False), ("ingest=3", True), ("build=1", True)])
 def test_the_steps_of_the_workflow_run_in_order(fail: str, reported: bool, project: Path) -> None:
     [text] = blocks("yaml")
     # `on` is read as true
