@@ -349,3 +349,25 @@ def test_mistakes_in_the_question(evening: Path, tmp_path: Path) -> None:
     done = bourse(empty_store(tmp_path / "empty"), "freshness")
     assert done.returncode == 5
     assert done.stderr.endswith("remedy: run `./bourse build`\n")
+
+
+def test_what_others_published_counts_unless_a_source_is_named(evening: Path) -> None:
+    """The sample's daily bars end with 31 December 2018."""
+    words = ("freshness", "--calendar", "XNYS", "--json")
+    deliver(evening, "daily", "XNYS", "2018-12-28")
+    with clock.driven_by(lambda: datetime(2019, 1, 1, 3, 0, tzinfo=UTC)):
+        days, *_ = json.loads(bourse(evening, *words, BOURSE_SAMPLE="false").stdout)
+        named = bourse(evening, *words, "--source", "vendor", BOURSE_SAMPLE="false")
+    assert days["status"] == "fresh"
+    assert [(each["status"], each["source"]) for each in json.loads(named.stdout)] == [
+        ("late", "vendor")
+    ]
+    # a session after the last one that is published
+    deliver(evening, "daily", "XNYS", "2019-01-02")
+    with clock.driven_by(lambda: datetime(2019, 1, 2, 21, 0, tzinfo=UTC)):
+        days, *_ = json.loads(bourse(evening, *words, BOURSE_SAMPLE="false").stdout)
+    assert (days["status"], days["found"]) == (
+        "unpublished",
+        "XNYS's session of 2019-01-02 was delivered by vendor, but it is not published: the newest"
+        " bar is of 2018-12-31",
+    )
