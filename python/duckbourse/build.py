@@ -115,7 +115,17 @@ def check_variables(text: str | None) -> None:
 
 
 def report_failure(outcome: Outcome) -> BourseError:
-    """Return the error for a red outcome."""
+    """Return the error for a red outcome, whose details name the nodes that failed."""
+    error = _failure(outcome)
+    error.details = {
+        "invocation_id": outcome.invocation_id,
+        "failed": [f"{failure.kind} {failure.name}" for failure in outcome.failures],
+        "first_error": str(outcome.failures[0]),
+    }
+    return error
+
+
+def _failure(outcome: Outcome) -> BourseError:
     count = len(outcome.failures)
     full = next((f for f in outcome.failures if is_full(f.problem)), None)
     if full:
@@ -131,11 +141,13 @@ def report_failure(outcome: Outcome) -> BourseError:
             "set BOURSE_MEMORY_LIMIT higher, or BOURSE_THREADS lower; nothing was published",
         )
     skipped = sum(status == "skipped" for status in outcome.statuses.values())
+    # hooks are operations, and no nodes of the project
+    total = sum(not node.startswith("operation.") for node in outcome.statuses)
     depend, were = ("depends", "was") if skipped == 1 else ("depend", "were")
     on = "it" if count == 1 else "them"
     left_out = f", and {skipped:,} that {depend} on {on} {were} skipped" if skipped else ""
     return BuildFailed(
-        f"{count} of {len(outcome.statuses):,} nodes failed{left_out}",
+        f"{count} of {total:,} nodes failed{left_out}",
         "fix what is listed above and run it again; nothing was published",
     )
 

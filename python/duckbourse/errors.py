@@ -11,7 +11,9 @@ The exceptions of this package, as one tree.
     ├── BuildFailed             a build that did not end green
     ├── ChecksBusy              another `./bourse test` is running in this folder
     ├── ChecksFailed            a stage of `./bourse test` did not pass
+    ├── DataLate                a session that is due was not delivered or not published
     ├── DatabaseLocked          another process holds the build file
+    ├── NotNotified             a message did not reach the webhook or the chat
     ├── PublicationError        the build could not be published
     ├── StorageFull             the disk is full
     ├── StoreBusy               another command is writing to the raw store
@@ -31,13 +33,20 @@ prints both and exits with `exit_code`; only internal errors have a traceback.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 class BourseError(Exception):
-    """One line on what happened, where and why; `remedy` is what the user can do."""
+    """
+    One line on what happened, where and why; `remedy` is what the user can do.
+
+    `details` are for machines that are notified of it.
+    """
 
     exit_code = 1
+    details: Mapping[str, Any] = {}
 
     def __init__(self, message: str, remedy: str = "") -> None:
         super().__init__(message)
@@ -101,8 +110,16 @@ class ChecksFailed(BourseError):
     pass
 
 
+class DataLate(BourseError):
+    exit_code = 8
+
+
 class DatabaseLocked(BourseError):
     exit_code = 4
+
+
+class NotNotified(BourseError):
+    pass
 
 
 class PublicationError(BourseError):

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
+from enum import StrEnum
 from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_core import PydanticCustomError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from duckbourse.errors import ConfigurationError
 
@@ -37,6 +41,63 @@ def readable(folder: Path) -> Path:
     return folder
 
 
+class EventKind(StrEnum):
+    """What a webhook is notified of."""
+
+    build_failed = "build_failed"
+    data_late = "data_late"
+    published = "published"
+    trading = "trading"
+    # what an operator sends, which needs no setting
+    message = "message"
+
+
+# what the secret of Standard Webhooks begins with, before its base64
+SIGNED_WITH = "whsec_"
+LEAST_SECRET_BYTES = 24
+
+
+def _unset_if_empty(value: Any) -> Any:
+    # a secret that a scheduler does not have is often set, and empty
+    return value or None
+
+
+def _address(url: SecretStr | None) -> SecretStr | None:
+    if url is not None:
+        try:
+            parts = urlsplit(url.get_secret_value())
+            usable = parts.scheme in ("http", "https") and bool(parts.hostname)
+            usable = usable and (parts.port is None or parts.port > 0)
+        except ValueError:
+            usable = False
+        if not usable:
+            raise PydanticCustomError("address", "it is not an address of http:// or https://")
+    return url
+
+
+def _signing_secret(secret: SecretStr | None) -> SecretStr | None:
+    if secret is not None:
+        value = secret.get_secret_value()
+        try:
+            key = base64.b64decode(value.removeprefix(SIGNED_WITH), validate=True)
+        except (binascii.Error, ValueError):
+            key = b""
+        if not value.startswith(SIGNED_WITH) or len(key) < LEAST_SECRET_BYTES:
+            raise PydanticCustomError(
+                "secret",
+                "it is not whsec_ and 24 bytes or more in base64, such as by: "
+                'echo "whsec_$(openssl rand -base64 32)"',
+            )
+    return secret
+
+
+def _event_kinds(text: Any) -> Any:
+    return [word.strip() for word in text.split(",")] if isinstance(text, str) else text
+
+
+Secret = Annotated[SecretStr | None, BeforeValidator(_unset_if_empty)]
+
+
 class Settings(BaseSettings):
     """
     Each field is the environment variable `BOURSE_<FIELD>`, or a line of `.env` in the project.
@@ -46,7 +107,10 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix="BOURSE_", env_file=PROJECT / ".env", extra="ignore"
+        env_prefix="BOURSE_",
+        env_file=PROJECT / ".env",
+        extra="ignore",
+        hide_input_in_errors=True,
     )
 
     data_dir: Annotated[Path, AfterValidator(readable)] = Path("data")
@@ -60,7 +124,11 @@ class Settings(BaseSettings):
     kite_api_key: SecretStr | None = None
     kite_access_token: SecretStr | None = None
     kite_url: str = "wss://ws.kite.trade"
-    webhook_url: SecretStr | None = None
+    webhook_url: Annotated[Secret, AfterValidator(_address)] = None
+    webhook_secret: Annotated[Secret, AfterValidator(_signing_secret)] = None
+    webhook_events: Annotated[frozenset[EventKind], NoDecode, BeforeValidator(_event_kinds)] = (
+        frozenset({EventKind.build_failed, EventKind.data_late, EventKind.trading})
+    )
     telegram_token: SecretStr | None = None
     telegram_chat: str | None = None
     telegram_url: str = "https://api.telegram.org"
@@ -99,8 +167,11 @@ def settings() -> Settings:
         return Settings()
     except ValidationError as error:
         first = error.errors()[0]
-        name = "BOURSE_" + str(first["loc"][0]).upper()
+        field = str(first["loc"][0])
+        name = f"BOURSE_{field.upper()}"
+        is_secret = "SecretStr" in str(Settings.model_fields[field].annotation)
+        shown = name if is_secret else f"{name}={first['input']!r}"
         raise ConfigurationError(
-            f"{name}={first['input']!r} is not usable: {first['msg']}",
+            f"{shown} is not usable: {first['msg']}",
             f"set {name} in the environment or in .env, or unset it for the default",
         ) from error

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 import duckdb
 
+from duckbourse import freshness
 from duckbourse.warehouse import fetch_rows
 
 Rows = list[dict[str, Any]]
@@ -38,19 +40,6 @@ QUERIES = {
         from bars.ohlcv
         group by timeframe
         order by bar_count desc
-    """,
-    "newest_bars": """
-        select
-            calendar,
-            timeframe,
-            max(last_bar_end) as newest_bar_end,
-            arg_max(symbol, (last_bar_end, symbol)) as newest_symbol,
-            any_value(closed_session_date) as closed_session,
-            min(sessions_behind_now) as sessions_behind,
-            count(*) filter (sessions_behind > 0) as late_symbol_count,
-        from bars.staleness
-        group by calendar, timeframe
-        order by newest_bar_end desc, calendar, timeframe
     """,
     "rejected": """
         select rule, count(*) as row_count
@@ -190,32 +179,17 @@ def signal_counts(
 
 def summary(connection: duckdb.DuckDBPyConnection) -> dict[str, Rows | None]:
     """Return the rows of each part; None if its relation is not in the publication."""
-    return {part: rows_of(connection, part) for part in QUERIES}
+    found = {part: _or_none(fetch_rows, connection, query) for part, query in QUERIES.items()}
+    return found | {"newest_bars": newest_bars(connection)}
 
 
-def rows_of(connection: duckdb.DuckDBPyConnection, part: str) -> Rows | None:
-    """Return the rows of a part; None if its relation is not in the publication."""
+def newest_bars(connection: duckdb.DuckDBPyConnection) -> Rows | None:
+    """Return the newest bar of each market; None if no bars are in the publication."""
+    return _or_none(freshness.markets, connection)
+
+
+def _or_none(fetch: Callable[..., Rows], *of: Any) -> Rows | None:
     try:
-        return fetch_rows(connection, QUERIES[part])
+        return fetch(*of)
     except (duckdb.CatalogException, duckdb.BinderException):
         return None
-
-
-def newest_bar(markets: Rows | None) -> str:
-    """Return which bar is the newest, and how many sessions its market has had since."""
-    if not markets:
-        return ""
-    first = markets[0]
-    behind = first["sessions_behind"]
-    match behind:
-        case None:
-            age = ""
-        case 0:
-            age = ": up to date"
-        case _:
-            age = f": {behind:,} session{'s' * (behind > 1)} behind"
-    since = f" ({first['calendar']} last closed on {first['closed_session']})" if behind else ""
-    return (
-        f"the newest bar is of {first['newest_symbol']}, {first['timeframe']},"
-        f" and ends at {first['newest_bar_end']}{age}{since}"
-    )

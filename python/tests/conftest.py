@@ -29,6 +29,7 @@ from duckbourse.settings import PROJECT
 from tests.support.days import DAYS
 from tests.support.dbt_server import cpu_seconds
 from tests.support.once import made_once
+from tests.support.receiver import Receiver, receiving
 from tests.support.stores import Shop
 from tests.support.warehouse import Warehouse, empty_store
 
@@ -197,6 +198,14 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
 
     folder = made_once(tmp_path_factory, "sample", make)
     return Warehouse(folder / "data", folder / "target")
+
+
+@pytest.fixture
+def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
+    """A receiver of webhooks on loopback."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with receiving() as found:
+        yield found
 
 
 @pytest.fixture

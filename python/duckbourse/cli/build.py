@@ -16,16 +16,18 @@ from rich.progress import Progress as Bar
 from duckbourse import state
 from duckbourse.build import Request, report_failure
 from duckbourse.build import build as run_build
+from duckbourse.cli.notify import announce_publication, announces_failure
 from duckbourse.cli.options import Json
 from duckbourse.cli.output import notes, print_json, results
 from duckbourse.cli.tables import columns_of, figure, percent, table
 from duckbourse.errors import BadInput, ConfigurationError, PublicationError
+from duckbourse.freshness import newest_bar
 from duckbourse.progress import Outcome, Progress
 from duckbourse.publish import Published, refusal, refusal_of_part
 from duckbourse.publish import publish as publish_file
 from duckbourse.seeds import problems
 from duckbourse.settings import PROJECT, settings
-from duckbourse.summary import Rows, SignalCounts, newest_bar, signal_counts, summary
+from duckbourse.summary import Rows, SignalCounts, signal_counts, summary
 from duckbourse.warehouse import open_published
 
 # between two lines of progress where there is no terminal
@@ -40,6 +42,7 @@ FIRST = {
 }
 
 
+@announces_failure
 def build(
     full_refresh: Annotated[
         bool, typer.Option("--full-refresh", help="Rebuild incremental models from scratch.")
@@ -125,6 +128,8 @@ def build(
             changes = signal_changes(former, _signal_counts(former))
             for warning in published.warnings:
                 notes.print(f"warning: {warning}", markup=False)
+    if published:
+        announce_publication()
     report = _report(outcome, published) | {"signal_changes": changes}
     if json:
         print_json(report)
@@ -265,14 +270,17 @@ def _print_report(report: dict[str, Any]) -> None:
     path: Path = report["published"]["path"]
     short = path.relative_to(PROJECT) if path.is_relative_to(PROJECT) else path
     size = report["published"]["bytes"] / 1e6
-    if newest := newest_bar(report["newest_bars"]):
-        results.print(f"\n{newest}", markup=False)
+    if report["newest_bars"]:
+        results.print()
+    for market in report["newest_bars"] or []:
+        name = f"{market['calendar']} {market['timeframe']}"
+        results.print(f"{name.ljust(10)}  {newest_bar(market)}", markup=False)
     results.print(f"\npublished: {short} ({size:,.1f} MB, {report['published']['seconds']:.1f} s)")
     for line in shown_changes(report["signal_changes"], report["published"]["former"]):
         results.print(line, markup=False)
     results.print("open it with any DuckDB since 1.0, read-only:")
     if markets := report["newest_bars"]:
-        symbol = markets[0]["newest_symbol"]
+        symbol = max(markets, key=lambda market: market["newest_session"])["newest_symbol"]
         results.print(f"  ./bourse sql \"from bars.ohlcv where symbol = '{symbol}'\"", markup=False)
     results.print(f"  duckdb -readonly {short}", markup=False)
     results.print(f"  python: duckdb.connect('{short}', read_only=True)", markup=False)
@@ -281,15 +289,6 @@ def _print_report(report: dict[str, Any]) -> None:
 PARTS = {
     "layers": ("layer", "table_count", "row_count", "largest_table"),
     "bars": ("timeframe", "symbol_count", "bar_count", "last_session_date"),
-    "newest_bars": (
-        "calendar",
-        "timeframe",
-        "newest_bar_end",
-        "newest_symbol",
-        "closed_session",
-        "sessions_behind",
-        "late_symbol_count",
-    ),
     "rejected": ("rule", "row_count"),
     "splits": ("symbol", "ex_date", "old_shares", "new_shares"),
     "suspect_jumps": ("symbol", "session_date", "prior_close", "close", "close_return"),

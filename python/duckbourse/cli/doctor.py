@@ -11,7 +11,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
@@ -24,8 +24,10 @@ from duckbourse.cli.options import Json
 from duckbourse.cli.output import print_json, results
 from duckbourse.cli.status import size, user_of
 from duckbourse.errors import BourseError, PublicationError
+from duckbourse.freshness import EXTEND, due_sessions
 from duckbourse.history import LEFTOVERS
 from duckbourse.settings import PROJECT, settings
+from duckbourse.telemetry.webhook import targets
 from duckbourse.warehouse import fetch_rows, open_published
 
 Level = Literal["ok", "warn", "fail"]
@@ -40,6 +42,8 @@ LEAST_FREE_BYTES = 1e9
 SKEW = timedelta(seconds=60)
 # by which the end of a bar may be in the future: that of a session that is still open
 AHEAD = timedelta(days=1)
+# how long before the end of a calendar it should be extended
+CALENDAR_NOTICE = timedelta(days=60)
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ class Finding:
 
 def doctor(json: Json = False) -> None:
     """
-    Check versions, permissions, disk, leftover files, the clock and locks. Nothing is changed.
+    Check versions, permissions, disk, leftovers, clock, locks and calendars. Nothing is changed.
 
     Each line is ok, warn or fail, with a remedy. The exit code is 1 if a line fails.
 
@@ -95,6 +99,8 @@ def checked() -> Iterator[Finding]:
     yield _disk()
     yield _leftovers()
     yield _clock()
+    yield _calendars()
+    yield _webhook()
 
 
 def _versions() -> Finding:
@@ -267,6 +273,36 @@ def _clock() -> Finding:
             f"{set_it}; or withdraw the delivery of that bar: `./bourse deliveries`",
         )
     return Finding("clock", "ok", f"{now:%Y-%m-%d %H:%M} UTC, as the file system has it")
+
+
+def _calendars() -> Finding:
+    try:
+        connection = open_published()
+    except BourseError:
+        return Finding("calendars", "ok", "none published yet")
+    try:
+        ends = {
+            name: row["calendar_end"] or date.min for name, row in due_sessions(connection).items()
+        }
+    except duckdb.CatalogException:
+        return Finding("calendars", "ok", "none published yet")
+    finally:
+        connection.close()
+    name = min(ends, key=lambda name: ends[name])
+    soon = clock.now().date() + CALENDAR_NOTICE > ends[name]
+    return Finding(
+        "calendars",
+        "warn" if soon else "ok",
+        f"{name} knows its sessions until {ends[name]}",
+        EXTEND if soon else "",
+    )
+
+
+def _webhook() -> Finding:
+    found = ", ".join(target.shown for target in targets(settings()))
+    if not found:
+        return Finding("webhook", "ok", "none is set")
+    return Finding("webhook", "ok", f"{found}; `./bourse notify --test` sends a test message")
 
 
 def _newest_bar_end() -> datetime | None:

@@ -33,6 +33,8 @@ COMMANDS = {
     "rollback": "publications",
     "diff": "diff",
     "status": "status",
+    "freshness": "freshness",
+    "notify": "notify",
     "doctor": "doctor",
     "tables": "catalog",
     "list": "listing",
@@ -66,6 +68,7 @@ EXIT_CODES = {
     5: "nothing is published or kept, or a build may not be published",
     6: "the disk is full",
     7: "trading stopped, or must not go on",
+    8: "data is late: a session that is due was not delivered, or not published",
     UNEXPECTED: "an error of duckbourse itself, whose traceback is in logs/bourse.log",
     STOPPED: "stopped by Ctrl-C or a signal",
 }

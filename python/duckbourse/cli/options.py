@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, time
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +20,16 @@ Day = Annotated[
     datetime | None,
     typer.Option("--date", formats=["%Y-%m-%d"], help="Session.", show_default="the last"),
 ]
+
+
+def time_of_day(option: str, text: str) -> time:
+    """Return an option's time of day; raise ConfigurationError if it is not one."""
+    try:
+        return time.fromisoformat(text)
+    except ValueError as error:
+        raise ConfigurationError(
+            f"{option} {text!r} is not a time of day", "give hours and minutes, such as 10:20"
+        ) from error
 
 
 def one_format(*, json: bool, csv: bool) -> None:

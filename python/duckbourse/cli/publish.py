@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from duckbourse import state
+from duckbourse.cli.notify import announce_publication
 from duckbourse.cli.output import notes, results
 from duckbourse.publish import publish as publish_file
 from duckbourse.settings import settings
@@ -23,6 +24,7 @@ def publish() -> None:
         published = publish_file(database, settings().published_database, state.load(database))
     for warning in published.warnings:
         notes.print(f"warning: {warning}", markup=False)
+    announce_publication()
     results.print(
         f"published: {published.path} ({published.byte_count / 1e6:,.1f} MB, "
         f"{len(published.row_counts)} tables, {published.seconds:.1f} s)",

@@ -12,7 +12,7 @@ from rich.markup import escape
 
 from duckbourse.cli.export import check_export, export, print_csv_of
 from duckbourse.cli.listing import completed
-from duckbourse.cli.options import Csv, Day, Json, To, one_format
+from duckbourse.cli.options import Csv, Day, Json, To, one_format, time_of_day
 from duckbourse.cli.output import clock_text, notes, print_json, results
 from duckbourse.cli.tables import columns_of, print_fitting, text, words
 from duckbourse.errors import ConfigurationError, PublicationError
@@ -83,7 +83,7 @@ def scan(
     - `./bourse scan --date 2010-05-06 --to signals.parquet`
     """
     one_format(json=json, csv=csv)
-    at = _time_of_day(cutoff) if cutoff else None
+    at = time_of_day("--cutoff", cutoff) if cutoff else None
     if to:
         check_export(to)
     connection = open_published()
@@ -116,15 +116,6 @@ def scan(
     ]
     if empty:
         notes.print(f"nothing found by {', '.join(empty)}")
-
-
-def _time_of_day(text: str) -> time:
-    try:
-        return time.fromisoformat(text)
-    except ValueError as error:
-        raise ConfigurationError(
-            f"--cutoff {text!r} is not a time of day", "give hours and minutes, such as 10:20"
-        ) from error
 
 
 def _last_session(connection: duckdb.DuckDBPyConnection) -> date:

@@ -11,8 +11,9 @@ from duckbourse import state
 from duckbourse.cli.options import Json
 from duckbourse.cli.output import print_json, results
 from duckbourse.errors import PublicationError
+from duckbourse.freshness import newest_bar
 from duckbourse.settings import PROJECT, settings
-from duckbourse.summary import newest_bar, rows_of
+from duckbourse.summary import newest_bars
 from duckbourse.trading.session_folder import trading_now
 from duckbourse.warehouse import fetch_rows, open_published
 
@@ -61,7 +62,7 @@ def _publication() -> dict[str, Any]:
         return {"publication": None, "newest_bars": []}
     try:
         [record] = fetch_rows(connection, "from serving.publication")
-        newest = rows_of(connection, "newest_bars") or []
+        newest = newest_bars(connection) or []
     finally:
         connection.close()
     return {
@@ -124,10 +125,10 @@ def _print(found: dict[str, Any]) -> None:
             ("", f"from revision {revision}, data {data}{known}"),
             ("", f"{short}, {size(published['bytes'])}"),
         ]
-    of_calendars: dict[str, Any] = {}
-    for market in found["newest_bars"]:
-        of_calendars.setdefault(market["calendar"], market)
-    lines += [(calendar, newest_bar([market])) for calendar, market in of_calendars.items()]
+    lines += [
+        (f"{market['calendar']} {market['timeframe']}", newest_bar(market))
+        for market in found["newest_bars"]
+    ]
     build = found["build"]
     if build:
         user = f" of {build['user']}" if build["user"] else ""

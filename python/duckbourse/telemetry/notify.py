@@ -1,30 +1,31 @@
 """
-Notifications to people through a webhook, a Telegram chat or both, if they are configured.
+Notifications of a trading account to people, through the webhook and chat of `webhook.py`.
 
 A separate thread sends them, so a slow receiver never delays an order. The number per minute is
 limited: further messages are dropped and counted, and the next one reports the count. A message
-that cannot be sent is logged without its address, which is a secret.
+that cannot be sent is logged.
 """
 
 from __future__ import annotations
 
 import queue
 import threading
+import uuid
 from collections import deque
 
-import httpx
 import structlog
 
 from duckbourse import clock
 from duckbourse.orders import events
 from duckbourse.orders.events import Event
 from duckbourse.orders.order import Reason
-from duckbourse.settings import Settings
+from duckbourse.settings import EventKind, Settings
+from duckbourse.telemetry import webhook
 
 log = structlog.get_logger()
 
 MAX_PER_MINUTE = 20
-TIMEOUT_SECONDS = 10.0
+CLOSE_SECONDS = 20.0
 QUEUE_SIZE = 1_000
 
 
@@ -35,13 +36,15 @@ class Notifier:
         self, account: str, settings: Settings, max_per_minute: int = MAX_PER_MINUTE
     ) -> None:
         self._account = account
-        self._targets = _targets(settings)
+        self._settings = settings
+        wanted = EventKind.trading in settings.webhook_events
+        self._is_on = wanted and bool(webhook.targets(settings))
         self._per_minute = max_per_minute
         self._sent: deque[float] = deque()
         self._dropped_count = 0
         self._queue: queue.Queue[str | None] = queue.Queue(QUEUE_SIZE)
         self._thread = threading.Thread(target=self._send_all, name="notify", daemon=True)
-        if self._targets:
+        if self._is_on:
             self._thread.start()
 
     def on_event(self, event: Event) -> None:
@@ -58,7 +61,7 @@ class Notifier:
 
     def send(self, text: str) -> None:
         """Send a message, or count it as dropped if this minute already had too many."""
-        if not self._targets:
+        if not self._is_on:
             return
         now = clock.elapsed_seconds()
         while self._sent and now - self._sent[0] >= 60:
@@ -75,31 +78,15 @@ class Notifier:
 
     def close(self) -> None:
         """Send the queued messages and stop."""
-        if self._targets:
+        if self._is_on:
             self._queue.put(None)
-            self._thread.join(2 * TIMEOUT_SECONDS)
+            self._thread.join(CLOSE_SECONDS)
 
     def _send_all(self) -> None:
-        with httpx.Client(timeout=TIMEOUT_SECONDS) as client:
-            while (text := self._queue.get()) is not None:
-                for name, address, field, more in self._targets:
-                    try:
-                        client.post(address, json={field: text, **more}).raise_for_status()
-                    except httpx.HTTPStatusError as error:
-                        log.warning("not notified", by=name, status=error.response.status_code)
-                    except httpx.HTTPError as error:
-                        log.warning("not notified", by=name, error=type(error).__name__)
-
-
-Target = tuple[str, str, str, dict[str, str]]
-
-
-def _targets(settings: Settings) -> list[Target]:
-    found: list[Target] = []
-    if settings.webhook_url is not None:
-        found.append(("webhook", settings.webhook_url.get_secret_value(), "text", {}))
-    if settings.telegram_token is not None and settings.telegram_chat is not None:
-        token = settings.telegram_token.get_secret_value()
-        address = f"{settings.telegram_url}/bot{token}/sendMessage"
-        found.append(("telegram", address, "text", {"chat_id": settings.telegram_chat}))
-    return found
+        while (text := self._queue.get()) is not None:
+            event = webhook.Event(
+                EventKind.trading, text, str(uuid.uuid4()), {"account": self._account}
+            )
+            for target, problem in webhook.posted(event, self._settings):
+                if problem:
+                    log.warning("not notified", by=target.name, problem=problem)

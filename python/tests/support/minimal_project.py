@@ -21,6 +21,9 @@ FILES = {
             version: "0.1.0",
             profile: duckbourse,
             vars: {as_of: null, max_rejected_pct: 5, rows: 3},
+            on-run-start: [
+                create schema if not exists build_state,
+                create table if not exists build_state.unpublished (relation varchar)],
             models: {duckbourse: {
                 +materialized: table,
                 staging: {+schema: staging, +materialized: view},

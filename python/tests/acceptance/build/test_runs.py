@@ -15,6 +15,7 @@ import duckdb
 import pytest
 
 from tests.support.minimal_project import MinimalProject
+from tests.support.receiver import Receiver
 from tests.support.waiting import HANG_SECONDS, wait_until
 
 # takes hours, so that it cannot end by itself
@@ -55,7 +56,7 @@ def test_a_green_build_is_published_and_summarized(built: MinimalProject) -> Non
 
 
 def test_a_red_build_reports_what_failed_and_publishes_nothing(
-    minimal_project: MinimalProject,
+    minimal_project: MinimalProject, receiver: Receiver
 ) -> None:
     minimal_project.write("tests/assert_none.sql", "select * from {{ ref('bars__ohlcv') }}")
     sentence = "seeds/weights.csv:2: there is no symbol 'MSTF'; did you mean 'MSFT'?"
@@ -65,9 +66,20 @@ def test_a_red_build_reports_what_failed_and_publishes_nothing(
     minimal_project.write(
         "models/bars/bars__bad.sql", "select symbl from {{ ref('stg_raw__daily') }}"
     )
-    process = minimal_project.bourse("build", "--vars", "{rows: 4}")
+    hook = {"BOURSE_WEBHOOK_URL": f"{receiver.address}/T0ken"}
+    process = minimal_project.bourse("build", "--vars", "{rows: 4}", **hook)
     assert process.returncode == 1
     error, remedy = last_lines(process)
+    [(_, event)] = receiver.got
+    assert event["event"] == "build_failed"
+    details = event["details"]
+    assert sorted(details["failed"]) == ["model bars__bad", "test assert_named", "test assert_none"]
+    assert error == f"error: {details['error']}"
+    assert f"✗ {details['first_error']}" in process.stderr
+    assert event["text"] == (
+        f"the build on {event['host']} failed: {details['error']}; first: {details['first_error']}"
+    )
+    assert "T0ken" not in process.stderr + process.stdout
     assert "3 of 9 nodes failed, and 1 that depends on them was skipped" in error
     assert "nothing was published" in remedy
     failed = [line for line in process.stderr.splitlines() if line.startswith("✗")]
@@ -80,7 +92,10 @@ def test_a_red_build_reports_what_failed_and_publishes_nothing(
     assert 'Referenced column "symbl" not found' in bad
     assert "models/bars/bars__bad.sql, compiled: target/compiled" in bad
     assert minimal_project.rows("select n from bars.count") == [(3,)]
-    assert minimal_project.bourse("publish").returncode == 5
+    # what was not built is no publication
+    everything = hook | {"BOURSE_WEBHOOK_EVENTS": "build_failed, published"}
+    assert minimal_project.bourse("publish", **everything).returncode == 5
+    assert len(receiver.got) == 1
 
     # fixing and rebuilding each red node makes the whole build green
     minimal_project.write(
@@ -90,10 +105,18 @@ def test_a_red_build_reports_what_failed_and_publishes_nothing(
         "tests/assert_none.sql", "select * from {{ ref('bars__ohlcv') }} where false"
     )
     minimal_project.write("tests/assert_named.sql", f"{named} where false")
+    receiver.statuses = [403]
     process = minimal_project.bourse(
-        "build", "--select", "bars__bad bars__count assert_none assert_named", "--vars", "{rows: 4}"
+        *("build", "--select", "bars__bad bars__count assert_none assert_named"),
+        *("--vars", "{rows: 4}"),
+        **everything,
     )
     assert (process.returncode, "not published" in process.stderr) == (0, False)
+    # a receiver that refuses it costs a line
+    assert "the webhook at 127.0.0.1 was not notified: status 403\n" in process.stderr
+    [_, (_, event)] = receiver.got
+    assert (event["event"], event["details"]["build_id"]) == ("published", "b")
+    assert event["text"] == f"published on {event['host']}: build b, revision None, data d"
     assert minimal_project.rows("select n from bars.count") == [(4,)]
 
 

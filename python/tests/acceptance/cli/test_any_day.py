@@ -149,6 +149,19 @@ def test_the_doctor_compares_the_clock_with_the_file_system(data: Path) -> None:
     assert "timedatectl" in found["remedy"]
 
 
+def test_status_counts_sessions_to_the_day(data: Path, sample: Warehouse) -> None:
+    [days, *_] = json.loads(bourse(data, "status", "--json").stdout)["newest_bars"]
+    # New York's sessions since that of the bar whose close has passed
+    ((behind,),) = sample.query(f"""
+        select count(*) from bars.sessions
+        where
+            calendar = '{days["calendar"]}'
+            and session_date > '{days["newest_session"]}'
+            and timezone('America/New_York', close_ts) <= timestamptz '{clock.now()}'
+    """)
+    assert (days["calendar"], days["sessions_behind"]) == ("XNYS", behind)
+
+
 def test_commands_reach_the_account_that_traded_last(data: Path) -> None:
     assert bourse(data, "trade", "--scanner", "crp.high_probability").returncode == 0
     for name in ("orders", "positions", "pnl"):
