@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import duckdb
 
-from duckbourse.summary import rows_of
+from duckbourse.summary import summary
 
 
 def test_a_holding_whose_prices_have_ended_is_listed() -> None:
@@ -24,7 +24,7 @@ def test_a_holding_whose_prices_have_ended_is_listed() -> None:
                 ('mine', date '2024-01-05', 'GONE', date '2024-01-03')
             ) as missing_prices (portfolio, session_date, symbol, price_date)
         """)
-        rows = rows_of(connection, "holdings_without_price")
+        rows = summary(connection)["holdings_without_price"]
     assert rows is not None
     [row] = [{name: str(value) for name, value in row.items()} for row in rows]
     assert row == {
