@@ -244,7 +244,16 @@ def superset() -> Iterator[Callable[..., Any]]:
     }
     program = str(Path(sys.executable).with_name("superset"))
     password = secrets.token_hex(8)
-    who = "--username admin --firstname Ada --lastname Admin --email admin@example.com".split()
+    who = [
+        "--username",
+        "admin",
+        "--firstname",
+        "Ada",
+        "--lastname",
+        "Admin",
+        "--email",
+        "admin@example.com",
+    ]
     for words in (
         ["db", "upgrade"],
         ["fab", "create-admin", *who, "--password", password],
