@@ -244,19 +244,11 @@ def superset() -> Iterator[Callable[..., Any]]:
     }
     program = str(Path(sys.executable).with_name("superset"))
     password = secrets.token_hex(8)
-    who = [
-        "--username",
-        "admin",
-        "--firstname",
-        "Ada",
-        "--lastname",
-        "Admin",
-        "--email",
-        "admin@example.com",
-    ]
+    who = ["--username", "admin", "--firstname", "Ada", "--lastname", "Admin"]
+    who += ["--email", "admin@example.com", "--password", password]
     for words in (
         ["db", "upgrade"],
-        ["fab", "create-admin", *who, "--password", password],
+        ["fab", "create-admin", *who],
         ["init"],
     ):
         run([program, *words], environment)
