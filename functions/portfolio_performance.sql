@@ -1,6 +1,4 @@
-{#- A query of text: the bounds of a frame are read by DuckDB before 2.0 (macros/dbt/query_as_text.sql). -#}
 {%- set portfolios = ref('portfolios').include(database=false) -%}
-{%- set query -%}
 with
 
 session_returns as (
@@ -28,5 +26,3 @@ session_returns as (
 select *
 from final
 order by basis
-{%- endset -%}
-{{ query_as_text(query, ['p_portfolio', 'p_first_session_date', 'p_last_session_date']) }}

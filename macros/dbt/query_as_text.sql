@@ -10,7 +10,7 @@
     {%- if loop.index0 % 2 == 0 -%}
         {%- do parts.append("'" ~ part | replace("'", "''") ~ "'") -%}
     {%- elif part in texts -%}
-        {%- do parts.append("coalesce('''' || replace(" ~ part ~ "::varchar, '''', '''''') || '''', 'null')") -%}
+        {%- do parts.append("coalesce('''' || replace(" ~ part ~ ", '''', '''''') || '''', 'null')") -%}
     {%- else -%}
         {%- do parts.append('coalesce(' ~ part ~ "::varchar, 'null')") -%}
     {%- endif -%}

@@ -55,13 +55,10 @@ numbered as (
         drawdown,
         row_number() over (partition by {{ key }} order by session_date) as session_number,
         -- an episode includes the session that is back at the peak and ends with it
-        coalesce(
-            sum((drawdown = 0)::bigint) over (
-                partition by {{ key }} order by session_date
-                rows between unbounded preceding and 1 preceding
-            ),
-            0
-        ) as episode_number
+        count(case when drawdown = 0 then 1 end) over (
+            partition by {{ key }} order by session_date
+            rows between unbounded preceding and current row
+        ) - (drawdown = 0)::integer as episode_number
     from paths
     where drawdown is not null
 ),
