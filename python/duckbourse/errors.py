@@ -55,6 +55,14 @@ class BadArgument(BourseError, ValueError):
     exit_code = 2
 
 
+class BackupBusy(BourseError):
+    exit_code = 4
+
+
+class BackupDamaged(BourseError):
+    pass
+
+
 class BadInput(BourseError):
     exit_code = 3
 

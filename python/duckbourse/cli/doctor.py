@@ -224,7 +224,7 @@ def _disk() -> Finding:
 def _leftovers() -> Finding:
     data = settings().data
     is_building = state.holder(state.owner_file(settings().build_database)) is not None
-    patterns = (LEFTOVERS, ".*.half", "build/spill/*", "build/state.new")
+    patterns = (LEFTOVERS, ".*.half", ".restoring-half", "build/spill/*", "build/state.new")
     found = [] if is_building else [path for each in patterns for path in data.glob(each)]
     if found:
         total = sum(path.stat().st_size for path in found if path.is_file())
