@@ -133,4 +133,4 @@ def test_every_rule_has_its_words() -> None:
 def test_the_rule_is_that_of_the_macro_without_dbt() -> None:
     rule = macro_sql("macros/bars/broken_price_rule.sql", "broken_price_rule")
     bars = "(values (1.0, 0.9, 0.8, 1.0, 5)) as bars (open, high, low, close, volume)"
-    assert duckdb.sql(f"select {rule} from {bars}").fetchall() == [("high_is_not_highest",)]
+    assert duckdb.execute(f"select {rule} from {bars}").fetchall() == [("high_is_not_highest",)]
