@@ -19,6 +19,14 @@ from duckbourse.ingest.schema import KEY_TIME, MEASURES, REJECTED, Kind
 from duckbourse.templates import macro_sql
 from duckbourse.warehouse import quoted
 
+# a bar as most are, which breaks no rule of prices: so the rules are evaluated for few
+SOUND = (
+    "low > 1e-6 and high < 1e9 and open between low and high and close between low and high"
+    " and volume between 0 and 1e9"
+)
+# neither the time of an unset clock nor, in any zone, after the delivery
+SETTLED = "timestamp '1970-01-03' and delivered_at - interval 2 days"
+
 
 def to_be_rejected(
     con: duckdb.DuckDBPyConnection, rows: Rows, layout: Layout, bars: Bars, delivered_at: datetime
@@ -39,7 +47,12 @@ def to_be_rejected(
             arg_min(to_json({{{content}}})::varchar, source_row, {SHOWN}),
             arg_min([{", ".join(f"{name}::varchar" for name in measures)}], source_row, {SHOWN})
         from (
-            select bars.*, coalesce({price_rule}, {time_rule}) as rule
+            select
+                bars.*,
+                coalesce(
+                    {price_rule},
+                    case when bars.{time} not between {SETTLED} then {time_rule} end
+                ) as rule
             from
                 (
                     select *, {constant(delivered_at, "timestamp")} as delivered_at
@@ -48,11 +61,14 @@ def to_be_rejected(
                 (select {quoted(layout.calendar.timezone)} as timezone) as calendars,
                 -- which days have one, only the build knows
                 (select true as session_date) as sessions
+            where ({SOUND} and bars.{time} between {SETTLED}) is not true
         )
         where rule is not null
         group by rule
         order by min(source_row), rule
     """).fetchall()
+    if not found:
+        return ()
     lines = lines_of(rows, (row for _, _, numbers, _, _ in found for row in numbers))
     return tuple(
         BrokenRule(

@@ -10,6 +10,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from duckbourse.ingest.rejections import SOUND
 from duckbourse.ingest.schema import LINE_RULES, REJECTED, RULES, WHY
 from duckbourse.settings import PROJECT
 from duckbourse.templates import macro_sql
@@ -128,6 +129,22 @@ def test_every_rule_has_its_words() -> None:
         )
     }
     assert rules - OF_THE_BUILD == REJECTED.keys()
+
+
+def test_a_sound_bar_breaks_no_rule() -> None:
+    rule = macro_sql("macros/bars/broken_price_rule.sql", "broken_price_rule")
+    prices = "-1, 0, 1e-13, 1e-6, 1.1e-6, 1, 1.0000001, 9.9e8, 1e9, 1e12, 'nan', 'inf', null"
+    volumes = "-1, 0, 1, 1e9, 2147483647, 1e19, 'nan', null"
+    bars = " cross join ".join(
+        f"unnest([{prices}]::double[]) as _{name} ({name})"
+        for name in ("open", "high", "low", "close")
+    )
+    [(sound, broken)] = duckdb.execute(
+        f"select count(*) filter (where rule is null), count(rule) from (select {rule} as rule"
+        f" from {bars} cross join unnest([{volumes}]::double[]) as _volume (volume) where {SOUND})"
+    ).fetchall()
+    assert sound > 100
+    assert broken == 0
 
 
 def test_the_rule_is_that_of_the_macro_without_dbt() -> None:
