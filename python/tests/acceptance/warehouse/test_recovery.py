@@ -25,11 +25,14 @@ IN_BARS = {"bars.ohlcv", "bars.rejected", "bars.sessions"}
 
 
 def publish_green(built: Path, target: Path) -> dict[str, tuple[int, int]]:
-    """Publish a build whose tests did not run; return what is in the publication."""
+    """Publish a build whose tests did not run; return what its tables hold, without its record."""
     with duckdb.connect(str(built), read_only=True) as connection:
         ((run,),) = connection.execute("select invocation_id from serving.publication").fetchall()
     publish(built, target, State(run, "", (), *fingerprint(built)))
-    return stored_in(target)
+    found = stored_in(target)
+    # it states the revision of the project, which is another if somebody has committed since
+    del found["serving.publication"]
+    return found
 
 
 @pytest.mark.some_day
