@@ -64,6 +64,14 @@ class BadArgument(BourseError, ValueError):
     exit_code = 2
 
 
+class BackupBusy(BourseError):
+    exit_code = 4
+
+
+class BackupDamaged(BourseError):
+    pass
+
+
 class BadInput(BourseError):
     exit_code = 3
 
@@ -73,25 +81,36 @@ class NotBars(BadInput):
 
 
 @dataclass(frozen=True)
-class Unreadable:
+class BrokenRow:
     """
-    The first row of a file that breaks a rule, and the number of rows that do.
+    A row of a file that breaks a rule.
 
     `row` counts rows; `line` counts lines, the header included (None if the file is not text).
+    `field` is the vendor's column that is at fault, and `value` its text, if it is one column.
     `content` is JSON: the row by its columns, or the line that could not be parsed.
     """
 
-    rule: str
-    count: int
     row: int
     line: int | None
+    field: str | None
+    value: str | None
     content: str
 
 
+@dataclass(frozen=True)
+class BrokenRule:
+    """A rule that rows of a file break, in words, the number of these rows, and the first ones."""
+
+    rule: str
+    why: str
+    count: int
+    rows: tuple[BrokenRow, ...]
+
+
 class UnreadableRows(BadInput):
-    def __init__(self, message: str, remedy: str, first: tuple[Unreadable, ...]) -> None:
+    def __init__(self, message: str, remedy: str, broken: tuple[BrokenRule, ...]) -> None:
         super().__init__(message, remedy)
-        self.first = first
+        self.broken = broken
 
 
 class BadQuery(BourseError):

@@ -20,6 +20,8 @@ from duckbourse.errors import BourseError, ConfigurationError, DatabaseLocked
 from duckbourse.warehouse import wrap_os_error
 
 GREEN = frozenset({"success", "pass", "warn", "no-op"})
+# left by a restoration that was stopped between its renames
+UNFINISHED = ".restoring-[12]-*"
 # longer than `holder` looks at a lock
 LOOKED_SECONDS = 0.05
 
@@ -106,6 +108,11 @@ def sole_owner(database: Path) -> Iterator[None]:
         raise ConfigurationError(
             f"there is no data folder {data}",
             "create it, or set BOURSE_DATA_DIR in the environment or in .env",
+        )
+    if any(data.glob(UNFINISHED)):
+        raise DatabaseLocked(
+            f"a restoration was stopped while it replaced files in {data}",
+            "run the same `./bourse restore` again, which does the rest",
         )
     with held_by_one(
         owner_file(database),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 from duckbourse.errors import BuildFailed
@@ -25,6 +26,16 @@ def rendered(template: str, remedy: str = "correct the file that it names") -> s
     if done.returncode:
         raise BuildFailed(_problem(done.stdout or done.stderr), remedy)
     return done.stdout
+
+
+@cache
+def macro_sql(file: str, name: str, *arguments: str) -> str:
+    """Return what a macro renders that calls none but those of its own file, without dbt."""
+    # only here: few commands need it
+    from jinja2 import Environment
+
+    template = Environment(extensions=["jinja2.ext.do"]).from_string((PROJECT / file).read_text())
+    return str(getattr(template.module, name)(*arguments))
 
 
 def _dbt() -> str:

@@ -232,7 +232,7 @@ def _leftovers() -> Finding:
     is_building = state.holder(state.owner_file(settings().build_database)) is not None
     patterns = (
         *(LEFTOVERS, f"publications/{LEFTOVERS}"),
-        *(".*.half", "build/spill/*", "build/state.new"),
+        *(".*.half", ".restoring-half", "build/spill/*", "build/state.new"),
     )
     found = [] if is_building else [path for each in patterns for path in data.glob(each)]
     if found:

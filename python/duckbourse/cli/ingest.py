@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
+from json import loads
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bar
 from rich.table import Table
 
 from duckbourse import clock
+from duckbourse.cli.bar import Display
 from duckbourse.cli.output import notes, print_json, results
-from duckbourse.errors import BadInput, Unreadable
+from duckbourse.errors import BadInput, BrokenRow
 from duckbourse.ingest import Kind, Outcome, RawStore, Report, read_mapping
 from duckbourse.ingest import ingest as deliver
 from duckbourse.settings import settings
@@ -28,7 +28,10 @@ MAX_SYMBOLS = 5
 MAX_CONTENT = 160
 MIN_WIDTH = 130
 BY_NAME = "the file's name"
-COUNTS = ("rows_read", "rows_kept", "rows_unreadable", "rows_duplicate", "rows_revised")
+COUNTS = (
+    *("rows_read", "rows_kept", "rows_unreadable", "rows_rejected", "rows_duplicate"),
+    "rows_revised",
+)
 
 
 def ingest(
@@ -153,10 +156,10 @@ def ingest(
     BSE:INFY. A symbol belongs to one calendar; `seeds/reference/vendor_symbols.csv` can rename it.
 
     Every row is kept. Unreadable rows are stored in `data/raw/unreadable` with their row number and
-    reason, and the first row of each reason is shown. If more than one row in a hundred is
-    unreadable, the file is refused. Delivering the same bars again changes nothing, whatever the
-    name of the file and the options. The command can be stopped at any moment and run again.
-    `./bourse deliveries` lists and withdraws deliveries.
+    reason; the report shows why, how many and the first ones, and also what the next build will
+    reject. If more than one row in a hundred is unreadable, the file is refused. Delivering the
+    same bars again changes nothing, whatever the name of the file and the options. The command can
+    be stopped at any moment and run again. `./bourse deliveries` lists and withdraws deliveries.
 
     Examples:
 
@@ -213,35 +216,6 @@ def instant(text: str | None) -> datetime:
             f"--delivered-at {text!r} is not a timestamp", "write it as 2026-11-01T18:30:00Z"
         ) from error
     return given if given.tzinfo else given.replace(tzinfo=UTC)
-
-
-class Display:
-    """A progress bar with the remaining time, on a terminal only."""
-
-    def __init__(self) -> None:
-        self.bar = Bar(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TaskProgressColumn(),
-            TimeRemainingColumn(),
-            console=notes,
-            transient=True,
-            disable=not notes.is_terminal,
-        )
-        self.task = self.bar.add_task("reading", total=None)
-
-    def __enter__(self) -> Display:
-        self.bar.start()
-        return self
-
-    def __exit__(self, *failure: object) -> None:
-        self.bar.stop()
-
-    def begin(self, total: int) -> None:
-        self.bar.update(self.task, total=total)
-
-    def at(self, file: str, done: float) -> None:
-        self.bar.update(self.task, description=escape(file[-40:]), completed=done)
 
 
 def totals(reports: list[Report]) -> dict[str, int]:
@@ -302,6 +276,7 @@ def worth_a_line(report: Report) -> bool:
     return bool(
         report.error
         or report.rows_unreadable
+        or report.rows_rejected
         or report.rows_duplicate
         or report.rows_revised
         or report.overruled_by
@@ -309,7 +284,7 @@ def worth_a_line(report: Report) -> bool:
 
 
 def print_notes(reports: list[Report]) -> None:
-    """Print each note once, then unreadable rows, unused columns and errors."""
+    """Print each note once, then broken rules, unused columns and errors."""
     print_symbols(reports)
     counts = Counter(note for report in reports if not report.error for note in report.notes)
     names = {note: report.file for report in reports for note in report.notes}
@@ -319,7 +294,7 @@ def print_notes(reports: list[Report]) -> None:
             break
         where = names[note] if count == 1 else f"{number(count)} files"
         notes.print(f"{where}: {note}", markup=False)
-    print_unreadable(reports)
+    print_broken(reports)
     left = sorted({name for report in reports for name in report.columns_left})
     if left:
         notes.print(f"columns not used: {', '.join(left)}", markup=False)
@@ -346,25 +321,49 @@ def print_symbols(reports: list[Report]) -> None:
     notes.print(f"{where}: symbol {some}{behind}: from the file's name", markup=False)
 
 
-def print_unreadable(reports: list[Report]) -> None:
-    """Print the first unreadable row for each reason."""
-    first = [(report.file, one) for report in reports for one in report.unreadable]
-    for file, one in first[:MAX_LINES]:
-        rows = "row is" if one.count == 1 else "rows are"
-        place = f"row {one.row}" if one.line is None else f"line {one.line}"
-        behind = "" if one.count == 1 else "the first in "
-        notes.print(
-            f"{file}: {number(one.count)} {rows} {one.rule}, {behind}{place}: {shortened(one)}",
-            markup=False,
-        )
-    if len(first) > MAX_LINES:
-        notes.print(f"… and {number(len(first) - MAX_LINES)} more; --json has them all")
+def print_broken(reports: list[Report]) -> None:
+    """Print for each rule why rows break it, and the first of them."""
+    lines = []
+    for report in reports:
+        for one in report.unreadable:
+            are = "1 row is" if one.count == 1 else f"{number(one.count)} rows are"
+            found = [f"{place(row)}: {at_fault(row)}" for row in one.rows]
+            lines.append((report.file, one, are, found))
+        for one in report.rejected:
+            rows = "1 row" if one.count == 1 else f"{number(one.count)} rows"
+            found = [f"{place(row)}: {content(row)}" for row in one.rows]
+            lines.append((report.file, one, f"the build will reject {rows} as", found))
+    for file, one, what, found in lines[:MAX_LINES]:
+        more = "; …" if one.count > len(found) else ""
+        notes.print(f"{file}: {what} {one.rule}, {one.why}: {'; '.join(found)}{more}", markup=False)
+    if len(lines) > MAX_LINES:
+        notes.print(f"… and {number(len(lines) - MAX_LINES)} more; --json has them all")
 
 
-def shortened(one: Unreadable) -> str:
-    """Return the content of an unreadable row, shortened to fit a line."""
-    content = " ".join(one.content.split())
-    return content if len(content) <= MAX_CONTENT else f"{content[:MAX_CONTENT]}…"
+def place(row: BrokenRow) -> str:
+    """Return where a row is."""
+    return f"row {number(row.row)}" if row.line is None else f"line {number(row.line)}"
+
+
+def at_fault(row: BrokenRow) -> str:
+    """Return the column that breaks the rule and its text, or else the whole row."""
+    if row.field is None or not row.value:
+        return content(row)
+    return shortened(f"{row.field} {row.value!r}")
+
+
+def content(row: BrokenRow) -> str:
+    """Return a row as text: a line that could not be parsed, or the values by column."""
+    values = loads(row.content)
+    if values.keys() == {"line"}:
+        return shortened(values["line"])
+    return shortened(", ".join(f"{name} {value}" for name, value in values.items() if value != ""))
+
+
+def shortened(text: str) -> str:
+    """Return a text on one line, shortened."""
+    line = " ".join(text.split())
+    return line if len(line) <= MAX_CONTENT else f"{line[:MAX_CONTENT]}…"
 
 
 def raise_failure(reports: list[Report]) -> None:

@@ -40,6 +40,8 @@ COMMANDS = {
     "list": "listing",
     "ingest": "ingest",
     "deliveries": "deliveries",
+    "backup": "backup",
+    "restore": "backup",
     "sample-minutes": "sample_minutes",
     "sql": "sql",
     "scan": "scan",

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from duckbourse import clock
-from duckbourse.cli.ingest import Display, instant
+from duckbourse.cli.bar import Display
+from duckbourse.cli.ingest import instant
 from duckbourse.cli.options import Json
 from duckbourse.cli.output import notes, print_json, results
 from duckbourse.ingest import RawStore

@@ -11,12 +11,12 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import duckdb
 
-from duckbourse.errors import BadInput, NotBars, Unreadable, UnreadableRows
+from duckbourse.errors import BadInput, BrokenRow, BrokenRule, NotBars, UnreadableRows
 from duckbourse.ingest.files import VendorFile
 from duckbourse.ingest.identity import CONTRACT, are_codes, place_sql, symbol_sql, trimmed_sql
 from duckbourse.ingest.inference.columns import (
@@ -50,11 +50,13 @@ from duckbourse.ingest.inference.timestamp_formats import (
 from duckbourse.ingest.inference.timestamps import TYPED_INSTANT, TYPED_LOCAL
 from duckbourse.ingest.inference.wide import ROW
 from duckbourse.ingest.lines import ESCAPED, TextFile
-from duckbourse.ingest.schema import LINE_RULES, NO_NUMBER, OPEN_QUOTE, PRICES, RULES, Kind
+from duckbourse.ingest.schema import LINE_RULES, NO_NUMBER, OPEN_QUOTE, PRICES, RULES, WHY, Kind
 from duckbourse.ingest.tables import FILE_NAME, VendorTable, forget_rejects, reading
 from duckbourse.warehouse import quoted
 
 LOOKED_AT = 200
+# rows that are shown of those that break a rule
+SHOWN = 3
 # The range of Python's datetime, less a day at either end for conversions between zones.
 DATED = "between timestamp '0001-01-02' and timestamp '9999-12-30'"
 # 20240102.0, from a column of numbers with a gap
@@ -102,7 +104,7 @@ class Rows:
     offset: str | None
     # how timestamps and numbers are written, if the whole file decided it
     notes: tuple[str, ...] = ()
-    first_unreadable: tuple[Unreadable, ...] = ()
+    broken: tuple[BrokenRule, ...] = ()
 
     @property
     def file(self) -> VendorFile:
@@ -228,7 +230,7 @@ def read_rows(con: duckdb.DuckDBPyConnection, table: VendorTable) -> Rows:
         raise NotBars(f"{file} has a header but no rows", "ask the vendor for it again")
     if rows.unreadable:
         refuse_other_header(con, rows)
-        rows = replace(rows, first_unreadable=first_unreadable(con, rows))
+        rows = replace(rows, broken=broken_rules(con, rows))
         refuse_unreadable(rows, marks)
     if not priced:
         raise BadInput(
@@ -343,7 +345,7 @@ def typed(
 
 def wrong_counts(con: duckdb.DuckDBPyConnection, columns: Columns) -> tuple[int, int, int, int]:
     """Return the counts of rows, unreadable timestamps, unreadable numbers, fractional prices."""
-    stamp = RULES.index("unreadable_timestamp")
+    stamp = list(RULES).index("unreadable_timestamp")
     price = "close" if "close" in columns.numbers else "adjusted_close"
     [counts] = con.execute(
         f"select count(*), count(*) filter (where rule = {stamp}),"
@@ -661,17 +663,43 @@ def unreadable_sql(rows: Rows) -> str:
     """
 
 
-def first_unreadable(con: duckdb.DuckDBPyConnection, rows: Rows) -> tuple[Unreadable, ...]:
-    """Return, for each rule, the first row that breaks it and the number of rows that do."""
+def broken_rules(con: duckdb.DuckDBPyConnection, rows: Rows) -> tuple[BrokenRule, ...]:
+    """Return each rule that rows break, with their number and the first of them."""
     found = con.execute(
-        "select rule, count(*), min(source_row), arg_min(content, source_row)"
+        f"select rule, count(*), min(source_row, {SHOWN}), arg_min(content, source_row, {SHOWN})"
         f" from ({unreadable_sql(rows)}) group by rule order by min(source_row), rule"
     ).fetchall()
-    text = rows.vendor.text
-    lines = text.lines_of(row for _, _, row, _ in found) if text else {}
+    lines = lines_of(rows, (row for *_, numbers, _ in found for row in numbers))
     return tuple(
-        Unreadable(rule, count, row, lines.get(row), content) for rule, count, row, content in found
+        BrokenRule(
+            rule,
+            WHY[rule],
+            count,
+            tuple(
+                BrokenRow(row, lines.get(row), *field_of(rows, rule, content), content)
+                for row, content in zip(numbers, contents, strict=True)
+            ),
+        )
+        for rule, count, numbers, contents in found
     )
+
+
+def lines_of(rows: Rows, numbers: Iterable[int]) -> dict[int, int]:
+    """Return the line of each of these rows, if the file is text."""
+    return rows.vendor.text.lines_of(numbers) if rows.vendor.text else {}
+
+
+def field_of(rows: Rows, rule: str, content: str) -> tuple[str | None, str | None]:
+    """Return the vendor's column that breaks a rule, and its text in this row."""
+    role = rule.removeprefix("unreadable_").removeprefix("no_")
+    field = rows.columns.roles.get(Role(role)) if role in set(Role) else None
+    if field is None:
+        return None, None
+    names = [field]
+    if role == Role.TIMESTAMP and Role.TIME in rows.columns:
+        names.append(rows.columns.roles[Role.TIME])
+    values = [json.loads(content).get(name) for name in names]
+    return " and ".join(names), " ".join(str(value) for value in values if value is not None)
 
 
 def refuse_other_header(con: duckdb.DuckDBPyConnection, rows: Rows) -> None:
@@ -709,25 +737,25 @@ def refuse_other_header(con: duckdb.DuckDBPyConnection, rows: Rows) -> None:
 def refuse_unreadable(rows: Rows, marks: Marks) -> None:
     """Raise UnreadableRows if all rows, or more than allowed, cannot be read."""
     file, options = rows.file, rows.file.options
-    first = rows.first_unreadable[0]
+    first = rows.broken[0].rows[0]
     share = 100 * rows.unreadable / rows.read
-    begins = f"row {first.row} is {first.rule}: {first.content[:120]}"
+    begins = f"row {first.row} is {rows.broken[0].rule}: {first.content[:120]}"
     if not rows.kept:
         message = f"{file}: none of its {rows.read:,} rows can be read; {begins}"
-        raise UnreadableRows(message, remedy_of(rows, marks), rows.first_unreadable)
+        raise UnreadableRows(message, remedy_of(rows, marks), rows.broken)
     if share > options.max_unreadable_pct:
         allowed = min(100, math.ceil(share))
         raise UnreadableRows(
             f"{file}: {rows.unreadable:,} of its {rows.read:,} rows cannot be read, more than"
             f" {options.max_unreadable_pct:g} %; {begins}",
             f"{remedy_of(rows, marks)}; --max-unreadable-pct {allowed} delivers the rest",
-            rows.first_unreadable,
+            rows.broken,
         )
 
 
 def remedy_of(rows: Rows, marks: Marks) -> str:
     """Return the remedy for the most common kind of unreadable rows."""
-    worst = max(rows.first_unreadable, key=lambda one: one.count)
+    worst = max(rows.broken, key=lambda one: one.count)
     rule = worst.rule
     if rule == "no_symbol":
         return "pass --symbol, or set columns.symbol = '…' in a mapping"
@@ -735,8 +763,7 @@ def remedy_of(rows: Rows, marks: Marks) -> str:
         return "correct date_format in the mapping"
     number = rule.removeprefix("unreadable_")
     if number in rows.columns.numbers:
-        content = json.loads(worst.content)
-        text = str(content.get(rows.columns.roles[Role(number)], ""))
+        text = worst.rows[0].value or ""
         if marks == Marks() and (remedy := two_readings(text)):
             return remedy
         if number == "volume":

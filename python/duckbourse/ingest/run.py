@@ -20,9 +20,9 @@ import duckdb
 from duckbourse.errors import (
     BadInput,
     BourseError,
+    BrokenRule,
     ConfigurationError,
     NotBars,
-    Unreadable,
     UnreadableRows,
 )
 from duckbourse.ingest.bars import (
@@ -49,6 +49,7 @@ from duckbourse.ingest.inference.symbols import infer_symbol
 from duckbourse.ingest.options import Options
 from duckbourse.ingest.owners import Owners
 from duckbourse.ingest.redelivery import delivered_before, overruled
+from duckbourse.ingest.rejections import to_be_rejected
 from duckbourse.ingest.rows import Rows, read_rows
 from duckbourse.ingest.schema import Kind
 from duckbourse.ingest.store import MANIFEST, NO_SPACE, Delivered, RawStore, symbols_of
@@ -91,6 +92,7 @@ class Report:
     rows_read: int = 0
     rows_kept: int = 0
     rows_unreadable: int = 0
+    rows_rejected: int = 0
     rows_duplicate: int = 0
     rows_revised: int = 0
     symbol_count: int = 0
@@ -103,8 +105,9 @@ class Report:
     # for a file of one symbol, and where it was found
     symbol: str | None = None
     symbol_from: str | None = None
-    # the first unreadable row of each rule
-    unreadable: tuple[Unreadable, ...] = ()
+    # why rows are unreadable, and why the build will reject bars
+    unreadable: tuple[BrokenRule, ...] = ()
+    rejected: tuple[BrokenRule, ...] = ()
     # for a file delivered before: later deliveries that override some of its bars
     overruled_by: tuple[str, ...] = ()
     bars_overruled: int = 0
@@ -211,12 +214,12 @@ def wrap_full_disk(where: Path) -> Iterator[None]:
 
 def failed(file: str, error: BourseError) -> Report:
     """Return the report of a file that could not be delivered."""
-    first = error.first if isinstance(error, UnreadableRows) else ()
+    broken = error.broken if isinstance(error, UnreadableRows) else ()
     return Report(
         file,
         Outcome.FAILED,
         notes=(str(error),),
-        unreadable=first,
+        unreadable=broken,
         remedy=error.remedy,
         error=error,
     )
@@ -429,6 +432,7 @@ class Job:
         if self.options.symbol and column:
             notes.append(f"symbol {self.options.symbol} as stated, instead of column {column}")
         moment = self.moment(bars)
+        rejected = to_be_rejected(self.con, rows, layout, bars, moment)
         manifest: dict[str, object] = {
             "delivery": delivery,
             "kind": layout.kind.value,
@@ -457,7 +461,9 @@ class Job:
             columns_missed=missed,
             symbol=table.symbol,
             symbol_from=table.symbol_from,
-            unreadable=rows.first_unreadable,
+            unreadable=rows.broken,
+            rejected=rejected,
+            rows_rejected=sum(one.count for one in rejected),
             first_session_date=bars.first_session,
             last_session_date=bars.last_session,
             **{name: manifest[name] for name in SHARED},  # type: ignore[arg-type]

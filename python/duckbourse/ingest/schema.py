@@ -90,14 +90,13 @@ MEASURES: dict[Kind, tuple[str, ...]] = {
 }
 
 # A row that breaks one of these is kept as text in `unreadable`. Its position is its code.
-RULES = (
-    "no_symbol",
-    "no_timestamp",
-    "unreadable_timestamp",
-    *(f"unreadable_{number}" for number in NUMBERS),
-    # expiry, strike or option type
-    "unreadable_contract",
-)
+RULES = {
+    "no_symbol": "it has no symbol",
+    "no_timestamp": "it has no date or time",
+    "unreadable_timestamp": "no date or time as the file writes them",
+    **{f"unreadable_{number}": "not a number" for number in NUMBERS},
+    "unreadable_contract": "its expiry, strike and option type make no contract",
+}
 # A line with an open quote that no later line closes sensibly.
 OPEN_QUOTE = "open_quote"
 # The CSV reader's error types for lines, and our rules for them.
@@ -109,6 +108,29 @@ LINE_RULES = {
     "INVALID ENCODING": "not_utf8",
     "INVALID STATE": OPEN_QUOTE,
     "CAST": "unreadable_line",
+}
+WHY = {
+    **RULES,
+    "too_few_columns": "fewer columns than the header",
+    "too_many_columns": "more columns than the header",
+    OPEN_QUOTE: "a quotation mark is never closed",
+    "not_utf8": "it is not text in UTF-8",
+    "unreadable_line": "it could not be parsed",
+}
+
+# What the build rejects, by the macros broken_price_rule and broken_time_rule, with the measure at
+# fault if it is one. The rules that need sessions and other deliveries are known to the build only.
+REJECTED: dict[str, tuple[str, str | None]] = {
+    "nothing_traded": ("no price and no volume, as vendors write a day without a trade", None),
+    "missing_price": ("a price is missing", None),
+    "price_is_no_number": ("a price is not a finite number", None),
+    "price_not_positive": ("a price is 0 or negative", None),
+    "impossible_price": ("a price is too small or too large to be one", None),
+    "high_is_not_highest": ("another price is higher than the high", "high"),
+    "low_is_not_lowest": ("another price is lower than the low", "low"),
+    "impossible_volume": ("the volume is negative, or too large to be one", "volume"),
+    "epoch_stamp": ("a time of 1 January 1970 is that of a clock that was never set", None),
+    "future_stamp": ("the bar ends after it was delivered", None),
 }
 
 # How vendors write a missing number, in lower case.

@@ -121,15 +121,7 @@ class RawStore:
         """
         with wrap_unwritable(self.root):
             self.root.mkdir(parents=True, exist_ok=True)
-            lock = os.open(self.root, os.O_RDONLY)
-        try:
-            try:
-                # the system releases it when the process ends, however it ends
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise StoreBusy(
-                    f"another command is writing to {self.root}", "wait for it and run this again"
-                ) from error
+        with sole_writer(self.root):
             with wrap_unwritable(self.root):
                 # only now: another process removes it when it ends
                 self.incoming.mkdir(exist_ok=True)
@@ -141,8 +133,6 @@ class RawStore:
                 yield scratch
             finally:
                 self.clear_leftovers()
-        finally:
-            os.close(lock)
 
     @contextmanager
     def reading(self) -> Iterator[Path]:
@@ -209,6 +199,24 @@ class RawStore:
         ).fetchall()
         records = (dict(zip(MANIFEST, manifest, strict=True)) for manifest in manifests)
         return [Delivered(root=self.root, **one) for one in records]
+
+
+@contextmanager
+def sole_writer(root: Path) -> Iterator[None]:
+    """Lock a raw store, or raise StoreBusy if another process is writing to it."""
+    with wrap_unwritable(root):
+        lock = os.open(root, os.O_RDONLY)
+    try:
+        try:
+            # the system releases it when the process ends, however it ends
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise StoreBusy(
+                f"another command is writing to {root}", "wait for it and run this again"
+            ) from error
+        yield
+    finally:
+        os.close(lock)
 
 
 @contextmanager

@@ -93,25 +93,8 @@ class Warehouse:
             return connection.execute(sql).fetchall()
 
     def stored(self) -> dict[str, tuple[int, int]]:
-        """
-        Return each table's row count and sum of row hashes, independent of their order.
-
-        Columns about the run instead of the data are left out: its id, and what it rebuilt.
-        """
-        tables = self.query(
-            "select schema_name || '.' || table_name from duckdb_tables() "
-            f"where table_name not in {DONE_AGAIN} order by all"
-        )
-        run = f"(select * exclude ({RUN}) from serving.publication)"
-        found = {}
-        with duckdb.connect(str(self.file), read_only=True) as connection:
-            for (name,) in tables:
-                relation = run if name == "serving.publication" else name
-                ((count, total),) = connection.execute(
-                    f"select count(*), coalesce(sum(hash(t)), 0) from {relation} as t"
-                ).fetchall()
-                found[str(name)] = (count, total)
-        return found
+        """Return what each table of the build file holds, as `stored_in`."""
+        return stored_in(self.file)
 
     def content(self, *relations: str) -> dict[str, str]:
         """Return a hash of the rows of each relation, independent of their order."""
@@ -131,6 +114,28 @@ class Warehouse:
         # beside it may be the fixtures of a unit test
         (path,) = (path for path in found if path.parent.suffix != ".yml")
         return path.read_text()
+
+
+def stored_in(file: Path) -> dict[str, tuple[int, int]]:
+    """
+    Return each table's row count and sum of row hashes, independent of their order.
+
+    Columns about the run instead of the data are left out: its id, and what it rebuilt.
+    """
+    run = f"(select * exclude ({RUN}) from serving.publication)"
+    found = {}
+    with duckdb.connect(str(file), read_only=True) as connection:
+        tables = connection.execute(
+            "select schema_name || '.' || table_name from duckdb_tables() "
+            f"where table_name not in {DONE_AGAIN} order by all"
+        ).fetchall()
+        for (name,) in tables:
+            relation = run if name == "serving.publication" else name
+            ((count, total),) = connection.execute(
+                f"select count(*), coalesce(sum(hash(t)), 0) from {relation} as t"
+            ).fetchall()
+            found[str(name)] = (count, total)
+    return found
 
 
 def empty_store(folder: Path) -> Path:

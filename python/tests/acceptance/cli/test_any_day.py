@@ -181,3 +181,16 @@ def test_a_former_publication_is_kept_under_its_day(tmp_path: Path, day_of_test:
     [former] = (tmp_path / "publications").iterdir()
     days = {f"{day:%Y%m%d}" for day in (day_of_test, clock.now())}
     assert former.name[:8] in days
+
+
+def test_a_backup_has_the_instant_of_its_command(tmp_path: Path, day_of_test: datetime) -> None:
+    data, backups = empty_store(tmp_path / "data"), str(tmp_path / "backups")
+    made = json.loads(bourse(data, "backup", backups, "--json").stdout)
+    taken = datetime.fromisoformat(made["taken_at"])
+    assert day_of_test <= taken <= clock.now()
+    assert made["snapshot"] == f"{taken:%Y-%m-%dT%H%M%SZ}"
+    (data / "raw" / "ticks" / "lost").write_text("since")
+    done = bourse(data, "restore", backups, "--replace")
+    assert done.returncode == 0, done.stderr
+    [aside] = data.glob(f"replaced-{day_of_test:%Y}*")
+    assert (aside / "raw" / "ticks" / "lost").exists()

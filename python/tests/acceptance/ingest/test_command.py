@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from typer.testing import CliRunner, Result
 
+from duckbourse.cli import bar
 from duckbourse.cli import ingest as command
 from duckbourse.errors import BadInput
 from duckbourse.settings import PROJECT
@@ -40,15 +41,26 @@ def test_a_table_for_people(shop: Shop) -> None:
     assert result.exit_code == 0, result.output
     lines = [line.split() for line in result.stdout.splitlines()]
     assert lines[0] == ["file", "kind", "calendar", *WORDS]
-    assert lines[1] == ["D.csv", "daily", "XNSE", "4", "3", "1", "0", "0", "delivered"]
-    assert lines[2] == ["M.csv", "minute", "XNSE", "1,500", "1,500", "0", "1,125", "0", "delivered"]
-    assert lines[3] == ["2", "files", "1,504", "1,503", "1", "1,125", "0", "2", "delivered"]
+    assert lines[1] == ["D.csv", "daily", "XNSE", "4", "3", "1", "0", "0", "0", "delivered"]
+    assert lines[2] == [
+        "M.csv",
+        "minute",
+        "XNSE",
+        "1,500",
+        "1,500",
+        "0",
+        "0",
+        "1,125",
+        "0",
+        "delivered",
+    ]
+    assert lines[3] == ["2", "files", "1,504", "1,503", "1", "0", "1,125", "0", "2", "delivered"]
     assert "minutes labeled by start: the hours of XNSE" in result.stderr
-    assert "D.csv: 1 row is unreadable_open, line 5: {" in result.stderr
+    assert "D.csv: 1 row is unreadable_open, not a number: line 5: open 'x'" in result.stderr
     assert "2 files: symbol D, M: from the file's name" in result.stderr
 
 
-WORDS = ["read", "kept", "unreadable", "duplicate", "revised"]
+WORDS = ["read", "kept", "unreadable", "rejected", "duplicate", "revised"]
 
 
 def test_json_for_machines(shop: Shop) -> None:
@@ -122,14 +134,14 @@ def test_the_bar_is_for_terminals(shop: Shop, monkeypatch: pytest.MonkeyPatch) -
     seen: list[float] = []
     with (shop.folder / "screen").open("w") as screen:
         terminal = Console(file=screen, force_terminal=True, width=100)
-        monkeypatch.setattr(command, "notes", terminal)
-        real = command.Display.at
+        monkeypatch.setattr(bar, "notes", terminal)
+        real = bar.Display.at
 
-        def at(self: command.Display, file: str, done: float) -> None:
+        def at(self: bar.Display, file: str, done: float) -> None:
             seen.append(done)
             real(self, file, done)
 
-        monkeypatch.setattr(command.Display, "at", at)
+        monkeypatch.setattr(bar.Display, "at", at)
         bourse(shop, *paths, "--calendar", "XNYS", "--dry-run")
     assert seen == sorted(seen)
     assert seen[-1] == sum(path.stat().st_size for path in paths)

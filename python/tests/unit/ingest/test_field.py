@@ -200,17 +200,23 @@ def test_10_more_than_one_row_in_a_hundred_is_an_error_and_nothing_is_delivered(
     assert project.empty()
     assert "T.csv: 4 of its 300 rows cannot be read, more than 1 %; row 1 is" in done.stderr
     # line 1 names the columns and line 2 is blank
-    assert "2 rows are unreadable_timestamp, the first in line 3: {" in done.stderr
-    assert "2 rows are unreadable_high, the first in line 10: {" in done.stderr
+    assert (
+        "2 rows are unreadable_timestamp, no date or time as the file writes them:"
+        " line 3: date '2024-01-99'; line 17: date '2024-01-99'\n"
+    ) in done.stderr
+    assert (
+        "2 rows are unreadable_high, not a number: line 10: high '?'; line 24: high '?'\n"
+    ) in done.stderr
     assert "--max-unreadable-pct 2 delivers the rest" in done.stderr
     report = project.report(path, "--calendar", "XNYS")
     assert [
-        (one["rule"], one["count"], one["row"], one["line"]) for one in report["unreadable"]
+        (one["rule"], one["count"], one["rows"][0]["row"], one["rows"][0]["line"])
+        for one in report["unreadable"]
     ] == [
         ("unreadable_timestamp", 2, 1, 3),
         ("unreadable_high", 2, 8, 10),
     ]
-    assert json.loads(report["unreadable"][1]["content"])["high"] == "?"
+    assert json.loads(report["unreadable"][1]["rows"][0]["content"])["high"] == "?"
     allowed = project.report(path, "--calendar", "XNYS", "--max-unreadable-pct", 2)
     assert (allowed["outcome"], allowed["rows_kept"]) == ("delivered", 296)
     assert allowed["unreadable"] == report["unreadable"]
@@ -223,7 +229,7 @@ def test_one_row_in_a_hundred_is_reported_and_the_rest_delivered(project: DataFo
     path.write_text(some_bad(300, 3))
     done = project.ingest(path, "--calendar", "XNYS")
     assert done.returncode == 0
-    assert "2 rows are unreadable_timestamp, the first in line 3: {" in done.stderr
+    assert "2 rows are unreadable_timestamp, " in done.stderr
     mapping = project.folder / "m.toml"
     mapping.write_text("max_unreadable_pct = 0.5\nsource = 'strict'")
     assert (

@@ -74,7 +74,7 @@ def test_a_note_of_two_lines_is_one_row(shop: Shop) -> None:
     numbers = [number for (number,) in shop.rows("daily", "source_row")]
     assert numbers == [number for number in range(1, 21) if number not in (10, 12)]
     # three more lines than rows, and the header
-    assert [(one.rule, one.row, one.line) for one in report.unreadable] == [
+    assert [(one.rule, one.rows[0].row, one.rows[0].line) for one in report.unreadable] == [
         ("unreadable_open", 10, 14),
         ("too_many_columns", 12, 16),
     ]
@@ -111,7 +111,7 @@ def test_blank_lines_are_not_rows(shop: Shop) -> None:
     lines = [NAMES, *rows[:3], "", *rows[3:6], "", "", *rows[6:], ""]
     report = shop.deliver(shop.file("T.csv", "\r\n".join(lines)), calendar="XNYS")
     accounted(shop, report, rows)
-    assert [(one.row, one.line) for one in report.unreadable] == [(8, 12)]
+    assert [(one.rows[0].row, one.rows[0].line) for one in report.unreadable] == [(8, 12)]
 
 
 PIECES = st.sampled_from(['"', '""', ",", "n", ' "', '",', ',"', "5", "\u2028", "\x0c", " "])

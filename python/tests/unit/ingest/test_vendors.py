@@ -303,7 +303,7 @@ def test_a_day_on_which_only_another_symbol_traded_is_not_a_row(shop: Shop) -> N
     ]
     [(row, rule, content)] = shop.rows("unreadable", "source_row, rule, content")
     assert (row, rule, json.loads(content)["symbol"]) == (3, "unreadable_low", "AAPL")
-    assert report.unreadable[0].line == 6
+    assert report.unreadable[0].rows[0].line == 6
 
 
 @pytest.mark.parametrize(

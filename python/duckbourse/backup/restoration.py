@@ -1,0 +1,259 @@
+"""
+Restoration of a snapshot: verified first, then put in place by renames.
+
+    .restoring-half        the snapshot's files, while they are copied and verified
+    replaced-<stamp>/      what was there before
+    .restoring-1-replaced-<stamp>  complete; what the snapshot does not have is moved there
+    .restoring-2-replaced-<stamp>  each other part is moved there, and the snapshot's into its place
+
+Nothing is replaced before all of the snapshot is there and verified. After a kill during the
+renames, builds are refused until the same command has done the rest.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from duckbourse import clock, state
+from duckbourse.backup.folder import BackupFolder, File, Snapshot, digest
+from duckbourse.backup.progress import Progress, step_of
+from duckbourse.backup.sources import PROJECT_PARTS, Source, below
+from duckbourse.errors import (
+    BackupDamaged,
+    BadInput,
+    ConfigurationError,
+    DatabaseLocked,
+    JournalBusy,
+    StorageFull,
+)
+from duckbourse.ingest.store import flush, sole_writer
+from duckbourse.orders.journal import LOCK
+from duckbourse.settings import NOT_IN_A_FOLDER, PROJECT, settings
+from duckbourse.warehouse import wrap_os_error
+
+HALF = ".restoring-half"
+# what was there before
+ASIDE = "replaced-{:%Y%m%dT%H%M%S%f}"
+SAMPLE = "sample"
+PARTS = ("raw", "trading", "publications", "project", "duckbourse.duckdb")
+# built from other data: the next build is a full one
+BUILT = ("build/duckbourse.duckdb", "build/duckbourse.duckdb.wal", "build/state.json")
+# in a complete copy: a folder for each place that is only moved aside
+GONE = "gone"
+# without content of their own
+EMPTY = ("zz_empty.parquet", ".gitkeep", LOCK, "-shm")
+
+
+@dataclass(frozen=True)
+class Restored:
+    """A restored snapshot: where, what was there before, and the project's files that differ."""
+
+    snapshot: Snapshot
+    data: Path
+    replaced: Path | None
+    differing: list[str]
+
+
+def restore(
+    folder: BackupFolder,
+    progress: Progress,
+    name: str | None = None,
+    to: Path | None = None,
+    *,
+    replace: bool = False,
+) -> Restored:
+    """
+    Verify a snapshot and make it the content of a data folder.
+
+    Raise BadInput if the folder has files that the snapshot does not have, unless `replace`; they
+    are then kept aside. Raise BackupDamaged if a file of the snapshot is damaged. A build, a
+    trading loop or an ingest at work is an error too. After any of these nothing has changed.
+    """
+    snapshot = folder.load(folder.chosen(name))
+    data = to.absolute() if to else settings().data
+    if found := [mark for mark in NOT_IN_A_FOLDER if mark in str(data)]:
+        raise ConfigurationError(
+            f"no build can read from a folder with {' or '.join(found)} in its path",
+            "name another folder with --to",
+        )
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+        with _alone(data):
+            aside = None
+            for complete in data.glob(state.UNFINISHED):
+                aside = _finish(data, complete)
+            replaced = _restored(folder, snapshot, data, progress, replace=replace) or aside
+    except OSError as error:
+        raise wrap_os_error(error, Path(error.filename or data)) from error
+    return Restored(snapshot, data, replaced, _differing(data))
+
+
+def _restored(
+    folder: BackupFolder, snapshot: Snapshot, data: Path, progress: Progress, *, replace: bool
+) -> Path | None:
+    there = {
+        each.path: each for part in PARTS for each in below(data / part, part, everything=True)
+    }
+    same = _same(snapshot, there, progress)
+    others = sorted(path for path in there.keys() - same if not path.endswith(EMPTY))
+    if others and not replace:
+        many = "a file" if len(others) == 1 else f"{len(others):,} files"
+        raise BadInput(
+            f"{data} has {many} that {snapshot.name} does not have, such as {others[0]}",
+            "add --replace, which keeps what is there now in a folder beside it, or restore into"
+            " another folder with --to",
+        )
+    wanted = {file.path for file in snapshot.files if not file.path.endswith(EMPTY)}
+    changed = {path.split("/")[0] for path in {*others, *(wanted - same)}}
+    files = [file for file in snapshot.files if file.path.split("/")[0] in changed]
+    if not changed:
+        return None
+    needed, free = sum(file.bytes for file in files), shutil.disk_usage(data).free
+    if free < needed:
+        raise StorageFull(
+            f"{snapshot.name} needs {needed:,} bytes, and {data} has {free:,} free",
+            "free some disk space, or restore onto another disk with --to",
+        )
+    half = data / HALF
+    shutil.rmtree(half, ignore_errors=True)
+    try:
+        _fill(folder, snapshot.name, files, half, progress)
+        shipped = PROJECT / "data" / SAMPLE
+        if settings().sample and shipped.is_dir() and not (data / SAMPLE).exists():
+            shutil.copytree(shipped, half / SAMPLE)  # in no backup
+        gone = changed - {file.path.split("/")[0] for file in files}
+        for place in (*gone, *(BUILT if "raw" in changed else ())):
+            (half / GONE / place).mkdir(parents=True)
+        _refuse_trading(data)
+    except BaseException:
+        shutil.rmtree(half, ignore_errors=True)
+        raise
+    now = clock.now()
+    while (data / ASIDE.format(now)).exists():
+        now += timedelta(microseconds=1)
+    complete = data / f".restoring-1-{ASIDE.format(now)}"
+    half.rename(complete)
+    flush(data)
+    aside = _finish(data, complete)
+    if not others and aside and not (aside / "build").exists():
+        shutil.rmtree(aside)  # the snapshot has all of it
+        return None
+    return aside
+
+
+def _fill(
+    folder: BackupFolder, snapshot: str, files: list[File], half: Path, progress: Progress
+) -> None:
+    step = step_of(progress, sum(file.bytes for file in files))
+    damaged: list[tuple[File, str]] = []
+    half.mkdir(mode=0o700)
+    folders = {half}
+    for file in files:
+        copy = half / file.path
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        folders.add(copy.parent)
+        if found := folder.read(file, copy, step):
+            damaged.append((file, found))
+            continue
+        os.utime(copy, ns=(file.mtime_ns, file.mtime_ns))
+        flush(copy)
+    if damaged:
+        (first, found), more = damaged[0], len(damaged) - 1
+        raise BackupDamaged(
+            f"{snapshot} cannot be restored: {folder.object(first.sha256)}, which is"
+            f" {first.path}, {found}" + (f" (and {more:,} more files)" if more else ""),
+            f"`./bourse backup {folder.root} --verify` lists them all; restore an earlier one with"
+            " --snapshot",
+        )
+    for each in folders:
+        flush(each)
+
+
+def _finish(data: Path, complete: Path) -> Path | None:
+    """Put a complete copy in place, or go on with that; return where the former content is."""
+    _, number, name = complete.name.split("-", 2)
+    aside = data / name
+    if number == "1":
+        for place in (*PARTS, *BUILT):
+            if (complete / GONE / place).exists():
+                _move(data / place, aside / place)
+        complete = complete.rename(data / f".restoring-2-{name}")
+        flush(data)
+    for part in (*PARTS, SAMPLE):
+        if (complete / part).exists():
+            _move(data / part, aside / part)
+            (complete / part).rename(data / part)
+    flush(data)
+    shutil.rmtree(complete)
+    return aside if aside.exists() else None
+
+
+def _move(source: Path, target: Path) -> None:
+    if source.exists() or source.is_symlink():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        source.rename(target)
+
+
+def _same(snapshot: Snapshot, there: dict[str, Source], progress: Progress) -> set[str]:
+    """Return the files that are there with the content that the snapshot has."""
+    alike = [
+        (file, each.place)
+        for file in snapshot.files
+        if (each := there.get(file.path)) and each.bytes == file.bytes
+    ]
+    step = step_of(progress, sum(file.bytes for file, _ in alike))
+    same = set()
+    for file, place in alike:
+        if place.is_file() and not place.is_symlink():
+            with place.open("rb") as content:
+                if digest(content, None, file.bytes, file.path, step) == file.sha256:
+                    same.add(file.path)
+    return same
+
+
+def _differing(data: Path) -> list[str]:
+    """Return the restored files of the project that are not in the project, or differ there."""
+    restored = data / "project"
+    return [
+        each.path
+        for part in PROJECT_PARTS
+        for each in below(restored / part, part)
+        if not (PROJECT / each.path).is_file()
+        or (PROJECT / each.path).read_bytes() != each.place.read_bytes()
+    ]
+
+
+@contextmanager
+def _alone(data: Path) -> Iterator[None]:
+    """Exclude builds and ingests, and refuse if a session is traded."""
+    database = data / settings().build_database.relative_to(settings().data)
+    with ExitStack() as locks:
+        locks.enter_context(
+            state.held_by_one(
+                state.owner_file(database),
+                lambda owner: DatabaseLocked(
+                    f"{database} is being built or published by process {owner}",
+                    "wait until it has ended, or end it; then run this again",
+                ),
+            )
+        )
+        if (data / "raw").is_dir():
+            locks.enter_context(sole_writer(data / "raw"))
+        _refuse_trading(data)
+        yield
+
+
+def _refuse_trading(data: Path) -> None:
+    for lock in sorted((data / "trading").glob(f"*/*/{LOCK}")):
+        if state.holder(lock) is not None:
+            account, session = lock.parts[-3:-1]
+            raise JournalBusy(
+                f"{account} is trading {session}, in {lock.parent}",
+                "stop that first, with Ctrl-C where it runs; then run this again",
+            )

@@ -1,0 +1,363 @@
+"""A restoration puts back what was backed up, or changes nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from duckbourse import state
+from duckbourse.backup import BackupFolder
+from duckbourse.ingest.store import sole_writer
+from duckbourse.orders.journal import lock_folder
+from tests.support.commands import Ended, bourse
+from tests.unit.backup.conftest import OLD, Place, contents, meanwhile
+
+pytestmark = pytest.mark.some_day
+
+BUILT = "build/duckbourse.duckdb"
+
+
+def restore(place: Place, *words: str) -> Ended:
+    return place.run("restore", str(place.backups), *words)
+
+
+def restored(place: Place, *words: str) -> Ended:
+    done = restore(place, *words)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def backed_up(place: Place) -> dict[str, bytes]:
+    """Back up, and return what a restoration must give."""
+    place.back_up()
+    backups = BackupFolder(place.backups)
+    files = backups.load(backups.chosen(None)).files
+    return {file.path: backups.object(file.sha256).read_bytes() for file in files}
+
+
+def test_all_of_it_comes_back_into_a_new_folder(place: Place) -> None:
+    wanted = backed_up(place)
+    [name] = place.snapshots()
+    there = place.folder / "there"
+    place.write("project/seeds/reference/portfolios.csv", "edited since")
+    done = restored(place, "--to", str(there))
+    assert done.stdout.startswith(f"restored: {there} from {name} (11 files, 0.0 MB, ")
+    assert done.stderr.splitlines() == [
+        f"to use it: set BOURSE_DATA_DIR={there}",
+        "1 file of the snapshot's seeds, models and macros differ from this project:"
+        f" seeds/reference/portfolios.csv; to take them over: cp -R {there}/project/. .",
+    ]
+    assert contents(there, "build") == wanted
+    assert (there / "duckbourse.duckdb").stat().st_mtime == OLD
+    report = json.loads(restored(place, "--to", str(there), "--json").stdout)
+    assert report["replaced"] is None
+    assert report["project_differs"] == ["seeds/reference/portfolios.csv"]
+
+
+def test_what_is_lost_comes_back_and_the_rest_stays(place: Place) -> None:
+    wanted = backed_up(place)
+    (place.data / "duckbourse.duckdb").unlink()
+    raw = (place.data / "raw").stat().st_ino
+    done = restored(place)
+    assert "kept:" not in done.stdout
+    assert contents(place.data, "build") == wanted
+    # the build file is still that of the deliveries
+    assert (place.data / BUILT).exists()
+    assert (place.data / "raw").stat().st_ino == raw
+    assert [path.name for path in place.data.glob("*replaced*")] == []
+
+
+def test_other_content_is_refused_and_then_kept_aside(place: Place) -> None:
+    wanted = backed_up(place)
+    [name] = place.snapshots()
+    place.write("data/raw/daily/month=2024-01/one.parquet", "changed")
+    place.write("data/raw/deliveries/later.parquet")
+    incoming = place.data / "raw" / ".incoming"
+    place.clutter()
+    before = contents(place.data, "build")
+    done = restore(place)
+    assert done.returncode == 3
+    assert done.stderr.splitlines() == [
+        f"error: {place.data} has 5 files that {name} does not have, such as raw/.env.old",
+        "  remedy: add --replace, which keeps what is there now in a folder beside it, or restore"
+        " into another folder with --to",
+    ]
+    assert contents(place.data, "build") == before
+    done = restored(place, "--replace")
+    [aside] = place.data.glob("replaced-*")
+    assert done.stdout.splitlines()[1] == f"kept: what was there before is in {aside}"
+    found = contents(place.data, "build", aside.name, ".env")
+    assert found == wanted
+    assert not incoming.exists()
+    # and the build file, which is of other deliveries
+    former = {path: content for path, content in before.items() if path.startswith("raw/")}
+    assert contents(aside, "build") == former
+    assert (aside / BUILT).exists()
+    assert not (place.data / BUILT).exists()
+
+
+def test_what_the_snapshot_does_not_have_is_moved_aside(place: Place) -> None:
+    (place.data / "publications" / "20240101.duckdb").unlink()
+    backed_up(place)
+    place.write("data/publications/20240103.duckdb")
+    restored(place, "--replace")
+    assert not (place.data / "publications").exists()
+    [aside] = place.data.glob("replaced-*")
+    assert list(contents(aside)) == ["publications/20240103.duckdb"]
+
+
+def test_a_checkout_without_deliveries_has_no_other_content(place: Place) -> None:
+    wanted = backed_up(place)
+    fresh = place.folder / "fresh"
+    place.write("fresh/raw/daily/zz_empty.parquet")
+    place.write("fresh/build/.gitkeep")
+    restored(place, "--to", str(fresh))
+    assert contents(fresh, "build") == wanted
+
+
+def test_a_damaged_snapshot_changes_nothing(place: Place) -> None:
+    backed_up(place)
+    [name] = place.snapshots()
+    backups = BackupFolder(place.backups)
+    by_path = {file.path: file for file in backups.load(name).files}
+    broken = backups.object(by_path["duckbourse.duckdb"].sha256)
+    broken.write_bytes(broken.read_bytes()[::-1])
+    backups.object(by_path["raw/deliveries/one.parquet"].sha256).unlink()
+    place.write("data/raw/deliveries/one.parquet", "lost")
+    (place.data / "duckbourse.duckdb").unlink()
+    before = contents(place.data)
+    done = restore(place, "--replace")
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        f"error: {name} cannot be restored: {broken}, which is duckbourse.duckdb, has another"
+        " content (and 1 more files)",
+        f"  remedy: `./bourse backup {place.backups} --verify` lists them all; restore an earlier"
+        " one with --snapshot",
+    ]
+    assert contents(place.data, "build") == {
+        path: content for path, content in before.items() if not path.startswith("build")
+    }
+
+
+def test_a_snapshot_is_chosen_by_name(place: Place) -> None:
+    first = backed_up(place)
+    place.write("data/raw/deliveries/two.parquet")
+    backed_up(place)
+    one, two = place.snapshots()
+    there = place.folder / "there"
+    done = restore(place, "--snapshot", one[:-2] + "Z", "--to", str(there))
+    assert done.returncode == 3
+    error, remedy = done.stderr.splitlines()
+    assert error.startswith(f"error: {place.backups} has no snapshot '{one[:-2]}Z'; did you mean '")
+    assert remedy == (
+        f"  remedy: `./bourse backup {place.backups} --list` lists them; the newest is {two}"
+    )
+    restored(place, "--snapshot", one, "--to", str(there))
+    assert contents(there, "build") == first
+
+
+def test_it_waits_for_builds_loops_and_ingests(place: Place) -> None:
+    backed_up(place)
+    session = place.data / "trading" / "paper_us" / "2024-01-02"
+    before = contents(place.data, "build")
+    with state.sole_owner(place.data / BUILT):
+        done = restore(place)
+    assert done.returncode == 4
+    assert done.stderr.splitlines() == [
+        f"error: {place.data}/{BUILT} is being built or published by process {os.getpid()}",
+        "  remedy: wait until it has ended, or end it; then run this again",
+    ]
+    lock = lock_folder(session)
+    try:
+        done = restore(place)
+    finally:
+        lock.close()
+    assert done.returncode == 4
+    assert done.stderr.splitlines() == [
+        f"error: paper_us is trading 2024-01-02, in {session}",
+        "  remedy: stop that first, with Ctrl-C where it runs; then run this again",
+    ]
+    with sole_writer(place.data / "raw"):
+        done = restore(place)
+    assert done.returncode == 4
+    assert done.stderr.splitlines() == [
+        f"error: another command is writing to {place.data}/raw",
+        "  remedy: wait for it and run this again",
+    ]
+    (session / "journal.lock").unlink()
+    assert contents(place.data, "build") == before
+
+
+def test_a_loop_that_starts_while_files_are_copied_stops_it(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backed_up(place)
+    (place.data / "duckbourse.duckdb").unlink()
+    locks: list[Any] = []
+
+    def trade(file: str) -> None:
+        if file == "duckbourse.duckdb":
+            locks.append(lock_folder(place.data / "trading" / "paper_us" / "2024-01-02"))
+
+    meanwhile(monkeypatch, trade)
+    assert restore(place).returncode == 4
+    [lock] = locks
+    lock.close()
+    assert not (place.data / "duckbourse.duckdb").exists()
+    assert list(place.data.glob(".restoring*")) == []
+
+
+def test_a_kill_at_any_rename_is_made_good_by_the_next_run(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = backed_up(place)
+    there = place.folder / "there"
+    real = Path.rename
+    stops = 0
+    for last in range(1, 30):
+        place.write("there/raw/deliveries/other.parquet", f"kill {last}")
+        place.write("there/publications/other.duckdb", f"kill {last}")
+        place.write(f"there/{BUILT}", f"kill {last}")
+        renames = 0
+
+        def rename(self: Path, target: Path, last: int = last) -> Path:
+            nonlocal renames
+            renames += 1
+            if renames == last:
+                raise KeyboardInterrupt
+            return real(self, target)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "rename", rename)
+            code = restore(place, "--to", str(there), "--replace").returncode
+        if code == 0:
+            break
+        stops += 1
+        if list(there.glob(state.UNFINISHED)):
+            done = bourse(there, "publish")
+            assert done.returncode == 4
+            assert done.stderr.splitlines() == [
+                f"error: a restoration was stopped while it replaced files in {there}",
+                "  remedy: run the same `./bourse restore` again, which does the rest",
+            ]
+        restored(place, "--to", str(there), "--replace")
+        kept = [path.name for path in there.glob("replaced-*")]
+        assert contents(there, "build", *kept) == wanted, last
+        assert list(there.glob(".restoring*")) == []
+        lost = [path for name in kept for path in contents(there / name).values()]
+        assert lost.count(f"kill {last}".encode()) >= 2, last
+    assert stops > 5
+
+
+def forge(place: Place, **changed: Any) -> str:
+    """Rewrite the manifest with another first file, and a checksum that matches."""
+    [name] = place.snapshots()
+    manifest = place.backups / "snapshots" / f"{name}.json"
+    snapshot = json.loads(manifest.read_text())["snapshot"]
+    snapshot["files"][0] |= changed
+    content = json.dumps(snapshot, separators=(",", ":"))
+    sha256 = hashlib.sha256(content.encode()).hexdigest()
+    manifest.write_text(f'{{"sha256":"{sha256}","snapshot":{content}}}')
+    return str(manifest)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "../stolen",
+        "raw/../../stolen",
+        "/etc/stolen",
+        "raw//stolen",
+        "./raw/stolen",
+        "raw/./stolen",
+        "",
+        ".",
+        "raw\\..\\stolen",
+        "sample/stolen",
+        "build/duckbourse.duckdb",
+        ".env",
+    ],
+)
+def test_a_forged_path_is_refused(place: Place, path: str) -> None:
+    backed_up(place)
+    manifest = forge(place, path=path)
+    before = contents(place.folder)
+    done = restore(place, "--to", str(place.folder / "there"))
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        f"error: the manifest {manifest} is damaged: {path!r} is not a file of a backup",
+        f"  remedy: use another snapshot with --snapshot; `./bourse backup {place.backups} --list`"
+        " lists them",
+    ]
+    assert contents(place.folder) == before
+
+
+def test_a_forged_checksum_leads_nowhere(place: Place) -> None:
+    backed_up(place)
+    forge(place, sha256="../../project/.env")
+    assert restore(place, "--to", str(place.folder / "there")).returncode == 1
+
+
+def test_a_link_among_the_contents_is_not_followed(place: Place) -> None:
+    backed_up(place)
+    [name] = place.snapshots()
+    backups = BackupFolder(place.backups)
+    file = backups.load(name).files[0]
+    real = backups.object(file.sha256)
+    copy = place.folder / "copy"
+    real.rename(copy)
+    real.symlink_to(copy)
+    done = restore(place, "--to", str(place.folder / "there"))
+    assert done.returncode == 1
+    assert f"{real}, which is {file.path}, cannot be read: Too many" in done.stderr
+
+
+def test_a_link_in_the_data_folder_is_not_written_through(place: Place) -> None:
+    wanted = backed_up(place)
+    outside = place.folder / "outside"
+    (place.data / "raw").rename(outside)
+    place.write("outside/deliveries/one.parquet", "mine")
+    (place.data / "raw").symlink_to(outside)
+    before = contents(outside)
+    restored(place, "--replace")
+    assert contents(outside) == before
+    assert not (place.data / "raw").is_symlink()
+    [aside] = place.data.glob("replaced-*")
+    assert (aside / "raw").is_symlink()
+    found = contents(place.data, "build", aside.name, ".env")
+    assert found == wanted
+
+
+def test_a_disk_that_is_too_small_is_known_before(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = backed_up(place)
+    there = place.folder / "there"
+    needed = sum(map(len, wanted.values()))
+
+    class Usage:
+        free = 7
+
+    monkeypatch.setattr("shutil.disk_usage", lambda _: Usage)
+    done = restore(place, "--to", str(there))
+    assert done.returncode == 6
+    [name] = place.snapshots()
+    assert done.stderr.splitlines() == [
+        f"error: {name} needs {needed:,} bytes, and {there} has 7 free",
+        "  remedy: free some disk space, or restore onto another disk with --to",
+    ]
+
+
+def test_a_folder_that_no_build_can_read_is_refused(place: Place) -> None:
+    backed_up(place)
+    done = restore(place, "--to", str(place.folder / "a*b"))
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        "error: no build can read from a folder with * in its path",
+        "  remedy: name another folder with --to",
+    ]
