@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import json
 import os
 import re
@@ -38,7 +39,8 @@ from duckbourse.warehouse import attach, is_full, wrap_os_error
 
 # Rebuilt in every run, so that the file records its run.
 PUBLICATION_MODEL = "serving__publication"
-# It makes a macro of each indicator, so that it is part of any selection of indicators.
+# It makes a macro of each indicator, so that it is part of a selection of indicators if a macro of
+# the project has changed since.
 CATALOG_MODEL = "serving__indicator_catalog"
 # The error of dbt for a model that reads what does not exist.
 UNKNOWN_NODE = re.compile(r"'\w+\.\w+\.(\w+)'.* depends on a node named '(\w+)'.* was not found")
@@ -77,8 +79,9 @@ def build(request: Request, watch: Watch) -> Outcome:
     progress = Progress(last_times())
     state.save(settings().build_database, None)
     started = clock.elapsed_seconds()
+    made_from = definitions()
     try:
-        return_code, stray = _run(request, progress, watch)
+        return_code, stray = _run(request, before, progress, watch)
     except BaseException:
         _put_back(before, progress)
         raise
@@ -86,7 +89,10 @@ def build(request: Request, watch: Watch) -> Outcome:
     if return_code and not outcome.failures:
         _put_back(before, progress)
         raise _no_build(progress, stray, return_code)
-    _record(request, outcome, before)
+    catalog = [node for node in outcome.statuses if node.endswith(f".{CATALOG_MODEL}")]
+    if before and not catalog:
+        made_from = before.definitions
+    _record(request, outcome, before, made_from)
     return outcome
 
 
@@ -196,7 +202,7 @@ def install_packages() -> None:
         and installed.stat().st_mtime >= wanted.stat().st_mtime
     ):
         return
-    command = [*_dbt("deps"), "--quiet"]
+    command = [sys.executable, "-m", "dbt.cli.main", "deps", *_place(), "--quiet"]
     process = subprocess.run(
         command, cwd=PROJECT, env=dbt_environment(), capture_output=True, text=True, check=False
     )
@@ -209,9 +215,8 @@ def install_packages() -> None:
     os.utime(installed)
 
 
-def _dbt(command: str) -> list[str]:
-    place = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
-    return [sys.executable, "-m", "dbt.cli.main", command, *place]
+def _place() -> list[str]:
+    return ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
 
 
 def reuse_parse(of: Path, into: Path) -> None:
@@ -250,19 +255,35 @@ def _git_revision() -> str:
         return "unknown"
 
 
-def _run(request: Request, progress: Progress, watch: Watch) -> tuple[int, list[str]]:
-    command = [*_dbt("build"), "--log-format", "json", "--no-use-colors", "--target", "build"]
+def _run(
+    request: Request, before: state.State | None, progress: Progress, watch: Watch
+) -> tuple[int, list[str]]:
+    words = []
+    selectors: list[str] = []
     if request.full_refresh:
-        command.append("--full-refresh")
+        words.append("--full-refresh")
     if request.select:
-        command += ["--select", *request.select.split(), PUBLICATION_MODEL]
-        if "indicator" in request.select:
-            command.append(CATALOG_MODEL)
+        selectors = [*request.select.split(), PUBLICATION_MODEL]
+        if "indicator" in request.select and (
+            before is None or before.definitions != definitions()
+        ):
+            selectors.append(CATALOG_MODEL)
+        # the manifest of the last full build remains
+        words.append("--no-write-json")
         if _begins_at_seeds(request.select):
             # a unit test has rows of its own, so that none depends on a seed's
-            command += ["--exclude-resource-type", "unit_test"]
-    if request.variables:
-        command += ["--vars", request.variables]
+            words += ["--exclude-resource-type", "unit_test"]
+    if request.full_refresh or before is None or before.unproven:
+        # what was not built, or not as it is now, may be in any of it
+        words += ["--select", *selectors] if selectors else []
+        selectors = []
+    variables = ["--vars", request.variables] if request.variables else []
+    given = {
+        "place": [*_place(), "--target", "build", *variables],
+        "words": words,
+        "selectors": selectors,
+    }
+    command = [sys.executable, "-m", "duckbourse.dbt_build", json.dumps(given)]
     stray: list[str] = []
     with _child(command, dbt_environment(request.threads)) as child:
         assert child.stdout is not None
@@ -281,6 +302,12 @@ def _run(request: Request, progress: Progress, watch: Watch) -> tuple[int, list[
                 )
             watch(progress, ended)
         return child.wait(), stray
+
+
+def definitions() -> str:
+    """Return the hash of the project's macros, from which those of the indicators are made."""
+    files = sorted((PROJECT / "macros").rglob("*.sql"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 def _begins_at_seeds(select: str) -> bool:
@@ -366,7 +393,7 @@ def _put_back(before: state.State | None, progress: Progress) -> None:
         state.save(settings().build_database, before)
 
 
-def _record(request: Request, outcome: Outcome, before: state.State | None) -> None:
+def _record(request: Request, outcome: Outcome, before: state.State | None, made_from: str) -> None:
     database = settings().build_database
     try:
         after = state.after(
@@ -376,6 +403,7 @@ def _record(request: Request, outcome: Outcome, before: state.State | None) -> N
             database,
             full=request.select is None,
             variables=request.variables or "",
+            definitions=made_from,
         )
         state.save(database, after)
     except OSError as error:

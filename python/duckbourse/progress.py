@@ -70,6 +70,7 @@ class Progress:
     seconds: dict[str, float] = field(default_factory=dict)
     running: dict[str, str] = field(default_factory=dict)
     messages: list[str] = field(default_factory=list)
+    results: list[Mapping[str, Any]] = field(default_factory=list)
     unmatched: list[str] = field(default_factory=list)
     invocation_id: str = ""
 
@@ -77,6 +78,8 @@ class Progress:
         """Process one event and return the node that it ends, if any."""
         info, data = event["info"], event["data"]
         self.invocation_id = info["invocation_id"]
+        if info["name"] == "Results":
+            self.results = data["results"]
         if info["name"] == "NoNodesForSelectionCriteria":
             self.unmatched.append(str(data["spec_raw"]))
         if info["name"] == "ConcurrencyLine":
@@ -116,12 +119,11 @@ class Progress:
 
 
 def outcome_of(progress: Progress, seconds: float) -> Outcome:
-    """Return how the run ended, as dbt recorded it, or else as its events showed."""
-    found = _read("run_results.json")
-    if found.get("metadata", {}).get("invocation_id") != progress.invocation_id:
+    """Return how the run ended, as `duckbourse.dbt_build` listed it, or else as its events did."""
+    if not progress.results:
         return Outcome(progress.invocation_id, seconds, dict(progress.done), ())
-    statuses = {result["unique_id"]: result["status"] for result in found["results"]}
-    failures = tuple(_failures(found["results"]))
+    statuses = {result["unique_id"]: result["status"] for result in progress.results}
+    failures = tuple(_failures(progress.results))
     return Outcome(progress.invocation_id, seconds, statuses, failures)
 
 
@@ -175,27 +177,21 @@ def _worded(value: object) -> str:
 
 
 def _failures(results: Iterable[Mapping[str, Any]]) -> Iterator[Failure]:
-    red = [r for r in results if r["status"] not in GREEN and r["status"] != "skipped"]
-    manifest = _read("manifest.json") if red else {}
-    nodes = {
-        unique_id: node
-        for kind in ("nodes", "unit_tests", "functions")
-        for unique_id, node in manifest.get(kind, {}).items()
-    }
-    for result in red:
-        kind, _, name = result["unique_id"].split(".")[:3]
-        node = nodes.get(result["unique_id"], {})
-        problem = one_line(result.get("message") or result["status"])
+    for result in results:
+        if result["status"] in GREEN or result["status"] == "skipped":
+            continue
+        kind = result["unique_id"].partition(".")[0]
+        problem = one_line(result["message"] or result["status"])
         if kind == "test" and result["status"] == "fail":
-            problem = failing_rows(result["failures"], result.get("compiled_code") or "")
-            if description := node.get("description"):
+            problem = failing_rows(result["failures"], result["compiled_code"] or "")
+            if description := result["description"]:
                 problem += f": {one_line(description, whole=True, width=600)}"
         yield Failure(
-            name=node.get("name") or name,
+            name=result["name"],
             kind=kind.replace("_", " "),
             problem=problem,
-            file=node.get("original_file_path") or "",
-            compiled=node.get("compiled_path") or "",
+            file=result["file"] or "",
+            compiled=result["compiled"] or "",
         )
 
 

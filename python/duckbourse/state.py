@@ -34,6 +34,7 @@ class State:
     `unproven` are the nodes that were not green in their last run. `size` and `mtime_ns` are the
     file's and show whether anything else has written to it since. `variables` are those of
     `--vars`, as written: a subset built with other variables would produce a mixture.
+    `definitions` is the hash of what the published macros of the indicators were made from.
     """
 
     invocation_id: str
@@ -41,6 +42,7 @@ class State:
     unproven: tuple[str, ...]
     size: int
     mtime_ns: int
+    definitions: str = ""
 
     def is_of(self, database: Path) -> bool:
         """Return whether the file is unchanged since the run."""
@@ -61,6 +63,7 @@ def after(
     *,
     full: bool,
     variables: str = "",
+    definitions: str = "",
 ) -> State | None:
     """Return the state after a run; a run of a subset only updates its own nodes."""
     if not full and (before is None or before.variables != variables):
@@ -68,7 +71,7 @@ def after(
     old = () if full or before is None else before.unproven
     open_nodes = {node for node in old if node not in statuses}
     open_nodes |= {node for node, status in statuses.items() if status not in GREEN}
-    return State(run, variables, tuple(sorted(open_nodes)), *fingerprint(database))
+    return State(run, variables, tuple(sorted(open_nodes)), *fingerprint(database), definitions)
 
 
 def is_recorded(database: Path) -> bool:

@@ -60,7 +60,7 @@ def test_text_of_a_macro_is_one_concat(sample: Warehouse) -> None:
         "select function_name, macro_definition from duckdb_functions()"
         " where schema_name = 'indicators' and function_type = 'table_macro'"
     )
-    assert {name for name, text in texts if "FROM query(concat(" not in text} == set()
+    assert {name for name, text in texts if "FROM query(concat(" not in str(text)} == set()
 
 
 def test_each_fault_is_found(sample: Warehouse) -> None:

@@ -6,6 +6,9 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+from duckbourse.dbt_build import narrowed
+from duckbourse.settings import PROJECT
+from tests.support.dbt_server import read_project
 from tests.support.own_project import own_project
 from tests.support.warehouse import Warehouse
 
@@ -29,10 +32,47 @@ def test_a_changed_preset_changes_signals(copied: Warehouse, tmp_path: Path) -> 
     )
 
     # all that reads them but what is made of signals
-    chosen = ("--select", "crp_presets+", "--exclude", "path:models/backtests")
-    replace(copied, project=project).build(*chosen)
+    edited, rest = replace(copied, project=project), ("--exclude", "path:models/backtests")
+    selectors = list(narrowed(["crp_presets+"], read_project(), project, copied.file))
+    assert {"crp_presets", "scanners__crp+", "crp_scan+"} < set(selectors)
+    assert "scanners__cutoffs+" not in selectors
+    edited.build("--select", *selectors, *rest)
     assert (0,) < copied.query(SIGNALS.format("standard"))[0] < before
     assert copied.query(SIGNALS.format("mine"))[0] > before
+
+    # the other scanners are as if everything that follows from the presets were built
+    narrow = copied.stored()
+    edited.build("--select", "crp_presets+", *rest)
+    assert copied.stored() == narrow
+
+
+def test_a_new_cutoff_reaches_all_scanners(sample: Warehouse, tmp_path: Path) -> None:
+    manifest = read_project()
+    (seed,) = (node for node in manifest.nodes.values() if node.name == "crp_presets")
+    presets = tmp_path / seed.original_file_path
+    presets.parent.mkdir(parents=True)
+    shipped = (PROJECT / seed.original_file_path).read_text()
+
+    def selected(text: str, *selectors: str) -> list[str]:
+        presets.write_text(text)
+        return list(narrowed(list(selectors), manifest, tmp_path, sample.file))
+
+    assert "scanners__cutoffs+" not in selected(shipped, "crp_presets+")
+    for column, other in ((",09:50,", ",09:51,"), (",5,5,3,15:15", ",6,5,3,15:15")):
+        edited = shipped.replace(column, other, 1)
+        assert edited != shipped
+        assert "scanners__cutoffs+" in selected(edited, "crp_presets+")
+    # a file for dbt to refuse, and selectors that are not a seed with what follows from it
+    assert "scanners__cutoffs+" in selected(shipped.replace("09:50", "soon", 1), "crp_presets+")
+    others = ["crp_presets", "+crp_presets+", "scanners__crp+", "tag:x"]
+    assert selected(shipped, *others) == others
+
+
+def test_columns_of_presets_that_reach_other_scanners_are_declared() -> None:
+    for node in read_project().nodes.values():
+        if columns := node.config.meta.get("preset_columns"):
+            assert f"all_presets({columns})" in node.raw_code
+            assert "_presets'" not in node.raw_code
 
 
 # an exit before the cutoff, a time and a number that are none, weights that do not add up
