@@ -259,7 +259,9 @@ def superset() -> Iterator[Callable[..., Any]]:
 
     def rest(path: str, sent: dict[str, Any] | None = None) -> Any:
         request = urllib.request.Request(
-            f"http://127.0.0.1:{port}/api/v1/{path}", sent and json.dumps(sent).encode(), headers
+            f"http://127.0.0.1:{port}/api/v1/{path}",
+            json.dumps(sent).encode() if sent else None,
+            headers,
         )
         try:
             with urllib.request.urlopen(request, timeout=120) as response:
