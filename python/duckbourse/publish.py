@@ -236,10 +236,38 @@ def _complete(copy: Path, invocation_id: str) -> dict[str, int]:
             """,
             [clock.now(), list(row_counts), list(row_counts.values())],
         )
+        _say_keys(connection)
         connection.execute("checkpoint")
     if Path(f"{copy}.wal").exists():
         raise PublicationError(f"{copy} did not close cleanly", "run `./bourse publish` again")
     return row_counts
+
+
+def _say_keys(connection: duckdb.DuckDBPyConnection) -> None:
+    """End the comment of each table and view with its key, for tools that show comments only."""
+    commented = connection.execute(
+        """
+        select
+            kind || ' "' || schema_name || '"."' || name || '"',
+            concat_ws(' ', comment, 'Key: ' || array_to_string(key, ', ') || '.')
+        from (
+            select
+                *,
+                (select keys from serving.publication)[schema_name || '.' || name] as key
+            from (
+                select 'table' as kind, schema_name, table_name as name, comment, database_name
+                from duckdb_tables()
+                union all
+                select 'view', schema_name, view_name, comment, database_name
+                from duckdb_views()
+            )
+            where database_name = current_database()
+        )
+        where key is not null
+        """
+    ).fetchall()
+    for relation, comment in commented:
+        connection.execute(f"comment on {relation} is {quoted(comment)}")
 
 
 def _row_counts(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
