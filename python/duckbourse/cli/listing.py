@@ -87,17 +87,19 @@ QUERIES = {
         order by account
     """,
 }
-# {} is a scanner
+# {} is a scanner; a filter has neither signals nor orders, and so not all of these columns
 PRESETS = """
     select
         {} as scanner,
-        preset,
-        cutoff_time,
-        max_signals,
-        stop_loss_pct,
-        take_profit_pct,
-        position_pct,
-        exit_time,
+        columns(lambda name: name in (
+            'preset',
+            'cutoff_time',
+            'max_signals',
+            'stop_loss_pct',
+            'take_profit_pct',
+            'position_pct',
+            'exit_time'
+        )),
     from seeds.{}_presets
 """
 
@@ -153,7 +155,7 @@ def query_of(connection: duckdb.DuckDBPyConnection, kind: Kind) -> str:
         raise PublicationError(
             "the published file has no scanners", "run `./bourse build` to publish them"
         )
-    presets = " union all ".join(PRESETS.format(quoted(name), name) for name in scanners)
+    presets = " union all by name ".join(PRESETS.format(quoted(name), name) for name in scanners)
     if kind is Kind.presets:
         return f"from ({presets}) order by scanner, preset"
     return f"""
