@@ -45,7 +45,7 @@ def test_status_says_what_is_published_and_how_old_it_is(data: Path, sample: War
     assert f"build {build}" in shown
     assert f"from revision {revision}, data {version}" in shown
     found = lines(bourse(data, "status"))
-    assert found["XNYS 1d"].startswith("the newest bar is of ")
+    assert found["XNYS 1d"].startswith("latest bar: ")
     assert "behind (XNYS last closed on " in found["XNYS 1d"]
     assert (found["building"], found["trading"]) == ("no", "no")
     assert " free of " in found["disk"]
