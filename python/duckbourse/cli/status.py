@@ -58,7 +58,7 @@ def report() -> dict[str, Any]:
 
 def _publication() -> dict[str, Any]:
     path = settings().published_database
-    nothing = {"publication": None, "problem": None, "newest_bars": []}
+    nothing: dict[str, Any] = {"publication": None, "problem": None, "newest_bars": []}
     if not path.exists():
         return nothing
     try:
