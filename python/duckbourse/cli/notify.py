@@ -99,7 +99,7 @@ def announces_failure(command: Callable[P, None]) -> Callable[P, None]:
 
 
 def _is_slip(error: Exception) -> bool:
-    """Return whether nothing was built for a reason of whoever asked for it, who is told."""
+    """Return whether nothing was built for a reason that only concerns whoever asked for it."""
     if isinstance(error, ConfigurationError):
         # of the command line, unless the disk of the data is gone
         return settings().data.is_dir()
