@@ -48,8 +48,21 @@ DUE = """
     left join sessions using (calendar)
     group by calendars.calendar
 """
+# A session is partial if more than this share of the symbols with bars in the sessions before it
+# have none of it. Symbols that ended before these sessions are not expected.
+MISSING_SHARE = 0.5
+RECENT_SESSIONS = 5
 MARKETS = f"""
     with due as ({DUE}),
+    series as (
+        select staleness.*, due.due_number - sessions.session_number as sessions_missing,
+        from bars.staleness
+        inner join due using (calendar)
+        inner join bars.sessions
+            on
+                sessions.calendar = staleness.calendar
+                and sessions.session_date = staleness.last_session_date
+    ),
     markets as (
         select
             calendar,
@@ -59,7 +72,9 @@ MARKETS = f"""
             max(last_session_date) as newest_session,
             count(*) as symbol_count,
             count(*) filter (sessions_behind > 0) as late_symbol_count,
-        from bars.staleness
+            count(*) filter (sessions_missing <= {RECENT_SESSIONS}) as expected_symbol_count,
+            count(*) filter (sessions_missing <= 0) as due_symbol_count,
+        from series
         group by calendar, timeframe
     )
     select
@@ -72,6 +87,8 @@ MARKETS = f"""
         greatest(due.due_number - sessions.session_number, 0) as sessions_behind,
         markets.symbol_count,
         markets.late_symbol_count,
+        markets.expected_symbol_count,
+        markets.due_symbol_count,
         due.calendar_end,
         due.is_calendar_over,
     from markets
@@ -84,7 +101,7 @@ MARKETS = f"""
 """
 
 Row = dict[str, Any]
-Status = Literal["fresh", "late", "unpublished", "unknown"]
+Status = Literal["fresh", "late", "unpublished", "partial", "unknown"]
 EXTEND = "add its next sessions to seeds/calendars/regular_hours.csv and holidays.csv, and build"
 
 
@@ -112,10 +129,11 @@ def newest_bar(market: Row) -> str:
     else:
         count = f"{behind:,} session{'s' * (behind > 1)}"
         age = f"{count} behind ({calendar} last closed on {market['due_session']})"
-    earlier = f"; {late:,} of {market['symbol_count']:,} symbols end earlier" if late else ""
+    are = "is" if late == 1 else "are"
+    older = f"; {late:,} of {market['symbol_count']:,} symbols {are} older" if late else ""
     return (
-        f"the newest bar is of {market['newest_symbol']} and ends at"
-        f" {market['newest_bar_end']:%Y-%m-%d %H:%M}: {age}{earlier}"
+        f"latest bar: {market['newest_symbol']}, {market['newest_bar_end']:%Y-%m-%d %H:%M};"
+        f" {age}{older}"
     )
 
 
@@ -137,6 +155,8 @@ class Check:
 
     `source` and `delivered_session` are of the delivery that reaches farthest, None if nothing was
     ever delivered. Of a market that nobody has delivered, the timeframe is unknown.
+    Of the `expected_symbol_count` symbols that had bars in the sessions before, `due_symbol_count`
+    have those of the session that is due; both are None if nothing of the market is published.
     """
 
     calendar: str
@@ -146,6 +166,8 @@ class Check:
     source: str | None
     delivered_session: date | None
     published_session: date | None
+    expected_symbol_count: int | None
+    due_symbol_count: int | None
     found: str
     remedy: str = ""
 
@@ -171,13 +193,13 @@ def checks(
 
     With a source, only what that one delivers is checked, and no other may stand in for it.
     """
-    sessions = {(row["calendar"], row["timeframe"]): row["newest_session"] for row in published}
+    bars = {(row["calendar"], row["timeframe"]): row for row in published}
     last: dict[tuple[str, str], Delivered] = {}
     for each in delivered:
         key = each.calendar, each.timeframe
         if key not in last or each.last_session >= last[key].last_session:
             last[key] = each
-    known = last.keys() if source else last.keys() | sessions.keys()
+    known = last.keys() if source else last.keys() | bars.keys()
     keys: list[tuple[str, str | None]] = sorted(
         key for key in known if not calendars or key[0] in calendars
     )
@@ -188,7 +210,7 @@ def checks(
             due[calendar],
             timeframe,
             last.get((calendar, timeframe or "")),
-            sessions.get((calendar, timeframe or "")),
+            bars.get((calendar, timeframe or "")),
             by,
             source,
         )
@@ -200,49 +222,73 @@ def _check(
     due: Row,
     timeframe: str | None,
     delivered: Delivered | None,
-    published: date | None,
+    bars: Row | None,
     by: time | None,
     source: str | None,
 ) -> Check:
     calendar, session = due["calendar"], due["due_session"]
     reaches = delivered.last_session if delivered else None
     who = source or (delivered.source if delivered else None)
+    published, expected, here = (
+        bars[name] if bars else None
+        for name in ("newest_session", "expected_symbol_count", "due_symbol_count")
+    )
+    named = f"the {session} {calendar} session"
 
     def check(status: Status, found: str, remedy: str = "") -> Check:
-        return Check(calendar, timeframe, status, session, who, reaches, published, found, remedy)
+        return Check(
+            calendar,
+            timeframe,
+            status,
+            session,
+            who,
+            reaches,
+            published,
+            expected,
+            here,
+            found,
+            remedy,
+        )
 
     if due["is_calendar_over"]:
         return check(
             "unknown",
-            f"the calendar of {calendar} ends on {due['calendar_end']}, so nobody knows what is"
-            " due",
+            f"the {calendar} calendar ends on {due['calendar_end']}, so the session due cannot be"
+            " determined",
             EXTEND,
         )
     if session is None:
         return check("fresh", f"no session of {calendar} is due yet")
     # ticks, and whatever else is published, count as delivered, unless a source is asked for
-    here = max(filter(None, (reaches, None if source else published)), default=None)
-    if here is None or here < session:
+    last = max(filter(None, (reaches, None if source else published)), default=None)
+    if last is None or last < session:
         at = due["due_ts"]
         day = "" if at.date() == session else f" on {at.date()}"
         until = f"by {at:%H:%M}{day} " if by else ""
-        nothing = f"{source} delivered nothing" if source else "nothing was delivered"
-        before = ", nor was anything before"
+        of_source = f"from {source} " if source else ""
+        before = ", and none before it"
         if reaches:
             before = f"; the last delivery, from {who}, ends on {reaches}"
         elif published:
-            before = f"; the newest bar is of {published}"
+            before = f"; the latest bar is of {published}"
         return check(
             "late",
-            f"{nothing} {until}for {calendar}'s session of {session}{before}",
+            f"no delivery {of_source}{until}for {named}{before}",
             "ingest the vendor's file, or ask the vendor; `./bourse deliveries` lists what is here",
         )
     if published is None or published < session:
-        last = f"the newest bar is of {published}" if published else "no bar of it is"
+        bar = f"the latest bar is of {published}" if published else "no bars from it"
         return check(
             "unpublished",
-            f"{calendar}'s session of {session} was delivered by {who}, but it is not published:"
-            f" {last}",
+            f"{who} delivered {named}, but it has not been published: {bar}",
             'run `./bourse build`; if it is green, see `./bourse sql "from bars.rejected"`',
+        )
+    if expected and here is not None and expected - here > MISSING_SHARE * expected:
+        return check(
+            "partial",
+            f"{named} is published for only {here:,} of {expected:,} symbols with bars in the"
+            f" {RECENT_SESSIONS} sessions before it",
+            "ask the vendor for the rest, unless it is among what was left out:"
+            ' `./bourse sql "from bars.rejected"`',
         )
     return check("fresh", f"the session of {session} is published")

@@ -57,11 +57,6 @@ SIGNED_WITH = "whsec_"
 LEAST_SECRET_BYTES = 24
 
 
-def _unset_if_empty(value: Any) -> Any:
-    # a secret that a scheduler does not have is often set, and empty
-    return value or None
-
-
 def _address(url: SecretStr | None) -> SecretStr | None:
     if url is not None:
         try:
@@ -95,20 +90,19 @@ def _event_kinds(text: Any) -> Any:
     return [word.strip() for word in text.split(",")] if isinstance(text, str) else text
 
 
-Secret = Annotated[SecretStr | None, BeforeValidator(_unset_if_empty)]
-
-
 class Settings(BaseSettings):
     """
     Each field is the environment variable `BOURSE_<FIELD>`, or a line of `.env` in the project.
 
-    Relative paths start at the project's folder. `profiles.yml` and `dbt_project.yml` read the same
-    variables, so that plain `dbt build` and `./bourse build` agree.
+    An empty one is not set. Relative paths start at the project's folder. `profiles.yml` and
+    `dbt_project.yml` read the same variables, so that plain `dbt build` and `./bourse build` agree.
     """
 
     model_config = SettingsConfigDict(
         env_prefix="BOURSE_",
         env_file=PROJECT / ".env",
+        # a secret that a scheduler does not have is often set, and empty
+        env_ignore_empty=True,
         extra="ignore",
         hide_input_in_errors=True,
     )
@@ -124,8 +118,8 @@ class Settings(BaseSettings):
     kite_api_key: SecretStr | None = None
     kite_access_token: SecretStr | None = None
     kite_url: str = "wss://ws.kite.trade"
-    webhook_url: Annotated[Secret, AfterValidator(_address)] = None
-    webhook_secret: Annotated[Secret, AfterValidator(_signing_secret)] = None
+    webhook_url: Annotated[SecretStr | None, AfterValidator(_address)] = None
+    webhook_secret: Annotated[SecretStr | None, AfterValidator(_signing_secret)] = None
     webhook_events: Annotated[frozenset[EventKind], NoDecode, BeforeValidator(_event_kinds)] = (
         frozenset({EventKind.build_failed, EventKind.data_late, EventKind.trading})
     )

@@ -46,7 +46,9 @@ def freshness(
     Check whether the session that is due of each market was delivered and published.
 
     A session is due at the first `--by` after its close, on its exchange's clock; weekends and
-    holidays have none. The exit code is 8 if data is late, and the webhook is notified.
+    holidays have none. It is partial if more than half of the symbols with bars in the 5 sessions
+    before have none of it; delisted symbols drop out of that. The exit code is 8 if data is late or
+    partial, and the webhook is notified.
 
     Examples:
 
@@ -78,7 +80,13 @@ def freshness(
         for each in found:
             _print(each)
     if not found:
-        raise DataLate("no bars were ever delivered", "see `./bourse ingest --help`")
+        nothing = f"no bars were ever delivered{f' by {source}' if source else ''}"
+        announce(
+            EventKind.data_late,
+            f"late data on {socket.gethostname()}: {nothing}",
+            f"{nothing} {[due[name]['due_session'] for name in sorted(due)]}",
+        )
+        raise DataLate(nothing, "see `./bourse ingest --help`")
     late = [each for each in found if each.status != "fresh"]
     if late:
         what = ", ".join(f"{each.market} is {each.status}" for each in late)
@@ -95,9 +103,10 @@ def _delivered(source: str | None) -> list[Delivered]:
     with duckdb.connect() as connection:
         listed = all_listed(connection)
     sources = sorted({each.source for each in listed})
-    if source is not None and source not in sources:
+    # one without a similar name has not delivered yet
+    if source is not None and source not in sources and (hint := did_you_mean(source, sources)):
         raise ConfigurationError(
-            f"there are no deliveries of source {source!r}{did_you_mean(source, sources)}",
+            f"there are no deliveries of source {source!r}{hint}",
             "`./bourse deliveries` lists them",
         )
     return [

@@ -11,7 +11,13 @@ import typer
 
 from duckbourse import clock
 from duckbourse.cli.output import notes, results
-from duckbourse.errors import BourseError, ConfigurationError, NotNotified
+from duckbourse.errors import (
+    BadInput,
+    BourseError,
+    ConfigurationError,
+    DatabaseLocked,
+    NotNotified,
+)
 from duckbourse.settings import EventKind, settings
 from duckbourse.telemetry.webhook import Event, problems, targets
 from duckbourse.warehouse import fetch_rows, open_published
@@ -69,16 +75,14 @@ def announce(kind: EventKind, text: str, key: str, **details: Any) -> None:
 
 
 def announces_failure(command: Callable[P, None]) -> Callable[P, None]:
-    """Notify people of whatever a build fails with, except a slip on the command line."""
+    """Notify people of whatever a build fails with, except slips and that it was not its turn."""
 
     @wraps(command)
     def announced(*words: P.args, **options: P.kwargs) -> None:
         try:
             command(*words, **options)
-        except ConfigurationError:
-            raise
         except Exception as error:
-            if not is_wanted(EventKind.build_failed):
+            if not is_wanted(EventKind.build_failed) or _is_slip(error):
                 raise
             message = " ".join(str(error).split()) or type(error).__name__
             details = dict(error.details) if isinstance(error, BourseError) else {}
@@ -94,19 +98,29 @@ def announces_failure(command: Callable[P, None]) -> Callable[P, None]:
     return announced
 
 
-def announce_publication() -> None:
-    """Notify people of the current publication."""
+def _is_slip(error: Exception) -> bool:
+    """Return whether nothing was built for a reason that only concerns whoever asked for it."""
+    if isinstance(error, ConfigurationError):
+        # of the command line, unless the disk of the data is gone
+        return settings().data.is_dir()
+    # of the seeds; or another build is running
+    return isinstance(error, BadInput | DatabaseLocked)
+
+
+def announce_publication(*, again: bool = False) -> None:
+    """Notify people of the current publication, which is new or was published again."""
     if not is_wanted(EventKind.published):
         return
     connection = open_published()
     try:
-        [record] = fetch_rows(connection, "select * exclude (row_counts) from serving.publication")
+        [record] = fetch_rows(connection, "from serving.publication")
     finally:
         connection.close()
     announce(
         EventKind.published,
-        f"published on {socket.gethostname()}: build {record['build_id']}, revision"
-        f" {record['git_revision']}, data {record['data_version']}",
-        str(record["build_id"]),
-        **record,
+        f"published{' again' * again} on {socket.gethostname()}: build {record['build_id']},"
+        f" revision {record['git_revision']}, data {record['data_version']}",
+        f"{record['build_id']}{f' again at {clock.now().isoformat()}' if again else ''}",
+        # without what it says of each table
+        **{name: value for name, value in record.items() if not isinstance(value, dict)},
     )

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from duckbourse import history, state
+from duckbourse.cli.notify import announce_publication
 from duckbourse.cli.options import Json
 from duckbourse.cli.output import notes, print_json, results
 from duckbourse.cli.status import OF_TABLES, size
@@ -85,6 +86,8 @@ def rollback(
         kept = history.find(known, publication)
         is_current = kept.is_current
         former = kept.name if is_current else roll_back(published, kept)
+    if not is_current:
+        announce_publication(again=True)
     if json:
         print_json({"published": kept.name, "former": former, "is_changed": not is_current})
         return

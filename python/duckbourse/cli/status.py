@@ -7,15 +7,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from duckbourse import state
+import duckdb
+
+from duckbourse import history, state
 from duckbourse.cli.options import Json
 from duckbourse.cli.output import print_json, results
-from duckbourse.errors import PublicationError
+from duckbourse.errors import BourseError
 from duckbourse.freshness import newest_bar
 from duckbourse.settings import PROJECT, settings
 from duckbourse.summary import newest_bars
 from duckbourse.trading.session_folder import trading_now
-from duckbourse.warehouse import fetch_rows, open_published
+from duckbourse.warehouse import open_published, wrap_duckdb_error
 
 # of the record: what it says of each table
 OF_TABLES = ("row_counts", "keys")
@@ -56,21 +58,27 @@ def report() -> dict[str, Any]:
 
 def _publication() -> dict[str, Any]:
     path = settings().published_database
+    nothing: dict[str, Any] = {"publication": None, "problem": None, "newest_bars": []}
+    if not path.exists():
+        return nothing
     try:
+        record = history.record_of(path)
         connection = open_published(path)
-    except PublicationError:
-        return {"publication": None, "newest_bars": []}
-    try:
-        [record] = fetch_rows(connection, "from serving.publication")
-        newest = newest_bars(connection) or []
-    finally:
-        connection.close()
+        try:
+            newest = newest_bars(connection) or []
+        finally:
+            connection.close()
+    except BourseError as error:
+        return nothing | {"problem": str(error)}
+    except duckdb.Error as error:
+        return nothing | {"problem": str(wrap_duckdb_error(error, path))}
     return {
         "publication": {
             "path": path,
             "bytes": path.stat().st_size,
             **{name: value for name, value in record.items() if name not in OF_TABLES},
         },
+        "problem": None,
         "newest_bars": newest,
     }
 
@@ -113,6 +121,8 @@ def _bytes_in(folder: Path) -> int:
 def _print(found: dict[str, Any]) -> None:
     published = found["publication"]
     lines = [("published", "nothing yet: run `./bourse build`")]
+    if found["problem"]:
+        lines = [("published", f"cannot be read: {found['problem']}")]
     if published:
         path = published["path"]
         short = path.relative_to(PROJECT) if path.is_relative_to(PROJECT) else path

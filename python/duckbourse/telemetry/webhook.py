@@ -20,7 +20,8 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,10 +31,9 @@ from duckbourse import clock
 from duckbourse.settings import SIGNED_WITH, EventKind, Settings
 
 TRIES = 3
+# of each try, however slowly its answer comes
 TIMEOUT_SECONDS = 5.0
 PAUSE_SECONDS = 1.0
-# for all targets together, however slowly they answer
-LIMIT_SECONDS = 30.0
 # at its default level it logs nothing; at others, whole addresses
 for name in ("httpx", "httpcore"):
     logging.getLogger(name).setLevel(logging.WARNING)
@@ -72,32 +72,20 @@ def targets(settings: Settings) -> list[Target]:
 
 
 def problems(event: Event, settings: Settings) -> list[str]:
-    """
-    Post an event to every target; return a line for each that could not be notified.
-
-    This takes LIMIT_SECONDS at most: an answer that takes longer, byte by byte, is not awaited.
-    """
-    pending = {target.name: target.shown for target in targets(settings)}
-    found: list[str] = []
-
-    def post_all() -> None:
-        for target, problem in posted(event, settings):
-            del pending[target.name]
-            if problem:
-                found.append(f"{target.shown} was not notified: {problem}")
-
-    thread = threading.Thread(target=post_all, name="webhook", daemon=True)
-    thread.start()
-    thread.join(LIMIT_SECONDS)
-    late = [
-        f"{shown} was not notified: no answer in {LIMIT_SECONDS:g} s"
-        for shown in list(pending.values())
+    """Post an event to every target; return a line for each that could not be notified."""
+    return [
+        f"{target.shown} was not notified: {problem}"
+        for target, problem in posted(event, settings)
+        if problem
     ]
-    return [*found, *late]
 
 
-def posted(event: Event, settings: Settings) -> Iterator[tuple[Target, str | None]]:
-    """Post an event to each target; yield the target and why it failed, None if it did not."""
+def posted(event: Event, settings: Settings) -> list[tuple[Target, str | None]]:
+    """
+    Post an event to all targets at once; return each with why it failed, None if it did not.
+
+    However they answer, this takes no longer than the tries of one target and the pauses between.
+    """
     at = clock.now()
     key = f"{socket.gethostname()} {settings.data} {event.kind} {event.key}"
     id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"duckbourse:{key}"))
@@ -109,18 +97,25 @@ def posted(event: Event, settings: Settings) -> Iterator[tuple[Target, str | Non
         "host": socket.gethostname(),
         "details": event.details,
     }
-    for target in targets(settings):
+    body = _json(payload)
+    headers = {"webhook-id": id, "webhook-timestamp": str(int(at.timestamp()))}
+    if settings.webhook_secret is not None:
+        signature = signed(settings.webhook_secret.get_secret_value(), headers, body)
+        headers["webhook-signature"] = signature
+
+    def post(target: Target) -> str | None:
         if target.name == "telegram":
-            content: dict[str, Any] = {"text": event.text, "chat_id": settings.telegram_chat}
-            headers: dict[str, str] = {}
-        else:
-            content = payload
-            headers = {"webhook-id": id, "webhook-timestamp": str(int(at.timestamp()))}
-        body = json.dumps(content, default=str).encode()
-        if headers and settings.webhook_secret is not None:
-            signature = signed(settings.webhook_secret.get_secret_value(), headers, body)
-            headers["webhook-signature"] = signature
-        yield target, _post(target.address, body, headers)
+            message = {"text": event.text, "chat_id": settings.telegram_chat}
+            return _post(target.address, _json(message), {})
+        return _post(target.address, body, headers)
+
+    to = targets(settings)
+    with ThreadPoolExecutor(max_workers=len(to) or 1) as threads:
+        return list(zip(to, threads.map(post, to), strict=True))
+
+
+def _json(content: Mapping[str, Any]) -> bytes:
+    return json.dumps(content, default=str).encode()
 
 
 def signed(secret: str, headers: Mapping[str, str], body: bytes) -> str:
@@ -135,6 +130,24 @@ def _post(address: str, body: bytes, headers: Mapping[str, str]) -> str | None:
     for number in range(TRIES):
         if number:
             time.sleep(PAUSE_SECONDS * number)
+        answer = _answer(address, body, headers)
+        if isinstance(answer, str):
+            problem = answer
+            continue
+        if 200 <= answer < 300:
+            return None
+        problem = f"status {answer}"
+        if answer < 500 and answer != 429:
+            return problem  # the same request would fail again
+    return f"{problem}, {TRIES} times"
+
+
+def _answer(address: str, body: bytes, headers: Mapping[str, str]) -> int | str:
+    """Return the status of the answer, or why there is none within TIMEOUT_SECONDS."""
+    too_late = f"no answer in {TIMEOUT_SECONDS:g} s"
+    found: list[int | str] = []
+
+    def post() -> None:
         try:
             # only the status is read: an answer without end must not be waited for
             with httpx.stream(
@@ -145,13 +158,14 @@ def _post(address: str, body: bytes, headers: Mapping[str, str]) -> str | None:
                 timeout=TIMEOUT_SECONDS,
                 follow_redirects=False,
             ) as answer:
-                status = answer.status_code
+                found.append(answer.status_code)
+        except httpx.TimeoutException:
+            found.append(too_late)
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
-            problem = type(error).__name__
-            continue
-        if 200 <= status < 300:
-            return None
-        problem = f"status {status}"
-        if status < 500 and status != 429:
-            return problem  # the same request would fail again
-    return f"{problem}, {TRIES} times"
+            found.append(type(error).__name__)
+
+    # httpx limits the time between two bytes, and not that of looking up a name
+    thread = threading.Thread(target=post, name="webhook", daemon=True)
+    thread.start()
+    thread.join(TIMEOUT_SECONDS)
+    return found[0] if found else too_late

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -16,13 +16,14 @@ class Receiver:
     """
     The requests received, as (path, body), and their headers.
 
-    It answers with the next of `statuses`, and then with 200. One that hangs begins an answer and
-    never ends it; `ended` releases what it holds.
+    It answers with the next of `statuses`, and then with 200. One that hangs never answers, and one
+    that drips does so byte by byte, without end; `ended` releases what it holds.
     """
 
     address: str = ""
     statuses: list[int] = field(default_factory=list)
     hangs: bool = False
+    drips: bool = False
     elsewhere: str = ""
     got: list[tuple[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
@@ -43,6 +44,11 @@ def receiving() -> Iterator[Receiver]:
             found.got.append((self.path, json.loads(body)))
             if found.hangs:
                 found.ended.wait()
+                return
+            while found.drips and not found.ended.wait(0.01):
+                with suppress(OSError):
+                    self.wfile.write(b"H")
+            if found.drips:
                 return
             self.send_response(found.statuses.pop(0) if found.statuses else 200)
             if found.elsewhere:

@@ -12,7 +12,7 @@ import duckdb
 import pytest
 
 from duckbourse import clock
-from duckbourse.freshness import due_sessions, markets, newest_bar
+from duckbourse.freshness import checks, due_sessions, markets, newest_bar
 from duckbourse.summary import summary
 from tests.support.commands import bourse
 from tests.support.deliveries import shipped
@@ -181,7 +181,7 @@ def market(
 )
 def test_an_age_is_in_sessions(shown: duckdb.DuckDBPyConnection, now: str, age: str) -> None:
     [one] = market(shown, now, ("INFY", "1d", "2026-11-26 15:30", 0))
-    assert newest_bar(one) == f"the newest bar is of INFY and ends at 2026-11-26 15:30: {age}"
+    assert newest_bar(one) == f"latest bar: INFY, 2026-11-26 15:30; {age}"
 
 
 def test_each_market_has_its_own_age(shown: duckdb.DuckDBPyConnection) -> None:
@@ -196,15 +196,52 @@ def test_each_market_has_its_own_age(shown: duckdb.DuckDBPyConnection) -> None:
     assert [(each["timeframe"], newest_bar(each)) for each in found] == [
         (
             "1d",
-            "the newest bar is of INFY and ends at 2026-11-27 15:30: up to date;"
-            " 1 of 2 symbols end earlier",
+            "latest bar: INFY, 2026-11-27 15:30; up to date; 1 of 2 symbols is older",
         ),
         (
             "1m",
-            "the newest bar is of INFY and ends at 2010-11-26 15:30: 3,966 sessions behind"
+            "latest bar: INFY, 2010-11-26 15:30; 3,966 sessions behind"
             " (XNSE last closed on 2026-11-27)",
         ),
     ]
+
+
+def numbered(count: int, session: str, prefix: str = "S") -> list[tuple[str, str, str, int]]:
+    return [(f"{prefix}{n}", "1d", f"{session} 15:30", 0) for n in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("series", "status", "found"),
+    [
+        (
+            numbered(1, "2026-11-27", "A") + numbered(499, "2026-11-26"),
+            "partial",
+            "the 2026-11-27 XNSE session is published for only 1 of 500 symbols with bars in the 5"
+            " sessions before it",
+        ),
+        # a vendor that was just as partial the evening before
+        (numbered(1, "2026-11-27", "A") + numbered(4, "2026-11-25"), "partial", None),
+        # half of them is enough
+        (numbered(2, "2026-11-27", "A") + numbered(2, "2026-11-26"), "fresh", None),
+        # the others were delisted, the last of them 6 sessions before
+        (numbered(1, "2026-11-27", "A") + numbered(4, "2026-11-18"), "fresh", None),
+        (numbered(1, "2026-11-27", "A") + numbered(4, "2026-11-19"), "partial", None),
+    ],
+    ids=["one of many", "again", "half", "delisted", "five sessions before"],
+)
+def test_a_part_of_the_symbols_is_no_session(
+    shown: duckdb.DuckDBPyConnection,
+    series: list[tuple[str, str, str, int]],
+    status: str,
+    found: str | None,
+) -> None:
+    now = "2026-11-27 18:30 +05:30"
+    published = market(shown, now, *series)
+    with clock.driven_by(lambda: datetime.fromisoformat(now)):
+        due = due_sessions(shown)
+    [check] = checks(due, published, [], ["XNSE"], None, None)
+    assert check.status == status
+    assert found in (None, check.found)
 
 
 @pytest.mark.some_day
@@ -215,8 +252,8 @@ def test_the_summary_and_status_have_the_same_words(sample: Warehouse, tmp_path:
     days, minutes = found
     assert (days["timeframe"], minutes["timeframe"]) == ("1d", "1m")
     assert minutes["sessions_behind"] > days["sessions_behind"] > 1300
-    assert newest_bar(days).startswith("the newest bar is of ^IXIC and ends at 2018-12-31 16:00: ")
-    assert "of XOM and ends at 2010-05-28 16:00: " in newest_bar(minutes)
+    assert newest_bar(days).startswith("latest bar: ^IXIC, 2018-12-31 16:00; ")
+    assert "latest bar: XOM, 2010-05-28 16:00; " in newest_bar(minutes)
     data = empty_store(tmp_path / "data")
     (data / "duckbourse.duckdb").symlink_to(sample.file)
     lines = bourse(data, "status").stdout.splitlines()
@@ -244,8 +281,8 @@ def test_a_vendor_that_sent_nothing(evening: Path, receiver: Receiver) -> None:
     deliver(evening, "daily", "XNSE", "2026-11-26")
     done = bourse(evening, *BY, BOURSE_SAMPLE="false", BOURSE_WEBHOOK_URL=receiver.address)
     sentence = (
-        "nothing was delivered by 18:30 for XNSE's session of 2026-11-27; the last delivery, from"
-        " vendor, ends on 2026-11-26"
+        "no delivery by 18:30 for the 2026-11-27 XNSE session; the last delivery, from vendor, ends"
+        " on 2026-11-26"
     )
     assert done.stdout == f"late         XNSE 1d     {sentence}\n             remedy: {VENDOR}\n"
     assert done.stderr == f"error: not up to date: XNSE 1d is late\n  remedy: {VENDOR}\n"
@@ -267,8 +304,8 @@ def test_a_delivery_that_no_build_has_published(evening: Path) -> None:
     done = bourse(evening, *BY, BOURSE_SAMPLE="false")
     remedy = 'run `./bourse build`; if it is green, see `./bourse sql "from bars.rejected"`'
     assert done.stdout == (
-        "unpublished  XNSE 1d     XNSE's session of 2026-11-27 was delivered by vendor, but it is"
-        f" not published: no bar of it is\n             remedy: {remedy}\n"
+        "unpublished  XNSE 1d     vendor delivered the 2026-11-27 XNSE session, but it has not been"
+        f" published: no bars from it\n             remedy: {remedy}\n"
     )
     assert done.stderr == f"error: not up to date: XNSE 1d is unpublished\n  remedy: {remedy}\n"
     assert done.returncode == 8
@@ -279,8 +316,8 @@ def test_one_source_is_not_replaced_by_another(evening: Path) -> None:
     deliver(evening, "daily", "XNSE", "2026-11-26")
     done = bourse(evening, *BY, "--source", "vendor", BOURSE_SAMPLE="false")
     assert done.stdout.startswith(
-        "late         XNSE 1d     vendor delivered nothing by 18:30 for XNSE's session of"
-        " 2026-11-27; the last delivery, from vendor, ends on 2026-11-26\n"
+        "late         XNSE 1d     no delivery from vendor by 18:30 for the 2026-11-27 XNSE session;"
+        " the last delivery, from vendor, ends on 2026-11-26\n"
     )
     done = bourse(evening, *BY, "--source", "vendr", BOURSE_SAMPLE="false")
     assert (done.returncode, done.stderr) == (
@@ -290,14 +327,37 @@ def test_one_source_is_not_replaced_by_another(evening: Path) -> None:
     )
 
 
+def test_the_first_evening_without_a_delivery_is_announced(
+    evening: Path, receiver: Receiver
+) -> None:
+    """Also of a source that has never delivered, of which no other is nearly the name."""
+    hook = {"BOURSE_SAMPLE": "false", "BOURSE_WEBHOOK_URL": receiver.address}
+    done = bourse(evening, "freshness", "--source", "bhavcopy", **hook)
+    assert done.returncode == 8
+    assert done.stderr == (
+        "error: no bars were ever delivered by bhavcopy\n  remedy: see `./bourse ingest --help`\n"
+    )
+    deliver(evening, "daily", "XNSE", "2026-11-27", "other")
+    done = bourse(evening, *BY, "--source", "bhavcopy", **hook)
+    sentence = (
+        "no delivery from bhavcopy by 18:30 for the 2026-11-27 XNSE session, and none before it"
+    )
+    assert done.stdout.startswith(f"late         XNSE        {sentence}\n")
+    assert done.returncode == 8
+    assert [(body["event"], body["text"].split(": ", 1)[1]) for _, body in receiver.got] == [
+        ("data_late", "no bars were ever delivered by bhavcopy"),
+        ("data_late", sentence),
+    ]
+
+
 def test_a_withdrawn_delivery_was_not_delivered(evening: Path) -> None:
     deliver(evening, "daily", "XNSE", "2026-11-27", name="wrong")
     done = bourse(evening, "deliveries", "withdraw", "wrong", "--yes", BOURSE_SAMPLE="false")
     assert done.returncode == 0, done.stderr
     done = bourse(evening, *BY, BOURSE_SAMPLE="false")
     assert done.stdout.startswith(
-        "late         XNSE        nothing was delivered by 18:30 for XNSE's session of 2026-11-27,"
-        " nor was anything before\n"
+        "late         XNSE        no delivery by 18:30 for the 2026-11-27 XNSE session, and none"
+        " before it\n"
     )
 
 
@@ -308,8 +368,8 @@ def test_a_published_session_is_fresh(evening: Path) -> None:
     days, minutes, *_ = done.stdout.splitlines()
     assert days == "fresh        XNYS 1d     the session of 2018-12-31 is published"
     assert minutes == (
-        "late         XNYS 1m     nothing was delivered for XNYS's session of 2018-12-31; the"
-        " newest bar is of 2010-05-28"
+        "late         XNYS 1m     no delivery for the 2018-12-31 XNYS session; the latest bar is of"
+        " 2010-05-28"
     )
     assert done.returncode == 8
     with clock.driven_by(lambda: datetime(2010, 5, 28, 20, 0, tzinfo=UTC)):
@@ -324,9 +384,9 @@ def test_nothing_is_due_that_no_calendar_knows(evening: Path) -> None:
         found = json.loads(bourse(evening, "doctor", "--json").stdout)
     assert done.returncode == 8
     assert done.stdout == (
-        "unknown      XNSE        the calendar of XNSE ends on 2027-12-31, so nobody knows what is"
-        " due\n             remedy: add its next sessions to seeds/calendars/regular_hours.csv and"
-        " holidays.csv, and build\n"
+        "unknown      XNSE        the XNSE calendar ends on 2027-12-31, so the session due cannot"
+        " be determined\n             remedy: add its next sessions to"
+        " seeds/calendars/regular_hours.csv and holidays.csv, and build\n"
     )
     [calendars] = [one for one in found if one["check"] == "calendars"]
     assert calendars["level"] == "warn"
@@ -368,6 +428,6 @@ def test_what_others_published_counts_unless_a_source_is_named(evening: Path) ->
         days, *_ = json.loads(bourse(evening, *words, BOURSE_SAMPLE="false").stdout)
     assert (days["status"], days["found"]) == (
         "unpublished",
-        "XNYS's session of 2019-01-02 was delivered by vendor, but it is not published: the newest"
+        "vendor delivered the 2019-01-02 XNYS session, but it has not been published: the latest"
         " bar is of 2018-12-31",
     )

@@ -45,7 +45,7 @@ def test_status_says_what_is_published_and_how_old_it_is(data: Path, sample: War
     assert f"build {build}" in shown
     assert f"from revision {revision}, data {version}" in shown
     found = lines(bourse(data, "status"))
-    assert found["XNYS 1d"].startswith("the newest bar is of ")
+    assert found["XNYS 1d"].startswith("latest bar: ")
     assert "behind (XNYS last closed on " in found["XNYS 1d"]
     assert (found["building"], found["trading"]) == ("no", "no")
     assert " free of " in found["disk"]
@@ -96,6 +96,41 @@ def test_without_a_publication_status_says_so_and_the_others_give_the_remedy(
         assert done.returncode == 5
         assert done.stderr.startswith("error: nothing has been published at ")
         assert "remedy: run `./bourse build`" in done.stderr
+
+
+@pytest.mark.some_day
+@pytest.mark.parametrize("damage", ["not a database", "no publication", "broken bars"])
+def test_status_names_what_is_wrong_with_the_publication_and_shows_the_rest(
+    damage: str, tmp_path: Path
+) -> None:
+    data = empty_store(tmp_path / "data")
+    published = data / "duckbourse.duckdb"
+    if damage == "not a database":
+        published.write_bytes(b"0" * 20_000)
+        problem = f"{published} is damaged, or is not a DuckDB database"
+    else:
+        with duckdb.connect(str(published)) as connection:
+            connection.execute("create schema serving; create schema bars; create schema seeds")
+            problem = f"{published} is a DuckDB database, but not a publication"
+            if damage == "broken bars":
+                connection.execute("""
+                    create table serving.publication as select 'b1' as build_id;
+                    create table seeds.calendars (calendar text, timezone text);
+                    create table bars.sessions (
+                        calendar text, session_date date, session_number int, close_ts timestamp
+                    );
+                    create view bars.staleness as
+                        select error('a page is torn')::int as sessions_behind, 'A' as symbol,
+                            'XNSE' as calendar, '1d' as timeframe, now() as last_bar_end,
+                            date '2026-11-27' as last_session_date;
+                """)
+                problem = f"{published}: Invalid Input Error: a page is torn"
+    found = lines(bourse(data, "status"))
+    assert found["published"] == f"cannot be read: {problem}"
+    assert (found["building"], found["trading"]) == ("no", "no")
+    assert " free of " in found["disk"]
+    report = json.loads(bourse(data, "status", "--json").stdout)
+    assert (report["publication"], report["problem"]) == (None, problem)
 
 
 def test_tables_are_listed_by_layer(data: Path) -> None:

@@ -100,7 +100,10 @@ def test_cron_mails_only_what_failed(project: Path) -> None:
     assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)
     assert called(project) == EVENING
     done = run(command, project, FAIL="freshness=8")
-    assert "exit code 8: ./bourse freshness --calendar XNSE --by 18:30\n" in done.stdout
+    assert (
+        "exit code 8: ./bourse freshness --calendar XNSE --source bhavcopy --by 18:30\n"
+        in done.stdout
+    )
     assert called(project) == EVENING
     log = (project / "duckbourse.log").read_text()
     assert log.count("of build\n") == 2
@@ -134,9 +137,9 @@ def test_the_units_are_what_systemd_reads(project: Path) -> None:
     assert evening["Unit"]["OnFailure"] in read
     assert timer["Timer"]["Persistent"] == "true"
     assert timer["Install"] == {"WantedBy": "timers.target"}
+    if not shutil.which("systemd-analyze"):
+        pytest.skip("the units were read, but not verified: there is no systemd-analyze")
     for name, path in found.items():
-        if not shutil.which("systemd-analyze"):
-            break
         done = subprocess.run(
             ["systemd-analyze", "verify", "--man=no", str(path)],
             capture_output=True,
@@ -152,10 +155,11 @@ def test_the_timer_and_the_other_schedules_name_one_time(project: Path) -> None:
     [workflow] = blocks("yaml")
     # 18:35 in India is 13:05 in UTC
     assert yaml.safe_load(workflow)[True]["schedule"] == [{"cron": "5 13 * * *"}]
-    if shutil.which("systemd-analyze"):
-        command = ["systemd-analyze", "calendar", calendar]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
+    if not shutil.which("systemd-analyze"):
+        pytest.skip("the times are one, but systemd did not read them: no systemd-analyze")
+    command = ["systemd-analyze", "calendar", calendar]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize(("fail", "reported"), [("", False), ("ingest=3", True), ("build=1", True)])
@@ -185,6 +189,9 @@ def test_all_recipes_have_the_same_steps() -> None:
 
     [workflow] = blocks("yaml")
     assert steps(blocks("sh")[0]) == steps(workflow)
+    # nothing else may stand in for the vendor whose files are ingested
+    ingest, _, freshness, _ = steps(workflow)
+    assert f"{ingest.split(' --source ')[1]} " in freshness.split(" --source ")[1]
     assert [each.split()[0] for each in steps(workflow)] == EVENING
 
 

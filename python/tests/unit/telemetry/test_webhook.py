@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from duckbourse import clock
+from duckbourse import clock, state
 from duckbourse.settings import EventKind, Settings
 from duckbourse.telemetry import webhook
 from duckbourse.telemetry.webhook import Event, problems, signed
 from tests.support.commands import bourse
-from tests.support.receiver import Receiver
+from tests.support.publications import make
+from tests.support.receiver import Receiver, receiving
+from tests.support.warehouse import empty_store
 
 TOKEN = "T0ken-in-the-path"
 # an example of Standard Webhooks
@@ -100,25 +102,41 @@ def test_a_receiver_that_hangs_is_not_awaited(
 ) -> None:
     receiver.hangs = True
     monkeypatch.setattr(webhook, "TIMEOUT_SECONDS", 0.05)
-    expected = "the webhook at 127.0.0.1 was not notified: ReadTimeout, 3 times"
+    expected = "the webhook at 127.0.0.1 was not notified: no answer in 0.05 s, 3 times"
     assert sent(EVENT, settings_of(receiver)) == [expected]
-    monkeypatch.setattr(webhook, "TIMEOUT_SECONDS", 60)
-    monkeypatch.setattr(webhook, "LIMIT_SECONDS", 0.2)
-    expected = "the webhook at 127.0.0.1 was not notified: no answer in 0.2 s"
-    assert sent(EVENT, settings_of(receiver)) == [expected]
+
+
+def test_a_webhook_that_drips_does_not_keep_the_chat_from_the_message(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each byte comes in time, and the answer does not."""
+    monkeypatch.setattr(webhook, "TIMEOUT_SECONDS", 1)
+    monkeypatch.setattr(webhook, "TRIES", 2)
+    receiver.drips = True
+    with receiving() as chat:
+        settings = settings_of(
+            receiver, telegram_token=TOKEN, telegram_chat="77", telegram_url=chat.address
+        )
+        began = clock.elapsed_seconds()
+        assert sent(EVENT, settings) == [
+            "the webhook at 127.0.0.1 was not notified: no answer in 1 s, 2 times"
+        ]
+        assert clock.elapsed_seconds() - began < 10
+        assert len(chat.got) == 1
+        assert len(receiver.got) == 2
 
 
 def test_a_chat_gets_the_text_alone(receiver: Receiver) -> None:
     receiver.statuses = [500] * webhook.TRIES
-    settings = settings_of(
-        receiver, telegram_token=TOKEN, telegram_chat="77", telegram_url=receiver.address
-    )
-    # that the webhook fails does not keep the chat from the message
-    assert len(sent(EVENT, settings)) == 1
-    assert receiver.got[-1] == (
-        f"/bot{TOKEN}/sendMessage",
-        {"text": "the build failed", "chat_id": "77"},
-    )
+    with receiving() as chat:
+        settings = settings_of(
+            receiver, telegram_token=TOKEN, telegram_chat="77", telegram_url=chat.address
+        )
+        # that the webhook fails does not keep the chat from the message
+        assert len(sent(EVENT, settings)) == 1
+        assert chat.got == [
+            (f"/bot{TOKEN}/sendMessage", {"text": "the build failed", "chat_id": "77"})
+        ]
 
 
 def test_no_secret_is_shown_or_logged(receiver: Receiver, caplog: pytest.LogCaptureFixture) -> None:
@@ -158,13 +176,22 @@ def test_an_unusable_secret_is_named_and_not_shown(
 
 def test_an_empty_setting_is_none(tmp_path: Path) -> None:
     """A scheduler sets a secret that it does not have to nothing."""
-    empty = {"BOURSE_WEBHOOK_URL": "", "BOURSE_WEBHOOK_SECRET": ""}
-    done = bourse(tmp_path, "notify", "--test", **empty)
+    names = ("WEBHOOK_URL", "WEBHOOK_SECRET", "WEBHOOK_EVENTS", "TELEGRAM_TOKEN", "TELEGRAM_URL")
+    empty = {f"BOURSE_{name}": "" for name in names}
+    done = bourse(tmp_path, "notify", "--test", BOURSE_TELEGRAM_CHAT="77", **empty)
     assert (done.returncode, done.stderr) == (
         2,
         "error: nobody would be notified: neither a webhook nor a Telegram chat is set\n"
         "  remedy: set BOURSE_WEBHOOK_URL in the environment or in .env\n",
     )
+
+
+def test_every_empty_setting_has_its_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in Settings.model_fields:
+        monkeypatch.setenv(f"BOURSE_{name.upper()}", "")
+    found = Settings(_env_file=None)  # type: ignore[call-arg]
+    for name, field in Settings.model_fields.items():
+        assert getattr(found, name) == field.default, name
 
 
 @pytest.mark.any_day
@@ -191,3 +218,51 @@ def test_a_test_message_reports_whether_it_arrived(receiver: Receiver, tmp_path:
         "  remedy: to test the settings: ./bourse notify --test\n"
     )
     assert done.returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "event"),
+    [
+        (("nowhere", "build"), "build_failed"),
+        (("data", "build"), None),
+        (("data", "build", "x"), None),
+    ],
+    ids=["a data folder that is gone", "another build is running", "a slip"],
+)
+@pytest.mark.some_day
+def test_only_a_build_that_failed_is_announced(
+    words: tuple[str, ...], event: str | None, receiver: Receiver, tmp_path: Path
+) -> None:
+    data = empty_store(tmp_path / "data")
+    with state.sole_owner(data / "build" / "duckbourse.duckdb"):
+        done = bourse(
+            tmp_path / words[0], *words[1:], BOURSE_WEBHOOK_URL=f"{receiver.address}/{TOKEN}"
+        )
+    assert done.returncode == (2 if event or words[2:] else 4), done.stderr
+    assert [body["event"] for _, body in receiver.got] == ([event] if event else [])
+
+
+@pytest.mark.some_day
+def test_each_publication_is_announced_without_its_tables(
+    receiver: Receiver, tmp_path: Path
+) -> None:
+    """The way back too, under another id: a receiver drops what it already had."""
+    hook = {"BOURSE_WEBHOOK_URL": receiver.address, "BOURSE_WEBHOOK_EVENTS": "published"}
+    for generation in (1, 2):
+        make(tmp_path / "data" / "build" / "duckbourse.duckdb", generation)
+        assert bourse(tmp_path / "data", "publish", **hook).returncode == 0
+    for _ in range(2):
+        done = bourse(tmp_path / "data", "rollback", "b1", **hook)
+        assert done.returncode == 0, done.stderr
+        # already the current one
+        bourse(tmp_path / "data", "rollback", "current", **hook)
+        make(tmp_path / "data" / "build" / "duckbourse.duckdb", 2)
+        assert bourse(tmp_path / "data", "publish").returncode == 0
+    assert [body["text"].split(" on ")[0] for _, body in receiver.got] == [
+        *("published", "published", "published again", "published again")
+    ]
+    assert [body["details"]["build_id"] for _, body in receiver.got] == ["b1", "b2", "b1", "b1"]
+    assert len({body["id"] for _, body in receiver.got}) == 4
+    for _, body in receiver.got:
+        assert body["event"] == "published"
+        assert not {"row_counts", "keys"} & body["details"].keys()
