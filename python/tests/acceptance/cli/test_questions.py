@@ -158,7 +158,7 @@ def test_a_table_has_its_columns_with_types_and_words(tmp_path: Path) -> None:
         ["close", "decimal(18,4)", "as", "traded"],
     ]
     table = json.loads(bourse(data, "tables", "bars.ohlcv", "--json").stdout)
-    assert table["description"] == "one row is a symbol"
+    assert table["description"] == "one row is a symbol Key: symbol."
     assert table["columns"][1] == {
         "column": "close",
         "type": "decimal(18,4)",
