@@ -167,7 +167,7 @@ def _of_file(
         if len(values) == len(header):
             rows.append(Row(line, dict(zip(header, (v or None for v in values), strict=True))))
             continue
-        comma = "; a value with a comma stands in quotes" if len(values) > len(header) else ""
+        comma = "; quote any value that contains a comma" if len(values) > len(header) else ""
         yield line, f"{_counted(values, 'value')}, but {_counted(header, 'column')}{comma}"
     for check in (_blanks, _missing, _repeated, _outside):
         yield from check(rows, seed)
@@ -218,7 +218,7 @@ def _blanks(rows: list[Row], seed: Seed) -> Iterator[tuple[int, str]]:
     for row in rows:
         for name, value in row.values.items():
             if value and value != value.strip():
-                yield row.line, f"{name} {value!r} has a blank at its start or end"
+                yield row.line, f"{name} {value!r} has leading or trailing whitespace"
 
 
 def _missing(rows: list[Row], seed: Seed) -> Iterator[tuple[int, str]]:
@@ -271,8 +271,8 @@ def _untrue(
                 yield row.line, f"{name} {value!r} is not {KINDS.get(kind.lower(), NUMBER)}"
         for rule, is_broken in zip(rules, broken, strict=True):
             if is_broken:
-                said = [f"{n} {row.values[n]}" for n in names if re.search(rf"\b{n}\b", rule.sql)]
-                yield row.line, f"{rule.name} is not true: {', '.join(said)}"
+                said = [f"{n} = {row.values[n]}" for n in names if re.search(rf"\b{n}\b", rule.sql)]
+                yield row.line, f"violates {rule.name}: {', '.join(said)}"
 
 
 def _broken(

@@ -100,7 +100,7 @@ def diff(
     - `./bourse diff --rtol 1e-6 --json | jq '.changes[].name'`
     """
     if json and markdown:
-        raise ConfigurationError("--json and --markdown exclude each other", "choose one")
+        raise ConfigurationError("--json and --markdown cannot be used together", "choose one")
     sides = _side(before), _side(after)
     tolerance = Tolerance(relative, absolute)
     report = Report(sides, tolerance)

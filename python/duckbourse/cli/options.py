@@ -35,4 +35,4 @@ def time_of_day(option: str, text: str) -> time:
 def one_format(*, json: bool, csv: bool) -> None:
     """Raise ConfigurationError if two formats are wanted on stdout."""
     if json and csv:
-        raise ConfigurationError("--json and --csv exclude each other", "choose one")
+        raise ConfigurationError("--json and --csv cannot be used together", "choose one")

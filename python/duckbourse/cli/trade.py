@@ -165,7 +165,7 @@ def trade(
         if waiting := sorted({name.partition(".")[0] for name in chosen} - session.scanners - {""}):
             session.close()
             raise ConfigurationError(
-                f"{waiting[0]} is not scanned live: it waits for the build",
+                f"{waiting[0]} cannot be scanned live; its signals come from the build",
                 f"choose among {', '.join(sorted(session.scanners))}, or trade the published"
                 " signals, without --scan",
             )
@@ -180,8 +180,7 @@ def trade(
     elif events := session_folders.read(folder)[1]:
         until = max(event.at for event in events).astimezone(publication.zone)
         notes.print(
-            f"this session was traded before, until {until:%H:%M:%S}: it goes on from there;"
-            " --fresh deletes that and starts again"
+            f"resuming this session from {until:%H:%M:%S}; --fresh discards it and starts over"
         )
     recorder = None
     if isinstance(source, WebSocketFeed):

@@ -27,8 +27,8 @@ from tests.support.commands import bourse
             "Invalid value for '--date': '6 May' is not a date such as 2010-05-28",
         ),
         (("list",), "Missing argument 'kind'. Choose from: symbols, presets, portfolios, "),
-        (("build", "crp_presets+", "gap+"), "build does not know what to do with 'crp_presets+ g"),
-        (("sql", "select 1", "--json", "--csv"), "--json and --csv exclude each other"),
+        (("build", "crp_presets+", "gap+"), "unexpected arguments 'crp_presets+ g"),
+        (("sql", "select 1", "--json", "--csv"), "--json and --csv cannot be used together"),
     ],
 )
 def test_a_slip_is_one_line_with_a_remedy(

@@ -432,7 +432,7 @@ def test_the_exit_code_is_that_of_diff(files: tuple[Path, Path]) -> None:
         (
             ("{before}", "{after}", "--json", "--markdown"),
             2,
-            "--json and --markdown exclude each other",
+            "--json and --markdown cannot be used together",
             "choose one",
         ),
         (

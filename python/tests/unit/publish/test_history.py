@@ -231,7 +231,7 @@ def test_they_are_listed_newest_first(published: Path) -> None:
         "broken 0.0 MB",
     ]
     assert done.stderr.splitlines() == [
-        "kept beside the current one: at most 3, for 30 days, with 5 GB in all",
+        "retention besides the current publication: up to 3, 30 days, 5 GB total",
         f"warning: broken cannot be read: {history.folder_of(published)}/broken.duckdb is damaged,"
         " or is not a DuckDB database",
     ]
@@ -263,10 +263,10 @@ def test_back_and_forward_again(published: Path) -> None:
     with duckbourse.open(published) as market:
         done = bourse(published.parent, "rollback")
         assert done.stdout.splitlines() == [
-            "published again: 20261128T184510-b2, build b2,"
+            "rolled back to 20261128T184510-b2, build b2,"
             " from revision abc123, data 0123456789ab",
-            "to go forward again: ./bourse rollback 20261129T184510-b3",
-            "the next ./bourse build publishes what it builds",
+            "to undo: ./bourse rollback 20261129T184510-b3",
+            "the next ./bourse build will replace it",
         ]
         assert market.sql("from bars.twin").fetchall() == [(3,)]
         assert market.refresh() is True
@@ -349,7 +349,7 @@ def test_a_lost_or_damaged_publication_is_replaced(published: Path, lost: bool) 
     assert done.returncode == 0
     assert done.stdout.splitlines()[1:] == [
         "what was published before could not be read and is not kept",
-        "the next ./bourse build publishes what it builds",
+        "the next ./bourse build will replace it",
     ]
     assert generation_in(published) == 1
 
