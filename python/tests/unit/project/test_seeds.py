@@ -189,6 +189,46 @@ def test_a_seed_without_properties_may_have_any_columns(tmp_path: Path) -> None:
     ]
 
 
+def test_any_column_may_have_any_name(tmp_path: Path) -> None:
+    slip(tmp_path, GAP, "preset,", 'c("[,')
+    text = (tmp_path / GAP).read_text().replace('c("[', '"c(""["').replace("09:50", "15:20")
+    (tmp_path / GAP).write_text(text)
+    first, *rest = problems(tmp_path / "seeds")
+    assert first.startswith(f"{GAP}:1: there is no column 'c(\"['")
+    assert rest[-1] == (
+        f"{GAP}:2: violates exit_time > cutoff_time: cutoff_time = 15:20, exit_time = 15:15"
+    )
+
+
+@pytest.mark.parametrize(
+    "wrong", [[{"columns": []}, "gap_presets", {"name": "x", "columns": [{}]}], "x"]
+)
+def test_properties_that_are_none_are_left_to_dbt(tmp_path: Path, wrong: object) -> None:
+    slip(tmp_path, GAP, "09:50", "9h50")
+    (tmp_path / GAP).with_name("wrong.yml").write_text(yaml.safe_dump({"seeds": wrong}))
+    (tmp_path / GAP).with_name("list.yml").write_text(yaml.safe_dump([wrong]))
+    [said] = problems(tmp_path / "seeds")
+    assert said.startswith(f"{GAP}:2: cutoff_time '9h50' is not a time of day")
+
+
+def test_a_rule_that_cannot_be_run_drops_no_other(tmp_path: Path) -> None:
+    slip(tmp_path, GAP, "09:50", "15:20")
+    properties = (tmp_path / GAP).with_suffix(".yml")
+    content = yaml.safe_load(properties.read_text())
+    tests = content["seeds"][0].setdefault("data_tests", [])
+    tests.insert(
+        0, {"dbt_expectations.expression_is_true": {"arguments": {"expression": "no > 1"}}}
+    )
+    match = "dbt_expectations.expect_column_values_to_match_regex"
+    content["seeds"][0]["columns"][0].setdefault("data_tests", []).append(
+        {match: {"arguments": {"regex": "^it's$"}}}
+    )
+    properties.write_text(yaml.safe_dump(content))
+    said = [line.partition(":2: ")[2] for line in problems(tmp_path / "seeds")]
+    assert "violates exit_time > cutoff_time: cutoff_time = 15:20, exit_time = 15:15" in said
+    assert "violates preset matches ^it's$: preset = standard" in said
+
+
 def test_a_build_lists_every_slip_before_anything_is_built(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
