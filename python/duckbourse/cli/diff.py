@@ -104,7 +104,7 @@ def diff(
     sides = _side(before), _side(after)
     tolerance = Tolerance(relative, absolute)
     report = Report(sides, tolerance)
-    if not sides[0].path.samefile(sides[1].path):
+    if tables or not sides[0].path.samefile(sides[1].path):
         with opened(sides[0].path, sides[1].path, tolerance) as comparison:
             if tables:
                 comparison.choose(tables)
