@@ -21,6 +21,7 @@ from rich.table import Table
 from duckbourse import clock
 from duckbourse.brokers.paper import FillRules
 from duckbourse.cli.listing import completed
+from duckbourse.cli.options import one_preset
 from duckbourse.cli.output import notes, print_json, results
 from duckbourse.cli.tables import Column, columns_of, print_whole, table, text
 from duckbourse.errors import ConfigurationError, TradingError
@@ -134,6 +135,7 @@ def trade(
     - `./bourse trade --account paper_india --feed zerodha --instruments NSE.csv`
     - `./bourse trade --dry-run    # the orders that would be sent`
     """
+    one_preset(scanner or [], preset)
     chosen = frozenset(
         name if "." in name or preset is None else f"{name}.{preset}"
         for name in scanner or ([""] if preset else [])
