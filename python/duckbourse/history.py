@@ -221,10 +221,13 @@ def free_space(published: Path, byte_count: int) -> list[Path]:
     removed: list[Path] = []
     if not folder.exists() or folder.stat().st_dev != published.parent.stat().st_dev:
         return removed
+    missing = byte_count - shutil.disk_usage(folder).free
+    if missing <= 0:
+        return removed
     older = [path for _, path in _removable(published)[1:]]
     # a file of two names takes its space until both are gone
     sizes = [path.stat().st_size for path in older if path.stat().st_nlink == 1]
-    if shutil.disk_usage(folder).free + sum(sizes) < byte_count:
+    if sum(sizes) < missing:
         return removed
     while older and shutil.disk_usage(folder).free < byte_count:
         oldest = older.pop()
