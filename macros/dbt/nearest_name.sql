@@ -2,14 +2,20 @@
 {#- Damerau's distance; of names that are equally far, APPL is AAPL and not PPL or APP. -#}
 damerau_levenshtein(lower({{ wanted }}), lower({{ name }}))
 + 0.5 * (left(lower({{ wanted }}), 1) != left(lower({{ name }}), 1))::integer
-- 0.4 * jaccard(lower({{ wanted }}), lower({{ name }}))
++ 0.25 * (jaccard(lower({{ wanted }}), lower({{ name }})) != 1)::integer
 {%- endmacro %}
 
 {% macro is_near_name(wanted, name) -%}
 (
     damerau_levenshtein(lower({{ wanted }}), lower({{ name }}))
     <= greatest(length({{ wanted }}), length({{ name }})) // 3
-    or (length({{ wanted }}) > 1 and contains(lower({{ name }}), lower({{ wanted }})))
+    or (
+        least(length({{ wanted }}), length({{ name }})) > 1
+        and (
+            contains(lower({{ name }}), lower({{ wanted }}))
+            or contains(lower({{ wanted }}), lower({{ name }}))
+        )
+    )
 )
 {%- endmacro %}
 

@@ -12,6 +12,10 @@ instruments as (
     select * from {{ ref('instruments') }}
 ),
 
+sessions as (
+    select * from {{ ref('bars__sessions') }}
+),
+
 -- of two bars that end together the day, since its close may be that of the auction
 last_prices as (
     select *
@@ -20,32 +24,52 @@ last_prices as (
     qualify row_number() over (partition by symbol order by bar_end desc, timeframe) = 1
 ),
 
+prior_sessions as (
+    select
+        calendar,
+        session_date,
+        lag(session_date) over (partition by calendar order by session_date) as prior_session_date
+    from sessions
+),
+
+last_bars as (
+    select
+        last_prices.*,
+        bars.adjusted_close,
+        bars.adjustment_factor,
+        prior_sessions.prior_session_date
+    from last_prices
+    inner join bars using (symbol, timeframe, bar_ts)
+    left join prior_sessions
+        on
+            bars.calendar = prior_sessions.calendar
+            and last_prices.session_date = prior_sessions.session_date
+),
+
 prior_days as (
     select
-        bars.symbol,
-        arg_max(bars.adjusted_close, bars.session_date) as adjusted_close
+        symbol,
+        session_date as prior_session_date,
+        adjusted_close
     from bars
-    inner join last_prices using (symbol)
-    where bars.timeframe = '1d' and bars.session_date < last_prices.session_date
-    group by bars.symbol
+    where timeframe = '1d'
 ),
 
 final as (
     select
-        last_prices.symbol,
+        last_bars.symbol,
         instruments.name,
         instruments.sector,
         instruments.currency,
-        last_prices.bar_end as price_ts,
-        last_prices.session_date,
-        last_prices.close as last_price,
-        prior_days.adjusted_close / bars.adjustment_factor as prior_close,
-        bars.adjusted_close / nullif(prior_days.adjusted_close, 0) - 1 as session_return,
-        last_prices.timeframe,
-        last_prices.source
-    from last_prices
-    inner join bars using (symbol, timeframe, bar_ts)
-    left join prior_days using (symbol)
+        last_bars.bar_end as price_ts,
+        last_bars.session_date,
+        last_bars.close as last_price,
+        prior_days.adjusted_close / last_bars.adjustment_factor as prior_close,
+        last_bars.adjusted_close / nullif(prior_days.adjusted_close, 0) - 1 as session_return,
+        last_bars.timeframe,
+        last_bars.source
+    from last_bars
+    left join prior_days using (symbol, prior_session_date)
     left join instruments using (symbol)
 )
 

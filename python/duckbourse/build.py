@@ -81,7 +81,7 @@ def build(request: Request, watch: Watch) -> Outcome:
     started = clock.elapsed_seconds()
     made_from = definitions()
     try:
-        return_code, stray = _run(request, before, progress, watch)
+        return_code, stray = _run(request, before, made_from, progress, watch)
     except BaseException:
         _put_back(before, progress)
         raise
@@ -92,7 +92,7 @@ def build(request: Request, watch: Watch) -> Outcome:
     catalog = [node for node in outcome.statuses if node.endswith(f".{CATALOG_MODEL}")]
     if before and not catalog:
         made_from = before.definitions
-    _record(request, outcome, before, made_from)
+    _record(request, outcome, before, made_from, progress)
     return outcome
 
 
@@ -256,7 +256,11 @@ def _git_revision() -> str:
 
 
 def _run(
-    request: Request, before: state.State | None, progress: Progress, watch: Watch
+    request: Request,
+    before: state.State | None,
+    macros: str,
+    progress: Progress,
+    watch: Watch,
 ) -> tuple[int, list[str]]:
     words = []
     selectors: list[str] = []
@@ -264,24 +268,24 @@ def _run(
         words.append("--full-refresh")
     if request.select:
         selectors = [*request.select.split(), PUBLICATION_MODEL]
-        if "indicator" in request.select and (
-            before is None or before.definitions != definitions()
-        ):
+        if "indicator" in request.select and (before is None or before.definitions != macros):
             selectors.append(CATALOG_MODEL)
         # the manifest of the last full build remains
         words.append("--no-write-json")
         if _begins_at_seeds(request.select):
             # a unit test has rows of its own, so that none depends on a seed's
             words += ["--exclude-resource-type", "unit_test"]
-    if request.full_refresh or before is None or before.unproven:
-        # what was not built, or not as it is now, may be in any of it
-        words += ["--select", *selectors] if selectors else []
-        selectors = []
+    # without it, what was not built, or not as it is now, may be in any of the selection
+    known = None
+    if before and not before.unproven and not request.full_refresh:
+        known = {"codes": before.codes, "outdated": before.outdated}
     variables = ["--vars", request.variables] if request.variables else []
     given = {
         "place": [*_place(), "--target", "build", *variables],
         "words": words,
         "selectors": selectors,
+        "macros": macros,
+        "before": known,
     }
     command = [sys.executable, "-m", "duckbourse.dbt_build", json.dumps(given)]
     stray: list[str] = []
@@ -393,7 +397,13 @@ def _put_back(before: state.State | None, progress: Progress) -> None:
         state.save(settings().build_database, before)
 
 
-def _record(request: Request, outcome: Outcome, before: state.State | None, made_from: str) -> None:
+def _record(
+    request: Request,
+    outcome: Outcome,
+    before: state.State | None,
+    made_from: str,
+    progress: Progress,
+) -> None:
     database = settings().build_database
     try:
         after = state.after(
@@ -404,6 +414,8 @@ def _record(request: Request, outcome: Outcome, before: state.State | None, made
             full=request.select is None,
             variables=request.variables or "",
             definitions=made_from,
+            codes=progress.codes,
+            outdated=progress.outdated,
         )
         state.save(database, after)
     except OSError as error:

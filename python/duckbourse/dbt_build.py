@@ -9,6 +9,7 @@ prints and logs the events instead, and searches rarely.
 from __future__ import annotations
 
 import gc
+import hashlib
 import json
 import logging
 import os
@@ -27,12 +28,14 @@ from duckbourse.settings import PROJECT, settings
 from duckbourse.warehouse import attach
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterable, Mapping
 
     from dbt.artifacts.schemas.run import RunResult
     from dbt.contracts.graph.manifest import Manifest
     from dbt_common.events.base_types import EventMsg
 
+# what a build makes, tests aside; seeds follow from nothing
+BUILT = ("model.", "function.")
 # events of other levels are in the log only
 PRINTED = {"info", "warn", "error"}
 # dbt's own sizes
@@ -42,81 +45,151 @@ COLLECTION_THRESHOLD = 200_000
 QUIET = ("--log-level", "none", "--log-level-file", "none", "--no-use-colors")
 
 
-def main(place: list[str], words: list[str], selectors: list[str]) -> int:
+def main(
+    place: list[str],
+    words: list[str],
+    selectors: list[str],
+    macros: str,
+    before: Mapping[str, Any] | None,
+) -> int:
     """
     Build, print dbt's events and, as the last one, how each node ended.
 
-    `place` are dbt's options on where the project is, `words` those of the build. `selectors` are
-    narrowed to what an edit of presets changes: the build file must be green.
+    `place` are dbt's options on where the project is, `words` those of the build, and `macros` is
+    the hash of the project's macros. `before` has the `codes` and `outdated` of the build file's
+    state; with it, `selectors` are narrowed to what an edit of presets changes.
     """
     gc.set_threshold(COLLECTION_THRESHOLD)
     events = Events()
     manifest: Any = None
+    left_out: set[str] = set()
     if selectors:
         outcome = dbtRunner(callbacks=[events.process]).invoke(
             [*QUIET, "--no-write-json", "parse", *place]
         )
         manifest = outcome.result
     if manifest is not None:
-        database = settings().build_database
-        words = [*words, "--select", *narrowed(selectors, manifest, PROJECT, database)]
+        manifest.build_parent_and_child_maps()
+        if before is not None:
+            stale = stale_nodes(manifest, macros, **before)
+            database = settings().build_database
+            selectors, left_out = narrowed(selectors, manifest, PROJECT, database, stale)
+        words = [*words, "--select", *selectors]
     if manifest is not None or not selectors:
         outcome = dbtRunner(manifest, [events.process]).invoke([*QUIET, "build", *place, *words])
     if outcome.exception is not None:
         print(outcome.exception)
         return 2
     results = getattr(outcome.result, "results", ())
+    built = {result.node.unique_id: result.node for result in results}
+    outdated = following(manifest, built) - built.keys() - left_out if manifest else set()
+    codes = {key: code_of(node, macros) for key, node in built.items() if key.startswith(BUILT)}
     events.print(
         {
             "info": {"name": "Results", "level": "info", "invocation_id": events.invocation_id},
-            "data": {"results": [_of(result) for result in results]},
+            "data": {
+                "results": [_of(result) for result in results],
+                "codes": codes,
+                "outdated": sorted(outdated),
+            },
         }
     )
     return 0 if outcome.success else 1
 
 
 def narrowed(
-    selectors: list[str], manifest: Manifest, project: Path, database: Path
-) -> Iterator[str]:
+    selectors: list[str],
+    manifest: Manifest,
+    project: Path,
+    database: Path,
+    stale: Collection[str] = (),
+) -> tuple[list[str], set[str]]:
     """
-    Yield the selectors, but of a seed and what follows from it only what an edit of it changes.
+    Return the selectors, but of a seed and what follows from it only what an edit of it changes.
 
     A model that reads only the columns of presets that its `preset_columns` name is left out, with
-    what follows from it alone, if the seed's file has the same values in them as the build file.
+    what follows from it alone, if it holds the values that the files of all its seeds have in them,
+    and none of that is `stale`: of other SQL, or older than what it reads. The second set is what
+    is left out.
     """
     manifest.build_parent_and_child_maps()  # type: ignore[no-untyped-call]
     seeds = {node.name: node for key, node in manifest.nodes.items() if key.startswith("seed.")}
+    chosen: list[str] = []
+    left_out: set[str] = set()
     for selector in selectors:
         seed = seeds.get(selector.removesuffix("+"))
         if seed is None or not selector.endswith("+"):
-            yield selector
+            chosen.append(selector)
             continue
-        readers = {
-            manifest.expect(reader).name: manifest.expect(reader).config.meta.get("preset_columns")
+        readers: list[tuple[Any, list[str] | None]] = [
+            (manifest.expect(reader), manifest.expect(reader).config.meta.get("preset_columns"))
             for reader in manifest.child_map[seed.unique_id]
-            if reader.startswith(("model.", "function."))
-        }
-        if not any(readers.values()):
-            yield selector
+            if reader.startswith(BUILT)
+        ]
+        if not any(columns for _, columns in readers):
+            chosen.append(selector)
             continue
-        yield seed.name
-        for reader, columns in readers.items():
-            file = project / seed.original_file_path
-            if not columns or _differ(columns, file, seed.name, database):
-                yield f"{reader}+"
+        chosen.append(seed.name)
+        built = [reader.unique_id for reader, columns in readers if not columns]
+        rebuilt = following(manifest, built) | set(built)
+        for reader, columns in readers:
+            rest = following(manifest, [reader.unique_id]) | {reader.unique_id}
+            files = [
+                project / node.original_file_path
+                for node in seeds.values()
+                if node.unique_id in reader.depends_on.nodes
+            ]
+            if (
+                columns
+                and not (rest - rebuilt).intersection(stale)
+                and not _differ(columns, files, f'"{reader.schema}"."{reader.alias}"', database)
+            ):
+                left_out |= rest
+            else:
+                chosen.append(f"{reader.name}+")
+    return chosen, left_out
 
 
-def _differ(columns: list[str], file: Path, seed: str, database: Path) -> bool:
+def stale_nodes(
+    manifest: Manifest, macros: str, codes: Mapping[str, str], outdated: Iterable[str]
+) -> set[str]:
+    """Return what was built from other SQL than there is now, or before what it reads."""
+    edited = {
+        node.unique_id
+        for node in (*manifest.nodes.values(), *manifest.functions.values())
+        if node.unique_id.startswith(BUILT) and codes.get(node.unique_id) != code_of(node, macros)
+    }
+    return edited | set(outdated)
+
+
+def following(manifest: Manifest, nodes: Iterable[str]) -> set[str]:
+    """Return the models and functions that follow from nodes."""
+    found: set[str] = set()
+    waiting = list(nodes)
+    while waiting:
+        new = {key for key in manifest.child_map.get(waiting.pop(), ()) if key.startswith(BUILT)}
+        waiting += new - found
+        found |= new
+    return found
+
+
+def code_of(node: Any, macros: str) -> str:
+    """Return the hash of the SQL of a node, with the macros that it may call."""
+    return hashlib.sha256(f"{macros} {node.checksum.checksum}".encode()).hexdigest()[:16]
+
+
+def _differ(columns: list[str], files: list[Path], reader: str, database: Path) -> bool:
     names = ", ".join(columns)
-    built, edited = f"select {names} from seeds.{seed}", "select * from edited"
+    built, edited = f"select {names} from {reader}", "select * from edited"
     try:
         with duckdb.connect() as connection:
             attach(connection, database, read_only=True)
             connection.execute(f"create temp table edited as {built} limit 0")
-            connection.execute(
-                f"insert into edited select {names} from read_csv(?, all_varchar = true)",
-                [str(file)],
-            )
+            for file in files:
+                connection.execute(
+                    f"insert into edited select {names} from read_csv(?, all_varchar = true)",
+                    [str(file)],
+                )
             differences = connection.execute(
                 f"({built} except {edited}) union all ({edited} except {built})"
             ).fetchall()

@@ -212,13 +212,25 @@ def apply_limits(published: Path) -> list[Path]:
 
 
 def free_space(published: Path, byte_count: int) -> list[Path]:
-    """Remove kept publications, oldest first, until so many bytes are free; return them."""
+    """
+    Remove kept publications, oldest first, until so many bytes are free; return them.
+
+    The newest one stays, and all of them if even the others together are too small.
+    """
     folder = folder_of(published)
     removed: list[Path] = []
     if not folder.exists() or folder.stat().st_dev != published.parent.stat().st_dev:
         return removed
-    while shutil.disk_usage(folder).free < byte_count and (left := _removable(published)):
-        _, oldest = left[-1]
+    missing = byte_count - shutil.disk_usage(folder).free
+    if missing <= 0:
+        return removed
+    older = [path for _, path in _removable(published)[1:]]
+    # a file of two names takes its space until both are gone
+    sizes = [path.stat().st_size for path in older if path.stat().st_nlink == 1]
+    if sum(sizes) < missing:
+        return removed
+    while older and shutil.disk_usage(folder).free < byte_count:
+        oldest = older.pop()
         oldest.unlink()
         removed.append(oldest)
     return removed

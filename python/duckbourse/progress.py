@@ -73,6 +73,8 @@ class Progress:
     results: list[Mapping[str, Any]] = field(default_factory=list)
     unmatched: list[str] = field(default_factory=list)
     invocation_id: str = ""
+    codes: Mapping[str, str] | None = None
+    outdated: list[str] = field(default_factory=list)
 
     def see(self, event: Mapping[str, Any]) -> str | None:
         """Process one event and return the node that it ends, if any."""
@@ -80,6 +82,7 @@ class Progress:
         self.invocation_id = info["invocation_id"]
         if info["name"] == "Results":
             self.results = data["results"]
+            self.codes, self.outdated = data["codes"], data["outdated"]
         if info["name"] == "NoNodesForSelectionCriteria":
             self.unmatched.append(str(data["spec_raw"]))
         if info["name"] == "ConcurrencyLine":

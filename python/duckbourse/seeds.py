@@ -21,6 +21,7 @@ import duckdb
 import yaml
 
 from duckbourse.names import did_you_mean, nearest
+from duckbourse.warehouse import quoted
 
 KINDS = {
     "date": "a date, such as 2010-05-28",
@@ -80,9 +81,11 @@ def problems(folder: Path) -> list[str]:
 def _seeds(folder: Path) -> dict[str, Seed]:
     seeds = {}
     for file in folder.rglob("*.yml"):
+        content = None
         with suppress(yaml.YAMLError):  # dbt says what is wrong with it
             content = yaml.load(file.read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-            for properties in (content or {}).get("seeds") or []:
+        for properties in (content.get("seeds") or []) if isinstance(content, dict) else []:
+            with suppress(KeyError, TypeError, AttributeError):  # likewise
                 seeds[properties["name"]] = _seed(properties)
     return seeds
 
@@ -130,7 +133,7 @@ def _rule(kind: str, given: Mapping[str, Any], column: str | None) -> Rule | Non
             ]
             sql = name = " and ".join(bounds)
         case "expect_column_values_to_match_regex" if not given.keys() - {"regex", "row_condition"}:
-            sql = f"regexp_matches({column}, '{given['regex']}')"
+            sql = f"regexp_matches({column}, {quoted(given['regex'])})"
             name = f"{column} matches {given['regex']}"
         case "expect_column_pair_values_A_to_be_greater_than_B":
             sign = ">=" if given.get("or_equal") else ">"
@@ -167,7 +170,7 @@ def _of_file(
         if len(values) == len(header):
             rows.append(Row(line, dict(zip(header, (v or None for v in values), strict=True))))
             continue
-        comma = "; a value with a comma stands in quotes" if len(values) > len(header) else ""
+        comma = "; quote any value that contains a comma" if len(values) > len(header) else ""
         yield line, f"{_counted(values, 'value')}, but {_counted(header, 'column')}{comma}"
     for check in (_blanks, _missing, _repeated, _outside):
         yield from check(rows, seed)
@@ -218,7 +221,7 @@ def _blanks(rows: list[Row], seed: Seed) -> Iterator[tuple[int, str]]:
     for row in rows:
         for name, value in row.values.items():
             if value and value != value.strip():
-                yield row.line, f"{name} {value!r} has a blank at its start or end"
+                yield row.line, f"{name} {value!r} has leading or trailing whitespace"
 
 
 def _missing(rows: list[Row], seed: Seed) -> Iterator[tuple[int, str]]:
@@ -261,9 +264,12 @@ def _untrue(
     types = [seed.types.get(name, "varchar") for name in names]
     cells: list[Cells] = [list(row.values.values()) for row in rows]
     rules = seed.rules
-    found = _broken(connection, names, types, cells, [rule.sql for rule in rules])
-    if found is None:  # a rule that cannot be run, of which dbt says more
-        rules, found = [], _broken(connection, names, types, cells, []) or []
+    found = _broken(connection, names, types, cells, rules)
+    if found is None:  # dbt says more of a rule that cannot be run
+        rules = [
+            rule for rule in rules if _broken(connection, names, types, cells, [rule]) is not None
+        ]
+        found = _broken(connection, names, types, cells, rules) or []
     for place, misread, broken in found:
         row = rows[place]
         for name, kind, value, is_misread in zip(names, types, cells[place], misread, strict=True):
@@ -271,8 +277,8 @@ def _untrue(
                 yield row.line, f"{name} {value!r} is not {KINDS.get(kind.lower(), NUMBER)}"
         for rule, is_broken in zip(rules, broken, strict=True):
             if is_broken:
-                said = [f"{n} {row.values[n]}" for n in names if re.search(rf"\b{n}\b", rule.sql)]
-                yield row.line, f"{rule.name} is not true: {', '.join(said)}"
+                said = [f"{n} = {row.values[n]}" for n in names if _is_in(rule, n)]
+                yield row.line, f"violates {rule.name}: {', '.join(said)}"
 
 
 def _broken(
@@ -280,20 +286,20 @@ def _broken(
     names: list[str],
     types: list[str],
     cells: list[Cells],
-    rules: list[str],
+    rules: list[Rule],
 ) -> list[tuple[int, list[bool], list[bool]]] | None:
     """Return the rows with a value that is not of its type, or a rule that is false."""
     typed = ", ".join(
-        f'try_cast(cells[{i}] as {kind}) as "{name}"'
+        f"try_cast(cells[{i}] as {kind}) as {_identifier(name)}"
         for i, (name, kind) in enumerate(zip(names, types, strict=True), start=1)
     )
     misread = ", ".join(
-        f'cells[{i}] is not null and "{name}" is null'
+        f"cells[{i}] is not null and {_identifier(name)} is null"
         # a cast to a whole number rounds
         + (f" or not regexp_full_match(cells[{i}], '{WHOLE.pattern}')" if _is_whole(kind) else "")
         for i, (name, kind) in enumerate(zip(names, types, strict=True), start=1)
     )
-    broken = ", ".join(f"not ({rule})" for rule in rules)
+    broken = ", ".join(f"not ({rule.sql})" for rule in rules)
     try:
         return connection.execute(
             f"""
@@ -316,6 +322,14 @@ def _broken(
         ).fetchall()
     except duckdb.Error:
         return None
+
+
+def _identifier(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _is_in(rule: Rule, column: str) -> bool:
+    return re.search(rf"\b{re.escape(column)}\b", rule.sql) is not None
 
 
 def _is_whole(kind: str) -> bool:

@@ -11,9 +11,9 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from duckbourse.errors import BourseError, ConfigurationError, DatabaseLocked
@@ -34,7 +34,9 @@ class State:
     `unproven` are the nodes that were not green in their last run. `size` and `mtime_ns` are the
     file's and show whether anything else has written to it since. `variables` are those of
     `--vars`, as written: a subset built with other variables would produce a mixture.
-    `definitions` is the hash of what the published macros of the indicators were made from.
+    `definitions` is the hash of what the published macros of the indicators were made from, and
+    `codes` are those of the SQL that each model was built from. `outdated` are the models that are
+    older than something that they follow from.
     """
 
     invocation_id: str
@@ -43,6 +45,8 @@ class State:
     size: int
     mtime_ns: int
     definitions: str = ""
+    codes: Mapping[str, str] = field(default_factory=dict)
+    outdated: tuple[str, ...] = ()
 
     def is_of(self, database: Path) -> bool:
         """Return whether the file is unchanged since the run."""
@@ -64,14 +68,32 @@ def after(
     full: bool,
     variables: str = "",
     definitions: str = "",
+    codes: Mapping[str, str] | None = None,
+    outdated: Collection[str] = (),
 ) -> State | None:
-    """Return the state after a run; a run of a subset only updates its own nodes."""
+    """
+    Return the state after a run; a run of a subset only updates its own nodes.
+
+    Without `codes`, the run ended before it could say what it built: then none are known.
+    """
     if not full and (before is None or before.variables != variables):
         return None
     old = () if full or before is None else before.unproven
     open_nodes = {node for node in old if node not in statuses}
     open_nodes |= {node for node, status in statuses.items() if status not in GREEN}
-    return State(run, variables, tuple(sorted(open_nodes)), *fingerprint(database), definitions)
+    late = set(outdated)
+    if not full and before is not None:
+        late.update(node for node in before.outdated if node not in statuses)
+        codes = None if codes is None else {**before.codes, **codes}
+    return State(
+        run,
+        variables,
+        tuple(sorted(open_nodes)),
+        *fingerprint(database),
+        definitions,
+        codes or {},
+        tuple(sorted(late)),
+    )
 
 
 def is_recorded(database: Path) -> bool:
@@ -83,7 +105,8 @@ def load(database: Path) -> State | None:
     """Return the state of the build file, or None if it was changed or never recorded."""
     try:
         found = json.loads(_path(database).read_text())
-        state = State(**{**found, "unproven": tuple(found["unproven"])})
+        lists = {"unproven": found["unproven"], "outdated": found.get("outdated", ())}
+        state = State(**{**found, **{name: tuple(nodes) for name, nodes in lists.items()}})
     except (FileNotFoundError, ValueError, TypeError, KeyError):
         return None
     return state if state.is_of(database) else None

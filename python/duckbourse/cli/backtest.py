@@ -9,7 +9,7 @@ import typer
 
 from duckbourse.cli.export import check_export, export, print_csv_of
 from duckbourse.cli.listing import completed
-from duckbourse.cli.options import Csv, Json, To, one_format
+from duckbourse.cli.options import Csv, Json, To, one_format, one_preset
 from duckbourse.cli.output import print_json
 from duckbourse.cli.tables import Column, print_whole, table, text
 from duckbourse.errors import ConfigurationError
@@ -116,6 +116,7 @@ def backtest(
     - `./bourse backtest crp --json | jq '.summary[].sharpe_ratio'`
     """
     one_format(json=json, csv=csv)
+    one_preset([scanner], preset)
     scanner, _, own = scanner.partition(".")
     preset = own or preset
     if to:

@@ -88,7 +88,7 @@ def build(
     """
     if more and not select:
         raise ConfigurationError(
-            f"build does not know what to do with {' '.join(more)!r}",
+            f"unexpected argument{'s' * (len(more) > 1)} {' '.join(more)!r}",
             f"to build only that, write ./bourse build -s {' '.join(more)}",
         )
     selected = " ".join([*(select or []), *(more or [])]) or None
@@ -97,8 +97,9 @@ def build(
         for slip in slips:
             notes.print(f"[red]✗[/] {escape(slip)}")
         raise BadInput(
-            f"{'a line' if len(slips) == 1 else f'{len(slips):,} lines'} of the seeds cannot be"
-            " built",
+            "1 seed line has an error"
+            if len(slips) == 1
+            else f"{len(slips):,} seed lines have errors",
             "correct what is listed above and run it again; nothing was built",
         )
     database = settings().build_database

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from itertools import groupby
 from typing import Annotated, Any
 
@@ -14,6 +13,7 @@ from duckbourse.cli.output import notes, print_json, results
 from duckbourse.cli.tables import Column, columns_of, print_folded
 from duckbourse.errors import ConfigurationError
 from duckbourse.market import TABLES as RELATIONS
+from duckbourse.names import nearest
 from duckbourse.warehouse import fetch_rows, open_published, quoted
 
 # in the order in which one builds on the other; other schemas follow
@@ -103,10 +103,8 @@ def _check(name: str | None, known: list[dict[str, Any]]) -> None:
         return
     # without its layer too: ohlcv is bars.ohlcv
     short = {row["relation"].partition(".")[2]: row["relation"] for row in known}
-    near = difflib.get_close_matches(name, names, n=1) or [
-        short[found] for found in difflib.get_close_matches(name, short, n=1)
-    ]
-    meant = f"; did you mean {near[0]}?" if near else ""
+    near = nearest(name, sorted(names | short.keys()))
+    meant = f"; did you mean {short.get(near, near)!r}?" if near else ""
     raise ConfigurationError(
         f"the published file has no layer or table {name!r}{meant}",
         "`./bourse tables` lists all of them",

@@ -100,11 +100,11 @@ def diff(
     - `./bourse diff --rtol 1e-6 --json | jq '.changes[].name'`
     """
     if json and markdown:
-        raise ConfigurationError("--json and --markdown exclude each other", "choose one")
+        raise ConfigurationError("--json and --markdown cannot be used together", "choose one")
     sides = _side(before), _side(after)
     tolerance = Tolerance(relative, absolute)
     report = Report(sides, tolerance)
-    if not sides[0].path.samefile(sides[1].path):
+    if tables or not sides[0].path.samefile(sides[1].path):
         with opened(sides[0].path, sides[1].path, tolerance) as comparison:
             if tables:
                 comparison.choose(tables)

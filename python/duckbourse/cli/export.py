@@ -44,7 +44,7 @@ def export(connection: duckdb.DuckDBPyConnection, sql: str, path: Path) -> int:
     half = half_of(path)
     try:
         [(count,)] = connection.execute(
-            f"copy ({sql}) to {quoted(half)} ({KINDS[path.suffix]})"
+            f"copy ({sql}\n) to {quoted(half)} ({KINDS[path.suffix]})"
         ).fetchall()
         half.replace(path)
     except (duckdb.Error, OSError) as error:

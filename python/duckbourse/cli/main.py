@@ -172,7 +172,7 @@ def main() -> None:
         )
         sys.exit(UNEXPECTED)
     if code == STOPPED:
-        say_error("stopped; what was published before is unchanged", "run it again")
+        say_error("stopped", "run it again")
     sys.exit(code or 0)
 
 

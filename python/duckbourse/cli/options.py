@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, time
 from pathlib import Path
 from typing import Annotated
@@ -32,7 +33,18 @@ def time_of_day(option: str, text: str) -> time:
         ) from error
 
 
+def one_preset(scanners: Iterable[str], preset: str | None) -> None:
+    """Raise ConfigurationError if a scanner is named with one preset, and --preset is another."""
+    for name in scanners:
+        scanner, _, own = name.partition(".")
+        if own and preset not in (None, own):
+            raise ConfigurationError(
+                f"{name} and --preset {preset} contradict each other",
+                f"omit --preset, or the preset of {scanner}",
+            )
+
+
 def one_format(*, json: bool, csv: bool) -> None:
     """Raise ConfigurationError if two formats are wanted on stdout."""
     if json and csv:
-        raise ConfigurationError("--json and --csv exclude each other", "choose one")
+        raise ConfigurationError("--json and --csv cannot be used together", "choose one")

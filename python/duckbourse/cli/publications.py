@@ -53,8 +53,8 @@ def publications(json: Json = False) -> None:
     _print(known)
     limits = settings()
     notes.print(
-        f"kept beside the current one: at most {limits.keep_publications:,},"
-        f" for {limits.keep_days:g} days, with {limits.keep_gb:g} GB in all",
+        f"retention besides the current publication: up to {limits.keep_publications:,},"
+        f" {limits.keep_days:g} days, {limits.keep_gb:g} GB total",
         markup=False,
     )
     for each in known:
@@ -95,15 +95,15 @@ def rollback(
         results.print(f"{kept.name} is the current publication; nothing was changed", markup=False)
         return
     results.print(
-        f"published again: {kept.name}, build {kept.record['build_id']},"
+        f"rolled back to {kept.name}, build {kept.record['build_id']},"
         f" {history.origin_of(kept.record)}",
         markup=False,
     )
     if former:
-        results.print(f"to go forward again: ./bourse rollback {former}", markup=False)
+        results.print(f"to undo: ./bourse rollback {former}", markup=False)
     else:
         results.print("what was published before could not be read and is not kept")
-    results.print("the next ./bourse build publishes what it builds")
+    results.print("the next ./bourse build will replace it")
 
 
 def _shown(each: Publication) -> dict[str, Any]:

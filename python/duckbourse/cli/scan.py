@@ -12,7 +12,7 @@ from rich.markup import escape
 
 from duckbourse.cli.export import check_export, export, print_csv_of
 from duckbourse.cli.listing import completed
-from duckbourse.cli.options import Csv, Day, Json, To, one_format, time_of_day
+from duckbourse.cli.options import Csv, Day, Json, To, one_format, one_preset, time_of_day
 from duckbourse.cli.output import clock_text, notes, print_json, results
 from duckbourse.cli.tables import columns_of, print_fitting, text, words
 from duckbourse.errors import ConfigurationError, PublicationError
@@ -83,6 +83,7 @@ def scan(
     - `./bourse scan --date 2010-05-06 --to signals.parquet`
     """
     one_format(json=json, csv=csv)
+    one_preset(scanner or [], preset)
     at = time_of_day("--cutoff", cutoff) if cutoff else None
     if to:
         check_export(to)
@@ -97,6 +98,8 @@ def scan(
             # a filter has candidates only
             if wanted or all_candidates or "max_signals" in row
         ]
+        if not scans:
+            raise _nothing_to_scan(scanner or [], preset)
         every_row = " union all by name ".join(scanned.sql for scanned in scans)
         if to:
             export(connection, every_row, to)
@@ -190,6 +193,18 @@ def _chosen(
         for name, row in presets
         if own in ("", row["preset"]) and preset in (None, row["preset"])
     ]
+
+
+def _nothing_to_scan(scanners: list[str], preset: str | None) -> ConfigurationError:
+    if preset and not scanners:
+        return ConfigurationError(
+            f"only filters have the preset {preset!r}, and a filter has no signals",
+            "--all shows its candidates",
+        )
+    return ConfigurationError(
+        f"there is no preset of {', '.join(scanners) or 'any scanner'} to scan with",
+        "add a row to seeds/scanners/<scanner>_presets.csv and run `./bourse build`",
+    )
 
 
 def _run(

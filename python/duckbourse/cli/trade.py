@@ -21,6 +21,7 @@ from rich.table import Table
 from duckbourse import clock
 from duckbourse.brokers.paper import FillRules
 from duckbourse.cli.listing import completed
+from duckbourse.cli.options import one_preset
 from duckbourse.cli.output import notes, print_json, results
 from duckbourse.cli.tables import Column, columns_of, print_whole, table, text
 from duckbourse.errors import ConfigurationError, TradingError
@@ -134,6 +135,7 @@ def trade(
     - `./bourse trade --account paper_india --feed zerodha --instruments NSE.csv`
     - `./bourse trade --dry-run    # the orders that would be sent`
     """
+    one_preset(scanner or [], preset)
     chosen = frozenset(
         name if "." in name or preset is None else f"{name}.{preset}"
         for name in scanner or ([""] if preset else [])
@@ -165,7 +167,7 @@ def trade(
         if waiting := sorted({name.partition(".")[0] for name in chosen} - session.scanners - {""}):
             session.close()
             raise ConfigurationError(
-                f"{waiting[0]} is not scanned live: it waits for the build",
+                f"{waiting[0]} cannot be scanned live; its signals come from the build",
                 f"choose among {', '.join(sorted(session.scanners))}, or trade the published"
                 " signals, without --scan",
             )
@@ -180,8 +182,7 @@ def trade(
     elif events := session_folders.read(folder)[1]:
         until = max(event.at for event in events).astimezone(publication.zone)
         notes.print(
-            f"this session was traded before, until {until:%H:%M:%S}: it goes on from there;"
-            " --fresh deletes that and starts again"
+            f"resuming this session from {until:%H:%M:%S}; --fresh discards it and starts over"
         )
     recorder = None
     if isinstance(source, WebSocketFeed):

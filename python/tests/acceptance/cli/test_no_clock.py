@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from duckbourse import clock
 from duckbourse.cli.main import COMMANDS
+from duckbourse.publish import publish
 from tests.support.commands import bourse
+from tests.support.publications import make
 from tests.support.warehouse import Warehouse
 
 # in test_any_day.py, and of `notify` in unit/telemetry/test_webhook.py
@@ -28,14 +33,25 @@ WITHOUT_A_CLOCK = {
     "tables": ("tables",),
     "list": ("list", "symbols"),
     "publications": ("publications",),
-    "diff": ("diff", "current", "current"),
-    "rollback": ("rollback", "current"),
+    "diff": ("diff", "current", "current", "--table", "scanners.signals"),
+    "rollback": ("rollback", "previous"),
 }
+
+
+def publish_twice(published: Path) -> None:
+    built = published.parent / "build" / published.name
+    for generation in (1, 2):
+        with clock.driven_by(partial(datetime, 2024, 3, generation, tzinfo=UTC)):
+            publish(built, published, make(built, generation))
 
 
 @pytest.mark.parametrize("command", WITHOUT_A_CLOCK)
 def test_it_does_not_read_the_current_date(command: str, sample: Warehouse, tmp_path: Path) -> None:
-    (tmp_path / "duckbourse.duckdb").symlink_to(sample.file)
+    published = tmp_path / "duckbourse.duckdb"
+    if command == "rollback":
+        publish_twice(published)
+    else:
+        published.symlink_to(sample.file)
     done = bourse(tmp_path, *WITHOUT_A_CLOCK[command])
     assert done.returncode == 0, done.stderr
 

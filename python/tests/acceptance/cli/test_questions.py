@@ -173,10 +173,10 @@ def test_an_unknown_table_has_the_nearest_name(data: Path) -> None:
     done = bourse(data, "tables", "bars.ohlc")
     assert done.returncode == 2
     assert done.stderr == (
-        "error: the published file has no layer or table 'bars.ohlc'; did you mean bars.ohlcv?\n"
+        "error: the published file has no layer or table 'bars.ohlc'; did you mean 'bars.ohlcv'?\n"
         "  remedy: `./bourse tables` lists all of them\n"
     )
-    assert "did you mean bars.ohlcv?" in bourse(data, "tables", "ohlcv").stderr
+    assert "did you mean 'bars.ohlcv'?" in bourse(data, "tables", "ohlcv").stderr
     done = bourse(data, "sql", "from bars.ohlc")
     assert done.returncode == 3
     assert "remedy: `./bourse tables` lists all tables" in done.stderr

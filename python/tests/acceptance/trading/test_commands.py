@@ -175,7 +175,7 @@ def test_a_scanner_that_waits_for_the_build_is_not_scanned_live(bourse: Run) -> 
     done = bourse("trade", "--scan", "--scanner", "pattern", "--dry-run")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.splitlines()[-2:] == [
-        "error: pattern is not scanned live: it waits for the build",
+        "error: pattern cannot be scanned live; its signals come from the build",
         "  remedy: choose among breakout, crp, gap, momentum, new_high, opening_range,"
         " relative_volume, technical, or trade the published signals, without --scan",
     ]
@@ -187,10 +187,10 @@ def test_every_signal_is_accounted_for_and_a_second_run_says_so(bourse: Run) -> 
     denied = sum(end["denied"].values())
     assert end["signals"] == len(end["round_trips"]) + denied + end["without_order"]
     assert min(denied, end["without_order"]) > 0
-    assert "traded before" not in done.stderr
+    assert "resuming" not in done.stderr
     again = bourse("trade")
-    assert "this session was traded before, until 15:15:" in again.stderr
-    assert "; --fresh deletes that and starts again\n" in again.stderr
+    assert "resuming this session from 15:15:" in again.stderr
+    assert "; --fresh discards it and starts over\n" in again.stderr
     assert f"  {denied} orders denied by the check POSITIONS\n" in again.stdout
     assert f"  {end['without_order']} signals without an order: the symbol was held" in again.stdout
 

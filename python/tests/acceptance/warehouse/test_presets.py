@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,7 +34,7 @@ def test_a_changed_preset_changes_signals(copied: Warehouse, tmp_path: Path) -> 
 
     # all that reads them but what is made of signals
     edited, rest = replace(copied, project=project), ("--exclude", "path:models/backtests")
-    selectors = list(narrowed(["crp_presets+"], read_project(), project, copied.file))
+    selectors, _ = narrowed(["crp_presets+"], read_project(), project, copied.file)
     assert {"crp_presets", "scanners__crp+", "crp_scan+"} < set(selectors)
     assert "scanners__cutoffs+" not in selectors
     edited.build("--select", *selectors, *rest)
@@ -50,12 +51,12 @@ def test_a_new_cutoff_reaches_all_scanners(sample: Warehouse, tmp_path: Path) ->
     manifest = read_project()
     (seed,) = (node for node in manifest.nodes.values() if node.name == "crp_presets")
     presets = tmp_path / seed.original_file_path
-    presets.parent.mkdir(parents=True)
+    shutil.copytree(PROJECT / "seeds", tmp_path / "seeds")
     shipped = (PROJECT / seed.original_file_path).read_text()
 
     def selected(text: str, *selectors: str) -> list[str]:
         presets.write_text(text)
-        return list(narrowed(list(selectors), manifest, tmp_path, sample.file))
+        return narrowed(list(selectors), manifest, tmp_path, sample.file)[0]
 
     assert "scanners__cutoffs+" not in selected(shipped, "crp_presets+")
     for column, other in ((",09:50,", ",09:51,"), (",5,5,3,15:15", ",6,5,3,15:15")):

@@ -47,6 +47,30 @@ def test_a_subset_that_fails_makes_a_green_file_red(database: Path) -> None:
     assert red.unproven == ("test.b",)
 
 
+def test_what_is_older_than_it_should_be_is_remembered_until_it_is_built(database: Path) -> None:
+    both = {"model.a": "success", "model.b": "success"}
+    codes = {"model.a": "1", "model.b": "2"}
+    first = state.after("r1", both, None, database, full=True, codes=codes)
+    one = {"model.a": "success"}
+    second = state.after(
+        "r2", one, first, database, full=False, codes={"model.a": "3"}, outdated=["model.b"]
+    )
+    assert second is not None
+    assert (second.codes, second.outdated) == ({"model.a": "3", "model.b": "2"}, ("model.b",))
+    state.save(database, second)
+    assert state.load(database) == second
+    third = state.after("r3", {}, second, database, full=False, codes={})
+    assert third is not None
+    assert third.outdated == ("model.b",)
+    fourth = state.after("r4", {"model.b": "success"}, third, database, full=False, codes={})
+    assert fourth is not None
+    assert fourth.outdated == ()
+    # one that could not say what it built
+    fifth = state.after("r5", {"model.b": "error"}, fourth, database, full=False)
+    assert fifth is not None
+    assert fifth.codes == {}
+
+
 def test_a_subset_with_other_variables_leaves_no_record(
     database: Path,
 ) -> None:

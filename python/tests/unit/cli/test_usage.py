@@ -27,8 +27,16 @@ from tests.support.commands import bourse
             "Invalid value for '--date': '6 May' is not a date such as 2010-05-28",
         ),
         (("list",), "Missing argument 'kind'. Choose from: symbols, presets, portfolios, "),
-        (("build", "crp_presets+", "gap+"), "build does not know what to do with 'crp_presets+ g"),
-        (("sql", "select 1", "--json", "--csv"), "--json and --csv exclude each other"),
+        (("build", "crp_presets+", "gap+"), "unexpected arguments 'crp_presets+ g"),
+        *(
+            ((*words, "--preset", "strict"), "crp.standard and --preset strict contradict each")
+            for words in (
+                ("scan", "--scanner", "crp.standard"),
+                ("trade", "--scanner", "gap", "--scanner", "crp.standard"),
+                ("backtest", "crp.standard"),
+            )
+        ),
+        (("sql", "select 1", "--json", "--csv"), "--json and --csv cannot be used together"),
     ],
 )
 def test_a_slip_is_one_line_with_a_remedy(
@@ -49,6 +57,34 @@ def test_an_empty_query_is_said_to_be_empty(query: str, tmp_path: Path) -> None:
     assert done.stderr == (
         'error: the query is empty\n  remedy: `./bourse sql "from serving.publication"` is one\n'
     )
+
+
+def test_a_query_may_end_with_a_comment(tmp_path: Path) -> None:
+    with duckdb.connect(str(tmp_path / "duckbourse.duckdb")) as connection:
+        connection.execute("create schema serving; create table serving.publication as select 1")
+    file = tmp_path / "x.csv"
+    done = bourse(tmp_path, "sql", "select 1 as n -- note", "--to", str(file))
+    assert (done.returncode, done.stderr) == (0, f"1 rows written to {file}\n")
+    assert file.read_text() == "n\n1\n"
+
+
+def test_a_preset_of_filters_alone_finds_no_signals(tmp_path: Path) -> None:
+    with duckdb.connect(str(tmp_path / "duckbourse.duckdb")) as connection:
+        connection.execute("create schema seeds; create schema scanners")
+        connection.execute(
+            "create table scanners.session_minutes as select date '2010-05-28' as session_date"
+        )
+        presets = {"crp": "'a' as preset, 3 as max_signals", "flat": "'b' as preset"}
+        for scanner, values in presets.items():
+            connection.execute(f"create table seeds.{scanner}_presets as select {values}")
+            connection.execute(f"create macro {scanner}_scan(p_preset) as table select 1 as n")
+    for words in ((), ("--to", str(tmp_path / "x.csv"))):
+        done = bourse(tmp_path, "scan", "--preset", "b", *words)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.splitlines() == [
+            "error: only filters have the preset 'b', and a filter has no signals",
+            "  remedy: --all shows its candidates",
+        ]
 
 
 def test_a_scanner_without_a_table_function_says_so(tmp_path: Path) -> None:

@@ -21,6 +21,9 @@ CASES: list[tuple[str, tuple[str, ...], str | None]] = [
     ("us", ("nse_intraday", "us_equity"), "us_equity"),
     ("us_equities", ("nse_intraday", "us_equity"), "us_equity"),
     ("crp.standrd", ("crp.strict", "gap.standard", "crp.standard"), "crp.standard"),
+    ("momentum_of_days", ("gap", "momentum"), "momentum"),
+    ("momentum", ("gap", "m"), None),
+    ("abcd", ("abce", "abcde"), "abce"),
     ("momentum", ("gap", "crp"), None),
     ("anything", (), None),
 ]

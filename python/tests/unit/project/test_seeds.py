@@ -48,7 +48,7 @@ SLIPS: dict[str, tuple[str, object, str, list[str]]] = {
     ),
     "a decimal comma": (
         *(CRP, "aggressive,1.5,", "aggressive,1,5,"),
-        ["3: 21 values, but 20 columns; a value with a comma stands in quotes"],
+        ["3: 21 values, but 20 columns; quote any value that contains a comma"],
     ),
     "a value less": (*(CRP, "aggressive,1.5,", "aggressive,"), ["3: 19 values, but 20 columns"]),
     "a quote": (
@@ -68,7 +68,7 @@ SLIPS: dict[str, tuple[str, object, str, list[str]]] = {
     ),
     "a blank": (
         *(CRP, "\naggressive,", "\naggressive ,"),
-        ["3: preset 'aggressive ' has a blank at its start or end"],
+        ["3: preset 'aggressive ' has leading or trailing whitespace"],
     ),
     "nothing": (*(CRP, "\naggressive,", "\n,"), ["3: preset is empty"]),
     "a date on the last line": (
@@ -101,21 +101,22 @@ SLIPS: dict[str, tuple[str, object, str, list[str]]] = {
     ),
     "a bound": (
         *(VAR, "historical,0.9,", "historical,90,"),
-        ["2: confidence > 0.5 and confidence < 1 is not true: confidence 90"],
+        ["2: violates confidence > 0.5 and confidence < 1: confidence = 90"],
     ),
     "a currency": (
         *(PORTFOLIOS, ",USD,", ",usd,"),
-        ["2: currency matches ^[A-Z]{3}$ is not true: currency usd"],
+        ["2: violates currency matches ^[A-Z]{3}$: currency = usd"],
     ),
     "a rule of a row": (
         *(GAP, "09:50", "15:20"),
-        ["2: exit_time > cutoff_time is not true: cutoff_time 15:20, exit_time 15:15"],
+        ["2: violates exit_time > cutoff_time: cutoff_time = 15:20, exit_time = 15:15"],
     ),
     "weights": (
         *(CRP, ",50,0.4,0.3,", ",50,0.6,0.3,"),
         [
-            "2: abs(close_weight + range_weight + volume_weight + momentum_weight - 1) < 1e-9 is"
-            " not true: close_weight 0.6, range_weight 0.3, volume_weight 0.2, momentum_weight 0.1"
+            "2: violates abs(close_weight + range_weight + volume_weight + momentum_weight - 1) <"
+            " 1e-9: close_weight = 0.6, range_weight = 0.3, volume_weight = 0.2,"
+            " momentum_weight = 0.1"
         ],
     ),
 }
@@ -188,6 +189,46 @@ def test_a_seed_without_properties_may_have_any_columns(tmp_path: Path) -> None:
     ]
 
 
+def test_any_column_may_have_any_name(tmp_path: Path) -> None:
+    slip(tmp_path, GAP, "preset,", 'c("[,')
+    text = (tmp_path / GAP).read_text().replace('c("[', '"c(""["').replace("09:50", "15:20")
+    (tmp_path / GAP).write_text(text)
+    first, *rest = problems(tmp_path / "seeds")
+    assert first.startswith(f"{GAP}:1: there is no column 'c(\"['")
+    assert rest[-1] == (
+        f"{GAP}:2: violates exit_time > cutoff_time: cutoff_time = 15:20, exit_time = 15:15"
+    )
+
+
+@pytest.mark.parametrize(
+    "wrong", [[{"columns": []}, "gap_presets", {"name": "x", "columns": [{}]}], "x"]
+)
+def test_properties_that_are_none_are_left_to_dbt(tmp_path: Path, wrong: object) -> None:
+    slip(tmp_path, GAP, "09:50", "9h50")
+    (tmp_path / GAP).with_name("wrong.yml").write_text(yaml.safe_dump({"seeds": wrong}))
+    (tmp_path / GAP).with_name("list.yml").write_text(yaml.safe_dump([wrong]))
+    [said] = problems(tmp_path / "seeds")
+    assert said.startswith(f"{GAP}:2: cutoff_time '9h50' is not a time of day")
+
+
+def test_a_rule_that_cannot_be_run_drops_no_other(tmp_path: Path) -> None:
+    slip(tmp_path, GAP, "09:50", "15:20")
+    properties = (tmp_path / GAP).with_suffix(".yml")
+    content = yaml.safe_load(properties.read_text())
+    tests = content["seeds"][0].setdefault("data_tests", [])
+    tests.insert(
+        0, {"dbt_expectations.expression_is_true": {"arguments": {"expression": "no > 1"}}}
+    )
+    match = "dbt_expectations.expect_column_values_to_match_regex"
+    content["seeds"][0]["columns"][0].setdefault("data_tests", []).append(
+        {match: {"arguments": {"regex": "^it's$"}}}
+    )
+    properties.write_text(yaml.safe_dump(content))
+    said = [line.partition(":2: ")[2] for line in problems(tmp_path / "seeds")]
+    assert "violates exit_time > cutoff_time: cutoff_time = 15:20, exit_time = 15:15" in said
+    assert "violates preset matches ^it's$: preset = standard" in said
+
+
 def test_a_build_lists_every_slip_before_anything_is_built(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -199,7 +240,7 @@ def test_a_build_lists_every_slip_before_anything_is_built(
     assert done.stderr.splitlines() == [
         f"✗ {CRP}:1: there is no column 'min_scor'; did you mean 'min_score'?",
         f"✗ {GAP}:2: cutoff_time '9h50' is not a time of day, such as 09:50",
-        "error: 2 lines of the seeds cannot be built",
+        "error: 2 seed lines have errors",
         "  remedy: correct what is listed above and run it again; nothing was built",
     ]
     assert [path.name for path in tmp_path.iterdir()] == ["seeds"]

@@ -411,6 +411,12 @@ def test_the_exit_code_is_that_of_diff(files: tuple[Path, Path]) -> None:
             "`./bourse tables` lists those that are published",
         ),
         (
+            ("{before}", "{before}", "--table", "scanners.signal"),
+            2,
+            "neither publication has a table 'scanners.signal'; did you mean 'scanners.signals'?",
+            "`./bourse tables` lists those that are published",
+        ),
+        (
             ("{before}", "{after}", "--table", "bars.v"),
             2,
             "bars.v is a view, of which no rows are stored",
@@ -432,7 +438,7 @@ def test_the_exit_code_is_that_of_diff(files: tuple[Path, Path]) -> None:
         (
             ("{before}", "{after}", "--json", "--markdown"),
             2,
-            "--json and --markdown exclude each other",
+            "--json and --markdown cannot be used together",
             "choose one",
         ),
         (

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import duckdb
@@ -213,6 +214,18 @@ def test_kept_ones_free_space_on_a_full_disk_oldest_first(
     assert kept(published) == ["20261129T184510-b3.duckdb", "20261130T184510-b4.duckdb"]
 
 
+@pytest.mark.parametrize(("sizes", "names"), [(3, ["b1", "b2", "b3"]), (2, ["b3"])])
+def test_a_full_disk_removes_none_in_vain_and_never_the_newest(
+    published: Path, monkeypatch: pytest.MonkeyPatch, sizes: int, names: list[str]
+) -> None:
+    for generation in (1, 2, 3, 4):
+        publish_evening(published, generation)
+    monkeypatch.setattr("duckbourse.history.shutil.disk_usage", lambda _: SimpleNamespace(free=0))
+    smallest = min(path.stat().st_size for path in history.folder_of(published).iterdir())
+    history.free_space(published, sizes * smallest)
+    assert [path.removesuffix(".duckdb")[-2:] for path in kept(published)] == names
+
+
 def test_they_are_listed_newest_first(published: Path) -> None:
     done = bourse(published.parent, "publications")
     assert (done.returncode, done.stderr) == (
@@ -231,7 +244,7 @@ def test_they_are_listed_newest_first(published: Path) -> None:
         "broken 0.0 MB",
     ]
     assert done.stderr.splitlines() == [
-        "kept beside the current one: at most 3, for 30 days, with 5 GB in all",
+        "retention besides the current publication: up to 3, 30 days, 5 GB total",
         f"warning: broken cannot be read: {history.folder_of(published)}/broken.duckdb is damaged,"
         " or is not a DuckDB database",
     ]
@@ -263,10 +276,9 @@ def test_back_and_forward_again(published: Path) -> None:
     with duckbourse.open(published) as market:
         done = bourse(published.parent, "rollback")
         assert done.stdout.splitlines() == [
-            "published again: 20261128T184510-b2, build b2,"
-            " from revision abc123, data 0123456789ab",
-            "to go forward again: ./bourse rollback 20261129T184510-b3",
-            "the next ./bourse build publishes what it builds",
+            "rolled back to 20261128T184510-b2, build b2, from revision abc123, data 0123456789ab",
+            "to undo: ./bourse rollback 20261129T184510-b3",
+            "the next ./bourse build will replace it",
         ]
         assert market.sql("from bars.twin").fetchall() == [(3,)]
         assert market.refresh() is True
@@ -349,7 +361,7 @@ def test_a_lost_or_damaged_publication_is_replaced(published: Path, lost: bool) 
     assert done.returncode == 0
     assert done.stdout.splitlines()[1:] == [
         "what was published before could not be read and is not kept",
-        "the next ./bourse build publishes what it builds",
+        "the next ./bourse build will replace it",
     ]
     assert generation_in(published) == 1
 

@@ -1,0 +1,136 @@
+"""What an edit of presets builds: only what it changes, and all that may be older than it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import duckdb
+import pytest
+
+from duckbourse.dbt_build import code_of, following, narrowed, stale_nodes
+
+CUTOFFS, VOLUMES = "model.p.scanners__cutoffs", "model.p.scanners__expected_volumes"
+CRP, GAP = "model.p.scanners__crp", "model.p.scanners__gap"
+PRESETS = {
+    "crp": "preset,cutoff_time,history_sessions,max_signals\nstandard,09:50,5,3\n",
+    "gap": "preset,cutoff_time,history_sessions,max_signals\nstandard,10:30,5,3\n",
+}
+
+
+def node(key: str, *parents: str, columns: Collection[str] = ()) -> Any:
+    kind, _, name = key.split(".")
+    schema, _, alias = name.partition("__")
+    return SimpleNamespace(
+        unique_id=key,
+        name=name,
+        schema=schema,
+        alias=alias,
+        original_file_path=f"{name}.csv" if kind == "seed" else "",
+        checksum=SimpleNamespace(checksum=name),
+        depends_on=SimpleNamespace(nodes=list(parents)),
+        config=SimpleNamespace(meta={"preset_columns": list(columns)} if columns else {}),
+    )
+
+
+@pytest.fixture
+def manifest() -> Any:
+    seeds = "seed.p.crp_presets", "seed.p.gap_presets"
+    nodes = [
+        *map(node, seeds),
+        node(CUTOFFS, *seeds, columns=("cutoff_time", "history_sessions")),
+        node(VOLUMES, CUTOFFS),
+        node(CRP, "seed.p.crp_presets", VOLUMES),
+        node(GAP, "seed.p.gap_presets", VOLUMES),
+    ]
+    return SimpleNamespace(
+        nodes={each.unique_id: each for each in nodes},
+        functions={},
+        child_map={
+            each.unique_id: [
+                child.unique_id for child in nodes if each.unique_id in child.depends_on.nodes
+            ]
+            for each in nodes
+        },
+        build_parent_and_child_maps=lambda: None,
+        expect=lambda key: next(each for each in nodes if each.unique_id == key),
+    )
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    path = tmp_path / "build.duckdb"
+    for scanner, text in PRESETS.items():
+        (tmp_path / f"{scanner}_presets.csv").write_text(text)
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("create schema scanners; create schema seeds")
+        connection.execute(
+            "create table scanners.cutoffs as from (values (time '09:50', 5), (time '10:30', 5))"
+            " as cutoffs (cutoff_time, history_sessions)"
+        )
+        connection.execute(
+            "create table seeds.crp_presets as"
+            " select 'standard' as preset, time '09:50' as cutoff_time, 5 as history_sessions"
+        )
+    return path
+
+
+def selected(manifest: Any, database: Path, stale: Collection[str] = ()) -> list[str]:
+    return narrowed(["crp_presets+"], manifest, database.parent, database, stale)[0]
+
+
+NARROW = ["crp_presets", "scanners__crp+"]
+WIDE = ["crp_presets", "scanners__cutoffs+", "scanners__crp+"]
+
+
+def test_an_edit_that_no_other_scanner_reads_is_narrow(manifest: Any, database: Path) -> None:
+    presets = database.with_name("crp_presets.csv")
+    presets.write_text(PRESETS["crp"].replace(",3", ",1"))
+    chosen, left_out = narrowed(["crp_presets+", "x"], manifest, database.parent, database)
+    assert chosen == [*NARROW, "x"]
+    assert left_out >= {CUTOFFS, VOLUMES, GAP}
+
+
+@pytest.mark.parametrize("scanner", PRESETS)
+def test_a_cutoff_that_is_only_in_its_seed_is_not_yet_in_what_reads_it(
+    manifest: Any, database: Path, scanner: str
+) -> None:
+    presets = database.with_name(f"{scanner}_presets.csv")
+    presets.write_text(PRESETS[scanner].replace(":50", ":55").replace(":30", ":35"))
+    with duckdb.connect(str(database)) as connection:  # `./bourse build -s crp_presets`
+        connection.execute("update seeds.crp_presets set cutoff_time = '09:55'")
+    assert selected(manifest, database) == WIDE
+
+
+@pytest.mark.parametrize("older", [CUTOFFS, VOLUMES, GAP])
+def test_what_is_older_than_its_sql_or_what_it_reads_is_not_left_out(
+    manifest: Any, database: Path, older: str
+) -> None:
+    assert selected(manifest, database, {older}) == WIDE
+
+
+def test_what_was_built_from_other_sql_is_stale(manifest: Any) -> None:
+    models = [node for key, node in manifest.nodes.items() if key.startswith("model.")]
+    codes = {node.unique_id: code_of(node, "macros") for node in models}
+    assert stale_nodes(manifest, "macros", codes, ()) == set()
+    assert stale_nodes(manifest, "macros", codes, [VOLUMES]) == {VOLUMES}
+    assert stale_nodes(manifest, "other macros", codes, ()) == codes.keys()
+    manifest.nodes[CUTOFFS].checksum.checksum = "edited"
+    manifest.functions["function.p.crp_scan"] = node("function.p.crp_scan")
+    assert stale_nodes(manifest, "macros", codes, ()) == {CUTOFFS, "function.p.crp_scan"}
+
+
+def test_what_is_built_in_any_case_may_be_older(manifest: Any, database: Path) -> None:
+    assert selected(manifest, database, {CRP, "model.p.bars__ohlcv"}) == NARROW
+
+
+def test_a_file_that_cannot_be_read_is_wide(manifest: Any, database: Path) -> None:
+    database.with_name("gap_presets.csv").unlink()
+    assert selected(manifest, database) == WIDE
+
+
+def test_all_that_follows_is_found_once(manifest: Any) -> None:
+    assert following(manifest, ["seed.p.crp_presets"]) == {CUTOFFS, VOLUMES, CRP, GAP}
+    assert following(manifest, [VOLUMES, CRP]) == {CRP, GAP}
