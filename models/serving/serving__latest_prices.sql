@@ -12,6 +12,10 @@ instruments as (
     select * from {{ ref('instruments') }}
 ),
 
+calendars as (
+    select * from {{ ref('calendars') }}
+),
+
 sessions as (
     select * from {{ ref('bars__sessions') }}
 ),
@@ -35,6 +39,7 @@ prior_sessions as (
 last_bars as (
     select
         last_prices.*,
+        bars.calendar,
         bars.adjusted_close,
         bars.adjustment_factor,
         prior_sessions.prior_session_date
@@ -60,7 +65,8 @@ final as (
         last_bars.symbol,
         instruments.name,
         instruments.sector,
-        instruments.currency,
+        last_bars.calendar,
+        coalesce(instruments.currency, calendars.currency) as currency,
         last_bars.bar_end as price_ts,
         last_bars.session_date,
         last_bars.close as last_price,
@@ -71,6 +77,7 @@ final as (
     from last_bars
     left join prior_days using (symbol, prior_session_date)
     left join instruments using (symbol)
+    left join calendars using (calendar)
 )
 
 select * from final

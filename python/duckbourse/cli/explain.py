@@ -33,7 +33,7 @@ def explain(
 
     - `./bourse explain "macd(12, 26, 9)"`
     - `./bourse explain rsi    # with its default periods`
-    - `./bourse sql "$(./bourse explain 'sma(20)')"`
+    - `./bourse sql -- "$(./bourse explain 'sma(20)')"`
     """
     call = plain_call(call)
     with waiting("compiling with dbt, which may take half a minute …"):

@@ -26,7 +26,7 @@ Day = Annotated[
 def time_of_day(option: str, text: str) -> time:
     """Return an option's time of day; raise ConfigurationError if it is not one."""
     try:
-        return time.fromisoformat(text)
+        return time.fromisoformat(text.rjust(5, "0"))  # 9:50 is 09:50
     except ValueError as error:
         raise ConfigurationError(
             f"{option} {text!r} is not a time of day", "give hours and minutes, such as 10:20"

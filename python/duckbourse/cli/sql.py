@@ -59,9 +59,13 @@ def sql(
         names = [str(column[0]) for column in cursor.description or []]
         rows = cursor.fetchmany(limit + 1)
     except duckdb.Error as error:
-        raise BadQuery(
-            one_line(error), "`./bourse tables` lists all tables, and of one of them its columns"
-        ) from error
+        unknown = isinstance(error, duckdb.CatalogException | duckdb.BinderException)
+        remedy = (
+            "`./bourse tables` lists all tables, and of one of them its columns"
+            if unknown
+            else "correct the query; `./bourse sql --help` has examples"
+        )
+        raise BadQuery(one_line(error), remedy) from error
     finally:
         connection.close()
     if json:
