@@ -135,11 +135,7 @@ def sole_owner(database: Path) -> Iterator[None]:
             f"there is no data folder {data}",
             "create it, or set BOURSE_DATA_DIR in the environment or in .env",
         )
-    if any(data.glob(UNFINISHED)):
-        raise DatabaseLocked(
-            f"a restoration was stopped while it replaced files in {data}",
-            "run the same `./bourse restore` again, which does the rest",
-        )
+    refuse_unfinished(data)
     with held_by_one(
         owner_file(database),
         lambda owner: DatabaseLocked(
@@ -148,6 +144,15 @@ def sole_owner(database: Path) -> Iterator[None]:
         ),
     ):
         yield
+
+
+def refuse_unfinished(data: Path) -> None:
+    """Raise DatabaseLocked if a restoration was stopped while it replaced files of this folder."""
+    if any(data.glob(UNFINISHED)):
+        raise DatabaseLocked(
+            f"a restoration was stopped while it replaced files in {data}",
+            "run the same `./bourse restore` again, which does the rest",
+        )
 
 
 def owner_file(database: Path) -> Path:

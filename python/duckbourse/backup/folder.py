@@ -1,7 +1,8 @@
 """
 A folder of backups: each content once, by its checksum, and a manifest for each snapshot.
 
-    incoming/                 copies that are not complete yet
+    duckbourse-backup.json    marks the folder: without it, nothing in a folder is touched
+    .duckbourse-incoming/     copies that are not complete yet
     objects/ab/abcdef…        a content under its SHA-256; never changed
     snapshots/<instant>.json  the files of one backup; written last, by a rename
 
@@ -30,6 +31,7 @@ from duckbourse.ingest.store import flush
 from duckbourse.names import did_you_mean
 
 BLOCK = 1 << 20
+MARKER = "duckbourse-backup.json"
 CHECKSUM = re.compile(r"[0-9a-f]{64}")
 # where a snapshot's files may be, below the folder that it is restored to
 ROOTS = [("raw",), ("trading",), ("publications",), ("project",), ("duckbourse.duckdb",)]
@@ -102,7 +104,7 @@ class BackupFolder:
     @property
     def incoming(self) -> Path:
         """The folder of incomplete copies."""
-        return self.root / "incoming"
+        return self.root / ".duckbourse-incoming"
 
     def object(self, sha256: str) -> Path:
         """Return where a content is."""
@@ -152,14 +154,15 @@ class BackupFolder:
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Lock the folder for one backup, and remove what a stopped one left."""
-        is_ours = self.snapshots.is_dir() or self.incoming.is_dir()
-        if not is_ours and self.root.exists() and any(self.root.iterdir()):
+        marker = self.root / MARKER
+        if not marker.is_file() and self.root.exists() and any(self.root.iterdir()):
             raise BadInput(
-                f"{self.root} is not empty and holds no backup",
+                f"{self.root} is not empty and is not a backup folder: it has no {MARKER}",
                 f"name a folder of its own, such as {self.root / 'duckbourse'}",
             )
         # it holds orders and positions
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        marker.touch()
         busy = "another command is writing to {root} (process {owner})"
         with state.held_by_one(
             self.root / "owner",
@@ -169,7 +172,7 @@ class BackupFolder:
         ):
             shutil.rmtree(self.incoming, ignore_errors=True)
             for each in (self.incoming, self.snapshots, self.root / "objects"):
-                each.mkdir(exist_ok=True)
+                each.mkdir(mode=0o700, exist_ok=True)
             try:
                 yield
             finally:
@@ -184,12 +187,14 @@ class BackupFolder:
 
     def keep(self, copy: Path, file: File) -> bool:
         """Move a complete copy to its place; return whether it is new."""
-        if self.holds(file):
+        # by its content: what a disk has damaged is replaced
+        if self.read(file, None, lambda name, count: None) is None:
             copy.unlink()
             return False
+        copy.chmod(0o600)
         flush(copy)
         place = self.object(file.sha256)
-        place.parent.mkdir(exist_ok=True)
+        place.parent.mkdir(mode=0o700, exist_ok=True)
         copy.replace(place)
         return True
 
@@ -202,6 +207,7 @@ class BackupFolder:
         manifest = Manifest(hashlib.sha256(content).hexdigest(), msgspec.Raw(content))
         draft = self.incoming / "manifest"
         draft.write_bytes(msgspec.json.encode(manifest))
+        draft.chmod(0o600)
         flush(draft)
         draft.replace(self.snapshots / f"{snapshot.name}.json")
         flush(self.snapshots)

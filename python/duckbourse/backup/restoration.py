@@ -7,7 +7,7 @@ Restoration of a snapshot: verified first, then put in place by renames.
     .restoring-2-replaced-<stamp>  each other part is moved there, and the snapshot's into its place
 
 Nothing is replaced before all of the snapshot is there and verified. After a kill during the
-renames, builds are refused until the same command has done the rest.
+renames, builds, ingests and trading are refused until the same command has done the rest.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def restore(
     folder: BackupFolder,
     progress: Progress,
     name: str | None = None,
-    to: Path | None = None,
+    into: Path | None = None,
     *,
     replace: bool = False,
 ) -> Restored:
@@ -76,11 +76,11 @@ def restore(
     trading loop or an ingest at work is an error too. After any of these nothing has changed.
     """
     snapshot = folder.load(folder.chosen(name))
-    data = to.absolute() if to else settings().data
+    data = into.absolute() if into else settings().data
     if found := [mark for mark in NOT_IN_A_FOLDER if mark in str(data)]:
         raise ConfigurationError(
             f"no build can read from a folder with {' or '.join(found)} in its path",
-            "name another folder with --to",
+            "name another folder with --into",
         )
     try:
         data.mkdir(parents=True, exist_ok=True)
@@ -103,11 +103,16 @@ def _restored(
     same = _same(snapshot, there, progress)
     others = sorted(path for path in there.keys() - same if not path.endswith(EMPTY))
     if others and not replace:
-        many = "a file" if len(others) == 1 else f"{len(others):,} files"
+        many = (
+            f"a file in {data} is missing from {snapshot.name} or differs from it"
+            if len(others) == 1
+            else f"{len(others):,} files in {data} are missing from {snapshot.name} or differ from"
+            " it"
+        )
         raise BadInput(
-            f"{data} has {many} that {snapshot.name} does not have, such as {others[0]}",
+            f"{many}, such as {others[0]}",
             "add --replace, which keeps what is there now in a folder beside it, or restore into"
-            " another folder with --to",
+            " another folder with --into",
         )
     wanted = {file.path for file in snapshot.files if not file.path.endswith(EMPTY)}
     changed = {path.split("/")[0] for path in {*others, *(wanted - same)}}
@@ -118,7 +123,7 @@ def _restored(
     if free < needed:
         raise StorageFull(
             f"{snapshot.name} needs {needed:,} bytes, and {data} has {free:,} free",
-            "free some disk space, or restore onto another disk with --to",
+            "free some disk space, or restore onto another disk with --into",
         )
     half = data / HALF
     shutil.rmtree(half, ignore_errors=True)
@@ -141,8 +146,8 @@ def _restored(
     half.rename(complete)
     flush(data)
     aside = _finish(data, complete)
-    if not others and aside and not (aside / "build").exists():
-        shutil.rmtree(aside)  # the snapshot has all of it
+    if not others and aside and _all_of(aside) <= set(there.values()):
+        shutil.rmtree(aside)  # the snapshot has all of it, and nothing was written since
         return None
     return aside
 
@@ -197,7 +202,20 @@ def _finish(data: Path, complete: Path) -> Path | None:
 def _move(source: Path, target: Path) -> None:
     if source.exists() or source.is_symlink():
         target.parent.mkdir(parents=True, exist_ok=True)
-        source.rename(target)
+        free, number = target, 1
+        while free.exists() or free.is_symlink():  # moved before a kill, and made again since
+            number += 1
+            free = target.with_name(f"{target.name}-{number}")
+        source.rename(free)
+
+
+def _all_of(aside: Path) -> set[Source]:
+    """Return the files that were moved aside, as they were listed where they came from."""
+    return {
+        Source(each.path, aside.parent / each.path, each.bytes, each.mtime_ns)
+        for top in aside.iterdir()
+        for each in below(top, top.name, everything=True)
+    }
 
 
 def _same(snapshot: Snapshot, there: dict[str, Source], progress: Progress) -> set[str]:

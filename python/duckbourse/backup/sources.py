@@ -37,6 +37,9 @@ GROWING = (".log", ".jsonl")
 PAIR = (JOURNAL, f"{JOURNAL}-wal", PAPER)
 TRIES = 10
 PAUSE_SECONDS = 0.05
+# for which one try waits for a lock of SQLite
+LOCKED_SECONDS = 1
+LOCKED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 @dataclass(frozen=True)
@@ -126,28 +129,26 @@ class Copier:
                     raise
                 continue
             return file, self.folder.keep(copy, file)
-        raise BackupBusy(
-            f"{source.place} keeps changing while it is read",
-            "wait until what writes it has ended, and run this again",
-        )
+        raise _busy(source.place)
 
     def session(self, home: Path) -> list[tuple[File, bool]]:
         """Copy the journal of a trading session and its broker's book, so that both agree."""
         copies: list[tuple[Path, File]] = []
-        agree = False
         for _ in range(TRIES):
-            for copy, _ in copies:
-                copy.unlink()
-            copies = []
             with suppress(Changed):
-                copies, agree = self._copied_pair(home)
-            if agree:
-                break
+                found, agree = self._copied_pair(home)
+                for copy, _ in copies:
+                    copy.unlink()
+                copies = found
+                if agree:
+                    break
             time.sleep(PAUSE_SECONDS)
         else:
+            if not copies:
+                raise _busy(home / JOURNAL)
             self.notes.append(
-                f"{home} was traded too fast to copy its journal and its broker's book at one"
-                " moment: after a restoration, `./bourse reconcile` lists how they differ"
+                f"{home} was trading too actively to capture the journal and the broker's book at"
+                " the same instant: after a restoration, `./bourse reconcile` lists how they differ"
             )
         return [(file, self.folder.keep(copy, file)) for copy, file in copies]
 
@@ -162,6 +163,8 @@ class Copier:
             try:
                 return self._while_trading(sources)
             except sqlite3.DatabaseError as error:
+                if error.sqlite_errorcode & 0xFF in LOCKED:
+                    raise Changed from error
                 self.notes.append(f"{home / JOURNAL} is damaged, and was copied unchanged: {error}")
                 return [self._copied(each) for each in sources.values()], True
         # unchanged: SQLite would drop what is damaged in a write-ahead log
@@ -208,13 +211,22 @@ class Copier:
 
 
 def _opened(journal: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"file:{quote(str(journal))}?mode=ro", uri=True)
+    return sqlite3.connect(f"file:{quote(str(journal))}?mode=ro", LOCKED_SECONDS, uri=True)
+
+
+def _busy(file: Path) -> BackupBusy:
+    return BackupBusy(
+        f"{file} keeps changing, or is locked, while it is read",
+        "wait until what writes it has ended, and run this again",
+    )
 
 
 def _last_row(journal: Path) -> int:
     with closing(_opened(journal)) as connection:
         try:
             [(row,)] = connection.execute("select max(row) from events").fetchall()
-        except sqlite3.OperationalError:  # it has no table yet
-            return 0
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF in LOCKED:
+                raise
+            return 0  # it has no table yet
     return row or 0

@@ -158,9 +158,11 @@ def _verify(of: BackupFolder, name: str | None, quiet: bool, json: bool) -> None
 def restore(
     folder: Folder,
     snapshot: Of = None,
-    to: Annotated[
+    into: Annotated[
         Path | None,
-        typer.Option("--to", metavar="FOLDER", help="Data folder to restore to. [the project's]"),
+        typer.Option(
+            "--into", metavar="FOLDER", help="Data folder to restore into. [the project's]"
+        ),
     ] = None,
     replace: Annotated[
         bool,
@@ -176,19 +178,19 @@ def restore(
 
     All of it is verified before anything is replaced. A folder with other content is refused
     without `--replace`. So is one in which a build, an ingest or a trading loop is running. The
-    seeds, models and macros of the snapshot come into `project` of the folder; take over from
-    there what differs. No secrets are restored, since none were backed up.
+    seeds, models and macros of the snapshot come into `project` of the folder; copy over
+    whatever differs. No secrets are restored, since none were backed up.
 
     Examples:
 
     - `./bourse restore /mnt/backup/duckbourse`
-    - `./bourse restore /mnt/backup/duckbourse --to /data/drill`
+    - `./bourse restore /mnt/backup/duckbourse --into /data/drill`
     - `./bourse restore /mnt/backup/duckbourse --snapshot 2026-11-27T183000Z --replace`
     """
     of = BackupFolder(folder.absolute())
     started = clock.elapsed_seconds()
     with Display(quiet) as display:
-        done = backups.restore(of, display, snapshot, to, replace=replace)
+        done = backups.restore(of, display, snapshot, into, replace=replace)
     seconds = clock.elapsed_seconds() - started
     if json:
         print_json(

@@ -234,6 +234,11 @@ def _leftovers() -> Finding:
         *(LEFTOVERS, f"publications/{LEFTOVERS}"),
         *(".*.half", ".restoring-half", "build/spill/*", "build/state.new"),
     )
+    if not is_building:
+        try:
+            state.refuse_unfinished(data)
+        except BourseError as error:
+            return Finding("leftover files", "fail", str(error), error.remedy)
     found = [] if is_building else [path for each in patterns for path in data.glob(each)]
     if found:
         total = sum(path.stat().st_size for path in found if path.is_file())

@@ -25,6 +25,7 @@ from pathlib import Path
 
 import duckdb
 
+from duckbourse import state
 from duckbourse.errors import ConfigurationError, StoreBusy
 from duckbourse.ingest.schema import TABLES, Kind
 from duckbourse.warehouse import files_in, quoted
@@ -119,6 +120,8 @@ class RawStore:
 
         Raise StoreBusy if another process is writing to the store.
         """
+        # before a folder is made where a restoration will move one
+        state.refuse_unfinished(self.root.parent)
         with wrap_unwritable(self.root):
             self.root.mkdir(parents=True, exist_ok=True)
         with sole_writer(self.root):

@@ -29,6 +29,7 @@ import msgspec
 from duckbourse import clock, state
 from duckbourse.errors import JournalBusy, JournalCorrupt, JournalError
 from duckbourse.orders.events import AnyEvent, Event, JournalSalvaged
+from duckbourse.settings import settings
 
 FILE = "journal.sqlite"
 LOCK = "journal.lock"
@@ -191,6 +192,7 @@ def read_journal(folder: Path) -> list[Event]:
 
 def lock_folder(folder: Path) -> IO[str]:
     """Lock a folder for this process until the file returned is closed, or raise JournalBusy."""
+    state.refuse_unfinished(settings().data)
     lock = (folder / LOCK).open("a")
     try:
         state.lock(lock.fileno())

@@ -48,6 +48,7 @@ def create(publication: Publication) -> SessionFolder:
         zone_name=publication.zone.key,
         capital_amount=publication.limits.capital_amount,
     )
+    state.refuse_unfinished(settings().data)
     folder.path.mkdir(parents=True, exist_ok=True)
     (folder.path / SESSION_FILE).write_bytes(msgspec.json.encode(folder))
     return folder

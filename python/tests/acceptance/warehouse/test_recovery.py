@@ -56,7 +56,7 @@ def test_after_a_total_loss_a_backup_gives_the_same_publication(
 
     shutil.rmtree(data)
     new = tmp_path / "new"
-    done = bourse(data, "restore", str(backups), "--to", str(new), BOURSE_SAMPLE="false")
+    done = bourse(data, "restore", str(backups), "--into", str(new), BOURSE_SAMPLE="false")
     assert done.returncode == 0, done.stderr
 
     # without a build

@@ -6,7 +6,9 @@ import errno
 import json
 import os
 import shutil
+import sqlite3
 import threading
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ from duckbourse.backup import BackupFolder, folder, sources
 from duckbourse.orders import events
 from duckbourse.orders.journal import lock_folder, open_journal, read_journal
 from tests.support.factories import NOW, request
-from tests.unit.backup.conftest import SECRET, Place, contents, meanwhile
+from tests.unit.backup.conftest import OLD, SECRET, Place, contents, meanwhile
 
 pytestmark = pytest.mark.some_day
 
@@ -64,6 +66,35 @@ def test_it_holds_what_cannot_be_made_again_and_no_secrets(place: Place) -> None
     assert not [path for path, content in whole.items() if SECRET.encode() in content]
     # it holds orders and positions
     assert place.backups.stat().st_mode & 0o077 == 0
+
+
+def test_only_its_owner_can_read_a_backup_in_a_folder_that_was_there(place: Place) -> None:
+    place.backups.mkdir()
+    place.backups.chmod(0o755)
+    place.back_up()
+    for path in (*place.objects(), *(place.backups / "snapshots").iterdir()):
+        assert path.stat().st_mode & 0o777 == 0o600, path
+    for path in (*place.backups.glob("objects/*"), *place.backups.glob("*/")):
+        assert path.stat().st_mode & 0o777 == 0o700, path
+
+
+def test_files_of_others_are_left_alone(place: Place) -> None:
+    for name in ("incoming", "snapshots", "objects"):
+        place.write(f"drops/{name}/prices.csv")
+    drops = place.folder / "drops"
+    before = contents(drops)
+    done = place.run("backup", str(drops))
+    assert done.returncode == 3
+    assert done.stderr.splitlines() == [
+        f"error: {drops} is not empty and is not a backup folder: it has no duckbourse-backup.json",
+        f"  remedy: name a folder of its own, such as {drops}/duckbourse",
+    ]
+    assert contents(drops) == before
+    # nor in a folder of backups
+    place.back_up()
+    prices = place.write("backups/incoming/prices.csv")
+    place.back_up()
+    assert prices.exists()
 
 
 def test_only_what_is_new_is_copied_the_next_time(place: Place) -> None:
@@ -144,7 +175,7 @@ def test_a_stopped_backup_is_none_and_the_next_goes_on(
         meanwhile(patch, stop)
         assert place.run("backup", str(place.backups)).returncode == 130
     assert place.snapshots() == []
-    assert not (place.backups / "incoming").exists()
+    assert not (place.backups / ".duckbourse-incoming").exists()
     kept = len(place.objects())
     assert kept == 4
     again = json.loads(place.back_up("--json").stdout)
@@ -204,7 +235,7 @@ def test_a_file_that_never_stays_the_same_is_an_error(
     done = place.run("backup", str(place.backups))
     assert done.returncode == 4
     assert done.stderr.splitlines() == [
-        f"error: {seed} keeps changing while it is read",
+        f"error: {seed} keeps changing, or is locked, while it is read",
         "  remedy: wait until what writes it has ended, and run this again",
     ]
     assert place.snapshots() == []
@@ -320,8 +351,8 @@ def test_a_loop_that_never_pauses_gets_a_note(
     done = place.back_up()
     journal.close()
     assert done.stderr.splitlines()[0] == (
-        f"{home} was traded too fast to copy its journal and its broker's book at one moment:"
-        " after a restoration, `./bourse reconcile` lists how they differ"
+        f"{home} was trading too actively to capture the journal and the broker's book at the same"
+        " instant: after a restoration, `./bourse reconcile` lists how they differ"
     )
     assert f"{SESSION}/journal.sqlite" in taken(place)
 
@@ -349,6 +380,41 @@ def test_a_damaged_journal_of_a_running_loop_is_copied_unchanged(place: Place) -
     assert taken(place)[f"{SESSION}/journal.sqlite"] == b"damaged"
 
 
+def test_a_journal_that_never_stays_the_same_is_an_error(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = place.write(f"data/{SESSION}/journal.sqlite", "at rest")
+    monkeypatch.setattr(sources, "PAUSE_SECONDS", 0)
+
+    def change(file: str) -> None:
+        if file.endswith("journal.sqlite"):
+            journal.write_text(journal.read_text() + "more")
+
+    meanwhile(monkeypatch, change)
+    done = place.run("backup", str(place.backups))
+    assert done.returncode == 4
+    assert done.stderr.splitlines() == [
+        f"error: {journal} keeps changing, or is locked, while it is read",
+        "  remedy: wait until what writes it has ended, and run this again",
+    ]
+    assert place.snapshots() == []
+
+
+def test_a_locked_journal_is_not_damaged(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = place.data / SESSION / "journal.sqlite"
+    monkeypatch.setattr(sources, "TRIES", 1)
+    lock = lock_folder(journal.parent)
+    with closing(sqlite3.connect(journal, isolation_level=None)) as other:
+        other.execute("create table events (row integer primary key)")
+        other.execute("begin exclusive")
+        done = place.run("backup", str(place.backups))
+    lock.close()
+    assert done.returncode == 4
+    assert done.stderr.splitlines()[0] == (
+        f"error: {journal} keeps changing, or is locked, while it is read"
+    )
+
+
 def test_builds_and_ingests_are_not_disturbed(place: Place) -> None:
     with state.sole_owner(place.data / "build" / "duckbourse.duckdb"):
         place.back_up()
@@ -366,7 +432,7 @@ def test_builds_and_ingests_are_not_disturbed(place: Place) -> None:
         (
             ("{project}",),
             3,
-            "{project} is not empty and holds no backup",
+            "{project} is not empty and is not a backup folder: it has no duckbourse-backup.json",
             "name a folder of its own, such as {project}/duckbourse",
         ),
         (
@@ -470,6 +536,19 @@ def test_verify_names_each_damaged_file(place: Place) -> None:
     newest = place.snapshots()[-1]
     done = place.run("backup", str(place.backups), "--verify", "--snapshot", newest)
     assert done.returncode == 0, done.stdout
+
+
+def test_a_damaged_content_that_is_read_again_is_replaced(place: Place) -> None:
+    place.back_up()
+    [one] = place.snapshots()
+    backups = BackupFolder(place.backups)
+    [file] = [file for file in backups.load(one).files if file.path == TICKS]
+    broken = backups.object(file.sha256)
+    broken.write_bytes(broken.read_bytes()[::-1])
+    # read again, since its time of last change is another
+    os.utime(place.data / TICKS, (OLD + 1, OLD + 1))
+    assert json.loads(place.back_up("--json").stdout)["new_files"] == 1
+    assert broken.read_bytes() == (place.data / TICKS).read_bytes()
 
 
 def test_a_damaged_manifest_is_named_and_nothing_is_removed(place: Place) -> None:

@@ -5,15 +5,23 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import duckdb
 import pytest
 
 from duckbourse import state
 from duckbourse.backup import BackupFolder
+from duckbourse.errors import DatabaseLocked
+from duckbourse.ingest import RawStore
 from duckbourse.ingest.store import sole_writer
 from duckbourse.orders.journal import lock_folder
+from duckbourse.settings import settings
+from duckbourse.trading import session_folder
 from tests.support.commands import Ended, bourse
 from tests.unit.backup.conftest import OLD, Place, contents, meanwhile
 
@@ -45,7 +53,7 @@ def test_all_of_it_comes_back_into_a_new_folder(place: Place) -> None:
     [name] = place.snapshots()
     there = place.folder / "there"
     place.write("project/seeds/reference/portfolios.csv", "edited since")
-    done = restored(place, "--to", str(there))
+    done = restored(place, "--into", str(there))
     assert done.stdout.startswith(f"restored: {there} from {name} (11 files, 0.0 MB, ")
     assert done.stderr.splitlines() == [
         f"to use it: set BOURSE_DATA_DIR={there}",
@@ -54,7 +62,7 @@ def test_all_of_it_comes_back_into_a_new_folder(place: Place) -> None:
     ]
     assert contents(there, "build") == wanted
     assert (there / "duckbourse.duckdb").stat().st_mtime == OLD
-    report = json.loads(restored(place, "--to", str(there), "--json").stdout)
+    report = json.loads(restored(place, "--into", str(there), "--json").stdout)
     assert report["replaced"] is None
     assert report["project_differs"] == ["seeds/reference/portfolios.csv"]
 
@@ -83,9 +91,10 @@ def test_other_content_is_refused_and_then_kept_aside(place: Place) -> None:
     done = restore(place)
     assert done.returncode == 3
     assert done.stderr.splitlines() == [
-        f"error: {place.data} has 5 files that {name} does not have, such as raw/.env.old",
+        f"error: 5 files in {place.data} are missing from {name} or differ from it, such as"
+        " raw/.env.old",
         "  remedy: add --replace, which keeps what is there now in a folder beside it, or restore"
-        " into another folder with --to",
+        " into another folder with --into",
     ]
     assert contents(place.data, "build") == before
     done = restored(place, "--replace")
@@ -116,7 +125,7 @@ def test_a_checkout_without_deliveries_has_no_other_content(place: Place) -> Non
     fresh = place.folder / "fresh"
     place.write("fresh/raw/daily/zz_empty.parquet")
     place.write("fresh/build/.gitkeep")
-    restored(place, "--to", str(fresh))
+    restored(place, "--into", str(fresh))
     assert contents(fresh, "build") == wanted
 
 
@@ -150,14 +159,14 @@ def test_a_snapshot_is_chosen_by_name(place: Place) -> None:
     backed_up(place)
     one, two = place.snapshots()
     there = place.folder / "there"
-    done = restore(place, "--snapshot", one[:-2] + "Z", "--to", str(there))
+    done = restore(place, "--snapshot", one[:-2] + "Z", "--into", str(there))
     assert done.returncode == 3
     error, remedy = done.stderr.splitlines()
     assert error.startswith(f"error: {place.backups} has no snapshot '{one[:-2]}Z'; did you mean '")
     assert remedy == (
         f"  remedy: `./bourse backup {place.backups} --list` lists them; the newest is {two}"
     )
-    restored(place, "--snapshot", one, "--to", str(there))
+    restored(place, "--snapshot", one, "--into", str(there))
     assert contents(there, "build") == first
 
 
@@ -234,7 +243,7 @@ def test_a_kill_at_any_rename_is_made_good_by_the_next_run(
 
         with monkeypatch.context() as patch:
             patch.setattr(Path, "rename", rename)
-            code = restore(place, "--to", str(there), "--replace").returncode
+            code = restore(place, "--into", str(there), "--replace").returncode
         if code == 0:
             break
         stops += 1
@@ -245,13 +254,76 @@ def test_a_kill_at_any_rename_is_made_good_by_the_next_run(
                 f"error: a restoration was stopped while it replaced files in {there}",
                 "  remedy: run the same `./bourse restore` again, which does the rest",
             ]
-        restored(place, "--to", str(there), "--replace")
+        since = ("raw/deliveries/since", "trading/paper_us/since", "duckbourse.duckdb")
+        for path in since:
+            place.write(f"there/{path}", f"since kill {last}")
+        restored(place, "--into", str(there), "--replace")
         kept = [path.name for path in there.glob("replaced-*")]
         assert contents(there, "build", *kept) == wanted, last
         assert list(there.glob(".restoring*")) == []
         lost = [path for name in kept for path in contents(there / name).values()]
         assert lost.count(f"kill {last}".encode()) >= 2, last
+        assert lost.count(f"since kill {last}".encode()) == len(since), last
     assert stops > 5
+
+
+def test_nothing_is_written_where_a_restoration_is_unfinished(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = place.folder / "there"
+    (there / ".restoring-2-replaced-20240102T000000000000").mkdir(parents=True)
+    error = f"a restoration was stopped while it replaced files in {there}"
+    with (
+        duckdb.connect() as connection,
+        pytest.raises(DatabaseLocked, match=error),
+        RawStore(there / "raw").writing(connection),
+    ):
+        pass
+    monkeypatch.setenv("BOURSE_DATA_DIR", str(there))
+    settings.cache_clear()
+    limits = SimpleNamespace(account="paper_us", calendar="us", capital_amount=Decimal(1))
+    publication: Any = SimpleNamespace(
+        limits=limits, session_date=date(2024, 1, 2), zone=SimpleNamespace(key="UTC")
+    )
+    try:
+        with pytest.raises(DatabaseLocked, match=error):
+            session_folder.create(publication)
+        with pytest.raises(DatabaseLocked, match=error):
+            lock_folder(place.data / "trading" / "paper_us" / "2024-01-02")
+    finally:
+        monkeypatch.undo()
+        settings.cache_clear()
+    assert [path.name for path in there.iterdir()] == [
+        ".restoring-2-replaced-20240102T000000000000"
+    ]
+    done = bourse(there, "doctor", "--json")
+    [found] = [each for each in json.loads(done.stdout) if each["check"] == "leftover files"]
+    assert found == {
+        "check": "leftover files",
+        "level": "fail",
+        "found": error,
+        "remedy": "run the same `./bourse restore` again, which does the rest",
+    }
+
+
+def test_what_is_traded_while_files_are_copied_is_kept(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = backed_up(place)
+    (place.data / "duckbourse.duckdb").unlink()
+    (place.data / "trading" / "paper_us" / "2024-01-02" / "trade.log").unlink()
+    traded = "trading/paper_us/2024-01-03/journal.sqlite"
+
+    def trade(file: str) -> None:
+        if file == "duckbourse.duckdb":
+            place.write(f"data/{traded}", "traded")
+
+    meanwhile(monkeypatch, trade)
+    done = restored(place)
+    [aside] = place.data.glob("replaced-*")
+    assert f"kept: what was there before is in {aside}" in done.stdout
+    assert contents(aside)[traded] == b"traded"
+    assert contents(place.data, "build", aside.name) == wanted
 
 
 def forge(place: Place, **changed: Any) -> str:
@@ -287,7 +359,7 @@ def test_a_forged_path_is_refused(place: Place, path: str) -> None:
     backed_up(place)
     manifest = forge(place, path=path)
     before = contents(place.folder)
-    done = restore(place, "--to", str(place.folder / "there"))
+    done = restore(place, "--into", str(place.folder / "there"))
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
         f"error: the manifest {manifest} is damaged: {path!r} is not a file of a backup",
@@ -300,7 +372,7 @@ def test_a_forged_path_is_refused(place: Place, path: str) -> None:
 def test_a_forged_checksum_leads_nowhere(place: Place) -> None:
     backed_up(place)
     forge(place, sha256="../../project/.env")
-    assert restore(place, "--to", str(place.folder / "there")).returncode == 1
+    assert restore(place, "--into", str(place.folder / "there")).returncode == 1
 
 
 def test_a_link_among_the_contents_is_not_followed(place: Place) -> None:
@@ -312,7 +384,7 @@ def test_a_link_among_the_contents_is_not_followed(place: Place) -> None:
     copy = place.folder / "copy"
     real.rename(copy)
     real.symlink_to(copy)
-    done = restore(place, "--to", str(place.folder / "there"))
+    done = restore(place, "--into", str(place.folder / "there"))
     assert done.returncode == 1
     assert f"{real}, which is {file.path}, cannot be read: Too many" in done.stderr
 
@@ -344,20 +416,20 @@ def test_a_disk_that_is_too_small_is_known_before(
         free = 7
 
     monkeypatch.setattr("shutil.disk_usage", lambda _: Usage)
-    done = restore(place, "--to", str(there))
+    done = restore(place, "--into", str(there))
     assert done.returncode == 6
     [name] = place.snapshots()
     assert done.stderr.splitlines() == [
         f"error: {name} needs {needed:,} bytes, and {there} has 7 free",
-        "  remedy: free some disk space, or restore onto another disk with --to",
+        "  remedy: free some disk space, or restore onto another disk with --into",
     ]
 
 
 def test_a_folder_that_no_build_can_read_is_refused(place: Place) -> None:
     backed_up(place)
-    done = restore(place, "--to", str(place.folder / "a*b"))
+    done = restore(place, "--into", str(place.folder / "a*b"))
     assert done.returncode == 2
     assert done.stderr.splitlines() == [
         "error: no build can read from a folder with * in its path",
-        "  remedy: name another folder with --to",
+        "  remedy: name another folder with --into",
     ]
