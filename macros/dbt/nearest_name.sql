@@ -78,8 +78,8 @@ arg_min({{ name }}, {{ name_distance(wanted, name) }})
 {%- set problems %}
         select
             'there are no one-minute bars of ' || p_session_date
-            || '; the nearest sessions are ' || concat_ws(
-                ' and ',
+            || '; try ' || concat_ws(
+                ' or ',
                 max(session_date) filter (where session_date < p_session_date::date),
                 min(session_date) filter (where session_date > p_session_date::date)
             ) as problem

@@ -135,7 +135,7 @@ def find(known: Sequence[Publication], wanted: str) -> Publication:
             return previous
         raise PublicationError(
             "no publication before the current one is kept",
-            "BOURSE_KEEP_PUBLICATIONS, BOURSE_KEEP_DAYS and BOURSE_KEEP_GB say how many are",
+            "`./bourse publications` lists those that are; each build keeps the one before it",
         )
     if wanted == CURRENT:
         if current := current_of(known):

@@ -177,10 +177,8 @@ def _check_session(
     """
     [found] = fetch_rows(connection, sql, {"day": session})
     if not found["is_known"]:
-        near = " and ".join(str(found[name]) for name in ("before", "after") if found[name])
-        raise ConfigurationError(
-            f"there are no estimates for {session}", f"the nearest sessions are {near}"
-        )
+        near = " or ".join(str(found[name]) for name in ("before", "after") if found[name])
+        raise ConfigurationError(f"there are no estimates for {session}", f"try {near}")
 
 
 def _report(

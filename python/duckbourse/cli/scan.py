@@ -141,10 +141,8 @@ def _check_session(connection: duckdb.DuckDBPyConnection, session: date) -> None
     """
     [(before, after)] = _fetched(connection, sql, {"day": session})
     if before != session:
-        near = " and ".join(str(day) for day in (before, after) if day)
-        raise ConfigurationError(
-            f"there are no one-minute bars of {session}", f"the nearest sessions are {near}"
-        )
+        near = " or ".join(str(day) for day in (before, after) if day)
+        raise ConfigurationError(f"there are no one-minute bars of {session}", f"try {near}")
 
 
 def _scanners(connection: duckdb.DuckDBPyConnection, wanted: str | None) -> list[str]:

@@ -84,7 +84,7 @@ def test_the_estimates_of_a_session_are_shown_alone(sample: Warehouse) -> None:
     done = CliRunner().invoke(app, ["risk", "--date", "2010-05-08"])
     assert isinstance(done.exception, ConfigurationError)
     assert str(done.exception) == "there are no estimates for 2010-05-08"
-    assert done.exception.remedy == "the nearest sessions are 2010-05-07 and 2010-05-10"
+    assert done.exception.remedy == "try 2010-05-07 or 2010-05-10"
 
 
 def test_all_estimates_are_written(sample: Warehouse, tmp_path: Path) -> None:
