@@ -135,7 +135,7 @@ def find(known: Sequence[Publication], wanted: str) -> Publication:
             return previous
         raise PublicationError(
             "no publication before the current one is kept",
-            "`./bourse publications` lists those that are; each build keeps the one before it",
+            "each build keeps the one before it: `./bourse publications` lists them",
         )
     if wanted == CURRENT:
         if current := current_of(known):

@@ -289,7 +289,7 @@ def test_back_and_forward_again(published: Path) -> None:
     assert done.returncode == 5
     assert done.stderr == (
         "error: no publication before the current one is kept\n"
-        "  remedy: `./bourse publications` lists those that are; each build keeps the one before it\n"
+        "  remedy: each build keeps the one before it: `./bourse publications` lists them\n"
     )
     done = bourse(published.parent, "rollback", "20261129T184510-b3", "--json")
     assert json.loads(done.stdout) == {
