@@ -50,7 +50,9 @@ arg_min({{ name }}, {{ name_distance(wanted, name) }})
 {%- endmacro %}
 
 {% macro series_exists() -%}
+{#- In a live session of a past day, a symbol that is traded later has no latest bar. -#}
 {%- set latest_bars = ref('serving__latest_bars').include(database=false) -%}
+{%- set symbols = ref('bars__symbols').include(database=false) -%}
 {%- set problems %}
         select
             coalesce(
@@ -68,6 +70,10 @@ arg_min({{ name }}, {{ name_distance(wanted, name) }})
             not exists (
                 select 1 from {{ latest_bars }}
                 where symbol = p_symbol and timeframe = p_timeframe
+            )
+            and (
+                p_symbol in (select symbol from {{ latest_bars }})
+                or p_symbol not in (select symbol from {{ symbols }})
             )
         having count(*) > 0
 {%- endset -%}

@@ -56,7 +56,8 @@ FILES = {
             '{{ invocation_id }}' as invocation_id,
             current_timestamp at time zone 'UTC' as built_at,
             null::timestamp as published_at,
-            null::map(varchar, bigint) as row_counts
+            null::map(varchar, bigint) as row_counts,
+            map([]::varchar[], []::varchar[][]) as keys
     """,
 }
 

@@ -152,7 +152,7 @@ def test_a_table_has_its_columns_with_types_and_words(tmp_path: Path) -> None:
     done = bourse(data, "tables", "bars.ohlcv")
     assert [line.split() for line in done.stdout.splitlines()] == [
         ["bars.ohlcv", "3", "rows"],
-        ["one", "row", "is", "a", "symbol"],
+        ["one", "row", "is", "a", "symbol", "Key:", "symbol."],
         ["column", "type", "description"],
         ["symbol", "varchar"],
         ["close", "decimal(18,4)", "as", "traded"],

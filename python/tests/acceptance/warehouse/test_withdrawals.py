@@ -74,7 +74,7 @@ def deliver_the_wrong_ones(warehouse: Warehouse) -> None:
 
 WRONG = ("wrong_days", "wrong_minutes", "wrong_closes")
 # the two that are of the code alone take as long as all others together
-ALL = ("--exclude", "serving__indicator_catalog", "serving__live_models")
+ALL = ("--exclude", "serving__indicator_catalog+", "serving__live_models")
 WITHDRAWN_AT = datetime(2026, 11, 5, tzinfo=UTC)
 # some of each layer, and all that goes on from build to build
 FAMILIES = re.findall(r"'(\w+)'", (PROJECT / "macros/indicators/families.sql").read_text())
