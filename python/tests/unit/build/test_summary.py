@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import duckdb
 
-from duckbourse.summary import summary
+from duckbourse.summary import QUERIES
+from duckbourse.warehouse import fetch_rows
 
 
 def test_a_holding_whose_prices_have_ended_is_listed() -> None:
@@ -24,8 +25,7 @@ def test_a_holding_whose_prices_have_ended_is_listed() -> None:
                 ('mine', date '2024-01-05', 'GONE', date '2024-01-03')
             ) as missing_prices (portfolio, session_date, symbol, price_date)
         """)
-        rows = summary(connection)["holdings_without_price"]
-    assert rows is not None
+        rows = fetch_rows(connection, QUERIES["holdings_without_price"])
     [row] = [{name: str(value) for name, value in row.items()} for row in rows]
     assert row == {
         "portfolio": "mine",
