@@ -72,8 +72,8 @@ arg_min({{ name }}, {{ name_distance(wanted, name) }})
                 where symbol = p_symbol and timeframe = p_timeframe
             )
             and (
-                p_symbol in (select symbol from {{ latest_bars }})
-                or p_symbol not in (select symbol from {{ symbols }})
+                exists (select 1 from {{ latest_bars }} where symbol = p_symbol)
+                or not exists (select 1 from {{ symbols }} where symbol = p_symbol)
             )
         having count(*) > 0
 {%- endset -%}

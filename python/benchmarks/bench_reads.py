@@ -66,7 +66,8 @@ def make_file(folder: Path, bars: int) -> Path:
         connection.execute("create schema bars; create schema indicators; create schema serving")
         connection.execute(f"create table bars.ohlcv as from '{folder}/bars.parquet'")
         connection.execute(
-            "create table serving.latest_bars as select distinct symbol, timeframe from bars.ohlcv"
+            "create table serving.latest_bars as select distinct symbol, timeframe from bars.ohlcv;"
+            "create table bars.symbols as select distinct symbol from bars.ohlcv"
         )
         connection.execute(macros)
     return file

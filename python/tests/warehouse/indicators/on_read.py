@@ -34,7 +34,8 @@ class OnRead:
             )
         """)
         self.connection.execute(
-            "create view serving.latest_bars as select distinct symbol, timeframe from bars.ohlcv"
+            "create view serving.latest_bars as select distinct symbol, timeframe from bars.ohlcv;"
+            "create view bars.symbols as select distinct symbol from bars.ohlcv"
         )
         self.connection.execute(macros)
 
