@@ -166,7 +166,7 @@ def test_a_table_has_its_columns_with_types_and_words(tmp_path: Path) -> None:
     }
     layer = bourse(data, "tables", "bars").stdout.splitlines()
     assert layer[0] == "bars"
-    assert "bars.ohlcv     3  one row is a symbol" in layer
+    assert "bars.ohlcv     3  one row is a symbol Key: symbol" in layer
 
 
 def test_an_unknown_table_has_the_nearest_name(data: Path) -> None:
