@@ -24,7 +24,7 @@ from duckbourse.warehouse import quoted
 
 # Prices rarely repeat, so the writer should not search long for repetitions.
 FAST = ", compression_level 1, dictionary_size_limit 1000"
-SMALL = ", compression_level 15, row_group_size 40960"
+SMALL = ", compression_level 15, row_group_size 40960, parquet_version v2"
 
 # Receives the number of sessions done.
 Progress = Callable[[int], None]
@@ -77,10 +77,12 @@ def write_bars(
     progress: Progress,
 ) -> None:
     """Write the bars of a plan, in a file per session, or in one file if the store is flat."""
+    row_count = 0
     for place, session in enumerate(made.sessions):
         day = made.days.session(place)
         bars = minute_bars(day, made.seed, made.symbols, session, made.ticks_per_unit)
-        con.register("minutes", rows(made.symbols, session, bars))
+        con.register("minutes", rows(made.symbols, session, bars, row_count))
+        row_count += bars.open.size
         if store.flat and place == 0:
             con.execute("create or replace temp table collected as from minutes")
         elif store.flat:
@@ -95,8 +97,10 @@ def write_bars(
         con.execute("drop table collected")
 
 
-def rows(symbols: Sequence[str], session: Session, bars: Bars) -> dict[str, npt.NDArray[Any]]:
-    """Return the columns of a session's bars, by symbol and minute."""
+def rows(
+    symbols: Sequence[str], session: Session, bars: Bars, rows_before: int
+) -> dict[str, npt.NDArray[Any]]:
+    """Return the columns of a session's bars, by symbol and minute, after `rows_before` rows."""
     count = len(session.bar_starts)
     prices = zip(PARTS, bars.columns(), strict=True)
     return {
@@ -104,7 +108,7 @@ def rows(symbols: Sequence[str], session: Session, bars: Bars) -> dict[str, npt.
         "bar_ts": np.tile(session.bar_starts, len(symbols)),
         "session_date": np.repeat(np.datetime64(session.session_date, "us"), bars.open.size),
         **{name: values.ravel() for name, values in prices},
-        "source_row": np.tile(np.arange(1, count + 1), len(symbols)),
+        "source_row": rows_before + np.arange(1, bars.open.size + 1),
     }
 
 

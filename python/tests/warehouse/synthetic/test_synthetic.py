@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -149,6 +150,25 @@ def test_shipped_bars_come_out_the_same_again(
         for left, right in ((again, before), (before, again)):
             assert con.execute(f"from {left} except all from {right}").fetchall() == []
     assert (SAMPLE / "minute" / f"{shipped.delivery}.parquet").stat().st_size < 5_000_000
+
+
+def test_each_minute_has_a_row_of_its_own(con: Connection) -> None:
+    [(bar_count, row_count, first_row, last_row)] = con.execute(
+        "select count(*), count(distinct source_row), min(source_row), max(source_row)"
+        f" from read_parquet('{SAMPLE}/minute/*.parquet')"
+    ).fetchall()
+    assert (bar_count, row_count, first_row, last_row) == (255_840, 255_840, 1, 255_840)
+
+
+def test_the_readme_traces_a_bar_to_its_row() -> None:
+    readme = (PROJECT / "models" / "bars" / "README.md").read_text()
+    [recipe] = re.findall(r"```sql\n(.*?)```", readme, re.S)
+    with duckdb.connect() as connection:
+        connection.execute(f"set file_search_path = '{PROJECT}'")
+        found = connection.execute(recipe).fetchall()
+        # 25 sessions of 16 symbols, and before AAPL's 316th minute no other symbol's
+        row = 24 * 16 * 390 + 316
+        assert ("synthetic", "sample-minutes --seed 1", row, "690659ccd834d9b2") in found
 
 
 def test_shipped_prices_are_on_the_cent_or_the_days_own(shipped: Plan) -> None:
