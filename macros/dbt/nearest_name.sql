@@ -80,17 +80,20 @@ arg_min({{ name }}, {{ name_distance(wanted, name) }})
 {{ no_problem(problems) }}
 {%- endmacro %}
 
-{% macro session_exists() -%}
+{% macro session_exists(last_session_date='null') -%}
+{%- set last = 'coalesce(' ~ last_session_date ~ ', p_session_date)::date' -%}
 {%- set problems %}
         select
             'there are no one-minute bars of ' || p_session_date
+            || coalesce(' to ' || {{ last_session_date }}, '')
             || '; try ' || concat_ws(
                 ' or ',
                 max(session_date) filter (where session_date < p_session_date::date),
-                min(session_date) filter (where session_date > p_session_date::date)
+                min(session_date) filter (where session_date > {{ last }})
             ) as problem
         from {{ ref('scanners__sessions').include(database=false) }}
-        having not bool_or(session_date = p_session_date::date)
+        where has_minutes
+        having not bool_or(session_date between p_session_date::date and {{ last }})
 {%- endset -%}
 {{ no_problem(problems) }}
 {%- endmacro %}

@@ -8,15 +8,18 @@ date_diff('minute', time '00:00', p_cutoff_time::time)
 {%- endset -%}
 {%- set last_session = 'coalesce(p_last_session_date, p_session_date)::date' -%}
 {#- One condition, so that a scan of no preset is not cut short before its name is checked. -#}
+{%- set seed = presets.include(database=false) -%}
 {%- set chosen_presets -%}
 chosen_presets as (
     select *
-    from {{ presets.include(database=false) }}
+    from {{ seed }}
     where
         case when {{ name_exists(
-            presets.identifier.removesuffix('_presets') ~ ' preset',
-            'p_preset', presets.include(database=false), 'preset'
-        ) | indent(8) }} then preset = p_preset end
+            presets.identifier.removesuffix('_presets') ~ ' preset', 'p_preset', seed, 'preset'
+        ) | indent(8) }}
+        and {{ session_exists('p_last_session_date') | indent(8) }}
+        and {{ cutoff_in_session(seed) | indent(8) }}
+        then preset = p_preset end
 )
 {%- endset -%}
 {%- set cutoffs -%}

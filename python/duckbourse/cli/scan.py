@@ -17,7 +17,7 @@ from duckbourse.cli.output import clock_text, notes, print_json, results
 from duckbourse.cli.tables import columns_of, print_fitting, text, words
 from duckbourse.errors import ConfigurationError, PublicationError
 from duckbourse.names import did_you_mean
-from duckbourse.warehouse import SCANNERS, fetch_rows, open_published, quoted
+from duckbourse.warehouse import SCANNERS, fetch_rows, one_line, open_published, quoted
 
 # columns that are shown first or left out; the others are evidence
 KEY = (
@@ -90,7 +90,6 @@ def scan(
     connection = open_published()
     try:
         session = day.date() if day else _last_session(connection)
-        _check_session(connection, session)
         scans = [
             _run(connection, name, row, session, at, all_candidates)
             for wanted in scanner or [""]
@@ -130,19 +129,6 @@ def _last_session(connection: duckdb.DuckDBPyConnection) -> date:
         )
     session: date = last
     return session
-
-
-def _check_session(connection: duckdb.DuckDBPyConnection, session: date) -> None:
-    sql = """
-        select
-            max(session_date) filter (where session_date <= $day),
-            min(session_date) filter (where session_date > $day)
-        from scanners.session_minutes
-    """
-    [(before, after)] = _fetched(connection, sql, {"day": session})
-    if before != session:
-        near = " or ".join(str(day) for day in (before, after) if day)
-        raise ConfigurationError(f"there are no one-minute bars of {session}", f"try {near}")
 
 
 def _scanners(connection: duckdb.DuckDBPyConnection, wanted: str | None) -> list[str]:
@@ -222,7 +208,11 @@ def _run(
     if not all_candidates and "max_signals" in preset:
         sql += f" and signal_rank <= {int(preset['max_signals'])}"
     sql += ")"
-    return Scan(scanner, preset, sql, fetch_rows(connection, sql))
+    try:
+        return Scan(scanner, preset, sql, fetch_rows(connection, sql))
+    except duckdb.InvalidInputException as error:  # the macro refuses the day or the cutoff
+        problem, _, remedy = one_line(error).removeprefix("Invalid Input Error: ").partition("; ")
+        raise ConfigurationError(problem, remedy) from error
 
 
 def _fetched(

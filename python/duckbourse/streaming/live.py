@@ -221,7 +221,10 @@ class LiveSession:
         """
         scans: dict[str, list[str]] = {}
         for scanner, preset, is_due in self.fetch(
-            f"select scanner, preset, cutoff_time = ? from ({self._presets})", cutoff
+            # the macros refuse a session without minutes
+            f"select scanner, preset, cutoff_time = ? and exists (from live.session_minutes)"
+            f" from ({self._presets})",
+            cutoff,
         ):
             found = scans.setdefault(scanner, [])
             if is_due:

@@ -56,18 +56,43 @@ REFUSED = {
         "there is no gap preset 'wide'; the gap presets are standard"
     ),
 }
-SCANNERS = [file.stem for file in (PROJECT / "functions").glob("*_scan.sql")]
+HOURS = "; try a time after 09:30, up to 16:00"
 REFUSED |= {
-    f"{scan}('2010-05-06', '11:30', 'standrd')": (
-        f"there is no {scan.removesuffix('_scan')} preset 'standrd'; did you mean 'standard'?"
-    )
-    for scan in SCANNERS
-    if scan != "pattern_scan"
-} | {
-    "pattern_scan('2010-05-06', '11:30', 'dayly')": (
-        "there is no pattern preset 'dayly'; did you mean 'daily'?"
-    )
+    "crp_scan('2010-05-06', '23:30', 'standard')": (
+        f"a cutoff of 23:30 is outside the session of 2010-05-06{HOURS}"
+    ),
+    # at the open, nothing has traded
+    "gap_scan(date '2010-05-06', time '09:30', 'standard')": (
+        f"a cutoff of 09:30 is outside the session of 2010-05-06{HOURS}"
+    ),
+    "crp_scan('2010-05-06', '16:01', 'standard', '2010-05-07')": (
+        f"a cutoff of 16:01 is outside the session of 2010-05-06{HOURS}"
+    ),
+    "crp_scan('2010-05-08', '11:30', 'standard', '2010-05-09')": (
+        "there are no one-minute bars of 2010-05-08 to 2010-05-09; try 2010-05-07 or 2010-05-10"
+    ),
 }
+SCANNERS = [file.stem for file in (PROJECT / "functions").glob("*_scan.sql")]
+REFUSED |= (
+    {
+        f"{scan}('2010-05-06', '11:30', 'standrd')": (
+            f"there is no {scan.removesuffix('_scan')} preset 'standrd'; did you mean 'standard'?"
+        )
+        for scan in SCANNERS
+        if scan != "pattern_scan"
+    }
+    | {
+        f"{scan}('2010-05-08', '11:30', '{'daily' if scan == 'pattern_scan' else 'standard'}')": (
+            "there are no one-minute bars of 2010-05-08; try 2010-05-07 or 2010-05-10"
+        )
+        for scan in SCANNERS
+    }
+    | {
+        "pattern_scan('2010-05-06', '11:30', 'dayly')": (
+            "there is no pattern preset 'dayly'; did you mean 'daily'?"
+        )
+    }
+)
 
 
 @pytest.mark.parametrize(("call", "message"), REFUSED.items(), ids=REFUSED.keys())
@@ -89,7 +114,43 @@ def test_what_does_not_exist_is_an_error(
         "portfolio_var('equal_20', null, 1)",
         "signals_on(null)",
         "crp_scan('2010-05-06', '11:30', null)",
+        "crp_scan(null, '11:30', 'standard')",
+        "crp_scan('2010-05-06', null, 'standard')",
     ],
 )
 def test_null_and_a_condition_are_no_error(sample: Warehouse, call: str) -> None:
     assert sample.query(f"from {call}") == []
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        # a preset's own cutoff is no mistake on a day of other hours
+        "crp_scan('2010-05-06', '09:30', 'early')",
+        # another session closes later
+        "crp_scan('2010-05-07', '14:00', 'early')",
+        # the range has a session with minutes
+        "crp_scan('2010-05-07', '10:00', 'early', '2010-05-09')",
+    ],
+)
+def test_a_scan_of_other_hours_is_no_error(sample: Warehouse, call: str) -> None:
+    """The sample has neither short sessions nor such a preset, so the macro reads others."""
+    with duckdb.connect() as connection:
+        connection.execute(f"attach '{sample.file}' as duckbourse (read_only)")
+        connection.execute("use memory; create schema scanners; create schema seeds")
+        for schema, table in connection.execute(
+            "select schema_name, table_name from duckdb_tables() where database_name = 'duckbourse'"
+            " and schema_name in ('bars', 'scanners', 'seeds')"
+        ).fetchall():
+            connection.execute(f"create schema if not exists {schema}")
+            connection.execute(f"create view {schema}.{table} as from duckbourse.{schema}.{table}")
+        connection.execute(
+            "create or replace view seeds.crp_presets as select * replace ('early' as preset,"
+            " time '09:30' as cutoff_time) from duckbourse.seeds.crp_presets limit 1"
+        )
+        connection.execute(
+            "create or replace view scanners.sessions as select * replace ("
+            "if(session_date = '2010-05-07', 13 * 60, close_minute) as close_minute)"
+            " from duckbourse.scanners.sessions"
+        )
+        connection.execute(f"from duckbourse.{call}")

@@ -111,7 +111,16 @@ def test_rows_are_written_whole(folder: Path, kind: str) -> None:
             "there is no preset 'wide' of gap",
             "the presets of gap are standard",
         ),
-        (("--date", "2010-05-08"), "no one-minute bars of 2010-05-08", "2010-05-07 or 2010-05-10"),
+        (
+            ("--date", "2010-05-08"),
+            "error: there are no one-minute bars of 2010-05-08",
+            "  remedy: try 2010-05-07 or 2010-05-10",
+        ),
+        (
+            ("--date", "2010-05-06", "--cutoff", "23:30"),
+            "error: a cutoff of 23:30 is outside the session of 2010-05-06",
+            "  remedy: try a time after 09:30, up to 16:00",
+        ),
         (("--cutoff", "quarter past"), "not a time of day", "10:20"),
         (("--to", "signals.xlsx"), "what kind of file", ".parquet"),
         (("--to", "no/such/folder/signals.csv"), "there is no folder", "make it"),

@@ -125,6 +125,14 @@ def test_a_session_sees_no_later_data(sample: Warehouse, built: duckdb.DuckDBPyC
     live.close()
 
 
+def test_a_session_without_a_minute_has_no_signals(sample: Warehouse) -> None:
+    live = LiveSession(CALENDAR, DAYS[0], sample.file)
+    for cutoff in live.cutoffs():
+        live.advance_to(datetime.combine(DAYS[0], cutoff))
+        assert live.signals(cutoff) == []
+    live.close()
+
+
 def test_incomplete_minutes_are_not_used(
     sample: Warehouse, built: duckdb.DuckDBPyConnection
 ) -> None:
