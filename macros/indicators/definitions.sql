@@ -85,19 +85,32 @@
 {%- endif -%}
 {%- set given = fromyaml(text) -%}
 {%- set required = ['title', 'source', 'outputs'] -%}
-{%- if given is not mapping or given.outputs is not mapping
-    or not (given.title and given.source) -%}
+{%- if given is none -%}
+    {{ exceptions.raise_compiler_error(
+        'macros/indicators/' ~ name ~ ".sql: a definition has one 'name: value' a line, and not '"
+        ~ unread_line(text) ~ "'"
+    ) }}
+{%- endif -%}
+{%- if given is not mapping or not (given.title and given.source and given.outputs) -%}
     {{ exceptions.raise_compiler_error(
         'macros/indicators/' ~ name ~ '.sql: a definition is YAML with the keys '
         ~ required | join(', ') ~ ", and outputs has one 'name: formula' a line"
     ) }}
 {%- endif -%}
-{%- for key in ['periods', 'settings', 'define', 'starting_values', 'step']
+{%- for key in ['periods', 'settings', 'define', 'starting_values', 'step', 'outputs']
     if key in given and given[key] is not mapping -%}
     {{ exceptions.raise_compiler_error(
         'macros/indicators/' ~ name ~ '.sql: ' ~ key
         ~ " has one 'name: value' a line, and not '" ~ given[key] ~ "'"
     ) }}
+{%- endfor -%}
+{%- for key in ['periods', 'settings'] -%}
+    {%- for number, value in (given[key] or {}).items() if value is not number -%}
+        {{ exceptions.raise_compiler_error(
+            'macros/indicators/' ~ name ~ '.sql: ' ~ key ~ ': ' ~ number ~ ' must be a number'
+            ~ (", and not '" ~ value ~ "'" if value is not none else ', and has none')
+        ) }}
+    {%- endfor -%}
 {%- endfor -%}
 {%- for key in given if key not in definition and key not in required -%}
     {{ exceptions.raise_compiler_error(
@@ -115,6 +128,24 @@
 {%- endfor -%}
 {%- do definition.update({'talib': talib}) -%}
 {{ return(definition) }}
+{%- endmacro %}
+
+{% macro unread_line(text) -%}
+{#-
+    The line of a text that keeps it from being YAML: that after the longest part that is, or the
+    one above it if that has no colon where it needs one.
+-#}
+{%- set lines = text.split('\n') -%}
+{%- set read = namespace(count=0) -%}
+{%- for count in range(1, lines | length) if fromyaml(lines[:count] | join('\n')) is not none -%}
+    {%- set read.count = count -%}
+{%- endfor -%}
+{%- set line, above = lines[read.count], lines[read.count - 1] -%}
+{%- set indent = line | length - line.lstrip() | length -%}
+{%- if ':' not in above and above.strip() and above | length - above.lstrip() | length == indent -%}
+    {{ return(above.strip()) }}
+{%- endif -%}
+{{ return(line.strip()) }}
 {%- endmacro %}
 
 {% macro planned_outputs(plan, calls, file=none) -%}

@@ -68,8 +68,7 @@ class Seed:
 
 def problems(folder: Path) -> list[str]:
     """Return every problem of every seed: a line that starts with the file and the line in it."""
-    seeds = _seeds(folder)
-    found: list[str] = []
+    seeds, found = _seeds(folder)
     with duckdb.connect() as connection:
         for file in sorted(folder.rglob("*.csv")):
             place = file.relative_to(folder.parent)
@@ -78,16 +77,27 @@ def problems(folder: Path) -> list[str]:
     return found
 
 
-def _seeds(folder: Path) -> dict[str, Seed]:
-    seeds = {}
-    for file in folder.rglob("*.yml"):
-        content = None
-        with suppress(yaml.YAMLError):  # dbt says what is wrong with it
+def _seeds(folder: Path) -> tuple[dict[str, Seed], list[str]]:
+    seeds, unread = {}, []
+    for file in sorted(folder.rglob("*.yml")):
+        try:
             content = yaml.load(file.read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        except yaml.YAMLError as error:
+            unread.append(f"{file.relative_to(folder.parent)}:{_of_yaml(error)}")
+            continue
         for properties in (content.get("seeds") or []) if isinstance(content, dict) else []:
-            with suppress(KeyError, TypeError, AttributeError):  # likewise
+            with suppress(KeyError, TypeError, AttributeError):  # dbt says what is wrong with it
                 seeds[properties["name"]] = _seed(properties)
-    return seeds
+    return seeds, unread
+
+
+def _of_yaml(error: yaml.YAMLError) -> str:
+    if not isinstance(error, yaml.MarkedYAMLError):
+        return f"1: it cannot be read as YAML: {' '.join(str(error).split())}"
+    # a quote that is never closed is where it opens
+    mark = error.context_mark if "end of stream" in str(error.problem) else error.problem_mark
+    line = mark.line + 1 if mark else 1
+    return f"{line}: it cannot be read as YAML: {error.problem}"
 
 
 def _seed(properties: Mapping[str, Any]) -> Seed:

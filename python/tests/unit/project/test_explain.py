@@ -202,12 +202,46 @@ NO_DEFINITION = (
             " line; it is indicator_disparity, in macros/indicators/disparity.sql",
         ),
         ("title: Disparity", "titel: Disparity", NO_DEFINITION),
-        ("  disparity: 100", "  disparity 100", NO_DEFINITION),
+        (
+            "  disparity: 100",
+            "  disparity 100",
+            "macros/indicators/disparity.sql: outputs has one 'name: value' a line, and not"
+            " 'disparity 100 * (close - mean) / mean'",
+        ),
         (
             "  mean: moving_mean",
             "  mean moving_mean",
             "macros/indicators/disparity.sql: define has one 'name: value' a line, and not"
             " 'mean moving_mean(close, period)'",
+        ),
+        *(
+            (
+                "  mean: moving_mean(close, period)",
+                lines,
+                "macros/indicators/disparity.sql: a definition has one 'name: value' a line, and"
+                f" not '{wrong}'",
+            )
+            for lines, wrong in (
+                (
+                    "  mean moving_mean(close, period)\n  high_mean: 1",
+                    "mean moving_mean(close, period)",
+                ),
+                (
+                    "  high_mean: 1\n  mean moving_mean(close, period)",
+                    "mean moving_mean(close, period)",
+                ),
+                ("  high_mean:\n    1 +\n    2\n\tmean: 1", "mean: 1"),
+            )
+        ),
+        (
+            "{period: 20}",
+            "{period}",
+            "macros/indicators/disparity.sql: periods: period must be a number, and has none",
+        ),
+        (
+            "{period: 20}",
+            "{period: 20 bars}",
+            "macros/indicators/disparity.sql: periods: period must be a number, and not '20 bars'",
         ),
     ],
 )

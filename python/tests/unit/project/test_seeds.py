@@ -211,6 +211,30 @@ def test_properties_that_are_none_are_left_to_dbt(tmp_path: Path, wrong: object)
     assert said.startswith(f"{GAP}:2: cutoff_time '9h50' is not a time of day")
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "seeds:\n  - name x\n    config: 1\n",
+            "3: mapping values are not allowed in this context",
+        ),
+        ('seeds:\n  - name: "x\n    config: 1\n', "2: found unexpected end of stream"),
+        ("- a\nb: 1\n", "2: did not find expected '-' indicator"),
+        ("a: \x01\n", "1: control characters are not allowed"),
+    ],
+)
+def test_a_slip_in_properties_has_its_line_too(tmp_path: Path, text: str, said: str) -> None:
+    slip(tmp_path, GAP, END, "")
+    wrong = (tmp_path / GAP).with_suffix(".yml")
+    wrong.write_text(text)
+    [found] = problems(tmp_path / "seeds")
+    line, _, problem = said.partition(": ")
+    name = wrong.relative_to(tmp_path)
+    assert found.startswith(f"{name}:{line}: it cannot be read as YAML: ")
+    assert problem in found
+    assert "\n" not in found
+
+
 def test_a_rule_that_cannot_be_run_drops_no_other(tmp_path: Path) -> None:
     slip(tmp_path, GAP, "09:50", "15:20")
     properties = (tmp_path / GAP).with_suffix(".yml")
