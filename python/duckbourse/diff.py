@@ -33,6 +33,7 @@ BEFORE, AFTER = "before", "after"
 # it states which publication a file is, and differs always
 RECORD = "serving.publication"
 FLOATS = ("DOUBLE", "FLOAT")
+NUMBERS = re.compile(r"DOUBLE|FLOAT|DECIMAL.*|U?(TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT)")
 # What a row with a key of one column is about, such as a signal: its first columns of these types.
 ABOUT = ("VARCHAR", "DATE", "TIME", "TIMESTAMP")
 MOST_ABOUT = 6
@@ -215,7 +216,12 @@ class Comparison:
         }
 
     def rows(self, change: Change, limit: int) -> list[Row]:
-        """Return the first rows of a table that differ, in the order of its key."""
+        """
+        Return the rows of a table that say most: of the removed, changed and added ones in turn.
+
+        Those that changed are in the order of their largest relative difference; others, and equals
+        among them, are in the order of the key.
+        """
         if change.status != "changed":
             side = AFTER if change.status == "added" else BEFORE
             found = self._fetch(f"from {_table(side, change.name)} limit {limit}")
@@ -427,12 +433,23 @@ class Comparison:
             *(f"come.{_name(name)}" for name in values),
             *differs.values(),
         ]
-        order = ", ".join(str(3 + place) for place in range(len(named)))
+        by_key = ", ".join(parts[2 : 2 + len(named)])
+        far = [
+            f"if({differs[column]}, {_relative(column)}, 0)"
+            for column in values
+            if NUMBERS.fullmatch(columns[column])
+        ]
         found = self._connection.execute(f"""
             select {", ".join(parts)} from {_joined(key)}
             where gone.is_there is null or come.is_there is null
                 or {" or ".join(differs.values()) or "false"}
-            order by {order} limit {limit}
+            order by
+                row_number() over (
+                    partition by gone.is_there, come.is_there
+                    order by {f"greatest({', '.join(far)}) desc," if far else ""} {by_key}
+                ),
+                gone.is_there nulls last, come.is_there nulls first
+            limit {limit}
         """).fetchall()
         rows = []
         for is_added, is_removed, *rest in found:
@@ -522,6 +539,13 @@ def _on_one_side(status: Literal["added", "removed"], row: dict[str, Any]) -> Ro
 
 def _in_order(excluded: re.Match[str]) -> str:
     return f"EXCLUDE ({', '.join(sorted(excluded[1].split(', ')))})"
+
+
+def _relative(column: str) -> str:
+    one, other = f"gone.{_name(column)}::double", f"come.{_name(column)}::double"
+    share = f"abs({one} - {other}) / greatest(abs({one}), abs({other}))"
+    # of NULL or an infinity, nothing is left
+    return f"if(isfinite({share}), {share}, 1)"
 
 
 def _joined(key: Sequence[str]) -> str:

@@ -87,9 +87,10 @@ def diff(
     """
     Compare two publications: tables and columns, numbers of rows, and rows by their keys.
 
-    First comes how many relations differ, then a line for each, and with --table its rows. The exit
-    code is that of diff: 0 if nothing differs, 1 if something does, more if they cannot be
-    compared. Views and macros are compared by their SQL, everything else by its values.
+    First comes how many relations differ, then a line for each, and with --table its rows: of the
+    removed, changed and added ones in turn, those first whose numbers differ most. The exit code is
+    that of diff: 0 if nothing differs, 1 if something does, more if they cannot be compared.
+    Views and macros are compared by their SQL, everything else by its values.
 
     Examples:
 

@@ -265,6 +265,30 @@ def test_rows_have_what_differs_and_what_they_are_about() -> None:
     ]
 
 
+def test_the_rows_that_say_most_come_first() -> None:
+    """Of each kind in turn; those that changed by how far, the others by their key."""
+    before = (
+        "(1, 100.0::double, 'a'), (2, 1e6, 'a'), (3, 10.0, 'a'), (4, 5.0, 'a'), (5, 1.0, 'a'),"
+        " (6, 3.0, 'a'), (12, 0.0, 'a'), (11, 0.0, 'a')"
+    )
+    after = (
+        "(1, 101.0::double, 'b'), (2, 1e6 + 500, 'a'), (3, 'inf', 'a'), (4, -5.0, 'a'),"
+        " (5, 1.0, 'b'), (6, null, 'a'), (22, 0.0, 'a'), (21, 0.0, 'a')"
+    )
+    with compared(table(before), table(after)) as comparison:
+        [change] = comparison.changes()
+        rows = comparison.rows(change, 20)
+        for limit in range(1, 10):
+            assert comparison.rows(change, limit) == rows[:limit]
+    # the sign, all of it twice, 1%, 0.05%, and no number
+    changed = [4, 3, 6, 1, 2, 5]
+    kinds = {"removed": [11, 12], "changed": changed, "added": [21, 22]}
+    in_turn = [
+        (kind, ids[place]) for place in range(6) for kind, ids in kinds.items() if place < len(ids)
+    ]
+    assert [(row.status, row.key["id"]) for row in rows] == in_turn
+
+
 def test_rows_without_a_key_are_those_of_one_side() -> None:
     create = "create table bars.other as from (values {}) as t (x)"
     with compared(create.format("(1), (1), (2)"), create.format("(1), (3), (4)")) as comparison:
