@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,9 +15,26 @@ from typing import Any
 
 from rich.console import Console
 
+TRAILING_BLANKS = re.compile(" +$", re.MULTILINE)
+
+
+class Results(Console):
+    """A console that, in a pipe, prints no blanks at the ends of lines: rich pads the cells."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print as `Console.print` does."""
+        if self.is_terminal:
+            super().print(*objects, **options)
+            return
+        with self.capture() as printed:
+            super().print(*objects, **options)
+        self.file.write(TRAILING_BLANKS.sub("", printed.get()))
+        self.file.flush()
+
+
 # Progress and notes; soft_wrap keeps each line on one line, also in pipes.
 notes = Console(stderr=True, soft_wrap=True, highlight=False)
-results = Console(soft_wrap=True, highlight=False)
+results = Results(soft_wrap=True, highlight=False)
 
 
 @contextmanager

@@ -41,8 +41,6 @@ def sql(
     - `./bourse sql "from scanners.signals" --to signals.parquet`
     """
     one_format(json=json, csv=csv)
-    if not query.strip(" \t\r\n;"):
-        raise BadQuery("the query is empty", '`./bourse sql "from serving.publication"` is one')
     if to:
         check_export(to)
     connection = open_published()
@@ -50,8 +48,8 @@ def sql(
         if to:
             connection.execute(f"set allowed_paths = [{quoted(half_of(to))}]")
         confine(connection)
+        query = _statement(connection, query)
         if to:
-            query = query.rstrip().removesuffix(";")
             connection.sql(query)  # so that an error of the query is not one of the file
             export(connection, query, to)
             return
@@ -77,6 +75,25 @@ def sql(
     if len(rows) > limit:
         rows_of = f"{limit:,} row{'s' * (limit > 1)}"
         notes.print(f"there are more than {rows_of}; --limit shows more, --to writes all")
+
+
+def _statement(connection: duckdb.DuckDBPyConnection, query: str) -> str:
+    statements = connection.extract_statements(query)
+    if not statements:
+        raise BadQuery("the query is empty", '`./bourse sql "from serving.publication"` is one')
+    if len(statements) > 1:
+        raise BadQuery(
+            f"the query has {len(statements)} statements, and only one can be answered",
+            "run `./bourse sql` once for each",
+        )
+    # without the semicolons and comments at its end; the tokens begin at bytes
+    text = statements[0].query.encode()
+    end = len(text)
+    for begin, kind in reversed(duckdb.tokenize(text.decode())):
+        if kind != duckdb.token_type.comment and text[begin:end].strip() != b";":
+            break
+        end = begin
+    return text[:end].decode()
 
 
 def _print_table(names: list[str], rows: list[tuple[Any, ...]]) -> None:

@@ -50,22 +50,47 @@ def test_a_slip_is_one_line_with_a_remedy(
     assert done.stdout == ""
 
 
-@pytest.mark.parametrize("query", ["", " ", ";", " ;\n; "])
-def test_an_empty_query_is_said_to_be_empty(query: str, tmp_path: Path) -> None:
-    done = bourse(tmp_path, "sql", query)
+@pytest.fixture
+def published(tmp_path: Path) -> Path:
+    """A folder with a publication."""
+    with duckdb.connect(str(tmp_path / "duckbourse.duckdb")) as connection:
+        connection.execute("create schema serving; create table serving.publication as select 1")
+    return tmp_path
+
+
+@pytest.mark.parametrize("query", ["", " ", ";", " ;\n; ", "/* nothing; */"])
+def test_an_empty_query_is_said_to_be_empty(query: str, published: Path) -> None:
+    done = bourse(published, "sql", query)
     assert (done.returncode, done.stdout) == (3, "")
     assert done.stderr == (
         'error: the query is empty\n  remedy: `./bourse sql "from serving.publication"` is one\n'
     )
 
 
-def test_a_query_may_end_with_a_comment(tmp_path: Path) -> None:
-    with duckdb.connect(str(tmp_path / "duckbourse.duckdb")) as connection:
-        connection.execute("create schema serving; create table serving.publication as select 1")
-    file = tmp_path / "x.csv"
-    done = bourse(tmp_path, "sql", "select 1 as n -- note", "--to", str(file))
+@pytest.mark.parametrize(
+    "query",
+    [
+        "select 'é;' as n -- note",
+        "select 'é;' as n; -- note",
+        "/* note; */ select 'é;' as n ;; /* a; b */ ; -- select 2",
+    ],
+)
+def test_a_comment_is_no_statement(published: Path, query: str) -> None:
+    file = published / "x.csv"
+    done = bourse(published, "sql", query, "--to", str(file))
     assert (done.returncode, done.stderr) == (0, f"1 rows written to {file}\n")
-    assert file.read_text() == "n\n1\n"
+    assert file.read_text() == "n\né;\n"
+    assert bourse(published, "sql", query, "--csv").stdout == "n\né;\n"
+
+
+@pytest.mark.parametrize("words", [(), ("--to", "x.csv"), ("--json",)])
+def test_one_query_is_one_statement(published: Path, words: tuple[str, ...]) -> None:
+    done = bourse(published, "sql", "select 1; -- first\nselect 2", *words)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr == (
+        "error: the query has 2 statements, and only one can be answered\n"
+        "  remedy: run `./bourse sql` once for each\n"
+    )
 
 
 def test_a_preset_of_filters_alone_finds_no_signals(tmp_path: Path) -> None:

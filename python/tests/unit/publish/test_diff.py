@@ -333,7 +333,7 @@ def test_the_summary_comes_first_then_a_line_for_each(files: tuple[Path, Path]) 
     done = bourse(files[0].parent, "diff", before, after)
     assert done.returncode == 1
     of = "published 2026-11-27 18:45 UTC, from revision abc123, data 0123456789ab"
-    assert [line.rstrip() for line in done.stdout.splitlines()] == [
+    assert done.stdout.splitlines() == [
         f"before  {before}, {of}",
         f"after   {after}, {of}",
         "",
@@ -353,7 +353,7 @@ def test_rows_on_request(files: tuple[Path, Path]) -> None:
     words = ("diff", *map(str, files), "--table", "scanners.signals")
     done = bourse(files[0].parent, *words)
     assert done.returncode == 1
-    assert [line.rstrip() for line in done.stdout.splitlines()[3:]] == [
+    assert done.stdout.splitlines()[3:] == [
         "What differs: 1 of 1 table",
         "",
         "relation          rows before  rows after  added  removed  changed  what differs",
