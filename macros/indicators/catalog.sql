@@ -53,7 +53,8 @@ values
 {%- set properties = {} -%}
 {%- for family, calls in families.items() -%}
     {%- set plan = series_plan('streaming') -%}
-    {%- set outputs = planned_outputs(plan, calls) -%}
+    {%- set file = 'models/indicators/indicators__' ~ family ~ '.sql' -%}
+    {%- set outputs = planned_outputs(plan, calls, file) -%}
     {%- set columns = {} -%}
     {%- for name, output in outputs.items() -%}
         {%- set column = plan.columns[output.column] -%}

@@ -23,25 +23,25 @@
     ) }}
 {%- endfor -%}
 
-{%- set caller = plan.place -%}
+{%- set caller = {'place': plan.place, 'name': plan.name} -%}
 {%- for step, formula in definition.define.items() -%}
-    {%- do plan.update({'place': series_place(name, step, formula)}) -%}
+    {%- do plan.update({'place': series_place(name, step, formula), 'name': step}) -%}
     {%- do own.update({step: series_column(plan, formula, own, step)}) -%}
 {%- endfor -%}
 {%- if definition.step -%}{%- do series_states(plan, name, arguments, definition, own) -%}{%- endif -%}
 {%- set outputs = {} -%}
 {%- for output, formula in definition.outputs.items() -%}
-    {%- do plan.update({'place': series_place(name, output, formula)}) -%}
+    {%- do plan.update({'place': series_place(name, output, formula), 'name': output}) -%}
     {%- do outputs.update({output: series_column(plan, formula, own, output)}) -%}
 {%- endfor -%}
-{%- do plan.update({'place': caller}) -%}
+{%- do plan.update(caller) -%}
 {{ return(outputs) }}
 {%- endmacro %}
 
-{% macro series_column(plan, formula, scope, name='value') -%}
-{#- A formula that is nothing but a column is that column. -#}
+{% macro series_column(plan, formula, scope, name=none) -%}
+{#- A formula that is nothing but a column is that column; what an operation takes is named after its formula. -#}
 {%- set sql = series_expression(plan, formula, scope) -%}
-{{ return(sql if sql in plan.columns else series_planned(plan, name, sql)) }}
+{{ return(sql if sql in plan.columns else series_planned(plan, name or plan.name ~ '_value', sql)) }}
 {%- endmacro %}
 
 {% macro series_expression(plan, formula, scope) -%}

@@ -6,7 +6,7 @@
     operations     word -> its macro and what it takes
     definitions    indicator -> the macro that defines it
     of_one_series  periods are parameters of a table macro, which reads one series
-    place          where the formula is that is planned, for errors
+    place, name    where the formula is that is planned, for errors, and what it defines
     columns        name -> what computes it (`sql`; `increment_sql` where an increment differs), the columns
                    it reads, the step it is computed in (0 is the bar's own), the first bar it is known at,
                    how many bars before its own it looks at (`memory`), and whether it also looks at all
@@ -29,6 +29,7 @@
     'definitions': indicator_definitions(),
     'of_one_series': of_one_series,
     'place': 'a formula',
+    'name': 'formula',
     'columns': columns,
     'texts': {},
     'states': [],
@@ -69,8 +70,12 @@
     {%- set session = 1440 if plan.columns[column].in_session else 0 -%}
     {%- set at.memory = [at.memory, plan.columns[column].memory + session + bars | int] | max -%}
 {%- endfor -%}
-{%- set own = modules.re.sub('[^a-z0-9_]+', '_', name) -%}
-{%- set own = own ~ '__' ~ plan.columns | length if own in plan.columns else own -%}
+{%- set at.own = modules.re.sub('[^a-z0-9_]+', '_', name) -%}
+{%- set name = at.own -%}
+{%- for number in range(2, plan.columns | length + 2) if at.own in plan.columns -%}
+    {%- set at.own = name ~ '__' ~ number -%}
+{%- endfor -%}
+{%- set own = at.own -%}
 {%- do plan.texts.update({text: own}) -%}
 {%- do plan.columns.update({own: {
     'sql': sql,

@@ -11,14 +11,14 @@
 {%- set states = {} -%}
 {%- set starting_values = {} -%}
 {%- for state, formula in definition.starting_values.items() -%}
-    {%- do plan.update({'place': series_place(name, state ~ ' at first', formula)}) -%}
+    {%- do plan.update({'place': series_place(name, state ~ ' at first', formula), 'name': state}) -%}
     {%- do states.update({state: own ~ '_' ~ state}) -%}
     {%- do inner.update({'before_' ~ state: 'before_' ~ own ~ '_' ~ state}) -%}
     {%- do starting_values.update({state: series_expression(plan, formula, scope)}) -%}
 {%- endfor -%}
 {%- set steps = {} -%}
 {%- for step, formula in definition.step.items() -%}
-    {%- do plan.update({'place': series_place(name, step, formula)}) -%}
+    {%- do plan.update({'place': series_place(name, step, formula), 'name': step}) -%}
     {%- do steps.update({own ~ '_' ~ step: series_expression(plan, formula, inner)}) -%}
     {%- do inner.update({step: own ~ '_' ~ step}) -%}
 {%- endfor -%}

@@ -26,8 +26,8 @@ def explain(
     Show how an indicator is computed: its formulas, its plan and its SQL.
 
     The plan has the columns with the step that computes each, the first bar at which it is
-    known and the number of earlier bars that it depends on. All but the SQL is in comments, so
-    that the output can be run.
+    known and the number of earlier bars that it depends on; `mean__2` is the second of one name.
+    All but the SQL is in comments, so that the output can be run.
 
     Examples:
 

@@ -256,11 +256,21 @@ def test_a_slip_in_a_new_definition_is_named(
 
 def test_a_family_is_named_for_an_indicator_that_does_not_exist(warehouse: Warehouse) -> None:
     file = "models/indicators/indicators__momentum.sql"
-    template = f"{{{{ planned_outputs(series_plan('streaming'), ['rsii(14)'], '{file}') }}}}"
-    with pytest.raises(AssertionError) as failed:
-        warehouse.inline(template)
-    message = f"{file}: rsii(14): there is no indicator 'rsii'; did you mean 'rsi'?"
-    assert message in str(failed.value)
+    for template in (
+        f"{{{{ planned_outputs(series_plan('streaming'), ['rsii(14)'], '{file}') }}}}",
+        "{{ family_properties({'momentum': ['rsii(14)']}) }}",
+    ):
+        with pytest.raises(AssertionError) as failed:
+            warehouse.inline(template)
+        message = f"{file}: rsii(14): there is no indicator 'rsii'; did you mean 'rsi'?"
+        assert message in str(failed.value)
+
+
+def test_what_an_operation_takes_is_named_after_its_formula(warehouse: Warehouse) -> None:
+    columns = json.loads(warehouse.inline("{{ explained('rsi(14)') }}"))["columns"]
+    names = {column["name"] for column in columns}
+    assert {"gain_value", "gain_value_wilder_14", "loss_value", "loss_value_wilder_14"} <= names
+    assert not [name for name in names if "__" in name]
 
 
 def test_the_maps_name_the_macros() -> None:
