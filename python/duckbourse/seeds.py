@@ -13,7 +13,7 @@ import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,10 +47,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Rule:
-    """A condition in SQL on the columns of one row, and how it is called."""
+    """A condition in SQL on the columns of one row, and what is wrong if it is false."""
 
     sql: str
-    name: str
+    problem: str
 
 
 @dataclass
@@ -127,7 +127,8 @@ def _add_test(seed: Seed, test: str | Mapping[str, Any], column: str | None) -> 
         case "accepted_values" | "expect_column_values_to_be_in_set" if column and len(given) == 1:
             seed.sets[column] = [str(value) for values in given.values() for value in values]
         case kind if (rule := _rule(kind, given, column)) and "config" not in content:
-            seed.rules.append(rule)
+            described = content.get("description")
+            seed.rules.append(replace(rule, problem=described) if described else rule)
 
 
 def _rule(kind: str, given: Mapping[str, Any], column: str | None) -> Rule | None:
@@ -154,7 +155,7 @@ def _rule(kind: str, given: Mapping[str, Any], column: str | None) -> Rule | Non
         return None  # it needs other tables
     if condition := given.get("row_condition"):
         sql = f"not ({condition}) or ({sql})"
-    return Rule(sql, name)
+    return Rule(sql, f"violates {name}")
 
 
 def _of_file(
@@ -288,7 +289,7 @@ def _untrue(
         for rule, is_broken in zip(rules, broken, strict=True):
             if is_broken:
                 said = [f"{n} = {row.values[n]}" for n in names if _is_in(rule, n)]
-                yield row.line, f"violates {rule.name}: {', '.join(said)}"
+                yield row.line, f"{rule.problem}: {', '.join(said)}"
 
 
 def _broken(

@@ -114,9 +114,8 @@ SLIPS: dict[str, tuple[str, object, str, list[str]]] = {
     "weights": (
         *(CRP, ",50,0.4,0.3,", ",50,0.6,0.3,"),
         [
-            "2: violates abs(close_weight + range_weight + volume_weight + momentum_weight - 1) <"
-            " 1e-9: close_weight = 0.6, range_weight = 0.3, volume_weight = 0.2,"
-            " momentum_weight = 0.1"
+            "2: the weights must add up to 1: close_weight = 0.6, range_weight = 0.3,"
+            " volume_weight = 0.2, momentum_weight = 0.1"
         ],
     ),
 }
