@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -120,9 +121,9 @@ def check_variables(text: str | None) -> None:
             )
 
 
-def report_failure(outcome: Outcome) -> BourseError:
+def report_failure(outcome: Outcome, select: str | None = None) -> BourseError:
     """Return the error for a red outcome, whose details name the nodes that failed."""
-    error = _failure(outcome)
+    error = _failure(outcome, select)
     error.details = {
         "invocation_id": outcome.invocation_id,
         "failed": [f"{failure.kind} {failure.name}" for failure in outcome.failures],
@@ -131,7 +132,7 @@ def report_failure(outcome: Outcome) -> BourseError:
     return error
 
 
-def _failure(outcome: Outcome) -> BourseError:
+def _failure(outcome: Outcome, select: str | None) -> BourseError:
     count = len(outcome.failures)
     full = next((f for f in outcome.failures if is_full(f.problem)), None)
     if full:
@@ -152,10 +153,15 @@ def _failure(outcome: Outcome) -> BourseError:
     depend, were = ("depends", "was") if skipped == 1 else ("depend", "were")
     on = "it" if count == 1 else "them"
     left_out = f", and {skipped:,} that {depend} on {on} {were} skipped" if skipped else ""
-    return BuildFailed(
-        f"{count} of {total:,} nodes failed{left_out}",
-        "fix what is listed above and run it again; nothing was published",
-    )
+    remedy = "fix what is listed above and run it again; nothing was published"
+    if select and (late := sum(node.startswith("model.") for node in outcome.outdated)):
+        tables = "1 table that reads" if late == 1 else f"{late:,} tables that read"
+        following = " ".join(f"{word.removesuffix('+')}+" for word in select.split())
+        remedy = (
+            f"{tables} what you built {'was' if late == 1 else 'were'} not rebuilt, which may be"
+            f" the reason: run ./bourse build -s {shlex.quote(following)}; or {remedy}"
+        )
+    return BuildFailed(f"{count} of {total:,} nodes failed{left_out}", remedy)
 
 
 def _prepare_folders() -> None:

@@ -18,6 +18,10 @@ from duckbourse.settings import PROJECT, settings
 from duckbourse.state import GREEN
 from duckbourse.warehouse import attach, quoted
 
+# how many nodes of the last run count as much as those done in the estimate of the time left
+PRIOR_NODES = 20
+# a run of fewer of the last run's nodes is one of a part of the project
+MOST_NODES = 0.9
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 # a problem that names its file itself
 PLACE = re.compile(r"(macros|models|functions)/\S+\.sql: ")
@@ -45,12 +49,13 @@ class Failure:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run of dbt ended."""
+    """How a run of dbt ended; `outdated` read what it built and were not built themselves."""
 
     invocation_id: str
     seconds: float
     statuses: Mapping[str, str]
     failures: tuple[Failure, ...]
+    outdated: tuple[str, ...] = ()
 
     @property
     def counts(self) -> dict[str, int]:
@@ -108,17 +113,23 @@ class Progress:
         """
         Return an estimate, or None while there is no basis for one.
 
-        Nodes are weighted by their time in the last run, scaled to the pace of this one; if the
-        last run had other nodes, all weigh the same.
+        A node is expected to take what it took in the last run, and one that was not in it the mean
+        of that run. Of a part of them, it is not known which are left: they are expected to take
+        the mean of those done. Both are corrected by what has been seen, which counts little at
+        first, so that the estimate does not jump.
         """
         if not self.done or not self.total:
             return None
         took = sum(self.seconds.values())
-        if len(self.expected) != self.total or not self.done.keys() <= self.expected.keys():
-            return took / len(self.done) * (self.total - len(self.done))
-        left = sum(s for node, s in self.expected.items() if node not in self.done)
-        planned = sum(s for node, s in self.expected.items() if node in self.done)
-        return left * (took / planned if planned else 1)
+        left = self.total - len(self.done)
+        usual = statistics.fmean(self.expected.values()) if self.expected else took / len(self.done)
+        prior = PRIOR_NODES * usual
+        if self.total < MOST_NODES * len(self.expected):
+            return left * (took + prior) / (len(self.done) + PRIOR_NODES)
+        known = [seconds for node, seconds in self.expected.items() if node not in self.done]
+        planned = sum(self.expected.get(node, usual) for node in self.done)
+        ahead = sum(known) + (left - len(known)) * usual
+        return max(ahead, 0) * (took + prior) / (planned + prior)
 
 
 def outcome_of(progress: Progress, seconds: float) -> Outcome:
@@ -127,7 +138,7 @@ def outcome_of(progress: Progress, seconds: float) -> Outcome:
         return Outcome(progress.invocation_id, seconds, dict(progress.done), ())
     statuses = {result["unique_id"]: result["status"] for result in progress.results}
     failures = tuple(_failures(progress.results))
-    return Outcome(progress.invocation_id, seconds, statuses, failures)
+    return Outcome(progress.invocation_id, seconds, statuses, failures, tuple(progress.outdated))
 
 
 def last_times() -> dict[str, float]:

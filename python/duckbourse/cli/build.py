@@ -32,6 +32,8 @@ from duckbourse.warehouse import open_published
 
 # between two lines of progress where there is no terminal
 LINE_SECONDS = 10
+# until it is known how much there is to build
+READING = "reading the project …"
 IN_PERCENT = (" return", "confidence")
 # rows of a part that are shown, and the query that shows the others; `--json` has all of them
 FIRST = {
@@ -119,7 +121,7 @@ def build(
         for failure in dict.fromkeys(map(str, outcome.failures)):
             notes.print(f"[red]✗[/] {escape(failure)}")
         if outcome.failures:
-            raise report_failure(outcome)
+            raise report_failure(outcome, selected)
         known = state.load(database)
         if not no_publish and select and (why := refusal(database, known)):
             notes.print(f"not published: {why}; {why.remedy}", markup=False)
@@ -140,7 +142,7 @@ def build(
 
 class Display:
     """
-    A bar with the time left on a terminal; elsewhere a line every ten seconds.
+    A bar with the time left on a terminal; elsewhere a line every ten seconds, from the first node.
 
     A node that warns has a line, also with `quiet`; those that fail are listed at the end.
     """
@@ -157,14 +159,14 @@ class Display:
             transient=True,
             disable=quiet or not notes.is_terminal,
         )
-        self._line = ""
+        self._line = READING
         self._ended = threading.Event()
         self._lines: threading.Thread | None = None
 
     def __enter__(self) -> Display:
         if not self._quiet:
             notes.print("building …")
-        self._task = self._bar.add_task("reading the project", total=None, left="")
+        self._task = self._bar.add_task(READING, total=None, left="")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -178,8 +180,8 @@ class Display:
         seconds = progress.seconds_left()
         left = "" if seconds is None else f"~{seconds:.0f} s left"
         running = ", ".join(progress.running.values()) or "…"
-        place = f"[{len(progress.done)}/{progress.total or '?'}]"
-        self._line = " ".join(filter(None, (place, left, running)))
+        place = f"[{len(progress.done)}/{progress.total}]"
+        self._line = " ".join(filter(None, (place, left, running))) if progress.total else READING
         self._bar.update(
             self._task,
             total=progress.total or None,
@@ -201,8 +203,11 @@ class Display:
             self._lines.start()
 
     def _print_lines(self) -> None:
+        last = ""
         while not self._ended.wait(LINE_SECONDS):
-            notes.print(self._line, markup=False)
+            if self._line != READING or last != READING:
+                notes.print(self._line, markup=False)
+            last = self._line
 
 
 def _signal_counts(before: SignalCounts | None = None) -> SignalCounts | None:

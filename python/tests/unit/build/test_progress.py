@@ -11,7 +11,7 @@ import pytest
 from duckbourse.build import Request, _no_build, check_variables, report_failure
 from duckbourse.cli.build import shown_changes, signal_changes
 from duckbourse.errors import BuildFailed, ConfigurationError, StorageFull
-from duckbourse.progress import Failure, Outcome, Progress, one_line
+from duckbourse.progress import Failure, Outcome, Progress, one_line, outcome_of
 from duckbourse.summary import SignalCounts
 from tests.support.commands import bourse
 
@@ -54,14 +54,38 @@ def test_running_and_finished_nodes_are_tracked() -> None:
 
 
 def test_the_time_left_weighs_nodes_by_their_last_time_at_todays_pace() -> None:
-    progress = Progress({"model.p.a": 10.0, "model.p.b": 30.0, "test.p.c": 2.0})
+    expected = {f"test.p.t{n}": 1.0 for n in range(88)} | {"model.p.a": 10.0, "model.p.b": 80.0}
+    progress = Progress(expected)
     assert progress.seconds_left() is None
-    progress.see(ended("model.p.a", 3, 5.0))
-    assert progress.seconds_left() == 16.0
+    progress.see(ended("model.p.a", 90, 10.0))
+    assert progress.seconds_left() == pytest.approx(80 + 88)
+    # twice as slow: what is left takes nearly twice as long
+    usual = 178 / 90
+    for n in range(60):
+        progress.see(ended(f"test.p.t{n}", 90, 2.0))
+    pace = (130 + 20 * usual) / (70 + 20 * usual)
+    assert progress.seconds_left() == pytest.approx(108 * pace)
+
+
+@pytest.mark.parametrize("total", [95, 90, 85])
+def test_a_node_more_or_less_does_not_move_the_time_left(total: int) -> None:
+    progress = Progress({f"model.p.{n}": 2.0 for n in range(90)})
+    progress.see(ended("model.p.0", total, 2.0))
+    assert progress.seconds_left() == pytest.approx(2 * (total - 1))
+
+
+def test_the_time_left_of_a_part_does_not_jump() -> None:
+    """One slow node at first says little of the others."""
+    progress = Progress({f"model.p.{n}": 1.0 for n in range(900)})
+    progress.see(ended("model.p.0", 100, 50.0))
+    assert progress.seconds_left() == pytest.approx(99 * 70 / 21)
+    for n in range(1, 50):
+        progress.see(ended(f"model.p.{n}", 100, 1.0))
+    assert progress.seconds_left() == pytest.approx(50 * 119 / 70)
 
 
 def test_the_time_left_of_nodes_never_seen_is_their_mean() -> None:
-    progress = Progress({"model.p.other": 10.0})
+    progress = Progress({})
     progress.see(ended("model.p.a", 4, 2.0))
     assert progress.seconds_left() == 6.0
 
@@ -242,6 +266,41 @@ def test_the_error_of_a_red_build_gives_the_reason(problem: str, error: type, sa
     assert type(found) is error
     assert says in str(found)
     assert found.remedy
+
+
+def test_an_outcome_has_what_was_not_rebuilt() -> None:
+    progress = Progress({}, outdated=["model.p.b"])
+    progress.results.append({"unique_id": "model.p.a", "status": "success"})
+    assert outcome_of(progress, 1.0).outdated == ("model.p.b",)
+
+
+@pytest.mark.parametrize(
+    ("select", "outdated", "remedy"),
+    [
+        (
+            "b c+",
+            ("model.p.d", "model.p.e", "function.p.f"),
+            "2 tables that read what you built were not rebuilt, which may be the reason: run"
+            " ./bourse build -s 'b+ c+'; or fix what is listed above and run it again; nothing was"
+            " published",
+        ),
+        (
+            "b",
+            ("model.p.d",),
+            "1 table that reads what you built was not rebuilt, which may be the reason: run"
+            " ./bourse build -s b+; or fix what is listed above and run it again; nothing was"
+            " published",
+        ),
+        ("b+", (), "fix what is listed above and run it again; nothing was published"),
+        (None, (), "fix what is listed above and run it again; nothing was published"),
+    ],
+)
+def test_a_part_that_fails_says_what_was_not_rebuilt(
+    select: str | None, outdated: tuple[str, ...], remedy: str
+) -> None:
+    failed = Failure("a", "test", "251 failing rows", "", "")
+    outcome = Outcome("r1", 1.0, {"test.p.a": "fail"}, (failed,), outdated)
+    assert report_failure(outcome, select).remedy == remedy
 
 
 def test_what_changed_is_followed_by_the_way_to_more_if_the_former_one_is_kept() -> None:

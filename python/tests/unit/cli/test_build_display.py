@@ -55,6 +55,24 @@ def test_a_line_has_the_place_the_time_left_and_what_is_running(
     assert set(printed.splitlines()) == {"building …", "[20/50] ~60 s left bars.ohlcv"}
 
 
+def test_reading_the_project_is_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits = 0
+
+    def wait(seconds: float) -> bool:
+        nonlocal waits
+        waits += 1
+        return waits > 5
+
+    monkeypatch.setattr(command, "LINE_SECONDS", 0.001)
+    with Display() as display:
+        monkeypatch.setattr(display._ended, "wait", wait)
+        display.show(Progress({}), None)
+        wait_until(lambda: waits > 5)
+    assert capsys.readouterr().err == "building …\nreading the project …\n"
+
+
 def test_quiet_prints_only_what_warns(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
