@@ -64,7 +64,7 @@ def measured_build(folder: Path, what: str, *words: str) -> dict[str, str]:
         "peak MB": f"{took.peak_mb:,.0f}",
         **{f"{layer} s": f"{seconds_at(layer):.1f}" for layer in LAYERS},
         "publish s": f"{publishing:.2f}",
-        "publish share": f"{100 * publishing / took.wall_s:.1f} %",
+        "publish share": f"{100 * publishing / took.wall_s:.1f}%",
         "published MB": f"{answer['published']['bytes'] / 1e6:,.1f}",
     }
 

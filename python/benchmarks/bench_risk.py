@@ -4,7 +4,7 @@ Value at risk compared with the alternatives: rolling historical, and Monte Carl
     .venv/bin/pip install pandas polars
     .venv/bin/python python/benchmarks/bench_risk.py
 
-**Historical**: 99 % value at risk and expected shortfall of 500 series, over the prior 250 sessions
+**Historical**: 99% value at risk and expected shortfall of 500 series, over the prior 250 sessions
 of each of 2,500 sessions with a full window, from a Parquet file of returns into memory.
 
     duckbourse   the model risk__var_historical, as dbt compiles it
@@ -12,7 +12,7 @@ of each of 2,500 sessions with a full window, from a Parquet file of returns int
     pandas_apply the same with rolling().apply() for the shortfall, as most would write it
     polars       rolling_quantile(), and top_k() of each window for the shortfall
 
-**Monte Carlo**: 99 % value at risk and expected shortfall of 50 assets with a million draws, from
+**Monte Carlo**: 99% value at risk and expected shortfall of 50 assets with a million draws, from
 the covariances of 250 sessions of returns.
 
     duckbourse   the models of draws and losses, as dbt compiles them
@@ -20,7 +20,7 @@ the covariances of 250 sessions of returns.
     numpy        standard_normal(), cholesky(), quantile()
     pandas       the same in a frame, with one column of draws per asset
 
-Results must agree, or nothing is printed: historical to 1e-9, Monte Carlo to 1 %, the sampling
+Results must agree, or nothing is printed: historical to 1e-9, Monte Carlo to 1%, the sampling
 error of a million draws.
 """
 
@@ -37,7 +37,7 @@ import duckdb
 from benchmarks.contest import THREADS, Figures, Way, compiled, parser, run, run_child, show
 
 SERIES, SESSIONS, LOOKBACK, CONFIDENCE = 500, 2500, 250, 0.99
-WORST = 3  # of 250 losses, the number beyond the 99 % quantile
+WORST = 3  # of 250 losses, the number beyond the 99% quantile
 ASSETS, DRAWS = 50, 1_000_000
 PERIODS = SESSIONS - LOOKBACK
 

@@ -1,4 +1,4 @@
--- VaR or expected shortfall falls when confidence rises: that of 99 % is below that of 95 %. Two
+-- VaR or expected shortfall falls when confidence rises: that of 99% is below that of 95%. Two
 -- estimates that lie between the same two returns are equal up to rounding.
 {%- set tolerance = 1e-12 %}
 

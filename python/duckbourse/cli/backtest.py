@@ -103,7 +103,7 @@ def backtest(
     """
     Show a scanner's published backtests: trades, account, and whether the result may be chance.
 
-    Figures in brackets are the 95 % interval. Figures of fewer than 20 sessions are not annualized,
+    Figures in brackets are the 95% interval. Figures of fewer than 20 sessions are not annualized,
     and fewer than ten trades have no interval and no p-value. The rows of --to and --csv are the
     trades; --json has the summary and the folds. To backtest other sizes, costs or
     stops, change `seeds/backtests/backtest_settings.csv` and run `./bourse build`.

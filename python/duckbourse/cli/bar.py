@@ -51,6 +51,4 @@ class Display:
         if now - self.printed >= LINE_SECONDS and 0 < done <= self.total:
             self.printed = now
             left = (now - self.began) * (self.total / done - 1)
-            notes.print(
-                f"{100 * done / self.total:.0f} %, ~{left:.0f} s left: {file}", markup=False
-            )
+            notes.print(f"{100 * done / self.total:.0f}%, ~{left:.0f} s left: {file}", markup=False)

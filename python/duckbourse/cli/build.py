@@ -360,4 +360,4 @@ def _print_part(part: str, rows: Rows | None, columns: tuple[str, ...]) -> None:
 
 
 def _percent(value: float) -> str:
-    return f"{percent(value)} %"
+    return f"{percent(value)}%"

@@ -54,7 +54,7 @@ TABLES = {
         Column("weight %", "weight", percent),
         Column("% of VaR", "component_ratio", percent),
         Column("component VaR", "component_var_amount", whole),
-        Column("VaR added by 1 % more", "incremental_var_amount", whole),
+        Column("VaR added by 1% more", "incremental_var_amount", whole),
     ),
 }
 RELATIONS = ("var_estimates", "var_backtest", "stress", "component_var")
@@ -238,7 +238,7 @@ def _show(
     name: str, report: dict[str, list[Row]], confidence: float, lookback: int, period: str
 ) -> None:
     session = report["estimates"][0]["session_date"] if report["estimates"] else "no session"
-    level = f"{100 * confidence:g} %"
+    level = f"{100 * confidence:g}%"
     titles = {
         "estimates": f"{name}: VaR and expected shortfall at {level} for {session}",
         "backtest": f"backtest: {period}, {level}, horizon 1 session, lookback {lookback} sessions",

@@ -236,8 +236,8 @@ def _print(scanned: Scan, session: date, at: time | None, *, alone: bool) -> Non
     )
     if "max_signals" in preset:
         title += (
-            f"  stop {preset['stop_loss_pct']:g} %, target {preset['take_profit_pct']:g} %, "
-            f"position {preset['position_pct']:g} %, out by {clock_text(preset['exit_time'])}"
+            f"  stop {preset['stop_loss_pct']:g}%, target {preset['take_profit_pct']:g}%, "
+            f"position {preset['position_pct']:g}%, out by {clock_text(preset['exit_time'])}"
         )
     results.print(title)
     first = ["signal_rank", "symbol", "direction", "last_price", "score", "relative_volume"]

@@ -409,6 +409,6 @@ def _summed_up(trader: Trader) -> str:
     return (
         f"{at:%H:%M:%S}  {book.state}  equity {equity:,.2f}"
         f"  day {equity - book.session_start_amount:+,.2f}"
-        f"  loss used {100 * lost / most:.0f} %  open orders {len(book.live)}"
+        f"  loss used {100 * lost / most:.0f}%  open orders {len(book.live)}"
         f"  entries {book.entry_count} of {limits.max_trades}  ticks {trader.tick_count:,}" + health
     )

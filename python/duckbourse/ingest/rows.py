@@ -747,7 +747,7 @@ def refuse_unreadable(rows: Rows, marks: Marks) -> None:
         allowed = min(100, math.ceil(share))
         raise UnreadableRows(
             f"{file}: {rows.unreadable:,} of its {rows.read:,} rows cannot be read, more than"
-            f" {options.max_unreadable_pct:g} %; {begins}",
+            f" {options.max_unreadable_pct:g}%; {begins}",
             f"{remedy_of(rows, marks)}; --max-unreadable-pct {allowed} delivers the rest",
             rows.broken,
         )

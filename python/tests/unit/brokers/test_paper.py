@@ -72,7 +72,7 @@ def test_an_order_is_inactive_before_its_latency(broker_at: BrokerAt, tmp_path: 
     broker.on_tick(tick("100", after_ms=99))
     assert prices(broker) == []
     broker.on_tick(tick("100"))
-    # 0.1 % beyond 100 is 100.10, on a tick
+    # 0.1% beyond 100 is 100.10, on a tick
     assert prices(broker) == [(10, Decimal("100.10"))]
     assert report(broker, order).state is State.FILLED
 

@@ -198,7 +198,7 @@ def test_10_more_than_one_row_in_a_hundred_is_an_error_and_nothing_is_delivered(
     done = project.ingest(path, "--calendar", "XNYS")
     assert done.returncode == BadInput.exit_code
     assert project.empty()
-    assert "T.csv: 4 of its 300 rows cannot be read, more than 1 %; row 1 is" in done.stderr
+    assert "T.csv: 4 of its 300 rows cannot be read, more than 1%; row 1 is" in done.stderr
     # line 1 names the columns and line 2 is blank
     assert (
         "2 rows are unreadable_timestamp, no date or time as the file writes them:"

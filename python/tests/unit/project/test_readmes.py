@@ -84,6 +84,13 @@ def options_of(name: str) -> set[str]:
     return {"--help", *(option for part in parts for found in part.params for option in found.opts)}
 
 
+@by_file
+def test_a_percent_sign_follows_its_number(file: Path) -> None:
+    for place in (file, *file.parent.glob("*.yml")):
+        found = re.findall(r".*\d %(?![\w({}%]).*", place.read_text())
+        assert found == [], f"{place}: write 2.5%"
+
+
 def test_public_tables_are_models_and_have_their_columns() -> None:
     columns = {
         model["name"].replace("__", ".", 1): {column["name"] for column in model["columns"]}

@@ -80,8 +80,8 @@ SLIPS: dict[str, tuple[str, object, str, list[str]]] = {
         ["2: cutoff_time '9h50' is not a time of day, such as 09:50"],
     ),
     "a number": (
-        *(GAP, "2.0,6.0", "2.0,6 %"),
-        ["2: take_profit_pct '6 %' is not a number, such as 0.5"],
+        *(GAP, "2.0,6.0", "2.0,6%"),
+        ["2: take_profit_pct '6%' is not a number, such as 0.5"],
     ),
     "part of a session": (
         *(VAR, "historical,0.9,1,", "historical,0.9,1.5,"),

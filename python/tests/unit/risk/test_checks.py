@@ -406,7 +406,7 @@ CASES: list[Case] = [
         "TRADES: trades=2, max_trades=2",
     ),
     (
-        # 10,000 of a symbol that moves 2 % a session: 2.3263 x 200
+        # 10,000 of a symbol that moves 2% a session: 2.3263 x 200
         "too much value at risk",
         lambda: (order_request(quantity=100), book_with(), limited(max_var_pct=Decimal("0.46"))),
         "VAR: amount=465.27, max_amount=460.00, confidence=0.99, horizon_sessions=1",

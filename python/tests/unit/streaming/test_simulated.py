@@ -37,7 +37,7 @@ def test_ticks_are_reproducible_and_within_the_session() -> None:
 
 
 def test_a_day_has_the_set_volatility() -> None:
-    """Over two hundred symbols, within the sampling error of a standard deviation (5 %)."""
+    """Over two hundred symbols, within the sampling error of a standard deviation (5%)."""
     records = simulate_ticks(WALKS, OPENS, CLOSES, 500, seed=3)
     moves = []
     for place, walk in enumerate(WALKS[50:], 50):

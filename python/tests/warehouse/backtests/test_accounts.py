@@ -110,6 +110,6 @@ def test_every_account_is_the_one_kept_by_hand(sample: Warehouse) -> None:
 
 def test_kelly_by_hand() -> None:
     setting = {"sizing_pct": 5.0, "kelly_ratio": 0.5, "min_kelly_trades": 4}
-    # three of four win 2 %, one loses 3 %: 3/4 - 1/4 x 3/2 = 3/8, of which half is 18.75 %
+    # three of four win 2%, one loses 3%: 3/4 - 1/4 x 3/2 = 3/8, of which half is 18.75%
     assert kelly_pct([0.02, 0.02, 0.02, -0.03], setting) == pytest.approx(18.75)
     assert kelly_pct([0.02, 0.02, 0.02], setting) == 5.0

@@ -147,8 +147,8 @@ TURN = Departure(
 )
 ONE_SESSION = Departure("all bars are one session", bars=session_from(0))
 SESSION_FROM_30 = Departure("not known before its start", bars=session_from(30), skip=30)
-UPPER_ENVELOPE = Departure("2.5 % above an average", then=times(1.025))
-LOWER_ENVELOPE = Departure("2.5 % below an average", then=times(0.975))
+UPPER_ENVELOPE = Departure("2.5% above an average", then=times(1.025))
+LOWER_ENVELOPE = Departure("2.5% below an average", then=times(0.975))
 WILDER = Departure(
     "Wilder's average of the close, seen as our ATR of bars with that range",
     bars=range_is_close,
@@ -745,8 +745,8 @@ CINAR = (
     row("momentum.williams_r.WilliamsR", "williams_r(14)"),
     row("trend.bop.Bop", "bop", earlier(1, "rounded to a whole number, the first is 0")),
     row("trend.envelope_ema.Middle", "ema(20)"),
-    row("trend.envelope_ema.Upper", "ema(20)", Departure("20 % above", then=times(1.2))),
-    row("trend.envelope_ema.Lower", "ema(20)", Departure("20 % below", then=times(0.8))),
+    row("trend.envelope_ema.Upper", "ema(20)", Departure("20% above", then=times(1.2))),
+    row("trend.envelope_ema.Lower", "ema(20)", Departure("20% below", then=times(0.8))),
     row("trend.kama.Kama", "kama(10)"),
     row("trend.macd.Macd", "macd(12, 26, 9)", own_seeds(80)),
     row("trend.macd.Signal", "macd(12, 26, 9).macd_signal", own_seeds(90)),

@@ -78,7 +78,7 @@ class RoundTrip:
     source: str
 
 
-# Zerodha's calculator omits the depository charge of its list of charges: 13 plus 18 % GST
+# Zerodha's calculator omits the depository charge of its list of charges: 13 plus 18% GST
 ZERODHA = "zerodha.com/brokerage-calculator"
 QUOTED = "as quoted in github.com/marketcalls/vectorbt-backtesting-skills, indian-market-costs.md"
 PUBLISHED = [
@@ -89,10 +89,10 @@ PUBLISHED = [
     ),
     # 82.82 by the spec's table of rates, but 25 of STT for 25.125
     RoundTrip("nse_intraday", "2026-11-01", 100, "1000", "1005", "82.70", "by hand"),
-    # bought: STT 9.88 is 10, stamp 1.482 is 1, exchange 0.34086 and SEBI 0.00988, GST 18 % of both
+    # bought: STT 9.88 is 10, stamp 1.482 is 1, exchange 0.34086 and SEBI 0.00988, GST 18% of both
     # 0.06313; sold for 10,500: STT 10.5 is 11, exchange 0.36225, SEBI 0.0105, GST 0.0671, 15.93
     RoundTrip("nse_delivery", "2021-06-01", 10, "988", "1050", "38.7840", "by hand"),
-    RoundTrip("crypto_spot", "2026-11-01", 3, "60000", "61000", "363", "0.1 % of both, by hand"),
+    RoundTrip("crypto_spot", "2026-11-01", 3, "60000", "61000", "363", "0.1% of both, by hand"),
 ]
 
 

@@ -130,7 +130,7 @@ def published(test: str) -> Iterator[dict[str, str]]:
 
 @needs_published
 def test_kupiecs_regions_equal_the_published_ones(values: Values) -> None:
-    """At 95 %; one printed region differs: it accepts zero exceedances, which the test rejects."""
+    """At 95%; one printed region differs: it accepts zero exceedances, which the test rejects."""
     bound = stats.chi2.isf(0.05, 1)
     for row in published("kupiec_nonrejection_region_95pct"):
         probability, sessions = (float(x) for x in re.findall(r"[\d.]+", row["params"]))
@@ -259,7 +259,7 @@ def test_bounds_of_the_shortfall_are_those_of_a_simulation(sample: Warehouse) ->
     """
     Of right methods of normal returns, one in twenty is below the bound of its length.
 
-    Acerbi and Szekely publish -0.70 for 250 sessions at 97.5 %.
+    Acerbi and Szekely publish -0.70 for 250 sessions at 97.5%.
     """
     generator = np.random.default_rng(1)
     bounds = sample.query(

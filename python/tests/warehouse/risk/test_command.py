@@ -41,14 +41,14 @@ def test_the_output_is_for_the_next_session(
         " where portfolio = 'equal_20' and method = 'ewma' and confidence = 0.99"
         " and horizon_sessions = 1 and lookback_sessions = 250"
     )
-    assert f"equal_20: VaR and expected shortfall at 99 % for {session}" in shown
+    assert f"equal_20: VaR and expected shortfall at 99% for {session}" in shown
     (line,) = [row for row in shown.splitlines() if row.split()[:3] == ["ewma", "1", "250"]]
     assert [f"{100 * float(str(var)):.2f}", f"{float(str(amount)):,.0f}"] == line.split()[4::2]
     for method in METHODS:
         assert f"{method} " in shown
     for part in ("backtest: all", "stress scenarios", "contributions to VaR"):
         assert part in shown
-    assert "contributions to VaR: sample covariances, 99 %, horizon 1 session" in shown
+    assert "contributions to VaR: sample covariances, 99%, horizon 1 session" in shown
     assert "sixty_forty_tech" not in shown
     risk(None)
     assert "sixty_forty_tech" in capsys.readouterr().out

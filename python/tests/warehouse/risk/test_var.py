@@ -259,7 +259,7 @@ def test_one_asset_has_the_assets_own_risk(portfolio_fixture: PortfolioFixture) 
 
 
 def test_boudoukh_richardson_and_whitelaws_example() -> None:
-    """The 100 losses of their Table 1, which lists the worst six: the 95 % VaR is 2.63 %."""
+    """The 100 losses of their Table 1, which lists the worst six: the 95% VaR is 2.63%."""
     past = np.zeros(100)
     for loss, age in [(3.3, 3), (2.9, 2), (2.7, 65), (2.5, 45), (2.4, 5), (2.3, 30)]:
         past[100 - age] = -loss

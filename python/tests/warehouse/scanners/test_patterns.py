@@ -21,12 +21,12 @@ Event = tuple[str, str, int, float, float]
 # Closes go straight from one turn to the next, (bar, price), with 0.1 of shadow above and below.
 # A pivot is known 5 bars later. What breaks: pattern, direction, bar, upper and lower line.
 DRAWN: dict[str, tuple[Path, list[Event]]] = {
-    # 12 % deep; down 1 a bar from bar 70 on, 87 at bar 83 is the first close below 87.9
+    # 12% deep; down 1 a bar from bar 70 on, 87 at bar 83 is the first close below 87.9
     "double top": (
         [(0, 80), (40, 100), (55, 88), (70, 100), (85, 85)],
         [("double_top", "short", 83, 100.1, 87.9)],
     ),
-    # each top just under 1.5 % from the mean of both
+    # each top just under 1.5% from the mean of both
     "uneven double top": (
         [(0, 80), (40, 98.55), (55, 86), (70, 101.45), (90, 81.45)],
         [("double_top", "short", 86, 101.55, 85.9)],
@@ -71,7 +71,7 @@ DRAWN: dict[str, tuple[Path, list[Event]]] = {
         [(0, 104), (20, 100), (30, 115), (38, 110), (46, 118)],
         [("flag", "long", 44, 115.1, 107.5)],
     ),
-    # 18 % deep, 45 bars wide, lowest after 20 of them; 101 at bar 99. Level lips over a handle that
+    # 18% deep, 45 bars wide, lowest after 20 of them; 101 at bar 99. Level lips over a handle that
     # rises from 81.9 by 13 / 33 a bar are a triangle too
     "cup with handle": (
         [(0, 70), (40, 100), (48, 88), (60, 82), (72, 88), (85, 100), (93, 95), (101, 103)],

@@ -79,7 +79,7 @@ def test_another_cutoff_gives_other_rows(folder: Path) -> None:
     assert all(later[symbol] > volumes[symbol] for symbol in later)
     # the fall of that afternoon, as far as 14:45
     shown = scan(folder, *chosen[:-1], "--cutoff", "14:45").stdout
-    assert shown.startswith(f"crp standard  {DAY} 14:45  stop 2 %, target 6 %")
+    assert shown.startswith(f"crp standard  {DAY} 14:45  stop 2%, target 6%")
     assert max(map(len, shown.splitlines()[1:])) <= 80
 
 

@@ -12,19 +12,19 @@ DAY = "2024-01-10"
 
 # symbol: open, high, low, last and volume by 09:50 of the day; volume by 09:50 of a prior session
 TODAY: dict[str, tuple[float, float, float, float, float, float]] = {
-    # high - low is 2.5 % of last: range in full; last 1 % below high; volume x 1.5; up 1 %
+    # high - low is 2.5% of last: range in full; last 1% below high; volume x 1.5; up 1%
     "LONG": (99.0, 101.0, 98.5, 100.0, 150_000, 100_000),
-    # the mirror: last 1 % above low; down 1 %, which a short counts as momentum
+    # the mirror: last 1% above low; down 1%, which a short counts as momentum
     "SHORT": (101.0, 101.5, 99.0, 100.0, 150_000, 100_000),
-    # 5 % below high and above low: mid range; range 10 % is over 1.5 thresholds; volume as usual
+    # 5% below high and above low: mid range; range 10% is over 1.5 thresholds; volume as usual
     "MIDDLE": (100.0, 105.25, 95.25, 100.0, 100_000, 100_000),
-    # both extremes within 2 %, the low nearer; range 2 % in full; volume halved; unchanged
+    # both extremes within 2%, the low nearer; range 2% in full; volume halved; unchanged
     "TIGHT": (100.0, 101.2, 99.2, 100.0, 50_000, 100_000),
     # both extremes equally near: the high counts; no range; volume x 0.6; unchanged
     "UNMOVED": (100.0, 100.0, 100.0, 100.0, 60_000, 100_000),
     # the same, but nothing was traded before
     "NEW_VOLUME": (100.0, 100.0, 100.0, 100.0, 60_000, 0),
-    # on the bounds: exactly 2 % below the high and 49,999 shares, one too few
+    # on the bounds: exactly 2% below the high and 49,999 shares, one too few
     "THIN": (98.0, 100.0, 97.0, 98.0, 49_999, 50_000),
     # dearer than the preset's 2,000
     "DEAR": (2001.0, 2001.0, 2001.0, 2001.0, 100_000, 100_000),
@@ -86,13 +86,13 @@ def scanned(sample: Warehouse) -> duckdb.DuckDBPyConnection:
     for day in prior_sessions:
         bar("SILENT", "1m", f"{day} 09:15", f"{day} 09:16", 100, 100, 100, 100, 100_000)
 
-    # five sessions between 96 and 100; then 103 by 09:50, 3 % above, on four times the volume
+    # five sessions between 96 and 100; then 103 by 09:50, 3% above, on four times the volume
     for k, day in enumerate(prior_sessions):
         for name in ("BREAK", "FLAT"):
             bar(name, "1m", f"{day} 09:15", f"{day} 09:16", 98, 98, 98, 98, 25_000)
             bar(name, "1d", f"{day} 09:15", f"{day} 15:30", 98, 100 - (k % 2), 96, 98, 1e6)
     bar("BREAK", "1m", f"{DAY} 09:15", f"{DAY} 09:16", 101, 103, 101, 103, 100_000)
-    # 0.5 % above is not more than 0.5 % above
+    # 0.5% above is not more than 0.5% above
     bar("FLAT", "1m", f"{DAY} 09:15", f"{DAY} 09:16", 100, 100.5, 100, 100.5, 100_000)
 
     connection.execute(
@@ -141,7 +141,7 @@ def test_a_breakout_equals_the_one_by_hand(scanned: duckdb.DuckDBPyConnection) -
         "from duckbourse.scanners.breakout "
         f"where preset = 'standard' and session_date = '{DAY}' and rejected_by is null"
     ).fetchall() == [
-        # 3 % beyond, volume x 4, up 1.98 % since the open, each in full; opened 1 % above: gapped
+        # 3% beyond, volume x 4, up 1.98% since the open, each in full; opened 1% above: gapped
         (
             "BREAK",
             "long",
