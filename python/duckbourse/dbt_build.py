@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 from dbt.cli.main import dbtRunner
+from dbt.task.build import BuildTask
 from dbt_common.events.functions import msg_to_dict
 
 from duckbourse.errors import BourseError
@@ -28,11 +29,13 @@ from duckbourse.settings import PROJECT, settings
 from duckbourse.warehouse import attach
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from dbt.artifacts.schemas.run import RunResult
     from dbt.contracts.graph.manifest import Manifest
     from dbt_common.events.base_types import EventMsg
+
+    StartNext = Callable[[BuildTask, Any, Any], None]
 
 # what a build makes, tests aside; seeds follow from nothing
 BUILT = ("model.", "function.")
@@ -60,6 +63,8 @@ def main(
     state; with it, `selectors` are narrowed to what an edit of presets changes.
     """
     gc.set_threshold(COLLECTION_THRESHOLD)
+    start_next = counting_once(BuildTask.handle_job_queue)
+    BuildTask.handle_job_queue = start_next  # type: ignore[method-assign]
     events = Events()
     manifest: Any = None
     left_out: set[str] = set()
@@ -95,6 +100,21 @@ def main(
         }
     )
     return 0 if outcome.success else 1
+
+
+def counting_once(start_next: StartNext) -> StartNext:
+    """
+    Return dbt's way to start the next node, which then counts the unit tests once.
+
+    dbt adds their number to that of all nodes again for each node that it queues before the first
+    one runs: the number of nodes, and with it the time left, would be several times too large.
+    """
+
+    def start(task: BuildTask, pool: Any, callback: Any) -> None:
+        start_next(task, pool, callback)
+        task.selected_unit_tests = set()
+
+    return start
 
 
 def narrowed(

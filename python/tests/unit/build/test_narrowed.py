@@ -9,8 +9,9 @@ from typing import Any
 
 import duckdb
 import pytest
+from dbt.task.build import BuildTask
 
-from duckbourse.dbt_build import code_of, following, narrowed, stale_nodes
+from duckbourse.dbt_build import code_of, counting_once, following, narrowed, stale_nodes
 
 CUTOFFS, VOLUMES = "model.p.scanners__cutoffs", "model.p.scanners__expected_volumes"
 CRP, GAP = "model.p.scanners__crp", "model.p.scanners__gap"
@@ -134,3 +135,20 @@ def test_a_file_that_cannot_be_read_is_wide(manifest: Any, database: Path) -> No
 def test_all_that_follows_is_found_once(manifest: Any) -> None:
     assert following(manifest, ["seed.p.crp_presets"]) == {CUTOFFS, VOLUMES, CRP, GAP}
     assert following(manifest, [VOLUMES, CRP]) == {CRP, GAP}
+
+
+def test_unit_tests_are_counted_once_however_many_nodes_wait() -> None:
+    """dbt alone counts them for each of the nodes that wait before the first one runs."""
+    waiting = SimpleNamespace(resource_type="test", unique_id="test.p.t")
+    task: Any = SimpleNamespace(
+        run_count=0,
+        num_nodes=3,
+        selected_unit_tests={"unit_test.p.a", "unit_test.p.b"},
+        model_to_unit_test_map={},
+        job_queue=SimpleNamespace(get=lambda: waiting),
+        handle_job_queue_node=lambda *_: None,
+    )
+    start = counting_once(BuildTask.handle_job_queue)
+    for _ in range(3):
+        start(task, None, None)
+    assert task.num_nodes == 5
