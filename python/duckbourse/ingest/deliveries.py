@@ -168,7 +168,7 @@ def of_source(deliveries: Sequence[Listed], source: str) -> list[Listed]:
 
 
 def refuse_twice(deliveries: Sequence[Listed], asked: Sequence[Listed]) -> None:
-    """Raise BadInput if restoring these would make builds read the same file twice."""
+    """Raise BadInput if reinstating these would make builds read the same file twice."""
     before = {again(one.delivery): one.delivery for one in deliveries}
 
     def first(name: str) -> str:
@@ -181,17 +181,17 @@ def refuse_twice(deliveries: Sequence[Listed], asked: Sequence[Listed]) -> None:
         other = read.setdefault(first(one.delivery), one)
         if other.delivery != one.delivery:
             raise BadInput(
-                f"{one.id} cannot be restored: its file was also delivered as {other.id}",
+                f"{one.id} cannot be reinstated: its file was also delivered as {other.id}",
                 beside_others([other.id], [each.id for each in asked]),
             )
 
 
 def beside_others(others: Sequence[str], asked: Container[str]) -> str:
-    """Return the remedy if something cannot be restored beside others, requested or read."""
+    """Return the remedy if something cannot be reinstated beside others, requested or read."""
     standing = [name for name in others if name not in asked]
     if standing:
         return f"run {withdrawal_of(standing)} first, or leave it withdrawn"
-    return f"restore only one of the two: the other is {', '.join(others[:MAX_NAMED])}"
+    return f"reinstate only one of the two: the other is {', '.join(others[:MAX_NAMED])}"
 
 
 def withdrawal_of(names: Sequence[str]) -> str:
