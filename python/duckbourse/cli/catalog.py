@@ -15,6 +15,7 @@ from duckbourse.errors import ConfigurationError
 from duckbourse.market import TABLES as RELATIONS
 from duckbourse.names import nearest
 from duckbourse.warehouse import fetch_rows, open_published, quoted
+from duckbourse.words import counted
 
 # in the order in which one builds on the other; other schemas follow
 LAYERS = ["bars", "indicators", "scanners", "backtests", "portfolio", "risk", "serving"]
@@ -138,7 +139,7 @@ def _first_sentence(description: str | None) -> str | None:
 
 def _print_columns(relation: dict[str, Any], rows: list[dict[str, Any]]) -> None:
     count = relation["row_count"]
-    rows_of = "" if count is None else f"  {count:,} row{'s' * (count != 1)}"
+    rows_of = "" if count is None else f"  {counted(count, 'row')}"
     results.print(f"[bold]{relation['relation']}[/]{rows_of}")
     if relation["description"]:
         results.print(" ".join(relation["description"].split()), markup=False)

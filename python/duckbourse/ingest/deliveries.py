@@ -13,6 +13,7 @@ from duckbourse.ingest.store import RawStore
 from duckbourse.ingest.withdrawals import again, withdrawn
 from duckbourse.names import did_you_mean
 from duckbourse.warehouse import files_in
+from duckbourse.words import counted
 
 # Digits of a name that are shown; more if two names begin alike.
 MIN_SHOWN = 8
@@ -55,8 +56,8 @@ class Listed:
     def description(self) -> str:
         """A short description for messages."""
         return (
-            f"{self.id} ({self.file} of {self.source}, {self.rows:,} rows of {self.symbols:,}"
-            f" symbol{'s' * (self.symbols != 1)},"
+            f"{self.id} ({self.file} of {self.source}, {counted(self.rows, 'row')} of"
+            f" {counted(self.symbols, 'symbol')},"
             f" {self.first_session_date} to {self.last_session_date})"
         )
 

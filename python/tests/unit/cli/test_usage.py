@@ -27,7 +27,7 @@ from tests.support.commands import bourse
             "Invalid value for '--date': '6 May' is not a date such as 2010-05-28",
         ),
         (("list",), "Missing argument 'kind'. Choose from: symbols, presets, portfolios, "),
-        (("build", "crp_presets+", "gap+"), "unexpected arguments 'crp_presets+ g"),
+        (("build", "crp_presets+", "gap+"), "unexpected: 'crp_presets+ gap+'"),
         *(
             ((*words, "--preset", "strict"), "crp.standard and --preset strict contradict each")
             for words in (
@@ -64,7 +64,7 @@ def test_a_query_may_end_with_a_comment(tmp_path: Path) -> None:
         connection.execute("create schema serving; create table serving.publication as select 1")
     file = tmp_path / "x.csv"
     done = bourse(tmp_path, "sql", "select 1 as n -- note", "--to", str(file))
-    assert (done.returncode, done.stderr) == (0, f"1 rows written to {file}\n")
+    assert (done.returncode, done.stderr) == (0, f"1 row written to {file}\n")
     assert file.read_text() == "n\n1\n"
 
 
