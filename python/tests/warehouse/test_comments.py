@@ -96,7 +96,7 @@ def test_no_comment_breaks_a_sentence_or_says_a_clause_twice(comments: dict[str,
     doubled = {
         name: clause
         for name, said in comments.items()
-        for paragraph in said.split("\n\n")
+        for paragraph in re.split(r"\n(?:\n|- )", said)
         for clause, count in Counter(re.split(r"[.;:]\s+", f"{paragraph} ")).items()
         if count > 1 and " " in clause
     }
@@ -141,6 +141,11 @@ def test_every_column_says_what_it_holds(
     ] == []
 
 
+def by_default(argument: dict[str, Any]) -> str:
+    default = argument.get("default_value")
+    return "" if default is None else f", by default {default}"
+
+
 def test_every_table_macro_says_what_it_answers(
     sample: Warehouse, manifest: dict[str, Any]
 ) -> None:
@@ -152,11 +157,25 @@ def test_every_table_macro_says_what_it_answers(
         )
     }
     described = {
-        f"main.{function['name']}": one_line(function["description"])
+        f"main.{function['name']}": "\n".join(
+            [
+                one_line(function["description"]),
+                "",
+                *(
+                    f"- `{argument['name']}`{by_default(argument)}: {argument['description']}"
+                    for argument in function["arguments"]
+                ),
+            ]
+        )
         for function in manifest["functions"].values()
     }
     assert {name: commented[name] for name in described} == described
     indicators = {name: comment for name, comment in commented.items() if name not in described}
     assert all(str(name).startswith("indicators.") for name in indicators)
-    assert str(indicators["indicators.rsi"]).startswith("Relative strength index. Source: Wilder")
+    assert indicators["indicators.rsi"] == (
+        "Relative strength index. Source: Wilder (1978). 0 while the close has never moved.\n\n"
+        "- `p_symbol`: Symbol of the series.\n"
+        "- `p_timeframe`: Length of the bars: 1m, 5m, 15m, 30m, 1h, 1d or 1w.\n"
+        "- `p_period`: a whole number of bars from 1 to 2047, by default 14."
+    )
     assert [name for name, comment in indicators.items() if not comment] == []
