@@ -224,7 +224,9 @@ def signal_changes(before: SignalCounts | None, after: SignalCounts | None) -> l
     presets = sorted(before.of_presets.keys() | after.of_presets.keys())
     counts = [(p, before.of_presets.get(p, 0), after.of_presets.get(p, 0)) for p in presets]
     return [
-        f"{preset}: {was:,} → {found:,} signals" for preset, was, found in counts if was != found
+        f"{preset}: {was:,} → {counted(found, 'signal')}"
+        for preset, was, found in counts
+        if was != found
     ]
 
 

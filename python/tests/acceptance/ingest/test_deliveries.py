@@ -84,7 +84,7 @@ def test_a_delivery_is_withdrawn_reinstated_and_delivered_again(project: DataFol
     wrong = project.ingest("WRONG.csv", [DAYS[0]], "2026-11-02T18:00:00Z")
     done = project.say("withdraw", wrong[:8], "--reason", "last year's [prices]", "--yes")
     assert done.stdout == (
-        f"withdrawn: {wrong[:8]} (WRONG.csv of vendor, 1 rows of 1 symbol,"
+        f"withdrawn: {wrong[:8]} (WRONG.csv of vendor, 1 row of 1 symbol,"
         " 2024-01-02 to 2024-01-02)\n"
     )
     assert "the next `./bourse build`" in done.stderr
