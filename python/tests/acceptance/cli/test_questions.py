@@ -163,7 +163,7 @@ def test_a_table_macro_has_its_parameters_with_words(data: Path) -> None:
     for words, found in {
         "./bourse tables crp_": "crp_scan",
         "./bourse tables bars.oh": "bars.ohlcv",
-        "./bourse explain wil": "williams_r",
+        "./bourse explain williams": "williams_r",
     }.items():
         assert bourse(data, **shell, COMP_WORDS=words).stdout.split() == [found]
 
