@@ -5,12 +5,12 @@
     ('confidence', 'p_confidence::double', "'confidence ' || p_confidence"),
     (
         'horizon_sessions',
-        'p_horizon_sessions::integer',
+        'p_horizon_sessions::double',
         "'horizon of ' || p_horizon_sessions || ' sessions at confidence ' || p_confidence",
     ),
     (
         'lookback_sessions',
-        'p_lookback_sessions::integer',
+        'p_lookback_sessions::double',
         "'lookback of ' || p_lookback_sessions || ' sessions for a horizon of '
                     || p_horizon_sessions || ' at confidence ' || p_confidence",
     ),
@@ -40,7 +40,7 @@ where
     and {{ name_exists('VaR method', 'p_method', var_settings, 'method') | indent }}
     and {{ no_problem(problems) | indent }}
     and confidence = p_confidence::double
-    and horizon_sessions = p_horizon_sessions::integer
+    and horizon_sessions = p_horizon_sessions::double
     and (p_method is null or method = p_method)
-    and (p_lookback_sessions is null or lookback_sessions = p_lookback_sessions::integer)
+    and (p_lookback_sessions is null or lookback_sessions = p_lookback_sessions::double)
 order by session_date, method, lookback_sessions

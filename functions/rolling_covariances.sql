@@ -24,6 +24,9 @@
         cross join (select distinct symbol from {{ total_return_closes }})
         where wanted not in (select symbol from {{ total_return_closes }})
         group by wanted
+        union all
+        select 'a window is a whole number of sessions from 2 on, not ' || p_window_sessions
+        where not (p_window_sessions::double >= 2 and p_window_sessions::double % 1 = 0)
 {%- endset %}
 
 with

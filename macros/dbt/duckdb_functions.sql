@@ -19,8 +19,16 @@ create or replace macro {{ duckdb_function_signature(target_relation) }}
 as table (
 {{ model.compiled_code }}
 );
+{%- set parameters = [] -%}
+{%- for argument in model.arguments -%}
+    {%- set default = argument.get('default_value') -%}
+    {%- do parameters.append(
+        '- `' ~ argument.name ~ '`' ~ (', by default ' ~ default if default is not none)
+        ~ ': ' ~ argument.description | trim
+    ) -%}
+{%- endfor %}
 comment on macro table {{ target_relation.include(database=false) }}
-is {{ duckdb_escape_comment(model.description) }}
+is {{ duckdb_escape_comment([model.description | trim, parameters | join('\n')] | join('\n\n')) }}
 {%- endmacro %}
 
 {% macro duckdb_function_signature(target_relation) -%}

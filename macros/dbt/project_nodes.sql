@@ -9,6 +9,14 @@
 {{ return(nodes | sort(attribute='name')) }}
 {%- endmacro %}
 
+{% macro public_relations() -%}
+{%- set relations = [] -%}
+{%- for node in project_nodes('model') if node.access == 'public' -%}
+    {%- do relations.append(node.schema ~ '.' ~ node.alias) -%}
+{%- endfor -%}
+{{ return(relations | sort) }}
+{%- endmacro %}
+
 {% macro layers() -%}
 {{ return([
     'staging', 'bars', 'indicators', 'scanners', 'backtests', 'portfolio', 'risk', 'serving'

@@ -17,18 +17,24 @@ select 1
 {%- set plan = series_plan('streaming', true) -%}
 {%- set parameters = ['p_symbol', 'p_timeframe'] -%}
 {%- set arguments = {} -%}
-{%- set checks = [] -%}
+{%- set numbers = {} -%}
+{%- set described = [
+    '- `p_symbol`: Symbol of the series.',
+    '- `p_timeframe`: Length of the bars: 1m, 5m, 15m, 30m, 1h, 1d or 1w.',
+] -%}
 {%- for period, default in definition.periods.items() -%}
     {%- do parameters.append('p_' ~ period ~ ' := ' ~ default) -%}
     {%- do arguments.update({'p_' ~ period: 'p_' ~ period}) -%}
-    {%- do checks.append(
-        'case when p_' ~ period ~ ' between 1 and 2047 then true else error(\'' ~ name ~ ': '
-        ~ period ~ ' is a number of bars from 1 to 2047, not \' || p_' ~ period ~ ') end'
+    {%- set p = 'p_' ~ period -%}
+    {%- do numbers.update({p: name ~ ': ' ~ period}) -%}
+    {%- do described.append(
+        '- `' ~ p ~ '`: a whole number of bars from 1 to 2047, by default ' ~ default ~ '.'
     ) -%}
 {%- endfor -%}
 {%- for setting, default in definition.settings.items() -%}
     {%- do parameters.append('p_' ~ setting ~ ' := ' ~ default) -%}
     {%- do arguments.update({'p_' ~ setting: 'p_' ~ setting}) -%}
+    {%- do described.append('- `p_' ~ setting ~ '`: by default ' ~ default ~ '.') -%}
 {%- endfor -%}
 {%- set outputs = {} -%}
 {%- for output, column in series_indicator(
@@ -36,16 +42,17 @@ select 1
 ).items() -%}
     {%- do outputs.update({output: {'column': column, 'type': definition.type}}) -%}
 {%- endfor -%}
-{%- set conditions = ['symbol = p_symbol', 'timeframe = p_timeframe', checked] + checks -%}
+{%- set conditions = ['symbol = p_symbol', 'timeframe = p_timeframe', checked] -%}
 create or replace macro indicators.{{ name }}({{ parameters | join(', ') }}) as table (
 {{ query_as_text(
     series_steps(plan, outputs, bars ~ ' where ' ~ conditions | join(' and ') ~ ' order by bar_ts'),
-    texts=['p_symbol', 'p_timeframe']
+    texts=['p_symbol', 'p_timeframe'],
+    numbers=numbers
 ) }}
 );
 comment on macro table indicators.{{ name }}
 is {{ duckdb_escape_comment(
-    ([definition.title ~ '. Source: ' ~ definition.source ~ '.'] + ([definition.notes] if definition.notes else []))
-    | join(' ')
+    [definition.title ~ '. Source: ' ~ definition.source ~ '.', definition.notes]
+    | select | join(' ') ~ '\n\n' ~ described | join('\n')
 ) }};
 {%- endmacro %}

@@ -28,6 +28,7 @@ measured as (
         bars.low,
         bars.close,
         bars.volume,
+        bars.source,
         max(bars.high) over day as day_high,
         min(bars.low) over day as day_low,
         max(bars.high) over rest_of_day as rest_high,
@@ -54,6 +55,7 @@ final as (
         low,
         close,
         volume,
+        source,
         rest_high = rest_low and (rest_high = day_high or rest_low = day_low) as is_locked
     from measured
 )

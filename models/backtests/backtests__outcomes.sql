@@ -10,12 +10,25 @@ exits as (
     select * from {{ ref('backtests__exits') }}
 ),
 
+minutes as (
+    select * from {{ ref('backtests__minutes') }}
+),
+
 settings as (
     select * from {{ ref('outcome_settings') }}
 ),
 
 charges as (
     select * from {{ ref('charges') }}
+),
+
+sources as (
+    select
+        symbol,
+        session_date,
+        string_agg(distinct source, ', ' order by source) as source
+    from minutes
+    group by symbol, session_date
 ),
 
 results as (
@@ -31,6 +44,7 @@ results as (
         exits.exit_reason,
         exits.missing_reason,
         exits.is_locked,
+        sources.source,
         exits.max_favorable_return,
         exits.max_adverse_return,
         if(exits.exit_price is null, null, exits.marked_return) as gross_return,
@@ -46,6 +60,8 @@ results as (
         ) as slippage_amount
     from signals
     left join settings using (calendar)
+    left join sources
+        on signals.symbol = sources.symbol and signals.session_date = sources.session_date
     inner join exits
         on signals.signal_id = exits.signal_id
             and settings.trailing_stop_pct is not distinct from exits.trailing_stop_pct
@@ -91,7 +107,8 @@ final as (
             missing_reason,
             if(exit_price is not null and charges_amount is null, 'no_charges', null)
         ) as missing_reason,
-        is_locked
+        is_locked,
+        source
     from costed
 )
 

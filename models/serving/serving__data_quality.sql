@@ -3,6 +3,8 @@
     be read whatever the file is attached as.
 -#}
 {{ config(materialized='view') }}
+{#- A series that stops so many sessions before its market has ended, like a delisted stock's. -#}
+{%- set max_late_sessions = 20 %}
 
 with
 
@@ -106,4 +108,15 @@ select
     last_session_date as first_session_date,
     closed_session_date as last_session_date
 from staleness
-where sessions_behind_now > 0
+where sessions_behind_now > 0 and sessions_behind <= {{ max_late_sessions }}
+union all
+select
+    symbol,
+    timeframe,
+    'ended' as finding,
+    null as rule,
+    sessions_behind as finding_count,
+    last_session_date as first_session_date,
+    market_session_date as last_session_date
+from staleness
+where sessions_behind > {{ max_late_sessions }}

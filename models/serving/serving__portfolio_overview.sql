@@ -47,6 +47,7 @@ select
     performance.annualized_volatility,
     performance.sharpe_ratio,
     performance.max_drawdown,
+    equity.stale_price_count,
     exposures.position_count,
     exposures.gross_weight,
     exposures.net_weight,

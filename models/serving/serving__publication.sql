@@ -22,5 +22,6 @@ select
     map(
         {{ keys.keys() | list }}::varchar[],
         {{ keys.values() | list }}::varchar[][]
-    ) as keys
+    ) as keys,
+    {{ public_relations() }}::varchar[] as public_relations -- noqa: LT01
 from data_version

@@ -36,6 +36,8 @@ select
     outcomes.max_adverse_return,
     outcomes.held_minutes,
     outcomes.missing_reason,
-    signals.evidence::json::map(varchar, varchar) as evidence -- noqa: LT01
+    outcomes.source,
+    signals.evidence,
+    signals.evidence::json::map(varchar, varchar) as evidence_map -- noqa: LT01
 from signals
 left join outcomes using (signal_id)

@@ -17,6 +17,7 @@ import duckdb
 
 from duckbourse import clock
 from duckbourse.warehouse import fetch_rows
+from duckbourse.words import counted
 
 # Of each calendar, the last session that is due: the one whose bars must be here by now. A session
 # is due when it closes, or at the first `by` of a day after that.
@@ -127,7 +128,7 @@ def newest_bar(market: Row) -> str:
     elif not behind:
         age = "up to date"
     else:
-        count = f"{behind:,} session{'s' * (behind > 1)}"
+        count = counted(behind, "session")
         age = f"{count} behind ({calendar} last closed on {market['due_session']})"
     are = "is" if late == 1 else "are"
     older = f"; {late:,} of {market['symbol_count']:,} symbols {are} older" if late else ""

@@ -244,7 +244,7 @@ class Market:
         self,
         portfolio: str,
         *,
-        confidence: float = 0.95,
+        confidence: float = 0.99,
         horizon: int = 1,
         method: str | None = None,
         lookback: int | None = None,
@@ -253,11 +253,12 @@ class Market:
         Return value at risk and expected shortfall of a portfolio, oldest session first.
 
         One row is a session, a method and a lookback, with the columns of `risk.var_estimates`;
-        the last session is the next one to come. `horizon` and `lookback` are in sessions; without
-        a method or lookback, every one. `var_return` and `es_return` are fractions of the
+        the last session is the next one to come. The confidence is 0.99 unless another is given,
+        as everywhere. `horizon` and `lookback` are in sessions; without a method or lookback,
+        every one. `var_return` and `es_return` are fractions of the
         portfolio, `var_amount` and `es_amount` money, and losses are positive.
 
-        >>> var = market.var("equal_20", confidence=0.99, method="ewma")
+        >>> var = market.var("equal_20", method="ewma")
         >>> var.order("session_date desc").select("session_date, var_return, es_return").columns
         ['session_date', 'var_return', 'es_return']
         """

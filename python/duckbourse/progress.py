@@ -17,6 +17,7 @@ from duckbourse.errors import BourseError
 from duckbourse.settings import PROJECT, settings
 from duckbourse.state import GREEN
 from duckbourse.warehouse import attach, quoted
+from duckbourse.words import counted
 
 # how many nodes of the last run count as much as those done in the estimate of the time left
 PRIOR_NODES = 20
@@ -167,7 +168,7 @@ def one_line(message: str, *, whole: bool = False, width: int = 400) -> str:
 
 def failing_rows(count: int, query: str) -> str:
     """Return the number of failing rows and the first one, or only its `problem` if it has one."""
-    summary = f"{count:,} failing row{'s' if count > 1 else ''}"
+    summary = counted(count, "failing row")
     try:
         with duckdb.connect() as connection:
             attach(connection, settings().build_database, read_only=True)

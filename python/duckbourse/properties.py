@@ -11,12 +11,13 @@ from __future__ import annotations
 import json
 import re
 import textwrap
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from duckbourse.settings import PROJECT
 from duckbourse.templates import rendered
+from duckbourse.words import counted
 
 INDICATORS = PROJECT / "models" / "indicators"
 LATEST = PROJECT / "models" / "serving" / "serving__latest_indicators.yml"
@@ -68,20 +69,24 @@ def _calls(model: Path) -> list[str]:
 
 
 def _family_properties(family: str, part: Part) -> Iterable[str]:
-    titles = [indicator["title"] for indicator in part["indicators"].values()]
+    titles = dict.fromkeys(indicator["title"] for indicator in part["indicators"].values())
     yield WRITTEN
     yield "models:"
     yield f"  - name: indicators__{family}"
     yield "    description: |"
     intro = (
         f"{'; '.join(titles)}. One row per bar of the timeframes that "
-        "seeds/indicators/stored_indicators.csv has for this family, from adjusted prices and "
-        "volumes. NULL means not known yet, or undefined, and never zero."
+        "`seeds.stored_indicators` has for this family, from adjusted prices and volumes. "
+        " NULL means not known yet, or undefined, and never zero."
     )
     yield from _block(intro, 6)
-    for call, indicator in part["indicators"].items():
+    of_name: dict[str, list[str]] = {}
+    for call in part["indicators"]:
+        of_name.setdefault(call.split("(")[0], []).append(call)
+    for calls in of_name.values():
+        indicator = part["indicators"][calls[0]]
         yield ""
-        yield from _block(_about(call, indicator), 6)
+        yield from _block(_about(calls, indicator), 6)
         lines = formulas(indicator)
         if lines:
             yield ""
@@ -96,7 +101,8 @@ def _family_properties(family: str, part: Part) -> Iterable[str]:
         yield f"      - name: {name}"
         yield f"        data_type: {column['type']}"
         yield "        description: |"
-        yield from _block(f"{name} = {column['formula']}", 10, hanging=4)
+        yield from _block(f"{name} = {column['formula']}", 10)
+        yield ""
         yield from _block(warm_up(column), 10)
         if column["within"]:
             low, high = column["within"]
@@ -107,10 +113,10 @@ def _family_properties(family: str, part: Part) -> Iterable[str]:
             yield f"              arguments: {{min_value: {low}, max_value: {high}}}"
 
 
-def _about(call: str, indicator: Part) -> str:
+def _about(calls: Sequence[str], indicator: Part) -> str:
     periods, settings = indicator["periods"], indicator["settings"]
     names = f" ({', '.join(periods)})" if periods else ""
-    parts = [f"`{call}`{names}: {indicator['title']}.", f"Source: {indicator['source']}."]
+    parts = [f"{', '.join(f'`{call}`' for call in calls)}{names}. Source: {indicator['source']}."]
     if settings:
         parts.append(f"With {', '.join(f'{name} = {value}' for name, value in settings.items())}.")
     functions = [name for name in dict.fromkeys(indicator["talib"].values()) if name]
@@ -138,16 +144,12 @@ def warm_up(column: Part) -> str:
     first, memory = column["warm_up"], column["memory"]
     null = "Known from the first bar."
     if first:
-        null = f"NULL for the first {_bars(first)} of a series."
+        null = f"NULL for the first {counted(first, 'bar')} of a series."
     if memory is None:
         return f"{null} Depends on all bars since the first."
     if not memory:
         return f"{null} Depends only on its own bar or session."
-    return f"{null} Depends on the {_bars(memory)} before its own."
-
-
-def _bars(count: int) -> str:
-    return f"{count:,} bar{'' if count == 1 else 's'}"
+    return f"{null} Depends on the {counted(memory, 'bar')} before its own."
 
 
 def _latest_properties(families: Mapping[str, Part]) -> Iterable[str]:

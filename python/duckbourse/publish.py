@@ -25,6 +25,14 @@ from duckbourse.state import State
 from duckbourse.warehouse import attach, quoted, wrap_duckdb_error, wrap_os_error
 
 NOT_PUBLISHED = {"staging", "build_state"}
+NOT_PUBLIC = "Not public: it may change without notice."
+RELATIONS = """
+    select 'table' as kind, schema_name || '.' || table_name as relation, comment
+    from duckdb_tables() where database_name = current_database()
+    union all
+    select 'view', schema_name || '.' || view_name, comment
+    from duckdb_views() where database_name = current_database() and not internal
+"""
 
 
 @dataclass(frozen=True)
@@ -214,60 +222,69 @@ def _complete(copy: Path, invocation_id: str) -> dict[str, int]:
         for schema in NOT_PUBLISHED:
             connection.execute(f"drop schema if exists {schema} cascade")
         try:
-            records = connection.execute("select invocation_id from serving.publication").fetchall()
+            records = connection.execute(
+                "select invocation_id, keys, public_relations from serving.publication"
+            ).fetchall()
         except (duckdb.CatalogException, duckdb.BinderException) as error:
             raise PublicationError(
                 f"the build file has no usable serving.publication: {str(error).splitlines()[0]}",
                 "run `./bourse build` (without --select)",
             ) from error
-        if records != [(invocation_id,)]:
+        runs = [run for run, *_ in records]
+        if runs != [invocation_id]:
             raise PublicationError(
-                f"serving.publication is of {records or 'no run'}, "
+                f"serving.publication is of {', '.join(runs) or 'no run'}, "
                 f"but the last green run is {invocation_id}",
                 "run `./bourse build`",
             )
         row_counts = _row_counts(connection)
+        there = connection.execute(f"select relation from ({RELATIONS})").fetchall()
         connection.execute(
             """
             update serving.publication
             set
                 published_at = ?::timestamptz at time zone 'UTC',
-                row_counts = map(?::varchar[], ?::bigint[])
+                row_counts = map(?::varchar[], ?::bigint[]),
+                keys = map_from_entries(
+                    list_filter(
+                        map_entries(keys), lambda entry: list_contains(?::varchar[], entry.key)
+                    )
+                )
             """,
-            [clock.now(), list(row_counts), list(row_counts.values())],
+            [
+                clock.now(),
+                list(row_counts),
+                list(row_counts.values()),
+                [relation for (relation,) in there],
+            ],
         )
-        _say_keys(connection)
+        _complete_comments(connection)
         connection.execute("checkpoint")
     if Path(f"{copy}.wal").exists():
         raise PublicationError(f"{copy} did not close cleanly", "run `./bourse publish` again")
     return row_counts
 
 
-def _say_keys(connection: duckdb.DuckDBPyConnection) -> None:
-    """End the comment of each table and view with its key, for tools that show comments only."""
-    commented = connection.execute(
-        """
+def _complete_comments(connection: duckdb.DuckDBPyConnection) -> None:
+    """End the comments of tables and views with the key, for tools that show comments only."""
+    described = connection.execute(
+        f"""
         select
-            kind || ' "' || schema_name || '"."' || name || '"',
-            concat_ws(' ', comment, 'Key: ' || array_to_string(key, ', ') || '.')
-        from (
-            select
-                *,
-                (select keys from serving.publication)[schema_name || '.' || name] as key
-            from (
-                select 'table' as kind, schema_name, table_name as name, comment, database_name
-                from duckdb_tables()
-                union all
-                select 'view', schema_name, view_name, comment, database_name
-                from duckdb_views()
-            )
-            where database_name = current_database()
-        )
-        where key is not null
+            kind || ' "' || replace(relation, '.', '"."') || '"',
+            comment,
+            array_to_string(keys[relation], ', '),
+            list_contains(public_relations, relation)
+        from ({RELATIONS}) cross join serving.publication
         """
     ).fetchall()
-    for relation, comment in commented:
-        connection.execute(f"comment on {relation} is {quoted(comment)}")
+    for relation, comment, key, is_public in described:
+        ends = [f"Key: {key}."] if key else []
+        if not is_public:
+            ends.append(NOT_PUBLIC)
+        if ends:
+            between = "\n\n" if comment and "\n" in comment else " "
+            text = between.join(filter(None, [comment, " ".join(ends)]))
+            connection.execute(f"comment on {relation} is {quoted(text)}")
 
 
 def _row_counts(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:

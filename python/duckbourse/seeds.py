@@ -11,7 +11,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,6 +22,7 @@ import yaml
 
 from duckbourse.names import did_you_mean, nearest
 from duckbourse.warehouse import quoted
+from duckbourse.words import counted
 
 KINDS = {
     "date": "a date, such as 2010-05-28",
@@ -182,7 +183,7 @@ def _of_file(
             rows.append(Row(line, dict(zip(header, (v or None for v in values), strict=True))))
             continue
         comma = "; quote any value that contains a comma" if len(values) > len(header) else ""
-        yield line, f"{_counted(values, 'value')}, but {_counted(header, 'column')}{comma}"
+        yield line, f"{counted(len(values), 'value')}, but {counted(len(header), 'column')}{comma}"
     for check in (_blanks, _missing, _repeated, _outside):
         yield from check(rows, seed)
     yield from _untrue(connection, rows, seed)
@@ -221,11 +222,7 @@ def _of_header(header: list[str], seed: Seed) -> Iterator[str]:
             if seed.columns or meant:
                 yield f"there is no column {name!r}{did_you_mean(name, meant)}"
     if missing:
-        yield f"there is no {', '.join(missing)}: add {_counted(missing, 'column')}"
-
-
-def _counted(things: Sequence[object], noun: str) -> str:
-    return f"{len(things)} {noun}{'s' * (len(things) != 1)}"
+        yield f"there is no {', '.join(missing)}: add {counted(len(missing), 'column')}"
 
 
 def _blanks(rows: list[Row], seed: Seed) -> Iterator[tuple[int, str]]:

@@ -17,6 +17,7 @@ from duckbourse.cli.status import size
 from duckbourse.cli.tables import Column, print_whole, table
 from duckbourse.errors import BackupDamaged, ConfigurationError
 from duckbourse.settings import settings
+from duckbourse.words import counted
 
 Folder = Annotated[
     Path, typer.Argument(metavar="DIR", help="Folder of backups, best on another disk.")
@@ -93,8 +94,8 @@ def _back_up(of: BackupFolder, keep: int | None, quiet: bool, json: bool) -> Non
     elif not quiet:
         new = made.snapshot
         results.print(
-            f"backed up: {of.root}, snapshot {new.name} ({_count(len(new.files))},"
-            f" {size(new.bytes)}; new: {_count(new.new_files)}, {size(new.new_bytes)};"
+            f"backed up: {of.root}, snapshot {new.name} ({counted(len(new.files), 'file')},"
+            f" {size(new.bytes)}; new: {counted(new.new_files, 'file')}, {size(new.new_bytes)};"
             f" {seconds:.1f} s)",
             markup=False,
         )
@@ -146,13 +147,13 @@ def _verify(of: BackupFolder, name: str | None, quiet: bool, json: bool) -> None
     if problems:
         raise BackupDamaged(
             f"{of.root}: {'a file is' if len(problems) == 1 else f'{len(problems):,} files are'}"
-            f" damaged, in {len(names):,} {'snapshot' if len(names) == 1 else 'snapshots'}",
+            f" damaged, in {counted(len(names), 'snapshot')}",
             "delete what is damaged and back up again: what the data folder still has is copied"
             " again; and check that disk",
         )
     if not json and not quiet:
         many = f"{len(names):,} snapshots" if len(names) > 1 else names[0]
-        results.print(f"verified: {many}, {_count(len(contents))}, nothing is damaged")
+        results.print(f"verified: {many}, {counted(len(contents), 'file')}, nothing is damaged")
 
 
 def restore(
@@ -205,7 +206,8 @@ def restore(
     if quiet:
         return
     results.print(
-        f"restored: {done.data} from {done.snapshot.name} ({_count(len(done.snapshot.files))},"
+        f"restored: {done.data} from {done.snapshot.name}"
+        f" ({counted(len(done.snapshot.files), 'file')},"
         f" {size(done.snapshot.bytes)}, {seconds:.1f} s)",
         markup=False,
     )
@@ -216,8 +218,8 @@ def restore(
     if done.differing:
         some = ", ".join(done.differing[:3]) + (" …" if len(done.differing) > 3 else "")
         notes.print(
-            f"{_count(len(done.differing))} of the snapshot's seeds, models and macros differ from"
-            f" this project: {some}; to take them over: cp -R {done.data}/project/. .",
+            f"{counted(len(done.differing), 'file')} of the snapshot's seeds, models and macros"
+            f" differ from this project: {some}; to take them over: cp -R {done.data}/project/. .",
             markup=False,
         )
 
@@ -234,7 +236,3 @@ def _record(snapshot: Snapshot) -> dict[str, Any]:
         "build_id": publication.get("build_id"),
         "publication": snapshot.publication,
     }
-
-
-def _count(files: int) -> str:
-    return f"{files:,} file" if files == 1 else f"{files:,} files"

@@ -29,6 +29,7 @@ from duckbourse.seeds import problems
 from duckbourse.settings import PROJECT, settings
 from duckbourse.summary import Rows, SignalCounts, signal_counts, summary
 from duckbourse.warehouse import open_published
+from duckbourse.words import counted
 
 # between two lines of progress where there is no terminal
 LINE_SECONDS = 10
@@ -90,7 +91,7 @@ def build(
     """
     if more and not select:
         raise ConfigurationError(
-            f"unexpected argument{'s' * (len(more) > 1)} {' '.join(more)!r}",
+            f"unexpected: {' '.join(more)!r}",
             f"to build only that, write ./bourse build -s {' '.join(more)}",
         )
     selected = " ".join([*(select or []), *(more or [])]) or None
@@ -228,7 +229,9 @@ def signal_changes(before: SignalCounts | None, after: SignalCounts | None) -> l
     presets = sorted(before.of_presets.keys() | after.of_presets.keys())
     counts = [(p, before.of_presets.get(p, 0), after.of_presets.get(p, 0)) for p in presets]
     return [
-        f"{preset}: {was:,} → {found:,} signals" for preset, was, found in counts if was != found
+        f"{preset}: {was:,} → {counted(found, 'signal')}"
+        for preset, was, found in counts
+        if was != found
     ]
 
 
@@ -264,8 +267,7 @@ def _report(outcome: Outcome, published: Published | None) -> dict[str, Any]:
 
 def _print_report(report: dict[str, Any]) -> None:
     nodes = ", ".join(
-        f"{count:,} {kind.replace('_', ' ')}{'s' if count > 1 else ''}"
-        for kind, count in report["nodes"].items()
+        counted(count, kind.replace("_", " ")) for kind, count in report["nodes"].items()
     )
     warned = f", {report['warnings']} warned" if report["warnings"] else ""
     results.print(f"[green]✓[/] green: {nodes}{warned}, in {report['build_seconds']:.0f} s")

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import groupby
 from typing import Annotated, Any
 
+import duckdb
 import typer
 
 from duckbourse.cli.export import check_export, export, print_csv_of
 from duckbourse.cli.options import Csv, Json, To, one_format
 from duckbourse.cli.output import notes, print_json, results
 from duckbourse.cli.tables import Column, columns_of, print_folded
-from duckbourse.errors import ConfigurationError
+from duckbourse.errors import BourseError, ConfigurationError
 from duckbourse.market import TABLES as RELATIONS
 from duckbourse.names import nearest
 from duckbourse.warehouse import fetch_rows, open_published, quoted
+from duckbourse.words import counted
 
 # in the order in which one builds on the other; other schemas follow
 LAYERS = ["bars", "indicators", "scanners", "backtests", "portfolio", "risk", "serving"]
@@ -27,6 +30,18 @@ OF_LAYERS = f"""
     from ({RELATIONS})
     order by list_position({LAYERS}, layer) nulls last, relation
 """
+# those of indicators have the schema in their names
+MACROS = """
+    select
+        if(schema_name = 'main', '', schema_name || '.') || function_name as macro,
+        max(parameters) as parameters,
+        max(comment) as description,
+    from duckdb_functions()
+    where database_name = current_database() and function_type = 'table_macro'
+    group by schema_name, function_name
+    order by schema_name != 'main', macro
+"""
+PARAMETERS = f"select unnest(parameters) as parameter from ({MACROS}) where macro = {{}}"
 COLUMNS = """
     select column_name as column, lower(data_type) as type, comment as description,
     from duckdb_columns()
@@ -35,37 +50,51 @@ COLUMNS = """
         and schema_name || '.' || table_name = {}
     order by column_index
 """
-MACROS = """
-    select distinct
-        function_name || '(' || array_to_string(parameters, ', ') || ')' as macro
-    from duckdb_functions()
-    where
-        database_name = current_database()
-        and function_type = 'table_macro'
-        and schema_name = 'main'
-    order by all
-"""
+
+
+def _known_names() -> Iterator[str]:
+    try:
+        connection = open_published()
+    except BourseError:
+        return
+    try:
+        yield from _names(fetch_rows(connection, OF_LAYERS), fetch_rows(connection, MACROS))
+    except duckdb.Error:
+        return
+    finally:
+        connection.close()
+
+
+def _completed(incomplete: str) -> list[str]:
+    return sorted(name for name in _known_names() if name.startswith(incomplete))
 
 
 def tables(
     name: Annotated[
         str | None,
-        typer.Argument(help="A layer or a table, such as bars or bars.ohlcv.", show_default="all"),
+        typer.Argument(
+            help="A layer, a table or a table macro, such as bars, bars.ohlcv or crp_scan.",
+            show_default="all",
+            autocompletion=_completed,
+        ),
     ] = None,
     to: To = None,
     json: Json = False,
     csv: Csv = False,
 ) -> None:
     """
-    List the tables of the published file by layer, or the columns of one table.
+    List the tables and table macros of the published file, or what one of them has.
 
-    Each has the words of its properties file: what one row is, units, and what NULL means.
+    A table has its columns, and a macro its parameters. Each has the words of its properties file:
+    what one row is, units, and what NULL means.
 
     Examples:
 
     - `./bourse tables`
     - `./bourse tables risk`
     - `./bourse tables bars.ohlcv`
+    - `./bourse tables crp_scan`
+    - `./bourse tables indicators.rsi`
     - `./bourse tables serving.publication --json`
     """
     one_format(json=json, csv=csv)
@@ -74,11 +103,15 @@ def tables(
     connection = open_published()
     try:
         known = fetch_rows(connection, OF_LAYERS)
+        macros = fetch_rows(connection, MACROS)
         relation = next((row for row in known if row["relation"] == name), None)
+        macro = next((row for row in macros if row["macro"] == name), None)
         if relation:
             sql = COLUMNS.format(quoted(name))
+        elif macro:
+            sql = PARAMETERS.format(quoted(name))
         else:
-            _check(name, known)
+            _check(name, known, macros)
             sql = f"from ({OF_LAYERS}) where layer = {quoted(name)}" if name else OF_LAYERS
         if to:
             export(connection, sql, to)
@@ -86,19 +119,30 @@ def tables(
             print_csv_of(connection, sql)
             return
         rows = fetch_rows(connection, sql)
-        macros = [] if name else [row["macro"] for row in fetch_rows(connection, MACROS)]
     finally:
         connection.close()
     if json:
-        print_json(relation | {"columns": rows} if relation else rows)
+        print_json(macro or (relation | {"columns": rows} if relation else rows))
     elif relation:
         _print_columns(relation, rows)
+    elif macro:
+        results.print(_call(macro), style="bold", markup=False)
+        results.print(macro["description"] or "", markup=False)
     else:
-        _print_layers(rows, macros)
+        _print_layers(rows, [] if name else macros)
 
 
-def _check(name: str | None, known: list[dict[str, Any]]) -> None:
+def _names(known: list[dict[str, Any]], macros: list[dict[str, Any]]) -> set[str]:
     names = {str(row[column]) for row in known for column in ("layer", "relation")}
+    return names | {str(row["macro"]) for row in macros}
+
+
+def _call(macro: dict[str, Any]) -> str:
+    return f"{macro['macro']}({', '.join(macro['parameters'])})"
+
+
+def _check(name: str | None, known: list[dict[str, Any]], macros: list[dict[str, Any]]) -> None:
+    names = _names(known, macros)
     if name is None or name in names:
         return
     # without its layer too: ohlcv is bars.ohlcv
@@ -106,12 +150,12 @@ def _check(name: str | None, known: list[dict[str, Any]]) -> None:
     near = nearest(name, sorted(names | short.keys()))
     meant = f"; did you mean {short.get(near, near)!r}?" if near else ""
     raise ConfigurationError(
-        f"the published file has no layer or table {name!r}{meant}",
+        f"the published file has no layer, table or table macro {name!r}{meant}",
         "`./bourse tables` lists all of them",
     )
 
 
-def _print_layers(rows: list[dict[str, Any]], macros: list[str]) -> None:
+def _print_layers(rows: list[dict[str, Any]], macros: list[dict[str, Any]]) -> None:
     for layer, found in groupby(rows, lambda row: row["layer"]):
         tables = [row | {"what it holds": _first_sentence(row["description"])} for row in found]
         columns = [
@@ -122,26 +166,33 @@ def _print_layers(rows: list[dict[str, Any]], macros: list[str]) -> None:
         has_words = any(row["description"] for row in tables)
         print_folded(columns if has_words else columns[:2], tables, layer)
         results.print()
-    if macros:
-        results.print("table macros", style="bold")
-        results.print("\n".join(macros), markup=False)
+    # those of indicators are one kind, with their names in a list of its own
+    answers = [
+        {"macro": _call(row), "what it answers": _first_sentence(row["description"])}
+        for row in macros
+        if "." not in row["macro"]
+    ]
+    if answers:
+        print_folded(columns_of(answers), answers, "table macros")
+        results.print()
     notes.print(
-        "`./bourse tables bars.ohlcv` shows the columns of a table;"
-        " `./bourse list indicators` lists indicators, each a table macro too",
+        "`./bourse tables bars.ohlcv` shows the columns of a table, and `./bourse tables crp_scan`"
+        " the parameters of a macro; `./bourse list indicators` lists indicators, each a table"
+        " macro such as indicators.rsi",
         markup=False,
     )
 
 
 def _first_sentence(description: str | None) -> str | None:
-    return description and " ".join(description.split()).partition(". ")[0].removesuffix(".")
+    return description and description.partition("\n")[0].partition(". ")[0].removesuffix(".")
 
 
 def _print_columns(relation: dict[str, Any], rows: list[dict[str, Any]]) -> None:
     count = relation["row_count"]
-    rows_of = "" if count is None else f"  {count:,} row{'s' * (count != 1)}"
+    rows_of = "" if count is None else f"  {counted(count, 'row')}"
     results.print(f"[bold]{relation['relation']}[/]{rows_of}")
     if relation["description"]:
-        results.print(" ".join(relation["description"].split()), markup=False)
+        results.print(relation["description"], markup=False)
     shown = [
         row | {"description": row["description"] and " ".join(row["description"].split())}
         for row in rows

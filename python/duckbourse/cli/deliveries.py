@@ -1,4 +1,4 @@
-"""`./bourse deliveries`: list, withdraw and restore deliveries."""
+"""`./bourse deliveries`: list, withdraw and reinstate deliveries."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from duckbourse.ingest import RawStore
 from duckbourse.ingest.deliveries import Listed, chosen, listed, of_source, refuse_twice
 from duckbourse.ingest.owners import refuse_two_calendars
 from duckbourse.ingest.run import wrap_full_disk
-from duckbourse.ingest.withdrawals import restore as append_restoration
+from duckbourse.ingest.withdrawals import reinstate as append_reinstatement
 from duckbourse.ingest.withdrawals import withdraw as append_withdrawal
 from duckbourse.settings import settings
 
@@ -55,7 +55,7 @@ def show(
     csv: Csv = False,
 ) -> None:
     """
-    List deliveries, newest first; the subcommands withdraw and restore them.
+    List deliveries, newest first; the subcommands withdraw and reinstate them.
 
     Each line is a file that `./bourse ingest` stored, or a session of recorded ticks. `rows` counts
     the rows that were kept; times are in UTC. Withdrawn deliveries are listed with date and reason.
@@ -98,8 +98,9 @@ def withdraw(ids: Ids, reason: Reason = None, yes: Yes = False, json: Json = Fal
     Leave deliveries out of all later builds. Nothing is deleted.
 
     The next `./bourse build` produces what it would have produced without them; a build with an
-    earlier `as_of` still sees them. `./bourse deliveries restore` restores them, and ingesting the
-    same file once more makes a new delivery. Ticks recorded after the withdrawal are read.
+    earlier `as_of` still sees them. `./bourse deliveries reinstate` takes them in again, and
+    ingesting the same file once more makes a new delivery. Ticks recorded after the withdrawal are
+    read.
 
     Examples:
 
@@ -111,20 +112,20 @@ def withdraw(ids: Ids, reason: Reason = None, yes: Yes = False, json: Json = Fal
 
 
 @deliveries.command()
-def restore(ids: Ids, reason: Reason = None, yes: Yes = False, json: Json = False) -> None:
+def reinstate(ids: Ids, reason: Reason = None, yes: Yes = False, json: Json = False) -> None:
     """
     Include withdrawn deliveries in later builds again.
 
     Examples:
 
-    - `./bourse deliveries restore cfb8bd44 --reason "it was the right file"`
+    - `./bourse deliveries reinstate cfb8bd44 --reason "it was the right file"`
     """
-    change(ids, RESTORATION, reason, yes, json)
+    change(ids, REINSTATEMENT, reason, yes, json)
 
 
 @dataclass(frozen=True)
 class Change:
-    """A withdrawal or a restoration: its wording, what it applies to, and how it is done."""
+    """A withdrawal or a reinstatement: its wording, what it applies to, and how it is done."""
 
     question: str
     done: str
@@ -136,7 +137,7 @@ class Change:
     ]
 
 
-def refuse_restoration(
+def refuse_reinstatement(
     con: duckdb.DuckDBPyConnection, asked: Sequence[Listed], known: Sequence[Listed]
 ) -> None:
     """Raise BadInput if these conflict with what builds read, or with each other."""
@@ -152,13 +153,13 @@ WITHDRAWAL = Change(
     refuse=lambda con, asked, known: None,
     append=append_withdrawal,
 )
-RESTORATION = Change(
+REINSTATEMENT = Change(
     question="Include {these} in later builds again?",
-    done="restored",
+    done="reinstated",
     nothing="not withdrawn",
     applies=lambda one: one.withdrawn_at is not None,
-    refuse=refuse_restoration,
-    append=append_restoration,
+    refuse=refuse_reinstatement,
+    append=append_reinstatement,
 )
 
 
@@ -169,7 +170,7 @@ def change(
     yes: bool,
     json: bool,
 ) -> None:
-    """Withdraw or restore deliveries, all of them or none."""
+    """Withdraw or reinstate deliveries, all of them or none."""
     with duckdb.connect() as con:
         asked = pick(con, ids, what)
         if asked and not yes:

@@ -21,6 +21,7 @@ from duckbourse.cli.tables import Column, print_folded, text
 from duckbourse.diff import Change, Counts, Kind, Row, Tolerance, opened
 from duckbourse.errors import BourseError, ConfigurationError
 from duckbourse.settings import settings
+from duckbourse.words import counted
 
 DEFAULTS = history.PREVIOUS, history.CURRENT
 # columns that the line of a table names
@@ -229,7 +230,7 @@ class Report:
         if not self.different:
             return "Nothing differs."
         parts = [
-            f"{counts.different:,} of {counts.compared:,} {kind}{'s' * (counts.compared != 1)}"
+            f"{counts.different:,} of {counted(counts.compared, kind)}"
             for kind, counts in self.counts.items()
             if counts.compared
         ]

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from duckbourse.build import install_packages
+from duckbourse.cli.listing import completed
 from duckbourse.cli.output import waiting
 from duckbourse.errors import BadQuery, BuildFailed
 from duckbourse.properties import formulas, warm_up
@@ -20,7 +21,14 @@ CALL = r"([a-z][a-z0-9_]*)(?:\(((?:[0-9.]+(?:,[0-9.]+)*)?)\))?"
 
 
 def explain(
-    call: Annotated[str, typer.Argument(help="An indicator and its periods.", show_default=False)],
+    call: Annotated[
+        str,
+        typer.Argument(
+            help="An indicator and its periods.",
+            show_default=False,
+            autocompletion=completed("indicators"),
+        ),
+    ],
 ) -> None:
     """
     Show how an indicator is computed: its formulas, its plan and its SQL.

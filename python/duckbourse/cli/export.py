@@ -9,6 +9,7 @@ import duckdb
 from duckbourse.cli.output import notes, print_csv
 from duckbourse.errors import ConfigurationError, StorageFull
 from duckbourse.warehouse import is_full, quoted
+from duckbourse.words import counted
 
 KINDS = {
     ".csv": "format csv, header",
@@ -29,8 +30,13 @@ def check_export(path: Path) -> None:
 
 def print_csv_of(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
     """Print the rows of a query as CSV: those that `export` writes to a file."""
-    cursor = connection.execute(sql)
+    cursor = connection.execute(as_texts(sql))
     print_csv([column[0] for column in cursor.description or []], cursor.fetchall())
+
+
+def as_texts(sql: str) -> str:
+    """Return the query of a query's rows as DuckDB writes their values into a CSV."""
+    return f"select columns(*)::varchar from ({sql}\n)"
 
 
 def half_of(path: Path) -> Path:
@@ -58,5 +64,5 @@ def export(connection: duckdb.DuckDBPyConnection, sql: str, path: Path) -> int:
         ) from error
     finally:
         half.unlink(missing_ok=True)
-    notes.print(f"{count:,} rows written to {path}", markup=False)
+    notes.print(f"{counted(count, 'row')} written to {path}", markup=False)
     return int(count)

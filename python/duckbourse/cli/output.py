@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 import re
@@ -68,15 +67,30 @@ def print_csv_records(records: Sequence[Mapping[str, Any]]) -> None:
 
 
 def print_csv(names: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
-    """Print rows as CSV on stdout, in full precision, with a header."""
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(names)
-    writer.writerows(rows)
+    """Print rows as CSV on stdout, in full precision, with a header: as DuckDB writes a file."""
+    for row in (names, *rows):
+        sys.stdout.write(",".join(map(_csv_field, row)) + "\n")
 
 
 def clock_text(of_day: time | str) -> str:
     """Return a time of day as HH:MM, with seconds if it has any; DuckDB returns 24:00 as text."""
     return str(of_day).removesuffix(":00")
+
+
+def _csv_field(value: Any) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return str(value).lower()
+        case datetime():
+            text = value.isoformat(" ")
+        case _:
+            text = str(value)
+    # a text without letters is quoted, so that it is not NULL
+    if text and not set(text) & set(',"\r\n'):
+        return text
+    return '"' + text.replace('"', '""') + '"'
 
 
 def _jsonable(value: Any) -> Any:

@@ -7,6 +7,7 @@ from duckbourse.cli.notify import announce_publication
 from duckbourse.cli.output import notes, results
 from duckbourse.publish import publish as publish_file
 from duckbourse.settings import settings
+from duckbourse.words import counted
 
 
 def publish() -> None:
@@ -27,6 +28,6 @@ def publish() -> None:
     announce_publication()
     results.print(
         f"published: {published.path} ({published.byte_count / 1e6:,.1f} MB, "
-        f"{len(published.row_counts)} tables, {published.seconds:.1f} s)",
+        f"{counted(len(published.row_counts), 'table')}, {published.seconds:.1f} s)",
         markup=False,
     )

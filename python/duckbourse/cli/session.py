@@ -24,6 +24,7 @@ from duckbourse.orders.manager import Manager
 from duckbourse.trading.commands import send
 from duckbourse.trading.export import export_fills
 from duckbourse.trading.session_folder import SessionFolder, latest, read
+from duckbourse.words import counted
 
 Account = Annotated[
     str | None,
@@ -69,7 +70,7 @@ def orders(account: Account = None, day: Day = None, json: Json = False, csv: Cs
         }
         for order in book.orders.values()
     ]
-    _print(f"{_name(session)}: {len(rows)} orders", rows, json, csv)
+    _print(f"{_name(session)}: {counted(len(rows), 'order')}", rows, json, csv)
 
 
 def positions(
@@ -216,8 +217,9 @@ def reconcile(account: Account = None, day: Day = None, json: Json = False) -> N
         )
     else:
         results.print(
-            f"{_name(session)}: {book.event_count:,} events, {len(book.orders):,} orders,"
-            f" {len(book.fills):,} fills, {len(differences)} differences"
+            f"{_name(session)}: {counted(book.event_count, 'event')},"
+            f" {counted(len(book.orders), 'order')}, {counted(len(book.fills), 'fill')},"
+            f" {counted(len(differences), 'difference')}"
         )
         for line in [*salvaged, *differences]:
             results.print(f"  {line}", markup=False)
@@ -248,7 +250,7 @@ def journal(
     session = _chosen(account, day)
     _, recorded = read(session)
     path, count = export_fills(session, recorded)
-    results.print(f"{count:,} fills of {_name(session)}: {path}")
+    results.print(f"{counted(count, 'fill')} of {_name(session)}: {path}")
     notes.print("`./bourse build` loads them")
 
 

@@ -9,12 +9,13 @@ import duckdb
 import typer
 from rich.markup import escape
 
-from duckbourse.cli.export import check_export, export, half_of
+from duckbourse.cli.export import as_texts, check_export, export, half_of
 from duckbourse.cli.options import Csv, Json, To, one_format
 from duckbourse.cli.output import notes, print_csv, print_json, results
 from duckbourse.cli.tables import Column, print_fitting, print_whole, table, width_of
 from duckbourse.errors import BadQuery
 from duckbourse.warehouse import confine, one_line, open_published, quoted
+from duckbourse.words import counted
 
 # numbers between these are shown without an exponent
 SMALLEST, LARGEST = 1e-9, 1e18
@@ -49,11 +50,12 @@ def sql(
             connection.execute(f"set allowed_paths = [{quoted(half_of(to))}]")
         confine(connection)
         query = _statement(connection, query)
+        if to or csv:
+            connection.sql(query)  # so that an error is one of the query as it was written
         if to:
-            connection.sql(query)  # so that an error of the query is not one of the file
             export(connection, query, to)
             return
-        cursor = connection.execute(query)
+        cursor = connection.execute(as_texts(query) if csv else query)
         names = [str(column[0]) for column in cursor.description or []]
         rows = cursor.fetchmany(limit + 1)
     except duckdb.Error as error:
@@ -73,8 +75,9 @@ def sql(
     else:
         _print_table(names, rows[:limit])
     if len(rows) > limit:
-        rows_of = f"{limit:,} row{'s' * (limit > 1)}"
-        notes.print(f"there are more than {rows_of}; --limit shows more, --to writes all")
+        notes.print(
+            f"there are more than {counted(limit, 'row')}; --limit shows more, --to writes all"
+        )
 
 
 def _statement(connection: duckdb.DuckDBPyConnection, query: str) -> str:

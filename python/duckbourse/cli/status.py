@@ -20,7 +20,7 @@ from duckbourse.trading.session_folder import trading_now
 from duckbourse.warehouse import open_published, wrap_duckdb_error
 
 # of the record: what it says of each table
-OF_TABLES = ("row_counts", "keys")
+OF_TABLES = ("row_counts", "keys", "public_relations")
 FOLDERS = ("raw", "build", "publications", "trading")
 
 

@@ -39,6 +39,7 @@ from duckbourse.trading.publication import Publication, Publications, session_to
 from duckbourse.trading.scans import LiveScans
 from duckbourse.trading.session import trade_session
 from duckbourse.trading.strategy import SignalStrategy
+from duckbourse.words import counted
 
 REFRESHED_PER_SECOND = 5
 
@@ -288,14 +289,15 @@ def _print_end(end: dict[str, Any]) -> None:
         print_whole(table(columns, trips))
     results.print(
         f"{end['account']} on {end['session_date']}: {len(end['round_trips'])} entries of"
-        f" {end['signals']} signals, {end['ticks']:,} ticks, net {end['net_pnl_amount']:+,.2f}"
-        f" after {end['charges_amount']:,.2f} charges, equity {end['equity_amount']:,.2f}"
+        f" {counted(end['signals'], 'signal')}, {counted(end['ticks'], 'tick')},"
+        f" net {end['net_pnl_amount']:+,.2f} after {end['charges_amount']:,.2f} charges,"
+        f" equity {end['equity_amount']:,.2f}"
     )
     for code, count in end["denied"].items():
-        results.print(f"  {count} order{'s' * (count > 1)} denied by the check {code}")
+        results.print(f"  {counted(count, 'order')} denied by the check {code}")
     if count := end["without_order"]:
         results.print(
-            f"  {count} signal{'s' * (count > 1)} without an order: the symbol was held or on order"
+            f"  {counted(count, 'signal')} without an order: the symbol was held or on order"
             " already, had no fresh price, or a lot was too expensive"
         )
     if end["positions"]:
@@ -341,7 +343,7 @@ def _print_orders(rows: list[dict[str, Any]], json: bool) -> None:
         print_json(rows)
         return
     print_whole(table(columns_of(rows), rows))
-    results.print(f"{len(rows)} orders would be generated; none was checked or sent")
+    results.print(f"{counted(len(rows), 'order')} would be generated; none was checked or sent")
 
 
 class _Screen:

@@ -13,6 +13,7 @@ from duckbourse.ingest.store import RawStore
 from duckbourse.ingest.withdrawals import again, withdrawn
 from duckbourse.names import did_you_mean
 from duckbourse.warehouse import files_in
+from duckbourse.words import counted
 
 # Digits of a name that are shown; more if two names begin alike.
 MIN_SHOWN = 8
@@ -55,8 +56,8 @@ class Listed:
     def description(self) -> str:
         """A short description for messages."""
         return (
-            f"{self.id} ({self.file} of {self.source}, {self.rows:,} rows of {self.symbols:,}"
-            f" symbol{'s' * (self.symbols != 1)},"
+            f"{self.id} ({self.file} of {self.source}, {counted(self.rows, 'row')} of"
+            f" {counted(self.symbols, 'symbol')},"
             f" {self.first_session_date} to {self.last_session_date})"
         )
 
@@ -168,7 +169,7 @@ def of_source(deliveries: Sequence[Listed], source: str) -> list[Listed]:
 
 
 def refuse_twice(deliveries: Sequence[Listed], asked: Sequence[Listed]) -> None:
-    """Raise BadInput if restoring these would make builds read the same file twice."""
+    """Raise BadInput if reinstating these would make builds read the same file twice."""
     before = {again(one.delivery): one.delivery for one in deliveries}
 
     def first(name: str) -> str:
@@ -181,17 +182,17 @@ def refuse_twice(deliveries: Sequence[Listed], asked: Sequence[Listed]) -> None:
         other = read.setdefault(first(one.delivery), one)
         if other.delivery != one.delivery:
             raise BadInput(
-                f"{one.id} cannot be restored: its file was also delivered as {other.id}",
+                f"{one.id} cannot be reinstated: its file was also delivered as {other.id}",
                 beside_others([other.id], [each.id for each in asked]),
             )
 
 
 def beside_others(others: Sequence[str], asked: Container[str]) -> str:
-    """Return the remedy if something cannot be restored beside others, requested or read."""
+    """Return the remedy if something cannot be reinstated beside others, requested or read."""
     standing = [name for name in others if name not in asked]
     if standing:
         return f"run {withdrawal_of(standing)} first, or leave it withdrawn"
-    return f"restore only one of the two: the other is {', '.join(others[:MAX_NAMED])}"
+    return f"reinstate only one of the two: the other is {', '.join(others[:MAX_NAMED])}"
 
 
 def withdrawal_of(names: Sequence[str]) -> str:

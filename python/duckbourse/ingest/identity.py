@@ -31,6 +31,7 @@ from duckbourse.ingest.options import Options
 from duckbourse.ingest.schema import NO_NUMBER
 from duckbourse.settings import PROJECT
 from duckbourse.warehouse import quoted
+from duckbourse.words import counted
 
 SEED = "seeds/reference/vendor_symbols.csv"
 VENDOR_SYMBOLS = PROJECT / SEED
@@ -349,7 +350,7 @@ def rename_symbols(
         ).fetchall()
         if count:
             used = ", ".join(roles[role] for role in CONTRACT if role in roles)
-            notes.append(f"{used}: part of {counted(count)}, such as {first}")
+            notes.append(f"{used}: part of {counted(count, 'symbol')}, such as {first}")
     place = [role.value if role in roles else "''" for role in PLACE]
     if place == ["''", "''"] and not (options.symbol_prefix or names):
         return notes
@@ -381,10 +382,5 @@ def rename_symbols(
     con.execute(f"update {table} set symbol = renamed.name from renamed where {same}")
     con.unregister("renamed")
     symbol, *_, name = min(renamed)
-    notes.append(f"{counted(len(renamed))} renamed: {symbol} in the file is {name}")
+    notes.append(f"{counted(len(renamed), 'symbol')} renamed: {symbol} in the file is {name}")
     return notes
-
-
-def counted(count: int) -> str:
-    """Return a number of symbols as text."""
-    return f"{count:,} symbol{'s' if count > 1 else ''}"

@@ -213,7 +213,7 @@ def refuse_two_calendars(
     beside: Iterable[RawStore],
     asked: Sequence[Listed],
 ) -> None:
-    """Raise BadInput if restoring these would put a symbol in two calendars."""
+    """Raise BadInput if reinstating these would put a symbol in two calendars."""
     by_name = {one.delivery: one for one in asked}
     gone = {name: one for name, one in withdrawn(con, store).items() if name not in by_name}
     known = [
@@ -234,6 +234,7 @@ def refuse_two_calendars(
         asking = by_name[name]
         if taken := owners.taken(known, symbols, asking.calendar):
             raise BadInput(
-                f"{asking.id} cannot be restored: {taken.describe(asking.calendar, asking.source)}",
+                f"{asking.id} cannot be reinstated:"
+                f" {taken.describe(asking.calendar, asking.source)}",
                 beside_others(taken.names, by_name),
             )

@@ -1,7 +1,7 @@
 """
 Withdrawals of deliveries: later builds leave them out, and nothing is deleted.
 
-Withdrawals and restorations are appended records, of which a delivery's last one counts. The
+Withdrawals and reinstatements are appended records, of which a delivery's last one counts. The
 records of one command are one file, so that a kill leaves all of them or none.
 """
 
@@ -60,14 +60,14 @@ def withdraw(
     return append(con, store, deliveries, "withdrawn_at", now, reason)
 
 
-def restore(
+def reinstate(
     con: duckdb.DuckDBPyConnection,
     store: RawStore,
     deliveries: Iterable[str],
     now: datetime,
     reason: str | None,
 ) -> datetime:
-    """Restore withdrawn deliveries, and return the instant from which builds read them."""
+    """Reinstate withdrawn deliveries, and return the instant from which builds read them."""
     return append(con, store, deliveries, "restored_at", now, reason)
 
 

@@ -26,6 +26,7 @@ MAKE = """
     create table bars.twin as select {generation} as generation;
     create view bars.dear as select * from bars.ohlcv where close > 1;
     comment on table bars.ohlcv is 'one row is a symbol';
+    comment on view bars.dear is 'Expensive ones:\n\n- above 1';
     comment on column bars.ohlcv.close is 'as traded';
     create macro serving.closes(p_symbol) as table
         select close from bars.ohlcv where symbol = p_symbol::varchar;
@@ -37,7 +38,8 @@ MAKE = """
             'run-{generation}' as invocation_id,
             null::timestamp as published_at,
             null::map(varchar, bigint) as row_counts,
-            map(['bars.ohlcv'], [['symbol']]) as keys;
+            map(['bars.ohlcv', 'bars.days'], [['symbol'], ['day']]) as keys,
+            ['bars.ohlcv', 'serving.publication'] as public_relations;
 """
 
 

@@ -21,6 +21,10 @@ def test_public_models_are_the_listed_ones(sample: Warehouse) -> None:
     ]
     assert {node["name"] for node in stored if node["access"] == "public"} == public_models()
 
+    # what a reader of the file sees
+    [(published,)] = sample.query("select public_relations from serving.publication")
+    assert published == sorted(name.replace("__", ".", 1) for name in public_models())
+
 
 def test_the_version_is_the_same_wherever_it_is_stated(sample: Warehouse) -> None:
     (listed,) = re.findall(

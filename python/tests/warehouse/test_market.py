@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import inspect
 import io
 import re
 import runpy
@@ -16,6 +17,7 @@ import pytest
 
 import duckbourse
 from duckbourse import market as module
+from duckbourse.cli.risk import risk
 from duckbourse.errors import BadArgument, BadQuery
 from duckbourse.market import Market
 from duckbourse.settings import PROJECT, settings
@@ -122,7 +124,7 @@ BY_SQL: dict[str, tuple[Asked, str]] = {
     ),
     "var": (
         lambda market: market.var("equal_20"),
-        "from portfolio_var('equal_20', 0.95, 1)",
+        "from portfolio_var('equal_20')",
     ),
     "var of a method": (
         lambda market: market.var(
@@ -133,8 +135,7 @@ BY_SQL: dict[str, tuple[Asked, str]] = {
     ),
     "var of a lookback": (
         lambda market: market.var("equal_20", method="historical", lookback=500),
-        "from portfolio_var('equal_20', 0.95, 1, p_method := 'historical', "
-        "p_lookback_sessions := 500)",
+        "from portfolio_var('equal_20', p_method := 'historical', p_lookback_sessions := 500)",
     ),
     "symbols": (
         lambda market: market.symbols(),
@@ -245,14 +246,14 @@ REFUSED: dict[str, Callable[[Market], object]] = {
     "there is no VaR with confidence 95: did you mean 0.95? Published: 0.9, 0.95, 0.975, 0.99": (
         lambda market: market.var("equal_20", confidence=95)
     ),
-    "there is no VaR with horizon 5 for confidence 0.95. Published: 1, 10": (
+    "there is no VaR with horizon 5 for confidence 0.99. Published: 1, 10": (
         lambda market: market.var("equal_20", horizon=5)
     ),
-    "there is no VaR with method 'historic' for confidence 0.95, horizon 1: "
+    "there is no VaR with method 'historic' for confidence 0.99, horizon 1: "
     "did you mean 'historical'? "
     "Published: age_weighted, cornish_fisher, ewma, filtered_historical, historical, monte_carlo, "
     "normal, student_t": lambda market: market.var("equal_20", method="historic"),
-    "there is no VaR with lookback 500 for confidence 0.95, horizon 1, method ewma. "
+    "there is no VaR with lookback 500 for confidence 0.99, horizon 1, method ewma. "
     "Published: 250": lambda market: market.var("equal_20", method="ewma", lookback=500),
 }
 NO_QUERY = {
@@ -327,9 +328,26 @@ def test_a_mistake_is_refused_in_one_line(market: Market, message: str) -> None:
     assert isinstance(caught.value, ValueError)
 
 
-def test_a_period_out_of_range_is_refused_when_it_is_read(market: Market) -> None:
-    with pytest.raises(duckdb.InvalidInputException, match="a number of bars from 1 to 2047"):
-        market.indicator("rsi", "AAPL", "1d", 0).fetchall()
+def test_a_var_has_one_default_everywhere(market: Market) -> None:
+    latest = "order by session_date desc limit 1"
+    chosen = "p_method := 'historical', p_lookback_sessions := 250"
+    [macro] = market.sql(
+        f"select var_return from portfolio_var('equal_20', {chosen}) {latest}"
+    ).fetchall()
+    [overview] = market.sql(
+        "select var_return from serving.portfolio_overview where portfolio = 'equal_20'"
+    ).fetchall()
+    method = market.var("equal_20", method="historical", lookback=250)
+    [python] = method.order("session_date desc").select("var_return").limit(1).fetchall()
+    assert macro == overview == python
+    assert inspect.signature(risk).parameters["confidence"].default == 0.99
+    assert inspect.signature(market.var).parameters["confidence"].default == 0.99
+
+
+def test_a_period_out_of_range_is_refused(market: Market) -> None:
+    with pytest.raises(BadArgument) as caught:
+        market.indicator("rsi", "AAPL", "1d", 0)
+    assert str(caught.value) == "rsi: period is a whole number of bars from 1 to 2047, not 0"
 
 
 @pytest.mark.parametrize("text", HOSTILE)

@@ -48,6 +48,19 @@ REFUSED = {
         "there is no symbol 'MSTF'; did you mean 'MSFT'?"
     ),
     "rolling_covariances(['0'], 250)": "there is no symbol '0'",
+    "rolling_covariances(['AAPL', 'MSFT'], 250.5)": (
+        "a window is a whole number of sessions from 2 on, not 250.5"
+    ),
+    "rolling_covariances(['AAPL', 'MSFT'], 1)": (
+        "a window is a whole number of sessions from 2 on, not 1"
+    ),
+    "portfolio_var('equal_20', 0.95, 1.4)": (
+        "there is no horizon of 1.4 sessions at confidence 0.95; the horizons are 1, 10"
+    ),
+    "portfolio_var('equal_20', 0.95, 1, p_lookback_sessions := 250.4)": (
+        "there is no lookback of 250.4 sessions for a horizon of 1 at confidence 0.95;"
+        " the lookbacks are 250, 500, 1000"
+    ),
     "signals_on('2010-05-08')": (
         "there are no one-minute bars of 2010-05-08; try 2010-05-07 or 2010-05-10"
     ),
@@ -154,3 +167,40 @@ def test_a_scan_of_other_hours_is_no_error(sample: Warehouse, call: str) -> None
             " from duckbourse.scanners.sessions"
         )
         connection.execute(f"from duckbourse.{call}")
+
+
+def test_a_number_of_bars_or_sessions_is_whole(sample: Warehouse) -> None:
+    """Every period of every indicator; a fraction would silently be another period."""
+    with duckdb.connect(str(sample.file), read_only=True) as connection:
+        macros = connection.execute(
+            """
+            select function_name, max(parameters) from duckdb_functions()
+            where schema_name = 'indicators' and function_type = 'table_macro' group by all
+            """
+        ).fetchall()
+        periods = connection.execute(
+            "select distinct indicator, coalesce(periods, '') from serving.indicator_catalog"
+        ).fetchall()
+        counts = {name: len(str(numbers).split(",")) for name, numbers in periods if numbers}
+        assert len(counts) > 40
+        calls = {
+            f"indicators.{name}('AAPL', '1d', {parameter} := {wrong})": (
+                f"{name}: {parameter.removeprefix('p_')}",
+                wrong,
+            )
+            for name, parameters in macros
+            for parameter in parameters[2 : 2 + counts.get(name, 0)]
+            for wrong in ("21.5", "0", "2048", "null")
+        } | {"indicator('macd', 'AAPL', '1d', [12, 26.5, 9])": ("macd: slow", "26.5")}
+        for call, (period, wrong) in calls.items():
+            with pytest.raises(duckdb.InvalidInputException) as refused:
+                connection.execute(f"from {call}")
+            assert str(refused.value).splitlines()[0] == (
+                f"Invalid Input Error: {period} is a whole number of bars from 1 to 2047,"
+                f" not {wrong.replace('null', 'NULL')}"
+            )
+        # a whole number in another type is one
+        assert (
+            connection.execute("from indicators.midprice('AAPL', '1d', 20.0)").fetchall()
+            == connection.execute("from indicators.midprice('AAPL', '1d', 20)").fetchall()
+        )

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from datetime import timedelta
@@ -138,9 +139,33 @@ def test_tables_are_listed_by_layer(data: Path) -> None:
     assert [line for line in shown.splitlines() if line in LAYERS] == LAYERS
     rows = json.loads(bourse(data, "tables", "--json").stdout)
     assert {"bars.ohlcv", "risk.var_estimates"} <= {row["relation"] for row in rows}
-    assert "indicator_history(p_symbol, p_timeframe)" in shown
+    assert re.search(
+        r"^indicator_history\(p_symbol, p_timeframe\) +Every stored indicator of one series",
+        shown,
+        re.MULTILINE,
+    )
     only = json.loads(bourse(data, "tables", "risk", "--json").stdout)
     assert only == [row for row in rows if row["layer"] == "risk"]
+
+
+def test_a_table_macro_has_its_parameters_with_words(data: Path) -> None:
+    shown = bourse(data, "tables", "bars_of").stdout
+    assert shown == (
+        "bars_of(p_symbol, p_timeframe)\n"
+        "Every bar of one series, in order; the columns of bars.ohlcv.\n\n"
+        "- `p_symbol`: Symbol of the series.\n"
+        "- `p_timeframe`: Length of the bars: 1m, 5m, 15m, 30m, 1h, 1d or 1w.\n"
+    )
+    macro = json.loads(bourse(data, "tables", "indicators.rsi", "--json").stdout)
+    assert macro["parameters"] == ["p_symbol", "p_timeframe", "p_period"]
+    assert "did you mean 'crp_scan'?" in bourse(data, "tables", "crp_scna").stderr
+    shell = {"_BOURSE_COMPLETE": "complete_bash", "COMP_CWORD": "2"}
+    for words, found in {
+        "./bourse tables crp_": "crp_scan",
+        "./bourse tables bars.oh": "bars.ohlcv",
+        "./bourse explain williams": "williams_r",
+    }.items():
+        assert bourse(data, **shell, COMP_WORDS=words).stdout.split() == [found]
 
 
 @pytest.mark.some_day
@@ -166,14 +191,18 @@ def test_a_table_has_its_columns_with_types_and_words(tmp_path: Path) -> None:
     }
     layer = bourse(data, "tables", "bars").stdout.splitlines()
     assert layer[0] == "bars"
-    assert "bars.ohlcv     3  one row is a symbol Key: symbol" in layer
+    assert [re.split(r"\s{2,}", line.strip()) for line in layer[2:4]] == [
+        ["bars.dear", "Expensive ones:"],
+        ["bars.ohlcv", "3", "one row is a symbol Key: symbol"],
+    ]
 
 
 def test_an_unknown_table_has_the_nearest_name(data: Path) -> None:
     done = bourse(data, "tables", "bars.ohlc")
     assert done.returncode == 2
     assert done.stderr == (
-        "error: the published file has no layer or table 'bars.ohlc'; did you mean 'bars.ohlcv'?\n"
+        "error: the published file has no layer, table or table macro 'bars.ohlc';"
+        " did you mean 'bars.ohlcv'?\n"
         "  remedy: `./bourse tables` lists all of them\n"
     )
     assert "did you mean 'bars.ohlcv'?" in bourse(data, "tables", "ohlcv").stderr

@@ -79,12 +79,12 @@ def test_deliveries_are_listed_newest_first(project: DataFolder) -> None:
     assert "there are no deliveries of source 'vendr'; did you mean 'vendor'?" in refused.stderr
 
 
-def test_a_delivery_is_withdrawn_restored_and_delivered_again(project: DataFolder) -> None:
+def test_a_delivery_is_withdrawn_reinstated_and_delivered_again(project: DataFolder) -> None:
     right = project.ingest("RIGHT.csv", DAYS, "2026-11-01T18:00:00Z")
     wrong = project.ingest("WRONG.csv", [DAYS[0]], "2026-11-02T18:00:00Z")
     done = project.say("withdraw", wrong[:8], "--reason", "last year's [prices]", "--yes")
     assert done.stdout == (
-        f"withdrawn: {wrong[:8]} (WRONG.csv of vendor, 1 rows of 1 symbol,"
+        f"withdrawn: {wrong[:8]} (WRONG.csv of vendor, 1 row of 1 symbol,"
         " 2024-01-02 to 2024-01-02)\n"
     )
     assert "the next `./bourse build`" in done.stderr
@@ -103,10 +103,10 @@ def test_a_delivery_is_withdrawn_restored_and_delivered_again(project: DataFolde
     assert done.stdout.startswith(f"unchanged, already withdrawn: {wrong[:8]} ")
     assert sorted((project.data / "raw" / "withdrawals").iterdir()) == before
 
-    done = project.say("restore", wrong[:8], "--yes")
-    assert done.stdout.startswith(f"restored: {wrong[:8]} ")
+    done = project.say("reinstate", wrong[:8], "--yes")
+    assert done.stdout.startswith(f"reinstated: {wrong[:8]} ")
     assert [each["is_withdrawn"] for each in project.list()] == [False, False]
-    assert project.say("restore", right, "--yes").stdout.startswith("unchanged, not withdrawn: ")
+    assert project.say("reinstate", right, "--yes").stdout.startswith("unchanged, not withdrawn: ")
 
     # and a file delivered again meanwhile does not count twice
     project.say("withdraw", wrong, right, "-y")
@@ -117,17 +117,17 @@ def test_a_delivery_is_withdrawn_restored_and_delivered_again(project: DataFolde
         (wrong, True),
         (right, True),
     ]
-    refused = project.say("restore", wrong, right, "--yes", code=3)
+    refused = project.say("reinstate", wrong, right, "--yes", code=3)
     assert f"its file was also delivered as {again[:8]}" in refused.stderr
     assert f"`./bourse deliveries withdraw {again[:8]}` first" in refused.stderr
     assert [each["is_withdrawn"] for each in project.list()] == [False, True, True]
     project.say("withdraw", again, "-y")
-    project.say("restore", wrong, right, "-y")
+    project.say("reinstate", wrong, right, "-y")
     assert [each["is_withdrawn"] for each in project.list()] == [True, False, False]
 
 
 def test_the_wrong_calendar_is_withdrawn_by_the_remedy_of_the_error(project: DataFolder) -> None:
-    """And the wrong delivery cannot be restored beside the right one."""
+    """And the wrong delivery cannot be reinstated beside the right one."""
     wrong = project.ingest("INFY.csv", DAYS, "2026-11-01T18:00:00Z")
     ingest = (
         "ingest",
@@ -145,12 +145,12 @@ def test_the_wrong_calendar_is_withdrawn_by_the_remedy_of_the_error(project: Dat
     project.say(*remedy.split(), "--yes")
     assert [(each["delivery"], each["is_withdrawn"]) for each in project.list()] == [(wrong, True)]
     right = json.loads(bourse(project.data, *ingest, *at, "--json", **ALONE).stdout)["files"][0]
-    refused = project.say("restore", wrong, "--yes", code=3)
-    assert f"{wrong[:8]} cannot be restored: INFY is in XNYS here" in refused.stderr
+    refused = project.say("reinstate", wrong, "--yes", code=3)
+    assert f"{wrong[:8]} cannot be reinstated: INFY is in XNYS here" in refused.stderr
     [remedy] = re.findall("`./bourse deliveries ([^`]*)`", refused.stderr)
     assert remedy == f"withdraw {right['delivery']}"
     project.say(*remedy.split(), "--yes")
-    project.say("restore", wrong, "--yes")
+    project.say("reinstate", wrong, "--yes")
     # the command cannot withdraw from a store elsewhere, so it is not the remedy there
     elsewhere = ("--into", str(project.folder / "elsewhere"), *at)
     bourse(project.data, *ingest, *elsewhere, **ALONE)
@@ -177,7 +177,7 @@ def test_it_asks_for_confirmation(project: DataFolder, answer: str, code: int, t
     assert project.list()[0]["is_withdrawn"] == (code == 0)
 
 
-@pytest.mark.parametrize("act", ["withdraw", "restore"])
+@pytest.mark.parametrize("act", ["withdraw", "reinstate"])
 def test_an_unknown_id_changes_nothing(project: DataFolder, act: str) -> None:
     known = ["aaaa1111aaaa1111", "aaaa2222aaaa2222", "bbbb1111bbbb1111"]
     make(project.data / "raw", known)

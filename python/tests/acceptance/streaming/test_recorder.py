@@ -22,7 +22,7 @@ import structlog
 from duckbourse import clock
 from duckbourse.errors import StorageFull
 from duckbourse.ingest import RawStore
-from duckbourse.ingest.withdrawals import restore, withdraw
+from duckbourse.ingest.withdrawals import reinstate, withdraw
 from duckbourse.settings import PROJECT
 from duckbourse.streaming.feed import RECORD, Records, microseconds
 from duckbourse.streaming.recorder import LogHeader, Recorder, recover
@@ -259,7 +259,7 @@ def test_dbt_builds_bars_from_recorded_ticks(warehouse: Warehouse) -> None:
     ) == [(datetime(2024, 7, 1, 9, 31), 14, 14, 5)]
     assert warehouse.query("select tick_count from bars.recordings") == [(1,)]
     with duckdb.connect() as con, store.writing(con):
-        restore(con, store, names, OPEN + timedelta(seconds=150), None)
+        reinstate(con, store, names, OPEN + timedelta(seconds=150), None)
     warehouse.build(*BARS)
     assert warehouse.content("bars.ohlcv", "bars.rejected") == both
 

@@ -160,7 +160,7 @@ def test_a_build_says_which_presets_have_other_signals() -> None:
     before = SignalCounts(None, {"crp.standard": 1108, "gap.standard": 7, "crp.old": 2})
     after = SignalCounts(None, {"crp.standard": 96, "gap.standard": 7, "crp.new": 1})
     assert signal_changes(before, after) == [
-        "crp.new: 0 → 1 signals",
+        "crp.new: 0 → 1 signal",
         "crp.old: 2 → 0 signals",
         "crp.standard: 1,108 → 96 signals",
     ]

@@ -27,7 +27,7 @@ from tests.support.commands import bourse
             "Invalid value for '--date': '6 May' is not a date such as 2010-05-28",
         ),
         (("list",), "Missing argument 'kind'. Choose from: symbols, presets, portfolios, "),
-        (("build", "crp_presets+", "gap+"), "unexpected arguments 'crp_presets+ g"),
+        (("build", "crp_presets+", "gap+"), "unexpected: 'crp_presets+ gap+'"),
         *(
             ((*words, "--preset", "strict"), "crp.standard and --preset strict contradict each")
             for words in (
@@ -78,7 +78,7 @@ def test_an_empty_query_is_said_to_be_empty(query: str, published: Path) -> None
 def test_a_comment_is_no_statement(published: Path, query: str) -> None:
     file = published / "x.csv"
     done = bourse(published, "sql", query, "--to", str(file))
-    assert (done.returncode, done.stderr) == (0, f"1 rows written to {file}\n")
+    assert (done.returncode, done.stderr) == (0, f"1 row written to {file}\n")
     assert file.read_text() == "n\né;\n"
     assert bourse(published, "sql", query, "--csv").stdout == "n\né;\n"
 

@@ -22,7 +22,7 @@ from duckbourse.errors import ConfigurationError, StorageFull, StoreBusy
 from duckbourse.ingest import Outcome, RawStore
 from duckbourse.ingest.deliveries import listed
 from duckbourse.ingest.schema import TABLES
-from duckbourse.ingest.withdrawals import again, restore, withdraw, withdrawn
+from duckbourse.ingest.withdrawals import again, reinstate, withdraw, withdrawn
 from duckbourse.settings import PROJECT
 from duckbourse.streaming.replay import recorded_ticks
 from tests.support.commands import bourse
@@ -368,7 +368,7 @@ def test_a_folder_may_have_any_name(shop: Shop) -> None:
     first = str(shop.deliver(file, calendar="XNYS").delivery)
     with duckdb.connect() as con:
         assert [one.delivery for one in shop.store.catalog(con)] == [first]
-        for act, gone in ((withdraw, {first}), (restore, set()), (withdraw, {first})):
+        for act, gone in ((withdraw, {first}), (reinstate, set()), (withdraw, {first})):
             with shop.store.writing(con):
                 act(con, shop.store, [first], DELIVERED_AT, None)
             assert withdrawn(con, shop.store).keys() == gone

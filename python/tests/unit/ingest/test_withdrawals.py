@@ -16,7 +16,7 @@ from duckbourse.ingest import Outcome, RawStore, withdrawals
 from duckbourse.ingest.deliveries import listed, refuse_twice, short
 from duckbourse.ingest.owners import refuse_two_calendars
 from duckbourse.ingest.run import wrap_full_disk
-from duckbourse.ingest.withdrawals import again, restore, withdraw, withdrawn
+from duckbourse.ingest.withdrawals import again, reinstate, withdraw, withdrawn
 from tests.support.stores import DELIVERED_AT, Shop
 
 STATED: dict[str, Any] = {"calendar": "XNYS", "source": "vendor"}
@@ -30,7 +30,7 @@ def days(count: int) -> list[str]:
 def change(
     shop: Shop, act: Callable[..., datetime], *names: str, reason: str | None = None
 ) -> None:
-    """Withdraw or restore deliveries, as the command does."""
+    """Withdraw or reinstate deliveries, as the command does."""
     with duckdb.connect() as con, wrap_full_disk(shop.store.root), shop.store.writing(con):
         act(con, shop.store, names, NOW, reason)
 
@@ -47,7 +47,7 @@ def test_the_last_record_counts_even_if_the_clock_stands_still(shop: Shop) -> No
     before = shop.files()
     change(shop, withdraw, a, b, reason="it's the wrong file")
     assert gone(shop) == dict.fromkeys((a, b), "it's the wrong file")
-    change(shop, restore, a, reason="no")
+    change(shop, reinstate, a, reason="no")
     assert gone(shop) == {b: "it's the wrong file"}
     change(shop, withdraw, a)
     assert gone(shop) == {a: None, b: "it's the wrong file"}
@@ -106,7 +106,7 @@ def test_a_delivery_withdrawn_from_the_sample_may_be_delivered_here(shop: Shop) 
 
 
 def refused(shop: Shop, *names: str, beside: tuple[RawStore, ...] = ()) -> BadInput | None:
-    """Return why these cannot be restored together, or None if they can."""
+    """Return why these cannot be reinstated together, or None if they can."""
     with duckdb.connect() as con:
         known = listed(con, shop.store, *beside)
         asked = [one for one in known if one.delivery in names]
@@ -119,7 +119,7 @@ def refused(shop: Shop, *names: str, beside: tuple[RawStore, ...] = ()) -> BadIn
     return None
 
 
-def test_no_file_is_read_twice_whichever_of_its_deliveries_is_restored(shop: Shop) -> None:
+def test_no_file_is_read_twice_whichever_of_its_deliveries_is_reinstated(shop: Shop) -> None:
     file = shop.csv("D.csv", days(2))
     a = str(shop.deliver(file, **STATED).delivery)
     change(shop, withdraw, a)
@@ -129,23 +129,23 @@ def test_no_file_is_read_twice_whichever_of_its_deliveries_is_restored(shop: Sho
     for name in (a, b):
         error = refused(shop, name)
         assert error is not None
-        assert f"{name[:8]} cannot be restored: its file was also delivered as {c[:8]}" in str(
+        assert f"{name[:8]} cannot be reinstated: its file was also delivered as {c[:8]}" in str(
             error
         )
         assert f"`./bourse deliveries withdraw {c[:8]}` first" in error.remedy
     change(shop, withdraw, c)
     for live in (a, b, c):
         assert refused(shop, live) is None
-        change(shop, restore, live)
+        change(shop, reinstate, live)
         assert [bool(refused(shop, name)) for name in (a, b, c) if name != live] == [True, True]
         change(shop, withdraw, live)
     error = refused(shop, a, c)
     assert error is not None
-    assert "restore only one of the two: the other is " in error.remedy
+    assert "reinstate only one of the two: the other is " in error.remedy
 
 
 @pytest.mark.parametrize("most_listed", [20_000, 0])
-def test_restoring_a_delivery_cannot_add_a_second_calendar(
+def test_reinstating_a_delivery_cannot_add_a_second_calendar(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, most_listed: int
 ) -> None:
     """Also if a delivery has too many symbols to list them."""
@@ -160,7 +160,7 @@ def test_restoring_a_delivery_cannot_add_a_second_calendar(
     error = refused(shop, other, wrong)
     assert error is not None
     assert str(error) == (
-        f"{wrong[:8]} cannot be restored: INFY is in XNYS here (source vendor) and in XNSE in the"
+        f"{wrong[:8]} cannot be reinstated: INFY is in XNYS here (source vendor) and in XNSE in the"
         " store (INFY: source INFY, INFY.csv); a symbol belongs to one calendar"
     )
     assert error.remedy == (
@@ -172,9 +172,9 @@ def test_restoring_a_delivery_cannot_add_a_second_calendar(
     assert refused(shop, *right) is None
     error = refused(shop, wrong, right[0])
     assert error is not None
-    assert "restore only one of the two: the other is " in error.remedy
+    assert "reinstate only one of the two: the other is " in error.remedy
     assert refused(shop, wrong) is None
-    change(shop, restore, wrong)
+    change(shop, reinstate, wrong)
     assert refused(shop, right[0]) is not None
 
 
@@ -189,11 +189,11 @@ def test_shipped_data_has_its_calendar_where_it_is_built(shop: Shop) -> None:
     assert refused(shop, mine, beside=(shipped,)) is not None
     change(shop, withdraw, beside)
     assert refused(shop, mine, beside=(shipped,)) is None
-    change(shop, restore, mine)
+    change(shop, reinstate, mine)
     assert refused(shop, beside, beside=(shipped,)) is not None
 
 
-def test_restoring_a_recording_cannot_add_a_second_calendar(shop: Shop) -> None:
+def test_reinstating_a_recording_cannot_add_a_second_calendar(shop: Shop) -> None:
     shop.record("paper-india", "INFY", at=NOW)
     recorded = "paper-india@2024-01-02"
     with duckdb.connect() as con, shop.store.writing(con):
@@ -205,7 +205,7 @@ def test_restoring_a_recording_cannot_add_a_second_calendar(shop: Shop) -> None:
     assert "INFY is in XNSE here (source kite) and in XNYS in the store" in str(error)
     assert f"withdraw {name}`" in error.remedy
     change(shop, withdraw, name)
-    change(shop, restore, recorded)
+    change(shop, reinstate, recorded)
     error = refused(shop, name)
     assert error is not None
     assert f"withdraw {recorded}`" in error.remedy

@@ -12,7 +12,7 @@ import pytest
 
 from duckbourse import state
 from duckbourse.errors import BourseError, DatabaseLocked, PublicationError
-from duckbourse.publish import publish
+from duckbourse.publish import NOT_PUBLIC, publish
 from duckbourse.warehouse import open_published, relation, wrap_duckdb_error
 from tests.support.publications import make
 
@@ -56,9 +56,17 @@ def test_everything_but_staging_survives(source: Path, target: Path, compacted: 
         assert rows("select count(*) from bars.ohlcv") == [(3,)]
         assert rows("select count(*) from bars.dear") == [(0,)]
         assert rows("select close::varchar from serving.closes('S2')") == [("1.0000",)]
-        assert rows("select comment from duckdb_tables() where comment is not null") == [
-            ("one row is a symbol Key: symbol.",)
+        tables = "select table_name, comment from duckdb_tables() where schema_name != 'main'"
+        assert sorted(rows(tables)) == [
+            ("ohlcv", "one row is a symbol Key: symbol."),
+            ("publication", None),
+            ("twin", NOT_PUBLIC),
         ]
+        assert rows("select comment from duckdb_views() where not internal") == [
+            (f"Expensive ones:\n\n- above 1\n\n{NOT_PUBLIC}",)
+        ]
+        # of those that are in the file
+        assert rows("select keys from serving.publication") == [({"bars.ohlcv": ["symbol"]},)]
         assert rows("select comment from duckdb_columns() where comment is not null") == [
             ("as traded",)
         ]
