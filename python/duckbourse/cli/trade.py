@@ -26,6 +26,7 @@ from duckbourse.cli.output import notes, print_json, results
 from duckbourse.cli.tables import Column, columns_of, print_whole, table, text
 from duckbourse.errors import ConfigurationError, TradingError
 from duckbourse.orders.book import Book
+from duckbourse.orders.events import TradingState
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import Reason
 from duckbourse.streaming.live import LiveSession
@@ -33,6 +34,7 @@ from duckbourse.streaming.prices import LastPrices
 from duckbourse.streaming.replay import Replay
 from duckbourse.streaming.websocket import WebSocketFeed
 from duckbourse.trading import session_folder as session_folders
+from duckbourse.trading.commands import waiting
 from duckbourse.trading.feeds import Source, kite_access, open_feed, start_recorder
 from duckbourse.trading.loop import Trader
 from duckbourse.trading.publication import Publication, Publications, session_today
@@ -122,7 +124,7 @@ def trade(
 
     Signals, limits, instruments and charges come from the published file. Every order passes the
     account's pre-trade checks and the journal; stops, targets and the square-off are evaluated on
-    every tick. An interrupted session resumes where it ended.
+    every tick. An interrupted session resumes where it ended, with the options that it began with.
 
     Ticks are scanned live with the SQL of the build; use --scan to scan the minutes of a session
     that is already built. Kite's ticks are those of today, recorded for the next build.
@@ -176,10 +178,10 @@ def trade(
     if dry_run:
         _print_orders(asyncio.run(_intended_orders(publication, source, scans)), json)
         return
-    folder = session_folders.create(publication)
-    if fresh:
-        session_folders.clear(folder)
-    elif events := session_folders.read(folder)[1]:
+    options = _options(chosen, feed, scan=scan, seed=seed)
+    folder, before = session_folders.create(publication, options, fresh=fresh)
+    _report_halts(folder, before, fresh=fresh)
+    if events := session_folders.read(folder)[1]:
         until = max(event.at for event in events).astimezone(publication.zone)
         notes.print(
             f"resuming this session from {until:%H:%M:%S}; --fresh discards it and starts over"
@@ -209,6 +211,34 @@ def trade(
         print_json(end)
         return
     _print_end(end)
+
+
+def _options(chosen: frozenset[str], feed: Source, *, scan: bool, seed: int) -> str:
+    """Return the options that choose what is traded, as typed; those with their default are out."""
+    words = [
+        f"--preset {name[1:]}" if name.startswith(".") else f"--scanner {name}"
+        for name in sorted(chosen)
+    ]
+    words += [f"--feed {feed}"] if feed is not Source.MINUTES else ["--scan"] * scan
+    words += [f"--seed {seed}"] * (seed != 1)
+    return " ".join(words)
+
+
+def _report_halts(folder: session_folders.SessionFolder, before: Book, *, fresh: bool) -> None:
+    if fresh and before.event_count and before.state is not TradingState.ACTIVE:
+        notes.print(
+            f"--fresh discards that the account was {before.state}: {before.state_reason};"
+            " `./bourse halt` halts it again",
+            markup=False,
+            style="yellow",
+        )
+    if (found := waiting(folder.path)) and found[-1].name != "resume":
+        notes.print(
+            f"a request to {found[-1].name} is pending and will be obeyed: {found[-1].reason};"
+            " `./bourse resume` revokes it",
+            markup=False,
+            style="yellow",
+        )
 
 
 def _first(publications: Publications) -> Publication:
@@ -301,7 +331,9 @@ def _print_end(end: dict[str, Any]) -> None:
     if end["positions"]:
         results.print(f"  open positions: {', '.join(held['symbol'] for held in end['positions'])}")
     if end["state"] != "active":
-        results.print(f"  {end['state']}: {end['reason']}")
+        results.print(
+            f"  {end['state']}: {end['reason']}; `./bourse resume` lifts it", markup=False
+        )
     results.print(
         "  `./bourse orders` lists every order; `./bourse journal export` exports the fills to dbt"
     )

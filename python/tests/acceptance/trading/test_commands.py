@@ -64,7 +64,7 @@ def test_a_session_in_use_cannot_be_cleared(bourse: Run, tmp_path: Path) -> None
     folder = tmp_path / "data" / "trading" / "paper_us" / "2010-05-28"
     before = {path.name: path.stat().st_size for path in folder.iterdir()}
     lock = lock_folder(folder)
-    for words in (("trade", "--fresh"), ("trade",), ("reconcile",)):
+    for words in (("trade", "--fresh"), ("trade", "--scanner", "crp"), ("reconcile",)):
         done = bourse(*words)
         assert done.returncode == 4
         assert "another process is trading" in done.stderr
@@ -80,6 +80,65 @@ def test_a_dry_run_sends_nothing(bourse: Run, tmp_path: Path) -> None:
     requests = json.loads(done.stdout)
     assert {request["strategy"] for request in requests} == {"crp.standard"}
     assert not (tmp_path / "data" / "trading").exists()
+
+
+def test_a_session_is_resumed_only_with_its_own_options(bourse: Run, tmp_path: Path) -> None:
+    bourse("trade", "--scanner", "crp")
+    folder = tmp_path / "data" / "trading" / "paper_us" / "2010-05-28"
+    again = "./bourse trade --account paper_us --date 2010-05-28 --scanner crp"
+    before = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    for words, given in (
+        (("--preset", "aggressive"), "--preset aggressive"),
+        (("--scanner", "gap", "--scanner", "crp"), "--scanner crp --scanner gap"),
+        (("--scan", "--scanner", "crp"), "--scanner crp --scan"),
+        (("--scanner", "crp", "--seed", "2"), "--scanner crp --seed 2"),
+        ((), "none"),
+    ):
+        done = bourse("trade", *words)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.splitlines()[-2:] == [
+            f"error: paper_us traded 2010-05-28 with --scanner crp before, not with {given}",
+            f"  remedy: `{again}` resumes that; --fresh discards it, and another --account leaves"
+            " it alone",
+        ]
+    assert before == {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    assert "resuming this session" in bourse(*again.split()[1:]).stderr
+
+
+def test_the_session_resumed_last_is_the_one_that_is_shown(bourse: Run) -> None:
+    first, second = (("trade", "--scanner", "crp", "--date", f"2010-05-{day}") for day in (27, 28))
+    for words, day in ((first, 27), (second, 28), (first, 27)):
+        bourse(*words)
+        assert bourse("pnl").stdout.startswith(f"paper_us on 2010-05-{day}\n")
+    # to look at a session is not to trade it
+    bourse("reconcile", "--date", "2010-05-28")
+    assert bourse("pnl").stdout.startswith("paper_us on 2010-05-27\n")
+
+
+def test_a_halt_outlives_a_fresh_start_until_it_is_lifted(bourse: Run) -> None:
+    words = ("trade", "--scanner", "crp.standard")
+    bourse(*words)
+    bourse("halt", "--reason", "news at noon")
+    pending = (
+        "a request to halt is pending and will be obeyed: news at noon; `./bourse resume` revokes"
+        " it\n"
+    )
+    done = bourse(*words, "--fresh")
+    assert pending in done.stderr
+    assert "\n  halted: news at noon; `./bourse resume` lifts it\n" in done.stdout
+    assert json.loads(bourse("orders", "--json").stdout) == []
+    # the loop has obeyed it, and what it wrote down is discarded aloud
+    done = bourse(*words, "--fresh")
+    assert pending not in done.stderr
+    assert (
+        "--fresh discards that the account was halted: news at noon; `./bourse halt` halts it"
+        " again\n"
+    ) in done.stderr
+    assert len(json.loads(bourse("orders", "--json").stdout)) > 0
+    for name in ("halt", "resume"):
+        bourse(name)
+    assert "pending" not in bourse(*words, "--fresh").stderr
+    assert len(json.loads(bourse("orders", "--json").stdout)) > 0
 
 
 @pytest.mark.parametrize("name", ["halt", "resume", "square-off"])
