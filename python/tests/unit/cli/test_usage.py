@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from duckbourse import errors
-from duckbourse.cli.main import COMMANDS, EXIT_CODES, STOPPED, UNEXPECTED, app
+from duckbourse.cli.main import COMMANDS, EXIT_CODES, STOPPED, UNEXPECTED, UNREAD, app
 from duckbourse.settings import PROJECT
 from tests.support.commands import bourse
 
@@ -119,13 +122,32 @@ def exit_codes(error: type[errors.BourseError] = errors.BourseError) -> Iterator
 
 
 def test_every_exit_code_is_on_one_page() -> None:
-    assert {0, UNEXPECTED, STOPPED} | set(exit_codes()) == EXIT_CODES.keys()
+    assert {0, UNEXPECTED, STOPPED, UNREAD} | set(exit_codes()) == EXIT_CODES.keys()
     page = (PROJECT / "python" / "README.md").read_text().partition("### Exit codes")[2]
     rows = re.findall(r"^\| (\d+) \| (.*) \|$", page, re.MULTILINE)
     assert {int(code): why for code, why in rows} == EXIT_CODES
     shown = " ".join(CliRunner().invoke(app, ["--help"]).output.split())
     for code, why in EXIT_CODES.items():
         assert f"{code} {why}" in shown
+
+
+@pytest.mark.parametrize("words", [("--help",), ("status",), ("status", "--json")])
+def test_a_closed_pipe_ends_a_command_without_a_word(
+    words: tuple[str, ...], tmp_path: Path
+) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "duckbourse.cli", *words],
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "BOURSE_DATA_DIR": str(tmp_path)},
+            check=False,
+        )
+    finally:
+        os.close(writer)
+    assert (done.returncode, done.stderr) == (UNREAD, b"")
 
 
 def completions(data: Path, *words: str) -> list[str]:
