@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from duckbourse.cli.export import check_export, export, print_csv_of
 from duckbourse.cli.listing import completed
+from duckbourse.cli.minutes import note_synthetic
 from duckbourse.cli.options import Csv, Day, Json, To, one_format, one_preset, time_of_day
 from duckbourse.cli.output import clock_text, notes, print_json, results
 from duckbourse.cli.tables import columns_of, print_fitting, text, words
@@ -106,6 +107,8 @@ def scan(
         if csv:
             print_csv_of(connection, every_row)
             return
+        if not json:
+            note_synthetic(connection, session)
     finally:
         connection.close()
     rows = [row for scanned in scans for row in scanned.rows]
@@ -245,22 +248,38 @@ def _print(scanned: Scan, session: date, at: time | None, *, alone: bool) -> Non
         f"[bold]{escape(scanned.scanner)} {escape(str(preset['preset']))}[/]  {session} {cutoff}"
     )
     if "max_signals" in preset:
+        # as in scanners.signals, a price of the row takes precedence over the preset's percentage
+        stop, target = (
+            f"{name} per row" if f"{name}_price" in scanned.rows[0] else f"{name} {preset[pct]:g} %"
+            for name, pct in (("stop", "stop_loss_pct"), ("target", "take_profit_pct"))
+        )
         title += (
-            f"  stop {preset['stop_loss_pct']:g} %, target {preset['take_profit_pct']:g} %, "
+            f"  {stop}, {target}, "
             f"position {preset['position_pct']:g} %, out by {clock_text(preset['exit_time'])}"
         )
     results.print(title)
-    first = ["signal_rank", "symbol", "direction", "last_price", "score", "relative_volume"]
+    first = [
+        "signal_rank",
+        "symbol",
+        "direction",
+        "last_price",
+        "stop_price",
+        "target_price",
+        "score",
+        "relative_volume",
+    ]
     names = [name for name in first if name in scanned.rows[0]]
+    leading = len(names)
     if alone:
         names += [name for name in scanned.rows[0] if name not in (*KEY, *names)]
-    titles = {"signal_rank": "#", "last_price": "price"}
+    titles = {"signal_rank": "#", "last_price": "price", "stop_price": "stop"}
+    titles["target_price"] = "target"
     columns = [
         replace(column, format=words) if column.names in SNAKE_CASE else column
         for column in columns_of(scanned.rows, names, titles, _cell)
     ]
     how = "a wider terminal, --json, --csv or --to"
-    print_fitting(columns, scanned.rows, how, at_least=len(first))
+    print_fitting(columns, scanned.rows, how, at_least=leading)
     results.print()
 
 

@@ -71,6 +71,11 @@ class Replay:
         self.end = instant(int(self._records["received_at"][-1])) if len(records) else self.start
         self.at = self.start
 
+    @property
+    def wait_seconds(self) -> float:
+        """How long the ticks will take at this speed, from the first to the last."""
+        return (self.end - self.start).total_seconds() / self._speed if self._speed else 0.0
+
     def resume_after(self, at: datetime) -> Records:
         """Skip the ticks up to an instant, which were traded on before; return them."""
         is_before = self._records["received_at"] <= microseconds(at)

@@ -13,6 +13,7 @@ import duckdb
 import pytest
 
 from duckbourse import clock
+from duckbourse.cli.session import _in_words
 from duckbourse.orders.journal import lock_folder
 from duckbourse.streaming.recorder import LogHeader, Recorder
 from duckbourse.streaming.replay import replay_minutes
@@ -40,6 +41,11 @@ def test_a_session_is_traded_and_reported(bourse: Run, tmp_path: Path) -> None:
     done = bourse("trade", "--scanner", "crp")
     assert done.returncode == 0, done.stderr
     assert "paper_us on 2010-05-28:" in done.stdout
+    assert done.stderr.splitlines() == [
+        "19 of 35 symbols are not traded, since the feed has no prices of them: AMD, BAC, BBY, …",
+        "the minutes of 2010-05-28 are synthetic: what is found or earned in them means nothing",
+        "trading the minutes of 2010-05-28 with paper money on account paper_us",
+    ]
     rows = {
         name: json.loads(bourse(name, "--json").stdout) for name in ("orders", "positions", "pnl")
     }
@@ -73,6 +79,18 @@ def test_a_session_in_use_cannot_be_cleared(bourse: Run, tmp_path: Path) -> None
     assert bourse("trade", "--fresh", "--scanner", "crp.standard").returncode == 0
     orders = json.loads(bourse("orders", "--json").stdout)
     assert {order["strategy"] for order in orders} == {"crp.standard"}
+
+
+def test_a_replay_says_how_long_it_takes(bourse: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def at_once(_: float) -> None:
+        return
+
+    monkeypatch.setattr("duckbourse.streaming.replay.asyncio.sleep", at_once)
+    done = bourse("trade", "--scanner", "crp.standard", "--speed", "60")
+    assert done.stderr.endswith(
+        "trading the minutes of 2010-05-28, 60 x with paper money on account paper_us,"
+        " for 6.5 minutes\n"
+    )
 
 
 def test_a_dry_run_sends_nothing(bourse: Run, tmp_path: Path) -> None:
@@ -139,6 +157,23 @@ def test_a_halt_outlives_a_fresh_start_until_it_is_lifted(bourse: Run) -> None:
         bourse(name)
     assert "pending" not in bourse(*words, "--fresh").stderr
     assert len(json.loads(bourse("orders", "--json").stdout)) > 0
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        ("SECTOR_AMOUNT: amount=9.00, max_amount=8.00", "amount 9.00, and the limit is 8.00"),
+        ("TICK: limit_price=1.03, tick_size=0.05", "limit price 1.03, tick size 0.05"),
+        ("TRADING_STATE: state=halted, reason=news", "state halted, reason news"),
+    ],
+)
+def test_a_denied_order_says_why_in_words(message: str, shown: str) -> None:
+    check = message.partition(":")[0].lower().replace("_", " ")
+    assert _in_words(message) == f"{check}: {shown}"
+    assert _in_words("VAR: amount=2.00, max_amount=1.00, confidence=0.99") == (
+        "VaR: amount 2.00, and the limit is 1.00, confidence 0.99"
+    )
+    assert _in_words("the broker's own_word=1") == "the broker's own_word=1"
 
 
 @pytest.mark.parametrize("name", ["halt", "resume", "square-off"])
@@ -247,11 +282,16 @@ def test_every_signal_is_accounted_for_and_a_second_run_says_so(bourse: Run) -> 
     assert end["signals"] == len(end["round_trips"]) + denied + end["without_order"]
     assert min(denied, end["without_order"]) > 0
     assert "resuming" not in done.stderr
+    shown = [line for line in bourse("orders").stdout.splitlines() if " denied " in line]
+    assert len(shown) == denied
+    assert shown[0].endswith("  positions 11, and the limit is 10")
     again = bourse("trade")
     assert "resuming this session from 15:15:" in again.stderr
     assert "; --fresh discards it and starts over\n" in again.stderr
     assert f"  {denied} orders denied by the check POSITIONS\n" in again.stdout
-    assert f"  {end['without_order']} signals without an order: the symbol was held" in again.stdout
+    assert (
+        f"  {end['without_order']} signals without an order: the symbol was already" in again.stdout
+    )
 
 
 def test_a_difference_stops_trading(bourse: Run, tmp_path: Path) -> None:
