@@ -15,7 +15,7 @@ from duckbourse.cli.output import print_json, results
 from duckbourse.errors import BourseError
 from duckbourse.freshness import newest_bar
 from duckbourse.settings import PROJECT, settings
-from duckbourse.summary import newest_bars
+from duckbourse.summary import newest_bars, newest_closes
 from duckbourse.trading.session_folder import trading_now
 from duckbourse.warehouse import open_published, wrap_duckdb_error
 
@@ -28,8 +28,10 @@ def status(json: Json = False) -> None:
     """
     Show what is published, the newest bar of each market, what is running, and the disk.
 
-    A bar's age is counted in sessions of its calendar. Nothing is changed, and a running build or
-    trading loop is not disturbed. `./bourse doctor` looks for what is wrong.
+    `XNYS 1d` is the newest daily bar of the calendar XNYS, and its age is counted in sessions of
+    that calendar. Portfolios and risk use adjusted closes, which may reach further than the bars.
+    Nothing is changed, and a running build or trading loop is not disturbed. `./bourse doctor`
+    looks for what is wrong.
 
     Examples:
 
@@ -58,7 +60,12 @@ def report() -> dict[str, Any]:
 
 def _publication() -> dict[str, Any]:
     path = settings().published_database
-    nothing: dict[str, Any] = {"publication": None, "problem": None, "newest_bars": []}
+    nothing: dict[str, Any] = {
+        "publication": None,
+        "problem": None,
+        "newest_bars": [],
+        "newest_closes": [],
+    }
     if not path.exists():
         return nothing
     try:
@@ -66,6 +73,7 @@ def _publication() -> dict[str, Any]:
         connection = open_published(path)
         try:
             newest = newest_bars(connection) or []
+            closes = newest_closes(connection) or []
         finally:
             connection.close()
     except BourseError as error:
@@ -80,6 +88,7 @@ def _publication() -> dict[str, Any]:
         },
         "problem": None,
         "newest_bars": newest,
+        "newest_closes": closes,
     }
 
 
@@ -139,6 +148,12 @@ def _print(found: dict[str, Any]) -> None:
         (f"{market['calendar']} {market['timeframe']}", newest_bar(market))
         for market in found["newest_bars"]
     ]
+    closes = [
+        f"adjusted ones of {each['calendar']} to {each['last_session_date']}"
+        for each in found["newest_closes"]
+    ]
+    if closes:
+        lines += [("closes", f"{', '.join(closes)}; portfolios and risk use them")]
     build = found["build"]
     if build:
         user = f" of {build['user']}" if build["user"] else ""

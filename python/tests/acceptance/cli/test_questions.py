@@ -47,9 +47,12 @@ def test_status_says_what_is_published_and_how_old_it_is(data: Path, sample: War
     found = lines(bourse(data, "status"))
     assert found["XNYS 1d"].startswith("latest bar: ")
     assert "behind (XNYS last closed on " in found["XNYS 1d"]
+    # they reach further than the bars
+    assert found["closes"] == ("adjusted ones of XNYS to 2022-12-28; portfolios and risk use them")
     assert (found["building"], found["trading"]) == ("no", "no")
     assert " free of " in found["disk"]
     report = json.loads(bourse(data, "status", "--json").stdout)
+    assert report["newest_closes"] == [{"calendar": "XNYS", "last_session_date": "2022-12-28"}]
     assert report["publication"]["build_id"] == build
     assert report["newest_bars"][0]["calendar"] == "XNYS"
     assert report["build"] is None
