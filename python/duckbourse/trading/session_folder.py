@@ -115,15 +115,25 @@ def trading_now() -> list[SessionFolder]:
 
 def latest(account: str | None, session_date: date | None) -> SessionFolder:
     """Return the session traded last, of this account and this date if they are given."""
-    pattern = f"{account or '*'}/{session_date or '*'}/{SESSION_FILE}"
-    files = list((settings().data / "trading").glob(pattern))
+    root = settings().data / "trading"
+    files = list(root.glob(f"{account or '*'}/{session_date or '*'}/{SESSION_FILE}"))
     if not files:
+        of = f" --account {account}" if account else ""
+        on = f" --date {session_date}" if session_date else ""
+        remedy = f"`./bourse trade{of}{on}` trades it"
+        if others := list(root.glob(f"*/*/{SESSION_FILE}")):
+            last = _last(others)
+            remedy += f"; the last one traded is {last.account} on {last.session_date}"
         raise ConfigurationError(
             f"nothing has been traded{f' by {account}' if account else ''}"
             f"{f' on {session_date}' if session_date else ''}",
-            "run `./bourse trade`",
+            remedy,
         )
-    # `create` writes it whenever a session starts or resumes
+    return _last(files)
+
+
+def _last(files: list[Path]) -> SessionFolder:
+    # `create` writes the file whenever a session starts or resumes
     return _folder_of(max(files, key=lambda file: file.stat().st_mtime_ns))
 
 

@@ -128,6 +128,12 @@ def test_the_session_resumed_last_is_the_one_that_is_shown(bourse: Run) -> None:
     for words, day in ((first, 27), (second, 28), (first, 27)):
         bourse(*words)
         assert bourse("pnl").stdout.startswith(f"paper_us on 2010-05-{day}\n")
+    done = bourse("pnl", "--account", "paper_india", "--date", "2010-05-28")
+    assert done.stderr == (
+        "error: nothing has been traded by paper_india on 2010-05-28\n"
+        "  remedy: `./bourse trade --account paper_india --date 2010-05-28` trades it; the"
+        " last one traded is paper_us on 2010-05-27\n"
+    )
     # to look at a session is not to trade it
     bourse("reconcile", "--date", "2010-05-28")
     assert bourse("pnl").stdout.startswith("paper_us on 2010-05-27\n")
