@@ -19,7 +19,7 @@ from duckbourse import state
 from duckbourse.cli import doctor
 from duckbourse.cli.catalog import LAYERS
 from duckbourse.orders.journal import lock_folder
-from tests.support.commands import Ended, bourse
+from tests.support.commands import Ended, bourse, completions
 from tests.support.publications import make
 from tests.support.warehouse import Warehouse, empty_store
 
@@ -208,6 +208,24 @@ def test_everything_of_a_kind_is_listed(
     assert bourse(data, "list", kind, "--to", str(tmp_path / "l.parquet")).returncode == 0
     ((count,),) = duckdb.execute(f"select count(*) from '{tmp_path}/l.parquet'").fetchall()
     assert count == len(rows)
+
+
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        (("trade", "--account", ""), ["paper_india", "paper_us"]),
+        (("orders", "--account", "paper_u"), ["paper_us"]),
+        (("trade", "--scanner", "cr"), ["crp"]),
+        (("trade", "--preset", "hal"), ["half_year"]),
+        (("scan", "--scanner", "gap"), ["gap"]),
+        (("scan", "--preset", "high"), ["high_probability"]),
+        (("risk", "eq"), ["equal_20"]),
+    ],
+)
+def test_a_shell_completes_published_names(
+    data: Path, words: tuple[str, ...], names: list[str]
+) -> None:
+    assert sorted(set(completions(data, *words))) == names
 
 
 def test_scanners_are_listed_with_their_presets(data: Path, sample: Warehouse) -> None:

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from duckbourse import errors
 from duckbourse.cli.main import COMMANDS, EXIT_CODES, STOPPED, UNEXPECTED, UNREAD, app
 from duckbourse.settings import PROJECT
-from tests.support.commands import bourse
+from tests.support.commands import bourse, completions
 
 
 @pytest.mark.parametrize(
@@ -148,17 +148,6 @@ def test_a_closed_pipe_ends_a_command_without_a_word(
     finally:
         os.close(writer)
     assert (done.returncode, done.stderr) == (UNREAD, b"")
-
-
-def completions(data: Path, *words: str) -> list[str]:
-    shell = {
-        "_BOURSE_COMPLETE": "complete_bash",
-        "COMP_WORDS": " ".join(("./bourse", *words)),
-        "COMP_CWORD": str(len(words)),
-    }
-    done = bourse(data, **shell)
-    assert done.stderr == ""
-    return done.stdout.split()
 
 
 def test_a_shell_completes_commands_and_options(tmp_path: Path) -> None:
