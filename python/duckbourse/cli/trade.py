@@ -204,15 +204,16 @@ def trade(
     options = _options(chosen, feed, scan=scan, seed=seed)
     folder, before = session_folders.create(publication, options, fresh=fresh)
     _report_halts(folder, before, fresh=fresh)
-    if events := session_folders.read(folder)[1]:
-        until = max(event.at for event in events).astimezone(publication.zone)
+    until = max((event.at for event in session_folders.read(folder)[1]), default=None)
+    if until:
         notes.print(
-            f"resuming this session from {until:%H:%M:%S}; --fresh discards it and starts over"
+            f"resuming this session from {until.astimezone(publication.zone):%H:%M:%S};"
+            " --fresh discards it and starts over"
         )
     recorder = None
     if isinstance(source, WebSocketFeed):
         recorder = start_recorder(publication, source, scans)
-    with _Screen(publication, source) as screen:
+    with _Screen(publication, source, until) as screen:
         trader, differences = trade_session(
             publication,
             folder,
@@ -349,7 +350,7 @@ def _print_end(end: dict[str, Any]) -> None:
     if count := end["without_order"]:
         results.print(
             f"  {count} signal{'s' * (count > 1)} without an order: the symbol was already held or"
-            " on order, it had no fresh price, or one lot cost more than a position may"
+            " on order, it had no fresh price, or one lot cost more than a position may cost"
         )
     if end["positions"]:
         results.print(f"  open positions: {', '.join(held['symbol'] for held in end['positions'])}")
@@ -402,9 +403,15 @@ def _print_orders(rows: list[dict[str, Any]], json: bool) -> None:
 class _Screen:
     """A live table on a terminal; nothing but the first line elsewhere."""
 
-    def __init__(self, publication: Publication, feed: Replay | WebSocketFeed) -> None:
+    def __init__(
+        self,
+        publication: Publication,
+        feed: Replay | WebSocketFeed,
+        resumed_after: datetime | None,
+    ) -> None:
         self._publication = publication
         self._feed = feed
+        self._resumed_after = resumed_after
         self._progress = Progress(
             TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), console=notes
         )
@@ -413,7 +420,9 @@ class _Screen:
         self._shown_at = -math.inf
 
     def __enter__(self) -> _Screen:
-        minutes = self._feed.wait_seconds / 60 if isinstance(self._feed, Replay) else 0
+        minutes = 0.0
+        if isinstance(self._feed, Replay):
+            minutes = self._feed.wait_seconds(self._resumed_after) / 60
         notes.print(
             f"trading the {self._feed.name} with paper money on account"
             f" {self._publication.limits.account}"
