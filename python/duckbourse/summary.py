@@ -188,16 +188,6 @@ def newest_bars(connection: duckdb.DuckDBPyConnection) -> Rows | None:
     return _or_none(freshness.markets, connection)
 
 
-def newest_closes(connection: duckdb.DuckDBPyConnection) -> Rows | None:
-    """Return the last session with adjusted closes by calendar; None if there are no closes."""
-    return _or_none(
-        fetch_rows,
-        connection,
-        "select calendar, max(session_date) as last_session_date from bars.total_return_closes"
-        " group by calendar order by calendar",
-    )
-
-
 def _or_none(fetch: Callable[..., Rows], *of: Any) -> Rows | None:
     try:
         return fetch(*of)

@@ -15,9 +15,9 @@ from duckbourse.cli.output import print_json, results
 from duckbourse.errors import BourseError
 from duckbourse.freshness import newest_bar
 from duckbourse.settings import PROJECT, settings
-from duckbourse.summary import newest_bars, newest_closes
+from duckbourse.summary import newest_bars
 from duckbourse.trading.session_folder import trading_now
-from duckbourse.warehouse import open_published, wrap_duckdb_error
+from duckbourse.warehouse import fetch_rows, open_published, wrap_duckdb_error
 
 # of the record: what it says of each table
 OF_TABLES = ("row_counts", "keys")
@@ -73,7 +73,7 @@ def _publication() -> dict[str, Any]:
         connection = open_published(path)
         try:
             newest = newest_bars(connection) or []
-            closes = newest_closes(connection) or []
+            closes = _newest_closes(connection)
         finally:
             connection.close()
     except BourseError as error:
@@ -90,6 +90,17 @@ def _publication() -> dict[str, Any]:
         "newest_bars": newest,
         "newest_closes": closes,
     }
+
+
+def _newest_closes(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+    sql = """
+        select calendar, max(session_date) as last_session_date
+        from bars.total_return_closes group by calendar order by calendar
+    """
+    try:
+        return fetch_rows(connection, sql)
+    except duckdb.CatalogException:
+        return []  # they are not published
 
 
 def _build() -> dict[str, Any] | None:
