@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date, time
+from functools import partial
 from typing import Annotated, Any
 
 import duckdb
@@ -15,7 +17,7 @@ from duckbourse.cli.listing import completed
 from duckbourse.cli.minutes import note_synthetic
 from duckbourse.cli.options import Csv, Day, Json, To, one_format, one_preset, time_of_day
 from duckbourse.cli.output import clock_text, notes, print_json, results
-from duckbourse.cli.tables import columns_of, print_fitting, text, words
+from duckbourse.cli.tables import columns_of, print_fitting, same_in_all, text, words
 from duckbourse.errors import ConfigurationError, PublicationError
 from duckbourse.names import did_you_mean
 from duckbourse.warehouse import SCANNERS, fetch_rows, open_published, quoted
@@ -31,6 +33,8 @@ KEY = (
     "direction",
     "signal_rank",
 )
+# a volume of this size has no decimals
+WHOLE_FROM = 1e5
 SNAKE_CASE = ("range_zone", "momentum_class")
 
 
@@ -275,15 +279,19 @@ def _print(scanned: Scan, session: date, at: time | None, *, alone: bool) -> Non
     titles = {"signal_rank": "#", "last_price": "price", "stop_price": "stop"}
     titles["target_price"] = "target"
     columns = [
-        replace(column, format=words) if column.names in SNAKE_CASE else column
-        for column in columns_of(scanned.rows, names, titles, _cell)
+        replace(column, format=words if name in SNAKE_CASE else _cell_of(scanned.rows, name))
+        for name, column in zip(names, columns_of(scanned.rows, names, titles), strict=True)
     ]
     how = "a wider terminal, --json, --csv or --to"
     print_fitting(columns, scanned.rows, how, at_least=leading)
     results.print()
 
 
-def _cell(value: Any) -> str:
+def _cell_of(rows: list[dict[str, Any]], name: str) -> Callable[[Any], str]:
+    return partial(_cell, whole_from=same_in_all(rows, name, WHOLE_FROM))
+
+
+def _cell(value: Any, whole_from: float) -> str:
     match value:
         case "long":
             return "[green]long[/]"
@@ -292,4 +300,4 @@ def _cell(value: Any) -> str:
         case int() if not isinstance(value, bool):
             return str(value)
         case _:
-            return text(value, whole_from=1e5)
+            return text(value, whole_from=whole_from)

@@ -40,6 +40,12 @@ def text(value: Any, whole_from: float = float("inf")) -> str:
             return escape(str(value))
 
 
+def same_in_all(rows: Iterable[Row], name: str, whole_from: float) -> float:
+    """Return the `whole_from` of a column: 0 if any number of it is that large, so that all are."""
+    numbers = (row[name] for row in rows if isinstance(row[name], float | Decimal))
+    return 0 if any(abs(number) >= whole_from for number in numbers) else math.inf
+
+
 def figure(value: Any, places: int = 2) -> str:
     """Return a value as text without an exponent; a fractional number has `places` decimals."""
     if isinstance(value, float) and math.isfinite(value):

@@ -16,6 +16,7 @@ from duckbourse.cli.tables import (
     print_fitting,
     print_rows,
     probability,
+    same_in_all,
     text,
     whole,
 )
@@ -39,6 +40,21 @@ def test_a_column_has_the_decimals_of_its_smallest_number(
     rows = [{"figure": value} for value in values]
     [column] = columns_of_figures(rows)
     assert [column.cell(row, "") for row in rows] == shown
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [
+        ([-1955.4, 349.3, None], ["-1,955", "349"]),
+        ([-451.97, 349.3], ["-451.97", "349.30"]),
+        ([2, 1_955], ["2", "1,955"]),
+    ],
+)
+def test_a_large_amount_takes_the_decimals_of_the_whole_column(
+    values: list[Any], shown: list[str]
+) -> None:
+    whole_from = same_in_all([{"pnl": value} for value in values], "pnl", 1000)
+    assert [text(value, whole_from) for value in values if value is not None] == shown
 
 
 @pytest.mark.parametrize("value", [-0.0, -0.001, Decimal("-0.004")])
