@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Annotated, Any
 
 import duckdb
@@ -11,7 +14,7 @@ from duckbourse.cli.export import check_export, export, print_csv_of
 from duckbourse.cli.listing import completed
 from duckbourse.cli.options import Csv, Json, To, one_format, one_preset
 from duckbourse.cli.output import print_json
-from duckbourse.cli.tables import Column, print_whole, table, text
+from duckbourse.cli.tables import Column, print_whole, probability, same_in_all, table, text
 from duckbourse.errors import ConfigurationError
 from duckbourse.names import did_you_mean
 from duckbourse.warehouse import fetch_rows, open_published, quoted, relation
@@ -63,6 +66,8 @@ TABLES: dict[str, dict[str, tuple[str, ...]]] = {
         "p": ("permutation_p_value",),
     },
 }
+# an amount of this size has no decimals
+WHOLE_FROM = 1000
 RUN = [Column(name, name, justify="left") for name in ("preset", "setting")]
 FOLDS: dict[str, tuple[str, ...]] = {
     "fold": ("fold",),
@@ -146,7 +151,7 @@ def backtest(
         tables["folds"] = (FOLDS, folds)
     for title, (columns, rows) in tables.items():
         figures = [
-            Column(heading, names, _percent if heading.endswith("%") else _figure)
+            Column(heading, names, _format(heading, names, rows))
             for heading, names in columns.items()
         ]
         print_whole(table([*RUN, *figures], rows, title=title, missing="-"))
@@ -178,12 +183,20 @@ def _trades(ids: str) -> str:
     )
 
 
+def _format(heading: str, names: Sequence[str], rows: Sequence[Row]) -> Callable[..., str]:
+    if heading.endswith("%"):
+        return _percent
+    if heading == "p" or heading.startswith("P("):
+        return probability
+    return partial(_figure, whole_from=same_in_all(rows, names[0], WHOLE_FROM))
+
+
 def _percent(*fractions: float | None) -> str:
     return _figure(*(None if fraction is None else 100 * fraction for fraction in fractions))
 
 
-def _figure(value: Any, *bounds: float | None) -> str:
-    shown = text(value, whole_from=1000)
+def _figure(value: Any, *bounds: float | None, whole_from: float = math.inf) -> str:
+    shown = text(value, whole_from=whole_from)
     if bounds and None not in bounds:
-        shown += f" ({bounds[0]:.2f} … {bounds[1]:.2f})"
+        shown += f" ({bounds[0]:z.2f} … {bounds[1]:z.2f})"
     return shown

@@ -19,7 +19,7 @@ from duckbourse.build import build as run_build
 from duckbourse.cli.notify import announce_publication, announces_failure
 from duckbourse.cli.options import Json
 from duckbourse.cli.output import notes, print_json, results
-from duckbourse.cli.tables import columns_of, figure, percent, table
+from duckbourse.cli.tables import columns_of_figures, percent, table
 from duckbourse.errors import BadInput, ConfigurationError, PublicationError
 from duckbourse.freshness import newest_bar
 from duckbourse.progress import Outcome, Progress
@@ -351,7 +351,7 @@ def _print_part(part: str, rows: Rows | None, columns: tuple[str, ...]) -> None:
         return
     shown = [
         replace(column, format=_percent) if column.title.endswith(IN_PERCENT) else column
-        for column in columns_of(rows, columns, format=figure)
+        for column in columns_of_figures(rows, columns)
     ]
     most, others = FIRST.get(part, (len(rows), ""))
     results.print(table(shown, rows[:most], title=title, missing="-"))

@@ -61,6 +61,7 @@ COMMANDS = {
     "test": "test",
 }
 UNEXPECTED, STOPPED = 70, 130
+UNREAD = 128 + signal.SIGPIPE
 EXIT_CODES = {
     0: "done",
     1: "a build, a test or a check failed, a question was answered with no, or publications differ",
@@ -73,6 +74,7 @@ EXIT_CODES = {
     8: "data is late: a session that is due was not delivered, or not published",
     UNEXPECTED: "an error of duckbourse itself, whose traceback is in logs/bourse.log",
     STOPPED: "stopped by Ctrl-C or a signal",
+    UNREAD: "the output has no reader any more: the pipe was closed, such as by head",
 }
 NOT_A_DATE = re.compile(r"does not match the formats '%Y-%m-%d'\.?")
 # what shells ask, with their words in COMP_WORDS or the like; see `--show-completion`
@@ -142,19 +144,39 @@ def bourse(
 
 
 def main() -> None:
-    """Run the command and exit with its code."""
+    """Run the command and exit with its code; end without a word if nobody reads its output."""
+    try:
+        code = _run()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        code = UNREAD
+    except SystemExit as end:
+        # typer and rich turn a broken pipe into this
+        if not isinstance(end.__context__, BrokenPipeError):
+            raise
+        code = UNREAD
+    if code == UNREAD:
+        # what is left in the buffers goes nowhere
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for descriptor in (1, 2):
+            os.dup2(nowhere, descriptor)
+        os.close(nowhere)
+    sys.exit(code)
+
+
+def _run() -> int:
     signal.signal(signal.SIGTERM, _stop)
     # a shell completes ./bourse as bourse, too, and no name in it may have a slash
     is_completion = COMPLETE in os.environ or any(word.endswith("-completion") for word in sys.argv)
     try:
-        code = app(
+        code: int | None = app(
             prog_name="bourse" if is_completion else "./bourse",
             complete_var=COMPLETE,
             standalone_mode=False,
         )
     except BourseError as error:
         say_error(str(error), error.remedy)
-        sys.exit(error.exit_code)
+        return error.exit_code
     except TyperException as error:
         command = getattr(getattr(error, "ctx", None), "command_path", "./bourse")
         if message := error.format_message():  # else the help is printed already
@@ -163,17 +185,19 @@ def main() -> None:
                 message.replace("Value error, ", ""),
                 f"`{command} --help` shows its options and examples",
             )
-        sys.exit(error.exit_code)
+        return error.exit_code
+    except BrokenPipeError:
+        raise
     except Exception as error:
         path = _record(error)
         say_error(
             f"internal error: {type(error).__name__}: {error}".splitlines()[0],
             f"the traceback is at the end of {path}",
         )
-        sys.exit(UNEXPECTED)
+        return UNEXPECTED
     if code == STOPPED:
         say_error("stopped", "run it again")
-    sys.exit(code or 0)
+    return code or 0
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

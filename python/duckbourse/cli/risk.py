@@ -12,13 +12,15 @@ from duckbourse.cli.export import check_export, export, print_csv_of
 from duckbourse.cli.listing import completed
 from duckbourse.cli.options import Csv, Json, To, one_format
 from duckbourse.cli.output import notes, print_json
-from duckbourse.cli.tables import Column, percent, print_whole, table, whole, words
-from duckbourse.errors import ConfigurationError
+from duckbourse.cli.tables import Column, percent, print_whole, probability, table, whole, words
+from duckbourse.errors import BourseError, ConfigurationError, PublicationError
 from duckbourse.names import did_you_mean
 from duckbourse.warehouse import fetch_rows, open_published, quoted, relation
 
 Row = dict[str, Any]
 CONTRIBUTIONS = 10
+# the backtest period of all sessions
+WHOLE = "all"
 TABLES = {
     "estimates": (
         Column("method", "method", justify="left"),
@@ -35,8 +37,8 @@ TABLES = {
         Column("sessions", "session_count"),
         Column("breaches", "exceedance_count"),
         Column("expected", "expected_count"),
-        Column("p (Kupiec)", "kupiec_p_value"),
-        Column("p (independence)", "independence_p_value"),
+        Column("p (Kupiec)", "kupiec_p_value", probability),
+        Column("p (independence)", "independence_p_value", probability),
         Column("Z2", "acerbi_szekely_z2"),
         Column("Basel", "basel_zone"),
         Column("loss rank", "quantile_loss_rank"),
@@ -74,7 +76,7 @@ def risk(
         typer.Option(
             "--date",
             formats=["%Y-%m-%d"],
-            help="Session whose estimates to show, without scenarios and contributions.",
+            help="Session whose estimates to show, and nothing that was known only later.",
             show_default="the next",
         ),
     ] = None,
@@ -84,7 +86,10 @@ def risk(
     lookback: Annotated[
         int, typer.Option(help="Lookback of the estimates.", metavar="SESSIONS")
     ] = 250,
-    period: Annotated[str, typer.Option(help="Backtest period, a row of var_periods.csv.")] = "all",
+    period: Annotated[
+        str | None,
+        typer.Option(help="Backtest period, a row of var_periods.csv.", show_default=WHOLE),
+    ] = None,
     to: To = None,
     json: Json = False,
     csv: Csv = False,
@@ -92,9 +97,10 @@ def risk(
     """
     Show the risk of a portfolio in its next session: by method, by scenario and by symbol.
 
-    A loss is positive. The backtest shows how each method has done to date. The verdict "passes"
-    means that no test rejects the method. The rows of --to and --csv are all estimates for the
-    session. For other estimates, backtests or scenarios, change
+    A loss is positive. An amount is a return times the portfolio's capital. The backtest shows how
+    each method has done to date. The verdict "passes" means that no test rejects the method. With
+    --date, backtest, scenarios and contributions are left out. The rows of --to and --csv are all
+    estimates for the session. For other estimates, backtests or scenarios, change
     `var_settings.csv`, `var_periods.csv` or the `stress_*.csv` in `seeds/reference/` and run
     `./bourse build`.
 
@@ -107,6 +113,12 @@ def risk(
     - `./bourse risk equal_20 --json | jq '.equal_20.stress'`
     """
     one_format(json=json, csv=csv)
+    if day and period:
+        raise ConfigurationError(
+            f"--period {period} is a period of the backtest, which --date does not show",
+            "omit one of the two",
+        )
+    period = period or WHOLE
     if to:
         check_export(to)
     connection = open_published()
@@ -129,13 +141,17 @@ def risk(
             name: _report(connection, name, session, confidence, lookback, period)
             for name in portfolios
         }
+        capital = {
+            row["portfolio"]: f"{whole(row['capital_amount'])} {row['currency']}"
+            for row in fetch_rows(connection, "from seeds.portfolios")
+        }
     finally:
         connection.close()
     if json:
         print_json(reports)
         return
     for name, report in reports.items():
-        _show(name, report, confidence, lookback, period)
+        _show(name, report, capital[name], confidence, lookback, period)
 
 
 def _portfolios(connection: duckdb.DuckDBPyConnection, requested: str | None) -> list[str]:
@@ -143,13 +159,44 @@ def _portfolios(connection: duckdb.DuckDBPyConnection, requested: str | None) ->
         relation(connection, f"risk.{name}")
     query = "select distinct portfolio from risk.var_estimates order by portfolio"
     known = [str(row["portfolio"]) for row in fetch_rows(connection, query)]
-    if requested is not None and requested not in known:
-        raise ConfigurationError(
-            "there are no risk figures for portfolio"
-            f" {requested!r}{did_you_mean(requested, known)}",
-            f"available: {', '.join(known) or 'none, because no portfolio has returns yet'}",
+    if requested in known or (requested is None and known):
+        return known if requested is None else [requested]
+    for row in fetch_rows(connection, "from seeds.portfolios order by portfolio"):
+        if requested in (None, row["portfolio"]):
+            raise _without_figures(connection, row)
+    raise ConfigurationError(
+        f"there are no risk figures for portfolio {requested!r}"
+        f"{did_you_mean(requested or '', known)}",
+        f"available: {', '.join(known) or 'none'}",
+    )
+
+
+def _without_figures(connection: duckdb.DuckDBPyConnection, portfolio: Row) -> BourseError:
+    name = portfolio["portfolio"]
+    sql = f"""
+        select
+            (
+                select count(net_return) from portfolio.returns
+                where portfolio = {quoted(name)}
+            ) as return_count,
+            (select min(lookback_sessions) from seeds.var_settings) as least_count
+    """
+    [found] = fetch_rows(connection, sql)
+    count, least = found["return_count"], found["least_count"]
+    if count:
+        why = f"it has returns of {count:,} sessions, and the shortest lookback is {least:,}"
+        remedy = (
+            "ingest earlier bars, or add a shorter lookback to seeds/reference/var_settings.csv"
         )
-    return known if requested is None else [requested]
+    elif portfolio["source"] == "fills":
+        why, remedy = "it has no fills", "`./bourse journal export` writes those of a session"
+    else:
+        why = "it has no returns, since there are no daily bars of what it holds"
+        remedy = "`./bourse ingest` daily bars of the symbols in portfolio_weights.csv"
+    return PublicationError(
+        f"there are no risk figures for portfolio {name!r}: {why}",
+        f"{remedy}; then run `./bourse build`",
+    )
 
 
 def _check(connection: duckdb.DuckDBPyConnection, requested: dict[str, Any]) -> None:
@@ -199,15 +246,15 @@ def _report(
             f" {_of(session, '')}"
             " order by horizon_sessions, var_return, method",
         ),
+    }
+    if session:
+        return report
+    return report | {
         "backtest": fetch_rows(
             connection,
             f"from risk.var_backtest {at} and lookback_sessions = {lookback}"
             f" and period = {quoted(period)} order by quantile_loss_rank, method",
         ),
-    }
-    if session:
-        return report
-    return report | {
         "stress": fetch_rows(
             connection, f"from risk.stress {of_portfolio} order by kind desc, loss_return desc"
         ),
@@ -235,15 +282,21 @@ def _session_estimates(portfolios: list[str], session: date | None) -> str:
 
 
 def _show(
-    name: str, report: dict[str, list[Row]], confidence: float, lookback: int, period: str
+    name: str,
+    report: dict[str, list[Row]],
+    capital: str,
+    confidence: float,
+    lookback: int,
+    period: str,
 ) -> None:
     session = report["estimates"][0]["session_date"] if report["estimates"] else "no session"
     level = f"{100 * confidence:g}%"
     titles = {
-        "estimates": f"{name}: VaR and expected shortfall at {level} for {session}",
+        "estimates": f"{name}: VaR and expected shortfall at {level} for {session}, of {capital}",
         "backtest": f"backtest: {period}, {level}, horizon 1 session, lookback {lookback} sessions",
-        "stress": "stress scenarios",
-        "contributions": f"contributions to VaR: sample covariances, {level}, horizon 1 session",
+        "stress": f"stress scenarios, of {capital}",
+        "contributions": "contributions to VaR: sample covariances,"
+        f" {level}, horizon 1 session, of {capital}",
     }
     for part, rows in report.items():
         most = CONTRIBUTIONS if part == "contributions" else len(rows)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date, time
+from functools import partial
 from typing import Annotated, Any
 
 import duckdb
@@ -12,9 +14,10 @@ from rich.markup import escape
 
 from duckbourse.cli.export import check_export, export, print_csv_of
 from duckbourse.cli.listing import completed
+from duckbourse.cli.minutes import note_synthetic
 from duckbourse.cli.options import Csv, Day, Json, To, one_format, one_preset, time_of_day
 from duckbourse.cli.output import clock_text, notes, print_json, results
-from duckbourse.cli.tables import columns_of, print_fitting, text, words
+from duckbourse.cli.tables import columns_of, print_fitting, same_in_all, text, words
 from duckbourse.errors import ConfigurationError, PublicationError
 from duckbourse.names import did_you_mean
 from duckbourse.warehouse import SCANNERS, fetch_rows, one_line, open_published, quoted
@@ -30,6 +33,8 @@ KEY = (
     "direction",
     "signal_rank",
 )
+# a volume of this size has no decimals
+WHOLE_FROM = 1e5
 SNAKE_CASE = ("range_zone", "momentum_class")
 
 
@@ -105,6 +110,8 @@ def scan(
         if csv:
             print_csv_of(connection, every_row)
             return
+        if not json:
+            note_synthetic(connection, session)
     finally:
         connection.close()
     rows = [row for scanned in scans for row in scanned.rows]
@@ -235,26 +242,46 @@ def _print(scanned: Scan, session: date, at: time | None, *, alone: bool) -> Non
         f"[bold]{escape(scanned.scanner)} {escape(str(preset['preset']))}[/]  {session} {cutoff}"
     )
     if "max_signals" in preset:
+        # as in scanners.signals, a price of the row takes precedence over the preset's percentage
+        stop, target = (
+            f"{name} per row" if f"{name}_price" in scanned.rows[0] else f"{name} {preset[pct]:g}%"
+            for name, pct in (("stop", "stop_loss_pct"), ("target", "take_profit_pct"))
+        )
         title += (
-            f"  stop {preset['stop_loss_pct']:g}%, target {preset['take_profit_pct']:g}%, "
+            f"  {stop}, {target}, "
             f"position {preset['position_pct']:g}%, out by {clock_text(preset['exit_time'])}"
         )
     results.print(title)
-    first = ["signal_rank", "symbol", "direction", "last_price", "score", "relative_volume"]
+    first = [
+        "signal_rank",
+        "symbol",
+        "direction",
+        "last_price",
+        "stop_price",
+        "target_price",
+        "score",
+        "relative_volume",
+    ]
     names = [name for name in first if name in scanned.rows[0]]
+    leading = len(names)
     if alone:
         names += [name for name in scanned.rows[0] if name not in (*KEY, *names)]
-    titles = {"signal_rank": "#", "last_price": "price"}
+    titles = {"signal_rank": "#", "last_price": "price", "stop_price": "stop"}
+    titles["target_price"] = "target"
     columns = [
-        replace(column, format=words) if column.names in SNAKE_CASE else column
-        for column in columns_of(scanned.rows, names, titles, _cell)
+        replace(column, format=words if name in SNAKE_CASE else _cell_of(scanned.rows, name))
+        for name, column in zip(names, columns_of(scanned.rows, names, titles), strict=True)
     ]
     how = "a wider terminal, --json, --csv or --to"
-    print_fitting(columns, scanned.rows, how, at_least=len(first))
+    print_fitting(columns, scanned.rows, how, at_least=leading)
     results.print()
 
 
-def _cell(value: Any) -> str:
+def _cell_of(rows: list[dict[str, Any]], name: str) -> Callable[[Any], str]:
+    return partial(_cell, whole_from=same_in_all(rows, name, WHOLE_FROM))
+
+
+def _cell(value: Any, whole_from: float) -> str:
     match value:
         case "long":
             return "[green]long[/]"
@@ -263,4 +290,4 @@ def _cell(value: Any) -> str:
         case int() if not isinstance(value, bool):
             return str(value)
         case _:
-            return text(value, whole_from=1e5)
+            return text(value, whole_from=whole_from)

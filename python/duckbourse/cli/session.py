@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -10,6 +13,7 @@ from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import typer
+from rich.markup import escape
 
 from duckbourse.brokers.paper import FillRules, PaperBroker
 from duckbourse.cli.listing import completed
@@ -35,6 +39,8 @@ Account = Annotated[
         autocompletion=completed("accounts"),
     ),
 ]
+# what is not written in lower case
+CHECKED = {"VAR": "VaR", "VAR_UNAVAILABLE": "VaR unavailable", "ES": "ES"}
 Why = Annotated[str, typer.Option("--reason", help="Reason, for the journal.")]
 
 
@@ -45,6 +51,9 @@ class What(StrEnum):
 def orders(account: Account = None, day: Day = None, json: Json = False, csv: Csv = False) -> None:
     """
     List every order of an account's session with its state: denied, sent, filled and so on.
+
+    `sent` is exchange-local. `reason` is why it was sent: an entry, or the kind of exit. `message`
+    is why a check denied it, or the broker's word; --json and --csv have it as it was written down.
 
     Examples:
 
@@ -70,7 +79,9 @@ def orders(account: Account = None, day: Day = None, json: Json = False, csv: Cs
         }
         for order in book.orders.values()
     ]
-    _print(f"{_name(session)}: {counted(len(rows), 'order')}", rows, json, csv)
+    _print(
+        f"{_name(session)}: {counted(len(rows), 'order')}", rows, json, csv, message=_in_words
+    )
 
 
 def positions(
@@ -79,7 +90,8 @@ def positions(
     """
     List an account's positions, with the realized profit of each symbol to date.
 
-    Realized amounts are before charges: by average cost, and first in first out.
+    Realized amounts are before charges: `realized amount` by average cost, `realized fifo amount`
+    first in first out. `round trips` counts how often a position was opened and closed again.
 
     Examples:
 
@@ -109,6 +121,9 @@ def positions(
 def pnl(account: Account = None, day: Day = None, json: Json = False, csv: Csv = False) -> None:
     """
     Show the profit and loss of a session: cash, positions at cost, realized amount, charges.
+
+    `net amount` is the realized amount less the charges, `held at cost amount` what the open
+    positions were bought for. `won` counts the round trips that made a net profit.
 
     Examples:
 
@@ -268,7 +283,24 @@ def _request(command: str, account: str | None, day: datetime | None, reason: st
     results.print(f"{_name(session)}: {command} requested")
 
 
-def _print(title: str, rows: list[dict[str, Any]], json: bool, csv: bool) -> None:
+def _in_words(message: str) -> str:
+    """Return the message of an order; of a denied one, the check and its numbers in words."""
+    code, _, detail = message.partition(": ")
+    if not code.isupper():
+        return escape(message)
+    found = re.sub(r"(\w+)=([^,]+), max_\1=", r"\1=\2, and the limit is ", detail)
+    found = found.replace("=", " ").replace("_", " ")
+    check = CHECKED.get(code, code.lower().replace("_", " "))
+    return escape(found if found.startswith(f"{check} ") else f"{check}: {found}")
+
+
+def _print(
+    title: str,
+    rows: list[dict[str, Any]],
+    json: bool,
+    csv: bool,
+    **formats: Callable[[str], str],
+) -> None:
     one_format(json=json, csv=csv)
     if json:
         print_json(rows)
@@ -278,6 +310,10 @@ def _print(title: str, rows: list[dict[str, Any]], json: bool, csv: bool) -> Non
         return
     results.print(title, style="bold", markup=False)
     if rows:
-        print_whole(table(columns_of(rows), rows))
+        columns = [
+            replace(column, format=formats.get(str(column.names), column.format))
+            for column in columns_of(rows)
+        ]
+        print_whole(table(columns, rows))
     else:
         results.print("none")

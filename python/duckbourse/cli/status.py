@@ -17,7 +17,7 @@ from duckbourse.freshness import newest_bar
 from duckbourse.settings import PROJECT, settings
 from duckbourse.summary import newest_bars
 from duckbourse.trading.session_folder import trading_now
-from duckbourse.warehouse import open_published, wrap_duckdb_error
+from duckbourse.warehouse import fetch_rows, open_published, wrap_duckdb_error
 
 # of the record: what it says of each table
 OF_TABLES = ("row_counts", "keys", "public_relations")
@@ -28,8 +28,10 @@ def status(json: Json = False) -> None:
     """
     Show what is published, the newest bar of each market, what is running, and the disk.
 
-    A bar's age is counted in sessions of its calendar. Nothing is changed, and a running build or
-    trading loop is not disturbed. `./bourse doctor` looks for what is wrong.
+    `XNYS 1d` is the newest daily bar of the calendar XNYS, and its age is counted in sessions of
+    that calendar. Portfolios and risk use adjusted closes, which may reach further than the bars.
+    Nothing is changed, and a running build or trading loop is not disturbed. `./bourse doctor`
+    looks for what is wrong.
 
     Examples:
 
@@ -58,7 +60,12 @@ def report() -> dict[str, Any]:
 
 def _publication() -> dict[str, Any]:
     path = settings().published_database
-    nothing: dict[str, Any] = {"publication": None, "problem": None, "newest_bars": []}
+    nothing: dict[str, Any] = {
+        "publication": None,
+        "problem": None,
+        "newest_bars": [],
+        "newest_closes": [],
+    }
     if not path.exists():
         return nothing
     try:
@@ -66,6 +73,7 @@ def _publication() -> dict[str, Any]:
         connection = open_published(path)
         try:
             newest = newest_bars(connection) or []
+            closes = _newest_closes(connection)
         finally:
             connection.close()
     except BourseError as error:
@@ -80,7 +88,19 @@ def _publication() -> dict[str, Any]:
         },
         "problem": None,
         "newest_bars": newest,
+        "newest_closes": closes,
     }
+
+
+def _newest_closes(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+    sql = """
+        select calendar, max(session_date) as last_session_date
+        from bars.total_return_closes group by calendar order by calendar
+    """
+    try:
+        return fetch_rows(connection, sql)
+    except duckdb.CatalogException:
+        return []  # they are not published
 
 
 def _build() -> dict[str, Any] | None:
@@ -139,6 +159,12 @@ def _print(found: dict[str, Any]) -> None:
         (f"{market['calendar']} {market['timeframe']}", newest_bar(market))
         for market in found["newest_bars"]
     ]
+    closes = [
+        f"adjusted ones of {each['calendar']} to {each['last_session_date']}"
+        for each in found["newest_closes"]
+    ]
+    if closes:
+        lines += [("closes", f"{', '.join(closes)}; portfolios and risk use them")]
     build = found["build"]
     if build:
         user = f" of {build['user']}" if build["user"] else ""

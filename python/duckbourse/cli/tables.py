@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import time
 from decimal import Decimal
+from functools import partial
 from typing import Any, Literal
 
 from rich.markup import escape
@@ -32,29 +33,48 @@ def text(value: Any, whole_from: float = float("inf")) -> str:
         case int():
             return f"{value:,}"
         case float() | Decimal():
-            return f"{value:,.0f}" if abs(float(value)) >= whole_from else f"{value:,.2f}"
+            return f"{value:z,.0f}" if abs(float(value)) >= whole_from else f"{value:z,.2f}"
         case time():
             return clock_text(value)
         case _:
             return escape(str(value))
 
 
-def figure(value: Any) -> str:
-    """Return a value as text without an exponent; numbers below 1 with four significant digits."""
-    if not isinstance(value, float) or not math.isfinite(value) or not 0 < abs(value) < 1:
-        return text(value)
-    places = 3 - math.floor(math.log10(abs(value)))
-    return f"{value:.{min(places, MOST_PLACES)}f}"
+def same_in_all(rows: Iterable[Row], name: str, whole_from: float) -> float:
+    """Return the `whole_from` of a column: 0 if any number of it is that large, so that all are."""
+    numbers = (row[name] for row in rows if isinstance(row[name], float | Decimal))
+    return 0 if any(abs(number) >= whole_from for number in numbers) else math.inf
+
+
+def figure(value: Any, places: int = 2) -> str:
+    """Return a value as text without an exponent; a fractional number has `places` decimals."""
+    if isinstance(value, float) and math.isfinite(value):
+        return f"{value:z,.{places}f}"
+    return text(value)
+
+
+def places_of(values: Iterable[Any]) -> int:
+    """Return the decimals that show each number below 1 with four significant digits, or 2."""
+    smallest = min(
+        (abs(value) for value in values if isinstance(value, float) and 0 < abs(value) < 1),
+        default=1.0,
+    )
+    return min(3 - math.floor(math.log10(smallest)), MOST_PLACES) if smallest < 1 else 2
 
 
 def percent(value: float) -> str:
     """Return a fraction in percent."""
-    return f"{100 * value:,.2f}"
+    return f"{100 * value:z,.2f}"
 
 
 def whole(value: float) -> str:
     """Return a number without decimals."""
-    return f"{value:,.0f}"
+    return f"{value:z,.0f}"
+
+
+def probability(value: float) -> str:
+    """Return a probability; one that would be rounded to zero is known only to be small."""
+    return "<0.01" if value < 0.005 else f"{value:.2f}"
 
 
 def words(value: str) -> str:
@@ -91,6 +111,15 @@ def columns_of(
         title = (titles or {}).get(name, name.replace("_", " "))
         columns.append(Column(title, name, format, "right" if is_number else "left"))
     return columns
+
+
+def columns_of_figures(rows: Sequence[Row], names: Sequence[str] | None = None) -> list[Column]:
+    """Return columns whose numbers have the same decimals in all rows, as few as `places_of`."""
+    return [
+        replace(column, format=partial(figure, places=places_of(row[name] for row in rows)))
+        for name in names or (rows[0] if rows else ())
+        for column in columns_of(rows, [name])
+    ]
 
 
 def table(
@@ -165,6 +194,6 @@ def print_folded(columns: Sequence[Column], rows: Sequence[Row], title: str | No
 def print_rows(rows: Sequence[Row]) -> None:
     """Print all values of rows, numbers on the right, or "none"."""
     if rows:
-        print_folded(columns_of(rows, format=figure), rows)
+        print_folded(columns_of_figures(rows), rows)
     else:
         results.print("none")

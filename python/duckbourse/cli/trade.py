@@ -21,11 +21,13 @@ from rich.table import Table
 from duckbourse import clock
 from duckbourse.brokers.paper import FillRules
 from duckbourse.cli.listing import completed
+from duckbourse.cli.minutes import note_synthetic
 from duckbourse.cli.options import one_preset
 from duckbourse.cli.output import notes, print_json, results
 from duckbourse.cli.tables import Column, columns_of, print_whole, table, text
 from duckbourse.errors import ConfigurationError, TradingError
 from duckbourse.orders.book import Book
+from duckbourse.orders.events import TradingState
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import Reason
 from duckbourse.streaming.live import LiveSession
@@ -33,15 +35,19 @@ from duckbourse.streaming.prices import LastPrices
 from duckbourse.streaming.replay import Replay
 from duckbourse.streaming.websocket import WebSocketFeed
 from duckbourse.trading import session_folder as session_folders
+from duckbourse.trading.commands import waiting
 from duckbourse.trading.feeds import Source, kite_access, open_feed, start_recorder
 from duckbourse.trading.loop import Trader
 from duckbourse.trading.publication import Publication, Publications, session_today
 from duckbourse.trading.scans import LiveScans
 from duckbourse.trading.session import trade_session
 from duckbourse.trading.strategy import SignalStrategy
+from duckbourse.warehouse import open_published
 from duckbourse.words import counted
 
 REFRESHED_PER_SECOND = 5
+# of the symbols that are not traded
+NAMED = 3
 
 
 def _colored(amount: Decimal) -> str:
@@ -59,7 +65,12 @@ POSITIONS = (
 
 def trade(
     account: Annotated[
-        str, typer.Option(help="Account, a row of trading_accounts.csv.", metavar="NAME")
+        str,
+        typer.Option(
+            help="Account, a row of trading_accounts.csv.",
+            metavar="NAME",
+            autocompletion=completed("accounts"),
+        ),
     ] = "paper_us",
     day: Annotated[
         datetime | None,
@@ -98,7 +109,12 @@ def trade(
         ),
     ] = None,
     speed: Annotated[
-        float, typer.Option(min=0, help="Multiple of real time; 0 is as fast as possible.")
+        float,
+        typer.Option(
+            min=0,
+            help="Multiple of real time: at 60, a session of 390 minutes takes 6.5. 0 is as fast as"
+            " possible.",
+        ),
     ] = 0,
     seed: Annotated[
         int, typer.Option(help="Random seed of the paper broker and simulated ticks.")
@@ -123,7 +139,7 @@ def trade(
 
     Signals, limits, instruments and charges come from the published file. Every order passes the
     account's pre-trade checks and the journal; stops, targets and the square-off are evaluated on
-    every tick. An interrupted session resumes where it ended.
+    every tick. An interrupted session resumes where it ended, with the options that it began with.
 
     Ticks are scanned live with the SQL of the build; use --scan to scan the minutes of a session
     that is already built. Kite's ticks are those of today, recorded for the next build.
@@ -159,9 +175,18 @@ def trade(
     publication = _first(publications)
     source = open_feed(publication, feed, speed=speed, seed=seed, instruments=instruments)
     if missing := sorted(publication.instruments.keys() - set(source.symbols)):
+        names = ", ".join(missing[:NAMED]) + ", …" * (len(missing) > NAMED)
         notes.print(
-            f"not traded, since the feed has no ticks of them: {', '.join(missing)}", style="yellow"
+            f"{len(missing)} of {len(publication.instruments)} symbols are not traded, since the"
+            f" feed has no prices of them: {names}",
+            style="yellow",
         )
+    if feed is Source.MINUTES:
+        connection = open_published()
+        try:
+            note_synthetic(connection, publication.session_date)
+        finally:
+            connection.close()
     scans: LiveScans | None = None
     if is_scanned:
         session = LiveSession(publication.limits.calendar, publication.session_date)
@@ -177,18 +202,19 @@ def trade(
     if dry_run:
         _print_orders(asyncio.run(_intended_orders(publication, source, scans)), json)
         return
-    folder = session_folders.create(publication)
-    if fresh:
-        session_folders.clear(folder)
-    elif events := session_folders.read(folder)[1]:
-        until = max(event.at for event in events).astimezone(publication.zone)
+    options = _options(chosen, feed, scan=scan, seed=seed)
+    folder, before = session_folders.create(publication, options, fresh=fresh)
+    _report_halts(folder, before, fresh=fresh)
+    until = max((event.at for event in session_folders.read(folder)[1]), default=None)
+    if until:
         notes.print(
-            f"resuming this session from {until:%H:%M:%S}; --fresh discards it and starts over"
+            f"resuming this session from {until.astimezone(publication.zone):%H:%M:%S};"
+            " --fresh discards it and starts over"
         )
     recorder = None
     if isinstance(source, WebSocketFeed):
         recorder = start_recorder(publication, source, scans)
-    with _Screen(publication, source) as screen:
+    with _Screen(publication, source, until) as screen:
         trader, differences = trade_session(
             publication,
             folder,
@@ -210,6 +236,34 @@ def trade(
         print_json(end)
         return
     _print_end(end)
+
+
+def _options(chosen: frozenset[str], feed: Source, *, scan: bool, seed: int) -> str:
+    """Return the options that choose what is traded, as typed; those with their default are out."""
+    words = [
+        f"--preset {name[1:]}" if name.startswith(".") else f"--scanner {name}"
+        for name in sorted(chosen)
+    ]
+    words += [f"--feed {feed}"] if feed is not Source.MINUTES else ["--scan"] * scan
+    words += [f"--seed {seed}"] * (seed != 1)
+    return " ".join(words)
+
+
+def _report_halts(folder: session_folders.SessionFolder, before: Book, *, fresh: bool) -> None:
+    if fresh and before.event_count and before.state is not TradingState.ACTIVE:
+        notes.print(
+            f"--fresh discards that the account was {before.state}: {before.state_reason};"
+            " `./bourse halt` halts it again",
+            markup=False,
+            style="yellow",
+        )
+    if (found := waiting(folder.path)) and found[-1].name != "resume":
+        notes.print(
+            f"a request to {found[-1].name} is pending and will be obeyed: {found[-1].reason};"
+            " `./bourse resume` revokes it",
+            markup=False,
+            style="yellow",
+        )
 
 
 def _first(publications: Publications) -> Publication:
@@ -297,13 +351,15 @@ def _print_end(end: dict[str, Any]) -> None:
         results.print(f"  {counted(count, 'order')} denied by the check {code}")
     if count := end["without_order"]:
         results.print(
-            f"  {counted(count, 'signal')} without an order: the symbol was held or on order"
-            " already, had no fresh price, or a lot was too expensive"
+            f"  {counted(count, 'signal')} without an order: the symbol was already held or"
+            " on order, it had no fresh price, or one lot cost more than a position may cost"
         )
     if end["positions"]:
         results.print(f"  open positions: {', '.join(held['symbol'] for held in end['positions'])}")
     if end["state"] != "active":
-        results.print(f"  {end['state']}: {end['reason']}")
+        results.print(
+            f"  {end['state']}: {end['reason']}; `./bourse resume` lifts it", markup=False
+        )
     results.print(
         "  `./bourse orders` lists every order; `./bourse journal export` exports the fills to dbt"
     )
@@ -349,9 +405,15 @@ def _print_orders(rows: list[dict[str, Any]], json: bool) -> None:
 class _Screen:
     """A live table on a terminal; nothing but the first line elsewhere."""
 
-    def __init__(self, publication: Publication, feed: Replay | WebSocketFeed) -> None:
+    def __init__(
+        self,
+        publication: Publication,
+        feed: Replay | WebSocketFeed,
+        resumed_after: datetime | None,
+    ) -> None:
         self._publication = publication
         self._feed = feed
+        self._resumed_after = resumed_after
         self._progress = Progress(
             TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), console=notes
         )
@@ -360,9 +422,13 @@ class _Screen:
         self._shown_at = -math.inf
 
     def __enter__(self) -> _Screen:
+        minutes = 0.0
+        if isinstance(self._feed, Replay):
+            minutes = self._feed.wait_seconds(self._resumed_after) / 60
         notes.print(
             f"trading the {self._feed.name} with paper money on account"
             f" {self._publication.limits.account}"
+            + (f", for {minutes:,.1f} minutes" if minutes else "")
         )
         if notes.is_terminal:
             self._live.start()

@@ -23,6 +23,7 @@ from duckbourse.errors import BadInput
 from duckbourse.ingest.calendars import calendars
 from duckbourse.ingest.inference.columns import Role
 from duckbourse.ingest.schema import Kind
+from duckbourse.names import did_you_mean
 
 
 def known_zone(name: str) -> str:
@@ -37,7 +38,11 @@ def known_zone(name: str) -> str:
 def known_calendar(name: str) -> str:
     """Return the name of a calendar, or raise ValueError if seeds/calendars does not have it."""
     if name not in calendars():
-        raise ValueError(f"no calendar is called {name!r}; there are {', '.join(calendars())}")
+        known = list(calendars())
+        raise ValueError(
+            f"no calendar is called {name!r} (there are {', '.join(known)})"
+            f"{did_you_mean(name, known)}"
+        )
     return name
 
 

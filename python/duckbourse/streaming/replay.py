@@ -71,10 +71,17 @@ class Replay:
         self.end = instant(int(self._records["received_at"][-1])) if len(records) else self.start
         self.at = self.start
 
+    def wait_seconds(self, after: datetime | None = None) -> float:
+        """Return how long the ticks take at this speed, or those after an instant."""
+        first = self.start if after is None else min(max(self.start, after), self.end)
+        return (self.end - first).total_seconds() / self._speed if self._speed else 0.0
+
     def resume_after(self, at: datetime) -> Records:
         """Skip the ticks up to an instant, which were traded on before; return them."""
         is_before = self._records["received_at"] <= microseconds(at)
         before, self._records = self._records[is_before], self._records[~is_before]
+        if len(self._records):
+            self.start = instant(int(self._records["received_at"][0]))
         return before
 
     def batches(self) -> Iterator[Records]:

@@ -24,6 +24,7 @@ from duckbourse import clock
 from duckbourse.errors import BadInput, ConfigurationError, PublicationError
 from duckbourse.ingest.calendars import calendars
 from duckbourse.ingest.withdrawals import again
+from duckbourse.names import did_you_mean
 from duckbourse.settings import PROJECT, settings
 from duckbourse.synthetic.minutes import (
     Days,
@@ -140,7 +141,8 @@ def plan(
     """
     if calendar not in calendars():
         raise ConfigurationError(
-            f"no calendar is called {calendar!r}", f"there are {', '.join(calendars())}"
+            f"no calendar is called {calendar!r}{did_you_mean(calendar, calendars())}",
+            f"there are {', '.join(calendars())}",
         )
     if seed < 0:
         raise ConfigurationError(f"a seed of {seed} is negative", "use 0 or more")

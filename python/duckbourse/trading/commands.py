@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import getpass
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -38,6 +39,15 @@ def send(folder: Path, name: str, reason: str) -> Path:
     draft.write_bytes(content)
     draft.rename(path)
     return path
+
+
+def waiting(folder: Path) -> list[Command]:
+    """Return the valid commands that no loop has handled yet, oldest first."""
+    found = []
+    for path in sorted((folder / FOLDER).glob("*.json")):
+        with suppress(FileNotFoundError, msgspec.DecodeError):
+            found.append(msgspec.json.decode(path.read_bytes(), type=Command))
+    return found
 
 
 def pending(folder: Path) -> list[Command]:

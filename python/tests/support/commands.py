@@ -47,3 +47,15 @@ def bourse(data: Path, *words: str, stdin: str = "", **environment: str) -> Ende
         signal.signal(signal.SIGTERM, handler)
         settings.cache_clear()
     return Ended(code, out.getvalue(), err.getvalue())
+
+
+def completions(data: Path, *words: str) -> list[str]:
+    """Return what bash is offered after these words."""
+    shell = {
+        "_BOURSE_COMPLETE": "complete_bash",
+        "COMP_WORDS": " ".join(("./bourse", *words)),
+        "COMP_CWORD": str(len(words)),
+    }
+    done = bourse(data, **shell)
+    assert done.stderr == ""
+    return done.stdout.split()

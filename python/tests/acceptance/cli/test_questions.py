@@ -20,7 +20,7 @@ from duckbourse import state
 from duckbourse.cli import doctor
 from duckbourse.cli.catalog import LAYERS
 from duckbourse.orders.journal import lock_folder
-from tests.support.commands import Ended, bourse
+from tests.support.commands import Ended, bourse, completions
 from tests.support.publications import make
 from tests.support.warehouse import Warehouse, empty_store
 
@@ -48,9 +48,12 @@ def test_status_says_what_is_published_and_how_old_it_is(data: Path, sample: War
     found = lines(bourse(data, "status"))
     assert found["XNYS 1d"].startswith("latest bar: ")
     assert "behind (XNYS last closed on " in found["XNYS 1d"]
+    # they reach further than the bars
+    assert found["closes"] == ("adjusted ones of XNYS to 2022-12-28; portfolios and risk use them")
     assert (found["building"], found["trading"]) == ("no", "no")
     assert " free of " in found["disk"]
     report = json.loads(bourse(data, "status", "--json").stdout)
+    assert report["newest_closes"] == [{"calendar": "XNYS", "last_session_date": "2022-12-28"}]
     assert report["publication"]["build_id"] == build
     assert report["newest_bars"][0]["calendar"] == "XNYS"
     assert report["build"] is None
@@ -234,6 +237,24 @@ def test_everything_of_a_kind_is_listed(
     assert bourse(data, "list", kind, "--to", str(tmp_path / "l.parquet")).returncode == 0
     ((count,),) = duckdb.execute(f"select count(*) from '{tmp_path}/l.parquet'").fetchall()
     assert count == len(rows)
+
+
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        (("trade", "--account", ""), ["paper_india", "paper_us"]),
+        (("orders", "--account", "paper_u"), ["paper_us"]),
+        (("trade", "--scanner", "cr"), ["crp"]),
+        (("trade", "--preset", "hal"), ["half_year"]),
+        (("scan", "--scanner", "gap"), ["gap"]),
+        (("scan", "--preset", "high"), ["high_probability"]),
+        (("risk", "eq"), ["equal_20"]),
+    ],
+)
+def test_a_shell_completes_published_names(
+    data: Path, words: tuple[str, ...], names: list[str]
+) -> None:
+    assert sorted(set(completions(data, *words))) == names
 
 
 def test_scanners_are_listed_with_their_presets(data: Path, sample: Warehouse) -> None:

@@ -13,6 +13,7 @@ import duckdb
 import pytest
 
 from duckbourse import clock
+from duckbourse.cli.session import _in_words
 from duckbourse.orders.journal import lock_folder
 from duckbourse.streaming.recorder import LogHeader, Recorder
 from duckbourse.streaming.replay import replay_minutes
@@ -40,6 +41,11 @@ def test_a_session_is_traded_and_reported(bourse: Run, tmp_path: Path) -> None:
     done = bourse("trade", "--scanner", "crp")
     assert done.returncode == 0, done.stderr
     assert "paper_us on 2010-05-28:" in done.stdout
+    assert done.stderr.splitlines() == [
+        "19 of 35 symbols are not traded, since the feed has no prices of them: AMD, BAC, BBY, …",
+        "the minutes of 2010-05-28 are synthetic: what is found or earned in them means nothing",
+        "trading the minutes of 2010-05-28 with paper money on account paper_us",
+    ]
     rows = {
         name: json.loads(bourse(name, "--json").stdout) for name in ("orders", "positions", "pnl")
     }
@@ -64,7 +70,7 @@ def test_a_session_in_use_cannot_be_cleared(bourse: Run, tmp_path: Path) -> None
     folder = tmp_path / "data" / "trading" / "paper_us" / "2010-05-28"
     before = {path.name: path.stat().st_size for path in folder.iterdir()}
     lock = lock_folder(folder)
-    for words in (("trade", "--fresh"), ("trade",), ("reconcile",)):
+    for words in (("trade", "--fresh"), ("trade", "--scanner", "crp"), ("reconcile",)):
         done = bourse(*words)
         assert done.returncode == 4
         assert "another process is trading" in done.stderr
@@ -75,11 +81,105 @@ def test_a_session_in_use_cannot_be_cleared(bourse: Run, tmp_path: Path) -> None
     assert {order["strategy"] for order in orders} == {"crp.standard"}
 
 
+def test_a_replay_says_how_long_it_takes(bourse: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def at_once(_: float) -> None:
+        return
+
+    monkeypatch.setattr("duckbourse.streaming.replay.asyncio.sleep", at_once)
+    done = bourse("trade", "--scanner", "crp.standard", "--speed", "60")
+    assert done.stderr.endswith(
+        "trading the minutes of 2010-05-28, 60 x with paper money on account paper_us,"
+        " for 6.5 minutes\n"
+    )
+
+
 def test_a_dry_run_sends_nothing(bourse: Run, tmp_path: Path) -> None:
     done = bourse("trade", "--dry-run", "--scanner", "crp.standard", "--json")
     requests = json.loads(done.stdout)
     assert {request["strategy"] for request in requests} == {"crp.standard"}
     assert not (tmp_path / "data" / "trading").exists()
+
+
+def test_a_session_is_resumed_only_with_its_own_options(bourse: Run, tmp_path: Path) -> None:
+    bourse("trade", "--scanner", "crp")
+    folder = tmp_path / "data" / "trading" / "paper_us" / "2010-05-28"
+    again = "./bourse trade --account paper_us --date 2010-05-28 --scanner crp"
+    before = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    for words, given in (
+        (("--preset", "aggressive"), "--preset aggressive"),
+        (("--scanner", "gap", "--scanner", "crp"), "--scanner crp --scanner gap"),
+        (("--scan", "--scanner", "crp"), "--scanner crp --scan"),
+        (("--scanner", "crp", "--seed", "2"), "--scanner crp --seed 2"),
+        ((), "none"),
+    ):
+        done = bourse("trade", *words)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.splitlines()[-2:] == [
+            f"error: paper_us traded 2010-05-28 with --scanner crp before, not with {given}",
+            f"  remedy: `{again}` resumes that; --fresh discards it, and another --account leaves"
+            " it alone",
+        ]
+    assert before == {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    assert "resuming this session" in bourse(*again.split()[1:]).stderr
+
+
+def test_the_session_resumed_last_is_the_one_that_is_shown(bourse: Run) -> None:
+    first, second = (("trade", "--scanner", "crp", "--date", f"2010-05-{day}") for day in (27, 28))
+    for words, day in ((first, 27), (second, 28), (first, 27)):
+        bourse(*words)
+        assert bourse("pnl").stdout.startswith(f"paper_us on 2010-05-{day}\n")
+    done = bourse("pnl", "--account", "paper_india", "--date", "2010-05-28")
+    assert done.stderr == (
+        "error: nothing has been traded by paper_india on 2010-05-28\n"
+        "  remedy: `./bourse trade --account paper_india --date 2010-05-28` trades it; the"
+        " last one traded is paper_us on 2010-05-27\n"
+    )
+    # to look at a session is not to trade it
+    bourse("reconcile", "--date", "2010-05-28")
+    assert bourse("pnl").stdout.startswith("paper_us on 2010-05-27\n")
+
+
+def test_a_halt_outlives_a_fresh_start_until_it_is_lifted(bourse: Run) -> None:
+    words = ("trade", "--scanner", "crp.standard")
+    bourse(*words)
+    bourse("halt", "--reason", "news at noon")
+    pending = (
+        "a request to halt is pending and will be obeyed: news at noon; `./bourse resume` revokes"
+        " it\n"
+    )
+    done = bourse(*words, "--fresh")
+    assert pending in done.stderr
+    assert "\n  halted: news at noon; `./bourse resume` lifts it\n" in done.stdout
+    assert json.loads(bourse("orders", "--json").stdout) == []
+    # the loop has obeyed it, and what it wrote down is discarded aloud
+    done = bourse(*words, "--fresh")
+    assert pending not in done.stderr
+    assert (
+        "--fresh discards that the account was halted: news at noon; `./bourse halt` halts it"
+        " again\n"
+    ) in done.stderr
+    assert len(json.loads(bourse("orders", "--json").stdout)) > 0
+    for name in ("halt", "resume"):
+        bourse(name)
+    assert "pending" not in bourse(*words, "--fresh").stderr
+    assert len(json.loads(bourse("orders", "--json").stdout)) > 0
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        ("SECTOR_AMOUNT: amount=9.00, max_amount=8.00", "amount 9.00, and the limit is 8.00"),
+        ("TICK: limit_price=1.03, tick_size=0.05", "limit price 1.03, tick size 0.05"),
+        ("TRADING_STATE: state=halted, reason=news", "state halted, reason news"),
+    ],
+)
+def test_a_denied_order_says_why_in_words(message: str, shown: str) -> None:
+    check = message.partition(":")[0].lower().replace("_", " ")
+    assert _in_words(message) == f"{check}: {shown}"
+    assert _in_words("VAR: amount=2.00, max_amount=1.00, confidence=0.99") == (
+        "VaR: amount 2.00, and the limit is 1.00, confidence 0.99"
+    )
+    assert _in_words("the broker's own_word=1") == "the broker's own_word=1"
 
 
 @pytest.mark.parametrize("name", ["halt", "resume", "square-off"])
@@ -188,11 +288,16 @@ def test_every_signal_is_accounted_for_and_a_second_run_says_so(bourse: Run) -> 
     assert end["signals"] == len(end["round_trips"]) + denied + end["without_order"]
     assert min(denied, end["without_order"]) > 0
     assert "resuming" not in done.stderr
+    shown = [line for line in bourse("orders").stdout.splitlines() if " denied " in line]
+    assert len(shown) == denied
+    assert shown[0].endswith("  positions 11, and the limit is 10")
     again = bourse("trade")
     assert "resuming this session from 15:15:" in again.stderr
     assert "; --fresh discards it and starts over\n" in again.stderr
     assert f"  {denied} orders denied by the check POSITIONS\n" in again.stdout
-    assert f"  {end['without_order']} signals without an order: the symbol was held" in again.stdout
+    assert (
+        f"  {end['without_order']} signals without an order: the symbol was already" in again.stdout
+    )
 
 
 def test_a_difference_stops_trading(bourse: Run, tmp_path: Path) -> None:

@@ -287,7 +287,7 @@ def test_nothing_is_written_where_a_restoration_is_unfinished(
     )
     try:
         with pytest.raises(DatabaseLocked, match=error):
-            session_folder.create(publication)
+            session_folder.create(publication, "")
         with pytest.raises(DatabaseLocked, match=error):
             lock_folder(place.data / "trading" / "paper_us" / "2024-01-02")
     finally:

@@ -2,32 +2,71 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from rich.console import Console
 
 from duckbourse.cli import output, sql, tables
-from duckbourse.cli.tables import Column, figure, print_fitting, print_rows
+from duckbourse.cli.tables import (
+    Column,
+    columns_of_figures,
+    percent,
+    print_fitting,
+    print_rows,
+    probability,
+    same_in_all,
+    text,
+    whole,
+)
 
 
 @pytest.mark.parametrize(
-    ("value", "shown"),
+    ("values", "shown"),
     [
-        (12_345.678, "12,345.68"),
-        (123_456_789.0, "123,456,789.00"),
-        (1.0, "1.00"),
-        (0.0, "0.00"),
-        (0.0575, "0.05750"),
-        (-0.5, "-0.5000"),
-        (0.000012345, "0.00001234"),
-        (float("nan"), "nan"),
-        (7, "7"),
-        ("KO", "KO"),
+        ([12_345.678, 1.0, 0.0, -0.001], ["12,345.678000", "1.000000", "0.000000", "-0.001000"]),
+        ([12_345.678, 1.0, -0.0], ["12,345.68", "1.00", "0.00"]),
+        ([0.0575, -0.5, None], ["0.05750", "-0.50000", ""]),
+        ([0.000000012345], ["0.00000001"]),
+        ([float("nan"), 0.5], ["nan", "0.5000"]),
+        ([7, 1_000], ["7", "1,000"]),
+        (["KO"], ["KO"]),
     ],
 )
-def test_a_price_is_a_price(value: Any, shown: str) -> None:
-    assert figure(value) == shown
+def test_a_column_has_the_decimals_of_its_smallest_number(
+    values: list[Any], shown: list[str]
+) -> None:
+    rows = [{"figure": value} for value in values]
+    [column] = columns_of_figures(rows)
+    assert [column.cell(row, "") for row in rows] == shown
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [
+        ([-1955.4, 349.3, None], ["-1,955", "349"]),
+        ([-451.97, 349.3], ["-451.97", "349.30"]),
+        ([2, 1_955], ["2", "1,955"]),
+    ],
+)
+def test_a_large_amount_takes_the_decimals_of_the_whole_column(
+    values: list[Any], shown: list[str]
+) -> None:
+    whole_from = same_in_all([{"pnl": value} for value in values], "pnl", 1000)
+    assert [text(value, whole_from) for value in values if value is not None] == shown
+
+
+@pytest.mark.parametrize("value", [-0.0, -0.001, Decimal("-0.004")])
+def test_nothing_is_minus_zero(value: Any) -> None:
+    assert (text(value), percent(float(value) / 100), whole(value)) == ("0.00", "0.00", "0")
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(0.0, "<0.01"), (0.0049, "<0.01"), (0.005, "0.01"), (1.0, "1.00")]
+)
+def test_no_probability_is_zero(value: float, shown: str) -> None:
+    assert probability(value) == shown
 
 
 @pytest.mark.parametrize(

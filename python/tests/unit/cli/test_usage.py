@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,9 +14,9 @@ import pytest
 from typer.testing import CliRunner
 
 from duckbourse import errors
-from duckbourse.cli.main import COMMANDS, EXIT_CODES, STOPPED, UNEXPECTED, app
+from duckbourse.cli.main import COMMANDS, EXIT_CODES, STOPPED, UNEXPECTED, UNREAD, app
 from duckbourse.settings import PROJECT
-from tests.support.commands import bourse
+from tests.support.commands import bourse, completions
 
 
 @pytest.mark.parametrize(
@@ -144,7 +147,7 @@ def exit_codes(error: type[errors.BourseError] = errors.BourseError) -> Iterator
 
 
 def test_every_exit_code_is_on_one_page() -> None:
-    assert {0, UNEXPECTED, STOPPED} | set(exit_codes()) == EXIT_CODES.keys()
+    assert {0, UNEXPECTED, STOPPED, UNREAD} | set(exit_codes()) == EXIT_CODES.keys()
     page = (PROJECT / "python" / "README.md").read_text().partition("### Exit codes")[2]
     rows = re.findall(r"^\| (\d+) \| (.*) \|$", page, re.MULTILINE)
     assert {int(code): why for code, why in rows} == EXIT_CODES
@@ -153,15 +156,23 @@ def test_every_exit_code_is_on_one_page() -> None:
         assert f"{code} {why}" in shown
 
 
-def completions(data: Path, *words: str) -> list[str]:
-    shell = {
-        "_BOURSE_COMPLETE": "complete_bash",
-        "COMP_WORDS": " ".join(("./bourse", *words)),
-        "COMP_CWORD": str(len(words)),
-    }
-    done = bourse(data, **shell)
-    assert done.stderr == ""
-    return done.stdout.split()
+@pytest.mark.parametrize("words", [("--help",), ("status",), ("status", "--json")])
+def test_a_closed_pipe_ends_a_command_without_a_word(
+    words: tuple[str, ...], tmp_path: Path
+) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "duckbourse.cli", *words],
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "BOURSE_DATA_DIR": str(tmp_path)},
+            check=False,
+        )
+    finally:
+        os.close(writer)
+    assert (done.returncode, done.stderr) == (UNREAD, b"")
 
 
 def test_a_shell_completes_commands_and_options(tmp_path: Path) -> None:

@@ -155,6 +155,10 @@ MAPPINGS = {
     "not TOML": ("source = ", "is not TOML"),
     "a key that is none": ("sauce = 'x'", "there is no key 'sauce' of the mapping"),
     "a calendar that is none": ("calendar = 'XLON'", "no calendar is called 'XLON'"),
+    "a slip in a calendar": (
+        "calendar = 'XNSY'",
+        "no calendar is called 'XNSY' (there are XNYS, XNSE, ALWAYS); did you mean 'XNYS'?",
+    ),
     "a zone that is none": ("timezone = 'Bombay'", "no time zone is called 'Bombay'"),
     "a label that is none": ("bar_label = 'middle'", "bar_label = 'middle' of the mapping"),
     "a column that is none": ("[columns]\nprice = 'x'", "of the mapping"),

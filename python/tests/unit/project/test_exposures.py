@@ -54,7 +54,10 @@ def read_by(*places: str) -> set[str]:
         ("trading_loop", ("trading/*.py", "streaming/*.py")),
         (
             "commands",
-            tuple(f"cli/{name}.py" for name in ("scan", "backtest", "risk", "listing", "doctor")),
+            tuple(
+                f"cli/{name}.py"
+                for name in ("scan", "minutes", "backtest", "risk", "listing", "doctor", "status")
+            ),
         ),
         ("notebook", ("market.py",)),
         ("sample_minutes", ("synthetic/*.py",)),

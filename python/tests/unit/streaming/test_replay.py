@@ -113,6 +113,20 @@ def test_the_replay_keeps_its_speed() -> None:
     assert run_counted(seconds) == pytest.approx(due)
 
 
+def test_a_resumed_replay_waits_only_for_the_ticks_that_are_left() -> None:
+    resumed_at = datetime(2010, 5, 28, 13, 30, 20, tzinfo=UTC)
+    feed = replay(bar("A", 30, "10", "12", "9", "11"), speed=2000)
+    whole = feed.wait_seconds()
+    left = feed.wait_seconds(resumed_at)
+    assert 0 < left < whole == pytest.approx(59.999 / 2000)
+    feed.resume_after(resumed_at)
+    # the first tick that is left comes at once
+    assert feed.start == datetime(2010, 5, 28, 13, 30, 40, tzinfo=UTC)
+    assert feed.wait_seconds() == pytest.approx(19.999 / 2000)
+    assert feed.wait_seconds(datetime(2010, 5, 28, 20, tzinfo=UTC)) == 0
+    assert replay(bar("A", 30, "10", "12", "9", "11")).wait_seconds() == 0
+
+
 @pytest.mark.any_day
 def test_an_empty_replay_ends_at_once() -> None:
     feed = replay()

@@ -41,14 +41,19 @@ def test_the_output_is_for_the_next_session(
         " where portfolio = 'equal_20' and method = 'ewma' and confidence = 0.99"
         " and horizon_sessions = 1 and lookback_sessions = 250"
     )
-    assert f"equal_20: VaR and expected shortfall at 99% for {session}" in shown
+    assert (
+        f"equal_20: VaR and expected shortfall at 99% for {session}, of 1,000,000 USD\n" in shown
+    )
     (line,) = [row for row in shown.splitlines() if row.split()[:3] == ["ewma", "1", "250"]]
     assert [f"{100 * float(str(var)):.2f}", f"{float(str(amount)):,.0f}"] == line.split()[4::2]
     for method in METHODS:
         assert f"{method} " in shown
-    for part in ("backtest: all", "stress scenarios", "contributions to VaR"):
+    for part in (
+        "backtest: all, 99%",
+        "stress scenarios, of 1,000,000 USD\n",
+        "contributions to VaR: sample covariances, 99%, horizon 1 session, of 1,000,000 USD\n",
+    ):
         assert part in shown
-    assert "contributions to VaR: sample covariances, 99%, horizon 1 session" in shown
     assert "sixty_forty_tech" not in shown
     risk(None)
     assert "sixty_forty_tech" in capsys.readouterr().out
@@ -79,12 +84,54 @@ def test_a_cut_list_says_how_to_see_all_of_it(capsys: pytest.CaptureFixture[str]
 
 def test_the_estimates_of_a_session_are_shown_alone(sample: Warehouse) -> None:
     (picture,) = json.loads(said("--date", "2010-05-06", "equal_20", "--json")).values()
-    assert list(picture) == ["estimates", "backtest"]
+    # whatever else there is was known later
+    assert list(picture) == ["estimates"]
     assert {row["session_date"] for row in picture["estimates"]} == {"2010-05-06"}
     done = CliRunner().invoke(app, ["risk", "--date", "2010-05-08"])
     assert isinstance(done.exception, ConfigurationError)
     assert str(done.exception) == "there are no estimates for 2010-05-08"
     assert done.exception.remedy == "try 2010-05-07 or 2010-05-10"
+
+
+def test_a_period_of_the_backtest_is_not_that_of_a_session() -> None:
+    done = CliRunner().invoke(app, ["risk", "--date", "2010-05-06", "--period", "all"])
+    assert isinstance(done.exception, ConfigurationError)
+    assert str(done.exception) == (
+        "--period all is a period of the backtest, which --date does not show"
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "returns", "why"),
+    [
+        ("weights", 0, "it has no returns, since there are no daily bars of what it holds"),
+        ("weights", 9, "it has returns of 9 sessions, and the shortest lookback is 250"),
+        ("fills", 0, "it has no fills"),
+    ],
+)
+def test_a_portfolio_without_figures_has_the_true_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, returns: int, why: str
+) -> None:
+    file = tmp_path / "published.duckdb"
+    with duckdb.connect(str(file)) as connection:
+        for schema in ("risk", "seeds", "portfolio"):
+            connection.execute(f"create schema {schema}")
+        for name in ("var_estimates", "var_backtest", "stress", "component_var"):
+            connection.execute(f"create table risk.{name} (portfolio varchar)")
+        connection.execute(
+            "create table seeds.portfolios as"
+            f" from (values ('mine', '{source}')) as portfolios (portfolio, source)"
+        )
+        connection.execute("create table seeds.var_settings as select 250 as lookback_sessions")
+        connection.execute(
+            f"create table portfolio.returns as select 'mine' as portfolio from range({returns})"
+        )
+    monkeypatch.setattr("duckbourse.cli.risk.open_published", lambda: open_published(file))
+    for words in ([], ["mine"]):
+        done = CliRunner().invoke(app, ["risk", *words])
+        assert isinstance(done.exception, PublicationError)
+        assert str(done.exception) == f"there are no risk figures for portfolio 'mine': {why}"
+        assert done.exception.remedy.endswith("; then run `./bourse build`")
 
 
 def test_all_estimates_are_written(sample: Warehouse, tmp_path: Path) -> None:

@@ -83,6 +83,27 @@ def test_another_cutoff_gives_other_rows(folder: Path) -> None:
     assert max(map(len, shown.splitlines()[1:])) <= 80
 
 
+def test_a_stop_of_the_scanner_is_shown_in_its_row(folder: Path, sample: Warehouse) -> None:
+    done = scan(folder, "--scanner", "opening_range.standard", "--date", DAY)
+    title, heading, *shown = done.stdout.splitlines()
+    assert "  stop per row, target 6%, position 10%," in title
+    assert heading.split()[:5] == ["#", "symbol", "direction", "price", "stop"]
+    stops = sample.query(
+        "select symbol, stop_price from scanners.signals where scanner = 'opening_range'"
+        f" and preset = 'standard' and session_date = '{DAY}' order by signal_rank"
+    )
+    assert stops
+    assert [(line.split()[1], line.split()[4]) for line in shown if line] == [
+        (symbol, f"{stop:.2f}") for symbol, stop in stops
+    ]
+
+
+def test_made_up_minutes_are_said_to_be(folder: Path) -> None:
+    made_up = f"the minutes of {DAY} are synthetic: what is found or earned in them means nothing"
+    assert made_up in scan(folder, "--scanner", "crp", "--date", DAY).stderr.splitlines()
+    assert scan(folder, "--scanner", "crp", "--date", DAY, "--json").stderr == ""
+
+
 @pytest.mark.parametrize("kind", ["csv", "parquet", "json"])
 def test_rows_are_written_whole(folder: Path, kind: str) -> None:
     file = folder / f"signals.{kind}"

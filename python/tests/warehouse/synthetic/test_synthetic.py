@@ -481,7 +481,7 @@ def test_the_sessions_of_choice_are_the_last_with_real_bars(con: Connection) -> 
 @pytest.mark.parametrize(
     ("wanted", "message"),
     [
-        ({"calendar": "XLON"}, "no calendar is called 'XLON'"),
+        ({"calendar": "XNSY"}, "no calendar is called 'XNSY'; did you mean 'XNYS'?"),
         ({"seed": -1}, "a seed of -1 is negative"),
         ({"symbols": 0}, "0 symbols were requested"),
         ({"symbols": ["IBM", ""]}, "a symbol is empty"),
