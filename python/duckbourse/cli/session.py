@@ -79,9 +79,7 @@ def orders(account: Account = None, day: Day = None, json: Json = False, csv: Cs
         }
         for order in book.orders.values()
     ]
-    _print(
-        f"{_name(session)}: {counted(len(rows), 'order')}", rows, json, csv, message=_in_words
-    )
+    _print(f"{_name(session)}: {counted(len(rows), 'order')}", rows, json, csv, message=_in_words)
 
 
 def positions(

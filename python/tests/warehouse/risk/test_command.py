@@ -41,9 +41,7 @@ def test_the_output_is_for_the_next_session(
         " where portfolio = 'equal_20' and method = 'ewma' and confidence = 0.99"
         " and horizon_sessions = 1 and lookback_sessions = 250"
     )
-    assert (
-        f"equal_20: VaR and expected shortfall at 99% for {session}, of 1,000,000 USD\n" in shown
-    )
+    assert f"equal_20: VaR and expected shortfall at 99% for {session}, of 1,000,000 USD\n" in shown
     (line,) = [row for row in shown.splitlines() if row.split()[:3] == ["ewma", "1", "250"]]
     assert [f"{100 * float(str(var)):.2f}", f"{float(str(amount)):,.0f}"] == line.split()[4::2]
     for method in METHODS:
