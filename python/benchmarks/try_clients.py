@@ -175,7 +175,11 @@ def probe_harlequin(file: Path, asked: dict[str, str]) -> Answers:
     from harlequin_duckdb import DuckDbAdapter
 
     connection = DuckDbAdapter([str(file)], read_only=True).connect()
-    return ask(lambda query: connection.execute(query).fetchall().to_pylist(), asked)
+
+    def rows(query: str) -> list[Any]:
+        return [tuple(row.values()) for row in connection.execute(query).fetchall().to_pylist()]
+
+    return ask(rows, asked)
 
 
 def probe_superset(file: Path, asked: dict[str, str]) -> Answers:
