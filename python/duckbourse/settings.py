@@ -27,6 +27,8 @@ def _project() -> Path:
 
 
 PROJECT = _project()
+# of a data folder: those that commands write to
+FOLDERS = ("raw", "build", "publications", "trading")
 
 
 # dbt inserts the folder unescaped into a quoted glob, and that into a format string

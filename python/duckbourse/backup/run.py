@@ -9,7 +9,7 @@ from typing import Any
 
 import duckdb
 
-from duckbourse import clock
+from duckbourse import clock, state
 from duckbourse.backup.folder import BackupFolder, File, Snapshot
 from duckbourse.backup.progress import Progress, step_of
 from duckbourse.backup.sources import DATA, PAIR, Changed, Copier, Source, files_of
@@ -44,6 +44,7 @@ def back_up(folder: BackupFolder, progress: Progress, keep: int | None = None) -
             f"there is no data folder {data}",
             "set BOURSE_DATA_DIR in the environment or in .env to the folder to back up",
         )
+    state.refuse_unfinished(data)
     _refuse_inside(folder.root, data)
     try:
         with folder.writing():

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from shlex import quote
 from typing import Literal
 
 import duckdb
@@ -22,11 +23,11 @@ import typer
 from duckbourse import clock, state
 from duckbourse.cli.options import Json
 from duckbourse.cli.output import print_json, results
-from duckbourse.cli.status import size, user_of
+from duckbourse.cli.status import bytes_in, size, user_of
 from duckbourse.errors import BourseError, PublicationError
 from duckbourse.freshness import EXTEND, due_sessions
 from duckbourse.history import LEFTOVERS
-from duckbourse.settings import PROJECT, settings
+from duckbourse.settings import FOLDERS, PROJECT, settings
 from duckbourse.telemetry.webhook import targets
 from duckbourse.warehouse import fetch_rows, open_published
 
@@ -98,6 +99,7 @@ def checked() -> Iterator[Finding]:
     yield _published_file()
     yield _disk()
     yield _leftovers()
+    yield from _replaced()
     yield _clock()
     yield _calendars()
     yield _webhook()
@@ -136,7 +138,7 @@ def _installed(name: str) -> str | None:
 
 def _permissions() -> Finding:
     data = settings().data
-    folders = [data, *(data / name for name in ("raw", "build", "trading"))]
+    folders = [data, *(data / name for name in FOLDERS)]
     folders += [path for path in (data / "trading").glob("*/*") if path.is_dir()]
     folders = [folder for folder in folders if folder.is_dir()]
     if closed := [folder for folder in folders if not os.access(folder, os.R_OK | os.W_OK)]:
@@ -250,6 +252,16 @@ def _leftovers() -> Finding:
             "run `./bourse build`, which removes those of builds, or delete them",
         )
     return Finding("leftover files", "ok", "none")
+
+
+def _replaced() -> Iterator[Finding]:
+    for folder in sorted(settings().data.glob(state.REPLACED)):
+        yield Finding(
+            "replaced by a restore",
+            "warn",
+            f"{folder} holds what was there before, {size(bytes_in(folder))}",
+            f"once nothing in it is needed: rm -r {quote(str(folder))}",
+        )
 
 
 def _clock() -> Finding:

@@ -14,14 +14,13 @@ from duckbourse.cli.options import Json
 from duckbourse.cli.output import print_json, results
 from duckbourse.errors import BourseError
 from duckbourse.freshness import newest_bar
-from duckbourse.settings import PROJECT, settings
+from duckbourse.settings import FOLDERS, PROJECT, settings
 from duckbourse.summary import newest_bars
 from duckbourse.trading.session_folder import trading_now
 from duckbourse.warehouse import open_published, wrap_duckdb_error
 
 # of the record: what it says of each table
 OF_TABLES = ("row_counts", "keys")
-FOLDERS = ("raw", "build", "publications", "trading")
 
 
 def status(json: Json = False) -> None:
@@ -104,11 +103,13 @@ def _disk() -> dict[str, Any]:
     data = settings().data
     place = next(folder for folder in (data, *data.parents) if folder.is_dir())
     usage = shutil.disk_usage(place)
-    sizes = {name: _bytes_in(data / name) for name in FOLDERS}
+    kept = sorted(path.name for path in data.glob(state.REPLACED))
+    sizes = {name: bytes_in(data / name) for name in (*FOLDERS, *kept)}
     return {"data": data, "bytes": sizes, "free_bytes": usage.free, "total_bytes": usage.total}
 
 
-def _bytes_in(folder: Path) -> int:
+def bytes_in(folder: Path) -> int:
+    """Return the size of all files in a folder and those below it."""
     total = 0
     for file in folder.rglob("*"):
         try:
