@@ -11,7 +11,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from shlex import quote
@@ -25,9 +25,9 @@ from duckbourse.cli.options import Json
 from duckbourse.cli.output import print_json, results
 from duckbourse.cli.status import bytes_in, size, user_of
 from duckbourse.errors import BourseError, PublicationError
-from duckbourse.freshness import EXTEND, due_sessions
+from duckbourse.freshness import EXTEND, calendar_warnings, calendars
 from duckbourse.history import LEFTOVERS
-from duckbourse.settings import FOLDERS, PROJECT, settings
+from duckbourse.settings import FOLDERS, PROJECT, settings, unusable
 from duckbourse.telemetry.webhook import targets
 from duckbourse.warehouse import fetch_rows, open_published
 
@@ -43,8 +43,6 @@ LEAST_FREE_BYTES = 1e9
 SKEW = timedelta(seconds=60)
 # by which the end of a bar may be in the future: that of a session that is still open
 AHEAD = timedelta(days=1)
-# how long before the end of a calendar it should be extended
-CALENDAR_NOTICE = timedelta(days=60)
 
 
 @dataclass(frozen=True)
@@ -59,9 +57,10 @@ class Finding:
 
 def doctor(json: Json = False) -> None:
     """
-    Check versions, permissions, disk, leftovers, clock, locks and calendars. Nothing is changed.
+    Check versions, settings, permissions, disk, leftovers, clock, locks and calendars.
 
-    Each line is ok, warn or fail, with a remedy. The exit code is 1 if a line fails.
+    Nothing is changed. Each line is ok, warn or fail, with a remedy. The exit code is 1 if a line
+    fails.
 
     Examples:
 
@@ -85,6 +84,12 @@ def doctor(json: Json = False) -> None:
 def checked() -> Iterator[Finding]:
     """Run all checks."""
     yield _versions()
+    yield _secrets()
+    if found := unusable():
+        for error in found:
+            yield Finding("settings", "fail", str(error), error.remedy)
+        return  # the other checks use them
+    yield Finding("settings", "ok", "all can be used")
     if not settings().data.is_dir():
         yield Finding(
             "data folder",
@@ -94,7 +99,6 @@ def checked() -> Iterator[Finding]:
         )
         return
     yield _permissions()
-    yield _secrets()
     yield _build_file()
     yield _published_file()
     yield _disk()
@@ -298,21 +302,15 @@ def _calendars() -> Finding:
     except BourseError:
         return Finding("calendars", "ok", "none published yet")
     try:
-        ends = {
-            name: row["calendar_end"] or date.min for name, row in due_sessions(connection).items()
-        }
+        known = calendars(connection)
     except duckdb.CatalogException:
         return Finding("calendars", "ok", "none published yet")
     finally:
         connection.close()
-    name = min(ends, key=lambda name: ends[name])
-    soon = clock.now().date() + CALENDAR_NOTICE > ends[name]
-    return Finding(
-        "calendars",
-        "warn" if soon else "ok",
-        f"{name} knows its sessions until {ends[name]}",
-        EXTEND if soon else "",
-    )
+    if warnings := calendar_warnings(known):
+        return Finding("calendars", "warn", "; ".join(warnings), EXTEND)
+    ends = ", ".join(f"{row['calendar']} until {row['calendar_end']}" for row in known)
+    return Finding("calendars", "ok", f"sessions are known: {ends}")
 
 
 def _webhook() -> Finding:
