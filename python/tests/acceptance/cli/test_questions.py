@@ -279,9 +279,7 @@ def test_the_doctor_finds_nothing_where_nothing_is_wrong(
     assert all(line.startswith("ok    ") for line in shown)
 
 
-def test_the_doctor_names_every_setting_that_is_wrong(
-    data: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_doctor_names_every_setting_that_is_wrong(data: Path) -> None:
     done = bourse(
         data,
         "doctor",
@@ -300,7 +298,8 @@ def test_the_doctor_names_every_setting_that_is_wrong(
         "check": "settings",
         "level": "fail",
         "found": "BOURSE_WEBHOOK_URL is not usable: it is not an address of http:// or https://",
-        "remedy": "set BOURSE_WEBHOOK_URL in the environment or in .env, or unset it for the default",
+        "remedy": "set BOURSE_WEBHOOK_URL in the environment or in .env, or unset it for the"
+        " default",
     }
 
 
