@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, time, timedelta
 from typing import Any, Literal
 
 import duckdb
@@ -187,7 +187,6 @@ class Delivered:
     timeframe: str
     source: str
     last_session: date
-    delivered_at: datetime
 
 
 @dataclass(frozen=True)

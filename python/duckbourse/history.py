@@ -20,6 +20,7 @@ from typing import Any
 import duckdb
 
 from duckbourse import clock
+from duckbourse.disk import flush
 from duckbourse.errors import BourseError, ConfigurationError, PublicationError
 from duckbourse.names import did_you_mean
 from duckbourse.settings import settings
@@ -181,9 +182,9 @@ def put(source: Path, target: Path) -> None:
             os.link(source.resolve(), temporary)
         except OSError:
             shutil.copyfile(source, temporary)
-            sync(temporary)
+            flush(temporary)
         temporary.replace(target)
-        sync(target.parent)
+        flush(target.parent)
     finally:
         # a rename between two links of one file does nothing
         temporary.unlink(missing_ok=True)
@@ -246,15 +247,6 @@ def remove_leftovers(published: Path) -> None:
 def temporary_in(folder: Path) -> Path:
     """Return the file of this process that is renamed once it is whole."""
     return folder / f"{LEFTOVERS.removesuffix('*')}{os.getpid()}.duckdb"
-
-
-def sync(path: Path) -> None:
-    """Write a file, or the names in a folder, to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _files(published: Path) -> list[Path]:

@@ -27,8 +27,8 @@ from typing import IO, Any
 import msgspec
 
 from duckbourse import state
+from duckbourse.disk import flush
 from duckbourse.errors import BackupBusy, BackupDamaged, BadInput
-from duckbourse.ingest.store import flush
 from duckbourse.names import did_you_mean
 from duckbourse.settings import FOLDERS
 

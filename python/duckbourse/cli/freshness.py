@@ -115,7 +115,6 @@ def _delivered(source: str | None) -> list[Delivered]:
             TIMEFRAMES[each.kind],
             each.source,
             each.last_session_date,
-            each.delivered_at,
         )
         for each in listed
         if each.kind in TIMEFRAMES
