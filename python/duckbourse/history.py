@@ -125,6 +125,14 @@ def previous_of(known: Sequence[Publication]) -> Publication | None:
     return next(iter(readable[readable.index(current) + 1 :]), None)
 
 
+def newer_than_current(known: Sequence[Publication]) -> list[Publication]:
+    """Return the readable publications that are newer than the current one, newest first."""
+    current = current_of(known)
+    if current is None or current.problem:
+        return []
+    return [each for each in known[: known.index(current)] if not each.problem]
+
+
 def find(known: Sequence[Publication], wanted: str) -> Publication:
     """
     Return a publication by `current`, `previous`, or the beginning of its name or build id.

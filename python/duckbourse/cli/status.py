@@ -76,6 +76,7 @@ def _publication() -> dict[str, Any]:
             "path": path,
             "bytes": path.stat().st_size,
             **{name: value for name, value in record.items() if name not in OF_TABLES},
+            "newer": [each.name for each in history.newer_than_current(history.publications(path))],
         },
         "problem": None,
         "newest_bars": newest,
@@ -136,6 +137,11 @@ def _print(found: dict[str, Any]) -> None:
             ("", f"from revision {revision}, data {data}{known}"),
             ("", f"{short}, {size(published['bytes'])}"),
         ]
+        if newer := published["newer"]:
+            many = (
+                "a newer one is kept" if len(newer) == 1 else f"{len(newer):,} newer ones are kept"
+            )
+            lines += [("", f"{many}; to return to the newest: ./bourse rollback {newer[0]}")]
     lines += [
         (f"{market['calendar']} {market['timeframe']}", newest_bar(market))
         for market in found["newest_bars"]

@@ -270,6 +270,7 @@ def test_they_are_listed_newest_first(published: Path) -> None:
     }
 
 
+@pytest.mark.some_day
 def test_back_and_forward_again(published: Path) -> None:
     for generation in (1, 2, 3):
         publish_evening(published, generation)
@@ -280,11 +281,16 @@ def test_back_and_forward_again(published: Path) -> None:
             "to undo: ./bourse rollback 20261129T184510-b3",
             "the next ./bourse build will replace it",
         ]
+        newest = "to return to the newest: ./bourse rollback 20261129T184510-b3"
+        shown = bourse(published.parent, "status").stdout.splitlines()
+        assert shown[3].strip() == f"a newer one is kept; {newest}"
         assert market.sql("from bars.twin").fetchall() == [(3,)]
         assert market.refresh() is True
         assert market.sql("from bars.twin").fetchall() == [(2,)]
     bourse(published.parent, "rollback")
     assert generation_in(published) == 1
+    shown = bourse(published.parent, "status").stdout.splitlines()
+    assert shown[3].strip() == f"2 newer ones are kept; {newest}"
     done = bourse(published.parent, "rollback")
     assert done.returncode == 5
     assert done.stderr == (
@@ -298,6 +304,8 @@ def test_back_and_forward_again(published: Path) -> None:
         "is_changed": True,
     }
     assert generation_in(published) == 3
+    report = json.loads(bourse(published.parent, "status", "--json").stdout)
+    assert report["publication"]["newer"] == []
     done = bourse(published.parent, "rollback", "current")
     assert done.stdout == ("20261129T184510-b3 is the current publication; nothing was changed\n")
     # the next build follows as ever
