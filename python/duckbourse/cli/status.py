@@ -138,10 +138,8 @@ def _print(found: dict[str, Any]) -> None:
             ("", f"{short}, {size(published['bytes'])}"),
         ]
         if newer := published["newer"]:
-            many = (
-                "a newer one is kept" if len(newer) == 1 else f"{len(newer):,} newer ones are kept"
-            )
-            lines += [("", f"{many}; to return to the newest: ./bourse rollback {newer[0]}")]
+            many = f"{len(newer):,} newer ones are" if len(newer) > 1 else "a newer one is"
+            lines += [("", f"{many} kept; to return to the newest: ./bourse rollback {newer[0]}")]
     lines += [
         (f"{market['calendar']} {market['timeframe']}", newest_bar(market))
         for market in found["newest_bars"]
