@@ -126,11 +126,10 @@ def previous_of(known: Sequence[Publication]) -> Publication | None:
 
 
 def newer_than_current(known: Sequence[Publication]) -> list[Publication]:
-    """Return the readable publications that are newer than the current one, newest first."""
+    """Return the publications that are newer than the current one, newest first."""
     current = current_of(known)
-    if current is None or current.problem:
-        return []
-    return [each for each in known[: known.index(current)] if not each.problem]
+    # those that cannot be read are the last of all
+    return list(known[: known.index(current)]) if current and not current.problem else []
 
 
 def find(known: Sequence[Publication], wanted: str) -> Publication:

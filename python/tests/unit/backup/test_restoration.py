@@ -152,8 +152,10 @@ def test_a_damaged_snapshot_changes_nothing(place: Place) -> None:
     backups.object(by_path["raw/deliveries/one.parquet"].sha256).unlink()
     place.write("data/raw/deliveries/one.parquet", "lost")
     (place.data / "duckbourse.duckdb").unlink()
+    lock = place.write("data/build/owner")
     before = contents(place.data)
     done = restore(place, "--replace")
+    assert lock.exists()
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
         f"error: {name} cannot be restored: {broken}, which is duckbourse.duckdb, has another"

@@ -107,9 +107,15 @@ def test_a_file_with_a_name_of_its_own_is_kept_for_ever(published: Path) -> None
     [former] = history.folder_of(published).iterdir()
     former.rename(former.with_name("before-the-split.duckdb"))
     (former.parent / "notes.txt").write_text("mine")
+    (former.parent / "20200101T000000.duckdb").write_text("mine")
     for generation in (3, 4, 5, 6):
         publish_evening(published, generation, BOURSE_KEEP_PUBLICATIONS="1")
-    assert kept(published) == ["20261201T184510-b5.duckdb", "before-the-split.duckdb", "notes.txt"]
+    assert kept(published) == [
+        "20200101T000000.duckdb",
+        "20261201T184510-b5.duckdb",
+        "before-the-split.duckdb",
+        "notes.txt",
+    ]
     assert bourse(published.parent, "rollback", "before").returncode == 0
     assert generation_in(published) == 1
 
@@ -224,6 +230,18 @@ def test_a_full_disk_removes_none_in_vain_and_never_the_newest(
     smallest = min(path.stat().st_size for path in history.folder_of(published).iterdir())
     history.free_space(published, sizes * smallest)
     assert [path.removesuffix(".duckdb")[-2:] for path in kept(published)] == names
+
+
+def test_a_kept_file_with_a_second_name_frees_no_space(
+    published: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for generation in (1, 2, 3, 4):
+        publish_evening(published, generation)
+    monkeypatch.setattr("duckbourse.history.shutil.disk_usage", lambda _: SimpleNamespace(free=0))
+    first, second, _ = sorted(history.folder_of(published).iterdir())
+    os.link(first, published.with_name("mine.duckdb"))
+    assert history.free_space(published, second.stat().st_size + 1) == []
+    assert history.free_space(published, second.stat().st_size) == [first, second]
 
 
 def test_they_are_listed_newest_first(published: Path) -> None:
