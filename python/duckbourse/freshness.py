@@ -230,7 +230,8 @@ def checks(
     source: str | None,
 ) -> list[Check]:
     """
-    Return a check of each market, of these calendars or else of all that have data.
+    Return a check of each market, of these calendars or else of all that have data; deliveries are
+    given newest first.
 
     With a source, only what that one delivers is checked, and no other may stand in for it.
     """
@@ -238,7 +239,7 @@ def checks(
     last: dict[tuple[str, str], Delivered] = {}
     for each in delivered:
         key = each.calendar, each.timeframe
-        if key not in last or each.last_session >= last[key].last_session:
+        if key not in last or each.last_session > last[key].last_session:
             last[key] = each
     known = last.keys() if source else last.keys() | bars.keys()
     keys: list[tuple[str, str | None]] = sorted(

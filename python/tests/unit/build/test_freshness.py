@@ -8,7 +8,7 @@ import duckdb
 import pytest
 
 from duckbourse import clock
-from duckbourse.freshness import calendar_warnings, calendars
+from duckbourse.freshness import Delivered, calendar_warnings, calendars, checks
 from duckbourse.summary import summary
 
 
@@ -49,3 +49,19 @@ def test_a_calendar_in_use_that_ends_soon_is_named(today: date, warnings: list[s
             assert summary(connection)["calendar_warnings"] == [
                 {"warning": each} for each in warnings
             ]
+
+
+def test_of_two_deliveries_that_reach_equally_far_the_newest_is_named() -> None:
+    due = {
+        "calendar": "XNSE",
+        "due_session": date(2026, 11, 27),
+        "due_ts": datetime(2026, 11, 27, 15, 30),
+        "is_calendar_over": False,
+    }
+    delivered = [
+        Delivered("XNSE", "1d", source, date(2026, 11, day))
+        for source, day in (("newest", 26), ("before", 26), ("first", 25))
+    ]
+    [check] = checks({"XNSE": due}, [], delivered, [], None, None)
+    assert check.source == "newest"
+    assert "the last delivery, from newest, ends on 2026-11-26" in check.found
