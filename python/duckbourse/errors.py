@@ -6,6 +6,7 @@ The exceptions of this package, as one tree.
     ├── BadArgument             an argument in a notebook that is invalid; a ValueError too
     ├── BadInput                a file whose content is not what it should be
     │   ├── NotBars             a readable file without bars
+    │   │   └── NoRows          an empty one
     │   └── UnreadableRows      a file with too many unreadable rows
     ├── BadQuery                SQL that the published file cannot run
     ├── BuildFailed             a build that did not end green
@@ -77,6 +78,10 @@ class BadInput(BourseError):
 
 
 class NotBars(BadInput):
+    pass
+
+
+class NoRows(NotBars):
     pass
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from datetime import date, datetime, time
+from datetime import date, time, timedelta
 from typing import Any, Literal
 
 import duckdb
@@ -101,6 +101,25 @@ MARKETS = f"""
     order by markets.calendar, markets.timeframe
 """
 
+CALENDARS = """
+    select
+        calendars.calendar,
+        max(sessions.session_date) as calendar_end,
+        (
+            select max(holidays.session_date)
+            from seeds.holidays
+            where holidays.calendar = calendars.calendar
+        ) as last_holiday,
+        calendars.calendar in (select staleness.calendar from bars.staleness) as is_used,
+    from seeds.calendars
+    left join bars.sessions using (calendar)
+    group by calendars.calendar
+    order by calendars.calendar
+"""
+# how long before the end of a calendar, and of its holidays, it should be extended
+END_NOTICE = timedelta(days=60)
+HOLIDAY_NOTICE = timedelta(days=30)
+
 Row = dict[str, Any]
 Status = Literal["fresh", "late", "unpublished", "partial", "unknown"]
 EXTEND = "add its next sessions to seeds/calendars/regular_hours.csv and holidays.csv, and build"
@@ -116,6 +135,29 @@ def due_sessions(connection: duckdb.DuckDBPyConnection, by: time | None = None) 
     return {
         row["calendar"]: row for row in fetch_rows(connection, DUE, {"now": clock.now(), "by": by})
     }
+
+
+def calendars(connection: duckdb.DuckDBPyConnection) -> list[Row]:
+    """Return each calendar, its last session and holiday, and whether there are bars of it."""
+    return fetch_rows(connection, CALENDARS)
+
+
+def calendar_warnings(calendars: Iterable[Row]) -> list[str]:
+    """Return a line for each calendar in use that should be extended soon, or should have been."""
+    today = clock.now().date()
+    found = []
+    for row in calendars:
+        name, end, holiday = row["calendar"], row["calendar_end"], row["last_holiday"]
+        if not row["is_used"]:
+            continue
+        if end is None or end < today + END_NOTICE:
+            found.append(f"{name} knows its sessions only until {end or 'now'}")
+        # one without holidays, such as ALWAYS, has none to come
+        elif holiday and holiday < today + HOLIDAY_NOTICE:
+            found.append(
+                f"{name} knows no holiday after {holiday}, so its sessions after that may be none"
+            )
+    return found
 
 
 def newest_bar(market: Row) -> str:
@@ -146,7 +188,6 @@ class Delivered:
     timeframe: str
     source: str
     last_session: date
-    delivered_at: datetime
 
 
 @dataclass(frozen=True)
@@ -190,7 +231,8 @@ def checks(
     source: str | None,
 ) -> list[Check]:
     """
-    Return a check of each market, of these calendars or else of all that have data.
+    Return a check of each market, of these calendars or else of all that have data; deliveries are
+    given newest first.
 
     With a source, only what that one delivers is checked, and no other may stand in for it.
     """
@@ -198,7 +240,7 @@ def checks(
     last: dict[tuple[str, str], Delivered] = {}
     for each in delivered:
         key = each.calendar, each.timeframe
-        if key not in last or each.last_session >= last[key].last_session:
+        if key not in last or each.last_session > last[key].last_session:
             last[key] = each
     known = last.keys() if source else last.keys() | bars.keys()
     keys: list[tuple[str, str | None]] = sorted(

@@ -20,6 +20,7 @@ from typing import Any
 import duckdb
 
 from duckbourse import clock
+from duckbourse.disk import flush
 from duckbourse.errors import BourseError, ConfigurationError, PublicationError
 from duckbourse.names import did_you_mean
 from duckbourse.settings import settings
@@ -124,6 +125,13 @@ def previous_of(known: Sequence[Publication]) -> Publication | None:
     return next(iter(readable[readable.index(current) + 1 :]), None)
 
 
+def newer_than_current(known: Sequence[Publication]) -> list[Publication]:
+    """Return the publications that are newer than the current one, newest first."""
+    current = current_of(known)
+    # those that cannot be read are the last of all
+    return list(known[: known.index(current)]) if current and not current.problem else []
+
+
 def find(known: Sequence[Publication], wanted: str) -> Publication:
     """
     Return a publication by `current`, `previous`, or the beginning of its name or build id.
@@ -181,9 +189,9 @@ def put(source: Path, target: Path) -> None:
             os.link(source.resolve(), temporary)
         except OSError:
             shutil.copyfile(source, temporary)
-            sync(temporary)
+            flush(temporary)
         temporary.replace(target)
-        sync(target.parent)
+        flush(target.parent)
     finally:
         # a rename between two links of one file does nothing
         temporary.unlink(missing_ok=True)
@@ -246,15 +254,6 @@ def remove_leftovers(published: Path) -> None:
 def temporary_in(folder: Path) -> Path:
     """Return the file of this process that is renamed once it is whole."""
     return folder / f"{LEFTOVERS.removesuffix('*')}{os.getpid()}.duckdb"
-
-
-def sync(path: Path) -> None:
-    """Write a file, or the names in a folder, to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _files(published: Path) -> list[Path]:

@@ -26,6 +26,12 @@ MOST_NODES = 0.9
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 # a problem that names its file itself
 PLACE = re.compile(r"(macros|models|functions)/\S+\.sql: ")
+# what dbt writes above an error of a unit test, and the errors that are then the model's: dbt makes
+# the rows of a unit test itself
+OF_UNIT_TEST = re.compile(r"An error occurred during execution of unit test .*data types\.\s*")
+OF_MODEL = re.compile(r"\b(Binder|Catalog|Parser) Error: ")
+# the line of compiled SQL that DuckDB quotes
+QUOTED = re.compile(r"^\s*LINE \d+:(.*)$", re.MULTILINE)
 HEADLINE = re.compile(r"^[\w ]+ (Error|Exception)( in [\w ]+ \S+ \(.*\))?:?$")
 
 
@@ -195,8 +201,14 @@ def _failures(results: Iterable[Mapping[str, Any]]) -> Iterator[Failure]:
     for result in results:
         if result["status"] in GREEN or result["status"] == "skipped":
             continue
-        kind = result["unique_id"].partition(".")[0]
-        problem = one_line(result["message"] or result["status"])
+        kind, _, name = result["unique_id"].split(".")[:3]
+        message, file = result["message"] or result["status"], result["file"] or ""
+        if kind == "unit_test" and OF_MODEL.search(message) and (model := _model_file(name)):
+            # of a model that no unit test can run, all of them say the same
+            problem = one_line(OF_UNIT_TEST.sub("", message))
+            yield Failure(name, "model", problem, _with_line(model, message), "")
+            continue
+        problem = one_line(message)
         if kind == "test" and result["status"] == "fail":
             problem = failing_rows(result["failures"], result["compiled_code"] or "")
             if description := result["description"]:
@@ -205,9 +217,26 @@ def _failures(results: Iterable[Mapping[str, Any]]) -> Iterator[Failure]:
             name=result["name"],
             kind=kind.replace("_", " "),
             problem=problem,
-            file=result["file"] or "",
+            file=_with_line(file, message) if kind == "model" else file,
             compiled=result["compiled"] or "",
         )
+
+
+def _model_file(name: str) -> str:
+    files = (PROJECT / "models").rglob(f"{name}.sql")
+    return next((str(file.relative_to(PROJECT)) for file in files), "")
+
+
+def _with_line(file: str, message: str) -> str:
+    """Return a model's file and, if only one line of it is what DuckDB quotes, that line."""
+    quoted = QUOTED.search(ANSI.sub("", message))
+    if not quoted or not (PROJECT / file).is_file():
+        return file
+    # DuckDB cuts a long line on either side
+    part = quoted[1].strip().removeprefix("...").removesuffix("...").strip()
+    lines = (PROJECT / file).read_text().splitlines()
+    found = [number for number, line in enumerate(lines, start=1) if part and part in line]
+    return f"{file}:{found[0]}" if len(found) == 1 else file
 
 
 def _read(name: str) -> dict[str, Any]:

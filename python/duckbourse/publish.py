@@ -19,6 +19,7 @@ from pathlib import Path
 import duckdb
 
 from duckbourse import clock, history
+from duckbourse.disk import flush
 from duckbourse.errors import BourseError, PublicationError
 from duckbourse.settings import settings
 from duckbourse.state import State
@@ -72,10 +73,10 @@ def publish(source: Path, target: Path, state: State | None) -> Published:
         is_compacted = _copy(source, copy)
         row_counts = _complete(copy, state.invocation_id)
         _read_once(copy, row_counts)
-        history.sync(copy)
+        flush(copy)
         keeper.keep()
         copy.replace(target)
-        history.sync(target.parent)
+        flush(target.parent)
     except OSError as error:
         raise wrap_os_error(error, copy) from error
     except duckdb.Error as error:

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
-from pydantic_core import PydanticCustomError
+from pydantic_core import ErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from duckbourse.errors import ConfigurationError
@@ -27,6 +27,8 @@ def _project() -> Path:
 
 
 PROJECT = _project()
+# of a data folder: those that commands write to
+FOLDERS = ("raw", "build", "publications", "trading")
 
 
 # dbt inserts the folder unescaped into a quoted glob, and that into a format string
@@ -160,12 +162,24 @@ def settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        first = error.errors()[0]
-        field = str(first["loc"][0])
-        name = f"BOURSE_{field.upper()}"
-        is_secret = "SecretStr" in str(Settings.model_fields[field].annotation)
-        shown = name if is_secret else f"{name}={first['input']!r}"
-        raise ConfigurationError(
-            f"{shown} is not usable: {first['msg']}",
-            f"set {name} in the environment or in .env, or unset it for the default",
-        ) from error
+        raise _unusable(error.errors()[0]) from error
+
+
+def unusable() -> list[ConfigurationError]:
+    """Return an error for each invalid setting."""
+    try:
+        Settings()
+    except ValidationError as error:
+        return [_unusable(each) for each in error.errors()]
+    return []
+
+
+def _unusable(found: ErrorDetails) -> ConfigurationError:
+    field = str(found["loc"][0])
+    name = f"BOURSE_{field.upper()}"
+    is_secret = "SecretStr" in str(Settings.model_fields[field].annotation)
+    shown = name if is_secret else f"{name}={found['input']!r}"
+    return ConfigurationError(
+        f"{shown} is not usable: {found['msg']}",
+        f"set {name} in the environment or in .env, or unset it for the default",
+    )

@@ -180,7 +180,9 @@ def signal_counts(
 def summary(connection: duckdb.DuckDBPyConnection) -> dict[str, Rows | None]:
     """Return the rows of each part; None if its relation is not in the publication."""
     found = {part: _or_none(fetch_rows, connection, query) for part, query in QUERIES.items()}
-    return found | {"newest_bars": newest_bars(connection)}
+    known = _or_none(freshness.calendars, connection) or []
+    warnings = [{"warning": each} for each in freshness.calendar_warnings(known)]
+    return found | {"newest_bars": newest_bars(connection), "calendar_warnings": warnings}
 
 
 def newest_bars(connection: duckdb.DuckDBPyConnection) -> Rows | None:

@@ -21,20 +21,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path, PurePosixPath
+from shlex import quote
 from typing import IO, Any
 
 import msgspec
 
 from duckbourse import state
+from duckbourse.disk import flush
 from duckbourse.errors import BackupBusy, BackupDamaged, BadInput
-from duckbourse.ingest.store import flush
 from duckbourse.names import did_you_mean
+from duckbourse.settings import FOLDERS
 
 BLOCK = 1 << 20
 MARKER = "duckbourse-backup.json"
 CHECKSUM = re.compile(r"[0-9a-f]{64}")
 # where a snapshot's files may be, below the folder that it is restored to
-ROOTS = [("raw",), ("trading",), ("publications",), ("project",), ("duckbourse.duckdb",)]
+PARTS = (*(name for name in FOLDERS if name != "build"), "duckbourse.duckdb", "project")
 
 # receives what is done, and the number of bytes done since the last call
 Step = Callable[[str, int], None]
@@ -156,9 +158,14 @@ class BackupFolder:
         """Lock the folder for one backup, and remove what a stopped one left."""
         marker = self.root / MARKER
         if not marker.is_file() and self.root.exists() and any(self.root.iterdir()):
+            # those of earlier versions had no marker
+            contents = (self.root / "objects").glob("??/*")
+            is_ours = any(CHECKSUM.fullmatch(path.name) for path in contents)
             raise BadInput(
                 f"{self.root} is not empty and is not a backup folder: it has no {MARKER}",
-                f"name a folder of its own, such as {self.root / 'duckbourse'}",
+                f"it looks like one of an earlier version; if it is: touch {quote(str(marker))}"
+                if is_ours
+                else f"name a folder of its own, such as {self.root / 'duckbourse'}",
             )
         # it holds orders and positions
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -288,7 +295,7 @@ def _is_safe(file: File) -> bool:
     path = PurePosixPath(file.path)
     return (
         str(path) == file.path
-        and path.parts[:1] in ROOTS
+        and path.parts[:1] in [(part,) for part in PARTS]
         and ".." not in path.parts
         and "\\" not in file.path
         and "\0" not in file.path

@@ -21,9 +21,10 @@ from datetime import timedelta
 from pathlib import Path
 
 from duckbourse import clock, state
-from duckbourse.backup.folder import BackupFolder, File, Snapshot, digest
+from duckbourse.backup.folder import PARTS, BackupFolder, Damage, File, Snapshot, digest
 from duckbourse.backup.progress import Progress, step_of
 from duckbourse.backup.sources import PROJECT_PARTS, Source, below
+from duckbourse.disk import flush
 from duckbourse.errors import (
     BackupDamaged,
     BadInput,
@@ -32,16 +33,17 @@ from duckbourse.errors import (
     JournalBusy,
     StorageFull,
 )
-from duckbourse.ingest.store import flush, sole_writer
+from duckbourse.ingest.store import sole_writer
 from duckbourse.orders.journal import LOCK
 from duckbourse.settings import NOT_IN_A_FOLDER, PROJECT, settings
 from duckbourse.warehouse import wrap_os_error
 
 HALF = ".restoring-half"
 # what was there before
-ASIDE = "replaced-{:%Y%m%dT%H%M%S%f}"
+ASIDE = state.REPLACED.replace("*", "{:%Y%m%dT%H%M%S%f}")
+# not needed: the current one is beside them
+FORMER = "publications/"
 SAMPLE = "sample"
-PARTS = ("raw", "trading", "publications", "project", "duckbourse.duckdb")
 # built from other data: the next build is a full one
 BUILT = ("build/duckbourse.duckdb", "build/duckbourse.duckdb.wal", "build/state.json")
 # in a complete copy: a folder for each place that is only moved aside
@@ -52,12 +54,22 @@ EMPTY = ("zz_empty.parquet", ".gitkeep", LOCK, "-shm")
 
 @dataclass(frozen=True)
 class Restored:
-    """A restored snapshot: where, what was there before, and the project's files that differ."""
+    """
+    A restored snapshot: where, what was there before, and the project's files that differ.
+
+    `left_out` are former publications that are damaged in the backup.
+    """
 
     snapshot: Snapshot
     data: Path
     replaced: Path | None
     differing: list[str]
+    left_out: list[Damage]
+
+    @property
+    def is_next_build_full(self) -> bool:
+        """Whether there is no build file to go on with."""
+        return not (self.data / BUILT[0]).exists()
 
 
 def restore(
@@ -72,8 +84,9 @@ def restore(
     Verify a snapshot and make it the content of a data folder.
 
     Raise BadInput if the folder has files that the snapshot does not have, unless `replace`; they
-    are then kept aside. Raise BackupDamaged if a file of the snapshot is damaged. A build, a
-    trading loop or an ingest at work is an error too. After any of these nothing has changed.
+    are then kept aside. Raise BackupDamaged if a file of the snapshot is damaged, unless it is a
+    former publication, which is left out. A build, a trading loop or an ingest at work is an error
+    too. After any of these nothing has changed.
     """
     snapshot = folder.load(folder.chosen(name))
     data = into.absolute() if into else settings().data
@@ -83,19 +96,25 @@ def restore(
             "name another folder with --into",
         )
     try:
-        data.mkdir(parents=True, exist_ok=True)
-        with _alone(data):
+        with _made(data), _alone(data):
             aside = None
             for complete in data.glob(state.UNFINISHED):
                 aside = _finish(data, complete)
-            replaced = _restored(folder, snapshot, data, progress, replace=replace) or aside
+            left_out: list[Damage] = []
+            replaced = _restored(folder, snapshot, data, progress, left_out, replace=replace)
     except OSError as error:
         raise wrap_os_error(error, Path(error.filename or data)) from error
-    return Restored(snapshot, data, replaced, _differing(data))
+    return Restored(snapshot, data, replaced or aside, _differing(data), left_out)
 
 
 def _restored(
-    folder: BackupFolder, snapshot: Snapshot, data: Path, progress: Progress, *, replace: bool
+    folder: BackupFolder,
+    snapshot: Snapshot,
+    data: Path,
+    progress: Progress,
+    left_out: list[Damage],
+    *,
+    replace: bool,
 ) -> Path | None:
     there = {
         each.path: each for part in PARTS for each in below(data / part, part, everything=True)
@@ -128,7 +147,7 @@ def _restored(
     half = data / HALF
     shutil.rmtree(half, ignore_errors=True)
     try:
-        _fill(folder, snapshot.name, files, half, progress)
+        left_out += _fill(folder, snapshot.name, files, half, progress)
         shipped = PROJECT / "data" / SAMPLE
         if settings().sample and shipped.is_dir() and not (data / SAMPLE).exists():
             shutil.copytree(shipped, half / SAMPLE)  # in no backup
@@ -154,9 +173,10 @@ def _restored(
 
 def _fill(
     folder: BackupFolder, snapshot: str, files: list[File], half: Path, progress: Progress
-) -> None:
+) -> list[Damage]:
+    """Copy and verify files, and return the former publications that are damaged."""
     step = step_of(progress, sum(file.bytes for file in files))
-    damaged: list[tuple[File, str]] = []
+    damages: list[Damage] = []
     half.mkdir(mode=0o700)
     folders = {half}
     for file in files:
@@ -164,20 +184,22 @@ def _fill(
         copy.parent.mkdir(parents=True, exist_ok=True)
         folders.add(copy.parent)
         if found := folder.read(file, copy, step):
-            damaged.append((file, found))
+            damages.append(Damage(snapshot, file.path, found, folder.object(file.sha256)))
+            copy.unlink(missing_ok=True)
             continue
         os.utime(copy, ns=(file.mtime_ns, file.mtime_ns))
         flush(copy)
-    if damaged:
-        (first, found), more = damaged[0], len(damaged) - 1
+    if needed := [damage for damage in damages if not damage.path.startswith(FORMER)]:
+        first, more = needed[0], len(needed) - 1
         raise BackupDamaged(
-            f"{snapshot} cannot be restored: {folder.object(first.sha256)}, which is"
-            f" {first.path}, {found}" + (f" (and {more:,} more files)" if more else ""),
+            f"{snapshot} cannot be restored: {first.object}, which is"
+            f" {first.path}, {first.found}" + (f" (and {more:,} more files)" if more else ""),
             f"`./bourse backup {folder.root} --verify` lists them all; restore an earlier one with"
             " --snapshot",
         )
     for each in folders:
         flush(each)
+    return damages
 
 
 def _finish(data: Path, complete: Path) -> Path | None:
@@ -248,9 +270,30 @@ def _differing(data: Path) -> list[str]:
 
 
 @contextmanager
+def _made(data: Path) -> Iterator[None]:
+    """Make a data folder, and remove it and its lock again if nothing is restored into it."""
+    lock = state.owner_file(_build_database(data))
+    new = [folder for folder in (lock.parent, data) if not folder.exists()]
+    data.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        if lock.parent in new:
+            lock.unlink(missing_ok=True)
+        for folder in new:
+            if folder.exists() and not any(folder.iterdir()):
+                folder.rmdir()
+        raise
+
+
+def _build_database(data: Path) -> Path:
+    return data / settings().build_database.relative_to(settings().data)
+
+
+@contextmanager
 def _alone(data: Path) -> Iterator[None]:
     """Exclude builds and ingests, and refuse if a session is traded."""
-    database = data / settings().build_database.relative_to(settings().data)
+    database = _build_database(data)
     with ExitStack() as locks:
         locks.enter_context(
             state.held_by_one(

@@ -7,19 +7,19 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
-from duckbourse import clock
+from duckbourse import clock, history, state
 from duckbourse.backup.folder import BackupFolder, File, Snapshot
 from duckbourse.backup.progress import Progress, step_of
 from duckbourse.backup.sources import DATA, PAIR, Changed, Copier, Source, files_of
 from duckbourse.errors import BackupDamaged, BadInput, BourseError, ConfigurationError
 from duckbourse.settings import PROJECT, settings
-from duckbourse.warehouse import fetch_rows, open_published, wrap_os_error
+from duckbourse.warehouse import wrap_os_error
 
 NAME = "%Y-%m-%dT%H%M%SZ"
 # a file may change again within this without another time of its last change
 SETTLED = timedelta(seconds=2)
+# of the record of the publication
+RECORDED = ("build_id", "git_revision", "data_version", "published_at")
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,7 @@ def back_up(folder: BackupFolder, progress: Progress, keep: int | None = None) -
             f"there is no data folder {data}",
             "set BOURSE_DATA_DIR in the environment or in .env to the folder to back up",
         )
+    state.refuse_unfinished(data)
     _refuse_inside(folder.root, data)
     try:
         with folder.writing():
@@ -153,10 +154,9 @@ def _name(folder: BackupFolder, now: datetime) -> str:
 def _publication(folder: BackupFolder, published: File | None) -> dict[str, Any] | None:
     if published is None:
         return None
-    columns = "build_id, git_revision, data_version, published_at"
     try:
-        with open_published(folder.object(published.sha256)) as connection:
-            [record] = fetch_rows(connection, f"select {columns} from serving.publication")
-    except (BourseError, duckdb.Error, ValueError):
+        record = history.record_of(folder.object(published.sha256))
+    except BourseError:
         return None  # not ours, but backed up unchanged
-    return {name: value and str(value) for name, value in record.items()}
+    found = {name: record.get(name) for name in RECORDED}
+    return {name: value and str(value) for name, value in found.items()}

@@ -19,7 +19,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from duckbourse import state
-from duckbourse.backup.folder import BackupFolder, File, Step, digest
+from duckbourse.backup.folder import PARTS, BackupFolder, File, Step, digest
 from duckbourse.brokers.paper import FILE as PAPER
 from duckbourse.errors import BackupBusy, BadInput
 from duckbourse.orders.journal import FILE as JOURNAL
@@ -27,7 +27,7 @@ from duckbourse.orders.journal import LOCK
 
 # of the data folder; manifests of deliveries first, since all that they refer to is in place
 MANIFESTS = "raw/deliveries"
-DATA = (MANIFESTS, "raw", "publications", "duckbourse.duckdb", "trading")
+DATA = (MANIFESTS, *(part for part in PARTS if part != "project"))
 # of the project: what makes numbers, apart from the data
 PROJECT_PARTS = ("seeds", "models", "macros", "functions", "dbt_project.yml")
 # of commands at work; SQLite makes -shm again

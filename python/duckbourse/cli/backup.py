@@ -177,10 +177,11 @@ def restore(
     """
     Restore a snapshot of `./bourse backup` as a data folder: publications can be read at once.
 
-    All of it is verified before anything is replaced. A folder with other content is refused
-    without `--replace`. So is one in which a build, an ingest or a trading loop is running. The
-    seeds, models and macros of the snapshot come into `project` of the folder; copy over
-    whatever differs. No secrets are restored, since none were backed up.
+    All of it is verified before anything is replaced; a former publication that is damaged is left
+    out. A folder with other content is refused without `--replace`. So is one in which a build, an
+    ingest or a trading loop is running. The seeds, models and macros of the snapshot come into
+    `project` of the folder; copy over whatever differs. No secrets are restored, since none were
+    backed up.
 
     Examples:
 
@@ -193,6 +194,10 @@ def restore(
     with Display(quiet) as display:
         done = backups.restore(of, display, snapshot, into, replace=replace)
     seconds = clock.elapsed_seconds() - started
+    for each in done.left_out:
+        notes.print(
+            f"warning: a former publication is damaged and was left out: {each}", markup=False
+        )
     if json:
         print_json(
             {
@@ -200,6 +205,8 @@ def restore(
                 "data": done.data,
                 "replaced": done.replaced,
                 "project_differs": done.differing,
+                "left_out": [each.path for each in done.left_out],
+                "is_next_build_full": done.is_next_build_full,
             }
         )
         return
@@ -215,6 +222,8 @@ def restore(
         results.print(f"kept: what was there before is in {done.replaced}", markup=False)
     if done.data != settings().data:
         notes.print(f"to use it: set BOURSE_DATA_DIR={done.data}", markup=False)
+    if done.is_next_build_full:
+        notes.print("the next `./bourse build` is a full one", markup=False)
     if done.differing:
         some = ", ".join(done.differing[:3]) + (" …" if len(done.differing) > 3 else "")
         notes.print(

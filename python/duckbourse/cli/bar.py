@@ -28,7 +28,7 @@ class Display:
             disable=quiet or not notes.is_terminal,
         )
         self.task = self.bar.add_task("reading", total=None)
-        self.total = 0
+        self.total = 0.0
         self.began = self.printed = clock.elapsed_seconds()
 
     def __enter__(self) -> Display:
@@ -38,7 +38,7 @@ class Display:
     def __exit__(self, *failure: object) -> None:
         self.bar.stop()
 
-    def begin(self, total: int) -> None:
+    def begin(self, total: float) -> None:
         self.total = total
         self.began = clock.elapsed_seconds()
         self.bar.reset(self.task, total=total)

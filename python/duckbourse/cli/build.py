@@ -21,7 +21,7 @@ from duckbourse.cli.options import Json
 from duckbourse.cli.output import notes, print_json, results
 from duckbourse.cli.tables import columns_of_figures, percent, table
 from duckbourse.errors import BadInput, ConfigurationError, PublicationError
-from duckbourse.freshness import newest_bar
+from duckbourse.freshness import EXTEND, newest_bar
 from duckbourse.progress import Outcome, Progress
 from duckbourse.publish import Published, refusal, refusal_of_part
 from duckbourse.publish import publish as publish_file
@@ -283,6 +283,8 @@ def _print_report(report: dict[str, Any]) -> None:
     for market in report["newest_bars"] or []:
         name = f"{market['calendar']} {market['timeframe']}"
         results.print(f"{name.ljust(10)}  {newest_bar(market)}", markup=False)
+    for each in report["calendar_warnings"]:
+        results.print(f"warning: {each['warning']}; {EXTEND}", markup=False)
     results.print(f"\npublished: {short} ({size:,.1f} MB, {report['published']['seconds']:.1f} s)")
     for line in shown_changes(report["signal_changes"], report["published"]["former"]):
         results.print(line, markup=False)

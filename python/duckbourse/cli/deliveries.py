@@ -98,9 +98,9 @@ def withdraw(ids: Ids, reason: Reason = None, yes: Yes = False, json: Json = Fal
     Leave deliveries out of all later builds. Nothing is deleted.
 
     The next `./bourse build` produces what it would have produced without them; a build with an
-    earlier `as_of` still sees them. `./bourse deliveries reinstate` takes them in again, and
-    ingesting the same file once more makes a new delivery. Ticks recorded after the withdrawal are
-    read.
+    earlier `as_of` still sees them. `./bourse deliveries reinstate` takes them in again; ingesting
+    the same bars once more does not, except with `ingest --again`. Ticks recorded after the
+    withdrawal are read.
 
     Examples:
 

@@ -10,10 +10,9 @@ from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
-from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bar
 
 from duckbourse import history
+from duckbourse.cli.bar import Display
 from duckbourse.cli.options import Json
 from duckbourse.cli.output import notes, print_json, results
 from duckbourse.cli.status import OF_TABLES
@@ -111,7 +110,8 @@ def diff(
             if tables:
                 comparison.choose(tables)
             with Display() as display:
-                changes = comparison.changes(display.show)
+                display.begin(1.0)
+                changes = comparison.changes(display.at)
             rows = {
                 change.name: comparison.rows(change, limit)
                 for change in changes
@@ -131,32 +131,6 @@ def diff(
             notes.print(f"the rows of a table: {words}", markup=False)
     if report.different:
         raise typer.Exit(1)
-
-
-class Display:
-    """A progress bar with the time left, on a terminal only."""
-
-    def __init__(self) -> None:
-        self._bar = Bar(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TaskProgressColumn(),
-            TimeRemainingColumn(),
-            console=notes,
-            transient=True,
-            disable=not notes.is_terminal,
-        )
-        self._task = self._bar.add_task("comparing", total=1.0)
-
-    def __enter__(self) -> Display:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
-
-    def show(self, name: str, share: float) -> None:
-        self._bar.update(self._task, description=escape(name), completed=share)
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,10 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from shlex import quote
 from typing import Literal
 
 import duckdb
@@ -22,11 +23,11 @@ import typer
 from duckbourse import clock, state
 from duckbourse.cli.options import Json
 from duckbourse.cli.output import print_json, results
-from duckbourse.cli.status import size, user_of
+from duckbourse.cli.status import bytes_in, size, user_of
 from duckbourse.errors import BourseError, PublicationError
-from duckbourse.freshness import EXTEND, due_sessions
+from duckbourse.freshness import EXTEND, calendar_warnings, calendars
 from duckbourse.history import LEFTOVERS
-from duckbourse.settings import PROJECT, settings
+from duckbourse.settings import FOLDERS, PROJECT, settings, unusable
 from duckbourse.telemetry.webhook import targets
 from duckbourse.warehouse import fetch_rows, open_published
 
@@ -42,8 +43,6 @@ LEAST_FREE_BYTES = 1e9
 SKEW = timedelta(seconds=60)
 # by which the end of a bar may be in the future: that of a session that is still open
 AHEAD = timedelta(days=1)
-# how long before the end of a calendar it should be extended
-CALENDAR_NOTICE = timedelta(days=60)
 
 
 @dataclass(frozen=True)
@@ -58,9 +57,10 @@ class Finding:
 
 def doctor(json: Json = False) -> None:
     """
-    Check versions, permissions, disk, leftovers, clock, locks and calendars. Nothing is changed.
+    Check versions, settings, permissions, disk, leftovers, clock, locks and calendars.
 
-    Each line is ok, warn or fail, with a remedy. The exit code is 1 if a line fails.
+    Nothing is changed. Each line is ok, warn or fail, with a remedy. The exit code is 1 if a line
+    fails.
 
     Examples:
 
@@ -84,6 +84,12 @@ def doctor(json: Json = False) -> None:
 def checked() -> Iterator[Finding]:
     """Run all checks."""
     yield _versions()
+    yield _secrets()
+    if found := unusable():
+        for error in found:
+            yield Finding("settings", "fail", str(error), error.remedy)
+        return  # the other checks use them
+    yield Finding("settings", "ok", "all can be used")
     if not settings().data.is_dir():
         yield Finding(
             "data folder",
@@ -93,11 +99,11 @@ def checked() -> Iterator[Finding]:
         )
         return
     yield _permissions()
-    yield _secrets()
     yield _build_file()
     yield _published_file()
     yield _disk()
     yield _leftovers()
+    yield from _replaced()
     yield _clock()
     yield _calendars()
     yield _webhook()
@@ -136,7 +142,7 @@ def _installed(name: str) -> str | None:
 
 def _permissions() -> Finding:
     data = settings().data
-    folders = [data, *(data / name for name in ("raw", "build", "trading"))]
+    folders = [data, *(data / name for name in FOLDERS)]
     folders += [path for path in (data / "trading").glob("*/*") if path.is_dir()]
     folders = [folder for folder in folders if folder.is_dir()]
     if closed := [folder for folder in folders if not os.access(folder, os.R_OK | os.W_OK)]:
@@ -252,6 +258,16 @@ def _leftovers() -> Finding:
     return Finding("leftover files", "ok", "none")
 
 
+def _replaced() -> Iterator[Finding]:
+    for folder in sorted(settings().data.glob(state.REPLACED)):
+        yield Finding(
+            "replaced by a restore",
+            "warn",
+            f"{folder} holds what was there before, {size(bytes_in(folder))}",
+            f"once nothing in it is needed: rm -r {quote(str(folder))}",
+        )
+
+
 def _clock() -> Finding:
     now = clock.now()
     set_it = "set the clock, such as with: sudo timedatectl set-ntp true"
@@ -286,21 +302,15 @@ def _calendars() -> Finding:
     except BourseError:
         return Finding("calendars", "ok", "none published yet")
     try:
-        ends = {
-            name: row["calendar_end"] or date.min for name, row in due_sessions(connection).items()
-        }
+        known = calendars(connection)
     except duckdb.CatalogException:
         return Finding("calendars", "ok", "none published yet")
     finally:
         connection.close()
-    name = min(ends, key=lambda name: ends[name])
-    soon = clock.now().date() + CALENDAR_NOTICE > ends[name]
-    return Finding(
-        "calendars",
-        "warn" if soon else "ok",
-        f"{name} knows its sessions until {ends[name]}",
-        EXTEND if soon else "",
-    )
+    if warnings := calendar_warnings(known):
+        return Finding("calendars", "warn", "; ".join(warnings), EXTEND)
+    ends = ", ".join(f"{row['calendar']} until {row['calendar_end']}" for row in known)
+    return Finding("calendars", "ok", f"sessions are known: {ends}")
 
 
 def _webhook() -> Finding:

@@ -77,8 +77,11 @@ def freshness(
     if json:
         print_json([each.as_record for each in found])
     else:
+        # the error below has the first remedy of those that are late
+        shown = {next((each.remedy for each in found if each.status != "fresh"), "")}
         for each in found:
-            _print(each)
+            _print(each, "" if each.remedy in shown else each.remedy)
+            shown.add(each.remedy)
     if not found:
         nothing = f"no bars were ever delivered{f' by {source}' if source else ''}"
         announce(
@@ -115,7 +118,6 @@ def _delivered(source: str | None) -> list[Delivered]:
             TIMEFRAMES[each.kind],
             each.source,
             each.last_session_date,
-            each.delivered_at,
         )
         for each in listed
         if each.kind in TIMEFRAMES
@@ -125,9 +127,9 @@ def _delivered(source: str | None) -> list[Delivered]:
     ]
 
 
-def _print(check: Check) -> None:
+def _print(check: Check, remedy: str) -> None:
     color = "green" if check.status == "fresh" else "red"
     results.print(f"[{color}]{check.status.ljust(WIDTH)}[/]  ", end="")
     results.print(f"{check.market.ljust(10)}  {check.found}", markup=False)
-    if check.remedy:
-        results.print(f"{' ' * WIDTH}  remedy: {check.remedy}", markup=False)
+    if remedy:
+        results.print(f"{' ' * WIDTH}  remedy: {remedy}", markup=False)

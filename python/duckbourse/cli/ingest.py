@@ -137,6 +137,10 @@ def ingest(
         bool,
         typer.Option("--flat", help="One file per delivery, without folders by month or session."),
     ] = False,
+    again: Annotated[
+        bool,
+        typer.Option("--again", help="Deliver again what was withdrawn. [report it]"),
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Read and report, but write nothing.")
     ] = False,
@@ -158,8 +162,12 @@ def ingest(
     Every row is kept. Unreadable rows are stored in `data/raw/unreadable` with their row number and
     reason; the report shows why, how many and the first ones, and also what the next build will
     reject. If more than one row in a hundred is unreadable, the file is refused. Delivering the
-    same bars again changes nothing, whatever the name of the file and the options. The command can
-    be stopped at any moment and run again. `./bourse deliveries` lists and withdraws deliveries.
+    same bars again changes nothing, whatever the name of the file and the options. Bars of a
+    delivery that was withdrawn are not delivered again without `--again`. The command can be
+    stopped at any moment and run again. `./bourse deliveries` lists and withdraws deliveries.
+
+    In a folder or an archive, files without bars are skipped and named. The exit code is 3 if a
+    file could not be delivered, and the others are delivered nevertheless.
 
     Examples:
 
@@ -192,6 +200,7 @@ def ingest(
             store,
             instant(delivered_at),
             dry_run=dry_run,
+            redeliver=again,
             progress=display,
             beside=(RawStore(settings().shipped),) if settings().sample and not into else (),
         ):

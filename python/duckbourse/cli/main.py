@@ -66,7 +66,7 @@ EXIT_CODES = {
     0: "done",
     1: "a build, a test or a check failed, a question was answered with no, or publications differ",
     2: "an option, a name or a setting is wrong",
-    3: "the content of a file or a query is wrong",
+    3: "the content of a file or a query is wrong (of several files, the others are delivered)",
     4: "another process is at work: try again later",
     5: "nothing is published or kept, or a build may not be published",
     6: "the disk is full",

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ParamSpec
 
 import typer
 
-from duckbourse import clock
+from duckbourse import clock, history
 from duckbourse.cli.output import notes, results
 from duckbourse.errors import (
     BadInput,
@@ -20,7 +20,6 @@ from duckbourse.errors import (
 )
 from duckbourse.settings import EventKind, settings
 from duckbourse.telemetry.webhook import Event, problems, targets
-from duckbourse.warehouse import fetch_rows, open_published
 
 P = ParamSpec("P")
 
@@ -111,11 +110,7 @@ def announce_publication(*, again: bool = False) -> None:
     """Notify people of the current publication, which is new or was published again."""
     if not is_wanted(EventKind.published):
         return
-    connection = open_published()
-    try:
-        [record] = fetch_rows(connection, "from serving.publication")
-    finally:
-        connection.close()
+    record = history.record_of(settings().published_database)
     announce(
         EventKind.published,
         f"published{' again' * again} on {socket.gethostname()}: build {record['build_id']},"

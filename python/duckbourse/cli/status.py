@@ -14,14 +14,13 @@ from duckbourse.cli.options import Json
 from duckbourse.cli.output import print_json, results
 from duckbourse.errors import BourseError
 from duckbourse.freshness import newest_bar
-from duckbourse.settings import PROJECT, settings
+from duckbourse.settings import FOLDERS, PROJECT, settings
 from duckbourse.summary import newest_bars
 from duckbourse.trading.session_folder import trading_now
 from duckbourse.warehouse import fetch_rows, open_published, wrap_duckdb_error
 
 # of the record: what it says of each table
 OF_TABLES = ("row_counts", "keys", "public_relations")
-FOLDERS = ("raw", "build", "publications", "trading")
 
 
 def status(json: Json = False) -> None:
@@ -85,6 +84,7 @@ def _publication() -> dict[str, Any]:
             "path": path,
             "bytes": path.stat().st_size,
             **{name: value for name, value in record.items() if name not in OF_TABLES},
+            "newer": [each.name for each in history.newer_than_current(history.publications(path))],
         },
         "problem": None,
         "newest_bars": newest,
@@ -124,11 +124,13 @@ def _disk() -> dict[str, Any]:
     data = settings().data
     place = next(folder for folder in (data, *data.parents) if folder.is_dir())
     usage = shutil.disk_usage(place)
-    sizes = {name: _bytes_in(data / name) for name in FOLDERS}
+    kept = sorted(path.name for path in data.glob(state.REPLACED))
+    sizes = {name: bytes_in(data / name) for name in (*FOLDERS, *kept)}
     return {"data": data, "bytes": sizes, "free_bytes": usage.free, "total_bytes": usage.total}
 
 
-def _bytes_in(folder: Path) -> int:
+def bytes_in(folder: Path) -> int:
+    """Return the size of all files in a folder and those below it."""
     total = 0
     for file in folder.rglob("*"):
         try:
@@ -155,6 +157,9 @@ def _print(found: dict[str, Any]) -> None:
             ("", f"from revision {revision}, data {data}{known}"),
             ("", f"{short}, {size(published['bytes'])}"),
         ]
+        if newer := published["newer"]:
+            many = f"{len(newer):,} newer ones are" if len(newer) > 1 else "a newer one is"
+            lines += [("", f"{many} kept; to return to the newest: ./bourse rollback {newer[0]}")]
     lines += [
         (f"{market['calendar']} {market['timeframe']}", newest_bar(market))
         for market in found["newest_bars"]

@@ -41,6 +41,7 @@ class Found:
     name: str
     weight: int
     in_archive: bool = False
+    in_folder: bool = False
     skipped_because: str = ""
 
 
@@ -104,16 +105,20 @@ def is_archive(path: Path) -> bool:
 
 @dataclass(frozen=True)
 class Walked:
-    """The files to read, each once and in order, those that are skipped, and bad paths."""
+    """
+    The files to read, each once and in order, those that are skipped, and bad paths.
 
-    files: list[Path]
+    Each file has the folder in which it was found, None if it was named itself.
+    """
+
+    files: dict[Path, Path | None]
     skipped: dict[Path, str]
     wrong: dict[Path, BadInput]
 
 
 def walked(paths: list[Path]) -> Walked:
     """Return the files of these paths; from folders, those whose names may be market data."""
-    files: dict[Path, None] = {}
+    files: dict[Path, Path | None] = {}
     skipped: dict[Path, str] = {}
     wrong: dict[Path, BadInput] = {}
     for path in paths:
@@ -125,7 +130,8 @@ def walked(paths: list[Path]) -> Walked:
                     f"{path} holds no market data",
                     f"put files there that end in {', '.join(SUFFIXES)}, .gz, .tar.gz or .zip",
                 )
-            files |= dict.fromkeys(taken)
+            for file in taken:
+                files.setdefault(file, path)
             skipped |= {file: skip_reason(file.name) for file in inside if not is_taken(file)}
         elif path.is_file():
             files[path] = None
@@ -133,9 +139,7 @@ def walked(paths: list[Path]) -> Walked:
             wrong[path] = BadInput(f"{path} is neither a file nor a folder", "name a file")
         else:
             wrong[path] = BadInput(f"{path} does not exist", "check the path")
-    return Walked(
-        list(files), {file: why for file, why in skipped.items() if file not in files}, wrong
-    )
+    return Walked(files, {file: why for file, why in skipped.items() if file not in files}, wrong)
 
 
 def is_shown(file: Path, folder: Path) -> bool:

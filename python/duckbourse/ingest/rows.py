@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 
 import duckdb
 
-from duckbourse.errors import BadInput, BrokenRow, BrokenRule, NotBars, UnreadableRows
+from duckbourse.errors import BadInput, BrokenRow, BrokenRule, NoRows, NotBars, UnreadableRows
 from duckbourse.ingest.files import VendorFile
 from duckbourse.ingest.identity import CONTRACT, are_codes, place_sql, symbol_sql, trimmed_sql
 from duckbourse.ingest.inference.columns import (
@@ -141,7 +141,9 @@ def usable_columns(con: duckdb.DuckDBPyConnection, table: VendorTable) -> Column
                 roles[Role.EXCHANGE] = free[candidate]
                 break
     if Role.CLOSE not in roles and Role.ADJUSTED_CLOSE not in roles:
-        raise NotBars(
+        # with other prices it is bars, whose vendor has renamed a column
+        refusal = BadInput if roles.keys() & {Role.OPEN, Role.HIGH, Role.LOW} else NotBars
+        raise refusal(
             f"{file} has no close; {have}", "name its column in a mapping: columns.close = '…'"
         )
     if Role.TIMESTAMP not in roles:
@@ -227,7 +229,7 @@ def read_rows(con: duckdb.DuckDBPyConnection, table: VendorTable) -> Rows:
         notes=tuple(notes),
     )
     if not rows.read:
-        raise NotBars(f"{file} has a header but no rows", "ask the vendor for it again")
+        raise NoRows(f"{file} has a header but no rows", "ask the vendor for it again")
     if rows.unreadable:
         refuse_other_header(con, rows)
         rows = replace(rows, broken=broken_rules(con, rows))
@@ -303,7 +305,7 @@ def typed(
         columns, text, sample = timestamp_text(con, table, columns)
         every = f"select {text} as found from ({table.rows}) as vendor"
         if not sample:
-            raise NotBars(f"{file} has no row with a date", "ask the vendor for it again")
+            raise NoRows(f"{file} has no row with a date", "ask the vendor for it again")
         written = infer_format(con, every, sample, file)
         stamp = timestamp_sql(text, [written])
         first = sample[0]

@@ -22,6 +22,7 @@ from duckbourse.errors import (
     BourseError,
     BrokenRule,
     ConfigurationError,
+    NoRows,
     NotBars,
     UnreadableRows,
 )
@@ -74,6 +75,7 @@ class Outcome(StrEnum):
     DELIVERED = "delivered"
     WOULD_DELIVER = "would deliver"
     ALREADY_THERE = "already there"
+    WITHDRAWN = "withdrawn"
     SKIPPED = "skipped"
     FAILED = "failed"
 
@@ -140,15 +142,17 @@ def ingest(
     delivered_at: datetime,
     *,
     dry_run: bool = False,
+    redeliver: bool = False,
     progress: Progress | None = None,
     beside: tuple[RawStore, ...] = (),
 ) -> Iterator[Report]:
     """
     Deliver the files of these paths into the store, and yield a report for each.
 
-    What a store in `beside`, which builds read as well, already holds is not delivered again. A bad
-    file does not stop the others. StorageFull and StoreBusy are raised; the same command, run
-    again, continues from there.
+    What a store in `beside`, which builds read as well, already holds is not delivered again, and
+    what was withdrawn only with `redeliver`. A bad file does not stop the others, and among those
+    of a folder or an archive, one without bars is only skipped. StorageFull and StoreBusy are
+    raised; the same command, run again, continues from there.
     """
     found = walked(paths)
     files = found.files
@@ -162,10 +166,28 @@ def ingest(
     watcher.begin(sum(file.stat().st_size for file in files))
     with connection(store, dry_run) as (con, scratch), wrap_full_disk(store.root):
         job = Job(
-            con, store, scratch, options, delivered_at.astimezone(UTC), dry_run, watcher, beside
+            con,
+            store,
+            scratch,
+            options,
+            delivered_at.astimezone(UTC),
+            dry_run,
+            redeliver,
+            watcher,
+            beside,
         )
-        for path in files:
-            yield from job.delivered(path)
+        without_bars = {folder for folder in files.values() if folder is not None}
+        for path, folder in files.items():
+            for report in job.delivered(path, folder):
+                if report.outcome is not Outcome.SKIPPED:
+                    without_bars.discard(folder or path)
+                yield report
+        for folder in sorted(without_bars):
+            none = NotBars(
+                f"{folder} holds no file with bars",
+                "name a file that has a close, or name its columns in a mapping",
+            )
+            yield failed(str(folder), none)
 
 
 @contextmanager
@@ -299,6 +321,7 @@ class Job:
     options: Options
     delivered_at: datetime
     dry_run: bool
+    redeliver: bool
     progress: Progress
     beside: tuple[RawStore, ...] = ()
     bytes_before: float = 0
@@ -310,11 +333,11 @@ class Job:
     def __post_init__(self) -> None:
         self.owners = Owners(self.con, self.store, self.withdrawn)
 
-    def delivered(self, path: Path) -> Iterator[Report]:
-        """Yield the report for a file, or for each file of an archive."""
+    def delivered(self, path: Path, folder: Path | None = None) -> Iterator[Report]:
+        """Yield the report for a file, perhaps one of a folder, or for each file of an archive."""
         size = path.stat().st_size
         if not is_archive(path):
-            yield self.report(Found(path, path.name, size))
+            yield self.report(Found(path, path.name, size, in_folder=folder is not None))
         else:
             yield from self.of_archive(path)
         self.bytes_before += size
@@ -343,8 +366,9 @@ class Job:
         try:
             return self.deliver(found)
         except NotBars as error:
-            if found.in_archive:
-                # a drop also holds files without bars, and sometimes an empty one
+            # a drop also holds files without bars; an empty one may be the vendor's fault, but in
+            # an archive it comes every time
+            if found.in_archive or (found.in_folder and not isinstance(error, NoRows)):
                 return Report(found.name, Outcome.SKIPPED, notes=(str(error),))
             return failed(found.name, error)
         except BadInput as error:
@@ -369,11 +393,13 @@ class Job:
             symbols = symbols_of(self.con, held)[first_name]
             renamed = {one: names[one] for one in names if symbols is None or one in symbols}
             first_name = self.name(file, source, renamed)
-        delivery = first_name
+        delivery, gone = first_name, None
         while delivery in self.withdrawn:
-            delivery = again(delivery)
+            delivery, gone = again(delivery), delivery
         if any(store.holds(delivery) for store in (self.store, *self.beside)):
             return self.already_there(file, source, delivery)
+        if gone and not self.redeliver:
+            return self.left_withdrawn(file, source, gone)
         table = with_symbol(vendor_table(self.con, file))
         with self.watched(found):
             rows = read_rows(self.con, table)
@@ -400,14 +426,18 @@ class Job:
         near = self.near(
             bars, [*earlier, *(one for one in self.known_beside if one.source == source)]
         )
-        alike = [one for one in near if self.symbols[one.delivery] in (None, bars.symbols)]
-        same = delivered_before(self.con, rows, layout, bars, alike)
+        same = delivered_before(self.con, rows, layout, bars, self.alike(bars, near))
         if same:
             note = (
                 f"its bars are those of delivery {same.delivery}, which came as {same.source_file}"
                 f" on {same.delivered_at:%Y-%m-%d}"
             )
             return self.already_there(file, source, same.delivery, note)
+        if not self.redeliver:
+            left = [one for one in self.known_withdrawn if one.source == source]
+            left = self.alike(bars, self.near(bars, left))
+            if same := delivered_before(self.con, rows, layout, bars, left):
+                return self.left_withdrawn(file, source, same.delivery)
         notes = [*table.notes, *rows.notes, *layout.notes, *renamings]
         if table.adjusted and layout.kind is not Kind.ADJUSTED_CLOSE:
             notes.append(
@@ -516,6 +546,19 @@ class Job:
             remedy=remedy,
         )
 
+    def left_withdrawn(self, file: VendorFile, source: str, delivery: str) -> Report:
+        """Return the report for a file whose delivery somebody has withdrawn."""
+        gone = self.withdrawn[delivery]
+        because = f" because of {' '.join(gone.reason.split())!r}" if gone.reason else ""
+        note, remedy = f"withdrawn on {gone.at:%Y-%m-%d}{because}", ""
+        # the command cannot restore to a store elsewhere
+        if self.store.root == settings().raw:
+            remedy = f"`./bourse deliveries reinstate {delivery}`"
+            note += f"; {remedy} brings it back"
+        return Report(
+            file.name, Outcome.WITHDRAWN, delivery, source=source, notes=(note,), remedy=remedy
+        )
+
     def moment(self, bars: Bars) -> datetime:
         """
         Return when these bars became known, in UTC without a zone: as stated, plus a
@@ -584,6 +627,22 @@ class Job:
     def known_beside(self) -> list[Delivered]:
         """The deliveries of the other stores that builds read."""
         return [one for store in self.beside for one in self.standing(store)]
+
+    @cached_property
+    def known_withdrawn(self) -> list[Delivered]:
+        """The deliveries of all these stores that are withdrawn, newest first."""
+        if not self.withdrawn:
+            return []
+        return [
+            one
+            for store in (self.store, *self.beside)
+            for one in reversed(store.catalog(self.con))
+            if one.delivery in self.withdrawn
+        ]
+
+    def alike(self, bars: Bars, near: list[Delivered]) -> list[Delivered]:
+        """Return the deliveries that may have exactly the symbols of these bars."""
+        return [one for one in near if self.symbols[one.delivery] in (None, bars.symbols)]
 
     def standing(self, store: RawStore) -> list[Delivered]:
         """Return the deliveries of a store that are not withdrawn."""

@@ -26,6 +26,7 @@ from pathlib import Path
 import duckdb
 
 from duckbourse import state
+from duckbourse.disk import flush
 from duckbourse.errors import ConfigurationError, StoreBusy
 from duckbourse.ingest.schema import TABLES, Kind
 from duckbourse.warehouse import files_in, quoted
@@ -285,12 +286,3 @@ def listed_in(manifests: Iterable[Path]) -> str:
     """Return the `from` and `where` clauses for the symbol lists of some manifests."""
     files = ", ".join(map(quoted, manifests))
     return f"from parquet_kv_metadata([{files}]) where key::blob::varchar = '{SYMBOLS_KEY}'"
-
-
-def flush(path: Path) -> None:
-    """Flush a file, or the entries of a folder, to disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -19,7 +19,7 @@ from pathlib import Path
 import duckdb
 import polars
 
-from duckbourse.errors import BadInput, ConfigurationError, NotBars, StorageFull
+from duckbourse.errors import BadInput, ConfigurationError, NoRows, StorageFull
 from duckbourse.ingest.documents import document
 from duckbourse.ingest.files import DAMAGED, VendorFile
 from duckbourse.ingest.inference.columns import (
@@ -81,7 +81,7 @@ def vendor_table(con: duckdb.DuckDBPyConnection, file: VendorFile) -> VendorTabl
     with file.path.open("rb") as opened:
         head = opened.read(8)
     if not head:
-        raise NotBars(f"{file} is empty: 0 bytes", "delete it, or ask the vendor for it again")
+        raise NoRows(f"{file} is empty: 0 bytes", "delete it, or ask the vendor for it again")
     if head[:4] == b"PAR1":
         return parquet(con, file)
     if head[:6] == b"ARROW1":
@@ -187,7 +187,7 @@ def first_text(file: VendorFile) -> str:
     with file.opened() as opened:
         head = opened.read(HEAD_BYTES)
     if not head:
-        raise NotBars(f"{file} is empty: 0 bytes", "delete it, or ask the vendor for it again")
+        raise NoRows(f"{file} is empty: 0 bytes", "delete it, or ask the vendor for it again")
     if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise BadInput(f"{file} is UTF-16 text", "write it again as UTF-8")
     # the reader rejects rows that are not UTF-8; the file is not refused for them

@@ -14,9 +14,10 @@ from datetime import UTC, datetime, timedelta
 
 import duckdb
 
+from duckbourse.disk import flush
 from duckbourse.ingest.bars import constant, write
 from duckbourse.ingest.schema import TABLES
-from duckbourse.ingest.store import RawStore, flush
+from duckbourse.ingest.store import RawStore
 from duckbourse.warehouse import files_in, quoted
 
 TABLE = "withdrawals"

@@ -161,8 +161,12 @@ def _answer(address: str, body: bytes, headers: Mapping[str, str]) -> int | str:
                 found.append(answer.status_code)
         except httpx.TimeoutException:
             found.append(too_late)
-        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
-            found.append(type(error).__name__)
+        except httpx.ConnectError:
+            found.append("no connection")
+        except (httpx.HTTPError, OSError):
+            found.append("the connection broke off")
+        except (httpx.InvalidURL, ValueError):
+            found.append("its address is not usable")
 
     # httpx limits the time between two bytes, and not that of looking up a name
     thread = threading.Thread(target=post, name="webhook", daemon=True)

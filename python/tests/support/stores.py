@@ -55,6 +55,7 @@ class Shop:
         *paths: Path,
         delivered_at: datetime = DELIVERED_AT,
         dry_run: bool = False,
+        redeliver: bool = False,
         mapping: Path | None = None,
         beside: tuple[RawStore, ...] = (),
         **stated: Any,
@@ -62,10 +63,17 @@ class Shop:
         """Ingest, allowing any number of unreadable rows, and return the reports."""
         stated.setdefault("max_unreadable_pct", 100)
         options = read_mapping(mapping, **stated)
-        reports = ingest(
-            list(paths), options, self.store, delivered_at, dry_run=dry_run, beside=beside
+        return list(
+            ingest(
+                list(paths),
+                options,
+                self.store,
+                delivered_at,
+                dry_run=dry_run,
+                redeliver=redeliver,
+                beside=beside,
+            )
         )
-        return list(reports)
 
     def deliver(self, *paths: Path, **stated: Any) -> Report:
         """Ingest one file, and assert that it is delivered."""

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from duckbourse.errors import BadInput, NotBars
+from duckbourse.errors import BadInput, NoRows, NotBars
 from duckbourse.ingest.files import VendorFile
 from duckbourse.ingest.inference.columns import KLINE, LAST_PRICES, NAMES, Role, normalized
 from duckbourse.ingest.inference.timestamps import EPOCH_TEXT
@@ -67,7 +67,7 @@ def infer_dialect(head: str, file: VendorFile) -> Dialect:
         )
     top = next((place for place, line in enumerate(lines) if line.strip()), None)
     if top is None:
-        raise NotBars(f"{file} holds no lines", "delete it, or ask the vendor for it again")
+        raise NoRows(f"{file} holds no lines", "delete it, or ask the vendor for it again")
     first, rows_at = (top, top + 1) if options.names else header_line(lines, top, options)
     delimiter = options.delimiter or max(DELIMITERS, key="".join(lines[first:rows_at]).count)
     # a name that a spreadsheet wrapped over lines is one name

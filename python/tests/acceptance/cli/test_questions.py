@@ -312,6 +312,7 @@ def test_the_doctor_finds_nothing_where_nothing_is_wrong(
     found = findings(data)
     assert {name: one["level"] for name, one in found.items()} == {
         "versions": "ok",
+        "settings": "ok",
         "folders": "ok",
         "secrets": "ok",
         "build file": "ok",
@@ -326,6 +327,30 @@ def test_the_doctor_finds_nothing_where_nothing_is_wrong(
     shown = bourse(data, "doctor").stdout.splitlines()
     assert len(shown) == len(found)
     assert all(line.startswith("ok    ") for line in shown)
+
+
+def test_the_doctor_names_every_setting_that_is_wrong(data: Path) -> None:
+    done = bourse(
+        data,
+        "doctor",
+        "--json",
+        BOURSE_THREADS="none",
+        BOURSE_WEBHOOK_URL="//x",
+        BOURSE_KEEP_GB="-1",
+    )
+    assert done.returncode == 1
+    [*others, threads, keep, webhook] = json.loads(done.stdout)
+    assert [one["check"] for one in others] == ["versions", "secrets"]
+    assert {one["check"] for one in (threads, keep, webhook)} == {"settings"}
+    assert threads["found"].startswith("BOURSE_THREADS='none' is not usable: ")
+    assert keep["found"].startswith("BOURSE_KEEP_GB='-1' is not usable: ")
+    assert webhook == {
+        "check": "settings",
+        "level": "fail",
+        "found": "BOURSE_WEBHOOK_URL is not usable: it is not an address of http:// or https://",
+        "remedy": "set BOURSE_WEBHOOK_URL in the environment or in .env, or unset it for the"
+        " default",
+    }
 
 
 @pytest.mark.some_day
@@ -390,5 +415,5 @@ def test_a_newest_bar_in_the_future_is_a_wrong_clock(
 
 def test_without_a_data_folder_the_doctor_says_how_to_get_one(tmp_path: Path) -> None:
     found = findings(tmp_path / "nowhere")
-    assert list(found) == ["versions", "data folder"]
+    assert list(found) == ["versions", "secrets", "settings", "data folder"]
     assert found["data folder"]["level"] == "fail"

@@ -26,13 +26,15 @@ class DataFolder:
         self.folder = folder
         self.data = empty_store(folder / "data")
 
-    def ingest(self, name: str, rows: list[str], at: str, source: str = "vendor") -> str:
+    def ingest(
+        self, name: str, rows: list[str], at: str, source: str = "vendor", *more: str
+    ) -> str:
         """Deliver a file with any number of unreadable rows, and return its delivery."""
         file = self.folder / name
         file.write_text("\n".join([HEADER, *rows]) + "\n")
         words = ("ingest", str(file), "--calendar", "XNYS", "--source", source)
         allowed = ("--max-unreadable-pct", "50")
-        done = bourse(self.data, *words, *allowed, "--delivered-at", at, "--json", **ALONE)
+        done = bourse(self.data, *words, *allowed, *more, "--delivered-at", at, "--json", **ALONE)
         assert done.returncode == 0, done.stderr
         return str(json.loads(done.stdout)["files"][0]["delivery"])
 
@@ -108,9 +110,18 @@ def test_a_delivery_is_withdrawn_reinstated_and_delivered_again(project: DataFol
     assert [each["is_withdrawn"] for each in project.list()] == [False, False]
     assert project.say("reinstate", right, "--yes").stdout.startswith("unchanged, not withdrawn: ")
 
+    # what is withdrawn stays so, and the evening run is green
+    project.say("withdraw", wrong, right, "-y", "--reason", "the wrong year")
+    file = str(project.folder / "WRONG.csv")
+    words = ("ingest", file, "--calendar", "XNYS", "--source", "vendor")
+    done = bourse(project.data, *words, "--max-unreadable-pct", "50", **ALONE)
+    assert done.returncode == 0
+    assert done.stdout.split()[-1] == "withdrawn"
+    note = r"WRONG.csv: withdrawn on [-\d]{10} because of 'the wrong year'; `./bourse deliveries "
+    assert re.findall(f"{note}(.*)` brings it back\n", done.stderr) == [f"restore {wrong}"]
+
     # and a file delivered again meanwhile does not count twice
-    project.say("withdraw", wrong, right, "-y")
-    again = project.ingest("WRONG.csv", [DAYS[0]], "2026-11-03T18:00:00Z")
+    again = project.ingest("WRONG.csv", [DAYS[0]], "2026-11-03T18:00:00Z", "vendor", "--again")
     assert again not in (wrong, right)
     assert [(each["delivery"], each["is_withdrawn"]) for each in project.list()] == [
         (again, False),

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import sqlite3
+import subprocess
 import threading
 from contextlib import closing
 from datetime import UTC, datetime
@@ -95,6 +96,22 @@ def test_files_of_others_are_left_alone(place: Place) -> None:
     prices = place.write("backups/incoming/prices.csv")
     place.back_up()
     assert prices.exists()
+
+
+def test_a_folder_of_an_earlier_version_needs_only_its_marker(place: Place) -> None:
+    place.back_up()
+    marker = place.backups / "duckbourse-backup.json"
+    marker.unlink()
+    done = place.run("backup", str(place.backups))
+    assert done.returncode == 3
+    error, remedy = done.stderr.splitlines()
+    assert error.endswith("is not a backup folder: it has no duckbourse-backup.json")
+    assert remedy == (
+        f"  remedy: it looks like one of an earlier version; if it is: touch {marker}"
+    )
+    subprocess.run(remedy.partition("if it is: ")[2], shell=True, check=True)
+    assert json.loads(place.back_up("--json").stdout)["new_files"] == 0
+    assert len(place.snapshots()) == 2
 
 
 def test_only_what_is_new_is_copied_the_next_time(place: Place) -> None:

@@ -57,6 +57,7 @@ def test_all_of_it_comes_back_into_a_new_folder(place: Place) -> None:
     assert done.stdout.startswith(f"restored: {there} from {name} (11 files, 0.0 MB, ")
     assert done.stderr.splitlines() == [
         f"to use it: set BOURSE_DATA_DIR={there}",
+        "the next `./bourse build` is a full one",
         "1 file of the snapshot's seeds, models and macros differ from this project:"
         f" seeds/reference/portfolios.csv; to take them over: cp -R {there}/project/. .",
     ]
@@ -73,6 +74,7 @@ def test_what_is_lost_comes_back_and_the_rest_stays(place: Place) -> None:
     raw = (place.data / "raw").stat().st_ino
     done = restored(place)
     assert "kept:" not in done.stdout
+    assert done.stderr == ""
     assert contents(place.data, "build") == wanted
     # the build file is still that of the deliveries
     assert (place.data / BUILT).exists()
@@ -108,6 +110,17 @@ def test_other_content_is_refused_and_then_kept_aside(place: Place) -> None:
     assert contents(aside, "build") == former
     assert (aside / BUILT).exists()
     assert not (place.data / BUILT).exists()
+    assert "the next `./bourse build` is a full one" in done.stderr.splitlines()
+    kept = sum(map(len, contents(aside).values()))
+    assert json.loads(place.run("status", "--json").stdout)["disk"]["bytes"][aside.name] == kept
+    findings = json.loads(place.run("doctor", "--json").stdout)
+    [found] = [each for each in findings if each["check"] == "replaced by a restore"]
+    assert found == {
+        "check": "replaced by a restore",
+        "level": "warn",
+        "found": f"{aside} holds what was there before, 0.0 MB",
+        "remedy": f"once nothing in it is needed: rm -r {aside}",
+    }
 
 
 def test_what_the_snapshot_does_not_have_is_moved_aside(place: Place) -> None:
@@ -139,8 +152,10 @@ def test_a_damaged_snapshot_changes_nothing(place: Place) -> None:
     backups.object(by_path["raw/deliveries/one.parquet"].sha256).unlink()
     place.write("data/raw/deliveries/one.parquet", "lost")
     (place.data / "duckbourse.duckdb").unlink()
+    lock = place.write("data/build/owner")
     before = contents(place.data)
     done = restore(place, "--replace")
+    assert lock.exists()
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
         f"error: {name} cannot be restored: {broken}, which is duckbourse.duckdb, has another"
@@ -151,6 +166,54 @@ def test_a_damaged_snapshot_changes_nothing(place: Place) -> None:
     assert contents(place.data, "build") == {
         path: content for path, content in before.items() if not path.startswith("build")
     }
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_damaged_snapshot_leaves_no_folder_that_was_not_there(
+    place: Place, is_there: bool
+) -> None:
+    backed_up(place)
+    for content in place.objects():
+        content.unlink()
+    there = place.folder / "there"
+    if is_there:
+        there.mkdir()
+    assert restore(place, "--into", str(there)).returncode == 1
+    assert there.exists() == is_there
+    assert not (there / "build").exists()
+
+
+@pytest.mark.parametrize("damage", ["missing", "longer", "other"])
+def test_a_damaged_former_publication_is_left_out_with_a_warning(place: Place, damage: str) -> None:
+    place.write("data/publications/20240102.duckdb")
+    wanted = backed_up(place)
+    [name] = place.snapshots()
+    backups = BackupFolder(place.backups)
+    path = "publications/20240101.duckdb"
+    [file] = [file for file in backups.load(name).files if file.path == path]
+    broken = backups.object(file.sha256)
+    content = broken.read_bytes()
+    found = {
+        "missing": "is missing",
+        "longer": f"has {len(content) + 1} bytes instead of {len(content)}",
+        "other": "has another content",
+    }[damage]
+    broken.write_bytes(content + b"!" if damage == "longer" else content[::-1])
+    if damage == "missing":
+        broken.unlink()
+    there = place.folder / "there"
+    done = restored(place, "--into", str(there))
+    warning = (
+        f"warning: a former publication is damaged and was left out: {path} of {name}: {broken}"
+        f" {found}"
+    )
+    assert done.stderr.splitlines()[0] == warning
+    del wanted[path]
+    assert contents(there, "build") == wanted
+    again = restored(place, "--into", str(there), "--quiet")
+    assert (again.stdout, again.stderr) == ("", f"{warning}\n")
+    report = json.loads(restored(place, "--into", str(there), "--json").stdout)
+    assert (report["left_out"], report["replaced"]) == ([path], None)
 
 
 def test_a_snapshot_is_chosen_by_name(place: Place) -> None:
@@ -296,6 +359,10 @@ def test_nothing_is_written_where_a_restoration_is_unfinished(
     assert [path.name for path in there.iterdir()] == [
         ".restoring-2-replaced-20240102T000000000000"
     ]
+    backup = bourse(there, "backup", str(place.backups))
+    assert backup.returncode == 4
+    assert f"error: {error}" in backup.stderr.splitlines()
+    assert not place.backups.exists()
     done = bourse(there, "doctor", "--json")
     [found] = [each for each in json.loads(done.stdout) if each["check"] == "leftover files"]
     assert found == {

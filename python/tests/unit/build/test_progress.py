@@ -120,6 +120,88 @@ def test_a_problem_that_names_its_file_is_not_that_of_the_node() -> None:
     )
 
 
+MODEL = """with
+
+bars as (
+    select * from {{ ref('bars__ohlcv') }}
+),
+
+final as (
+    select symbol, clos from bars
+    inner join sessions using (symbol)
+    inner join sessions using (symbol)
+)
+"""
+PREFACE = (
+    "An error occurred during execution of unit test 'x_of_two'. There may be an error in the unit"
+    " test definition: check the data types.\n "
+)
+RUNTIME = "Runtime Error in unit_test x_of_two (models/bars/bars__x.yml)\n  "
+BINDER = 'Binder Error: Referenced column "clos" not found'
+
+
+@pytest.mark.parametrize(
+    ("node", "message", "says"),
+    [
+        (
+            "unit_test.duckbourse.bars__x.x_of_two",
+            f"{RUNTIME}{PREFACE}{BINDER}\n\nLINE 74:     select symbol, clos from bars\n      ^",
+            f"model bars__x: {BINDER} LINE 74:     select symbol, clos from bars ^"
+            " (models/bars/bars__x.sql:8)",
+        ),
+        (
+            "unit_test.duckbourse.bars__x.x_of_two",
+            f"{PREFACE}{BINDER}\nLINE 9: ...symbol, clos from...\n",
+            f"model bars__x: {BINDER} LINE 9: ...symbol, clos from... (models/bars/bars__x.sql:8)",
+        ),
+        # a line that a macro wrote, and one that is there twice
+        (
+            "unit_test.duckbourse.bars__x.x_of_two",
+            f"{PREFACE}Parser Error: syntax error\nLINE 9: avg(clos)\n",
+            "model bars__x: Parser Error: syntax error LINE 9: avg(clos) (models/bars/bars__x.sql)",
+        ),
+        (
+            "model.duckbourse.bars__x",
+            f"{BINDER}\nLINE 9:     inner join sessions using (symbol)\n",
+            f"model bars__x: {BINDER} LINE 9:     inner join sessions using (symbol)"
+            " (models/bars/bars__x.sql, compiled: target/x.sql)",
+        ),
+        (
+            "model.duckbourse.bars__x",
+            f"{BINDER}\nLINE 9:     select symbol, clos from bars\n",
+            f"model bars__x: {BINDER} LINE 9:     select symbol, clos from bars"
+            " (models/bars/bars__x.sql:8, compiled: target/x.sql)",
+        ),
+        # the rows of the unit test itself
+        (
+            "unit_test.duckbourse.bars__x.x_of_two",
+            f"{PREFACE}Conversion Error: Could not convert string 'x' to INT32",
+            f"unit test x_of_two: {PREFACE.strip()} Conversion Error: Could not convert string 'x'"
+            " to INT32 (models/bars/bars__x.yml)",
+        ),
+    ],
+)
+def test_the_error_of_a_model_is_reported_with_its_file_and_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, node: str, message: str, says: str
+) -> None:
+    """Also if a unit test was the first to run it."""
+    monkeypatch.setattr("duckbourse.progress.PROJECT", tmp_path)
+    file = tmp_path / "models" / "bars" / "bars__x.sql"
+    file.parent.mkdir(parents=True)
+    file.write_text(MODEL)
+    is_model = node.startswith("model.")
+    result = {
+        "unique_id": node,
+        "status": "error",
+        "message": message,
+        "name": node.rpartition(".")[2],
+        "file": f"models/bars/bars__x.{'sql' if is_model else 'yml'}",
+        "compiled": "target/x.sql" if is_model else None,
+    }
+    [failure] = outcome_of(Progress({}, results=[result]), 1.0).failures
+    assert str(failure) == says
+
+
 @pytest.mark.parametrize(
     ("found", "says"),
     [

@@ -69,6 +69,58 @@ def test_a_folder_without_market_data_lists_its_files(shop: Shop) -> None:
     assert skipped.file == "page.html"
 
 
+STRAYS = {
+    "notes.txt": "Dear Sir,\nplease find the prices\n",
+    "status.json": '{"ok": true}',
+    "dividends.csv": "symbol,date,dividend\nA,2024-01-02,1\n",
+}
+FAULTS = {
+    "empty.csv": "",
+    "header.csv": f"{HEADER}\n",
+    "renamed.csv": "symbol,date,open,high,low,clsoe,volume\nA,2024-01-02,1,2,1,2,5\n",
+}
+
+
+@pytest.mark.parametrize("name", STRAYS)
+def test_a_stray_file_in_a_folder_is_skipped_and_the_rest_is_delivered(
+    shop: Shop, name: str
+) -> None:
+    shop.file("A.csv", DAY)
+    stray = shop.file(name, STRAYS[name])
+    for outcome in (Outcome.DELIVERED, Outcome.ALREADY_THERE):
+        reports = {report.file: report for report in shop.run(stray.parent, **XNYS)}
+        assert reports["A.csv"].outcome is outcome
+        assert (reports[name].outcome, reports[name].error) == (Outcome.SKIPPED, None)
+        assert name in reports[name].notes[0]
+    # not if somebody names it, whatever comes first
+    for paths in ((stray.parent, stray), (stray, stray.parent)):
+        reports = {report.file: report for report in shop.run(*paths, **XNYS)}
+        assert reports[name].outcome is Outcome.FAILED
+        assert len(reports) == 2
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_vendors_fault_in_a_folder_fails_and_the_rest_is_delivered(shop: Shop, name: str) -> None:
+    shop.file("A.csv", DAY)
+    reports = {
+        report.file: report.outcome
+        for report in shop.run(shop.file(name, FAULTS[name]).parent, **XNYS)
+    }
+    assert reports == {"A.csv": Outcome.DELIVERED, name: Outcome.FAILED}
+
+
+def test_a_folder_of_strays_fails(shop: Shop) -> None:
+    for name, content in STRAYS.items():
+        shop.file(f"drops/{name}", content)
+    shop.file("others/A.csv", DAY)
+    drops, others = shop.folder / "vendor" / "drops", shop.folder / "vendor" / "others"
+    [*skipped, delivered, failed] = shop.run(drops, others, **XNYS)
+    assert {report.outcome for report in skipped} == {Outcome.SKIPPED}
+    assert delivered.outcome is Outcome.DELIVERED
+    assert failed.outcome is Outcome.FAILED
+    assert failed.notes == (f"{drops} holds no file with bars",)
+
+
 def test_a_file_named_on_the_command_line_may_have_any_name(shop: Shop) -> None:
     path = shop.file("a/A.dat", DAY)
     reports = shop.run(path.parent, path, **XNYS)

@@ -326,7 +326,7 @@ MODULES = (
     *(dialect, documents, files, lines, numbers, options, rows, layout, run, timestamp_formats),
     tables,
 )
-ERRORS = ("BadInput", "NotBars", "ConfigurationError", "StorageFull", "UnreadableRows")
+ERRORS = ("BadInput", "NoRows", "NotBars", "ConfigurationError", "StorageFull", "UnreadableRows")
 
 
 def remedies(module: ModuleType) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""A delivery is withdrawn as a whole or not at all, never lost, and can be delivered again."""
+"""A delivery is withdrawn as a whole or not at all, is never lost, and stays withdrawn."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import os
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import duckdb
 import pytest
 
 from duckbourse.errors import BadInput, StorageFull, StoreBusy
-from duckbourse.ingest import Outcome, RawStore, withdrawals
+from duckbourse.ingest import Outcome, RawStore, run, withdrawals
 from duckbourse.ingest.deliveries import listed, refuse_twice, short
 from duckbourse.ingest.owners import refuse_two_calendars
 from duckbourse.ingest.run import wrap_full_disk
@@ -57,14 +58,51 @@ def test_the_last_record_counts_even_if_the_clock_stands_still(shop: Shop) -> No
     assert instants == [(at,), (at,), (at + step,), (at + 2 * step,)]
 
 
-def test_a_withdrawn_file_is_delivered_again_and_reported(shop: Shop) -> None:
+@pytest.mark.parametrize(
+    ("reason", "because"), [(None, ""), ("the  wrong\nfile", " because of 'the wrong file'")]
+)
+def test_withdrawn_bars_do_not_come_back_by_themselves(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, reason: str | None, because: str
+) -> None:
+    file = shop.csv("D.csv", days(2))
+    name = str(shop.deliver(file, symbol="D", **STATED).delivery)
+    change(shop, withdraw, name, reason=reason)
+    before = shop.files()
+    # nor under another name and other options
+    copy = shop.csv("E.csv", [*days(2), ""])
+    note = f"withdrawn on 2026-11-02{because}"
+    later = NOW + timedelta(days=1)
+    for each in (file, copy):
+        for dry_run in (False, True):
+            [report] = shop.run(each, symbol="D", delivered_at=later, dry_run=dry_run, **STATED)
+            assert (report.outcome, report.delivery) == (Outcome.WITHDRAWN, name)
+            # the command works only on the project's store
+            assert (report.notes, report.remedy, report.error) == ((note,), "", None)
+    settings = SimpleNamespace(raw=shop.store.root, threads=1, memory_limit="1GB")
+    monkeypatch.setattr(run, "settings", lambda: settings)
+    for each in (file, copy):
+        [report] = shop.run(each, symbol="D", **STATED)
+        assert report.notes == (f"{note}; `./bourse deliveries reinstate {name}` brings it back",)
+        assert report.remedy == f"`./bourse deliveries reinstate {name}`"
+    assert shop.files() == before
+    # other bars do, and what is restored is there
+    assert shop.deliver(shop.csv("F.csv", days(3)), symbol="D", **STATED).delivery != name
+    change(shop, restore, name)
+    for each in (file, copy):
+        [report] = shop.run(each, symbol="D", **STATED)
+        assert (report.outcome, report.delivery) == (Outcome.ALREADY_THERE, name)
+
+
+def test_a_withdrawn_file_is_delivered_again_if_that_is_asked_for(shop: Shop) -> None:
     file = shop.csv("D.csv", days(2))
     names = [str(shop.deliver(file, **STATED).delivery)]
     for time in range(2):
-        [report] = shop.run(file, **STATED)
+        [report] = shop.run(file, redeliver=True, **STATED)
         assert report.outcome is Outcome.ALREADY_THERE
         change(shop, withdraw, names[-1])
-        [report] = shop.run(file, **STATED, delivered_at=NOW + timedelta(days=time))
+        [report] = shop.run(file, **STATED)
+        assert (report.outcome, report.delivery) == (Outcome.WITHDRAWN, names[-1])
+        [report] = shop.run(file, redeliver=True, **STATED, delivered_at=NOW + timedelta(days=time))
         assert report.outcome is Outcome.DELIVERED
         assert "delivered again: its earlier delivery was withdrawn on 2026-11-02" in report.notes
         assert report.rows_revised == 0
@@ -80,7 +118,8 @@ def test_the_same_bars_under_other_options_are_delivered_again_too(shop: Shop) -
     [report] = shop.run(other, symbol="D", **STATED)
     assert (report.outcome, report.delivery) == (Outcome.ALREADY_THERE, first.delivery)
     change(shop, withdraw, str(first.delivery))
-    assert shop.deliver(other, symbol="D", **STATED).delivery != first.delivery
+    again = shop.deliver(other, symbol="D", redeliver=True, **STATED)
+    assert again.delivery != first.delivery
 
 
 def test_a_withdrawn_delivery_no_longer_decides_anything(shop: Shop) -> None:
@@ -97,12 +136,18 @@ def test_a_delivery_withdrawn_from_the_sample_may_be_delivered_here(shop: Shop) 
     file = shop.csv("D.csv", days(2))
     ours, shipped = shop.store, RawStore(shop.folder / "shipped", flat=True)
     shop.store = shipped
-    name = str(shop.deliver(file, **STATED).delivery)
+    name = str(shop.deliver(file, symbol="D", **STATED).delivery)
     shop.store = ours
-    [report] = shop.run(file, beside=(shipped,), **STATED)
+    [report] = shop.run(file, beside=(shipped,), symbol="D", **STATED)
     assert (report.outcome, report.delivery) == (Outcome.ALREADY_THERE, name)
     change(shop, withdraw, name)
-    assert shop.deliver(file, beside=(shipped,), **STATED).delivery == again(name)
+    # also under another name
+    copy = shop.csv("E.csv", days(2))
+    for each in (file, copy):
+        [report] = shop.run(each, beside=(shipped,), symbol="D", **STATED)
+        assert (report.outcome, report.delivery) == (Outcome.WITHDRAWN, name)
+    there = shop.deliver(file, beside=(shipped,), symbol="D", redeliver=True, **STATED)
+    assert there.delivery == again(name)
 
 
 def refused(shop: Shop, *names: str, beside: tuple[RawStore, ...] = ()) -> BadInput | None:
@@ -123,9 +168,9 @@ def test_no_file_is_read_twice_whichever_of_its_deliveries_is_reinstated(shop: S
     file = shop.csv("D.csv", days(2))
     a = str(shop.deliver(file, **STATED).delivery)
     change(shop, withdraw, a)
-    b = str(shop.deliver(file, **STATED).delivery)
+    b = str(shop.deliver(file, redeliver=True, **STATED).delivery)
     change(shop, withdraw, b)
-    c = str(shop.deliver(file, **STATED).delivery)
+    c = str(shop.deliver(file, redeliver=True, **STATED).delivery)
     for name in (a, b):
         error = refused(shop, name)
         assert error is not None

@@ -107,9 +107,15 @@ def test_a_file_with_a_name_of_its_own_is_kept_for_ever(published: Path) -> None
     [former] = history.folder_of(published).iterdir()
     former.rename(former.with_name("before-the-split.duckdb"))
     (former.parent / "notes.txt").write_text("mine")
+    (former.parent / "20200101T000000.duckdb").write_text("mine")
     for generation in (3, 4, 5, 6):
         publish_evening(published, generation, BOURSE_KEEP_PUBLICATIONS="1")
-    assert kept(published) == ["20261201T184510-b5.duckdb", "before-the-split.duckdb", "notes.txt"]
+    assert kept(published) == [
+        "20200101T000000.duckdb",
+        "20261201T184510-b5.duckdb",
+        "before-the-split.duckdb",
+        "notes.txt",
+    ]
     assert bourse(published.parent, "rollback", "before").returncode == 0
     assert generation_in(published) == 1
 
@@ -226,6 +232,18 @@ def test_a_full_disk_removes_none_in_vain_and_never_the_newest(
     assert [path.removesuffix(".duckdb")[-2:] for path in kept(published)] == names
 
 
+def test_a_kept_file_with_a_second_name_frees_no_space(
+    published: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for generation in (1, 2, 3, 4):
+        publish_evening(published, generation)
+    monkeypatch.setattr("duckbourse.history.shutil.disk_usage", lambda _: SimpleNamespace(free=0))
+    first, second, _ = sorted(history.folder_of(published).iterdir())
+    os.link(first, published.with_name("mine.duckdb"))
+    assert history.free_space(published, second.stat().st_size + 1) == []
+    assert history.free_space(published, second.stat().st_size) == [first, second]
+
+
 def test_they_are_listed_newest_first(published: Path) -> None:
     done = bourse(published.parent, "publications")
     assert (done.returncode, done.stderr) == (
@@ -270,6 +288,7 @@ def test_they_are_listed_newest_first(published: Path) -> None:
     }
 
 
+@pytest.mark.some_day
 def test_back_and_forward_again(published: Path) -> None:
     for generation in (1, 2, 3):
         publish_evening(published, generation)
@@ -280,11 +299,16 @@ def test_back_and_forward_again(published: Path) -> None:
             "to undo: ./bourse rollback 20261129T184510-b3",
             "the next ./bourse build will replace it",
         ]
+        newest = "to return to the newest: ./bourse rollback 20261129T184510-b3"
+        shown = bourse(published.parent, "status").stdout.splitlines()
+        assert shown[3].strip() == f"a newer one is kept; {newest}"
         assert market.sql("from bars.twin").fetchall() == [(3,)]
         assert market.refresh() is True
         assert market.sql("from bars.twin").fetchall() == [(2,)]
     bourse(published.parent, "rollback")
     assert generation_in(published) == 1
+    shown = bourse(published.parent, "status").stdout.splitlines()
+    assert shown[3].strip() == f"2 newer ones are kept; {newest}"
     done = bourse(published.parent, "rollback")
     assert done.returncode == 5
     assert done.stderr == (
@@ -298,6 +322,8 @@ def test_back_and_forward_again(published: Path) -> None:
         "is_changed": True,
     }
     assert generation_in(published) == 3
+    report = json.loads(bourse(published.parent, "status", "--json").stdout)
+    assert report["publication"]["newer"] == []
     done = bourse(published.parent, "rollback", "current")
     assert done.stdout == ("20261129T184510-b3 is the current publication; nothing was changed\n")
     # the next build follows as ever

@@ -97,6 +97,17 @@ def test_a_server_may_fail_twice_and_a_redirect_is_not_followed(
     assert [path for path, _ in receiver.got] == [f"/{TOKEN}"] * tries
 
 
+def test_a_receiver_that_is_not_there_is_named_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(webhook, "PAUSE_SECONDS", 0)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}/x"
+        settings = Settings(_env_file=None, webhook_url=url)  # type: ignore[call-arg, arg-type]
+        assert sent(EVENT, settings) == [
+            "the webhook at 127.0.0.1 was not notified: no connection, 3 times"
+        ]
+
+
 def test_a_receiver_that_hangs_is_not_awaited(
     receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
