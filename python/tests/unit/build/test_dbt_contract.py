@@ -28,6 +28,7 @@ from dbt.contracts.graph.nodes import (
     UnitTestDefinition,
 )
 from dbt.events import core_types_pb2 as events
+from dbt.task.build import BuildTask
 from dbt_common.events import functions
 
 from duckbourse import dbt_build
@@ -72,6 +73,12 @@ BUILD, PARSE = cli.commands["build"], cli.commands["parse"]
 NODE = ("unique_id", "name", "original_file_path")
 IN_SQL = (*NODE, "checksum", "depends_on", "schema", "alias", "config")
 NEEDS = [
+    Need(
+        "BuildTask",
+        of_call(BuildTask.handle_job_queue) | set(BuildTask.__init__.__code__.co_names),
+        ("pool", "callback", "selected_unit_tests"),
+        "count unit tests once",
+    ),
     Need("dbtRunner()", of_call(dbtRunner), ("manifest", "callbacks"), "parse once, follow events"),
     Need("dbtRunner", of_class(dbtRunner), ("invoke",), "run dbt in this process"),
     Need(

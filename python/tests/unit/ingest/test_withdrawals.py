@@ -85,9 +85,9 @@ def test_withdrawn_bars_do_not_come_back_by_themselves(
         assert report.notes == (f"{note}; `./bourse deliveries reinstate {name}` brings it back",)
         assert report.remedy == f"`./bourse deliveries reinstate {name}`"
     assert shop.files() == before
-    # other bars do, and what is restored is there
+    # other bars do, and what is reinstated is there
     assert shop.deliver(shop.csv("F.csv", days(3)), symbol="D", **STATED).delivery != name
-    change(shop, restore, name)
+    change(shop, reinstate, name)
     for each in (file, copy):
         [report] = shop.run(each, symbol="D", **STATED)
         assert (report.outcome, report.delivery) == (Outcome.ALREADY_THERE, name)
