@@ -14,7 +14,7 @@ from typing import Any
 
 from rich.console import Console
 
-TRAILING_BLANKS = re.compile(" +$", re.MULTILINE)
+TRAILING_BLANKS = re.compile(r" +(?=\n)")
 
 
 class Results(Console):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from io import StringIO
 from typing import Any
 
 import pytest
 from rich.console import Console
 
 from duckbourse.cli import output, sql, tables
+from duckbourse.cli.output import Results
 from duckbourse.cli.tables import (
     Column,
     columns_of_figures,
@@ -145,3 +147,11 @@ def test_a_wide_query_fits_the_terminal_and_one_row_is_below_one_another(
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 183
     assert lines[182] == "column_182  182"
+
+
+def test_in_a_pipe_only_blanks_before_a_line_break_are_left_out() -> None:
+    console = Results(file=StringIO(), width=40)
+    console.print("label   ", end="")
+    console.print("text   \nmore  ")
+    assert isinstance(console.file, StringIO)
+    assert console.file.getvalue() == "label   text\nmore\n"
