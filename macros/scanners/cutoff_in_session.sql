@@ -7,24 +7,31 @@
         select
             'a cutoff of ' || left(p_cutoff_time::time::varchar, 5)
             || ' is outside the session of ' || p_session_date
-            || '; try a time after ' || strftime(min(open_ts) filter (where is_scanned), '%H:%M')
+            || '; try a time after ' || left(min(first_open)::varchar, 5)
             || ', up to ' || format(
-                '{:02d}:{:02d}',
-                max(close_minute) filter (where is_scanned) // 60,
-                max(close_minute) filter (where is_scanned) % 60
+                '{:02d}:{:02d}', max(scanned_close) // 60, max(scanned_close) % 60
             ) as problem
         from (
             select
-                *,
-                session_date between p_session_date::date
-                    and coalesce(p_last_session_date, p_session_date)::date as is_scanned
-            from {{ ref('scanners__sessions').include(database=false) }}
-            where has_minutes
+                calendar,
+                min(open_ts::time) filter (where is_scanned) as first_open,
+                max(close_minute) filter (where is_scanned) as scanned_close,
+                max(close_minute) as last_close
+            from (
+                select
+                    *,
+                    session_date between p_session_date::date
+                        and coalesce(p_last_session_date, p_session_date)::date as is_scanned
+                from {{ ref('scanners__sessions').include(database=false) }}
+                where has_minutes
+            )
+            group by calendar
         )
+        where first_open is not null
         having
-            (
-                p_cutoff_time::time <= min(open_ts::time) filter (where is_scanned)
-                or date_diff('minute', time '00:00', p_cutoff_time::time) > max(close_minute)
+            not bool_or(
+                p_cutoff_time::time > first_open
+                and date_diff('minute', time '00:00', p_cutoff_time::time) <= last_close
             )
             and not exists (
                 select 1 from {{ presets }}

@@ -156,12 +156,16 @@ def _failure(outcome: Outcome, select: str | None) -> BourseError:
     remedy = "fix what is listed above and run it again; nothing was published"
     if select and (late := sum(node.startswith("model.") for node in outcome.outdated)):
         tables = "1 table that reads" if late == 1 else f"{late:,} tables that read"
-        following = " ".join(f"{word.removesuffix('+')}+" for word in select.split())
+        following = " ".join(_with_all_below(word) for word in select.split())
         remedy = (
             f"{tables} what you built {'was' if late == 1 else 'were'} not rebuilt, which may be"
             f" the reason: run ./bourse build -s {shlex.quote(following)}; or {remedy}"
         )
     return BuildFailed(f"{count} of {total:,} nodes failed{left_out}", remedy)
+
+
+def _with_all_below(selector: str) -> str:
+    return re.sub(r"\+\d*$", "", selector).removeprefix("@") + "+"
 
 
 def _prepare_folders() -> None:

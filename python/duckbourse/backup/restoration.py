@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -147,7 +147,8 @@ def _restored(
     half = data / HALF
     shutil.rmtree(half, ignore_errors=True)
     try:
-        left_out += _fill(folder, snapshot.name, files, half, progress)
+        intact = {path: data / path for path in same}
+        left_out += _fill(folder, snapshot.name, files, half, intact, progress)
         shipped = PROJECT / "data" / SAMPLE
         if settings().sample and shipped.is_dir() and not (data / SAMPLE).exists():
             shutil.copytree(shipped, half / SAMPLE)  # in no backup
@@ -165,16 +166,25 @@ def _restored(
     half.rename(complete)
     flush(data)
     aside = _finish(data, complete)
-    if not others and aside and _all_of(aside) <= set(there.values()):
+    if not (others or left_out) and aside and _all_of(aside) <= set(there.values()):
         shutil.rmtree(aside)  # the snapshot has all of it, and nothing was written since
         return None
     return aside
 
 
 def _fill(
-    folder: BackupFolder, snapshot: str, files: list[File], half: Path, progress: Progress
+    folder: BackupFolder,
+    snapshot: str,
+    files: list[File],
+    half: Path,
+    intact: Mapping[str, Path],
+    progress: Progress,
 ) -> list[Damage]:
-    """Copy and verify files, and return the former publications that are damaged."""
+    """
+    Copy and verify files, and return the former publications that are damaged.
+
+    `intact` are files of the snapshot that are here: they are copied where the backup's is damaged.
+    """
     step = step_of(progress, sum(file.bytes for file in files))
     damages: list[Damage] = []
     half.mkdir(mode=0o700)
@@ -183,7 +193,12 @@ def _fill(
         copy = half / file.path
         copy.parent.mkdir(parents=True, exist_ok=True)
         folders.add(copy.parent)
-        if found := folder.read(file, copy, step):
+        found = folder.read(file, copy, step)
+        if found and file.path in intact:
+            shutil.copy2(intact[file.path], copy)
+            flush(copy)
+            continue
+        if found:
             damages.append(Damage(snapshot, file.path, found, folder.object(file.sha256)))
             copy.unlink(missing_ok=True)
             continue

@@ -119,7 +119,7 @@ def build(
             notes.print(f"this build will not be published: {why}; {why.remedy}", markup=False)
         with Display(quiet) as display:
             outcome = run_build(request, display.show)
-        for failure in dict.fromkeys(map(str, outcome.failures)):
+        for failure in map(str, outcome.failures):
             notes.print(f"[red]✗[/] {escape(failure)}")
         if outcome.failures:
             raise report_failure(outcome, selected)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import os
 import re
+import select
 import signal
 import sys
 import traceback
@@ -152,7 +153,7 @@ def main() -> None:
         code = UNREAD
     except SystemExit as end:
         # typer and rich turn a broken pipe into this
-        if not isinstance(end.__context__, BrokenPipeError):
+        if not (isinstance(end.__context__, BrokenPipeError) and _is_unread()):
             raise
         code = UNREAD
     if code == UNREAD:
@@ -162,6 +163,14 @@ def main() -> None:
             os.dup2(nowhere, descriptor)
         os.close(nowhere)
     sys.exit(code)
+
+
+def _is_unread() -> bool:
+    """Return whether nobody reads our output any more, or our messages."""
+    poll = select.poll()
+    for descriptor in (1, 2):
+        poll.register(descriptor, 0)
+    return any(event & select.POLLERR for _, event in poll.poll(0))
 
 
 def _run() -> int:
@@ -186,9 +195,9 @@ def _run() -> int:
                 f"`{command} --help` shows its options and examples",
             )
         return error.exit_code
-    except BrokenPipeError:
-        raise
     except Exception as error:
+        if isinstance(error, BrokenPipeError) and _is_unread():
+            raise
         path = _record(error)
         say_error(
             f"internal error: {type(error).__name__}: {error}".splitlines()[0],

@@ -551,7 +551,7 @@ class Job:
         gone = self.withdrawn[delivery]
         because = f" because of {' '.join(gone.reason.split())!r}" if gone.reason else ""
         note, remedy = f"withdrawn on {gone.at:%Y-%m-%d}{because}", ""
-        # the command cannot restore to a store elsewhere
+        # the command cannot reinstate it in a store elsewhere
         if self.store.root == settings().raw:
             remedy = f"`./bourse deliveries reinstate {delivery}`"
             note += f"; {remedy} brings it back"

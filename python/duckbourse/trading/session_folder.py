@@ -54,6 +54,7 @@ def create(
     Create the folder of a publication's account and session; return it and the book found there.
 
     That book is deleted if `fresh`; otherwise raise ConfigurationError if other options traded it.
+    Raise JournalBusy while a process trades it.
     """
     folder = SessionFolder(
         account=publication.limits.account,
@@ -65,13 +66,19 @@ def create(
     )
     state.refuse_unfinished(settings().data)
     file = folder.path / SESSION_FILE
-    before, _ = read(folder)
-    if file.exists() and fresh:
-        _clear(folder)
-    elif file.exists() and before.event_count:
-        _refuse_other_options(_folder_of(file), options)
     folder.path.mkdir(parents=True, exist_ok=True)
-    file.write_bytes(msgspec.json.encode(folder))
+    lock = lock_folder(folder.path)
+    try:
+        before, _ = read(folder)
+        if file.exists() and fresh:
+            _clear(folder)
+        elif file.exists() and before.event_count:
+            _refuse_other_options(_folder_of(file), options)
+        draft = file.with_suffix(".draft")
+        draft.write_bytes(msgspec.json.encode(folder))
+        draft.rename(file)
+    finally:
+        lock.close()
     return folder, before
 
 
@@ -89,22 +96,14 @@ def _refuse_other_options(before: SessionFolder, options: str) -> None:
 
 
 def _clear(folder: SessionFolder) -> None:
-    """
-    Delete everything traded in a session, but no request that waits for its loop.
-
-    Raise JournalBusy while a process trades it.
-    """
-    lock = lock_folder(folder.path)
-    try:
-        for path in folder.path.iterdir():
-            if path.name in (SESSION_FILE, LOCK, commands.FOLDER):
-                continue
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
-    finally:
-        lock.close()
+    """Delete everything traded in a session, but no request that waits for its loop."""
+    for path in folder.path.iterdir():
+        if path.name in (SESSION_FILE, LOCK, commands.FOLDER):
+            continue
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def trading_now() -> list[SessionFolder]:

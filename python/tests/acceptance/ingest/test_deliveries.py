@@ -118,7 +118,7 @@ def test_a_delivery_is_withdrawn_reinstated_and_delivered_again(project: DataFol
     assert done.returncode == 0
     assert done.stdout.split()[-1] == "withdrawn"
     note = r"WRONG.csv: withdrawn on [-\d]{10} because of 'the wrong year'; `./bourse deliveries "
-    assert re.findall(f"{note}(.*)` brings it back\n", done.stderr) == [f"restore {wrong}"]
+    assert re.findall(f"{note}(.*)` brings it back\n", done.stderr) == [f"reinstate {wrong}"]
 
     # and a file delivered again meanwhile does not count twice
     again = project.ingest("WRONG.csv", [DAYS[0]], "2026-11-03T18:00:00Z", "vendor", "--again")

@@ -70,7 +70,7 @@ def test_a_session_in_use_cannot_be_cleared(bourse: Run, tmp_path: Path) -> None
     folder = tmp_path / "data" / "trading" / "paper_us" / "2010-05-28"
     before = {path.name: path.stat().st_size for path in folder.iterdir()}
     lock = lock_folder(folder)
-    for words in (("trade", "--fresh"), ("trade", "--scanner", "crp"), ("reconcile",)):
+    for words in (("trade", "--fresh"), ("trade",), ("reconcile",)):
         done = bourse(*words)
         assert done.returncode == 4
         assert "another process is trading" in done.stderr

@@ -216,6 +216,21 @@ def test_a_damaged_former_publication_is_left_out_with_a_warning(place: Place, d
     assert (report["left_out"], report["replaced"]) == ([path], None)
 
 
+def test_a_former_publication_that_is_intact_here_stays(place: Place) -> None:
+    """The backup's copy of it is damaged, and another one is missing here."""
+    place.write("data/publications/20240102.duckdb")
+    wanted = backed_up(place)
+    [name] = place.snapshots()
+    backups = BackupFolder(place.backups)
+    path = "publications/20240101.duckdb"
+    [file] = [file for file in backups.load(name).files if file.path == path]
+    backups.object(file.sha256).unlink()
+    (place.data / "publications" / "20240102.duckdb").unlink()
+    done = restored(place)
+    assert contents(place.data, "build") == wanted
+    assert "left out" not in done.stderr
+
+
 def test_a_snapshot_is_chosen_by_name(place: Place) -> None:
     first = backed_up(place)
     place.write("data/raw/deliveries/two.parquet")
