@@ -166,7 +166,7 @@ def _restored(
     half.rename(complete)
     flush(data)
     aside = _finish(data, complete)
-    if not (others or left_out) and aside and _all_of(aside) <= set(there.values()):
+    if not others and aside and _all_of(aside) <= set(there.values()):
         shutil.rmtree(aside)  # the snapshot has all of it, and nothing was written since
         return None
     return aside
