@@ -58,6 +58,7 @@ union all
 select max(called.bar_ts) as bar_ts
 from called
 inner join called_with_five using (bar_ts)
-having count(called_with_five.rsi) - count(called.rsi) not in (0, 9)
-or (count(*) > 14 and count(called_with_five.rsi) = count(called.rsi))
+having
+    count(called_with_five.rsi) - count(called.rsi)
+    <> greatest(0, least(9, count(*) - 5))
 {%- endif %}
