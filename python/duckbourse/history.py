@@ -141,6 +141,12 @@ def find(known: Sequence[Publication], wanted: str) -> Publication:
     if wanted == PREVIOUS:
         if previous := previous_of(known):
             return previous
+        if newer := newer_than_current(known):
+            raise PublicationError(
+                "no publication before the current one is kept, but newer ones are",
+                f"`./bourse diff {CURRENT} {newer[0].name}` compares with the newest, and"
+                " `./bourse publications` lists all",
+            )
         raise PublicationError(
             "no publication before the current one is kept",
             "each build keeps the one before it: `./bourse publications` lists them",

@@ -156,6 +156,10 @@ class _Keeper:
             self.warnings.append(f"{consequence}: {error}")
 
 
+# so many red nodes are named
+MOST_NAMED = 3
+
+
 def refusal(source: Path, state: State | None) -> PublicationError | None:
     """Return why this build file must not be published, or None if it may be."""
     if not source.exists():
@@ -167,11 +171,24 @@ def refusal(source: Path, state: State | None) -> PublicationError | None:
         )
     if state.unproven:
         return PublicationError(
-            f"{source} is not green: {len(state.unproven)} nodes are not, "
-            f"starting with {state.unproven[0]}",
-            "run `./bourse build`, or --select all of them",
+            f"{source} is not green: {red_nodes(state)} when last built",
+            f"run `./bourse build`, or `./bourse build -s {' '.join(_names(state))}`"
+            if len(state.unproven) <= MOST_NAMED
+            else "run `./bourse build`",
         )
     return None
+
+
+def red_nodes(state: State) -> str:
+    """Return how many nodes were not green, with the names of the first."""
+    names = _names(state)
+    more = f" and {len(names) - MOST_NAMED:,} more" if len(names) > MOST_NAMED else ""
+    were = "was" if len(names) == 1 else "were"
+    return f"{', '.join(names[:MOST_NAMED])}{more} {were} not green"
+
+
+def _names(state: State) -> list[str]:
+    return [node.split(".")[2] for node in state.unproven]
 
 
 def refusal_of_part(source: Path, state: State | None, variables: str) -> PublicationError | None:

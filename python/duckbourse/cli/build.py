@@ -23,7 +23,7 @@ from duckbourse.cli.tables import columns_of_figures, percent, table
 from duckbourse.errors import BadInput, ConfigurationError, PublicationError
 from duckbourse.freshness import EXTEND, newest_bar
 from duckbourse.progress import Outcome, Progress
-from duckbourse.publish import Published, refusal, refusal_of_part
+from duckbourse.publish import Published, red_nodes, refusal, refusal_of_part
 from duckbourse.publish import publish as publish_file
 from duckbourse.seeds import problems
 from duckbourse.settings import PROJECT, settings
@@ -100,9 +100,7 @@ def build(
         for slip in slips:
             notes.print(f"[red]✗[/] {escape(slip)}")
         raise BadInput(
-            "1 seed line has an error"
-            if len(slips) == 1
-            else f"{len(slips):,} seed lines have errors",
+            f"{counted(len(slips), 'error')} in the seeds",
             "correct what is listed above and run it again; nothing was built",
         )
     database = settings().build_database
@@ -117,6 +115,12 @@ def build(
             and (why := refusal_of_part(database, known, variables or ""))
         ):
             notes.print(f"this build will not be published: {why}; {why.remedy}", markup=False)
+        elif select and known and known.unproven and not no_publish:
+            notes.print(
+                f"note: {red_nodes(known)} in an earlier build; nothing is published unless this"
+                " one has what was red",
+                markup=False,
+            )
         with Display(quiet) as display:
             outcome = run_build(request, display.show)
         for failure in map(str, outcome.failures):

@@ -69,12 +69,23 @@ def _minute_replay(publication: Publication, speed: float) -> Replay:
         feed = replay_minutes(
             connection, day, calendar, publication.zone, publication.instruments, speed
         )
+        near = connection.execute(
+            """
+            select list_filter([
+                max(session_date) filter (where session_date < $1),
+                min(session_date) filter (where session_date > $1)
+            ], lambda each: each is not null)::varchar[]
+            from scanners.sessions where has_minutes and calendar = $2
+            """,
+            [day, calendar],
+        ).fetchone()
     finally:
         connection.close()
     if feed.start == feed.end:
+        others = " or ".join(f"--date {each}" for each in near[0]) if near and near[0] else ""
         raise ConfigurationError(
             f"there are no minute bars of {day} to replay",
-            "choose another session with --date, or load its minutes with `./bourse ingest`",
+            (f"try {others}, or " if others else "") + "load its minutes with `./bourse ingest`",
         )
     return feed
 

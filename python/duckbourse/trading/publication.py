@@ -103,9 +103,18 @@ def load(
         day,
     )
     if not found:
-        raise ConfigurationError(
-            f"{day} is not a session of {limits.calendar}", "choose another with --date"
+        ((before, after),) = read(
+            """
+            select
+                max(session_date) filter (where session_date < $2)::varchar,
+                min(session_date) filter (where session_date > $2)::varchar
+            from bars.sessions where calendar = $1
+            """,
+            limits.calendar,
+            day,
         )
+        near = " or ".join(f"--date {each}" for each in (before, after) if each)
+        raise ConfigurationError(f"{day} is not a session of {limits.calendar}", f"try {near}")
     (opens, closes) = found[0]
     instruments = _instruments(read, limits.calendar, day)
     build_id, data_version = read("select build_id, data_version from serving.publication")[0]

@@ -263,7 +263,7 @@ def test_a_build_lists_every_slip_before_anything_is_built(
     assert done.stderr.splitlines() == [
         f"✗ {CRP}:1: there is no column 'min_scor'; did you mean 'min_score'?",
         f"✗ {GAP}:2: cutoff_time '9h50' is not a time of day, such as 09:50",
-        "error: 2 seed lines have errors",
+        "error: 2 errors in the seeds",
         "  remedy: correct what is listed above and run it again; nothing was built",
     ]
     assert [path.name for path in tmp_path.iterdir()] == ["seeds"]

@@ -312,8 +312,9 @@ def test_back_and_forward_again(published: Path) -> None:
     done = bourse(published.parent, "rollback")
     assert done.returncode == 5
     assert done.stderr == (
-        "error: no publication before the current one is kept\n"
-        "  remedy: each build keeps the one before it: `./bourse publications` lists them\n"
+        "error: no publication before the current one is kept, but newer ones are\n"
+        "  remedy: `./bourse diff current 20261129T184510-b3` compares with the newest, and"
+        " `./bourse publications` lists all\n"
     )
     done = bourse(published.parent, "rollback", "20261129T184510-b3", "--json")
     assert json.loads(done.stdout) == {
