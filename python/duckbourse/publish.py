@@ -24,6 +24,7 @@ from duckbourse.errors import BourseError, PublicationError
 from duckbourse.settings import settings
 from duckbourse.state import State
 from duckbourse.warehouse import attach, quoted, wrap_duckdb_error, wrap_os_error
+from duckbourse.words import counted
 
 NOT_PUBLISHED = {"staging", "build_state"}
 NOT_PUBLIC = "Not public: it may change without notice."
@@ -167,8 +168,8 @@ def refusal(source: Path, state: State | None) -> PublicationError | None:
         )
     if state.unproven:
         return PublicationError(
-            f"{source} is not green: {len(state.unproven)} nodes are not, "
-            f"starting with {state.unproven[0]}",
+            f"{source} is not green: {counted(len(state.unproven), 'node is', 'nodes are')} not,"
+            f" starting with {state.unproven[0]}",
             "run `./bourse build`, or --select all of them",
         )
     return None

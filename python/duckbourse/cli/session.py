@@ -238,7 +238,7 @@ def reconcile(account: Account = None, day: Day = None, json: Json = False) -> N
             results.print(f"  {line}", markup=False)
     if differences:
         raise TradingError(
-            f"{session.account} and its broker have {len(differences)} differences",
+            f"{session.account} and its broker have {counted(len(differences), 'difference')}",
             "find out which is right; nothing is traded while they differ",
         )
 

@@ -86,7 +86,7 @@ def _statement(connection: duckdb.DuckDBPyConnection, query: str) -> str:
         raise BadQuery("the query is empty", '`./bourse sql "from serving.publication"` is one')
     if len(statements) > 1:
         raise BadQuery(
-            f"the query has {len(statements)} statements, and only one can be answered",
+            f"the query has {counted(len(statements), 'statement')}, and only one can be answered",
             "run `./bourse sql` once for each",
         )
     # without the semicolons and comments at its end; the tokens begin at bytes

@@ -176,9 +176,10 @@ def trade(
     source = open_feed(publication, feed, speed=speed, seed=seed, instruments=instruments)
     if missing := sorted(publication.instruments.keys() - set(source.symbols)):
         names = ", ".join(missing[:NAMED]) + ", …" * (len(missing) > NAMED)
+        total = len(publication.instruments)
         notes.print(
-            f"{len(missing)} of {len(publication.instruments)} symbols are not traded, since the"
-            f" feed has no prices of them: {names}",
+            f"{counted(len(missing), f'of {total} symbols is', f'of {total} symbols are')}"
+            f" not traded, since the feed has no prices of them: {names}",
             style="yellow",
         )
     if feed is Source.MINUTES:
@@ -342,7 +343,8 @@ def _print_end(end: dict[str, Any]) -> None:
         columns = columns_of(trips, titles={"net_pnl_amount": "net pnl"})
         print_whole(table(columns, trips))
     results.print(
-        f"{end['account']} on {end['session_date']}: {len(end['round_trips'])} entries of"
+        f"{end['account']} on {end['session_date']}:"
+        f" {counted(len(end['round_trips']), 'entry', 'entries')} of"
         f" {counted(end['signals'], 'signal')}, {counted(end['ticks'], 'tick')},"
         f" net {end['net_pnl_amount']:+,.2f} after {end['charges_amount']:,.2f} charges,"
         f" equity {end['equity_amount']:,.2f}"
