@@ -171,6 +171,7 @@ def test_a_halt_outlives_a_fresh_start_until_it_is_lifted(bourse: Run) -> None:
         ("SECTOR_AMOUNT: amount=9.00, max_amount=8.00", "amount 9.00, and the limit is 8.00"),
         ("TICK: limit_price=1.03, tick_size=0.05", "limit price 1.03, tick size 0.05"),
         ("TRADING_STATE: state=halted, reason=news", "state halted, reason news"),
+        ("TRADING_STATE: state=halted, reason=a_b = c", "state halted, reason a_b = c"),
     ],
 )
 def test_a_denied_order_says_why_in_words(message: str, shown: str) -> None:
@@ -179,7 +180,6 @@ def test_a_denied_order_says_why_in_words(message: str, shown: str) -> None:
     assert _in_words("VAR: amount=2.00, max_amount=1.00, confidence=0.99") == (
         "VaR: amount 2.00, and the limit is 1.00, confidence 0.99"
     )
-    assert _in_words("the broker's own_word=1") == "the broker's own_word=1"
 
 
 @pytest.mark.parametrize("name", ["halt", "resume", "square-off"])
