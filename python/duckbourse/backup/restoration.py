@@ -41,7 +41,7 @@ from duckbourse.words import counted
 
 HALF = ".restoring-half"
 # what was there before
-ASIDE = state.REPLACED.replace("*", "{:%Y%m%dT%H%M%S%f}")
+ASIDE = "replaced-{:%Y%m%dT%H%M%S%f}"
 # not needed: the current one is beside them
 FORMER = "publications/"
 SAMPLE = "sample"
