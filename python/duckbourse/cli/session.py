@@ -23,6 +23,7 @@ from duckbourse.orders.events import JournalSalvaged
 from duckbourse.orders.journal import open_journal
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.manager import Manager
+from duckbourse.orders.order import Order
 from duckbourse.trading.commands import send
 from duckbourse.trading.export import export_fills
 from duckbourse.trading.session_folder import SessionFolder, latest, read
@@ -73,14 +74,10 @@ def orders(account: Account = None, day: Day = None, json: Json = False, csv: Cs
             "filled": order.filled_quantity,
             "average_price": order.average_price,
             "state": str(order.state),
-            "message": order.message,
+            "message": order.message if json or csv else _in_words(order),
         }
         for order in book.orders.values()
     ]
-    if not json and not csv:
-        for row in rows:
-            if row["state"] == State.DENIED:
-                row["message"] = _in_words(row["message"])
     _print(f"{_name(session)}: {counted(len(rows), 'order')}", rows, json, csv)
 
 
@@ -283,9 +280,11 @@ def _request(command: str, account: str | None, day: datetime | None, reason: st
     results.print(f"{_name(session)}: {command} requested")
 
 
-def _in_words(message: str) -> str:
-    """Return the message of a denied order: the check and its numbers in words."""
-    code, _, detail = message.partition(": ")
+def _in_words(order: Order) -> str:
+    """Return the message of an order; of a denied one, the check and its numbers in words."""
+    if order.state is not State.DENIED:
+        return order.message
+    code, _, detail = order.message.partition(": ")
     found = re.sub(r"(\w+)=([^,]+), max_\1=", r"\1=\2, and the limit is ", detail)
     found = re.sub(r"\b(\w+)=", lambda name: f"{name[1].replace('_', ' ')} ", found)
     check = CHECKED.get(code, code.lower().replace("_", " "))
