@@ -2,8 +2,9 @@
     DuckDB stores a macro as a tree, and clients before 2.0 read from the trees of 2.0 neither the
     offset of a `lag` nor the bounds of a window's frame: they fail, or answer with other numbers.
     They do read text. `texts` are the parameters that are strings, and `numbers` those that are
-    numbers of bars, with their names in the error; all others are written as they print. The pieces are one `concat`: as hundreds of nested `||`, those clients plan for minutes,
-    and every checkpoint of the file takes seconds.
+    numbers of bars, with their names in the error; all others are written as they print. The pieces
+    are one `concat`: as hundreds of nested `||`, those clients plan for minutes, and every
+    checkpoint of the file takes seconds.
 -#}
 {% macro query_as_text(query, texts=[], numbers={}) -%}
 {%- set parts = [] -%}

@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice, zip_longest
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
@@ -439,20 +440,22 @@ class Comparison:
             for column in values
             if NUMBERS.fullmatch(columns[column])
         ]
-        found = self._connection.execute(f"""
-            select {", ".join(parts)} from {_joined(key)}
-            where gone.is_there is null or come.is_there is null
-                or {" or ".join(differs.values()) or "false"}
-            order by
-                row_number() over (
-                    partition by gone.is_there, come.is_there
-                    order by {f"greatest({', '.join(far)}) desc," if far else ""} {by_key}
-                ),
-                gone.is_there nulls last, come.is_there nulls first
-            limit {limit}
-        """).fetchall()
+        # each sorted alone: a window over all of them would sort every row that differs
+        found = [
+            self._connection.execute(f"""
+                select {", ".join(parts)} from {_joined(key)} where {are_these}
+                order by {f"greatest({', '.join(far)}) desc," if far else ""} {by_key}
+                limit {limit}
+            """).fetchall()
+            for are_these in (
+                "come.is_there is null",
+                f"gone.is_there and come.is_there and ({' or '.join(differs.values()) or 'false'})",
+                "gone.is_there is null",
+            )
+        ]
         rows = []
-        for is_added, is_removed, *rest in found:
+        in_turn = (row for turn in zip_longest(*found) for row in turn if row is not None)
+        for is_added, is_removed, *rest in islice(in_turn, limit):
             names = dict(zip(named, rest, strict=False))
             keys = {name: names[name] for name in key}
             rest = rest[len(named) :]

@@ -150,13 +150,13 @@ def calendar_warnings(calendars: Iterable[Row]) -> list[str]:
         name, end, holiday = row["calendar"], row["calendar_end"], row["last_holiday"]
         if not row["is_used"]:
             continue
-        if end is None or end < today + END_NOTICE:
-            found.append(f"{name} knows its sessions only until {end or 'now'}")
+        if end is None:
+            found.append(f"{name} has no sessions")
+        elif end < today + END_NOTICE:
+            found.append(f"the sessions of {name} end on {end}")
         # one without holidays, such as ALWAYS, has none to come
         elif holiday and holiday < today + HOLIDAY_NOTICE:
-            found.append(
-                f"{name} knows no holiday after {holiday}, so its sessions after that may be none"
-            )
+            found.append(f"the holidays of {name} end on {holiday}: later sessions may be holidays")
     return found
 
 
@@ -172,8 +172,8 @@ def newest_bar(market: Row) -> str:
     else:
         count = counted(behind, "session")
         age = f"{count} behind ({calendar} last closed on {market['due_session']})"
-    are = "is" if late == 1 else "are"
-    older = f"; {late:,} of {market['symbol_count']:,} symbols {are} older" if late else ""
+    of = f"of {market['symbol_count']:,} symbols"
+    older = f"; {counted(late, f'{of} is older', f'{of} are older')}" if late else ""
     return (
         f"latest bar: {market['newest_symbol']}, {market['newest_bar_end']:%Y-%m-%d %H:%M};"
         f" {age}{older}"

@@ -25,6 +25,7 @@ from duckbourse.errors import BourseError, ConfigurationError, PublicationError
 from duckbourse.names import did_you_mean
 from duckbourse.settings import settings
 from duckbourse.warehouse import fetch_rows, open_published, wrap_os_error
+from duckbourse.words import counted
 
 LEFTOVERS = ".publishing-*"
 STAMP = "%Y%m%dT%H%M%S"
@@ -161,7 +162,7 @@ def find(known: Sequence[Publication], wanted: str) -> Publication:
     if len(found) > 1:
         names = ", ".join(each.name for each in found)
         raise ConfigurationError(
-            f"{wanted!r} is the beginning of {len(found)} publications: {names}",
+            f"{wanted!r} is the beginning of {counted(len(found), 'publication')}: {names}",
             "write more of the name",
         )
     if not found:

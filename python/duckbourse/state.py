@@ -23,7 +23,7 @@ GREEN = frozenset({"success", "pass", "warn", "no-op"})
 # left by a restoration that was stopped between its renames
 UNFINISHED = ".restoring-[12]-*"
 # left by one that replaced something: what was there before
-REPLACED = "replaced-*"
+REPLACED = "replaced-[0-9]*T[0-9]*"
 # longer than `holder` looks at a lock
 LOOKED_SECONDS = 0.05
 

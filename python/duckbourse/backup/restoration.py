@@ -37,10 +37,11 @@ from duckbourse.ingest.store import sole_writer
 from duckbourse.orders.journal import LOCK
 from duckbourse.settings import NOT_IN_A_FOLDER, PROJECT, settings
 from duckbourse.warehouse import wrap_os_error
+from duckbourse.words import counted
 
 HALF = ".restoring-half"
 # what was there before
-ASIDE = state.REPLACED.replace("*", "{:%Y%m%dT%H%M%S%f}")
+ASIDE = "replaced-{:%Y%m%dT%H%M%S%f}"
 # not needed: the current one is beside them
 FORMER = "publications/"
 SAMPLE = "sample"
@@ -122,14 +123,15 @@ def _restored(
     same = _same(snapshot, there, progress)
     others = sorted(path for path in there.keys() - same if not path.endswith(EMPTY))
     if others and not replace:
-        many = (
-            f"a file in {data} is missing from {snapshot.name} or differs from it"
-            if len(others) == 1
-            else f"{len(others):,} files in {data} are missing from {snapshot.name} or differ from"
-            " it"
+        one, several = (
+            f"{files} missing from {snapshot.name} or {differ} from it"
+            for files, differ in (
+                (f"file in {data} is", "differs"),
+                (f"files in {data} are", "differ"),
+            )
         )
         raise BadInput(
-            f"{many}, such as {others[0]}",
+            f"{counted(len(others), one, several)}, such as {others[0]}",
             "add --replace, which keeps what is there now in a folder beside it, or restore into"
             " another folder with --into",
         )

@@ -146,13 +146,13 @@ def _verify(of: BackupFolder, name: str | None, quiet: bool, json: bool) -> None
             results.print(f"damaged: {problem}", markup=False)
     if problems:
         raise BackupDamaged(
-            f"{of.root}: {'a file is' if len(problems) == 1 else f'{len(problems):,} files are'}"
+            f"{of.root}: {counted(len(problems), 'file is', 'files are')}"
             f" damaged, in {counted(len(names), 'snapshot')}",
             "delete what is damaged and back up again: what the data folder still has is copied"
             " again; and check that disk",
         )
     if not json and not quiet:
-        many = f"{len(names):,} snapshots" if len(names) > 1 else names[0]
+        many = counted(len(names), "snapshot") if len(names) > 1 else names[0]
         results.print(f"verified: {many}, {counted(len(contents), 'file')}, nothing is damaged")
 
 

@@ -309,7 +309,9 @@ def _calendars() -> Finding:
         connection.close()
     if warnings := calendar_warnings(known):
         return Finding("calendars", "warn", "; ".join(warnings), EXTEND)
-    ends = ", ".join(f"{row['calendar']} until {row['calendar_end']}" for row in known)
+    ends = ", ".join(
+        f"{row['calendar']} until {row['calendar_end']}" for row in known if row["calendar_end"]
+    )
     return Finding("calendars", "ok", f"sessions are known: {ends}")
 
 

@@ -8,10 +8,11 @@ import duckdb
 
 from duckbourse.cli.output import notes
 
-# the source is `duckbourse.synthetic.SOURCE`, whose import takes long
-FROM_NOWHERE = """
+# that of `duckbourse.synthetic`, whose import takes long
+SOURCE = "synthetic"
+IS_SYNTHETIC = """
     select exists (
-        from bars.ohlcv where timeframe = '1m' and session_date = ? and source = 'synthetic'
+        from bars.ohlcv where timeframe = '1m' and session_date = ? and source = ?
     )
 """
 
@@ -19,7 +20,7 @@ FROM_NOWHERE = """
 def note_synthetic(connection: duckdb.DuckDBPyConnection, session: date) -> None:
     """Say on stderr that minutes of a session were made up, if they were."""
     try:
-        row = connection.execute(FROM_NOWHERE, [session]).fetchone()
+        row = connection.execute(IS_SYNTHETIC, [session, SOURCE]).fetchone()
     except duckdb.CatalogException:
         return  # without bars there are no minutes
     if row == (True,):

@@ -15,6 +15,8 @@ from typing import Any
 from rich.console import Console
 
 TRAILING_BLANKS = re.compile(r" +(?=\n)")
+# what DuckDB writes neither of a second's fraction nor of an offset
+TRAILING_ZEROS = re.compile(r"(?<=\.\d)(\d*?)0+(?=$|[-+])|(?<=[-+]\d\d):00$")
 
 
 class Results(Console):
@@ -83,12 +85,12 @@ def _csv_field(value: Any) -> str:
             return ""
         case bool():
             return str(value).lower()
-        case datetime():
-            text = value.isoformat(" ")
+        case datetime() | time():
+            text = TRAILING_ZEROS.sub(r"\1", str(value))
         case _:
             text = str(value)
-    # a text without letters is quoted, so that it is not NULL
-    if text and not set(text) & set(',"\r\n'):
+    # a text without letters is quoted, so that it is not NULL, and one that may be a comment
+    if text and not set(text) & set(',"\r\n#'):
         return text
     return '"' + text.replace('"', '""') + '"'
 

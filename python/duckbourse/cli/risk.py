@@ -16,6 +16,7 @@ from duckbourse.cli.tables import Column, percent, print_whole, probability, tab
 from duckbourse.errors import BourseError, ConfigurationError, PublicationError
 from duckbourse.names import did_you_mean
 from duckbourse.warehouse import fetch_rows, open_published, quoted, relation
+from duckbourse.words import counted
 
 Row = dict[str, Any]
 CONTRIBUTIONS = 10
@@ -302,4 +303,4 @@ def _show(
         most = CONTRIBUTIONS if part == "contributions" else len(rows)
         print_whole(table(TABLES[part], rows[:most], title=titles[part], missing="-"))
         if len(rows) > most:
-            notes.print(f"{most} of {len(rows)} symbols; --json shows all of them")
+            notes.print(f"{most} of {counted(len(rows), 'symbol')}; --json shows all of them")

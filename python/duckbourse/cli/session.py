@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -13,7 +11,6 @@ from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import typer
-from rich.markup import escape
 
 from duckbourse.brokers.paper import FillRules, PaperBroker
 from duckbourse.cli.listing import completed
@@ -24,7 +21,9 @@ from duckbourse.errors import TradingError
 from duckbourse.orders.book import rebuild_book
 from duckbourse.orders.events import JournalSalvaged
 from duckbourse.orders.journal import open_journal
+from duckbourse.orders.lifecycle import State
 from duckbourse.orders.manager import Manager
+from duckbourse.orders.order import Order
 from duckbourse.trading.commands import send
 from duckbourse.trading.export import export_fills
 from duckbourse.trading.session_folder import SessionFolder, latest, read
@@ -75,11 +74,11 @@ def orders(account: Account = None, day: Day = None, json: Json = False, csv: Cs
             "filled": order.filled_quantity,
             "average_price": order.average_price,
             "state": str(order.state),
-            "message": order.message,
+            "message": order.message if json or csv else _in_words(order),
         }
         for order in book.orders.values()
     ]
-    _print(f"{_name(session)}: {counted(len(rows), 'order')}", rows, json, csv, message=_in_words)
+    _print(f"{_name(session)}: {counted(len(rows), 'order')}", rows, json, csv)
 
 
 def positions(
@@ -238,7 +237,7 @@ def reconcile(account: Account = None, day: Day = None, json: Json = False) -> N
             results.print(f"  {line}", markup=False)
     if differences:
         raise TradingError(
-            f"{session.account} and its broker have {len(differences)} differences",
+            f"{session.account} and its broker have {counted(len(differences), 'difference')}",
             "find out which is right; nothing is traded while they differ",
         )
 
@@ -281,24 +280,18 @@ def _request(command: str, account: str | None, day: datetime | None, reason: st
     results.print(f"{_name(session)}: {command} requested")
 
 
-def _in_words(message: str) -> str:
+def _in_words(order: Order) -> str:
     """Return the message of an order; of a denied one, the check and its numbers in words."""
-    code, _, detail = message.partition(": ")
-    if not code.isupper():
-        return escape(message)
+    if order.state is not State.DENIED:
+        return order.message
+    code, _, detail = order.message.partition(": ")
     found = re.sub(r"(\w+)=([^,]+), max_\1=", r"\1=\2, and the limit is ", detail)
-    found = found.replace("=", " ").replace("_", " ")
+    found = re.sub(r"\b(\w+)=", lambda name: f"{name[1].replace('_', ' ')} ", found)
     check = CHECKED.get(code, code.lower().replace("_", " "))
-    return escape(found if found.startswith(f"{check} ") else f"{check}: {found}")
+    return found if found.startswith(f"{check} ") else f"{check}: {found}"
 
 
-def _print(
-    title: str,
-    rows: list[dict[str, Any]],
-    json: bool,
-    csv: bool,
-    **formats: Callable[[str], str],
-) -> None:
+def _print(title: str, rows: list[dict[str, Any]], json: bool, csv: bool) -> None:
     one_format(json=json, csv=csv)
     if json:
         print_json(rows)
@@ -308,10 +301,6 @@ def _print(
         return
     results.print(title, style="bold", markup=False)
     if rows:
-        columns = [
-            replace(column, format=formats.get(str(column.names), column.format))
-            for column in columns_of(rows)
-        ]
-        print_whole(table(columns, rows))
+        print_whole(table(columns_of(rows), rows))
     else:
         results.print("none")

@@ -19,6 +19,8 @@ from duckbourse.words import counted
 
 # numbers between these are shown without an exponent
 SMALLEST, LARGEST = 1e-9, 1e18
+# what can be in parentheses; a pivot is MULTI
+QUERIES = duckdb.StatementType.SELECT, duckdb.StatementType.MULTI
 
 
 def sql(
@@ -50,12 +52,19 @@ def sql(
             connection.execute(f"set allowed_paths = [{quoted(half_of(to))}]")
         confine(connection)
         query = _statement(connection, query)
-        if to or csv:
+        [kind] = [statement.type for statement in connection.extract_statements(query)]
+        is_of_rows = kind in QUERIES
+        if to and not is_of_rows:
+            raise BadQuery(
+                f"--to writes the rows of a query, and this is {kind.name}",
+                "omit --to, or write a query",
+            )
+        if is_of_rows and (to or csv):
             connection.sql(query)  # so that an error is one of the query as it was written
         if to:
             export(connection, query, to)
             return
-        cursor = connection.execute(as_texts(query) if csv else query)
+        cursor = connection.execute(as_texts(query) if csv and is_of_rows else query)
         names = [str(column[0]) for column in cursor.description or []]
         rows = cursor.fetchmany(limit + 1)
     except duckdb.Error as error:
@@ -86,7 +95,7 @@ def _statement(connection: duckdb.DuckDBPyConnection, query: str) -> str:
         raise BadQuery("the query is empty", '`./bourse sql "from serving.publication"` is one')
     if len(statements) > 1:
         raise BadQuery(
-            f"the query has {len(statements)} statements, and only one can be answered",
+            f"the query has {counted(len(statements), 'statement')}, and only one can be answered",
             "run `./bourse sql` once for each",
         )
     # without the semicolons and comments at its end; the tokens begin at bytes

@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from duckbourse.cli.output import clock_text, notes, results
+from duckbourse.words import counted
 
 Row = Mapping[str, Any]
 # wider than any row
@@ -166,7 +167,8 @@ def print_fitting(
     print_whole(table(columns[:shown], rows))
     if shown < len(columns):
         notes.print(
-            f"{shown} of {len(columns)} columns fit; {shows_all} shows the others", markup=False
+            f"{shown} of {counted(len(columns), 'column')} fit; {shows_all} shows the others",
+            markup=False,
         )
 
 

@@ -35,7 +35,7 @@ from duckbourse.streaming.prices import LastPrices
 from duckbourse.streaming.replay import Replay
 from duckbourse.streaming.websocket import WebSocketFeed
 from duckbourse.trading import session_folder as session_folders
-from duckbourse.trading.commands import waiting
+from duckbourse.trading.commands import listed
 from duckbourse.trading.feeds import Source, kite_access, open_feed, start_recorder
 from duckbourse.trading.loop import Trader
 from duckbourse.trading.publication import Publication, Publications, session_today
@@ -48,6 +48,7 @@ from duckbourse.words import counted
 REFRESHED_PER_SECOND = 5
 # of the symbols that are not traded
 NAMED = 3
+SEED = 1
 
 
 def _colored(amount: Decimal) -> str:
@@ -118,7 +119,7 @@ def trade(
     ] = 0,
     seed: Annotated[
         int, typer.Option(help="Random seed of the paper broker and simulated ticks.")
-    ] = 1,
+    ] = SEED,
     metrics_port: Annotated[
         int | None,
         typer.Option(
@@ -176,9 +177,10 @@ def trade(
     source = open_feed(publication, feed, speed=speed, seed=seed, instruments=instruments)
     if missing := sorted(publication.instruments.keys() - set(source.symbols)):
         names = ", ".join(missing[:NAMED]) + ", …" * (len(missing) > NAMED)
+        total = len(publication.instruments)
         notes.print(
-            f"{len(missing)} of {len(publication.instruments)} symbols are not traded, since the"
-            f" feed has no prices of them: {names}",
+            f"{counted(len(missing), f'of {total} symbols is', f'of {total} symbols are')}"
+            f" not traded, since the feed has no prices of them: {names}",
             style="yellow",
         )
     if feed is Source.MINUTES:
@@ -245,7 +247,7 @@ def _options(chosen: frozenset[str], feed: Source, *, scan: bool, seed: int) -> 
         for name in sorted(chosen)
     ]
     words += [f"--feed {feed}"] if feed is not Source.MINUTES else ["--scan"] * scan
-    words += [f"--seed {seed}"] * (seed != 1)
+    words += [f"--seed {seed}"] * (seed != SEED)
     return " ".join(words)
 
 
@@ -257,7 +259,7 @@ def _report_halts(folder: session_folders.SessionFolder, before: Book, *, fresh:
             markup=False,
             style="yellow",
         )
-    if (found := waiting(folder.path)) and found[-1].name != "resume":
+    if (found := listed(folder.path)) and found[-1].name != "resume":
         notes.print(
             f"a request to {found[-1].name} is pending and will be obeyed: {found[-1].reason};"
             " `./bourse resume` revokes it",
@@ -342,7 +344,8 @@ def _print_end(end: dict[str, Any]) -> None:
         columns = columns_of(trips, titles={"net_pnl_amount": "net pnl"})
         print_whole(table(columns, trips))
     results.print(
-        f"{end['account']} on {end['session_date']}: {len(end['round_trips'])} entries of"
+        f"{end['account']} on {end['session_date']}:"
+        f" {counted(len(end['round_trips']), 'entry', 'entries')} of"
         f" {counted(end['signals'], 'signal')}, {counted(end['ticks'], 'tick')},"
         f" net {end['net_pnl_amount']:+,.2f} after {end['charges_amount']:,.2f} charges,"
         f" equity {end['equity_amount']:,.2f}"

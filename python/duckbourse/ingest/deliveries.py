@@ -138,7 +138,7 @@ def named(deliveries: Sequence[Listed], name: str) -> Listed:
         return found[0]
     if found:
         raise BadInput(
-            f"{name!r} is the beginning of {len(found):,} ids: {some(found)}",
+            f"{name!r} is the beginning of {counted(len(found), 'id')}: {some(found)}",
             "give more of its characters",
         )
     of_file = [one for one in deliveries if name in (one.file, one.file.rsplit("/", 1)[-1])]

@@ -141,8 +141,10 @@ def usable_columns(con: duckdb.DuckDBPyConnection, table: VendorTable) -> Column
                 roles[Role.EXCHANGE] = free[candidate]
                 break
     if Role.CLOSE not in roles and Role.ADJUSTED_CLOSE not in roles:
-        # with other prices it is bars, whose vendor has renamed a column
-        refusal = BadInput if roles.keys() & {Role.OPEN, Role.HIGH, Role.LOW} else NotBars
+        # with other prices, or a name like it, it is bars, whose vendor has renamed a column
+        others = roles.keys() & {Role.OPEN, Role.HIGH, Role.LOW}
+        renamed = alike(Role.CLOSE, [name for name in names if name not in roles.values()])
+        refusal = BadInput if others or renamed else NotBars
         raise refusal(
             f"{file} has no close; {have}", "name its column in a mapping: columns.close = '…'"
         )

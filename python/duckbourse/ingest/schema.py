@@ -68,7 +68,7 @@ TABLES: dict[str, dict[str, str]] = {
         "first_session": "date",
         "last_session": "date",
     },
-    # exactly one of the two instants is set
+    # exactly one of the two instants is set; restored_at is when a delivery was reinstated
     "withdrawals": {
         "delivery": "varchar",
         "withdrawn_at": "timestamp",

@@ -36,6 +36,7 @@ from duckbourse.synthetic.minutes import (
     random_words,
 )
 from duckbourse.warehouse import attach, files_in, quoted
+from duckbourse.words import counted
 
 SOURCE = "synthetic"
 # Part of a delivery's name: increase it when the same seed gives other bars.
@@ -211,7 +212,7 @@ def read_sessions(
     wanted = count if count is not None else len(dates) if first and last else DEFAULT_SESSIONS
     if wanted < 1 or len(dates) < wanted:
         raise ConfigurationError(
-            f"{calendar} has {len(dates):,} sessions from {first or min(parts)} to"
+            f"{calendar} has {counted(len(dates), 'session')} from {first or min(parts)} to"
             f" {last or max(parts)}, but {wanted:,} were requested",
             "request at least one, within the calendar in seeds/calendars",
         )

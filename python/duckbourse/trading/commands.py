@@ -41,7 +41,7 @@ def send(folder: Path, name: str, reason: str) -> Path:
     return path
 
 
-def waiting(folder: Path) -> list[Command]:
+def listed(folder: Path) -> list[Command]:
     """Return the valid commands that no loop has handled yet, oldest first."""
     found = []
     for path in sorted((folder / FOLDER).glob("*.json")):

@@ -22,6 +22,7 @@ from duckbourse.streaming.websocket import WebSocketFeed
 from duckbourse.trading.publication import Publication
 from duckbourse.trading.scans import LiveScans
 from duckbourse.warehouse import open_published
+from duckbourse.words import counted
 
 log = structlog.get_logger()
 
@@ -119,7 +120,8 @@ def _kite_feed(publication: Publication, instruments: Path | None) -> WebSocketF
         tokens = tokens_in(path, publication.instruments, exchange)
     if not tokens:
         raise ConfigurationError(
-            f"{path} has none of the {len(publication.instruments)} symbols of {calendar}",
+            f"{path} has none of the {counted(len(publication.instruments), 'symbol')}"
+            f" of {calendar}",
             "symbols in instruments.csv must use Kite's names, such as INFY or NSE:INFY",
         )
     protocol = KiteProtocol(

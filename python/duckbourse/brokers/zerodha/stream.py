@@ -24,6 +24,7 @@ from duckbourse.brokers.zerodha.mapping import price_scale
 from duckbourse.errors import ConfigurationError
 from duckbourse.streaming.feed import RECORD, Records
 from duckbourse.streaming.websocket import Instants
+from duckbourse.words import counted
 
 log = structlog.get_logger()
 
@@ -110,7 +111,8 @@ class KiteProtocol:
     ) -> None:
         if not 0 < len(tokens) <= MAX_TOKENS:
             raise ConfigurationError(
-                f"{len(tokens)} instruments on one connection: Kite allows 1 to {MAX_TOKENS}"
+                f"{counted(len(tokens), 'instrument')} on one connection:"
+                f" Kite allows 1 to {MAX_TOKENS}"
             )
         if len(set(tokens.values())) < len(tokens):
             raise ConfigurationError("two symbols have the same instrument token")
@@ -133,7 +135,7 @@ class KiteProtocol:
         self._volumes = np.full(len(by_token), -1, np.int64)
 
     def __repr__(self) -> str:
-        return f"<KiteProtocol of {len(self.symbols)} instruments, {self._mode}>"
+        return f"<KiteProtocol of {counted(len(self.symbols), 'instrument')}, {self._mode}>"
 
     def url(self) -> str:
         api_key, access_token = (secret.get_secret_value() for secret in self._secrets)

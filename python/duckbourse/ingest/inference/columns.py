@@ -97,6 +97,7 @@ MAY_BE_EXCHANGES = (
 
 # Names of unused columns that may be a missing role.
 LOOKS_LIKE = {
+    Role.CLOSE: re.compile("^cl[os](?!.*(date|time))|clos(e|ing)$|settl.*pr"),
     Role.EXCHANGE: re.compile("^(ex|mic|venue|bourse)$|^(?!.*(time|date|rate|ts$)).*exch"),
     Role.VOLUME: re.compile("vol(?!at)|qty|qnty|quantit|traded|shares|contracts|lots"),
     Role.SYMBOL: re.compile("sym|ticker|scrip|instrument|isin|security|company|asset|pair"),

@@ -390,7 +390,7 @@ def test_nothing_is_due_that_no_calendar_knows(evening: Path) -> None:
     [calendars] = [one for one in found if one["check"] == "calendars"]
     assert calendars["level"] == "warn"
     # the only one with published bars
-    assert calendars["found"] == "XNYS knows its sessions only until 2027-12-31"
+    assert calendars["found"] == "the sessions of XNYS end on 2027-12-31"
 
 
 def test_mistakes_in_the_question(evening: Path, tmp_path: Path) -> None:

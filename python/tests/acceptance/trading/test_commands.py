@@ -15,6 +15,8 @@ import pytest
 from duckbourse import clock
 from duckbourse.cli.session import _in_words
 from duckbourse.orders.journal import lock_folder
+from duckbourse.orders.lifecycle import State
+from duckbourse.orders.order import Order
 from duckbourse.streaming.recorder import LogHeader, Recorder
 from duckbourse.streaming.replay import replay_minutes
 from duckbourse.trading import feeds
@@ -22,6 +24,7 @@ from duckbourse.trading.publication import load
 from duckbourse.warehouse import open_published
 from tests.support import commands
 from tests.support.commands import Ended
+from tests.support.factories import request
 from tests.support.warehouse import Warehouse, empty_store
 
 DAY = date(2010, 5, 28)
@@ -171,15 +174,22 @@ def test_a_halt_outlives_a_fresh_start_until_it_is_lifted(bourse: Run) -> None:
         ("SECTOR_AMOUNT: amount=9.00, max_amount=8.00", "amount 9.00, and the limit is 8.00"),
         ("TICK: limit_price=1.03, tick_size=0.05", "limit price 1.03, tick size 0.05"),
         ("TRADING_STATE: state=halted, reason=news", "state halted, reason news"),
+        ("TRADING_STATE: state=halted, reason=a_b = c", "state halted, reason a_b = c"),
     ],
 )
 def test_a_denied_order_says_why_in_words(message: str, shown: str) -> None:
     check = message.partition(":")[0].lower().replace("_", " ")
-    assert _in_words(message) == f"{check}: {shown}"
-    assert _in_words("VAR: amount=2.00, max_amount=1.00, confidence=0.99") == (
-        "VaR: amount 2.00, and the limit is 1.00, confidence 0.99"
-    )
-    assert _in_words("the broker's own_word=1") == "the broker's own_word=1"
+    denied = Order(request=request(), state=State.DENIED, message=message)
+    assert _in_words(denied) == f"{check}: {shown}"
+    # the word of a broker is its own
+    rejected = Order(request=request(), state=State.REJECTED, message=message)
+    assert _in_words(rejected) == message
+
+
+def test_the_check_of_var_is_written_as_the_trade_does() -> None:
+    message = "VAR: amount=2.00, max_amount=1.00, confidence=0.99"
+    denied = Order(request=request(), state=State.DENIED, message=message)
+    assert _in_words(denied) == "VaR: amount 2.00, and the limit is 1.00, confidence 0.99"
 
 
 @pytest.mark.parametrize("name", ["halt", "resume", "square-off"])

@@ -100,7 +100,8 @@ def test_other_content_is_refused_and_then_kept_aside(place: Place) -> None:
     ]
     assert contents(place.data, "build") == before
     done = restored(place, "--replace")
-    [aside] = place.data.glob("replaced-*")
+    (place.data / "replaced-by-hand").mkdir()
+    [aside] = place.data.glob(state.REPLACED)
     assert done.stdout.splitlines()[1] == f"kept: what was there before is in {aside}"
     found = contents(place.data, "build", aside.name, ".env")
     assert found == wanted

@@ -18,13 +18,13 @@ from duckbourse.summary import summary
         (date(2027, 3, 15), []),
         (
             date(2027, 3, 16),
-            ["XNSE knows no holiday after 2027-04-14, so its sessions after that may be none"],
+            ["the holidays of XNSE end on 2027-04-14: later sessions may be holidays"],
         ),
         (
             date(2027, 11, 2),
             [
-                "ALWAYS knows its sessions only until 2027-12-31",
-                "XNSE knows its sessions only until 2027-12-31",
+                "the sessions of ALWAYS end on 2027-12-31",
+                "the sessions of XNSE end on 2027-12-31",
             ],
         ),
     ],
@@ -49,6 +49,12 @@ def test_a_calendar_in_use_that_ends_soon_is_named(today: date, warnings: list[s
             assert summary(connection)["calendar_warnings"] == [
                 {"warning": each} for each in warnings
             ]
+
+
+def test_a_calendar_in_use_without_sessions_is_named() -> None:
+    row = {"calendar": "XNSE", "calendar_end": None, "last_holiday": None, "is_used": True}
+    with clock.driven_by(lambda: datetime(2027, 3, 15, tzinfo=UTC)):
+        assert calendar_warnings([row]) == ["XNSE has no sessions"]
 
 
 def test_of_two_deliveries_that_reach_equally_far_the_newest_is_named() -> None:

@@ -21,6 +21,7 @@ VALUES = """
         1.50::decimal(9, 2) as money,
         'nan'::double as not_a_number,
         'a,b' as comma,
+        'x#y' as hash,
         e'a "quote"\\ntwo lines' as lines,
         ' blank ' as blank,
         '' as empty,
@@ -55,13 +56,20 @@ def test_csv_is_the_file_byte_for_byte(
 
 
 def test_records_are_written_like_rows(capsys: pytest.CaptureFixture[str]) -> None:
-    at = datetime(2010, 5, 6, 9, 30, tzinfo=UTC).replace(tzinfo=None)
-    values = [True, None, "", 1.5, Decimal("1.50"), at, at.date(), time(9, 50), 'a "b", c']
+    instant = datetime(2010, 5, 6, 9, 30, 0, 250_000, UTC)
+    at = instant.replace(tzinfo=None)
+    values = [
+        *(True, None, "", 1.5, Decimal("1.50"), 'a "b", c', "x#y"),
+        *(instant, at, at.replace(microsecond=0), at.replace(microsecond=10), at.date()),
+        *(time(9, 50), time(9, 50, 0, 100_000), at.replace(microsecond=123_456)),
+    ]
     with duckdb.connect() as connection:
+        connection.execute("set TimeZone = 'UTC'")
         marks = ", ".join("?" * len(values))
         written = connection.execute(f"select columns(*)::varchar from (select {marks})", values)
         [texts] = written.fetchall()
-    print_csv("abcdefghi", [values])
-    print_csv("abcdefghi", [texts])
+    names = [f"column {number}" for number in range(len(values))]
+    print_csv(names, [values])
+    print_csv(names, [texts])
     header, one, also_header, other = capsys.readouterr().out.splitlines()
     assert (header, one) == (also_header, other)

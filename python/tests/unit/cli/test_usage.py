@@ -96,6 +96,21 @@ def test_one_query_is_one_statement(published: Path, words: tuple[str, ...]) -> 
     )
 
 
+def test_what_is_no_query_is_printed_and_not_written(published: Path) -> None:
+    done = bourse(published, "sql", "explain select 1", "--csv")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("explain_key,explain_value\nphysical_plan,")
+    done = bourse(published, "sql", "explain select 1", "--to", str(published / "x.csv"))
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr == (
+        "error: --to writes the rows of a query, and this is EXPLAIN\n"
+        "  remedy: omit --to, or write a query\n"
+    )
+    assert not (published / "x.csv").exists()
+    pivot = "pivot (select 1 as a, 'x' as b) on b using sum(a)"
+    assert bourse(published, "sql", pivot, "--csv").stdout == "x\n1\n"
+
+
 def test_a_preset_of_filters_alone_finds_no_signals(tmp_path: Path) -> None:
     with duckdb.connect(str(tmp_path / "duckbourse.duckdb")) as connection:
         connection.execute("create schema seeds; create schema scanners")

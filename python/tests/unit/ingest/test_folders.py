@@ -73,11 +73,14 @@ STRAYS = {
     "notes.txt": "Dear Sir,\nplease find the prices\n",
     "status.json": '{"ok": true}',
     "dividends.csv": "symbol,date,dividend\nA,2024-01-02,1\n",
+    "actions.csv": "symbol,date,book_closure,closing_date\nA,2024-01-02,1,2024-01-03\n",
 }
 FAULTS = {
     "empty.csv": "",
     "header.csv": f"{HEADER}\n",
     "renamed.csv": "symbol,date,open,high,low,clsoe,volume\nA,2024-01-02,1,2,1,2,5\n",
+    "close_only.csv": "symbol,date,clsoe\nA,2024-01-02,2\n",
+    "close_inr.csv": "symbol,date,close_inr,volume\nA,2024-01-02,2,5\n",
 }
 
 

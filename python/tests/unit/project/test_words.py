@@ -15,6 +15,30 @@ from duckbourse.words import counted
 )
 def test_one_is_singular(count: int, said: str) -> None:
     assert counted(count, "row") == said
+    assert counted(count, "entry", "entries") == said.replace("rows", "entries").replace(
+        "row", "entry"
+    )
+
+
+HANDMADE = re.compile(
+    r"""(["'])s\1\ ?(\*|if\b) | else\ ?(["'])s\3 | \{len\([^{}]*\)[^{}]*\}\ [a-z]{3,}s\b""",
+    re.VERBOSE,
+)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        """f"row{'s' if rows != 1 else ''}" """,
+        """"row" + "s" * (n > 1)""",
+        """f"row{'' if n == 1 else 's'}" """,
+        """f"{len(rows)} rows" """,
+        """f"{len(rows):,} rows" """,
+    ],
+)
+def test_a_handmade_plural_is_found(line: str) -> None:
+    assert HANDMADE.search(line)
+    assert not HANDMADE.search('f"{counted(len(rows), "row")} are, {len(rows)} as"')
 
 
 def test_no_message_makes_its_own_plural() -> None:
@@ -24,6 +48,6 @@ def test_no_message_makes_its_own_plural() -> None:
         for path in sorted(ours.rglob("*.py"))
         if path.name != "words.py"
         for number, line in enumerate(path.read_text().splitlines(), start=1)
-        if re.search(r"""(["'])s\1 ?(\*|if\b)""", line)
+        if HANDMADE.search(line)
     ]
     assert handmade == []

@@ -8,7 +8,13 @@ import numpy as np
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from duckbourse import synthetic
+from duckbourse.cli import minutes
 from duckbourse.synthetic.minutes import Days, Session, minute_bars, shares
+
+
+def test_commands_name_the_source_of_these_minutes() -> None:
+    assert minutes.SOURCE == synthetic.SOURCE
 
 
 def hostile_days() -> st.SearchStrategy[tuple[float, float, float, float, float]]:
