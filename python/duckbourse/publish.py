@@ -24,7 +24,6 @@ from duckbourse.errors import BourseError, PublicationError
 from duckbourse.settings import settings
 from duckbourse.state import State
 from duckbourse.warehouse import attach, quoted, wrap_duckdb_error, wrap_os_error
-from duckbourse.words import counted
 
 NOT_PUBLISHED = {"staging", "build_state"}
 NOT_PUBLIC = "Not public: it may change without notice."
