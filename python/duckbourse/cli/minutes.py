@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
 
 import duckdb
@@ -14,15 +15,28 @@ FROM_NOWHERE = """
         from bars.ohlcv where timeframe = '1m' and session_date = ? and source = 'synthetic'
     )
 """
+TRADED_NOWHERE = """
+    select exists (
+        from backtests.trades inner join backtests.outcomes using (signal_id)
+        where list_contains($1, run_id) and list_contains(split(source, ', '), 'synthetic')
+    )
+"""
 
 
 def note_synthetic(connection: duckdb.DuckDBPyConnection, session: date) -> None:
     """Say on stderr that minutes of a session were made up, if they were."""
+    _note(connection, FROM_NOWHERE, session, f"the minutes of {session}")
+
+
+def note_synthetic_trades(connection: duckdb.DuckDBPyConnection, run_ids: Iterable[str]) -> None:
+    """Say on stderr that minutes of a trade of these runs were made up, if they were."""
+    _note(connection, TRADED_NOWHERE, [*run_ids], "minutes of these trades")
+
+
+def _note(connection: duckdb.DuckDBPyConnection, query: str, of: object, minutes: str) -> None:
     try:
-        row = connection.execute(FROM_NOWHERE, [session]).fetchone()
+        row = connection.execute(query, [of]).fetchone()
     except duckdb.CatalogException:
         return  # without bars there are no minutes
     if row == (True,):
-        notes.print(
-            f"the minutes of {session} are synthetic: what is found or earned in them means nothing"
-        )
+        notes.print(f"{minutes} are synthetic: what is found or earned in them means nothing")
