@@ -67,10 +67,12 @@ def test_a_limit_that_cuts_says_so(
 def test_rows_are_printed_while_the_query_runs(
     capsys: pytest.CaptureFixture[str], kind: str
 ) -> None:
-    last = 400_000
+    last = 100_000
     with pytest.raises(BadQuery, match="too far"):
         sql(
-            f"select if(range = {last}, error('too far'), range) as n from range({last + 1})",
+            # a hundred times what DuckDB computes ahead of the rows that are fetched
+            f"select repeat('x', 1000) as n, if(range = {last}, error('too far'), range)"
+            f" from range({last + 1})",
             csv=kind == "csv",
             json=kind == "json",
         )
