@@ -8,7 +8,7 @@ The exceptions of this package, as one tree.
     │   ├── NotBars             a readable file without bars
     │   │   └── NoRows          an empty one
     │   └── UnreadableRows      a file with too many unreadable rows
-    ├── BadQuery                SQL that the published file cannot run
+    ├── BadQuery                SQL that the published file cannot run; a ValueError too
     ├── BuildFailed             a build that did not end green
     ├── ChecksBusy              another `./bourse test` is running in this folder
     ├── ChecksFailed            a stage of `./bourse test` did not pass
@@ -118,7 +118,7 @@ class UnreadableRows(BadInput):
         self.broken = broken
 
 
-class BadQuery(BourseError):
+class BadQuery(BourseError, ValueError):
     exit_code = 3
 
 

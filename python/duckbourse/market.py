@@ -16,7 +16,8 @@ VaR is a positive loss, `_ts` is exchange-local time, `_at` is UTC, and NULL mea
 yet or not defined, never zero.
 
 A date is a `date` or ISO text ('2010-05-28'), a time of day a `time` or text ('09:50'). A name
-that is not published raises BadArgument, a ValueError, with the nearest one that is.
+that is not published raises BadArgument, and one in the text of `Market.sql` BadQuery: each is a
+ValueError with the nearest name that is.
 """
 
 from __future__ import annotations
@@ -181,7 +182,12 @@ class Market:
         if last is None and not self._names(IS_SCANNED, first):
             near = [day for day in self._names(NEAREST_SESSIONS, first) if day]
             raise BadArgument(f"there are no one-minute bars of {first}; nearest: {_listed(near)}")
-        return self._macro(f"{scanner}_scan", first, at, preset, last)
+        found = self._macro(f"{scanner}_scan", first, at, preset, last)
+        try:  # the macro checks the cutoff only when rows are asked for; of no symbol they are few
+            found.filter("symbol = ''").fetchall()
+        except duckdb.InvalidInputException as error:
+            raise BadArgument(one_line(error).partition("Error: ")[2]) from error
+        return found
 
     def signals(
         self,

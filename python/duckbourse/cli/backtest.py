@@ -12,6 +12,7 @@ import typer
 
 from duckbourse.cli.export import check_export, export, print_csv_of
 from duckbourse.cli.listing import completed
+from duckbourse.cli.minutes import note_synthetic_trades
 from duckbourse.cli.options import Csv, Json, To, one_format, one_preset
 from duckbourse.cli.output import print_json
 from duckbourse.cli.tables import Column, print_whole, probability, same_in_all, table, text
@@ -141,6 +142,8 @@ def backtest(
         if csv:
             print_csv_of(connection, _trades(ids))
             return
+        if not json:
+            note_synthetic_trades(connection, [run["run_id"] for run in runs])
     finally:
         connection.close()
     if json:

@@ -145,8 +145,8 @@ def _check(name: str | None, known: list[dict[str, Any]], macros: list[dict[str,
     names = _names(known, macros)
     if name is None or name in names:
         return
-    # without its layer too: ohlcv is bars.ohlcv
-    short = {row["relation"].partition(".")[2]: row["relation"] for row in known}
+    # without its layer too: ohlcv is bars.ohlcv, and rsi is indicators.rsi
+    short = {each.rpartition(".")[2]: each for each in sorted(names, reverse=True)}
     near = nearest(name, sorted(names | short.keys()))
     meant = f"; did you mean {short.get(near, near)!r}?" if near else ""
     raise ConfigurationError(

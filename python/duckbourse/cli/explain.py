@@ -13,11 +13,14 @@ from duckbourse.build import install_packages
 from duckbourse.cli.listing import completed
 from duckbourse.cli.output import waiting
 from duckbourse.errors import BadQuery, BuildFailed
+from duckbourse.names import did_you_mean
 from duckbourse.properties import formulas, warm_up
+from duckbourse.settings import PROJECT
 from duckbourse.templates import rendered
 
 # a name and numbers, without blanks
 CALL = r"([a-z][a-z0-9_]*)(?:\(((?:[0-9.]+(?:,[0-9.]+)*)?)\))?"
+DEFINITION = re.compile(r"macro indicator_(?!definitions\b)(\w+)\(")
 
 
 def explain(
@@ -44,6 +47,7 @@ def explain(
     - `./bourse sql -- "$(./bourse explain 'sma(20)')"`
     """
     call = plain_call(call)
+    _check_name(call)
     with waiting("compiling with dbt, which may take half a minute …"):
         install_packages()
         found = json.loads(_asked(call))
@@ -62,6 +66,18 @@ def plain_call(text: str) -> str:
     return f"{name}({', '.join(periods.split(','))})" if periods else name
 
 
+def _check_name(call: str) -> None:
+    # before dbt, which takes long to say the same
+    name = call.split("(")[0]
+    files = (PROJECT / "macros").rglob("*.sql")
+    known = sorted({found for file in files for found in DEFINITION.findall(file.read_text())})
+    if name not in known:
+        raise BadQuery(
+            f"{call}: there is no indicator {name!r}{did_you_mean(name, known)}",
+            "`./bourse list indicators` lists all indicators",
+        )
+
+
 def _asked(call: str) -> str:
     name = call.split("(")[0]
     try:
@@ -70,9 +86,7 @@ def _asked(call: str) -> str:
         problem = str(error)
         if not problem.startswith(f"{call}: "):
             raise  # it is in a definition
-        if "there is no indicator" in problem:
-            remedy = "macros/indicators/definitions.sql lists all indicators"
-        elif "is not listed" in problem:
+        if "is not listed" in problem:
             remedy = "add that line and run this again"
         else:
             remedy = f"`./bourse explain {name}` shows its periods and their defaults"

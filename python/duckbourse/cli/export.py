@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -11,6 +13,8 @@ from duckbourse.errors import ConfigurationError, StorageFull
 from duckbourse.warehouse import is_full, quoted
 from duckbourse.words import counted
 
+# rows that are fetched at once
+BATCH = 1000
 KINDS = {
     ".csv": "format csv, header",
     ".parquet": "format parquet, compression zstd",
@@ -31,7 +35,13 @@ def check_export(path: Path) -> None:
 def print_csv_of(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
     """Print the rows of a query as CSV: those that `export` writes to a file."""
     cursor = connection.execute(as_texts(sql))
-    print_csv([column[0] for column in cursor.description or []], cursor.fetchall())
+    print_csv([column[0] for column in cursor.description or []], rows_of(cursor))
+
+
+def rows_of(cursor: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows of a query, of which only a few are in memory."""
+    while batch := cursor.fetchmany(BATCH):
+        yield from batch
 
 
 def as_texts(sql: str) -> str:

@@ -146,14 +146,16 @@ def bourse(
 
 def main() -> None:
     """Run the command and exit with its code; end without a word if nobody reads its output."""
+    stdout = os.fstat(1)
     try:
         code = _run()
         sys.stdout.flush()
     except BrokenPipeError:
         code = UNREAD
     except SystemExit as end:
-        # typer and rich turn a broken pipe into this
-        if not (isinstance(end.__context__, BrokenPipeError) and _is_unread()):
+        # typer and rich turn a broken pipe into this, and rich first redirects stdout to nowhere
+        is_unread = not os.path.samestat(stdout, os.fstat(1)) or _is_unread()
+        if not (isinstance(end.__context__, BrokenPipeError) and is_unread):
             raise
         code = UNREAD
     if code == UNREAD:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime, time
 from decimal import Decimal
+from itertools import chain
 from typing import Any
 
 from rich.console import Console
@@ -63,6 +64,17 @@ def print_json(value: object) -> None:
     sys.stdout.write(json.dumps(_jsonable(value), allow_nan=False, indent=2) + "\n")
 
 
+def print_json_rows(rows: Iterable[Mapping[str, Any]]) -> None:
+    """Print rows as `print_json` prints a list of them, one after the other."""
+    opening = "["
+    for row in rows:
+        text = json.dumps(_jsonable(row), allow_nan=False, indent=2)
+        # each line break is one of the layout: JSON escapes those inside a text
+        sys.stdout.write(f"{opening}\n  " + text.replace("\n", "\n  "))
+        opening = ","
+    sys.stdout.write("[]\n" if opening == "[" else "\n]\n")
+
+
 def print_csv_records(records: Sequence[Mapping[str, Any]]) -> None:
     """Print records with the same names as CSV on stdout; of none, not even a header is known."""
     print_csv(records[0] if records else [], (record.values() for record in records))
@@ -70,7 +82,7 @@ def print_csv_records(records: Sequence[Mapping[str, Any]]) -> None:
 
 def print_csv(names: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
     """Print rows as CSV on stdout, in full precision, with a header: as DuckDB writes a file."""
-    for row in (names, *rows):
+    for row in chain([names], rows):
         sys.stdout.write(",".join(map(_csv_field, row)) + "\n")
 
 

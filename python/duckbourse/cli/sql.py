@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from itertools import islice
 from typing import Annotated, Any
 
 import duckdb
 import typer
 from rich.markup import escape
 
-from duckbourse.cli.export import as_texts, check_export, export, half_of
+from duckbourse.cli.export import as_texts, check_export, export, half_of, rows_of
 from duckbourse.cli.options import Csv, Json, To, one_format
-from duckbourse.cli.output import notes, print_csv, print_json, results
+from duckbourse.cli.output import notes, print_csv, print_json_rows, results
 from duckbourse.cli.tables import Column, print_fitting, print_whole, table, width_of
 from duckbourse.errors import BadQuery
 from duckbourse.warehouse import confine, one_line, open_published, quoted
@@ -21,11 +22,21 @@ from duckbourse.words import counted
 SMALLEST, LARGEST = 1e-9, 1e18
 # what can be in parentheses; a pivot is MULTI
 QUERIES = duckdb.StatementType.SELECT, duckdb.StatementType.MULTI
+# rows of a table, unless --limit is given
+MOST_ROWS = 100
 
 
 def sql(
     query: Annotated[str, typer.Argument(help="SQL, in DuckDB's dialect.", show_default=False)],
-    limit: Annotated[int, typer.Option("--limit", min=1, help="Maximum number of rows.")] = 100,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            "--limit",
+            min=1,
+            help="Maximum number of rows to print.",
+            show_default=f"{MOST_ROWS}; all with --json or --csv",
+        ),
+    ] = None,
     to: To = None,
     json: Json = False,
     csv: Csv = False,
@@ -33,8 +44,8 @@ def sql(
     """
     Query the published file in SQL. A query can change nothing and read no other file.
 
-    The file of --to has all rows; --limit is for what is printed. `./bourse tables` lists the
-    tables.
+    --csv, --json and the file of --to have all rows; a table has the first 100, unless --limit
+    says otherwise. `./bourse tables` lists the tables.
 
     Examples:
 
@@ -44,6 +55,8 @@ def sql(
     - `./bourse sql "from scanners.signals" --to signals.parquet`
     """
     one_format(json=json, csv=csv)
+    if limit is None and not (json or csv):
+        limit = MOST_ROWS
     if to:
         check_export(to)
     connection = open_published()
@@ -66,7 +79,15 @@ def sql(
             return
         cursor = connection.execute(as_texts(query) if csv and is_of_rows else query)
         names = [str(column[0]) for column in cursor.description or []]
-        rows = cursor.fetchmany(limit + 1)
+        rows = rows_of(cursor)
+        shown = islice(rows, limit)
+        if json:
+            print_json_rows(dict(zip(names, row, strict=True)) for row in shown)
+        elif csv:
+            print_csv(names, shown)
+        else:
+            _print_table(names, [*shown])
+        is_cut = next(rows, None) is not None
     except duckdb.Error as error:
         unknown = isinstance(error, duckdb.CatalogException | duckdb.BinderException)
         remedy = (
@@ -77,13 +98,7 @@ def sql(
         raise BadQuery(one_line(error), remedy) from error
     finally:
         connection.close()
-    if json:
-        print_json([dict(zip(names, row, strict=True)) for row in rows[:limit]])
-    elif csv:
-        print_csv(names, rows[:limit])
-    else:
-        _print_table(names, rows[:limit])
-    if len(rows) > limit:
+    if limit and is_cut:
         notes.print(
             f"there are more than {counted(limit, 'row')}; --limit shows more, --to writes all"
         )

@@ -328,6 +328,19 @@ def test_a_mistake_is_refused_in_one_line(market: Market, message: str) -> None:
     assert isinstance(caught.value, ValueError)
 
 
+@pytest.mark.parametrize("scanner", [*CRP.split(", "), "technical"])
+@pytest.mark.parametrize("until", [None, "2010-05-28"])
+def test_a_cutoff_outside_the_session_is_refused_before_rows_are_asked_for(
+    market: Market, scanner: str, until: str | None
+) -> None:
+    with pytest.raises(BadArgument) as caught:
+        market.scan(scanner, "2010-05-28", "08:00", market._presets(scanner)[0], until)
+    assert str(caught.value) == (
+        "a cutoff of 08:00 is outside the session of 2010-05-28; "
+        "try a time after 09:30, up to 16:00"
+    )
+
+
 def test_a_var_has_one_default_everywhere(market: Market) -> None:
     latest = "order by session_date desc limit 1"
     chosen = "p_method := 'historical', p_lookback_sessions := 250"
@@ -418,6 +431,8 @@ def test_sql_reads_nothing_else(market: Market, tmp_path: Path) -> None:
     with pytest.raises(BadQuery) as caught:
         market.sql("from bars.ohlc\nwhere true")
     assert str(caught.value).startswith("Catalog Error: Table with name ohlc does not exist!")
+    assert "ohlcv" in str(caught.value)
+    assert isinstance(caught.value, ValueError)
     assert caught.value.remedy == "market.tables() lists all tables"
     assert "\n" not in str(caught.value)
 

@@ -95,13 +95,32 @@ def test_what_is_no_call_is_refused_before_dbt_runs(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("RSII(14)", "rsii(14): there is no indicator 'rsii'; did you mean 'rsi'?"),
+        ("definitions", "definitions: there is no indicator 'definitions'"),
+        ("zzzzzzzz", "zzzzzzzz: there is no indicator 'zzzzzzzz'"),
+    ],
+)
+def test_a_name_that_no_definition_has_is_refused_before_dbt_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, problem: str
+) -> None:
+    monkeypatch.setattr("duckbourse.cli.explain.rendered", lambda _: pytest.fail("dbt runs"))
+    refused = bourse(tmp_path, "explain", text)
+    assert refused.returncode == BadQuery.exit_code
+    assert refused.stderr.splitlines() == [
+        f"error: {problem}",
+        "  remedy: `./bourse list indicators` lists all indicators",
+    ]
+
+
+@pytest.mark.parametrize(
     ("problem", "remedy"),
     [
-        ("mcad(3): there is no indicator 'mcad'", "macros/indicators/definitions.sql lists"),
-        ("mcad(3): mcad takes (fast), not (3)", "`./bourse explain mcad` shows its periods"),
-        ("mcad(3): macros/indicators/mcad.sql is not listed: add", "add that line and run this"),
+        ("macd(3): macd takes (fast), not (3)", "`./bourse explain macd` shows its periods"),
+        ("macd(3): macros/indicators/macd.sql is not listed: add", "add that line and run this"),
         (
-            "macros/indicators/mcad.sql: line: ema(c): there is no 'c'",
+            "macros/indicators/macd.sql: line: ema(c): there is no 'c'",
             "correct the file that it names",
         ),
     ],
@@ -110,11 +129,11 @@ def test_each_error_has_its_own_remedy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, problem: str, remedy: str
 ) -> None:
     def failing(template: str) -> str:
-        assert template == "{{ explained('mcad(3)') }}"
+        assert template == "{{ explained('macd(3)') }}"
         raise BuildFailed(problem, "correct the file that it names")
 
     monkeypatch.setattr("duckbourse.cli.explain.rendered", failing)
-    refused = bourse(tmp_path, "explain", "MCAD(3)")
+    refused = bourse(tmp_path, "explain", "MACD(3)")
     assert refused.returncode != 0
     assert f"error: {problem}" in refused.stderr
     assert f"remedy: {remedy}" in refused.stderr

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from duckbourse.cli.backtest import backtest
 from duckbourse.cli.main import app
+from duckbourse.cli.minutes import note_synthetic_trades
 from duckbourse.errors import ConfigurationError, PublicationError
 from duckbourse.warehouse import open_published
 from tests.support.warehouse import Warehouse
@@ -45,6 +46,37 @@ def test_a_run_is_shown_with_its_intervals(
     assert f"{rate:.2f} ({low:.2f} … {high:.2f})" in shown
     assert f" {trades} " in shown
     assert "walk_4" in shown
+
+
+@pytest.mark.parametrize("source", ["synthetic", "nse, synthetic"])
+def test_trades_in_made_up_minutes_are_said_to_be(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    source: str,
+) -> None:
+    made_up = "minutes of these trades are synthetic: what is found or earned in them means nothing"
+    backtest("crp", preset="standard", settings="us_fixed")
+    assert capsys.readouterr().err.splitlines() == [made_up]
+    for json_too in (True, False):
+        backtest("crp", preset="standard", settings="us_fixed", json=json_too, csv=not json_too)
+        assert capsys.readouterr().err == ""
+
+    path = tmp_path / "two.duckdb"
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("create schema backtests")
+        connection.execute(
+            "create table backtests.trades as"
+            " from (values ('a', 1), ('b', 2)) as t(run_id, signal_id)"
+        )
+        connection.execute(
+            "create table backtests.outcomes as"
+            " from (values (1, $source), (2, 'nse')) as t(signal_id, source)",
+            {"source": source},
+        )
+        for run_id, said_of_it in (("a", f"{made_up}\n"), ("b", ""), ("c", "")):
+            note_synthetic_trades(connection, [run_id])
+            assert capsys.readouterr().err == said_of_it
 
 
 def test_json_has_every_figure(sample: Warehouse) -> None:

@@ -1,0 +1,89 @@
+"""How many rows `./bourse sql` prints: a pipe loses no row."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from duckbourse.cli.output import print_json, print_json_rows
+from duckbourse.cli.sql import sql
+from duckbourse.errors import BadQuery
+from duckbourse.warehouse import open_published
+
+
+@pytest.fixture(autouse=True)
+def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "published.duckdb"
+    duckdb.connect(str(path)).close()
+    monkeypatch.setattr("duckbourse.cli.sql.open_published", lambda: open_published(path))
+
+
+@pytest.mark.parametrize("kind", ["csv", "json"])
+@pytest.mark.parametrize("count", [0, 99, 100, 101, 2500])
+def test_csv_and_json_have_all_rows(
+    capsys: pytest.CaptureFixture[str], kind: str, count: int
+) -> None:
+    sql(f"select range as n from range({count})", csv=kind == "csv", json=kind == "json")
+    printed = capsys.readouterr()
+    rows = (
+        [row["n"] for row in json.loads(printed.out)]
+        if kind == "json"
+        else [int(line) for line in printed.out.splitlines()[1:]]
+    )
+    assert rows == list(range(count))
+    assert printed.err == ""
+
+
+@pytest.mark.parametrize(
+    ("kind", "limit", "count", "shown"),
+    [
+        (None, None, 100, 100),
+        (None, None, 101, 100),
+        (None, 3, 4, 3),
+        (None, 3, 3, 3),
+        ("csv", 3, 4, 3),
+        ("csv", 3, 3, 3),
+        ("json", 3, 4, 3),
+    ],
+)
+def test_a_limit_that_cuts_says_so(
+    capsys: pytest.CaptureFixture[str], kind: str | None, limit: int | None, count: int, shown: int
+) -> None:
+    sql(f"from range({count})", limit=limit, csv=kind == "csv", json=kind == "json")
+    printed = capsys.readouterr()
+    rows = json.loads(printed.out) if kind == "json" else printed.out.splitlines()[1:]
+    assert len(rows) == shown
+    assert printed.err == (
+        f"there are more than {shown} rows; --limit shows more, --to writes all\n"
+        if count > shown
+        else ""
+    )
+
+
+@pytest.mark.parametrize("kind", ["csv", "json"])
+def test_rows_are_printed_while_the_query_runs(
+    capsys: pytest.CaptureFixture[str], kind: str
+) -> None:
+    last = 100_000
+    with pytest.raises(BadQuery, match="too far"):
+        sql(
+            # a hundred times what DuckDB computes ahead of the rows that are fetched
+            f"select repeat('x', 1000) as n, if(range = {last}, error('too far'), range)"
+            f" from range({last + 1})",
+            csv=kind == "csv",
+            json=kind == "json",
+        )
+    assert len(capsys.readouterr().out) > 10_000
+
+
+@pytest.mark.parametrize("rows", [[], [{"a": 1}], [{"a": "x\ny", "b": [1, {"c": None}]}, {"a": 2}]])
+def test_rows_of_json_are_written_like_a_list(
+    capsys: pytest.CaptureFixture[str], rows: list[dict[str, object]]
+) -> None:
+    print_json(rows)
+    print_json_rows(rows)
+    printed = capsys.readouterr().out
+    assert printed == 2 * printed[: len(printed) // 2]
