@@ -17,7 +17,7 @@ from rich.table import Table
 from duckbourse import clock
 from duckbourse.cli.bar import Display
 from duckbourse.cli.output import notes, print_json, results
-from duckbourse.errors import BadInput, BrokenRow
+from duckbourse.errors import BadInput, BrokenRow, ConfigurationError
 from duckbourse.ingest import Kind, Outcome, RawStore, Report, read_mapping
 from duckbourse.ingest import ingest as deliver
 from duckbourse.settings import settings
@@ -221,7 +221,7 @@ def instant(text: str | None) -> datetime:
     try:
         given = datetime.fromisoformat(text)
     except ValueError as error:
-        raise BadInput(
+        raise ConfigurationError(
             f"--delivered-at {text!r} is not a timestamp", "write it as 2026-11-01T18:30:00Z"
         ) from error
     return given if given.tzinfo else given.replace(tzinfo=UTC)
@@ -381,7 +381,8 @@ def raise_failure(reports: list[Report]) -> None:
     if len(failures) == 1:
         raise failures[0]
     if failures:
-        raise BadInput(
+        are_names = all(isinstance(error, ConfigurationError) for error in failures)
+        raise (ConfigurationError if are_names else BadInput)(
             f"{number(len(failures))} of {number(len(reports))} files could not be delivered",
             "fix them and run the same command again; the others are not read twice",
         )
