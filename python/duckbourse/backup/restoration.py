@@ -38,7 +38,6 @@ from duckbourse.orders.journal import LOCK
 from duckbourse.settings import NOT_IN_A_FOLDER, PROJECT, settings
 from duckbourse.warehouse import wrap_os_error
 
-HALF = ".restoring-half"
 # what was there before
 ASIDE = state.REPLACED.replace("*", "{:%Y%m%dT%H%M%S%f}")
 # not needed: the current one is beside them
@@ -144,7 +143,7 @@ def _restored(
             f"{snapshot.name} needs {needed:,} bytes, and {data} has {free:,} free",
             "free some disk space, or restore onto another disk with --into",
         )
-    half = data / HALF
+    half = data / state.HALF
     shutil.rmtree(half, ignore_errors=True)
     try:
         intact = {path: data / path for path in same}

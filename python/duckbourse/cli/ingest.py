@@ -25,6 +25,7 @@ from duckbourse.settings import settings
 # With more files than this, only those that need attention get a line of their own.
 MAX_LINES = 30
 MAX_SYMBOLS = 5
+MAX_COLUMNS = 5
 MAX_CONTENT = 160
 MIN_WIDTH = 130
 BY_NAME = "the file's name"
@@ -306,7 +307,8 @@ def print_notes(reports: list[Report]) -> None:
     print_broken(reports)
     left = sorted({name for report in reports for name in report.columns_left})
     if left:
-        notes.print(f"columns not used: {', '.join(left)}", markup=False)
+        more = f" and {number(len(left) - MAX_COLUMNS)} more" if len(left) > MAX_COLUMNS else ""
+        notes.print(f"columns not used: {', '.join(left[:MAX_COLUMNS])}{more}", markup=False)
     if sum(report.outcome is Outcome.FAILED for report in reports) > 1:
         for report in reports:
             if report.error:

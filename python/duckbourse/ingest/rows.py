@@ -756,7 +756,8 @@ def refuse_unreadable(rows: Rows, marks: Marks) -> None:
         raise UnreadableRows(
             f"{file}: {rows.unreadable:,} of its {rows.read:,} rows cannot be read, more than"
             f" {options.max_unreadable_pct:g}%; {begins}",
-            f"{remedy_of(rows, marks)}; --max-unreadable-pct {allowed} delivers the rest",
+            f"{remedy_of(rows, marks)}; if the file was cut short, ask for it again first;"
+            f" --max-unreadable-pct {allowed} delivers the rest",
             rows.broken,
         )
 
