@@ -17,6 +17,7 @@ from rich.table import Table
 from duckbourse import clock
 from duckbourse.cli.bar import Display
 from duckbourse.cli.output import notes, print_json, results
+from duckbourse.cli.tables import width_of
 from duckbourse.errors import BadInput, BrokenRow, ConfigurationError
 from duckbourse.ingest import Kind, Outcome, RawStore, Report, read_mapping
 from duckbourse.ingest import ingest as deliver
@@ -277,8 +278,9 @@ def print_table(reports: list[Report], total: dict[str, int]) -> None:
             *(f"[bold]{number(total[name])}" for name in COUNTS),
             ", ".join(f"{number(total[key(end)])} {end}" for end in Outcome if total[key(end)]),
         )
-    # whole words, even in a pipe, which has no width, and on a terminal that must wrap
-    Console(width=max(results.width, MIN_WIDTH), highlight=False).print(table)
+    # whole names in a pipe, which has no width; whole words on a terminal that must wrap
+    least = MIN_WIDTH if results.is_terminal else width_of(table)
+    Console(width=max(results.width, least), highlight=False).print(table)
 
 
 def worth_a_line(report: Report) -> bool:

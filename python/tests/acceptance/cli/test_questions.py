@@ -90,6 +90,7 @@ def test_status_says_what_is_running_and_disturbs_nothing(data: Path) -> None:
         lock_folder(folder).close()
 
 
+@pytest.mark.some_day
 def test_without_a_publication_status_says_so_and_the_others_give_the_remedy(
     tmp_path: Path,
 ) -> None:

@@ -168,3 +168,9 @@ def test_a_path_that_does_not_exist_is_a_wrong_name_and_an_empty_folder_is_done(
     )
     (tmp_path / "drops" / "A.csv").write_text("x")
     assert bourse(tmp_path / "data", "ingest", str(tmp_path / "drops"), names[0]).returncode == 3
+
+
+def test_in_a_pipe_a_long_name_is_not_wrapped(shop: Shop, tmp_path: Path) -> None:
+    path = shop.csv(f"{'LONG' * 50}.csv", GOOD)
+    words = ("--calendar", "XNYS", "--symbol", "A")
+    assert f"{path.name} " in bourse(tmp_path / "data", "ingest", str(path), *words).stdout
