@@ -22,6 +22,8 @@ from duckbourse.warehouse import wrap_os_error
 GREEN = frozenset({"success", "pass", "warn", "no-op"})
 # left by a restoration that was stopped between its renames
 UNFINISHED = ".restoring-[12]-*"
+# left by one that was stopped while it copied: nothing was replaced
+HALF = ".restoring-half"
 # left by one that replaced something: what was there before
 REPLACED = "replaced-[0-9]*T[0-9]*"
 # longer than `holder` looks at a lock

@@ -28,7 +28,7 @@ import msgspec
 
 from duckbourse import state
 from duckbourse.disk import flush
-from duckbourse.errors import BackupBusy, BackupDamaged, BadInput
+from duckbourse.errors import BackupBusy, BackupDamaged, BadInput, ConfigurationError
 from duckbourse.names import did_you_mean
 from duckbourse.settings import FOLDERS
 
@@ -127,7 +127,7 @@ class BackupFolder:
         if name is None:
             return names[-1]
         if name not in names:
-            raise BadInput(
+            raise ConfigurationError(
                 f"{self.root} has no snapshot {name!r}{did_you_mean(name, names)}",
                 f"`./bourse backup {self.root} --list` lists them; the newest is {names[-1]}",
             )

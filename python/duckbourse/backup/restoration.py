@@ -39,7 +39,6 @@ from duckbourse.settings import NOT_IN_A_FOLDER, PROJECT, settings
 from duckbourse.warehouse import wrap_os_error
 from duckbourse.words import counted
 
-HALF = ".restoring-half"
 # what was there before
 ASIDE = "replaced-{:%Y%m%dT%H%M%S%f}"
 # not needed: the current one is beside them
@@ -146,7 +145,7 @@ def _restored(
             f"{snapshot.name} needs {needed:,} bytes, and {data} has {free:,} free",
             "free some disk space, or restore onto another disk with --into",
         )
-    half = data / HALF
+    half = data / state.HALF
     shutil.rmtree(half, ignore_errors=True)
     try:
         intact = {path: data / path for path in same}

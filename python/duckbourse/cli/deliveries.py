@@ -16,7 +16,7 @@ from rich.cells import cell_len, set_cell_size
 from duckbourse import clock
 from duckbourse.cli.options import Csv, Json, one_format
 from duckbourse.cli.output import notes, print_csv_records, print_json, results
-from duckbourse.errors import BadInput
+from duckbourse.errors import BadInput, ConfigurationError
 from duckbourse.ingest import RawStore
 from duckbourse.ingest.deliveries import Listed, chosen, listed, of_source, refuse_twice
 from duckbourse.ingest.owners import refuse_two_calendars
@@ -69,7 +69,7 @@ def show(
     """
     if context.invoked_subcommand is not None:
         if source or last or json or csv:
-            raise BadInput(
+            raise ConfigurationError(
                 "--source, --last, --json and --csv of the list do not go with a subcommand",
                 f"put the options of {context.invoked_subcommand} after it",
             )

@@ -238,7 +238,7 @@ def _leftovers() -> Finding:
     is_building = state.holder(state.owner_file(settings().build_database)) is not None
     patterns = (
         *(LEFTOVERS, f"publications/{LEFTOVERS}"),
-        *(".*.half", ".restoring-half", "build/spill/*", "build/state.new"),
+        *(".*.half", state.HALF, "build/spill/*", "build/state.new"),
     )
     if not is_building:
         try:
@@ -247,13 +247,16 @@ def _leftovers() -> Finding:
             return Finding("leftover files", "fail", str(error), error.remedy)
     found = [] if is_building else [path for each in patterns for path in data.glob(each)]
     if found:
-        total = sum(path.stat().st_size for path in found if path.is_file())
+        total = sum(path.stat().st_size if path.is_file() else bytes_in(path) for path in found)
+        remedy = "run `./bourse build`, which removes those of builds, or delete them"
+        if (data / state.HALF) in found:
+            remedy = "run the same `./bourse restore` again, or delete them"
         names = " ".join(str(path) for path in found[:3]) + (" …" if len(found) > 3 else "")
         return Finding(
             "leftover files",
             "warn",
             f"{len(found)} of a command that was killed, {size(total)}: {names}",
-            "run `./bourse build`, which removes those of builds, or delete them",
+            remedy,
         )
     return Finding("leftover files", "ok", "none")
 

@@ -17,7 +17,8 @@ from rich.table import Table
 from duckbourse import clock
 from duckbourse.cli.bar import Display
 from duckbourse.cli.output import notes, print_json, results
-from duckbourse.errors import BadInput, BrokenRow
+from duckbourse.cli.tables import width_of
+from duckbourse.errors import BadInput, BrokenRow, ConfigurationError
 from duckbourse.ingest import Kind, Outcome, RawStore, Report, read_mapping
 from duckbourse.ingest import ingest as deliver
 from duckbourse.settings import settings
@@ -25,6 +26,7 @@ from duckbourse.settings import settings
 # With more files than this, only those that need attention get a line of their own.
 MAX_LINES = 30
 MAX_SYMBOLS = 5
+MAX_COLUMNS = 5
 MAX_CONTENT = 160
 MIN_WIDTH = 130
 BY_NAME = "the file's name"
@@ -221,7 +223,7 @@ def instant(text: str | None) -> datetime:
     try:
         given = datetime.fromisoformat(text)
     except ValueError as error:
-        raise BadInput(
+        raise ConfigurationError(
             f"--delivered-at {text!r} is not a timestamp", "write it as 2026-11-01T18:30:00Z"
         ) from error
     return given if given.tzinfo else given.replace(tzinfo=UTC)
@@ -276,8 +278,9 @@ def print_table(reports: list[Report], total: dict[str, int]) -> None:
             *(f"[bold]{number(total[name])}" for name in COUNTS),
             ", ".join(f"{number(total[key(end)])} {end}" for end in Outcome if total[key(end)]),
         )
-    # whole words, even in a pipe, which has no width, and on a terminal that must wrap
-    Console(width=max(results.width, MIN_WIDTH), highlight=False).print(table)
+    # whole names in a pipe, which has no width; whole words on a terminal that must wrap
+    least = MIN_WIDTH if results.is_terminal else width_of(table)
+    Console(width=max(results.width, least), highlight=False).print(table)
 
 
 def worth_a_line(report: Report) -> bool:
@@ -306,7 +309,8 @@ def print_notes(reports: list[Report]) -> None:
     print_broken(reports)
     left = sorted({name for report in reports for name in report.columns_left})
     if left:
-        notes.print(f"columns not used: {', '.join(left)}", markup=False)
+        more = f" and {number(len(left) - MAX_COLUMNS)} more" if len(left) > MAX_COLUMNS else ""
+        notes.print(f"columns not used: {', '.join(left[:MAX_COLUMNS])}{more}", markup=False)
     if sum(report.outcome is Outcome.FAILED for report in reports) > 1:
         for report in reports:
             if report.error:
@@ -381,7 +385,8 @@ def raise_failure(reports: list[Report]) -> None:
     if len(failures) == 1:
         raise failures[0]
     if failures:
-        raise BadInput(
+        are_names = all(isinstance(error, ConfigurationError) for error in failures)
+        raise (ConfigurationError if are_names else BadInput)(
             f"{number(len(failures))} of {number(len(reports))} files could not be delivered",
             "fix them and run the same command again; the others are not read twice",
         )

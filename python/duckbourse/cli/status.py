@@ -143,6 +143,10 @@ def bytes_in(folder: Path) -> int:
 def _print(found: dict[str, Any]) -> None:
     published = found["publication"]
     lines = [("published", "nothing yet: run `./bourse build`")]
+    if not found["build"] and settings().build_database.exists():
+        lines = [
+            ("published", "nothing yet: a build was stopped or was not green: run `./bourse build`")
+        ]
     if found["problem"]:
         lines = [("published", f"cannot be read: {found['problem']}")]
     if published:
@@ -175,6 +179,9 @@ def _print(found: dict[str, Any]) -> None:
         user = f" of {build['user']}" if build["user"] else ""
         running = f"since {_minute(build['since'])} UTC by process {build['process']}{user}"
     lines += [("building", running if build else "no")]
+    data = settings().data
+    if not build and ((data / state.HALF).exists() or any(data.glob(state.UNFINISHED))):
+        lines += [("restoring", "stopped: run the same `./bourse restore` again")]
     loops = [f"{each['account']} on {each['session_date']}" for each in found["trading"]]
     lines += [("trading", ", ".join(loops) or "no")]
     disk = found["disk"]

@@ -8,7 +8,7 @@ from datetime import date, datetime
 
 import duckdb
 
-from duckbourse.errors import BadInput
+from duckbourse.errors import BadInput, ConfigurationError
 from duckbourse.ingest.store import RawStore
 from duckbourse.ingest.withdrawals import again, withdrawn
 from duckbourse.names import did_you_mean
@@ -126,7 +126,7 @@ def common(one: str, other: str) -> int:
 
 
 def chosen(deliveries: Sequence[Listed], names: Sequence[str]) -> list[Listed]:
-    """Return the named deliveries; raise BadInput for the first name that does not resolve."""
+    """Return the named deliveries; raise ConfigurationError if a name has none."""
     return list({one.delivery: one for one in (named(deliveries, name) for name in names)}.values())
 
 
@@ -137,18 +137,18 @@ def named(deliveries: Sequence[Listed], name: str) -> Listed:
     if len(found) == 1:
         return found[0]
     if found:
-        raise BadInput(
+        raise ConfigurationError(
             f"{name!r} is the beginning of {counted(len(found), 'id')}: {some(found)}",
             "give more of its characters",
         )
     of_file = [one for one in deliveries if name in (one.file, one.file.rsplit("/", 1)[-1])]
     if of_file:
-        raise BadInput(
+        raise ConfigurationError(
             f"{name!r} is the name of a file, not of a delivery",
             f"use {some(of_file)}",
         )
     ids = [one.id for one in deliveries]
-    raise BadInput(f"there is no delivery {name!r}{did_you_mean(name, ids)}", LISTS_THEM)
+    raise ConfigurationError(f"there is no delivery {name!r}{did_you_mean(name, ids)}", LISTS_THEM)
 
 
 def some(found: Sequence[Listed]) -> str:
@@ -158,12 +158,12 @@ def some(found: Sequence[Listed]) -> str:
 
 
 def of_source(deliveries: Sequence[Listed], source: str) -> list[Listed]:
-    """Return the deliveries of a source, or raise BadInput if there are none."""
+    """Return the deliveries of a source, or raise ConfigurationError if there are none."""
     found = [one for one in deliveries if one.source == source]
     if found or not deliveries:
         return found
     sources = sorted({one.source for one in deliveries})
-    raise BadInput(
+    raise ConfigurationError(
         f"there are no deliveries of source {source!r}{did_you_mean(source, sources)}", LISTS_THEM
     )
 

@@ -16,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO
 
-from duckbourse.errors import BadInput
+from duckbourse.errors import BadInput, BourseError, ConfigurationError
 from duckbourse.ingest.options import Options
 
 ARCHIVES = (".tar.gz", ".tgz", ".tar", ".zip")
@@ -113,19 +113,22 @@ class Walked:
 
     files: dict[Path, Path | None]
     skipped: dict[Path, str]
-    wrong: dict[Path, BadInput]
+    wrong: dict[Path, BourseError]
 
 
 def walked(paths: list[Path]) -> Walked:
     """Return the files of these paths; from folders, those whose names may be market data."""
     files: dict[Path, Path | None] = {}
     skipped: dict[Path, str] = {}
-    wrong: dict[Path, BadInput] = {}
+    wrong: dict[Path, BourseError] = {}
     for path in paths:
         if path.is_dir():
             inside = sorted(file for file in path.rglob("*") if is_shown(file, path))
             taken = [file for file in inside if is_taken(file)]
-            if not taken:
+            if not inside:
+                # whoever moves files away once they are ingested leaves it so
+                skipped[path] = "nothing to ingest: the folder is empty"
+            elif not taken:
                 wrong[path] = BadInput(
                     f"{path} holds no market data",
                     f"put files there that end in {', '.join(SUFFIXES)}, .gz, .tar.gz or .zip",
@@ -136,9 +139,11 @@ def walked(paths: list[Path]) -> Walked:
         elif path.is_file():
             files[path] = None
         elif path.exists():
-            wrong[path] = BadInput(f"{path} is neither a file nor a folder", "name a file")
+            wrong[path] = ConfigurationError(
+                f"{path} is neither a file nor a folder", "name a file"
+            )
         else:
-            wrong[path] = BadInput(f"{path} does not exist", "check the path")
+            wrong[path] = ConfigurationError(f"{path} does not exist", "check the path")
     return Walked(files, {file: why for file, why in skipped.items() if file not in files}, wrong)
 
 

@@ -19,7 +19,7 @@ from pydantic import (
     model_validator,
 )
 
-from duckbourse.errors import BadInput
+from duckbourse.errors import BadInput, ConfigurationError
 from duckbourse.ingest.calendars import calendars
 from duckbourse.ingest.inference.columns import Role
 from duckbourse.ingest.schema import Kind
@@ -133,7 +133,7 @@ def read_mapping(path: Path | None, **stated: Any) -> Options:
         try:
             keys = tomllib.loads(path.read_text(encoding="utf-8"))
         except OSError as error:
-            raise BadInput(
+            raise ConfigurationError(
                 f"the mapping {path} cannot be read: {error.strerror}", "check --mapping"
             ) from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -146,7 +146,8 @@ def read_mapping(path: Path | None, **stated: Any) -> Options:
     except ValidationError as error:
         first = error.errors()[0]
         key = str(first["loc"][0]) if first["loc"] else "thousands"
-        if path is None or stated.get(key) is not None:
+        is_stated = path is None or stated.get(key) is not None
+        if is_stated:
             where, option = "", f"--{key.replace('_', '-')}"
         else:
             where, option = f" of the mapping {path}", key
@@ -155,6 +156,6 @@ def read_mapping(path: Path | None, **stated: Any) -> Options:
                 f"there is no key {key!r}{where}", f"the keys are {', '.join(Options.model_fields)}"
             ) from error
         reason = first["msg"].removeprefix("Value error, ")
-        raise BadInput(
+        raise (ConfigurationError if is_stated else BadInput)(
             f"{option} = {first['input']!r}{where} is not usable: {reason}", f"correct {option}"
         ) from error

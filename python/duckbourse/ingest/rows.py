@@ -134,6 +134,12 @@ def usable_columns(con: duckdb.DuckDBPyConnection, table: VendorTable) -> Column
         raise BadInput(
             f"{file} has no column {error.args[0]!r}; {have}", "correct `columns` in the mapping"
         ) from error
+    if len(names) == 1:
+        # a note of one word, such as "hi", which may also be the name of a price
+        raise NotBars(
+            f"{file} has only one column, {names[0]!r}",
+            "bars have a date and a close; set `delimiter` in a mapping if the file separates them",
+        )
     if Role.EXCHANGE not in {*roles, *options.columns}:
         free = {normalized(name): name for name in reversed(names) if name not in roles.values()}
         for candidate in MAY_BE_EXCHANGES:
@@ -752,7 +758,8 @@ def refuse_unreadable(rows: Rows, marks: Marks) -> None:
         raise UnreadableRows(
             f"{file}: {rows.unreadable:,} of its {rows.read:,} rows cannot be read, more than"
             f" {options.max_unreadable_pct:g}%; {begins}",
-            f"{remedy_of(rows, marks)}; --max-unreadable-pct {allowed} delivers the rest",
+            f"{remedy_of(rows, marks)}; if the file was cut short, ask for it again first;"
+            f" --max-unreadable-pct {allowed} delivers the rest",
             rows.broken,
         )
 

@@ -156,10 +156,11 @@ def ingest(
     """
     found = walked(paths)
     files = found.files
+    for path, why in found.skipped.items():
+        name = str(path) if path.is_dir() else path.name
+        yield Report(name, Outcome.SKIPPED, notes=(why,))
     for path, error in found.wrong.items():
         yield failed(str(path), error)
-    for path, why in found.skipped.items():
-        yield Report(path.name, Outcome.SKIPPED, notes=(why,))
     if not files:
         return
     watcher = progress or Silent()

@@ -90,11 +90,24 @@ def test_status_says_what_is_running_and_disturbs_nothing(data: Path) -> None:
         lock_folder(folder).close()
 
 
+@pytest.mark.some_day
 def test_without_a_publication_status_says_so_and_the_others_give_the_remedy(
     tmp_path: Path,
 ) -> None:
     data = empty_store(tmp_path / "data")
     assert lines(bourse(data, "status"))["published"] == "nothing yet: run `./bourse build`"
+    (data / "build").mkdir(exist_ok=True)
+    (data / "build" / "duckbourse.duckdb").touch()
+    (data / ".restoring-half" / "raw").mkdir(parents=True)
+    (data / ".restoring-half" / "raw" / "x").write_bytes(bytes(2_000_000))
+    stopped = lines(bourse(data, "status"))
+    assert stopped["published"] == (
+        "nothing yet: a build was stopped or was not green: run `./bourse build`"
+    )
+    assert stopped["restoring"] == "stopped: run the same `./bourse restore` again"
+    left = findings(data)["leftover files"]
+    assert "1 of a command that was killed, 2.0 MB" in left["found"]
+    assert left["remedy"] == "run the same `./bourse restore` again, or delete them"
     for words in (("tables",), ("list", "symbols"), ("list", "presets")):
         done = bourse(data, *words)
         assert done.returncode == 5

@@ -77,7 +77,7 @@ def test_deliveries_are_listed_newest_first(project: DataFolder) -> None:
     assert two[:8] in newest_only.stdout
     assert one[:8] not in newest_only.stdout
     assert "… and 1 older ones" in newest_only.stderr
-    refused = project.say("--source", "vendr", code=3)
+    refused = project.say("--source", "vendr", code=2)
     assert "there are no deliveries of source 'vendr'; did you mean 'vendor'?" in refused.stderr
 
 
@@ -199,7 +199,7 @@ def test_an_unknown_id_changes_nothing(project: DataFolder, act: str) -> None:
         ("aaaa", "'aaaa' is the beginning of 2 ids: ", "give more of its characters"),
         ("F.csv", "'F.csv' is the name of a file, not of a delivery", "use "),
     ):
-        done = project.say(act, known[2], name, "--yes", code=3)
+        done = project.say(act, known[2], name, "--yes", code=2)
         assert done.stdout == ""
         error, hint = done.stderr.splitlines()
         assert text in error

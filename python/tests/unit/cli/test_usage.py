@@ -39,6 +39,11 @@ from tests.support.commands import bourse, completions
                 ("backtest", "crp.standard"),
             )
         ),
+        (("ingest", "x", "--calendar", "XLON"), "--calendar = 'XLON' is not usable: "),
+        (("ingest", "x", "--mapping", "/nowhere.toml"), "the mapping /nowhere.toml cannot be read"),
+        (("ingest", "x", "--delivered-at", "noon"), "--delivered-at 'noon' is not a timestamp"),
+        (("deliveries", "withdraw", "zzz"), "there is no delivery 'zzz'"),
+        (("deliveries", "--last", "1", "withdraw", "zzz"), "--source, --last, --json and --csv of"),
         (("sql", "select 1", "--json", "--csv"), "--json and --csv cannot be used together"),
     ],
 )

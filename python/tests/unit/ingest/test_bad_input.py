@@ -11,7 +11,7 @@ import duckdb
 import polars
 import pytest
 
-from duckbourse.errors import BadInput
+from duckbourse.errors import BadInput, ConfigurationError
 from duckbourse.ingest import Outcome, read_mapping
 from tests.support.stores import HEADER, Shop, minutes
 from tests.unit.ingest.test_formats import archive
@@ -147,7 +147,12 @@ def test_missing_and_empty_paths(shop: Shop) -> None:
     assert "does not exist" in shop.refuse(shop.folder / "nothing.csv").notes[0]
     empty = shop.folder / "empty"
     empty.mkdir()
-    assert "holds no market data" in shop.refuse(empty).notes[0]
+    [report] = shop.run(empty)
+    assert (report.file, report.outcome, report.error) == (str(empty), Outcome.SKIPPED, None)
+    assert report.notes == ("nothing to ingest: the folder is empty",)
+    (empty / "prices.xlsx").write_text("x")
+    [_, report] = shop.run(empty)
+    assert report.notes == (f"{empty} holds no market data",)
     assert "neither a file nor a folder" in shop.refuse(Path("/dev/null")).notes[0]
 
 
@@ -177,9 +182,9 @@ def test_a_bad_mapping(shop: Shop, text: str, expected: str) -> None:
 
 
 def test_a_bad_option_is_named_as_on_the_command_line() -> None:
-    with pytest.raises(BadInput, match="--calendar = 'XLON' is not usable"):
+    with pytest.raises(ConfigurationError, match="--calendar = 'XLON' is not usable"):
         read_mapping(None, calendar="XLON")
-    with pytest.raises(BadInput, match="--bar-label = 'middle'"):
+    with pytest.raises(ConfigurationError, match="--bar-label = 'middle'"):
         read_mapping(None, bar_label="middle")
 
 

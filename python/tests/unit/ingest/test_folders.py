@@ -64,7 +64,7 @@ def test_unread_files_of_a_folder_are_reported(shop: Shop) -> None:
 
 def test_a_folder_without_market_data_lists_its_files(shop: Shop) -> None:
     shop.file("a/page.html", "")
-    failure, skipped = shop.run(shop.folder / "vendor", **XNYS)
+    skipped, failure = shop.run(shop.folder / "vendor", **XNYS)
     assert (failure.outcome, skipped.outcome) == (Outcome.FAILED, Outcome.SKIPPED)
     assert skipped.file == "page.html"
 
@@ -72,6 +72,7 @@ def test_a_folder_without_market_data_lists_its_files(shop: Shop) -> None:
 STRAYS = {
     "notes.txt": "Dear Sir,\nplease find the prices\n",
     "status.json": '{"ok": true}',
+    "hi.csv": "hi\n",
     "dividends.csv": "symbol,date,dividend\nA,2024-01-02,1\n",
     "actions.csv": "symbol,date,book_closure,closing_date\nA,2024-01-02,1,2024-01-03\n",
 }

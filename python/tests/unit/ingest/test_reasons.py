@@ -151,3 +151,26 @@ def test_the_rule_is_that_of_the_macro_without_dbt() -> None:
     rule = macro_sql("macros/bars/broken_price_rule.sql", "broken_price_rule")
     bars = "(values (1.0, 0.9, 0.8, 1.0, 5)) as bars (open, high, low, close, volume)"
     assert duckdb.execute(f"select {rule} from {bars}").fetchall() == [("high_is_not_highest",)]
+
+
+def test_a_path_that_does_not_exist_is_a_wrong_name_and_an_empty_folder_is_done(
+    tmp_path: Path,
+) -> None:
+    """So a folder of drops from which files are moved away keeps every weekend green."""
+    names = [str(tmp_path / name) for name in ("a.csv", "b.csv")]
+    for paths, code in ((names[:1], 2), (names, 2), ([str(tmp_path / "drops"), names[0]], 2)):
+        (tmp_path / "drops").mkdir(exist_ok=True)
+        assert bourse(tmp_path / "data", "ingest", *paths).returncode == code
+    done = bourse(tmp_path / "data", "ingest", str(tmp_path / "drops"))
+    assert (done.returncode, done.stderr) == (
+        0,
+        f"{tmp_path}/drops: nothing to ingest: the folder is empty\n",
+    )
+    (tmp_path / "drops" / "A.csv").write_text("x")
+    assert bourse(tmp_path / "data", "ingest", str(tmp_path / "drops"), names[0]).returncode == 3
+
+
+def test_in_a_pipe_a_long_name_is_not_wrapped(shop: Shop, tmp_path: Path) -> None:
+    path = shop.csv(f"{'LONG' * 50}.csv", GOOD)
+    words = ("--calendar", "XNYS", "--symbol", "A")
+    assert f"{path.name} " in bourse(tmp_path / "data", "ingest", str(path), *words).stdout

@@ -20,7 +20,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from duckbourse.errors import BadInput
+from duckbourse.errors import BourseError, ConfigurationError
 from duckbourse.ingest import Outcome, documents, files, lines, options, rows, run, tables
 from duckbourse.ingest.inference import dialect, layout, numbers, timestamp_formats
 from tests.support.stores import HEADER, Shop, minutes
@@ -225,6 +225,7 @@ CASES: dict[str, Case] = {
         table(HEADER, *(f"2024-01-{day:02d},1,1,1,1,1" for day in (2, 9, 16, 23, 30))),
         options={"kind": "daily"},
     ),
+    "a single column": Case("hi\n", better=GOOD),
     "no label": Case(MINUTE, options={"bar_label": "start"}),
     "minutes in UTC": Case(UTC_MINUTES, options={"timezone": "UTC"}),
     "minutes at other hours": Case(UTC_MINUTES, options={"timezone": "America/New_York"}),
@@ -263,7 +264,7 @@ def tried(shop: Shop, path: Path, mapping: str, stated: dict[str, Any]) -> str:
     given = {"max_unreadable_pct": 1, **stated}
     try:
         *_, report = shop.run(path, mapping=mapped, **given)
-    except BadInput as error:
+    except BourseError as error:
         return error.remedy
     return report.remedy or report.outcome.value
 
@@ -297,7 +298,7 @@ def test_the_remedy_works(shop: Shop, remedy_texts: dict[str, str], name: str) -
 
 # Remedies whose cause is not in a file, with the test that covers each.
 ELSEWHERE = {
-    "put files there that end in": "a folder with nothing in it: below",
+    "put files there that end in": "a folder without data: below",
     "name a file": "a path that is neither file nor folder: below",
     "check --mapping": "a mapping that is not there: below",
     "raise BOURSE_MEMORY_LIMIT": "memory: a test of this size cannot run out of it",
@@ -313,11 +314,12 @@ ELSEWHERE = {
 def test_missing_paths_and_mappings(shop: Shop) -> None:
     folder = shop.folder / "vendor" / "empty"
     folder.mkdir(parents=True)
+    (folder / "prices.xlsx").touch()
     assert "put files there that end in .csv" in tried(shop, folder, "", {"calendar": "XNYS"})
     shop.file("empty/T.csv", GOOD)
     assert tried(shop, folder, "", {"calendar": "XNYS"}) == "delivered"
     assert tried(shop, Path("/dev/null"), "", {}) == "name a file"
-    with pytest.raises(BadInput) as raised:
+    with pytest.raises(ConfigurationError) as raised:
         options.read_mapping(shop.folder / "no.toml")
     assert raised.value.remedy == "check --mapping"
 
