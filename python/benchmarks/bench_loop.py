@@ -158,7 +158,7 @@ def loop_of(publication: Publication, feed: Feed, folder: Path) -> tuple[Timed, 
         Book(capital),
         journal,
         broker,
-        check=lambda book, request: trader.pre_trade_check(book, request),
+        check=lambda *asked: trader.pre_trade_check(*asked),
         charges=publication.charges,
     )
     header = LogHeader(

@@ -44,7 +44,7 @@ from duckbourse.orders.events import TradingState
 from duckbourse.orders.journal import open_journal
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.manager import Manager
-from duckbourse.orders.order import Product, Request, Side, order_id_of
+from duckbourse.orders.order import Order, Product, Request, Side, order_id_of
 from duckbourse.risk.checks import OrderContext, pre_trade_check
 from duckbourse.risk.limits import Limits
 from duckbourse.settings import PROJECT
@@ -62,6 +62,7 @@ class AtOnce:
     """A broker that accepts every order and sends no updates."""
 
     name = "at once"
+    is_simulated = True
 
     def __init__(self) -> None:
         self.count = 0
@@ -119,7 +120,7 @@ def harness(publication: Publication, *, is_durable: bool) -> Iterator[tuple[Man
         for name, known in publication.instruments.items()
     }
 
-    def check(held: Book, request: Request) -> None:
+    def check(held: Book, request: Request, replaces: Order | None) -> None:
         pre_trade_check(
             OrderContext(
                 request,
@@ -247,7 +248,7 @@ def whole_loop(publication: Publication, file: Path) -> dict[str, float]:
         Book(capital),
         opened,
         broker,
-        check=lambda book, request: trader.pre_trade_check(book, request),
+        check=lambda *asked: trader.pre_trade_check(*asked),
         charges=publication.charges,
     )
     trader = Trader(publication, manager, broker, feed, SignalStrategy(), folder)

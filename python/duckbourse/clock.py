@@ -20,15 +20,32 @@ def now() -> datetime:
     return _source()
 
 
+class _Advances:
+    """The sum of a clock's advances in seconds; when the clock goes back, it stands still."""
+
+    def __init__(self, source: Callable[[], datetime]) -> None:
+        self._source = source
+        self._last: datetime | None = None
+        self._seconds = 0.0
+
+    def __call__(self) -> float:
+        now = self._source()
+        if self._last is not None:
+            self._seconds += max(0.0, (now - self._last).total_seconds())
+        self._last = now
+        return self._seconds
+
+
 @contextmanager
 def driven_by(source: Callable[[], datetime]) -> Iterator[None]:
-    """Replace the clock of the whole process until the end of the block."""
-    global _source
-    before, _source = _source, source
+    """Replace the clock of the whole process, and `session_seconds`, until the end of the block."""
+    global _source, _advances
+    before = _source, _advances
+    _source, _advances = source, _Advances(source)
     try:
         yield
     finally:
-        _source = before
+        _source, _advances = before
 
 
 def running_from(instant: datetime) -> Callable[[], datetime]:
@@ -43,6 +60,18 @@ _counter: Callable[[], float] = time.monotonic
 def elapsed_seconds() -> float:
     """Return a monotonic count of seconds, for measuring durations."""
     return _counter()
+
+
+_advances: Callable[[], float] | None = None
+
+
+def session_seconds() -> float:
+    """
+    Return a count of seconds that never goes back: of the session's time.
+
+    In a replay it follows the replay's clock, else it is `elapsed_seconds`.
+    """
+    return elapsed_seconds() if _advances is None else _advances()
 
 
 @contextmanager

@@ -67,6 +67,10 @@ class Broker(Protocol):
     def name(self) -> str:
         """Return the broker's name."""
 
+    @property
+    def is_simulated(self) -> bool:
+        """Return whether it is part of this process: it answers at once and loses nothing."""
+
     async def place(self, request: Request) -> str:
         """Send an order once and return the broker's order id."""
 

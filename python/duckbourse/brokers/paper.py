@@ -1,11 +1,12 @@
 """
 A simulated broker: it fills orders on the ticks of the feed, and no money moves.
 
-An order becomes active after `latency_ms`. A market order, and a limit order whose limit the price
-has crossed, fills at the tick's price, worsened by the slippage but never beyond its limit. A limit
-order at exactly the tick's price waits, since other orders are ahead of it in the queue. Fills on
-one tick take at most `max_participation_pct` of its volume, so large orders fill in parts. The
-unfilled rest of an IOC order is cancelled. All random draws come from the seed.
+An order becomes active after `latency_ms`, and a modification at once. A market order, and a limit
+order whose limit the price has crossed, fills at the tick's price, worsened by the slippage but
+never beyond its limit. A limit order at exactly the tick's price waits, since others are ahead of
+it in the queue. Fills on one tick take at most `max_participation_pct` of its volume, so large
+orders fill in parts. The unfilled rest of an IOC order is cancelled. All random draws come from the
+seed.
 
 The broker keeps its own order book, which outlives the process: one line of JSON per report in
 `paper.jsonl`.
@@ -18,6 +19,7 @@ import os
 import random
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from datetime import date, datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from pathlib import Path
@@ -60,6 +62,7 @@ class PaperBroker:
     """
 
     name = "paper"
+    is_simulated = True
 
     def __init__(
         self,
@@ -125,7 +128,6 @@ class PaperBroker:
                 quantity=request.quantity,
                 limit_price=request.limit_price,
                 trigger_price=request.trigger_price,
-                at=clock.now(),
             )
         )
 
@@ -191,7 +193,8 @@ class PaperBroker:
                 self._report(replace(report, state=State.EXPIRED))
 
     def close(self) -> None:
-        self._file.close()
+        with suppress(OSError):
+            self._file.close()
 
     def _price(self, report: OrderReport, tick: Tick) -> Decimal | None:
         """Return the price at which a tick fills an order, or None if it does not."""
@@ -263,7 +266,9 @@ class PaperBroker:
     def _write(self, line: Line) -> None:
         # flushed at once: the process may be killed, but an exchange's book must survive
         self._file.write(msgspec.json.encode(line) + b"\n")
-        self._file.flush()
+        # what a full disk does not take stays in the buffer, and the next flush tries it again
+        with suppress(OSError):
+            self._file.flush()
 
     def _read(self) -> None:
         if not self._path.exists():

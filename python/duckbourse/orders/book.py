@@ -48,6 +48,8 @@ class Book:
         self.exit_reason: dict[str, Reason] = {}
         self.state = TradingState.HALTED
         self.state_reason = "not started"
+        # why everything is to be closed, if it is
+        self.flatten_reason: Reason | None = None
         self.session_date: date | None = None
         self.session_start_amount = capital_amount
         self.peak_amount = capital_amount
@@ -56,13 +58,15 @@ class Book:
         self.event_count = 0
         self._by_broker_id: dict[str, str] = {}
         self._by_signal: dict[str, list[str]] = {}
-        self._entries: list[str] = []
         self._by_entry: dict[str, list[str]] = {}
         # this session: consecutive losing round trips to date, and the number of entries sent
         self.consecutive_losses = 0
         self.entry_count = 0
         self._round_trips: dict[Key, list[Decimal]] = {}
         self._round_trips_before: dict[Key, int] = {}
+        # fills since the position was last flat, and what of each entry they leave open
+        self._fills_of: dict[Key, list[str]] = {}
+        self._held: dict[Key, dict[str, int]] = {}
         # positions with a provisional fill: the position before it, and the fills from it onward
         self._before_provisional: dict[Key, Position] = {}
         self._from_provisional: dict[Key, list[str]] = {}
@@ -112,17 +116,21 @@ class Book:
         ]
 
     def held_entries(self) -> list[Order]:
-        """Return the filled entries of symbols with an open position, oldest first."""
-        held = {(position.symbol, position.product) for position in self.open_positions()}
-        return [
-            order
-            for order_id in self._entries
-            if (order := self.orders[order_id]).filled_quantity
-            and (order.request.symbol, order.request.product) in held
-        ]
+        """Return the entries of which something is held, by symbol, oldest first."""
+        return [self.orders[order_id] for held in self._held.values() for order_id in held]
+
+    def held_quantity(self, entry_id: str) -> int:
+        """
+        Return the shares of an entry that are held: its fills, less what closed them.
+
+        What closes a position closes the entry that it names, else the oldest ones. An entry whose
+        position was closed holds nothing, whatever is bought of its symbol afterward.
+        """
+        request = self.orders[entry_id].request
+        return self._held.get((request.symbol, request.product), {}).get(entry_id, 0)
 
     def exits_of(self, entry_id: str) -> list[Order]:
-        """Return the orders that were sent to close the position of an entry."""
+        """Return the attempts to close the position of an entry, those denied included."""
         return [self.orders[order_id] for order_id in self._by_entry.get(entry_id, ())]
 
     def provisional_quantity(self, order_id: str) -> int:
@@ -147,13 +155,14 @@ class Book:
             state=advance(event.request.order_id, State.NEW, State.DENIED),
             message=f"{event.code}: {event.detail}",
         )
+        if event.request.entry_id is not None:
+            self._by_entry.setdefault(event.request.entry_id, []).append(event.request.order_id)
         self._store(order)
 
     @_apply.register
     def _(self, event: events.OrderIntended) -> None:
         request = event.request
         if request.reason is Reason.ENTRY:
-            self._entries.append(request.order_id)
             self.entry_count += 1
             if request.signal_id is not None:
                 self._by_signal.setdefault(request.signal_id, []).append(request.order_id)
@@ -210,11 +219,13 @@ class Book:
             self._from_provisional[key].append(fill.fill_key)
         position = after_fill(position, fill)
         self.positions[key] = position
+        self._fills_of.setdefault(key, []).append(fill.fill_key)
         if position.closed_round_trip_amount is not None:
             self._round_trips.setdefault(key, []).append(position.closed_round_trip_amount)
             lost = position.closed_round_trip_amount < 0
             self.consecutive_losses = self.consecutive_losses + 1 if lost else 0
         self._count_fill(fill, 1)
+        self._attribute(key)
 
     @_apply.register
     def _(self, event: events.ProvisionalReduced) -> None:
@@ -228,6 +239,7 @@ class Book:
         self.cash_amount += reduction.signed_quantity * reduction.price
         self._count_fill(reduction, -1)
         self._rebuild_position((fill.symbol, fill.product))
+        self._attribute((fill.symbol, fill.product))
 
     @_apply.register
     def _(self, event: events.CancelRequested) -> None:
@@ -269,6 +281,14 @@ class Book:
         self.exit_reason[event.entry_id] = event.reason
 
     @_apply.register
+    def _(self, event: events.FlattenRequested) -> None:
+        self.flatten_reason = event.reason
+
+    @_apply.register
+    def _(self, event: events.ExitDelayed | events.PriceSilent) -> None:
+        """Change nothing; people are notified of it."""
+
+    @_apply.register
     def _(self, event: events.TrailMoved) -> None:
         self.best_price[event.entry_id] = event.best_price
 
@@ -276,10 +296,13 @@ class Book:
     def _(self, event: events.TradingStateChanged) -> None:
         self.state = event.state
         self.state_reason = event.reason
+        if event.state is TradingState.ACTIVE:
+            self.flatten_reason = None
 
     @_apply.register
     def _(self, event: events.SessionStarted) -> None:
         self.session_date = event.session_date
+        self.flatten_reason = None
         self.session_start_amount = event.equity_amount
         self.peak_amount = max(self.peak_amount, event.equity_amount)
         self.consecutive_losses = 0
@@ -331,6 +354,30 @@ class Book:
             )
         )
 
+    def _attribute(self, key: Key) -> None:
+        """Compute what each entry holds from the fills since the position was last flat."""
+        held: dict[str, int] = {}
+        quantity = 0
+        fills = self._fills_of[key] = [name for name in self._fills_of[key] if name in self.fills]
+        for name in fills:
+            fill = self.fills[name]
+            request = self.orders[fill.order_id].request if fill.order_id in self.orders else None
+            closing = min(fill.quantity, abs(quantity)) if quantity * fill.side.sign < 0 else 0
+            opening = fill.quantity - closing
+            quantity += fill.signed_quantity
+            for entry_id in _closed_first(held, request.entry_id if request else None):
+                taken = min(closing, held[entry_id])
+                held[entry_id] -= taken
+                closing -= taken
+            if opening and request is not None and request.reason is Reason.ENTRY:
+                held[request.order_id] = held.get(request.order_id, 0) + opening
+            held = {entry_id: left for entry_id, left in held.items() if left and quantity}
+        if not quantity and key not in self._from_provisional:
+            del self._fills_of[key]
+        self._held.pop(key, None)
+        if held:
+            self._held[key] = held
+
     def _rebuild_position(self, key: Key) -> None:
         """Recompute a position from its first provisional fill onward, with the remaining fills."""
         position = self._before_provisional.pop(key)
@@ -349,6 +396,11 @@ class Book:
                 round_trips.append(position.closed_round_trip_amount)
         self.positions[key] = position
         self._round_trips[key] = round_trips
+
+
+def _closed_first(held: dict[str, int], entry_id: str | None) -> list[str]:
+    """Return the entries in the order in which an exit of `entry_id` closes them."""
+    return sorted(held, key=lambda each: each != entry_id)
 
 
 def _state_after_fill(order: Order, filled: int) -> State:

@@ -111,6 +111,34 @@ class ExitTriggered(Event, frozen=True, kw_only=True):
     price: Decimal
 
 
+class FlattenRequested(Event, frozen=True, kw_only=True):
+    """All positions are to be closed, also those that fill later, until trading is active again."""
+
+    reason: Reason
+
+
+class ExitDelayed(Event, frozen=True, kw_only=True):
+    """
+    The position of an entry is still not closed, `seconds` after its exit was triggered.
+
+    `quantity` is what is held; `detail` says what the exit waits for.
+    """
+
+    entry_id: str
+    symbol: str
+    quantity: int
+    reason: Reason
+    seconds: int
+    detail: str
+
+
+class PriceSilent(Event, frozen=True, kw_only=True):
+    """A symbol that is held has had no tick for `seconds`, while others had."""
+
+    symbol: str
+    seconds: int
+
+
 class TrailMoved(Event, frozen=True, kw_only=True):
     """The best price since the entry, from which a trailing stop is measured."""
 
@@ -164,6 +192,9 @@ AnyEvent = (
     | ModifyRequested
     | ModifyEnded
     | ExitTriggered
+    | FlattenRequested
+    | ExitDelayed
+    | PriceSilent
     | TrailMoved
     | TradingStateChanged
     | SessionStarted

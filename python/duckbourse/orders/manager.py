@@ -8,13 +8,15 @@ disk. If the broker does not answer, the order is UNKNOWN until the manager has 
 broker by its id; it is never sent again. Updates may arrive late, twice, in any order or not at
 all: the filled quantity is the sum of the trades, and an outdated status changes nothing.
 
-If the journal fails, trading is halted: nothing may be sent that cannot be recorded.
+If the journal fails, trading is halted: nothing may be opened that cannot be recorded. Exits go on
+in memory, since an open position is the greater risk; the broker has them by their ids.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal
 from typing import TypeVar
@@ -45,11 +47,17 @@ GRACE_SECONDS = 10.0
 MAX_MODIFICATIONS = 25
 # how often a reconciliation with differences is repeated
 RECONCILE_RETRIES = 3
+# a look-up that the broker does not answer for so long halts the account; the next reconciliation
+# looks again
+LOOKUP_LIMIT_SECONDS = 60.0
+# the reason of a halt that ends when the book and the broker agree
+BROKER_DIFFERS = "the broker differs"
 LOOKUP_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 
 
 Answer = TypeVar("Answer")
-Check = Callable[[Book, Request], None]
+# the book, the request, and the order that it would modify, or None
+Check = Callable[[Book, Request, Order | None], None]
 Listener = Callable[[Event], None]
 
 
@@ -73,6 +81,7 @@ class Manager:
         grace_seconds: float = GRACE_SECONDS,
         answer_seconds: float = ANSWER_SECONDS,
         lookup_seconds: tuple[float, ...] = LOOKUP_SECONDS,
+        look_up_limit_seconds: float = LOOKUP_LIMIT_SECONDS,
     ) -> None:
         self.book = book
         self.journal = journal
@@ -83,9 +92,15 @@ class Manager:
         self._grace = timedelta(seconds=grace_seconds)
         self._answer_seconds = answer_seconds
         self._lookup_seconds = lookup_seconds
+        self._look_up_limit = look_up_limit_seconds
         self._tasks: set[asyncio.Task[None]] = set()
         # trades received before their order was identified, by broker order id
         self._unmatched_trades: dict[str, list[TradeReport]] = {}
+        # what the last reconciliation found
+        self._pending_before: set[str] = set()
+        self._differences_before: tuple[str, ...] = ()
+        self._looked_up: set[str] = set()
+        self._is_journal_reported = False
 
     # public methods
 
@@ -98,9 +113,11 @@ class Manager:
         known = self.book.orders.get(request.order_id)
         if known is not None:
             return known
+        is_exit = request.reason is not Reason.ENTRY
         try:
-            self._require_journal()
-            self._check(self.book, request)
+            if not is_exit:
+                self._require_journal()
+            self._check(self.book, request, None)
         except OrderDeniedError as denial:
             self.record(
                 events.OrderDenied(
@@ -111,7 +128,8 @@ class Manager:
         try:
             await self._record_durably(events.OrderIntended(at=clock.now(), request=request))
         except JournalError:
-            return self.book.orders[request.order_id]  # in memory only, and never sent
+            if not is_exit:
+                return self.book.orders[request.order_id]  # in memory only, and never sent
         self.record(events.OrderSent(at=clock.now(), order_id=request.order_id))
         await self._send(request)
         return self.book.orders[request.order_id]
@@ -121,7 +139,9 @@ class Manager:
         order = self.book.orders[order_id]
         if order.is_cancel_pending or order.broker_order_id is None or not order.state.is_live:
             return
-        await self._record_durably(events.CancelRequested(at=clock.now(), order_id=order_id))
+        # a cancel is sent in any case: asked again after a restart, it does no harm
+        with suppress(JournalError):
+            await self._record_durably(events.CancelRequested(at=clock.now(), order_id=order_id))
         try:
             await self._call_broker(self.broker.cancel(order.broker_order_id))
         except BrokerRejected as error:
@@ -141,29 +161,39 @@ class Manager:
         """
         Request a change of price or quantity; the old terms stand until the broker accepts it.
 
-        Raise OrderDeniedError if the order was modified as often as brokers allow.
+        Raise OrderDeniedError if a check denies it, or if brokers allow no more modifications.
         """
         order = self.book.orders[order_id]
         if order.is_modify_pending or order.broker_order_id is None or not order.state.is_live:
             return
-        self._require_journal()
+        is_exit = order.request.reason is not Reason.ENTRY
+        if not is_exit:
+            self._require_journal()
         if order.modification_count >= MAX_MODIFICATIONS:
             raise OrderDeniedError(
                 "MODIFICATIONS",
                 f"modifications={order.modification_count}, max_modifications={MAX_MODIFICATIONS}",
             )
-        await self._record_durably(
-            events.ModifyRequested(
-                at=clock.now(),
-                order_id=order_id,
-                quantity=quantity,
-                limit_price=limit_price,
-                trigger_price=trigger_price,
-            )
+        wanted = replace(
+            order.request,
+            quantity=quantity,
+            limit_price=limit_price,
+            trigger_price=trigger_price,
         )
-        wanted = self.book.orders[order_id].pending
-        if wanted is None:
-            return
+        self._check(self.book, wanted, order)
+        try:
+            await self._record_durably(
+                events.ModifyRequested(
+                    at=clock.now(),
+                    order_id=order_id,
+                    quantity=quantity,
+                    limit_price=limit_price,
+                    trigger_price=trigger_price,
+                )
+            )
+        except JournalError:
+            if not is_exit:
+                raise
         try:
             await self._call_broker(self.broker.modify(order.broker_order_id, wanted))
             ended = events.ModifyEnded(at=clock.now(), order_id=order_id, is_accepted=True)
@@ -197,10 +227,11 @@ class Manager:
 
     def check_journal(self) -> None:
         """Halt if the journal has failed; call this regularly and before every order."""
-        if self.journal.failure is not None and self.book.state is not TradingState.HALTED:
-            # the halt cannot be journaled, so only the book records it
+        if self.journal.failure is not None and not self._is_journal_reported:
+            self._is_journal_reported = True
+            # the halt cannot be journaled, so only the book and the listeners have it
             reason = str(self.journal.failure)
-            self.book.apply(
+            self._apply(
                 events.TradingStateChanged(
                     at=clock.now(), state=TradingState.HALTED, reason=reason, by="journal"
                 )
@@ -243,9 +274,37 @@ class Manager:
             if not differences:
                 break
             differences = await self._reconcile()
-        self._clear_pending()
+        for order in list(self.book.open_orders()):
+            self._clear_pending(order.request.order_id)
         await self._record_durably(events.Reconciled(at=clock.now(), differences=differences))
         return differences
+
+    async def reconcile(self) -> None:
+        """
+        Compare the book with the broker while trading; halt on what differs twice in a row.
+
+        A difference may be an update that is on its way, so it is believed when it stays. What was
+        asked of the broker and had no effect until then can be asked again.
+        """
+        pending = {
+            order.request.order_id
+            for order in self.book.open_orders()
+            if order.is_cancel_pending or order.is_modify_pending
+        }
+        try:
+            differences = await self._reconcile()
+        except (BrokerUnclear, BrokerRejected) as error:
+            log.warning("not reconciled", error=str(error))
+            return
+        for order_id in pending & self._pending_before:
+            self._clear_pending(order_id)
+        self._pending_before = pending
+        stays = tuple(each for each in differences if each in self._differences_before)
+        self._differences_before = differences
+        if stays != self.book.differences:
+            self.record(events.Reconciled(at=clock.now(), differences=stays))
+        if stays:
+            self.set_state(TradingState.HALTED, BROKER_DIFFERS, "reconciliation")
 
     async def _reconcile(self) -> tuple[str, ...]:
         reports = await self._call_broker(self.broker.orders())
@@ -278,13 +337,16 @@ class Manager:
             written = self.journal.append(event)
         except JournalError:
             written = None  # halted, but the book must still follow the broker
+        self._apply(event)
+        return written
+
+    def _apply(self, event: Event) -> None:
         self.book.apply(event)
         for listener in self.listeners:
             try:
                 listener(event)
             except Exception:
                 log.exception("listener failed", listener=str(listener), of=type(event).__name__)
-        return written
 
     async def _record_durably(self, event: Event) -> None:
         written = self._record(event)
@@ -340,6 +402,15 @@ class Manager:
         task.add_done_callback(self._tasks.discard)
 
     async def _look_up(self, order_id: str) -> None:
+        if order_id in self._looked_up:
+            return
+        self._looked_up.add(order_id)
+        try:
+            await self._looked_for(order_id)
+        finally:
+            self._looked_up.discard(order_id)
+
+    async def _looked_for(self, order_id: str) -> None:
         absences = 0
         attempt = 0
         began = clock.elapsed_seconds()
@@ -355,6 +426,10 @@ class Manager:
                 trades = await self._call_broker(self.broker.trades()) if found else []
             except (BrokerUnclear, BrokerRejected) as error:
                 log.warning("look-up unclear", order_id=order_id, error=str(error))
+                if clock.elapsed_seconds() - began >= self._look_up_limit:
+                    reason = f"the broker does not say what became of order {order_id}: {error}"
+                    self.set_state(TradingState.HALTED, reason, "look-up")
+                    return
                 continue
             if found:
                 for report in found:
@@ -363,6 +438,8 @@ class Manager:
                 for trade in trades:
                     if trade.broker_order_id == found[0].broker_order_id:
                         self.on_update(trade)
+                # what was asked and did not arrive can be asked again
+                self._clear_pending(order_id)
                 return
             absences += 1
             # elapsed seconds count too: a clock that was set back may lie hours before `sent_at`
@@ -439,16 +516,13 @@ class Manager:
             )
         )
 
-    def _clear_pending(self) -> None:
-        """Clear pending cancels and modifications, so that they can be requested again."""
-        for order in list(self.book.open_orders()):
-            order_id = order.request.order_id
-            if order.is_cancel_pending:
-                self.record(events.CancelRefused(at=clock.now(), order_id=order_id))
-            if order.is_modify_pending:
-                self.record(
-                    events.ModifyEnded(at=clock.now(), order_id=order_id, is_accepted=False)
-                )
+    def _clear_pending(self, order_id: str) -> None:
+        """Clear a pending cancel or modification, so that it can be requested again."""
+        order = self.book.orders[order_id]
+        if order.is_cancel_pending:
+            self.record(events.CancelRefused(at=clock.now(), order_id=order_id))
+        if order.is_modify_pending:
+            self.record(events.ModifyEnded(at=clock.now(), order_id=order_id, is_accepted=False))
 
     def _book_provisional_fill(self, order_id: str, report: OrderReport) -> None:
         order = self.book.orders[order_id]

@@ -65,11 +65,20 @@ class Reason(StrEnum):
     TIME = "time"
     SQUARE_OFF = "square_off"
     DAILY_LOSS = "daily_loss"
+    BY_HAND = "by_hand"
+
+    @property
+    def rank(self) -> int:
+        """The urgency of an exit; one of a higher rank takes over from one of a lower."""
+        return _RANKS.get(self, 1)
 
     @classmethod
     def _missing_(cls, value: object) -> Reason | None:
         """Read journals of version 0.1, which call the daily loss limit `kill`."""
         return cls.DAILY_LOSS if value == "kill" else None
+
+
+_RANKS = {Reason.ENTRY: 0, Reason.DAILY_LOSS: 2, Reason.SQUARE_OFF: 2, Reason.BY_HAND: 3}
 
 
 class Exits(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,6 +113,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     # the entry whose position an exit closes
     entry_id: str | None = None
     exits: Exits | None = None
+    # when an entry that is not filled is cancelled
+    expires_at: datetime | None = None
     strategy: str = ""
     correlation_id: str = ""
 

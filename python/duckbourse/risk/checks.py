@@ -17,7 +17,7 @@ from statistics import NormalDist
 from duckbourse.orders.book import Book
 from duckbourse.orders.denial import OrderDeniedError
 from duckbourse.orders.events import TradingState
-from duckbourse.orders.order import Order, OrderType, Product, Reason, Request, Side
+from duckbourse.orders.order import Order, Product, Reason, Request, Side
 from duckbourse.orders.positions import ZERO
 from duckbourse.risk.limits import Covariances, Instrument, Limits
 from duckbourse.streaming.prices import Prices
@@ -28,7 +28,8 @@ class OrderContext:
     The inputs of a pre-trade check: the request, the book, last prices and published data.
 
     `opens_at` and `closes_at` are the session's and `entries_end_at` is the account's, all in UTC.
-    `sent_at` holds the instants of the orders sent within the last second.
+    `sent_at` holds the instants of the orders sent within the last second. `replaces` is the order
+    that the request would modify, or None for a new one.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class OrderContext:
         sessions_behind: int,
         is_stream_ready: bool,
         sent_at: list[datetime],
+        replaces: Order | None = None,
     ) -> None:
         self.request = request
         self.book = book
@@ -61,6 +63,7 @@ class OrderContext:
         self.sessions_behind = sessions_behind
         self.is_stream_ready = is_stream_ready
         self.sent_at = sent_at
+        self.replaces = replaces
 
     @cached_property
     def instrument(self) -> Instrument:
@@ -72,9 +75,29 @@ class OrderContext:
 
     @cached_property
     def is_closing(self) -> bool:
-        """Whether the order only closes: against the position, and no larger than it."""
+        """Whether the order only closes: the position is no smaller than all that closes it."""
         held = self.book.quantity(self.request.symbol, self.request.product)
-        return held * self.request.side.sign < 0 and self.request.quantity <= abs(held)
+        return held * self.request.side.sign < 0 and self.open_quantity <= abs(held)
+
+    @cached_property
+    def other_orders(self) -> list[Order]:
+        """The open orders, without the one that the request would modify."""
+        return [
+            order
+            for order in self.book.open_orders()
+            if self.replaces is None or order.request.order_id != self.replaces.request.order_id
+        ]
+
+    @cached_property
+    def open_quantity(self) -> int:
+        """The quantity that this request and the open orders on its side may still fill."""
+        request = self.request
+        return self.working_quantity + sum(
+            order.open_quantity
+            for order in self.other_orders
+            if (order.request.symbol, order.request.product, order.request.side)
+            == (request.symbol, request.product, request.side)
+        )
 
     @cached_property
     def equity(self) -> Decimal:
@@ -82,7 +105,12 @@ class OrderContext:
 
     @cached_property
     def order_amount(self) -> Decimal:
-        return self.request.quantity * (self.request.limit_price or self.last_price)
+        return self.working_quantity * (self.request.limit_price or self.last_price)
+
+    @cached_property
+    def working_quantity(self) -> int:
+        """The quantity of the request that is not filled yet."""
+        return self.request.quantity - (self.replaces.filled_quantity if self.replaces else 0)
 
     @cached_property
     def amounts(self) -> dict[str, Decimal]:
@@ -104,7 +132,7 @@ class OrderContext:
 
     @cached_property
     def open_entries(self) -> list[Order]:
-        return [order for order in self.book.open_orders() if order.request.reason is Reason.ENTRY]
+        return [order for order in self.other_orders if order.request.reason is Reason.ENTRY]
 
     def sector_of(self, symbol: str) -> str:
         """Return a symbol's sector; a symbol without one forms its own sector."""
@@ -166,7 +194,9 @@ def publication_fresh(context: OrderContext) -> None:
 
 def lot_and_tick(context: OrderContext) -> None:
     request, instrument = context.request, context.instrument
-    if request.quantity <= 0 or request.quantity % instrument.lot_size:
+    # an odd lot can still be closed
+    is_odd_lot = request.quantity % instrument.lot_size and not context.is_closing
+    if request.quantity <= 0 or is_odd_lot:
         raise OrderDeniedError(
             "LOT", f"quantity={request.quantity}, lot_size={instrument.lot_size}"
         )
@@ -183,6 +213,8 @@ def lot_and_tick(context: OrderContext) -> None:
 
 def price_available(context: OrderContext) -> None:
     known = context.prices.get(context.request.symbol)
+    if known is None and context.is_closing:
+        return
     if known is None:
         raise OrderDeniedError("NO_PRICE", f"symbol={context.request.symbol}, ticks=0")
     age = context.now - known[1]
@@ -206,7 +238,8 @@ def price_band(context: OrderContext) -> None:
 
 def price_collar(context: OrderContext) -> None:
     price = context.request.limit_price
-    if price is not None:
+    # an exit has protection that widens up to the price band
+    if price is not None and context.request.reason is Reason.ENTRY:
         distance = 100 * abs(price / context.last_price - 1)
         if distance > context.limits.max_collar_pct:
             raise _over_limit(
@@ -216,7 +249,7 @@ def price_collar(context: OrderContext) -> None:
 
 def market_protection(context: OrderContext) -> None:
     request = context.request
-    if request.limit_price is None and request.order_type in (OrderType.MARKET, OrderType.SL_M):
+    if request.limit_price is None:
         raise OrderDeniedError(
             "PROTECTION", "limit_price=none, required=a limit beyond the last price"
         )
@@ -227,15 +260,22 @@ def product_rules(context: OrderContext) -> None:
     held = context.book.quantity(request.symbol, request.product)
     if request.reason is not Reason.ENTRY and not context.is_closing:
         raise OrderDeniedError("REDUCE_ONLY", f"quantity={request.quantity}, held={held}")
-    if request.product is Product.CNC and request.side is Side.SELL and request.quantity > held:
-        raise OrderDeniedError("SHORT", f"quantity={request.quantity}, held={held}")
+    on_the_way = context.open_quantity
+    if request.product is Product.CNC and request.side is Side.SELL and on_the_way > held:
+        raise OrderDeniedError("SHORT", f"quantity={on_the_way}, held={held}")
+    if request.product is not context.limits.product and not context.is_closing:
+        raise OrderDeniedError(
+            "PRODUCT", f"product={request.product}, of_account={context.limits.product}"
+        )
 
 
 def no_self_cross(context: OrderContext) -> None:
     request = context.request
-    for order in context.book.open_orders():
+    for order in context.other_orders:
         if (order.request.symbol, order.request.side) != (request.symbol, request.side.other):
             continue
+        if request.reason is not Reason.ENTRY and (order.is_external or order.is_cancel_pending):
+            continue  # an exit does not wait for a cancel to arrive
         theirs, ours = order.request.limit_price, request.limit_price
         if theirs is None or ours is None or (ours - theirs) * request.side.sign >= 0:
             raise OrderDeniedError("SELF_CROSS", f"limit_price={ours}, open={theirs}")
@@ -243,7 +283,7 @@ def no_self_cross(context: OrderContext) -> None:
 
 def duplicate_signal(context: OrderContext) -> None:
     signal_id = context.request.signal_id
-    if signal_id is None or context.request.reason is not Reason.ENTRY:
+    if signal_id is None or context.request.reason is not Reason.ENTRY or context.replaces:
         return
     for order in context.book.entries_of_signal(signal_id):
         raise OrderDeniedError(
@@ -252,7 +292,7 @@ def duplicate_signal(context: OrderContext) -> None:
 
 
 def open_orders(context: OrderContext) -> None:
-    count = len(context.book.live)
+    count = len(context.other_orders)
     if count >= context.limits.max_open_orders and not context.is_closing:
         raise _over_limit("OPEN_ORDERS", "open_orders", count, context.limits.max_open_orders)
 
@@ -320,7 +360,7 @@ def losses(context: OrderContext) -> None:
         raise _over_limit(
             "LOSSES", "losses", book.consecutive_losses, limits.max_consecutive_losses
         )
-    if book.entry_count >= limits.max_trades:
+    if book.entry_count >= limits.max_trades and context.replaces is None:
         raise _over_limit("TRADES", "trades", book.entry_count, limits.max_trades)
 
 

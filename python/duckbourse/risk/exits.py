@@ -1,33 +1,22 @@
 """
-Exits, evaluated on every tick: stop, target, trailing stop and time.
+Rules of an exit: when it is due, and the limits at which it is tried.
 
-An entry carries its own exits. An exit is one order for everything the entry still holds. While it
-may still fill, no second exit is sent, so a stop and a target can never both fill. A tick has one
-price, so the question which of the two came first within a tick does not arise.
+An entry carries its own exits: stop, target, trailing stop and time. A tick has one price, so the
+question which of two came first within a tick does not arise.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
-from decimal import Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
-from duckbourse.orders.book import Book
-from duckbourse.orders.order import Order, Reason
+from duckbourse.orders.order import Order, Reason, Side
+from duckbourse.risk.limits import Instrument, Limits
 
-
-def held_quantity(book: Book, entry: Order) -> int:
-    """Return the shares of an entry still held: its fills less the fills of its exits."""
-    if not entry.filled_quantity:
-        return 0
-    closed = sum(order.filled_quantity for order in book.exits_of(entry.request.order_id))
-    request = entry.request
-    position = book.quantity(request.symbol, request.product) * request.side.sign
-    return max(0, min(entry.filled_quantity - closed, position))
-
-
-def has_live_exit(book: Book, entry: Order) -> bool:
-    """Return whether an exit order of the entry may still be filled."""
-    return any(order.state.is_live for order in book.exits_of(entry.request.order_id))
+# an exit that does not fill is tried at this many times the account's `protection_pct`, in turn
+PROTECTION_STEPS = (1, 2, 4, 8, 16)
+# the most protection, in percent of the price, where an instrument has no price band
+MAX_PROTECTION_PCT = Decimal(20)
 
 
 def best_price(entry: Order, best: Decimal | None, price: Decimal) -> Decimal:
@@ -37,18 +26,59 @@ def best_price(entry: Order, best: Decimal | None, price: Decimal) -> Decimal:
     return max(known, key=lambda value: value * sign)
 
 
-def due(entry: Order, best: Decimal | None, price: Decimal, now: datetime) -> Reason | None:
-    """Return the reason to close an entry at this price and time, or None."""
+def due(entry: Order, best: Decimal | None, price: Decimal | None, now: datetime) -> Reason | None:
+    """Return the reason to close an entry at this price and time, or None; time needs no price."""
     exits, sign = entry.request.exits, entry.request.side.sign
     if exits is None:
         return None
-    if exits.stop_price is not None and (price - exits.stop_price) * sign <= 0:
-        return Reason.STOP
-    trail = exits.trail_distance
-    if trail is not None and best is not None and (best - price) * sign >= trail:
-        return Reason.TRAILING_STOP
-    if exits.target_price is not None and (price - exits.target_price) * sign >= 0:
-        return Reason.TARGET
+    if price is not None:
+        if exits.stop_price is not None and (price - exits.stop_price) * sign <= 0:
+            return Reason.STOP
+        trail = exits.trail_distance
+        if trail is not None and best is not None and (best - price) * sign >= trail:
+            return Reason.TRAILING_STOP
+        if exits.target_price is not None and (price - exits.target_price) * sign >= 0:
+            return Reason.TARGET
     if exits.exit_at is not None and now >= exits.exit_at:
         return Reason.TIME
     return None
+
+
+def exit_limit(
+    limits: Limits, instrument: Instrument, side: Side, price: Decimal, step: int
+) -> Decimal:
+    """
+    Return the worst price at which an exit may fill in its `step`-th try, from 0.
+
+    The protection widens with each step, up to the price band and never beyond it.
+    """
+    if step >= len(PROTECTION_STEPS):
+        return last_limit(instrument, side, price)
+    protection = min(limits.protection_pct * PROTECTION_STEPS[step], MAX_PROTECTION_PCT)
+    return protected(instrument, side, price, protection)
+
+
+def last_limit(instrument: Instrument, side: Side, price: Decimal) -> Decimal:
+    """Return the worst price of all: the price band's, or else that of the most protection."""
+    low, high = instrument.price_band
+    if high is not None:
+        return low if side is Side.SELL else high
+    return protected(instrument, side, price, MAX_PROTECTION_PCT)
+
+
+def protected(
+    instrument: Instrument, side: Side, price: Decimal, protection_pct: Decimal
+) -> Decimal:
+    """
+    Return the worst price at which a market order may fill, in whole ticks.
+
+    It is the price and the protection, but within the price band: an exchange refuses others.
+    """
+    worst = price * (1 + side.sign * protection_pct / 100)
+    steps = worst / instrument.tick_size
+    rounding = ROUND_FLOOR if side is Side.BUY else ROUND_CEILING
+    limit = int(steps.to_integral_value(rounding)) * instrument.tick_size
+    low, high = instrument.price_band
+    if high is not None:
+        limit = min(limit, high)
+    return max(limit, low)

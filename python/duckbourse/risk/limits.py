@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import time
-from decimal import Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 import msgspec
 
@@ -25,6 +25,25 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     freeze_quantity: int | None = None
     price_band_pct: Decimal | None = None
     prior_close: Decimal | None = None
+
+    @property
+    def price_band(self) -> tuple[Decimal, Decimal | None]:
+        """The lowest and the highest price of an order, in whole ticks; None where none is set."""
+        if self.price_band_pct is None or self.prior_close is None:
+            return self.tick_size, None
+        low, high = (
+            self.prior_close * (1 + sign * self.price_band_pct / 100) / self.tick_size
+            for sign in (-1, 1)
+        )
+        return (
+            max(int(low.to_integral_value(ROUND_CEILING)), 1) * self.tick_size,
+            int(high.to_integral_value(ROUND_FLOOR)) * self.tick_size,
+        )
+
+
+def unlisted(symbol: str) -> Instrument:
+    """Return what is assumed of a symbol that is held and no longer published."""
+    return Instrument(symbol=symbol, sector=None, tick_size=Decimal("0.05"), lot_size=1)
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +77,11 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     max_tick_age_ms: int
     max_sessions_behind: int
     max_orders_per_second: int
+    exit_reprice_ms: int
+    exit_alert_seconds: int
+    square_off_lead_minutes: int
+    max_tick_move_pct: Decimal
+    max_silence_seconds: int
 
 
 class Covariances(msgspec.Struct, frozen=True):

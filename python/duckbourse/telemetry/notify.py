@@ -54,6 +54,13 @@ class Notifier:
                 self.send(f"{state}: {reason} (by {by})")
             case events.ExitTriggered(reason=reason, price=price) if reason is not Reason.TIME:
                 self.send(f"{reason} at {price.normalize():f}")
+            case events.ExitDelayed():
+                self.send(
+                    f"{event.symbol}: {event.quantity} not closed {event.seconds} s after its"
+                    f" exit ({event.reason}): {event.detail}"
+                )
+            case events.PriceSilent(symbol=symbol, seconds=seconds):
+                self.send(f"{symbol}: no tick for {seconds} s, while other symbols have some")
             case events.Reconciled(differences=differences) if differences:
                 self.send(f"the broker differs: {'; '.join(differences)}")
             case events.JournalSalvaged(kept_as=kept):

@@ -6,6 +6,7 @@ They are stored in `commands/` of the session folder, named by the time at which
 
 from __future__ import annotations
 
+import errno
 import getpass
 import os
 from contextlib import suppress
@@ -15,10 +16,12 @@ import msgspec
 import structlog
 
 from duckbourse import clock
+from duckbourse.warehouse import wrap_os_error
 
 log = structlog.get_logger()
 
 FOLDER = "commands"
+PREPARED = ("halt", "square-off")
 
 
 class Command(msgspec.Struct, frozen=True):
@@ -29,14 +32,34 @@ class Command(msgspec.Struct, frozen=True):
     by: str
 
 
+def prepare(folder: Path) -> None:
+    """Write the commands that stop trading in advance: a full disk must not keep them back."""
+    commands = folder / FOLDER
+    commands.mkdir(parents=True, exist_ok=True)
+    for name in PREPARED:
+        content = Command(name, "requested, and the disk is full", getpass.getuser())
+        (commands / f"{name}.prepared").write_bytes(msgspec.json.encode(content))
+
+
 def send(folder: Path, name: str, reason: str) -> Path:
-    """Send a command to the loop of a session; return its file."""
+    """
+    Send a command to the loop of a session; return its file.
+
+    On a full disk a prepared one is sent instead, without the reason.
+    """
     commands = folder / FOLDER
     commands.mkdir(parents=True, exist_ok=True)
     content = msgspec.json.encode(Command(name, reason, getpass.getuser()))
     path = commands / f"{clock.now():%Y%m%dT%H%M%S%f}-{os.getpid()}.json"
     draft = path.with_suffix(".draft")
-    draft.write_bytes(content)
+    try:
+        draft.write_bytes(content)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        prepared = commands / f"{name}.prepared"
+        if error.errno != errno.ENOSPC or not prepared.exists():
+            raise wrap_os_error(error, commands) from error
+        draft = prepared
     draft.rename(path)
     return path
 

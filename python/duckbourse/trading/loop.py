@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -23,29 +24,32 @@ from msgspec.structs import replace
 
 from duckbourse import clock
 from duckbourse.brokers.paper import PaperBroker
-from duckbourse.errors import BourseError, BrokerError, StorageFull
+from duckbourse.errors import BrokerError, StorageFull
 from duckbourse.orders import events
 from duckbourse.orders.book import Book
 from duckbourse.orders.events import TradingState
-from duckbourse.orders.manager import Manager
+from duckbourse.orders.manager import BROKER_DIFFERS, Manager
 from duckbourse.orders.order import Order, Reason, Request
-from duckbourse.risk import exits
 from duckbourse.risk.checks import OrderContext, pre_trade_check
+from duckbourse.risk.limits import unlisted
+from duckbourse.streaming.believed import TickFilter
 from duckbourse.streaming.feed import Feed, Records, conflate, microseconds
 from duckbourse.streaming.prices import LastPrices, price_bounds
 from duckbourse.streaming.recorder import Recorder
 from duckbourse.trading.commands import Command, pending
+from duckbourse.trading.exits import ExitManager
 from duckbourse.trading.publication import Publication, Signal, signal_order
 from duckbourse.trading.scans import LiveScans
-from duckbourse.trading.strategy import Strategy, exit_of
+from duckbourse.trading.strategy import Strategy
 
 log = structlog.get_logger()
 
-# a rejected exit is retried after this delay and at most this often; then a human must intervene
-EXIT_RETRY_DELAY = timedelta(seconds=1)
-MAX_EXIT_ATTEMPTS = 10
 # without a tick for this long, the loop handles everything else
 IDLE_SECONDS = 0.5
+# how long a step waits for the answers of a broker elsewhere
+ANSWER_PATIENCE_SECONDS = 0.05
+# how often the book is compared with such a broker
+RECONCILE_SECONDS = 15.0
 # how often to look for a newer publication
 REFRESH_SECONDS = 1.0
 
@@ -91,8 +95,14 @@ class Trader:
             feed.symbols,
             {symbol: known.prior_close for symbol, known in publication.instruments.items()},
         )
+        self.ticks = TickFilter(
+            feed.symbols,
+            {symbol: known.prior_close for symbol, known in publication.instruments.items()},
+            {symbol: known.price_band for symbol, known in publication.instruments.items()},
+            publication.limits.max_tick_move_pct,
+        )
         self.tick_count = 0
-        # ticks outside the session's hours or at an impossible price: recorded, but not traded on
+        # ticks outside the session's hours, late or not believed: recorded, but not traded on
         self.stray_tick_count = 0
         # ticks lost to a full disk: the recording has a gap, and no position is opened on them
         self.unrecorded_tick_count = 0
@@ -104,7 +114,15 @@ class Trader:
         # sets a gauge of the loop, such as equity
         self.gauges: Callable[[str, float], None] | None = None
         self._sent_at: list[datetime] = []
-        self._last_exit: dict[str, datetime] = {}
+        self.exits = ExitManager(
+            manager,
+            self.prices,
+            lambda: self.publication,
+            None if broker.is_simulated else ANSWER_PATIENCE_SECONDS,
+        )
+        self._silent: set[str] = set()
+        self._reconciling: asyncio.Task[None] | None = None
+        self._reconciled_at = clock.elapsed_seconds()
 
     @property
     def book(self) -> Book:
@@ -117,12 +135,12 @@ class Trader:
         Return the differences; with any, the account stays halted. Any other halt stands until it
         is lifted.
         """
-        was_halted = self.book.event_count > 0 and self.book.state is TradingState.HALTED
-        reason = self.book.state_reason
+        self._use_publication(self.publication)
+        stood, reason = self.book.state, self.book.state_reason
         differences = await self.manager.recover()
         if differences:
-            self.manager.set_state(TradingState.HALTED, "the broker differs", "reconciliation")
-        elif not was_halted or reason in ("not started", "the broker differs"):
+            self.manager.set_state(TradingState.HALTED, BROKER_DIFFERS, "reconciliation")
+        elif stood is TradingState.ACTIVE or reason in ("not started", BROKER_DIFFERS):
             self.manager.set_state(TradingState.ACTIVE, "reconciled", "start")
         if self.book.session_date != self.publication.session_date:
             self.manager.record(
@@ -164,29 +182,29 @@ class Trader:
                 else:
                     await self.on_records(records)
                     coming = asyncio.ensure_future(anext(batches, None))
-                self.on_batch(self)
+                self._show()
         except BrokerError as error:
             self.manager.set_state(TradingState.HALTED, str(error), "feed")
             raise
         self.broker.end_session()
         self._poll_broker()
         await self.manager.wait_idle()
-        self.on_batch(self)
+        self._show()
+
+    def _show(self) -> None:
+        with self._unharmed_by("the screen"):
+            self.on_batch(self)
 
     async def on_records(self, records: Records) -> None:
         """Record a batch of ticks, update prices, and act on them."""
         if self.recorder is not None:
-            try:
-                self.recorder.write(records)
-            except StorageFull as error:
-                if not self.unrecorded_tick_count:
-                    log.error("ticks are not recorded", error=str(error))
-                self.unrecorded_tick_count += len(records)
-                self._downgrade_to(TradingState.HALTED, str(error), "recorder")
+            with self._unharmed_by("the recorder"):
+                self._record_ticks(self.recorder, records)
         if self.scans is not None:
             await self._scan(self.scans, records)
         await self._refresh_publication()
         of_session = self._of_session(records)
+        of_session = self.ticks.believed(of_session)
         self.stray_tick_count += len(records) - len(of_session)
         self.tick_count += len(of_session)
         if len(of_session):
@@ -194,6 +212,15 @@ class Trader:
             self.prices.update(of_session)
             self._fill_orders(of_session)
         await self._step()
+
+    def _record_ticks(self, recorder: Recorder, records: Records) -> None:
+        try:
+            recorder.write(records)
+        except StorageFull as error:
+            if not self.unrecorded_tick_count:
+                log.error("ticks are not recorded", error=str(error))
+            self.unrecorded_tick_count += len(records)
+            self._downgrade_to(TradingState.HALTED, str(error), "recorder")
 
     def _fill_orders(self, records: Records) -> None:
         """Pass the ticks of symbols with open orders to the broker."""
@@ -241,8 +268,8 @@ class Trader:
         loading, self._loading = self._loading, None
         try:
             publication = loading.result()
-        except BourseError as error:
-            log.warning("newer publication not loaded", error=str(error))
+        except Exception as error:  # the one in use goes on
+            log.warning("newer publication not loaded", error=repr(error))
             return
         if publication is not None:
             self._use_publication(publication)
@@ -252,7 +279,24 @@ class Trader:
     def _use_publication(self, publication: Publication) -> None:
         signals = {signal.signal_id: signal for signal in publication.signals} | self._live_signals
         ordered = sorted(signals.values(), key=signal_order)
-        self.publication = replace(publication, signals=tuple(ordered))
+        # what is held is looked after, also if this publication no longer has it
+        held = {position.symbol for position in self.book.open_positions()}
+        kept = {
+            symbol: self.publication.instruments.get(symbol) or unlisted(symbol)
+            for symbol in held - publication.instruments.keys()
+        }
+        self.publication = replace(
+            publication, signals=tuple(ordered), instruments=publication.instruments | kept
+        )
+
+    @contextmanager
+    def _unharmed_by(self, what: str) -> Iterator[None]:
+        """Go on after any failure in the block: nothing is opened any more, and exits continue."""
+        try:
+            yield
+        except Exception as error:  # whatever it is: positions are open
+            log.exception("failed", what=what)
+            self._downgrade_to(TradingState.REDUCING, f"{what} failed: {error!r}", "loop")
 
     def _downgrade_to(self, state: TradingState, reason: str, by: str) -> None:
         if self.book.state is TradingState.ACTIVE:
@@ -268,15 +312,22 @@ class Trader:
         """Act on the broker's updates, commands, exits, daily limits and the strategy."""
         self._poll_broker()
         self.manager.check_journal()
-        for command in pending(self.folder):
-            await self._handle_command(command)
-        await self._exits()
-        await self._check_daily_limits()
+        with self._unharmed_by("reading commands"):
+            for command in pending(self.folder):
+                self._handle_command(command)
+        self._watch_silence()
+        self._reconcile()
+        self._check_daily_limits()
+        await self._cancel_entries()
+        self._poll_broker()
+        await self.exits.step()
+        self._poll_broker()
         if self.book.state is not TradingState.HALTED:
             for request in self._generate_orders():
                 await self._place(request)
         if self.gauges is not None:
-            self._set_gauges(self.gauges)
+            with self._unharmed_by("metrics"):
+                self._set_gauges(self.gauges)
 
     def health_problems(self) -> list[str]:
         """Return the reasons why the loop is not trading normally; empty if healthy."""
@@ -287,6 +338,9 @@ class Trader:
             reasons.append(str(self.manager.journal.failure))
         if self.unrecorded_tick_count:
             reasons.append(f"{self.unrecorded_tick_count:,} ticks were not recorded")
+        for entry_id, work in self.exits.works.items():
+            symbol = self.book.orders[entry_id].request.symbol
+            reasons.append(f"{symbol} is not closed yet: {work.detail}")
         if not self.is_stream_ready:
             reasons.append(self.feed_problem or "no tick yet")
         return reasons
@@ -316,8 +370,8 @@ class Trader:
         for name, figure in self.feed.counters().items():
             set_gauge(f"feed_{name}", figure)
 
-    def pre_trade_check(self, book: Book, request: Request) -> None:
-        """Check an order before the manager sends it; raise OrderDeniedError if it may not be."""
+    def pre_trade_check(self, book: Book, request: Request, replaces: Order | None) -> None:
+        """Check an order, or what it would be modified to; raise OrderDeniedError if it may not."""
         now = clock.now()
         self._sent_at = [at for at in self._sent_at if now - at < timedelta(seconds=1)]
         limits = self.publication.limits
@@ -332,95 +386,87 @@ class Trader:
                 covariances=self.publication.covariances,
                 opens_at=self.publication.opens_at,
                 closes_at=self.publication.closes_at,
-                entries_end_at=self.publication.at(limits.entry_cutoff_time),
+                entries_end_at=self.publication.entries_end_at,
                 sessions_behind=self.publication.sessions_behind,
                 is_stream_ready=self.is_stream_ready,
                 sent_at=self._sent_at,
+                replaces=replaces,
             )
         )
         self._sent_at.append(now)
 
-    async def close_all(self, reason: Reason) -> None:
-        """Cancel open orders and close all positions."""
-        await self.manager.cancel_open()
-        self._poll_broker()
-        for entry in self._held_entries():
-            await self._exit(entry, reason)
+    def flatten(self, reason: Reason) -> None:
+        """Close all positions, and those that fill later, for this reason or a stronger one."""
+        current = self.book.flatten_reason
+        is_flat = not self.book.live and not self.book.open_positions()
+        if is_flat and reason is not Reason.BY_HAND:
+            return  # it is asked again as soon as something is held
+        if current is None or current.rank < reason.rank:
+            self.manager.record(events.FlattenRequested(at=clock.now(), reason=reason))
 
     def _poll_broker(self) -> None:
         for update in self.broker.poll_updates():
             self.manager.on_update(update)
 
-    def _held_entries(self) -> list[Order]:
-        return [
-            order for order in self.book.held_entries() if exits.held_quantity(self.book, order)
-        ]
+    def _watch_silence(self) -> None:
+        """Notify people of a symbol that is held and has no ticks while others have."""
+        newest = max((known[1] for known in self.prices.values()), default=None)
+        if newest is None:
+            return
+        most = self.publication.limits.max_silence_seconds
+        for position in self.book.open_positions():
+            symbol = position.symbol
+            known = self.prices.get(symbol)
+            seconds = (newest - (known[1] if known else self.publication.opens_at)).total_seconds()
+            if seconds <= most:
+                self._silent.discard(symbol)
+            elif symbol not in self._silent:
+                self._silent.add(symbol)
+                self.manager.record(
+                    events.PriceSilent(at=clock.now(), symbol=symbol, seconds=int(seconds))
+                )
 
-    async def _exits(self) -> None:
+    def _reconcile(self) -> None:
+        """Compare with the broker now and then; a simulated one loses nothing."""
+        if self.broker.is_simulated or (self._reconciling and not self._reconciling.done()):
+            return
+        if clock.elapsed_seconds() - self._reconciled_at >= RECONCILE_SECONDS:
+            self._reconciled_at = clock.elapsed_seconds()
+            self._reconciling = asyncio.create_task(self.manager.reconcile())
+
+    async def _cancel_entries(self) -> None:
+        """Cancel the entries that may not fill any more."""
         now = clock.now()
-        for entry in self._held_entries():
-            entry_id, symbol = entry.request.order_id, entry.request.symbol
-            if symbol not in self.prices:
+        is_over = now >= self.publication.entries_end_at
+        is_over |= (
+            self.book.state is not TradingState.ACTIVE or self.book.flatten_reason is not None
+        )
+        for order in list(self.book.open_orders()):
+            request = order.request
+            if order.is_external or request.reason is not Reason.ENTRY:
                 continue
-            price = self.prices[symbol][0]
-            best = self.book.best_price.get(entry_id)
-            if entry.request.exits is not None and entry.request.exits.trail_distance is not None:
-                moved = exits.best_price(entry, best, price)
-                if moved != best:
-                    self.manager.record(
-                        events.TrailMoved(at=now, entry_id=entry_id, best_price=moved)
-                    )
-                    best = moved
-            reason = self.book.exit_reason.get(entry_id) or exits.due(entry, best, price, now)
-            if reason is not None:
-                await self._exit(entry, reason)
+            if is_over or (request.expires_at is not None and now >= request.expires_at):
+                await self.manager.cancel(request.order_id)
 
-    async def _exit(self, entry: Order, reason: Reason) -> None:
-        entry_id, now = entry.request.order_id, clock.now()
-        if exits.has_live_exit(self.book, entry) or entry.request.symbol not in self.prices:
-            return
-        last = self._last_exit.get(entry_id)
-        if last is not None and now - last < EXIT_RETRY_DELAY:
-            return
-        if len(self.book.exits_of(entry_id)) >= MAX_EXIT_ATTEMPTS:
-            self.manager.set_state(
-                TradingState.HALTED,
-                f"{entry.request.symbol} could not be closed in {MAX_EXIT_ATTEMPTS} attempts",
-                "exits",
-            )
-            return
-        self._last_exit[entry_id] = now
-        price = self.prices[entry.request.symbol][0]
-        if self.book.exit_reason.get(entry_id) is not reason:
-            self.manager.record(
-                events.ExitTriggered(at=now, entry_id=entry_id, reason=reason, price=price)
-            )
-        if entry.state.is_live:
-            await self.manager.cancel(entry_id)
-            self._poll_broker()
-        quantity = exits.held_quantity(self.book, self.book.orders[entry_id])
-        await self._place(exit_of(self.publication, self.book, entry_id, quantity, reason, price))
-
-    async def _check_daily_limits(self) -> None:
-        limits = self.publication.limits
-        if clock.now() >= self.publication.at(limits.square_off_time):
-            await self.close_all(Reason.SQUARE_OFF)
-            return
+    def _check_daily_limits(self) -> None:
+        if clock.now() >= self.publication.square_off_at:
+            self.flatten(Reason.SQUARE_OFF)
         lost = self.book.session_start_amount - self.book.equity_amount(self.prices)
-        most = self.book.session_start_amount * limits.max_daily_loss_pct / 100
-        if lost >= most and self.book.state is not TradingState.HALTED:
+        most = self.book.session_start_amount * self.publication.limits.max_daily_loss_pct / 100
+        if lost < most:
+            return
+        self.flatten(Reason.DAILY_LOSS)
+        if self.book.state is not TradingState.HALTED:
             self.manager.set_state(
                 TradingState.HALTED, f"loss={lost:.2f}, max_loss={most:.2f}", "daily loss"
             )
-        if self.book.state is TradingState.HALTED and lost >= most:
-            await self.close_all(Reason.DAILY_LOSS)
 
-    async def _handle_command(self, command: Command) -> None:
+    def _handle_command(self, command: Command) -> None:
         log.info("command", command=command.name, by=command.by)
+        self.exits.retry_now()
         match command.name:
             case "halt":
                 self.manager.set_state(TradingState.HALTED, command.reason, command.by)
-                await self.manager.cancel_open()
             case "resume":
                 if self.book.differences:
                     log.warning("resume refused", differences=self.book.differences)
@@ -428,7 +474,7 @@ class Trader:
                     self.manager.set_state(TradingState.ACTIVE, command.reason, command.by)
             case "square-off":
                 self.manager.set_state(TradingState.REDUCING, command.reason, command.by)
-                await self.close_all(Reason.SQUARE_OFF)
+                self.flatten(Reason.BY_HAND)
 
     async def _place(self, request: Request) -> None:
         order = await self.manager.place(request)

@@ -72,6 +72,23 @@ class Publication(msgspec.Struct, frozen=True, kw_only=True):
         """Return the instant of a time of day in this session."""
         return instant(datetime.combine(self.session_date, of_day), self.zone)
 
+    @property
+    def square_off_at(self) -> datetime:
+        """When positions are closed: at the account's time or a lead before the close."""
+        before_close = self.closes_at - timedelta(minutes=self.limits.square_off_lead_minutes)
+        of_account = self.at(self.limits.square_off_time)
+        # an evening session opens after the account's time
+        return min(of_account, before_close) if of_account > self.opens_at else before_close
+
+    @property
+    def entries_end_at(self) -> datetime:
+        """When entries end: at the account's time or a lead before the square-off."""
+        lead = timedelta(minutes=self.limits.square_off_lead_minutes)
+        of_account = self.at(self.limits.entry_cutoff_time)
+        if of_account <= self.opens_at or self.square_off_at < of_account:
+            return self.square_off_at - lead
+        return of_account
+
 
 def instant(local: datetime, zone: ZoneInfo) -> datetime:
     """Return an exchange-local time as an instant in UTC."""

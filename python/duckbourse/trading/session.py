@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
+from typing import TextIO, cast
 
 import structlog
 
@@ -67,7 +69,7 @@ def trade_session(
                 book,
                 journal,
                 broker,
-                check=lambda book, request: trader.pre_trade_check(book, request),
+                check=lambda *asked: trader.pre_trade_check(*asked),
                 charges=publication.charges,
             )
             trader = Trader(
@@ -147,13 +149,39 @@ def _log_to(path: Path) -> Iterator[None]:
                 structlog.processors.format_exc_info,
                 structlog.processors.JSONRenderer(),
             ],
-            logger_factory=structlog.PrintLoggerFactory(file),
+            logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _Unfailing(file))),
             cache_logger_on_first_use=False,
         )
         try:
             yield
         finally:
             structlog.configure(**before)
+
+
+class _Unfailing:
+    """A log file that a full disk does not turn into an exception; stderr says it once."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self._has_failed = False
+
+    def write(self, text: str) -> int:
+        try:
+            return self._file.write(text)
+        except OSError as error:
+            self._report(error)
+            return len(text)
+
+    def flush(self) -> None:
+        try:
+            self._file.flush()
+        except OSError as error:
+            self._report(error)
+
+    def _report(self, error: OSError) -> None:
+        if not self._has_failed:
+            self._has_failed = True
+            sys.stderr.write(f"warning: {self._file.name} cannot be written: {error.strerror}\n")
 
 
 def _add_time(

@@ -77,6 +77,7 @@ def create(
         draft = file.with_suffix(".draft")
         draft.write_bytes(msgspec.json.encode(folder))
         draft.rename(file)
+        commands.prepare(folder.path)
     finally:
         lock.close()
     return folder, before

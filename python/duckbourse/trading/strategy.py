@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Protocol
 
 from duckbourse.orders.book import Book
-from duckbourse.orders.order import Exits, Reason, Request, Side, order_id_of
-from duckbourse.risk.limits import Instrument, Limits
+from duckbourse.orders.order import Exits, Request, Side, order_id_of
+from duckbourse.risk.exits import protected
 from duckbourse.streaming.prices import Prices
 from duckbourse.trading.publication import Publication, Signal
 
@@ -72,7 +71,7 @@ def entry(publication: Publication, book: Book, prices: Prices, signal: Signal) 
     limits, instrument = publication.limits, publication.instruments[signal.symbol]
     price = prices[signal.symbol][0]
     side = Side.BUY if signal.direction == "long" else Side.SELL
-    limit = protected(limits, instrument, side, price)
+    limit = protected(instrument, side, price, limits.protection_pct)
     equity = book.equity_amount(prices)
     pct = min(signal.position_pct, limits.max_order_pct, limits.max_symbol_pct)
     quantity = int(equity * pct / 100 / limit)
@@ -94,48 +93,7 @@ def entry(publication: Publication, book: Book, prices: Prices, signal: Signal) 
             target_price=signal.target_price,
             exit_at=signal.exit_at,
         ),
+        expires_at=signal.known_at + MAX_SIGNAL_AGE,
         strategy=f"{signal.scanner}.{signal.preset}",
         correlation_id=signal.signal_id,
     )
-
-
-def exit_of(
-    publication: Publication,
-    book: Book,
-    entry_id: str,
-    quantity: int,
-    reason: Reason,
-    price: Decimal,
-) -> Request:
-    """Return the order that closes this quantity of an entry's position."""
-    entered = book.orders[entry_id].request
-    side = entered.side.other
-    attempt = len(book.exits_of(entry_id)) + 1
-    return Request(
-        order_id=order_id_of(
-            publication.limits.account,
-            publication.session_date,
-            "exit",
-            entry_id,
-            str(attempt),
-        ),
-        symbol=entered.symbol,
-        side=side,
-        quantity=quantity,
-        product=entered.product,
-        limit_price=protected(
-            publication.limits, publication.instruments[entered.symbol], side, price
-        ),
-        reason=reason,
-        entry_id=entry_id,
-        strategy=entered.strategy,
-        correlation_id=entered.correlation_id,
-    )
-
-
-def protected(limits: Limits, instrument: Instrument, side: Side, price: Decimal) -> Decimal:
-    """Return the worst price at which a market order may fill, rounded to the tick size."""
-    worst = price * (1 + side.sign * limits.protection_pct / 100)
-    steps = worst / instrument.tick_size
-    rounding = ROUND_FLOOR if side is Side.BUY else ROUND_CEILING
-    return steps.to_integral_value(rounding) * instrument.tick_size

@@ -22,10 +22,11 @@ ON_ITS_WAY_SECONDS = 0.001
 
 
 class CountedLoop(asyncio.SelectorEventLoop):
-    """A loop with real sockets, which ignores the work of other threads."""
+    """A loop with real sockets, for which it waits `arrival_seconds`; it ignores other threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, arrival_seconds: float = ON_ITS_WAY_SECONDS) -> None:
         self.seconds = 0.0
+        self.arrival_seconds = arrival_seconds
         super().__init__(_Selector(self))
 
     def time(self) -> float:
@@ -46,15 +47,18 @@ class _Selector(selectors.DefaultSelector):
             found = super().select(HANG_SECONDS)
             assert found, "nothing is going to happen any more"
             return found
-        found = super().select(min(timeout, ON_ITS_WAY_SECONDS))
+        found = super().select(min(timeout, self._loop.arrival_seconds))
         if not found and timeout > 0:
             self._loop.seconds += timeout
         return found
 
 
-def run_counted(main: Callable[[CountedLoop], Coroutine[Any, Any, T]]) -> T:
+def run_counted(
+    main: Callable[[CountedLoop], Coroutine[Any, Any, T]],
+    arrival_seconds: float = ON_ITS_WAY_SECONDS,
+) -> T:
     """Run a coroutine on such a loop, with `duckbourse.clock` on the same seconds."""
-    with asyncio.Runner(loop_factory=CountedLoop) as runner:
+    with asyncio.Runner(loop_factory=lambda: CountedLoop(arrival_seconds)) as runner:
         loop = runner.get_loop()
         assert isinstance(loop, CountedLoop)
         began = clock.now()

@@ -152,6 +152,7 @@ class FakeExchangeBroker:
     """A broker connected to an exchange in this process."""
 
     name = "fake exchange"
+    is_simulated = True
 
     def __init__(self, exchange: FakeExchange, faults: Faults | None = None) -> None:
         self.exchange = exchange
@@ -262,6 +263,7 @@ class RemoteBroker:
     """A broker connected to an exchange in another process."""
 
     name = "fake exchange"
+    is_simulated = True
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -19,7 +19,7 @@ from duckbourse.orders.events import TradingState
 from duckbourse.orders.journal import open_journal, read_journal
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.manager import Manager
-from duckbourse.orders.order import OrderType, Product, Reason, Request, Side
+from duckbourse.orders.order import Order, OrderType, Product, Reason, Request, Side
 from tests.support.charges import schedule
 from tests.support.factories import CAPITAL, NOW, request
 from tests.support.fake_exchange import FakeExchange, FakeExchangeBroker, Faults
@@ -28,7 +28,7 @@ from tests.support.waiting import HANG_SECONDS
 pytestmark = pytest.mark.any_day
 
 
-def no_check(book: Book, asked: Request) -> None:
+def no_check(book: Book, asked: Request, replaces: Order | None) -> None:
     pass
 
 
@@ -119,7 +119,7 @@ def test_the_same_id_is_sent_once(tmp_path: Path) -> None:
 
 
 def test_a_failed_check_denies_with_its_numbers(tmp_path: Path) -> None:
-    def check(book: Book, asked: Request) -> None:
+    def check(book: Book, asked: Request, replaces: Order | None) -> None:
         raise OrderDeniedError("ORDER_QUANTITY", f"quantity={asked.quantity}, max_quantity=5")
 
     async def play(harness: ManagerHarness) -> None:

@@ -15,7 +15,7 @@ from duckbourse.orders.book import Book
 from duckbourse.orders.denial import OrderDeniedError
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.lifecycle import State
-from duckbourse.orders.order import Product, Reason, Request, Side
+from duckbourse.orders.order import OrderType, Product, Reason, Request, Side
 from duckbourse.risk.checks import CHECKS, OrderContext, pre_trade_check
 from duckbourse.risk.limits import Covariances, Instrument, Limits
 from tests.support.factories import fill, request
@@ -51,6 +51,11 @@ LIMITS = Limits(
     max_tick_age_ms=5_000,
     max_sessions_behind=1,
     max_orders_per_second=3,
+    exit_reprice_ms=2_000,
+    exit_alert_seconds=15,
+    square_off_lead_minutes=15,
+    max_tick_move_pct=Decimal(10),
+    max_silence_seconds=60,
 )
 INSTRUMENTS = {
     symbol: Instrument(
@@ -341,9 +346,19 @@ CASES: list[Case] = [
         lambda: (
             order_request(product=Product.CNC, quantity=400),
             book_with(bought("D", 620)),
-            limited(max_gross_pct=Decimal(200), max_net_pct=Decimal(200)),
+            limited(max_gross_pct=Decimal(200), max_net_pct=Decimal(200), product=Product.CNC),
         ),
         "CASH: amount=40000.00, max_amount=38000.00",
+    ),
+    (
+        "a product that the account does not trade",
+        lambda: (order_request(product=Product.CNC), book_with(), {}),
+        "PRODUCT: product=CNC, of_account=MIS",
+    ),
+    (
+        "a limit order without a limit",
+        lambda: (order_request(order_type=OrderType.LIMIT, limit_price=None), book_with(), {}),
+        "PROTECTION: limit_price=none, required=a limit beyond the last price",
     ),
     (
         "the same as an intraday order",

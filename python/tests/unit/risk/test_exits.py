@@ -13,7 +13,7 @@ from duckbourse.orders import events
 from duckbourse.orders.book import Book
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import Exits, Order, Reason, Side
-from duckbourse.risk.exits import best_price, due, has_live_exit, held_quantity
+from duckbourse.risk.exits import best_price, due
 from duckbourse.trading.publication import to_signals
 from tests.support.factories import CAPITAL, NOW, fill, request
 
@@ -74,14 +74,31 @@ def test_the_quantity_an_entry_still_holds() -> None:
     for asked in (entry, out):
         book.apply(events.OrderIntended(at=NOW, request=asked))
         book.apply(events.OrderSent(at=NOW, order_id=asked.order_id))
-    assert held_quantity(book, book.orders[entry.order_id]) == 0
+    assert book.held_quantity(entry.order_id) == 0
     book.apply(events.FillBooked(at=NOW, fill=fill(10, "100", order_id=entry.order_id)))
     book.apply(events.FillBooked(at=NOW, fill=fill(4, "99", Side.SELL, order_id=out.order_id)))
-    assert held_quantity(book, book.orders[entry.order_id]) == 6
-    assert has_live_exit(book, book.orders[entry.order_id])
+    assert book.held_quantity(entry.order_id) == 6
+    assert [order.state.is_live for order in book.exits_of(entry.order_id)] == [True]
     # someone else sold the rest
     book.apply(events.FillBooked(at=NOW, fill=fill(5, "99", Side.SELL)))
-    assert held_quantity(book, book.orders[entry.order_id]) == 1
+    assert book.held_quantity(entry.order_id) == 1
+
+
+def test_an_exit_closes_the_entry_that_it_names() -> None:
+    first, second = request("first"), request("second")
+    out = request("out of second", side=Side.SELL, entry_id=second.order_id)
+    book = Book(CAPITAL)
+    for asked in (first, second, out):
+        book.apply(events.OrderIntended(at=NOW, request=asked))
+        book.apply(events.OrderSent(at=NOW, order_id=asked.order_id))
+    for asked in (first, second):
+        book.apply(events.FillBooked(at=NOW, fill=fill(10, "100", order_id=asked.order_id)))
+    book.apply(events.FillBooked(at=NOW, fill=fill(7, "99", Side.SELL, order_id=out.order_id)))
+    assert [book.held_quantity(each.order_id) for each in (first, second)] == [10, 3]
+    # what names no entry closes the oldest
+    book.apply(events.FillBooked(at=NOW, fill=fill(12, "99", Side.SELL)))
+    assert [book.held_quantity(each.order_id) for each in (first, second)] == [0, 1]
+    assert [order.request.order_id for order in book.held_entries()] == [second.order_id]
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,7 @@ class SessionFixture:
             rebuild_book(limits.capital_amount, recorded, lambda _: None),
             journal,
             broker,
-            check=lambda book, asked: trader.pre_trade_check(book, asked),
+            check=lambda *asked: trader.pre_trade_check(*asked),
             charges=self.publication.charges,
             grace_seconds=0,
         )
@@ -331,7 +331,7 @@ def test_a_square_off_closes_everything(session: SessionFixture) -> None:
     book = session.traded(stop_after=20).book
     assert book.open_positions() == []
     assert book.state is TradingState.REDUCING
-    assert {order.request.reason for order in filled(book)} >= {Reason.ENTRY, Reason.SQUARE_OFF}
+    assert {order.request.reason for order in filled(book)} >= {Reason.ENTRY, Reason.BY_HAND}
 
 
 def test_the_daily_loss_limit_halts(session: SessionFixture) -> None:

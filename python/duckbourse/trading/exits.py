@@ -1,0 +1,321 @@
+"""
+Exits at work: from the reason to close a position until it is closed.
+
+An exit is the intent to be flat, for a reason, with orders working for it. Only a flat position
+ends it: not a rest, a refusal, an expiry or a restart. Each try is an order with an id of its own.
+What is not filled gets another limit, with protection that widens by steps to the price band, where
+it waits. A stronger reason takes over from a weaker one. People are notified of every exit that is
+not done after `exit_alert_seconds`, again and again.
+
+Pauses are measured in seconds that never go back, so a clock that is set does not delay an exit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+import structlog
+
+from duckbourse import clock
+from duckbourse.orders import events
+from duckbourse.orders.book import NEVER_FILLED, Book
+from duckbourse.orders.denial import OrderDeniedError
+from duckbourse.orders.events import TradingState
+from duckbourse.orders.lifecycle import State
+from duckbourse.orders.manager import Manager
+from duckbourse.orders.order import Order, Reason, Request, order_id_of
+from duckbourse.risk import exits
+from duckbourse.streaming.prices import Prices
+from duckbourse.trading.publication import Publication
+
+log = structlog.get_logger()
+
+# the pause after the first refusal in a row, the second, and so on
+RETRY_SECONDS = (1.0, 1.0, 2.0, 5.0, 10.0)
+# so many refusals in a row halt the account: nothing is opened that may not be closed either
+REFUSALS_THAT_HALT = 3
+# how often people are notified again
+REPEAT_SECONDS = 60.0
+
+
+@dataclass
+class Work:
+    """The work on one exit in this process; seconds are those of `clock.session_seconds`."""
+
+    began: float
+    step: int = 0
+    priced_at: float = -math.inf
+    next_try_at: float = -math.inf
+    alert_at: float = math.inf
+    refusal_count: int = 0
+    refused: set[str] = field(default_factory=set)
+    detail: str = ""
+
+
+class ExitManager:
+    """
+    Closes the positions of one account; `publication` returns the current one.
+
+    With `patience_seconds`, the exits are worked on side by side, and a step waits so long for the
+    broker's answers; if that is None, it takes one after the other, as a replay must.
+    """
+
+    def __init__(
+        self,
+        manager: Manager,
+        prices: Prices,
+        publication: Callable[[], Publication],
+        patience_seconds: float | None = None,
+    ) -> None:
+        self._manager = manager
+        self._prices = prices
+        self._publication = publication
+        self._patience = patience_seconds
+        self._works: dict[str, Work] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    @property
+    def book(self) -> Book:
+        return self._manager.book
+
+    @property
+    def works(self) -> Mapping[str, Work]:
+        """The exits at work, by the id of their entry."""
+        return self._works
+
+    def retry_now(self) -> None:
+        """Try all exits again at once, whatever was refused before."""
+        for work in self._works.values():
+            work.refusal_count = 0
+            work.next_try_at = work.priced_at = -math.inf
+
+    async def step(self) -> None:
+        """Trigger the exits that are due, and work on all that are triggered."""
+        held = self.book.held_entries()
+        for entry_id in self._works.keys() - {entry.request.order_id for entry in held}:
+            del self._works[entry_id]
+        await self._cancel_exits_of_nothing()
+        for entry in held:
+            entry_id = entry.request.order_id
+            self._trigger(entry)
+            if entry_id not in self.book.exit_reason or entry_id in self._tasks:
+                continue
+            if self._patience is None:
+                await self._work_on(entry_id)
+            else:
+                self._tasks[entry_id] = asyncio.ensure_future(self._work_on(entry_id))
+        if self._tasks:
+            await asyncio.wait(self._tasks.values(), timeout=self._patience)
+            self._tasks = {key: task for key, task in self._tasks.items() if not task.done()}
+
+    async def _cancel_exits_of_nothing(self) -> None:
+        """Cancel the exits of entries that hold nothing more, closed by something else."""
+        for order in list(self.book.open_orders()):
+            entry_id = order.request.entry_id
+            if entry_id is not None and not self.book.held_quantity(entry_id):
+                await self._manager.cancel(order.request.order_id)
+
+    def _trigger(self, entry: Order) -> None:
+        """Record that an exit is due, or that a stronger reason takes over."""
+        now, entry_id, symbol = clock.now(), entry.request.order_id, entry.request.symbol
+        price = self._prices[symbol][0] if symbol in self._prices else None
+        best = self.book.best_price.get(entry_id)
+        wanted = entry.request.exits
+        if price is not None and wanted is not None and wanted.trail_distance is not None:
+            moved = exits.best_price(entry, best, price)
+            if moved != best:
+                self._manager.record(events.TrailMoved(at=now, entry_id=entry_id, best_price=moved))
+                best = moved
+        recorded = self.book.exit_reason.get(entry_id)
+        reason = self.book.flatten_reason or exits.due(entry, best, price, now)
+        if reason is None or (recorded is not None and recorded.rank >= reason.rank):
+            return
+        self._manager.record(
+            events.ExitTriggered(
+                at=now, entry_id=entry_id, reason=reason, price=price or self._reference(entry)
+            )
+        )
+        if work := self._works.get(entry_id):
+            work.next_try_at = work.priced_at = -math.inf
+
+    async def _work_on(self, entry_id: str) -> None:
+        seconds = clock.session_seconds()
+        work = self._works.get(entry_id)
+        if work is None:
+            alert = self._publication().limits.exit_alert_seconds
+            work = self._works[entry_id] = Work(began=seconds, alert_at=seconds + alert)
+        try:
+            must_wait = await self._cancel_others(self.book.orders[entry_id])
+            live = [order for order in self.book.exits_of(entry_id) if order.state.is_live]
+            if live:
+                await self._reprice(entry_id, live[-1], work)
+            elif must_wait:
+                work.detail = "another order that closes it is not cancelled yet"
+            else:
+                await self._try(entry_id, work)
+        except Exception as error:  # whatever it is, the exit is tried again and people know
+            log.exception("exit failed", entry_id=entry_id)
+            work.detail = f"failed: {error}"
+        self._alert(entry_id, work)
+
+    async def _cancel_others(self, entry: Order) -> bool:
+        """
+        Cancel what else works in the symbol; return whether an exit has to wait for it.
+
+        What would open the position again could trade with the exit. What closes it already is
+        taken over: with both, more would be sold than is held.
+        """
+        others = [
+            order
+            for order in self.book.open_orders()
+            if order.request.symbol == entry.request.symbol
+            and order.request.reason is Reason.ENTRY
+            and not order.is_external
+        ]
+        for order in others:
+            await self._manager.cancel(order.request.order_id)
+        return any(
+            order.state.is_live and order.request.side is not entry.request.side
+            for order in (self.book.orders[other.request.order_id] for other in others)
+        )
+
+    async def _try(self, entry_id: str, work: Work) -> None:
+        seconds = clock.session_seconds()
+        self._count_refusals(entry_id, work)
+        quantity = self.book.held_quantity(entry_id)
+        if seconds < work.next_try_at or not quantity:
+            return
+        entry = self.book.orders[entry_id]
+        request = self._request(entry, quantity, work.step)
+        order = await self._manager.place(request)
+        work.priced_at = seconds
+        work.detail = f"limit {request.limit_price} is not filled"
+        log.info(
+            "exit",
+            order_id=request.order_id,
+            entry_id=entry_id,
+            symbol=request.symbol,
+            quantity=request.quantity,
+            limit_price=request.limit_price,
+            reason=request.reason,
+            state=order.state,
+            message=order.message,
+        )
+        self._count_refusals(entry_id, work)
+
+    def _count_refusals(self, entry_id: str, work: Work) -> None:
+        """Count each try that was denied, rejected or not placed; a pause follows it."""
+        for order in self.book.exits_of(entry_id):
+            order_id = order.request.order_id
+            if order.state is State.FILLED:
+                work.refusal_count = 0
+            if order.state not in NEVER_FILLED or order_id in work.refused:
+                continue
+            work.refused.add(order_id)
+            pause = RETRY_SECONDS[min(work.refusal_count, len(RETRY_SECONDS) - 1)]
+            work.next_try_at = clock.session_seconds() + pause
+            work.refusal_count += 1
+            work.detail = f"refused: {order.message}"
+        if work.refusal_count >= REFUSALS_THAT_HALT and self.book.state is not TradingState.HALTED:
+            symbol = self.book.orders[entry_id].request.symbol
+            self._manager.set_state(
+                TradingState.HALTED,
+                f"{symbol} could not be closed in {work.refusal_count} tries, which go on",
+                "exits",
+            )
+
+    async def _reprice(self, entry_id: str, order: Order, work: Work) -> None:
+        """Give a working exit another limit, after some time or if the price has left it behind."""
+        request, seconds = order.request, clock.session_seconds()
+        if order.open_quantity > self.book.held_quantity(entry_id):
+            await self._manager.cancel(request.order_id)
+            return
+        if order.state is State.UNKNOWN or order.is_cancel_pending or order.is_modify_pending:
+            work.detail = "the broker has not answered yet"
+            return
+        if order.broker_order_id is None or request.limit_price is None:
+            return
+        limits = self._publication().limits
+        is_slow = seconds - work.priced_at >= limits.exit_reprice_ms / 1000
+        known = self._prices.get(request.symbol)
+        is_behind = known is not None and (known[0] - request.limit_price) * request.side.sign > 0
+        if not (is_slow or is_behind):
+            return
+        if is_slow and work.priced_at > -math.inf:
+            work.step += 1
+        work.priced_at = seconds
+        limit = self._request(
+            self.book.orders[entry_id], order.open_quantity, work.step
+        ).limit_price
+        assert limit is not None
+        if (limit - request.limit_price) * request.side.sign <= 0:
+            low, high = self._publication().instruments[request.symbol].price_band
+            at_band = request.limit_price == (low if request.side.sign < 0 else high)
+            where = "at the price band" if at_band else "not filled"
+            work.detail = f"limit {request.limit_price} is {where}"
+            return
+        work.detail = f"limit {limit} is not filled"
+        try:
+            await self._manager.modify(
+                request.order_id, quantity=request.quantity, limit_price=limit
+            )
+        except OrderDeniedError:  # it was modified too often: a new order takes its place
+            await self._manager.cancel(request.order_id)
+
+    def _request(self, entry: Order, quantity: int, step: int) -> Request:
+        publication, entered = self._publication(), entry.request
+        instrument = publication.instruments[entered.symbol]
+        side = entered.side.other
+        known = self._prices.get(entered.symbol)
+        if known is None:
+            limit = exits.last_limit(instrument, side, self._reference(entry))
+        else:
+            limit = exits.exit_limit(publication.limits, instrument, side, known[0], step)
+        attempt = len(self.book.exits_of(entered.order_id)) + 1
+        return Request(
+            order_id=order_id_of(
+                publication.limits.account,
+                publication.session_date,
+                "exit",
+                entered.order_id,
+                str(attempt),
+            ),
+            symbol=entered.symbol,
+            side=side,
+            quantity=min(quantity, instrument.freeze_quantity or quantity),
+            product=entered.product,
+            limit_price=limit,
+            reason=self.book.exit_reason.get(entered.order_id, Reason.BY_HAND),
+            entry_id=entered.order_id,
+            strategy=entered.strategy,
+            correlation_id=entered.correlation_id,
+        )
+
+    def _reference(self, entry: Order) -> Decimal:
+        """Return what is known of a price where no tick is: the prior close, or the entry's."""
+        instrument = self._publication().instruments[entry.request.symbol]
+        price = instrument.prior_close or entry.average_price
+        assert price is not None, "what is held was filled"
+        return price
+
+    def _alert(self, entry_id: str, work: Work) -> None:
+        seconds = clock.session_seconds()
+        quantity = self.book.held_quantity(entry_id)
+        if seconds < work.alert_at or not quantity:
+            return
+        work.alert_at = seconds + REPEAT_SECONDS
+        self._manager.record(
+            events.ExitDelayed(
+                at=clock.now(),
+                entry_id=entry_id,
+                symbol=self.book.orders[entry_id].request.symbol,
+                quantity=quantity,
+                reason=self.book.exit_reason[entry_id],
+                seconds=int(seconds - work.began),
+                detail=work.detail,
+            )
+        )

@@ -1,0 +1,219 @@
+"""
+Bad days: a market that jumps and locks, a venue that is late, forgetful and refuses in bursts.
+
+The same holds on all of them. At the end the account is flat, or people were notified that it is
+not. Its cash and positions are those of the venue. And a position is left as soon as the market and
+the venue let it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from duckbourse import clock
+from duckbourse.brokers.paper import FillRules
+from duckbourse.orders import events
+from duckbourse.orders.book import Book
+from duckbourse.orders.lifecycle import State
+from duckbourse.orders.manager import Manager
+from duckbourse.orders.order import Reason
+from duckbourse.trading.loop import Trader
+from duckbourse.trading.strategy import SignalStrategy
+from tests.support.counted_loop import CountedLoop, run_counted
+from tests.support.factories import request
+from tests.support.market import Market, at, instrument, signal
+from tests.support.venue import Faults, MarketFeed, MemoryJournal, Venue, path_of_prices
+
+MOVE = st.tuples(
+    st.sampled_from(["jump", "jump", "jump", "lock"]),
+    st.sampled_from([-20, -10, -3, -1, -1, 0, 1, 1, 3, 10, 20]),
+)
+FAULTS = st.builds(
+    Faults,
+    max_delay_seconds=st.sampled_from([0.0, 0.1, 1.0, 5.0, 30.0]),
+    lost_call_ratio=st.sampled_from([0.0, 0.05]),
+    lost_answer_ratio=st.sampled_from([0.0, 0.1]),
+    lost_update_ratio=st.sampled_from([0.0, 0.1]),
+    rejecting=st.lists(
+        st.tuples(st.integers(0, 1200), st.integers(1, 120)).map(
+            lambda burst: (float(burst[0]), float(burst[0] + burst[1]))
+        ),
+        max_size=3,
+    ).map(tuple),
+    seed=st.integers(0, 2**32),
+)
+# the longest that an exit may take where the market trades and the venue accepts: two look-ups of
+# an order whose answers were lost, and two reconciliations
+PATIENCE = timedelta(seconds=150)
+
+
+def traded(folder: Path, moves: list[tuple[str, int]], faults: Faults) -> tuple[Trader, Venue]:
+    """Trade a morning of twenty minutes that ends with a square-off."""
+    market = Market(
+        folder,
+        instruments={"A": instrument(price_band_pct=Decimal(40))},
+        signals=[
+            signal(),
+            signal(
+                signal_id="again",
+                known_at=at(9, 50),
+                direction="short",
+                stop_price=Decimal(103),
+                target_price=Decimal(90),
+            ),
+        ],
+        closes=at(10, 20),
+    )
+    ticks = path_of_prices(moves, timedelta(seconds=2), at(9, 45, 1))
+    day = [one for one in ticks if one["at"] < at(10, 20)]
+    last = day[-1]
+    while last["at"] < at(10, 19, 57):
+        last = {**last, "at": last["at"] + timedelta(seconds=2), "quantity": 100_000}
+        day.append(last)
+
+    async def play(loop: CountedLoop) -> tuple[Trader, Venue]:
+        venue = Venue(
+            folder, {"A": Decimal("0.01")}, Decimal(100_000), FillRules(slippage_bps=Decimal(0))
+        )
+        feed = MarketFeed(day, ("A",), venue=venue)
+        manager = Manager(
+            Book(Decimal(100_000)),
+            MemoryJournal(),  # type: ignore[arg-type]
+            venue,
+            check=lambda *asked: trader.pre_trade_check(*asked),
+        )
+        trader = Trader(market.publication(), manager, venue, feed, SignalStrategy(), folder)
+        assert await trader.start() == ()
+        venue.begin(faults)
+        await trader.run()
+        # what is on the way arrives, and the books are compared a last time
+        for _ in range(4):
+            await asyncio.sleep(40)
+            for update in venue.poll_updates():
+                manager.on_update(update)
+            await manager.reconcile()
+        venue.end_calls()
+        venue.close()
+        return trader, venue
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with clock.driven_by(lambda: at(9, 44, 59)):
+        return run_counted(play, arrival_seconds=0)
+
+
+def check(trader: Trader, venue: Venue, moves: list[tuple[str, int]], faults: Faults) -> None:
+    book, journal = trader.book, trader.manager.journal.events  # type: ignore[attr-defined]
+    trades = venue._trades
+    cash = Decimal(100_000) - sum(trade.fill.signed_quantity * trade.fill.price for trade in trades)
+    held = sum(trade.fill.signed_quantity for trade in trades)
+    assert book.cash_amount == cash
+    assert sum(position.quantity for position in book.open_positions()) == held
+    assert all(order.state is not State.UNKNOWN for order in book.open_orders())
+    if held:
+        assert any(isinstance(event, events.ExitDelayed) for event in journal), (
+            "nobody was notified"
+        )
+    # no more was ever sold than was held, and the venue has no order twice
+    reports = [report.order_id for report in venue._orders.values()]
+    assert len(reports) == len(set(reports))
+    position = 0
+    for trade in trades:
+        order = book.orders[trade.fill.order_id]
+        before, position = position, position + trade.fill.signed_quantity
+        if order.request.reason is not Reason.ENTRY:
+            assert abs(position) < abs(before) and position * before >= 0
+    is_free = not faults.rejecting and not any(kind == "lock" for kind, _ in moves)
+    if is_free:
+        assert not held
+        triggered = {
+            event.entry_id: event.at
+            for event in reversed(journal)
+            if isinstance(event, events.ExitTriggered)
+        }
+        for entry_id, began in triggered.items():
+            last = max(
+                fill.filled_at
+                for order in book.exits_of(entry_id)
+                for fill in book.fills.values()
+                if fill.order_id == order.request.order_id
+            )
+            assert last - began <= PATIENCE
+
+
+# a failing day is printed as it is: to make it smaller takes longer than to read it
+BAD_DAYS = settings(
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.explicit, Phase.generate],
+)
+
+
+@settings(BAD_DAYS, max_examples=25)
+@given(st.lists(MOVE, min_size=1, max_size=40), FAULTS)
+def test_every_bad_day_ends_flat_or_reported(
+    tmp_path_factory: pytest.TempPathFactory, moves: list[tuple[str, int]], faults: Faults
+) -> None:
+    trader, venue = traded(tmp_path_factory.mktemp("day") / "session", moves, faults)
+    check(trader, venue, moves, faults)
+
+
+@pytest.mark.long
+@settings(BAD_DAYS, max_examples=10_000)
+@given(st.lists(MOVE, min_size=1, max_size=40), FAULTS)
+def test_ten_thousand_bad_days_end_flat_or_reported(
+    tmp_path_factory: pytest.TempPathFactory, moves: list[tuple[str, int]], faults: Faults
+) -> None:
+    """The same for three hours."""
+    trader, venue = traded(tmp_path_factory.mktemp("day") / "session", moves, faults)
+    check(trader, venue, moves, faults)
+
+
+@pytest.mark.parametrize("asked", ["cancel", "modify"])
+def test_what_was_lost_on_the_wire_is_asked_again(tmp_path: Path, asked: str) -> None:
+    """B4: the broker was asked once, and the order stayed open with a cancel pending for ever."""
+
+    async def play(loop: CountedLoop) -> Book:
+        rules = FillRules()
+        venue = Venue(tmp_path, {"A": Decimal("0.01")}, Decimal(100_000), rules)
+        book = Book(Decimal(100_000))
+        manager = Manager(
+            book,
+            MemoryJournal(),  # type: ignore[arg-type]
+            venue,
+            check=lambda *_: None,
+        )
+        order_id = (await manager.place(request(limit_price=Decimal(90)))).request.order_id
+
+        async def ask() -> None:
+            if asked == "cancel":
+                await manager.cancel(order_id)
+            else:
+                await manager.modify(order_id, quantity=10, limit_price=Decimal(91))
+
+        venue.begin(Faults(lost_call_ratio=1.0))
+        await ask()
+        assert book.orders[order_id].is_cancel_pending or book.orders[order_id].is_modify_pending
+        venue.begin(Faults())
+        await manager.wait_idle()
+        await ask()
+        for update in venue.poll_updates():
+            manager.on_update(update)
+        venue.end_calls()
+        venue.close()
+        assert order_id in book.orders
+        return book
+
+    with clock.driven_by(lambda: at(9, 45)):
+        [order] = run_counted(play, arrival_seconds=0).orders.values()
+    if asked == "cancel":
+        assert order.state is State.CANCELLED
+    else:
+        assert (order.request.limit_price, order.is_modify_pending) == (Decimal(91), False)

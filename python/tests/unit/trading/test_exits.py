@@ -1,0 +1,441 @@
+"""Positions are left, whatever the market, the broker, the clock and the process do."""
+
+from __future__ import annotations
+
+import errno
+import itertools
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from duckbourse.brokers.paper import PaperBroker
+from duckbourse.errors import BrokerRejected, JournalError, StorageFull
+from duckbourse.orders import events
+from duckbourse.orders.events import TradingState
+from duckbourse.orders.lifecycle import State
+from duckbourse.orders.order import Exits, Product, Reason, Request, Side, order_id_of
+from duckbourse.trading.commands import pending, prepare, send
+from tests.support.factories import fill
+from tests.support.market import DAY, Market, at, exits, instrument, signal, tick, with_limits
+
+
+@pytest.fixture
+def market(tmp_path: Path) -> Market:
+    return Market(tmp_path / "session")
+
+
+def entered(*more: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return ticks on which A is bought at 100, at 9:45, and those that follow."""
+    return [tick(at(9, 45, 1), 100), tick(at(9, 45, 2), 100), *more]
+
+
+def falling(
+    prices: Sequence[float | str], first: datetime, seconds: float = 1
+) -> list[dict[str, Any]]:
+    return [tick(first + timedelta(seconds=seconds * n), price) for n, price in enumerate(prices)]
+
+
+class ByHand:
+    """Sends orders at given times, once each."""
+
+    wanted: Sequence[tuple[datetime, Request]] = ()
+
+    def generate_orders(self, publication: Any, book: Any, prices: Any, now: datetime) -> Any:
+        return [
+            request
+            for when, request in self.wanted
+            if when <= now and request.order_id not in book.orders
+        ]
+
+
+def by_hand(name: str, side: Side, limit: str, stop: str | None = None) -> Request:
+    return Request(
+        order_id=name,
+        symbol="A",
+        side=side,
+        quantity=10,
+        product=Product.MIS,
+        limit_price=Decimal(limit),
+        exits=Exits(stop_price=Decimal(stop)) if stop else None,
+    )
+
+
+def test_an_exit_follows_a_market_that_falls_through_its_limit(market: Market) -> None:
+    """A1: it was one limit order, 1 % beyond its trigger, that rested until it expired."""
+    trader = market.trade(entered(*falling([97.9, 96.5, 95, 90, 88, 88, 88], at(9, 50))))
+    assert trader.book.open_positions() == []
+    assert [order.request.reason for order in exits(trader)] == [Reason.STOP]
+    (order,) = exits(trader)
+    assert order.state is State.FILLED
+    # re-priced twice at most before the fall pauses
+    assert order.average_price is not None and order.average_price >= 88
+
+
+def test_the_protection_widens_in_steps_to_the_price_band(market: Market) -> None:
+    market.instruments = {"A": instrument(price_band_pct=Decimal(10))}
+    no_buyers = [tick(at(9, 50, second), 97, quantity=0) for second in range(40)]
+    trader = market.trade(entered(*no_buyers))
+    (order,) = exits(trader)
+    limits = [str(event.limit_price) for event in market.of(events.ModifyRequested)]
+    assert limits == ["95.06", "93.12", "90.00"]
+    assert order.request.limit_price == Decimal(90)
+    [delayed, *_] = market.of(events.ExitDelayed)
+    assert delayed.detail == "limit 90.00 is at the price band"
+    assert (delayed.symbol, delayed.reason, delayed.seconds) == ("A", Reason.STOP, 15)
+
+
+def test_people_are_notified_again_each_minute(market: Market) -> None:
+    no_buyers = [tick(at(9, 50, second), 97, quantity=0) for second in range(0, 200)]
+    market.trade(entered(*no_buyers))
+    assert [event.seconds for event in market.of(events.ExitDelayed)] == [15, 75, 135, 195]
+
+
+def test_one_bad_print_moves_nothing(market: Market) -> None:
+    """A2: a print of 1,000 sent the target's exit, whose limit of 990 then rested to the close."""
+    trader = market.trade(entered(tick(at(9, 50), 1000), *falling([100, 97, 96, 96], at(9, 51))))
+    assert trader.book.open_positions() == []
+    assert [order.request.reason for order in exits(trader)] == [Reason.STOP]
+
+
+def test_a_bad_print_halts_nothing(market: Market) -> None:
+    market.limits = with_limits(max_daily_loss_pct=Decimal(3))
+    trader = market.trade(entered(tick(at(9, 50), "0.01"), *falling([100, 100], at(9, 51))))
+    assert trader.book.state is TradingState.ACTIVE
+    assert len(trader.book.open_positions()) == 1
+
+
+def test_a_price_that_is_confirmed_is_acted_on(market: Market) -> None:
+    trader = market.trade(entered(*falling([80, 80, 80, 80], at(9, 50))))
+    assert trader.book.open_positions() == []
+
+
+class Refusing(PaperBroker):
+    """Rejects the first exits."""
+
+    refusals = 3
+
+    async def place(self, request: Request) -> str:
+        if request.reason is not Reason.ENTRY and self.refusals:
+            self.refusals -= 1
+            raise BrokerRejected("RMS: try later")
+        return await super().place(request)
+
+
+def test_a_refused_exit_is_tried_again_with_an_id_of_its_own(market: Market) -> None:
+    """A3, A6: it was never sent again, or after ten refusals by nobody."""
+    market.broker = Refusing
+    trader = market.trade(entered(*falling([97] * 60, at(9, 50))))
+    tried = exits(trader)
+    assert len({order.request.order_id for order in tried}) == 4
+    assert [order.state for order in tried] == [State.REJECTED] * 3 + [State.FILLED]
+    assert trader.book.open_positions() == []
+    assert trader.book.state is TradingState.HALTED
+    assert trader.book.state_reason == "A could not be closed in 3 tries, which go on"
+
+
+@pytest.mark.some_day
+def test_a_command_by_hand_tries_again_at_once(market: Market) -> None:
+    class Never(Refusing):
+        refusals = 1000
+
+    market.broker = Never
+    ticks = entered(*falling([97] * 100, at(9, 50)))
+    market.trade(ticks, to_end=False)
+
+    def square_off(trader: Any) -> None:
+        send(market.folder, "square-off", "enough")
+
+    market.broker = PaperBroker
+    trader = market.trade(falling([97] * 6, at(9, 55)), at_tick={1: square_off})
+    assert trader.book.open_positions() == []
+    assert exits(trader)[-1].request.reason is Reason.BY_HAND
+
+
+def test_a_stop_within_the_protection_of_the_band_leaves(market: Market) -> None:
+    """A3 (1e): the limit lay beyond the band, so the exit was denied and never tried again."""
+    market.instruments = {"A": instrument(price_band_pct=Decimal(10))}
+    market.signals = [signal(stop_price=Decimal("90.5"))]
+    trader = market.trade(entered(*falling([95, "90.4", "90.4", 95], at(9, 50))))
+    (order,) = exits(trader)
+    assert order.state is State.FILLED
+    assert order.request.limit_price == Decimal("90.00")
+
+
+def test_an_odd_lot_is_closed(market: Market) -> None:
+    """A3 (2a): of two lots one and a third were filled, and LOT denied the exit."""
+    market.instruments = {"A": instrument(lot_size=75)}
+    some = [tick(at(9, 45, 1), 100), tick(at(9, 45, 2), 100, quantity=1000)]
+    few = tick(at(9, 49), 97, quantity=0)
+    trader = market.trade([*some, few, *falling([97] * 5, at(9, 50))])
+    assert exits(trader)[0].request.quantity == 100
+    assert trader.book.open_positions() == []
+
+
+def test_a_half_day_is_squared_off_before_its_close(market: Market) -> None:
+    """A4: the account's 15:45 lay beyond the close."""
+    market.closes = at(13)
+    trader = market.trade(entered(tick(at(12, 44, 59), 101), *falling([101] * 3, at(12, 45))))
+    assert trader.book.open_positions() == []
+    assert [order.request.reason for order in exits(trader)] == [Reason.SQUARE_OFF]
+
+
+def test_an_evening_session_is_traded_and_squared_off(market: Market) -> None:
+    market.opens, market.closes = at(18, 15), at(19, 15)
+    market.signals = [signal(known_at=at(18, 20), exit_at=at(23))]
+    bought = [tick(at(18, 20, 1), 100), tick(at(18, 20, 2), 100)]
+    trader = market.trade([*bought, *falling([100] * 3, at(19, 0))])
+    assert [order.state for order in trader.book.orders.values()] == [State.FILLED] * 2
+
+
+def test_a_position_without_a_tick_is_closed_after_a_restart(market: Market) -> None:
+    """A7: a restart forgot the price, and nothing was closed, not even at the square-off."""
+    market.instruments = {name: instrument(name) for name in "AB"}
+    market.trade(entered(), to_end=False)
+    others = [tick(at(15, 44, 59), 50, "B"), tick(at(15, 45), 50, "B"), tick(at(15, 46), 50, "B")]
+    trader = market.trade(others, to_end=False)
+    (order,) = exits(trader)
+    assert order.request.limit_price == Decimal("80.00")
+    trader = market.trade(falling([100, 100], at(15, 47)))
+    assert trader.book.open_positions() == []
+
+
+def test_a_clock_that_goes_back_does_not_stop_exits(market: Market) -> None:
+    """A8: the pause after a refusal was measured by a clock that was set back."""
+
+    class Once(Refusing):
+        refusals = 1
+
+    market.broker = Once
+    # at 9:50:01 it is set back by 20 minutes
+    market.shown = lambda now: now if now < at(9, 50, 1) else now - timedelta(minutes=20)
+    trader = market.trade(entered(*falling([97] * 5, at(9, 50))))
+    assert trader.book.open_positions() == []
+
+
+def test_an_entry_that_is_not_filled_is_cancelled(market: Market) -> None:
+    """A9: it rested all day, and was filled after the cut-off."""
+    away = [tick(at(9, 45, 1), 100), tick(at(9, 45, 2), 105), *falling([105] * 3, at(9, 49, 59))]
+    trader = market.trade([*away, *falling([100] * 3, at(15, 30))])
+    assert [order.state for order in trader.book.orders.values()] == [State.CANCELLED]
+
+
+def test_a_stop_dies_with_its_position(market: Market) -> None:
+    """A10: the stop of a position that was closed sold a later one."""
+
+    class Again(ByHand):
+        wanted = (
+            (at(9, 45), by_hand("first", Side.BUY, "101", "98")),
+            (at(9, 46), by_hand("plain sale", Side.SELL, "99")),
+            (at(10, 45), by_hand("second", Side.BUY, "101")),
+        )
+
+    market.strategy = Again
+    times = [at(9, 45), at(9, 46), at(10, 45)]
+    ticks = [tick(time + timedelta(seconds=n), 100) for time in times for n in range(4)]
+    trader = market.trade([*ticks, *falling(["97.5"] * 4, at(11))])
+    assert [held.quantity for held in trader.book.open_positions()] == [10]
+    assert exits(trader) == []
+
+
+@pytest.mark.some_day
+def test_a_restart_goes_on_with_a_square_off(market: Market) -> None:
+    """B3: the restart made it active again, and a new entry was sent."""
+    market.signals = [signal(), signal(signal_id="later", known_at=at(11))]
+    market.trade(entered(), to_end=False)
+    send(market.folder, "square-off", "enough")
+    market.trade(falling([100], at(10, 20)), to_end=False)
+    trader = market.trade(falling([100] * 4, at(11)))
+    assert trader.book.state is TradingState.REDUCING
+    assert trader.book.open_positions() == []
+    late = trader.book.orders[order_id_of("test", DAY, "entry", "later")]
+    assert late.message.startswith("TRADING_STATE: ")
+
+
+def test_a_publication_without_what_is_held_keeps_it_looked_after(market: Market) -> None:
+    """B6: at the stop the loop ended with a KeyError, and each restart with another."""
+    market.instruments = {name: instrument(name) for name in "AB"}
+    market.trade(entered(), to_end=False)
+    del market.instruments["A"]
+
+    def known(trader: Any) -> None:
+        assert trader.publication.instruments["A"].tick_size == Decimal("0.05")
+
+    other = [tick(at(15, 45, n), 50, "B") for n in range(3)]
+    trader = market.trade(other, at_tick={1: known}, to_end=False)
+    assert {order.request.reason for order in exits(trader)} == {Reason.SQUARE_OFF}
+
+
+def test_a_symbol_that_is_silent_is_reported_once(market: Market) -> None:
+    """F6: it kept its old price, and nobody was notified."""
+    market.instruments = {name: instrument(name) for name in "AB"}
+    others = [tick(at(9, 46, second), 100, "B") for second in range(0, 60, 10)]
+    others += [tick(at(9, 47, second), 100, "B") for second in range(0, 60, 10)]
+    market.trade(entered(*others), to_end=False)
+    [silent] = market.of(events.PriceSilent)
+    assert (silent.symbol, silent.seconds) == ("A", 68)
+
+
+@pytest.mark.parametrize("what", ["on_batch", "gauges", "newer", "recorder"])
+def test_nothing_that_fails_ends_the_loop(market: Market, what: str) -> None:
+    """B6: whatever failed beside the exits ended the process with positions open."""
+
+    def fail(*_: Any) -> Any:
+        raise ValueError("a column is gone")
+
+    def break_it(trader: Any) -> None:
+        if what == "recorder":
+            trader.recorder = type("Broken", (), {"write": fail})()
+        else:
+            setattr(trader, what, fail)
+        trader.refresh_seconds = 0
+
+    trader = market.trade(entered(*falling([97] * 5, at(9, 50))), at_tick={2: break_it})
+    assert trader.book.open_positions() == []
+
+
+@pytest.mark.some_day
+def test_the_kill_switch_works_on_a_full_disk(
+    market: Market, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """B2: `./bourse halt` ended as a mistake of ours."""
+    prepare(market.folder)
+
+    def full(*_: Any) -> Any:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    send(market.folder, "halt", "news")
+    monkeypatch.undo()
+    [command] = pending(market.folder)
+    assert (command.name, command.reason) == ("halt", "requested, and the disk is full")
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(StorageFull):
+        send(market.folder, "resume", "all clear")
+
+
+def test_exits_go_on_when_the_journal_fails(market: Market) -> None:
+    """B2: on a full disk the stop was never sent."""
+
+    def fill_disk(trader: Any) -> None:
+        trader.manager.journal._fail(JournalError("the disk is full"))
+
+    trader = market.trade(entered(*falling([97] * 5, at(9, 50))), at_tick={2: fill_disk})
+    assert trader.book.open_positions() == []
+    assert (trader.book.state, trader.book.state_reason) == (
+        TradingState.HALTED,
+        "the disk is full",
+    )
+    assert [event.reason for event in market.of(events.TradingStateChanged)][-1] == (
+        "the disk is full"
+    )
+
+
+def test_a_short_leaves_at_the_upper_band(market: Market) -> None:
+    market.instruments = {"A": instrument(price_band_pct=Decimal("9.996"))}
+    market.signals = [
+        signal(direction="short", stop_price=Decimal("109.5"), target_price=Decimal(90))
+    ]
+    no_sellers = [tick(at(9, 50, second), "109.6", quantity=0) for second in range(6)]
+    trader = market.trade(entered(*no_sellers, tick(at(9, 50, 7), "109.9")))
+    (order,) = exits(trader)
+    # the band is rounded to whole ticks inside it: 90.004 to 109.996
+    assert order.request.limit_price == Decimal("109.99")
+    assert market.instruments["A"].price_band == (Decimal("90.01"), Decimal("109.99"))
+    assert trader.book.open_positions() == []
+
+
+def test_refusals_are_followed_by_longer_pauses(market: Market) -> None:
+    class Never(Refusing):
+        refusals = 1000
+
+    market.broker = Never
+    trader = market.trade(entered(*falling([97] * 40, at(9, 50))), to_end=False)
+    tried = [order.sent_at for order in exits(trader) if order.sent_at]
+    pauses = [(b - a).total_seconds() for a, b in itertools.pairwise(tried)]
+    assert pauses == [1, 1, 2, 5, 10, 10, 10]
+
+
+def test_a_stop_takes_over_from_a_sale_that_rests(market: Market) -> None:
+    """With both, twenty shares of ten would be sold; the sale is cancelled first."""
+
+    class Resting(ByHand):
+        wanted = (
+            (at(9, 45), by_hand("buy", Side.BUY, "101", "98")),
+            (at(9, 46), by_hand("rests", Side.SELL, "102.9")),
+        )
+
+    market.strategy = Resting
+    ticks = [tick(at(9, 45, n), 100) for n in range(3)] + [tick(at(9, 46, n), 100) for n in (0, 1)]
+    trader = market.trade([*ticks, *falling(["97.5"] * 4, at(9, 50))])
+    assert trader.book.orders["rests"].state is State.CANCELLED
+    (stop,) = exits(trader)
+    assert (stop.state, stop.request.quantity) == (State.FILLED, 10)
+    assert trader.book.open_positions() == []
+
+
+def test_an_exit_of_what_was_sold_otherwise_is_cancelled(market: Market) -> None:
+    """A10: the rest of an exit would open a position the other way round."""
+
+    class Entering(ByHand):
+        wanted = ((at(9, 45), by_hand("buy", Side.BUY, "101", "98")),)
+
+    def sell_elsewhere(trader: Any) -> None:
+        sold = fill(10, "97", Side.SELL)
+        trader.manager.record(events.FillBooked(at=at(9, 50), fill=sold))
+
+    market.strategy = Entering
+    ticks = [tick(at(9, 45, n), 100) for n in range(3)]
+    no_buyers = [tick(at(9, 50, n), "97.5", quantity=0) for n in range(4)]
+    trader = market.trade([*ticks, *no_buyers], at_tick={5: sell_elsewhere})
+    assert trader.book.open_positions() == []
+    assert [order.state for order in exits(trader)] == [State.CANCELLED]
+
+
+def test_an_exit_of_more_than_is_held_is_replaced(market: Market) -> None:
+    class Entering(ByHand):
+        wanted = ((at(9, 45), by_hand("buy", Side.BUY, "101", "98")),)
+
+    def sell_some_elsewhere(trader: Any) -> None:
+        trader.manager.record(events.FillBooked(at=at(9, 50), fill=fill(4, "97", Side.SELL)))
+
+    market.strategy = Entering
+    ticks = [tick(at(9, 45, n), 100) for n in range(3)]
+    no_buyers = [tick(at(9, 50, n), "97.5", quantity=0) for n in range(6)]
+    trader = market.trade([*ticks, *no_buyers], at_tick={5: sell_some_elsewhere}, to_end=False)
+    assert [(order.request.quantity, order.state) for order in exits(trader)] == [
+        (10, State.CANCELLED),
+        (6, State.OPEN),
+    ]
+
+
+@pytest.mark.some_day
+def test_a_resumption_ends_a_square_off_and_tries_again(market: Market) -> None:
+    market.signals = [signal(), signal(signal_id="later", known_at=at(11))]
+    market.trade(entered(), to_end=False)
+    send(market.folder, "square-off", "enough")
+    market.trade(falling([100] * 3, at(10, 20)), to_end=False)
+    send(market.folder, "resume", "go on")
+    trader = market.trade(falling([100] * 5, at(11)), to_end=False)
+    assert trader.book.state is TradingState.ACTIVE
+    assert len(trader.book.open_positions()) == 1
+
+
+@pytest.mark.some_day
+def test_a_halt_by_hand_tries_an_exit_again_at_once(market: Market) -> None:
+    class Never(Refusing):
+        refusals = 1000
+
+    market.broker = Never
+
+    def halt(trader: Any) -> None:
+        send(market.folder, "halt", "look at it")
+
+    # after six refusals the pause is ten seconds
+    trader = market.trade(entered(*falling([97] * 22, at(9, 50))), at_tick={23: halt}, to_end=False)
+    tried = [order.sent_at for order in exits(trader) if order.sent_at]
+    assert tried[-1] - tried[-2] < timedelta(seconds=10)
+    assert len(tried) == 7
