@@ -76,7 +76,7 @@ def _minute_replay(publication: Publication, speed: float) -> Replay:
                 max(session_date) filter (where session_date < $1),
                 min(session_date) filter (where session_date > $1)
             ], lambda each: each is not null)::varchar[]
-            from scanners.sessions where has_minutes and calendar = $2
+            from bars.ohlcv where timeframe = '1m' and calendar = $2
             """,
             [day, calendar],
         ).fetchone()

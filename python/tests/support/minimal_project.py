@@ -57,7 +57,8 @@ FILES = {
             current_timestamp at time zone 'UTC' as built_at,
             null::timestamp as published_at,
             null::map(varchar, bigint) as row_counts,
-            map([]::varchar[], []::varchar[][]) as keys
+            map([]::varchar[], []::varchar[][]) as keys,
+            []::varchar[] as public_relations
     """,
 }
 

@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 
 from duckbourse.cli import bar
 from duckbourse.cli import ingest as command
-from duckbourse.errors import BadInput
+from duckbourse.errors import BadInput, ConfigurationError
 from duckbourse.settings import PROJECT
 from tests.support.stores import Shop, minutes
 
@@ -116,7 +116,7 @@ def test_many_files_are_summed_up(shop: Shop) -> None:
 @pytest.mark.parametrize("given", ["yesterday", "2026-13-01"])
 def test_an_invalid_instant(shop: Shop, given: str) -> None:
     result = bourse(shop, shop.csv("D.csv", days(1)), "--delivered-at", given)
-    assert isinstance(result.exception, BadInput)
+    assert isinstance(result.exception, ConfigurationError)
     assert "is not a timestamp" in str(result.exception)
 
 
@@ -156,7 +156,7 @@ def test_through_the_launcher(tmp_path: Path) -> None:
         text=True,
         check=False,
     )
-    assert run.returncode == BadInput.exit_code
+    assert run.returncode == ConfigurationError.exit_code
     assert "error: no such file does not exist" in run.stderr
     assert "remedy: check the path" in run.stderr
     assert "Traceback" not in run.stderr

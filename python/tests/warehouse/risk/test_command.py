@@ -122,7 +122,8 @@ def test_a_portfolio_without_figures_has_the_true_reason(
         )
         connection.execute("create table seeds.var_settings as select 250 as lookback_sessions")
         connection.execute(
-            f"create table portfolio.returns as select 'mine' as portfolio from range({returns})"
+            "create table portfolio.returns as select 'mine' as portfolio, 0.0 as net_return"
+            f" from range({returns})"
         )
     monkeypatch.setattr("duckbourse.cli.risk.open_published", lambda: open_published(file))
     for words in ([], ["mine"]):
