@@ -64,12 +64,18 @@ def of_range(output: str, function: Callable[..., Series]) -> Reference:
 
 
 def correlation(bars: Bars, period: int) -> Bars:
-    """TA-Lib's, but numpy's where TA-Lib's sums of squares lose digits: of small deviations."""
+    """
+    TA-Lib's, but numpy's where TA-Lib's sums of squares lose digits: of small deviations.
+
+    Its running sums keep what rounding took of the largest prices that ever were.
+    """
     found = talib.CORREL(bars["high"], bars["low"], period)
+    most = {side: np.fmax.accumulate(bars[side]) for side in ("high", "low")}
     for bar in range(period - 1, len(found)):
         high, low = (bars[side][bar - period + 1 : bar + 1] for side in ("high", "low"))
         deviation = min(high.std() / high.max(), low.std() / low.max())
-        if 1e-9 < deviation < 1e-3:
+        kept = min(high.std() / most["high"][bar], low.std() / most["low"][bar])
+        if deviation > 1e-9 and kept < 1e-3:
             found[bar] = np.corrcoef(high, low)[0, 1]
     return {"correlation": found}
 
