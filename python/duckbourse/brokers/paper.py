@@ -19,12 +19,12 @@ import os
 import random
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
 from datetime import date, datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from pathlib import Path
 
 import msgspec
+import structlog
 from msgspec.structs import replace
 
 from duckbourse import clock
@@ -33,6 +33,8 @@ from duckbourse.errors import BrokerRejected
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import Fill, OrderType, Product, Request, Side, Validity, fill_key_of
 from duckbourse.streaming.feed import Tick
+
+log = structlog.get_logger()
 
 FILE = "paper.jsonl"
 ZERO = Decimal(0)
@@ -193,8 +195,13 @@ class PaperBroker:
                 self._report(replace(report, state=State.EXPIRED))
 
     def close(self) -> None:
-        with suppress(OSError):
+        try:
             self._file.close()
+        except OSError as error:
+            self._report_unwritten(error)
+
+    def _report_unwritten(self, error: OSError) -> None:
+        log.error("the paper broker's book is not written", file=str(self._path), error=str(error))
 
     def _price(self, report: OrderReport, tick: Tick) -> Decimal | None:
         """Return the price at which a tick fills an order, or None if it does not."""
@@ -267,8 +274,10 @@ class PaperBroker:
         # flushed at once: the process may be killed, but an exchange's book must survive
         self._file.write(msgspec.json.encode(line) + b"\n")
         # what a full disk does not take stays in the buffer, and the next flush tries it again
-        with suppress(OSError):
+        try:
             self._file.flush()
+        except OSError as error:
+            self._report_unwritten(error)
 
     def _read(self) -> None:
         if not self._path.exists():

@@ -24,7 +24,7 @@ from msgspec.structs import replace
 
 from duckbourse import clock
 from duckbourse.brokers.paper import PaperBroker
-from duckbourse.errors import BrokerError, StorageFull
+from duckbourse.errors import BourseError, BrokerError, StorageFull
 from duckbourse.orders import events
 from duckbourse.orders.book import Book
 from duckbourse.orders.events import TradingState
@@ -268,8 +268,11 @@ class Trader:
         loading, self._loading = self._loading, None
         try:
             publication = loading.result()
-        except Exception as error:  # the one in use goes on
-            log.warning("newer publication not loaded", error=repr(error))
+        except BourseError as error:
+            log.warning("newer publication not loaded", error=str(error))
+            return
+        except Exception:  # whatever it is, the one in use goes on
+            log.exception("newer publication not loaded")
             return
         if publication is not None:
             self._use_publication(publication)

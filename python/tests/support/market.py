@@ -20,51 +20,17 @@ from duckbourse.orders.book import rebuild_book
 from duckbourse.orders.events import Event
 from duckbourse.orders.journal import open_journal
 from duckbourse.orders.manager import Manager
-from duckbourse.orders.order import Order, Product, Reason
+from duckbourse.orders.order import Order, Reason
 from duckbourse.risk.limits import Covariances, Instrument, Limits
 from duckbourse.streaming.feed import RECORD, microseconds, millionths
 from duckbourse.streaming.replay import Replay
 from duckbourse.trading.loop import Trader
 from duckbourse.trading.publication import Publication, Signal
 from duckbourse.trading.strategy import SignalStrategy, Strategy
+from tests.support.factories import LIMITS
 
 ZONE = ZoneInfo("America/New_York")
 DAY = date(2026, 11, 25)
-LIMITS = Limits(
-    account="test",
-    broker="paper",
-    calendar="XNYS",
-    segment="us_equity",
-    product=Product.MIS,
-    capital_amount=Decimal(100_000),
-    entry_cutoff_time=time(15),
-    square_off_time=time(15, 45),
-    max_positions=10,
-    max_order_quantity=10_000,
-    max_order_pct=Decimal(25),
-    max_symbol_pct=Decimal(25),
-    max_sector_pct=Decimal(50),
-    max_gross_pct=Decimal(200),
-    max_net_pct=Decimal(100),
-    max_open_orders=20,
-    max_trades=60,
-    max_daily_loss_pct=Decimal(50),
-    max_drawdown_pct=Decimal(50),
-    max_consecutive_losses=8,
-    var_confidence=0.99,
-    max_var_pct=Decimal(10),
-    max_es_pct=Decimal(10),
-    max_collar_pct=Decimal(3),
-    protection_pct=Decimal(1),
-    max_tick_age_ms=5_000,
-    max_sessions_behind=1,
-    max_orders_per_second=10,
-    exit_reprice_ms=2_000,
-    exit_alert_seconds=15,
-    square_off_lead_minutes=15,
-    max_tick_move_pct=Decimal(10),
-    max_silence_seconds=60,
-)
 
 
 def at(hour: int, minute: int = 0, second: float = 0) -> datetime:

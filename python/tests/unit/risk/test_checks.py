@@ -17,18 +17,16 @@ from duckbourse.orders.events import TradingState
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import OrderType, Product, Reason, Request, Side
 from duckbourse.risk.checks import CHECKS, OrderContext, pre_trade_check
-from duckbourse.risk.limits import Covariances, Instrument, Limits
+from duckbourse.risk.limits import Covariances, Instrument
+from tests.support.factories import LIMITS as ACCOUNT_LIMITS
 from tests.support.factories import fill, request
 
 NOW = datetime(2026, 11, 25, 5, 0, tzinfo=UTC)
 DAY = NOW.date()
-LIMITS = Limits(
-    account="test",
-    broker="paper",
+LIMITS = replace(
+    ACCOUNT_LIMITS,
     calendar="XNSE",
     segment="nse_intraday",
-    product=Product.MIS,
-    capital_amount=Decimal(100_000),
     entry_cutoff_time=time(14, 45),
     square_off_time=time(15, 15),
     max_positions=2,
@@ -43,19 +41,9 @@ LIMITS = Limits(
     max_daily_loss_pct=Decimal(2),
     max_drawdown_pct=Decimal(10),
     max_consecutive_losses=2,
-    var_confidence=0.99,
     max_var_pct=Decimal(50),
     max_es_pct=Decimal(50),
-    max_collar_pct=Decimal(3),
-    protection_pct=Decimal(1),
-    max_tick_age_ms=5_000,
-    max_sessions_behind=1,
     max_orders_per_second=3,
-    exit_reprice_ms=2_000,
-    exit_alert_seconds=15,
-    square_off_lead_minutes=15,
-    max_tick_move_pct=Decimal(10),
-    max_silence_seconds=60,
 )
 INSTRUMENTS = {
     symbol: Instrument(
