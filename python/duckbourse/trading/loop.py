@@ -15,7 +15,6 @@ import asyncio
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -113,7 +112,6 @@ class Trader:
         self._loading: asyncio.Task[Publication | None] | None = None
         # sets a gauge of the loop, such as equity
         self.gauges: Callable[[str, float], None] | None = None
-        self._sent_at: list[datetime] = []
         self.exits = ExitManager(
             manager,
             self.prices,
@@ -291,6 +289,7 @@ class Trader:
         self.publication = replace(
             publication, signals=tuple(ordered), instruments=publication.instruments | kept
         )
+        self.manager.pace.rates = publication.limits.rates
 
     @contextmanager
     def _unharmed_by(self, what: str) -> Iterator[None]:
@@ -325,7 +324,9 @@ class Trader:
         self._poll_broker()
         await self.exits.step()
         self._poll_broker()
-        if self.book.state is not TradingState.HALTED:
+        await self.manager.send_waiting()
+        # while entries wait, the book lacks them, and the strategy would not know of them
+        if self.book.state is not TradingState.HALTED and not self.manager.waiting_entries:
             for request in self._generate_orders():
                 await self._place(request)
         if self.gauges is not None:
@@ -376,7 +377,6 @@ class Trader:
     def pre_trade_check(self, book: Book, request: Request, replaces: Order | None) -> None:
         """Check an order, or what it would be modified to; raise OrderDeniedError if it may not."""
         now = clock.now()
-        self._sent_at = [at for at in self._sent_at if now - at < timedelta(seconds=1)]
         limits = self.publication.limits
         pre_trade_check(
             OrderContext(
@@ -392,11 +392,10 @@ class Trader:
                 entries_end_at=self.publication.entries_end_at,
                 sessions_behind=self.publication.sessions_behind,
                 is_stream_ready=self.is_stream_ready,
-                sent_at=self._sent_at,
+                charges=self.publication.charges,
                 replaces=replaces,
             )
         )
-        self._sent_at.append(now)
 
     def flatten(self, reason: Reason) -> None:
         """Close all positions, and those that fill later, for this reason or a stronger one."""
