@@ -36,7 +36,7 @@ from duckbourse.streaming.believed import TickFilter
 from duckbourse.streaming.feed import Feed, Records, conflate, microseconds
 from duckbourse.streaming.prices import LastPrices, price_bounds
 from duckbourse.streaming.recorder import Recorder
-from duckbourse.trading.commands import Command, pending
+from duckbourse.trading.commands import Answer, Command, Inbox
 from duckbourse.trading.exits import ExitManager
 from duckbourse.trading.publication import Publication, Signal, signal_order
 from duckbourse.trading.scans import LiveScans
@@ -86,6 +86,7 @@ class Trader:
         self.feed = feed
         self.strategy: Strategy | None = strategy
         self.folder = folder
+        self._inbox = Inbox(folder)
         self.on_batch = on_batch
         self.scans = scans
         self.recorder = recorder
@@ -344,8 +345,8 @@ class Trader:
         self._poll_broker()
         self.manager.check_journal()
         with self._unharmed_by("reading commands"):
-            for command in pending(self.folder):
-                self._handle_command(command)
+            for command in self._inbox.take():
+                self._inbox.answer(command, self._obey(command))
         self._watch_silence()
         self._reconcile()
         self._check_daily_limits()
@@ -492,20 +493,29 @@ class Trader:
                 TradingState.HALTED, f"loss={lost:.2f}, max_loss={most:.2f}", "daily loss"
             )
 
-    def _handle_command(self, command: Command) -> None:
-        log.info("command", command=command.name, by=command.by)
+    def _obey(self, command: Command) -> Answer:
+        try:
+            return self._handle_command(command)
+        except Exception as error:  # whoever sent it has to know
+            log.exception("command failed", command=command.name)
+            return Answer(is_obeyed=False, message=f"it failed: {error!r}")
+
+    def _handle_command(self, command: Command) -> Answer:
         self.exits.retry_now()
         match command.name:
             case "halt":
                 self.manager.set_state(TradingState.HALTED, command.reason, command.by)
             case "resume":
                 if self.book.differences:
-                    log.warning("resume refused", differences=self.book.differences)
-                else:
-                    self.manager.set_state(TradingState.ACTIVE, command.reason, command.by)
+                    differs = f"the broker differs: {self.book.differences[0]}"
+                    return Answer(is_obeyed=False, message=differs)
+                self.manager.set_state(TradingState.ACTIVE, command.reason, command.by)
             case "square-off":
                 self.manager.set_state(TradingState.REDUCING, command.reason, command.by)
                 self.flatten(Reason.BY_HAND)
+            case _:
+                return Answer(is_obeyed=False, message=f"there is no command {command.name!r}")
+        return Answer(is_obeyed=True, message=f"{self.book.state}: {self.book.state_reason}")
 
     async def _place(self, request: Request) -> None:
         order = await self.manager.place(request)
