@@ -296,7 +296,7 @@ class Book:
         self.flatten_reason = event.reason
 
     @_apply.register
-    def _(self, event: events.ExitDelayed | events.PriceSilent) -> None:
+    def _(self, event: events.ExitDelayed | events.PriceSilent | events.FeedChanged) -> None:
         """Change nothing; people are notified of it."""
 
     @_apply.register

@@ -28,10 +28,10 @@ import structlog
 from msgspec.structs import replace
 
 from duckbourse import clock
-from duckbourse.brokers.base import Broker, Holding, OrderReport, TradeReport, Update
 from duckbourse.errors import BrokerRejected, BrokerUnclear, JournalError
 from duckbourse.orders import events
 from duckbourse.orders.book import NEVER_FILLED, Book, provisional_key
+from duckbourse.orders.broker import Broker, Holding, OrderReport, TradeReport, Update
 from duckbourse.orders.charges import Charges, charges_on, order_charges
 from duckbourse.orders.denial import OrderDeniedError
 from duckbourse.orders.events import Event, TradingState

@@ -35,7 +35,7 @@ from duckbourse.streaming.believed import TickFilter
 from duckbourse.streaming.feed import Feed, Records, conflate, microseconds
 from duckbourse.streaming.prices import LastPrices, price_bounds
 from duckbourse.streaming.recorder import Recorder
-from duckbourse.trading.commands import Command, pending
+from duckbourse.trading.commands import Answer, Command, Inbox
 from duckbourse.trading.exits import ExitManager
 from duckbourse.trading.publication import Publication, Signal, signal_order
 from duckbourse.trading.scans import LiveScans
@@ -49,6 +49,8 @@ IDLE_SECONDS = 0.5
 ANSWER_PATIENCE_SECONDS = 0.05
 # how often the book is compared with such a broker
 RECONCILE_SECONDS = 15.0
+# how often a feed that failed for good is opened again, while something is open
+REOPEN_SECONDS = 30.0
 # how often to look for a newer publication
 REFRESH_SECONDS = 1.0
 
@@ -83,6 +85,7 @@ class Trader:
         self.feed = feed
         self.strategy: Strategy | None = strategy
         self.folder = folder
+        self._inbox = Inbox(folder)
         self.on_batch = on_batch
         self.scans = scans
         self.recorder = recorder
@@ -166,28 +169,53 @@ class Trader:
         Trade until the feed ends; open orders then expire.
 
         Without ticks, commands and the time of day are still handled. If the feed fails for good,
-        halt and raise BrokerError.
+        halt. While something is open, the loop then goes on until the session's close, and opens
+        the feed again every REOPEN_SECONDS. A failure that remains is raised as BrokerError.
         """
-        batches = self.feed.ticks()
-        try:
-            coming = asyncio.ensure_future(anext(batches, None))
-            while True:
-                done, _ = await asyncio.wait({coming}, timeout=IDLE_SECONDS)
-                if not done:
-                    await self._step()
-                elif (records := coming.result()) is None:
-                    break
-                else:
-                    await self.on_records(records)
-                    coming = asyncio.ensure_future(anext(batches, None))
-                self._show()
-        except BrokerError as error:
-            self.manager.set_state(TradingState.HALTED, str(error), "feed")
-            raise
+        failure: BrokerError | None = None
+        while True:
+            try:
+                await self._follow_feed()
+                break
+            except BrokerError as error:
+                failure = error
+                self.manager.set_state(TradingState.HALTED, str(error), "feed")
+            if not await self._look_after_what_is_open(REOPEN_SECONDS):
+                break
+            failure = None
         self.broker.end_session()
         self._poll_broker()
         await self.manager.wait_idle()
         self._show()
+        if failure is not None:
+            raise failure
+
+    async def _follow_feed(self) -> None:
+        batches = self.feed.ticks()
+        coming = asyncio.ensure_future(anext(batches, None))
+        while True:
+            done, _ = await asyncio.wait({coming}, timeout=IDLE_SECONDS)
+            if not done:
+                await self._step()
+            elif (records := coming.result()) is None:
+                return
+            else:
+                await self.on_records(records)
+                coming = asyncio.ensure_future(anext(batches, None))
+            self._show()
+
+    async def _look_after_what_is_open(self, seconds: float) -> bool:
+        """Go on without ticks for so long; return whether something is open until then."""
+        until = clock.elapsed_seconds() + seconds
+        while self.book.open_positions() or self.book.live:
+            if clock.now() >= self.publication.closes_at:
+                return False
+            if clock.elapsed_seconds() >= until:
+                return True
+            await asyncio.sleep(IDLE_SECONDS)
+            await self._step()
+            self._show()
+        return False
 
     def _show(self) -> None:
         with self._unharmed_by("the screen"):
@@ -307,6 +335,7 @@ class Trader:
     def on_health(self, what: str, is_healthy: bool) -> None:
         """Handle a change of the feed's health; if unhealthy, open nothing until the next tick."""
         self.feed_problem = "" if is_healthy else what
+        self.manager.record(events.FeedChanged(at=clock.now(), what=what, is_healthy=is_healthy))
         if not is_healthy:
             self.is_stream_ready = False
 
@@ -315,8 +344,8 @@ class Trader:
         self._poll_broker()
         self.manager.check_journal()
         with self._unharmed_by("reading commands"):
-            for command in pending(self.folder):
-                self._handle_command(command)
+            for command in self._inbox.take():
+                self._inbox.answer(command, self._obey(command))
         self._watch_silence()
         self._reconcile()
         self._check_daily_limits()
@@ -463,20 +492,29 @@ class Trader:
                 TradingState.HALTED, f"loss={lost:.2f}, max_loss={most:.2f}", "daily loss"
             )
 
-    def _handle_command(self, command: Command) -> None:
-        log.info("command", command=command.name, by=command.by)
+    def _obey(self, command: Command) -> Answer:
+        try:
+            return self._handle_command(command)
+        except Exception as error:  # whoever sent it has to know
+            log.exception("command failed", command=command.name)
+            return Answer(is_obeyed=False, message=f"it failed: {error!r}")
+
+    def _handle_command(self, command: Command) -> Answer:
         self.exits.retry_now()
         match command.name:
             case "halt":
                 self.manager.set_state(TradingState.HALTED, command.reason, command.by)
             case "resume":
                 if self.book.differences:
-                    log.warning("resume refused", differences=self.book.differences)
-                else:
-                    self.manager.set_state(TradingState.ACTIVE, command.reason, command.by)
+                    differs = f"the broker differs: {self.book.differences[0]}"
+                    return Answer(is_obeyed=False, message=differs)
+                self.manager.set_state(TradingState.ACTIVE, command.reason, command.by)
             case "square-off":
                 self.manager.set_state(TradingState.REDUCING, command.reason, command.by)
                 self.flatten(Reason.BY_HAND)
+            case _:
+                return Answer(is_obeyed=False, message=f"there is no command {command.name!r}")
+        return Answer(is_obeyed=True, message=f"{self.book.state}: {self.book.state_reason}")
 
     async def _place(self, request: Request) -> None:
         order = await self.manager.place(request)

@@ -100,7 +100,7 @@ def trade_session(
 
 def _replay_clock(feed: Replay | WebSocketFeed) -> AbstractContextManager[None]:
     if isinstance(feed, Replay):
-        return clock.driven_by(lambda: feed.at)
+        return clock.replayed_by(lambda: feed.at)
     return nullcontext()
 
 
