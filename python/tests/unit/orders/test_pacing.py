@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from duckbourse import clock
-from duckbourse.brokers.base import OrderReport
 from duckbourse.orders import events
 from duckbourse.orders.book import Book, rebuild_book
+from duckbourse.orders.broker import OrderReport
 from duckbourse.orders.denial import OrderDeniedError
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.lifecycle import State

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from duckbourse.brokers.base import OrderReport, TradeReport
+from duckbourse.orders.broker import OrderReport, TradeReport
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import Product, Reason, Side
