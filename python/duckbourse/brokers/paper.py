@@ -240,15 +240,18 @@ class PaperBroker:
             ),
         )
         self._trades.append(trade)
-        self._write(Line(trade=trade))
-        self._outbox.put_nowait(trade)
         report = replace(
             report,
             filled_quantity=filled,
             average_price=paid / filled,
             state=State.FILLED if filled >= report.quantity else State.PARTIAL,
         )
-        self._report(report)
+        validity = self._validity[report.broker_order_id]
+        self._store(report, validity)
+        # one line: a kill between two would leave the trade and an order that fills again
+        self._write(Line(report=report, trade=trade, validity=validity))
+        self._outbox.put_nowait(trade)
+        self._outbox.put_nowait(report)
         return report
 
     def _live(self, broker_order_id: str) -> OrderReport:
