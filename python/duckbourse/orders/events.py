@@ -139,6 +139,13 @@ class PriceSilent(Event, frozen=True, kw_only=True):
     seconds: int
 
 
+class StrategyFailed(Event, frozen=True, kw_only=True):
+    """A strategy raised an error and is not asked again; `detail` is the error."""
+
+    strategy: str
+    detail: str
+
+
 class TrailMoved(Event, frozen=True, kw_only=True):
     """The best price since the entry, from which a trailing stop is measured."""
 
@@ -195,6 +202,7 @@ AnyEvent = (
     | FlattenRequested
     | ExitDelayed
     | PriceSilent
+    | StrategyFailed
     | TrailMoved
     | TradingStateChanged
     | SessionStarted

@@ -3,7 +3,7 @@ The trading loop: ticks in; exits, strategy and checks; orders out; and the brok
 
 Each batch of ticks is handled in this order: record and scan the ticks, update prices, handle the
 broker's updates and commands, evaluate exits, check the square-off time and the daily loss, then
-ask the strategy for orders. Exits do not depend on the strategy: they run when it does not, and
+ask the strategies for orders. Exits do not depend on them: they run when a strategy does not, and
 also when ticks cannot be recorded or the session cannot be scanned. Commands from outside (halt,
 resume, square off) are files in the session folder, so they reach a loop that is too busy to listen
 and outlive one that was killed.
@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import structlog
@@ -30,7 +31,7 @@ from duckbourse.orders.book import Book
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.manager import BROKER_DIFFERS, Manager
 from duckbourse.orders.order import Order, Reason, Request
-from duckbourse.risk.checks import OrderContext, pre_trade_check
+from duckbourse.risk.checks import Check, OrderContext, pre_trade_check
 from duckbourse.risk.limits import unlisted
 from duckbourse.streaming.believed import TickFilter
 from duckbourse.streaming.feed import Feed, Records, conflate, microseconds
@@ -40,7 +41,8 @@ from duckbourse.trading.commands import Answer, Command, Inbox
 from duckbourse.trading.exits import ExitManager
 from duckbourse.trading.publication import Publication, Signal, signal_order
 from duckbourse.trading.scans import LiveScans
-from duckbourse.trading.strategy import Strategy
+from duckbourse.trading.strategies import Strategies
+from duckbourse.trading.strategy import Context, Strategy
 
 log = structlog.get_logger()
 
@@ -58,9 +60,10 @@ class Trader:
     """
     Trades one account in one session.
 
-    `prices` are the last prices with their instants. `on_batch` is called after every batch, for a
-    display. `scans` find signals in addition to the published ones, `recorder` writes the ticks to
-    disk, and `newer` returns a publication that replaced the last one, or None.
+    `strategies` are by the name that their orders are booked under. `prices` are the last prices
+    with their instants. `on_batch` is called after every batch, for a display. `scans` find signals
+    in addition to the published ones, `recorder` writes the ticks to disk, and `newer` returns a
+    publication that replaced the last one, or None. `checks` are added to ours, by name.
     """
 
     def __init__(
@@ -69,7 +72,7 @@ class Trader:
         manager: Manager,
         broker: PaperBroker,
         feed: Feed,
-        strategy: Strategy,
+        strategies: Mapping[str, Strategy],
         folder: Path,
         on_batch: Callable[[Trader], None] = lambda _: None,
         *,
@@ -77,12 +80,15 @@ class Trader:
         recorder: Recorder | None = None,
         newer: Callable[[], Publication | None] = lambda: None,
         refresh_seconds: float = REFRESH_SECONDS,
+        checks: Mapping[str, Check] = MappingProxyType({}),
     ) -> None:
+        self.checks = checks
         self.publication = publication
         self.manager = manager
         self.broker = broker
         self.feed = feed
-        self.strategy: Strategy | None = strategy
+        self.strategies = Strategies(strategies, self._context, manager.record)
+        manager.listeners.append(self.strategies.on_event)
         self.folder = folder
         self._inbox = Inbox(folder)
         self.on_batch = on_batch
@@ -285,6 +291,7 @@ class Trader:
         ordered = sorted(signals.values(), key=signal_order)
         # what is held is looked after, also if this publication no longer has it
         held = {position.symbol for position in self.book.open_positions()}
+        held |= {entry.request.symbol for entry in self.book.held_entries()}
         kept = {
             symbol: self.publication.instruments.get(symbol) or unlisted(symbol)
             for symbol in held - publication.instruments.keys()
@@ -313,7 +320,7 @@ class Trader:
             self.is_stream_ready = False
 
     async def _step(self) -> None:
-        """Act on the broker's updates, commands, exits, daily limits and the strategy."""
+        """Act on the broker's updates, commands, exits, daily limits and strategies."""
         self._poll_broker()
         self.manager.check_journal()
         with self._unharmed_by("reading commands"):
@@ -327,7 +334,7 @@ class Trader:
         await self.exits.step()
         self._poll_broker()
         if self.book.state is not TradingState.HALTED:
-            for request in self._generate_orders():
+            for request in await self._generate_orders():
                 await self._place(request)
         if self.gauges is not None:
             with self._unharmed_by("metrics"):
@@ -342,6 +349,8 @@ class Trader:
             reasons.append(str(self.manager.journal.failure))
         if self.unrecorded_tick_count:
             reasons.append(f"{self.unrecorded_tick_count:,} ticks were not recorded")
+        for name, error in self.strategies.failures.items():
+            reasons.append(f"the strategy {name} failed: {error}")
         for entry_id, work in self.exits.works.items():
             symbol = self.book.orders[entry_id].request.symbol
             reasons.append(f"{symbol} is not closed yet: {work.detail}")
@@ -349,18 +358,34 @@ class Trader:
             reasons.append(self.feed_problem or "no tick yet")
         return reasons
 
-    def _generate_orders(self) -> Sequence[Request]:
-        if self.strategy is None:
-            return ()
-        try:
-            return self.strategy.generate_orders(
-                self.publication, self.book, self.prices, clock.now()
-            )
-        except Exception as error:  # user code: it is disabled, and exits continue
-            log.exception("strategy failed")
-            self._downgrade_to(TradingState.REDUCING, f"the strategy failed: {error!r}", "strategy")
-            self.strategy = None
-            return ()
+    def _context(self, strategy: str) -> Context:
+        return Context(strategy, self.publication, self.book, self.prices, clock.now())
+
+    async def _generate_orders(self) -> list[Request]:
+        """Return what the strategies want to send, and begin to close what they want to close."""
+        requests = []
+        for name, wanted in self.strategies.orders():
+            if isinstance(wanted, Request):
+                requests.append(wanted)
+            else:
+                context = self._context(name)
+                await self._close(wanted.symbol, context.entries, context.open_orders)
+        return requests
+
+    async def _close(
+        self,
+        symbol: str,
+        entries: Sequence[Order],
+        open_orders: Sequence[Order],
+        reason: Reason = Reason.STRATEGY,
+    ) -> None:
+        """Close what these entries hold of a symbol, and cancel the orders that open more."""
+        for entry in entries:
+            if entry.request.symbol == symbol:
+                self.exits.close(entry, reason)
+        for order in open_orders:
+            if order.request.symbol == symbol and order.request.reason is Reason.ENTRY:
+                await self.manager.cancel(order.request.order_id)
 
     def _set_gauges(self, set_gauge: Callable[[str, float], None]) -> None:
         equity = self.book.equity_amount(self.prices)
@@ -395,14 +420,15 @@ class Trader:
                 is_stream_ready=self.is_stream_ready,
                 sent_at=self._sent_at,
                 replaces=replaces,
-            )
+            ),
+            self.checks,
         )
         self._sent_at.append(now)
 
     def flatten(self, reason: Reason) -> None:
         """Close all positions, and those that fill later, for this reason or a stronger one."""
         current = self.book.flatten_reason
-        is_flat = not self.book.live and not self.book.open_positions()
+        is_flat = not self.book.live and not self.book.held_entries()
         if is_flat and reason is not Reason.BY_HAND:
             return  # it is asked again as soon as something is held
         if current is None or current.rank < reason.rank:
@@ -449,7 +475,8 @@ class Trader:
             request = order.request
             if order.is_external or request.reason is not Reason.ENTRY:
                 continue
-            if is_over or (request.expires_at is not None and now >= request.expires_at):
+            has_expired = request.expires_at is not None and now >= request.expires_at
+            if is_over or has_expired or not self.strategies.is_active(request.strategy):
                 await self.manager.cancel(request.order_id)
 
     def _check_daily_limits(self) -> None:
