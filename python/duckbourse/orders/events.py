@@ -146,6 +146,13 @@ class StrategyFailed(Event, frozen=True, kw_only=True):
     detail: str
 
 
+class FeedChanged(Event, frozen=True, kw_only=True):
+    """The feed was lost or refused, or is healthy again; `what` says which."""
+
+    what: str
+    is_healthy: bool
+
+
 class TrailMoved(Event, frozen=True, kw_only=True):
     """The best price since the entry, from which a trailing stop is measured."""
 
@@ -203,6 +210,7 @@ AnyEvent = (
     | ExitDelayed
     | PriceSilent
     | StrategyFailed
+    | FeedChanged
     | TrailMoved
     | TradingStateChanged
     | SessionStarted

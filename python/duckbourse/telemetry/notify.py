@@ -63,6 +63,8 @@ class Notifier:
                 self.send(f"{symbol}: no tick for {seconds} s, while other symbols have some")
             case events.StrategyFailed(strategy=strategy, detail=detail):
                 self.send(f"the strategy {strategy} failed and opens nothing more: {detail}")
+            case events.FeedChanged(what=what):
+                self.send(what)
             case events.Reconciled(differences=differences) if differences:
                 self.send(f"the broker differs: {'; '.join(differences)}")
             case events.JournalSalvaged(kept_as=kept):

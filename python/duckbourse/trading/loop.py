@@ -15,7 +15,6 @@ import asyncio
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
 
@@ -52,6 +51,8 @@ IDLE_SECONDS = 0.5
 ANSWER_PATIENCE_SECONDS = 0.05
 # how often the book is compared with such a broker
 RECONCILE_SECONDS = 15.0
+# how often a feed that failed for good is opened again, while something is open
+REOPEN_SECONDS = 30.0
 # how often to look for a newer publication
 REFRESH_SECONDS = 1.0
 
@@ -120,7 +121,6 @@ class Trader:
         self._loading: asyncio.Task[Publication | None] | None = None
         # sets a gauge of the loop, such as equity
         self.gauges: Callable[[str, float], None] | None = None
-        self._sent_at: list[datetime] = []
         self.exits = ExitManager(
             manager,
             self.prices,
@@ -175,28 +175,53 @@ class Trader:
         Trade until the feed ends; open orders then expire.
 
         Without ticks, commands and the time of day are still handled. If the feed fails for good,
-        halt and raise BrokerError.
+        halt. While something is open, the loop then goes on until the session's close, and opens
+        the feed again every REOPEN_SECONDS. A failure that remains is raised as BrokerError.
         """
-        batches = self.feed.ticks()
-        try:
-            coming = asyncio.ensure_future(anext(batches, None))
-            while True:
-                done, _ = await asyncio.wait({coming}, timeout=IDLE_SECONDS)
-                if not done:
-                    await self._step()
-                elif (records := coming.result()) is None:
-                    break
-                else:
-                    await self.on_records(records)
-                    coming = asyncio.ensure_future(anext(batches, None))
-                self._show()
-        except BrokerError as error:
-            self.manager.set_state(TradingState.HALTED, str(error), "feed")
-            raise
+        failure: BrokerError | None = None
+        while True:
+            try:
+                await self._follow_feed()
+                break
+            except BrokerError as error:
+                failure = error
+                self.manager.set_state(TradingState.HALTED, str(error), "feed")
+            if not await self._look_after_what_is_open(REOPEN_SECONDS):
+                break
+            failure = None
         self.broker.end_session()
         self._poll_broker()
         await self.manager.wait_idle()
         self._show()
+        if failure is not None:
+            raise failure
+
+    async def _follow_feed(self) -> None:
+        batches = self.feed.ticks()
+        coming = asyncio.ensure_future(anext(batches, None))
+        while True:
+            done, _ = await asyncio.wait({coming}, timeout=IDLE_SECONDS)
+            if not done:
+                await self._step()
+            elif (records := coming.result()) is None:
+                return
+            else:
+                await self.on_records(records)
+                coming = asyncio.ensure_future(anext(batches, None))
+            self._show()
+
+    async def _look_after_what_is_open(self, seconds: float) -> bool:
+        """Go on without ticks for so long; return whether something is open until then."""
+        until = clock.elapsed_seconds() + seconds
+        while self.book.open_positions() or self.book.live:
+            if clock.now() >= self.publication.closes_at:
+                return False
+            if clock.elapsed_seconds() >= until:
+                return True
+            await asyncio.sleep(IDLE_SECONDS)
+            await self._step()
+            self._show()
+        return False
 
     def _show(self) -> None:
         with self._unharmed_by("the screen"):
@@ -299,6 +324,7 @@ class Trader:
         self.publication = replace(
             publication, signals=tuple(ordered), instruments=publication.instruments | kept
         )
+        self.manager.pace.rates = publication.limits.rates
 
     @contextmanager
     def _unharmed_by(self, what: str) -> Iterator[None]:
@@ -316,6 +342,7 @@ class Trader:
     def on_health(self, what: str, is_healthy: bool) -> None:
         """Handle a change of the feed's health; if unhealthy, open nothing until the next tick."""
         self.feed_problem = "" if is_healthy else what
+        self.manager.record(events.FeedChanged(at=clock.now(), what=what, is_healthy=is_healthy))
         if not is_healthy:
             self.is_stream_ready = False
 
@@ -333,7 +360,9 @@ class Trader:
         self._poll_broker()
         await self.exits.step()
         self._poll_broker()
-        if self.book.state is not TradingState.HALTED:
+        await self.manager.send_waiting()
+        # while entries wait, the book lacks them, and the strategies would not know of them
+        if self.book.state is not TradingState.HALTED and not self.manager.waiting_entries:
             for request in await self._generate_orders():
                 await self._place(request)
         if self.gauges is not None:
@@ -402,7 +431,6 @@ class Trader:
     def pre_trade_check(self, book: Book, request: Request, replaces: Order | None) -> None:
         """Check an order, or what it would be modified to; raise OrderDeniedError if it may not."""
         now = clock.now()
-        self._sent_at = [at for at in self._sent_at if now - at < timedelta(seconds=1)]
         limits = self.publication.limits
         pre_trade_check(
             OrderContext(
@@ -418,12 +446,11 @@ class Trader:
                 entries_end_at=self.publication.entries_end_at,
                 sessions_behind=self.publication.sessions_behind,
                 is_stream_ready=self.is_stream_ready,
-                sent_at=self._sent_at,
+                charges=self.publication.charges,
                 replaces=replaces,
             ),
             self.checks,
         )
-        self._sent_at.append(now)
 
     def flatten(self, reason: Reason) -> None:
         """Close all positions, and those that fill later, for this reason or a stronger one."""
