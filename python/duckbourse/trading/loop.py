@@ -42,6 +42,7 @@ from duckbourse.trading.publication import Publication, Signal, signal_order
 from duckbourse.trading.scans import LiveScans
 from duckbourse.trading.strategies import Strategies
 from duckbourse.trading.strategy import Context, Strategy
+from duckbourse.words import counted
 
 log = structlog.get_logger()
 
@@ -350,9 +351,10 @@ class Trader:
         """Act on the broker's updates, commands, exits, daily limits and strategies."""
         self._poll_broker()
         self.manager.check_journal()
+        obeyed: list[tuple[Command, Answer]] = []
         with self._unharmed_by("reading commands"):
-            for command in self._inbox.take():
-                self._inbox.answer(command, self._obey(command))
+            obeyed = [(command, self._obey(command)) for command in self._inbox.take()]
+        entries = self._open_entries() if obeyed else []
         self._watch_silence()
         self._reconcile()
         self._check_daily_limits()
@@ -365,6 +367,9 @@ class Trader:
         if self.book.state is not TradingState.HALTED and not self.manager.waiting_entries:
             for request in await self._generate_orders():
                 await self._place(request)
+        with self._unharmed_by("answering commands"):
+            for command, answer in obeyed:
+                self._inbox.answer(command, self._with_effect(answer, entries))
         if self.gauges is not None:
             with self._unharmed_by("metrics"):
                 self._set_gauges(self.gauges)
@@ -542,6 +547,43 @@ class Trader:
             case _:
                 return Answer(is_obeyed=False, message=f"there is no command {command.name!r}")
         return Answer(is_obeyed=True, message=f"{self.book.state}: {self.book.state_reason}")
+
+    def _open_entries(self) -> list[str]:
+        return [
+            order.request.order_id
+            for order in self.book.open_orders()
+            if order.request.reason is Reason.ENTRY and not order.is_external
+        ]
+
+    def _with_effect(self, answer: Answer, entries: Sequence[str]) -> Answer:
+        """Return the answer with what became of the entries that were open, and what is held."""
+        if not answer.is_obeyed:
+            return answer
+        left = set(self._open_entries()) & set(entries)
+        held = [
+            f"{position.symbol} {position.quantity:+}" for position in self.book.open_positions()
+        ]
+        closing = self.book.flatten_reason is not None
+        parts = [answer.message]
+        if cancelled := len(entries) - len(left):
+            parts.append(f"{counted(cancelled, 'open entry', 'open entries')} ended")
+        if left:
+            parts.append(f"{counted(len(left), 'entry', 'entries')} still open")
+        if held:
+            parts.append(f"{'closing' if closing else 'held, with their exits:'} {', '.join(held)}")
+        else:
+            parts.append("no position is open")
+        return replace(
+            answer,
+            message="; ".join(parts),
+            figures={
+                **answer.figures,
+                "state": self.book.state,
+                "ended_entry_count": cancelled,
+                "open_entry_count": len(left),
+                "position_count": len(held),
+            },
+        )
 
     async def _place(self, request: Request) -> None:
         order = await self.manager.place(request)
