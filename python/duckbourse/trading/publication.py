@@ -68,6 +68,8 @@ class Publication(msgspec.Struct, frozen=True, kw_only=True):
     signals: tuple[Signal, ...]
     charges: tuple[Charges, ...]
     covariances: Covariances
+    # texts by strategy and parameter
+    strategy_parameters: dict[str, dict[str, str]] = {}
 
     def at(self, of_day: time) -> datetime:
         """Return the instant of a time of day in this session."""
@@ -152,6 +154,7 @@ def load(
             for row in read.rows("from seeds.charges where segment = ?", limits.segment)
         ),
         covariances=_covariances(read, sorted(instruments), day),
+        strategy_parameters=_strategy_parameters(read, account, day),
     )
 
 
@@ -336,6 +339,23 @@ def _check_scanners(read: _Reader, chosen: frozenset[str]) -> None:
                 f"{scanner} is a filter: it has no signals to trade",
                 f"choose among {', '.join(sorted(trading & set(scanners)))}",
             )
+
+
+def _strategy_parameters(read: _Reader, account: str, day: date) -> dict[str, dict[str, str]]:
+    rows = read(
+        """
+        select strategy, parameter, arg_max(value, effective_from)
+        from seeds.strategy_parameters
+        where account = ? and effective_from <= ?
+        group by all
+        """,
+        account,
+        day,
+    )
+    found: dict[str, dict[str, str]] = {}
+    for strategy, parameter, value in rows:
+        found.setdefault(strategy, {})[parameter] = value
+    return found
 
 
 def _last_session(read: _Reader, calendar: str) -> date:
