@@ -12,6 +12,7 @@ from duckbourse.orders import events
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.order import Reason, Request, Side
 from duckbourse.trading.loop import Trader
+from duckbourse.trading.strategy import Context, Strategy
 from tests.support.market import Market, at, instrument, signal, tick, with_limits
 
 SYMBOLS = [f"S{number:02}" for number in range(15)]
@@ -104,17 +105,16 @@ def test_a_halt_by_hand_leaves_nothing_waiting(tmp_path: Path) -> None:
     assert not trader.manager.waiting_entries
 
 
-class OneEach:
+class OneEach(Strategy):
     """Buys a share of everything that it neither holds nor has ordered."""
 
     def __init__(self) -> None:
         self._count = 0
 
-    def generate_orders(self, publication: Any, book: Any, prices: Any, now: datetime) -> Any:
-        busy = {order.request.symbol for order in book.orders.values()}
+    def generate_orders(self, context: Context) -> Any:
         found = []
         for symbol in SYMBOLS:
-            if symbol not in busy and symbol in prices:
+            if symbol not in context.busy and symbol in context.prices:
                 self._count += 1
                 found.append(
                     Request(
@@ -122,7 +122,7 @@ class OneEach:
                         symbol=symbol,
                         side=Side.BUY,
                         quantity=1,
-                        product=publication.limits.product,
+                        product=context.publication.limits.product,
                         limit_price=Decimal(100),
                     )
                 )
@@ -131,6 +131,7 @@ class OneEach:
 
 def test_a_strategy_does_not_ask_again_for_what_waits(tmp_path: Path) -> None:
     session = market(tmp_path)
-    session.strategy = OneEach
+    session.signals = []
+    session.others = {"one each": OneEach}
     session.trade(ticks(100, [1, 1.5, 2, 2.5, 3]))
     assert [symbol for _, symbol in sent(session, [Reason.ENTRY])] == SYMBOLS
