@@ -718,6 +718,23 @@ CASES: list[Case] = [
         ),
         "VAR: amount=930.54, max_amount=930.00, confidence=0.99, horizon_sessions=1",
     ),
+    (
+        "an order at the price of our own on the other side",
+        lambda: (order_request(), book_with(*opened(side=SELL)), {}),
+        "SELF_CROSS: limit_price=100, open=100",
+    ),
+    (
+        "a delivery that is being sold already",
+        lambda: (
+            delivery(200, side=SELL),
+            book_with(
+                events.FillBooked(at=NOW, fill=fill(200, "100", product=Product.CNC)),
+                *opened_as(delivery(200, side=SELL)),
+            ),
+            DELIVERIES,
+        ),
+        "SHORT: quantity=400, held=200",
+    ),
     ("a modification to a lot more than is filled", lambda: modification(100, 50, 55), None),
 ]
 

@@ -81,7 +81,7 @@ def points(reached: Callable[[], None]) -> Iterator[None]:
         write(broker, line)
         reached()
 
-    Journal.append, PaperBroker._write = appending, writing  # type: ignore[method-assign]
+    Journal.append, PaperBroker._write = appending, writing  # type: ignore[method-assign, assignment]
     try:
         yield
     finally:
