@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -16,6 +17,7 @@ from duckbourse.orders.events import TradingState
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import Product, Reason, Side
 from tests.support.factories import CAPITAL, NOW, request
+from tests.support.fake_exchange import Faults
 from tests.unit.orders.test_manager import ManagerHarness, run
 
 pytestmark = pytest.mark.any_day
@@ -110,6 +112,25 @@ def test_a_status_without_a_price_books_nothing(tmp_path: Path) -> None:
         assert (harness.book.fills, harness.book.cash_amount) == ({}, CAPITAL)
 
     run(tmp_path, play)
+
+
+def test_an_order_is_missing_only_if_it_is_missing_twice(tmp_path: Path) -> None:
+    """However long ago it was sent, one answer without it proves nothing."""
+
+    async def play(harness: ManagerHarness) -> None:
+        orders, asked = harness.broker.orders, 0
+
+        async def behind() -> Sequence[OrderReport]:
+            nonlocal asked
+            asked += 1
+            return await orders() if asked > 1 else []
+
+        harness.broker.orders = behind  # type: ignore[method-assign]
+        order = await harness.manager.place(request("a"))
+        await harness.manager.wait_idle()
+        assert harness.book.orders[order.request.order_id].state is State.OPEN
+
+    run(tmp_path, play, Faults(lost_after=1))
 
 
 @pytest.mark.parametrize("trades_first", [True, False])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -80,6 +80,28 @@ def test_twenty_stops_at_once_go_out_at_the_rate_of_the_broker(tmp_path: Path) -
     assert trader.book.open_positions() == []
 
 
+def test_an_exit_without_a_turn_for_another_limit_is_not_cancelled(tmp_path: Path) -> None:
+    """Fifteen exits that do not fill want other limits, at three requests a second."""
+    session = market(tmp_path, max_orders_per_second=3)
+    locked = ticks(97, [20 + count / 4 for count in range(100)])
+    trader = session.trade(
+        [
+            *ticks(100, range(1, 16)),
+            *({**known, "quantity": 0} for known in locked),
+            *ticks(97, range(46, 56)),
+        ]
+    )
+    requests = [
+        event.at
+        for event in session.events
+        if isinstance(event, events.OrderSent | events.ModifyRequested | events.CancelRequested)
+    ]
+    assert len(session.of(events.ModifyRequested)) > 15
+    assert session.of(events.CancelRequested) == []
+    assert most_in_a_second(requests) == 3
+    assert trader.book.open_positions() == []
+
+
 def test_an_entry_whose_signal_expires_while_it_waits_is_reported(tmp_path: Path) -> None:
     session = market(tmp_path, max_orders_per_minute=5, max_orders_per_second=10)
     seconds = [1 + 20 * count for count in range(17)]
@@ -135,3 +157,23 @@ def test_a_strategy_does_not_ask_again_for_what_waits(tmp_path: Path) -> None:
     session.others = {"one each": OneEach}
     session.trade(ticks(100, [1, 1.5, 2, 2.5, 3]))
     assert [symbol for _, symbol in sent(session, [Reason.ENTRY])] == SYMBOLS
+
+
+def test_a_signal_waits_for_a_fresh_price(tmp_path: Path) -> None:
+    """A price from before the halt is no price to trade at, and the signal is not lost."""
+
+    def to(state: TradingState) -> Callable[[Trader], None]:
+        return lambda trader: trader.manager.set_state(state, "noon", "test")
+
+    session = Market(tmp_path, instruments={symbol: instrument(symbol) for symbol in ("A", "B")})
+    session.trade(
+        [
+            tick(at(9, 44, 50), 100, "B"),
+            tick(at(9, 45, 1), 100, "A"),
+            tick(at(9, 45, 20), 100, "B"),
+            tick(at(9, 45, 21), 100, "A"),
+        ],
+        at_tick={1: to(TradingState.HALTED), 2: to(TradingState.ACTIVE)},
+    )
+    assert sent(session, [Reason.ENTRY]) == [(at(9, 45, 21), "A")]
+    assert session.of(events.OrderDenied) == []
