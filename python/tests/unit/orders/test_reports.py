@@ -102,6 +102,19 @@ def test_a_trade_that_cannot_be_is_not_booked_and_halts(
     run(tmp_path, play)
 
 
+def test_a_share_more_than_was_ordered_is_booked_and_halts(tmp_path: Path) -> None:
+    async def play(harness: ManagerHarness) -> None:
+        await harness.manager.place(request("a", quantity=10))
+        harness.exchange.fill("V1", 10)
+        [trade] = [each for each in harness.exchange.outbox if isinstance(each, TradeReport)]
+        harness.manager.on_update(replace(trade, fill=replace(trade.fill, quantity=11)))
+        assert harness.book.quantity("A", Product.MIS) == 11
+        assert harness.book.state is TradingState.HALTED
+        assert "with 11 of 10 filled: check with the broker" in harness.book.state_reason
+
+    run(tmp_path, play)
+
+
 def test_a_status_without_a_price_books_nothing(tmp_path: Path) -> None:
     async def play(harness: ManagerHarness) -> None:
         await harness.manager.place(request("a"))

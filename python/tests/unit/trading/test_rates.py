@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -157,23 +157,3 @@ def test_a_strategy_does_not_ask_again_for_what_waits(tmp_path: Path) -> None:
     session.others = {"one each": OneEach}
     session.trade(ticks(100, [1, 1.5, 2, 2.5, 3]))
     assert [symbol for _, symbol in sent(session, [Reason.ENTRY])] == SYMBOLS
-
-
-def test_a_signal_waits_for_a_fresh_price(tmp_path: Path) -> None:
-    """A price from before the halt is no price to trade at, and the signal is not lost."""
-
-    def to(state: TradingState) -> Callable[[Trader], None]:
-        return lambda trader: trader.manager.set_state(state, "noon", "test")
-
-    session = Market(tmp_path, instruments={symbol: instrument(symbol) for symbol in ("A", "B")})
-    session.trade(
-        [
-            tick(at(9, 44, 50), 100, "B"),
-            tick(at(9, 45, 1), 100, "A"),
-            tick(at(9, 45, 20), 100, "B"),
-            tick(at(9, 45, 21), 100, "A"),
-        ],
-        at_tick={1: to(TradingState.HALTED), 2: to(TradingState.ACTIVE)},
-    )
-    assert sent(session, [Reason.ENTRY]) == [(at(9, 45, 21), "A")]
-    assert session.of(events.OrderDenied) == []
