@@ -51,6 +51,8 @@ IDLE_SECONDS = 0.5
 ANSWER_PATIENCE_SECONDS = 0.05
 # how often the book is compared with such a broker
 RECONCILE_SECONDS = 15.0
+# a loop that has passed none of its steps for so long stands still
+STANDSTILL_SECONDS = 10.0
 # how often a feed that failed for good is opened again, while something is open
 REOPEN_SECONDS = 30.0
 # how often to look for a newer publication
@@ -117,6 +119,10 @@ class Trader:
         self._loading: asyncio.Task[Publication | None] | None = None
         # sets a gauge of the loop, such as equity
         self.gauges: Callable[[str, float], None] | None = None
+        # receives the seconds of each pass
+        self.on_pass: Callable[[float], None] = lambda _: None
+        self._passed_at = clock.elapsed_seconds()
+        self._ticked_at: float | None = None
         self._sent_at: list[datetime] = []
         self.exits = ExitManager(
             manager,
@@ -226,6 +232,7 @@ class Trader:
 
     async def on_records(self, records: Records) -> None:
         """Record a batch of ticks, update prices, and act on them."""
+        began = self._ticked_at = clock.elapsed_seconds()
         if self.recorder is not None:
             with self._unharmed_by("the recorder"):
                 self._record_ticks(self.recorder, records)
@@ -241,6 +248,8 @@ class Trader:
             self.prices.update(of_session)
             self._fill_orders(of_session)
         await self._step()
+        with self._unharmed_by("metrics"):
+            self.on_pass(clock.elapsed_seconds() - began)
 
     def _record_ticks(self, recorder: Recorder, records: Records) -> None:
         try:
@@ -365,17 +374,32 @@ class Trader:
         if self.gauges is not None:
             with self._unharmed_by("metrics"):
                 self._set_gauges(self.gauges)
+        self._passed_at = clock.elapsed_seconds()
+
+    def seconds_since_pass(self) -> float:
+        """Return the age of the last step that came to its end."""
+        return clock.elapsed_seconds() - self._passed_at
+
+    def seconds_since_tick(self) -> float:
+        """Return the age of the last tick received, of whatever symbol; NaN if there is none."""
+        return math.nan if self._ticked_at is None else clock.elapsed_seconds() - self._ticked_at
 
     def health_problems(self) -> list[str]:
-        """Return the reasons why the loop is not trading normally; empty if healthy."""
+        """
+        Return the reasons why the loop is not trading normally; empty if healthy.
+
+        Another thread may call this while the loop runs, or stands still.
+        """
         reasons = []
+        if (seconds := self.seconds_since_pass()) > STANDSTILL_SECONDS:
+            reasons.append(f"the loop has stood still for {seconds:.0f} s")
         if self.book.state is not TradingState.ACTIVE:
             reasons.append(f"{self.book.state}: {self.book.state_reason}")
         if self.manager.journal.failure is not None:
             reasons.append(str(self.manager.journal.failure))
         if self.unrecorded_tick_count:
             reasons.append(f"{self.unrecorded_tick_count:,} ticks were not recorded")
-        for entry_id, work in self.exits.works.items():
+        for entry_id, work in list(self.exits.works.items()):
             symbol = self.book.orders[entry_id].request.symbol
             reasons.append(f"{symbol} is not closed yet: {work.detail}")
         if not self.is_stream_ready:
