@@ -471,14 +471,15 @@ class Trader:
 
     def _watch_silence(self) -> None:
         """Notify people of a symbol that is held and has no ticks while others have."""
-        newest = max((known[1] for known in self.prices.values()), default=None)
+        newest = self.prices.last_receipt()
         if newest is None:
             return
         most = self.publication.limits.max_silence_seconds
         for position in self.book.open_positions():
             symbol = position.symbol
-            known = self.prices.get(symbol)
-            seconds = (newest - (known[1] if known else self.publication.opens_at)).total_seconds()
+            seconds = self.prices.seconds_of_silence(symbol)
+            if seconds is None:
+                seconds = (newest - self.publication.opens_at).total_seconds()
             if seconds <= most:
                 self._silent.discard(symbol)
             elif symbol not in self._silent:
