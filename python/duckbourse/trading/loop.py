@@ -36,7 +36,8 @@ from duckbourse.streaming.believed import TickFilter
 from duckbourse.streaming.feed import Feed, Records, conflate, microseconds
 from duckbourse.streaming.prices import LastPrices, price_bounds
 from duckbourse.streaming.recorder import Recorder
-from duckbourse.trading.commands import Answer, Command, Inbox
+from duckbourse.trading.by_hand import HandOrders
+from duckbourse.trading.commands import Answer, Command, Inbox, OrderByHand
 from duckbourse.trading.exits import ExitManager
 from duckbourse.trading.publication import Publication, Signal, signal_order
 from duckbourse.trading.scans import LiveScans
@@ -128,6 +129,7 @@ class Trader:
             lambda: self.publication,
             None if broker.is_simulated else ANSWER_PATIENCE_SECONDS,
         )
+        self.by_hand = HandOrders(manager, self.exits, self._context, self._inbox)
         self._silent: set[str] = set()
         self._reconciling: asyncio.Task[None] | None = None
         self._reconciled_at = clock.elapsed_seconds()
@@ -353,7 +355,11 @@ class Trader:
         self.manager.check_journal()
         obeyed: list[tuple[Command, Answer]] = []
         with self._unharmed_by("reading commands"):
-            obeyed = [(command, self._obey(command)) for command in self._inbox.take()]
+            taken = self._inbox.take()
+            obeyed = [(each, self._obey(each)) for each in taken if each.order is None]
+            for command in taken:
+                if command.order is not None:
+                    await self._obey_order(command, command.order)
         entries = self._open_entries() if obeyed else []
         self._watch_silence()
         self._reconcile()
@@ -368,6 +374,7 @@ class Trader:
             for request in await self._generate_orders():
                 await self._place(request)
         with self._unharmed_by("answering commands"):
+            self.by_hand.report()
             for command, answer in obeyed:
                 self._inbox.answer(command, self._with_effect(answer, entries))
         if self.gauges is not None:
@@ -523,6 +530,15 @@ class Trader:
             self.manager.set_state(
                 TradingState.HALTED, f"loss={lost:.2f}, max_loss={most:.2f}", "daily loss"
             )
+
+    async def _obey_order(self, command: Command, wanted: OrderByHand) -> None:
+        self.exits.retry_now()
+        try:
+            await self.by_hand.obey(command, wanted)
+        except Exception as error:  # whoever sent it has to know
+            log.exception("order by hand failed", request_id=command.request_id)
+            failed = Answer(is_obeyed=False, message=f"it failed: {error!r}")
+            self._inbox.answer(command, failed)
 
     def _obey(self, command: Command) -> Answer:
         try:
