@@ -1,4 +1,4 @@
-"""Orders by hand pass the checks and the journal, are answered, and are never sent twice or late."""
+"""Orders by hand pass the checks and the journal, are answered, and never sent twice or late."""
 
 from __future__ import annotations
 
@@ -148,9 +148,7 @@ def test_an_order_that_rests_is_modified_and_cancelled(market: Market) -> None:
     assert answered(market, "two").message == "cancelled: 0 of 20 A filled"
     denied = answered(market, "three")
     assert (denied.is_obeyed, denied.figures["code"]) == (False, "ORDER_AMOUNT")
-    assert answered(market, "four").message == (
-        "1 of 1 orders ended, 0 shares of them are filled"
-    )
+    assert answered(market, "four").message == ("1 of 1 orders ended, 0 shares of them are filled")
 
 
 def test_an_order_that_rests_is_accepted(market: Market) -> None:
@@ -162,7 +160,7 @@ def test_an_order_that_rests_is_accepted(market: Market) -> None:
 
 
 class Refusing(PaperBroker):
-    """Rejects every exit until it is told otherwise."""
+    """Rejects every exit while it is refusing."""
 
     is_refusing = True
 
