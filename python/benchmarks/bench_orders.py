@@ -135,7 +135,6 @@ def harness(publication: Publication, *, is_durable: bool) -> Iterator[tuple[Man
                 entries_end_at=publication.closes_at,
                 sessions_behind=0,
                 is_stream_ready=True,
-                sent_at=[],
             )
         )
 
@@ -251,7 +250,7 @@ def whole_loop(publication: Publication, file: Path) -> dict[str, float]:
         check=lambda *asked: trader.pre_trade_check(*asked),
         charges=publication.charges,
     )
-    trader = Trader(publication, manager, broker, feed, SignalStrategy(), folder)
+    trader = Trader(publication, manager, broker, feed, {"signals": SignalStrategy()}, folder)
 
     async def play() -> None:
         await trader.start()

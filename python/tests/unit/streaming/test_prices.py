@@ -24,7 +24,7 @@ def test_the_last_tick_is_the_price(batches: list[list[tuple[int, int]]]) -> Non
         for record, (place, price) in zip(records, batch, strict=True):
             at += 1
             record["symbol"], record["price"] = place, price
-                record["received_at"] = record["traded_at"] = at
+            record["received_at"] = record["traded_at"] = at
             wanted[SYMBOLS[place]] = decimal_price(price), instant(at)
         prices.update(records)
     assert dict(prices) == wanted

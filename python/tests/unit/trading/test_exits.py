@@ -19,6 +19,7 @@ from duckbourse.orders.events import TradingState
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import Exits, Product, Reason, Request, Side, order_id_of
 from duckbourse.trading.commands import Answer, Inbox, answer_to, prepare, send
+from duckbourse.trading.strategy import Context, Strategy
 from tests.support.factories import fill
 from tests.support.market import DAY, Market, at, exits, instrument, signal, tick, with_limits
 
@@ -39,16 +40,16 @@ def falling(
     return [tick(first + timedelta(seconds=seconds * n), price) for n, price in enumerate(prices)]
 
 
-class ByHand:
+class ByHand(Strategy):
     """Sends orders at given times, once each."""
 
     wanted: Sequence[tuple[datetime, Request]] = ()
 
-    def generate_orders(self, publication: Any, book: Any, prices: Any, now: datetime) -> Any:
+    def generate_orders(self, context: Context) -> Any:
         return [
             request
             for when, request in self.wanted
-            if when <= now and request.order_id not in book.orders
+            if when <= context.now and request.order_id not in context.account.orders
         ]
 
 

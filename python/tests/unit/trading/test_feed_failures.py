@@ -76,7 +76,9 @@ def traded(
             venue,
             check=lambda *asked: trader.pre_trade_check(*asked),
         )
-        trader = Trader(market.publication(), manager, venue, feed, SignalStrategy(), folder)
+        trader = Trader(
+            market.publication(), manager, venue, feed, {"signals": SignalStrategy()}, folder
+        )
         assert await trader.start() == ()
 
         async def go_on() -> None:
