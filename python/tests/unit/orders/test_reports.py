@@ -12,10 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from duckbourse.orders.book import Book
 from duckbourse.orders.broker import OrderReport, TradeReport
+from duckbourse.orders.denial import OrderDeniedError
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.lifecycle import State
-from duckbourse.orders.order import Product, Reason, Side
+from duckbourse.orders.order import Order, Product, Reason, Request, Side
 from tests.support.factories import CAPITAL, NOW, request
 from tests.support.fake_exchange import Faults
 from tests.unit.orders.test_manager import ManagerHarness, run
@@ -111,6 +113,25 @@ def test_a_share_more_than_was_ordered_is_booked_and_halts(tmp_path: Path) -> No
         assert harness.book.quantity("A", Product.MIS) == 11
         assert harness.book.state is TradingState.HALTED
         assert "with 11 of 10 filled: check with the broker" in harness.book.state_reason
+
+    run(tmp_path, play)
+
+
+def test_a_modification_passes_the_checks(tmp_path: Path) -> None:
+    """C1: one share was modified to a hundred thousand."""
+
+    def check(book: Book, asked: Request, replaces: Order | None) -> None:
+        if replaces is not None and asked.quantity > 10:
+            raise OrderDeniedError("ORDER_QUANTITY", f"quantity={asked.quantity}")
+
+    async def play(harness: ManagerHarness) -> None:
+        harness.manager._check = check
+        order_id = (await harness.manager.place(request("a"))).request.order_id
+        with pytest.raises(OrderDeniedError, match="ORDER_QUANTITY: quantity=11"):
+            await harness.manager.modify(order_id, quantity=11, limit_price=Decimal(99))
+        assert not harness.book.orders[order_id].is_modify_pending
+        await harness.manager.modify(order_id, quantity=10, limit_price=Decimal(99))
+        assert harness.book.orders[order_id].modification_count == 1
 
     run(tmp_path, play)
 
