@@ -10,6 +10,9 @@ import numpy as np
 
 from duckbourse.streaming.feed import Records, millionths
 
+# by how many microseconds the exchange's clock may be ahead of ours
+MAX_AHEAD = 5_000_000
+
 
 class TickFilter:
     """
@@ -19,7 +22,8 @@ class TickFilter:
 
     A price outside the price band, or further than `max_move_pct` from the last one, waits until
     the next tick is no further from it than that: the two confirm each other. A trade that is
-    older than the last of its symbol comes late and is not believed.
+    older than the last of its symbol comes late and is not believed. The time of a trade that is
+    more than MAX_AHEAD after its receipt is not believed, so that it makes no later tick late.
     """
 
     def __init__(
@@ -56,13 +60,17 @@ class TickFilter:
         is_usual = (np.abs(price - known) <= self._move * known) | (known == 0)
         is_usual &= (price >= self._low[places]) & (price <= self._high[places])
         is_usual &= traded_at >= known_at
+        latest = records["received_at"] + MAX_AHEAD
+        is_usual &= traded_at <= latest
         if is_usual.all():
             self._keep(places, price, traded_at)
             return records
         mask = np.fromiter(
             (
-                self._is_believed(int(place), int(each), int(when))
-                for place, each, when in zip(places, price, traded_at, strict=True)
+                self._is_believed(int(place), int(each), int(when), is_ahead)
+                for place, each, when, is_ahead in zip(
+                    places, price, traded_at, (traded_at > latest).tolist(), strict=True
+                )
             ),
             bool,
             len(records),
@@ -71,7 +79,9 @@ class TickFilter:
         found: Records = records[mask]
         return found
 
-    def _is_believed(self, place: int, price: int, traded_at: int) -> bool:
+    def _is_believed(self, place: int, price: int, traded_at: int, is_ahead: bool) -> bool:
+        if is_ahead:
+            traded_at = int(self._traded_at[place])
         if traded_at < self._traded_at[place]:
             return False
         known, waiting = int(self._price[place]), int(self._waiting[place])

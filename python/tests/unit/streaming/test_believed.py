@@ -26,6 +26,7 @@ def ticks(*known: tuple[str, float | str, float]) -> Records:
         record["symbol"] = SYMBOLS.index(symbol)
         record["price"] = millionths(Decimal(str(price)))
         record["traded_at"] = microseconds(OPEN + timedelta(seconds=seconds))
+        record["received_at"] = record["traded_at"] + 1
     return records
 
 
@@ -87,6 +88,21 @@ def test_a_trade_that_comes_late_is_not_believed() -> None:
     assert believed(ticked, ("A", 102, 10)) == [102]
     # within one batch, too
     assert believed(ticked, ("A", 103, 12), ("A", 104, 11), ("A", 105, 13)) == [103, 105]
+
+
+def test_a_time_that_is_ahead_makes_no_later_tick_late() -> None:
+    """One trade that was said to be of the evening froze its symbol until then."""
+    ticked = filter_of()
+    ahead = ticks(("A", 101, 3600), ("A", 1000, 3601))
+    ahead["received_at"] = microseconds(OPEN)
+    # its price is believed, like any other
+    assert ticked.believed(ahead)["price"].tolist() == [101_000_000]
+    assert believed(ticked, ("A", 99, 10), ("A", 98, 9)) == [99]
+    # as long as the exchange may be ahead of our clock, its time counts
+    near = ticks(("A", 97, 20))
+    near["received_at"] -= 5_000_000
+    assert len(ticked.believed(near)) == 1
+    assert believed(ticked, ("A", 96, 19)) == []
 
 
 def test_without_a_prior_close_the_first_price_is_believed() -> None:
