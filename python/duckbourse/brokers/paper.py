@@ -28,8 +28,8 @@ import structlog
 from msgspec.structs import replace
 
 from duckbourse import clock
-from duckbourse.brokers.base import Funds, Holding, OrderReport, TradeReport, Update
 from duckbourse.errors import BrokerRejected
+from duckbourse.orders.broker import Funds, Holding, OrderReport, TradeReport, Update
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import Fill, OrderType, Product, Request, Side, Validity, fill_key_of
 from duckbourse.streaming.feed import Tick

@@ -10,16 +10,18 @@ marked at their last prices.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from functools import singledispatchmethod
+from itertools import chain, takewhile
+from operator import itemgetter
 
 from msgspec.structs import replace
 
 from duckbourse.orders import events
 from duckbourse.orders.events import Event, TradingState
 from duckbourse.orders.lifecycle import LIVE, State, advance
-from duckbourse.orders.order import Fill, Order, Product, Reason
+from duckbourse.orders.order import Fill, Order, Product, Reason, Request, Side
 from duckbourse.orders.positions import ZERO, Position, after_fill
 from duckbourse.streaming.prices import Prices
 
@@ -59,10 +61,12 @@ class Book:
         self._by_broker_id: dict[str, str] = {}
         self._by_signal: dict[str, list[str]] = {}
         self._by_entry: dict[str, list[str]] = {}
-        # this session: consecutive losing round trips to date, and the number of entries sent
-        self.consecutive_losses = 0
+        # this session: the number of entries sent, and the round trips that were closed, each with
+        # the instant of the fill that closed it
         self.entry_count = 0
-        self._round_trips: dict[Key, list[Decimal]] = {}
+        # when this session's orders, modifications and cancels were sent to the broker
+        self.requested_at: list[datetime] = []
+        self._round_trips: dict[Key, list[tuple[datetime, Decimal]]] = {}
         self._round_trips_before: dict[Key, int] = {}
         # fills since the position was last flat, and what of each entry they leave open
         self._fills_of: dict[Key, list[str]] = {}
@@ -103,9 +107,13 @@ class Book:
 
     def session_round_trips(self) -> list[Decimal]:
         """Return the net profit of each round trip closed in this session, grouped by symbol."""
-        return [
-            round_trip for round_trips in self._round_trips.values() for round_trip in round_trips
-        ]
+        return [amount for closed in self._round_trips.values() for _, amount in closed]
+
+    @property
+    def consecutive_losses(self) -> int:
+        """The number of round trips of this session that lost, since the last one that did not."""
+        closed = sorted(chain.from_iterable(self._round_trips.values()), key=itemgetter(0))
+        return sum(1 for _ in takewhile(lambda trip: trip[1] < 0, reversed(closed)))
 
     def entries_of_signal(self, signal_id: str) -> list[Order]:
         """Return the entries that follow a signal, without those denied, rejected or not placed."""
@@ -123,11 +131,42 @@ class Book:
         """
         Return the shares of an entry that are held: its fills, less what closed them.
 
-        What closes a position closes the entry that it names, else the oldest ones. An entry whose
-        position was closed holds nothing, whatever is bought of its symbol afterward.
+        What closes a position closes the entry that it names, else the oldest ones of its strategy.
+        An entry whose position was closed holds nothing, whatever is bought of its symbol
+        afterward.
         """
         request = self.orders[entry_id].request
         return self._held.get((request.symbol, request.product), {}).get(entry_id, 0)
+
+    def quantity_of(self, strategy: str, symbol: str, product: Product) -> int:
+        """
+        Return the shares that the entries booked under a strategy hold; negative if short.
+
+        What no entry opened belongs to no strategy, whose name is empty.
+        """
+        by_strategy: dict[str, int] = {"": self.quantity(symbol, product)}
+        for entry_id, held in self._held.get((symbol, product), {}).items():
+            entered = self.orders[entry_id].request
+            shares = entered.side.sign * held
+            by_strategy[""] -= shares
+            by_strategy[entered.strategy] = by_strategy.get(entered.strategy, 0) + shares
+        return by_strategy.get(strategy, 0)
+
+    def strategy_positions(self) -> list[tuple[str, Position]]:
+        """
+        Return the positions of each strategy, with its name, as if it had an account of its own.
+
+        Of a symbol, the quantities add up to that of the account, and so do the charges. A profit
+        that the account makes by netting one strategy with another, each of them makes for itself.
+        """
+        found: dict[tuple[str, str, Product], Position] = {}
+        for fill in self.fills.values():
+            order = self.orders.get(fill.order_id)
+            strategy = order.request.strategy if order else ""
+            key = (strategy, fill.symbol, fill.product)
+            before = found.get(key) or Position(symbol=fill.symbol, product=fill.product)
+            found[key] = after_fill(before, fill)
+        return [(strategy, position) for (strategy, _, _), position in found.items()]
 
     def exits_of(self, entry_id: str) -> list[Order]:
         """Return the attempts to close the position of an entry, those denied included."""
@@ -176,6 +215,7 @@ class Book:
     def _(self, event: events.OrderSent) -> None:
         order = self.orders[event.order_id]
         state = advance(event.order_id, order.state, State.SENT)
+        self.requested_at.append(event.at)
         self._store(replace(order, state=state, sent_at=event.at))
 
     @_apply.register
@@ -221,9 +261,9 @@ class Book:
         self.positions[key] = position
         self._fills_of.setdefault(key, []).append(fill.fill_key)
         if position.closed_round_trip_amount is not None:
-            self._round_trips.setdefault(key, []).append(position.closed_round_trip_amount)
-            lost = position.closed_round_trip_amount < 0
-            self.consecutive_losses = self.consecutive_losses + 1 if lost else 0
+            self._round_trips.setdefault(key, []).append(
+                (fill.filled_at, position.closed_round_trip_amount)
+            )
         self._count_fill(fill, 1)
         self._attribute(key)
 
@@ -243,6 +283,7 @@ class Book:
 
     @_apply.register
     def _(self, event: events.CancelRequested) -> None:
+        self.requested_at.append(event.at)
         self._store(replace(self.orders[event.order_id], is_cancel_pending=True))
 
     @_apply.register
@@ -252,6 +293,7 @@ class Book:
 
     @_apply.register
     def _(self, event: events.ModifyRequested) -> None:
+        self.requested_at.append(event.at)
         order = self.orders[event.order_id]
         wanted = replace(
             order.request,
@@ -285,7 +327,10 @@ class Book:
         self.flatten_reason = event.reason
 
     @_apply.register
-    def _(self, event: events.ExitDelayed | events.PriceSilent) -> None:
+    def _(
+        self,
+        event: events.ExitDelayed | events.FeedChanged | events.PriceSilent | events.StrategyFailed,
+    ) -> None:
         """Change nothing; people are notified of it."""
 
     @_apply.register
@@ -305,8 +350,8 @@ class Book:
         self.flatten_reason = None
         self.session_start_amount = event.equity_amount
         self.peak_amount = max(self.peak_amount, event.equity_amount)
-        self.consecutive_losses = 0
         self.entry_count = 0
+        self.requested_at = []
         self._round_trips = {}
         self._round_trips_before = {
             key: held.round_trip_count for key, held in self.positions.items()
@@ -361,22 +406,36 @@ class Book:
         fills = self._fills_of[key] = [name for name in self._fills_of[key] if name in self.fills]
         for name in fills:
             fill = self.fills[name]
-            request = self.orders[fill.order_id].request if fill.order_id in self.orders else None
-            closing = min(fill.quantity, abs(quantity)) if quantity * fill.side.sign < 0 else 0
-            opening = fill.quantity - closing
             quantity += fill.signed_quantity
-            for entry_id in _closed_first(held, request.entry_id if request else None):
-                taken = min(closing, held[entry_id])
+            request = self.orders[fill.order_id].request if fill.order_id in self.orders else None
+            left = fill.quantity
+            for entry_id in self._closed_first(held, fill.side, request):
+                taken = min(left, held[entry_id])
                 held[entry_id] -= taken
-                closing -= taken
-            if opening and request is not None and request.reason is Reason.ENTRY:
-                held[request.order_id] = held.get(request.order_id, 0) + opening
-            held = {entry_id: left for entry_id, left in held.items() if left and quantity}
-        if not quantity and key not in self._from_provisional:
+                left -= taken
+            if left and request is not None and request.reason is Reason.ENTRY:
+                held[request.order_id] = held.get(request.order_id, 0) + left
+            held = {entry_id: shares for entry_id, shares in held.items() if shares}
+        if not quantity and not held and key not in self._from_provisional:
             del self._fills_of[key]
         self._held.pop(key, None)
         if held:
             self._held[key] = held
+
+    def _closed_first(self, held: dict[str, int], side: Side, request: Request | None) -> list[str]:
+        """
+        Return the entries that a fill closes, in this order: what it names, then the oldest.
+
+        They are those of its strategy on the other side: no strategy closes another's. A fill of no
+        order of ours closes any.
+        """
+        closed = [
+            entry_id
+            for entry_id in held
+            if (entered := self.orders[entry_id].request).side is not side
+            and (request is None or entered.strategy == request.strategy)
+        ]
+        return sorted(closed, key=lambda each: request is None or each != request.entry_id)
 
     def _rebuild_position(self, key: Key) -> None:
         """Recompute a position from its first provisional fill onward, with the remaining fills."""
@@ -393,14 +452,9 @@ class Book:
                 )
             position = after_fill(position, fill)
             if position.closed_round_trip_amount is not None and position.round_trip_count > before:
-                round_trips.append(position.closed_round_trip_amount)
+                round_trips.append((fill.filled_at, position.closed_round_trip_amount))
         self.positions[key] = position
         self._round_trips[key] = round_trips
-
-
-def _closed_first(held: dict[str, int], entry_id: str | None) -> list[str]:
-    """Return the entries in the order in which an exit of `entry_id` closes them."""
-    return sorted(held, key=lambda each: each != entry_id)
 
 
 def _state_after_fill(order: Order, filled: int) -> State:
