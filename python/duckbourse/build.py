@@ -12,7 +12,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from filecmp import cmp
@@ -30,6 +30,7 @@ from duckbourse.errors import (
 )
 from duckbourse.names import did_you_mean
 from duckbourse.progress import (
+    NO_MATCH,
     Outcome,
     Progress,
     last_times,
@@ -315,14 +316,29 @@ def _run(
             except (ValueError, KeyError, TypeError):
                 stray.append(line.rstrip())
                 continue
-            if progress.unmatched:
-                names = " ".join(progress.unmatched)
-                raise ConfigurationError(
-                    f"--select {names} matches nothing{did_you_mean(names.strip('+'), _nodes())}",
-                    "name models as their files: --select 'indicators__momentum+'",
-                )
+            if progress.unmatched and event["info"]["name"] != NO_MATCH:
+                raise _unmatched(progress.unmatched)
             watch(progress, ended)
         return child.wait(), stray
+
+
+def _unmatched(selectors: list[str]) -> ConfigurationError:
+    nodes = _nodes()
+    # without what dbt selects around it
+    names = {each: re.sub(r"^(\d*\+|@)|\+\d*$", "", each) for each in dict.fromkeys(selectors)}
+    said = [f"{each} matches nothing{_selector_meant(name, nodes)}" for each, name in names.items()]
+    return ConfigurationError(
+        f"--select {', '.join(said)}",
+        "name models as their files: --select 'indicators__momentum+'",
+    )
+
+
+def _selector_meant(name: str, nodes: Iterable[str]) -> str:
+    # a name without its layer is that of several models: indicators__momentum, scanners__momentum
+    models = sorted(node for node in nodes if node.partition("__")[2] == name)
+    if models:
+        return f"; did you mean {' or '.join(map(repr, models))}?"
+    return did_you_mean(name, nodes)
 
 
 def definitions() -> str:
