@@ -133,7 +133,7 @@ class OneEach(Strategy):
     def __init__(self) -> None:
         self._count = 0
 
-    def generate_orders(self, context: Context) -> Any:
+    def generate_orders(self, context: Context) -> list[Request]:
         found = []
         for symbol in SYMBOLS:
             if symbol not in context.busy and symbol in context.prices:
