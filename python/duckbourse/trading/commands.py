@@ -16,6 +16,7 @@ import msgspec
 import structlog
 
 from duckbourse import clock
+from duckbourse.disk import private, private_folder
 from duckbourse.warehouse import wrap_os_error
 
 log = structlog.get_logger()
@@ -35,10 +36,10 @@ class Command(msgspec.Struct, frozen=True):
 def prepare(folder: Path) -> None:
     """Write the commands that stop trading in advance: a full disk must not keep them back."""
     commands = folder / FOLDER
-    commands.mkdir(parents=True, exist_ok=True)
+    private_folder(commands)
     for name in PREPARED:
         content = Command(name, "requested, and the disk is full", getpass.getuser())
-        (commands / f"{name}.prepared").write_bytes(msgspec.json.encode(content))
+        _write(commands / f"{name}.prepared", msgspec.json.encode(content))
 
 
 def send(folder: Path, name: str, reason: str) -> Path:
@@ -48,12 +49,12 @@ def send(folder: Path, name: str, reason: str) -> Path:
     On a full disk a prepared one is sent instead, without the reason.
     """
     commands = folder / FOLDER
-    commands.mkdir(parents=True, exist_ok=True)
+    private_folder(commands)
     content = msgspec.json.encode(Command(name, reason, getpass.getuser()))
     path = commands / f"{clock.now():%Y%m%dT%H%M%S%f}-{os.getpid()}.json"
     draft = path.with_suffix(".draft")
     try:
-        draft.write_bytes(content)
+        _write(draft, content)
     except OSError as error:
         draft.unlink(missing_ok=True)
         prepared = commands / f"{name}.prepared"
@@ -62,6 +63,11 @@ def send(folder: Path, name: str, reason: str) -> Path:
         draft = prepared
     draft.rename(path)
     return path
+
+
+def _write(path: Path, content: bytes) -> None:
+    with open(path, "wb", opener=private) as file:
+        file.write(content)
 
 
 def listed(folder: Path) -> list[Command]:
