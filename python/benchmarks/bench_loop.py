@@ -166,7 +166,9 @@ def loop_of(publication: Publication, feed: Feed, folder: Path) -> tuple[Timed, 
     )
     recorder = Recorder(folder / "ticks", header)
     strategy = SignalStrategy()
-    trader = Timed(publication, manager, broker, feed, strategy, folder, recorder=recorder)
+    trader = Timed(
+        publication, manager, broker, feed, {"signals": strategy}, folder, recorder=recorder
+    )
     return trader, recorder
 
 

@@ -36,10 +36,10 @@ from msgspec.structs import replace
 
 from benchmarks.measured import show_figures
 from duckbourse import clock
-from duckbourse.brokers.base import Funds, Holding, OrderReport, TradeReport, Update
 from duckbourse.brokers.paper import FillRules, PaperBroker
 from duckbourse.orders import events, journal
 from duckbourse.orders.book import Book, rebuild_book
+from duckbourse.orders.broker import Funds, Holding, OrderReport, TradeReport, Update
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.journal import open_journal
 from duckbourse.orders.lifecycle import State
@@ -135,7 +135,6 @@ def harness(publication: Publication, *, is_durable: bool) -> Iterator[tuple[Man
                 entries_end_at=publication.closes_at,
                 sessions_behind=0,
                 is_stream_ready=True,
-                sent_at=[],
             )
         )
 
@@ -251,7 +250,7 @@ def whole_loop(publication: Publication, file: Path) -> dict[str, float]:
         check=lambda *asked: trader.pre_trade_check(*asked),
         charges=publication.charges,
     )
-    trader = Trader(publication, manager, broker, feed, SignalStrategy(), folder)
+    trader = Trader(publication, manager, broker, feed, {"signals": SignalStrategy()}, folder)
 
     async def play() -> None:
         await trader.start()

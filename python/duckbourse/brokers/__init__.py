@@ -1,1 +1,1 @@
-"""Brokers: the interface the order manager needs, and its implementations."""
+"""Brokers: implementations of the protocol in `orders/broker.py`."""

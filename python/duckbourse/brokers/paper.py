@@ -30,8 +30,8 @@ import structlog
 from msgspec.structs import replace
 
 from duckbourse import clock, disk
-from duckbourse.brokers.base import Funds, Holding, OrderReport, TradeReport, Update
 from duckbourse.errors import BrokerError, BrokerRejected
+from duckbourse.orders.broker import Funds, Holding, OrderReport, TradeReport, Update
 from duckbourse.orders.events import Carried, CashMoved, CorporateActionApplied
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import Fill, OrderType, Product, Request, Side, Validity, fill_key_of

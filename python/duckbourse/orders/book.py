@@ -13,16 +13,18 @@ next one begins with it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from functools import singledispatchmethod
+from itertools import chain, takewhile
+from operator import itemgetter
 
 from msgspec.structs import replace
 
 from duckbourse.orders import events
 from duckbourse.orders.events import Carried, Event, Held, TradingState
 from duckbourse.orders.lifecycle import LIVE, State, advance
-from duckbourse.orders.order import PRICE_STEP, Fill, Order, Product, Reason, Request
+from duckbourse.orders.order import PRICE_STEP, Fill, Order, Product, Reason, Request, Side
 from duckbourse.orders.positions import (
     ZERO,
     CorporateAction,
@@ -73,17 +75,21 @@ class Book:
         self._by_broker_id: dict[str, str] = {}
         self._by_signal: dict[str, list[str]] = {}
         self._by_entry: dict[str, list[str]] = {}
-        # consecutive losing round trips to date, over sessions until a person resumes trading
-        self.consecutive_losses = 0
-        # this session: the number of entries sent
+        # this session: the number of entries sent, and the round trips that were closed, each with
+        # the instant of the fill that closed it
         self.entry_count = 0
+        # when this session's orders, modifications and cancels were sent to the broker
+        self.requested_at: list[datetime] = []
         self.has_ended = False
         # prices of what is held, from the end of a session to the first ticks of the next one
         self.marks: dict[str, Decimal] = {}
         self.carried_orders: frozenset[str] = frozenset()
         self.action_ids: dict[str, None] = {}
         self.cash_ids: dict[str, None] = {}
-        self._round_trips: dict[Key, list[Decimal]] = {}
+        self._round_trips: dict[Key, list[tuple[datetime, Decimal]]] = {}
+        # the losses in a row before this session, and when a person last resumed trading
+        self._losses_before = 0
+        self._resumed_at: datetime | None = None
         self._round_trips_before: dict[Key, int] = {}
         # what each entry held when the session began, the fills since the position was last flat,
         # and what of each entry they leave open
@@ -126,9 +132,26 @@ class Book:
 
     def session_round_trips(self) -> list[Decimal]:
         """Return the net profit of each round trip closed in this session, grouped by symbol."""
-        return [
-            round_trip for round_trips in self._round_trips.values() for round_trip in round_trips
-        ]
+        return [amount for closed in self._round_trips.values() for _, amount in closed]
+
+    @property
+    def consecutive_losses(self) -> int:
+        """
+        The number of round trips that lost, since the last one that did not.
+
+        It goes on from session to session, and ends when a person resumes trading.
+        """
+        since = self._resumed_at
+        closed = sorted(
+            (
+                trip
+                for trip in chain.from_iterable(self._round_trips.values())
+                if since is None or trip[0] > since
+            ),
+            key=itemgetter(0),
+        )
+        lost = sum(1 for _ in takewhile(lambda trip: trip[1] < 0, reversed(closed)))
+        return lost + self._losses_before if lost == len(closed) else lost
 
     def entries_of_signal(self, signal_id: str) -> list[Order]:
         """Return the entries that follow a signal, without those denied, rejected or not placed."""
@@ -146,11 +169,26 @@ class Book:
         """
         Return the shares of an entry that are held: its fills, less what closed them.
 
-        What closes a position closes the entry that it names, else the oldest ones. An entry whose
-        position was closed holds nothing, whatever is bought of its symbol afterward.
+        What closes a position closes the entry that it names, else the oldest ones of its strategy.
+        An entry whose position was closed holds nothing, whatever is bought of its symbol
+        afterward.
         """
         request = self.orders[entry_id].request
         return self._held.get((request.symbol, request.product), {}).get(entry_id, 0)
+
+    def quantity_of(self, strategy: str, symbol: str, product: Product) -> int:
+        """
+        Return the shares that the entries booked under a strategy hold; negative if short.
+
+        What no entry opened belongs to no strategy, whose name is empty.
+        """
+        by_strategy: dict[str, int] = {"": self.quantity(symbol, product)}
+        for entry_id, held in self._held.get((symbol, product), {}).items():
+            entered = self.orders[entry_id].request
+            shares = entered.side.sign * held
+            by_strategy[""] -= shares
+            by_strategy[entered.strategy] = by_strategy.get(entered.strategy, 0) + shares
+        return by_strategy.get(strategy, 0)
 
     def exits_of(self, entry_id: str) -> list[Order]:
         """Return the attempts to close the position of an entry, those denied included."""
@@ -169,7 +207,7 @@ class Book:
         kept = [
             key
             for key, position in self.positions.items()
-            if position.quantity or key in self._from_provisional
+            if position.quantity or key in self._held or key in self._from_provisional
         ]
         return Carried(
             capital_amount=self.capital_amount,
@@ -268,6 +306,7 @@ class Book:
     def _(self, event: events.OrderSent) -> None:
         order = self.orders[event.order_id]
         state = advance(event.order_id, order.state, State.SENT)
+        self.requested_at.append(event.at)
         self._store(replace(order, state=state, sent_at=event.at))
 
     @_apply.register
@@ -312,7 +351,7 @@ class Book:
         position = after_fill(position, fill)
         self.positions[key] = position
         self._fills_of.setdefault(key, []).append(fill.fill_key)
-        self._count_round_trip(position)
+        self._count_round_trip(position, fill.filled_at)
         self._count_fill(fill, 1)
         self._attribute(key)
 
@@ -332,6 +371,7 @@ class Book:
 
     @_apply.register
     def _(self, event: events.CancelRequested) -> None:
+        self.requested_at.append(event.at)
         self._store(replace(self.orders[event.order_id], is_cancel_pending=True))
 
     @_apply.register
@@ -341,6 +381,7 @@ class Book:
 
     @_apply.register
     def _(self, event: events.ModifyRequested) -> None:
+        self.requested_at.append(event.at)
         order = self.orders[event.order_id]
         wanted = replace(
             order.request,
@@ -374,7 +415,10 @@ class Book:
         self.flatten_reason = event.reason
 
     @_apply.register
-    def _(self, event: events.ExitDelayed | events.PriceSilent) -> None:
+    def _(
+        self,
+        event: events.ExitDelayed | events.FeedChanged | events.PriceSilent | events.StrategyFailed,
+    ) -> None:
         """Change nothing; people are notified of it."""
 
     @_apply.register
@@ -388,7 +432,7 @@ class Book:
         if event.state is TradingState.ACTIVE:
             self.flatten_reason = None
             if event.by not in LOOP:
-                self.consecutive_losses = 0
+                self._losses_before, self._resumed_at = 0, event.at
 
     @_apply.register
     def _(self, event: events.SessionStarted) -> None:
@@ -399,6 +443,8 @@ class Book:
         self.session_start_amount = event.equity_amount
         self.peak_amount = max(self.peak_amount, event.equity_amount)
         self.entry_count = 0
+        self.requested_at = []
+        self._losses_before, self._resumed_at = self.consecutive_losses, None
         self._round_trips = {}
         self._round_trips_before = {
             key: held.round_trip_count for key, held in self.positions.items()
@@ -417,7 +463,7 @@ class Book:
         self.event_count = 1
         self.cash_amount = carried.cash_amount
         self.peak_amount = carried.peak_amount
-        self.consecutive_losses = carried.consecutive_losses
+        self._losses_before = carried.consecutive_losses
         self.state, self.state_reason = carried.state, carried.state_reason
         self.session_date = carried.session_date
         self.flatten_reason = carried.flatten_reason
@@ -451,7 +497,7 @@ class Book:
             self.positions[key], cash = after_action(position, action, event.price)
             self.cash_amount += cash
             if action.dividend_amount is None:
-                self._count_round_trip(self.positions[key])
+                self._count_round_trip(self.positions[key], event.at)
                 self._scale_entries(key, action)
         if action.symbol in self.marks and action.dividend_amount is None:
             self.marks[action.symbol] = action.price_after(self.marks[action.symbol])
@@ -484,12 +530,12 @@ class Book:
         self.state = TradingState.HALTED
         self.state_reason = f"the journal was damaged; the damaged file is kept as {event.kept_as}"
 
-    def _count_round_trip(self, position: Position) -> None:
+    def _count_round_trip(self, position: Position, at: datetime) -> None:
         """Count the round trip that the last change of a position closed, if it closed one."""
         amount = position.closed_round_trip_amount
         if amount is not None:
-            self._round_trips.setdefault((position.symbol, position.product), []).append(amount)
-            self.consecutive_losses = self.consecutive_losses + 1 if amount < 0 else 0
+            key = (position.symbol, position.product)
+            self._round_trips.setdefault(key, []).append((at, amount))
 
     def _scale_entries(self, key: Key, action: CorporateAction) -> None:
         """Restate what the entries of a position hold, their prices, stops and targets."""
@@ -548,27 +594,41 @@ class Book:
     def _attribute(self, key: Key) -> None:
         """Compute what each entry holds from the fills since the position was last flat."""
         quantity, before = self._held_before.get(key, (0, {}))
-        held = {entry_id: left for entry_id, left in before.items() if left and quantity}
+        held = {entry_id: left for entry_id, left in before.items() if left}
         fills = self._fills_of[key] = [name for name in self._fills_of[key] if name in self.fills]
         for name in fills:
             fill = self.fills[name]
-            request = self.orders[fill.order_id].request if fill.order_id in self.orders else None
-            closing = min(fill.quantity, abs(quantity)) if quantity * fill.side.sign < 0 else 0
-            opening = fill.quantity - closing
             quantity += fill.signed_quantity
-            for entry_id in _closed_first(held, request.entry_id if request else None):
-                taken = min(closing, held[entry_id])
+            request = self.orders[fill.order_id].request if fill.order_id in self.orders else None
+            left = fill.quantity
+            for entry_id in self._closed_first(held, fill.side, request):
+                taken = min(left, held[entry_id])
                 held[entry_id] -= taken
-                closing -= taken
-            if opening and request is not None and request.reason is Reason.ENTRY:
-                held[request.order_id] = held.get(request.order_id, 0) + opening
-            held = {entry_id: left for entry_id, left in held.items() if left and quantity}
-        if not quantity and key not in self._from_provisional:
+                left -= taken
+            if left and request is not None and request.reason is Reason.ENTRY:
+                held[request.order_id] = held.get(request.order_id, 0) + left
+            held = {entry_id: shares for entry_id, shares in held.items() if shares}
+        if not quantity and not held and key not in self._from_provisional:
             del self._fills_of[key]
             self._held_before.pop(key, None)
         self._held.pop(key, None)
         if held:
             self._held[key] = held
+
+    def _closed_first(self, held: dict[str, int], side: Side, request: Request | None) -> list[str]:
+        """
+        Return the entries that a fill closes, in this order: what it names, then the oldest.
+
+        They are those of its strategy on the other side: no strategy closes another's. A fill of no
+        order of ours closes any.
+        """
+        closed = [
+            entry_id
+            for entry_id in held
+            if (entered := self.orders[entry_id].request).side is not side
+            and (request is None or entered.strategy == request.strategy)
+        ]
+        return sorted(closed, key=lambda each: request is None or each != request.entry_id)
 
     def _rebuild_position(self, key: Key) -> None:
         """Recompute a position from its first provisional fill onward, with the remaining fills."""
@@ -585,7 +645,7 @@ class Book:
                 )
             position = after_fill(position, fill)
             if position.closed_round_trip_amount is not None and position.round_trip_count > before:
-                round_trips.append(position.closed_round_trip_amount)
+                round_trips.append((fill.filled_at, position.closed_round_trip_amount))
         self.positions[key] = position
         self._round_trips[key] = round_trips
 
@@ -603,11 +663,6 @@ def _restated(request: Request, action: CorporateAction, quantity: int) -> Reque
             trail_distance=price(exits.trail_distance),
         )
     return replace(request, quantity=quantity, limit_price=price(request.limit_price), exits=exits)
-
-
-def _closed_first(held: dict[str, int], entry_id: str | None) -> list[str]:
-    """Return the entries in the order in which an exit of `entry_id` closes them."""
-    return sorted(held, key=lambda each: each != entry_id)
 
 
 def _state_after_fill(order: Order, filled: int) -> State:

@@ -194,6 +194,20 @@ class PriceSilent(Event, frozen=True, kw_only=True):
     seconds: int
 
 
+class StrategyFailed(Event, frozen=True, kw_only=True):
+    """A strategy raised an error and is not asked again; `detail` is the error."""
+
+    strategy: str
+    detail: str
+
+
+class FeedChanged(Event, frozen=True, kw_only=True):
+    """The feed was lost or refused, or is healthy again; `what` says which."""
+
+    what: str
+    is_healthy: bool
+
+
 class TrailMoved(Event, frozen=True, kw_only=True):
     """The best price since the entry, from which a trailing stop is measured."""
 
@@ -303,6 +317,8 @@ AnyEvent = (
     | FlattenRequested
     | ExitDelayed
     | PriceSilent
+    | StrategyFailed
+    | FeedChanged
     | TrailMoved
     | TradingStateChanged
     | AccountCarried

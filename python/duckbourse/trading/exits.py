@@ -130,13 +130,23 @@ class ExitManager:
             if moved != best:
                 self._manager.record(events.TrailMoved(at=now, entry_id=entry_id, best_price=moved))
                 best = moved
-        recorded = self.book.exit_reason.get(entry_id)
         reason = self._flatten_reason(entry) or exits.due(entry, best, price, now)
-        if reason is None or (recorded is not None and recorded.rank >= reason.rank):
+        if reason is not None:
+            self.close(entry, reason)
+
+    def close(self, entry: Order, reason: Reason) -> None:
+        """Record that what an entry holds is to be closed, unless it is for as strong a reason."""
+        entry_id, symbol = entry.request.order_id, entry.request.symbol
+        recorded = self.book.exit_reason.get(entry_id)
+        price = self._prices[symbol][0] if symbol in self._prices else None
+        if recorded is not None and recorded.rank >= reason.rank:
             return
         self._manager.record(
             events.ExitTriggered(
-                at=now, entry_id=entry_id, reason=reason, price=price or self._reference(entry)
+                at=clock.now(),
+                entry_id=entry_id,
+                reason=reason,
+                price=price or self._reference(entry),
             )
         )
         if work := self._works.get(entry_id):
@@ -160,7 +170,7 @@ class ExitManager:
             if live:
                 await self._reprice(entry_id, live[-1], work)
             elif must_wait:
-                work.detail = "another order that closes it is not cancelled yet"
+                work.detail = "another order in the symbol has to end first"
             else:
                 await self._try(entry_id, work)
         except Exception as error:  # whatever it is, the exit is tried again and people know
@@ -170,30 +180,38 @@ class ExitManager:
 
     async def _cancel_others(self, entry: Order) -> bool:
         """
-        Cancel what else works in the symbol; return whether an exit has to wait for it.
+        Cancel what else works in the symbol; return whether an exit has to wait.
 
-        What would open the position again could trade with the exit. What closes it already is
-        taken over: with both, more would be sold than is held.
+        What would open the position again, of any strategy, could trade with the exit. What closes
+        it already, of its strategy, is taken over: with both, more would be sold than is held. Of
+        two exits that could trade with each other, the second waits for the first.
         """
+        entered = entry.request
         others = [
             order
             for order in self.book.open_orders()
-            if order.request.symbol == entry.request.symbol
+            if order.request.symbol == entered.symbol
             and order.request.reason is Reason.ENTRY
             and not order.is_external
+            and (order.request.side is entered.side or order.request.strategy == entered.strategy)
         ]
         for order in others:
             await self._manager.cancel(order.request.order_id)
         return any(
-            order.state.is_live and order.request.side is not entry.request.side
+            order.state.is_live and order.request.side is not entered.side
             for order in (self.book.orders[other.request.order_id] for other in others)
+        ) or any(
+            order.request.symbol == entered.symbol
+            and order.request.side is entered.side
+            and order.request.reason is not Reason.ENTRY
+            for order in self.book.open_orders()
         )
 
     async def _try(self, entry_id: str, work: Work) -> None:
         seconds = clock.session_seconds()
         self._count_refusals(entry_id, work)
         quantity = self.book.held_quantity(entry_id)
-        if seconds < work.next_try_at or not quantity:
+        if seconds < work.next_try_at or not quantity or not self._has_turn(work):
             return
         entry = self.book.orders[entry_id]
         request = self._request(entry, quantity, work.step)
@@ -212,6 +230,14 @@ class ExitManager:
             message=order.message,
         )
         self._count_refusals(entry_id, work)
+
+    def _has_turn(self, work: Work) -> bool:
+        """Return whether the broker's rates let a request be sent now."""
+        if self._manager.pace.has_turn(is_urgent=True):
+            return True
+        seconds = self._manager.pace.wait_seconds(is_urgent=True)
+        work.detail = f"the broker takes no more requests for {seconds:.1f} seconds"
+        return False
 
     def _count_refusals(self, entry_id: str, work: Work) -> None:
         """Count each try that was denied, rejected or not placed; a pause follows it."""
@@ -249,7 +275,7 @@ class ExitManager:
         is_slow = seconds - work.priced_at >= limits.exit_reprice_ms / 1000
         known = self._prices.get(request.symbol)
         is_behind = known is not None and (known[0] - request.limit_price) * request.side.sign > 0
-        if not (is_slow or is_behind):
+        if not (is_slow or is_behind) or not self._has_turn(work):
             return
         if is_slow and work.priced_at > -math.inf:
             work.step += 1

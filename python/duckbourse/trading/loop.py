@@ -3,7 +3,7 @@ The trading loop: ticks in; exits, strategy and checks; orders out; and the brok
 
 Each batch of ticks is handled in this order: record and scan the ticks, update prices, handle the
 broker's updates and commands, evaluate exits, check the square-off time and the daily loss, then
-ask the strategy for orders. Exits do not depend on the strategy: they run when it does not, and
+ask the strategies for orders. Exits do not depend on them: they run when a strategy does not, and
 also when ticks cannot be recorded or the session cannot be scanned. Commands from outside (halt,
 resume, square off) are files in the session folder, so they reach a loop that is too busy to listen
 and outlive one that was killed.
@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import structlog
@@ -30,17 +30,19 @@ from duckbourse.orders.book import Book
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.manager import BROKER_DIFFERS, Manager
 from duckbourse.orders.order import Order, Reason, Request
-from duckbourse.risk.checks import OrderContext, pre_trade_check
+from duckbourse.risk.checks import Check, OrderContext, pre_trade_check
 from duckbourse.risk.limits import unlisted
 from duckbourse.streaming.believed import TickFilter
 from duckbourse.streaming.feed import Feed, Records, conflate, microseconds
 from duckbourse.streaming.prices import LastPrices, price_bounds
 from duckbourse.streaming.recorder import Recorder
-from duckbourse.trading.commands import Command, pending
+from duckbourse.trading.commands import Answer, Command, Inbox
 from duckbourse.trading.exits import ExitManager
 from duckbourse.trading.publication import Publication, Signal, signal_order
 from duckbourse.trading.scans import LiveScans
-from duckbourse.trading.strategy import Strategy
+from duckbourse.trading.strategies import Strategies
+from duckbourse.trading.strategy import Context, Strategy
+from duckbourse.words import counted
 
 log = structlog.get_logger()
 
@@ -50,6 +52,8 @@ IDLE_SECONDS = 0.5
 ANSWER_PATIENCE_SECONDS = 0.05
 # how often the book is compared with such a broker
 RECONCILE_SECONDS = 15.0
+# how often a feed that failed for good is opened again, while something is open
+REOPEN_SECONDS = 30.0
 # how often to look for a newer publication
 REFRESH_SECONDS = 1.0
 
@@ -58,9 +62,10 @@ class Trader:
     """
     Trades one account in one session.
 
-    `prices` are the last prices with their instants. `on_batch` is called after every batch, for a
-    display. `scans` find signals in addition to the published ones, `recorder` writes the ticks to
-    disk, and `newer` returns a publication that replaced the last one, or None.
+    `strategies` are by the name that their orders are booked under. `prices` are the last prices
+    with their instants. `on_batch` is called after every batch, for a display. `scans` find signals
+    in addition to the published ones, `recorder` writes the ticks to disk, and `newer` returns a
+    publication that replaced the last one, or None. `checks` are added to ours, by name.
     """
 
     def __init__(
@@ -69,7 +74,7 @@ class Trader:
         manager: Manager,
         broker: PaperBroker,
         feed: Feed,
-        strategy: Strategy,
+        strategies: Mapping[str, Strategy],
         folder: Path,
         on_batch: Callable[[Trader], None] = lambda _: None,
         *,
@@ -77,13 +82,17 @@ class Trader:
         recorder: Recorder | None = None,
         newer: Callable[[], Publication | None] = lambda: None,
         refresh_seconds: float = REFRESH_SECONDS,
+        checks: Mapping[str, Check] = MappingProxyType({}),
     ) -> None:
+        self.checks = checks
         self.publication = publication
         self.manager = manager
         self.broker = broker
         self.feed = feed
-        self.strategy: Strategy | None = strategy
+        self.strategies = Strategies(strategies, self._context, manager.record)
+        manager.listeners.append(self.strategies.on_event)
         self.folder = folder
+        self._inbox = Inbox(folder)
         self.on_batch = on_batch
         self.scans = scans
         self.recorder = recorder
@@ -113,7 +122,6 @@ class Trader:
         self._loading: asyncio.Task[Publication | None] | None = None
         # sets a gauge of the loop, such as equity
         self.gauges: Callable[[str, float], None] | None = None
-        self._sent_at: list[datetime] = []
         self.exits = ExitManager(
             manager,
             self.prices,
@@ -168,29 +176,54 @@ class Trader:
         Trade until the feed ends; open orders then expire.
 
         Without ticks, commands and the time of day are still handled. If the feed fails for good,
-        halt and raise BrokerError.
+        halt. While something is open, the loop then goes on until the session's close, and opens
+        the feed again every REOPEN_SECONDS. A failure that remains is raised as BrokerError.
         """
-        batches = self.feed.ticks()
-        try:
-            coming = asyncio.ensure_future(anext(batches, None))
-            while True:
-                done, _ = await asyncio.wait({coming}, timeout=IDLE_SECONDS)
-                if not done:
-                    await self._step()
-                elif (records := coming.result()) is None:
-                    break
-                else:
-                    await self.on_records(records)
-                    coming = asyncio.ensure_future(anext(batches, None))
-                self._show()
-        except BrokerError as error:
-            self.manager.set_state(TradingState.HALTED, str(error), "feed")
-            raise
+        failure: BrokerError | None = None
+        while True:
+            try:
+                await self._follow_feed()
+                break
+            except BrokerError as error:
+                failure = error
+                self.manager.set_state(TradingState.HALTED, str(error), "feed")
+            if not await self._look_after_what_is_open(REOPEN_SECONDS):
+                break
+            failure = None
         self.broker.end_session()
         self._poll_broker()
         await self.manager.wait_idle()
         self.end_session()
         self._show()
+        if failure is not None:
+            raise failure
+
+    async def _follow_feed(self) -> None:
+        batches = self.feed.ticks()
+        coming = asyncio.ensure_future(anext(batches, None))
+        while True:
+            done, _ = await asyncio.wait({coming}, timeout=IDLE_SECONDS)
+            if not done:
+                await self._step()
+            elif (records := coming.result()) is None:
+                return
+            else:
+                await self.on_records(records)
+                coming = asyncio.ensure_future(anext(batches, None))
+            self._show()
+
+    async def _look_after_what_is_open(self, seconds: float) -> bool:
+        """Go on without ticks for so long; return whether something is open until then."""
+        until = clock.elapsed_seconds() + seconds
+        while self.book.open_positions() or self.book.live:
+            if clock.now() >= self.publication.closes_at:
+                return False
+            if clock.elapsed_seconds() >= until:
+                return True
+            await asyncio.sleep(IDLE_SECONDS)
+            await self._step()
+            self._show()
+        return False
 
     def end_session(self) -> None:
         """Record the equity at the end and the last prices of what is held overnight."""
@@ -300,6 +333,7 @@ class Trader:
         ordered = sorted(signals.values(), key=signal_order)
         # what is held is looked after, also if this publication no longer has it
         held = {position.symbol for position in self.book.open_positions()}
+        held |= {entry.request.symbol for entry in self.book.held_entries()}
         kept = {
             symbol: self.publication.instruments.get(symbol) or unlisted(symbol)
             for symbol in held - publication.instruments.keys()
@@ -307,6 +341,7 @@ class Trader:
         self.publication = replace(
             publication, signals=tuple(ordered), instruments=publication.instruments | kept
         )
+        self.manager.pace.rates = publication.limits.rates
 
     @contextmanager
     def _unharmed_by(self, what: str) -> Iterator[None]:
@@ -324,16 +359,18 @@ class Trader:
     def on_health(self, what: str, is_healthy: bool) -> None:
         """Handle a change of the feed's health; if unhealthy, open nothing until the next tick."""
         self.feed_problem = "" if is_healthy else what
+        self.manager.record(events.FeedChanged(at=clock.now(), what=what, is_healthy=is_healthy))
         if not is_healthy:
             self.is_stream_ready = False
 
     async def _step(self) -> None:
-        """Act on the broker's updates, commands, exits, daily limits and the strategy."""
+        """Act on the broker's updates, commands, exits, daily limits and strategies."""
         self._poll_broker()
         self.manager.check_journal()
+        obeyed: list[tuple[Command, Answer]] = []
         with self._unharmed_by("reading commands"):
-            for command in pending(self.folder):
-                self._handle_command(command)
+            obeyed = [(command, self._obey(command)) for command in self._inbox.take()]
+        entries = self._open_entries() if obeyed else []
         self._watch_silence()
         self._reconcile()
         self._check_daily_limits()
@@ -341,9 +378,14 @@ class Trader:
         self._poll_broker()
         await self.exits.step()
         self._poll_broker()
-        if self.book.state is not TradingState.HALTED:
-            for request in self._generate_orders():
+        await self.manager.send_waiting()
+        # while entries wait, the book lacks them, and the strategies would not know of them
+        if self.book.state is not TradingState.HALTED and not self.manager.waiting_entries:
+            for request in await self._generate_orders():
                 await self._place(request)
+        with self._unharmed_by("answering commands"):
+            for command, answer in obeyed:
+                self._inbox.answer(command, self._with_effect(answer, entries))
         if self.gauges is not None:
             with self._unharmed_by("metrics"):
                 self._set_gauges(self.gauges)
@@ -357,6 +399,8 @@ class Trader:
             reasons.append(str(self.manager.journal.failure))
         if self.unrecorded_tick_count:
             reasons.append(f"{self.unrecorded_tick_count:,} ticks were not recorded")
+        for name, error in self.strategies.failures.items():
+            reasons.append(f"the strategy {name} failed: {error}")
         for entry_id, work in self.exits.works.items():
             symbol = self.book.orders[entry_id].request.symbol
             reasons.append(f"{symbol} is not closed yet: {work.detail}")
@@ -364,18 +408,34 @@ class Trader:
             reasons.append(self.feed_problem or "no tick yet")
         return reasons
 
-    def _generate_orders(self) -> Sequence[Request]:
-        if self.strategy is None:
-            return ()
-        try:
-            return self.strategy.generate_orders(
-                self.publication, self.book, self.prices, clock.now()
-            )
-        except Exception as error:  # user code: it is disabled, and exits continue
-            log.exception("strategy failed")
-            self._downgrade_to(TradingState.REDUCING, f"the strategy failed: {error!r}", "strategy")
-            self.strategy = None
-            return ()
+    def _context(self, strategy: str) -> Context:
+        return Context(strategy, self.publication, self.book, self.prices, clock.now())
+
+    async def _generate_orders(self) -> list[Request]:
+        """Return what the strategies want to send, and begin to close what they want to close."""
+        requests = []
+        for name, wanted in self.strategies.orders():
+            if isinstance(wanted, Request):
+                requests.append(wanted)
+            else:
+                context = self._context(name)
+                await self._close(wanted.symbol, context.entries, context.open_orders)
+        return requests
+
+    async def _close(
+        self,
+        symbol: str,
+        entries: Sequence[Order],
+        open_orders: Sequence[Order],
+        reason: Reason = Reason.STRATEGY,
+    ) -> None:
+        """Close what these entries hold of a symbol, and cancel the orders that open more."""
+        for entry in entries:
+            if entry.request.symbol == symbol:
+                self.exits.close(entry, reason)
+        for order in open_orders:
+            if order.request.symbol == symbol and order.request.reason is Reason.ENTRY:
+                await self.manager.cancel(order.request.order_id)
 
     def _set_gauges(self, set_gauge: Callable[[str, float], None]) -> None:
         equity = self.book.equity_amount(self.prices)
@@ -392,7 +452,6 @@ class Trader:
     def pre_trade_check(self, book: Book, request: Request, replaces: Order | None) -> None:
         """Check an order, or what it would be modified to; raise OrderDeniedError if it may not."""
         now = clock.now()
-        self._sent_at = [at for at in self._sent_at if now - at < timedelta(seconds=1)]
         limits = self.publication.limits
         pre_trade_check(
             OrderContext(
@@ -408,16 +467,16 @@ class Trader:
                 entries_end_at=self.publication.entries_end_at,
                 sessions_behind=self.publication.sessions_behind,
                 is_stream_ready=self.is_stream_ready,
-                sent_at=self._sent_at,
+                charges=self.publication.charges,
                 replaces=replaces,
-            )
+            ),
+            self.checks,
         )
-        self._sent_at.append(now)
 
     def flatten(self, reason: Reason) -> None:
         """Close all positions, and those that fill later, for this reason or a stronger one."""
         current = self.book.flatten_reason
-        is_flat = not self.book.live and not self.book.open_positions()
+        is_flat = not self.book.live and not self.book.held_entries()
         if is_flat and reason is not Reason.BY_HAND:
             return  # it is asked again as soon as something is held
         if current is None or current.rank < reason.rank:
@@ -464,7 +523,8 @@ class Trader:
             request = order.request
             if order.is_external or request.reason is not Reason.ENTRY:
                 continue
-            if is_over or (request.expires_at is not None and now >= request.expires_at):
+            has_expired = request.expires_at is not None and now >= request.expires_at
+            if is_over or has_expired or not self.strategies.is_active(request.strategy):
                 await self.manager.cancel(request.order_id)
 
     def _check_daily_limits(self) -> None:
@@ -480,20 +540,66 @@ class Trader:
                 TradingState.HALTED, f"loss={lost:.2f}, max_loss={most:.2f}", "daily loss"
             )
 
-    def _handle_command(self, command: Command) -> None:
-        log.info("command", command=command.name, by=command.by)
+    def _obey(self, command: Command) -> Answer:
+        try:
+            return self._handle_command(command)
+        except Exception as error:  # whoever sent it has to know
+            log.exception("command failed", command=command.name)
+            return Answer(is_obeyed=False, message=f"it failed: {error!r}")
+
+    def _handle_command(self, command: Command) -> Answer:
         self.exits.retry_now()
         match command.name:
             case "halt":
                 self.manager.set_state(TradingState.HALTED, command.reason, command.by)
             case "resume":
                 if self.book.differences:
-                    log.warning("resume refused", differences=self.book.differences)
-                else:
-                    self.manager.set_state(TradingState.ACTIVE, command.reason, command.by)
+                    differs = f"the broker differs: {self.book.differences[0]}"
+                    return Answer(is_obeyed=False, message=differs)
+                self.manager.set_state(TradingState.ACTIVE, command.reason, command.by)
             case "square-off":
                 self.manager.set_state(TradingState.REDUCING, command.reason, command.by)
                 self.flatten(Reason.BY_HAND)
+            case _:
+                return Answer(is_obeyed=False, message=f"there is no command {command.name!r}")
+        return Answer(is_obeyed=True, message=f"{self.book.state}: {self.book.state_reason}")
+
+    def _open_entries(self) -> list[str]:
+        return [
+            order.request.order_id
+            for order in self.book.open_orders()
+            if order.request.reason is Reason.ENTRY and not order.is_external
+        ]
+
+    def _with_effect(self, answer: Answer, entries: Sequence[str]) -> Answer:
+        """Return the answer with what became of the entries that were open, and what is held."""
+        if not answer.is_obeyed:
+            return answer
+        left = set(self._open_entries()) & set(entries)
+        held = [
+            f"{position.symbol} {position.quantity:+}" for position in self.book.open_positions()
+        ]
+        closing = self.book.flatten_reason is not None
+        parts = [answer.message]
+        if cancelled := len(entries) - len(left):
+            parts.append(f"{counted(cancelled, 'open entry', 'open entries')} ended")
+        if left:
+            parts.append(f"{counted(len(left), 'entry', 'entries')} still open")
+        if held:
+            parts.append(f"{'closing' if closing else 'held, with their exits:'} {', '.join(held)}")
+        else:
+            parts.append("no position is open")
+        return replace(
+            answer,
+            message="; ".join(parts),
+            figures={
+                **answer.figures,
+                "state": self.book.state,
+                "ended_entry_count": cancelled,
+                "open_entry_count": len(left),
+                "position_count": len(held),
+            },
+        )
 
     async def _place(self, request: Request) -> None:
         order = await self.manager.place(request)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
+from types import MappingProxyType
 from typing import TextIO, cast
 
 import structlog
@@ -19,6 +20,7 @@ from duckbourse.orders.book import rebuild_book
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.journal import open_journal
 from duckbourse.orders.manager import Manager
+from duckbourse.risk.checks import Check
 from duckbourse.settings import settings
 from duckbourse.streaming.recorder import Recorder
 from duckbourse.streaming.replay import Replay
@@ -29,7 +31,7 @@ from duckbourse.trading.loop import Trader
 from duckbourse.trading.publication import Publication
 from duckbourse.trading.scans import LiveScans
 from duckbourse.trading.session_folder import LOG, SessionFolder, traded_until
-from duckbourse.trading.strategy import SignalStrategy
+from duckbourse.trading.strategy import Strategy
 
 
 def trade_session(
@@ -37,18 +39,21 @@ def trade_session(
     folder: SessionFolder,
     feed: Replay | WebSocketFeed,
     rules: FillRules,
+    strategies: Mapping[str, Strategy],
     on_batch: Callable[[Trader], None],
     metrics_port: int | None = None,
     *,
     scans: LiveScans | None = None,
     recorder: Recorder | None = None,
     newer: Callable[[], Publication | None] = lambda: None,
+    checks: Mapping[str, Check] = MappingProxyType({}),
 ) -> tuple[Trader, tuple[str, ...]]:
     """
     Trade a session with the paper broker; return the trader and the reconciliation differences.
 
     With differences, nothing is traded. In a replay, the feed's time is the clock. An interrupted
-    session resumes after its last event. `scans`, `recorder` and `newer` are as in Trader.
+    session resumes after its last event. `scans`, `recorder`, `newer` and `checks` are as in
+    Trader.
     """
     with _log_to(folder.path / LOG), _replay_clock(feed):
         journal, recorded = open_journal(folder.path)
@@ -77,12 +82,13 @@ def trade_session(
                 manager,
                 broker,
                 feed,
-                SignalStrategy(),
+                strategies,
                 folder.path,
                 on_batch,
                 scans=scans,
                 recorder=recorder,
                 newer=newer,
+                checks=checks,
             )
             if isinstance(feed, WebSocketFeed):
                 feed.on_health = trader.on_health
@@ -100,7 +106,7 @@ def trade_session(
 
 def _replay_clock(feed: Replay | WebSocketFeed) -> AbstractContextManager[None]:
     if isinstance(feed, Replay):
-        return clock.driven_by(lambda: feed.at)
+        return clock.replayed_by(lambda: feed.at)
     return nullcontext()
 
 

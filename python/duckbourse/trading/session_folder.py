@@ -325,6 +325,11 @@ def _refuse_other_options(folder: SessionFolder, recorded: Iterable[Event]) -> N
     )
 
 
+def sessions() -> list[SessionFolder]:
+    """Return the last session of each account."""
+    return [_folder_of(file) for file in _files()]
+
+
 def trading_now() -> list[SessionFolder]:
     """Return the sessions that a process is trading."""
     return [_folder_of(file) for file in _files() if state.holder(file.parent / LOCK)]
@@ -388,7 +393,7 @@ def _archived(path: Path) -> dict[date, Path]:
 
 
 def _files() -> list[Path]:
-    return list((settings().data / "trading").glob(f"*/{SESSION_FILE}"))
+    return sorted((settings().data / "trading").glob(f"*/{SESSION_FILE}"))
 
 
 def _folder_of(file: Path) -> SessionFolder:

@@ -24,8 +24,8 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from duckbourse.brokers.base import Funds, Holding, OrderReport, TradeReport, Update
 from duckbourse.errors import BrokerRejected, BrokerUnclear
+from duckbourse.orders.broker import Funds, Holding, OrderReport, TradeReport, Update
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import Fill, Product, Request, fill_key_of
 

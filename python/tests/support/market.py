@@ -21,6 +21,7 @@ from duckbourse.orders.events import Event
 from duckbourse.orders.journal import open_journal
 from duckbourse.orders.manager import Manager
 from duckbourse.orders.order import Order, Reason
+from duckbourse.risk.checks import Check
 from duckbourse.risk.limits import Covariances, Instrument, Limits
 from duckbourse.streaming.feed import RECORD, microseconds, millionths
 from duckbourse.streaming.replay import Replay
@@ -89,6 +90,9 @@ class Market:
     rules: FillRules = field(default_factory=lambda: FillRules(slippage_bps=Decimal(0)))
     broker: Callable[..., PaperBroker] = PaperBroker
     strategy: Callable[[], Strategy] = SignalStrategy
+    # strategies beside it, by the name that their orders are booked under
+    others: dict[str, Callable[[], Strategy]] = field(default_factory=dict)
+    checks: dict[str, Check] = field(default_factory=dict)
     # what the machine's clock shows at an instant
     shown: Callable[[datetime], datetime] = lambda now: now
     events: list[Event] = field(default_factory=list)
@@ -160,7 +164,11 @@ class Market:
                 grace_seconds=0,
             )
             manager.listeners.append(self.events.append)
-            trader = Trader(publication, manager, broker, feed, self.strategy(), self.folder)
+            strategies = {"signals": self.strategy()}
+            strategies |= {name: strategy() for name, strategy in self.others.items()}
+            trader = Trader(
+                publication, manager, broker, feed, strategies, self.folder, checks=self.checks
+            )
 
             async def play() -> None:
                 assert await trader.start() == ()

@@ -21,9 +21,9 @@ from typing import Any, TypeVar
 import numpy as np
 
 from duckbourse import clock
-from duckbourse.brokers.base import Funds, Holding, OrderReport, TradeReport, Update
 from duckbourse.brokers.paper import FillRules, PaperBroker
 from duckbourse.errors import BrokerRejected, JournalError
+from duckbourse.orders.broker import Funds, Holding, OrderReport, TradeReport, Update
 from duckbourse.orders.events import Event
 from duckbourse.orders.order import Request
 from duckbourse.streaming.feed import RECORD, Records, Tick, microseconds, millionths

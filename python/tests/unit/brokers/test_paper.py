@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from duckbourse import clock
-from duckbourse.brokers.base import OrderReport, TradeReport
 from duckbourse.brokers.paper import FILE, FillRules, PaperBroker
 from duckbourse.errors import BrokerRejected
+from duckbourse.orders.broker import OrderReport, TradeReport
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import OrderType, Product, Side, Validity
 from duckbourse.streaming.feed import Tick

@@ -28,8 +28,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from duckbourse.brokers.base import Update
 from duckbourse.orders.book import rebuild_book
+from duckbourse.orders.broker import Update
 from duckbourse.orders.journal import read_journal
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.manager import Manager

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from duckbourse import clock
-from duckbourse.brokers.base import OrderReport
 from duckbourse.orders import events
 from duckbourse.orders.book import Book, rebuild_book
+from duckbourse.orders.broker import OrderReport
 from duckbourse.orders.denial import OrderDeniedError
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.journal import open_journal, read_journal

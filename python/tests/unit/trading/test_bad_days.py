@@ -92,7 +92,9 @@ def traded(folder: Path, moves: list[tuple[str, int]], faults: Faults) -> tuple[
             venue,
             check=lambda *asked: trader.pre_trade_check(*asked),
         )
-        trader = Trader(market.publication(), manager, venue, feed, SignalStrategy(), folder)
+        trader = Trader(
+            market.publication(), manager, venue, feed, {"signals": SignalStrategy()}, folder
+        )
         assert await trader.start() == ()
         venue.begin(faults)
         await trader.run()

@@ -26,6 +26,7 @@ from duckbourse.trading.loop import Trader
 from duckbourse.trading.publication import load
 from duckbourse.trading.session import trade_session
 from duckbourse.trading.session_folder import SessionFolder
+from duckbourse.trading.strategy import SignalStrategy
 from duckbourse.warehouse import open_published
 from tests.support.socket_server import Server, serving
 from tests.support.waiting import HANG_SECONDS
@@ -153,7 +154,13 @@ def traded(day: Day, folder: Path, *, refusals: int = 0) -> tuple[Trader, Record
 
             def session() -> None:
                 trader, _ = trade_session(
-                    publication, session_folder, feed, FillRules(), day.on_batch, recorder=recorder
+                    publication,
+                    session_folder,
+                    feed,
+                    FillRules(),
+                    {"signals": SignalStrategy()},
+                    day.on_batch,
+                    recorder=recorder,
                 )
                 traders.append(trader)
 
