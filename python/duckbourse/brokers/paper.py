@@ -245,9 +245,11 @@ class PaperBroker:
         held = await self.positions()
         cash = (await self.funds()).cash_amount - charges_amount
         orders, trades = list(self._orders.values()), self._trades
+        cash_ids = [*self._opening.cash_ids, *self._cash]
         if instead is not None:
             held = [(each.symbol, each.product, each.quantity) for each in instead.positions]
             cash, keep = instead.cash_amount, frozenset()
+            cash_ids = list(instead.cash_ids)
         net: Counter[tuple[str, Product]] = Counter()
         for symbol, product, quantity in held:
             position = Position(symbol=symbol, product=product, quantity=quantity)
@@ -269,7 +271,7 @@ class PaperBroker:
             holdings=[(symbol, product, count) for (symbol, product), count in net.items()],
             order_count=self._opening.order_count + len(orders) - len(kept),
             trade_count=self._opening.trade_count + len(trades) - len(kept_trades),
-            cash_ids=[*self._opening.cash_ids, *self._cash],
+            cash_ids=cash_ids,
         )
         lines = [
             Line(opening=opening),

@@ -55,6 +55,8 @@ QUEUE_ROWS = 100_000
 # the most events in one commit, so that the first caller does not wait forever
 COMMIT_ROWS = 2_000
 HEAD_SYNC_SECONDS = 1.0
+# how long to wait for another program that has the journal open
+LOCKED_SECONDS = 5.0
 # the head has two of these, each in a sector of its own: while one is written, the other is whole
 SLOT_BYTES = 512
 # of SQLite's errors, those that are about the content
@@ -345,7 +347,9 @@ def lock_folder(folder: Path) -> IO[str]:
 def _connect(path: Path) -> sqlite3.Connection:
     if not path.exists():
         os.close(disk.private(str(path), os.O_RDWR | os.O_CREAT))
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(
+        path, LOCKED_SECONDS, isolation_level=None, check_same_thread=False
+    )
     try:
         connection.execute("pragma journal_mode = wal")
         connection.execute("pragma synchronous = full")

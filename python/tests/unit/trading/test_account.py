@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import itertools
+import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 
+import duckdb
+import hypothesis
 import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from duckbourse import clock
+from duckbourse import clock, disk
 from duckbourse.brokers.paper import FillRules, PaperBroker
+from duckbourse.disk import flush
 from duckbourse.errors import ConfigurationError, JournalCorrupt
 from duckbourse.orders import events
 from duckbourse.orders.book import Book, rebuild_book
-from duckbourse.orders.events import TradingState
+from duckbourse.orders.events import CashKind, TradingState
 from duckbourse.orders.journal import HEAD, open_journal
 from duckbourse.orders.order import (
     Exits,
@@ -31,13 +42,18 @@ from duckbourse.orders.order import (
 from duckbourse.orders.positions import CorporateAction
 from duckbourse.settings import settings
 from duckbourse.trading import session_folder
+from duckbourse.trading.cash import move_cash
+from duckbourse.trading.export import export_fills
 from duckbourse.trading.publication import Publication
 from duckbourse.trading.session_folder import SessionFolder, create, latest, read
+from tests.support.dbt_server import cpu_seconds
 from tests.support.factories import LIMITS, fill
 from tests.support.market import Market, instrument
 
+# of a session; a busy one has about 2,000, which `--long` is not needed to believe
+YEAR_EVENTS = 20
 FIRST = date(2026, 11, 2)
-pytestmark = pytest.mark.any_day
+pytestmark = pytest.mark.some_day
 
 
 @pytest.fixture(autouse=True)
@@ -296,3 +312,200 @@ def test_a_bad_description_of_a_session_is_one_line(content: bytes) -> None:
     (latest("test", None).path / "session.json").write_bytes(content)
     with pytest.raises(ConfigurationError, match="does not describe a session"):
         latest("test", None)
+
+
+def moved(kind: CashKind, amount: str, cash_id: str) -> bool:
+    return move_cash(latest("test", None), kind, Decimal(amount), cash_id)[1]
+
+
+def test_cash_is_moved_once_and_the_drawdown_stays() -> None:
+    begin(0)
+    traded(0, Side.BUY, 100, "100")
+    traded(0, Side.SELL, 100, "90")
+    begin(1)
+    for is_new in (True, False):
+        assert moved(CashKind.DEPOSIT, "101000", "one") is is_new
+    book, _ = read(latest("test", None))
+    assert [book.capital_amount, book.cash_amount] == [201_000, 200_000]
+    assert round(1 - book.equity_amount({}) / book.peak_amount, 20) == Decimal("0.01")
+    # what was deposited is no gain of the day
+    assert book.session_start_amount == book.equity_amount({})
+    assert moved(CashKind.INTEREST, "12.50", "two")
+    with pytest.raises(ConfigurationError, match=r"200,012\.51 cannot be withdrawn: 200,012\.50"):
+        moved(CashKind.WITHDRAWAL, "-200012.51", "three")
+    with pytest.raises(ConfigurationError, match=r"the id one is that of a deposit of 101,000\.00"):
+        moved(CashKind.DEPOSIT, "5", "one")
+    assert moved(CashKind.WITHDRAWAL, "-50000", "three")
+    for day, again in ((1, False), (2, False), (2, True)):
+        book = begin(day, fresh=again)
+        assert [book.capital_amount, book.cash_amount] == [151_000, Decimal("150012.50")]
+        assert at_the_broker() == ({}, book.cash_amount)
+        assert not moved(CashKind.DEPOSIT, "101000", "one")
+
+
+def test_a_fresh_session_keeps_the_cash_that_was_moved_in_it() -> None:
+    begin(0)
+    traded(0, Side.BUY, 10, "100")
+    moved(CashKind.DEPOSIT, "500", "one")
+    begin(1)
+    moved(CashKind.DEPOSIT, "700", "two")
+    book = begin(0, fresh=True)
+    assert [book.capital_amount, book.cash_amount] == [101_200, 101_200]
+    assert at_the_broker() == ({}, book.cash_amount)
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("buy"), st.integers(1, 40), st.integers(80, 120)),
+        st.tuples(st.just("sell"), st.integers(1, 40), st.integers(80, 120)),
+        st.tuples(st.just("deposit"), st.integers(1, 9_000), st.just(0)),
+        st.tuples(st.just("withdraw"), st.integers(1, 9_000), st.just(0)),
+        st.tuples(st.just("split"), st.integers(1, 3), st.integers(1, 3)),
+        st.tuples(st.just("dividend"), st.integers(1, 300), st.just(0)),
+        st.tuples(st.just("next"), st.just(0), st.just(0)),
+        # the process is killed after so many writes of the next session's start
+        st.tuples(st.just("killed"), st.integers(0, 6), st.just(0)),
+    ),
+    max_size=12,
+)
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+@pytest.mark.some_day
+@hypothesis.settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(STEPS)
+def test_any_sequence_of_sessions_equals_a_ledger(steps: list[tuple[str, int, int]]) -> None:
+    """Cash and shares are those of a simple ledger and of the broker, whatever is killed where."""
+    name = tempfile.mkdtemp()
+    os.environ["BOURSE_DATA_DIR"] = name
+    settings.cache_clear()
+    try:
+        play_sessions(steps)
+    finally:
+        shutil.rmtree(name)
+
+
+def play_sessions(steps: list[tuple[str, int, int]]) -> None:
+    cash, shares, day = Decimal(100_000), 0, 0
+    actions: list[CorporateAction] = []
+    begin(0)
+    for number, (what, one, other) in enumerate([*steps, ("next", 0, 0)]):
+        if what == "buy":
+            traded(number, Side.BUY, one, str(other), charges="1.01")
+            cash, shares = cash - one * other - Decimal("1.01"), shares + one
+        elif what == "sell" and shares:
+            sold = min(one, shares)
+            traded(number, Side.SELL, sold, str(other), charges="0.37")
+            cash, shares = cash + sold * other - Decimal("0.37"), shares - sold
+        elif what == "deposit":
+            moved(CashKind.DEPOSIT, str(one), str(number))
+            cash += one
+        elif what == "withdraw" and one <= cash:
+            moved(CashKind.WITHDRAWAL, str(-one), str(number))
+            cash -= one
+        elif what in ("split", "dividend", "next", "killed"):
+            day += 1
+            if what == "split":
+                actions.append(split(day, one, other))
+                exact = Fraction(shares * other, one)
+                shares = int(exact)
+                part = exact - shares
+                price = Fraction(100)
+                cash += (Decimal((part * price).numerator) / (part * price).denominator).quantize(
+                    Decimal("0.01")
+                )
+            elif what == "dividend":
+                paid = Decimal(one) / 100
+                on = FIRST + timedelta(day)
+                actions.append(
+                    CorporateAction(symbol="A", ex_date=on, action="dividend", dividend_amount=paid)
+                )
+                cash += shares * paid
+            if what == "killed":
+                killed_while_beginning(day, actions, one)
+            begin(day, *actions)
+            begin(day, *actions)
+        book, _ = read(latest("test", None))
+        assert (book.cash_amount, book.quantity("A", Product.CNC)) == (cash, shares)
+        assert sum(book.held_quantity(held.request.order_id) for held in book.held_entries()) == (
+            shares
+        )
+    held, funds = at_the_broker()
+    assert (held.get("A", 0), funds) == (shares, cash)
+
+
+def killed_while_beginning(day: int, actions: list[CorporateAction], writes: int) -> None:
+    count = itertools.count()
+
+    def flushed(path: Path) -> None:
+        if next(count) == writes:
+            raise Killed
+        flush(path)
+
+    with pytest.MonkeyPatch.context() as patched, contextlib.suppress(Killed):
+        patched.setattr(disk, "flush", flushed)
+        begin(day, *actions)
+
+
+def test_a_year_is_read_in_seconds() -> None:
+    """Each session is read alone, and so is the start, whatever was traded before."""
+    begin(0)
+    for day in range(1, 251):
+        journal, _ = open_journal(latest("test", None).path)
+        at = datetime.combine(FIRST + timedelta(day - 1), datetime.min.time(), UTC)
+        for _ in range(YEAR_EVENTS):
+            journal.append(events.PriceSilent(at=at, symbol="A", seconds=60))
+        journal.close()
+        begin(day)
+    folder = latest("test", None)
+    assert len(session_folder.sessions_of(folder)) == 251
+    before = cpu_seconds()
+    journal, recorded = open_journal(folder.path)
+    journal.close()
+    _, of_first = read(latest("test", FIRST))
+    assert cpu_seconds() - before < 5
+    assert len(recorded) < 10
+    assert len(of_first) == YEAR_EVENTS + 2
+
+
+def test_the_exported_files_hold_to_the_cent_over_weeks(data: Path) -> None:
+    """Fills, fractions and cash movements, with dividends, give the cash of the account."""
+    begin(0)
+    paid = Decimal("0.55")
+    dividend = CorporateAction(
+        symbol="A", ex_date=FIRST + timedelta(9), action="dividend", dividend_amount=paid
+    )
+    actions = (split(5, 2, 1), dividend)
+    for day in range(15):
+        begin(day, *actions)
+        traded(day, Side.BUY, 15 + day, f"{100 + day}.07", charges="1.13")
+        traded(day, Side.SELL, 7, f"{101 + day}.03", charges="0.91")
+        if day % 4 == 0:
+            moved(CashKind.DEPOSIT, "1000.01", f"deposit {day}")
+    book, _ = read(latest("test", None))
+    for _ in range(2):
+        for day in session_folder.sessions_of(latest("test", None)):
+            session = latest("test", day)
+            export_fills(session, read(session)[1])
+        with duckdb.connect() as connection:
+            ((count, cash, shares),) = connection.execute(
+                f"""
+                select count(*), sum(-signed * price - charges_amount), sum(signed * ratio)
+                from (
+                    select *, if(side = 'buy', quantity, -quantity) as signed,
+                        if(filled_at < '2026-11-07' and order_id not like '%split', 0.5, 1) as ratio
+                    from '{data}/raw/fills/*.parquet'
+                )
+                """
+            ).fetchall()
+            ((deposited,),) = connection.execute(
+                f"select sum(amount) from '{data}/raw/cash/*.parquet'"
+            ).fetchall()
+        held = sum(8 + day for day in range(5)) / 2
+        earned = paid * int(held + sum(8 + day for day in range(5, 9)))
+        assert count == 2 * 15 + (held % 1 > 0)
+        assert Decimal(str(cash)) + deposited + earned + 100_000 == book.cash_amount
+        assert shares == book.quantity("A", Product.CNC)
