@@ -76,7 +76,8 @@ def _write(path: Path, columns: str, rows: list[Row]) -> None:
 
 
 def _fractions(session: SessionFolder, book: Book, event: CorporateActionApplied) -> list[Row]:
-    action, found = event.action, []
+    action = event.action
+    found: list[Row] = []
     for position in book.open_positions():
         if position.symbol != action.symbol or event.price is None:
             continue

@@ -487,8 +487,8 @@ def test_the_exported_files_hold_to_the_cent_over_weeks(data: Path) -> None:
             moved(CashKind.DEPOSIT, "1000.01", f"deposit {day}")
     book, _ = read(latest("test", None))
     for _ in range(2):
-        for day in session_folder.sessions_of(latest("test", None)):
-            session = latest("test", day)
+        for on in session_folder.sessions_of(latest("test", None)):
+            session = latest("test", on)
             export_fills(session, read(session)[1])
         with duckdb.connect() as connection:
             ((count, cash, shares),) = connection.execute(
