@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from filecmp import cmp
 from pathlib import Path
 
 import duckdb
@@ -179,7 +180,13 @@ def _prepare_folders() -> None:
             (data / "sample").symlink_to(sample, target_is_directory=True)
         for empty in (PROJECT / "data" / "raw").glob("*/zz_empty.parquet"):
             here = settings().raw / empty.parent.name / empty.name
-            if not here.exists():
+            # that of the fills grows with their columns, and exports never edit it
+            is_old = (
+                empty.parent.name == "fills"
+                and here.exists()
+                and not cmp(empty, here, shallow=False)
+            )
+            if is_old or not here.exists():
                 here.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(empty, here)
     except OSError as error:

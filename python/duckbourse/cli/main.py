@@ -49,6 +49,7 @@ COMMANDS = {
     "backtest": "backtest",
     "risk": "risk",
     "trade": "trade",
+    "order": "order",
     "orders": "session",
     "positions": "session",
     "pnl": "session",

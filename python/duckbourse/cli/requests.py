@@ -201,7 +201,7 @@ def _addressed(name: str, account: str | None, on: date | None) -> SessionFolder
 
     live = matching(trading_now())
     if len(live) > 1:
-        return _asked(name, live)
+        return asked(name, live)
     if live:
         return live[0]
     known = matching(sessions())
@@ -219,7 +219,7 @@ def _is_person() -> bool:
     return sys.stdin.isatty()
 
 
-def _asked(name: str, live: list[SessionFolder]) -> SessionFolder:
+def asked(name: str, live: Sequence[SessionFolder]) -> SessionFolder:
     """Ask a person which of the sessions is meant; raise ConfigurationError if nobody is there."""
     shown = [f"{each.account} on {each.session_date}" for each in live]
     if not _is_person():

@@ -34,7 +34,8 @@ BUILT = SCRATCH / "build" / "duckbourse.duckdb"
 COSTS = TARGET / "costs.json"
 # locked by the run in this folder
 RUN = TARGET / "test.run"
-FOLDERS = ("unit", "warehouse", "acceptance")
+# in the order in which they run: the longest tests first, so that no worker is left with one
+FOLDERS = ("acceptance", "warehouse", "unit")
 STAGES = ("lint", "build", *FOLDERS)
 # The maximum CPU time of a stage, as a multiple of the build's in the same run, so that neither the
 # machine's speed nor its load matters. A much cheaper build needs new limits.
@@ -50,6 +51,14 @@ NOT_FAST = (
 # The folders of macros that sqlfluff does not read: in materializations/ are dbt's own tags, and in
 # series/ lines of generated SQL that are longer.
 UNLINTED_MACROS = ("materializations", "series")
+# A fifth of sqlfluff's time is Python's search for reference cycles, of which it leaves few.
+SEARCHING_RARELY = (
+    "import gc; gc.set_threshold(200_000); from sqlfluff.cli.commands import cli; cli()"
+)
+SQLFLUFF = (
+    *(sys.executable, "-c", SEARCHING_RARELY, "lint"),
+    *("--disable-progress-bar", "--processes", "1"),
+)
 # pytest's exit code if no test was found, and that of a step that never began
 NO_TEST = 5
 STOPPED = -signal.SIGTERM
@@ -217,13 +226,9 @@ def _run_stages(wanted: Collection[str], long: bool, keyword: str | None) -> lis
         SCRATCH.mkdir()
     folders = [folder for folder in FOLDERS if folder in wanted]
     needs_build = bool({"warehouse", "acceptance"} & set(folders)) and not state.is_recorded(BUILT)
-    # the build uses one core and the linters the other
-    steps = [step for step in _lint() if "lint" in wanted]
-    steps += [_build()] if "build" in wanted or needs_build else []
-    costs = _side_by_side(steps)
-    if folders and all(cost.is_passed for cost in costs if cost.stage == "build"):
-        costs += _side_by_side([_pytest(folders, long, keyword)])
-    return costs
+    build = [_build()] if "build" in wanted or needs_build else []
+    tests = [_pytest(folders, long, keyword)] if folders else []
+    return _side_by_side([*(_lint() if "lint" in wanted else []), *build, *tests])
 
 
 def _fast() -> list[Cost]:
@@ -270,7 +275,6 @@ def _lint(changed: Iterable[str] | None = None) -> list[Step]:
     if changed is not None:
         sql = [path for path in changed if path.endswith(".sql") and path.startswith(folders)]
         sql = [path for path in sql if (PROJECT / path).is_file()]
-    sqlfluff = _module("sqlfluff", "lint", "--disable-progress-bar", "--processes", "1", *sql)
     # `bourse` is named because it has no .py suffix
     ruff = ["--config", "pyproject.toml", ".", "../analyses", "../bourse"]
     python = PROJECT / "python"
@@ -281,13 +285,12 @@ def _lint(changed: Iterable[str] | None = None) -> list[Step]:
         Step("lint", "import-linter", [_tool("lint-imports")], python),
     ]
     if sql:
-        steps.append(Step("lint", "sqlfluff", sqlfluff, target=TARGET / "lint"))
+        steps.append(Step("lint", "sqlfluff", [*SQLFLUFF, *sql], target=TARGET / "lint"))
     macros = linted_macros()
     if changed is None or any(path.startswith(tuple(macros)) for path in changed):
         # of a macro's file, sqlfluff sees lines and Jinja, but no SQL before it is rendered
         rules = ("--templater", "jinja", "--rules", "LT05,LT12,JJ01", "--disregard-sqlfluffignores")
-        command = _module("sqlfluff", "lint", "--disable-progress-bar", "--processes", "1")
-        steps.append(Step("lint", "sqlfluff of macros", [*command, *rules, *macros]))
+        steps.append(Step("lint", "sqlfluff of macros", [*SQLFLUFF, *rules, *macros]))
     return steps
 
 
@@ -346,10 +349,16 @@ def _tool(name: str) -> str:
 
 
 def _side_by_side(steps: Iterable[Step]) -> list[Cost]:
-    """Run the steps of a stage in order, and the stages in parallel."""
+    """
+    Run the steps of a stage in order, and the stages in parallel.
+
+    Tests wait for a build, and run only if it passes; the linters go on beside both.
+    """
     stages: dict[str, list[Step]] = {}
     for step in steps:
         stages.setdefault(step.stage, []).append(step)
+    if "build" in stages:
+        stages["build"] += stages.pop("pytest", [])
     running = Running()
     with ThreadPoolExecutor(max(1, len(stages))) as pool:
         try:
@@ -377,8 +386,13 @@ class Running:
                     os.killpg(process.pid, signal.SIGTERM)
 
     def in_turn(self, steps: Iterable[Step]) -> list[Cost]:
-        """Run steps one after the other."""
-        return [self._run(step) for step in steps]
+        """Run steps one after the other; no tests after a build that did not pass."""
+        costs: list[Cost] = []
+        for step in steps:
+            if step.stage == "pytest" and not all(cost.is_passed for cost in costs):
+                break
+            costs.append(self._run(step))
+        return costs
 
     def _run(self, step: Step) -> Cost:
         environment = {

@@ -25,7 +25,7 @@ from duckbourse.warehouse import quoted
 COLUMNS = """
     account varchar, fill_key varchar, order_id varchar, symbol varchar, side varchar,
     quantity decimal(18, 6), price decimal(18, 6), charges_amount decimal(18, 4),
-    filled_at timestamp, recorded_at timestamp
+    filled_at timestamp, recorded_at timestamp, strategy varchar
 """
 
 
@@ -46,11 +46,12 @@ def export_fills(session: SessionFolder, recorded: list[Event]) -> tuple[Path, i
     rows: list[Row] = []
     book = Book(session.capital_amount)
     for event in recorded:
-        if isinstance(event, FillBooked) and _is_real(event):
-            rows.append(_row(session, event))
-        elif isinstance(event, CorporateActionApplied):
+        if isinstance(event, CorporateActionApplied):
             rows += _fractions(session, book, event)
         book.apply(event)
+        if isinstance(event, FillBooked) and _is_real(event):
+            order = book.orders.get(event.fill.order_id)
+            rows.append(_row(session, event, order.request.strategy if order else ""))
     name = f"{session.account}-{session.session_date}.parquet"
     path = settings().raw / "fills" / name
     _write(path, COLUMNS, rows)
@@ -98,6 +99,7 @@ def _fractions(session: SessionFolder, book: Book, event: CorporateActionApplied
                 Decimal(0),
                 _utc(event.at),
                 _utc(event.at),
+                "",
             )
         )
     return found
@@ -119,7 +121,7 @@ def _is_real(event: FillBooked) -> bool:
     return not event.fill.is_provisional
 
 
-def _row(session: SessionFolder, event: FillBooked) -> Row:
+def _row(session: SessionFolder, event: FillBooked, strategy: str) -> Row:
     fill = event.fill
     return (
         session.account,
@@ -132,6 +134,7 @@ def _row(session: SessionFolder, event: FillBooked) -> Row:
         fill.charges_amount,
         _utc(fill.filled_at),
         _utc(event.at),
+        strategy,
     )
 
 

@@ -193,7 +193,7 @@ def test_a_locked_journal_is_refused_and_nothing_moves(
         other.execute("begin exclusive")
         for read in (open_journal, read_journal):
             with pytest.raises(JournalError, match="database is locked") as caught:
-                read(tmp_path)  # type: ignore[operator]
+                read(tmp_path)
             assert "close the program that has it open" in caught.value.remedy
     assert before <= names(tmp_path)
     assert not list(tmp_path.glob("damaged*"))

@@ -137,7 +137,8 @@ def test_bursts_never_exceed_the_rates_and_exits_come_first(
     done: list[tuple[float, float]] = []
 
     async def play(session: Session) -> None:
-        manager, exits = session.manager, []
+        manager = session.manager
+        exits: list[Request] = []
 
         async def step() -> None:
             nonlocal exits

@@ -12,6 +12,7 @@ from duckbourse.orders import events
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.order import Reason, Request, Side
 from duckbourse.trading.loop import Trader
+from duckbourse.trading.strategy import Context, Strategy
 from tests.support.market import Market, at, instrument, signal, tick, with_limits
 
 SYMBOLS = [f"S{number:02}" for number in range(15)]
@@ -104,13 +105,14 @@ def test_a_halt_by_hand_leaves_nothing_waiting(tmp_path: Path) -> None:
     assert not trader.manager.waiting_entries
 
 
-class OneEach:
+class OneEach(Strategy):
     """Buys a share of everything that it neither holds nor has ordered."""
 
     def __init__(self) -> None:
         self._count = 0
 
-    def generate_orders(self, publication: Any, book: Any, prices: Any, now: datetime) -> Any:
+    def generate_orders(self, context: Context) -> list[Request]:
+        publication, book, prices = context.publication, context.account, context.prices
         busy = {order.request.symbol for order in book.orders.values()}
         found = []
         for symbol in SYMBOLS:
