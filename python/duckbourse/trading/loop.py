@@ -18,22 +18,23 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import numpy as np
+import msgspec
 import structlog
 from msgspec.structs import replace
 
 from duckbourse import clock
-from duckbourse.brokers.paper import PaperBroker
 from duckbourse.errors import BourseError, BrokerError, StorageFull
 from duckbourse.orders import events
 from duckbourse.orders.book import Book
+from duckbourse.orders.bus import DataIngested, HealthChanged, SignalGenerated
 from duckbourse.orders.events import TradingState
-from duckbourse.orders.manager import BROKER_DIFFERS, Manager
+from duckbourse.orders.manager import Manager
 from duckbourse.orders.order import Order, Reason, Request
+from duckbourse.orders.reconciliation import BROKER_DIFFERS, Reconciliation
 from duckbourse.risk.checks import OrderContext, pre_trade_check
 from duckbourse.risk.limits import unlisted
 from duckbourse.streaming.believed import TickFilter
-from duckbourse.streaming.feed import Feed, Records, conflate, microseconds
+from duckbourse.streaming.feed import Feed, Records, TickRelay, microseconds
 from duckbourse.streaming.prices import LastPrices, price_bounds
 from duckbourse.streaming.recorder import Recorder
 from duckbourse.trading.commands import Command, pending
@@ -60,14 +61,14 @@ class Trader:
 
     `prices` are the last prices with their instants. `on_batch` is called after every batch, for a
     display. `scans` find signals in addition to the published ones, `recorder` writes the ticks to
-    disk, and `newer` returns a publication that replaced the last one, or None.
+    disk, and `newer` returns a publication that replaced the last one, or None. `relay` passes the
+    ticks that are traded on to a simulated broker.
     """
 
     def __init__(
         self,
         publication: Publication,
         manager: Manager,
-        broker: PaperBroker,
         feed: Feed,
         strategy: Strategy,
         folder: Path,
@@ -76,11 +77,12 @@ class Trader:
         scans: LiveScans | None = None,
         recorder: Recorder | None = None,
         newer: Callable[[], Publication | None] = lambda: None,
+        relay: TickRelay | None = None,
         refresh_seconds: float = REFRESH_SECONDS,
     ) -> None:
         self.publication = publication
         self.manager = manager
-        self.broker = broker
+        self.reconciliation = Reconciliation(manager)
         self.feed = feed
         self.strategy: Strategy | None = strategy
         self.folder = folder
@@ -89,8 +91,8 @@ class Trader:
         self.recorder = recorder
         self.newer = newer
         self.refresh_seconds = refresh_seconds
+        self.relay = relay or TickRelay(feed)
         self.prices = LastPrices(feed.symbols)
-        self._places = {symbol: place for place, symbol in enumerate(feed.symbols)}
         self._min_prices, self._max_prices = price_bounds(
             feed.symbols,
             {symbol: known.prior_close for symbol, known in publication.instruments.items()},
@@ -118,7 +120,7 @@ class Trader:
             manager,
             self.prices,
             lambda: self.publication,
-            None if broker.is_simulated else ANSWER_PATIENCE_SECONDS,
+            None if manager.broker.capabilities.is_simulated else ANSWER_PATIENCE_SECONDS,
         )
         self._silent: set[str] = set()
         self._reconciling: asyncio.Task[None] | None = None
@@ -137,11 +139,6 @@ class Trader:
         """
         self._use_publication(self.publication)
         stood, reason = self.book.state, self.book.state_reason
-        differences = await self.manager.recover()
-        if differences:
-            self.manager.set_state(TradingState.HALTED, BROKER_DIFFERS, "reconciliation")
-        elif stood is TradingState.ACTIVE or reason in ("not started", BROKER_DIFFERS):
-            self.manager.set_state(TradingState.ACTIVE, "reconciled", "start")
         if self.book.session_date != self.publication.session_date:
             self.manager.record(
                 events.SessionStarted(
@@ -150,6 +147,13 @@ class Trader:
                     equity_amount=self.book.equity_amount(self.prices),
                 )
             )
+        self.manager.follow()
+        differences = await self.reconciliation.recover()
+        if self.book.state_reason == reason:  # else it was halted meanwhile
+            if differences:
+                self.manager.set_state(TradingState.HALTED, BROKER_DIFFERS, "reconciliation")
+            elif stood is TradingState.ACTIVE or reason in ("not started", BROKER_DIFFERS):
+                self.manager.set_state(TradingState.ACTIVE, "reconciled", "start")
         self._record_publication()
         return differences
 
@@ -186,10 +190,13 @@ class Trader:
         except BrokerError as error:
             self.manager.set_state(TradingState.HALTED, str(error), "feed")
             raise
-        self.broker.end_session()
-        self._poll_broker()
+        await self.relay.end()
         await self.manager.wait_idle()
         self._show()
+
+    def publish(self, event: msgspec.Struct, correlation_id: str = "") -> None:
+        """Publish an event on the bus of the account."""
+        self.manager.bus.publish(event, clock.now(), correlation_id)
 
     def _show(self) -> None:
         with self._unharmed_by("the screen"):
@@ -210,30 +217,18 @@ class Trader:
         if len(of_session):
             self.is_stream_ready = True
             self.prices.update(of_session)
-            self._fill_orders(of_session)
+            await self.relay.publish(of_session)
         await self._step()
 
     def _record_ticks(self, recorder: Recorder, records: Records) -> None:
         try:
             recorder.write(records)
+            self.publish(DataIngested(tick_count=len(records)))
         except StorageFull as error:
             if not self.unrecorded_tick_count:
                 log.error("ticks are not recorded", error=str(error))
             self.unrecorded_tick_count += len(records)
             self._downgrade_to(TradingState.HALTED, str(error), "recorder")
-
-    def _fill_orders(self, records: Records) -> None:
-        """Pass the ticks of symbols with open orders to the broker."""
-        places = [
-            self._places[symbol]
-            for symbol in self.broker.symbols_with_open_orders()
-            if symbol in self._places
-        ]
-        if not places:
-            return
-        of_orders = records[np.isin(records["symbol"], places)]
-        for tick in conflate(of_orders, self.feed.symbols, self.feed.is_synthetic):
-            self.broker.on_tick(tick)
 
     def _of_session(self, records: Records) -> Records:
         opens, closes = map(microseconds, (self.publication.opens_at, self.publication.closes_at))
@@ -253,6 +248,16 @@ class Trader:
             return
         if found:
             log.info("signals found", count=len(found), known_at=found[0].known_at.isoformat())
+            for signal in found:
+                self.publish(
+                    SignalGenerated(
+                        signal_id=signal.signal_id,
+                        scanner=signal.scanner,
+                        preset=signal.preset,
+                        symbol=signal.symbol,
+                    ),
+                    signal.signal_id,
+                )
             self._live_signals |= {signal.signal_id: signal for signal in found}
             self._use_publication(self.publication)
 
@@ -308,12 +313,12 @@ class Trader:
     def on_health(self, what: str, is_healthy: bool) -> None:
         """Handle a change of the feed's health; if unhealthy, open nothing until the next tick."""
         self.feed_problem = "" if is_healthy else what
+        self.publish(HealthChanged(what=what, is_healthy=is_healthy))
         if not is_healthy:
             self.is_stream_ready = False
 
     async def _step(self) -> None:
         """Act on the broker's updates, commands, exits, daily limits and the strategy."""
-        self._poll_broker()
         self.manager.check_journal()
         with self._unharmed_by("reading commands"):
             for command in pending(self.folder):
@@ -322,9 +327,7 @@ class Trader:
         self._reconcile()
         self._check_daily_limits()
         await self._cancel_entries()
-        self._poll_broker()
         await self.exits.step()
-        self._poll_broker()
         if self.book.state is not TradingState.HALTED:
             for request in self._generate_orders():
                 await self._place(request)
@@ -407,10 +410,6 @@ class Trader:
         if current is None or current.rank < reason.rank:
             self.manager.record(events.FlattenRequested(at=clock.now(), reason=reason))
 
-    def _poll_broker(self) -> None:
-        for update in self.broker.poll_updates():
-            self.manager.on_update(update)
-
     def _watch_silence(self) -> None:
         """Notify people of a symbol that is held and has no ticks while others have."""
         newest = max((known[1] for known in self.prices.values()), default=None)
@@ -431,11 +430,13 @@ class Trader:
 
     def _reconcile(self) -> None:
         """Compare with the broker now and then; a simulated one loses nothing."""
-        if self.broker.is_simulated or (self._reconciling and not self._reconciling.done()):
+        if self.manager.broker.capabilities.is_simulated or (
+            self._reconciling and not self._reconciling.done()
+        ):
             return
         if clock.elapsed_seconds() - self._reconciled_at >= RECONCILE_SECONDS:
             self._reconciled_at = clock.elapsed_seconds()
-            self._reconciling = asyncio.create_task(self.manager.reconcile())
+            self._reconciling = asyncio.create_task(self.reconciliation.repeat())
 
     async def _cancel_entries(self) -> None:
         """Cancel the entries that may not fill any more."""

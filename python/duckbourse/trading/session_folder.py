@@ -31,8 +31,8 @@ class SessionFolder(msgspec.Struct, frozen=True, kw_only=True):
     """
     The folder of one account in one session.
 
-    `options` are those of `./bourse trade` that choose what is traded, as typed; None if they were
-    not recorded.
+    `broker` is the name of the broker that has its orders. `options` are those of `./bourse trade`
+    that choose what is traded, as typed; None if they were not recorded.
     """
 
     account: str
@@ -40,6 +40,7 @@ class SessionFolder(msgspec.Struct, frozen=True, kw_only=True):
     calendar: str
     zone_name: str
     capital_amount: Decimal
+    broker: str = "paper"
     options: str | None = None
 
     @property
@@ -48,7 +49,7 @@ class SessionFolder(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def create(
-    publication: Publication, options: str, *, fresh: bool = False
+    publication: Publication, broker: str, options: str, *, fresh: bool = False
 ) -> tuple[SessionFolder, Book]:
     """
     Create the folder of a publication's account and session; return it and the book found there.
@@ -62,6 +63,7 @@ def create(
         calendar=publication.limits.calendar,
         zone_name=publication.zone.key,
         capital_amount=publication.limits.capital_amount,
+        broker=broker,
         options=options,
     )
     state.refuse_unfinished(settings().data)
@@ -73,6 +75,7 @@ def create(
         if file.exists() and fresh:
             _clear(folder)
         elif file.exists() and before.event_count:
+            _refuse_other_broker(_folder_of(file), broker)
             _refuse_other_options(_folder_of(file), options)
         draft = file.with_suffix(".draft")
         draft.write_bytes(msgspec.json.encode(folder))
@@ -81,6 +84,15 @@ def create(
     finally:
         lock.close()
     return folder, before
+
+
+def _refuse_other_broker(before: SessionFolder, broker: str) -> None:
+    if before.broker != broker:
+        raise ConfigurationError(
+            f"{before.account} traded {before.session_date} with the broker {before.broker}",
+            f"`--broker {before.broker}` resumes that; --fresh discards it, and another --account"
+            " leaves it alone",
+        )
 
 
 def _refuse_other_options(before: SessionFolder, options: str) -> None:

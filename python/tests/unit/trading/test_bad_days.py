@@ -92,16 +92,14 @@ def traded(folder: Path, moves: list[tuple[str, int]], faults: Faults) -> tuple[
             venue,
             check=lambda *asked: trader.pre_trade_check(*asked),
         )
-        trader = Trader(market.publication(), manager, venue, feed, SignalStrategy(), folder)
+        trader = Trader(market.publication(), manager, feed, SignalStrategy(), folder)
         assert await trader.start() == ()
         venue.begin(faults)
         await trader.run()
         # what is on the way arrives, and the books are compared a last time
         for _ in range(4):
             await asyncio.sleep(40)
-            for update in venue.poll_updates():
-                manager.on_update(update)
-            await manager.reconcile()
+            await trader.reconciliation.repeat()
         venue.end_calls()
         venue.close()
         return trader, venue
@@ -208,6 +206,7 @@ def test_what_was_lost_on_the_wire_is_asked_again(tmp_path: Path, asked: str) ->
             venue,
             check=lambda *_: None,
         )
+        manager.follow()
         order_id = (await manager.place(request(limit_price=Decimal(90)))).request.order_id
 
         async def ask() -> None:
@@ -222,8 +221,7 @@ def test_what_was_lost_on_the_wire_is_asked_again(tmp_path: Path, asked: str) ->
         venue.begin(Faults())
         await manager.wait_idle()
         await ask()
-        for update in venue.poll_updates():
-            manager.on_update(update)
+        await asyncio.sleep(0)
         venue.end_calls()
         venue.close()
         assert order_id in book.orders
