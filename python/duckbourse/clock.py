@@ -13,11 +13,17 @@ def _instant() -> datetime:
 
 
 _source: Callable[[], datetime] = _instant
+_machine: Callable[[], datetime] = _instant
 
 
 def now() -> datetime:
     """Return the current time, aware and in UTC."""
     return _source()
+
+
+def machine_now() -> datetime:
+    """Return the time of this machine: `now`, or in a replay the time at which it is replayed."""
+    return _machine()
 
 
 class _Advances:
@@ -39,6 +45,19 @@ class _Advances:
 @contextmanager
 def driven_by(source: Callable[[], datetime]) -> Iterator[None]:
     """Replace the clock of the whole process, and `session_seconds`, until the end of the block."""
+    global _machine
+    before = _machine
+    _machine = source
+    try:
+        with replayed_by(source):
+            yield
+    finally:
+        _machine = before
+
+
+@contextmanager
+def replayed_by(source: Callable[[], datetime]) -> Iterator[None]:
+    """Do as `driven_by`, and leave `machine_now` as it is."""
     global _source, _advances
     before = _source, _advances
     _source, _advances = source, _Advances(source)

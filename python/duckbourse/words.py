@@ -6,3 +6,16 @@ from __future__ import annotations
 def counted(count: int, noun: str, plural: str | None = None) -> str:
     """Return a number and what it counts, without `plural` with an s: 1 row, 1,000 rows."""
     return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
+
+
+# of a text that others wrote
+SHOWN = 200
+
+
+def printable(text: str, most: int = SHOWN) -> str:
+    """Return a text of others on one line: control characters escaped, and cut to `most`."""
+    cut = text if len(text) <= most else f"{text[: most - 1]}…"
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode("ascii")
+        for each in cut
+    )

@@ -10,9 +10,11 @@ marked at their last prices.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from functools import singledispatchmethod
+from itertools import chain, takewhile
+from operator import itemgetter
 
 from msgspec.structs import replace
 
@@ -59,10 +61,12 @@ class Book:
         self._by_broker_id: dict[str, str] = {}
         self._by_signal: dict[str, list[str]] = {}
         self._by_entry: dict[str, list[str]] = {}
-        # this session: consecutive losing round trips to date, and the number of entries sent
-        self.consecutive_losses = 0
+        # this session: the number of entries sent, and the round trips that were closed, each with
+        # the instant of the fill that closed it
         self.entry_count = 0
-        self._round_trips: dict[Key, list[Decimal]] = {}
+        # when this session's orders, modifications and cancels were sent to the broker
+        self.requested_at: list[datetime] = []
+        self._round_trips: dict[Key, list[tuple[datetime, Decimal]]] = {}
         self._round_trips_before: dict[Key, int] = {}
         # fills since the position was last flat, and what of each entry they leave open
         self._fills_of: dict[Key, list[str]] = {}
@@ -103,9 +107,13 @@ class Book:
 
     def session_round_trips(self) -> list[Decimal]:
         """Return the net profit of each round trip closed in this session, grouped by symbol."""
-        return [
-            round_trip for round_trips in self._round_trips.values() for round_trip in round_trips
-        ]
+        return [amount for closed in self._round_trips.values() for _, amount in closed]
+
+    @property
+    def consecutive_losses(self) -> int:
+        """The number of round trips of this session that lost, since the last one that did not."""
+        closed = sorted(chain.from_iterable(self._round_trips.values()), key=itemgetter(0))
+        return sum(1 for _ in takewhile(lambda trip: trip[1] < 0, reversed(closed)))
 
     def entries_of_signal(self, signal_id: str) -> list[Order]:
         """Return the entries that follow a signal, without those denied, rejected or not placed."""
@@ -176,6 +184,7 @@ class Book:
     def _(self, event: events.OrderSent) -> None:
         order = self.orders[event.order_id]
         state = advance(event.order_id, order.state, State.SENT)
+        self.requested_at.append(event.at)
         self._store(replace(order, state=state, sent_at=event.at))
 
     @_apply.register
@@ -232,9 +241,9 @@ class Book:
         self.positions[key] = position
         self._fills_of.setdefault(key, []).append(fill.fill_key)
         if position.closed_round_trip_amount is not None:
-            self._round_trips.setdefault(key, []).append(position.closed_round_trip_amount)
-            lost = position.closed_round_trip_amount < 0
-            self.consecutive_losses = self.consecutive_losses + 1 if lost else 0
+            self._round_trips.setdefault(key, []).append(
+                (fill.filled_at, position.closed_round_trip_amount)
+            )
         self._count_fill(fill, 1)
         self._attribute(key)
 
@@ -254,6 +263,7 @@ class Book:
 
     @_apply.register
     def _(self, event: events.CancelRequested) -> None:
+        self.requested_at.append(event.at)
         self._store(replace(self.orders[event.order_id], is_cancel_pending=True))
 
     @_apply.register
@@ -263,6 +273,7 @@ class Book:
 
     @_apply.register
     def _(self, event: events.ModifyRequested) -> None:
+        self.requested_at.append(event.at)
         order = self.orders[event.order_id]
         wanted = replace(
             order.request,
@@ -296,7 +307,7 @@ class Book:
         self.flatten_reason = event.reason
 
     @_apply.register
-    def _(self, event: events.ExitDelayed | events.PriceSilent) -> None:
+    def _(self, event: events.ExitDelayed | events.PriceSilent | events.FeedChanged) -> None:
         """Change nothing; people are notified of it."""
 
     @_apply.register
@@ -316,8 +327,8 @@ class Book:
         self.flatten_reason = None
         self.session_start_amount = event.equity_amount
         self.peak_amount = max(self.peak_amount, event.equity_amount)
-        self.consecutive_losses = 0
         self.entry_count = 0
+        self.requested_at = []
         self._round_trips = {}
         self._round_trips_before = {
             key: held.round_trip_count for key, held in self.positions.items()
@@ -404,7 +415,7 @@ class Book:
                 )
             position = after_fill(position, fill)
             if position.closed_round_trip_amount is not None and position.round_trip_count > before:
-                round_trips.append(position.closed_round_trip_amount)
+                round_trips.append((fill.filled_at, position.closed_round_trip_amount))
         self.positions[key] = position
         self._round_trips[key] = round_trips
 

@@ -22,6 +22,7 @@ import msgspec
 from duckbourse.errors import BrokerRejected
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import Fill, OrderType, Product, Request, Side, Validity
+from duckbourse.orders.pacing import Rate
 
 
 class OrderReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,15 +82,6 @@ class Holding(msgspec.Struct, frozen=True, kw_only=True):
     quantity: int
 
 
-class RateLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """The most requests about orders that the broker accepts; None if it states none."""
-
-    per_second: int | None = None
-    per_minute: int | None = None
-    per_hour: int | None = None
-    per_day: int | None = None
-
-
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     """
     What a broker can do.
@@ -97,7 +89,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     `is_simulated`: it is part of this process, answers at once and loses nothing. `can_rest_stops`:
     a stop order (SL) works while this process is down. `slices_orders`: it splits an order above
     the exchange's freeze quantity itself. `positions_include_holdings`: `positions` has what was
-    delivered, too, and `holdings` is not asked.
+    delivered, too, and `holdings` is not asked. `rates` bound the requests that are sent.
     """
 
     order_types: frozenset[OrderType]
@@ -109,7 +101,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     slices_orders: bool = False
     positions_include_holdings: bool = True
     max_modifications: int = 25
-    rate_limits: RateLimits = RateLimits()
+    rates: tuple[Rate, ...] = ()
 
 
 Update = OrderReport | TradeReport

@@ -146,6 +146,13 @@ class PriceSilent(Event, frozen=True, kw_only=True):
     seconds: int
 
 
+class FeedChanged(Event, frozen=True, kw_only=True):
+    """The feed was lost or refused, or is healthy again; `what` says which."""
+
+    what: str
+    is_healthy: bool
+
+
 class TrailMoved(Event, frozen=True, kw_only=True):
     """The best price since the entry, from which a trailing stop is measured."""
 
@@ -208,6 +215,7 @@ AnyEvent = (
     | FlattenRequested
     | ExitDelayed
     | PriceSilent
+    | FeedChanged
     | TrailMoved
     | TradingStateChanged
     | SessionStarted

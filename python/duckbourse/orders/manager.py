@@ -8,6 +8,8 @@ disk. If the broker does not answer, the order is UNKNOWN until the manager has 
 broker by its id; it is never sent again. Updates may arrive late, twice, in any order or not at
 all: the filled quantity is the sum of the trades, and an outdated status changes nothing.
 
+Requests are paced: entries and cancels that have no turn wait here, and `send_waiting` sends them.
+
 If the journal fails, trading is halted: nothing may be opened that cannot be recorded. Exits go on
 in memory, since an open position is the greater risk; the broker has them by their ids.
 """
@@ -15,6 +17,7 @@ in memory, since an open position is the greater risk; the broker has them by th
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import timedelta
@@ -37,6 +40,7 @@ from duckbourse.orders.events import Event, TradingState
 from duckbourse.orders.journal import Journal, Written
 from duckbourse.orders.lifecycle import State, steps
 from duckbourse.orders.order import PRICE_STEP, Fill, Order, Reason, Request, is_order_id
+from duckbourse.orders.pacing import Pace
 
 log = structlog.get_logger()
 
@@ -63,7 +67,8 @@ class Manager:
     Orders of one account.
 
     `check` raises OrderDeniedError for an order that may not be sent. `charges` are the schedule of
-    the account's segment. `bus` has every event after the book has applied it.
+    the account's segment. `pace` has the broker's rates; without any, nothing waits. `bus` has
+    every event after the book has applied it.
     """
 
     def __init__(
@@ -83,6 +88,11 @@ class Manager:
         self.journal = journal
         self.broker = broker
         self.bus = Bus()
+        self.pace = Pace()
+        self.pace.remember((clock.now() - at).total_seconds() for at in book.requested_at)
+        # what waits for its turn: entries by their ids, in order, and orders to be cancelled
+        self.waiting_entries: dict[str, Request] = {}
+        self._waiting_cancels: dict[str, None] = {}
         self._check = check
         self._charges = charges
         self._grace = timedelta(seconds=grace_seconds)
@@ -102,23 +112,31 @@ class Manager:
         """
         Send an order and return its state afterward; a refusal is a state, not an error.
 
-        An id that was used before is not sent again; its order is returned instead.
+        An id that was used before is not sent again; its order is returned instead. An entry that
+        has no turn waits, behind those that wait already, and is NEW and not in the book until it
+        is sent or denied. An exit that has no turn is NEW too, and whoever asked tries it again.
         """
         known = self.book.orders.get(request.order_id)
         if known is not None:
             return known
+        is_exit = request.reason is not Reason.ENTRY
+        if not is_exit and (self.waiting_entries or not self.pace.has_turn(is_urgent=False)):
+            self.waiting_entries.setdefault(request.order_id, request)
+            return Order(request=request)
+        return await self._place(request)
+
+    async def _place(self, request: Request) -> Order:
         is_exit = request.reason is not Reason.ENTRY
         try:
             if not is_exit:
                 self._require_journal()
             self._check(self.book, request, None)
         except OrderDeniedError as denial:
-            self.record(
-                events.OrderDenied(
-                    at=clock.now(), request=request, code=denial.code, detail=denial.detail
-                )
-            )
+            self._record_denial(request, denial)
             return self.book.orders[request.order_id]
+        if not self.pace.has_turn(is_urgent=is_exit):
+            return Order(request=request)
+        self.pace.count(is_urgent=is_exit)
         try:
             await self.record_durably(events.OrderIntended(at=clock.now(), request=request))
         except JournalError:
@@ -128,11 +146,64 @@ class Manager:
         await self._send(request)
         return self.book.orders[request.order_id]
 
+    async def send_waiting(self) -> None:
+        """
+        Send what waits and has its turn, cancels first; call this at every step.
+
+        An entry that may not be sent any more is denied without a turn: its time is over, trading
+        is not active, or the session has no requests left for entries.
+        """
+        for order_id in list(self._waiting_cancels):
+            del self._waiting_cancels[order_id]
+            await self.cancel(order_id)
+        for request in list(self.waiting_entries.values()):
+            denial = self._denial_of_waiting(request)
+            if denial is not None:
+                del self.waiting_entries[request.order_id]
+                self._record_denial(request, denial)
+            elif self.pace.has_turn(is_urgent=False):
+                del self.waiting_entries[request.order_id]
+                await self._place(request)
+
+    def _denial_of_waiting(self, request: Request) -> OrderDeniedError | None:
+        now = clock.now()
+        if request.expires_at is not None and now >= request.expires_at:
+            detail = f"now={now:%T}, expires_at={request.expires_at:%T}, waited_for=its turn"
+            return OrderDeniedError("EXPIRED", detail)
+        if self.book.state is not TradingState.ACTIVE:
+            try:
+                self._check(self.book, request, None)
+            except OrderDeniedError as denial:
+                return denial
+        if self.pace.wait_seconds(is_urgent=False) == math.inf:
+            sent = self.pace.sent_within(math.inf)
+            return OrderDeniedError("RATE", f"requests_of_session={sent}, left_for_entries=0")
+        return None
+
+    def _record_denial(self, request: Request, denial: OrderDeniedError) -> None:
+        self.record(
+            events.OrderDenied(
+                at=clock.now(), request=request, code=denial.code, detail=denial.detail
+            )
+        )
+
     async def cancel(self, order_id: str) -> None:
-        """Request the cancellation of an order, unless it is final or a cancel is pending."""
+        """
+        Request the cancellation of an order, unless it is final or a cancel is pending.
+
+        A cancel that has no turn waits for it, before all entries.
+        """
+        waiting = self.waiting_entries.pop(order_id, None)
+        if waiting is not None:
+            self._record_denial(waiting, OrderDeniedError("CANCELLED", "state=waiting, sent=no"))
+            return
         order = self.book.orders[order_id]
         if order.is_cancel_pending or order.broker_order_id is None or not order.state.is_live:
             return
+        if not self.pace.has_turn(is_urgent=True):
+            self._waiting_cancels[order_id] = None
+            return
+        self.pace.count(is_urgent=True)
         # a cancel is sent in any case: asked again after a restart, it does no harm
         with suppress(JournalError):
             await self.record_durably(events.CancelRequested(at=clock.now(), order_id=order_id))
@@ -155,7 +226,8 @@ class Manager:
         """
         Request a change of price or quantity; the old terms stand until the broker accepts it.
 
-        Raise OrderDeniedError if a check denies it, or if brokers allow no more modifications.
+        Raise OrderDeniedError if a check denies it, if brokers allow no more modifications, or if
+        it has no turn.
         """
         order = self.book.orders[order_id]
         if order.is_modify_pending or order.broker_order_id is None or not order.state.is_live:
@@ -176,6 +248,10 @@ class Manager:
             trigger_price=trigger_price,
         )
         self._check(self.book, wanted, order)
+        if not self.pace.has_turn(is_urgent=is_exit):
+            wait = self.pace.wait_seconds(is_urgent=is_exit)
+            raise OrderDeniedError("RATE", f"wait_seconds={wait:.1f}")
+        self.pace.count(is_urgent=is_exit)
         try:
             await self.record_durably(
                 events.ModifyRequested(
@@ -312,6 +388,8 @@ class Manager:
                 return bus.LimitBreached(code="DAILY_LOSS", detail=reason)
             case events.ExitTriggered(entry_id=entry_id, reason=why, price=price):
                 return bus.StopTriggered(entry_id=entry_id, reason=why, price=price)
+            case events.FeedChanged(what=what, is_healthy=is_healthy):
+                return bus.HealthChanged(what=what, is_healthy=is_healthy)
             case events.PublicationLoaded(build_id=build_id, data_version=version):
                 return bus.DataValidated(build_id=build_id, data_version=version)
         return None
@@ -430,6 +508,9 @@ class Manager:
                     events.OrderUpdated(at=clock.now(), order_id=order_id, state=report.state)
                 )
             return
+        if report.state is State.REJECTED and (report.filled_quantity or order.filled_quantity):
+            # the rest was rejected: what was filled stands, and its trades may still arrive
+            report = replace(report, state=State.CANCELLED)
         if report.state in (State.PARTIAL, State.FILLED):
             # trades determine the fills; the report's quantity is booked provisionally below
             if order.state in (State.SENT, State.UNKNOWN):
@@ -505,7 +586,7 @@ class Manager:
     def _book_provisional_fill(self, order_id: str, report: OrderReport) -> None:
         order = self.book.orders[order_id]
         missing = report.filled_quantity - order.filled_quantity
-        if missing <= 0 or report.average_price is None:
+        if missing <= 0 or not report.average_price or report.average_price < 0:
             return
         amount = report.average_price * report.filled_quantity - order.filled_amount
         provisional = self.book.provisional_quantity(order_id)
@@ -532,6 +613,15 @@ class Manager:
     def _on_trade_report(self, trade: TradeReport) -> None:
         fill = trade.fill
         if fill.fill_key in self.book.fills:
+            return
+        if fill.quantity <= 0 or fill.price <= 0:
+            # no such trade exists, so nobody knows what is held
+            self.set_state(
+                TradingState.HALTED,
+                f"the broker reports trade {fill.fill_key} of {fill.quantity} {fill.symbol} at "
+                f"{fill.price}: check with the broker",
+                "orders",
+            )
             return
         order = self.book.order_by_broker_id(trade.broker_order_id) or self.book.orders.get(
             fill.order_id

@@ -14,10 +14,13 @@ from decimal import Decimal
 from functools import cached_property
 from statistics import NormalDist
 
+from msgspec.structs import replace
+
 from duckbourse.orders.book import Book
+from duckbourse.orders.charges import Charges, charges_on, order_charges
 from duckbourse.orders.denial import OrderDeniedError
 from duckbourse.orders.events import TradingState
-from duckbourse.orders.order import Order, Product, Reason, Request, Side
+from duckbourse.orders.order import Order, OrderType, Product, Reason, Request, Side
 from duckbourse.orders.positions import ZERO
 from duckbourse.risk.limits import Covariances, Instrument, Limits
 from duckbourse.streaming.prices import Prices
@@ -28,8 +31,8 @@ class OrderContext:
     The inputs of a pre-trade check: the request, the book, last prices and published data.
 
     `opens_at` and `closes_at` are the session's and `entries_end_at` is the account's, all in UTC.
-    `sent_at` holds the instants of the orders sent within the last second. `replaces` is the order
-    that the request would modify, or None for a new one.
+    `charges` are the schedule of the account's segment. `replaces` is the order that the request
+    would modify, or None for a new one.
     """
 
     def __init__(
@@ -47,7 +50,7 @@ class OrderContext:
         entries_end_at: datetime,
         sessions_behind: int,
         is_stream_ready: bool,
-        sent_at: list[datetime],
+        charges: tuple[Charges, ...] = (),
         replaces: Order | None = None,
     ) -> None:
         self.request = request
@@ -62,7 +65,7 @@ class OrderContext:
         self.entries_end_at = entries_end_at
         self.sessions_behind = sessions_behind
         self.is_stream_ready = is_stream_ready
-        self.sent_at = sent_at
+        self.charges = charges
         self.replaces = replaces
 
     @cached_property
@@ -81,9 +84,9 @@ class OrderContext:
 
     @cached_property
     def other_orders(self) -> list[Order]:
-        """The open orders, without the one that the request would modify."""
+        """The open orders, without the one that the request would modify, at their worst terms."""
         return [
-            order
+            _at_worst(order)
             for order in self.book.open_orders()
             if self.replaces is None or order.request.order_id != self.replaces.request.order_id
         ]
@@ -104,8 +107,39 @@ class OrderContext:
         return self.book.equity_amount(self.prices)
 
     @cached_property
+    def margin_amount(self) -> Decimal:
+        """Equity without unrealized gains, on which brokers give no margin."""
+        gains = sum(
+            (
+                max(ZERO, held.unrealized_amount(self.prices[held.symbol][0]))
+                for held in self.book.open_positions()
+                if held.symbol in self.prices
+            ),
+            ZERO,
+        )
+        return self.equity - gains
+
+    @cached_property
     def order_amount(self) -> Decimal:
-        return self.working_quantity * (self.request.limit_price or self.last_price)
+        return self.amount(self.request, self.working_quantity)
+
+    def amount(self, request: Request, quantity: int) -> Decimal:
+        """Return what a quantity of an order is expected to trade for."""
+        known = self.prices.get(request.symbol)
+        return quantity * (request.limit_price or (known[0] if known else ZERO))
+
+    def charges_of(self, request: Request, quantity: int, order: Order | None) -> Decimal:
+        """Return the charges on a further quantity of an order, after its fills to date."""
+        rates = charges_on(self.charges, self.now.date())
+        if rates is None:
+            return ZERO
+        filled, worth, paid = (
+            (order.filled_quantity, order.filled_amount, order.charges_amount)
+            if order
+            else (0, ZERO, ZERO)
+        )
+        worth += self.amount(request, quantity)
+        return order_charges(rates, request.side, filled + quantity, worth) - paid
 
     @cached_property
     def working_quantity(self) -> int:
@@ -121,14 +155,18 @@ class OrderContext:
             exposures[held.symbol] = exposures.get(held.symbol, ZERO) + (
                 held.quantity * price[0] if price else held.cost_amount
             )
-        for order in self.open_entries:
-            price = self.prices.get(order.request.symbol)
-            at = order.request.limit_price or (price[0] if price else ZERO)
-            signed = order.request.side.sign * order.open_quantity * at
-            exposures[order.request.symbol] = exposures.get(order.request.symbol, ZERO) + signed
-        signed = self.request.side.sign * self.order_amount
-        exposures[self.request.symbol] = exposures.get(self.request.symbol, ZERO) + signed
+        for request, quantity, _ in self.openings:
+            signed = request.side.sign * self.amount(request, quantity)
+            exposures[request.symbol] = exposures.get(request.symbol, ZERO) + signed
         return exposures
+
+    @cached_property
+    def openings(self) -> list[tuple[Request, int, Order | None]]:
+        """This order and the open entries: each with the quantity that it may still fill."""
+        return [
+            (self.request, self.working_quantity, self.replaces),
+            *((order.request, order.open_quantity, order) for order in self.open_entries),
+        ]
 
     @cached_property
     def open_entries(self) -> list[Order]:
@@ -141,6 +179,18 @@ class OrderContext:
 
     def limit_amount(self, pct: Decimal) -> Decimal:
         return self.equity * pct / 100
+
+
+def _at_worst(order: Order) -> Order:
+    """Return an order as it is or as its pending modification asks, whichever fills more."""
+    old, new = order.request, order.pending
+    if new is None:
+        return order
+    limits = (old.limit_price, new.limit_price)
+    known = [limit for limit in limits if limit is not None]
+    limit = None if None in limits else max(known, key=lambda price: price * old.side.sign)
+    worst = replace(old, quantity=max(old.quantity, new.quantity), limit_price=limit)
+    return replace(order, request=worst)
 
 
 def _over_limit(
@@ -200,6 +250,9 @@ def lot_and_tick(context: OrderContext) -> None:
         raise OrderDeniedError(
             "LOT", f"quantity={request.quantity}, lot_size={instrument.lot_size}"
         )
+    if context.working_quantity <= 0:
+        filled = request.quantity - context.working_quantity
+        raise OrderDeniedError("LOT", f"quantity={request.quantity}, filled_quantity={filled}")
     for name in ("limit_price", "trigger_price"):
         price = getattr(request, name)
         if price is not None and (price <= 0 or price % instrument.tick_size):
@@ -209,6 +262,18 @@ def lot_and_tick(context: OrderContext) -> None:
     most = instrument.freeze_quantity
     if most is not None and request.quantity > most:
         raise _over_limit("FREEZE", "quantity", request.quantity, most)
+
+
+def stop_trigger(context: OrderContext) -> None:
+    request = context.request
+    limit, trigger = request.limit_price, request.trigger_price
+    is_stop = request.order_type in (OrderType.SL, OrderType.SL_M)
+    if is_stop != (trigger is not None):
+        raise OrderDeniedError(
+            "TRIGGER", f"order_type={request.order_type}, trigger_price={trigger or 'none'}"
+        )
+    if limit is not None and trigger is not None and (limit - trigger) * request.side.sign < 0:
+        raise OrderDeniedError("TRIGGER", f"limit_price={limit}, trigger_price={trigger}")
 
 
 def price_available(context: OrderContext) -> None:
@@ -228,19 +293,23 @@ def price_available(context: OrderContext) -> None:
 
 
 def price_band(context: OrderContext) -> None:
-    price, instrument = context.request.limit_price, context.instrument
-    if price is None or instrument.price_band_pct is None or instrument.prior_close is None:
+    instrument = context.instrument
+    if instrument.price_band_pct is None or instrument.prior_close is None:
         return
-    distance = 100 * abs(price / instrument.prior_close - 1)
-    if distance > instrument.price_band_pct:
-        raise _over_limit("PRICE_BAND", "distance_pct", distance, instrument.price_band_pct)
+    for price in (context.request.limit_price, context.request.trigger_price):
+        if price is None:
+            continue
+        distance = 100 * abs(price / instrument.prior_close - 1)
+        if distance > instrument.price_band_pct:
+            raise _over_limit("PRICE_BAND", "distance_pct", distance, instrument.price_band_pct)
 
 
 def price_collar(context: OrderContext) -> None:
     price = context.request.limit_price
     # an exit has protection that widens up to the price band
     if price is not None and context.request.reason is Reason.ENTRY:
-        distance = 100 * abs(price / context.last_price - 1)
+        # a stop order trades where it is triggered
+        distance = 100 * abs(price / (context.request.trigger_price or context.last_price) - 1)
         if distance > context.limits.max_collar_pct:
             raise _over_limit(
                 "PRICE_COLLAR", "distance_pct", distance, context.limits.max_collar_pct
@@ -336,13 +405,26 @@ def cash(context: OrderContext) -> None:
     request = context.request
     if request.product is not Product.CNC or request.side is Side.SELL:
         return
-    required = context.order_amount + sum(
-        order.open_quantity * (order.request.limit_price or ZERO)
-        for order in context.open_entries
-        if order.request.side is Side.BUY
+    required = sum(
+        (
+            context.amount(opening, quantity) + context.charges_of(opening, quantity, order)
+            for opening, quantity, order in context.openings
+            if opening.side is Side.BUY
+        ),
+        ZERO,
     )
     if required > context.book.cash_amount:
         raise _over_limit("CASH", "amount", required, context.book.cash_amount)
+
+
+def margin(context: OrderContext) -> None:
+    if context.request.product is not Product.MIS or context.is_closing:
+        return
+    exposed = sum(map(abs, context.amounts.values()), ZERO)
+    charges = sum((context.charges_of(*opening) for opening in context.openings), ZERO)
+    required = exposed * context.limits.margin_pct / 100 + charges
+    if required > context.margin_amount:
+        raise _over_limit("MARGIN", "margin", required, context.margin_amount)
 
 
 def losses(context: OrderContext) -> None:
@@ -385,16 +467,6 @@ def value_at_risk(context: OrderContext) -> None:
             raise _over_limit(code, "amount", value, context.limit_amount(pct), of)
 
 
-def rate(context: OrderContext) -> None:
-    count = sum(1 for at in context.sent_at if at.replace(microsecond=0) == _second(context.now))
-    if count >= context.limits.max_orders_per_second and not context.is_closing:
-        raise _over_limit("RATE", "orders_per_second", count, context.limits.max_orders_per_second)
-
-
-def _second(at: datetime) -> datetime:
-    return at.replace(microsecond=0)
-
-
 CHECKS: tuple[Callable[[OrderContext], None], ...] = (
     trading_state,
     stream_ready,
@@ -402,6 +474,7 @@ CHECKS: tuple[Callable[[OrderContext], None], ...] = (
     instrument_listed,
     publication_fresh,
     lot_and_tick,
+    stop_trigger,
     price_available,
     price_band,
     price_collar,
@@ -413,9 +486,9 @@ CHECKS: tuple[Callable[[OrderContext], None], ...] = (
     order_size,
     exposure,
     cash,
+    margin,
     losses,
     value_at_risk,
-    rate,
 )
 
 

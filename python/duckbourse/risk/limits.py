@@ -9,6 +9,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 import msgspec
 
 from duckbourse.orders.order import Product
+from duckbourse.orders.pacing import Rate
 
 
 class Instrument(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,11 +78,23 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     max_tick_age_ms: int
     max_sessions_behind: int
     max_orders_per_second: int
+    max_orders_per_minute: int
+    max_orders_per_session: int
+    margin_pct: Decimal
     exit_reprice_ms: int
     exit_alert_seconds: int
     square_off_lead_minutes: int
     max_tick_move_pct: Decimal
     max_silence_seconds: int
+
+    @property
+    def rates(self) -> tuple[Rate, ...]:
+        """The rates at which the broker may be sent requests."""
+        return (
+            Rate(self.max_orders_per_second, 1),
+            Rate(self.max_orders_per_minute, 60),
+            Rate(self.max_orders_per_session, math.inf),
+        )
 
 
 class Covariances(msgspec.Struct, frozen=True):

@@ -9,8 +9,12 @@ doubles up to a limit, and subscribes again.
     dead       nothing at all was received for `dead_seconds`, not even a heartbeat
     stalled    heartbeats arrive, but no data for `stalled_seconds` while the session is open
 
+A refusal may be a proxy's: after the first connection it is retried like any other failure, and the
+token counts as refused when nothing else was answered for `refused_seconds`.
+
 Frames wait in memory until they are read. When too many are waiting, the feed stops reading the
-socket, so that the sender waits: no frame is dropped.
+socket, so that the sender waits: no frame is dropped. The parts of a message count too, and a
+message that alone exceeds the limit ends the connection.
 """
 
 from __future__ import annotations
@@ -41,6 +45,7 @@ from picows import (
 
 from duckbourse import clock
 from duckbourse.errors import TokenRefused
+from duckbourse.streaming.bounded_log import BoundedLog
 from duckbourse.streaming.feed import RECORD, Records, microseconds
 
 log = structlog.get_logger()
@@ -98,6 +103,7 @@ class FeedLimits(msgspec.Struct, frozen=True, kw_only=True):
     check_seconds: float = 0.5
     min_delay_seconds: float = 0.5
     max_delay_seconds: float = 30
+    refused_seconds: float = 60
     max_waiting_bytes: int = 64 * 1024 * 1024
 
 
@@ -115,15 +121,18 @@ class FeedCounts(msgspec.Struct, kw_only=True):
     dead_count: int = 0
     pause_count: int = 0
     failed_text_count: int = 0
+    refusal_count: int = 0
+    unreadable_count: int = 0
 
 
 class WebSocketFeed:
     """
     The ticks of one protocol, until `ends_at` or `stop`.
 
-    A refused token raises TokenRefused; any other failure is retried. `is_open` returns whether
-    ticks are expected now. `on_health` receives what happened and whether the feed is healthy since
-    then; it is called on a change only.
+    A refused token raises TokenRefused: at once if there was no connection yet, else when it has
+    been refused for `refused_seconds`. Any other failure is retried. After an error `ticks` may be
+    called again. `is_open` returns whether ticks are expected now. `on_health` receives what
+    happened and whether the feed is healthy since then; it is called on a change only.
     """
 
     is_synthetic = False
@@ -147,6 +156,8 @@ class WebSocketFeed:
         self._inbox = _Inbox()
         self._stopped = asyncio.Event()
         self._connection: _Connection | None = None
+        self._refused_since: float | None = None
+        self._log = BoundedLog()
 
     def __repr__(self) -> str:
         return f"<WebSocketFeed of {self.name}>"
@@ -161,8 +172,9 @@ class WebSocketFeed:
 
     @property
     def waiting_bytes(self) -> int:
-        """Return the size of the frames received and not read yet."""
-        return self._inbox.waiting_bytes
+        """Return the size of the frames received and not read yet, incomplete ones included."""
+        parts = 0 if self._connection is None else self._connection.parts_bytes
+        return self._inbox.waiting_bytes + parts
 
     def stop(self) -> None:
         """End the feed once all frames received to date are read."""
@@ -196,7 +208,14 @@ class WebSocketFeed:
             self._connection.resume_reading()
         if not frames:
             return np.empty(0, RECORD)
-        records = self._protocol.decode(frames, received_at)
+        try:
+            records = self._protocol.decode(frames, received_at)
+        except Exception as error:  # a failing protocol must not end the feed
+            self.counts.unreadable_count += len(frames)
+            self._log.error("frames not read", name=self.name, error=repr(error))
+            if self._connection is not None:
+                self._connection.fail("sent frames that cannot be read")
+            return np.empty(0, RECORD)
         self.counts.tick_count += len(records)
         return records
 
@@ -213,7 +232,7 @@ class WebSocketFeed:
 
     async def _run_connection(self) -> str:
         """Connect, keep the connection while it is healthy, and return why it ended."""
-        connection = _Connection(self._protocol, self._inbox, self.counts, self._limits)
+        connection = _Connection(self._protocol, self._inbox, self.counts, self._limits, self._log)
         self._connection = connection
         try:
             return await self._open(connection) or await self._watch(connection)
@@ -240,17 +259,30 @@ class WebSocketFeed:
             status = int(error.response.status) if error.response else 0
             if status not in REFUSALS:
                 return f"answered with HTTP {status}"
-            self._report_health(f"refused with HTTP {status}", False)
-            raise TokenRefused(
-                f"{self.name} refused to connect, with HTTP {status}: "
-                "the access token is wrong or has expired",
-                "log in for a new access token, and start again",
-            ) from None
+            self._on_refusal(status)
+            return f"refused to connect, with HTTP {status}"
         except WSError as error:
             return f"is not a WebSocket: {type(error).__name__}"
         except OSError as error:
             return f"cannot be reached: {error or type(error).__name__}"
+        self._refused_since = None
         return None
+
+    def _on_refusal(self, status: int) -> None:
+        """Raise TokenRefused unless something else may have refused, such as a proxy."""
+        self.counts.refusal_count += 1
+        now = clock.elapsed_seconds()
+        if self._refused_since is None:
+            self._refused_since = now
+        has_connected = self.counts.connection_count > 0
+        if has_connected and now - self._refused_since < self._limits.refused_seconds:
+            return
+        self._report_health(f"refused to connect, with HTTP {status}", False)
+        raise TokenRefused(
+            f"{self.name} refused to connect, with HTTP {status}: "
+            "the access token is wrong or has expired",
+            "log in for a new access token, and start again",
+        ) from None
 
     async def _watch(self, connection: _Connection) -> str:
         limits = self._limits
@@ -263,7 +295,7 @@ class WebSocketFeed:
             if connection.has_data or (connection.has_come and not is_open):
                 self._report_health("connected", True)
             if connection.is_lost:
-                return "was disconnected"
+                return connection.failure or "was disconnected"
             # silence is ours while we do not read the socket or our event loop is blocked
             ours = now - before - (0 if connection.is_paused else limits.check_seconds)
             connection.extend_deadlines(max(0.0, ours), now)
@@ -329,7 +361,12 @@ class _Connection(WSListener):
     """One connection, from the WebSocket upgrade to its end."""
 
     def __init__(
-        self, protocol: FeedProtocol, inbox: _Inbox, counts: FeedCounts, limits: FeedLimits
+        self,
+        protocol: FeedProtocol,
+        inbox: _Inbox,
+        counts: FeedCounts,
+        limits: FeedLimits,
+        bounded_log: BoundedLog,
     ) -> None:
         self._protocol = protocol
         self._inbox = inbox
@@ -338,8 +375,10 @@ class _Connection(WSListener):
         self._transport: WSTransport | None = None
         self._is_heartbeat = protocol.is_heartbeat
         self._begins_read = True
-        self._parts: list[bytes] = []
+        self._log = bounded_log
+        self._parts = bytearray()
         self._parts_type = BINARY
+        self.failure = ""
         self._has_news = asyncio.Event()
         self.is_lost = self.is_paused = self.has_come = self.has_data = False
         self.alive_at = self.data_at = clock.elapsed_seconds()
@@ -353,6 +392,16 @@ class _Connection(WSListener):
         """Move the times of the last message and the last data forward by this much."""
         self.alive_at = min(now, self.alive_at + seconds)
         self.data_at = min(now, self.data_at + seconds)
+
+    @property
+    def parts_bytes(self) -> int:
+        """Return the size of the message of which more parts are expected."""
+        return len(self._parts)
+
+    def fail(self, why: str) -> None:
+        """Drop the connection for this reason."""
+        self.failure = self.failure or why
+        self.drop()
 
     def drop(self) -> None:
         if self._transport is not None:
@@ -395,11 +444,16 @@ class _Connection(WSListener):
 
     def _add_part(self, message_type: WSMsgType, payload: bytes, *, is_last: bool) -> None:
         if message_type != CONTINUATION:
-            self._parts_type, self._parts = message_type, []
-        self._parts.append(payload)
+            self._parts_type, self._parts = message_type, bytearray()
+        self._parts += payload
         if is_last:
-            whole = b"".join(self._parts)
+            whole, self._parts = bytes(self._parts), bytearray()
             (self._store if self._parts_type == BINARY else self._on_text)(whole)
+        elif len(self._parts) > self._max_waiting_bytes:
+            self._parts = bytearray()
+            self.fail(f"sent a message of more than {self._max_waiting_bytes:,} bytes")
+        else:
+            self._pause_if_full()
 
     def _store(self, payload: bytes) -> None:
         if self._is_heartbeat(payload):
@@ -413,7 +467,11 @@ class _Connection(WSListener):
         if not self.has_data:
             self.has_data = True
             self._has_news.set()
-        if inbox.waiting_bytes > self._max_waiting_bytes and not self.is_paused:
+        self._pause_if_full()
+
+    def _pause_if_full(self) -> None:
+        waiting = self._inbox.waiting_bytes + len(self._parts)
+        if waiting > self._max_waiting_bytes and not self.is_paused:
             self.is_paused = True
             self._counts.pause_count += 1
             if self._transport is not None:
@@ -425,7 +483,7 @@ class _Connection(WSListener):
             self._protocol.on_text(payload.decode())
         except Exception as error:  # a failing handler must not end the feed
             self._counts.failed_text_count += 1
-            log.error("text handler failed", name=self._protocol.name, error=repr(error))
+            self._log.error("text handler failed", name=self._protocol.name, error=repr(error))
 
 
 async def _set_within(event: asyncio.Event, seconds: float) -> None:

@@ -61,6 +61,8 @@ class Notifier:
                 )
             case events.PriceSilent(symbol=symbol, seconds=seconds):
                 self.send(f"{symbol}: no tick for {seconds} s, while other symbols have some")
+            case events.FeedChanged(what=what):
+                self.send(what)
             case events.Reconciled(differences=differences) if differences:
                 self.send(f"the broker differs: {'; '.join(differences)}")
             case events.JournalSalvaged(kept_as=kept):

@@ -1,56 +1,111 @@
 """
-Commands to a running or future trading loop: one file each, written atomically and handled once.
+Commands to a running or future trading loop, and its answers: one file each, written atomically.
 
-They are stored in `commands/` of the session folder, named by the time at which they were sent.
+They are in `commands/` of the session folder. A command is `<request id>.json` until a loop takes
+it, `.taken` until the loop has answered it, and its answer is `<request id>.answer`. What a loop
+took and did not answer before it died, the next one takes again, so whatever a command asks for may
+be asked twice. A command that expires is not obeyed afterward, and can be withdrawn until a loop
+takes it.
 """
 
 from __future__ import annotations
 
 import errno
 import getpass
+import itertools
 import os
+import re
+import time
 from contextlib import suppress
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import msgspec
 import structlog
+from msgspec.structs import replace
 
 from duckbourse import clock
+from duckbourse.errors import ConfigurationError
 from duckbourse.warehouse import wrap_os_error
 
 log = structlog.get_logger()
 
 FOLDER = "commands"
 PREPARED = ("halt", "square-off")
+# how often a command looks for its answer
+LOOK_SECONDS = 0.02
+_sent = itertools.count()
 
 
 class Command(msgspec.Struct, frozen=True):
-    """`name` is halt, resume or square-off; `by` is the user who sent it."""
+    """
+    `name` is halt, resume or square-off; `by` is the user who sent it.
+
+    `expires_at` is by the clock of the machine, also in a replay; None means never. `request_id`
+    names the file, and is not in it.
+    """
 
     name: str
     reason: str
     by: str
+    expires_at: datetime | None = None
+    request_id: str = ""
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    What a loop did about a command, in a sentence for people.
+
+    One that is not final is followed by others. `figures` are those of the answer to an order.
+    """
+
+    is_obeyed: bool
+    message: str
+    is_final: bool = True
+    figures: dict[str, str | int | None] = {}
 
 
 def prepare(folder: Path) -> None:
-    """Write the commands that stop trading in advance: a full disk must not keep them back."""
+    """
+    Write the commands that stop trading in advance: a full disk must not keep them back.
+
+    Answers that nobody waits for any more are removed.
+    """
     commands = folder / FOLDER
     commands.mkdir(parents=True, exist_ok=True)
+    for answer in commands.glob("*.answer"):
+        answer.unlink(missing_ok=True)
     for name in PREPARED:
         content = Command(name, "requested, and the disk is full", getpass.getuser())
         (commands / f"{name}.prepared").write_bytes(msgspec.json.encode(content))
 
 
-def send(folder: Path, name: str, reason: str) -> Path:
+def send(
+    folder: Path,
+    name: str,
+    reason: str,
+    *,
+    request_id: str = "",
+    seconds: float | None = None,
+) -> Path:
     """
     Send a command to the loop of a session; return its file.
 
-    On a full disk a prepared one is sent instead, without the reason.
+    It expires after `seconds`, if given. A request id that was used before is asked again. On a
+    full disk a prepared command is sent instead, without the reason.
     """
     commands = folder / FOLDER
     commands.mkdir(parents=True, exist_ok=True)
-    content = msgspec.json.encode(Command(name, reason, getpass.getuser()))
-    path = commands / f"{clock.now():%Y%m%dT%H%M%S%f}-{os.getpid()}.json"
+    now = clock.machine_now()
+    expires_at = None if seconds is None else now + timedelta(seconds=seconds)
+    content = msgspec.json.encode(Command(name, reason, getpass.getuser(), expires_at))
+    request_id = request_id or f"{now:%Y%m%dT%H%M%S%f}-{os.getpid()}-{next(_sent):04}"
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,40}", request_id):
+        raise ConfigurationError(
+            f"{request_id!r} is not an id of a request", "use up to 40 letters, digits, - and _"
+        )
+    path = commands / f"{request_id}.json"
+    path.with_suffix(".answer").unlink(missing_ok=True)
     draft = path.with_suffix(".draft")
     try:
         draft.write_bytes(content)
@@ -64,27 +119,102 @@ def send(folder: Path, name: str, reason: str) -> Path:
     return path
 
 
+def answer_to(path: Path, seconds: float) -> Answer | None:
+    """
+    Wait for the answer to the command that `send` wrote; return None if there is none by then.
+
+    An answer that is not final is returned if no other follows in time.
+    """
+    file = path.with_suffix(".answer")
+    ends = clock.elapsed_seconds() + seconds
+    while True:
+        is_over = clock.elapsed_seconds() >= ends
+        answer = None
+        with suppress(FileNotFoundError):
+            answer = msgspec.json.decode(file.read_bytes(), type=Answer)
+        if is_over or (answer is not None and answer.is_final):
+            if answer is not None:
+                file.unlink(missing_ok=True)
+            return answer
+        time.sleep(LOOK_SECONDS)
+
+
+def withdraw(path: Path) -> bool:
+    """Take a command back; return False if a loop has taken it, and then may have obeyed it."""
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        return False
+    return True
+
+
 def listed(folder: Path) -> list[Command]:
-    """Return the valid commands that no loop has handled yet, oldest first."""
-    found = []
-    for path in sorted((folder / FOLDER).glob("*.json")):
-        with suppress(FileNotFoundError, msgspec.DecodeError):
-            found.append(msgspec.json.decode(path.read_bytes(), type=Command))
-    return found
-
-
-def pending(folder: Path) -> list[Command]:
-    """Return and remove the pending commands, oldest first; set an invalid file aside."""
+    """Return the valid commands that no loop has answered yet and that hold, oldest first."""
     commands = folder / FOLDER
-    if not commands.exists():
-        return []
     found = []
-    for path in sorted(commands.glob("*.json")):
-        try:
-            found.append(msgspec.json.decode(path.read_bytes(), type=Command))
-        except msgspec.DecodeError as error:
-            log.error("invalid command", file=path.name, error=str(error))
-            path.rename(path.with_suffix(".refused"))
-        else:
-            path.unlink()
+    for path in sorted([*commands.glob("*.json"), *commands.glob("*.taken")]):
+        with suppress(FileNotFoundError, msgspec.DecodeError):
+            command = msgspec.json.decode(path.read_bytes(), type=Command)
+            if not _has_expired(command):
+                found.append(command)
     return found
+
+
+def _has_expired(command: Command) -> bool:
+    return command.expires_at is not None and clock.machine_now() >= command.expires_at
+
+
+class Inbox:
+    """The commands to one loop."""
+
+    def __init__(self, folder: Path) -> None:
+        self._commands = folder / FOLDER
+        self._is_first = True
+
+    def take(self) -> list[Command]:
+        """
+        Return the commands that hold, oldest first, each once; answer those that expired.
+
+        The first call returns those again that an earlier loop took and did not answer. An invalid
+        file is set aside.
+        """
+        again = self._commands.glob("*.taken") if self._is_first else ()
+        self._is_first = False
+        found = []
+        for path in sorted([*again, *self._commands.glob("*.json")]):
+            taken = path.with_suffix(".taken")
+            try:
+                path.rename(taken)
+                command = msgspec.json.decode(taken.read_bytes(), type=Command)
+            except FileNotFoundError:
+                continue  # it was withdrawn
+            except msgspec.DecodeError as error:
+                log.error("invalid command", file=path.name, error=str(error))
+                taken.rename(path.with_suffix(".refused"))
+                continue
+            command = replace(command, request_id=path.stem)
+            if _has_expired(command):
+                message = f"not obeyed: it expired at {command.expires_at:%F %T} UTC"
+                self.answer(command, Answer(is_obeyed=False, message=message))
+            else:
+                found.append(command)
+        return found
+
+    def answer(self, command: Command, answer: Answer) -> None:
+        """Answer a command; one that cannot be answered, such as on a full disk, is done too."""
+        log.info(
+            "command",
+            command=command.name,
+            by=command.by,
+            request_id=command.request_id,
+            is_obeyed=answer.is_obeyed,
+            answer=answer.message,
+        )
+        path = self._commands / f"{command.request_id}.answer"
+        draft = path.with_suffix(".answering")
+        try:
+            draft.write_bytes(msgspec.json.encode(answer))
+            draft.rename(path)
+        except OSError as error:
+            log.warning("command not answered", error=str(error))
+        path.with_suffix(".taken").unlink(missing_ok=True)

@@ -187,7 +187,7 @@ class ExitManager:
         seconds = clock.session_seconds()
         self._count_refusals(entry_id, work)
         quantity = self.book.held_quantity(entry_id)
-        if seconds < work.next_try_at or not quantity:
+        if seconds < work.next_try_at or not quantity or not self._has_turn(work):
             return
         entry = self.book.orders[entry_id]
         request = self._request(entry, quantity, work.step)
@@ -206,6 +206,14 @@ class ExitManager:
             message=order.message,
         )
         self._count_refusals(entry_id, work)
+
+    def _has_turn(self, work: Work) -> bool:
+        """Return whether the broker's rates let a request be sent now."""
+        if self._manager.pace.has_turn(is_urgent=True):
+            return True
+        seconds = self._manager.pace.wait_seconds(is_urgent=True)
+        work.detail = f"the broker takes no more requests for {seconds:.1f} seconds"
+        return False
 
     def _count_refusals(self, entry_id: str, work: Work) -> None:
         """Count each try that was denied, rejected or not placed; a pause follows it."""
@@ -243,7 +251,7 @@ class ExitManager:
         is_slow = seconds - work.priced_at >= limits.exit_reprice_ms / 1000
         known = self._prices.get(request.symbol)
         is_behind = known is not None and (known[0] - request.limit_price) * request.side.sign > 0
-        if not (is_slow or is_behind):
+        if not (is_slow or is_behind) or not self._has_turn(work):
             return
         if is_slow and work.priced_at > -math.inf:
             work.step += 1

@@ -15,7 +15,6 @@ import asyncio
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -26,7 +25,7 @@ from duckbourse import clock
 from duckbourse.errors import BourseError, BrokerError, StorageFull
 from duckbourse.orders import events
 from duckbourse.orders.book import Book
-from duckbourse.orders.bus import DataIngested, HealthChanged, SignalGenerated
+from duckbourse.orders.bus import DataIngested, SignalGenerated
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.manager import Manager
 from duckbourse.orders.order import Order, Reason, Request
@@ -37,7 +36,7 @@ from duckbourse.streaming.believed import TickFilter
 from duckbourse.streaming.feed import Feed, Records, TickRelay, microseconds
 from duckbourse.streaming.prices import LastPrices, price_bounds
 from duckbourse.streaming.recorder import Recorder
-from duckbourse.trading.commands import Command, pending
+from duckbourse.trading.commands import Answer, Command, Inbox
 from duckbourse.trading.exits import ExitManager
 from duckbourse.trading.publication import Publication, Signal, signal_order
 from duckbourse.trading.scans import LiveScans
@@ -51,6 +50,8 @@ IDLE_SECONDS = 0.5
 ANSWER_PATIENCE_SECONDS = 0.05
 # how often the book is compared with such a broker
 RECONCILE_SECONDS = 15.0
+# how often a feed that failed for good is opened again, while something is open
+REOPEN_SECONDS = 30.0
 # how often to look for a newer publication
 REFRESH_SECONDS = 1.0
 
@@ -86,6 +87,7 @@ class Trader:
         self.feed = feed
         self.strategy: Strategy | None = strategy
         self.folder = folder
+        self._inbox = Inbox(folder)
         self.on_batch = on_batch
         self.scans = scans
         self.recorder = recorder
@@ -115,7 +117,6 @@ class Trader:
         self._loading: asyncio.Task[Publication | None] | None = None
         # sets a gauge of the loop, such as equity
         self.gauges: Callable[[str, float], None] | None = None
-        self._sent_at: list[datetime] = []
         self.exits = ExitManager(
             manager,
             self.prices,
@@ -172,27 +173,52 @@ class Trader:
         Trade until the feed ends; open orders then expire.
 
         Without ticks, commands and the time of day are still handled. If the feed fails for good,
-        halt and raise BrokerError.
+        halt. While something is open, the loop then goes on until the session's close, and opens
+        the feed again every REOPEN_SECONDS. A failure that remains is raised as BrokerError.
         """
-        batches = self.feed.ticks()
-        try:
-            coming = asyncio.ensure_future(anext(batches, None))
-            while True:
-                done, _ = await asyncio.wait({coming}, timeout=IDLE_SECONDS)
-                if not done:
-                    await self._step()
-                elif (records := coming.result()) is None:
-                    break
-                else:
-                    await self.on_records(records)
-                    coming = asyncio.ensure_future(anext(batches, None))
-                self._show()
-        except BrokerError as error:
-            self.manager.set_state(TradingState.HALTED, str(error), "feed")
-            raise
+        failure: BrokerError | None = None
+        while True:
+            try:
+                await self._follow_feed()
+                break
+            except BrokerError as error:
+                failure = error
+                self.manager.set_state(TradingState.HALTED, str(error), "feed")
+            if not await self._look_after_what_is_open(REOPEN_SECONDS):
+                break
+            failure = None
         await self.relay.end()
         await self.manager.wait_idle()
         self._show()
+        if failure is not None:
+            raise failure
+
+    async def _follow_feed(self) -> None:
+        batches = self.feed.ticks()
+        coming = asyncio.ensure_future(anext(batches, None))
+        while True:
+            done, _ = await asyncio.wait({coming}, timeout=IDLE_SECONDS)
+            if not done:
+                await self._step()
+            elif (records := coming.result()) is None:
+                return
+            else:
+                await self.on_records(records)
+                coming = asyncio.ensure_future(anext(batches, None))
+            self._show()
+
+    async def _look_after_what_is_open(self, seconds: float) -> bool:
+        """Go on without ticks for so long; return whether something is open until then."""
+        until = clock.elapsed_seconds() + seconds
+        while self.book.open_positions() or self.book.live:
+            if clock.now() >= self.publication.closes_at:
+                return False
+            if clock.elapsed_seconds() >= until:
+                return True
+            await asyncio.sleep(IDLE_SECONDS)
+            await self._step()
+            self._show()
+        return False
 
     def publish(self, event: msgspec.Struct, correlation_id: str = "") -> None:
         """Publish an event on the bus of the account."""
@@ -296,6 +322,8 @@ class Trader:
         self.publication = replace(
             publication, signals=tuple(ordered), instruments=publication.instruments | kept
         )
+        rates = self.manager.broker.capabilities.rates
+        self.manager.pace.rates = (*publication.limits.rates, *rates)
 
     @contextmanager
     def _unharmed_by(self, what: str) -> Iterator[None]:
@@ -313,7 +341,7 @@ class Trader:
     def on_health(self, what: str, is_healthy: bool) -> None:
         """Handle a change of the feed's health; if unhealthy, open nothing until the next tick."""
         self.feed_problem = "" if is_healthy else what
-        self.publish(HealthChanged(what=what, is_healthy=is_healthy))
+        self.manager.record(events.FeedChanged(at=clock.now(), what=what, is_healthy=is_healthy))
         if not is_healthy:
             self.is_stream_ready = False
 
@@ -321,14 +349,16 @@ class Trader:
         """Act on the broker's updates, commands, exits, daily limits and the strategy."""
         self.manager.check_journal()
         with self._unharmed_by("reading commands"):
-            for command in pending(self.folder):
-                self._handle_command(command)
+            for command in self._inbox.take():
+                self._inbox.answer(command, self._obey(command))
         self._watch_silence()
         self._reconcile()
         self._check_daily_limits()
         await self._cancel_entries()
         await self.exits.step()
-        if self.book.state is not TradingState.HALTED:
+        await self.manager.send_waiting()
+        # while entries wait, the book lacks them, and the strategy would not know of them
+        if self.book.state is not TradingState.HALTED and not self.manager.waiting_entries:
             for request in self._generate_orders():
                 await self._place(request)
         if self.gauges is not None:
@@ -379,7 +409,6 @@ class Trader:
     def pre_trade_check(self, book: Book, request: Request, replaces: Order | None) -> None:
         """Check an order, or what it would be modified to; raise OrderDeniedError if it may not."""
         now = clock.now()
-        self._sent_at = [at for at in self._sent_at if now - at < timedelta(seconds=1)]
         limits = self.publication.limits
         pre_trade_check(
             OrderContext(
@@ -395,11 +424,10 @@ class Trader:
                 entries_end_at=self.publication.entries_end_at,
                 sessions_behind=self.publication.sessions_behind,
                 is_stream_ready=self.is_stream_ready,
-                sent_at=self._sent_at,
+                charges=self.publication.charges,
                 replaces=replaces,
             )
         )
-        self._sent_at.append(now)
 
     def flatten(self, reason: Reason) -> None:
         """Close all positions, and those that fill later, for this reason or a stronger one."""
@@ -465,20 +493,29 @@ class Trader:
                 TradingState.HALTED, f"loss={lost:.2f}, max_loss={most:.2f}", "daily loss"
             )
 
-    def _handle_command(self, command: Command) -> None:
-        log.info("command", command=command.name, by=command.by)
+    def _obey(self, command: Command) -> Answer:
+        try:
+            return self._handle_command(command)
+        except Exception as error:  # whoever sent it has to know
+            log.exception("command failed", command=command.name)
+            return Answer(is_obeyed=False, message=f"it failed: {error!r}")
+
+    def _handle_command(self, command: Command) -> Answer:
         self.exits.retry_now()
         match command.name:
             case "halt":
                 self.manager.set_state(TradingState.HALTED, command.reason, command.by)
             case "resume":
                 if self.book.differences:
-                    log.warning("resume refused", differences=self.book.differences)
-                else:
-                    self.manager.set_state(TradingState.ACTIVE, command.reason, command.by)
+                    differs = f"the broker differs: {self.book.differences[0]}"
+                    return Answer(is_obeyed=False, message=differs)
+                self.manager.set_state(TradingState.ACTIVE, command.reason, command.by)
             case "square-off":
                 self.manager.set_state(TradingState.REDUCING, command.reason, command.by)
                 self.flatten(Reason.BY_HAND)
+            case _:
+                return Answer(is_obeyed=False, message=f"there is no command {command.name!r}")
+        return Answer(is_obeyed=True, message=f"{self.book.state}: {self.book.state_reason}")
 
     async def _place(self, request: Request) -> None:
         order = await self.manager.place(request)

@@ -166,7 +166,7 @@ def tick_sizes_of(publication: Publication) -> dict[str, Decimal]:
 
 def _replay_clock(feed: Feed) -> AbstractContextManager[None]:
     if isinstance(feed, Replay):
-        return clock.driven_by(lambda: feed.at)
+        return clock.replayed_by(lambda: feed.at)
     return nullcontext()
 
 

@@ -16,17 +16,15 @@ from typing import Any, Literal
 from urllib.parse import urlencode
 
 import numpy as np
-import structlog
 from numpy.typing import NDArray
 from pydantic import SecretStr
 
 from duckbourse.brokers.zerodha.mapping import price_scale
 from duckbourse.errors import ConfigurationError
+from duckbourse.streaming.bounded_log import BoundedLog
 from duckbourse.streaming.feed import RECORD, Records
 from duckbourse.streaming.websocket import Instants
 from duckbourse.words import counted
-
-log = structlog.get_logger()
 
 MAX_TOKENS = 3000  # per connection
 HEADERS = {"X-Kite-Version": "3"}
@@ -123,6 +121,7 @@ class KiteProtocol:
         self.bad_frame_count = 0
         self._secrets = api_key, access_token
         self._on_order = on_order
+        self._log = BoundedLog()
         self._mode = mode
         self._root = root
         self._tokens = np.array([token for token, _ in by_token], np.uint32)
@@ -156,7 +155,7 @@ class KiteProtocol:
         if message["type"] == "order":
             self._on_order(message["data"])
         else:
-            log.warning("message from Kite", type=message["type"], data=message.get("data"))
+            self._log.warning("message from Kite", type=message["type"], data=message.get("data"))
 
     def decode(self, frames: list[bytes], received_at: Instants) -> Records:
         if sum(map(len, frames)) < FEW_BYTES:

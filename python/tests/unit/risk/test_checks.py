@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from duckbourse.orders import events
 from duckbourse.orders.book import Book
+from duckbourse.orders.charges import Charges, order_charges
 from duckbourse.orders.denial import OrderDeniedError
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.lifecycle import State
@@ -77,7 +78,10 @@ def bought(symbol: str, quantity: int, price: str = "100", side: Side = Side.BUY
 
 def opened(**changed: Any) -> list[events.Event]:
     """Return an order that is open at the broker."""
-    asked = order_request(**changed)
+    return opened_as(order_request(**changed))
+
+
+def opened_as(asked: Request) -> list[events.Event]:
     return [
         events.OrderIntended(at=NOW, request=asked),
         events.OrderSent(at=NOW, order_id=asked.order_id),
@@ -109,7 +113,6 @@ def context_of(asked: Request, book: Book, **changed: Any) -> OrderContext:
         "entries_end_at": NOW + timedelta(hours=4),
         "sessions_behind": 0,
         "is_stream_ready": True,
-        "sent_at": [],
     }
     return OrderContext(asked, book, **{**defaults, **changed})
 
@@ -120,6 +123,72 @@ def state(to: TradingState) -> events.Event:
 
 def limited(**changed: Any) -> dict[str, Any]:
     return {"limits": replace(LIMITS, **changed)}
+
+
+# no limit in percent binds: only money does
+WIDE: dict[str, Any] = limited(
+    **{
+        name: Decimal(1_000_000)
+        for name in LIMITS.__struct_fields__
+        if name.endswith("_pct") and name not in ("margin_pct", "max_collar_pct", "protection_pct")
+    },
+    max_order_quantity=100_000,
+)
+# buying costs a fifth of a percent: 0.08 of tax, 0.1 of the exchange and 0.02 of GST on that
+RATES = Charges(
+    effective_from=date(2020, 1, 1),
+    brokerage_pct=Decimal(0),
+    max_brokerage_amount=None,
+    buy_tax_pct=Decimal("0.08"),
+    sell_tax_pct=Decimal(0),
+    exchange_pct=Decimal("0.1"),
+    buy_regulator_pct=Decimal(0),
+    sell_regulator_pct=Decimal(0),
+    sell_share_amount=Decimal(0),
+    max_sell_share_amount=None,
+    gst_pct=Decimal(20),
+    buy_stamp_pct=Decimal(0),
+    tax_unit_amount=None,
+    sell_depository_amount=Decimal(0),
+)
+DELIVERIES = {
+    "limits": replace(WIDE["limits"], product=Product.CNC),
+    "instruments": {name: replace(known, lot_size=1) for name, known in INSTRUMENTS.items()},
+    "charges": (RATES,),
+}
+
+
+def delivery(quantity: int, **changed: Any) -> Request:
+    return order_request(product=Product.CNC, quantity=quantity, **changed)
+
+
+def with_cash(book: Book, amount: str) -> Book:
+    book.cash_amount = Decimal(amount)
+    return book
+
+
+def half_filled(asked: Request, quantity: int | None = None) -> list[events.Event]:
+    """Return an order of which half is filled at its limit, or this quantity, with its charges."""
+    assert asked.limit_price is not None
+    filled = fill(
+        quantity or asked.quantity // 2,
+        str(asked.limit_price),
+        symbol=asked.symbol,
+        product=asked.product,
+        order_id=asked.order_id,
+    )
+    owed = order_charges(RATES, asked.side, filled.quantity, filled.quantity * filled.price)
+    return [*opened_as(asked), events.FillBooked(at=NOW, fill=replace(filled, charges_amount=owed))]
+
+
+def modified(asked: Request, quantity: int, limit: str) -> list[events.Event]:
+    """Return an open order whose modification the broker has not answered yet."""
+    return [
+        *opened_as(asked),
+        events.ModifyRequested(
+            at=NOW, order_id=asked.order_id, quantity=quantity, limit_price=Decimal(limit)
+        ),
+    ]
 
 
 Case = tuple[str, Callable[[], tuple[Request, Book, dict[str, Any]]], str | None]
@@ -426,16 +495,167 @@ CASES: list[Case] = [
         "VAR_UNAVAILABLE: symbol=A, covariances=missing",
     ),
     (
-        "too many orders in a second",
-        lambda: (order_request(), book_with(), {"sent_at": [NOW] * 3}),
-        "RATE: orders_per_second=3, max_orders_per_second=3",
+        "a delivery purchase whose charges exceed the cash",
+        lambda: (delivery(999), with_cash(book_with(), "100000"), DELIVERIES),
+        "CASH: amount=100099.80, max_amount=100000.00",
     ),
     (
-        "as many orders, but in the prior second",
-        lambda: (order_request(), book_with(), {"sent_at": [NOW - timedelta(milliseconds=1)] * 3}),
+        "a delivery purchase that takes all the cash with its charges",
+        lambda: (delivery(999), with_cash(book_with(), "100099.80"), DELIVERIES),
         None,
     ),
+    (
+        "a delivery purchase beside an open one, both with charges",
+        lambda: (
+            delivery(500),
+            with_cash(
+                book_with(*opened(product=Product.CNC, quantity=499, symbol="D")), "100099.79"
+            ),
+            DELIVERIES,
+        ),
+        "CASH: amount=100099.80, max_amount=100099.79",
+    ),
+    (
+        "a delivery purchase beside the rest of one that is half filled",
+        lambda: (
+            delivery(500),
+            with_cash(book_with(*half_filled(delivery(400, symbol="D"))), "70140"),
+            DELIVERIES,
+        ),
+        None,
+    ),
+    (
+        "a delivery purchase beside one that is being modified to more",
+        lambda: (
+            delivery(500),
+            with_cash(book_with(*modified(delivery(100, symbol="D"), 200, "100")), "70139"),
+            DELIVERIES,
+        ),
+        "CASH: amount=70140.00, max_amount=70139.00",
+    ),
+    (
+        "a delivery purchase beside one that is being modified to a higher limit",
+        lambda: (
+            delivery(500),
+            with_cash(book_with(*modified(delivery(200, symbol="D"), 200, "105")), "71141"),
+            DELIVERIES,
+        ),
+        "CASH: amount=71142.00, max_amount=71141.00",
+    ),
+    (
+        # 10,000 held and 10,000 ordered, at 20 percent
+        "an intraday order without enough margin",
+        lambda: (
+            order_request(quantity=100),
+            with_cash(book_with(bought("D", 100)), "-6000.01"),
+            WIDE,
+        ),
+        "MARGIN: margin=4000.00, max_margin=3999.99",
+    ),
+    (
+        "an intraday order with just enough margin",
+        lambda: (
+            order_request(quantity=100),
+            with_cash(book_with(bought("D", 100)), "-6000"),
+            WIDE,
+        ),
+        None,
+    ),
+    (
+        "a short beside a long: each needs margin",
+        lambda: (
+            order_request(quantity=100, side=SELL),
+            with_cash(book_with(bought("D", 100)), "-6000.01"),
+            WIDE,
+        ),
+        "MARGIN: margin=4000.00, max_margin=3999.99",
+    ),
+    (
+        # equity is 4,000, of which 1,000 is a gain
+        "an intraday order on a gain that is not realized",
+        lambda: (
+            order_request(quantity=100),
+            with_cash(book_with(bought("D", 100, "90")), "-6000"),
+            WIDE,
+        ),
+        "MARGIN: margin=4000.00, max_margin=3000.00",
+    ),
+    (
+        "an intraday order whose charges exceed the margin",
+        lambda: (
+            order_request(quantity=100),
+            with_cash(book_with(bought("D", 100)), "-6000"),
+            {**WIDE, "charges": (RATES,)},
+        ),
+        "MARGIN: margin=4020.00, max_margin=4000.00",
+    ),
+    (
+        "a stop order without a trigger",
+        lambda: (order_request(order_type=OrderType.SL), book_with(), {}),
+        "TRIGGER: order_type=sl, trigger_price=none",
+    ),
+    (
+        "a limit order with a trigger",
+        lambda: (
+            order_request(order_type=OrderType.LIMIT, trigger_price=Decimal(100)),
+            book_with(),
+            {},
+        ),
+        "TRIGGER: order_type=limit, trigger_price=100",
+    ),
+    (
+        "a stop order whose limit is below what triggers it",
+        lambda: (
+            order_request(
+                order_type=OrderType.SL, trigger_price=Decimal(102), limit_price=Decimal(101)
+            ),
+            book_with(),
+            {},
+        ),
+        "TRIGGER: limit_price=101, trigger_price=102",
+    ),
+    (
+        "a stop order that sells below what triggers it",
+        lambda: (
+            order_request(
+                order_type=OrderType.SL,
+                side=SELL,
+                trigger_price=Decimal(95),
+                limit_price=Decimal(94),
+            ),
+            book_with(),
+            {},
+        ),
+        None,
+    ),
+    (
+        "a trigger outside the price band",
+        lambda: (
+            order_request(
+                order_type=OrderType.SL,
+                side=SELL,
+                trigger_price=Decimal(111),
+                limit_price=Decimal(109),
+            ),
+            book_with(),
+            {},
+        ),
+        "PRICE_BAND: distance_pct=11.00, max_distance_pct=10.00",
+    ),
+    (
+        "a modification to what is filled already",
+        lambda: modification(100, 50, 50),
+        "LOT: quantity=50, filled_quantity=50",
+    ),
+    ("a modification to a lot more than is filled", lambda: modification(100, 50, 55), None),
 ]
+
+
+def modification(quantity: int, filled: int, wanted: int) -> tuple[Request, Book, dict[str, Any]]:
+    """Return a change of the quantity of an order that is partly filled."""
+    asked = order_request(quantity=quantity)
+    book = book_with(*half_filled(asked, filled))
+    return replace(asked, quantity=wanted), book, {"replaces": book.orders[asked.order_id]}
 
 
 @pytest.mark.parametrize(("name", "case", "wanted"), CASES, ids=[case[0] for case in CASES])
@@ -462,7 +682,7 @@ def test_a_signal_is_followed_once() -> None:
     ):
         pre_trade_check(context_of(order_request(signal_id="S"), book))
     refused = order_request(signal_id="T")
-    book.apply(events.OrderDenied(at=NOW, request=refused, code="RATE", detail=""))
+    book.apply(events.OrderDenied(at=NOW, request=refused, code="TICK", detail=""))
     pre_trade_check(context_of(order_request(signal_id="T"), book))
 
 
@@ -475,9 +695,7 @@ def test_a_closing_order_is_never_too_large() -> None:
     }
     book = book_with(bought("A", 800), *opened(symbol="D"))
     asked = order_request(side=SELL, quantity=800, reason=Reason.STOP)
-    pre_trade_check(
-        context_of(asked, book, **limited(**zero), covariances=Covariances({}), sent_at=[NOW])
-    )
+    pre_trade_check(context_of(asked, book, **limited(**zero), covariances=Covariances({})))
 
 
 def test_every_check_has_a_case_that_denies() -> None:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 import structlog
@@ -20,7 +21,7 @@ from picows import WSMsgType, WSTransport
 from duckbourse import clock
 from duckbourse.errors import TokenRefused
 from duckbourse.streaming.feed import RECORD, Feed, Records, microseconds
-from duckbourse.streaming.websocket import FeedLimits, Instants, WebSocketFeed
+from duckbourse.streaming.websocket import FeedCounts, FeedLimits, Instants, WebSocketFeed
 from tests.support.counted_loop import CountedLoop, run_counted
 from tests.support.socket_server import Script, Server, serving
 from tests.support.waiting import HANG_SECONDS
@@ -29,6 +30,7 @@ pytestmark = pytest.mark.some_day
 
 SECRET = "hunter2"
 HEARTBEAT = b"\0"
+UNREADABLE = b"\xff\xff\xff\xff"
 QUICK = FeedLimits(
     connect_seconds=2,
     dead_seconds=0.3,
@@ -36,6 +38,7 @@ QUICK = FeedLimits(
     check_seconds=0.02,
     min_delay_seconds=0.02,
     max_delay_seconds=0.1,
+    refused_seconds=0.5,
 )
 
 
@@ -60,6 +63,8 @@ class Numbers:
         return frame == HEARTBEAT
 
     def decode(self, frames: list[bytes], received_at: Instants) -> Records:
+        if UNREADABLE in frames:
+            raise ValueError("\x1b[2J" * 1000)
         self.batches.append(len(frames))
         counts = [len(frame) // 4 for frame in frames]
         records: Records = np.zeros(sum(counts), RECORD)
@@ -102,6 +107,8 @@ def play(
     each: Callable[[Played], Any] = lambda _: None,
     ends_after: float | None = None,
     now: Callable[[], datetime] | None = None,
+    served_by: Server | None = None,
+    opened: Callable[[WebSocketFeed], Any] = lambda _: None,
 ) -> Played:
     """
     Read ticks until there are `until`, and return what happened.
@@ -110,7 +117,7 @@ def play(
     """
 
     async def run(loop: CountedLoop) -> Played:
-        server = Server(script, refusals=list(refusals))
+        server = served_by or Server(script, refusals=list(refusals))
         ends_at = None if ends_after is None else clock.now() + timedelta(seconds=ends_after)
         async with asyncio.timeout(HANG_SECONDS), serving(server):
             protocol = Numbers(server.port)
@@ -122,6 +129,7 @@ def play(
                 limits=limits,
                 ends_at=ends_at,
             )
+            opened(feed)
             as_feed: Feed = feed
             found: list[Records] = []
             played = Played(server, feed, protocol, [], found, health)
@@ -295,13 +303,14 @@ def test_a_refused_token_is_raised_and_not_retried(status: int) -> None:
 def test_a_token_that_expires_in_the_session_is_raised_after_all_ticks() -> None:
     prices: list[int] = []
     health: list[tuple[str, bool]] = []
+    counts: list[FeedCounts] = []
 
     async def run(_: CountedLoop) -> None:
         async def script(_: int, transport: WSTransport) -> None:
             send(transport, *range(50))
             await asyncio.sleep(0.05)
             send(transport, *range(50, 100))
-            server.refusals.append(403)
+            server.refusals.extend([403] * 100)
             transport.disconnect()
 
         server = Server(script)
@@ -312,14 +321,57 @@ def test_a_token_that_expires_in_the_session_is_raised_after_all_ticks() -> None
                 on_health=lambda *change: health.append(change),
                 limits=QUICK,
             )
+            counts.append(feed.counts)
             async for records in feed.ticks():
                 prices.extend(records["price"].tolist())
-                await asyncio.sleep(0.5)  # meanwhile the rest arrives, then the refusal
+                await asyncio.sleep(2)  # meanwhile the rest arrives, then the refusal
 
     with pytest.raises(TokenRefused):
         run_counted(run)
     assert prices == list(range(100))
     assert [is_healthy for _, is_healthy in health] == [True, False]
+    # it was tried again and again first
+    assert counts[0].refusal_count >= 4
+
+
+@pytest.mark.parametrize("status", [400, 403])
+def test_a_refusal_of_a_proxy_is_retried(status: int) -> None:
+    """B7: one refused reconnection ended the loop with a position open."""
+
+    async def script(connection: int, transport: WSTransport) -> None:
+        send(transport, connection)
+        if connection < 2:
+            await asyncio.sleep(0.05)
+            server.refusals.extend([status] * 3)
+            transport.disconnect()
+
+    # less than half a second of refusals each time, more than half a second in all
+    limits = msgspec.structs.replace(QUICK, min_delay_seconds=0.1, max_delay_seconds=0.15)
+    server = Server(script)
+    played = play(script, 3, limits=limits, served_by=server)
+    assert played.prices == [0, 1, 2]
+    assert played.feed.counts.refusal_count == 6
+    assert played.health == [
+        *[("numbers connected", True), ("numbers was disconnected", False)] * 2,
+        ("numbers connected", True),
+    ]
+
+
+def test_ticks_may_be_read_again_after_a_refused_token() -> None:
+    async def script(_: int, transport: WSTransport) -> None:
+        send(transport, 1)
+
+    async def run(_: CountedLoop) -> int:
+        server = Server(script, refusals=[403])
+        async with serving(server):
+            feed = WebSocketFeed(Numbers(server.port), is_open=lambda: True, limits=QUICK)
+            with pytest.raises(TokenRefused):
+                await anext(feed.ticks())
+            async for _records in feed.ticks():
+                feed.stop()
+            return feed.counts.tick_count
+
+    assert run_counted(run) == 1
 
 
 def test_other_refusals_are_retried_with_growing_delays() -> None:
@@ -465,6 +517,67 @@ def test_a_fragmented_frame_is_joined_despite_a_ping() -> None:
     played = play(script, 4)
     assert played.prices == [1, 2, 3, 4]
     assert played.server.pong_count == 1
+
+
+@pytest.mark.parametrize("kind", [WSMsgType.BINARY, WSMsgType.TEXT])
+def test_a_message_without_end_is_bounded(kind: WSMsgType) -> None:
+    """F3: fragments without an end were kept without a bound."""
+    waiting: list[int] = []
+
+    async def script(connection: int, transport: WSTransport) -> None:
+        if connection == 0:
+            transport.send(kind, b"x" * 1000, fin=False)
+            for _ in range(1000):
+                if transport.is_disconnected:
+                    break
+                transport.send(WSMsgType.CONTINUATION, b"x" * 1000, fin=False)
+                await asyncio.sleep(0.001)
+                waiting.append(feed().waiting_bytes)
+        send(transport, connection)
+
+    feeds: list[WebSocketFeed] = []
+
+    def feed() -> WebSocketFeed:
+        return feeds[0]
+
+    limits = msgspec.structs.replace(QUICK, max_waiting_bytes=20_000)
+    played = play(script, 1, limits=limits, opened=feeds.append)
+    assert played.prices == [1]
+    # they are counted, too
+    assert 10_000 < max(waiting) < 25_000
+    assert ("numbers sent a message of more than 20,000 bytes", False) in played.health
+    assert played.feed.waiting_bytes == 0
+
+
+def test_frames_that_cannot_be_read_end_the_connection_and_not_the_feed() -> None:
+    async def script(connection: int, transport: WSTransport) -> None:
+        if connection == 0:
+            transport.send(WSMsgType.BINARY, UNREADABLE)
+            await asyncio.sleep(1)
+        send(transport, connection)
+
+    with structlog.testing.capture_logs() as logs:
+        played = play(script, 1)
+    assert played.prices == [1]
+    assert played.feed.counts.unreadable_count == 1
+    assert ("numbers sent frames that cannot be read", False) in played.health
+    [line] = [each for each in logs if each["event"] == "frames not read"]
+    assert line["error"].startswith("ValueError('\\x1b[2J") and len(line["error"]) <= 300
+
+
+def test_texts_that_fail_are_logged_a_few_times_a_minute() -> None:
+    """F4: each bad text frame was a line of the log."""
+
+    async def script(_: int, transport: WSTransport) -> None:
+        for _ in range(500):
+            transport.send(WSMsgType.TEXT, "bad")
+        await asyncio.sleep(0.1)
+        send(transport, 1)
+
+    with structlog.testing.capture_logs() as logs:
+        played = play(script, 1)
+    assert played.feed.counts.failed_text_count == 500
+    assert 0 < len([each for each in logs if each["event"] == "text handler failed"]) <= 10
 
 
 def test_a_protocol_violation_is_reconnected() -> None:

@@ -18,7 +18,7 @@ from duckbourse.orders import events
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import Exits, Product, Reason, Request, Side, order_id_of
-from duckbourse.trading.commands import pending, prepare, send
+from duckbourse.trading.commands import Inbox, prepare, send
 from tests.support.factories import fill
 from tests.support.market import DAY, Market, at, exits, instrument, signal, tick, with_limits
 
@@ -310,7 +310,7 @@ def test_the_kill_switch_works_on_a_full_disk(
     monkeypatch.setattr(Path, "write_bytes", full)
     send(market.folder, "halt", "news")
     monkeypatch.undo()
-    [command] = pending(market.folder)
+    [command] = Inbox(market.folder).take()
     assert (command.name, command.reason) == ("halt", "requested, and the disk is full")
     monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(StorageFull):

@@ -1,0 +1,135 @@
+"""A command reaches one loop, which answers it; it is not lost, and not obeyed late."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from duckbourse import clock
+from duckbourse.errors import ConfigurationError
+from duckbourse.orders.events import TradingState
+from duckbourse.trading.commands import (
+    FOLDER,
+    Answer,
+    Inbox,
+    answer_to,
+    listed,
+    prepare,
+    send,
+    withdraw,
+)
+from tests.support.market import Market, at, tick
+
+NOON = datetime(2026, 11, 25, 17, tzinfo=UTC)
+OBEYED = Answer(is_obeyed=True, message="halted: news")
+
+
+@pytest.fixture(autouse=True)
+def noon(day_of_test: object) -> object:
+    with clock.driven_by(lambda: NOON):
+        yield
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(path.name for path in (folder / FOLDER).iterdir())
+
+
+def test_a_command_is_answered_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    path = send(tmp_path, "halt", "news")
+    assert answer_to(path, 0) is None
+    inbox = Inbox(tmp_path)
+    [command] = inbox.take()
+    assert (command.name, command.reason, command.request_id) == ("halt", "news", path.stem)
+    assert inbox.take() == []
+    inbox.answer(command, OBEYED)
+    assert answer_to(path, 0) == OBEYED
+    assert files(tmp_path) == []
+
+
+def test_an_answer_that_is_not_final_waits_for_the_next(tmp_path: Path) -> None:
+    path = send(tmp_path, "halt", "news")
+    inbox = Inbox(tmp_path)
+    [command] = inbox.take()
+    accepted = Answer(is_obeyed=True, message="accepted", is_final=False)
+    inbox.answer(command, accepted)
+    with clock.counted_by(iter([0.0, 0.1, 0.2, 9.0]).__next__):
+        assert answer_to(path, 5) == accepted
+    inbox.answer(command, OBEYED)
+    assert answer_to(path, 0) == OBEYED
+
+
+def test_a_loop_that_died_leaves_its_command_to_the_next(tmp_path: Path) -> None:
+    path = send(tmp_path, "halt", "news")
+    Inbox(tmp_path).take()
+    assert [command.name for command in listed(tmp_path)] == ["halt"]
+    [again] = Inbox(tmp_path).take()
+    assert again.request_id == path.stem
+    Inbox(tmp_path).answer(again, OBEYED)
+    assert Inbox(tmp_path).take() == listed(tmp_path) == []
+
+
+def test_a_command_that_expired_is_not_obeyed(tmp_path: Path) -> None:
+    path = send(tmp_path, "square-off", "enough", seconds=10)
+    send(tmp_path, "halt", "news")
+    with clock.driven_by(lambda: NOON + timedelta(seconds=10)):
+        assert [command.name for command in listed(tmp_path)] == ["halt"]
+        assert [command.name for command in Inbox(tmp_path).take()] == ["halt"]
+    answer = answer_to(path, 0)
+    assert answer is not None
+    assert (answer.is_obeyed, answer.message) == (
+        False,
+        "not obeyed: it expired at 2026-11-25 17:00:10 UTC",
+    )
+
+
+def test_a_replay_does_not_delay_the_expiry(tmp_path: Path) -> None:
+    send(tmp_path, "square-off", "enough", seconds=10)
+    with (
+        clock.driven_by(lambda: NOON + timedelta(seconds=11)),
+        clock.replayed_by(lambda: NOON - timedelta(days=3650)),
+    ):
+        assert Inbox(tmp_path).take() == []
+
+
+def test_a_command_is_either_withdrawn_or_taken(tmp_path: Path) -> None:
+    withdrawn, taken = (send(tmp_path, "halt", "news", request_id=name) for name in ("a", "b"))
+    assert withdraw(withdrawn)
+    [command] = Inbox(tmp_path).take()
+    assert command.request_id == "b"
+    assert not withdraw(taken)
+
+
+def test_an_invalid_file_is_set_aside(tmp_path: Path) -> None:
+    path = send(tmp_path, "halt", "news")
+    path.write_text("{")
+    assert Inbox(tmp_path).take() == []
+    assert files(tmp_path) == [f"{path.stem}.refused"]
+
+
+@pytest.mark.parametrize("name", ["../../x", "a b", "x" * 41, ".hidden"])
+def test_an_id_is_no_path(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigurationError, match="is not an id of a request"):
+        send(tmp_path, "halt", "news", request_id=name)
+
+
+def test_old_answers_are_removed_when_a_session_starts(tmp_path: Path) -> None:
+    send(tmp_path, "halt", "news")
+    inbox = Inbox(tmp_path)
+    inbox.answer(inbox.take()[0], OBEYED)
+    prepare(tmp_path)
+    assert files(tmp_path) == ["halt.prepared", "square-off.prepared"]
+
+
+def test_the_loop_answers_what_it_did(tmp_path: Path) -> None:
+    market = Market(tmp_path / "session", signals=[])
+    paths = [send(market.folder, name, "news") for name in ("halt", "nonsense", "square-off")]
+    trader = market.trade([tick(at(9, 45, 1), 100)])
+    assert trader.book.state is TradingState.REDUCING
+    answers = [answer_to(path, 0) for path in paths]
+    assert [(answer.is_obeyed, answer.message) for answer in answers if answer] == [
+        (True, "halted: news"),
+        (False, "there is no command 'nonsense'"),
+        (True, "reducing: news"),
+    ]

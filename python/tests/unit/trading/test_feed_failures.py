@@ -1,0 +1,169 @@
+"""A feed that is refused or fails: what is open is looked after until it is closed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from duckbourse import clock
+from duckbourse.brokers.paper import FillRules
+from duckbourse.errors import TokenRefused
+from duckbourse.orders import events
+from duckbourse.orders.book import Book
+from duckbourse.orders.events import Event, TradingState
+from duckbourse.orders.manager import Manager
+from duckbourse.orders.order import Reason
+from duckbourse.streaming.feed import Records
+from duckbourse.trading.commands import send
+from duckbourse.trading.loop import Trader
+from duckbourse.trading.strategy import SignalStrategy
+from tests.support.counted_loop import CountedLoop, run_counted
+from tests.support.market import Market, at, exits, tick
+from tests.support.venue import MarketFeed, MemoryJournal, Venue
+
+ENTERED = [tick(at(9, 45, second), 100) for second in (1, 2, 3)]
+
+
+@dataclass
+class RefusedFeed(MarketFeed):
+    """It is refused after its ticks; what it has when it is opened again are `later`."""
+
+    later: Sequence[Sequence[dict[str, Any]] | None] = ()
+    opened_count: int = 0
+
+    async def ticks(self) -> AsyncIterator[Records]:
+        async for records in super().ticks():
+            yield records
+        self.opened_count += 1
+        while True:
+            is_last = self.opened_count > len(self.later)
+            more = None if is_last else self.later[self.opened_count - 1]
+            if more is None:
+                self.ticks_of_day = []
+                raise TokenRefused("refused with HTTP 403", "log in again")
+            self.ticks_of_day = more
+            async for records in super().ticks():
+                yield records
+            return
+
+
+def traded(
+    folder: Path,
+    ticks: Sequence[dict[str, Any]],
+    unseen: Sequence[dict[str, Any]] = (),
+    commands: Sequence[tuple[datetime, str]] = (),
+    **changed: Any,
+) -> tuple[Trader, RefusedFeed, list[Event], str, datetime]:
+    """
+    Trade until the loop ends; return also its error, if any, and when it ended.
+
+    `unseen` are ticks of the market that do not reach the trader.
+    """
+    market = Market(folder)
+
+    async def play(loop: CountedLoop) -> tuple[Trader, RefusedFeed, list[Event], str, datetime]:
+        venue = Venue(folder, {"A": Decimal("0.01")}, Decimal(100_000), FillRules(latency_ms=0))
+        feed = RefusedFeed(ticks, ("A",), venue=venue, **changed)
+        journal = MemoryJournal()
+        manager = Manager(
+            Book(Decimal(100_000)),
+            journal,  # type: ignore[arg-type]
+            venue,
+            check=lambda *asked: trader.pre_trade_check(*asked),
+        )
+        trader = Trader(market.publication(), manager, feed, SignalStrategy(), folder)
+        assert await trader.start() == ()
+
+        async def go_on() -> None:
+            async for _ in MarketFeed(unseen, ("A",), venue=venue).ticks():
+                pass
+
+        async def command() -> None:
+            for when, name in commands:
+                await asyncio.sleep((when - clock.now()).total_seconds())
+                send(folder, name, "by a test")
+
+        beside = [asyncio.ensure_future(go_on()), asyncio.ensure_future(command())]
+        error = ""
+        try:
+            await trader.run()
+        except TokenRefused as refused:
+            error = str(refused)
+        for task in beside:
+            task.cancel()
+        venue.end_calls()
+        venue.close()
+        return trader, feed, journal.events, error, clock.now()
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with clock.driven_by(lambda: at(9, 44, 59)):
+        return run_counted(play, arrival_seconds=0)
+
+
+def test_a_refused_token_ends_a_loop_with_nothing_open(tmp_path: Path) -> None:
+    trader, feed, _, error, ended_at = traded(tmp_path, [])
+    assert error == "refused with HTTP 403"
+    assert trader.book.state is TradingState.HALTED
+    assert feed.opened_count == 1 and ended_at < at(9, 46)
+
+
+def test_a_refused_token_leaves_no_position_unattended(tmp_path: Path) -> None:
+    """B7: one 403 ended the loop, and no stop or square-off was looked after."""
+    unseen = [tick(at(9, minute), 101) for minute in range(46, 60)]
+    unseen += [tick(at(hour, minute), 101) for hour in range(10, 16) for minute in range(60)]
+    trader, feed, journal, error, ended_at = traded(tmp_path, ENTERED, unseen)
+    # the entry's own time closes it at the venue's price, and the loop ends when it is flat
+    assert not trader.book.open_positions()
+    assert {order.request.reason for order in exits(trader)} == {Reason.TIME}
+    assert at(15, 15) <= ended_at < at(15, 18)
+    assert (trader.book.state, error) == (TradingState.HALTED, "refused with HTTP 403")
+    halts = [each for each in journal if isinstance(each, events.TradingStateChanged)]
+    assert [each.state for each in halts].count(TradingState.HALTED) == 1
+    # it was tried again all the time
+    assert feed.opened_count > 5 * 60
+
+
+def test_commands_are_obeyed_without_a_feed(tmp_path: Path) -> None:
+    unseen = [tick(at(10, minute), 101) for minute in range(60)]
+    trader, *_, ended_at = traded(tmp_path, ENTERED, unseen, [(at(10, 5), "square-off")])
+    assert not trader.book.open_positions()
+    assert {order.request.reason for order in exits(trader)} == {Reason.BY_HAND}
+    assert ended_at < at(10, 8)
+
+
+def test_what_cannot_be_closed_is_looked_after_until_the_close(tmp_path: Path) -> None:
+    trader, _, journal, error, ended_at = traded(tmp_path, ENTERED)
+    assert trader.book.open_positions() and error
+    assert at(16) <= ended_at < at(16, 1)
+    assert any(isinstance(each, events.ExitDelayed) for each in journal)
+
+
+def test_a_feed_that_comes_back_is_followed_again(tmp_path: Path) -> None:
+    back = [tick(at(9, 50), 97), tick(at(9, 50, 1), 97), tick(at(9, 50, 2), 97)]
+    trader, feed, _, error, _ = traded(tmp_path, ENTERED, later=(None, None, back))
+    assert not trader.book.open_positions()
+    assert {order.request.reason for order in exits(trader)} == {Reason.STOP}
+    # nothing is opened until a person lifts the halt
+    assert (error, trader.book.state) == ("", TradingState.HALTED)
+    assert feed.opened_count == 3
+
+
+def test_people_are_notified_of_a_feed_that_is_lost(tmp_path: Path) -> None:
+    market = Market(tmp_path)
+
+    def lose_and_find(trader: Trader) -> None:
+        trader.on_health("Kite was disconnected", False)
+        assert not trader.is_stream_ready
+        assert "Kite was disconnected" in trader.health_problems()
+        trader.on_health("Kite connected", True)
+
+    market.trade(ENTERED, at_tick={2: lose_and_find})
+    assert [each.what for each in market.of(events.FeedChanged)] == [
+        "Kite was disconnected",
+        "Kite connected",
+    ]
