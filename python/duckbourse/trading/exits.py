@@ -27,10 +27,11 @@ from duckbourse.orders.denial import OrderDeniedError
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.manager import Manager
-from duckbourse.orders.order import Order, Reason, Request, order_id_of
+from duckbourse.orders.order import Order, OrderType, Reason, Request, order_id_of
 from duckbourse.risk import exits
 from duckbourse.streaming.prices import Prices
 from duckbourse.trading.publication import Publication
+from duckbourse.trading.resting import RestingStops, is_resting
 
 log = structlog.get_logger()
 
@@ -75,6 +76,12 @@ class ExitManager:
         self._prices = prices
         self._publication = publication
         self._patience = patience_seconds
+        # where the broker can rest a stop, what closes a position while the loop is down
+        self._resting = (
+            RestingStops(manager, prices, lambda symbol: publication().instruments[symbol])
+            if manager.broker.capabilities.can_rest_stops
+            else None
+        )
         self._works: dict[str, Work] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
@@ -102,15 +109,27 @@ class ExitManager:
         for entry in held:
             entry_id = entry.request.order_id
             self._trigger(entry)
-            if entry_id not in self.book.exit_reason or entry_id in self._tasks:
+            if entry_id in self._tasks:
+                continue
+            if entry_id in self.book.exit_reason:
+                work = self._work_on(entry_id)
+            elif self._resting is not None:
+                work = self._rest(self._resting, entry)
+            else:
                 continue
             if self._patience is None:
-                await self._work_on(entry_id)
+                await work
             else:
-                self._tasks[entry_id] = asyncio.ensure_future(self._work_on(entry_id))
+                self._tasks[entry_id] = asyncio.ensure_future(work)
         if self._tasks:
             await asyncio.wait(self._tasks.values(), timeout=self._patience)
             self._tasks = {key: task for key, task in self._tasks.items() if not task.done()}
+
+    async def _rest(self, resting: RestingStops, entry: Order) -> None:
+        try:
+            await resting.keep(entry, lambda held, quantity: self._request(held, quantity, 0))
+        except Exception:  # whatever it is, the exits do not depend on it
+            log.exception("resting stop failed", entry_id=entry.request.order_id)
 
     async def _cancel_exits_of_nothing(self) -> None:
         """Cancel the exits of entries that hold nothing more, closed by something else."""
@@ -132,6 +151,8 @@ class ExitManager:
                 best = moved
         recorded = self.book.exit_reason.get(entry_id)
         reason = self.book.flatten_reason or exits.due(entry, best, price, now)
+        if reason is None and self._resting and self._resting.was_triggered(entry_id):
+            reason = Reason.STOP
         if reason is None or (recorded is not None and recorded.rank >= reason.rank):
             return
         self._manager.record(
@@ -151,7 +172,9 @@ class ExitManager:
         try:
             must_wait = await self._cancel_others(self.book.orders[entry_id])
             live = [order for order in self.book.exits_of(entry_id) if order.state.is_live]
-            if live:
+            if live and is_resting(live[-1]):
+                await self._take_over(entry_id, live[-1], work)
+            elif live:
                 await self._reprice(entry_id, live[-1], work)
             elif must_wait:
                 work.detail = "another order that closes it is not cancelled yet"
@@ -161,6 +184,16 @@ class ExitManager:
             log.exception("exit failed", entry_id=entry_id)
             work.detail = f"failed: {error}"
         self._alert(entry_id, work)
+
+    async def _take_over(self, entry_id: str, order: Order, work: Work) -> None:
+        """Cancel the stop that rests at the broker, unless it is about to trigger by itself."""
+        work.detail = "the stop at the broker is not cancelled yet"
+        waited = clock.session_seconds() - work.began
+        patience = self._publication().limits.exit_reprice_ms / 1000
+        is_stop = self.book.exit_reason[entry_id] in (Reason.STOP, Reason.TRAILING_STOP)
+        if is_stop and waited < patience and self._resting and self._resting.is_due(order):
+            return
+        await self._manager.cancel(order.request.order_id)
 
     async def _cancel_others(self, entry: Order) -> bool:
         """
@@ -221,7 +254,8 @@ class ExitManager:
             order_id = order.request.order_id
             if order.state is State.FILLED:
                 work.refusal_count = 0
-            if order.state not in NEVER_FILLED or order_id in work.refused:
+            is_try = order.state in NEVER_FILLED and order.request.order_type is not OrderType.SL
+            if not is_try or order_id in work.refused:
                 continue
             work.refused.add(order_id)
             pause = RETRY_SECONDS[min(work.refusal_count, len(RETRY_SECONDS) - 1)]

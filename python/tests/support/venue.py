@@ -42,6 +42,8 @@ class Faults:
     lost_answer_ratio: float = 0.0
     lost_update_ratio: float = 0.0
     rejecting: tuple[tuple[float, float], ...] = ()
+    # whether it takes stops that rest
+    rests_stops: bool = False
     seed: int = 1
 
 
@@ -49,7 +51,7 @@ class Venue(PaperBroker):
     """The venue; ticks reach it from the market and not from the trader."""
 
     name = "venue"
-    capabilities = replace(PaperBroker.capabilities, is_simulated=False, can_rest_stops=True)
+    capabilities = replace(PaperBroker.capabilities, is_simulated=False)
     faults = Faults()
 
     def __init__(
@@ -161,6 +163,11 @@ class MarketFeed:
     def counters(self) -> dict[str, int]:
         return {}
 
+    def tick_of(self, known: dict[str, Any]) -> Tick:
+        """Return a tick of the day as the venue sees it."""
+        price = Decimal(str(known["price"]))
+        return Tick(known["symbol"], known["at"], price, known["quantity"], True)
+
     async def ticks(self) -> AsyncIterator[Records]:
         for known in self.ticks_of_day:
             await asyncio.sleep(max(0.0, (known["at"] - clock.now()).total_seconds()))
@@ -170,9 +177,7 @@ class MarketFeed:
             record["price"] = millionths(Decimal(str(known["price"])))
             record["quantity"] = known["quantity"]
             record["cumulative_volume"] = -1
-            tick = Tick(
-                known["symbol"], known["at"], Decimal(str(known["price"])), known["quantity"], True
-            )
+            tick = self.tick_of(known)
             self.seen.append(tick)
             if self.venue is not None:
                 self.venue.on_tick(tick)

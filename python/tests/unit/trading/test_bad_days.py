@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from duckbourse import clock
 from duckbourse.brokers.paper import FillRules
@@ -48,6 +49,7 @@ FAULTS = st.builds(
         ),
         max_size=3,
     ).map(tuple),
+    rests_stops=st.booleans(),
     seed=st.integers(0, 2**32),
 )
 # the longest that an exit may take where the market trades and the venue accepts: two look-ups of
@@ -85,6 +87,7 @@ def traded(folder: Path, moves: list[tuple[str, int]], faults: Faults) -> tuple[
         venue = Venue(
             folder, {"A": Decimal("0.01")}, Decimal(100_000), FillRules(slippage_bps=Decimal(0))
         )
+        venue.capabilities = replace(Venue.capabilities, can_rest_stops=faults.rests_stops)
         feed = MarketFeed(day, ("A",), venue=venue)
         manager = Manager(
             Book(Decimal(100_000)),
