@@ -35,6 +35,8 @@ COSTS = TARGET / "costs.json"
 # locked by the run in this folder
 RUN = TARGET / "test.run"
 FOLDERS = ("unit", "warehouse", "acceptance")
+# folders that run in the stage of another
+BESIDE = {"brokers": "unit"}
 STAGES = ("lint", "build", *FOLDERS)
 # The maximum CPU time of a stage, as a multiple of the build's in the same run, so that neither the
 # machine's speed nor its load matters. A much cheaper build needs new limits.
@@ -333,6 +335,7 @@ def _pytest(tests: Collection[str], long: bool = False, keyword: str | None = No
     spread = ["-n", "auto", "--dist", "loadscope", "--no-loadscope-reorder"]
     costs = ["--costs", str(COSTS)]
     paths = [f"python/tests/{folder}" if folder in FOLDERS else folder for folder in tests]
+    paths += [f"python/tests/{folder}" for folder, stage in BESIDE.items() if stage in tests]
     command = _module("pytest", *paths, *spread, "--durations", "20", *costs, *chosen)
     return Step("pytest", "pytest", command)
 

@@ -235,6 +235,8 @@ class Manager:
         is_exit = order.request.reason is not Reason.ENTRY
         if not is_exit:
             self._require_journal()
+        if not self.broker.capabilities.can_modify:
+            raise OrderDeniedError("MODIFICATIONS", f"broker={self.broker.name}, can_modify=no")
         most = self.broker.capabilities.max_modifications
         if order.modification_count >= most:
             raise OrderDeniedError(

@@ -305,7 +305,7 @@ class ExitManager:
             await self._manager.modify(
                 request.order_id, quantity=request.quantity, limit_price=limit
             )
-        except OrderDeniedError:  # it was modified too often: a new order takes its place
+        except OrderDeniedError:  # too often, or never at this broker: a new order takes its place
             await self._manager.cancel(request.order_id)
 
     def _request(self, entry: Order, quantity: int, step: int) -> Request:

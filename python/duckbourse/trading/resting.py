@@ -129,16 +129,12 @@ class RestingStops:
             return
         limit = exits.last_limit(instrument, request.side, trigger)
         try:
-            if self._manager.broker.capabilities.can_modify:
-                await self._manager.modify(
-                    request.order_id, quantity=wanted, limit_price=limit, trigger_price=trigger
-                )
-                return
+            await self._manager.modify(
+                request.order_id, quantity=wanted, limit_price=limit, trigger_price=trigger
+            )
         except OrderDeniedError as denial:
-            if denial.code == "RATE":
-                return  # it has its turn later
-        # a new one takes its place
-        await self._manager.cancel(request.order_id)
+            if denial.code != "RATE":  # then it has its turn later
+                await self._manager.cancel(request.order_id)  # and a new one takes its place
 
     def _has_moved(self, entry: Order, request: Request, trigger: Decimal) -> bool:
         if request.trigger_price is None or trigger == request.trigger_price:
