@@ -170,7 +170,8 @@ def loop_of(publication: Publication, feed: Feed, folder: Path) -> tuple[Timed, 
     strategy = SignalStrategy()
     relay = TickRelay(feed)
     relay.follow(broker)
-    trader = Timed(publication, manager, feed, strategy, folder, recorder=recorder, relay=relay)
+    strategies = {"signals": strategy}
+    trader = Timed(publication, manager, feed, strategies, folder, recorder=recorder, relay=relay)
     return trader, recorder
 
 

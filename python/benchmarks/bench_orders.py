@@ -249,7 +249,7 @@ def whole_loop(publication: Publication, file: Path) -> dict[str, float]:
     )
     relay = TickRelay(feed)
     relay.follow(broker)
-    trader = Trader(publication, manager, feed, SignalStrategy(), folder, relay=relay)
+    trader = Trader(publication, manager, feed, {"signals": SignalStrategy()}, folder, relay=relay)
 
     async def play() -> None:
         await trader.start()

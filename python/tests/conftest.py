@@ -52,6 +52,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput"):
         return
     config.pluginmanager.register(LeftOpen())
+    config.pluginmanager.register(FailuresAtOnce(config))
     if costs := config.getoption("--costs"):
         config.pluginmanager.register(Costs(Path(costs)))
 
@@ -106,6 +107,20 @@ class Costs:
 
     def pytest_sessionfinish(self) -> None:
         self._path.write_text(json.dumps(self._of_folders))
+
+
+class FailuresAtOnce:
+    """Prints a failure when it happens; pytest repeats all of them at the end of a long run."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        terminal = self._config.pluginmanager.get_plugin("terminalreporter")
+        if report.failed and terminal is not None:
+            terminal.write_sep("─", f"{report.outcome}: {report.nodeid}", red=True)
+            terminal.write_line(report.longreprtext)
 
 
 class LeftOpen:

@@ -1,4 +1,4 @@
-"""The commands on a trading session: list its book, send it a request, export its fills."""
+"""The commands on a trading session: list, reconcile and export its book."""
 
 from __future__ import annotations
 
@@ -25,7 +25,6 @@ from duckbourse.orders.lifecycle import State
 from duckbourse.orders.manager import Manager
 from duckbourse.orders.order import Order
 from duckbourse.orders.reconciliation import Reconciliation
-from duckbourse.trading.commands import send
 from duckbourse.trading.export import export_fills
 from duckbourse.trading.session_folder import SessionFolder, latest, read
 from duckbourse.words import counted
@@ -41,7 +40,6 @@ Account = Annotated[
 ]
 # what is not written in lower case
 CHECKED = {"VAR": "VaR", "VAR_UNAVAILABLE": "VaR unavailable", "ES": "ES"}
-Why = Annotated[str, typer.Option("--reason", help="Reason, for the journal.")]
 
 
 class What(StrEnum):
@@ -148,48 +146,6 @@ def pnl(account: Account = None, day: Day = None, json: Json = False, csv: Csv =
     _print(_name(session), [row], json, csv)
 
 
-def halt(account: Account = None, day: Day = None, reason: Why = "requested") -> None:
-    """
-    Halt an account: cancel its open entries and open no positions; stops and targets stay active.
-
-    A running loop acts on the request at its next tick; otherwise the next loop acts on it when it
-    starts.
-
-    Examples:
-
-    - `./bourse halt --reason "news at noon"`
-    """
-    _request("halt", account, day, reason)
-
-
-def resume(account: Account = None, day: Day = None, reason: Why = "requested") -> None:
-    """
-    Resume trading on a halted account, unless its book differs from the broker.
-
-    A running loop acts on the request at its next tick; otherwise the next loop acts on it when it
-    starts.
-
-    Examples:
-
-    - `./bourse resume`
-    """
-    _request("resume", account, day, reason)
-
-
-def square_off(account: Account = None, day: Day = None, reason: Why = "requested") -> None:
-    """
-    Close all positions of an account and open no new ones.
-
-    A running loop acts on the request at its next tick; otherwise the next loop acts on it when it
-    starts.
-
-    Examples:
-
-    - `./bourse square-off --account paper_us`
-    """
-    _request("square-off", account, day, reason)
-
-
 def reconcile(account: Account = None, day: Day = None, json: Json = False) -> None:
     """
     Rebuild the book from the journal, query the broker, and list the differences.
@@ -274,12 +230,6 @@ def _chosen(account: str | None, day: datetime | None) -> SessionFolder:
 
 def _name(session: SessionFolder) -> str:
     return f"{session.account} on {session.session_date}"
-
-
-def _request(command: str, account: str | None, day: datetime | None, reason: str) -> None:
-    session = _chosen(account, day)
-    send(session.path, command, reason)
-    results.print(f"{_name(session)}: {command} requested")
 
 
 def _in_words(order: Order) -> str:

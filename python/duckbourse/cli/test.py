@@ -34,7 +34,8 @@ BUILT = SCRATCH / "build" / "duckbourse.duckdb"
 COSTS = TARGET / "costs.json"
 # locked by the run in this folder
 RUN = TARGET / "test.run"
-FOLDERS = ("unit", "warehouse", "acceptance")
+# in the order in which they run: the longest tests first, so that no worker is left with one
+FOLDERS = ("acceptance", "warehouse", "unit")
 # folders that run in the stage of another
 BESIDE = {"brokers": "unit"}
 STAGES = ("lint", "build", *FOLDERS)
@@ -219,13 +220,9 @@ def _run_stages(wanted: Collection[str], long: bool, keyword: str | None) -> lis
         SCRATCH.mkdir()
     folders = [folder for folder in FOLDERS if folder in wanted]
     needs_build = bool({"warehouse", "acceptance"} & set(folders)) and not state.is_recorded(BUILT)
-    # the build uses one core and the linters the other
-    steps = [step for step in _lint() if "lint" in wanted]
-    steps += [_build()] if "build" in wanted or needs_build else []
-    costs = _side_by_side(steps)
-    if folders and all(cost.is_passed for cost in costs if cost.stage == "build"):
-        costs += _side_by_side([_pytest(folders, long, keyword)])
-    return costs
+    build = [_build()] if "build" in wanted or needs_build else []
+    tests = [_pytest(folders, long, keyword)] if folders else []
+    return _side_by_side([*(_lint() if "lint" in wanted else []), *build, *tests])
 
 
 def _fast() -> list[Cost]:
@@ -349,10 +346,16 @@ def _tool(name: str) -> str:
 
 
 def _side_by_side(steps: Iterable[Step]) -> list[Cost]:
-    """Run the steps of a stage in order, and the stages in parallel."""
+    """
+    Run the steps of a stage in order, and the stages in parallel.
+
+    Tests wait for a build, and run only if it passes; the linters go on beside both.
+    """
     stages: dict[str, list[Step]] = {}
     for step in steps:
         stages.setdefault(step.stage, []).append(step)
+    if "build" in stages:
+        stages["build"] += stages.pop("pytest", [])
     running = Running()
     with ThreadPoolExecutor(max(1, len(stages))) as pool:
         try:
@@ -380,8 +383,13 @@ class Running:
                     os.killpg(process.pid, signal.SIGTERM)
 
     def in_turn(self, steps: Iterable[Step]) -> list[Cost]:
-        """Run steps one after the other."""
-        return [self._run(step) for step in steps]
+        """Run steps one after the other; no tests after a build that did not pass."""
+        costs: list[Cost] = []
+        for step in steps:
+            if step.stage == "pytest" and not all(cost.is_passed for cost in costs):
+                break
+            costs.append(self._run(step))
+        return costs
 
     def _run(self, step: Step) -> Cost:
         environment = {

@@ -30,6 +30,7 @@ from duckbourse.orders.book import Book
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import Reason
+from duckbourse.risk.checks import open_checks
 from duckbourse.streaming.live import LiveSession
 from duckbourse.streaming.prices import LastPrices
 from duckbourse.streaming.replay import Replay
@@ -41,7 +42,8 @@ from duckbourse.trading.loop import Trader
 from duckbourse.trading.publication import Publication, Publications, session_today
 from duckbourse.trading.scans import LiveScans
 from duckbourse.trading.session import SessionConfig, TradingSession
-from duckbourse.trading.strategy import SignalStrategy
+from duckbourse.trading.strategies import open_strategies
+from duckbourse.trading.strategy import Close, Context, SignalStrategy, Strategy
 from duckbourse.warehouse import open_published
 from duckbourse.words import counted
 
@@ -109,6 +111,23 @@ def trade(
             autocompletion=completed("presets"),
         ),
     ] = None,
+    strategy: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Strategy: an installed one, or module:Class; may be repeated. `signals` follows"
+            " the scanners.",
+            metavar="NAME",
+            show_default=SignalStrategy.NAME,
+        ),
+    ] = None,
+    check: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Check of your own, module:function, after ours; may be repeated.",
+            metavar="NAME",
+            show_default="those installed",
+        ),
+    ] = None,
     speed: Annotated[
         float,
         typer.Option(
@@ -160,6 +179,7 @@ def trade(
     - `./bourse trade --feed simulated --speed 600    # a simulated day`
     - `./bourse trade --account paper_india --feed zerodha --instruments NSE.csv`
     - `./bourse trade --dry-run    # the orders that would be sent`
+    - `./bourse trade --strategy signals --strategy my_strategies:OpeningDrive`
     """
     one_preset(scanner or [], preset)
     chosen = frozenset(
@@ -185,6 +205,9 @@ def trade(
     assert publication is not None
     broker_name = broker or publication.limits.broker
     open_broker = broker_of(broker_name)
+    asked = strategy or [SignalStrategy.NAME]
+    strategies = open_strategies(asked, publication.strategy_parameters)
+    checks = open_checks(check or [])
     source = open_feed(publication, feed, speed=speed, seed=seed, instruments=instruments)
     if missing := sorted(publication.instruments.keys() - set(source.symbols)):
         names = ", ".join(missing[:NAMED]) + ", …" * (len(missing) > NAMED)
@@ -213,9 +236,9 @@ def trade(
         waits = isinstance(source, Replay)
         scans = LiveScans(live, source.symbols, publication, chosen, waits=waits)
     if dry_run:
-        _print_orders(asyncio.run(_intended_orders(publication, source, scans)), json)
+        _print_orders(asyncio.run(_intended_orders(publication, source, strategies, scans)), json)
         return
-    options = _options(chosen, feed, scan=scan, seed=seed)
+    options = _options(chosen, feed, asked, check or [], scan=scan, seed=seed)
     folder, before = session_folders.create(publication, broker_name, options, fresh=fresh)
     _report_halts(folder, before, fresh=fresh)
     until = max((event.at for event in session_folders.read(folder)[1]), default=None)
@@ -233,6 +256,8 @@ def trade(
             folder=folder.path,
             feed=source,
             broker=open_broker,
+            strategies=strategies,
+            checks=checks,
             seed=seed,
             scans=scans,
             recorder=recorder,
@@ -254,13 +279,24 @@ def trade(
     _print_end(end)
 
 
-def _options(chosen: frozenset[str], feed: Source, *, scan: bool, seed: int) -> str:
+def _options(
+    chosen: frozenset[str],
+    feed: Source,
+    strategies: list[str],
+    checks: list[str],
+    *,
+    scan: bool,
+    seed: int,
+) -> str:
     """Return the options that choose what is traded, as typed; those with their default are out."""
     words = [
         f"--preset {name[1:]}" if name.startswith(".") else f"--scanner {name}"
         for name in sorted(chosen)
     ]
     words += [f"--feed {feed}"] if feed is not Source.MINUTES else ["--scan"] * scan
+    if strategies != [SignalStrategy.NAME]:
+        words += [f"--strategy {name}" for name in strategies]
+    words += [f"--check {name}" for name in checks]
     words += [f"--seed {seed}"] * (seed != SEED)
     return " ".join(words)
 
@@ -371,32 +407,38 @@ def _print_end(end: dict[str, Any]) -> None:
 
 
 async def _intended_orders(
-    publication: Publication, feed: Replay | WebSocketFeed, scans: LiveScans | None
+    publication: Publication,
+    feed: Replay | WebSocketFeed,
+    strategies: dict[str, Strategy],
+    scans: LiveScans | None,
 ) -> list[dict[str, Any]]:
-    """Return the orders that the strategy would send at the first price after each signal."""
-    book, strategy, rows = Book(publication.limits.capital_amount), SignalStrategy(), []
+    """Return the orders that the strategies would send if nothing were ever filled."""
+    book = Book(publication.limits.capital_amount)
+    wanted: dict[str, dict[str, Any]] = {}
     prices = LastPrices(feed.symbols)
     async for records in feed.ticks():
         now = feed.at if isinstance(feed, Replay) else clock.now()
         if scans is not None and (found := await scans.on_ticks(records, now)):
             publication = replace(publication, signals=(*publication.signals, *found))
         prices.update(records[records["price"] > 0])
-        rows += [
-            {
-                "at": now.astimezone(publication.zone).strftime("%H:%M:%S"),
-                "strategy": request.strategy,
-                "symbol": request.symbol,
-                "side": request.side,
-                "quantity": request.quantity,
-                "limit_price": request.limit_price,
-                "stop_price": request.exits.stop_price if request.exits else None,
-                "target_price": request.exits.target_price if request.exits else None,
-            }
-            for request in strategy.generate_orders(publication, book, prices, now)
-        ]
+        for name, each in strategies.items():
+            context = Context(name, publication, book, prices, now)
+            for request in each.generate_orders(context):
+                if isinstance(request, Close) or request.order_id in wanted:
+                    continue
+                wanted[request.order_id] = {
+                    "at": now.astimezone(publication.zone).strftime("%H:%M:%S"),
+                    "strategy": request.strategy or name,
+                    "symbol": request.symbol,
+                    "side": request.side,
+                    "quantity": request.quantity,
+                    "limit_price": request.limit_price,
+                    "stop_price": request.exits.stop_price if request.exits else None,
+                    "target_price": request.exits.target_price if request.exits else None,
+                }
     if scans is not None:
         scans.close()
-    return rows
+    return list(wanted.values())
 
 
 def _print_orders(rows: list[dict[str, Any]], json: bool) -> None:

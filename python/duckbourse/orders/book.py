@@ -21,7 +21,7 @@ from msgspec.structs import replace
 from duckbourse.orders import events
 from duckbourse.orders.events import Event, TradingState
 from duckbourse.orders.lifecycle import LIVE, State, advance
-from duckbourse.orders.order import Fill, Order, Product, Reason
+from duckbourse.orders.order import Fill, Order, Product, Reason, Request, Side
 from duckbourse.orders.positions import ZERO, Position, after_fill
 from duckbourse.streaming.prices import Prices
 
@@ -131,11 +131,26 @@ class Book:
         """
         Return the shares of an entry that are held: its fills, less what closed them.
 
-        What closes a position closes the entry that it names, else the oldest ones. An entry whose
-        position was closed holds nothing, whatever is bought of its symbol afterward.
+        What closes a position closes the entry that it names, else the oldest ones of its strategy.
+        An entry whose position was closed holds nothing, whatever is bought of its symbol
+        afterward.
         """
         request = self.orders[entry_id].request
         return self._held.get((request.symbol, request.product), {}).get(entry_id, 0)
+
+    def quantity_of(self, strategy: str, symbol: str, product: Product) -> int:
+        """
+        Return the shares that the entries booked under a strategy hold; negative if short.
+
+        What no entry opened belongs to no strategy, whose name is empty.
+        """
+        by_strategy: dict[str, int] = {"": self.quantity(symbol, product)}
+        for entry_id, held in self._held.get((symbol, product), {}).items():
+            entered = self.orders[entry_id].request
+            shares = entered.side.sign * held
+            by_strategy[""] -= shares
+            by_strategy[entered.strategy] = by_strategy.get(entered.strategy, 0) + shares
+        return by_strategy.get(strategy, 0)
 
     def exits_of(self, entry_id: str) -> list[Order]:
         """Return the attempts to close the position of an entry, those denied included."""
@@ -307,7 +322,10 @@ class Book:
         self.flatten_reason = event.reason
 
     @_apply.register
-    def _(self, event: events.ExitDelayed | events.PriceSilent | events.FeedChanged) -> None:
+    def _(
+        self,
+        event: events.ExitDelayed | events.FeedChanged | events.PriceSilent | events.StrategyFailed,
+    ) -> None:
         """Change nothing; people are notified of it."""
 
     @_apply.register
@@ -383,22 +401,36 @@ class Book:
         fills = self._fills_of[key] = [name for name in self._fills_of[key] if name in self.fills]
         for name in fills:
             fill = self.fills[name]
-            request = self.orders[fill.order_id].request if fill.order_id in self.orders else None
-            closing = min(fill.quantity, abs(quantity)) if quantity * fill.side.sign < 0 else 0
-            opening = fill.quantity - closing
             quantity += fill.signed_quantity
-            for entry_id in _closed_first(held, request.entry_id if request else None):
-                taken = min(closing, held[entry_id])
+            request = self.orders[fill.order_id].request if fill.order_id in self.orders else None
+            left = fill.quantity
+            for entry_id in self._closed_first(held, fill.side, request):
+                taken = min(left, held[entry_id])
                 held[entry_id] -= taken
-                closing -= taken
-            if opening and request is not None and request.reason is Reason.ENTRY:
-                held[request.order_id] = held.get(request.order_id, 0) + opening
-            held = {entry_id: left for entry_id, left in held.items() if left and quantity}
-        if not quantity and key not in self._from_provisional:
+                left -= taken
+            if left and request is not None and request.reason is Reason.ENTRY:
+                held[request.order_id] = held.get(request.order_id, 0) + left
+            held = {entry_id: shares for entry_id, shares in held.items() if shares}
+        if not quantity and not held and key not in self._from_provisional:
             del self._fills_of[key]
         self._held.pop(key, None)
         if held:
             self._held[key] = held
+
+    def _closed_first(self, held: dict[str, int], side: Side, request: Request | None) -> list[str]:
+        """
+        Return the entries that a fill closes, in this order: what it names, then the oldest.
+
+        They are those of its strategy on the other side: no strategy closes another's. A fill of no
+        order of ours closes any.
+        """
+        closed = [
+            entry_id
+            for entry_id in held
+            if (entered := self.orders[entry_id].request).side is not side
+            and (request is None or entered.strategy == request.strategy)
+        ]
+        return sorted(closed, key=lambda each: request is None or each != request.entry_id)
 
     def _rebuild_position(self, key: Key) -> None:
         """Recompute a position from its first provisional fill onward, with the remaining fills."""
@@ -418,11 +450,6 @@ class Book:
                 round_trips.append((fill.filled_at, position.closed_round_trip_amount))
         self.positions[key] = position
         self._round_trips[key] = round_trips
-
-
-def _closed_first(held: dict[str, int], entry_id: str | None) -> list[str]:
-    """Return the entries in the order in which an exit of `entry_id` closes them."""
-    return sorted(held, key=lambda each: each != entry_id)
 
 
 def _state_after_fill(order: Order, filled: int) -> State:

@@ -146,6 +146,13 @@ class PriceSilent(Event, frozen=True, kw_only=True):
     seconds: int
 
 
+class StrategyFailed(Event, frozen=True, kw_only=True):
+    """A strategy raised an error and is not asked again; `detail` is the error."""
+
+    strategy: str
+    detail: str
+
+
 class FeedChanged(Event, frozen=True, kw_only=True):
     """The feed was lost or refused, or is healthy again; `what` says which."""
 
@@ -215,6 +222,7 @@ AnyEvent = (
     | FlattenRequested
     | ExitDelayed
     | PriceSilent
+    | StrategyFailed
     | FeedChanged
     | TrailMoved
     | TradingStateChanged

@@ -66,6 +66,7 @@ class Reason(StrEnum):
     TIME = "time"
     SQUARE_OFF = "square_off"
     DAILY_LOSS = "daily_loss"
+    STRATEGY = "strategy"
     BY_HAND = "by_hand"
 
     @property

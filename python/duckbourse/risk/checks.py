@@ -8,14 +8,17 @@ since it reduces all of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
 from statistics import NormalDist
+from types import MappingProxyType
 
 from msgspec.structs import replace
 
+from duckbourse import plugins
+from duckbourse.errors import ConfigurationError
 from duckbourse.orders.book import Book
 from duckbourse.orders.charges import Charges, charges_on, order_charges
 from duckbourse.orders.denial import OrderDeniedError
@@ -79,9 +82,25 @@ class OrderContext:
 
     @cached_property
     def is_closing(self) -> bool:
-        """Whether the order only closes: the position is no smaller than all that closes it."""
-        held = self.book.quantity(self.request.symbol, self.request.product)
-        return held * self.request.side.sign < 0 and self.open_quantity <= abs(held)
+        """
+        Whether the order only closes: its strategy holds no less than all that closes it.
+
+        An exit closes what its strategy holds, also if others hold the opposite. Any other order
+        closes only if the account's position gets smaller too.
+        """
+        request = self.request
+        if not _is_covered(request.side, self.own_open_quantity, self.own_quantity):
+            return False
+        held = self.book.quantity(request.symbol, request.product)
+        return request.reason is not Reason.ENTRY or _is_covered(
+            request.side, self.open_quantity, held
+        )
+
+    @cached_property
+    def own_quantity(self) -> int:
+        """The shares that the strategy of this request holds."""
+        request = self.request
+        return self.book.quantity_of(request.strategy, request.symbol, request.product)
 
     @cached_property
     def other_orders(self) -> list[Order]:
@@ -102,6 +121,19 @@ class OrderContext:
             if (order.request.symbol, order.request.product, order.request.side)
             == (request.symbol, request.product, request.side)
         )
+
+    @cached_property
+    def own_open_quantity(self) -> int:
+        """That of this strategy's orders; orders that are not ours count with every strategy."""
+        others = sum(
+            order.open_quantity
+            for order in self.other_orders
+            if (order.request.symbol, order.request.product, order.request.side)
+            == (self.request.symbol, self.request.product, self.request.side)
+            and not order.is_external
+            and order.request.strategy != self.request.strategy
+        )
+        return self.open_quantity - others
 
     @cached_property
     def equity(self) -> Decimal:
@@ -180,6 +212,15 @@ class OrderContext:
 
     def limit_amount(self, pct: Decimal) -> Decimal:
         return self.equity * pct / 100
+
+
+Check = Callable[[OrderContext], None]
+# the group of entry points by which a package adds checks
+GROUP = "duckbourse.checks"
+
+
+def _is_covered(side: Side, quantity: int, held: int) -> bool:
+    return held * side.sign < 0 and quantity <= abs(held)
 
 
 def _at_worst(order: Order) -> Order:
@@ -326,11 +367,10 @@ def market_protection(context: OrderContext) -> None:
 
 
 def product_rules(context: OrderContext) -> None:
-    request = context.request
-    held = context.book.quantity(request.symbol, request.product)
+    request, held = context.request, context.own_quantity
     if request.reason is not Reason.ENTRY and not context.is_closing:
         raise OrderDeniedError("REDUCE_ONLY", f"quantity={request.quantity}, held={held}")
-    on_the_way = context.open_quantity
+    on_the_way = context.own_open_quantity
     if request.product is Product.CNC and request.side is Side.SELL and on_the_way > held:
         raise OrderDeniedError("SHORT", f"quantity={on_the_way}, held={held}")
     if request.product is not context.limits.product and not context.is_closing:
@@ -473,7 +513,7 @@ def value_at_risk(context: OrderContext) -> None:
             raise _over_limit(code, "amount", value, context.limit_amount(pct), of)
 
 
-CHECKS: tuple[Callable[[OrderContext], None], ...] = (
+CHECKS: tuple[Check, ...] = (
     trading_state,
     stream_ready,
     session,
@@ -498,7 +538,38 @@ CHECKS: tuple[Callable[[OrderContext], None], ...] = (
 )
 
 
-def pre_trade_check(context: OrderContext) -> None:
-    """Run all checks; raise OrderDeniedError for the first that fails."""
+def pre_trade_check(context: OrderContext, own: Mapping[str, Check] = MappingProxyType({})) -> None:
+    """
+    Run all checks; raise OrderDeniedError for the first that fails.
+
+    `own` checks, by name, follow ours and replace none. They do not see an order that only closes.
+    One that raises any other error denies the order too.
+    """
     for one in CHECKS:
         one(context)
+    if context.is_closing:
+        return
+    for name, check in own.items():
+        try:
+            check(context)
+        except OrderDeniedError:
+            raise
+        except Exception as error:  # user code: an order that was not checked is not sent
+            raise OrderDeniedError("CHECK_FAILED", f"check={name}, error={error!r}") from error
+
+
+def open_checks(names: Iterable[str]) -> dict[str, Check]:
+    """
+    Return the checks that installed packages add, and those named as module:function.
+
+    Raise ConfigurationError for one that does not exist or is no function.
+    """
+    found = plugins.installed(GROUP) | {
+        name: plugins.load(GROUP, "check", name, {}) for name in names
+    }
+    for name, check in found.items():
+        if not callable(check):
+            raise ConfigurationError(
+                f"the check {name} is no function", "name a function of an OrderContext"
+            )
+    return found

@@ -61,6 +61,8 @@ class Notifier:
                 )
             case events.PriceSilent(symbol=symbol, seconds=seconds):
                 self.send(f"{symbol}: no tick for {seconds} s, while other symbols have some")
+            case events.StrategyFailed(strategy=strategy, detail=detail):
+                self.send(f"the strategy {strategy} failed and opens nothing more: {detail}")
             case events.FeedChanged(what=what):
                 self.send(what)
             case events.Reconciled(differences=differences) if differences:

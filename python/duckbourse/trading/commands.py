@@ -18,6 +18,7 @@ import re
 import time
 from contextlib import suppress
 from datetime import datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import msgspec
@@ -37,9 +38,26 @@ LOOK_SECONDS = 0.02
 _sent = itertools.count()
 
 
+class OrderByHand(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    What a person orders: buy, sell, cancel, modify or close.
+
+    `target` is a symbol; to cancel and modify, it may be the id of an order. `strategy` limits what
+    is closed. None means no such price, and of a modification that it stays as it is.
+    """
+
+    action: str
+    target: str
+    quantity: int | None = None
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    target_price: Decimal | None = None
+    strategy: str | None = None
+
+
 class Command(msgspec.Struct, frozen=True):
     """
-    `name` is halt, resume or square-off; `by` is the user who sent it.
+    `name` is halt, resume, square-off or order; `by` is the user who sent it.
 
     `expires_at` is by the clock of the machine, also in a replay; None means never. `request_id`
     names the file, and is not in it.
@@ -50,6 +68,7 @@ class Command(msgspec.Struct, frozen=True):
     by: str
     expires_at: datetime | None = None
     request_id: str = ""
+    order: OrderByHand | None = None
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,6 +106,7 @@ def send(
     *,
     request_id: str = "",
     seconds: float | None = None,
+    order: OrderByHand | None = None,
 ) -> Path:
     """
     Send a command to the loop of a session; return its file.
@@ -98,7 +118,7 @@ def send(
     commands.mkdir(parents=True, exist_ok=True)
     now = clock.machine_now()
     expires_at = None if seconds is None else now + timedelta(seconds=seconds)
-    content = msgspec.json.encode(Command(name, reason, getpass.getuser(), expires_at))
+    content = msgspec.json.encode(Command(name, reason, getpass.getuser(), expires_at, order=order))
     request_id = request_id or f"{now:%Y%m%dT%H%M%S%f}-{os.getpid()}-{next(_sent):04}"
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,40}", request_id):
         raise ConfigurationError(

@@ -149,15 +149,25 @@ class ExitManager:
             if moved != best:
                 self._manager.record(events.TrailMoved(at=now, entry_id=entry_id, best_price=moved))
                 best = moved
-        recorded = self.book.exit_reason.get(entry_id)
         reason = self.book.flatten_reason or exits.due(entry, best, price, now)
         if reason is None and self._resting and self._resting.was_triggered(entry_id):
             reason = Reason.STOP
-        if reason is None or (recorded is not None and recorded.rank >= reason.rank):
+        if reason is not None:
+            self.close(entry, reason)
+
+    def close(self, entry: Order, reason: Reason) -> None:
+        """Record that what an entry holds is to be closed, unless it is for as strong a reason."""
+        entry_id, symbol = entry.request.order_id, entry.request.symbol
+        recorded = self.book.exit_reason.get(entry_id)
+        price = self._prices[symbol][0] if symbol in self._prices else None
+        if recorded is not None and recorded.rank >= reason.rank:
             return
         self._manager.record(
             events.ExitTriggered(
-                at=now, entry_id=entry_id, reason=reason, price=price or self._reference(entry)
+                at=clock.now(),
+                entry_id=entry_id,
+                reason=reason,
+                price=price or self._reference(entry),
             )
         )
         if work := self._works.get(entry_id):
@@ -177,7 +187,7 @@ class ExitManager:
             elif live:
                 await self._reprice(entry_id, live[-1], work)
             elif must_wait:
-                work.detail = "another order that closes it is not cancelled yet"
+                work.detail = "another order in the symbol has to end first"
             else:
                 await self._try(entry_id, work)
         except Exception as error:  # whatever it is, the exit is tried again and people know
@@ -197,23 +207,31 @@ class ExitManager:
 
     async def _cancel_others(self, entry: Order) -> bool:
         """
-        Cancel what else works in the symbol; return whether an exit has to wait for it.
+        Cancel what else works in the symbol; return whether an exit has to wait.
 
-        What would open the position again could trade with the exit. What closes it already is
-        taken over: with both, more would be sold than is held.
+        What would open the position again, of any strategy, could trade with the exit. What closes
+        it already, of its strategy, is taken over: with both, more would be sold than is held. Of
+        two exits that could trade with each other, the second waits for the first.
         """
+        entered = entry.request
         others = [
             order
             for order in self.book.open_orders()
-            if order.request.symbol == entry.request.symbol
+            if order.request.symbol == entered.symbol
             and order.request.reason is Reason.ENTRY
             and not order.is_external
+            and (order.request.side is entered.side or order.request.strategy == entered.strategy)
         ]
         for order in others:
             await self._manager.cancel(order.request.order_id)
         return any(
-            order.state.is_live and order.request.side is not entry.request.side
+            order.state.is_live and order.request.side is not entered.side
             for order in (self.book.orders[other.request.order_id] for other in others)
+        ) or any(
+            order.request.symbol == entered.symbol
+            and order.request.side is entered.side
+            and order.request.reason is not Reason.ENTRY
+            for order in self.book.open_orders()
         )
 
     async def _try(self, entry_id: str, work: Work) -> None:

@@ -3,7 +3,7 @@ The trading loop: ticks in; exits, strategy and checks; orders out; and the brok
 
 Each batch of ticks is handled in this order: record and scan the ticks, update prices, handle the
 broker's updates and commands, evaluate exits, check the square-off time and the daily loss, then
-ask the strategy for orders. Exits do not depend on the strategy: they run when it does not, and
+ask the strategies for orders. Exits do not depend on them: they run when a strategy does not, and
 also when ticks cannot be recorded or the session cannot be scanned. Commands from outside (halt,
 resume, square off) are files in the session folder, so they reach a loop that is too busy to listen
 and outlive one that was killed.
@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 import msgspec
 import structlog
@@ -30,17 +31,20 @@ from duckbourse.orders.events import TradingState
 from duckbourse.orders.manager import Manager
 from duckbourse.orders.order import Order, Reason, Request
 from duckbourse.orders.reconciliation import BROKER_DIFFERS, Reconciliation
-from duckbourse.risk.checks import OrderContext, pre_trade_check
+from duckbourse.risk.checks import Check, OrderContext, pre_trade_check
 from duckbourse.risk.limits import unlisted
 from duckbourse.streaming.believed import TickFilter
 from duckbourse.streaming.feed import Feed, Records, TickRelay, microseconds
 from duckbourse.streaming.prices import LastPrices, price_bounds
 from duckbourse.streaming.recorder import Recorder
-from duckbourse.trading.commands import Answer, Command, Inbox
+from duckbourse.trading.by_hand import HandOrders
+from duckbourse.trading.commands import Answer, Command, Inbox, OrderByHand
 from duckbourse.trading.exits import ExitManager
 from duckbourse.trading.publication import Publication, Signal, signal_order
 from duckbourse.trading.scans import LiveScans
-from duckbourse.trading.strategy import Strategy
+from duckbourse.trading.strategies import Strategies
+from duckbourse.trading.strategy import Context, Strategy
+from duckbourse.words import counted
 
 log = structlog.get_logger()
 
@@ -60,10 +64,11 @@ class Trader:
     """
     Trades one account in one session.
 
-    `prices` are the last prices with their instants. `on_batch` is called after every batch, for a
-    display. `scans` find signals in addition to the published ones, `recorder` writes the ticks to
-    disk, and `newer` returns a publication that replaced the last one, or None. `relay` passes the
-    ticks that are traded on to a simulated broker.
+    `strategies` are by the name that their orders are booked under. `prices` are the last prices
+    with their instants. `on_batch` is called after every batch, for a display. `scans` find signals
+    in addition to the published ones, `recorder` writes the ticks to disk, and `newer` returns a
+    publication that replaced the last one, or None. `checks` are added to ours, by name. `relay`
+    passes the ticks that are traded on to a simulated broker.
     """
 
     def __init__(
@@ -71,7 +76,7 @@ class Trader:
         publication: Publication,
         manager: Manager,
         feed: Feed,
-        strategy: Strategy,
+        strategies: Mapping[str, Strategy],
         folder: Path,
         on_batch: Callable[[Trader], None] = lambda _: None,
         *,
@@ -80,12 +85,15 @@ class Trader:
         newer: Callable[[], Publication | None] = lambda: None,
         relay: TickRelay | None = None,
         refresh_seconds: float = REFRESH_SECONDS,
+        checks: Mapping[str, Check] = MappingProxyType({}),
     ) -> None:
+        self.checks = checks
         self.publication = publication
         self.manager = manager
         self.reconciliation = Reconciliation(manager)
         self.feed = feed
-        self.strategy: Strategy | None = strategy
+        self.strategies = Strategies(strategies, self._context, manager.record)
+        manager.bus.subscribe(events.Event, lambda message: self.strategies.on_event(message.event))
         self.folder = folder
         self._inbox = Inbox(folder)
         self.on_batch = on_batch
@@ -123,6 +131,7 @@ class Trader:
             lambda: self.publication,
             None if manager.broker.capabilities.is_simulated else ANSWER_PATIENCE_SECONDS,
         )
+        self.by_hand = HandOrders(manager, self.exits, self._context, self._inbox)
         self._silent: set[str] = set()
         self._reconciling: asyncio.Task[None] | None = None
         self._reconciled_at = clock.elapsed_seconds()
@@ -315,6 +324,7 @@ class Trader:
         ordered = sorted(signals.values(), key=signal_order)
         # what is held is looked after, also if this publication no longer has it
         held = {position.symbol for position in self.book.open_positions()}
+        held |= {entry.request.symbol for entry in self.book.held_entries()}
         kept = {
             symbol: self.publication.instruments.get(symbol) or unlisted(symbol)
             for symbol in held - publication.instruments.keys()
@@ -346,21 +356,30 @@ class Trader:
             self.is_stream_ready = False
 
     async def _step(self) -> None:
-        """Act on the broker's updates, commands, exits, daily limits and the strategy."""
+        """Act on commands, exits, daily limits and strategies."""
         self.manager.check_journal()
+        obeyed: list[tuple[Command, Answer]] = []
         with self._unharmed_by("reading commands"):
-            for command in self._inbox.take():
-                self._inbox.answer(command, self._obey(command))
+            taken = self._inbox.take()
+            obeyed = [(each, self._obey(each)) for each in taken if each.order is None]
+            for command in taken:
+                if command.order is not None:
+                    await self._obey_order(command, command.order)
+        entries = self._open_entries() if obeyed else []
         self._watch_silence()
         self._reconcile()
         self._check_daily_limits()
         await self._cancel_entries()
         await self.exits.step()
         await self.manager.send_waiting()
-        # while entries wait, the book lacks them, and the strategy would not know of them
+        # while entries wait, the book lacks them, and the strategies would not know of them
         if self.book.state is not TradingState.HALTED and not self.manager.waiting_entries:
-            for request in self._generate_orders():
+            for request in await self._generate_orders():
                 await self._place(request)
+        with self._unharmed_by("answering commands"):
+            self.by_hand.report()
+            for command, answer in obeyed:
+                self._inbox.answer(command, self._with_effect(answer, entries))
         if self.gauges is not None:
             with self._unharmed_by("metrics"):
                 self._set_gauges(self.gauges)
@@ -374,6 +393,8 @@ class Trader:
             reasons.append(str(self.manager.journal.failure))
         if self.unrecorded_tick_count:
             reasons.append(f"{self.unrecorded_tick_count:,} ticks were not recorded")
+        for name, error in self.strategies.failures.items():
+            reasons.append(f"the strategy {name} failed: {error}")
         for entry_id, work in self.exits.works.items():
             symbol = self.book.orders[entry_id].request.symbol
             reasons.append(f"{symbol} is not closed yet: {work.detail}")
@@ -381,18 +402,34 @@ class Trader:
             reasons.append(self.feed_problem or "no tick yet")
         return reasons
 
-    def _generate_orders(self) -> Sequence[Request]:
-        if self.strategy is None:
-            return ()
-        try:
-            return self.strategy.generate_orders(
-                self.publication, self.book, self.prices, clock.now()
-            )
-        except Exception as error:  # user code: it is disabled, and exits continue
-            log.exception("strategy failed")
-            self._downgrade_to(TradingState.REDUCING, f"the strategy failed: {error!r}", "strategy")
-            self.strategy = None
-            return ()
+    def _context(self, strategy: str) -> Context:
+        return Context(strategy, self.publication, self.book, self.prices, clock.now())
+
+    async def _generate_orders(self) -> list[Request]:
+        """Return what the strategies want to send, and begin to close what they want to close."""
+        requests = []
+        for name, wanted in self.strategies.orders():
+            if isinstance(wanted, Request):
+                requests.append(wanted)
+            else:
+                context = self._context(name)
+                await self._close(wanted.symbol, context.entries, context.open_orders)
+        return requests
+
+    async def _close(
+        self,
+        symbol: str,
+        entries: Sequence[Order],
+        open_orders: Sequence[Order],
+        reason: Reason = Reason.STRATEGY,
+    ) -> None:
+        """Close what these entries hold of a symbol, and cancel the orders that open more."""
+        for entry in entries:
+            if entry.request.symbol == symbol:
+                self.exits.close(entry, reason)
+        for order in open_orders:
+            if order.request.symbol == symbol and order.request.reason is Reason.ENTRY:
+                await self.manager.cancel(order.request.order_id)
 
     def _set_gauges(self, set_gauge: Callable[[str, float], None]) -> None:
         equity = self.book.equity_amount(self.prices)
@@ -426,13 +463,14 @@ class Trader:
                 is_stream_ready=self.is_stream_ready,
                 charges=self.publication.charges,
                 replaces=replaces,
-            )
+            ),
+            self.checks,
         )
 
     def flatten(self, reason: Reason) -> None:
         """Close all positions, and those that fill later, for this reason or a stronger one."""
         current = self.book.flatten_reason
-        is_flat = not self.book.live and not self.book.open_positions()
+        is_flat = not self.book.live and not self.book.held_entries()
         if is_flat and reason is not Reason.BY_HAND:
             return  # it is asked again as soon as something is held
         if current is None or current.rank < reason.rank:
@@ -477,7 +515,8 @@ class Trader:
             request = order.request
             if order.is_external or request.reason is not Reason.ENTRY:
                 continue
-            if is_over or (request.expires_at is not None and now >= request.expires_at):
+            has_expired = request.expires_at is not None and now >= request.expires_at
+            if is_over or has_expired or not self.strategies.is_active(request.strategy):
                 await self.manager.cancel(request.order_id)
 
     def _check_daily_limits(self) -> None:
@@ -492,6 +531,15 @@ class Trader:
             self.manager.set_state(
                 TradingState.HALTED, f"loss={lost:.2f}, max_loss={most:.2f}", "daily loss"
             )
+
+    async def _obey_order(self, command: Command, wanted: OrderByHand) -> None:
+        self.exits.retry_now()
+        try:
+            await self.by_hand.obey(command, wanted)
+        except Exception as error:  # whoever sent it has to know
+            log.exception("order by hand failed", request_id=command.request_id)
+            failed = Answer(is_obeyed=False, message=f"it failed: {error!r}")
+            self._inbox.answer(command, failed)
 
     def _obey(self, command: Command) -> Answer:
         try:
@@ -516,6 +564,43 @@ class Trader:
             case _:
                 return Answer(is_obeyed=False, message=f"there is no command {command.name!r}")
         return Answer(is_obeyed=True, message=f"{self.book.state}: {self.book.state_reason}")
+
+    def _open_entries(self) -> list[str]:
+        return [
+            order.request.order_id
+            for order in self.book.open_orders()
+            if order.request.reason is Reason.ENTRY and not order.is_external
+        ]
+
+    def _with_effect(self, answer: Answer, entries: Sequence[str]) -> Answer:
+        """Return the answer with what became of the entries that were open, and what is held."""
+        if not answer.is_obeyed:
+            return answer
+        left = set(self._open_entries()) & set(entries)
+        held = [
+            f"{position.symbol} {position.quantity:+}" for position in self.book.open_positions()
+        ]
+        closing = self.book.flatten_reason is not None
+        parts = [answer.message]
+        if cancelled := len(entries) - len(left):
+            parts.append(f"{counted(cancelled, 'open entry', 'open entries')} ended")
+        if left:
+            parts.append(f"{counted(len(left), 'entry', 'entries')} still open")
+        if held:
+            parts.append(f"{'closing' if closing else 'held, with their exits:'} {', '.join(held)}")
+        else:
+            parts.append("no position is open")
+        return replace(
+            answer,
+            message="; ".join(parts),
+            figures={
+                **answer.figures,
+                "state": self.book.state,
+                "ended_entry_count": cancelled,
+                "open_entry_count": len(left),
+                "position_count": len(held),
+            },
+        )
 
     async def _place(self, request: Request) -> None:
         order = await self.manager.place(request)

@@ -26,8 +26,9 @@ from duckbourse.risk.limits import Covariances, Instrument, Limits
 from duckbourse.settings import settings
 from duckbourse.warehouse import SCANNERS, open_published
 
-# half a year: a stock listed for this long can be traded
+# the returns of half a year; the risk of a share that lacks more than a fifth of them is unknown
 COVARIANCE_SESSIONS = 125
+MIN_COVARIANCE_SESSIONS = 100
 
 
 class Signal(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,6 +68,8 @@ class Publication(msgspec.Struct, frozen=True, kw_only=True):
     signals: tuple[Signal, ...]
     charges: tuple[Charges, ...]
     covariances: Covariances
+    # texts by strategy and parameter
+    strategy_parameters: dict[str, dict[str, str]] = {}
 
     def at(self, of_day: time) -> datetime:
         """Return the instant of a time of day in this session."""
@@ -151,6 +154,7 @@ def load(
             for row in read.rows("from seeds.charges where segment = ?", limits.segment)
         ),
         covariances=_covariances(read, sorted(instruments), day),
+        strategy_parameters=_strategy_parameters(read, account, day),
     )
 
 
@@ -337,6 +341,23 @@ def _check_scanners(read: _Reader, chosen: frozenset[str]) -> None:
             )
 
 
+def _strategy_parameters(read: _Reader, account: str, day: date) -> dict[str, dict[str, str]]:
+    rows = read(
+        """
+        select strategy, parameter, arg_max(value, effective_from)
+        from seeds.strategy_parameters
+        where account = ? and effective_from <= ?
+        group by all
+        """,
+        account,
+        day,
+    )
+    found: dict[str, dict[str, str]] = {}
+    for strategy, parameter, value in rows:
+        found.setdefault(strategy, {})[parameter] = value
+    return found
+
+
 def _last_session(read: _Reader, calendar: str) -> date:
     ((day,),) = read(
         "select max(session_date) from bars.ohlcv where timeframe = '1m' and calendar = ?", calendar
@@ -388,12 +409,58 @@ def _signals(
 
 
 def _covariances(read: _Reader, symbols: list[str], day: date) -> Covariances:
+    """
+    Read the sample covariances of daily total returns over the sessions before a day.
+
+    Each symbol has its own mean and its own number of returns, and a return that it lacks adds
+    nothing. So its variance is that of the returns that it has, the matrix is positive semidefinite
+    whatever is lacking, and without gaps it is that of `rolling_covariances`. A symbol with fewer
+    than MIN_COVARIANCE_SESSIONS returns has none.
+    """
     rows = read(
         f"""
-        select symbol, other_symbol, covariance
-        from rolling_covariances($1, {COVARIANCE_SESSIONS})
-        where covariance is not null and session_date < $2
-        qualify session_date = max(session_date) over ()
+        with closes as (
+            select symbol, session_date, total_return_close
+            from bars.total_return_closes
+            where session_date < $2 and symbol in (select unnest($1))
+        ),
+        sessions as (
+            select distinct session_date from closes
+            order by session_date desc limit {COVARIANCE_SESSIONS + 1}
+        ),
+        returns as (
+            select
+                symbols.symbol,
+                session_date,
+                total_return_close
+                / lag(total_return_close) over (partition by symbols.symbol order by session_date)
+                - 1 as daily_return
+            from sessions
+            cross join (select unnest($1) as symbol) as symbols
+            left join closes using (symbol, session_date)
+        ),
+        known as (
+            select
+                symbol,
+                list(daily_return order by session_date) as daily_returns,
+                avg(daily_return) as mean,
+                count(daily_return) as known_count
+            from returns
+            group by symbol
+            having known_count >= {MIN_COVARIANCE_SESSIONS}
+        ),
+        scaled as (
+            select
+                symbol,
+                list_transform(
+                    daily_returns,
+                    lambda each: coalesce(each - mean, 0) / sqrt(known_count - 1)
+                ) as deviations
+            from known
+        )
+        select one.symbol, other.symbol, list_inner_product(one.deviations, other.deviations)
+        from scaled as one
+        inner join scaled as other on one.symbol <= other.symbol
         """,
         symbols,
         day,

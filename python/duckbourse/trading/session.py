@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import TextIO, cast
@@ -21,6 +21,7 @@ from duckbourse.orders.broker import Broker
 from duckbourse.orders.events import Event, TradingState
 from duckbourse.orders.journal import Journal, open_journal
 from duckbourse.orders.manager import GRACE_SECONDS, Manager
+from duckbourse.risk.checks import Check
 from duckbourse.settings import settings
 from duckbourse.streaming.feed import Feed, TickRelay
 from duckbourse.streaming.recorder import Recorder
@@ -42,16 +43,19 @@ class SessionConfig:
     Everything that a session is put together from.
 
     `folder` is the account's: its journal, log and commands, and the files of a simulated broker,
-    which draws from `seed`. In a replay, the feed's time is the clock. `on_batch`, `scans`,
-    `recorder` and `newer` are as in Trader. Metrics are served on `metrics_port`, None if they are
-    not.
+    which draws from `seed`. In a replay, the feed's time is the clock. `strategies`, `on_batch`,
+    `scans`, `recorder`, `newer` and `checks` are as in Trader. Metrics are served on
+    `metrics_port`, None if they are not.
     """
 
     publication: Publication
     folder: Path
     feed: Feed
     broker: OpenBroker = open_paper
-    strategy: Callable[[], Strategy] = SignalStrategy
+    strategies: Mapping[str, Strategy] = field(
+        default_factory=lambda: {SignalStrategy.NAME: SignalStrategy()}
+    )
+    checks: Mapping[str, Check] = field(default_factory=dict)
     seed: int = 1
     scans: LiveScans | None = None
     recorder: Recorder | None = None
@@ -118,7 +122,7 @@ class TradingSession:
                 publication,
                 manager,
                 feed,
-                config.strategy(),
+                config.strategies,
                 config.folder,
                 config.on_batch,
                 scans=scans,
@@ -126,6 +130,7 @@ class TradingSession:
                 newer=config.newer,
                 relay=relay,
                 refresh_seconds=config.refresh_seconds,
+                checks=config.checks,
             )
             if isinstance(feed, WebSocketFeed):
                 feed.on_health = trader.on_health

@@ -119,10 +119,18 @@ def _clear(folder: SessionFolder) -> None:
             path.unlink()
 
 
+def sessions() -> list[SessionFolder]:
+    """Return all sessions, by account and date."""
+    return [_folder_of(file) for file in _files()]
+
+
 def trading_now() -> list[SessionFolder]:
     """Return the sessions that a process is trading."""
-    files = sorted((settings().data / "trading").glob(f"*/*/{SESSION_FILE}"))
-    return [_folder_of(file) for file in files if state.holder(file.parent / LOCK)]
+    return [_folder_of(file) for file in _files() if state.holder(file.parent / LOCK)]
+
+
+def _files() -> list[Path]:
+    return sorted((settings().data / "trading").glob(f"*/*/{SESSION_FILE}"))
 
 
 def latest(account: str | None, session_date: date | None) -> SessionFolder:

@@ -19,6 +19,7 @@ from duckbourse.brokers.opening import BrokerSetup
 from duckbourse.brokers.paper import FillRules, PaperBroker
 from duckbourse.orders.events import Event
 from duckbourse.orders.order import Order, Reason
+from duckbourse.risk.checks import Check
 from duckbourse.risk.limits import Covariances, Instrument, Limits
 from duckbourse.streaming.feed import RECORD, microseconds, millionths
 from duckbourse.streaming.replay import Replay
@@ -88,6 +89,9 @@ class Market:
     rules: FillRules = field(default_factory=lambda: FillRules(slippage_bps=Decimal(0)))
     broker: Callable[..., PaperBroker] = PaperBroker
     strategy: Callable[[], Strategy] = SignalStrategy
+    # strategies beside it, by the name that their orders are booked under
+    others: dict[str, Callable[[], Strategy]] = field(default_factory=dict)
+    checks: dict[str, Check] = field(default_factory=dict)
     # what the machine's clock shows at an instant
     shown: Callable[[datetime], datetime] = lambda now: now
     events: list[Event] = field(default_factory=list)
@@ -142,12 +146,15 @@ class Market:
         the process is gone after the last tick.
         """
         feed = self.feed(ticks)
+        strategies = {"signals": self.strategy()}
+        strategies |= {name: strategy() for name, strategy in self.others.items()}
         config = SessionConfig(
             publication=self.publication(),
             folder=self.folder,
             feed=feed,
             broker=self.open_broker,
-            strategy=self.strategy,
+            strategies=strategies,
+            checks=self.checks,
             grace_seconds=0,
         )
 

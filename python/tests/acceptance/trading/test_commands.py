@@ -196,7 +196,11 @@ def test_the_check_of_var_is_written_as_the_trade_does() -> None:
 def test_commands_wait_for_the_loop(bourse: Run, tmp_path: Path, name: str) -> None:
     bourse("trade", "--scanner", "crp")
     done = bourse(name)
-    assert done.stdout == f"paper_us on 2010-05-28: {name} requested\n"
+    assert done.returncode == 0
+    assert done.stdout == (
+        f"paper_us on 2010-05-28: {name} requested; no loop is running, and the next one acts on it"
+        " at its start\n"
+    )
     folder = tmp_path / "data" / "trading" / "paper_us" / "2010-05-28" / "commands"
     assert len(list(folder.glob("*.json"))) == 1
 

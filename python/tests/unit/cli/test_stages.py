@@ -122,22 +122,28 @@ def test_a_step_is_measured_with_its_children() -> None:
     assert of_child.cpu_seconds >= 0.3
 
 
+IN_TURN = Running.in_turn
+
+
 class Runner:
-    """Pretends to run steps, and records them: steps in parallel are one list."""
+    """Pretends to run steps, and records them: what runs in parallel is several lists."""
 
     def __init__(self, exit_codes: Mapping[str, int]) -> None:
         self.runs: list[list[str]] = []
         self.commands: dict[str, list[str]] = {}
         self._exit_codes = exit_codes
 
-    def __call__(self, steps: Iterable[Step]) -> list[Cost]:
-        steps = list(steps)
-        self.runs.append([step.name for step in steps])
-        self.commands |= {step.name: step.command for step in steps}
-        return [
-            Cost(step.stage, step.name, self._exit_codes.get(step.name, 0), 1.0, 1.0)
-            for step in steps
-        ]
+    def in_turn(self, running: Running, steps: Iterable[Step]) -> list[Cost]:
+        run: list[str] = []
+        self.runs.append(run)
+
+        def pretend(step: Step) -> Cost:
+            run.append(step.name)
+            self.commands[step.name] = step.command
+            return Cost(step.stage, step.name, self._exit_codes.get(step.name, 0), 1.0, 1.0)
+
+        running._run = pretend  # type: ignore[method-assign]
+        return IN_TURN(running, steps)
 
 
 @pytest.fixture
@@ -150,7 +156,7 @@ def pretended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
 
     def pretend(**exit_codes: int) -> Runner:
         runner = Runner(exit_codes)
-        monkeypatch.setattr(command, "_side_by_side", runner)
+        monkeypatch.setattr(Running, "in_turn", lambda self, steps: runner.in_turn(self, steps))
         return runner
 
     return pretend
@@ -164,22 +170,24 @@ def test_a_whole_run_lints_builds_and_then_runs_every_folder(
 ) -> None:
     runner = pretended()
     costs = command._run_stages(command.STAGES, False, None)
-    assert runner.runs == [[*LINTERS, "build"], ["pytest"]]
+    # the tests wait for the build, and not for the linters
+    assert sorted(runner.runs) == [["build", "pytest"], LINTERS]
     assert [cost.name for cost in costs] == [*LINTERS, "build", "pytest"]
+    assert [word for word in runner.commands["pytest"] if word.startswith("python/tests/")] == [
+        f"python/tests/{folder}" for folder in command.FOLDERS
+    ]
     assert {"models/", "tests/", "analyses/"} <= set(runner.commands["sqlfluff"])
     assert runner.commands["build"][-2:] == ["duckbourse.cli", "build"]
-    folders = {f"python/tests/{folder}" for folder in command.FOLDERS}
-    assert folders <= set(runner.commands["pytest"])
     assert "--costs" in runner.commands["pytest"]
     # failed linters do not prevent the tests, and fail the run with them
     runner = pretended(mypy=1)
     costs = command._run_stages(command.STAGES, False, None)
-    assert runner.runs[1:] == [["pytest"]]
+    assert "pytest" in runner.commands
     assert [cost.name for cost in costs if not cost.is_passed] == ["mypy"]
     # without a build, nothing is tested
     runner = pretended(build=1)
     costs = command._run_stages(command.STAGES, False, None)
-    assert len(runner.runs) == 1
+    assert "pytest" not in runner.commands
     assert [cost.name for cost in costs if not cost.is_passed] == ["build"]
 
 
@@ -187,7 +195,7 @@ def test_a_single_stage_builds_only_if_needed(pretended: Callable[..., Runner]) 
     runner = pretended()
     for stage in ("lint", "unit", "acceptance"):
         command._run_stages([stage], True, "publish")
-    assert runner.runs == [LINTERS, [], ["pytest"], ["build"], ["pytest"]]
+    assert runner.runs == [LINTERS, ["pytest"], ["build", "pytest"]]
     assert runner.commands["pytest"][-3:] == ["--long", "-k", "publish"]
     assert "python/tests/unit" not in runner.commands["pytest"]
     command.BUILT.parent.mkdir()
@@ -195,7 +203,7 @@ def test_a_single_stage_builds_only_if_needed(pretended: Callable[..., Runner]) 
     (command.BUILT.parent / "state.json").touch()
     runner = pretended()
     command._run_stages(["acceptance"], False, None)
-    assert runner.runs == [[], ["pytest"]]
+    assert runner.runs == [["pytest"]]
 
 
 def test_fast_reports_what_it_leaves_out(
@@ -207,7 +215,7 @@ def test_fast_reports_what_it_leaves_out(
     changed = ["README.md", "python/duckbourse/clock.py", "python/tests/unit/cli/test_stages.py"]
     monkeypatch.setattr(command, "_changed_files", lambda: changed)
     command._fast()
-    assert runner.runs == [["ruff", "ruff format", "mypy", "import-linter", "pytest"]]
+    assert sorted(runner.runs) == [["pytest"], ["ruff", "ruff format", "mypy", "import-linter"]]
     assert "./bourse test" not in capsys.readouterr().err
     left_out = ["seeds/scanners/crp_presets.csv", "python/tests/warehouse/risk/test_var.py"]
     monkeypatch.setattr(command, "_changed_files", lambda: [*changed, *left_out])

@@ -66,9 +66,8 @@ def read_by(*places: str) -> set[str]:
 )
 def test_an_exposure_lists_what_its_code_reads(exposure: str, places: tuple[str, ...]) -> None:
     read = read_by(*places) - PRIVATE
-    if exposure == "trading_loop":  # through the table macro rolling_covariances
-        read.add("bars__total_return_closes")
-        read.add("bars__adjustment_factors")  # through models/bars/bars__symbol_days.live.sql
+    if exposure == "trading_loop":  # through models/bars/bars__symbol_days.live.sql
+        read.add("bars__adjustment_factors")
     assert exposures()[exposure] == read
 
 

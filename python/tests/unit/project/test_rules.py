@@ -60,21 +60,25 @@ def test_leaves_a_file_in_a_circle():
 LEFT_OPEN = ("unclosed <socket", "subprocess ", "coroutine 'nothing'", "test_planted.py' mode=")
 
 
-def test_tests_that_break_a_rule_fail(tmp_path: Path) -> None:
-    file = tmp_path / "tests" / "unit" / "test_planted.py"
+def run_planted(folder: Path, tests: str) -> subprocess.CompletedProcess[str]:
+    file = folder / "tests" / "unit" / "test_planted.py"
     file.parent.mkdir(parents=True)
-    file.write_text(PLANTED)
+    file.write_text(tests)
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     ours = ("-c", str(PROJECT / "python" / "pyproject.toml"), "-p", "tests.conftest")
     here = ("--rootdir", ".", "--costs", "costs.json", "-rA", str(file))
-    run = subprocess.run(
+    return subprocess.run(
         [sys.executable, "-m", "pytest", *ours, *here],
-        cwd=tmp_path,
+        cwd=folder,
         env={**kept, "PYTHONPATH": str(PROJECT / "python")},
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def test_tests_that_break_a_rule_fail(tmp_path: Path) -> None:
+    run = run_planted(tmp_path, PLANTED)
     expected = re.findall(r"xfail\n(?:@.*\n)?def (test_\w+)", PLANTED)
     failed = re.findall(r"^XFAIL (?:at teardown of )?\S+::(test_\w+)", run.stdout, re.MULTILINE)
     assert set(failed) == set(expected), run.stdout
@@ -86,6 +90,12 @@ def test_tests_that_break_a_rule_fail(tmp_path: Path) -> None:
     assert [what for what in LEFT_OPEN if what not in left_open] == [], run.stdout
 
     assert json.loads((tmp_path / "costs.json").read_text())["unit"] >= 0.3
+
+
+def test_a_failure_is_printed_when_it_happens(tmp_path: Path) -> None:
+    run = run_planted(tmp_path, "def test_sum(): assert 1 + 1 == 3\n")
+    at_once, _, _ = run.stdout.partition("= FAILURES =")
+    assert "test_planted.py::test_sum" in at_once and "assert (1 + 1) == 3" in at_once, run.stdout
 
 
 def test_examples_have_no_deadline_and_are_not_random(

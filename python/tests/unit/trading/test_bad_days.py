@@ -95,7 +95,8 @@ def traded(folder: Path, moves: list[tuple[str, int]], faults: Faults) -> tuple[
             venue,
             check=lambda *asked: trader.pre_trade_check(*asked),
         )
-        trader = Trader(market.publication(), manager, feed, SignalStrategy(), folder)
+        strategies = {"signals": SignalStrategy()}
+        trader = Trader(market.publication(), manager, feed, strategies, folder)
         assert await trader.start() == ()
         venue.begin(faults)
         await trader.run()

@@ -129,7 +129,7 @@ def test_the_loop_answers_what_it_did(tmp_path: Path) -> None:
     assert trader.book.state is TradingState.REDUCING
     answers = [answer_to(path, 0) for path in paths]
     assert [(answer.is_obeyed, answer.message) for answer in answers if answer] == [
-        (True, "halted: news"),
+        (True, "halted: news; no position is open"),
         (False, "there is no command 'nonsense'"),
-        (True, "reducing: news"),
+        (True, "reducing: news; no position is open"),
     ]

@@ -19,7 +19,8 @@ from duckbourse.orders import events
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import Exits, Product, Reason, Request, Side, order_id_of
-from duckbourse.trading.commands import Inbox, prepare, send
+from duckbourse.trading.commands import Answer, Inbox, answer_to, prepare, send
+from duckbourse.trading.strategy import Context, Strategy
 from tests.support.factories import fill
 from tests.support.market import DAY, Market, at, exits, instrument, signal, tick, with_limits
 
@@ -40,16 +41,16 @@ def falling(
     return [tick(first + timedelta(seconds=seconds * n), price) for n, price in enumerate(prices)]
 
 
-class ByHand:
+class ByHand(Strategy):
     """Sends orders at given times, once each."""
 
     wanted: Sequence[tuple[datetime, Request]] = ()
 
-    def generate_orders(self, publication: Any, book: Any, prices: Any, now: datetime) -> Any:
+    def generate_orders(self, context: Context) -> Any:
         return [
             request
             for when, request in self.wanted
-            if when <= now and request.order_id not in book.orders
+            if when <= context.now and request.order_id not in context.account.orders
         ]
 
 
@@ -454,3 +455,50 @@ def test_a_halt_by_hand_tries_an_exit_again_at_once(market: Market) -> None:
     tried = [order.sent_at for order in exits(trader) if order.sent_at]
     assert tried[-1] - tried[-2] < timedelta(seconds=10)
     assert len(tried) == 7
+
+
+def test_a_command_is_answered_with_what_was_done(market: Market) -> None:
+    """An open entry of B, a position of A: what a halt, a square-off and a resume make of them."""
+    market.instruments = {"A": instrument(), "B": instrument("B")}
+    market.signals = [signal(), signal("B")]
+    answers: list[Answer | None] = []
+    sent: list[Path] = []
+
+    def ask(name: str) -> Any:
+        return lambda _: sent.append(send(market.folder, name, "news"))
+
+    def read(_: object) -> None:
+        answers.append(answer_to(sent[-1], 0))
+
+    ticks = [
+        tick(at(9, 45, 1), 100),
+        tick(at(9, 45, 2), 100),
+        # what is not filled on this tick waits
+        tick(at(9, 45, 3), 100, "B"),
+        tick(at(9, 45, 4), 100),
+        *falling([100, 100, 100, 100, 100], at(9, 45, 5)),
+    ]
+    asked = {3: "halt", 5: "square-off", 7: "resume"}
+    at_tick = {batch: ask(name) for batch, name in asked.items()}
+    at_tick |= {batch + 1: read for batch in asked}
+    market.trade(ticks, at_tick=at_tick)
+    shown = [(answer.message, answer.figures) for answer in answers if answer is not None]
+    assert shown == [
+        (
+            "halted: news; 1 open entry ended; held, with their exits: A +198",
+            {"state": "halted", "ended_entry_count": 1, "open_entry_count": 0, "position_count": 1},
+        ),
+        (
+            "reducing: news; closing A +198",
+            {
+                "state": "reducing",
+                "ended_entry_count": 0,
+                "open_entry_count": 0,
+                "position_count": 1,
+            },
+        ),
+        (
+            "active: news; no position is open",
+            {"state": "active", "ended_entry_count": 0, "open_entry_count": 0, "position_count": 0},
+        ),
+    ]

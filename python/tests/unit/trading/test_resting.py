@@ -19,7 +19,7 @@ from duckbourse.orders.lifecycle import State
 from duckbourse.orders.manager import Manager
 from duckbourse.orders.order import Exits, OrderType, Reason, Request
 from duckbourse.trading.loop import Trader
-from duckbourse.trading.strategy import SignalStrategy
+from duckbourse.trading.strategy import Context, SignalStrategy
 from tests.support.counted_loop import CountedLoop, run_counted
 from tests.support.market import Market, at, tick
 from tests.support.venue import MarketFeed, MemoryJournal, Venue
@@ -32,9 +32,9 @@ ENTERED = [tick(at(9, 45, second), 100) for second in (1, 2, 3, 4)]
 class Trailing(SignalStrategy):
     """Enters on signals, and leaves two below the best price."""
 
-    def generate_orders(self, *known: Any) -> Sequence[Request]:
+    def generate_orders(self, context: Context) -> Sequence[Request]:
         exits = Exits(trail_distance=Decimal(2))
-        return [replace(each, exits=exits) for each in super().generate_orders(*known)]
+        return [replace(each, exits=exits) for each in super().generate_orders(context)]
 
 
 class Day:
@@ -91,7 +91,8 @@ class Day:
             grace_seconds=0,
         )
         folder = self.market.folder
-        trader = Trader(self.market.publication(), manager, feed, self.strategy(), folder)
+        strategies = {"signals": self.strategy()}
+        trader = Trader(self.market.publication(), manager, feed, strategies, folder)
         assert await trader.start() == ()
         async for records in feed.ticks():
             await trader.on_records(records)

@@ -11,7 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from datetime import time as time_of_day
 from decimal import Decimal
 from functools import partial
@@ -29,7 +29,12 @@ from duckbourse.brokers.opening import open_paper
 from duckbourse.brokers.paper import FillRules
 from duckbourse.errors import BadInput, ConfigurationError, PublicationError, StorageFull
 from duckbourse.orders.book import Book
-from duckbourse.orders.events import ExitTriggered, PublicationLoaded, TradingState
+from duckbourse.orders.events import (
+    ExitTriggered,
+    PublicationLoaded,
+    StrategyFailed,
+    TradingState,
+)
 from duckbourse.orders.journal import read_journal
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import Exits, Order, Reason, Request
@@ -37,6 +42,7 @@ from duckbourse.publish import roll_back
 from duckbourse.settings import PROJECT
 from duckbourse.streaming.feed import Records, microseconds
 from duckbourse.streaming.live import LiveSession
+from duckbourse.streaming.prices import Prices
 from duckbourse.streaming.recorder import LogHeader, Recorder
 from duckbourse.streaming.replay import Replay, replay_minutes, replay_recorded
 from duckbourse.trading.commands import send
@@ -44,7 +50,7 @@ from duckbourse.trading.loop import REFRESH_SECONDS, Trader
 from duckbourse.trading.publication import Publication, Publications, Signal, load
 from duckbourse.trading.scans import LiveScans
 from duckbourse.trading.session import SessionConfig, TradingSession
-from duckbourse.trading.strategy import SignalStrategy
+from duckbourse.trading.strategy import Context, SignalStrategy
 from duckbourse.warehouse import open_published
 from tests.support.factories import CAPITAL
 from tests.support.waiting import DEATHS, HANG_SECONDS
@@ -85,7 +91,7 @@ class SessionFixture:
             folder=self.folder,
             feed=feed,
             broker=lambda setup: open_paper(setup, rules or FillRules()),
-            strategy=self.strategy,
+            strategies={"signals": self.strategy()},
             scans=scans(feed) if scans else None,
             recorder=recorder,
             newer=newer,
@@ -364,27 +370,31 @@ def test_a_trailing_stop_follows_the_best_price(session: SessionFixture) -> None
 
 def test_a_signal_is_followed_at_the_first_price_after_it(session: SessionFixture) -> None:
     publication, book = session.publication, Book(CAPITAL)
+
+    def seen(prices: Prices, now: datetime) -> Context:
+        return Context("signals", publication, book, prices, now)
+
     first = publication.signals[0]
     early = {first.symbol: (first.entry_price, first.known_at - timedelta(milliseconds=1))}
     strategy = SignalStrategy()
-    assert strategy.generate_orders(publication, book, early, first.known_at) == []
+    assert strategy.generate_orders(seen(early, first.known_at)) == []
     at_last = {first.symbol: (first.entry_price, first.known_at)}
-    (request,) = strategy.generate_orders(publication, book, at_last, first.known_at)
+    (request,) = strategy.generate_orders(seen(at_last, first.known_at))
     assert (request.signal_id, request.symbol) == (first.signal_id, first.symbol)
-    assert strategy.generate_orders(publication, book, at_last, first.known_at) == []
+    assert strategy.generate_orders(seen(at_last, first.known_at)) == []
     # if the signal is known after that price, wait until an old price is replaced
     found_at = first.known_at + timedelta(milliseconds=publication.limits.max_tick_age_ms)
-    assert SignalStrategy().generate_orders(publication, book, at_last, found_at) != []
+    assert SignalStrategy().generate_orders(seen(at_last, found_at)) != []
     just_late = found_at + timedelta(milliseconds=1)
     waiting = SignalStrategy()
-    assert waiting.generate_orders(publication, book, at_last, just_late) == []
+    assert waiting.generate_orders(seen(at_last, just_late)) == []
     (request,) = waiting.generate_orders(
-        publication, book, {first.symbol: (first.entry_price, just_late)}, just_late
+        seen({first.symbol: (first.entry_price, just_late)}, just_late)
     )
     assert request.signal_id == first.signal_id
     late = first.known_at + timedelta(minutes=5, milliseconds=1)
     prices = {first.symbol: (first.entry_price, late)}
-    followed = SignalStrategy().generate_orders(publication, book, prices, late)
+    followed = SignalStrategy().generate_orders(seen(prices, late))
     assert first.signal_id not in {request.signal_id for request in followed}
 
 
@@ -524,8 +534,9 @@ def test_a_failing_strategy_keeps_the_exits(session: SessionFixture) -> None:
     session.strategy = Failing
     book = session.traded().book
     assert Failing.asked == 91
-    assert book.state is TradingState.REDUCING
-    assert book.state_reason.startswith("the strategy failed: ZeroDivisionError")
+    assert book.state is TradingState.ACTIVE
+    [failed] = [e for e in read_journal(session.folder) if isinstance(e, StrategyFailed)]
+    assert failed.detail == "ZeroDivisionError('in user code')"
     assert len(filled(book)) >= 2
     assert book.open_positions() == []
 

@@ -1,0 +1,270 @@
+"""`./bourse order`: an order by hand to the loop that trades an account, and what became of it."""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from typing import Annotated
+
+import typer
+
+from duckbourse.cli.options import Json
+from duckbourse.cli.output import notes, print_json, results
+from duckbourse.cli.requests import ANSWER_SECONDS, Account, asked
+from duckbourse.errors import ConfigurationError, TradingError
+from duckbourse.trading.commands import OrderByHand, answer_to, send, withdraw
+from duckbourse.trading.session_folder import SessionFolder, trading_now
+
+order = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    help="""
+    Buy, sell, cancel, modify or close by hand, on an account that a loop is trading.
+
+    The order passes the account's checks and its journal, and the loop answers what became of it.
+    It is booked under `by_hand`: what is sold is what was bought by hand, or is sold short; `close`
+    closes what any strategy holds. A loop has to run, since it alone has fresh prices to check
+    against and watches the stop and the square-off of what is opened.
+
+    An order that no loop takes within --timeout seconds is withdrawn: it is never sent later.
+
+    Examples:
+
+    - `./bourse order buy AAPL 10`
+    - `./bourse order sell AAPL 10 --limit 251.40`
+    - `./bourse order close AAPL`
+    """,
+)
+
+Symbol = Annotated[str, typer.Argument(help="Symbol, such as AAPL.", metavar="SYMBOL")]
+SymbolOrId = Annotated[
+    str, typer.Argument(help="Symbol, or an id of `./bourse orders`.", metavar="SYMBOL|ID")
+]
+Quantity = Annotated[int, typer.Argument(min=1, help="Shares.", metavar="QUANTITY")]
+Limit = Annotated[
+    str | None,
+    typer.Option(
+        "--limit", metavar="PRICE", help="Limit price.", show_default="the account's protection"
+    ),
+]
+Stop = Annotated[str | None, typer.Option("--stop", metavar="PRICE", help="Stop loss.")]
+Target = Annotated[str | None, typer.Option("--target", metavar="PRICE", help="Target.")]
+Timeout = Annotated[
+    float, typer.Option("--timeout", min=1, help="Seconds to wait for what becomes of it.")
+]
+Id = Annotated[
+    str,
+    typer.Option(
+        "--id",
+        metavar="TEXT",
+        help="Id of the request: repeated with the same id, it orders nothing twice.",
+        show_default="a new one",
+    ),
+]
+
+
+@order.command()
+def buy(
+    symbol: Symbol,
+    quantity: Quantity,
+    limit: Limit = None,
+    stop: Stop = None,
+    target: Target = None,
+    account: Account = None,
+    request_id: Id = "",
+    timeout: Timeout = ANSWER_SECONDS,
+    json: Json = False,
+) -> None:
+    """
+    Buy; without --limit, at most the account's protection above the last price.
+
+    With --stop or --target, the loop closes the position there.
+
+    Examples:
+
+    - `./bourse order buy AAPL 10 --stop 245 --target 262.50`
+    - `./bourse order buy AAPL 10 --limit 248.10 --id morning-1`
+    """
+    wanted = OrderByHand(
+        action="buy",
+        target=symbol,
+        quantity=quantity,
+        limit_price=_price("--limit", limit),
+        stop_price=_price("--stop", stop),
+        target_price=_price("--target", target),
+    )
+    _send(wanted, account, request_id, timeout, json=json)
+
+
+@order.command()
+def sell(
+    symbol: Symbol,
+    quantity: Quantity,
+    limit: Limit = None,
+    stop: Stop = None,
+    target: Target = None,
+    account: Account = None,
+    request_id: Id = "",
+    timeout: Timeout = ANSWER_SECONDS,
+    json: Json = False,
+) -> None:
+    """
+    Sell what was bought by hand, or sell short; `close` closes what a strategy holds.
+
+    Examples:
+
+    - `./bourse order sell AAPL 10`
+    - `./bourse order sell AAPL 10 --limit 251.40 --stop 255`
+    """
+    wanted = OrderByHand(
+        action="sell",
+        target=symbol,
+        quantity=quantity,
+        limit_price=_price("--limit", limit),
+        stop_price=_price("--stop", stop),
+        target_price=_price("--target", target),
+    )
+    _send(wanted, account, request_id, timeout, json=json)
+
+
+@order.command()
+def cancel(
+    target: SymbolOrId,
+    account: Account = None,
+    timeout: Timeout = ANSWER_SECONDS,
+    json: Json = False,
+) -> None:
+    """
+    Cancel an open order, or all that open a position in a symbol; exits go on.
+
+    Examples:
+
+    - `./bourse order cancel AAPL`
+    """
+    _send(OrderByHand(action="cancel", target=target), account, "", timeout, json=json)
+
+
+@order.command()
+def modify(
+    target: SymbolOrId,
+    quantity: Annotated[
+        int | None, typer.Option("--quantity", min=1, help="Shares, with those filled.")
+    ] = None,
+    limit: Limit = None,
+    account: Account = None,
+    timeout: Timeout = ANSWER_SECONDS,
+    json: Json = False,
+) -> None:
+    """
+    Change the limit or the quantity of an open order; what is not given stays.
+
+    Examples:
+
+    - `./bourse order modify AAPL --limit 249.05`
+    - `./bourse order modify AAPL --quantity 5`
+    """
+    if quantity is None and limit is None:
+        raise ConfigurationError("nothing is to be modified", "give --limit or --quantity")
+    wanted = OrderByHand(
+        action="modify", target=target, quantity=quantity, limit_price=_price("--limit", limit)
+    )
+    _send(wanted, account, "", timeout, json=json)
+
+
+@order.command()
+def close(
+    symbol: Symbol,
+    strategy: Annotated[
+        str | None,
+        typer.Option("--strategy", metavar="NAME", help="Only what it holds.", show_default="all"),
+    ] = None,
+    account: Account = None,
+    timeout: Timeout = ANSWER_SECONDS,
+    json: Json = False,
+) -> None:
+    """
+    Close what is held of a symbol, by whatever strategy, and cancel what would open more of it.
+
+    The loop tries until the position is closed, whatever was refused before, also after --timeout.
+
+    Examples:
+
+    - `./bourse order close AAPL`
+    - `./bourse order close AAPL --strategy crp.standard`
+    """
+    wanted = OrderByHand(action="close", target=symbol, strategy=strategy)
+    _send(wanted, account, "", timeout, json=json)
+
+
+def _price(option: str, text: str | None) -> Decimal | None:
+    if text is None:
+        return None
+    try:
+        price = Decimal(text)
+    except InvalidOperation:
+        price = Decimal(0)
+    if not price.is_finite() or price <= 0:
+        raise ConfigurationError(f"{option} {text!r} is not a price", "give one such as 251.40")
+    return price
+
+
+def _send(
+    wanted: OrderByHand, account: str | None, request_id: str, seconds: float, *, json: bool
+) -> None:
+    session = _live(f"order {wanted.action}", account)
+    path = send(
+        session.path, "order", "by hand", request_id=request_id, seconds=seconds, order=wanted
+    )
+    try:
+        answer = answer_to(path, seconds)
+    except KeyboardInterrupt:
+        if withdraw(path):
+            notes.print("the order is withdrawn: no loop had taken it")
+        raise
+    if answer is None:
+        if withdraw(path):
+            raise TradingError(
+                f"the loop of {session.account} did not take the order within {seconds:g} s, so it"
+                " is withdrawn and will not be sent",
+                "look at the account's trade.log; a longer --timeout waits longer",
+            )
+        raise TradingError(
+            f"the loop of {session.account} took the order and has not answered within"
+            f" {seconds:g} s",
+            f"`./bourse orders` shows it; repeated with --id {path.stem}, it orders nothing twice"
+            if wanted.action in ("buy", "sell")
+            else "`./bourse orders` shows what became of it",
+        )
+    if json:
+        print_json(
+            {
+                "account": session.account,
+                "session_date": session.session_date,
+                "request_id": path.stem,
+                "is_obeyed": answer.is_obeyed,
+                "is_final": answer.is_final,
+                "message": answer.message,
+                **answer.figures,
+            }
+        )
+    elif answer.is_obeyed:
+        results.print(
+            f"{session.account} on {session.session_date}: {answer.message}", markup=False
+        )
+    if not answer.is_obeyed:
+        raise TradingError(
+            f"{wanted.action} {wanted.target}: {answer.message}",
+            "`./bourse orders` lists the orders, `./bourse positions` what is held",
+        )
+
+
+def _live(name: str, account: str | None) -> SessionFolder:
+    live = [each for each in trading_now() if account in (None, each.account)]
+    if not live:
+        of = f" --account {account}" if account else ""
+        raise ConfigurationError(
+            f"no loop is trading{f' {account}' if account else ''}: nothing was ordered, since"
+            " nothing would check the order or watch its exit",
+            f"`./bourse trade{of}` starts one",
+        )
+    return live[0] if len(live) == 1 else asked(name, live)

@@ -1,0 +1,236 @@
+"""The requests of a person to trading loops: halt, resume and square off, with their answers."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from duckbourse import clock
+from duckbourse.cli.listing import completed
+from duckbourse.cli.options import Json
+from duckbourse.cli.output import notes, print_json, results
+from duckbourse.errors import ConfigurationError, TradingError
+from duckbourse.trading.commands import Answer, answer_to, send, withdraw
+from duckbourse.trading.session_folder import SessionFolder, latest, sessions, trading_now
+from duckbourse.words import counted
+
+ANSWER_SECONDS = 10.0
+Account = Annotated[
+    str | None,
+    typer.Option(
+        "--account",
+        help="Account.",
+        show_default="the one that is trading, or was",
+        autocompletion=completed("accounts"),
+    ),
+]
+Day = Annotated[
+    datetime | None,
+    typer.Option(
+        "--date", formats=["%Y-%m-%d"], help="Session.", show_default="the one that is traded"
+    ),
+]
+Everywhere = Annotated[bool, typer.Option("--all", help="All accounts that a loop is trading.")]
+Why = Annotated[str, typer.Option("--reason", help="Reason, for the journal.")]
+Timeout = Annotated[
+    float,
+    typer.Option("--timeout", min=0, help="Seconds to wait for the answer of a running loop."),
+]
+
+
+def halt(
+    account: Account = None,
+    day: Day = None,
+    everywhere: Everywhere = False,
+    reason: Why = "requested",
+    timeout: Timeout = ANSWER_SECONDS,
+    json: Json = False,
+) -> None:
+    """
+    Halt an account: cancel its open entries and open no positions; stops and targets stay active.
+
+    A running loop answers what it did. If it does not answer in time, the exit code is 7, and the
+    request stands until it does. Without a running loop, the account's next one acts on it when it
+    starts. If several accounts are trading, name one, or use --all.
+
+    Examples:
+
+    - `./bourse halt --reason "news at noon"`
+    - `./bourse halt --all`
+    """
+    _request("halt", account, day, reason, timeout, everywhere=everywhere, json=json)
+
+
+def resume(
+    account: Account = None,
+    day: Day = None,
+    everywhere: Everywhere = False,
+    reason: Why = "requested",
+    timeout: Timeout = ANSWER_SECONDS,
+    json: Json = False,
+) -> None:
+    """
+    Resume trading on a halted account, unless its book differs from the broker.
+
+    A running loop answers what it did. If it does not answer in time, the exit code is 7, and the
+    request is withdrawn. Without a running loop, the account's next one acts on it when it starts.
+    If several accounts are trading, name one, or use --all.
+
+    Examples:
+
+    - `./bourse resume`
+    """
+    _request("resume", account, day, reason, timeout, everywhere=everywhere, json=json)
+
+
+def square_off(
+    account: Account = None,
+    day: Day = None,
+    everywhere: Everywhere = False,
+    reason: Why = "requested",
+    timeout: Timeout = ANSWER_SECONDS,
+    json: Json = False,
+) -> None:
+    """
+    Close all positions of an account and open no new ones.
+
+    A running loop answers what it did. If it does not answer in time, the exit code is 7, and the
+    request stands until it does. Without a running loop, the account's next one acts on it when it
+    starts. If several accounts are trading, name one, or use --all.
+
+    Examples:
+
+    - `./bourse square-off --account paper_us`
+    - `./bourse square-off --all`
+    """
+    _request("square-off", account, day, reason, timeout, everywhere=everywhere, json=json)
+
+
+def _request(
+    name: str,
+    account: str | None,
+    day: datetime | None,
+    reason: str,
+    seconds: float,
+    *,
+    everywhere: bool,
+    json: bool,
+) -> None:
+    on = day.date() if day else None
+    addressed = _all_trading(account, on) if everywhere else [_addressed(name, account, on)]
+    live = {session.path for session in trading_now()}
+    # all are sent before any answer is waited for
+    sent = [(session, send(session.path, name, reason)) for session in addressed]
+    ends = clock.elapsed_seconds() + seconds
+    rows = []
+    for session, path in sent:
+        answer = None
+        if session.path in live:
+            answer = answer_to(path, max(0.0, ends - clock.elapsed_seconds()))
+        rows.append(_outcome(name, session, path, answer, seconds))
+    if json:
+        print_json(rows)
+    else:
+        for row in rows:
+            results.print(
+                f"{row['account']} on {row['session_date']}: {row['message']}", markup=False
+            )
+    if failed := [row["account"] for row in rows if row["is_obeyed"] is False]:
+        raise TradingError(
+            f"{name} was not obeyed by {', '.join(failed)}",
+            "look at `./bourse orders` and the account's trade.log, and at the broker itself",
+        )
+
+
+def _outcome(
+    name: str, session: SessionFolder, path: Path, answer: Answer | None, seconds: float
+) -> dict[str, Any]:
+    """Return what became of a request; `is_obeyed` is None if no loop is there to obey it."""
+    is_obeyed: bool | None = False
+    if answer is not None:
+        is_obeyed = answer.is_obeyed
+        message = answer.message if is_obeyed else f"{name} was refused: {answer.message}"
+    elif session.path not in {each.path for each in trading_now()}:
+        is_obeyed = None
+        message = f"{name} requested; no loop is running, and the next one acts on it at its start"
+    elif name == "resume" and withdraw(path):
+        message = f"{name} is withdrawn: the running loop did not take it within {seconds:g} s"
+    elif path.exists():
+        message = (
+            f"{name} requested, but the running loop did not take it within {seconds:g} s;"
+            " the request stands until it does"
+        )
+    else:
+        message = f"{name} was taken by the running loop, which did not answer within {seconds:g} s"
+    return {
+        "account": session.account,
+        "session_date": session.session_date,
+        "is_obeyed": is_obeyed,
+        "message": message,
+        **(answer.figures if answer is not None else {}),
+    }
+
+
+def _all_trading(account: str | None, on: date | None) -> Sequence[SessionFolder]:
+    if account is not None or on is not None:
+        raise ConfigurationError(
+            "--all cannot be used with --account or --date", "omit it, or the others"
+        )
+    if found := trading_now():
+        return found
+    raise ConfigurationError(
+        "no loop is running, so nothing was requested",
+        "name an account with --account, and its next loop acts on the request",
+    )
+
+
+def _addressed(name: str, account: str | None, on: date | None) -> SessionFolder:
+    """Return the only session that can be meant: one that is traded, or else was."""
+
+    def matching(known: Sequence[SessionFolder]) -> list[SessionFolder]:
+        return [
+            each
+            for each in known
+            if account in (None, each.account) and on in (None, each.session_date)
+        ]
+
+    live = matching(trading_now())
+    if len(live) > 1:
+        return asked(name, live)
+    if live:
+        return live[0]
+    known = matching(sessions())
+    accounts = sorted({each.account for each in known})
+    if len(accounts) > 1:
+        raise ConfigurationError(
+            f"no loop is running, and {counted(len(accounts), 'account')} were traded:"
+            f" {', '.join(accounts)}",
+            f"name one: `./bourse {name} --account {accounts[0]}`",
+        )
+    return latest(account, on)
+
+
+def _is_person() -> bool:
+    return sys.stdin.isatty()
+
+
+def asked(name: str, live: Sequence[SessionFolder]) -> SessionFolder:
+    """Ask a person which of the sessions is meant; raise ConfigurationError if nobody is there."""
+    shown = [f"{each.account} on {each.session_date}" for each in live]
+    if not _is_person():
+        only = f"--account {live[0].account} --date {live[0].session_date}"
+        raise ConfigurationError(
+            f"{counted(len(live), 'loop')} are running: {', '.join(shown)}",
+            f"name one, such as by `./bourse {name} {only}`, or use --all",
+        )
+    for number, each in enumerate(shown, 1):
+        notes.print(f"  {number}  {each}", markup=False)
+    chosen: int = typer.prompt(f"which one to {name}", type=int, err=True)
+    if not 1 <= chosen <= len(live):
+        raise ConfigurationError(f"{chosen} is none of them", f"choose 1 to {len(live)}, or --all")
+    return live[chosen - 1]

@@ -1,0 +1,288 @@
+"""
+Orders by hand: they pass the same checks and the same journal as those of a strategy.
+
+They are booked under `by_hand`, with a book of its own. The id of an order follows from the id of
+its request, so a request that is repeated orders nothing twice; it is answered again. A position of
+any strategy can be closed, at any time, whatever was refused before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from duckbourse.names import did_you_mean
+from duckbourse.orders.denial import OrderDeniedError
+from duckbourse.orders.lifecycle import State
+from duckbourse.orders.manager import Manager
+from duckbourse.orders.order import Exits, Order, Reason, Request, Side, order_id_of
+from duckbourse.risk.exits import protected
+from duckbourse.trading.commands import Answer, Command, Inbox, OrderByHand
+from duckbourse.trading.exits import ExitManager
+from duckbourse.trading.strategy import BY_HAND, Context, owner_of
+
+# states of an order that will not trade, for whatever reason
+REFUSED = {
+    State.DENIED: "denied",
+    State.REJECTED: "rejected by the broker",
+    State.NOT_PLACED: "not placed",
+}
+
+
+@dataclass
+class Watched:
+    """A command whose answer is not final: `answer` returns the present one."""
+
+    command: Command
+    answer: Callable[[], Answer]
+    last: Answer
+
+
+class HandOrders:
+    """Obeys the orders of people; `context` returns what a strategy of a name sees."""
+
+    def __init__(
+        self,
+        manager: Manager,
+        exits: ExitManager,
+        context: Callable[[str], Context],
+        inbox: Inbox,
+    ) -> None:
+        self._manager = manager
+        self._exits = exits
+        self._context = context
+        self._inbox = inbox
+        self._watched: list[Watched] = []
+
+    async def obey(self, command: Command, wanted: OrderByHand) -> None:
+        """Send what a person orders and answer it, now and whenever its state changes."""
+        match wanted.action:
+            case "buy" | "sell":
+                answer = await self._place(command, wanted)
+            case "cancel":
+                answer = await self._cancel(wanted)
+            case "modify":
+                answer = await self._modify(wanted)
+            case "close":
+                answer = await self._close(wanted)
+            case _:
+                answer = _refused(f"there is no order to {wanted.action!r}")
+        first = answer if isinstance(answer, Answer) else answer()
+        self._inbox.answer(command, first)
+        if not isinstance(answer, Answer) and not first.is_final:
+            self._watched.append(Watched(command, answer, first))
+
+    def report(self) -> None:
+        """Answer again where something has changed."""
+        for watched in self._watched:
+            answer = watched.answer()
+            if answer != watched.last:
+                watched.last = answer
+                self._inbox.answer(watched.command, answer)
+        self._watched = [each for each in self._watched if not each.last.is_final]
+
+    async def _place(self, command: Command, wanted: OrderByHand) -> Answer | Callable[[], Answer]:
+        context = self._context(BY_HAND)
+        publication, symbol = context.publication, wanted.target
+        instrument = publication.instruments.get(symbol)
+        if instrument is None:
+            return self._unknown(symbol)
+        if wanted.quantity is None:
+            return _refused(f"how many {symbol} to {wanted.action} is not said")
+        side, limit = Side(wanted.action), wanted.limit_price
+        if limit is None and symbol in context.prices:
+            price = context.prices[symbol][0]
+            limit = protected(instrument, side, price, publication.limits.protection_pct)
+        order_id = order_id_of(
+            publication.limits.account, publication.session_date, BY_HAND, command.request_id
+        )
+        exits = Exits(stop_price=wanted.stop_price, target_price=wanted.target_price)
+        request = Request(
+            order_id=order_id,
+            symbol=symbol,
+            side=side,
+            quantity=wanted.quantity,
+            product=publication.limits.product,
+            limit_price=limit,
+            exits=None if exits == Exits() else exits,
+            strategy=BY_HAND,
+            correlation_id=command.request_id,
+        )
+        if known := self._manager.book.orders.get(order_id):
+            before = known.request
+            if (before.symbol, before.side) != (symbol, side):
+                return _refused(
+                    f"the request {command.request_id} was used before, to {before.side}"
+                    f" {before.quantity} {before.symbol}"
+                )
+        else:
+            await self._manager.place(request)
+        return lambda: self._answer_of(order_id)
+
+    def _answer_of(self, order_id: str) -> Answer:
+        order = self._manager.book.orders.get(order_id)
+        if order is None:
+            is_waiting = order_id in self._manager.waiting_entries
+            message = "waiting for its turn: the broker's rates" if is_waiting else "not sent"
+            return Answer(is_obeyed=is_waiting, is_final=not is_waiting, message=message)
+        return answer_of(order)
+
+    async def _cancel(self, wanted: OrderByHand) -> Answer | Callable[[], Answer]:
+        orders = self._entries_at_work(wanted.target)
+        if isinstance(orders, Answer):
+            return orders
+        ids = [order.request.order_id for order in orders]
+        for order_id in ids:
+            await self._manager.cancel(order_id)
+
+        def answer() -> Answer:
+            known = [self._manager.book.orders[order_id] for order_id in ids]
+            live = [order for order in known if order.state.is_live]
+            filled = sum(order.filled_quantity for order in known)
+            return Answer(
+                is_obeyed=True,
+                is_final=not live,
+                message=f"{len(known) - len(live)} of {len(known)} orders ended, {filled} shares of"
+                " them are filled",
+                figures={"orders": len(known), "open": len(live), "filled_quantity": filled},
+            )
+
+        return answer
+
+    async def _modify(self, wanted: OrderByHand) -> Answer | Callable[[], Answer]:
+        orders = self._entries_at_work(wanted.target)
+        if isinstance(orders, Answer):
+            return orders
+        if len(orders) > 1:
+            ids = ", ".join(order.request.order_id for order in orders)
+            return _refused(f"{wanted.target} has several open orders; name one by its id: {ids}")
+        [order] = orders
+        request, order_id = order.request, order.request.order_id
+        quantity = wanted.quantity or request.quantity
+        limit = wanted.limit_price or request.limit_price
+        try:
+            await self._manager.modify(
+                order_id,
+                quantity=quantity,
+                limit_price=limit,
+                trigger_price=request.trigger_price,
+            )
+        except OrderDeniedError as denial:
+            return _refused(f"denied: {denial}", code=denial.code, order_id=order_id)
+
+        def answer() -> Answer:
+            known = self._manager.book.orders[order_id]
+            if (known.request.quantity, known.request.limit_price) == (quantity, limit):
+                return answer_of(known)
+            if known.is_modify_pending:
+                return Answer(is_obeyed=True, is_final=False, message="the broker has not answered")
+            return _refused(f"not modified: {known.message or known.state}", order_id=order_id)
+
+        return answer
+
+    def _entries_at_work(self, target: str) -> Sequence[Order] | Answer:
+        """Return the open orders that an id or a symbol means, without exits."""
+        ours = [
+            order
+            for order in self._manager.book.open_orders()
+            if order.request.reason is Reason.ENTRY and not order.is_external
+        ]
+        found = [
+            order for order in ours if target in (order.request.order_id, order.request.symbol)
+        ]
+        if found:
+            return found
+        if target in self._manager.book.orders:
+            return _refused(f"order {target} is {self._manager.book.orders[target].state}")
+        if target in self._context(BY_HAND).publication.instruments:
+            return _refused(f"{target} has no open order that opens a position")
+        return self._unknown(target)
+
+    async def _close(self, wanted: OrderByHand) -> Answer | Callable[[], Answer]:
+        book, symbol = self._manager.book, wanted.target
+
+        def is_meant(order: Order) -> bool:
+            request = order.request
+            names = (None, request.strategy, owner_of(request.strategy))
+            return request.symbol == symbol and wanted.strategy in names
+
+        entries = [order for order in book.held_entries() if is_meant(order)]
+        opening = [
+            order
+            for order in book.open_orders()
+            if is_meant(order) and order.request.reason is Reason.ENTRY and not order.is_external
+        ]
+        if not entries and not opening:
+            of = f" by {wanted.strategy}" if wanted.strategy else ""
+            if symbol not in self._context(BY_HAND).publication.instruments:
+                return self._unknown(symbol)
+            return _refused(f"nothing of {symbol} is held{of}")
+        for entry in entries:
+            self._exits.close(entry, Reason.BY_HAND)
+        for order in opening:
+            await self._manager.cancel(order.request.order_id)
+        ids = [entry.request.order_id for entry in entries]
+        held_before = sum(book.held_quantity(entry_id) for entry_id in ids)
+
+        def answer() -> Answer:
+            held = sum(book.held_quantity(entry_id) for entry_id in ids)
+            works = [self._exits.works[each] for each in ids if each in self._exits.works]
+            detail = "; ".join(work.detail for work in works if work.detail)
+            done = f"closed {held_before - held} of {held_before} {symbol}"
+            return Answer(
+                is_obeyed=True,
+                is_final=not held,
+                message=f"{done}: {detail}" if held and detail else done,
+                figures={"quantity": held_before, "open_quantity": held},
+            )
+
+        return answer
+
+    def _unknown(self, symbol: str) -> Answer:
+        known = self._context(BY_HAND).publication.instruments
+        return _refused(f"there is no symbol or order {symbol!r}{did_you_mean(symbol, known)}")
+
+
+def answer_of(order: Order) -> Answer:
+    """Return what became of an order; it is final when the order is."""
+    request, state = order.request, order.state
+    figures: dict[str, str | int | None] = {
+        "order_id": request.order_id,
+        "state": str(state),
+        "symbol": request.symbol,
+        "side": str(request.side),
+        "quantity": request.quantity,
+        "limit_price": _text(request.limit_price),
+        "filled_quantity": order.filled_quantity,
+        "average_price": _text(order.average_price),
+    }
+    filled = f"{order.filled_quantity} of {request.quantity} {request.symbol} filled"
+    if order.average_price is not None:
+        filled += f" at {_text(order.average_price)}"
+    if state in REFUSED:
+        code = order.message.partition(":")[0] if state is State.DENIED else None
+        return Answer(
+            is_obeyed=False,
+            message=f"{REFUSED[state]}: {order.message}",
+            figures=figures | {"code": code},
+        )
+    if state is State.FILLED:
+        return Answer(is_obeyed=True, message=filled, figures=figures)
+    if not state.is_live:
+        return Answer(is_obeyed=True, message=f"{state}: {filled}", figures=figures)
+    where = (
+        f"at most {_text(request.limit_price)}"
+        if request.side is Side.BUY
+        else (f"at least {_text(request.limit_price)}")
+    )
+    word = "the broker has not answered yet" if state is State.UNKNOWN else f"accepted, {where}"
+    return Answer(is_obeyed=True, is_final=False, message=f"{word}: {filled}", figures=figures)
+
+
+def _text(price: Decimal | None) -> str | None:
+    return None if price is None else f"{price.quantize(Decimal('0.0001')).normalize():f}"
+
+
+def _refused(message: str, **figures: str | int | None) -> Answer:
+    return Answer(is_obeyed=False, message=message, figures=figures)

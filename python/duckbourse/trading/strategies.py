@@ -1,0 +1,177 @@
+"""The strategies of an account: found by name, given their parameters, and asked by the loop."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import typing
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import msgspec
+import structlog
+from msgspec.structs import replace
+
+from duckbourse import clock, plugins
+from duckbourse.errors import ConfigurationError
+from duckbourse.names import did_you_mean
+from duckbourse.orders import events
+from duckbourse.orders.events import Event
+from duckbourse.orders.order import Reason, Request
+from duckbourse.trading.strategy import BY_HAND, Close, Context, SignalStrategy, Strategy, owner_of
+
+log = structlog.get_logger()
+
+GROUP = "duckbourse.strategies"
+PARAMETERS_FILE = "seeds/reference/strategy_parameters.csv"
+OURS: Mapping[str, Callable[..., Strategy]] = {SignalStrategy.NAME: SignalStrategy}
+# names that orders of others are booked under
+RESERVED = frozenset({BY_HAND, "external"})
+
+
+def open_strategies(
+    names: Iterable[str], parameters: Mapping[str, Mapping[str, str]]
+) -> dict[str, Strategy]:
+    """
+    Return new strategies by the name that their orders are booked under.
+
+    Each of `names` is an entry point, or `module:Class`, which is booked under the name of the
+    class: `opening_drive` for OpeningDrive. `parameters` are texts by strategy and parameter.
+    Raise ConfigurationError if a strategy or a parameter does not exist or does not fit.
+    """
+    opened: dict[str, Strategy] = {}
+    for name in names:
+        of_name = plugins.load(GROUP, "strategy", name, OURS)
+        booked = booked_name(name)
+        if not callable(getattr(of_name, "generate_orders", None)):
+            raise ConfigurationError(
+                f"the strategy {name} has no method generate_orders",
+                "name a class with the methods of duckbourse.trading.strategy.Strategy",
+            )
+        if booked in opened or booked in RESERVED:
+            raise ConfigurationError(
+                f"two strategies would be booked as {booked}"
+                if booked in opened
+                else f"orders of others are booked as {booked}",
+                "name each strategy once, or give the class another name",
+            )
+        opened[booked] = _with_parameters(booked, of_name, parameters.get(booked, {}))
+    return opened
+
+
+def booked_name(name: str) -> str:
+    """Return the name that the orders of a strategy are booked under."""
+    _, colon, class_name = name.partition(":")
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", class_name).lower() if colon else name
+
+
+def _with_parameters(
+    booked: str, of_name: Callable[..., Strategy], given: Mapping[str, str]
+) -> Strategy:
+    known = {
+        name: parameter
+        for name, parameter in inspect.signature(of_name).parameters.items()
+        if parameter.kind in (parameter.KEYWORD_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+    }
+    init = of_name.__init__ if inspect.isclass(of_name) else of_name
+    types = typing.get_type_hints(init)
+    values: dict[str, Any] = {}
+    for name, text in given.items():
+        where = f"{PARAMETERS_FILE}: {booked}, {name}"
+        if name not in known:
+            raise ConfigurationError(
+                f"{where}: {booked} has no such parameter{did_you_mean(name, known)}",
+                f"its parameters are {', '.join(known)}" if known else "it has no parameters",
+            )
+        try:
+            values[name] = msgspec.convert(text, types.get(name, str), strict=False)
+        except msgspec.ValidationError as error:
+            raise ConfigurationError(
+                f"{where}: {text!r} does not fit: {error}", "correct the value, and build again"
+            ) from error
+    missing = [
+        name
+        for name, parameter in known.items()
+        if parameter.default is parameter.empty and name not in values
+    ]
+    if missing:
+        raise ConfigurationError(
+            f"the strategy {booked} needs {', '.join(missing)}",
+            f"add a row to {PARAMETERS_FILE}, and build again",
+        )
+    try:
+        return of_name(**values)
+    except Exception as error:  # whatever its class refuses
+        raise ConfigurationError(
+            f"the strategy {booked} cannot be opened: {type(error).__name__}: {error}",
+            f"its parameters are rows of {PARAMETERS_FILE}",
+        ) from error
+
+
+class Strategies:
+    """
+    Asks the strategies of an account, each for itself.
+
+    One that raises is not asked again; that is recorded, so people are notified. `context` returns
+    what the strategy of a name sees now.
+    """
+
+    def __init__(
+        self,
+        strategies: Mapping[str, Strategy],
+        context: Callable[[str], Context],
+        record: Callable[[Event], None],
+    ) -> None:
+        self._strategies = dict(strategies)
+        self._context = context
+        self._record = record
+        self.failures: dict[str, str] = {}
+
+    def is_active(self, booked: str) -> bool:
+        """Return whether the owner of orders booked under this name may open positions."""
+        return owner_of(booked) not in self.failures
+
+    def orders(self) -> Iterable[tuple[str, Request | Close]]:
+        """Ask each strategy in turn; yield its name with what it returns."""
+        for name, strategy in list(self._strategies.items()):
+            try:
+                found = [
+                    _booked(name, each) for each in strategy.generate_orders(self._context(name))
+                ]
+            except Exception as error:  # user code: it is not asked again, and exits continue
+                self._fail(name, error)
+                continue
+            for each in found:
+                yield name, each
+
+    def on_event(self, event: Event) -> None:
+        """Notify a strategy of its fill; one that its trades will replace is not reported."""
+        if not isinstance(event, events.FillBooked) or event.fill.is_provisional:
+            return
+        for name, strategy in list(self._strategies.items()):
+            try:
+                context = self._context(name)
+                order = context.account.orders.get(event.fill.order_id)
+                if order is not None and context.owns(order):
+                    strategy.on_fill(context, order, event.fill)
+            except Exception as error:  # user code
+                self._fail(name, error)
+
+    def _fail(self, name: str, error: Exception) -> None:
+        log.exception("strategy failed", strategy=name)
+        del self._strategies[name]
+        self.failures[name] = f"{error!r}"
+        self._record(
+            events.StrategyFailed(at=clock.now(), strategy=name, detail=self.failures[name])
+        )
+
+
+def _booked(name: str, wanted: Request | Close) -> Request | Close:
+    """Return a request under the name of its strategy, so that it opens and closes nothing else."""
+    if isinstance(wanted, Close):
+        return wanted
+    if wanted.reason is not Reason.ENTRY:
+        raise ValueError(f"order {wanted.order_id} is an exit: return Close({wanted.symbol!r})")
+    if name == SignalStrategy.NAME:
+        return wanted  # booked under its preset
+    return replace(wanted, strategy=name)

@@ -1,0 +1,240 @@
+"""Orders by hand pass the checks and the journal, are answered, and never sent twice or late."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from duckbourse import clock
+from duckbourse.brokers.paper import PaperBroker
+from duckbourse.errors import BrokerRejected
+from duckbourse.orders import events
+from duckbourse.orders.events import TradingState
+from duckbourse.orders.lifecycle import State
+from duckbourse.orders.order import Product, Reason, Request
+from duckbourse.trading.commands import FOLDER, Answer, OrderByHand, answer_to, send
+from duckbourse.trading.loop import Trader
+from tests.support.market import Market, at, exits, signal, tick, with_limits
+
+TICKS = [tick(at(9, 45, second), 100) for second in range(12)]
+
+
+@pytest.fixture
+def market(tmp_path: Path) -> Market:
+    return Market(tmp_path / "session", signals=[])
+
+
+@pytest.fixture(autouse=True)
+def noon(day_of_test: object) -> Iterator[None]:
+    with clock.driven_by(lambda: datetime(2026, 11, 25, 17, tzinfo=UTC)):
+        yield
+
+
+def order(market: Market, name: str, action: str, target: str = "A", **terms: Any) -> None:
+    wanted = OrderByHand(action=action, target=target, **terms)
+    send(market.folder, "order", "by hand", request_id=name, order=wanted)
+
+
+def ordering(market: Market, name: str, action: str, **terms: Any) -> Callable[[Trader], None]:
+    return lambda _: order(market, name, action, **terms)
+
+
+def answered(market: Market, name: str) -> Answer:
+    answer = answer_to(market.folder / FOLDER / f"{name}.json", 0)
+    assert answer is not None
+    return answer
+
+
+def test_a_purchase_is_filled_and_answered(market: Market) -> None:
+    order(market, "one", "buy", quantity=10, stop_price=Decimal(98))
+    trader = market.trade(TICKS, to_end=False)
+    [placed] = trader.book.orders.values()
+    answer = answered(market, "one")
+    assert (answer.is_obeyed, answer.is_final) == (True, True)
+    assert answer.message == "10 of 10 A filled at 100"
+    assert answer.figures["order_id"] == placed.request.order_id
+    assert placed.request.strategy == "by_hand"
+    # the protection of the account, since no limit was given
+    assert placed.request.limit_price == Decimal(101)
+    assert trader.book.quantity_of("by_hand", "A", Product.MIS) == 10
+
+
+def test_its_stop_is_watched(market: Market) -> None:
+    order(market, "one", "buy", quantity=10, stop_price=Decimal(98))
+    trader = market.trade([*TICKS, *(tick(at(9, 50, second), "97.5") for second in range(4))])
+    assert [each.request.reason for each in exits(trader)] == [Reason.STOP]
+    assert not trader.book.open_positions()
+
+
+def test_a_check_denies_it_with_its_code(market: Market) -> None:
+    order(market, "one", "buy", quantity=1000)
+    order(market, "two", "buy", quantity=10, limit_price=Decimal("100.005"))
+    market.trade(TICKS, to_end=False)
+    answer = answered(market, "one")
+    assert (answer.is_obeyed, answer.figures["code"]) == (False, "ORDER_AMOUNT")
+    assert answer.message == "denied: ORDER_AMOUNT: amount=101000.00, max_amount=25000.00"
+    assert answered(market, "two").figures["code"] == "TICK"
+    assert len(market.of(events.OrderDenied)) == 2
+
+
+def test_a_request_that_is_repeated_orders_nothing_twice(market: Market) -> None:
+    order(market, "one", "buy", quantity=10)
+    trader = market.trade(TICKS, to_end=False)
+    assert answered(market, "one").message == "10 of 10 A filled at 100"
+    order(market, "one", "buy", quantity=10)
+    trader = market.trade([tick(at(9, 46, second), 100) for second in range(4)], to_end=False)
+    assert len(trader.book.orders) == 1
+    assert answered(market, "one").message == "10 of 10 A filled at 100"
+    order(market, "one", "sell", quantity=10)
+    market.trade([tick(at(9, 47, second), 100) for second in range(4)], to_end=False)
+    assert answered(market, "one").message == "the request one was used before, to buy 10 A"
+
+
+class Dying(PaperBroker):
+    """Takes the order, and the process dies before the answer."""
+
+    async def place(self, request: Request) -> str:
+        await super().place(request)
+        raise KeyboardInterrupt
+
+
+def test_a_loop_that_dies_in_between_orders_nothing_twice(market: Market) -> None:
+    market.broker = Dying
+    order(market, "one", "buy", quantity=10)
+    with pytest.raises(KeyboardInterrupt):
+        market.trade(TICKS)
+    assert (market.folder / FOLDER / "one.taken").exists()
+    market.broker = PaperBroker
+    trader = market.trade([tick(at(9, 46, second), 100) for second in range(4)], to_end=False)
+    assert [(each.state, each.filled_quantity) for each in trader.book.orders.values()] == [
+        (State.FILLED, 10)
+    ]
+    assert answered(market, "one").message == "10 of 10 A filled at 100"
+
+
+def test_an_order_that_expired_is_not_sent(market: Market) -> None:
+    wanted = OrderByHand(action="buy", target="A", quantity=10)
+    send(market.folder, "order", "by hand", request_id="one", order=wanted, seconds=10)
+
+    def an_hour_later(now: datetime) -> datetime:
+        return now + timedelta(hours=5)
+
+    market.shown = an_hour_later
+    market.opens, market.closes = at(9, 30) + timedelta(hours=5), at(16) + timedelta(hours=5)
+    trader = market.trade(TICKS, to_end=False)
+    assert trader.book.orders == {}
+    assert answered(market, "one").message.startswith("not obeyed: it expired at 2026-11-25 17:00")
+
+
+def test_an_order_that_rests_is_modified_and_cancelled(market: Market) -> None:
+    order(market, "one", "buy", quantity=10, limit_price=Decimal("97.50"))
+    trader = market.trade(
+        TICKS,
+        at_tick={
+            3: ordering(market, "two", "modify", limit_price=Decimal("98.50"), quantity=20),
+            5: ordering(market, "three", "modify", quantity=9000),
+            7: ordering(market, "four", "cancel"),
+        },
+        to_end=False,
+    )
+    [placed] = trader.book.orders.values()
+    assert (placed.state, placed.request.limit_price) == (State.CANCELLED, Decimal("98.50"))
+    assert answered(market, "one").message == "cancelled: 0 of 20 A filled"
+    assert answered(market, "two").message == "cancelled: 0 of 20 A filled"
+    denied = answered(market, "three")
+    assert (denied.is_obeyed, denied.figures["code"]) == (False, "ORDER_AMOUNT")
+    assert answered(market, "four").message == ("1 of 1 orders ended, 0 shares of them are filled")
+
+
+def test_an_order_that_rests_is_accepted(market: Market) -> None:
+    order(market, "one", "buy", quantity=10, limit_price=Decimal("97.50"))
+    market.trade(TICKS, to_end=False)
+    answer = answered(market, "one")
+    assert (answer.is_obeyed, answer.is_final) == (True, False)
+    assert answer.message == "accepted, at most 97.5: 0 of 10 A filled"
+
+
+class Refusing(PaperBroker):
+    """Rejects every exit while it is refusing."""
+
+    is_refusing = True
+
+    async def place(self, request: Request) -> str:
+        if request.reason is not Reason.ENTRY and self.is_refusing:
+            raise BrokerRejected("RMS: try later")
+        return await super().place(request)
+
+
+def test_a_person_closes_at_any_time_whatever_was_refused(market: Market) -> None:
+    """The account is halted after three refusals; the next try would be in ten seconds."""
+    market.broker = Refusing
+    order(market, "one", "buy", quantity=10, stop_price=Decimal(98))
+    falling = [tick(at(9, 50, second), "97.5") for second in range(14)]
+
+    def accept(trader: Trader) -> None:
+        assert trader.book.state is TradingState.HALTED
+        trader.manager.broker.is_refusing = False  # type: ignore[attr-defined]
+        order(market, "two", "close")
+
+    trader = market.trade([*TICKS, *falling], at_tick={22: accept}, to_end=False)
+    assert not trader.book.open_positions()
+    [last] = [each for each in exits(trader) if each.state is State.FILLED]
+    assert last.request.reason is Reason.BY_HAND
+    assert last.sent_at == at(9, 50, 10)
+    assert answered(market, "two").message == "closed 10 of 10 A"
+
+
+def test_closing_names_the_strategy_or_takes_all(market: Market) -> None:
+    order(market, "one", "buy", quantity=10)
+    trader = market.trade(
+        TICKS, at_tick={4: ordering(market, "two", "close", strategy="signals")}, to_end=False
+    )
+    assert answered(market, "two").message == "nothing of A is held by signals"
+    assert len(trader.book.open_positions()) == 1
+
+
+def test_an_order_is_not_sold_from_what_a_strategy_holds(market: Market) -> None:
+    market.signals = [signal()]
+    market.limits = with_limits(product=Product.CNC)
+    trader = market.trade(
+        TICKS, at_tick={5: ordering(market, "one", "sell", quantity=10)}, to_end=False
+    )
+    assert answered(market, "one").figures["code"] == "SHORT"
+    assert trader.book.quantity("A", Product.CNC) > 10
+
+
+@pytest.mark.parametrize(
+    ("action", "target", "message"),
+    [
+        ("buy", "a", "there is no symbol or order 'a'; did you mean 'A'?"),
+        ("close", "A", "nothing of A is held"),
+        ("close", "ZZZ", "there is no symbol or order 'ZZZ'"),
+        ("cancel", "A", "A has no open order that opens a position"),
+        ("modify", "QWERTY", "there is no symbol or order 'QWERTY'"),
+        ("hedge", "A", "there is no order to 'hedge'"),
+    ],
+)
+def test_what_cannot_be_done_is_said(
+    market: Market, action: str, target: str, message: str
+) -> None:
+    order(market, "one", action, target, quantity=1)
+    trader = market.trade(TICKS[:4], to_end=False)
+    answer = answered(market, "one")
+    assert (answer.is_obeyed, answer.message) == (False, message)
+    assert trader.book.orders == {}
+
+
+def test_an_error_of_ours_is_answered(market: Market, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> Any:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("duckbourse.trading.by_hand.protected", fail)
+    order(market, "one", "buy", quantity=1)
+    trader = market.trade(TICKS[:4], to_end=False)
+    assert answered(market, "one").message == "it failed: ZeroDivisionError()"
+    assert trader.book.state is TradingState.ACTIVE

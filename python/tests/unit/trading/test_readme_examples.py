@@ -1,0 +1,55 @@
+"""The examples of python/README.md work when they are pasted."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from duckbourse.orders.order import Reason
+from duckbourse.risk.checks import open_checks
+from duckbourse.settings import PROJECT
+from duckbourse.trading.strategies import open_strategies
+from tests.support.market import Market, at, exits, instrument, tick
+
+README = (PROJECT / "python" / "README.md").read_text()
+
+
+@pytest.fixture
+def pasted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Paste each block of Python after a file's name into that file."""
+    for name, code in re.findall(r"`(my_\w+\.py)`[^`]*```python\n(.*?)```", README, re.S):
+        (tmp_path / name).write_text(code)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_strategy_trades(pasted: Path) -> None:
+    ticks = [tick(at(9, 40, second), 103) for second in range(3)]
+    ticks += [tick(at(9, 40, second), 101, "B") for second in range(3)]
+    ticks += [tick(at(12, 0, second), 104) for second in range(3)]
+    opened = open_strategies(
+        ["my_strategies:OpeningDrive"], {"opening_drive": {"position_pct": "10"}}
+    )
+    drive = opened["opening_drive"]
+    market = Market(
+        pasted / "session",
+        signals=[],
+        instruments={"A": instrument("A"), "B": instrument("B")},
+        others={"opening_drive": lambda: drive},
+    )
+    trader = market.trade(sorted(ticks, key=lambda each: each["at"]))
+    [entry] = [each for each in trader.book.orders.values() if each.request.reason is Reason.ENTRY]
+    assert (entry.request.symbol, entry.filled_quantity) == ("A", 96)
+    assert [order.request.reason for order in exits(trader)] == [Reason.STRATEGY]
+    assert not trader.book.open_positions()
+    assert drive.fill_count == 2  # type: ignore[attr-defined]
+
+
+def test_the_check_denies(pasted: Path) -> None:
+    market = Market(pasted / "session", checks=open_checks(["my_checks:no_penny_stocks"]))
+    market.instruments = {"A": instrument("A", prior_close=None)}
+    trader = market.trade([tick(at(9, 45, second), "4.90") for second in range(3)])
+    [order] = trader.book.orders.values()
+    assert order.message == "PENNY_STOCK: price=4.900000, min_price=5"

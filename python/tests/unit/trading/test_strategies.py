@@ -1,0 +1,339 @@
+"""Several strategies trade one account, each with a book of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from duckbourse.errors import ConfigurationError
+from duckbourse.orders import events
+from duckbourse.orders.events import TradingState
+from duckbourse.orders.lifecycle import State
+from duckbourse.orders.order import Exits, Product, Reason, Request, Side
+from duckbourse.trading.strategies import open_strategies
+from duckbourse.trading.strategy import Close, Context, SignalStrategy, Strategy
+from tests.support.market import Market, at, exits, tick, with_limits
+
+STOP = Exits(stop_price=Decimal(98))
+
+
+@pytest.fixture
+def market(tmp_path: Path) -> Market:
+    return Market(tmp_path / "session", signals=[])
+
+
+class At(Strategy):
+    """Does something at given times, once each."""
+
+    def __init__(self, *todo: tuple[datetime, Callable[[Context], Request | Close]]) -> None:
+        self._todo = list(todo)
+        self.fills: list[tuple[str, int]] = []
+
+    def generate_orders(self, context: Context) -> Sequence[Request | Close]:
+        due = [each for each in self._todo if each[0] <= context.now]
+        self._todo = [each for each in self._todo if each not in due]
+        return [do(context) for _, do in due]
+
+    def on_fill(self, context: Context, order: Any, fill: Any) -> None:
+        assert context.account.fills[fill.fill_key] == fill
+        self.fills.append((str(order.request.reason), fill.signed_quantity))
+
+
+def buy(quantity: int, exits: Exits | None = None) -> Callable[[Context], Request]:
+    return lambda context: context.entry("buy", "A", Side.BUY, quantity, exits=exits)
+
+
+def sell(quantity: int) -> Callable[[Context], Request]:
+    return lambda context: context.entry("sell", "A", Side.SELL, quantity)
+
+
+def steady(*prices: float | str, first: int = 0) -> list[dict[str, Any]]:
+    """Return four ticks of each price, a second apart, in minutes from 9:45."""
+    return [
+        tick(at(9, 45 + first + minute, second), price)
+        for minute, price in enumerate(prices)
+        for second in range(4)
+    ]
+
+
+def test_a_stop_of_one_strategy_leaves_the_shares_of_another(market: Market) -> None:
+    market.others = {
+        "one": lambda: At((at(9, 45), buy(10, STOP))),
+        "two": lambda: At((at(9, 45), buy(20))),
+    }
+    trader = market.trade(steady(100, "97.5"))
+    assert [(order.request.strategy, order.filled_quantity) for order in exits(trader)] == [
+        ("one", 10)
+    ]
+    assert trader.book.quantity("A", Product.MIS) == 20
+    assert trader.book.quantity_of("one", "A", Product.MIS) == 0
+    assert trader.book.quantity_of("two", "A", Product.MIS) == 20
+
+
+def test_what_one_sells_is_not_what_another_holds(market: Market) -> None:
+    """The account nets them; the stop of the long still sells, and the short stays."""
+    market.others = {
+        "long": lambda: At((at(9, 45), buy(10, STOP))),
+        "short": lambda: At((at(9, 46), sell(10))),
+    }
+    trader = market.trade(steady(100, 100), to_end=False)
+    assert trader.book.open_positions() == []
+    assert trader.book.quantity_of("long", "A", Product.MIS) == 10
+    assert trader.book.quantity_of("short", "A", Product.MIS) == -10
+    trader = market.trade(steady("97.5", first=3))
+    assert trader.book.quantity("A", Product.MIS) == -10
+    assert trader.book.quantity_of("long", "A", Product.MIS) == 0
+    assert trader.book.quantity_of("short", "A", Product.MIS) == -10
+    assert [order.state for order in exits(trader)] == [State.FILLED]
+
+
+def test_a_square_off_closes_strategies_that_offset_each_other(market: Market) -> None:
+    market.others = {
+        "long": lambda: At((at(9, 45), buy(10))),
+        "short": lambda: At((at(9, 46), sell(10))),
+    }
+    later = [tick(at(15, 45, second), 100) for second in range(8)]
+    trader = market.trade([*steady(100, 100), *later])
+    assert not trader.book.held_entries()
+    assert not trader.book.open_positions()
+    assert [(order.request.strategy, order.state) for order in exits(trader)] == [
+        ("long", State.FILLED),
+        ("short", State.FILLED),
+    ]
+    assert trader.book.state is TradingState.ACTIVE
+
+
+def test_limits_are_of_the_sum(market: Market) -> None:
+    market.others = {
+        "one": lambda: At((at(9, 45), buy(200))),
+        "two": lambda: At((at(9, 46), buy(200))),
+    }
+    trader = market.trade(steady(100, 100))
+    [denied] = market.of(events.OrderDenied)
+    assert (denied.request.strategy, denied.code) == ("two", "SYMBOL_AMOUNT")
+    assert trader.book.quantity_of("one", "A", Product.MIS) == 200
+
+
+def test_a_sale_that_opens_for_the_account_is_checked_as_an_entry(market: Market) -> None:
+    """It closes what its strategy holds, but makes the account's short position larger."""
+    market.limits = with_limits(max_symbol_pct=Decimal(20))
+    market.others = {
+        "long": lambda: At((at(9, 45), buy(190)), (at(9, 48), sell(190))),
+        "short": lambda: At((at(9, 46), sell(190)), (at(9, 47), sell_more(190))),
+    }
+    trader = market.trade(steady(100, 100, 100, 100))
+    assert [(d.request.strategy, d.code) for d in market.of(events.OrderDenied)] == [
+        ("long", "SYMBOL_AMOUNT")
+    ]
+    assert trader.book.quantity("A", Product.MIS) == -190
+
+
+def sell_more(quantity: int) -> Callable[[Context], Request]:
+    return lambda context: context.entry("sell more", "A", Side.SELL, quantity)
+
+
+def test_delivery_of_one_strategy_is_not_sold_by_another(market: Market) -> None:
+    market.limits = with_limits(product=Product.CNC)
+    market.others = {
+        "one": lambda: At((at(9, 45), buy(10))),
+        "two": lambda: At((at(9, 46), sell(10))),
+    }
+    trader = market.trade(steady(100, 100), to_end=False)
+    [denied] = market.of(events.OrderDenied)
+    assert (denied.code, denied.detail) == ("SHORT", "quantity=10, held=0")
+    assert trader.book.quantity_of("one", "A", Product.CNC) == 10
+
+
+def test_a_strategy_closes_its_own_position_only(market: Market) -> None:
+    market.others = {
+        "one": lambda: At((at(9, 45), buy(10)), (at(9, 46), lambda _: Close("A"))),
+        "two": lambda: At((at(9, 45), buy(20))),
+    }
+    trader = market.trade(steady(100, 100))
+    [order] = exits(trader)
+    assert (order.request.strategy, order.request.reason) == ("one", Reason.STRATEGY)
+    assert trader.book.quantity("A", Product.MIS) == 20
+
+
+def test_closing_cancels_the_entries_of_the_strategy(market: Market) -> None:
+    def resting(context: Context) -> Request:
+        return context.entry("rest", "A", Side.BUY, 10, limit_price=Decimal("97.50"))
+
+    market.others = {
+        "one": lambda: At((at(9, 45), resting), (at(9, 46), lambda _: Close("A"))),
+        "two": lambda: At((at(9, 45), resting)),
+    }
+    trader = market.trade(steady(100, 100), to_end=False)
+    states = {order.request.strategy: order.state for order in trader.book.orders.values()}
+    assert states == {"one": State.CANCELLED, "two": State.OPEN}
+
+
+def test_a_strategy_is_notified_of_its_fills(market: Market) -> None:
+    one, two = At((at(9, 45), buy(10, STOP))), At()
+    market.others = {"one": lambda: one, "two": lambda: two}
+    market.trade(steady(100, "97.5"))
+    assert one.fills == [("entry", 10), ("stop", -10)]
+    assert two.fills == []
+
+
+@pytest.mark.parametrize("method", ["generate_orders", "on_fill"])
+def test_a_strategy_that_fails_stops_alone(market: Market, method: str) -> None:
+    class Failing(At):
+        pass
+
+    def fail(*_: Any) -> Any:
+        raise ZeroDivisionError("in user code")
+
+    def entered(context: Context) -> Request:
+        if method == "generate_orders":
+            monkey.generate_orders = fail  # type: ignore[method-assign, assignment]
+        return context.entry("buy", "A", Side.BUY, 10, exits=STOP)
+
+    def resting(context: Context) -> Request:
+        return context.entry("rest", "A", Side.BUY, 10, limit_price=Decimal("97.50"))
+
+    monkey = Failing((at(9, 45), entered), (at(9, 45), resting))
+    if method == "on_fill":
+        monkey.on_fill = fail  # type: ignore[method-assign, assignment]
+    market.others = {"failing": lambda: monkey, "other": lambda: At((at(9, 47), buy(20)))}
+    trader = market.trade(steady(100, 100, 100, "97.9"))
+    [failed] = market.of(events.StrategyFailed)
+    assert (failed.strategy, failed.detail) == ("failing", "ZeroDivisionError('in user code')")
+    assert trader.book.state is TradingState.ACTIVE
+    # its stop goes on, its entry does not, and the other one is not concerned
+    assert [order.request.reason for order in exits(trader)] == [Reason.STOP]
+    assert {
+        (order.request.strategy, order.request.correlation_id, order.state)
+        for order in trader.book.orders.values()
+        if order.request.reason is Reason.ENTRY
+    } == {
+        ("failing", "buy", State.FILLED),
+        ("failing", "rest", State.CANCELLED),
+        ("other", "buy", State.FILLED),
+    }
+    assert any("the strategy failing failed" in each for each in trader.health_problems())
+
+
+def test_a_strategy_books_under_its_own_name_only(market: Market) -> None:
+    def disguised(context: Context) -> Request:
+        return replace(context.entry("buy", "A", Side.BUY, 10), strategy="two")
+
+    market.others = {"one": lambda: At((at(9, 45), disguised)), "two": At}
+    trader = market.trade(steady(100))
+    assert [order.request.strategy for order in trader.book.orders.values()] == ["one"]
+
+
+def test_a_strategy_sends_no_exit_of_another(market: Market) -> None:
+    def stolen(context: Context) -> Request:
+        [entry] = context.account.held_entries()
+        return replace(
+            context.entry("sell", "A", Side.SELL, 10),
+            reason=Reason.STOP,
+            entry_id=entry.request.order_id,
+        )
+
+    market.others = {
+        "one": lambda: At((at(9, 45), buy(10))),
+        "two": lambda: At((at(9, 46), stolen)),
+    }
+    trader = market.trade(steady(100, 100))
+    assert trader.book.quantity("A", Product.MIS) == 10
+    assert "is an exit: return Close('A')" in market.of(events.StrategyFailed)[0].detail
+
+
+class Sized(Strategy):
+    def __init__(self, *, pct: Decimal, count: int = 2) -> None:
+        self.pct, self.count = pct, count
+
+    def generate_orders(self, context: Context) -> Sequence[Request]:
+        return []
+
+
+def test_a_strategy_is_found_and_has_its_parameters(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "strategies_of_mine.py").write_text(
+        "class OpeningDrive:\n"
+        "    def __init__(self, pct: float = 1.0): self.pct = pct\n"
+        "    def generate_orders(self, context): return []\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    opened = open_strategies(
+        ["signals", "strategies_of_mine:OpeningDrive", f"{__name__}:Sized"],
+        {"opening_drive": {"pct": "0.5"}, "sized": {"pct": "12.50"}, "other": {"x": "1"}},
+    )
+    assert list(opened) == ["signals", "opening_drive", "sized"]
+    assert isinstance(opened["signals"], SignalStrategy)
+    drive, sized = opened["opening_drive"], opened["sized"]
+    assert drive.pct == 0.5  # type: ignore[attr-defined]
+    assert isinstance(sized, Sized) and (sized.pct, sized.count) == (Decimal("12.50"), 2)
+
+
+@pytest.mark.parametrize(
+    ("names", "given", "message", "remedy"),
+    [
+        (
+            ["signal"],
+            {},
+            "there is no strategy 'signal'; did you mean 'signals'?",
+            "choose among signals, or name a class as module:Class",
+        ),
+        (
+            [f"{__name__}:Sizd"],
+            {},
+            f"{__name__} has no strategy 'Sizd'; did you mean 'Sized'?",
+            f"name what is in {__file__}",
+        ),
+        (
+            ["no_such_module:Drive"],
+            {},
+            "the strategy no_such_module:Drive cannot be imported: ModuleNotFoundError: No module"
+            " named 'no_such_module'",
+            "mend its module, or choose another one",
+        ),
+        (
+            [f"{__name__}:STOP"],
+            {},
+            f"the strategy {__name__}:STOP has no method generate_orders",
+            "name a class with the methods of duckbourse.trading.strategy.Strategy",
+        ),
+        (
+            ["signals", "signals"],
+            {},
+            "two strategies would be booked as signals",
+            "name each strategy once, or give the class another name",
+        ),
+        (
+            [f"{__name__}:Sized"],
+            {},
+            "the strategy sized needs pct",
+            "add a row to seeds/reference/strategy_parameters.csv, and build again",
+        ),
+        (
+            [f"{__name__}:Sized"],
+            {"sized": {"pct": "1", "coun": "1"}},
+            "seeds/reference/strategy_parameters.csv: sized, coun: sized has no such parameter; did"
+            " you mean 'count'?",
+            "its parameters are pct, count",
+        ),
+        (
+            ["signals"],
+            {"signals": {"max_age_minutes": "five"}},
+            "seeds/reference/strategy_parameters.csv: signals, max_age_minutes: 'five' does not"
+            " fit: Expected `float`, got `str`",
+            "correct the value, and build again",
+        ),
+    ],
+)
+def test_a_strategy_that_does_not_fit_is_refused(
+    names: list[str], given: dict[str, dict[str, str]], message: str, remedy: str
+) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        open_strategies(names, given)
+    assert (str(refused.value), refused.value.remedy) == (message, remedy)
