@@ -15,6 +15,7 @@ The broker keeps its own order book, which outlives the process: one line of JSO
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import random
 from collections import Counter
@@ -28,7 +29,7 @@ import structlog
 from msgspec.structs import replace
 
 from duckbourse import clock
-from duckbourse.errors import BrokerRejected
+from duckbourse.errors import BrokerError, BrokerRejected
 from duckbourse.orders.broker import (
     Broker,
     Capabilities,
@@ -321,16 +322,26 @@ class PaperBroker(Broker):
         if not self._path.exists():
             return
         whole = 0
-        for text in self._path.read_bytes().splitlines(keepends=True):
+        # a line ends with \n only: what a damaged one has in it must not end the file
+        for text in io.BytesIO(self._path.read_bytes()):
             if not text.endswith(b"\n"):
                 os.truncate(self._path, whole)  # truncated by a kill: it was never reported
                 break
             whole += len(text)
-            line = msgspec.json.decode(text, type=Line)
+            line = self._decoded(text)
             if line.report is not None:
                 self._store(line.report, line.validity)
             if line.trade is not None:
                 self._trades.append(line.trade)
+
+    def _decoded(self, text: bytes) -> Line:
+        try:
+            return msgspec.json.decode(text, type=Line)
+        except (msgspec.MsgspecError, UnicodeDecodeError, ArithmeticError) as error:
+            raise BrokerError(
+                f"a line of the paper broker's book {self._path} is damaged: {error}",
+                "restore it from a backup: `./bourse restore --help`",
+            ) from error
 
 
 def _is_triggered(report: OrderReport, price: Decimal) -> bool:

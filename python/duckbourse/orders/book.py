@@ -152,6 +152,22 @@ class Book:
             by_strategy[entered.strategy] = by_strategy.get(entered.strategy, 0) + shares
         return by_strategy.get(strategy, 0)
 
+    def strategy_positions(self) -> list[tuple[str, Position]]:
+        """
+        Return the positions of each strategy, with its name, as if it had an account of its own.
+
+        Of a symbol, the quantities add up to that of the account, and so do the charges. A profit
+        that the account makes by netting one strategy with another, each of them makes for itself.
+        """
+        found: dict[tuple[str, str, Product], Position] = {}
+        for fill in self.fills.values():
+            order = self.orders.get(fill.order_id)
+            strategy = order.request.strategy if order else ""
+            key = (strategy, fill.symbol, fill.product)
+            before = found.get(key) or Position(symbol=fill.symbol, product=fill.product)
+            found[key] = after_fill(before, fill)
+        return [(strategy, position) for (strategy, _, _), position in found.items()]
+
     def exits_of(self, entry_id: str) -> list[Order]:
         """Return the attempts to close the position of an entry, those denied included."""
         return [self.orders[order_id] for order_id in self._by_entry.get(entry_id, ())]

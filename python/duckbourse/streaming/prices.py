@@ -14,7 +14,7 @@ from duckbourse.streaming.feed import Records, decimal_price, instant, millionth
 # A price further from the prior close than this factor cannot be valid: no split is larger. Prices
 # within it are left to the exchange's price bands.
 MAX_PRICE_RATIO = 50
-# a price, and when it was received
+# a price, and when it was traded: a snapshot after a reconnection is as old as its last trade
 Prices = Mapping[str, tuple[Decimal, datetime]]
 
 
@@ -37,11 +37,16 @@ def price_bounds(
 
 
 class LastPrices(Mapping[str, tuple[Decimal, datetime]]):
-    """The last price of each symbol that had a tick, and when it was received."""
+    """
+    The last price of each symbol that had a tick, and when it was traded.
+
+    A trade time after the receipt is that of a clock that is ahead; the receipt's counts then.
+    """
 
     def __init__(self, symbols: tuple[str, ...]) -> None:
         self._places = {symbol: place for place, symbol in enumerate(symbols)}
         self._price = np.zeros(len(symbols), np.int64)
+        self._traded_at = np.zeros(len(symbols), np.int64)
         self._received_at = np.zeros(len(symbols), np.int64)
 
     def update(self, records: Records) -> None:
@@ -49,14 +54,27 @@ class LastPrices(Mapping[str, tuple[Decimal, datetime]]):
         places = records["symbol"]
         # if a symbol occurs twice, the later tick wins
         self._price[places] = records["price"]
+        self._traded_at[places] = np.minimum(records["traded_at"], records["received_at"])
         self._received_at[places] = records["received_at"]
+
+    def seconds_of_silence(self, symbol: str) -> float | None:
+        """Return how long other symbols had ticks since the last of this one; None without any."""
+        place = self._places.get(symbol)
+        if place is None or not self._received_at[place]:
+            return None
+        return float(self._received_at.max() - self._received_at[place]) / 1e6
+
+    def last_receipt(self) -> datetime | None:
+        """Return when the last tick of any symbol was received; None without any."""
+        newest = int(self._received_at.max(initial=0))
+        return instant(newest) if newest else None
 
     def __getitem__(self, symbol: str) -> tuple[Decimal, datetime]:
         place = self._places[symbol]
         price = int(self._price[place])
         if not price:
             raise KeyError(symbol)
-        return decimal_price(price), instant(int(self._received_at[place]))
+        return decimal_price(price), instant(int(self._traded_at[place]))
 
     def __contains__(self, symbol: object) -> bool:
         place = self._places.get(symbol) if isinstance(symbol, str) else None

@@ -35,6 +35,8 @@ FOLDER = "commands"
 PREPARED = ("halt", "square-off")
 # how often a command looks for its answer
 LOOK_SECONDS = 0.02
+# what a damaged file raises
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError)
 _sent = itertools.count()
 
 
@@ -173,7 +175,7 @@ def listed(folder: Path) -> list[Command]:
     commands = folder / FOLDER
     found = []
     for path in sorted([*commands.glob("*.json"), *commands.glob("*.taken")]):
-        with suppress(FileNotFoundError, msgspec.DecodeError):
+        with suppress(FileNotFoundError, *UNREADABLE):
             command = msgspec.json.decode(path.read_bytes(), type=Command)
             if not _has_expired(command):
                 found.append(command)
@@ -208,7 +210,7 @@ class Inbox:
                 command = msgspec.json.decode(taken.read_bytes(), type=Command)
             except FileNotFoundError:
                 continue  # it was withdrawn
-            except msgspec.DecodeError as error:
+            except UNREADABLE as error:
                 log.error("invalid command", file=path.name, error=str(error))
                 taken.rename(path.with_suffix(".refused"))
                 continue

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import duckdb
 
-from duckbourse.orders.events import Event, FillBooked
+from duckbourse.orders.events import Event, FillBooked, OrderIntended
 from duckbourse.settings import settings
 from duckbourse.trading.session_folder import SessionFolder
 from duckbourse.warehouse import quoted
@@ -16,7 +16,7 @@ from duckbourse.warehouse import quoted
 COLUMNS = """
     account varchar, fill_key varchar, order_id varchar, symbol varchar, side varchar,
     quantity decimal(18, 6), price decimal(18, 6), charges_amount decimal(18, 4),
-    filled_at timestamp, recorded_at timestamp
+    filled_at timestamp, recorded_at timestamp, strategy varchar
 """
 
 
@@ -30,8 +30,13 @@ def export_fills(session: SessionFolder, recorded: list[Event]) -> tuple[Path, i
     folder = settings().raw / "fills"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{session.account}-{session.session_date}.parquet"
+    strategies = {
+        event.request.order_id: event.request.strategy
+        for event in recorded
+        if isinstance(event, OrderIntended)
+    }
     rows = [
-        _row(session, event)
+        _row(session, event, strategies.get(event.fill.order_id, ""))
         for event in recorded
         if isinstance(event, FillBooked) and _is_real(event)
     ]
@@ -39,7 +44,7 @@ def export_fills(session: SessionFolder, recorded: list[Event]) -> tuple[Path, i
     with duckdb.connect() as connection:
         connection.execute(f"create table fills ({COLUMNS})")
         if rows:
-            connection.executemany(f"insert into fills values ({', '.join('?' * 10)})", rows)
+            connection.executemany(f"insert into fills values ({', '.join('?' * 11)})", rows)
         connection.execute(f"copy fills to {quoted(draft)} (format parquet, compression zstd)")
     draft.rename(path)
     return path, len(rows)
@@ -49,7 +54,9 @@ def _is_real(event: FillBooked) -> bool:
     return not event.fill.is_provisional
 
 
-def _row(session: SessionFolder, event: FillBooked) -> tuple[str | Decimal | int | datetime, ...]:
+def _row(
+    session: SessionFolder, event: FillBooked, strategy: str
+) -> tuple[str | Decimal | int | datetime, ...]:
     fill = event.fill
     return (
         session.account,
@@ -62,6 +69,7 @@ def _row(session: SessionFolder, event: FillBooked) -> tuple[str | Decimal | int
         fill.charges_amount,
         _utc(fill.filled_at),
         _utc(event.at),
+        strategy,
     )
 
 

@@ -54,6 +54,8 @@ IDLE_SECONDS = 0.5
 ANSWER_PATIENCE_SECONDS = 0.05
 # how often the book is compared with such a broker
 RECONCILE_SECONDS = 15.0
+# a loop that has passed none of its steps for so long stands still
+STANDSTILL_SECONDS = 10.0
 # how often a feed that failed for good is opened again, while something is open
 REOPEN_SECONDS = 30.0
 # how often to look for a newer publication
@@ -125,6 +127,10 @@ class Trader:
         self._loading: asyncio.Task[Publication | None] | None = None
         # sets a gauge of the loop, such as equity
         self.gauges: Callable[[str, float], None] | None = None
+        # receives the seconds of each pass
+        self.on_pass: Callable[[float], None] = lambda _: None
+        self._passed_at = clock.elapsed_seconds()
+        self._ticked_at: float | None = None
         self.exits = ExitManager(
             manager,
             self.prices,
@@ -239,6 +245,7 @@ class Trader:
 
     async def on_records(self, records: Records) -> None:
         """Record a batch of ticks, update prices, and act on them."""
+        began = self._ticked_at = clock.elapsed_seconds()
         if self.recorder is not None:
             with self._unharmed_by("the recorder"):
                 self._record_ticks(self.recorder, records)
@@ -254,6 +261,8 @@ class Trader:
             self.prices.update(of_session)
             await self.relay.publish(of_session)
         await self._step()
+        with self._unharmed_by("metrics"):
+            self.on_pass(clock.elapsed_seconds() - began)
 
     def _record_ticks(self, recorder: Recorder, records: Records) -> None:
         try:
@@ -383,19 +392,34 @@ class Trader:
         if self.gauges is not None:
             with self._unharmed_by("metrics"):
                 self._set_gauges(self.gauges)
+        self._passed_at = clock.elapsed_seconds()
+
+    def seconds_since_pass(self) -> float:
+        """Return the age of the last step that came to its end."""
+        return clock.elapsed_seconds() - self._passed_at
+
+    def seconds_since_tick(self) -> float:
+        """Return the age of the last tick received, of whatever symbol; NaN if there is none."""
+        return math.nan if self._ticked_at is None else clock.elapsed_seconds() - self._ticked_at
 
     def health_problems(self) -> list[str]:
-        """Return the reasons why the loop is not trading normally; empty if healthy."""
+        """
+        Return the reasons why the loop is not trading normally; empty if healthy.
+
+        Another thread may call this while the loop runs, or stands still.
+        """
         reasons = []
+        if (seconds := self.seconds_since_pass()) > STANDSTILL_SECONDS:
+            reasons.append(f"the loop has stood still for {seconds:.0f} s")
         if self.book.state is not TradingState.ACTIVE:
             reasons.append(f"{self.book.state}: {self.book.state_reason}")
         if self.manager.journal.failure is not None:
             reasons.append(str(self.manager.journal.failure))
         if self.unrecorded_tick_count:
             reasons.append(f"{self.unrecorded_tick_count:,} ticks were not recorded")
-        for name, error in self.strategies.failures.items():
+        for name, error in list(self.strategies.failures.items()):
             reasons.append(f"the strategy {name} failed: {error}")
-        for entry_id, work in self.exits.works.items():
+        for entry_id, work in list(self.exits.works.items()):
             symbol = self.book.orders[entry_id].request.symbol
             reasons.append(f"{symbol} is not closed yet: {work.detail}")
         if not self.is_stream_ready:
@@ -478,14 +502,15 @@ class Trader:
 
     def _watch_silence(self) -> None:
         """Notify people of a symbol that is held and has no ticks while others have."""
-        newest = max((known[1] for known in self.prices.values()), default=None)
+        newest = self.prices.last_receipt()
         if newest is None:
             return
         most = self.publication.limits.max_silence_seconds
         for position in self.book.open_positions():
             symbol = position.symbol
-            known = self.prices.get(symbol)
-            seconds = (newest - (known[1] if known else self.publication.opens_at)).total_seconds()
+            seconds = self.prices.seconds_of_silence(symbol)
+            if seconds is None:
+                seconds = (newest - self.publication.opens_at).total_seconds()
             if seconds <= most:
                 self._silent.discard(symbol)
             elif symbol not in self._silent:

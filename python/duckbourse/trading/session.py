@@ -190,6 +190,9 @@ def _monitoring(trader: Trader, port: int | None) -> Iterator[None]:
         )
         bus.subscribe(Event, lambda message: metrics.on_event(message.event))
         trader.gauges = metrics.set_gauge
+        trader.on_pass = metrics.observe_pass
+        metrics.watch("seconds_since_pass", trader.seconds_since_pass)
+        metrics.watch("seconds_since_tick", trader.seconds_since_tick)
     try:
         yield
     finally:

@@ -59,6 +59,12 @@ def test_a_session_is_traded_and_reported(bourse: Run, tmp_path: Path) -> None:
         pnl["realized_amount"]
     )
     assert all(row["quantity"] == 0 for row in rows["positions"])
+    by_strategy = json.loads(bourse("pnl", "--by-strategy", "--json").stdout)
+    traded = {row["strategy"] for row in rows["orders"] if row["filled"]}
+    assert {row["strategy"] for row in by_strategy} == traded
+    assert {row["strategy"] for row in rows["positions"]} == traded
+    for name in ("realized_amount", "charges_amount", "net_amount"):
+        assert sum(row[name] for row in by_strategy) == pytest.approx(pnl[name])
     done = bourse("reconcile")
     assert "0 differences" in done.stdout
     # the log is JSON, each order with its correlation id
@@ -348,8 +354,15 @@ def test_fills_become_a_portfolio(bourse: Run, tmp_path: Path) -> None:
             "select count(*), count(distinct fill_key), sum(quantity) filter (side = 'buy'),"
             f" sum(quantity) filter (side = 'sell') from '{folder}/*.parquet'"
         ).fetchall()
+        strategies = connection.execute(
+            f"select distinct strategy from '{folder}/*.parquet'"
+        ).fetchall()
     assert count == keys >= 20
     assert bought == sold
+    orders = json.loads(bourse("orders", "--json").stdout)
+    assert {name for (name,) in strategies} == {
+        order["strategy"] for order in orders if order["filled"]
+    }
 
 
 LAST = ("--date", "2010-05-28")

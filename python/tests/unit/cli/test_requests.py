@@ -213,7 +213,7 @@ def test_without_a_loop_it_is_said_what_happens(bourse: Run, tmp_path: Path) -> 
     done = bourse("halt", "--all")
     assert done.returncode == 2
     assert "error: no loop is running, so nothing was requested\n" in done.stderr
-    # of two accounts, none is guessed
+    # of two accounts, it guesses neither
     session(tmp_path, "two")
     done = bourse("halt")
     assert done.returncode == 2

@@ -139,7 +139,7 @@ def test_bursts_never_exceed_the_rates_and_exits_come_first(
 
     async def play(session: Session) -> None:
         manager = session.manager
-        exits: list[Any] = []
+        exits: list[Request] = []
 
         async def step() -> None:
             nonlocal exits

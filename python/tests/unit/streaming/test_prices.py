@@ -23,7 +23,8 @@ def test_the_last_tick_is_the_price(batches: list[list[tuple[int, int]]]) -> Non
         records = np.zeros(len(batch), RECORD)
         for record, (place, price) in zip(records, batch, strict=True):
             at += 1
-            record["symbol"], record["price"], record["received_at"] = place, price, at
+            record["symbol"], record["price"] = place, price
+            record["received_at"] = record["traded_at"] = at
             wanted[SYMBOLS[place]] = decimal_price(price), instant(at)
         prices.update(records)
     assert dict(prices) == wanted
@@ -49,3 +50,21 @@ def test_a_tick_is_within_fifty_times_the_prior_close() -> None:
     least, most = price_bounds(SYMBOLS, closes)
     assert [int(bound) for bound in least] == [millionths(Decimal("0.7526")), 1, 1]
     assert [int(bound) for bound in most] == [millionths(Decimal("1881.5")), 2**63 - 1, 2**63 - 1]
+
+
+def test_a_price_is_as_old_as_its_trade() -> None:
+    """C4: what came again after a reconnection was fresh, however old its trade was."""
+    prices = LastPrices(("A", "B"))
+    assert prices.last_receipt() is None
+    records = np.zeros(2, RECORD)
+    records["symbol"] = 0, 1
+    records["price"] = 1_000_000
+    records["received_at"] = 100_000_000, 160_000_000
+    # a clock that is ahead does not make a price of the future
+    records["traded_at"] = 40_000_000, 170_000_000
+    prices.update(records)
+    assert [prices[symbol][1] for symbol in "AB"] == [instant(40_000_000), instant(160_000_000)]
+    # silence is of the receipts: a quote that changes is not silent
+    assert (prices.seconds_of_silence("A"), prices.seconds_of_silence("B")) == (60, 0)
+    assert prices.seconds_of_silence("C") is None
+    assert prices.last_receipt() == instant(160_000_000)

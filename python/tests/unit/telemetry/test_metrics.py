@@ -8,6 +8,7 @@ from decimal import Decimal
 import httpx
 import pytest
 
+from duckbourse import clock
 from duckbourse.errors import ConfigurationError
 from duckbourse.orders import events
 from duckbourse.orders.events import TradingState
@@ -84,3 +85,61 @@ def test_serving_needs_a_token_and_a_free_port(served: tuple[Metrics, str]) -> N
     port = int(served[1].rpartition(":")[2])
     with pytest.raises(ConfigurationError, match=f"cannot listen on port {port} of 127.0.0.1"):
         MetricsServer(served[0], list, port, TOKEN)
+
+
+@pytest.mark.parametrize("method", ["POST", "HEAD", "PUT", "DELETE", "OPTIONS", "BREW"])
+def test_the_token_comes_before_the_method(served: tuple[Metrics, str], method: str) -> None:
+    """F5: POST and HEAD were answered before the token was asked for."""
+
+    def answer(token: str) -> int:
+        headers = {"Authorization": f"Bearer {token}"}
+        address = f"{served[1]}/health"
+        return httpx.request(method, address, headers=headers, trust_env=False).status_code
+
+    assert answer("another") == 401
+    assert answer(TOKEN) == (200 if method == "HEAD" else 501)
+
+
+def test_health_that_cannot_be_read_is_bad(served: tuple[Metrics, str]) -> None:
+    def fail() -> list[str]:
+        raise RuntimeError("dictionary changed size during iteration")
+
+    server = MetricsServer(served[0], fail, 0, TOKEN)
+    try:
+        found = get(f"http://127.0.0.1:{server.port}/health")
+    finally:
+        server.close()
+    assert found.status_code == 503
+    assert "dictionary changed size" in found.json()["reasons"][0]
+
+
+def test_latencies_are_histograms(served: tuple[Metrics, str]) -> None:
+    """From the decision to the order that is sent, and from there to the broker's answer."""
+    metrics, address = served
+    seconds = 0.0
+    asked = request()
+    order_id = asked.order_id
+    steps = [
+        (0.0, events.OrderIntended(at=NOW, request=asked)),
+        (0.003, events.OrderSent(at=NOW, order_id=order_id)),
+        (1.003, events.OrderUpdated(at=NOW, order_id=order_id, state=State.UNKNOWN)),
+        (3.003, events.OrderUpdated(at=NOW, order_id=order_id, state=State.ACKED)),
+        (9.003, events.OrderUpdated(at=NOW, order_id=order_id, state=State.CANCELLED)),
+    ]
+    with clock.counted_by(lambda: seconds):
+        for after, event in steps:
+            seconds = after
+            metrics.on_event(event)
+    metrics.observe_pass(0.04)
+    metrics.watch("seconds_since_tick", lambda: 7.5)
+    lines = get(f"{address}/metrics").text.splitlines()
+    for name, seconds_shown, below, above in (
+        ("order_sent_seconds", "0.003", "0.002", "0.005"),
+        ("order_acknowledged_seconds", "3.0", "2.0", "5.0"),
+        ("pass_seconds", "0.04", "0.02", "0.05"),
+    ):
+        found = [line for line in lines if line.startswith(f"bourse_{name}")]
+        assert f'bourse_{name}_bucket{{account="test",le="{below}"}} 0.0' in found
+        assert f'bourse_{name}_bucket{{account="test",le="{above}"}} 1.0' in found
+        assert f'bourse_{name}_sum{{account="test"}} {seconds_shown}' in found
+    assert 'bourse_seconds_since_tick{account="test"} 7.5' in lines

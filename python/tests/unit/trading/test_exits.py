@@ -502,3 +502,12 @@ def test_a_command_is_answered_with_what_was_done(market: Market) -> None:
             {"state": "active", "ended_entry_count": 0, "open_entry_count": 0, "position_count": 0},
         ),
     ]
+
+
+def test_a_snapshot_is_as_old_as_its_last_trade(market: Market) -> None:
+    """C4: a signal of 9:45 was traded on a trade of 9:31 that a reconnection brought again."""
+    snapshot = [tick(at(9, 45, second), 100, traded_at=at(9, 31)) for second in (1, 2, 3)]
+    assert not market.trade(snapshot).book.orders
+    market.folder = market.folder.with_name("fresh")
+    fresh = [tick(at(9, 45, second), 100, traded_at=at(9, 45)) for second in (1, 2, 3)]
+    assert market.trade(fresh).book.open_positions()

@@ -154,6 +154,26 @@ def test_a_feed_that_comes_back_is_followed_again(tmp_path: Path) -> None:
     assert feed.opened_count == 3
 
 
+def test_a_loop_that_stands_still_is_not_healthy(tmp_path: Path) -> None:
+    """F5: /health was 200 while the loop stood still."""
+    seen: list[tuple[int, float, list[str]]] = []
+    passes: list[float] = []
+
+    def look(trader: Trader) -> None:
+        trader.on_pass = passes.append
+        now = clock.elapsed_seconds()
+        for later in (9, 11):
+            with clock.counted_by(lambda at=now + later: at):  # type: ignore[misc]
+                seen.append((later, trader.seconds_since_tick(), trader.health_problems()))
+
+    Market(tmp_path).trade(ENTERED, at_tick={1: look})
+    (first, ages, healthy), (_, _, still) = seen
+    assert first <= ages < first + 1
+    assert healthy == []
+    assert still == ["the loop has stood still for 11 s"]
+    assert len(passes) == len(ENTERED) - 1 and min(passes) > 0
+
+
 def test_people_are_notified_of_a_feed_that_is_lost(tmp_path: Path) -> None:
     market = Market(tmp_path)
 

@@ -112,8 +112,8 @@ class OneEach(Strategy):
         self._count = 0
 
     def generate_orders(self, context: Context) -> list[Request]:
-        publication, prices = context.publication, context.prices
-        busy = {order.request.symbol for order in context.account.orders.values()}
+        publication, book, prices = context.publication, context.account, context.prices
+        busy = {order.request.symbol for order in book.orders.values()}
         found = []
         for symbol in SYMBOLS:
             if symbol not in busy and symbol in prices:
