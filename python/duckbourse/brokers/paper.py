@@ -278,8 +278,6 @@ class PaperBroker(Broker):
         owed = fill_charges(self._charges, fill, report.filled_quantity, paid, charged)
         trade = TradeReport(broker_order_id=broker_order_id, fill=fill, charges_amount=owed)
         self._trades.append(trade)
-        self._write(Line(trade=trade))
-        self._send(trade)
         filled = report.filled_quantity + quantity
         report = replace(
             report,
@@ -287,7 +285,12 @@ class PaperBroker(Broker):
             average_price=(paid + price * quantity) / filled,
             state=State.FILLED if filled >= report.quantity else State.PARTIAL,
         )
-        self._report(report)
+        validity = self._validity[report.broker_order_id]
+        self._store(report, validity)
+        # one line: a kill between two would leave the trade and an order that fills again
+        self._write(Line(report=report, trade=trade, validity=validity))
+        self._send(trade)
+        self._send(report)
         return report
 
     def _live(self, broker_order_id: str) -> OrderReport:

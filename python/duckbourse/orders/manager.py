@@ -89,7 +89,6 @@ class Manager:
         self.broker = broker
         self.bus = Bus()
         self.pace = Pace()
-        self.pace.remember((clock.now() - at).total_seconds() for at in book.requested_at)
         # what waits for its turn: entries by their ids, in order, and orders to be cancelled
         self.waiting_entries: dict[str, Request] = {}
         self._waiting_cancels: dict[str, None] = {}

@@ -70,6 +70,8 @@ class Reconciliation:
         """
         for order in list(self.book.open_orders()):
             self._mark_unknown(order)
+        now = clock.now()
+        self._manager.pace.remember((now - at).total_seconds() for at in self.book.requested_at)
         found, explained = await self._compared()
         for _ in range(RETRIES):
             if not found:

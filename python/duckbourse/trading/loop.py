@@ -381,8 +381,7 @@ class Trader:
         await self._cancel_entries()
         await self.exits.step()
         await self.manager.send_waiting()
-        # while entries wait, the book lacks them, and the strategies would not know of them
-        if self.book.state is not TradingState.HALTED and not self.manager.waiting_entries:
+        if self.book.state is not TradingState.HALTED:
             for request in await self._generate_orders():
                 await self._place(request)
         with self._unharmed_by("answering commands"):
@@ -427,7 +426,14 @@ class Trader:
         return reasons
 
     def _context(self, strategy: str) -> Context:
-        return Context(strategy, self.publication, self.book, self.prices, clock.now())
+        return Context(
+            strategy,
+            self.publication,
+            self.book,
+            self.prices,
+            clock.now(),
+            self.manager.waiting_entries.values(),
+        )
 
     async def _generate_orders(self) -> list[Request]:
         """Return what the strategies want to send, and begin to close what they want to close."""

@@ -24,6 +24,7 @@ from duckbourse.orders.lifecycle import State
 from duckbourse.orders.manager import Manager
 from duckbourse.orders.order import Order, Reason, Request, Side
 from duckbourse.orders.pacing import URGENT_FIRST_SECONDS, Pace, Rate
+from duckbourse.orders.reconciliation import Reconciliation
 from tests.support.factories import CAPITAL, NOW, request
 from tests.support.fake_exchange import CAPABILITIES
 from tests.support.venue import MemoryJournal
@@ -49,8 +50,16 @@ class Counting:
     async def cancel(self, broker_order_id: str) -> None:
         self.seen.append((self._seconds(), "cancel", broker_order_id))
 
+    async def orders(self) -> list[OrderReport]:
+        return []
+
+    trades = positions = orders
+
     async def modify(self, broker_order_id: str, asked: Request) -> None:
         self.seen.append((self._seconds(), "modify", asked.order_id))
+
+    async def funds(self) -> None:
+        return None
 
 
 def refuse_unless_active(book: Book, asked: Request, replaces: Order | None) -> None:
@@ -380,6 +389,7 @@ def test_a_restart_remembers_what_the_session_has_sent() -> None:
         await session.manager.cancel(order.request.order_id)
         session.seconds = 0.5
         session.begin(rebuild_book(CAPITAL, list(session.manager.journal.events), lambda _: None))  # type: ignore[attr-defined]
+        await Reconciliation(session.manager).recover()
         for _ in range(2):
             await session.enter()
         session.seconds = 1.0
