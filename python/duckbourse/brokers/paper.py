@@ -9,12 +9,13 @@ orders fill in parts. The unfilled rest of an IOC order is cancelled. All random
 seed.
 
 The broker keeps its own order book, which outlives the process: one line of JSON per report in
-`paper.jsonl`.
+`paper.jsonl`. It is that of one session; its first line is what the account held before.
 """
 
 from __future__ import annotations
 
 import asyncio
+import gzip
 import io
 import os
 import random
@@ -23,12 +24,13 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import date, datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 import structlog
 from msgspec.structs import replace
 
-from duckbourse import clock
+from duckbourse import clock, disk
 from duckbourse.errors import BrokerError, BrokerRejected
 from duckbourse.orders.broker import (
     Broker,
@@ -40,8 +42,10 @@ from duckbourse.orders.broker import (
     Update,
 )
 from duckbourse.orders.charges import Charges, fill_charges
+from duckbourse.orders.events import Carried, CashMoved, CorporateActionApplied
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import Fill, OrderType, Product, Request, Side, Validity, fill_key_of
+from duckbourse.orders.positions import Position, after_action
 from duckbourse.streaming.feed import Tick
 
 log = structlog.get_logger()
@@ -60,10 +64,25 @@ class FillRules(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 1
 
 
+class Opening(msgspec.Struct, frozen=True, kw_only=True):
+    """What the account held when a session began; orders and trades are numbered on."""
+
+    session_date: date
+    cash_amount: Decimal
+    holdings: list[tuple[str, Product, int]]
+    order_count: int
+    trade_count: int
+    cash_ids: list[str] = []
+
+
 class Line(msgspec.Struct, omit_defaults=True):
     report: OrderReport | None = None
     trade: TradeReport | None = None
     validity: Validity = Validity.DAY
+    opening: Opening | None = None
+    # an amount that was paid in, or withdrawn if negative, and its id
+    cash_amount: Decimal | None = None
+    cash_id: str = ""
 
 
 class PaperBroker(Broker):
@@ -95,7 +114,6 @@ class PaperBroker(Broker):
         self._charges = charges
         self._path = folder / FILE
         self._tick_sizes = tick_sizes
-        self._capital = capital_amount
         self._rules = rules
         self._random = random.Random(rules.seed)
         self._orders: dict[str, OrderReport] = {}
@@ -103,9 +121,17 @@ class PaperBroker(Broker):
         self._trades: list[TradeReport] = []
         self._open: dict[str, set[str]] = {}
         self._outbox: asyncio.Queue[Update] = asyncio.Queue()
+        self._opening = Opening(
+            session_date=date.min,
+            cash_amount=capital_amount,
+            holdings=[],
+            order_count=0,
+            trade_count=0,
+        )
+        self._cash: dict[str, Decimal] = {}
         self._read()
-        folder.mkdir(parents=True, exist_ok=True)
-        self._file = self._path.open("ab")
+        disk.private_folder(folder)
+        self._file = self._opened()
 
     # the Broker interface
 
@@ -114,7 +140,7 @@ class PaperBroker(Broker):
             raise BrokerRejected(f"{request.symbol} is not traded here")
         if self._random.random() < self._rules.reject_ratio:
             raise BrokerRejected("rejected at random")
-        broker_order_id = f"P{len(self._orders) + 1:06}"
+        broker_order_id = f"P{self._opening.order_count + len(self._orders) + 1:06}"
         is_stop = request.order_type in (OrderType.SL, OrderType.SL_M)
         self._report(
             OrderReport(
@@ -161,6 +187,8 @@ class PaperBroker(Broker):
 
     async def positions(self) -> Sequence[Holding]:
         net: Counter[tuple[str, Product]] = Counter()
+        for symbol, product, quantity in self._opening.holdings:
+            net[symbol, product] += quantity
         for trade in self._trades:
             net[trade.fill.symbol, trade.fill.product] += trade.fill.signed_quantity
         return [
@@ -177,7 +205,8 @@ class PaperBroker(Broker):
             ),
             ZERO,
         )
-        return Funds(cash_amount=self._capital - paid, has_charges=True)
+        cash = self._opening.cash_amount + sum(self._cash.values(), ZERO) - paid
+        return Funds(cash_amount=cash, has_charges=True)
 
     async def updates(self) -> AsyncIterator[Update]:
         while True:
@@ -229,6 +258,86 @@ class PaperBroker(Broker):
             if report.state.is_live:
                 self._report(replace(report, state=State.EXPIRED))
 
+    async def begin_session(
+        self,
+        session_date: date,
+        applied: Sequence[CorporateActionApplied],
+        *,
+        keep: frozenset[str] = frozenset(),
+        instead: Carried | None = None,
+        archive: Path | None = None,
+    ) -> None:
+        """
+        Begin a session with what is held, after these corporate actions.
+
+        Orders of the session before have expired, and only those of ours in `keep` are still
+        reported, with their trades. An account that begins again from an earlier state has
+        `instead`. The former file goes to `archive`.
+        """
+        if instead is None and self._opening.session_date == session_date:
+            return
+        self.end_session()
+        held = [(each.symbol, each.product, each.quantity) for each in await self.positions()]
+        cash = (await self.funds()).cash_amount
+        orders, trades = list(self._orders.values()), self._trades
+        cash_ids = [*self._opening.cash_ids, *self._cash]
+        if instead is not None:
+            held = [(each.symbol, each.product, each.quantity) for each in instead.positions]
+            cash, keep = instead.cash_amount, frozenset()
+            cash_ids = list(instead.cash_ids)
+        net: Counter[tuple[str, Product]] = Counter()
+        for symbol, product, quantity in held:
+            position = Position(symbol=symbol, product=product, quantity=quantity)
+            for event in applied:
+                if event.action.symbol == symbol and position.quantity:
+                    position, received = after_action(position, event.action, event.price)
+                    cash += received
+            net[symbol, product] += position.quantity
+        kept = [report for report in orders if report.order_id in keep]
+        of_kept = {report.broker_order_id for report in kept}
+        kept_trades = [trade for trade in trades if trade.broker_order_id in of_kept]
+        for trade in kept_trades:
+            fill = trade.fill
+            net[fill.symbol, fill.product] -= fill.signed_quantity
+            cash += fill.signed_quantity * fill.price + (trade.charges_amount or ZERO)
+        opening = Opening(
+            session_date=session_date,
+            cash_amount=cash,
+            holdings=[(symbol, product, count) for (symbol, product), count in net.items()],
+            order_count=self._opening.order_count + len(orders) - len(kept),
+            trade_count=self._opening.trade_count + len(trades) - len(kept_trades),
+            cash_ids=cash_ids,
+        )
+        lines = [
+            Line(opening=opening),
+            *(
+                Line(report=report, validity=self._validity[report.broker_order_id])
+                for report in kept
+            ),
+            *(Line(trade=trade) for trade in kept_trades),
+        ]
+        self.close()
+        if archive is not None and self._path.exists():
+            content = gzip.compress(self._path.read_bytes(), 6, mtime=0)
+            disk.write_private(archive, content)
+        disk.write_private(
+            self._path, b"".join(msgspec.json.encode(line) + b"\n" for line in lines)
+        )
+        self._orders, self._validity, self._trades = {}, {}, []
+        self._open, self._cash = {}, {}
+        self._outbox = asyncio.Queue()
+        self._read()
+        self._file = self._opened()
+
+    def move_cash(self, moved: CashMoved) -> None:
+        """Pay in, or out if negative; an amount that was moved before is not moved again."""
+        if moved.cash_id not in self._cash and moved.cash_id not in self._opening.cash_ids:
+            self._cash[moved.cash_id] = moved.amount
+            self._write(Line(cash_amount=moved.amount, cash_id=moved.cash_id))
+
+    def _opened(self) -> BinaryIO:
+        return open(self._path, "ab", opener=disk.private)
+
     def close(self) -> None:
         try:
             self._file.close()
@@ -264,7 +373,7 @@ class PaperBroker(Broker):
         before = [one for one in self._trades if one.broker_order_id == broker_order_id]
         paid = sum((one.fill.quantity * one.fill.price for one in before), ZERO)
         charged = sum((one.charges_amount or ZERO for one in before), ZERO)
-        trade_id = f"T{len(self._trades) + 1:06}"
+        trade_id = f"T{self._opening.trade_count + len(self._trades) + 1:06}"
         fill = Fill(
             fill_key=fill_key_of(self.name, _day(at), "paper", broker_order_id, trade_id),
             order_id=report.order_id or "",
@@ -275,7 +384,7 @@ class PaperBroker(Broker):
             price=price,
             filled_at=at,
         )
-        owed = fill_charges(self._charges, fill, report.filled_quantity, paid, charged)
+        owed = self._charges_of(fill, report.filled_quantity, paid, charged)
         trade = TradeReport(broker_order_id=broker_order_id, fill=fill, charges_amount=owed)
         self._trades.append(trade)
         filled = report.filled_quantity + quantity
@@ -292,6 +401,11 @@ class PaperBroker(Broker):
         self._send(trade)
         self._send(report)
         return report
+
+    def _charges_of(
+        self, fill: Fill, quantity: int, amount: Decimal, charges_amount: Decimal
+    ) -> Decimal:
+        return fill_charges(self._charges, fill, quantity, amount, charges_amount)
 
     def _live(self, broker_order_id: str) -> OrderReport:
         report = self._orders.get(broker_order_id)
@@ -332,6 +446,10 @@ class PaperBroker(Broker):
                 break
             whole += len(text)
             line = self._decoded(text)
+            if line.opening is not None:
+                self._opening = line.opening
+            if line.cash_amount is not None:
+                self._cash[line.cash_id] = line.cash_amount
             if line.report is not None:
                 self._store(line.report, line.validity)
             if line.trade is not None:

@@ -18,7 +18,7 @@ from duckbourse.cli.listing import completed
 from duckbourse.cli.options import Csv, Day, Json, one_format
 from duckbourse.cli.output import notes, print_csv_records, print_json, results
 from duckbourse.cli.tables import columns_of, print_whole, table
-from duckbourse.errors import TradingError
+from duckbourse.errors import ConfigurationError, TradingError
 from duckbourse.orders.book import rebuild_book
 from duckbourse.orders.events import JournalSalvaged
 from duckbourse.orders.journal import open_journal
@@ -63,6 +63,7 @@ def orders(account: Account = None, day: Day = None, json: Json = False, csv: Cs
     session = _chosen(account, day)
     book, _ = read(session)
     zone = ZoneInfo(session.zone_name)
+    earlier = {name for name in book.carried_orders if not book.orders[name].state.is_live}
     rows = [
         {
             "sent": f"{order.sent_at.astimezone(zone):%H:%M:%S}" if order.sent_at else "",
@@ -78,6 +79,7 @@ def orders(account: Account = None, day: Day = None, json: Json = False, csv: Cs
             "message": order.message if json or csv else _in_words(order),
         }
         for order in book.orders.values()
+        if order.request.order_id not in earlier
     ]
     _print(f"{_name(session)}: {counted(len(rows), 'order')}", rows, json, csv)
 
@@ -189,6 +191,11 @@ def reconcile(account: Account = None, day: Day = None, json: Json = False) -> N
     - `./bourse reconcile --account paper_us --json`
     """
     session = _chosen(account, day)
+    if session != (last := latest(session.account, None)):
+        raise ConfigurationError(
+            f"{session.account} has traded {last.session_date} since {session.session_date}",
+            "omit --date: what the account holds now is compared",
+        )
     log, recorded = open_journal(session.path)
     setup = BrokerSetup(session.account, session.path, session.capital_amount)
     broker = broker_of(session.broker)(setup)

@@ -204,6 +204,7 @@ class Trader:
             failure = None
         await self.relay.end()
         await self.manager.wait_idle()
+        self.end_session()
         self._show()
         if failure is not None:
             raise failure
@@ -238,6 +239,21 @@ class Trader:
     def publish(self, event: msgspec.Struct, correlation_id: str = "") -> None:
         """Publish an event on the bus of the account."""
         self.manager.bus.publish(event, clock.now(), correlation_id)
+
+    def end_session(self) -> None:
+        """Record the equity at the end and the last prices of what is held overnight."""
+        if self.book.has_ended:
+            return
+        held = {position.symbol for position in self.book.open_positions()}
+        self.manager.record(
+            events.SessionEnded(
+                at=clock.now(),
+                session_date=self.publication.session_date,
+                equity_amount=self.book.equity_amount(self.prices),
+                marks=self.book.marks
+                | {symbol: self.prices[symbol][0] for symbol in held if symbol in self.prices},
+            )
+        )
 
     def _show(self) -> None:
         with self._unharmed_by("the screen"):

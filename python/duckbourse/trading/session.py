@@ -15,6 +15,7 @@ import structlog
 
 from duckbourse import clock
 from duckbourse.brokers.opening import BrokerSetup, OpenBroker, open_paper
+from duckbourse.disk import private, private_folder
 from duckbourse.errors import BrokerError
 from duckbourse.orders.book import rebuild_book
 from duckbourse.orders.broker import Broker
@@ -32,9 +33,8 @@ from duckbourse.telemetry.notify import Notifier
 from duckbourse.trading.loop import REFRESH_SECONDS, Trader
 from duckbourse.trading.publication import Publication
 from duckbourse.trading.scans import LiveScans
+from duckbourse.trading.session_folder import LOG, traded_until
 from duckbourse.trading.strategy import SignalStrategy, Strategy
-
-LOG = "trade.log"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +88,7 @@ class TradingSession:
             for part in (config.recorder, scans):
                 if part is not None:
                     stack.callback(part.close)
-            config.folder.mkdir(parents=True, exist_ok=True)
+            private_folder(config.folder)
             stack.enter_context(_log_to(config.folder / LOG))
             stack.enter_context(_replay_clock(feed))
             journal, recorded = open_journal(config.folder)
@@ -106,8 +106,9 @@ class TradingSession:
                 )
             )
             stack.callback(broker.close)
-            if recorded and isinstance(feed, Replay):
-                before = feed.resume_after(max(event.at for event in recorded))
+            until = traded_until(recorded)
+            if until is not None and isinstance(feed, Replay):
+                before = feed.resume_after(until)
                 if scans is not None:
                     scans.catch_up(before)
             manager = Manager(
@@ -205,7 +206,7 @@ def _monitoring(trader: Trader, port: int | None) -> Iterator[None]:
 def _log_to(path: Path) -> Iterator[None]:
     """Append the log to a file until the end of the block, then restore the configuration."""
     before = structlog.get_config()
-    with path.open("a") as file:
+    with open(path, "a", opener=private) as file:
         structlog.configure(
             processors=[
                 structlog.processors.add_log_level,
