@@ -355,6 +355,17 @@ class Book:
         )
 
     @_apply.register
+    def _(self, event: events.OrderAdopted) -> None:
+        self._store(
+            Order(
+                request=event.request,
+                state=State.ACKED,
+                broker_order_id=event.broker_order_id,
+                sent_at=event.at,
+            )
+        )
+
+    @_apply.register
     def _(self, event: events.FillBooked) -> None:
         fill = event.fill
         self.fills[fill.fill_key] = fill
