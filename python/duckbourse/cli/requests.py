@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -29,12 +28,6 @@ Account = Annotated[
         autocompletion=completed("accounts"),
     ),
 ]
-Day = Annotated[
-    datetime | None,
-    typer.Option(
-        "--date", formats=["%Y-%m-%d"], help="Session.", show_default="the one that is traded"
-    ),
-]
 Everywhere = Annotated[bool, typer.Option("--all", help="All accounts that a loop is trading.")]
 Why = Annotated[str, typer.Option("--reason", help="Reason, for the journal.")]
 Timeout = Annotated[
@@ -45,7 +38,6 @@ Timeout = Annotated[
 
 def halt(
     account: Account = None,
-    day: Day = None,
     everywhere: Everywhere = False,
     reason: Why = "requested",
     timeout: Timeout = ANSWER_SECONDS,
@@ -63,12 +55,11 @@ def halt(
     - `./bourse halt --reason "news at noon"`
     - `./bourse halt --all`
     """
-    _request("halt", account, day, reason, timeout, everywhere=everywhere, json=json)
+    _request("halt", account, reason, timeout, everywhere=everywhere, json=json)
 
 
 def resume(
     account: Account = None,
-    day: Day = None,
     everywhere: Everywhere = False,
     reason: Why = "requested",
     timeout: Timeout = ANSWER_SECONDS,
@@ -85,12 +76,11 @@ def resume(
 
     - `./bourse resume`
     """
-    _request("resume", account, day, reason, timeout, everywhere=everywhere, json=json)
+    _request("resume", account, reason, timeout, everywhere=everywhere, json=json)
 
 
 def square_off(
     account: Account = None,
-    day: Day = None,
     everywhere: Everywhere = False,
     reason: Why = "requested",
     timeout: Timeout = ANSWER_SECONDS,
@@ -108,21 +98,19 @@ def square_off(
     - `./bourse square-off --account paper_us`
     - `./bourse square-off --all`
     """
-    _request("square-off", account, day, reason, timeout, everywhere=everywhere, json=json)
+    _request("square-off", account, reason, timeout, everywhere=everywhere, json=json)
 
 
 def _request(
     name: str,
     account: str | None,
-    day: datetime | None,
     reason: str,
     seconds: float,
     *,
     everywhere: bool,
     json: bool,
 ) -> None:
-    on = day.date() if day else None
-    addressed = _all_trading(account, on) if everywhere else [_addressed(name, account, on)]
+    addressed = _all_trading(account) if everywhere else [_addressed(name, account)]
     live = {session.path for session in trading_now()}
     # all are sent before any answer is waited for
     sent = [(session, send(session.path, name, reason)) for session in addressed]
@@ -176,11 +164,9 @@ def _outcome(
     }
 
 
-def _all_trading(account: str | None, on: date | None) -> Sequence[SessionFolder]:
-    if account is not None or on is not None:
-        raise ConfigurationError(
-            "--all cannot be used with --account or --date", "omit it, or the others"
-        )
+def _all_trading(account: str | None) -> Sequence[SessionFolder]:
+    if account is not None:
+        raise ConfigurationError("--all cannot be used with --account", "omit one of them")
     if found := trading_now():
         return found
     raise ConfigurationError(
@@ -189,15 +175,11 @@ def _all_trading(account: str | None, on: date | None) -> Sequence[SessionFolder
     )
 
 
-def _addressed(name: str, account: str | None, on: date | None) -> SessionFolder:
-    """Return the only session that can be meant: one that is traded, or else was."""
+def _addressed(name: str, account: str | None) -> SessionFolder:
+    """Return the only account that can be meant: one that is traded, or else was."""
 
     def matching(known: Sequence[SessionFolder]) -> list[SessionFolder]:
-        return [
-            each
-            for each in known
-            if account in (None, each.account) and on in (None, each.session_date)
-        ]
+        return [each for each in known if account in (None, each.account)]
 
     live = matching(trading_now())
     if len(live) > 1:
@@ -212,7 +194,7 @@ def _addressed(name: str, account: str | None, on: date | None) -> SessionFolder
             f" {', '.join(accounts)}",
             f"name one: `./bourse {name} --account {accounts[0]}`",
         )
-    return latest(account, on)
+    return latest(account, None)
 
 
 def _is_person() -> bool:
@@ -223,10 +205,9 @@ def asked(name: str, live: Sequence[SessionFolder]) -> SessionFolder:
     """Ask a person which of the sessions is meant; raise ConfigurationError if nobody is there."""
     shown = [f"{each.account} on {each.session_date}" for each in live]
     if not _is_person():
-        only = f"--account {live[0].account} --date {live[0].session_date}"
         raise ConfigurationError(
             f"{counted(len(live), 'loop')} are running: {', '.join(shown)}",
-            f"name one, such as by `./bourse {name} {only}`, or use --all",
+            f"name one, such as by `./bourse {name} --account {live[0].account}`, or use --all",
         )
     for number, each in enumerate(shown, 1):
         notes.print(f"  {number}  {each}", markup=False)

@@ -21,6 +21,7 @@ from duckbourse.risk.exits import protected
 from duckbourse.trading.commands import Answer, Command, Inbox, OrderByHand
 from duckbourse.trading.exits import ExitManager
 from duckbourse.trading.strategy import BY_HAND, Context, owner_of
+from duckbourse.words import counted
 
 # states of an order that will not trade, for whatever reason
 REFUSED = {
@@ -143,8 +144,8 @@ class HandOrders:
             return Answer(
                 is_obeyed=True,
                 is_final=not live,
-                message=f"{len(known) - len(live)} of {len(known)} orders ended, {filled} shares of"
-                " them are filled",
+                message=f"{len(known) - len(live)} of {counted(len(known), 'order')} ended,"
+                f" {counted(filled, 'share')} of them filled",
                 figures={"orders": len(known), "open": len(live), "filled_quantity": filled},
             )
 

@@ -36,7 +36,7 @@ def bourse(tmp_path: Path) -> Run:
 def session(data: Path, account: str, day: int = 28) -> Path:
     """Make the folder of a session; return it."""
     on = date(2010, 5, day)
-    folder = data / "trading" / account / on.isoformat()
+    folder = data / "trading" / account
     folder.mkdir(parents=True)
     described = SessionFolder(
         account=account,
@@ -149,15 +149,15 @@ def test_the_running_loop_is_addressed_whatever_was_traded_later(
 ) -> None:
     """B9: a request went to the folder that was made last, and the running loop went on."""
     running = session(tmp_path, "one", 27)
-    later, other = session(tmp_path, "one", 28), session(tmp_path, "two", 28)
+    later = session(tmp_path, "two", 28)
     with trading(running, did) as asked:
-        for words in ((), ("--account", "one"), ("--date", "2010-05-27"), ("--all",)):
+        for words in ((), ("--account", "one"), ("--all",)):
             assert bourse("halt", *words, "--timeout", "60").returncode == 0
-        assert len(asked) == 4
-        assert listed(later) == listed(other) == []
-        # a session that is named is that one, running or not
-        bourse("halt", "--account", "one", "--date", "2010-05-28")
-    assert len(listed(later)) == 1 and len(asked) == 4
+        assert len(asked) == 3
+        assert listed(later) == []
+        # an account that is named is that one, running or not
+        bourse("halt", "--account", "two")
+    assert len(listed(later)) == 1 and len(asked) == 3
 
 
 def test_of_several_loops_one_is_named_or_all_are(bourse: Run, tmp_path: Path) -> None:
@@ -167,7 +167,7 @@ def test_of_several_loops_one_is_named_or_all_are(bourse: Run, tmp_path: Path) -
         assert (done.returncode, done.stdout) == (2, "")
         assert done.stderr == (
             "error: 2 loops are running: one on 2010-05-28, two on 2010-05-28\n  remedy: name one,"
-            " such as by `./bourse halt --account one --date 2010-05-28`, or use --all\n"
+            " such as by `./bourse halt --account one`, or use --all\n"
         )
         assert not first and not second
         done = bourse("halt", "--all", "--timeout", "60")

@@ -174,7 +174,7 @@ def test_a_whole_run_lints_builds_and_then_runs_every_folder(
     assert sorted(runner.runs) == [["build", "pytest"], LINTERS]
     assert [cost.name for cost in costs] == [*LINTERS, "build", "pytest"]
     assert [word for word in runner.commands["pytest"] if word.startswith("python/tests/")] == [
-        f"python/tests/{folder}" for folder in command.FOLDERS
+        f"python/tests/{folder}" for folder in (*command.FOLDERS, *command.BESIDE)
     ]
     assert {"models/", "tests/", "analyses/"} <= set(runner.commands["sqlfluff"])
     assert runner.commands["build"][-2:] == ["duckbourse.cli", "build"]

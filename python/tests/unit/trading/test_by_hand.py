@@ -148,7 +148,7 @@ def test_an_order_that_rests_is_modified_and_cancelled(market: Market) -> None:
     assert answered(market, "two").message == "cancelled: 0 of 20 A filled"
     denied = answered(market, "three")
     assert (denied.is_obeyed, denied.figures["code"]) == (False, "ORDER_AMOUNT")
-    assert answered(market, "four").message == ("1 of 1 orders ended, 0 shares of them are filled")
+    assert answered(market, "four").message == "1 of 1 order ended, 0 shares of them filled"
 
 
 def test_an_order_that_rests_is_accepted(market: Market) -> None:
@@ -194,7 +194,7 @@ def test_a_close_that_is_repeated_is_tried_at_once(market: Market) -> None:
     order(market, "one", "buy", quantity=10)
 
     def accept(trader: Trader) -> None:
-        trader.broker.is_refusing = False  # type: ignore[attr-defined]
+        trader.manager.broker.is_refusing = False  # type: ignore[attr-defined]
         order(market, "three", "close")
 
     still = [tick(at(9, 50, second), 100) for second in range(14)]

@@ -19,6 +19,7 @@ from duckbourse.orders import events
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import Exits, Product, Reason, Request, Side, order_id_of
+from duckbourse.trading import commands
 from duckbourse.trading.commands import Answer, Inbox, answer_to, prepare, send
 from duckbourse.trading.strategy import Context, Strategy
 from tests.support.factories import fill
@@ -323,12 +324,12 @@ def test_the_kill_switch_works_on_a_full_disk(
     def full(*_: Any) -> Any:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr(commands, "_write", full)
     send(market.folder, "halt", "news")
     monkeypatch.undo()
     [command] = Inbox(market.folder).take()
     assert (command.name, command.reason) == ("halt", "requested, and the disk is full")
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr(commands, "_write", full)
     with pytest.raises(StorageFull):
         send(market.folder, "resume", "all clear")
 
