@@ -17,8 +17,13 @@ session_returns as (
     where
         portfolio = p_portfolio
         and {{ name_exists('portfolio', 'p_portfolio', portfolios, 'portfolio') | indent(8) }}
-        and session_date >= coalesce(p_first_session_date::date, session_date)
-        and session_date <= coalesce(p_last_session_date::date, session_date)
+        -- one condition, so that a range without days is not cut short before its dates are checked
+        and case
+            when {{ dates_in_order('p_first_session_date', 'p_last_session_date') | indent(12) }}
+                then
+                    session_date >= coalesce(p_first_session_date::date, session_date)
+                    and session_date <= coalesce(p_last_session_date::date, session_date)
+        end
 ),
 
 {{ performance_figures('session_returns', 'portfolio, basis', 'sessions_per_year') }}

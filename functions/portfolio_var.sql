@@ -23,9 +23,17 @@
                 {%- set known = chosen | join(' and ') %}
                 {%- do chosen.append(column ~ ' = ' ~ wanted) %}
                 when not bool_or({{ chosen | join(' and ') }})
-                    then 'there is no ' || {{ said }} || '; the {{ column.split('_')[0] }}s are '
-                    || array_to_string(
-                        list_sort(list(distinct {{ column }}) filter (where {{ known }})), ', '
+                    then 'there is no ' || {{ said }} || coalesce(
+                        {%- if column == 'confidence' %}
+                        case
+                            when bool_or(confidence = p_confidence::double / 100)
+                                then '; did you mean ' || p_confidence::double / 100 || '?'
+                        end,
+                        {%- endif %}
+                        '; the {{ column.split('_')[0] }}s are '
+                        || array_to_string(
+                            list_sort(list(distinct {{ column }}) filter (where {{ known }})), ', '
+                        )
                     )
                 {%- endfor %}
             end as problem

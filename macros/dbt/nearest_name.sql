@@ -80,6 +80,15 @@ arg_min({{ name }}, {{ name_distance(wanted, name) }})
 {{ no_problem(problems) }}
 {%- endmacro %}
 
+{% macro dates_in_order(first, last) -%}
+case
+    when {{ first }}::date > {{ last }}::date then error(
+        'the last day, ' || {{ last }} || ', is before the first, ' || {{ first }}
+    )::boolean
+    else true
+end
+{%- endmacro %}
+
 {% macro session_exists(last_session_date='null') -%}
 {%- set last = 'coalesce(' ~ last_session_date ~ ', p_session_date)::date' -%}
 {%- set problems %}

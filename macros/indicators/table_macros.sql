@@ -10,6 +10,15 @@ select 1
 {%- endif -%}
 {%- endmacro %}
 
+{% macro rising_periods() -%}
+{#- Swapped, they would silently be another indicator. -#}
+{{ return([
+    ['fast', 'medium', 'slow'],
+    ['fastest', 'slowest'],
+    ['tenkan', 'kijun', 'senkou'],
+]) }}
+{%- endmacro %}
+
 {% macro table_macro(name, bars, checked) -%}
 {#- A definition with its periods and settings as parameters, computed on read from the bars of one
     series. -#}
@@ -36,6 +45,14 @@ select 1
     {%- do arguments.update({'p_' ~ setting: 'p_' ~ setting}) -%}
     {%- do described.append('- `p_' ~ setting ~ '`: by default ' ~ default ~ '.') -%}
 {%- endfor -%}
+{%- set rising = [] -%}
+{%- for names in rising_periods() -%}
+    {%- set ordered = [] -%}
+    {%- for parameter in names if 'p_' ~ parameter in arguments -%}
+        {%- do ordered.append('p_' ~ parameter) -%}
+    {%- endfor -%}
+    {%- do rising.append(ordered) -%}
+{%- endfor -%}
 {%- set outputs = {} -%}
 {%- for output, column in series_indicator(
     plan, name, arguments.keys() | list, arguments
@@ -47,7 +64,8 @@ create or replace macro indicators.{{ name }}({{ parameters | join(', ') }}) as 
 {{ query_as_text(
     series_steps(plan, outputs, bars ~ ' where ' ~ conditions | join(' and ') ~ ' order by bar_ts'),
     texts=['p_symbol', 'p_timeframe'],
-    numbers=numbers
+    numbers=numbers,
+    rising=rising
 ) }}
 );
 comment on macro table indicators.{{ name }}

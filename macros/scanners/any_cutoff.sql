@@ -4,7 +4,7 @@
     needs are read.
 -#}
 {%- set cutoff_minute -%}
-date_diff('minute', time '00:00', p_cutoff_time::time)
+date_diff('minute', time '00:00', try_cast(p_cutoff_time as time))
 {%- endset -%}
 {%- set last_session = 'coalesce(p_last_session_date, p_session_date)::date' -%}
 {#- One condition, so that a scan of no preset is not cut short before its name is checked. -#}
@@ -18,6 +18,7 @@ chosen_presets as (
             presets.identifier.removesuffix('_presets') ~ ' preset', 'p_preset', seed, 'preset'
         ) | indent(8) }}
         and {{ session_exists('p_last_session_date') | indent(8) }}
+        and {{ cutoff_is_a_time() | indent(8) }}
         and {{ cutoff_in_session(seed) | indent(8) }}
         then preset = p_preset end
 )
@@ -25,7 +26,7 @@ chosen_presets as (
 {%- set cutoffs -%}
 (
     select
-        p_cutoff_time::time as cutoff_time,
+        try_cast(p_cutoff_time as time) as cutoff_time,
         {{ cutoff_minute }} as cutoff_minute,
         history_sessions
     from chosen_presets
@@ -61,7 +62,7 @@ chosen_presets as (
 ) -%}
 {{ return({
     'chosen_presets': chosen_presets,
-    'presets': '(select * replace (p_cutoff_time::time as cutoff_time) from chosen_presets)',
+    'presets': '(select * replace (try_cast(p_cutoff_time as time) as cutoff_time) from chosen_presets)',
     'session_to_cutoff': to_cutoff,
     'expected_volumes': '(' ~ volumes ~ ')',
 }) }}

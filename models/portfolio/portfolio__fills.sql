@@ -55,6 +55,7 @@ final as (
         dated.portfolio,
         dated.fill_key,
         dated.order_id,
+        dated.strategy,
         dated.symbol,
         -- a fill on a day without a session belongs to the next one
         sessions.session_date,

@@ -14,7 +14,9 @@ select
     price,
     charges_amount,
     filled_at,
-    recorded_at
+    recorded_at,
+    -- files that were exported before there were strategies have none
+    coalesce(strategy, '') as strategy
 from recorded
 {%- if var('as_of') %}
 where recorded_at <= timestamp '{{ var("as_of") }}'

@@ -12,9 +12,10 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from filecmp import cmp
 from pathlib import Path
 
 import duckdb
@@ -29,6 +30,7 @@ from duckbourse.errors import (
 )
 from duckbourse.names import did_you_mean
 from duckbourse.progress import (
+    NO_MATCH,
     Outcome,
     Progress,
     last_times,
@@ -179,7 +181,13 @@ def _prepare_folders() -> None:
             (data / "sample").symlink_to(sample, target_is_directory=True)
         for empty in (PROJECT / "data" / "raw").glob("*/zz_empty.parquet"):
             here = settings().raw / empty.parent.name / empty.name
-            if not here.exists():
+            # that of the fills grows with their columns, and exports never edit it
+            is_old = (
+                empty.parent.name == "fills"
+                and here.exists()
+                and not cmp(empty, here, shallow=False)
+            )
+            if is_old or not here.exists():
                 here.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(empty, here)
     except OSError as error:
@@ -308,14 +316,29 @@ def _run(
             except (ValueError, KeyError, TypeError):
                 stray.append(line.rstrip())
                 continue
-            if progress.unmatched:
-                names = " ".join(progress.unmatched)
-                raise ConfigurationError(
-                    f"--select {names} matches nothing{did_you_mean(names.strip('+'), _nodes())}",
-                    "name models as their files: --select 'indicators__momentum+'",
-                )
+            if progress.unmatched and event["info"]["name"] != NO_MATCH:
+                raise _unmatched(progress.unmatched)
             watch(progress, ended)
         return child.wait(), stray
+
+
+def _unmatched(selectors: list[str]) -> ConfigurationError:
+    nodes = _nodes()
+    # without what dbt selects around it
+    names = {each: re.sub(r"^(\d*\+|@)|\+\d*$", "", each) for each in dict.fromkeys(selectors)}
+    said = [f"{each} matches nothing{_selector_meant(name, nodes)}" for each, name in names.items()]
+    return ConfigurationError(
+        f"--select {', '.join(said)}",
+        "name models as their files: --select 'indicators__momentum+'",
+    )
+
+
+def _selector_meant(name: str, nodes: Iterable[str]) -> str:
+    # a name without its layer is that of several models: indicators__momentum, scanners__momentum
+    models = sorted(node for node in nodes if node.partition("__")[2] == name)
+    if models:
+        return f"; did you mean {' or '.join(map(repr, models))}?"
+    return did_you_mean(name, nodes)
 
 
 def definitions() -> str:

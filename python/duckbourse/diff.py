@@ -33,6 +33,9 @@ Watch = Callable[[str, float], None]
 BEFORE, AFTER = "before", "after"
 # it states which publication a file is, and differs always
 RECORD = "serving.publication"
+# Columns that say what a row was made from. Any edit changes them in every row, whether or not it
+# changes a value.
+PROVENANCE = ("run_id", "scanner_version", "code_version", "data_version")
 FLOATS = ("DOUBLE", "FLOAT")
 NUMBERS = re.compile(r"DOUBLE|FLOAT|DECIMAL.*|U?(TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT)")
 # What a row with a key of one column is about, such as a signal: its first columns of these types.
@@ -164,13 +167,31 @@ class Counts:
 class Comparison:
     """Two publications, to be compared; `opened` makes one."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, tolerance: Tolerance) -> None:
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        tolerance: Tolerance,
+        ignored: Collection[str] = (),
+    ) -> None:
         self._connection = connection
         self._tolerance = tolerance
         self.before = self._relations(BEFORE)
         self.after = self._relations(AFTER)
+        both = (*self.before.values(), *self.after.values())
+        self._columns = {column for relation in both for column in relation.columns}
+        self.ignored = [name for name in ignored if name in self._columns]
         # of the later publication, since an old one may state none
         self._keys = self._stated_keys(BEFORE) | self._stated_keys(AFTER)
+
+    def check_columns(self, names: Collection[str]) -> None:
+        """Raise ConfigurationError for a column that no table has."""
+        known = sorted(self._columns)
+        for name in names:
+            if name not in known:
+                raise ConfigurationError(
+                    f"neither publication has a column {name!r}{did_you_mean(name, known)}",
+                    "`./bourse tables NAME` lists the columns of a table",
+                )
 
     def choose(self, names: Collection[str]) -> None:
         """Compare only these tables; raise ConfigurationError for a name that neither has."""
@@ -303,7 +324,11 @@ class Comparison:
 
     def _common(self, name: str) -> dict[str, str]:
         before, after = self.before[name].columns, self.after[name].columns
-        return {column: type for column, type in after.items() if before.get(column) == type}
+        return {
+            column: type
+            for column, type in after.items()
+            if before.get(column) == type and column not in self.ignored
+        }
 
     def _compare_rows(self, change: Change) -> bool:
         """Fill in how the rows differ; return whether all are identical."""
@@ -501,9 +526,16 @@ class Comparison:
 
 
 @contextmanager
-def opened(before: Path, after: Path, tolerance: Tolerance | None = None) -> Iterator[Comparison]:
+def opened(
+    before: Path,
+    after: Path,
+    tolerance: Tolerance | None = None,
+    ignored: Collection[str] = (),
+) -> Iterator[Comparison]:
     """
-    Open two files of publications to compare them.
+    Open two files of publications to compare them, except for columns of the ignored names.
+
+    Rows whose key has such a column are compared as a whole.
 
     Raise BadInput for a file that cannot be read, and StorageFull if there is no space to spill.
     """
@@ -525,7 +557,7 @@ def opened(before: Path, after: Path, tolerance: Tolerance | None = None) -> Ite
                     "compare publications: `./bourse publications` lists them",
                 ) from error
         try:
-            yield Comparison(connection, tolerance or Tolerance())
+            yield Comparison(connection, tolerance or Tolerance(), ignored)
         except duckdb.Error as error:
             if is_full(str(error)):
                 raise StorageFull(

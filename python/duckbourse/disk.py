@@ -1,4 +1,4 @@
-"""What a power cut must not undo, and which files are opened at all."""
+"""What a power cut must not undo, what nobody else may read, and what is opened at all."""
 
 from __future__ import annotations
 
@@ -53,3 +53,31 @@ def names_in(folder: Path, suffix: str) -> list[str]:
     except (FileNotFoundError, NotADirectoryError):
         return []
     return sorted(name for name in names if name.endswith(suffix) and not name.startswith("."))
+
+
+def private(path: str | Path, flags: int) -> int:
+    """Open a file that only its owner may read, for `open(…, opener=private)`."""
+    return os.open(path, flags, 0o600)
+
+
+def private_folder(path: Path) -> None:
+    """Create a folder that only its owner may enter, and close one that others may."""
+    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if path.stat().st_mode & 0o077:
+        path.chmod(0o700)
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a private file whole: after a crash there is the old one or the new one."""
+    private_folder(path.parent)
+    draft = path.with_name(f"{path.name}.draft")
+    try:
+        with open(draft, "wb", opener=private) as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.rename(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+    flush(path.parent)

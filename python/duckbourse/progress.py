@@ -19,6 +19,8 @@ from duckbourse.state import GREEN
 from duckbourse.warehouse import attach, quoted
 from duckbourse.words import counted
 
+# dbt's event for a selector that no node matches
+NO_MATCH = "NoNodesForSelectionCriteria"
 # how many nodes of the last run count as much as those done in the estimate of the time left
 PRIOR_NODES = 20
 # a run of fewer of the last run's nodes is one of a part of the project
@@ -95,7 +97,7 @@ class Progress:
         if info["name"] == "Results":
             self.results = data["results"]
             self.codes, self.outdated = data["codes"], data["outdated"]
-        if info["name"] == "NoNodesForSelectionCriteria":
+        if info["name"] == NO_MATCH:
             self.unmatched.append(str(data["spec_raw"]))
         if info["name"] == "ConcurrencyLine":
             self.total = int(data["node_count"])

@@ -72,6 +72,25 @@ def _address(url: SecretStr | None) -> SecretStr | None:
     return url
 
 
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+def _socket_address(url: str) -> str:
+    """Return the address of a socket to which an access token may be sent."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+        usable = parts.port is None or parts.port > 0
+    except ValueError:
+        host, usable = None, False
+    usable = usable and bool(host) and not (parts.query or parts.fragment or parts.username)
+    if not usable or not (parts.scheme == "wss" or (parts.scheme == "ws" and host in LOOPBACK)):
+        raise PydanticCustomError(
+            "socket", "it is not an address of wss://, or of ws:// on 127.0.0.1"
+        )
+    return url
+
+
 def _signing_secret(secret: SecretStr | None) -> SecretStr | None:
     if secret is not None:
         value = secret.get_secret_value()
@@ -119,7 +138,7 @@ class Settings(BaseSettings):
     metrics_token: SecretStr | None = None
     kite_api_key: SecretStr | None = None
     kite_access_token: SecretStr | None = None
-    kite_url: str = "wss://ws.kite.trade"
+    kite_url: Annotated[str, AfterValidator(_socket_address)] = "wss://ws.kite.trade"
     webhook_url: Annotated[SecretStr | None, AfterValidator(_address)] = None
     webhook_secret: Annotated[SecretStr | None, AfterValidator(_signing_secret)] = None
     webhook_events: Annotated[frozenset[EventKind], NoDecode, BeforeValidator(_event_kinds)] = (

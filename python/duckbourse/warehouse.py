@@ -112,6 +112,11 @@ def quoted(text: object) -> str:
     return "'" + str(text).replace("'", "''") + "'"
 
 
+def identifier(name: str) -> str:
+    """Return a name as an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
 def files_in(folder: Path, pattern: str) -> str:
     """Return a glob for a folder's files as an SQL literal, with the folder's name escaped."""
     itself = re.sub(r"[*?[]", r"[\g<0>]", str(folder))

@@ -338,10 +338,9 @@ def _alone(data: Path) -> Iterator[None]:
 
 
 def _refuse_trading(data: Path) -> None:
-    for lock in sorted((data / "trading").glob(f"*/*/{LOCK}")):
+    for lock in sorted((data / "trading").glob(f"*/{LOCK}")):
         if state.holder(lock) is not None:
-            account, session = lock.parts[-3:-1]
             raise JournalBusy(
-                f"{account} is trading {session}, in {lock.parent}",
+                f"{lock.parent.name} is trading, in {lock.parent}",
                 "stop that first, with Ctrl-C where it runs; then run this again",
             )

@@ -89,7 +89,7 @@ def _backed_up(folder: BackupFolder, data: Path, progress: Progress, keep: int |
                     continue
                 else:
                     sessions.add(source.place.parent)
-                    copied = copier.session(source.place.parent)
+                    copied = copier.account(source.place.parent, source.path.rpartition("/")[0])
             except Changed:
                 gone = True  # such as a log of ticks that has become a segment
                 continue

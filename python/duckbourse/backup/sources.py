@@ -24,7 +24,7 @@ from duckbourse.brokers.paper import FILE as PAPER
 from duckbourse.disk import is_text, shown, special
 from duckbourse.errors import BackupBusy, BadInput
 from duckbourse.orders.journal import FILE as JOURNAL
-from duckbourse.orders.journal import LOCK
+from duckbourse.orders.journal import HEAD, LOCK
 
 # of the data folder; manifests of deliveries first, since all that they refer to is in place
 MANIFESTS = "raw/deliveries"
@@ -34,8 +34,8 @@ PROJECT_PARTS = ("seeds", "models", "macros", "functions", "dbt_project.yml")
 # of commands at work; SQLite makes -shm again
 PASSING = (".draft", ".half", ".new", "-shm")
 GROWING = (".log", ".jsonl")
-# of a session, copied together
-PAIR = (JOURNAL, f"{JOURNAL}-wal", PAPER)
+# of an account, copied together; the head first, since it is never before the journal
+PAIR = (HEAD, JOURNAL, f"{JOURNAL}-wal", PAPER)
 TRIES = 10
 PAUSE_SECONDS = 0.05
 # for which one try waits for a lock of SQLite
@@ -148,12 +148,12 @@ class Copier:
             return file, self.folder.keep(copy, file)
         raise _busy(source.place)
 
-    def session(self, home: Path) -> list[tuple[File, bool]]:
-        """Copy the journal of a trading session and its broker's book, so that both agree."""
+    def account(self, home: Path, path: str) -> list[tuple[File, bool]]:
+        """Copy the journal of an account and its broker's book, so that both agree."""
         copies: list[tuple[Path, File]] = []
         for _ in range(TRIES):
             with suppress(Changed):
-                found, agree = self._copied_pair(home)
+                found, agree = self._copied_pair(home, path)
                 for copy, _ in copies:
                     copy.unlink()
                 copies = found
@@ -169,13 +169,9 @@ class Copier:
             )
         return [(file, self.folder.keep(copy, file)) for copy, file in copies]
 
-    def _copied_pair(self, home: Path) -> tuple[list[tuple[Path, File]], bool]:
+    def _copied_pair(self, home: Path, path: str) -> tuple[list[tuple[Path, File]], bool]:
         """Return copies of the files of `PAIR`, and whether all are of one moment."""
-        sources = {
-            name: each
-            for name in PAIR
-            for each in below(home / name, f"trading/{home.parent.name}/{home.name}/{name}")
-        }
+        sources = {name: each for name in PAIR for each in below(home / name, f"{path}/{name}")}
         if JOURNAL in sources and state.holder(home / LOCK) is not None:
             try:
                 return self._while_trading(sources)
@@ -191,7 +187,8 @@ class Copier:
     def _while_trading(self, sources: dict[str, Source]) -> tuple[list[tuple[Path, File]], bool]:
         journal = sources[JOURNAL]
         before = _last_row(journal.place)
-        copies = [self._copied(sources[PAPER])] if PAPER in sources else []
+        # the head of a running loop changes in place: read at once, it is of one moment
+        copies = [self._copied(sources[name]) for name in (HEAD, PAPER) if name in sources]
         copy = self._next()
         with (
             closing(_opened(journal.place)) as source,

@@ -9,12 +9,14 @@ orders fill in parts. The unfilled rest of an IOC order is cancelled. All random
 seed.
 
 The broker keeps its own order book, which outlives the process: one line of JSON per report in
-`paper.jsonl`.
+`paper.jsonl`. It is that of one session; its first line is what the account held before.
 """
 
 from __future__ import annotations
 
 import asyncio
+import gzip
+import io
 import os
 import random
 from collections import Counter
@@ -22,16 +24,19 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import date, datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 import structlog
 from msgspec.structs import replace
 
-from duckbourse import clock
-from duckbourse.errors import BrokerRejected
+from duckbourse import clock, disk
+from duckbourse.errors import BrokerError, BrokerRejected
 from duckbourse.orders.broker import Funds, Holding, OrderReport, TradeReport, Update
+from duckbourse.orders.events import Carried, CashMoved, CorporateActionApplied
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import Fill, OrderType, Product, Request, Side, Validity, fill_key_of
+from duckbourse.orders.positions import Position, after_action
 from duckbourse.streaming.feed import Tick
 
 log = structlog.get_logger()
@@ -50,10 +55,25 @@ class FillRules(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 1
 
 
+class Opening(msgspec.Struct, frozen=True, kw_only=True):
+    """What the account held when a session began; orders and trades are numbered on."""
+
+    session_date: date
+    cash_amount: Decimal
+    holdings: list[tuple[str, Product, int]]
+    order_count: int
+    trade_count: int
+    cash_ids: list[str] = []
+
+
 class Line(msgspec.Struct, omit_defaults=True):
     report: OrderReport | None = None
     trade: TradeReport | None = None
     validity: Validity = Validity.DAY
+    opening: Opening | None = None
+    # an amount that was paid in, or withdrawn if negative, and its id
+    cash_amount: Decimal | None = None
+    cash_id: str = ""
 
 
 class PaperBroker:
@@ -75,7 +95,6 @@ class PaperBroker:
     ) -> None:
         self._path = folder / FILE
         self._tick_sizes = tick_sizes
-        self._capital = capital_amount
         self._rules = rules
         self._random = random.Random(rules.seed)
         self._orders: dict[str, OrderReport] = {}
@@ -83,9 +102,17 @@ class PaperBroker:
         self._trades: list[TradeReport] = []
         self._open: dict[str, set[str]] = {}
         self._outbox: asyncio.Queue[Update] = asyncio.Queue()
+        self._opening = Opening(
+            session_date=date.min,
+            cash_amount=capital_amount,
+            holdings=[],
+            order_count=0,
+            trade_count=0,
+        )
+        self._cash: dict[str, Decimal] = {}
         self._read()
-        folder.mkdir(parents=True, exist_ok=True)
-        self._file = self._path.open("ab")
+        disk.private_folder(folder)
+        self._file = self._opened()
 
     # the Broker interface
 
@@ -94,7 +121,7 @@ class PaperBroker:
             raise BrokerRejected(f"{request.symbol} is not traded here")
         if self._random.random() < self._rules.reject_ratio:
             raise BrokerRejected("rejected at random")
-        broker_order_id = f"P{len(self._orders) + 1:06}"
+        broker_order_id = f"P{self._opening.order_count + len(self._orders) + 1:06}"
         is_stop = request.order_type in (OrderType.SL, OrderType.SL_M)
         self._report(
             OrderReport(
@@ -141,13 +168,15 @@ class PaperBroker:
 
     async def positions(self) -> Sequence[Holding]:
         net: Counter[tuple[str, Product]] = Counter()
+        for symbol, product, quantity in self._opening.holdings:
+            net[symbol, product] += quantity
         for trade in self._trades:
             net[trade.fill.symbol, trade.fill.product] += trade.fill.signed_quantity
         return [(symbol, product, held) for (symbol, product), held in net.items() if held]
 
     async def funds(self) -> Funds:
         paid = sum((trade.fill.signed_quantity * trade.fill.price for trade in self._trades), ZERO)
-        return Funds(cash_amount=self._capital - paid)
+        return Funds(cash_amount=self._opening.cash_amount + sum(self._cash.values(), ZERO) - paid)
 
     async def updates(self) -> AsyncIterator[Update]:
         while True:
@@ -194,6 +223,87 @@ class PaperBroker:
             if report.state.is_live:
                 self._report(replace(report, state=State.EXPIRED))
 
+    async def begin_session(
+        self,
+        session_date: date,
+        applied: Sequence[CorporateActionApplied],
+        *,
+        keep: frozenset[str] = frozenset(),
+        charges_amount: Decimal = ZERO,
+        instead: Carried | None = None,
+        archive: Path | None = None,
+    ) -> None:
+        """
+        Begin a session with what is held, after these corporate actions.
+
+        Orders of the session before have expired, and only those of ours in `keep` are still
+        reported, with their trades. `charges_amount` is what that session owes. An account that
+        begins again from an earlier state has `instead`. The former file goes to `archive`.
+        """
+        if instead is None and self._opening.session_date == session_date:
+            return
+        self.end_session()
+        held = await self.positions()
+        cash = (await self.funds()).cash_amount - charges_amount
+        orders, trades = list(self._orders.values()), self._trades
+        cash_ids = [*self._opening.cash_ids, *self._cash]
+        if instead is not None:
+            held = [(each.symbol, each.product, each.quantity) for each in instead.positions]
+            cash, keep = instead.cash_amount, frozenset()
+            cash_ids = list(instead.cash_ids)
+        net: Counter[tuple[str, Product]] = Counter()
+        for symbol, product, quantity in held:
+            position = Position(symbol=symbol, product=product, quantity=quantity)
+            for event in applied:
+                if event.action.symbol == symbol and position.quantity:
+                    position, received = after_action(position, event.action, event.price)
+                    cash += received
+            net[symbol, product] += position.quantity
+        kept = [report for report in orders if report.order_id in keep]
+        of_kept = {report.broker_order_id for report in kept}
+        kept_trades = [trade for trade in trades if trade.broker_order_id in of_kept]
+        for trade in kept_trades:
+            fill = trade.fill
+            net[fill.symbol, fill.product] -= fill.signed_quantity
+            cash += fill.signed_quantity * fill.price
+        opening = Opening(
+            session_date=session_date,
+            cash_amount=cash,
+            holdings=[(symbol, product, count) for (symbol, product), count in net.items()],
+            order_count=self._opening.order_count + len(orders) - len(kept),
+            trade_count=self._opening.trade_count + len(trades) - len(kept_trades),
+            cash_ids=cash_ids,
+        )
+        lines = [
+            Line(opening=opening),
+            *(
+                Line(report=report, validity=self._validity[report.broker_order_id])
+                for report in kept
+            ),
+            *(Line(trade=trade) for trade in kept_trades),
+        ]
+        self.close()
+        if archive is not None and self._path.exists():
+            content = gzip.compress(self._path.read_bytes(), 6, mtime=0)
+            disk.write_private(archive, content)
+        disk.write_private(
+            self._path, b"".join(msgspec.json.encode(line) + b"\n" for line in lines)
+        )
+        self._orders, self._validity, self._trades = {}, {}, []
+        self._open, self._cash = {}, {}
+        self._outbox = asyncio.Queue()
+        self._read()
+        self._file = self._opened()
+
+    def move_cash(self, moved: CashMoved) -> None:
+        """Pay in, or out if negative; an amount that was moved before is not moved again."""
+        if moved.cash_id not in self._cash and moved.cash_id not in self._opening.cash_ids:
+            self._cash[moved.cash_id] = moved.amount
+            self._write(Line(cash_amount=moved.amount, cash_id=moved.cash_id))
+
+    def _opened(self) -> BinaryIO:
+        return open(self._path, "ab", opener=disk.private)
+
     def close(self) -> None:
         try:
             self._file.close()
@@ -224,7 +334,7 @@ class PaperBroker:
     ) -> OrderReport:
         filled = report.filled_quantity + quantity
         paid = (report.average_price or ZERO) * report.filled_quantity + price * quantity
-        trade_id = f"T{len(self._trades) + 1:06}"
+        trade_id = f"T{self._opening.trade_count + len(self._trades) + 1:06}"
         key = fill_key_of(self.name, _day(at), "paper", report.broker_order_id, trade_id)
         trade = TradeReport(
             broker_order_id=report.broker_order_id,
@@ -240,15 +350,18 @@ class PaperBroker:
             ),
         )
         self._trades.append(trade)
-        self._write(Line(trade=trade))
-        self._outbox.put_nowait(trade)
         report = replace(
             report,
             filled_quantity=filled,
             average_price=paid / filled,
             state=State.FILLED if filled >= report.quantity else State.PARTIAL,
         )
-        self._report(report)
+        validity = self._validity[report.broker_order_id]
+        self._store(report, validity)
+        # one line: a kill between two would leave the trade and an order that fills again
+        self._write(Line(report=report, trade=trade, validity=validity))
+        self._outbox.put_nowait(trade)
+        self._outbox.put_nowait(report)
         return report
 
     def _live(self, broker_order_id: str) -> OrderReport:
@@ -283,16 +396,30 @@ class PaperBroker:
         if not self._path.exists():
             return
         whole = 0
-        for text in self._path.read_bytes().splitlines(keepends=True):
+        # a line ends with \n only: what a damaged one has in it must not end the file
+        for text in io.BytesIO(self._path.read_bytes()):
             if not text.endswith(b"\n"):
                 os.truncate(self._path, whole)  # truncated by a kill: it was never reported
                 break
             whole += len(text)
-            line = msgspec.json.decode(text, type=Line)
+            line = self._decoded(text)
+            if line.opening is not None:
+                self._opening = line.opening
+            if line.cash_amount is not None:
+                self._cash[line.cash_id] = line.cash_amount
             if line.report is not None:
                 self._store(line.report, line.validity)
             if line.trade is not None:
                 self._trades.append(line.trade)
+
+    def _decoded(self, text: bytes) -> Line:
+        try:
+            return msgspec.json.decode(text, type=Line)
+        except (msgspec.MsgspecError, UnicodeDecodeError, ArithmeticError) as error:
+            raise BrokerError(
+                f"a line of the paper broker's book {self._path} is damaged: {error}",
+                "restore it from a backup: `./bourse restore --help`",
+            ) from error
 
 
 def _is_triggered(report: OrderReport, price: Decimal) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -25,7 +26,7 @@ from duckbourse.freshness import EXTEND, newest_bar
 from duckbourse.progress import Outcome, Progress
 from duckbourse.publish import Published, red_nodes, refusal, refusal_of_part
 from duckbourse.publish import publish as publish_file
-from duckbourse.seeds import problems
+from duckbourse.seeds import check
 from duckbourse.settings import PROJECT, settings
 from duckbourse.summary import Rows, SignalCounts, signal_counts, summary
 from duckbourse.warehouse import open_published
@@ -96,11 +97,14 @@ def build(
         )
     selected = " ".join([*(select or []), *(more or [])]) or None
     request = Request(full_refresh, selected, variables, threads)
-    if slips := problems(PROJECT / "seeds"):
-        for slip in slips:
+    slips = check(PROJECT / "seeds")
+    for warning in slips.warnings:
+        notes.print(f"warning: {warning}", markup=False)
+    if slips.errors:
+        for slip in slips.errors:
             notes.print(f"[red]✗[/] {escape(slip)}")
         raise BadInput(
-            f"{counted(len(slips), 'error')} in the seeds",
+            f"{counted(len(slips.errors), 'error')} in the seeds",
             "correct what is listed above and run it again; nothing was built",
         )
     database = settings().build_database
@@ -121,7 +125,7 @@ def build(
                 " one has what was red",
                 markup=False,
             )
-        with Display(quiet) as display:
+        with Display(quiet, slips.warned) as display:
             outcome = run_build(request, display.show)
         for failure in map(str, outcome.failures):
             notes.print(f"[red]✗[/] {escape(failure)}")
@@ -149,11 +153,13 @@ class Display:
     """
     A bar with the time left on a terminal; elsewhere a line every ten seconds, from the first node.
 
-    A node that warns has a line, also with `quiet`; those that fail are listed at the end.
+    A node that warns has a line, also with `quiet`, unless it is one of `warned`; those that fail
+    are listed at the end.
     """
 
-    def __init__(self, quiet: bool = False) -> None:
+    def __init__(self, quiet: bool = False, warned: Collection[str] = ()) -> None:
         self._quiet = quiet
+        self._warned = warned
         self._bar = Bar(
             BarColumn(bar_width=28),
             MofNCompleteColumn(),
@@ -198,6 +204,8 @@ class Display:
         self._start()
         if ended and progress.done[ended] == "warn":
             kind, _, name = ended.split(".")[:3]
+            if name in self._warned:
+                return
             notes.print(f"warning: {kind.replace('_', ' ')} {name}", markup=False)
 
     def _start(self) -> None:

@@ -17,7 +17,7 @@ from duckbourse.cli.options import Json
 from duckbourse.cli.output import notes, print_json, results
 from duckbourse.cli.status import OF_TABLES
 from duckbourse.cli.tables import Column, print_folded, text
-from duckbourse.diff import Change, Counts, Kind, Row, Tolerance, opened
+from duckbourse.diff import PROVENANCE, Change, Counts, Kind, Row, Tolerance, opened
 from duckbourse.errors import BourseError, ConfigurationError
 from duckbourse.settings import settings
 from duckbourse.words import counted
@@ -70,6 +70,17 @@ def diff(
         list[str] | None,
         typer.Option("--table", help="Show the rows of this table that differ; repeatable."),
     ] = None,
+    ignore: Annotated[
+        list[str] | None,
+        typer.Option("--ignore", help="Leave this column of all tables out; repeatable."),
+    ] = None,
+    all_columns: Annotated[
+        bool,
+        typer.Option(
+            "--all-columns",
+            help=f"Compare also what says how a row was made: {', '.join(PROVENANCE)}.",
+        ),
+    ] = False,
     limit: Annotated[
         int, typer.Option("--limit", min=1, help="Maximum number of rows of each table.")
     ] = 20,
@@ -90,7 +101,8 @@ def diff(
     First comes how many relations differ, then a line for each, and with --table its rows: of the
     removed, changed and added ones in turn, those first whose numbers differ most. The exit code is
     that of diff: 0 if nothing differs, 1 if something does, more if they cannot be compared.
-    Views and macros are compared by their SQL, everything else by its values.
+    Views and macros are compared by their SQL, everything else by its values. Columns that say how
+    a row was made, such as `scanner_version`, change with any edit and are left out by default.
 
     Examples:
 
@@ -104,9 +116,11 @@ def diff(
         raise ConfigurationError("--json and --markdown cannot be used together", "choose one")
     sides = _side(before), _side(after)
     tolerance = Tolerance(relative, absolute)
+    ignored = tuple(dict.fromkeys([*(() if all_columns else PROVENANCE), *(ignore or [])]))
     report = Report(sides, tolerance)
     if tables or not sides[0].path.samefile(sides[1].path):
-        with opened(sides[0].path, sides[1].path, tolerance) as comparison:
+        with opened(sides[0].path, sides[1].path, tolerance, ignored) as comparison:
+            comparison.check_columns(ignore or [])
             if tables:
                 comparison.choose(tables)
             with Display() as display:
@@ -117,7 +131,14 @@ def diff(
                 for change in changes
                 if tables and change.is_difference
             }
-            report = Report(sides, tolerance, comparison.counts(changes), changes, rows)
+            report = Report(
+                sides,
+                tolerance,
+                comparison.ignored,
+                comparison.counts(changes),
+                changes,
+                rows,
+            )
     if json:
         print_json(report.as_json())
     elif markdown:
@@ -139,6 +160,7 @@ class Report:
 
     sides: tuple[Side, Side]
     tolerance: Tolerance
+    ignored: Sequence[str] = ()
     counts: Mapping[Kind, Counts] = field(default_factory=dict)
     changes: Sequence[Change] = ()
     rows: Mapping[str, Sequence[Row]] = field(default_factory=dict)
@@ -162,6 +184,7 @@ class Report:
             "after": after,
             "is_different": bool(self.different),
             "tolerance": asdict(self.tolerance),
+            "ignored_columns": list(self.ignored),
             "counts": {kind: asdict(counts) for kind, counts in self.counts.items()},
             "changes": [
                 asdict(change) | {"is_difference": change.is_difference} for change in self.changes
@@ -173,8 +196,8 @@ class Report:
         for label, side in zip(("before", "after"), self.sides, strict=True):
             results.print(f"{label.ljust(7)} {side}", markup=False)
         results.print(f"\n[bold]{escape(self._headline())}[/]")
-        if near := self._near():
-            results.print(near, markup=False)
+        for line in filter(None, (self._near(), self._left_out())):
+            results.print(line, markup=False)
         if self.different:
             results.print()
             print_folded(SUMMARY, [_summary(change) for change in self.different])
@@ -189,8 +212,8 @@ class Report:
         for label, side in zip(("Before", "After"), self.sides, strict=True):
             results.print(f"- **{label}**: {side}", markup=False)
         results.print(f"\n**{self._headline()}**", markup=False)
-        if near := self._near():
-            results.print(f"\n{near}", markup=False)
+        for line in filter(None, (self._near(), self._left_out())):
+            results.print(f"\n{line}", markup=False)
         if self.different:
             _print_markdown_table(SUMMARY, [_summary(change) for change in self.different])
         for change in self.different:
@@ -214,6 +237,12 @@ class Report:
         names = [change.name for change in self.changes if not change.is_difference]
         tolerance = f"rtol {self.tolerance.relative:g}, atol {self.tolerance.absolute:g}"
         return f"Equal within the tolerance ({tolerance}): {', '.join(names)}" if names else ""
+
+    def _left_out(self) -> str:
+        if not self.ignored:
+            return ""
+        more = "; --all-columns compares them" if set(self.ignored) <= set(PROVENANCE) else ""
+        return f"Columns that are not compared: {', '.join(self.ignored)}{more}"
 
 
 def _side(wanted: str) -> Side:

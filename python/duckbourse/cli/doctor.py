@@ -143,7 +143,7 @@ def _installed(name: str) -> str | None:
 def _permissions() -> Finding:
     data = settings().data
     folders = [data, *(data / name for name in FOLDERS)]
-    folders += [path for path in (data / "trading").glob("*/*") if path.is_dir()]
+    folders += [path for path in (data / "trading").glob("*") if path.is_dir()]
     folders = [folder for folder in folders if folder.is_dir()]
     if closed := [folder for folder in folders if not os.access(folder, os.R_OK | os.W_OK)]:
         return Finding(

@@ -60,6 +60,7 @@ COMMANDS = {
     "square-off": "requests",
     "reconcile": "session",
     "journal": "session",
+    "account": "account",
     "explain": "explain",
     "properties": "properties",
     "test": "test",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -17,13 +18,14 @@ from duckbourse.cli.listing import completed
 from duckbourse.cli.options import Csv, Day, Json, one_format
 from duckbourse.cli.output import notes, print_csv_records, print_json, results
 from duckbourse.cli.tables import columns_of, print_whole, table
-from duckbourse.errors import TradingError
+from duckbourse.errors import ConfigurationError, TradingError
 from duckbourse.orders.book import rebuild_book
 from duckbourse.orders.events import JournalSalvaged
 from duckbourse.orders.journal import open_journal
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.manager import Manager
 from duckbourse.orders.order import Order
+from duckbourse.orders.positions import Position
 from duckbourse.trading.export import export_fills
 from duckbourse.trading.session_folder import SessionFolder, latest, read
 from duckbourse.words import counted
@@ -60,6 +62,7 @@ def orders(account: Account = None, day: Day = None, json: Json = False, csv: Cs
     session = _chosen(account, day)
     book, _ = read(session)
     zone = ZoneInfo(session.zone_name)
+    earlier = {name for name in book.carried_orders if not book.orders[name].state.is_live}
     rows = [
         {
             "sent": f"{order.sent_at.astimezone(zone):%H:%M:%S}" if order.sent_at else "",
@@ -75,6 +78,7 @@ def orders(account: Account = None, day: Day = None, json: Json = False, csv: Cs
             "message": order.message if json or csv else _in_words(order),
         }
         for order in book.orders.values()
+        if order.request.order_id not in earlier
     ]
     _print(f"{_name(session)}: {counted(len(rows), 'order')}", rows, json, csv)
 
@@ -83,7 +87,10 @@ def positions(
     account: Account = None, day: Day = None, json: Json = False, csv: Csv = False
 ) -> None:
     """
-    List an account's positions, with the realized profit of each symbol to date.
+    List an account's positions by strategy, with the realized profit of each symbol to date.
+
+    Each strategy has a book of its own: one may hold what another sold short, and the account then
+    holds the difference. Orders by hand are those of `by_hand`.
 
     Realized amounts are before charges: `realized amount` by average cost, `realized fifo amount`
     first in first out. `round trips` counts how often a position was opened and closed again.
@@ -97,6 +104,7 @@ def positions(
     book, _ = read(session)
     rows = [
         {
+            "strategy": strategy,
             "symbol": held.symbol,
             "product": str(held.product),
             "quantity": held.quantity,
@@ -106,43 +114,68 @@ def positions(
             "charges_amount": held.charges_amount,
             "round_trips": held.round_trip_count,
         }
-        for held in sorted(
-            book.positions.values(), key=lambda held: (not held.quantity, held.symbol)
+        for strategy, held in sorted(
+            book.strategy_positions(),
+            key=lambda each: (not each[1].quantity, each[1].symbol, each[0]),
         )
     ]
     _print(f"{_name(session)}: {len(book.open_positions())} held", rows, json, csv)
 
 
-def pnl(account: Account = None, day: Day = None, json: Json = False, csv: Csv = False) -> None:
+def pnl(
+    account: Account = None,
+    day: Day = None,
+    by_strategy: Annotated[
+        bool, typer.Option("--by-strategy", help="One row per strategy.")
+    ] = False,
+    json: Json = False,
+    csv: Csv = False,
+) -> None:
     """
     Show the profit and loss of a session: cash, positions at cost, realized amount, charges.
 
     `net amount` is the realized amount less the charges, `held at cost amount` what the open
-    positions were bought for. `won` counts the round trips that made a net profit.
+    positions were bought for. `won` counts the round trips that made a net profit; by strategy, it
+    is left out.
 
     Examples:
 
     - `./bourse pnl`
+    - `./bourse pnl --by-strategy`
     - `./bourse pnl --account paper_us --date 2010-05-28 --json`
     """
     session = _chosen(account, day)
     book, _ = read(session)
+    if by_strategy:
+        of_strategies: dict[str, list[Position]] = {}
+        for strategy, held in book.strategy_positions():
+            of_strategies.setdefault(strategy, []).append(held)
+        rows = [{"strategy": name} | _sums(of_strategies[name]) for name in sorted(of_strategies)]
+        _print(_name(session), rows, json, csv)
+        return
     round_trips = book.session_round_trips()
-    realized = sum((held.realized_amount for held in book.positions.values()), Decimal(0))
-    charges = sum((held.charges_amount for held in book.positions.values()), Decimal(0))
-    held_at_cost = sum((held.cost_amount for held in book.open_positions()), Decimal(0))
     row = {
         "state": str(book.state),
         "capital_amount": book.capital_amount,
         "cash_amount": book.cash_amount,
-        "held_at_cost_amount": held_at_cost,
-        "realized_amount": realized,
-        "charges_amount": charges,
-        "net_amount": realized - charges,
+        **_sums(book.positions.values()),
         "round_trips": len(round_trips),
         "won": sum(1 for round_trip in round_trips if round_trip > 0),
     }
     _print(_name(session), [row], json, csv)
+
+
+def _sums(positions: Iterable[Position]) -> dict[str, Any]:
+    held = list(positions)
+    realized = sum((each.realized_amount for each in held), Decimal(0))
+    charges = sum((each.charges_amount for each in held), Decimal(0))
+    return {
+        "held_at_cost_amount": sum((each.cost_amount for each in held), Decimal(0)),
+        "realized_amount": realized,
+        "charges_amount": charges,
+        "net_amount": realized - charges,
+        "round_trips": sum(each.round_trip_count for each in held),
+    }
 
 
 def reconcile(account: Account = None, day: Day = None, json: Json = False) -> None:
@@ -157,6 +190,11 @@ def reconcile(account: Account = None, day: Day = None, json: Json = False) -> N
     - `./bourse reconcile --account paper_us --json`
     """
     session = _chosen(account, day)
+    if session != (last := latest(session.account, None)):
+        raise ConfigurationError(
+            f"{session.account} has traded {last.session_date} since {session.session_date}",
+            "omit --date: what the account holds now is compared",
+        )
     log, recorded = open_journal(session.path)
     broker = PaperBroker(session.path, {}, session.capital_amount, FillRules())
     try:

@@ -149,7 +149,11 @@ def trade(
         bool, typer.Option("--dry-run", help="Show the orders without sending them.")
     ] = False,
     fresh: Annotated[
-        bool, typer.Option("--fresh", help="Delete what was traded in this session before.")
+        bool,
+        typer.Option(
+            "--fresh",
+            help="Begin the session again; what was traded in it, or later, goes to the archive.",
+        ),
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
@@ -160,6 +164,7 @@ def trade(
     Signals, limits, instruments and charges come from the published file. Every order passes the
     account's pre-trade checks and the journal; stops, targets and the square-off are evaluated on
     every tick. An interrupted session resumes where it ended, with the options that it began with.
+    A new session begins with the account as the one before it left it, so sessions go forward.
 
     Ticks are scanned live with the SQL of the build; use --scan to scan the minutes of a session
     that is already built. Kite's ticks are those of today, recorded for the next build.
@@ -230,7 +235,7 @@ def trade(
     options = _options(chosen, feed, asked, check or [], scan=scan, seed=seed)
     folder, before = session_folders.create(publication, options, fresh=fresh)
     _report_halts(folder, before, fresh=fresh)
-    until = max((event.at for event in session_folders.read(folder)[1]), default=None)
+    until = session_folders.traded_until(session_folders.read(folder)[1])
     if until:
         notes.print(
             f"resuming this session from {until.astimezone(publication.zone):%H:%M:%S};"

@@ -3,8 +3,11 @@ The complete state of an account, computed from its events: orders, fills, posit
 
 `apply` is the only way to change a book, live and after a crash alike, so a book rebuilt from the
 journal equals the live one. It rejects no event, because every event is already a fact. Cash and
-positions derive from fills alone: equity is capital, less the cost of the fills, plus the positions
-marked at their last prices.
+positions derive from fills, corporate actions and cash movements alone: equity is cash plus the
+positions marked at their last prices.
+
+A book is that of an account in one session. `carried` is what outlives the session; the book of the
+next one begins with it.
 """
 
 from __future__ import annotations
@@ -19,14 +22,23 @@ from operator import itemgetter
 from msgspec.structs import replace
 
 from duckbourse.orders import events
-from duckbourse.orders.events import Event, TradingState
+from duckbourse.orders.events import Carried, Event, Held, TradingState
 from duckbourse.orders.lifecycle import LIVE, State, advance
-from duckbourse.orders.order import Fill, Order, Product, Reason, Request, Side
-from duckbourse.orders.positions import ZERO, Position, after_fill
+from duckbourse.orders.order import PRICE_STEP, Fill, Order, Product, Reason, Request, Side
+from duckbourse.orders.positions import (
+    ZERO,
+    CorporateAction,
+    Position,
+    after_action,
+    after_fill,
+    scaled,
+)
 from duckbourse.streaming.prices import Prices
 
 Key = tuple[str, Product]
 
+# who changes the trading state without a person
+LOOP = frozenset({"start", "session"})
 # states in which the broker reports no fills
 NEVER_FILLED = frozenset({State.DENIED, State.REJECTED, State.NOT_PLACED})
 
@@ -37,6 +49,8 @@ class Book:
 
     `best_price` and `exit_reason` are keyed by entry: the best price since the entry, and why its
     exit was triggered. External orders count as open orders, but their fills are not ours.
+    `capital_amount` is what was paid in, less what was withdrawn. `carried_orders` are the ids of
+    the orders of earlier sessions. Realized amounts and charges of positions are the session's.
     """
 
     def __init__(self, capital_amount: Decimal) -> None:
@@ -66,9 +80,20 @@ class Book:
         self.entry_count = 0
         # when this session's orders, modifications and cancels were sent to the broker
         self.requested_at: list[datetime] = []
+        self.has_ended = False
+        # prices of what is held, from the end of a session to the first ticks of the next one
+        self.marks: dict[str, Decimal] = {}
+        self.carried_orders: frozenset[str] = frozenset()
+        self.action_ids: dict[str, None] = {}
+        self.cash_ids: dict[str, None] = {}
         self._round_trips: dict[Key, list[tuple[datetime, Decimal]]] = {}
+        # the losses in a row before this session, and when a person last resumed trading
+        self._losses_before = 0
+        self._resumed_at: datetime | None = None
         self._round_trips_before: dict[Key, int] = {}
-        # fills since the position was last flat, and what of each entry they leave open
+        # what each entry held when the session began, the fills since the position was last flat,
+        # and what of each entry they leave open
+        self._held_before: dict[Key, tuple[int, dict[str, int]]] = {}
         self._fills_of: dict[Key, list[str]] = {}
         self._held: dict[Key, dict[str, int]] = {}
         # positions with a provisional fill: the position before it, and the fills from it onward
@@ -94,16 +119,16 @@ class Book:
         return position.quantity if position else 0
 
     def equity_amount(self, prices: Prices) -> Decimal:
-        """Return cash plus positions at their last price, or at cost if there is none."""
+        """Return cash plus positions at their last price or mark, or at cost if there is none."""
         return self.cash_amount + sum(
-            (
-                position.quantity * prices[position.symbol][0]
-                if position.symbol in prices
-                else position.cost_amount
-                for position in self.open_positions()
-            ),
-            ZERO,
+            (self._amount(position, prices) for position in self.open_positions()), ZERO
         )
+
+    def _amount(self, position: Position, prices: Prices) -> Decimal:
+        if position.symbol in prices:
+            return position.quantity * prices[position.symbol][0]
+        mark = self.marks.get(position.symbol)
+        return position.cost_amount if mark is None else position.quantity * mark
 
     def session_round_trips(self) -> list[Decimal]:
         """Return the net profit of each round trip closed in this session, grouped by symbol."""
@@ -111,9 +136,22 @@ class Book:
 
     @property
     def consecutive_losses(self) -> int:
-        """The number of round trips of this session that lost, since the last one that did not."""
-        closed = sorted(chain.from_iterable(self._round_trips.values()), key=itemgetter(0))
-        return sum(1 for _ in takewhile(lambda trip: trip[1] < 0, reversed(closed)))
+        """
+        The number of round trips that lost, since the last one that did not.
+
+        It goes on from session to session, and ends when a person resumes trading.
+        """
+        since = self._resumed_at
+        closed = sorted(
+            (
+                trip
+                for trip in chain.from_iterable(self._round_trips.values())
+                if since is None or trip[0] > since
+            ),
+            key=itemgetter(0),
+        )
+        lost = sum(1 for _ in takewhile(lambda trip: trip[1] < 0, reversed(closed)))
+        return lost + self._losses_before if lost == len(closed) else lost
 
     def entries_of_signal(self, signal_id: str) -> list[Order]:
         """Return the entries that follow a signal, without those denied, rejected or not placed."""
@@ -152,9 +190,94 @@ class Book:
             by_strategy[entered.strategy] = by_strategy.get(entered.strategy, 0) + shares
         return by_strategy.get(strategy, 0)
 
+    def strategy_positions(self) -> list[tuple[str, Position]]:
+        """
+        Return the positions of each strategy, with its name, as if it had an account of its own.
+
+        Of a symbol, the quantities add up to that of the account, and so do the charges. A profit
+        that the account makes by netting one strategy with another, each of them makes for itself.
+        """
+        found: dict[tuple[str, str, Product], Position] = {}
+        for fill in self.fills.values():
+            order = self.orders.get(fill.order_id)
+            strategy = order.request.strategy if order else ""
+            key = (strategy, fill.symbol, fill.product)
+            before = found.get(key) or Position(symbol=fill.symbol, product=fill.product)
+            found[key] = after_fill(before, fill)
+        return [(strategy, position) for (strategy, _, _), position in found.items()]
+
     def exits_of(self, entry_id: str) -> list[Order]:
         """Return the attempts to close the position of an entry, those denied included."""
         return [self.orders[order_id] for order_id in self._by_entry.get(entry_id, ())]
+
+    def carried(self) -> Carried:
+        """Return what outlives the session; an AccountCarried begins the next book with it."""
+        entries = {entry_id for held in self._held.values() for entry_id in held}
+        unfinal = {name for key in self._from_provisional for name in self._fills_of[key]}
+        fills = [
+            fill
+            for name, fill in self.fills.items()
+            if name in unfinal or fill.order_id in self.live
+        ]
+        orders = entries | self.live.keys() | {fill.order_id for fill in fills}
+        kept = [
+            key
+            for key, position in self.positions.items()
+            if position.quantity or key in self._held or key in self._from_provisional
+        ]
+        return Carried(
+            capital_amount=self.capital_amount,
+            cash_amount=self.cash_amount,
+            peak_amount=self.peak_amount,
+            consecutive_losses=self.consecutive_losses,
+            state=self.state,
+            state_reason=self.state_reason,
+            session_date=self.session_date,
+            flatten_reason=self.flatten_reason,
+            positions=tuple(
+                replace(
+                    position,
+                    realized_amount=ZERO,
+                    realized_fifo_amount=ZERO,
+                    charges_amount=ZERO,
+                    closed_round_trip_amount=None,
+                )
+                for position in (self.positions[key] for key in kept)
+            ),
+            held=tuple(self._held_of(key) for key in kept),
+            orders=tuple(order for name, order in self.orders.items() if name in orders),
+            fills=tuple(fills),
+            best_price={name: best for name, best in self.best_price.items() if name in entries},
+            exit_reason={name: why for name, why in self.exit_reason.items() if name in entries},
+            marks={
+                symbol: mark
+                for symbol, mark in self.marks.items()
+                if any(held.symbol == symbol for held in self.open_positions())
+            },
+            action_ids=tuple(self.action_ids),
+            cash_ids=tuple(self.cash_ids),
+            differences=self.differences,
+        )
+
+    def _held_of(self, key: Key) -> Held:
+        symbol, product = key
+        if key in self._from_provisional:
+            quantity, entries = self._held_before.get(key, (0, {}))
+            return Held(
+                symbol=symbol,
+                product=product,
+                quantity=quantity,
+                entries=entries,
+                fills=tuple(self._fills_of[key]),
+                provisional_fills=tuple(self._from_provisional[key]),
+                before_provisional=self._before_provisional[key],
+            )
+        return Held(
+            symbol=symbol,
+            product=product,
+            quantity=self.positions[key].quantity,
+            entries=self._held.get(key, {}),
+        )
 
     def provisional_quantity(self, order_id: str) -> int:
         fill = self.fills.get(provisional_key(order_id))
@@ -244,10 +367,7 @@ class Book:
         position = after_fill(position, fill)
         self.positions[key] = position
         self._fills_of.setdefault(key, []).append(fill.fill_key)
-        if position.closed_round_trip_amount is not None:
-            self._round_trips.setdefault(key, []).append(
-                (fill.filled_at, position.closed_round_trip_amount)
-            )
+        self._count_round_trip(position, fill.filled_at)
         self._count_fill(fill, 1)
         self._attribute(key)
 
@@ -327,19 +447,91 @@ class Book:
         self.state_reason = event.reason
         if event.state is TradingState.ACTIVE:
             self.flatten_reason = None
+            if event.by not in LOOP:
+                self._losses_before, self._resumed_at = 0, event.at
 
     @_apply.register
     def _(self, event: events.SessionStarted) -> None:
         self.session_date = event.session_date
+        self.has_ended = False
         self.flatten_reason = None
+        self.marks = dict(event.marks)
         self.session_start_amount = event.equity_amount
         self.peak_amount = max(self.peak_amount, event.equity_amount)
         self.entry_count = 0
         self.requested_at = []
+        self._losses_before, self._resumed_at = self.consecutive_losses, None
         self._round_trips = {}
         self._round_trips_before = {
             key: held.round_trip_count for key, held in self.positions.items()
         }
+
+    @_apply.register
+    def _(self, event: events.SessionEnded) -> None:
+        self.has_ended = True
+        self.marks = dict(event.marks)
+        self.peak_amount = max(self.peak_amount, event.equity_amount)
+
+    @_apply.register
+    def _(self, event: events.AccountCarried) -> None:
+        carried = event.carried
+        self.__init__(carried.capital_amount)  # type: ignore[misc]
+        self.event_count = 1
+        self.cash_amount = carried.cash_amount
+        self.peak_amount = carried.peak_amount
+        self._losses_before = carried.consecutive_losses
+        self.state, self.state_reason = carried.state, carried.state_reason
+        self.session_date = carried.session_date
+        self.flatten_reason = carried.flatten_reason
+        self.differences = carried.differences
+        self.best_price, self.exit_reason = dict(carried.best_price), dict(carried.exit_reason)
+        self.marks = dict(carried.marks)
+        self.action_ids = dict.fromkeys(carried.action_ids)
+        self.cash_ids = dict.fromkeys(carried.cash_ids)
+        self.carried_orders = frozenset(order.request.order_id for order in carried.orders)
+        for order in carried.orders:
+            self._store(order)
+        self.fills = {fill.fill_key: fill for fill in carried.fills}
+        self.positions = {(held.symbol, held.product): held for held in carried.positions}
+        for held in carried.held:
+            key = (held.symbol, held.product)
+            self._held_before[key] = (held.quantity, held.entries)
+            self._fills_of[key] = list(held.fills)
+            if held.before_provisional is not None:
+                self._before_provisional[key] = held.before_provisional
+                self._from_provisional[key] = list(held.provisional_fills)
+            self._attribute(key)
+        self.session_start_amount = self.equity_amount({})
+
+    @_apply.register
+    def _(self, event: events.CorporateActionApplied) -> None:
+        action = event.action
+        self.action_ids[action.action_id] = None
+        for key, position in list(self.positions.items()):
+            if key[0] != action.symbol or not position.quantity:
+                continue
+            self.positions[key], cash = after_action(position, action, event.price)
+            self.cash_amount += cash
+            if action.dividend_amount is None:
+                self._count_round_trip(self.positions[key], event.at)
+                self._scale_entries(key, action)
+        if action.symbol in self.marks and action.dividend_amount is None:
+            self.marks[action.symbol] = action.price_after(self.marks[action.symbol])
+
+    @_apply.register
+    def _(self, event: events.CashMoved) -> None:
+        self.cash_ids[event.cash_id] = None
+        self.cash_amount += event.amount
+        if not event.kind.is_capital:
+            return
+        self.capital_amount += event.amount
+        self.session_start_amount += event.amount
+        # the drawdown in percent stays as it was
+        equity = event.equity_amount
+        if equity > 0:
+            self.peak_amount = self.peak_amount * (equity + event.amount) / equity
+        else:
+            self.peak_amount += event.amount
 
     @_apply.register
     def _(self, event: events.PublicationLoaded) -> None:
@@ -353,6 +545,38 @@ class Book:
     def _(self, event: events.JournalSalvaged) -> None:
         self.state = TradingState.HALTED
         self.state_reason = f"the journal was damaged; the damaged file is kept as {event.kept_as}"
+
+    def _count_round_trip(self, position: Position, at: datetime) -> None:
+        """Count the round trip that the last change of a position closed, if it closed one."""
+        amount = position.closed_round_trip_amount
+        if amount is not None:
+            key = (position.symbol, position.product)
+            self._round_trips.setdefault(key, []).append((at, amount))
+
+    def _scale_entries(self, key: Key, action: CorporateAction) -> None:
+        """Restate what the entries of a position hold, their prices, stops and targets."""
+        entries = self._held.get(key, {})
+        left = scaled(list(entries.values()), action.share_ratio)
+        for entry_id, held in zip(entries, left, strict=True):
+            order = self.orders[entry_id]
+            restated = max(1, round(order.filled_quantity * action.share_ratio))
+            average = order.average_price
+            self._store(
+                replace(
+                    order,
+                    request=_restated(order.request, action, restated),
+                    filled_quantity=restated,
+                    filled_amount=restated * action.price_after(average) if average else ZERO,
+                )
+            )
+            if entry_id in self.best_price:
+                best = action.price_after(self.best_price[entry_id])
+                self.best_price[entry_id] = best.quantize(PRICE_STEP)
+            entries[entry_id] = held
+        if key not in self._from_provisional:
+            self._held_before[key] = (self.positions[key].quantity, entries)
+            self._fills_of[key] = []
+            self._attribute(key)
 
     def _store(self, order: Order) -> None:
         order_id = order.request.order_id
@@ -385,8 +609,8 @@ class Book:
 
     def _attribute(self, key: Key) -> None:
         """Compute what each entry holds from the fills since the position was last flat."""
-        held: dict[str, int] = {}
-        quantity = 0
+        quantity, before = self._held_before.get(key, (0, {}))
+        held = {entry_id: left for entry_id, left in before.items() if left}
         fills = self._fills_of[key] = [name for name in self._fills_of[key] if name in self.fills]
         for name in fills:
             fill = self.fills[name]
@@ -402,6 +626,7 @@ class Book:
             held = {entry_id: shares for entry_id, shares in held.items() if shares}
         if not quantity and not held and key not in self._from_provisional:
             del self._fills_of[key]
+            self._held_before.pop(key, None)
         self._held.pop(key, None)
         if held:
             self._held[key] = held
@@ -439,6 +664,21 @@ class Book:
                 round_trips.append((fill.filled_at, position.closed_round_trip_amount))
         self.positions[key] = position
         self._round_trips[key] = round_trips
+
+
+def _restated(request: Request, action: CorporateAction, quantity: int) -> Request:
+    def price(known: Decimal | None) -> Decimal | None:
+        return None if known is None else action.price_after(known).quantize(PRICE_STEP)
+
+    exits = request.exits
+    if exits is not None:
+        exits = replace(
+            exits,
+            stop_price=price(exits.stop_price),
+            target_price=price(exits.target_price),
+            trail_distance=price(exits.trail_distance),
+        )
+    return replace(request, quantity=quantity, limit_price=price(request.limit_price), exits=exits)
 
 
 def _state_after_fill(order: Order, filled: int) -> State:

@@ -14,7 +14,8 @@ from enum import StrEnum
 import msgspec
 
 from duckbourse.orders.lifecycle import State
-from duckbourse.orders.order import Fill, Reason, Request
+from duckbourse.orders.order import Fill, Order, Product, Reason, Request
+from duckbourse.orders.positions import CorporateAction, Position
 
 
 class TradingState(StrEnum):
@@ -23,6 +24,60 @@ class TradingState(StrEnum):
     ACTIVE = "active"
     REDUCING = "reducing"
     HALTED = "halted"
+
+
+class CashKind(StrEnum):
+    """DEPOSIT and WITHDRAWAL change the capital; DIVIDEND and INTEREST are earned, or owed."""
+
+    DEPOSIT = "deposit"
+    WITHDRAWAL = "withdrawal"
+    DIVIDEND = "dividend"
+    INTEREST = "interest"
+
+    @property
+    def is_capital(self) -> bool:
+        return self in (CashKind.DEPOSIT, CashKind.WITHDRAWAL)
+
+
+class Held(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    What the entries of a position hold, and its fills since then; see `Book`.
+
+    `provisional_fills` are those from the first provisional one on, and `before_provisional` is the
+    position before them.
+    """
+
+    symbol: str
+    product: Product
+    quantity: int
+    entries: dict[str, int]
+    fills: tuple[str, ...] = ()
+    provisional_fills: tuple[str, ...] = ()
+    before_provisional: Position | None = None
+
+
+class Carried(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The state of an account between two sessions: what of a `Book` outlives its session."""
+
+    capital_amount: Decimal
+    cash_amount: Decimal
+    peak_amount: Decimal
+    consecutive_losses: int
+    state: TradingState
+    state_reason: str
+    session_date: date | None = None
+    flatten_reason: Reason | None = None
+    positions: tuple[Position, ...] = ()
+    held: tuple[Held, ...] = ()
+    # the entries of what is held, orders that may still fill, and the fills that are needed
+    orders: tuple[Order, ...] = ()
+    fills: tuple[Fill, ...] = ()
+    best_price: dict[str, Decimal] = {}
+    exit_reason: dict[str, Reason] = {}
+    marks: dict[str, Decimal] = {}
+    action_ids: tuple[str, ...] = ()
+    cash_ids: tuple[str, ...] = ()
+    differences: tuple[str, ...] = ()
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_defaults=True):
@@ -166,11 +221,64 @@ class TradingStateChanged(Event, frozen=True, kw_only=True):
     by: str
 
 
+class AccountCarried(Event, frozen=True, kw_only=True):
+    """
+    The account as it stood when a session began: all of it, so nothing before it has to be read.
+
+    `checksum` is that of the row before it, which is in the archive.
+    """
+
+    checksum: int
+    carried: Carried
+
+
 class SessionStarted(Event, frozen=True, kw_only=True):
-    """The session's limits are computed on the equity at its start."""
+    """
+    A session began; its limits are computed on the equity at its start.
+
+    `options` are those of `./bourse trade`, as typed; None if they were not recorded. `marks` are
+    the prior closes of what is held.
+    """
 
     session_date: date
     equity_amount: Decimal
+    options: str | None = None
+    marks: dict[str, Decimal] = {}
+
+
+class SessionEnded(Event, frozen=True, kw_only=True):
+    """The market closed; `marks` are the last prices of what is held overnight."""
+
+    session_date: date
+    equity_amount: Decimal
+    marks: dict[str, Decimal] = {}
+
+
+class CorporateActionApplied(Event, frozen=True, kw_only=True):
+    """
+    A split, bonus or dividend of a symbol that was held overnight; its `action_id` is used once.
+
+    `price` is the prior close in new shares, at which a fraction of a share is paid out.
+    """
+
+    action: CorporateAction
+    price: Decimal | None = None
+
+
+class CashMoved(Event, frozen=True, kw_only=True):
+    """
+    Cash came in, or went out if `amount` is negative; its `cash_id` is used once.
+
+    `equity_amount` is the equity before, on `value_date`.
+    """
+
+    cash_id: str
+    kind: CashKind
+    amount: Decimal
+    value_date: date
+    equity_amount: Decimal
+    by: str
+    note: str = ""
 
 
 class PublicationLoaded(Event, frozen=True, kw_only=True):
@@ -213,7 +321,11 @@ AnyEvent = (
     | FeedChanged
     | TrailMoved
     | TradingStateChanged
+    | AccountCarried
     | SessionStarted
+    | SessionEnded
+    | CorporateActionApplied
+    | CashMoved
     | PublicationLoaded
     | Reconciled
     | JournalSalvaged

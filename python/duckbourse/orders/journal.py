@@ -7,6 +7,18 @@ checksum of itself and all rows before it, so reading detects a row that was los
 truncated. If the queue is full or the disk fails, writing ends: every waiting and later caller
 receives the error, no event is dropped, and no further event is accepted.
 
+The head, a file beside it, has the number and the checksum of the last row. It is written after
+each commit and before anyone is notified of it, and synced every second and at the end. A crash can
+leave the head behind the journal, never before it, so a reader that finds fewer rows than the head
+has, or others, knows that rows were deleted or an old copy was put in place.
+
+The journal holds one session and begins with the account as it stood before, an AccountCarried.
+`begin_again` moves the rows of a session to the archive, where `read_archive` finds them, and
+begins the next one in a single commit. Rows are numbered on, so the archive and the journal are
+one chain.
+
+A full disk, a lock or missing permissions are not damage: they are refused, and nothing is moved.
+
 One process at a time writes an account's journal. It holds a lock on the folder until it ends, in
 whatever way it ends.
 """
@@ -14,6 +26,8 @@ whatever way it ends.
 from __future__ import annotations
 
 import asyncio
+import gzip
+import os
 import queue
 import sqlite3
 import struct
@@ -21,21 +35,37 @@ import threading
 import zlib
 from collections.abc import Sequence
 from concurrent.futures import Future
+from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
 import msgspec
 
-from duckbourse import clock, state
+from duckbourse import clock, disk, state
 from duckbourse.errors import JournalBusy, JournalCorrupt, JournalError
-from duckbourse.orders.events import AnyEvent, Event, JournalSalvaged
+from duckbourse.orders.events import AccountCarried, AnyEvent, Event, JournalSalvaged
 from duckbourse.settings import settings
 
 FILE = "journal.sqlite"
+HEAD = "journal.head"
 LOCK = "journal.lock"
+ARCHIVE = "archive"
 QUEUE_ROWS = 100_000
 # the most events in one commit, so that the first caller does not wait forever
 COMMIT_ROWS = 2_000
+HEAD_SYNC_SECONDS = 1.0
+# how long to wait for another program that has the journal open
+LOCKED_SECONDS = 5.0
+# the head has two of these, each in a sector of its own: while one is written, the other is whole
+SLOT_BYTES = 512
+# of SQLite's errors, those that are about the content
+DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+REMEDIES = {
+    sqlite3.SQLITE_FULL: "free some disk space, and run this again",
+    sqlite3.SQLITE_BUSY: "close the program that has it open, and run this again",
+    sqlite3.SQLITE_LOCKED: "close the program that has it open, and run this again",
+}
 
 ENCODER = msgspec.json.Encoder()
 DECODER = msgspec.json.Decoder(AnyEvent)
@@ -50,6 +80,8 @@ class Journal:
         self.folder = folder
         self.failure: JournalError | None = None
         self._lock = lock
+        self._head = Head(folder / HEAD)
+        self._head.write(last_row, checksum)
         self._row = last_row
         self._checksum = checksum
         self._queue: queue.Queue[tuple[bytes, Written] | None] = queue.Queue(QUEUE_ROWS)
@@ -87,6 +119,7 @@ class Journal:
             return
         self._queue.put(None)
         self._thread.join()
+        self._head.close()
         self._lock.close()
 
     def _fail(self, error: JournalError) -> None:
@@ -114,6 +147,7 @@ class Journal:
             else:
                 for _, written in batch:
                     written.set_result(None)
+                self._head.sync_now_and_then()
         if connection is not None:
             connection.close()
 
@@ -147,6 +181,50 @@ class Journal:
             connection.rollback()
             raise
         self._row, self._checksum = row, checksum
+        self._head.write(row, checksum)
+
+
+class Head:
+    """The file with the last row's number and checksum; see the module."""
+
+    def __init__(self, path: Path) -> None:
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        self._count = 0
+        self._synced_at = clock.elapsed_seconds()
+
+    def write(self, row: int, checksum: int) -> None:
+        """Write the last row; a write of some bytes does not wait for the disk."""
+        text = b"%d %d" % (row, checksum)
+        slot = b"%b %d\n" % (text, zlib.crc32(text))
+        os.pwrite(self._descriptor, slot.ljust(64), SLOT_BYTES * (self._count % 2))
+        self._count += 1
+
+    def sync_now_and_then(self) -> None:
+        """Sync it to disk if that is due."""
+        now = clock.elapsed_seconds()
+        if now - self._synced_at >= HEAD_SYNC_SECONDS:
+            self._synced_at = now
+            os.fdatasync(self._descriptor)
+
+    def close(self) -> None:
+        """Sync it to disk and close it."""
+        os.fdatasync(self._descriptor)
+        os.close(self._descriptor)
+
+
+def read_head(path: Path) -> tuple[int, int] | None:
+    """Return the last row's number and checksum; None without a head, (-1, 0) if it is damaged."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    found = [(-1, 0)]
+    for start in (0, SLOT_BYTES):
+        text, _, checksum = content[start : start + 64].strip().rpartition(b" ")
+        if checksum.isdigit() and zlib.crc32(text) == int(checksum):
+            row, _, of_row = text.partition(b" ")
+            found.append((int(row), int(of_row)))
+    return max(found)
 
 
 def open_journal(folder: Path) -> tuple[Journal, list[Event]]:
@@ -155,45 +233,106 @@ def open_journal(folder: Path) -> tuple[Journal, list[Event]]:
 
     Raise JournalBusy if another process holds it. A damaged journal is moved aside as a whole; the
     new one starts with the rows before the damage and a JournalSalvaged that says where they end.
+    Raise JournalCorrupt if there are no such rows, and JournalError if it cannot be read now.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     lock = lock_folder(folder)
     try:
-        committed = _committed_frames(folder / (FILE + "-wal"))
-        events, row, checksum, damage = _read(folder / FILE, committed)
-        if damage is None:
-            return Journal(folder, lock, row, checksum), events
-        kept = _move_aside(folder)
-        journal = Journal(folder, lock, 0, 0)
-        salvaged = [
-            *events,
-            JournalSalvaged(at=clock.now(), first_lost_row=row + 1, kept_as=kept.name),
-        ]
-        for written in [journal.append(event) for event in salvaged]:
-            written.result()
+        found = _salvaged(folder)
+        return Journal(folder, lock, found.row, found.checksum), found.events
     except BaseException:
         lock.close()
         raise
-    return journal, salvaged
 
 
 def read_journal(folder: Path) -> list[Event]:
     """Read all events of a journal without writing it; raise JournalCorrupt if it is damaged."""
-    if not (folder / FILE).exists():
-        return []
-    events, row, _, damage = _read(folder / FILE, 0)
-    if damage is not None:
+    found = _read(folder, 0)
+    if found.damage is not None:
         raise JournalCorrupt(
-            f"row {row + 1} of {folder / FILE} is damaged: {damage}",
+            f"row {found.row + 1} of {folder / FILE} is damaged: {found.damage}",
             "`./bourse reconcile` keeps the file and continues with the rows before it",
         )
-    return events
+    return found.events
+
+
+def begin_again(folder: Path, archive: Path | None, opening: Sequence[Event]) -> None:
+    """
+    Move the rows of a journal to an archive, and begin it again with other events, in one commit.
+
+    The first of them is an AccountCarried; its checksum is filled in. The caller holds the lock of
+    the folder. Stopped at any point, it can be called again.
+    """
+    found = _salvaged(folder)
+    if archive is not None and found.events:
+        _write_archive(archive, found)
+    row, checksum, rows = found.row, found.checksum, []
+    for event in opening:
+        if isinstance(event, AccountCarried):
+            event = msgspec.structs.replace(event, checksum=checksum)
+        body = ENCODER.encode(event)
+        row, checksum = row + 1, zlib.crc32(body, checksum)
+        rows.append((row, body, checksum))
+    head = Head(folder / HEAD)
+    try:
+        # the archive is whole, and the head is not before the journal, whenever the power fails
+        head.write(found.row, found.checksum)
+        with closing(_connect(folder / FILE)) as connection:
+            connection.execute("begin immediate")
+            connection.execute("delete from events")
+            connection.executemany("insert into events values (?, ?, ?)", rows)
+            connection.execute("commit")
+        head.write(row, checksum)
+    except sqlite3.Error as error:
+        raise _refusal(error, folder / FILE) from error
+    finally:
+        head.close()
+
+
+def read_archive(path: Path) -> list[Event]:
+    """Return the events of an archived session; raise JournalCorrupt if it is damaged."""
+    try:
+        header, *bodies = gzip.decompress(path.read_bytes()).splitlines()
+        known = msgspec.json.decode(header, type=ArchiveHeader)
+        checksum = known.checksum_before
+        for body in bodies:
+            checksum = zlib.crc32(body, checksum)
+        if checksum != known.checksum or len(bodies) != known.rows:
+            raise ValueError("its checksum does not match")
+        return [DECODER.decode(body) for body in bodies]
+    except FileNotFoundError:
+        raise
+    except (OSError, EOFError, zlib.error, ValueError, TypeError) as error:
+        raise JournalCorrupt(
+            f"the archived session {path} is damaged: {error}",
+            "restore it from a backup: `./bourse restore --help`",
+        ) from error
+
+
+class ArchiveHeader(msgspec.Struct, frozen=True, kw_only=True):
+    """The first line of an archive: its place in the chain of rows. The others are the events."""
+
+    first_row: int
+    rows: int
+    checksum_before: int
+    checksum: int
+
+
+def _write_archive(path: Path, found: Found) -> None:
+    header = ArchiveHeader(
+        first_row=found.first_row,
+        rows=len(found.bodies),
+        checksum_before=found.checksum_before,
+        checksum=found.checksum,
+    )
+    lines = b"\n".join([ENCODER.encode(header), *found.bodies])
+    disk.write_private(path, gzip.compress(lines, 6, mtime=0))
 
 
 def lock_folder(folder: Path) -> IO[str]:
     """Lock a folder for this process until the file returned is closed, or raise JournalBusy."""
     state.refuse_unfinished(settings().data)
-    lock = (folder / LOCK).open("a")
+    disk.private_folder(folder)
+    lock = open(folder / LOCK, "a", opener=disk.private)  # noqa: SIM115
     try:
         state.lock(lock.fileno())
     except OSError as error:
@@ -206,13 +345,21 @@ def lock_folder(folder: Path) -> IO[str]:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    connection.execute("pragma journal_mode = wal")
-    connection.execute("pragma synchronous = full")
-    connection.execute(
-        "create table if not exists events"
-        " (row integer primary key, body blob not null, checksum integer not null)"
+    if not path.exists():
+        os.close(disk.private(str(path), os.O_RDWR | os.O_CREAT))
+    connection = sqlite3.connect(
+        path, LOCKED_SECONDS, isolation_level=None, check_same_thread=False
     )
+    try:
+        connection.execute("pragma journal_mode = wal")
+        connection.execute("pragma synchronous = full")
+        connection.execute(
+            "create table if not exists events"
+            " (row integer primary key, body blob not null, checksum integer not null)"
+        )
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
@@ -237,39 +384,159 @@ def _committed_frames(path: Path) -> int:
     return last
 
 
-def _read(path: Path, committed_frames: int) -> tuple[list[Event], int, int, str | None]:
-    """Return the events before any damage, their last row and checksum, and the damage or None."""
-    events: list[Event] = []
-    row, checksum, is_cut = 0, 0, False
-    if not path.exists():
-        return events, row, checksum, None
-    try:
-        connection = _connect(path)
+@dataclass
+class Found:
+    """The rows before any damage, the number and checksum of the last one, and the damage."""
+
+    events: list[Event] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
+    row: int = 0
+    checksum: int = 0
+    checksum_before: int = 0
+    damage: str | None = None
+
+    @property
+    def first_row(self) -> int:
+        return self.row - len(self.bodies) + 1
+
+
+def _read(folder: Path, committed_frames: int) -> Found:
+    """Read a journal; raise JournalError if that is not possible now, whatever it contains."""
+    # before the journal: what is committed meanwhile is not in it
+    head = read_head(folder / HEAD)
+    path = folder / FILE
+    found = Found()
+    if path.exists():
         try:
-            if committed_frames:
-                _, read_frames, _ = connection.execute("pragma wal_checkpoint(passive)").fetchone()
-                is_cut = read_frames < committed_frames
-            for number, body, stored in connection.execute("select * from events order by row"):
-                if number != row + 1:
-                    return events, row, checksum, f"the next row is {number}"
-                if zlib.crc32(body, checksum) != stored:
-                    return events, row, checksum, "its checksum does not match"
-                events.append(DECODER.decode(body))
-                row, checksum = number, stored
-            if is_cut:
-                return events, row, checksum, "the end of the write-ahead log is damaged"
-        finally:
-            connection.close()
-    except (sqlite3.DatabaseError, msgspec.MsgspecError, TypeError) as error:
-        return events, row, checksum, str(error)
-    return events, row, checksum, None
+            with closing(_connect(path)) as connection:
+                is_cut = False
+                if committed_frames:
+                    query = "pragma wal_checkpoint(passive)"
+                    _, read_frames, _ = connection.execute(query).fetchone()
+                    is_cut = read_frames < committed_frames
+                rows = connection.execute("select * from events order by row")
+                at_head = _take(found, rows, head)
+                if is_cut:
+                    found.damage = found.damage or "the end of the write-ahead log is damaged"
+        except sqlite3.DatabaseError as error:
+            if _code(error) not in DAMAGE:
+                raise _refusal(error, path) from error
+            found.damage, at_head = str(error), None
+        except (msgspec.MsgspecError, TypeError) as error:
+            found.damage, at_head = str(error), None
+    else:
+        at_head = 0
+    if found.damage is None:
+        found.damage = _beyond(found, head, at_head)
+    return found
 
 
-def _move_aside(folder: Path) -> Path:
+def _take(found: Found, rows: sqlite3.Cursor, head: tuple[int, int] | None) -> int | None:
+    """Add rows up to the first damaged one; return the checksum of the head's row, if found."""
+    at_head: int | None = 0 if head is None or head[0] == 0 else None
+    for number, body, stored in rows:
+        if not found.bodies and number != 1:
+            event = DECODER.decode(body)
+            if not isinstance(event, AccountCarried):
+                found.damage = f"the first row is {number}"
+                break
+            found.row, found.checksum = number - 1, event.checksum
+            found.checksum_before = event.checksum
+            if head is not None and head[0] == number - 1:
+                at_head = event.checksum
+        if number != found.row + 1:
+            found.damage = f"the next row is {number}"
+            break
+        if zlib.crc32(body, found.checksum) != stored:
+            found.damage = "its checksum does not match"
+            break
+        found.events.append(DECODER.decode(body))
+        found.bodies.append(body)
+        found.row, found.checksum = number, stored
+        if head is not None and head[0] == number:
+            at_head = stored
+    return at_head
+
+
+def _beyond(found: Found, head: tuple[int, int] | None, at_head: int | None) -> str | None:
+    """Return how a journal without damage of its own differs from its head, or None."""
+    if head is None:
+        # journals of version 0.1 have none
+        is_account = bool(found.events) and isinstance(found.events[0], AccountCarried)
+        return f"{HEAD} is missing" if is_account else None
+    row, checksum = head
+    if row < 0:
+        return f"{HEAD} is damaged"
+    if row > found.row:
+        return f"rows up to {row} were written and are missing"
+    if at_head != checksum:
+        return f"row {row} is not the one that was written"
+    return None
+
+
+def _salvaged(folder: Path) -> Found:
+    """Read a journal of a locked folder; replace a damaged one by the rows before the damage."""
+    _finish_salvage(folder)
+    found = _read(folder, _committed_frames(folder / (FILE + "-wal")))
+    if found.damage is None:
+        return found
+    if not found.events:
+        raise JournalCorrupt(
+            f"nothing of {folder / FILE} can be read: {found.damage}",
+            "restore it from a backup, which `./bourse restore --help` explains: without it, nobody"
+            " knows what the account holds",
+        )
     stamp = clock.now().strftime("%Y%m%dT%H%M%S%f")
-    kept = folder / f"damaged-{stamp}.sqlite"
-    for ending in ("", "-wal", "-shm"):
-        part = folder / (FILE + ending)
-        if part.exists():
-            part.rename(kept.with_name(kept.name + ending))
-    return kept
+    salvage = JournalSalvaged(
+        at=clock.now(), first_lost_row=found.row + 1, kept_as=f"damaged-{stamp}.sqlite"
+    )
+    first, checksum, rows = found.first_row, found.checksum_before, []
+    found.events.append(salvage)
+    found.bodies.append(ENCODER.encode(salvage))
+    for row, body in enumerate(found.bodies, first):
+        checksum = zlib.crc32(body, checksum)
+        rows.append((row, body, checksum))
+    found.row, found.checksum, found.damage = row, checksum, None
+    draft = folder / f"salvaged-{stamp}.draft"
+    try:
+        with closing(_connect(draft)) as connection:
+            connection.execute("pragma journal_mode = delete")
+            connection.execute("begin immediate")
+            connection.executemany("insert into events values (?, ?, ?)", rows)
+            connection.execute("commit")
+    except sqlite3.Error as error:
+        draft.unlink(missing_ok=True)
+        raise _refusal(error, draft) from error
+    draft.rename(draft.with_suffix(".ready"))
+    disk.flush(folder)
+    _finish_salvage(folder)
+    head = Head(folder / HEAD)
+    # both, since the larger one counts
+    for _ in range(2):
+        head.write(found.row, found.checksum)
+    head.close()
+    return found
+
+
+def _finish_salvage(folder: Path) -> None:
+    """Put a salvaged journal in place of the damaged one, also if that was begun and stopped."""
+    for ready in sorted(folder.glob("salvaged-*.ready")):
+        kept = folder / ready.name.replace("salvaged", "damaged").replace(".ready", ".sqlite")
+        for ending in ("-wal", "-shm", ""):
+            part = folder / (FILE + ending)
+            # the journal itself may be in place already
+            if part.exists() and not kept.with_name(kept.name + ending).exists():
+                part.rename(kept.with_name(kept.name + ending))
+        ready.rename(folder / FILE)
+        disk.flush(folder)
+
+
+def _code(error: sqlite3.Error) -> int:
+    return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+
+
+def _refusal(error: sqlite3.Error, path: Path) -> JournalError:
+    return JournalError(
+        f"the journal {path} cannot be read or written now: {error}",
+        REMEDIES.get(_code(error), f"check that the disk works, and that {path.parent} is yours"),
+    )

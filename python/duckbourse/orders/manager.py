@@ -93,7 +93,6 @@ class Manager:
         self.broker = broker
         self.listeners: list[Listener] = []
         self.pace = Pace()
-        self.pace.remember((clock.now() - at).total_seconds() for at in book.requested_at)
         # what waits for its turn: entries by their ids, in order, and orders to be cancelled
         self.waiting_entries: dict[str, Request] = {}
         self._waiting_cancels: dict[str, None] = {}
@@ -345,6 +344,8 @@ class Manager:
         """
         for order in list(self.book.open_orders()):
             self._mark_unknown(order)
+        now = clock.now()
+        self.pace.remember((now - at).total_seconds() for at in self.book.requested_at)
         differences = await self._reconcile()
         for _ in range(RECONCILE_RETRIES):
             if not differences:

@@ -46,9 +46,9 @@ class Pace:
         self._urgent_until = -math.inf
 
     def remember(self, seconds_ago: Iterable[float]) -> None:
-        """Count requests that this session sent before, in another process."""
+        """Begin with the requests that this session has sent, most of them in another process."""
         now = clock.session_seconds()
-        self._sent_at = sorted([*self._sent_at, *(now - max(0.0, ago) for ago in seconds_ago)])
+        self._sent_at = sorted(now - max(0.0, ago) for ago in seconds_ago)
 
     def wait_seconds(self, *, is_urgent: bool) -> float:
         """Return the seconds until a request has its turn: 0 if it has it, infinite if never."""

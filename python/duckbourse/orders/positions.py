@@ -8,13 +8,52 @@ account and before charges unless stated otherwise.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import date
 from decimal import Decimal
+from fractions import Fraction
 
 import msgspec
 
 from duckbourse.orders.order import Fill, Product
 
 ZERO = Decimal(0)
+CENT = Decimal("0.01")
+
+
+class CorporateAction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """
+    A row of `seeds.corporate_actions`: a split or bonus of old into new shares, or a dividend.
+
+    `dividend_amount` is money per share as traded on the ex-date.
+    """
+
+    symbol: str
+    ex_date: date
+    action: str
+    old_shares: Decimal | None = None
+    new_shares: Decimal | None = None
+    dividend_amount: Decimal | None = None
+
+    @property
+    def action_id(self) -> str:
+        return f"{self.symbol}|{self.ex_date.isoformat()}|{self.action}"
+
+    @property
+    def share_ratio(self) -> Fraction:
+        """New shares for one old one; 1 for a dividend."""
+        if self.old_shares is None or self.new_shares is None:
+            return Fraction(1)
+        return Fraction(self.new_shares) / Fraction(self.old_shares)
+
+    def price_after(self, price: Decimal) -> Decimal:
+        """Return a price of before the action in new shares."""
+        return _decimal(Fraction(price) / self.share_ratio)
+
+    @property
+    def order(self) -> tuple[date, bool, str]:
+        """The order of actions: by day, and a dividend after a split, in whose shares it is."""
+        return self.ex_date, self.dividend_amount is not None, self.action
 
 
 class Lot(msgspec.Struct, frozen=True):
@@ -122,3 +161,57 @@ def _first_out(
         if left:
             lots = (Lot(left, lot.price), *lots)
     return lots, realized
+
+
+def scaled(quantities: Sequence[int], ratio: Fraction) -> list[int]:
+    """Return quantities of one sign times a ratio, in whole shares that add up to the whole sum."""
+    found, before, total = [], 0, 0
+    for quantity in quantities:
+        total += quantity
+        found.append(int(total * ratio) - before)
+        before += found[-1]
+    return found
+
+
+def after_action(
+    position: Position, action: CorporateAction, price: Decimal | None
+) -> tuple[Position, Decimal]:
+    """
+    Return a position after a split, bonus or dividend, and the cash that it brings.
+
+    A fraction of a share is paid out at `price`, or at cost if that is None. A short position pays
+    the dividend.
+    """
+    if action.dividend_amount is not None:
+        return position, position.quantity * action.dividend_amount
+    ratio = action.share_ratio
+    exact = position.quantity * ratio
+    quantity = int(exact)
+    fraction_cost = _decimal(Fraction(position.cost_amount) * (exact - quantity) / exact)
+    cost = position.cost_amount - fraction_cost
+    if price is None:
+        cash = fraction_cost
+    else:
+        cash = _decimal(Fraction(price) * (exact - quantity)).quantize(CENT)
+    gain = cash - fraction_cost
+    trip = position.round_trip_amount + gain
+    left = scaled([lot.quantity for lot in position.lots], ratio)
+    return msgspec.structs.replace(
+        position,
+        quantity=quantity,
+        cost_amount=cost if quantity else ZERO,
+        realized_amount=position.realized_amount + gain,
+        realized_fifo_amount=position.realized_fifo_amount + gain,
+        lots=tuple(
+            Lot(each, action.price_after(lot.price))
+            for lot, each in zip(position.lots, left, strict=True)
+            if each
+        ),
+        round_trip_amount=trip if quantity else ZERO,
+        round_trip_count=position.round_trip_count + (not quantity),
+        closed_round_trip_amount=None if quantity else trip,
+    ), cash
+
+
+def _decimal(value: Fraction) -> Decimal:
+    return Decimal(value.numerator) / Decimal(value.denominator)

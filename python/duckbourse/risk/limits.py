@@ -16,7 +16,8 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     """
     A tradable symbol; columns and units are those of the seed.
 
-    `prior_close` is the unadjusted close of the prior session, the base of the price band.
+    `prior_close` is the unadjusted close of the prior session, in shares of today if there was a
+    split since then: the base of the price band.
     """
 
     symbol: str

@@ -12,6 +12,7 @@ from duckbourse.streaming.feed import Records, millionths
 
 # by how many microseconds the exchange's clock may be ahead of ours
 MAX_AHEAD = 5_000_000
+MAX_SHORT = 2**15
 
 
 class TickFilter:
@@ -34,47 +35,57 @@ class TickFilter:
         max_move_pct: Decimal,
     ) -> None:
         self._move = float(max_move_pct) / 100
+        # two prices no further than this from a third are within the move of each other
+        self._nearness = self._move / (2 + self._move)
         count = len(symbols)
         self._price = np.zeros(count, np.int64)
         self._traded_at = np.zeros(count, np.int64)
         self._waiting = np.zeros(count, np.int64)
+        self._has_waiting = False
         self._low = np.ones(count, np.int64)
         self._high = np.full(count, np.iinfo(np.int64).max)
+        # between these each price is usual after any other; the last one is between them
+        self._near_low = np.ones(count, np.int64)
+        self._near_high = np.zeros(count, np.int64)
         for place, symbol in enumerate(symbols):
-            if close := closes.get(symbol):
-                self._price[place] = millionths(close)
             low, high = bands.get(symbol, (None, None))
             if low is not None and high is not None:
                 self._low[place], self._high[place] = millionths(low), millionths(high)
+            if close := closes.get(symbol):
+                self._price[place] = millionths(close)
+                self._center(place)
         self.unbelieved_count = 0
 
     def believed(self, records: Records) -> Records:
         """Return the ticks that are believed, in their order."""
         places, price, traded_at = records["symbol"], records["price"], records["traded_at"]
-        # what each is compared with: the tick of its symbol before it, here or in earlier batches
-        known, known_at = self._price[places], self._traded_at[places]
-        order = np.argsort(places, kind="stable")
-        is_next = np.diff(places[order]) == 0
-        known[order[1:][is_next]] = price[order[:-1][is_next]]
-        known_at[order[1:][is_next]] = traded_at[order[:-1][is_next]]
-        is_usual = (np.abs(price - known) <= self._move * known) | (known == 0)
-        is_usual &= (price >= self._low[places]) & (price <= self._high[places])
-        is_usual &= traded_at >= known_at
         latest = records["received_at"] + MAX_AHEAD
-        is_usual &= traded_at <= latest
-        if is_usual.all():
-            self._keep(places, price, traded_at)
+        if (
+            ((price >= self._near_low[places]) & (price <= self._near_high[places])).all()
+            and ((traded_at >= self._traded_at[places]) & (traded_at <= latest)).all()
+            and _is_in_order(places, traded_at)
+        ):  # almost always
+            self._price[places] = price
+            self._traded_at[places] = traded_at
+            if self._has_waiting:
+                self._waiting[places] = 0
             return records
         mask = np.fromiter(
             (
-                self._is_believed(int(place), int(each), int(when), is_ahead)
-                for place, each, when, is_ahead in zip(
-                    places, price, traded_at, (traded_at > latest).tolist(), strict=True
+                self._is_believed(*each)
+                for each in zip(
+                    places.tolist(),
+                    price.tolist(),
+                    traded_at.tolist(),
+                    (traded_at > latest).tolist(),
+                    strict=True,
                 )
             ),
             bool,
             len(records),
         )
+        if mask.all():
+            return records
         self.unbelieved_count += int(len(records) - mask.sum())
         found: Records = records[mask]
         return found
@@ -89,11 +100,29 @@ class TickFilter:
         is_usual &= bool(self._low[place] <= price <= self._high[place])
         if not is_usual and not (waiting and abs(price - waiting) <= self._move * waiting):
             self._waiting[place] = price
+            self._has_waiting = True
             return False
-        self._keep(place, price, traded_at)
+        self._price[place] = price
+        self._traded_at[place] = traded_at
+        self._waiting[place] = 0
+        if not self._near_low[place] <= price <= self._near_high[place]:
+            self._center(place)
         return True
 
-    def _keep(self, places: Any, price: Any, traded_at: Any) -> None:
-        self._price[places] = price
-        self._traded_at[places] = traded_at
-        self._waiting[places] = 0
+    def _center(self, place: int) -> None:
+        """Let the usual prices lie around the last one."""
+        price = int(self._price[place])
+        reach = int(price * self._nearness) - 1
+        self._near_low[place] = max(price - reach, self._low[place])
+        self._near_high[place] = min(price + reach, self._high[place])
+
+
+def _is_in_order(places: Any, traded_at: Any) -> bool:
+    """Return whether the trades of each symbol are in the order of their times."""
+    if (traded_at[1:] >= traded_at[:-1]).all():
+        return True
+    if len(places) and places.max() < MAX_SHORT:
+        places = places.astype(np.int16)  # which sorts faster
+    order = np.argsort(places, kind="stable")
+    places, traded_at = places[order], traded_at[order]
+    return bool(((traded_at[1:] >= traded_at[:-1]) | (places[1:] != places[:-1])).all())

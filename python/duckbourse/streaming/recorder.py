@@ -30,6 +30,8 @@ logger = structlog.get_logger()
 
 LOG = ".log"
 SEGMENT_SECONDS = 60.0
+# the year 2200, in microseconds since 1970
+LAST_INSTANT = 7_258_118_400_000_000
 # segments are built in memory
 SEGMENT_TICKS = 500_000
 # the columns of a segment: see `journal.ticks` in models/staging/_sources.yml
@@ -187,23 +189,26 @@ def to_segment(log: Path, until: int | None) -> bool:
     Seal a log into a segment and remove the log; return whether there is a segment.
 
     A truncated record is dropped, and a log without records yields no segment. A log without a
-    valid header is renamed, kept beside the segments, and reported in the log. All ticks received
-    up to `until` are in the log; None means up to its last record.
+    valid header is renamed, kept beside the segments, and reported in the log; so is one with
+    records that no recorder wrote, without which the segment is written. All ticks received up to
+    `until` are in the log; None means up to its last record.
     """
     segment = log.with_suffix(".parquet")
     head, newline, body = log.read_bytes().partition(b"\n")
     try:
         header = msgspec.json.decode(head, type=LogHeader)
-    except msgspec.DecodeError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         # after a truncated header nothing follows, and every record contains a zero byte
         if not newline and b"\0" not in head:
             log.unlink()
             return False
-        damaged = log.with_suffix(".damaged")
-        log.rename(damaged)
-        logger.error("tick log without a valid header kept", path=str(damaged))
+        _keep(log, "a valid header")
         return False
     records = np.frombuffer(body, RECORD, len(body) // RECORD.itemsize)
+    is_ours = (records["symbol"] >= 0) & (records["symbol"] < len(header.symbols))
+    for name in ("traded_at", "received_at"):
+        is_ours &= (records[name] >= 0) & (records[name] < LAST_INSTANT)
+    records = records[is_ours]
     if len(records) and not segment.exists():
         temporary = log.with_suffix(".writing")
         try:
@@ -213,8 +218,17 @@ def to_segment(log: Path, until: int | None) -> bool:
             temporary.replace(segment)
         except OSError as error:
             raise wrap_os_error(error, segment) from error
-    log.unlink()
+    if is_ours.all():
+        log.unlink()
+    else:
+        _keep(log, f"{int((~is_ours).sum()):,} valid records")
     return segment.exists()
+
+
+def _keep(log: Path, without: str) -> None:
+    damaged = log.with_suffix(".damaged")
+    log.rename(damaged)
+    logger.error(f"tick log without {without} kept", path=str(damaged))
 
 
 def _write(header: LogHeader, records: Records, until: int, path: Path) -> None:

@@ -26,6 +26,7 @@ import structlog
 from msgspec.structs import replace
 
 from duckbourse import clock
+from duckbourse.disk import private, private_folder
 from duckbourse.errors import ConfigurationError
 from duckbourse.warehouse import wrap_os_error
 
@@ -35,6 +36,8 @@ FOLDER = "commands"
 PREPARED = ("halt", "square-off")
 # how often a command looks for its answer
 LOOK_SECONDS = 0.02
+# what a damaged file raises
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError)
 _sent = itertools.count()
 
 
@@ -91,12 +94,12 @@ def prepare(folder: Path) -> None:
     Answers that nobody waits for any more are removed.
     """
     commands = folder / FOLDER
-    commands.mkdir(parents=True, exist_ok=True)
+    private_folder(commands)
     for answer in commands.glob("*.answer"):
         answer.unlink(missing_ok=True)
     for name in PREPARED:
         content = Command(name, "requested, and the disk is full", getpass.getuser())
-        (commands / f"{name}.prepared").write_bytes(msgspec.json.encode(content))
+        _write(commands / f"{name}.prepared", msgspec.json.encode(content))
 
 
 def send(
@@ -115,7 +118,7 @@ def send(
     full disk a prepared command is sent instead, without the reason.
     """
     commands = folder / FOLDER
-    commands.mkdir(parents=True, exist_ok=True)
+    private_folder(commands)
     now = clock.machine_now()
     expires_at = None if seconds is None else now + timedelta(seconds=seconds)
     content = msgspec.json.encode(Command(name, reason, getpass.getuser(), expires_at, order=order))
@@ -128,7 +131,7 @@ def send(
     path.with_suffix(".answer").unlink(missing_ok=True)
     draft = path.with_suffix(".draft")
     try:
-        draft.write_bytes(content)
+        _write(draft, content)
     except OSError as error:
         draft.unlink(missing_ok=True)
         prepared = commands / f"{name}.prepared"
@@ -137,6 +140,11 @@ def send(
         draft = prepared
     draft.rename(path)
     return path
+
+
+def _write(path: Path, content: bytes) -> None:
+    with open(path, "wb", opener=private) as file:
+        file.write(content)
 
 
 def answer_to(path: Path, seconds: float) -> Answer | None:
@@ -173,7 +181,7 @@ def listed(folder: Path) -> list[Command]:
     commands = folder / FOLDER
     found = []
     for path in sorted([*commands.glob("*.json"), *commands.glob("*.taken")]):
-        with suppress(FileNotFoundError, msgspec.DecodeError):
+        with suppress(FileNotFoundError, *UNREADABLE):
             command = msgspec.json.decode(path.read_bytes(), type=Command)
             if not _has_expired(command):
                 found.append(command)
@@ -208,7 +216,7 @@ class Inbox:
                 command = msgspec.json.decode(taken.read_bytes(), type=Command)
             except FileNotFoundError:
                 continue  # it was withdrawn
-            except msgspec.DecodeError as error:
+            except UNREADABLE as error:
                 log.error("invalid command", file=path.name, error=str(error))
                 taken.rename(path.with_suffix(".refused"))
                 continue
@@ -233,7 +241,7 @@ class Inbox:
         path = self._commands / f"{command.request_id}.answer"
         draft = path.with_suffix(".answering")
         try:
-            draft.write_bytes(msgspec.json.encode(answer))
+            _write(draft, msgspec.json.encode(answer))
             draft.rename(path)
         except OSError as error:
             log.warning("command not answered", error=str(error))

@@ -27,7 +27,7 @@ from duckbourse.orders.denial import OrderDeniedError
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.manager import Manager
-from duckbourse.orders.order import Order, Reason, Request, order_id_of
+from duckbourse.orders.order import Order, Product, Reason, Request, order_id_of
 from duckbourse.risk import exits
 from duckbourse.streaming.prices import Prices
 from duckbourse.trading.publication import Publication
@@ -130,7 +130,7 @@ class ExitManager:
             if moved != best:
                 self._manager.record(events.TrailMoved(at=now, entry_id=entry_id, best_price=moved))
                 best = moved
-        reason = self.book.flatten_reason or exits.due(entry, best, price, now)
+        reason = self._flatten_reason(entry) or exits.due(entry, best, price, now)
         if reason is not None:
             self.close(entry, reason)
 
@@ -151,6 +151,12 @@ class ExitManager:
         )
         if work := self._works.get(entry_id):
             work.next_try_at = work.priced_at = -math.inf
+
+    def _flatten_reason(self, entry: Order) -> Reason | None:
+        """Return why everything is closed; the square-off leaves what is held overnight."""
+        reason = self.book.flatten_reason
+        is_overnight = entry.request.product is Product.CNC
+        return None if is_overnight and reason is Reason.SQUARE_OFF else reason
 
     async def _work_on(self, entry_id: str) -> None:
         seconds = clock.session_seconds()

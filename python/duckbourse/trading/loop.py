@@ -201,6 +201,7 @@ class Trader:
         self.broker.end_session()
         self._poll_broker()
         await self.manager.wait_idle()
+        self.end_session()
         self._show()
         if failure is not None:
             raise failure
@@ -231,6 +232,21 @@ class Trader:
             await self._step()
             self._show()
         return False
+
+    def end_session(self) -> None:
+        """Record the equity at the end and the last prices of what is held overnight."""
+        if self.book.has_ended:
+            return
+        held = {position.symbol for position in self.book.open_positions()}
+        self.manager.record(
+            events.SessionEnded(
+                at=clock.now(),
+                session_date=self.publication.session_date,
+                equity_amount=self.book.equity_amount(self.prices),
+                marks=self.book.marks
+                | {symbol: self.prices[symbol][0] for symbol in held if symbol in self.prices},
+            )
+        )
 
     def _show(self) -> None:
         with self._unharmed_by("the screen"):
@@ -378,8 +394,7 @@ class Trader:
         await self.exits.step()
         self._poll_broker()
         await self.manager.send_waiting()
-        # while entries wait, the book lacks them, and the strategies would not know of them
-        if self.book.state is not TradingState.HALTED and not self.manager.waiting_entries:
+        if self.book.state is not TradingState.HALTED:
             for request in await self._generate_orders():
                 await self._place(request)
         with self._unharmed_by("answering commands"):
@@ -424,7 +439,14 @@ class Trader:
         return reasons
 
     def _context(self, strategy: str) -> Context:
-        return Context(strategy, self.publication, self.book, self.prices, clock.now())
+        return Context(
+            strategy,
+            self.publication,
+            self.book,
+            self.prices,
+            clock.now(),
+            self.manager.waiting_entries.values(),
+        )
 
     async def _generate_orders(self) -> list[Request]:
         """Return what the strategies want to send, and begin to close what they want to close."""

@@ -22,6 +22,7 @@ from duckbourse.errors import ConfigurationError, PublicationError
 from duckbourse.names import did_you_mean
 from duckbourse.orders.charges import Charges
 from duckbourse.orders.order import PRICE_STEP
+from duckbourse.orders.positions import CorporateAction
 from duckbourse.risk.limits import Covariances, Instrument, Limits
 from duckbourse.settings import settings
 from duckbourse.warehouse import SCANNERS, open_published
@@ -68,6 +69,8 @@ class Publication(msgspec.Struct, frozen=True, kw_only=True):
     signals: tuple[Signal, ...]
     charges: tuple[Charges, ...]
     covariances: Covariances
+    # of the instruments, up to the session
+    actions: tuple[CorporateAction, ...] = ()
     # texts by strategy and parameter
     strategy_parameters: dict[str, dict[str, str]] = {}
 
@@ -154,6 +157,18 @@ def load(
             for row in read.rows("from seeds.charges where segment = ?", limits.segment)
         ),
         covariances=_covariances(read, sorted(instruments), day),
+        actions=tuple(
+            msgspec.convert(row, CorporateAction, strict=False)
+            for row in read.rows(
+                """
+                from seeds.corporate_actions
+                where ex_date <= ? and list_contains(?, symbol)
+                order by ex_date, symbol, action
+                """,
+                day,
+                sorted(instruments),
+            )
+        ),
         strategy_parameters=_strategy_parameters(read, account, day),
     )
 
@@ -387,13 +402,28 @@ def _sessions_behind(read: _Reader, calendar: str, day: date) -> int:
 def _instruments(read: _Reader, calendar: str, day: date) -> dict[str, Instrument]:
     rows = read.rows(
         """
-        select symbol, sector, tick_size, lot_size, freeze_quantity, price_band_pct,
-            arg_max(close, session_date) filter (where session_date < $2)::decimal(18, 6)
-                as prior_close
-        from seeds.instruments
-        inner join bars.ohlcv using (symbol)
-        where kind = 'share' and calendar = $1 and timeframe = '1d' and session_date <= $2
-        group by all
+        with closes as (
+            select symbol, sector, tick_size, lot_size, freeze_quantity, price_band_pct,
+                arg_max(close, session_date) filter (where session_date < $2) as prior_close,
+                max(session_date) filter (where session_date < $2) as close_date
+            from seeds.instruments
+            inner join bars.ohlcv using (symbol)
+            where kind = 'share' and calendar = $1 and timeframe = '1d' and session_date <= $2
+            group by all
+        ),
+
+        splits as (
+            select symbol, product(old_shares / new_shares) as share_factor
+            from closes
+            inner join seeds.corporate_actions using (symbol)
+            where action != 'dividend' and ex_date > close_date and ex_date <= $2
+            group by symbol
+        )
+
+        select * exclude (close_date, share_factor)
+            replace ((prior_close * coalesce(share_factor, 1))::decimal(18, 6) as prior_close)
+        from closes
+        left join splits using (symbol)
         """,
         calendar,
         day,

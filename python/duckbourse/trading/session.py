@@ -14,6 +14,7 @@ import structlog
 
 from duckbourse import clock
 from duckbourse.brokers.paper import FillRules, PaperBroker
+from duckbourse.disk import private
 from duckbourse.errors import BrokerError
 from duckbourse.orders.book import rebuild_book
 from duckbourse.orders.events import TradingState
@@ -29,10 +30,8 @@ from duckbourse.telemetry.notify import Notifier
 from duckbourse.trading.loop import Trader
 from duckbourse.trading.publication import Publication
 from duckbourse.trading.scans import LiveScans
-from duckbourse.trading.session_folder import SessionFolder
+from duckbourse.trading.session_folder import LOG, SessionFolder, traded_until
 from duckbourse.trading.strategy import Strategy
-
-LOG = "trade.log"
 
 
 def trade_session(
@@ -65,8 +64,9 @@ def trade_session(
             rules,
         )
         try:
-            if recorded and isinstance(feed, Replay):
-                before = feed.resume_after(max(event.at for event in recorded))
+            until = traded_until(recorded)
+            if until is not None and isinstance(feed, Replay):
+                before = feed.resume_after(until)
                 if scans is not None:
                     scans.catch_up(before)
             book = rebuild_book(folder.capital_amount, recorded, lambda _: None)
@@ -150,7 +150,7 @@ async def _run(trader: Trader) -> tuple[str, ...]:
 def _log_to(path: Path) -> Iterator[None]:
     """Append the log to a file until the end of the block, then restore the configuration."""
     before = structlog.get_config()
-    with path.open("a") as file:
+    with open(path, "a", opener=private) as file:
         structlog.configure(
             processors=[
                 structlog.processors.add_log_level,

@@ -1,35 +1,64 @@
 """
-Where an account's session lives on disk, and how any process reads it.
+Where an account lives on disk, and how any process reads one of its sessions.
 
-`trading/<account>/<session>/` holds the journal, the paper broker's book, commands, the log and
-`session.json`, which describes the session.
+`trading/<account>/` holds the journal, the paper broker's book, commands, the log, and
+`session.json`, which describes the session traded last. Its `archive/` has the events of each
+session before, and `archive/discarded-…/` what --fresh discarded. Cash, positions, limits on the
+drawdown and a halt go on from session to session: a session begins with the account as the one
+before it left it. Nobody but the owner may read an account.
 """
 
 from __future__ import annotations
 
-import shutil
-from datetime import date
+import asyncio
+import re
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
-from duckbourse import state
-from duckbourse.errors import ConfigurationError
+from duckbourse import clock, disk, state
+from duckbourse.brokers.paper import FILE as PAPER
+from duckbourse.brokers.paper import FillRules, PaperBroker
+from duckbourse.errors import ConfigurationError, JournalCorrupt
+from duckbourse.orders import events
 from duckbourse.orders.book import Book, rebuild_book
-from duckbourse.orders.events import Event
-from duckbourse.orders.journal import LOCK, lock_folder, read_journal
+from duckbourse.orders.events import Carried, Event, TradingState
+from duckbourse.orders.journal import (
+    ARCHIVE,
+    LOCK,
+    begin_again,
+    lock_folder,
+    read_archive,
+    read_journal,
+)
+from duckbourse.orders.order import Reason
 from duckbourse.settings import settings
 from duckbourse.trading import commands
 from duckbourse.trading.publication import Publication
 
 SESSION_FILE = "session.json"
+LOG = "trade.log"
 FEED_OF_TODAY = "--feed zerodha"
+# an account is a folder, and never a path or a pattern
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+# what says nothing of how much of a session was traded
+BETWEEN = (
+    events.AccountCarried,
+    events.SessionStarted,
+    events.SessionEnded,
+    events.CorporateActionApplied,
+    events.CashMoved,
+)
 
 
 class SessionFolder(msgspec.Struct, frozen=True, kw_only=True):
     """
-    The folder of one account in one session.
+    One account in one session; `path` is the folder of the account.
 
     `options` are those of `./bourse trade` that choose what is traded, as typed; None if they were
     not recorded.
@@ -44,17 +73,28 @@ class SessionFolder(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def path(self) -> Path:
-        return settings().data / "trading" / self.account / self.session_date.isoformat()
+        return folder_of(self.account)
+
+
+def folder_of(account: str) -> Path:
+    """Return the folder of an account; raise ConfigurationError for what is no name of one."""
+    if not NAME.fullmatch(account):
+        raise ConfigurationError(
+            f"{account!r} is not the name of an account",
+            "`./bourse list accounts` has them",
+        )
+    return settings().data / "trading" / account
 
 
 def create(
     publication: Publication, options: str, *, fresh: bool = False
 ) -> tuple[SessionFolder, Book]:
     """
-    Create the folder of a publication's account and session; return it and the book found there.
+    Begin or resume a session of a publication's account; return it and the book found there.
 
-    That book is deleted if `fresh`; otherwise raise ConfigurationError if other options traded it.
-    Raise JournalBusy while a process trades it.
+    If `fresh`, what was traded in this session and later ones is moved aside, and it begins again
+    from the account as it stood before. Otherwise raise ConfigurationError if other options traded
+    it, or if a later session was traded. Raise JournalBusy while a process trades it.
     """
     folder = SessionFolder(
         account=publication.limits.account,
@@ -65,50 +105,228 @@ def create(
         options=options,
     )
     state.refuse_unfinished(settings().data)
-    file = folder.path / SESSION_FILE
-    folder.path.mkdir(parents=True, exist_ok=True)
+    disk.private_folder(folder.path)
     lock = lock_folder(folder.path)
     try:
-        before, _ = read(folder)
-        if file.exists() and fresh:
-            _clear(folder)
-        elif file.exists() and before.event_count:
-            _refuse_other_options(_folder_of(file), options)
-        draft = file.with_suffix(".draft")
-        draft.write_bytes(msgspec.json.encode(folder))
-        draft.rename(file)
+        recorded = read_journal(folder.path)
+        before = _book(folder, recorded)
+        last = before.session_date
+        if last is None:
+            _refuse_lost_history(folder)
+            _begin(publication, folder, Book(folder.capital_amount).carried())
+        elif fresh and folder.session_date <= last:
+            _discard(publication, folder, recorded)
+        elif folder.session_date < last:
+            raise ConfigurationError(
+                f"{folder.account} has traded {last}, which is after {folder.session_date}",
+                f"`--date {last}` resumes that; --fresh discards what was traded from"
+                f" {folder.session_date} on, and another --account leaves it alone",
+            )
+        elif folder.session_date == last:
+            _refuse_other_options(folder, recorded)
+        else:
+            _begin(
+                publication,
+                folder,
+                before.carried(),
+                before,
+                ended=last,
+                archive=folder.path / ARCHIVE,
+            )
+        _finish_discarding(folder)
+        disk.write_private(folder.path / SESSION_FILE, msgspec.json.encode(folder))
         commands.prepare(folder.path)
     finally:
         lock.close()
     return folder, before
 
 
-def _refuse_other_options(before: SessionFolder, options: str) -> None:
-    if before.options is None or before.options == options:
+def _begin(
+    publication: Publication,
+    folder: SessionFolder,
+    carried: Carried,
+    before: Book | None = None,
+    *,
+    ended: date | None = None,
+    archive: Path | None = None,
+    moved: Sequence[events.CashMoved] = (),
+) -> None:
+    """
+    Begin a session with what is carried; what the journal has of the session `ended` is archived.
+
+    `before` is the book of that session, unless the account begins again from an earlier state. The
+    broker is first, and both are asked again if this is stopped: neither begins twice.
+    """
+    # a replay is of the past, and its session begins with its first tick
+    at = min(clock.now(), publication.opens_at)
+    opening: list[Event] = [events.AccountCarried(at=at, checksum=0, carried=carried)]
+    book = Book(carried.capital_amount)
+    book.apply(opening[0])
+
+    def add(event: Event) -> None:
+        book.apply(event)
+        opening.append(event)
+
+    if book.state is TradingState.REDUCING and book.flatten_reason is Reason.BY_HAND:
+        reason = f"the square-off of {carried.session_date} ended with its session"
+        add(
+            events.TradingStateChanged(
+                at=at, state=TradingState.ACTIVE, reason=reason, by="session"
+            )
+        )
+    applied = _actions_due(publication, book, at)
+    for event in (*applied, *moved):
+        add(event)
+    closes = {
+        position.symbol: known.prior_close
+        for position in book.open_positions()
+        if (known := publication.instruments.get(position.symbol)) and known.prior_close
+    }
+    book.marks |= closes
+    add(
+        events.SessionStarted(
+            at=at,
+            session_date=folder.session_date,
+            equity_amount=book.equity_amount({}),
+            options=folder.options,
+            marks=book.marks,
+        )
+    )
+    if archive is not None:
+        disk.private_folder(archive)
+    if publication.limits.broker == "paper":
+        of_paper = archive / f"{ended}.{PAPER}.gz" if archive else None
+        asyncio.run(_begin_at_paper(folder, carried, before, applied, moved, of_paper))
+    if archive is not None and (log := folder.path / LOG).exists():
+        log.rename(archive / f"{ended}.log")
+    begin_again(folder.path, archive / f"{ended}.jsonl.gz" if archive else None, opening)
+
+
+async def _begin_at_paper(
+    folder: SessionFolder,
+    carried: Carried,
+    before: Book | None,
+    applied: Sequence[events.CorporateActionApplied],
+    moved: Sequence[events.CashMoved],
+    archive: Path | None,
+) -> None:
+    broker = PaperBroker(folder.path, {}, folder.capital_amount, FillRules())
+    live = (order for order in carried.orders if order.state.is_live)
+    # an account that begins for the first time or again does not go on from another session
+    charges = (position.charges_amount for position in before.positions.values()) if before else ()
+    try:
+        await broker.begin_session(
+            folder.session_date,
+            applied,
+            keep=frozenset(order.request.order_id for order in live),
+            charges_amount=sum(charges, Decimal(0)),
+            instead=None if before else carried,
+            archive=archive,
+        )
+        for event in moved:
+            broker.move_cash(event)
+    finally:
+        broker.close()
+
+
+def _actions_due(
+    publication: Publication, book: Book, at: datetime
+) -> list[events.CorporateActionApplied]:
+    """Return what happened to the shares held since the session before."""
+    held = {position.symbol: position for position in book.open_positions()}
+    found = []
+    for action in sorted(publication.actions, key=lambda each: each.order):
+        position = held.get(action.symbol)
+        if (
+            position is None
+            or book.session_date is None
+            or action.action_id in book.action_ids
+            or not book.session_date < action.ex_date <= publication.session_date
+        ):
+            continue
+        known = publication.instruments.get(action.symbol)
+        price = known.prior_close if known else None
+        average = position.average_price
+        if price is None and average is not None:
+            price = action.price_after(average)
+        found.append(events.CorporateActionApplied(at=at, action=action, price=price))
+    return found
+
+
+def _discard(publication: Publication, folder: SessionFolder, recorded: Sequence[Event]) -> None:
+    """Begin a session again from the account as it stood before; keep what was traded since."""
+    sessions = {
+        day: path for day, path in _archived(folder.path).items() if day >= folder.session_date
+    }
+    earliest = read_archive(sessions[min(sessions)]) if sessions else list(recorded)
+    later = [event for path in sessions.values() for event in read_archive(path)]
+    opening = earliest[0]
+    carried = (
+        opening.carried
+        if isinstance(opening, events.AccountCarried)
+        else Book(folder.capital_amount).carried()
+    )
+    # cash belongs to the account and not to a session
+    moved = {
+        event.cash_id: event
+        for event in (*later, *recorded)
+        if isinstance(event, events.CashMoved) and event.cash_id not in carried.cash_ids
+    }
+    _begin(
+        publication,
+        folder,
+        carried,
+        ended=_book(folder, recorded).session_date,
+        archive=_aside(folder),
+        moved=tuple(moved.values()),
+    )
+
+
+def _finish_discarding(folder: SessionFolder) -> None:
+    """Move aside what the archive has of this session and later ones, as --fresh demanded."""
+    later = [day for day in _archived(folder.path) if day >= folder.session_date]
+    if not later:
+        return
+    aside = _aside(folder)
+    for day in later:
+        for path in (folder.path / ARCHIVE).glob(f"{day}.*"):
+            path.rename(aside / path.name)
+    disk.flush(aside.parent)
+
+
+def _aside(folder: SessionFolder) -> Path:
+    path = folder.path / ARCHIVE / f"discarded-{clock.now():%Y%m%dT%H%M%S%f}"
+    disk.private_folder(path)
+    return path
+
+
+def _refuse_lost_history(folder: SessionFolder) -> None:
+    """Refuse to begin an account again whose journal is gone."""
+    paper = folder.path / PAPER
+    if _archived(folder.path) or (paper.exists() and b'"trade":{' in paper.read_bytes()):
+        raise JournalCorrupt(
+            f"{folder.account} has traded before, and its journal in {folder.path} is missing",
+            "restore it from a backup, which `./bourse restore --help` explains",
+        )
+
+
+def _refuse_other_options(folder: SessionFolder, recorded: Iterable[Event]) -> None:
+    started = [event for event in recorded if isinstance(event, events.SessionStarted)]
+    options = started[-1].options if started else None
+    if options is None or options == folder.options or traded_until(recorded) is None:
         return
     # Kite's ticks are always those of today
-    day = "" if FEED_OF_TODAY in before.options else f" --date {before.session_date}"
-    again = f"./bourse trade --account {before.account}{day} {before.options}".rstrip()
+    day = "" if FEED_OF_TODAY in options else f" --date {folder.session_date}"
+    again = f"./bourse trade --account {folder.account}{day} {options}".rstrip()
     raise ConfigurationError(
-        f"{before.account} traded {before.session_date} with"
-        f" {before.options or 'no options'} before, not with {options or 'none'}",
+        f"{folder.account} traded {folder.session_date} with"
+        f" {options or 'no options'} before, not with {folder.options or 'none'}",
         f"`{again}` resumes that; --fresh discards it, and another --account leaves it alone",
     )
 
 
-def _clear(folder: SessionFolder) -> None:
-    """Delete everything traded in a session, but no request that waits for its loop."""
-    for path in folder.path.iterdir():
-        if path.name in (SESSION_FILE, LOCK, commands.FOLDER):
-            continue
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
-
-
 def sessions() -> list[SessionFolder]:
-    """Return all sessions, by account and date."""
+    """Return the last session of each account."""
     return [_folder_of(file) for file in _files()]
 
 
@@ -117,39 +335,76 @@ def trading_now() -> list[SessionFolder]:
     return [_folder_of(file) for file in _files() if state.holder(file.parent / LOCK)]
 
 
-def _files() -> list[Path]:
-    return sorted((settings().data / "trading").glob(f"*/*/{SESSION_FILE}"))
-
-
 def latest(account: str | None, session_date: date | None) -> SessionFolder:
     """Return the session traded last, of this account and this date if they are given."""
-    root = settings().data / "trading"
-    files = list(root.glob(f"{account or '*'}/{session_date or '*'}/{SESSION_FILE}"))
-    if not files:
-        of = f" --account {account}" if account else ""
-        on = f" --date {session_date}" if session_date else ""
-        remedy = f"`./bourse trade{of}{on}` trades it"
-        if others := list(root.glob(f"*/*/{SESSION_FILE}")):
-            last = _last(others)
-            remedy += f"; the last one traded is {last.account} on {last.session_date}"
-        raise ConfigurationError(
-            f"nothing has been traded{f' by {account}' if account else ''}"
-            f"{f' on {session_date}' if session_date else ''}",
-            remedy,
-        )
-    return _last(files)
-
-
-def _last(files: list[Path]) -> SessionFolder:
+    files = _files() if account is None else [folder_of(account) / SESSION_FILE]
     # `create` writes the file whenever a session starts or resumes
-    return _folder_of(max(files, key=lambda file: file.stat().st_mtime_ns))
-
-
-def _folder_of(file: Path) -> SessionFolder:
-    return msgspec.json.decode(file.read_bytes(), type=SessionFolder)
+    files = sorted((file for file in files if file.exists()), key=lambda each: each.stat().st_mtime)
+    for file in reversed(files):
+        last = _folder_of(file)
+        if session_date in (None, last.session_date):
+            return last
+        if session_date in _archived(file.parent):
+            return replace(last, session_date=session_date, options=None)
+    of = f" --account {account}" if account else ""
+    on = f" --date {session_date}" if session_date else ""
+    remedy = f"`./bourse trade{of}{on}` trades it"
+    if others := sorted(_files(), key=lambda each: each.stat().st_mtime):
+        last = _folder_of(others[-1])
+        remedy += f"; the last one traded is {last.account} on {last.session_date}"
+    raise ConfigurationError(
+        f"nothing has been traded{f' by {account}' if account else ''}"
+        f"{f' on {session_date}' if session_date else ''}",
+        remedy,
+    )
 
 
 def read(folder: SessionFolder) -> tuple[Book, list[Event]]:
     """Return the book and the events of a session, even while a process trades it."""
     recorded = read_journal(folder.path)
-    return rebuild_book(folder.capital_amount, recorded, lambda _: None), recorded
+    book = _book(folder, recorded)
+    path = _archived(folder.path).get(folder.session_date)
+    if book.session_date == folder.session_date or path is None:
+        return book, recorded
+    recorded = read_archive(path)
+    return _book(folder, recorded), recorded
+
+
+def sessions_of(folder: SessionFolder) -> list[date]:
+    """Return the sessions that an account has traded, oldest first."""
+    return sorted({*_archived(folder.path), folder.session_date})
+
+
+def traded_until(recorded: Iterable[Event]) -> datetime | None:
+    """Return the instant up to which a session was traded, or None if it only began."""
+    return max((event.at for event in recorded if not isinstance(event, BETWEEN)), default=None)
+
+
+def _book(folder: SessionFolder, recorded: Iterable[Event]) -> Book:
+    return rebuild_book(folder.capital_amount, recorded, lambda _: None)
+
+
+def _archived(path: Path) -> dict[date, Path]:
+    found = {}
+    for file in sorted((path / ARCHIVE).glob("*.jsonl.gz")):
+        with suppress(ValueError):  # the paper broker's have another name
+            found[date.fromisoformat(file.name.removesuffix(".jsonl.gz"))] = file
+    return found
+
+
+def _files() -> list[Path]:
+    return sorted((settings().data / "trading").glob(f"*/{SESSION_FILE}"))
+
+
+def _folder_of(file: Path) -> SessionFolder:
+    try:
+        folder = msgspec.json.decode(file.read_bytes(), type=SessionFolder)
+        problem = "" if folder.account == file.parent.name else f"it is of {folder.account!r}"
+    except (OSError, msgspec.MsgspecError) as error:
+        problem = str(error)
+    if problem:
+        raise ConfigurationError(
+            f"{file} does not describe a session: {problem}",
+            f"remove it; `./bourse trade --account {file.parent.name}` writes it again",
+        )
+    return folder

@@ -8,7 +8,7 @@ else holds the same symbol. The account's limits apply to the sum of all.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
@@ -41,7 +41,8 @@ class Context:
     What a strategy sees.
 
     `account` is the book of the whole account; positions and entries are the strategy's own.
-    `prices` are the last ones with their instants, and `now` is an instant in UTC.
+    `prices` are the last ones with their instants, and `now` is an instant in UTC. `waiting` are
+    the entries of the account that wait for their turn at the broker; the book lacks them.
     """
 
     def __init__(
@@ -51,12 +52,14 @@ class Context:
         account: Book,
         prices: Prices,
         now: datetime,
+        waiting: Iterable[Request] = (),
     ) -> None:
         self.strategy = strategy
         self.publication = publication
         self.account = account
         self.prices = prices
         self.now = now
+        self._waiting = tuple(waiting)
 
     def owns(self, order: Order) -> bool:
         """Return whether an order is the strategy's; `signals` owns those of all presets."""
@@ -69,8 +72,9 @@ class Context:
 
     @cached_property
     def open_orders(self) -> list[Order]:
-        """The orders at work, exits included."""
-        return [order for order in self.account.open_orders() if self.owns(order)]
+        """The orders at work, exits included, and the entries that wait for the broker's rates."""
+        waiting = [Order(request=request) for request in self._waiting]
+        return [order for order in (*self.account.open_orders(), *waiting) if self.owns(order)]
 
     @cached_property
     def positions(self) -> Mapping[str, int]:

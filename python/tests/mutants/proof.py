@@ -149,7 +149,7 @@ class Proof:
         task = progress.add_task("./bourse test", total=len(mutants))
         for mutant in mutants:
             copy = self._folder / "project"
-            _copy_project(copy, mutant)
+            copy_project(copy, mutant)
             words = ["-m", "duckbourse.cli", "test"]
             for stage in ("build", "unit", "warehouse", "acceptance"):
                 words += ["--only", stage]
@@ -351,7 +351,8 @@ def _copy_of_sample(folder: Path) -> Warehouse:
     return copied_from(built, folder)
 
 
-def _copy_project(copy: Path, mutant: Mutant) -> None:
+def copy_project(copy: Path, mutant: Mutant) -> None:
+    """Copy the project, with a fault in it."""
     shutil.rmtree(copy, ignore_errors=True)
     listed = subprocess.check_output(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],

@@ -1,4 +1,4 @@
-"""The table of mutants: reads `mutants.yml` and checks it against the files that it names."""
+"""The tables of mutants: reads them and checks them against the files that they name."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ import yaml
 from duckbourse.settings import PROJECT
 
 TABLE = Path(__file__).with_name("mutants.yml")
+# those of the trading runtime, each with the tests that catch it
+RUNTIME = Path(__file__).with_name("runtime.yml")
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,8 @@ class Mutant:
     instead: str
     # the models with a macro, if dbt's graph lacks them because the macro is called by name
     models: tuple[str, ...] = ()
+    # the tests that catch a fault of the runtime, as pytest names them
+    tests: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -47,6 +51,7 @@ def read_table(table: Path = TABLE) -> list[Mutant]:
             row["text"],
             row["instead"],
             tuple(row.get("models", ())),
+            tuple(row.get("tests", ())),
         )
         for layer, rows in layers.items()
         for row in rows

@@ -4,7 +4,7 @@ A server for dbt commands that parses the project once.
 A dbt command spends seconds on imports and parsing before it does anything. Here one process does
 both, opens no database, and forks for every command, so that each still has its own process,
 environment and DuckDB. Only the data folder differs between commands: the project is parsed with
-`DATA_AS_READ` in its place.
+`DATA_AS_READ` in its place. Of an edited copy of the project, the child parses what was edited.
 
 Run as a program, it takes requests as lines of JSON and answers each with one line: the exit code
 and the CPU seconds.
@@ -13,6 +13,7 @@ and the CPU seconds.
 from __future__ import annotations
 
 import atexit
+import gc
 import json
 import os
 import re
@@ -33,13 +34,22 @@ if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
 
 DATA_AS_READ = "target/test-data"
+SAVED_PARSE = "partial_parse.msgpack"
+# in a fork: its threads are those of the process that started it
+STATIC_PARSER_HANGS = ("--no-static-parser",)
 
 
 def run_dbt(
-    words: list[str], *, data: Path, sample: bool, target: Path, cores: int | None = None
+    words: list[str],
+    *,
+    data: Path,
+    sample: bool,
+    target: Path,
+    project: Path = PROJECT,
+    cores: int | None = None,
 ) -> tuple[int, str]:
     """
-    Run a dbt command on the project; return its exit code and output.
+    Run a dbt command on the project or a copy of it; return its exit code and output.
 
     DuckDB uses the given number of cores, or that of the environment.
     """
@@ -50,6 +60,7 @@ def run_dbt(
         "data": str(data),
         "sample": sample,
         "target": str(target),
+        "project": str(project),
         "printed": str(printed),
         "more": {} if cores is None else {"BOURSE_THREADS": str(cores)},
     }
@@ -95,16 +106,27 @@ def _server() -> subprocess.Popen[str]:
     return server
 
 
-@cache
 def read_project() -> Manifest:
     """Parse the project once per process, as the start of its forks."""
+    manifest, _ = _read()
+    return manifest
+
+
+@cache
+def _read() -> tuple[Manifest, bytes]:
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder)
+        # start from the parse of `./bourse test`; dbt parses changes since then
+        reuse_parse(PROJECT / "target" / "test", target)
+        manifest, saved = _parse(target), (target / SAVED_PARSE).read_bytes()
+    return manifest, saved
+
+
+def _parse(target: Path, *words: str) -> Manifest:
     from dbt.cli.main import dbtRunner
 
-    with tempfile.TemporaryDirectory() as target:
-        # start from the parse of `./bourse test`; dbt parses changes since then
-        reuse_parse(PROJECT / "target" / "test", Path(target))
-        words = ["--quiet", "--no-write-json", "--log-path", target]
-        outcome = dbtRunner().invoke([*words, "parse", "--target-path", target])
+    words = ("--quiet", "--no-write-json", "--log-path", str(target), *words)
+    outcome = dbtRunner().invoke([*words, "parse", "--target-path", str(target)])
     if outcome.exception is not None:
         raise outcome.exception
     manifest: Manifest = outcome.result  # type: ignore[assignment]
@@ -126,15 +148,26 @@ def locate_sources(manifest: Manifest, data: str, sample: bool) -> None:
 def _command(request: dict[str, Any]) -> int:
     from dbt.cli.main import dbtRunner
 
-    manifest = read_project()
-    locate_sources(manifest, request["data"], request["sample"])
+    from duckbourse.dbt_build import COLLECTION_THRESHOLD
+
+    gc.set_threshold(COLLECTION_THRESHOLD)
+    words = ["--no-use-colors", "--quiet", "--log-level-file", "none", *request["words"]]
+    manifest: Manifest | None
+    manifest, saved = _read()
+    if request["project"] != str(PROJECT):
+        os.chdir(request["project"])
+        target = Path(request["target"])
+        (target / SAVED_PARSE).write_bytes(saved)
+        # before packages are installed, there is nothing to parse
+        manifest = None if request["words"] == ["deps"] else _parse(target, *STATIC_PARSER_HANGS)
+    if manifest is not None:
+        locate_sources(manifest, request["data"], request["sample"])
     os.environ |= {
         "BOURSE_DATA_DIR": request["data"],
         "DBT_TARGET_PATH": request["target"],
         "DBT_LOG_PATH": f"{request['target']}/logs",
         **request["more"],
     }
-    words = ["--no-use-colors", "--quiet", *request["words"]]
     outcome = dbtRunner(manifest).invoke(words)
     if outcome.exception is not None:
         print(outcome.exception)
@@ -169,7 +202,11 @@ def _serve() -> None:
     for line in sys.stdin:
         request = json.loads(line)
         try:
-            read_project()
+            if not gc.get_freeze_count():
+                _read()
+                # the forks share this memory, until a search for cycles touches, so copies, it
+                gc.collect()
+                gc.freeze()
             code, seconds = forked(Path(request["printed"]), partial(_command, request))
         except Exception as error:
             Path(request["printed"]).write_text(f"dbt cannot read the project: {error}")

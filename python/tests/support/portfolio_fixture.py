@@ -509,7 +509,7 @@ def write_fills(sandbox: Sandbox, fills: list[Fill]) -> None:
         empty = sandbox.folder / "data" / "raw" / "fills" / "zz_empty.parquet"
         connection.execute(f"create table fills as from '{empty}'")
         connection.executemany(
-            "insert into fills values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "insert into fills values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'crp.standard')",
             [
                 (
                     *(f.account, f.key, f"order {f.key}", f.symbol, f.side),

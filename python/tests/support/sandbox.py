@@ -14,6 +14,7 @@ import yaml
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner
 
+from duckbourse.dbt_build import QUIET
 from duckbourse.settings import PROJECT
 
 
@@ -73,7 +74,7 @@ class Sandbox:
     def run(self, *arguments: str) -> dict[str, str]:
         """Return the status of each node by name; raise what kept dbt from starting."""
         folders = ("--project-dir", str(self.folder), "--profiles-dir", str(self.folder))
-        quiet = ("--log-path", str(self.folder / "logs"), "--quiet", "--log-level", "none")
+        quiet = (*QUIET, "--quiet", "--log-path", str(self.folder / "logs"))
         # not the target path of the environment, where the sample was built
         with mock.patch.dict(os.environ, {"DBT_TARGET_PATH": str(self.folder / "target")}):
             outcome = dbtRunner().invoke([*quiet, *arguments, *folders])

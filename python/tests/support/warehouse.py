@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +20,6 @@ KINDS = (
 )
 RUN = "build_id, invocation_id, built_at, published_at, as_of"
 DONE_AGAIN = ("stale_symbols", "stale_bars", "day_changes", "models")
-DBT = Path(sys.executable).parent / "dbt"
 SHARED = Path(os.environ.get("BOURSE_SHARED_DATA", PROJECT.parent / "shared" / "data"))
 
 
@@ -43,37 +40,17 @@ class Warehouse:
     def dbt(self, *arguments: str, check: bool = True) -> str:
         """Run dbt and return its output; if `check`, fail the test if dbt failed."""
         self.file.parent.mkdir(parents=True, exist_ok=True)
-        if self.project == PROJECT:
-            code, printed = run_dbt(
-                list(arguments),
-                data=self.data,
-                sample=self.sample,
-                target=self.target,
-                cores=self.cores,
-            )
-        else:
-            code, printed = self._run_dbt_on_a_copy(*arguments)
+        code, printed = run_dbt(
+            list(arguments),
+            data=self.data,
+            sample=self.sample,
+            target=self.target,
+            project=self.project,
+            cores=self.cores,
+        )
         if check and code:
             pytest.fail(printed[-6000:])
         return printed
-
-    def _run_dbt_on_a_copy(self, *arguments: str) -> tuple[int, str]:
-        done = subprocess.run(
-            [str(DBT), "--no-use-colors", "--quiet", *arguments],
-            cwd=self.project,
-            env={
-                **os.environ,
-                "BOURSE_DATA_DIR": str(self.data),
-                "BOURSE_SAMPLE": str(self.sample).lower(),
-                "DBT_TARGET_PATH": str(self.target),
-                "DBT_LOG_PATH": str(self.target / "logs"),
-            },
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        return done.returncode, done.stdout
 
     def build(self, *arguments: str, tests: bool = False) -> str:
         """Build models and seeds, and run their tests if `tests`."""

@@ -30,9 +30,30 @@ REFUSED = {
     "portfolio_var('equal_20', 0.95, 1, p_method := 'emwa')": (
         "there is no VaR method 'emwa'; did you mean 'ewma'?"
     ),
-    "portfolio_var('equal_20', 95, 1)": (
-        "there is no confidence 95; the confidences are 0.9, 0.95, 0.975, 0.99"
+    "portfolio_var('equal_20', 95, 1)": ("there is no confidence 95; did you mean 0.95?"),
+    "portfolio_var('equal_20', 97, 1)": (
+        "there is no confidence 97; the confidences are 0.9, 0.95, 0.975, 0.99"
     ),
+    "portfolio_performance('equal_20', '2009-12-31', '2008-01-01')": (
+        "the last day, 2008-01-01, is before the first, 2009-12-31"
+    ),
+    "crp_scan('2010-05-06', '9h50', 'standard')": (
+        "a cutoff of 9h50 is no time of day; write it as 09:50"
+    ),
+    "crp_scan('2010-05-06', 'noon', 'standard')": (
+        "a cutoff of noon is no time of day; write it as 09:50"
+    ),
+    "indicators.macd('AAPL', '1d', 26, 12, 9)": "fast is less than slow, not 26 and 12",
+    "indicators.ultimate('AAPL', '1d', 7, 28, 14)": "medium is less than slow, not 28 and 14",
+    "indicators.ichimoku('AAPL', '1d', 26, 9)": "tenkan is less than kijun, not 26 and 9",
+    "indicators.kama('AAPL', '1d', p_fastest := 30, p_slowest := 2)": (
+        "fastest is less than slowest, not 30 and 2"
+    ),
+    "indicator('ppo', 'AAPL', '1d', [26, 12])": "fast is less than slow, not 26 and 12",
+    "indicator('macd', 'AAPL', '1d', [12, 26])": (
+        "macd has 3 periods, fast, slow, signal, not [12, 26]"
+    ),
+    "indicator('macd', 'AAPL', '1d', 12)": "macd has 3 periods, fast, slow, signal, not 12",
     "portfolio_var('equal_20', '0.9', '10')": (
         "there is no horizon of 10 sessions at confidence 0.9; the horizons are 1"
     ),

@@ -15,11 +15,12 @@ from tests.support.commands import bourse
 from tests.support.publications import make
 from tests.support.warehouse import Warehouse
 
-# in test_any_day.py, and of `notify` in unit/telemetry/test_webhook.py
+# in test_any_day.py, of `notify` in unit/telemetry/test_webhook.py, of `order` in
+# unit/cli/test_order.py
 ON_AWKWARD_DAYS = {
     *("trade", "ingest", "sample-minutes", "publish", "halt", "resume", "square-off"),
     *("orders", "positions", "pnl", "reconcile", "journal", "deliveries", "doctor"),
-    *("status", "notify", "backup", "restore"),
+    *("status", "notify", "backup", "restore", "order"),
 }
 # they run dbt, pytest and linters as child processes, and write no dates themselves
 RUN_OTHERS = {"build", "test", "properties", "explain"}

@@ -63,7 +63,7 @@ def test_status_says_what_is_published_and_how_old_it_is(data: Path, sample: War
 
 @pytest.mark.some_day
 def test_status_says_what_is_running_and_disturbs_nothing(data: Path) -> None:
-    folder = data / "trading" / "paper_us" / "2010-05-28"
+    folder = data / "trading" / "paper_us"
     folder.mkdir(parents=True)
     (folder / "session.json").write_text(
         json.dumps(

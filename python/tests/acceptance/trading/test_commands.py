@@ -40,6 +40,9 @@ def bourse(sample: Warehouse, tmp_path: Path) -> Run:
     return partial(commands.bourse, data)
 
 
+DAYS = ("2010-05-27", "2010-05-28")
+
+
 def test_a_session_is_traded_and_reported(bourse: Run, tmp_path: Path) -> None:
     done = bourse("trade", "--scanner", "crp")
     assert done.returncode == 0, done.stderr
@@ -59,10 +62,16 @@ def test_a_session_is_traded_and_reported(bourse: Run, tmp_path: Path) -> None:
         pnl["realized_amount"]
     )
     assert all(row["quantity"] == 0 for row in rows["positions"])
+    by_strategy = json.loads(bourse("pnl", "--by-strategy", "--json").stdout)
+    traded = {row["strategy"] for row in rows["orders"] if row["filled"]}
+    assert {row["strategy"] for row in by_strategy} == traded
+    assert {row["strategy"] for row in rows["positions"]} == traded
+    for name in ("realized_amount", "charges_amount", "net_amount"):
+        assert sum(row[name] for row in by_strategy) == pytest.approx(pnl[name])
     done = bourse("reconcile")
     assert "0 differences" in done.stdout
     # the log is JSON, each order with its correlation id
-    log = (tmp_path / "data" / "trading" / "paper_us" / "2010-05-28" / "trade.log").read_text()
+    log = (tmp_path / "data" / "trading" / "paper_us" / "trade.log").read_text()
     lines = [json.loads(line) for line in log.splitlines()]
     assert all(line["correlation_id"] for line in lines if line["event"] == "order")
     assert {line["at"][:10] for line in lines} == {"2010-05-28"}
@@ -70,7 +79,7 @@ def test_a_session_is_traded_and_reported(bourse: Run, tmp_path: Path) -> None:
 
 def test_a_session_in_use_cannot_be_cleared(bourse: Run, tmp_path: Path) -> None:
     bourse("trade", "--scanner", "crp")
-    folder = tmp_path / "data" / "trading" / "paper_us" / "2010-05-28"
+    folder = tmp_path / "data" / "trading" / "paper_us"
     before = {path.name: path.stat().st_size for path in folder.iterdir()}
     lock = lock_folder(folder)
     for words in (("trade", "--fresh"), ("trade",), ("reconcile",)):
@@ -105,7 +114,7 @@ def test_a_dry_run_sends_nothing(bourse: Run, tmp_path: Path) -> None:
 
 def test_a_session_is_resumed_only_with_its_own_options(bourse: Run, tmp_path: Path) -> None:
     bourse("trade", "--scanner", "crp")
-    folder = tmp_path / "data" / "trading" / "paper_us" / "2010-05-28"
+    folder = tmp_path / "data" / "trading" / "paper_us"
     again = "./bourse trade --account paper_us --date 2010-05-28 --scanner crp"
     before = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
     for words, given in (
@@ -126,20 +135,43 @@ def test_a_session_is_resumed_only_with_its_own_options(bourse: Run, tmp_path: P
     assert "resuming this session" in bourse(*again.split()[1:]).stderr
 
 
-def test_the_session_resumed_last_is_the_one_that_is_shown(bourse: Run) -> None:
+def test_sessions_go_forward_and_each_is_shown(bourse: Run, tmp_path: Path) -> None:
     first, second = (("trade", "--scanner", "crp", "--date", f"2010-05-{day}") for day in (27, 28))
-    for words, day in ((first, 27), (second, 28), (first, 27)):
-        bourse(*words)
+    for words, day in ((first, 27), (first, 27), (second, 28)):
+        assert bourse(*words).returncode == 0
         assert bourse("pnl").stdout.startswith(f"paper_us on 2010-05-{day}\n")
+    folder = tmp_path / "data" / "trading" / "paper_us"
+    rows = {day: json.loads(bourse("pnl", "--date", day, "--json").stdout)[0] for day in DAYS}
+    assert rows[DAYS[0]]["cash_amount"] == pytest.approx(100_000 + rows[DAYS[0]]["net_amount"])
+    assert rows[DAYS[1]]["cash_amount"] == pytest.approx(
+        rows[DAYS[0]]["cash_amount"] + rows[DAYS[1]]["net_amount"]
+    )
+    done = bourse(*first)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines()[-2:] == [
+        "error: paper_us has traded 2010-05-28, which is after 2010-05-27",
+        "  remedy: `--date 2010-05-28` resumes that; --fresh discards what was traded from"
+        " 2010-05-27 on, and another --account leaves it alone",
+    ]
+    before = json.loads(bourse("orders", "--date", DAYS[0], "--json").stdout)
+    assert bourse(*first, "--fresh").returncode == 0
+    assert json.loads(bourse("orders", "--json").stdout) == before
+    assert bourse("pnl", "--date", DAYS[1]).returncode == 2
+    kept = {path.name for path in folder.glob("archive/discarded-*/*")}
+    assert {f"{day}.jsonl.gz" for day in DAYS} <= kept
     done = bourse("pnl", "--account", "paper_india", "--date", "2010-05-28")
     assert done.stderr == (
         "error: nothing has been traded by paper_india on 2010-05-28\n"
         "  remedy: `./bourse trade --account paper_india --date 2010-05-28` trades it; the"
         " last one traded is paper_us on 2010-05-27\n"
     )
-    # to look at a session is not to trade it
-    bourse("reconcile", "--date", "2010-05-28")
-    assert bourse("pnl").stdout.startswith("paper_us on 2010-05-27\n")
+
+
+@pytest.mark.parametrize("name", ["*", "", "../x", "a/b", ".."])
+def test_the_name_of_an_account_is_no_pattern(bourse: Run, name: str) -> None:
+    done = bourse("orders", "--account", name)
+    assert done.returncode == 2
+    assert f"error: {name!r} is not the name of an account\n" in done.stderr
 
 
 def test_a_halt_outlives_a_fresh_start_until_it_is_lifted(bourse: Run) -> None:
@@ -201,7 +233,7 @@ def test_commands_wait_for_the_loop(bourse: Run, tmp_path: Path, name: str) -> N
         f"paper_us on 2010-05-28: {name} requested; no loop is running, and the next one acts on it"
         " at its start\n"
     )
-    folder = tmp_path / "data" / "trading" / "paper_us" / "2010-05-28" / "commands"
+    folder = tmp_path / "data" / "trading" / "paper_us" / "commands"
     assert len(list(folder.glob("*.json"))) == 1
 
 
@@ -263,7 +295,7 @@ def test_a_mistake_is_one_line(
 def test_a_scanner_that_does_not_exist_leaves_the_book_as_it_is(
     bourse: Run, tmp_path: Path, scanner: str, error: str, remedy: str
 ) -> None:
-    book = tmp_path / "data" / "trading" / "paper_us" / "2010-05-28" / "journal.arrow"
+    book = tmp_path / "data" / "trading" / "paper_us" / "journal.arrow"
     book.parent.mkdir(parents=True)
     book.write_text("what was traded")
     for words in (("--fresh",), ("--dry-run",), ("--scan", "--fresh"), ()):
@@ -316,7 +348,7 @@ def test_every_signal_is_accounted_for_and_a_second_run_says_so(bourse: Run) -> 
 
 def test_a_difference_stops_trading(bourse: Run, tmp_path: Path) -> None:
     bourse("trade", "--scanner", "crp")
-    folder = tmp_path / "data" / "trading" / "paper_us" / "2010-05-28"
+    folder = tmp_path / "data" / "trading" / "paper_us"
     lines = (folder / "paper.jsonl").read_bytes().splitlines(keepends=True)
     # the broker loses a trade
     kept = [line for line in lines if b'"T000003"' not in line and b"T000003" not in line]
@@ -348,8 +380,15 @@ def test_fills_become_a_portfolio(bourse: Run, tmp_path: Path) -> None:
             "select count(*), count(distinct fill_key), sum(quantity) filter (side = 'buy'),"
             f" sum(quantity) filter (side = 'sell') from '{folder}/*.parquet'"
         ).fetchall()
+        strategies = connection.execute(
+            f"select distinct strategy from '{folder}/*.parquet'"
+        ).fetchall()
     assert count == keys >= 20
     assert bought == sold
+    orders = json.loads(bourse("orders", "--json").stdout)
+    assert {name for (name,) in strategies} == {
+        order["strategy"] for order in orders if order["filled"]
+    }
 
 
 LAST = ("--date", "2010-05-28")

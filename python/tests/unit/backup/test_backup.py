@@ -27,7 +27,7 @@ from tests.unit.backup.conftest import OLD, SECRET, Place, contents, meanwhile
 pytestmark = pytest.mark.some_day
 
 TICKS = "raw/ticks/2024-01-02/paper-1.log"
-SESSION = "trading/paper_us/2024-01-02"
+SESSION = "trading/paper_us"
 
 
 def taken(place: Place) -> dict[str, bytes]:

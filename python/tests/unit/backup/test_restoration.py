@@ -254,7 +254,7 @@ def test_a_snapshot_is_chosen_by_name(place: Place) -> None:
 
 def test_it_waits_for_builds_loops_and_ingests(place: Place) -> None:
     backed_up(place)
-    session = place.data / "trading" / "paper_us" / "2024-01-02"
+    session = place.data / "trading" / "paper_us"
     before = contents(place.data, "build")
     with state.sole_owner(place.data / BUILT):
         done = restore(place)
@@ -271,7 +271,7 @@ def test_it_waits_for_builds_loops_and_ingests(place: Place) -> None:
         lock.close()
     assert done.returncode == 4
     assert done.stderr.splitlines() == [
-        f"error: paper_us is trading 2024-01-02, in {session}",
+        f"error: paper_us is trading, in {session}",
         "  remedy: stop that first, with Ctrl-C where it runs; then run this again",
     ]
     with sole_writer(place.data / "raw"):
@@ -294,7 +294,7 @@ def test_a_loop_that_starts_while_files_are_copied_stops_it(
 
     def trade(file: str) -> None:
         if file == "duckbourse.duckdb":
-            locks.append(lock_folder(place.data / "trading" / "paper_us" / "2024-01-02"))
+            locks.append(lock_folder(place.data / "trading" / "paper_us"))
 
     meanwhile(monkeypatch, trade)
     assert restore(place).returncode == 4
@@ -372,7 +372,7 @@ def test_nothing_is_written_where_a_restoration_is_unfinished(
         with pytest.raises(DatabaseLocked, match=error):
             session_folder.create(publication, "")
         with pytest.raises(DatabaseLocked, match=error):
-            lock_folder(place.data / "trading" / "paper_us" / "2024-01-02")
+            lock_folder(place.data / "trading" / "paper_us")
     finally:
         monkeypatch.undo()
         settings.cache_clear()
@@ -398,8 +398,8 @@ def test_what_is_traded_while_files_are_copied_is_kept(
 ) -> None:
     wanted = backed_up(place)
     (place.data / "duckbourse.duckdb").unlink()
-    (place.data / "trading" / "paper_us" / "2024-01-02" / "trade.log").unlink()
-    traded = "trading/paper_us/2024-01-03/journal.sqlite"
+    (place.data / "trading" / "paper_us" / "trade.log").unlink()
+    traded = "trading/paper_india/journal.sqlite"
 
     def trade(file: str) -> None:
         if file == "duckbourse.duckdb":

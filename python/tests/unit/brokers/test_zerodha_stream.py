@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kiteconnect import KiteTicker
 from picows import WSMsgType, WSTransport
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 
 from duckbourse.brokers.zerodha import stream
 from duckbourse.brokers.zerodha.stream import (
@@ -32,6 +32,7 @@ from duckbourse.brokers.zerodha.stream import (
     KiteProtocol,
 )
 from duckbourse.errors import ConfigurationError, TokenRefused
+from duckbourse.settings import Settings
 from duckbourse.streaming.feed import RECORD, Records, decimal_price
 from duckbourse.streaming.websocket import FeedLimits, FeedProtocol, WebSocketFeed
 from tests.support.counted_loop import CountedLoop, run_counted
@@ -492,3 +493,31 @@ def test_an_unknown_token_is_refused() -> None:
     with pytest.raises(TokenRefused, match="Kite refused to connect, with HTTP 403") as refused:
         prices_from(script, 1, refusals=[403])
     assert "token-of-ours" not in repr(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "is_usable"),
+    [
+        ("wss://ws.kite.trade", True),
+        ("wss://rehearsal.example.com:8443/kite", True),
+        ("ws://127.0.0.1:8765", True),
+        ("ws://localhost:8765/", True),
+        ("ws://[::1]:8765", True),
+        ("ws://ws.kite.trade", False),
+        ("ws://127.0.0.1.example.com", False),
+        ("ws://127.0.0.1@example.com", False),
+        ("wss://someone@ws.kite.trade", False),
+        ("https://ws.kite.trade", False),
+        ("wss://ws.kite.trade?to=elsewhere", False),
+        ("wss://", False),
+        ("wss://[", False),
+        ("wss://ws.kite.trade:0", False),
+    ],
+)
+def test_a_token_is_sent_over_tls_or_on_loopback(url: str, is_usable: bool) -> None:
+    """F1: `BOURSE_KITE_URL` points the command at a server to rehearse with."""
+    if is_usable:
+        assert Settings(kite_url=url).kite_url == url
+    else:
+        with pytest.raises(ValidationError, match="it is not an address of wss://, or of ws://"):
+            Settings(kite_url=url)

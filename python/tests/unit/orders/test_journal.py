@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import wait
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import msgspec
@@ -122,6 +122,141 @@ def test_a_missing_row_is_detected(tmp_path: Path) -> None:
         connection.execute("delete from events where row = 7")
     with pytest.raises(JournalCorrupt, match=r"row 7 .* the next row is 8"):
         read_journal(tmp_path)
+
+
+@pytest.mark.any_day
+def test_deleted_last_rows_are_found(tmp_path: Path) -> None:
+    written_events = intents(20)
+    write(tmp_path, written_events)
+    with sqlite3.connect(tmp_path / FILE) as connection:
+        connection.execute("delete from events where row > 17")
+    with pytest.raises(JournalCorrupt, match=r"row 18 .*: rows up to 20 were written"):
+        read_journal(tmp_path)
+    opened, read = open_journal(tmp_path)
+    opened.close()
+    assert read[:-1] == written_events[:17]
+    assert isinstance(read[-1], JournalSalvaged)
+    # a person was notified, and from here it goes on
+    assert read_journal(tmp_path) == read
+
+
+def test_deleted_rows_of_a_killed_loop_are_found(tmp_path: Path) -> None:
+    """Whatever was acknowledged is in the head, without a sync of its own."""
+    killed_after(tmp_path, 40)
+    with sqlite3.connect(tmp_path / FILE) as connection:
+        connection.execute("delete from events where row = 40")
+    with pytest.raises(JournalCorrupt, match="rows up to 40 were written and are missing"):
+        read_journal(tmp_path)
+
+
+@pytest.mark.parametrize("more", [0, 5, 10, 15])
+def test_another_journal_in_its_place_is_found(tmp_path: Path, more: int) -> None:
+    """An old copy, also if it went on elsewhere: it is shorter, or its rows are others."""
+    write(tmp_path / "one", intents(10))
+    write(tmp_path / "two", intents(10 + more))
+    (tmp_path / "one" / FILE).write_bytes((tmp_path / "two" / FILE).read_bytes())
+    with pytest.raises(JournalCorrupt, match="row 10 is not the one that was written"):
+        read_journal(tmp_path / "one")
+
+
+@pytest.mark.parametrize("head", [b"", b"10", bytes(576), b"10 5 7"])
+def test_a_damaged_head_is_found(tmp_path: Path, head: bytes) -> None:
+    write(tmp_path, intents(10))
+    (tmp_path / journal.HEAD).write_bytes(head)
+    with pytest.raises(JournalCorrupt, match=r"journal\.head is damaged"):
+        read_journal(tmp_path)
+
+
+def test_a_head_behind_the_journal_is_a_crash(tmp_path: Path) -> None:
+    write(tmp_path, intents(10))
+    head = (tmp_path / journal.HEAD).read_bytes()
+    written = read_journal(tmp_path)
+    write(tmp_path, intents(5))
+    (tmp_path / journal.HEAD).write_bytes(head)
+    assert read_journal(tmp_path)[:10] == written
+    assert len(read_journal(tmp_path)) == 15
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def test_a_locked_journal_is_refused_and_nothing_moves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written_events = intents(9)
+    write(tmp_path, written_events)
+    before = names(tmp_path)
+    monkeypatch.setattr(journal, "LOCKED_SECONDS", 0.0)
+    with closing(sqlite3.connect(tmp_path / FILE, isolation_level=None)) as other:
+        other.execute("pragma locking_mode = exclusive")
+        other.execute("begin exclusive")
+        for read in (open_journal, read_journal):
+            with pytest.raises(JournalError, match="database is locked") as caught:
+                read(tmp_path)
+            assert "close the program that has it open" in caught.value.remedy
+    assert before <= names(tmp_path)
+    assert not list(tmp_path.glob("damaged*"))
+    assert read_journal(tmp_path) == written_events
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "remedy"),
+    [
+        (sqlite3.SQLITE_FULL, "database or disk is full", "free some disk space"),
+        (sqlite3.SQLITE_BUSY, "database is locked", "close the program"),
+        (sqlite3.SQLITE_IOERR, "disk I/O error", "check that the disk works"),
+        (sqlite3.SQLITE_CANTOPEN, "unable to open database file", "check that the disk works"),
+    ],
+)
+def test_trouble_is_not_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, text: str, remedy: str
+) -> None:
+    written_events = intents(9)
+    write(tmp_path, written_events)
+    before = names(tmp_path)
+
+    def refused(path: Path) -> sqlite3.Connection:
+        error = sqlite3.OperationalError(text)
+        error.sqlite_errorcode = code
+        raise error
+
+    with monkeypatch.context() as patched:
+        patched.setattr(journal, "_connect", refused)
+        with pytest.raises(JournalError, match=text) as caught:
+            open_journal(tmp_path)
+    assert caught.value.remedy.startswith(remedy)
+    assert names(tmp_path) == before
+    assert read_journal(tmp_path) == written_events
+
+
+@pytest.mark.any_day
+@pytest.mark.parametrize("step", range(5))
+def test_a_salvage_that_is_stopped_is_finished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    written_events = intents(20)
+    write(tmp_path, written_events)
+    with sqlite3.connect(tmp_path / FILE) as connection:
+        connection.execute("delete from events where row = 12")
+    renamed: list[Path] = []
+    rename = Path.rename
+
+    def stopped(self: Path, target: Path) -> Path:
+        if len(renamed) == step:
+            raise KeyboardInterrupt
+        renamed.append(self)
+        return rename(self, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "rename", stopped)
+        with suppress(KeyboardInterrupt):
+            open_journal(tmp_path)[0].close()
+    opened, read = open_journal(tmp_path)
+    opened.close()
+    assert read[:11] == written_events[:11]
+    assert {type(event) for event in read[11:]} == {JournalSalvaged}
+    assert read_journal(tmp_path) == read
 
 
 WRITE_AND_DIE = """

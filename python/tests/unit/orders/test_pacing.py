@@ -48,6 +48,11 @@ class Counting:
     async def cancel(self, broker_order_id: str) -> None:
         self.seen.append((self._seconds(), "cancel", broker_order_id))
 
+    async def orders(self) -> list[OrderReport]:
+        return []
+
+    trades = positions = orders
+
     async def modify(self, broker_order_id: str, asked: Request) -> None:
         self.seen.append((self._seconds(), "modify", asked.order_id))
 
@@ -137,7 +142,8 @@ def test_bursts_never_exceed_the_rates_and_exits_come_first(
     done: list[tuple[float, float]] = []
 
     async def play(session: Session) -> None:
-        manager, exits = session.manager, []
+        manager = session.manager
+        exits: list[Request] = []
 
         async def step() -> None:
             nonlocal exits
@@ -378,6 +384,7 @@ def test_a_restart_remembers_what_the_session_has_sent() -> None:
         await session.manager.cancel(order.request.order_id)
         session.seconds = 0.5
         session.begin(rebuild_book(CAPITAL, list(session.manager.journal.events), lambda _: None))  # type: ignore[attr-defined]
+        await session.manager.recover()
         for _ in range(2):
             await session.enter()
         session.seconds = 1.0

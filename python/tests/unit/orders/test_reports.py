@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -11,11 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from duckbourse.orders.book import Book
 from duckbourse.orders.broker import OrderReport, TradeReport
+from duckbourse.orders.denial import OrderDeniedError
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.lifecycle import State
-from duckbourse.orders.order import Product, Reason, Side
+from duckbourse.orders.order import Order, Product, Reason, Request, Side
 from tests.support.factories import CAPITAL, NOW, request
+from tests.support.fake_exchange import Faults
 from tests.unit.orders.test_manager import ManagerHarness, run
 
 pytestmark = pytest.mark.any_day
@@ -100,6 +104,38 @@ def test_a_trade_that_cannot_be_is_not_booked_and_halts(
     run(tmp_path, play)
 
 
+def test_a_share_more_than_was_ordered_is_booked_and_halts(tmp_path: Path) -> None:
+    async def play(harness: ManagerHarness) -> None:
+        await harness.manager.place(request("a", quantity=10))
+        harness.exchange.fill("V1", 10)
+        [trade] = [each for each in harness.exchange.outbox if isinstance(each, TradeReport)]
+        harness.manager.on_update(replace(trade, fill=replace(trade.fill, quantity=11)))
+        assert harness.book.quantity("A", Product.MIS) == 11
+        assert harness.book.state is TradingState.HALTED
+        assert "with 11 of 10 filled: check with the broker" in harness.book.state_reason
+
+    run(tmp_path, play)
+
+
+def test_a_modification_passes_the_checks(tmp_path: Path) -> None:
+    """C1: one share was modified to a hundred thousand."""
+
+    def check(book: Book, asked: Request, replaces: Order | None) -> None:
+        if replaces is not None and asked.quantity > 10:
+            raise OrderDeniedError("ORDER_QUANTITY", f"quantity={asked.quantity}")
+
+    async def play(harness: ManagerHarness) -> None:
+        harness.manager._check = check
+        order_id = (await harness.manager.place(request("a"))).request.order_id
+        with pytest.raises(OrderDeniedError, match="ORDER_QUANTITY: quantity=11"):
+            await harness.manager.modify(order_id, quantity=11, limit_price=Decimal(99))
+        assert not harness.book.orders[order_id].is_modify_pending
+        await harness.manager.modify(order_id, quantity=10, limit_price=Decimal(99))
+        assert harness.book.orders[order_id].modification_count == 1
+
+    run(tmp_path, play)
+
+
 def test_a_status_without_a_price_books_nothing(tmp_path: Path) -> None:
     async def play(harness: ManagerHarness) -> None:
         await harness.manager.place(request("a"))
@@ -110,6 +146,25 @@ def test_a_status_without_a_price_books_nothing(tmp_path: Path) -> None:
         assert (harness.book.fills, harness.book.cash_amount) == ({}, CAPITAL)
 
     run(tmp_path, play)
+
+
+def test_an_order_is_missing_only_if_it_is_missing_twice(tmp_path: Path) -> None:
+    """However long ago it was sent, one answer without it proves nothing."""
+
+    async def play(harness: ManagerHarness) -> None:
+        orders, asked = harness.broker.orders, 0
+
+        async def behind() -> Sequence[OrderReport]:
+            nonlocal asked
+            asked += 1
+            return await orders() if asked > 1 else []
+
+        harness.broker.orders = behind  # type: ignore[method-assign]
+        order = await harness.manager.place(request("a"))
+        await harness.manager.wait_idle()
+        assert harness.book.orders[order.request.order_id].state is State.OPEN
+
+    run(tmp_path, play, Faults(lost_after=1))
 
 
 @pytest.mark.parametrize("trades_first", [True, False])

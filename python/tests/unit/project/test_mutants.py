@@ -1,25 +1,64 @@
-"""Every mutant of the table can be planted: its text is in its file exactly once."""
+"""Every mutant of the tables can be planted, and those of the runtime are caught."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from duckbourse.settings import PROJECT
-from tests.mutants.proof import BROKEN, NOBODY, Finding, batches, finding_of
-from tests.mutants.table import Mutant, lost, read_table
+from tests.mutants.proof import BROKEN, NOBODY, Finding, batches, copy_project, finding_of
+from tests.mutants.table import RUNTIME, Mutant, lost, read_table
 
 TABLE = read_table()
+OF_RUNTIME = read_table(RUNTIME)
 LAYERS = {path.name for path in (PROJECT / "models").iterdir() if path.is_dir()}
 
 
 def test_every_mutant_can_be_planted() -> None:
-    assert lost(TABLE) == []
+    assert lost([*TABLE, *OF_RUNTIME]) == []
 
 
-def test_no_mutant_is_repeated_or_without_effect() -> None:
-    assert len({mutant.key for mutant in TABLE}) == len(TABLE)
-    assert [mutant.fault for mutant in TABLE if mutant.text == mutant.instead] == []
+@pytest.mark.parametrize("table", [TABLE, OF_RUNTIME])
+def test_no_mutant_is_repeated_or_without_effect(table: list[Mutant]) -> None:
+    assert len({mutant.key for mutant in table}) == len(table)
+    assert [mutant.fault for mutant in table if mutant.text == mutant.instead] == []
+
+
+def test_every_part_of_the_runtime_has_many() -> None:
+    parts = Counter(mutant.layer for mutant in OF_RUNTIME)
+    assert parts.keys() == {"orders", "risk", "streaming", "trading"}
+    assert min(parts.values()) >= 10
+    assert sum(parts.values()) >= 60
+
+
+def test_the_tests_that_catch_a_mutant_of_the_runtime_exist() -> None:
+    for mutant in OF_RUNTIME:
+        assert mutant.tests, mutant.fault
+        for test in mutant.tests:
+            file, _, name = test.partition("::")
+            assert f"def {name.partition('[')[0]}(" in (PROJECT / file).read_text(), test
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("mutant", OF_RUNTIME, ids=[mutant.fault for mutant in OF_RUNTIME])
+def test_every_mutant_of_the_runtime_is_caught(mutant: Mutant, tmp_path: Path) -> None:
+    copy_project(tmp_path / "project", mutant)
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("BOURSE_", "DBT_"))}
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-x", "-p", "no:cacheprovider", *mutant.tests],
+        cwd=tmp_path / "project",
+        env={**kept, "PYTHONPATH": str(tmp_path / "project" / "python")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    # 1: a test failed; what cannot be run is no proof
+    assert done.returncode == 1, done.stdout[-2000:] + done.stderr[-2000:]
 
 
 def test_every_layer_that_computes_has_many() -> None:

@@ -6,10 +6,13 @@ import csv
 import shutil
 from pathlib import Path
 
+import duckdb
 import pytest
 import yaml
 
-from duckbourse.seeds import problems
+from duckbourse.rules import parts
+from duckbourse.seeds import Findings, check
+from duckbourse.seeds.properties import seeds_in
 from duckbourse.settings import PROJECT
 from tests.support.commands import bourse
 
@@ -101,15 +104,15 @@ SLIPS: dict[str, tuple[str, object, str, list[str]]] = {
     ),
     "a bound": (
         *(VAR, "historical,0.9,", "historical,90,"),
-        ["2: violates confidence > 0.5 and confidence < 1: confidence = 90"],
+        ["2: confidence must be below 1: confidence = 90"],
     ),
     "a currency": (
         *(PORTFOLIOS, ",USD,", ",usd,"),
-        ["2: violates currency matches ^[A-Z]{3}$: currency = usd"],
+        ["2: currency must match ^[A-Z]{3}$: currency = usd"],
     ),
     "a rule of a row": (
         *(GAP, "09:50", "15:20"),
-        ["2: violates exit_time > cutoff_time: cutoff_time = 15:20, exit_time = 15:15"],
+        ["2: exit_time must be after cutoff_time: cutoff_time = 15:20, exit_time = 15:15"],
     ),
     "weights": (
         *(CRP, ",50,0.4,0.3,", ",50,0.6,0.3,"),
@@ -150,7 +153,191 @@ def slip(folder: Path, file: str, written: object, instead: str) -> None:
 
 
 def test_the_shipped_seeds_have_none() -> None:
-    assert problems(PROJECT / "seeds") == []
+    assert check(PROJECT / "seeds") == Findings()
+
+
+def test_every_rule_has_words() -> None:
+    seeds, _ = seeds_in(PROJECT / "seeds")
+    with duckdb.connect() as connection:
+        wordless = [
+            (name, sql)
+            for name, seed in seeds.items()
+            for rule in seed.rules
+            if not rule.words
+            for sql, words in parts(connection, rule.sql)
+            if not words
+        ]
+    assert sum(len(seed.rules) for seed in seeds.values()) > 100
+    assert wordless == []
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A copy of all that the check reads."""
+    for folder in ("seeds", "tests", "macros/indicators"):
+        shutil.copytree(PROJECT / folder, tmp_path / folder)
+    return tmp_path
+
+
+def edit(project: Path, file: str, written: object, instead: str) -> None:
+    """Replace the first such text of a file, or add to its end."""
+    text = (project / file).read_text()
+    assert written is END or str(written) in text
+    text = text + instead if written is END else text.replace(str(written), instead, 1)
+    (project / file).write_text(text)
+
+
+# what names other seeds or what was delivered, or is a truth of several rows
+SLIPS_OF_SEVERAL: dict[str, tuple[str, object, str, list[str]]] = {
+    "a calendar": (
+        *("seeds/backtests/backtest_settings.csv", "us_fixed,XNYS", "us_fixed,XNYZ"),
+        ["2: there is no calendar 'XNYZ'; did you mean 'XNYS'?"],
+    ),
+    "a segment": (
+        *("seeds/backtests/outcome_settings.csv", "us_equity", "us_equty"),
+        ["2: there is no segment of charges 'us_equty'; did you mean 'us_equity'?"],
+    ),
+    "a benchmark": (
+        *(PORTFOLIOS, ",SPX,", ",SPXX,"),
+        ["2: benchmark: there is no symbol 'SPXX'; did you mean 'SPX'?"],
+    ),
+    "a symbol": (
+        *("seeds/reference/portfolio_weights.csv", "1990-01-02,AAPL", "1990-01-02,AAPLE"),
+        ["2: there is no symbol 'AAPLE'; did you mean 'AAPL'?"],
+    ),
+    "a symbol that was delivered and is no instrument": (
+        *("seeds/reference/corporate_actions.csv", END, "MFE,2010-08-20,split,1,2,,\n"),
+        [],
+    ),
+    "a sector": (
+        *("seeds/reference/stress_shocks.csv", "Information Technology", "Infomation Technology"),
+        [
+            "5: name: there is no sector 'Infomation Technology';"
+            " did you mean 'Information Technology'?"
+        ],
+    ),
+    "a scanner": (
+        *("seeds/scanners/score_tiers.csv", "crp,close,0", "cpr,close,0"),
+        ["2: there is no scanner with tiers 'cpr'; did you mean 'crp'?"],
+    ),
+    "a component": (
+        *("seeds/scanners/score_tiers.csv", "crp,close,0", "crp,closes,0"),
+        ["2: there is no component of crp 'closes'; did you mean 'close'?"],
+    ),
+    "tiers that are not there": (
+        *("seeds/scanners/score_tiers.csv", "crp,close,0,1\ncrp,close,-infinity,0.25\n", ""),
+        [
+            "1: there is no row with scanner crp, component close and more_than = '-infinity':"
+            " add it"
+        ],
+    ),
+    "tiers that rise and fall": (
+        *("seeds/scanners/score_tiers.csv", END, "crp,close,2,0.5\n"),
+        ["2: the shares of crp close both rise and fall with more_than"],
+    ),
+    "a parameter": (
+        *("seeds/backtests/sweep_grid.csv", "max_signals,1,3,1\n", ""),
+        ["1: there is no row with parameter max_signals: add it"],
+    ),
+    "a family": (
+        *("seeds/indicators/stored_indicators.csv", "moving_averages,1m", "moving_average,1m"),
+        ["2: there is no family 'moving_average'; did you mean 'moving_averages'?"],
+    ),
+    "a timeframe of another seed": (
+        *("seeds/scanners/pattern_presets.csv", "intraday,15m", "intraday,1h"),
+        ["3: there is no timeframe of pattern_settings '1h': it is one of 15m, 1d"],
+    ),
+    "a portfolio without weights": (
+        *(PORTFOLIOS, END, "mine,Mine,weights,5,1000000,USD,XNYS,,0,0,false\n"),
+        [
+            "4: there is no row of portfolio_weights for 'mine':"
+            " add its weights to seeds/reference/portfolio_weights.csv"
+        ],
+    ),
+    "a portfolio of no account": (
+        *(PORTFOLIOS, END, "paper_usa,Mine,fills,5,1000000,USD,XNYS,,0,0,false\n"),
+        ["4: portfolio: there is no account 'paper_usa'; did you mean 'paper_us'?"],
+    ),
+    "weights above 1": (
+        *("seeds/reference/portfolio_weights.csv", "1990-01-02,AAPL,0.05", "1990-01-02,AAPL,0.5"),
+        ["2: the weights of equal_20 from 1990-01-02 add up to 1.45, above 1"],
+    ),
+    "a scenario twice": (
+        *("seeds/reference/stress_shocks.csv", "market_down_10,", "russia_1998,"),
+        ["2: a scenario of the same name is in stress_windows: scenario = russia_1998"],
+    ),
+    "a weekend": (
+        *("seeds/reference/corporate_actions.csv", "2005-02-28", "2005-02-26"),
+        ["3: ex_date is a Saturday or Sunday without a session: ex_date = 2005-02-26"],
+    ),
+    "one slip that others follow from": (
+        *(PORTFOLIOS, '",weights', '",wieghts'),
+        ["2: source 'wieghts' is not known; did you mean 'weights'?"],
+    ),
+}
+
+
+@pytest.mark.parametrize("slip_of", SLIPS_OF_SEVERAL.values(), ids=SLIPS_OF_SEVERAL.keys())
+def test_what_seeds_say_of_each_other_is_checked_too(
+    project: Path, slip_of: tuple[str, object, str, list[str]]
+) -> None:
+    file, written, instead, said = slip_of
+    edit(project, file, written, instead)
+    assert check(project / "seeds").errors == [f"{file}:{line}" for line in said]
+
+
+def test_a_name_of_many_lines_is_one_slip(project: Path) -> None:
+    edit(project, "seeds/calendars/calendars.csv", "XNSE,", "XNSEX,")
+    assert check(project / "seeds").errors == [
+        "seeds/backtests/backtest_settings.csv:6: there is no calendar 'XNSE'"
+        " (on 429 lines of 6 seeds); did you mean 'XNSEX'?"
+    ]
+
+
+def test_all_slips_are_found_at_once(project: Path) -> None:
+    several = ["a calendar", "a sector", "a component", "a family", "weights above 1", "a weekend"]
+    said = []
+    for file, written, instead, lines in (SLIPS_OF_SEVERAL[name] for name in several):
+        edit(project, file, written, instead)
+        said += [f"{file}:{line}" for line in lines]
+    edit(project, GAP, "09:50", "9h50")
+    edit(project, GAP, "2.0,6.0", "-2.0,6.0")
+    found = check(project / "seeds")
+    assert sorted(found.errors) == sorted(
+        [
+            *said,
+            f"{GAP}:2: cutoff_time '9h50' is not a time of day, such as 09:50",
+            f"{GAP}:2: stop_loss_pct must be above 0: stop_loss_pct = -2.0",
+        ]
+    )
+
+
+def test_what_is_harmless_is_a_warning(project: Path) -> None:
+    edit(project, HOLIDAYS, END, "XNYS,2026-03-07,Nothing\n")
+    edit(
+        project,
+        "seeds/reference/portfolio_weights.csv",
+        "equal_20,1990-01-02,AAPL",
+        "equal_20,1989-12-30,AAPL",
+    )
+    edit(project, "seeds/reference/vendor_symbols.csv", END, "wiki6,BRK.B,BRK-B\n")
+    found = check(project / "seeds")
+    assert found.errors == []
+    assert found.warnings == [
+        f"{HOLIDAYS}:1096: the calendar has no session on that day of the week anyway:"
+        " calendar = XNYS, session_date = 2026-03-07",
+        "seeds/reference/portfolio_weights.csv:2: the portfolio's calendar has no session on that"
+        " day of the week: portfolio = equal_20, effective_from = 1989-12-30",
+        "seeds/reference/vendor_symbols.csv:2: there is no source of a delivery 'wiki6';"
+        " did you mean 'wiki5'?",
+        "seeds/reference/vendor_symbols.csv:2: there is no symbol 'BRK-B'; did you mean 'BRK.B'?",
+    ]
+    assert found.warned == {
+        "holidays_are_days_of_regular_hours",
+        "portfolio_weights_are_of_days_with_hours",
+        "vendor_symbols_name_sources_that_exist",
+        "vendor_symbols_name_symbols_that_exist",
+    }
 
 
 @pytest.mark.parametrize(("file", "written", "instead", "said"), SLIPS.values(), ids=SLIPS.keys())
@@ -158,13 +345,13 @@ def test_a_slip_is_named_with_its_file_and_line(
     tmp_path: Path, file: str, written: object, instead: str, said: list[str]
 ) -> None:
     slip(tmp_path, file, written, instead)
-    assert problems(tmp_path / "seeds") == [f"{file}:{line}" for line in said]
+    assert check(tmp_path / "seeds").errors == [f"{file}:{line}" for line in said]
 
 
 def test_what_is_no_text_is_named(tmp_path: Path) -> None:
     slip(tmp_path, HOLIDAYS, END, "")
     (tmp_path / HOLIDAYS).write_bytes(b"calendar,session_date,name\nXNSE,2024-01-26,F\xeate\n")
-    assert problems(tmp_path / "seeds") == [f"{HOLIDAYS}:2: it is not UTF-8: save it as UTF-8"]
+    assert check(tmp_path / "seeds").errors == [f"{HOLIDAYS}:2: it is not UTF-8: save it as UTF-8"]
 
 
 def test_a_line_is_that_of_an_editor(tmp_path: Path) -> None:
@@ -173,17 +360,17 @@ def test_a_line_is_that_of_an_editor(tmp_path: Path) -> None:
     right = '\ufeffcalendar,session_date,name\n\nXNSE,2024-01-26,"Republic\nDay"\n'
     text = right + "XNSE,26 Jan,Day\n"
     (tmp_path / HOLIDAYS).write_text(text)
-    [said] = problems(tmp_path / "seeds")
+    [said] = check(tmp_path / "seeds").errors
     assert said.startswith(f"{HOLIDAYS}:5: session_date '26 Jan' is not a date")
 
 
 def test_a_seed_without_properties_may_have_any_columns(tmp_path: Path) -> None:
     slip(tmp_path, GAP, "preset,", "name,")
     (tmp_path / GAP).with_suffix(".yml").unlink()
-    assert problems(tmp_path / "seeds") == []
+    assert check(tmp_path / "seeds").errors == []
     types = {"seeds": [{"name": "gap_presets", "config": {"column_types": {"cutof_time": "time"}}}]}
     (tmp_path / GAP).with_suffix(".yml").write_text(yaml.safe_dump(types))
-    assert problems(tmp_path / "seeds") == [
+    assert check(tmp_path / "seeds").errors == [
         f"{GAP}:1: there is no column 'cutoff_time'; did you mean 'cutof_time'?"
     ]
 
@@ -192,10 +379,10 @@ def test_any_column_may_have_any_name(tmp_path: Path) -> None:
     slip(tmp_path, GAP, "preset,", 'c("[,')
     text = (tmp_path / GAP).read_text().replace('c("[', '"c(""["').replace("09:50", "15:20")
     (tmp_path / GAP).write_text(text)
-    first, *rest = problems(tmp_path / "seeds")
+    first, *rest = check(tmp_path / "seeds").errors
     assert first.startswith(f"{GAP}:1: there is no column 'c(\"['")
     assert rest[-1] == (
-        f"{GAP}:2: violates exit_time > cutoff_time: cutoff_time = 15:20, exit_time = 15:15"
+        f"{GAP}:2: exit_time must be after cutoff_time: cutoff_time = 15:20, exit_time = 15:15"
     )
 
 
@@ -206,7 +393,7 @@ def test_properties_that_are_none_are_left_to_dbt(tmp_path: Path, wrong: object)
     slip(tmp_path, GAP, "09:50", "9h50")
     (tmp_path / GAP).with_name("wrong.yml").write_text(yaml.safe_dump({"seeds": wrong}))
     (tmp_path / GAP).with_name("list.yml").write_text(yaml.safe_dump([wrong]))
-    [said] = problems(tmp_path / "seeds")
+    [said] = check(tmp_path / "seeds").errors
     assert said.startswith(f"{GAP}:2: cutoff_time '9h50' is not a time of day")
 
 
@@ -226,7 +413,7 @@ def test_a_slip_in_properties_has_its_line_too(tmp_path: Path, text: str, said: 
     slip(tmp_path, GAP, END, "")
     wrong = (tmp_path / GAP).with_suffix(".yml")
     wrong.write_text(text)
-    [found] = problems(tmp_path / "seeds")
+    [found] = check(tmp_path / "seeds").errors
     line, _, problem = said.partition(": ")
     name = wrong.relative_to(tmp_path)
     assert found.startswith(f"{name}:{line}: it cannot be read as YAML: ")
@@ -247,9 +434,9 @@ def test_a_rule_that_cannot_be_run_drops_no_other(tmp_path: Path) -> None:
         {match: {"arguments": {"regex": "^it's$"}}}
     )
     properties.write_text(yaml.safe_dump(content))
-    said = [line.partition(":2: ")[2] for line in problems(tmp_path / "seeds")]
-    assert "violates exit_time > cutoff_time: cutoff_time = 15:20, exit_time = 15:15" in said
-    assert "violates preset matches ^it's$: preset = standard" in said
+    said = [line.partition(":2: ")[2] for line in check(tmp_path / "seeds").errors]
+    assert "exit_time must be after cutoff_time: cutoff_time = 15:20, exit_time = 15:15" in said
+    assert "preset must match ^it's$: preset = standard" in said
 
 
 def test_a_build_lists_every_slip_before_anything_is_built(

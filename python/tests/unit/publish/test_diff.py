@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,9 @@ SCHEMAS = "create schema bars; create schema scanners; create schema serving;"
 
 
 @contextmanager
-def compared(before: str, after: str, tolerance: Tolerance | None = None) -> Iterator[Comparison]:
+def compared(
+    before: str, after: str, tolerance: Tolerance | None = None, ignored: Collection[str] = ()
+) -> Iterator[Comparison]:
     """Compare two databases that these statements make."""
     with duckdb.connect() as connection:
         for side, statements in ((BEFORE, before), (AFTER, after)):
@@ -39,7 +41,7 @@ def compared(before: str, after: str, tolerance: Tolerance | None = None) -> Ite
             connection.execute(SCHEMAS + RECORD.format(build=side))
             connection.execute(statements)
         connection.execute("use memory")
-        yield Comparison(connection, tolerance or Tolerance())
+        yield Comparison(connection, tolerance or Tolerance(), ignored)
 
 
 def table(rows: str, columns: str = "id, x, name") -> str:
@@ -80,6 +82,22 @@ def test_rows_are_matched_by_their_key() -> None:
         ("x", 2, 0.25),
         ("name", 1, None),
     ]
+
+
+def test_columns_that_are_ignored_are_no_difference_nor_part_of_a_key() -> None:
+    made = "create table bars.t as select * from (values {}) as t (id, x, scanner_version)"
+    one = made.format("(1, 10, 'old'), (2, 20, 'old')")
+    for other, ignored, expected in (
+        ("(1, 10, 'new'), (2, 20, 'new')", [], (0, 0, 2, 0)),
+        ("(1, 10, 'new'), (2, 20, 'new')", ["scanner_version"], None),
+        ("(1, 10, 'new'), (2, 21, 'new')", ["scanner_version"], (0, 0, 1, 0)),
+        # without the key, a row is another one
+        ("(3, 10, 'new'), (2, 21, 'new')", ["scanner_version", "id"], (1, 1, 0, 0)),
+        ("(3, 10, 'new'), (4, 20, 'new')", ["scanner_version", "id"], None),
+    ):
+        with compared(one, made.format(other), ignored=ignored) as comparison:
+            found = comparison.changes()
+        assert [counts(change) for change in found] == ([expected] if expected else [])
 
 
 def test_values_that_change_places_are_found() -> None:
@@ -392,6 +410,35 @@ def test_markdown_is_for_an_issue(files: tuple[Path, Path]) -> None:
         "| changed | KO | f0 | score: 90.0 → 95.0 |",
         "| added | a\\|b | f2 | score: 70.5 |",
     ]
+
+
+def test_what_says_how_a_row_was_made_is_left_out_and_said(files: tuple[Path, Path]) -> None:
+    paths = [str(path) for path in files]
+    for path, version in zip(files, ("old", "new"), strict=True):
+        with duckdb.connect(str(path)) as connection:
+            connection.execute("drop view bars.v; drop table bars.other")
+            connection.execute("delete from scanners.signals where signal_id != 'f0'")
+            connection.execute("update scanners.signals set score = 90")
+            connection.execute(
+                "alter table scanners.signals"
+                f" add column scanner_version varchar default '{version}'"
+            )
+    same = bourse(files[0].parent, "diff", *paths)
+    assert (same.returncode, same.stdout.splitlines()[-2:]) == (
+        0,
+        [
+            "Nothing differs.",
+            "Columns that are not compared: scanner_version; --all-columns compares them",
+        ],
+    )
+    other = bourse(files[0].parent, "diff", *paths, "--all-columns")
+    assert (other.returncode, other.stdout.splitlines()[-1].split()[-2:]) == (
+        1,
+        ["scanner_version", "1"],
+    )
+    wrong = bourse(files[0].parent, "diff", *paths, "--ignore", "scor")
+    assert wrong.returncode == 2
+    assert "neither publication has a column 'scor'; did you mean 'score'?" in wrong.stderr
 
 
 def test_json_has_everything(files: tuple[Path, Path]) -> None:

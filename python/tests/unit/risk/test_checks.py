@@ -647,15 +647,106 @@ CASES: list[Case] = [
         lambda: modification(100, 50, 50),
         "LOT: quantity=50, filled_quantity=50",
     ),
+    (
+        "halted, an order of a strategy that closes",
+        lambda: (
+            order_request(side=SELL),
+            book_with(bought("A", 10), state(TradingState.HALTED)),
+            {},
+        ),
+        "TRADING_STATE: state=halted, reason=noon",
+    ),
+    (
+        "a trigger between two ticks",
+        lambda: (
+            order_request(order_type=OrderType.SL, trigger_price=Decimal("99.98")),
+            book_with(),
+            {},
+        ),
+        "TICK: trigger_price=99.98, tick_size=0.05",
+    ),
+    (
+        "a limit below the price band",
+        lambda: (order_request(limit_price=Decimal("89.95")), book_with(), {}),
+        "PRICE_BAND: distance_pct=10.05, max_distance_pct=10.00",
+    ),
+    (
+        "a limit far below the last price",
+        lambda: (order_request(limit_price=Decimal("96.95")), book_with(), {}),
+        "PRICE_COLLAR: distance_pct=3.05, max_distance_pct=3.00",
+    ),
+    (
+        "shorts of one sector",
+        lambda: (
+            order_request(quantity=250, side=SELL),
+            book_with(bought("B", 400, side=SELL)),
+            {},
+        ),
+        "SECTOR_AMOUNT: amount=65000.00, max_amount=60000.00",
+    ),
+    (
+        "shorts only",
+        lambda: (
+            order_request(quantity=355, side=SELL),
+            book_with(bought("C", 350, side=SELL)),
+            {},
+        ),
+        "NET_AMOUNT: amount=70500.00, max_amount=70000.00",
+    ),
+    (
+        "a short beside a long",
+        lambda: (order_request(quantity=355, side=SELL), book_with(bought("C", 450)), {}),
+        "GROSS_AMOUNT: amount=80500.00, max_amount=80000.00",
+    ),
+    (
+        "a modification of the last trade that is allowed",
+        lambda: modification(100, 50, 90, max_trades=1),
+        None,
+    ),
+    (
+        # 2.3263 x 0.02 x 20,000, as both move together
+        "two shares whose returns are one",
+        lambda: (
+            order_request(quantity=100),
+            book_with(bought("D", 100)),
+            {
+                "covariances": Covariances(
+                    {pair: DAILY**2 for pair in (("A", "A"), ("A", "D"), ("D", "D"))}
+                ),
+                **limited(max_var_pct=Decimal("0.93")),
+            },
+        ),
+        "VAR: amount=930.54, max_amount=930.00, confidence=0.99, horizon_sessions=1",
+    ),
+    (
+        "an order at the price of our own on the other side",
+        lambda: (order_request(), book_with(*opened(side=SELL)), {}),
+        "SELF_CROSS: limit_price=100, open=100",
+    ),
+    (
+        "a delivery that is being sold already",
+        lambda: (
+            delivery(200, side=SELL),
+            book_with(
+                events.FillBooked(at=NOW, fill=fill(200, "100", product=Product.CNC)),
+                *opened_as(delivery(200, side=SELL)),
+            ),
+            DELIVERIES,
+        ),
+        "SHORT: quantity=400, held=200",
+    ),
     ("a modification to a lot more than is filled", lambda: modification(100, 50, 55), None),
 ]
 
 
-def modification(quantity: int, filled: int, wanted: int) -> tuple[Request, Book, dict[str, Any]]:
+def modification(
+    quantity: int, filled: int, wanted: int, **limits: Any
+) -> tuple[Request, Book, dict[str, Any]]:
     """Return a change of the quantity of an order that is partly filled."""
     asked = order_request(quantity=quantity)
     book = book_with(*half_filled(asked, filled))
-    return replace(asked, quantity=wanted), book, {"replaces": book.orders[asked.order_id]}
+    changed = {"replaces": book.orders[asked.order_id], **limited(**limits)}
+    return replace(asked, quantity=wanted), book, changed
 
 
 @pytest.mark.parametrize(("name", "case", "wanted"), CASES, ids=[case[0] for case in CASES])

@@ -135,3 +135,46 @@ def test_batches_are_believed_like_single_ticks(
     ]
     assert alone == together
     assert single.unbelieved_count == batched.unbelieved_count == len(known) - len(alone)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(SYMBOLS),
+            st.one_of(st.sampled_from([1, 1000]), st.integers(80, 130)),
+            st.integers(0, 20),
+        ),
+        max_size=40,
+    ),
+    st.integers(1, 8),
+    st.sampled_from([None, Decimal(5), Decimal(20)]),
+)
+def test_each_tick_is_compared_with_the_last_one_that_was_believed(
+    known: list[tuple[str, float, float]], size: int, band: Decimal | None
+) -> None:
+    """The rule, one tick after the other, as it is written."""
+    ticked = filter_of(price_band_pct=band)
+    low, high = instrument(price_band_pct=band).price_band
+    last = {symbol: (100.0, 0.0) for symbol in SYMBOLS}
+    waiting: dict[str, float] = {}
+    wanted = []
+    for symbol, price, when in known:
+        before, before_at = last[symbol]
+        if when < before_at:
+            continue
+        is_odd = abs(price - before) > 0.1 * before
+        if symbol == "A" and high is not None:
+            is_odd |= not low <= price <= high
+        known_odd = waiting.get(symbol)
+        if is_odd and (known_odd is None or abs(price - known_odd) > 0.1 * known_odd):
+            waiting[symbol] = price
+            continue
+        waiting.pop(symbol, None)
+        last[symbol] = price, when
+        wanted.append(price)
+    found = [
+        price
+        for first in range(0, len(known), size)
+        for price in believed(ticked, *known[first : first + size])
+    ]
+    assert found == wanted

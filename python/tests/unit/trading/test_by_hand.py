@@ -189,6 +189,24 @@ def test_a_person_closes_at_any_time_whatever_was_refused(market: Market) -> Non
     assert answered(market, "two").message == "closed 10 of 10 A"
 
 
+def test_a_close_that_is_repeated_is_tried_at_once(market: Market) -> None:
+    market.broker = Refusing
+    order(market, "one", "buy", quantity=10)
+
+    def accept(trader: Trader) -> None:
+        trader.broker.is_refusing = False  # type: ignore[attr-defined]
+        order(market, "three", "close")
+
+    still = [tick(at(9, 50, second), 100) for second in range(14)]
+    trader = market.trade(
+        [*TICKS, *still],
+        at_tick={12: ordering(market, "two", "close"), 22: accept},
+        to_end=False,
+    )
+    [last] = [each for each in exits(trader) if each.state is State.FILLED]
+    assert last.sent_at == at(9, 50, 10)
+
+
 def test_closing_names_the_strategy_or_takes_all(market: Market) -> None:
     order(market, "one", "buy", quantity=10)
     trader = market.trade(

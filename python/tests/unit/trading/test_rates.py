@@ -12,6 +12,7 @@ from duckbourse.orders import events
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.order import Reason, Request, Side
 from duckbourse.trading.loop import Trader
+from duckbourse.trading.strategy import Context, Strategy
 from tests.support.market import Market, at, instrument, signal, tick, with_limits
 
 SYMBOLS = [f"S{number:02}" for number in range(15)]
@@ -79,6 +80,28 @@ def test_twenty_stops_at_once_go_out_at_the_rate_of_the_broker(tmp_path: Path) -
     assert trader.book.open_positions() == []
 
 
+def test_an_exit_without_a_turn_for_another_limit_is_not_cancelled(tmp_path: Path) -> None:
+    """Fifteen exits that do not fill want other limits, at three requests a second."""
+    session = market(tmp_path, max_orders_per_second=3)
+    locked = ticks(97, [20 + count / 4 for count in range(100)])
+    trader = session.trade(
+        [
+            *ticks(100, range(1, 16)),
+            *({**known, "quantity": 0} for known in locked),
+            *ticks(97, range(46, 56)),
+        ]
+    )
+    requests = [
+        event.at
+        for event in session.events
+        if isinstance(event, events.OrderSent | events.ModifyRequested | events.CancelRequested)
+    ]
+    assert len(session.of(events.ModifyRequested)) > 15
+    assert session.of(events.CancelRequested) == []
+    assert most_in_a_second(requests) == 3
+    assert trader.book.open_positions() == []
+
+
 def test_an_entry_whose_signal_expires_while_it_waits_is_reported(tmp_path: Path) -> None:
     session = market(tmp_path, max_orders_per_minute=5, max_orders_per_second=10)
     seconds = [1 + 20 * count for count in range(17)]
@@ -104,17 +127,16 @@ def test_a_halt_by_hand_leaves_nothing_waiting(tmp_path: Path) -> None:
     assert not trader.manager.waiting_entries
 
 
-class OneEach:
+class OneEach(Strategy):
     """Buys a share of everything that it neither holds nor has ordered."""
 
     def __init__(self) -> None:
         self._count = 0
 
-    def generate_orders(self, publication: Any, book: Any, prices: Any, now: datetime) -> Any:
-        busy = {order.request.symbol for order in book.orders.values()}
+    def generate_orders(self, context: Context) -> list[Request]:
         found = []
         for symbol in SYMBOLS:
-            if symbol not in busy and symbol in prices:
+            if symbol not in context.busy and symbol in context.prices:
                 self._count += 1
                 found.append(
                     Request(
@@ -122,7 +144,7 @@ class OneEach:
                         symbol=symbol,
                         side=Side.BUY,
                         quantity=1,
-                        product=publication.limits.product,
+                        product=context.publication.limits.product,
                         limit_price=Decimal(100),
                     )
                 )
@@ -131,6 +153,7 @@ class OneEach:
 
 def test_a_strategy_does_not_ask_again_for_what_waits(tmp_path: Path) -> None:
     session = market(tmp_path)
-    session.strategy = OneEach
+    session.signals = []
+    session.others = {"one each": OneEach}
     session.trade(ticks(100, [1, 1.5, 2, 2.5, 3]))
     assert [symbol for _, symbol in sent(session, [Reason.ENTRY])] == SYMBOLS

@@ -88,6 +88,11 @@ def test_what_one_sells_is_not_what_another_holds(market: Market) -> None:
     assert trader.book.quantity_of("short", "A", Product.MIS) == -10
     trader = market.trade(steady("97.5", first=3))
     assert trader.book.quantity("A", Product.MIS) == -10
+    profits = {
+        strategy: (held.quantity, held.realized_amount)
+        for strategy, held in trader.book.strategy_positions()
+    }
+    assert profits == {"long": (0, Decimal("-25.0")), "short": (-10, Decimal(0))}
     assert trader.book.quantity_of("long", "A", Product.MIS) == 0
     assert trader.book.quantity_of("short", "A", Product.MIS) == -10
     assert [order.state for order in exits(trader)] == [State.FILLED]
@@ -180,6 +185,32 @@ def test_a_strategy_is_notified_of_its_fills(market: Market) -> None:
     market.trade(steady(100, "97.5"))
     assert one.fills == [("entry", 10), ("stop", -10)]
     assert two.fills == []
+
+
+def test_an_exit_leaves_the_orders_of_another_that_do_not_oppose_it(market: Market) -> None:
+    def resting(context: Context) -> Request:
+        return context.entry("rest", "A", Side.SELL, 10, limit_price=Decimal("102.50"))
+
+    market.others = {
+        "one": lambda: At((at(9, 45), buy(10, STOP))),
+        "two": lambda: At((at(9, 45), resting)),
+    }
+    trader = market.trade(steady(100, "97.5"), to_end=False)
+    assert [order.state for order in exits(trader)] == [State.FILLED]
+    [rests] = trader.book.open_orders()
+    assert rests.request.strategy == "two"
+
+
+def test_what_a_failed_strategy_has_ordered_is_cancelled(market: Market) -> None:
+    def resting(context: Context) -> Request:
+        return context.entry("rest", "A", Side.BUY, 10, limit_price=Decimal("97.50"))
+
+    def fail(_: Context) -> Request:
+        raise ZeroDivisionError
+
+    market.others = {"one": lambda: At((at(9, 45), resting), (at(9, 46), fail))}
+    trader = market.trade(steady(100, 100), to_end=False)
+    assert [order.state for order in trader.book.orders.values()] == [State.CANCELLED]
 
 
 @pytest.mark.parametrize("method", ["generate_orders", "on_fill"])

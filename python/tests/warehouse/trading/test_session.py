@@ -315,7 +315,8 @@ def test_an_invalid_command_is_set_aside(session: SessionFixture) -> None:
     (commands / "00000000-broken.json").write_text('{"name": "hal')
     book = session.traded(stop_after=3).book
     assert book.state is TradingState.HALTED
-    assert [path.name for path in commands.iterdir()] == ["00000000-broken.refused"]
+    left = {path.name for path in commands.iterdir() if path.suffix != ".answer"}
+    assert left == {"00000000-broken.refused"}
 
 
 @pytest.mark.some_day

@@ -1,0 +1,231 @@
+"""`./bourse account`: what an account has, and cash that comes in or goes out."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Any
+
+import typer
+
+from duckbourse.cli.listing import completed
+from duckbourse.cli.options import Day, Json
+from duckbourse.cli.output import print_json, results
+from duckbourse.cli.tables import columns_of, print_whole, table
+from duckbourse.errors import ConfigurationError
+from duckbourse.orders.book import Book
+from duckbourse.orders.events import CashKind, CashMoved
+from duckbourse.trading.cash import move_cash
+from duckbourse.trading.session_folder import SessionFolder, latest, read, sessions_of
+from duckbourse.words import counted
+
+Account = Annotated[
+    str | None,
+    typer.Option(
+        "--account",
+        help="Account.",
+        show_default="the last one traded",
+        autocompletion=completed("accounts"),
+    ),
+]
+Amount = Annotated[str, typer.Argument(help="Money, such as 2500.00.", metavar="AMOUNT")]
+Id = Annotated[
+    str,
+    typer.Option("--id", help="Its id, such as the bank's reference; an id is booked once."),
+]
+On = Annotated[
+    datetime | None,
+    typer.Option(
+        "--date", formats=["%Y-%m-%d"], help="Value date.", show_default="the last session"
+    ),
+]
+Note = Annotated[str, typer.Option("--note", help="A note, for the journal.")]
+account = typer.Typer(
+    add_completion=False,
+    rich_markup_mode="markdown",
+    no_args_is_help=True,
+    help="Show what an account has, or book cash that comes in or goes out.",
+)
+
+
+@account.command()
+def show(account: Account = None, day: Day = None, json: Json = False) -> None:
+    """
+    Show an account: capital, cash, equity, drawdown, losing trades in a row, positions, state.
+
+    `capital` is what was paid in, less what was withdrawn. Positions are marked at the last prices
+    of the session, or at cost while it runs.
+
+    Examples:
+
+    - `./bourse account show`
+    - `./bourse account show --account paper_us --json`
+    """
+    session = latest(account, day.date() if day else None)
+    book, _ = read(session)
+    _print(session, _figures(session, book), json)
+
+
+@account.command()
+def deposit(
+    amount: Amount,
+    cash_id: Id,
+    account: Account = None,
+    day: On = None,
+    note: Note = "",
+    json: Json = False,
+) -> None:
+    """
+    Book a deposit: capital and cash grow by it, and the drawdown in percent stays the same.
+
+    Examples:
+
+    - `./bourse account deposit 25000 --id NEFT-2291`
+    """
+    _move(CashKind.DEPOSIT, amount, cash_id, account, day, note, json)
+
+
+@account.command()
+def withdraw(
+    amount: Amount,
+    cash_id: Id,
+    account: Account = None,
+    day: On = None,
+    note: Note = "",
+    json: Json = False,
+) -> None:
+    """
+    Book a withdrawal; it is refused if it is more than the free cash.
+
+    Examples:
+
+    - `./bourse account withdraw 5000 --id NEFT-2305 --account paper_us`
+    """
+    _move(CashKind.WITHDRAWAL, amount, cash_id, account, day, note, json)
+
+
+@account.command()
+def dividend(
+    amount: Amount,
+    cash_id: Id,
+    account: Account = None,
+    day: On = None,
+    note: Note = "",
+    json: Json = False,
+) -> None:
+    """
+    Book a dividend that is not in `corporate_actions.csv`; those there are credited by themselves.
+
+    Examples:
+
+    - `./bourse account dividend 130.50 --id INFY-2026-06 --note "Infosys, final"`
+    """
+    _move(CashKind.DIVIDEND, amount, cash_id, account, day, note, json)
+
+
+@account.command()
+def interest(
+    amount: Amount,
+    cash_id: Id,
+    account: Account = None,
+    day: On = None,
+    note: Note = "",
+    json: Json = False,
+) -> None:
+    """
+    Book interest on cash; a negative amount is interest that is owed.
+
+    Examples:
+
+    - `./bourse account interest 41.20 --id 2026-11`
+    - `./bourse account interest --id 2026-11-margin -- -12.75`
+    """
+    _move(CashKind.INTEREST, amount, cash_id, account, day, note, json)
+
+
+def _move(
+    kind: CashKind,
+    text: str,
+    cash_id: str,
+    account: str | None,
+    day: datetime | None,
+    note: str,
+    json: bool,
+) -> None:
+    session = latest(account, None)
+    amount = _amount(text, may_be_negative=kind is CashKind.INTEREST)
+    if kind is CashKind.WITHDRAWAL:
+        amount = -amount
+    moved, is_new = move_cash(
+        session, kind, amount, cash_id, note=note, value_date=day.date() if day else None
+    )
+    book, _ = read(session)
+    figures = _figures(session, book) | {"booked": is_new, "cash_id": moved.cash_id}
+    if not json:
+        results.print(_said(moved, is_new), markup=False)
+    _print(session, figures, json)
+
+
+def _said(moved: CashMoved, is_new: bool) -> str:
+    what = f"{moved.kind} of {abs(moved.amount):,.2f} with the id {moved.cash_id}"
+    return f"{what}: booked" if is_new else f"{what}: was booked before, and not again"
+
+
+def _amount(text: str, *, may_be_negative: bool) -> Decimal:
+    try:
+        amount = Decimal(text)
+    except InvalidOperation:
+        amount = Decimal("nan")
+    if not amount.is_finite() or amount != round(amount, 2):
+        raise ConfigurationError(
+            f"{text!r} is not an amount", "write it with a point and at most two decimals"
+        )
+    if not amount or (amount < 0 and not may_be_negative):
+        raise ConfigurationError(f"an amount of {amount} cannot be booked", "it is more than 0")
+    return amount
+
+
+def _figures(session: SessionFolder, book: Book) -> dict[str, Any]:
+    equity = book.equity_amount({})
+    return {
+        "account": session.account,
+        "session_date": session.session_date,
+        "sessions": len(sessions_of(session)),
+        "state": str(book.state),
+        "state_reason": book.state_reason,
+        "capital_amount": book.capital_amount,
+        "cash_amount": book.cash_amount,
+        "equity_amount": equity,
+        "peak_amount": book.peak_amount,
+        "drawdown": min(equity / book.peak_amount - 1, Decimal(0)) if book.peak_amount else None,
+        "consecutive_losses": book.consecutive_losses,
+        "positions": [
+            {
+                "symbol": held.symbol,
+                "product": str(held.product),
+                "quantity": held.quantity,
+                "average_price": held.average_price,
+                "mark": book.marks.get(held.symbol),
+            }
+            for held in book.open_positions()
+        ],
+    }
+
+
+def _print(session: SessionFolder, figures: dict[str, Any], json: bool) -> None:
+    if json:
+        print_json(figures)
+        return
+    held = figures.pop("positions")
+    count = counted(figures.pop("sessions"), "session")
+    results.print(
+        f"{session.account} on {session.session_date}, after {count}: {figures.pop('state')},"
+        f" {figures.pop('state_reason')}",
+        style="bold",
+        markup=False,
+    )
+    row = {name: figures[name] for name in figures if name.endswith("_amount")}
+    row |= {"drawdown": figures["drawdown"], "losses in a row": figures["consecutive_losses"]}
+    print_whole(table(columns_of([row]), [row]))
+    if held:
+        print_whole(table(columns_of(held), held))

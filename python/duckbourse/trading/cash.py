@@ -1,0 +1,94 @@
+"""Deposits, withdrawals, dividends and interest of an account, each booked once by its id."""
+
+from __future__ import annotations
+
+import getpass
+from datetime import date
+from decimal import Decimal
+
+from duckbourse import clock
+from duckbourse.brokers.paper import FillRules, PaperBroker
+from duckbourse.errors import ConfigurationError
+from duckbourse.orders.book import Book, rebuild_book
+from duckbourse.orders.events import CashKind, CashMoved
+from duckbourse.orders.journal import open_journal
+from duckbourse.orders.order import Reason, Side
+from duckbourse.trading.session_folder import SessionFolder
+
+
+def move_cash(
+    folder: SessionFolder,
+    kind: CashKind,
+    amount: Decimal,
+    cash_id: str,
+    *,
+    note: str = "",
+    value_date: date | None = None,
+) -> tuple[CashMoved, bool]:
+    """
+    Book an amount, negative if it goes out; return it and whether it is new.
+
+    An id that was booked before is not booked again; raise ConfigurationError if it was another
+    amount or kind, or if more than the free cash is withdrawn. Raise JournalBusy while a process
+    trades the account.
+    """
+    if not cash_id.strip():
+        raise ConfigurationError("the id is empty", "give one, such as the bank's reference")
+    journal, recorded = open_journal(folder.path)
+    broker = PaperBroker(folder.path, {}, folder.capital_amount, FillRules())
+    try:
+        book = rebuild_book(folder.capital_amount, recorded, lambda _: None)
+        moved = CashMoved(
+            at=clock.now(),
+            cash_id=cash_id,
+            kind=kind,
+            amount=amount,
+            value_date=value_date or book.session_date or folder.session_date,
+            equity_amount=book.equity_amount({}),
+            by=getpass.getuser(),
+            note=note,
+        )
+        if cash_id in book.cash_ids:
+            for event in recorded:
+                if isinstance(event, CashMoved) and event.cash_id == cash_id:
+                    _refuse_another(event, moved)
+            broker.move_cash(moved)
+            return moved, False
+        free = free_cash_amount(book)
+        if kind is CashKind.WITHDRAWAL and -amount > free:
+            raise ConfigurationError(
+                f"{-amount:,.2f} cannot be withdrawn: {free:,.2f} is free",
+                "withdraw less, or close positions first",
+            )
+        journal.append(moved).result()
+        broker.move_cash(moved)
+        return moved, True
+    finally:
+        broker.close()
+        journal.close()
+
+
+def free_cash_amount(book: Book) -> Decimal:
+    """Return the cash that no open entry to buy needs and no short position owes."""
+    ordered = sum(
+        (
+            order.open_quantity * price
+            for order in book.open_orders()
+            if order.request.side is Side.BUY and order.request.reason is Reason.ENTRY
+            for price in [order.request.limit_price or order.request.trigger_price]
+            if price is not None
+        ),
+        Decimal(0),
+    )
+    owed = sum(
+        (-held.cost_amount for held in book.open_positions() if held.quantity < 0), Decimal(0)
+    )
+    return max(book.cash_amount - ordered - owed, Decimal(0))
+
+
+def _refuse_another(booked: CashMoved, asked: CashMoved) -> None:
+    if (booked.kind, booked.amount) != (asked.kind, asked.amount):
+        raise ConfigurationError(
+            f"the id {asked.cash_id} is that of a {booked.kind} of {abs(booked.amount):,.2f}",
+            "use another id",
+        )

@@ -1,0 +1,57 @@
+"""Price bands and the limits of exits within them, in whole ticks."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from duckbourse.orders.order import Side
+from duckbourse.risk.exits import PROTECTION_STEPS, exit_limit, last_limit, protected
+from duckbourse.risk.limits import Instrument
+from tests.support.factories import LIMITS
+from tests.support.market import instrument
+
+
+def banded(prior_close: str, pct: str = "10", tick_size: str = "0.05") -> Instrument:
+    return instrument(
+        tick_size=Decimal(tick_size),
+        prior_close=Decimal(prior_close),
+        price_band_pct=Decimal(pct),
+    )
+
+
+@pytest.mark.parametrize(
+    ("prior_close", "low", "high"),
+    [("100.03", "90.05", "110.00"), ("100", "90", "110")],
+)
+def test_the_price_band_is_in_whole_ticks_within_it(prior_close: str, low: str, high: str) -> None:
+    assert banded(prior_close).price_band == (Decimal(low), Decimal(high))
+
+
+def test_a_share_without_a_band_has_no_highest_price() -> None:
+    assert instrument(price_band_pct=None).price_band == (Decimal("0.01"), None)
+
+
+def test_protection_is_in_whole_ticks_and_no_worse_than_asked() -> None:
+    share = instrument(tick_size=Decimal("0.05"))
+    # 1 percent beyond 100.02 is 101.0202 and 99.0198
+    assert protected(share, Side.BUY, Decimal("100.02"), Decimal(1)) == Decimal("101.00")
+    assert protected(share, Side.SELL, Decimal("100.02"), Decimal(1)) == Decimal("99.05")
+
+
+def test_protection_ends_at_the_price_band() -> None:
+    share = banded("100")
+    assert protected(share, Side.BUY, Decimal("109.50"), Decimal(1)) == Decimal(110)
+    assert protected(share, Side.SELL, Decimal("90.50"), Decimal(1)) == Decimal(90)
+
+
+def test_each_step_of_an_exit_is_wider() -> None:
+    share = instrument(price_band_pct=None)
+    limits = [
+        exit_limit(LIMITS, share, Side.SELL, Decimal(100), step)
+        for step in range(len(PROTECTION_STEPS) + 1)
+    ]
+    assert limits == [99, 98, 96, 92, 84, 80]
+    assert last_limit(banded("100"), Side.SELL, Decimal(100)) == 90
+    assert last_limit(banded("100"), Side.BUY, Decimal(100)) == 110

@@ -1,0 +1,511 @@
+"""An account over its sessions: what it holds, owes and may lose goes on from one to the next."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+
+import duckdb
+import hypothesis
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from duckbourse import clock, disk
+from duckbourse.brokers.paper import FillRules, PaperBroker
+from duckbourse.disk import flush
+from duckbourse.errors import ConfigurationError, JournalCorrupt
+from duckbourse.orders import events
+from duckbourse.orders.book import Book, rebuild_book
+from duckbourse.orders.events import CashKind, TradingState
+from duckbourse.orders.journal import HEAD, open_journal
+from duckbourse.orders.order import (
+    Exits,
+    Order,
+    Product,
+    Reason,
+    Request,
+    Side,
+    fill_key_of,
+    order_id_of,
+)
+from duckbourse.orders.positions import CorporateAction
+from duckbourse.settings import settings
+from duckbourse.trading import session_folder
+from duckbourse.trading.cash import move_cash
+from duckbourse.trading.export import export_fills
+from duckbourse.trading.publication import Publication
+from duckbourse.trading.session_folder import SessionFolder, create, latest, read
+from tests.support.dbt_server import cpu_seconds
+from tests.support.factories import LIMITS, fill
+from tests.support.market import Market, instrument
+
+# of a session; a busy one has about 2,000, which `--long` is not needed to believe
+YEAR_EVENTS = 20
+FIRST = date(2026, 11, 2)
+pytestmark = pytest.mark.some_day
+
+
+@pytest.fixture(autouse=True)
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setenv("BOURSE_DATA_DIR", str(tmp_path))
+    settings.cache_clear()
+    yield tmp_path
+    settings.cache_clear()
+
+
+def publication(day: int, *actions: CorporateAction, close: str = "100") -> Publication:
+    """Return the publication of a day, counted from 0, in which A closed before at `close`."""
+    on = FIRST + timedelta(day)
+    opens = datetime(on.year, on.month, on.day, 14, 30, tzinfo=UTC)
+    market = Market(
+        Path(),
+        limits=replace(LIMITS, product=Product.CNC),
+        instruments={"A": instrument(prior_close=Decimal(close))},
+        signals=[],
+        opens=opens,
+        closes=opens + timedelta(hours=6),
+    )
+    return replace(market.publication(), session_date=on, actions=actions)
+
+
+def traded(day: int, side: Side, quantity: int, price: str, charges: str = "0") -> SessionFolder:
+    """Fill an order in the session that the account is in, here and at the paper broker."""
+    folder = latest("test", None)
+    at = datetime.combine(folder.session_date, datetime.min.time(), UTC) + timedelta(hours=15)
+    journal, recorded = open_journal(folder.path)
+    book = rebuild_book(folder.capital_amount, recorded, lambda _: None)
+    broker = PaperBroker(folder.path, {"A": Decimal("0.01")}, folder.capital_amount, FillRules())
+    asked = Request(
+        order_id=order_id_of("test", folder.session_date, side, str(len(book.orders)), str(day)),
+        symbol="A",
+        side=side,
+        quantity=quantity,
+        product=Product.CNC,
+        exits=Exits(stop_price=Decimal(90), target_price=Decimal(130)),
+    )
+    with clock.driven_by(lambda: at):
+        broker_order_id = asyncio.run(broker.place(asked))
+        broker._fill(broker._orders[broker_order_id], quantity, Decimal(price), at)
+        broker.close()
+    key = fill_key_of(
+        "paper", at.date(), "paper", broker_order_id, broker._trades[-1].fill.fill_key
+    )
+    for event in (
+        events.OrderIntended(at=at, request=asked),
+        events.OrderSent(at=at, order_id=asked.order_id),
+        events.FillBooked(
+            at=at,
+            fill=fill(
+                quantity,
+                price,
+                side,
+                fill_key=key,
+                order_id=asked.order_id,
+                product=Product.CNC,
+                filled_at=at,
+                charges_amount=Decimal(charges),
+            ),
+        ),
+    ):
+        journal.append(event)
+    journal.close()
+    return folder
+
+
+def begin(day: int, *actions: CorporateAction, close: str = "100", fresh: bool = False) -> Book:
+    create(publication(day, *actions, close=close), "", fresh=fresh)
+    return read(latest("test", None))[0]
+
+
+def at_the_broker() -> tuple[dict[str, int], Decimal]:
+    folder = latest("test", None)
+    broker = PaperBroker(folder.path, {}, folder.capital_amount, FillRules())
+    held = {symbol: count for symbol, _, count in asyncio.run(broker.positions())}
+    cash = asyncio.run(broker.funds()).cash_amount
+    broker.close()
+    return held, cash
+
+
+def split(day: int, old: int, new: int) -> CorporateAction:
+    return CorporateAction(
+        symbol="A",
+        ex_date=FIRST + timedelta(day),
+        action="split",
+        old_shares=Decimal(old),
+        new_shares=Decimal(new),
+    )
+
+
+def entry(book: Book) -> Order:
+    (found,) = book.held_entries()
+    return found
+
+
+def test_what_is_held_is_there_next_morning() -> None:
+    begin(0)
+    traded(0, Side.BUY, 10, "100", charges="3.50")
+    book = begin(1, close="104")
+    assert book.quantity("A", Product.CNC) == 10
+    assert book.cash_amount == Decimal("98996.50")
+    assert book.session_start_amount == book.equity_amount({}) == Decimal("100036.50")
+    assert book.peak_amount == Decimal("100036.50")
+    assert book.held_quantity(entry(book).request.order_id) == 10
+    assert at_the_broker() == ({"A": 10}, book.cash_amount)
+    # and what closes it closes the entry of the day before
+    traded(1, Side.SELL, 10, "104")
+    book = begin(2, close="104")
+    assert (book.held_entries(), book.open_positions()) == ([], [])
+    assert at_the_broker() == ({}, book.cash_amount)
+
+
+def test_a_session_is_read_out_of_the_archive() -> None:
+    begin(0)
+    traded(0, Side.BUY, 10, "100")
+    before, recorded = read(latest("test", FIRST))
+    begin(1)
+    traded(1, Side.SELL, 4, "104")
+    begin(2)
+    book, again = read(latest("test", FIRST))
+    assert again == recorded
+    assert (book.orders, book.cash_amount) == (before.orders, before.cash_amount)
+    book, _ = read(latest("test", FIRST + timedelta(1)))
+    assert book.quantity("A", Product.CNC) == 6
+    assert session_folder.sessions_of(latest("test", None)) == [
+        FIRST + timedelta(day) for day in range(3)
+    ]
+
+
+def test_a_split_and_a_dividend_are_applied_once() -> None:
+    begin(0)
+    traded(0, Side.BUY, 15, "100")
+    dividend = CorporateAction(
+        symbol="A",
+        ex_date=FIRST + timedelta(1),
+        action="dividend",
+        dividend_amount=Decimal("1.25"),
+    )
+    actions = (dividend, split(1, 2, 1))
+    book = begin(1, *actions, close="200")
+    # seven shares and a half: the half is paid out, and the dividend is per new share
+    assert book.quantity("A", Product.CNC) == 7
+    assert book.cash_amount == 100_000 - 1_500 + 100 + Decimal("1.25") * 7
+    held = entry(book)
+    assert held.request.exits == Exits(stop_price=Decimal(180), target_price=Decimal(260))
+    assert held.average_price == 200
+    assert book.positions["A", Product.CNC].average_price == 200
+    assert at_the_broker() == ({"A": 7}, book.cash_amount)
+    for day in (1, 2):
+        again = begin(day, *actions, close="200")
+        assert again.cash_amount == book.cash_amount
+        assert again.quantity("A", Product.CNC) == 7
+        assert at_the_broker() == ({"A": 7}, book.cash_amount)
+
+
+def test_a_drawdown_and_losses_go_on_and_the_day_begins_again() -> None:
+    begin(0)
+    traded(0, Side.BUY, 100, "100")
+    traded(0, Side.SELL, 100, "90")
+    book = begin(1)
+    assert [book.peak_amount, book.session_start_amount] == [100_000, 99_000]
+    assert (book.consecutive_losses, book.entry_count) == (1, 0)
+    traded(1, Side.BUY, 100, "100")
+    traded(1, Side.SELL, 100, "90")
+    book = begin(2)
+    assert [book.peak_amount, book.session_start_amount] == [100_000, 98_000]
+    assert book.consecutive_losses == 2
+
+
+def record(*recorded: events.Event) -> None:
+    journal, _ = open_journal(latest("test", None).path)
+    for event in recorded:
+        journal.append(event)
+    journal.close()
+
+
+@pytest.mark.parametrize("state", [TradingState.HALTED, TradingState.REDUCING])
+def test_a_halt_stands_until_a_person_lifts_it(state: TradingState) -> None:
+    begin(0)
+    at = datetime(2026, 11, 2, 15, tzinfo=UTC)
+    record(events.TradingStateChanged(at=at, state=state, reason="news", by="me"))
+    for day in (1, 2):
+        book = begin(day)
+        assert (book.state, book.state_reason) == (state, "news")
+
+
+def test_a_square_off_ends_with_its_session() -> None:
+    begin(0)
+    at = datetime(2026, 11, 2, 15, tzinfo=UTC)
+    record(
+        events.TradingStateChanged(at=at, state=TradingState.REDUCING, reason="out", by="me"),
+        events.FlattenRequested(at=at, reason=Reason.BY_HAND),
+    )
+    assert begin(0).state is TradingState.REDUCING
+    book = begin(1)
+    assert (book.state, book.flatten_reason) == (TradingState.ACTIVE, None)
+    assert book.state_reason == "the square-off of 2026-11-02 ended with its session"
+
+
+def test_a_fresh_session_goes_back_to_the_account_before_it() -> None:
+    begin(0)
+    traded(0, Side.BUY, 10, "100")
+    begin(1)
+    traded(1, Side.SELL, 4, "104")
+    begin(2)
+    with pytest.raises(ConfigurationError, match="has traded 2026-11-04, which is after"):
+        begin(1)
+    book = begin(1, fresh=True)
+    assert book.quantity("A", Product.CNC) == 10
+    assert at_the_broker() == ({"A": 10}, book.cash_amount)
+    path = latest("test", None).path
+    kept = sorted(file.name for file in path.glob("archive/discarded-*/2026-11-??.jsonl.gz"))
+    assert kept == ["2026-11-03.jsonl.gz", "2026-11-04.jsonl.gz"]
+    assert session_folder.sessions_of(latest("test", None)) == [FIRST, FIRST + timedelta(1)]
+
+
+def test_an_account_with_a_history_never_begins_from_nothing() -> None:
+    begin(0)
+    traded(0, Side.BUY, 10, "100")
+    path = latest("test", None).path
+    for file in path.glob("journal.sqlite*"):
+        file.unlink()
+    with pytest.raises(JournalCorrupt, match="written and are missing"):
+        begin(1)
+    (path / HEAD).unlink()
+    for fresh in (False, True):
+        with pytest.raises(JournalCorrupt, match="has traded before, and its journal"):
+            begin(1, fresh=fresh)
+
+
+def test_only_the_owner_may_read_an_account() -> None:
+    begin(0)
+    traded(0, Side.BUY, 10, "100")
+    begin(1)
+    journal, _ = open_journal(latest("test", None).path)
+    path = latest("test", None).path
+    try:
+        for each in (path, *path.rglob("*")):
+            assert each.stat().st_mode & 0o077 == 0, each
+    finally:
+        journal.close()
+
+
+@pytest.mark.parametrize("name", ["*", "", "../x", "a/b", "..", "."])
+def test_a_name_is_a_name(name: str) -> None:
+    with pytest.raises(ConfigurationError, match="is not the name of an account"):
+        latest(name, None)
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b'{"account":"../../x"}'])
+def test_a_bad_description_of_a_session_is_one_line(content: bytes) -> None:
+    begin(0)
+    (latest("test", None).path / "session.json").write_bytes(content)
+    with pytest.raises(ConfigurationError, match="does not describe a session"):
+        latest("test", None)
+
+
+def moved(kind: CashKind, amount: str, cash_id: str) -> bool:
+    return move_cash(latest("test", None), kind, Decimal(amount), cash_id)[1]
+
+
+def test_cash_is_moved_once_and_the_drawdown_stays() -> None:
+    begin(0)
+    traded(0, Side.BUY, 100, "100")
+    traded(0, Side.SELL, 100, "90")
+    begin(1)
+    for is_new in (True, False):
+        assert moved(CashKind.DEPOSIT, "101000", "one") is is_new
+    book, _ = read(latest("test", None))
+    assert [book.capital_amount, book.cash_amount] == [201_000, 200_000]
+    assert round(1 - book.equity_amount({}) / book.peak_amount, 20) == Decimal("0.01")
+    # what was deposited is no gain of the day
+    assert book.session_start_amount == book.equity_amount({})
+    assert moved(CashKind.INTEREST, "12.50", "two")
+    with pytest.raises(ConfigurationError, match=r"200,012\.51 cannot be withdrawn: 200,012\.50"):
+        moved(CashKind.WITHDRAWAL, "-200012.51", "three")
+    with pytest.raises(ConfigurationError, match=r"the id one is that of a deposit of 101,000\.00"):
+        moved(CashKind.DEPOSIT, "5", "one")
+    assert moved(CashKind.WITHDRAWAL, "-50000", "three")
+    for day, again in ((1, False), (2, False), (2, True)):
+        book = begin(day, fresh=again)
+        assert [book.capital_amount, book.cash_amount] == [151_000, Decimal("150012.50")]
+        assert at_the_broker() == ({}, book.cash_amount)
+        assert not moved(CashKind.DEPOSIT, "101000", "one")
+
+
+def test_a_fresh_session_keeps_the_cash_that_was_moved_in_it() -> None:
+    begin(0)
+    traded(0, Side.BUY, 10, "100")
+    moved(CashKind.DEPOSIT, "500", "one")
+    begin(1)
+    moved(CashKind.DEPOSIT, "700", "two")
+    book = begin(0, fresh=True)
+    assert [book.capital_amount, book.cash_amount] == [101_200, 101_200]
+    assert at_the_broker() == ({}, book.cash_amount)
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("buy"), st.integers(1, 40), st.integers(80, 120)),
+        st.tuples(st.just("sell"), st.integers(1, 40), st.integers(80, 120)),
+        st.tuples(st.just("deposit"), st.integers(1, 9_000), st.just(0)),
+        st.tuples(st.just("withdraw"), st.integers(1, 9_000), st.just(0)),
+        st.tuples(st.just("split"), st.integers(1, 3), st.integers(1, 3)),
+        st.tuples(st.just("dividend"), st.integers(1, 300), st.just(0)),
+        st.tuples(st.just("next"), st.just(0), st.just(0)),
+        # the process is killed after so many writes of the next session's start
+        st.tuples(st.just("killed"), st.integers(0, 6), st.just(0)),
+    ),
+    max_size=12,
+)
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+@pytest.mark.some_day
+@hypothesis.settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(STEPS)
+def test_any_sequence_of_sessions_equals_a_ledger(steps: list[tuple[str, int, int]]) -> None:
+    """Cash and shares are those of a simple ledger and of the broker, whatever is killed where."""
+    name = tempfile.mkdtemp()
+    os.environ["BOURSE_DATA_DIR"] = name
+    settings.cache_clear()
+    try:
+        play_sessions(steps)
+    finally:
+        shutil.rmtree(name)
+
+
+def play_sessions(steps: list[tuple[str, int, int]]) -> None:
+    cash, shares, day = Decimal(100_000), 0, 0
+    actions: list[CorporateAction] = []
+    begin(0)
+    for number, (what, one, other) in enumerate([*steps, ("next", 0, 0)]):
+        if what == "buy":
+            traded(number, Side.BUY, one, str(other), charges="1.01")
+            cash, shares = cash - one * other - Decimal("1.01"), shares + one
+        elif what == "sell" and shares:
+            sold = min(one, shares)
+            traded(number, Side.SELL, sold, str(other), charges="0.37")
+            cash, shares = cash + sold * other - Decimal("0.37"), shares - sold
+        elif what == "deposit":
+            moved(CashKind.DEPOSIT, str(one), str(number))
+            cash += one
+        elif what == "withdraw" and one <= cash:
+            moved(CashKind.WITHDRAWAL, str(-one), str(number))
+            cash -= one
+        elif what in ("split", "dividend", "next", "killed"):
+            day += 1
+            if what == "split":
+                actions.append(split(day, one, other))
+                exact = Fraction(shares * other, one)
+                shares = int(exact)
+                part = exact - shares
+                price = Fraction(100)
+                cash += (Decimal((part * price).numerator) / (part * price).denominator).quantize(
+                    Decimal("0.01")
+                )
+            elif what == "dividend":
+                paid = Decimal(one) / 100
+                on = FIRST + timedelta(day)
+                actions.append(
+                    CorporateAction(symbol="A", ex_date=on, action="dividend", dividend_amount=paid)
+                )
+                cash += shares * paid
+            if what == "killed":
+                killed_while_beginning(day, actions, one)
+            begin(day, *actions)
+            begin(day, *actions)
+        book, _ = read(latest("test", None))
+        assert (book.cash_amount, book.quantity("A", Product.CNC)) == (cash, shares)
+        assert sum(book.held_quantity(held.request.order_id) for held in book.held_entries()) == (
+            shares
+        )
+    held, funds = at_the_broker()
+    assert (held.get("A", 0), funds) == (shares, cash)
+
+
+def killed_while_beginning(day: int, actions: list[CorporateAction], writes: int) -> None:
+    count = itertools.count()
+
+    def flushed(path: Path) -> None:
+        if next(count) == writes:
+            raise Killed
+        flush(path)
+
+    with pytest.MonkeyPatch.context() as patched, contextlib.suppress(Killed):
+        patched.setattr(disk, "flush", flushed)
+        begin(day, *actions)
+
+
+def test_a_year_is_read_in_seconds() -> None:
+    """Each session is read alone, and so is the start, whatever was traded before."""
+    begin(0)
+    for day in range(1, 251):
+        journal, _ = open_journal(latest("test", None).path)
+        at = datetime.combine(FIRST + timedelta(day - 1), datetime.min.time(), UTC)
+        for _ in range(YEAR_EVENTS):
+            journal.append(events.PriceSilent(at=at, symbol="A", seconds=60))
+        journal.close()
+        begin(day)
+    folder = latest("test", None)
+    assert len(session_folder.sessions_of(folder)) == 251
+    before = cpu_seconds()
+    journal, recorded = open_journal(folder.path)
+    journal.close()
+    _, of_first = read(latest("test", FIRST))
+    assert cpu_seconds() - before < 5
+    assert len(recorded) < 10
+    assert len(of_first) == YEAR_EVENTS + 2
+
+
+def test_the_exported_files_hold_to_the_cent_over_weeks(data: Path) -> None:
+    """Fills, fractions and cash movements, with dividends, give the cash of the account."""
+    begin(0)
+    paid = Decimal("0.55")
+    dividend = CorporateAction(
+        symbol="A", ex_date=FIRST + timedelta(9), action="dividend", dividend_amount=paid
+    )
+    actions = (split(5, 2, 1), dividend)
+    for day in range(15):
+        begin(day, *actions)
+        traded(day, Side.BUY, 15 + day, f"{100 + day}.07", charges="1.13")
+        traded(day, Side.SELL, 7, f"{101 + day}.03", charges="0.91")
+        if day % 4 == 0:
+            moved(CashKind.DEPOSIT, "1000.01", f"deposit {day}")
+    book, _ = read(latest("test", None))
+    for _ in range(2):
+        for on in session_folder.sessions_of(latest("test", None)):
+            session = latest("test", on)
+            export_fills(session, read(session)[1])
+        with duckdb.connect() as connection:
+            ((count, cash, shares),) = connection.execute(
+                f"""
+                select count(*), sum(-signed * price - charges_amount), sum(signed * ratio)
+                from (
+                    select *, if(side = 'buy', quantity, -quantity) as signed,
+                        if(filled_at < '2026-11-07' and order_id not like '%split', 0.5, 1) as ratio
+                    from '{data}/raw/fills/*.parquet'
+                )
+                """
+            ).fetchall()
+            ((deposited,),) = connection.execute(
+                f"select sum(amount) from '{data}/raw/cash/*.parquet'"
+            ).fetchall()
+        held = sum(8 + day for day in range(5)) / 2
+        earned = paid * int(held + sum(8 + day for day in range(5, 9)))
+        assert count == 2 * 15 + (held % 1 > 0)
+        assert Decimal(str(cash)) + deposited + earned + 100_000 == book.cash_amount
+        assert shares == book.quantity("A", Product.CNC)
