@@ -48,7 +48,7 @@ from duckbourse.orders.journal import open_journal
 from duckbourse.orders.manager import Manager
 from duckbourse.risk.limits import Covariances, Instrument
 from duckbourse.settings import PROJECT
-from duckbourse.streaming.feed import Feed, Records, microseconds
+from duckbourse.streaming.feed import Feed, Records, TickRelay, microseconds
 from duckbourse.streaming.recorder import LogHeader, Recorder
 from duckbourse.streaming.replay import recorded_ticks
 from duckbourse.streaming.websocket import WebSocketFeed
@@ -153,7 +153,9 @@ def loop_of(publication: Publication, feed: Feed, folder: Path) -> tuple[Timed, 
     journal, _ = open_journal(folder)
     capital = publication.limits.capital_amount
     steps = {name: known.tick_size for name, known in publication.instruments.items()}
-    broker = PaperBroker(folder, steps, capital, FillRules(max_participation_pct=Decimal(100)))
+    broker = PaperBroker(
+        folder, steps, capital, FillRules(max_participation_pct=Decimal(100)), publication.charges
+    )
     manager = Manager(
         Book(capital),
         journal,
@@ -166,9 +168,10 @@ def loop_of(publication: Publication, feed: Feed, folder: Path) -> tuple[Timed, 
     )
     recorder = Recorder(folder / "ticks", header)
     strategy = SignalStrategy()
-    trader = Timed(
-        publication, manager, broker, feed, {"signals": strategy}, folder, recorder=recorder
-    )
+    relay = TickRelay(feed)
+    relay.follow(broker)
+    strategies = {"signals": strategy}
+    trader = Timed(publication, manager, feed, strategies, folder, recorder=recorder, relay=relay)
     return trader, recorder
 
 

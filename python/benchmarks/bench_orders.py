@@ -39,15 +39,16 @@ from duckbourse import clock
 from duckbourse.brokers.paper import FillRules, PaperBroker
 from duckbourse.orders import events, journal
 from duckbourse.orders.book import Book, rebuild_book
-from duckbourse.orders.broker import Funds, Holding, OrderReport, TradeReport, Update
+from duckbourse.orders.broker import Broker, Capabilities, Holding, OrderReport, TradeReport, Update
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.journal import open_journal
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.manager import Manager
-from duckbourse.orders.order import Order, Product, Request, Side, order_id_of
+from duckbourse.orders.order import Order, OrderType, Product, Request, Side, order_id_of
 from duckbourse.risk.checks import OrderContext, pre_trade_check
 from duckbourse.risk.limits import Limits
 from duckbourse.settings import PROJECT
+from duckbourse.streaming.feed import TickRelay
 from duckbourse.streaming.replay import replay_minutes
 from duckbourse.trading.loop import Trader
 from duckbourse.trading.publication import Publication, load
@@ -58,11 +59,13 @@ DAY = date(2010, 5, 28)
 NOW = datetime(2010, 5, 28, 14, 0, tzinfo=UTC)
 
 
-class AtOnce:
+class AtOnce(Broker):
     """A broker that accepts every order and sends no updates."""
 
     name = "at once"
-    is_simulated = True
+    capabilities = Capabilities(
+        order_types=frozenset(OrderType), products=frozenset(Product), is_simulated=True
+    )
 
     def __init__(self) -> None:
         self.count = 0
@@ -74,9 +77,6 @@ class AtOnce:
     async def cancel(self, broker_order_id: str) -> None:
         pass
 
-    async def modify(self, broker_order_id: str, request: Request) -> None:
-        pass
-
     async def orders(self) -> Sequence[OrderReport]:
         return []
 
@@ -85,9 +85,6 @@ class AtOnce:
 
     async def positions(self) -> Sequence[Holding]:
         return []
-
-    async def funds(self) -> Funds:
-        return Funds(cash_amount=Decimal(0))
 
     async def updates(self) -> AsyncIterator[Update]:
         nothing: tuple[Update, ...] = ()
@@ -183,7 +180,7 @@ def one_by_one(publication: Publication, count: int, *, is_durable: bool) -> dic
                 await manager.place(request)
                 took.append((time.perf_counter_ns() - started) / 1000)
                 # leave nothing open, so that every order is checked against the same book
-                manager._advance(request.order_id, State.REJECTED)
+                manager.advance(request.order_id, State.REJECTED)
 
         asyncio.run(play())
     took.sort()
@@ -205,7 +202,7 @@ def in_bursts(publication: Publication, count: int, size: int) -> dict[str, floa
                 ]
                 await asyncio.gather(*map(manager.place, requests))
                 for request in requests:
-                    manager._advance(request.order_id, State.REJECTED)
+                    manager.advance(request.order_id, State.REJECTED)
 
         asyncio.run(play())
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
@@ -222,7 +219,7 @@ def read_again(publication: Publication, count: int) -> dict[str, float]:
                 ]
                 await asyncio.gather(*map(manager.place, requests))
                 for request in requests:
-                    manager._advance(request.order_id, State.REJECTED)
+                    manager.advance(request.order_id, State.REJECTED)
 
         asyncio.run(play())
         manager.journal.close()
@@ -242,7 +239,7 @@ def whole_loop(publication: Publication, file: Path) -> dict[str, float]:
     opened, _ = open_journal(folder)
     capital = publication.limits.capital_amount
     steps = {name: known.tick_size for name, known in publication.instruments.items()}
-    broker = PaperBroker(folder, steps, capital, FillRules())
+    broker = PaperBroker(folder, steps, capital, FillRules(), publication.charges)
     manager = Manager(
         Book(capital),
         opened,
@@ -250,7 +247,9 @@ def whole_loop(publication: Publication, file: Path) -> dict[str, float]:
         check=lambda *asked: trader.pre_trade_check(*asked),
         charges=publication.charges,
     )
-    trader = Trader(publication, manager, broker, feed, {"signals": SignalStrategy()}, folder)
+    relay = TickRelay(feed)
+    relay.follow(broker)
+    trader = Trader(publication, manager, feed, {"signals": SignalStrategy()}, folder, relay=relay)
 
     async def play() -> None:
         await trader.start()

@@ -32,7 +32,16 @@ from msgspec.structs import replace
 
 from duckbourse import clock, disk
 from duckbourse.errors import BrokerError, BrokerRejected
-from duckbourse.orders.broker import Funds, Holding, OrderReport, TradeReport, Update
+from duckbourse.orders.broker import (
+    Broker,
+    Capabilities,
+    Funds,
+    Holding,
+    OrderReport,
+    TradeReport,
+    Update,
+)
+from duckbourse.orders.charges import Charges, fill_charges
 from duckbourse.orders.events import Carried, CashMoved, CorporateActionApplied
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import Fill, OrderType, Product, Request, Side, Validity, fill_key_of
@@ -76,15 +85,23 @@ class Line(msgspec.Struct, omit_defaults=True):
     cash_id: str = ""
 
 
-class PaperBroker:
+class PaperBroker(Broker):
     """
     One account at the paper broker.
 
-    `tick_sizes` maps each tradable symbol to its tick size.
+    `tick_sizes` maps each tradable symbol to its tick size. It charges what the schedule `charges`
+    says.
     """
 
     name = "paper"
-    is_simulated = True
+    # it dies with this process, so a stop that rests here protects nothing while the loop is down
+    capabilities = Capabilities(
+        order_types=frozenset(OrderType),
+        products=frozenset(Product),
+        validities=frozenset(Validity),
+        is_simulated=True,
+        slices_orders=True,
+    )
 
     def __init__(
         self,
@@ -92,7 +109,9 @@ class PaperBroker:
         tick_sizes: dict[str, Decimal],
         capital_amount: Decimal,
         rules: FillRules,
+        charges: tuple[Charges, ...] = (),
     ) -> None:
+        self._charges = charges
         self._path = folder / FILE
         self._tick_sizes = tick_sizes
         self._rules = rules
@@ -172,11 +191,22 @@ class PaperBroker:
             net[symbol, product] += quantity
         for trade in self._trades:
             net[trade.fill.symbol, trade.fill.product] += trade.fill.signed_quantity
-        return [(symbol, product, held) for (symbol, product), held in net.items() if held]
+        return [
+            Holding(symbol=symbol, product=product, quantity=held)
+            for (symbol, product), held in net.items()
+            if held
+        ]
 
     async def funds(self) -> Funds:
-        paid = sum((trade.fill.signed_quantity * trade.fill.price for trade in self._trades), ZERO)
-        return Funds(cash_amount=self._opening.cash_amount + sum(self._cash.values(), ZERO) - paid)
+        paid = sum(
+            (
+                trade.fill.signed_quantity * trade.fill.price + (trade.charges_amount or ZERO)
+                for trade in self._trades
+            ),
+            ZERO,
+        )
+        cash = self._opening.cash_amount + sum(self._cash.values(), ZERO) - paid
+        return Funds(cash_amount=cash, has_charges=True)
 
     async def updates(self) -> AsyncIterator[Update]:
         while True:
@@ -184,16 +214,21 @@ class PaperBroker:
 
     # driven by the market
 
-    def poll_updates(self) -> list[Update]:
-        """Return all updates not delivered yet, without waiting."""
-        found = []
-        while not self._outbox.empty():
-            found.append(self._outbox.get_nowait())
-        return found
-
-    def symbols_with_open_orders(self) -> set[str]:
+    def symbols(self) -> set[str]:
         """Return the symbols whose ticks may fill an order."""
         return {symbol for symbol, found in self._open.items() if found}
+
+    async def on_ticks(self, ticks: list[Tick]) -> None:
+        """Fill the orders that these ticks can fill, and let the account know."""
+        for tick in ticks:
+            self.on_tick(tick)
+        if not self._outbox.empty():
+            await asyncio.sleep(0)
+
+    async def on_end(self) -> None:
+        """Expire all open orders."""
+        self.end_session()
+        await asyncio.sleep(0)
 
     def on_tick(self, tick: Tick) -> None:
         """Fill the orders that this tick can fill."""
@@ -229,7 +264,6 @@ class PaperBroker:
         applied: Sequence[CorporateActionApplied],
         *,
         keep: frozenset[str] = frozenset(),
-        charges_amount: Decimal = ZERO,
         instead: Carried | None = None,
         archive: Path | None = None,
     ) -> None:
@@ -237,14 +271,14 @@ class PaperBroker:
         Begin a session with what is held, after these corporate actions.
 
         Orders of the session before have expired, and only those of ours in `keep` are still
-        reported, with their trades. `charges_amount` is what that session owes. An account that
-        begins again from an earlier state has `instead`. The former file goes to `archive`.
+        reported, with their trades. An account that begins again from an earlier state has
+        `instead`. The former file goes to `archive`.
         """
         if instead is None and self._opening.session_date == session_date:
             return
         self.end_session()
-        held = await self.positions()
-        cash = (await self.funds()).cash_amount - charges_amount
+        held = [(each.symbol, each.product, each.quantity) for each in await self.positions()]
+        cash = (await self.funds()).cash_amount
         orders, trades = list(self._orders.values()), self._trades
         cash_ids = [*self._opening.cash_ids, *self._cash]
         if instead is not None:
@@ -265,7 +299,7 @@ class PaperBroker:
         for trade in kept_trades:
             fill = trade.fill
             net[fill.symbol, fill.product] -= fill.signed_quantity
-            cash += fill.signed_quantity * fill.price
+            cash += fill.signed_quantity * fill.price + (trade.charges_amount or ZERO)
         opening = Opening(
             session_date=session_date,
             cash_amount=cash,
@@ -313,6 +347,9 @@ class PaperBroker:
     def _report_unwritten(self, error: OSError) -> None:
         log.error("the paper broker's book is not written", file=str(self._path), error=str(error))
 
+    def _send(self, update: Update) -> None:
+        self._outbox.put_nowait(update)
+
     def _price(self, report: OrderReport, tick: Tick) -> Decimal | None:
         """Return the price at which a tick fills an order, or None if it does not."""
         limit, sign = report.limit_price, report.side.sign
@@ -332,37 +369,43 @@ class PaperBroker:
     def _fill(
         self, report: OrderReport, quantity: int, price: Decimal, at: datetime
     ) -> OrderReport:
-        filled = report.filled_quantity + quantity
-        paid = (report.average_price or ZERO) * report.filled_quantity + price * quantity
+        broker_order_id = report.broker_order_id
+        before = [one for one in self._trades if one.broker_order_id == broker_order_id]
+        paid = sum((one.fill.quantity * one.fill.price for one in before), ZERO)
+        charged = sum((one.charges_amount or ZERO for one in before), ZERO)
         trade_id = f"T{self._opening.trade_count + len(self._trades) + 1:06}"
-        key = fill_key_of(self.name, _day(at), "paper", report.broker_order_id, trade_id)
-        trade = TradeReport(
-            broker_order_id=report.broker_order_id,
-            fill=Fill(
-                fill_key=key,
-                order_id=report.order_id or "",
-                symbol=report.symbol,
-                side=report.side,
-                product=report.product,
-                quantity=quantity,
-                price=price,
-                filled_at=at,
-            ),
+        fill = Fill(
+            fill_key=fill_key_of(self.name, _day(at), "paper", broker_order_id, trade_id),
+            order_id=report.order_id or "",
+            symbol=report.symbol,
+            side=report.side,
+            product=report.product,
+            quantity=quantity,
+            price=price,
+            filled_at=at,
         )
+        owed = self._charges_of(fill, report.filled_quantity, paid, charged)
+        trade = TradeReport(broker_order_id=broker_order_id, fill=fill, charges_amount=owed)
         self._trades.append(trade)
+        filled = report.filled_quantity + quantity
         report = replace(
             report,
             filled_quantity=filled,
-            average_price=paid / filled,
+            average_price=(paid + price * quantity) / filled,
             state=State.FILLED if filled >= report.quantity else State.PARTIAL,
         )
         validity = self._validity[report.broker_order_id]
         self._store(report, validity)
         # one line: a kill between two would leave the trade and an order that fills again
         self._write(Line(report=report, trade=trade, validity=validity))
-        self._outbox.put_nowait(trade)
-        self._outbox.put_nowait(report)
+        self._send(trade)
+        self._send(report)
         return report
+
+    def _charges_of(
+        self, fill: Fill, quantity: int, amount: Decimal, charges_amount: Decimal
+    ) -> Decimal:
+        return fill_charges(self._charges, fill, quantity, amount, charges_amount)
 
     def _live(self, broker_order_id: str) -> OrderReport:
         report = self._orders.get(broker_order_id)
@@ -374,7 +417,7 @@ class PaperBroker:
         validity = validity or self._validity[report.broker_order_id]
         self._store(report, validity)
         self._write(Line(report=report, validity=validity))
-        self._outbox.put_nowait(report)
+        self._send(report)
 
     def _store(self, report: OrderReport, validity: Validity) -> None:
         broker_order_id = report.broker_order_id

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from duckbourse.brokers.paper import FillRules, PaperBroker
+from duckbourse.brokers.opening import BrokerSetup, broker_of
 from duckbourse.cli.listing import completed
 from duckbourse.cli.options import Csv, Day, Json, one_format
 from duckbourse.cli.output import notes, print_csv_records, print_json, results
@@ -26,6 +26,7 @@ from duckbourse.orders.lifecycle import State
 from duckbourse.orders.manager import Manager
 from duckbourse.orders.order import Order
 from duckbourse.orders.positions import Position
+from duckbourse.orders.reconciliation import Reconciliation
 from duckbourse.trading.export import export_fills
 from duckbourse.trading.session_folder import SessionFolder, latest, read
 from duckbourse.words import counted
@@ -196,11 +197,12 @@ def reconcile(account: Account = None, day: Day = None, json: Json = False) -> N
             "omit --date: what the account holds now is compared",
         )
     log, recorded = open_journal(session.path)
-    broker = PaperBroker(session.path, {}, session.capital_amount, FillRules())
+    setup = BrokerSetup(session.account, session.path, session.capital_amount)
+    broker = broker_of(session.broker)(setup)
     try:
         book = rebuild_book(session.capital_amount, recorded, lambda _: None)
         manager = Manager(book, log, broker, check=lambda *_: None, grace_seconds=0)
-        differences = asyncio.run(manager.recover())
+        differences = asyncio.run(Reconciliation(manager).recover())
     finally:
         broker.close()
         log.close()

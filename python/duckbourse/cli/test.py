@@ -36,6 +36,8 @@ COSTS = TARGET / "costs.json"
 RUN = TARGET / "test.run"
 # in the order in which they run: the longest tests first, so that no worker is left with one
 FOLDERS = ("acceptance", "warehouse", "unit")
+# folders that run in the stage of another
+BESIDE = {"brokers": "unit"}
 STAGES = ("lint", "build", *FOLDERS)
 # The maximum CPU time of a stage, as a multiple of the build's in the same run, so that neither the
 # machine's speed nor its load matters. A much cheaper build needs new limits.
@@ -336,6 +338,7 @@ def _pytest(tests: Collection[str], long: bool = False, keyword: str | None = No
     spread = ["-n", "auto", "--dist", "loadscope", "--no-loadscope-reorder"]
     costs = ["--costs", str(COSTS)]
     paths = [f"python/tests/{folder}" if folder in FOLDERS else folder for folder in tests]
+    paths += [f"python/tests/{folder}" for folder, stage in BESIDE.items() if stage in tests]
     command = _module("pytest", *paths, *spread, "--durations", "20", *costs, *chosen)
     return Step("pytest", "pytest", command)
 

@@ -19,7 +19,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from duckbourse import clock
-from duckbourse.brokers.paper import FillRules
+from duckbourse.brokers.opening import broker_of
 from duckbourse.cli.listing import completed
 from duckbourse.cli.minutes import note_synthetic
 from duckbourse.cli.options import one_preset
@@ -41,7 +41,7 @@ from duckbourse.trading.feeds import Source, kite_access, open_feed, start_recor
 from duckbourse.trading.loop import Trader
 from duckbourse.trading.publication import Publication, Publications, session_today
 from duckbourse.trading.scans import LiveScans
-from duckbourse.trading.session import trade_session
+from duckbourse.trading.session import SessionConfig, TradingSession
 from duckbourse.trading.strategies import open_strategies
 from duckbourse.trading.strategy import Close, Context, SignalStrategy, Strategy
 from duckbourse.warehouse import open_published
@@ -139,6 +139,14 @@ def trade(
     seed: Annotated[
         int, typer.Option(help="Random seed of the paper broker and simulated ticks.")
     ] = SEED,
+    broker: Annotated[
+        str | None,
+        typer.Option(
+            help="Broker: paper, one of an installed package, or `module:function`.",
+            metavar="NAME",
+            show_default="the account's",
+        ),
+    ] = None,
     metrics_port: Annotated[
         int | None,
         typer.Option(
@@ -198,7 +206,10 @@ def trade(
             f"--feed {feed} does not use --instruments", "omit it, or use --feed zerodha"
         )
     publications = Publications(account, session_date, chosen, with_signals=not is_scanned)
-    publication = _first(publications)
+    publication = publications.newer()
+    assert publication is not None
+    broker_name = broker or publication.limits.broker
+    open_broker = broker_of(broker_name)
     asked = strategy or [SignalStrategy.NAME]
     strategies = open_strategies(asked, publication.strategy_parameters)
     checks = open_checks(check or [])
@@ -219,21 +230,21 @@ def trade(
             connection.close()
     scans: LiveScans | None = None
     if is_scanned:
-        session = LiveSession(publication.limits.calendar, publication.session_date)
-        if waiting := sorted({name.partition(".")[0] for name in chosen} - session.scanners - {""}):
-            session.close()
+        live = LiveSession(publication.limits.calendar, publication.session_date)
+        if waiting := sorted({name.partition(".")[0] for name in chosen} - live.scanners - {""}):
+            live.close()
             raise ConfigurationError(
                 f"{waiting[0]} cannot be scanned live; its signals come from the build",
-                f"choose among {', '.join(sorted(session.scanners))}, or trade the published"
+                f"choose among {', '.join(sorted(live.scanners))}, or trade the published"
                 " signals, without --scan",
             )
         waits = isinstance(source, Replay)
-        scans = LiveScans(session, source.symbols, publication, chosen, waits=waits)
+        scans = LiveScans(live, source.symbols, publication, chosen, waits=waits)
     if dry_run:
         _print_orders(asyncio.run(_intended_orders(publication, source, strategies, scans)), json)
         return
     options = _options(chosen, feed, asked, check or [], scan=scan, seed=seed)
-    folder, before = session_folders.create(publication, options, fresh=fresh)
+    folder, before = session_folders.create(publication, broker_name, options, fresh=fresh)
     _report_halts(folder, before, fresh=fresh)
     until = session_folders.traded_until(session_folders.read(folder)[1])
     if until:
@@ -245,25 +256,28 @@ def trade(
     if isinstance(source, WebSocketFeed):
         recorder = start_recorder(publication, source, scans)
     with _Screen(publication, source, until) as screen:
-        trader, differences = trade_session(
-            publication,
-            folder,
-            source,
-            FillRules(seed=seed),
-            strategies,
-            screen.show,
-            metrics_port,
+        config = SessionConfig(
+            publication=publication,
+            folder=folder.path,
+            feed=source,
+            broker=open_broker,
+            strategies=strategies,
+            checks=checks,
+            seed=seed,
             scans=scans,
             recorder=recorder,
             newer=publications.newer,
-            checks=checks,
+            on_batch=screen.show,
+            metrics_port=metrics_port,
         )
+        with TradingSession.open(config) as session:
+            differences = session.run()
     if differences:
         raise TradingError(
             f"{folder.account} is halted: its book differs from the broker's: {differences[0]}",
             "`./bourse reconcile` lists all differences; --fresh restarts the session",
         )
-    end = ending(trader)
+    end = ending(session.trader)
     if json:
         print_json(end)
         return
@@ -307,18 +321,6 @@ def _report_halts(folder: session_folders.SessionFolder, before: Book, *, fresh:
             markup=False,
             style="yellow",
         )
-
-
-def _first(publications: Publications) -> Publication:
-    publication = publications.newer()
-    assert publication is not None
-    if publication.limits.broker != "paper":
-        raise ConfigurationError(
-            f"account {publication.limits.account} uses the broker {publication.limits.broker},"
-            " which is not installed",
-            "use an account of the broker paper",
-        )
-    return publication
 
 
 def ending(trader: Trader) -> dict[str, Any]:

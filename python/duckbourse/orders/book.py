@@ -12,6 +12,7 @@ next one begins with it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import date, datetime
 from decimal import Decimal
@@ -354,6 +355,17 @@ class Book:
         )
 
     @_apply.register
+    def _(self, event: events.OrderAdopted) -> None:
+        self._store(
+            Order(
+                request=event.request,
+                state=State.ACKED,
+                broker_order_id=event.broker_order_id,
+                sent_at=event.at,
+            )
+        )
+
+    @_apply.register
     def _(self, event: events.FillBooked) -> None:
         fill = event.fill
         self.fills[fill.fill_key] = fill
@@ -608,10 +620,15 @@ class Book:
         )
 
     def _attribute(self, key: Key) -> None:
-        """Compute what each entry holds from the fills since the position was last flat."""
+        """
+        Compute what each entry holds from the fills since the position was last flat.
+
+        A fill of an exit can be booked before the one of its entry that replaces a provisional one.
+        """
         quantity, before = self._held_before.get(key, (0, {}))
         held = {entry_id: left for entry_id, left in before.items() if left}
         fills = self._fills_of[key] = [name for name in self._fills_of[key] if name in self.fills]
+        closed_before: Counter[str] = Counter()
         for name in fills:
             fill = self.fills[name]
             quantity += fill.signed_quantity
@@ -622,7 +639,11 @@ class Book:
                 held[entry_id] -= taken
                 left -= taken
             if left and request is not None and request.reason is Reason.ENTRY:
-                held[request.order_id] = held.get(request.order_id, 0) + left
+                taken = min(left, closed_before[request.order_id])
+                closed_before[request.order_id] -= taken
+                held[request.order_id] = held.get(request.order_id, 0) + left - taken
+            elif left and request is not None and request.entry_id is not None:
+                closed_before[request.entry_id] += left
             held = {entry_id: shares for entry_id, shares in held.items() if shares}
         if not quantity and not held and key not in self._from_provisional:
             del self._fills_of[key]

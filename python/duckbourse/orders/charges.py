@@ -11,7 +11,7 @@ from decimal import ROUND_HALF_UP, Decimal
 
 import msgspec
 
-from duckbourse.orders.order import Side
+from duckbourse.orders.order import Fill, Side
 
 CENT = Decimal("0.0001")
 ZERO = Decimal(0)
@@ -77,6 +77,25 @@ def order_charges(rates: Charges, side: Side, quantity: int, amount: Decimal) ->
             shares = min(shares, rates.max_sell_share_amount)
         parts += [shares, rates.sell_depository_amount]
     return sum((part.quantize(CENT, ROUND_HALF_UP) for part in parts), ZERO)
+
+
+def fill_charges(
+    schedule: tuple[Charges, ...],
+    fill: Fill,
+    quantity: int,
+    amount: Decimal,
+    charges_amount: Decimal,
+) -> Decimal:
+    """
+    Return the charges of a fill of an order, 0 before the schedule begins.
+
+    Before it the order had filled `quantity` for `amount`, and paid `charges_amount`.
+    """
+    rates = charges_on(schedule, fill.filled_at.date())
+    if rates is None:
+        return ZERO
+    quantity, amount = quantity + fill.quantity, amount + fill.quantity * fill.price
+    return order_charges(rates, fill.side, quantity, amount) - charges_amount
 
 
 def _in_whole_units(amount: Decimal, unit: Decimal | None) -> Decimal:

@@ -123,6 +123,13 @@ class ExternalOrderSeen(Event, frozen=True, kw_only=True):
     broker_order_id: str
 
 
+class OrderAdopted(Event, frozen=True, kw_only=True):
+    """The broker has an order with a tag of ours that the journal lacks; it is ours again."""
+
+    request: Request
+    broker_order_id: str
+
+
 class FillBooked(Event, frozen=True, kw_only=True):
     fill: Fill
 
@@ -289,9 +296,14 @@ class PublicationLoaded(Event, frozen=True, kw_only=True):
 
 
 class Reconciled(Event, frozen=True, kw_only=True):
-    """The book was compared with the broker; `differences` is empty if they agree."""
+    """
+    The book was compared with the broker; `differences` is empty if they agree.
+
+    `explained` are the differences that have a known and harmless cause.
+    """
 
     differences: tuple[str, ...] = ()
+    explained: tuple[str, ...] = ()
 
 
 class JournalSalvaged(Event, frozen=True, kw_only=True):
@@ -307,6 +319,7 @@ AnyEvent = (
     | OrderSent
     | OrderUpdated
     | ExternalOrderSeen
+    | OrderAdopted
     | FillBooked
     | ProvisionalReduced
     | CancelRequested

@@ -92,6 +92,9 @@ LIVE = frozenset(
     }
 )
 
+# states of a stop order that was triggered and may still be filled
+TRIGGERED = frozenset({State.OPEN, State.PARTIAL})
+
 # states that missing updates may have skipped between the known state and the reported one
 BETWEEN: tuple[tuple[State, ...], ...] = (
     (),

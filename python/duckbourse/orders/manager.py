@@ -18,26 +18,28 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal
 from typing import TypeVar
 
+import msgspec
 import structlog
 from msgspec.structs import replace
 
 from duckbourse import clock
-from duckbourse.errors import BrokerRejected, BrokerUnclear, JournalError
-from duckbourse.orders import events
+from duckbourse.errors import BrokerError, BrokerRejected, BrokerUnclear, JournalError
+from duckbourse.orders import bus, events
 from duckbourse.orders.book import NEVER_FILLED, Book, provisional_key
-from duckbourse.orders.broker import Broker, Holding, OrderReport, TradeReport, Update
-from duckbourse.orders.charges import Charges, charges_on, order_charges
+from duckbourse.orders.broker import Broker, OrderReport, TradeReport, Update
+from duckbourse.orders.bus import Bus
+from duckbourse.orders.charges import Charges, fill_charges
 from duckbourse.orders.denial import OrderDeniedError
 from duckbourse.orders.events import Event, TradingState
 from duckbourse.orders.journal import Journal, Written
 from duckbourse.orders.lifecycle import State, steps
-from duckbourse.orders.order import PRICE_STEP, Fill, Order, Reason, Request
+from duckbourse.orders.order import PRICE_STEP, Fill, Order, Reason, Request, is_order_id
 from duckbourse.orders.pacing import Pace
 
 log = structlog.get_logger()
@@ -47,22 +49,17 @@ ANSWER_SECONDS = 5.0
 # an order is NOT_PLACED if the broker has twice reported no such order, and this long after it was
 # sent: the broker's records may lag
 GRACE_SECONDS = 10.0
-# the most modifications of one order that brokers accept
-MAX_MODIFICATIONS = 25
-# how often a reconciliation with differences is repeated
-RECONCILE_RETRIES = 3
 # a look-up that the broker does not answer for so long halts the account; the next reconciliation
 # looks again
 LOOKUP_LIMIT_SECONDS = 60.0
-# the reason of a halt that ends when the book and the broker agree
-BROKER_DIFFERS = "the broker differs"
+# the pause before the updates are followed again
+RECONNECT_SECONDS = 1.0
 LOOKUP_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 
 
 Answer = TypeVar("Answer")
 # the book, the request, and the order that it would modify, or None
 Check = Callable[[Book, Request, Order | None], None]
-Listener = Callable[[Event], None]
 
 
 class Manager:
@@ -70,9 +67,8 @@ class Manager:
     Orders of one account.
 
     `check` raises OrderDeniedError for an order that may not be sent. `charges` are the schedule of
-    the account's segment. `pace` has the broker's rates; without any, nothing waits. `listeners`
-    receive every event after the book has applied it; if one fails, the failure is logged and the
-    others still receive the event.
+    the account's segment. `pace` has the broker's rates; without any, nothing waits. `bus` has
+    every event after the book has applied it.
     """
 
     def __init__(
@@ -91,7 +87,7 @@ class Manager:
         self.book = book
         self.journal = journal
         self.broker = broker
-        self.listeners: list[Listener] = []
+        self.bus = Bus()
         self.pace = Pace()
         # what waits for its turn: entries by their ids, in order, and orders to be cancelled
         self.waiting_entries: dict[str, Request] = {}
@@ -103,11 +99,9 @@ class Manager:
         self._lookup_seconds = lookup_seconds
         self._look_up_limit = look_up_limit_seconds
         self._tasks: set[asyncio.Task[None]] = set()
+        self._following: asyncio.Task[None] | None = None
         # trades received before their order was identified, by broker order id
         self._unmatched_trades: dict[str, list[TradeReport]] = {}
-        # what the last reconciliation found
-        self._pending_before: set[str] = set()
-        self._differences_before: tuple[str, ...] = ()
         self._looked_up: set[str] = set()
         self._is_journal_reported = False
 
@@ -143,7 +137,7 @@ class Manager:
             return Order(request=request)
         self.pace.count(is_urgent=is_exit)
         try:
-            await self._record_durably(events.OrderIntended(at=clock.now(), request=request))
+            await self.record_durably(events.OrderIntended(at=clock.now(), request=request))
         except JournalError:
             if not is_exit:
                 return self.book.orders[request.order_id]  # in memory only, and never sent
@@ -211,14 +205,14 @@ class Manager:
         self.pace.count(is_urgent=True)
         # a cancel is sent in any case: asked again after a restart, it does no harm
         with suppress(JournalError):
-            await self._record_durably(events.CancelRequested(at=clock.now(), order_id=order_id))
+            await self.record_durably(events.CancelRequested(at=clock.now(), order_id=order_id))
         try:
-            await self._call_broker(self.broker.cancel(order.broker_order_id))
+            await self.call_broker(self.broker.cancel(order.broker_order_id))
         except BrokerRejected as error:
             self.record(events.CancelRefused(at=clock.now(), order_id=order_id, message=str(error)))
         except BrokerUnclear as error:
             log.warning("cancel unclear", order_id=order_id, error=str(error))
-            self._in_background(self._look_up(order_id))
+            self.look_up(order_id)
 
     async def modify(
         self,
@@ -240,10 +234,13 @@ class Manager:
         is_exit = order.request.reason is not Reason.ENTRY
         if not is_exit:
             self._require_journal()
-        if order.modification_count >= MAX_MODIFICATIONS:
+        if not self.broker.capabilities.can_modify:
+            raise OrderDeniedError("MODIFICATIONS", f"broker={self.broker.name}, can_modify=no")
+        most = self.broker.capabilities.max_modifications
+        if order.modification_count >= most:
             raise OrderDeniedError(
                 "MODIFICATIONS",
-                f"modifications={order.modification_count}, max_modifications={MAX_MODIFICATIONS}",
+                f"modifications={order.modification_count}, max_modifications={most}",
             )
         wanted = replace(
             order.request,
@@ -257,7 +254,7 @@ class Manager:
             raise OrderDeniedError("RATE", f"wait_seconds={wait:.1f}")
         self.pace.count(is_urgent=is_exit)
         try:
-            await self._record_durably(
+            await self.record_durably(
                 events.ModifyRequested(
                     at=clock.now(),
                     order_id=order_id,
@@ -270,7 +267,7 @@ class Manager:
             if not is_exit:
                 raise
         try:
-            await self._call_broker(self.broker.modify(order.broker_order_id, wanted))
+            await self.call_broker(self.broker.modify(order.broker_order_id, wanted))
             ended = events.ModifyEnded(at=clock.now(), order_id=order_id, is_accepted=True)
         except BrokerRejected as error:
             ended = events.ModifyEnded(
@@ -278,7 +275,7 @@ class Manager:
             )
         except BrokerUnclear as error:
             log.warning("modify unclear", order_id=order_id, error=str(error))
-            self._in_background(self._look_up(order_id))
+            self.look_up(order_id)
             return
         self.record(ended)
 
@@ -304,7 +301,7 @@ class Manager:
         """Halt if the journal has failed; call this regularly and before every order."""
         if self.journal.failure is not None and not self._is_journal_reported:
             self._is_journal_reported = True
-            # the halt cannot be journaled, so only the book and the listeners have it
+            # the halt cannot be journaled, so only the book and the bus have it
             reason = str(self.journal.failure)
             self._apply(
                 events.TradingStateChanged(
@@ -313,10 +310,23 @@ class Manager:
             )
             log.error("halted", reason=reason)
 
-    async def follow_updates(self) -> None:
-        """Handle the broker's updates until they end."""
-        async for update in self.broker.updates():
-            self.on_update(update)
+    def follow(self) -> asyncio.Task[None]:
+        """Handle the broker's updates from now on, in a task that ends with its event loop."""
+        self._following = asyncio.create_task(self._follow())
+        return self._following
+
+    async def _follow(self) -> None:
+        while True:
+            try:
+                async for update in self.broker.updates():
+                    self.on_update(update)
+            except Exception as error:  # whatever it is, the updates after it are needed
+                log.exception("the broker's updates broke off")
+                if not isinstance(error, BrokerError):
+                    reason = f"an update of the broker could not be booked: {error!r}"
+                    self.set_state(TradingState.HALTED, reason, "orders")
+            # what was missed is found by the next reconciliation
+            await asyncio.sleep(RECONNECT_SECONDS)
 
     def on_update(self, update: Update) -> None:
         """Handle an update of the broker, however late or often it arrives."""
@@ -330,77 +340,6 @@ class Manager:
         """Wait until no order is being looked up."""
         while self._tasks:
             await asyncio.gather(*self._tasks)
-
-    # recovery after a start
-
-    async def recover(self) -> tuple[str, ...]:
-        """
-        Reconcile the book with the broker and return the differences that remain.
-
-        The broker's orders come first, then trades, then positions. An order that was sent and
-        never answered is found by its id, or was not placed. Differences are checked again, since
-        trading may go on during the queries. The trading state does not change; whoever starts the
-        loop decides on it.
-        """
-        for order in list(self.book.open_orders()):
-            self._mark_unknown(order)
-        now = clock.now()
-        self.pace.remember((now - at).total_seconds() for at in self.book.requested_at)
-        differences = await self._reconcile()
-        for _ in range(RECONCILE_RETRIES):
-            if not differences:
-                break
-            differences = await self._reconcile()
-        for order in list(self.book.open_orders()):
-            self._clear_pending(order.request.order_id)
-        await self._record_durably(events.Reconciled(at=clock.now(), differences=differences))
-        return differences
-
-    async def reconcile(self) -> None:
-        """
-        Compare the book with the broker while trading; halt on what differs twice in a row.
-
-        A difference may be an update that is on its way, so it is believed when it stays. What was
-        asked of the broker and had no effect until then can be asked again.
-        """
-        pending = {
-            order.request.order_id
-            for order in self.book.open_orders()
-            if order.is_cancel_pending or order.is_modify_pending
-        }
-        try:
-            differences = await self._reconcile()
-        except (BrokerUnclear, BrokerRejected) as error:
-            log.warning("not reconciled", error=str(error))
-            return
-        for order_id in pending & self._pending_before:
-            self._clear_pending(order_id)
-        self._pending_before = pending
-        stays = tuple(each for each in differences if each in self._differences_before)
-        self._differences_before = differences
-        if stays != self.book.differences:
-            self.record(events.Reconciled(at=clock.now(), differences=stays))
-        if stays:
-            self.set_state(TradingState.HALTED, BROKER_DIFFERS, "reconciliation")
-
-    async def _reconcile(self) -> tuple[str, ...]:
-        reports = await self._call_broker(self.broker.orders())
-        trades = await self._call_broker(self.broker.trades())
-        for report in reports:
-            self._on_order_report(report)
-            self._accept_broker_terms(report)
-        for trade in trades:
-            self._on_trade_report(trade)
-        known = {report.order_id for report in reports}
-        for order in list(self.book.open_orders()):
-            if order.state is State.UNKNOWN and order.request.order_id not in known:
-                self._in_background(self._look_up(order.request.order_id))
-        await self.wait_idle()
-        return (
-            *self._unexplained_orders(reports),
-            *self._unexplained_fills(trades),
-            *self._unexplained_positions(await self._call_broker(self.broker.positions())),
-        )
 
     # internals
 
@@ -419,13 +358,44 @@ class Manager:
 
     def _apply(self, event: Event) -> None:
         self.book.apply(event)
-        for listener in self.listeners:
-            try:
-                listener(event)
-            except Exception:
-                log.exception("listener failed", listener=str(listener), of=type(event).__name__)
+        correlation_id = self._correlation_id(event)
+        self.bus.publish(event, event.at, correlation_id)
+        meaning = self._meaning(event)
+        if meaning is not None:
+            self.bus.publish(meaning, event.at, correlation_id)
 
-    async def _record_durably(self, event: Event) -> None:
+    def _correlation_id(self, event: Event) -> str:
+        match event:
+            case events.FillBooked(fill=fill):
+                order_id = fill.order_id
+            case events.ExitTriggered(entry_id=order_id) | events.ExitDelayed(entry_id=order_id):
+                pass
+            case events.TrailMoved(entry_id=order_id):
+                pass
+            case _:
+                request = getattr(event, "request", None)
+                order_id = request.order_id if request else getattr(event, "order_id", "")
+        order = self.book.orders.get(order_id)
+        return order.request.correlation_id if order else ""
+
+    def _meaning(self, event: Event) -> msgspec.Struct | None:
+        """Return what an event of the journal means on the bus, beyond itself."""
+        match event:
+            case events.OrderSent(order_id=order_id):
+                return bus.OrderPlaced(request=self.book.orders[order_id].request)
+            case events.OrderDenied(code=code, detail=detail):
+                return bus.LimitBreached(code=code, detail=detail)
+            case events.TradingStateChanged(by="daily loss", reason=reason):
+                return bus.LimitBreached(code="DAILY_LOSS", detail=reason)
+            case events.ExitTriggered(entry_id=entry_id, reason=why, price=price):
+                return bus.StopTriggered(entry_id=entry_id, reason=why, price=price)
+            case events.FeedChanged(what=what, is_healthy=is_healthy):
+                return bus.HealthChanged(what=what, is_healthy=is_healthy)
+            case events.PublicationLoaded(build_id=build_id, data_version=version):
+                return bus.DataValidated(build_id=build_id, data_version=version)
+        return None
+
+    async def record_durably(self, event: Event) -> None:
         written = self._record(event)
         try:
             if written is None:
@@ -438,22 +408,22 @@ class Manager:
     async def _send(self, request: Request) -> None:
         order_id = request.order_id
         try:
-            broker_order_id = await self._call_broker(self.broker.place(request))
+            broker_order_id = await self.call_broker(self.broker.place(request))
         except BrokerRejected as error:
-            self._advance(order_id, State.REJECTED, message=str(error))
+            self.advance(order_id, State.REJECTED, message=str(error))
         except BrokerUnclear as error:
-            self._advance(order_id, State.UNKNOWN, message=str(error))
-            self._in_background(self._look_up(order_id))
+            self.advance(order_id, State.UNKNOWN, message=str(error))
+            self.look_up(order_id)
         else:
-            self._advance(order_id, State.ACKED, broker_order_id=broker_order_id)
+            self.advance(order_id, State.ACKED, broker_order_id=broker_order_id)
 
-    async def _call_broker(self, call: Awaitable[Answer]) -> Answer:
+    async def call_broker(self, call: Awaitable[Answer]) -> Answer:
         try:
             return await asyncio.wait_for(call, self._answer_seconds)
         except TimeoutError:
             raise BrokerUnclear(f"no answer within {self._answer_seconds:g} s") from None
 
-    def _advance(
+    def advance(
         self, order_id: str, target: State, broker_order_id: str | None = None, message: str = ""
     ) -> None:
         order = self.book.orders[order_id]
@@ -478,6 +448,10 @@ class Manager:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    def look_up(self, order_id: str) -> None:
+        """Find out at the broker what became of an order; `wait_idle` waits for the answer."""
+        self._in_background(self._look_up(order_id))
+
     async def _look_up(self, order_id: str) -> None:
         if order_id in self._looked_up:
             return
@@ -498,9 +472,8 @@ class Manager:
             await asyncio.sleep(self._lookup_seconds[min(attempt, len(self._lookup_seconds) - 1)])
             attempt += 1
             try:
-                reports = await self._call_broker(self.broker.orders())
-                found = [report for report in reports if report.order_id == order_id]
-                trades = await self._call_broker(self.broker.trades()) if found else []
+                found = await self.call_broker(self.broker.find(order_id))
+                trades = await self.call_broker(self.broker.trades()) if found else []
             except (BrokerUnclear, BrokerRejected) as error:
                 log.warning("look-up unclear", order_id=order_id, error=str(error))
                 if clock.elapsed_seconds() - began >= self._look_up_limit:
@@ -511,12 +484,12 @@ class Manager:
             if found:
                 for report in found:
                     self._on_order_report(report)
-                    self._accept_broker_terms(report)
+                    self.accept_terms(report)
                 for trade in trades:
                     if trade.broker_order_id == found[0].broker_order_id:
                         self.on_update(trade)
                 # what was asked and did not arrive can be asked again
-                self._clear_pending(order_id)
+                self.clear_pending(order_id)
                 return
             absences += 1
             # elapsed seconds count too: a clock that was set back may lie hours before `sent_at`
@@ -524,30 +497,11 @@ class Manager:
             sent_at = order.sent_at or clock.now()
             if absences >= 2 and max(waited, clock.now() - sent_at) >= self._grace:
                 if order.state is State.UNKNOWN:
-                    self._advance(
-                        order_id, State.NOT_PLACED, message="the broker has no such order"
-                    )
+                    self.advance(order_id, State.NOT_PLACED, message="the broker has no such order")
                 return
 
-    def _mark_unknown(self, order: Order) -> None:
-        order_id = order.request.order_id
-        if order.state is State.INTENT:  # it may have been sent before the process ended
-            self.record(events.OrderSent(at=clock.now(), order_id=order_id))
-        if self.book.orders[order_id].state is State.SENT:
-            self._advance(order_id, State.UNKNOWN, message="the process ended before an answer")
-
     def _on_order_report(self, report: OrderReport) -> None:
-        order = self._order_of(report)
-        if order is None:
-            self.record(
-                events.ExternalOrderSeen(
-                    at=clock.now(),
-                    request=_external_request(report),
-                    state=report.state,
-                    broker_order_id=report.broker_order_id,
-                )
-            )
-            order = self.book.orders[_external_id(report.broker_order_id)]
+        order = self._order_of(report) or self._added(report)
         order_id = order.request.order_id
         if order.is_external:
             if order.state is not report.state:
@@ -561,12 +515,38 @@ class Manager:
         if report.state in (State.PARTIAL, State.FILLED):
             # trades determine the fills; the report's quantity is booked provisionally below
             if order.state in (State.SENT, State.UNKNOWN):
-                self._advance(order_id, State.ACKED, report.broker_order_id, report.message)
+                self.advance(order_id, State.ACKED, report.broker_order_id, report.message)
         else:
-            self._advance(order_id, report.state, report.broker_order_id, report.message)
+            self.advance(order_id, report.state, report.broker_order_id, report.message)
         self._book_provisional_fill(order_id, report)
 
-    def _accept_broker_terms(self, report: OrderReport) -> None:
+    def _added(self, report: OrderReport) -> Order:
+        """Add an order that the book lacks: ours by its tag, whatever the journal says, or not."""
+        if report.order_id is None or not is_order_id(report.order_id):
+            self.record(
+                events.ExternalOrderSeen(
+                    at=clock.now(),
+                    request=_request_of(report, _external_id(report.broker_order_id), "EXTERNAL"),
+                    state=report.state,
+                    broker_order_id=report.broker_order_id,
+                )
+            )
+            return self.book.orders[_external_id(report.broker_order_id)]
+        self.record(
+            events.OrderAdopted(
+                at=clock.now(),
+                request=_request_of(report, report.order_id, ""),
+                broker_order_id=report.broker_order_id,
+            )
+        )
+        self.set_state(
+            TradingState.HALTED,
+            f"the journal lacks order {report.order_id}, which is at the broker with a tag of ours",
+            "orders",
+        )
+        return self.book.orders[report.order_id]
+
+    def accept_terms(self, report: OrderReport) -> None:
         """Adopt the broker's quantity and price, since a modification may have taken effect."""
         order = self._order_of(report)
         if order is None or order.is_external:
@@ -596,7 +576,7 @@ class Manager:
             )
         )
 
-    def _clear_pending(self, order_id: str) -> None:
+    def clear_pending(self, order_id: str) -> None:
         """Clear a pending cancel or modification, so that it can be requested again."""
         order = self.book.orders[order_id]
         if order.is_cancel_pending:
@@ -656,7 +636,7 @@ class Manager:
         if order.state is State.INTENT:
             self.record(events.OrderSent(at=clock.now(), order_id=order_id))
         if self.book.orders[order_id].state in (State.SENT, State.UNKNOWN):
-            self._advance(order_id, State.ACKED, trade.broker_order_id)
+            self.advance(order_id, State.ACKED, trade.broker_order_id)
         provisional = self.book.provisional_quantity(order_id)
         if provisional:
             self.record(
@@ -670,16 +650,12 @@ class Manager:
 
     def _with_charges(self, order: Order, fill: Fill) -> Fill:
         fill = replace(fill, order_id=order.request.order_id)
-        rates = charges_on(self._charges, fill.filled_at.date())
-        if rates is None:
-            return fill
         provisional = self.book.fills.get(provisional_key(order.request.order_id))
-        quantity = order.filled_quantity + fill.quantity
-        amount = order.filled_amount + fill.quantity * fill.price
+        quantity, amount = order.filled_quantity, order.filled_amount
         if provisional:
             quantity -= provisional.quantity
             amount -= provisional.quantity * provisional.price
-        owed = order_charges(rates, fill.side, quantity, amount) - order.charges_amount
+        owed = fill_charges(self._charges, fill, quantity, amount, order.charges_amount)
         return replace(fill, charges_amount=owed)
 
     def _book_fill(self, fill: Fill) -> None:
@@ -700,41 +676,14 @@ class Manager:
             order = self.book.orders.get(report.order_id)
         return order
 
-    def _unexplained_orders(self, reports: Iterable[OrderReport]) -> list[str]:
-        known = {report.broker_order_id for report in reports}
-        return [
-            f"order {order.request.order_id} is {order.state} here, but not known to the broker"
-            for order in self.book.open_orders()
-            if order.broker_order_id not in known
-        ]
-
-    def _unexplained_fills(self, trades: Iterable[TradeReport]) -> list[str]:
-        reported = {trade.fill.fill_key for trade in trades}
-        return [
-            f"fill {fill.fill_key} of {fill.quantity} {fill.symbol} is not at the broker"
-            for fill in self.book.fills.values()
-            if not fill.is_provisional
-            and fill.filled_at.date() == clock.now().date()
-            and fill.fill_key not in reported
-        ]
-
-    def _unexplained_positions(self, holdings: Iterable[Holding]) -> list[str]:
-        theirs = {(symbol, product): quantity for symbol, product, quantity in holdings if quantity}
-        ours = {(held.symbol, held.product): held.quantity for held in self.book.open_positions()}
-        return [
-            f"{key[0]} {key[1]}: {ours.get(key, 0)} here, {theirs.get(key, 0)} at the broker"
-            for key in sorted({*theirs, *ours})
-            if ours.get(key, 0) != theirs.get(key, 0)
-        ]
-
 
 def _external_id(broker_order_id: str) -> str:
     return f"EXTERNAL{broker_order_id}"
 
 
-def _external_request(report: OrderReport) -> Request:
+def _request_of(report: OrderReport, order_id: str, strategy: str) -> Request:
     return Request(
-        order_id=_external_id(report.broker_order_id),
+        order_id=order_id,
         symbol=report.symbol,
         side=report.side,
         quantity=report.quantity,
@@ -742,5 +691,5 @@ def _external_request(report: OrderReport) -> Request:
         order_type=report.order_type,
         limit_price=report.limit_price,
         trigger_price=report.trigger_price,
-        strategy="EXTERNAL",
+        strategy=strategy,
     )

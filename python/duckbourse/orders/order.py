@@ -19,6 +19,7 @@ from duckbourse.orders.lifecycle import State
 
 # the length of our order ids, which fits a broker's tag
 ID_LENGTH = 20
+BASE32 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567")
 # the precision of computed prices
 PRICE_STEP = Decimal("0.000001")
 
@@ -188,6 +189,11 @@ def order_id_of(account: str, session_date: date, *names: str) -> str:
     purpose = "|".join([account, session_date.isoformat(), *names])
     digest = hashlib.blake2b(purpose.encode(), digest_size=13).digest()
     return base64.b32encode(digest).decode()[:ID_LENGTH]
+
+
+def is_order_id(tag: str) -> bool:
+    """Return whether a tag at the broker can only be an id of ours."""
+    return len(tag) == ID_LENGTH and not set(tag) - BASE32
 
 
 def fill_key_of(

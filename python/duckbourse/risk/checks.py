@@ -23,6 +23,7 @@ from duckbourse.orders.book import Book
 from duckbourse.orders.charges import Charges, charges_on, order_charges
 from duckbourse.orders.denial import OrderDeniedError
 from duckbourse.orders.events import TradingState
+from duckbourse.orders.lifecycle import TRIGGERED
 from duckbourse.orders.order import Order, OrderType, Product, Reason, Request, Side
 from duckbourse.orders.positions import ZERO
 from duckbourse.risk.limits import Covariances, Instrument, Limits
@@ -385,6 +386,11 @@ def no_self_cross(context: OrderContext) -> None:
             continue
         if request.reason is not Reason.ENTRY and (order.is_external or order.is_cancel_pending):
             continue  # an exit does not wait for a cancel to arrive
+        is_waiting = request.trigger_price is not None or (
+            order.request.trigger_price is not None and order.state not in TRIGGERED
+        )
+        if is_waiting:
+            continue  # the other order has traded before the price reaches the trigger
         theirs, ours = order.request.limit_price, request.limit_price
         if theirs is None or ours is None or (ours - theirs) * request.side.sign >= 0:
             raise OrderDeniedError("SELF_CROSS", f"limit_price={ours}, open={theirs}")

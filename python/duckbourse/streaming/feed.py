@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Protocol
@@ -71,6 +71,45 @@ class Feed(Protocol):
 
     def ticks(self) -> AsyncIterator[Records]:
         """Return batches: one instant each in a replay, all waiting ticks each in a live feed."""
+
+
+class TickFollower(Protocol):
+    """Follows the ticks of a session that trading acts on, such as a simulated broker."""
+
+    async def on_ticks(self, ticks: list[Tick]) -> None:
+        """Act on the ticks of a batch, one per symbol, before the account does."""
+
+    async def on_end(self) -> None:
+        """Act on the end of the session."""
+
+    def symbols(self) -> Iterable[str]:
+        """Return the symbols whose ticks it needs now."""
+
+
+class TickRelay:
+    """Passes the ticks of a feed that trading acts on to those who follow them."""
+
+    def __init__(self, feed: Feed) -> None:
+        self._feed = feed
+        self._places = {symbol: place for place, symbol in enumerate(feed.symbols)}
+        self._followers: list[TickFollower] = []
+
+    def follow(self, follower: TickFollower) -> None:
+        self._followers.append(follower)
+
+    async def publish(self, records: Records) -> None:
+        """Pass a batch of ticks on."""
+        for follower in self._followers:
+            places = [self._places[each] for each in follower.symbols() if each in self._places]
+            if places and len(of_them := records[np.isin(records["symbol"], places)]):
+                await follower.on_ticks(
+                    conflate(of_them, self._feed.symbols, self._feed.is_synthetic)
+                )
+
+    async def end(self) -> None:
+        """Report the end of the session."""
+        for follower in self._followers:
+            await follower.on_end()
 
 
 def conflate(records: Records, symbols: tuple[str, ...], is_synthetic: bool) -> list[Tick]:

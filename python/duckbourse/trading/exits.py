@@ -27,10 +27,11 @@ from duckbourse.orders.denial import OrderDeniedError
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.manager import Manager
-from duckbourse.orders.order import Order, Product, Reason, Request, order_id_of
+from duckbourse.orders.order import Order, OrderType, Product, Reason, Request, order_id_of
 from duckbourse.risk import exits
 from duckbourse.streaming.prices import Prices
 from duckbourse.trading.publication import Publication
+from duckbourse.trading.resting import RestingStops, is_resting
 
 log = structlog.get_logger()
 
@@ -75,6 +76,12 @@ class ExitManager:
         self._prices = prices
         self._publication = publication
         self._patience = patience_seconds
+        # where the broker can rest a stop, what closes a position while the loop is down
+        self._resting = (
+            RestingStops(manager, prices, lambda symbol: publication().instruments[symbol])
+            if manager.broker.capabilities.can_rest_stops
+            else None
+        )
         self._works: dict[str, Work] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
@@ -102,15 +109,27 @@ class ExitManager:
         for entry in held:
             entry_id = entry.request.order_id
             self._trigger(entry)
-            if entry_id not in self.book.exit_reason or entry_id in self._tasks:
+            if entry_id in self._tasks:
+                continue
+            if entry_id in self.book.exit_reason:
+                work = self._work_on(entry_id)
+            elif self._resting is not None:
+                work = self._rest(self._resting, entry)
+            else:
                 continue
             if self._patience is None:
-                await self._work_on(entry_id)
+                await work
             else:
-                self._tasks[entry_id] = asyncio.ensure_future(self._work_on(entry_id))
+                self._tasks[entry_id] = asyncio.ensure_future(work)
         if self._tasks:
             await asyncio.wait(self._tasks.values(), timeout=self._patience)
             self._tasks = {key: task for key, task in self._tasks.items() if not task.done()}
+
+    async def _rest(self, resting: RestingStops, entry: Order) -> None:
+        try:
+            await resting.keep(entry, lambda held, quantity: self._request(held, quantity, 0))
+        except Exception:  # whatever it is, the exits do not depend on it
+            log.exception("resting stop failed", entry_id=entry.request.order_id)
 
     async def _cancel_exits_of_nothing(self) -> None:
         """Cancel the exits of entries that hold nothing more, closed by something else."""
@@ -131,6 +150,8 @@ class ExitManager:
                 self._manager.record(events.TrailMoved(at=now, entry_id=entry_id, best_price=moved))
                 best = moved
         reason = self._flatten_reason(entry) or exits.due(entry, best, price, now)
+        if reason is None and self._resting and self._resting.was_triggered(entry_id):
+            reason = Reason.STOP
         if reason is not None:
             self.close(entry, reason)
 
@@ -167,7 +188,9 @@ class ExitManager:
         try:
             must_wait = await self._cancel_others(self.book.orders[entry_id])
             live = [order for order in self.book.exits_of(entry_id) if order.state.is_live]
-            if live:
+            if live and is_resting(live[-1]):
+                await self._take_over(entry_id, live[-1], work)
+            elif live:
                 await self._reprice(entry_id, live[-1], work)
             elif must_wait:
                 work.detail = "another order in the symbol has to end first"
@@ -177,6 +200,16 @@ class ExitManager:
             log.exception("exit failed", entry_id=entry_id)
             work.detail = f"failed: {error}"
         self._alert(entry_id, work)
+
+    async def _take_over(self, entry_id: str, order: Order, work: Work) -> None:
+        """Cancel the stop that rests at the broker, unless it is about to trigger by itself."""
+        work.detail = "the stop at the broker is not cancelled yet"
+        waited = clock.session_seconds() - work.began
+        patience = self._publication().limits.exit_reprice_ms / 1000
+        is_stop = self.book.exit_reason[entry_id] in (Reason.STOP, Reason.TRAILING_STOP)
+        if is_stop and waited < patience and self._resting and self._resting.is_due(order):
+            return
+        await self._manager.cancel(order.request.order_id)
 
     async def _cancel_others(self, entry: Order) -> bool:
         """
@@ -245,7 +278,8 @@ class ExitManager:
             order_id = order.request.order_id
             if order.state is State.FILLED:
                 work.refusal_count = 0
-            if order.state not in NEVER_FILLED or order_id in work.refused:
+            is_try = order.state in NEVER_FILLED and order.request.order_type is not OrderType.SL
+            if not is_try or order_id in work.refused:
                 continue
             work.refused.add(order_id)
             pause = RETRY_SECONDS[min(work.refusal_count, len(RETRY_SECONDS) - 1)]
@@ -295,7 +329,7 @@ class ExitManager:
             await self._manager.modify(
                 request.order_id, quantity=request.quantity, limit_price=limit
             )
-        except OrderDeniedError:  # it was modified too often: a new order takes its place
+        except OrderDeniedError:  # too often, or never at this broker: a new order takes its place
             await self._manager.cancel(request.order_id)
 
     def _request(self, entry: Order, quantity: int, step: int) -> Request:

@@ -18,22 +18,23 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 
-import numpy as np
+import msgspec
 import structlog
 from msgspec.structs import replace
 
 from duckbourse import clock
-from duckbourse.brokers.paper import PaperBroker
 from duckbourse.errors import BourseError, BrokerError, StorageFull
 from duckbourse.orders import events
 from duckbourse.orders.book import Book
+from duckbourse.orders.bus import DataIngested, SignalGenerated
 from duckbourse.orders.events import TradingState
-from duckbourse.orders.manager import BROKER_DIFFERS, Manager
+from duckbourse.orders.manager import Manager
 from duckbourse.orders.order import Order, Reason, Request
+from duckbourse.orders.reconciliation import BROKER_DIFFERS, Reconciliation
 from duckbourse.risk.checks import Check, OrderContext, pre_trade_check
 from duckbourse.risk.limits import unlisted
 from duckbourse.streaming.believed import TickFilter
-from duckbourse.streaming.feed import Feed, Records, conflate, microseconds
+from duckbourse.streaming.feed import Feed, Records, TickRelay, microseconds
 from duckbourse.streaming.prices import LastPrices, price_bounds
 from duckbourse.streaming.recorder import Recorder
 from duckbourse.trading.by_hand import HandOrders
@@ -68,14 +69,14 @@ class Trader:
     `strategies` are by the name that their orders are booked under. `prices` are the last prices
     with their instants. `on_batch` is called after every batch, for a display. `scans` find signals
     in addition to the published ones, `recorder` writes the ticks to disk, and `newer` returns a
-    publication that replaced the last one, or None. `checks` are added to ours, by name.
+    publication that replaced the last one, or None. `checks` are added to ours, by name. `relay`
+    passes the ticks that are traded on to a simulated broker.
     """
 
     def __init__(
         self,
         publication: Publication,
         manager: Manager,
-        broker: PaperBroker,
         feed: Feed,
         strategies: Mapping[str, Strategy],
         folder: Path,
@@ -84,16 +85,17 @@ class Trader:
         scans: LiveScans | None = None,
         recorder: Recorder | None = None,
         newer: Callable[[], Publication | None] = lambda: None,
+        relay: TickRelay | None = None,
         refresh_seconds: float = REFRESH_SECONDS,
         checks: Mapping[str, Check] = MappingProxyType({}),
     ) -> None:
         self.checks = checks
         self.publication = publication
         self.manager = manager
-        self.broker = broker
+        self.reconciliation = Reconciliation(manager)
         self.feed = feed
         self.strategies = Strategies(strategies, self._context, manager.record)
-        manager.listeners.append(self.strategies.on_event)
+        manager.bus.subscribe(events.Event, lambda message: self.strategies.on_event(message.event))
         self.folder = folder
         self._inbox = Inbox(folder)
         self.on_batch = on_batch
@@ -101,8 +103,8 @@ class Trader:
         self.recorder = recorder
         self.newer = newer
         self.refresh_seconds = refresh_seconds
+        self.relay = relay or TickRelay(feed)
         self.prices = LastPrices(feed.symbols)
-        self._places = {symbol: place for place, symbol in enumerate(feed.symbols)}
         self._min_prices, self._max_prices = price_bounds(
             feed.symbols,
             {symbol: known.prior_close for symbol, known in publication.instruments.items()},
@@ -133,7 +135,7 @@ class Trader:
             manager,
             self.prices,
             lambda: self.publication,
-            None if broker.is_simulated else ANSWER_PATIENCE_SECONDS,
+            None if manager.broker.capabilities.is_simulated else ANSWER_PATIENCE_SECONDS,
         )
         self.by_hand = HandOrders(manager, self.exits, self._context, self._inbox)
         self._silent: set[str] = set()
@@ -153,11 +155,6 @@ class Trader:
         """
         self._use_publication(self.publication)
         stood, reason = self.book.state, self.book.state_reason
-        differences = await self.manager.recover()
-        if differences:
-            self.manager.set_state(TradingState.HALTED, BROKER_DIFFERS, "reconciliation")
-        elif stood is TradingState.ACTIVE or reason in ("not started", BROKER_DIFFERS):
-            self.manager.set_state(TradingState.ACTIVE, "reconciled", "start")
         if self.book.session_date != self.publication.session_date:
             self.manager.record(
                 events.SessionStarted(
@@ -166,6 +163,13 @@ class Trader:
                     equity_amount=self.book.equity_amount(self.prices),
                 )
             )
+        self.manager.follow()
+        differences = await self.reconciliation.recover()
+        if self.book.state_reason == reason:  # else it was halted meanwhile
+            if differences:
+                self.manager.set_state(TradingState.HALTED, BROKER_DIFFERS, "reconciliation")
+            elif stood is TradingState.ACTIVE or reason in ("not started", BROKER_DIFFERS):
+                self.manager.set_state(TradingState.ACTIVE, "reconciled", "start")
         self._record_publication()
         return differences
 
@@ -198,8 +202,7 @@ class Trader:
             if not await self._look_after_what_is_open(REOPEN_SECONDS):
                 break
             failure = None
-        self.broker.end_session()
-        self._poll_broker()
+        await self.relay.end()
         await self.manager.wait_idle()
         self.end_session()
         self._show()
@@ -232,6 +235,10 @@ class Trader:
             await self._step()
             self._show()
         return False
+
+    def publish(self, event: msgspec.Struct, correlation_id: str = "") -> None:
+        """Publish an event on the bus of the account."""
+        self.manager.bus.publish(event, clock.now(), correlation_id)
 
     def end_session(self) -> None:
         """Record the equity at the end and the last prices of what is held overnight."""
@@ -268,7 +275,7 @@ class Trader:
         if len(of_session):
             self.is_stream_ready = True
             self.prices.update(of_session)
-            self._fill_orders(of_session)
+            await self.relay.publish(of_session)
         await self._step()
         with self._unharmed_by("metrics"):
             self.on_pass(clock.elapsed_seconds() - began)
@@ -276,24 +283,12 @@ class Trader:
     def _record_ticks(self, recorder: Recorder, records: Records) -> None:
         try:
             recorder.write(records)
+            self.publish(DataIngested(tick_count=len(records)))
         except StorageFull as error:
             if not self.unrecorded_tick_count:
                 log.error("ticks are not recorded", error=str(error))
             self.unrecorded_tick_count += len(records)
             self._downgrade_to(TradingState.HALTED, str(error), "recorder")
-
-    def _fill_orders(self, records: Records) -> None:
-        """Pass the ticks of symbols with open orders to the broker."""
-        places = [
-            self._places[symbol]
-            for symbol in self.broker.symbols_with_open_orders()
-            if symbol in self._places
-        ]
-        if not places:
-            return
-        of_orders = records[np.isin(records["symbol"], places)]
-        for tick in conflate(of_orders, self.feed.symbols, self.feed.is_synthetic):
-            self.broker.on_tick(tick)
 
     def _of_session(self, records: Records) -> Records:
         opens, closes = map(microseconds, (self.publication.opens_at, self.publication.closes_at))
@@ -313,6 +308,16 @@ class Trader:
             return
         if found:
             log.info("signals found", count=len(found), known_at=found[0].known_at.isoformat())
+            for signal in found:
+                self.publish(
+                    SignalGenerated(
+                        signal_id=signal.signal_id,
+                        scanner=signal.scanner,
+                        preset=signal.preset,
+                        symbol=signal.symbol,
+                    ),
+                    signal.signal_id,
+                )
             self._live_signals |= {signal.signal_id: signal for signal in found}
             self._use_publication(self.publication)
 
@@ -352,7 +357,8 @@ class Trader:
         self.publication = replace(
             publication, signals=tuple(ordered), instruments=publication.instruments | kept
         )
-        self.manager.pace.rates = publication.limits.rates
+        rates = self.manager.broker.capabilities.rates
+        self.manager.pace.rates = (*publication.limits.rates, *rates)
 
     @contextmanager
     def _unharmed_by(self, what: str) -> Iterator[None]:
@@ -375,8 +381,7 @@ class Trader:
             self.is_stream_ready = False
 
     async def _step(self) -> None:
-        """Act on the broker's updates, commands, exits, daily limits and strategies."""
-        self._poll_broker()
+        """Act on commands, exits, daily limits and strategies."""
         self.manager.check_journal()
         obeyed: list[tuple[Command, Answer]] = []
         with self._unharmed_by("reading commands"):
@@ -390,9 +395,7 @@ class Trader:
         self._reconcile()
         self._check_daily_limits()
         await self._cancel_entries()
-        self._poll_broker()
         await self.exits.step()
-        self._poll_broker()
         await self.manager.send_waiting()
         if self.book.state is not TradingState.HALTED:
             for request in await self._generate_orders():
@@ -519,10 +522,6 @@ class Trader:
         if current is None or current.rank < reason.rank:
             self.manager.record(events.FlattenRequested(at=clock.now(), reason=reason))
 
-    def _poll_broker(self) -> None:
-        for update in self.broker.poll_updates():
-            self.manager.on_update(update)
-
     def _watch_silence(self) -> None:
         """Notify people of a symbol that is held and has no ticks while others have."""
         newest = self.prices.last_receipt()
@@ -544,11 +543,13 @@ class Trader:
 
     def _reconcile(self) -> None:
         """Compare with the broker now and then; a simulated one loses nothing."""
-        if self.broker.is_simulated or (self._reconciling and not self._reconciling.done()):
+        if self.manager.broker.capabilities.is_simulated or (
+            self._reconciling and not self._reconciling.done()
+        ):
             return
         if clock.elapsed_seconds() - self._reconciled_at >= RECONCILE_SECONDS:
             self._reconciled_at = clock.elapsed_seconds()
-            self._reconciling = asyncio.create_task(self.manager.reconcile())
+            self._reconciling = asyncio.create_task(self.reconciliation.repeat())
 
     async def _cancel_entries(self) -> None:
         """Cancel the entries that may not fill any more."""

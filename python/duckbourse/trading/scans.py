@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
+
+from duckbourse.orders.bus import ScanCompleted, ScanTriggered
 from duckbourse.streaming.feed import Records
 from duckbourse.streaming.live import LiveSession
 from duckbourse.trading.publication import Publication, Signal, to_signals
@@ -44,6 +48,8 @@ class LiveScans:
         ]
         self._pending: list[Records] = []
         self._pending_count = 0
+        # passes on what happens to the scans
+        self.publish: Callable[[msgspec.Struct], None] = lambda _: None
         self._worker = ThreadPoolExecutor(1, "scans")
         self._running: Future[tuple[Signal, ...]] | None = None
 
@@ -70,11 +76,14 @@ class LiveScans:
             self._due = self._due[len(cutoffs) :]
             self._running = self._worker.submit(self._scan, self._pending, cutoffs, over)
             self._pending, self._pending_count = [], 0
+            if cutoffs:
+                self.publish(ScanTriggered(cutoffs=tuple(cutoffs)))
         self._add(records)
         if self._running is None or not (self._waits or self._running.done()):
             return ()
         found = await asyncio.wrap_future(self._running)
         self._running = None
+        self.publish(ScanCompleted(signal_count=len(found)))
         return found
 
     def _add(self, records: Records) -> None:

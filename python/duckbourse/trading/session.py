@@ -1,110 +1,176 @@
-"""A trading session of an account from start to end, with all its parts wired together."""
+"""A trading session of an account from start to end: the one place that puts its parts together."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
-from types import MappingProxyType
 from typing import TextIO, cast
 
 import structlog
 
 from duckbourse import clock
-from duckbourse.brokers.paper import FillRules, PaperBroker
-from duckbourse.disk import private
+from duckbourse.brokers.opening import BrokerSetup, OpenBroker, open_paper
+from duckbourse.disk import private, private_folder
 from duckbourse.errors import BrokerError
 from duckbourse.orders.book import rebuild_book
-from duckbourse.orders.events import TradingState
-from duckbourse.orders.journal import open_journal
-from duckbourse.orders.manager import Manager
+from duckbourse.orders.broker import Broker
+from duckbourse.orders.events import Event, TradingState
+from duckbourse.orders.journal import Journal, open_journal
+from duckbourse.orders.manager import GRACE_SECONDS, Manager
 from duckbourse.risk.checks import Check
 from duckbourse.settings import settings
+from duckbourse.streaming.feed import Feed, TickRelay
 from duckbourse.streaming.recorder import Recorder
 from duckbourse.streaming.replay import Replay
 from duckbourse.streaming.websocket import WebSocketFeed
 from duckbourse.telemetry.metrics import Metrics, MetricsServer
 from duckbourse.telemetry.notify import Notifier
-from duckbourse.trading.loop import Trader
+from duckbourse.trading.loop import REFRESH_SECONDS, Trader
 from duckbourse.trading.publication import Publication
 from duckbourse.trading.scans import LiveScans
-from duckbourse.trading.session_folder import LOG, SessionFolder, traded_until
-from duckbourse.trading.strategy import Strategy
+from duckbourse.trading.session_folder import LOG, traded_until
+from duckbourse.trading.strategy import SignalStrategy, Strategy
 
 
-def trade_session(
-    publication: Publication,
-    folder: SessionFolder,
-    feed: Replay | WebSocketFeed,
-    rules: FillRules,
-    strategies: Mapping[str, Strategy],
-    on_batch: Callable[[Trader], None],
-    metrics_port: int | None = None,
-    *,
-    scans: LiveScans | None = None,
-    recorder: Recorder | None = None,
-    newer: Callable[[], Publication | None] = lambda: None,
-    checks: Mapping[str, Check] = MappingProxyType({}),
-) -> tuple[Trader, tuple[str, ...]]:
+@dataclass(frozen=True, kw_only=True)
+class SessionConfig:
     """
-    Trade a session with the paper broker; return the trader and the reconciliation differences.
+    Everything that a session is put together from.
 
-    With differences, nothing is traded. In a replay, the feed's time is the clock. An interrupted
-    session resumes after its last event. `scans`, `recorder`, `newer` and `checks` are as in
-    Trader.
+    `folder` is the account's: its journal, log and commands, and the files of a simulated broker,
+    which draws from `seed`. In a replay, the feed's time is the clock. `strategies`, `on_batch`,
+    `scans`, `recorder`, `newer` and `checks` are as in Trader. Metrics are served on
+    `metrics_port`, None if they are not.
     """
-    with _log_to(folder.path / LOG), _replay_clock(feed):
-        journal, recorded = open_journal(folder.path)
-        broker = PaperBroker(
-            folder.path,
-            {symbol: known.tick_size for symbol, known in publication.instruments.items()},
-            folder.capital_amount,
-            rules,
-        )
-        try:
+
+    publication: Publication
+    folder: Path
+    feed: Feed
+    broker: OpenBroker = open_paper
+    strategies: Mapping[str, Strategy] = field(
+        default_factory=lambda: {SignalStrategy.NAME: SignalStrategy()}
+    )
+    checks: Mapping[str, Check] = field(default_factory=dict)
+    seed: int = 1
+    scans: LiveScans | None = None
+    recorder: Recorder | None = None
+    newer: Callable[[], Publication | None] = lambda: None
+    on_batch: Callable[[Trader], None] = lambda _: None
+    metrics_port: int | None = None
+    grace_seconds: float = GRACE_SECONDS
+    refresh_seconds: float = REFRESH_SECONDS
+
+
+@dataclass(frozen=True)
+class TradingSession:
+    """A session that is open: `run` trades it to the end of its feed."""
+
+    trader: Trader
+    broker: Broker
+    journal: Journal
+
+    @staticmethod
+    @contextmanager
+    def open(config: SessionConfig) -> Iterator[TradingSession]:
+        """
+        Put a session together and yield it; close all of its parts afterward.
+
+        An interrupted session resumes after its last event.
+        """
+        publication, feed, scans = config.publication, config.feed, config.scans
+        capital = publication.limits.capital_amount
+        with ExitStack() as stack:
+            for part in (config.recorder, scans):
+                if part is not None:
+                    stack.callback(part.close)
+            private_folder(config.folder)
+            stack.enter_context(_log_to(config.folder / LOG))
+            stack.enter_context(_replay_clock(feed))
+            journal, recorded = open_journal(config.folder)
+            stack.callback(journal.close)
+            relay = TickRelay(feed)
+            broker = config.broker(
+                BrokerSetup(
+                    publication.limits.account,
+                    config.folder,
+                    capital,
+                    tick_sizes_of(publication),
+                    publication.charges,
+                    config.seed,
+                    relay,
+                )
+            )
+            stack.callback(broker.close)
             until = traded_until(recorded)
             if until is not None and isinstance(feed, Replay):
                 before = feed.resume_after(until)
                 if scans is not None:
                     scans.catch_up(before)
-            book = rebuild_book(folder.capital_amount, recorded, lambda _: None)
             manager = Manager(
-                book,
+                rebuild_book(capital, recorded, lambda _: None),
                 journal,
                 broker,
                 check=lambda *asked: trader.pre_trade_check(*asked),
                 charges=publication.charges,
+                grace_seconds=config.grace_seconds,
             )
             trader = Trader(
                 publication,
                 manager,
-                broker,
                 feed,
-                strategies,
-                folder.path,
-                on_batch,
+                config.strategies,
+                config.folder,
+                config.on_batch,
                 scans=scans,
-                recorder=recorder,
-                newer=newer,
-                checks=checks,
+                recorder=config.recorder,
+                newer=config.newer,
+                relay=relay,
+                refresh_seconds=config.refresh_seconds,
+                checks=config.checks,
             )
             if isinstance(feed, WebSocketFeed):
                 feed.on_health = trader.on_health
-            with _monitoring(trader, metrics_port):
-                differences = asyncio.run(_run(trader))
-        finally:
-            broker.close()
-            journal.close()
             if scans is not None:
-                scans.close()
-            if recorder is not None:
-                recorder.close()
-    return trader, differences
+                scans.publish = trader.publish
+            stack.enter_context(_monitoring(trader, config.metrics_port))
+            yield TradingSession(trader, broker, journal)
+
+    def run(self) -> tuple[str, ...]:
+        """
+        Trade the session; return the differences with the broker.
+
+        With differences, nothing is traded.
+        """
+        return asyncio.run(self._run())
+
+    async def _run(self) -> tuple[str, ...]:
+        try:
+            differences = await self._started()
+            if not differences:
+                await self.trader.run()
+            return differences
+        finally:
+            await self.broker.disconnect()
+
+    async def _started(self) -> tuple[str, ...]:
+        try:
+            return await self.trader.start()
+        except BrokerError as error:
+            self.trader.manager.set_state(TradingState.HALTED, str(error), "start")
+            return (str(error),)
 
 
-def _replay_clock(feed: Replay | WebSocketFeed) -> AbstractContextManager[None]:
+def tick_sizes_of(publication: Publication) -> dict[str, Decimal]:
+    """Return the tick size of each symbol that may be traded."""
+    return {symbol: known.tick_size for symbol, known in publication.instruments.items()}
+
+
+def _replay_clock(feed: Feed) -> AbstractContextManager[None]:
     if isinstance(feed, Replay):
         return clock.replayed_by(lambda: feed.at)
     return nullcontext()
@@ -114,7 +180,8 @@ def _replay_clock(feed: Replay | WebSocketFeed) -> AbstractContextManager[None]:
 def _monitoring(trader: Trader, port: int | None) -> Iterator[None]:
     account = trader.publication.limits.account
     notifier = Notifier(account, settings())
-    trader.manager.listeners.append(notifier.on_event)
+    bus = trader.manager.bus
+    bus.subscribe(Event, lambda message: notifier.on_event(message.event))
     server: MetricsServer | None = None
     if port is not None:
         metrics = Metrics(account)
@@ -122,7 +189,7 @@ def _monitoring(trader: Trader, port: int | None) -> Iterator[None]:
         server = MetricsServer(
             metrics, trader.health_problems, port, secret.get_secret_value() if secret else ""
         )
-        trader.manager.listeners.append(metrics.on_event)
+        bus.subscribe(Event, lambda message: metrics.on_event(message.event))
         trader.gauges = metrics.set_gauge
         trader.on_pass = metrics.observe_pass
         metrics.watch("seconds_since_pass", trader.seconds_since_pass)
@@ -133,17 +200,6 @@ def _monitoring(trader: Trader, port: int | None) -> Iterator[None]:
         notifier.close()
         if server is not None:
             server.close()
-
-
-async def _run(trader: Trader) -> tuple[str, ...]:
-    try:
-        differences = await trader.start()
-    except BrokerError as error:
-        trader.manager.set_state(TradingState.HALTED, str(error), "start")
-        differences = (str(error),)
-    if not differences:
-        await trader.run()
-    return differences
 
 
 @contextmanager

@@ -60,8 +60,8 @@ class SessionFolder(msgspec.Struct, frozen=True, kw_only=True):
     """
     One account in one session; `path` is the folder of the account.
 
-    `options` are those of `./bourse trade` that choose what is traded, as typed; None if they were
-    not recorded.
+    `broker` is the name of the broker that has its orders. `options` are those of `./bourse trade`
+    that choose what is traded, as typed; None if they were not recorded.
     """
 
     account: str
@@ -69,6 +69,7 @@ class SessionFolder(msgspec.Struct, frozen=True, kw_only=True):
     calendar: str
     zone_name: str
     capital_amount: Decimal
+    broker: str = "paper"
     options: str | None = None
 
     @property
@@ -87,7 +88,7 @@ def folder_of(account: str) -> Path:
 
 
 def create(
-    publication: Publication, options: str, *, fresh: bool = False
+    publication: Publication, broker: str, options: str, *, fresh: bool = False
 ) -> tuple[SessionFolder, Book]:
     """
     Begin or resume a session of a publication's account; return it and the book found there.
@@ -102,6 +103,7 @@ def create(
         calendar=publication.limits.calendar,
         zone_name=publication.zone.key,
         capital_amount=publication.limits.capital_amount,
+        broker=broker,
         options=options,
     )
     state.refuse_unfinished(settings().data)
@@ -123,6 +125,7 @@ def create(
                 f" {folder.session_date} on, and another --account leaves it alone",
             )
         elif folder.session_date == last:
+            _refuse_other_broker(folder)
             _refuse_other_options(folder, recorded)
         else:
             _begin(
@@ -139,6 +142,16 @@ def create(
     finally:
         lock.close()
     return folder, before
+
+
+def _refuse_other_broker(folder: SessionFolder) -> None:
+    file = folder.path / SESSION_FILE
+    if file.exists() and (before := _folder_of(file)).broker != folder.broker:
+        raise ConfigurationError(
+            f"{before.account} traded {before.session_date} with the broker {before.broker}",
+            f"`--broker {before.broker}` resumes that; --fresh discards it, and another --account"
+            " leaves it alone",
+        )
 
 
 def _begin(
@@ -194,7 +207,7 @@ def _begin(
     )
     if archive is not None:
         disk.private_folder(archive)
-    if publication.limits.broker == "paper":
+    if folder.broker == "paper":
         of_paper = archive / f"{ended}.{PAPER}.gz" if archive else None
         asyncio.run(_begin_at_paper(folder, carried, before, applied, moved, of_paper))
     if archive is not None and (log := folder.path / LOG).exists():
@@ -212,14 +225,11 @@ async def _begin_at_paper(
 ) -> None:
     broker = PaperBroker(folder.path, {}, folder.capital_amount, FillRules())
     live = (order for order in carried.orders if order.state.is_live)
-    # an account that begins for the first time or again does not go on from another session
-    charges = (position.charges_amount for position in before.positions.values()) if before else ()
     try:
         await broker.begin_session(
             folder.session_date,
             applied,
             keep=frozenset(order.request.order_id for order in live),
-            charges_amount=sum(charges, Decimal(0)),
             instead=None if before else carried,
             archive=archive,
         )

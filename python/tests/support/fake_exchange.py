@@ -25,10 +25,13 @@ import msgspec
 from msgspec.structs import replace
 
 from duckbourse.errors import BrokerRejected, BrokerUnclear
-from duckbourse.orders.broker import Funds, Holding, OrderReport, TradeReport, Update
+from duckbourse.orders.broker import Broker, Capabilities, Holding, OrderReport, TradeReport, Update
 from duckbourse.orders.lifecycle import State
-from duckbourse.orders.order import Fill, Product, Request, fill_key_of
+from duckbourse.orders.order import Fill, OrderType, Product, Request, fill_key_of
 
+CAPABILITIES = Capabilities(
+    order_types=frozenset(OrderType), products=frozenset(Product), is_simulated=True
+)
 DAY = datetime(2026, 11, 25, 4, 0, tzinfo=UTC)
 
 
@@ -119,7 +122,10 @@ class FakeExchange:
             net: Counter[tuple[str, Product]] = Counter()
             for trade in self.trades:
                 net[trade.fill.symbol, trade.fill.product] += trade.fill.signed_quantity
-            return [(symbol, product, quantity) for (symbol, product), quantity in net.items()]
+            return [
+                Holding(symbol=symbol, product=product, quantity=quantity)
+                for (symbol, product), quantity in net.items()
+            ]
 
     def trade_at_random(self) -> None:
         """Fill some open orders in part or in whole, and end others."""
@@ -148,11 +154,11 @@ class Faults:
     refused: float = 0
 
 
-class FakeExchangeBroker:
+class FakeExchangeBroker(Broker):
     """A broker connected to an exchange in this process."""
 
     name = "fake exchange"
-    is_simulated = True
+    capabilities = CAPABILITIES
 
     def __init__(self, exchange: FakeExchange, faults: Faults | None = None) -> None:
         self.exchange = exchange
@@ -200,9 +206,6 @@ class FakeExchangeBroker:
 
     async def positions(self) -> Sequence[Holding]:
         return self.exchange.holdings()
-
-    async def funds(self) -> Funds:
-        return Funds(cash_amount=Decimal(0))
 
     async def updates(self) -> AsyncIterator[Update]:
         while True:
@@ -259,18 +262,18 @@ def serve(exchange: FakeExchange, path: Path) -> _Server:
     return server
 
 
-class RemoteBroker:
+class RemoteBroker(Broker):
     """A broker connected to an exchange in another process."""
 
     name = "fake exchange"
-    is_simulated = True
+    capabilities = CAPABILITIES
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._streams: dict[str, tuple[asyncio.StreamReader, asyncio.StreamWriter]] = {}
         self._guards: dict[str, asyncio.Lock] = {}
 
-    async def close(self) -> None:
+    async def disconnect(self) -> None:
         """Close the connections; call it from the event loop that opened them."""
         for _, writer in self._streams.values():
             writer.close()
@@ -305,9 +308,6 @@ class RemoteBroker:
 
     async def positions(self) -> Sequence[Holding]:
         return list(await self._ask("orders", list[Holding], ask="positions"))
-
-    async def funds(self) -> Funds:
-        return Funds(cash_amount=Decimal(0))
 
     async def updates(self) -> AsyncIterator[Update]:
         while True:

@@ -15,11 +15,9 @@ import numpy as np
 from msgspec.structs import replace
 
 from duckbourse import clock
+from duckbourse.brokers.opening import BrokerSetup
 from duckbourse.brokers.paper import FillRules, PaperBroker
-from duckbourse.orders.book import rebuild_book
 from duckbourse.orders.events import Event
-from duckbourse.orders.journal import open_journal
-from duckbourse.orders.manager import Manager
 from duckbourse.orders.order import Order, Reason
 from duckbourse.risk.checks import Check
 from duckbourse.risk.limits import Covariances, Instrument, Limits
@@ -27,6 +25,7 @@ from duckbourse.streaming.feed import RECORD, microseconds, millionths
 from duckbourse.streaming.replay import Replay
 from duckbourse.trading.loop import Trader
 from duckbourse.trading.publication import Publication, Signal
+from duckbourse.trading.session import SessionConfig, TradingSession
 from duckbourse.trading.strategy import SignalStrategy, Strategy
 from tests.support.factories import LIMITS
 
@@ -147,48 +146,47 @@ class Market:
         the process is gone after the last tick.
         """
         feed = self.feed(ticks)
-        publication = self.publication()
-        with clock.driven_by(lambda: self.shown(feed.at)):
-            journal, recorded = open_journal(self.folder)
-            broker = self.broker(
-                self.folder,
-                {name: known.tick_size for name, known in self.instruments.items()},
-                self.limits.capital_amount,
-                self.rules,
-            )
-            manager = Manager(
-                rebuild_book(self.limits.capital_amount, recorded, lambda _: None),
-                journal,
-                broker,
-                check=lambda *asked: trader.pre_trade_check(*asked),
-                grace_seconds=0,
-            )
-            manager.listeners.append(self.events.append)
-            strategies = {"signals": self.strategy()}
-            strategies |= {name: strategy() for name, strategy in self.others.items()}
-            trader = Trader(
-                publication, manager, broker, feed, strategies, self.folder, checks=self.checks
-            )
+        strategies = {"signals": self.strategy()}
+        strategies |= {name: strategy() for name, strategy in self.others.items()}
+        config = SessionConfig(
+            publication=self.publication(),
+            folder=self.folder,
+            feed=feed,
+            broker=self.open_broker,
+            strategies=strategies,
+            checks=self.checks,
+            grace_seconds=0,
+        )
 
-            async def play() -> None:
-                assert await trader.start() == ()
-                count = 0
-                async for records in feed.ticks():
-                    await trader.on_records(records)
-                    count += 1
-                    if at_tick and count in at_tick:
-                        at_tick[count](trader)
-                if to_end:
-                    broker.end_session()
-                    for update in broker.poll_updates():
-                        manager.on_update(update)
+        async def play() -> None:
+            assert await session.trader.start() == ()
+            count = 0
+            async for records in feed.ticks():
+                await session.trader.on_records(records)
+                count += 1
+                if at_tick and count in at_tick:
+                    at_tick[count](session.trader)
+            if to_end:
+                await session.trader.relay.end()
 
-            try:
-                asyncio.run(play())
-            finally:
-                broker.close()
-                journal.close()
-        return trader
+        with (
+            TradingSession.open(config) as session,
+            clock.driven_by(lambda: self.shown(feed.at)),
+        ):
+            session.trader.manager.bus.subscribe(
+                Event, lambda message: self.events.append(message.event)
+            )
+            asyncio.run(play())
+        return session.trader
+
+    def open_broker(self, setup: BrokerSetup) -> PaperBroker:
+        """Open the broker of the market, which follows the ticks."""
+        broker = self.broker(
+            setup.folder, dict(setup.tick_sizes), setup.capital_amount, self.rules, setup.charges
+        )
+        assert setup.relay is not None
+        setup.relay.follow(broker)
+        return broker
 
     def of(self, kind: type[Event]) -> list[Any]:
         """Return the events of a kind, of all that was traded here."""

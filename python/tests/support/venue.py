@@ -19,11 +19,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+from msgspec.structs import replace
 
 from duckbourse import clock
 from duckbourse.brokers.paper import FillRules, PaperBroker
 from duckbourse.errors import BrokerRejected, JournalError
 from duckbourse.orders.broker import Funds, Holding, OrderReport, TradeReport, Update
+from duckbourse.orders.charges import Charges
 from duckbourse.orders.events import Event
 from duckbourse.orders.order import Request
 from duckbourse.streaming.feed import RECORD, Records, Tick, microseconds, millionths
@@ -40,6 +42,8 @@ class Faults:
     lost_answer_ratio: float = 0.0
     lost_update_ratio: float = 0.0
     rejecting: tuple[tuple[float, float], ...] = ()
+    # whether it takes stops that rest
+    rests_stops: bool = False
     seed: int = 1
 
 
@@ -47,7 +51,7 @@ class Venue(PaperBroker):
     """The venue; ticks reach it from the market and not from the trader."""
 
     name = "venue"
-    is_simulated = False
+    capabilities = replace(PaperBroker.capabilities, is_simulated=False)
     faults = Faults()
 
     def __init__(
@@ -56,11 +60,11 @@ class Venue(PaperBroker):
         tick_sizes: dict[str, Decimal],
         capital_amount: Decimal,
         rules: FillRules,
+        charges: tuple[Charges, ...] = (),
     ) -> None:
-        super().__init__(folder, tick_sizes, capital_amount, rules)
+        super().__init__(folder, tick_sizes, capital_amount, rules, charges)
         self._draw = random.Random()
         self._began = clock.elapsed_seconds()
-        self._on_the_way: list[tuple[float, Update]] = []
         self._calls: set[asyncio.Future[Any]] = set()
 
     def begin(self, faults: Faults) -> None:
@@ -127,22 +131,11 @@ class Venue(PaperBroker):
         # mostly short, rarely the longest
         await asyncio.sleep(self.faults.max_delay_seconds / 2 * self._draw.random() ** 3)
 
-    def poll_updates(self) -> list[Update]:
-        now = clock.elapsed_seconds()
-        for update in super().poll_updates():
-            if self._draw.random() >= self.faults.lost_update_ratio:
-                delay = self.faults.max_delay_seconds / 2 * self._draw.random() ** 3
-                self._on_the_way.append((now + delay, update))
-        found = [update for due, update in self._on_the_way if due <= now]
-        self._on_the_way = [waiting for waiting in self._on_the_way if waiting[0] > now]
-        return found
-
-    def on_tick(self, tick: Tick) -> None:
-        """Ignore the trader's ticks."""
-
-    def on_market(self, tick: Tick) -> None:
-        """Fill the orders that a tick of the market can fill."""
-        super().on_tick(tick)
+    def _send(self, update: Update) -> None:
+        """Let an update be late or lost."""
+        if self._draw.random() >= self.faults.lost_update_ratio:
+            delay = self.faults.max_delay_seconds / 2 * self._draw.random() ** 3
+            asyncio.get_running_loop().call_later(delay, self._outbox.put_nowait, update)
 
     def end_calls(self) -> None:
         """Forget the calls whose answers are lost."""
@@ -170,6 +163,11 @@ class MarketFeed:
     def counters(self) -> dict[str, int]:
         return {}
 
+    def tick_of(self, known: dict[str, Any]) -> Tick:
+        """Return a tick of the day as the venue sees it."""
+        price = Decimal(str(known["price"]))
+        return Tick(known["symbol"], known["at"], price, known["quantity"], True)
+
     async def ticks(self) -> AsyncIterator[Records]:
         for known in self.ticks_of_day:
             await asyncio.sleep(max(0.0, (known["at"] - clock.now()).total_seconds()))
@@ -179,12 +177,10 @@ class MarketFeed:
             record["price"] = millionths(Decimal(str(known["price"])))
             record["quantity"] = known["quantity"]
             record["cumulative_volume"] = -1
-            tick = Tick(
-                known["symbol"], known["at"], Decimal(str(known["price"])), known["quantity"], True
-            )
+            tick = self.tick_of(known)
             self.seen.append(tick)
             if self.venue is not None:
-                self.venue.on_market(tick)
+                self.venue.on_tick(tick)
             yield record
 
 

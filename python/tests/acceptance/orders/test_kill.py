@@ -23,6 +23,7 @@ from duckbourse import clock
 from duckbourse.orders.book import rebuild_book
 from duckbourse.orders.journal import open_journal, read_journal
 from duckbourse.orders.manager import Manager
+from duckbourse.orders.reconciliation import Reconciliation
 from duckbourse.settings import PROJECT
 from tests.support.factories import CAPITAL, request
 from tests.support.fake_exchange import FakeExchange, RemoteBroker, serve
@@ -48,9 +49,9 @@ async def trade(folder: Path, socket: Path, number: int, count: int, cpu_seconds
         grace_seconds=0,
         lookup_seconds=(0.001,),
     )
-    differences = await manager.recover()
+    differences = await Reconciliation(manager).recover()
     print("recovered", *differences, flush=True)
-    following = asyncio.create_task(manager.follow_updates())
+    following = manager.follow()
 
     async def one(name: str) -> None:
         nonlocal placed_count
@@ -105,9 +106,9 @@ def rounds(folder: Path, count: int) -> None:
 
     async def recovered() -> tuple[str, ...]:
         try:
-            return await manager.recover()
+            return await Reconciliation(manager).recover()
         finally:
-            await broker.close()
+            await broker.disconnect()
 
     assert asyncio.run(recovered()) == ()
     journal.close()
@@ -120,7 +121,9 @@ def rounds(folder: Path, count: int) -> None:
         trade.fill.fill_key for trade in exchange.trades
     }
     held = {(held.symbol, held.product, held.quantity) for held in book.open_positions()}
-    assert held == {holding for holding in exchange.holdings() if holding[2]}
+    assert held == {
+        (held.symbol, held.product, held.quantity) for held in exchange.holdings() if held.quantity
+    }
     assert len(read_journal(folder / "journal")) == book.event_count
     print(f"{count} kills, {len(book.orders):,} orders, {book.event_count:,} events")
 

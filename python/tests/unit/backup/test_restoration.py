@@ -370,7 +370,7 @@ def test_nothing_is_written_where_a_restoration_is_unfinished(
     )
     try:
         with pytest.raises(DatabaseLocked, match=error):
-            session_folder.create(publication, "")
+            session_folder.create(publication, "paper", "")
         with pytest.raises(DatabaseLocked, match=error):
             lock_folder(place.data / "trading" / "paper_us")
     finally:

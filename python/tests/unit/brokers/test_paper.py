@@ -15,7 +15,7 @@ import pytest
 from duckbourse import clock
 from duckbourse.brokers.paper import FILE, FillRules, PaperBroker
 from duckbourse.errors import BrokerRejected
-from duckbourse.orders.broker import OrderReport, TradeReport
+from duckbourse.orders.broker import Holding, OrderReport, TradeReport, Update
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import OrderType, Product, Side, Validity
 from duckbourse.streaming.feed import Tick
@@ -188,7 +188,9 @@ def test_its_order_book_survives_a_kill(broker_at: BrokerAt, tmp_path: Path) -> 
     assert (asyncio.run(again.orders()), asyncio.run(again.trades())) == reported
     again.on_tick(tick("100", 1_000))
     assert report(broker_at(tmp_path), order).state is State.FILLED
-    assert asyncio.run(again.positions()) == [("A", Product.MIS, 150)]
+    assert asyncio.run(again.positions()) == [
+        Holding(symbol="A", product=Product.MIS, quantity=150)
+    ]
     assert asyncio.run(again.funds()).cash_amount == CAPITAL - 150 * Decimal("100.10")
 
 
@@ -213,6 +215,12 @@ def test_each_update_is_delivered_once(broker_at: BrokerAt, tmp_path: Path) -> N
     broker = broker_at(tmp_path)
     placed(broker)
     broker.on_tick(tick("100"))
-    kinds = [type(update) for update in broker.poll_updates()]
+    kinds: list[type[Update]] = []
+
+    async def follow() -> None:
+        async for update in broker.updates():
+            kinds.append(type(update))
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(asyncio.wait_for(follow(), 0.01))
     assert kinds == [OrderReport, TradeReport, OrderReport]
-    assert broker.poll_updates() == []

@@ -345,7 +345,7 @@ def test_an_invalid_combination_is_refused(given: dict[str, object], text: str) 
 def test_every_folder_of_tests_is_a_stage() -> None:
     folder = PROJECT / "python" / "tests"
     found = {path.parent.relative_to(folder).parts[0] for path in folder.rglob("test_*.py")}
-    assert found == set(command.FOLDERS)
+    assert found == {*command.FOLDERS, *command.BESIDE}
     assert set(command.BUDGETS) == set(command.STAGES) - {"build"}
 
 

@@ -157,7 +157,7 @@ class Trading(RuleBasedStateMachine):
 
     @rule()
     def reconcile_everything(self) -> None:
-        differences = self.loop.run_until_complete(self.harness.manager.recover())
+        differences = self.loop.run_until_complete(self.harness.reconciliation.recover())
         self._listen()
         assert differences == ()
         book, exchange = self.harness.book, self.harness.exchange

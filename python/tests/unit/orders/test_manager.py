@@ -14,12 +14,14 @@ from duckbourse import clock
 from duckbourse.orders import events
 from duckbourse.orders.book import Book, rebuild_book
 from duckbourse.orders.broker import OrderReport
+from duckbourse.orders.bus import Message
 from duckbourse.orders.denial import OrderDeniedError
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.journal import open_journal, read_journal
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.manager import Manager
 from duckbourse.orders.order import Order, OrderType, Product, Reason, Request, Side
+from duckbourse.orders.reconciliation import Reconciliation
 from tests.support.charges import schedule
 from tests.support.factories import CAPITAL, NOW, request
 from tests.support.fake_exchange import FakeExchange, FakeExchangeBroker, Faults
@@ -52,6 +54,7 @@ class ManagerHarness:
             answer_seconds=0.2,
             lookup_seconds=(0.001,),
         )
+        self.reconciliation = Reconciliation(self.manager)
 
     def deliver(self) -> None:
         """Deliver the exchange's pending updates to the manager."""
@@ -389,16 +392,18 @@ def test_cancelling_open_orders_keeps_exits(tmp_path: Path) -> None:
     run(tmp_path, play)
 
 
-def test_a_failing_listener_does_not_affect_the_others(tmp_path: Path) -> None:
+def test_a_failing_subscriber_does_not_affect_the_others(tmp_path: Path) -> None:
     async def play(harness: ManagerHarness) -> None:
-        received: list[events.Event] = []
+        received: list[Message[events.Event]] = []
 
-        def broken(event: events.Event) -> None:
+        def broken(message: Message[events.Event]) -> None:
             raise ValueError("screen is gone")
 
-        harness.manager.listeners = [broken, received.append]
+        harness.manager.bus.subscribe(events.Event, broken)
+        harness.manager.bus.subscribe(events.Event, received.append)
         await harness.manager.place(request())
         assert len(received) == harness.book.event_count == 3
+        assert list(harness.manager.bus.failures.values()) == [3]
 
     run(tmp_path, play)
 
@@ -428,7 +433,7 @@ def test_a_failing_journal_halts_and_sends_nothing(tmp_path: Path) -> None:
 
 
 def recovered(harness: ManagerHarness) -> tuple[str, ...]:
-    differences = asyncio.run(harness.manager.recover())
+    differences = asyncio.run(harness.reconciliation.recover())
     harness.journal.close()
     return differences
 
@@ -445,11 +450,11 @@ def test_a_repeated_report_is_not_recorded(tmp_path: Path) -> None:
         harness.exchange.end("V3", State.CANCELLED)
         harness.exchange.end("V4", State.EXPIRED)
         harness.exchange.end("V5", State.REJECTED)
-        await harness.manager.recover()
+        await harness.reconciliation.recover()
         states = {order.state for order in harness.book.orders.values()}
         assert len(states) == 6
         before = harness.book.event_count
-        assert await harness.manager.recover() == ()
+        assert await harness.reconciliation.recover() == ()
         assert harness.book.event_count == before + 1
 
     run(tmp_path, play)
@@ -486,7 +491,7 @@ def test_fills_lost_with_the_connection_are_recovered(tmp_path: Path) -> None:
         harness.exchange.fill("V1", 5)
         harness.exchange.fill("V1", 5)
         harness.exchange.outbox.clear()
-        assert await harness.manager.recover() == ()
+        assert await harness.reconciliation.recover() == ()
         assert len(harness.book.fills) == 2
         assert harness.book.quantity("A", Product.MIS) == 10
 
@@ -535,7 +540,7 @@ def test_differences_are_listed(tmp_path: Path) -> None:
         harness.exchange.place(request("theirs", order_id="mobile", side=Side.SELL, quantity=3))
         harness.exchange.fill("V2", 3)
         harness.exchange.outbox.clear()
-        assert await harness.manager.recover() == ("A MIS: 10 here, 7 at the broker",)
+        assert await harness.reconciliation.recover() == ("A MIS: 10 here, 7 at the broker",)
         external = harness.book.order_by_broker_id("V2")
         assert external is not None
         assert (external.is_external, external.state) == (True, State.FILLED)
@@ -564,7 +569,7 @@ def test_an_order_that_the_broker_lost_is_a_difference(tmp_path: Path) -> None:
     async def play(harness: ManagerHarness) -> None:
         order = await harness.manager.place(request("a"))
         harness.exchange.orders.clear()
-        (difference,) = await harness.manager.recover()
+        (difference,) = await harness.reconciliation.recover()
         assert difference == (
             f"order {order.request.order_id} is acked here, but not known to the broker"
         )
@@ -580,7 +585,7 @@ def test_an_impossible_fill_halts(tmp_path: Path) -> None:
         harness.manager.set_state(TradingState.ACTIVE, "started", "test")
         harness.exchange.fill("V1", 10)
         (trade,) = harness.exchange.trades
-        harness.manager._advance(order.request.order_id, State.REJECTED)
+        harness.manager.advance(order.request.order_id, State.REJECTED)
         harness.manager.on_update(trade)
         assert harness.book.state is TradingState.HALTED
         assert "is rejected with 10 of 10 filled" in harness.book.state_reason

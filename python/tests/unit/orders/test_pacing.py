@@ -24,7 +24,9 @@ from duckbourse.orders.lifecycle import State
 from duckbourse.orders.manager import Manager
 from duckbourse.orders.order import Order, Reason, Request, Side
 from duckbourse.orders.pacing import URGENT_FIRST_SECONDS, Pace, Rate
+from duckbourse.orders.reconciliation import Reconciliation
 from tests.support.factories import CAPITAL, NOW, request
+from tests.support.fake_exchange import CAPABILITIES
 from tests.support.venue import MemoryJournal
 
 RATES = (Rate(10, 1), Rate(400, 60), Rate(5_000, math.inf))
@@ -34,7 +36,7 @@ class Counting:
     """A broker that accepts everything at once and notes when each request came."""
 
     name = "counting"
-    is_simulated = True
+    capabilities = CAPABILITIES
 
     def __init__(self, seconds: Callable[[], float]) -> None:
         self._seconds = seconds
@@ -55,6 +57,9 @@ class Counting:
 
     async def modify(self, broker_order_id: str, asked: Request) -> None:
         self.seen.append((self._seconds(), "modify", asked.order_id))
+
+    async def funds(self) -> None:
+        return None
 
 
 def refuse_unless_active(book: Book, asked: Request, replaces: Order | None) -> None:
@@ -79,7 +84,7 @@ class Session:
             check=refuse_unless_active,
         )
         self.manager.pace.rates = self.rates
-        self.manager.listeners.append(self.events.append)
+        self.manager.bus.subscribe(events.Event, lambda message: self.events.append(message.event))
         self.manager.set_state(TradingState.ACTIVE, "test", "test")
 
     async def enter(self, **changed: Any) -> Order:
@@ -384,7 +389,7 @@ def test_a_restart_remembers_what_the_session_has_sent() -> None:
         await session.manager.cancel(order.request.order_id)
         session.seconds = 0.5
         session.begin(rebuild_book(CAPITAL, list(session.manager.journal.events), lambda _: None))  # type: ignore[attr-defined]
-        await session.manager.recover()
+        await Reconciliation(session.manager).recover()
         for _ in range(2):
             await session.enter()
         session.seconds = 1.0

@@ -54,6 +54,32 @@ def test_a_losing_round_trip_counts_once_in_any_order_of_updates(
     run(tmp_path_factory.mktemp("orders") / "session", play)
 
 
+@settings(deadline=None, max_examples=50)
+@given(arriving=st.permutations(range(8)))
+def test_an_exit_closes_its_entry_in_any_order_of_updates(
+    tmp_path_factory: pytest.TempPathFactory, arriving: list[int]
+) -> None:
+    """The trades of an entry may replace its provisional fill after its exit has traded."""
+
+    async def play(harness: ManagerHarness) -> None:
+        entry = request("entry")
+        closing = request("exit", side=Side.SELL, reason=Reason.STOP, entry_id=entry.order_id)
+        updates = []
+        for asked in (entry, closing):
+            await harness.manager.place(asked)
+            broker_order_id = harness.book.orders[asked.order_id].broker_order_id or ""
+            for quantity in (4, 6):
+                harness.exchange.fill(broker_order_id, quantity, Decimal(100))
+            sent, harness.exchange.outbox = harness.exchange.outbox, []
+            updates += [update for update in sent if _is_of_fill(update)]
+        for place in arriving:
+            harness.manager.on_update(updates[place])
+        assert harness.book.quantity("A", Product.MIS) == 0
+        assert harness.book.held_entries() == []
+
+    run(tmp_path_factory.mktemp("orders") / "session", play)
+
+
 def _is_of_fill(update: object) -> bool:
     return isinstance(update, TradeReport) or (
         isinstance(update, OrderReport) and update.filled_quantity > 0

@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import hypothesis
@@ -79,13 +80,23 @@ def publication(day: int, *actions: CorporateAction, close: str = "100") -> Publ
     return replace(market.publication(), session_date=on, actions=actions)
 
 
+class Charging(PaperBroker):
+    """Charges the same for every fill."""
+
+    owed = Decimal(0)
+
+    def _charges_of(self, *known: Any) -> Decimal:
+        return self.owed
+
+
 def traded(day: int, side: Side, quantity: int, price: str, charges: str = "0") -> SessionFolder:
     """Fill an order in the session that the account is in, here and at the paper broker."""
     folder = latest("test", None)
     at = datetime.combine(folder.session_date, datetime.min.time(), UTC) + timedelta(hours=15)
     journal, recorded = open_journal(folder.path)
     book = rebuild_book(folder.capital_amount, recorded, lambda _: None)
-    broker = PaperBroker(folder.path, {"A": Decimal("0.01")}, folder.capital_amount, FillRules())
+    broker = Charging(folder.path, {"A": Decimal("0.01")}, folder.capital_amount, FillRules())
+    broker.owed = Decimal(charges)
     asked = Request(
         order_id=order_id_of("test", folder.session_date, side, str(len(book.orders)), str(day)),
         symbol="A",
@@ -124,14 +135,14 @@ def traded(day: int, side: Side, quantity: int, price: str, charges: str = "0") 
 
 
 def begin(day: int, *actions: CorporateAction, close: str = "100", fresh: bool = False) -> Book:
-    create(publication(day, *actions, close=close), "", fresh=fresh)
+    create(publication(day, *actions, close=close), "paper", "", fresh=fresh)
     return read(latest("test", None))[0]
 
 
 def at_the_broker() -> tuple[dict[str, int], Decimal]:
     folder = latest("test", None)
     broker = PaperBroker(folder.path, {}, folder.capital_amount, FillRules())
-    held = {symbol: count for symbol, _, count in asyncio.run(broker.positions())}
+    held = {each.symbol: each.quantity for each in asyncio.run(broker.positions())}
     cash = asyncio.run(broker.funds()).cash_amount
     broker.close()
     return held, cash

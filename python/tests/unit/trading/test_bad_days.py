@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from duckbourse import clock
 from duckbourse.brokers.paper import FillRules
@@ -48,6 +49,7 @@ FAULTS = st.builds(
         ),
         max_size=3,
     ).map(tuple),
+    rests_stops=st.booleans(),
     seed=st.integers(0, 2**32),
 )
 # the longest that an exit may take where the market trades and the venue accepts: two look-ups of
@@ -85,6 +87,7 @@ def traded(folder: Path, moves: list[tuple[str, int]], faults: Faults) -> tuple[
         venue = Venue(
             folder, {"A": Decimal("0.01")}, Decimal(100_000), FillRules(slippage_bps=Decimal(0))
         )
+        venue.capabilities = replace(Venue.capabilities, can_rest_stops=faults.rests_stops)
         feed = MarketFeed(day, ("A",), venue=venue)
         manager = Manager(
             Book(Decimal(100_000)),
@@ -92,18 +95,15 @@ def traded(folder: Path, moves: list[tuple[str, int]], faults: Faults) -> tuple[
             venue,
             check=lambda *asked: trader.pre_trade_check(*asked),
         )
-        trader = Trader(
-            market.publication(), manager, venue, feed, {"signals": SignalStrategy()}, folder
-        )
+        strategies = {"signals": SignalStrategy()}
+        trader = Trader(market.publication(), manager, feed, strategies, folder)
         assert await trader.start() == ()
         venue.begin(faults)
         await trader.run()
         # what is on the way arrives, and the books are compared a last time
         for _ in range(4):
             await asyncio.sleep(40)
-            for update in venue.poll_updates():
-                manager.on_update(update)
-            await manager.reconcile()
+            await trader.reconciliation.repeat()
         venue.end_calls()
         venue.close()
         return trader, venue
@@ -210,6 +210,7 @@ def test_what_was_lost_on_the_wire_is_asked_again(tmp_path: Path, asked: str) ->
             venue,
             check=lambda *_: None,
         )
+        manager.follow()
         order_id = (await manager.place(request(limit_price=Decimal(90)))).request.order_id
 
         async def ask() -> None:
@@ -224,8 +225,7 @@ def test_what_was_lost_on_the_wire_is_asked_again(tmp_path: Path, asked: str) ->
         venue.begin(Faults())
         await manager.wait_idle()
         await ask()
-        for update in venue.poll_updates():
-            manager.on_update(update)
+        await asyncio.sleep(0)
         venue.end_calls()
         venue.close()
         assert order_id in book.orders

@@ -178,7 +178,7 @@ def test_a_person_closes_at_any_time_whatever_was_refused(market: Market) -> Non
 
     def accept(trader: Trader) -> None:
         assert trader.book.state is TradingState.HALTED
-        trader.broker.is_refusing = False  # type: ignore[attr-defined]
+        trader.manager.broker.is_refusing = False  # type: ignore[attr-defined]
         order(market, "two", "close")
 
     trader = market.trade([*TICKS, *falling], at_tick={22: accept}, to_end=False)

@@ -20,8 +20,10 @@ from hypothesis import strategies as st
 from duckbourse.brokers.paper import FILE, FillRules, PaperBroker
 from duckbourse.errors import BourseError
 from duckbourse.orders.book import rebuild_book
+from duckbourse.orders.broker import Holding
 from duckbourse.orders.journal import read_journal
 from duckbourse.orders.manager import Manager
+from duckbourse.orders.reconciliation import Reconciliation
 from duckbourse.streaming.recorder import LogHeader, Recorder, recover
 from duckbourse.trading.commands import FOLDER, Inbox, listed, send
 from tests.support.market import Market, at, signal, tick
@@ -77,7 +79,10 @@ def test_the_book_of_the_paper_broker(
         check_one_line(error)
         return
     book = rebuild_book(Decimal(100_000), read_journal(traded), lambda _: None)
-    held = [(each.symbol, each.product, each.quantity) for each in book.open_positions()]
+    held = [
+        Holding(symbol=each.symbol, product=each.product, quantity=each.quantity)
+        for each in book.open_positions()
+    ]
     manager = Manager(
         book,
         MemoryJournal(),  # type: ignore[arg-type]
@@ -87,7 +92,7 @@ def test_the_book_of_the_paper_broker(
         lookup_seconds=(0,),
     )
     try:
-        differences = asyncio.run(manager.recover())
+        differences = asyncio.run(Reconciliation(manager).recover())
         assert differences or list(asyncio.run(broker.positions())) == held
     finally:
         broker.close()

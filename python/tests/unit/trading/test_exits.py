@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from duckbourse.brokers.paper import PaperBroker
 from duckbourse.errors import BrokerRejected, JournalError, StorageFull
@@ -87,6 +88,20 @@ def test_the_protection_widens_in_steps_to_the_price_band(market: Market) -> Non
     [delayed, *_] = market.of(events.ExitDelayed)
     assert delayed.detail == "limit 90.00 is at the price band"
     assert (delayed.symbol, delayed.reason, delayed.seconds) == ("A", Reason.STOP, 15)
+
+
+def test_at_a_broker_that_modifies_nothing_another_order_takes_its_place(market: Market) -> None:
+    class Unmodified(PaperBroker):
+        capabilities = replace(PaperBroker.capabilities, can_modify=False)
+
+    market.broker = Unmodified
+    trader = market.trade(entered(*falling([97.9, 96.5, 95, 90, 88, 88, 88], at(9, 50))))
+    assert trader.book.open_positions() == []
+    *replaced, last = exits(trader)
+    assert replaced
+    assert {order.state for order in replaced} == {State.CANCELLED}
+    assert last.state is State.FILLED
+    assert market.of(events.ModifyRequested) == []
 
 
 def test_people_are_notified_again_each_minute(market: Market) -> None:

@@ -76,9 +76,8 @@ def traded(
             venue,
             check=lambda *asked: trader.pre_trade_check(*asked),
         )
-        trader = Trader(
-            market.publication(), manager, venue, feed, {"signals": SignalStrategy()}, folder
-        )
+        strategies = {"signals": SignalStrategy()}
+        trader = Trader(market.publication(), manager, feed, strategies, folder)
         assert await trader.start() == ()
 
         async def go_on() -> None:

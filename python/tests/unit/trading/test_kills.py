@@ -121,7 +121,8 @@ def left_of(market: Market, ticks: Ticks) -> Ticks:
 
 
 def check(market: Market, trader: Trader) -> None:
-    book, broker = trader.book, trader.broker
+    book, broker = trader.book, trader.manager.broker
+    assert isinstance(broker, PaperBroker)
     reports, trades = list(broker._orders.values()), broker._trades
     assert len({report.order_id for report in reports}) == len(reports)
     assert {fill.fill_key for fill in book.fills.values()} == {

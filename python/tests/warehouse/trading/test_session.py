@@ -24,19 +24,19 @@ import pytest
 from msgspec.structs import replace
 from structlog.testing import capture_logs
 
-from duckbourse import clock, history
-from duckbourse.brokers.paper import FillRules, PaperBroker
+from duckbourse import history
+from duckbourse.brokers.opening import open_paper
+from duckbourse.brokers.paper import FillRules
 from duckbourse.errors import BadInput, ConfigurationError, PublicationError, StorageFull
-from duckbourse.orders.book import Book, rebuild_book
+from duckbourse.orders.book import Book
 from duckbourse.orders.events import (
     ExitTriggered,
     PublicationLoaded,
     StrategyFailed,
     TradingState,
 )
-from duckbourse.orders.journal import open_journal, read_journal
+from duckbourse.orders.journal import read_journal
 from duckbourse.orders.lifecycle import State
-from duckbourse.orders.manager import Manager
 from duckbourse.orders.order import Exits, Order, Reason, Request
 from duckbourse.publish import roll_back
 from duckbourse.settings import PROJECT
@@ -49,6 +49,7 @@ from duckbourse.trading.commands import send
 from duckbourse.trading.loop import REFRESH_SECONDS, Trader
 from duckbourse.trading.publication import Publication, Publications, Signal, load
 from duckbourse.trading.scans import LiveScans
+from duckbourse.trading.session import SessionConfig, TradingSession
 from duckbourse.trading.strategy import Context, SignalStrategy
 from duckbourse.warehouse import open_published
 from tests.support.factories import CAPITAL
@@ -85,59 +86,34 @@ class SessionFixture:
     ) -> Trader:
         """Trade the session or its first batches; resume where it was interrupted."""
         feed = feed or self.feed()
-        made = scans(feed) if scans else None
-        journal, recorded = open_journal(self.folder)
-        if recorded:
-            before = feed.resume_after(max(event.at for event in recorded))
-            if made is not None:
-                made.catch_up(before)
-        limits = self.publication.limits
-        broker = PaperBroker(
-            self.folder,
-            {name: known.tick_size for name, known in self.publication.instruments.items()},
-            limits.capital_amount,
-            rules or FillRules(),
-        )
-        manager = Manager(
-            rebuild_book(limits.capital_amount, recorded, lambda _: None),
-            journal,
-            broker,
-            check=lambda *asked: trader.pre_trade_check(*asked),
-            charges=self.publication.charges,
-            grace_seconds=0,
-        )
-        trader = Trader(
-            self.publication,
-            manager,
-            broker,
-            feed,
-            {"signals": self.strategy()},
-            self.folder,
-            scans=made,
+        config = SessionConfig(
+            publication=self.publication,
+            folder=self.folder,
+            feed=feed,
+            broker=lambda setup: open_paper(setup, rules or FillRules()),
+            strategies={"signals": self.strategy()},
+            scans=scans(feed) if scans else None,
             recorder=recorder,
             newer=newer,
+            grace_seconds=0,
             refresh_seconds=refresh_seconds,
         )
 
         async def play() -> None:
-            assert await trader.start() == ()
+            assert await opened.trader.start() == ()
             if stop_after is None:
-                await trader.run()
+                await opened.trader.run()
                 return
             count = 0
             async for records in feed.ticks():
-                await trader.on_records(records)
+                await opened.trader.on_records(records)
                 count += 1
                 if count == stop_after:
                     return
 
-        with clock.driven_by(lambda: feed.at):
+        with TradingSession.open(config) as opened:
             asyncio.run(play())
-        broker.close()
-        journal.close()
-        if made is not None:
-            made.close()
-        return trader
+        return opened.trader
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from picows import WSMsgType, WSTransport
 from pydantic import SecretStr
 
 from duckbourse import clock
-from duckbourse.brokers.paper import FillRules
 from duckbourse.brokers.zerodha.instruments import tokens_in
 from duckbourse.brokers.zerodha.stream import KiteProtocol
 from duckbourse.errors import BadInput, BrokerError
@@ -24,9 +23,7 @@ from duckbourse.streaming.replay import recorded_ticks, replay_minutes
 from duckbourse.streaming.websocket import FeedLimits, WebSocketFeed
 from duckbourse.trading.loop import Trader
 from duckbourse.trading.publication import load
-from duckbourse.trading.session import trade_session
-from duckbourse.trading.session_folder import SessionFolder
-from duckbourse.trading.strategy import SignalStrategy
+from duckbourse.trading.session import SessionConfig, TradingSession
 from duckbourse.warehouse import open_published
 from tests.support.socket_server import Server, serving
 from tests.support.waiting import HANG_SECONDS
@@ -143,34 +140,25 @@ def traded(day: Day, folder: Path, *, refusals: int = 0) -> tuple[Trader, Record
             )
             recorder = Recorder(folder / "ticks", header)
             made.append(recorder)
-            session_folder = SessionFolder(
-                account="paper_us",
-                session_date=DAY,
-                calendar="XNYS",
-                zone_name=publication.zone.key,
-                capital_amount=publication.limits.capital_amount,
+            config = SessionConfig(
+                publication=publication,
+                folder=folder / "session",
+                feed=feed,
+                recorder=recorder,
+                on_batch=day.on_batch,
             )
             day.loop = asyncio.get_running_loop()
 
             def session() -> None:
-                trader, _ = trade_session(
-                    publication,
-                    session_folder,
-                    feed,
-                    FillRules(),
-                    {"signals": SignalStrategy()},
-                    day.on_batch,
-                    recorder=recorder,
-                )
-                traders.append(trader)
+                with TradingSession.open(config) as opened:
+                    opened.run()
+                    traders.append(opened.trader)
 
             await day.loop.run_in_executor(None, session)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(SessionFolder, "path", folder / "session")
-        (folder / "session").mkdir()
-        with clock.driven_by(day.now):
-            asyncio.run(play())
+    (folder / "session").mkdir()
+    with clock.driven_by(day.now):
+        asyncio.run(play())
     return traders[-1], made[0]
 
 

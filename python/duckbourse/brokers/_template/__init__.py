@@ -1,0 +1,1 @@
+"""A broker to copy; README.md says what is required."""

@@ -1,0 +1,241 @@
+"""
+Reconciliation: the book of an account compared with its broker, at the start and while trading.
+
+The broker's orders come first, then its trades, then what it holds and its cash. What the book
+missed is booked. What differs afterward is explained, if it has a known and harmless cause, or it
+keeps the account halted: orders, their number under one tag, the quantities and prices of fills,
+charges, positions and cash.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import date
+from decimal import Decimal
+from typing import NamedTuple
+
+import structlog
+
+from duckbourse import clock
+from duckbourse.errors import BrokerError
+from duckbourse.orders import events
+from duckbourse.orders.book import Book
+from duckbourse.orders.broker import Funds, Holding, OrderReport, TradeReport
+from duckbourse.orders.events import TradingState
+from duckbourse.orders.lifecycle import State
+from duckbourse.orders.manager import Manager
+from duckbourse.orders.order import Order, Product, is_order_id
+from duckbourse.orders.positions import ZERO
+
+log = structlog.get_logger()
+
+# how often a reconciliation with differences is repeated
+RETRIES = 3
+# the reason of a halt that ends when the book and the broker agree
+BROKER_DIFFERS = "the broker differs"
+# a contract note rounds the taxes of a day, and we those of an order
+ROUNDING_AMOUNT = Decimal(1)
+
+
+class Statement(NamedTuple):
+    """What a broker says of an account."""
+
+    orders: Sequence[OrderReport]
+    trades: Sequence[TradeReport]
+    holdings: Sequence[Holding]
+    funds: Funds | None
+
+
+class Reconciliation:
+    """Compares the book of a manager with its broker, and books what it missed."""
+
+    def __init__(self, manager: Manager) -> None:
+        self._manager = manager
+        # what the last comparison found
+        self._pending_before: set[str] = set()
+        self._differences_before: tuple[str, ...] = ()
+
+    @property
+    def book(self) -> Book:
+        return self._manager.book
+
+    async def recover(self) -> tuple[str, ...]:
+        """
+        Reconcile the book after a start and return the differences that remain.
+
+        An order that was sent and never answered is found by its tag, or was not placed.
+        Differences are checked again, since trading may go on during the queries. The trading state
+        changes only if an order of ours is missing here; whoever starts the loop decides on others.
+        """
+        for order in list(self.book.open_orders()):
+            self._mark_unknown(order)
+        now = clock.now()
+        self._manager.pace.remember((now - at).total_seconds() for at in self.book.requested_at)
+        found, explained = await self._compared()
+        for _ in range(RETRIES):
+            if not found:
+                break
+            found, explained = await self._compared()
+        for order in list(self.book.open_orders()):
+            self._manager.clear_pending(order.request.order_id)
+        await self._manager.record_durably(
+            events.Reconciled(at=clock.now(), differences=found, explained=explained)
+        )
+        return found
+
+    async def repeat(self) -> None:
+        """
+        Compare again while trading; halt on what differs twice in a row.
+
+        A difference may be an update that is on its way, so it is believed when it stays. What was
+        asked of the broker and had no effect until then can be asked again.
+        """
+        pending = {
+            order.request.order_id
+            for order in self.book.open_orders()
+            if order.is_cancel_pending or order.is_modify_pending
+        }
+        try:
+            found, explained = await self._compared()
+        except BrokerError as error:
+            log.warning("not reconciled", error=str(error))
+            return
+        for order_id in pending & self._pending_before:
+            self._manager.clear_pending(order_id)
+        self._pending_before = pending
+        stays = tuple(each for each in found if each in self._differences_before)
+        self._differences_before = found
+        if stays != self.book.differences:
+            self._manager.record(
+                events.Reconciled(at=clock.now(), differences=stays, explained=explained)
+            )
+        if stays:
+            self._manager.set_state(TradingState.HALTED, BROKER_DIFFERS, "reconciliation")
+
+    def _mark_unknown(self, order: Order) -> None:
+        order_id = order.request.order_id
+        if order.state is State.INTENT:  # it may have been sent before the process ended
+            self._manager.record(events.OrderSent(at=clock.now(), order_id=order_id))
+        if self.book.orders[order_id].state is State.SENT:
+            self._manager.advance(
+                order_id, State.UNKNOWN, message="the process ended before an answer"
+            )
+
+    async def _compared(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Book what the broker says; return what differs without and with an explanation."""
+        manager = self._manager
+        broker, call = manager.broker, manager.call_broker
+        reports = await call(broker.orders())
+        trades = await call(broker.trades())
+        for report in reports:
+            manager.on_update(report)
+            manager.accept_terms(report)
+        for trade in trades:
+            manager.on_update(trade)
+        known = {report.order_id for report in reports}
+        for order in list(self.book.open_orders()):
+            if order.state is State.UNKNOWN and order.request.order_id not in known:
+                manager.look_up(order.request.order_id)
+        await manager.wait_idle()
+        holdings = [*await call(broker.positions())]
+        if not broker.capabilities.positions_include_holdings:
+            holdings += await call(broker.holdings())
+        statement = Statement(reports, trades, holdings, await call(broker.funds()))
+        today = clock.now().date()
+        explained = tuple(self._expire_forgotten(statement, today))
+        return differences(self.book, statement, today), explained
+
+    def _expire_forgotten(self, statement: Statement, today: date) -> Iterable[str]:
+        """Let the orders of earlier days expire that the broker has forgotten, and say so."""
+        known = {report.broker_order_id for report in statement.orders}
+        for order in list(self.book.open_orders()):
+            sent_at, order_id = order.sent_at, order.request.order_id
+            if order.broker_order_id in known or sent_at is None or sent_at.date() >= today:
+                continue
+            self._manager.advance(order_id, State.EXPIRED, message="the broker's day is over")
+            yield f"order {order_id} of {sent_at.date()} expired at the end of its day"
+
+
+def differences(book: Book, statement: Statement, today: date) -> tuple[str, ...]:
+    """Return how a book differs from what its broker says on this day, without an explanation."""
+    return (
+        *_of_orders(book, statement.orders),
+        *_of_fills(book, statement.trades, today),
+        *_of_charges(book, statement.trades),
+        *_of_positions(book, statement.holdings),
+        *_of_cash(book, statement, today),
+    )
+
+
+def _of_orders(book: Book, reports: Iterable[OrderReport]) -> Iterable[str]:
+    known = {report.broker_order_id for report in reports}
+    for order in book.open_orders():
+        if order.broker_order_id not in known:
+            order_id, state = order.request.order_id, order.state
+            yield f"order {order_id} is {state} here, but not known to the broker"
+    tags = Counter(report.order_id for report in reports if report.order_id)
+    for tag, count in sorted(tags.items()):
+        if count > 1 and (tag in book.orders or is_order_id(tag)):
+            yield f"order {tag} is at the broker {count} times"
+
+
+def _of_fills(book: Book, trades: Iterable[TradeReport], today: date) -> Iterable[str]:
+    reported = {trade.fill.fill_key: trade.fill for trade in trades}
+    for fill in book.fills.values():
+        if fill.is_provisional or fill.filled_at.date() != today:
+            continue
+        theirs = reported.get(fill.fill_key)
+        if theirs is None:
+            yield f"fill {fill.fill_key} of {fill.quantity} {fill.symbol} is not at the broker"
+        elif (theirs.quantity, theirs.price) != (fill.quantity, fill.price):
+            yield (
+                f"fill {fill.fill_key} of {fill.symbol}: {fill.quantity} at {fill.price} here,"
+                f" {theirs.quantity} at {theirs.price} at the broker"
+            )
+
+
+def _of_charges(book: Book, trades: Iterable[TradeReport]) -> Iterable[str]:
+    """Compare the charges of all trades that the broker states charges of."""
+    stated = [trade for trade in trades if trade.charges_amount is not None]
+    ours = [book.fills.get(trade.fill.fill_key) for trade in stated]
+    here = sum((fill.charges_amount for fill in ours if fill), ZERO)
+    there = sum(
+        (
+            trade.charges_amount or ZERO
+            for trade, fill in zip(stated, ours, strict=True)
+            if fill is not None
+        ),
+        ZERO,
+    )
+    if abs(here - there) > ROUNDING_AMOUNT:
+        yield f"charges: {here:.2f} here, {there:.2f} at the broker"
+
+
+def _of_positions(book: Book, holdings: Iterable[Holding]) -> Iterable[str]:
+    theirs: Counter[tuple[str, Product]] = Counter()
+    for held in holdings:
+        theirs[held.symbol, held.product] += held.quantity
+    ours = {(held.symbol, held.product): held.quantity for held in book.open_positions()}
+    for key in sorted({*theirs, *ours}):
+        if ours.get(key, 0) != theirs[key]:
+            yield f"{key[0]} {key[1]}: {ours.get(key, 0)} here, {theirs[key]} at the broker"
+
+
+def _of_cash(book: Book, statement: Statement, today: date) -> Iterable[str]:
+    """Compare the cash; the trades of others and charges that are still due explain a part."""
+    funds = statement.funds
+    if funds is None:
+        return
+    here = book.cash_amount
+    for trade in statement.trades:
+        order = book.order_by_broker_id(trade.broker_order_id)
+        if order is not None and order.is_external:
+            here -= trade.fill.signed_quantity * trade.fill.price + (trade.charges_amount or ZERO)
+    if not funds.has_charges:
+        here += sum(
+            (fill.charges_amount for fill in book.fills.values() if fill.filled_at.date() == today),
+            ZERO,
+        )
+    if abs(here - funds.cash_amount) > ROUNDING_AMOUNT:
+        yield f"cash: {here:.2f} here, {funds.cash_amount:.2f} at the broker"

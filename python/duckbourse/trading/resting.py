@@ -1,0 +1,165 @@
+"""
+Stops that rest at the broker: what closes a position while the loop is down.
+
+Where the broker can rest a stop, each held entry with a stop has one order there, for what is held
+of it, with the widest limit that the price band allows. It is kept in step with fills and with a
+trailing stop. When an exit is due, the exit takes over: it cancels the order, waits until that is
+confirmed, and only then sends its own, so that no more is ever closed than is held.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+
+import structlog
+from msgspec.structs import replace
+
+from duckbourse import clock
+from duckbourse.orders.book import NEVER_FILLED, Book
+from duckbourse.orders.denial import OrderDeniedError
+from duckbourse.orders.lifecycle import TRIGGERED
+from duckbourse.orders.manager import Manager
+from duckbourse.orders.order import Order, OrderType, Reason, Request, Side
+from duckbourse.risk import exits
+from duckbourse.risk.limits import Instrument
+from duckbourse.streaming.prices import Prices
+
+log = structlog.get_logger()
+
+# the pause after the first refusal in a row, the second, and so on; the exits do not depend on it
+RETRY_SECONDS = (1.0, 5.0, 30.0, 120.0)
+# brokers accept few modifications of an order, so it follows a trailing stop in these steps of the
+# trail's distance
+TRAIL_STEP = Decimal("0.1")
+
+
+def is_resting(order: Order) -> bool:
+    """Return whether an order is a stop that rests, not yet triggered."""
+    return order.request.order_type is OrderType.SL and order.state not in TRIGGERED
+
+
+@dataclass
+class Refusals:
+    """The refusals in a row of an entry's stop, and when it is tried again, in session seconds."""
+
+    count: int = 0
+    next_try_at: float = 0.0
+
+
+class RestingStops:
+    """Keeps the stops of one account at its broker; `instrument` returns the current one."""
+
+    def __init__(
+        self, manager: Manager, prices: Prices, instrument: Callable[[str], Instrument]
+    ) -> None:
+        self._manager = manager
+        self._prices = prices
+        self._instrument = instrument
+        self._refusals: dict[str, Refusals] = {}
+
+    @property
+    def book(self) -> Book:
+        return self._manager.book
+
+    def was_triggered(self, entry_id: str) -> bool:
+        """Return whether the broker has triggered the stop of an entry."""
+        return any(
+            order.request.order_type is OrderType.SL and order.state in TRIGGERED
+            for order in self.book.exits_of(entry_id)
+        )
+
+    def is_due(self, order: Order) -> bool:
+        """Return whether the last price triggers a resting stop: the broker will report it."""
+        known, trigger = self._prices.get(order.request.symbol), order.request.trigger_price
+        if known is None or trigger is None:
+            return False
+        return (known[0] - trigger) * order.request.side.sign >= 0
+
+    async def keep(self, entry: Order, new: Callable[[Order, int], Request]) -> None:
+        """
+        Give an entry a resting stop, or keep the one that it has in step.
+
+        `new` returns the next try to close a quantity of it.
+        """
+        entry_id = entry.request.order_id
+        trigger = self._trigger(entry)
+        if trigger is None:
+            return
+        live = [order for order in self.book.exits_of(entry_id) if order.state.is_live]
+        quantity = self.book.held_quantity(entry_id)
+        if live:
+            await self._keep_in_step(entry, live[-1], quantity, trigger)
+            return
+        refusals = self._refusals.setdefault(entry_id, Refusals())
+        if clock.session_seconds() < refusals.next_try_at:
+            return
+        if not self._manager.pace.has_turn(is_urgent=True):
+            return
+        request = new(entry, quantity)
+        instrument = self._instrument(request.symbol)
+        order = await self._manager.place(
+            replace(
+                request,
+                order_type=OrderType.SL,
+                trigger_price=trigger,
+                limit_price=exits.last_limit(instrument, request.side, trigger),
+                reason=Reason.STOP,
+            )
+        )
+        if order.state in NEVER_FILLED:
+            pause = RETRY_SECONDS[min(refusals.count, len(RETRY_SECONDS) - 1)]
+            refusals.count += 1
+            refusals.next_try_at = clock.session_seconds() + pause
+            log.warning("no stop rests at the broker", entry_id=entry_id, reason=order.message)
+        else:
+            self._refusals.pop(entry_id)
+
+    async def _keep_in_step(
+        self, entry: Order, order: Order, quantity: int, trigger: Decimal
+    ) -> None:
+        request = order.request
+        is_busy = order.is_cancel_pending or order.is_modify_pending
+        if is_busy or order.broker_order_id is None or not is_resting(order):
+            return
+        instrument = self._instrument(request.symbol)
+        wanted = order.filled_quantity + min(quantity, instrument.freeze_quantity or quantity)
+        if wanted == request.quantity and not self._has_moved(entry, request, trigger):
+            return
+        limit = exits.last_limit(instrument, request.side, trigger)
+        try:
+            await self._manager.modify(
+                request.order_id, quantity=wanted, limit_price=limit, trigger_price=trigger
+            )
+        except OrderDeniedError as denial:
+            if denial.code != "RATE":  # then it has its turn later
+                await self._manager.cancel(request.order_id)  # and a new one takes its place
+
+    def _has_moved(self, entry: Order, request: Request, trigger: Decimal) -> bool:
+        if request.trigger_price is None or trigger == request.trigger_price:
+            return False
+        wanted = entry.request.exits
+        if wanted is None or wanted.trail_distance is None:
+            return True
+        return abs(trigger - request.trigger_price) >= wanted.trail_distance * TRAIL_STEP
+
+    def _trigger(self, entry: Order) -> Decimal | None:
+        """Return the stop of an entry in whole ticks; None without one, or outside the band."""
+        wanted, side = entry.request.exits, entry.request.side.other
+        if wanted is None:
+            return None
+        stops = [wanted.stop_price] if wanted.stop_price is not None else []
+        best = self.book.best_price.get(entry.request.order_id, entry.average_price)
+        if wanted.trail_distance is not None and best is not None:
+            stops.append(best + side.sign * wanted.trail_distance)
+        if not stops:
+            return None
+        instrument = self._instrument(entry.request.symbol)
+        # the nearest one, no earlier than the stop
+        stop = (max if side is Side.SELL else min)(stops) / instrument.tick_size
+        rounding = ROUND_FLOOR if side is Side.SELL else ROUND_CEILING
+        trigger = stop.to_integral_value(rounding) * instrument.tick_size
+        low, high = instrument.price_band
+        is_inside = trigger >= low and (high is None or trigger <= high)
+        return trigger if is_inside else None

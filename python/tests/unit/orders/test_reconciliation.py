@@ -1,0 +1,198 @@
+"""Reconciliation: what differs is named, what is explained is not, and what is ours is known."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from duckbourse import clock
+from duckbourse.orders.broker import Funds, Holding, TradeReport
+from duckbourse.orders.events import TradingState
+from duckbourse.orders.lifecycle import State
+from duckbourse.orders.order import Product, Side
+from duckbourse.orders.reconciliation import BROKER_DIFFERS
+from tests.support.factories import CAPITAL, NOW, request
+from tests.support.fake_exchange import CAPABILITIES, FakeExchange
+from tests.unit.orders.test_manager import ManagerHarness
+
+
+def played(
+    folder: Path, exchange: FakeExchange, play: Callable[[ManagerHarness], Awaitable[None]]
+) -> ManagerHarness:
+    async def whole(harness: ManagerHarness) -> None:
+        await play(harness)
+
+    with clock.driven_by(lambda: NOW):
+        harness = ManagerHarness(folder, exchange)
+        asyncio.run(whole(harness))
+        harness.journal.close()
+    return harness
+
+
+async def lost_money(harness: ManagerHarness) -> None:
+    """Buy ten at 100 and sell them at 90."""
+    harness.manager.set_state(TradingState.ACTIVE, "started", "test")
+    await harness.manager.place(request("entry"))
+    harness.exchange.fill("V1", 10)
+    await harness.manager.place(request("exit", side=Side.SELL))
+    harness.exchange.fill("V2", 10, Decimal(90))
+    harness.deliver()
+    assert harness.book.cash_amount == CAPITAL - 100
+
+
+def test_an_order_of_ours_is_known_by_its_tag_whatever_the_journal_says(tmp_path: Path) -> None:
+    """B1: with the journal gone, the same id was sent twice and the losses were forgotten."""
+    exchange = FakeExchange()
+    played(tmp_path / "full disk", exchange, lost_money)
+
+    async def begin_again(harness: ManagerHarness) -> None:
+        assert harness.book.event_count == 0
+        assert await harness.reconciliation.recover() == ()
+        order = await harness.manager.place(request("entry"))
+        assert (order.state, order.filled_quantity) == (State.FILLED, 10)
+
+    again = played(tmp_path / "freed disk", exchange, begin_again)
+    assert set(exchange.tags.values()) == {1}
+    assert again.book.cash_amount == CAPITAL - 100
+    assert again.book.consecutive_losses >= 1
+    assert again.book.state is TradingState.HALTED
+    assert "which is at the broker with a tag of ours" in again.book.state_reason
+
+
+def test_an_order_of_ours_that_still_works_is_looked_after(tmp_path: Path) -> None:
+    exchange = FakeExchange()
+
+    async def leave_open(harness: ManagerHarness) -> None:
+        await harness.manager.place(request("entry"))
+        exchange.fill("V1", 4)
+
+    played(tmp_path / "before", exchange, leave_open)
+
+    async def begin_again(harness: ManagerHarness) -> None:
+        assert await harness.reconciliation.recover() == ()
+        (order,) = harness.book.open_orders()
+        assert (order.state, order.filled_quantity) == (State.PARTIAL, 4)
+        assert harness.book.held_quantity(order.request.order_id) == 4
+        await harness.manager.cancel_open()
+        assert not exchange.live
+
+    played(tmp_path / "after", exchange, begin_again)
+
+
+def test_the_same_tag_twice_at_the_broker_is_a_difference(tmp_path: Path) -> None:
+    exchange = FakeExchange()
+
+    async def play(harness: ManagerHarness) -> None:
+        order = await harness.manager.place(request("entry"))
+        exchange.place(order.request)
+        found = await harness.reconciliation.recover()
+        assert f"order {order.request.order_id} is at the broker 2 times" in found
+
+    played(tmp_path, exchange, play)
+
+
+def falsified(trades: Sequence[TradeReport], **changed: object) -> list[TradeReport]:
+    return [replace(trade, fill=replace(trade.fill, **changed)) for trade in trades]
+
+
+@pytest.mark.parametrize(
+    ("what", "difference"),
+    [
+        ("price", "10 at 100 here, 10 at 99.95 at the broker"),
+        ("quantity", "10 at 100 here, 9 at 100 at the broker"),
+        ("missing fill", "of 10 A is not at the broker"),
+        ("charges", "charges: 0.00 here, 1.01 at the broker"),
+        ("cash", "cash: 999000.00 here, 998998.99 at the broker"),
+        ("holdings", "A CNC: 0 here, 5 at the broker"),
+    ],
+)
+def test_whatever_differs_is_named_and_halts_when_it_stays(
+    tmp_path: Path, what: str, difference: str
+) -> None:
+    exchange = FakeExchange()
+
+    async def play(harness: ManagerHarness) -> None:
+        broker = harness.broker
+        harness.manager.set_state(TradingState.ACTIVE, "started", "test")
+        await harness.manager.place(request("entry"))
+        exchange.fill("V1", 10)
+        harness.deliver()
+        trades = list(exchange.trades)
+        cash = CAPITAL - 1000
+        match what:
+            case "price":
+                exchange.trades = falsified(trades, price=Decimal("99.95"))
+            case "quantity":
+                exchange.trades = falsified(trades, quantity=9)
+            case "missing fill":
+                exchange.trades = []
+            case "charges":
+                exchange.trades = [replace(trades[0], charges_amount=Decimal("1.01"))]
+            case "cash":
+                cash -= Decimal("1.01")
+            case "holdings":
+                broker.capabilities = replace(CAPABILITIES, positions_include_holdings=False)
+
+        async def funds() -> Funds:
+            return Funds(cash_amount=cash, has_charges=True)
+
+        async def holdings() -> list[Holding]:
+            return [Holding(symbol="A", product=Product.CNC, quantity=5)]
+
+        broker.funds, broker.holdings = funds, holdings  # type: ignore[method-assign]
+        await harness.reconciliation.repeat()
+        assert harness.book.state is TradingState.ACTIVE
+        await harness.reconciliation.repeat()
+        assert (harness.book.state, harness.book.state_reason) == (
+            TradingState.HALTED,
+            BROKER_DIFFERS,
+        )
+        assert any(difference in each for each in harness.book.differences)
+
+    played(tmp_path, exchange, play)
+
+
+def test_charges_that_are_due_and_trades_of_others_explain_the_cash(tmp_path: Path) -> None:
+    exchange = FakeExchange()
+
+    async def play(harness: ManagerHarness) -> None:
+        await harness.manager.place(request("entry"))
+        exchange.fill("V1", 10)
+        # by phone, bought and sold
+        exchange.place(request("a", order_id="mobile", quantity=3))
+        exchange.fill("V2", 3)
+        exchange.place(request("b", order_id="mobile2", side=Side.SELL, quantity=3))
+        exchange.fill("V3", 3, Decimal(110))
+        cash = CAPITAL - 1000 + 30
+
+        async def funds() -> Funds:
+            return Funds(cash_amount=cash)
+
+        harness.broker.funds = funds  # type: ignore[method-assign]
+        assert await harness.reconciliation.recover() == ()
+        cash -= 2
+        assert len(await harness.reconciliation.recover()) == 1
+
+    played(tmp_path, exchange, play)
+
+
+def test_an_order_that_the_broker_forgot_overnight_has_expired(tmp_path: Path) -> None:
+    exchange = FakeExchange()
+
+    async def yesterday(harness: ManagerHarness) -> None:
+        await harness.manager.place(request("entry"))
+
+    played(tmp_path, exchange, yesterday)
+    exchange.orders.clear()
+    with clock.driven_by(lambda: NOW + timedelta(days=1)):
+        again = ManagerHarness(tmp_path, exchange)
+        assert asyncio.run(again.reconciliation.recover()) == ()
+        again.journal.close()
+    (order,) = again.book.orders.values()
+    assert order.state is State.EXPIRED
