@@ -1,9 +1,18 @@
-"""What a power cut must not undo, and what nobody else may read."""
+"""What a power cut must not undo, what nobody else may read, and what is opened at all."""
 
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
+
+# to open one of these waits for a writer, or does something to the machine
+SPECIAL = {
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
 
 
 def flush(path: Path) -> None:
@@ -13,6 +22,37 @@ def flush(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def special(path: Path) -> str | None:
+    """Return what a path is that must not be opened, such as `a pipe`; None for anything else."""
+    try:
+        return SPECIAL.get(stat.S_IFMT(path.stat().st_mode))
+    except OSError:  # a loop of links, or gone
+        return None
+
+
+def is_text(path: object) -> bool:
+    """Return whether a path is UTF-8: neither DuckDB nor JSON can hold another."""
+    return shown(path) == str(path)
+
+
+def shown(path: object) -> str:
+    """Return a path as it can be printed: bytes that are not UTF-8 become escapes."""
+    return str(path).encode(errors="backslashreplace").decode()
+
+
+def names_in(folder: Path, suffix: str) -> list[str]:
+    """
+    Return the names in a folder that have a suffix and are not hidden, sorted; none if it is gone.
+
+    Unlike `Path.glob`, raise PermissionError if the folder may not be read.
+    """
+    try:
+        names = [each.name for each in folder.iterdir()]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return sorted(name for name in names if name.endswith(suffix) and not name.startswith("."))
 
 
 def private(path: str | Path, flags: int) -> int:

@@ -38,6 +38,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+# of a message: what somebody gave may be a file by mistake
+MOST_LETTERS = 2_000
+
+
+def shortened(text: str) -> str:
+    """Return a text of at most about 2,000 letters: of a longer one, its beginning and its end."""
+    half = MOST_LETTERS // 2
+    return text if len(text) <= MOST_LETTERS else f"{text[:half]} … {text[-half:]}"
+
 
 class BourseError(Exception):
     """
@@ -50,7 +59,7 @@ class BourseError(Exception):
     details: Mapping[str, Any] = {}
 
     def __init__(self, message: str, remedy: str = "") -> None:
-        super().__init__(message)
+        super().__init__(shortened(message))
         self.remedy = remedy
         if remedy:
             # a notebook prints a traceback, and below it the notes

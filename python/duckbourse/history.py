@@ -20,7 +20,7 @@ from typing import Any
 import duckdb
 
 from duckbourse import clock
-from duckbourse.disk import flush
+from duckbourse.disk import flush, names_in, shown
 from duckbourse.errors import BourseError, ConfigurationError, PublicationError
 from duckbourse.names import did_you_mean
 from duckbourse.settings import settings
@@ -264,7 +264,11 @@ def temporary_in(folder: Path) -> Path:
 
 
 def _files(published: Path) -> list[Path]:
-    return [path for path in folder_of(published).glob("*.duckdb") if not path.name.startswith(".")]
+    folder = folder_of(published)
+    try:
+        return [folder / name for name in names_in(folder, ".duckdb")]
+    except OSError as error:
+        raise wrap_os_error(error, folder) from error
 
 
 def _removable(published: Path) -> list[tuple[datetime, Path]]:
@@ -285,7 +289,7 @@ def _read(path: Path) -> Publication:
     try:
         return Publication(path.stem, path, False, byte_count, record_of(path))
     except BourseError as error:
-        return Publication(path.stem, path, False, byte_count, {}, str(error))
+        return Publication(shown(path.stem), path, False, byte_count, {}, str(error))
 
 
 def _names(publication: Publication) -> Iterator[str]:

@@ -33,13 +33,17 @@ from typing import Any, Self, SupportsIndex
 import duckdb
 from duckdb import ColumnExpression, ConstantExpression, DuckDBPyRelation
 
-from duckbourse.errors import BadArgument, BadQuery, PublicationError
+from duckbourse.disk import is_text
+from duckbourse.errors import BadArgument, BadQuery, BuildFailed, PublicationError
 from duckbourse.names import nearest
 from duckbourse.settings import settings
 from duckbourse.warehouse import SCANNERS, confine, fetch_rows, one_line, open_published
 
 # The newest version of the public tables (models/README.md) that this module can read.
 CONTRACT_VERSION = 1
+
+# the periods of an indicator; `query_as_text` in macros/dbt has the same limits
+BARS = range(1, 2048)
 
 IN_ORDER = "list_position(['1m', '5m', '15m', '30m', '1h', '1d', '1w'], timeframe)"
 SYMBOLS = "select distinct symbol from serving.latest_bars order by all"
@@ -295,6 +299,12 @@ class Market:
         >>> market.sql("from signals_on($day)", {"day": "2010-05-28"}).columns[:2]
         ['signal_id', 'scanner']
         """
+        if not isinstance(query, str) or not is_text(query):
+            raise BadQuery("a query is text in UTF-8", 'such as "from serving.publication"')
+        if not isinstance(values, Mapping | None):
+            raise BadArgument(
+                f"{values!r} are not values by name", "write $day in the query, and {'day': …}"
+            )
         try:
             kinds = [found.type for found in self._connection.extract_statements(query)]
             if kinds != [duckdb.StatementType.SELECT]:
@@ -477,7 +487,12 @@ class _Publication:
 def _opened(path: Path) -> _Publication:
     # before it is opened: a rename in between makes the next refresh look again
     stamp = _stamp(path)
-    connection = open_published(path)
+    try:
+        connection = open_published(path)
+    except BuildFailed as error:
+        raise PublicationError(
+            str(error), "open data/duckbourse.duckdb, which `./bourse build` publishes"
+        ) from error
     try:
         confine(connection)
         [record] = fetch_rows(connection, "from serving.publication")
@@ -547,11 +562,17 @@ def _filtered(found: DuckDBPyRelation, wanted: Mapping[str, object]) -> DuckDBPy
 def _periods(value: int | Sequence[int] | None) -> list[int]:
     try:
         numbers = [value] if isinstance(value, SupportsIndex) else value or []
-        return [index(number) for number in numbers]
+        found = [index(number) for number in numbers]
     except TypeError as error:
         raise BadArgument(
             f"{value!r} is not a number of bars or a list of them: write 21, or [12, 26, 9]"
         ) from error
+    for number in found:
+        if number not in BARS:
+            raise BadArgument(
+                f"{number} is not a number of bars", f"give {BARS[0]:,} to {BARS[-1]:,} bars"
+            )
+    return found
 
 
 def _days(since: date | str | None, until: date | str | None) -> tuple[date | None, date | None]:
@@ -564,6 +585,11 @@ def _days(since: date | str | None, until: date | str | None) -> tuple[date | No
 def _day(value: date | str | None) -> date | None:
     match value:
         case datetime():
+            if value.tzinfo:
+                raise BadArgument(
+                    f"{value} has a zone, and a session is a date of its exchange",
+                    "give the date, as in '2010-05-28'",
+                )
             return value.date()
         case None | date():
             return value

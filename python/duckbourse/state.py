@@ -143,7 +143,7 @@ def sole_owner(database: Path) -> Iterator[None]:
     with held_by_one(
         owner_file(database),
         lambda owner: DatabaseLocked(
-            f"{database} is being built or published by process {owner}",
+            f"{database} is being built, published or restored by process {owner}",
             "wait until it has ended, or end it; then run this again",
         ),
     ):

@@ -15,9 +15,11 @@ from typing import Any
 
 import duckdb
 
+from duckbourse.disk import is_text, shown, special
 from duckbourse.errors import (
     BourseError,
     BuildFailed,
+    ConfigurationError,
     DatabaseLocked,
     PublicationError,
     StorageFull,
@@ -93,6 +95,10 @@ def fetch_rows(
 
 def attach(connection: duckdb.DuckDBPyConnection, path: Path, *, read_only: bool) -> None:
     """Attach a file as the default catalog `duckbourse`, with the session's time zone in UTC."""
+    if not is_text(path):
+        raise BuildFailed(f"the name of {shown(path)} is not UTF-8", "rename it")
+    if what := special(path) or ("a folder" if path.is_dir() else None):
+        raise BuildFailed(f"{path} is {what}, not a DuckDB database", "move it away")
     mode = "read_only" if read_only else f"storage_version '{STORAGE_VERSION}'"
     try:
         connection.execute(f"attach {quoted(path)} as {CATALOG} ({mode}); use {CATALOG}")
@@ -157,4 +163,8 @@ def wrap_os_error(error: OSError, path: Path) -> BourseError:
         return StorageFull(
             f"the disk is full, writing {path}: {error.strerror}", "free some disk space"
         )
-    return BuildFailed(f"{path}: {error.strerror}", "check that it can be read and written")
+    if error.errno in (errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG):
+        return ConfigurationError(f"{path}: {error.strerror}", "name a folder")
+    return BuildFailed(
+        f"{path}: {error.strerror or error}", "check that it can be read and written"
+    )

@@ -27,10 +27,11 @@ from typing import IO, Any
 import msgspec
 
 from duckbourse import state
-from duckbourse.disk import flush
+from duckbourse.disk import flush, names_in
 from duckbourse.errors import BackupBusy, BackupDamaged, BadInput, ConfigurationError
 from duckbourse.names import did_you_mean
 from duckbourse.settings import FOLDERS
+from duckbourse.warehouse import wrap_os_error
 
 BLOCK = 1 << 20
 MARKER = "duckbourse-backup.json"
@@ -112,9 +113,16 @@ class BackupFolder:
         """Return where a content is."""
         return self.root / "objects" / sha256[:2] / sha256
 
+    def listed(self) -> list[str]:
+        """Return the names of the snapshots, oldest first; an error if they cannot be read."""
+        try:
+            return [name.removesuffix(".json") for name in names_in(self.snapshots, ".json")]
+        except OSError as error:
+            raise wrap_os_error(error, self.snapshots) from error
+
     def names(self) -> list[str]:
         """Return the names of the snapshots, oldest first; raise BadInput if there are none."""
-        found = sorted(path.stem for path in self.snapshots.glob("*.json"))
+        found = self.listed()
         if not found:
             raise BadInput(
                 f"{self.root} holds no backup", f"`./bourse backup {self.root}` makes one"
@@ -145,6 +153,8 @@ class BackupFolder:
                 raise ValueError(f"it is that of {snapshot.name!r}")
             if unsafe := [file.path for file in snapshot.files if not _is_safe(file)]:
                 raise ValueError(f"{unsafe[0]!r} is not a file of a backup")
+        except PermissionError as error:
+            raise wrap_os_error(error, path) from error
         except (ValueError, OSError) as error:
             raise BackupDamaged(
                 f"the manifest {path} is damaged: {error}",
@@ -256,6 +266,8 @@ class BackupFolder:
             )
         except FileNotFoundError:
             return "is missing"
+        except PermissionError as error:  # nothing is damaged
+            raise wrap_os_error(error, self.object(file.sha256)) from error
         except OSError as error:
             return f"cannot be read: {error.strerror}"
         with os.fdopen(descriptor, "rb") as content:
@@ -297,7 +309,6 @@ def _is_safe(file: File) -> bool:
         str(path) == file.path
         and path.parts[:1] in [(part,) for part in PARTS]
         and ".." not in path.parts
-        and "\\" not in file.path
         and "\0" not in file.path
         and file.bytes >= 0
         and bool(CHECKSUM.fullmatch(file.sha256))

@@ -90,6 +90,12 @@ def restore(
     """
     snapshot = folder.load(folder.chosen(name))
     data = into.absolute() if into else settings().data
+    for kept in (folder.root, *(PROJECT / part for part in PROJECT_PARTS)):
+        if data.resolve().is_relative_to(kept.resolve()):
+            raise ConfigurationError(
+                f"{data} is inside {kept}, which is no place for a data folder",
+                "name another folder with --into",
+            )
     if found := [mark for mark in NOT_IN_A_FOLDER if mark in str(data)]:
         raise ConfigurationError(
             f"no build can read from a folder with {' or '.join(found)} in its path",
@@ -139,7 +145,11 @@ def _restored(
     files = [file for file in snapshot.files if file.path.split("/")[0] in changed]
     if not changed:
         return None
+    shipped: list[Source] = []  # in no backup
+    if settings().sample and not (data / SAMPLE).exists():
+        shipped = list(below(PROJECT / "data" / SAMPLE, SAMPLE, everything=True))
     needed, free = sum(file.bytes for file in files), shutil.disk_usage(data).free
+    needed += sum(each.bytes for each in shipped)
     if free < needed:
         raise StorageFull(
             f"{snapshot.name} needs {needed:,} bytes, and {data} has {free:,} free",
@@ -150,9 +160,10 @@ def _restored(
     try:
         intact = {path: data / path for path in same}
         left_out += _fill(folder, snapshot.name, files, half, intact, progress)
-        shipped = PROJECT / "data" / SAMPLE
-        if settings().sample and shipped.is_dir() and not (data / SAMPLE).exists():
-            shutil.copytree(shipped, half / SAMPLE)  # in no backup
+        for each in shipped:
+            copy = half / each.path
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(each.place, copy)
         gone = changed - {file.path.split("/")[0] for file in files}
         for place in (*gone, *(BUILT if "raw" in changed else ())):
             (half / GONE / place).mkdir(parents=True)
@@ -315,7 +326,7 @@ def _alone(data: Path) -> Iterator[None]:
             state.held_by_one(
                 state.owner_file(database),
                 lambda owner: DatabaseLocked(
-                    f"{database} is being built or published by process {owner}",
+                    f"{database} is being built, published or restored by process {owner}",
                     "wait until it has ended, or end it; then run this again",
                 ),
             )

@@ -67,7 +67,8 @@ def _backed_up(folder: BackupFolder, data: Path, progress: Progress, keep: int |
             and folder.holds(file)
         )
 
-    listed = files_of(data, PROJECT)
+    left_out: dict[Path, str] = {}
+    listed = files_of(data, PROJECT, left_out)
     total = sum(each.bytes for each in listed.values() if not is_known(each))
     copier = Copier(folder, step_of(progress, total))
     sessions: set[Path] = set()
@@ -94,7 +95,7 @@ def _backed_up(folder: BackupFolder, data: Path, progress: Progress, keep: int |
                 continue
             files |= {file.path: file for file, _ in copied}
             new += [file for file, is_new in copied if is_new]
-        listed = files_of(data, PROJECT) if gone else {}
+        listed = files_of(data, PROJECT, left_out) if gone else {}
     snapshot = Snapshot(
         name=_name(folder, started),
         taken_at=started,
@@ -109,14 +110,16 @@ def _backed_up(folder: BackupFolder, data: Path, progress: Progress, keep: int |
         removed = folder.prune(keep)
     except BackupDamaged as error:
         notes.append(f"nothing was removed from {folder.root}: {error}")
+    notes += [f"left out: {path} is {what}" for path, what in left_out.items()]
     return BackedUp(snapshot, removed, [*notes, *copier.notes])
 
 
 def _refuse_inside(root: Path, data: Path) -> None:
-    for part in (*DATA, "build"):
-        if root.resolve().is_relative_to((data / part).resolve()):
+    # a part of the data may be a link to another disk
+    for folder in (PROJECT, data, *(data / part for part in (*DATA, "build"))):
+        if root.resolve().is_relative_to(folder.resolve()):
             raise BadInput(
-                f"{root} is inside {data / part}, which is backed up or built again",
+                f"{root} is inside {folder}, which is what a backup is made of",
                 "name a folder elsewhere, at best on another disk",
             )
 
@@ -143,7 +146,7 @@ def _settled(snapshot: Snapshot) -> dict[str, File]:
 
 def _name(folder: BackupFolder, now: datetime) -> str:
     found = now.strftime(NAME)
-    names = sorted(path.stem for path in folder.snapshots.glob("*.json"))
+    names = folder.listed()
     # a clock can stand still or be set back, but the newest name must be the last
     while names and found <= names[-1]:
         last = datetime.strptime(names[-1], NAME)

@@ -21,6 +21,7 @@ from urllib.parse import quote
 from duckbourse import state
 from duckbourse.backup.folder import PARTS, BackupFolder, File, Step, digest
 from duckbourse.brokers.paper import FILE as PAPER
+from duckbourse.disk import is_text, shown, special
 from duckbourse.errors import BackupBusy, BadInput
 from duckbourse.orders.journal import FILE as JOURNAL
 from duckbourse.orders.journal import HEAD, LOCK
@@ -56,27 +57,38 @@ class Changed(Exception):
     """A file changed, or disappeared, while it was copied."""
 
 
-def files_of(data: Path, project: Path) -> dict[str, Source]:
-    """Return the files that are there now, by their paths in a snapshot."""
+def files_of(data: Path, project: Path, left_out: dict[Path, str]) -> dict[str, Source]:
+    """
+    Return the files that are there now, by their paths in a snapshot.
+
+    `left_out` receives what is no file, such as pipes, and what each is.
+    """
     found: dict[str, Source] = {}
     for part in DATA:
         found |= {
             each.path: each
-            for each in below(data / part, part)
+            for each in below(data / part, part, left_out)
             # not those that came since
             if part == MANIFESTS or not each.path.startswith(f"{MANIFESTS}/")
         }
     for part in PROJECT_PARTS:
-        found |= {each.path: each for each in below(project / part, f"project/{part}")}
+        found |= {each.path: each for each in below(project / part, f"project/{part}", left_out)}
     return found
 
 
-def below(top: Path, path: str, *, everything: bool = False) -> Iterator[Source]:
+def below(
+    top: Path, path: str, left_out: dict[Path, str] | None = None, *, everything: bool = False
+) -> Iterator[Source]:
     """
     Yield a file, or the files of a folder and those below it; `path` is its path.
 
-    Files of commands at work are left out, and a link is an error, unless `everything` is asked.
+    Unless `everything` is asked, files of commands at work are left out, and so is what is no file,
+    such as a pipe, which goes into `left_out`; a link is an error, and a name that is not UTF-8.
     """
+    if not everything and (what := special(top)):
+        if left_out is not None:
+            left_out[top] = what
+        return
     if top.is_file():
         yield _source(path, top)
         return
@@ -95,8 +107,13 @@ def below(top: Path, path: str, *, everything: bool = False) -> Iterator[Source]
                 "move what it points to into its place; only raw, trading and publications of the"
                 " data folder may be links themselves",
             )
-        if entry.is_dir(follow_symlinks=False):
-            yield from below(Path(entry.path), inside, everything=everything)
+        if not everything and not is_text(entry.name):
+            raise BadInput(
+                f"{shown(entry.path)} has a name that is not UTF-8, which no backup can hold",
+                "rename it",
+            )
+        if entry.is_dir(follow_symlinks=False) or (not everything and special(Path(entry.path))):
+            yield from below(Path(entry.path), inside, left_out, everything=everything)
         else:
             with suppress(FileNotFoundError):  # removed in the meantime
                 yield _source(inside, Path(entry.path))

@@ -14,6 +14,7 @@ import signal
 import sys
 import traceback
 from importlib.metadata import version
+from itertools import pairwise
 from types import FrameType
 from typing import Annotated, Any
 
@@ -22,7 +23,8 @@ from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from duckbourse.cli.output import say_error
-from duckbourse.errors import BourseError
+from duckbourse.disk import is_text, shown
+from duckbourse.errors import BourseError, ConfigurationError
 from duckbourse.settings import PROJECT
 
 # Command -> module of this package, which has a function, or an app with subcommands, of the
@@ -182,6 +184,7 @@ def _run() -> int:
     # a shell completes ./bourse as bourse, too, and no name in it may have a slash
     is_completion = COMPLETE in os.environ or any(word.endswith("-completion") for word in sys.argv)
     try:
+        _check_words()
         code: int | None = app(
             prog_name="bourse" if is_completion else "./bourse",
             complete_var=COMPLETE,
@@ -211,6 +214,20 @@ def _run() -> int:
     if code == STOPPED:
         say_error("stopped", "run it again")
     return code or 0
+
+
+def _check_words() -> None:
+    """Raise ConfigurationError for words that no command can mean: empty, or not UTF-8."""
+    for before, word in pairwise(sys.argv):
+        option, is_given, value = word.partition("=")
+        if word.strip() and not (option.startswith("--") and is_given and not value.strip()):
+            if not is_text(word):
+                raise ConfigurationError(f"{shown(word)} is not UTF-8", "write it in UTF-8")
+            continue
+        what = option.strip() or f"the word after {before}"
+        raise ConfigurationError(
+            f"{what} is empty", "give it a value, or omit it; is it a variable that is not set?"
+        )
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

@@ -15,6 +15,8 @@ from typing import Any
 
 from rich.console import Console
 
+from duckbourse.errors import shortened
+
 TRAILING_BLANKS = re.compile(r" +(?=\n)")
 # what DuckDB writes neither of a second's fraction nor of an offset
 TRAILING_ZEROS = re.compile(r"(?<=\.\d)(\d*?)0+(?=$|[-+])|(?<=[-+]\d\d):00$")
@@ -53,7 +55,7 @@ def waiting(what: str) -> Iterator[None]:
 def say_error(message: str, remedy: str) -> None:
     """Print an error on one line and its remedy on the next."""
     notes.print("[bold red]error:[/] ", end="")
-    notes.print(" ".join(message.split()), markup=False)
+    notes.print(shortened(" ".join(message.split())), markup=False)
     if remedy:
         notes.print("  [bold]remedy:[/] ", end="")
         notes.print(remedy, markup=False)

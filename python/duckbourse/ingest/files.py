@@ -16,6 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO
 
+from duckbourse.disk import is_text, shown, special
 from duckbourse.errors import BadInput, BourseError, ConfigurationError
 from duckbourse.ingest.options import Options
 
@@ -123,12 +124,19 @@ def walked(paths: list[Path]) -> Walked:
     wrong: dict[Path, BourseError] = {}
     for path in paths:
         if path.is_dir():
-            inside = sorted(file for file in path.rglob("*") if is_shown(file, path))
+            there = sorted(path.rglob("*"))
+            for each in there:
+                if not is_text(each):
+                    wrong[each] = BadInput(f"the name of {shown(each)} is not UTF-8", "rename it")
+                elif what := special(each):
+                    skipped[each] = f"not read: it is {what}"
+            odd = wrong.keys() | skipped.keys()
+            inside = [file for file in there if file not in odd and is_shown(file, path)]
             taken = [file for file in inside if is_taken(file)]
-            if not inside:
+            if not inside and odd.isdisjoint(there):
                 # whoever moves files away once they are ingested leaves it so
                 skipped[path] = "nothing to ingest: the folder is empty"
-            elif not taken:
+            elif inside and not taken:
                 wrong[path] = BadInput(
                     f"{path} holds no market data",
                     f"put files there that end in {', '.join(SUFFIXES)}, .gz, .tar.gz or .zip",

@@ -9,8 +9,9 @@ import re
 import runpy
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -408,6 +409,26 @@ def test_a_published_name_may_hold_anything(tmp_path: Path, text: str) -> None:
     with duckbourse.open(path) as odd:
         assert odd.bars(text, "1d").fetchall() == [(text, "1d")]
         assert odd.portfolio(text).returns().fetchall() == [(text, date(2024, 1, 1))]
+
+
+@pytest.mark.parametrize("periods", [0, -1, 2048, 10**30])
+def test_periods_are_checked_before_rows_are_asked_for(market: Market, periods: int) -> None:
+    with pytest.raises(BadArgument) as caught:
+        market.indicator("rsi", "AAPL", "1d", periods)
+    assert caught.value.remedy == "give 1 to 2,047 bars"
+
+
+def test_a_session_has_no_zone(market: Market) -> None:
+    with pytest.raises(BadArgument, match="has a zone"):
+        market.signals(since=datetime(2010, 5, 28, tzinfo=UTC))
+
+
+def test_what_is_no_query_or_no_values_has_a_remedy(market: Market) -> None:
+    wrong: list[tuple[Any, Any]] = [("select '\udcff'", None), (7, None), ("select $a", [1])]
+    for text, values in wrong:
+        with pytest.raises((BadArgument, BadQuery)) as caught:
+            market.sql(text, values)
+        assert caught.value.remedy
 
 
 @pytest.mark.parametrize("query", NO_QUERY)

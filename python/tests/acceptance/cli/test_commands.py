@@ -101,7 +101,7 @@ def test_a_publication_does_not_wait_for_another(minimal_project: MinimalProject
     with state.sole_owner(minimal_project.built):
         process = minimal_project.bourse("publish")
     assert process.returncode == 4
-    assert "is being built or published by process" in process.stderr
+    assert "is being built, published or restored by process" in process.stderr
 
 
 def test_a_wrong_setting_is_one_line(minimal_project: MinimalProject) -> None:

@@ -6,10 +6,11 @@ import errno
 import json
 import os
 import shutil
+import socket
 import sqlite3
 import subprocess
 import threading
-from contextlib import closing
+from contextlib import chdir, closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -258,20 +259,21 @@ def test_a_file_that_never_stays_the_same_is_an_error(
     assert place.snapshots() == []
 
 
+@pytest.mark.parametrize("path", [TICKS, f"{SESSION}/orders.jsonl"])
 def test_of_a_log_that_grows_the_beginning_is_copied(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+    place: Place, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
-    log = place.data / TICKS
+    log = place.write(f"data/{path}")
     before = log.read_bytes()
 
     def grow(file: str) -> None:
-        if file == TICKS:
+        if file == path:
             with log.open("ab") as opened:
                 opened.write(b"a tick")
 
     meanwhile(monkeypatch, grow)
     place.back_up()
-    assert taken(place)[TICKS] == before
+    assert taken(place)[path] == before
 
 
 def test_a_log_that_becomes_a_segment_meanwhile_is_not_lost(
@@ -297,8 +299,8 @@ def test_no_delivery_is_copied_without_its_bars(
     listed: list[str] = []
     real = sources.below
 
-    def below(top: Path, path: str, **more: bool) -> Any:
-        found = list(real(top, path, **more))
+    def below(top: Path, path: str, *more: Any, **asked: Any) -> Any:
+        found = list(real(top, path, *more, **asked))
         listed.append(path)
         # an ingest that commits between any two folders
         name = f"at-{len(listed)}.parquet"
@@ -443,14 +445,26 @@ def test_builds_and_ingests_are_not_disturbed(place: Place) -> None:
         (
             ("{data}/raw/backups",),
             3,
-            "{data}/raw/backups is inside {data}/raw, which is backed up or built again",
+            "{data}/raw/backups is inside {data}, which is what a backup is made of",
             "name a folder elsewhere, at best on another disk",
         ),
         (
             ("{project}",),
             3,
-            "{project} is not empty and is not a backup folder: it has no duckbourse-backup.json",
-            "name a folder of its own, such as {project}/duckbourse",
+            "{project} is inside {project}, which is what a backup is made of",
+            "name a folder elsewhere, at best on another disk",
+        ),
+        (
+            ("{project}/seeds/backups",),
+            3,
+            "{project}/seeds/backups is inside {project}, which is what a backup is made of",
+            "name a folder elsewhere, at best on another disk",
+        ),
+        (
+            ("/dev/null",),
+            2,
+            "/dev/null: Not a directory",
+            "name a folder",
         ),
         (
             ("{backups}", "--list"),
@@ -484,6 +498,108 @@ def test_what_cannot_be_is_one_line(
         f"  remedy: {remedy.format(**known)}",
     ]
     assert contents(place.folder) == before
+
+
+@pytest.mark.parametrize("part", ["raw", "trading", "publications"])
+def test_a_folder_is_inside_the_data_through_a_link_too(place: Place, part: str) -> None:
+    inside = place.folder / "disk"
+    inside.symlink_to(place.data / part)
+    # a part of the data may be on another disk
+    elsewhere = place.folder / "elsewhere"
+    (place.data / "raw").rename(elsewhere)
+    (place.data / "raw").symlink_to(elsewhere)
+    before = contents(place.folder)
+    for within in (inside / "backups", elsewhere / "backups"):
+        done = place.run("backup", str(within))
+        assert done.returncode == 3
+        assert done.stderr.startswith(f"error: {within} is inside {place.data}")
+    assert contents(place.folder) == before
+
+
+def test_what_is_no_file_is_left_out_and_never_opened(place: Place, tmp_path: Path) -> None:
+    pipes = [
+        place.data / "publications" / "pipe.duckdb",
+        place.data / "raw" / "notes" / "pipe",
+        place.project / "seeds" / "pipe.csv",
+    ]
+    place.write("data/raw/notes/a.txt")
+    for pipe in pipes:
+        os.mkfifo(pipe)
+    listening = place.data / "raw" / "notes" / "socket"
+    # its path may be too long for bind
+    with socket.socket(socket.AF_UNIX) as server, chdir(listening.parent):
+        server.bind(listening.name)
+    done = place.back_up()
+    assert [line for line in done.stderr.splitlines() if line.startswith("left out")] == [
+        f"left out: {path} is {what}"
+        for path, what in zip(
+            [pipes[1], listening, pipes[0], pipes[2]],
+            ["a pipe", "a socket", "a pipe", "a pipe"],
+            strict=True,
+        )
+    ]
+    assert len(taken(place)) == 12
+    assert place.run("restore", str(place.backups), "--into", str(tmp_path / "r")).returncode == 0
+
+
+def test_a_name_that_no_manifest_can_hold_is_refused_before_anything_is_copied(
+    place: Place,
+) -> None:
+    odd = os.fsdecode(b"caf\xe9")
+    place.write(f"data/raw/{odd}/one.csv", "a bar")
+    done = place.run("backup", str(place.backups))
+    assert done.returncode == 3
+    assert done.stderr.splitlines() == [
+        f"error: {place.data}/raw/caf\\udce9 has a name that is not UTF-8,"
+        " which no backup can hold",
+        "  remedy: rename it",
+    ]
+    assert place.objects() == []
+
+
+def test_any_other_name_comes_back(place: Place) -> None:
+    names = ["a\\b.csv", "two\nlines.csv", "é 'q' \"d\" $x.csv", "*?[x].csv"]
+    for name in names:
+        place.write(f"data/raw/notes/{name}", name)
+    place.back_up()
+    there = place.folder / "there"
+    assert place.run("restore", str(place.backups), "--into", str(there)).returncode == 0
+    assert contents(there / "raw" / "notes") == {name: name.encode() for name in sorted(names)}
+
+
+@pytest.mark.parametrize("words", [("--list",), ("--verify",), ()])
+def test_a_backup_that_may_not_be_read_is_not_said_to_be_gone(
+    place: Place, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    place.back_up()
+    snapshots = place.backups / "snapshots"
+    real = os.listdir
+
+    def listdir(folder: Any = ".") -> list[str]:
+        if folder == snapshots:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+        return real(folder)
+
+    monkeypatch.setattr(os, "listdir", listdir)
+    for command in (("backup", str(place.backups), *words), ("restore", str(place.backups))):
+        done = place.run(*command)
+        assert done.returncode == 1
+        assert done.stderr.splitlines() == [
+            f"error: {snapshots}: Permission denied",
+            "  remedy: check that it can be read and written",
+        ]
+
+
+def test_a_manifest_of_another_name_is_damaged(place: Place) -> None:
+    place.back_up()
+    [name] = place.snapshots()
+    other = place.backups / "snapshots" / "2030-01-01T000000Z.json"
+    shutil.copy(place.backups / "snapshots" / f"{name}.json", other)
+    done = place.run("restore", str(place.backups), "--into", str(place.folder / "there"))
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[0] == (
+        f"error: the manifest {other} is damaged: it is that of {name!r}"
+    )
 
 
 def test_a_link_is_refused_instead_of_left_out(place: Place) -> None:

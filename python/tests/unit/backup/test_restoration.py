@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import shutil
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -139,6 +141,7 @@ def test_a_checkout_without_deliveries_has_no_other_content(place: Place) -> Non
     fresh = place.folder / "fresh"
     place.write("fresh/raw/daily/zz_empty.parquet")
     place.write("fresh/build/.gitkeep")
+    place.write("fresh/raw/.gitkeep")
     restored(place, "--into", str(fresh))
     assert contents(fresh, "build") == wanted
 
@@ -257,7 +260,8 @@ def test_it_waits_for_builds_loops_and_ingests(place: Place) -> None:
         done = restore(place)
     assert done.returncode == 4
     assert done.stderr.splitlines() == [
-        f"error: {place.data}/{BUILT} is being built or published by process {os.getpid()}",
+        f"error: {place.data}/{BUILT} is being built, published or restored"
+        f" by process {os.getpid()}",
         "  remedy: wait until it has ended, or end it; then run this again",
     ]
     lock = lock_folder(session)
@@ -450,6 +454,77 @@ def test_a_forged_path_is_refused(place: Place, path: str) -> None:
         " lists them",
     ]
     assert contents(place.folder) == before
+
+
+def test_a_forged_size_is_refused(place: Place) -> None:
+    backed_up(place)
+    manifest = forge(place, bytes=-1)
+    done = restore(place, "--into", str(place.folder / "there"))
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: the manifest {manifest} is damaged: ")
+
+
+def test_a_damaged_file_of_the_project_is_needed(place: Place) -> None:
+    backed_up(place)
+    backups = BackupFolder(place.backups)
+    files = {file.path: file for file in backups.load(backups.chosen(None)).files}
+    backups.object(files["project/dbt_project.yml"].sha256).write_text("damaged")
+    done = restore(place, "--into", str(place.folder / "there"))
+    assert done.returncode == 1
+    assert "which is project/dbt_project.yml, has " in done.stderr
+
+
+@pytest.mark.parametrize("inside", ["backups", "backups/objects/x", "project/seeds/x"])
+def test_no_data_folder_is_made_inside_a_backup_or_the_project(place: Place, inside: str) -> None:
+    backed_up(place)
+    before = contents(place.folder)
+    link = place.folder / "link"
+    link.symlink_to(place.folder)
+    for top in (place.folder, link):
+        done = restore(place, "--into", str(top / inside))
+        assert done.returncode == 2
+        assert done.stderr.startswith(f"error: {top / inside} is inside {place.folder}")
+    link.unlink()
+    assert contents(place.folder) == before
+
+
+def test_a_file_is_no_folder(place: Place) -> None:
+    backed_up(place)
+    done = restore(place, "--into", "/dev/null")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == "  remedy: name a folder"
+
+
+@pytest.mark.parametrize("is_known_before", [True, False])
+def test_the_sample_fills_a_disk_too(
+    place: Place, monkeypatch: pytest.MonkeyPatch, is_known_before: bool
+) -> None:
+    wanted = backed_up(place)
+    place.write("project/data/sample/daily/one.parquet", "s" * 500)
+    there = place.folder / "there"
+    needed = sum(map(len, wanted.values())) + 500
+    free = needed - 1 if is_known_before else needed
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=free))
+    real = shutil.copy2
+
+    def copy2(source: Path, target: Path) -> Any:
+        if "sample" in str(target):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target))
+        return real(source, target)
+
+    monkeypatch.setattr(shutil, "copy2", copy2)
+    words = ("restore", str(place.backups), "--into", str(there))
+    done = bourse(place.data, *words, BOURSE_SAMPLE="true")
+    assert done.returncode == 6
+    error, remedy = done.stderr.splitlines()
+    assert (f"needs {needed:,} bytes" in error) == is_known_before
+    assert ("the disk is full, writing " in error) != is_known_before
+    assert remedy.startswith("  remedy: free some disk space")
+    assert not there.exists()
+    monkeypatch.setattr(shutil, "copy2", real)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=needed))
+    assert bourse(place.data, *words, BOURSE_SAMPLE="true").returncode == 0
+    assert (there / "sample" / "daily" / "one.parquet").read_text() == "s" * 500
 
 
 def test_a_forged_checksum_leads_nowhere(place: Place) -> None:

@@ -84,6 +84,13 @@ def test_the_time_left_of_a_part_does_not_jump() -> None:
     assert progress.seconds_left() == pytest.approx(50 * 119 / 70)
 
 
+@pytest.mark.parametrize("total", [60, 89])
+def test_of_a_part_it_is_not_known_which_nodes_are_left(total: int) -> None:
+    progress = Progress({"model.p.0": 50.0} | {f"model.p.{n}": 1.0 for n in range(1, 100)})
+    progress.see(ended("model.p.0", total, 50.0))
+    assert progress.seconds_left() == pytest.approx((total - 1) * (50 + 20 * 1.49) / 21)
+
+
 def test_the_time_left_of_nodes_never_seen_is_their_mean() -> None:
     progress = Progress({})
     progress.see(ended("model.p.a", 4, 2.0))

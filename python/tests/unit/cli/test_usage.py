@@ -58,6 +58,53 @@ def test_a_slip_is_one_line_with_a_remedy(
     assert done.stdout == ""
 
 
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        (("restore", "B", "--into", ""), "the word after --into"),
+        (("restore", "B", "--into="), "--into"),
+        (("freshness", "--by", ""), "the word after --by"),
+        (("freshness", "--source= "), "--source"),
+        (("notify", ""), "the word after notify"),
+        (("backup", " "), "the word after backup"),
+        (("sql", ""), "the word after sql"),
+    ],
+)
+def test_nothing_is_never_taken_for_something(
+    words: tuple[str, ...], what: str, tmp_path: Path
+) -> None:
+    done = bourse(tmp_path, *words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines() == [
+        f"error: {what} is empty",
+        "  remedy: give it a value, or omit it; is it a variable that is not set?",
+    ]
+
+
+@pytest.mark.parametrize(
+    "words", [("backup", "/b{}"), ("sql", "select '{}'"), ("ingest", "{}.csv")]
+)
+def test_what_is_not_utf_8_is_a_slip(words: tuple[str, ...], tmp_path: Path) -> None:
+    odd = os.fsdecode(b"\xff")
+    done = bourse(tmp_path, *(word.format(odd) for word in words))
+    assert done.returncode == 2
+    shown = words[1].format("\\udcff")
+    assert done.stderr.splitlines() == [
+        f"error: {shown} is not UTF-8",
+        "  remedy: write it in UTF-8",
+    ]
+
+
+@pytest.mark.parametrize("words", [("explain", "{}"), ("sql", "select {}"), ("{}",)])
+def test_a_long_slip_is_cut(words: tuple[str, ...], published: Path) -> None:
+    done = bourse(published, *(word.format("x" * 50_000) for word in words))
+    assert done.returncode in (2, 3)
+    error, remedy = done.stderr.splitlines()
+    assert len(error) < 2_100
+    assert " … " in error
+    assert len(remedy) < 300
+
+
 @pytest.fixture
 def published(tmp_path: Path) -> Path:
     """A folder with a publication."""
@@ -66,7 +113,7 @@ def published(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("query", ["", " ", ";", " ;\n; ", "/* nothing; */"])
+@pytest.mark.parametrize("query", [";", " ;\n; ", "/* nothing; */"])
 def test_an_empty_query_is_said_to_be_empty(query: str, published: Path) -> None:
     done = bourse(published, "sql", query)
     assert (done.returncode, done.stdout) == (3, "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import stat
 import tarfile
 import zipfile
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from duckbourse.ingest import Outcome, files
+from tests.support.commands import bourse
 from tests.support.stores import HEADER, Shop
 
 ROW = "2024-01-02,1,2,1,2,5"
@@ -37,6 +39,24 @@ def tarred(members: dict[str, str | bytes]) -> bytes:
             entry.size = len(data)
             archive.addfile(entry, io.BytesIO(data))
     return content.getvalue()
+
+
+@pytest.mark.some_day
+def test_what_is_no_file_is_reported_and_never_opened(shop: Shop, tmp_path: Path) -> None:
+    folder = shop.csv("inbox/GOOD.csv", ["2024-03-05,10,11,9,10,100"]).parent
+    os.mkfifo(folder / "PIPE.csv")
+    odd = folder / os.fsdecode(b"b\xff.csv")
+    odd.write_text("not UTF-8")
+    found = files.walked([folder])
+    assert list(found.files) == [folder / "GOOD.csv"]
+    assert found.skipped == {folder / "PIPE.csv": "not read: it is a pipe"}
+    assert [str(each) for each in found.wrong.values()] == [
+        f"the name of {folder}/b\\udcff.csv is not UTF-8"
+    ]
+    words = ("ingest", str(folder), "--calendar", "XNYS")
+    done = bourse(tmp_path / "data", *words)
+    assert done.returncode == 3
+    assert bourse(tmp_path / "data", *words, "--json").returncode == 3
 
 
 def test_unread_files_of_a_folder_are_reported(shop: Shop) -> None:

@@ -81,6 +81,13 @@ def test_each_reason_has_its_count_and_its_first_rows(shop: Shop, tmp_path: Path
     )
 
 
+def test_a_bar_of_the_day_after_its_delivery_is_rejected(shop: Shop, tmp_path: Path) -> None:
+    path = shop.csv("NEXT.csv", ["2024-03-05,10,11,9,10,100", "2024-03-07,10,11,9,10,100"])
+    words = ("--calendar", "XNYS", "--delivered-at", "2024-03-06T12:00:00Z")
+    found, _ = report(tmp_path, path, *words)
+    assert [(each["rule"], each["count"]) for each in found["rejected"]] == [("future_stamp", 1)]
+
+
 def test_a_refused_file_has_its_reasons_too(shop: Shop, tmp_path: Path) -> None:
     path = shop.csv("BAD.csv", GOOD + BAD)
     done = bourse(tmp_path / "data", "ingest", str(path), "--calendar", "XNYS", "--json")

@@ -15,7 +15,7 @@ import duckdb
 import pytest
 
 import duckbourse
-from duckbourse.errors import BuildFailed, PublicationError
+from duckbourse.errors import PublicationError
 from duckbourse.publish import publish
 from duckbourse.settings import PROJECT
 from tests.support.publications import make
@@ -194,8 +194,16 @@ def test_a_file_that_is_no_publication_is_refused(tmp_path: Path) -> None:
     assert str(caught.value) == f"{path} is a DuckDB database, but not a publication"
     damaged = tmp_path / "damaged.duckdb"
     damaged.write_text("not a database" * 1000)
-    with pytest.raises(BuildFailed, match="is damaged, or is not a DuckDB database"):
-        duckbourse.open(damaged)
+    pipe = tmp_path / "pipe.duckdb"
+    os.mkfifo(pipe)
+    for wrong, problem in (
+        (damaged, "is damaged, or is not a DuckDB database"),
+        (tmp_path, "is a folder, not a DuckDB database"),
+        (pipe, "is a pipe, not a DuckDB database"),
+    ):
+        with pytest.raises(PublicationError, match=problem) as caught:
+            duckbourse.open(wrong)
+        assert caught.value.remedy.startswith("open data/duckbourse.duckdb")
 
 
 @pytest.mark.some_day

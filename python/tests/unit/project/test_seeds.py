@@ -114,6 +114,10 @@ SLIPS: dict[str, tuple[str, object, str, list[str]]] = {
         *(GAP, "09:50", "15:20"),
         ["2: exit_time must be after cutoff_time: cutoff_time = 15:20, exit_time = 15:15"],
     ),
+    "a period without a day": (
+        *("seeds/reference/stress_windows.csv", "1998-10-08", "1998-07-17"),
+        ["2: last_date must be after first_date: first_date = 1998-07-17, last_date = 1998-07-17"],
+    ),
     "weights": (
         *(CRP, ",50,0.4,0.3,", ",50,0.6,0.3,"),
         [
@@ -346,6 +350,14 @@ def test_a_slip_is_named_with_its_file_and_line(
 ) -> None:
     slip(tmp_path, file, written, instead)
     assert check(tmp_path / "seeds").errors == [f"{file}:{line}" for line in said]
+
+
+def test_rows_without_a_key_do_not_repeat_each_other(tmp_path: Path) -> None:
+    names = (PROJECT / VAR).read_text().splitlines()[0].count(",")
+    slip(tmp_path, VAR, END, f'""{"," * names}\n""{"," * names}\n')
+    errors = check(tmp_path / "seeds").errors
+    assert errors
+    assert [line for line in errors if "already" in line] == []
 
 
 def test_what_is_no_text_is_named(tmp_path: Path) -> None:

@@ -244,6 +244,49 @@ def test_a_kept_file_with_a_second_name_frees_no_space(
     assert history.free_space(published, second.stat().st_size) == [first, second]
 
 
+def test_publications_on_another_disk_free_no_space(
+    published: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for generation in (1, 2, 3, 4):
+        publish_evening(published, generation)
+    monkeypatch.setattr("duckbourse.history.shutil.disk_usage", lambda _: SimpleNamespace(free=0))
+    folder = history.folder_of(published)
+    real = Path.stat
+
+    def stat(path: Path, **options: bool) -> os.stat_result:
+        found = real(path, **options)
+        if path != folder:
+            return found
+        return os.stat_result((*found[:2], found.st_dev + 1, *found[3:]))
+
+    monkeypatch.setattr(Path, "stat", stat)
+    assert history.free_space(published, 1) == []
+
+
+def test_a_whole_name_is_not_the_beginning_of_others(published: Path) -> None:
+    known = [
+        history.Publication(name, published, False, 0, {}) for name in ("mine-2", "mine", "mine-3")
+    ]
+    assert history.find(known, "mine").name == "mine"
+
+
+@pytest.mark.some_day
+def test_what_is_no_file_is_listed_and_never_opened(published: Path) -> None:
+    publish_evening(published, 1)
+    folder = history.folder_of(published)
+    folder.mkdir(exist_ok=True)
+    os.mkfifo(folder / "pipe.duckdb")
+    (folder / os.fsdecode(b"b\xff.duckdb")).write_text("not UTF-8")
+    (folder / "folder.duckdb").mkdir()
+    found = {each.name: each.problem for each in history.publications(published)}
+    assert found["pipe"] == f"{folder}/pipe.duckdb is a pipe, not a DuckDB database"
+    assert found["folder"] == f"{folder}/folder.duckdb is a folder, not a DuckDB database"
+    assert found["b\\udcff"] == f"the name of {folder}/b\\udcff.duckdb is not UTF-8"
+    for words in (("publications",), ("publications", "--json"), ("status",)):
+        assert bourse(published.parent, *words).returncode == 0
+    assert bourse(published.parent, "rollback", "pipe", "--yes").returncode != 0
+
+
 def test_they_are_listed_newest_first(published: Path) -> None:
     done = bourse(published.parent, "publications")
     assert (done.returncode, done.stderr) == (
@@ -401,7 +444,7 @@ def test_no_rollback_during_a_build(published: Path) -> None:
         done = bourse(published.parent, "rollback")
     assert done.returncode == 4
     assert done.stderr == (
-        f"error: {built} is being built or published by process {os.getpid()}\n"
+        f"error: {built} is being built, published or restored by process {os.getpid()}\n"
         "  remedy: wait until it has ended, or end it; then run this again\n"
     )
     assert generation_in(published) == 2
