@@ -44,7 +44,14 @@ account = typer.Typer(
     add_completion=False,
     rich_markup_mode="markdown",
     no_args_is_help=True,
-    help="Show what an account has, or book cash that comes in or goes out.",
+    help="""
+    Show what an account has, or book cash that comes in or goes out.
+
+    Examples:
+
+    - `./bourse account show`
+    - `./bourse account deposit 2500.00 --id transfer-17`
+    """,
 )
 
 

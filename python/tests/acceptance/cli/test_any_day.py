@@ -170,7 +170,13 @@ def test_commands_reach_the_account_that_traded_last(data: Path) -> None:
     assert bourse(data, "journal", "export").returncode == 0
     for command in ("halt", "resume", "square-off"):
         done = bourse(data, command)
-        assert done.stdout == f"paper_us on 2010-05-28: {command} requested\n"
+        assert done.stdout == (
+            f"paper_us on 2010-05-28: {command} requested; no loop is running, and the next one"
+            " acts on it at its start\n"
+        )
+    done = bourse(data, "account", "deposit", "2500.00", "--id", "transfer")
+    assert done.returncode == 0, done.stderr
+    assert "2,500.00" in bourse(data, "account", "show").stdout
 
 
 def test_a_former_publication_is_kept_under_its_day(tmp_path: Path, day_of_test: datetime) -> None:

@@ -65,7 +65,7 @@ def test_each_example_that_reads_runs_when_pasted(data: Path) -> None:
     assert done.returncode == 0, done.stderr
     ran = set()
     for name, _, words in examples():
-        if name in RUN:
+        if name in RUN and "--all" not in words:  # no loop is running
             ended = bourse(data, *words)
             assert ended.returncode == 0, (words, ended.stderr)
             assert ended.stdout or "--to" in words, words

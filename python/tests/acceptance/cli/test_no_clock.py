@@ -20,7 +20,7 @@ from tests.support.warehouse import Warehouse
 ON_AWKWARD_DAYS = {
     *("trade", "ingest", "sample-minutes", "publish", "halt", "resume", "square-off"),
     *("orders", "positions", "pnl", "reconcile", "journal", "deliveries", "doctor"),
-    *("status", "notify", "backup", "restore", "order"),
+    *("status", "notify", "backup", "restore", "order", "account"),
 }
 # they run dbt, pytest and linters as child processes, and write no dates themselves
 RUN_OTHERS = {"build", "test", "properties", "explain"}

@@ -195,7 +195,7 @@ def test_an_unknown_id_changes_nothing(project: DataFolder, act: str) -> None:
     for name, text, remedy in (
         ("bbbb1112", "there is no delivery 'bbbb1112'; did you mean 'bbbb1111'?", "lists them"),
         ("zz", "there is no delivery 'zz'", "lists them"),
-        ("", "there is no delivery ''", "lists them"),
+        ("", "the word after bbbb1111bbbb1111 is empty", "give it a value"),
         ("aaaa", "'aaaa' is the beginning of 2 ids: ", "give more of its characters"),
         ("F.csv", "'F.csv' is the name of a file, not of a delivery", "use "),
     ):

@@ -27,7 +27,7 @@ class Session:
     def __init__(self, data: Path) -> None:
         kept = {k: v for k, v in os.environ.items() if not k.startswith("BOURSE_")}
         self.environment = {**kept, "BOURSE_DATA_DIR": str(data)}
-        self.folder = data / "trading" / "paper_us" / "2010-05-28"
+        self.folder = data / "trading" / "paper_us"
 
     @contextmanager
     def running(self) -> Iterator[None]:
