@@ -299,6 +299,7 @@ def test_the_remedy_works(shop: Shop, remedy_texts: dict[str, str], name: str) -
 # Remedies whose cause is not in a file, with the test that covers each.
 ELSEWHERE = {
     "put files there that end in": "a folder without data: below",
+    "rename it": "a name that is not UTF-8: test_folders",
     "name a file": "a path that is neither file nor folder: below",
     "check --mapping": "a mapping that is not there: below",
     "raise BOURSE_MEMORY_LIMIT": "memory: a test of this size cannot run out of it",
