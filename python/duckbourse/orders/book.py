@@ -29,6 +29,7 @@ from duckbourse.orders.order import PRICE_STEP, Fill, Order, Product, Reason, Re
 from duckbourse.orders.positions import (
     ZERO,
     CorporateAction,
+    Lot,
     Position,
     after_action,
     after_fill,
@@ -40,6 +41,8 @@ Key = tuple[str, Product]
 
 # who changes the trading state without a person
 LOOP = frozenset({"start", "session"})
+# the reason of a halt that ends with the first start
+NOT_STARTED = "not started"
 # states in which the broker reports no fills
 NEVER_FILLED = frozenset({State.DENIED, State.REJECTED, State.NOT_PLACED})
 
@@ -64,7 +67,9 @@ class Book:
         self.best_price: dict[str, Decimal] = {}
         self.exit_reason: dict[str, Reason] = {}
         self.state = TradingState.HALTED
-        self.state_reason = "not started"
+        self.state_reason = NOT_STARTED
+        # who changed the state last; empty if nobody has
+        self.state_by = ""
         # why everything is to be closed, if it is
         self.flatten_reason: Reason | None = None
         self.session_date: date | None = None
@@ -87,6 +92,9 @@ class Book:
         self.carried_orders: frozenset[str] = frozenset()
         self.action_ids: dict[str, None] = {}
         self.cash_ids: dict[str, None] = {}
+        # what each strategy held when the session began, and the fills that are part of it
+        self._strategies_before: dict[Key, dict[str, Position]] = {}
+        self._fills_before: frozenset[str] = frozenset()
         self._round_trips: dict[Key, list[tuple[datetime, Decimal]]] = {}
         # the losses in a row before this session, and when a person last resumed trading
         self._losses_before = 0
@@ -198,8 +206,14 @@ class Book:
         Of a symbol, the quantities add up to that of the account, and so do the charges. A profit
         that the account makes by netting one strategy with another, each of them makes for itself.
         """
-        found: dict[tuple[str, str, Product], Position] = {}
-        for fill in self.fills.values():
+        found: dict[tuple[str, str, Product], Position] = {
+            (strategy, *key): position
+            for key, of_key in self._strategies_before.items()
+            for strategy, position in of_key.items()
+        }
+        for name, fill in self.fills.items():
+            if name in self._fills_before:
+                continue
             order = self.orders.get(fill.order_id)
             strategy = order.request.strategy if order else ""
             key = (strategy, fill.symbol, fill.product)
@@ -233,6 +247,7 @@ class Book:
             consecutive_losses=self.consecutive_losses,
             state=self.state,
             state_reason=self.state_reason,
+            state_by=self.state_by,
             session_date=self.session_date,
             flatten_reason=self.flatten_reason,
             positions=tuple(
@@ -457,6 +472,7 @@ class Book:
     def _(self, event: events.TradingStateChanged) -> None:
         self.state = event.state
         self.state_reason = event.reason
+        self.state_by = event.by
         if event.state is TradingState.ACTIVE:
             self.flatten_reason = None
             if event.by not in LOOP:
@@ -493,6 +509,7 @@ class Book:
         self.peak_amount = carried.peak_amount
         self._losses_before = carried.consecutive_losses
         self.state, self.state_reason = carried.state, carried.state_reason
+        self.state_by = carried.state_by
         self.session_date = carried.session_date
         self.flatten_reason = carried.flatten_reason
         self.differences = carried.differences
@@ -508,11 +525,14 @@ class Book:
         for held in carried.held:
             key = (held.symbol, held.product)
             self._held_before[key] = (held.quantity, held.entries)
+            self._divide_before(key)
             self._fills_of[key] = list(held.fills)
             if held.before_provisional is not None:
                 self._before_provisional[key] = held.before_provisional
                 self._from_provisional[key] = list(held.provisional_fills)
             self._attribute(key)
+        attributed = {name for held in carried.held for name in held.fills}
+        self._fills_before = frozenset(self.fills.keys() - attributed)
         self.session_start_amount = self.equity_amount({})
 
     @_apply.register
@@ -551,11 +571,13 @@ class Book:
 
     @_apply.register
     def _(self, event: events.Reconciled) -> None:
+        self.has_ended = False  # a session that ended and goes on ends again
         self.differences = event.differences
 
     @_apply.register
     def _(self, event: events.JournalSalvaged) -> None:
         self.state = TradingState.HALTED
+        self.state_by = "journal"
         self.state_reason = f"the journal was damaged; the damaged file is kept as {event.kept_as}"
 
     def _count_round_trip(self, position: Position, at: datetime) -> None:
@@ -588,7 +610,31 @@ class Book:
         if key not in self._from_provisional:
             self._held_before[key] = (self.positions[key].quantity, entries)
             self._fills_of[key] = []
+            self._divide_before(key)
             self._attribute(key)
+
+    def _divide_before(self, key: Key) -> None:
+        """Divide what was held when the session began among its strategies, each at its cost."""
+        quantity, entries = self._held_before[key]
+        average = self.positions[key].average_price or ZERO
+        shares = [
+            (entered.request.strategy, entered.request.side.sign * held, entered.average_price)
+            for entry_id, held in entries.items()
+            for entered in [self.orders[entry_id]]
+        ]
+        of_none = quantity - sum(held for _, held, _ in shares)
+        found: dict[str, Position] = {}
+        for strategy, held, price in (*shares, ("", of_none, None)):
+            if held:
+                before = found.get(strategy) or Position(symbol=key[0], product=key[1])
+                cost = price or average
+                found[strategy] = replace(
+                    before,
+                    quantity=before.quantity + held,
+                    cost_amount=before.cost_amount + held * cost,
+                    lots=(*before.lots, Lot(held, cost)),
+                )
+        self._strategies_before[key] = found
 
     def _store(self, order: Order) -> None:
         order_id = order.request.order_id

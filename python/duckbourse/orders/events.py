@@ -65,6 +65,8 @@ class Carried(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     consecutive_losses: int
     state: TradingState
     state_reason: str
+    # who changed the state last; empty in what was carried without it
+    state_by: str = ""
     session_date: date | None = None
     flatten_reason: Reason | None = None
     positions: tuple[Position, ...] = ()

@@ -20,7 +20,7 @@ import structlog
 from duckbourse import clock
 from duckbourse.errors import BrokerError
 from duckbourse.orders import events
-from duckbourse.orders.book import Book
+from duckbourse.orders.book import NOT_STARTED, Book
 from duckbourse.orders.broker import Funds, Holding, OrderReport, TradeReport
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.lifecycle import State
@@ -34,6 +34,7 @@ log = structlog.get_logger()
 RETRIES = 3
 # the reason of a halt that ends when the book and the broker agree
 BROKER_DIFFERS = "the broker differs"
+BY = "reconciliation"
 # a contract note rounds the taxes of a day, and we those of an order
 ROUNDING_AMOUNT = Decimal(1)
 
@@ -111,7 +112,22 @@ class Reconciliation:
                 events.Reconciled(at=clock.now(), differences=stays, explained=explained)
             )
         if stays:
-            self._manager.set_state(TradingState.HALTED, BROKER_DIFFERS, "reconciliation")
+            self.halt()
+
+    def halt(self) -> None:
+        """Halt because the broker differs; what a start may not lift stays in force."""
+        book = self.book
+        if book.state is TradingState.REDUCING:
+            reason = f"{BROKER_DIFFERS}; {book.state} before: {book.state_reason}"
+            self._manager.set_state(TradingState.HALTED, reason, BY)
+        elif book.state is TradingState.ACTIVE or self.may_be_lifted:
+            self._manager.set_state(TradingState.HALTED, BROKER_DIFFERS, BY)
+
+    @property
+    def may_be_lifted(self) -> bool:
+        """Return whether the account is halted until a start finds that the broker agrees."""
+        stands = (self.book.state_by, self.book.state_reason)
+        return stands in (("", NOT_STARTED), (BY, BROKER_DIFFERS))
 
     def _mark_unknown(self, order: Order) -> None:
         order_id = order.request.order_id

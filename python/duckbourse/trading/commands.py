@@ -203,8 +203,8 @@ class Inbox:
         """
         Return the commands that hold, oldest first, each once; answer those that expired.
 
-        The first call returns those again that an earlier loop took and did not answer. An invalid
-        file is set aside.
+        The first call returns those again that an earlier loop took and did not answer. A file that
+        is invalid or cannot be read is set aside.
         """
         again = self._commands.glob("*.taken") if self._is_first else ()
         self._is_first = False
@@ -219,6 +219,11 @@ class Inbox:
             except UNREADABLE as error:
                 log.error("invalid command", file=path.name, error=str(error))
                 taken.rename(path.with_suffix(".refused"))
+                continue
+            except OSError as error:  # of this file alone: the others are obeyed
+                log.error("unreadable command", file=path.name, error=str(error))
+                with suppress(OSError):
+                    taken.rename(path.with_suffix(".refused"))
                 continue
             command = replace(command, request_id=path.stem)
             if _has_expired(command):

@@ -30,7 +30,7 @@ from duckbourse.orders.bus import DataIngested, SignalGenerated
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.manager import Manager
 from duckbourse.orders.order import Order, Reason, Request
-from duckbourse.orders.reconciliation import BROKER_DIFFERS, Reconciliation
+from duckbourse.orders.reconciliation import Reconciliation
 from duckbourse.risk.checks import Check, OrderContext, pre_trade_check
 from duckbourse.risk.limits import unlisted
 from duckbourse.streaming.believed import TickFilter
@@ -141,6 +141,8 @@ class Trader:
         self._silent: set[str] = set()
         self._reconciling: asyncio.Task[None] | None = None
         self._reconciled_at = clock.elapsed_seconds()
+        # why the last comparison with the broker failed, if it did
+        self.comparison_problem = ""
 
     @property
     def book(self) -> Book:
@@ -154,7 +156,7 @@ class Trader:
         is lifted.
         """
         self._use_publication(self.publication)
-        stood, reason = self.book.state, self.book.state_reason
+        reason = self.book.state_reason
         if self.book.session_date != self.publication.session_date:
             self.manager.record(
                 events.SessionStarted(
@@ -167,8 +169,8 @@ class Trader:
         differences = await self.reconciliation.recover()
         if self.book.state_reason == reason:  # else it was halted meanwhile
             if differences:
-                self.manager.set_state(TradingState.HALTED, BROKER_DIFFERS, "reconciliation")
-            elif stood is TradingState.ACTIVE or reason in ("not started", BROKER_DIFFERS):
+                self.reconciliation.halt()
+            elif self.book.state is TradingState.ACTIVE or self.reconciliation.may_be_lifted:
                 self.manager.set_state(TradingState.ACTIVE, "reconciled", "start")
         self._record_publication()
         return differences
@@ -430,6 +432,8 @@ class Trader:
             reasons.append(f"{self.book.state}: {self.book.state_reason}")
         if self.manager.journal.failure is not None:
             reasons.append(str(self.manager.journal.failure))
+        if self.comparison_problem:
+            reasons.append(self.comparison_problem)
         if self.unrecorded_tick_count:
             reasons.append(f"{self.unrecorded_tick_count:,} ticks were not recorded")
         for name, error in list(self.strategies.failures.items()):
@@ -549,7 +553,16 @@ class Trader:
             return
         if clock.elapsed_seconds() - self._reconciled_at >= RECONCILE_SECONDS:
             self._reconciled_at = clock.elapsed_seconds()
-            self._reconciling = asyncio.create_task(self.reconciliation.repeat())
+            self._reconciling = asyncio.create_task(self._compare())
+
+    async def _compare(self) -> None:
+        try:
+            await self.reconciliation.repeat()
+            self.comparison_problem = ""
+        except Exception as error:  # whatever it is: positions are open
+            log.exception("not reconciled")
+            self.comparison_problem = f"not compared with the broker: {error!r}"
+            self._downgrade_to(TradingState.REDUCING, self.comparison_problem, "loop")
 
     async def _cancel_entries(self) -> None:
         """Cancel the entries that may not fill any more."""
@@ -574,7 +587,7 @@ class Trader:
         if lost < most:
             return
         self.flatten(Reason.DAILY_LOSS)
-        if self.book.state is not TradingState.HALTED:
+        if self.book.state is not TradingState.HALTED or self.reconciliation.may_be_lifted:
             self.manager.set_state(
                 TradingState.HALTED, f"loss={lost:.2f}, max_loss={most:.2f}", "daily loss"
             )
@@ -601,12 +614,17 @@ class Trader:
             case "halt":
                 self.manager.set_state(TradingState.HALTED, command.reason, command.by)
             case "resume":
+                if self.manager.journal.failure is not None:
+                    return Answer(is_obeyed=False, message=str(self.manager.journal.failure))
                 if self.book.differences:
                     differs = f"the broker differs: {self.book.differences[0]}"
                     return Answer(is_obeyed=False, message=differs)
                 self.manager.set_state(TradingState.ACTIVE, command.reason, command.by)
             case "square-off":
-                self.manager.set_state(TradingState.REDUCING, command.reason, command.by)
+                if self.book.state is not TradingState.HALTED:
+                    self.manager.set_state(TradingState.REDUCING, command.reason, command.by)
+                elif self.reconciliation.may_be_lifted:  # no start ends what a person wants
+                    self.manager.set_state(TradingState.HALTED, command.reason, command.by)
                 self.flatten(Reason.BY_HAND)
             case _:
                 return Answer(is_obeyed=False, message=f"there is no command {command.name!r}")

@@ -387,7 +387,12 @@ def sessions_of(folder: SessionFolder) -> list[date]:
 
 def traded_until(recorded: Iterable[Event]) -> datetime | None:
     """Return the instant up to which a session was traded, or None if it only began."""
-    return max((event.at for event in recorded if not isinstance(event, BETWEEN)), default=None)
+    return max((event.at for event in recorded if not _is_between(event)), default=None)
+
+
+def _is_between(event: Event) -> bool:
+    by_session = isinstance(event, events.TradingStateChanged) and event.by == "session"
+    return by_session or isinstance(event, BETWEEN)
 
 
 def _book(folder: SessionFolder, recorded: Iterable[Event]) -> Book:

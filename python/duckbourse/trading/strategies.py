@@ -48,6 +48,11 @@ def open_strategies(
                 f"the strategy {name} has no method generate_orders",
                 "name a class with the methods of duckbourse.trading.strategy.Strategy",
             )
+        if "." in booked:
+            raise ConfigurationError(
+                f"the strategy {name} would be booked as {booked}, like a preset of a scanner",
+                "give its entry point a name without a dot",
+            )
         if booked in opened or booked in RESERVED:
             raise ConfigurationError(
                 f"two strategies would be booked as {booked}"

@@ -46,7 +46,7 @@ from duckbourse.trading import session_folder
 from duckbourse.trading.cash import move_cash
 from duckbourse.trading.export import export_fills
 from duckbourse.trading.publication import Publication
-from duckbourse.trading.session_folder import SessionFolder, create, latest, read
+from duckbourse.trading.session_folder import SessionFolder, create, latest, read, traded_until
 from tests.support.dbt_server import cpu_seconds
 from tests.support.factories import LIMITS, fill
 from tests.support.market import Market, instrument
@@ -265,6 +265,33 @@ def test_a_square_off_ends_with_its_session() -> None:
     book = begin(1)
     assert (book.state, book.flatten_reason) == (TradingState.ACTIVE, None)
     assert book.state_reason == "the square-off of 2026-11-02 ended with its session"
+
+
+def test_what_a_strategy_holds_overnight_is_among_its_positions() -> None:
+    begin(0)
+    traded(0, Side.BUY, 10, "100", charges="3")
+    (_, held), *others = begin(1, split(1, 1, 2), close="50").strategy_positions()
+    assert not others
+    assert (held.quantity, held.average_price, held.charges_amount) == (20, Decimal(50), Decimal(0))
+    traded(1, Side.SELL, 20, "55")
+    book = read(latest("test", None))[0]
+    (_, held), *others = book.strategy_positions()
+    assert not others
+    assert (held.quantity, held.realized_amount) == (0, Decimal(100))
+    assert [each.realized_amount for each in book.positions.values()] == [100]
+    assert begin(2, close="55").strategy_positions() == []
+
+
+def test_a_session_that_only_began_was_not_traded() -> None:
+    begin(0)
+    at = datetime(2026, 11, 2, 15, tzinfo=UTC)
+    record(
+        events.TradingStateChanged(at=at, state=TradingState.REDUCING, reason="out", by="me"),
+        events.FlattenRequested(at=at, reason=Reason.BY_HAND),
+    )
+    create(publication(1), "paper", "--scanner crp")
+    assert traded_until(read(latest("test", None))[1]) is None
+    create(publication(1), "paper", "")  # other options are no other session
 
 
 def test_a_fresh_session_goes_back_to_the_account_before_it() -> None:

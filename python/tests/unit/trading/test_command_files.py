@@ -48,6 +48,16 @@ def test_a_command_is_answered_and_leaves_nothing_behind(tmp_path: Path) -> None
     assert files(tmp_path) == []
 
 
+def test_a_file_that_cannot_be_read_loses_no_other_command(tmp_path: Path) -> None:
+    send(tmp_path, "halt", "news", request_id="a")
+    (tmp_path / FOLDER / "b.json").mkdir()
+    send(tmp_path, "resume", "over", request_id="c")
+    inbox = Inbox(tmp_path)
+    assert [command.name for command in inbox.take()] == ["halt", "resume"]
+    assert inbox.take() == []
+    assert files(tmp_path) == ["a.taken", "b.refused", "c.taken"]
+
+
 def test_an_answer_that_is_not_final_waits_for_the_next(tmp_path: Path) -> None:
     path = send(tmp_path, "halt", "news")
     inbox = Inbox(tmp_path)
@@ -126,10 +136,10 @@ def test_the_loop_answers_what_it_did(tmp_path: Path) -> None:
     market = Market(tmp_path / "session", signals=[])
     paths = [send(market.folder, name, "news") for name in ("halt", "nonsense", "square-off")]
     trader = market.trade([tick(at(9, 45, 1), 100)])
-    assert trader.book.state is TradingState.REDUCING
+    assert trader.book.state is TradingState.HALTED
     answers = [answer_to(path, 0) for path in paths]
     assert [(answer.is_obeyed, answer.message) for answer in answers if answer] == [
         (True, "halted: news; no position is open"),
         (False, "there is no command 'nonsense'"),
-        (True, "reducing: news; no position is open"),
+        (True, "halted: news; no position is open"),
     ]

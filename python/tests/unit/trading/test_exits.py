@@ -490,9 +490,9 @@ def test_a_command_is_answered_with_what_was_done(market: Market) -> None:
             {"state": "halted", "ended_entry_count": 1, "open_entry_count": 0, "position_count": 1},
         ),
         (
-            "reducing: news; closing A +198",
+            "halted: news; closing A +198",
             {
-                "state": "reducing",
+                "state": "halted",
                 "ended_entry_count": 0,
                 "open_entry_count": 0,
                 "position_count": 1,

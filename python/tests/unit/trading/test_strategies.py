@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from duckbourse import plugins
 from duckbourse.errors import ConfigurationError
 from duckbourse.orders import events
 from duckbourse.orders.events import TradingState
@@ -60,6 +61,13 @@ def steady(*prices: float | str, first: int = 0) -> list[dict[str, Any]]:
         for minute, price in enumerate(prices)
         for second in range(4)
     ]
+
+
+def test_a_name_with_a_dot_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its orders would belong to `signals`, whose presets have such names."""
+    monkeypatch.setattr(plugins, "load", lambda *_: At)
+    with pytest.raises(ConfigurationError, match="like a preset of a scanner"):
+        open_strategies(["acme.momentum"], {})
 
 
 def test_a_stop_of_one_strategy_leaves_the_shares_of_another(market: Market) -> None:

@@ -1,0 +1,180 @@
+"""A halt holds until the one who may lift it does, whatever happens beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from duckbourse import clock
+from duckbourse.brokers.paper import FillRules
+from duckbourse.errors import JournalError
+from duckbourse.orders import events
+from duckbourse.orders.book import rebuild_book
+from duckbourse.orders.broker import Funds, Holding
+from duckbourse.orders.events import TradingState
+from duckbourse.orders.manager import Manager
+from duckbourse.orders.order import Product, Reason
+from duckbourse.orders.reconciliation import BROKER_DIFFERS
+from duckbourse.trading.commands import Answer, Command
+from duckbourse.trading.loop import RECONCILE_SECONDS, Trader
+from tests.support.counted_loop import CountedLoop, run_counted
+from tests.support.market import Market, at, tick
+from tests.support.venue import MarketFeed, MemoryJournal, Venue
+
+ACTIVE, REDUCING, HALTED = TradingState.ACTIVE, TradingState.REDUCING, TradingState.HALTED
+
+
+class OddVenue(Venue):
+    """Holds what we do not, or fails in its own way, while it is asked to."""
+
+    is_odd = False
+    is_broken = False
+
+    async def positions(self) -> Sequence[Holding]:
+        odd = Holding(symbol="A", product=Product.MIS, quantity=7)
+        return [*await super().positions(), *([odd] if self.is_odd else [])]
+
+    async def funds(self) -> Funds:
+        if self.is_broken:
+            raise KeyError("available.cash")
+        return await super().funds()
+
+
+class Account:
+    """One account, whose loop is started again and again on one journal."""
+
+    def __init__(self, folder: Path) -> None:
+        self.market = Market(folder, signals=[])
+        self.journal = MemoryJournal()
+
+    def start(
+        self, do: Callable[[Trader], object] = lambda _: None, *, is_odd: bool = False
+    ) -> Trader:
+        async def play(loop: CountedLoop) -> Trader:
+            trader, venue = self._open()
+            venue.is_odd = is_odd
+            await trader.start()
+            do(trader)
+            venue.close()
+            return trader
+
+        with clock.driven_by(lambda: at(11)):
+            return run_counted(play, arrival_seconds=0)
+
+    def _open(self) -> tuple[Trader, OddVenue]:
+        folder = self.market.folder
+        folder.mkdir(exist_ok=True)
+        venue = OddVenue(folder, {"A": Decimal("0.01")}, Decimal(100_000), FillRules())
+        manager = Manager(
+            rebuild_book(Decimal(100_000), list(self.journal.events), lambda _: None),
+            self.journal,  # type: ignore[arg-type]
+            venue,
+            check=lambda *asked: trader.pre_trade_check(*asked),
+            grace_seconds=0,
+        )
+        ticks = [tick(at(9, 45) + timedelta(seconds=second), 100) for second in range(1, 100)]
+        feed = MarketFeed(ticks, ("A",), venue=venue)
+        trader = Trader(self.market.publication(), manager, feed, {}, folder)
+        return trader, venue
+
+    def trade(self, begin: Callable[[OddVenue], None]) -> Trader:
+        async def play(loop: CountedLoop) -> Trader:
+            trader, venue = self._open()
+            await trader.start()
+            begin(venue)
+            async for records in trader.feed.ticks():
+                await trader.on_records(records)
+            venue.close()
+            return trader
+
+        with clock.driven_by(lambda: at(9, 44)):
+            return run_counted(play, arrival_seconds=0)
+
+
+@pytest.fixture
+def account(tmp_path: Path) -> Account:
+    return Account(tmp_path / "session")
+
+
+def command(name: str, reason: str = "by hand") -> Callable[[Trader], Answer]:
+    return lambda trader: trader._handle_command(Command(name, reason, "trader"))
+
+
+def lose(trader: Trader) -> None:
+    trader.manager.set_state(HALTED, "loss=5100.00, max_loss=5000.00", "daily loss")
+
+
+@pytest.mark.parametrize(
+    "stop",
+    [command("halt"), command("halt", BROKER_DIFFERS), command("square-off"), lose],
+    ids=["halt", "halt with our words", "square-off", "daily loss"],
+)
+def test_no_start_lifts_what_stopped_trading(
+    account: Account, stop: Callable[[Trader], object]
+) -> None:
+    account.start(stop)
+    wanted = account.start().book.flatten_reason
+    trader = account.start(is_odd=True)
+    assert trader.book.state is HALTED
+    trader = account.start()
+    assert trader.book.state is HALTED
+    assert trader.book.flatten_reason is wanted
+    account.start(command("resume"))
+    assert account.start().book.state is ACTIVE
+
+
+def test_a_start_lifts_the_halt_of_a_broker_that_differed(account: Account) -> None:
+    assert account.start(is_odd=True).book.state_reason == BROKER_DIFFERS
+    assert account.start().book.state is ACTIVE
+    assert account.start(is_odd=True).book.state is HALTED
+    assert account.start().book.state is ACTIVE
+
+
+def test_a_square_off_never_lowers_a_halt(account: Account) -> None:
+    account.start(lose)
+    trader = account.start(command("square-off"))
+    assert (trader.book.state, trader.book.flatten_reason) == (HALTED, Reason.BY_HAND)
+    assert trader.book.state_reason.startswith("loss=")
+
+
+def test_a_square_off_outlives_a_broker_that_differed(account: Account) -> None:
+    account.start(command("square-off"), is_odd=True)
+    trader = account.start()
+    assert (trader.book.state, trader.book.flatten_reason) == (HALTED, Reason.BY_HAND)
+
+
+def test_no_resume_after_the_journal_failed(account: Account) -> None:
+    answers = []
+
+    def fail(trader: Trader) -> None:
+        trader.manager.journal.failure = JournalError("the disk is full")
+        trader.manager.check_journal()
+        answers.append(command("resume")(trader))
+
+    assert account.start(fail).book.state is HALTED
+    assert answers == [Answer(is_obeyed=False, message="the disk is full")]
+
+
+def test_a_comparison_that_fails_is_reported(account: Account) -> None:
+    def fail(venue: OddVenue) -> None:
+        venue.is_broken = True
+
+    trader = account.trade(fail)
+    problem = "not compared with the broker: KeyError('available.cash')"
+    assert (trader.book.state, trader.book.state_reason) == (REDUCING, problem)
+    assert problem in trader.health_problems()
+    changes = [
+        each for each in account.journal.events if isinstance(each, events.TradingStateChanged)
+    ]
+    assert [each.reason for each in changes].count(problem) == 1
+    assert len(trader.feed.ticks_of_day) > 2 * RECONCILE_SECONDS  # type: ignore[attr-defined]
+
+
+def test_a_session_that_ended_and_goes_on_ends_again(account: Account) -> None:
+    account.start(Trader.end_session)
+    account.start(Trader.end_session)
+    assert sum(isinstance(each, events.SessionEnded) for each in account.journal.events) == 2
