@@ -207,7 +207,7 @@ class Manager:
         with suppress(JournalError):
             await self.record_durably(events.CancelRequested(at=clock.now(), order_id=order_id))
         try:
-            await self.call_broker(self.broker.cancel(order.broker_order_id))
+            await self._asked(self.broker.cancel(order.broker_order_id))
         except BrokerRejected as error:
             self.record(events.CancelRefused(at=clock.now(), order_id=order_id, message=str(error)))
         except BrokerUnclear as error:
@@ -267,7 +267,7 @@ class Manager:
             if not is_exit:
                 raise
         try:
-            await self.call_broker(self.broker.modify(order.broker_order_id, wanted))
+            await self._asked(self.broker.modify(order.broker_order_id, wanted))
             ended = events.ModifyEnded(at=clock.now(), order_id=order_id, is_accepted=True)
         except BrokerRejected as error:
             ended = events.ModifyEnded(
@@ -408,7 +408,7 @@ class Manager:
     async def _send(self, request: Request) -> None:
         order_id = request.order_id
         try:
-            broker_order_id = await self.call_broker(self.broker.place(request))
+            broker_order_id = await self._asked(self.broker.place(request))
         except BrokerRejected as error:
             self.advance(order_id, State.REJECTED, message=str(error))
         except BrokerUnclear as error:
@@ -422,6 +422,16 @@ class Manager:
             return await asyncio.wait_for(call, self._answer_seconds)
         except TimeoutError:
             raise BrokerUnclear(f"no answer within {self._answer_seconds:g} s") from None
+
+    async def _asked(self, call: Awaitable[Answer]) -> Answer:
+        """Ask the broker about an order; what it raises of its own leaves open what it did."""
+        try:
+            return await self.call_broker(call)
+        except BrokerError:
+            raise
+        except Exception as error:  # a fault of the adapter: the order is looked up
+            log.exception("the broker failed")
+            raise BrokerUnclear(f"the broker failed: {error!r}") from error
 
     def advance(
         self, order_id: str, target: State, broker_order_id: str | None = None, message: str = ""
@@ -472,8 +482,8 @@ class Manager:
             await asyncio.sleep(self._lookup_seconds[min(attempt, len(self._lookup_seconds) - 1)])
             attempt += 1
             try:
-                found = await self.call_broker(self.broker.find(order_id))
-                trades = await self.call_broker(self.broker.trades()) if found else []
+                found = await self._asked(self.broker.find(order_id))
+                trades = await self._asked(self.broker.trades()) if found else []
             except (BrokerUnclear, BrokerRejected) as error:
                 log.warning("look-up unclear", order_id=order_id, error=str(error))
                 if clock.elapsed_seconds() - began >= self._look_up_limit:

@@ -108,7 +108,7 @@ class ExitManager:
         await self._cancel_exits_of_nothing()
         for entry in held:
             entry_id = entry.request.order_id
-            self._trigger(entry)
+            self._trigger_guarded(entry)
             if entry_id in self._tasks:
                 continue
             if entry_id in self.book.exit_reason:
@@ -138,8 +138,21 @@ class ExitManager:
             if entry_id is not None and not self.book.held_quantity(entry_id):
                 await self._manager.cancel(order.request.order_id)
 
+    def _trigger_guarded(self, entry: Order) -> None:
+        try:
+            self._trigger(entry)
+        except Exception as error:  # whatever it is, the other exits are evaluated, and this one
+            entry_id, symbol = entry.request.order_id, entry.request.symbol
+            log.exception("exit not evaluated", entry_id=entry_id)
+            if self.book.state is TradingState.ACTIVE:
+                reason = f"the exits of {symbol} cannot be evaluated: {error!r}"
+                self._manager.set_state(TradingState.REDUCING, reason, "exits")
+
     def _trigger(self, entry: Order) -> None:
         """Record that an exit is due, or that a stronger reason takes over."""
+        if (wanted_by_all := self._flatten_reason(entry)) is not None:
+            self.close(entry, wanted_by_all)
+            return
         now, entry_id, symbol = clock.now(), entry.request.order_id, entry.request.symbol
         price = self._prices[symbol][0] if symbol in self._prices else None
         best = self.book.best_price.get(entry_id)
@@ -149,7 +162,7 @@ class ExitManager:
             if moved != best:
                 self._manager.record(events.TrailMoved(at=now, entry_id=entry_id, best_price=moved))
                 best = moved
-        reason = self._flatten_reason(entry) or exits.due(entry, best, price, now)
+        reason = exits.due(entry, best, price, now)
         if reason is None and self._resting and self._resting.was_triggered(entry_id):
             reason = Reason.STOP
         if reason is not None:

@@ -269,7 +269,15 @@ class Trader:
                 self._record_ticks(self.recorder, records)
         if self.scans is not None:
             await self._scan(self.scans, records)
-        await self._refresh_publication()
+        with self._unharmed_by("the publication"):
+            await self._refresh_publication()
+        with self._unharmed_by("the ticks"):
+            await self._update_prices(records)
+        await self._step()
+        with self._unharmed_by("metrics"):
+            self.on_pass(clock.elapsed_seconds() - began)
+
+    async def _update_prices(self, records: Records) -> None:
         of_session = self._of_session(records)
         of_session = self.ticks.believed(of_session)
         self.stray_tick_count += len(records) - len(of_session)
@@ -278,9 +286,6 @@ class Trader:
             self.is_stream_ready = True
             self.prices.update(of_session)
             await self.relay.publish(of_session)
-        await self._step()
-        with self._unharmed_by("metrics"):
-            self.on_pass(clock.elapsed_seconds() - began)
 
     def _record_ticks(self, recorder: Recorder, records: Records) -> None:
         try:
@@ -393,15 +398,23 @@ class Trader:
                 if command.order is not None:
                     await self._obey_order(command, command.order)
         entries = self._open_entries() if obeyed else []
-        self._watch_silence()
-        self._reconcile()
-        self._check_daily_limits()
-        await self._cancel_entries()
-        await self.exits.step()
-        await self.manager.send_waiting()
+        with self._unharmed_by("watching prices"):
+            self._watch_silence()
+        with self._unharmed_by("comparing with the broker"):
+            self._reconcile()
+        with self._unharmed_by("the daily limits"):
+            self._check_daily_limits()
+        with self._unharmed_by("cancelling entries"):
+            await self._cancel_entries()
+        with self._unharmed_by("exits"):
+            await self.exits.step()
+        with self._unharmed_by("sending what waits"):
+            await self.manager.send_waiting()
         if self.book.state is not TradingState.HALTED:
-            for request in await self._generate_orders():
-                await self._place(request)
+            with self._unharmed_by("asking the strategies"):
+                for request in await self._generate_orders():
+                    with self._unharmed_by(f"order {request.order_id}"):
+                        await self._place(request)
         with self._unharmed_by("answering commands"):
             self.by_hand.report()
             for command, answer in obeyed:
@@ -575,9 +588,10 @@ class Trader:
             request = order.request
             if order.is_external or request.reason is not Reason.ENTRY:
                 continue
-            has_expired = request.expires_at is not None and now >= request.expires_at
-            if is_over or has_expired or not self.strategies.is_active(request.strategy):
-                await self.manager.cancel(request.order_id)
+            with self._unharmed_by(f"cancelling order {request.order_id}"):
+                has_expired = request.expires_at is not None and now >= request.expires_at
+                if is_over or has_expired or not self.strategies.is_active(request.strategy):
+                    await self.manager.cancel(request.order_id)
 
     def _check_daily_limits(self) -> None:
         if clock.now() >= self.publication.square_off_at:

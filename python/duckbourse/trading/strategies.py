@@ -6,6 +6,9 @@ import inspect
 import re
 import typing
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from decimal import Decimal
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -27,6 +30,7 @@ PARAMETERS_FILE = "seeds/reference/strategy_parameters.csv"
 OURS: Mapping[str, Callable[..., Strategy]] = {SignalStrategy.NAME: SignalStrategy}
 # names that orders of others are booked under
 RESERVED = frozenset({BY_HAND, "external"})
+_types_of = cache(typing.get_type_hints)
 
 
 def open_strategies(
@@ -171,10 +175,25 @@ class Strategies:
         )
 
 
+def _check_values(struct: msgspec.Struct, where: str) -> None:
+    """Refuse values that a position could not be looked after with, as nothing else checks them."""
+    for name, kind in _types_of(type(struct)).items():
+        value, place = getattr(struct, name), f"{where}{name}"
+        if not isinstance(value, kind):
+            raise TypeError(f"{place} is {value!r}, of type {type(value).__name__}: write {kind}")
+        if isinstance(value, datetime) and value.tzinfo is None:
+            raise ValueError(f"{place} is {value}, without a time zone: write an instant in UTC")
+        if isinstance(value, Decimal) and not value.is_finite():
+            raise ValueError(f"{place} is {value}: write a price")
+        if isinstance(value, msgspec.Struct):
+            _check_values(value, f"{place}.")
+
+
 def _booked(name: str, wanted: Request | Close) -> Request | Close:
     """Return a request under the name of its strategy, so that it opens and closes nothing else."""
     if isinstance(wanted, Close):
         return wanted
+    _check_values(wanted, "")
     if wanted.reason is not Reason.ENTRY:
         raise ValueError(f"order {wanted.order_id} is an exit: return Close({wanted.symbol!r})")
     if name == SignalStrategy.NAME:

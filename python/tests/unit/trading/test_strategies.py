@@ -259,6 +259,41 @@ def test_a_strategy_that_fails_stops_alone(market: Market, method: str) -> None:
     assert any("the strategy failing failed" in each for each in trader.health_problems())
 
 
+UNUSABLE: dict[str, tuple[dict[str, Any], str]] = {
+    "naive exit": (
+        {"exits": Exits(exit_at=datetime(2026, 11, 25, 15))},
+        "exits.exit_at is 2026-11-25 15:00:00, without a time zone",
+    ),
+    "naive expiry": ({"expires_at": datetime(2026, 11, 25, 15)}, "without a time zone"),
+    "stop": ({"exits": Exits(stop_price=98.5)}, "exits.stop_price is 98.5, of type float"),  # type: ignore[arg-type]
+    "limit": ({"limit_price": 100.5}, "limit_price is 100.5, of type float"),
+    "no price": ({"limit_price": Decimal("NaN")}, "limit_price is NaN: write a price"),
+    "quantity": ({"quantity": 2.5}, "quantity is 2.5, of type float"),
+    "side": ({"side": "buy"}, "side is 'buy', of type str"),
+}
+
+
+@pytest.mark.parametrize(("changed", "detail"), UNUSABLE.values(), ids=UNUSABLE)
+def test_an_order_that_could_not_be_looked_after_fails_its_strategy(
+    market: Market, changed: dict[str, Any], detail: str
+) -> None:
+    def unusable(context: Context) -> Request:
+        return replace(context.entry("buy", "A", Side.BUY, 10), **changed)
+
+    market.others = {
+        "one": lambda: At((at(9, 46), unusable)),
+        "two": lambda: At((at(9, 45), buy(20, STOP))),
+    }
+    trader = market.trade(steady(100, 100, "97.5"))
+    [failed] = market.of(events.StrategyFailed)
+    assert failed.strategy == "one" and detail in failed.detail
+    # nothing of it was sent, and the stop of the other one goes on
+    assert [(order.request.strategy, order.state) for order in exits(trader)] == [
+        ("two", State.FILLED)
+    ]
+    assert {order.request.strategy for order in trader.book.orders.values()} == {"two"}
+
+
 def test_a_strategy_books_under_its_own_name_only(market: Market) -> None:
     def disguised(context: Context) -> Request:
         return replace(context.entry("buy", "A", Side.BUY, 10), strategy="two")

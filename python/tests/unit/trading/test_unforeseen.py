@@ -1,0 +1,120 @@
+"""No exception ends the loop while a position is open, wherever it comes from."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from duckbourse.brokers.paper import PaperBroker
+from duckbourse.orders import events
+from duckbourse.orders.events import TradingState
+from duckbourse.orders.lifecycle import State
+from duckbourse.orders.manager import Manager
+from duckbourse.orders.order import Order, Reason, Request, Side
+from duckbourse.risk import exits as rules
+from duckbourse.trading.loop import Trader
+from duckbourse.trading.strategies import Strategies
+from duckbourse.trading.strategy import Context
+from tests.support.market import Market, at, exits, instrument, signal, tick
+from tests.unit.trading.test_strategies import At
+
+STOPPED = [
+    tick(at(9, minute, second), price)
+    for minute, price in ((45, 100), (46, 100), (47, "97.5"))
+    for second in range(4)
+]
+
+
+@pytest.fixture
+def market(tmp_path: Path) -> Market:
+    return Market(tmp_path / "session")
+
+
+def fail(*_: Any) -> Any:
+    raise ZeroDivisionError("of ours")
+
+
+@pytest.mark.parametrize(
+    ("owner", "step"),
+    [
+        (Trader, "_watch_silence"),
+        (Trader, "_reconcile"),
+        (Trader, "_check_daily_limits"),
+        (Trader, "_cancel_entries"),
+        (Trader, "_refresh_publication"),
+        (Trader, "_set_gauges"),
+        (Manager, "send_waiting"),
+        (Strategies, "orders"),
+    ],
+)
+def test_a_step_that_fails_leaves_the_exits_at_work(
+    market: Market, monkeypatch: pytest.MonkeyPatch, owner: type, step: str
+) -> None:
+    def begin_to_fail(trader: Trader) -> None:
+        trader.gauges = lambda *_: None
+        monkeypatch.setattr(owner, step, fail)
+
+    trader = market.trade(STOPPED, at_tick={6: begin_to_fail})
+    assert [order.state for order in exits(trader)] == [State.FILLED]
+    assert trader.book.state is TradingState.REDUCING
+    assert "ZeroDivisionError('of ours')" in trader.book.state_reason
+
+
+class Faulty(PaperBroker):
+    """An adapter that raises what no adapter may raise."""
+
+    async def cancel(self, broker_order_id: str) -> None:
+        raise KeyError("order_id")
+
+    async def place(self, request: Request) -> str:
+        if request.correlation_id == "placed":
+            raise KeyError("order_id")
+        return await super().place(request)
+
+
+def test_a_broker_that_raises_what_it_must_not_is_looked_up(market: Market) -> None:
+    def placed(context: Context) -> Request:
+        return context.entry("placed", "A", Side.BUY, 10)
+
+    def rests(context: Context) -> Request:
+        limit, until = Decimal("97.60"), at(9, 45, 3)
+        return context.entry("rests", "A", Side.BUY, 10, limit_price=limit, expires_at=until)
+
+    market.broker = Faulty
+    market.others = {"one": lambda: At((at(9, 45), rests), (at(9, 46), placed))}
+    trader = market.trade(STOPPED[:-4], to_end=False)
+    states = {order.request.correlation_id: order.state for order in trader.book.orders.values()}
+    assert states == {
+        "signal A": State.FILLED,
+        "rests": State.OPEN,  # whatever is asked of it, its cancel never arrives
+        "placed": State.UNKNOWN,
+    }
+    [unclear] = [event for event in market.of(events.OrderUpdated) if event.state is State.UNKNOWN]
+    assert unclear.message == "the broker failed: KeyError('order_id')"
+    assert trader.book.held_entries()
+
+
+def test_exits_that_cannot_be_evaluated_leave_the_others_at_work(
+    market: Market, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    market.instruments = {symbol: instrument(symbol) for symbol in "AB"}
+    market.signals = [signal("A"), signal("B")]
+    due = rules.due
+
+    def fails_for_one(entry: Order, *known: Any) -> Reason | None:
+        return fail() if entry.request.symbol == "A" else due(entry, *known)
+
+    monkeypatch.setattr(rules, "due", fails_for_one)
+    ticks = [{**known, "symbol": symbol} for known in STOPPED for symbol in "AB"]
+    square_off = [tick(at(15, 45, second), 99, symbol) for second in range(8) for symbol in "AB"]
+    trader = market.trade([*ticks, *square_off])
+    assert {order.request.symbol: order.request.reason for order in exits(trader)} == {
+        "A": Reason.SQUARE_OFF,
+        "B": Reason.STOP,
+    }
+    assert trader.book.state is TradingState.REDUCING
+    assert trader.book.state_reason.startswith("the exits of A cannot be evaluated: ZeroDivision")
+    assert not trader.book.open_positions()
