@@ -119,6 +119,15 @@ class Book:
     def open_orders(self) -> Iterable[Order]:
         return self.live.values()
 
+    @property
+    def open_entries(self) -> list[Order]:
+        """The open orders of ours that are no exits."""
+        return [
+            order
+            for order in self.open_orders()
+            if order.request.reason is Reason.ENTRY and not order.is_external
+        ]
+
     def open_positions(self) -> list[Position]:
         """Return the positions with a non-zero quantity."""
         return [position for position in self.positions.values() if position.quantity]

@@ -9,6 +9,7 @@ broker by its id; it is never sent again. Updates may arrive late, twice, in any
 all: the filled quantity is the sum of the trades, and an outdated status changes nothing.
 
 Requests are paced: entries and cancels that have no turn wait here, and `send_waiting` sends them.
+A cancel is asked for until its order has ended, whatever was refused or lost, or is not known yet.
 
 If the journal fails, trading is halted: nothing may be opened that cannot be recorded. Exits go on
 in memory, since an open position is the greater risk; the broker has them by their ids.
@@ -20,9 +21,10 @@ import asyncio
 import math
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import TypeVar
+from functools import partial
+from typing import NamedTuple, TypeVar
 
 import msgspec
 import structlog
@@ -54,12 +56,30 @@ GRACE_SECONDS = 10.0
 LOOKUP_LIMIT_SECONDS = 60.0
 # the pause before the updates are followed again
 RECONNECT_SECONDS = 1.0
+# the pause after the broker refused a cancel
+CANCEL_AGAIN_SECONDS = 1.0
+# how long an entry without an expiry waits for its turn: it was meant for the prices of its time
+MAX_WAIT = timedelta(minutes=5)
 LOOKUP_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 
 
 Answer = TypeVar("Answer")
 # the book, the request, and the order that it would modify, or None
 Check = Callable[[Book, Request, Order | None], None]
+# makes a call to the broker, now or side by side with others; the key says which one
+Send = Callable[[str, Callable[[], Awaitable[None]]], Awaitable[None]]
+
+
+async def in_turn(key: str, call: Callable[[], Awaitable[None]]) -> None:
+    """Make a call, and wait for its answer."""
+    await call()
+
+
+class Waiting(NamedTuple):
+    """An entry that waits for its turn, and the instant at which it is denied instead."""
+
+    request: Request
+    until: datetime
 
 
 class Manager:
@@ -89,9 +109,10 @@ class Manager:
         self.broker = broker
         self.bus = Bus()
         self.pace = Pace()
-        # what waits for its turn: entries by their ids, in order, and orders to be cancelled
-        self.waiting_entries: dict[str, Request] = {}
-        self._waiting_cancels: dict[str, None] = {}
+        # the entries that wait for their turn, by their ids, in order
+        self._waiting: dict[str, Waiting] = {}
+        # the orders to be cancelled, and the session second from which they are asked for again
+        self._cancels: dict[str, float] = {}
         self._check = check
         self._charges = charges
         self._grace = timedelta(seconds=grace_seconds)
@@ -104,6 +125,17 @@ class Manager:
         self._unmatched_trades: dict[str, list[TradeReport]] = {}
         self._looked_up: set[str] = set()
         self._is_journal_reported = False
+
+    @property
+    def waiting_entries(self) -> dict[str, Request]:
+        """The entries that wait for their turn, by their ids, in order."""
+        return {order_id: waiting.request for order_id, waiting in self._waiting.items()}
+
+    @property
+    def open_entries(self) -> list[Order]:
+        """The entries at work, and those that wait for their turn, which are NEW."""
+        waiting = [Order(request=request) for request in self.waiting_entries.values()]
+        return [*self.book.open_entries, *waiting]
 
     # public methods
 
@@ -119,8 +151,9 @@ class Manager:
         if known is not None:
             return known
         is_exit = request.reason is not Reason.ENTRY
-        if not is_exit and (self.waiting_entries or not self.pace.has_turn(is_urgent=False)):
-            self.waiting_entries.setdefault(request.order_id, request)
+        if not is_exit and (self._waiting or not self.pace.has_turn(is_urgent=False)):
+            until = request.expires_at or clock.now() + MAX_WAIT
+            self._waiting.setdefault(request.order_id, Waiting(request, until))
             return Order(request=request)
         return await self._place(request)
 
@@ -135,6 +168,7 @@ class Manager:
             return self.book.orders[request.order_id]
         if not self.pace.has_turn(is_urgent=is_exit):
             return Order(request=request)
+        self._waiting.pop(request.order_id, None)
         self.pace.count(is_urgent=is_exit)
         try:
             await self.record_durably(events.OrderIntended(at=clock.now(), request=request))
@@ -145,29 +179,33 @@ class Manager:
         await self._send(request)
         return self.book.orders[request.order_id]
 
-    async def send_waiting(self) -> None:
+    async def send_waiting(self, send: Send = in_turn) -> None:
         """
         Send what waits and has its turn, cancels first; call this at every step.
 
         An entry that may not be sent any more is denied without a turn: its time is over, trading
         is not active, or the session has no requests left for entries.
         """
-        for order_id in list(self._waiting_cancels):
-            del self._waiting_cancels[order_id]
-            await self.cancel(order_id)
-        for request in list(self.waiting_entries.values()):
-            denial = self._denial_of_waiting(request)
+        for order_id, since in list(self._cancels.items()):
+            if clock.session_seconds() < since:
+                continue
+            await send(f"cancelling order {order_id}", partial(self.cancel, order_id))
+        for waiting in list(self._waiting.values()):
+            request = waiting.request
+            denial = self._denial_of_waiting(waiting)
             if denial is not None:
-                del self.waiting_entries[request.order_id]
                 self._record_denial(request, denial)
             elif self.pace.has_turn(is_urgent=False):
-                del self.waiting_entries[request.order_id]
-                await self._place(request)
+                await send(f"order {request.order_id}", partial(self._send_waiting, request))
 
-    def _denial_of_waiting(self, request: Request) -> OrderDeniedError | None:
-        now = clock.now()
-        if request.expires_at is not None and now >= request.expires_at:
-            detail = f"now={now:%T}, expires_at={request.expires_at:%T}, waited_for=its turn"
+    async def _send_waiting(self, request: Request) -> None:
+        if request.order_id in self._waiting:
+            await self._place(request)
+
+    def _denial_of_waiting(self, waiting: Waiting) -> OrderDeniedError | None:
+        now, request = clock.now(), waiting.request
+        if now >= waiting.until:
+            detail = f"now={now:%T}, expires_at={waiting.until:%T}, waited_for=its turn"
             return OrderDeniedError("EXPIRED", detail)
         if self.book.state is not TradingState.ACTIVE:
             try:
@@ -180,27 +218,41 @@ class Manager:
         return None
 
     def _record_denial(self, request: Request, denial: OrderDeniedError) -> None:
+        self._waiting.pop(request.order_id, None)
         self.record(
             events.OrderDenied(
                 at=clock.now(), request=request, code=denial.code, detail=denial.detail
             )
         )
 
+    def cancel_next(self, order_id: str) -> None:
+        """
+        Have an order cancelled with the next `send_waiting`, and again until it has ended.
+
+        An entry that waits for its turn is denied at once.
+        """
+        waiting = self._waiting.get(order_id)
+        if waiting is not None:
+            denial = OrderDeniedError("CANCELLED", "state=waiting, sent=no")
+            self._record_denial(waiting.request, denial)
+        elif self.book.orders[order_id].state.is_live:
+            self._cancels.setdefault(order_id, -math.inf)
+
     async def cancel(self, order_id: str) -> None:
         """
         Request the cancellation of an order, unless it is final or a cancel is pending.
 
-        A cancel that has no turn waits for it, before all entries.
+        What cannot be requested now is requested later, before all entries: it has no turn, or the
+        broker has not said yet under which id it has the order. So is what the broker refuses.
         """
-        waiting = self.waiting_entries.pop(order_id, None)
-        if waiting is not None:
-            self._record_denial(waiting, OrderDeniedError("CANCELLED", "state=waiting, sent=no"))
-            return
+        self.cancel_next(order_id)
         order = self.book.orders[order_id]
-        if order.is_cancel_pending or order.broker_order_id is None or not order.state.is_live:
+        if not order.state.is_live:
+            self._cancels.pop(order_id, None)
+            return
+        if order.is_cancel_pending or order.broker_order_id is None:
             return
         if not self.pace.has_turn(is_urgent=True):
-            self._waiting_cancels[order_id] = None
             return
         self.pace.count(is_urgent=True)
         # a cancel is sent in any case: asked again after a restart, it does no harm
@@ -209,6 +261,7 @@ class Manager:
         try:
             await self._asked(self.broker.cancel(order.broker_order_id))
         except BrokerRejected as error:
+            self._cancels[order_id] = clock.session_seconds() + CANCEL_AGAIN_SECONDS
             self.record(events.CancelRefused(at=clock.now(), order_id=order_id, message=str(error)))
         except BrokerUnclear as error:
             log.warning("cancel unclear", order_id=order_id, error=str(error))
@@ -225,9 +278,17 @@ class Manager:
         """
         Request a change of price or quantity; the old terms stand until the broker accepts it.
 
+        An entry that waits for its turn is changed here, and sent with the new terms.
+
         Raise OrderDeniedError if a check denies it, if brokers allow no more modifications, or if
         it has no turn.
         """
+        waiting = self._waiting.get(order_id)
+        if waiting is not None:
+            changed = replace(waiting.request, quantity=quantity, limit_price=limit_price)
+            self._check(self.book, changed, None)
+            self._waiting[order_id] = waiting._replace(request=changed)
+            return
         order = self.book.orders[order_id]
         if order.is_modify_pending or order.broker_order_id is None or not order.state.is_live:
             return
@@ -278,13 +339,6 @@ class Manager:
             self.look_up(order_id)
             return
         self.record(ended)
-
-    async def cancel_open(self, *, keep_exits: bool = True) -> None:
-        """Cancel all open orders of ours, except exits if `keep_exits`."""
-        for order in list(self.book.open_orders()):
-            if order.is_external or (keep_exits and order.request.reason is not Reason.ENTRY):
-                continue
-            await self.cancel(order.request.order_id)
 
     def set_state(self, state: TradingState, reason: str, by: str) -> None:
         """Change the trading state; record nothing if state and reason are unchanged."""

@@ -20,7 +20,7 @@ from duckbourse.orders.order import Exits, Order, Reason, Request, Side, order_i
 from duckbourse.risk.exits import protected
 from duckbourse.trading.commands import Answer, Command, Inbox, OrderByHand
 from duckbourse.trading.exits import ExitManager
-from duckbourse.trading.strategy import BY_HAND, Context, owner_of
+from duckbourse.trading.strategy import BY_HAND, Context
 from duckbourse.words import counted
 
 # states of an order that will not trade, for whatever reason
@@ -62,11 +62,11 @@ class HandOrders:
             case "buy" | "sell":
                 answer = await self._place(command, wanted)
             case "cancel":
-                answer = await self._cancel(wanted)
+                answer = self._cancel(wanted)
             case "modify":
                 answer = await self._modify(wanted)
             case "close":
-                answer = await self._close(wanted)
+                answer = self._close(wanted)
             case _:
                 answer = _refused(f"there is no order to {wanted.action!r}")
         first = answer if isinstance(answer, Answer) else answer()
@@ -129,23 +129,24 @@ class HandOrders:
             return Answer(is_obeyed=is_waiting, is_final=not is_waiting, message=message)
         return answer_of(order)
 
-    async def _cancel(self, wanted: OrderByHand) -> Answer | Callable[[], Answer]:
+    def _cancel(self, wanted: OrderByHand) -> Answer | Callable[[], Answer]:
         orders = self._entries_at_work(wanted.target)
         if isinstance(orders, Answer):
             return orders
         ids = [order.request.order_id for order in orders]
         for order_id in ids:
-            await self._manager.cancel(order_id)
+            self._manager.cancel_next(order_id)
 
         def answer() -> Answer:
             known = [self._manager.book.orders[order_id] for order_id in ids]
             live = [order for order in known if order.state.is_live]
             filled = sum(order.filled_quantity for order in known)
+            detail = "".join(f"; {order.message}" for order in live if order.message)
             return Answer(
                 is_obeyed=True,
                 is_final=not live,
                 message=f"{len(known) - len(live)} of {counted(len(known), 'order')} ended,"
-                f" {counted(filled, 'share')} of them filled",
+                f" {counted(filled, 'share')} of them filled{detail}",
                 figures={"orders": len(known), "open": len(live), "filled_quantity": filled},
             )
 
@@ -173,7 +174,9 @@ class HandOrders:
             return _refused(f"denied: {denial}", code=denial.code, order_id=order_id)
 
         def answer() -> Answer:
-            known = self._manager.book.orders[order_id]
+            known = self._manager.book.orders.get(order_id)
+            if known is None:
+                return self._answer_of(order_id)
             if (known.request.quantity, known.request.limit_price) == (quantity, limit):
                 return answer_of(known)
             if known.is_modify_pending:
@@ -184,13 +187,10 @@ class HandOrders:
 
     def _entries_at_work(self, target: str) -> Sequence[Order] | Answer:
         """Return the open orders that an id or a symbol means, without exits."""
-        ours = [
-            order
-            for order in self._manager.book.open_orders()
-            if order.request.reason is Reason.ENTRY and not order.is_external
-        ]
         found = [
-            order for order in ours if target in (order.request.order_id, order.request.symbol)
+            order
+            for order in self._manager.open_entries
+            if target in (order.request.order_id, order.request.symbol)
         ]
         if found:
             return found
@@ -200,42 +200,37 @@ class HandOrders:
             return _refused(f"{target} has no open order that opens a position")
         return self._unknown(target)
 
-    async def _close(self, wanted: OrderByHand) -> Answer | Callable[[], Answer]:
+    def _close(self, wanted: OrderByHand) -> Answer | Callable[[], Answer]:
         book, symbol = self._manager.book, wanted.target
-
-        def is_meant(order: Order) -> bool:
-            request = order.request
-            names = (None, request.strategy, owner_of(request.strategy))
-            return request.symbol == symbol and wanted.strategy in names
-
-        entries = [order for order in book.held_entries() if is_meant(order)]
-        opening = [
-            order
-            for order in book.open_orders()
-            if is_meant(order) and order.request.reason is Reason.ENTRY and not order.is_external
-        ]
-        if not entries and not opening:
+        ids = self._exits.leave(symbol, wanted.strategy, Reason.BY_HAND)
+        if not ids:
             of = f" by {wanted.strategy}" if wanted.strategy else ""
             if symbol not in self._context(BY_HAND).publication.instruments:
                 return self._unknown(symbol)
             return _refused(f"nothing of {symbol} is held{of}")
-        for entry in entries:
-            self._exits.close(entry, Reason.BY_HAND)
-        for order in opening:
-            await self._manager.cancel(order.request.order_id)
-        ids = [entry.request.order_id for entry in entries]
-        held_before = sum(book.held_quantity(entry_id) for entry_id in ids)
+
+        def filled() -> int:
+            return sum(book.orders[each].filled_quantity for each in ids)
+
+        closed_before = filled() - sum(book.held_quantity(each) for each in ids)
 
         def answer() -> Answer:
-            held = sum(book.held_quantity(entry_id) for entry_id in ids)
+            held = sum(book.held_quantity(each) for each in ids)
+            opening = sum(book.orders[each].state.is_live for each in ids)
             works = [self._exits.works[each] for each in ids if each in self._exits.works]
-            detail = "; ".join(work.detail for work in works if work.detail)
-            done = f"closed {held_before - held} of {held_before} {symbol}"
+            details = [work.detail for work in works if work.detail]
+            if opening:
+                details.append(f"{counted(opening, 'open order')} not cancelled yet")
+            total = filled() - closed_before
+            done = f"closed {total - held} of {total} {symbol}"
+            if not total:
+                done = f"nothing of {symbol} is held"
+            is_final = not held and not opening
             return Answer(
                 is_obeyed=True,
-                is_final=not held,
-                message=f"{done}: {detail}" if held and detail else done,
-                figures={"quantity": held_before, "open_quantity": held},
+                is_final=is_final,
+                message=done if is_final or not details else f"{done}: {'; '.join(details)}",
+                figures={"quantity": total, "open_quantity": held},
             )
 
         return answer

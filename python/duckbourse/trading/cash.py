@@ -12,7 +12,7 @@ from duckbourse.errors import ConfigurationError
 from duckbourse.orders.book import Book, rebuild_book
 from duckbourse.orders.events import CashKind, CashMoved
 from duckbourse.orders.journal import open_journal
-from duckbourse.orders.order import Reason, Side
+from duckbourse.orders.order import Side
 from duckbourse.trading.session_folder import SessionFolder
 
 
@@ -73,8 +73,8 @@ def free_cash_amount(book: Book) -> Decimal:
     ordered = sum(
         (
             order.open_quantity * price
-            for order in book.open_orders()
-            if order.request.side is Side.BUY and order.request.reason is Reason.ENTRY
+            for order in book.open_entries
+            if order.request.side is Side.BUY
             for price in [order.request.limit_price or order.request.trigger_price]
             if price is not None
         ),

@@ -12,11 +12,11 @@ Pauses are measured in seconds that never go back, so a clock that is set does n
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 
 import structlog
 
@@ -30,8 +30,10 @@ from duckbourse.orders.manager import Manager
 from duckbourse.orders.order import Order, OrderType, Product, Reason, Request, order_id_of
 from duckbourse.risk import exits
 from duckbourse.streaming.prices import Prices
+from duckbourse.trading.calls import Calls
 from duckbourse.trading.publication import Publication
 from duckbourse.trading.resting import RestingStops, is_resting
+from duckbourse.trading.strategy import owner_of
 
 log = structlog.get_logger()
 
@@ -75,7 +77,6 @@ class ExitManager:
         self._manager = manager
         self._prices = prices
         self._publication = publication
-        self._patience = patience_seconds
         # where the broker can rest a stop, what closes a position while the loop is down
         self._resting = (
             RestingStops(manager, prices, lambda symbol: publication().instruments[symbol])
@@ -83,7 +84,7 @@ class ExitManager:
             else None
         )
         self._works: dict[str, Work] = {}
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._calls = Calls(patience_seconds)
 
     @property
     def book(self) -> Book:
@@ -109,21 +110,15 @@ class ExitManager:
         for entry in held:
             entry_id = entry.request.order_id
             self._trigger_guarded(entry)
-            if entry_id in self._tasks:
-                continue
             if entry_id in self.book.exit_reason:
-                work = self._work_on(entry_id)
+                await self._calls.start(entry_id, partial(self._work_on, entry_id))
             elif self._resting is not None:
-                work = self._rest(self._resting, entry)
-            else:
-                continue
-            if self._patience is None:
-                await work
-            else:
-                self._tasks[entry_id] = asyncio.ensure_future(work)
-        if self._tasks:
-            await asyncio.wait(self._tasks.values(), timeout=self._patience)
-            self._tasks = {key: task for key, task in self._tasks.items() if not task.done()}
+                await self._calls.start(entry_id, partial(self._rest, self._resting, entry))
+        await self._calls.wait()
+
+    async def end(self) -> None:
+        """Wait for the answers to what was sent."""
+        await self._calls.end()
 
     async def _rest(self, resting: RestingStops, entry: Order) -> None:
         try:
@@ -136,7 +131,14 @@ class ExitManager:
         for order in list(self.book.open_orders()):
             entry_id = order.request.entry_id
             if entry_id is not None and not self.book.held_quantity(entry_id):
-                await self._manager.cancel(order.request.order_id)
+                order_id = order.request.order_id
+                await self._calls.start(order_id, partial(self._cancel, order_id))
+
+    async def _cancel(self, order_id: str) -> None:
+        try:
+            await self._manager.cancel(order_id)
+        except Exception:  # whatever it is, the exits do not depend on it, and it is asked again
+            log.exception("exit of nothing not cancelled", order_id=order_id)
 
     def _trigger_guarded(self, entry: Order) -> None:
         try:
@@ -168,8 +170,37 @@ class ExitManager:
         if reason is not None:
             self.close(entry, reason)
 
+    def leave(self, symbol: str, owner: str | None, reason: Reason) -> list[str]:
+        """
+        Close what is held of a symbol, and cancel the orders that open more.
+
+        `owner` limits it to one strategy. What fills before its cancel is closed too. Return the
+        ids of the entries, with those that are at work or wait for their turn.
+        """
+
+        def is_meant(order: Order) -> bool:
+            strategy = order.request.strategy
+            return order.request.symbol == symbol and owner in (
+                None,
+                strategy,
+                owner_of(strategy),
+            )
+
+        entries = [order for order in self.book.held_entries() if is_meant(order)]
+        opening = [order for order in self._manager.open_entries if is_meant(order)]
+        for order in opening:
+            self._manager.cancel_next(order.request.order_id)
+        for order in (*entries, *opening):
+            if order.state is not State.NEW:
+                self.close(order, reason)
+        return list(dict.fromkeys(order.request.order_id for order in (*entries, *opening)))
+
     def close(self, entry: Order, reason: Reason) -> None:
-        """Record that what an entry holds is to be closed, unless it is for as strong a reason."""
+        """
+        Record that all that an entry holds is to be closed, now or as soon as it fills.
+
+        A reason that is no stronger than the recorded one changes nothing.
+        """
         entry_id, symbol = entry.request.order_id, entry.request.symbol
         recorded = self.book.exit_reason.get(entry_id)
         price = self._prices[symbol][0] if symbol in self._prices else None
@@ -235,10 +266,8 @@ class ExitManager:
         entered = entry.request
         others = [
             order
-            for order in self.book.open_orders()
+            for order in self.book.open_entries
             if order.request.symbol == entered.symbol
-            and order.request.reason is Reason.ENTRY
-            and not order.is_external
             and (order.request.side is entered.side or order.request.strategy == entered.strategy)
         ]
         for order in others:
@@ -377,8 +406,8 @@ class ExitManager:
     def _reference(self, entry: Order) -> Decimal:
         """Return what is known of a price where no tick is: the prior close, or the entry's."""
         instrument = self._publication().instruments[entry.request.symbol]
-        price = instrument.prior_close or entry.average_price
-        assert price is not None, "what is held was filled"
+        price = instrument.prior_close or entry.average_price or entry.request.limit_price
+        assert price is not None, "what is held was filled, and what opens has a limit"
         return price
 
     def _alert(self, entry_id: str, work: Work) -> None:

@@ -2,8 +2,9 @@
 The trading loop: ticks in; exits, strategy and checks; orders out; and the broker's updates.
 
 Each batch of ticks is handled in this order: record and scan the ticks, update prices, handle the
-broker's updates and commands, evaluate exits, check the square-off time and the daily loss, then
-ask the strategies for orders. Exits do not depend on them: they run when a strategy does not, and
+broker's updates and commands, check the square-off time and the daily loss, evaluate exits, then
+cancel entries and ask the strategies for orders. No exit waits for the broker's answer to anything
+else. Exits do not depend on them: they run when a strategy does not, and
 also when ticks cannot be recorded or the session cannot be scanned. Commands from outside (halt,
 resume, square off) are files in the session folder, so they reach a loop that is too busy to listen
 and outlive one that was killed.
@@ -13,8 +14,9 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
@@ -28,6 +30,7 @@ from duckbourse.orders import events
 from duckbourse.orders.book import Book
 from duckbourse.orders.bus import DataIngested, SignalGenerated
 from duckbourse.orders.events import TradingState
+from duckbourse.orders.lifecycle import State
 from duckbourse.orders.manager import Manager
 from duckbourse.orders.order import Order, Reason, Request
 from duckbourse.orders.reconciliation import Reconciliation
@@ -38,6 +41,7 @@ from duckbourse.streaming.feed import Feed, Records, TickRelay, microseconds
 from duckbourse.streaming.prices import LastPrices, price_bounds
 from duckbourse.streaming.recorder import Recorder
 from duckbourse.trading.by_hand import HandOrders
+from duckbourse.trading.calls import Calls
 from duckbourse.trading.commands import Answer, Command, Inbox, OrderByHand
 from duckbourse.trading.exits import ExitManager
 from duckbourse.trading.publication import Publication, Signal, signal_order
@@ -131,12 +135,11 @@ class Trader:
         self.on_pass: Callable[[float], None] = lambda _: None
         self._passed_at = clock.elapsed_seconds()
         self._ticked_at: float | None = None
-        self.exits = ExitManager(
-            manager,
-            self.prices,
-            lambda: self.publication,
-            None if manager.broker.capabilities.is_simulated else ANSWER_PATIENCE_SECONDS,
-        )
+        is_simulated = manager.broker.capabilities.is_simulated
+        patience = None if is_simulated else ANSWER_PATIENCE_SECONDS
+        self.exits = ExitManager(manager, self.prices, lambda: self.publication, patience)
+        # everything else that is sent
+        self._calls = Calls(patience)
         self.by_hand = HandOrders(manager, self.exits, self._context, self._inbox)
         self._silent: set[str] = set()
         self._reconciling: asyncio.Task[None] | None = None
@@ -205,6 +208,8 @@ class Trader:
                 break
             failure = None
         await self.relay.end()
+        await self._calls.end()
+        await self.exits.end()
         await self.manager.wait_idle()
         self.end_session()
         self._show()
@@ -396,25 +401,28 @@ class Trader:
             obeyed = [(each, self._obey(each)) for each in taken if each.order is None]
             for command in taken:
                 if command.order is not None:
-                    await self._obey_order(command, command.order)
-        entries = self._open_entries() if obeyed else []
+                    obey = partial(self._obey_order, command, command.order)
+                    await self._send(f"request {command.request_id}", obey)
+        entries = [order.request.order_id for order in self.book.open_entries] if obeyed else []
         with self._unharmed_by("watching prices"):
             self._watch_silence()
         with self._unharmed_by("comparing with the broker"):
             self._reconcile()
         with self._unharmed_by("the daily limits"):
             self._check_daily_limits()
-        with self._unharmed_by("cancelling entries"):
-            await self._cancel_entries()
         with self._unharmed_by("exits"):
             await self.exits.step()
-        with self._unharmed_by("sending what waits"):
-            await self.manager.send_waiting()
+        with self._unharmed_by("cancelling entries"):
+            self._cancel_entries()
+        requests: list[Request] = []
         if self.book.state is not TradingState.HALTED:
             with self._unharmed_by("asking the strategies"):
-                for request in await self._generate_orders():
-                    with self._unharmed_by(f"order {request.order_id}"):
-                        await self._place(request)
+                requests = self._generate_orders()
+        with self._unharmed_by("sending what waits"):
+            await self.manager.send_waiting(self._send)
+        for request in requests:
+            await self._send(f"order {request.order_id}", partial(self._place, request))
+        await self._calls.wait()
         with self._unharmed_by("answering commands"):
             self.by_hand.report()
             for command, answer in obeyed:
@@ -423,6 +431,15 @@ class Trader:
             with self._unharmed_by("metrics"):
                 self._set_gauges(self.gauges)
         self._passed_at = clock.elapsed_seconds()
+
+    async def _send(self, what: str, call: Callable[[], Awaitable[None]]) -> None:
+        """Make a call to the broker that neither exits nor other calls have to wait for."""
+
+        async def unharmed() -> None:
+            with self._unharmed_by(what):
+                await call()
+
+        await self._calls.start(what, unharmed)
 
     def seconds_since_pass(self) -> float:
         """Return the age of the last step that came to its end."""
@@ -468,31 +485,15 @@ class Trader:
             self.manager.waiting_entries.values(),
         )
 
-    async def _generate_orders(self) -> list[Request]:
+    def _generate_orders(self) -> list[Request]:
         """Return what the strategies want to send, and begin to close what they want to close."""
         requests = []
         for name, wanted in self.strategies.orders():
             if isinstance(wanted, Request):
                 requests.append(wanted)
             else:
-                context = self._context(name)
-                await self._close(wanted.symbol, context.entries, context.open_orders)
+                self.exits.leave(wanted.symbol, name, Reason.STRATEGY)
         return requests
-
-    async def _close(
-        self,
-        symbol: str,
-        entries: Sequence[Order],
-        open_orders: Sequence[Order],
-        reason: Reason = Reason.STRATEGY,
-    ) -> None:
-        """Close what these entries hold of a symbol, and cancel the orders that open more."""
-        for entry in entries:
-            if entry.request.symbol == symbol:
-                self.exits.close(entry, reason)
-        for order in open_orders:
-            if order.request.symbol == symbol and order.request.reason is Reason.ENTRY:
-                await self.manager.cancel(order.request.order_id)
 
     def _set_gauges(self, set_gauge: Callable[[str, float], None]) -> None:
         equity = self.book.equity_amount(self.prices)
@@ -577,21 +578,21 @@ class Trader:
             self.comparison_problem = f"not compared with the broker: {error!r}"
             self._downgrade_to(TradingState.REDUCING, self.comparison_problem, "loop")
 
-    async def _cancel_entries(self) -> None:
-        """Cancel the entries that may not fill any more."""
+    def _cancel_entries(self) -> None:
+        """Have the entries cancelled that may not fill any more."""
         now = clock.now()
         is_over = now >= self.publication.entries_end_at
         is_over |= (
             self.book.state is not TradingState.ACTIVE or self.book.flatten_reason is not None
         )
-        for order in list(self.book.open_orders()):
-            request = order.request
-            if order.is_external or request.reason is not Reason.ENTRY:
-                continue
-            with self._unharmed_by(f"cancelling order {request.order_id}"):
-                has_expired = request.expires_at is not None and now >= request.expires_at
-                if is_over or has_expired or not self.strategies.is_active(request.strategy):
-                    await self.manager.cancel(request.order_id)
+        for order in self.manager.open_entries:
+            request, order_id = order.request, order.request.order_id
+            has_ended = not self.strategies.is_active(request.strategy)
+            if order.state is not State.NEW:  # what waits is denied with the reason
+                has_ended |= is_over or order_id in self.book.exit_reason
+                has_ended |= request.expires_at is not None and now >= request.expires_at
+            if has_ended:
+                self.manager.cancel_next(order_id)
 
     def _check_daily_limits(self) -> None:
         if clock.now() >= self.publication.square_off_at:
@@ -644,18 +645,11 @@ class Trader:
                 return Answer(is_obeyed=False, message=f"there is no command {command.name!r}")
         return Answer(is_obeyed=True, message=f"{self.book.state}: {self.book.state_reason}")
 
-    def _open_entries(self) -> list[str]:
-        return [
-            order.request.order_id
-            for order in self.book.open_orders()
-            if order.request.reason is Reason.ENTRY and not order.is_external
-        ]
-
     def _with_effect(self, answer: Answer, entries: Sequence[str]) -> Answer:
         """Return the answer with what became of the entries that were open, and what is held."""
         if not answer.is_obeyed:
             return answer
-        left = set(self._open_entries()) & set(entries)
+        left = {order.request.order_id for order in self.book.open_entries} & set(entries)
         held = [
             f"{position.symbol} {position.quantity:+}" for position in self.book.open_positions()
         ]

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from duckbourse import clock
+from duckbourse.errors import BrokerUnclear
 from duckbourse.orders import events
 from duckbourse.orders.book import Book, rebuild_book
 from duckbourse.orders.broker import OrderReport
@@ -20,7 +21,7 @@ from duckbourse.orders.events import TradingState
 from duckbourse.orders.journal import open_journal, read_journal
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.manager import Manager
-from duckbourse.orders.order import Order, OrderType, Product, Reason, Request, Side
+from duckbourse.orders.order import Order, OrderType, Product, Request, Side
 from duckbourse.orders.reconciliation import Reconciliation
 from tests.support.charges import schedule
 from tests.support.factories import CAPITAL, NOW, request
@@ -380,14 +381,37 @@ def test_modifications_of_an_order_are_limited(tmp_path: Path) -> None:
     run(tmp_path, play)
 
 
-def test_cancelling_open_orders_keeps_exits(tmp_path: Path) -> None:
+@pytest.mark.parametrize("state", [State.SENT, State.UNKNOWN])
+def test_a_cancel_of_an_order_without_an_answer_is_sent_once_it_is_known(
+    tmp_path: Path, state: State
+) -> None:
     async def play(harness: ManagerHarness) -> None:
-        await harness.manager.place(request("a"))
-        await harness.manager.place(request("b", reason=Reason.STOP, side=Side.SELL))
-        await harness.manager.cancel_open()
+        manager, answered, place = harness.manager, asyncio.Event(), harness.broker.place
+
+        async def slow(asked: Request) -> str:
+            if state is State.SENT:
+                await answered.wait()
+                return await place(asked)
+            await place(asked)
+            raise BrokerUnclear("the answer is lost")
+
+        harness.broker.place = slow  # type: ignore[method-assign, assignment]
+        placing = asyncio.ensure_future(manager.place(request("a")))
+        [order_id] = [request("a").order_id]
+        while order_id not in harness.book.orders or (
+            harness.book.orders[order_id].state is not state
+        ):
+            await asyncio.sleep(0)
+        await manager.cancel(order_id)
+        await manager.send_waiting()
+        assert not harness.book.orders[order_id].is_cancel_pending
+        answered.set()
+        await placing
+        await manager.wait_idle()
+        await manager.send_waiting()
+        harness.deliver()
+        assert harness.book.orders[order_id].state is State.CANCELLED
         assert harness.broker.calls["cancel"] == 1
-        await harness.manager.cancel_open(keep_exits=False)
-        assert harness.broker.calls["cancel"] == 2
 
     run(tmp_path, play)
 

@@ -16,12 +16,17 @@ from duckbourse.errors import BrokerRejected
 from duckbourse.orders import events
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.lifecycle import State
-from duckbourse.orders.order import Product, Reason, Request
+from duckbourse.orders.order import Product, Reason, Request, Side
+from duckbourse.streaming.feed import Tick
 from duckbourse.trading.commands import FOLDER, Answer, OrderByHand, answer_to, send
 from duckbourse.trading.loop import Trader
+from duckbourse.trading.strategy import Close
 from tests.support.market import Market, at, exits, signal, tick, with_limits
+from tests.unit.trading.test_strategies import At
 
 TICKS = [tick(at(9, 45, second), 100) for second in range(12)]
+# one that does not fill
+LIMIT = Decimal("97.50")
 
 
 @pytest.fixture
@@ -256,3 +261,112 @@ def test_an_error_of_ours_is_answered(market: Market, monkeypatch: pytest.Monkey
     trader = market.trade(TICKS[:4], to_end=False)
     assert answered(market, "one").message == "it failed: ZeroDivisionError()"
     assert trader.book.state is TradingState.ACTIVE
+
+
+def slow(market: Market) -> None:
+    """Let four entries a minute have their turn, and order six."""
+    market.limits = with_limits(max_orders_per_minute=5, max_orders_per_second=5)
+    for number in range(6):
+        order(market, f"buy-{number}", "buy", quantity=2)
+
+
+MINUTES = [tick(at(9, 45, 5 * count), 100) for count in range(70)]
+
+
+@pytest.mark.parametrize("action", ["cancel", "close"])
+def test_what_waits_for_its_turn_is_cancelled_like_what_is_open(
+    market: Market, action: str
+) -> None:
+    slow(market)
+    trader = market.trade(MINUTES, at_tick={3: ordering(market, "two", action)}, to_end=False)
+    assert len(market.of(events.OrderIntended)) == (4 if action == "cancel" else 8)
+    assert [denied.code for denied in market.of(events.OrderDenied)] == ["CANCELLED"] * 2
+    assert answered(market, "buy-5").message.startswith("denied: CANCELLED")
+    held, message = (
+        (8, "2 of 2 orders ended, 0 shares of them filled")
+        if action == "cancel"
+        else (0, "closed 8 of 8 A")
+    )
+    assert trader.book.quantity("A", Product.MIS) == held
+    assert answered(market, "two").message == message
+
+
+def test_what_waits_for_its_turn_is_modified(market: Market) -> None:
+    slow(market)
+
+    def modify(trader: Trader) -> None:
+        first = next(iter(trader.manager.waiting_entries))
+        order(market, "two", "modify", first, quantity=3, limit_price=Decimal("100.50"))
+
+    trader = market.trade(MINUTES, at_tick={3: modify}, to_end=False)
+    sent = [event.request for event in market.of(events.OrderIntended)]
+    assert [request.quantity for request in sent] == [2, 2, 2, 2, 3, 2]
+    assert sent[4].limit_price == Decimal("100.50")
+    assert answered(market, "two").message == "3 of 3 A filled at 100"
+    assert trader.book.quantity("A", Product.MIS) == 13
+
+
+def test_an_order_by_hand_does_not_wait_for_ever(market: Market) -> None:
+    slow(market)
+    market.limits = with_limits(max_orders_per_minute=2, max_orders_per_second=5)
+    market.trade(MINUTES, to_end=False)
+    sent = [event.at for event in market.of(events.OrderIntended)]
+    assert sent == [at(9, 45 + minute) for minute in range(5)]
+    [denied] = market.of(events.OrderDenied)
+    assert (denied.code, denied.at) == ("EXPIRED", at(9, 50))
+
+
+class Crossing(PaperBroker):
+    """Fills an order while its cancel is on the way."""
+
+    async def cancel(self, broker_order_id: str) -> None:
+        now = clock.now() + timedelta(seconds=1)
+        self.on_tick(Tick("A", now, Decimal("97.4"), 100_000, True))
+        raise BrokerRejected("already traded")
+
+
+@pytest.mark.parametrize("who", ["a person", "a strategy"])
+def test_what_fills_before_its_cancel_is_closed_too(market: Market, who: str) -> None:
+    market.broker = Crossing
+    do: dict[int, Callable[[Trader], object]] = {}
+    if who == "a person":
+        order(market, "one", "buy", quantity=20, limit_price=Decimal("97.50"))
+        do[4] = ordering(market, "two", "close")
+    else:
+        market.others = {
+            "one": lambda: At(
+                (at(9, 45), lambda seen: seen.entry("a", "A", Side.BUY, 20, limit_price=LIMIT)),
+                (at(9, 45, 4), lambda _: Close("A")),
+            )
+        }
+    trader = market.trade(TICKS, at_tick=do, to_end=False)
+    assert trader.book.quantity("A", Product.MIS) == 0
+    assert [(each.state, each.filled_quantity) for each in exits(trader)] == [(State.FILLED, 20)]
+    if do:
+        answer = answered(market, "two")
+        assert (answer.message, answer.is_final) == ("closed 20 of 20 A", True)
+
+
+class Refuses(PaperBroker):
+    """Refuses two cancels of each order."""
+
+    count = 0
+
+    async def cancel(self, broker_order_id: str) -> None:
+        self.count += 1
+        if self.count < 3:
+            raise BrokerRejected("RMS: try later")
+        await super().cancel(broker_order_id)
+
+
+def test_a_cancel_that_was_refused_is_asked_again_until_the_order_has_ended(
+    market: Market,
+) -> None:
+    market.broker = Refuses
+    order(market, "one", "buy", quantity=10, limit_price=LIMIT)
+    trader = market.trade(TICKS, at_tick={3: ordering(market, "two", "cancel")}, to_end=False)
+    assert [each.state for each in trader.book.orders.values()] == [State.CANCELLED]
+    assert [event.at for event in market.of(events.CancelRequested)] == [
+        at(9, 45, second) for second in (3, 4, 5)
+    ]
+    assert answered(market, "two").message == "1 of 1 order ended, 0 shares of them filled"

@@ -221,6 +221,23 @@ def test_what_a_failed_strategy_has_ordered_is_cancelled(market: Market) -> None
     assert [order.state for order in trader.book.orders.values()] == [State.CANCELLED]
 
 
+def test_what_waits_of_a_failed_strategy_is_not_sent(market: Market) -> None:
+    def entry(number: int) -> Callable[[Context], Request]:
+        return lambda context: context.entry(f"buy {number}", "A", Side.BUY, 2)
+
+    def fail(_: Context) -> Request:
+        raise ZeroDivisionError
+
+    market.limits = with_limits(max_orders_per_minute=3, max_orders_per_second=5)
+    todo = [(at(9, 45), entry(number)) for number in range(4)]
+    market.others = {"one": lambda: At(*todo, (at(9, 45, 30), fail))}
+    ticks = [tick(at(9, 45, 2 * count), 100) for count in range(60)]
+    trader = market.trade(ticks, to_end=False)
+    assert len(market.of(events.OrderIntended)) == 2
+    assert not trader.manager.waiting_entries
+    assert [denied.code for denied in market.of(events.OrderDenied)] == ["CANCELLED"] * 2
+
+
 @pytest.mark.parametrize("method", ["generate_orders", "on_fill"])
 def test_a_strategy_that_fails_stops_alone(market: Market, method: str) -> None:
     class Failing(At):
