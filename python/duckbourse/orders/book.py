@@ -128,6 +128,10 @@ class Book:
             if order.request.reason is Reason.ENTRY and not order.is_external
         ]
 
+    def terms(self) -> dict[str, int]:
+        """Return how often the terms of each open order were changed, by its id."""
+        return {order_id: order.modification_count for order_id, order in self.live.items()}
+
     def open_positions(self) -> list[Position]:
         """Return the positions with a non-zero quantity."""
         return [position for position in self.positions.values() if position.quantity]

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -535,6 +535,7 @@ class Manager:
                 return
             await asyncio.sleep(self._lookup_seconds[min(attempt, len(self._lookup_seconds) - 1)])
             attempt += 1
+            terms = self.book.terms()
             try:
                 found = await self._asked(self.broker.find(order_id))
                 trades = await self._asked(self.broker.trades()) if found else []
@@ -548,7 +549,7 @@ class Manager:
             if found:
                 for report in found:
                     self._on_order_report(report)
-                    self.accept_terms(report)
+                    self.accept_terms(report, terms)
                 for trade in trades:
                     if trade.broker_order_id == found[0].broker_order_id:
                         self.on_update(trade)
@@ -610,10 +611,17 @@ class Manager:
         )
         return self.book.orders[report.order_id]
 
-    def accept_terms(self, report: OrderReport) -> None:
-        """Adopt the broker's quantity and price, since a modification may have taken effect."""
+    def accept_terms(self, report: OrderReport, terms: Mapping[str, int]) -> None:
+        """
+        Adopt the broker's quantity and price, since a modification may have taken effect.
+
+        `terms` are those of the book before the report was asked for: a report of terms that have
+        changed meanwhile may be older than they are, and says nothing.
+        """
         order = self._order_of(report)
         if order is None or order.is_external:
+            return
+        if terms.get(order.request.order_id) != order.modification_count:
             return
         request = order.request
         if (report.quantity, report.limit_price or request.limit_price) == (

@@ -142,11 +142,12 @@ class Reconciliation:
         """Book what the broker says; return what differs without and with an explanation."""
         manager = self._manager
         broker, call = manager.broker, manager.call_broker
+        terms = self.book.terms()
         reports = await call(broker.orders())
         trades = await call(broker.trades())
         for report in reports:
             manager.on_update(report)
-            manager.accept_terms(report)
+            manager.accept_terms(report, terms)
         for trade in trades:
             manager.on_update(trade)
         known = {report.order_id for report in reports}

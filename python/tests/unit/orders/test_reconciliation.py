@@ -196,3 +196,37 @@ def test_an_order_that_the_broker_forgot_overnight_has_expired(tmp_path: Path) -
         again.journal.close()
     (order,) = again.book.orders.values()
     assert order.state is State.EXPIRED
+
+
+@pytest.mark.parametrize("asked", ["reconciliation", "look-up"])
+def test_an_old_report_does_not_undo_a_modification(tmp_path: Path, asked: str) -> None:
+    """The orders are reported, one is modified, and the report is booked after that."""
+    exchange = FakeExchange()
+
+    async def play(harness: ManagerHarness) -> None:
+        order_id = (await harness.manager.place(request("entry"))).request.order_id
+        trades, is_asked, may_go = harness.broker.trades, asyncio.Event(), asyncio.Event()
+
+        async def slow() -> Sequence[TradeReport]:
+            is_asked.set()
+            await may_go.wait()
+            return await trades()
+
+        harness.broker.trades = slow  # type: ignore[method-assign]
+        if asked == "look-up":
+            harness.manager.look_up(order_id)
+            comparing = asyncio.ensure_future(harness.manager.wait_idle())
+        else:
+            comparing = asyncio.ensure_future(harness.reconciliation.repeat())
+        await is_asked.wait()
+        await harness.manager.modify(order_id, quantity=20, limit_price=Decimal("99.5"))
+        may_go.set()
+        await comparing
+        order = harness.book.orders[order_id]
+        assert (order.request.quantity, order.request.limit_price) == (20, Decimal("99.5"))
+        assert order.modification_count == 1
+        exchange.fill("V1", 20)
+        harness.deliver()
+        assert harness.book.orders[order_id].state is State.FILLED
+
+    played(tmp_path, exchange, play)
