@@ -6,7 +6,13 @@
 {%- set cutoff_minute -%}
 date_diff('minute', time '00:00', try_cast(p_cutoff_time as time))
 {%- endset -%}
-{%- set last_session = 'coalesce(p_last_session_date, p_session_date)::date' -%}
+{#- Swapped dates leave no sessions, and no condition on these would run, so the end checks them. -#}
+{%- set last_session -%}
+case
+    when {{ dates_in_order('p_session_date', 'p_last_session_date') | indent(4) }}
+        then coalesce(p_last_session_date, p_session_date)::date
+end
+{%- endset -%}
 {#- One condition, so that a scan of no preset is not cut short before its name is checked. -#}
 {%- set seed = presets.include(database=false) -%}
 {%- set chosen_presets -%}

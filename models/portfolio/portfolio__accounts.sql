@@ -18,6 +18,50 @@ closes as (
     where timeframe = '1d'
 ),
 
+recorded as (
+    select * from {{ ref('stg_journal__cash') }}
+),
+
+-- the record written last counts; among records written at the same time, the smallest amount
+movements as (
+    select *
+    from recorded
+    window
+        last_recorded as (
+            partition by account, cash_id
+            order by recorded_at desc, abs(amount) asc, value_date asc, kind asc, amount asc
+        )
+    qualify row_number() over last_recorded = 1
+),
+
+-- money whose value date has no session belongs to the next one
+dated as (
+    select
+        portfolios.portfolio,
+        sessions.session_date,
+        movements.kind,
+        movements.amount
+    from movements
+    inner join portfolios on movements.account = portfolios.portfolio
+    asof inner join sessions
+        on
+            portfolios.calendar = sessions.calendar
+            and movements.value_date <= sessions.session_date
+),
+
+flows as (
+    select
+        portfolio,
+        session_date,
+        coalesce(sum(amount) filter (where kind = 'deposit'), 0) as deposited_amount,
+        coalesce(-sum(amount) filter (where kind = 'withdrawal'), 0) as withdrawn_amount,
+        coalesce(sum(amount) filter (where kind = 'interest'), 0) as interest_amount,
+        coalesce(sum(amount) filter (where kind = 'dividend'), 0) as dividend_amount,
+        sum(amount) as flow_amount
+    from dated
+    group by portfolio, session_date
+),
+
 owned as (
     select
         portfolio,
@@ -28,14 +72,23 @@ owned as (
     group by portfolio, symbol
 ),
 
--- from the first fill to the last price of any symbol that was ever held
+funded as (
+    select
+        portfolio,
+        min(session_date) as first_date
+    from flows
+    group by portfolio
+),
+
+-- from the first fill, or cash before it, to the last price of any symbol that was ever held
 spans as (
     select
         owned.portfolio,
-        min(owned.first_date) as first_date,
+        least(min(owned.first_date), min(funded.first_date)) as first_date,
         greatest(max(owned.last_date), max(closes.session_date)) as last_date
     from owned
     left join closes using (symbol)
+    left join funded on owned.portfolio = funded.portfolio
     group by owned.portfolio
 ),
 
@@ -60,11 +113,16 @@ balances as (
         portfolios.capital_amount::decimal(18, 4) as capital_amount,
         coalesce(daily.holdings_amount, 0) as holdings_amount,
         coalesce(daily.traded_amount, 0) as traded_amount,
-        coalesce(daily.dividend_amount, 0) as dividend_amount,
+        coalesce(daily.dividend_amount, 0) + coalesce(flows.dividend_amount, 0)
+            as dividend_amount,
+        coalesce(flows.interest_amount, 0) as interest_amount,
+        coalesce(flows.deposited_amount, 0) as deposited_amount,
+        coalesce(flows.withdrawn_amount, 0) as withdrawn_amount,
         coalesce(daily.charges_amount, 0) as charges_amount,
         portfolios.capital_amount::decimal(18, 4)
         + sum(
             coalesce(daily.earned_amount + daily.dividend_amount - daily.charges_amount, 0)
+            + coalesce(flows.flow_amount, 0)
         ) over (
             partition by portfolios.portfolio
             order by sessions.session_date
@@ -84,6 +142,10 @@ balances as (
         on
             portfolios.portfolio = daily.portfolio
             and sessions.session_date = daily.session_date
+    left join flows
+        on
+            portfolios.portfolio = flows.portfolio
+            and sessions.session_date = flows.session_date
 ),
 
 final as (
@@ -96,6 +158,9 @@ final as (
             as opening_equity_amount,
         traded_amount::decimal(18, 4) as traded_amount,
         dividend_amount::decimal(18, 4) as dividend_amount,
+        interest_amount::decimal(18, 4) as interest_amount,
+        deposited_amount::decimal(18, 4) as deposited_amount,
+        withdrawn_amount::decimal(18, 4) as withdrawn_amount,
         charges_amount::decimal(18, 4) as charges_amount,
         cash_amount::decimal(18, 4) as cash_amount,
         holdings_amount::decimal(18, 4) as holdings_amount,

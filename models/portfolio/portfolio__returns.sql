@@ -109,10 +109,12 @@ set_returns as (
     inner join portfolios using (portfolio)
 ),
 
--- an account whose opening equity is zero or negative has no return
+-- Deposits and withdrawals count from the close on and are no return: the ending equity is without
+-- them. An account whose opening equity is zero or negative has no return.
 account_openings as (
     select
         *,
+        equity_amount - deposited_amount + withdrawn_amount as ending_amount,
         if(opening_equity_amount > 0, opening_equity_amount, null)::double as opening_amount
     from accounts
 ),
@@ -121,8 +123,8 @@ account_returns as (
     select
         portfolio,
         session_date,
-        (equity_amount + charges_amount)::double / opening_amount - 1 as gross_return,
-        equity_amount::double / opening_amount - 1 as net_return,
+        (ending_amount + charges_amount)::double / opening_amount - 1 as gross_return,
+        ending_amount::double / opening_amount - 1 as net_return,
         traded_amount::double / opening_amount as turnover_ratio,
         opening_cash_amount::double / opening_amount as cash_weight,
         coalesce(held.stale_price_count, 0) as stale_price_count

@@ -178,6 +178,8 @@ def _prepare_folders() -> None:
         # every glob a match.
         sample = PROJECT / "data" / "sample"
         if settings().sample and sample.is_dir() and not (data / "sample").exists():
+            # the link of a project that was moved since leads nowhere
+            (data / "sample").unlink(missing_ok=True)
             (data / "sample").symlink_to(sample, target_is_directory=True)
         for empty in (PROJECT / "data" / "raw").glob("*/zz_empty.parquet"):
             here = settings().raw / empty.parent.name / empty.name

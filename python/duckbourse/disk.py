@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterable
 from pathlib import Path
+
+from duckbourse.errors import ConfigurationError
 
 # to open one of these waits for a writer, or does something to the machine
 SPECIAL = {
@@ -30,6 +33,21 @@ def special(path: Path) -> str | None:
         return SPECIAL.get(stat.S_IFMT(path.stat().st_mode))
     except OSError:  # a loop of links, or gone
         return None
+
+
+def refuse_special(root: Path, folders: Iterable[str]) -> None:
+    """
+    Raise ConfigurationError for a pipe, socket or device in these folders of a root.
+
+    Whoever reads all files of a folder would wait for its writer.
+    """
+    for folder in folders:
+        for path in sorted((root / folder).rglob("*")):
+            if what := special(path):
+                raise ConfigurationError(
+                    f"{shown(path.relative_to(root))} is {what}, which cannot be read as a file",
+                    f"remove it, or write a file of that name: `rm {shown(path)}`",
+                )
 
 
 def is_text(path: object) -> bool:

@@ -52,12 +52,6 @@ def parts(connection: duckdb.DuckDBPyConnection, sql: str) -> list[tuple[str, st
     return found
 
 
-def in_words(connection: duckdb.DuckDBPyConnection, sql: str) -> str | None:
-    """Return what a rule says, or None if part of it is no plain comparison."""
-    words = [words for _, words in parts(connection, sql)]
-    return None if None in words else " and ".join(map(str, words))
-
-
 def one_of(values: Iterable[object]) -> str:
     """Return the words for a column that must have one of some values."""
     return f"it is one of {', '.join(map(str, values))}"

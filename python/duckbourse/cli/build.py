@@ -21,6 +21,7 @@ from duckbourse.cli.notify import announce_publication, announces_failure
 from duckbourse.cli.options import Json
 from duckbourse.cli.output import notes, print_json, results
 from duckbourse.cli.tables import columns_of_figures, percent, table
+from duckbourse.disk import refuse_special
 from duckbourse.errors import BadInput, ConfigurationError, PublicationError
 from duckbourse.freshness import EXTEND, newest_bar
 from duckbourse.progress import Outcome, Progress
@@ -35,6 +36,8 @@ from duckbourse.words import counted
 # between two lines of progress where there is no terminal
 LINE_SECONDS = 10
 # until it is known how much there is to build
+# what dbt and the checks before it read whole
+READ = ("seeds", "models", "macros", "functions", "tests", "analyses")
 READING = "reading the project …"
 IN_PERCENT = (" return", "confidence")
 # rows of a part that are shown, and the query that shows the others; `--json` has all of them
@@ -97,6 +100,7 @@ def build(
         )
     selected = " ".join([*(select or []), *(more or [])]) or None
     request = Request(full_refresh, selected, variables, threads)
+    refuse_special(PROJECT, READ)
     slips = check(PROJECT / "seeds")
     for warning in slips.warnings:
         notes.print(f"warning: {warning}", markup=False)

@@ -87,7 +87,12 @@ COMPLETE = "_BOURSE_COMPLETE"
 
 
 class Commands(TyperGroup):
-    """The commands, each loaded from its module."""
+    """The commands, each loaded from its module; `help` is asked as a command, too."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> Any:
+        if args[:1] == ["help"]:
+            args = [*args[1:], "--help"]
+        return super().parse_args(ctx, args)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         # of this, typer reads only the names, to suggest the nearest ones

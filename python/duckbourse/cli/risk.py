@@ -207,8 +207,14 @@ def _check(connection: duckdb.DuckDBPyConnection, requested: dict[str, Any]) -> 
         known = [row["known"] for row in fetch_rows(connection, query)]
         if value not in known:
             available = ", ".join(map(str, known)) or "none, because no backtest has run yet"
+            # a percentage for a fraction, as in `portfolio_var`
+            meant = [each for each in known if column == "confidence" and value == 100 * each]
+            asked = f"; did you mean {meant[0]}?" if meant else ""
             raise ConfigurationError(
-                f"there are no estimates for {column} {value}", f"available: {available}"
+                f"there are no estimates for {column} {value:g}{asked}"
+                if column == "confidence"
+                else f"there are no estimates for {column} {value}",
+                f"available: {available}",
             )
         selection += f" and {column} = {quoted(str(value))}"
 

@@ -244,8 +244,8 @@ def journal(
     day: Day = None,
 ) -> None:
     """
-    Write the fills of an account's session to `data/raw/fills`, where dbt reads them as a
-    portfolio.
+    Write the fills of an account's session to `data/raw/fills`, and its cash movements to
+    `data/raw/cash`, where dbt reads them as a portfolio.
 
     The same fills give the same file. An account is a portfolio if `portfolios.csv` has a row for
     it with `source` `fills`.

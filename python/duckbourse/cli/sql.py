@@ -86,7 +86,10 @@ def sql(
         elif csv:
             print_csv(names, shown)
         else:
-            _print_table(names, [*shown])
+            found = [*shown]
+            _print_table(names, found)
+            if is_of_rows and not found:
+                notes.print("no rows: the query is right, and nothing meets it")
         is_cut = next(rows, None) is not None
     except duckdb.Error as error:
         unknown = isinstance(error, duckdb.CatalogException | duckdb.BinderException)

@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from duckbourse.errors import ConfigurationError
+from duckbourse.names import did_you_mean
 from duckbourse.settings import PROJECT
 
 SEEDS = PROJECT / "seeds" / "calendars"
@@ -35,6 +36,17 @@ class Calendar:
     def always_open(self) -> bool:
         """Whether trading never stops, so that hours of the day decide nothing."""
         return all(hours.closes - hours.opens == 24 * 60 for hours in self.hours)
+
+
+# markets by the names that people use, and the calendars that they trade on
+EXCHANGES = {"NYSE": "XNYS", "NASDAQ": "XNYS", "NSE": "XNSE", "BSE": "XNSE", "24/7": "ALWAYS"}
+
+
+def calendar_meant(name: str) -> str:
+    """Return the question that ends an error about a calendar that does not exist, or ""."""
+    known = list(calendars())
+    meant = EXCHANGES.get(name.upper())
+    return f"; did you mean {meant!r}?" if meant in known else did_you_mean(name, known)
 
 
 @cache

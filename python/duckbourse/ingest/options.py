@@ -20,10 +20,9 @@ from pydantic import (
 )
 
 from duckbourse.errors import BadInput, ConfigurationError
-from duckbourse.ingest.calendars import calendars
+from duckbourse.ingest.calendars import calendar_meant, calendars
 from duckbourse.ingest.inference.columns import Role
 from duckbourse.ingest.schema import Kind
-from duckbourse.names import did_you_mean
 
 
 def known_zone(name: str) -> str:
@@ -40,8 +39,7 @@ def known_calendar(name: str) -> str:
     if name not in calendars():
         known = list(calendars())
         raise ValueError(
-            f"no calendar is called {name!r} (there are {', '.join(known)})"
-            f"{did_you_mean(name, known)}"
+            f"no calendar is called {name!r} (there are {', '.join(known)}){calendar_meant(name)}"
         )
     return name
 

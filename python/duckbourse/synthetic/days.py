@@ -22,9 +22,8 @@ import numpy as np
 
 from duckbourse import clock
 from duckbourse.errors import BadInput, ConfigurationError, PublicationError
-from duckbourse.ingest.calendars import calendars
+from duckbourse.ingest.calendars import calendar_meant, calendars
 from duckbourse.ingest.withdrawals import again
-from duckbourse.names import did_you_mean
 from duckbourse.settings import PROJECT, settings
 from duckbourse.synthetic.minutes import (
     Days,
@@ -142,7 +141,7 @@ def plan(
     """
     if calendar not in calendars():
         raise ConfigurationError(
-            f"no calendar is called {calendar!r}{did_you_mean(calendar, calendars())}",
+            f"no calendar is called {calendar!r}{calendar_meant(calendar)}",
             f"there are {', '.join(calendars())}",
         )
     if seed < 0:

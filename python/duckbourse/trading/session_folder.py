@@ -11,6 +11,7 @@ before it left it. Nobody but the owner may read an account.
 from __future__ import annotations
 
 import asyncio
+import csv
 import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -25,6 +26,7 @@ from duckbourse import clock, disk, state
 from duckbourse.brokers.paper import FILE as PAPER
 from duckbourse.brokers.paper import FillRules, PaperBroker
 from duckbourse.errors import ConfigurationError, JournalCorrupt
+from duckbourse.names import did_you_mean
 from duckbourse.orders import events
 from duckbourse.orders.book import Book, rebuild_book
 from duckbourse.orders.events import Carried, Event, TradingState
@@ -37,7 +39,7 @@ from duckbourse.orders.journal import (
     read_journal,
 )
 from duckbourse.orders.order import Reason
-from duckbourse.settings import settings
+from duckbourse.settings import PROJECT, settings
 from duckbourse.trading import commands
 from duckbourse.trading.publication import Publication
 
@@ -358,14 +360,22 @@ def latest(account: str | None, session_date: date | None) -> SessionFolder:
             return replace(last, session_date=session_date, options=None)
     of = f" --account {account}" if account else ""
     on = f" --date {session_date}" if session_date else ""
-    remedy = f"`./bourse trade{of}{on}` trades it"
+    remedies = [f"`./bourse trade{of}{on}` trades it"]
+    asked = ""
+    with (PROJECT / "seeds" / "reference" / "trading_accounts.csv").open() as seed:
+        accounts = [row["account"] for row in csv.DictReader(seed)]
+    if account and account not in accounts:
+        asked = did_you_mean(account, accounts)
+        remedies = [f"the accounts are {', '.join(accounts)}"]
+    elif session_date and session_date > clock.now().date():
+        remedies = ["choose a day that is not to come"]
     if others := sorted(_files(), key=lambda each: each.stat().st_mtime):
         last = _folder_of(others[-1])
-        remedy += f"; the last one traded is {last.account} on {last.session_date}"
+        remedies.append(f"the last one traded is {last.account} on {last.session_date}")
     raise ConfigurationError(
         f"nothing has been traded{f' by {account}' if account else ''}"
-        f"{f' on {session_date}' if session_date else ''}",
-        remedy,
+        f"{f' on {session_date}' if session_date else ''}{asked}",
+        "; ".join(remedies),
     )
 
 

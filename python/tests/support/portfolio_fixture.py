@@ -88,6 +88,30 @@ WEIGHTS: Weights = {
     "flatly": {1: {"A": 0.6, "B": 0.4}},
 }
 
+
+class Cash(NamedTuple):
+    """A movement of cash as a journal records it, so many days after the session."""
+
+    account: str
+    session: int
+    kind: str
+    amount: str
+    days_later: int = 0
+    is_corrected: bool = False
+
+
+# before the first fill, between sessions, of the same day, more than all that is there, corrected
+CASH = [
+    Cash("dealer", 15, "deposit", "5000"),
+    Cash("dealer", 99, "withdrawal", "-1234.56", days_later=1),
+    Cash("dealer", 100, "deposit", "99000"),
+    Cash("dealer", 100, "dividend", "41.25"),
+    Cash("dealer", 130, "interest", "-3.75"),
+    Cash("dealer", 135, "deposit", "777", is_corrected=True),
+    Cash("flat", 395, "withdrawal", "-200000"),
+    Cash("stranger", 50, "deposit", "1"),
+]
+
 ACCOUNTS = ["dealer", "flat", "stuck"]
 # loses more than it has
 BUST = "bust"
@@ -332,6 +356,7 @@ def build_portfolio_fixture(portfolio_fixture: PortfolioFixture) -> None:
     """Build both layers over the fixture with all data tests, without the unit tests."""
     sandbox = Sandbox.create(portfolio_fixture.sandbox.folder)
     sandbox.copy(
+        "data/raw/cash",
         "data/raw/fills",
         *(f"functions/{name}.sql" for name in FUNCTIONS),
         "macros/exact",
@@ -343,6 +368,8 @@ def build_portfolio_fixture(portfolio_fixture: PortfolioFixture) -> None:
         "models/portfolio",
         "models/risk",
         "models/staging/_sources.yml",
+        "models/staging/stg_journal__cash.sql",
+        "models/staging/stg_journal__cash.yml",
         "models/staging/stg_journal__fills.sql",
         "models/staging/stg_journal__fills.yml",
         "seeds/calendars/calendars.csv",
@@ -372,6 +399,7 @@ def build_portfolio_fixture(portfolio_fixture: PortfolioFixture) -> None:
         sandbox, portfolio_fixture.sessions, portfolio_fixture.closes, portfolio_fixture.quotes
     )
     write_fills(sandbox, portfolio_fixture.fills)
+    write_cash(sandbox, portfolio_fixture.sessions)
     write_reference_figures(sandbox)
     with mock.patch.dict(os.environ, {"BOURSE_DATA_DIR": str(sandbox.folder / "data")}):
         outcomes = sandbox.run("build", "--exclude-resource-types", "unit_test")
@@ -525,6 +553,30 @@ def write_fills(sandbox: Sandbox, fills: list[Fill]) -> None:
                 f"copy (from fills where length(fill_key) % 2 = {rest})"
                 f" to '{empty.with_name(name)}.parquet'"
             )
+
+
+def write_cash(sandbox: Sandbox, sessions: list[date]) -> None:
+    """Write the cash movements as an export does; a corrected one was ten times as much before."""
+    empty = sandbox.folder / "data" / "raw" / "cash" / "zz_empty.parquet"
+    with duckdb.connect() as connection:
+        connection.execute(f"create table cash as from '{empty}'")
+        for number, moved in enumerate(CASH):
+            day = sessions[moved.session] + timedelta(days=moved.days_later)
+            noon = datetime.combine(day, time(12))
+            amounts = [Decimal(moved.amount)]
+            if moved.is_corrected:
+                amounts.insert(0, 10 * amounts[0])
+            connection.executemany(
+                "insert into cash values (?, ?, ?, ?, ?, '', ?)",
+                [
+                    (
+                        *(moved.account, f"cash-{number}", moved.kind, amount),
+                        *(day, noon + timedelta(minutes=minute)),
+                    )
+                    for minute, amount in enumerate(amounts)
+                ],
+            )
+        connection.execute(f"copy cash to '{empty.with_name('moved')}.parquet'")
 
 
 def write_reference_figures(sandbox: Sandbox) -> None:

@@ -37,6 +37,9 @@ REFUSED = {
     "portfolio_performance('equal_20', '2009-12-31', '2008-01-01')": (
         "the last day, 2008-01-01, is before the first, 2009-12-31"
     ),
+    "crp_scan('2010-05-28', '09:50', 'standard', '2010-05-06')": (
+        "the last day, 2010-05-06, is before the first, 2010-05-28"
+    ),
     "crp_scan('2010-05-06', '9h50', 'standard')": (
         "a cutoff of 9h50 is no time of day; write it as 09:50"
     ),

@@ -29,6 +29,14 @@ from tests.support.commands import bourse, completions
             ("scan", "--date", "6 May"),
             "Invalid value for '--date': '6 May' is not a date such as 2010-05-28",
         ),
+        (
+            ("ingest", "x", "--calendar", "NYSE"),
+            "--calendar = 'NYSE' is not usable: no calendar is",
+        ),
+        (
+            ("orders", "--account", "paper_usa"),
+            "nothing has been traded by paper_usa; did you mean 'paper_us'?",
+        ),
         (("list",), "Missing argument 'kind'. Choose from: symbols, presets, portfolios, "),
         (("build", "crp_presets+", "gap+"), "unexpected: 'crp_presets+ gap+'"),
         *(
@@ -56,6 +64,29 @@ def test_a_slip_is_one_line_with_a_remedy(
     assert first.startswith(f"error: {error}")
     assert remedy.startswith("  remedy: ")
     assert done.stdout == ""
+
+
+@pytest.mark.any_day
+def test_no_remedy_asks_to_trade_what_cannot_be_traded(tmp_path: Path) -> None:
+    for words in (("--account", "nobody"), ("--date", "9999-12-31")):
+        refused = bourse(tmp_path, "orders", *words).stderr
+        assert refused.startswith("error: nothing has been traded")
+        assert "./bourse trade" not in refused
+    done = bourse(tmp_path, "orders", "--account", "paper_us", "--date", "2010-05-28")
+    assert "`./bourse trade --account paper_us --date 2010-05-28` trades it" in done.stderr
+
+
+def test_help_is_a_command_too(tmp_path: Path) -> None:
+    for words in ((), ("list",)):
+        done, asked = bourse(tmp_path, "help", *words), bourse(tmp_path, *words, "--help")
+        assert (done.returncode, done.stdout) == (0, asked.stdout)
+
+
+def test_a_query_without_rows_says_so(published: Path) -> None:
+    done = bourse(published, "sql", "select 1 as one where false")
+    assert done.returncode == 0
+    assert "no rows" in done.stderr
+    assert "no rows" not in bourse(published, "sql", "select 1 as one").stderr
 
 
 @pytest.mark.parametrize(

@@ -164,6 +164,10 @@ MAPPINGS = {
         "calendar = 'XNSY'",
         "no calendar is called 'XNSY' (there are XNYS, XNSE, ALWAYS); did you mean 'XNYS'?",
     ),
+    "a calendar by its exchange": (
+        "calendar = 'nyse'",
+        "no calendar is called 'nyse' (there are XNYS, XNSE, ALWAYS); did you mean 'XNYS'?",
+    ),
     "a zone that is none": ("timezone = 'Bombay'", "no time zone is called 'Bombay'"),
     "a label that is none": ("bar_label = 'middle'", "bar_label = 'middle' of the mapping"),
     "a column that is none": ("[columns]\nprice = 'x'", "of the mapping"),

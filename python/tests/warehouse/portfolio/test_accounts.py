@@ -17,6 +17,7 @@ from tests.support.portfolio_fixture import (
     ACTIONS,
     BUST,
     CAPITAL,
+    CASH,
     Fill,
     PortfolioFixture,
     built_portfolio_fixture,
@@ -36,6 +37,9 @@ class Kept:
     charges: Decimal = ZERO
     traded: Decimal = ZERO
     dividends: Decimal = ZERO
+    interest: Decimal = ZERO
+    deposited: Decimal = ZERO
+    withdrawn: Decimal = ZERO
     shares: dict[str, Decimal] = field(default_factory=dict)
     worth: dict[str, Decimal] = field(default_factory=dict)
 
@@ -71,12 +75,21 @@ def kept_account(account: str, portfolio_fixture: PortfolioFixture) -> dict[date
         np.flatnonzero(~np.isnan(portfolio_fixture.quotes[symbol]))[-1] for symbol in symbols
     )
 
+    moved: dict[date, dict[str, Decimal]] = defaultdict(lambda: defaultdict(lambda: ZERO))
+    for movement in CASH:
+        if movement.account == account:
+            value_date = portfolio_fixture.sessions[movement.session] + timedelta(
+                days=movement.days_later
+            )
+            day = next(day for day in portfolio_fixture.sessions if day >= value_date)
+            moved[day][movement.kind] += Decimal(movement.amount)
+
     cash = Decimal(CAPITAL)
     shares: dict[str, Decimal] = defaultdict(lambda: ZERO)
     prices: dict[str, Decimal] = {}
     days: dict[date, Kept] = {}
     for number, session in enumerate(portfolio_fixture.sessions[: last + 1]):
-        if session < min(fills):
+        if session < min([*fills, *moved]):
             continue
         today = Kept(cash=cash, equity=ZERO)
         for action in ACTIONS:
@@ -95,6 +108,11 @@ def kept_account(account: str, portfolio_fixture: PortfolioFixture) -> dict[date
             cash -= sign * amount + Decimal(fill.charges)
             today.charges += Decimal(fill.charges)
             today.traded += amount
+        cash += sum(moved[session].values(), ZERO)
+        today.dividends += moved[session]["dividend"]
+        today.interest = moved[session]["interest"]
+        today.deposited = moved[session]["deposit"]
+        today.withdrawn = -moved[session]["withdrawal"]
         today.cash = cash
         today.shares = {symbol: amount for symbol, amount in shares.items() if amount}
         # a session without a close has the last price: an earlier close, or that of a fill since
@@ -115,10 +133,14 @@ def test_money_equals_the_account_by_hand(
 ) -> None:
     rows = portfolio_fixture.sandbox.rows(
         "select session_date, cash_amount, equity_amount, charges_amount, traded_amount,"
-        f" dividend_amount from portfolio.accounts where portfolio = '{account}'"
+        " dividend_amount, interest_amount, deposited_amount, withdrawn_amount"
+        f" from portfolio.accounts where portfolio = '{account}'"
     )
     wanted = {
-        day: (kept.cash, kept.equity, kept.charges, kept.traded, kept.dividends)
+        day: (
+            *(kept.cash, kept.equity, kept.charges, kept.traded),
+            *(kept.dividends, kept.interest, kept.deposited, kept.withdrawn),
+        )
         for day, kept in kept_account(account, portfolio_fixture).items()
     }
     assert {row[0]: row[1:] for row in rows} == wanted
@@ -152,7 +174,8 @@ def test_returns_are_those_of_the_equity(account: str, portfolio_fixture: Portfo
     before: Kept = Kept(cash=Decimal(CAPITAL), equity=Decimal(CAPITAL))
     wanted = []
     for today in kept.values():
-        start, end = before.equity, today.equity
+        start = before.equity
+        end = today.equity - today.deposited + today.withdrawn
         wanted.append(
             (
                 (end + today.charges) / start - 1,

@@ -91,6 +91,13 @@ def test_the_estimates_of_a_session_are_shown_alone(sample: Warehouse) -> None:
     assert done.exception.remedy == "try 2010-05-07 or 2010-05-10"
 
 
+def test_a_percentage_is_asked_back_as_the_fraction(sample: Warehouse) -> None:
+    done = CliRunner().invoke(app, ["risk", "--confidence", "99"])
+    assert str(done.exception) == "there are no estimates for confidence 99; did you mean 0.99?"
+    done = CliRunner().invoke(app, ["risk", "--confidence", "50"])
+    assert str(done.exception) == "there are no estimates for confidence 50"
+
+
 def test_a_period_of_the_backtest_is_not_that_of_a_session() -> None:
     done = CliRunner().invoke(app, ["risk", "--date", "2010-05-06", "--period", "all"])
     assert isinstance(done.exception, ConfigurationError)
