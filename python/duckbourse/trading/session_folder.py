@@ -87,6 +87,12 @@ def folder_of(account: str) -> Path:
     return settings().data / "trading" / account
 
 
+def exports_of(session: SessionFolder) -> tuple[Path, Path]:
+    """Return the files in which dbt reads the fills of a session, and its cash movements."""
+    name = f"{session.account}-{session.session_date}.parquet"
+    return settings().raw / "fills" / name, settings().raw / "cash" / name
+
+
 def create(
     publication: Publication, broker: str, options: str, *, fresh: bool = False
 ) -> tuple[SessionFolder, Book]:
@@ -113,11 +119,14 @@ def create(
         recorded = read_journal(folder.path)
         before = _book(folder, recorded)
         last = before.session_date
+        if last is not None:
+            _finish_discarding(folder, last, recorded)
         if last is None:
             _refuse_lost_history(folder)
             _begin(publication, folder, Book(folder.capital_amount).carried())
         elif fresh and folder.session_date <= last:
             _discard(publication, folder, recorded)
+            _finish_discarding(folder, folder.session_date, read_journal(folder.path))
         elif folder.session_date < last:
             raise ConfigurationError(
                 f"{folder.account} has traded {last}, which is after {folder.session_date}",
@@ -136,7 +145,6 @@ def create(
                 ended=last,
                 archive=folder.path / ARCHIVE,
             )
-        _finish_discarding(folder)
         disk.write_private(folder.path / SESSION_FILE, msgspec.json.encode(folder))
         commands.prepare(folder.path)
     finally:
@@ -276,6 +284,7 @@ def _discard(publication: Publication, folder: SessionFolder, recorded: Sequence
         if isinstance(opening, events.AccountCarried)
         else Book(folder.capital_amount).carried()
     )
+    _remove_exports(folder)
     # cash belongs to the account and not to a session
     moved = {
         event.cash_id: event
@@ -292,9 +301,17 @@ def _discard(publication: Publication, folder: SessionFolder, recorded: Sequence
     )
 
 
-def _finish_discarding(folder: SessionFolder) -> None:
-    """Move aside what the archive has of this session and later ones, as --fresh demanded."""
-    later = [day for day in _archived(folder.path) if day >= folder.session_date]
+def _finish_discarding(folder: SessionFolder, last: date, recorded: Sequence[Event]) -> None:
+    """
+    Move aside what the archive has of sessions that --fresh discarded, also if that was stopped.
+
+    The journal has the session `last`, so nothing later was traded. What the archive has of `last`
+    was discarded too, unless it is a copy of the journal: then the next session was about to begin.
+    """
+    archived = _archived(folder.path)
+    later = [day for day in archived if day > last]
+    if last in archived and read_archive(archived[last])[:1] != list(recorded[:1]):
+        later.append(last)
     if not later:
         return
     aside = _aside(folder)
@@ -302,6 +319,23 @@ def _finish_discarding(folder: SessionFolder) -> None:
         for path in (folder.path / ARCHIVE).glob(f"{day}.*"):
             path.rename(aside / path.name)
     disk.flush(aside.parent)
+
+
+def _remove_exports(folder: SessionFolder) -> None:
+    """
+    Remove what was exported of this session and later ones, which the next build would read.
+
+    It goes before the sessions do: whoever is stopped between exports too little, and never what
+    was discarded.
+    """
+    for files in exports_of(folder):
+        for file in files.parent.glob(f"{folder.account}-*{files.suffix}"):
+            with suppress(ValueError):  # another account's, whose name begins like this one's
+                day = date.fromisoformat(file.stem.removeprefix(f"{folder.account}-"))
+                if day >= folder.session_date:
+                    file.unlink()
+        if files.parent.exists():
+            disk.flush(files.parent)
 
 
 def _aside(folder: SessionFolder) -> Path:

@@ -8,7 +8,7 @@ import itertools
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -28,8 +28,8 @@ from duckbourse.disk import flush
 from duckbourse.errors import ConfigurationError, JournalCorrupt
 from duckbourse.orders import events
 from duckbourse.orders.book import Book, rebuild_book
-from duckbourse.orders.events import CashKind, TradingState
-from duckbourse.orders.journal import HEAD, open_journal
+from duckbourse.orders.events import CashKind, PriceSilent, TradingState
+from duckbourse.orders.journal import HEAD, open_journal, read_archive
 from duckbourse.orders.order import (
     Exits,
     Order,
@@ -311,6 +311,57 @@ def test_a_fresh_session_goes_back_to_the_account_before_it() -> None:
     assert session_folder.sessions_of(latest("test", None)) == [FIRST, FIRST + timedelta(1)]
 
 
+@pytest.mark.parametrize("day", [1, 3])
+def test_sessions_of_an_account_follow_each_other_wherever_fresh_was_killed(
+    day: int, tmp_path: Path
+) -> None:
+    for writes in range(16):
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setenv("BOURSE_DATA_DIR", str(tmp_path / str(writes)))
+            settings.cache_clear()
+            for before in range(4):
+                begin(before)
+                at = datetime(2026, 11, 2 + before, 15, tzinfo=UTC)
+                record(PriceSilent(at=at, symbol=str(before), seconds=60))
+            killed_while_beginning(day, [], writes, fresh=True)
+            begin(5)
+            folder = latest("test", None)
+            *_, last = sessions = session_folder.sessions_of(folder)
+            assert last == FIRST + timedelta(5)
+            assert FIRST + timedelta(day) in sessions
+            begun_after = []
+            for on in sessions:
+                opening = read(latest("test", on))[1][0]
+                assert isinstance(opening, events.AccountCarried)
+                begun_after.append(opening.carried.session_date)
+            assert begun_after == [None, *sessions[:-1]]
+            kept = [read_archive(path) for path in folder.path.glob("archive/**/????-??-??.jsonl.gz")]
+            recorded = {each.symbol for of in kept for each in of if isinstance(each, PriceSilent)}
+            assert recorded == set("0123")
+    settings.cache_clear()
+
+
+def test_what_fresh_discards_is_no_longer_exported(data: Path) -> None:
+    def export() -> None:
+        session = latest("test", None)
+        export_fills(session, read(session)[1])
+
+    for day in range(3):
+        begin(day)
+        traded(day, Side.BUY, 10, "100")
+        moved(CashKind.DEPOSIT, "500", str(day))
+        export()
+    other = data / "raw/fills/test-b-2026-11-04.parquet"
+    other.touch()
+    begin(1, fresh=True)
+    left = sorted(path.name for path in data.glob("raw/*/*.parquet"))
+    assert left == ["test-2026-11-02.parquet", "test-2026-11-02.parquet", other.name]
+    export()
+    with duckdb.connect() as connection:
+        query = f"select sum(amount) from '{data}/raw/cash/*.parquet'"
+        assert connection.execute(query).fetchall() == [(Decimal(1500),)]
+
+
 def test_an_account_with_a_history_never_begins_from_nothing() -> None:
     begin(0)
     traded(0, Side.BUY, 10, "100")
@@ -402,7 +453,7 @@ STEPS = st.lists(
         st.tuples(st.just("dividend"), st.integers(1, 300), st.just(0)),
         st.tuples(st.just("next"), st.just(0), st.just(0)),
         # the process is killed after so many writes of the next session's start
-        st.tuples(st.just("killed"), st.integers(0, 6), st.just(0)),
+        st.tuples(st.just("killed"), st.integers(0, 12), st.just(0)),
     ),
     max_size=12,
 )
@@ -475,17 +526,23 @@ def play_sessions(steps: list[tuple[str, int, int]]) -> None:
     assert (held.get("A", 0), funds) == (shares, cash)
 
 
-def killed_while_beginning(day: int, actions: list[CorporateAction], writes: int) -> None:
+def killed_while_beginning(
+    day: int, actions: list[CorporateAction], writes: int, *, fresh: bool = False
+) -> None:
     count = itertools.count()
 
-    def flushed(path: Path) -> None:
-        if next(count) == writes:
-            raise Killed
-        flush(path)
+    def killable(write: Callable[..., Any]) -> Callable[..., Any]:
+        def written(*asked: Any) -> Any:
+            if next(count) == writes:
+                raise Killed
+            return write(*asked)
+
+        return written
 
     with pytest.MonkeyPatch.context() as patched, contextlib.suppress(Killed):
-        patched.setattr(disk, "flush", flushed)
-        begin(day, *actions)
+        patched.setattr(disk, "flush", killable(flush))
+        patched.setattr(Path, "rename", killable(Path.rename))
+        begin(day, *actions, fresh=fresh)
 
 
 def test_a_year_is_read_in_seconds() -> None:
@@ -495,7 +552,7 @@ def test_a_year_is_read_in_seconds() -> None:
         journal, _ = open_journal(latest("test", None).path)
         at = datetime.combine(FIRST + timedelta(day - 1), datetime.min.time(), UTC)
         for _ in range(YEAR_EVENTS):
-            journal.append(events.PriceSilent(at=at, symbol="A", seconds=60))
+            journal.append(PriceSilent(at=at, symbol="A", seconds=60))
         journal.close()
         begin(day)
     folder = latest("test", None)
