@@ -37,6 +37,7 @@ from duckbourse.orders.journal import (
     read_journal,
 )
 from duckbourse.orders.order import Reason
+from duckbourse.orders.positions import CorporateAction
 from duckbourse.settings import settings
 from duckbourse.trading import commands
 from duckbourse.trading.publication import Publication
@@ -52,6 +53,7 @@ BETWEEN = (
     events.SessionStarted,
     events.SessionEnded,
     events.CorporateActionApplied,
+    events.CorporateActionMissed,
     events.CashMoved,
 )
 
@@ -195,9 +197,17 @@ def _begin(
                 at=at, state=TradingState.ACTIVE, reason=reason, by="session"
             )
         )
-    applied = _actions_due(publication, book, at)
-    for event in (*applied, *moved):
+    due = _actions_due(publication, folder, book, at)
+    for event in (*due, *moved):
         add(event)
+    missed = [event.action for event in due if isinstance(event, events.CorporateActionMissed)]
+    if missed:
+        add(
+            events.TradingStateChanged(
+                at=at, state=TradingState.HALTED, reason=_missed(missed[0]), by="session"
+            )
+        )
+    applied = [event for event in due if isinstance(event, events.CorporateActionApplied)]
     closes = {
         position.symbol: known.prior_close
         for position in book.open_positions()
@@ -248,27 +258,93 @@ async def _begin_at_paper(
 
 
 def _actions_due(
-    publication: Publication, book: Book, at: datetime
-) -> list[events.CorporateActionApplied]:
-    """Return what happened to the shares held since the session before."""
-    held = {position.symbol: position for position in book.open_positions()}
-    found = []
+    publication: Publication, folder: SessionFolder, book: Book, at: datetime
+) -> list[events.CorporateActionApplied | events.CorporateActionMissed]:
+    """Return what happened to what is held, since it was opened, and is not in the book yet."""
+    averages = {entered.request.symbol: entered.average_price for entered in book.held_entries()}
+    averages |= {held.symbol: held.average_price for held in book.open_positions()}
+    found: list[events.CorporateActionApplied | events.CorporateActionMissed] = []
     for action in sorted(publication.actions, key=lambda each: each.order):
-        position = held.get(action.symbol)
         if (
-            position is None
+            action.symbol not in averages
             or book.session_date is None
             or action.action_id in book.action_ids
-            or not book.session_date < action.ex_date <= publication.session_date
+            or action.ex_date > publication.session_date
         ):
             continue
+        if action.ex_date <= book.session_date:
+            is_traded_since = _is_traded_since(folder, book, action)
+            if is_traded_since is None:
+                continue
+            if is_traded_since:
+                found.append(events.CorporateActionMissed(at=at, action=action))
+                continue
         known = publication.instruments.get(action.symbol)
         price = known.prior_close if known else None
-        average = position.average_price
+        average = averages[action.symbol]
         if price is None and average is not None:
             price = action.price_after(average)
         found.append(events.CorporateActionApplied(at=at, action=action, price=price))
     return found
+
+
+def _is_traded_since(folder: SessionFolder, book: Book, action: CorporateAction) -> bool | None:
+    """
+    Return whether a symbol was traded since an action that arrives late.
+
+    None if what is held was opened after it, and is in new shares already.
+    """
+    last = book.session_date
+    opened = [
+        entered.sent_at.date()
+        for entered in book.held_entries()
+        if entered.request.symbol == action.symbol and entered.sent_at is not None
+    ]
+    if last is None or (opened and action.ex_date < min(opened)):
+        return None
+    archived = {
+        day: path for day, path in _archived(folder.path).items() if action.ex_date <= day <= last
+    }
+    since = [read_archive(path) for path in archived.values()]
+    if last not in archived:
+        since.append(read_journal(folder.path))
+    opening = since[0][0]
+    if not isinstance(opening, events.AccountCarried) or not any(
+        held.symbol == action.symbol and (held.quantity or held.entries)
+        for held in opening.carried.held
+    ):
+        return None
+    return any(
+        isinstance(event, events.FillBooked) and event.fill.symbol == action.symbol
+        for recorded in since
+        for event in recorded
+    )
+
+
+def late_actions(recorded: Sequence[Event]) -> list[str]:
+    """Return what a session's start made of actions that arrived after their ex-date."""
+    opening = recorded[0] if recorded else None
+    before = opening.carried.session_date if isinstance(opening, events.AccountCarried) else None
+    return [
+        _missed(event.action)
+        if isinstance(event, events.CorporateActionMissed)
+        else f"{_named(event.action)} arrived late and was applied: see its stops and targets"
+        for event in recorded
+        if isinstance(event, events.CorporateActionApplied | events.CorporateActionMissed)
+        and before is not None
+        and event.action.ex_date <= before
+    ]
+
+
+def _missed(action: CorporateAction) -> str:
+    return (
+        f"{_named(action)} arrived after {action.symbol} was traded in new shares, and is not"
+        f" applied: `./bourse trade --fresh --date {action.ex_date}` trades from there again"
+    )
+
+
+def _named(action: CorporateAction) -> str:
+    return f"the {action.action} of {action.symbol} on {action.ex_date}"
 
 
 def _discard(publication: Publication, folder: SessionFolder, recorded: Sequence[Event]) -> None:

@@ -89,7 +89,14 @@ class Charging(PaperBroker):
         return self.owed
 
 
-def traded(day: int, side: Side, quantity: int, price: str, charges: str = "0") -> SessionFolder:
+def traded(
+    day: int,
+    side: Side,
+    quantity: int,
+    price: str,
+    charges: str = "0",
+    strategy: str = "",
+) -> SessionFolder:
     """Fill an order in the session that the account is in, here and at the paper broker."""
     folder = latest("test", None)
     at = datetime.combine(folder.session_date, datetime.min.time(), UTC) + timedelta(hours=15)
@@ -103,6 +110,7 @@ def traded(day: int, side: Side, quantity: int, price: str, charges: str = "0") 
         side=side,
         quantity=quantity,
         product=Product.CNC,
+        strategy=strategy,
         exits=Exits(stop_price=Decimal(90), target_price=Decimal(130)),
     )
     with clock.driven_by(lambda: at):
@@ -223,6 +231,70 @@ def test_a_split_and_a_dividend_are_applied_once() -> None:
         assert at_the_broker() == ({"A": 7}, book.cash_amount)
 
 
+def test_a_split_that_is_delivered_late_is_applied_once() -> None:
+    begin(0)
+    traded(0, Side.BUY, 10, "100")
+    begin(1)
+    record(
+        events.SessionEnded(
+            at=datetime(2026, 11, 3, 21, tzinfo=UTC),
+            session_date=FIRST + timedelta(1),
+            equity_amount=Decimal(99_500),
+            marks={"A": Decimal(50)},
+        )
+    )
+    for day in (2, 3):
+        book = begin(day, split(1, 1, 2), close="50")
+        assert book.quantity("A", Product.CNC) == 20
+        assert entry(book).request.exits == Exits(stop_price=Decimal(45), target_price=Decimal(65))
+        assert book.equity_amount({}) == 100_000
+        assert at_the_broker() == ({"A": 20}, book.cash_amount)
+        said = session_folder.late_actions(read(latest("test", None))[1])
+        assert [line.partition(": ")[0] for line in said] == (
+            ["the split of A on 2026-11-03 arrived late and was applied"] * (day == 2)
+        )
+
+
+def test_a_late_split_leaves_what_was_bought_after_it() -> None:
+    begin(0)
+    begin(1)
+    traded(1, Side.BUY, 10, "50")
+    book = begin(2, split(1, 1, 2), close="50")
+    assert (book.quantity("A", Product.CNC), book.action_ids) == (10, {})
+
+
+def test_a_late_split_of_what_was_traded_since_halts_the_account() -> None:
+    begin(0)
+    traded(0, Side.BUY, 10, "100")
+    begin(1)
+    traded(1, Side.SELL, 4, "50")
+    at = datetime(2026, 11, 4, 14, tzinfo=UTC)
+    for day in (2, 3):
+        book = begin(day, split(1, 1, 2), close="50")
+        assert book.quantity("A", Product.CNC) == 6
+        assert (book.state is TradingState.HALTED) == (day == 2)
+        if day == 2:
+            assert "`./bourse trade --fresh --date 2026-11-03`" in book.state_reason
+            record(events.TradingStateChanged(at=at, state=TradingState.ACTIVE, reason="", by="me"))
+    # and from there again, it is applied in its order
+    assert begin(1, split(1, 1, 2), close="50", fresh=True).quantity("A", Product.CNC) == 20
+
+
+def test_a_split_restates_both_sides_of_what_the_account_does_not_hold() -> None:
+    begin(0)
+    traded(0, Side.BUY, 10, "100", strategy="long")
+    traded(0, Side.SELL, 10, "100", strategy="short")
+    book = begin(1, split(1, 1, 2), close="50")
+    restated = Exits(stop_price=Decimal(45), target_price=Decimal(65))
+    assert [held.request.exits for held in book.held_entries()] == [restated, restated]
+    assert [book.held_quantity(held.request.order_id) for held in book.held_entries()] == [20, 20]
+    traded(1, Side.BUY, 6, "50", strategy="long")
+    book = begin(2, split(2, 2, 1), close="100")
+    held = {name: shares.quantity for name, shares in book.strategy_positions()}
+    assert held == {"long": 13, "short": -10}
+    assert book.quantity("A", Product.CNC) == 3
+
+
 def test_a_drawdown_and_losses_go_on_and_the_day_begins_again() -> None:
     begin(0)
     traded(0, Side.BUY, 100, "100")
@@ -335,7 +407,8 @@ def test_sessions_of_an_account_follow_each_other_wherever_fresh_was_killed(
                 assert isinstance(opening, events.AccountCarried)
                 begun_after.append(opening.carried.session_date)
             assert begun_after == [None, *sessions[:-1]]
-            kept = [read_archive(path) for path in folder.path.glob("archive/**/????-??-??.jsonl.gz")]
+            archives = folder.path.glob("archive/**/????-??-??.jsonl.gz")
+            kept = [read_archive(path) for path in archives]
             recorded = {each.symbol for of in kept for each in of if isinstance(each, PriceSilent)}
             assert recorded == set("0123")
     settings.cache_clear()
