@@ -551,7 +551,7 @@ class Book:
                     self._count_round_trip(position, event.at)
             if action.dividend_amount is None:
                 self._scale_entries(key, action)
-        # the marks are those of the session before, and an action may arrive after its first session
+        # marks are of the session before, and an action may arrive after its first session
         is_old = self.session_date is None or self.session_date < action.ex_date
         if action.symbol in self.marks and action.dividend_amount is None and is_old:
             self.marks[action.symbol] = action.price_after(self.marks[action.symbol])

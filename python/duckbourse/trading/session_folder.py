@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import date, datetime
 from decimal import Decimal
@@ -22,8 +22,9 @@ import msgspec
 from msgspec.structs import replace
 
 from duckbourse import clock, disk, state
+from duckbourse.brokers.opening import BrokerSetup, broker_of
 from duckbourse.brokers.paper import FILE as PAPER
-from duckbourse.brokers.paper import FillRules, PaperBroker
+from duckbourse.brokers.paper import PaperBroker
 from duckbourse.errors import ConfigurationError, JournalCorrupt
 from duckbourse.orders import events
 from duckbourse.orders.book import Book, rebuild_book
@@ -178,7 +179,8 @@ def _begin(
     Begin a session with what is carried; what the journal has of the session `ended` is archived.
 
     `before` is the book of that session, unless the account begins again from an earlier state. The
-    broker is first, and both are asked again if this is stopped: neither begins twice.
+    paper broker is first, and both are asked again if this is stopped: neither begins twice. Any
+    other broker keeps its own account, and is compared with at the start.
     """
     # a replay is of the past, and its session begins with its first tick
     at = min(clock.now(), publication.opens_at)
@@ -225,15 +227,26 @@ def _begin(
     )
     if archive is not None:
         disk.private_folder(archive)
-    if folder.broker == "paper":
+    if (broker := paper_of(folder)) is not None:
         of_paper = archive / f"{ended}.{PAPER}.gz" if archive else None
-        asyncio.run(_begin_at_paper(folder, carried, before, applied, moved, of_paper))
+        asyncio.run(_begin_at_paper(broker, folder, carried, before, applied, moved, of_paper))
     if archive is not None and (log := folder.path / LOG).exists():
         log.rename(archive / f"{ended}.log")
     begin_again(folder.path, archive / f"{ended}.jsonl.gz" if archive else None, opening)
 
 
+def paper_of(folder: SessionFolder) -> PaperBroker | None:
+    """Open the broker of an account if it keeps its book in the folder; None if another does."""
+    setup = BrokerSetup(folder.account, folder.path, folder.capital_amount)
+    broker = broker_of(folder.broker)(setup)
+    if isinstance(broker, PaperBroker):
+        return broker
+    broker.close()
+    return None
+
+
 async def _begin_at_paper(
+    broker: PaperBroker,
     folder: SessionFolder,
     carried: Carried,
     before: Book | None,
@@ -241,7 +254,6 @@ async def _begin_at_paper(
     moved: Sequence[events.CashMoved],
     archive: Path | None,
 ) -> None:
-    broker = PaperBroker(folder.path, {}, folder.capital_amount, FillRules())
     live = (order for order in carried.orders if order.state.is_live)
     try:
         await broker.begin_session(
@@ -488,6 +500,13 @@ def read(folder: SessionFolder) -> tuple[Book, list[Event]]:
         return book, recorded
     recorded = read_archive(path)
     return _book(folder, recorded), recorded
+
+
+def all_recorded(folder: SessionFolder, recorded: Sequence[Event]) -> Iterator[Event]:
+    """Return the events of the journal, and then those of the sessions before, newest first."""
+    yield from recorded
+    for _, path in sorted(_archived(folder.path).items(), reverse=True):
+        yield from read_archive(path)
 
 
 def sessions_of(folder: SessionFolder) -> list[date]:

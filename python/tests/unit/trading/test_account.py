@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import duckdb
 import hypothesis
@@ -23,11 +23,15 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from duckbourse import clock, disk
+from duckbourse.brokers._template.broker import TemplateBroker
+from duckbourse.brokers._template.client import Transport
+from duckbourse.brokers.opening import BrokerSetup, open_paper
 from duckbourse.brokers.paper import FillRules, PaperBroker
 from duckbourse.disk import flush
 from duckbourse.errors import ConfigurationError, JournalCorrupt
 from duckbourse.orders import events
 from duckbourse.orders.book import Book, rebuild_book
+from duckbourse.orders.broker import Broker
 from duckbourse.orders.events import CashKind, PriceSilent, TradingState
 from duckbourse.orders.journal import HEAD, open_journal, read_archive
 from duckbourse.orders.order import (
@@ -65,14 +69,14 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     settings.cache_clear()
 
 
-def publication(day: int, *actions: CorporateAction, close: str = "100") -> Publication:
+def publication(day: int, *actions: CorporateAction, close: str | None = "100") -> Publication:
     """Return the publication of a day, counted from 0, in which A closed before at `close`."""
     on = FIRST + timedelta(day)
     opens = datetime(on.year, on.month, on.day, 14, 30, tzinfo=UTC)
     market = Market(
         Path(),
         limits=replace(LIMITS, product=Product.CNC),
-        instruments={"A": instrument(prior_close=Decimal(close))},
+        instruments={"A": instrument(prior_close=Decimal(close) if close else None)},
         signals=[],
         opens=opens,
         closes=opens + timedelta(hours=6),
@@ -142,7 +146,9 @@ def traded(
     return folder
 
 
-def begin(day: int, *actions: CorporateAction, close: str = "100", fresh: bool = False) -> Book:
+def begin(
+    day: int, *actions: CorporateAction, close: str | None = "100", fresh: bool = False
+) -> Book:
     create(publication(day, *actions, close=close), "paper", "", fresh=fresh)
     return read(latest("test", None))[0]
 
@@ -244,7 +250,7 @@ def test_a_split_that_is_delivered_late_is_applied_once() -> None:
         )
     )
     for day in (2, 3):
-        book = begin(day, split(1, 1, 2), close="50")
+        book = begin(day, split(1, 1, 2), close=None)
         assert book.quantity("A", Product.CNC) == 20
         assert entry(book).request.exits == Exits(stop_price=Decimal(45), target_price=Decimal(65))
         assert book.equity_amount({}) == 100_000
@@ -503,6 +509,28 @@ def test_cash_is_moved_once_and_the_drawdown_stays() -> None:
         assert [book.capital_amount, book.cash_amount] == [151_000, Decimal("150012.50")]
         assert at_the_broker() == ({}, book.cash_amount)
         assert not moved(CashKind.DEPOSIT, "101000", "one")
+        with pytest.raises(ConfigurationError, match="the id three is that of a withdrawal of"):
+            moved(CashKind.DEPOSIT, "50000", "three")
+
+
+def open_costly(setup: BrokerSetup) -> Broker:
+    return open_paper(setup, FillRules(slippage_bps=Decimal(9)))
+
+
+def open_elsewhere(setup: BrokerSetup) -> Broker:
+    return TemplateBroker(cast("Transport", None))
+
+
+@pytest.mark.parametrize("name", ["open_costly", "open_elsewhere"])
+def test_paper_is_kept_for_whom_it_trades(name: str) -> None:
+    for day in range(2):
+        create(publication(day), f"{__name__}:{name}", "")
+        moved(CashKind.DEPOSIT, "500", str(day))
+    folder = latest("test", None)
+    assert read(folder)[0].cash_amount == 101_000
+    assert (folder.path / "paper.jsonl").exists() == (name == "open_costly")
+    if name == "open_costly":
+        assert at_the_broker()[1] == 101_000
 
 
 def test_a_fresh_session_keeps_the_cash_that_was_moved_in_it() -> None:
