@@ -32,7 +32,7 @@ from duckbourse import clock
 from duckbourse.errors import BrokerError, BrokerRejected, BrokerUnclear, JournalError
 from duckbourse.orders import bus, events
 from duckbourse.orders.book import NEVER_FILLED, Book, provisional_key
-from duckbourse.orders.broker import Broker, OrderReport, TradeReport, Update
+from duckbourse.orders.broker import Broker, OrderReport, TradeReport, Update, require_taken
 from duckbourse.orders.bus import Bus
 from duckbourse.orders.charges import Charges, fill_charges
 from duckbourse.orders.denial import OrderDeniedError
@@ -129,6 +129,7 @@ class Manager:
         try:
             if not is_exit:
                 self._require_journal()
+            require_taken(self.broker, request)
             self._check(self.book, request, None)
         except OrderDeniedError as denial:
             self._record_denial(request, denial)
@@ -278,13 +279,6 @@ class Manager:
             self.look_up(order_id)
             return
         self.record(ended)
-
-    async def cancel_open(self, *, keep_exits: bool = True) -> None:
-        """Cancel all open orders of ours, except exits if `keep_exits`."""
-        for order in list(self.book.open_orders()):
-            if order.is_external or (keep_exits and order.request.reason is not Reason.ENTRY):
-                continue
-            await self.cancel(order.request.order_id)
 
     def set_state(self, state: TradingState, reason: str, by: str) -> None:
         """Change the trading state; record nothing if state and reason are unchanged."""

@@ -7,20 +7,21 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from duckbourse import clock
 from duckbourse.orders import events
 from duckbourse.orders.book import Book, rebuild_book
-from duckbourse.orders.broker import OrderReport
+from duckbourse.orders.broker import Capabilities, OrderReport
 from duckbourse.orders.bus import Message
 from duckbourse.orders.denial import OrderDeniedError
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.journal import open_journal, read_journal
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.manager import Manager
-from duckbourse.orders.order import Order, OrderType, Product, Reason, Request, Side
+from duckbourse.orders.order import Order, OrderType, Product, Reason, Request, Side, Validity
 from duckbourse.orders.reconciliation import Reconciliation
 from tests.support.charges import schedule
 from tests.support.factories import CAPITAL, NOW, request
@@ -380,14 +381,27 @@ def test_modifications_of_an_order_are_limited(tmp_path: Path) -> None:
     run(tmp_path, play)
 
 
-def test_cancelling_open_orders_keeps_exits(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [
+        ("order_type", {"order_type": OrderType.SL_M, "trigger_price": Decimal(90)}),
+        ("product", {"product": Product.CNC}),
+        ("validity", {"validity": Validity.IOC}),
+    ],
+)
+@pytest.mark.parametrize("reason", [Reason.ENTRY, Reason.STOP])
+def test_what_the_broker_does_not_take_is_denied_before_it_is_sent(
+    tmp_path: Path, name: str, asked: dict[str, Any], reason: Reason
+) -> None:
     async def play(harness: ManagerHarness) -> None:
-        await harness.manager.place(request("a"))
-        await harness.manager.place(request("b", reason=Reason.STOP, side=Side.SELL))
-        await harness.manager.cancel_open()
-        assert harness.broker.calls["cancel"] == 1
-        await harness.manager.cancel_open(keep_exits=False)
-        assert harness.broker.calls["cancel"] == 2
+        harness.broker.capabilities = Capabilities(
+            order_types=frozenset({OrderType.MARKET}), products=frozenset({Product.MIS})
+        )
+        order = await harness.manager.place(request(reason=reason, **asked))
+        assert order.state is State.DENIED
+        assert order.message.startswith(f"NOT_TAKEN: broker={harness.broker.name}, {name}=")
+        assert not harness.broker.calls
+        assert (await harness.manager.place(request(reason=reason))).state is not State.DENIED
 
     run(tmp_path, play)
 

@@ -79,7 +79,7 @@ def test_an_order_of_ours_that_still_works_is_looked_after(tmp_path: Path) -> No
         (order,) = harness.book.open_orders()
         assert (order.state, order.filled_quantity) == (State.PARTIAL, 4)
         assert harness.book.held_quantity(order.request.order_id) == 4
-        await harness.manager.cancel_open()
+        await harness.manager.cancel(order.request.order_id)
         assert not exchange.live
 
     played(tmp_path / "after", exchange, begin_again)
