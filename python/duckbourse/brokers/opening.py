@@ -24,7 +24,7 @@ class BrokerSetup:
     `folder` is where it may keep files of its own. `tick_sizes` are by tradable symbol, and
     `charges` are the schedule of the account's segment. A simulated broker draws from `seed` and
     follows the ticks of `relay`, which is None where no session is traded. Access keys are read
-    from the environment by the broker itself.
+    from the environment by the broker itself. To open a broker connects to nothing.
     """
 
     account: str

@@ -100,7 +100,6 @@ class PaperBroker(Broker):
         products=frozenset(Product),
         validities=frozenset(Validity),
         is_simulated=True,
-        slices_orders=True,
     )
 
     def __init__(

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from duckbourse.cli.listing import completed
+from duckbourse.cli.listing import Account
 from duckbourse.cli.options import Day, Json
 from duckbourse.cli.output import print_json, results
 from duckbourse.cli.tables import columns_of, print_whole, table
@@ -19,15 +19,6 @@ from duckbourse.trading.cash import move_cash
 from duckbourse.trading.session_folder import SessionFolder, latest, read, sessions_of
 from duckbourse.words import counted
 
-Account = Annotated[
-    str | None,
-    typer.Option(
-        "--account",
-        help="Account.",
-        show_default="the last one traded",
-        autocompletion=completed("accounts"),
-    ),
-]
 Amount = Annotated[str, typer.Argument(help="Money, such as 2500.00.", metavar="AMOUNT")]
 Id = Annotated[
     str,

@@ -194,3 +194,14 @@ def completed(kind: str) -> Callable[[str], Iterator[str]]:
             connection.close()
 
     return names
+
+
+Account = Annotated[
+    str | None,
+    typer.Option(
+        "--account",
+        help="Account.",
+        show_default="the last one traded",
+        autocompletion=completed("accounts"),
+    ),
+]

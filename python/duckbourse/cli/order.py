@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
+from duckbourse.cli.listing import Account
 from duckbourse.cli.options import Json
 from duckbourse.cli.output import notes, print_json, results
-from duckbourse.cli.requests import ANSWER_SECONDS, Account, asked
+from duckbourse.cli.requests import LOOP_ANSWER_SECONDS, asked
 from duckbourse.errors import ConfigurationError, TradingError
 from duckbourse.trading.commands import OrderByHand, answer_to, send, withdraw
 from duckbourse.trading.session_folder import SessionFolder, trading_now
@@ -72,7 +73,7 @@ def buy(
     target: Target = None,
     account: Account = None,
     request_id: Id = "",
-    timeout: Timeout = ANSWER_SECONDS,
+    timeout: Timeout = LOOP_ANSWER_SECONDS,
     json: Json = False,
 ) -> None:
     """
@@ -105,7 +106,7 @@ def sell(
     target: Target = None,
     account: Account = None,
     request_id: Id = "",
-    timeout: Timeout = ANSWER_SECONDS,
+    timeout: Timeout = LOOP_ANSWER_SECONDS,
     json: Json = False,
 ) -> None:
     """
@@ -131,7 +132,7 @@ def sell(
 def cancel(
     target: SymbolOrId,
     account: Account = None,
-    timeout: Timeout = ANSWER_SECONDS,
+    timeout: Timeout = LOOP_ANSWER_SECONDS,
     json: Json = False,
 ) -> None:
     """
@@ -152,7 +153,7 @@ def modify(
     ] = None,
     limit: Limit = None,
     account: Account = None,
-    timeout: Timeout = ANSWER_SECONDS,
+    timeout: Timeout = LOOP_ANSWER_SECONDS,
     json: Json = False,
 ) -> None:
     """
@@ -179,7 +180,7 @@ def close(
         typer.Option("--strategy", metavar="NAME", help="Only what it holds.", show_default="all"),
     ] = None,
     account: Account = None,
-    timeout: Timeout = ANSWER_SECONDS,
+    timeout: Timeout = LOOP_ANSWER_SECONDS,
     json: Json = False,
 ) -> None:
     """

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from duckbourse import clock
-from duckbourse.cli.listing import completed
+from duckbourse.cli.listing import Account
 from duckbourse.cli.options import Json
 from duckbourse.cli.output import notes, print_json, results
 from duckbourse.errors import ConfigurationError, TradingError
@@ -18,16 +18,7 @@ from duckbourse.trading.commands import Answer, answer_to, send, withdraw
 from duckbourse.trading.session_folder import SessionFolder, latest, sessions, trading_now
 from duckbourse.words import counted
 
-ANSWER_SECONDS = 10.0
-Account = Annotated[
-    str | None,
-    typer.Option(
-        "--account",
-        help="Account.",
-        show_default="the one that is trading, or was",
-        autocompletion=completed("accounts"),
-    ),
-]
+LOOP_ANSWER_SECONDS = 10.0
 Everywhere = Annotated[bool, typer.Option("--all", help="All accounts that a loop is trading.")]
 Why = Annotated[str, typer.Option("--reason", help="Reason, for the journal.")]
 Timeout = Annotated[
@@ -40,7 +31,7 @@ def halt(
     account: Account = None,
     everywhere: Everywhere = False,
     reason: Why = "requested",
-    timeout: Timeout = ANSWER_SECONDS,
+    timeout: Timeout = LOOP_ANSWER_SECONDS,
     json: Json = False,
 ) -> None:
     """
@@ -62,7 +53,7 @@ def resume(
     account: Account = None,
     everywhere: Everywhere = False,
     reason: Why = "requested",
-    timeout: Timeout = ANSWER_SECONDS,
+    timeout: Timeout = LOOP_ANSWER_SECONDS,
     json: Json = False,
 ) -> None:
     """
@@ -83,7 +74,7 @@ def square_off(
     account: Account = None,
     everywhere: Everywhere = False,
     reason: Why = "requested",
-    timeout: Timeout = ANSWER_SECONDS,
+    timeout: Timeout = LOOP_ANSWER_SECONDS,
     json: Json = False,
 ) -> None:
     """

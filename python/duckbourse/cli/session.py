@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from duckbourse.brokers.opening import BrokerSetup, broker_of
-from duckbourse.cli.listing import completed
+from duckbourse.cli.listing import Account
 from duckbourse.cli.options import Csv, Day, Json, one_format
 from duckbourse.cli.output import notes, print_csv_records, print_json, results
 from duckbourse.cli.tables import columns_of, print_whole, table
@@ -31,15 +31,6 @@ from duckbourse.trading.export import export_fills
 from duckbourse.trading.session_folder import SessionFolder, latest, read
 from duckbourse.words import counted
 
-Account = Annotated[
-    str | None,
-    typer.Option(
-        "--account",
-        help="Account.",
-        show_default="the last one traded",
-        autocompletion=completed("accounts"),
-    ),
-]
 # what is not written in lower case
 CHECKED = {"VAR": "VaR", "VAR_UNAVAILABLE": "VaR unavailable", "ES": "ES"}
 

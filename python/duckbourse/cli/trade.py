@@ -246,7 +246,10 @@ def trade(
     options = _options(chosen, feed, asked, check or [], scan=scan, seed=seed)
     folder, before = session_folders.create(publication, broker_name, options, fresh=fresh)
     _report_halts(folder, before, fresh=fresh)
-    until = session_folders.traded_until(session_folders.read(folder)[1])
+    recorded = session_folders.read(folder)[1]
+    for line in session_folders.late_actions(recorded):
+        notes.print(line, markup=False, style="yellow")
+    until = session_folders.traded_until(recorded)
     if until:
         notes.print(
             f"resuming this session from {until.astimezone(publication.zone):%H:%M:%S};"

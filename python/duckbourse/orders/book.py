@@ -553,15 +553,25 @@ class Book:
         action = event.action
         self.action_ids[action.action_id] = None
         for key, position in list(self.positions.items()):
-            if key[0] != action.symbol or not position.quantity:
+            # strategies may hold both sides of what the account does not hold
+            if key[0] != action.symbol or not (position.quantity or key in self._held):
                 continue
-            self.positions[key], cash = after_action(position, action, event.price)
-            self.cash_amount += cash
+            if position.quantity:
+                position, cash = after_action(position, action, event.price)
+                self.positions[key] = position
+                self.cash_amount += cash
+                if action.dividend_amount is None:
+                    self._count_round_trip(position, event.at)
             if action.dividend_amount is None:
-                self._count_round_trip(self.positions[key], event.at)
                 self._scale_entries(key, action)
-        if action.symbol in self.marks and action.dividend_amount is None:
+        # marks are of the session before, and an action may arrive after its first session
+        is_old = self.session_date is None or self.session_date < action.ex_date
+        if action.symbol in self.marks and action.dividend_amount is None and is_old:
             self.marks[action.symbol] = action.price_after(self.marks[action.symbol])
+
+    @_apply.register
+    def _(self, event: events.CorporateActionMissed) -> None:
+        self.action_ids[event.action.action_id] = None
 
     @_apply.register
     def _(self, event: events.CashMoved) -> None:
@@ -603,9 +613,12 @@ class Book:
     def _scale_entries(self, key: Key, action: CorporateAction) -> None:
         """Restate what the entries of a position hold, their prices, stops and targets."""
         entries = self._held.get(key, {})
-        left = scaled(list(entries.values()), action.share_ratio)
-        for entry_id, held in zip(entries, left, strict=True):
-            order = self.orders[entry_id]
+        orders = {entry_id: self.orders[entry_id] for entry_id in entries}
+        left = scaled(
+            [orders[entry_id].request.side.sign * held for entry_id, held in entries.items()],
+            action.share_ratio,
+        )
+        for (entry_id, order), held in zip(orders.items(), left, strict=True):
             restated = max(1, round(order.filled_quantity * action.share_ratio))
             average = order.average_price
             self._store(
@@ -619,7 +632,7 @@ class Book:
             if entry_id in self.best_price:
                 best = action.price_after(self.best_price[entry_id])
                 self.best_price[entry_id] = best.quantize(PRICE_STEP)
-            entries[entry_id] = held
+            entries[entry_id] = abs(held)
         if key not in self._from_provisional:
             self._held_before[key] = (self.positions[key].quantity, entries)
             self._fills_of[key] = []

@@ -20,6 +20,7 @@ from typing import Protocol
 import msgspec
 
 from duckbourse.errors import BrokerRejected
+from duckbourse.orders.denial import OrderDeniedError
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import Fill, OrderType, Product, Request, Side, Validity
 from duckbourse.orders.pacing import Rate
@@ -84,12 +85,12 @@ class Holding(msgspec.Struct, frozen=True, kw_only=True):
 
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     """
-    What a broker can do.
+    What a broker can do; an order that it does not take is denied before it is sent.
 
     `is_simulated`: it is part of this process, answers at once and loses nothing. `can_rest_stops`:
-    a stop order (SL) works while this process is down. `slices_orders`: it splits an order above
-    the exchange's freeze quantity itself. `positions_include_holdings`: `positions` has what was
-    delivered, too, and `holdings` is not asked. `rates` bound the requests that are sent.
+    a stop order (SL) works while this process is down. `positions_include_holdings`: `positions`
+    has what was delivered, too, and `holdings` is not asked. `rates` bound the requests that are
+    sent.
     """
 
     order_types: frozenset[OrderType]
@@ -98,13 +99,26 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     is_simulated: bool = False
     can_modify: bool = True
     can_rest_stops: bool = False
-    slices_orders: bool = False
     positions_include_holdings: bool = True
     max_modifications: int = 25
     rates: tuple[Rate, ...] = ()
 
 
 Update = OrderReport | TradeReport
+
+
+def require_taken(broker: Broker, request: Request) -> None:
+    """Raise OrderDeniedError for an order of a type, product or validity the broker has not."""
+    has = broker.capabilities
+    for name, asked, taken in (
+        ("order_type", request.order_type, has.order_types),
+        ("product", request.product, has.products),
+        ("validity", request.validity, has.validities),
+    ):
+        if asked not in taken:
+            choice = "/".join(sorted(taken))
+            detail = f"broker={broker.name}, {name}={asked}, taken={choice}"
+            raise OrderDeniedError("NOT_TAKEN", detail)
 
 
 class Broker(Protocol):

@@ -267,11 +267,22 @@ class CorporateActionApplied(Event, frozen=True, kw_only=True):
     """
     A split, bonus or dividend of a symbol that was held overnight; its `action_id` is used once.
 
+    It is applied at the start of the first session that knows it, which may be after its ex-date.
     `price` is the prior close in new shares, at which a fraction of a share is paid out.
     """
 
     action: CorporateAction
     price: Decimal | None = None
+
+
+class CorporateActionMissed(Event, frozen=True, kw_only=True):
+    """
+    An action arrived after its symbol was traded in other shares, so it is not applied.
+
+    The account is halted, and its `action_id` is not asked about again.
+    """
+
+    action: CorporateAction
 
 
 class CashMoved(Event, frozen=True, kw_only=True):
@@ -340,6 +351,7 @@ AnyEvent = (
     | SessionStarted
     | SessionEnded
     | CorporateActionApplied
+    | CorporateActionMissed
     | CashMoved
     | PublicationLoaded
     | Reconciled

@@ -25,7 +25,6 @@ whatever way it ends.
 
 from __future__ import annotations
 
-import asyncio
 import gzip
 import os
 import queue
@@ -108,10 +107,6 @@ class Journal:
             )
             raise self.failure or JournalError("unreachable") from None
         return written
-
-    async def append_durably(self, event: Event) -> None:
-        """Append an event and wait until it is on disk; raise JournalError if it is not."""
-        await asyncio.wrap_future(self.append(event))
 
     def close(self) -> None:
         """Write all waiting events and release the folder; a second call does nothing."""

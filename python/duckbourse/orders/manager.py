@@ -34,7 +34,7 @@ from duckbourse import clock
 from duckbourse.errors import BrokerError, BrokerRejected, BrokerUnclear, JournalError
 from duckbourse.orders import bus, events
 from duckbourse.orders.book import NEVER_FILLED, Book, provisional_key
-from duckbourse.orders.broker import Broker, OrderReport, TradeReport, Update
+from duckbourse.orders.broker import Broker, OrderReport, TradeReport, Update, require_taken
 from duckbourse.orders.bus import Bus
 from duckbourse.orders.charges import Charges, fill_charges
 from duckbourse.orders.denial import OrderDeniedError
@@ -162,6 +162,7 @@ class Manager:
         try:
             if not is_exit:
                 self._require_journal()
+            require_taken(self.broker, request)
             self._check(self.book, request, None)
         except OrderDeniedError as denial:
             self._record_denial(request, denial)

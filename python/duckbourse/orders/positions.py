@@ -164,7 +164,7 @@ def _first_out(
 
 
 def scaled(quantities: Sequence[int], ratio: Fraction) -> list[int]:
-    """Return quantities of one sign times a ratio, in whole shares that add up to the whole sum."""
+    """Return signed quantities times a ratio, in whole shares that add up to the whole sum."""
     found, before, total = [], 0, 0
     for quantity in quantities:
         total += quantity

@@ -7,13 +7,12 @@ from datetime import date
 from decimal import Decimal
 
 from duckbourse import clock
-from duckbourse.brokers.paper import FillRules, PaperBroker
 from duckbourse.errors import ConfigurationError
 from duckbourse.orders.book import Book, rebuild_book
 from duckbourse.orders.events import CashKind, CashMoved
 from duckbourse.orders.journal import open_journal
 from duckbourse.orders.order import Side
-from duckbourse.trading.session_folder import SessionFolder
+from duckbourse.trading.session_folder import SessionFolder, all_recorded, paper_of
 
 
 def move_cash(
@@ -35,8 +34,9 @@ def move_cash(
     if not cash_id.strip():
         raise ConfigurationError("the id is empty", "give one, such as the bank's reference")
     journal, recorded = open_journal(folder.path)
-    broker = PaperBroker(folder.path, {}, folder.capital_amount, FillRules())
+    broker = None
     try:
+        broker = paper_of(folder)
         book = rebuild_book(folder.capital_amount, recorded, lambda _: None)
         moved = CashMoved(
             at=clock.now(),
@@ -49,10 +49,11 @@ def move_cash(
             note=note,
         )
         if cash_id in book.cash_ids:
-            for event in recorded:
+            for event in all_recorded(folder, recorded):
                 if isinstance(event, CashMoved) and event.cash_id == cash_id:
                     _refuse_another(event, moved)
-            broker.move_cash(moved)
+            if broker is not None:
+                broker.move_cash(moved)
             return moved, False
         free = free_cash_amount(book)
         if kind is CashKind.WITHDRAWAL and -amount > free:
@@ -61,10 +62,12 @@ def move_cash(
                 "withdraw less, or close positions first",
             )
         journal.append(moved).result()
-        broker.move_cash(moved)
+        if broker is not None:
+            broker.move_cash(moved)
         return moved, True
     finally:
-        broker.close()
+        if broker is not None:
+            broker.close()
         journal.close()
 
 

@@ -1,7 +1,7 @@
 """
 Commands to a running or future trading loop, and its answers: one file each, written atomically.
 
-They are in `commands/` of the session folder. A command is `<request id>.json` until a loop takes
+They are in `commands/` of the account's folder. A command is `<request id>.json` until a loop takes
 it, `.taken` until the loop has answered it, and its answer is `<request id>.answer`. What a loop
 took and did not answer before it died, the next one takes again, so whatever a command asks for may
 be asked twice. A command that expires is not obeyed afterward, and can be withdrawn until a loop

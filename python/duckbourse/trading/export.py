@@ -18,8 +18,7 @@ from duckbourse.disk import flush
 from duckbourse.orders.book import Book
 from duckbourse.orders.events import CashMoved, CorporateActionApplied, Event, FillBooked
 from duckbourse.orders.order import PRICE_STEP, Side
-from duckbourse.settings import settings
-from duckbourse.trading.session_folder import SessionFolder
+from duckbourse.trading.session_folder import SessionFolder, exports_of
 from duckbourse.warehouse import quoted
 
 COLUMNS = """
@@ -52,11 +51,9 @@ def export_fills(session: SessionFolder, recorded: list[Event]) -> tuple[Path, i
         if isinstance(event, FillBooked) and _is_real(event):
             order = book.orders.get(event.fill.order_id)
             rows.append(_row(session, event, order.request.strategy if order else ""))
-    name = f"{session.account}-{session.session_date}.parquet"
-    path = settings().raw / "fills" / name
+    path, of_cash = exports_of(session)
     _write(path, COLUMNS, rows)
     moved = [_cash_row(session, event) for event in recorded if isinstance(event, CashMoved)]
-    of_cash = settings().raw / "cash" / name
     if moved or of_cash.exists():
         _write(of_cash, CASH_COLUMNS, moved)
     return path, len(rows)

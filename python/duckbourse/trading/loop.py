@@ -6,8 +6,8 @@ broker's updates and commands, check the square-off time and the daily loss, eva
 cancel entries and ask the strategies for orders. No exit waits for the broker's answer to anything
 else. Exits do not depend on them: they run when a strategy does not, and
 also when ticks cannot be recorded or the session cannot be scanned. Commands from outside (halt,
-resume, square off) are files in the session folder, so they reach a loop that is too busy to listen
-and outlive one that was killed.
+resume, square off) are files in the account's folder, so they reach a loop that is too busy to
+listen and outlive one that was killed.
 """
 
 from __future__ import annotations
@@ -468,6 +468,8 @@ class Trader:
             reasons.append(f"{self.unrecorded_tick_count:,} ticks were not recorded")
         for name, error in list(self.strategies.failures.items()):
             reasons.append(f"the strategy {name} failed: {error}")
+        for name, count in list(self.manager.bus.failures.items()):
+            reasons.append(f"the subscriber {name} failed {counted(count, 'time')}")
         for entry_id, work in list(self.exits.works.items()):
             symbol = self.book.orders[entry_id].request.symbol
             reasons.append(f"{symbol} is not closed yet: {work.detail}")
@@ -504,6 +506,7 @@ class Trader:
         set_gauge("ticks", self.tick_count)
         set_gauge("stray_ticks", self.stray_tick_count)
         set_gauge("unrecorded_ticks", self.unrecorded_tick_count)
+        set_gauge("subscriber_failures", self.manager.bus.failures.total())
         for name, figure in self.feed.counters().items():
             set_gauge(f"feed_{name}", figure)
 

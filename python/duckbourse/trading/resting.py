@@ -29,7 +29,7 @@ from duckbourse.streaming.prices import Prices
 log = structlog.get_logger()
 
 # the pause after the first refusal in a row, the second, and so on; the exits do not depend on it
-RETRY_SECONDS = (1.0, 5.0, 30.0, 120.0)
+STOP_RETRY_SECONDS = (1.0, 5.0, 30.0, 120.0)
 # brokers accept few modifications of an order, so it follows a trailing stop in these steps of the
 # trail's distance
 TRAIL_STEP = Decimal("0.1")
@@ -109,7 +109,7 @@ class RestingStops:
             )
         )
         if order.state in NEVER_FILLED:
-            pause = RETRY_SECONDS[min(refusals.count, len(RETRY_SECONDS) - 1)]
+            pause = STOP_RETRY_SECONDS[min(refusals.count, len(STOP_RETRY_SECONDS) - 1)]
             refusals.count += 1
             refusals.next_try_at = clock.session_seconds() + pause
             log.warning("no stop rests at the broker", entry_id=entry_id, reason=order.message)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import date, datetime
 from decimal import Decimal
@@ -23,8 +23,9 @@ import msgspec
 from msgspec.structs import replace
 
 from duckbourse import clock, disk, state
+from duckbourse.brokers.opening import BrokerSetup, broker_of
 from duckbourse.brokers.paper import FILE as PAPER
-from duckbourse.brokers.paper import FillRules, PaperBroker
+from duckbourse.brokers.paper import PaperBroker
 from duckbourse.errors import ConfigurationError, JournalCorrupt
 from duckbourse.names import did_you_mean
 from duckbourse.orders import events
@@ -39,6 +40,7 @@ from duckbourse.orders.journal import (
     read_journal,
 )
 from duckbourse.orders.order import Reason
+from duckbourse.orders.positions import CorporateAction
 from duckbourse.settings import PROJECT, settings
 from duckbourse.trading import commands
 from duckbourse.trading.publication import Publication
@@ -54,6 +56,7 @@ BETWEEN = (
     events.SessionStarted,
     events.SessionEnded,
     events.CorporateActionApplied,
+    events.CorporateActionMissed,
     events.CashMoved,
 )
 
@@ -89,6 +92,12 @@ def folder_of(account: str) -> Path:
     return settings().data / "trading" / account
 
 
+def exports_of(session: SessionFolder) -> tuple[Path, Path]:
+    """Return the files in which dbt reads the fills of a session, and its cash movements."""
+    name = f"{session.account}-{session.session_date}.parquet"
+    return settings().raw / "fills" / name, settings().raw / "cash" / name
+
+
 def create(
     publication: Publication, broker: str, options: str, *, fresh: bool = False
 ) -> tuple[SessionFolder, Book]:
@@ -115,11 +124,14 @@ def create(
         recorded = read_journal(folder.path)
         before = _book(folder, recorded)
         last = before.session_date
+        if last is not None:
+            _finish_discarding(folder, last, recorded)
         if last is None:
             _refuse_lost_history(folder)
             _begin(publication, folder, Book(folder.capital_amount).carried())
         elif fresh and folder.session_date <= last:
             _discard(publication, folder, recorded)
+            _finish_discarding(folder, folder.session_date, read_journal(folder.path))
         elif folder.session_date < last:
             raise ConfigurationError(
                 f"{folder.account} has traded {last}, which is after {folder.session_date}",
@@ -138,7 +150,6 @@ def create(
                 ended=last,
                 archive=folder.path / ARCHIVE,
             )
-        _finish_discarding(folder)
         disk.write_private(folder.path / SESSION_FILE, msgspec.json.encode(folder))
         commands.prepare(folder.path)
     finally:
@@ -170,7 +181,8 @@ def _begin(
     Begin a session with what is carried; what the journal has of the session `ended` is archived.
 
     `before` is the book of that session, unless the account begins again from an earlier state. The
-    broker is first, and both are asked again if this is stopped: neither begins twice.
+    paper broker is first, and both are asked again if this is stopped: neither begins twice. Any
+    other broker keeps its own account, and is compared with at the start.
     """
     # a replay is of the past, and its session begins with its first tick
     at = min(clock.now(), publication.opens_at)
@@ -189,9 +201,17 @@ def _begin(
                 at=at, state=TradingState.ACTIVE, reason=reason, by="session"
             )
         )
-    applied = _actions_due(publication, book, at)
-    for event in (*applied, *moved):
+    due = _actions_due(publication, folder, book, at)
+    for event in (*due, *moved):
         add(event)
+    missed = [event.action for event in due if isinstance(event, events.CorporateActionMissed)]
+    if missed:
+        add(
+            events.TradingStateChanged(
+                at=at, state=TradingState.HALTED, reason=_missed(missed[0]), by="session"
+            )
+        )
+    applied = [event for event in due if isinstance(event, events.CorporateActionApplied)]
     closes = {
         position.symbol: known.prior_close
         for position in book.open_positions()
@@ -209,15 +229,26 @@ def _begin(
     )
     if archive is not None:
         disk.private_folder(archive)
-    if folder.broker == "paper":
+    if (broker := paper_of(folder)) is not None:
         of_paper = archive / f"{ended}.{PAPER}.gz" if archive else None
-        asyncio.run(_begin_at_paper(folder, carried, before, applied, moved, of_paper))
+        asyncio.run(_begin_at_paper(broker, folder, carried, before, applied, moved, of_paper))
     if archive is not None and (log := folder.path / LOG).exists():
         log.rename(archive / f"{ended}.log")
     begin_again(folder.path, archive / f"{ended}.jsonl.gz" if archive else None, opening)
 
 
+def paper_of(folder: SessionFolder) -> PaperBroker | None:
+    """Open the broker of an account if it keeps its book in the folder; None if another does."""
+    setup = BrokerSetup(folder.account, folder.path, folder.capital_amount)
+    broker = broker_of(folder.broker)(setup)
+    if isinstance(broker, PaperBroker):
+        return broker
+    broker.close()
+    return None
+
+
 async def _begin_at_paper(
+    broker: PaperBroker,
     folder: SessionFolder,
     carried: Carried,
     before: Book | None,
@@ -225,7 +256,6 @@ async def _begin_at_paper(
     moved: Sequence[events.CashMoved],
     archive: Path | None,
 ) -> None:
-    broker = PaperBroker(folder.path, {}, folder.capital_amount, FillRules())
     live = (order for order in carried.orders if order.state.is_live)
     try:
         await broker.begin_session(
@@ -242,27 +272,93 @@ async def _begin_at_paper(
 
 
 def _actions_due(
-    publication: Publication, book: Book, at: datetime
-) -> list[events.CorporateActionApplied]:
-    """Return what happened to the shares held since the session before."""
-    held = {position.symbol: position for position in book.open_positions()}
-    found = []
+    publication: Publication, folder: SessionFolder, book: Book, at: datetime
+) -> list[events.CorporateActionApplied | events.CorporateActionMissed]:
+    """Return what happened to what is held, since it was opened, and is not in the book yet."""
+    averages = {entered.request.symbol: entered.average_price for entered in book.held_entries()}
+    averages |= {held.symbol: held.average_price for held in book.open_positions()}
+    found: list[events.CorporateActionApplied | events.CorporateActionMissed] = []
     for action in sorted(publication.actions, key=lambda each: each.order):
-        position = held.get(action.symbol)
         if (
-            position is None
+            action.symbol not in averages
             or book.session_date is None
             or action.action_id in book.action_ids
-            or not book.session_date < action.ex_date <= publication.session_date
+            or action.ex_date > publication.session_date
         ):
             continue
+        if action.ex_date <= book.session_date:
+            is_traded_since = _is_traded_since(folder, book, action)
+            if is_traded_since is None:
+                continue
+            if is_traded_since:
+                found.append(events.CorporateActionMissed(at=at, action=action))
+                continue
         known = publication.instruments.get(action.symbol)
         price = known.prior_close if known else None
-        average = position.average_price
+        average = averages[action.symbol]
         if price is None and average is not None:
             price = action.price_after(average)
         found.append(events.CorporateActionApplied(at=at, action=action, price=price))
     return found
+
+
+def _is_traded_since(folder: SessionFolder, book: Book, action: CorporateAction) -> bool | None:
+    """
+    Return whether a symbol was traded since an action that arrives late.
+
+    None if what is held was opened after it, and is in new shares already.
+    """
+    last = book.session_date
+    opened = [
+        entered.sent_at.date()
+        for entered in book.held_entries()
+        if entered.request.symbol == action.symbol and entered.sent_at is not None
+    ]
+    if last is None or (opened and action.ex_date < min(opened)):
+        return None
+    archived = {
+        day: path for day, path in _archived(folder.path).items() if action.ex_date <= day <= last
+    }
+    since = [read_archive(path) for path in archived.values()]
+    if last not in archived:
+        since.append(read_journal(folder.path))
+    opening = since[0][0]
+    if not isinstance(opening, events.AccountCarried) or not any(
+        held.symbol == action.symbol and (held.quantity or held.entries)
+        for held in opening.carried.held
+    ):
+        return None
+    return any(
+        isinstance(event, events.FillBooked) and event.fill.symbol == action.symbol
+        for recorded in since
+        for event in recorded
+    )
+
+
+def late_actions(recorded: Sequence[Event]) -> list[str]:
+    """Return what a session's start made of actions that arrived after their ex-date."""
+    opening = recorded[0] if recorded else None
+    before = opening.carried.session_date if isinstance(opening, events.AccountCarried) else None
+    return [
+        _missed(event.action)
+        if isinstance(event, events.CorporateActionMissed)
+        else f"{_named(event.action)} arrived late and was applied: see its stops and targets"
+        for event in recorded
+        if isinstance(event, events.CorporateActionApplied | events.CorporateActionMissed)
+        and before is not None
+        and event.action.ex_date <= before
+    ]
+
+
+def _missed(action: CorporateAction) -> str:
+    return (
+        f"{_named(action)} arrived after {action.symbol} was traded in new shares, and is not"
+        f" applied: `./bourse trade --fresh --date {action.ex_date}` trades from there again"
+    )
+
+
+def _named(action: CorporateAction) -> str:
+    return f"the {action.action} of {action.symbol} on {action.ex_date}"
 
 
 def _discard(publication: Publication, folder: SessionFolder, recorded: Sequence[Event]) -> None:
@@ -278,6 +374,7 @@ def _discard(publication: Publication, folder: SessionFolder, recorded: Sequence
         if isinstance(opening, events.AccountCarried)
         else Book(folder.capital_amount).carried()
     )
+    _remove_exports(folder)
     # cash belongs to the account and not to a session
     moved = {
         event.cash_id: event
@@ -294,9 +391,17 @@ def _discard(publication: Publication, folder: SessionFolder, recorded: Sequence
     )
 
 
-def _finish_discarding(folder: SessionFolder) -> None:
-    """Move aside what the archive has of this session and later ones, as --fresh demanded."""
-    later = [day for day in _archived(folder.path) if day >= folder.session_date]
+def _finish_discarding(folder: SessionFolder, last: date, recorded: Sequence[Event]) -> None:
+    """
+    Move aside what the archive has of sessions that --fresh discarded, also if that was stopped.
+
+    The journal has the session `last`, so nothing later was traded. What the archive has of `last`
+    was discarded too, unless it is a copy of the journal: then the next session was about to begin.
+    """
+    archived = _archived(folder.path)
+    later = [day for day in archived if day > last]
+    if last in archived and read_archive(archived[last])[:1] != list(recorded[:1]):
+        later.append(last)
     if not later:
         return
     aside = _aside(folder)
@@ -304,6 +409,23 @@ def _finish_discarding(folder: SessionFolder) -> None:
         for path in (folder.path / ARCHIVE).glob(f"{day}.*"):
             path.rename(aside / path.name)
     disk.flush(aside.parent)
+
+
+def _remove_exports(folder: SessionFolder) -> None:
+    """
+    Remove what was exported of this session and later ones, which the next build would read.
+
+    It goes before the sessions do: whoever is stopped between exports too little, and never what
+    was discarded.
+    """
+    for files in exports_of(folder):
+        for file in files.parent.glob(f"{folder.account}-*{files.suffix}"):
+            with suppress(ValueError):  # another account's, whose name begins like this one's
+                day = date.fromisoformat(file.stem.removeprefix(f"{folder.account}-"))
+                if day >= folder.session_date:
+                    file.unlink()
+        if files.parent.exists():
+            disk.flush(files.parent)
 
 
 def _aside(folder: SessionFolder) -> Path:
@@ -388,6 +510,13 @@ def read(folder: SessionFolder) -> tuple[Book, list[Event]]:
         return book, recorded
     recorded = read_archive(path)
     return _book(folder, recorded), recorded
+
+
+def all_recorded(folder: SessionFolder, recorded: Sequence[Event]) -> Iterator[Event]:
+    """Return the events of the journal, and then those of the sessions before, newest first."""
+    yield from recorded
+    for _, path in sorted(_archived(folder.path).items(), reverse=True):
+        yield from read_archive(path)
 
 
 def sessions_of(folder: SessionFolder) -> list[date]:

@@ -28,8 +28,6 @@ log = structlog.get_logger()
 GROUP = "duckbourse.strategies"
 PARAMETERS_FILE = "seeds/reference/strategy_parameters.csv"
 OURS: Mapping[str, Callable[..., Strategy]] = {SignalStrategy.NAME: SignalStrategy}
-# names that orders of others are booked under
-RESERVED = frozenset({BY_HAND, "external"})
 _types_of = cache(typing.get_type_hints)
 
 
@@ -57,11 +55,11 @@ def open_strategies(
                 f"the strategy {name} would be booked as {booked}, like a preset of a scanner",
                 "give its entry point a name without a dot",
             )
-        if booked in opened or booked in RESERVED:
+        if booked in opened or booked == BY_HAND:
             raise ConfigurationError(
                 f"two strategies would be booked as {booked}"
                 if booked in opened
-                else f"orders of others are booked as {booked}",
+                else f"orders by hand are booked as {booked}",
                 "name each strategy once, or give the class another name",
             )
         opened[booked] = _with_parameters(booked, of_name, parameters.get(booked, {}))

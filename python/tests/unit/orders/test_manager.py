@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,14 +15,14 @@ from duckbourse import clock
 from duckbourse.errors import BrokerUnclear
 from duckbourse.orders import events
 from duckbourse.orders.book import Book, rebuild_book
-from duckbourse.orders.broker import OrderReport
+from duckbourse.orders.broker import Capabilities, OrderReport
 from duckbourse.orders.bus import Message
 from duckbourse.orders.denial import OrderDeniedError
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.journal import open_journal, read_journal
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.manager import Manager
-from duckbourse.orders.order import Order, OrderType, Product, Request, Side
+from duckbourse.orders.order import Order, OrderType, Product, Reason, Request, Side, Validity
 from duckbourse.orders.reconciliation import Reconciliation
 from tests.support.charges import schedule
 from tests.support.factories import CAPITAL, NOW, request
@@ -412,6 +413,31 @@ def test_a_cancel_of_an_order_without_an_answer_is_sent_once_it_is_known(
         harness.deliver()
         assert harness.book.orders[order_id].state is State.CANCELLED
         assert harness.broker.calls["cancel"] == 1
+
+    run(tmp_path, play)
+
+
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [
+        ("order_type", {"order_type": OrderType.SL_M, "trigger_price": Decimal(90)}),
+        ("product", {"product": Product.CNC}),
+        ("validity", {"validity": Validity.IOC}),
+    ],
+)
+@pytest.mark.parametrize("reason", [Reason.ENTRY, Reason.STOP])
+def test_what_the_broker_does_not_take_is_denied_before_it_is_sent(
+    tmp_path: Path, name: str, asked: dict[str, Any], reason: Reason
+) -> None:
+    async def play(harness: ManagerHarness) -> None:
+        harness.broker.capabilities = Capabilities(
+            order_types=frozenset({OrderType.MARKET}), products=frozenset({Product.MIS})
+        )
+        order = await harness.manager.place(request(reason=reason, **asked))
+        assert order.state is State.DENIED
+        assert order.message.startswith(f"NOT_TAKEN: broker={harness.broker.name}, {name}=")
+        assert not harness.broker.calls
+        assert (await harness.manager.place(request(reason=reason))).state is not State.DENIED
 
     run(tmp_path, play)
 

@@ -8,12 +8,12 @@ import itertools
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import duckdb
 import hypothesis
@@ -23,13 +23,17 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from duckbourse import clock, disk
+from duckbourse.brokers._template.broker import TemplateBroker
+from duckbourse.brokers._template.client import Transport
+from duckbourse.brokers.opening import BrokerSetup, open_paper
 from duckbourse.brokers.paper import FillRules, PaperBroker
 from duckbourse.disk import flush
 from duckbourse.errors import ConfigurationError, JournalCorrupt
 from duckbourse.orders import events
 from duckbourse.orders.book import Book, rebuild_book
-from duckbourse.orders.events import CashKind, TradingState
-from duckbourse.orders.journal import HEAD, open_journal
+from duckbourse.orders.broker import Broker
+from duckbourse.orders.events import CashKind, PriceSilent, TradingState
+from duckbourse.orders.journal import HEAD, open_journal, read_archive
 from duckbourse.orders.order import (
     Exits,
     Order,
@@ -65,14 +69,14 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     settings.cache_clear()
 
 
-def publication(day: int, *actions: CorporateAction, close: str = "100") -> Publication:
+def publication(day: int, *actions: CorporateAction, close: str | None = "100") -> Publication:
     """Return the publication of a day, counted from 0, in which A closed before at `close`."""
     on = FIRST + timedelta(day)
     opens = datetime(on.year, on.month, on.day, 14, 30, tzinfo=UTC)
     market = Market(
         Path(),
         limits=replace(LIMITS, product=Product.CNC),
-        instruments={"A": instrument(prior_close=Decimal(close))},
+        instruments={"A": instrument(prior_close=Decimal(close) if close else None)},
         signals=[],
         opens=opens,
         closes=opens + timedelta(hours=6),
@@ -89,7 +93,14 @@ class Charging(PaperBroker):
         return self.owed
 
 
-def traded(day: int, side: Side, quantity: int, price: str, charges: str = "0") -> SessionFolder:
+def traded(
+    day: int,
+    side: Side,
+    quantity: int,
+    price: str,
+    charges: str = "0",
+    strategy: str = "",
+) -> SessionFolder:
     """Fill an order in the session that the account is in, here and at the paper broker."""
     folder = latest("test", None)
     at = datetime.combine(folder.session_date, datetime.min.time(), UTC) + timedelta(hours=15)
@@ -103,6 +114,7 @@ def traded(day: int, side: Side, quantity: int, price: str, charges: str = "0") 
         side=side,
         quantity=quantity,
         product=Product.CNC,
+        strategy=strategy,
         exits=Exits(stop_price=Decimal(90), target_price=Decimal(130)),
     )
     with clock.driven_by(lambda: at):
@@ -134,7 +146,9 @@ def traded(day: int, side: Side, quantity: int, price: str, charges: str = "0") 
     return folder
 
 
-def begin(day: int, *actions: CorporateAction, close: str = "100", fresh: bool = False) -> Book:
+def begin(
+    day: int, *actions: CorporateAction, close: str | None = "100", fresh: bool = False
+) -> Book:
     create(publication(day, *actions, close=close), "paper", "", fresh=fresh)
     return read(latest("test", None))[0]
 
@@ -221,6 +235,70 @@ def test_a_split_and_a_dividend_are_applied_once() -> None:
         assert again.cash_amount == book.cash_amount
         assert again.quantity("A", Product.CNC) == 7
         assert at_the_broker() == ({"A": 7}, book.cash_amount)
+
+
+def test_a_split_that_is_delivered_late_is_applied_once() -> None:
+    begin(0)
+    traded(0, Side.BUY, 10, "100")
+    begin(1)
+    record(
+        events.SessionEnded(
+            at=datetime(2026, 11, 3, 21, tzinfo=UTC),
+            session_date=FIRST + timedelta(1),
+            equity_amount=Decimal(99_500),
+            marks={"A": Decimal(50)},
+        )
+    )
+    for day in (2, 3):
+        book = begin(day, split(1, 1, 2), close=None)
+        assert book.quantity("A", Product.CNC) == 20
+        assert entry(book).request.exits == Exits(stop_price=Decimal(45), target_price=Decimal(65))
+        assert book.equity_amount({}) == 100_000
+        assert at_the_broker() == ({"A": 20}, book.cash_amount)
+        said = session_folder.late_actions(read(latest("test", None))[1])
+        assert [line.partition(": ")[0] for line in said] == (
+            ["the split of A on 2026-11-03 arrived late and was applied"] * (day == 2)
+        )
+
+
+def test_a_late_split_leaves_what_was_bought_after_it() -> None:
+    begin(0)
+    begin(1)
+    traded(1, Side.BUY, 10, "50")
+    book = begin(2, split(1, 1, 2), close="50")
+    assert (book.quantity("A", Product.CNC), book.action_ids) == (10, {})
+
+
+def test_a_late_split_of_what_was_traded_since_halts_the_account() -> None:
+    begin(0)
+    traded(0, Side.BUY, 10, "100")
+    begin(1)
+    traded(1, Side.SELL, 4, "50")
+    at = datetime(2026, 11, 4, 14, tzinfo=UTC)
+    for day in (2, 3):
+        book = begin(day, split(1, 1, 2), close="50")
+        assert book.quantity("A", Product.CNC) == 6
+        assert (book.state is TradingState.HALTED) == (day == 2)
+        if day == 2:
+            assert "`./bourse trade --fresh --date 2026-11-03`" in book.state_reason
+            record(events.TradingStateChanged(at=at, state=TradingState.ACTIVE, reason="", by="me"))
+    # and from there again, it is applied in its order
+    assert begin(1, split(1, 1, 2), close="50", fresh=True).quantity("A", Product.CNC) == 20
+
+
+def test_a_split_restates_both_sides_of_what_the_account_does_not_hold() -> None:
+    begin(0)
+    traded(0, Side.BUY, 10, "100", strategy="long")
+    traded(0, Side.SELL, 10, "100", strategy="short")
+    book = begin(1, split(1, 1, 2), close="50")
+    restated = Exits(stop_price=Decimal(45), target_price=Decimal(65))
+    assert [held.request.exits for held in book.held_entries()] == [restated, restated]
+    assert [book.held_quantity(held.request.order_id) for held in book.held_entries()] == [20, 20]
+    traded(1, Side.BUY, 6, "50", strategy="long")
+    book = begin(2, split(2, 2, 1), close="100")
+    held = {name: shares.quantity for name, shares in book.strategy_positions()}
+    assert held == {"long": 13, "short": -10}
+    assert book.quantity("A", Product.CNC) == 3
 
 
 def test_a_drawdown_and_losses_go_on_and_the_day_begins_again() -> None:
@@ -311,6 +389,58 @@ def test_a_fresh_session_goes_back_to_the_account_before_it() -> None:
     assert session_folder.sessions_of(latest("test", None)) == [FIRST, FIRST + timedelta(1)]
 
 
+@pytest.mark.parametrize("day", [1, 3])
+def test_sessions_of_an_account_follow_each_other_wherever_fresh_was_killed(
+    day: int, tmp_path: Path
+) -> None:
+    for writes in range(16):
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setenv("BOURSE_DATA_DIR", str(tmp_path / str(writes)))
+            settings.cache_clear()
+            for before in range(4):
+                begin(before)
+                at = datetime(2026, 11, 2 + before, 15, tzinfo=UTC)
+                record(PriceSilent(at=at, symbol=str(before), seconds=60))
+            killed_while_beginning(day, [], writes, fresh=True)
+            begin(5)
+            folder = latest("test", None)
+            *_, last = sessions = session_folder.sessions_of(folder)
+            assert last == FIRST + timedelta(5)
+            assert FIRST + timedelta(day) in sessions
+            begun_after = []
+            for on in sessions:
+                opening = read(latest("test", on))[1][0]
+                assert isinstance(opening, events.AccountCarried)
+                begun_after.append(opening.carried.session_date)
+            assert begun_after == [None, *sessions[:-1]]
+            archives = folder.path.glob("archive/**/????-??-??.jsonl.gz")
+            kept = [read_archive(path) for path in archives]
+            recorded = {each.symbol for of in kept for each in of if isinstance(each, PriceSilent)}
+            assert recorded == set("0123")
+    settings.cache_clear()
+
+
+def test_what_fresh_discards_is_no_longer_exported(data: Path) -> None:
+    def export() -> None:
+        session = latest("test", None)
+        export_fills(session, read(session)[1])
+
+    for day in range(3):
+        begin(day)
+        traded(day, Side.BUY, 10, "100")
+        moved(CashKind.DEPOSIT, "500", str(day))
+        export()
+    other = data / "raw/fills/test-b-2026-11-04.parquet"
+    other.touch()
+    begin(1, fresh=True)
+    left = sorted(path.name for path in data.glob("raw/*/*.parquet"))
+    assert left == ["test-2026-11-02.parquet", "test-2026-11-02.parquet", other.name]
+    export()
+    with duckdb.connect() as connection:
+        query = f"select sum(amount) from '{data}/raw/cash/*.parquet'"
+        assert connection.execute(query).fetchall() == [(Decimal(1500),)]
+
+
 def test_an_account_with_a_history_never_begins_from_nothing() -> None:
     begin(0)
     traded(0, Side.BUY, 10, "100")
@@ -379,6 +509,28 @@ def test_cash_is_moved_once_and_the_drawdown_stays() -> None:
         assert [book.capital_amount, book.cash_amount] == [151_000, Decimal("150012.50")]
         assert at_the_broker() == ({}, book.cash_amount)
         assert not moved(CashKind.DEPOSIT, "101000", "one")
+        with pytest.raises(ConfigurationError, match="the id three is that of a withdrawal of"):
+            moved(CashKind.DEPOSIT, "50000", "three")
+
+
+def open_costly(setup: BrokerSetup) -> Broker:
+    return open_paper(setup, FillRules(slippage_bps=Decimal(9)))
+
+
+def open_elsewhere(setup: BrokerSetup) -> Broker:
+    return TemplateBroker(cast("Transport", None))
+
+
+@pytest.mark.parametrize("name", ["open_costly", "open_elsewhere"])
+def test_paper_is_kept_for_whom_it_trades(name: str) -> None:
+    for day in range(2):
+        create(publication(day), f"{__name__}:{name}", "")
+        moved(CashKind.DEPOSIT, "500", str(day))
+    folder = latest("test", None)
+    assert read(folder)[0].cash_amount == 101_000
+    assert (folder.path / "paper.jsonl").exists() == (name == "open_costly")
+    if name == "open_costly":
+        assert at_the_broker()[1] == 101_000
 
 
 def test_a_fresh_session_keeps_the_cash_that_was_moved_in_it() -> None:
@@ -402,7 +554,7 @@ STEPS = st.lists(
         st.tuples(st.just("dividend"), st.integers(1, 300), st.just(0)),
         st.tuples(st.just("next"), st.just(0), st.just(0)),
         # the process is killed after so many writes of the next session's start
-        st.tuples(st.just("killed"), st.integers(0, 6), st.just(0)),
+        st.tuples(st.just("killed"), st.integers(0, 12), st.just(0)),
     ),
     max_size=12,
 )
@@ -475,17 +627,23 @@ def play_sessions(steps: list[tuple[str, int, int]]) -> None:
     assert (held.get("A", 0), funds) == (shares, cash)
 
 
-def killed_while_beginning(day: int, actions: list[CorporateAction], writes: int) -> None:
+def killed_while_beginning(
+    day: int, actions: list[CorporateAction], writes: int, *, fresh: bool = False
+) -> None:
     count = itertools.count()
 
-    def flushed(path: Path) -> None:
-        if next(count) == writes:
-            raise Killed
-        flush(path)
+    def killable(write: Callable[..., Any]) -> Callable[..., Any]:
+        def written(*asked: Any) -> Any:
+            if next(count) == writes:
+                raise Killed
+            return write(*asked)
+
+        return written
 
     with pytest.MonkeyPatch.context() as patched, contextlib.suppress(Killed):
-        patched.setattr(disk, "flush", flushed)
-        begin(day, *actions)
+        patched.setattr(disk, "flush", killable(flush))
+        patched.setattr(Path, "rename", killable(Path.rename))
+        begin(day, *actions, fresh=fresh)
 
 
 def test_a_year_is_read_in_seconds() -> None:
@@ -495,7 +653,7 @@ def test_a_year_is_read_in_seconds() -> None:
         journal, _ = open_journal(latest("test", None).path)
         at = datetime.combine(FIRST + timedelta(day - 1), datetime.min.time(), UTC)
         for _ in range(YEAR_EVENTS):
-            journal.append(events.PriceSilent(at=at, symbol="A", seconds=60))
+            journal.append(PriceSilent(at=at, symbol="A", seconds=60))
         journal.close()
         begin(day)
     folder = latest("test", None)

@@ -15,6 +15,7 @@ from duckbourse.brokers.paper import FillRules
 from duckbourse.errors import TokenRefused
 from duckbourse.orders import events
 from duckbourse.orders.book import Book
+from duckbourse.orders.bus import Message
 from duckbourse.orders.events import Event, TradingState
 from duckbourse.orders.manager import Manager
 from duckbourse.orders.order import Reason
@@ -172,6 +173,27 @@ def test_a_loop_that_stands_still_is_not_healthy(tmp_path: Path) -> None:
     assert healthy == []
     assert still == ["the loop has stood still for 11 s"]
     assert len(passes) == len(ENTERED) - 1 and min(passes) > 0
+
+
+def test_a_subscriber_that_fails_is_seen(tmp_path: Path) -> None:
+    seen: list[str] = []
+    gauges: dict[str, float] = {}
+
+    def look(trader: Trader) -> None:
+        seen.extend(trader.health_problems())
+
+    def break_one(trader: Trader) -> None:
+        def broken(_: Message[Event]) -> None:
+            raise ValueError
+
+        trader.manager.bus.subscribe(Event, broken)
+        trader.gauges = gauges.__setitem__
+
+    trader = Market(tmp_path).trade(ENTERED, at_tick={1: break_one, len(ENTERED) - 1: look})
+    (count,) = trader.manager.bus.failures.values()
+    assert gauges["subscriber_failures"] == count > 0
+    (found,) = seen
+    assert "broken failed 1 time" in found
 
 
 def test_people_are_notified_of_a_feed_that_is_lost(tmp_path: Path) -> None:

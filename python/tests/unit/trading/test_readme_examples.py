@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import importlib
 import re
+from decimal import Decimal
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from duckbourse.brokers.opening import BrokerSetup, broker_of
+from duckbourse.brokers.paper import PaperBroker
+from duckbourse.orders.bus import Bus, LimitBreached
 from duckbourse.orders.order import Reason
 from duckbourse.risk.checks import open_checks
 from duckbourse.settings import PROJECT
 from duckbourse.trading.strategies import open_strategies
+from tests.support.factories import NOW
 from tests.support.market import Market, at, exits, instrument, tick
 
 README = (PROJECT / "python" / "README.md").read_text()
@@ -45,6 +52,28 @@ def test_the_strategy_trades(pasted: Path) -> None:
     assert [order.request.reason for order in exits(trader)] == [Reason.STRATEGY]
     assert not trader.book.open_positions()
     assert drive.fill_count == 2  # type: ignore[attr-defined]
+
+
+def test_the_broker_is_costly(pasted: Path) -> None:
+    opened = broker_of("my_brokers:open_costly")
+
+    class Costly(Market):
+        def open_broker(self, setup: BrokerSetup) -> PaperBroker:
+            return cast("PaperBroker", opened(setup))
+
+    trader = Costly(pasted / "session").trade([tick(at(9, 45, second), 100) for second in range(3)])
+    (fill, *_) = trader.book.fills.values()
+    assert fill.price == Decimal("100.1")
+
+
+def test_the_subscriber_prints_what_is_denied(
+    pasted: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.syspath_prepend(pasted)
+    published = Bus()
+    importlib.import_module("my_subscribers").print_breaches(published)
+    published.publish(LimitBreached(code="CASH", detail="cash=1"), NOW, "signal")
+    assert capsys.readouterr().out == "signal CASH cash=1\n"
 
 
 def test_the_check_denies(pasted: Path) -> None:
