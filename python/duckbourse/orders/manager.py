@@ -39,7 +39,7 @@ from duckbourse.orders.denial import OrderDeniedError
 from duckbourse.orders.events import Event, TradingState
 from duckbourse.orders.journal import Journal, Written
 from duckbourse.orders.lifecycle import State, steps
-from duckbourse.orders.order import PRICE_STEP, Fill, Order, Reason, Request, is_order_id
+from duckbourse.orders.order import PRICE_STEP, Fill, Order, OrderType, Reason, Request, is_order_id
 from duckbourse.orders.pacing import Pace
 
 log = structlog.get_logger()
@@ -92,6 +92,8 @@ class Manager:
         # what waits for its turn: entries by their ids, in order, and orders to be cancelled
         self.waiting_entries: dict[str, Request] = {}
         self._waiting_cancels: dict[str, None] = {}
+        # the entry that an order closes which the journal lost, by the order's id; None: no exit
+        self.entry_of_lost: Callable[[str], str | None] = lambda _: None
         self._check = check
         self._charges = charges
         self._grace = timedelta(seconds=grace_seconds)
@@ -532,11 +534,20 @@ class Manager:
                 )
             )
             return self.book.orders[_external_id(report.broker_order_id)]
+        request = _request_of(report, report.order_id, "")
+        entry_id = self.entry_of_lost(report.order_id)
+        if entry_id is not None:
+            is_stop = request.order_type is OrderType.SL
+            known = self.book.exit_reason.get(entry_id, Reason.BY_HAND)
+            request = replace(
+                request,
+                reason=Reason.STOP if is_stop else known,
+                entry_id=entry_id,
+                strategy=self.book.orders[entry_id].request.strategy,
+            )
         self.record(
             events.OrderAdopted(
-                at=clock.now(),
-                request=_request_of(report, report.order_id, ""),
-                broker_order_id=report.broker_order_id,
+                at=clock.now(), request=request, broker_order_id=report.broker_order_id
             )
         )
         self.set_state(

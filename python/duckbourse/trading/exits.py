@@ -39,6 +39,9 @@ log = structlog.get_logger()
 RETRY_SECONDS = (1.0, 1.0, 2.0, 5.0, 10.0)
 # so many refusals in a row halt the account: nothing is opened that may not be closed either
 REFUSALS_THAT_HALT = 3
+# of an entry, so many attempts after the last one in the journal are looked for among the orders at
+# the broker that the journal lacks
+LOST_EXITS = 100
 # how often people are notified again
 REPEAT_SECONDS = 60.0
 
@@ -82,6 +85,7 @@ class ExitManager:
             if manager.broker.capabilities.can_rest_stops
             else None
         )
+        manager.entry_of_lost = self.entry_of_lost
         self._works: dict[str, Work] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
@@ -209,7 +213,8 @@ class ExitManager:
         is_stop = self.book.exit_reason[entry_id] in (Reason.STOP, Reason.TRAILING_STOP)
         if is_stop and waited < patience and self._resting and self._resting.is_due(order):
             return
-        await self._manager.cancel(order.request.order_id)
+        if order.is_cancel_pending or self._has_turn(entry_id, work):
+            await self._manager.cancel(order.request.order_id)
 
     async def _cancel_others(self, entry: Order) -> bool:
         """
@@ -217,7 +222,8 @@ class ExitManager:
 
         What would open the position again, of any strategy, could trade with the exit. What closes
         it already, of its strategy, is taken over: with both, more would be sold than is held. Of
-        two exits that could trade with each other, the second waits for the first.
+        two exits that could trade with each other, the second waits for the first; a stop that
+        rests, which another strategy may have there all day, trades with none.
         """
         entered = entry.request
         others = [
@@ -237,6 +243,7 @@ class ExitManager:
             order.request.symbol == entered.symbol
             and order.request.side is entered.side
             and order.request.reason is not Reason.ENTRY
+            and not is_resting(order)
             for order in self.book.open_orders()
         )
 
@@ -244,7 +251,7 @@ class ExitManager:
         seconds = clock.session_seconds()
         self._count_refusals(entry_id, work)
         quantity = self.book.held_quantity(entry_id)
-        if seconds < work.next_try_at or not quantity or not self._has_turn(work):
+        if seconds < work.next_try_at or not quantity or not self._has_turn(entry_id, work):
             return
         entry = self.book.orders[entry_id]
         request = self._request(entry, quantity, work.step)
@@ -264,12 +271,19 @@ class ExitManager:
         )
         self._count_refusals(entry_id, work)
 
-    def _has_turn(self, work: Work) -> bool:
-        """Return whether the broker's rates let a request be sent now."""
+    def _has_turn(self, entry_id: str, work: Work) -> bool:
+        """Return whether the broker's rates let a request be sent now; halt if they never will."""
         if self._manager.pace.has_turn(is_urgent=True):
             return True
         seconds = self._manager.pace.wait_seconds(is_urgent=True)
-        work.detail = f"the broker takes no more requests for {seconds:.1f} seconds"
+        if seconds < math.inf:
+            work.detail = f"the broker takes no more requests for {seconds:.1f} seconds"
+            return False
+        work.detail = "the session has no requests left: close it at the broker"
+        if self.book.state is not TradingState.HALTED:
+            symbol = self.book.orders[entry_id].request.symbol
+            reason = f"{symbol} cannot be closed: {work.detail}"
+            self._manager.set_state(TradingState.HALTED, reason, "exits")
         return False
 
     def _count_refusals(self, entry_id: str, work: Work) -> None:
@@ -309,7 +323,7 @@ class ExitManager:
         is_slow = seconds - work.priced_at >= limits.exit_reprice_ms / 1000
         known = self._prices.get(request.symbol)
         is_behind = known is not None and (known[0] - request.limit_price) * request.side.sign > 0
-        if not (is_slow or is_behind) or not self._has_turn(work):
+        if not (is_slow or is_behind) or not self._has_turn(entry_id, work):
             return
         if is_slow and work.priced_at > -math.inf:
             work.step += 1
@@ -341,15 +355,8 @@ class ExitManager:
             limit = exits.last_limit(instrument, side, self._reference(entry))
         else:
             limit = exits.exit_limit(publication.limits, instrument, side, known[0], step)
-        attempt = len(self.book.exits_of(entered.order_id)) + 1
         return Request(
-            order_id=order_id_of(
-                publication.limits.account,
-                publication.session_date,
-                "exit",
-                entered.order_id,
-                str(attempt),
-            ),
+            order_id=self._next_id(entered.order_id),
             symbol=entered.symbol,
             side=side,
             quantity=min(quantity, instrument.freeze_quantity or quantity),
@@ -360,6 +367,29 @@ class ExitManager:
             strategy=entered.strategy,
             correlation_id=entered.correlation_id,
         )
+
+    def _next_id(self, entry_id: str) -> str:
+        """Return the id of the next attempt; one that the journal lost may have its id."""
+        attempt = len(self.book.exits_of(entry_id)) + 1
+        while (order_id := self._id_of(entry_id, attempt)) in self.book.orders:
+            attempt += 1
+        return order_id
+
+    def _id_of(self, entry_id: str, attempt: int) -> str:
+        publication = self._publication()
+        account, date = publication.limits.account, publication.session_date
+        return order_id_of(account, date, "exit", entry_id, str(attempt))
+
+    def entry_of_lost(self, order_id: str) -> str | None:
+        """Return the entry that an order closes which the journal lacks; None if it is no exit."""
+        for entry in list(self.book.orders.values()):
+            entry_id = entry.request.order_id
+            if entry.request.reason is not Reason.ENTRY or entry.is_external:
+                continue
+            last = len(self.book.exits_of(entry_id)) + LOST_EXITS
+            if order_id in (self._id_of(entry_id, attempt) for attempt in range(1, last + 1)):
+                return entry_id
+        return None
 
     def _reference(self, entry: Order) -> Decimal:
         """Return what is known of a price where no tick is: the prior close, or the entry's."""

@@ -3,8 +3,10 @@ Stops that rest at the broker: what closes a position while the loop is down.
 
 Where the broker can rest a stop, each held entry with a stop has one order there, for what is held
 of it, with the widest limit that the price band allows. It is kept in step with fills and with a
-trailing stop. When an exit is due, the exit takes over: it cancels the order, waits until that is
-confirmed, and only then sends its own, so that no more is ever closed than is held.
+trailing stop, with the entries' share of the broker's rates: only its first placing, making it
+smaller and giving way to an exit are urgent. When an exit is due, the exit takes over: it cancels
+the order, waits until that is confirmed, and only then sends its own, so that no more is ever
+closed than is held.
 """
 
 from __future__ import annotations
@@ -95,7 +97,7 @@ class RestingStops:
         refusals = self._refusals.setdefault(entry_id, Refusals())
         if clock.session_seconds() < refusals.next_try_at:
             return
-        if not self._manager.pace.has_turn(is_urgent=True):
+        if not self._manager.pace.has_turn(is_urgent=not refusals.count):
             return
         request = new(entry, quantity)
         instrument = self._instrument(request.symbol)
@@ -126,6 +128,9 @@ class RestingStops:
         instrument = self._instrument(request.symbol)
         wanted = order.filled_quantity + min(quantity, instrument.freeze_quantity or quantity)
         if wanted == request.quantity and not self._has_moved(entry, request, trigger):
+            return
+        # what follows the market all day must leave the exits their share of the requests
+        if not self._manager.pace.has_turn(is_urgent=wanted < request.quantity):
             return
         limit = exits.last_limit(instrument, request.side, trigger)
         try:
