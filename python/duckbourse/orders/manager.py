@@ -115,16 +115,52 @@ class Manager:
 
         An id that was used before is not sent again; its order is returned instead. An entry that
         has no turn waits, behind those that wait already, and is NEW and not in the book until it
-        is sent or denied. An exit that has no turn is NEW too, and whoever asked tries it again.
+        is sent or denied. One that closes what a resting stop is for waits too, after the checks,
+        until the stop has given way. An exit that has no turn is NEW too, and whoever asked it
+        tries again.
         """
         known = self.book.orders.get(request.order_id)
         if known is not None:
             return known
         is_exit = request.reason is not Reason.ENTRY
-        if not is_exit and (self.waiting_entries or not self.pace.has_turn(is_urgent=False)):
-            self.waiting_entries.setdefault(request.order_id, request)
-            return Order(request=request)
-        return await self._place(request)
+        if is_exit:
+            return await self._place(request)
+        must_wait = bool(self.waiting_entries) or not self.pace.has_turn(is_urgent=False)
+        if any(order.gives_way_to(request) for order in self.book.open_orders()):
+            try:
+                self._require_journal()
+                self._check(self.book, request, None)
+            except OrderDeniedError as denial:
+                self._record_denial(request, denial)
+                return self.book.orders[request.order_id]
+            must_wait = True
+        if not must_wait:
+            return await self._place(request)
+        self.waiting_entries.setdefault(request.order_id, request)
+        return Order(request=request)
+
+    def closing_quantity(self, request: Request) -> int:
+        """Return the quantity of entries at work or waiting that close the same as a request."""
+        key = (request.symbol, request.product, request.side, request.strategy)
+        at_work = (
+            (order.request, order.open_quantity)
+            for order in self.book.open_orders()
+            if order.request.reason is Reason.ENTRY and not order.is_external
+        )
+        waiting = ((each, each.quantity) for each in self.waiting_entries.values())
+        return sum(
+            quantity
+            for each, quantity in (*at_work, *waiting)
+            if (each.symbol, each.product, each.side, each.strategy) == key
+        )
+
+    def _must_wait_for_stops(self, request: Request) -> bool:
+        """Return whether stops rest for more than what is left when a waiting entry is filled."""
+        resting = sum(
+            order.open_quantity for order in self.book.open_orders() if order.gives_way_to(request)
+        )
+        held = abs(self.book.quantity_of(request.strategy, request.symbol, request.product))
+        return resting > max(0, held - self.closing_quantity(request))
 
     async def _place(self, request: Request) -> Order:
         is_exit = request.reason is not Reason.ENTRY
@@ -162,6 +198,8 @@ class Manager:
             if denial is not None:
                 del self.waiting_entries[request.order_id]
                 self._record_denial(request, denial)
+            elif self._must_wait_for_stops(request):
+                continue  # whoever keeps them makes them smaller
             elif self.pace.has_turn(is_urgent=False):
                 del self.waiting_entries[request.order_id]
                 await self._place(request)

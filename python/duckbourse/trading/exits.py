@@ -31,7 +31,7 @@ from duckbourse.orders.order import Order, OrderType, Product, Reason, Request, 
 from duckbourse.risk import exits
 from duckbourse.streaming.prices import Prices
 from duckbourse.trading.publication import Publication
-from duckbourse.trading.resting import RestingStops, is_resting
+from duckbourse.trading.resting import RestingStops
 
 log = structlog.get_logger()
 
@@ -192,7 +192,7 @@ class ExitManager:
         try:
             must_wait = await self._cancel_others(self.book.orders[entry_id])
             live = [order for order in self.book.exits_of(entry_id) if order.state.is_live]
-            if live and is_resting(live[-1]):
+            if live and live[-1].is_resting:
                 await self._take_over(entry_id, live[-1], work)
             elif live:
                 await self._reprice(entry_id, live[-1], work)
@@ -234,8 +234,14 @@ class ExitManager:
             and not order.is_external
             and (order.request.side is entered.side or order.request.strategy == entered.strategy)
         ]
-        for order in others:
-            await self._manager.cancel(order.request.order_id)
+        waiting = [
+            request.order_id
+            for request in self._manager.waiting_entries.values()
+            if request.symbol == entered.symbol
+            and (request.side is entered.side or request.strategy == entered.strategy)
+        ]
+        for order_id in (*waiting, *(order.request.order_id for order in others)):
+            await self._manager.cancel(order_id)
         return any(
             order.state.is_live and order.request.side is not entered.side
             for order in (self.book.orders[other.request.order_id] for other in others)
@@ -243,7 +249,7 @@ class ExitManager:
             order.request.symbol == entered.symbol
             and order.request.side is entered.side
             and order.request.reason is not Reason.ENTRY
-            and not is_resting(order)
+            and not order.is_resting
             for order in self.book.open_orders()
         )
 

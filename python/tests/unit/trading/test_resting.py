@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -14,14 +15,14 @@ import pytest
 from msgspec.structs import replace
 
 from duckbourse import clock
-from duckbourse.brokers.paper import FillRules
+from duckbourse.brokers.paper import FillRules, PaperBroker
 from duckbourse.orders import events
 from duckbourse.orders.book import rebuild_book
 from duckbourse.orders.broker import OrderReport, TradeReport
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.manager import Manager
-from duckbourse.orders.order import Exits, OrderType, Reason, Request, Side
+from duckbourse.orders.order import Exits, OrderType, Product, Reason, Request, Side
 from duckbourse.trading.loop import Trader
 from duckbourse.trading.strategy import Context, SignalStrategy, Strategy
 from tests.support.counted_loop import CountedLoop, run_counted
@@ -70,6 +71,7 @@ class Day:
         self.strategies = {"signals": strategy, **others}
         folder.mkdir(parents=True, exist_ok=True)
         self.journal = MemoryJournal()
+        self.venue_class = Venue
         self.trades: Sequence[TradeReport] = ()
         self.orders: Sequence[OrderReport] = ()
 
@@ -77,7 +79,7 @@ class Day:
     def venue(self) -> Iterator[Venue]:
         """Yield the venue, which lives on where the loop does not."""
         rules = FillRules(slippage_bps=Decimal(0), latency_ms=0)
-        venue = Venue(self.market.folder, {"A": Decimal("0.01")}, CAPITAL, rules)
+        venue = self.venue_class(self.market.folder, {"A": Decimal("0.01")}, CAPITAL, rules)
         venue.capabilities = replace(Venue.capabilities, can_rest_stops=True)
         try:
             yield venue
@@ -96,17 +98,21 @@ class Day:
         with clock.driven_by(lambda: ticks[0]["at"]):
             run_counted(play, arrival_seconds=0)
 
-    def traded(self, ticks: Sequence[dict[str, Any]]) -> Trader:
+    def traded(
+        self, ticks: Sequence[dict[str, Any]], state: TradingState = TradingState.ACTIVE
+    ) -> Trader:
         """Trade on ticks; the loop is gone after the last one."""
 
         async def play(loop: CountedLoop) -> Trader:
             with self.venue() as venue:
-                return await self.played(venue, ticks)
+                return await self.played(venue, ticks, state)
 
         with clock.driven_by(lambda: ticks[0]["at"] - timedelta(seconds=1)):
             return run_counted(play, arrival_seconds=0)
 
-    async def played(self, venue: Venue, ticks: Sequence[dict[str, Any]]) -> Trader:
+    async def played(
+        self, venue: Venue, ticks: Sequence[dict[str, Any]], state: TradingState
+    ) -> Trader:
         feed = MarketFeed(ticks, ("A",), venue=venue)
         manager = Manager(
             rebuild_book(CAPITAL, list(self.journal.events), lambda _: None),
@@ -119,6 +125,8 @@ class Day:
         strategies = {name: strategy() for name, strategy in self.strategies.items()}
         trader = Trader(self.market.publication(), manager, feed, strategies, folder)
         assert await trader.start() == ()
+        if state is not TradingState.ACTIVE:
+            trader.manager.set_state(state, "by the test", "test")
         async for records in feed.ticks():
             await trader.on_records(records)
         return trader
@@ -260,3 +268,43 @@ def test_an_attempt_never_takes_the_id_of_an_order_that_is_known(tmp_path: Path)
         events.OrderAdopted(at=at(9, 50), request=adopted, broker_order_id="adopted")
     )
     assert trader.exits._request(entry, 1, 0).order_id == third
+
+
+@pytest.mark.parametrize("product", [Product.CNC, Product.MIS])
+@pytest.mark.parametrize("state", [TradingState.ACTIVE, TradingState.REDUCING])
+@pytest.mark.parametrize(("quantity", "rest"), [(10, []), (4, [6])])
+def test_a_resting_stop_gives_way_to_an_order_that_reduces(
+    tmp_path: Path, product: Product, state: TradingState, quantity: int, rest: list[int]
+) -> None:
+    class Reducing(Once):
+        def generate_orders(self, context: Context) -> Sequence[Request]:
+            bought = super().generate_orders(context)
+            if context.now < at(9, 46):
+                return bought
+            return [context.entry("less", "A", Side.SELL, quantity)]
+
+    day = Day(tmp_path / "day", lambda: Reducing(Side.BUY, 10, stop_price=95), product=product)
+    day.traded(ENTERED)
+    assert [stop.quantity for stop in day.stops()] == [10]
+    # the venue, like a real one, takes no orders to sell more than is held
+    asked: list[int] = []
+
+    class Strict(Venue):
+        async def place(self, request: Request) -> str:
+            live = [each for each in self._orders.values() if each.state.is_live]
+            asked.append(request.quantity + sum(each.quantity for each in live))
+            return await super().place(request)
+
+        async def cancel(self, broker_order_id: str) -> None:
+            cancelled = PaperBroker.cancel(self, broker_order_id)
+            loop = asyncio.get_running_loop()
+            loop.call_later(1.5, lambda: asyncio.ensure_future(cancelled))
+
+    day.venue_class = Strict
+    ticks = [tick(at(9, 46, second), 100) for second in range(8)]
+    trader = day.traded(ticks, state=state)
+    assert max(asked) <= 10
+    assert day.held() == 10 - quantity
+    assert trader.book.quantity("A", product) == 10 - quantity
+    resting = [stop.quantity for stop in day.stops() if stop.state is State.TRIGGER_PENDING]
+    assert resting == rest
