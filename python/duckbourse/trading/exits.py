@@ -16,6 +16,7 @@ import asyncio
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from decimal import Decimal
 
 import structlog
@@ -29,7 +30,7 @@ from duckbourse.orders.lifecycle import State
 from duckbourse.orders.manager import Manager
 from duckbourse.orders.order import Order, OrderType, Product, Reason, Request, order_id_of
 from duckbourse.risk import exits
-from duckbourse.streaming.prices import Prices
+from duckbourse.streaming.prices import LastPrices
 from duckbourse.trading.publication import Publication
 from duckbourse.trading.resting import RestingStops
 
@@ -71,7 +72,7 @@ class ExitManager:
     def __init__(
         self,
         manager: Manager,
-        prices: Prices,
+        prices: LastPrices,
         publication: Callable[[], Publication],
         patience_seconds: float | None = None,
     ) -> None:
@@ -144,8 +145,8 @@ class ExitManager:
 
     def _trigger(self, entry: Order) -> None:
         """Record that an exit is due, or that a stronger reason takes over."""
-        now, entry_id, symbol = clock.now(), entry.request.order_id, entry.request.symbol
-        price = self._prices[symbol][0] if symbol in self._prices else None
+        now, entry_id = clock.now(), entry.request.order_id
+        price = self._price(entry)
         best = self.book.best_price.get(entry_id)
         wanted = entry.request.exits
         if price is not None and wanted is not None and wanted.trail_distance is not None:
@@ -161,9 +162,9 @@ class ExitManager:
 
     def close(self, entry: Order, reason: Reason) -> None:
         """Record that what an entry holds is to be closed, unless it is for as strong a reason."""
-        entry_id, symbol = entry.request.order_id, entry.request.symbol
+        entry_id = entry.request.order_id
         recorded = self.book.exit_reason.get(entry_id)
-        price = self._prices[symbol][0] if symbol in self._prices else None
+        price = self._price(entry)
         if recorded is not None and recorded.rank >= reason.rank:
             return
         self._manager.record(
@@ -327,8 +328,8 @@ class ExitManager:
             return
         limits = self._publication().limits
         is_slow = seconds - work.priced_at >= limits.exit_reprice_ms / 1000
-        known = self._prices.get(request.symbol)
-        is_behind = known is not None and (known[0] - request.limit_price) * request.side.sign > 0
+        price = self._price(self.book.orders[entry_id])
+        is_behind = price is not None and (price - request.limit_price) * request.side.sign > 0
         if not (is_slow or is_behind) or not self._has_turn(entry_id, work):
             return
         if is_slow and work.priced_at > -math.inf:
@@ -356,11 +357,11 @@ class ExitManager:
         publication, entered = self._publication(), entry.request
         instrument = publication.instruments[entered.symbol]
         side = entered.side.other
-        known = self._prices.get(entered.symbol)
-        if known is None:
+        price = self._price(entry)
+        if price is None:
             limit = exits.last_limit(instrument, side, self._reference(entry))
         else:
-            limit = exits.exit_limit(publication.limits, instrument, side, known[0], step)
+            limit = exits.exit_limit(publication.limits, instrument, side, price, step)
         return Request(
             order_id=self._next_id(entered.order_id),
             symbol=entered.symbol,
@@ -396,6 +397,25 @@ class ExitManager:
             if order_id in (self._id_of(entry_id, attempt) for attempt in range(1, last + 1)):
                 return entry_id
         return None
+
+    def _price(self, entry: Order) -> Decimal | None:
+        """
+        Return the price that an entry's exits go by; None if nothing is known.
+
+        It is that of the last trade. When that is older than `max_silence_seconds`, a fresh quote
+        takes its place: the market can move without a trade.
+        """
+        symbol, now, limits = entry.request.symbol, clock.now(), self._publication().limits
+        known, quote = self._prices.get(symbol), self._prices.quote(symbol)
+        last = known[0] if known else None
+        if quote is None or (
+            known and (now - known[1]).total_seconds() <= limits.max_silence_seconds
+        ):
+            return last
+        bid, ask, received_at = quote
+        if now - received_at > timedelta(milliseconds=limits.max_tick_age_ms):
+            return last
+        return exits.quoted_price(entry.request.side, last, bid, ask, limits.max_tick_move_pct)
 
     def _reference(self, entry: Order) -> Decimal:
         """Return what is known of a price where no tick is: the prior close, or the entry's."""

@@ -267,7 +267,8 @@ def test_an_attempt_never_takes_the_id_of_an_order_that_is_known(tmp_path: Path)
     trader.manager.record(
         events.OrderAdopted(at=at(9, 50), request=adopted, broker_order_id="adopted")
     )
-    assert trader.exits._request(entry, 1, 0).order_id == third
+    with clock.driven_by(lambda: at(9, 50)):
+        assert trader.exits._request(entry, 1, 0).order_id == third
 
 
 @pytest.mark.parametrize("product", [Product.CNC, Product.MIS])
