@@ -384,6 +384,8 @@ class Book:
 
     @_apply.register
     def _(self, event: events.OrderAdopted) -> None:
+        if event.request.entry_id is not None:
+            self._by_entry.setdefault(event.request.entry_id, []).append(event.request.order_id)
         self._store(
             Order(
                 request=event.request,

@@ -41,7 +41,7 @@ from duckbourse.orders.denial import OrderDeniedError
 from duckbourse.orders.events import Event, TradingState
 from duckbourse.orders.journal import Journal, Written
 from duckbourse.orders.lifecycle import State, steps
-from duckbourse.orders.order import PRICE_STEP, Fill, Order, Reason, Request, is_order_id
+from duckbourse.orders.order import PRICE_STEP, Fill, Order, OrderType, Reason, Request, is_order_id
 from duckbourse.orders.pacing import Pace
 
 log = structlog.get_logger()
@@ -113,6 +113,8 @@ class Manager:
         self._waiting: dict[str, Waiting] = {}
         # the orders to be cancelled, and the session second from which they are asked for again
         self._cancels: dict[str, float] = {}
+        # the entry that an order closes which the journal lost, by the order's id; None: no exit
+        self.entry_of_lost: Callable[[str], str | None] = lambda _: None
         self._check = check
         self._charges = charges
         self._grace = timedelta(seconds=grace_seconds)
@@ -145,17 +147,53 @@ class Manager:
 
         An id that was used before is not sent again; its order is returned instead. An entry that
         has no turn waits, behind those that wait already, and is NEW and not in the book until it
-        is sent or denied. An exit that has no turn is NEW too, and whoever asked tries it again.
+        is sent or denied. One that closes what a resting stop is for waits too, after the checks,
+        until the stop has given way. An exit that has no turn is NEW too, and whoever asked it
+        tries again.
         """
         known = self.book.orders.get(request.order_id)
         if known is not None:
             return known
         is_exit = request.reason is not Reason.ENTRY
-        if not is_exit and (self._waiting or not self.pace.has_turn(is_urgent=False)):
-            until = request.expires_at or clock.now() + MAX_WAIT
-            self._waiting.setdefault(request.order_id, Waiting(request, until))
-            return Order(request=request)
-        return await self._place(request)
+        if is_exit:
+            return await self._place(request)
+        must_wait = bool(self._waiting) or not self.pace.has_turn(is_urgent=False)
+        if any(order.gives_way_to(request) for order in self.book.open_orders()):
+            try:
+                self._require_journal()
+                self._check(self.book, request, None)
+            except OrderDeniedError as denial:
+                self._record_denial(request, denial)
+                return self.book.orders[request.order_id]
+            must_wait = True
+        if not must_wait:
+            return await self._place(request)
+        until = request.expires_at or clock.now() + MAX_WAIT
+        self._waiting.setdefault(request.order_id, Waiting(request, until))
+        return Order(request=request)
+
+    def closing_quantity(self, request: Request) -> int:
+        """Return the quantity of entries at work or waiting that close the same as a request."""
+        key = (request.symbol, request.product, request.side, request.strategy)
+        return sum(
+            order.open_quantity
+            for order in self.open_entries
+            if (
+                order.request.symbol,
+                order.request.product,
+                order.request.side,
+                order.request.strategy,
+            )
+            == key
+        )
+
+    def _must_wait_for_stops(self, request: Request) -> bool:
+        """Return whether stops rest for more than what is left when a waiting entry is filled."""
+        resting = sum(
+            order.open_quantity for order in self.book.open_orders() if order.gives_way_to(request)
+        )
+        held = abs(self.book.quantity_of(request.strategy, request.symbol, request.product))
+        return resting > max(0, held - self.closing_quantity(request))
 
     async def _place(self, request: Request) -> Order:
         is_exit = request.reason is not Reason.ENTRY
@@ -196,6 +234,8 @@ class Manager:
             denial = self._denial_of_waiting(waiting)
             if denial is not None:
                 self._record_denial(request, denial)
+            elif self._must_wait_for_stops(request):
+                continue  # whoever keeps them makes them smaller
             elif self.pace.has_turn(is_urgent=False):
                 await send(f"order {request.order_id}", partial(self._send_waiting, request))
 
@@ -598,11 +638,20 @@ class Manager:
                 )
             )
             return self.book.orders[_external_id(report.broker_order_id)]
+        request = _request_of(report, report.order_id, "")
+        entry_id = self.entry_of_lost(report.order_id)
+        if entry_id is not None:
+            is_stop = request.order_type is OrderType.SL
+            known = self.book.exit_reason.get(entry_id, Reason.BY_HAND)
+            request = replace(
+                request,
+                reason=Reason.STOP if is_stop else known,
+                entry_id=entry_id,
+                strategy=self.book.orders[entry_id].request.strategy,
+            )
         self.record(
             events.OrderAdopted(
-                at=clock.now(),
-                request=_request_of(report, report.order_id, ""),
-                broker_order_id=report.broker_order_id,
+                at=clock.now(), request=request, broker_order_id=report.broker_order_id
             )
         )
         self.set_state(

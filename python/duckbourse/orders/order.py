@@ -15,7 +15,7 @@ from enum import StrEnum
 
 import msgspec
 
-from duckbourse.orders.lifecycle import State
+from duckbourse.orders.lifecycle import TRIGGERED, State
 
 # the length of our order ids, which fits a broker's tag
 ID_LENGTH = 20
@@ -150,6 +150,23 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
         return self.request.quantity - self.filled_quantity if self.state.is_live else 0
 
     @property
+    def is_resting(self) -> bool:
+        """Whether it is a stop at work that is not triggered yet."""
+        is_untriggered = self.state.is_live and self.state not in TRIGGERED
+        return self.request.order_type is OrderType.SL and is_untriggered
+
+    def gives_way_to(self, request: Request) -> bool:
+        """
+        Return whether it is a resting stop of what a request of its strategy closes in part or all.
+
+        It is made smaller or cancelled before the request is sent: together they could close more
+        than is held.
+        """
+        ours = self.request
+        is_exit = ours.reason is not Reason.ENTRY and request.reason is Reason.ENTRY
+        return self.is_resting and is_exit and _closes_the_same(ours, request)
+
+    @property
     def average_price(self) -> Decimal | None:
         return self.filled_amount / self.filled_quantity if self.filled_quantity else None
 
@@ -177,6 +194,15 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def signed_quantity(self) -> int:
         return self.side.sign * self.quantity
+
+
+def _closes_the_same(one: Request, other: Request) -> bool:
+    return (one.symbol, one.product, one.side, one.strategy) == (
+        other.symbol,
+        other.product,
+        other.side,
+        other.strategy,
+    )
 
 
 def order_id_of(account: str, session_date: date, *names: str) -> str:

@@ -104,12 +104,20 @@ class OrderContext:
 
     @cached_property
     def other_orders(self) -> list[Order]:
-        """The open orders, without the one that the request would modify, at their worst terms."""
-        return [
-            _at_worst(order)
-            for order in self.book.open_orders()
-            if self.replaces is None or order.request.order_id != self.replaces.request.order_id
-        ]
+        """
+        The open orders, at their worst terms.
+
+        The one that the request would modify is not among them, nor are the resting stops that give
+        way to a new request before it is sent.
+        """
+        if self.replaces is not None:
+            replaced = self.replaces.request.order_id
+            others = (each for each in self.book.open_orders() if each.request.order_id != replaced)
+        else:
+            others = (
+                each for each in self.book.open_orders() if not each.gives_way_to(self.request)
+            )
+        return [_at_worst(order) for order in others]
 
     @cached_property
     def open_quantity(self) -> int:

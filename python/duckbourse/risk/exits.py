@@ -26,6 +26,28 @@ def best_price(entry: Order, best: Decimal | None, price: Decimal) -> Decimal:
     return max(known, key=lambda value: value * sign)
 
 
+def quoted_price(
+    side: Side,
+    last: Decimal | None,
+    bid: Decimal | None,
+    ask: Decimal | None,
+    max_spread_pct: Decimal,
+) -> Decimal | None:
+    """
+    Return the price of a position, bought or sold short, by a quote where trades pause.
+
+    A long can be closed at the bid and a short at the ask. Where that is missing or the spread is
+    wider than `max_spread_pct` of the bid, it is the last price, or the other side if that is
+    worse: no better price can be had.
+    """
+    near, far = (bid, ask) if side is Side.BUY else (ask, bid)
+    if bid is not None and ask is not None and ask - bid <= bid * max_spread_pct / 100:
+        return near
+    if last is not None and far is not None and (far - last) * side.sign < 0:
+        return far
+    return last
+
+
 def due(entry: Order, best: Decimal | None, price: Decimal | None, now: datetime) -> Reason | None:
     """Return the reason to close an entry at this price and time, or None; time needs no price."""
     exits, sign = entry.request.exits, entry.request.side.sign

@@ -48,6 +48,8 @@ class LastPrices(Mapping[str, tuple[Decimal, datetime]]):
         self._price = np.zeros(len(symbols), np.int64)
         self._traded_at = np.zeros(len(symbols), np.int64)
         self._received_at = np.zeros(len(symbols), np.int64)
+        self._bid = np.zeros(len(symbols), np.int64)
+        self._ask = np.zeros(len(symbols), np.int64)
 
     def update(self, records: Records) -> None:
         """Update from ticks with a price, in the order received."""
@@ -56,6 +58,20 @@ class LastPrices(Mapping[str, tuple[Decimal, datetime]]):
         self._price[places] = records["price"]
         self._traded_at[places] = np.minimum(records["traded_at"], records["received_at"])
         self._received_at[places] = records["received_at"]
+        self._bid[places] = records["bid"]
+        self._ask[places] = records["ask"]
+
+    def quote(self, symbol: str) -> tuple[Decimal | None, Decimal | None, datetime] | None:
+        """Return the best bid, the best ask, each None without one, and when they were received."""
+        place = self._places.get(symbol)
+        if place is None or not self._received_at[place]:
+            return None
+        bid, ask = (int(side[place]) for side in (self._bid, self._ask))
+        return (
+            decimal_price(bid) if bid else None,
+            decimal_price(ask) if ask else None,
+            instant(int(self._received_at[place])),
+        )
 
     def seconds_of_silence(self, symbol: str) -> float | None:
         """Return how long other symbols had ticks since the last of this one; None without any."""

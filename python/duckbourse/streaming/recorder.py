@@ -22,6 +22,7 @@ import numpy as np
 import structlog
 
 from duckbourse import clock
+from duckbourse.disk import flush
 from duckbourse.streaming.feed import RECORD, Records, instant, microseconds
 from duckbourse.streaming.tables import TICKS, registered
 from duckbourse.warehouse import quoted, wrap_duckdb_error, wrap_os_error
@@ -213,9 +214,9 @@ def to_segment(log: Path, until: int | None) -> bool:
         temporary = log.with_suffix(".writing")
         try:
             _write(header, records, until or int(records["received_at"][-1]), temporary)
-            with temporary.open("rb") as file:
-                os.fsync(file.fileno())
+            flush(temporary)
             temporary.replace(segment)
+            flush(segment.parent)
         except OSError as error:
             raise wrap_os_error(error, segment) from error
     if is_ours.all():

@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from decimal import Decimal
 from functools import partial
 
@@ -29,10 +30,10 @@ from duckbourse.orders.lifecycle import State
 from duckbourse.orders.manager import Manager
 from duckbourse.orders.order import Order, OrderType, Product, Reason, Request, order_id_of
 from duckbourse.risk import exits
-from duckbourse.streaming.prices import Prices
+from duckbourse.streaming.prices import LastPrices
 from duckbourse.trading.calls import Calls
 from duckbourse.trading.publication import Publication
-from duckbourse.trading.resting import RestingStops, is_resting
+from duckbourse.trading.resting import RestingStops
 from duckbourse.trading.strategy import owner_of
 
 log = structlog.get_logger()
@@ -41,6 +42,9 @@ log = structlog.get_logger()
 RETRY_SECONDS = (1.0, 1.0, 2.0, 5.0, 10.0)
 # so many refusals in a row halt the account: nothing is opened that may not be closed either
 REFUSALS_THAT_HALT = 3
+# of an entry, so many attempts after the last one in the journal are looked for among the orders at
+# the broker that the journal lacks
+LOST_EXITS = 100
 # how often people are notified again
 REPEAT_SECONDS = 60.0
 
@@ -70,7 +74,7 @@ class ExitManager:
     def __init__(
         self,
         manager: Manager,
-        prices: Prices,
+        prices: LastPrices,
         publication: Callable[[], Publication],
         patience_seconds: float | None = None,
     ) -> None:
@@ -83,6 +87,7 @@ class ExitManager:
             if manager.broker.capabilities.can_rest_stops
             else None
         )
+        manager.entry_of_lost = self.entry_of_lost
         self._works: dict[str, Work] = {}
         self._calls = Calls(patience_seconds)
 
@@ -155,8 +160,8 @@ class ExitManager:
         if (wanted_by_all := self._flatten_reason(entry)) is not None:
             self.close(entry, wanted_by_all)
             return
-        now, entry_id, symbol = clock.now(), entry.request.order_id, entry.request.symbol
-        price = self._prices[symbol][0] if symbol in self._prices else None
+        now, entry_id = clock.now(), entry.request.order_id
+        price = self._price(entry)
         best = self.book.best_price.get(entry_id)
         wanted = entry.request.exits
         if price is not None and wanted is not None and wanted.trail_distance is not None:
@@ -201,9 +206,9 @@ class ExitManager:
 
         A reason that is no stronger than the recorded one changes nothing.
         """
-        entry_id, symbol = entry.request.order_id, entry.request.symbol
+        entry_id = entry.request.order_id
         recorded = self.book.exit_reason.get(entry_id)
-        price = self._prices[symbol][0] if symbol in self._prices else None
+        price = self._price(entry)
         if recorded is not None and recorded.rank >= reason.rank:
             return
         self._manager.record(
@@ -232,7 +237,7 @@ class ExitManager:
         try:
             must_wait = await self._cancel_others(self.book.orders[entry_id])
             live = [order for order in self.book.exits_of(entry_id) if order.state.is_live]
-            if live and is_resting(live[-1]):
+            if live and live[-1].is_resting:
                 await self._take_over(entry_id, live[-1], work)
             elif live:
                 await self._reprice(entry_id, live[-1], work)
@@ -253,7 +258,8 @@ class ExitManager:
         is_stop = self.book.exit_reason[entry_id] in (Reason.STOP, Reason.TRAILING_STOP)
         if is_stop and waited < patience and self._resting and self._resting.is_due(order):
             return
-        await self._manager.cancel(order.request.order_id)
+        if order.is_cancel_pending or self._has_turn(entry_id, work):
+            await self._manager.cancel(order.request.order_id)
 
     async def _cancel_others(self, entry: Order) -> bool:
         """
@@ -261,12 +267,13 @@ class ExitManager:
 
         What would open the position again, of any strategy, could trade with the exit. What closes
         it already, of its strategy, is taken over: with both, more would be sold than is held. Of
-        two exits that could trade with each other, the second waits for the first.
+        two exits that could trade with each other, the second waits for the first; a stop that
+        rests, which another strategy may have there all day, trades with none.
         """
         entered = entry.request
         others = [
             order
-            for order in self.book.open_entries
+            for order in self._manager.open_entries
             if order.request.symbol == entered.symbol
             and (order.request.side is entered.side or order.request.strategy == entered.strategy)
         ]
@@ -279,6 +286,7 @@ class ExitManager:
             order.request.symbol == entered.symbol
             and order.request.side is entered.side
             and order.request.reason is not Reason.ENTRY
+            and not order.is_resting
             for order in self.book.open_orders()
         )
 
@@ -286,7 +294,7 @@ class ExitManager:
         seconds = clock.session_seconds()
         self._count_refusals(entry_id, work)
         quantity = self.book.held_quantity(entry_id)
-        if seconds < work.next_try_at or not quantity or not self._has_turn(work):
+        if seconds < work.next_try_at or not quantity or not self._has_turn(entry_id, work):
             return
         entry = self.book.orders[entry_id]
         request = self._request(entry, quantity, work.step)
@@ -306,12 +314,19 @@ class ExitManager:
         )
         self._count_refusals(entry_id, work)
 
-    def _has_turn(self, work: Work) -> bool:
-        """Return whether the broker's rates let a request be sent now."""
+    def _has_turn(self, entry_id: str, work: Work) -> bool:
+        """Return whether the broker's rates let a request be sent now; halt if they never will."""
         if self._manager.pace.has_turn(is_urgent=True):
             return True
         seconds = self._manager.pace.wait_seconds(is_urgent=True)
-        work.detail = f"the broker takes no more requests for {seconds:.1f} seconds"
+        if seconds < math.inf:
+            work.detail = f"the broker takes no more requests for {seconds:.1f} seconds"
+            return False
+        work.detail = "the session has no requests left: close it at the broker"
+        if self.book.state is not TradingState.HALTED:
+            symbol = self.book.orders[entry_id].request.symbol
+            reason = f"{symbol} cannot be closed: {work.detail}"
+            self._manager.set_state(TradingState.HALTED, reason, "exits")
         return False
 
     def _count_refusals(self, entry_id: str, work: Work) -> None:
@@ -349,9 +364,9 @@ class ExitManager:
             return
         limits = self._publication().limits
         is_slow = seconds - work.priced_at >= limits.exit_reprice_ms / 1000
-        known = self._prices.get(request.symbol)
-        is_behind = known is not None and (known[0] - request.limit_price) * request.side.sign > 0
-        if not (is_slow or is_behind) or not self._has_turn(work):
+        price = self._price(self.book.orders[entry_id])
+        is_behind = price is not None and (price - request.limit_price) * request.side.sign > 0
+        if not (is_slow or is_behind) or not self._has_turn(entry_id, work):
             return
         if is_slow and work.priced_at > -math.inf:
             work.step += 1
@@ -378,20 +393,13 @@ class ExitManager:
         publication, entered = self._publication(), entry.request
         instrument = publication.instruments[entered.symbol]
         side = entered.side.other
-        known = self._prices.get(entered.symbol)
-        if known is None:
+        price = self._price(entry)
+        if price is None:
             limit = exits.last_limit(instrument, side, self._reference(entry))
         else:
-            limit = exits.exit_limit(publication.limits, instrument, side, known[0], step)
-        attempt = len(self.book.exits_of(entered.order_id)) + 1
+            limit = exits.exit_limit(publication.limits, instrument, side, price, step)
         return Request(
-            order_id=order_id_of(
-                publication.limits.account,
-                publication.session_date,
-                "exit",
-                entered.order_id,
-                str(attempt),
-            ),
+            order_id=self._next_id(entered.order_id),
             symbol=entered.symbol,
             side=side,
             quantity=min(quantity, instrument.freeze_quantity or quantity),
@@ -402,6 +410,48 @@ class ExitManager:
             strategy=entered.strategy,
             correlation_id=entered.correlation_id,
         )
+
+    def _next_id(self, entry_id: str) -> str:
+        """Return the id of the next attempt; one that the journal lost may have its id."""
+        attempt = len(self.book.exits_of(entry_id)) + 1
+        while (order_id := self._id_of(entry_id, attempt)) in self.book.orders:
+            attempt += 1
+        return order_id
+
+    def _id_of(self, entry_id: str, attempt: int) -> str:
+        publication = self._publication()
+        account, date = publication.limits.account, publication.session_date
+        return order_id_of(account, date, "exit", entry_id, str(attempt))
+
+    def entry_of_lost(self, order_id: str) -> str | None:
+        """Return the entry that an order closes which the journal lacks; None if it is no exit."""
+        for entry in list(self.book.orders.values()):
+            entry_id = entry.request.order_id
+            if entry.request.reason is not Reason.ENTRY or entry.is_external:
+                continue
+            last = len(self.book.exits_of(entry_id)) + LOST_EXITS
+            if order_id in (self._id_of(entry_id, attempt) for attempt in range(1, last + 1)):
+                return entry_id
+        return None
+
+    def _price(self, entry: Order) -> Decimal | None:
+        """
+        Return the price that an entry's exits go by; None if nothing is known.
+
+        It is that of the last trade. When that is older than `max_silence_seconds`, a fresh quote
+        takes its place: the market can move without a trade.
+        """
+        symbol, now, limits = entry.request.symbol, clock.now(), self._publication().limits
+        known, quote = self._prices.get(symbol), self._prices.quote(symbol)
+        last = known[0] if known else None
+        if quote is None or (
+            known and (now - known[1]).total_seconds() <= limits.max_silence_seconds
+        ):
+            return last
+        bid, ask, received_at = quote
+        if now - received_at > timedelta(milliseconds=limits.max_tick_age_ms):
+            return last
+        return exits.quoted_price(entry.request.side, last, bid, ask, limits.max_tick_move_pct)
 
     def _reference(self, entry: Order) -> Decimal:
         """Return what is known of a price where no tick is: the prior close, or the entry's."""

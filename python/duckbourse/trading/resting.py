@@ -3,8 +3,11 @@ Stops that rest at the broker: what closes a position while the loop is down.
 
 Where the broker can rest a stop, each held entry with a stop has one order there, for what is held
 of it, with the widest limit that the price band allows. It is kept in step with fills and with a
-trailing stop. When an exit is due, the exit takes over: it cancels the order, waits until that is
-confirmed, and only then sends its own, so that no more is ever closed than is held.
+trailing stop, with the entries' share of the broker's rates: only its first placing, making it
+smaller and giving way to an exit are urgent. When an exit is due, the exit takes over: it cancels
+the order, waits until that is confirmed, and only then sends its own, so that no more is ever
+closed than is held. An order of the entry's own strategy that closes a part of it waits in the same
+way until the stop is for the rest.
 """
 
 from __future__ import annotations
@@ -33,11 +36,6 @@ STOP_RETRY_SECONDS = (1.0, 5.0, 30.0, 120.0)
 # brokers accept few modifications of an order, so it follows a trailing stop in these steps of the
 # trail's distance
 TRAIL_STEP = Decimal("0.1")
-
-
-def is_resting(order: Order) -> bool:
-    """Return whether an order is a stop that rests, not yet triggered."""
-    return order.request.order_type is OrderType.SL and order.state not in TRIGGERED
 
 
 @dataclass
@@ -88,14 +86,16 @@ class RestingStops:
         if trigger is None:
             return
         live = [order for order in self.book.exits_of(entry_id) if order.state.is_live]
-        quantity = self.book.held_quantity(entry_id)
+        quantity = self._left(entry)
         if live:
             await self._keep_in_step(entry, live[-1], quantity, trigger)
+            return
+        if not quantity:
             return
         refusals = self._refusals.setdefault(entry_id, Refusals())
         if clock.session_seconds() < refusals.next_try_at:
             return
-        if not self._manager.pace.has_turn(is_urgent=True):
+        if not self._manager.pace.has_turn(is_urgent=not refusals.count):
             return
         request = new(entry, quantity)
         instrument = self._instrument(request.symbol)
@@ -121,11 +121,17 @@ class RestingStops:
     ) -> None:
         request = order.request
         is_busy = order.is_cancel_pending or order.is_modify_pending
-        if is_busy or order.broker_order_id is None or not is_resting(order):
+        if is_busy or order.broker_order_id is None or not order.is_resting:
+            return
+        if not quantity:
+            await self._manager.cancel(request.order_id)
             return
         instrument = self._instrument(request.symbol)
         wanted = order.filled_quantity + min(quantity, instrument.freeze_quantity or quantity)
         if wanted == request.quantity and not self._has_moved(entry, request, trigger):
+            return
+        # what follows the market all day must leave the exits their share of the requests
+        if not self._manager.pace.has_turn(is_urgent=wanted < request.quantity):
             return
         limit = exits.last_limit(instrument, request.side, trigger)
         try:
@@ -135,6 +141,24 @@ class RestingStops:
         except OrderDeniedError as denial:
             if denial.code != "RATE":  # then it has its turn later
                 await self._manager.cancel(request.order_id)  # and a new one takes its place
+
+    def _left(self, entry: Order) -> int:
+        """Return what is held of an entry, less what its strategy's own orders are to close."""
+        entered = entry.request
+        closing = self._manager.closing_quantity(replace(entered, side=entered.side.other))
+        for other in self.book.held_entries():
+            request, held = other.request, self.book.held_quantity(other.request.order_id)
+            if (request.symbol, request.product, request.side, request.strategy) != (
+                entered.symbol,
+                entered.product,
+                entered.side,
+                entered.strategy,
+            ):
+                continue
+            if other is entry:
+                return max(0, held - closing)
+            closing = max(0, closing - held)  # the oldest are closed first
+        return 0
 
     def _has_moved(self, entry: Order, request: Request, trigger: Decimal) -> bool:
         if request.trigger_price is None or trigger == request.trigger_price:

@@ -129,6 +129,8 @@ class Market:
             record["traded_at"] = microseconds(known["traded_at"])
             record["price"] = millionths(Decimal(str(known["price"])))
             record["quantity"] = known["quantity"]
+            for side in ("bid", "ask"):
+                record[side] = millionths(Decimal(str(known.get(side, 0))))
             record["cumulative_volume"] = -1
         return Replay(records, symbols, "by hand", 0, is_synthetic=True)
 

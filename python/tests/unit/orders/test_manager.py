@@ -581,6 +581,34 @@ def test_an_order_in_flight_is_looked_up(tmp_path: Path, was_placed: bool) -> No
     assert harness.broker.calls["place"] == 0
 
 
+def test_a_start_ends_though_the_broker_answers_no_look_up(tmp_path: Path) -> None:
+    """B8: it asked for ever, with no stop in force."""
+    asked = request("a")
+    journal, _ = open_journal(tmp_path)
+    journal.append(events.OrderIntended(at=NOW, request=asked)).result()
+    journal.close()
+    harness = ManagerHarness(tmp_path, FakeExchange())
+    count = 0
+
+    async def find(order_id: str) -> Sequence[OrderReport]:
+        nonlocal count
+        count += 1
+        if count > 100:
+            pytest.fail("the start asks for ever")
+        raise BrokerUnclear("no answer")
+
+    harness.broker.find = find  # type: ignore[method-assign]
+
+    with clock.counted_by(lambda: 10.0 * count):
+        found = recovered(harness)
+    harness.journal.close()
+    assert found == (f"order {asked.order_id} is unknown here, but not known to the broker",)
+    assert harness.book.state is TradingState.HALTED
+    assert harness.book.state_reason == (
+        f"the broker does not say what became of order {asked.order_id}: no answer"
+    )
+
+
 def test_differences_are_listed(tmp_path: Path) -> None:
     async def play(harness: ManagerHarness) -> None:
         await harness.manager.place(request("a"))

@@ -19,6 +19,7 @@ from duckbourse.orders import events
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import Exits, Product, Reason, Request, Side, order_id_of
+from duckbourse.risk.exits import quoted_price
 from duckbourse.trading import commands
 from duckbourse.trading.commands import Answer, Inbox, answer_to, prepare, send
 from duckbourse.trading.strategy import Context, Strategy
@@ -512,3 +513,47 @@ def test_a_snapshot_is_as_old_as_its_last_trade(market: Market) -> None:
     market.folder = market.folder.with_name("fresh")
     fresh = [tick(at(9, 45, second), 100, traded_at=at(9, 45)) for second in (1, 2, 3)]
     assert market.trade(fresh).book.open_positions()
+
+
+@pytest.mark.parametrize(
+    ("bid", "ask", "seconds", "wanted"),
+    [
+        (97, "97.1", 300, [Reason.STOP]),
+        (111, "111.1", 300, [Reason.TARGET]),
+        (97, "97.1", 30, []),  # it traded a moment ago
+        (90, 105, 300, []),  # nobody knows where the market is
+        (90, 111, 300, []),
+        (0, 97, 300, [Reason.STOP]),  # nobody buys, even below the stop
+        (97, 0, 300, []),
+    ],
+)
+def test_exits_go_by_the_quote_when_nothing_trades(
+    market: Market, bid: float, ask: float | str, seconds: int, wanted: list[Reason]
+) -> None:
+    """F6: a share that was quoted below its stop, and did not trade, was held."""
+    first = at(9, 45, 2) + timedelta(seconds=seconds)
+    quoted = [
+        tick(each["at"], 100, traded_at=at(9, 45, 2), bid=bid, ask=ask, quantity=0)
+        for each in falling([100] * 3, first)
+    ]
+    trader = market.trade(entered(*quoted), to_end=False)
+    reasons = [event.reason for event in market.of(events.ExitTriggered)]
+    assert reasons == wanted
+    for order in exits(trader)[:1]:
+        assert order.request.limit_price is not None
+        nearest = Decimal(str(bid or ask))
+        assert nearest * Decimal("0.97") < order.request.limit_price < nearest
+
+
+def test_the_exits_of_a_short_go_by_the_ask() -> None:
+    assert quoted_price(Side.SELL, Decimal(100), Decimal(102), Decimal(103), Decimal(10)) == 103
+    assert quoted_price(Side.SELL, Decimal(100), Decimal(102), None, Decimal(10)) == 102
+    assert quoted_price(Side.SELL, Decimal(100), Decimal(98), None, Decimal(10)) == 100
+
+
+def test_a_quote_that_is_out_of_date_moves_no_exit(market: Market) -> None:
+    market.instruments["B"] = instrument("B")
+    quoted = tick(at(9, 45, 3), 100, traded_at=at(9, 45, 2), bid=97, ask="97.1", quantity=0)
+    others = [tick(at(9, 55, second), 50, "B") for second in range(3)]
+    market.trade(entered(quoted, *others), to_end=False)
+    assert market.of(events.ExitTriggered) == []

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+import pytest
 from msgspec.structs import replace
 
 from duckbourse import clock
-from duckbourse.brokers.paper import FillRules
+from duckbourse.brokers.paper import FillRules, PaperBroker
+from duckbourse.orders import events
 from duckbourse.orders.book import rebuild_book
 from duckbourse.orders.broker import OrderReport, TradeReport
+from duckbourse.orders.events import TradingState
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.manager import Manager
-from duckbourse.orders.order import Exits, OrderType, Reason, Request
+from duckbourse.orders.order import Exits, OrderType, Product, Reason, Request, Side
 from duckbourse.trading.loop import Trader
-from duckbourse.trading.strategy import Context, SignalStrategy
+from duckbourse.trading.strategy import Context, SignalStrategy, Strategy
 from tests.support.counted_loop import CountedLoop, run_counted
-from tests.support.market import Market, at, tick
+from tests.support.market import Market, at, exits, tick, with_limits
 from tests.support.venue import MarketFeed, MemoryJournal, Venue
 
 CAPITAL = Decimal(100_000)
@@ -37,14 +42,36 @@ class Trailing(SignalStrategy):
         return [replace(each, exits=exits) for each in super().generate_orders(context)]
 
 
+class Once(Strategy):
+    """Sends one order of A at its time."""
+
+    def __init__(self, side: Side, quantity: int, second: float = 1, **exits: Any) -> None:
+        self.asked = (side, quantity)
+        self.at = at(9, 45, second)
+        self.exits = {name: Decimal(price) for name, price in exits.items()}
+
+    def generate_orders(self, context: Context) -> Sequence[Request]:
+        if context.now < self.at:
+            return []
+        exits = Exits(**self.exits) if self.exits else None  # type: ignore[arg-type]
+        return [context.entry("one", "A", *self.asked, exits=exits)]
+
+
 class Day:
     """One account at one venue that can rest stops; the loop may be down in between."""
 
-    def __init__(self, folder: Path, strategy: type[SignalStrategy] = SignalStrategy) -> None:
-        self.market = Market(folder)
-        self.strategy = strategy
+    def __init__(
+        self,
+        folder: Path,
+        strategy: Callable[[], Strategy] = SignalStrategy,
+        others: Mapping[str, Callable[[], Strategy]] = MappingProxyType({}),
+        **limits: Any,
+    ) -> None:
+        self.market = Market(folder, limits=with_limits(**limits))
+        self.strategies = {"signals": strategy, **others}
         folder.mkdir(parents=True, exist_ok=True)
         self.journal = MemoryJournal()
+        self.venue_class = Venue
         self.trades: Sequence[TradeReport] = ()
         self.orders: Sequence[OrderReport] = ()
 
@@ -52,7 +79,7 @@ class Day:
     def venue(self) -> Iterator[Venue]:
         """Yield the venue, which lives on where the loop does not."""
         rules = FillRules(slippage_bps=Decimal(0), latency_ms=0)
-        venue = Venue(self.market.folder, {"A": Decimal("0.01")}, CAPITAL, rules)
+        venue = self.venue_class(self.market.folder, {"A": Decimal("0.01")}, CAPITAL, rules)
         venue.capabilities = replace(Venue.capabilities, can_rest_stops=True)
         try:
             yield venue
@@ -71,17 +98,21 @@ class Day:
         with clock.driven_by(lambda: ticks[0]["at"]):
             run_counted(play, arrival_seconds=0)
 
-    def traded(self, ticks: Sequence[dict[str, Any]]) -> Trader:
+    def traded(
+        self, ticks: Sequence[dict[str, Any]], state: TradingState = TradingState.ACTIVE
+    ) -> Trader:
         """Trade on ticks; the loop is gone after the last one."""
 
         async def play(loop: CountedLoop) -> Trader:
             with self.venue() as venue:
-                return await self.played(venue, ticks)
+                return await self.played(venue, ticks, state)
 
         with clock.driven_by(lambda: ticks[0]["at"] - timedelta(seconds=1)):
             return run_counted(play, arrival_seconds=0)
 
-    async def played(self, venue: Venue, ticks: Sequence[dict[str, Any]]) -> Trader:
+    async def played(
+        self, venue: Venue, ticks: Sequence[dict[str, Any]], state: TradingState
+    ) -> Trader:
         feed = MarketFeed(ticks, ("A",), venue=venue)
         manager = Manager(
             rebuild_book(CAPITAL, list(self.journal.events), lambda _: None),
@@ -91,9 +122,11 @@ class Day:
             grace_seconds=0,
         )
         folder = self.market.folder
-        strategies = {"signals": self.strategy()}
+        strategies = {name: strategy() for name, strategy in self.strategies.items()}
         trader = Trader(self.market.publication(), manager, feed, strategies, folder)
         assert await trader.start() == ()
+        if state is not TradingState.ACTIVE:
+            trader.manager.set_state(state, "by the test", "test")
         async for records in feed.ticks():
             await trader.on_records(records)
         return trader
@@ -158,3 +191,121 @@ def test_a_resting_stop_follows_a_trailing_stop_in_steps(tmp_path: Path) -> None
     assert Decimal("0") <= Decimal("102.9") - 2 - stop.trigger_price < Decimal("0.2")
     (order,) = [one for one in trader.book.orders.values() if one.request.trigger_price]
     assert 10 <= order.modification_count <= 15
+
+
+def test_an_exit_does_not_wait_for_a_stop_that_rests_for_another_strategy(tmp_path: Path) -> None:
+    day = Day(
+        tmp_path / "day",
+        lambda: Once(Side.BUY, 100, stop_price=95, target_price=103),
+        {"short": lambda: Once(Side.SELL, 50, 5, stop_price=110)},
+    )
+    rising = [tick(at(9, 50, second), 104) for second in range(10)]
+    trader = day.traded([tick(at(9, 45, second), 100) for second in range(1, 12)] + rising)
+    entries = [order.request.strategy for order in trader.book.held_entries()]
+    assert entries == ["short"]
+    resting = [order for order in day.stops() if order.state is State.TRIGGER_PENDING]
+    assert [(order.side, order.quantity) for order in resting] == [(Side.BUY, 50)]
+
+
+def test_a_trailing_stop_leaves_the_exits_their_requests(tmp_path: Path) -> None:
+    day = Day(tmp_path / "day", Trailing, max_orders_per_session=20)
+    rising = [tick(at(9, 50, step), f"{Decimal(1000 + 5 * step) / 10}") for step in range(60)]
+    later = [tick(at(15, 45, second), 130) for second in range(10)]
+    trader = day.traded([*ENTERED, *rising, *later])
+    assert day.held() == 0
+    assert [exit_order.request.reason for exit_order in exits(trader)][-1] is Reason.SQUARE_OFF
+    sent = [event for event in day.journal.events if isinstance(event, events.ModifyRequested)]
+    assert len(sent) == 14  # of 16 that are not kept for exits; one entry, one stop
+
+
+def test_an_exit_without_requests_left_halts_at_once(tmp_path: Path) -> None:
+    day = Day(tmp_path / "day", max_orders_per_session=2)
+    trader = day.traded([*ENTERED, *(tick(at(9, 50, second), 111) for second in range(3))])
+    assert trader.book.state is TradingState.HALTED
+    assert trader.book.state_reason == (
+        "A cannot be closed: the session has no requests left: close it at the broker"
+    )
+
+
+@pytest.mark.parametrize("lost", ["the stop", "the exit that filled"])
+def test_an_exit_that_the_journal_lost_is_an_exit_still(tmp_path: Path, lost: str) -> None:
+    day = Day(tmp_path / "day")
+    leaving = [] if lost == "the stop" else [tick(at(9, 50, second), 111) for second in range(5)]
+    day.traded([*ENTERED, *leaving])
+    is_exit = [
+        isinstance(event, events.OrderIntended) and event.request.reason is not Reason.ENTRY
+        for event in day.journal.events
+    ]
+    first = is_exit.index(True)
+    if lost != "the stop":
+        first = is_exit.index(True, first + 1)
+    del day.journal.events[first:]
+    trader = day.traded([tick(at(9, 55, second), 100) for second in range(5)])
+    assert trader.book.state is TradingState.HALTED
+    [adopted] = [event for event in day.journal.events if isinstance(event, events.OrderAdopted)]
+    [entry] = [o for o in trader.book.orders.values() if o.request.reason is Reason.ENTRY]
+    assert (adopted.request.entry_id, adopted.request.strategy) == (
+        entry.request.order_id,
+        entry.request.strategy,
+    )
+    if lost == "the stop":
+        (stop,) = day.stops()
+        assert (adopted.request.reason, stop.state) == (Reason.STOP, State.TRIGGER_PENDING)
+        trader = day.traded([tick(at(9, 56, second), 111) for second in range(5)])
+    assert day.held() == 0
+    assert trader.book.held_entries() == []
+    assert trader.book.open_positions() == []
+    assert all(not held.quantity for _, held in trader.book.strategy_positions())
+
+
+def test_an_attempt_never_takes_the_id_of_an_order_that_is_known(tmp_path: Path) -> None:
+    trader = Day(tmp_path / "day").traded(ENTERED)
+    [entry] = trader.book.held_entries()
+    entry_id = entry.request.order_id
+    second, third = (trader.exits._id_of(entry_id, attempt) for attempt in (2, 3))
+    adopted = replace(entry.request, order_id=second)
+    trader.manager.record(
+        events.OrderAdopted(at=at(9, 50), request=adopted, broker_order_id="adopted")
+    )
+    with clock.driven_by(lambda: at(9, 50)):
+        assert trader.exits._request(entry, 1, 0).order_id == third
+
+
+@pytest.mark.parametrize("product", [Product.CNC, Product.MIS])
+@pytest.mark.parametrize("state", [TradingState.ACTIVE, TradingState.REDUCING])
+@pytest.mark.parametrize(("quantity", "rest"), [(10, []), (4, [6])])
+def test_a_resting_stop_gives_way_to_an_order_that_reduces(
+    tmp_path: Path, product: Product, state: TradingState, quantity: int, rest: list[int]
+) -> None:
+    class Reducing(Once):
+        def generate_orders(self, context: Context) -> Sequence[Request]:
+            bought = super().generate_orders(context)
+            if context.now < at(9, 46):
+                return bought
+            return [context.entry("less", "A", Side.SELL, quantity)]
+
+    day = Day(tmp_path / "day", lambda: Reducing(Side.BUY, 10, stop_price=95), product=product)
+    day.traded(ENTERED)
+    assert [stop.quantity for stop in day.stops()] == [10]
+    # the venue, like a real one, takes no orders to sell more than is held
+    asked: list[int] = []
+
+    class Strict(Venue):
+        async def place(self, request: Request) -> str:
+            live = [each for each in self._orders.values() if each.state.is_live]
+            asked.append(request.quantity + sum(each.quantity for each in live))
+            return await super().place(request)
+
+        async def cancel(self, broker_order_id: str) -> None:
+            cancelled = PaperBroker.cancel(self, broker_order_id)
+            loop = asyncio.get_running_loop()
+            loop.call_later(1.5, lambda: asyncio.ensure_future(cancelled))
+
+    day.venue_class = Strict
+    ticks = [tick(at(9, 46, second), 100) for second in range(8)]
+    trader = day.traded(ticks, state=state)
+    assert max(asked) <= 10
+    assert day.held() == 10 - quantity
+    assert trader.book.quantity("A", product) == 10 - quantity
+    resting = [stop.quantity for stop in day.stops() if stop.state is State.TRIGGER_PENDING]
+    assert resting == rest
