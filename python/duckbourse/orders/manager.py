@@ -176,7 +176,7 @@ class Manager:
         """Return the quantity of entries at work or waiting that close the same as a request."""
         key = (request.symbol, request.product, request.side, request.strategy)
         return sum(
-            order.open_quantity
+            order.request.quantity - order.filled_quantity
             for order in self.open_entries
             if (
                 order.request.symbol,
