@@ -165,7 +165,7 @@ def owner_file(database: Path) -> Path:
 
 
 def holder(path: Path) -> str | None:
-    """Return the process id in a lock file, "?" if it has none; None if no process holds it."""
+    """Return the process id in a lock file, "?" without one or of a folder; None if not held."""
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except FileNotFoundError:
@@ -173,7 +173,7 @@ def holder(path: Path) -> str | None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return path.read_text() or "?"
+        return (path.is_file() and path.read_text()) or "?"
     finally:
         os.close(descriptor)
     return None

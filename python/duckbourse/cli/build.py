@@ -113,6 +113,7 @@ def build(
         )
     database = settings().build_database
     published: Published | None = None
+    refused: PublicationError | None = None
     changes: list[str] = []
     with state.sole_owner(database):
         known = state.load(database)
@@ -136,9 +137,8 @@ def build(
         if outcome.failures:
             raise report_failure(outcome, selected)
         known = state.load(database)
-        if not no_publish and select and (why := refusal(database, known)):
-            notes.print(f"not published: {why}; {why.remedy}", markup=False)
-        elif not no_publish:
+        refused = refusal(database, known) if select and not no_publish else None
+        if refused is None and not no_publish:
             former = _signal_counts()
             published = publish_file(database, settings().published_database, known)
             changes = signal_changes(former, _signal_counts(former))
@@ -151,6 +151,8 @@ def build(
         print_json(report)
     elif not quiet:
         _print_report(report)
+    if refused:
+        raise PublicationError(f"green, but not published: {refused}", refused.remedy)
 
 
 class Display:

@@ -24,6 +24,7 @@ from duckbourse.ingest.run import wrap_full_disk
 from duckbourse.ingest.withdrawals import reinstate as append_reinstatement
 from duckbourse.ingest.withdrawals import withdraw as append_withdrawal
 from duckbourse.settings import settings
+from duckbourse.words import counted
 
 deliveries = typer.Typer(
     add_completion=False, rich_markup_mode="markdown", invoke_without_command=True
@@ -89,7 +90,7 @@ def show(
     if not found:
         notes.print("nothing has been delivered yet: see `./bourse ingest --help`", markup=False)
     elif last is not None and last < len(found):
-        notes.print(f"… and {len(found) - last:,} older ones")
+        notes.print(f"… and {counted(len(found) - last, 'older one')}")
 
 
 @deliveries.command()

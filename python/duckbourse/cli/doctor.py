@@ -27,6 +27,7 @@ from duckbourse.cli.status import bytes_in, size, user_of
 from duckbourse.errors import BourseError, PublicationError
 from duckbourse.freshness import EXTEND, calendar_warnings, calendars
 from duckbourse.history import LEFTOVERS
+from duckbourse.ingest import RawStore
 from duckbourse.settings import FOLDERS, PROJECT, settings, unusable
 from duckbourse.telemetry.webhook import targets
 from duckbourse.warehouse import fetch_rows, open_published
@@ -240,6 +241,14 @@ def _leftovers() -> Finding:
         *(LEFTOVERS, f"publications/{LEFTOVERS}"),
         *(".*.half", state.HALF, "build/spill/*", "build/state.new"),
     )
+    store = RawStore(settings().raw)
+    if store.incoming.exists() and state.holder(store.root) is None:
+        return Finding(
+            "leftover files",
+            "warn",
+            f"an ingest was killed; {store.incoming} has what it had not delivered",
+            "run the same `./bourse ingest` again; any ingest removes it",
+        )
     if not is_building:
         try:
             state.refuse_unfinished(data)

@@ -166,12 +166,12 @@ def test_a_part_that_will_not_be_published_is_announced(
     if not variables:
         minimal_project.built.touch()
     process = minimal_project.bourse("build", "--select", "bars__count", *variables)
-    assert process.returncode == 0, process.stderr
+    assert process.returncode == 5, process.stderr
     announced, *_, after = process.stderr.split("building …")
     assert announced.startswith("this build will not be published: ")
     assert why in " ".join(announced.split())
     assert "run `./bourse build` without --select" in " ".join(announced.split())
-    assert "not published: " in after
+    assert "error: green, but not published: " in after
     assert minimal_project.rows("select n from bars.count") == [(3,)]
 
 

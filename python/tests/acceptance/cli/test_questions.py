@@ -19,6 +19,7 @@ import pytest
 from duckbourse import state
 from duckbourse.cli import doctor
 from duckbourse.cli.catalog import LAYERS
+from duckbourse.ingest.store import sole_writer
 from duckbourse.orders.journal import lock_folder
 from tests.support.commands import Ended, bourse, completions
 from tests.support.publications import make
@@ -364,6 +365,16 @@ def test_the_doctor_names_every_setting_that_is_wrong(data: Path) -> None:
         "remedy": "set BOURSE_WEBHOOK_URL in the environment or in .env, or unset it for the"
         " default",
     }
+
+
+@pytest.mark.some_day
+def test_the_doctor_names_what_a_killed_ingest_left(data: Path) -> None:
+    (data / "raw" / ".incoming" / "acme").mkdir(parents=True)
+    with sole_writer(data / "raw"):
+        assert findings(data)["leftover files"]["level"] == "ok"
+    left = findings(data)["leftover files"]
+    assert left["level"] == "warn"
+    assert left["remedy"] == "run the same `./bourse ingest` again; any ingest removes it"
 
 
 @pytest.mark.some_day
