@@ -12,7 +12,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from filecmp import cmp
@@ -28,7 +28,7 @@ from duckbourse.errors import (
     ConfigurationError,
     StorageFull,
 )
-from duckbourse.names import did_you_mean
+from duckbourse.names import did_you_mean, nearest
 from duckbourse.progress import (
     NO_MATCH,
     Outcome,
@@ -328,19 +328,28 @@ def _unmatched(selectors: list[str]) -> ConfigurationError:
     nodes = _nodes()
     # without what dbt selects around it
     names = {each: re.sub(r"^(\d*\+|@)|\+\d*$", "", each) for each in dict.fromkeys(selectors)}
-    said = [f"{each} matches nothing{_selector_meant(name, nodes)}" for each, name in names.items()]
+    meant = {each: _meant(name, nodes) for each, name in names.items()}
+    said = [
+        f"{each} matches nothing"
+        + (f"; did you mean {' or '.join(map(repr, models))}?" if models else "")
+        for each, models in meant.items()
+    ]
+    examples = [each.replace(names[each], models[0]) for each, models in meant.items() if models]
     return ConfigurationError(
         f"--select {', '.join(said)}",
-        "name models as their files: --select 'indicators__momentum+'",
+        f"name models as their files: --select '{(examples or ['indicators__momentum+'])[0]}'",
     )
 
 
-def _selector_meant(name: str, nodes: Iterable[str]) -> str:
+def _meant(name: str, nodes: Collection[str]) -> list[str]:
     # a name without its layer is that of several models: indicators__momentum, scanners__momentum
     models = sorted(node for node in nodes if node.partition("__")[2] == name)
     if models:
-        return f"; did you mean {' or '.join(map(repr, models))}?"
-    return did_you_mean(name, nodes)
+        return models
+    # and a seed has no layer
+    without = name.partition("__")[2]
+    near = without if without in nodes else nearest(name, nodes)
+    return [] if near is None else [near]
 
 
 def definitions() -> str:

@@ -37,7 +37,7 @@ from duckbourse.disk import is_text
 from duckbourse.errors import BadArgument, BadQuery, BuildFailed, PublicationError
 from duckbourse.names import nearest
 from duckbourse.settings import settings
-from duckbourse.warehouse import SCANNERS, confine, fetch_rows, one_line, open_published
+from duckbourse.warehouse import SCANNERS, confine, fetch_rows, one_line, open_published, slip_in
 
 # The newest version of the public tables (models/README.md) that this module can read.
 CONTRACT_VERSION = 1
@@ -313,8 +313,8 @@ class Market:
             return self._connection.sql(query, params=dict(values) if values else None)
         except duckdb.Error as error:
             unknown = isinstance(error, duckdb.CatalogException)
-            remedy = "market.tables() lists all tables" if unknown else ""
-            raise BadQuery(one_line(error), remedy) from error
+            lister = "market.tables() lists all tables" if unknown else ""
+            raise BadQuery(one_line(error), slip_in(query, error) or lister) from error
 
     def refresh(self) -> bool:
         """

@@ -24,6 +24,7 @@ from duckbourse.errors import (
     PublicationError,
     StorageFull,
 )
+from duckbourse.names import nearest
 from duckbourse.settings import settings
 
 # The oldest DuckDB that can open our files; profiles.yml creates the build file with it.
@@ -42,6 +43,13 @@ SCANNERS = """
 
 LOCKED = re.compile(r"Conflicting lock is held in (?P<program>.*?) \(PID (?P<pid>\d+)\)")
 NEWER = re.compile(r"version number \d+")
+NO_COLUMN = re.compile(r'Referenced column "([^"]+)" not found')
+WRONG_ARGUMENTS = re.compile(
+    r"Macro (?P<macro>\w+)\(\) does not support the supplied arguments.*?"
+    r"Candidate macros: \w+\((?P<parameters>.*)\)"
+)
+PARAMETER = re.compile(r"(?:^|, )(\w+)")
+NAMED_ARGUMENT = re.compile(r"(\w+)\s*:=")
 FULL = re.compile(
     r"No space left on device|File too large|Disk quota exceeded|could not write|"
     r"offload data block|failed to offload",
@@ -126,6 +134,21 @@ def files_in(folder: Path, pattern: str) -> str:
 def one_line(error: duckdb.Error) -> str:
     """Return DuckDB's error about a query as one line, without the excerpt of the query."""
     return " ".join(str(error).split("\n\nLINE")[0].split())
+
+
+def slip_in(query: str, error: duckdb.Error) -> str:
+    """Return what to write instead in a query that DuckDB refused, empty if that is not known."""
+    message = one_line(error)
+    missing = NO_COLUMN.search(message)
+    if missing and (missing[1].isupper() or f'"{missing[1]}"' in query):
+        return f"write text in single quotes: '{missing[1]}'"
+    if called := WRONG_ARGUMENTS.search(message):
+        known = PARAMETER.findall(called["parameters"])
+        for name in NAMED_ARGUMENT.findall(query):
+            if name not in known and (meant := nearest(name, known)):
+                return f"write {meant} := instead of {name} :="
+        return f"call it as {called['macro']}({', '.join(f'{name} := …' for name in known)})"
+    return ""
 
 
 def is_full(message: str) -> bool:

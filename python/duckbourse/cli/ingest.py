@@ -332,6 +332,12 @@ def print_symbols(reports: list[Report]) -> None:
     more = len(set(named.values())) - MAX_SYMBOLS
     behind = f" and {number(more)} more" if more > 0 else ""
     notes.print(f"{where}: symbol {some}{behind}: from the file's name", markup=False)
+    if small := next((name for name in named.values() if name != name.upper()), None):
+        notes.print(
+            f"capitals count: {small} is another symbol than {small.upper()}; if it is that one,"
+            f" pass --symbol {small.upper()}",
+            markup=False,
+        )
 
 
 def print_broken(reports: list[Report]) -> None:

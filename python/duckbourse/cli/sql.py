@@ -15,7 +15,7 @@ from duckbourse.cli.options import Csv, Json, To, one_format
 from duckbourse.cli.output import notes, print_csv, print_json_rows, results
 from duckbourse.cli.tables import Column, print_fitting, print_whole, table, width_of
 from duckbourse.errors import BadQuery
-from duckbourse.warehouse import confine, one_line, open_published, quoted
+from duckbourse.warehouse import confine, one_line, open_published, quoted, slip_in
 from duckbourse.words import counted
 
 # numbers between these are shown without an exponent
@@ -93,7 +93,7 @@ def sql(
         is_cut = next(rows, None) is not None
     except duckdb.Error as error:
         unknown = isinstance(error, duckdb.CatalogException | duckdb.BinderException)
-        remedy = (
+        remedy = slip_in(query, error) or (
             "`./bourse tables` lists all tables, and of one of them its columns"
             if unknown
             else "correct the query; `./bourse sql --help` has examples"

@@ -17,6 +17,7 @@ from duckbourse.ingest.rows import Rows, unreadable_sql
 from duckbourse.ingest.schema import KEY_TIME, MEASURES, TABLES, Kind
 from duckbourse.ingest.store import MAX_LISTED_SYMBOLS, SYMBOLS_KEY, Delivered, RawStore
 from duckbourse.warehouse import quoted
+from duckbourse.words import counted
 
 # The time of a clock that was never set, in every zone. Such rows do not describe one bar, and the
 # build rejects them.
@@ -201,16 +202,23 @@ def conflict_error(conflict: Conflict, rows: Rows) -> BadInput:
     )
 
 
-def revised(con: duckdb.DuckDBPyConnection, bars: Bars, earlier: Iterable[Delivered]) -> int:
-    """Return how many bars these deliveries already hold, the latest with different values."""
+def revised(
+    con: duckdb.DuckDBPyConnection, bars: Bars, earlier: Iterable[Delivered]
+) -> tuple[int, str]:
+    """
+    Return how many bars these deliveries already hold, the latest with different values.
+
+    The text says what changes in the first of them; without any it is empty.
+    """
     files = [file for delivery in earlier for file in delivery.files(bars.kind, bars.folders)]
     if not files:
-        return 0
+        return 0, ""
     time, measures = KEY_TIME[bars.kind], MEASURES[bars.kind]
     listed = ", ".join(quoted(file) for file in files)
     changed = " or ".join(f"now.{name} is distinct from before.{name}" for name in measures)
     kept = f"symbol, {time}, {', '.join(measures)}"
-    [(count,)] = con.execute(f"""
+    pairs = ", ".join(f"before.{name}, now.{name}" for name in measures)
+    found = con.execute(f"""
         with
         now as (
             select {kept} from {bars.relation}
@@ -224,9 +232,19 @@ def revised(con: duckdb.DuckDBPyConnection, bars: Bars, earlier: Iterable[Delive
                 order by delivered_at desc, delivery desc, source_row desc
             ) = 1
         )
-        select count(*) from now inner join before using (symbol, {time}) where {changed}
-    """).fetchall()
-    return int(count)
+        select count(*) over (), symbol, {time}, {pairs}
+        from now inner join before using (symbol, {time})
+        where {changed}
+        order by symbol, {time}
+        limit 1
+    """).fetchone()
+    if found is None:
+        return 0, ""
+    count, symbol, at, *values = found
+    both = zip(measures, values[::2], values[1::2], strict=True)
+    changes = ", ".join(f"{name} {old} → {new}" for name, old, new in both if old != new)
+    more = f", and {counted(count - 1, 'more bar')}" if count > 1 else ""
+    return int(count), f"revises {symbol} of {at}: {changes}{more}"
 
 
 def write_bars(

@@ -462,6 +462,10 @@ class Job:
         column = roles.get(Role.SYMBOL)
         if self.options.symbol and column:
             notes.append(f"symbol {self.options.symbol} as stated, instead of column {column}")
+        held = [one for one in near if one.root == self.store.root]
+        rows_revised, revision = revised(self.con, bars, held)
+        if revision:
+            notes.append(revision)
         moment = self.moment(bars)
         rejected = to_be_rejected(self.con, rows, layout, bars, moment)
         manifest: dict[str, object] = {
@@ -477,9 +481,7 @@ class Job:
             "rows_kept": rows.kept,
             "rows_unreadable": rows.unreadable,
             "rows_duplicate": bars.duplicate,
-            "rows_revised": revised(
-                self.con, bars, [one for one in near if one.root == self.store.root]
-            ),
+            "rows_revised": rows_revised,
             "symbol_count": len(bars.symbols),
             "first_session": bars.first_session,
             "last_session": bars.last_session,

@@ -16,7 +16,7 @@ from tests.support.dbt_server import run_dbt
 
 KINDS = (
     *("daily", "minute", "adjusted_close", "unreadable", "deliveries", "withdrawals"),
-    *("fills", "ticks"),
+    *("cash", "fills", "ticks"),
 )
 RUN = "build_id, invocation_id, built_at, published_at, as_of"
 DONE_AGAIN = ("stale_symbols", "stale_bars", "day_changes", "models")

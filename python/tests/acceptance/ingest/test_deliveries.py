@@ -76,7 +76,7 @@ def test_deliveries_are_listed_newest_first(project: DataFolder) -> None:
     newest_only = project.say("--last", "1")
     assert two[:8] in newest_only.stdout
     assert one[:8] not in newest_only.stdout
-    assert "… and 1 older ones" in newest_only.stderr
+    assert "… and 1 older one" in newest_only.stderr
     refused = project.say("--source", "vendr", code=2)
     assert "there are no deliveries of source 'vendr'; did you mean 'vendor'?" in refused.stderr
 

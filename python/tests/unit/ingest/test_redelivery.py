@@ -166,6 +166,10 @@ def test_an_older_version_delivered_again_is_reported_as_overridden(
     later = DELIVERED_AT + timedelta(days=1)
     correction = shop.deliver(b, delivered_at=later, **stated)
     assert correction.rows_revised == 2
+    assert correction.notes[-1] == (
+        "revises T of 2024-01-04: open 1.0 → 3.0, high 2.0 → 4.0, low 1.0 → 3.0, close 2.0 → 4.0,"
+        " and 1 more bar"
+    )
     # the same file, and its bars under another name: both are recognized and reported
     copy = shop.file("C.csv", a.read_bytes() + b"\n")
     for file in (a, copy):
