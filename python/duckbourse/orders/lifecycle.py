@@ -7,7 +7,8 @@ The life of an order, as one table.
                       │ └─▶ REJECTED            └────┴───────┴─▶ CANCELLED, EXPIRED, REJECTED
                       └─▶ UNKNOWN ─▶ the state the broker reports on request, or NOT_PLACED
 
-INTENT is in the journal, on disk, before the order is sent. Only a query to the broker resolves
+INTENT is in the journal, on disk, before the order is sent; an entry that could not be written
+there is NOT_PLACED. Only a query to the broker resolves
 UNKNOWN: a time-out is not a rejection. A fill may cross a cancel on the wire, so a cancelled or
 expired order can still be filled; nothing else happens to an order in a final state.
 """
@@ -43,7 +44,8 @@ class State(StrEnum):
 
 TRANSITIONS: dict[State, frozenset[State]] = {
     State.NEW: frozenset({State.DENIED, State.INTENT}),
-    State.INTENT: frozenset({State.SENT}),
+    # an entry whose intent could not be written to the journal is not sent
+    State.INTENT: frozenset({State.SENT, State.NOT_PLACED}),
     State.SENT: frozenset(
         {
             State.UNKNOWN,

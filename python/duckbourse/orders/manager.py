@@ -57,7 +57,7 @@ LOOKUP_LIMIT_SECONDS = 60.0
 # the pause before the updates are followed again
 RECONNECT_SECONDS = 1.0
 # the pause after the broker refused a cancel
-CANCEL_AGAIN_SECONDS = 1.0
+CANCEL_AGAIN_SECONDS = (1.0, 1.0, 2.0, 5.0, 10.0)
 # how long an entry without an expiry waits for its turn: it was meant for the prices of its time
 MAX_WAIT = timedelta(minutes=5)
 LOOKUP_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
@@ -76,10 +76,23 @@ async def in_turn(key: str, call: Callable[[], Awaitable[None]]) -> None:
 
 
 class Waiting(NamedTuple):
-    """An entry that waits for its turn, and the instant at which it is denied instead."""
+    """
+    An entry that waits for its turn, and the instant at which it is denied instead.
+
+    One that reduces a position waits for the resting stops; it is denied if less is left of the
+    position than it was to close.
+    """
 
     request: Request
     until: datetime
+    is_reducing: bool
+
+
+class Cancelling(NamedTuple):
+    """A cancel to be requested, from a session second, and how often it was refused."""
+
+    since: float = -math.inf
+    refusal_count: int = 0
 
 
 class Manager:
@@ -111,8 +124,8 @@ class Manager:
         self.pace = Pace()
         # the entries that wait for their turn, by their ids, in order
         self._waiting: dict[str, Waiting] = {}
-        # the orders to be cancelled, and the session second from which they are asked for again
-        self._cancels: dict[str, float] = {}
+        # the orders to be cancelled, by their ids
+        self._cancels: dict[str, Cancelling] = {}
         # the entry that an order closes which the journal lost, by the order's id; None: no exit
         self.entry_of_lost: Callable[[str], str | None] = lambda _: None
         self._check = check
@@ -157,19 +170,18 @@ class Manager:
         is_exit = request.reason is not Reason.ENTRY
         if is_exit:
             return await self._place(request)
-        must_wait = bool(self._waiting) or not self.pace.has_turn(is_urgent=False)
-        if any(order.gives_way_to(request) for order in self.book.open_orders()):
+        is_reducing = self._resting_quantity(request) > 0
+        if is_reducing:
             try:
                 self._require_journal()
                 self._check(self.book, request, None)
             except OrderDeniedError as denial:
                 self._record_denial(request, denial)
                 return self.book.orders[request.order_id]
-            must_wait = True
-        if not must_wait:
+        elif not self._waiting and self.pace.has_turn(is_urgent=False):
             return await self._place(request)
         until = request.expires_at or clock.now() + MAX_WAIT
-        self._waiting.setdefault(request.order_id, Waiting(request, until))
+        self._waiting.setdefault(request.order_id, Waiting(request, until, is_reducing))
         return Order(request=request)
 
     def closing_quantity(self, request: Request) -> int:
@@ -187,13 +199,21 @@ class Manager:
             == key
         )
 
-    def _must_wait_for_stops(self, request: Request) -> bool:
-        """Return whether stops rest for more than what is left when a waiting entry is filled."""
-        resting = sum(
+    def _resting_quantity(self, request: Request) -> int:
+        """Return the quantity of the resting stops that give way to a request."""
+        return sum(
             order.open_quantity for order in self.book.open_orders() if order.gives_way_to(request)
         )
-        held = abs(self.book.quantity_of(request.strategy, request.symbol, request.product))
-        return resting > max(0, held - self.closing_quantity(request))
+
+    def _held_against(self, request: Request) -> int:
+        """Return what the strategy of a request holds that the request would close."""
+        held = self.book.quantity_of(request.strategy, request.symbol, request.product)
+        return max(0, -held * request.side.sign)
+
+    def _must_wait_for_stops(self, request: Request) -> bool:
+        """Return whether stops rest for more than what is left when a waiting entry is filled."""
+        left = max(0, self._held_against(request) - self.closing_quantity(request))
+        return self._resting_quantity(request) > left
 
     async def _place(self, request: Request) -> Order:
         is_exit = request.reason is not Reason.ENTRY
@@ -213,7 +233,9 @@ class Manager:
             await self.record_durably(events.OrderIntended(at=clock.now(), request=request))
         except JournalError:
             if not is_exit:
-                return self.book.orders[request.order_id]  # in memory only, and never sent
+                message = "the journal failed"
+                self.advance(request.order_id, State.NOT_PLACED, message=message)
+                return self.book.orders[request.order_id]
         self.record(events.OrderSent(at=clock.now(), order_id=request.order_id))
         await self._send(request)
         return self.book.orders[request.order_id]
@@ -225,10 +247,9 @@ class Manager:
         An entry that may not be sent any more is denied without a turn: its time is over, trading
         is not active, or the session has no requests left for entries.
         """
-        for order_id, since in list(self._cancels.items()):
-            if clock.session_seconds() < since:
-                continue
-            await send(f"cancelling order {order_id}", partial(self.cancel, order_id))
+        for order_id, asked in list(self._cancels.items()):
+            if clock.session_seconds() >= asked.since:
+                await send(f"cancelling order {order_id}", partial(self.cancel, order_id))
         for waiting in list(self._waiting.values()):
             request = waiting.request
             denial = self._denial_of_waiting(waiting)
@@ -248,6 +269,10 @@ class Manager:
         if now >= waiting.until:
             detail = f"now={now:%T}, expires_at={waiting.until:%T}, waited_for=its turn"
             return OrderDeniedError("EXPIRED", detail)
+        held = self._held_against(request)
+        if waiting.is_reducing and held < request.quantity:
+            detail = f"quantity={request.quantity}, held={held}, waited_for=a resting stop"
+            return OrderDeniedError("REDUCE_ONLY", detail)
         if self.book.state is not TradingState.ACTIVE:
             try:
                 self._check(self.book, request, None)
@@ -277,14 +302,15 @@ class Manager:
             denial = OrderDeniedError("CANCELLED", "state=waiting, sent=no")
             self._record_denial(waiting.request, denial)
         elif self.book.orders[order_id].state.is_live:
-            self._cancels.setdefault(order_id, -math.inf)
+            self._cancels.setdefault(order_id, Cancelling())
 
     async def cancel(self, order_id: str) -> None:
         """
         Request the cancellation of an order, unless it is final or a cancel is pending.
 
         What cannot be requested now is requested later, before all entries: it has no turn, or the
-        broker has not said yet under which id it has the order. So is what the broker refuses.
+        broker has not said yet under which id it has the order. So is what the broker refuses,
+        after a pause that gets longer.
         """
         self.cancel_next(order_id)
         order = self.book.orders[order_id]
@@ -293,7 +319,8 @@ class Manager:
             return
         if order.is_cancel_pending or order.broker_order_id is None:
             return
-        if not self.pace.has_turn(is_urgent=True):
+        asked = self._cancels[order_id]
+        if clock.session_seconds() < asked.since or not self.pace.has_turn(is_urgent=True):
             return
         self.pace.count(is_urgent=True)
         # a cancel is sent in any case: asked again after a restart, it does no harm
@@ -302,7 +329,9 @@ class Manager:
         try:
             await self._asked(self.broker.cancel(order.broker_order_id))
         except BrokerRejected as error:
-            self._cancels[order_id] = clock.session_seconds() + CANCEL_AGAIN_SECONDS
+            count = asked.refusal_count
+            pause = CANCEL_AGAIN_SECONDS[min(count, len(CANCEL_AGAIN_SECONDS) - 1)]
+            self._cancels[order_id] = Cancelling(clock.session_seconds() + pause, count + 1)
             self.record(events.CancelRefused(at=clock.now(), order_id=order_id, message=str(error)))
         except BrokerUnclear as error:
             log.warning("cancel unclear", order_id=order_id, error=str(error))
@@ -351,6 +380,11 @@ class Manager:
             trigger_price=trigger_price,
         )
         self._check(self.book, wanted, order)
+        resting, held = self._resting_quantity(wanted), self._held_against(wanted)
+        more = quantity - order.request.quantity
+        if resting and more > 0 and self.closing_quantity(wanted) + more + resting > held:
+            detail = f"quantity={quantity}, resting={resting}, held={held}"
+            raise OrderDeniedError("RESTING_STOP", detail)
         if not self.pace.has_turn(is_urgent=is_exit):
             wait = self.pace.wait_seconds(is_urgent=is_exit)
             raise OrderDeniedError("RATE", f"wait_seconds={wait:.1f}")

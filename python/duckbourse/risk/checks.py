@@ -378,6 +378,16 @@ def product_rules(context: OrderContext) -> None:
     request, held = context.request, context.own_quantity
     if request.reason is not Reason.ENTRY and not context.is_closing:
         raise OrderDeniedError("REDUCE_ONLY", f"quantity={request.quantity}, held={held}")
+    if request.reason is Reason.ENTRY and held * request.side.sign < 0:
+        for entry in context.book.held_entries():
+            theirs = entry.request
+            is_same = (theirs.strategy, theirs.symbol, theirs.product) == (
+                request.strategy,
+                request.symbol,
+                request.product,
+            )
+            if is_same and (reason := context.book.exit_reason.get(theirs.order_id)):
+                raise OrderDeniedError("EXIT_AT_WORK", f"held={held}, exit_reason={reason}")
     on_the_way = context.own_open_quantity
     if request.product is Product.CNC and request.side is Side.SELL and on_the_way > held:
         raise OrderDeniedError("SHORT", f"quantity={on_the_way}, held={held}")
@@ -392,8 +402,10 @@ def no_self_cross(context: OrderContext) -> None:
     for order in context.other_orders:
         if (order.request.symbol, order.request.side) != (request.symbol, request.side.other):
             continue
-        if request.reason is not Reason.ENTRY and (order.is_external or order.is_cancel_pending):
-            continue  # an exit does not wait for a cancel to arrive
+        if request.reason is not Reason.ENTRY and (
+            order.is_external or order.is_cancel_pending or order.request.reason is Reason.ENTRY
+        ):
+            continue  # entries are cancelled before an exit, which does not wait for the answer
         is_waiting = request.trigger_price is not None or (
             order.request.trigger_price is not None and order.state not in TRIGGERED
         )

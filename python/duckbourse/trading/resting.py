@@ -155,7 +155,7 @@ class RestingStops:
                 entered.strategy,
             ):
                 continue
-            if other is entry:
+            if request.order_id == entered.order_id:
                 return max(0, held - closing)
             closing = max(0, closing - held)  # the oldest are closed first
         return 0
