@@ -35,9 +35,9 @@ from duckbourse.words import counted
 
 # between two lines of progress where there is no terminal
 LINE_SECONDS = 10
-# until it is known how much there is to build
 # what dbt and the checks before it read whole
 READ = ("seeds", "models", "macros", "functions", "tests", "analyses")
+# until it is known how much there is to build
 READING = "reading the project …"
 IN_PERCENT = (" return", "confidence")
 # rows of a part that are shown, and the query that shows the others; `--json` has all of them

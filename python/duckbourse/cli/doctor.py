@@ -103,7 +103,7 @@ def checked() -> Iterator[Finding]:
     yield _build_file()
     yield _published_file()
     yield _disk()
-    yield _leftovers()
+    yield from _leftovers()
     yield from _replaced()
     yield _clock()
     yield _calendars()
@@ -234,26 +234,28 @@ def _disk() -> Finding:
     return Finding("disk", level, found, remedy)
 
 
-def _leftovers() -> Finding:
+def _leftovers() -> Iterator[Finding]:
     data = settings().data
     is_building = state.holder(state.owner_file(settings().build_database)) is not None
     patterns = (
         *(LEFTOVERS, f"publications/{LEFTOVERS}"),
         *(".*.half", state.HALF, "build/spill/*", "build/state.new"),
     )
+    if not is_building:
+        try:
+            state.refuse_unfinished(data)
+        except BourseError as error:
+            yield Finding("leftover files", "fail", str(error), error.remedy)
+            return
     store = RawStore(settings().raw)
-    if store.incoming.exists() and state.holder(store.root) is None:
-        return Finding(
+    was_ingesting = store.incoming.exists() and state.holder(store.root) is None
+    if was_ingesting:
+        yield Finding(
             "leftover files",
             "warn",
             f"an ingest was killed; {store.incoming} has what it had not delivered",
             "run the same `./bourse ingest` again; any ingest removes it",
         )
-    if not is_building:
-        try:
-            state.refuse_unfinished(data)
-        except BourseError as error:
-            return Finding("leftover files", "fail", str(error), error.remedy)
     found = [] if is_building else [path for each in patterns for path in data.glob(each)]
     if found:
         total = sum(path.stat().st_size if path.is_file() else bytes_in(path) for path in found)
@@ -261,13 +263,14 @@ def _leftovers() -> Finding:
         if (data / state.HALF) in found:
             remedy = "run the same `./bourse restore` again, or delete them"
         names = " ".join(str(path) for path in found[:3]) + (" …" if len(found) > 3 else "")
-        return Finding(
+        yield Finding(
             "leftover files",
             "warn",
             f"{len(found)} of a command that was killed, {size(total)}: {names}",
             remedy,
         )
-    return Finding("leftover files", "ok", "none")
+    if not found and not was_ingesting:
+        yield Finding("leftover files", "ok", "none")
 
 
 def _replaced() -> Iterator[Finding]:

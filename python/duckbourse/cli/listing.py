@@ -205,3 +205,12 @@ Account = Annotated[
         autocompletion=completed("accounts"),
     ),
 ]
+TradingAccount = Annotated[
+    str | None,
+    typer.Option(
+        "--account",
+        help="Account.",
+        show_default="the one that is trading, or was",
+        autocompletion=completed("accounts"),
+    ),
+]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from duckbourse.cli.listing import Account
+from duckbourse.cli.listing import TradingAccount
 from duckbourse.cli.options import Json
 from duckbourse.cli.output import notes, print_json, results
 from duckbourse.cli.requests import LOOP_ANSWER_SECONDS, asked
@@ -71,7 +71,7 @@ def buy(
     limit: Limit = None,
     stop: Stop = None,
     target: Target = None,
-    account: Account = None,
+    account: TradingAccount = None,
     request_id: Id = "",
     timeout: Timeout = LOOP_ANSWER_SECONDS,
     json: Json = False,
@@ -104,7 +104,7 @@ def sell(
     limit: Limit = None,
     stop: Stop = None,
     target: Target = None,
-    account: Account = None,
+    account: TradingAccount = None,
     request_id: Id = "",
     timeout: Timeout = LOOP_ANSWER_SECONDS,
     json: Json = False,
@@ -131,7 +131,7 @@ def sell(
 @order.command()
 def cancel(
     target: SymbolOrId,
-    account: Account = None,
+    account: TradingAccount = None,
     timeout: Timeout = LOOP_ANSWER_SECONDS,
     json: Json = False,
 ) -> None:
@@ -152,7 +152,7 @@ def modify(
         int | None, typer.Option("--quantity", min=1, help="Shares, with those filled.")
     ] = None,
     limit: Limit = None,
-    account: Account = None,
+    account: TradingAccount = None,
     timeout: Timeout = LOOP_ANSWER_SECONDS,
     json: Json = False,
 ) -> None:
@@ -179,7 +179,7 @@ def close(
         str | None,
         typer.Option("--strategy", metavar="NAME", help="Only what it holds.", show_default="all"),
     ] = None,
-    account: Account = None,
+    account: TradingAccount = None,
     timeout: Timeout = LOOP_ANSWER_SECONDS,
     json: Json = False,
 ) -> None:

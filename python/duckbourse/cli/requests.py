@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from duckbourse import clock
-from duckbourse.cli.listing import Account
+from duckbourse.cli.listing import TradingAccount
 from duckbourse.cli.options import Json
 from duckbourse.cli.output import notes, print_json, results
 from duckbourse.errors import ConfigurationError, TradingError
@@ -28,7 +28,7 @@ Timeout = Annotated[
 
 
 def halt(
-    account: Account = None,
+    account: TradingAccount = None,
     everywhere: Everywhere = False,
     reason: Why = "requested",
     timeout: Timeout = LOOP_ANSWER_SECONDS,
@@ -50,7 +50,7 @@ def halt(
 
 
 def resume(
-    account: Account = None,
+    account: TradingAccount = None,
     everywhere: Everywhere = False,
     reason: Why = "requested",
     timeout: Timeout = LOOP_ANSWER_SECONDS,
@@ -71,7 +71,7 @@ def resume(
 
 
 def square_off(
-    account: Account = None,
+    account: TradingAccount = None,
     everywhere: Everywhere = False,
     reason: Why = "requested",
     timeout: Timeout = LOOP_ANSWER_SECONDS,

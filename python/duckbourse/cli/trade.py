@@ -247,7 +247,7 @@ def trade(
     folder, before = session_folders.create(publication, broker_name, options, fresh=fresh)
     _report_halts(folder, before, fresh=fresh)
     recorded = session_folders.read(folder)[1]
-    for line in session_folders.late_actions(recorded):
+    for line in session_folders.late_actions(folder, recorded):
         notes.print(line, markup=False, style="yellow")
     until = session_folders.traded_until(recorded)
     if until:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 
 from duckbourse.names import did_you_mean
 from duckbourse.orders.denial import OrderDeniedError
@@ -83,6 +84,18 @@ class HandOrders:
                 self._inbox.answer(watched.command, answer)
         self._watched = [each for each in self._watched if not each.last.is_final]
 
+    def take_up(self) -> None:
+        """Answer again what an earlier loop has not answered for good; call this at the start."""
+        for command, last in self._inbox.unfinished():
+            order_id = str(last.figures.get("order_id"))
+            # what waited for its turn was in no journal, and is not sent late
+            if order_id in self._manager.book.orders or order_id == self._id_of(command):
+                self._watched.append(Watched(command, partial(self._answer_of, order_id), last))
+            else:
+                ended = _refused("its loop ended before this was done; look, and ask again")
+                self._inbox.answer(command, ended)
+        self.report()
+
     async def _place(self, command: Command, wanted: OrderByHand) -> Answer | Callable[[], Answer]:
         context = self._context(BY_HAND)
         publication, symbol = context.publication, wanted.target
@@ -95,9 +108,7 @@ class HandOrders:
         if limit is None and symbol in context.prices:
             price = context.prices[symbol][0]
             limit = protected(instrument, side, price, publication.limits.protection_pct)
-        order_id = order_id_of(
-            publication.limits.account, publication.session_date, BY_HAND, command.request_id
-        )
+        order_id = self._id_of(command)
         exits = Exits(stop_price=wanted.stop_price, target_price=wanted.target_price)
         request = Request(
             order_id=order_id,
@@ -121,13 +132,29 @@ class HandOrders:
             await self._manager.place(request)
         return lambda: self._answer_of(order_id)
 
+    def _id_of(self, command: Command) -> str:
+        publication = self._context(BY_HAND).publication
+        return order_id_of(
+            publication.limits.account, publication.session_date, BY_HAND, command.request_id
+        )
+
     def _answer_of(self, order_id: str) -> Answer:
-        order = self._manager.book.orders.get(order_id)
-        if order is None:
-            is_waiting = order_id in self._manager.waiting_entries
-            message = "waiting for its turn: the broker's rates" if is_waiting else "not sent"
-            return Answer(is_obeyed=is_waiting, is_final=not is_waiting, message=message)
-        return answer_of(order)
+        book = self._manager.book
+        if order_id in book.orders:
+            return answer_of(book.orders[order_id])
+        request = self._manager.waiting_entries.get(order_id)
+        if request is None:
+            return _refused("not sent: its loop ended before it had its turn", order_id=order_id)
+        is_behind_stop = any(order.gives_way_to(request) for order in book.open_orders())
+        reason = (
+            "the stop at the broker gives way first" if is_behind_stop else "the broker's rates"
+        )
+        return Answer(
+            is_obeyed=True,
+            is_final=False,
+            message=f"waiting for its turn: {reason}",
+            figures={"order_id": order_id},
+        )
 
     def _cancel(self, wanted: OrderByHand) -> Answer | Callable[[], Answer]:
         orders = self._entries_at_work(wanted.target)
@@ -209,8 +236,17 @@ class HandOrders:
                 return self._unknown(symbol)
             return _refused(f"nothing of {symbol} is held{of}")
 
+        def is_opening(order: Order) -> bool:
+            request = order.request
+            shares = book.quantity_of(request.strategy, symbol, request.product)
+            return shares * request.side.sign >= 0
+
+        # what reduces a position adds nothing to what is to be closed, also if it still fills
+        entries = [order for order in self._manager.open_entries if order.request.order_id in ids]
+        reducing = {order.request.order_id for order in entries if not is_opening(order)}
+
         def filled() -> int:
-            return sum(book.orders[each].filled_quantity for each in ids)
+            return sum(book.orders[each].filled_quantity for each in ids if each not in reducing)
 
         closed_before = filled() - sum(book.held_quantity(each) for each in ids)
 

@@ -4,8 +4,8 @@ Commands to a running or future trading loop, and its answers: one file each, wr
 They are in `commands/` of the account's folder. A command is `<request id>.json` until a loop takes
 it, `.taken` until the loop has answered it, and its answer is `<request id>.answer`. What a loop
 took and did not answer before it died, the next one takes again, so whatever a command asks for may
-be asked twice. A command that expires is not obeyed afterward, and can be withdrawn until a loop
-takes it.
+be asked twice. An answer that is not final is followed by others, if need be of the next loop. A
+command that expires is not obeyed afterward, and can be withdrawn until a loop takes it.
 """
 
 from __future__ import annotations
@@ -91,12 +91,14 @@ def prepare(folder: Path) -> None:
     """
     Write the commands that stop trading in advance: a full disk must not keep them back.
 
-    Answers that nobody waits for any more are removed.
+    Answers that nobody waits for any more are removed; one that is not final is for the loop.
     """
     commands = folder / FOLDER
     private_folder(commands)
-    for answer in commands.glob("*.answer"):
-        answer.unlink(missing_ok=True)
+    for path in commands.glob("*.answer"):
+        answer = _read_answer(path)
+        if answer is None or answer.is_final:
+            path.unlink(missing_ok=True)
     for name in PREPARED:
         content = Command(name, "requested, and the disk is full", getpass.getuser())
         _write(commands / f"{name}.prepared", msgspec.json.encode(content))
@@ -145,6 +147,13 @@ def send(
 def _write(path: Path, content: bytes) -> None:
     with open(path, "wb", opener=private) as file:
         file.write(content)
+
+
+def _read_answer(path: Path) -> Answer | None:
+    """Return an answer, or None if the file cannot be read."""
+    with suppress(OSError, *UNREADABLE):
+        return msgspec.json.decode(path.read_bytes(), type=Answer)
+    return None
 
 
 def answer_to(path: Path, seconds: float) -> Answer | None:
@@ -231,6 +240,15 @@ class Inbox:
                 self.answer(command, Answer(is_obeyed=False, message=message))
             else:
                 found.append(command)
+        return found
+
+    def unfinished(self) -> list[tuple[Command, Answer]]:
+        """Return the requests whose last answer is not final; nothing else of them is known."""
+        found = []
+        for path in sorted(self._commands.glob("*.answer")):
+            answer = _read_answer(path)
+            if answer is not None and not answer.is_final:
+                found.append((Command("order", "", "", request_id=path.stem), answer))
         return found
 
     def answer(self, command: Command, answer: Answer) -> None:

@@ -13,7 +13,8 @@ Pauses are measured in seconds that never go back, so a clock that is set does n
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
@@ -89,6 +90,8 @@ class ExitManager:
         )
         manager.entry_of_lost = self.entry_of_lost
         self._works: dict[str, Work] = {}
+        # the last failure of what is tried at each step, by what failed and the order's id
+        self._failures: dict[tuple[str, str], str] = {}
         self._calls = Calls(patience_seconds)
 
     @property
@@ -126,10 +129,8 @@ class ExitManager:
         await self._calls.end()
 
     async def _rest(self, resting: RestingStops, entry: Order) -> None:
-        try:
+        with self._unharmed_by("resting stop", entry.request.order_id):
             await resting.keep(entry, lambda held, quantity: self._request(held, quantity, 0))
-        except Exception:  # whatever it is, the exits do not depend on it
-            log.exception("resting stop failed", entry_id=entry.request.order_id)
 
     async def _cancel_exits_of_nothing(self) -> None:
         """Cancel the exits of entries that hold nothing more, closed by something else."""
@@ -140,20 +141,36 @@ class ExitManager:
                 await self._calls.start(order_id, partial(self._cancel, order_id))
 
     async def _cancel(self, order_id: str) -> None:
-        try:
+        with self._unharmed_by("cancelling an exit of nothing", order_id):
             await self._manager.cancel(order_id)
-        except Exception:  # whatever it is, the exits do not depend on it, and it is asked again
-            log.exception("exit of nothing not cancelled", order_id=order_id)
+
+    @contextmanager
+    def _unharmed_by(
+        self, what: str, order_id: str, handle: Callable[[Exception], None] = lambda _: None
+    ) -> Iterator[None]:
+        """
+        Go on after any failure in the block, which is tried again with the next step.
+
+        A failure that lasts is logged when it begins and when it changes. `handle` gets each one.
+        """
+        try:
+            yield
+        except Exception as error:  # whatever it is, the other exits do not depend on it
+            if self._failures.get((what, order_id)) != repr(error):
+                self._failures[what, order_id] = repr(error)
+                log.exception("failed", what=what, order_id=order_id)
+            handle(error)
+        else:
+            self._failures.pop((what, order_id), None)
 
     def _trigger_guarded(self, entry: Order) -> None:
-        try:
-            self._trigger(entry)
-        except Exception as error:  # whatever it is, the other exits are evaluated, and this one
-            entry_id, symbol = entry.request.order_id, entry.request.symbol
-            log.exception("exit not evaluated", entry_id=entry_id)
+        def reduce(error: Exception) -> None:
             if self.book.state is TradingState.ACTIVE:
-                reason = f"the exits of {symbol} cannot be evaluated: {error!r}"
+                reason = f"the exits of {entry.request.symbol} cannot be evaluated: {error!r}"
                 self._manager.set_state(TradingState.REDUCING, reason, "exits")
+
+        with self._unharmed_by("evaluating exits", entry.request.order_id, reduce):
+            self._trigger(entry)
 
     def _trigger(self, entry: Order) -> None:
         """Record that an exit is due, or that a stronger reason takes over."""
@@ -234,7 +251,11 @@ class ExitManager:
         if work is None:
             alert = self._publication().limits.exit_alert_seconds
             work = self._works[entry_id] = Work(began=seconds, alert_at=seconds + alert)
-        try:
+
+        def show(error: Exception) -> None:
+            work.detail = f"failed: {error}"
+
+        with self._unharmed_by("closing", entry_id, show):
             must_wait = await self._cancel_others(self.book.orders[entry_id])
             live = [order for order in self.book.exits_of(entry_id) if order.state.is_live]
             if live and live[-1].is_resting:
@@ -245,9 +266,6 @@ class ExitManager:
                 work.detail = "another order in the symbol has to end first"
             else:
                 await self._try(entry_id, work)
-        except Exception as error:  # whatever it is, the exit is tried again and people know
-            log.exception("exit failed", entry_id=entry_id)
-            work.detail = f"failed: {error}"
         self._alert(entry_id, work)
 
     async def _take_over(self, entry_id: str, order: Order, work: Work) -> None:

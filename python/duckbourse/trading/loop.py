@@ -1,11 +1,12 @@
 """
 The trading loop: ticks in; exits, strategy and checks; orders out; and the broker's updates.
 
-Each batch of ticks is handled in this order: record and scan the ticks, update prices, handle the
-broker's updates and commands, check the square-off time and the daily loss, evaluate exits, then
-cancel entries and ask the strategies for orders. No exit waits for the broker's answer to anything
-else. Exits do not depend on them: they run when a strategy does not, and
-also when ticks cannot be recorded or the session cannot be scanned. Commands from outside (halt,
+Each batch of ticks is handled in this order: record and scan the ticks, update prices, handle
+commands, check the square-off time and the daily loss, evaluate exits, then cancel entries and ask
+the strategies for orders. The broker's updates are handled as they come. An exit may wait for the
+broker's answer to its own stop, until that times out, and for that to nothing else. Nor does it
+depend on the strategies, the recorder and the scans: exits run also when one of these fails.
+Commands from outside (halt,
 resume, square off) are files in the account's folder, so they reach a loop that is too busy to
 listen and outlive one that was killed.
 """
@@ -176,6 +177,8 @@ class Trader:
             elif self.book.state is TradingState.ACTIVE or self.reconciliation.may_be_lifted:
                 self.manager.set_state(TradingState.ACTIVE, "reconciled", "start")
         self._record_publication()
+        with self._unharmed_by("answering commands"):
+            self.by_hand.take_up()
         return differences
 
     def _record_publication(self) -> None:
@@ -190,7 +193,7 @@ class Trader:
 
     async def run(self) -> None:
         """
-        Trade until the feed ends; open orders then expire.
+        Trade until the feed ends; open orders then expire, and what waits for its turn is denied.
 
         Without ticks, commands and the time of day are still handled. If the feed fails for good,
         halt. While something is open, the loop then goes on until the session's close, and opens
@@ -207,14 +210,22 @@ class Trader:
             if not await self._look_after_what_is_open(REOPEN_SECONDS):
                 break
             failure = None
+        await self.end()
+        if failure is not None:
+            raise failure
+
+    async def end(self) -> None:
+        """Wait for the broker's answers, deny what waits for its turn, and end the session."""
         await self.relay.end()
         await self._calls.end()
         await self.exits.end()
         await self.manager.wait_idle()
+        for order_id in self.manager.waiting_entries:
+            self.manager.cancel_next(order_id)  # a later session is not what it was meant for
+        with self._unharmed_by("answering commands"):
+            self.by_hand.report()
         self.end_session()
         self._show()
-        if failure is not None:
-            raise failure
 
     async def _follow_feed(self) -> None:
         batches = self.feed.ticks()

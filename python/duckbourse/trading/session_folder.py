@@ -208,7 +208,7 @@ def _begin(
     if missed:
         add(
             events.TradingStateChanged(
-                at=at, state=TradingState.HALTED, reason=_missed(missed[0]), by="session"
+                at=at, state=TradingState.HALTED, reason=_missed(folder, missed[0]), by="session"
             )
         )
     applied = [event for event in due if isinstance(event, events.CorporateActionApplied)]
@@ -306,7 +306,7 @@ def _is_traded_since(folder: SessionFolder, book: Book, action: CorporateAction)
     """
     Return whether a symbol was traded since an action that arrives late.
 
-    None if what is held was opened after it, and is in new shares already.
+    None if all that is held was opened on its ex-date or later, and so without it.
     """
     last = book.session_date
     opened = [
@@ -314,7 +314,7 @@ def _is_traded_since(folder: SessionFolder, book: Book, action: CorporateAction)
         for entered in book.held_entries()
         if entered.request.symbol == action.symbol and entered.sent_at is not None
     ]
-    if last is None or (opened and action.ex_date < min(opened)):
+    if last is None or (opened and action.ex_date <= min(opened)):
         return None
     archived = {
         day: path for day, path in _archived(folder.path).items() if action.ex_date <= day <= last
@@ -335,12 +335,12 @@ def _is_traded_since(folder: SessionFolder, book: Book, action: CorporateAction)
     )
 
 
-def late_actions(recorded: Sequence[Event]) -> list[str]:
+def late_actions(folder: SessionFolder, recorded: Sequence[Event]) -> list[str]:
     """Return what a session's start made of actions that arrived after their ex-date."""
     opening = recorded[0] if recorded else None
     before = opening.carried.session_date if isinstance(opening, events.AccountCarried) else None
     return [
-        _missed(event.action)
+        _missed(folder, event.action)
         if isinstance(event, events.CorporateActionMissed)
         else f"{_named(event.action)} arrived late and was applied: see its stops and targets"
         for event in recorded
@@ -350,10 +350,20 @@ def late_actions(recorded: Sequence[Event]) -> list[str]:
     ]
 
 
-def _missed(action: CorporateAction) -> str:
+def _missed(folder: SessionFolder, action: CorporateAction) -> str:
+    """Say what was missed; only paper trades the past again."""
+    is_dividend = action.dividend_amount is not None
+    name = folder.account
+    remedy = (
+        f"`./bourse trade --account {name} --fresh --date {action.ex_date}` trades from there again"
+        if folder.broker == PaperBroker.name
+        else f"compare the {'cash' if is_dividend else 'holdings'} with the broker's by"
+        f" `./bourse account show --account {name}`, then `./bourse resume --account {name}`"
+    )
+    traded = "was traded ex dividend" if is_dividend else "was traded in new shares"
     return (
-        f"{_named(action)} arrived after {action.symbol} was traded in new shares, and is not"
-        f" applied: `./bourse trade --fresh --date {action.ex_date}` trades from there again"
+        f"{_named(action)} arrived after {action.symbol} {traded}, and is not"
+        f" {'booked' if is_dividend else 'applied'}: {remedy}"
     )
 
 

@@ -72,7 +72,7 @@ class Context:
 
     @cached_property
     def open_orders(self) -> list[Order]:
-        """The orders at work, exits included, and the entries that wait for the broker's rates."""
+        """The orders at work, exits included, and the entries that wait for their turn."""
         waiting = [Order(request=request) for request in self._waiting]
         return [order for order in (*self.account.open_orders(), *waiting) if self.owns(order)]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
@@ -167,7 +168,9 @@ class Market:
                 await session.trader.on_records(records)
                 count += 1
                 if at_tick and count in at_tick:
-                    at_tick[count](session.trader)
+                    done = at_tick[count](session.trader)
+                    if inspect.isawaitable(done):
+                        await done
             if to_end:
                 await session.trader.relay.end()
 

@@ -383,6 +383,8 @@ def test_nothing_is_written_where_a_restoration_is_unfinished(
     assert backup.returncode == 4
     assert f"error: {error}" in backup.stderr.splitlines()
     assert not place.backups.exists()
+    # a killed ingest does not hide it
+    (there / "raw" / ".incoming").mkdir(parents=True)
     done = bourse(there, "doctor", "--json")
     [found] = [each for each in json.loads(done.stdout) if each["check"] == "leftover files"]
     assert found == {

@@ -515,7 +515,7 @@ def test_an_unknown_token_is_refused() -> None:
     ],
 )
 def test_a_token_is_sent_over_tls_or_on_loopback(url: str, is_usable: bool) -> None:
-    """F1: `BOURSE_KITE_URL` points the command at a server to rehearse with."""
+    """`BOURSE_KITE_URL` points the command at a server to rehearse with."""
     if is_usable:
         assert Settings(kite_url=url).kite_url == url
     else:

@@ -143,7 +143,7 @@ def test_a_loop_that_takes_a_request_and_does_not_answer_is_an_error(
 def test_the_running_loop_is_addressed_whatever_was_traded_later(
     bourse: Run, tmp_path: Path
 ) -> None:
-    """B9: a request went to the folder that was made last, and the running loop went on."""
+    """A request went to the folder that was made last, and the running loop went on."""
     running = session(tmp_path, "one", 27)
     later = session(tmp_path, "two", 28)
     with trading(running, did) as asked:

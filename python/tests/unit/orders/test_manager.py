@@ -398,11 +398,12 @@ def test_a_cancel_of_an_order_without_an_answer_is_sent_once_it_is_known(
 
         harness.broker.place = slow  # type: ignore[method-assign, assignment]
         placing = asyncio.ensure_future(manager.place(request("a")))
-        [order_id] = [request("a").order_id]
-        while order_id not in harness.book.orders or (
-            harness.book.orders[order_id].state is not state
-        ):
-            await asyncio.sleep(0)
+        order_id = request("a").order_id
+        async with asyncio.timeout(HANG_SECONDS):
+            while order_id not in harness.book.orders or (
+                harness.book.orders[order_id].state is not state
+            ):
+                await asyncio.sleep(0)
         await manager.cancel(order_id)
         await manager.send_waiting()
         assert not harness.book.orders[order_id].is_cancel_pending
@@ -582,7 +583,7 @@ def test_an_order_in_flight_is_looked_up(tmp_path: Path, was_placed: bool) -> No
 
 
 def test_a_start_ends_though_the_broker_answers_no_look_up(tmp_path: Path) -> None:
-    """B8: it asked for ever, with no stop in force."""
+    """It asked for ever, with no stop in force."""
     asked = request("a")
     journal, _ = open_journal(tmp_path)
     journal.append(events.OrderIntended(at=NOW, request=asked)).result()

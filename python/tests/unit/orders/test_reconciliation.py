@@ -47,7 +47,7 @@ async def lost_money(harness: ManagerHarness) -> None:
 
 
 def test_an_order_of_ours_is_known_by_its_tag_whatever_the_journal_says(tmp_path: Path) -> None:
-    """B1: with the journal gone, the same id was sent twice and the losses were forgotten."""
+    """With the journal gone, the same id was sent twice and the losses were forgotten."""
     exchange = FakeExchange()
     played(tmp_path / "full disk", exchange, lost_money)
 

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.any_day
 def test_a_losing_round_trip_counts_once_in_any_order_of_updates(
     tmp_path_factory: pytest.TempPathFactory, order: list[int]
 ) -> None:
-    """C8: a report before its trade counted one loss twice."""
+    """A report before its trade counted one loss twice."""
 
     async def play(harness: ManagerHarness) -> None:
         for side, prices in ((Side.BUY, "100"), (Side.SELL, "90 91 92")):
@@ -115,7 +115,7 @@ def test_losses_in_a_row_are_by_the_time_of_their_trades(tmp_path: Path) -> None
 def test_a_trade_that_cannot_be_is_not_booked_and_halts(
     tmp_path: Path, quantity: int, price: int
 ) -> None:
-    """C9: trades of 0 and of -5 shares were booked."""
+    """Trades of 0 and of -5 shares were booked."""
 
     async def play(harness: ManagerHarness) -> None:
         await harness.manager.place(request("a"))
@@ -144,7 +144,7 @@ def test_a_share_more_than_was_ordered_is_booked_and_halts(tmp_path: Path) -> No
 
 
 def test_a_modification_passes_the_checks(tmp_path: Path) -> None:
-    """C1: one share was modified to a hundred thousand."""
+    """One share was modified to a hundred thousand."""
 
     def check(book: Book, asked: Request, replaces: Order | None) -> None:
         if replaces is not None and asked.quantity > 10:
@@ -198,7 +198,7 @@ def test_an_order_is_missing_only_if_it_is_missing_twice(tmp_path: Path) -> None
 def test_the_rest_of_an_order_can_be_rejected(
     tmp_path: Path, reason: Reason, trades_first: bool
 ) -> None:
-    """C10: it stayed partly filled and live for ever, and so did its exit."""
+    """It stayed partly filled and live for ever, and so did its exit."""
 
     async def play(harness: ManagerHarness) -> None:
         order_id = (await harness.manager.place(request("a", reason=reason))).request.order_id

@@ -791,7 +791,7 @@ def test_a_closing_order_is_never_too_large() -> None:
 
 @pytest.mark.parametrize("reason", [Reason.ENTRY, Reason.STOP])
 def test_what_closes_already_is_not_closed_again(reason: Reason) -> None:
-    """C2: eight orders in a row closed the same 200 shares, and the account was short."""
+    """Eight orders in a row closed the same 200 shares, and the account was short."""
     book = book_with(bought("A", 200), *opened(side=SELL, quantity=150, reason=reason))
     assert context_of(order_request(side=SELL, quantity=50, reason=reason), book).is_closing
     assert not context_of(order_request(side=SELL, quantity=51, reason=reason), book).is_closing

@@ -53,7 +53,7 @@ def test_a_tick_is_within_fifty_times_the_prior_close() -> None:
 
 
 def test_a_price_is_as_old_as_its_trade() -> None:
-    """C4: what came again after a reconnection was fresh, however old its trade was."""
+    """What came again after a reconnection was fresh, however old its trade was."""
     prices = LastPrices(("A", "B"))
     assert prices.last_receipt() is None
     records = np.zeros(2, RECORD)

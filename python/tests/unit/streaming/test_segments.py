@@ -21,7 +21,7 @@ HEADER = LogHeader(
 def test_a_log_goes_after_its_segment_and_its_name_are_on_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """D5: only a power cut could show this; the name of a file is an entry of its folder."""
+    """Only a power cut could show this; the name of a file is an entry of its folder."""
     log = tmp_path / "a.log"
     records = np.zeros(1, RECORD)
     records["price"] = 10_000_000

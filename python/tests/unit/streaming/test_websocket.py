@@ -336,7 +336,7 @@ def test_a_token_that_expires_in_the_session_is_raised_after_all_ticks() -> None
 
 @pytest.mark.parametrize("status", [400, 403])
 def test_a_refusal_of_a_proxy_is_retried(status: int) -> None:
-    """B7: one refused reconnection ended the loop with a position open."""
+    """One refused reconnection ended the loop with a position open."""
 
     async def script(connection: int, transport: WSTransport) -> None:
         send(transport, connection)
@@ -521,7 +521,7 @@ def test_a_fragmented_frame_is_joined_despite_a_ping() -> None:
 
 @pytest.mark.parametrize("kind", [WSMsgType.BINARY, WSMsgType.TEXT])
 def test_a_message_without_end_is_bounded(kind: WSMsgType) -> None:
-    """F3: fragments without an end were kept without a bound."""
+    """Fragments without an end were kept without a bound."""
     waiting: list[int] = []
 
     async def script(connection: int, transport: WSTransport) -> None:
@@ -566,7 +566,7 @@ def test_frames_that_cannot_be_read_end_the_connection_and_not_the_feed() -> Non
 
 
 def test_texts_that_fail_are_logged_a_few_times_a_minute() -> None:
-    """F4: each bad text frame was a line of the log."""
+    """Each bad text frame was a line of the log."""
 
     async def script(_: int, transport: WSTransport) -> None:
         for _ in range(500):

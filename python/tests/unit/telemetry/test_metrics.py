@@ -89,7 +89,7 @@ def test_serving_needs_a_token_and_a_free_port(served: tuple[Metrics, str]) -> N
 
 @pytest.mark.parametrize("method", ["POST", "HEAD", "PUT", "DELETE", "OPTIONS", "BREW"])
 def test_the_token_comes_before_the_method(served: tuple[Metrics, str], method: str) -> None:
-    """F5: POST and HEAD were answered before the token was asked for."""
+    """POST and HEAD were answered before the token was asked for."""
 
     def answer(token: str) -> int:
         headers = {"Authorization": f"Bearer {token}"}

@@ -255,7 +255,7 @@ def test_a_split_that_is_delivered_late_is_applied_once() -> None:
         assert entry(book).request.exits == Exits(stop_price=Decimal(45), target_price=Decimal(65))
         assert book.equity_amount({}) == 100_000
         assert at_the_broker() == ({"A": 20}, book.cash_amount)
-        said = session_folder.late_actions(read(latest("test", None))[1])
+        said = session_folder.late_actions(latest("test", None), read(latest("test", None))[1])
         assert [line.partition(": ")[0] for line in said] == (
             ["the split of A on 2026-11-03 arrived late and was applied"] * (day == 2)
         )
@@ -269,6 +269,61 @@ def test_a_late_split_leaves_what_was_bought_after_it() -> None:
     assert (book.quantity("A", Product.CNC), book.action_ids) == (10, {})
 
 
+def test_a_late_split_leaves_what_was_bought_on_its_ex_date() -> None:
+    """Ten were sold before, so all that is held is in new shares."""
+    begin(0)
+    traded(0, Side.BUY, 10, "100")
+    begin(1)
+    traded(1, Side.SELL, 10, "50")
+    traded(1, Side.BUY, 4, "50")
+    book = begin(2, split(1, 1, 2), close="50")
+    assert (book.quantity("A", Product.CNC), book.action_ids) == (4, {})
+    assert not session_folder.late_actions(latest("test", None), read(latest("test", None))[1])
+
+
+@pytest.mark.parametrize(
+    ("action", "broker", "said"),
+    [
+        (
+            split(1, 1, 2),
+            "paper",
+            "the split of A on 2026-11-03 arrived after A was traded in new shares, and is not"
+            " applied: `./bourse trade --account test --fresh --date 2026-11-03` trades from there"
+            " again",
+        ),
+        (
+            split(1, 1, 2),
+            "zerodha",
+            "the split of A on 2026-11-03 arrived after A was traded in new shares, and is not"
+            " applied: compare the holdings with the broker's by `./bourse account show --account"
+            " test`, then `./bourse resume --account test`",
+        ),
+        (
+            CorporateAction(
+                symbol="A",
+                ex_date=FIRST + timedelta(1),
+                action="dividend",
+                dividend_amount=Decimal(1),
+            ),
+            "zerodha",
+            "the dividend of A on 2026-11-03 arrived after A was traded ex dividend, and is not"
+            " booked: compare the cash with the broker's by `./bourse account show --account"
+            " test`, then `./bourse resume --account test`",
+        ),
+    ],
+)
+def test_the_remedy_of_a_missed_action_is_that_of_its_account_and_broker(
+    action: CorporateAction, broker: str, said: str
+) -> None:
+    begin(0)
+    traded(0, Side.BUY, 10, "100")
+    begin(1)
+    traded(1, Side.SELL, 4, "50")
+    begin(2, action, close="50")
+    folder, recorded = latest("test", None), read(latest("test", None))[1]
+    assert session_folder.late_actions(replace(folder, broker=broker), recorded) == [said]
+
+
 def test_a_late_split_of_what_was_traded_since_halts_the_account() -> None:
     begin(0)
     traded(0, Side.BUY, 10, "100")
@@ -280,7 +335,7 @@ def test_a_late_split_of_what_was_traded_since_halts_the_account() -> None:
         assert book.quantity("A", Product.CNC) == 6
         assert (book.state is TradingState.HALTED) == (day == 2)
         if day == 2:
-            assert "`./bourse trade --fresh --date 2026-11-03`" in book.state_reason
+            assert "`./bourse trade --account test --fresh --date 2026-11-03`" in book.state_reason
             record(events.TradingStateChanged(at=at, state=TradingState.ACTIVE, reason="", by="me"))
     # and from there again, it is applied in its order
     assert begin(1, split(1, 1, 2), close="50", fresh=True).quantity("A", Product.CNC) == 20

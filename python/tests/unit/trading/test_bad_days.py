@@ -198,7 +198,7 @@ def test_ten_thousand_bad_days_end_flat_or_reported(
 
 @pytest.mark.parametrize("asked", ["cancel", "modify"])
 def test_what_was_lost_on_the_wire_is_asked_again(tmp_path: Path, asked: str) -> None:
-    """B4: the broker was asked once, and the order stayed open with a cancel pending for ever."""
+    """The broker was asked once, and the order stayed open with a cancel pending for ever."""
 
     async def play(loop: CountedLoop) -> Book:
         rules = FillRules()

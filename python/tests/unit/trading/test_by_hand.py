@@ -18,7 +18,7 @@ from duckbourse.orders.events import TradingState
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import Product, Reason, Request, Side
 from duckbourse.streaming.feed import Tick
-from duckbourse.trading.commands import FOLDER, Answer, OrderByHand, answer_to, send
+from duckbourse.trading.commands import FOLDER, Answer, OrderByHand, answer_to, prepare, send
 from duckbourse.trading.loop import Trader
 from duckbourse.trading.strategy import Close
 from tests.support.market import Market, at, exits, signal, tick, with_limits
@@ -306,6 +306,37 @@ def test_what_waits_for_its_turn_is_modified(market: Market) -> None:
     assert trader.book.quantity("A", Product.MIS) == 13
 
 
+def test_what_waits_as_the_session_ends_is_denied_and_answered(market: Market) -> None:
+    slow(market)
+    trader = market.trade(MINUTES[:6], at_tick={6: Trader.end}, to_end=False)
+    assert trader.book.has_ended
+    assert [denied.code for denied in market.of(events.OrderDenied)] == ["CANCELLED"] * 2
+    answer = answered(market, "buy-5")
+    assert (answer.is_obeyed, answer.is_final) == (False, True)
+    assert answer.message.startswith("denied: CANCELLED")
+
+
+def test_what_waited_as_the_loop_was_killed_is_not_sent_and_answered(market: Market) -> None:
+    slow(market)
+    order(market, "rests", "buy", quantity=2, limit_price=LIMIT)
+    market.trade(MINUTES[:2], to_end=False)
+    order(market, "gone", "cancel", "rests")
+    prepare(market.folder)
+    trader = market.trade([tick(at(9, 55), 100)], to_end=False)
+    assert len(trader.book.orders) == 4
+    answer = answered(market, "buy-5")
+    assert (answer.is_obeyed, answer.is_final) == (False, True)
+    assert answer.message == "not sent: its loop ended before it had its turn"
+
+
+def test_an_order_that_rests_as_the_loop_is_killed_is_answered_by_the_next(market: Market) -> None:
+    order(market, "one", "buy", quantity=10, limit_price=LIMIT)
+    market.trade(TICKS[:4], to_end=False)
+    prepare(market.folder)
+    market.trade([tick(at(9, 50, second), 97) for second in range(4)], to_end=False)
+    assert answered(market, "one").message == "10 of 10 A filled at 97"
+
+
 def test_an_order_by_hand_does_not_wait_for_ever(market: Market) -> None:
     slow(market)
     market.limits = with_limits(max_orders_per_minute=2, max_orders_per_second=5)
@@ -345,6 +376,28 @@ def test_what_fills_before_its_cancel_is_closed_too(market: Market, who: str) ->
     if do:
         answer = answered(market, "two")
         assert (answer.message, answer.is_final) == ("closed 20 of 20 A", True)
+
+
+class CrossingUpward(PaperBroker):
+    """Fills a sale while its cancel is on the way."""
+
+    async def cancel(self, broker_order_id: str) -> None:
+        now = clock.now() + timedelta(seconds=1)
+        self.on_tick(Tick("A", now, Decimal("102.6"), 100_000, True))
+        raise BrokerRejected("already traded")
+
+
+def test_a_sale_that_fills_before_its_cancel_is_no_purchase(market: Market) -> None:
+    market.broker = CrossingUpward
+    order(market, "one", "buy", quantity=20)
+    do: dict[int, Callable[[Trader], object]] = {
+        3: ordering(market, "less", "sell", quantity=8, limit_price=Decimal("102.50")),
+        5: ordering(market, "two", "close"),
+    }
+    trader = market.trade(TICKS, at_tick=do, to_end=False)
+    assert trader.book.quantity("A", Product.MIS) == 0
+    assert answered(market, "less").message == "8 of 8 A filled at 102.6"
+    assert answered(market, "two").message == "closed 20 of 20 A"
 
 
 class Refuses(PaperBroker):

@@ -80,7 +80,7 @@ def test_a_stop_does_not_wait_for_the_answers_to_others(tmp_path: Path, asked: s
         ticks.append(tick(when, 100 if when < TOUCHED else 97))
     journal = MemoryJournal()
 
-    async def play(loop: CountedLoop) -> None:
+    async def play(loop: CountedLoop) -> int:
         sizes = dict.fromkeys(market.instruments, Decimal("0.01"))
         venue = Mute(tmp_path, sizes, Decimal(100_000), FillRules(slippage_bps=Decimal(0)))
         manager = Manager(
@@ -103,13 +103,22 @@ def test_a_stop_does_not_wait_for_the_answers_to_others(tmp_path: Path, asked: s
             await trader.on_records(records)
         venue.end_calls()
         venue.close()
+        return trader.book.quantity("A", market.limits.product)
 
     with clock.driven_by(lambda: at(9, 44, 59)):
-        run_counted(play, arrival_seconds=0)
+        held = run_counted(play, arrival_seconds=0)
     [triggered] = [each for each in journal.events if isinstance(each, events.ExitTriggered)]
     assert triggered.reason is Reason.STOP
     # each pass waits for a twentieth of a second, and a tick is one pass
     assert triggered.at - TOUCHED <= timedelta(seconds=2)
+    [sent] = [
+        event
+        for event in journal.events
+        if isinstance(event, events.OrderIntended) and event.request.reason is Reason.STOP
+    ]
+    assert (sent.request.symbol, sent.request.quantity) == ("A", 100)
+    assert sent.at - TOUCHED <= timedelta(seconds=2)
+    assert held == 0
     entries = {
         event.request.symbol
         for event in journal.events

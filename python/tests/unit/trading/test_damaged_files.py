@@ -70,7 +70,7 @@ def traded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_book_of_the_paper_broker(
     tmp_path_factory: pytest.TempPathFactory, traded: Path, damage: Damage
 ) -> None:
-    """D3: one bad line was a DecodeError out of the start."""
+    """One bad line was a DecodeError out of the start."""
     folder = tmp_path_factory.mktemp("fuzzed")
     (folder / FILE).write_bytes(damage((traded / FILE).read_bytes()))
     try:

@@ -69,7 +69,7 @@ def by_hand(name: str, side: Side, limit: str, stop: str | None = None) -> Reque
 
 
 def test_an_exit_follows_a_market_that_falls_through_its_limit(market: Market) -> None:
-    """A1: it was one limit order, 1 % beyond its trigger, that rested until it expired."""
+    """It was one limit order, 1 % beyond its trigger, that rested until it expired."""
     trader = market.trade(entered(*falling([97.9, 96.5, 95, 90, 88, 88, 88], at(9, 50))))
     assert trader.book.open_positions() == []
     assert [order.request.reason for order in exits(trader)] == [Reason.STOP]
@@ -113,7 +113,7 @@ def test_people_are_notified_again_each_minute(market: Market) -> None:
 
 
 def test_one_bad_print_moves_nothing(market: Market) -> None:
-    """A2: a print of 1,000 sent the target's exit, whose limit of 990 then rested to the close."""
+    """A print of 1,000 sent the target's exit, whose limit of 990 then rested to the close."""
     trader = market.trade(entered(tick(at(9, 50), 1000), *falling([100, 97, 96, 96], at(9, 51))))
     assert trader.book.open_positions() == []
     assert [order.request.reason for order in exits(trader)] == [Reason.STOP]
@@ -144,7 +144,7 @@ class Refusing(PaperBroker):
 
 
 def test_a_refused_exit_is_tried_again_with_an_id_of_its_own(market: Market) -> None:
-    """A3, A6: it was never sent again, or after ten refusals by nobody."""
+    """It was never sent again, or after ten refusals by nobody."""
     market.broker = Refusing
     trader = market.trade(entered(*falling([97] * 60, at(9, 50))))
     tried = exits(trader)
@@ -194,7 +194,7 @@ def test_an_odd_lot_is_closed(market: Market) -> None:
 
 
 def test_a_half_day_is_squared_off_before_its_close(market: Market) -> None:
-    """A4: the account's 15:45 lay beyond the close."""
+    """The account's 15:45 lay beyond the close."""
     market.closes = at(13)
     trader = market.trade(entered(tick(at(12, 44, 59), 101), *falling([101] * 3, at(12, 45))))
     assert trader.book.open_positions() == []
@@ -210,7 +210,7 @@ def test_an_evening_session_is_traded_and_squared_off(market: Market) -> None:
 
 
 def test_a_position_without_a_tick_is_closed_after_a_restart(market: Market) -> None:
-    """A7: a restart forgot the price, and nothing was closed, not even at the square-off."""
+    """A restart forgot the price, and nothing was closed, not even at the square-off."""
     market.instruments = {name: instrument(name) for name in "AB"}
     market.trade(entered(), to_end=False)
     others = [tick(at(15, 44, 59), 50, "B"), tick(at(15, 45), 50, "B"), tick(at(15, 46), 50, "B")]
@@ -222,7 +222,7 @@ def test_a_position_without_a_tick_is_closed_after_a_restart(market: Market) -> 
 
 
 def test_a_clock_that_goes_back_does_not_stop_exits(market: Market) -> None:
-    """A8: the pause after a refusal was measured by a clock that was set back."""
+    """The pause after a refusal was measured by a clock that was set back."""
 
     class Once(Refusing):
         refusals = 1
@@ -235,14 +235,14 @@ def test_a_clock_that_goes_back_does_not_stop_exits(market: Market) -> None:
 
 
 def test_an_entry_that_is_not_filled_is_cancelled(market: Market) -> None:
-    """A9: it rested all day, and was filled after the cut-off."""
+    """It rested all day, and was filled after the cut-off."""
     away = [tick(at(9, 45, 1), 100), tick(at(9, 45, 2), 105), *falling([105] * 3, at(9, 49, 59))]
     trader = market.trade([*away, *falling([100] * 3, at(15, 30))])
     assert [order.state for order in trader.book.orders.values()] == [State.CANCELLED]
 
 
 def test_a_stop_dies_with_its_position(market: Market) -> None:
-    """A10: the stop of a position that was closed sold a later one."""
+    """The stop of a position that was closed sold a later one."""
 
     class Again(ByHand):
         wanted = (
@@ -261,7 +261,7 @@ def test_a_stop_dies_with_its_position(market: Market) -> None:
 
 @pytest.mark.some_day
 def test_a_restart_goes_on_with_a_square_off(market: Market) -> None:
-    """B3: the restart made it active again, and a new entry was sent."""
+    """The restart made it active again, and a new entry was sent."""
     market.signals = [signal(), signal(signal_id="later", known_at=at(11))]
     market.trade(entered(), to_end=False)
     send(market.folder, "square-off", "enough")
@@ -274,7 +274,7 @@ def test_a_restart_goes_on_with_a_square_off(market: Market) -> None:
 
 
 def test_a_publication_without_what_is_held_keeps_it_looked_after(market: Market) -> None:
-    """B6: at the stop the loop ended with a KeyError, and each restart with another."""
+    """At the stop the loop ended with a KeyError, and each restart with another."""
     market.instruments = {name: instrument(name) for name in "AB"}
     market.trade(entered(), to_end=False)
     del market.instruments["A"]
@@ -288,7 +288,7 @@ def test_a_publication_without_what_is_held_keeps_it_looked_after(market: Market
 
 
 def test_a_symbol_that_is_silent_is_reported_once(market: Market) -> None:
-    """F6: it kept its old price, and nobody was notified."""
+    """It kept its old price, and nobody was notified."""
     market.instruments = {name: instrument(name) for name in "AB"}
     others = [tick(at(9, 46, second), 100, "B") for second in range(0, 60, 10)]
     others += [tick(at(9, 47, second), 100, "B") for second in range(0, 60, 10)]
@@ -299,7 +299,7 @@ def test_a_symbol_that_is_silent_is_reported_once(market: Market) -> None:
 
 @pytest.mark.parametrize("what", ["on_batch", "gauges", "newer", "recorder"])
 def test_nothing_that_fails_ends_the_loop(market: Market, what: str) -> None:
-    """B6: whatever failed beside the exits ended the process with positions open."""
+    """Whatever failed beside the exits ended the process with positions open."""
 
     def fail(*_: Any) -> Any:
         raise ValueError("a column is gone")
@@ -319,7 +319,7 @@ def test_nothing_that_fails_ends_the_loop(market: Market, what: str) -> None:
 def test_the_kill_switch_works_on_a_full_disk(
     market: Market, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """B2: `./bourse halt` ended as a mistake of ours."""
+    """`./bourse halt` ended as a mistake of ours."""
     prepare(market.folder)
 
     def full(*_: Any) -> Any:
@@ -336,7 +336,7 @@ def test_the_kill_switch_works_on_a_full_disk(
 
 
 def test_exits_go_on_when_the_journal_fails(market: Market) -> None:
-    """B2: on a full disk the stop was never sent."""
+    """On a full disk the stop was never sent."""
 
     def fill_disk(trader: Any) -> None:
         trader.manager.journal._fail(JournalError("the disk is full"))
@@ -396,7 +396,7 @@ def test_a_stop_takes_over_from_a_sale_that_rests(market: Market) -> None:
 
 
 def test_an_exit_of_what_was_sold_otherwise_is_cancelled(market: Market) -> None:
-    """A10: the rest of an exit would open a position the other way round."""
+    """The rest of an exit would open a position the other way round."""
 
     class Entering(ByHand):
         wanted = ((at(9, 45), by_hand("buy", Side.BUY, "101", "98")),)
@@ -507,7 +507,7 @@ def test_a_command_is_answered_with_what_was_done(market: Market) -> None:
 
 
 def test_a_snapshot_is_as_old_as_its_last_trade(market: Market) -> None:
-    """C4: a signal of 9:45 was traded on a trade of 9:31 that a reconnection brought again."""
+    """A signal of 9:45 was traded on a trade of 9:31 that a reconnection brought again."""
     snapshot = [tick(at(9, 45, second), 100, traded_at=at(9, 31)) for second in (1, 2, 3)]
     assert not market.trade(snapshot).book.orders
     market.folder = market.folder.with_name("fresh")
@@ -530,7 +530,7 @@ def test_a_snapshot_is_as_old_as_its_last_trade(market: Market) -> None:
 def test_exits_go_by_the_quote_when_nothing_trades(
     market: Market, bid: float, ask: float | str, seconds: int, wanted: list[Reason]
 ) -> None:
-    """F6: a share that was quoted below its stop, and did not trade, was held."""
+    """A share that was quoted below its stop, and did not trade, was held."""
     first = at(9, 45, 2) + timedelta(seconds=seconds)
     quoted = [
         tick(each["at"], 100, traded_at=at(9, 45, 2), bid=bid, ask=ask, quantity=0)

@@ -115,7 +115,7 @@ def test_a_refused_token_ends_a_loop_with_nothing_open(tmp_path: Path) -> None:
 
 
 def test_a_refused_token_leaves_no_position_unattended(tmp_path: Path) -> None:
-    """B7: one 403 ended the loop, and no stop or square-off was looked after."""
+    """One 403 ended the loop, and no stop or square-off was looked after."""
     unseen = [tick(at(9, minute), 101) for minute in range(46, 60)]
     unseen += [tick(at(hour, minute), 101) for hour in range(10, 16) for minute in range(60)]
     trader, feed, journal, error, ended_at = traded(tmp_path, ENTERED, unseen)
@@ -156,7 +156,7 @@ def test_a_feed_that_comes_back_is_followed_again(tmp_path: Path) -> None:
 
 
 def test_a_loop_that_stands_still_is_not_healthy(tmp_path: Path) -> None:
-    """F5: /health was 200 while the loop stood still."""
+    """The answer of /health was 200 while the loop stood still."""
     seen: list[tuple[int, float, list[str]]] = []
     passes: list[float] = []
 

@@ -57,7 +57,7 @@ def most_in_a_second(times: list[datetime]) -> int:
 
 
 def test_a_burst_of_signals_is_followed_in_turn(tmp_path: Path) -> None:
-    """C6: of fifteen signals of one minute, ten were sent, and five were denied and lost."""
+    """Of fifteen signals of one minute, ten were sent, and five were denied and lost."""
     session = market(tmp_path)
     session.trade(ticks(100, [1, 1.5, 2, 2.5, 3]))
     entries = sent(session, [Reason.ENTRY])

@@ -23,6 +23,7 @@ from duckbourse.orders.events import TradingState
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.manager import Manager
 from duckbourse.orders.order import Exits, OrderType, Product, Reason, Request, Side
+from duckbourse.trading.commands import Answer, Command, Inbox, OrderByHand, send
 from duckbourse.trading.loop import Trader
 from duckbourse.trading.strategy import Context, SignalStrategy, Strategy
 from tests.support.counted_loop import CountedLoop, run_counted
@@ -309,3 +310,28 @@ def test_a_resting_stop_gives_way_to_an_order_that_reduces(
     assert trader.book.quantity("A", product) == 10 - quantity
     resting = [stop.quantity for stop in day.stops() if stop.state is State.TRIGGER_PENDING]
     assert resting == rest
+
+
+@pytest.mark.some_day
+def test_a_sale_by_hand_says_that_it_waits_for_the_stop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said, answer = [], Inbox.answer
+
+    def received(inbox: Inbox, command: Command, given: Answer) -> None:
+        said.append(given.message)
+        answer(inbox, command, given)
+
+    monkeypatch.setattr(Inbox, "answer", received)
+    day = Day(tmp_path / "day")
+    day.strategies = {}
+    bought = OrderByHand(action="buy", target="A", quantity=10, stop_price=Decimal(98))
+    send(day.market.folder, "order", "", request_id="one", order=bought)
+    day.traded(ENTERED)
+    said.clear()
+    sold = OrderByHand(action="sell", target="A", quantity=4)
+    send(day.market.folder, "order", "", request_id="two", order=sold)
+    trader = day.traded([tick(at(9, 46, second), 100) for second in range(8)])
+    assert said[0] == "waiting for its turn: the stop at the broker gives way first"
+    assert said[-1] == "4 of 4 A filled at 100"
+    assert trader.book.quantity("A", Product.MIS) == 6

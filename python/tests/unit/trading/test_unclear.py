@@ -50,7 +50,7 @@ class Unanswered(Venue):
 
 @pytest.mark.parametrize("state", [TradingState.HALTED, TradingState.REDUCING])
 def test_a_halt_cancels_an_order_that_is_found_later(tmp_path: Path, state: TradingState) -> None:
-    """B5: it was cancelled once, while it was unknown, and then lay open under a halt."""
+    """It was cancelled once, while it was unknown, and then lay open under a halt."""
     market = Market(tmp_path / "day")
     market.folder.mkdir()
     ticks = [tick(at(9, 45) + timedelta(milliseconds=50 * step), 100) for step in range(100)]

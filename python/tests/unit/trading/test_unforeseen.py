@@ -16,6 +16,7 @@ from duckbourse.orders.manager import Manager
 from duckbourse.orders.order import Order, Reason, Request, Side
 from duckbourse.risk import exits as rules
 from duckbourse.trading.loop import Trader
+from duckbourse.trading.session_folder import LOG
 from duckbourse.trading.strategies import Strategies
 from duckbourse.trading.strategy import Context
 from tests.support.market import Market, at, exits, instrument, signal, tick
@@ -117,4 +118,6 @@ def test_exits_that_cannot_be_evaluated_leave_the_others_at_work(
     }
     assert trader.book.state is TradingState.REDUCING
     assert trader.book.state_reason.startswith("the exits of A cannot be evaluated: ZeroDivision")
+    # what lasts is logged once, and not at each step
+    assert (market.folder / LOG).read_text().count("evaluating exits") == 1
     assert not trader.book.open_positions()
