@@ -12,7 +12,7 @@ from duckbourse.orders.lifecycle import LIVE, TRANSITIONS, State, advance, steps
 # written by hand from the specification, not from the table: the states that may follow each
 LIFE = """
 new: denied intent
-intent: sent
+intent: sent not_placed
 sent: unknown acked rejected partial filled cancelled
 unknown: acked open partial filled cancelled rejected not_placed
 acked: open trigger_pending rejected

@@ -21,7 +21,7 @@ from duckbourse.orders.denial import OrderDeniedError
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.journal import open_journal, read_journal
 from duckbourse.orders.lifecycle import State
-from duckbourse.orders.manager import Manager
+from duckbourse.orders.manager import CANCEL_AGAIN_SECONDS, Manager
 from duckbourse.orders.order import Order, OrderType, Product, Reason, Request, Side, Validity
 from duckbourse.orders.reconciliation import Reconciliation
 from tests.support.charges import schedule
@@ -340,6 +340,10 @@ def test_a_rejected_cancel_can_be_requested_again(tmp_path: Path) -> None:
         assert not harness.book.orders[order_id].is_cancel_pending
         harness.broker.faults = Faults()
         await harness.manager.cancel(order_id)
+        assert harness.broker.calls["cancel"] == 1
+        later = clock.session_seconds() + CANCEL_AGAIN_SECONDS[0]
+        with clock.counted_by(lambda: later):
+            await harness.manager.cancel(order_id)
         harness.deliver()
         assert harness.book.orders[order_id].state is State.CANCELLED
         await harness.manager.cancel(order_id)
@@ -469,7 +473,7 @@ def test_a_failing_journal_halts_and_sends_nothing(tmp_path: Path) -> None:
 
         harness.journal._commit = fails  # type: ignore[method-assign, assignment]
         order = await harness.manager.place(request("b"))
-        assert order.state is State.INTENT
+        assert order.state is State.NOT_PLACED
         assert harness.book.state is TradingState.HALTED
         assert "Input/output error" in harness.book.state_reason
         order = await harness.manager.place(request("c"))
