@@ -6,7 +6,7 @@
 {%- set cutoff_minute -%}
 date_diff('minute', time '00:00', try_cast(p_cutoff_time as time))
 {%- endset -%}
-{#- Swapped dates leave no sessions, and no condition on these would run, so the end checks them. -#}
+{#- Swapped dates leave no sessions, and no condition on those would run: the end checks them. -#}
 {%- set last_session -%}
 case
     when {{ dates_in_order('p_session_date', 'p_last_session_date') | indent(4) }}
