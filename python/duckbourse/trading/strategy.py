@@ -99,7 +99,9 @@ class Context:
 
     def quantity_for(self, symbol: str, side: Side, pct: Decimal) -> int:
         """
-        Return how many shares `pct` percent of equity are at the protected price, in whole lots.
+        Return how many shares `pct` percent of equity are, in whole lots.
+
+        A share is taken to cost its protected price, and to bring the last price if sold.
 
         It is capped by the account's limits and the exchange's freeze quantity, and 0 if there is
         no fresh price or if the symbol is not known.
@@ -110,7 +112,8 @@ class Context:
         limits = self.publication.limits
         limit = protected(instrument, side, price, limits.protection_pct)
         pct = min(pct, limits.max_order_pct, limits.max_symbol_pct)
-        quantity = int(self.account.equity_amount(self.prices) * pct / 100 / limit)
+        amount = self.account.equity_amount(self.prices) * pct / 100
+        quantity = int(amount / max(limit, price))
         if instrument.freeze_quantity is not None:
             quantity = min(quantity, instrument.freeze_quantity)
         return quantity // instrument.lot_size * instrument.lot_size
