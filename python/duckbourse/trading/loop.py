@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import threading
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -135,6 +136,8 @@ class Trader:
         # receives the seconds of each pass
         self.on_pass: Callable[[float], None] = lambda _: None
         self._passed_at = clock.elapsed_seconds()
+        # the thread that trades, while it does
+        self.thread: int | None = None
         self._ticked_at: float | None = None
         is_simulated = manager.broker.capabilities.is_simulated
         patience = None if is_simulated else ANSWER_PATIENCE_SECONDS
@@ -200,16 +203,20 @@ class Trader:
         the feed again every REOPEN_SECONDS. A failure that remains is raised as BrokerError.
         """
         failure: BrokerError | None = None
-        while True:
-            try:
-                await self._follow_feed()
-                break
-            except BrokerError as error:
-                failure = error
-                self.manager.set_state(TradingState.HALTED, str(error), "feed")
-            if not await self._look_after_what_is_open(REOPEN_SECONDS):
-                break
-            failure = None
+        self._passed_at, self.thread = clock.elapsed_seconds(), threading.get_ident()
+        try:
+            while True:
+                try:
+                    await self._follow_feed()
+                    break
+                except BrokerError as error:
+                    failure = error
+                    self.manager.set_state(TradingState.HALTED, str(error), "feed")
+                if not await self._look_after_what_is_open(REOPEN_SECONDS):
+                    break
+                failure = None
+        finally:
+            self.thread = None
         await self.end()
         if failure is not None:
             raise failure
