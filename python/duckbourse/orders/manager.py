@@ -62,6 +62,8 @@ CANCEL_AGAIN_SECONDS = (1.0, 1.0, 2.0, 5.0, 10.0)
 # how long an entry without an expiry waits for its turn: it was meant for the prices of its time
 MAX_WAIT = timedelta(minutes=5)
 LOOKUP_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
+# what a report of a fill acknowledges
+UNACKNOWLEDGED = (State.SENT, State.UNKNOWN, State.NOT_PLACED)
 
 
 Answer = TypeVar("Answer")
@@ -334,6 +336,7 @@ class Manager:
             pause = CANCEL_AGAIN_SECONDS[min(count, len(CANCEL_AGAIN_SECONDS) - 1)]
             self._cancels[order_id] = Cancelling(clock.session_seconds() + pause, count + 1)
             self.record(events.CancelRefused(at=clock.now(), order_id=order_id, message=str(error)))
+            self.look_up(order_id)  # it may have been filled
         except BrokerUnclear as error:
             log.warning("cancel unclear", order_id=order_id, error=str(error))
             self.look_up(order_id)
@@ -655,10 +658,11 @@ class Manager:
             report = replace(report, state=State.CANCELLED)
         if report.state in (State.PARTIAL, State.FILLED):
             # trades determine the fills; the report's quantity is booked provisionally below
-            if order.state in (State.SENT, State.UNKNOWN):
+            if order.state in UNACKNOWLEDGED:
                 self.advance(order_id, State.ACKED, report.broker_order_id, report.message)
         else:
             self.advance(order_id, report.state, report.broker_order_id, report.message)
+        self._cancel_late(order)
         self._book_provisional_fill(order_id, report)
 
     def _added(self, report: OrderReport) -> Order:
@@ -792,8 +796,19 @@ class Manager:
         order_id = order.request.order_id
         if order.state is State.INTENT:
             self.record(events.OrderSent(at=clock.now(), order_id=order_id))
-        if self.book.orders[order_id].state in (State.SENT, State.UNKNOWN):
+        if self.book.orders[order_id].state in UNACKNOWLEDGED:
             self.advance(order_id, State.ACKED, trade.broker_order_id)
+        self._cancel_late(order)
+        request = order.request
+        traded = (fill.side, fill.symbol, fill.product)
+        if traded != (request.side, request.symbol, request.product):
+            # booked as it is: what is held counts, whatever was asked for
+            self.set_state(
+                TradingState.HALTED,
+                f"order {order_id} to {request.side} {request.symbol} ({request.product}) has a"
+                f" trade to {fill.side} {fill.symbol} ({fill.product}): check with the broker",
+                "orders",
+            )
         provisional = self.book.provisional_quantity(order_id)
         if provisional:
             self.record(
@@ -804,6 +819,20 @@ class Manager:
                 )
             )
         self._book_fill(self._with_charges(self.book.orders[order_id], fill))
+
+    def _cancel_late(self, before: Order) -> None:
+        """Halt for an order that was NOT_PLACED and is at the broker, and cancel what is left."""
+        order_id = before.request.order_id
+        order = self.book.orders[order_id]
+        if before.state is not State.NOT_PLACED or order.state is State.NOT_PLACED:
+            return
+        self.set_state(
+            TradingState.HALTED,
+            f"order {order_id}, which the broker did not know, came to it late",
+            "orders",
+        )
+        if order.state.is_live:
+            self.cancel_next(order_id)
 
     def _with_charges(self, order: Order, fill: Fill) -> Fill:
         fill = replace(fill, order_id=order.request.order_id)

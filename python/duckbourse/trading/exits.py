@@ -239,6 +239,18 @@ class ExitManager:
         if work := self._works.get(entry_id):
             work.next_try_at = work.priced_at = -math.inf
 
+    def close_excess(self) -> None:
+        """
+        Close what exits sold or bought beyond what was held, once the broker says so too.
+
+        The order that went too far takes the place of the entry.
+        """
+        if self.book.differences:
+            return
+        for order in self.book.held_entries():
+            if order.request.reason is not Reason.ENTRY:
+                self.close(order, Reason.OVERFILL)
+
     def _flatten_reason(self, entry: Order) -> Reason | None:
         """Return why everything is closed; the square-off leaves what is held overnight."""
         reason = self.book.flatten_reason

@@ -59,6 +59,8 @@ IDLE_SECONDS = 0.5
 ANSWER_PATIENCE_SECONDS = 0.05
 # how often the book is compared with such a broker
 RECONCILE_SECONDS = 15.0
+# after so long without a comparison nothing is opened any more
+BLIND_SECONDS = 60.0
 # a loop that has passed none of its steps for so long stands still
 STANDSTILL_SECONDS = 10.0
 # how often a feed that failed for good is opened again, while something is open
@@ -144,7 +146,7 @@ class Trader:
         self.by_hand = HandOrders(manager, self.exits, self._context, self._inbox)
         self._silent: set[str] = set()
         self._reconciling: asyncio.Task[None] | None = None
-        self._reconciled_at = clock.elapsed_seconds()
+        self._reconciled_at = self._compared_at = clock.elapsed_seconds()
         # why the last comparison with the broker failed, if it did
         self.comparison_problem = ""
 
@@ -586,10 +588,18 @@ class Trader:
     async def _compare(self) -> None:
         try:
             await self.reconciliation.repeat()
-            self.comparison_problem = ""
+        except BrokerError as error:  # one answer may be lost
+            log.warning("not reconciled", error=str(error))
+            if clock.elapsed_seconds() - self._compared_at >= BLIND_SECONDS:
+                self.comparison_problem = f"the broker does not say what it holds: {error}"
         except Exception as error:  # whatever it is: positions are open
             log.exception("not reconciled")
             self.comparison_problem = f"not compared with the broker: {error!r}"
+        else:
+            self._compared_at = clock.elapsed_seconds()
+            self.comparison_problem = ""
+            self.exits.close_excess()
+        if self.comparison_problem:
             self._downgrade_to(TradingState.REDUCING, self.comparison_problem, "loop")
 
     def _cancel_entries(self) -> None:
