@@ -121,7 +121,8 @@ class Trader:
             publication.limits.max_tick_move_pct,
         )
         self.tick_count = 0
-        # ticks outside the session's hours, late or not believed: recorded, but not traded on
+        # ticks outside the session's hours, late or not believed: recorded, but not traded on,
+        # except that exits go by the quote of a symbol that has not traded in the session
         self.stray_tick_count = 0
         # ticks lost to a full disk: the recording has a gap, and no position is opened on them
         self.unrecorded_tick_count = 0
@@ -295,6 +296,8 @@ class Trader:
 
     async def _update_prices(self, records: Records) -> None:
         of_session = self._of_session(records)
+        if len(of_session) < len(records):
+            self.prices.update_quotes(self._not_traded_yet(records))
         of_session = self.ticks.believed(of_session)
         self.stray_tick_count += len(records) - len(of_session)
         self.tick_count += len(of_session)
@@ -320,6 +323,14 @@ class Trader:
         is_good = (traded_at >= opens) & (traded_at < closes)
         is_good &= (price >= self._min_prices[places]) & (price <= self._max_prices[places])
         return records if is_good.all() else records[is_good]
+
+    def _not_traded_yet(self, records: Records) -> Records:
+        """Return the ticks of the session that still have the last price of an earlier one."""
+        opens, closes = map(microseconds, (self.publication.opens_at, self.publication.closes_at))
+        received_at = records["received_at"]
+        is_old = records["traded_at"] < opens
+        found: Records = records[is_old & (received_at >= opens) & (received_at < closes)]
+        return found
 
     async def _scan(self, scans: LiveScans, records: Records) -> None:
         try:
