@@ -475,7 +475,11 @@ class Book:
     @_apply.register
     def _(
         self,
-        event: events.ExitDelayed | events.FeedChanged | events.PriceSilent | events.StrategyFailed,
+        event: events.ExitDelayed
+        | events.FeedChanged
+        | events.PriceSilent
+        | events.StopTakenBack
+        | events.StrategyFailed,
     ) -> None:
         """Change nothing; people are notified of it."""
 

@@ -196,6 +196,18 @@ class ExitDelayed(Event, frozen=True, kw_only=True):
     detail: str
 
 
+class StopTakenBack(Event, frozen=True, kw_only=True):
+    """
+    The stop of an entry rests at the broker no more, since it was for more than is held.
+
+    `detail` says why it could not be made smaller. Without the loop, nothing closes the position.
+    """
+
+    entry_id: str
+    symbol: str
+    detail: str
+
+
 class PriceSilent(Event, frozen=True, kw_only=True):
     """A symbol that is held has had no tick for `seconds`, while others had."""
 
@@ -342,6 +354,7 @@ AnyEvent = (
     | ExitTriggered
     | FlattenRequested
     | ExitDelayed
+    | StopTakenBack
     | PriceSilent
     | StrategyFailed
     | FeedChanged
