@@ -29,7 +29,7 @@ from duckbourse.brokers.paper import PaperBroker
 from duckbourse.errors import ConfigurationError, JournalCorrupt
 from duckbourse.names import did_you_mean
 from duckbourse.orders import events
-from duckbourse.orders.book import Book, rebuild_book
+from duckbourse.orders.book import NOT_STARTED, Book, rebuild_book
 from duckbourse.orders.events import Carried, Event, TradingState
 from duckbourse.orders.journal import (
     ARCHIVE,
@@ -204,11 +204,17 @@ def _begin(
     due = _actions_due(publication, folder, book, at)
     for event in (*due, *moved):
         add(event)
-    missed = [event.action for event in due if isinstance(event, events.CorporateActionMissed)]
-    if missed:
+    reasons = [
+        _missed(folder, event.action)
+        for event in due
+        if isinstance(event, events.CorporateActionMissed)
+    ]
+    if reasons:
+        if book.state is not TradingState.ACTIVE and book.state_reason != NOT_STARTED:
+            reasons.insert(0, book.state_reason)  # it stands beside them
         add(
             events.TradingStateChanged(
-                at=at, state=TradingState.HALTED, reason=_missed(folder, missed[0]), by="session"
+                at=at, state=TradingState.HALTED, reason="; ".join(reasons), by="session"
             )
         )
     applied = [event for event in due if isinstance(event, events.CorporateActionApplied)]

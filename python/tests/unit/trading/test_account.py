@@ -46,10 +46,12 @@ from duckbourse.orders.order import (
 )
 from duckbourse.orders.positions import CorporateAction
 from duckbourse.settings import settings
+from duckbourse.telemetry.notify import Notifier
 from duckbourse.trading import session_folder
 from duckbourse.trading.cash import move_cash
 from duckbourse.trading.export import export_fills
 from duckbourse.trading.publication import Publication
+from duckbourse.trading.session import SessionConfig, TradingSession
 from duckbourse.trading.session_folder import SessionFolder, create, latest, read, traded_until
 from tests.support.dbt_server import cpu_seconds
 from tests.support.factories import LIMITS, fill
@@ -339,6 +341,39 @@ def test_a_late_split_of_what_was_traded_since_halts_the_account() -> None:
             record(events.TradingStateChanged(at=at, state=TradingState.ACTIVE, reason="", by="me"))
     # and from there again, it is applied in its order
     assert begin(1, split(1, 1, 2), close="50", fresh=True).quantity("A", Product.CNC) == 20
+
+
+@pytest.mark.parametrize("before", [None, *TradingState])
+def test_a_missed_action_halts_beside_what_halted_before_and_people_are_notified(
+    before: TradingState | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its halt took the place of the reason before, and no message was sent."""
+    begin(0)
+    traded(0, Side.BUY, 10, "100")
+    begin(1)
+    traded(1, Side.SELL, 4, "50")
+    if before is not None:
+        at = datetime(2026, 11, 3, 16, tzinfo=UTC)
+        record(events.TradingStateChanged(at=at, state=before, reason="first", by="me"))
+    book = begin(2, split(1, 1, 2), close="50")
+    missed = "the split of A on 2026-11-03 arrived after A was traded in new shares"
+    assert book.state is TradingState.HALTED
+    stands = before not in (None, TradingState.ACTIVE)
+    assert book.state_reason.startswith(f"first; {missed}" if stands else missed)
+    sent: list[str] = []
+    monkeypatch.setattr(Notifier, "send", lambda _, text: sent.append(text))
+    market = Market(latest("test", None).path)
+    for _ in range(2):  # and once, however often it is started
+        config = SessionConfig(
+            publication=publication(2, split(1, 1, 2), close="50"),
+            folder=market.folder,
+            feed=market.feed([]),
+        )
+        with TradingSession.open(config) as session:
+            asyncio.run(session.trader.start())
+    assert [text for text in sent if missed in text] == [
+        f"halted: {book.state_reason} (by session)"
+    ]
 
 
 def test_a_split_restates_both_sides_of_what_the_account_does_not_hold() -> None:
