@@ -33,7 +33,7 @@ from duckbourse.orders import events
 from duckbourse.orders.book import Book, rebuild_book
 from duckbourse.orders.broker import Broker
 from duckbourse.orders.events import CashKind, PriceSilent, TradingState
-from duckbourse.orders.journal import HEAD, open_journal, read_archive
+from duckbourse.orders.journal import HEAD, open_journal, read_archive, read_journal
 from duckbourse.orders.order import (
     Exits,
     Order,
@@ -508,6 +508,35 @@ def test_sessions_of_an_account_follow_each_other_wherever_fresh_was_killed(
             recorded = {each.symbol for of in kept for each in of if isinstance(each, PriceSilent)}
             assert recorded == set("0123")
     settings.cache_clear()
+
+
+@pytest.mark.parametrize("fresh", [True, False])
+@pytest.mark.parametrize("again", [3, 5])
+def test_the_broker_holds_what_the_account_does_wherever_a_start_was_killed(
+    fresh: bool, again: int, tmp_path: Path
+) -> None:
+    """The paper broker began first, and a later session took it as it was then."""
+    actions = [split(4, 1, 2)]
+    ends = set()
+    for writes in range(16):
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setenv("BOURSE_DATA_DIR", str(tmp_path / str(writes)))
+            settings.cache_clear()
+            for day, quantity in enumerate((10, 7, 5, 3)):
+                begin(day)
+                traded(day, Side.BUY, quantity, "100")
+                moved(CashKind.DEPOSIT, "500", str(day))
+            killed_while_beginning(2 if fresh else 4, actions, writes, fresh=fresh)
+            with contextlib.suppress(ConfigurationError):  # the later session began
+                begin(again, *actions)
+            path = latest("test", None).path
+            book = rebuild_book(Decimal(100_000), read_journal(path), lambda _: None)
+            assert at_the_broker() == ({"A": book.quantity("A", Product.CNC)}, book.cash_amount)
+            ends.add(book.quantity("A", Product.CNC))
+    settings.cache_clear()
+    doubled = 1 if again == 3 else 2
+    # as it was before, or from where it began again; and what began on day 4 is not begun on day 3
+    assert ends == ({25 * doubled, 17 * doubled} if fresh else {25 * doubled, 50})
 
 
 def test_what_fresh_discards_is_no_longer_exported(data: Path) -> None:
