@@ -60,8 +60,9 @@ log = structlog.get_logger()
 # how long to wait for the broker's answer
 ANSWER_SECONDS = 5.0
 # an order is NOT_PLACED if the broker has twice reported no such order, and this long after it was
-# sent: the broker's records may lag
-GRACE_SECONDS = 10.0
+# sent: the broker's records may lag, and a call without an answer may still arrive, when another
+# order in its place would sell the position twice
+GRACE_SECONDS = 30.0
 # a look-up that the broker does not answer for so long halts the account; the next reconciliation
 # looks again
 LOOKUP_LIMIT_SECONDS = 60.0

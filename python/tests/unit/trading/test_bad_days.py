@@ -15,7 +15,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -180,6 +180,11 @@ def trade_and_check(
     check(trader, venue, moves, faults)
 
 
+# a call that arrives when the broker has long denied the order: another in its place sold twice
+@example(
+    moves=[("jump", move) for move in (3, -20, 1, 1, 0, -20)],
+    faults=Faults(max_delay_seconds=30.0, rests_stops=True, seed=1032285),
+)
 @of_bad_days(25)
 def test_every_bad_day_ends_flat_or_reported(
     tmp_path_factory: pytest.TempPathFactory, moves: list[tuple[str, int]], faults: Faults
