@@ -62,6 +62,8 @@ class Book:
         self.cash_amount = capital_amount
         self.orders: dict[str, Order] = {}
         self.live: dict[str, Order] = {}
+        # the entries that wait for their turn, by their ids, in order; they are no orders yet
+        self.waiting: dict[str, events.OrderWaiting] = {}
         self.fills: dict[str, Fill] = {}
         self.positions: dict[Key, Position] = {}
         self.best_price: dict[str, Decimal] = {}
@@ -286,6 +288,7 @@ class Book:
             action_ids=tuple(self.action_ids),
             cash_ids=tuple(self.cash_ids),
             differences=self.differences,
+            waiting=tuple(self.waiting.values()),
         )
 
     def _held_of(self, key: Key) -> Held:
@@ -324,7 +327,12 @@ class Book:
         raise TypeError(f"a book cannot apply a {type(event).__name__}")
 
     @_apply.register
+    def _(self, event: events.OrderWaiting) -> None:
+        self.waiting[event.request.order_id] = event
+
+    @_apply.register
     def _(self, event: events.OrderDenied) -> None:
+        self.waiting.pop(event.request.order_id, None)
         order = Order(
             request=event.request,
             state=advance(event.request.order_id, State.NEW, State.DENIED),
@@ -337,6 +345,7 @@ class Book:
     @_apply.register
     def _(self, event: events.OrderIntended) -> None:
         request = event.request
+        self.waiting.pop(request.order_id, None)
         if request.reason is Reason.ENTRY:
             self.entry_count += 1
             if request.signal_id is not None:
@@ -475,7 +484,11 @@ class Book:
     @_apply.register
     def _(
         self,
-        event: events.ExitDelayed | events.FeedChanged | events.PriceSilent | events.StrategyFailed,
+        event: events.ExitDelayed
+        | events.FeedChanged
+        | events.PriceSilent
+        | events.StopTakenBack
+        | events.StrategyFailed,
     ) -> None:
         """Change nothing; people are notified of it."""
 
@@ -532,6 +545,7 @@ class Book:
         self.marks = dict(carried.marks)
         self.action_ids = dict.fromkeys(carried.action_ids)
         self.cash_ids = dict.fromkeys(carried.cash_ids)
+        self.waiting = {each.request.order_id: each for each in carried.waiting}
         self.carried_orders = frozenset(order.request.order_id for order in carried.orders)
         for order in carried.orders:
             self._store(order)
