@@ -26,7 +26,6 @@ from typing import Any
 from unittest import mock
 
 import duckdb
-import pytest
 from picows import WSMsgType, WSTransport
 
 from duckbourse import clock
@@ -69,13 +68,13 @@ class HoldsOn(Strategy):
 
 def run_command(clock_file: str, progress: str, *words: str) -> None:
     """Run `./bourse` on the server's clock, and write how many ticks are handled."""
-    with open(clock_file, "rb") as file:
+    with Path(clock_file).open("rb") as file:
         shown = mmap.mmap(file.fileno(), CLOCK_SIZE, access=mmap.ACCESS_READ)
     reported = 0
 
     def report(_: object, trader: Trader) -> None:
         nonlocal reported
-        scan = trader.scans and trader.scans._running
+        scan = None if trader.scans is None else trader.scans._running
         count = trader.tick_count + trader.stray_tick_count
         # a scan takes no time here, as it takes little of a real minute
         if count > reported and (scan is None or scan.done()):
@@ -111,7 +110,7 @@ class Rehearsal:
 
     def show(self, at: datetime) -> None:
         content = microseconds(at).to_bytes(CLOCK_SIZE, sys.byteorder)
-        with open(self._clock, "r+b" if self._clock.exists() else "wb") as file:
+        with self._clock.open("r+b" if self._clock.exists() else "wb") as file:
             file.write(content)
 
     async def _send(self, _: int, transport: WSTransport) -> None:
