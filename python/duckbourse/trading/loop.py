@@ -22,11 +22,12 @@ from pathlib import Path
 from types import MappingProxyType
 
 import msgspec
+import numpy as np
 import structlog
 from msgspec.structs import replace
 
 from duckbourse import clock
-from duckbourse.errors import BourseError, BrokerError, StorageFull
+from duckbourse.errors import BourseError, BrokerError, FeedFailed, StorageFull
 from duckbourse.orders import events
 from duckbourse.orders.book import Book
 from duckbourse.orders.bus import DataIngested, SignalGenerated
@@ -65,6 +66,8 @@ BLIND_SECONDS = 60.0
 STANDSTILL_SECONDS = 10.0
 # how often a feed that failed for good is opened again, while something is open
 REOPEN_SECONDS = 30.0
+# and how soon one that failed for a reason of its own; the pause doubles up to the one above
+MIN_REOPEN_SECONDS = 1.0
 # how often to look for a newer publication
 REFRESH_SECONDS = 1.0
 
@@ -112,6 +115,7 @@ class Trader:
         self.refresh_seconds = refresh_seconds
         self.relay = relay or TickRelay(feed)
         self.prices = LastPrices(feed.symbols)
+        self._places = {symbol: place for place, symbol in enumerate(feed.symbols)}
         self._min_prices, self._max_prices = price_bounds(
             feed.symbols,
             {symbol: known.prior_close for symbol, known in publication.instruments.items()},
@@ -128,8 +132,11 @@ class Trader:
         self.stray_tick_count = 0
         # ticks lost to a full disk: the recording has a gap, and no position is opened on them
         self.unrecorded_tick_count = 0
-        self.is_stream_ready = False
-        self.feed_problem = ""
+        # what is wrong with parts of the feed, by their symbols
+        self._feed_problems: dict[tuple[str, ...], str] = {}
+        # the symbols of the parts that had no tick since the start or their failure
+        self._awaited: set[tuple[str, ...]] = {feed.symbols}
+        self._has_feed_failed = False
         self._live_signals: dict[str, Signal] = {}
         self._refreshed_at = -math.inf
         self._loading: asyncio.Task[Publication | None] | None = None
@@ -204,17 +211,28 @@ class Trader:
 
         Without ticks, commands and the time of day are still handled. If the feed fails for good,
         halt. While something is open, the loop then goes on until the session's close, and opens
-        the feed again every REOPEN_SECONDS. A failure that remains is raised as BrokerError.
+        the feed again every REOPEN_SECONDS. If it fails for a reason of its own, only close
+        positions, and open it again after growing pauses until the close. A failure that remains is
+        raised as BrokerError or FeedFailed.
         """
-        failure: BrokerError | None = None
+        failure: BrokerError | FeedFailed | None = None
+        pause = MIN_REOPEN_SECONDS
         while True:
+            had_count = self.tick_count
             try:
                 await self._follow_feed()
                 break
             except BrokerError as error:
                 failure = error
                 self.manager.set_state(TradingState.HALTED, str(error), "feed")
-            if not await self._look_after_what_is_open(REOPEN_SECONDS):
+                goes_on = await self._look_after_what_is_open(REOPEN_SECONDS)
+            except FeedFailed as error:
+                failure = error
+                self._note_feed_failure(error)
+                is_new = self.tick_count > had_count
+                pause = MIN_REOPEN_SECONDS if is_new else min(2 * pause, REOPEN_SECONDS)
+                goes_on = await self._go_on_without_ticks(pause)
+            if not goes_on:
                 break
             failure = None
         await self.end()
@@ -236,7 +254,16 @@ class Trader:
 
     async def _follow_feed(self) -> None:
         batches = self.feed.ticks()
-        coming = asyncio.ensure_future(anext(batches, None))
+
+        async def next_batch() -> Records | None:
+            try:
+                return await anext(batches, None)
+            except BrokerError:
+                raise
+            except Exception as error:  # whatever it is: positions are open
+                raise FeedFailed(f"{self.feed.name} failed: {error!r}") from error
+
+        coming = asyncio.ensure_future(next_batch())
         while True:
             done, _ = await asyncio.wait({coming}, timeout=IDLE_SECONDS)
             if not done:
@@ -244,18 +271,37 @@ class Trader:
             elif (records := coming.result()) is None:
                 return
             else:
+                if self._has_feed_failed:
+                    self._has_feed_failed = False
+                    self.on_health(f"{self.feed.name} has ticks again", True, self.feed.symbols)
                 await self.on_records(records)
-                coming = asyncio.ensure_future(anext(batches, None))
+                coming = asyncio.ensure_future(next_batch())
             self._show()
+
+    def _note_feed_failure(self, error: FeedFailed) -> None:
+        self._downgrade_to(TradingState.REDUCING, str(error), "feed")
+        if not self._has_feed_failed:  # since its last tick
+            self._has_feed_failed = True
+            log.error("feed failed", exc_info=error)
+            self.on_health(str(error), False, self.feed.symbols)
 
     async def _look_after_what_is_open(self, seconds: float) -> bool:
         """Go on without ticks for so long; return whether something is open until then."""
-        until = clock.elapsed_seconds() + seconds
-        while self.book.open_positions() or self.book.live:
+        return await self._go_on_without_ticks(
+            seconds, lambda: bool(self.book.open_positions() or self.book.live)
+        )
+
+    async def _go_on_without_ticks(
+        self, seconds: float, is_wanted: Callable[[], bool] = lambda: True
+    ) -> bool:
+        """Go on for so long; return False if it is not wanted, or the session closes, by then."""
+        began, until = clock.now(), clock.elapsed_seconds() + seconds
+        while is_wanted():
             if clock.now() >= self.publication.closes_at:
                 return False
             if clock.elapsed_seconds() >= until:
-                return True
+                # where the feed is the clock, as in a replay, the session would never close
+                return clock.now() > began
             await asyncio.sleep(IDLE_SECONDS)
             await self._step()
             self._show()
@@ -308,9 +354,16 @@ class Trader:
         self.stray_tick_count += len(records) - len(of_session)
         self.tick_count += len(of_session)
         if len(of_session):
-            self.is_stream_ready = True
+            self._note_ticks(of_session)
             self.prices.update(of_session)
             await self.relay.publish(of_session)
+
+    def _note_ticks(self, records: Records) -> None:
+        """Await no tick any more of the parts of the feed that are connected and have one here."""
+        for part in self._awaited - self._feed_problems.keys():
+            places = [self._places[symbol] for symbol in part]
+            if np.isin(records["symbol"], places).any():
+                self._awaited.remove(part)
 
     def _record_ticks(self, recorder: Recorder, records: Records) -> None:
         try:
@@ -413,12 +466,23 @@ class Trader:
         if self.book.state is TradingState.ACTIVE:
             self.manager.set_state(state, reason, by)
 
-    def on_health(self, what: str, is_healthy: bool) -> None:
-        """Handle a change of the feed's health; if unhealthy, open nothing until the next tick."""
-        self.feed_problem = "" if is_healthy else what
+    def on_health(self, what: str, is_healthy: bool, symbols: tuple[str, ...]) -> None:
+        """
+        Handle a change of the health of the part of the feed that has these symbols.
+
+        If it is unhealthy, nothing is opened in them until it is healthy and one of them has a
+        tick.
+        """
+        if is_healthy:
+            self._feed_problems.pop(symbols, None)
+        else:
+            self._feed_problems[symbols] = what
+            self._awaited.add(symbols)
         self.manager.record(events.FeedChanged(at=clock.now(), what=what, is_healthy=is_healthy))
-        if not is_healthy:
-            self.is_stream_ready = False
+
+    def is_awaited(self, symbol: str) -> bool:
+        """Return whether the part of the feed that has this symbol has no ticks now."""
+        return any(symbol in part for part in self._awaited)
 
     async def _step(self) -> None:
         """Act on commands, exits, daily limits and strategies."""
@@ -501,8 +565,9 @@ class Trader:
         for entry_id, work in list(self.exits.works.items()):
             symbol = self.book.orders[entry_id].request.symbol
             reasons.append(f"{symbol} is not closed yet: {work.detail}")
-        if not self.is_stream_ready:
-            reasons.append(self.feed_problem or "no tick yet")
+        reasons += list(self._feed_problems.values())
+        if not self._feed_problems and self._awaited:
+            reasons.append("no tick yet")
         return reasons
 
     def _context(self, strategy: str) -> Context:
@@ -555,7 +620,7 @@ class Trader:
                 closes_at=self.publication.closes_at,
                 entries_end_at=self.publication.entries_end_at,
                 sessions_behind=self.publication.sessions_behind,
-                is_stream_ready=self.is_stream_ready,
+                is_stream_ready=not self.is_awaited(request.symbol),
                 charges=self.publication.charges,
                 replaces=replaces,
             ),
