@@ -49,7 +49,7 @@ from duckbourse.trading.exits import ExitManager
 from duckbourse.trading.publication import Publication, Signal, signal_order
 from duckbourse.trading.scans import LiveScans
 from duckbourse.trading.strategies import Strategies
-from duckbourse.trading.strategy import Context, Strategy
+from duckbourse.trading.strategy import BY_HAND, Context, Strategy
 from duckbourse.words import counted
 
 log = structlog.get_logger()
@@ -60,6 +60,8 @@ IDLE_SECONDS = 0.5
 ANSWER_PATIENCE_SECONDS = 0.05
 # how often the book is compared with such a broker
 RECONCILE_SECONDS = 15.0
+# after so long without a comparison nothing is opened any more
+BLIND_SECONDS = 60.0
 # a loop that has passed none of its steps for so long stands still
 STANDSTILL_SECONDS = 10.0
 # how often a feed that failed for good is opened again, while something is open
@@ -125,7 +127,8 @@ class Trader:
             publication.limits.max_tick_move_pct,
         )
         self.tick_count = 0
-        # ticks outside the session's hours, late or not believed: recorded, but not traded on
+        # ticks outside the session's hours, late or not believed: recorded, but not traded on,
+        # except that exits go by the quote of a symbol that has not traded in the session
         self.stray_tick_count = 0
         # ticks lost to a full disk: the recording has a gap, and no position is opened on them
         self.unrecorded_tick_count = 0
@@ -151,7 +154,7 @@ class Trader:
         self.by_hand = HandOrders(manager, self.exits, self._context, self._inbox)
         self._silent: set[str] = set()
         self._reconciling: asyncio.Task[None] | None = None
-        self._reconciled_at = clock.elapsed_seconds()
+        self._reconciled_at = self._compared_at = clock.elapsed_seconds()
         # why the last comparison with the broker failed, if it did
         self.comparison_problem = ""
 
@@ -184,6 +187,10 @@ class Trader:
             elif self.book.state is TradingState.ACTIVE or self.reconciliation.may_be_lifted:
                 self.manager.set_state(TradingState.ACTIVE, "reconciled", "start")
         self._record_publication()
+        for waiting in list(self.book.waiting.values()):
+            is_old = waiting.at < self.publication.opens_at
+            if is_old or waiting.request.strategy == BY_HAND:  # they are not sent late
+                self.manager.cancel_next(waiting.request.order_id)
         with self._unharmed_by("answering commands"):
             self.by_hand.take_up()
         return differences
@@ -341,6 +348,8 @@ class Trader:
 
     async def _update_prices(self, records: Records) -> None:
         of_session = self._of_session(records)
+        if len(of_session) < len(records):
+            self.prices.update_quotes(self._not_traded_yet(records))
         of_session = self.ticks.believed(of_session)
         self.stray_tick_count += len(records) - len(of_session)
         self.tick_count += len(of_session)
@@ -373,6 +382,14 @@ class Trader:
         is_good = (traded_at >= opens) & (traded_at < closes)
         is_good &= (price >= self._min_prices[places]) & (price <= self._max_prices[places])
         return records if is_good.all() else records[is_good]
+
+    def _not_traded_yet(self, records: Records) -> Records:
+        """Return the ticks of the session that still have the last price of an earlier one."""
+        opens, closes = map(microseconds, (self.publication.opens_at, self.publication.closes_at))
+        received_at = records["received_at"]
+        is_old = records["traded_at"] < opens
+        found: Records = records[is_old & (received_at >= opens) & (received_at < closes)]
+        return found
 
     async def _scan(self, scans: LiveScans, records: Records) -> None:
         try:
@@ -651,24 +668,37 @@ class Trader:
     async def _compare(self) -> None:
         try:
             await self.reconciliation.repeat()
-            self.comparison_problem = ""
+        except BrokerError as error:  # one answer may be lost
+            log.warning("not reconciled", error=str(error))
+            if clock.elapsed_seconds() - self._compared_at >= BLIND_SECONDS:
+                self.comparison_problem = f"the broker does not say what it holds: {error}"
         except Exception as error:  # whatever it is: positions are open
             log.exception("not reconciled")
             self.comparison_problem = f"not compared with the broker: {error!r}"
+        else:
+            self._compared_at = clock.elapsed_seconds()
+            self.comparison_problem = ""
+            self.exits.close_excess()
+        if self.comparison_problem:
             self._downgrade_to(TradingState.REDUCING, self.comparison_problem, "loop")
 
     def _cancel_entries(self) -> None:
-        """Have the entries cancelled that may not fill any more."""
-        now = clock.now()
-        is_over = now >= self.publication.entries_end_at
-        is_over |= (
-            self.book.state is not TradingState.ACTIVE or self.book.flatten_reason is not None
-        )
+        """
+        Have the entries cancelled that may not fill any more.
+
+        One that only reduces a position may, unless exits close everything or the account is
+        halted.
+        """
+        now, state = clock.now(), self.book.state
+        is_over = state is TradingState.HALTED or self.book.flatten_reason is not None
+        opens_nothing = state is not TradingState.ACTIVE or now >= self.publication.entries_end_at
+        reducing = self.manager.reducing_entries() if opens_nothing and not is_over else set()
         for order in self.manager.open_entries:
             request, order_id = order.request, order.request.order_id
             has_ended = not self.strategies.is_active(request.strategy)
             if order.state is not State.NEW:  # what waits is denied with the reason
-                has_ended |= is_over or order_id in self.book.exit_reason
+                has_ended |= is_over or (opens_nothing and order_id not in reducing)
+                has_ended |= order_id in self.book.exit_reason
                 has_ended |= request.expires_at is not None and now >= request.expires_at
             if has_ended:
                 self.manager.cancel_next(order_id)
