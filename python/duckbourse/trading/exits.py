@@ -470,6 +470,7 @@ class ExitManager:
 
         It is that of the last trade. When there is none in this session, or it is older than
         `max_silence_seconds`, a fresh quote takes its place: the market can move without a trade.
+        One that is far from the last price waits for a second that confirms it.
         """
         symbol, now, limits = entry.request.symbol, clock.now(), self._publication().limits
         instrument = self._publication().instruments[symbol]
@@ -479,18 +480,17 @@ class ExitManager:
             known and (now - known[1]).total_seconds() <= limits.max_silence_seconds
         ):
             return last
-        bid, ask, received_at = quote
-        if now - received_at > timedelta(milliseconds=limits.max_tick_age_ms):
+        if now - quote.received_at > timedelta(milliseconds=limits.max_tick_age_ms):
             return last
         low, high = instrument.price_band
+        reference, most = last or instrument.prior_close, limits.max_tick_move_pct
         bid, ask = (
-            side if side is not None and side >= low and (high is None or side <= high) else None
-            for side in (bid, ask)
+            exits.believed_price(price, before, reference, most)
+            if price is not None and price >= low and (high is None or price <= high)
+            else None
+            for price, before in ((quote.bid, quote.bid_before), (quote.ask, quote.ask_before))
         )
-        reference = last or instrument.prior_close
-        price = exits.quoted_price(
-            entry.request.side, reference, bid, ask, limits.max_tick_move_pct
-        )
+        price = exits.quoted_price(entry.request.side, reference, bid, ask, most)
         return last if price is None else price
 
     def _reference(self, entry: Order) -> Decimal:
