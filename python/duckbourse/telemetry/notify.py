@@ -79,6 +79,9 @@ class Notifier:
                     f"{kind} {event.symbol}",
                     is_urgent=True,
                 )
+            case events.StopTakenBack(symbol=symbol, detail=detail):
+                text = f"{symbol}: no stop rests at the broker any more: {detail}"
+                self.send(text, f"{kind} {symbol}", is_urgent=True)
             case events.PriceSilent(symbol=symbol, seconds=seconds):
                 self.send(f"{symbol}: no tick for {seconds} s, while other symbols have some", kind)
             case events.StrategyFailed(strategy=strategy, detail=detail):

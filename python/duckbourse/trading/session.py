@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -36,6 +36,8 @@ from duckbourse.trading.scans import LiveScans
 from duckbourse.trading.session_folder import LOG, traded_until
 from duckbourse.trading.strategy import SignalStrategy, Strategy
 from duckbourse.trading.watchdog import watched
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,7 +140,9 @@ class TradingSession:
                 feed.on_health = trader.on_health
             if scans is not None:
                 scans.publish = trader.publish
-            stack.enter_context(_monitoring(trader, config.metrics_port))
+            # how a session began is recorded before anybody is notified
+            begun = recorded if until is None else ()
+            stack.enter_context(_monitoring(trader, config.metrics_port, begun))
             yield TradingSession(trader, broker, journal)
 
     def run(self) -> tuple[str, ...]:
@@ -162,8 +166,12 @@ class TradingSession:
         try:
             return await self.trader.start()
         except BrokerError as error:
-            self.trader.manager.set_state(TradingState.HALTED, str(error), "start")
-            return (str(error),)
+            problem = str(error)
+        except Exception as error:  # of an adapter: what is open has to be reported
+            log.exception("the start failed")
+            problem = f"the broker cannot be compared: {error!r}"
+        self.trader.manager.set_state(TradingState.HALTED, problem, "start")
+        return (problem,)
 
 
 def tick_sizes_of(publication: Publication) -> dict[str, Decimal]:
@@ -178,9 +186,11 @@ def _replay_clock(feed: Feed) -> AbstractContextManager[None]:
 
 
 @contextmanager
-def _monitoring(trader: Trader, port: int | None) -> Iterator[None]:
+def _monitoring(trader: Trader, port: int | None, begun: Sequence[Event]) -> Iterator[None]:
     account = trader.publication.limits.account
     notifier = Notifier(account, settings())
+    for event in begun:
+        notifier.on_event(event)
     bus = trader.manager.bus
     bus.subscribe(Event, lambda message: notifier.on_event(message.event))
     server: MetricsServer | None = None
@@ -212,21 +222,22 @@ def _monitoring(trader: Trader, port: int | None) -> Iterator[None]:
 def _log_to(path: Path) -> Iterator[None]:
     """Append the log to a file until the end of the block, then restore the configuration."""
     before = structlog.get_config()
-    with open(path, "a", opener=private) as file:
-        structlog.configure(
-            processors=[
-                structlog.processors.add_log_level,
-                _add_time,
-                structlog.processors.format_exc_info,
-                structlog.processors.JSONRenderer(),
-            ],
-            logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _Unfailing(file))),
-            cache_logger_on_first_use=False,
-        )
-        try:
-            yield
-        finally:
-            structlog.configure(**before)
+    file = _Unfailing(open(path, "a", opener=private))  # noqa: SIM115
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            _add_time,
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", file)),
+        cache_logger_on_first_use=False,
+    )
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
+        file.close()
 
 
 class _Unfailing:
@@ -247,6 +258,12 @@ class _Unfailing:
         try:
             self._file.flush()
         except OSError as error:
+            self._report(error)
+
+    def close(self) -> None:
+        try:
+            self._file.close()
+        except OSError as error:  # of what was not written before
             self._report(error)
 
     def _report(self, error: OSError) -> None:
