@@ -28,7 +28,7 @@ from duckbourse.orders.order import Order
 from duckbourse.orders.positions import Position
 from duckbourse.orders.reconciliation import Reconciliation
 from duckbourse.trading.export import export_fills
-from duckbourse.trading.session_folder import SessionFolder, latest, read
+from duckbourse.trading.session_folder import SessionFolder, latest, read, session_clock
 from duckbourse.words import counted
 
 # what is not written in lower case
@@ -193,7 +193,8 @@ def reconcile(account: Account = None, day: Day = None, json: Json = False) -> N
     try:
         book = rebuild_book(session.capital_amount, recorded, lambda _: None)
         manager = Manager(book, log, broker, check=lambda *_: None, grace_seconds=0)
-        differences = asyncio.run(Reconciliation(manager).recover())
+        with session_clock(session, recorded):
+            differences = asyncio.run(Reconciliation(manager).recover())
     finally:
         broker.close()
         log.close()

@@ -25,11 +25,12 @@ from duckbourse.cli.minutes import note_synthetic
 from duckbourse.cli.options import one_preset
 from duckbourse.cli.output import notes, print_json, results
 from duckbourse.cli.tables import Column, columns_of, print_whole, table, text
-from duckbourse.errors import ConfigurationError, TradingError
+from duckbourse.errors import ConfigurationError, PositionsLeft, StrategyStopped, TradingError
 from duckbourse.orders.book import Book
-from duckbourse.orders.events import TradingState
+from duckbourse.orders.bus import Message
+from duckbourse.orders.events import StrategyFailed, TradingState
 from duckbourse.orders.lifecycle import State
-from duckbourse.orders.order import Reason
+from duckbourse.orders.order import Product, Reason, Request
 from duckbourse.risk.checks import open_checks
 from duckbourse.streaming.live import LiveSession
 from duckbourse.streaming.prices import LastPrices
@@ -42,8 +43,8 @@ from duckbourse.trading.loop import Trader
 from duckbourse.trading.publication import Publication, Publications, session_today
 from duckbourse.trading.scans import LiveScans
 from duckbourse.trading.session import SessionConfig, TradingSession
-from duckbourse.trading.strategies import open_strategies
-from duckbourse.trading.strategy import Close, Context, SignalStrategy, Strategy
+from duckbourse.trading.strategies import Strategies, open_strategies
+from duckbourse.trading.strategy import Context, SignalStrategy, Strategy
 from duckbourse.warehouse import open_published
 from duckbourse.words import counted
 
@@ -241,7 +242,13 @@ def trade(
         waits = isinstance(source, Replay)
         scans = LiveScans(live, source.symbols, publication, chosen, waits=waits)
     if dry_run:
-        _print_orders(asyncio.run(_intended_orders(publication, source, strategies, scans)), json)
+        rows, failures = asyncio.run(_intended_orders(publication, source, strategies, scans))
+        _print_orders(rows, json)
+        for name, error in failures.items():
+            raise StrategyStopped(
+                f"the strategy {name} failed, and was not asked again: {error}",
+                "correct it, and look again",
+            )
         return
     options = _options(chosen, feed, asked, check or [], scan=scan, seed=seed)
     folder, before = session_folders.create(publication, broker_name, options, fresh=fresh)
@@ -250,7 +257,11 @@ def trade(
     for line in session_folders.late_actions(folder, recorded):
         notes.print(line, markup=False, style="yellow")
     until = session_folders.traded_until(recorded)
-    if until:
+    if session_folders.has_ended(folder, recorded):
+        notes.print(
+            "this session is over: it was traded to its end; --fresh discards it and starts over"
+        )
+    elif until:
         notes.print(
             f"resuming this session from {until.astimezone(publication.zone):%H:%M:%S};"
             " --fresh discards it and starts over"
@@ -274,6 +285,7 @@ def trade(
             metrics_port=metrics_port,
         )
         with TradingSession.open(config) as session:
+            session.trader.manager.bus.subscribe(StrategyFailed, _report_failure)
             differences = session.run()
     if differences:
         raise TradingError(
@@ -283,8 +295,36 @@ def trade(
     end = ending(session.trader)
     if json:
         print_json(end)
-        return
-    _print_end(end)
+    else:
+        _print_end(end)
+    _refuse_bad_end(end)
+
+
+def _refuse_bad_end(end: dict[str, Any]) -> None:
+    """Raise if a person has something to do after a session: see the exit codes."""
+    account, day = end["account"], end["session_date"]
+    if left := [held for held in end["positions"] if held["product"] == Product.MIS]:
+        names = ", ".join(f"{held['symbol']} {held['quantity']:+}" for held in left)
+        raise PositionsLeft(
+            f"{account} on {day} ended with intraday positions open: {names}",
+            "close them at the broker; at paper, the next session closes them, or `./bourse trade"
+            f" --account {account} --date {day} --fresh` trades this one again",
+        )
+    for name, error in end["failed_strategies"].items():
+        raise StrategyStopped(
+            f"the strategy {name} failed, and opened nothing more: {error}",
+            f"data/trading/{account}/trade.log has the traceback; correct it, then --fresh trades"
+            " the session again",
+        )
+
+
+def _report_failure(message: Message[StrategyFailed]) -> None:
+    failed = message.event
+    notes.print(
+        f"the strategy {failed.strategy} failed, and opens nothing more: {failed.detail}",
+        markup=False,
+        style="red",
+    )
 
 
 def _options(
@@ -332,6 +372,7 @@ def ending(trader: Trader) -> dict[str, Any]:
     prices = trader.prices
     orders = list(book.orders.values())
     ordered = {order.request.signal_id for order in orders}
+    follows_signals = SignalStrategy.NAME in trader.strategies.names
     denied = Counter(
         order.message.partition(":")[0] for order in orders if order.state is State.DENIED
     )
@@ -342,15 +383,23 @@ def ending(trader: Trader) -> dict[str, Any]:
         "state": book.state,
         "reason": book.state_reason,
         "ticks": trader.tick_count,
-        "signals": len(publication.signals),
+        "signals": len(publication.signals) if follows_signals else None,
         "equity_amount": book.equity_amount(prices),
         "net_pnl_amount": book.equity_amount(prices) - book.session_start_amount,
         "charges_amount": sum((fill.charges_amount for fill in book.fills.values()), Decimal(0)),
         "denied": dict(denied.most_common()),
-        "without_order": sum(s.signal_id not in ordered for s in publication.signals),
+        "without_order": sum(s.signal_id not in ordered for s in publication.signals)
+        if follows_signals
+        else None,
+        "failed_strategies": trader.strategies.failures,
         "round_trips": round_trips(trader),
         "positions": [
-            {"symbol": held.symbol, "quantity": held.quantity, "average_price": held.average_price}
+            {
+                "symbol": held.symbol,
+                "product": held.product,
+                "quantity": held.quantity,
+                "average_price": held.average_price,
+            }
             for held in book.open_positions()
         ],
     }
@@ -391,8 +440,9 @@ def _print_end(end: dict[str, Any]) -> None:
         print_whole(table(columns, trips))
     results.print(
         f"{end['account']} on {end['session_date']}:"
-        f" {counted(len(end['round_trips']), 'entry', 'entries')} of"
-        f" {counted(end['signals'], 'signal')}, {counted(end['ticks'], 'tick')},"
+        f" {counted(len(end['round_trips']), 'entry', 'entries')}"
+        f"{'' if end['signals'] is None else ', ' + counted(end['signals'], 'signal')},"
+        f" {counted(end['ticks'], 'tick')},"
         f" net {end['net_pnl_amount']:+,.2f} after {end['charges_amount']:,.2f} charges,"
         f" equity {end['equity_amount']:,.2f}"
     )
@@ -402,6 +452,10 @@ def _print_end(end: dict[str, Any]) -> None:
         results.print(
             f"  {counted(count, 'signal')} without an order: the symbol was already held or"
             " on order, it had no fresh price, or one lot cost more than a position may cost"
+        )
+    for name, error in end["failed_strategies"].items():
+        results.print(
+            f"  the strategy {name} failed, and opened nothing more: {error}", markup=False
         )
     if end["positions"]:
         results.print(f"  open positions: {', '.join(held['symbol'] for held in end['positions'])}")
@@ -419,34 +473,42 @@ async def _intended_orders(
     feed: Replay | WebSocketFeed,
     strategies: dict[str, Strategy],
     scans: LiveScans | None,
-) -> list[dict[str, Any]]:
-    """Return the orders that the strategies would send if nothing were ever filled."""
+) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """
+    Return the orders that the strategies would send if nothing were ever filled.
+
+    The second value has the errors of the strategies that failed, by name.
+    """
     book = Book(publication.limits.capital_amount)
     wanted: dict[str, dict[str, Any]] = {}
     prices = LastPrices(feed.symbols)
+    now = clock.now()
+
+    def context(name: str) -> Context:
+        return Context(name, publication, book, prices, now)
+
+    asked = Strategies(strategies, context, lambda _: None)
     async for records in feed.ticks():
         now = feed.at if isinstance(feed, Replay) else clock.now()
         if scans is not None and (found := await scans.on_ticks(records, now)):
             publication = replace(publication, signals=(*publication.signals, *found))
         prices.update(records[records["price"] > 0])
-        for name, each in strategies.items():
-            context = Context(name, publication, book, prices, now)
-            for request in each.generate_orders(context):
-                if isinstance(request, Close) or request.order_id in wanted:
-                    continue
-                wanted[request.order_id] = {
-                    "at": now.astimezone(publication.zone).strftime("%H:%M:%S"),
-                    "strategy": request.strategy or name,
-                    "symbol": request.symbol,
-                    "side": request.side,
-                    "quantity": request.quantity,
-                    "limit_price": request.limit_price,
-                    "stop_price": request.exits.stop_price if request.exits else None,
-                    "target_price": request.exits.target_price if request.exits else None,
-                }
+        for _, request in asked.orders():
+            if not isinstance(request, Request) or request.order_id in wanted:
+                continue
+            wanted[request.order_id] = {
+                "at": now.astimezone(publication.zone).strftime("%H:%M:%S"),
+                "strategy": request.strategy,
+                "symbol": request.symbol,
+                "side": request.side,
+                "quantity": request.quantity,
+                "limit_price": request.limit_price,
+                "stop_price": request.exits.stop_price if request.exits else None,
+                "target_price": request.exits.target_price if request.exits else None,
+            }
     if scans is not None:
         scans.close()
-    return list(wanted.values())
+    return list(wanted.values()), asked.failures
 
 
 def _print_orders(rows: list[dict[str, Any]], json: bool) -> None:

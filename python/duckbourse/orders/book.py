@@ -66,6 +66,8 @@ class Book:
         self.positions: dict[Key, Position] = {}
         self.best_price: dict[str, Decimal] = {}
         self.exit_reason: dict[str, Reason] = {}
+        # the entries of this session whose exits are not those that they were ordered with
+        self.changed_exits: set[str] = set()
         self.state = TradingState.HALTED
         self.state_reason = NOT_STARTED
         # who changed the state last; empty if nobody has
@@ -467,6 +469,14 @@ class Book:
     @_apply.register
     def _(self, event: events.ExitTriggered) -> None:
         self.exit_reason[event.entry_id] = event.reason
+
+    @_apply.register
+    def _(self, event: events.ExitsChanged) -> None:
+        self.changed_exits.add(event.entry_id)
+        order = self.orders[event.entry_id]
+        pending = order.pending and replace(order.pending, exits=event.exits)
+        changed = replace(order.request, exits=event.exits)
+        self._store(replace(order, request=changed, pending=pending))
 
     @_apply.register
     def _(self, event: events.FlattenRequested) -> None:

@@ -29,11 +29,12 @@ from duckbourse import clock
 from duckbourse.errors import BourseError, BrokerError, StorageFull
 from duckbourse.orders import events
 from duckbourse.orders.book import Book
-from duckbourse.orders.bus import DataIngested, SignalGenerated
+from duckbourse.orders.bus import DataIngested, LimitBreached, Message, SignalGenerated
+from duckbourse.orders.denial import OrderDeniedError
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.manager import Manager
-from duckbourse.orders.order import Order, Reason, Request
+from duckbourse.orders.order import Exits, Order, Reason, Request
 from duckbourse.orders.reconciliation import Reconciliation
 from duckbourse.risk.checks import Check, OrderContext, pre_trade_check
 from duckbourse.risk.limits import unlisted
@@ -48,7 +49,7 @@ from duckbourse.trading.exits import ExitManager
 from duckbourse.trading.publication import Publication, Signal, signal_order
 from duckbourse.trading.scans import LiveScans
 from duckbourse.trading.strategies import Strategies
-from duckbourse.trading.strategy import Context, Strategy
+from duckbourse.trading.strategy import ChangeExits, Close, Context, Strategy, owner_of
 from duckbourse.words import counted
 
 log = structlog.get_logger()
@@ -63,6 +64,8 @@ RECONCILE_SECONDS = 15.0
 STANDSTILL_SECONDS = 10.0
 # how often a feed that failed for good is opened again, while something is open
 REOPEN_SECONDS = 30.0
+# who stops opening when the last strategy has failed
+BY_STRATEGIES = "strategies"
 # how often to look for a newer publication
 REFRESH_SECONDS = 1.0
 
@@ -101,6 +104,7 @@ class Trader:
         self.feed = feed
         self.strategies = Strategies(strategies, self._context, manager.record)
         manager.bus.subscribe(events.Event, lambda message: self.strategies.on_event(message.event))
+        manager.bus.subscribe(events.StrategyFailed, self._on_strategy_failed)
         self.folder = folder
         self._inbox = Inbox(folder)
         self.on_batch = on_batch
@@ -143,6 +147,8 @@ class Trader:
         self._calls = Calls(patience)
         self.by_hand = HandOrders(manager, self.exits, self._context, self._inbox)
         self._silent: set[str] = set()
+        # the last exits that a strategy asked for in vain, by entry, each reported once
+        self._denied_changes: dict[str, tuple[Exits, str]] = {}
         self._reconciling: asyncio.Task[None] | None = None
         self._reconciled_at = clock.elapsed_seconds()
         # why the last comparison with the broker failed, if it did
@@ -174,7 +180,11 @@ class Trader:
         if self.book.state_reason == reason:  # else it was halted meanwhile
             if differences:
                 self.reconciliation.halt()
-            elif self.book.state is TradingState.ACTIVE or self.reconciliation.may_be_lifted:
+            elif (
+                self.book.state is TradingState.ACTIVE
+                or self.reconciliation.may_be_lifted
+                or self.book.state_by == BY_STRATEGIES  # they are asked again
+            ):
                 self.manager.set_state(TradingState.ACTIVE, "reconciled", "start")
         self._record_publication()
         with self._unharmed_by("answering commands"):
@@ -396,6 +406,12 @@ class Trader:
         if self.book.state is TradingState.ACTIVE:
             self.manager.set_state(state, reason, by)
 
+    def _on_strategy_failed(self, message: Message[events.StrategyFailed]) -> None:
+        if self.strategies.have_all_failed:
+            failed = message.event
+            reason = f"the strategy {failed.strategy} failed: {failed.detail}"
+            self._downgrade_to(TradingState.REDUCING, reason, BY_STRATEGIES)
+
     def on_health(self, what: str, is_healthy: bool) -> None:
         """Handle a change of the feed's health; if unhealthy, open nothing until the next tick."""
         self.feed_problem = "" if is_healthy else what
@@ -502,11 +518,30 @@ class Trader:
         """Return what the strategies want to send, and begin to close what they want to close."""
         requests = []
         for name, wanted in self.strategies.orders():
-            if isinstance(wanted, Request):
-                requests.append(wanted)
-            else:
-                self.exits.leave(wanted.symbol, name, Reason.STRATEGY)
+            match wanted:
+                case Request():
+                    requests.append(wanted)
+                case Close():
+                    self.exits.leave(wanted.symbol, name, Reason.STRATEGY)
+                case ChangeExits():
+                    self._change_exits(name, wanted)
         return requests
+
+    def _change_exits(self, strategy: str, wanted: ChangeExits) -> None:
+        order_id = wanted.order_id
+        order = self.book.orders.get(order_id)
+        try:
+            if order is None or owner_of(order.request.strategy) != strategy:
+                raise OrderDeniedError("EXITS", f"order={order_id}, of_strategy=no")
+            self.exits.change(order_id, wanted.exits)
+            self._denied_changes.pop(order_id, None)
+        except OrderDeniedError as denial:
+            if self._denied_changes.get(order_id) == (wanted.exits, denial.code):
+                return
+            self._denied_changes[order_id] = wanted.exits, denial.code
+            log.warning("exits not changed", strategy=strategy, order_id=order_id, why=str(denial))
+            correlation_id = order.request.correlation_id if order else ""
+            self.publish(LimitBreached(code=denial.code, detail=denial.detail), correlation_id)
 
     def _set_gauges(self, set_gauge: Callable[[str, float], None]) -> None:
         equity = self.book.equity_amount(self.prices)

@@ -36,6 +36,21 @@ class Close(msgspec.Struct, frozen=True):
     symbol: str
 
 
+class ChangeExits(msgspec.Struct, frozen=True):
+    """
+    Give an entry of the strategy, open or held, other exits: all of them, as given here.
+
+    It is denied, and logged, if one of them would be due at once or if the entry is being closed.
+    """
+
+    order_id: str
+    exits: Exits
+
+
+# what a strategy may return
+Wanted = Request | Close | ChangeExits
+
+
 class Context:
     """
     What a strategy sees.
@@ -161,8 +176,8 @@ class Strategy(Protocol):
     nothing more, its stops, targets and exit times go on, and people are notified.
     """
 
-    def generate_orders(self, context: Context) -> Sequence[Request | Close]:
-        """Return what to send or close now; a request whose id was used is not sent again."""
+    def generate_orders(self, context: Context) -> Sequence[Wanted]:
+        """Return what to send, close or change now; the id of a request is used once."""
 
     def on_fill(self, context: Context, order: Order, fill: Fill) -> None:
         """

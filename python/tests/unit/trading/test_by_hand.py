@@ -16,7 +16,7 @@ from duckbourse.errors import BrokerRejected
 from duckbourse.orders import events
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.lifecycle import State
-from duckbourse.orders.order import Product, Reason, Request, Side
+from duckbourse.orders.order import Exits, Product, Reason, Request, Side
 from duckbourse.streaming.feed import Tick
 from duckbourse.trading.commands import FOLDER, Answer, OrderByHand, answer_to, prepare, send
 from duckbourse.trading.loop import Trader
@@ -97,7 +97,9 @@ def test_a_request_that_is_repeated_orders_nothing_twice(market: Market) -> None
     assert answered(market, "one").message == "10 of 10 A filled at 100"
     order(market, "one", "sell", quantity=10)
     market.trade([tick(at(9, 47, second), 100) for second in range(4)], to_end=False)
-    assert answered(market, "one").message == "the request one was used before, to buy 10 A"
+    assert answered(market, "one").message == (
+        "the id one is that of another order: buy 10 A at 101; leave --id out, or give a new one"
+    )
 
 
 class Dying(PaperBroker):
@@ -423,3 +425,131 @@ def test_a_cancel_that_was_refused_is_asked_again_until_the_order_has_ended(
         at(9, 45, second) for second in (3, 4, 5)
     ]
     assert answered(market, "two").message == "1 of 1 order ended, 0 shares of them filled"
+
+
+OTHER_ORDERS: dict[str, dict[str, Any]] = {
+    "quantity": {"quantity": 11},
+    "limit": {"limit_price": Decimal(99)},
+    "stop": {"stop_price": Decimal(97)},
+    "no stop": {"stop_price": None},
+    "target": {"target_price": Decimal(120)},
+    "trail": {"trail_distance": Decimal(3)},
+}
+
+
+@pytest.mark.parametrize("changed", OTHER_ORDERS.values(), ids=OTHER_ORDERS)
+def test_another_order_under_a_used_id_is_refused(market: Market, changed: dict[str, Any]) -> None:
+    terms: dict[str, Any] = {"quantity": 10, "limit_price": LIMIT, "stop_price": Decimal(90)}
+    order(market, "one", "buy", **terms)
+    again = [tick(at(9, 46, second), 100) for second in range(8)]
+    trader = market.trade(
+        [*TICKS, *again], at_tick={8: ordering(market, "one", "buy", **terms)}, to_end=False
+    )
+    assert answered(market, "one").is_obeyed
+    order(market, "one", "buy", **(terms | changed))
+    trader = market.trade([tick(at(9, 47, second), 100) for second in range(4)], to_end=False)
+    answer = answered(market, "one")
+    assert not answer.is_obeyed
+    assert answer.message == (
+        "the id one is that of another order: buy 10 A at 97.5, stop 90; leave --id out, or give"
+        " a new one"
+    )
+    assert len(trader.book.orders) == 1
+
+
+def moving(market: Market, **terms: Any) -> dict[int, Callable[[Trader], object]]:
+    return {8: ordering(market, "move", "modify", **terms)}
+
+
+MOVES: dict[str, tuple[dict[str, str], list[str], Reason, str]] = {
+    "stop": ({"stop_price": "99"}, ["98.9"], Reason.STOP, "stop 99, target 110"),
+    "target": ({"target_price": "103"}, ["103"], Reason.TARGET, "stop 90, target 103"),
+    "trail": (
+        {"trail_distance": "2"},
+        ["104", "102"],
+        Reason.TRAILING_STOP,
+        "stop 90, target 110, trail 2",
+    ),
+}
+
+
+@pytest.mark.parametrize(("terms", "path", "reason", "said"), MOVES.values(), ids=MOVES)
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_the_exits_of_a_position_are_moved(
+    market: Market,
+    terms: dict[str, str],
+    path: list[str],
+    reason: Reason,
+    said: str,
+    is_killed: bool,
+) -> None:
+    """Also for a loop that is killed and started again."""
+    order(market, "one", "buy", quantity=10, stop_price=Decimal(90), target_price=Decimal(110))
+    wanted = {name: Decimal(price) for name, price in terms.items()}
+    later = [
+        tick(at(9, 50 + minute, second), price)
+        for minute, price in enumerate(path)
+        for second in range(4)
+    ]
+    first = TICKS if is_killed else [*TICKS, *later]
+    trader = market.trade(first, at_tick=moving(market, **wanted), to_end=False)
+    answer = answered(market, "move")
+    assert (answer.is_obeyed, answer.message) == (True, f"A: {said}")
+    if is_killed:
+        assert trader.book.open_positions()
+        trader = market.trade(later, to_end=False)
+    assert [(each.request.reason, each.state) for each in exits(trader)] == [(reason, State.FILLED)]
+
+
+def test_a_trail_that_is_given_later_begins_with_the_price_of_now(market: Market) -> None:
+    order(market, "one", "buy", quantity=10)
+    fallen = [tick(at(9, 46, second), 95) for second in range(4)]
+    trader = market.trade(
+        [*TICKS, *fallen],
+        at_tick={14: ordering(market, "move", "modify", trail_distance=Decimal(2))},
+        to_end=False,
+    )
+    assert answered(market, "move").message == "A: trail 2"
+    assert not exits(trader)
+    trader = market.trade([tick(at(9, 47, second), 93) for second in range(4)], to_end=False)
+    assert [each.request.reason for each in exits(trader)] == [Reason.TRAILING_STOP]
+
+
+@pytest.mark.parametrize("side", ["buy", "sell"])
+def test_an_exit_is_not_moved_to_where_it_would_be_due(market: Market, side: str) -> None:
+    sign = 1 if side == "buy" else -1
+    order(market, "one", side, quantity=10)
+    trader = market.trade(
+        TICKS, at_tick=moving(market, stop_price=Decimal(100) + sign), to_end=False
+    )
+    answer = answered(market, "move")
+    assert (answer.is_obeyed, answer.figures["code"]) == (False, "EXITS")
+    assert not market.of(events.ExitsChanged) and not exits(trader)
+    order(market, "two", side, quantity=10, target_price=Decimal(100) - sign)
+    market.trade([tick(at(9, 46, second), 100) for second in range(4)], to_end=False)
+    assert answered(market, "two").figures["code"] == "EXITS"
+
+
+def test_of_several_entries_one_is_named(market: Market) -> None:
+    order(market, "one", "buy", quantity=10)
+    order(market, "two", "buy", quantity=20)
+    trader = market.trade(TICKS, at_tick=moving(market, stop_price=Decimal(99)), to_end=False)
+    answer = answered(market, "move")
+    assert not answer.is_obeyed and "name one by its id" in answer.message
+    [first, second] = trader.book.held_entries()
+    assert f"{second.request.order_id} (buy 20 A at 101, of by_hand)" in answer.message
+    order(market, "id", "modify", first.request.order_id, stop_price=Decimal(99))
+    trader = market.trade([tick(at(9, 46, second), 100) for second in range(4)], to_end=False)
+    assert answered(market, "id").message == "A: stop 99"
+    [first, second] = trader.book.held_entries()
+    assert (first.request.exits, second.request.exits) == (Exits(stop_price=Decimal(99)), None)
+
+
+@pytest.mark.parametrize(
+    ("target", "message"), [("A", "nothing of A is held or on order"), ("Q", "there is no symbol")]
+)
+def test_nothing_is_moved_where_nothing_is_held(market: Market, target: str, message: str) -> None:
+    order(market, "one", "modify", target, stop_price=Decimal(99))
+    market.trade(TICKS[:4], to_end=False)
+    answer = answered(market, "one")
+    assert not answer.is_obeyed and message in answer.message
