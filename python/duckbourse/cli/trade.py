@@ -30,7 +30,8 @@ from duckbourse.orders.book import Book
 from duckbourse.orders.bus import Message
 from duckbourse.orders.events import StrategyFailed, TradingState
 from duckbourse.orders.lifecycle import State
-from duckbourse.orders.order import Product, Reason, Request
+from duckbourse.orders.order import Product, Request
+from duckbourse.orders.reconciliation import BY as RECONCILIATION
 from duckbourse.risk.checks import open_checks
 from duckbourse.streaming.live import LiveSession
 from duckbourse.streaming.prices import LastPrices
@@ -253,6 +254,14 @@ def trade(
     options = _options(chosen, feed, asked, check or [], scan=scan, seed=seed)
     folder, before = session_folders.create(publication, broker_name, options, fresh=fresh)
     _report_halts(folder, before, fresh=fresh)
+    found = session_folders.read(folder)[0]
+    if found.state is TradingState.HALTED and found.state_by not in ("", RECONCILIATION):
+        notes.print(
+            f"the account is halted, and opens nothing: {found.state_reason};"
+            f" `./bourse resume --account {account}` lifts it",
+            markup=False,
+            style="yellow",
+        )
     recorded = session_folders.read(folder)[1]
     for line in session_folders.late_actions(folder, recorded):
         notes.print(line, markup=False, style="yellow")
@@ -372,6 +381,7 @@ def ending(trader: Trader) -> dict[str, Any]:
     prices = trader.prices
     orders = list(book.orders.values())
     ordered = {order.request.signal_id for order in orders}
+    trips = book.round_trips()
     follows_signals = SignalStrategy.NAME in trader.strategies.names
     denied = Counter(
         order.message.partition(":")[0] for order in orders if order.state is State.DENIED
@@ -387,11 +397,13 @@ def ending(trader: Trader) -> dict[str, Any]:
         "equity_amount": book.equity_amount(prices),
         "net_pnl_amount": book.equity_amount(prices) - book.session_start_amount,
         "charges_amount": sum((fill.charges_amount for fill in book.fills.values()), Decimal(0)),
+        "dividend_amount": book.dividend_amount,
         "denied": dict(denied.most_common()),
         "without_order": sum(s.signal_id not in ordered for s in publication.signals)
         if follows_signals
         else None,
         "failed_strategies": trader.strategies.failures,
+        "entries": sum(trip.entry.request.order_id not in book.carried_orders for trip in trips),
         "round_trips": round_trips(trader),
         "positions": [
             {
@@ -406,29 +418,39 @@ def ending(trader: Trader) -> dict[str, Any]:
 
 
 def round_trips(trader: Trader) -> list[dict[str, Any]]:
-    """Return each filled entry with its exit."""
+    """
+    Return each entry of which something was held, with its exits; of a part, those of that part.
+
+    One of an earlier session is listed with its date. `net_pnl_amount` is that of what was closed,
+    less its share of the charges; None if nothing was.
+    """
     book, zone = trader.book, trader.publication.zone
     found = []
-    for order in book.orders.values():
-        request = order.request
-        if request.reason is not Reason.ENTRY or not order.filled_quantity:
-            continue
-        closing = [one for one in book.exits_of(request.order_id) if one.filled_quantity]
-        paid = sum((one.filled_amount for one in closing), Decimal(0))
-        charges = order.charges_amount + sum((one.charges_amount for one in closing), Decimal(0))
-        closed = sum(one.filled_quantity for one in closing)
-        net = (paid - order.filled_amount) * request.side.sign - charges
+    for order, quantity, closed in book.round_trips():
+        request, sent_at = order.request, order.sent_at
+        is_earlier = request.order_id in book.carried_orders
+        count = sum(taken for _, taken in closed)
+        price = sum((fill.price * taken for fill, taken in closed), Decimal(0)) / (count or 1)
+        paid = (fill.charges_amount * taken / fill.quantity for fill, taken in closed)
+        charges = sum(paid, Decimal(0))
+        if order.filled_quantity:
+            charges += order.charges_amount * count / order.filled_quantity
+        net = (price - (order.average_price or price)) * count * request.side.sign - charges
+        last = book.orders.get(closed[-1][0].order_id) if closed else None
+        why = str(last.request.reason) if last and last.request.entry_id else "order"
+        format = "%Y-%m-%d" if is_earlier else "%H:%M:%S"
         found.append(
             {
-                "at": order.sent_at.astimezone(zone).strftime("%H:%M:%S") if order.sent_at else "",
+                "at": sent_at.astimezone(zone).strftime(format) if sent_at else "",
                 "strategy": request.strategy,
                 "symbol": request.symbol,
                 "side": request.side,
-                "quantity": order.filled_quantity,
+                "quantity": quantity,
                 "entry_price": order.average_price,
-                "exit_price": paid / closed if closed else None,
-                "exit": closing[-1].request.reason if closing else None,
-                "net_pnl_amount": net if closed == order.filled_quantity else None,
+                "closed": count,
+                "exit_price": price if count else None,
+                "exit": why if count else None,
+                "net_pnl_amount": net if count else None,
             }
         )
     return found
@@ -440,18 +462,21 @@ def _print_end(end: dict[str, Any]) -> None:
         print_whole(table(columns, trips))
     results.print(
         f"{end['account']} on {end['session_date']}:"
-        f" {counted(len(end['round_trips']), 'entry', 'entries')}"
+        f" {counted(end['entries'], 'entry', 'entries')}"
         f"{'' if end['signals'] is None else ', ' + counted(end['signals'], 'signal')},"
         f" {counted(end['ticks'], 'tick')},"
         f" net {end['net_pnl_amount']:+,.2f} after {end['charges_amount']:,.2f} charges,"
         f" equity {end['equity_amount']:,.2f}"
     )
+    if dividends := end["dividend_amount"]:
+        results.print(f"  dividends of {dividends:,.2f} are part of it")
     for code, count in end["denied"].items():
         results.print(f"  {counted(count, 'order')} denied by the check {code}")
     if count := end["without_order"]:
         results.print(
             f"  {counted(count, 'signal')} without an order: the symbol was already held or"
-            " on order, it had no fresh price, or one lot cost more than a position may cost"
+            " on order, it had no fresh price, nothing could be opened then, or one lot cost"
+            " more than a position may cost"
         )
     for name, error in end["failed_strategies"].items():
         results.print(

@@ -42,6 +42,7 @@ from duckbourse.streaming.believed import TickFilter
 from duckbourse.streaming.feed import Feed, Records, TickRelay, microseconds
 from duckbourse.streaming.prices import LastPrices, price_bounds
 from duckbourse.streaming.recorder import Recorder
+from duckbourse.trading import last_prices
 from duckbourse.trading.by_hand import HandOrders
 from duckbourse.trading.calls import Calls
 from duckbourse.trading.commands import Answer, Command, Inbox, OrderByHand
@@ -64,6 +65,8 @@ RECONCILE_SECONDS = 15.0
 STANDSTILL_SECONDS = 10.0
 # how often a feed that failed for good is opened again, while something is open
 REOPEN_SECONDS = 30.0
+# how often the last prices are written for the commands beside the loop
+PRICES_SECONDS = 1.0
 # who stops opening when the last strategy has failed
 BY_STRATEGIES = "strategies"
 # how often to look for a newer publication
@@ -133,6 +136,7 @@ class Trader:
         self.feed_problem = ""
         self._live_signals: dict[str, Signal] = {}
         self._refreshed_at = -math.inf
+        self._written_at = -math.inf
         self._loading: asyncio.Task[Publication | None] | None = None
         # sets a gauge of the loop, such as equity
         self.gauges: Callable[[str, float], None] | None = None
@@ -457,7 +461,16 @@ class Trader:
         if self.gauges is not None:
             with self._unharmed_by("metrics"):
                 self._set_gauges(self.gauges)
+        if clock.elapsed_seconds() - self._written_at >= PRICES_SECONDS:
+            self.write_prices()
         self._passed_at = clock.elapsed_seconds()
+
+    def write_prices(self) -> None:
+        """Write the last prices of what is held, for the commands beside the loop."""
+        self._written_at = clock.elapsed_seconds()
+        held = {position.symbol for position in self.book.open_positions()}
+        held |= {entry.request.symbol for entry in self.book.held_entries()}
+        last_prices.write(self.folder, self.publication.session_date, sorted(held), self.prices)
 
     async def _send(self, what: str, call: Callable[[], Awaitable[None]]) -> None:
         """Make a call to the broker that neither exits nor other calls have to wait for."""

@@ -16,7 +16,7 @@ import structlog
 from duckbourse import clock
 from duckbourse.brokers.opening import BrokerSetup, OpenBroker, open_paper
 from duckbourse.disk import private, private_folder
-from duckbourse.errors import BrokerError
+from duckbourse.errors import BrokerError, ConfigurationError
 from duckbourse.orders.book import rebuild_book
 from duckbourse.orders.broker import Broker
 from duckbourse.orders.events import Event, TradingState
@@ -106,6 +106,12 @@ class TradingSession:
                 )
             )
             stack.callback(broker.close)
+            if isinstance(feed, Replay) and not broker.capabilities.is_simulated:
+                raise ConfigurationError(
+                    f"the broker {broker.name} is not simulated, and would get orders at the prices"
+                    f" of the {feed.name}",
+                    "trade it with --broker paper, or today's ticks with --feed zerodha",
+                )
             until = traded_until(recorded)
             if until is not None and isinstance(feed, Replay):
                 before = feed.resume_after(until)
@@ -155,6 +161,7 @@ class TradingSession:
                 await self.trader.run()
             return differences
         finally:
+            self.trader.write_prices()
             await self.broker.disconnect()
 
     async def _started(self) -> tuple[str, ...]:

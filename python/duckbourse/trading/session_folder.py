@@ -223,7 +223,8 @@ def _begin(
         events.SessionStarted(
             at=at,
             session_date=folder.session_date,
-            equity_amount=book.equity_amount({}),
+            # a dividend is earned in this session: prices fall by it, and the cash makes up for that
+            equity_amount=book.equity_amount({}) - book.dividend_amount,
             options=folder.options,
             marks=book.marks,
         )

@@ -114,18 +114,19 @@ class Context:
 
     def quantity_for(self, symbol: str, side: Side, pct: Decimal) -> int:
         """
-        Return how many shares `pct` percent of equity are at the protected price, in whole lots.
+        Return how many shares `pct` percent of equity are, in whole lots.
 
-        It is capped by the account's limits and the exchange's freeze quantity, and 0 if there is
+        What is bought counts at its protected price, which it may cost, and what is sold at the
+        last price. It is capped by the account's limits and the exchange's freeze quantity, and 0 if there is
         no fresh price or if the symbol is not known.
         """
         instrument, price = self.publication.instruments.get(symbol), self.price(symbol)
         if instrument is None or price is None:
             return 0
         limits = self.publication.limits
-        limit = protected(instrument, side, price, limits.protection_pct)
+        each = max(price, protected(instrument, side, price, limits.protection_pct))
         pct = min(pct, limits.max_order_pct, limits.max_symbol_pct)
-        quantity = int(self.account.equity_amount(self.prices) * pct / 100 / limit)
+        quantity = int(self.account.equity_amount(self.prices) * pct / 100 / each)
         if instrument.freeze_quantity is not None:
             quantity = min(quantity, instrument.freeze_quantity)
         return quantity // instrument.lot_size * instrument.lot_size

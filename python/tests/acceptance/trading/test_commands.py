@@ -371,6 +371,17 @@ def test_a_session_that_was_reconciled_in_between_goes_on_where_it_stopped(
         assert bourse("trade", "--scanner", "crp").returncode == 130
     held = [row for row in json.loads(bourse("positions", "--json").stdout) if row["quantity"]]
     assert held
+    for row in held:
+        gained = (row["last_price"] - row["average_price"]) * row["quantity"]
+        assert row["unrealized_amount"] == pytest.approx(gained)
+        assert "10:5" in row["last_at"], row
+        assert row["stop_price"] < row["last_price"] if row["quantity"] > 0 else True
+    (pnl,) = json.loads(bourse("pnl", "--json").stdout)
+    shown = json.loads(bourse("account", "show", "--json").stdout)
+    worth = sum(row["last_price"] * row["quantity"] for row in held)
+    assert shown["equity_amount"] == pytest.approx(pnl["cash_amount"] + worth)
+    assert pnl["equity_amount"] == shown["equity_amount"]
+    assert pnl["unrealized_amount"] == pytest.approx(sum(row["unrealized_amount"] for row in held))
     for _ in range(2):
         assert bourse("reconcile").returncode == 0
     done = bourse("trade", "--scanner", "crp")

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from duckbourse import clock
 from duckbourse.brokers.paper import PaperBroker
-from duckbourse.errors import BrokerRejected
+from duckbourse.cli.session import _open_figures
+from duckbourse.cli.trade import ending, round_trips
+from duckbourse.errors import BrokerRejected, ConfigurationError
 from duckbourse.orders import events
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import Exits, Product, Reason, Request, Side
 from duckbourse.streaming.feed import Tick
+from duckbourse.trading import last_prices
 from duckbourse.trading.commands import FOLDER, Answer, OrderByHand, answer_to, prepare, send
 from duckbourse.trading.loop import Trader
 from duckbourse.trading.strategy import Close
-from tests.support.market import Market, at, exits, signal, tick, with_limits
+from tests.support.market import ZONE, Market, at, exits, signal, tick, with_limits
 from tests.unit.trading.test_strategies import At
 
 TICKS = [tick(at(9, 45, second), 100) for second in range(12)]
@@ -553,3 +557,64 @@ def test_nothing_is_moved_where_nothing_is_held(market: Market, target: str, mes
     market.trade(TICKS[:4], to_end=False)
     answer = answered(market, "one")
     assert not answer.is_obeyed and message in answer.message
+
+
+def test_commands_beside_the_loop_know_the_last_prices(market: Market) -> None:
+    order(market, "one", "buy", quantity=10, trail_distance=Decimal(3), target_price=Decimal(120))
+    risen = [tick(at(9, 46, second), 102) for second in range(4)]
+    trader = market.trade([*TICKS, *risen], to_end=False)
+    trader.write_prices()
+    prices = last_prices.read(market.folder, trader.publication.session_date)
+    assert prices == {"A": (Decimal(102), at(9, 46, 3))}
+    assert last_prices.read(market.folder, date(2026, 11, 26)) == {}
+    [position] = trader.book.open_positions()
+    figures = _open_figures(trader.book, "by_hand", position, prices, ZONE)
+    assert figures == {
+        "last_price": 102,
+        "last_at": "09:46:03",
+        "unrealized_amount": 20,
+        "stop_price": 99,
+        "target_price": 120,
+    }
+    # and say when they do not
+    unknown = _open_figures(trader.book, "by_hand", position, {}, ZONE)
+    assert (unknown["last_price"], unknown["unrealized_amount"]) == (None, None)
+
+
+def test_a_replay_sends_nothing_to_a_broker_that_is_not_simulated(market: Market) -> None:
+    class Real(PaperBroker):
+        capabilities = replace(PaperBroker.capabilities, is_simulated=False)
+
+    market.broker = Real
+    with pytest.raises(ConfigurationError, match="is not simulated, and would get orders"):
+        market.trade(TICKS)
+
+
+def test_the_summary_has_each_entry_with_what_closed_it(market: Market) -> None:
+    """Its figures add up to what the account gained; what only closes is no entry."""
+    order(market, "one", "buy", quantity=10)
+    later = [
+        tick(at(9, 46 + minute, second), 100 + minute) for minute in range(4) for second in range(4)
+    ]
+    trader = market.trade(
+        [*TICKS, *later],
+        at_tick={
+            13: ordering(market, "two", "buy", quantity=5),
+            17: ordering(market, "three", "sell", quantity=12),
+            21: ordering(market, "four", "sell", quantity=9),
+        },
+        to_end=False,
+    )
+    rows = round_trips(trader)
+    assert [(row["side"], row["quantity"], row["closed"], row["exit"]) for row in rows] == [
+        ("buy", 10, 10, "order"),
+        ("buy", 5, 5, "order"),
+        ("sell", 6, 0, None),
+    ]
+    gained = sum(row["net_pnl_amount"] for row in rows if row["closed"])
+    [short] = trader.book.open_positions()
+    last = trader.prices["A"][0]
+    net = trader.book.equity_amount(trader.prices) - trader.book.session_start_amount
+    assert gained == net - short.unrealized_amount(last)
+    assert (rows[2]["exit_price"], rows[2]["net_pnl_amount"]) == (None, None)
+    assert ending(trader)["entries"] == 3
