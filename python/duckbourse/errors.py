@@ -197,6 +197,10 @@ class TokenRefused(BrokerError):
     pass
 
 
+class FeedFailed(TradingError):
+    pass
+
+
 class IllegalTransition(TradingError):
     pass
 

@@ -29,24 +29,24 @@ def best_price(entry: Order, best: Decimal | None, price: Decimal) -> Decimal:
 
 def quoted_price(
     side: Side,
-    last: Decimal | None,
+    reference: Decimal | None,
     bid: Decimal | None,
     ask: Decimal | None,
     max_spread_pct: Decimal,
 ) -> Decimal | None:
     """
-    Return the price of a position, bought or sold short, by a quote where trades pause.
+    Return the price of a position, bought or sold short, by a quote; None if the quote has none.
 
     A long can be closed at the bid and a short at the ask. Where that is missing or the spread is
-    wider than `max_spread_pct` of the bid, it is the last price, or the other side if that is
-    worse: no better price can be had.
+    wider than `max_spread_pct` of the bid, it is the other side if that is worse than `reference`,
+    the last price or the prior close: no better price can be had.
     """
     near, far = (bid, ask) if side is Side.BUY else (ask, bid)
     if bid is not None and ask is not None and ask - bid <= bid * max_spread_pct / 100:
         return near
-    if last is not None and far is not None and (far - last) * side.sign < 0:
+    if reference is not None and far is not None and (far - reference) * side.sign < 0:
         return far
-    return last
+    return None
 
 
 def due(entry: Order, best: Decimal | None, price: Decimal | None, now: datetime) -> Reason | None:

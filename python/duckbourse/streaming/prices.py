@@ -61,6 +61,15 @@ class LastPrices(Mapping[str, tuple[Decimal, datetime]]):
         self._bid[places] = records["bid"]
         self._ask[places] = records["ask"]
 
+    def update_quotes(self, records: Records) -> None:
+        """Update the quotes alone, of symbols that have no price yet; their prices are not used."""
+        records = records[self._price[records["symbol"]] == 0]
+        places = records["symbol"]
+        self._bid[places] = records["bid"]
+        self._ask[places] = records["ask"]
+        is_quoted = (records["bid"] > 0) | (records["ask"] > 0)
+        self._received_at[places[is_quoted]] = records["received_at"][is_quoted]
+
     def quote(self, symbol: str) -> tuple[Decimal | None, Decimal | None, datetime] | None:
         """Return the best bid, the best ask, each None without one, and when they were received."""
         place = self._places.get(symbol)

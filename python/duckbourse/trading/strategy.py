@@ -117,8 +117,8 @@ class Context:
         Return how many shares `pct` percent of equity are, in whole lots.
 
         What is bought counts at its protected price, which it may cost, and what is sold at the
-        last price. It is capped by the account's limits and the exchange's freeze quantity, and 0 if there is
-        no fresh price or if the symbol is not known.
+        last price. It is capped by the account's limits and the exchange's freeze quantity, and 0
+        if there is no fresh price or if the symbol is not known.
         """
         instrument, price = self.publication.instruments.get(symbol), self.price(symbol)
         if instrument is None or price is None:

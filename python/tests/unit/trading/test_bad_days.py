@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -21,6 +22,7 @@ from msgspec.structs import replace
 
 from duckbourse import clock
 from duckbourse.brokers.paper import FillRules
+from duckbourse.errors import BrokerError
 from duckbourse.orders import events
 from duckbourse.orders.book import Book
 from duckbourse.orders.lifecycle import State
@@ -103,7 +105,8 @@ def traded(folder: Path, moves: list[tuple[str, int]], faults: Faults) -> tuple[
         # what is on the way arrives, and the books are compared a last time
         for _ in range(4):
             await asyncio.sleep(40)
-            await trader.reconciliation.repeat()
+            with suppress(BrokerError):
+                await trader.reconciliation.repeat()
         venue.end_calls()
         venue.close()
         return trader, venue
