@@ -50,6 +50,7 @@ from duckbourse.warehouse import open_published
 from duckbourse.words import counted
 
 REFRESHED_PER_SECOND = 5
+PAPER = "paper"
 # of the symbols that are not traded
 NAMED = 3
 SEED = 1
@@ -278,7 +279,7 @@ def trade(
     recorder = None
     if isinstance(source, WebSocketFeed):
         recorder = start_recorder(publication, source, scans)
-    with _Screen(publication, source, until) as screen:
+    with _Screen(publication, source, until, broker_name) as screen:
         config = SessionConfig(
             publication=publication,
             folder=folder.path,
@@ -295,7 +296,11 @@ def trade(
         )
         with TradingSession.open(config) as session:
             session.trader.manager.bus.subscribe(StrategyFailed, _report_failure)
-            differences = session.run()
+            try:
+                differences = session.run()
+            except KeyboardInterrupt:
+                _report_unwatched(session.trader)
+                raise
     if differences:
         raise TradingError(
             f"{folder.account} is halted: its book differs from the broker's: {differences[0]}",
@@ -324,6 +329,18 @@ def _refuse_bad_end(end: dict[str, Any]) -> None:
             f"the strategy {name} failed, and opened nothing more: {error}",
             f"data/trading/{account}/trade.log has the traceback; correct it, then --fresh trades"
             " the session again",
+        )
+
+
+def _report_unwatched(trader: Trader) -> None:
+    """Say what is open when a loop is stopped: nobody watches it now."""
+    if held := trader.book.open_positions():
+        names = ", ".join(f"{each.symbol} {each.quantity:+}" for each in held)
+        notes.print(
+            f"stopped with positions open that nothing watches now: {names}; the same command goes"
+            " on with them",
+            markup=False,
+            style="red",
         )
 
 
@@ -552,7 +569,9 @@ class _Screen:
         publication: Publication,
         feed: Replay | WebSocketFeed,
         resumed_after: datetime | None,
+        broker: str,
     ) -> None:
+        self._broker = broker
         self._publication = publication
         self._feed = feed
         self._resumed_after = resumed_after
@@ -567,8 +586,9 @@ class _Screen:
         minutes = 0.0
         if isinstance(self._feed, Replay):
             minutes = self._feed.wait_seconds(self._resumed_after) / 60
+        money = "paper money" if self._broker == PAPER else f"the broker {self._broker}"
         notes.print(
-            f"trading the {self._feed.name} with paper money on account"
+            f"trading the {self._feed.name} with {money} on account"
             f" {self._publication.limits.account}"
             + (f", for {minutes:,.1f} minutes" if minutes else "")
         )

@@ -129,9 +129,18 @@ class HandOrders:
                     f"the id {command.request_id} is that of another order:"
                     f" {_terms_of(known.request)}; leave --id out, or give a new one"
                 )
+        elif request.exits and self._only_closes(request):
+            return _refused(
+                f"it only closes what was opened by hand of {symbol}, and so has no stop, target or"
+                " trail; `order modify` moves those of what is left"
+            )
         else:
             await self._manager.place(request)
         return lambda: self._answer_of(order_id)
+
+    def _only_closes(self, request: Request) -> bool:
+        held = self._manager.book.quantity_of(BY_HAND, request.symbol, request.product)
+        return held * request.side.sign < 0 and request.quantity <= abs(held)
 
     def _id_of(self, command: Command) -> str:
         publication = self._context(BY_HAND).publication

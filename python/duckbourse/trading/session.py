@@ -188,7 +188,13 @@ def _replay_clock(feed: Feed) -> AbstractContextManager[None]:
 @contextmanager
 def _monitoring(trader: Trader, port: int | None, begun: Sequence[Event]) -> Iterator[None]:
     account = trader.publication.limits.account
-    notifier = Notifier(account, settings())
+    book = trader.book
+
+    def held(entry_id: str) -> str:
+        request, count = book.orders[entry_id].request, book.held_quantity(entry_id)
+        return f"{request.symbol} {request.side.sign * count:+} of {request.strategy}"
+
+    notifier = Notifier(account, settings(), held=held)
     for event in begun:
         notifier.on_event(event)
     bus = trader.manager.bus

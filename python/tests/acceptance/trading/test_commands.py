@@ -368,7 +368,9 @@ def test_a_session_that_was_reconciled_in_between_goes_on_where_it_stopped(
     """What is recorded beside the loop is of the session's time, not of the machine's."""
     with monkeypatch.context() as patched:
         stop_at(patched, 11)
-        assert bourse("trade", "--scanner", "crp").returncode == 130
+        stopped = bourse("trade", "--scanner", "crp")
+        assert stopped.returncode == 130
+        assert "stopped with positions open that nothing watches now: " in stopped.stderr
     held = [row for row in json.loads(bourse("positions", "--json").stdout) if row["quantity"]]
     assert held
     for row in held:

@@ -619,3 +619,19 @@ def test_the_summary_has_each_entry_with_what_closed_it(market: Market) -> None:
     assert gained == net - short.unrealized_amount(last)
     assert (rows[2]["exit_price"], rows[2]["net_pnl_amount"]) == (None, None)
     assert ending(trader)["entries"] == 3
+
+
+def test_what_only_closes_has_no_exits(market: Market) -> None:
+    order(market, "one", "buy", quantity=10)
+    sell = {"quantity": 10, "stop_price": Decimal(105)}
+    trader = market.trade(
+        TICKS,
+        at_tick={
+            6: ordering(market, "two", "sell", **sell),
+            9: ordering(market, "three", "sell", **(sell | {"quantity": 15})),
+        },
+        to_end=False,
+    )
+    assert "it only closes what was opened by hand of A" in answered(market, "two").message
+    assert answered(market, "three").message == "15 of 15 A filled at 100"
+    assert trader.book.quantity("A", Product.MIS) == -5
