@@ -1,4 +1,4 @@
-"""What a broker says late, wrongly, or not at all: it is booked as it is, told, and left."""
+"""What a broker says late, wrongly, or not at all is booked as it is, reported, and left."""
 
 from __future__ import annotations
 

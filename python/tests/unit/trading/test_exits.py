@@ -545,10 +545,31 @@ def test_exits_go_by_the_quote_when_nothing_trades(
         assert nearest * Decimal("0.97") < order.request.limit_price < nearest
 
 
+@pytest.mark.parametrize(("bid", "ask"), [(1000, 100), (1, "1.01"), (0, 1), (80, "80.1")])
+def test_one_bad_quote_closes_nothing(market: Market, bid: float, ask: float | str) -> None:
+    """Each was taken for the market: the target or the stop was met."""
+    first = at(9, 50)
+    quoted = [
+        tick(each["at"], 100, traded_at=at(9, 45, 2), quantity=0, bid=one_bid, ask=one_ask)
+        for each, (one_bid, one_ask) in zip(
+            falling([100] * 3, first),
+            [(99.9, 100.1), (bid, ask), (99.9, 100.1)],
+            strict=True,
+        )
+    ]
+    market.trade(entered(*quoted), to_end=False)
+    assert market.of(events.ExitTriggered) == []
+
+
 def test_the_exits_of_a_short_go_by_the_ask() -> None:
     assert quoted_price(Side.SELL, Decimal(100), Decimal(102), Decimal(103), Decimal(10)) == 103
     assert quoted_price(Side.SELL, Decimal(100), Decimal(102), None, Decimal(10)) == 102
     assert quoted_price(Side.SELL, Decimal(100), Decimal(98), None, Decimal(10)) is None
+
+
+@pytest.mark.parametrize("side", Side)
+def test_a_crossed_quote_is_none(side: Side) -> None:
+    assert quoted_price(side, Decimal(100), Decimal(102), Decimal(101), Decimal(10)) is None
 
 
 class Overnight(Strategy):
