@@ -19,6 +19,8 @@ The exceptions of this package, as one tree.
     ├── StorageFull             the disk is full
     ├── StoreBusy               another command is writing to the raw store
     └── TradingError            whatever stops one order or all trading
+        ├── PositionsLeft       a session ended with an intraday position open
+        ├── StrategyStopped     a strategy failed while its session was traded
         ├── BrokerError         a bad answer from a broker, or none
         │   ├── BrokerRejected  the broker refused: nothing was placed
         │   ├── BrokerUnclear   no readable answer: the order may have been placed
@@ -169,6 +171,14 @@ class StoreBusy(BourseError):
 
 class TradingError(BourseError):
     exit_code = 7
+
+
+class PositionsLeft(TradingError):
+    exit_code = 9
+
+
+class StrategyStopped(TradingError):
+    exit_code = 10
 
 
 class BrokerError(TradingError):

@@ -77,6 +77,8 @@ EXIT_CODES = {
     6: "the disk is full",
     7: "trading stopped, or must not go on",
     8: "data is late: a session that is due was not delivered, or not published",
+    9: "a session ended with an intraday position open",
+    10: "a strategy failed; the session was traded to its end without it",
     UNEXPECTED: "an error of duckbourse itself, whose traceback is in logs/bourse.log",
     STOPPED: "stopped by Ctrl-C or a signal",
     UNREAD: "the output has no reader any more: the pipe was closed, such as by head",

@@ -48,8 +48,18 @@ Limit = Annotated[
         "--limit", metavar="PRICE", help="Limit price.", show_default="the account's protection"
     ),
 ]
+NewLimit = Annotated[
+    str | None,
+    typer.Option("--limit", metavar="PRICE", help="Limit price.", show_default="as it is"),
+]
 Stop = Annotated[str | None, typer.Option("--stop", metavar="PRICE", help="Stop loss.")]
 Target = Annotated[str | None, typer.Option("--target", metavar="PRICE", help="Target.")]
+Trail = Annotated[
+    str | None,
+    typer.Option(
+        "--trail", metavar="DISTANCE", help="Trailing stop: money per share from the best price."
+    ),
+]
 Timeout = Annotated[
     float, typer.Option("--timeout", min=1, help="Seconds to wait for what becomes of it.")
 ]
@@ -71,6 +81,7 @@ def buy(
     limit: Limit = None,
     stop: Stop = None,
     target: Target = None,
+    trail: Trail = None,
     account: TradingAccount = None,
     request_id: Id = "",
     timeout: Timeout = LOOP_ANSWER_SECONDS,
@@ -79,7 +90,8 @@ def buy(
     """
     Buy; without --limit, at most the account's protection above the last price.
 
-    With --stop or --target, the loop closes the position there.
+    With --stop, --target or --trail, the loop closes the position there; what would close it at
+    once is refused.
 
     Examples:
 
@@ -93,6 +105,7 @@ def buy(
         limit_price=_price("--limit", limit),
         stop_price=_price("--stop", stop),
         target_price=_price("--target", target),
+        trail_distance=_price("--trail", trail),
     )
     _send(wanted, account, request_id, timeout, json=json)
 
@@ -104,6 +117,7 @@ def sell(
     limit: Limit = None,
     stop: Stop = None,
     target: Target = None,
+    trail: Trail = None,
     account: TradingAccount = None,
     request_id: Id = "",
     timeout: Timeout = LOOP_ANSWER_SECONDS,
@@ -124,6 +138,7 @@ def sell(
         limit_price=_price("--limit", limit),
         stop_price=_price("--stop", stop),
         target_price=_price("--target", target),
+        trail_distance=_price("--trail", trail),
     )
     _send(wanted, account, request_id, timeout, json=json)
 
@@ -151,23 +166,39 @@ def modify(
     quantity: Annotated[
         int | None, typer.Option("--quantity", min=1, help="Shares, with those filled.")
     ] = None,
-    limit: Limit = None,
+    limit: NewLimit = None,
+    stop: Stop = None,
+    profit_target: Target = None,
+    trail: Trail = None,
     account: TradingAccount = None,
     timeout: Timeout = LOOP_ANSWER_SECONDS,
     json: Json = False,
 ) -> None:
     """
-    Change the limit or the quantity of an open order; what is not given stays.
+    Change the limit or the quantity of an open order, or move the stop, target or trailing stop of
+    a position, whatever strategy opened it; what is not given stays.
+
+    A new trailing stop is measured from the price of now.
 
     Examples:
 
     - `./bourse order modify AAPL --limit 249.05`
     - `./bourse order modify AAPL --quantity 5`
+    - `./bourse order modify AAPL --stop 250 --target 265`
+    - `./bourse order modify AAPL --trail 2.50`
     """
-    if quantity is None and limit is None:
-        raise ConfigurationError("nothing is to be modified", "give --limit or --quantity")
+    if all(each is None for each in (quantity, limit, stop, profit_target, trail)):
+        raise ConfigurationError(
+            "nothing is to be modified", "give --limit, --quantity, --stop, --target or --trail"
+        )
     wanted = OrderByHand(
-        action="modify", target=target, quantity=quantity, limit_price=_price("--limit", limit)
+        action="modify",
+        target=target,
+        quantity=quantity,
+        limit_price=_price("--limit", limit),
+        stop_price=_price("--stop", stop),
+        target_price=_price("--target", profit_target),
+        trail_distance=_price("--trail", trail),
     )
     _send(wanted, account, "", timeout, json=json)
 
