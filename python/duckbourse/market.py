@@ -23,7 +23,7 @@ ValueError with the nearest name that is.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time
 from operator import index
 from pathlib import Path
@@ -34,10 +34,19 @@ import duckdb
 from duckdb import ColumnExpression, ConstantExpression, DuckDBPyRelation
 
 from duckbourse.disk import is_text
-from duckbourse.errors import BadArgument, BadQuery, BuildFailed, PublicationError
+from duckbourse.errors import BadArgument, BadQuery, BuildFailed, NoSuchName, PublicationError
 from duckbourse.names import nearest
 from duckbourse.settings import settings
-from duckbourse.warehouse import SCANNERS, confine, fetch_rows, one_line, open_published, slip_in
+from duckbourse.warehouse import (
+    CATALOG,
+    SCANNERS,
+    Limits,
+    confine,
+    fetch_rows,
+    one_line,
+    open_published,
+    slip_in,
+)
 
 # The newest version of the public tables (models/README.md) that this module can read.
 CONTRACT_VERSION = 1
@@ -107,9 +116,9 @@ class Market:
     It closes at the end of a `with`, by `close`, or with the notebook.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._current: _Publication | None = _opened(path)
+    def __init__(self, path: Path, limits: Limits | None = None) -> None:
+        self._path, self._limits = path, limits
+        self._current: _Publication | None = _opened(path, limits)
 
     def bars(self, symbol: str, timeframe: str) -> DuckDBPyRelation:
         """
@@ -324,8 +333,32 @@ class Market:
         """
         if _stamp(self._path) == self._publication.stamp:
             return False
-        former, self._current = self._publication, _opened(self._path)
+        former, self._current = self._publication, _opened(self._path, self._limits)
         return self._current.record != former.record
+
+    @property
+    def is_newest(self) -> bool:
+        """Whether the file is still the one that was opened."""
+        return _stamp(self._path) == self._publication.stamp
+
+    @property
+    def record(self) -> Mapping[str, Any]:
+        """The row of `serving.publication`."""
+        return self._publication.record
+
+    @property
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """The connection of all its relations; only one thread may use it."""
+        return self._connection
+
+    def twin(self) -> Market:
+        """Return a market of the same open publication for another thread; close it first."""
+        cursor = self._connection.cursor()
+        cursor.execute(f"use {CATALOG}")
+        other = object.__new__(Market)
+        other._path, other._limits = self._path, self._limits
+        other._current = replace(self._publication, connection=cursor)
+        return other
 
     def close(self) -> None:
         """Close the file, and with it the relations that were taken from it."""
@@ -484,7 +517,7 @@ class _Publication:
     record: dict[str, Any]
 
 
-def _opened(path: Path) -> _Publication:
+def _opened(path: Path, limits: Limits | None) -> _Publication:
     # before it is opened: a rename in between makes the next refresh look again
     stamp = _stamp(path)
     try:
@@ -494,7 +527,7 @@ def _opened(path: Path) -> _Publication:
             str(error), "open data/duckbourse.duckdb, which `./bourse build` publishes"
         ) from error
     try:
-        confine(connection)
+        confine(connection, limits)
         [record] = fetch_rows(connection, "from serving.publication")
         version = record.get("contract_version", 1)
         if version > CONTRACT_VERSION:
@@ -533,7 +566,9 @@ def _one_of(kind: str, wanted: Any, known: Sequence[Any], of: str = "", lister: 
     near = nearest(wanted, known)
     meant = ". " if near is None else f": did you mean {near!r}? "
     names = f"{lister} lists all {len(known):,}" if lister else f"Published: {_listed(known)}"
-    raise BadArgument(f"there is no {kind} {wanted!r}{of}{meant}{names}")
+    raise NoSuchName(
+        f"there is no {kind} {wanted!r}{of}{meant}{names}", kind, f"{wanted!r}{of}", near, known
+    )
 
 
 def _listed(known: Iterable[object]) -> str:

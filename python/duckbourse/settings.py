@@ -31,6 +31,9 @@ PROJECT = _project()
 FOLDERS = ("raw", "build", "publications", "trading")
 
 
+# a size of memory, as DuckDB reads it
+MEMORY = r"\d+(\.\d+)?\s?(MB|GB|MiB|GiB)"
+
 # dbt inserts the folder unescaped into a quoted glob, and that into a format string
 NOT_IN_A_FOLDER = "*?[]{}'\\"
 
@@ -147,7 +150,7 @@ class Settings(BaseSettings):
     telegram_token: SecretStr | None = None
     telegram_chat: str | None = None
     telegram_url: str = "https://api.telegram.org"
-    memory_limit: str = Field(default="3GB", pattern=r"^\d+(\.\d+)?\s?(MB|GB|MiB|GiB)$")
+    memory_limit: str = Field(default="3GB", pattern=rf"^{MEMORY}$")
 
     @property
     def data(self) -> Path:
