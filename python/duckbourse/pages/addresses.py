@@ -3,23 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 import duckdb
 
-from duckbourse.names import did_you_mean
-from duckbourse.pages import meta
-from duckbourse.pages.asking import NotHere, Panels
+from duckbourse.pages import backtest, meta, overview, portfolio, quality, risk, scanners, symbol
+from duckbourse.pages.asking import MOST_LETTERS, NotHere, Panels, one_of
 
-Page = Callable[..., dict[str, Any]]
+NO_ADDRESS = "{!r} is not an address"
 
-# of one part: nobody types a longer name
-MOST_LETTERS = 200
-# by the first part and the number of those that follow
+
+@dataclass(frozen=True)
+class Page:
+    """What answers an address; `parameters` are those that it takes, and the function's names."""
+
+    answer: Callable[..., dict[str, Any]]
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+
+OF_SESSION = {"date": "date", "scanner": "scanner"}
+OF_RANGE = {"date": "date", "from": "since", "to": "until", "points": "points"}
+# by the first part of the address and the number of those that follow
 PAGES: Mapping[tuple[str, int], Page] = {
-    ("meta", 0): meta.meta,
-    ("docs", 0): meta.docs,
+    ("meta", 0): Page(meta.meta, {"date": "date"}),
+    ("docs", 0): Page(meta.docs),
+    ("overview", 0): Page(overview.overview, OF_SESSION),
+    ("symbols", 1): Page(symbol.symbol, OF_SESSION),
+    ("symbols", 2): Page(symbol.bars, OF_RANGE),
+    ("scanners", 0): Page(scanners.scanners, OF_SESSION),
+    ("backtests", 0): Page(backtest.backtests, {"scanner": "scanner"}),
+    ("backtests", 1): Page(backtest.backtest),
+    ("portfolios", 1): Page(portfolio.portfolio),
+    ("risk", 1): Page(risk.risk),
+    ("quality", 0): Page(quality.quality),
 }
 
 
@@ -33,19 +51,41 @@ def answer(connection: duckdb.DuckDBPyConnection, address: str) -> dict[str, Any
     name, parts, parameters = _parts(address)
     page = PAGES.get((name, len(parts)))
     if page is None:
-        known = sorted({name for name, _ in PAGES})
+        one_of("page", f"/{name}", sorted({f"/{known}" for known, _ in PAGES}))
+        counts = " or ".join(str(count) for known, count in PAGES if known == name)
         raise NotHere(
-            f"there is no page {shown(address)}{did_you_mean(name, known)}",
-            f"the pages are {', '.join(known)}",
+            NO_ADDRESS.format(address[:MOST_LETTERS]), f"/{name} is followed by {counts} names"
         )
     panels = Panels(connection)
-    body = page(panels, *parts, **parameters)
+    for parameter in parameters:
+        one_of("parameter", parameter, page.parameters, f" of /{name}")
+    values = {page.parameters[parameter]: value for parameter, value in parameters.items()}
+    body = page.answer(panels, *parts, **values)
     return {**body, "sql": panels.sql}
 
 
 def addresses(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    """Return every address that a report can hold, in the order of the pages."""
-    return ["/meta", "/docs"]
+    """Return every address that a report can hold, without parameters, in the order of pages."""
+    found = meta.meta(panels := Panels(connection))
+    runs = panels.values("select run_id from backtests.summary order by setting, scanner, preset")
+    portfolios = [each["portfolio"] for each in found["portfolios"]]
+    return [
+        *(address_of(name) for name, count in PAGES if count == 0),
+        *(address_of("portfolios", name) for name in portfolios),
+        *(address_of("risk", name) for name in portfolios),
+        *(address_of("backtests", run) for run in runs),
+        *(
+            address
+            for each in found["symbols"]
+            for address in (
+                address_of("symbols", each["symbol"]),
+                *(
+                    address_of("symbols", each["symbol"], timeframe)
+                    for timeframe in each["timeframes"].split()
+                ),
+            )
+        ),
+    ]
 
 
 def address_of(*parts: str) -> str:
@@ -53,20 +93,13 @@ def address_of(*parts: str) -> str:
     return "".join(f"/{quote(part, safe='')}" for part in parts)
 
 
-def shown(address: str) -> str:
-    """Return an address for a message, shortened."""
-    return repr(address if len(address) <= MOST_LETTERS else address[:MOST_LETTERS] + "…")
-
-
 def _parts(address: str) -> tuple[str, list[str], dict[str, str]]:
     try:
         split = urlsplit("http://pages/" + address.lstrip("/"))
     except ValueError as error:
-        raise NotHere(f"{shown(address)} is not an address", "/overview is one") from error
+        raise NotHere(NO_ADDRESS.format(address[:MOST_LETTERS]), "/overview is one") from error
     name, *parts = [unquote(part) for part in split.path.strip("/").split("/")]
     if split.fragment or any(not part or len(part) > MOST_LETTERS for part in parts):
-        raise NotHere(f"{shown(address)} is not an address", "/overview is one")
+        raise NotHere(NO_ADDRESS.format(address[:MOST_LETTERS]), "/overview is one")
     parameters = dict(parse_qsl(split.query, keep_blank_values=True))
-    if parameters and name != "symbols":
-        raise NotHere(f"{shown(address)} takes no parameters", "remove them")
     return name, parts, parameters

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
@@ -20,8 +20,11 @@ Row = dict[str, Any]
 Columns = dict[str, list[Any]]
 
 PARAMETER = re.compile(r"\$(\w+)")
-# significant digits of a number that is not exact: more than a page shows
-DIGITS = 7
+# significant digits of a DOUBLE: more than a page shows, and of what is drawn more than is seen
+DIGITS = 9
+DRAWN_DIGITS = 6
+# of a name in a message: nobody publishes a longer one
+MOST_LETTERS = 100
 
 
 class NotHere(BourseError, ValueError):
@@ -40,7 +43,6 @@ class Panels:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
-        self._tables: frozenset[str] | None = None
         self.sql: dict[str, str] = {}
 
     def rows(self, panel: str, query: str, /, **values: object) -> list[Row]:
@@ -53,35 +55,16 @@ class Panels:
         return next(iter(self.rows(panel, query, **values)), None)
 
     def columns(self, panel: str, query: str, /, **values: object) -> Columns:
-        """Return the columns of a panel as lists: for many rows with few columns."""
+        """Return the columns of a panel as lists: for many rows, which are drawn, with few columns."""
         names, rows = self._ask(panel, query, values)
-        return {name: [plain(row[place]) for row in rows] for place, name in enumerate(names)}
+        return {
+            name: [plain(row[place], DRAWN_DIGITS) for row in rows]
+            for place, name in enumerate(names)
+        }
 
     def values(self, query: str, /, **values: object) -> list[Any]:
         """Return the first column of a query that belongs to no panel."""
         return [row[0] for row in self._connection.execute(query, values or None).fetchall()]
-
-    def has(self, relation: str) -> bool:
-        """Return whether the publication has a relation, such as `scanners.signals`."""
-        if self._tables is None:
-            self._tables = frozenset(
-                self.values(
-                    """
-                    select distinct schema_name || '.' || table_name from duckdb_columns()
-                    where database_name = current_database()
-                    """
-                )
-            )
-        return relation in self._tables
-
-    def one_of(self, kind: str, wanted: str, known: Sequence[str]) -> str:
-        """Return a name that is known, or raise NotHere with the nearest one."""
-        if wanted in known:
-            return wanted
-        raise NotHere(
-            f"there is no {kind} {wanted!r}{did_you_mean(wanted, known)}",
-            f"there are {len(known):,}" if len(known) > 12 else f"there are {', '.join(known)}",
-        )
 
     def _ask(
         self, panel: str, query: str, values: dict[str, object]
@@ -92,18 +75,34 @@ class Panels:
         return [str(column[0]) for column in cursor.description or []], cursor.fetchall()
 
 
-def plain(value: Any) -> Any:
+def one_of(kind: str, wanted: str, known: Iterable[str], of: str = "") -> str:
+    """Return a name that is known, or raise NotHere with the nearest one."""
+    known = list(known)
+    if wanted in known:
+        return wanted
+    shown = wanted if len(wanted) <= MOST_LETTERS else wanted[:MOST_LETTERS] + "…"
+    raise NotHere(
+        f"there is no {kind} {shown!r}{of}{did_you_mean(shown, known)}",
+        f"there are {len(known):,}"
+        if len(known) > 12
+        else f"{'it is' if len(known) == 1 else 'they are'} {', '.join(known)}"
+        if known
+        else "nothing of the kind is published",
+    )
+
+
+def plain(value: Any, digits: int = DIGITS) -> Any:
     """
     Return a value as JSON has it.
 
-    A DOUBLE keeps seven digits, a DECIMAL all; NaN and infinities are None, since JSON has neither.
-    Dates and times are ISO text, with a blank between them.
+    A DOUBLE keeps so many significant digits, a DECIMAL all; NaN and infinities are None, since
+    JSON has neither. Dates and times are ISO text, with a blank between them.
     """
     match value:
         case bool() | int() | str() | None:
             return value
         case float():
-            return _short(float(f"{value:.{DIGITS}g}")) if math.isfinite(value) else None
+            return _short(float(f"{value:.{digits}g}")) if math.isfinite(value) else None
         case Decimal():
             return _short(float(value)) if value.is_finite() else None
         case datetime():
@@ -111,9 +110,9 @@ def plain(value: Any) -> Any:
         case date() | time():
             return value.isoformat()
         case list() | tuple():
-            return [plain(each) for each in value]
+            return [plain(each, digits) for each in value]
         case dict():
-            return {str(name): plain(each) for name, each in value.items()}
+            return {str(name): plain(each, digits) for name, each in value.items()}
         case _:
             return str(value)
 

@@ -7,12 +7,13 @@ from typing import Any
 from duckbourse import clock
 from duckbourse.market import IN_ORDER
 from duckbourse.pages.asking import Panels, plain
+from duckbourse.pages.sessions import session_of
 
 # of these schemas the pages show columns
 SCHEMAS = ["bars", "scanners", "backtests", "portfolio", "risk", "serving", "seeds"]
 
 
-def meta(panels: Panels) -> dict[str, Any]:
+def meta(panels: Panels, *, date: str | None = None) -> dict[str, Any]:
     """Answer `/meta`: the publication, symbols, portfolios, and the session that pages show."""
     return {
         "publication": panels.row(
@@ -51,7 +52,7 @@ def meta(panels: Panels) -> dict[str, Any]:
             order by portfolio
             """,
         ),
-        "session": plain(last_session(panels)),
+        "session": plain(session_of(panels, date)),
         "answered_at": plain(clock.now().replace(tzinfo=None)),
     }
 
@@ -75,12 +76,3 @@ def docs(panels: Panels) -> dict[str, Any]:
         schemas=SCHEMAS,
     )
     return {"columns": {f"{row['relation']}.{row['column_name']}": row["comment"] for row in rows}}
-
-
-def last_session(panels: Panels) -> Any:
-    """Return the newest session with signals; without any, that of the newest bar; else None."""
-    [signaled] = panels.values("select max(session_date) from scanners.signals")
-    if signaled is not None:
-        return signaled
-    [newest] = panels.values("select max(session_date) from serving.latest_bars")
-    return newest
