@@ -161,7 +161,7 @@ class Market:
         """
         series = self._series(symbol, timeframe)
         lister = "market.sql('from serving.indicator_catalog')"
-        _one_of("indicator", name, self._names(INDICATORS), lister=lister)
+        one_of("indicator", name, self._names(INDICATORS), lister=lister)
         [defaults] = self._names(PERIODS, name)
         usual, given = [int(number) for number in defaults.split(",") if number], _periods(periods)
         if given and len(given) != len(usual):
@@ -188,10 +188,10 @@ class Market:
         >>> crp.filter("rejected_by is null").select("symbol, direction, score").limit(1).fetchall()
         [('MMM', 'short', 95.0)]
         """
-        _one_of("scanner", scanner, self._names(SCANNERS))
-        first, last = _days(session, until)
+        one_of("scanner", scanner, self._names(SCANNERS))
+        first, last = days(session, until)
         at = _time_of_day(cutoff)
-        _one_of("preset", preset, self._presets(scanner), f" of {scanner}")
+        one_of("preset", preset, self._presets(scanner), f" of {scanner}")
         if last is None and not self._names(IS_SCANNED, first):
             near = [day for day in self._names(NEAREST_SESSIONS, first) if day]
             raise BadArgument(f"there are no one-minute bars of {first}; nearest: {_listed(near)}")
@@ -209,9 +209,12 @@ class Market:
         preset: str | None = None,
         since: date | str | None = None,
         until: date | str | None = None,
+        with_outcomes: bool = False,
     ) -> DuckDBPyRelation:
         """
         Return the signals of `scanners.signals`, oldest first: all, or those that are asked for.
+
+        `with_outcomes` adds what followed each of them, as in `serving.signals_with_outcomes`.
 
         `since` and `until` are trading dates, both included. `known_ts` is the time from which a
         signal is known; prices are as traded; `position_pct` is percent of the account.
@@ -220,13 +223,14 @@ class Market:
         ['symbol']
         """
         if scanner is not None:
-            _one_of("scanner", scanner, self._names(SCANNERS))
+            one_of("scanner", scanner, self._names(SCANNERS))
         if preset is not None:
             scanners = self._names(SCANNERS) if scanner is None else [scanner]
             known = sorted({name for each in scanners for name in self._presets(each)})
-            _one_of("preset", preset, known, f" of {scanner}" if scanner else "")
-        found = self._rows("scanners.signals", scanner=scanner, preset=preset)
-        first, last = _days(since, until)
+            one_of("preset", preset, known, f" of {scanner}" if scanner else "")
+        table = "serving.signals_with_outcomes" if with_outcomes else "scanners.signals"
+        found = self._rows(table, scanner=scanner, preset=preset)
+        first, last = days(since, until)
         session = ColumnExpression("session_date")
         if first is not None:
             found = found.filter(session >= ConstantExpression(first))
@@ -257,7 +261,7 @@ class Market:
         >>> market.portfolio("equal_20").returns().columns[:3]
         ['portfolio', 'session_date', 'gross_return']
         """
-        return Portfolio(self, _one_of("portfolio", name, self._names(PORTFOLIOS)))
+        return Portfolio(self, one_of("portfolio", name, self._names(PORTFOLIOS)))
 
     def var(
         self,
@@ -281,7 +285,7 @@ class Market:
         >>> var.order("session_date desc").select("session_date, var_return, es_return").columns
         ['session_date', 'var_return', 'es_return']
         """
-        _one_of("portfolio", portfolio, self._names(PORTFOLIOS))
+        one_of("portfolio", portfolio, self._names(PORTFOLIOS))
         chosen = {
             "confidence": confidence,
             "horizon_sessions": horizon,
@@ -415,8 +419,8 @@ class Market:
         return [row["preset"] for row in self._fetch(f"from seeds.{scanner}_presets")]
 
     def _series(self, symbol: str, timeframe: str) -> tuple[str, str]:
-        _one_of("symbol", symbol, self._names(SYMBOLS), lister="market.symbols()")
-        _one_of("timeframe", timeframe, self._names(TIMEFRAMES, symbol), f" of {symbol}")
+        one_of("symbol", symbol, self._names(SYMBOLS), lister="market.symbols()")
+        one_of("timeframe", timeframe, self._names(TIMEFRAMES, symbol), f" of {symbol}")
         return symbol, timeframe
 
     def _macro(self, name: str, *values: object) -> DuckDBPyRelation:
@@ -427,7 +431,7 @@ class Market:
             raise BadArgument(one_line(error).partition("Error: ")[2]) from error
 
     def _rows(self, relation: str, **wanted: object) -> DuckDBPyRelation:
-        return _filtered(self._connection.table(relation), wanted)
+        return filtered(self._connection.table(relation), wanted)
 
 
 @dataclass(frozen=True)
@@ -469,7 +473,7 @@ class Portfolio:
         >>> of_2009.select("basis, round(cumulative_return, 4)").fetchall()
         [('gross', 0.4042), ('net', 0.404)]
         """
-        return self._market._macro("portfolio_performance", self.name, *_days(since, until))
+        return self._market._macro("portfolio_performance", self.name, *days(since, until))
 
     def _rows(self, table: str, order: str) -> DuckDBPyRelation:
         return self._market._rows(table, portfolio=self.name).order(order)
@@ -505,7 +509,7 @@ class Backtest:
 
     def _of_runs(self, table: str, order: str) -> DuckDBPyRelation:
         found = self._market._connection.sql(OF_RUNS.format(table))
-        return _filtered(found, self._chosen).order(f"preset, setting, {order}")
+        return filtered(found, self._chosen).order(f"preset, setting, {order}")
 
 
 @dataclass(frozen=True)
@@ -560,7 +564,8 @@ def _stamp(path: Path) -> tuple[int, int]:
     return found.st_ino, found.st_mtime_ns
 
 
-def _one_of(kind: str, wanted: Any, known: Sequence[Any], of: str = "", lister: str = "") -> Any:
+def one_of(kind: str, wanted: Any, known: Sequence[Any], of: str = "", lister: str = "") -> Any:
+    """Return a name that is known; raise NoSuchName for any other."""
     if wanted in known:
         return wanted
     near = nearest(wanted, known)
@@ -582,12 +587,13 @@ def _narrowed(kind: str, rows: Iterable[Mapping[str, Any]], chosen: Mapping[str,
             continue
         name = column.removesuffix("_sessions")
         known = sorted({row[column] for row in rows})
-        _one_of(f"{kind} {name}", wanted, known, f" for {', '.join(of)}" if of else "")
+        one_of(f"{kind} {name}", wanted, known, f" for {', '.join(of)}" if of else "")
         rows = [row for row in rows if row[column] == wanted]
         of.append(f"{name} {wanted}")
 
 
-def _filtered(found: DuckDBPyRelation, wanted: Mapping[str, object]) -> DuckDBPyRelation:
+def filtered(found: DuckDBPyRelation, wanted: Mapping[str, object]) -> DuckDBPyRelation:
+    """Return the rows whose columns have these values; where it is None, any."""
     for column, value in wanted.items():
         if value is not None:
             found = found.filter(ColumnExpression(column) == ConstantExpression(value))
@@ -610,7 +616,8 @@ def _periods(value: int | Sequence[int] | None) -> list[int]:
     return found
 
 
-def _days(since: date | str | None, until: date | str | None) -> tuple[date | None, date | None]:
+def days(since: date | str | None, until: date | str | None) -> tuple[date | None, date | None]:
+    """Return the first and the last day of a range; where it is None, the range is open."""
     first, last = _day(since), _day(until)
     if first and last and last < first:
         raise BadArgument(f"{last} is before {first}: give the earlier date first")

@@ -110,6 +110,22 @@ def _signing_secret(secret: SecretStr | None) -> SecretStr | None:
     return secret
 
 
+# letters of a token of the API, at least
+LEAST_TOKEN_LETTERS = 24
+
+
+def _api_token(token: SecretStr | None) -> SecretStr | None:
+    if token is not None:
+        text = token.get_secret_value()
+        if len(text) < LEAST_TOKEN_LETTERS or not (text.isascii() and text.isprintable()):
+            raise PydanticCustomError(
+                "token",
+                f"it is not {LEAST_TOKEN_LETTERS} or more printable letters, such as by:"
+                " openssl rand -hex 32",
+            )
+    return token
+
+
 def _event_kinds(text: Any) -> Any:
     return [word.strip() for word in text.split(",")] if isinstance(text, str) else text
 
@@ -139,6 +155,8 @@ class Settings(BaseSettings):
     keep_days: float = Field(default=30, ge=0)
     keep_gb: float = Field(default=5, ge=0)
     metrics_token: SecretStr | None = None
+    api_token: Annotated[SecretStr | None, AfterValidator(_api_token)] = None
+    api_command_token: Annotated[SecretStr | None, AfterValidator(_api_token)] = None
     kite_api_key: SecretStr | None = None
     kite_access_token: SecretStr | None = None
     kite_url: Annotated[str, AfterValidator(_socket_address)] = "wss://ws.kite.trade"

@@ -47,6 +47,7 @@ COMMANDS = {
     "restore": "backup",
     "sample-minutes": "sample_minutes",
     "sql": "sql",
+    "serve": "serve",
     "scan": "scan",
     "backtest": "backtest",
     "risk": "risk",
