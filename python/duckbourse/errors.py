@@ -201,6 +201,10 @@ class TokenRefused(BrokerError):
     pass
 
 
+class FeedFailed(TradingError):
+    pass
+
+
 class IllegalTransition(TradingError):
     pass
 

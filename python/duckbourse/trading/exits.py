@@ -239,6 +239,18 @@ class ExitManager:
         if work := self._works.get(entry_id):
             work.next_try_at = work.priced_at = -math.inf
 
+    def close_excess(self) -> None:
+        """
+        Close what exits sold or bought beyond what was held, once the broker says so too.
+
+        The order that went too far takes the place of the entry.
+        """
+        if self.book.differences:
+            return
+        for order in self.book.held_entries():
+            if order.request.reason is not Reason.ENTRY:
+                self.close(order, Reason.OVERFILL)
+
     def _flatten_reason(self, entry: Order) -> Reason | None:
         """Return why everything is closed; the square-off leaves what is held overnight."""
         reason = self.book.flatten_reason
@@ -456,20 +468,30 @@ class ExitManager:
         """
         Return the price that an entry's exits go by; None if nothing is known.
 
-        It is that of the last trade. When that is older than `max_silence_seconds`, a fresh quote
-        takes its place: the market can move without a trade.
+        It is that of the last trade. When there is none in this session, or it is older than
+        `max_silence_seconds`, a fresh quote takes its place: the market can move without a trade.
+        One that is far from the last price waits for a second that confirms it.
         """
         symbol, now, limits = entry.request.symbol, clock.now(), self._publication().limits
+        instrument = self._publication().instruments[symbol]
         known, quote = self._prices.get(symbol), self._prices.quote(symbol)
         last = known[0] if known else None
         if quote is None or (
             known and (now - known[1]).total_seconds() <= limits.max_silence_seconds
         ):
             return last
-        bid, ask, received_at = quote
-        if now - received_at > timedelta(milliseconds=limits.max_tick_age_ms):
+        if now - quote.received_at > timedelta(milliseconds=limits.max_tick_age_ms):
             return last
-        return exits.quoted_price(entry.request.side, last, bid, ask, limits.max_tick_move_pct)
+        low, high = instrument.price_band
+        reference, most = last or instrument.prior_close, limits.max_tick_move_pct
+        bid, ask = (
+            exits.believed_price(price, before, reference, most)
+            if price is not None and price >= low and (high is None or price <= high)
+            else None
+            for price, before in ((quote.bid, quote.bid_before), (quote.ask, quote.ask_before))
+        )
+        price = exits.quoted_price(entry.request.side, reference, bid, ask, most)
+        return last if price is None else price
 
     def _reference(self, entry: Order) -> Decimal:
         """Return what is known of a price where no tick is: the prior close, or the entry's."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -137,7 +137,9 @@ class TradingSession:
                 feed.on_health = trader.on_health
             if scans is not None:
                 scans.publish = trader.publish
-            stack.enter_context(_monitoring(trader, config.metrics_port))
+            # how a session began is recorded before anybody is notified
+            begun = recorded if until is None else ()
+            stack.enter_context(_monitoring(trader, config.metrics_port, begun))
             yield TradingSession(trader, broker, journal)
 
     def run(self) -> tuple[str, ...]:
@@ -177,9 +179,11 @@ def _replay_clock(feed: Feed) -> AbstractContextManager[None]:
 
 
 @contextmanager
-def _monitoring(trader: Trader, port: int | None) -> Iterator[None]:
+def _monitoring(trader: Trader, port: int | None, begun: Sequence[Event]) -> Iterator[None]:
     account = trader.publication.limits.account
     notifier = Notifier(account, settings())
+    for event in begun:
+        notifier.on_event(event)
     bus = trader.manager.bus
     bus.subscribe(Event, lambda message: notifier.on_event(message.event))
     server: MetricsServer | None = None

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from duckbourse import clock
 from duckbourse.brokers.paper import FillRules, PaperBroker
+from duckbourse.errors import BrokerRejected
 from duckbourse.orders import events
 from duckbourse.orders.book import rebuild_book
 from duckbourse.orders.broker import OrderReport, TradeReport
@@ -27,7 +28,7 @@ from duckbourse.trading.commands import Answer, Command, Inbox, OrderByHand, sen
 from duckbourse.trading.loop import Trader
 from duckbourse.trading.strategy import Context, SignalStrategy, Strategy
 from tests.support.counted_loop import CountedLoop, run_counted
-from tests.support.market import Market, at, exits, tick, with_limits
+from tests.support.market import Market, at, exits, instrument, tick, with_limits
 from tests.support.venue import MarketFeed, MemoryJournal, Venue
 
 CAPITAL = Decimal(100_000)
@@ -310,6 +311,44 @@ def test_a_resting_stop_gives_way_to_an_order_that_reduces(
     assert trader.book.quantity("A", product) == 10 - quantity
     resting = [stop.quantity for stop in day.stops() if stop.state is State.TRIGGER_PENDING]
     assert resting == rest
+
+
+@pytest.mark.parametrize("is_refused", [True, False])
+@pytest.mark.parametrize("is_outside", [True, False])
+def test_a_stop_never_rests_for_more_than_is_held(
+    tmp_path: Path, is_refused: bool, is_outside: bool
+) -> None:
+    """A stop that lay outside the band of a new publication rested for what had been sold."""
+
+    class Reducing(Once):
+        def generate_orders(self, context: Context) -> Sequence[Request]:
+            bought = super().generate_orders(context)
+            if context.now < at(9, 46):
+                return bought
+            return [context.entry("less", "A", Side.SELL, 4)]
+
+    class Refusing(Venue):
+        async def modify(self, broker_order_id: str, request: Request) -> None:
+            if is_refused:
+                raise BrokerRejected("no modifications today")
+            await super().modify(broker_order_id, request)
+
+    day = Day(tmp_path / "day", lambda: Reducing(Side.BUY, 10, stop_price=95))
+    day.venue_class = Refusing
+    day.traded(ENTERED)
+    assert [stop.quantity for stop in day.stops()] == [10]
+    if is_outside:
+        of_today = instrument(prior_close=Decimal(108), price_band_pct=Decimal(8))
+        day.market.instruments = {"A": of_today}
+    trader = day.traded([tick(at(9, 46, second), 100) for second in range(8)])
+    resting = [stop.quantity for stop in day.stops() if stop.state is State.TRIGGER_PENDING]
+    assert (day.held(), resting) == (6, [] if is_outside else [6])
+    said = [each for each in day.journal.events if isinstance(each, events.StopTakenBack)]
+    assert len(said) == is_outside
+    if is_outside:
+        [entry] = trader.book.held_entries()
+        assert (said[0].entry_id, said[0].symbol) == (entry.request.order_id, "A")
+        assert said[0].detail.startswith(("PRICE_BAND", "TRIGGER"))
 
 
 @pytest.mark.some_day
