@@ -55,11 +55,13 @@ def read_by(*places: str) -> set[str]:
         ("trading_loop", ("trading/*.py", "streaming/*.py")),
         (
             "commands",
-            tuple(
-                f"cli/{name}.py"
-                for name in ("scan", "minutes", "backtest", "risk", "doctor", "status")
-            )
-            + ("lists.py",),
+            (
+                *(
+                    f"cli/{name}.py"
+                    for name in ("scan", "minutes", "backtest", "risk", "doctor", "status")
+                ),
+                "lists.py",
+            ),
         ),
         ("api", ("api/*.py", "lists.py")),
         ("notebook", ("market.py",)),
