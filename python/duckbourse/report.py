@@ -110,12 +110,13 @@ def write(html: str, path: Path) -> None:
     half = path.with_name(f".{path.name}.half")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        half.write_text(html, encoding="utf-8")
-        half.replace(path)
+        try:
+            half.write_text(html, encoding="utf-8")
+            half.replace(path)
+        finally:
+            half.unlink(missing_ok=True)
     except OSError as error:
         raise wrap_os_error(error, path) from error
-    finally:
-        half.unlink(missing_ok=True)
 
 
 def block(address: str, body: Mapping[str, Any]) -> str:

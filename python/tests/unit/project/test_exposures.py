@@ -59,6 +59,7 @@ def read_by(*places: str) -> set[str]:
                 for name in ("scan", "minutes", "backtest", "risk", "listing", "doctor", "status")
             ),
         ),
+        ("pages", ("pages/*.py",)),
         ("notebook", ("market.py",)),
         ("sample_minutes", ("synthetic/*.py",)),
         ("build_report", ("summary.py",)),
