@@ -226,7 +226,7 @@ export async function overviewPage(app) {
                 .map(f => portfolioPanel(o, meta, f)),
             panel({
                 title: 'In this publication',
-                width: 'w5',
+                width: 'w5 whole',
                 sql: [o.sql.counts, o.sql.runs],
                 flush: true,
                 body: figures(

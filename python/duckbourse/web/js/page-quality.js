@@ -1,5 +1,5 @@
 import { h, panel, table, tag, figures, token } from './dom.js';
-import { number, day, words, price, short, pct, clockTime, plural } from './format.js';
+import { number, day, words, price, pct, clockTime, plural } from './format.js';
 import { coverage } from './charts.js';
 import { symbolLink } from './page-overview.js';
 
@@ -170,7 +170,6 @@ export async function qualityPage(app) {
                                     ? h('b', { class: 'down' }, price(r[key]), ' ✕')
                                     : price(r[key]),
                         })),
-                        { key: 'volume', title: 'Volume', num: true, show: r => short(r.volume) },
                         {
                             key: 'source_row',
                             title: 'In file',

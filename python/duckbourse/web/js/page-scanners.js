@@ -51,15 +51,13 @@ export async function scannersPage(app) {
     const groups = new Map();
     for (const c of d.candidates) groups.set(nameOf(c), [...(groups.get(nameOf(c)) ?? []), c]);
     const records = new Map(d.records.map(r => [nameOf(r), r]));
-    const all = [...new Set([...groups.keys(), ...records.keys()])]
-        .sort()
-        .map(name => ({
-            name,
-            scanner: name.split('.')[0],
-            preset: name.split('.')[1],
-            count: groups.get(name)?.length ?? 0,
-            r: records.get(name),
-        }));
+    const all = [...new Set([...groups.keys(), ...records.keys()])].sort().map(name => ({
+        name,
+        scanner: name.split('.')[0],
+        preset: name.split('.')[1],
+        count: groups.get(name)?.length ?? 0,
+        r: records.get(name),
+    }));
     if (!all.length)
         return h(
             'div',

@@ -244,6 +244,7 @@ export async function symbolPage(app) {
                             ...one.quality.map(q => ({
                                 label: words(q.finding),
                                 value: number(q.finding_count),
+                                small: ['behind', 'ended'].includes(q.finding) ? 'sessions' : null,
                                 href: '#/quality',
                                 doc: 'serving.data_quality.finding_count',
                             })),
@@ -381,7 +382,7 @@ function signalPanels({ one, signal, position, inView, isIntraday, step }) {
                     {
                         class: 'act',
                         type: 'button',
-                        'aria-label': 'Previous signal',
+                        title: 'Previous signal',
                         onclick: () => step(-1),
                     },
                     '← prev',
@@ -391,7 +392,7 @@ function signalPanels({ one, signal, position, inView, isIntraday, step }) {
                     {
                         class: 'act',
                         type: 'button',
-                        'aria-label': 'Next signal',
+                        title: 'Next signal',
                         onclick: () => step(1),
                     },
                     'next →',
