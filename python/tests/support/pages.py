@@ -80,7 +80,7 @@ BY_TYPE: dict[str, Any] = {
 
 
 def empty_publication() -> duckdb.DuckDBPyConnection:
-    """Return a publication of the right tables without a row, but for its record."""
+    """Return a publication of the right tables without a row, except for its record."""
     connection = duckdb.connect()
     connection.execute(SCHEMA.read_text())
     insert(connection, "serving.publication", row_counts={})

@@ -156,7 +156,7 @@ def test_modules_import_by_name_and_in_no_circle() -> None:
         text = bundle(entry)
         assert not re.search(r"^(import|export)\b", text, re.MULTILINE)
         assert "</script" not in text
-    for file in (WEB / "js").iterdir():  # type: ignore[attr-defined]
+    for file in (WEB / "js").iterdir():
         assert "innerHTML" not in file.read_text(), file.name
 
 
