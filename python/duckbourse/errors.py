@@ -187,6 +187,10 @@ class TokenRefused(BrokerError):
     pass
 
 
+class FeedFailed(TradingError):
+    pass
+
+
 class IllegalTransition(TradingError):
     pass
 

@@ -62,6 +62,8 @@ class Book:
         self.cash_amount = capital_amount
         self.orders: dict[str, Order] = {}
         self.live: dict[str, Order] = {}
+        # the entries that wait for their turn, by their ids, in order; they are no orders yet
+        self.waiting: dict[str, events.OrderWaiting] = {}
         self.fills: dict[str, Fill] = {}
         self.positions: dict[Key, Position] = {}
         self.best_price: dict[str, Decimal] = {}
@@ -286,6 +288,7 @@ class Book:
             action_ids=tuple(self.action_ids),
             cash_ids=tuple(self.cash_ids),
             differences=self.differences,
+            waiting=tuple(self.waiting.values()),
         )
 
     def _held_of(self, key: Key) -> Held:
@@ -324,7 +327,12 @@ class Book:
         raise TypeError(f"a book cannot apply a {type(event).__name__}")
 
     @_apply.register
+    def _(self, event: events.OrderWaiting) -> None:
+        self.waiting[event.request.order_id] = event
+
+    @_apply.register
     def _(self, event: events.OrderDenied) -> None:
+        self.waiting.pop(event.request.order_id, None)
         order = Order(
             request=event.request,
             state=advance(event.request.order_id, State.NEW, State.DENIED),
@@ -337,6 +345,7 @@ class Book:
     @_apply.register
     def _(self, event: events.OrderIntended) -> None:
         request = event.request
+        self.waiting.pop(request.order_id, None)
         if request.reason is Reason.ENTRY:
             self.entry_count += 1
             if request.signal_id is not None:
@@ -475,7 +484,11 @@ class Book:
     @_apply.register
     def _(
         self,
-        event: events.ExitDelayed | events.FeedChanged | events.PriceSilent | events.StrategyFailed,
+        event: events.ExitDelayed
+        | events.FeedChanged
+        | events.PriceSilent
+        | events.StopTakenBack
+        | events.StrategyFailed,
     ) -> None:
         """Change nothing; people are notified of it."""
 
@@ -532,6 +545,7 @@ class Book:
         self.marks = dict(carried.marks)
         self.action_ids = dict.fromkeys(carried.action_ids)
         self.cash_ids = dict.fromkeys(carried.cash_ids)
+        self.waiting = {each.request.order_id: each for each in carried.waiting}
         self.carried_orders = frozenset(order.request.order_id for order in carried.orders)
         for order in carried.orders:
             self._store(order)
@@ -698,27 +712,39 @@ class Book:
         Compute what each entry holds from the fills since the position was last flat.
 
         A fill of an exit can be booked before the one of its entry that replaces a provisional one.
+        What an exit closed beyond its entry is held under the exit's own id. A fill that
+        contradicts its order belongs to none.
         """
         quantity, before = self._held_before.get(key, (0, {}))
         held = {entry_id: left for entry_id, left in before.items() if left}
         fills = self._fills_of[key] = [name for name in self._fills_of[key] if name in self.fills]
-        closed_before: Counter[str] = Counter()
+        # by entry, the exits that closed more than was held, and how much
+        closed_before: dict[str, Counter[str]] = {}
         for name in fills:
             fill = self.fills[name]
             quantity += fill.signed_quantity
             request = self.orders[fill.order_id].request if fill.order_id in self.orders else None
+            if request is not None and (request.symbol, request.product, request.side) != (
+                *key,
+                fill.side,
+            ):
+                request = None
             left = fill.quantity
             for entry_id in self._closed_first(held, fill.side, request):
                 taken = min(left, held[entry_id])
                 held[entry_id] -= taken
                 left -= taken
             if left and request is not None and request.reason is Reason.ENTRY:
-                taken = min(left, closed_before[request.order_id])
-                closed_before[request.order_id] -= taken
-                held[request.order_id] = held.get(request.order_id, 0) + left - taken
+                for exit_id, beyond in closed_before.get(request.order_id, Counter()).items():
+                    taken = min(left, beyond)
+                    closed_before[request.order_id][exit_id] -= taken
+                    left -= taken
+                held[request.order_id] = held.get(request.order_id, 0) + left
             elif left and request is not None and request.entry_id is not None:
-                closed_before[request.entry_id] += left
+                closed_before.setdefault(request.entry_id, Counter())[request.order_id] += left
             held = {entry_id: shares for entry_id, shares in held.items() if shares}
+        for beyond_of in closed_before.values():
+            held.update(+beyond_of)
         if not quantity and not held and key not in self._from_provisional:
             del self._fills_of[key]
             self._held_before.pop(key, None)

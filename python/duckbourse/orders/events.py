@@ -80,6 +80,8 @@ class Carried(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     action_ids: tuple[str, ...] = ()
     cash_ids: tuple[str, ...] = ()
     differences: tuple[str, ...] = ()
+    # what a session that was killed left waiting
+    waiting: tuple[OrderWaiting, ...] = ()
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_defaults=True):
@@ -94,6 +96,19 @@ class OrderDenied(Event, frozen=True, kw_only=True):
     request: Request
     code: str
     detail: str
+
+
+class OrderWaiting(Event, frozen=True, kw_only=True):
+    """
+    An entry waits for its turn at the broker, or waits with other terms; at `until` it is denied.
+
+    `closing_quantity` is what it would close of its strategy's position. It is denied if less is
+    left of that, so that it opens nothing instead.
+    """
+
+    request: Request
+    until: datetime
+    closing_quantity: int = 0
 
 
 class OrderIntended(Event, frozen=True, kw_only=True):
@@ -193,6 +208,18 @@ class ExitDelayed(Event, frozen=True, kw_only=True):
     quantity: int
     reason: Reason
     seconds: int
+    detail: str
+
+
+class StopTakenBack(Event, frozen=True, kw_only=True):
+    """
+    The stop of an entry rests at the broker no more, since it was for more than is held.
+
+    `detail` says why it could not be made smaller. Without the loop, nothing closes the position.
+    """
+
+    entry_id: str
+    symbol: str
     detail: str
 
 
@@ -328,6 +355,7 @@ class JournalSalvaged(Event, frozen=True, kw_only=True):
 
 AnyEvent = (
     OrderDenied
+    | OrderWaiting
     | OrderIntended
     | OrderSent
     | OrderUpdated
@@ -342,6 +370,7 @@ AnyEvent = (
     | ExitTriggered
     | FlattenRequested
     | ExitDelayed
+    | StopTakenBack
     | PriceSilent
     | StrategyFailed
     | FeedChanged

@@ -13,9 +13,9 @@ leave the head behind the journal, never before it, so a reader that finds fewer
 has, or others, knows that rows were deleted or an old copy was put in place.
 
 The journal holds one session and begins with the account as it stood before, an AccountCarried.
-`begin_again` moves the rows of a session to the archive, where `read_archive` finds them, and
-begins the next one in a single commit. Rows are numbered on, so the archive and the journal are
-one chain.
+`archive_rows` copies the rows of a session to the archive, where `read_archive` finds them, and
+`begin_again` begins the next one in a single commit. Rows are numbered on, so the archive and the
+journal are one chain.
 
 A full disk, a lock or missing permissions are not damage: they are refused, and nothing is moved.
 
@@ -250,16 +250,21 @@ def read_journal(folder: Path) -> list[Event]:
     return found.events
 
 
-def begin_again(folder: Path, archive: Path | None, opening: Sequence[Event]) -> None:
+def archive_rows(folder: Path, archive: Path) -> None:
+    """Copy the rows of a journal to an archive; the caller holds the lock of the folder."""
+    found = _salvaged(folder)
+    if found.events:
+        _write_archive(archive, found)
+
+
+def begin_again(folder: Path, opening: Sequence[Event]) -> None:
     """
-    Move the rows of a journal to an archive, and begin it again with other events, in one commit.
+    Begin a journal again with other events, in one commit, after its rows were archived.
 
     The first of them is an AccountCarried; its checksum is filled in. The caller holds the lock of
     the folder. Stopped at any point, it can be called again.
     """
     found = _salvaged(folder)
-    if archive is not None and found.events:
-        _write_archive(archive, found)
     row, checksum, rows = found.row, found.checksum, []
     for event in opening:
         if isinstance(event, AccountCarried):

@@ -8,9 +8,10 @@ The life of an order, as one table.
                       └─▶ UNKNOWN ─▶ the state the broker reports on request, or NOT_PLACED
 
 INTENT is in the journal, on disk, before the order is sent; an entry that could not be written
-there is NOT_PLACED. Only a query to the broker resolves
-UNKNOWN: a time-out is not a rejection. A fill may cross a cancel on the wire, so a cancelled or
-expired order can still be filled; nothing else happens to an order in a final state.
+there is NOT_PLACED. Only a query to the broker resolves UNKNOWN: a time-out is not a rejection. A
+fill may cross a cancel on the wire, so a cancelled or expired order can still be filled. An order
+that was NOT_PLACED can come to the broker late, where it is live again. Nothing else happens to an
+order in a final state.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ TRANSITIONS: dict[State, frozenset[State]] = {
     State.CANCELLED: frozenset({State.CANCELLED, State.FILLED}),  # a fill crossed the cancel
     State.EXPIRED: frozenset({State.EXPIRED, State.FILLED}),  # or the end of the session
     State.DENIED: frozenset(),
-    State.NOT_PLACED: frozenset(),
+    State.NOT_PLACED: frozenset({State.ACKED}),  # the broker has it after all
     State.FILLED: frozenset(),
     State.REJECTED: frozenset(),
 }

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -41,7 +42,17 @@ from duckbourse.orders.denial import OrderDeniedError
 from duckbourse.orders.events import Event, TradingState
 from duckbourse.orders.journal import Journal, Written
 from duckbourse.orders.lifecycle import State, steps
-from duckbourse.orders.order import PRICE_STEP, Fill, Order, OrderType, Reason, Request, is_order_id
+from duckbourse.orders.order import (
+    PRICE_STEP,
+    Fill,
+    Order,
+    OrderType,
+    Product,
+    Reason,
+    Request,
+    Side,
+    is_order_id,
+)
 from duckbourse.orders.pacing import Pace
 
 log = structlog.get_logger()
@@ -49,8 +60,9 @@ log = structlog.get_logger()
 # how long to wait for the broker's answer
 ANSWER_SECONDS = 5.0
 # an order is NOT_PLACED if the broker has twice reported no such order, and this long after it was
-# sent: the broker's records may lag
-GRACE_SECONDS = 10.0
+# sent: the broker's records may lag, and a call without an answer may still arrive, when another
+# order in its place would sell the position twice
+GRACE_SECONDS = 30.0
 # a look-up that the broker does not answer for so long halts the account; the next reconciliation
 # looks again
 LOOKUP_LIMIT_SECONDS = 60.0
@@ -61,6 +73,8 @@ CANCEL_AGAIN_SECONDS = (1.0, 1.0, 2.0, 5.0, 10.0)
 # how long an entry without an expiry waits for its turn: it was meant for the prices of its time
 MAX_WAIT = timedelta(minutes=5)
 LOOKUP_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
+# what a report of a fill acknowledges
+UNACKNOWLEDGED = (State.SENT, State.UNKNOWN, State.NOT_PLACED)
 
 
 Answer = TypeVar("Answer")
@@ -73,19 +87,6 @@ Send = Callable[[str, Callable[[], Awaitable[None]]], Awaitable[None]]
 async def in_turn(key: str, call: Callable[[], Awaitable[None]]) -> None:
     """Make a call, and wait for its answer."""
     await call()
-
-
-class Waiting(NamedTuple):
-    """
-    An entry that waits for its turn, and the instant at which it is denied instead.
-
-    One that reduces a position waits for the resting stops; it is denied if less is left of the
-    position than it was to close.
-    """
-
-    request: Request
-    until: datetime
-    is_reducing: bool
 
 
 class Cancelling(NamedTuple):
@@ -122,8 +123,6 @@ class Manager:
         self.broker = broker
         self.bus = Bus()
         self.pace = Pace()
-        # the entries that wait for their turn, by their ids, in order
-        self._waiting: dict[str, Waiting] = {}
         # the orders to be cancelled, by their ids
         self._cancels: dict[str, Cancelling] = {}
         # the entry that an order closes which the journal lost, by the order's id; None: no exit
@@ -144,7 +143,7 @@ class Manager:
     @property
     def waiting_entries(self) -> dict[str, Request]:
         """The entries that wait for their turn, by their ids, in order."""
-        return {order_id: waiting.request for order_id, waiting in self._waiting.items()}
+        return {order_id: waiting.request for order_id, waiting in self.book.waiting.items()}
 
     @property
     def open_entries(self) -> list[Order]:
@@ -161,31 +160,41 @@ class Manager:
         An id that was used before is not sent again; its order is returned instead. An entry that
         has no turn waits, behind those that wait already, and is NEW and not in the book until it
         is sent or denied. One that closes what a resting stop is for waits too, after the checks,
-        until the stop has given way. An exit that has no turn is NEW too, and whoever asked it
-        tries again.
+        until the stop has given way. What waits is in the journal, and waits on after a restart. An
+        exit that has no turn is NEW too, and whoever asked it tries again.
         """
         known = self.book.orders.get(request.order_id)
         if known is not None:
             return known
+        if request.order_id in self.book.waiting:
+            return Order(request=self.book.waiting[request.order_id].request)
         is_exit = request.reason is not Reason.ENTRY
         if is_exit:
             return await self._place(request)
-        is_reducing = self._resting_quantity(request) > 0
-        if is_reducing:
+        if self._resting_quantity(request):
             try:
                 self._require_journal()
                 self._check(self.book, request, None)
             except OrderDeniedError as denial:
                 self._record_denial(request, denial)
                 return self.book.orders[request.order_id]
-        elif not self._waiting and self.pace.has_turn(is_urgent=False):
+        elif not self.book.waiting and self.pace.has_turn(is_urgent=False):
             return await self._place(request)
         until = request.expires_at or clock.now() + MAX_WAIT
-        self._waiting.setdefault(request.order_id, Waiting(request, until, is_reducing))
-        return Order(request=request)
+        # if it cannot be written it is not sent either
+        with suppress(JournalError):
+            await self.record_durably(self._waiting(request, until))
+        return self.book.orders.get(request.order_id) or Order(request=request)
+
+    def _waiting(self, request: Request, until: datetime) -> events.OrderWaiting:
+        others = self.closing_quantity(request)
+        closing = max(0, min(request.quantity, self._held_against(request) - others))
+        return events.OrderWaiting(
+            at=clock.now(), request=request, until=until, closing_quantity=closing
+        )
 
     def closing_quantity(self, request: Request) -> int:
-        """Return the quantity of entries at work or waiting that close the same as a request."""
+        """Return the quantity of other entries at work or waiting that close the same."""
         key = (request.symbol, request.product, request.side, request.strategy)
         return sum(
             order.request.quantity - order.filled_quantity
@@ -197,7 +206,43 @@ class Manager:
                 order.request.strategy,
             )
             == key
+            and order.request.order_id != request.order_id
         )
+
+    def reducing_entries(self) -> set[str]:
+        """
+        Return the ids of the entries at work that only reduce, each beside those before it.
+
+        All that such an entry may still fill closes what its strategy holds, and makes the
+        account's position smaller, whatever exits and orders that are not ours do. Resting stops
+        give way.
+        """
+        found: set[str] = set()
+        # by symbol, product and side, of all and of each strategy
+        closing: Counter[tuple[str, Product, Side, str | None]] = Counter()
+        external: Counter[tuple[str, Product, Side]] = Counter()
+        for order in self.book.open_orders():
+            request = order.request
+            key = (request.symbol, request.product, request.side)
+            if order.is_external:
+                closing[*key, None] += order.open_quantity
+                external[key] += order.open_quantity
+            elif request.reason is not Reason.ENTRY and not order.is_resting:
+                closing[*key, None] += order.open_quantity
+                closing[*key, request.strategy] += order.open_quantity
+        for order in self.book.open_entries:
+            request = order.request
+            key = (request.symbol, request.product, request.side)
+            asked = max(request.quantity, order.pending.quantity if order.pending else 0)
+            quantity = asked - order.filled_quantity
+            of_own = closing[*key, request.strategy] + external[key] + quantity
+            of_all = closing[*key, None] + quantity
+            held = -self.book.quantity(request.symbol, request.product) * request.side.sign
+            if of_own <= self._held_against(request) and of_all <= held:
+                found.add(request.order_id)
+                closing[*key, request.strategy] += quantity
+                closing[*key, None] += quantity
+        return found
 
     def _resting_quantity(self, request: Request) -> int:
         """Return the quantity of the resting stops that give way to a request."""
@@ -212,7 +257,8 @@ class Manager:
 
     def _must_wait_for_stops(self, request: Request) -> bool:
         """Return whether stops rest for more than what is left when a waiting entry is filled."""
-        left = max(0, self._held_against(request) - self.closing_quantity(request))
+        closing = self.closing_quantity(request) + request.quantity
+        left = max(0, self._held_against(request) - closing)
         return self._resting_quantity(request) > left
 
     async def _place(self, request: Request) -> Order:
@@ -227,7 +273,6 @@ class Manager:
             return self.book.orders[request.order_id]
         if not self.pace.has_turn(is_urgent=is_exit):
             return Order(request=request)
-        self._waiting.pop(request.order_id, None)
         self.pace.count(is_urgent=is_exit)
         try:
             await self.record_durably(events.OrderIntended(at=clock.now(), request=request))
@@ -250,7 +295,7 @@ class Manager:
         for order_id, asked in list(self._cancels.items()):
             if clock.session_seconds() >= asked.since:
                 await send(f"cancelling order {order_id}", partial(self.cancel, order_id))
-        for waiting in list(self._waiting.values()):
+        for waiting in list(self.book.waiting.values()):
             request = waiting.request
             denial = self._denial_of_waiting(waiting)
             if denial is not None:
@@ -261,17 +306,18 @@ class Manager:
                 await send(f"order {request.order_id}", partial(self._send_waiting, request))
 
     async def _send_waiting(self, request: Request) -> None:
-        if request.order_id in self._waiting:
+        if request.order_id in self.book.waiting:
             await self._place(request)
 
-    def _denial_of_waiting(self, waiting: Waiting) -> OrderDeniedError | None:
+    def _denial_of_waiting(self, waiting: events.OrderWaiting) -> OrderDeniedError | None:
         now, request = clock.now(), waiting.request
+        what = "a resting stop" if self._must_wait_for_stops(request) else "its turn"
         if now >= waiting.until:
-            detail = f"now={now:%T}, expires_at={waiting.until:%T}, waited_for=its turn"
+            detail = f"now={now:%T}, expires_at={waiting.until:%T}, waited_for={what}"
             return OrderDeniedError("EXPIRED", detail)
         held = self._held_against(request)
-        if waiting.is_reducing and held < request.quantity:
-            detail = f"quantity={request.quantity}, held={held}, waited_for=a resting stop"
+        if held < waiting.closing_quantity:
+            detail = f"closing_quantity={waiting.closing_quantity}, held={held}"
             return OrderDeniedError("REDUCE_ONLY", detail)
         if self.book.state is not TradingState.ACTIVE:
             try:
@@ -284,7 +330,6 @@ class Manager:
         return None
 
     def _record_denial(self, request: Request, denial: OrderDeniedError) -> None:
-        self._waiting.pop(request.order_id, None)
         self.record(
             events.OrderDenied(
                 at=clock.now(), request=request, code=denial.code, detail=denial.detail
@@ -297,7 +342,7 @@ class Manager:
 
         An entry that waits for its turn is denied at once.
         """
-        waiting = self._waiting.get(order_id)
+        waiting = self.book.waiting.get(order_id)
         if waiting is not None:
             denial = OrderDeniedError("CANCELLED", "state=waiting, sent=no")
             self._record_denial(waiting.request, denial)
@@ -333,6 +378,7 @@ class Manager:
             pause = CANCEL_AGAIN_SECONDS[min(count, len(CANCEL_AGAIN_SECONDS) - 1)]
             self._cancels[order_id] = Cancelling(clock.session_seconds() + pause, count + 1)
             self.record(events.CancelRefused(at=clock.now(), order_id=order_id, message=str(error)))
+            self.look_up(order_id)  # it may have been filled
         except BrokerUnclear as error:
             log.warning("cancel unclear", order_id=order_id, error=str(error))
             self.look_up(order_id)
@@ -353,11 +399,11 @@ class Manager:
         Raise OrderDeniedError if a check denies it, if brokers allow no more modifications, or if
         it has no turn.
         """
-        waiting = self._waiting.get(order_id)
+        waiting = self.book.waiting.get(order_id)
         if waiting is not None:
             changed = replace(waiting.request, quantity=quantity, limit_price=limit_price)
             self._check(self.book, changed, None)
-            self._waiting[order_id] = waiting._replace(request=changed)
+            self.record(self._waiting(changed, waiting.until))
             return
         order = self.book.orders[order_id]
         if order.is_modify_pending or order.broker_order_id is None or not order.state.is_live:
@@ -381,8 +427,8 @@ class Manager:
         )
         self._check(self.book, wanted, order)
         resting, held = self._resting_quantity(wanted), self._held_against(wanted)
-        more = quantity - order.request.quantity
-        if resting and more > 0 and self.closing_quantity(wanted) + more + resting > held:
+        closing = self.closing_quantity(wanted) + quantity - order.filled_quantity
+        if resting and quantity > order.request.quantity and closing + resting > held:
             detail = f"quantity={quantity}, resting={resting}, held={held}"
             raise OrderDeniedError("RESTING_STOP", detail)
         if not self.pace.has_turn(is_urgent=is_exit):
@@ -654,10 +700,11 @@ class Manager:
             report = replace(report, state=State.CANCELLED)
         if report.state in (State.PARTIAL, State.FILLED):
             # trades determine the fills; the report's quantity is booked provisionally below
-            if order.state in (State.SENT, State.UNKNOWN):
+            if order.state in UNACKNOWLEDGED:
                 self.advance(order_id, State.ACKED, report.broker_order_id, report.message)
         else:
             self.advance(order_id, report.state, report.broker_order_id, report.message)
+        self._cancel_late(order)
         self._book_provisional_fill(order_id, report)
 
     def _added(self, report: OrderReport) -> Order:
@@ -791,8 +838,19 @@ class Manager:
         order_id = order.request.order_id
         if order.state is State.INTENT:
             self.record(events.OrderSent(at=clock.now(), order_id=order_id))
-        if self.book.orders[order_id].state in (State.SENT, State.UNKNOWN):
+        if self.book.orders[order_id].state in UNACKNOWLEDGED:
             self.advance(order_id, State.ACKED, trade.broker_order_id)
+        self._cancel_late(order)
+        request = order.request
+        traded = (fill.side, fill.symbol, fill.product)
+        if traded != (request.side, request.symbol, request.product):
+            # booked as it is: what is held counts, whatever was asked for
+            self.set_state(
+                TradingState.HALTED,
+                f"order {order_id} to {request.side} {request.symbol} ({request.product}) has a"
+                f" trade to {fill.side} {fill.symbol} ({fill.product}): check with the broker",
+                "orders",
+            )
         provisional = self.book.provisional_quantity(order_id)
         if provisional:
             self.record(
@@ -803,6 +861,20 @@ class Manager:
                 )
             )
         self._book_fill(self._with_charges(self.book.orders[order_id], fill))
+
+    def _cancel_late(self, before: Order) -> None:
+        """Halt for an order that was NOT_PLACED and is at the broker, and cancel what is left."""
+        order_id = before.request.order_id
+        order = self.book.orders[order_id]
+        if before.state is not State.NOT_PLACED or order.state is State.NOT_PLACED:
+            return
+        self.set_state(
+            TradingState.HALTED,
+            f"order {order_id}, which the broker did not know, came to it late",
+            "orders",
+        )
+        if order.state.is_live:
+            self.cancel_next(order_id)
 
     def _with_charges(self, order: Order, fill: Fill) -> Fill:
         fill = replace(fill, order_id=order.request.order_id)

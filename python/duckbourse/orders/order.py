@@ -67,6 +67,8 @@ class Reason(StrEnum):
     SQUARE_OFF = "square_off"
     DAILY_LOSS = "daily_loss"
     STRATEGY = "strategy"
+    # more was closed than was held: an order and the one in its place were both filled
+    OVERFILL = "overfill"
     BY_HAND = "by_hand"
 
     @property

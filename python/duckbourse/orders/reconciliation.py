@@ -15,10 +15,7 @@ from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
 
-import structlog
-
 from duckbourse import clock
-from duckbourse.errors import BrokerError
 from duckbourse.orders import events
 from duckbourse.orders.book import NOT_STARTED, Book
 from duckbourse.orders.broker import Funds, Holding, OrderReport, TradeReport
@@ -27,8 +24,6 @@ from duckbourse.orders.lifecycle import State
 from duckbourse.orders.manager import Manager
 from duckbourse.orders.order import Order, Product, is_order_id
 from duckbourse.orders.positions import ZERO
-
-log = structlog.get_logger()
 
 # how often a reconciliation with differences is repeated
 RETRIES = 3
@@ -90,18 +85,15 @@ class Reconciliation:
         Compare again while trading; halt on what differs twice in a row.
 
         A difference may be an update that is on its way, so it is believed when it stays. What was
-        asked of the broker and had no effect until then can be asked again.
+        asked of the broker and had no effect until then can be asked again. Raise BrokerError if
+        the broker does not answer.
         """
         pending = {
             order.request.order_id
             for order in self.book.open_orders()
             if order.is_cancel_pending or order.is_modify_pending
         }
-        try:
-            found, explained = await self._compared()
-        except BrokerError as error:
-            log.warning("not reconciled", error=str(error))
-            return
+        found, explained = await self._compared()
         for order_id in pending & self._pending_before:
             self._manager.clear_pending(order_id)
         self._pending_before = pending
@@ -170,6 +162,8 @@ class Reconciliation:
             sent_at, order_id = order.sent_at, order.request.order_id
             if order.broker_order_id in known or sent_at is None or sent_at.date() >= today:
                 continue
+            if order.state is State.UNKNOWN:
+                continue  # the broker has yet to say whether it ever had it
             self._manager.advance(order_id, State.EXPIRED, message="the broker's day is over")
             yield f"order {order_id} of {sent_at.date()} expired at the end of its day"
 

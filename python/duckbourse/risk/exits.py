@@ -26,26 +26,49 @@ def best_price(entry: Order, best: Decimal | None, price: Decimal) -> Decimal:
     return max(known, key=lambda value: value * sign)
 
 
+def believed_price(
+    price: Decimal | None,
+    before: Decimal | None,
+    reference: Decimal | None,
+    max_move_pct: Decimal,
+) -> Decimal | None:
+    """
+    Return a quoted price, or None if nothing but itself speaks for it.
+
+    It is believed within `max_move_pct` of the reference, the last price or the prior close, or of
+    the same side of the quote before: the two confirm each other.
+    """
+    if price is None or reference is None:
+        return price
+    is_near = any(
+        known is not None and abs(price - known) <= known * max_move_pct / 100
+        for known in (reference, before)
+    )
+    return price if is_near else None
+
+
 def quoted_price(
     side: Side,
-    last: Decimal | None,
+    reference: Decimal | None,
     bid: Decimal | None,
     ask: Decimal | None,
     max_spread_pct: Decimal,
 ) -> Decimal | None:
     """
-    Return the price of a position, bought or sold short, by a quote where trades pause.
+    Return the price of a position, bought or sold short, by a quote; None if the quote has none.
 
     A long can be closed at the bid and a short at the ask. Where that is missing or the spread is
-    wider than `max_spread_pct` of the bid, it is the last price, or the other side if that is
-    worse: no better price can be had.
+    wider than `max_spread_pct` of the bid, it is the other side if that is worse than `reference`,
+    the last price or the prior close: no better price can be had. A bid above the ask is no quote.
     """
     near, far = (bid, ask) if side is Side.BUY else (ask, bid)
+    if bid is not None and ask is not None and bid > ask:
+        return None
     if bid is not None and ask is not None and ask - bid <= bid * max_spread_pct / 100:
         return near
-    if last is not None and far is not None and (far - last) * side.sign < 0:
+    if reference is not None and far is not None and (far - reference) * side.sign < 0:
         return far
-    return last
+    return None
 
 
 def due(entry: Order, best: Decimal | None, price: Decimal | None, now: datetime) -> Reason | None:

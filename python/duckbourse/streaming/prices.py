@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +37,16 @@ def price_bounds(
     return least, most
 
 
+class Quote(NamedTuple):
+    """The best bid and ask of a symbol, each None without one, those before, and their receipt."""
+
+    bid: Decimal | None
+    ask: Decimal | None
+    bid_before: Decimal | None
+    ask_before: Decimal | None
+    received_at: datetime
+
+
 class LastPrices(Mapping[str, tuple[Decimal, datetime]]):
     """
     The last price of each symbol that had a tick, and when it was traded.
@@ -48,8 +59,9 @@ class LastPrices(Mapping[str, tuple[Decimal, datetime]]):
         self._price = np.zeros(len(symbols), np.int64)
         self._traded_at = np.zeros(len(symbols), np.int64)
         self._received_at = np.zeros(len(symbols), np.int64)
-        self._bid = np.zeros(len(symbols), np.int64)
-        self._ask = np.zeros(len(symbols), np.int64)
+        # the newest quote, and the one before it
+        self._bid = np.zeros((2, len(symbols)), np.int64)
+        self._ask = np.zeros((2, len(symbols)), np.int64)
 
     def update(self, records: Records) -> None:
         """Update from ticks with a price, in the order received."""
@@ -58,20 +70,32 @@ class LastPrices(Mapping[str, tuple[Decimal, datetime]]):
         self._price[places] = records["price"]
         self._traded_at[places] = np.minimum(records["traded_at"], records["received_at"])
         self._received_at[places] = records["received_at"]
-        self._bid[places] = records["bid"]
-        self._ask[places] = records["ask"]
+        self._quote(records)
 
-    def quote(self, symbol: str) -> tuple[Decimal | None, Decimal | None, datetime] | None:
-        """Return the best bid, the best ask, each None without one, and when they were received."""
+    def update_quotes(self, records: Records) -> None:
+        """Update the quotes alone, of symbols that have no price yet; their prices are not used."""
+        records = records[self._price[records["symbol"]] == 0]
+        places = records["symbol"]
+        self._quote(records)
+        is_quoted = (records["bid"] > 0) | (records["ask"] > 0)
+        self._received_at[places[is_quoted]] = records["received_at"][is_quoted]
+
+    def _quote(self, records: Records) -> None:
+        places = records["symbol"]
+        for side, quoted in ((self._bid, records["bid"]), (self._ask, records["ask"])):
+            side[1, places] = side[0, places]
+            side[0, places] = quoted
+
+    def quote(self, symbol: str) -> Quote | None:
+        """Return the newest quote; None before the first tick."""
         place = self._places.get(symbol)
         if place is None or not self._received_at[place]:
             return None
-        bid, ask = (int(side[place]) for side in (self._bid, self._ask))
-        return (
-            decimal_price(bid) if bid else None,
-            decimal_price(ask) if ask else None,
-            instant(int(self._received_at[place])),
+        bid, ask = (
+            tuple(decimal_price(int(price)) if price else None for price in side[:, place])
+            for side in (self._bid, self._ask)
         )
+        return Quote(bid[0], ask[0], bid[1], ask[1], instant(int(self._received_at[place])))
 
     def seconds_of_silence(self, symbol: str) -> float | None:
         """Return how long other symbols had ticks since the last of this one; None without any."""

@@ -4,13 +4,15 @@ A feed over a WebSocket, independent of the broker.
 The `FeedProtocol` defines the messages of one broker's socket; this file manages the connection. It
 connects, subscribes, and passes all frames that arrived in one pass of the event loop to the
 protocol at once. If a connection is lost, dead or stalled, the feed reconnects after a delay that
-doubles up to a limit, and subscribes again.
+doubles up to a limit, and subscribes again. Instruments that are too many for one socket are spread
+over several, which fail and reconnect each for itself.
 
     dead       nothing at all was received for `dead_seconds`, not even a heartbeat
     stalled    heartbeats arrive, but no data for `stalled_seconds` while the session is open
 
 A refusal may be a proxy's: after the first connection it is retried like any other failure, and the
-token counts as refused when nothing else was answered for `refused_seconds`.
+token counts as refused when nothing else was answered for `refused_seconds`. Of several sockets all
+must be refused: a broker may refuse one too many.
 
 Frames wait in memory until they are read. When too many are waiting, the feed stops reading the
 socket, so that the sender waits: no frame is dropped. The parts of a message count too, and a
@@ -47,6 +49,7 @@ from duckbourse import clock
 from duckbourse.errors import TokenRefused
 from duckbourse.streaming.bounded_log import BoundedLog
 from duckbourse.streaming.feed import RECORD, Records, microseconds
+from duckbourse.words import counted
 
 log = structlog.get_logger()
 
@@ -55,7 +58,9 @@ SILENT_LOGGER = logging.Logger("duckbourse.websocket", logging.CRITICAL + 1)
 BINARY, CONTINUATION = WSMsgType.BINARY, WSMsgType.CONTINUATION
 PING, PONG, CLOSE = WSMsgType.PING, WSMsgType.PONG, WSMsgType.CLOSE
 REFUSALS = (400, 401, 403)
-OnHealth = Callable[[str, bool], None]
+# of the symbols of a socket that failed
+NAMED = 3
+OnHealth = Callable[[str, bool, tuple[str, ...]], None]
 Instants = NDArray[np.int64]
 
 
@@ -95,7 +100,7 @@ class FeedProtocol(Protocol):
 
 
 class FeedLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """Time limits of a connection, and the most bytes that may wait to be read."""
+    """Time limits of a connection, and the most bytes of it that may wait to be read."""
 
     connect_seconds: float = 10
     dead_seconds: float = 10
@@ -127,48 +132,147 @@ class FeedCounts(msgspec.Struct, kw_only=True):
 
 class WebSocketFeed:
     """
-    The ticks of one protocol, until `ends_at` or `stop`.
+    The ticks of one or more protocols, each on a socket of its own, until `ends_at` or `stop`.
 
-    A refused token raises TokenRefused: at once if there was no connection yet, else when it has
-    been refused for `refused_seconds`. Any other failure is retried. After an error `ticks` may be
-    called again. `is_open` returns whether ticks are expected now. `on_health` receives what
-    happened and whether the feed is healthy since then; it is called on a change only.
+    Each socket connects, fails and reconnects for itself, so one that is down silences no other.
+    A refused token raises TokenRefused once all sockets are refused: each at once if it was never
+    connected, else when it has been refused for `refused_seconds`. Any other failure is retried.
+    After an error `ticks` may be called again. `is_open` returns whether ticks are expected now.
+    `on_health` receives what happened to a socket, whether it is healthy since then, and its
+    symbols; it is called on a change only.
     """
 
     is_synthetic = False
 
     def __init__(
         self,
-        protocol: FeedProtocol,
-        *,
+        *protocols: FeedProtocol,
         is_open: Callable[[], bool],
-        on_health: OnHealth = lambda what, is_healthy: None,
+        on_health: OnHealth = lambda what, is_healthy, symbols: None,
         ends_at: datetime | None = None,
         limits: FeedLimits | None = None,
     ) -> None:
-        self.counts = FeedCounts()
-        self._protocol = protocol
-        self._is_open = is_open
+        self.name = protocols[0].name
+        self.symbols = tuple(symbol for each in protocols for symbol in each.symbols)
         self.on_health = on_health
-        self._ends_at = ends_at
-        self._limits = limits or FeedLimits()
-        self._is_healthy: bool | None = None
-        self._inbox = _Inbox()
+        self._arrived = asyncio.Event()
         self._stopped = asyncio.Event()
-        self._connection: _Connection | None = None
-        self._refused_since: float | None = None
-        self._log = BoundedLog()
+        self._sockets: list[_Socket] = []
+        first_place = 0
+        for number, protocol in enumerate(protocols, 1):
+            name = f"{self.name} {number} of {len(protocols)}" if len(protocols) > 1 else self.name
+            self._sockets.append(
+                _Socket(self, name, protocol, first_place, is_open, ends_at, limits or FeedLimits())
+            )
+            first_place += len(protocol.symbols)
 
     def __repr__(self) -> str:
         return f"<WebSocketFeed of {self.name}>"
 
     @property
-    def name(self) -> str:
-        return self._protocol.name
+    def counts(self) -> FeedCounts:
+        """Return the counts of all sockets together."""
+        return FeedCounts(
+            **{
+                name: sum(getattr(socket.counts, name) for socket in self._sockets)
+                for name in FeedCounts.__struct_fields__
+            }
+        )
 
     @property
-    def symbols(self) -> tuple[str, ...]:
-        return self._protocol.symbols
+    def waiting_bytes(self) -> int:
+        """Return the size of the frames received and not read yet, incomplete ones included."""
+        return sum(socket.waiting_bytes for socket in self._sockets)
+
+    @property
+    def silent_symbols(self) -> tuple[str, ...]:
+        """Return the symbols whose sockets failed, or have not connected yet."""
+        down = (socket for socket in self._sockets if not socket.is_healthy)
+        return tuple(symbol for socket in down for symbol in socket.symbols)
+
+    def stop(self) -> None:
+        """End the feed once all frames received to date are read."""
+        self._stopped.set()
+        for socket in self._sockets:
+            socket.drop()
+
+    def counters(self) -> dict[str, int]:
+        """Return the counts of all sockets together, and those of each if there are several."""
+        found = {
+            **asdict(self.counts),
+            "waiting_bytes": self.waiting_bytes,
+            "silent_symbols": len(self.silent_symbols),
+        }
+        if len(self._sockets) > 1:
+            for number, socket in enumerate(self._sockets, 1):
+                found[f"socket_{number}_is_healthy"] = int(bool(socket.is_healthy))
+                for name, count in asdict(socket.counts).items():
+                    found[f"socket_{number}_{name}"] = count
+        return found
+
+    async def ticks(self) -> AsyncIterator[Records]:
+        keepers = [asyncio.create_task(each.stay_connected()) for each in self._sockets]
+        for keeper in keepers:
+            keeper.add_done_callback(lambda _: self._arrived.set())
+        try:
+            while True:
+                await self._arrived.wait()
+                self._arrived.clear()
+                # looked at before the inboxes: once a connection task is done, no frame follows
+                ended = [keeper for keeper in keepers if keeper.done()]
+                if len(records := self._take()):
+                    yield records
+                for keeper in ended:
+                    keeper.result()
+                if len(ended) == len(keepers):
+                    return
+        finally:
+            for keeper in keepers:
+                keeper.cancel()
+            await asyncio.gather(*keepers, return_exceptions=True)
+
+    def _take(self) -> Records:
+        found = [records for socket in self._sockets if len(records := socket.take())]
+        if len(found) <= 1:
+            return found[0] if found else np.empty(0, RECORD)
+        together = np.concatenate(found)
+        return together[np.argsort(together["received_at"], kind="stable")]
+
+    def _is_refused(self) -> bool:
+        return all(socket.is_refused for socket in self._sockets)
+
+
+class _Socket:
+    """The connections of one protocol, one after the other, and the frames received on them."""
+
+    def __init__(
+        self,
+        feed: WebSocketFeed,
+        name: str,
+        protocol: FeedProtocol,
+        first_place: int,
+        is_open: Callable[[], bool],
+        ends_at: datetime | None,
+        limits: FeedLimits,
+    ) -> None:
+        self.counts = FeedCounts()
+        self.symbols = protocol.symbols
+        self.is_refused = False
+        # None before the first connection, or its failure
+        self.is_healthy: bool | None = None
+        self._feed = feed
+        self._name = name
+        self._protocol = protocol
+        # the index of the protocol's first symbol among those of the feed
+        self._first_place = first_place
+        self._is_open = is_open
+        self._ends_at = ends_at
+        self._limits = limits
+        self._inbox = _Inbox(feed._arrived)
+        self._stopped = feed._stopped
+        self._connection: _Connection | None = None
+        self._refused_since: float | None = None
+        self._log = BoundedLog()
 
     @property
     def waiting_bytes(self) -> int:
@@ -176,33 +280,13 @@ class WebSocketFeed:
         parts = 0 if self._connection is None else self._connection.parts_bytes
         return self._inbox.waiting_bytes + parts
 
-    def stop(self) -> None:
-        """End the feed once all frames received to date are read."""
-        self._stopped.set()
+    def drop(self) -> None:
+        """Drop the connection, if there is one."""
         if self._connection is not None:
             self._connection.drop()
 
-    def counters(self) -> dict[str, int]:
-        return {**asdict(self.counts), "waiting_bytes": self.waiting_bytes}
-
-    async def ticks(self) -> AsyncIterator[Records]:
-        keeper = asyncio.create_task(self._stay_connected())
-        keeper.add_done_callback(lambda _: self._inbox.arrived.set())
-        try:
-            while True:
-                await self._inbox.arrived.wait()
-                # read before the inbox: once the connection task is done, no frame follows
-                is_over = keeper.done()
-                if len(records := self._take()):
-                    yield records
-                if is_over:
-                    keeper.result()
-                    return
-        finally:
-            keeper.cancel()
-            await asyncio.gather(keeper, return_exceptions=True)
-
-    def _take(self) -> Records:
+    def take(self) -> Records:
+        """Return the ticks of the frames received since the last call."""
         frames, received_at = self._inbox.take()
         if self._connection is not None:
             self._connection.resume_reading()
@@ -212,20 +296,24 @@ class WebSocketFeed:
             records = self._protocol.decode(frames, received_at)
         except Exception as error:  # a failing protocol must not end the feed
             self.counts.unreadable_count += len(frames)
-            self._log.error("frames not read", name=self.name, error=repr(error))
+            self._log.error("frames not read", name=self._name, error=repr(error))
             if self._connection is not None:
                 self._connection.fail("sent frames that cannot be read")
             return np.empty(0, RECORD)
         self.counts.tick_count += len(records)
+        if self._first_place:
+            records["symbol"] += self._first_place
         return records
 
-    async def _stay_connected(self) -> None:
+    async def stay_connected(self) -> None:
+        """Connect again and again until the feed is over; raise TokenRefused if all are refused."""
+        self.is_refused = False
         failures = 0
         while not self._is_over():
             reason = await self._run_connection()
             if self._is_over():
                 return
-            failures = 0 if self._is_healthy else failures + 1
+            failures = 0 if self.is_healthy else failures + 1
             self._report_health(reason, False)
             await self._wait(self._delay(failures))
             self.counts.reconnection_count += 1
@@ -265,11 +353,11 @@ class WebSocketFeed:
             return f"is not a WebSocket: {type(error).__name__}"
         except OSError as error:
             return f"cannot be reached: {error or type(error).__name__}"
-        self._refused_since = None
+        self._refused_since, self.is_refused = None, False
         return None
 
     def _on_refusal(self, status: int) -> None:
-        """Raise TokenRefused unless something else may have refused, such as a proxy."""
+        """Raise TokenRefused unless a proxy may have refused, or only some sockets are refused."""
         self.counts.refusal_count += 1
         now = clock.elapsed_seconds()
         if self._refused_since is None:
@@ -277,9 +365,12 @@ class WebSocketFeed:
         has_connected = self.counts.connection_count > 0
         if has_connected and now - self._refused_since < self._limits.refused_seconds:
             return
+        self.is_refused = True
+        if not self._feed._is_refused():
+            return
         self._report_health(f"refused to connect, with HTTP {status}", False)
         raise TokenRefused(
-            f"{self.name} refused to connect, with HTTP {status}: "
+            f"{self._feed.name} refused to connect, with HTTP {status}: "
             "the access token is wrong or has expired",
             "log in for a new access token, and start again",
         ) from None
@@ -325,18 +416,22 @@ class WebSocketFeed:
         await _set_within(self._stopped, seconds)
 
     def _report_health(self, what: str, is_healthy: bool) -> None:
-        if is_healthy is self._is_healthy:
+        if is_healthy is self.is_healthy:
             return
-        self._is_healthy = is_healthy
-        (log.info if is_healthy else log.warning)("feed", name=self.name, what=what)
-        self.on_health(f"{self.name} {what}", is_healthy)
+        self.is_healthy = is_healthy
+        (log.info if is_healthy else log.warning)("feed", name=self._name, what=what)
+        of = ""
+        if not is_healthy and len(self.symbols) < len(self._feed.symbols):
+            named = ", ".join(self.symbols[:NAMED]) + ", …" * (len(self.symbols) > NAMED)
+            of = f"; there are no ticks of {counted(len(self.symbols), 'symbol')}: {named}"
+        self._feed.on_health(f"{self._name} {what}{of}", is_healthy, self.symbols)
 
 
 class _Inbox:
     """Frames not read yet, with the position and time at which each read of the socket began."""
 
-    def __init__(self) -> None:
-        self.arrived = asyncio.Event()
+    def __init__(self, arrived: asyncio.Event) -> None:
+        self._arrived = arrived
         self.frames: list[bytes] = []
         self.waiting_bytes = 0
         self._read_starts: list[int] = []
@@ -345,10 +440,9 @@ class _Inbox:
     def begin_read(self) -> None:
         self._read_starts.append(len(self.frames))
         self._read_times.append(microseconds(clock.now()))
-        self.arrived.set()
+        self._arrived.set()
 
     def take(self) -> tuple[list[bytes], Instants]:
-        self.arrived.clear()
         starts = np.array([*self._read_starts, len(self.frames)], np.int64)
         times = np.array(self._read_times, np.int64)
         taken = self.frames, np.repeat(times, starts[1:] - starts[:-1])

@@ -59,6 +59,8 @@ class Notifier:
                     f"{event.symbol}: {event.quantity} not closed {event.seconds} s after its"
                     f" exit ({event.reason}): {event.detail}"
                 )
+            case events.StopTakenBack(symbol=symbol, detail=detail):
+                self.send(f"{symbol}: no stop rests at the broker any more: {detail}")
             case events.PriceSilent(symbol=symbol, seconds=seconds):
                 self.send(f"{symbol}: no tick for {seconds} s, while other symbols have some")
             case events.StrategyFailed(strategy=strategy, detail=detail):

@@ -17,7 +17,7 @@ from duckbourse.names import did_you_mean
 from duckbourse.orders.denial import OrderDeniedError
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.manager import Manager
-from duckbourse.orders.order import Exits, Order, Reason, Request, Side, order_id_of
+from duckbourse.orders.order import Exits, Order, Product, Reason, Request, Side, order_id_of
 from duckbourse.risk.exits import protected
 from duckbourse.trading.commands import Answer, Command, Inbox, OrderByHand
 from duckbourse.trading.exits import ExitManager
@@ -88,7 +88,7 @@ class HandOrders:
         """Answer again what an earlier loop has not answered for good; call this at the start."""
         for command, last in self._inbox.unfinished():
             order_id = str(last.figures.get("order_id"))
-            # what waited for its turn was in no journal, and is not sent late
+            # what waited for its turn, and was not in the journal yet, is not sent late
             if order_id in self._manager.book.orders or order_id == self._id_of(command):
                 self._watched.append(Watched(command, partial(self._answer_of, order_id), last))
             else:
@@ -236,19 +236,27 @@ class HandOrders:
                 return self._unknown(symbol)
             return _refused(f"nothing of {symbol} is held{of}")
 
-        def is_opening(order: Order) -> bool:
-            request = order.request
-            shares = book.quantity_of(request.strategy, symbol, request.product)
-            return shares * request.side.sign >= 0
+        known = set(book.fills)
+        owners = {
+            (book.orders[each].request.strategy, book.orders[each].request.product) for each in ids
+        }
 
-        # what reduces a position adds nothing to what is to be closed, also if it still fills
-        entries = [order for order in self._manager.open_entries if order.request.order_id in ids]
-        reducing = {order.request.order_id for order in entries if not is_opening(order)}
-
-        def filled() -> int:
-            return sum(book.orders[each].filled_quantity for each in ids if each not in reducing)
-
-        closed_before = filled() - sum(book.held_quantity(each) for each in ids)
+        def to_be_closed(strategy: str, product: Product) -> int:
+            # what was held, and what has been opened since; what only reduces adds nothing
+            later = [
+                fill.signed_quantity
+                for name, fill in book.fills.items()
+                if name not in known
+                and (fill.symbol, fill.product) == (symbol, product)
+                and book.orders[fill.order_id].request.strategy == strategy
+            ]
+            shares = book.quantity_of(strategy, symbol, product) - sum(later)
+            count = abs(shares)
+            for signed in later:
+                is_closing = shares * signed < 0
+                count += max(0, abs(signed) - abs(shares)) if is_closing else abs(signed)
+                shares += signed
+            return count
 
         def answer() -> Answer:
             held = sum(book.held_quantity(each) for each in ids)
@@ -257,7 +265,7 @@ class HandOrders:
             details = [work.detail for work in works if work.detail]
             if opening:
                 details.append(f"{counted(opening, 'open order')} not cancelled yet")
-            total = filled() - closed_before
+            total = sum(to_be_closed(*owner) for owner in owners)
             done = f"closed {total - held} of {total} {symbol}"
             if not total:
                 done = f"nothing of {symbol} is held"

@@ -16,7 +16,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from functools import partial
 
@@ -88,7 +88,7 @@ class ExitManager:
             if manager.broker.capabilities.can_rest_stops
             else None
         )
-        manager.entry_of_lost = self.entry_of_lost
+        manager.entry_of_lost = self._entry_of_lost
         self._works: dict[str, Work] = {}
         # the last failure of what is tried at each step, by what failed and the order's id
         self._failures: dict[tuple[str, str], str] = {}
@@ -238,6 +238,18 @@ class ExitManager:
         )
         if work := self._works.get(entry_id):
             work.next_try_at = work.priced_at = -math.inf
+
+    def close_excess(self) -> None:
+        """
+        Close what exits sold or bought beyond what was held, once the broker says so too.
+
+        The order that went too far takes the place of the entry.
+        """
+        if self.book.differences:
+            return
+        for order in self.book.held_entries():
+            if order.request.reason is not Reason.ENTRY:
+                self.close(order, Reason.OVERFILL)
 
     def _flatten_reason(self, entry: Order) -> Reason | None:
         """Return why everything is closed; the square-off leaves what is held overnight."""
@@ -431,45 +443,46 @@ class ExitManager:
 
     def _next_id(self, entry_id: str) -> str:
         """Return the id of the next attempt; one that the journal lost may have its id."""
+        publication = self._publication()
+        account, session_date = publication.limits.account, publication.session_date
         attempt = len(self.book.exits_of(entry_id)) + 1
-        while (order_id := self._id_of(entry_id, attempt)) in self.book.orders:
+        while (order_id := _id_of(account, session_date, entry_id, attempt)) in self.book.orders:
             attempt += 1
         return order_id
 
-    def _id_of(self, entry_id: str, attempt: int) -> str:
+    def _entry_of_lost(self, order_id: str) -> str | None:
         publication = self._publication()
-        account, date = publication.limits.account, publication.session_date
-        return order_id_of(account, date, "exit", entry_id, str(attempt))
-
-    def entry_of_lost(self, order_id: str) -> str | None:
-        """Return the entry that an order closes which the journal lacks; None if it is no exit."""
-        for entry in list(self.book.orders.values()):
-            entry_id = entry.request.order_id
-            if entry.request.reason is not Reason.ENTRY or entry.is_external:
-                continue
-            last = len(self.book.exits_of(entry_id)) + LOST_EXITS
-            if order_id in (self._id_of(entry_id, attempt) for attempt in range(1, last + 1)):
-                return entry_id
-        return None
+        account, session_date = publication.limits.account, publication.session_date
+        return entry_of_lost(self.book, account, session_date, order_id)
 
     def _price(self, entry: Order) -> Decimal | None:
         """
         Return the price that an entry's exits go by; None if nothing is known.
 
-        It is that of the last trade. When that is older than `max_silence_seconds`, a fresh quote
-        takes its place: the market can move without a trade.
+        It is that of the last trade. When there is none in this session, or it is older than
+        `max_silence_seconds`, a fresh quote takes its place: the market can move without a trade.
+        One that is far from the last price waits for a second that confirms it.
         """
         symbol, now, limits = entry.request.symbol, clock.now(), self._publication().limits
+        instrument = self._publication().instruments[symbol]
         known, quote = self._prices.get(symbol), self._prices.quote(symbol)
         last = known[0] if known else None
         if quote is None or (
             known and (now - known[1]).total_seconds() <= limits.max_silence_seconds
         ):
             return last
-        bid, ask, received_at = quote
-        if now - received_at > timedelta(milliseconds=limits.max_tick_age_ms):
+        if now - quote.received_at > timedelta(milliseconds=limits.max_tick_age_ms):
             return last
-        return exits.quoted_price(entry.request.side, last, bid, ask, limits.max_tick_move_pct)
+        low, high = instrument.price_band
+        reference, most = last or instrument.prior_close, limits.max_tick_move_pct
+        bid, ask = (
+            exits.believed_price(price, before, reference, most)
+            if price is not None and price >= low and (high is None or price <= high)
+            else None
+            for price, before in ((quote.bid, quote.bid_before), (quote.ask, quote.ask_before))
+        )
+        price = exits.quoted_price(entry.request.side, reference, bid, ask, most)
+        return last if price is None else price
 
     def _reference(self, entry: Order) -> Decimal:
         """Return what is known of a price where no tick is: the prior close, or the entry's."""
@@ -495,3 +508,20 @@ class ExitManager:
                 detail=work.detail,
             )
         )
+
+
+def _id_of(account: str, session_date: date, entry_id: str, attempt: int) -> str:
+    return order_id_of(account, session_date, "exit", entry_id, str(attempt))
+
+
+def entry_of_lost(book: Book, account: str, session_date: date, order_id: str) -> str | None:
+    """Return the entry that an order closes which the journal lacks; None if it is no exit."""
+    for entry in list(book.orders.values()):
+        entry_id = entry.request.order_id
+        if entry.is_external:
+            continue
+        last = len(book.exits_of(entry_id)) + LOST_EXITS
+        ids = (_id_of(account, session_date, entry_id, each) for each in range(1, last + 1))
+        if order_id in ids:
+            return entry_id
+    return None

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from duckbourse import clock
 from duckbourse.brokers.zerodha.instruments import tokens_in
 from duckbourse.brokers.zerodha.mapping import EXCHANGES
-from duckbourse.brokers.zerodha.stream import KiteProtocol
+from duckbourse.brokers.zerodha.stream import protocols_of
 from duckbourse.errors import ConfigurationError
 from duckbourse.settings import settings
 from duckbourse.streaming.recorder import LogHeader, Recorder
@@ -124,7 +124,7 @@ def _kite_feed(publication: Publication, instruments: Path | None) -> WebSocketF
             f" of {calendar}",
             "symbols in instruments.csv must use Kite's names, such as INFY or NSE:INFY",
         )
-    protocol = KiteProtocol(
+    protocols = protocols_of(
         api_key,
         access_token,
         tokens,
@@ -133,7 +133,7 @@ def _kite_feed(publication: Publication, instruments: Path | None) -> WebSocketF
     )
     opens, closes = publication.opens_at, publication.closes_at
     return WebSocketFeed(
-        protocol, is_open=lambda: opens <= clock.now() < closes, ends_at=closes + AFTER_CLOSE
+        *protocols, is_open=lambda: opens <= clock.now() < closes, ends_at=closes + AFTER_CLOSE
     )
 
 

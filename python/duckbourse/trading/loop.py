@@ -22,11 +22,12 @@ from pathlib import Path
 from types import MappingProxyType
 
 import msgspec
+import numpy as np
 import structlog
 from msgspec.structs import replace
 
 from duckbourse import clock
-from duckbourse.errors import BourseError, BrokerError, StorageFull
+from duckbourse.errors import BourseError, BrokerError, FeedFailed, StorageFull
 from duckbourse.orders import events
 from duckbourse.orders.book import Book
 from duckbourse.orders.bus import DataIngested, SignalGenerated
@@ -48,7 +49,7 @@ from duckbourse.trading.exits import ExitManager
 from duckbourse.trading.publication import Publication, Signal, signal_order
 from duckbourse.trading.scans import LiveScans
 from duckbourse.trading.strategies import Strategies
-from duckbourse.trading.strategy import Context, Strategy
+from duckbourse.trading.strategy import BY_HAND, Context, Strategy
 from duckbourse.words import counted
 
 log = structlog.get_logger()
@@ -59,10 +60,14 @@ IDLE_SECONDS = 0.5
 ANSWER_PATIENCE_SECONDS = 0.05
 # how often the book is compared with such a broker
 RECONCILE_SECONDS = 15.0
+# after so long without a comparison nothing is opened any more
+BLIND_SECONDS = 60.0
 # a loop that has passed none of its steps for so long stands still
 STANDSTILL_SECONDS = 10.0
 # how often a feed that failed for good is opened again, while something is open
 REOPEN_SECONDS = 30.0
+# and how soon one that failed for a reason of its own; the pause doubles up to the one above
+MIN_REOPEN_SECONDS = 1.0
 # how often to look for a newer publication
 REFRESH_SECONDS = 1.0
 
@@ -110,6 +115,7 @@ class Trader:
         self.refresh_seconds = refresh_seconds
         self.relay = relay or TickRelay(feed)
         self.prices = LastPrices(feed.symbols)
+        self._places = {symbol: place for place, symbol in enumerate(feed.symbols)}
         self._min_prices, self._max_prices = price_bounds(
             feed.symbols,
             {symbol: known.prior_close for symbol, known in publication.instruments.items()},
@@ -121,12 +127,16 @@ class Trader:
             publication.limits.max_tick_move_pct,
         )
         self.tick_count = 0
-        # ticks outside the session's hours, late or not believed: recorded, but not traded on
+        # ticks outside the session's hours, late or not believed: recorded, but not traded on,
+        # except that exits go by the quote of a symbol that has not traded in the session
         self.stray_tick_count = 0
         # ticks lost to a full disk: the recording has a gap, and no position is opened on them
         self.unrecorded_tick_count = 0
-        self.is_stream_ready = False
-        self.feed_problem = ""
+        # what is wrong with parts of the feed, by their symbols
+        self._feed_problems: dict[tuple[str, ...], str] = {}
+        # the symbols of the parts that had no tick since the start or their failure
+        self._awaited: set[tuple[str, ...]] = {feed.symbols}
+        self._has_feed_failed = False
         self._live_signals: dict[str, Signal] = {}
         self._refreshed_at = -math.inf
         self._loading: asyncio.Task[Publication | None] | None = None
@@ -144,7 +154,7 @@ class Trader:
         self.by_hand = HandOrders(manager, self.exits, self._context, self._inbox)
         self._silent: set[str] = set()
         self._reconciling: asyncio.Task[None] | None = None
-        self._reconciled_at = clock.elapsed_seconds()
+        self._reconciled_at = self._compared_at = clock.elapsed_seconds()
         # why the last comparison with the broker failed, if it did
         self.comparison_problem = ""
 
@@ -177,6 +187,10 @@ class Trader:
             elif self.book.state is TradingState.ACTIVE or self.reconciliation.may_be_lifted:
                 self.manager.set_state(TradingState.ACTIVE, "reconciled", "start")
         self._record_publication()
+        for waiting in list(self.book.waiting.values()):
+            is_old = waiting.at < self.publication.opens_at
+            if is_old or waiting.request.strategy == BY_HAND:  # they are not sent late
+                self.manager.cancel_next(waiting.request.order_id)
         with self._unharmed_by("answering commands"):
             self.by_hand.take_up()
         return differences
@@ -197,17 +211,28 @@ class Trader:
 
         Without ticks, commands and the time of day are still handled. If the feed fails for good,
         halt. While something is open, the loop then goes on until the session's close, and opens
-        the feed again every REOPEN_SECONDS. A failure that remains is raised as BrokerError.
+        the feed again every REOPEN_SECONDS. If it fails for a reason of its own, only close
+        positions, and open it again after growing pauses until the close. A failure that remains is
+        raised as BrokerError or FeedFailed.
         """
-        failure: BrokerError | None = None
+        failure: BrokerError | FeedFailed | None = None
+        pause = MIN_REOPEN_SECONDS
         while True:
+            had_count = self.tick_count
             try:
                 await self._follow_feed()
                 break
             except BrokerError as error:
                 failure = error
                 self.manager.set_state(TradingState.HALTED, str(error), "feed")
-            if not await self._look_after_what_is_open(REOPEN_SECONDS):
+                goes_on = await self._look_after_what_is_open(REOPEN_SECONDS)
+            except FeedFailed as error:
+                failure = error
+                self._note_feed_failure(error)
+                is_new = self.tick_count > had_count
+                pause = MIN_REOPEN_SECONDS if is_new else min(2 * pause, REOPEN_SECONDS)
+                goes_on = await self._go_on_without_ticks(pause)
+            if not goes_on:
                 break
             failure = None
         await self.end()
@@ -229,7 +254,16 @@ class Trader:
 
     async def _follow_feed(self) -> None:
         batches = self.feed.ticks()
-        coming = asyncio.ensure_future(anext(batches, None))
+
+        async def next_batch() -> Records | None:
+            try:
+                return await anext(batches, None)
+            except BrokerError:
+                raise
+            except Exception as error:  # whatever it is: positions are open
+                raise FeedFailed(f"{self.feed.name} failed: {error!r}") from error
+
+        coming = asyncio.ensure_future(next_batch())
         while True:
             done, _ = await asyncio.wait({coming}, timeout=IDLE_SECONDS)
             if not done:
@@ -237,18 +271,37 @@ class Trader:
             elif (records := coming.result()) is None:
                 return
             else:
+                if self._has_feed_failed:
+                    self._has_feed_failed = False
+                    self.on_health(f"{self.feed.name} has ticks again", True, self.feed.symbols)
                 await self.on_records(records)
-                coming = asyncio.ensure_future(anext(batches, None))
+                coming = asyncio.ensure_future(next_batch())
             self._show()
+
+    def _note_feed_failure(self, error: FeedFailed) -> None:
+        self._downgrade_to(TradingState.REDUCING, str(error), "feed")
+        if not self._has_feed_failed:  # since its last tick
+            self._has_feed_failed = True
+            log.error("feed failed", exc_info=error)
+            self.on_health(str(error), False, self.feed.symbols)
 
     async def _look_after_what_is_open(self, seconds: float) -> bool:
         """Go on without ticks for so long; return whether something is open until then."""
-        until = clock.elapsed_seconds() + seconds
-        while self.book.open_positions() or self.book.live:
+        return await self._go_on_without_ticks(
+            seconds, lambda: bool(self.book.open_positions() or self.book.live)
+        )
+
+    async def _go_on_without_ticks(
+        self, seconds: float, is_wanted: Callable[[], bool] = lambda: True
+    ) -> bool:
+        """Go on for so long; return False if it is not wanted, or the session closes, by then."""
+        began, until = clock.now(), clock.elapsed_seconds() + seconds
+        while is_wanted():
             if clock.now() >= self.publication.closes_at:
                 return False
             if clock.elapsed_seconds() >= until:
-                return True
+                # where the feed is the clock, as in a replay, the session would never close
+                return clock.now() > began
             await asyncio.sleep(IDLE_SECONDS)
             await self._step()
             self._show()
@@ -295,13 +348,22 @@ class Trader:
 
     async def _update_prices(self, records: Records) -> None:
         of_session = self._of_session(records)
+        if len(of_session) < len(records):
+            self.prices.update_quotes(self._not_traded_yet(records))
         of_session = self.ticks.believed(of_session)
         self.stray_tick_count += len(records) - len(of_session)
         self.tick_count += len(of_session)
         if len(of_session):
-            self.is_stream_ready = True
+            self._note_ticks(of_session)
             self.prices.update(of_session)
             await self.relay.publish(of_session)
+
+    def _note_ticks(self, records: Records) -> None:
+        """Await no tick any more of the parts of the feed that are connected and have one here."""
+        for part in self._awaited - self._feed_problems.keys():
+            places = [self._places[symbol] for symbol in part]
+            if np.isin(records["symbol"], places).any():
+                self._awaited.remove(part)
 
     def _record_ticks(self, recorder: Recorder, records: Records) -> None:
         try:
@@ -320,6 +382,14 @@ class Trader:
         is_good = (traded_at >= opens) & (traded_at < closes)
         is_good &= (price >= self._min_prices[places]) & (price <= self._max_prices[places])
         return records if is_good.all() else records[is_good]
+
+    def _not_traded_yet(self, records: Records) -> Records:
+        """Return the ticks of the session that still have the last price of an earlier one."""
+        opens, closes = map(microseconds, (self.publication.opens_at, self.publication.closes_at))
+        received_at = records["received_at"]
+        is_old = records["traded_at"] < opens
+        found: Records = records[is_old & (received_at >= opens) & (received_at < closes)]
+        return found
 
     async def _scan(self, scans: LiveScans, records: Records) -> None:
         try:
@@ -396,12 +466,23 @@ class Trader:
         if self.book.state is TradingState.ACTIVE:
             self.manager.set_state(state, reason, by)
 
-    def on_health(self, what: str, is_healthy: bool) -> None:
-        """Handle a change of the feed's health; if unhealthy, open nothing until the next tick."""
-        self.feed_problem = "" if is_healthy else what
+    def on_health(self, what: str, is_healthy: bool, symbols: tuple[str, ...]) -> None:
+        """
+        Handle a change of the health of the part of the feed that has these symbols.
+
+        If it is unhealthy, nothing is opened in them until it is healthy and one of them has a
+        tick.
+        """
+        if is_healthy:
+            self._feed_problems.pop(symbols, None)
+        else:
+            self._feed_problems[symbols] = what
+            self._awaited.add(symbols)
         self.manager.record(events.FeedChanged(at=clock.now(), what=what, is_healthy=is_healthy))
-        if not is_healthy:
-            self.is_stream_ready = False
+
+    def is_awaited(self, symbol: str) -> bool:
+        """Return whether the part of the feed that has this symbol has no ticks now."""
+        return any(symbol in part for part in self._awaited)
 
     async def _step(self) -> None:
         """Act on commands, exits, daily limits and strategies."""
@@ -484,8 +565,9 @@ class Trader:
         for entry_id, work in list(self.exits.works.items()):
             symbol = self.book.orders[entry_id].request.symbol
             reasons.append(f"{symbol} is not closed yet: {work.detail}")
-        if not self.is_stream_ready:
-            reasons.append(self.feed_problem or "no tick yet")
+        reasons += list(self._feed_problems.values())
+        if not self._feed_problems and self._awaited:
+            reasons.append("no tick yet")
         return reasons
 
     def _context(self, strategy: str) -> Context:
@@ -538,7 +620,7 @@ class Trader:
                 closes_at=self.publication.closes_at,
                 entries_end_at=self.publication.entries_end_at,
                 sessions_behind=self.publication.sessions_behind,
-                is_stream_ready=self.is_stream_ready,
+                is_stream_ready=not self.is_awaited(request.symbol),
                 charges=self.publication.charges,
                 replaces=replaces,
             ),
@@ -586,24 +668,37 @@ class Trader:
     async def _compare(self) -> None:
         try:
             await self.reconciliation.repeat()
-            self.comparison_problem = ""
+        except BrokerError as error:  # one answer may be lost
+            log.warning("not reconciled", error=str(error))
+            if clock.elapsed_seconds() - self._compared_at >= BLIND_SECONDS:
+                self.comparison_problem = f"the broker does not say what it holds: {error}"
         except Exception as error:  # whatever it is: positions are open
             log.exception("not reconciled")
             self.comparison_problem = f"not compared with the broker: {error!r}"
+        else:
+            self._compared_at = clock.elapsed_seconds()
+            self.comparison_problem = ""
+            self.exits.close_excess()
+        if self.comparison_problem:
             self._downgrade_to(TradingState.REDUCING, self.comparison_problem, "loop")
 
     def _cancel_entries(self) -> None:
-        """Have the entries cancelled that may not fill any more."""
-        now = clock.now()
-        is_over = now >= self.publication.entries_end_at
-        is_over |= (
-            self.book.state is not TradingState.ACTIVE or self.book.flatten_reason is not None
-        )
+        """
+        Have the entries cancelled that may not fill any more.
+
+        One that only reduces a position may, unless exits close everything or the account is
+        halted.
+        """
+        now, state = clock.now(), self.book.state
+        is_over = state is TradingState.HALTED or self.book.flatten_reason is not None
+        opens_nothing = state is not TradingState.ACTIVE or now >= self.publication.entries_end_at
+        reducing = self.manager.reducing_entries() if opens_nothing and not is_over else set()
         for order in self.manager.open_entries:
             request, order_id = order.request, order.request.order_id
             has_ended = not self.strategies.is_active(request.strategy)
             if order.state is not State.NEW:  # what waits is denied with the reason
-                has_ended |= is_over or order_id in self.book.exit_reason
+                has_ended |= is_over or (opens_nothing and order_id not in reducing)
+                has_ended |= order_id in self.book.exit_reason
                 has_ended |= request.expires_at is not None and now >= request.expires_at
             if has_ended:
                 self.manager.cancel_next(order_id)

@@ -7,7 +7,8 @@ trailing stop, with the entries' share of the broker's rates: only its first pla
 smaller and giving way to an exit are urgent. When an exit is due, the exit takes over: it cancels
 the order, waits until that is confirmed, and only then sends its own, so that no more is ever
 closed than is held. An order of the entry's own strategy that closes a part of it waits in the same
-way until the stop is for the rest.
+way until the stop is for the rest. A stop that cannot be made smaller is cancelled; people are
+notified if no other may take its place, since the price band of today leaves none.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import structlog
 from msgspec.structs import replace
 
 from duckbourse import clock
+from duckbourse.orders import events
 from duckbourse.orders.book import NEVER_FILLED, Book
 from duckbourse.orders.denial import OrderDeniedError
 from duckbourse.orders.lifecycle import TRIGGERED
@@ -83,14 +85,12 @@ class RestingStops:
         """
         entry_id = entry.request.order_id
         trigger = self._trigger(entry)
-        if trigger is None:
-            return
         live = [order for order in self.book.exits_of(entry_id) if order.state.is_live]
         quantity = self._left(entry)
         if live:
             await self._keep_in_step(entry, live[-1], quantity, trigger)
             return
-        if not quantity:
+        if trigger is None or not quantity:
             return
         refusals = self._refusals.setdefault(entry_id, Refusals())
         if clock.session_seconds() < refusals.next_try_at:
@@ -117,7 +117,7 @@ class RestingStops:
             self._refusals.pop(entry_id)
 
     async def _keep_in_step(
-        self, entry: Order, order: Order, quantity: int, trigger: Decimal
+        self, entry: Order, order: Order, quantity: int, trigger: Decimal | None
     ) -> None:
         request = order.request
         is_busy = order.is_cancel_pending or order.is_modify_pending
@@ -128,19 +128,45 @@ class RestingStops:
             return
         instrument = self._instrument(request.symbol)
         wanted = order.filled_quantity + min(quantity, instrument.freeze_quantity or quantity)
-        if wanted == request.quantity and not self._has_moved(entry, request, trigger):
+        is_too_large = wanted < request.quantity
+        has_changed = wanted != request.quantity or self._has_moved(entry, request, trigger)
+        # without a trigger that may rest, it only has to be for no more than is held
+        if not is_too_large and (trigger is None or not has_changed):
             return
         # what follows the market all day must leave the exits their share of the requests
-        if not self._manager.pace.has_turn(is_urgent=wanted < request.quantity):
+        if not self._manager.pace.has_turn(is_urgent=is_too_large):
             return
-        limit = exits.last_limit(instrument, request.side, trigger)
+        stop = trigger or request.trigger_price
+        assert stop is not None, "what rests has a trigger"
+        refusal = ""
         try:
             await self._manager.modify(
-                request.order_id, quantity=wanted, limit_price=limit, trigger_price=trigger
+                request.order_id,
+                quantity=wanted,
+                limit_price=exits.last_limit(instrument, request.side, stop),
+                trigger_price=stop,
             )
         except OrderDeniedError as denial:
-            if denial.code != "RATE":  # then it has its turn later
-                await self._manager.cancel(request.order_id)  # and a new one takes its place
+            if denial.code == "RATE":  # then it has its turn later
+                return
+            refusal = str(denial)
+        now = self.book.orders[request.order_id]
+        is_modified = now.is_modify_pending or now.request.quantity <= wanted
+        if is_too_large and now.is_resting and not is_modified:
+            refusal = refusal or now.message or "the broker did not make it smaller"
+        if not refusal:
+            return
+        await self._manager.cancel(request.order_id)  # if there may be one, another follows
+        log.warning("a stop is taken back", order_id=request.order_id, reason=refusal)
+        if trigger is None:
+            self._manager.record(
+                events.StopTakenBack(
+                    at=clock.now(),
+                    entry_id=entry.request.order_id,
+                    symbol=request.symbol,
+                    detail=refusal,
+                )
+            )
 
     def _left(self, entry: Order) -> int:
         """Return what is held of an entry, less what its strategy's own orders are to close."""
@@ -160,8 +186,8 @@ class RestingStops:
             closing = max(0, closing - held)  # the oldest are closed first
         return 0
 
-    def _has_moved(self, entry: Order, request: Request, trigger: Decimal) -> bool:
-        if request.trigger_price is None or trigger == request.trigger_price:
+    def _has_moved(self, entry: Order, request: Request, trigger: Decimal | None) -> bool:
+        if trigger is None or request.trigger_price is None or trigger == request.trigger_price:
             return False
         wanted = entry.request.exits
         if wanted is None or wanted.trail_distance is None:

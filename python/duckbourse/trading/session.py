@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -137,7 +137,9 @@ class TradingSession:
                 feed.on_health = trader.on_health
             if scans is not None:
                 scans.publish = trader.publish
-            stack.enter_context(_monitoring(trader, config.metrics_port))
+            # how a session began is recorded before anybody is notified
+            begun = recorded if until is None else ()
+            stack.enter_context(_monitoring(trader, config.metrics_port, begun))
             yield TradingSession(trader, broker, journal)
 
     def run(self) -> tuple[str, ...]:
@@ -177,9 +179,11 @@ def _replay_clock(feed: Feed) -> AbstractContextManager[None]:
 
 
 @contextmanager
-def _monitoring(trader: Trader, port: int | None) -> Iterator[None]:
+def _monitoring(trader: Trader, port: int | None, begun: Sequence[Event]) -> Iterator[None]:
     account = trader.publication.limits.account
     notifier = Notifier(account, settings())
+    for event in begun:
+        notifier.on_event(event)
     bus = trader.manager.bus
     bus.subscribe(Event, lambda message: notifier.on_event(message.event))
     server: MetricsServer | None = None
@@ -206,21 +210,22 @@ def _monitoring(trader: Trader, port: int | None) -> Iterator[None]:
 def _log_to(path: Path) -> Iterator[None]:
     """Append the log to a file until the end of the block, then restore the configuration."""
     before = structlog.get_config()
-    with open(path, "a", opener=private) as file:
-        structlog.configure(
-            processors=[
-                structlog.processors.add_log_level,
-                _add_time,
-                structlog.processors.format_exc_info,
-                structlog.processors.JSONRenderer(),
-            ],
-            logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _Unfailing(file))),
-            cache_logger_on_first_use=False,
-        )
-        try:
-            yield
-        finally:
-            structlog.configure(**before)
+    file = _Unfailing(open(path, "a", opener=private))  # noqa: SIM115
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            _add_time,
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", file)),
+        cache_logger_on_first_use=False,
+    )
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
+        file.close()
 
 
 class _Unfailing:
@@ -241,6 +246,12 @@ class _Unfailing:
         try:
             self._file.flush()
         except OSError as error:
+            self._report(error)
+
+    def close(self) -> None:
+        try:
+            self._file.close()
+        except OSError as error:  # of what was not written before
             self._report(error)
 
     def _report(self, error: OSError) -> None:

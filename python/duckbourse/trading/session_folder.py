@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import gzip
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -29,11 +30,12 @@ from duckbourse.brokers.paper import PaperBroker
 from duckbourse.errors import ConfigurationError, JournalCorrupt
 from duckbourse.names import did_you_mean
 from duckbourse.orders import events
-from duckbourse.orders.book import Book, rebuild_book
+from duckbourse.orders.book import NOT_STARTED, Book, rebuild_book
 from duckbourse.orders.events import Carried, Event, TradingState
 from duckbourse.orders.journal import (
     ARCHIVE,
     LOCK,
+    archive_rows,
     begin_again,
     lock_folder,
     read_archive,
@@ -125,6 +127,7 @@ def create(
         before = _book(folder, recorded)
         last = before.session_date
         if last is not None:
+            _undo_beginning(folder, last, recorded)
             _finish_discarding(folder, last, recorded)
         if last is None:
             _refuse_lost_history(folder)
@@ -181,8 +184,8 @@ def _begin(
     Begin a session with what is carried; what the journal has of the session `ended` is archived.
 
     `before` is the book of that session, unless the account begins again from an earlier state. The
-    paper broker is first, and both are asked again if this is stopped: neither begins twice. Any
-    other broker keeps its own account, and is compared with at the start.
+    paper broker begins first; if the journal does not follow, the next start puts the broker's book
+    back. Any other broker keeps its own account, and is compared with at the start.
     """
     # a replay is of the past, and its session begins with its first tick
     at = min(clock.now(), publication.opens_at)
@@ -204,11 +207,17 @@ def _begin(
     due = _actions_due(publication, folder, book, at)
     for event in (*due, *moved):
         add(event)
-    missed = [event.action for event in due if isinstance(event, events.CorporateActionMissed)]
-    if missed:
+    reasons = [
+        _missed(folder, event.action)
+        for event in due
+        if isinstance(event, events.CorporateActionMissed)
+    ]
+    if reasons:
+        if book.state is not TradingState.ACTIVE and book.state_reason != NOT_STARTED:
+            reasons.insert(0, book.state_reason)  # it stands beside them
         add(
             events.TradingStateChanged(
-                at=at, state=TradingState.HALTED, reason=_missed(folder, missed[0]), by="session"
+                at=at, state=TradingState.HALTED, reason="; ".join(reasons), by="session"
             )
         )
     applied = [event for event in due if isinstance(event, events.CorporateActionApplied)]
@@ -229,12 +238,13 @@ def _begin(
     )
     if archive is not None:
         disk.private_folder(archive)
+        archive_rows(folder.path, archive / f"{ended}.jsonl.gz")
     if (broker := paper_of(folder)) is not None:
         of_paper = archive / f"{ended}.{PAPER}.gz" if archive else None
         asyncio.run(_begin_at_paper(broker, folder, carried, before, applied, moved, of_paper))
     if archive is not None and (log := folder.path / LOG).exists():
         log.rename(archive / f"{ended}.log")
-    begin_again(folder.path, archive / f"{ended}.jsonl.gz" if archive else None, opening)
+    begin_again(folder.path, opening)
 
 
 def paper_of(folder: SessionFolder) -> PaperBroker | None:
@@ -410,15 +420,35 @@ def _finish_discarding(folder: SessionFolder, last: date, recorded: Sequence[Eve
     """
     archived = _archived(folder.path)
     later = [day for day in archived if day > last]
-    if last in archived and read_archive(archived[last])[:1] != list(recorded[:1]):
+    if last in archived and not _is_copy(archived[last], recorded):
         later.append(last)
     if not later:
         return
     aside = _aside(folder)
     for day in later:
-        for path in (folder.path / ARCHIVE).glob(f"{day}.*"):
+        # the journal's is last: it says that there is something to move
+        of_day = (folder.path / ARCHIVE).glob(f"{day}.*")
+        for path in sorted(of_day, key=lambda each: each == archived[day]):
             path.rename(aside / path.name)
     disk.flush(aside.parent)
+
+
+def _is_copy(archive: Path, recorded: Sequence[Event]) -> bool:
+    return read_archive(archive)[:1] == list(recorded[:1])
+
+
+def _undo_beginning(folder: SessionFolder, last: date, recorded: Sequence[Event]) -> None:
+    """
+    Put the paper broker's book back where a session was about to begin, if that was stopped.
+
+    The broker begins before the journal does, which still has the session `last`. What begins now
+    may be another session.
+    """
+    for kept in (folder.path / ARCHIVE).glob(f"**/{last}.{PAPER}.gz"):
+        journal = kept.with_name(f"{last}.jsonl.gz")  # it is there before the broker's
+        if journal.exists() and _is_copy(journal, recorded):
+            disk.write_private(folder.path / PAPER, gzip.decompress(kept.read_bytes()))
+            kept.unlink()
 
 
 def _remove_exports(folder: SessionFolder) -> None:

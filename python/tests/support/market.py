@@ -87,6 +87,7 @@ class Market:
     signals: Sequence[Signal] = field(default_factory=lambda: [signal()])
     opens: datetime = field(default_factory=lambda: at(9, 30))
     closes: datetime = field(default_factory=lambda: at(16))
+    session_date: date = DAY
     rules: FillRules = field(default_factory=lambda: FillRules(slippage_bps=Decimal(0)))
     broker: Callable[..., PaperBroker] = PaperBroker
     strategy: Callable[[], Strategy] = SignalStrategy
@@ -110,7 +111,7 @@ class Market:
             data_version="1",
             limits=self.limits,
             zone=ZONE,
-            session_date=DAY,
+            session_date=self.session_date,
             opens_at=self.opens,
             closes_at=self.closes,
             sessions_behind=0,

@@ -27,6 +27,7 @@ from duckbourse.streaming.websocket import Instants
 from duckbourse.words import counted
 
 MAX_TOKENS = 3000  # per connection
+MAX_CONNECTIONS = 3
 HEADERS = {"X-Kite-Version": "3"}
 Mode = Literal["ltp", "quote", "full"]
 
@@ -112,8 +113,7 @@ class KiteProtocol:
                 f"{counted(len(tokens), 'instrument')} on one connection:"
                 f" Kite allows 1 to {MAX_TOKENS}"
             )
-        if len(set(tokens.values())) < len(tokens):
-            raise ConfigurationError("two symbols have the same instrument token")
+        _check_unique(tokens)
         by_token = sorted((token, symbol) for symbol, token in tokens.items())
         self.symbols = tuple(symbol for _, symbol in by_token)
         self.unknown_token_count = 0
@@ -334,6 +334,42 @@ class KiteProtocol:
         records["quantity"][order[volumes == before]] = 0
         is_last = np.append(is_first[1:], True)
         self._volumes[symbols[is_last]] = volumes[is_last]
+
+
+def protocols_of(
+    api_key: SecretStr,
+    access_token: SecretStr,
+    tokens: Mapping[str, int],
+    *,
+    on_order: Callable[[dict[str, Any]], None],
+    root: str,
+) -> tuple[KiteProtocol, ...]:
+    """
+    Return the protocols of as few connections as take all instruments, in equal parts.
+
+    Kite sends each order update on every connection. Raise ConfigurationError if there are more
+    instruments than Kite allows on all connections together.
+    """
+    if len(tokens) > MAX_CONNECTIONS * MAX_TOKENS:
+        raise ConfigurationError(
+            f"{counted(len(tokens), 'instrument')}: Kite allows {MAX_CONNECTIONS * MAX_TOKENS:,},"
+            f" on {MAX_CONNECTIONS} connections of {MAX_TOKENS:,} each",
+            "remove symbols that you do not trade from seeds/reference/instruments.csv, and build",
+        )
+    _check_unique(tokens)
+    by_token = sorted(tokens.items(), key=lambda pair: pair[1])
+    count = -(-len(tokens) // MAX_TOKENS)
+    return tuple(
+        KiteProtocol(
+            api_key, access_token, dict(by_token[number::count]), on_order=on_order, root=root
+        )
+        for number in range(count)
+    )
+
+
+def _check_unique(tokens: Mapping[str, int]) -> None:
+    if len(set(tokens.values())) < len(tokens):
+        raise ConfigurationError("two symbols have the same instrument token")
 
 
 @cache

@@ -30,6 +30,7 @@ from duckbourse.brokers.zerodha.stream import (
     LTP,
     QUOTE,
     KiteProtocol,
+    protocols_of,
 )
 from duckbourse.errors import ConfigurationError, TokenRefused
 from duckbourse.settings import Settings
@@ -373,6 +374,37 @@ def test_subscriptions_are_limited_and_unambiguous() -> None:
     for tokens in ({}, {f"S{number}": number for number in range(3001)}, {"A": 1, "B": 1}):
         with pytest.raises(ConfigurationError):
             protocol_of(tokens)
+
+
+@pytest.mark.parametrize(
+    ("count", "sizes"), [(1, [1]), (3000, [3000]), (3001, [1501, 1500]), (9000, [3000] * 3)]
+)
+def test_instruments_are_spread_over_the_connections(count: int, sizes: list[int]) -> None:
+    """More than 3,000 were refused, though Kite has three connections of 3,000."""
+    tokens = {f"S{number}": number << 8 | NSE for number in range(count)}
+    protocols = protocols_of(
+        SecretStr("k"), SecretStr("t"), tokens, on_order=lambda _: None, root="ws://127.0.0.1/"
+    )
+    assert [len(protocol.symbols) for protocol in protocols] == sizes
+    symbols = [symbol for protocol in protocols for symbol in protocol.symbols]
+    assert sorted(symbols) == sorted(tokens)
+    subscribed = [json.loads(protocol.subscriptions()[0])["v"] for protocol in protocols]
+    assert sorted(token for of_one in subscribed for token in of_one) == sorted(tokens.values())
+
+
+def test_more_instruments_than_kite_allows_are_refused_in_one_line() -> None:
+    options = {"on_order": lambda _: None, "root": "ws://127.0.0.1/"}
+    keys = SecretStr("k"), SecretStr("t")
+    tokens = {f"S{number}": number for number in range(9001)}
+    with pytest.raises(ConfigurationError) as refused:
+        protocols_of(*keys, tokens, **options)  # type: ignore[arg-type]
+    assert str(refused.value) == (
+        "9,001 instruments: Kite allows 9,000, on 3 connections of 3,000 each"
+    )
+    assert refused.value.remedy
+    twice = {f"S{number}": number // 2 for number in range(8000)}
+    with pytest.raises(ConfigurationError, match="two symbols have the same instrument token"):
+        protocols_of(*keys, twice, **options)  # type: ignore[arg-type]
 
 
 def test_a_heartbeat_holds_no_packet() -> None:

@@ -21,6 +21,7 @@ open: partial filled cancelled expired rejected
 partial: partial filled cancelled expired
 cancelled: cancelled filled
 expired: expired filled
+not_placed: acked
 """
 WANTED = {
     (State(state), State(target))
@@ -46,7 +47,7 @@ def test_every_state_is_reached() -> None:
 
 
 def test_a_final_order_only_has_late_fills() -> None:
-    for state in set(State) - LIVE - {State.NEW}:
+    for state in set(State) - LIVE - {State.NEW, State.NOT_PLACED}:
         assert TRANSITIONS[state] <= {state, State.FILLED}
 
 
@@ -66,7 +67,9 @@ def test_a_final_order_only_has_late_fills() -> None:
         (State.FILLED, State.CANCELLED, None),
         (State.CANCELLED, State.OPEN, None),
         (State.REJECTED, State.OPEN, None),
-        (State.NOT_PLACED, State.ACKED, None),
+        # the broker has it after all
+        (State.NOT_PLACED, State.OPEN, [State.ACKED, State.OPEN]),
+        (State.NOT_PLACED, State.CANCELLED, [State.ACKED, State.OPEN, State.CANCELLED]),
     ],
 )
 def test_skipped_states_are_filled_in(state: State, target: State, way: list[State] | None) -> None:

@@ -463,6 +463,23 @@ def test_a_failing_subscriber_does_not_affect_the_others(tmp_path: Path) -> None
     run(tmp_path, play)
 
 
+def test_an_order_that_came_late_is_live_and_cancelled(tmp_path: Path) -> None:
+    """Nobody counted or cancelled it: it was not placed, and that was final."""
+
+    async def play(harness: ManagerHarness) -> None:
+        order_id = (await harness.manager.place(request("a"))).request.order_id
+        await harness.manager.wait_idle()
+        assert harness.book.orders[order_id].state is State.NOT_PLACED
+        harness.exchange.place(request("a"))
+        await harness.reconciliation.repeat()
+        assert harness.book.orders[order_id].state is State.OPEN
+        assert harness.book.state is TradingState.HALTED
+        await harness.manager.send_waiting()
+        assert harness.broker.calls["cancel"] == 1
+
+    run(tmp_path, play, Faults(lost_before=1))
+
+
 def test_a_failing_journal_halts_and_sends_nothing(tmp_path: Path) -> None:
     async def play(harness: ManagerHarness) -> None:
         await harness.manager.place(request("a"))

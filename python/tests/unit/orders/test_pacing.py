@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from duckbourse import clock
 from duckbourse.orders import events
@@ -22,10 +23,10 @@ from duckbourse.orders.denial import OrderDeniedError
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.manager import Manager
-from duckbourse.orders.order import Order, Reason, Request, Side
+from duckbourse.orders.order import Fill, Order, Reason, Request, Side
 from duckbourse.orders.pacing import URGENT_FIRST_SECONDS, Pace, Rate
 from duckbourse.orders.reconciliation import Reconciliation
-from tests.support.factories import CAPITAL, NOW, request
+from tests.support.factories import CAPITAL, NOW, fill, request
 from tests.support.fake_exchange import CAPABILITIES
 from tests.support.venue import MemoryJournal
 
@@ -271,6 +272,41 @@ def test_an_entry_that_expired_while_it_waited_is_reported_and_not_sent() -> Non
     assert (event.code, event.detail) == (
         "EXPIRED",
         "now=04:00:01, expires_at=04:00:01, waited_for=its turn",
+    )
+
+
+def test_what_was_to_close_a_position_is_denied_once_less_is_held() -> None:
+    """It waited for its turn while a stop sold, and would have sold short."""
+
+    async def play(session: Session) -> None:
+        bought = (await session.enter()).request
+        session.manager.record(events.FillBooked(at=NOW, fill=filled(bought, "bought")))
+        for _ in range(7):
+            await session.enter()
+        for quantity in (6, 5):  # the second closes 4, and opens 1
+            assert (await session.enter(side=Side.SELL, quantity=quantity)).state is State.NEW
+        waiting = session.manager.book.waiting.values()
+        assert [each.closing_quantity for each in waiting] == [6, 4]
+        sold = (await session.manager.place(request(side=Side.SELL, reason=Reason.STOP))).request
+        part = replace(filled(sold, "sold"), quantity=5)
+        session.manager.record(events.FillBooked(at=NOW, fill=part))
+        session.seconds = 1.0
+        await session.manager.send_waiting()
+
+    session = run(play)
+    [denied] = [event for event in session.events if isinstance(event, events.OrderDenied)]
+    assert (denied.request.quantity, denied.code) == (6, "REDUCE_ONLY")
+    assert session.kinds() == ["entry"] * 8 + ["exit", "entry"]
+
+
+def filled(asked: Request, name: str) -> Fill:
+    return fill(
+        asked.quantity,
+        "100",
+        asked.side,
+        fill_key=name,
+        order_id=asked.order_id,
+        product=asked.product,
     )
 
 

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import struct
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AsyncExitStack, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -125,7 +125,7 @@ def play(
             feed = WebSocketFeed(
                 protocol,
                 is_open=is_open,
-                on_health=lambda what, is_healthy: health.append((what, is_healthy)),
+                on_health=lambda what, is_healthy, _: health.append((what, is_healthy)),
                 limits=limits,
                 ends_at=ends_at,
             )
@@ -145,6 +145,170 @@ def play(
             return played
 
     return run_counted(run)
+
+
+@dataclass
+class Several:
+    """A feed of several sockets, each with a server of its own and two symbols, and its ticks."""
+
+    servers: list[Server]
+    health: list[tuple[str, bool, tuple[str, ...]]] = field(default_factory=list)
+    # symbol and price, in the order received
+    ticks: list[tuple[str, int]] = field(default_factory=list)
+    silent: list[tuple[str, ...]] = field(default_factory=list)
+    counters: dict[str, int] = field(default_factory=dict)
+
+    def play(self, is_over: Callable[[], bool], slow_seconds: float = 0) -> Several:
+        """Read ticks until it is over, with a reader that waits so long before each batch."""
+
+        async def run(_: CountedLoop) -> None:
+            async with asyncio.timeout(HANG_SECONDS), AsyncExitStack() as stack:
+                for server in self.servers:
+                    await stack.enter_async_context(serving(server))
+                feed = WebSocketFeed(
+                    *(
+                        Numbers(server.port, symbols=(f"{name}1", f"{name}2"))
+                        for name, server in zip("ABC", self.servers, strict=False)
+                    ),
+                    is_open=lambda: True,
+                    on_health=lambda *change: self.health.append(change),
+                    limits=QUICK,
+                )
+                try:
+                    async for records in feed.ticks():
+                        received = records["received_at"].tolist()
+                        assert received == sorted(received)
+                        places, prices = records["symbol"].tolist(), records["price"].tolist()
+                        names = [feed.symbols[place] for place in places]
+                        self.ticks += zip(names, prices, strict=True)
+                        self.silent.append(feed.silent_symbols)
+                        if is_over():
+                            feed.stop()
+                        await asyncio.sleep(slow_seconds)
+                finally:
+                    self.counters = feed.counters()
+
+        run_counted(run)
+        return self
+
+    def prices(self, symbol: str) -> list[int]:
+        return [price for name, price in self.ticks if name == symbol]
+
+
+async def send_on(transport: WSTransport, first: int = 0) -> None:
+    """Send numbers until the connection is gone."""
+    number = first
+    while not transport.is_disconnected:
+        send(transport, number)
+        number += 1
+        await asyncio.sleep(0.02)
+
+
+async def sends_on(_: int, transport: WSTransport) -> None:
+    await send_on(transport)
+
+
+def test_one_socket_that_is_killed_and_refused_silences_no_other() -> None:
+    async def dies(connection: int, transport: WSTransport) -> None:
+        if connection > 0:
+            await send_on(transport, 1000)
+            return
+        send(transport, 1)
+        await asyncio.sleep(0.1)
+        # longer than a token may be refused
+        broken.refusals.extend([403] * 20)
+        transport.disconnect()
+
+    broken = Server(dies)
+    played = Several([Server(sends_on), broken, Server(sends_on)])
+    played.play(lambda: 1000 in played.prices("B1"))
+    # the others had no gap: each number once, in order, on one connection
+    for symbol in ("A1", "C1"):
+        numbers = played.prices(symbol)
+        assert numbers == list(range(len(numbers))) and len(numbers) > 50
+    assert played.prices("B1")[:2] == [1, 1000]
+    assert {name for name, _ in played.ticks} == {"A1", "B1", "C1"}
+    # its symbols are reported, and counted
+    of_b = [change for change in played.health if "2 of 3" in change[0]]
+    assert of_b == [
+        ("numbers 2 of 3 connected", True, ("B1", "B2")),
+        (
+            "numbers 2 of 3 was disconnected; there are no ticks of 2 symbols: B1, B2",
+            False,
+            ("B1", "B2"),
+        ),
+        ("numbers 2 of 3 connected", True, ("B1", "B2")),
+    ]
+    assert len(played.health) == len(of_b) + 2
+    assert ("B1", "B2") in played.silent
+    assert played.counters["silent_symbols"] == 0
+    counted = [played.counters[f"socket_{number}_refusal_count"] for number in (1, 2, 3)]
+    assert counted == [0, 20, 0]
+    assert played.counters["refusal_count"] == 20
+    assert [played.counters[f"socket_{number}_connection_count"] for number in (1, 2, 3)] == [
+        1,
+        2,
+        1,
+    ]
+
+
+def test_one_socket_that_is_refused_from_the_start_is_retried() -> None:
+    broken = Server(sends_on, refusals=[403] * 10)
+    played = Several([broken, Server(sends_on)])
+    played.play(lambda: bool(played.prices("A1")))
+    assert len(played.prices("B1")) > 5
+    what = "numbers 1 of 2 refused to connect, with HTTP 403; there are no ticks of 2 symbols:"
+    assert played.health[0] == (f"{what} A1, A2", False, ("A1", "A2"))
+
+
+def test_a_token_that_all_sockets_refuse_is_raised() -> None:
+    played = Several([Server(sends_on, refusals=[403] * 99) for _ in range(3)])
+    with pytest.raises(TokenRefused, match="numbers refused to connect, with HTTP 403"):
+        played.play(lambda: False)
+    assert played.ticks == []
+
+
+def test_a_feed_that_was_refused_is_read_again_once_one_socket_connects() -> None:
+    async def run(_: CountedLoop) -> FeedCounts:
+        first, second = Server(sends_on, refusals=[403] * 9), Server(sends_on, refusals=[403])
+        async with asyncio.timeout(HANG_SECONDS), serving(first), serving(second):
+            feed = WebSocketFeed(
+                Numbers(first.port, symbols=("A",)),
+                Numbers(second.port, symbols=("B",)),
+                is_open=lambda: True,
+                limits=QUICK,
+            )
+            with pytest.raises(TokenRefused):
+                await anext(feed.ticks())
+            async for _records in feed.ticks():
+                if feed.counts.connection_count == 2:
+                    feed.stop()
+            return feed.counts
+
+    assert run_counted(run).refusal_count == 10
+
+
+def test_each_socket_is_watched_for_silence() -> None:
+    async def stalls(connection: int, transport: WSTransport) -> None:
+        if connection > 0:
+            await send_on(transport, 1000)
+        send(transport, 1)
+        await beat(transport)
+
+    played = Several([Server(sends_on), Server(stalls)])
+    played.play(lambda: 1000 in played.prices("B1"))
+    assert [played.counters[f"socket_{number}_stalled_count"] for number in (1, 2)] == [0, 1]
+    assert ("B1", "B2") in played.silent
+
+
+def test_the_ticks_of_several_sockets_are_one_stream() -> None:
+    """The reader is slow, so that frames of both wait; a batch is in the order received."""
+    played = Several([Server(sends_on), Server(sends_on)])
+    played.play(lambda: len(played.ticks) > 100, slow_seconds=0.1)
+    names = [name for name, _ in played.ticks]
+    changes = sum(one != other for one, other in pairwise(names))
+    assert changes > len(names) / 3
+    assert sorted(set(names)) == ["A1", "B1"]
 
 
 def test_ticks_arrive_in_order() -> None:
@@ -303,7 +467,7 @@ def test_a_refused_token_is_raised_and_not_retried(status: int) -> None:
 def test_a_token_that_expires_in_the_session_is_raised_after_all_ticks() -> None:
     prices: list[int] = []
     health: list[tuple[str, bool]] = []
-    counts: list[FeedCounts] = []
+    feeds: list[WebSocketFeed] = []
 
     async def run(_: CountedLoop) -> None:
         async def script(_: int, transport: WSTransport) -> None:
@@ -318,10 +482,10 @@ def test_a_token_that_expires_in_the_session_is_raised_after_all_ticks() -> None
             feed = WebSocketFeed(
                 Numbers(server.port),
                 is_open=lambda: True,
-                on_health=lambda *change: health.append(change),
+                on_health=lambda what, is_healthy, _: health.append((what, is_healthy)),
                 limits=QUICK,
             )
-            counts.append(feed.counts)
+            feeds.append(feed)
             async for records in feed.ticks():
                 prices.extend(records["price"].tolist())
                 await asyncio.sleep(2)  # meanwhile the rest arrives, then the refusal
@@ -331,7 +495,7 @@ def test_a_token_that_expires_in_the_session_is_raised_after_all_ticks() -> None
     assert prices == list(range(100))
     assert [is_healthy for _, is_healthy in health] == [True, False]
     # it was tried again and again first
-    assert counts[0].refusal_count >= 4
+    assert feeds[0].counts.refusal_count >= 4
 
 
 @pytest.mark.parametrize("status", [400, 403])
@@ -391,7 +555,7 @@ def test_other_refusals_are_retried_with_growing_delays() -> None:
 def test_feeds_that_failed_together_do_not_reconnect_together() -> None:
     feed = WebSocketFeed(Numbers(0), is_open=lambda: True, on_health=lambda *_: None)
     for failures, longest in ((0, 0.5), (1, 1), (3, 4), (6, 30), (10_000, 30)):
-        delays = [feed._delay(failures) for _ in range(200)]
+        delays = [feed._sockets[0]._delay(failures) for _ in range(200)]
         assert longest / 2 <= min(delays) < 0.6 * longest
         assert 0.9 * longest < max(delays) <= longest
 
@@ -415,7 +579,7 @@ def test_an_unreachable_server_is_retried_until_the_end(delay_seconds: float, tr
         feed = WebSocketFeed(
             Numbers(server.port),
             is_open=lambda: True,
-            on_health=lambda *change: health.append(change),
+            on_health=lambda what, is_healthy, _: health.append((what, is_healthy)),
             ends_at=clock.now() + timedelta(seconds=0.3),
             limits=FeedLimits(min_delay_seconds=delay_seconds, max_delay_seconds=2 * delay_seconds),
         )

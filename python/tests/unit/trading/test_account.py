@@ -33,7 +33,7 @@ from duckbourse.orders import events
 from duckbourse.orders.book import Book, rebuild_book
 from duckbourse.orders.broker import Broker
 from duckbourse.orders.events import CashKind, PriceSilent, TradingState
-from duckbourse.orders.journal import HEAD, open_journal, read_archive
+from duckbourse.orders.journal import HEAD, open_journal, read_archive, read_journal
 from duckbourse.orders.order import (
     Exits,
     Order,
@@ -46,10 +46,12 @@ from duckbourse.orders.order import (
 )
 from duckbourse.orders.positions import CorporateAction
 from duckbourse.settings import settings
+from duckbourse.telemetry.notify import Notifier
 from duckbourse.trading import session_folder
 from duckbourse.trading.cash import move_cash
 from duckbourse.trading.export import export_fills
 from duckbourse.trading.publication import Publication
+from duckbourse.trading.session import SessionConfig, TradingSession
 from duckbourse.trading.session_folder import SessionFolder, create, latest, read, traded_until
 from tests.support.dbt_server import cpu_seconds
 from tests.support.factories import LIMITS, fill
@@ -341,6 +343,39 @@ def test_a_late_split_of_what_was_traded_since_halts_the_account() -> None:
     assert begin(1, split(1, 1, 2), close="50", fresh=True).quantity("A", Product.CNC) == 20
 
 
+@pytest.mark.parametrize("before", [None, *TradingState])
+def test_a_missed_action_halts_beside_what_halted_before_and_people_are_notified(
+    before: TradingState | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its halt took the place of the reason before, and no message was sent."""
+    begin(0)
+    traded(0, Side.BUY, 10, "100")
+    begin(1)
+    traded(1, Side.SELL, 4, "50")
+    if before is not None:
+        at = datetime(2026, 11, 3, 16, tzinfo=UTC)
+        record(events.TradingStateChanged(at=at, state=before, reason="first", by="me"))
+    book = begin(2, split(1, 1, 2), close="50")
+    missed = "the split of A on 2026-11-03 arrived after A was traded in new shares"
+    assert book.state is TradingState.HALTED
+    stands = before not in (None, TradingState.ACTIVE)
+    assert book.state_reason.startswith(f"first; {missed}" if stands else missed)
+    sent: list[str] = []
+    monkeypatch.setattr(Notifier, "send", lambda _, text: sent.append(text))
+    market = Market(latest("test", None).path)
+    for _ in range(2):  # and once, however often it is started
+        config = SessionConfig(
+            publication=publication(2, split(1, 1, 2), close="50"),
+            folder=market.folder,
+            feed=market.feed([]),
+        )
+        with TradingSession.open(config) as session:
+            asyncio.run(session.trader.start())
+    assert [text for text in sent if missed in text] == [
+        f"halted: {book.state_reason} (by session)"
+    ]
+
+
 def test_a_split_restates_both_sides_of_what_the_account_does_not_hold() -> None:
     begin(0)
     traded(0, Side.BUY, 10, "100", strategy="long")
@@ -473,6 +508,35 @@ def test_sessions_of_an_account_follow_each_other_wherever_fresh_was_killed(
             recorded = {each.symbol for of in kept for each in of if isinstance(each, PriceSilent)}
             assert recorded == set("0123")
     settings.cache_clear()
+
+
+@pytest.mark.parametrize("fresh", [True, False])
+@pytest.mark.parametrize("again", [3, 5])
+def test_the_broker_holds_what_the_account_does_wherever_a_start_was_killed(
+    fresh: bool, again: int, tmp_path: Path
+) -> None:
+    """The paper broker began first, and a later session took it as it was then."""
+    actions = [split(4, 1, 2)]
+    ends = set()
+    for writes in range(16):
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setenv("BOURSE_DATA_DIR", str(tmp_path / str(writes)))
+            settings.cache_clear()
+            for day, quantity in enumerate((10, 7, 5, 3)):
+                begin(day)
+                traded(day, Side.BUY, quantity, "100")
+                moved(CashKind.DEPOSIT, "500", str(day))
+            killed_while_beginning(2 if fresh else 4, actions, writes, fresh=fresh)
+            with contextlib.suppress(ConfigurationError):  # the later session began
+                begin(again, *actions)
+            path = latest("test", None).path
+            book = rebuild_book(Decimal(100_000), read_journal(path), lambda _: None)
+            assert at_the_broker() == ({"A": book.quantity("A", Product.CNC)}, book.cash_amount)
+            ends.add(book.quantity("A", Product.CNC))
+    settings.cache_clear()
+    doubled = 1 if again == 3 else 2
+    # as it was before, or from where it began again; and what began on day 4 is not begun on day 3
+    assert ends == ({25 * doubled, 17 * doubled} if fresh else {25 * doubled, 50})
 
 
 def test_what_fresh_discards_is_no_longer_exported(data: Path) -> None:

@@ -322,11 +322,12 @@ def test_what_waited_as_the_loop_was_killed_is_not_sent_and_answered(market: Mar
     market.trade(MINUTES[:2], to_end=False)
     order(market, "gone", "cancel", "rests")
     prepare(market.folder)
-    trader = market.trade([tick(at(9, 55), 100)], to_end=False)
-    assert len(trader.book.orders) == 4
+    market.trade([tick(at(9, 55), 100)], to_end=False)
+    assert len(market.of(events.OrderIntended)) == 4
+    assert [denied.code for denied in market.of(events.OrderDenied)] == ["CANCELLED"] * 3
     answer = answered(market, "buy-5")
     assert (answer.is_obeyed, answer.is_final) == (False, True)
-    assert answer.message == "not sent: its loop ended before it had its turn"
+    assert answer.message == "denied: CANCELLED: state=waiting, sent=no"
 
 
 def test_an_order_that_rests_as_the_loop_is_killed_is_answered_by_the_next(market: Market) -> None:

@@ -545,10 +545,109 @@ def test_exits_go_by_the_quote_when_nothing_trades(
         assert nearest * Decimal("0.97") < order.request.limit_price < nearest
 
 
+@pytest.mark.parametrize(("bid", "ask"), [(1000, 100), (1, "1.01"), (0, 1), (80, "80.1")])
+def test_one_bad_quote_closes_nothing(market: Market, bid: float, ask: float | str) -> None:
+    """Each was taken for the market: the target or the stop was met."""
+    first = at(9, 50)
+    quoted = [
+        tick(each["at"], 100, traded_at=at(9, 45, 2), quantity=0, bid=one_bid, ask=one_ask)
+        for each, (one_bid, one_ask) in zip(
+            falling([100] * 3, first),
+            [(99.9, 100.1), (bid, ask), (99.9, 100.1)],
+            strict=True,
+        )
+    ]
+    market.trade(entered(*quoted), to_end=False)
+    assert market.of(events.ExitTriggered) == []
+
+
 def test_the_exits_of_a_short_go_by_the_ask() -> None:
     assert quoted_price(Side.SELL, Decimal(100), Decimal(102), Decimal(103), Decimal(10)) == 103
     assert quoted_price(Side.SELL, Decimal(100), Decimal(102), None, Decimal(10)) == 102
-    assert quoted_price(Side.SELL, Decimal(100), Decimal(98), None, Decimal(10)) == 100
+    assert quoted_price(Side.SELL, Decimal(100), Decimal(98), None, Decimal(10)) is None
+
+
+@pytest.mark.parametrize("side", Side)
+def test_a_crossed_quote_is_none(side: Side) -> None:
+    assert quoted_price(side, Decimal(100), Decimal(102), Decimal(101), Decimal(10)) is None
+
+
+class Overnight(Strategy):
+    """Buys 10 of A with a stop at 95 and a target at 105."""
+
+    def generate_orders(self, context: Context) -> Sequence[Request]:
+        exits = Exits(stop_price=Decimal(95), target_price=Decimal(105))
+        return [context.entry("one", "A", Side.BUY, 10, exits=exits)]
+
+
+def quoted_later(
+    market: Market, first: datetime, bid: float | str, ask: float | str
+) -> list[dict[str, Any]]:
+    """Buy A, and return ticks of a later session in which it does not trade, and is quoted."""
+    market.limits = with_limits(product=Product.CNC)
+    market.instruments = {"A": instrument(price_band_pct=Decimal(20)), "B": instrument("B")}
+    market.signals, market.others = [], {"overnight": Overnight}
+    market.trade(entered())
+    market.events.clear()
+    market.others = {}
+    day = timedelta(days=2)
+    market.opens, market.closes = market.opens + day, market.closes + day
+    market.session_date = DAY + day
+    # the last price is that of the first session; today it would be a reason to exit
+    known: dict[str, Any] = {
+        "price": 94,
+        "traded_at": at(15, 59),
+        "quantity": 0,
+        "bid": bid,
+        "ask": ask,
+    }
+    times = [first + day + timedelta(seconds=second) for second in range(3)]
+    return [each for when in times for each in (tick(when, **known), tick(when, 100, "B"))]
+
+
+@pytest.mark.parametrize(
+    ("bid", "ask", "wanted"),
+    [
+        ("94", "94.1", [Reason.STOP]),
+        ("106", "106.1", [Reason.TARGET]),
+        ("100", "100.1", []),
+        (0, "90", [Reason.STOP]),  # locked at a low: nobody buys
+        ("94", 0, []),  # one buyer far below says nothing
+        (0, 0, []),
+        ("1", "1.01", []),  # outside the band no order can be
+    ],
+)
+def test_a_share_that_has_not_traded_today_is_left_by_its_quote(
+    market: Market, bid: float | str, ask: float | str, wanted: list[Reason]
+) -> None:
+    """It was held, whatever was bid and asked, until it traded."""
+    quoted = quoted_later(market, at(9, 31), bid, ask)
+    trader = market.trade(quoted, to_end=False)
+    assert [event.reason for event in market.of(events.ExitTriggered)] == wanted
+    assert "A" not in trader.prices
+    for order in exits(trader):
+        assert order.request.limit_price is not None
+        nearest = Decimal(str(bid or ask))
+        assert nearest * Decimal("0.97") < order.request.limit_price < nearest
+    later = quoted[-1]["at"] + timedelta(seconds=1)
+    prices = [bid or ask if wanted else 100] * 3
+    trader = market.trade(falling(prices, later), to_end=False)
+    assert bool(trader.book.open_positions()) is not bool(wanted)
+
+
+def test_a_quote_of_before_the_open_moves_no_exit(market: Market) -> None:
+    quoted = quoted_later(market, at(9, 29, 50), 94, "94.1")
+    market.trade(quoted, to_end=False)
+    assert market.of(events.ExitTriggered) == []
+
+
+def test_a_quote_beside_an_earlier_trade_than_the_last_one_moves_no_exit(market: Market) -> None:
+    """It is late, like that trade."""
+    quoted = quoted_later(market, at(9, 35), 94, "94.1")
+    first = tick(quoted[0]["at"] - timedelta(minutes=3), 100)
+    trader = market.trade([first, *quoted], to_end=False)
+    assert market.of(events.ExitTriggered) == []
+    assert trader.prices["A"][0] == 100
 
 
 def test_a_quote_that_is_out_of_date_moves_no_exit(market: Market) -> None:

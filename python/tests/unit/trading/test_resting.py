@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from duckbourse import clock
 from duckbourse.brokers.paper import FillRules, PaperBroker
+from duckbourse.errors import BrokerRejected
 from duckbourse.orders import events
 from duckbourse.orders.book import rebuild_book
 from duckbourse.orders.broker import OrderReport, TradeReport
@@ -24,10 +25,11 @@ from duckbourse.orders.lifecycle import State
 from duckbourse.orders.manager import Manager
 from duckbourse.orders.order import Exits, OrderType, Product, Reason, Request, Side
 from duckbourse.trading.commands import Answer, Command, Inbox, OrderByHand, send
+from duckbourse.trading.exits import _id_of
 from duckbourse.trading.loop import Trader
 from duckbourse.trading.strategy import Context, SignalStrategy, Strategy
 from tests.support.counted_loop import CountedLoop, run_counted
-from tests.support.market import Market, at, exits, tick, with_limits
+from tests.support.market import Market, at, exits, instrument, tick, with_limits
 from tests.support.venue import MarketFeed, MemoryJournal, Venue
 
 CAPITAL = Decimal(100_000)
@@ -263,7 +265,8 @@ def test_an_attempt_never_takes_the_id_of_an_order_that_is_known(tmp_path: Path)
     trader = Day(tmp_path / "day").traded(ENTERED)
     [entry] = trader.book.held_entries()
     entry_id = entry.request.order_id
-    second, third = (trader.exits._id_of(entry_id, attempt) for attempt in (2, 3))
+    account, day = trader.publication.limits.account, trader.publication.session_date
+    second, third = (_id_of(account, day, entry_id, attempt) for attempt in (2, 3))
     adopted = replace(entry.request, order_id=second)
     trader.manager.record(
         events.OrderAdopted(at=at(9, 50), request=adopted, broker_order_id="adopted")
@@ -310,6 +313,44 @@ def test_a_resting_stop_gives_way_to_an_order_that_reduces(
     assert trader.book.quantity("A", product) == 10 - quantity
     resting = [stop.quantity for stop in day.stops() if stop.state is State.TRIGGER_PENDING]
     assert resting == rest
+
+
+@pytest.mark.parametrize("is_refused", [True, False])
+@pytest.mark.parametrize("is_outside", [True, False])
+def test_a_stop_never_rests_for_more_than_is_held(
+    tmp_path: Path, is_refused: bool, is_outside: bool
+) -> None:
+    """A stop that lay outside the band of a new publication rested for what had been sold."""
+
+    class Reducing(Once):
+        def generate_orders(self, context: Context) -> Sequence[Request]:
+            bought = super().generate_orders(context)
+            if context.now < at(9, 46):
+                return bought
+            return [context.entry("less", "A", Side.SELL, 4)]
+
+    class Refusing(Venue):
+        async def modify(self, broker_order_id: str, request: Request) -> None:
+            if is_refused:
+                raise BrokerRejected("no modifications today")
+            await super().modify(broker_order_id, request)
+
+    day = Day(tmp_path / "day", lambda: Reducing(Side.BUY, 10, stop_price=95))
+    day.venue_class = Refusing
+    day.traded(ENTERED)
+    assert [stop.quantity for stop in day.stops()] == [10]
+    if is_outside:
+        of_today = instrument(prior_close=Decimal(108), price_band_pct=Decimal(8))
+        day.market.instruments = {"A": of_today}
+    trader = day.traded([tick(at(9, 46, second), 100) for second in range(8)])
+    resting = [stop.quantity for stop in day.stops() if stop.state is State.TRIGGER_PENDING]
+    assert (day.held(), resting) == (6, [] if is_outside else [6])
+    said = [each for each in day.journal.events if isinstance(each, events.StopTakenBack)]
+    assert len(said) == is_outside
+    if is_outside:
+        [entry] = trader.book.held_entries()
+        assert (said[0].entry_id, said[0].symbol) == (entry.request.order_id, "A")
+        assert said[0].detail.startswith(("PRICE_BAND", "TRIGGER"))
 
 
 @pytest.mark.some_day

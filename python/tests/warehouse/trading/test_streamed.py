@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import date, datetime
+from datetime import date, datetime, time
 from pathlib import Path
 
 import numpy as np
@@ -36,12 +36,12 @@ PAISA = 10_000
 
 class Day:
     """
-    The minutes from 09:44 to 09:52, as Kite would send them.
+    The minutes from 09:44 to 09:52, or others, as Kite would send them.
 
     Ticks and the clock advance once the session has handled those before.
     """
 
-    def __init__(self, warehouse: Warehouse) -> None:
+    def __init__(self, warehouse: Warehouse, starts: time = time(9, 44), ends: time = time(9, 52)):
         connection = open_published(warehouse.file)
         self.publication = load(connection, "paper_us", DAY, frozenset())
         zone, known = self.publication.zone, self.publication.instruments
@@ -49,8 +49,8 @@ class Day:
         connection.close()
         self.symbols = feed.symbols
         self.tokens = {symbol: (place + 1) << 8 | 1 for place, symbol in enumerate(feed.symbols)}
-        self.starts_at = self.at(9, 44)
-        self.ends_at = self.at(9, 52)
+        self.starts_at = self.at(starts)
+        self.ends_at = self.at(ends)
         self.batches = [
             records
             for records in feed.batches()
@@ -61,8 +61,8 @@ class Day:
         self.handled_count = 0
         self.news = asyncio.Event()
 
-    def at(self, hour: int, minute: int) -> datetime:
-        local = datetime(2010, 5, 28, hour, minute, tzinfo=self.publication.zone)
+    def at(self, time_of_day: time) -> datetime:
+        local = datetime.combine(DAY, time_of_day, self.publication.zone)
         return local.astimezone(self.publication.opens_at.tzinfo)
 
     def now(self) -> datetime:

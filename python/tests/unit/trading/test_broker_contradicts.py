@@ -1,0 +1,197 @@
+"""What a broker says late, wrongly, or not at all is booked as it is, reported, and left."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from duckbourse import clock
+from duckbourse.brokers.paper import PaperBroker
+from duckbourse.errors import BrokerUnclear
+from duckbourse.orders import events
+from duckbourse.orders.book import Book
+from duckbourse.orders.broker import OrderReport, Update
+from duckbourse.orders.events import TradingState
+from duckbourse.orders.lifecycle import State
+from duckbourse.orders.order import Fill, Product, Reason, Request, Side
+from duckbourse.trading.loop import BLIND_SECONDS
+from tests.support.factories import request
+from tests.support.market import at, tick
+from tests.support.venue import Venue
+from tests.unit.trading.test_exit_and_orders import Unresting
+from tests.unit.trading.test_resting import ENTERED, Day
+
+
+def quiet(minutes: int, price: float = 100) -> list[dict[str, Any]]:
+    """Ticks each second after the entry."""
+    return [
+        {**tick(at(9, 45), price), "at": at(9, 45) + timedelta(seconds=second)}
+        for second in range(5, 60 * minutes)
+    ]
+
+
+def traded(day: Day, ticks: list[dict[str, Any]]) -> Book:
+    return day.traded([*ENTERED, *ticks]).book
+
+
+@pytest.mark.parametrize(
+    "other", [{"side": Side.SELL}, {"product": Product.CNC}, {"symbol": "B"}], ids=str
+)
+def test_a_trade_that_is_not_what_was_ordered_is_booked_as_it_is(
+    tmp_path: Path, other: dict[str, Any]
+) -> None:
+    """A sale was taken for the purchase that was ordered, and sold once more at the square-off."""
+
+    class Wrong(Venue):
+        def __init__(self, folder: Path, ticks: Mapping[str, Decimal], *others: Any) -> None:
+            super().__init__(folder, {**ticks, "B": ticks["A"]}, *others)
+
+        def _fill(
+            self, report: OrderReport, quantity: int, price: Decimal, filled_at: datetime
+        ) -> Any:
+            return super()._fill(replace(report, **other), quantity, price, filled_at)
+
+    day = Day(tmp_path / "day")
+    day.venue_class = Wrong  # type: ignore[assignment]
+    book = traded(day, quiet(2))
+    net: dict[tuple[str, Product], int] = {}
+    for trade in day.trades:
+        key = trade.fill.symbol, trade.fill.product
+        net[key] = net.get(key, 0) + trade.fill.signed_quantity
+    assert net == {(each.symbol, each.product): each.quantity for each in book.open_positions()}
+    assert len(day.trades) == 1, "nothing follows from what nobody wanted"
+    assert book.held_entries() == []
+    assert book.state is TradingState.HALTED
+    assert "has a trade to" in book.state_reason
+
+
+class Late(Venue):
+    """The first order for a reason arrives so many seconds after it was sent."""
+
+    seconds = 40.0
+    late_reason = Reason.ENTRY
+    has_late_one = False
+
+    async def place(self, request: Request) -> str:
+        if request.reason is self.late_reason and not self.has_late_one:
+            self.has_late_one = True
+            asyncio.get_running_loop().call_later(self.seconds, self.arrive, request)
+            await asyncio.sleep(3600)
+        return await super().place(request)
+
+    def arrive(self, request: Request) -> None:
+        self.arriving = asyncio.ensure_future(PaperBroker.place(self, request))
+
+
+def test_an_order_that_comes_late_is_cancelled(tmp_path: Path) -> None:
+    """It was no order of the book any more: open at the venue, in no limit, and never cancelled."""
+
+    class Resting(Late):
+        def arrive(self, request: Request) -> None:
+            super().arrive(replace(request, limit_price=Decimal(90)))
+
+    day = Day(tmp_path / "day")
+    day.venue_class = Resting
+    book = traded(day, quiet(2))
+    assert [order.state for order in day.orders] == [State.CANCELLED]
+    assert [order.state for order in book.orders.values()] == [State.CANCELLED]
+    assert book.state is TradingState.HALTED
+    assert "came to it late" in book.state_reason
+
+
+def test_an_exit_that_filled_late_beside_another_is_bought_back(tmp_path: Path) -> None:
+    """The position was short afterward, belonged to no entry, and stayed so."""
+
+    class Both(Late):
+        late_reason = Reason.STOP
+
+        def arrive(self, request: Request) -> None:
+            # filled as it comes, before anybody can cancel it
+            super().arrive(replace(request, limit_price=Decimal(1)))
+            asyncio.get_running_loop().call_soon(self.fill_now)
+
+        def fill_now(self) -> None:
+            for report in list(self._orders.values()):
+                if report.state.is_live:
+                    self._fill(report, report.quantity, Decimal(97), clock.now())
+
+    day = Unresting(tmp_path / "day")
+    day.venue_class = Both
+    book = traded(day, [*quiet(1), *quiet(4, 97)[60:]])
+    sold = [trade for trade in day.trades if trade.fill.side is Side.SELL]
+    assert len(sold) == 2
+    assert day.held() == 0
+    assert book.open_positions() == []
+    assert Reason.OVERFILL in {order.request.reason for order in book.orders.values()}
+
+
+def test_nothing_is_opened_while_the_broker_says_nothing(tmp_path: Path) -> None:
+    """It was ACTIVE all day, with a position that the book did not have."""
+
+    class Blind(Venue):
+        async def orders(self) -> Any:
+            raise BrokerUnclear("HTTP 502")
+
+        async def trades(self) -> Any:
+            raise BrokerUnclear("HTTP 502")
+
+        def _send(self, update: Update) -> None:
+            pass
+
+    class Blinded(Day):
+        """The venue answers at the start."""
+
+        async def played(self, venue: Venue, *args: Any) -> Any:
+            asyncio.get_running_loop().call_later(1, setattr, venue, "__class__", Blind)
+            return await super().played(venue, *args)
+
+    day = Blinded(tmp_path / "day")
+    book = traded(day, quiet(3))
+    assert book.state is not TradingState.ACTIVE
+    changed = [
+        event for event in day.journal.events if isinstance(event, events.TradingStateChanged)
+    ]
+    blind = next(event for event in changed if "does not say" in event.reason)
+    assert (blind.at - at(9, 45)).total_seconds() <= BLIND_SECONDS + 30
+
+
+def test_what_an_exit_closed_beyond_its_entry_is_held_under_the_exit() -> None:
+    """Whatever the order of the fills; the fill of the entry that comes last takes it back."""
+    entry = request("entry", quantity=10)
+    closing = {"side": Side.SELL, "reason": Reason.STOP, "entry_id": entry.order_id}
+    one, two = (request(name, quantity=10, **closing) for name in ("one", "two"))
+
+    def fill(of: Request, quantity: int) -> Fill:
+        return Fill(
+            fill_key=f"{of.order_id}|{quantity}",
+            order_id=of.order_id,
+            symbol=of.symbol,
+            side=of.side,
+            product=of.product,
+            quantity=quantity,
+            price=Decimal(100),
+            filled_at=at(10, 0),
+        )
+
+    def book_of(*fills: Fill) -> Book:
+        book = Book(Decimal(100_000))
+        for each in (entry, one, two):
+            book.apply(events.OrderIntended(at=at(9, 45), request=each))
+            book.apply(events.OrderSent(at=at(9, 45), order_id=each.order_id))
+        for booked in fills:
+            book.apply(events.FillBooked(at=at(10, 0), fill=booked))
+        return book
+
+    twice = book_of(fill(entry, 10), fill(one, 10), fill(two, 4))
+    assert [order.request.order_id for order in twice.held_entries()] == [two.order_id]
+    assert twice.held_quantity(two.order_id) == 4
+    before = book_of(fill(one, 6), fill(entry, 10))
+    assert [order.request.order_id for order in before.held_entries()] == [entry.order_id]
+    assert before.held_quantity(entry.order_id) == 4
