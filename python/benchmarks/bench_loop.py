@@ -354,7 +354,7 @@ def main() -> None:
         return
     rows = {}
     alone = {f"{count} per frame, 64 KiB per pass": f"{count},64" for count in TICKS_A_FRAME}
-    alone["10 a frame, 1 MiB a pass"] = "10,1024"
+    alone["10 per frame, 1 MiB per pass"] = "10,1024"
     for name, child in {**alone, "paced": "paced"}.items():
         command = [sys.executable, __file__, "--child", child, "--file", str(options.file)]
         command += ["--seconds", str(options.seconds), "--ticks", str(options.ticks)]

@@ -51,6 +51,7 @@ COMMANDS = {
     "scan": "scan",
     "backtest": "backtest",
     "risk": "risk",
+    "report": "report",
     "trade": "trade",
     "order": "order",
     "orders": "session",

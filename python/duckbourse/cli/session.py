@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from functools import partial
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
@@ -23,12 +24,15 @@ from duckbourse.orders.book import rebuild_book
 from duckbourse.orders.events import JournalSalvaged
 from duckbourse.orders.journal import open_journal
 from duckbourse.orders.lifecycle import State
-from duckbourse.orders.manager import Manager
+from duckbourse.orders.manager import GRACE_SECONDS, Manager
 from duckbourse.orders.order import Order
 from duckbourse.orders.positions import Position
 from duckbourse.orders.reconciliation import Reconciliation
+from duckbourse.trading.exits import entry_of_lost
 from duckbourse.trading.export import export_fills
+from duckbourse.trading.publication import charges_of
 from duckbourse.trading.session_folder import SessionFolder, latest, read
+from duckbourse.warehouse import open_published
 from duckbourse.words import counted
 
 # what is not written in lower case
@@ -188,11 +192,22 @@ def reconcile(account: Account = None, day: Day = None, json: Json = False) -> N
             "omit --date: what the account holds now is compared",
         )
     log, recorded = open_journal(session.path)
-    setup = BrokerSetup(session.account, session.path, session.capital_amount)
+    with open_published() as published:
+        charges = charges_of(published, session.account)
+    setup = BrokerSetup(session.account, session.path, session.capital_amount, charges=charges)
     broker = broker_of(session.broker)(setup)
     try:
         book = rebuild_book(session.capital_amount, recorded, lambda _: None)
-        manager = Manager(book, log, broker, check=lambda *_: None, grace_seconds=0)
+        manager = Manager(
+            book,
+            log,
+            broker,
+            check=lambda *_: None,
+            charges=charges,
+            # the records of a simulated broker do not lag
+            grace_seconds=0 if broker.capabilities.is_simulated else GRACE_SECONDS,
+        )
+        manager.entry_of_lost = partial(entry_of_lost, book, session.account, session.session_date)
         differences = asyncio.run(Reconciliation(manager).recover())
     finally:
         broker.close()

@@ -22,7 +22,7 @@ Columns = dict[str, list[Any]]
 PARAMETER = re.compile(r"\$(\w+)")
 # significant digits of a DOUBLE: more than a page shows, and of what is drawn more than is seen
 DIGITS = 9
-DRAWN_DIGITS = 6
+DRAWN_DIGITS = 7
 # of a name in a message: nobody publishes a longer one
 MOST_LETTERS = 100
 
@@ -55,7 +55,7 @@ class Panels:
         return next(iter(self.rows(panel, query, **values)), None)
 
     def columns(self, panel: str, query: str, /, **values: object) -> Columns:
-        """Return the columns of a panel as lists: for many rows, which are drawn, with few columns."""
+        """Return the columns of a panel as lists: for many rows, which are drawn."""
         names, rows = self._ask(panel, query, values)
         return {
             name: [plain(row[place], DRAWN_DIGITS) for row in rows]

@@ -10,8 +10,7 @@ from duckbourse.pages.signals import scanners_of
 
 def backtests(panels: Panels, *, scanner: str | None = None) -> dict[str, Any]:
     """Answer `/backtests`: every run with its figures, and the settings."""
-    if scanner is not None:
-        scanners_of(panels, scanner)
+    names = None if scanner is None else scanners_of(panels, scanner)
     return {
         "runs": panels.rows(
             "runs",
@@ -38,10 +37,10 @@ def backtests(panels: Panels, *, scanner: str | None = None) -> dict[str, Any]:
                 permutation_p_value,
                 deflated_sharpe
             from backtests.summary
-            {"" if scanner is None else "where scanner = $scanner"}
+            {"" if names is None else "where list_contains($scanners, scanner)"}
             order by setting, scanner, preset
             """,
-            **({} if scanner is None else {"scanner": scanner}),
+            **({} if names is None else {"scanners": names}),
         ),
         "settings": panels.rows(
             "settings",

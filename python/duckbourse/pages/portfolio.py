@@ -100,7 +100,8 @@ def portfolio(panels: Panels, name: str) -> dict[str, Any]:
             """
             select
                 dimension,
-                name,
+                exposures.name,
+                sector,
                 session_date,
                 net_weight,
                 gross_weight,
@@ -109,12 +110,13 @@ def portfolio(panels: Panels, name: str) -> dict[str, Any]:
                 largest_weight,
                 herfindahl_ratio
             from portfolio.exposures
+            left join seeds.instruments on dimension = 'symbol' and exposures.name = symbol
             where
                 portfolio = $portfolio
                 and session_date = (
                     select max(session_date) from portfolio.exposures where portfolio = $portfolio
                 )
-            order by dimension, net_weight desc, name
+            order by dimension, net_weight desc, exposures.name
             """,
             **of,
         ),

@@ -10,6 +10,7 @@ from duckbourse.pages.signals import scanners_of, signals_where
 from duckbourse.warehouse import identifier
 
 KEY = ("session_date", "cutoff_time", "preset", "symbol", "calendar", "direction")
+OF_SCANNERS = "and list_contains($scanners, scanner)"
 # of these a score is made
 PART_ENDINGS = ("_score", "_points", "_vote")
 
@@ -20,8 +21,7 @@ def scanners(
     """Answer `/scanners`: the candidates of each scanner in a session, with their parts."""
     session = session_of(panels, date)
     names = scanners_of(panels, scanner)
-    of = "" if scanner is None else "and scanner = $scanner"
-    values = {} if scanner is None else {"scanner": scanner}
+    of, values = ("", {}) if scanner is None else (OF_SCANNERS, {"scanners": names})
     return {
         "session": plain(session),
         "sessions": sessions(panels),

@@ -42,15 +42,15 @@ order by known_ts, scanner, preset, signal_rank, symbol
 def signals_where(
     panels: Panels, where: str, scanner: str | None = None, /, **values: object
 ) -> list[Row]:
-    """Return the signals that meet a condition of SQL, oldest first, of all scanners or of one."""
+    """Return the signals that meet a condition of SQL, oldest first, of all scanners or of some."""
     if scanner is not None:
-        scanners_of(panels, scanner)
-        where += " and scanner = $scanner"
-        values["scanner"] = scanner
+        where += " and list_contains($scanners, scanner)"
+        values["scanners"] = scanners_of(panels, scanner)
     return panels.rows("signals", SIGNALS.format(where=where), **values)
 
 
 def scanners_of(panels: Panels, wanted: str | None) -> list[str]:
-    """Return the scanners and filters of the publication, or the one that is wanted."""
+    """Return the scanners and filters of the publication, or those wanted, split by commas."""
     known = panels.values(SCANNERS)
-    return known if wanted is None else [one_of("scanner", wanted, known)]
+    names = dict.fromkeys(wanted.split(",")) if wanted is not None else known
+    return [one_of("scanner", name, known) for name in names]

@@ -28,6 +28,18 @@ INDICATORS = {
     "macd_signal": ("macd", "macd_signal_12_26_9"),
     "macd_histogram": ("macd", "macd_histogram_12_26_9"),
 }
+# as a chart draws them: a price has two digits after the point, and four below 10
+DRAWN = (
+    "minute",
+    *(f"round({name}, 4) as {name}" for name in ("open", "high", "low", "close")),
+    "round(volume) as volume",
+    *(
+        f"round({name}, if(close < 10, 4, 2)) as {name}"
+        for name in ("sma_20", "sma_50", "bollinger_lower", "bollinger_upper", "vwap")
+    ),
+    "round(rsi_14, 1) as rsi_14",
+    *(f"round({name}, 4) as {name}" for name in ("macd", "macd_signal", "macd_histogram")),
+)
 SERIES = """
     select
         epoch(bar_ts)::bigint // 60 as minute,
@@ -157,7 +169,7 @@ def bars(
 
     Without parameters, the newest bars to the session, or to twelve weeks after it if they are
     daily or weekly. `from` and `to` (exchange-local, the latter excluded) choose others, and
-    `points` says how many a screen has room for: if there are more bars, each point is of as many
+    `points` says how many a screen can show: if there are more bars, each point is of as many
     neighbors as needed, with their open, high, low, close and volume, and the last value of each
     indicator. `bars_per_point` is 1 if nothing was thinned. `minute` counts minutes since 1970 in
     exchange-local time; prices and volume are adjusted for splits and bonuses.
@@ -173,7 +185,7 @@ def bars(
         "bars",
         NEWEST.format(
             series=_series("and session_date <= $last" if session else ""),
-            columns=_columns("open, high, low, close, volume"),
+            columns=",\n    ".join(DRAWN),
         ),
         symbol=name,
         timeframe=timeframe,
@@ -275,10 +287,6 @@ def _series(condition: str) -> str:
         ),
         condition=condition,
     )
-
-
-def _columns(prices: str) -> str:
-    return f"minute, {prices}, {', '.join(INDICATORS)}"
 
 
 def _without_empty(columns: dict[str, list[Any]]) -> dict[str, list[Any]]:

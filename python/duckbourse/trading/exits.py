@@ -16,7 +16,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from functools import partial
 
@@ -88,7 +88,7 @@ class ExitManager:
             if manager.broker.capabilities.can_rest_stops
             else None
         )
-        manager.entry_of_lost = self.entry_of_lost
+        manager.entry_of_lost = self._entry_of_lost
         self._works: dict[str, Work] = {}
         # the last failure of what is tried at each step, by what failed and the order's id
         self._failures: dict[tuple[str, str], str] = {}
@@ -443,26 +443,17 @@ class ExitManager:
 
     def _next_id(self, entry_id: str) -> str:
         """Return the id of the next attempt; one that the journal lost may have its id."""
+        publication = self._publication()
+        account, session_date = publication.limits.account, publication.session_date
         attempt = len(self.book.exits_of(entry_id)) + 1
-        while (order_id := self._id_of(entry_id, attempt)) in self.book.orders:
+        while (order_id := _id_of(account, session_date, entry_id, attempt)) in self.book.orders:
             attempt += 1
         return order_id
 
-    def _id_of(self, entry_id: str, attempt: int) -> str:
+    def _entry_of_lost(self, order_id: str) -> str | None:
         publication = self._publication()
-        account, date = publication.limits.account, publication.session_date
-        return order_id_of(account, date, "exit", entry_id, str(attempt))
-
-    def entry_of_lost(self, order_id: str) -> str | None:
-        """Return the entry that an order closes which the journal lacks; None if it is no exit."""
-        for entry in list(self.book.orders.values()):
-            entry_id = entry.request.order_id
-            if entry.request.reason is not Reason.ENTRY or entry.is_external:
-                continue
-            last = len(self.book.exits_of(entry_id)) + LOST_EXITS
-            if order_id in (self._id_of(entry_id, attempt) for attempt in range(1, last + 1)):
-                return entry_id
-        return None
+        account, session_date = publication.limits.account, publication.session_date
+        return entry_of_lost(self.book, account, session_date, order_id)
 
     def _price(self, entry: Order) -> Decimal | None:
         """
@@ -517,3 +508,20 @@ class ExitManager:
                 detail=work.detail,
             )
         )
+
+
+def _id_of(account: str, session_date: date, entry_id: str, attempt: int) -> str:
+    return order_id_of(account, session_date, "exit", entry_id, str(attempt))
+
+
+def entry_of_lost(book: Book, account: str, session_date: date, order_id: str) -> str | None:
+    """Return the entry that an order closes which the journal lacks; None if it is no exit."""
+    for entry in list(book.orders.values()):
+        entry_id = entry.request.order_id
+        if entry.is_external:
+            continue
+        last = len(book.exits_of(entry_id)) + LOST_EXITS
+        ids = (_id_of(account, session_date, entry_id, each) for each in range(1, last + 1))
+        if order_id in ids:
+            return entry_id
+    return None

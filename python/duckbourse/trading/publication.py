@@ -152,10 +152,7 @@ def load(
         sessions_behind=_sessions_behind(read, limits.calendar, day),
         instruments=instruments,
         signals=_signals(read, limits.calendar, day, zone, scanners),
-        charges=tuple(
-            msgspec.convert(row, Charges, strict=False)
-            for row in read.rows("from seeds.charges where segment = ?", limits.segment)
-        ),
+        charges=_charges(read, limits),
         covariances=_covariances(read, sorted(instruments), day),
         actions=tuple(
             msgspec.convert(row, CorporateAction, strict=False)
@@ -308,6 +305,17 @@ class _Reader:
 def _decimal_text(row: dict[str, Any]) -> dict[str, Any]:
     # the text of a double from a seed is the decimal written there
     return {name: str(value) if isinstance(value, float) else value for name, value in row.items()}
+
+
+def charges_of(connection: duckdb.DuckDBPyConnection, account: str) -> tuple[Charges, ...]:
+    """Read the schedule of charges of an account's segment."""
+    read = _Reader(connection)
+    return _charges(read, _limits(read, account))
+
+
+def _charges(read: _Reader, limits: Limits) -> tuple[Charges, ...]:
+    rows = read.rows("from seeds.charges where segment = ?", limits.segment)
+    return tuple(msgspec.convert(row, Charges, strict=False) for row in rows)
 
 
 def _limits(read: _Reader, account: str) -> Limits:

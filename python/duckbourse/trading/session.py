@@ -210,21 +210,22 @@ def _monitoring(trader: Trader, port: int | None, begun: Sequence[Event]) -> Ite
 def _log_to(path: Path) -> Iterator[None]:
     """Append the log to a file until the end of the block, then restore the configuration."""
     before = structlog.get_config()
-    with open(path, "a", opener=private) as file:
-        structlog.configure(
-            processors=[
-                structlog.processors.add_log_level,
-                _add_time,
-                structlog.processors.format_exc_info,
-                structlog.processors.JSONRenderer(),
-            ],
-            logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _Unfailing(file))),
-            cache_logger_on_first_use=False,
-        )
-        try:
-            yield
-        finally:
-            structlog.configure(**before)
+    file = _Unfailing(open(path, "a", opener=private))  # noqa: SIM115
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            _add_time,
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", file)),
+        cache_logger_on_first_use=False,
+    )
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
+        file.close()
 
 
 class _Unfailing:
@@ -245,6 +246,12 @@ class _Unfailing:
         try:
             self._file.flush()
         except OSError as error:
+            self._report(error)
+
+    def close(self) -> None:
+        try:
+            self._file.close()
+        except OSError as error:  # of what was not written before
             self._report(error)
 
     def _report(self, error: OSError) -> None:

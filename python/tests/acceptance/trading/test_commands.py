@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,14 +15,16 @@ import duckdb
 import pytest
 
 from duckbourse import clock
+from duckbourse.brokers.paper import FillRules, PaperBroker
 from duckbourse.cli.session import _in_words
 from duckbourse.orders.journal import lock_folder
 from duckbourse.orders.lifecycle import State
-from duckbourse.orders.order import Order
+from duckbourse.orders.order import Order, Side
+from duckbourse.streaming.feed import Tick
 from duckbourse.streaming.recorder import LogHeader, Recorder
 from duckbourse.streaming.replay import replay_minutes
 from duckbourse.trading import feeds
-from duckbourse.trading.publication import load
+from duckbourse.trading.publication import charges_of, load
 from duckbourse.warehouse import open_published
 from tests.support import commands
 from tests.support.commands import Ended
@@ -360,6 +364,33 @@ def test_a_difference_stops_trading(bourse: Run, tmp_path: Path) -> None:
     done = bourse("trade", "--scanner", "crp")
     assert done.returncode == 7
     assert "its book differs from the broker's" in done.stderr
+
+
+def test_what_reconcile_books_has_its_charges(bourse: Run, tmp_path: Path) -> None:
+    """A kill between the fill at the broker and the journal left its charges out for ever."""
+    bourse("trade", "--scanner", "crp.standard")
+    [before] = json.loads(bourse("pnl", "--json").stdout)
+    with open_published(tmp_path / "data" / "duckbourse.duckdb") as connection:
+        charges = charges_of(connection, "paper_us")
+    sold_at = datetime(2010, 5, 28, 19, 30, tzinfo=UTC)
+    broker = PaperBroker(
+        tmp_path / "data" / "trading" / "paper_us",
+        {"KO": Decimal("0.01")},
+        Decimal(100_000),
+        FillRules(slippage_bps=Decimal(0)),
+        charges,
+    )
+    asked = request("lost", symbol="KO", side=Side.SELL, quantity=1000, limit_price=Decimal(40))
+    with clock.driven_by(lambda: sold_at):
+        asyncio.run(broker.place(asked))
+    broker.on_tick(Tick("KO", sold_at + timedelta(seconds=9), Decimal(50), 1_000_000, True))
+    broker.close()
+    assert bourse("reconcile").returncode == 0
+    [pnl] = json.loads(bourse("pnl", "--json").stdout)
+    (owed,) = {trade.charges_amount for trade in broker._trades if trade.fill.symbol == "KO"}
+    assert owed is not None
+    assert pnl["charges_amount"] - before["charges_amount"] == pytest.approx(float(owed))
+    assert owed > 0
 
 
 def test_fills_become_a_portfolio(bourse: Run, tmp_path: Path) -> None:

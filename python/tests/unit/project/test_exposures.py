@@ -64,6 +64,7 @@ def read_by(*places: str) -> set[str]:
             ),
         ),
         ("api", ("api/*.py", "lists.py")),
+        ("pages", ("pages/*.py",)),
         ("notebook", ("market.py",)),
         ("sample_minutes", ("synthetic/*.py",)),
         ("build_report", ("summary.py",)),

@@ -21,7 +21,7 @@ from picows import WSMsgType, WSTransport
 from duckbourse import clock
 from duckbourse.errors import TokenRefused
 from duckbourse.streaming.feed import RECORD, Feed, Records, microseconds
-from duckbourse.streaming.websocket import FeedLimits, Instants, WebSocketFeed
+from duckbourse.streaming.websocket import FeedCounts, FeedLimits, Instants, WebSocketFeed
 from tests.support.counted_loop import CountedLoop, run_counted
 from tests.support.socket_server import Script, Server, serving
 from tests.support.waiting import HANG_SECONDS
@@ -266,6 +266,26 @@ def test_a_token_that_all_sockets_refuse_is_raised() -> None:
     with pytest.raises(TokenRefused, match="numbers refused to connect, with HTTP 403"):
         played.play(lambda: False)
     assert played.ticks == []
+
+
+def test_a_feed_that_was_refused_is_read_again_once_one_socket_connects() -> None:
+    async def run(_: CountedLoop) -> FeedCounts:
+        first, second = Server(sends_on, refusals=[403] * 9), Server(sends_on, refusals=[403])
+        async with asyncio.timeout(HANG_SECONDS), serving(first), serving(second):
+            feed = WebSocketFeed(
+                Numbers(first.port, symbols=("A",)),
+                Numbers(second.port, symbols=("B",)),
+                is_open=lambda: True,
+                limits=QUICK,
+            )
+            with pytest.raises(TokenRefused):
+                await anext(feed.ticks())
+            async for _records in feed.ticks():
+                if feed.counts.connection_count == 2:
+                    feed.stop()
+            return feed.counts
+
+    assert run_counted(run).refusal_count == 10
 
 
 def test_each_socket_is_watched_for_silence() -> None:

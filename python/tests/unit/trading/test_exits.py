@@ -567,6 +567,11 @@ def test_the_exits_of_a_short_go_by_the_ask() -> None:
     assert quoted_price(Side.SELL, Decimal(100), Decimal(98), None, Decimal(10)) is None
 
 
+@pytest.mark.parametrize("side", Side)
+def test_a_crossed_quote_is_none(side: Side) -> None:
+    assert quoted_price(side, Decimal(100), Decimal(102), Decimal(101), Decimal(10)) is None
+
+
 class Overnight(Strategy):
     """Buys 10 of A with a stop at 95 and a target at 105."""
 

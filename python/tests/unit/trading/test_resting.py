@@ -25,6 +25,7 @@ from duckbourse.orders.lifecycle import State
 from duckbourse.orders.manager import Manager
 from duckbourse.orders.order import Exits, OrderType, Product, Reason, Request, Side
 from duckbourse.trading.commands import Answer, Command, Inbox, OrderByHand, send
+from duckbourse.trading.exits import _id_of
 from duckbourse.trading.loop import Trader
 from duckbourse.trading.strategy import Context, SignalStrategy, Strategy
 from tests.support.counted_loop import CountedLoop, run_counted
@@ -264,7 +265,8 @@ def test_an_attempt_never_takes_the_id_of_an_order_that_is_known(tmp_path: Path)
     trader = Day(tmp_path / "day").traded(ENTERED)
     [entry] = trader.book.held_entries()
     entry_id = entry.request.order_id
-    second, third = (trader.exits._id_of(entry_id, attempt) for attempt in (2, 3))
+    account, day = trader.publication.limits.account, trader.publication.session_date
+    second, third = (_id_of(account, day, entry_id, attempt) for attempt in (2, 3))
     adopted = replace(entry.request, order_id=second)
     trader.manager.record(
         events.OrderAdopted(at=at(9, 50), request=adopted, broker_order_id="adopted")

@@ -121,3 +121,18 @@ def test_exits_that_cannot_be_evaluated_leave_the_others_at_work(
     # what lasts is logged once, and not at each step
     assert (market.folder / LOG).read_text().count("evaluating exits") == 1
     assert not trader.book.open_positions()
+
+
+def test_a_log_on_a_full_disk_ends_nothing(
+    market: Market, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The loop ended as an error of ours, with nine positions open."""
+    market.folder.mkdir()
+    (market.folder / LOG).symlink_to("/dev/full")
+    trader = market.trade(STOPPED)
+    assert not trader.book.open_positions()
+    assert [order.request.reason for order in exits(trader)] == [Reason.STOP]
+    assert trader.book.state is TradingState.ACTIVE
+    assert capsys.readouterr().err == (
+        f"warning: {market.folder / LOG} cannot be written: No space left on device\n"
+    )
