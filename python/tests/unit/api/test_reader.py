@@ -149,6 +149,12 @@ def test_a_busy_server_says_so_and_goes_on(tmp_path: Path) -> None:
         assert found.http.post("/api/v1/sql", json={"query": "select 1"}).status_code == 200
 
 
+def test_no_more_requests_wait_than_may(tmp_path: Path) -> None:
+    with serving(published(tmp_path, 1), bounds=Bounds(waiting=0)) as found:
+        answer = found.get("/api/v1/publication")
+        assert (answer.status_code, answer.json()["detail"]) == (503, "the server is busy")
+
+
 def test_a_market_and_its_twin_are_apart(tmp_path: Path) -> None:
     with Market(published(tmp_path, 1), LIMITS) as market:
         twin = market.twin()
