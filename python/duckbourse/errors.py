@@ -4,6 +4,7 @@ The exceptions of this package, as one tree.
     BourseError
     ├── ConfigurationError      a setting, variable or preset that is invalid
     ├── BadArgument             an argument in a notebook that is invalid; a ValueError too
+    │   └── NoSuchName          a name that is not published
     ├── BadInput                a file whose content is not what it should be
     │   ├── NotBars             a readable file without bars
     │   │   └── NoRows          an empty one
@@ -36,7 +37,7 @@ prints both and exits with `exit_code`; only internal errors have a traceback.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,6 +75,19 @@ class ConfigurationError(BourseError):
 
 class BadArgument(BourseError, ValueError):
     exit_code = 2
+
+
+class NoSuchName(BadArgument):
+    """`near` is the known name that was most likely meant, None if no name is near."""
+
+    def __init__(
+        self, message: str, kind: str, wanted: str, near: object, known: Sequence[object]
+    ) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.wanted = wanted
+        self.near = near
+        self.known = known
 
 
 class BackupBusy(BourseError):

@@ -10,9 +10,10 @@ import typer
 from duckbourse.cli.listing import TradingAccount
 from duckbourse.cli.options import Json
 from duckbourse.cli.output import notes, print_json, results
-from duckbourse.cli.requests import LOOP_ANSWER_SECONDS, asked
+from duckbourse.cli.requests import asked
 from duckbourse.errors import ConfigurationError, TradingError
 from duckbourse.trading.commands import OrderByHand, answer_to, send, withdraw
+from duckbourse.trading.requests import LOOP_ANSWER_SECONDS, no_loop, unanswered_order
 from duckbourse.trading.session_folder import SessionFolder, trading_now
 
 order = typer.Typer(
@@ -254,19 +255,12 @@ def _send(
             notes.print("the order is withdrawn: no loop had taken it")
         raise
     if answer is None:
-        if withdraw(path):
-            raise TradingError(
-                f"the loop of {session.account} did not take the order within {seconds:g} s, so it"
-                " is withdrawn and will not be sent",
-                "look at the account's trade.log; a longer --timeout waits longer",
-            )
-        raise TradingError(
-            f"the loop of {session.account} took the order and has not answered within"
-            f" {seconds:g} s",
+        remedy = (
             f"`./bourse orders` shows it; repeated with --id {path.stem}, it orders nothing twice"
             if wanted.action in ("buy", "sell")
-            else "`./bourse orders` shows what became of it",
+            else "`./bourse orders` shows what became of it"
         )
+        raise unanswered_order(session, path, seconds, remedy)
     if json:
         print_json(
             {
@@ -293,10 +287,5 @@ def _send(
 def _live(name: str, account: str | None) -> SessionFolder:
     live = [each for each in trading_now() if account in (None, each.account)]
     if not live:
-        of = f" --account {account}" if account else ""
-        raise ConfigurationError(
-            f"no loop is trading{f' {account}' if account else ''}: nothing was ordered, since"
-            " nothing would check the order or watch its exit",
-            f"`./bourse trade{of}` starts one",
-        )
+        raise no_loop(account)
     return live[0] if len(live) == 1 else asked(name, live)
