@@ -36,6 +36,8 @@ from duckbourse.trading.scans import LiveScans
 from duckbourse.trading.session_folder import LOG, traded_until
 from duckbourse.trading.strategy import SignalStrategy, Strategy
 
+log = structlog.get_logger()
+
 
 @dataclass(frozen=True, kw_only=True)
 class SessionConfig:
@@ -163,8 +165,12 @@ class TradingSession:
         try:
             return await self.trader.start()
         except BrokerError as error:
-            self.trader.manager.set_state(TradingState.HALTED, str(error), "start")
-            return (str(error),)
+            problem = str(error)
+        except Exception as error:  # of an adapter: what is open has to be reported
+            log.exception("the start failed")
+            problem = f"the broker cannot be compared: {error!r}"
+        self.trader.manager.set_state(TradingState.HALTED, problem, "start")
+        return (problem,)
 
 
 def tick_sizes_of(publication: Publication) -> dict[str, Decimal]:

@@ -16,6 +16,7 @@ from duckbourse.orders.manager import Manager
 from duckbourse.orders.order import Order, Reason, Request, Side
 from duckbourse.risk import exits as rules
 from duckbourse.trading.loop import Trader
+from duckbourse.trading.session import SessionConfig, TradingSession
 from duckbourse.trading.session_folder import LOG
 from duckbourse.trading.strategies import Strategies
 from duckbourse.trading.strategy import Context
@@ -136,3 +137,27 @@ def test_a_log_on_a_full_disk_ends_nothing(
     assert capsys.readouterr().err == (
         f"warning: {market.folder / LOG} cannot be written: No space left on device\n"
     )
+
+
+def test_an_adapter_that_fails_at_the_start_halts_the_account(market: Market) -> None:
+    """A traceback ended the command, and nobody heard of what was open."""
+
+    class Broken(PaperBroker):
+        async def positions(self) -> Any:
+            raise KeyError("net")
+
+    market.trade([tick(at(9, 45, second), 100) for second in range(8)], to_end=False)
+    market.broker = Broken
+    config = SessionConfig(
+        publication=market.publication(),
+        folder=market.folder,
+        feed=market.feed([tick(at(9, 46), 100)]),
+        broker=market.open_broker,
+        grace_seconds=0,
+    )
+    with TradingSession.open(config) as session:
+        (problem,) = session.run()
+    assert "KeyError('net')" in problem
+    book = session.trader.book
+    assert (book.state, book.state_reason) == (TradingState.HALTED, problem)
+    assert book.open_positions()
