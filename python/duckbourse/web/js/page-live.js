@@ -236,7 +236,8 @@ export async function livePage(app) {
                             title: `P&L, ${a.currency ?? ''}`,
                             num: true,
                             tip: 'Unrealized',
-                            show: p => toned(p.pnl, signed(p.pnl)),
+                            by: openPnl,
+                            show: p => toned(openPnl(p), signed(openPnl(p))),
                         },
                         {
                             key: 'strategy',
@@ -390,7 +391,6 @@ export async function livePage(app) {
                     label: 'Feed by symbol',
                     tall: '360px',
                     rows: l.feed ?? [],
-                    sort: ['age_ms', true],
                     columns: [
                         {
                             key: 'symbol',
@@ -399,25 +399,17 @@ export async function livePage(app) {
                             show: r => h('b', {}, r.symbol),
                         },
                         {
-                            key: 'last',
-                            title: 'Last',
-                            num: true,
-                            tip: 'Last price',
-                            show: r => price(r.last),
+                            key: 'is_held',
+                            title: 'Held',
+                            tip: 'Whether a position is open',
+                            show: r => (r.is_held ? 'yes' : 'no'),
                         },
                         {
-                            key: 'tick_count',
-                            title: 'Ticks',
-                            num: true,
-                            tip: 'Received today',
-                            show: r => number(r.tick_count),
-                        },
-                        {
-                            key: 'age_ms',
-                            title: 'Age',
-                            num: true,
-                            tip: 'Age of the last tick',
-                            show: r => age(r.age_ms),
+                            key: 'state',
+                            title: 'Feed',
+                            tip: 'Whether the feed was silent, and since when',
+                            class: 'wrap',
+                            show: r => [tag(STATES[r.state] ?? r.state, r.state), ' ', r.value],
                         },
                     ],
                 }),
@@ -437,7 +429,7 @@ export async function livePage(app) {
                             key: 'kind',
                             title: 'Event',
                             tip: 'Kind of the journal’s event',
-                            show: e => words((e.kind ?? '').toLowerCase()),
+                            show: e => (e.kind ?? '').replace(/(?<=[a-z])(?=[A-Z])/g, ' '),
                         },
                         {
                             key: 'symbol',
@@ -445,7 +437,14 @@ export async function livePage(app) {
                             tip: 'Symbol of the event',
                             show: e => e.symbol ?? '–',
                         },
-                        { key: 'text', title: 'Text', class: 'wrap', tip: 'As the journal has it' },
+                        {
+                            key: 'text',
+                            title: 'Text',
+                            class: 'wrap',
+                            tip: 'As the journal has it',
+                            by: textOf,
+                            show: textOf,
+                        },
                     ],
                 }),
             }),
@@ -453,6 +452,12 @@ export async function livePage(app) {
     );
 }
 
+const textOf = e =>
+    Object.entries(e)
+        .filter(([key]) => !['at', 'kind', 'symbol'].includes(key))
+        .map(([key, v]) => `${words(key).toLowerCase()} ${v}`)
+        .join(', ');
+const openPnl = p => (missing(p.last) ? null : p.quantity * (p.last - p.average));
 const age = v =>
     missing(v)
         ? '–'
