@@ -156,6 +156,7 @@ def columns() -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     query = """
         select schema_name || '.' || table_name, column_name, data_type from duckdb_columns()
+        where not internal
         order by table_oid, column_index
     """
     for relation, column, kind in connection.execute(query).fetchall():

@@ -8,7 +8,7 @@ const STEPS = ['CREATED', 'SUBMITTED', 'WORKING', 'FILLED'],
 const OPEN = ['CREATED', 'SUBMITTED', 'WORKING', 'PARTLY_FILLED', 'PARTIALLY_FILLED'];
 const KINDS = { FILLED: 'good', WORKING: 'warn', PARTLY_FILLED: 'warn', PARTIALLY_FILLED: 'warn' };
 const STATES = { good: '✓ ok', warn: '⚠ watch', bad: '✕ bad' };
-const LATE_SECONDS = 3;
+const LATE_MS = 3000;
 
 export async function livePage(app) {
     const l = await app.source.get('/live'),
@@ -20,7 +20,7 @@ export async function livePage(app) {
         open = orders.filter(o => OPEN.includes(o.state));
     document.title = `${isPaper ? 'PAPER' : 'REAL MONEY'} · ${a.account} · duckbourse`;
     const held = positions.reduce(
-        (sum, p) => sum + Math.abs(p.quantity * (p.last_price ?? p.average_price ?? 0)),
+        (sum, p) => sum + Math.abs(p.quantity * (p.last ?? p.average ?? 0)),
         0,
     );
     const value = `${plural(positions.length, 'position')} of ${money(held, a.currency)}`;
@@ -94,39 +94,39 @@ export async function livePage(app) {
                 body: figures([
                     {
                         label: 'Equity',
-                        value: money(a.equity_amount, a.currency),
-                        small: `capital ${number(a.capital_amount)}`,
+                        value: money(a.equity, a.currency),
+                        small: `capital ${number(a.capital)}`,
                         tip: 'Cash and the value of all positions',
                     },
                     {
                         label: 'P&L of the day',
-                        value: toned(a.pnl_amount, signed(a.pnl_amount)),
-                        small: missing(a.capital_amount)
+                        value: toned(a.day_pnl, signed(a.day_pnl)),
+                        small: missing(a.capital)
                             ? a.currency
-                            : `${signed((100 * a.pnl_amount) / a.capital_amount)}% of capital`,
+                            : `${signed((100 * a.day_pnl) / a.capital)}% of capital`,
                         tip: 'Realized and unrealized, after charges',
                     },
                     {
                         label: 'Realized, unrealized',
-                        value: `${signed(a.realized_amount, 0)}, ${signed(a.unrealized_amount, 0)}`,
+                        value: `${signed(a.realized, 0)}, ${signed(a.unrealized, 0)}`,
                         small: a.currency,
                         tip: 'P&L of what was closed, and of what is held',
                     },
                     {
                         label: 'Charges',
-                        value: number(a.charges_amount, 2),
+                        value: number(a.charges, 2),
                         small: a.currency,
                         tip: 'Brokerage, taxes and fees of the day',
                     },
                     {
                         label: 'Cash',
-                        value: money(a.cash_amount, a.currency),
+                        value: money(a.cash, a.currency),
                         tip: 'Proceeds of short sales included',
                     },
                     {
                         label: 'Trades',
-                        value: number(a.trade_count),
-                        small: missing(a.win_count) ? '' : plural(a.win_count, 'win'),
+                        value: number(a.trades),
+                        small: missing(a.won) ? '' : plural(a.won, 'win'),
                         tip: 'Closed today',
                     },
                 ]),
@@ -137,7 +137,7 @@ export async function livePage(app) {
                       note: 'after charges, exchange-local time',
                       width: 'w8',
                       body: timeChart({
-                          label: `P&L of the day, now ${signed(a.pnl_amount)}`,
+                          label: `P&L of the day, now ${signed(a.day_pnl)}`,
                           height: 250,
                           intraday: true,
                           series: [
@@ -145,13 +145,13 @@ export async function livePage(app) {
                                   name: `P&L, ${a.currency ?? ''}`,
                                   kind: 'line',
                                   times: l.pnl.at.map(seconds),
-                                  values: l.pnl.pnl_amount,
+                                  values: l.pnl.value,
                                   color: token('series-1'),
                                   width: 2,
                                   lines: [
                                       { at: 0 },
-                                      ...(a.max_loss_amount
-                                          ? [{ at: -a.max_loss_amount, title: 'loss limit' }]
+                                      ...(a.max_daily_loss
+                                          ? [{ at: -a.max_daily_loss, title: 'loss limit' }]
                                           : []),
                                   ],
                                   say: v => signed(v, 0),
@@ -198,49 +198,46 @@ export async function livePage(app) {
                             ],
                         },
                         {
-                            key: 'average_price',
+                            key: 'average',
                             title: 'Average price',
                             num: true,
                             tip: 'Mean entry price of what is held',
-                            show: p => price(p.average_price),
+                            show: p => price(p.average),
                         },
                         {
-                            key: 'last_price',
+                            key: 'last',
                             title: 'Last',
                             num: true,
                             tip: 'Last price',
-                            show: p => price(p.last_price),
+                            show: p => price(p.last),
                         },
                         {
-                            key: 'stop_price',
+                            key: 'stop',
                             title: 'Stop',
                             num: true,
                             tip: 'Price of the stop, and its distance from the last price',
                             show: p => [
-                                price(p.stop_price),
+                                price(p.stop),
                                 ' ',
-                                missing(p.stop_price) || !p.last_price
+                                missing(p.stop) || !p.last
                                     ? null
-                                    : h(
-                                          'small',
-                                          {},
-                                          `${signed(100 * (p.stop_price / p.last_price - 1), 1)}%`,
-                                      ),
+                                    : h('small', {}, `${signed(100 * (p.stop / p.last - 1), 1)}%`),
                             ],
                         },
                         {
-                            key: 'target_price',
+                            key: 'target',
                             title: 'Target',
                             num: true,
                             tip: 'Price of the target',
-                            show: p => price(p.target_price),
+                            show: p => price(p.target),
                         },
                         {
-                            key: 'pnl_amount',
+                            key: 'pnl',
                             title: `P&L, ${a.currency ?? ''}`,
                             num: true,
                             tip: 'Unrealized',
-                            show: p => toned(p.pnl_amount, signed(p.pnl_amount)),
+                            by: openPnl,
+                            show: p => toned(openPnl(p), signed(openPnl(p))),
                         },
                         {
                             key: 'strategy',
@@ -249,11 +246,11 @@ export async function livePage(app) {
                             show: p => p.strategy ?? '–',
                         },
                         {
-                            key: 'tick_age_seconds',
+                            key: 'age_ms',
                             title: 'Tick',
                             num: true,
                             tip: 'Age of the last tick',
-                            show: p => age(p.tick_age_seconds),
+                            show: p => age(p.age_ms),
                         },
                         {
                             key: 'close',
@@ -317,10 +314,10 @@ export async function livePage(app) {
                             show: o => (o.at ?? '').slice(-12, -4) || o.at,
                         },
                         {
-                            key: 'order_id',
+                            key: 'id',
                             title: 'Order',
                             tip: 'Our id',
-                            show: o => h('small', {}, o.order_id),
+                            show: o => h('small', {}, o.id),
                         },
                         {
                             key: 'symbol',
@@ -352,24 +349,24 @@ export async function livePage(app) {
                             show: o => number(o.quantity),
                         },
                         {
-                            key: 'order_type',
+                            key: 'type',
                             title: 'Type',
                             tip: 'Type of the order',
-                            show: o => words(o.order_type),
+                            show: o => words(o.type),
                         },
                         {
-                            key: 'limit_price',
+                            key: 'price',
                             title: 'Limit',
                             num: true,
                             tip: 'Limit price',
-                            show: o => price(o.limit_price),
+                            show: o => price(o.price),
                         },
                         {
-                            key: 'fill_price',
+                            key: 'fill',
                             title: 'Fill',
                             num: true,
                             tip: 'Mean price of its fills',
-                            show: o => price(o.fill_price),
+                            show: o => price(o.fill),
                         },
                         {
                             key: 'state',
@@ -378,7 +375,7 @@ export async function livePage(app) {
                             show: path,
                         },
                         {
-                            key: 'reason',
+                            key: 'why',
                             title: 'Reason',
                             class: 'wrap',
                             tip: 'Why it was placed, or ended',
@@ -394,7 +391,6 @@ export async function livePage(app) {
                     label: 'Feed by symbol',
                     tall: '360px',
                     rows: l.feed ?? [],
-                    sort: ['tick_age_seconds', true],
                     columns: [
                         {
                             key: 'symbol',
@@ -403,25 +399,17 @@ export async function livePage(app) {
                             show: r => h('b', {}, r.symbol),
                         },
                         {
-                            key: 'last_price',
-                            title: 'Last',
-                            num: true,
-                            tip: 'Last price',
-                            show: r => price(r.last_price),
+                            key: 'is_held',
+                            title: 'Held',
+                            tip: 'Whether a position is open',
+                            show: r => (r.is_held ? 'yes' : 'no'),
                         },
                         {
-                            key: 'tick_count',
-                            title: 'Ticks',
-                            num: true,
-                            tip: 'Received today',
-                            show: r => number(r.tick_count),
-                        },
-                        {
-                            key: 'tick_age_seconds',
-                            title: 'Age',
-                            num: true,
-                            tip: 'Age of the last tick',
-                            show: r => age(r.tick_age_seconds),
+                            key: 'state',
+                            title: 'Feed',
+                            tip: 'Whether the feed was silent, and since when',
+                            class: 'wrap',
+                            show: r => [tag(STATES[r.state] ?? r.state, r.state), ' ', r.value],
                         },
                     ],
                 }),
@@ -434,14 +422,14 @@ export async function livePage(app) {
                 body: table({
                     label: 'Events',
                     tall: '360px',
-                    rows: l.events ?? [],
+                    rows: l.log ?? [],
                     columns: [
                         { key: 'at', title: 'Time', tip: 'Exchange-local' },
                         {
                             key: 'kind',
                             title: 'Event',
                             tip: 'Kind of the journal’s event',
-                            show: e => words((e.kind ?? '').toLowerCase()),
+                            show: e => (e.kind ?? '').replace(/(?<=[a-z])(?=[A-Z])/g, ' '),
                         },
                         {
                             key: 'symbol',
@@ -449,7 +437,14 @@ export async function livePage(app) {
                             tip: 'Symbol of the event',
                             show: e => e.symbol ?? '–',
                         },
-                        { key: 'text', title: 'Text', class: 'wrap', tip: 'As the journal has it' },
+                        {
+                            key: 'text',
+                            title: 'Text',
+                            class: 'wrap',
+                            tip: 'As the journal has it',
+                            by: textOf,
+                            show: textOf,
+                        },
                     ],
                 }),
             }),
@@ -457,8 +452,18 @@ export async function livePage(app) {
     );
 }
 
+const textOf = e =>
+    Object.entries(e)
+        .filter(([key]) => !['at', 'kind', 'symbol'].includes(key))
+        .map(([key, v]) => `${words(key).toLowerCase()} ${v}`)
+        .join(', ');
+const openPnl = p => (missing(p.last) ? null : p.quantity * (p.last - p.average));
 const age = v =>
-    missing(v) ? '–' : v > LATE_SECONDS ? tag(`${number(v, 1)} s`, 'warn') : `${number(v, 1)} s`;
+    missing(v)
+        ? '–'
+        : v > LATE_MS
+          ? tag(`${number(v / 1000, 1)} s`, 'warn')
+          : `${number(v / 1000, 1)} s`;
 function use(x) {
     const share = x.limit ? x.used / x.limit : 0,
         kind = share >= 1 ? 'bad' : share >= 0.8 ? 'warn' : '',
@@ -510,8 +515,8 @@ function path(order) {
         ]),
         ' ',
         tag(words(state.toLowerCase()), hasFailed ? 'bad' : (KINDS[state] ?? '')),
-        order.filled_quantity && order.filled_quantity < order.quantity
-            ? h('small', {}, ` ${number(order.filled_quantity)} of ${number(order.quantity)}`)
+        order.filled && order.filled < order.quantity
+            ? h('small', {}, ` ${number(order.filled)} of ${number(order.quantity)}`)
             : null,
     );
 }
@@ -546,7 +551,7 @@ function confirm(app, { account, isPaper, title, text, run }) {
                     try {
                         const answer = await run(field.value);
                         dialog.close();
-                        app.say(answer?.text ?? `${title}: sent.`);
+                        app.say(answer?.message ?? `${title}: sent.`);
                         app.source.forget('/live');
                         app.draw();
                     } catch (error) {
