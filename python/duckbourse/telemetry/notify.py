@@ -13,6 +13,7 @@ import queue
 import threading
 import uuid
 from collections import defaultdict, deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -44,11 +45,20 @@ class _Kind:
 
 
 class Notifier:
-    """Sends notifications of one account; `on_event` is a listener of its manager."""
+    """
+    Sends notifications of one account; `on_event` is a listener of its manager.
+
+    `held` returns what an entry holds, in words, by the entry's id.
+    """
 
     def __init__(
-        self, account: str, settings: Settings, max_per_minute: int = MAX_PER_MINUTE
+        self,
+        account: str,
+        settings: Settings,
+        max_per_minute: int = MAX_PER_MINUTE,
+        held: Callable[[str], str] = str,
     ) -> None:
+        self._held = held
         self._account = account
         self._settings = settings
         wanted = EventKind.trading in settings.webhook_events
@@ -71,7 +81,10 @@ class Notifier:
                 is_urgent = state is not TradingState.ACTIVE
                 self.send(f"{state}: {reason} (by {by})", state, is_urgent=is_urgent)
             case events.ExitTriggered(reason=reason, price=price) if reason is not Reason.TIME:
-                self.send(f"{reason} at {price.normalize():f}", kind)
+                text = f"{self._held(event.entry_id)}: {reason} at {price.normalize():f}"
+                self.send(text, kind)
+            case events.SessionEnded(session_date=day, equity_amount=equity):
+                self.send(f"the session of {day} ended with an equity of {equity:,.2f}", kind)
             case events.ExitDelayed():
                 self.send(
                     f"{event.symbol}: {event.quantity} not closed {event.seconds} s after its"

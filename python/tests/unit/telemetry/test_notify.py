@@ -37,6 +37,7 @@ def test_both_receive_the_events_that_matter(receiver: Receiver) -> None:
             telegram_chat="77",
             telegram_url=receiver.address,
         ),
+        held=lambda entry_id: f"A +10 of {entry_id}",
     )
     for event in (
         events.TradingStateChanged(at=NOW, state=TradingState.HALTED, reason="news", by="me"),
@@ -44,22 +45,24 @@ def test_both_receive_the_events_that_matter(receiver: Receiver) -> None:
         events.FillBooked(at=NOW, fill=fill(1, "100")),
         events.ExitTriggered(at=NOW, entry_id="X", reason=Reason.STOP, price=Decimal("98.50")),
         events.Reconciled(at=NOW),
+        events.SessionEnded(at=NOW, session_date=NOW.date(), equity_amount=Decimal("1234.5")),
         events.Reconciled(at=NOW, differences=("A MIS: 1 here, 0 at the broker",)),
     ):
         notifier.on_event(event)
     notifier.close()
     texts = [
         "test: halted: news (by me)",
-        "test: stop at 98.5",
+        "test: A +10 of X: stop at 98.5",
+        f"test: the session of {NOW.date()} ended with an equity of 1,234.50",
         "test: the broker differs: A MIS: 1 here, 0 at the broker",
     ]
     hooks = [body for path, body in receiver.got if path == "/hook"]
     assert {body["event"] for body in hooks} == {"trading"}
-    assert len({body["id"] for body in hooks}) == 3
+    assert len({body["id"] for body in hooks}) == 4
     chats = [body for path, body in receiver.got if path == f"/bot{SECRET}/sendMessage"]
     # urgent ones overtake others
     assert sorted(body["text"] for body in hooks) == sorted(texts)
-    assert [body["details"] for body in hooks] == [{"account": "test"}] * 3
+    assert [body["details"] for body in hooks] == [{"account": "test"}] * 4
     assert chats == [{"text": body["text"], "chat_id": "77"} for body in hooks]
 
 
@@ -82,7 +85,9 @@ def test_what_waits_is_sent_once_it_has_its_turn(
     receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(notify, "LOOK_SECONDS", 0.01)
-    notifier = Notifier("test", settings_of(webhook_url=SecretStr(receiver.address)), 1)
+    notifier = Notifier(
+        "test", settings_of(webhook_url=SecretStr(receiver.address)), max_per_minute=1
+    )
     notifier.send("first")
     notifier.send("second")
     notifier._kinds[""].sent.clear()  # a minute later

@@ -27,7 +27,7 @@ from duckbourse.orders.order import Exits, OrderType, Product, Reason, Request, 
 from duckbourse.trading.commands import Answer, Command, Inbox, OrderByHand, send
 from duckbourse.trading.exits import _id_of
 from duckbourse.trading.loop import Trader
-from duckbourse.trading.strategy import Context, SignalStrategy, Strategy
+from duckbourse.trading.strategy import ChangeExits, Context, SignalStrategy, Strategy
 from tests.support.counted_loop import CountedLoop, run_counted
 from tests.support.market import Market, at, exits, instrument, tick, with_limits
 from tests.support.venue import MarketFeed, MemoryJournal, Venue
@@ -376,3 +376,26 @@ def test_a_sale_by_hand_says_that_it_waits_for_the_stop(
     assert said[0] == "waiting for its turn: the stop at the broker gives way first"
     assert said[-1] == "4 of 4 A filled at 100"
     assert trader.book.quantity("A", Product.MIS) == 6
+
+
+def test_a_resting_stop_follows_the_exits_that_are_moved(tmp_path: Path) -> None:
+    """Also where the new exits have no stop: then nothing may rest."""
+
+    class Moving(Once):
+        def generate_orders(self, context: Context) -> Sequence[Any]:
+            orders: list[Any] = list(super().generate_orders(context))
+            for entry in context.entries:
+                stop = Decimal(99) if context.now < at(9, 50) else None
+                exits = Exits(stop_price=stop, target_price=Decimal(120))
+                orders.append(ChangeExits(entry.request.order_id, exits))
+            return orders
+
+    day = Day(tmp_path / "day", lambda: Moving(Side.BUY, 100, stop_price=95))
+    day.traded([*ENTERED, tick(at(9, 46), 100), tick(at(9, 46, 1), 100)])
+    assert [(each.state, each.trigger_price) for each in day.stops()] == [
+        (State.TRIGGER_PENDING, Decimal(99))
+    ]
+    trader = day.traded([tick(at(9, 50, second), 100) for second in range(6)])
+    assert [each.state for each in day.stops()] == [State.CANCELLED]
+    assert day.held() == 100
+    assert trader.book.open_positions()
