@@ -216,6 +216,13 @@ export function timeChart({
     }
     say();
     chart.subscribeCrosshairMove(e => say(e.time === undefined ? null : index.get(e.time)));
+    /* all of it is shown in whatever size it gets, until somebody moves it */
+    let isWhole = fit && !after && !moved;
+    for (const kind of ['pointerdown', 'wheel', 'keydown'])
+        place.addEventListener(kind, () => (isWhole = false), { passive: true });
+    chart.timeScale().subscribeSizeChange(() => {
+        if (isWhole) chart.timeScale().fitContent();
+    });
     const ready = new ResizeObserver(() => {
         // a range is only kept by a chart that has a size
         if (!place.clientWidth) return;

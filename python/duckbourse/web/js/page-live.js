@@ -245,7 +245,7 @@ export async function livePage(app) {
                             title: 'Strategy',
                             class: 'wrap slim',
                             tip: 'Who holds it',
-                            show: p => p.strategy ?? '–',
+                            show: p => broken(p.strategy ?? '–'),
                         },
                         {
                             key: 'age_ms',
@@ -289,7 +289,7 @@ export async function livePage(app) {
                     rows: l.health ?? [],
                     columns: [
                         { key: 'name', title: 'What', tip: 'Feed, journal, loop and publication' },
-                        { key: 'value', title: 'Now', class: 'wrap', tip: 'As the loop reports it' },
+                        { key: 'value', title: 'Now', class: 'wrap slim', tip: 'As the loop reports it' },
                         {
                             key: 'state',
                             title: 'State',
@@ -472,6 +472,9 @@ const textOf = e =>
         .filter(([key]) => !['at', 'kind', 'symbol'].includes(key))
         .map(([key, v]) => `${words(key).toLowerCase()} ${v}`)
         .join(', ');
+/* a name that breaks at its points and underscores, where it must */
+const broken = name =>
+    name.split(/(?<=[._])/).flatMap((part, i) => (i ? [h('wbr'), part] : [part]));
 const openPnl = p => (missing(p.last) ? null : p.quantity * (p.last - p.average));
 const age = (v, lateMs) =>
     missing(v)
