@@ -2,7 +2,7 @@
 import { h, s, watchTips, tag } from './dom.js';
 import { NotHere } from './source.js';
 import { day, clockTime, words } from './format.js';
-import { dropCharts } from './charts.js';
+import { oldCharts } from './charts.js';
 
 const HELP = [
     ['/', 'search for a symbol or a company'],
@@ -94,7 +94,7 @@ export async function start(source, pages) {
             const place = path.split('/').slice(0, 2).join('/'),
                 stay = last === place ? scrollY : null;
             last = place;
-            dropCharts();
+            const dropOld = oldCharts();
             let node;
             try {
                 node = await page.draw(app);
@@ -115,6 +115,7 @@ export async function start(source, pages) {
             }
             if (mine !== turn) return;
             const back = placeIn(main);
+            dropOld();
             main.replaceChildren(node, foot(app));
             scrollTo(0, stay ?? 0);
             if (stay !== null) back();

@@ -4,9 +4,12 @@ import { number, pct, signedPct, monthName, day, stampOf, plural, NONE } from '.
 
 const LC = globalThis.LightweightCharts;
 const alive = new Set();
-export function dropCharts() {
-    for (const drop of alive) drop();
-    alive.clear();
+/* Return what drops the charts that are there now, to be called when newer ones take their place. */
+export function oldCharts() {
+    const old = [...alive];
+    return () => {
+        for (const drop of old) if (alive.delete(drop)) drop();
+    };
 }
 
 /* A drawing as wide as its place, drawn again when that changes. */
