@@ -4,6 +4,7 @@ The exceptions of this package, as one tree.
     BourseError
     ├── ConfigurationError      a setting, variable or preset that is invalid
     ├── BadArgument             an argument in a notebook that is invalid; a ValueError too
+    │   └── NoSuchName          a name that is not published
     ├── BadInput                a file whose content is not what it should be
     │   ├── NotBars             a readable file without bars
     │   │   └── NoRows          an empty one
@@ -19,6 +20,8 @@ The exceptions of this package, as one tree.
     ├── StorageFull             the disk is full
     ├── StoreBusy               another command is writing to the raw store
     └── TradingError            whatever stops one order or all trading
+        ├── PositionsLeft       a session ended with an intraday position open
+        ├── StrategyStopped     a strategy failed while its session was traded
         ├── BrokerError         a bad answer from a broker, or none
         │   ├── BrokerRejected  the broker refused: nothing was placed
         │   ├── BrokerUnclear   no readable answer: the order may have been placed
@@ -34,7 +37,7 @@ prints both and exits with `exit_code`; only internal errors have a traceback.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,6 +75,19 @@ class ConfigurationError(BourseError):
 
 class BadArgument(BourseError, ValueError):
     exit_code = 2
+
+
+class NoSuchName(BadArgument):
+    """`near` is the known name that was most likely meant, None if no name is near."""
+
+    def __init__(
+        self, message: str, kind: str, wanted: str, near: object, known: Sequence[object]
+    ) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.wanted = wanted
+        self.near = near
+        self.known = known
 
 
 class BackupBusy(BourseError):
@@ -169,6 +185,14 @@ class StoreBusy(BourseError):
 
 class TradingError(BourseError):
     exit_code = 7
+
+
+class PositionsLeft(TradingError):
+    exit_code = 9
+
+
+class StrategyStopped(TradingError):
+    exit_code = 10
 
 
 class BrokerError(TradingError):

@@ -23,7 +23,7 @@ ValueError with the nearest name that is.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time
 from operator import index
 from pathlib import Path
@@ -34,10 +34,19 @@ import duckdb
 from duckdb import ColumnExpression, ConstantExpression, DuckDBPyRelation
 
 from duckbourse.disk import is_text
-from duckbourse.errors import BadArgument, BadQuery, BuildFailed, PublicationError
+from duckbourse.errors import BadArgument, BadQuery, BuildFailed, NoSuchName, PublicationError
 from duckbourse.names import nearest
 from duckbourse.settings import settings
-from duckbourse.warehouse import SCANNERS, confine, fetch_rows, one_line, open_published, slip_in
+from duckbourse.warehouse import (
+    CATALOG,
+    SCANNERS,
+    Limits,
+    confine,
+    fetch_rows,
+    one_line,
+    open_published,
+    slip_in,
+)
 
 # The newest version of the public tables (models/README.md) that this module can read.
 CONTRACT_VERSION = 1
@@ -107,9 +116,9 @@ class Market:
     It closes at the end of a `with`, by `close`, or with the notebook.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._current: _Publication | None = _opened(path)
+    def __init__(self, path: Path, limits: Limits | None = None) -> None:
+        self._path, self._limits = path, limits
+        self._current: _Publication | None = _opened(path, limits)
 
     def bars(self, symbol: str, timeframe: str) -> DuckDBPyRelation:
         """
@@ -152,7 +161,7 @@ class Market:
         """
         series = self._series(symbol, timeframe)
         lister = "market.sql('from serving.indicator_catalog')"
-        _one_of("indicator", name, self._names(INDICATORS), lister=lister)
+        one_of("indicator", name, self._names(INDICATORS), lister=lister)
         [defaults] = self._names(PERIODS, name)
         usual, given = [int(number) for number in defaults.split(",") if number], _periods(periods)
         if given and len(given) != len(usual):
@@ -179,10 +188,10 @@ class Market:
         >>> crp.filter("rejected_by is null").select("symbol, direction, score").limit(1).fetchall()
         [('MMM', 'short', 95.0)]
         """
-        _one_of("scanner", scanner, self._names(SCANNERS))
-        first, last = _days(session, until)
+        one_of("scanner", scanner, self._names(SCANNERS))
+        first, last = days(session, until)
         at = _time_of_day(cutoff)
-        _one_of("preset", preset, self._presets(scanner), f" of {scanner}")
+        one_of("preset", preset, self._presets(scanner), f" of {scanner}")
         if last is None and not self._names(IS_SCANNED, first):
             near = [day for day in self._names(NEAREST_SESSIONS, first) if day]
             raise BadArgument(f"there are no one-minute bars of {first}; nearest: {_listed(near)}")
@@ -200,9 +209,12 @@ class Market:
         preset: str | None = None,
         since: date | str | None = None,
         until: date | str | None = None,
+        with_outcomes: bool = False,
     ) -> DuckDBPyRelation:
         """
         Return the signals of `scanners.signals`, oldest first: all, or those that are asked for.
+
+        `with_outcomes` adds what followed each of them, as in `serving.signals_with_outcomes`.
 
         `since` and `until` are trading dates, both included. `known_ts` is the time from which a
         signal is known; prices are as traded; `position_pct` is percent of the account.
@@ -211,13 +223,14 @@ class Market:
         ['symbol']
         """
         if scanner is not None:
-            _one_of("scanner", scanner, self._names(SCANNERS))
+            one_of("scanner", scanner, self._names(SCANNERS))
         if preset is not None:
             scanners = self._names(SCANNERS) if scanner is None else [scanner]
             known = sorted({name for each in scanners for name in self._presets(each)})
-            _one_of("preset", preset, known, f" of {scanner}" if scanner else "")
-        found = self._rows("scanners.signals", scanner=scanner, preset=preset)
-        first, last = _days(since, until)
+            one_of("preset", preset, known, f" of {scanner}" if scanner else "")
+        table = "serving.signals_with_outcomes" if with_outcomes else "scanners.signals"
+        found = self._rows(table, scanner=scanner, preset=preset)
+        first, last = days(since, until)
         session = ColumnExpression("session_date")
         if first is not None:
             found = found.filter(session >= ConstantExpression(first))
@@ -248,7 +261,7 @@ class Market:
         >>> market.portfolio("equal_20").returns().columns[:3]
         ['portfolio', 'session_date', 'gross_return']
         """
-        return Portfolio(self, _one_of("portfolio", name, self._names(PORTFOLIOS)))
+        return Portfolio(self, one_of("portfolio", name, self._names(PORTFOLIOS)))
 
     def var(
         self,
@@ -272,7 +285,7 @@ class Market:
         >>> var.order("session_date desc").select("session_date, var_return, es_return").columns
         ['session_date', 'var_return', 'es_return']
         """
-        _one_of("portfolio", portfolio, self._names(PORTFOLIOS))
+        one_of("portfolio", portfolio, self._names(PORTFOLIOS))
         chosen = {
             "confidence": confidence,
             "horizon_sessions": horizon,
@@ -324,8 +337,32 @@ class Market:
         """
         if _stamp(self._path) == self._publication.stamp:
             return False
-        former, self._current = self._publication, _opened(self._path)
+        former, self._current = self._publication, _opened(self._path, self._limits)
         return self._current.record != former.record
+
+    @property
+    def is_newest(self) -> bool:
+        """Whether the file is still the one that was opened."""
+        return _stamp(self._path) == self._publication.stamp
+
+    @property
+    def record(self) -> Mapping[str, Any]:
+        """The row of `serving.publication`."""
+        return self._publication.record
+
+    @property
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """The connection of all its relations; only one thread may use it."""
+        return self._connection
+
+    def twin(self) -> Market:
+        """Return a market of the same open publication for another thread; close it first."""
+        cursor = self._connection.cursor()
+        cursor.execute(f"use {CATALOG}")
+        other = object.__new__(Market)
+        other._path, other._limits = self._path, self._limits
+        other._current = replace(self._publication, connection=cursor)
+        return other
 
     def close(self) -> None:
         """Close the file, and with it the relations that were taken from it."""
@@ -382,8 +419,8 @@ class Market:
         return [row["preset"] for row in self._fetch(f"from seeds.{scanner}_presets")]
 
     def _series(self, symbol: str, timeframe: str) -> tuple[str, str]:
-        _one_of("symbol", symbol, self._names(SYMBOLS), lister="market.symbols()")
-        _one_of("timeframe", timeframe, self._names(TIMEFRAMES, symbol), f" of {symbol}")
+        one_of("symbol", symbol, self._names(SYMBOLS), lister="market.symbols()")
+        one_of("timeframe", timeframe, self._names(TIMEFRAMES, symbol), f" of {symbol}")
         return symbol, timeframe
 
     def _macro(self, name: str, *values: object) -> DuckDBPyRelation:
@@ -394,7 +431,7 @@ class Market:
             raise BadArgument(one_line(error).partition("Error: ")[2]) from error
 
     def _rows(self, relation: str, **wanted: object) -> DuckDBPyRelation:
-        return _filtered(self._connection.table(relation), wanted)
+        return filtered(self._connection.table(relation), wanted)
 
 
 @dataclass(frozen=True)
@@ -436,7 +473,7 @@ class Portfolio:
         >>> of_2009.select("basis, round(cumulative_return, 4)").fetchall()
         [('gross', 0.4042), ('net', 0.404)]
         """
-        return self._market._macro("portfolio_performance", self.name, *_days(since, until))
+        return self._market._macro("portfolio_performance", self.name, *days(since, until))
 
     def _rows(self, table: str, order: str) -> DuckDBPyRelation:
         return self._market._rows(table, portfolio=self.name).order(order)
@@ -472,7 +509,7 @@ class Backtest:
 
     def _of_runs(self, table: str, order: str) -> DuckDBPyRelation:
         found = self._market._connection.sql(OF_RUNS.format(table))
-        return _filtered(found, self._chosen).order(f"preset, setting, {order}")
+        return filtered(found, self._chosen).order(f"preset, setting, {order}")
 
 
 @dataclass(frozen=True)
@@ -484,7 +521,7 @@ class _Publication:
     record: dict[str, Any]
 
 
-def _opened(path: Path) -> _Publication:
+def _opened(path: Path, limits: Limits | None) -> _Publication:
     # before it is opened: a rename in between makes the next refresh look again
     stamp = _stamp(path)
     try:
@@ -494,7 +531,7 @@ def _opened(path: Path) -> _Publication:
             str(error), "open data/duckbourse.duckdb, which `./bourse build` publishes"
         ) from error
     try:
-        confine(connection)
+        confine(connection, limits)
         [record] = fetch_rows(connection, "from serving.publication")
         version = record.get("contract_version", 1)
         if version > CONTRACT_VERSION:
@@ -527,13 +564,16 @@ def _stamp(path: Path) -> tuple[int, int]:
     return found.st_ino, found.st_mtime_ns
 
 
-def _one_of(kind: str, wanted: Any, known: Sequence[Any], of: str = "", lister: str = "") -> Any:
+def one_of(kind: str, wanted: Any, known: Sequence[Any], of: str = "", lister: str = "") -> Any:
+    """Return a name that is known; raise NoSuchName for any other."""
     if wanted in known:
         return wanted
     near = nearest(wanted, known)
     meant = ". " if near is None else f": did you mean {near!r}? "
     names = f"{lister} lists all {len(known):,}" if lister else f"Published: {_listed(known)}"
-    raise BadArgument(f"there is no {kind} {wanted!r}{of}{meant}{names}")
+    raise NoSuchName(
+        f"there is no {kind} {wanted!r}{of}{meant}{names}", kind, f"{wanted!r}{of}", near, known
+    )
 
 
 def _listed(known: Iterable[object]) -> str:
@@ -547,12 +587,13 @@ def _narrowed(kind: str, rows: Iterable[Mapping[str, Any]], chosen: Mapping[str,
             continue
         name = column.removesuffix("_sessions")
         known = sorted({row[column] for row in rows})
-        _one_of(f"{kind} {name}", wanted, known, f" for {', '.join(of)}" if of else "")
+        one_of(f"{kind} {name}", wanted, known, f" for {', '.join(of)}" if of else "")
         rows = [row for row in rows if row[column] == wanted]
         of.append(f"{name} {wanted}")
 
 
-def _filtered(found: DuckDBPyRelation, wanted: Mapping[str, object]) -> DuckDBPyRelation:
+def filtered(found: DuckDBPyRelation, wanted: Mapping[str, object]) -> DuckDBPyRelation:
+    """Return the rows whose columns have these values; where it is None, any."""
     for column, value in wanted.items():
         if value is not None:
             found = found.filter(ColumnExpression(column) == ConstantExpression(value))
@@ -575,7 +616,8 @@ def _periods(value: int | Sequence[int] | None) -> list[int]:
     return found
 
 
-def _days(since: date | str | None, until: date | str | None) -> tuple[date | None, date | None]:
+def days(since: date | str | None, until: date | str | None) -> tuple[date | None, date | None]:
+    """Return the first and the last day of a range; where it is None, the range is open."""
     first, last = _day(since), _day(until)
     if first and last and last < first:
         raise BadArgument(f"{last} is before {first}: give the earlier date first")

@@ -31,6 +31,9 @@ PROJECT = _project()
 FOLDERS = ("raw", "build", "publications", "trading")
 
 
+# a size of memory, as DuckDB reads it
+MEMORY = r"\d+(\.\d+)?\s?(MB|GB|MiB|GiB)"
+
 # dbt inserts the folder unescaped into a quoted glob, and that into a format string
 NOT_IN_A_FOLDER = "*?[]{}'\\"
 
@@ -107,6 +110,22 @@ def _signing_secret(secret: SecretStr | None) -> SecretStr | None:
     return secret
 
 
+# letters of a token of the API, at least
+LEAST_TOKEN_LETTERS = 24
+
+
+def _api_token(token: SecretStr | None) -> SecretStr | None:
+    if token is not None:
+        text = token.get_secret_value()
+        if len(text) < LEAST_TOKEN_LETTERS or not (text.isascii() and text.isprintable()):
+            raise PydanticCustomError(
+                "token",
+                f"it is not {LEAST_TOKEN_LETTERS} or more printable letters, such as by:"
+                " openssl rand -hex 32",
+            )
+    return token
+
+
 def _event_kinds(text: Any) -> Any:
     return [word.strip() for word in text.split(",")] if isinstance(text, str) else text
 
@@ -136,6 +155,8 @@ class Settings(BaseSettings):
     keep_days: float = Field(default=30, ge=0)
     keep_gb: float = Field(default=5, ge=0)
     metrics_token: SecretStr | None = None
+    api_token: Annotated[SecretStr | None, AfterValidator(_api_token)] = None
+    api_command_token: Annotated[SecretStr | None, AfterValidator(_api_token)] = None
     kite_api_key: SecretStr | None = None
     kite_access_token: SecretStr | None = None
     kite_url: Annotated[str, AfterValidator(_socket_address)] = "wss://ws.kite.trade"
@@ -147,7 +168,7 @@ class Settings(BaseSettings):
     telegram_token: SecretStr | None = None
     telegram_chat: str | None = None
     telegram_url: str = "https://api.telegram.org"
-    memory_limit: str = Field(default="3GB", pattern=r"^\d+(\.\d+)?\s?(MB|GB|MiB|GiB)$")
+    memory_limit: str = Field(default="3GB", pattern=rf"^{MEMORY}$")
 
     @property
     def data(self) -> Path:

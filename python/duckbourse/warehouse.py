@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import errno
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock, Timer
 from typing import Any
 
 import duckdb
 
 from duckbourse.disk import is_text, shown, special
 from duckbourse.errors import (
+    BadQuery,
     BourseError,
     BuildFailed,
     ConfigurationError,
@@ -26,6 +30,7 @@ from duckbourse.errors import (
 )
 from duckbourse.names import nearest
 from duckbourse.settings import settings
+from duckbourse.words import counted
 
 # The oldest DuckDB that can open our files; profiles.yml creates the build file with it.
 STORAGE_VERSION = "v1.0.0"
@@ -76,10 +81,94 @@ def open_published(path: Path | None = None) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def confine(connection: duckdb.DuckDBPyConnection) -> None:
-    """Let queries of a connection read what it has attached, and nothing else, from now on."""
+@dataclass(frozen=True)
+class Limits:
+    """What all queries of a connection may use: memory as in BOURSE_MEMORY_LIMIT, and threads."""
+
+    memory: str
+    threads: int
+    # a query that needs more than its memory may write to disk
+    may_spill: bool = False
+
+
+def confine(connection: duckdb.DuckDBPyConnection, limits: Limits | None = None) -> None:
+    """
+    Let queries of a connection read what it has attached, and nothing else, from now on.
+
+    Its cursors are confined too. Without limits, DuckDB's own apply.
+    """
+    if limits is not None:
+        connection.execute(f"set memory_limit = {quoted(limits.memory)}")
+        connection.execute(f"set threads = {limits.threads}")
+        if not limits.may_spill:
+            connection.execute("set temp_directory = ''")
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")
+
+
+@contextmanager
+def interrupted_after(connection: duckdb.DuckDBPyConnection, seconds: float) -> Iterator[None]:
+    """Interrupt a query of the block that runs longer; it raises `duckdb.InterruptException`."""
+    guard, is_over = Lock(), False
+
+    def interrupt() -> None:
+        with guard:
+            if not is_over:
+                connection.interrupt()
+
+    timer = Timer(seconds, interrupt)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        with guard:
+            is_over = True
+        timer.cancel()
+
+
+def one_statement(connection: duckdb.DuckDBPyConnection, query: str) -> str:
+    """
+    Return the only statement of a text, without the semicolons and comments at its end.
+
+    Raise BadQuery if there are several, or none.
+    """
+    statements = connection.extract_statements(query)
+    if not statements:
+        raise BadQuery("the query is empty", '`./bourse sql "from serving.publication"` is one')
+    if len(statements) > 1:
+        raise BadQuery(
+            f"the query has {counted(len(statements), 'statement')}, and only one can be answered",
+            "run `./bourse sql` once for each",
+        )
+    # the tokens begin at bytes
+    text = statements[0].query.encode()
+    end = len(text)
+    for begin, kind in reversed(duckdb.tokenize(text.decode())):
+        if kind != duckdb.token_type.comment and text[begin:end].strip() != b";":
+            break
+        end = begin
+    return text[:end].decode()
+
+
+def wrap_query_error(error: duckdb.Error, query: str) -> BadQuery:
+    """Return DuckDB's error about somebody's query as a BadQuery with a remedy."""
+    if isinstance(error, duckdb.InterruptException):
+        return BadQuery(
+            "the query took longer than it may", "ask for less, or allow more seconds: --timeout"
+        )
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return BadQuery(
+            f"the query needs more memory than it may use: {one_line(error)}",
+            "ask for less, or allow more: --memory",
+        )
+    unknown = isinstance(error, duckdb.CatalogException | duckdb.BinderException)
+    remedy = slip_in(query, error) or (
+        "`./bourse tables` lists all tables, and of one of them its columns"
+        if unknown
+        else "correct the query; `./bourse sql --help` has examples"
+    )
+    return BadQuery(one_line(error), remedy)
 
 
 def relation(connection: duckdb.DuckDBPyConnection, name: str) -> duckdb.DuckDBPyRelation:
@@ -110,7 +199,8 @@ def attach(connection: duckdb.DuckDBPyConnection, path: Path, *, read_only: bool
     mode = "read_only" if read_only else f"storage_version '{STORAGE_VERSION}'"
     try:
         connection.execute(f"attach {quoted(path)} as {CATALOG} ({mode}); use {CATALOG}")
-        connection.execute("set TimeZone = 'UTC'")
+        # global, so that cursors of the connection have it too
+        connection.execute("set global TimeZone = 'UTC'")
     except duckdb.Error as error:
         raise wrap_duckdb_error(error, path) from error
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 import typer
 
 from duckbourse.cli.listing import Account
 from duckbourse.cli.options import Day, Json
-from duckbourse.cli.output import print_json, results
+from duckbourse.cli.output import notes, print_json, results
 from duckbourse.cli.tables import columns_of, print_whole, table
 from duckbourse.errors import ConfigurationError
 from duckbourse.orders.book import Book
-from duckbourse.orders.events import CashKind, CashMoved
+from duckbourse.orders.events import CashKind, CashMoved, StrategyFailed
+from duckbourse.trading import last_prices
 from duckbourse.trading.cash import move_cash
 from duckbourse.trading.session_folder import SessionFolder, latest, read, sessions_of
 from duckbourse.words import counted
@@ -51,8 +53,9 @@ def show(account: Account = None, day: Day = None, json: Json = False) -> None:
     """
     Show an account: capital, cash, equity, drawdown, losing trades in a row, positions, state.
 
-    `capital` is what was paid in, less what was withdrawn. Positions are marked at the last prices
-    of the session, or at cost while it runs.
+    `capital` is what was paid in, less what was withdrawn. Positions are marked at their last
+    prices, of about a second ago while a loop runs; one that has no price is valued at cost, which
+    is said. `drawdown pct` is the percentage by which equity is below its peak.
 
     Examples:
 
@@ -60,8 +63,16 @@ def show(account: Account = None, day: Day = None, json: Json = False) -> None:
     - `./bourse account show --account paper_us --json`
     """
     session = latest(account, day.date() if day else None)
-    book, _ = read(session)
-    _print(session, _figures(session, book), json)
+    book, recorded = read(session)
+    figures = _figures(session, book)
+    zone = ZoneInfo(session.zone_name)
+    figures["failures"] = [
+        f"the strategy {event.strategy} failed at {event.at.astimezone(zone):%H:%M:%S}:"
+        f" {event.detail}"
+        for event in recorded
+        if isinstance(event, StrategyFailed)
+    ]
+    _print(session, figures, json)
 
 
 @account.command()
@@ -121,7 +132,8 @@ def dividend(
     _move(CashKind.DIVIDEND, amount, cash_id, account, day, note, json)
 
 
-@account.command()
+# a negative amount is no option
+@account.command(context_settings={"ignore_unknown_options": True})
 def interest(
     amount: Amount,
     cash_id: Id,
@@ -136,7 +148,7 @@ def interest(
     Examples:
 
     - `./bourse account interest 41.20 --id 2026-11`
-    - `./bourse account interest --id 2026-11-margin -- -12.75`
+    - `./bourse account interest -12.75 --id 2026-11-margin`
     """
     _move(CashKind.INTEREST, amount, cash_id, account, day, note, json)
 
@@ -184,7 +196,8 @@ def _amount(text: str, *, may_be_negative: bool) -> Decimal:
 
 
 def _figures(session: SessionFolder, book: Book) -> dict[str, Any]:
-    equity = book.equity_amount({})
+    prices = last_prices.read(session.path, session.session_date)
+    equity = book.equity_amount(prices)
     return {
         "account": session.account,
         "session_date": session.session_date,
@@ -203,9 +216,11 @@ def _figures(session: SessionFolder, book: Book) -> dict[str, Any]:
                 "product": str(held.product),
                 "quantity": held.quantity,
                 "average_price": held.average_price,
-                "mark": book.marks.get(held.symbol),
+                "mark": last,
+                "unrealized_amount": None if last is None else held.unrealized_amount(last),
             }
             for held in book.open_positions()
+            for last in [book.last_price(held.symbol, prices)]
         ],
     }
 
@@ -223,7 +238,15 @@ def _print(session: SessionFolder, figures: dict[str, Any], json: bool) -> None:
         markup=False,
     )
     row = {name: figures[name] for name in figures if name.endswith("_amount")}
-    row |= {"drawdown": figures["drawdown"], "losses in a row": figures["consecutive_losses"]}
+    drawdown = figures["drawdown"]
+    row |= {
+        "drawdown pct": None if drawdown is None else 100 * drawdown,
+        "losses in a row": figures["consecutive_losses"],
+    }
     print_whole(table(columns_of([row]), [row]))
     if held:
         print_whole(table(columns_of(held), held))
+    if unmarked := [each["symbol"] for each in held if each["mark"] is None]:
+        notes.print(f"without a last price, and so valued at cost: {', '.join(unmarked)}")
+    for failure in figures.get("failures", ()):
+        results.print(failure, markup=False)

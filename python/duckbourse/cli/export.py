@@ -63,6 +63,8 @@ def export(connection: duckdb.DuckDBPyConnection, sql: str, path: Path) -> int:
             f"copy ({sql}\n) to {quoted(half)} ({KINDS[path.suffix]})"
         ).fetchall()
         half.replace(path)
+    except (duckdb.InterruptException, duckdb.OutOfMemoryException):
+        raise  # of the query, not of the file
     except (duckdb.Error, OSError) as error:
         message = " ".join(str(error).split())
         if is_full(message):

@@ -10,9 +10,10 @@ import typer
 from duckbourse.cli.listing import TradingAccount
 from duckbourse.cli.options import Json
 from duckbourse.cli.output import notes, print_json, results
-from duckbourse.cli.requests import LOOP_ANSWER_SECONDS, asked
+from duckbourse.cli.requests import asked
 from duckbourse.errors import ConfigurationError, TradingError
 from duckbourse.trading.commands import OrderByHand, answer_to, send, withdraw
+from duckbourse.trading.requests import LOOP_ANSWER_SECONDS, no_loop, unanswered_order
 from duckbourse.trading.session_folder import SessionFolder, trading_now
 
 order = typer.Typer(
@@ -48,8 +49,18 @@ Limit = Annotated[
         "--limit", metavar="PRICE", help="Limit price.", show_default="the account's protection"
     ),
 ]
+NewLimit = Annotated[
+    str | None,
+    typer.Option("--limit", metavar="PRICE", help="Limit price.", show_default="as it is"),
+]
 Stop = Annotated[str | None, typer.Option("--stop", metavar="PRICE", help="Stop loss.")]
 Target = Annotated[str | None, typer.Option("--target", metavar="PRICE", help="Target.")]
+Trail = Annotated[
+    str | None,
+    typer.Option(
+        "--trail", metavar="DISTANCE", help="Trailing stop: money per share from the best price."
+    ),
+]
 Timeout = Annotated[
     float, typer.Option("--timeout", min=1, help="Seconds to wait for what becomes of it.")
 ]
@@ -71,6 +82,7 @@ def buy(
     limit: Limit = None,
     stop: Stop = None,
     target: Target = None,
+    trail: Trail = None,
     account: TradingAccount = None,
     request_id: Id = "",
     timeout: Timeout = LOOP_ANSWER_SECONDS,
@@ -79,7 +91,8 @@ def buy(
     """
     Buy; without --limit, at most the account's protection above the last price.
 
-    With --stop or --target, the loop closes the position there.
+    With --stop, --target or --trail, the loop closes the position there; what would close it at
+    once is refused.
 
     Examples:
 
@@ -93,6 +106,7 @@ def buy(
         limit_price=_price("--limit", limit),
         stop_price=_price("--stop", stop),
         target_price=_price("--target", target),
+        trail_distance=_price("--trail", trail),
     )
     _send(wanted, account, request_id, timeout, json=json)
 
@@ -104,6 +118,7 @@ def sell(
     limit: Limit = None,
     stop: Stop = None,
     target: Target = None,
+    trail: Trail = None,
     account: TradingAccount = None,
     request_id: Id = "",
     timeout: Timeout = LOOP_ANSWER_SECONDS,
@@ -124,6 +139,7 @@ def sell(
         limit_price=_price("--limit", limit),
         stop_price=_price("--stop", stop),
         target_price=_price("--target", target),
+        trail_distance=_price("--trail", trail),
     )
     _send(wanted, account, request_id, timeout, json=json)
 
@@ -151,23 +167,39 @@ def modify(
     quantity: Annotated[
         int | None, typer.Option("--quantity", min=1, help="Shares, with those filled.")
     ] = None,
-    limit: Limit = None,
+    limit: NewLimit = None,
+    stop: Stop = None,
+    profit_target: Target = None,
+    trail: Trail = None,
     account: TradingAccount = None,
     timeout: Timeout = LOOP_ANSWER_SECONDS,
     json: Json = False,
 ) -> None:
     """
-    Change the limit or the quantity of an open order; what is not given stays.
+    Change the limit or the quantity of an open order, or move the stop, target or trailing stop of
+    a position, whatever strategy opened it; what is not given stays.
+
+    A new trailing stop is measured from the price of now.
 
     Examples:
 
     - `./bourse order modify AAPL --limit 249.05`
     - `./bourse order modify AAPL --quantity 5`
+    - `./bourse order modify AAPL --stop 250 --target 265`
+    - `./bourse order modify AAPL --trail 2.50`
     """
-    if quantity is None and limit is None:
-        raise ConfigurationError("nothing is to be modified", "give --limit or --quantity")
+    if all(each is None for each in (quantity, limit, stop, profit_target, trail)):
+        raise ConfigurationError(
+            "nothing is to be modified", "give --limit, --quantity, --stop, --target or --trail"
+        )
     wanted = OrderByHand(
-        action="modify", target=target, quantity=quantity, limit_price=_price("--limit", limit)
+        action="modify",
+        target=target,
+        quantity=quantity,
+        limit_price=_price("--limit", limit),
+        stop_price=_price("--stop", stop),
+        target_price=_price("--target", profit_target),
+        trail_distance=_price("--trail", trail),
     )
     _send(wanted, account, "", timeout, json=json)
 
@@ -223,19 +255,12 @@ def _send(
             notes.print("the order is withdrawn: no loop had taken it")
         raise
     if answer is None:
-        if withdraw(path):
-            raise TradingError(
-                f"the loop of {session.account} did not take the order within {seconds:g} s, so it"
-                " is withdrawn and will not be sent",
-                "look at the account's trade.log; a longer --timeout waits longer",
-            )
-        raise TradingError(
-            f"the loop of {session.account} took the order and has not answered within"
-            f" {seconds:g} s",
+        remedy = (
             f"`./bourse orders` shows it; repeated with --id {path.stem}, it orders nothing twice"
             if wanted.action in ("buy", "sell")
-            else "`./bourse orders` shows what became of it",
+            else "`./bourse orders` shows what became of it"
         )
+        raise unanswered_order(session, path, seconds, remedy)
     if json:
         print_json(
             {
@@ -262,10 +287,5 @@ def _send(
 def _live(name: str, account: str | None) -> SessionFolder:
     live = [each for each in trading_now() if account in (None, each.account)]
     if not live:
-        of = f" --account {account}" if account else ""
-        raise ConfigurationError(
-            f"no loop is trading{f' {account}' if account else ''}: nothing was ordered, since"
-            " nothing would check the order or watch its exit",
-            f"`./bourse trade{of}` starts one",
-        )
+        raise no_loop(account)
     return live[0] if len(live) == 1 else asked(name, live)

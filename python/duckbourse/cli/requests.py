@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -14,11 +13,11 @@ from duckbourse.cli.listing import TradingAccount
 from duckbourse.cli.options import Json
 from duckbourse.cli.output import notes, print_json, results
 from duckbourse.errors import ConfigurationError, TradingError
-from duckbourse.trading.commands import Answer, answer_to, send, withdraw
+from duckbourse.trading.commands import answer_to, send
+from duckbourse.trading.requests import LOOP_ANSWER_SECONDS, outcome
 from duckbourse.trading.session_folder import SessionFolder, latest, sessions, trading_now
 from duckbourse.words import counted
 
-LOOP_ANSWER_SECONDS = 10.0
 Everywhere = Annotated[bool, typer.Option("--all", help="All accounts that a loop is trading.")]
 Why = Annotated[str, typer.Option("--reason", help="Reason, for the journal.")]
 Timeout = Annotated[
@@ -111,7 +110,7 @@ def _request(
         answer = None
         if session.path in live:
             answer = answer_to(path, max(0.0, ends - clock.elapsed_seconds()))
-        rows.append(_outcome(name, session, path, answer, seconds))
+        rows.append(outcome(name, session, path, answer, seconds))
     if json:
         print_json(rows)
     else:
@@ -124,35 +123,6 @@ def _request(
             f"{name} was not obeyed by {', '.join(failed)}",
             "look at `./bourse orders` and the account's trade.log, and at the broker itself",
         )
-
-
-def _outcome(
-    name: str, session: SessionFolder, path: Path, answer: Answer | None, seconds: float
-) -> dict[str, Any]:
-    """Return what became of a request; `is_obeyed` is None if no loop is there to obey it."""
-    is_obeyed: bool | None = False
-    if answer is not None:
-        is_obeyed = answer.is_obeyed
-        message = answer.message if is_obeyed else f"{name} was refused: {answer.message}"
-    elif session.path not in {each.path for each in trading_now()}:
-        is_obeyed = None
-        message = f"{name} requested; no loop is running, and the next one acts on it at its start"
-    elif name == "resume" and withdraw(path):
-        message = f"{name} is withdrawn: the running loop did not take it within {seconds:g} s"
-    elif path.exists():
-        message = (
-            f"{name} requested, but the running loop did not take it within {seconds:g} s;"
-            " the request stands until it does"
-        )
-    else:
-        message = f"{name} was taken by the running loop, which did not answer within {seconds:g} s"
-    return {
-        "account": session.account,
-        "session_date": session.session_date,
-        "is_obeyed": is_obeyed,
-        "message": message,
-        **(answer.figures if answer is not None else {}),
-    }
 
 
 def _all_trading(account: str | None) -> Sequence[SessionFolder]:

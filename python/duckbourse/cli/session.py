@@ -20,7 +20,7 @@ from duckbourse.cli.options import Csv, Day, Json, one_format
 from duckbourse.cli.output import notes, print_csv_records, print_json, results
 from duckbourse.cli.tables import columns_of, print_whole, table
 from duckbourse.errors import ConfigurationError, TradingError
-from duckbourse.orders.book import rebuild_book
+from duckbourse.orders.book import Book, rebuild_book
 from duckbourse.orders.events import JournalSalvaged
 from duckbourse.orders.journal import open_journal
 from duckbourse.orders.lifecycle import State
@@ -28,10 +28,12 @@ from duckbourse.orders.manager import GRACE_SECONDS, Manager
 from duckbourse.orders.order import Order
 from duckbourse.orders.positions import Position
 from duckbourse.orders.reconciliation import Reconciliation
+from duckbourse.streaming.prices import Prices
+from duckbourse.trading import last_prices
 from duckbourse.trading.exits import entry_of_lost
 from duckbourse.trading.export import export_fills
 from duckbourse.trading.publication import charges_of
-from duckbourse.trading.session_folder import SessionFolder, latest, read
+from duckbourse.trading.session_folder import SessionFolder, latest, read, session_clock
 from duckbourse.warehouse import open_published
 from duckbourse.words import counted
 
@@ -83,12 +85,14 @@ def positions(
     account: Account = None, day: Day = None, json: Json = False, csv: Csv = False
 ) -> None:
     """
-    List an account's positions by strategy, with the realized profit of each symbol to date.
+    List an account's positions by strategy: last price, profit, stop and target of what is open.
 
     Each strategy has a book of its own: one may hold what another sold short, and the account then
     holds the difference. Orders by hand are those of `by_hand`.
 
-    Realized amounts are before charges: `realized amount` by average cost, `realized fifo amount`
+    `last price` is that of `last at`, exchange-local: of about a second ago while a loop runs, else
+    the last one that it had. `stop price` is the one that is nearest, of stops and trailing stops.
+    Amounts are before charges: `realized amount` by average cost, `realized fifo amount`
     first in first out. `round trips` counts how often a position was opened and closed again.
 
     Examples:
@@ -98,6 +102,8 @@ def positions(
     """
     session = _chosen(account, day)
     book, _ = read(session)
+    prices = last_prices.read(session.path, session.session_date)
+    zone = ZoneInfo(session.zone_name)
     rows = [
         {
             "strategy": strategy,
@@ -105,6 +111,7 @@ def positions(
             "product": str(held.product),
             "quantity": held.quantity,
             "average_price": held.average_price,
+            **_open_figures(book, strategy, held, prices, zone),
             "realized_amount": held.realized_amount,
             "realized_fifo_amount": held.realized_fifo_amount,
             "charges_amount": held.charges_amount,
@@ -118,6 +125,38 @@ def positions(
     _print(f"{_name(session)}: {len(book.open_positions())} held", rows, json, csv)
 
 
+def _open_figures(
+    book: Book, strategy: str, held: Position, prices: Prices, zone: ZoneInfo
+) -> dict[str, Any]:
+    """Return what is known of a position that is open; None of one that is closed."""
+    last = book.last_price(held.symbol, prices) if held.quantity else None
+    is_timed = last is not None and held.symbol in prices
+    entries = [
+        order
+        for order in book.held_entries()
+        if (order.request.strategy, order.request.symbol, order.request.product)
+        == (strategy, held.symbol, held.product)
+    ]
+    sign = 1 if held.quantity > 0 else -1
+    stops, targets = [], []
+    for order in entries:
+        wanted, best = order.request.exits, book.best_price.get(order.request.order_id)
+        if wanted is None:
+            continue
+        stops += [wanted.stop_price] if wanted.stop_price is not None else []
+        targets += [wanted.target_price] if wanted.target_price is not None else []
+        best = best or order.average_price
+        if wanted.trail_distance is not None and best is not None:
+            stops.append(best - sign * wanted.trail_distance)
+    return {
+        "last_price": last,
+        "last_at": f"{prices[held.symbol][1].astimezone(zone):%H:%M:%S}" if is_timed else None,
+        "unrealized_amount": None if last is None else held.unrealized_amount(last),
+        "stop_price": max(stops, key=lambda price: price * sign, default=None),
+        "target_price": min(targets, key=lambda price: price * sign, default=None),
+    }
+
+
 def pnl(
     account: Account = None,
     day: Day = None,
@@ -128,11 +167,16 @@ def pnl(
     csv: Csv = False,
 ) -> None:
     """
-    Show the profit and loss of a session: cash, positions at cost, realized amount, charges.
+    Show the profit and loss of a session: cash, positions at cost, realized and unrealized amount,
+    charges.
 
     `net amount` is the realized amount less the charges, `held at cost amount` what the open
-    positions were bought for. `won` counts the round trips that made a net profit; by strategy, it
-    is left out.
+    positions were bought for, and `unrealized amount` what they have gained since, at the last
+    prices; it is empty if one has none. `won` counts the round trips that made a net profit; by
+    strategy, it is left out.
+
+    An account nets what its strategies hold of a symbol: what one bought and another sold short is
+    no position of the account. So the round trips of the strategies may be more than its own.
 
     Examples:
 
@@ -142,11 +186,15 @@ def pnl(
     """
     session = _chosen(account, day)
     book, _ = read(session)
+    prices = last_prices.read(session.path, session.session_date)
     if by_strategy:
         of_strategies: dict[str, list[Position]] = {}
         for strategy, held in book.strategy_positions():
             of_strategies.setdefault(strategy, []).append(held)
-        rows = [{"strategy": name} | _sums(of_strategies[name]) for name in sorted(of_strategies)]
+        rows = [
+            {"strategy": name} | _sums(book, of_strategies[name], prices)
+            for name in sorted(of_strategies)
+        ]
         _print(_name(session), rows, json, csv)
         return
     round_trips = book.session_round_trips()
@@ -154,20 +202,24 @@ def pnl(
         "state": str(book.state),
         "capital_amount": book.capital_amount,
         "cash_amount": book.cash_amount,
-        **_sums(book.positions.values()),
+        "equity_amount": book.equity_amount(prices),
+        **_sums(book, book.positions.values(), prices),
         "round_trips": len(round_trips),
         "won": sum(1 for round_trip in round_trips if round_trip > 0),
     }
     _print(_name(session), [row], json, csv)
 
 
-def _sums(positions: Iterable[Position]) -> dict[str, Any]:
+def _sums(book: Book, positions: Iterable[Position], prices: Prices) -> dict[str, Any]:
     held = list(positions)
+    marked = [(each, book.last_price(each.symbol, prices)) for each in held if each.quantity]
+    gains = [each.unrealized_amount(last) for each, last in marked if last is not None]
     realized = sum((each.realized_amount for each in held), Decimal(0))
     charges = sum((each.charges_amount for each in held), Decimal(0))
     return {
         "held_at_cost_amount": sum((each.cost_amount for each in held), Decimal(0)),
         "realized_amount": realized,
+        "unrealized_amount": sum(gains, Decimal(0)) if len(gains) == len(marked) else None,
         "charges_amount": charges,
         "net_amount": realized - charges,
         "round_trips": sum(each.round_trip_count for each in held),
@@ -208,7 +260,8 @@ def reconcile(account: Account = None, day: Day = None, json: Json = False) -> N
             grace_seconds=0 if broker.capabilities.is_simulated else GRACE_SECONDS,
         )
         manager.entry_of_lost = partial(entry_of_lost, book, session.account, session.session_date)
-        differences = asyncio.run(Reconciliation(manager).recover())
+        with session_clock(session, recorded):
+            differences = asyncio.run(Reconciliation(manager).recover())
     finally:
         broker.close()
         log.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from itertools import islice
 from typing import Annotated, Any
@@ -14,8 +15,17 @@ from duckbourse.cli.export import as_texts, check_export, export, half_of, rows_
 from duckbourse.cli.options import Csv, Json, To, one_format
 from duckbourse.cli.output import notes, print_csv, print_json_rows, results
 from duckbourse.cli.tables import Column, print_fitting, print_whole, table, width_of
-from duckbourse.errors import BadQuery
-from duckbourse.warehouse import confine, one_line, open_published, quoted, slip_in
+from duckbourse.errors import BadQuery, ConfigurationError
+from duckbourse.settings import MEMORY, settings
+from duckbourse.warehouse import (
+    Limits,
+    confine,
+    interrupted_after,
+    one_statement,
+    open_published,
+    quoted,
+    wrap_query_error,
+)
 from duckbourse.words import counted
 
 # numbers between these are shown without an exponent
@@ -38,6 +48,18 @@ def sql(
         ),
     ] = None,
     to: To = None,
+    timeout: Annotated[
+        float, typer.Option("--timeout", min=0.001, help="Seconds that the query may take.")
+    ] = 600,
+    memory: Annotated[
+        str | None,
+        typer.Option(
+            "--memory",
+            metavar="SIZE",
+            help="Memory that the query may use, such as 500MB.",
+            show_default="BOURSE_MEMORY_LIMIT",
+        ),
+    ] = None,
     json: Json = False,
     csv: Csv = False,
 ) -> None:
@@ -45,7 +67,8 @@ def sql(
     Query the published file in SQL. A query can change nothing and read no other file.
 
     --csv, --json and the file of --to have all rows; a table has the first 100, unless --limit
-    says otherwise. `./bourse tables` lists the tables.
+    says otherwise. `./bourse tables` lists the tables. A query that takes longer than --timeout is
+    stopped; one that needs more than --memory writes to disk if it can, and is refused if not.
 
     Examples:
 
@@ -55,6 +78,8 @@ def sql(
     - `./bourse sql "from scanners.signals" --to signals.parquet`
     """
     one_format(json=json, csv=csv)
+    if memory is not None and not re.fullmatch(MEMORY, memory):
+        raise ConfigurationError(f"--memory {memory!r} is no size", "give one such as 500MB or 2GB")
     if limit is None and not (json or csv):
         limit = MOST_ROWS
     if to:
@@ -63,8 +88,8 @@ def sql(
     try:
         if to:
             connection.execute(f"set allowed_paths = [{quoted(half_of(to))}]")
-        confine(connection)
-        query = _statement(connection, query)
+        confine(connection, Limits(memory or settings().memory_limit, settings().threads, True))
+        query = one_statement(connection, query)
         [kind] = [statement.type for statement in connection.extract_statements(query)]
         is_of_rows = kind in QUERIES
         if to and not is_of_rows:
@@ -72,58 +97,34 @@ def sql(
                 f"--to writes the rows of a query, and this is {kind.name}",
                 "omit --to, or write a query",
             )
-        if is_of_rows and (to or csv):
-            connection.sql(query)  # so that an error is one of the query as it was written
-        if to:
-            export(connection, query, to)
-            return
-        cursor = connection.execute(as_texts(query) if csv and is_of_rows else query)
-        names = [str(column[0]) for column in cursor.description or []]
-        rows = rows_of(cursor)
-        shown = islice(rows, limit)
-        if json:
-            print_json_rows(dict(zip(names, row, strict=True)) for row in shown)
-        elif csv:
-            print_csv(names, shown)
-        else:
-            found = [*shown]
-            _print_table(names, found)
-            if is_of_rows and not found:
-                notes.print("no rows: the query is right, and nothing meets it")
-        is_cut = next(rows, None) is not None
+        with interrupted_after(connection, timeout):
+            if is_of_rows and (to or csv):
+                connection.sql(query)  # so that an error is one of the query as it was written
+            if to:
+                export(connection, query, to)
+                return
+            cursor = connection.execute(as_texts(query) if csv and is_of_rows else query)
+            names = [str(column[0]) for column in cursor.description or []]
+            rows = rows_of(cursor)
+            shown = islice(rows, limit)
+            if json:
+                print_json_rows(dict(zip(names, row, strict=True)) for row in shown)
+            elif csv:
+                print_csv(names, shown)
+            else:
+                found = [*shown]
+                _print_table(names, found)
+                if is_of_rows and not found:
+                    notes.print("no rows: the query is right, and nothing meets it")
+            is_cut = next(rows, None) is not None
     except duckdb.Error as error:
-        unknown = isinstance(error, duckdb.CatalogException | duckdb.BinderException)
-        remedy = slip_in(query, error) or (
-            "`./bourse tables` lists all tables, and of one of them its columns"
-            if unknown
-            else "correct the query; `./bourse sql --help` has examples"
-        )
-        raise BadQuery(one_line(error), remedy) from error
+        raise wrap_query_error(error, query) from error
     finally:
         connection.close()
     if limit and is_cut:
         notes.print(
             f"there are more than {counted(limit, 'row')}; --limit shows more, --to writes all"
         )
-
-
-def _statement(connection: duckdb.DuckDBPyConnection, query: str) -> str:
-    statements = connection.extract_statements(query)
-    if not statements:
-        raise BadQuery("the query is empty", '`./bourse sql "from serving.publication"` is one')
-    if len(statements) > 1:
-        raise BadQuery(
-            f"the query has {counted(len(statements), 'statement')}, and only one can be answered",
-            "run `./bourse sql` once for each",
-        )
-    # without the semicolons and comments at its end; the tokens begin at bytes
-    text = statements[0].query.encode()
-    end = len(text)
-    for begin, kind in reversed(duckdb.tokenize(text.decode())):
-        if kind != duckdb.token_type.comment and text[begin:end].strip() != b";":
-            break
-        end = begin
-    return text[:end].decode()
 
 
 def _print_table(names: list[str], rows: list[tuple[Any, ...]]) -> None:

@@ -37,7 +37,9 @@ RUN = TARGET / "test.run"
 # in the order in which they run: the longest tests first, so that no worker is left with one
 FOLDERS = ("acceptance", "warehouse", "unit")
 # folders that run in the stage of another
-BESIDE = {"brokers": "unit"}
+BESIDE = {"brokers": "unit", "browser": "warehouse"}
+# the browser of tests, which npm installs
+BROWSER = PROJECT / "python" / "tests" / "browser"
 STAGES = ("lint", "build", *FOLDERS)
 # The maximum CPU time of a stage, as a multiple of the build's in the same run, so that neither the
 # machine's speed nor its load matters. A much cheaper build needs new limits.
@@ -158,6 +160,8 @@ def test(
         COSTS.unlink(missing_ok=True)
         SCRATCH.mkdir(parents=True, exist_ok=True)
         install_packages()
+        if not fast and "warehouse" in (only or STAGES):
+            install_browser()
         costs = _fast() if fast else _run_stages(only or STAGES, long, keyword)
         stages = cost_of_stages(costs)
     _print(costs, stages)
@@ -174,6 +178,29 @@ def test(
             "; ".join(over),
             "make that stage cheaper, or raise its entry in BUDGETS (duckbourse/cli/test.py)",
         )
+
+
+def install_browser() -> None:
+    """Install headless Chromium with npm if the lock has changed; without npm, ChecksFailed."""
+    lock, installed = BROWSER / "package-lock.json", BROWSER / "node_modules"
+    stamp = installed / ".lock"
+    if stamp.is_file() and stamp.read_bytes() == lock.read_bytes():
+        return
+    npm = shutil.which("npm")
+    if npm is None:
+        raise ChecksFailed(
+            "there is no npm, which installs the browser that tests the pages",
+            "install Node 20 or later, with npm; or choose other stages: "
+            "./bourse test --only lint --only unit",
+        )
+    command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+    done = subprocess.run(command, cwd=BROWSER, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ChecksFailed(
+            f"npm ci failed in {BROWSER}: {' '.join(done.stderr.split())[:500]}",
+            "see what npm says, and run `./bourse test` again",
+        )
+    stamp.write_bytes(lock.read_bytes())
 
 
 def _busy(process: str) -> ChecksBusy:

@@ -25,11 +25,13 @@ from duckbourse.cli.minutes import note_synthetic
 from duckbourse.cli.options import one_preset
 from duckbourse.cli.output import notes, print_json, results
 from duckbourse.cli.tables import Column, columns_of, print_whole, table, text
-from duckbourse.errors import ConfigurationError, TradingError
+from duckbourse.errors import ConfigurationError, PositionsLeft, StrategyStopped, TradingError
 from duckbourse.orders.book import Book
-from duckbourse.orders.events import TradingState
+from duckbourse.orders.bus import Message
+from duckbourse.orders.events import StrategyFailed, TradingState
 from duckbourse.orders.lifecycle import State
-from duckbourse.orders.order import Reason
+from duckbourse.orders.order import Product, Request
+from duckbourse.orders.reconciliation import BY as RECONCILIATION
 from duckbourse.risk.checks import open_checks
 from duckbourse.streaming.live import LiveSession
 from duckbourse.streaming.prices import LastPrices
@@ -42,12 +44,13 @@ from duckbourse.trading.loop import Trader
 from duckbourse.trading.publication import Publication, Publications, session_today
 from duckbourse.trading.scans import LiveScans
 from duckbourse.trading.session import SessionConfig, TradingSession
-from duckbourse.trading.strategies import open_strategies
-from duckbourse.trading.strategy import Close, Context, SignalStrategy, Strategy
+from duckbourse.trading.strategies import Strategies, open_strategies
+from duckbourse.trading.strategy import Context, SignalStrategy, Strategy
 from duckbourse.warehouse import open_published
 from duckbourse.words import counted
 
 REFRESHED_PER_SECOND = 5
+PAPER = "paper"
 # of the symbols that are not traded
 NAMED = 3
 SEED = 1
@@ -241,16 +244,34 @@ def trade(
         waits = isinstance(source, Replay)
         scans = LiveScans(live, source.symbols, publication, chosen, waits=waits)
     if dry_run:
-        _print_orders(asyncio.run(_intended_orders(publication, source, strategies, scans)), json)
+        rows, failures = asyncio.run(_intended_orders(publication, source, strategies, scans))
+        _print_orders(rows, json)
+        for name, error in failures.items():
+            raise StrategyStopped(
+                f"the strategy {name} failed, and was not asked again: {error}",
+                "correct it, and look again",
+            )
         return
     options = _options(chosen, feed, asked, check or [], scan=scan, seed=seed)
     folder, before = session_folders.create(publication, broker_name, options, fresh=fresh)
     _report_halts(folder, before, fresh=fresh)
+    found = session_folders.read(folder)[0]
+    if found.state is TradingState.HALTED and found.state_by not in ("", RECONCILIATION):
+        notes.print(
+            f"the account is halted, and opens nothing: {found.state_reason};"
+            f" `./bourse resume --account {account}` lifts it",
+            markup=False,
+            style="yellow",
+        )
     recorded = session_folders.read(folder)[1]
     for line in session_folders.late_actions(folder, recorded):
         notes.print(line, markup=False, style="yellow")
     until = session_folders.traded_until(recorded)
-    if until:
+    if session_folders.has_ended(folder, recorded):
+        notes.print(
+            "this session is over: it was traded to its end; --fresh discards it and starts over"
+        )
+    elif until:
         notes.print(
             f"resuming this session from {until.astimezone(publication.zone):%H:%M:%S};"
             " --fresh discards it and starts over"
@@ -258,7 +279,7 @@ def trade(
     recorder = None
     if isinstance(source, WebSocketFeed):
         recorder = start_recorder(publication, source, scans)
-    with _Screen(publication, source, until) as screen:
+    with _Screen(publication, source, until, broker_name) as screen:
         config = SessionConfig(
             publication=publication,
             folder=folder.path,
@@ -274,7 +295,12 @@ def trade(
             metrics_port=metrics_port,
         )
         with TradingSession.open(config) as session:
-            differences = session.run()
+            session.trader.manager.bus.subscribe(StrategyFailed, _report_failure)
+            try:
+                differences = session.run()
+            except KeyboardInterrupt:
+                _report_unwatched(session.trader)
+                raise
     if differences:
         raise TradingError(
             f"{folder.account} is halted: its book differs from the broker's: {differences[0]}",
@@ -283,8 +309,48 @@ def trade(
     end = ending(session.trader)
     if json:
         print_json(end)
-        return
-    _print_end(end)
+    else:
+        _print_end(end)
+    _refuse_bad_end(end)
+
+
+def _refuse_bad_end(end: dict[str, Any]) -> None:
+    """Raise if a person has something to do after a session: see the exit codes."""
+    account, day = end["account"], end["session_date"]
+    if left := [held for held in end["positions"] if held["product"] == Product.MIS]:
+        names = ", ".join(f"{held['symbol']} {held['quantity']:+}" for held in left)
+        raise PositionsLeft(
+            f"{account} on {day} ended with intraday positions open: {names}",
+            "close them at the broker; at paper, the next session closes them, or `./bourse trade"
+            f" --account {account} --date {day} --fresh` trades this one again",
+        )
+    for name, error in end["failed_strategies"].items():
+        raise StrategyStopped(
+            f"the strategy {name} failed, and opened nothing more: {error}",
+            f"data/trading/{account}/trade.log has the traceback; correct it, then --fresh trades"
+            " the session again",
+        )
+
+
+def _report_unwatched(trader: Trader) -> None:
+    """Say what is open when a loop is stopped: nobody watches it now."""
+    if held := trader.book.open_positions():
+        names = ", ".join(f"{each.symbol} {each.quantity:+}" for each in held)
+        notes.print(
+            f"stopped with positions open that nothing watches now: {names}; the same command goes"
+            " on with them",
+            markup=False,
+            style="red",
+        )
+
+
+def _report_failure(message: Message[StrategyFailed]) -> None:
+    failed = message.event
+    notes.print(
+        f"the strategy {failed.strategy} failed, and opens nothing more: {failed.detail}",
+        markup=False,
+        style="red",
+    )
 
 
 def _options(
@@ -332,6 +398,8 @@ def ending(trader: Trader) -> dict[str, Any]:
     prices = trader.prices
     orders = list(book.orders.values())
     ordered = {order.request.signal_id for order in orders}
+    trips = book.round_trips()
+    follows_signals = SignalStrategy.NAME in trader.strategies.names
     denied = Counter(
         order.message.partition(":")[0] for order in orders if order.state is State.DENIED
     )
@@ -342,44 +410,64 @@ def ending(trader: Trader) -> dict[str, Any]:
         "state": book.state,
         "reason": book.state_reason,
         "ticks": trader.tick_count,
-        "signals": len(publication.signals),
+        "signals": len(publication.signals) if follows_signals else None,
         "equity_amount": book.equity_amount(prices),
         "net_pnl_amount": book.equity_amount(prices) - book.session_start_amount,
         "charges_amount": sum((fill.charges_amount for fill in book.fills.values()), Decimal(0)),
+        "dividend_amount": book.dividend_amount,
         "denied": dict(denied.most_common()),
-        "without_order": sum(s.signal_id not in ordered for s in publication.signals),
+        "without_order": sum(s.signal_id not in ordered for s in publication.signals)
+        if follows_signals
+        else None,
+        "failed_strategies": trader.strategies.failures,
+        "entries": sum(trip.entry.request.order_id not in book.carried_orders for trip in trips),
         "round_trips": round_trips(trader),
         "positions": [
-            {"symbol": held.symbol, "quantity": held.quantity, "average_price": held.average_price}
+            {
+                "symbol": held.symbol,
+                "product": held.product,
+                "quantity": held.quantity,
+                "average_price": held.average_price,
+            }
             for held in book.open_positions()
         ],
     }
 
 
 def round_trips(trader: Trader) -> list[dict[str, Any]]:
-    """Return each filled entry with its exit."""
+    """
+    Return each entry of which something was held, with its exits; of a part, those of that part.
+
+    One of an earlier session is listed with its date. `net_pnl_amount` is that of what was closed,
+    less its share of the charges; None if nothing was.
+    """
     book, zone = trader.book, trader.publication.zone
     found = []
-    for order in book.orders.values():
-        request = order.request
-        if request.reason is not Reason.ENTRY or not order.filled_quantity:
-            continue
-        closing = [one for one in book.exits_of(request.order_id) if one.filled_quantity]
-        paid = sum((one.filled_amount for one in closing), Decimal(0))
-        charges = order.charges_amount + sum((one.charges_amount for one in closing), Decimal(0))
-        closed = sum(one.filled_quantity for one in closing)
-        net = (paid - order.filled_amount) * request.side.sign - charges
+    for order, quantity, closed in book.round_trips():
+        request, sent_at = order.request, order.sent_at
+        is_earlier = request.order_id in book.carried_orders
+        count = sum(taken for _, taken in closed)
+        price = sum((fill.price * taken for fill, taken in closed), Decimal(0)) / (count or 1)
+        paid = (fill.charges_amount * taken / fill.quantity for fill, taken in closed)
+        charges = sum(paid, Decimal(0))
+        if order.filled_quantity:
+            charges += order.charges_amount * count / order.filled_quantity
+        net = (price - (order.average_price or price)) * count * request.side.sign - charges
+        last = book.orders.get(closed[-1][0].order_id) if closed else None
+        why = str(last.request.reason) if last and last.request.entry_id else "order"
+        format = "%Y-%m-%d" if is_earlier else "%H:%M:%S"
         found.append(
             {
-                "at": order.sent_at.astimezone(zone).strftime("%H:%M:%S") if order.sent_at else "",
+                "at": sent_at.astimezone(zone).strftime(format) if sent_at else "",
                 "strategy": request.strategy,
                 "symbol": request.symbol,
                 "side": request.side,
-                "quantity": order.filled_quantity,
+                "quantity": quantity,
                 "entry_price": order.average_price,
-                "exit_price": paid / closed if closed else None,
-                "exit": closing[-1].request.reason if closing else None,
-                "net_pnl_amount": net if closed == order.filled_quantity else None,
+                "closed": count,
+                "exit_price": price if count else None,
+                "exit": why if count else None,
+                "net_pnl_amount": net if count else None,
             }
         )
     return found
@@ -391,17 +479,25 @@ def _print_end(end: dict[str, Any]) -> None:
         print_whole(table(columns, trips))
     results.print(
         f"{end['account']} on {end['session_date']}:"
-        f" {counted(len(end['round_trips']), 'entry', 'entries')} of"
-        f" {counted(end['signals'], 'signal')}, {counted(end['ticks'], 'tick')},"
+        f" {counted(end['entries'], 'entry', 'entries')}"
+        f"{'' if end['signals'] is None else ', ' + counted(end['signals'], 'signal')},"
+        f" {counted(end['ticks'], 'tick')},"
         f" net {end['net_pnl_amount']:+,.2f} after {end['charges_amount']:,.2f} charges,"
         f" equity {end['equity_amount']:,.2f}"
     )
+    if dividends := end["dividend_amount"]:
+        results.print(f"  dividends of {dividends:,.2f} are part of it")
     for code, count in end["denied"].items():
         results.print(f"  {counted(count, 'order')} denied by the check {code}")
     if count := end["without_order"]:
         results.print(
             f"  {counted(count, 'signal')} without an order: the symbol was already held or"
-            " on order, it had no fresh price, or one lot cost more than a position may cost"
+            " on order, it had no fresh price, nothing could be opened then, or one lot cost"
+            " more than a position may cost"
+        )
+    for name, error in end["failed_strategies"].items():
+        results.print(
+            f"  the strategy {name} failed, and opened nothing more: {error}", markup=False
         )
     if end["positions"]:
         results.print(f"  open positions: {', '.join(held['symbol'] for held in end['positions'])}")
@@ -419,34 +515,42 @@ async def _intended_orders(
     feed: Replay | WebSocketFeed,
     strategies: dict[str, Strategy],
     scans: LiveScans | None,
-) -> list[dict[str, Any]]:
-    """Return the orders that the strategies would send if nothing were ever filled."""
+) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """
+    Return the orders that the strategies would send if nothing were ever filled.
+
+    The second value has the errors of the strategies that failed, by name.
+    """
     book = Book(publication.limits.capital_amount)
     wanted: dict[str, dict[str, Any]] = {}
     prices = LastPrices(feed.symbols)
+    now = clock.now()
+
+    def context(name: str) -> Context:
+        return Context(name, publication, book, prices, now)
+
+    asked = Strategies(strategies, context, lambda _: None)
     async for records in feed.ticks():
         now = feed.at if isinstance(feed, Replay) else clock.now()
         if scans is not None and (found := await scans.on_ticks(records, now)):
             publication = replace(publication, signals=(*publication.signals, *found))
         prices.update(records[records["price"] > 0])
-        for name, each in strategies.items():
-            context = Context(name, publication, book, prices, now)
-            for request in each.generate_orders(context):
-                if isinstance(request, Close) or request.order_id in wanted:
-                    continue
-                wanted[request.order_id] = {
-                    "at": now.astimezone(publication.zone).strftime("%H:%M:%S"),
-                    "strategy": request.strategy or name,
-                    "symbol": request.symbol,
-                    "side": request.side,
-                    "quantity": request.quantity,
-                    "limit_price": request.limit_price,
-                    "stop_price": request.exits.stop_price if request.exits else None,
-                    "target_price": request.exits.target_price if request.exits else None,
-                }
+        for _, request in asked.orders():
+            if not isinstance(request, Request) or request.order_id in wanted:
+                continue
+            wanted[request.order_id] = {
+                "at": now.astimezone(publication.zone).strftime("%H:%M:%S"),
+                "strategy": request.strategy,
+                "symbol": request.symbol,
+                "side": request.side,
+                "quantity": request.quantity,
+                "limit_price": request.limit_price,
+                "stop_price": request.exits.stop_price if request.exits else None,
+                "target_price": request.exits.target_price if request.exits else None,
+            }
     if scans is not None:
         scans.close()
-    return list(wanted.values())
+    return list(wanted.values()), asked.failures
 
 
 def _print_orders(rows: list[dict[str, Any]], json: bool) -> None:
@@ -465,7 +569,9 @@ class _Screen:
         publication: Publication,
         feed: Replay | WebSocketFeed,
         resumed_after: datetime | None,
+        broker: str,
     ) -> None:
+        self._broker = broker
         self._publication = publication
         self._feed = feed
         self._resumed_after = resumed_after
@@ -480,8 +586,9 @@ class _Screen:
         minutes = 0.0
         if isinstance(self._feed, Replay):
             minutes = self._feed.wait_seconds(self._resumed_after) / 60
+        money = "paper money" if self._broker == PAPER else f"the broker {self._broker}"
         notes.print(
-            f"trading the {self._feed.name} with paper money on account"
+            f"trading the {self._feed.name} with {money} on account"
             f" {self._publication.limits.account}"
             + (f", for {minutes:,.1f} minutes" if minutes else "")
         )

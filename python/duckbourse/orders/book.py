@@ -19,6 +19,7 @@ from decimal import Decimal
 from functools import singledispatchmethod
 from itertools import chain, takewhile
 from operator import itemgetter
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -47,6 +48,14 @@ NOT_STARTED = "not started"
 NEVER_FILLED = frozenset({State.DENIED, State.REJECTED, State.NOT_PLACED})
 
 
+class RoundTrip(NamedTuple):
+    """An entry, the shares that it opened, and the fills that closed them, each with how many."""
+
+    entry: Order
+    quantity: int
+    closed: list[tuple[Fill, int]]
+
+
 class Book:
     """
     The state of one account.
@@ -68,6 +77,8 @@ class Book:
         self.positions: dict[Key, Position] = {}
         self.best_price: dict[str, Decimal] = {}
         self.exit_reason: dict[str, Reason] = {}
+        # the entries of this session whose exits are not those that they were ordered with
+        self.changed_exits: set[str] = set()
         self.state = TradingState.HALTED
         self.state_reason = NOT_STARTED
         # who changed the state last; empty if nobody has
@@ -89,6 +100,8 @@ class Book:
         # when this session's orders, modifications and cancels were sent to the broker
         self.requested_at: list[datetime] = []
         self.has_ended = False
+        # dividends on what was held when this session began
+        self.dividend_amount = ZERO
         # prices of what is held, from the end of a session to the first ticks of the next one
         self.marks: dict[str, Decimal] = {}
         self.carried_orders: frozenset[str] = frozenset()
@@ -102,8 +115,10 @@ class Book:
         self._losses_before = 0
         self._resumed_at: datetime | None = None
         self._round_trips_before: dict[Key, int] = {}
-        # what each entry held when the session began, the fills since the position was last flat,
-        # and what of each entry they leave open
+        # what each entry held when the session began
+        self._held_at_start: dict[Key, dict[str, int]] = {}
+        # the same of positions that were not flat since, the fills since the position was last
+        # flat, and what of each entry they leave open
         self._held_before: dict[Key, tuple[int, dict[str, int]]] = {}
         self._fills_of: dict[Key, list[str]] = {}
         self._held: dict[Key, dict[str, int]] = {}
@@ -148,11 +163,13 @@ class Book:
             (self._amount(position, prices) for position in self.open_positions()), ZERO
         )
 
+    def last_price(self, symbol: str, prices: Prices) -> Decimal | None:
+        """Return the last price of a symbol that is held, or its mark; None if neither is known."""
+        return prices[symbol][0] if symbol in prices else self.marks.get(symbol)
+
     def _amount(self, position: Position, prices: Prices) -> Decimal:
-        if position.symbol in prices:
-            return position.quantity * prices[position.symbol][0]
-        mark = self.marks.get(position.symbol)
-        return position.cost_amount if mark is None else position.quantity * mark
+        last = self.last_price(position.symbol, prices)
+        return position.cost_amount if last is None else position.quantity * last
 
     def session_round_trips(self) -> list[Decimal]:
         """Return the net profit of each round trip closed in this session, grouped by symbol."""
@@ -199,6 +216,35 @@ class Book:
         """
         request = self.orders[entry_id].request
         return self._held.get((request.symbol, request.product), {}).get(entry_id, 0)
+
+    def round_trips(self) -> list[RoundTrip]:
+        """
+        Return what each entry opened in this session, or held at its start, and what closed it.
+
+        An order that only closes what its strategy holds opened nothing, and is none of them.
+        """
+        found = {
+            entry_id: RoundTrip(self.orders[entry_id], held, [])
+            for of_key in self._held_at_start.values()
+            for entry_id, held in of_key.items()
+        }
+        held_by_key = {key: dict(entries) for key, entries in self._held_at_start.items()}
+        for name, fill in self.fills.items():
+            if name in self._fills_before:
+                continue
+            held = held_by_key.setdefault((fill.symbol, fill.product), {})
+            order, left = self.orders.get(fill.order_id), fill.quantity
+            for entry_id in self._closed_first(held, fill.side, order.request if order else None):
+                taken = min(left, held[entry_id])
+                held[entry_id] -= taken
+                left -= taken
+                if taken:
+                    found[entry_id].closed.append((fill, taken))
+            if left and order is not None and order.request.reason is Reason.ENTRY:
+                held[fill.order_id] = held.get(fill.order_id, 0) + left
+                before = found.get(fill.order_id) or RoundTrip(order, 0, [])
+                found[fill.order_id] = before._replace(quantity=before.quantity + left)
+        return list(found.values())
 
     def quantity_of(self, strategy: str, symbol: str, product: Product) -> int:
         """
@@ -478,6 +524,14 @@ class Book:
         self.exit_reason[event.entry_id] = event.reason
 
     @_apply.register
+    def _(self, event: events.ExitsChanged) -> None:
+        self.changed_exits.add(event.entry_id)
+        order = self.orders[event.entry_id]
+        pending = order.pending and replace(order.pending, exits=event.exits)
+        changed = replace(order.request, exits=event.exits)
+        self._store(replace(order, request=changed, pending=pending))
+
+    @_apply.register
     def _(self, event: events.FlattenRequested) -> None:
         self.flatten_reason = event.reason
 
@@ -553,6 +607,7 @@ class Book:
         self.positions = {(held.symbol, held.product): held for held in carried.positions}
         for held in carried.held:
             key = (held.symbol, held.product)
+            self._held_at_start[key] = dict(held.entries)
             self._held_before[key] = (held.quantity, held.entries)
             self._divide_before(key)
             self._fills_of[key] = list(held.fills)
@@ -576,7 +631,9 @@ class Book:
                 position, cash = after_action(position, action, event.price)
                 self.positions[key] = position
                 self.cash_amount += cash
-                if action.dividend_amount is None:
+                if action.dividend_amount is not None:
+                    self.dividend_amount += cash
+                else:
                     self._count_round_trip(position, event.at)
             if action.dividend_amount is None:
                 self._scale_entries(key, action)
@@ -649,6 +706,7 @@ class Book:
                 best = action.price_after(self.best_price[entry_id])
                 self.best_price[entry_id] = best.quantize(PRICE_STEP)
             entries[entry_id] = abs(held)
+        self._held_at_start[key] = dict(entries)
         if key not in self._from_provisional:
             self._held_before[key] = (self.positions[key].quantity, entries)
             self._fills_of[key] = []

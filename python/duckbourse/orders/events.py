@@ -14,7 +14,7 @@ from enum import StrEnum
 import msgspec
 
 from duckbourse.orders.lifecycle import State
-from duckbourse.orders.order import Fill, Order, Product, Reason, Request
+from duckbourse.orders.order import Exits, Fill, Order, Product, Reason, Request
 from duckbourse.orders.positions import CorporateAction, Position
 
 
@@ -188,6 +188,13 @@ class ExitTriggered(Event, frozen=True, kw_only=True):
     entry_id: str
     reason: Reason
     price: Decimal
+
+
+class ExitsChanged(Event, frozen=True, kw_only=True):
+    """An entry has other exits from now on: a person or its strategy moved them."""
+
+    entry_id: str
+    exits: Exits
 
 
 class FlattenRequested(Event, frozen=True, kw_only=True):
@@ -368,6 +375,7 @@ AnyEvent = (
     | ModifyRequested
     | ModifyEnded
     | ExitTriggered
+    | ExitsChanged
     | FlattenRequested
     | ExitDelayed
     | StopTakenBack

@@ -545,7 +545,7 @@ class Manager:
                 order_id = fill.order_id
             case events.ExitTriggered(entry_id=order_id) | events.ExitDelayed(entry_id=order_id):
                 pass
-            case events.TrailMoved(entry_id=order_id):
+            case events.TrailMoved(entry_id=order_id) | events.ExitsChanged(entry_id=order_id):
                 pass
             case _:
                 request = getattr(event, "request", None)

@@ -26,6 +26,7 @@ from duckbourse.orders.events import TradingState
 from duckbourse.orders.lifecycle import TRIGGERED
 from duckbourse.orders.order import Order, OrderType, Product, Reason, Request, Side
 from duckbourse.orders.positions import ZERO
+from duckbourse.risk.exits import due_at_once
 from duckbourse.risk.limits import Covariances, Instrument, Limits
 from duckbourse.streaming.prices import Prices
 
@@ -374,6 +375,18 @@ def market_protection(context: OrderContext) -> None:
         )
 
 
+def exits_ahead(context: OrderContext) -> None:
+    """Deny an order whose stop or target would close it at once."""
+    request = context.request
+    if request.exits is None or context.is_closing:
+        return
+    # where it is expected to trade: at its limit, if the price has to come there first
+    prices = [context.last_price, request.limit_price or context.last_price]
+    expected = request.trigger_price or (min if request.side is Side.BUY else max)(prices)
+    if detail := due_at_once(request.exits, request.side, expected, context.now):
+        raise OrderDeniedError("EXITS", detail)
+
+
 def product_rules(context: OrderContext) -> None:
     request, held = context.request, context.own_quantity
     if request.reason is not Reason.ENTRY and not context.is_closing:
@@ -545,6 +558,7 @@ CHECKS: tuple[Check, ...] = (
     price_band,
     price_collar,
     market_protection,
+    exits_ahead,
     product_rules,
     no_self_cross,
     duplicate_signal,

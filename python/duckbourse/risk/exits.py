@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
-from duckbourse.orders.order import Order, Reason, Side
+from duckbourse.orders.order import Exits, Order, Reason, Side
 from duckbourse.risk.limits import Instrument, Limits
 
 # an exit that does not fill is tried at this many times the account's `protection_pct`, in turn
@@ -20,9 +20,10 @@ MAX_PROTECTION_PCT = Decimal(20)
 
 
 def best_price(entry: Order, best: Decimal | None, price: Decimal) -> Decimal:
-    """Return the best price since an entry: of the entry price, the best to date and this one."""
+    """Return the best price since an entry: of this one and the best to date, or the entry's."""
     sign = entry.request.side.sign
-    known = [known for known in (best, entry.average_price, price) if known is not None]
+    before = entry.average_price if best is None else best
+    known = [known for known in (before, price) if known is not None]
     return max(known, key=lambda value: value * sign)
 
 
@@ -86,6 +87,26 @@ def due(entry: Order, best: Decimal | None, price: Decimal | None, now: datetime
             return Reason.TARGET
     if exits.exit_at is not None and now >= exits.exit_at:
         return Reason.TIME
+    return None
+
+
+def due_at_once(exits: Exits, side: Side, price: Decimal, now: datetime) -> str | None:
+    """
+    Return which exit is due as soon as a position is bought or sold at a price, or None.
+
+    A stop belongs below what is bought and above what is sold short, and a target on the other
+    side. The answer has both numbers.
+    """
+    stop, target, trail = exits.stop_price, exits.target_price, exits.trail_distance
+    is_below = side is Side.BUY
+    if stop is not None and (price - stop) * side.sign <= 0:
+        return f"stop_price={stop}, required={'below' if is_below else 'above'} {price}"
+    if target is not None and (target - price) * side.sign <= 0:
+        return f"target_price={target}, required={'above' if is_below else 'below'} {price}"
+    if trail is not None and trail <= 0:
+        return f"trail_distance={trail}, required=above 0"
+    if exits.exit_at is not None and exits.exit_at <= now:
+        return f"exit_at={exits.exit_at:%F %T}, required=after {now:%F %T}"
     return None
 
 

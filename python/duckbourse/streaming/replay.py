@@ -50,7 +50,7 @@ class Replay:
     """
     The ticks of a session at `speed` times the original pace; 0 is as fast as possible.
 
-    `at` is the time of the last tick, to which the clock should be set.
+    `at` is the time of the last tick, or where it resumed; the clock should be set to it.
     """
 
     def __init__(
@@ -80,6 +80,8 @@ class Replay:
         """Skip the ticks up to an instant, which were traded on before; return them."""
         is_before = self._records["received_at"] <= microseconds(at)
         before, self._records = self._records[is_before], self._records[~is_before]
+        if len(before):
+            self.at = min(at, self.end)
         if len(self._records):
             self.start = instant(int(self._records["received_at"][0]))
         return before

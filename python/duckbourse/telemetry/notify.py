@@ -12,6 +12,7 @@ import queue
 import threading
 import uuid
 from collections import deque
+from collections.abc import Callable
 
 import structlog
 
@@ -30,11 +31,20 @@ QUEUE_SIZE = 1_000
 
 
 class Notifier:
-    """Sends notifications of one account; `on_event` is a listener of its manager."""
+    """
+    Sends notifications of one account; `on_event` is a listener of its manager.
+
+    `held` returns what an entry holds, in words, by the entry's id.
+    """
 
     def __init__(
-        self, account: str, settings: Settings, max_per_minute: int = MAX_PER_MINUTE
+        self,
+        account: str,
+        settings: Settings,
+        max_per_minute: int = MAX_PER_MINUTE,
+        held: Callable[[str], str] = str,
     ) -> None:
+        self._held = held
         self._account = account
         self._settings = settings
         wanted = EventKind.trading in settings.webhook_events
@@ -53,7 +63,9 @@ class Notifier:
             case events.TradingStateChanged(state=state, reason=reason, by=by):
                 self.send(f"{state}: {reason} (by {by})")
             case events.ExitTriggered(reason=reason, price=price) if reason is not Reason.TIME:
-                self.send(f"{reason} at {price.normalize():f}")
+                self.send(f"{self._held(event.entry_id)}: {reason} at {price.normalize():f}")
+            case events.SessionEnded(session_date=day, equity_amount=equity):
+                self.send(f"the session of {day} ended with an equity of {equity:,.2f}")
             case events.ExitDelayed():
                 self.send(
                     f"{event.symbol}: {event.quantity} not closed {event.seconds} s after its"

@@ -109,7 +109,7 @@ class HandOrders:
             price = context.prices[symbol][0]
             limit = protected(instrument, side, price, publication.limits.protection_pct)
         order_id = self._id_of(command)
-        exits = Exits(stop_price=wanted.stop_price, target_price=wanted.target_price)
+        exits = _exits_of(wanted, Exits())
         request = Request(
             order_id=order_id,
             symbol=symbol,
@@ -121,16 +121,26 @@ class HandOrders:
             strategy=BY_HAND,
             correlation_id=command.request_id,
         )
-        if known := self._manager.book.orders.get(order_id):
-            before = known.request
-            if (before.symbol, before.side) != (symbol, side):
+        waiting = self._manager.waiting_entries.get(order_id)
+        if known := self._manager.book.orders.get(order_id) or (waiting and Order(request=waiting)):
+            is_changed = order_id in self._manager.book.changed_exits
+            if not (is_changed or _is_same(request, known, wanted)):
                 return _refused(
-                    f"the request {command.request_id} was used before, to {before.side}"
-                    f" {before.quantity} {before.symbol}"
+                    f"the id {command.request_id} is that of another order:"
+                    f" {_terms_of(known.request)}; leave --id out, or give a new one"
                 )
+        elif request.exits and self._only_closes(request):
+            return _refused(
+                f"it only closes what was opened by hand of {symbol}, and so has no stop, target or"
+                " trail; `order modify` moves those of what is left"
+            )
         else:
             await self._manager.place(request)
         return lambda: self._answer_of(order_id)
+
+    def _only_closes(self, request: Request) -> bool:
+        held = self._manager.book.quantity_of(BY_HAND, request.symbol, request.product)
+        return held * request.side.sign < 0 and request.quantity <= abs(held)
 
     def _id_of(self, command: Command) -> str:
         publication = self._context(BY_HAND).publication
@@ -180,6 +190,10 @@ class HandOrders:
         return answer
 
     async def _modify(self, wanted: OrderByHand) -> Answer | Callable[[], Answer]:
+        if _exits_of(wanted, Exits()) != Exits():
+            changed = self._change_exits(wanted)
+            if not changed.is_obeyed or (wanted.quantity, wanted.limit_price) == (None, None):
+                return changed
         orders = self._entries_at_work(wanted.target)
         if isinstance(orders, Answer):
             return orders
@@ -211,6 +225,44 @@ class HandOrders:
             return _refused(f"not modified: {known.message or known.state}", order_id=order_id)
 
         return answer
+
+    def _change_exits(self, wanted: OrderByHand) -> Answer:
+        """Move the stop, target or trailing stop of an entry, held or open, of any strategy."""
+        book, target = self._manager.book, wanted.target
+        entries = [*book.held_entries(), *book.open_entries]
+        found = {
+            order.request.order_id: order
+            for order in entries
+            if target in (order.request.order_id, order.request.symbol)
+        }
+        if len(found) > 1:
+            named = "; ".join(
+                f"{order_id} ({_terms_of(order.request)}, of {order.request.strategy or 'nobody'})"
+                for order_id, order in found.items()
+            )
+            return _refused(f"{target} has several entries; name one by its id: {named}")
+        if not found:
+            if target in self._manager.waiting_entries:
+                return _refused(f"order {target} waits for its turn; modify it once it is sent")
+            if target in book.orders or target in self._context(BY_HAND).publication.instruments:
+                return _refused(f"nothing of {target} is held or on order")
+            return self._unknown(target)
+        [(order_id, order)] = found.items()
+        exits = _exits_of(wanted, order.request.exits or Exits())
+        try:
+            self._exits.change(order_id, exits)
+        except OrderDeniedError as denial:
+            return _refused(f"denied: {denial}", code=denial.code, order_id=order_id)
+        return Answer(
+            is_obeyed=True,
+            message=f"{order.request.symbol}: {_named(exits)}",
+            figures={
+                "order_id": order_id,
+                "stop_price": _text(exits.stop_price),
+                "target_price": _text(exits.target_price),
+                "trail_distance": _text(exits.trail_distance),
+            },
+        )
 
     def _entries_at_work(self, target: str) -> Sequence[Order] | Answer:
         """Return the open orders that an id or a symbol means, without exits."""
@@ -282,6 +334,46 @@ class HandOrders:
     def _unknown(self, symbol: str) -> Answer:
         known = self._context(BY_HAND).publication.instruments
         return _refused(f"there is no symbol or order {symbol!r}{did_you_mean(symbol, known)}")
+
+
+def _is_same(asked: Request, known: Order, wanted: OrderByHand) -> bool:
+    """Return whether a request that is repeated asks for the order that its id has already."""
+    before = known.request
+    if (before.symbol, before.side) != (asked.symbol, asked.side):
+        return False
+    if known.modification_count:
+        return True  # it has other terms by now, which were asked for since
+    # without a limit of its own, an order has that of the last price
+    limits = (before.limit_price,) if wanted.limit_price is None else (wanted.limit_price,)
+    return (before.quantity, before.limit_price, before.exits) == (
+        asked.quantity,
+        *limits,
+        asked.exits,
+    )
+
+
+def _exits_of(wanted: OrderByHand, before: Exits) -> Exits:
+    """Return the exits that a person wants; what is not said stays as it was before."""
+    return Exits(
+        stop_price=wanted.stop_price or before.stop_price,
+        target_price=wanted.target_price or before.target_price,
+        trail_distance=wanted.trail_distance or before.trail_distance,
+        exit_at=before.exit_at,
+    )
+
+
+def _named(exits: Exits) -> str:
+    named = {
+        "stop": exits.stop_price,
+        "target": exits.target_price,
+        "trail": exits.trail_distance,
+    }
+    return ", ".join(f"{name} {_text(price)}" for name, price in named.items() if price is not None)
+
+
+def _terms_of(request: Request) -> str:
+    terms = f"{request.side} {request.quantity} {request.symbol} at {_text(request.limit_price)}"
+    return f"{terms}, {_named(request.exits)}" if request.exits else terms
 
 
 def answer_of(order: Order) -> Answer:

@@ -55,6 +55,7 @@ class OrderByHand(msgspec.Struct, frozen=True, kw_only=True):
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None
     target_price: Decimal | None = None
+    trail_distance: Decimal | None = None
     strategy: str | None = None
 
 

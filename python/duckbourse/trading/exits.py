@@ -29,7 +29,16 @@ from duckbourse.orders.denial import OrderDeniedError
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.manager import Manager
-from duckbourse.orders.order import Order, OrderType, Product, Reason, Request, order_id_of
+from duckbourse.orders.order import (
+    Exits,
+    Order,
+    OrderType,
+    Product,
+    Reason,
+    Request,
+    Side,
+    order_id_of,
+)
 from duckbourse.risk import exits
 from duckbourse.streaming.prices import LastPrices
 from duckbourse.trading.calls import Calls
@@ -216,6 +225,34 @@ class ExitManager:
             if order.state is not State.NEW:
                 self.close(order, reason)
         return list(dict.fromkeys(order.request.order_id for order in (*entries, *opening)))
+
+    def change(self, entry_id: str, wanted: Exits) -> None:
+        """
+        Give an entry other exits; a new trailing stop is measured from the price of now.
+
+        Raise OrderDeniedError if it holds nothing and is not open, if it is being closed, or if an
+        exit would be due at once.
+        """
+        entry = self.book.orders[entry_id]
+        request, held = entry.request, self.book.held_quantity(entry_id)
+        if reason := self.book.exit_reason.get(entry_id):
+            raise OrderDeniedError("EXIT_AT_WORK", f"held={held}, exit_reason={reason}")
+        if request.reason is not Reason.ENTRY or not (held or entry.state.is_live):
+            raise OrderDeniedError("EXITS", f"held={held}, order={entry.state}")
+        price = self._price(entry)
+        if price is None:
+            raise OrderDeniedError("NO_PRICE", f"symbol={request.symbol}, ticks=0")
+        expected = price
+        if not held and request.limit_price is not None:
+            expected = (min if request.side is Side.BUY else max)(price, request.limit_price)
+        now, before = clock.now(), request.exits or Exits()
+        if detail := exits.due_at_once(wanted, request.side, expected, now):
+            raise OrderDeniedError("EXITS", detail)
+        if wanted == before:
+            return
+        self._manager.record(events.ExitsChanged(at=now, entry_id=entry_id, exits=wanted))
+        if held and wanted.trail_distance not in (None, before.trail_distance):
+            self._manager.record(events.TrailMoved(at=now, entry_id=entry_id, best_price=price))
 
     def close(self, entry: Order, reason: Reason) -> None:
         """

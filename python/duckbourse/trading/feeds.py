@@ -162,6 +162,12 @@ def _simulated_feed(publication: Publication, speed: float, seed: int) -> Replay
         for symbol, known in sorted(publication.instruments.items())
         if known.prior_close is not None
     ]
+    if not walks:
+        raise ConfigurationError(
+            f"no symbol of {publication.limits.calendar} has a close before"
+            f" {publication.session_date} to simulate ticks from",
+            "load its bars with `./bourse ingest` and build, or choose another account",
+        )
     records = simulate_ticks(
         walks, publication.opens_at, publication.closes_at, SIMULATED_TICKS, seed
     )

@@ -30,11 +30,12 @@ from duckbourse import clock
 from duckbourse.errors import BourseError, BrokerError, FeedFailed, StorageFull
 from duckbourse.orders import events
 from duckbourse.orders.book import Book
-from duckbourse.orders.bus import DataIngested, SignalGenerated
+from duckbourse.orders.bus import DataIngested, LimitBreached, Message, SignalGenerated
+from duckbourse.orders.denial import OrderDeniedError
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.manager import Manager
-from duckbourse.orders.order import Order, Reason, Request
+from duckbourse.orders.order import Exits, Order, Reason, Request
 from duckbourse.orders.reconciliation import Reconciliation
 from duckbourse.risk.checks import Check, OrderContext, pre_trade_check
 from duckbourse.risk.limits import unlisted
@@ -42,6 +43,7 @@ from duckbourse.streaming.believed import TickFilter
 from duckbourse.streaming.feed import Feed, Records, TickRelay, microseconds
 from duckbourse.streaming.prices import LastPrices, price_bounds
 from duckbourse.streaming.recorder import Recorder
+from duckbourse.trading import last_prices
 from duckbourse.trading.by_hand import HandOrders
 from duckbourse.trading.calls import Calls
 from duckbourse.trading.commands import Answer, Command, Inbox, OrderByHand
@@ -49,7 +51,7 @@ from duckbourse.trading.exits import ExitManager
 from duckbourse.trading.publication import Publication, Signal, signal_order
 from duckbourse.trading.scans import LiveScans
 from duckbourse.trading.strategies import Strategies
-from duckbourse.trading.strategy import BY_HAND, Context, Strategy
+from duckbourse.trading.strategy import BY_HAND, ChangeExits, Close, Context, Strategy, owner_of
 from duckbourse.words import counted
 
 log = structlog.get_logger()
@@ -68,6 +70,10 @@ STANDSTILL_SECONDS = 10.0
 REOPEN_SECONDS = 30.0
 # and how soon one that failed for a reason of its own; the pause doubles up to the one above
 MIN_REOPEN_SECONDS = 1.0
+# how often the last prices are written for the commands beside the loop
+PRICES_SECONDS = 1.0
+# who stops opening when the last strategy has failed
+BY_STRATEGIES = "strategies"
 # how often to look for a newer publication
 REFRESH_SECONDS = 1.0
 
@@ -106,6 +112,7 @@ class Trader:
         self.feed = feed
         self.strategies = Strategies(strategies, self._context, manager.record)
         manager.bus.subscribe(events.Event, lambda message: self.strategies.on_event(message.event))
+        manager.bus.subscribe(events.StrategyFailed, self._on_strategy_failed)
         self.folder = folder
         self._inbox = Inbox(folder)
         self.on_batch = on_batch
@@ -139,6 +146,7 @@ class Trader:
         self._has_feed_failed = False
         self._live_signals: dict[str, Signal] = {}
         self._refreshed_at = -math.inf
+        self._written_at = -math.inf
         self._loading: asyncio.Task[Publication | None] | None = None
         # sets a gauge of the loop, such as equity
         self.gauges: Callable[[str, float], None] | None = None
@@ -153,6 +161,8 @@ class Trader:
         self._calls = Calls(patience)
         self.by_hand = HandOrders(manager, self.exits, self._context, self._inbox)
         self._silent: set[str] = set()
+        # the last exits that a strategy asked for in vain, by entry, each reported once
+        self._denied_changes: dict[str, tuple[Exits, str]] = {}
         self._reconciling: asyncio.Task[None] | None = None
         self._reconciled_at = self._compared_at = clock.elapsed_seconds()
         # why the last comparison with the broker failed, if it did
@@ -184,7 +194,11 @@ class Trader:
         if self.book.state_reason == reason:  # else it was halted meanwhile
             if differences:
                 self.reconciliation.halt()
-            elif self.book.state is TradingState.ACTIVE or self.reconciliation.may_be_lifted:
+            elif (
+                self.book.state is TradingState.ACTIVE
+                or self.reconciliation.may_be_lifted
+                or self.book.state_by == BY_STRATEGIES  # they are asked again
+            ):
                 self.manager.set_state(TradingState.ACTIVE, "reconciled", "start")
         self._record_publication()
         for waiting in list(self.book.waiting.values()):
@@ -466,6 +480,12 @@ class Trader:
         if self.book.state is TradingState.ACTIVE:
             self.manager.set_state(state, reason, by)
 
+    def _on_strategy_failed(self, message: Message[events.StrategyFailed]) -> None:
+        if self.strategies.have_all_failed:
+            failed = message.event
+            reason = f"the strategy {failed.strategy} failed: {failed.detail}"
+            self._downgrade_to(TradingState.REDUCING, reason, BY_STRATEGIES)
+
     def on_health(self, what: str, is_healthy: bool, symbols: tuple[str, ...]) -> None:
         """
         Handle a change of the health of the part of the feed that has these symbols.
@@ -522,7 +542,16 @@ class Trader:
         if self.gauges is not None:
             with self._unharmed_by("metrics"):
                 self._set_gauges(self.gauges)
+        if clock.elapsed_seconds() - self._written_at >= PRICES_SECONDS:
+            self.write_prices()
         self._passed_at = clock.elapsed_seconds()
+
+    def write_prices(self) -> None:
+        """Write the last prices of what is held, for the commands beside the loop."""
+        self._written_at = clock.elapsed_seconds()
+        held = {position.symbol for position in self.book.open_positions()}
+        held |= {entry.request.symbol for entry in self.book.held_entries()}
+        last_prices.write(self.folder, self.publication.session_date, sorted(held), self.prices)
 
     async def _send(self, what: str, call: Callable[[], Awaitable[None]]) -> None:
         """Make a call to the broker that neither exits nor other calls have to wait for."""
@@ -584,11 +613,30 @@ class Trader:
         """Return what the strategies want to send, and begin to close what they want to close."""
         requests = []
         for name, wanted in self.strategies.orders():
-            if isinstance(wanted, Request):
-                requests.append(wanted)
-            else:
-                self.exits.leave(wanted.symbol, name, Reason.STRATEGY)
+            match wanted:
+                case Request():
+                    requests.append(wanted)
+                case Close():
+                    self.exits.leave(wanted.symbol, name, Reason.STRATEGY)
+                case ChangeExits():
+                    self._change_exits(name, wanted)
         return requests
+
+    def _change_exits(self, strategy: str, wanted: ChangeExits) -> None:
+        order_id = wanted.order_id
+        order = self.book.orders.get(order_id)
+        try:
+            if order is None or owner_of(order.request.strategy) != strategy:
+                raise OrderDeniedError("EXITS", f"order={order_id}, of_strategy=no")
+            self.exits.change(order_id, wanted.exits)
+            self._denied_changes.pop(order_id, None)
+        except OrderDeniedError as denial:
+            if self._denied_changes.get(order_id) == (wanted.exits, denial.code):
+                return
+            self._denied_changes[order_id] = wanted.exits, denial.code
+            log.warning("exits not changed", strategy=strategy, order_id=order_id, why=str(denial))
+            correlation_id = order.request.correlation_id if order else ""
+            self.publish(LimitBreached(code=denial.code, detail=denial.detail), correlation_id)
 
     def _set_gauges(self, set_gauge: Callable[[str, float], None]) -> None:
         equity = self.book.equity_amount(self.prices)

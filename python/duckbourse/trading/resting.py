@@ -26,7 +26,7 @@ from duckbourse.orders.book import NEVER_FILLED, Book
 from duckbourse.orders.denial import OrderDeniedError
 from duckbourse.orders.lifecycle import TRIGGERED
 from duckbourse.orders.manager import Manager
-from duckbourse.orders.order import Order, OrderType, Reason, Request, Side
+from duckbourse.orders.order import Exits, Order, OrderType, Reason, Request, Side
 from duckbourse.risk import exits
 from duckbourse.risk.limits import Instrument
 from duckbourse.streaming.prices import Prices
@@ -84,6 +84,10 @@ class RestingStops:
         `new` returns the next try to close a quantity of it.
         """
         entry_id = entry.request.order_id
+        wanted = entry.request.exits or Exits()
+        if wanted.stop_price is None and wanted.trail_distance is None:
+            await self._cancel_what_rests(entry_id)
+            return
         trigger = self._trigger(entry)
         live = [order for order in self.book.exits_of(entry_id) if order.state.is_live]
         quantity = self._left(entry)
@@ -115,6 +119,12 @@ class RestingStops:
             log.warning("no stop rests at the broker", entry_id=entry_id, reason=order.message)
         else:
             self._refusals.pop(entry_id)
+
+    async def _cancel_what_rests(self, entry_id: str) -> None:
+        """Cancel the stop of an entry that has none any more: its exits were changed."""
+        for order in self.book.exits_of(entry_id):
+            if order.is_resting:
+                await self._manager.cancel(order.request.order_id)
 
     async def _keep_in_step(
         self, entry: Order, order: Order, quantity: int, trigger: Decimal | None

@@ -16,7 +16,7 @@ import structlog
 from duckbourse import clock
 from duckbourse.brokers.opening import BrokerSetup, OpenBroker, open_paper
 from duckbourse.disk import private, private_folder
-from duckbourse.errors import BrokerError
+from duckbourse.errors import BrokerError, ConfigurationError
 from duckbourse.orders.book import rebuild_book
 from duckbourse.orders.broker import Broker
 from duckbourse.orders.events import Event, TradingState
@@ -108,6 +108,12 @@ class TradingSession:
                 )
             )
             stack.callback(broker.close)
+            if isinstance(feed, Replay) and not broker.capabilities.is_simulated:
+                raise ConfigurationError(
+                    f"the broker {broker.name} is not simulated, and would get orders at the prices"
+                    f" of the {feed.name}",
+                    "trade it with --broker paper, or today's ticks with --feed zerodha",
+                )
             until = traded_until(recorded)
             if until is not None and isinstance(feed, Replay):
                 before = feed.resume_after(until)
@@ -159,6 +165,7 @@ class TradingSession:
                 await self.trader.run()
             return differences
         finally:
+            self.trader.write_prices()
             await self.broker.disconnect()
 
     async def _started(self) -> tuple[str, ...]:
@@ -187,7 +194,13 @@ def _replay_clock(feed: Feed) -> AbstractContextManager[None]:
 @contextmanager
 def _monitoring(trader: Trader, port: int | None, begun: Sequence[Event]) -> Iterator[None]:
     account = trader.publication.limits.account
-    notifier = Notifier(account, settings())
+    book = trader.book
+
+    def held(entry_id: str) -> str:
+        request, count = book.orders[entry_id].request, book.held_quantity(entry_id)
+        return f"{request.symbol} {request.side.sign * count:+} of {request.strategy}"
+
+    notifier = Notifier(account, settings(), held=held)
     for event in begun:
         notifier.on_event(event)
     bus = trader.manager.bus

@@ -15,7 +15,7 @@ import csv
 import gzip
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -56,10 +56,11 @@ NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 BETWEEN = (
     events.AccountCarried,
     events.SessionStarted,
-    events.SessionEnded,
     events.CorporateActionApplied,
     events.CorporateActionMissed,
     events.CashMoved,
+    events.Reconciled,
+    events.JournalSalvaged,
 )
 
 
@@ -231,7 +232,8 @@ def _begin(
         events.SessionStarted(
             at=at,
             session_date=folder.session_date,
-            equity_amount=book.equity_amount({}),
+            # a dividend is earned in this session, whose prices fall by it
+            equity_amount=book.equity_amount({}) - book.dividend_amount,
             options=folder.options,
             marks=book.marks,
         )
@@ -564,9 +566,30 @@ def sessions_of(folder: SessionFolder) -> list[date]:
     return sorted({*_archived(folder.path), folder.session_date})
 
 
+def has_ended(folder: SessionFolder, recorded: Iterable[Event]) -> bool:
+    """Return whether a session was traded to its end before."""
+    return any(
+        isinstance(event, events.SessionEnded) and event.session_date == folder.session_date
+        for event in recorded
+    )
+
+
 def traded_until(recorded: Iterable[Event]) -> datetime | None:
     """Return the instant up to which a session was traded, or None if it only began."""
     return max((event.at for event in recorded if not _is_between(event)), default=None)
+
+
+def session_clock(folder: SessionFolder, recorded: Sequence[Event]) -> AbstractContextManager[None]:
+    """
+    Set the clock of a command beside the loop to the time of the account's session.
+
+    Of a session that was replayed, it is where that was left: the loop resumes after the last
+    event, whoever recorded it. A session of today goes by the machine's clock.
+    """
+    at = traded_until(recorded) or max((event.at for event in recorded[-1:]), default=None)
+    if at is None or FEED_OF_TODAY in (folder.options or ""):
+        return nullcontext()
+    return clock.replayed_by(lambda: at)
 
 
 def _is_between(event: Event) -> bool:

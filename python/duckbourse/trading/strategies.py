@@ -21,7 +21,14 @@ from duckbourse.names import did_you_mean
 from duckbourse.orders import events
 from duckbourse.orders.events import Event
 from duckbourse.orders.order import Reason, Request
-from duckbourse.trading.strategy import BY_HAND, Close, Context, SignalStrategy, Strategy, owner_of
+from duckbourse.trading.strategy import (
+    BY_HAND,
+    Context,
+    SignalStrategy,
+    Strategy,
+    Wanted,
+    owner_of,
+)
 
 log = structlog.get_logger()
 
@@ -132,19 +139,28 @@ class Strategies:
         self._strategies = dict(strategies)
         self._context = context
         self._record = record
+        self.names = tuple(strategies)
         self.failures: dict[str, str] = {}
 
     def is_active(self, booked: str) -> bool:
         """Return whether the owner of orders booked under this name may open positions."""
         return owner_of(booked) not in self.failures
 
-    def orders(self) -> Iterable[tuple[str, Request | Close]]:
+    @property
+    def have_all_failed(self) -> bool:
+        """Whether nothing is left that would open a position."""
+        return bool(self.failures) and not self._strategies
+
+    def orders(self) -> Iterable[tuple[str, Wanted]]:
         """Ask each strategy in turn; yield its name with what it returns."""
         for name, strategy in list(self._strategies.items()):
             try:
-                found = [
-                    _booked(name, each) for each in strategy.generate_orders(self._context(name))
-                ]
+                wanted: object = strategy.generate_orders(self._context(name))
+                if not isinstance(wanted, Iterable):
+                    raise TypeError(
+                        f"generate_orders returned {wanted!r}: return a list, or [] for none"
+                    )
+                found = [_booked(name, each) for each in wanted]
             except Exception as error:  # user code: it is not asked again, and exits continue
                 self._fail(name, error)
                 continue
@@ -187,11 +203,13 @@ def _check_values(struct: msgspec.Struct, where: str) -> None:
             _check_values(value, f"{place}.")
 
 
-def _booked(name: str, wanted: Request | Close) -> Request | Close:
+def _booked(name: str, wanted: object) -> Wanted:
     """Return a request under the name of its strategy, so that it opens and closes nothing else."""
-    if isinstance(wanted, Close):
-        return wanted
+    if not isinstance(wanted, Wanted):
+        raise TypeError(f"generate_orders returned {wanted!r}: return Request, Close, ChangeExits")
     _check_values(wanted, "")
+    if not isinstance(wanted, Request):
+        return wanted
     if wanted.reason is not Reason.ENTRY:
         raise ValueError(f"order {wanted.order_id} is an exit: return Close({wanted.symbol!r})")
     if name == SignalStrategy.NAME:

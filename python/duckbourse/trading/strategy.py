@@ -36,6 +36,21 @@ class Close(msgspec.Struct, frozen=True):
     symbol: str
 
 
+class ChangeExits(msgspec.Struct, frozen=True):
+    """
+    Give an entry of the strategy, open or held, other exits: all of them, as given here.
+
+    It is denied, and logged, if one of them would be due at once or if the entry is being closed.
+    """
+
+    order_id: str
+    exits: Exits
+
+
+# what a strategy may return
+Wanted = Request | Close | ChangeExits
+
+
 class Context:
     """
     What a strategy sees.
@@ -99,18 +114,19 @@ class Context:
 
     def quantity_for(self, symbol: str, side: Side, pct: Decimal) -> int:
         """
-        Return how many shares `pct` percent of equity are at the protected price, in whole lots.
+        Return how many shares `pct` percent of equity are, in whole lots.
 
-        It is capped by the account's limits and the exchange's freeze quantity, and 0 if there is
-        no fresh price or if the symbol is not known.
+        What is bought counts at its protected price, which it may cost, and what is sold at the
+        last price. It is capped by the account's limits and the exchange's freeze quantity, and 0
+        if there is no fresh price or if the symbol is not known.
         """
         instrument, price = self.publication.instruments.get(symbol), self.price(symbol)
         if instrument is None or price is None:
             return 0
         limits = self.publication.limits
-        limit = protected(instrument, side, price, limits.protection_pct)
+        each = max(price, protected(instrument, side, price, limits.protection_pct))
         pct = min(pct, limits.max_order_pct, limits.max_symbol_pct)
-        quantity = int(self.account.equity_amount(self.prices) * pct / 100 / limit)
+        quantity = int(self.account.equity_amount(self.prices) * pct / 100 / each)
         if instrument.freeze_quantity is not None:
             quantity = min(quantity, instrument.freeze_quantity)
         return quantity // instrument.lot_size * instrument.lot_size
@@ -161,8 +177,8 @@ class Strategy(Protocol):
     nothing more, its stops, targets and exit times go on, and people are notified.
     """
 
-    def generate_orders(self, context: Context) -> Sequence[Request | Close]:
-        """Return what to send or close now; a request whose id was used is not sent again."""
+    def generate_orders(self, context: Context) -> Sequence[Wanted]:
+        """Return what to send, close or change now; the id of a request is used once."""
 
     def on_fill(self, context: Context, order: Order, fill: Fill) -> None:
         """

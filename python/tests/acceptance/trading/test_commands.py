@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -20,10 +21,11 @@ from duckbourse.cli.session import _in_words
 from duckbourse.orders.journal import lock_folder
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import Order, Side
-from duckbourse.streaming.feed import Tick
+from duckbourse.streaming.feed import Records, Tick, microseconds
 from duckbourse.streaming.recorder import LogHeader, Recorder
-from duckbourse.streaming.replay import replay_minutes
+from duckbourse.streaming.replay import Replay, replay_minutes
 from duckbourse.trading import feeds
+from duckbourse.trading.loop import Trader
 from duckbourse.trading.publication import charges_of, load
 from duckbourse.warehouse import open_published
 from tests.support import commands
@@ -136,7 +138,7 @@ def test_a_session_is_resumed_only_with_its_own_options(bourse: Run, tmp_path: P
             " it alone",
         ]
     assert before == {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
-    assert "resuming this session" in bourse(*again.split()[1:]).stderr
+    assert "this session is over" in bourse(*again.split()[1:]).stderr
 
 
 def test_sessions_go_forward_and_each_is_shown(bourse: Run, tmp_path: Path) -> None:
@@ -342,12 +344,114 @@ def test_every_signal_is_accounted_for_and_a_second_run_says_so(bourse: Run) -> 
     assert len(shown) == denied
     assert shown[0].endswith("  positions 11, and the limit is 10")
     again = bourse("trade")
-    assert "resuming this session from 15:15:" in again.stderr
-    assert "; --fresh discards it and starts over\n" in again.stderr
+    assert "this session is over: it was traded to its end; --fresh discards it" in again.stderr
+    assert ", 0 ticks, " in again.stdout
     assert f"  {denied} orders denied by the check POSITIONS\n" in again.stdout
     assert (
         f"  {end['without_order']} signals without an order: the symbol was already" in again.stdout
     )
+
+
+def stop_at(monkeypatch: pytest.MonkeyPatch, hour: int, minute: int = 0) -> None:
+    """Have a replay stopped by Ctrl-C at a time of New York, with whatever is held then."""
+    on_records = Trader.on_records
+    until = datetime(2010, 5, 28, hour + 4, minute, tzinfo=UTC)
+
+    async def stopped(trader: Trader, records: Records) -> None:
+        if clock.now() >= until:
+            raise KeyboardInterrupt
+        await on_records(trader, records)
+
+    monkeypatch.setattr(Trader, "on_records", stopped)
+
+
+def test_a_session_that_was_reconciled_in_between_goes_on_where_it_stopped(
+    bourse: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is recorded beside the loop is of the session's time, not of the machine's."""
+    with monkeypatch.context() as patched:
+        stop_at(patched, 11)
+        stopped = bourse("trade", "--scanner", "crp")
+        assert stopped.returncode == 130
+        assert "stopped with positions open that nothing watches now: " in stopped.stderr
+    held = [row for row in json.loads(bourse("positions", "--json").stdout) if row["quantity"]]
+    assert held
+    for row in held:
+        gained = (row["last_price"] - row["average_price"]) * row["quantity"]
+        assert row["unrealized_amount"] == pytest.approx(gained)
+        assert "10:5" in row["last_at"], row
+        assert row["stop_price"] < row["last_price"] if row["quantity"] > 0 else True
+    (pnl,) = json.loads(bourse("pnl", "--json").stdout)
+    shown = json.loads(bourse("account", "show", "--json").stdout)
+    worth = sum(row["last_price"] * row["quantity"] for row in held)
+    assert shown["equity_amount"] == pytest.approx(pnl["cash_amount"] + worth)
+    assert pnl["equity_amount"] == shown["equity_amount"]
+    assert pnl["unrealized_amount"] == pytest.approx(sum(row["unrealized_amount"] for row in held))
+    for _ in range(2):
+        assert bourse("reconcile").returncode == 0
+    done = bourse("trade", "--scanner", "crp")
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"resuming this session from (09|10):", done.stderr), done.stderr
+    assert "open positions" not in done.stdout
+    whole = bourse("trade", "--scanner", "crp", "--fresh", "--json")
+    assert f"equity {json.loads(whole.stdout)['equity_amount']:,.2f}\n" in done.stdout
+
+
+def test_a_session_that_ends_with_an_intraday_position_open_fails(
+    bourse: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as where its ticks end before its square-off."""
+    batches = Replay.batches
+    until = microseconds(datetime(2010, 5, 28, 15, tzinfo=UTC))
+    monkeypatch.setattr(
+        Replay,
+        "batches",
+        lambda feed: (each for each in batches(feed) if each["received_at"][0] < until),
+    )
+    done = bourse("trade", "--scanner", "crp.conservative")
+    assert done.returncode == 9
+    assert "paper_us on 2010-05-28 ended with intraday positions open: " in done.stderr
+    assert "MMM -14" in done.stderr
+    assert "  open positions: " in done.stdout
+
+
+STRATEGY = """
+from duckbourse.trading.strategy import Strategy
+
+
+class Failing(Strategy):
+    count = 0
+
+    def generate_orders(self, context):
+        self.count += 1
+        return [] if self.count < 100 else {result}
+"""
+
+
+@pytest.mark.parametrize(
+    ("result", "error"),
+    [("1 / 0", "ZeroDivisionError('division by zero')"), ("None", "returned None: return a list")],
+)
+def test_a_strategy_that_fails_is_reported_at_once_and_at_the_end(
+    bourse: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, result: str, error: str
+) -> None:
+    name = f"failing_{abs(hash(result))}"
+    (tmp_path / f"{name}.py").write_text(STRATEGY.format(result=result))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    asked = ("trade", "--strategy", f"{name}:Failing")
+    tried = bourse(*asked, "--dry-run")
+    assert tried.returncode == 10
+    assert "error: the strategy failing failed, and was not asked again: " in tried.stderr
+    assert error in tried.stderr and "Traceback" not in tried.stderr
+    done = bourse(*asked)
+    assert done.returncode == 10
+    notes = [line for line in done.stderr.splitlines() if "failed, and opens nothing more" in line]
+    assert len(notes) == 1 and error in notes[0]
+    assert "  the strategy failing failed, and opened nothing more: " in done.stdout
+    assert " signal" not in done.stdout
+    shown = bourse("account", "show").stdout
+    assert "reducing, the strategy failing failed" in shown
+    assert bourse(*asked, "--json").returncode == 0  # it is over, and nothing is asked
 
 
 def test_a_difference_stops_trading(bourse: Run, tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ import pytest
 
 from duckbourse.cli.output import print_json, print_json_rows
 from duckbourse.cli.sql import sql
-from duckbourse.errors import BadQuery
-from duckbourse.warehouse import open_published
+from duckbourse.errors import BadQuery, ConfigurationError
+from duckbourse.warehouse import interrupted_after, open_published
 
 
 @pytest.fixture(autouse=True)
@@ -87,3 +87,28 @@ def test_rows_of_json_are_written_like_a_list(
     print_json_rows(rows)
     printed = capsys.readouterr().out
     assert printed == 2 * printed[: len(printed) // 2]
+
+
+ENDLESS = "select count(*) from range(10_000_000) as one, range(10_000_000) as other"
+
+
+@pytest.mark.parametrize("to", [None, "rows.csv"])
+def test_a_query_is_stopped_after_its_seconds(tmp_path: Path, to: str | None) -> None:
+    with pytest.raises(BadQuery, match="took longer than it may") as refused:
+        sql(ENDLESS, timeout=0.05, to=tmp_path / to if to else None)
+    assert "--timeout" in refused.value.remedy
+    assert {path.name for path in tmp_path.iterdir()} == {"published.duckdb"}
+
+
+def test_a_query_uses_no_more_memory_than_it_may(capsys: pytest.CaptureFixture[str]) -> None:
+    sql("select current_setting('memory_limit') as most", memory="64MiB", csv=True)
+    assert capsys.readouterr().out == "most\n64.0 MiB\n"
+    with pytest.raises(ConfigurationError, match="--memory '1; set' is no size"):
+        sql("select 1", memory="1; set")
+
+
+def test_a_query_that_ended_is_not_stopped_later() -> None:
+    with duckdb.connect() as connection:
+        with interrupted_after(connection, 0.001):
+            pass
+        assert connection.execute("select count(*) from range(20_000_000)").fetchall()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -64,6 +65,7 @@ def test_the_run_fails_over_budget_and_on_a_failed_step(
         return steps
 
     monkeypatch.setattr(command, "install_packages", lambda: None)
+    monkeypatch.setattr(command, "install_browser", lambda: None)
     monkeypatch.setattr(command, "_run_stages", run)
     command.test()
     costs["unit"] = 1000.0
@@ -389,3 +391,36 @@ def test_a_stop_ends_running_steps_and_starts_no_others(tmp_path: Path) -> None:
         running.stop()
         first, second = found.result()
     assert (first.is_passed, second.is_passed, second.seconds) == (False, False, 0)
+
+
+def test_the_browser_is_installed_when_its_lock_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[list[str]] = []
+
+    def run(words: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        ran.append(words)
+        (tmp_path / "node_modules").mkdir(exist_ok=True)
+        return subprocess.CompletedProcess(words, 0, "", "")
+
+    monkeypatch.setattr(command, "BROWSER", tmp_path)
+    monkeypatch.setattr("subprocess.run", run)
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
+    for lock, count in (("one", 1), ("one", 1), ("two", 2)):
+        (tmp_path / "package-lock.json").write_text(lock)
+        command.install_browser()
+        assert len(ran) == count
+    assert ran[0][:2] == ["/usr/bin/npm", "ci"]
+
+    (tmp_path / "package-lock.json").write_text("three")
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    with pytest.raises(ChecksFailed, match="there is no npm") as refused:
+        command.install_browser()
+    assert "install Node 20" in refused.value.remedy
+
+
+def test_the_lock_of_the_browser_names_no_registry() -> None:
+    lock = json.loads((command.BROWSER / "package-lock.json").read_text())
+    packages = [each for name, each in lock["packages"].items() if name]
+    assert packages
+    assert all("integrity" in each and "resolved" not in each for each in packages)

@@ -43,7 +43,8 @@ def read_by(*places: str) -> set[str]:
     ]
     found: set[str] = set()
     for file in files:
-        pattern = {"live.py": READ_LIVE, "market.py": READ_NOTEBOOK}.get(file.name, READ)
+        name = str(file.relative_to(PACKAGE))
+        pattern = {"streaming/live.py": READ_LIVE, "market.py": READ_NOTEBOOK}.get(name, READ)
         found |= set(pattern.findall(file.read_text()))
     return {nodes()[name] for name in found if name in nodes()}
 
@@ -54,11 +55,16 @@ def read_by(*places: str) -> set[str]:
         ("trading_loop", ("trading/*.py", "streaming/*.py")),
         (
             "commands",
-            tuple(
-                f"cli/{name}.py"
-                for name in ("scan", "minutes", "backtest", "risk", "listing", "doctor", "status")
+            (
+                *(
+                    f"cli/{name}.py"
+                    for name in ("scan", "minutes", "backtest", "risk", "doctor", "status")
+                ),
+                "lists.py",
             ),
         ),
+        ("api", ("api/*.py", "lists.py")),
+        ("pages", ("pages/*.py",)),
         ("notebook", ("market.py",)),
         ("sample_minutes", ("synthetic/*.py",)),
         ("build_report", ("summary.py",)),

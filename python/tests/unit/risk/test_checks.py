@@ -16,8 +16,9 @@ from duckbourse.orders.charges import Charges, order_charges
 from duckbourse.orders.denial import OrderDeniedError
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.lifecycle import State
-from duckbourse.orders.order import OrderType, Product, Reason, Request, Side
+from duckbourse.orders.order import Exits, Order, OrderType, Product, Reason, Request, Side
 from duckbourse.risk.checks import CHECKS, OrderContext, pre_trade_check
+from duckbourse.risk.exits import due
 from duckbourse.risk.limits import Covariances, Instrument
 from tests.support.factories import LIMITS as ACCOUNT_LIMITS
 from tests.support.factories import fill, request
@@ -311,6 +312,11 @@ CASES: list[Case] = [
         "a market order without protection",
         lambda: (order_request(limit_price=None), book_with(), {}),
         "PROTECTION: limit_price=none, required=a limit beyond the last price",
+    ),
+    (
+        "a stop above what is bought",
+        lambda: (order_request(exits=Exits(stop_price=Decimal(101))), book_with(), {}),
+        "EXITS: stop_price=101, required=below 100",
     ),
     (
         "an exit larger than the position",
@@ -897,3 +903,38 @@ def test_every_check_has_a_case_that_denies() -> None:
                 seen.add(one.__name__)
                 break
     assert {one.__name__ for one in CHECKS} - seen == {"duplicate_signal"}
+
+
+def code_of(asked: Request, *before: events.Event) -> str | None:
+    try:
+        pre_trade_check(context_of(asked, book_with(*before)))
+    except OrderDeniedError as denial:
+        return denial.code
+    return None
+
+
+@pytest.mark.parametrize("side", Side)
+@pytest.mark.parametrize("limit", [-1, 0, 1])
+@pytest.mark.parametrize("distance", [-2, -1, 0, 1, 2])
+@pytest.mark.parametrize("which", ["stop_price", "target_price"])
+def test_no_exit_is_due_as_soon_as_the_order_is_filled(
+    side: Side, limit: int, distance: int, which: str
+) -> None:
+    """It is passed exactly if a fill at the last price or at the limit would not end it."""
+    last = Decimal(100)
+    price, exit_price = last + limit, last + distance
+    asked = order_request(side=side, limit_price=price, exits=Exits(**{which: exit_price}))  # type: ignore[arg-type]
+    filled_at = min(last, price) if side is Side.BUY else max(last, price)
+    entered = Order(request=asked, filled_quantity=10, filled_amount=10 * filled_at)
+    is_due = due(entered, None, filled_at, NOW) is not None
+    denied = code_of(asked)
+    assert denied == ("EXITS" if is_due else None)
+    # what closes has no use for exits
+    assert code_of(asked, bought("A", 10, side=side.other)) is None
+
+
+def test_an_exit_time_that_has_passed_and_a_trail_of_nothing_are_denied() -> None:
+    assert code_of(order_request(exits=Exits(exit_at=NOW))) == "EXITS"
+    assert code_of(order_request(exits=Exits(exit_at=NOW + timedelta(seconds=1)))) is None
+    assert code_of(order_request(exits=Exits(trail_distance=Decimal(0)))) == "EXITS"
+    assert code_of(order_request(exits=Exits(trail_distance=Decimal(1)))) is None

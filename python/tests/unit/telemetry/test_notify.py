@@ -36,6 +36,7 @@ def test_both_receive_the_events_that_matter(receiver: Receiver) -> None:
             telegram_chat="77",
             telegram_url=receiver.address,
         ),
+        held=lambda entry_id: f"A +10 of {entry_id}",
     )
     for event in (
         events.TradingStateChanged(at=NOW, state=TradingState.HALTED, reason="news", by="me"),
@@ -43,21 +44,23 @@ def test_both_receive_the_events_that_matter(receiver: Receiver) -> None:
         events.FillBooked(at=NOW, fill=fill(1, "100")),
         events.ExitTriggered(at=NOW, entry_id="X", reason=Reason.STOP, price=Decimal("98.50")),
         events.Reconciled(at=NOW),
+        events.SessionEnded(at=NOW, session_date=NOW.date(), equity_amount=Decimal("1234.5")),
         events.Reconciled(at=NOW, differences=("A MIS: 1 here, 0 at the broker",)),
     ):
         notifier.on_event(event)
     notifier.close()
     texts = [
         "test: halted: news (by me)",
-        "test: stop at 98.5",
+        "test: A +10 of X: stop at 98.5",
+        f"test: the session of {NOW.date()} ended with an equity of 1,234.50",
         "test: the broker differs: A MIS: 1 here, 0 at the broker",
     ]
     hooks = [body for path, body in receiver.got if path == "/hook"]
     assert {body["event"] for body in hooks} == {"trading"}
-    assert len({body["id"] for body in hooks}) == 3
+    assert len({body["id"] for body in hooks}) == 4
     chats = [body for path, body in receiver.got if path == f"/bot{SECRET}/sendMessage"]
     assert [body["text"] for body in hooks] == texts
-    assert [body["details"] for body in hooks] == [{"account": "test"}] * 3
+    assert [body["details"] for body in hooks] == [{"account": "test"}] * 4
     assert chats == [{"text": text, "chat_id": "77"} for text in texts]
 
 

@@ -227,6 +227,8 @@ def test_a_split_and_a_dividend_are_applied_once() -> None:
     # seven shares and a half: the half is paid out, and the dividend is per new share
     assert book.quantity("A", Product.CNC) == 7
     assert book.cash_amount == 100_000 - 1_500 + 100 + Decimal("1.25") * 7
+    # the dividend is earned in the session whose prices fall by it
+    assert book.dividend_amount == book.equity_amount({}) - book.session_start_amount == 8.75
     held = entry(book)
     assert held.request.exits == Exits(stop_price=Decimal(180), target_price=Decimal(260))
     assert held.average_price == 200

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from duckbourse import clock
 from duckbourse.brokers.paper import PaperBroker
-from duckbourse.errors import BrokerRejected
+from duckbourse.cli.session import _open_figures
+from duckbourse.cli.trade import ending, round_trips
+from duckbourse.errors import BrokerRejected, ConfigurationError
 from duckbourse.orders import events
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.lifecycle import State
-from duckbourse.orders.order import Product, Reason, Request, Side
+from duckbourse.orders.order import Exits, Product, Reason, Request, Side
 from duckbourse.streaming.feed import Tick
+from duckbourse.trading import last_prices
 from duckbourse.trading.commands import FOLDER, Answer, OrderByHand, answer_to, prepare, send
 from duckbourse.trading.loop import Trader
 from duckbourse.trading.strategy import Close
-from tests.support.market import Market, at, exits, signal, tick, with_limits
+from tests.support.market import ZONE, Market, at, exits, signal, tick, with_limits
 from tests.unit.trading.test_strategies import At
 
 TICKS = [tick(at(9, 45, second), 100) for second in range(12)]
@@ -97,7 +101,9 @@ def test_a_request_that_is_repeated_orders_nothing_twice(market: Market) -> None
     assert answered(market, "one").message == "10 of 10 A filled at 100"
     order(market, "one", "sell", quantity=10)
     market.trade([tick(at(9, 47, second), 100) for second in range(4)], to_end=False)
-    assert answered(market, "one").message == "the request one was used before, to buy 10 A"
+    assert answered(market, "one").message == (
+        "the id one is that of another order: buy 10 A at 101; leave --id out, or give a new one"
+    )
 
 
 class Dying(PaperBroker):
@@ -424,3 +430,208 @@ def test_a_cancel_that_was_refused_is_asked_again_until_the_order_has_ended(
         at(9, 45, second) for second in (3, 4, 5)
     ]
     assert answered(market, "two").message == "1 of 1 order ended, 0 shares of them filled"
+
+
+OTHER_ORDERS: dict[str, dict[str, Any]] = {
+    "quantity": {"quantity": 11},
+    "limit": {"limit_price": Decimal(99)},
+    "stop": {"stop_price": Decimal(97)},
+    "no stop": {"stop_price": None},
+    "target": {"target_price": Decimal(120)},
+    "trail": {"trail_distance": Decimal(3)},
+}
+
+
+@pytest.mark.parametrize("changed", OTHER_ORDERS.values(), ids=OTHER_ORDERS)
+def test_another_order_under_a_used_id_is_refused(market: Market, changed: dict[str, Any]) -> None:
+    terms: dict[str, Any] = {"quantity": 10, "limit_price": LIMIT, "stop_price": Decimal(90)}
+    order(market, "one", "buy", **terms)
+    again = [tick(at(9, 46, second), 100) for second in range(8)]
+    trader = market.trade(
+        [*TICKS, *again], at_tick={8: ordering(market, "one", "buy", **terms)}, to_end=False
+    )
+    assert answered(market, "one").is_obeyed
+    order(market, "one", "buy", **(terms | changed))
+    trader = market.trade([tick(at(9, 47, second), 100) for second in range(4)], to_end=False)
+    answer = answered(market, "one")
+    assert not answer.is_obeyed
+    assert answer.message == (
+        "the id one is that of another order: buy 10 A at 97.5, stop 90; leave --id out, or give"
+        " a new one"
+    )
+    assert len(trader.book.orders) == 1
+
+
+def moving(market: Market, **terms: Any) -> dict[int, Callable[[Trader], object]]:
+    return {8: ordering(market, "move", "modify", **terms)}
+
+
+MOVES: dict[str, tuple[dict[str, str], list[str], Reason, str]] = {
+    "stop": ({"stop_price": "99"}, ["98.9"], Reason.STOP, "stop 99, target 110"),
+    "target": ({"target_price": "103"}, ["103"], Reason.TARGET, "stop 90, target 103"),
+    "trail": (
+        {"trail_distance": "2"},
+        ["104", "102"],
+        Reason.TRAILING_STOP,
+        "stop 90, target 110, trail 2",
+    ),
+}
+
+
+@pytest.mark.parametrize(("terms", "path", "reason", "said"), MOVES.values(), ids=MOVES)
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_the_exits_of_a_position_are_moved(
+    market: Market,
+    terms: dict[str, str],
+    path: list[str],
+    reason: Reason,
+    said: str,
+    is_killed: bool,
+) -> None:
+    """Also for a loop that is killed and started again."""
+    order(market, "one", "buy", quantity=10, stop_price=Decimal(90), target_price=Decimal(110))
+    wanted = {name: Decimal(price) for name, price in terms.items()}
+    later = [
+        tick(at(9, 50 + minute, second), price)
+        for minute, price in enumerate(path)
+        for second in range(4)
+    ]
+    first = TICKS if is_killed else [*TICKS, *later]
+    trader = market.trade(first, at_tick=moving(market, **wanted), to_end=False)
+    answer = answered(market, "move")
+    assert (answer.is_obeyed, answer.message) == (True, f"A: {said}")
+    if is_killed:
+        assert trader.book.open_positions()
+        trader = market.trade(later, to_end=False)
+    assert [(each.request.reason, each.state) for each in exits(trader)] == [(reason, State.FILLED)]
+
+
+def test_a_trail_that_is_given_later_begins_with_the_price_of_now(market: Market) -> None:
+    order(market, "one", "buy", quantity=10)
+    fallen = [tick(at(9, 46, second), 95) for second in range(4)]
+    trader = market.trade(
+        [*TICKS, *fallen],
+        at_tick={14: ordering(market, "move", "modify", trail_distance=Decimal(2))},
+        to_end=False,
+    )
+    assert answered(market, "move").message == "A: trail 2"
+    assert not exits(trader)
+    trader = market.trade([tick(at(9, 47, second), 93) for second in range(4)], to_end=False)
+    assert [each.request.reason for each in exits(trader)] == [Reason.TRAILING_STOP]
+
+
+@pytest.mark.parametrize("side", ["buy", "sell"])
+def test_an_exit_is_not_moved_to_where_it_would_be_due(market: Market, side: str) -> None:
+    sign = 1 if side == "buy" else -1
+    order(market, "one", side, quantity=10)
+    trader = market.trade(
+        TICKS, at_tick=moving(market, stop_price=Decimal(100) + sign), to_end=False
+    )
+    answer = answered(market, "move")
+    assert (answer.is_obeyed, answer.figures["code"]) == (False, "EXITS")
+    assert not market.of(events.ExitsChanged) and not exits(trader)
+    order(market, "two", side, quantity=10, target_price=Decimal(100) - sign)
+    market.trade([tick(at(9, 46, second), 100) for second in range(4)], to_end=False)
+    assert answered(market, "two").figures["code"] == "EXITS"
+
+
+def test_of_several_entries_one_is_named(market: Market) -> None:
+    order(market, "one", "buy", quantity=10)
+    order(market, "two", "buy", quantity=20)
+    trader = market.trade(TICKS, at_tick=moving(market, stop_price=Decimal(99)), to_end=False)
+    answer = answered(market, "move")
+    assert not answer.is_obeyed and "name one by its id" in answer.message
+    [first, second] = trader.book.held_entries()
+    assert f"{second.request.order_id} (buy 20 A at 101, of by_hand)" in answer.message
+    order(market, "id", "modify", first.request.order_id, stop_price=Decimal(99))
+    trader = market.trade([tick(at(9, 46, second), 100) for second in range(4)], to_end=False)
+    assert answered(market, "id").message == "A: stop 99"
+    [first, second] = trader.book.held_entries()
+    assert (first.request.exits, second.request.exits) == (Exits(stop_price=Decimal(99)), None)
+
+
+@pytest.mark.parametrize(
+    ("target", "message"), [("A", "nothing of A is held or on order"), ("Q", "there is no symbol")]
+)
+def test_nothing_is_moved_where_nothing_is_held(market: Market, target: str, message: str) -> None:
+    order(market, "one", "modify", target, stop_price=Decimal(99))
+    market.trade(TICKS[:4], to_end=False)
+    answer = answered(market, "one")
+    assert not answer.is_obeyed and message in answer.message
+
+
+def test_commands_beside_the_loop_know_the_last_prices(market: Market) -> None:
+    order(market, "one", "buy", quantity=10, trail_distance=Decimal(3), target_price=Decimal(120))
+    risen = [tick(at(9, 46, second), 102) for second in range(4)]
+    trader = market.trade([*TICKS, *risen], to_end=False)
+    trader.write_prices()
+    prices = last_prices.read(market.folder, trader.publication.session_date)
+    assert prices == {"A": (Decimal(102), at(9, 46, 3))}
+    assert last_prices.read(market.folder, date(2026, 11, 26)) == {}
+    [position] = trader.book.open_positions()
+    figures = _open_figures(trader.book, "by_hand", position, prices, ZONE)
+    assert figures == {
+        "last_price": 102,
+        "last_at": "09:46:03",
+        "unrealized_amount": 20,
+        "stop_price": 99,
+        "target_price": 120,
+    }
+    # and say when they do not
+    unknown = _open_figures(trader.book, "by_hand", position, {}, ZONE)
+    assert (unknown["last_price"], unknown["unrealized_amount"]) == (None, None)
+
+
+def test_a_replay_sends_nothing_to_a_broker_that_is_not_simulated(market: Market) -> None:
+    class Real(PaperBroker):
+        capabilities = replace(PaperBroker.capabilities, is_simulated=False)
+
+    market.broker = Real
+    with pytest.raises(ConfigurationError, match="is not simulated, and would get orders"):
+        market.trade(TICKS)
+
+
+def test_the_summary_has_each_entry_with_what_closed_it(market: Market) -> None:
+    """Its figures add up to what the account gained; what only closes is no entry."""
+    order(market, "one", "buy", quantity=10)
+    later = [
+        tick(at(9, 46 + minute, second), 100 + minute) for minute in range(4) for second in range(4)
+    ]
+    trader = market.trade(
+        [*TICKS, *later],
+        at_tick={
+            13: ordering(market, "two", "buy", quantity=5),
+            17: ordering(market, "three", "sell", quantity=12),
+            21: ordering(market, "four", "sell", quantity=9),
+        },
+        to_end=False,
+    )
+    rows = round_trips(trader)
+    assert [(row["side"], row["quantity"], row["closed"], row["exit"]) for row in rows] == [
+        ("buy", 10, 10, "order"),
+        ("buy", 5, 5, "order"),
+        ("sell", 6, 0, None),
+    ]
+    gained = sum(row["net_pnl_amount"] for row in rows if row["closed"])
+    [short] = trader.book.open_positions()
+    last = trader.prices["A"][0]
+    net = trader.book.equity_amount(trader.prices) - trader.book.session_start_amount
+    assert gained == net - short.unrealized_amount(last)
+    assert (rows[2]["exit_price"], rows[2]["net_pnl_amount"]) == (None, None)
+    assert ending(trader)["entries"] == 3
+
+
+def test_what_only_closes_has_no_exits(market: Market) -> None:
+    order(market, "one", "buy", quantity=10)
+    sell = {"quantity": 10, "stop_price": Decimal(105)}
+    trader = market.trade(
+        TICKS,
+        at_tick={
+            6: ordering(market, "two", "sell", **sell),
+            9: ordering(market, "three", "sell", **(sell | {"quantity": 15})),
+        },
+        to_end=False,
+    )
+    assert "it only closes what was opened by hand of A" in answered(market, "two").message
+    assert answered(market, "three").message == "15 of 15 A filled at 100"
+    assert trader.book.quantity("A", Product.MIS) == -5

@@ -18,7 +18,7 @@ from duckbourse.risk.checks import open_checks
 from duckbourse.settings import PROJECT
 from duckbourse.trading.strategies import open_strategies
 from tests.support.factories import NOW
-from tests.support.market import Market, at, exits, instrument, tick
+from tests.support.market import Market, at, exits, instrument, signal, tick
 
 README = (PROJECT / "python" / "README.md").read_text()
 
@@ -79,6 +79,7 @@ def test_the_subscriber_prints_what_is_denied(
 def test_the_check_denies(pasted: Path) -> None:
     market = Market(pasted / "session", checks=open_checks(["my_checks:no_penny_stocks"]))
     market.instruments = {"A": instrument("A", prior_close=None)}
+    market.signals = [signal(stop_price=Decimal(4), target_price=Decimal(6))]
     trader = market.trade([tick(at(9, 45, second), "4.90") for second in range(3)])
     [order] = trader.book.orders.values()
     assert order.message == "PENNY_STOCK: price=4.900000, min_price=5"

@@ -27,7 +27,7 @@ from duckbourse.orders.order import Exits, OrderType, Product, Reason, Request, 
 from duckbourse.trading.commands import Answer, Command, Inbox, OrderByHand, send
 from duckbourse.trading.exits import _id_of
 from duckbourse.trading.loop import Trader
-from duckbourse.trading.strategy import Context, SignalStrategy, Strategy
+from duckbourse.trading.strategy import ChangeExits, Context, SignalStrategy, Strategy
 from tests.support.counted_loop import CountedLoop, run_counted
 from tests.support.market import Market, at, exits, instrument, tick, with_limits
 from tests.support.venue import MarketFeed, MemoryJournal, Venue
@@ -407,3 +407,26 @@ def test_an_order_that_closes_the_oldest_leaves_the_stop_of_the_next(tmp_path: P
     assert day.held() == 20
     resting = [stop.quantity for stop in day.stops() if stop.state is State.TRIGGER_PENDING]
     assert sorted(resting) == [6, 10]
+
+
+def test_a_resting_stop_follows_the_exits_that_are_moved(tmp_path: Path) -> None:
+    """Also where the new exits have no stop: then nothing may rest."""
+
+    class Moving(Once):
+        def generate_orders(self, context: Context) -> Sequence[Any]:
+            orders: list[Any] = list(super().generate_orders(context))
+            for entry in context.entries:
+                stop = Decimal(99) if context.now < at(9, 50) else None
+                exits = Exits(stop_price=stop, target_price=Decimal(120))
+                orders.append(ChangeExits(entry.request.order_id, exits))
+            return orders
+
+    day = Day(tmp_path / "day", lambda: Moving(Side.BUY, 100, stop_price=95))
+    day.traded([*ENTERED, tick(at(9, 46), 100), tick(at(9, 46, 1), 100)])
+    assert [(each.state, each.trigger_price) for each in day.stops()] == [
+        (State.TRIGGER_PENDING, Decimal(99))
+    ]
+    trader = day.traded([tick(at(9, 50, second), 100) for second in range(6)])
+    assert [each.state for each in day.stops()] == [State.CANCELLED]
+    assert day.held() == 100
+    assert trader.book.open_positions()

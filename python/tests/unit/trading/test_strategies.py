@@ -18,7 +18,14 @@ from duckbourse.orders.events import TradingState
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import Exits, Product, Reason, Request, Side
 from duckbourse.trading.strategies import open_strategies
-from duckbourse.trading.strategy import Close, Context, SignalStrategy, Strategy
+from duckbourse.trading.strategy import (
+    ChangeExits,
+    Close,
+    Context,
+    SignalStrategy,
+    Strategy,
+    Wanted,
+)
 from tests.support.market import Market, at, exits, tick, with_limits
 
 STOP = Exits(stop_price=Decimal(98))
@@ -32,11 +39,11 @@ def market(tmp_path: Path) -> Market:
 class At(Strategy):
     """Does something at given times, once each."""
 
-    def __init__(self, *todo: tuple[datetime, Callable[[Context], Request | Close]]) -> None:
+    def __init__(self, *todo: tuple[datetime, Callable[[Context], Wanted]]) -> None:
         self._todo = list(todo)
         self.fills: list[tuple[str, int]] = []
 
-    def generate_orders(self, context: Context) -> Sequence[Request | Close]:
+    def generate_orders(self, context: Context) -> Sequence[Wanted]:
         due = [each for each in self._todo if each[0] <= context.now]
         self._todo = [each for each in self._todo if each not in due]
         return [do(context) for _, do in due]
@@ -309,6 +316,64 @@ def test_an_order_that_could_not_be_looked_after_fails_its_strategy(
         ("two", State.FILLED)
     ]
     assert {order.request.strategy for order in trader.book.orders.values()} == {"two"}
+
+
+@pytest.mark.parametrize("found", [None, 3, "buy", [None], [3.5], [{}]])
+def test_a_strategy_that_returns_nonsense_fails_and_is_said_why(
+    market: Market, found: object
+) -> None:
+    class Nonsense(Strategy):
+        def generate_orders(self, context: Context) -> Any:
+            return found
+
+    market.others = {"one": Nonsense}
+    trader = market.trade(steady(100))
+    [failed] = market.of(events.StrategyFailed)
+    assert failed.detail.startswith("TypeError(") and "generate_orders returned" in failed.detail
+    assert trader.book.state is TradingState.ACTIVE
+
+
+def test_an_account_whose_last_strategy_failed_only_reduces(market: Market) -> None:
+    def fail(_: Context) -> Request:
+        raise ZeroDivisionError
+
+    market.strategy = lambda: At((at(9, 45), buy(10, STOP)), (at(9, 46), fail))
+    trader = market.trade(steady(100, 100), to_end=False)
+    assert trader.book.state is TradingState.REDUCING
+    assert trader.book.state_reason == "the strategy signals failed: ZeroDivisionError()"
+    # it is asked again by the next loop, and what is held has its stop meanwhile
+    market.strategy = At
+    trader = market.trade(steady("97.5", first=3), to_end=False)
+    assert trader.book.state is TradingState.ACTIVE
+    assert [order.request.reason for order in exits(trader)] == [Reason.STOP]
+
+
+def moved(**prices: int) -> Callable[[Context], ChangeExits]:
+    def change(context: Context) -> ChangeExits:
+        [order] = context.account.held_entries()
+        found = {key: Decimal(price) for key, price in prices.items()}
+        return ChangeExits(order.request.order_id, Exits(**found))  # type: ignore[arg-type]
+
+    return change
+
+
+def test_a_strategy_moves_its_own_exits_only(market: Market) -> None:
+    market.others = {
+        "one": lambda: At((at(9, 45), buy(10, STOP)), (at(9, 47), moved(stop_price=99))),
+        "two": lambda: At((at(9, 46), moved(stop_price=50))),
+    }
+    trader = market.trade(steady(100, 100, 100, "98.5"))
+    assert [event.exits.stop_price for event in market.of(events.ExitsChanged)] == [99]
+    assert [order.request.reason for order in exits(trader)] == [Reason.STOP]
+    assert not market.of(events.StrategyFailed)
+
+
+def test_exits_that_would_be_due_at_once_are_not_moved(market: Market) -> None:
+    market.others = {
+        "one": lambda: At((at(9, 45), buy(10, STOP)), (at(9, 46), moved(stop_price=101)))
+    }
+    trader = market.trade(steady(100, 100))
+    assert not market.of(events.ExitsChanged) and not exits(trader)
 
 
 def test_a_strategy_books_under_its_own_name_only(market: Market) -> None:

@@ -1,0 +1,881 @@
+"""
+The trading loops of this machine: what the journal and `/health` have, events, and commands.
+
+An account is named in the header `x-bourse-account`, never in an address; without it, the one that
+is trading, or was last, is meant. What is not in the journal, the last prices and the feed's
+figures, comes from the loop's metrics if the server knows their port; without them positions are
+valued at their marks or at cost, and `pnl` says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any, TypeVar
+from zoneinfo import ZoneInfo
+
+import anyio
+import httpx
+import msgspec
+from anyio import to_thread
+from fastapi import APIRouter, Depends, Header, Request
+from starlette.responses import Response, StreamingResponse
+
+from duckbourse import clock
+from duckbourse.api.asking import Answer, Server, refuse_unknown_parameters
+from duckbourse.api.bounds import Bounds
+from duckbourse.api.formats import plain
+from duckbourse.api.problems import Refused
+from duckbourse.api.reader import Reader
+from duckbourse.api.resources import PROBLEM, REFUSALS
+from duckbourse.errors import BourseError, ConfigurationError, TradingError
+from duckbourse.market import Market
+from duckbourse.orders import events
+from duckbourse.orders.book import Book
+from duckbourse.orders.events import Event, TradingState
+from duckbourse.orders.journal import FILE as JOURNAL
+from duckbourse.orders.lifecycle import State
+from duckbourse.orders.order import Order
+from duckbourse.settings import settings
+from duckbourse.telemetry.metrics import HOST
+from duckbourse.trading.commands import OrderByHand, answer_to, send
+from duckbourse.trading.requests import LOOP_ANSWER_SECONDS, no_loop, outcome, unanswered_order
+from duckbourse.trading.session_folder import (
+    SessionFolder,
+    latest,
+    read,
+    sessions,
+    sessions_of,
+    trading_now,
+)
+
+T = TypeVar("T")
+router = APIRouter(dependencies=[Depends(refuse_unknown_parameters)])
+# looks for a newer publication and for what the loops did
+LOOK_SECONDS = 1.0
+METRICS_SECONDS = 1.0
+MOST_LOGGED = 200
+MOST_POINTS = 2_000
+WARNED_FROM = Decimal("0.8")
+# the steps of an order as the page draws them
+STEPS = {
+    State.NEW: "CREATED",
+    State.INTENT: "CREATED",
+    State.SENT: "SUBMITTED",
+    State.UNKNOWN: "SUBMITTED",
+    State.ACKED: "WORKING",
+    State.TRIGGER_PENDING: "WORKING",
+    State.OPEN: "WORKING",
+    State.PARTIAL: "PARTLY_FILLED",
+    State.FILLED: "FILLED",
+    State.CANCELLED: "CANCELLED",
+    State.EXPIRED: "CANCELLED",
+    State.REJECTED: "REJECTED",
+    State.DENIED: "REJECTED",
+    State.NOT_PLACED: "REJECTED",
+}
+Account = Annotated[
+    str | None, Header(alias="x-bourse-account", max_length=100, description="Account.")
+]
+
+
+def session_of(account: str | None) -> SessionFolder:
+    """Return the session of an account: of the one that is trading, or was last, if None."""
+    live = trading_now()
+    try:
+        if account is None and live:
+            return live[0]
+        return latest(account, None)
+    except ConfigurationError as error:
+        # its text would repeat the account
+        raise Refused(
+            404, "nothing has been traded on this account", "`./bourse list accounts` has them"
+        ) from error
+
+
+class Moment:
+    """One session as its journal has it now, with the loop's metrics if there are any."""
+
+    def __init__(
+        self, session: SessionFolder, metrics: Mapping[str, float] | None, reasons: Sequence[str]
+    ) -> None:
+        self.session = session
+        self.book, self.recorded = read(session)
+        self.metrics = metrics or {}
+        self.reasons = reasons
+        self.is_running = session.path in {each.path for each in trading_now()}
+        self._zone = ZoneInfo(session.zone_name)
+
+    def at(self, instant: datetime, *, millis: bool = False) -> str:
+        """Return an instant as the exchange's clock shows it."""
+        local = instant.astimezone(self._zone).replace(tzinfo=None)
+        return local.isoformat(" ", "milliseconds" if millis else "seconds")
+
+    @property
+    def equity(self) -> Decimal:
+        """The equity at last prices if the loop reports it, at marks or at cost if not."""
+        reported = self.metrics.get("bourse_equity_amount")
+        return self.book.equity_amount({}) if reported is None else Decimal(str(reported))
+
+    def account(self, limits: Mapping[str, Any], currency: str | None) -> dict[str, Any]:
+        book, session = self.book, self.session
+        held = list(book.positions.values())
+        realized = sum((each.realized_amount for each in held), Decimal(0))
+        charges = sum((each.charges_amount for each in held), Decimal(0))
+        day = self.equity - book.session_start_amount
+        closed = book.session_round_trips()
+        loss_pct = limits.get("max_daily_loss_pct")
+        return {
+            "account": session.account,
+            "broker": session.broker,
+            "is_paper": session.broker == "paper",
+            "calendar": session.calendar,
+            "currency": currency,
+            "session_date": session.session_date,
+            "sessions": len(sessions_of(session)),
+            "capital": book.capital_amount,
+            "equity": self.equity,
+            "cash": book.cash_amount,
+            "peak": book.peak_amount,
+            "day_pnl": day,
+            "realized": realized,
+            "unrealized": day - realized + charges,
+            "charges": charges,
+            "trades": book.entry_count,
+            "won": sum(1 for amount in closed if amount > 0),
+            "max_daily_loss": (
+                None if loss_pct is None else book.session_start_amount * Decimal(loss_pct) / 100
+            ),
+            "protection_pct": limits.get("protection_pct"),
+        }
+
+    def loop(self) -> dict[str, Any]:
+        words = {TradingState.ACTIVE: "running", TradingState.REDUCING: "reducing"}
+        state = words.get(self.book.state, "halted") if self.is_running else "stopped"
+        return {
+            "state": state,
+            "is_running": self.is_running,
+            "reason": self.book.state_reason,
+            "by": self.book.state_by,
+            "problems": list(self.reasons),
+        }
+
+    def positions(self) -> list[dict[str, Any]]:
+        """Return what each strategy holds, with the exits of its entries."""
+        book = self.book
+        entries: dict[tuple[str, str], list[Order]] = {}
+        for entry in book.held_entries():
+            entries.setdefault((entry.request.strategy, entry.request.symbol), []).append(entry)
+        rows = []
+        for strategy, held in book.strategy_positions():
+            if not held.quantity:
+                continue
+            of = entries.get((strategy, held.symbol), [])
+            exits = [entry.request.exits for entry in of if entry.request.exits is not None]
+            rows.append(
+                {
+                    "symbol": held.symbol,
+                    "strategy": strategy,
+                    "product": str(held.product),
+                    "quantity": held.quantity,
+                    "average": held.average_price,
+                    "last": book.marks.get(held.symbol),
+                    "stop": next((each.stop_price for each in exits if each.stop_price), None),
+                    "target": next((e.target_price for e in exits if e.target_price), None),
+                    "exit_at": next((self.at(e.exit_at) for e in exits if e.exit_at), None),
+                    "signal": next((e.request.signal_id for e in of if e.request.signal_id), None),
+                    "realized": held.realized_amount,
+                    "age_ms": None,
+                }
+            )
+        return sorted(rows, key=lambda row: (str(row["symbol"]), str(row["strategy"])))
+
+    def orders(self) -> list[dict[str, Any]]:
+        """Return the orders of the session, newest first, each with its path through the states."""
+        book = self.book
+        paths: dict[str, list[dict[str, str]]] = {}
+        filled: dict[str, int] = {}
+
+        def step(order_id: str, at: datetime, state: State) -> None:
+            path = paths.setdefault(order_id, [])
+            if not path or path[-1]["state"] != STEPS[state]:
+                path.append({"at": self.at(at, millis=True), "state": STEPS[state]})
+
+        for event in self.recorded:
+            match event:
+                case events.OrderDenied(request=request):
+                    step(request.order_id, event.at, State.NEW)
+                    step(request.order_id, event.at, State.DENIED)
+                case events.OrderIntended(request=request):
+                    step(request.order_id, event.at, State.INTENT)
+                case events.OrderSent(order_id=order_id):
+                    step(order_id, event.at, State.SENT)
+                case events.OrderUpdated(order_id=order_id, state=state):
+                    step(order_id, event.at, state)
+                case events.FillBooked(fill=fill) if fill.order_id in book.orders:
+                    filled[fill.order_id] = filled.get(fill.order_id, 0) + fill.quantity
+                    is_whole = filled[fill.order_id] >= book.orders[fill.order_id].request.quantity
+                    step(fill.order_id, event.at, State.FILLED if is_whole else State.PARTIAL)
+        earlier = {name for name in book.carried_orders if not book.orders[name].state.is_live}
+        rows = [
+            {
+                "at": self.at(order.sent_at) if order.sent_at else _first(paths.get(order_id)),
+                "id": order_id,
+                "strategy": order.request.strategy,
+                "symbol": order.request.symbol,
+                "side": str(order.request.side),
+                "quantity": order.request.quantity,
+                "type": str(order.request.order_type),
+                "price": order.request.limit_price,
+                "trigger": order.request.trigger_price,
+                "fill": order.average_price,
+                "filled": order.filled_quantity,
+                "state": STEPS[order.state],
+                "word": str(order.state),
+                "is_working": order.state.is_live,
+                "reason": str(order.request.reason),
+                "why": order.message or order.request.signal_id or str(order.request.reason),
+                "path": paths.get(order_id, []),
+            }
+            for order_id, order in book.orders.items()
+            if order_id not in earlier
+        ]
+        return list(reversed(rows))
+
+    def pnl(self) -> dict[str, Any]:
+        """Return the profit of the session after each fill, at marks or cost, and now."""
+        book = Book(self.session.capital_amount)
+        at, value = [], []
+        for event in self.recorded:
+            book.apply(event)
+            if isinstance(event, events.FillBooked | events.SessionStarted | events.SessionEnded):
+                at.append(self.at(event.at))
+                value.append(book.equity_amount({}) - book.session_start_amount)
+        is_marked = "bourse_session_pnl_amount" in self.metrics
+        if is_marked and self.is_running:
+            at.append(self.at(clock.now()))
+            value.append(Decimal(str(self.metrics["bourse_session_pnl_amount"])))
+        basis = "at marks or cost after each fill" + (", at last prices now" if is_marked else "")
+        return {"at": at[-MOST_POINTS:], "value": value[-MOST_POINTS:], "basis": basis}
+
+    def limits(
+        self, limits: Mapping[str, Any], sectors: Mapping[str, str | None]
+    ) -> list[dict[str, Any]]:
+        """Return how much of each limit of the account is used; percent is of equity."""
+        book, equity = self.book, self.equity
+        if not limits or equity <= 0:
+            return []
+        amounts: dict[str, Decimal] = {}
+        for held in book.open_positions():
+            mark = book.marks.get(held.symbol)
+            amount = held.cost_amount if mark is None else held.quantity * mark
+            amounts[held.symbol] = amounts.get(held.symbol, Decimal(0)) + amount
+        gross = sum(map(abs, amounts.values()), Decimal(0))
+        by_sector: dict[str, Decimal] = {}
+        for symbol, amount in amounts.items():
+            sector = sectors.get(symbol) or symbol
+            by_sector[sector] = by_sector.get(sector, Decimal(0)) + abs(amount)
+        start, peak = book.session_start_amount, book.peak_amount
+        day_loss = max(Decimal(0), start - equity)
+        used: list[tuple[str, Any, str, str]] = [
+            ("Loss of the day", 100 * day_loss / start if start else 0, "max_daily_loss_pct", "%"),
+            ("Drawdown", 100 * _fallen(equity, peak), "max_drawdown_pct", "%"),
+            ("Gross", 100 * gross / equity, "max_gross_pct", "%"),
+            ("Net", 100 * abs(sum(amounts.values(), Decimal(0))) / equity, "max_net_pct", "%"),
+            (
+                f"Largest symbol{_largest(amounts)}",
+                100 * max(map(abs, amounts.values()), default=Decimal(0)) / equity,
+                "max_symbol_pct",
+                "%",
+            ),
+            (
+                f"Largest sector{_largest(by_sector)}",
+                100 * max(by_sector.values(), default=Decimal(0)) / equity,
+                "max_sector_pct",
+                "%",
+            ),
+            ("Positions", len(book.open_positions()), "max_positions", ""),
+            ("Open orders", len(book.live), "max_open_orders", ""),
+            ("Trades", book.entry_count, "max_trades", ""),
+            ("Losses in a row", book.consecutive_losses, "max_consecutive_losses", ""),
+            ("Requests to the broker", len(book.requested_at), "max_orders_per_session", ""),
+        ]
+        return [
+            {
+                "name": name,
+                "used": round(Decimal(amount), 4),
+                "limit": limits[column],
+                "unit": unit,
+                "digits": 2 if unit else 0,
+                "column": column,
+            }
+            for name, amount, column, unit in used
+            if limits.get(column) is not None
+        ]
+
+    def health(self) -> list[dict[str, Any]]:
+        """Return what is known of the loop and its feed: good, warn or bad, in a few words."""
+        rows = [
+            {
+                "name": "Loop",
+                "value": "running" if self.is_running else "no loop is running",
+                "state": "good" if self.is_running else "warn",
+            },
+            {
+                "name": "Trading",
+                "value": f"{self.book.state}: {self.book.state_reason}",
+                "state": "good" if self.book.state is TradingState.ACTIVE else "bad",
+            },
+        ]
+        feed = _last(self.recorded, events.FeedChanged)
+        if feed is not None:
+            rows.append(
+                {
+                    "name": "Feed",
+                    "value": f"{feed.what}, {self.at(feed.at)}",
+                    "state": "good" if feed.is_healthy else "bad",
+                }
+            )
+        compared = _last(self.recorded, events.Reconciled)
+        if compared is not None:
+            count = len(compared.differences)
+            rows.append(
+                {
+                    "name": "Book against broker",
+                    "value": f"{count} differences" if count else f"equal, {self.at(compared.at)}",
+                    "state": "bad" if count else "good",
+                }
+            )
+        if self.recorded:
+            rows.append(
+                {
+                    "name": "Journal",
+                    "value": (
+                        f"{self.book.event_count:,} events, last {self.at(self.recorded[-1].at)}"
+                    ),
+                    "state": "good",
+                }
+            )
+        for name, title in (
+            ("bourse_seconds_since_tick", "Last tick"),
+            ("bourse_seconds_since_pass", "Last pass of the loop"),
+        ):
+            seconds = self.metrics.get(name)
+            if seconds is not None and seconds == seconds:
+                state = "good" if seconds < 5 else "warn" if seconds < 30 else "bad"
+                rows.append({"name": title, "value": f"{seconds:.1f} s ago", "state": state})
+        rows.extend({"name": "Problem", "value": each, "state": "bad"} for each in self.reasons)
+        return rows
+
+    def feed(self) -> list[dict[str, Any]]:
+        """Return of each symbol of the session whether its feed was silent, and since when."""
+        silent: dict[str, events.PriceSilent] = {}
+        for event in self.recorded:
+            match event:
+                case events.PriceSilent(symbol=symbol):
+                    silent[symbol] = event
+                case events.FillBooked(fill=fill):
+                    silent.pop(fill.symbol, None)
+        held = {each.symbol for each in self.book.open_positions()}
+        asked = {order.request.symbol for order in self.book.live.values()}
+        return [
+            {
+                "symbol": symbol,
+                "is_held": symbol in held,
+                "state": "warn" if symbol in silent else "good",
+                "value": (
+                    f"silent for {silent[symbol].seconds} s at {self.at(silent[symbol].at)}"
+                    if symbol in silent
+                    else "no silence reported"
+                ),
+            }
+            for symbol in sorted(held | asked | set(silent))
+        ]
+
+    def log(self) -> list[dict[str, Any]]:
+        """Return the newest events of the journal, newest first, without the orders' details."""
+        rows = []
+        for event in reversed(self.recorded[-MOST_LOGGED:]):
+            fields: dict[str, Any] = {
+                name: value
+                for name, value in msgspec.to_builtins(event).items()
+                if name not in ("at", "type") and isinstance(value, str | int | float | bool)
+            }
+            match event:
+                case events.OrderIntended(request=request) | events.OrderDenied(request=request):
+                    fields |= {
+                        "order_id": request.order_id,
+                        "symbol": request.symbol,
+                        "side": str(request.side),
+                        "quantity": request.quantity,
+                    }
+                case events.FillBooked(fill=fill):
+                    fields |= {
+                        "order_id": fill.order_id,
+                        "symbol": fill.symbol,
+                        "side": str(fill.side),
+                        "quantity": fill.quantity,
+                        "price": fill.price,
+                    }
+            rows.append({"at": self.at(event.at), "kind": type(event).__name__, **fields})
+        return rows
+
+
+def _fallen(equity: Decimal, peak: Decimal) -> Decimal:
+    return max(Decimal(0), 1 - equity / peak) if peak else Decimal(0)
+
+
+def _first(path: Sequence[Mapping[str, str]] | None) -> str:
+    return path[0]["at"][:19] if path else ""
+
+
+def _largest(amounts: Mapping[str, Decimal]) -> str:
+    return f": {max(amounts, key=lambda name: abs(amounts[name]))}" if amounts else ""
+
+
+EventKind = TypeVar("EventKind", bound=Event)
+
+
+def _last(recorded: Sequence[Event], kind: type[EventKind]) -> EventKind | None:
+    return next((event for event in reversed(recorded) if isinstance(event, kind)), None)
+
+
+LIMITS = "from seeds.trading_accounts where account = $account"
+SECTORS = "select symbol, sector from seeds.instruments"
+CURRENCY = "select currency from seeds.calendars where calendar = $calendar"
+
+
+class Watch:
+    """Looks for what changes, once for all clients that follow the events."""
+
+    def __init__(self, reader: Reader, bounds: Bounds, metrics_port: int | None) -> None:
+        self._reader, self._bounds, self._port = reader, bounds, metrics_port
+        self._clients: set[asyncio.Queue[tuple[str, dict[str, Any]] | None]] = set()
+        self._is_over = False
+        self.threads = anyio.CapacityLimiter(8)
+        # of their own, so that no reader keeps a halt waiting
+        self.commands = anyio.CapacityLimiter(16)
+
+    def metrics(self) -> tuple[dict[str, float] | None, list[str]]:
+        """Return the gauges of the loop and the reasons why it is not healthy; None if unknown."""
+        secret = settings().metrics_token
+        if self._port is None or secret is None:
+            return None, []
+        headers = {"authorization": f"Bearer {secret.get_secret_value()}"}
+        root = f"http://{HOST}:{self._port}"
+        try:
+            with httpx.Client(headers=headers, timeout=METRICS_SECONDS, trust_env=False) as client:
+                text = client.get(f"{root}/metrics").raise_for_status().text
+                health = client.get(f"{root}/health").json()
+        except (httpx.HTTPError, ValueError):
+            return None, ["the loop's metrics cannot be read"]
+        found = {}
+        for line in text.splitlines():
+            name, _, value = line.partition(" ")
+            if not line.startswith("#") and "}" in name:
+                with suppress(ValueError):
+                    found[name.partition("{")[0]] = float(value)
+        return found, [str(each) for each in health.get("reasons", [])]
+
+    def moment(self, session: SessionFolder) -> Moment:
+        """Return a session as it is now."""
+        metrics, reasons = self.metrics()
+        return Moment(session, metrics, reasons)
+
+    async def run(self) -> None:
+        """Report what changed to every client, until cancelled."""
+        before = await self._states()
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            if not self._clients:
+                continue
+            now = await self._states()
+            for kind, state in now.items():
+                if state != before.get(kind):
+                    data = (
+                        {"build_id": state} if kind == "publication" else {"accounts": len(state)}
+                    )
+                    self._report(kind, data)
+            before = now
+
+    async def _states(self) -> dict[str, Any]:
+        return await to_thread.run_sync(self._look, limiter=self.threads)
+
+    def _look(self) -> dict[str, Any]:
+        live: list[tuple[str, bool, int, int]] = []
+        trading = {each.path for each in trading_now()}
+        for session in sessions():
+            for name in (JOURNAL, f"{JOURNAL}-wal"):
+                with suppress(OSError):
+                    stat = (session.path / name).stat()
+                    live.append(
+                        (session.account, session.path in trading, stat.st_size, stat.st_mtime_ns)
+                    )
+        return {"publication": self._reader.build_id, "live": live}
+
+    def _report(self, kind: str, data: dict[str, Any]) -> None:
+        for queue in list(self._clients):
+            try:
+                queue.put_nowait((kind, data))
+            except asyncio.QueueFull:  # it does not read
+                self._clients.discard(queue)
+                with suppress(asyncio.QueueEmpty):
+                    queue.get_nowait()
+                queue.put_nowait(None)
+
+    def end(self) -> None:
+        """End every stream, and begin no other."""
+        self._is_over = True
+        for queue in list(self._clients):
+            with suppress(asyncio.QueueFull):
+                queue.put_nowait(None)
+
+    def follow(self) -> AsyncIterator[bytes]:
+        """Return the events from now on, as text/event-stream; raise Refused if all are taken."""
+        if self._is_over:
+            raise Refused(503, "the server is about to stop", "ask again when it is there")
+        if len(self._clients) >= self._bounds.streams:
+            raise Refused(
+                503,
+                f"{self._bounds.streams} clients follow the events, and no more may",
+                "close another page, or ask again",
+                {"retry-after": "5"},
+            )
+        queue: asyncio.Queue[tuple[str, dict[str, Any]] | None] = asyncio.Queue(20)
+        self._clients.add(queue)
+        return self._events(queue)
+
+    async def _events(
+        self, queue: asyncio.Queue[tuple[str, dict[str, Any]] | None]
+    ) -> AsyncIterator[bytes]:
+        try:
+            yield b"retry: 2000\n\n"
+            while True:
+                try:
+                    found = await asyncio.wait_for(queue.get(), self._bounds.heartbeat_seconds)
+                except TimeoutError:
+                    yield b": still here\n\n"
+                    continue
+                if found is None:
+                    return
+                kind, data = found
+                yield f"event: {kind}\ndata: {json.dumps(data)}\n\n".encode()
+        finally:
+            self._clients.discard(queue)
+
+    @property
+    def client_count(self) -> int:
+        """The number of clients that follow the events."""
+        return len(self._clients)
+
+
+def _watch(request: Request) -> Watch:
+    watch: Watch = request.app.state.watch
+    return watch
+
+
+def _server(request: Request) -> Server:
+    server: Server = request.app.state.server
+    return server
+
+
+Watching = Annotated[Watch, Depends(_watch)]
+Serving = Annotated[Server, Depends(_server)]
+JSON_ANSWER: dict[str, Any] = {
+    "response_class": Response,
+    "responses": {
+        200: {
+            "description": "The state of one account.",
+            "content": {"application/json": {"schema": {"type": "object"}}},
+        },
+        **REFUSALS,
+    },
+}
+
+
+def _json(value: Any, status: int = 200) -> Response:
+    return Response(
+        msgspec.json.encode(plain(value)),
+        status,
+        media_type="application/json",
+        headers={"cache-control": "no-store"},
+    )
+
+
+async def _moment(watch: Watch, account: str | None) -> Moment:
+    return await to_thread.run_sync(
+        lambda: watch.moment(session_of(account)), limiter=watch.threads
+    )
+
+
+def _seeds(market: Market, session: SessionFolder) -> dict[str, Any]:
+    """Return limits, sectors and currency of an account; empty where nothing is published."""
+    found: dict[str, Any] = {"limits": {}, "sectors": {}, "currency": None}
+    with suppress(BourseError):
+        rows = market.sql(LIMITS, {"account": session.account})
+        names = rows.columns
+        for row in rows.fetchall():
+            found["limits"] = dict(zip(names, row, strict=True))
+    with suppress(BourseError):
+        found["sectors"] = dict(market.sql(SECTORS).fetchall())
+    with suppress(BourseError):
+        for (currency,) in market.sql(CURRENCY, {"calendar": session.calendar}).fetchall():
+            found["currency"] = currency
+    return found
+
+
+def _accounts() -> list[dict[str, Any]]:
+    trading = {each.path for each in trading_now()}
+    return [
+        {
+            "account": each.account,
+            "broker": each.broker,
+            "is_paper": each.broker == "paper",
+            "session_date": each.session_date,
+            "is_running": each.path in trading,
+        }
+        for each in sessions()
+    ]
+
+
+@router.get("/api/pages/live", summary="What the page Live shows", **JSON_ANSWER)
+async def live_page(
+    asked: Answer, watch: Watching, server: Serving, account: Account = None
+) -> Response:
+    moment = await _moment(watch, account)
+    seeds = await server.run(lambda market: _seeds(market, moment.session))
+
+    def found() -> dict[str, Any]:
+        return {
+            "mock": False,
+            "at": moment.at(clock.now()),
+            "account": moment.account(seeds["limits"], seeds["currency"]),
+            "accounts": _accounts(),
+            "loop": moment.loop(),
+            "positions": moment.positions(),
+            "orders": moment.orders(),
+            "pnl": moment.pnl(),
+            "limits": moment.limits(seeds["limits"], seeds["sectors"]),
+            "health": moment.health(),
+            "feed": moment.feed(),
+            "log": moment.log(),
+            "sql": {},
+        }
+
+    # numbers, as all pages have them
+    return _json(_as_numbers(await to_thread.run_sync(found, limiter=watch.threads)))
+
+
+def _as_numbers(value: Any) -> Any:
+    match value:
+        case Decimal():
+            return float(value)
+        case dict():
+            return {name: _as_numbers(each) for name, each in value.items()}
+        case list():
+            return [_as_numbers(each) for each in value]
+        case _:
+            return value
+
+
+@router.get("/api/v1/live", summary="Accounts that are traded, or were", **JSON_ANSWER)
+async def accounts(asked: Answer, watch: Watching) -> Response:
+    return _json({"rows": await to_thread.run_sync(_accounts, limiter=watch.threads)})
+
+
+@router.get("/api/v1/live/account", summary="What an account has", **JSON_ANSWER)
+async def live_account(
+    asked: Answer, watch: Watching, server: Serving, account: Account = None
+) -> Response:
+    moment = await _moment(watch, account)
+    seeds = await server.run(lambda market: _seeds(market, moment.session))
+    return _json(moment.account(seeds["limits"], seeds["currency"]) | {"loop": moment.loop()})
+
+
+@router.get("/api/v1/live/orders", summary="The orders of a session", **JSON_ANSWER)
+async def live_orders(asked: Answer, watch: Watching, account: Account = None) -> Response:
+    return _json({"rows": (await _moment(watch, account)).orders()})
+
+
+@router.get("/api/v1/live/positions", summary="What an account holds", **JSON_ANSWER)
+async def live_positions(asked: Answer, watch: Watching, account: Account = None) -> Response:
+    return _json({"rows": (await _moment(watch, account)).positions()})
+
+
+@router.get("/api/v1/live/log", summary="The newest events of the journal", **JSON_ANSWER)
+async def live_log(asked: Answer, watch: Watching, account: Account = None) -> Response:
+    return _json({"rows": (await _moment(watch, account)).log()})
+
+
+@router.get(
+    "/api/events",
+    summary="Newer publications and what loops do, as server-sent events",
+    response_class=StreamingResponse,
+    responses={
+        200: {"description": "Events.", "content": {"text/event-stream": {}}},
+        **REFUSALS,
+    },
+)
+async def follow(watch: Watching) -> StreamingResponse:
+    return StreamingResponse(
+        watch.follow(),
+        media_type="text/event-stream",
+        headers={"cache-control": "no-store", "x-accel-buffering": "no"},
+    )
+
+
+class Typed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A command: the account's name as typed, why, and of a close what to close."""
+
+    account: str
+    reason: str = "requested"
+    symbol: str | None = None
+    strategy: str | None = None
+
+
+async def body_of(request: Request, kind: type[T]) -> T:
+    """Return the JSON of a request as a type; raise Refused if it is none."""
+    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if content_type != "application/json":
+        raise Refused(415, "a body is application/json", "send content-type: application/json")
+    try:
+        return msgspec.json.decode(await request.body(), type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise Refused(
+            422, f"the body is not usable: {error}", "see /api/v1/openapi.json"
+        ) from error
+
+
+COMMAND: dict[str, Any] = {
+    "response_class": Response,
+    "responses": {
+        200: {
+            "description": "The loop obeyed.",
+            "content": {"application/json": {"schema": {"type": "object"}}},
+        },
+        202: {
+            "description": "No loop is running; the next one acts on it at its start.",
+            "content": {"application/json": {"schema": {"type": "object"}}},
+        },
+        **REFUSALS,
+        409: PROBLEM,
+        415: PROBLEM,
+    },
+    "openapi_extra": {
+        "parameters": [
+            {
+                "name": "x-bourse",
+                "in": "header",
+                "required": True,
+                "schema": {"type": "string", "enum": ["1"]},
+            }
+        ],
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {
+                    "schema": {
+                        "type": "object",
+                        "required": ["account"],
+                        "additionalProperties": False,
+                        "properties": {
+                            "account": {"type": "string"},
+                            "reason": {"type": "string"},
+                            "symbol": {"type": "string"},
+                            "strategy": {"type": "string"},
+                        },
+                    },
+                    "example": {"account": "paper_us", "reason": "news at noon"},
+                }
+            },
+        },
+    },
+}
+
+
+def _commanded(account: str) -> SessionFolder:
+    """Return the session of an account that somebody typed; it must be one that was traded."""
+    for session in sessions():
+        if session.account == account:
+            return session
+    raise Refused(
+        404,
+        "no account of this name has been traded, so nothing was done",
+        "type the account's name as the page shows it",
+    )
+
+
+def _request(name: str, typed: Typed) -> Response:
+    session = _commanded(typed.account)
+    if typed.symbol is not None or typed.strategy is not None:
+        raise Refused(422, f"{name} is of the whole account", "omit symbol and strategy")
+    is_live = session.path in {each.path for each in trading_now()}
+    path = send(session.path, name, typed.reason[:200])
+    answer = answer_to(path, LOOP_ANSWER_SECONDS) if is_live else None
+    found = outcome(name, session, path, answer, LOOP_ANSWER_SECONDS)
+    if found["is_obeyed"] is False:
+        raise TradingError(found["message"], "look at the orders, and at the broker itself")
+    return _json(found, 200 if found["is_obeyed"] else 202)
+
+
+def _close(typed: Typed) -> Response:
+    session = _commanded(typed.account)
+    if not typed.symbol:
+        raise Refused(422, "no symbol is named", 'give the one to close, as "symbol"')
+    if session.path not in {each.path for each in trading_now()}:
+        error = no_loop(None)
+        raise TradingError(str(error), error.remedy)
+    wanted = OrderByHand(action="close", target=typed.symbol, strategy=typed.strategy)
+    path = send(session.path, "order", "by hand", seconds=LOOP_ANSWER_SECONDS, order=wanted)
+    answer = answer_to(path, LOOP_ANSWER_SECONDS)
+    if answer is None:
+        late = unanswered_order(
+            session, path, LOOP_ANSWER_SECONDS, "the orders show what became of it"
+        )
+        # no error names an account
+        raise TradingError(str(late).replace(f" of {session.account}", ""), late.remedy)
+    if not answer.is_obeyed:
+        raise TradingError(f"close {typed.symbol}: {answer.message}", "look at the positions")
+    return _json(
+        {
+            "account": session.account,
+            "session_date": session.session_date,
+            "is_obeyed": True,
+            "is_final": answer.is_final,
+            "message": answer.message,
+            **answer.figures,
+        }
+    )
+
+
+async def _obeyed(request: Request, name: str) -> Response:
+    watch = _watch(request)
+    typed = await body_of(request, Typed)
+    return await to_thread.run_sync(
+        (lambda: _close(typed)) if name == "close" else (lambda: _request(name, typed)),
+        limiter=watch.commands,
+    )
+
+
+@router.post("/api/live/halt", summary="Cancel open entries and open nothing", **COMMAND)
+async def halt(request: Request) -> Response:
+    return await _obeyed(request, "halt")
+
+
+@router.post("/api/live/resume", summary="Trade again", **COMMAND)
+async def resume(request: Request) -> Response:
+    return await _obeyed(request, "resume")
+
+
+@router.post("/api/live/square-off", summary="Close everything", **COMMAND)
+async def square_off(request: Request) -> Response:
+    return await _obeyed(request, "square-off")
+
+
+@router.post("/api/live/close", summary="Close one position", **COMMAND)
+async def close(request: Request) -> Response:
+    return await _obeyed(request, "close")

@@ -1,0 +1,166 @@
+"""What a portfolio can lose: VaR by method, its backtest, stress and parts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from duckbourse.pages.asking import Panels
+from duckbourse.pages.portfolio import check_portfolio
+from duckbourse.warehouse import quoted
+
+# calendar days of the chart of returns against VaR: three years
+CHART_DAYS = 1096
+
+
+def risk(panels: Panels, name: str) -> dict[str, Any]:
+    """Answer `/risk/{portfolio}`; the chart has the lookback that most methods have."""
+    check_portfolio(panels, name)
+    of = {"portfolio": name}
+    latest = panels.rows(
+        "latest",
+        """
+        select
+            session_date,
+            method,
+            confidence,
+            horizon_sessions,
+            lookback_sessions,
+            scaling,
+            var_return,
+            es_return,
+            var_amount,
+            es_amount,
+            is_outside_domain
+        from serving.var_today
+        where portfolio = $portfolio
+        order by confidence desc, horizon_sessions, lookback_sessions, method
+        """,
+        **of,
+    )
+    return {
+        "portfolio": name,
+        "latest": latest,
+        **_bands(panels, name),
+        "backtest": panels.rows(
+            "backtest",
+            """
+            select
+                period,
+                method,
+                confidence,
+                lookback_sessions,
+                first_session_date,
+                last_session_date,
+                session_count,
+                exceedance_count,
+                expected_count,
+                kupiec_p_value,
+                independence_p_value,
+                basel_exceedance_count,
+                basel_zone,
+                acerbi_szekely_z2,
+                quantile_loss_rank,
+                verdict
+            from risk.var_backtest
+            where portfolio = $portfolio
+            order by confidence desc, period, lookback_sessions, quantile_loss_rank, method
+            """,
+            **of,
+        ),
+        "stress": panels.rows(
+            "stress",
+            """
+            select
+                stress.scenario,
+                stress.kind,
+                stress.description,
+                loss_return,
+                loss_amount,
+                missing_symbols,
+                first_date,
+                last_date
+            from risk.stress
+            left join seeds.stress_windows using (scenario)
+            where portfolio = $portfolio
+            order by loss_return desc, scenario
+            """,
+            **of,
+        ),
+        "components": panels.rows(
+            "components",
+            """
+            select
+                symbol,
+                session_date,
+                method,
+                confidence,
+                weight,
+                component_ratio,
+                component_var_amount,
+                incremental_var_amount,
+                trade_amount
+            from risk.component_var
+            where
+                portfolio = $portfolio
+                and weight <> 0
+                and lookback_sessions = (
+                    select min(lookback_sessions) from risk.component_var
+                    where portfolio = $portfolio
+                )
+            order by method, confidence, component_ratio desc, symbol
+            """,
+            **of,
+        ),
+    }
+
+
+def _bands(panels: Panels, name: str) -> dict[str, Any]:
+    [lookback] = panels.values(
+        """
+        select mode(lookback_sessions order by lookback_sessions) from serving.var_today
+        where portfolio = $portfolio and horizon_sessions = 1
+        """,
+        portfolio=name,
+    )
+    pairs = (
+        []
+        if lookback is None
+        else [
+            (method, confidence)
+            for method in panels.values(
+                "select distinct method from serving.var_today "
+                "where portfolio = $portfolio order by all",
+                portfolio=name,
+            )
+            for confidence in (0.95, 0.99)
+        ]
+    )
+    columns = ",\n    ".join(
+        f"max(var_return) filter (method = {quoted(method)} and confidence = {confidence}) "
+        f"as {method}_{confidence * 100:.0f}"
+        for method, confidence in pairs
+    )
+    bands = panels.columns(
+        "bands",
+        f"""
+select
+    session_date,
+    any_value(net_return) as net_return{", " if columns else ""}
+    {columns}
+from risk.var_estimates
+left join portfolio.returns using (portfolio, session_date)
+where
+    portfolio = $portfolio
+    and horizon_sessions = 1
+    and lookback_sessions = $lookback
+    and session_date > (
+        select max(session_date) - {CHART_DAYS} from risk.var_estimates
+        where portfolio = $portfolio
+    )
+group by session_date
+order by session_date
+""",
+        portfolio=name,
+        lookback=lookback,
+    )
+    return {"lookback_sessions": lookback, "bands": bands}

@@ -1,0 +1,67 @@
+"""Requests of a person to the loop of an account, and what became of each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from duckbourse.errors import ConfigurationError, TradingError
+from duckbourse.trading.commands import Answer, withdraw
+from duckbourse.trading.session_folder import SessionFolder, trading_now
+
+LOOP_ANSWER_SECONDS = 10.0
+
+
+def outcome(
+    name: str, session: SessionFolder, path: Path, answer: Answer | None, seconds: float
+) -> dict[str, Any]:
+    """Return what became of a request; `is_obeyed` is None if no loop is there to obey it."""
+    is_obeyed: bool | None = False
+    if answer is not None:
+        is_obeyed = answer.is_obeyed
+        message = answer.message if is_obeyed else f"{name} was refused: {answer.message}"
+    elif session.path not in {each.path for each in trading_now()}:
+        is_obeyed = None
+        message = f"{name} requested; no loop is running, and the next one acts on it at its start"
+    elif name == "resume" and withdraw(path):
+        message = f"{name} is withdrawn: the running loop did not take it within {seconds:g} s"
+    elif path.exists():
+        message = (
+            f"{name} requested, but the running loop did not take it within {seconds:g} s;"
+            " the request stands until it does"
+        )
+    else:
+        message = f"{name} was taken by the running loop, which did not answer within {seconds:g} s"
+    return {
+        "account": session.account,
+        "session_date": session.session_date,
+        "is_obeyed": is_obeyed,
+        "message": message,
+        **(answer.figures if answer is not None else {}),
+    }
+
+
+def unanswered_order(
+    session: SessionFolder, path: Path, seconds: float, remedy: str
+) -> TradingError:
+    """Withdraw an order that no loop answered in time, if none took it; return what to raise."""
+    if withdraw(path):
+        return TradingError(
+            f"the loop of {session.account} did not take the order within {seconds:g} s, so it"
+            " is withdrawn and will not be sent",
+            "look at the account's trade.log; a longer --timeout waits longer",
+        )
+    return TradingError(
+        f"the loop of {session.account} took the order and has not answered within {seconds:g} s",
+        remedy,
+    )
+
+
+def no_loop(account: str | None) -> ConfigurationError:
+    """Return the error for an order by hand to an account that no loop trades."""
+    of = f" --account {account}" if account else ""
+    return ConfigurationError(
+        f"no loop is trading{f' {account}' if account else ''}: nothing was ordered, since"
+        " nothing would check the order or watch its exit",
+        f"`./bourse trade{of}` starts one",
+    )

@@ -1,0 +1,429 @@
+/* The shell: addresses after the hash, navigation, search, keys, theme. */
+import { h, s, watchTips, tag } from './dom.js';
+import { NotHere } from './source.js';
+import { day, clockTime, words } from './format.js';
+import { dropCharts } from './charts.js';
+
+const HELP = [
+    ['/', 'search for a symbol or a company'],
+    ['← →', 'on Symbol: the previous signal, the next'],
+    ['a', 'on Symbol: only what was known at the signal'],
+    ['j k or ↑ ↓', 'in a table: rows; Enter opens one'],
+    ['← → + − 0', 'in a chart: move, zoom, all'],
+    ['Tab', 'definitions, tables and charts, one after the other'],
+    ['t', 'light, dark'],
+    ['?', 'this help'],
+    ['Esc', 'close'],
+];
+const SITE = 'https://www.tradingview.com/';
+
+const dark = () =>
+    document.documentElement.dataset.theme
+        ? document.documentElement.dataset.theme === 'dark'
+        : matchMedia('(prefers-color-scheme: dark)').matches;
+function stored(value) {
+    try {
+        if (value) localStorage.setItem('theme', value);
+        return localStorage.getItem('theme');
+    } catch {
+        return null; /* a file may have no storage */
+    }
+}
+
+/* pages: {name, title, draw(app)}, where draw returns a promise of a node */
+export async function start(source, pages) {
+    const main = h('main', { id: 'main', tabindex: -1 });
+    const polite = h('div', { class: 'sr', role: 'status', 'aria-live': 'polite' });
+    let keys = {},
+        turn = 0,
+        last = '',
+        definitions = null;
+    const app = {
+        source,
+        go(hash) {
+            if (location.hash === hash) app.draw();
+            else location.hash = hash;
+        },
+        keys(map) {
+            keys = map;
+        },
+        say(text) {
+            polite.textContent = text;
+            const note = h('div', { class: 'tip toast', 'aria-hidden': 'true' }, text);
+            document.body.append(note);
+            setTimeout(() => note.remove(), 5000);
+        },
+        /* what the published table says about a column, such as 'backtests.summary.win_rate' */
+        async definitionOf(column) {
+            definitions ??= source.get('/docs').then(
+                answer => answer.columns,
+                () => ({}),
+            );
+            return (await definitions)[column] ?? '';
+        },
+        async draw() {
+            const mine = ++turn,
+                [path, query] = (location.hash.slice(2) || pages[0].name).split('?');
+            app.path = path.split('/').map(decodeURIComponent);
+            app.query = new URLSearchParams(query);
+            keys = {};
+            const page = pages.find(({ name }) => name === app.path[0]) ?? pages[0];
+            for (const link of document.querySelectorAll('.nav a')) {
+                if (link.dataset.page !== page.name) {
+                    link.removeAttribute('aria-current');
+                    continue;
+                }
+                link.setAttribute('aria-current', 'page');
+                link.scrollIntoView({ block: 'nearest', inline: 'center' });
+            }
+            document.title = `${page.title}${app.path[1] ? ' · ' + words(app.path[1]) : ''} · duckbourse`;
+            const place = path.split('/').slice(0, 2).join('/'),
+                stay = last === place ? scrollY : 0;
+            last = place;
+            dropCharts();
+            let node;
+            try {
+                node = await page.draw(app);
+            } catch (error) {
+                if (!(error instanceof NotHere)) console.error(error);
+                node = h(
+                    'div',
+                    {},
+                    h('div', { class: 'head' }, h('h1', {}, page.title)),
+                    h(
+                        'p',
+                        { class: 'panel empty' },
+                        error instanceof NotHere
+                            ? error.message
+                            : `This page could not be drawn: ${error.message}`,
+                    ),
+                );
+            }
+            if (mine !== turn) return;
+            main.replaceChildren(node, foot(app));
+            scrollTo(0, stay);
+        },
+    };
+    if (stored()) document.documentElement.dataset.theme = stored();
+    const theme = () => {
+        stored((document.documentElement.dataset.theme = dark() ? 'light' : 'dark'));
+        app.draw();
+    };
+    app.meta = await source.get('/meta');
+    const find = search(app);
+    const help = h(
+        'dialog',
+        { 'aria-labelledby': 'help-title' },
+        h('h2', { id: 'help-title' }, 'Keys'),
+        h(
+            'dl',
+            { class: 'keys' },
+            [[`1 … ${pages.length}`, 'pages'], ...HELP].map(([key, text]) =>
+                h('div', {}, h('dt', {}, h('kbd', {}, key)), h('dd', {}, text)),
+            ),
+        ),
+        h(
+            'p',
+            {},
+            'A label with a dotted line has a definition: hover over it or focus it. SQL shows the query of a panel.',
+        ),
+        h(
+            'div',
+            { class: 'buttons' },
+            h('button', { class: 'plain', type: 'button', onclick: () => help.close() }, 'Close'),
+        ),
+    );
+    const state = h('span', { class: 'tag' }, source.live ? 'server' : 'report');
+    document.body.append(
+        h(
+            'a',
+            {
+                class: 'skip',
+                href: '#main',
+                onclick: e => {
+                    e.preventDefault();
+                    main.focus();
+                },
+            },
+            'Skip to the page',
+        ),
+        h(
+            'div',
+            { class: 'shell' },
+            h(
+                'header',
+                { class: 'bar' },
+                h(
+                    'a',
+                    {
+                        class: 'brand',
+                        href: `#/${pages[0].name}`,
+                        'aria-label': 'duckbourse, overview',
+                    },
+                    mark(),
+                    h('span', {}, 'duckbourse'),
+                ),
+                find.node,
+                h('span', { class: 'push' }),
+                h(
+                    'a',
+                    { class: 'fresh', href: '#/quality' },
+                    state,
+                    app.meta.publication.as_of
+                        ? tag(`as of ${day(app.meta.publication.as_of)}`, 'warn')
+                        : null,
+                    h(
+                        'span',
+                        { class: 'long' },
+                        app.meta.session ? `session ${day(app.meta.session)}` : 'no bars',
+                    ),
+                ),
+                h(
+                    'button',
+                    {
+                        class: 'icon help',
+                        type: 'button',
+                        'aria-label': 'Keys and help',
+                        onclick: () => help.showModal(),
+                    },
+                    '?',
+                ),
+                h(
+                    'button',
+                    {
+                        class: 'icon',
+                        type: 'button',
+                        'aria-label': 'Light or dark',
+                        title: 'Light or dark (t)',
+                        onclick: theme,
+                    },
+                    '◐',
+                ),
+            ),
+            h(
+                'nav',
+                { class: 'nav', 'aria-label': 'Pages' },
+                h(
+                    'ul',
+                    {},
+                    pages.map(({ name, title }, i) =>
+                        h(
+                            'li',
+                            {},
+                            h(
+                                'a',
+                                { href: `#/${name}`, 'data-page': name },
+                                title,
+                                h('kbd', { 'aria-hidden': 'true' }, i + 1),
+                            ),
+                        ),
+                    ),
+                ),
+            ),
+            main,
+        ),
+        help,
+        polite,
+    );
+    watchTips(app.definitionOf);
+    addEventListener('hashchange', app.draw);
+    matchMedia('(prefers-color-scheme: dark)').addEventListener('change', app.draw);
+    addEventListener('keydown', e => {
+        if (
+            e.ctrlKey ||
+            e.metaKey ||
+            e.altKey ||
+            e.target.closest?.('input, select, textarea') ||
+            document.querySelector('dialog[open]')
+        )
+            return;
+        if (e.key === '/') {
+            find.input.focus();
+            e.preventDefault();
+        } else if (e.key === '?') help.showModal();
+        else if (e.key === 't') theme();
+        else if (pages[e.key - 1]) app.go(`#/${pages[e.key - 1].name}`);
+        else if (keys[e.key]) {
+            keys[e.key]();
+            e.preventDefault();
+        }
+    });
+    source.watch(
+        async kind => {
+            if (kind === 'live') {
+                if (pages.some(page => page.name === app.path[0] && page.isLive)) app.draw();
+                return;
+            }
+            app.meta = await source.get('/meta');
+            app.say('A newer publication is here.');
+            app.draw();
+        },
+        connected => {
+            state.textContent = connected ? '● server' : '○ connecting';
+            state.className = `tag ${connected ? 'good' : 'warn'}`;
+        },
+    );
+    await app.draw();
+    performance.mark('drawn');
+}
+
+function mark() {
+    return s(
+        'svg',
+        { width: 22, height: 22, viewBox: '0 0 22 22', 'aria-hidden': 'true' },
+        s('rect', {
+            x: 2.5,
+            y: 9,
+            width: 4,
+            height: 8,
+            fill: 'none',
+            stroke: 'var(--up)',
+            'stroke-width': 1.6,
+        }),
+        s('path', {
+            d: 'M4.5 5v4M4.5 17v2M11 3v3M11 15v3M17.5 6v4M17.5 16v3',
+            stroke: 'var(--ink-2)',
+            'stroke-width': 1.4,
+        }),
+        s('rect', { x: 9, y: 6, width: 4, height: 9, fill: 'var(--down)' }),
+        s('rect', {
+            x: 15.5,
+            y: 10,
+            width: 4,
+            height: 6,
+            fill: 'none',
+            stroke: 'var(--up)',
+            'stroke-width': 1.6,
+        }),
+    );
+}
+
+function foot({ meta, source }) {
+    const p = meta.publication;
+    return h(
+        'footer',
+        { class: 'foot' },
+        meta.left_out?.length
+            ? h('p', { class: 'whole' }, `Left out of this report: ${meta.left_out.join('; ')}.`)
+            : null,
+        h('span', {}, 'build ', h('code', {}, p.build_id)),
+        h('span', {}, 'revision ', h('code', {}, p.git_revision)),
+        h('span', {}, 'data ', h('code', {}, (p.data_version ?? '').slice(0, 12))),
+        h('span', {}, `built ${day(p.built_at)} ${clockTime(p.built_at)} UTC`),
+        h(
+            'span',
+            {},
+            source.live
+                ? 'served'
+                : `report of ${day(meta.answered_at)} ${clockTime(meta.answered_at)} UTC`,
+        ),
+        h(
+            'span',
+            {},
+            'Charts: TradingView Lightweight Charts™, © 2026 TradingView, Inc., ',
+            h('a', { href: SITE, rel: 'noopener noreferrer' }, 'tradingview.com'),
+        ),
+    );
+}
+
+function search(app) {
+    const list = h('ul', {
+        class: 'hits',
+        role: 'listbox',
+        id: 'hits',
+        'aria-label': 'Symbols',
+        hidden: true,
+    });
+    const input = h('input', {
+        type: 'search',
+        placeholder: 'Symbol or company',
+        'aria-label': 'Search for a symbol',
+        role: 'combobox',
+        'aria-controls': 'hits',
+        'aria-expanded': 'false',
+        autocomplete: 'off',
+    });
+    let hits = [],
+        at = 0;
+    const open = x => {
+        input.value = '';
+        draw();
+        input.blur();
+        app.go(`#/symbol/${encodeURIComponent(x.symbol)}`);
+    };
+    const rank = (x, q) =>
+        x.symbol.toLowerCase() === q
+            ? 0
+            : x.symbol.toLowerCase().startsWith(q)
+              ? 1
+              : `${x.symbol} ${x.name ?? ''}`.toLowerCase().includes(q)
+                ? 2
+                : 9;
+    function draw() {
+        const q = input.value.trim().toLowerCase(),
+            isOpen = q || document.activeElement === input;
+        hits = isOpen
+            ? app.meta.symbols
+                  .map(x => ({ ...x, rank: rank(x, q) }))
+                  .filter(x => x.rank < 9)
+                  .sort((a, b) => a.rank - b.rank)
+                  .slice(0, 12)
+            : [];
+        at = Math.min(at, Math.max(0, hits.length - 1));
+        list.hidden = !hits.length;
+        input.setAttribute('aria-expanded', String(!list.hidden));
+        list.replaceChildren(
+            ...hits.map((x, i) =>
+                h(
+                    'li',
+                    {
+                        role: 'option',
+                        id: `hit-${i}`,
+                        'aria-selected': String(i === at),
+                        onpointerdown: e => {
+                            e.preventDefault();
+                            open(x);
+                        },
+                    },
+                    h('b', {}, x.symbol),
+                    h('span', {}, x.name ?? ''),
+                    x.last_minute_date ? tag('minutes') : null,
+                ),
+            ),
+        );
+        if (hits.length) input.setAttribute('aria-activedescendant', `hit-${at}`);
+        else input.removeAttribute('aria-activedescendant');
+    }
+    for (const event of ['input', 'focus'])
+        input.addEventListener(event, () => {
+            at = 0;
+            draw();
+        });
+    input.addEventListener('blur', () => {
+        list.hidden = true;
+        input.setAttribute('aria-expanded', 'false');
+    });
+    input.addEventListener('keydown', e => {
+        if (['ArrowDown', 'ArrowUp'].includes(e.key) && hits.length) {
+            at = (at + (e.key === 'ArrowDown' ? 1 : hits.length - 1)) % hits.length;
+            draw();
+            e.preventDefault();
+        }
+        if (e.key === 'Enter' && hits[at]) open(hits[at]);
+        if (e.key === 'Escape') {
+            input.value = '';
+            input.blur();
+        }
+        e.stopPropagation();
+    });
+    return {
+        node: h(
+            'div',
+            { class: 'search', role: 'search' },
+            input,
+            h('kbd', { 'aria-hidden': 'true' }, '/'),
+            list,
+        ),
+        input,
+    };
+}

@@ -1,0 +1,363 @@
+/* Build nodes, never markup: no text of ours or anybody's is parsed as HTML. */
+import { missing } from './format.js';
+
+function fill(node, attributes, children) {
+    for (const [name, value] of Object.entries(attributes ?? {})) {
+        if (value === null || value === undefined || value === false) continue;
+        if (name.startsWith('on')) node.addEventListener(name.slice(2), value);
+        else if (name === 'style')
+            for (const [k, v] of Object.entries(value)) node.style.setProperty(k, v);
+        else node.setAttribute(name, value === true ? '' : value);
+    }
+    for (const child of children.flat(Infinity))
+        if (child !== null && child !== undefined && child !== false) node.append(child);
+    return node;
+}
+export const h = (name, attributes, ...children) =>
+    fill(document.createElement(name), attributes, children);
+export const s = (name, attributes, ...children) =>
+    fill(document.createElementNS('http://www.w3.org/2000/svg', name), attributes, children);
+export const token = name =>
+    getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+export const tag = (text, kind = '') => h('span', { class: `tag ${kind}` }, text);
+/* A number in the color of its sign, which also stands before it. */
+export const toned = (value, text) =>
+    h(
+        'span',
+        { class: value > 0 ? 'up' : value < 0 ? 'down' : '' },
+        value > 0 ? '▲ ' : value < 0 ? '▼ ' : '',
+        text,
+    );
+export const side = direction =>
+    direction
+        ? h(
+              'span',
+              { class: `tag ${direction === 'long' ? 'up' : 'down'}` },
+              direction === 'long' ? '▲ long' : '▼ short',
+          )
+        : '–';
+export const callout = (strong, text, kind = '') =>
+    h(
+        'div',
+        { class: `callout ${kind}`, role: kind ? null : 'status' },
+        h('b', { 'aria-hidden': 'true' }, kind ? 'i' : '⚠'),
+        h('span', {}, h('b', {}, strong, ' '), text),
+    );
+
+const button = (text, attributes) =>
+    h('button', { class: 'act', type: 'button', ...attributes }, text);
+export const toggle = (text, pressed, onclick, title) =>
+    button(text, { 'aria-pressed': String(pressed), onclick, title });
+
+async function copied(text, node) {
+    try {
+        await navigator.clipboard.writeText(text);
+    } catch {
+        getSelection().selectAllChildren(node);
+        document.execCommand('copy');
+    }
+}
+function download(name, text) {
+    const address = URL.createObjectURL(new Blob([text], { type: 'text/csv' }));
+    const link = h('a', { href: address, download: name });
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(address), 10_000);
+}
+const fileName = title =>
+    `${title
+        .toLowerCase()
+        .replace(/[^a-z0-9]+/g, '-')
+        .replace(/^-|-$/g, '')}.csv`;
+const csvField = value =>
+    missing(value)
+        ? ''
+        : /[",\n\r]/.test((value = String(value))) || value === ''
+          ? `"${value.replaceAll('"', '""')}"`
+          : value;
+
+/* A panel: a title, its body, what it says in a sentence, and on request its SQL and a CSV file. */
+export function panel({ title, note, width = '', sql, say, body, flush = false, acts = [] }) {
+    const text = [sql ?? []].flat().filter(Boolean).join('\n\n');
+    let code = null,
+        show = null;
+    if (text) {
+        const query = h(
+            'pre',
+            { tabindex: 0, role: 'region', 'aria-label': `SQL of ${title}` },
+            text,
+        );
+        const copy = button('Copy', {
+            class: 'act copy',
+            onclick: async () => {
+                await copied(text, query);
+                copy.textContent = 'Copied';
+                setTimeout(() => {
+                    copy.textContent = 'Copy';
+                }, 2000);
+            },
+        });
+        code = h(
+            'div',
+            { class: 'sql', hidden: true },
+            h('p', {}, 'The query of this panel, for ', h('code', {}, './bourse sql'), copy),
+            query,
+        );
+        show = button('SQL', {
+            'aria-expanded': 'false',
+            title: 'The query of this panel',
+            onclick: e => {
+                code.hidden = !code.hidden;
+                e.currentTarget.setAttribute('aria-expanded', String(!code.hidden));
+            },
+        });
+    }
+    const inside = h('div', { class: flush ? 'body flush' : 'body' }, body);
+    const tables = [...inside.querySelectorAll('.scroll')].filter(
+        node => node.csv && !node.closest('[hidden]'),
+    );
+    const files = tables.map(node =>
+        button('CSV', {
+            title: `Save ${node.getAttribute('aria-label')} as CSV`,
+            'aria-label': `CSV of ${node.getAttribute('aria-label')}`,
+            onclick: () => download(fileName(node.getAttribute('aria-label')), node.csv()),
+        }),
+    );
+    return h(
+        'section',
+        { class: `panel ${width}`, 'aria-label': title },
+        h(
+            'header',
+            {},
+            h('h2', {}, title),
+            note ? h('span', { class: 'note' }, note) : null,
+            h('div', { class: 'acts' }, acts, files, show),
+        ),
+        code,
+        inside,
+        say ? h('p', { class: 'say' }, say) : null,
+    );
+}
+
+/* Figures with their definitions: {label, value, small, href, doc, tip}. */
+export const figures = (items, columns = items.length) =>
+    h(
+        'dl',
+        { class: 'figures', style: { '--cols': columns } },
+        items
+            .filter(Boolean)
+            .map(({ label, value, small, href, doc, tip }) =>
+                h(
+                    'div',
+                    {},
+                    h('dt', {}, defined(label, doc, tip)),
+                    h(
+                        'dd',
+                        {},
+                        href ? h('a', { href }, value) : value,
+                        small ? [' ', h('small', {}, small)] : null,
+                    ),
+                ),
+            ),
+    );
+/* A label whose definition shows on hover and on focus. */
+export const defined = (text, doc, tip) =>
+    doc || tip
+        ? h('span', { class: 'def', tabindex: 0, 'data-doc': doc, 'data-tip': tip ?? '' }, text)
+        : text;
+export const pairs = rows =>
+    h(
+        'dl',
+        { class: 'kv' },
+        rows.map(([label, value, doc, tip]) =>
+            h('div', {}, h('dt', {}, defined(label, doc, tip)), h('dd', {}, value)),
+        ),
+    );
+
+export function segments(label, options, chosen, choose) {
+    return h(
+        'div',
+        { class: 'seg', role: 'group', 'aria-label': label },
+        options.map(([value, text, off]) =>
+            h(
+                'button',
+                {
+                    type: 'button',
+                    'aria-pressed': String(value === chosen),
+                    disabled: off,
+                    onclick: () => choose(value),
+                },
+                text ?? value,
+            ),
+        ),
+    );
+}
+export function choice(label, options, chosen, choose) {
+    return h(
+        'label',
+        {},
+        h('span', { class: 'sr' }, label),
+        h(
+            'select',
+            { onchange: e => choose(e.target.value), title: label },
+            options.map(([value, text]) =>
+                h('option', { value, selected: value === chosen }, text ?? value),
+            ),
+        ),
+    );
+}
+
+/*
+  A table. columns: {key, title, num, show(row), by(row), doc, tip}. `of` names the relation of the
+  columns, whose descriptions are their definitions. A click on a title sorts, a row opens. In it,
+  arrows or j and k move, Enter opens.
+*/
+export function table({ label, columns, rows, of, sort, onopen, tall, isOn, limit }) {
+    if (!rows.length) return h('p', { class: 'empty' }, 'None.');
+    let [by, down] = sort ?? [null, false];
+    const body = h('tbody');
+    const valueOf = (column, row) => (column.by ? column.by(row) : row[column.key]);
+    const order = column => {
+        down = by === column.key ? !down : !!column.num;
+        by = column.key;
+        draw();
+    };
+    const heads = columns.map(c => {
+        const doc = c.doc ?? (of && !c.tip ? `${of}.${c.key}` : null),
+            tip = { 'data-doc': doc, 'data-tip': c.tip ?? '' };
+        return h(
+            'th',
+            { class: c.num ? 'num' : null, scope: 'col' },
+            c.plain
+                ? h('span', { ...tip, tabindex: doc || c.tip ? 0 : null }, c.title)
+                : h('button', { type: 'button', ...tip, onclick: () => order(c) }, c.title),
+        );
+    });
+    function ordered() {
+        const column = columns.find(c => c.key === by);
+        return !column
+            ? rows
+            : [...rows].sort((a, b) => {
+                  const [x, y] = [valueOf(column, a), valueOf(column, b)];
+                  if (x === y) return 0;
+                  if (missing(x)) return 1;
+                  if (missing(y)) return -1;
+                  return (x < y ? -1 : 1) * (down ? -1 : 1);
+              });
+    }
+    function draw() {
+        heads.forEach((th, i) =>
+            columns[i].key === by
+                ? th.setAttribute('aria-sort', down ? 'descending' : 'ascending')
+                : th.removeAttribute('aria-sort'),
+        );
+        body.replaceChildren(
+            ...ordered()
+                .slice(0, limit)
+                .map(row =>
+                    h(
+                        'tr',
+                        onopen
+                            ? {
+                                  tabindex: 0,
+                                  class: isOn?.(row) ? 'on' : null,
+                                  onclick: () => onopen(row),
+                                  onkeydown: e => {
+                                      if (e.key === 'Enter' && e.target === e.currentTarget)
+                                          onopen(row);
+                                  },
+                              }
+                            : {},
+                        columns.map(c =>
+                            h(
+                                'td',
+                                { class: `${c.num ? 'num' : ''} ${c.class ?? ''}`.trim() || null },
+                                c.show ? c.show(row) : (row[c.key] ?? '–'),
+                            ),
+                        ),
+                    ),
+                ),
+        );
+    }
+    draw();
+    body.addEventListener('keydown', e => {
+        const step = {
+            ArrowDown: 'nextElementSibling',
+            j: 'nextElementSibling',
+            ArrowUp: 'previousElementSibling',
+            k: 'previousElementSibling',
+        }[e.key];
+        const next = step && e.target.closest('tr')?.[step];
+        if (next) {
+            next.focus();
+            e.preventDefault();
+            e.stopPropagation();
+        }
+    });
+    const node = h(
+        'div',
+        {
+            class: 'scroll',
+            tabindex: 0,
+            role: 'region',
+            'aria-label': label,
+            style: tall ? { '--tall': tall } : {},
+        },
+        h(
+            'table',
+            {},
+            h('caption', { class: 'sr' }, label),
+            h('thead', {}, h('tr', {}, heads)),
+            body,
+        ),
+    );
+    const saved = columns.filter(c => !c.plain);
+    node.csv = () =>
+        [saved.map(c => c.key), ...ordered().map(row => saved.map(c => valueOf(c, row)))]
+            .map(line => line.map(csvField).join(',') + '\r\n')
+            .join('');
+    return node;
+}
+
+/* One tooltip for every definition and mark, with the mouse and with the keyboard. */
+export function watchTips(definitionOf) {
+    const tip = h('div', { class: 'tip', hidden: true, role: 'status' });
+    document.body.append(tip);
+    let shown = null;
+    const hide = () => {
+        shown = null;
+        tip.hidden = true;
+    };
+    async function show(mark, text, x, y) {
+        shown = mark;
+        const doc = mark.getAttribute('data-doc');
+        const lines = [text, doc ? await definitionOf(doc) : ''].filter(Boolean).join('\n');
+        if (shown !== mark) return;
+        tip.textContent = lines;
+        tip.hidden = !lines;
+        const box = tip.getBoundingClientRect();
+        tip.style.left = `${Math.max(4, Math.min(x + 12, innerWidth - box.width - 4))}px`;
+        tip.style.top = `${y + 16 + box.height > innerHeight ? Math.max(4, y - box.height - 10) : y + 16}px`;
+    }
+    document.addEventListener('pointermove', e => {
+        const mark = e.target.closest?.('[data-tip]');
+        if (mark)
+            show(
+                mark,
+                mark.tipAt ? mark.tipAt(e) : mark.getAttribute('data-tip'),
+                e.clientX,
+                e.clientY,
+            );
+        else if (shown) hide();
+    });
+    document.addEventListener('focusin', e => {
+        const mark = e.target.closest?.('[data-tip]');
+        if (mark?.matches(':focus-visible')) {
+            const b = mark.getBoundingClientRect();
+            show(mark, mark.getAttribute('data-tip'), b.left, b.bottom - 8);
+        }
+    });
+    document.addEventListener('focusout', hide);
+    document.addEventListener('keydown', e => {
+        if (e.key === 'Escape') hide();
+    });
+}

@@ -1,0 +1,142 @@
+/*
+  The answers of a server. It is asked with a token, which the user types once; the browser keeps it
+  for the tab's life, sends it in a header, and never writes it into an address.
+*/
+import { h } from './dom.js';
+import { Source, NotHere } from './source.js';
+
+const KEPT = 'bourse-token';
+const PAUSES = [1000, 2000, 5000, 15000];
+
+export class ServerSource extends Source {
+    live = true;
+    #asking = null;
+    has() {
+        return true;
+    }
+    async ask(address) {
+        const answer = await this.#fetch(`api/pages${address}`, {
+            headers: { accept: 'application/json' },
+        });
+        return answer.json();
+    }
+    async act(address, body) {
+        const answer = await this.#fetch(`api${address}`, {
+            method: 'POST',
+            body: JSON.stringify(body),
+            headers: {
+                'content-type': 'application/json',
+                accept: 'application/json',
+                'x-bourse': '1',
+            },
+        });
+        return answer.json();
+    }
+    /* Server-sent events by fetch, since EventSource sends no header; it connects again by itself. */
+    async watch(changed, said = () => {}) {
+        for (let failures = 0; ;) {
+            try {
+                const answer = await this.#fetch('api/events', {
+                    headers: { accept: 'text/event-stream' },
+                });
+                const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+                said(true);
+                let text = '';
+                for (let part = await reader.read(); !part.done; part = await reader.read()) {
+                    failures = 0;
+                    text += part.value.replaceAll('\r\n', '\n');
+                    const events = text.split('\n\n');
+                    text = events.pop();
+                    for (const event of events) this.#receive(event, changed);
+                }
+            } catch (error) {
+                if (error instanceof NotHere) return;
+            }
+            said(false);
+            const pause = PAUSES[Math.min(failures++, PAUSES.length - 1)];
+            await new Promise(done => setTimeout(done, pause));
+        }
+    }
+    #receive(event, changed) {
+        const fields = { event: 'message', data: '' };
+        for (const line of event.split('\n')) {
+            const [, name, value] = /^(event|data): ?(.*)$/.exec(line) ?? [];
+            if (name === 'data') fields.data += value;
+            else if (name) fields.event = value;
+        }
+        if (!['publication', 'live'].includes(fields.event)) return;
+        this.forget(fields.event === 'live' ? '/live' : '/');
+        changed(fields.event, fields.data ? JSON.parse(fields.data) : null);
+    }
+    async #fetch(address, options) {
+        for (;;) {
+            const token = sessionStorage.getItem(KEPT);
+            const headers = {
+                ...options.headers,
+                ...(token ? { authorization: `Bearer ${token}` } : {}),
+            };
+            const answer = await fetch(address, { ...options, headers, cache: 'no-cache' });
+            if (answer.ok) return answer;
+            if (answer.status === 401) {
+                await this.#askToken(token);
+                continue;
+            }
+            const problem = await answer.json().catch(() => ({}));
+            const text = [
+                problem.detail ?? problem.title ?? `${answer.status} ${answer.statusText}`,
+                problem.remedy,
+            ]
+                .filter(Boolean)
+                .join(': ');
+            throw answer.status === 404 ? new NotHere(text) : new Error(text);
+        }
+    }
+    #askToken(refused) {
+        if (sessionStorage.getItem(KEPT) !== refused) return Promise.resolve();
+        this.#asking ??= new Promise(done => {
+            const field = h('input', {
+                type: 'password',
+                class: 'field',
+                autocomplete: 'off',
+                'aria-label': 'Token',
+                autofocus: true,
+            });
+            const dialog = h(
+                'dialog',
+                { 'aria-labelledby': 'token-title', oncancel: e => e.preventDefault() },
+                h(
+                    'form',
+                    {
+                        method: 'dialog',
+                        onsubmit: e => {
+                            e.preventDefault();
+                            if (!field.value.trim()) return;
+                            sessionStorage.setItem(KEPT, field.value.trim());
+                            dialog.close();
+                            dialog.remove();
+                            this.#asking = null;
+                            done();
+                        },
+                    },
+                    h('h2', { id: 'token-title' }, refused ? 'That token was refused' : 'Token'),
+                    h(
+                        'p',
+                        {},
+                        'The start message of ',
+                        h('code', {}, './bourse serve'),
+                        ' says where the token is. This tab keeps it until it is closed.',
+                    ),
+                    field,
+                    h(
+                        'div',
+                        { class: 'buttons' },
+                        h('button', { class: 'plain', type: 'submit' }, 'Open'),
+                    ),
+                ),
+            );
+            document.body.append(dialog);
+            dialog.showModal();
+        });
+        return this.#asking;
+    }
+}

@@ -1,0 +1,207 @@
+/*
+  Look at every page of a report as people do: at three widths, light and dark, with keys.
+
+    node pages.mjs REPORT SCREENSHOTS
+
+  Prints a line for each fault, and exits with 1 if there is one. Pages are those of the report, and
+  the definitions of its columns are those that it holds.
+*/
+import { mkdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { pathToFileURL } from 'node:url';
+import packed from '@sparticuz/chromium';
+import { chromium } from 'playwright-core';
+
+const [report, folder] = process.argv.slice(2);
+const address = pathToFileURL(report).href;
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+// of these the first would share a process with the browser, and the others weaken what is tested
+const LEFT_OUT = ['--single-process', '--disable-web-security', '--allow-running-insecure-content'];
+const PAGES = [
+    'overview',
+    'symbol',
+    'symbol/IBM/1d',
+    'scanners',
+    'backtest',
+    'portfolio',
+    'risk',
+    'quality',
+];
+const SIZES = { phone: [390, 844], tablet: [1024, 768], desktop: [1440, 900] };
+const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'];
+
+mkdirSync(folder, { recursive: true });
+const browser = await chromium.launch({
+    executablePath: await packed.executablePath(),
+    args: packed.args.filter(word => !LEFT_OUT.includes(word)),
+});
+let faults = 0;
+const check = (what, isRight, found = '') => {
+    if (isRight) return;
+    faults += 1;
+    console.log(`${what}: ${found}`);
+};
+
+async function opened(viewport, colorScheme) {
+    const context = await browser.newContext({ viewport, colorScheme, bypassCSP: false });
+    const page = await context.newPage();
+    page.setDefaultTimeout(60_000);
+    const said = [];
+    page.on('console', message => {
+        if (['error', 'warning'].includes(message.type())) said.push(message.text());
+    });
+    page.on('pageerror', error => said.push(error.message));
+    await page.goto(address);
+    await page.waitForSelector('.foot');
+    return { page, said };
+}
+/* Until the page of the address is there, and its charts have drawn. */
+async function go(page, name) {
+    await page.evaluate(name => {
+        if (location.hash === `#/${name}`) return;
+        document.querySelector('.foot').remove();
+        location.hash = `#/${name}`;
+    }, name);
+    await page.waitForSelector('.foot');
+    await page.waitForFunction(() =>
+        [...document.querySelectorAll('main canvas')].every(canvas => canvas.width > 0),
+    );
+    await page.evaluate(
+        () => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done))),
+    );
+}
+
+for (const [size, [width, height]] of Object.entries(SIZES)) {
+    for (const theme of ['light', 'dark']) {
+        const { page, said } = await opened({ width, height }, theme);
+        for (const name of PAGES) {
+            const where = `${name}, ${size}, ${theme}`;
+            await go(page, name);
+            const { wide, drawn, blank, undefinedHeads } = await page.evaluate(async () => {
+                const inked = canvas => {
+                    const small = new OffscreenCanvas(64, 64).getContext('2d');
+                    small.drawImage(canvas, 0, 0, 64, 64);
+                    const { data } = small.getImageData(0, 0, 64, 64);
+                    return data.some((value, place) => value !== data[place % 4]);
+                };
+                const charts = [...document.querySelectorAll('main .chart')].filter(chart =>
+                    chart.querySelector('canvas'),
+                );
+                const labels = [...document.querySelectorAll('main th > *, main dt')];
+                return {
+                    wide: document.documentElement.scrollWidth,
+                    drawn: document.querySelectorAll('main table, main canvas, main svg').length,
+                    blank: charts.filter(
+                        chart => ![...chart.querySelectorAll('canvas')].some(inked),
+                    ).length,
+                    undefinedHeads: labels
+                        .filter(
+                            label =>
+                                ![label, ...label.children].some(
+                                    node => node.dataset.tip || node.dataset.doc,
+                                ),
+                        )
+                        .map(label => label.textContent),
+                };
+            });
+            check(where, wide <= width, `${wide} pixels wide`);
+            check(where, drawn > 0, 'nothing is drawn');
+            check(where, blank === 0, `${blank} charts are blank`);
+            check(where, undefinedHeads.length === 0, `no definition of ${undefinedHeads}`);
+            await page.screenshot({
+                path: `${folder}/${name.replaceAll('/', '-')}-${size}-${theme}.png`,
+                fullPage: true,
+            });
+            // a phone in the dark and a tablet add nothing to what these three have
+            if (!['phone, light', 'desktop, light', 'desktop, dark'].includes(`${size}, ${theme}`))
+                continue;
+            await page.evaluate(axe);
+            const { violations } = await page.evaluate(
+                only => globalThis.axe.run(document, { runOnly: { type: 'tag', values: only } }),
+                RULES,
+            );
+            for (const { id, nodes } of violations) {
+                check(
+                    where,
+                    false,
+                    `${id}: ${nodes.length} × ${nodes[0].html.slice(0, 160)} ${nodes[0].failureSummary.replaceAll(/\s+/g, ' ').slice(0, 200)}`,
+                );
+            }
+        }
+        check(`${size}, ${theme}`, said.length === 0, said.join(' | '));
+        await page.context().close();
+    }
+}
+
+const { page, said } = await opened({ width: 1440, height: 900 }, 'light');
+const press = async (...keys) => {
+    for (const key of keys) await page.keyboard.press(key);
+    await page.waitForTimeout(100);
+    await page.waitForSelector('.foot');
+};
+const became = (what, isRight) =>
+    page
+        .waitForFunction(isRight, null, { timeout: 15_000 })
+        .catch(() => check(what, false, page.url()));
+await press('/');
+await page.keyboard.type('goldman');
+await press('Enter');
+await became('/ finds a company', () => location.hash.includes('symbol/GS'));
+await press('3');
+await became(
+    '3 opens the scanners',
+    () => location.hash === '#/scanners' && document.querySelector('main tbody tr'),
+);
+await page.focus('main tbody tr');
+await press('j', 'Enter');
+await became(
+    'a row opens its signal',
+    () => /symbol\/\w+\/5m\?signal=/.test(location.hash) && document.querySelector('main canvas'),
+);
+const before = page.url();
+await press('ArrowRight');
+check('→ opens the next signal', page.url() !== before, page.url());
+await press('a');
+await became('a hides what followed', () =>
+    document.querySelector('main').textContent.includes('What followed is hidden'),
+);
+await press('a', '?');
+check('? opens the help', await page.isVisible('dialog[open]'));
+await press('Escape');
+await press('1');
+await became('1 opens the overview', () => document.querySelector('main .figures .def'));
+await page.focus('main .figures .def');
+await page.keyboard.press('Shift+Tab');
+await page.keyboard.press('Tab');
+await became(
+    'a definition shows on focus',
+    () => document.querySelector('.tip:not([hidden])')?.textContent.length > 20,
+);
+await page.click('main .panel .act:text-is("SQL")');
+check('SQL shows the query', (await page.textContent('main .sql pre:visible')).includes('select'));
+const [file] = await Promise.all([
+    page.waitForEvent('download'),
+    page.click('main .panel .act:text-is("CSV")'),
+]);
+check(
+    'CSV saves the table',
+    readFileSync(await file.path(), 'utf8').startsWith('known_ts,symbol,'),
+);
+const docs = await page.evaluate(async () => {
+    const block = document.getElementById('answer:/docs');
+    const bytes = Uint8Array.from(atob(block.textContent), letter => letter.charCodeAt(0));
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('gzip'));
+    return Object.keys(JSON.parse(await new Response(stream).text()).columns);
+});
+for (const name of PAGES) {
+    await go(page, name);
+    const wanted = await page.$$eval('main [data-doc]', nodes =>
+        nodes.filter(node => !node.dataset.tip).map(node => node.dataset.doc),
+    );
+    const unknown = [...new Set(wanted)].filter(name => !docs.includes(name));
+    check(name, unknown.length === 0, `no published column ${unknown}`);
+}
+check('keys', said.length === 0, said.join(' | '));
+await browser.close();
+console.log(`${faults} faults`);
+process.exit(faults ? 1 : 0);

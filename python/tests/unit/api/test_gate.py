@@ -1,0 +1,152 @@
+"""Who may ask the API what: host, origin, token, sizes and rate, each refused with a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import structlog
+
+from duckbourse.api import Bounds, Tokens
+from duckbourse.api.gate import HEADERS
+from tests.support.serving import COMMAND, READ, Served, serving
+from tests.unit.market.test_publications import published
+
+pytestmark = pytest.mark.some_day
+ADDRESS = "/api/v1/publication"
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    folder = tmp_path_factory.mktemp("published")
+    web = folder / "web"
+    (web / "js").mkdir(parents=True)
+    (web / "index.html").write_text("<!doctype html>")
+    (web / "js" / "app.js").write_text("export {};")
+    with serving(published(folder, 1), front_end=web) as found:
+        yield found
+
+
+def test_a_token_is_always_required(served: Served) -> None:
+    for given in ("", "Bearer", f"Bearer {READ}x", f"Bearer {READ[:-1]}", f"Basic {READ}", READ):
+        for address in (ADDRESS, "/api/events", "/api/pages/meta", "/api/v1/openapi.json"):
+            answer = served.get(address, authorization=given)
+            assert answer.status_code == 401, (given, address)
+            assert answer.headers["www-authenticate"].startswith("Bearer")
+            assert answer.json()["detail"] == "a token is required"
+    twice = f"GET {ADDRESS} HTTP/1.1\r\nHost: 127.0.0.1:{served.port}\r\n" + (
+        f"Authorization: Bearer {READ}\r\n" * 2
+    )
+    assert b" 401 " in served.raw(f"{twice}Connection: close\r\n\r\n".encode())
+    assert served.get(ADDRESS, authorization=f"bearer {READ}").status_code == 200
+    assert served.get(ADDRESS, authorization=f"Bearer {COMMAND}").status_code == 200
+    assert served.get(f"{ADDRESS}?token={READ}", authorization="").status_code == 401
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1", "127.0.0.1:1", "", "localhost"])
+def test_another_host_is_refused(served: Served, host: str) -> None:
+    for address in (ADDRESS, "/"):
+        answer = served.get(address, host=host)
+        assert answer.status_code == 421
+        assert "another name" in answer.text
+    for name in ("127.0.0.1", "LOCALHOST"):
+        assert served.get(ADDRESS, host=f"{name}:{served.port}").status_code == 200
+
+
+def test_a_page_of_another_origin_is_refused(served: Served) -> None:
+    for origin in (
+        "https://evil.example",
+        "null",
+        f"http://localhost.evil:{served.port}",
+        "http://",
+    ):
+        assert served.get(ADDRESS, origin=origin).status_code == 403, origin
+    assert served.get(ADDRESS, origin=served.root).status_code == 200
+    assert served.get(ADDRESS, sec_fetch_site="cross-site").status_code == 403
+    answer = served.http.options(ADDRESS, headers={"origin": served.root})
+    assert not [name for name in answer.headers if name.startswith("access-control")]
+
+
+def test_requests_that_are_too_large_are_refused(served: Served) -> None:
+    assert served.get(f"{ADDRESS}/{'a' * 2_100}").status_code == 414
+    assert served.get(f"{ADDRESS}?q={'a' * 4_100}").status_code == 414
+    assert served.http.get(ADDRESS, headers={f"x-{n}": "1" for n in range(70)}).status_code == 431
+    assert served.get(ADDRESS, x_long="a" * 16_100).status_code == 431
+    command = {"authorization": f"Bearer {COMMAND}", "x-bourse": "1"}
+    large = served.http.post("/api/live/halt", content=b"a" * 64_001, headers=command)
+    assert large.status_code == 413
+    chunked = served.http.post("/api/live/halt", content=iter([b"{", b"}"]), headers=command)
+    assert chunked.status_code == 411
+    assert served.http.request("GET", ADDRESS, content=b"{}").status_code == 400
+
+
+def test_a_client_is_asked_to_slow_down(tmp_path: Path) -> None:
+    with serving(published(tmp_path, 1), bounds=Bounds(requests_per_second=0.1)) as found:
+        codes = [found.get("/api/v1/publication").status_code for _ in range(3)]
+        answer = found.get("/")
+    assert codes == [429, 429, 429]
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "1")
+    with serving(published(tmp_path, 2), bounds=Bounds(requests_per_second=2)) as found:
+        codes = [found.get("/api/v1/nothing").status_code for _ in range(12)]
+    assert codes[:4] == [404] * 4
+    assert 429 in codes
+
+
+def test_commands_need_a_token_of_their_own_and_a_header(served: Served, tmp_path: Path) -> None:
+    for name in ("halt", "resume", "square-off", "close"):
+        address = f"/api/live/{name}"
+        answer = served.http.post(address, json={"account": "a"}, headers={"x-bourse": "1"})
+        assert (answer.status_code, answer.json()["detail"]) == (403, "this token only reads")
+        command = {"authorization": f"Bearer {COMMAND}"}
+        answer = served.http.post(address, json={"account": "a"}, headers=command)
+        assert answer.status_code == 403
+        assert "x-bourse" in answer.json()["detail"]
+        assert served.http.get(address).status_code in (404, 405)
+    with serving(published(tmp_path, 1), tokens=Tokens(READ)) as found:
+        answer = found.http.post("/api/live/halt", json={}, headers={"x-bourse": "1"})
+        assert answer.json()["detail"] == "this server takes no commands"
+
+
+def test_every_answer_has_the_strict_headers(served: Served) -> None:
+    addresses = ("/", "/js/app.js", "/nothing", ADDRESS, "/api/v1/tables?nothing=1")
+    for answer in [served.get(address) for address in addresses] + [
+        served.get(ADDRESS, authorization=""),
+        served.get(ADDRESS, host="evil"),
+        served.http.delete(ADDRESS),
+    ]:
+        assert {name: answer.headers[name] for name in HEADERS} == HEADERS, answer.url
+        assert "server" not in answer.headers
+    assert served.get("/").text == "<!doctype html>"
+    assert served.get("/js/app.js").headers["content-type"].startswith("text/javascript")
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/../published.duckdb", "/js/../../duckbourse.duckdb", "/%2e%2e/duckbourse.duckdb",
+     "//etc/hosts", "/js/%2e%2e%2findex.html", "/js%2fapp.js%00", "/\\etc\\hosts", "/%ff%fe"],
+)  # fmt: skip
+def test_no_path_leaves_the_front_end(served: Served, path: str) -> None:
+    head = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{served.port}\r\nConnection: close\r\n\r\n"
+    assert served.raw(head.encode()).startswith(b"HTTP/1.1 404 ")
+
+
+def test_nothing_secret_is_logged_or_repeated(served: Served) -> None:
+    with structlog.testing.capture_logs() as logged:
+        answers = [
+            served.get(f"/api/v1/bars/{READ}/1d"),
+            served.get(ADDRESS, authorization="Bearer wrong-secret-of-somebody"),
+            served.get("/api/pages/live", x_bourse_account="secret_account"),
+            served.http.post(
+                "/api/live/halt",
+                json={"account": "secret_account"},
+                headers={"authorization": f"Bearer {COMMAND}", "x-bourse": "1"},
+            ),
+        ]
+    for answer in answers[1:]:
+        for secret in (READ, COMMAND, "wrong-secret", "secret_account"):
+            assert secret not in answer.text
+            assert secret not in str(answer.headers)
+            assert secret not in str(logged)
+    assert READ not in repr(Tokens(READ, COMMAND))
+    assert COMMAND not in repr(Tokens(READ, COMMAND))

@@ -1,0 +1,304 @@
+"""The live session over HTTP: what the journal has, events, and commands that a loop obeys."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+
+from duckbourse.api import Bounds
+from duckbourse.client import ServerRefused
+from duckbourse.orders.journal import lock_folder
+from duckbourse.settings import settings
+from duckbourse.telemetry.metrics import Metrics, MetricsServer
+from duckbourse.trading import requests
+from duckbourse.trading.commands import Answer, Command
+from duckbourse.trading.session_folder import SessionFolder
+from tests.support.market import DAY, Market, at, instrument, signal, tick
+from tests.support.serving import COMMAND, READ, Served, serving
+from tests.unit.cli.test_requests import trading
+from tests.unit.market.test_publications import published
+
+pytestmark = pytest.mark.some_day
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A data folder with a publication."""
+    monkeypatch.setenv("BOURSE_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("BOURSE_METRICS_TOKEN", "metrics-" + "m" * 30)
+    settings.cache_clear()
+    published(tmp_path, 1)
+    yield tmp_path
+    monkeypatch.undo()
+    settings.cache_clear()
+
+
+def traded(data: Path, account: str = "test", broker: str = "paper") -> Path:
+    """Trade a morning: A is bought and held, B is denied; return the account's folder."""
+    folder = data / "trading" / account
+    folder.mkdir(parents=True)
+    market = Market(
+        folder,
+        instruments={name: instrument(name) for name in "AB"},
+        signals=[signal("A"), signal("B", entry_price=Decimal(10_000), stop_price=Decimal(9_000))],
+    )
+    market.trade(
+        [
+            tick(at(9, 45), 100),
+            tick(at(9, 46), 100, "B"),
+            tick(at(9, 46), 100),
+            tick(at(9, 47), 101),
+        ],
+        to_end=False,
+    )
+    described = SessionFolder(
+        account=account,
+        session_date=DAY,
+        calendar="XNYS",
+        zone_name="America/New_York",
+        capital_amount=market.limits.capital_amount,
+        broker=broker,
+    )
+    (folder / "session.json").write_bytes(msgspec.json.encode(described))
+    return folder
+
+
+@contextmanager
+def served(data: Path, **options: Any) -> Iterator[Served]:
+    with serving(data / "duckbourse.duckdb", **options) as found:
+        yield found
+
+
+def test_the_page_live_shows_the_journal(data: Path) -> None:
+    traded(data)
+    with served(data) as found:
+        page = found.get("/api/pages/live").json()
+        assert (page["mock"], page["account"]["account"]) == (False, "test")
+        assert page["account"]["is_paper"] is True
+        assert page["loop"]["state"] == "stopped"
+        [held] = page["positions"]
+        assert (held["symbol"], held["quantity"] > 0, held["stop"]) == ("A", True, 98.0)
+        assert held["target"] == 110.0
+        states = {order["symbol"]: order for order in page["orders"]}
+        assert states["A"]["state"] == "FILLED"
+        steps = [step["state"] for step in states["A"]["path"]]
+        assert steps[:2] == ["CREATED", "SUBMITTED"]
+        assert steps[-1] == "FILLED"
+        assert page["pnl"]["at"] == sorted(page["pnl"]["at"])
+        assert len(page["pnl"]["at"]) == len(page["pnl"]["value"]) > 0
+        assert page["log"][0]["at"] >= page["log"][-1]["at"]
+        assert {"FillBooked", "OrderIntended"} <= {row["kind"] for row in page["log"]}
+        assert {row["symbol"]: row["is_held"] for row in page["feed"]} == {"A": True, "B": False}
+        orders = found.get("/api/v1/live/orders").json()["rows"]
+        assert [order["id"] for order in orders] == [order["id"] for order in page["orders"]]
+        # exact in the API, and a number on the page
+        account = found.get("/api/v1/live/account").json()
+        assert Decimal(account["cash"]) == Decimal(str(page["account"]["cash"]))
+        assert found.get("/api/v1/live/positions").json()["rows"][0]["average"] == "100.00"
+        assert found.get("/api/v1/live/log").json()["rows"]
+        assert found.get("/api/v1/live/orders?x=1").status_code == 422
+
+
+def test_an_account_is_named_in_a_header_and_never_in_an_address(data: Path) -> None:
+    traded(data)
+    traded(data, "other", broker="zerodha")
+    with served(data) as found:
+        for name in ("test", "other"):
+            page = found.get("/api/pages/live", x_bourse_account=name).json()
+            assert page["account"]["account"] == name
+            assert page["account"]["is_paper"] is (name == "test")
+        assert {row["account"] for row in found.get("/api/v1/live").json()["rows"]} == {
+            "test",
+            "other",
+        }
+        for name in ("nobody", "../test", "", "x" * 101):
+            answer = found.get("/api/pages/live", x_bourse_account=name)
+            assert answer.status_code in (404, 422), name
+            assert "nobody" not in answer.text
+
+
+def test_last_prices_and_health_are_those_of_the_loop(data: Path) -> None:
+    folder = traded(data)
+    metrics = Metrics("test")
+    metrics.set_gauge("equity_amount", 100_123.5)
+    metrics.set_gauge("session_pnl_amount", 123.5)
+    metrics.set_gauge("seconds_since_tick", 31)
+    secret = settings().metrics_token
+    assert secret is not None
+    server = MetricsServer(metrics, lambda: ["it stands still"], 0, secret.get_secret_value())
+    lock = lock_folder(folder)
+    try:
+        with served(data, metrics_port=server.port) as found:
+            page = found.get("/api/pages/live").json()
+            assert page["account"]["equity"] == 100_123.5
+            assert page["pnl"]["value"][-1] == 123.5
+            assert "at last prices now" in page["pnl"]["basis"]
+            assert page["loop"] == page["loop"] | {
+                "is_running": True,
+                "problems": ["it stands still"],
+            }
+            states = {row["name"]: row["state"] for row in page["health"]}
+            assert (states["Last tick"], states["Problem"]) == ("bad", "bad")
+            server.close()
+            page = found.get("/api/pages/live").json()
+            assert page["loop"]["problems"] == ["the loop's metrics cannot be read"]
+            assert "at last prices" not in page["pnl"]["basis"]
+    finally:
+        lock.close()
+
+
+def test_a_command_says_whether_the_loop_obeyed(data: Path) -> None:
+    folder = traded(data)
+
+    def answer(command: Command) -> Answer:
+        is_obeyed = command.name != "resume"
+        return Answer(is_obeyed=is_obeyed, message="done" if is_obeyed else "the book differs")
+
+    with served(data) as found, found.client(COMMAND) as client:
+        with trading(folder, answer) as asked:
+            for name in ("halt", "square-off"):
+                done = client.command(name, "test", reason="news at noon")
+                assert (done["is_obeyed"], done["message"]) == (True, "done")
+            with pytest.raises(ServerRefused, match="resume was refused: the book differs") as no:
+                client.command("resume", "test")
+            assert no.value.status == 409
+            assert client.command("close", "test", symbol="A")["is_obeyed"]
+        assert [command.name for command in asked] == ["halt", "square-off", "resume", "order"]
+        assert asked[0].reason == "news at noon"
+        assert asked[-1].order is not None
+        assert (asked[-1].order.action, asked[-1].order.target) == ("close", "A")
+        # without a loop, the next one obeys; but nothing is ordered
+        done = client.command("halt", "test")
+        assert (done["is_obeyed"], "the next one acts on it" in done["message"]) == (None, True)
+        with pytest.raises(ServerRefused, match="no loop is trading: nothing was ordered"):
+            client.command("close", "test", symbol="A")
+
+
+def test_a_command_needs_the_name_of_the_account_as_it_is(data: Path) -> None:
+    folder = traded(data)
+    headers = {"authorization": f"Bearer {COMMAND}", "x-bourse": "1"}
+    with served(data) as found, trading(folder, None) as asked:
+        for body in (
+            {},
+            {"account": "Test"},
+            {"account": ""},
+            {"account": "test "},
+            {"account": "../test"},
+            {"account": None},
+            {"account": "test", "all": True},
+            {"account": "test", "symbol": "A"},
+            ["test"],
+        ):
+            answer = found.http.post("/api/live/halt", json=body, headers=headers)
+            assert answer.status_code in (404, 422), body
+        assert (
+            found.http.post(
+                "/api/live/close", json={"account": "test"}, headers=headers
+            ).status_code
+            == 422
+        )
+        form = found.http.post("/api/live/halt", data={"account": "test"}, headers=headers)
+        assert form.status_code == 415
+        assert asked == []
+    assert not [*(folder / "commands").glob("*.json")]
+
+
+def test_an_order_that_no_loop_takes_is_withdrawn(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = traded(data)
+    for module in ("duckbourse.api.live", "duckbourse.trading.requests"):
+        monkeypatch.setattr(f"{module}.LOOP_ANSWER_SECONDS", 0.05)
+    assert requests.LOOP_ANSWER_SECONDS == 0.05
+    lock = lock_folder(folder)
+    try:
+        with served(data) as found, found.client(COMMAND) as client:
+            with pytest.raises(ServerRefused, match="it is withdrawn and will not be sent") as no:
+                client.command("close", "test", symbol="A")
+            assert "test" not in str(no.value)
+            assert not [*(folder / "commands").glob("*.json")]
+    finally:
+        lock.close()
+
+
+def test_events_report_publications_and_what_loops_do(data: Path) -> None:
+    folder = traded(data)
+    seen: list[tuple[str, Any]] = []
+    has_both = threading.Event()
+    with served(data) as found:
+
+        def follow() -> None:
+            with found.client() as client:
+                for event in client.events():
+                    seen.append(event)
+                    if {"publication", "live"} <= {kind for kind, _ in seen}:
+                        has_both.set()
+
+        thread = threading.Thread(target=follow)
+        thread.start()
+        generation = 1
+        while not has_both.wait(0.5) and generation < 60:
+            generation += 1
+            published(data, generation)
+            (folder / "journal.sqlite").touch()
+        assert has_both.is_set()
+    # the server ended, and with it the stream
+    thread.join(10)
+    assert not thread.is_alive()
+    assert {key for kind, event in seen for key in event} == {"build_id", "accounts"}
+
+
+def test_streams_are_bounded_and_have_heartbeats(data: Path) -> None:
+    bounds = Bounds(streams=2, heartbeat_seconds=0.02, requests_per_second=1_000)
+    headers = {"authorization": f"Bearer {READ}"}
+    with served(data, bounds=bounds) as found:
+        with (
+            httpx.stream("GET", f"{found.root}/api/events", headers=headers) as one,
+            httpx.stream("GET", f"{found.root}/api/events", headers=headers) as other,
+        ):
+            for stream in (one, other):
+                assert stream.headers["content-type"].startswith("text/event-stream")
+                assert stream.headers["cache-control"] == "no-store"
+            lines = one.iter_lines()
+            while next(lines) != ": still here":
+                pass
+            answer = found.get("/api/events")
+            assert (answer.status_code, "2 clients follow" in answer.text) == (503, True)
+        # a client that is gone leaves its place, at the latest with the next heartbeat
+        for _ in range(500):
+            if not found.app.state.watch.client_count:
+                break
+            threading.Event().wait(0.01)
+        assert found.app.state.watch.client_count == 0
+
+
+def test_a_client_that_does_not_read_is_dropped(data: Path) -> None:
+    import asyncio
+
+    from duckbourse.api.live import Watch
+    from duckbourse.api.reader import Reader
+    from duckbourse.warehouse import Limits
+
+    async def play() -> tuple[int, list[bytes]]:
+        reader = Reader(data / "duckbourse.duckdb", Limits("100MB", 1))
+        watch = Watch(reader, Bounds(), None)
+        slow = watch.follow()
+        for number in range(30):
+            watch._report("publication", {"build_id": str(number)})
+        count = watch.client_count
+        parts = [part async for part in slow]
+        reader.close()
+        return count, parts
+
+    count, parts = asyncio.run(play())
+    assert count == 0
+    # it ends: what was kept for it is bounded
+    assert len(parts) == 20

@@ -1,0 +1,165 @@
+"""Readers go through a swap of publications; what one may use is bounded."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+import structlog
+
+from duckbourse.api import Bounds
+from duckbourse.api.reader import Reader
+from duckbourse.errors import PublicationError
+from duckbourse.market import Market
+from duckbourse.warehouse import Limits
+from tests.support.serving import READ, serving
+from tests.unit.market.test_publications import published
+
+pytestmark = pytest.mark.some_day
+LIMITS = Limits("200MB", 1)
+ENDLESS = "select count(*) from range(10_000_000) as one, range(10_000_000) as other"
+
+
+def test_a_query_ends_on_the_publication_on_which_it_began(tmp_path: Path) -> None:
+    reader = Reader(published(tmp_path, 1), LIMITS)
+    with reader.market() as former:
+        published(tmp_path, 2)
+        with reader.market() as newer:
+            assert newer.sql("from bars.twin").fetchall() == [(2,)]
+        assert former.sql("from bars.twin").fetchall() == [(1,)]
+        assert reader.build_id == "b2"
+    # it is closed with its last query
+    with pytest.raises(Exception, match="closed"):
+        former.sql("from bars.twin")
+    reader.close()
+
+
+def test_a_file_that_cannot_be_read_changes_nothing(tmp_path: Path) -> None:
+    path = published(tmp_path, 1)
+    reader = Reader(path, LIMITS)
+    with structlog.testing.capture_logs() as logged:
+        for spoil in (lambda: path.unlink(), lambda: path.write_bytes(b"no database")):
+            spoil()
+            for _ in range(3):
+                with reader.market() as market:
+                    assert market.sql("from bars.twin").fetchall() == [(1,)]
+    assert [each["event"] for each in logged] == ["the publication that is open goes on"] * 2
+    published(tmp_path, 3)
+    assert reader.build_id == "b3"
+    reader.close()
+    with pytest.raises(PublicationError, match="nothing has been published"):
+        Reader(tmp_path / "nothing.duckdb", LIMITS)
+
+
+def test_twenty_readers_go_through_swaps_without_an_error(tmp_path: Path) -> None:
+    seen: set[str] = set()
+    is_over = threading.Event()
+    with serving(published(tmp_path, 1)) as found:
+
+        def read(number: int) -> int:
+            count = 0
+            address = ("/api/v1/publication", "/api/v1/tables?limit=2")[number % 2]
+            headers = {"authorization": f"Bearer {READ}"}
+            with httpx.Client(base_url=found.root, headers=headers, timeout=60) as http:
+                while not is_over.is_set():
+                    answer = http.get(address)
+                    assert answer.status_code == 200, answer.text
+                    rows = answer.json()["rows"]
+                    assert rows
+                    seen.add(answer.headers["x-build-id"])
+                    if number % 2 == 0:
+                        assert rows[0]["build_id"] == answer.headers["x-build-id"]
+                    count += 1
+            return count
+
+        with ThreadPoolExecutor(20) as pool:
+            readers = [pool.submit(read, number) for number in range(20)]
+            try:
+                for generation in range(2, 6):
+                    published(tmp_path, generation)
+                    while f"b{generation}" not in seen and not any(each.done() for each in readers):
+                        threading.Event().wait(0.01)
+            finally:
+                is_over.set()
+            counts = [each.result() for each in readers]
+    assert all(counts)
+    assert {"b2", "b5"} <= seen
+
+
+def test_a_query_of_others_is_bounded(tmp_path: Path) -> None:
+    bounds = Bounds(seconds=0.2, memory="100MB", threads=1, requests_per_second=1_000, rows=10)
+    with serving(published(tmp_path, 1), bounds=bounds, allow_sql=True) as found:
+
+        def asked(query: str, **body: object) -> httpx.Response:
+            return found.http.post("/api/v1/sql", json={"query": query, **body})
+
+        answer = asked(ENDLESS)
+        assert answer.status_code == 503
+        assert answer.json()["detail"] == "it took more than 0.2 s"
+        answer = asked("select list(range) from range(40_000_000)")
+        assert answer.status_code == 503
+        assert len(asked("from range(100)", limit=1_000).json()["rows"]) == 10
+        assert asked("from range($n::int)", values={"n": 3}).json()["rows"][-1] == {"range": 2}
+        for query in (
+            "from read_text('/etc/hostname')",
+            "copy (select 1) to '/tmp/never.csv'",
+            "set memory_limit = '9GB'",
+            "attach '/tmp/never.duckdb'",
+            "detach duckbourse",
+            "create table main.t as select 1",
+            "select 1; select 2",
+            "",
+            "select",
+            "from nothing",
+        ):
+            answer = asked(query)
+            assert answer.status_code == 400, query
+            assert answer.json()["detail"]
+        for body in ("[" * 30_000, "{", '{"query": 1}', '{"query": "", "more": 1}', "\xff"):
+            json = {"content-type": "application/json"}
+            answer = found.http.post("/api/v1/sql", content=body.encode("latin-1"), headers=json)
+            assert answer.status_code == 422, body[:20]
+        assert found.http.post("/api/v1/sql", content=b"{}").status_code == 415
+        # and it goes on
+        assert asked("from bars.twin").json()["rows"] == [{"generation": 1}]
+        assert found.get("/api/v1/publication").status_code == 200
+    with serving(found.published) as closed:
+        answer = closed.http.post("/api/v1/sql", json={"query": "select 1"})
+        assert answer.status_code in (404, 405)
+
+
+def test_a_busy_server_says_so_and_goes_on(tmp_path: Path) -> None:
+    bounds = Bounds(
+        queries=1, waiting=2, waiting_seconds=0.1, seconds=1, requests_per_second=1_000, threads=1
+    )
+    with (
+        serving(published(tmp_path, 1), bounds=bounds, allow_sql=True) as found,
+        ThreadPoolExecutor(8) as pool,
+    ):
+        sent = [
+            pool.submit(found.http.post, "/api/v1/sql", json={"query": ENDLESS}) for _ in range(8)
+        ]
+        answers = [each.result() for each in sent]
+        assert {each.status_code for each in answers} == {503}
+        assert "the server is busy" in {each.json()["detail"] for each in answers}
+        assert all("retry-after" in each.headers for each in answers)
+        assert found.http.post("/api/v1/sql", json={"query": "select 1"}).status_code == 200
+
+
+def test_no_more_requests_wait_than_may(tmp_path: Path) -> None:
+    with serving(published(tmp_path, 1), bounds=Bounds(waiting=0)) as found:
+        answer = found.get("/api/v1/publication")
+        assert (answer.status_code, answer.json()["detail"]) == (503, "the server is busy")
+
+
+def test_a_market_and_its_twin_are_apart(tmp_path: Path) -> None:
+    with Market(published(tmp_path, 1), LIMITS) as market:
+        twin = market.twin()
+        assert twin.sql("from bars.twin").fetchall() == [(1,)]
+        zone = "select current_setting('TimeZone'), current_setting('memory_limit')"
+        assert twin.sql(zone).fetchall() == [("UTC", "190.7 MiB")]
+        twin.close()
+        assert market.sql("from bars.twin").fetchall() == [(1,)]

@@ -1,0 +1,61 @@
+"""The pages of the shipped data."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime
+
+import duckdb
+
+from duckbourse import clock
+from duckbourse.pages import addresses, answer
+from duckbourse.settings import PROJECT
+from tests.support.pages import columns
+from tests.support.warehouse import Warehouse
+
+# a relation and its column, where a page names the definition of a number
+DEFINED = re.compile(r"doc: '((?:\w+)\.\w+\.\w+)'")
+
+
+def test_the_small_publication_has_the_columns_of_a_built_one(sample: Warehouse) -> None:
+    with duckdb.connect(str(sample.file), read_only=True) as connection:
+        query = """
+            select schema_name || '.' || table_name, column_name, data_type
+            from duckdb_columns() where database_name = current_database()
+            order by table_oid, column_index
+        """
+        built: dict[str, dict[str, str]] = {}
+        for relation, column, kind in connection.execute(query).fetchall():
+            built.setdefault(relation, {})[column] = kind
+    assert {name: built[name] for name in columns()} == columns()
+
+
+def test_each_kind_of_address_has_an_answer_whose_sql_runs(sample: Warehouse) -> None:
+    with (
+        clock.driven_by(lambda: datetime(2026, 11, 2, 9, tzinfo=UTC)),
+        duckdb.connect(str(sample.file), read_only=True) as connection,
+    ):
+        listed = addresses(connection)
+        assert len(listed) == len({*listed}) > 1000
+        # the last of each page, and of each timeframe
+        kinds = {(*each.split("/")[:2], *each.split("/")[3:]): each for each in listed}
+        for address in kinds.values():
+            body = answer(connection, address)
+            json.dumps(body, allow_nan=False)
+            for query in body["sql"].values():
+                connection.execute(f"explain {query}").fetchall()
+        scanned = answer(connection, "/scanners?date=2010-05-06&scanner=crp,gap")
+        assert {row["scanner"] for row in scanned["records"]} == {"crp", "gap"}
+        thinned = answer(connection, "/symbols/AAPL/1m?points=500")
+        assert len(thinned["columns"]["minute"]) == 500
+        assert thinned["bars_per_point"] > 1
+
+
+def test_each_definition_that_a_page_names_is_published(sample: Warehouse) -> None:
+    with duckdb.connect(str(sample.file), read_only=True) as connection:
+        known = answer(connection, "/docs")["columns"]
+    scripts = (PROJECT / "python" / "duckbourse" / "web" / "js").glob("page-*.js")
+    named = {name for script in scripts for name in DEFINED.findall(script.read_text())}
+    assert named
+    assert named - known.keys() == set()
