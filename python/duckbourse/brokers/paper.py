@@ -231,7 +231,7 @@ class PaperBroker(Broker):
 
     def on_tick(self, tick: Tick) -> None:
         """Fill the orders that this tick can fill."""
-        available = int(tick.quantity * self._rules.max_participation_pct / 100)
+        available = max(0, int(tick.quantity * self._rules.max_participation_pct / 100))
         for broker_order_id in sorted(self._open.get(tick.symbol, ())):
             report = self._orders[broker_order_id]
             if report.at is None or tick.at < report.at + timedelta(

@@ -252,13 +252,36 @@ class Book:
 
         What no entry opened belongs to no strategy, whose name is empty.
         """
-        by_strategy: dict[str, int] = {"": self.quantity(symbol, product)}
-        for entry_id, held in self._held.get((symbol, product), {}).items():
-            entered = self.orders[entry_id].request
-            shares = entered.side.sign * held
-            by_strategy[""] -= shares
-            by_strategy[entered.strategy] = by_strategy.get(entered.strategy, 0) + shares
-        return by_strategy.get(strategy, 0)
+        return self._of_strategies((symbol, product)).get(strategy, (0, ZERO))[0]
+
+    def legs(self) -> dict[tuple[str, str, Product], tuple[int, Decimal]]:
+        """
+        Return what each strategy holds: by its name, symbol and product, the shares and their cost.
+
+        Both are negative if short. Strategies may hold both sides of what the account does not.
+        """
+        keys = self._held.keys() | {(held.symbol, held.product) for held in self.open_positions()}
+        return {
+            (strategy, *key): leg
+            for key in sorted(keys)
+            for strategy, leg in self._of_strategies(key).items()
+            if leg[0]
+        }
+
+    def _of_strategies(self, key: Key) -> dict[str, tuple[int, Decimal]]:
+        position = self.positions.get(key)
+        quantity, cost = (position.quantity, position.cost_amount) if position else (0, ZERO)
+        found: dict[str, tuple[int, Decimal]] = {}
+        for entry_id, held in self._held.get(key, {}).items():
+            order = self.orders[entry_id]
+            shares = order.request.side.sign * held
+            paid = shares * (order.average_price or ZERO)
+            quantity, cost = quantity - shares, cost - paid
+            before = found.get(order.request.strategy, (0, ZERO))
+            found[order.request.strategy] = (before[0] + shares, before[1] + paid)
+        before = found.get("", (0, ZERO))
+        found[""] = (before[0] + quantity, before[1] + cost)
+        return found
 
     def strategy_positions(self) -> list[tuple[str, Position]]:
         """

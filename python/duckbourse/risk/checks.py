@@ -8,6 +8,7 @@ since it reduces all of them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -28,6 +29,7 @@ from duckbourse.orders.order import Order, OrderType, Product, Reason, Request, 
 from duckbourse.orders.positions import ZERO
 from duckbourse.risk.exits import due_at_once
 from duckbourse.risk.limits import Covariances, Instrument, Limits
+from duckbourse.streaming.feed import decimal_price
 from duckbourse.streaming.prices import Prices
 
 
@@ -166,9 +168,16 @@ class OrderContext:
         return self.amount(self.request, self.working_quantity)
 
     def amount(self, request: Request, quantity: int) -> Decimal:
-        """Return what a quantity of an order is expected to trade for."""
+        """
+        Return the most that a quantity of an order is expected to trade for.
+
+        A purchase costs no more than its limit. A sale brings no less than that: with a limit below
+        the market, it brings the last price.
+        """
         known = self.prices.get(request.symbol)
-        return quantity * (request.limit_price or (known[0] if known else ZERO))
+        last = known[0] if known else ZERO
+        limit = request.limit_price or last
+        return quantity * (limit if request.side is Side.BUY else max(limit, last))
 
     def charges_of(self, request: Request, quantity: int, order: Order | None) -> Decimal:
         """Return the charges on a further quantity of an order, after its fills to date."""
@@ -190,17 +199,30 @@ class OrderContext:
 
     @cached_property
     def amounts(self) -> dict[str, Decimal]:
-        """Signed exposure by symbol if this order and every open entry were filled."""
-        exposures: dict[str, Decimal] = {}
-        for held in self.book.open_positions():
-            price = self.prices.get(held.symbol)
-            exposures[held.symbol] = exposures.get(held.symbol, ZERO) + (
-                held.quantity * price[0] if price else held.cost_amount
-            )
+        """
+        Signed exposure by symbol if this order and every open entry were filled.
+
+        Strategies on both sides of a symbol offset each other only until one side is closed, so the
+        larger side counts alone.
+        """
+        legs: dict[tuple[str, str, Product], tuple[Decimal, Decimal]] = {}
+        for (strategy, symbol, product), (quantity, cost) in self.book.legs().items():
+            price = self.prices.get(symbol)
+            amount = quantity * price[0] if price else cost
+            legs[strategy, symbol, product] = (amount, amount)
         for request, quantity, _ in self.openings:
-            signed = request.side.sign * self.amount(request, quantity)
-            exposures[request.symbol] = exposures.get(request.symbol, ZERO) + signed
-        return exposures
+            key = (request.strategy, request.symbol, request.product)
+            least, most = legs.get(key, (ZERO, ZERO))
+            amount = self.amount(request, quantity)
+            is_buy = request.side is Side.BUY
+            legs[key] = (least, most + amount) if is_buy else (least - amount, most)
+        sides: dict[str, tuple[Decimal, Decimal]] = {}
+        for (_, symbol, _), (least, most) in legs.items():
+            short, long = sides.get(symbol, (ZERO, ZERO))
+            sides[symbol] = (short + min(least, ZERO), long + max(most, ZERO))
+        return {
+            symbol: long if long >= -short else short for symbol, (short, long) in sides.items()
+        }
 
     @cached_property
     def openings(self) -> list[tuple[Request, int, Order | None]]:
@@ -226,6 +248,8 @@ class OrderContext:
 Check = Callable[[OrderContext], None]
 # the group of entry points by which a package adds checks
 GROUP = "duckbourse.checks"
+# the highest price that a tick can have
+MAX_PRICE = decimal_price(2**63 - 1)
 
 
 def _is_covered(side: Side, quantity: int, held: int) -> bool:
@@ -293,6 +317,18 @@ def publication_fresh(context: OrderContext) -> None:
         )
 
 
+def possible_prices(context: OrderContext) -> None:
+    request = context.request
+    for struct, names in (
+        (request, ("limit_price", "trigger_price")),
+        (request.exits, ("stop_price", "target_price", "trail_distance")),
+    ):
+        for name in names:
+            price = getattr(struct, name, None)
+            if price is not None and not (price.is_finite() and abs(price) <= MAX_PRICE):
+                raise OrderDeniedError("PRICE", f"{name}={price}, max_price={MAX_PRICE}")
+
+
 def lot_and_tick(context: OrderContext) -> None:
     request, instrument = context.request, context.instrument
     # an odd lot can still be closed
@@ -328,11 +364,15 @@ def stop_trigger(context: OrderContext) -> None:
 
 
 def price_available(context: OrderContext) -> None:
-    known = context.prices.get(context.request.symbol)
+    book, known = context.book, context.prices.get(context.request.symbol)
     if known is None and context.is_closing:
         return
     if known is None:
         raise OrderDeniedError("NO_PRICE", f"symbol={context.request.symbol}, ticks=0")
+    for symbol in {context.request.symbol} | {each.symbol for each in book.open_positions()}:
+        price = context.prices.get(symbol)
+        if price is not None and not price[0].is_finite():
+            raise OrderDeniedError("NOT_FINITE", f"symbol={symbol}, price={price[0]}")
     age = context.now - known[1]
     if age > timedelta(milliseconds=context.limits.max_tick_age_ms) and not context.is_closing:
         raise _over_limit(
@@ -534,6 +574,10 @@ def value_at_risk(context: OrderContext) -> None:
         raise OrderDeniedError(
             "VAR_UNAVAILABLE", f"symbol={context.request.symbol}, covariances=missing"
         )
+    if not math.isfinite(deviation):
+        raise OrderDeniedError(
+            "NOT_FINITE", f"symbol={context.request.symbol}, standard_deviation={deviation}"
+        )
     normal = NormalDist()
     score = normal.inv_cdf(context.limits.var_confidence)
     shortfall = normal.pdf(score) / (1 - context.limits.var_confidence)
@@ -541,7 +585,7 @@ def value_at_risk(context: OrderContext) -> None:
         ("VAR", score * deviation, context.limits.max_var_pct),
         ("ES", shortfall * deviation, context.limits.max_es_pct),
     ):
-        if value > float(context.limit_amount(pct)):
+        if not value <= float(context.limit_amount(pct)):  # also of what is no number
             of = f", confidence={context.limits.var_confidence:g}, horizon_sessions=1"
             raise _over_limit(code, "amount", value, context.limit_amount(pct), of)
 
@@ -552,6 +596,7 @@ CHECKS: tuple[Check, ...] = (
     session,
     instrument_listed,
     publication_fresh,
+    possible_prices,
     lot_and_tick,
     stop_trigger,
     price_available,
@@ -577,10 +622,15 @@ def pre_trade_check(context: OrderContext, own: Mapping[str, Check] = MappingPro
     Run all checks; raise OrderDeniedError for the first that fails.
 
     `own` checks, by name, follow ours and replace none. They do not see an order that only closes.
-    One that raises any other error denies the order too.
+    One that raises any other error denies the order too, and so do numbers that ours
+    cannot compute with: they are the order's fault, and no reason to stop others.
     """
     for one in CHECKS:
-        one(context)
+        try:
+            one(context)
+        except ArithmeticError as error:
+            detail = f"check={one.__name__}, error={type(error).__name__}"
+            raise OrderDeniedError("ARITHMETIC", detail) from error
     if context.is_closing:
         return
     for name, check in own.items():

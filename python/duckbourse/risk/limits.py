@@ -104,7 +104,11 @@ class Covariances(msgspec.Struct, frozen=True):
     by_pair: dict[tuple[str, str], float]
 
     def standard_deviation(self, amounts: dict[str, float]) -> float | None:
-        """Return the standard deviation of one session's profit on these amounts, in money."""
+        """
+        Return the standard deviation of one session's profit on these amounts, in money.
+
+        None if a covariance is missing, and NaN if one is no finite number.
+        """
         total = 0.0
         for one, amount in amounts.items():
             for other, other_amount in amounts.items():
@@ -112,4 +116,4 @@ class Covariances(msgspec.Struct, frozen=True):
                 if covariance is None:
                     return None
                 total += amount * other_amount * covariance
-        return math.sqrt(max(total, 0.0))
+        return math.sqrt(max(total, 0.0)) if math.isfinite(total) else math.nan

@@ -38,6 +38,8 @@ PREPARED = ("halt", "square-off")
 LOOK_SECONDS = 0.02
 # what a damaged file raises
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError)
+# of a command that was prepared, and follows all others
+LAST_NUMBER = 2**53
 _sent = itertools.count()
 
 
@@ -64,7 +66,8 @@ class Command(msgspec.Struct, frozen=True):
     `name` is halt, resume, square-off or order; `by` is the user who sent it.
 
     `expires_at` is by the clock of the machine, also in a replay; None means never. `request_id`
-    names the file, and is not in it.
+    names the file, and is not in it. `number` is higher than those of all commands that waited when
+    it was sent, whatever the clock showed.
     """
 
     name: str
@@ -73,6 +76,7 @@ class Command(msgspec.Struct, frozen=True):
     expires_at: datetime | None = None
     request_id: str = ""
     order: OrderByHand | None = None
+    number: int = 0
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,7 +105,8 @@ def prepare(folder: Path) -> None:
         if answer is None or answer.is_final:
             path.unlink(missing_ok=True)
     for name in PREPARED:
-        content = Command(name, "requested, and the disk is full", getpass.getuser())
+        reason = "requested, and the disk is full"
+        content = Command(name, reason, getpass.getuser(), number=LAST_NUMBER)
         _write(commands / f"{name}.prepared", msgspec.json.encode(content))
 
 
@@ -124,7 +129,9 @@ def send(
     private_folder(commands)
     now = clock.machine_now()
     expires_at = None if seconds is None else now + timedelta(seconds=seconds)
-    content = msgspec.json.encode(Command(name, reason, getpass.getuser(), expires_at, order=order))
+    command = Command(name, reason, getpass.getuser(), expires_at, order=order)
+    number = 1 + max((each.number for each in _waiting(commands)), default=0)
+    content = msgspec.json.encode(replace(command, number=number))
     request_id = request_id or f"{now:%Y%m%dT%H%M%S%f}-{os.getpid()}-{next(_sent):04}"
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,40}", request_id):
         raise ConfigurationError(
@@ -188,14 +195,20 @@ def withdraw(path: Path) -> bool:
 
 def listed(folder: Path) -> list[Command]:
     """Return the valid commands that no loop has answered yet and that hold, oldest first."""
-    commands = folder / FOLDER
+    return [each for each in _waiting(folder / FOLDER) if not _has_expired(each)]
+
+
+def _waiting(commands: Path) -> list[Command]:
     found = []
-    for path in sorted([*commands.glob("*.json"), *commands.glob("*.taken")]):
-        with suppress(FileNotFoundError, *UNREADABLE):
+    for path in [*commands.glob("*.json"), *commands.glob("*.taken")]:
+        with suppress(OSError, *UNREADABLE):
             command = msgspec.json.decode(path.read_bytes(), type=Command)
-            if not _has_expired(command):
-                found.append(command)
-    return found
+            found.append(replace(command, request_id=path.stem))
+    return sorted(found, key=_order)
+
+
+def _order(command: Command) -> tuple[int, str]:
+    return command.number, command.request_id
 
 
 def _has_expired(command: Command) -> bool:
@@ -241,7 +254,7 @@ class Inbox:
                 self.answer(command, Answer(is_obeyed=False, message=message))
             else:
                 found.append(command)
-        return found
+        return sorted(found, key=_order)
 
     def unfinished(self) -> list[tuple[Command, Answer]]:
         """Return the requests whose last answer is not final; nothing else of them is known."""

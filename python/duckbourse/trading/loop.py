@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import threading
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -153,6 +154,8 @@ class Trader:
         # receives the seconds of each pass
         self.on_pass: Callable[[float], None] = lambda _: None
         self._passed_at = clock.elapsed_seconds()
+        # the thread that trades, while it does
+        self.thread: int | None = None
         self._ticked_at: float | None = None
         is_simulated = manager.broker.capabilities.is_simulated
         patience = None if is_simulated else ANSWER_PATIENCE_SECONDS
@@ -231,24 +234,28 @@ class Trader:
         """
         failure: BrokerError | FeedFailed | None = None
         pause = MIN_REOPEN_SECONDS
-        while True:
-            had_count = self.tick_count
-            try:
-                await self._follow_feed()
-                break
-            except BrokerError as error:
-                failure = error
-                self.manager.set_state(TradingState.HALTED, str(error), "feed")
-                goes_on = await self._look_after_what_is_open(REOPEN_SECONDS)
-            except FeedFailed as error:
-                failure = error
-                self._note_feed_failure(error)
-                is_new = self.tick_count > had_count
-                pause = MIN_REOPEN_SECONDS if is_new else min(2 * pause, REOPEN_SECONDS)
-                goes_on = await self._go_on_without_ticks(pause)
-            if not goes_on:
-                break
-            failure = None
+        self._passed_at, self.thread = clock.elapsed_seconds(), threading.get_ident()
+        try:
+            while True:
+                had_count = self.tick_count
+                try:
+                    await self._follow_feed()
+                    break
+                except BrokerError as error:
+                    failure = error
+                    self.manager.set_state(TradingState.HALTED, str(error), "feed")
+                    goes_on = await self._look_after_what_is_open(REOPEN_SECONDS)
+                except FeedFailed as error:
+                    failure = error
+                    self._note_feed_failure(error)
+                    is_new = self.tick_count > had_count
+                    pause = MIN_REOPEN_SECONDS if is_new else min(2 * pause, REOPEN_SECONDS)
+                    goes_on = await self._go_on_without_ticks(pause)
+                if not goes_on:
+                    break
+                failure = None
+        finally:
+            self.thread = None
         await self.end()
         if failure is not None:
             raise failure

@@ -35,6 +35,7 @@ from duckbourse.trading.publication import Publication
 from duckbourse.trading.scans import LiveScans
 from duckbourse.trading.session_folder import LOG, traded_until
 from duckbourse.trading.strategy import SignalStrategy, Strategy
+from duckbourse.trading.watchdog import watched
 
 log = structlog.get_logger()
 
@@ -217,8 +218,13 @@ def _monitoring(trader: Trader, port: int | None, begun: Sequence[Event]) -> Ite
         trader.on_pass = metrics.observe_pass
         metrics.watch("seconds_since_pass", trader.seconds_since_pass)
         metrics.watch("seconds_since_tick", trader.seconds_since_tick)
+
+    def notify(text: str) -> None:
+        notifier.send(text, "standstill", is_urgent=True)
+
     try:
-        yield
+        with watched(trader, notify):
+            yield
     finally:
         notifier.close()
         if server is not None:

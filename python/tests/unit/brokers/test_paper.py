@@ -128,6 +128,14 @@ def test_no_tick_fills_more_than_the_participation_limit(
     assert report(broker, second).filled_quantity == 50
 
 
+def test_a_tick_of_a_negative_quantity_fills_nothing(broker_at: BrokerAt, tmp_path: Path) -> None:
+    """It filled a negative number of shares, and the account was halted."""
+    broker = broker_at(tmp_path)
+    order = placed(broker, quantity=150)
+    broker.on_tick(tick("100", -5_000))
+    assert report(broker, order).filled_quantity == 0
+
+
 def test_the_unfilled_rest_of_an_ioc_order_is_cancelled(
     broker_at: BrokerAt, tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -741,6 +742,43 @@ CASES: list[Case] = [
         ),
         "SHORT: quantity=400, held=200",
     ),
+    (
+        "a sale that counts at the price that it brings",
+        lambda: (order_request(side=SELL, quantity=410, limit_price=Decimal(97)), book_with(), {}),
+        "ORDER_AMOUNT: amount=41000.00, max_amount=40000.00",
+    ),
+    (
+        "a covariance that is no number",
+        lambda: (
+            order_request(),
+            book_with(),
+            {"covariances": Covariances({("A", "A"): math.nan})},
+        ),
+        "NOT_FINITE: symbol=A, standard_deviation=nan",
+    ),
+    (
+        "a price that is no number, of another share",
+        lambda: (
+            order_request(),
+            book_with(bought("D", 100)),
+            {"prices": {"A": (Decimal(100), NOW), "D": (Decimal("nan"), NOW)}},
+        ),
+        "NOT_FINITE: symbol=D, price=NaN",
+    ),
+    (
+        "a price that no tick can have",
+        lambda: (order_request(limit_price=Decimal("1E40")), book_with(), {}),
+        "PRICE: limit_price=1E+40, max_price=9223372036854.775807",
+    ),
+    (
+        "a stop that no tick can have",
+        lambda: (
+            order_request(exits=Exits(stop_price=Decimal("1E999999"))),
+            book_with(),
+            {},
+        ),
+        "PRICE: stop_price=1E+999999, max_price=9223372036854.775807",
+    ),
     ("a modification to a lot more than is filled", lambda: modification(100, 50, 55), None),
     (
         "the charges on the rest of a half filled order",
@@ -834,6 +872,13 @@ def test_each_check_denies_with_its_numbers(
         with pytest.raises(OrderDeniedError) as denial:
             pre_trade_check(context_of(asked, book, **changed))
         assert str(denial.value) == wanted
+
+
+def test_numbers_that_cannot_be_computed_with_deny_the_order_alone() -> None:
+    tiny = {"A": replace(INSTRUMENTS["A"], tick_size=Decimal("1E-40"))}
+    with pytest.raises(OrderDeniedError) as denial:
+        pre_trade_check(context_of(order_request(), book_with(), instruments=tiny))
+    assert str(denial.value) == "ARITHMETIC: check=lot_and_tick, error=InvalidOperation"
 
 
 def test_a_signal_is_followed_once() -> None:

@@ -14,10 +14,11 @@ from duckbourse.orders import events
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.order import Reason
 from duckbourse.settings import Settings
-from duckbourse.telemetry import webhook
+from duckbourse.telemetry import notify, webhook
 from duckbourse.telemetry.notify import Notifier
 from tests.support.factories import NOW, fill
 from tests.support.receiver import Receiver
+from tests.support.waiting import wait_until
 
 SECRET = "12345:abcdef"
 
@@ -59,9 +60,10 @@ def test_both_receive_the_events_that_matter(receiver: Receiver) -> None:
     assert {body["event"] for body in hooks} == {"trading"}
     assert len({body["id"] for body in hooks}) == 4
     chats = [body for path, body in receiver.got if path == f"/bot{SECRET}/sendMessage"]
-    assert [body["text"] for body in hooks] == texts
+    # urgent ones overtake others
+    assert sorted(body["text"] for body in hooks) == sorted(texts)
     assert [body["details"] for body in hooks] == [{"account": "test"}] * 4
-    assert chats == [{"text": text, "chat_id": "77"} for text in texts]
+    assert chats == [{"text": body["text"], "chat_id": "77"} for body in hooks]
 
 
 @pytest.mark.some_day
@@ -70,12 +72,63 @@ def test_messages_beyond_the_limit_are_counted(receiver: Receiver) -> None:
     notifier = Notifier("test", settings, max_per_minute=2)
     for number in range(5):
         notifier.send(str(number))
-    notifier._sent.clear()  # a minute later
-    notifier.send("again")
     notifier.close()
+    # the newest is not lost
     assert [body["text"] for _, body in receiver.got] == [
         *("test: 0", "test: 1"),
-        "test: again (3 earlier messages were dropped)",
+        "test: 4 (2 earlier messages were dropped)",
+    ]
+
+
+@pytest.mark.some_day
+def test_what_waits_is_sent_once_it_has_its_turn(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notify, "LOOK_SECONDS", 0.01)
+    notifier = Notifier(
+        "test", settings_of(webhook_url=SecretStr(receiver.address)), max_per_minute=1
+    )
+    notifier.send("first")
+    notifier.send("second")
+    notifier._kinds[""].sent.clear()  # a minute later
+    wait_until(lambda: len(receiver.got) == 2)
+    notifier.close()
+    assert [body["text"] for _, body in receiver.got] == ["test: first", "test: second"]
+
+
+@pytest.mark.some_day
+def test_a_halt_is_not_dropped_behind_other_messages(receiver: Receiver) -> None:
+    """Twenty stops in a minute dropped the halt that followed."""
+    notifier = Notifier("test", settings_of(webhook_url=SecretStr(receiver.address)))
+    late = ("X", "Y")
+    for number in range(40):
+        stop = events.ExitTriggered(
+            at=NOW, entry_id=str(number), reason=Reason.STOP, price=Decimal(98)
+        )
+        notifier.on_event(stop)
+    for state in (TradingState.REDUCING, TradingState.HALTED):
+        notifier.on_event(events.TradingStateChanged(at=NOW, state=state, reason="it", by="me"))
+    for symbol in late:
+        notifier.on_event(
+            events.ExitDelayed(
+                at=NOW,
+                entry_id=symbol,
+                symbol=symbol,
+                reason=Reason.STOP,
+                quantity=1,
+                seconds=60,
+                detail="refused",
+            )
+        )
+    # neither dropped nor left behind by what came before: the urgent ones go first
+    queued = sorted(notifier._queue.queue)
+    notifier.close()
+    assert all(text and "stop at" in text for is_late, _, text in queued if is_late)
+    texts = [body["text"] for _, body in receiver.got]
+    assert [text for text in texts if "stop at" not in text] == [
+        "test: reducing: it (by me)",
+        "test: halted: it (by me)",
+        *(f"test: {symbol}: 1 not closed 60 s after its exit (stop): refused" for symbol in late),
     ]
 
 

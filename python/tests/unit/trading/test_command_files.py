@@ -58,6 +58,15 @@ def test_a_file_that_cannot_be_read_loses_no_other_command(tmp_path: Path) -> No
     assert files(tmp_path) == ["a.taken", "b.refused", "c.taken"]
 
 
+def test_commands_are_obeyed_in_the_order_in_which_they_were_sent(tmp_path: Path) -> None:
+    """With the clock set back between them, an older resume followed a newer halt."""
+    send(tmp_path, "resume", "over")
+    with clock.driven_by(lambda: NOON - timedelta(hours=1)):
+        send(tmp_path, "halt", "news")
+    assert [command.name for command in listed(tmp_path)] == ["resume", "halt"]
+    assert [command.name for command in Inbox(tmp_path).take()] == ["resume", "halt"]
+
+
 def test_an_answer_that_is_not_final_waits_for_the_next(tmp_path: Path) -> None:
     path = send(tmp_path, "halt", "news")
     inbox = Inbox(tmp_path)

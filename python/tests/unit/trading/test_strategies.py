@@ -142,16 +142,31 @@ def test_limits_are_of_the_sum(market: Market) -> None:
 
 def test_a_sale_that_opens_for_the_account_is_checked_as_an_entry(market: Market) -> None:
     """It closes what its strategy holds, but makes the account's short position larger."""
-    market.limits = with_limits(max_symbol_pct=Decimal(20))
+    market.limits = with_limits(max_trades=3)
     market.others = {
-        "long": lambda: At((at(9, 45), buy(190)), (at(9, 48), sell(190))),
-        "short": lambda: At((at(9, 46), sell(190)), (at(9, 47), sell_more(190))),
+        "long": lambda: At((at(9, 45), buy(90)), (at(9, 48), sell(90))),
+        "short": lambda: At((at(9, 46), sell(90)), (at(9, 47), sell_more(90))),
     }
     trader = market.trade(steady(100, 100, 100, 100))
     assert [(d.request.strategy, d.code) for d in market.of(events.OrderDenied)] == [
-        ("long", "SYMBOL_AMOUNT")
+        ("long", "TRADES")
     ]
-    assert trader.book.quantity("A", Product.MIS) == -190
+    assert trader.book.quantity("A", Product.MIS) == -90
+
+
+@pytest.mark.parametrize("limit", ["symbol", "sector", "gross"])
+def test_limits_hold_after_the_stop_of_one_side(market: Market, limit: str) -> None:
+    """The account was flat and within its limits, until a stop left the other side alone."""
+    wide = {"max_symbol_pct": Decimal(100), "max_sector_pct": Decimal(100)}
+    market.limits = with_limits(**{**wide, f"max_{limit}_pct": Decimal(25)})
+    market.others = {
+        "long": lambda: At((at(9, 45), buy(200, STOP))),
+        "short": lambda: At((at(9, 46), sell(200)), (at(9, 47), sell_more(200))),
+    }
+    trader = market.trade(steady(100, 100, 100, 97))
+    [denied] = market.of(events.OrderDenied)
+    assert (denied.request.strategy, denied.code) == ("short", f"{limit.upper()}_AMOUNT")
+    assert trader.book.quantity("A", Product.MIS) == -200
 
 
 def sell_more(quantity: int) -> Callable[[Context], Request]:

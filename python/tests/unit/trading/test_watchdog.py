@@ -1,0 +1,86 @@
+"""A loop that stands still is reported by a thread beside it."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from duckbourse import clock
+from duckbourse.orders.bus import OrderPlaced
+from duckbourse.orders.order import Exits, Request, Side
+from duckbourse.settings import Settings
+from duckbourse.trading import session, watchdog
+from duckbourse.trading.session import SessionConfig, TradingSession
+from duckbourse.trading.strategy import Context, Strategy
+from tests.support.market import Market, at, tick
+from tests.support.receiver import Receiver
+
+pytestmark = pytest.mark.some_day
+
+
+class Buys(Strategy):
+    """Buys once, and calls `then` while it holds that."""
+
+    def __init__(self, then: Callable[[], object]) -> None:
+        self._then = then
+
+    def generate_orders(self, context: Context) -> Sequence[Request]:
+        if context.positions:
+            self._then()
+        if context.price("A") is None:
+            return []
+        exits = Exits(stop_price=Decimal(98))
+        return [context.entry("one", "A", Side.BUY, 10, exits=exits)]
+
+
+@pytest.mark.parametrize("who", ["strategy", "check", "subscriber"])
+def test_a_loop_that_hangs_is_reported(
+    tmp_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, who: str
+) -> None:
+    """Its exits hung with it, and only /health said so, to whoever asked."""
+    address = SecretStr(receiver.address)
+    settings = Settings(_env_file=None, webhook_url=address)  # type: ignore[call-arg]
+    monkeypatch.setattr(session, "settings", lambda: settings)
+    monkeypatch.setattr(watchdog, "STANDSTILL_SECONDS", 1.0)
+    monkeypatch.setattr(watchdog, "LOOK_SECONDS", 0.01)
+    notified = threading.Event()
+    post = receiver.got.append
+
+    class Got(list[Any]):
+        def append(self, each: Any) -> None:
+            post(each)
+            if "stood still" in each[1]["text"]:
+                notified.set()
+
+    receiver.got, got = Got(), receiver.got
+
+    def hang(*_: object) -> None:
+        assert notified.wait(20)
+
+    market = Market(tmp_path, signals=[])
+    feed = market.feed([tick(at(9, 45, second), 100) for second in range(5)])
+    config = SessionConfig(
+        publication=market.publication(),
+        folder=market.folder,
+        feed=feed,
+        broker=market.open_broker,
+        strategies={"buys": Buys(hang if who == "strategy" else list)},
+        checks={"own": hang} if who == "check" else {},
+    )
+    with TradingSession.open(config) as opened, clock.driven_by(lambda: feed.at):
+        if who == "subscriber":
+            bus = opened.trader.manager.bus
+            bus.subscribe(OrderPlaced, hang)
+        opened.run()
+    texts = [body["text"] for _, body in got if "stood still" in body["text"]]
+    assert len(texts) == 1
+    what = "A +10" if who == "strategy" else "anything, and nothing is held"
+    still = r"the loop has stood still for \d+ s in \w+ \(\w+.py, line \d+\)"
+    assert re.search(f"{still}; no stop is watched of {re.escape(what)}$", texts[0])
