@@ -2,19 +2,24 @@
 The trading loops of this machine: what the journal and `/health` have, events, and commands.
 
 An account is named in the header `x-bourse-account`, never in an address; without it, the one that
-is trading, or was last, is meant. What is not in the journal, the last prices and the feed's
-figures, comes from the loop's metrics if the server knows their port; without them positions are
-valued at their marks or at cost, and `pnl` says so.
+is trading, or was last, is meant. Last prices are those that the loop writes beside its journal;
+without them positions are valued at their marks or at cost, and `pnl` says so. The rest that is not
+in the journal, the feed's figures, comes from the loop's metrics if the server knows their port.
+
+The time of an answer is the session's: that of the wall while today is traded, and in a replay, or
+after the end, that of the newest event or price.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -42,6 +47,7 @@ from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import Order
 from duckbourse.settings import settings
 from duckbourse.telemetry.metrics import HOST
+from duckbourse.trading import last_prices
 from duckbourse.trading.commands import OrderByHand, answer_to, send
 from duckbourse.trading.requests import LOOP_ANSWER_SECONDS, no_loop, outcome, unanswered_order
 from duckbourse.trading.session_folder import (
@@ -73,10 +79,10 @@ STEPS = {
     State.PARTIAL: "PARTLY_FILLED",
     State.FILLED: "FILLED",
     State.CANCELLED: "CANCELLED",
-    State.EXPIRED: "CANCELLED",
+    State.EXPIRED: "EXPIRED",
     State.REJECTED: "REJECTED",
-    State.DENIED: "REJECTED",
-    State.NOT_PLACED: "REJECTED",
+    State.DENIED: "DENIED",
+    State.NOT_PLACED: "NOT_PLACED",
 }
 Account = Annotated[
     str | None, Header(alias="x-bourse-account", max_length=100, description="Account.")
@@ -98,13 +104,19 @@ def session_of(account: str | None) -> SessionFolder:
 
 
 class Moment:
-    """One session as its journal has it now, with the loop's metrics if there are any."""
+    """
+    One session as its journal and last prices have it now, with the loop's metrics if any.
+
+    `seen` is the session's P&L at last prices by instant, as far as somebody has looked at it.
+    """
 
     def __init__(
         self, session: SessionFolder, metrics: Mapping[str, float] | None, reasons: Sequence[str]
     ) -> None:
         self.session = session
         self.book, self.recorded = read(session)
+        self.prices = last_prices.read(session.path, session.session_date)
+        self.seen: Mapping[datetime, Decimal] = {}
         self.metrics = metrics or {}
         self.reasons = reasons
         self.is_running = session.path in {each.path for each in trading_now()}
@@ -115,18 +127,57 @@ class Moment:
         local = instant.astimezone(self._zone).replace(tzinfo=None)
         return local.isoformat(" ", "milliseconds" if millis else "seconds")
 
+    def time(self, instant: datetime) -> str:
+        """Return the time of day of an instant, with its date if it is not of the session."""
+        text = self.at(instant)
+        return text.removeprefix(f"{self.session.session_date} ")
+
+    @property
+    def now(self) -> datetime:
+        """The session's clock: the wall's while today is traded, else the newest instant known."""
+        now = clock.now()
+        if self.is_running and now.astimezone(self._zone).date() == self.session.session_date:
+            return now
+        known = [event.at for event in self.recorded] + [at for _, at in self.prices.values()]
+        return max(known, default=now)
+
+    def age_seconds(self, symbol: str) -> float | None:
+        """Return how old the last price of a symbol is; None without one."""
+        if symbol not in self.prices:
+            return None
+        return max(0.0, (self.now - self.prices[symbol][1]).total_seconds())
+
+    @property
+    def is_marked(self) -> bool:
+        """Whether the equity is at last prices."""
+        return bool(self.prices) or "bourse_equity_amount" in self.metrics
+
     @property
     def equity(self) -> Decimal:
-        """The equity at last prices if the loop reports it, at marks or at cost if not."""
+        """The equity at last prices; at marks or at cost where there are none."""
         reported = self.metrics.get("bourse_equity_amount")
-        return self.book.equity_amount({}) if reported is None else Decimal(str(reported))
+        return self.book.equity_amount(self.prices) if reported is None else Decimal(str(reported))
+
+    @property
+    def day_pnl(self) -> Decimal:
+        """What the session has earned after charges, open positions included."""
+        return self.equity - self.book.session_start_amount
+
+    @property
+    def unrealized(self) -> Decimal | None:
+        """What open positions have gained since their entry; None if one has no last price."""
+        marked = [
+            (held, self.book.last_price(held.symbol, self.prices))
+            for held in self.book.open_positions()
+        ]
+        gains = [held.unrealized_amount(last) for held, last in marked if last is not None]
+        return sum(gains, Decimal(0)) if len(gains) == len(marked) else None
 
     def account(self, limits: Mapping[str, Any], currency: str | None) -> dict[str, Any]:
         book, session = self.book, self.session
         held = list(book.positions.values())
         realized = sum((each.realized_amount for each in held), Decimal(0))
         charges = sum((each.charges_amount for each in held), Decimal(0))
-        day = self.equity - book.session_start_amount
         closed = book.session_round_trips()
         loss_pct = limits.get("max_daily_loss_pct")
         return {
@@ -141,9 +192,9 @@ class Moment:
             "equity": self.equity,
             "cash": book.cash_amount,
             "peak": book.peak_amount,
-            "day_pnl": day,
+            "day_pnl": self.day_pnl,
             "realized": realized,
-            "unrealized": day - realized + charges,
+            "unrealized": self.unrealized,
             "charges": charges,
             "trades": book.entry_count,
             "won": sum(1 for amount in closed if amount > 0),
@@ -151,6 +202,7 @@ class Moment:
                 None if loss_pct is None else book.session_start_amount * Decimal(loss_pct) / 100
             ),
             "protection_pct": limits.get("protection_pct"),
+            "max_silence_seconds": limits.get("max_silence_seconds"),
         }
 
     def loop(self) -> dict[str, Any]:
@@ -176,6 +228,7 @@ class Moment:
                 continue
             of = entries.get((strategy, held.symbol), [])
             exits = [entry.request.exits for entry in of if entry.request.exits is not None]
+            age = self.age_seconds(held.symbol)
             rows.append(
                 {
                     "symbol": held.symbol,
@@ -183,13 +236,13 @@ class Moment:
                     "product": str(held.product),
                     "quantity": held.quantity,
                     "average": held.average_price,
-                    "last": book.marks.get(held.symbol),
+                    "last": book.last_price(held.symbol, self.prices),
                     "stop": next((each.stop_price for each in exits if each.stop_price), None),
                     "target": next((e.target_price for e in exits if e.target_price), None),
                     "exit_at": next((self.at(e.exit_at) for e in exits if e.exit_at), None),
                     "signal": next((e.request.signal_id for e in of if e.request.signal_id), None),
                     "realized": held.realized_amount,
-                    "age_ms": None,
+                    "age_ms": None if age is None else round(1_000 * age),
                 }
             )
         return sorted(rows, key=lambda row: (str(row["symbol"]), str(row["strategy"])))
@@ -238,7 +291,8 @@ class Moment:
                 "word": str(order.state),
                 "is_working": order.state.is_live,
                 "reason": str(order.request.reason),
-                "why": order.message or order.request.signal_id or str(order.request.reason),
+                "signal": order.request.signal_id,
+                "why": order.message or order.request.strategy,
                 "path": paths.get(order_id, []),
             }
             for order_id, order in book.orders.items()
@@ -247,20 +301,29 @@ class Moment:
         return list(reversed(rows))
 
     def pnl(self) -> dict[str, Any]:
-        """Return the profit of the session after each fill, at marks or cost, and now."""
+        """Return the profit of the session by time: after each fill, as it was seen, and now."""
         book = Book(self.session.capital_amount)
-        at, value = [], []
+        points: dict[str, Decimal] = {}
+        first_seen = min(self.seen, default=None)
         for event in self.recorded:
             book.apply(event)
+            if first_seen is not None and event.at >= first_seen:
+                continue
             if isinstance(event, events.FillBooked | events.SessionStarted | events.SessionEnded):
-                at.append(self.at(event.at))
-                value.append(book.equity_amount({}) - book.session_start_amount)
-        is_marked = "bourse_session_pnl_amount" in self.metrics
-        if is_marked and self.is_running:
-            at.append(self.at(clock.now()))
-            value.append(Decimal(str(self.metrics["bourse_session_pnl_amount"])))
-        basis = "at marks or cost after each fill" + (", at last prices now" if is_marked else "")
-        return {"at": at[-MOST_POINTS:], "value": value[-MOST_POINTS:], "basis": basis}
+                # of a second, its last
+                points[self.at(event.at)] = book.equity_amount({}) - book.session_start_amount
+        points |= {self.at(at): value for at, value in sorted(self.seen.items())}
+        if self.is_marked:
+            points[self.at(self.now)] = self.day_pnl
+        basis = "at marks or cost after each fill" + (
+            ", at last prices since it is looked at" if self.is_marked else ""
+        )
+        shown = sorted(points.items())[-MOST_POINTS:]
+        return {
+            "at": [at for at, _ in shown],
+            "value": [value for _, value in shown],
+            "basis": basis,
+        }
 
     def limits(
         self, limits: Mapping[str, Any], sectors: Mapping[str, str | None]
@@ -271,7 +334,7 @@ class Moment:
             return []
         amounts: dict[str, Decimal] = {}
         for held in book.open_positions():
-            mark = book.marks.get(held.symbol)
+            mark = book.last_price(held.symbol, self.prices)
             amount = held.cost_amount if mark is None else held.quantity * mark
             amounts[held.symbol] = amounts.get(held.symbol, Decimal(0)) + amount
         gross = sum(map(abs, amounts.values()), Decimal(0))
@@ -336,7 +399,7 @@ class Moment:
             rows.append(
                 {
                     "name": "Feed",
-                    "value": f"{feed.what}, {self.at(feed.at)}",
+                    "value": f"{feed.what}, {self.time(feed.at)}",
                     "state": "good" if feed.is_healthy else "bad",
                 }
             )
@@ -346,7 +409,9 @@ class Moment:
             rows.append(
                 {
                     "name": "Book against broker",
-                    "value": f"{count} differences" if count else f"equal, {self.at(compared.at)}",
+                    "value": f"{count} differences"
+                    if count
+                    else f"equal, {self.time(compared.at)}",
                     "state": "bad" if count else "good",
                 }
             )
@@ -355,7 +420,7 @@ class Moment:
                 {
                     "name": "Journal",
                     "value": (
-                        f"{self.book.event_count:,} events, last {self.at(self.recorded[-1].at)}"
+                        f"{self.book.event_count:,} events, last {self.time(self.recorded[-1].at)}"
                     ),
                     "state": "good",
                 }
@@ -371,8 +436,8 @@ class Moment:
         rows.extend({"name": "Problem", "value": each, "state": "bad"} for each in self.reasons)
         return rows
 
-    def feed(self) -> list[dict[str, Any]]:
-        """Return of each symbol of the session whether its feed was silent, and since when."""
+    def feed(self, limits: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Return of each symbol of the session how old its last price is, or was when silent."""
         silent: dict[str, events.PriceSilent] = {}
         for event in self.recorded:
             match event:
@@ -380,21 +445,34 @@ class Moment:
                     silent[symbol] = event
                 case events.FillBooked(fill=fill):
                     silent.pop(fill.symbol, None)
+        silent = {
+            symbol: event
+            for symbol, event in silent.items()
+            if symbol not in self.prices or self.prices[symbol][1] <= event.at
+        }
         held = {each.symbol for each in self.book.open_positions()}
         asked = {order.request.symbol for order in self.book.live.values()}
-        return [
-            {
-                "symbol": symbol,
-                "is_held": symbol in held,
-                "state": "warn" if symbol in silent else "good",
-                "value": (
-                    f"silent for {silent[symbol].seconds} s at {self.at(silent[symbol].at)}"
-                    if symbol in silent
-                    else "no silence reported"
-                ),
-            }
-            for symbol in sorted(held | asked | set(silent))
-        ]
+        most = limits.get("max_silence_seconds")
+        rows = []
+        for symbol in sorted(held | asked | set(silent)):
+            age = self.age_seconds(symbol)
+            if age is not None:
+                value = f"last price {age:.1f} s ago"
+            elif symbol in silent:
+                value = f"silent for {silent[symbol].seconds} s at {self.time(silent[symbol].at)}"
+            else:
+                value = "no silence reported"
+            is_late = age is not None and most is not None and age > most
+            rows.append(
+                {
+                    "symbol": symbol,
+                    "is_held": symbol in held,
+                    "last": self.prices[symbol][0] if symbol in self.prices else None,
+                    "state": "warn" if is_late or symbol in silent else "good",
+                    "value": value,
+                }
+            )
+        return rows
 
     def log(self) -> list[dict[str, Any]]:
         """Return the newest events of the journal, newest first, without the orders' details."""
@@ -457,6 +535,8 @@ class Watch:
         self._clients: set[asyncio.Queue[tuple[str, dict[str, Any]] | None]] = set()
         self._is_over = False
         self.threads = anyio.CapacityLimiter(8)
+        self._seen: dict[tuple[Path, date], dict[datetime, Decimal]] = {}
+        self._seeing = threading.Lock()
         # of their own, so that no reader keeps a halt waiting
         self.commands = anyio.CapacityLimiter(16)
 
@@ -482,9 +562,17 @@ class Watch:
         return found, [str(each) for each in health.get("reasons", [])]
 
     def moment(self, session: SessionFolder) -> Moment:
-        """Return a session as it is now."""
+        """Return a session as it is now, and remember its P&L if a loop trades it."""
         metrics, reasons = self.metrics()
-        return Moment(session, metrics, reasons)
+        moment = Moment(session, metrics, reasons)
+        with self._seeing:
+            seen = self._seen.setdefault((session.path, session.session_date), {})
+            if moment.is_running and moment.is_marked:
+                seen[moment.now] = moment.day_pnl
+                if len(seen) > MOST_POINTS:
+                    del seen[min(seen)]
+            moment.seen = dict(seen)
+        return moment
 
     async def run(self) -> None:
         """Report what changed to every client, until cancelled."""
@@ -509,7 +597,7 @@ class Watch:
         live: list[tuple[str, bool, int, int]] = []
         trading = {each.path for each in trading_now()}
         for session in sessions():
-            for name in (JOURNAL, f"{JOURNAL}-wal"):
+            for name in (JOURNAL, f"{JOURNAL}-wal", last_prices.FILE):
                 with suppress(OSError):
                     stat = (session.path / name).stat()
                     live.append(
@@ -652,7 +740,7 @@ async def live_page(
     def found() -> dict[str, Any]:
         return {
             "mock": False,
-            "at": moment.at(clock.now()),
+            "at": moment.at(moment.now),
             "account": moment.account(seeds["limits"], seeds["currency"]),
             "accounts": _accounts(),
             "loop": moment.loop(),
@@ -661,7 +749,7 @@ async def live_page(
             "pnl": moment.pnl(),
             "limits": moment.limits(seeds["limits"], seeds["sectors"]),
             "health": moment.health(),
-            "feed": moment.feed(),
+            "feed": moment.feed(seeds["limits"]),
             "log": moment.log(),
             "sql": {},
         }

@@ -30,6 +30,20 @@ function stored(value) {
     }
 }
 
+/* Return what puts focus and scrolled tables back where they were, after a new drawing. */
+function placeIn(main) {
+    const all = what => [...main.querySelectorAll(what)],
+        reachable = 'a[href], button, input, select, [tabindex]';
+    const at = all(reachable).indexOf(document.activeElement),
+        text = document.activeElement?.textContent,
+        scrolled = all('.scroll').map(e => [e.scrollLeft, e.scrollTop]);
+    return () => {
+        all('.scroll').forEach((e, i) => e.scrollTo(...(scrolled[i] ?? [0, 0])));
+        const next = at < 0 ? null : all(reachable)[at];
+        if (next?.textContent === text) next.focus({ preventScroll: true });
+    };
+}
+
 /* pages: {name, title, draw(app)}, where draw returns a promise of a node */
 export async function start(source, pages) {
     const main = h('main', { id: 'main', tabindex: -1 });
@@ -78,7 +92,7 @@ export async function start(source, pages) {
             }
             document.title = `${page.title}${app.path[1] ? ' · ' + words(app.path[1]) : ''} · duckbourse`;
             const place = path.split('/').slice(0, 2).join('/'),
-                stay = last === place ? scrollY : 0;
+                stay = last === place ? scrollY : null;
             last = place;
             dropCharts();
             let node;
@@ -100,8 +114,10 @@ export async function start(source, pages) {
                 );
             }
             if (mine !== turn) return;
+            const back = placeIn(main);
             main.replaceChildren(node, foot(app));
-            scrollTo(0, stay);
+            scrollTo(0, stay ?? 0);
+            if (stay !== null) back();
         },
     };
     if (stored()) document.documentElement.dataset.theme = stored();

@@ -206,6 +206,8 @@ export function choice(label, options, chosen, choose) {
     );
 }
 
+/* the order that somebody gave a table, by its page and name: it outlives a new drawing */
+const sorts = new Map();
 /*
   A table. columns: {key, title, num, show(row), by(row), doc, tip}. `of` names the relation of the
   columns, whose descriptions are their definitions. A click on a title sorts, a row opens. In it,
@@ -213,12 +215,14 @@ export function choice(label, options, chosen, choose) {
 */
 export function table({ label, columns, rows, of, sort, onopen, tall, isOn, limit }) {
     if (!rows.length) return h('p', { class: 'empty' }, 'None.');
-    let [by, down] = sort ?? [null, false];
+    const place = `${location.hash} ${label}`;
+    let [by, down] = sorts.get(place) ?? sort ?? [null, false];
     const body = h('tbody');
     const valueOf = (column, row) => (column.by ? column.by(row) : row[column.key]);
     const order = column => {
         down = by === column.key ? !down : !!column.num;
         by = column.key;
+        sorts.set(place, [by, down]);
         draw();
     };
     const heads = columns.map(c => {

@@ -4,11 +4,10 @@ import { number, signed, money, price, words, seconds, plural, missing } from '.
 import { timeChart } from './charts.js';
 
 const STEPS = ['CREATED', 'SUBMITTED', 'WORKING', 'FILLED'],
-    FAILED = ['CANCELLED', 'CANCELED', 'REJECTED', 'DENIED', 'EXPIRED'];
+    FAILED = ['CANCELLED', 'REJECTED', 'DENIED', 'EXPIRED', 'NOT_PLACED'];
 const OPEN = ['CREATED', 'SUBMITTED', 'WORKING', 'PARTLY_FILLED', 'PARTIALLY_FILLED'];
 const KINDS = { FILLED: 'good', WORKING: 'warn', PARTLY_FILLED: 'warn', PARTIALLY_FILLED: 'warn' };
 const STATES = { good: '✓ ok', warn: '⚠ watch', bad: '✕ bad' };
-const LATE_MS = 3000;
 
 export async function livePage(app) {
     const l = await app.source.get('/live'),
@@ -17,6 +16,8 @@ export async function livePage(app) {
     const isPaper = a.is_paper ?? a.broker === 'paper',
         positions = l.positions ?? [],
         orders = l.orders ?? [],
+        time = text => (text ?? '').replace(`${a.session_date} `, ''),
+        lateMs = 1000 * (a.max_silence_seconds ?? Infinity),
         open = orders.filter(o => OPEN.includes(o.state));
     document.title = `${isPaper ? 'PAPER' : 'REAL MONEY'} · ${a.account} · duckbourse`;
     const held = positions.reduce(
@@ -134,7 +135,7 @@ export async function livePage(app) {
             l.pnl?.at?.length > 1
                 ? panel({
                       title: 'P&L of the day',
-                      note: 'after charges, exchange-local time',
+                      note: `after charges, ${l.pnl.basis ?? ''}; exchange-local time`,
                       width: 'w8',
                       body: timeChart({
                           label: `P&L of the day, now ${signed(a.day_pnl)}`,
@@ -242,6 +243,7 @@ export async function livePage(app) {
                         {
                             key: 'strategy',
                             title: 'Strategy',
+                            class: 'wrap slim',
                             tip: 'Who holds it',
                             show: p => p.strategy ?? '–',
                         },
@@ -249,8 +251,8 @@ export async function livePage(app) {
                             key: 'age_ms',
                             title: 'Tick',
                             num: true,
-                            tip: 'Age of the last tick',
-                            show: p => age(p.age_ms),
+                            tip: 'Age of the last price',
+                            show: p => age(p.age_ms, lateMs),
                         },
                         {
                             key: 'close',
@@ -287,7 +289,7 @@ export async function livePage(app) {
                     rows: l.health ?? [],
                     columns: [
                         { key: 'name', title: 'What', tip: 'Feed, journal, loop and publication' },
-                        { key: 'value', title: 'Now', num: true, tip: 'As the loop reports it' },
+                        { key: 'value', title: 'Now', class: 'wrap', tip: 'As the loop reports it' },
                         {
                             key: 'state',
                             title: 'State',
@@ -311,7 +313,7 @@ export async function livePage(app) {
                             key: 'at',
                             title: 'Time',
                             tip: 'Created, exchange-local',
-                            show: o => (o.at ?? '').slice(-12, -4) || o.at,
+                            show: o => time(o.at),
                         },
                         {
                             key: 'id',
@@ -336,10 +338,10 @@ export async function livePage(app) {
                                 ),
                         },
                         {
-                            key: 'purpose',
+                            key: 'reason',
                             title: 'Purpose',
-                            tip: 'Entry, stop, target or exit',
-                            show: o => words(o.purpose),
+                            tip: 'Entry, or what closes: stop, target, time, …',
+                            show: o => words(o.reason),
                         },
                         {
                             key: 'quantity',
@@ -378,7 +380,15 @@ export async function livePage(app) {
                             key: 'why',
                             title: 'Reason',
                             class: 'wrap',
-                            tip: 'Why it was placed, or ended',
+                            tip: 'The strategy that placed it, or why it ended; the signal on hover',
+                            show: o =>
+                                o.signal
+                                    ? h(
+                                          'span',
+                                          { 'data-tip': `signal ${o.signal}`, tabindex: 0 },
+                                          o.why,
+                                      )
+                                    : o.why || '–',
                         },
                     ],
                 }),
@@ -407,7 +417,7 @@ export async function livePage(app) {
                         {
                             key: 'state',
                             title: 'Feed',
-                            tip: 'Whether the feed was silent, and since when',
+                            tip: 'Age of the last price; amber beyond the longest silence allowed',
                             class: 'wrap',
                             show: r => [tag(STATES[r.state] ?? r.state, r.state), ' ', r.value],
                         },
@@ -424,7 +434,12 @@ export async function livePage(app) {
                     tall: '360px',
                     rows: l.log ?? [],
                     columns: [
-                        { key: 'at', title: 'Time', tip: 'Exchange-local' },
+                        {
+                            key: 'at',
+                            title: 'Time',
+                            tip: 'Exchange-local',
+                            show: e => time(e.at),
+                        },
                         {
                             key: 'kind',
                             title: 'Event',
@@ -458,10 +473,10 @@ const textOf = e =>
         .map(([key, v]) => `${words(key).toLowerCase()} ${v}`)
         .join(', ');
 const openPnl = p => (missing(p.last) ? null : p.quantity * (p.last - p.average));
-const age = v =>
+const age = (v, lateMs) =>
     missing(v)
         ? '–'
-        : v > LATE_MS
+        : v > lateMs
           ? tag(`${number(v / 1000, 1)} s`, 'warn')
           : `${number(v / 1000, 1)} s`;
 function use(x) {

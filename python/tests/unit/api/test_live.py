@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,14 @@ import msgspec
 import pytest
 
 from duckbourse.api import Bounds
+from duckbourse.api.live import Moment
 from duckbourse.client import ServerRefused
 from duckbourse.orders.journal import lock_folder
 from duckbourse.settings import settings
 from duckbourse.telemetry.metrics import Metrics, MetricsServer
-from duckbourse.trading import requests
+from duckbourse.trading import last_prices, requests
 from duckbourse.trading.commands import Answer, Command
-from duckbourse.trading.session_folder import SessionFolder
+from duckbourse.trading.session_folder import SessionFolder, sessions
 from tests.support.market import DAY, Market, at, instrument, signal, tick
 from tests.support.serving import COMMAND, READ, Served, serving
 from tests.unit.cli.test_requests import trading
@@ -96,7 +98,14 @@ def test_the_page_live_shows_the_journal(data: Path) -> None:
         assert len(page["pnl"]["at"]) == len(page["pnl"]["value"]) > 0
         assert page["log"][0]["at"] >= page["log"][-1]["at"]
         assert {"FillBooked", "OrderIntended"} <= {row["kind"] for row in page["log"]}
-        assert {row["symbol"]: row["is_held"] for row in page["feed"]} == {"A": True, "B": False}
+        assert {row["symbol"]: row["is_held"] for row in page["feed"]} == {"A": True}
+        assert states["B"]["state"] == "DENIED"
+        assert states["B"]["path"][-1]["state"] == "DENIED"
+        entry = states["A"]
+        assert (entry["reason"], entry["why"]) == ("entry", entry["strategy"])
+        assert entry["signal"] not in ("", None, entry["why"])
+        assert (held["last"], held["age_ms"]) == (None, None)
+        assert page["account"]["unrealized"] is None
         orders = found.get("/api/v1/live/orders").json()["rows"]
         assert [order["id"] for order in orders] == [order["id"] for order in page["orders"]]
         # exact in the API, and a number on the page
@@ -105,6 +114,63 @@ def test_the_page_live_shows_the_journal(data: Path) -> None:
         assert found.get("/api/v1/live/positions").json()["rows"][0]["average"] == "100.00"
         assert found.get("/api/v1/live/log").json()["rows"]
         assert found.get("/api/v1/live/orders?x=1").status_code == 422
+
+
+def test_last_prices_beside_the_journal_value_what_is_held(data: Path) -> None:
+    folder = traded(data)
+    lock = lock_folder(folder)
+    try:
+        with served(data) as found:
+            pages = []
+            for minute, price in ((50, 103), (51, 101), (51, 102)):
+                last_prices.write(
+                    folder, DAY, ["A", "C"], {"A": (Decimal(price), at(9, minute, 30))}
+                )
+                pages.append(found.get("/api/pages/live").json())
+            page = pages[-1]
+            [held] = page["positions"]
+            gain = 2 * held["quantity"]
+            assert (held["last"], held["average"]) == (102, 100)
+            assert page["account"]["unrealized"] == gain
+            assert page["account"]["equity"] == 100_000 + gain - page["account"]["charges"]
+            assert page["account"]["day_pnl"] == page["pnl"]["value"][-1]
+            # in time order, one point a time, the newest of it; what was seen before is kept
+            times = page["pnl"]["at"]
+            assert times == sorted(set(times))
+            assert page["pnl"]["value"][-2] == pages[0]["account"]["day_pnl"]
+            assert "at last prices" in page["pnl"]["basis"]
+    finally:
+        lock.close()
+
+
+def test_the_clock_of_a_session_is_that_of_its_newest_event_or_price(data: Path) -> None:
+    folder = traded(data)
+    with served(data) as found:
+        page = found.get("/api/pages/live").json()
+        assert page["at"] == page["log"][0]["at"] == f"{DAY} 09:46:00"
+        assert page["feed"][0]["value"] == "no silence reported"
+        last_prices.write(folder, DAY, ["A"], {"A": (Decimal(101), at(9, 45, 30))})
+        page = found.get("/api/pages/live").json()
+        assert page["at"] == f"{DAY} 09:46:00"
+        assert page["positions"][0]["age_ms"] == 30_000
+        assert page["feed"][0]["value"] == "last price 30.0 s ago"
+        last_prices.write(folder, DAY, ["A"], {"A": (Decimal(101), at(9, 50))})
+        page = found.get("/api/pages/live").json()
+        assert (page["at"], page["positions"][0]["age_ms"]) == (f"{DAY} 09:50:00", 0)
+        # of another session, no price counts
+        last_prices.write(folder, DAY + timedelta(1), ["A"], {"A": (Decimal(101), at(9, 50))})
+        assert found.get("/api/pages/live").json()["positions"][0]["last"] is None
+
+
+@pytest.mark.parametrize(("seconds", "state"), [(30, "good"), (60, "good"), (90, "warn")])
+def test_a_price_is_late_beyond_the_longest_silence(data: Path, seconds: int, state: str) -> None:
+    folder = traded(data)
+    last_prices.write(
+        folder, DAY, ["A"], {"A": (Decimal(101), at(9, 46) - timedelta(seconds=seconds))}
+    )
+    [session] = sessions()
+    [row] = Moment(session, None, []).feed({"max_silence_seconds": 60})
+    assert (row["symbol"], row["state"]) == ("A", state)
 
 
 def test_an_account_is_named_in_a_header_and_never_in_an_address(data: Path) -> None:
@@ -140,7 +206,7 @@ def test_last_prices_and_health_are_those_of_the_loop(data: Path) -> None:
             page = found.get("/api/pages/live").json()
             assert page["account"]["equity"] == 100_123.5
             assert page["pnl"]["value"][-1] == 123.5
-            assert "at last prices now" in page["pnl"]["basis"]
+            assert "at last prices since it is looked at" in page["pnl"]["basis"]
             assert page["loop"] == page["loop"] | {
                 "is_running": True,
                 "problems": ["it stands still"],
