@@ -196,12 +196,20 @@ def after_action(
     gain = cash - fraction_cost
     trip = position.round_trip_amount + gain
     left = scaled([lot.quantity for lot in position.lots], ratio)
+    # what the whole shares of the lots leave out, at the prices of the lots
+    lots_cost = sum(
+        (
+            (lot.quantity - each / ratio) * Fraction(lot.price)
+            for lot, each in zip(position.lots, left, strict=True)
+        ),
+        Fraction(0),
+    )
     return msgspec.structs.replace(
         position,
         quantity=quantity,
         cost_amount=cost if quantity else ZERO,
         realized_amount=position.realized_amount + gain,
-        realized_fifo_amount=position.realized_fifo_amount + gain,
+        realized_fifo_amount=position.realized_fifo_amount + cash - _decimal(lots_cost),
         lots=tuple(
             Lot(each, action.price_after(lot.price))
             for lot, each in zip(position.lots, left, strict=True)

@@ -76,6 +76,14 @@ def test_ticks_are_recorded_in_order_and_once(tmp_path: Path) -> None:
     assert {path.suffix for path in (tmp_path / str(DAY)).iterdir()} == {".parquet"}
 
 
+def test_a_clock_that_was_set_back_makes_no_tick_later_than_its_segment(tmp_path: Path) -> None:
+    with clock.driven_by(lambda: OPEN):
+        recorder = Recorder(tmp_path, HEADER)
+        recorder.write(records_of((0, 10, 2)))
+        recorder.close()
+    assert recorded(tmp_path, "recorded_until = received_at") == [(True,)]
+
+
 def write_until_killed(folder: Path) -> None:
     """Record forever and report each recorded batch; a segment is full after about ten."""
     recorder = Recorder(folder, HEADER, segment_seconds=10)

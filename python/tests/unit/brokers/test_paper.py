@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ from duckbourse import clock
 from duckbourse.brokers.paper import FILE, FillRules, PaperBroker
 from duckbourse.errors import BrokerRejected
 from duckbourse.orders.broker import Holding, OrderReport, TradeReport, Update
+from duckbourse.orders.charges import Charges
+from duckbourse.orders.events import CashKind, CashMoved
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import OrderType, Product, Side, Validity
 from duckbourse.streaming.feed import Tick
@@ -232,3 +234,59 @@ def test_each_update_is_delivered_once(broker_at: BrokerAt, tmp_path: Path) -> N
     with pytest.raises(TimeoutError):
         asyncio.run(asyncio.wait_for(follow(), 0.01))
     assert kinds == [OrderReport, TradeReport, OrderReport]
+
+
+NEXT_DAY = date(2026, 11, 26)
+FLAT = Charges(
+    effective_from=date(2020, 1, 1),
+    brokerage_pct=Decimal(1),
+    max_brokerage_amount=None,
+    buy_tax_pct=Decimal(0),
+    sell_tax_pct=Decimal(0),
+    exchange_pct=Decimal(0),
+    buy_regulator_pct=Decimal(0),
+    sell_regulator_pct=Decimal(0),
+    sell_share_amount=Decimal(0),
+    max_sell_share_amount=None,
+    gst_pct=Decimal(0),
+    buy_stamp_pct=Decimal(0),
+    tax_unit_amount=None,
+    sell_depository_amount=Decimal(0),
+)
+
+
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_a_new_session_begins_with_what_the_last_one_left(tmp_path: Path, is_kept: bool) -> None:
+    """Whether its orders are still reported or not, money and shares stay what they were."""
+    broker = PaperBroker(tmp_path, {"A": STEP}, CAPITAL, RULES, (FLAT,))
+    kept, other = (request(limit_price=Decimal(101)) for _ in range(2))
+    asyncio.run(broker.place(kept))
+    asyncio.run(broker.place(other))
+    broker.on_tick(tick("100"))
+    had = asyncio.run(broker.funds()), asyncio.run(broker.positions())
+    # 20 at 100.10, and one percent of that
+    assert had[0].cash_amount == CAPITAL - 2002 - Decimal("20.02")
+    keep = frozenset({kept.order_id} if is_kept else ())
+    asyncio.run(broker.begin_session(NEXT_DAY, (), keep=keep))
+    assert (asyncio.run(broker.funds()), asyncio.run(broker.positions())) == had
+    assert len(prices(broker)) == is_kept
+    broker.close()
+
+
+def test_cash_that_was_moved_is_not_moved_again_in_a_later_session(
+    broker_at: BrokerAt, tmp_path: Path
+) -> None:
+    moved = CashMoved(
+        at=NOW,
+        cash_id="one",
+        kind=CashKind.DEPOSIT,
+        amount=Decimal(500),
+        value_date=NOW.date(),
+        equity_amount=CAPITAL,
+        by="test",
+    )
+    broker = broker_at(tmp_path)
+    broker.move_cash(moved)
+    asyncio.run(broker.begin_session(NEXT_DAY, ()))
+    broker.move_cash(moved)
+    assert asyncio.run(broker.funds()).cash_amount == CAPITAL + 500

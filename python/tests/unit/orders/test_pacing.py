@@ -447,3 +447,25 @@ def test_a_new_session_begins_without_requests() -> None:
     started = events.SessionStarted(at=NOW, session_date=NOW.date(), equity_amount=CAPITAL)
     book.apply(started)
     assert book.requested_at == []
+
+
+@pytest.mark.parametrize(("ago", "wait"), [(0.4, 0.6), (-3600.0, 1.0)])
+def test_a_request_from_after_now_is_counted_as_one_of_now(ago: float, wait: float) -> None:
+    """The clock was set back while the loop was down, and no exit had its turn for an hour."""
+    with clock.driven_by(lambda: NOW):
+        pace = Pace((Rate(1, 1),))
+        pace.remember([ago])
+        assert pace.wait_seconds(is_urgent=True) == pytest.approx(wait)
+
+
+def test_entries_go_on_once_the_exit_that_waited_is_sent() -> None:
+    seconds = 0.0
+    with clock.driven_by(lambda: NOW + timedelta(seconds=seconds)):
+        pace = Pace((Rate(1, 0.25),))
+        pace.count(is_urgent=False)
+        assert not pace.has_turn(is_urgent=True)
+        seconds = 0.5
+        assert not pace.has_turn(is_urgent=False)
+        pace.count(is_urgent=True)
+        seconds = 0.75
+        assert pace.has_turn(is_urgent=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from duckbourse.orders.order import Fill, Product, Side
-from duckbourse.orders.positions import Position, after_fill
+from duckbourse.orders.positions import CorporateAction, Lot, Position, after_action, after_fill
 from tests.support.factories import fill
 
 BUY, SELL = Side.BUY, Side.SELL
@@ -48,6 +49,32 @@ def test_a_round_trip_pays_its_charges() -> None:
     position = held(fill(10, "100", **paid), fill(10, "101", SELL, **paid))
     assert position.closed_round_trip_amount == 10 - 6
     assert (position.realized_amount, position.charges_amount) == (Decimal(10), Decimal(6))
+
+
+@pytest.mark.parametrize(
+    ("price", "cash", "realized"), [(None, Decimal(96), 0), (Decimal(200), Decimal(100), 4)]
+)
+@pytest.mark.parametrize("side", Side)
+def test_half_a_share_after_a_split_is_paid_out(
+    side: Side, price: Decimal | None, cash: Decimal, realized: int
+) -> None:
+    sign = side.sign
+    before = held(fill(3, "80", side), fill(4, "108", side))  # 672 in all, 96 each
+    one_for_two = CorporateAction(
+        symbol="A",
+        ex_date=date(2026, 11, 25),
+        action="split",
+        old_shares=Decimal(2),
+        new_shares=Decimal(1),
+    )
+    after, received = after_action(before, one_for_two, price)
+    assert (after.quantity, after.cost_amount) == (sign * 3, Decimal(sign * 576))
+    assert (received, after.realized_amount) == (sign * cash, Decimal(sign * realized))
+    # whole shares that add up, the oldest rounded down
+    assert after.lots == (Lot(sign, Decimal(160)), Lot(sign * 2, Decimal(216)))
+    flat = after_fill(after, fill(3, "250", side.other))
+    profit = sign * (3 * 250 - 672 + cash)
+    assert flat.realized_amount == flat.realized_fifo_amount == profit
 
 
 trades = st.lists(

@@ -85,6 +85,26 @@ def test_an_order_of_ours_that_still_works_is_looked_after(tmp_path: Path) -> No
     played(tmp_path / "after", exchange, begin_again)
 
 
+def test_a_cancel_without_effect_can_be_asked_again_after_two_comparisons(tmp_path: Path) -> None:
+    exchange = FakeExchange()
+
+    async def play(harness: ManagerHarness) -> None:
+        async def without_effect(broker_order_id: str) -> None: ...
+
+        cancel = harness.broker.cancel
+        harness.broker.cancel = without_effect  # type: ignore[method-assign]
+        order_id = (await harness.manager.place(request("entry"))).request.order_id
+        await harness.manager.cancel(order_id)
+        for is_pending in (True, False):
+            await harness.reconciliation.repeat()
+            assert harness.book.orders[order_id].is_cancel_pending is is_pending
+        harness.broker.cancel = cancel  # type: ignore[method-assign]
+        await harness.manager.cancel(order_id)
+        assert not exchange.live
+
+    played(tmp_path, exchange, play)
+
+
 def test_the_same_tag_twice_at_the_broker_is_a_difference(tmp_path: Path) -> None:
     exchange = FakeExchange()
 

@@ -780,6 +780,74 @@ CASES: list[Case] = [
         "PRICE: stop_price=1E+999999, max_price=9223372036854.775807",
     ),
     ("a modification to a lot more than is filled", lambda: modification(100, 50, 55), None),
+    (
+        "the charges on the rest of a half filled order",
+        lambda: (
+            delivery(500),
+            with_cash(book_with(*half_filled(delivery(400, symbol="D"))), "70139.99"),
+            DELIVERIES,
+        ),
+        "CASH: amount=70140.00, max_amount=70139.99",
+    ),
+    (
+        "a delivery purchase beside one that is being modified to fewer",
+        lambda: (
+            delivery(500),
+            with_cash(book_with(*modified(delivery(200, symbol="D"), 100, "100")), "70139"),
+            DELIVERIES,
+        ),
+        "CASH: amount=70140.00, max_amount=70139.00",
+    ),
+    (
+        "a delivery purchase beside a sale, which needs no cash",
+        lambda: (
+            delivery(500),
+            with_cash(
+                book_with(
+                    events.FillBooked(
+                        at=NOW, fill=fill(200, "100", symbol="D", product=Product.CNC)
+                    ),
+                    *opened_as(delivery(200, symbol="D", side=SELL)),
+                ),
+                "50100",
+            ),
+            DELIVERIES,
+        ),
+        None,
+    ),
+    (
+        "exactly the drawdown limit",
+        lambda: (
+            order_request(),
+            book_with(
+                events.SessionStarted(at=NOW, session_date=DAY, equity_amount=Decimal(125_000)),
+                events.SessionStarted(at=NOW, session_date=DAY, equity_amount=Decimal(100_000)),
+            ),
+            limited(max_drawdown_pct=Decimal(20)),
+        ),
+        "DRAWDOWN: drawdown_pct=20.00, max_drawdown_pct=20.00",
+    ),
+    (
+        "a position without a price counts at its cost",
+        lambda: (
+            order_request(quantity=305),
+            book_with(bought("D", 400)),
+            {"prices": {"A": (Decimal(100), NOW)}},
+        ),
+        "NET_AMOUNT: amount=70500.00, max_amount=70000.00",
+    ),
+    (
+        "an exit that is not filled yet frees nothing",
+        lambda: (
+            order_request(quantity=305),
+            book_with(
+                bought("D", 400),
+                *opened(symbol="D", side=SELL, quantity=400, reason=Reason.STOP),
+            ),
+            {},
+        ),
+        "NET_AMOUNT: amount=70500.00, max_amount=70000.00",
+    ),
 ]
 
 
@@ -846,6 +914,23 @@ def test_what_closes_already_is_not_closed_again(reason: Reason) -> None:
     book = book_with(bought("A", 200), *opened(side=SELL, quantity=150, reason=reason))
     assert context_of(order_request(side=SELL, quantity=50, reason=reason), book).is_closing
     assert not context_of(order_request(side=SELL, quantity=51, reason=reason), book).is_closing
+
+
+def test_an_order_that_is_not_ours_closes_what_each_strategy_holds() -> None:
+    mine = order_request(strategy="mine", quantity=200)
+    book = book_with(
+        *opened_as(mine),
+        events.FillBooked(at=NOW, fill=fill(200, "100", order_id=mine.order_id)),
+        events.ExternalOrderSeen(
+            at=NOW,
+            request=order_request(side=SELL, quantity=150),
+            state=State.OPEN,
+            broker_order_id="theirs",
+        ),
+    )
+    leaving = order_request(side=SELL, reason=Reason.STOP, strategy="mine", quantity=50)
+    assert context_of(leaving, book).is_closing
+    assert not context_of(replace(leaving, quantity=51), book).is_closing
 
 
 def test_every_check_has_a_case_that_denies() -> None:

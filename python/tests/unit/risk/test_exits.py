@@ -13,7 +13,7 @@ from duckbourse.orders import events
 from duckbourse.orders.book import Book
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import Exits, Order, Reason, Side
-from duckbourse.risk.exits import best_price, due
+from duckbourse.risk.exits import best_price, due, quoted_price
 from duckbourse.trading.publication import to_signals
 from tests.support.factories import CAPITAL, NOW, fill, request
 
@@ -117,3 +117,19 @@ def test_a_signal_says_when_its_position_is_closed(exit_time: str, wanted: datet
     row = dict(zip([column[0] for column in answer.description], answer.fetchall()[0], strict=True))
     [signal] = to_signals([row], ZoneInfo("Asia/Kolkata"), frozenset())
     assert signal.exit_at == wanted.replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("side", "bid", "ask", "wanted"),
+    [
+        (Side.BUY, "99", "108.90", "99"),  # as wide as 10 percent of the bid
+        (Side.SELL, "99", "108.90", "108.90"),
+        (Side.BUY, "99", "108.95", None),  # wider, and the far side is no worse
+        (Side.BUY, "80", "97", "97"),
+        (Side.SELL, "101", "120", "101"),
+        (Side.BUY, "100.05", "100", None),
+    ],
+)
+def test_the_price_by_a_quote(side: Side, bid: str, ask: str, wanted: str | None) -> None:
+    found = quoted_price(side, Decimal(100), Decimal(bid), Decimal(ask), Decimal(10))
+    assert found == (wanted and Decimal(wanted))

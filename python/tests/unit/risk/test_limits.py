@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from duckbourse.orders.order import Side
 from duckbourse.risk.exits import PROTECTION_STEPS, exit_limit, last_limit, protected
@@ -44,6 +45,16 @@ def test_protection_ends_at_the_price_band() -> None:
     share = banded("100")
     assert protected(share, Side.BUY, Decimal("109.50"), Decimal(1)) == Decimal(110)
     assert protected(share, Side.SELL, Decimal("90.50"), Decimal(1)) == Decimal(90)
+
+
+def test_the_lowest_price_is_a_tick() -> None:
+    assert banded("100", pct="100").price_band == (Decimal("0.05"), Decimal(200))
+
+
+def test_no_step_of_an_exit_has_more_than_the_most_protection() -> None:
+    share, limits = instrument(price_band_pct=None), replace(LIMITS, protection_pct=Decimal(2))
+    found = [exit_limit(limits, share, Side.SELL, Decimal(100), step) for step in (3, 4)]
+    assert found == [84, 80]
 
 
 def test_each_step_of_an_exit_is_wider() -> None:

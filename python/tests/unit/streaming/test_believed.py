@@ -81,6 +81,13 @@ def test_a_price_outside_the_band_waits_for_a_second() -> None:
     assert believed(ticked, ("A", 105, 1)) == [105]
 
 
+@pytest.mark.parametrize(("near", "outside"), [("95.1", "94.99"), ("104.9", "105.01")])
+def test_a_usual_price_near_the_band_believes_none_outside_it(near: str, outside: str) -> None:
+    ticked = filter_of(price_band_pct=Decimal(5))
+    assert believed(ticked, ("A", near, 0)) == [float(near)]
+    assert believed(ticked, ("A", outside, 1)) == []
+
+
 def test_a_trade_that_comes_late_is_not_believed() -> None:
     ticked = filter_of()
     assert believed(ticked, ("A", 101, 10)) == [101]

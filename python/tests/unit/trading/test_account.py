@@ -363,7 +363,7 @@ def test_a_missed_action_halts_beside_what_halted_before_and_people_are_notified
     stands = before not in (None, TradingState.ACTIVE)
     assert book.state_reason.startswith(f"first; {missed}" if stands else missed)
     sent: list[str] = []
-    monkeypatch.setattr(Notifier, "send", lambda _, text: sent.append(text))
+    monkeypatch.setattr(Notifier, "send", lambda _, text, *__, **___: sent.append(text))
     market = Market(latest("test", None).path)
     for _ in range(2):  # and once, however often it is started
         config = SessionConfig(

@@ -378,6 +378,37 @@ def test_a_sale_by_hand_says_that_it_waits_for_the_stop(
     assert trader.book.quantity("A", Product.MIS) == 6
 
 
+@pytest.mark.parametrize(
+    ("side", "stop", "trigger"),
+    [(Side.BUY, "97.003", "97.00"), (Side.SELL, "102.003", "102.01")],
+)
+def test_a_stop_between_two_ticks_rests_no_earlier(
+    tmp_path: Path, side: Side, stop: str, trigger: str
+) -> None:
+    day = Day(tmp_path / "day", lambda: Once(side, 10, stop_price=stop))
+    day.traded(ENTERED)
+    assert [each.trigger_price for each in day.stops()] == [Decimal(trigger)]
+
+
+def test_an_order_that_closes_the_oldest_leaves_the_stop_of_the_next(tmp_path: Path) -> None:
+    class Twice(Once):
+        def generate_orders(self, context: Context) -> Sequence[Request]:
+            bought = [
+                context.entry(name, "A", Side.BUY, 10, exits=Exits(stop_price=Decimal(95)))
+                for name in ("one", "two")
+            ]
+            if context.now < at(9, 46):
+                return bought
+            # above the market, where it does not fill
+            return [context.entry("less", "A", Side.SELL, 4, limit_price=Decimal(101))]
+
+    day = Day(tmp_path / "day", lambda: Twice(Side.BUY, 10))
+    day.traded([*ENTERED, *(tick(at(9, 46, second), 100) for second in range(8))])
+    assert day.held() == 20
+    resting = [stop.quantity for stop in day.stops() if stop.state is State.TRIGGER_PENDING]
+    assert sorted(resting) == [6, 10]
+
+
 def test_a_resting_stop_follows_the_exits_that_are_moved(tmp_path: Path) -> None:
     """Also where the new exits have no stop: then nothing may rest."""
 

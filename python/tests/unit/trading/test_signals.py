@@ -7,11 +7,13 @@ from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
+
 from duckbourse.orders import events
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.order import Reason
 from duckbourse.trading.loop import Trader
-from tests.support.market import Market, at, instrument, signal, tick
+from tests.support.market import Market, at, instrument, signal, tick, with_limits
 
 
 def entries(market: Market) -> list[tuple[datetime, str]]:
@@ -55,9 +57,13 @@ def test_a_signal_of_what_is_held_is_not_followed(tmp_path: Path) -> None:
     assert session.of(events.OrderDenied) == []
 
 
-def test_an_order_is_no_larger_than_the_account_allows(tmp_path: Path) -> None:
-    session = Market(tmp_path, signals=[signal(position_pct=Decimal(40))])
+@pytest.mark.parametrize(("of_symbol", "quantity"), [(25, 247), (20, 198)])
+def test_an_order_is_no_larger_than_the_account_allows(
+    tmp_path: Path, of_symbol: int, quantity: int
+) -> None:
+    limits = with_limits(max_symbol_pct=Decimal(of_symbol))
+    session = Market(tmp_path, limits=limits, signals=[signal(position_pct=Decimal(40))])
     session.trade([tick(at(9, 45, second), 100) for second in (1, 2)])
     [intended] = session.of(events.OrderIntended)
-    # 25 percent of 100,000 at the limit of 101
-    assert intended.request.quantity == 247
+    # 25 percent of 100,000 for an order, or less for a symbol, at the limit of 101
+    assert intended.request.quantity == quantity

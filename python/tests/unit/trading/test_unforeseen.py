@@ -140,7 +140,7 @@ def test_a_log_on_a_full_disk_ends_nothing(
 
 
 def test_an_adapter_that_fails_at_the_start_halts_the_account(market: Market) -> None:
-    """A traceback ended the command, and nobody heard of what was open."""
+    """A traceback ended the command, and nobody was notified of what was open."""
 
     class Broken(PaperBroker):
         async def positions(self) -> Any:
