@@ -84,8 +84,7 @@ def test_a_person_buys_and_closes_while_the_loop_trades(trading: Session) -> Non
     ]
     # the position is left, and the request that is repeated after the crash buys nothing again
     with trading.running():
-        again = trading.run(
-            "order", "buy", "IBM", "10", "--id", bought["request_id"], "--timeout", "200"
-        )
+        repeated = ("order", "buy", "IBM", "10", "--stop", "1", "--id", bought["request_id"])
+        again = trading.run(*repeated, "--timeout", "200")
     assert again["order_id"] == bought["order_id"]
     assert len([row for row in trading.run("orders") if row["symbol"] == "IBM"]) == 3

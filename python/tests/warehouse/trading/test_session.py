@@ -534,7 +534,7 @@ def test_a_failing_strategy_keeps_the_exits(session: SessionFixture) -> None:
     session.strategy = Failing
     book = session.traded().book
     assert Failing.asked == 91
-    assert book.state is TradingState.ACTIVE
+    assert book.state is TradingState.REDUCING
     [failed] = [e for e in read_journal(session.folder) if isinstance(e, StrategyFailed)]
     assert failed.detail == "ZeroDivisionError('in user code')"
     assert len(filled(book)) >= 2
