@@ -822,7 +822,12 @@ class Book:
                     left -= taken
                 held[request.order_id] = held.get(request.order_id, 0) + left
             elif left and request is not None and request.entry_id is not None:
-                closed_before.setdefault(request.entry_id, Counter())[request.order_id] += left
+                for beyond_of in closed_before.values():  # what buys an excess back
+                    taken = min(left, beyond_of[request.entry_id])
+                    beyond_of[request.entry_id] -= taken
+                    left -= taken
+                if left:
+                    closed_before.setdefault(request.entry_id, Counter())[request.order_id] += left
             held = {entry_id: shares for entry_id, shares in held.items() if shares}
         for beyond_of in closed_before.values():
             held.update(+beyond_of)

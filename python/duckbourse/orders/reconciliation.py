@@ -80,9 +80,9 @@ class Reconciliation:
         )
         return found
 
-    async def repeat(self) -> None:
+    async def repeat(self) -> tuple[str, ...]:
         """
-        Compare again while trading; halt on what differs twice in a row.
+        Compare again while trading; halt on what differs twice in a row. Return what differs now.
 
         A difference may be an update that is on its way, so it is believed when it stays. What was
         asked of the broker and had no effect until then can be asked again. Raise BrokerError if
@@ -105,6 +105,7 @@ class Reconciliation:
             )
         if stays:
             self.halt()
+        return found
 
     def halt(self) -> None:
         """Halt because the broker differs; what a start may not lift stays in force."""

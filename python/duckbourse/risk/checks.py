@@ -205,6 +205,28 @@ class OrderContext:
         Strategies on both sides of a symbol offset each other only until one side is closed, so the
         larger side counts alone.
         """
+        return {
+            symbol: long if long >= -short else short
+            for symbol, (short, long) in self.sides.items()
+        }
+
+    @cached_property
+    def scenarios(self) -> tuple[dict[str, Decimal], ...]:
+        """
+        Signed exposures by symbol that the closing of one side could leave.
+
+        What symbols offset in each other is counted with the larger sides, with the long sides and
+        with the short sides; where no symbol has two sides, these are the same.
+        """
+        if not any(short and long for short, long in self.sides.values()):
+            return (self.amounts,)
+        longs = {symbol: long or short for symbol, (short, long) in self.sides.items()}
+        shorts = {symbol: short or long for symbol, (short, long) in self.sides.items()}
+        return (self.amounts, longs, shorts)
+
+    @cached_property
+    def sides(self) -> dict[str, tuple[Decimal, Decimal]]:
+        """The short side (0 or less) and the long side by symbol, over all strategies."""
         legs: dict[tuple[str, str, Product], tuple[Decimal, Decimal]] = {}
         for (strategy, symbol, product), (quantity, cost) in self.book.legs().items():
             price = self.prices.get(symbol)
@@ -220,9 +242,7 @@ class OrderContext:
         for (_, symbol, _), (least, most) in legs.items():
             short, long = sides.get(symbol, (ZERO, ZERO))
             sides[symbol] = (short + min(least, ZERO), long + max(most, ZERO))
-        return {
-            symbol: long if long >= -short else short for symbol, (short, long) in sides.items()
-        }
+        return sides
 
     @cached_property
     def openings(self) -> list[tuple[Request, int, Order | None]]:
@@ -513,7 +533,11 @@ def exposure(context: OrderContext) -> None:
         ("SYMBOL_AMOUNT", abs(amounts[context.request.symbol]), limits.max_symbol_pct),
         ("SECTOR_AMOUNT", sum(in_sector, ZERO), limits.max_sector_pct),
         ("GROSS_AMOUNT", sum(map(abs, amounts.values()), ZERO), limits.max_gross_pct),
-        ("NET_AMOUNT", abs(sum(amounts.values(), ZERO)), limits.max_net_pct),
+        (
+            "NET_AMOUNT",
+            max(abs(sum(each.values(), ZERO)) for each in context.scenarios),
+            limits.max_net_pct,
+        ),
     )
     for code, value, pct in values:
         if value > context.limit_amount(pct):
@@ -568,16 +592,19 @@ def losses(context: OrderContext) -> None:
 def value_at_risk(context: OrderContext) -> None:
     if context.is_closing:
         return
-    amounts = {symbol: float(amount) for symbol, amount in context.amounts.items() if amount}
-    deviation = context.covariances.standard_deviation(amounts)
-    if deviation is None:
-        raise OrderDeniedError(
-            "VAR_UNAVAILABLE", f"symbol={context.request.symbol}, covariances=missing"
-        )
-    if not math.isfinite(deviation):
-        raise OrderDeniedError(
-            "NOT_FINITE", f"symbol={context.request.symbol}, standard_deviation={deviation}"
-        )
+    deviation = 0.0
+    for scenario in context.scenarios:
+        amounts = {symbol: float(amount) for symbol, amount in scenario.items() if amount}
+        found = context.covariances.standard_deviation(amounts)
+        if found is None:
+            raise OrderDeniedError(
+                "VAR_UNAVAILABLE", f"symbol={context.request.symbol}, covariances=missing"
+            )
+        if not math.isfinite(found):
+            raise OrderDeniedError(
+                "NOT_FINITE", f"symbol={context.request.symbol}, standard_deviation={found}"
+            )
+        deviation = max(deviation, found)
     normal = NormalDist()
     score = normal.inv_cdf(context.limits.var_confidence)
     shortfall = normal.pdf(score) / (1 - context.limits.var_confidence)

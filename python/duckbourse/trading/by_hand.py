@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 
+from msgspec.structs import replace
+
 from duckbourse.names import did_you_mean
 from duckbourse.orders.denial import OrderDeniedError
 from duckbourse.orders.lifecycle import State
@@ -123,8 +125,10 @@ class HandOrders:
         )
         waiting = self._manager.waiting_entries.get(order_id)
         if known := self._manager.book.orders.get(order_id) or (waiting and Order(request=waiting)):
+            # exits that were moved by hand since are not those that were asked for
             is_changed = order_id in self._manager.book.changed_exits
-            if not (is_changed or _is_same(request, known, wanted)):
+            same = replace(request, exits=known.request.exits) if is_changed else request
+            if not _is_same(same, known, wanted):
                 return _refused(
                     f"the id {command.request_id} is that of another order:"
                     f" {_terms_of(known.request)}; leave --id out, or give a new one"
@@ -190,13 +194,14 @@ class HandOrders:
         return answer
 
     async def _modify(self, wanted: OrderByHand) -> Answer | Callable[[], Answer]:
-        if _exits_of(wanted, Exits()) != Exits():
-            changed = self._change_exits(wanted)
-            if not changed.is_obeyed or (wanted.quantity, wanted.limit_price) == (None, None):
-                return changed
+        moves_exits = _exits_of(wanted, Exits()) != Exits()
+        if moves_exits and (wanted.quantity, wanted.limit_price) == (None, None):
+            return self._change_exits(wanted)
         orders = self._entries_at_work(wanted.target)
         if isinstance(orders, Answer):
             return orders
+        if moves_exits and not (changed := self._change_exits(wanted)).is_obeyed:
+            return changed
         if len(orders) > 1:
             ids = ", ".join(order.request.order_id for order in orders)
             return _refused(f"{wanted.target} has several open orders; name one by its id: {ids}")

@@ -278,12 +278,10 @@ class ExitManager:
 
     def close_excess(self) -> None:
         """
-        Close what exits sold or bought beyond what was held, once the broker says so too.
+        Close what exits sold or bought beyond what was held; call this when the broker says so too.
 
         The order that went too far takes the place of the entry.
         """
-        if self.book.differences:
-            return
         for order in self.book.held_entries():
             if order.request.reason is not Reason.ENTRY:
                 self.close(order, Reason.OVERFILL)

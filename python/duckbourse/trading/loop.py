@@ -484,7 +484,11 @@ class Trader:
             self._downgrade_to(TradingState.REDUCING, f"{what} failed: {error!r}", "loop")
 
     def _downgrade_to(self, state: TradingState, reason: str, by: str) -> None:
-        if self.book.state is TradingState.ACTIVE:
+        # what strategies have reduced is lifted by a start, and other reasons are not
+        is_of_strategies = self.book.state is TradingState.REDUCING and (
+            self.book.state_by == BY_STRATEGIES != by
+        )
+        if self.book.state is TradingState.ACTIVE or is_of_strategies:
             self.manager.set_state(state, reason, by)
 
     def _on_strategy_failed(self, message: Message[events.StrategyFailed]) -> None:
@@ -722,7 +726,7 @@ class Trader:
 
     async def _compare(self) -> None:
         try:
-            await self.reconciliation.repeat()
+            found = await self.reconciliation.repeat()
         except BrokerError as error:  # one answer may be lost
             log.warning("not reconciled", error=str(error))
             if clock.elapsed_seconds() - self._compared_at >= BLIND_SECONDS:
@@ -733,7 +737,8 @@ class Trader:
         else:
             self._compared_at = clock.elapsed_seconds()
             self.comparison_problem = ""
-            self.exits.close_excess()
+            if not found:
+                self.exits.close_excess()
         if self.comparison_problem:
             self._downgrade_to(TradingState.REDUCING, self.comparison_problem, "loop")
 

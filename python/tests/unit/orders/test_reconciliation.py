@@ -233,6 +233,7 @@ def test_an_old_report_does_not_undo_a_modification(tmp_path: Path, asked: str) 
             return await trades()
 
         harness.broker.trades = slow  # type: ignore[method-assign]
+        comparing: asyncio.Future[object]
         if asked == "look-up":
             harness.manager.look_up(order_id)
             comparing = asyncio.ensure_future(harness.manager.wait_idle())

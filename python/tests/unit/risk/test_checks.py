@@ -18,7 +18,13 @@ from duckbourse.orders.denial import OrderDeniedError
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import Exits, Order, OrderType, Product, Reason, Request, Side
-from duckbourse.risk.checks import CHECKS, OrderContext, pre_trade_check
+from duckbourse.risk.checks import (
+    CHECKS,
+    OrderContext,
+    exposure,
+    pre_trade_check,
+    value_at_risk,
+)
 from duckbourse.risk.exits import due
 from duckbourse.risk.limits import Covariances, Instrument
 from tests.support.factories import LIMITS as ACCOUNT_LIMITS
@@ -983,3 +989,29 @@ def test_an_exit_time_that_has_passed_and_a_trail_of_nothing_are_denied() -> Non
     assert code_of(order_request(exits=Exits(exit_at=NOW + timedelta(seconds=1)))) is None
     assert code_of(order_request(exits=Exits(trail_distance=Decimal(0)))) == "EXITS"
     assert code_of(order_request(exits=Exits(trail_distance=Decimal(1)))) is None
+
+
+def test_what_one_stop_ends_hedges_nothing() -> None:
+    """With A on both sides, a short of B was hedged by A's long side, which a stop can close."""
+    wide = {
+        **{f"max_{name}_pct": Decimal(1000) for name in ("symbol", "sector", "gross", "order")},
+        "max_positions": 9,
+        "max_net_pct": Decimal(40),
+    }
+    context = context_of(order_request(symbol="B", side=SELL), book_with(), **limited(**wide))
+    sides = {"A": (Decimal(-19_000), Decimal(20_000)), "B": (Decimal(-30_000), Decimal(0))}
+    context.__dict__["sides"] = sides
+    assert [sum(each.values()) for each in context.scenarios] == [-10_000, -10_000, -49_000]
+    with pytest.raises(OrderDeniedError, match=r"NET_AMOUNT: amount=49000.00, max_amount=40000.00"):
+        exposure(context)
+    alone = context_of(order_request(symbol="B", side=SELL), book_with())
+    alone.__dict__["sides"] = {"B": sides["B"]}
+    assert alone.scenarios == ({"B": Decimal(-30_000)},)
+    both = context_of(
+        order_request(symbol="B", side=SELL), book_with(), **limited(max_var_pct=Decimal(1))
+    )
+    both.__dict__["amounts"] = {"A": Decimal(1), "B": Decimal(1)}
+    value_at_risk(both)
+    both.__dict__["scenarios"] = ({"A": Decimal(1)}, {"A": Decimal(200_000), "B": Decimal(1)})
+    with pytest.raises(OrderDeniedError, match=r"^VAR:"):
+        value_at_risk(both)

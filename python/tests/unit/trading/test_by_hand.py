@@ -462,6 +462,28 @@ def test_another_order_under_a_used_id_is_refused(market: Market, changed: dict[
     assert len(trader.book.orders) == 1
 
 
+def test_another_order_under_the_id_of_one_whose_stop_was_moved_is_refused(market: Market) -> None:
+    """Whatever was ordered, it was answered as filled and never sent."""
+    terms: dict[str, Any] = {"quantity": 10, "limit_price": LIMIT, "stop_price": Decimal(90)}
+    order(market, "one", "buy", **terms)
+    market.trade(TICKS, at_tick=moving(market, stop_price=Decimal(91)), to_end=False)
+    assert answered(market, "move").is_obeyed
+    for again, is_obeyed in ((terms, True), (terms | {"quantity": 50}, False)):
+        order(market, "one", "buy", **again)
+        trader = market.trade([tick(at(9, 47, second), 100) for second in range(4)], to_end=False)
+        assert answered(market, "one").is_obeyed == is_obeyed
+        assert len(trader.book.orders) == 1
+
+
+def test_a_stop_is_not_moved_by_a_command_that_is_refused(market: Market) -> None:
+    order(market, "one", "buy", quantity=10, stop_price=Decimal(90))
+    moved = moving(market, stop_price=Decimal(99), limit_price=Decimal(97))
+    trader = market.trade(TICKS, at_tick=moved, to_end=False)
+    assert not answered(market, "move").is_obeyed, "nothing is open of it"
+    assert not market.of(events.ExitsChanged)
+    assert trader.book.open_positions()
+
+
 def moving(market: Market, **terms: Any) -> dict[int, Callable[[Trader], object]]:
     return {8: ordering(market, "move", "modify", **terms)}
 

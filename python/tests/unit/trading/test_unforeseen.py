@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from duckbourse import clock
 from duckbourse.brokers.paper import PaperBroker
 from duckbourse.orders import events
 from duckbourse.orders.events import TradingState
@@ -15,7 +16,7 @@ from duckbourse.orders.lifecycle import State
 from duckbourse.orders.manager import Manager
 from duckbourse.orders.order import Order, Reason, Request, Side
 from duckbourse.risk import exits as rules
-from duckbourse.trading.loop import Trader
+from duckbourse.trading.loop import BY_STRATEGIES, Trader
 from duckbourse.trading.session import SessionConfig, TradingSession
 from duckbourse.trading.session_folder import LOG
 from duckbourse.trading.strategies import Strategies
@@ -161,3 +162,17 @@ def test_an_adapter_that_fails_at_the_start_halts_the_account(market: Market) ->
     book = session.trader.book
     assert (book.state, book.state_reason) == (TradingState.HALTED, problem)
     assert book.open_positions()
+
+
+def test_a_failure_is_recorded_though_strategies_failed_before(market: Market) -> None:
+    """The next start lifted a state that no person had lifted."""
+    trader = market.trade([tick(at(9, 45), 100)], to_end=False)
+    for reason, by, state_by in (
+        ("the strategy failed", BY_STRATEGIES, BY_STRATEGIES),
+        ("a scan failed", "scans", "scans"),
+        ("the strategy failed", BY_STRATEGIES, "scans"),
+        ("the recorder failed", "recorder", "scans"),
+    ):
+        with clock.driven_by(lambda: at(9, 50)):
+            trader._downgrade_to(TradingState.REDUCING, reason, by)
+        assert trader.book.state_by == state_by
