@@ -246,6 +246,24 @@ class Book:
                 found[fill.order_id] = before._replace(quantity=before.quantity + left)
         return list(found.values())
 
+    def unowned(self) -> dict[Key, int]:
+        """
+        Return the signed shares by symbol and product that no entry opened, and so no exit closes.
+
+        They come of trades that were not what was ordered.
+        """
+        found = {}
+        for held in self.open_positions():
+            key = (held.symbol, held.product)
+            entries = self._held.get(key, {})
+            of_entries = sum(
+                self.orders[entry_id].request.side.sign * shares
+                for entry_id, shares in list(entries.items())
+            )
+            if held.quantity != of_entries:
+                found[key] = held.quantity - of_entries
+        return found
+
     def quantity_of(self, strategy: str, symbol: str, product: Product) -> int:
         """
         Return the shares that the entries booked under a strategy hold; negative if short.

@@ -291,6 +291,8 @@ class HandOrders:
             of = f" by {wanted.strategy}" if wanted.strategy else ""
             if symbol not in self._context(BY_HAND).publication.instruments:
                 return self._unknown(symbol)
+            if any(each == symbol for each, _ in book.unowned()):
+                return _refused(f"no order of this account opened {symbol}: close it at the broker")
             return _refused(f"nothing of {symbol} is held{of}")
 
         known = set(book.fills)

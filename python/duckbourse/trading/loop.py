@@ -36,7 +36,7 @@ from duckbourse.orders.denial import OrderDeniedError
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.manager import Manager
-from duckbourse.orders.order import Exits, Order, Reason, Request
+from duckbourse.orders.order import Exits, Order, Product, Reason, Request
 from duckbourse.orders.reconciliation import Reconciliation
 from duckbourse.risk.checks import Check, OrderContext, pre_trade_check
 from duckbourse.risk.limits import unlisted
@@ -596,6 +596,8 @@ class Trader:
             reasons.append(str(self.manager.journal.failure))
         if self.comparison_problem:
             reasons.append(self.comparison_problem)
+        if unowned := _listed(self.book.unowned()):
+            reasons.append(f"no exit closes {unowned}")
         if self.unrecorded_tick_count:
             reasons.append(f"{self.unrecorded_tick_count:,} ticks were not recorded")
         for name, error in list(self.strategies.failures.items()):
@@ -832,6 +834,8 @@ class Trader:
             parts.append(f"{'closing' if closing else 'held, with their exits:'} {', '.join(held)}")
         else:
             parts.append("no position is open")
+        if unowned := _listed(self.book.unowned()):
+            parts.append(f"no exit closes {unowned}: close it at the broker")
         return replace(
             answer,
             message="; ".join(parts),
@@ -857,3 +861,9 @@ class Trader:
             state=order.state,
             message=order.message,
         )
+
+
+def _listed(shares: Mapping[tuple[str, Product], int]) -> str:
+    return ", ".join(
+        f"{symbol} {quantity:+} ({product})" for (symbol, product), quantity in shares.items()
+    )

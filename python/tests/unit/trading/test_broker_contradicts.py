@@ -60,7 +60,8 @@ def test_a_trade_that_is_not_what_was_ordered_is_booked_as_it_is(
 
     day = Day(tmp_path / "day")
     day.venue_class = Wrong  # type: ignore[assignment]
-    book = traded(day, quiet(2))
+    trader = day.traded([*ENTERED, *quiet(2)])
+    book = trader.book
     net: dict[tuple[str, Product], int] = {}
     for trade in day.trades:
         key = trade.fill.symbol, trade.fill.product
@@ -70,6 +71,8 @@ def test_a_trade_that_is_not_what_was_ordered_is_booked_as_it_is(
     assert book.held_entries() == []
     assert book.state is TradingState.HALTED
     assert "has a trade to" in book.state_reason
+    assert book.unowned() == net
+    assert any("no exit closes" in problem for problem in trader.health_problems())
 
 
 class Late(Venue):
