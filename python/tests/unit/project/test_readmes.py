@@ -20,6 +20,7 @@ FILES = sorted(
     file
     for place in (PROJECT.glob("*.md"), *(PROJECT.glob(f"{name}/**/*.md") for name in FOLDERS))
     for file in place
+    if "node_modules" not in file.parts
 )
 LINK = re.compile(r"\[[^\]]*\]\((?!https?:)([^)\s]+)\)")
 CODE = re.compile(r"`([^`\n]+)`")
