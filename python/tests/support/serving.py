@@ -37,8 +37,11 @@ class Served:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return self.http.get(address, headers=named)
 
-    def client(self, token: str = READ) -> Client:
-        return Client(self.root, token)
+    @contextmanager
+    def client(self, token: str = READ) -> Iterator[Client]:
+        """Open a client for the block; its connection is closed at the end of it."""
+        with Client(self.root, token) as opened:
+            yield opened
 
     def raw(self, request: bytes) -> bytes:
         """Return what a socket answers to these bytes."""

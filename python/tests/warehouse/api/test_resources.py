@@ -289,8 +289,11 @@ def test_the_client_reads_frames_over_pages(served: Served) -> None:
         assert refused.value.status == 404
         with pytest.raises(ServerRefused, match="no such address"):
             client.frame("bars", "A/B c%", "1d")
-    with pytest.raises(ServerRefused, match="a token is required"):
-        served.client("none").rows("symbols")
+    with (
+        served.client("none") as client,
+        pytest.raises(ServerRefused, match="a token is required"),
+    ):
+        client.rows("symbols")
 
 
 NAMES = st.one_of(
