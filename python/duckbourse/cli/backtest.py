@@ -14,11 +14,13 @@ from duckbourse.cli.export import check_export, export, print_csv_of
 from duckbourse.cli.listing import completed
 from duckbourse.cli.minutes import note_synthetic_trades
 from duckbourse.cli.options import Csv, Json, To, one_format, one_preset
-from duckbourse.cli.output import print_json
+from duckbourse.cli.output import print_json, results
+from duckbourse.cli.pictures import curve, is_drawn, sparkline
 from duckbourse.cli.tables import Column, print_whole, probability, same_in_all, table, text
 from duckbourse.errors import ConfigurationError
 from duckbourse.names import did_you_mean
 from duckbourse.warehouse import fetch_rows, open_published, quoted, relation
+from duckbourse.words import counted
 
 Row = dict[str, Any]
 # Title -> heading -> column, or the columns of a figure and the bounds of its interval; a fraction
@@ -142,6 +144,7 @@ def backtest(
         if csv:
             print_csv_of(connection, _trades(ids))
             return
+        equity = _equity(connection, ids) if is_drawn() and not json else {}
         if not json:
             note_synthetic_trades(connection, [run["run_id"] for run in runs])
     finally:
@@ -157,7 +160,20 @@ def backtest(
             Column(heading, names, _format(heading, names, rows))
             for heading, names in columns.items()
         ]
+        if title == "account" and len(runs) > 1 and equity:
+            rows = [row | {"equity": sparkline(equity[row["run_id"]])} for row in rows]
+            figures.append(Column("equity", "equity", justify="left"))
         print_whole(table([*RUN, *figures], rows, title=title, missing="-"))
+    if len(runs) == 1 and equity:
+        _draw(runs[0], equity[runs[0]["run_id"]])
+
+
+def _draw(run: Row, returns: Sequence[float]) -> None:
+    """Draw the equity of a run, as its return since the beginning."""
+    results.print("\nreturn after costs, % of the capital, by session", style="italic")
+    for line in curve([100 * each for each in returns]):
+        results.print(line, markup=False)
+    results.print(f"{counted(run['session_count'], 'session')}", markup=False)
 
 
 def _runs(connection: duckdb.DuckDBPyConnection, wanted: dict[str, str | None]) -> list[Row]:
@@ -176,6 +192,20 @@ def _runs(connection: duckdb.DuckDBPyConnection, wanted: dict[str, str | None]) 
             )
         chosen += f" and {column} = {quoted(name)}"
     return fetch_rows(connection, f"{chosen} order by preset, setting")
+
+
+def _equity(connection: duckdb.DuckDBPyConnection, ids: str) -> dict[str, list[float]]:
+    """Return the return of each run's equity since its beginning, by session."""
+    rows = fetch_rows(
+        connection,
+        "select run_id, equity_amount::double / capital_amount::double - 1 as since_start "
+        "from backtests.equity inner join backtests.runs using (run_id) "
+        f"where run_id in ({ids}) order by run_id, session_date",
+    )
+    found: dict[str, list[float]] = {}
+    for row in rows:
+        found.setdefault(row["run_id"], []).append(row["since_start"])
+    return found
 
 
 def _trades(ids: str) -> str:

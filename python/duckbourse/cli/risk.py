@@ -11,7 +11,8 @@ import typer
 from duckbourse.cli.export import check_export, export, print_csv_of
 from duckbourse.cli.listing import completed
 from duckbourse.cli.options import Csv, Json, To, one_format
-from duckbourse.cli.output import notes, print_json
+from duckbourse.cli.output import notes, print_json, results
+from duckbourse.cli.pictures import is_drawn, sparkline
 from duckbourse.cli.tables import Column, percent, print_whole, probability, table, whole, words
 from duckbourse.errors import BourseError, ConfigurationError, PublicationError
 from duckbourse.names import did_you_mean
@@ -20,6 +21,8 @@ from duckbourse.words import counted
 
 Row = dict[str, Any]
 CONTRIBUTIONS = 10
+# of the pictures of a portfolio's past
+DRAWN_SESSIONS, DRAWN_COLUMNS = 250, 60
 # the backtest period of all sessions
 WHOLE = "all"
 TABLES = {
@@ -142,6 +145,7 @@ def risk(
             name: _report(connection, name, session, confidence, lookback, period)
             for name in portfolios
         }
+        past = {name: _past(connection, name, session) for name in portfolios if is_drawn()}
         capital = {
             row["portfolio"]: f"{whole(row['capital_amount'])} {row['currency']}"
             for row in fetch_rows(connection, "from seeds.portfolios")
@@ -153,6 +157,38 @@ def risk(
         return
     for name, report in reports.items():
         _show(name, report, capital[name], confidence, lookback, period)
+        if rows := past.get(name):
+            _draw(rows)
+
+
+def _past(connection: duckdb.DuckDBPyConnection, portfolio: str, session: date | None) -> list[Row]:
+    """Return equity and drawdown of the sessions before the one that is estimated."""
+    before = f"and session_date < {quoted(session)}" if session else ""
+    return fetch_rows(
+        connection,
+        "select session_date, equity_ratio, drawdown from portfolio.equity "
+        f"where portfolio = {quoted(portfolio)} and basis = 'net' {before} "
+        "and equity_ratio is not null and drawdown is not null "
+        f"qualify row_number() over (order by session_date desc) <= {DRAWN_SESSIONS} "
+        "order by session_date",
+    )
+
+
+def _draw(rows: list[Row]) -> None:
+    """Draw equity and drawdown of the last sessions, each in a line."""
+    first, last = rows[0], rows[-1]
+    gained = last["equity_ratio"] / first["equity_ratio"] - 1
+    deepest = min(row["drawdown"] for row in rows)
+    pictures = {
+        "equity": f"{100 * gained:+.2f}%",
+        "drawdown": f"{100 * last['drawdown']:.2f}%, deepest {100 * deepest:.2f}%",
+    }
+    results.print(
+        f"\nafter costs, {first['session_date']} to {last['session_date']}", style="italic"
+    )
+    for (title, said), column in zip(pictures.items(), ("equity_ratio", "drawdown"), strict=True):
+        line = sparkline([row[column] for row in rows], DRAWN_COLUMNS)
+        results.print(f"{title:<9} {line} {said}", markup=False)
 
 
 def _portfolios(connection: duckdb.DuckDBPyConnection, requested: str | None) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -24,6 +25,7 @@ from duckbourse.cli.listing import completed
 from duckbourse.cli.minutes import note_synthetic
 from duckbourse.cli.options import one_preset
 from duckbourse.cli.output import notes, print_json, results
+from duckbourse.cli.pictures import Curve, curve, is_drawn, sparkline
 from duckbourse.cli.tables import Column, columns_of, print_whole, table, text
 from duckbourse.errors import ConfigurationError, PositionsLeft, StrategyStopped, TradingError
 from duckbourse.orders.book import Book
@@ -51,6 +53,7 @@ from duckbourse.words import counted
 
 REFRESHED_PER_SECOND = 5
 PAPER = "paper"
+SPARK_COLUMNS = 60
 # of the symbols that are not traded
 NAMED = 3
 SEED = 1
@@ -311,6 +314,8 @@ def trade(
         print_json(end)
     else:
         _print_end(end)
+        if is_drawn():
+            _draw_day(screen.day_pnl.values)
     _refuse_bad_end(end)
 
 
@@ -510,6 +515,14 @@ def _print_end(end: dict[str, Any]) -> None:
     )
 
 
+def _draw_day(day_pnl: Sequence[float]) -> None:
+    """Draw the P&L of the day, as often as the screen looked at it."""
+    if lines := curve(day_pnl):
+        results.print("\nP&L of the day at last prices, after charges", style="italic")
+        for line in lines:
+            results.print(line, markup=False)
+
+
 async def _intended_orders(
     publication: Publication,
     feed: Replay | WebSocketFeed,
@@ -581,6 +594,8 @@ class _Screen:
         self._task = self._progress.add_task(feed.name, total=1.0)
         self._live = Live(console=notes, refresh_per_second=REFRESHED_PER_SECOND, transient=True)
         self._shown_at = -math.inf
+        # as often as it was shown
+        self.day_pnl = Curve()
 
     def __enter__(self) -> _Screen:
         minutes = 0.0
@@ -608,7 +623,10 @@ class _Screen:
         self._shown_at = now
         opens, closes = self._publication.opens_at, self._publication.closes_at
         self._progress.update(self._task, completed=(clock.now() - opens) / (closes - opens))
-        self._live.update(Group(self._progress, _positions(trader), _summed_up(trader)))
+        book = trader.book
+        self.day_pnl.add(float(book.equity_amount(trader.prices) - book.session_start_amount))
+        line = f"P&L of the day {sparkline(self.day_pnl.values, SPARK_COLUMNS)}"
+        self._live.update(Group(self._progress, _positions(trader), _summed_up(trader), line))
 
 
 def _positions(trader: Trader) -> Table:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
 
 import duckdb
@@ -13,6 +14,7 @@ from typer.testing import CliRunner
 from duckbourse.cli.backtest import backtest
 from duckbourse.cli.main import app
 from duckbourse.cli.minutes import note_synthetic_trades
+from duckbourse.cli.pictures import curve
 from duckbourse.errors import ConfigurationError, PublicationError
 from duckbourse.warehouse import open_published
 from tests.support.warehouse import Warehouse
@@ -141,3 +143,30 @@ def test_a_publication_without_backtests_says_so(
     )
     with pytest.raises(PublicationError, match=r"no backtests\.summary"):
         backtest("crp")
+
+
+def test_the_equity_is_drawn_on_a_terminal_and_nowhere_else(
+    sample: Warehouse, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dots = re.compile("[\u2800-\u28ff]")
+    backtest("crp", preset="standard", settings="us_fixed")
+    assert not dots.search(capsys.readouterr().out)
+    monkeypatch.setattr("duckbourse.cli.backtest.is_drawn", lambda: True)
+    backtest("crp", preset="standard", settings="us_fixed", json=True)
+    assert not dots.search(capsys.readouterr().out)
+    backtest("crp", preset="standard", settings="us_fixed")
+    lines = [line for line in capsys.readouterr().out.splitlines() if dots.search(line)]
+    returns = [
+        100 * float(str(row[0]))
+        for row in sample.query(
+            "select equity_amount::double / capital_amount::double - 1 from backtests.equity"
+            " inner join backtests.runs using (run_id) where scanner = 'crp'"
+            " and preset = 'standard' and setting = 'us_fixed' order by session_date"
+        )
+    ]
+    assert lines == curve(returns)
+    # of several runs, a line each
+    backtest("crp")
+    assert len(re.findall("[▁▂▃▄▅▆▇█]{24}", capsys.readouterr().out)) == len(
+        sample.query("from backtests.summary where scanner = 'crp'")
+    )

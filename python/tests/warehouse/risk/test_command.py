@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from duckbourse.cli.main import app
+from duckbourse.cli.pictures import sparkline
 from duckbourse.cli.risk import risk
 from duckbourse.errors import ConfigurationError, PublicationError
 from duckbourse.warehouse import open_published
@@ -191,3 +193,23 @@ def test_a_publication_without_risk_is_an_error(
     )
     with pytest.raises(PublicationError, match=r"no risk\.var_estimates"):
         risk(None)
+
+
+def test_the_past_is_drawn_on_a_terminal_to_the_session_and_no_further(
+    sample: Warehouse, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    risk("equal_20")
+    assert "▁" not in capsys.readouterr().out
+    monkeypatch.setattr("duckbourse.cli.risk.is_drawn", lambda: True)
+    for day, condition in ((None, ""), (datetime(2010, 5, 6), "and session_date < '2010-05-06'")):
+        risk("equal_20", day=day)
+        shown = capsys.readouterr().out
+        past = sample.query(
+            "select session_date, equity_ratio, drawdown from portfolio.equity"
+            f" where portfolio = 'equal_20' and basis = 'net' {condition}"
+            " order by session_date desc limit 250"
+        )[::-1]
+        assert f"after costs, {past[0][0]} to {past[-1][0]}" in shown
+        for title, column in (("equity", 1), ("drawdown", 2)):
+            line = sparkline([float(str(row[column])) for row in past], 60)
+            assert f"{title:<9} {line} " in shown
