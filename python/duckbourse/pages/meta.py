@@ -67,8 +67,12 @@ def docs(panels: Panels) -> dict[str, Any]:
         where
             database_name = current_database()
             and list_contains($schemas, schema_name)
-            and schema_name || '.' || table_name in (
-                select unnest(public_relations) from serving.publication
+            and (
+                schema_name || '.' || table_name in (
+                    select unnest(public_relations) from serving.publication
+                )
+                -- the limits of an account, which Live shows
+                or schema_name || '.' || table_name = 'seeds.trading_accounts'
             )
             and comment is not null
         order by all

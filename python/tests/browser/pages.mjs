@@ -6,17 +6,12 @@
   Prints a line for each fault, and exits with 1 if there is one. Pages are those of the report, and
   the definitions of its columns are those that it holds.
 */
-import { mkdirSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { readFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
-import packed from '@sparticuz/chromium';
-import { chromium } from 'playwright-core';
+import { browse, settled } from './browse.mjs';
 
 const [report, folder] = process.argv.slice(2);
-const address = pathToFileURL(report).href;
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-// of these the first would share a process with the browser, and the others weaken what is tested
-const LEFT_OUT = ['--single-process', '--disable-web-security', '--allow-running-insecure-content'];
+const { check, opened, examine, end } = await browse(pathToFileURL(report).href, folder);
 const PAGES = [
     'overview',
     'symbol',
@@ -28,33 +23,7 @@ const PAGES = [
     'quality',
 ];
 const SIZES = { phone: [390, 844], tablet: [1024, 768], desktop: [1440, 900] };
-const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'];
 
-mkdirSync(folder, { recursive: true });
-const browser = await chromium.launch({
-    executablePath: await packed.executablePath(),
-    args: packed.args.filter(word => !LEFT_OUT.includes(word)),
-});
-let faults = 0;
-const check = (what, isRight, found = '') => {
-    if (isRight) return;
-    faults += 1;
-    console.log(`${what}: ${found}`);
-};
-
-async function opened(viewport, colorScheme) {
-    const context = await browser.newContext({ viewport, colorScheme, bypassCSP: false });
-    const page = await context.newPage();
-    page.setDefaultTimeout(60_000);
-    const said = [];
-    page.on('console', message => {
-        if (['error', 'warning'].includes(message.type())) said.push(message.text());
-    });
-    page.on('pageerror', error => said.push(error.message));
-    await page.goto(address);
-    await page.waitForSelector('.foot');
-    return { page, said };
-}
 /* Until the page of the address is there, and its charts have drawn. */
 async function go(page, name) {
     await page.evaluate(name => {
@@ -62,13 +31,7 @@ async function go(page, name) {
         document.querySelector('.foot').remove();
         location.hash = `#/${name}`;
     }, name);
-    await page.waitForSelector('.foot');
-    await page.waitForFunction(() =>
-        [...document.querySelectorAll('main canvas')].every(canvas => canvas.width > 0),
-    );
-    await page.evaluate(
-        () => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done))),
-    );
+    await settled(page);
 }
 
 for (const [size, [width, height]] of Object.entries(SIZES)) {
@@ -115,18 +78,7 @@ for (const [size, [width, height]] of Object.entries(SIZES)) {
             // a phone in the dark and a tablet add nothing to what these three have
             if (!['phone, light', 'desktop, light', 'desktop, dark'].includes(`${size}, ${theme}`))
                 continue;
-            await page.evaluate(axe);
-            const { violations } = await page.evaluate(
-                only => globalThis.axe.run(document, { runOnly: { type: 'tag', values: only } }),
-                RULES,
-            );
-            for (const { id, nodes } of violations) {
-                check(
-                    where,
-                    false,
-                    `${id}: ${nodes.length} × ${nodes[0].html.slice(0, 160)} ${nodes[0].failureSummary.replaceAll(/\s+/g, ' ').slice(0, 200)}`,
-                );
-            }
+            await examine(page, where);
         }
         check(`${size}, ${theme}`, said.length === 0, said.join(' | '));
         await page.context().close();
@@ -152,7 +104,7 @@ await became(
     '3 opens the scanners',
     () => location.hash === '#/scanners' && document.querySelector('main tbody tr'),
 );
-await page.focus('main tbody tr');
+await page.focus('main tbody .open');
 await press('j', 'Enter');
 await became(
     'a row opens its signal',
@@ -202,6 +154,4 @@ for (const name of PAGES) {
     check(name, unknown.length === 0, `no published column ${unknown}`);
 }
 check('keys', said.length === 0, said.join(' | '));
-await browser.close();
-console.log(`${faults} faults`);
-process.exit(faults ? 1 : 0);
+await end();

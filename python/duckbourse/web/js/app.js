@@ -4,6 +4,7 @@ import { NotHere } from './source.js';
 import { day, clockTime, words } from './format.js';
 import { oldCharts } from './charts.js';
 
+/* Keys of one letter are off for who dictates to a computer, or types by mistake (WCAG 2.1.4). */
 const HELP = [
     ['/', 'search for a symbol or a company'],
     ['← →', 'on Symbol: the previous signal, the next'],
@@ -15,18 +16,29 @@ const HELP = [
     ['?', 'this help'],
     ['Esc', 'close'],
 ];
+// Live looks by itself: a loop that hangs writes nothing, and no event reports it
+const AGAIN_SECONDS = 5;
 const SITE = 'https://www.tradingview.com/';
 
 const dark = () =>
     document.documentElement.dataset.theme
         ? document.documentElement.dataset.theme === 'dark'
         : matchMedia('(prefers-color-scheme: dark)').matches;
-function stored(value) {
+function stored(name, value) {
     try {
-        if (value) localStorage.setItem('theme', value);
-        return localStorage.getItem('theme');
+        if (value) localStorage.setItem(name, value);
+        return localStorage.getItem(name);
     } catch {
         return null; /* a file may have no storage */
+    }
+}
+
+/* a part of an address; as it is, if it is not encoded as addresses are */
+function decoded(part) {
+    try {
+        return decodeURIComponent(part);
+    } catch {
+        return part;
     }
 }
 
@@ -50,6 +62,7 @@ export async function start(source, pages) {
     const polite = h('div', { class: 'sr', role: 'status', 'aria-live': 'polite' });
     let keys = {},
         turn = 0,
+        timer = 0,
         last = '',
         definitions = null;
     const app = {
@@ -60,6 +73,14 @@ export async function start(source, pages) {
         },
         keys(map) {
             keys = map;
+        },
+        /* Draw again after some seconds, unless something else did so before. */
+        again(seconds) {
+            clearTimeout(timer);
+            timer = setTimeout(() => {
+                source.forget('/live');
+                app.draw();
+            }, 1000 * seconds);
         },
         say(text) {
             polite.textContent = text;
@@ -78,9 +99,10 @@ export async function start(source, pages) {
         async draw() {
             const mine = ++turn,
                 [path, query] = (location.hash.slice(2) || pages[0].name).split('?');
-            app.path = path.split('/').map(decodeURIComponent);
+            app.path = path.split('/').map(decoded);
             app.query = new URLSearchParams(query);
             keys = {};
+            clearTimeout(timer);
             const page = pages.find(({ name }) => name === app.path[0]) ?? pages[0];
             for (const link of document.querySelectorAll('.nav a')) {
                 if (link.dataset.page !== page.name) {
@@ -90,7 +112,7 @@ export async function start(source, pages) {
                 link.setAttribute('aria-current', 'page');
                 link.scrollIntoView({ block: 'nearest', inline: 'center' });
             }
-            document.title = `${page.title}${app.path[1] ? ' · ' + words(app.path[1]) : ''} · duckbourse`;
+            app.title = `${page.title}${app.path[1] ? ' · ' + words(app.path[1]) : ''} · duckbourse`;
             const place = path.split('/').slice(0, 2).join('/'),
                 stay = last === place ? scrollY : null;
             last = place;
@@ -114,6 +136,8 @@ export async function start(source, pages) {
                 );
             }
             if (mine !== turn) return;
+            document.title = app.title;
+            if (page.isLive) app.again(AGAIN_SECONDS);
             const back = placeIn(main);
             dropOld();
             main.replaceChildren(node, foot(app));
@@ -121,9 +145,10 @@ export async function start(source, pages) {
             if (stay !== null) back();
         },
     };
-    if (stored()) document.documentElement.dataset.theme = stored();
+    if (stored('theme')) document.documentElement.dataset.theme = stored('theme');
+    let hasKeys = stored('keys') !== 'off';
     const theme = () => {
-        stored((document.documentElement.dataset.theme = dark() ? 'light' : 'dark'));
+        stored('theme', (document.documentElement.dataset.theme = dark() ? 'light' : 'dark'));
         app.draw();
     };
     app.meta = await source.get('/meta');
@@ -142,7 +167,20 @@ export async function start(source, pages) {
         h(
             'p',
             {},
-            'A label with a dotted line has a definition: hover over it or focus it. SQL shows the query of a panel.',
+            'A label with a dotted line has a definition: hover over it, tap it or focus it. SQL shows the query of a panel.',
+        ),
+        h(
+            'label',
+            { class: 'check' },
+            h('input', {
+                type: 'checkbox',
+                checked: hasKeys,
+                onchange: e => {
+                    hasKeys = e.target.checked;
+                    stored('keys', hasKeys ? 'on' : 'off');
+                },
+            }),
+            ' Keys of one letter or sign do what this list says',
         ),
         h(
             'div',
@@ -247,6 +285,7 @@ export async function start(source, pages) {
     matchMedia('(prefers-color-scheme: dark)').addEventListener('change', app.draw);
     addEventListener('keydown', e => {
         if (
+            !hasKeys ||
             e.ctrlKey ||
             e.metaKey ||
             e.altKey ||
@@ -267,13 +306,18 @@ export async function start(source, pages) {
     });
     source.watch(
         async kind => {
-            if (kind === 'live') {
-                if (pages.some(page => page.name === app.path[0] && page.isLive)) app.draw();
-                return;
+            const isLive = pages.some(page => page.name === app.path[0] && page.isLive),
+                before = app.meta.publication?.build_id;
+            if (kind !== 'live') {
+                try {
+                    app.meta = await source.get('/meta');
+                } catch (error) {
+                    app.say(`The server cannot be asked: ${error.message}`);
+                }
             }
-            app.meta = await source.get('/meta');
-            app.say('A newer publication is here.');
-            app.draw();
+            const isNewer = before !== app.meta.publication?.build_id;
+            if (isNewer) app.say('A newer publication is here.');
+            if (isNewer || isLive) app.draw();
         },
         connected => {
             state.textContent = connected ? '● server' : '○ connecting';

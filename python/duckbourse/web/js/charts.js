@@ -3,6 +3,9 @@ import { h, s, table, token } from './dom.js';
 import { number, pct, signedPct, monthName, day, stampOf, plural, NONE } from './format.js';
 
 const LC = globalThis.LightweightCharts;
+const FIRST_LABEL_PIXELS = 16;
+// of a letter of 11 pixels, on the average
+const LETTER_PIXELS = 7;
 const alive = new Set();
 /* Return what drops the charts that are there now, to be called when newer ones take their place. */
 export function oldCharts() {
@@ -84,6 +87,7 @@ export function timeChart({
             borderColor: token('line'),
             minimumWidth: 62,
             scaleMargins: { top: 0.08, bottom: 0.06 },
+            entireTextOnly: true,
         },
         timeScale: {
             borderColor: token('line'),
@@ -219,25 +223,34 @@ export function timeChart({
     }
     say();
     chart.subscribeCrosshairMove(e => say(e.time === undefined ? null : index.get(e.time)));
+    /* All of it, with space at the left for the first label of the axis. */
+    function showAll() {
+        const scale = chart.timeScale();
+        scale.fitContent();
+        const range = scale.getVisibleLogicalRange();
+        if (!range || !scale.width()) return;
+        const before = ((range.to - range.from) * FIRST_LABEL_PIXELS) / scale.width();
+        scale.setVisibleLogicalRange({ from: range.from - before, to: range.to });
+    }
     /* all of it is shown in whatever size it gets, until somebody moves it */
     let isWhole = fit && !after && !moved;
     for (const kind of ['pointerdown', 'wheel', 'keydown'])
         place.addEventListener(kind, () => (isWhole = false), { passive: true });
     chart.timeScale().subscribeSizeChange(() => {
-        if (isWhole) chart.timeScale().fitContent();
+        if (isWhole) showAll();
     });
     const ready = new ResizeObserver(() => {
         // a range is only kept by a chart that has a size
         if (!place.clientWidth) return;
         ready.disconnect();
         requestAnimationFrame(() => {
-            if (fit) chart.timeScale().fitContent();
+            if (fit) showAll();
             after?.(chart, made);
             if (moved)
                 chart
                     .timeScale()
                     .subscribeVisibleTimeRangeChange(
-                        range => range && moved(range, chart, replace),
+                        range => range && moved(range, { replace, isThere: () => place.isConnected }),
                     );
         });
     });
@@ -275,7 +288,7 @@ export function timeChart({
         }
         if (range && zoom)
             scale.setVisibleLogicalRange({ from: range.to - span * zoom, to: range.to });
-        if (e.key === '0') scale.fitContent();
+        if (e.key === '0') showAll();
     });
     alive.add(() => chart.remove());
     /* The same numbers for who cannot see a canvas: the newest 250 points. */
@@ -804,11 +817,14 @@ export function spark(values, { width = 120, height = 28, color = token('accent'
 }
 
 export function matrix({ names, value, label }) {
+    const letters = Math.max(4, ...names.map(n => n.length));
     return drawn(width => {
-        const left = 44,
-            cell = Math.min(27, (width - left) / names.length),
-            top = 40;
-        const size = left + cell * names.length;
+        // the names above are at 60 degrees: half of their length is beside the last column
+        const left = LETTER_PIXELS * letters + 12,
+            beside = (LETTER_PIXELS * letters) / 2,
+            cell = Math.min(27, (width - left - beside) / names.length),
+            top = LETTER_PIXELS * letters + 12;
+        const size = left + cell * names.length + beside;
         return s(
             'svg',
             { width: size, height: top + cell * names.length, role: 'img', 'aria-label': label },
@@ -944,14 +960,16 @@ export function coverage({ days, rows, colors, names, label }) {
         c.scale(scale, scale);
         c.font = `10px ${token('font')}`;
         c.fillStyle = token('ink-3');
+        let end = 0;
         days.forEach((d, i) => {
-            if (i === 0 ? d.slice(8) < '16' : d.slice(5, 7) !== days[i - 1].slice(5, 7))
-                c.fillText(
-                    monthName(+d.slice(5, 7)) +
-                        (d.slice(5, 7) === '01' || i < 24 ? ' ' + d.slice(0, 4) : ''),
-                    left + i * cell,
-                    10,
-                );
+            if (i === 0 ? d.slice(8) >= '16' : d.slice(5, 7) === days[i - 1].slice(5, 7)) return;
+            const x = left + i * cell,
+                name = monthName(+d.slice(5, 7)),
+                isYear = d.slice(5, 7) === '01' || i < 24,
+                text = isYear ? `${name} ${d.slice(0, 4)}` : name;
+            if (x < end) return;
+            c.fillText(text, x, 10);
+            end = x + c.measureText(text).width + 6;
         });
         names_.forEach((name, n) => {
             c.fillStyle = token('ink-3');

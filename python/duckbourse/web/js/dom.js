@@ -68,12 +68,14 @@ const fileName = title =>
         .toLowerCase()
         .replace(/[^a-z0-9]+/g, '-')
         .replace(/^-|-$/g, '')}.csv`;
-const csvField = value =>
-    missing(value)
-        ? ''
-        : /[",\n\r]/.test((value = String(value))) || value === ''
-          ? `"${value.replaceAll('"', '""')}"`
-          : value;
+/* Text that a spreadsheet would take for a formula has an apostrophe before it; numbers stay. */
+export function csvField(value) {
+    if (missing(value)) return '';
+    const text = String(value),
+        isFormula = /^[=+\-@\t\r]/.test(text) && !(text.trim() !== '' && Number.isFinite(Number(text)));
+    const safe = isFormula ? `'${text}` : text;
+    return /[",\n\r]/.test(safe) || safe === '' ? `"${safe.replaceAll('"', '""')}"` : safe;
+}
 
 /* A panel: a title, its body, what it says in a sentence, and on request its SQL and a CSV file. */
 export function panel({ title, note, width = '', sql, say, body, flush = false, acts = [] }) {
@@ -210,14 +212,16 @@ export function choice(label, options, chosen, choose) {
 const sorts = new Map();
 /*
   A table. columns: {key, title, num, show(row), by(row), doc, tip}. `of` names the relation of the
-  columns, whose descriptions are their definitions. A click on a title sorts, a row opens. In it,
-  arrows or j and k move, Enter opens.
+  columns, whose descriptions are their definitions. A click on a title sorts, a row opens, and so
+  does the button in its first cell, or in that of the column that `opens`; from there arrows or
+  j and k move to other rows.
 */
 export function table({ label, columns, rows, of, sort, onopen, tall, isOn, limit }) {
     if (!rows.length) return h('p', { class: 'empty' }, 'None.');
     const place = `${location.hash} ${label}`;
     let [by, down] = sorts.get(place) ?? sort ?? [null, false];
-    const body = h('tbody');
+    const body = h('tbody'),
+        opener = columns.find(c => c.opens) ?? columns[0];
     const valueOf = (column, row) => (column.by ? column.by(row) : row[column.key]);
     const order = column => {
         down = by === column.key ? !down : !!column.num;
@@ -261,23 +265,19 @@ export function table({ label, columns, rows, of, sort, onopen, tall, isOn, limi
                     h(
                         'tr',
                         onopen
-                            ? {
-                                  tabindex: 0,
-                                  class: isOn?.(row) ? 'on' : null,
-                                  onclick: () => onopen(row),
-                                  onkeydown: e => {
-                                      if (e.key === 'Enter' && e.target === e.currentTarget)
-                                          onopen(row);
-                                  },
-                              }
+                            ? { class: isOn?.(row) ? 'opens on' : 'opens', onclick: () => onopen(row) }
                             : {},
-                        columns.map(c =>
-                            h(
+                        columns.map(c => {
+                            const shown = c.show ? c.show(row) : (row[c.key] ?? '–');
+                            return h(
                                 'td',
                                 { class: `${c.num ? 'num' : ''} ${c.class ?? ''}`.trim() || null },
-                                c.show ? c.show(row) : (row[c.key] ?? '–'),
-                            ),
-                        ),
+                                // its click is the row's
+                                onopen && c === opener
+                                    ? h('button', { type: 'button', class: 'open' }, shown)
+                                    : shown,
+                            );
+                        }),
                     ),
                 ),
         );
@@ -290,7 +290,7 @@ export function table({ label, columns, rows, of, sort, onopen, tall, isOn, limi
             ArrowUp: 'previousElementSibling',
             k: 'previousElementSibling',
         }[e.key];
-        const next = step && e.target.closest('tr')?.[step];
+        const next = step && e.target.closest('tr')?.[step]?.querySelector('.open');
         if (next) {
             next.focus();
             e.preventDefault();
@@ -322,46 +322,84 @@ export function table({ label, columns, rows, of, sort, onopen, tall, isOn, limi
     return node;
 }
 
-/* One tooltip for every definition and mark, with the mouse and with the keyboard. */
+/*
+  One tooltip for every definition and mark: with the mouse, the keyboard and a finger. That of a
+  text stays below it, so that a pointer can be moved onto it and a magnifier over it (WCAG 1.4.13);
+  that of a mark in a drawing follows the pointer. Escape, and a tap elsewhere, close it.
+*/
+const LEAVING_MS = 250;
 export function watchTips(definitionOf) {
-    const tip = h('div', { class: 'tip', hidden: true, role: 'status' });
+    const tip = h('div', { class: 'tip', hidden: true, role: 'tooltip', id: 'tip' });
     document.body.append(tip);
-    let shown = null;
+    let shown = null,
+        leaving = 0;
     const hide = () => {
+        clearTimeout(leaving);
+        leaving = 0;
+        shown?.removeAttribute('aria-describedby');
         shown = null;
         tip.hidden = true;
     };
+    const markOf = e => e.target.closest?.('[data-tip]');
+    const isDrawing = mark => mark instanceof SVGElement || !!mark.tipAt;
     async function show(mark, text, x, y) {
-        shown = mark;
+        clearTimeout(leaving);
+        leaving = 0;
+        if (shown !== mark) {
+            hide();
+            shown = mark;
+            mark.setAttribute('aria-describedby', 'tip');
+        }
         const doc = mark.getAttribute('data-doc');
         const lines = [text, doc ? await definitionOf(doc) : ''].filter(Boolean).join('\n');
         if (shown !== mark) return;
+        tip.classList.toggle('follows', isDrawing(mark));
         tip.textContent = lines;
         tip.hidden = !lines;
         const box = tip.getBoundingClientRect();
-        tip.style.left = `${Math.max(4, Math.min(x + 12, innerWidth - box.width - 4))}px`;
-        tip.style.top = `${y + 16 + box.height > innerHeight ? Math.max(4, y - box.height - 10) : y + 16}px`;
+        // below what it is about, or above where there is no place
+        const [below, above] = isDrawing(mark)
+            ? [y + 16, y - box.height - 10]
+            : [y, mark.getBoundingClientRect().top - box.height];
+        tip.style.left = `${Math.max(4, Math.min(x, innerWidth - box.width - 4))}px`;
+        tip.style.top = `${below + box.height > innerHeight ? Math.max(4, above) : below}px`;
     }
+    const showAtText = mark => {
+        const b = mark.getBoundingClientRect();
+        return show(mark, mark.getAttribute('data-tip'), b.left, b.bottom);
+    };
     document.addEventListener('pointermove', e => {
-        const mark = e.target.closest?.('[data-tip]');
-        if (mark)
+        if (e.pointerType === 'touch') return;
+        const mark = markOf(e);
+        if (mark && isDrawing(mark))
             show(
                 mark,
                 mark.tipAt ? mark.tipAt(e) : mark.getAttribute('data-tip'),
-                e.clientX,
+                e.clientX + 12,
                 e.clientY,
             );
-        else if (shown) hide();
+        else if (mark && mark !== shown) showAtText(mark);
+        else if (mark || tip.contains(e.target)) {
+            clearTimeout(leaving);
+            leaving = 0;
+        } else if (shown && tip.classList.contains('follows')) hide();
+        else if (shown) leaving ||= setTimeout(hide, LEAVING_MS);
+    });
+    // a tap, which moves nothing
+    document.addEventListener('click', e => {
+        const mark = markOf(e);
+        if (e.pointerType !== 'mouse' && e.detail && mark) {
+            if (mark.tipAt) show(mark, mark.tipAt(e), e.clientX + 12, e.clientY);
+            else showAtText(mark);
+        } else if (e.pointerType !== 'mouse' && shown && !tip.contains(e.target)) hide();
     });
     document.addEventListener('focusin', e => {
-        const mark = e.target.closest?.('[data-tip]');
-        if (mark?.matches(':focus-visible')) {
-            const b = mark.getBoundingClientRect();
-            show(mark, mark.getAttribute('data-tip'), b.left, b.bottom - 8);
-        }
+        const mark = markOf(e);
+        if (mark?.matches(':focus-visible')) showAtText(mark);
     });
     document.addEventListener('focusout', hide);
     document.addEventListener('keydown', e => {
         if (e.key === 'Escape') hide();
     });
+    document.addEventListener('scroll', () => shown && !isDrawing(shown) && showAtText(shown), true);
 }

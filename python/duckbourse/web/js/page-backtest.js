@@ -44,7 +44,7 @@ export async function backtestPage(app) {
             ),
         );
     const b = held.includes(chosen) ? await app.source.get(`/backtests/${chosen.run_id}`) : null;
-    const go = run => app.go(`#/backtest/${run}`);
+    const go = run => app.go(`#/backtest/${encodeURIComponent(run)}`);
     const rows = [...list.runs].sort(
         (a, c) => isFew(a) - isFew(c) || c.mean_trade_return - a.mean_trade_return,
     );
@@ -499,7 +499,12 @@ function runPanels(app, b, chosen) {
                         title: 'Entry',
                         show: x => `${day(x.session_date)} ${clockTime(x.entry_ts)}`,
                     },
-                    { key: 'symbol', title: 'Symbol', show: x => h('b', {}, x.symbol) },
+                    {
+                            key: 'symbol',
+                            title: 'Symbol',
+                            opens: true,
+                            show: x => h('b', {}, x.symbol),
+                        },
                     { key: 'direction', title: 'Side', show: x => side(x.direction) },
                     { key: 'quantity', title: 'Shares', num: true, show: x => number(x.quantity) },
                     {

@@ -1,12 +1,28 @@
 /* The trading session: what is held and ordered, what may still be risked, and the commands. */
-import { h, panel, table, tag, figures, token, toned, side } from './dom.js';
+import {
+    h,
+    panel,
+    table,
+    tag,
+    figures,
+    token,
+    toned,
+    side,
+    callout,
+    choice,
+    defined,
+} from './dom.js';
 import { number, signed, money, price, words, seconds, plural, missing } from './format.js';
 import { timeChart } from './charts.js';
+import { OnlyReads } from './source.js';
 
 const STEPS = ['CREATED', 'SUBMITTED', 'WORKING', 'FILLED'],
     FAILED = ['CANCELLED', 'REJECTED', 'DENIED', 'EXPIRED', 'NOT_PLACED'];
 const OPEN = ['CREATED', 'SUBMITTED', 'WORKING', 'PARTLY_FILLED', 'PARTIALLY_FILLED'];
 const KINDS = { FILLED: 'good', WORKING: 'warn', PARTLY_FILLED: 'warn', PARTIALLY_FILLED: 'warn' };
+// without a word from a loop for so long, it hangs or its machine does
+const SILENT_SECONDS = 25;
+const WARNED_FROM = 0.8;
 const STATES = { good: '✓ ok', warn: '⚠ watch', bad: '✕ bad' };
 
 export async function livePage(app) {
@@ -19,7 +35,7 @@ export async function livePage(app) {
         time = text => (text ?? '').replace(`${a.session_date} `, ''),
         lateMs = 1000 * (a.max_silence_seconds ?? Infinity),
         open = orders.filter(o => OPEN.includes(o.state));
-    document.title = `${isPaper ? 'PAPER' : 'REAL MONEY'} · ${a.account} · duckbourse`;
+    app.title = `${isPaper ? 'PAPER' : 'REAL MONEY'} · ${a.account} · duckbourse`;
     const held = positions.reduce(
         (sum, p) => sum + Math.abs(p.quantity * (p.last ?? p.average ?? 0)),
         0,
@@ -41,9 +57,17 @@ export async function livePage(app) {
             isPaper,
             title,
             text,
-            run: typed => app.source.act(`/live/${name}`, { account: typed, ...body }),
+            run: (typed, token) =>
+                app.source.act(`/live/${name}`, { account: typed, ...body }, token),
         });
-    const running = loop.state === 'running';
+    const running = loop.state === 'running',
+        silent = loop.is_running && loop.written_seconds > SILENT_SECONDS ? loop.written_seconds : 0,
+        accounts = l.accounts ?? [];
+    const choose = name => {
+        app.source.account = name;
+        app.source.forget('/live');
+        app.draw();
+    };
     return h(
         'div',
         { class: isPaper ? 'session paper' : 'session real' },
@@ -53,6 +77,12 @@ export async function livePage(app) {
             h('b', {}, isPaper ? 'PAPER' : 'REAL MONEY'),
             ` ${a.account ?? ''} · ${isPaper ? 'simulated fills, no order leaves this machine' : `orders go to ${words(a.broker)}`}`,
         ),
+        silent
+            ? callout(
+                  `No word from the loop for ${number(silent)} s.`,
+                  'It may hang: what is below is the last that it wrote. Look at its log, and at the broker itself.',
+              )
+            : null,
         h(
             'div',
             { class: 'head' },
@@ -69,10 +99,23 @@ export async function livePage(app) {
             h(
                 'div',
                 { class: 'tools' },
-                tag(
-                    running ? '● running' : `■ ${words(loop.state ?? 'stopped').toLowerCase()}`,
-                    running ? 'good' : 'bad',
-                ),
+                accounts.length > 1
+                    ? choice(
+                          'Account',
+                          accounts.map(each => [
+                              each.account,
+                              `${each.account}, ${each.is_paper ? 'paper' : 'REAL MONEY'}${each.is_running ? ', running' : ''}`,
+                          ]),
+                          a.account,
+                          choose,
+                      )
+                    : null,
+                silent
+                    ? tag(`◌ silent for ${number(silent)} s`, 'bad')
+                    : tag(
+                          running ? '● running' : `■ ${words(loop.state ?? 'stopped').toLowerCase()}`,
+                          running ? 'good' : 'bad',
+                      ),
                 commands.map(([name, title, kind, text]) =>
                     h(
                         'button',
@@ -128,7 +171,7 @@ export async function livePage(app) {
                         label: 'Trades',
                         value: number(a.trades),
                         small: missing(a.won) ? '' : plural(a.won, 'win'),
-                        tip: 'Closed today',
+                        tip: 'Entries of the session; a win is a closed trade with a gain',
                     },
                 ]),
             }),
@@ -169,8 +212,13 @@ export async function livePage(app) {
             panel({
                 title: 'Use of limits',
                 width: 'w4',
-                body: l.limits?.length ? l.limits.map(use) : h('p', { class: 'empty' }, 'None.'),
-                say: 'Amber from 80%. At 100% an order is denied, with the reason.',
+                sql: l.sql?.limits,
+                body: l.limits?.length
+                    ? l.limits.map(use)
+                    : h('p', { class: 'empty' }, 'The publication has no limits of this account.'),
+                say: l.limits?.length
+                    ? 'Amber from 80%. At 100% an order is denied, with the reason.'
+                    : null,
             }),
             panel({
                 title: 'Positions',
@@ -265,13 +313,13 @@ export async function livePage(app) {
                                     {
                                         class: 'act',
                                         type: 'button',
-                                        'aria-label': `Close ${p.symbol}`,
+                                        'aria-label': `Close ${p.symbol} of ${p.strategy}`,
                                         onclick: () =>
                                             act(
                                                 'close',
                                                 `Close ${p.symbol}`,
-                                                `${number(Math.abs(p.quantity))} ${p.symbol} are ${p.quantity > 0 ? 'sold' : 'bought back'}. Its resting orders are canceled.`,
-                                                { symbol: p.symbol },
+                                                `${number(Math.abs(p.quantity))} ${p.symbol} of ${p.strategy} are ${p.quantity > 0 ? 'sold' : 'bought back'}. The resting orders of this position are canceled; what other strategies hold stays.`,
+                                                { symbol: p.symbol, strategy: p.strategy },
                                             ),
                                     },
                                     'Close',
@@ -484,19 +532,21 @@ const age = (v, lateMs) =>
           : `${number(v / 1000, 1)} s`;
 function use(x) {
     const share = x.limit ? x.used / x.limit : 0,
-        kind = share >= 1 ? 'bad' : share >= 0.8 ? 'warn' : '',
-        digits = x.digits ?? 1;
+        kind = share >= 1 ? 'bad' : share >= WARNED_FROM ? 'warn' : '',
+        digits = x.digits ?? 1,
+        said = `${number(x.used, digits)} of ${number(x.limit, digits)}${x.unit ?? ''}`;
     return h(
         'div',
         {
             class: `use ${kind}`,
             role: 'meter',
-            'aria-valuenow': Math.round(100 * share),
+            'aria-valuenow': Math.round(100 * Math.max(0, Math.min(1, share))),
+            'aria-valuetext': said,
             'aria-valuemin': 0,
             'aria-valuemax': 100,
             'aria-label': x.name,
         },
-        h('span', {}, x.name),
+        h('span', {}, defined(x.name, x.column ? `seeds.trading_accounts.${x.column}` : null)),
         h(
             'span',
             { class: 'track' },
@@ -505,8 +555,8 @@ function use(x) {
         h(
             'span',
             { class: 'num' },
-            `${number(x.used, digits)} of ${number(x.limit, digits)} ${x.unit ?? ''} `,
-            share >= 0.8 ? '⚠' : '',
+            `${said} `,
+            kind ? '⚠' : '',
         ),
     );
 }
@@ -547,6 +597,19 @@ function confirm(app, { account, isPaper, title, text, run }) {
         autocomplete: 'off',
         'aria-label': 'Name of the account',
     });
+    // for a page that was opened with the token to read
+    const secret = h('input', {
+        type: 'password',
+        class: 'field',
+        autocomplete: 'off',
+        'aria-label': 'Token of commands',
+    });
+    const scope = h(
+        'label',
+        { hidden: true },
+        'This page was opened with a token that only reads. The token of commands, for this command only:',
+        secret,
+    );
     const send = h('button', { class: 'danger', type: 'submit', disabled: true }, title),
         said = h('p', { class: 'say', role: 'alert' });
     field.addEventListener('input', () => {
@@ -567,12 +630,17 @@ function confirm(app, { account, isPaper, title, text, run }) {
                     e.preventDefault();
                     send.disabled = true;
                     try {
-                        const answer = await run(field.value);
+                        const answer = await run(field.value, secret.value.trim());
                         dialog.close();
                         app.say(answer?.message ?? `${title}: sent.`);
                         app.source.forget('/live');
                         app.draw();
                     } catch (error) {
+                        if (error instanceof OnlyReads) {
+                            scope.hidden = false;
+                            secret.value = '';
+                            secret.focus();
+                        }
                         said.textContent = error.message;
                         send.disabled = false;
                     }
@@ -586,6 +654,7 @@ function confirm(app, { account, isPaper, title, text, run }) {
             h('p', {}, text),
             h('p', { class: 'typed' }, 'Type ', h('b', {}, account), ' to go on.'),
             field,
+            scope,
             said,
             h(
                 'div',

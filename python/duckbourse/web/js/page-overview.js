@@ -14,7 +14,12 @@ import {
 import { spark } from './charts.js';
 
 export const symbolLink = (symbol, rest = '') => `#/symbol/${encodeURIComponent(symbol)}${rest}`;
-export const signalLink = x => symbolLink(x.symbol, `/5m?signal=${x.signal_id}`);
+/* A signal is looked up by its session, in whatever week it was. */
+export const signalLink = (x, frame = '5m') =>
+    symbolLink(
+        x.symbol,
+        `/${frame}?${new URLSearchParams({ signal: x.signal_id, session: x.session_date })}`,
+    );
 export const netReturn = x =>
     x.net_return === null
         ? h('span', { class: 'mute' }, words(x.missing_reason ?? 'open'))
@@ -57,13 +62,13 @@ export async function overviewPage(app) {
             h(
                 'p',
                 { class: 'sub' },
-                `${o.session ? `Session of ${day(o.session)}` : 'No bars'}, published ${day(p.published_at)} ${clockTime(p.published_at)} UTC`,
+                `${o.session ? `Session of ${day(o.session)}` : 'No bars'}, ${p.published_at ? `published ${day(p.published_at)} ${clockTime(p.published_at)} UTC` : 'not published'}`,
             ),
         ),
         age > OLD_DAYS
             ? callout(
                   'These are old prices.',
-                  `The newest ${minutes ? 'minute bar' : 'bar'} is of ${day(minutes?.last_bar_end ?? newest)}, ${distance(age)} before this page was made.${isSynthetic ? ' The minutes are synthetic, made from daily bars: what a scanner finds in them is an example, no record of a market.' : ''}`,
+                  `The newest ${minutes ? 'minute bar' : 'bar'} is of ${day(minutes?.last_bar_end ?? newest)}, ${distance(age)} before this page was made.${isSynthetic ? ' The minutes are synthetic, made from daily bars: what a scanner finds in them is an example, not a record of a market.' : ''}`,
               )
             : null,
         h(
@@ -87,7 +92,12 @@ export async function overviewPage(app) {
                     sort: ['known_ts', false],
                     columns: [
                         { key: 'known_ts', title: 'Known', show: x => clockTime(x.known_ts) },
-                        { key: 'symbol', title: 'Symbol', show: x => h('b', {}, x.symbol) },
+                        {
+                            key: 'symbol',
+                            title: 'Symbol',
+                            opens: true,
+                            show: x => h('b', {}, x.symbol),
+                        },
                         { key: 'direction', title: 'Side', show: x => side(x.direction) },
                         {
                             key: 'scanner',
@@ -328,8 +338,8 @@ function portfolioPanel(o, meta, f) {
         about = meta.portfolios.find(x => x.portfolio === f.portfolio);
     const line = o.growth.find(x => x.portfolio === f.portfolio)?.equity_ratio ?? [];
     const of = 'serving.portfolio_overview',
-        open = `#/portfolio/${f.portfolio}`,
-        risk = `#/risk/${f.portfolio}`;
+        open = `#/portfolio/${encodeURIComponent(f.portfolio)}`,
+        risk = `#/risk/${encodeURIComponent(f.portfolio)}`;
     return panel({
         title: words(f.portfolio),
         note: `to ${day(f.session_date)}`,

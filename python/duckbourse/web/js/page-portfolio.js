@@ -38,7 +38,7 @@ import { symbolLink } from './page-overview.js';
 
 export const portfolioChoice = (app, page, chosen) => {
     const options = app.meta.portfolios.map(p => [p.portfolio, words(p.portfolio)]),
-        go = name => app.go(`#/${page}/${name}`);
+        go = name => app.go(`#/${page}/${encodeURIComponent(name)}`);
     return options.length > 3
         ? choice('Portfolio', options, chosen, go)
         : segments('Portfolio', options, chosen, go);

@@ -426,7 +426,7 @@ function recordPanel(r, d) {
                     label: 'Trades',
                     value: number(r.trade_count),
                     small: plural(r.session_count, 'session'),
-                    href: `#/backtest/${r.run_id}`,
+                    href: `#/backtest/${encodeURIComponent(r.run_id)}`,
                     doc: `${SUMMARY}.trade_count`,
                 },
                 {

@@ -28,7 +28,7 @@ import {
     missing,
 } from './format.js';
 import { timeChart, TradePath, volumeFormat } from './charts.js';
-import { symbolLink, netReturn } from './page-overview.js';
+import { signalLink, symbolLink, netReturn } from './page-overview.js';
 
 const FRAMES = ['1m', '5m', '15m', '30m', '1h', '1d', '1w'],
     DAILY = ['1d', '1w'];
@@ -74,12 +74,16 @@ export async function symbolPage(app) {
     const held = FRAMES.filter(f => frames.includes(f) && source.has(barsAt(symbol, f)));
     const frame = held.includes(wanted) ? wanted : (held.at(-1) ?? wanted),
         isIntraday = !DAILY.includes(frame);
-    const one = await source.get(`/symbols/${encodeURIComponent(symbol)}`);
-    const chosen = one.signals.find(x => x.signal_id === app.query.get('signal'));
-    // a server is asked for all bars, thinned; around a signal, for its sessions
+    const asked = app.query.get('signal'),
+        session = app.query.get('session');
+    // a server is asked for the session of a signal, or for all bars, thinned
+    const to =
+        source.live && asked && session ? `?${new URLSearchParams({ date: session })}` : '';
+    const one = await source.get(`/symbols/${encodeURIComponent(symbol)}${to}`);
+    const chosen = one.signals.find(x => x.signal_id === asked);
     const isZoomable = source.live && isIntraday && !chosen;
     const answer = await source.get(
-        barsAt(symbol, frame) + (isZoomable ? `?points=${POINTS}` : ''),
+        barsAt(symbol, frame) + (isZoomable ? `?points=${POINTS}` : isIntraday ? to : ''),
     );
     if (!answer.columns.minute.length)
         return h(
@@ -90,10 +94,12 @@ export async function symbolPage(app) {
         );
     const firstDay = stampOf(answer.columns.minute[0] * 60);
     const inView = isIntraday ? one.signals.filter(x => x.session_date >= firstDay) : [];
-    const signal = inView.find(x => x === chosen) ?? (isZoomable ? null : inView.at(-1)) ?? null,
-        position = inView.indexOf(signal);
+    // never another signal than the one that was asked for
+    const signal = (isIntraday ? chosen : null) ?? (asked || isZoomable ? null : inView.at(-1)) ?? null,
+        position = inView.indexOf(signal),
+        isDrawn = position >= 0;
     const cut =
-        isBlind && signal
+        isBlind && isDrawn
             ? answer.columns.minute.filter(
                   m => (m + MINUTES[frame]) * 60 <= seconds(signal.known_ts),
               ).length
@@ -103,15 +109,15 @@ export async function symbolPage(app) {
     );
     const times = c.minute.map(m => m * 60),
         n = times.length;
-    const open = x =>
-        app.go(symbolLink(symbol, `/${isIntraday ? frame : '5m'}?signal=${x.signal_id}`));
+    const open = x => app.go(signalLink({ ...x, symbol }, isIntraday ? frame : '5m'));
     const step = by =>
-        inView.length && open(inView[(Math.max(0, position) + by + inView.length) % inView.length]);
+        inView.length &&
+        open(inView.at(isDrawn ? (position + by) % inView.length : by > 0 ? 0 : -1));
     const hide = () => {
         isBlind = !isBlind;
         app.draw();
     };
-    app.keys({ a: () => signal && hide(), ArrowRight: () => step(1), ArrowLeft: () => step(-1) });
+    app.keys({ a: () => isDrawn && hide(), ArrowRight: () => step(1), ArrowLeft: () => step(-1) });
 
     const change = n > 1 ? c.close[n - 1] / c.close[n - 2] - 1 : null;
     const sources = one.timeframes.find(t => t.timeframe === frame)?.source;
@@ -173,10 +179,9 @@ export async function symbolPage(app) {
                     frame,
                     f =>
                         app.go(
-                            symbolLink(
-                                symbol,
-                                `/${f}${signal && !DAILY.includes(f) ? `?signal=${signal.signal_id}` : ''}`,
-                            ),
+                            signal && !DAILY.includes(f)
+                                ? signalLink({ ...signal, symbol }, f)
+                                : symbolLink(symbol, `/${f}`),
                         ),
                 ),
             ),
@@ -190,7 +195,7 @@ export async function symbolPage(app) {
                 sql: answer.sql.bars,
                 note: `${isIntraday ? 'exchange-local time, ' : ''}adjusted for splits; hollow bars close higher${answer.bars_per_point > 1 ? `; zoom in to see each of the bars, now ${number(answer.bars_per_point)} a point` : ''}`,
                 acts: [
-                    signal
+                    isDrawn
                         ? toggle(
                               'Only what was known',
                               isBlind,
@@ -215,14 +220,16 @@ export async function symbolPage(app) {
                     one,
                     c,
                     times,
-                    signal,
+                    signal: isDrawn ? signal : null,
                     inView,
                     isIntraday,
                     isZoomable,
                     answer,
                 }),
                 say: isIntraday
-                    ? null
+                    ? signal && !isDrawn
+                        ? `The bars here begin on ${day(firstDay)}, after the signal: ./bourse serve has those of its session.`
+                        : null
                     : [
                           one.actions.length ? 'D marks the ex-date of a dividend. ' : '',
                           one.signals.length
@@ -233,7 +240,7 @@ export async function symbolPage(app) {
             h(
                 'div',
                 { class: 'stack w3' },
-                signalPanels({ one, signal, position, inView, isIntraday, step }),
+                signalPanels({ one, signal, asked, position, inView, isIntraday, step, isLive: source.live }),
                 panel({
                     title: 'Data quality',
                     note: 'days and minutes',
@@ -261,7 +268,7 @@ export async function symbolPage(app) {
                     ),
                 }),
             ),
-            isBlind && signal
+            isBlind && isDrawn
                 ? null
                 : panel({
                       title: 'Signals of this symbol',
@@ -340,7 +347,7 @@ export async function symbolPage(app) {
     );
 }
 
-function signalPanels({ one, signal, position, inView, isIntraday, step }) {
+function signalPanels({ one, signal, asked, position, inView, isIntraday, step, isLive }) {
     if (!signal)
         return panel({
             title: 'Signal',
@@ -349,9 +356,13 @@ function signalPanels({ one, signal, position, inView, isIntraday, step }) {
                 { class: 'empty' },
                 !isIntraday
                     ? 'Choose a timeframe of minutes to see signals.'
-                    : one.signals.length
-                      ? 'Choose a signal below.'
-                      : 'No signal of this symbol in the week to the session.',
+                    : asked
+                      ? isLive
+                        ? 'The signal of this address is not in this publication.'
+                        : 'The signal of this address is not in this report, which has those of a week: ./bourse serve has the others.'
+                      : one.signals.length
+                        ? 'Choose a signal below.'
+                        : 'No signal of this symbol in the week to the session.',
             ),
         });
     const x = signal,
@@ -374,7 +385,7 @@ function signalPanels({ one, signal, position, inView, isIntraday, step }) {
     return [
         panel({
             title: 'Signal',
-            note: `${position + 1} of ${inView.length}`,
+            note: position < 0 ? 'before the bars of the chart' : `${position + 1} of ${inView.length}`,
             sql: one.sql.signals,
             acts: [
                 h(
@@ -714,9 +725,11 @@ function chartOf({
 /* Ask the server for what the pixels of the visible range need, when it is left or is too coarse. */
 function finer({ app, symbol, frame, answer, isIntraday }) {
     let held = { from: answer.first_minute, to: answer.last_minute, step: answer.bars_per_point },
-        waiting = 0;
-    return (range, _, replace) => {
+        waiting = 0,
+        asked = 0;
+    return (range, chart) => {
         clearTimeout(waiting);
+        const mine = ++asked;
         waiting = setTimeout(async () => {
             const [from, to] = [range.from / 60, range.to / 60],
                 span = Math.max(to - from, 60);
@@ -731,12 +744,14 @@ function finer({ app, symbol, frame, answer, isIntraday }) {
                 Math.min(answer.last_minute, Math.ceil(to + span)),
             ];
             const at = minute => stampOf(minute * 60, true).replace(' ', 'T');
-            const newer = await app.source.get(
-                `${barsAt(symbol, frame)}?from=${at(wide[0])}&to=${at(wide[1] + 1)}&points=${POINTS}`,
-            );
-            if (!newer.columns.minute.length) return;
+            const address = `${barsAt(symbol, frame)}?from=${at(wide[0])}&to=${at(wide[1] + 1)}&points=${POINTS}`;
+            const newer = await app.source.get(address).catch(error => {
+                app.say(`The bars of this range could not be read: ${error.message}`);
+            });
+            // another range may be asked for by now, and the chart may be gone
+            if (mine !== asked || !chart.isThere() || !newer?.columns.minute.length) return;
             held = { from: wide[0], to: wide[1], step: newer.bars_per_point };
-            replace(seriesOf(symbol, newer.columns, isIntraday).series);
+            chart.replace(seriesOf(symbol, newer.columns, isIntraday).series);
         }, 150);
     };
 }

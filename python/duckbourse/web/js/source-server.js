@@ -3,7 +3,7 @@
   for the tab's life, sends it in a header, and never writes it into an address.
 */
 import { h } from './dom.js';
-import { Source, NotHere } from './source.js';
+import { Source, NotHere, OnlyReads } from './source.js';
 
 const KEPT = 'bourse-token';
 const PAUSES = [1000, 2000, 5000, 15000];
@@ -16,11 +16,17 @@ export class ServerSource extends Source {
     }
     async ask(address) {
         const answer = await this.#fetch(`api/pages${address}`, {
-            headers: { accept: 'application/json' },
+            headers: {
+                accept: 'application/json',
+                ...(address === '/live' && this.account
+                    ? { 'x-bourse-account': this.account }
+                    : {}),
+            },
         });
         return answer.json();
     }
-    async act(address, body) {
+    /* `token` is for this command only, and is not kept */
+    async act(address, body, token) {
         const answer = await this.#fetch(`api${address}`, {
             method: 'POST',
             body: JSON.stringify(body),
@@ -28,19 +34,23 @@ export class ServerSource extends Source {
                 'content-type': 'application/json',
                 accept: 'application/json',
                 'x-bourse': '1',
+                ...(token ? { authorization: `Bearer ${token}` } : {}),
             },
         });
         return answer.json();
     }
     /* Server-sent events by fetch, since EventSource sends no header; it connects again by itself. */
     async watch(changed, said = () => {}) {
-        for (let failures = 0; ;) {
+        for (let failures = 0, isFirst = true; ;) {
             try {
                 const answer = await this.#fetch('api/events', {
                     headers: { accept: 'text/event-stream' },
                 });
                 const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
                 said(true);
+                // whatever happened while nobody listened
+                if (!isFirst) this.#report('again', null, changed);
+                isFirst = false;
                 let text = '';
                 for (let part = await reader.read(); !part.done; part = await reader.read()) {
                     failures = 0;
@@ -65,19 +75,22 @@ export class ServerSource extends Source {
             else if (name) fields.event = value;
         }
         if (!['publication', 'live'].includes(fields.event)) return;
-        this.forget(fields.event === 'live' ? '/live' : '/');
-        changed(fields.event, fields.data ? JSON.parse(fields.data) : null);
+        this.#report(fields.event, fields.data ? JSON.parse(fields.data) : null, changed);
+    }
+    #report(kind, data, changed) {
+        this.forget(kind === 'live' ? '/live' : '/');
+        changed(kind, data);
     }
     async #fetch(address, options) {
         for (;;) {
             const token = sessionStorage.getItem(KEPT);
             const headers = {
-                ...options.headers,
                 ...(token ? { authorization: `Bearer ${token}` } : {}),
+                ...options.headers,
             };
             const answer = await fetch(address, { ...options, headers, cache: 'no-cache' });
             if (answer.ok) return answer;
-            if (answer.status === 401) {
+            if (answer.status === 401 && !options.headers.authorization) {
                 await this.#askToken(token);
                 continue;
             }
@@ -88,6 +101,8 @@ export class ServerSource extends Source {
             ]
                 .filter(Boolean)
                 .join(': ');
+            if (answer.status === 401) throw new OnlyReads('That token was refused.');
+            if (/only reads/.test(text)) throw new OnlyReads(text);
             throw answer.status === 404 ? new NotHere(text) : new Error(text);
         }
     }

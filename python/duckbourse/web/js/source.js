@@ -4,21 +4,31 @@
 
     get(address)        a promise of the answer, kept for the next time; throws NotHere
     has(address)        false if it is certain that there is no answer
-    watch(changed)      calls changed(kind, data) for a newer publication or a live event
-    act(address, body)  sends a command; only a server takes one
+    watch(changed)      calls changed(kind, data) for a newer publication, a live event, and
+                        ('again') after the server was away
+    act(address, body, token)  sends a command, with a token of its own if there is one; only a
+                        server takes one; throws OnlyReads if the token may not
     live                whether it is a server
+    account             whose session `/live` is, or null: the one that is traded, or was last
 */
 export class NotHere extends Error {}
+export class OnlyReads extends Error {}
+
+// each zoom of a chart is an answer: the ones that were asked for last are kept
+const MOST_KEPT = 60;
 
 export class Source {
     #answers = new Map();
+    account = null;
     get(address) {
-        if (!this.#answers.has(address)) {
-            const answer = this.ask(address);
-            answer.catch(() => this.#answers.delete(address));
-            this.#answers.set(address, answer);
-        }
-        return this.#answers.get(address);
+        const answer = this.#answers.get(address) ?? this.ask(address);
+        answer.catch(() => {
+            if (this.#answers.get(address) === answer) this.#answers.delete(address);
+        });
+        this.#answers.delete(address);
+        this.#answers.set(address, answer);
+        if (this.#answers.size > MOST_KEPT) this.#answers.delete(this.#answers.keys().next().value);
+        return answer;
     }
     forget(prefix) {
         for (const address of [...this.#answers.keys()]) {
