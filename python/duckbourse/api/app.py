@@ -27,7 +27,7 @@ from duckbourse.api.reader import Reader
 from duckbourse.api.resources import REFUSALS, documented, router
 from duckbourse.errors import BourseError
 from duckbourse.market import Market
-from duckbourse.pages import NotHere, answer
+from duckbourse.pages import NotHere, answer, reads_clock
 from duckbourse.warehouse import Limits
 
 pages = APIRouter()
@@ -58,7 +58,8 @@ async def page(asked: Answer, address: str) -> Response:
     path = scope["raw_path"].decode("latin-1").removeprefix("/api/pages")
     query = scope["query_string"].decode("latin-1")
     return await asked.answer(
-        lambda market: answer(market.connection, f"{path}?{query}" if query else path)
+        lambda market: answer(market.connection, f"{path}?{query}" if query else path),
+        reads_clock=reads_clock(path),
     )
 
 
