@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 import anyio
 import duckdb
 import msgspec
+import structlog
 from anyio import to_thread
 from duckdb import DuckDBPyRelation
 from fastapi import Depends, Query, Request
@@ -24,16 +25,19 @@ from duckbourse.api.bounds import Bounds
 from duckbourse.api.formats import FORMATS, JSON, Encoded, chosen_format, encode
 from duckbourse.api.keyset import CONVERSIONS, OF_ANOTHER, REMEDY, after, key_in, opaque
 from duckbourse.api.problems import Refused
-from duckbourse.api.reader import Reader
-from duckbourse.errors import BadArgument
+from duckbourse.api.reader import FATAL, Reader
+from duckbourse.errors import BadArgument, BadQuery, PublicationError
 from duckbourse.market import Market
 from duckbourse.names import did_you_mean
 from duckbourse.warehouse import interrupted_after, one_line
 
 T = TypeVar("T")
+log = structlog.get_logger()
 ROWS = 1_000
 BUSY = "the server is busy"
 AGAIN = {"retry-after": "1"}
+# what a file that is damaged raises, besides duckdb.Error itself
+OF_FILE = (duckdb.IOException, duckdb.SerializationException, *FATAL)
 
 
 @cache
@@ -89,8 +93,24 @@ class Server:
             ) from error
         except duckdb.CatalogException as error:
             raise Refused(404, one_line(error), "`./bourse build` publishes it") from error
+        except (duckdb.BinderException, BadQuery) as error:
+            # the queries are our own, so the file has other tables or columns
+            log.warning("the publication is of another version", problem=str(error))
+            raise PublicationError(
+                "the published file is of another version of duckbourse",
+                "run `./bourse build`, which publishes it again",
+            ) from error
         except CONVERSIONS as error:
             raise BadArgument(one_line(error).partition("Error: ")[2]) from error
+        except duckdb.Error as error:
+            if not (isinstance(error, OF_FILE) or type(error) is duckdb.Error):
+                raise
+            # its text has the file's path
+            log.error("the published file cannot be read", problem=one_line(error))
+            raise PublicationError(
+                "the published file cannot be read: it is damaged, or its disk is",
+                "run `./bourse build`, which publishes it again",
+            ) from error
 
 
 Limit = Annotated[

@@ -18,7 +18,7 @@ from duckbourse.errors import (
     TradingError,
     shortened,
 )
-from duckbourse.pages import NotHere
+from duckbourse.pages import NotHere, TooMuch
 
 MEDIA_TYPE = "application/problem+json"
 TITLES = {
@@ -100,6 +100,8 @@ def problem_of(error: Exception) -> Response:
             return problem(400, str(error), error.remedy)
         case NotHere():
             return problem(404, str(error))
+        case TooMuch():
+            return problem(422, str(error), error.remedy)
         case PublicationError():
             return problem(503, str(error), error.remedy, {"retry-after": "5"})
         case TradingError():
