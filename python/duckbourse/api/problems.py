@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -84,6 +86,15 @@ def problem(
         media_type=MEDIA_TYPE,
         headers={"cache-control": "no-store", **(headers or {})},
     )
+
+
+def where(error: BaseException) -> dict[str, Any]:
+    """Return of an error what a log may have: its kind and the lines of code, and not its text."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return {
+        "error": type(error).__name__,
+        "frames": [f"{Path(each.filename).name}:{each.lineno} {each.name}" for each in frames],
+    }
 
 
 def problem_of(error: Exception) -> Response:
